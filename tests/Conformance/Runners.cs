@@ -1,0 +1,9 @@
+namespace Kotonoha.Conformance;
+
+/// <summary>The runners there are; the first that claims a family runs it.</summary>
+internal static class Runners
+{
+    public static FixtureRunner[] All() =>
+    [
+    ];
+}
