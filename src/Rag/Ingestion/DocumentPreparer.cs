@@ -30,7 +30,7 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)Task.WhenAll(running)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         async Task<PreparedDocument> PrepareOneAsync(FolderFile file)
