@@ -1,6 +1,6 @@
 namespace Kotonoha.LocalModel.Training;
 
-/// <summary>The settings of <see cref="AdamW"/>; the defaults are nanoGPT's.</summary>
+/// <summary>The settings of the AdamW optimiser; the defaults are nanoGPT's.</summary>
 public sealed record AdamWOptions
 {
     /// <summary>How slowly the mean of the gradients forgets.</summary>
