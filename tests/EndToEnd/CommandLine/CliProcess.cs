@@ -54,6 +54,21 @@ internal sealed class CliProcess : IDisposable
 
     public void WaitForExit() => process.WaitForExit();
 
+    /// <summary>Waits at most so long; says whether the process has ended.</summary>
+    public async Task<bool> WaitForExitAsync(TimeSpan atMost)
+    {
+        using var limit = new CancellationTokenSource(atMost > TimeSpan.Zero ? atMost : TimeSpan.Zero);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return process.HasExited;
+        }
+    }
+
     /// <summary>Ends the process and its children as a power cut would: without a chance to clean up.</summary>
     public void Kill() => process.Kill(entireProcessTree: true);
 
