@@ -5,5 +5,7 @@ internal static class Runners
 {
     public static FixtureRunner[] All() =>
     [
+        new Models.CausalModelsRunner(),
+        new Training.CausalTrainingRunner(),
     ];
 }
