@@ -1,3 +1,5 @@
+using Kotonoha.Conformance.Tokenizers;
+
 namespace Kotonoha.Conformance;
 
 /// <summary>The runners there are; the first that claims a family runs it.</summary>
@@ -7,5 +9,7 @@ internal static class Runners
     [
         new Models.CausalModelsRunner(),
         new Training.CausalTrainingRunner(),
+        new TokenizerFolderRunner(),
+        new BpeTrainerRunner(),
     ];
 }
