@@ -1,3 +1,5 @@
+using Kotonoha.Conformance.Tokenizers;
+
 namespace Kotonoha.Conformance;
 
 /// <summary>The runners there are; the first that claims a family runs it.</summary>
@@ -5,5 +7,9 @@ internal static class Runners
 {
     public static FixtureRunner[] All() =>
     [
+        new Models.CausalModelsRunner(),
+        new Training.CausalTrainingRunner(),
+        new TokenizerFolderRunner(),
+        new BpeTrainerRunner(),
     ];
 }
