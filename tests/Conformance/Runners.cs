@@ -1,3 +1,5 @@
+using Kotonoha.Conformance.Tokenizers;
+
 namespace Kotonoha.Conformance;
 
 /// <summary>The runners there are; the first that claims a family runs it.</summary>
@@ -6,5 +8,9 @@ internal static class Runners
     public static FixtureRunner[] All() =>
     [
         new RetrievalRunner(),
+        new Models.CausalModelsRunner(),
+        new Training.CausalTrainingRunner(),
+        new TokenizerFolderRunner(),
+        new BpeTrainerRunner(),
     ];
 }
