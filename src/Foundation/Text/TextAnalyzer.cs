@@ -1,14 +1,19 @@
+using System.Text;
+using Kotonoha.Foundation.Unicode;
+
 namespace Kotonoha.Foundation.Text;
 
 /// <summary>
-/// The one analyzer behind BM25, citation matching and metrics: NFKC, case folding, words for Latin letters and digits, overlapping
+/// The one analyzer behind BM25, citation matching and metrics: NFKC, case folding, words for letters, marks and digits, overlapping
 /// bigrams for runs of kanji and kana (a run of one character gives that character).
 /// </summary>
 /// <remarks>Results depend on the checked-in Unicode tables alone, never on the machine's culture. Thread-safe.</remarks>
 public static class TextAnalyzer
 {
+    private const int None = 0, Word = 1, Bigram = 2;
+
     /// <summary>Names the rules and the Unicode version; stored beside every index so that a mismatch is noticed.</summary>
-    public static string Id => "kotonoha-bigram-1";
+    public static string Id { get; } = $"kotonoha-bigram-1/unicode-{UnicodeData.Version}";
 
     /// <summary>Finds the terms of a text in order.</summary>
     /// <param name="text">Any text, also malformed UTF-16.</param>
@@ -16,29 +21,105 @@ public static class TextAnalyzer
     public static List<TextToken> Analyze(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var tokens = new List<TextToken>();
-        var lower = text.ToLowerInvariant();
-        for (int i = 0; i < lower.Length;)
+        var run = new Run(text.Length / 4);
+        var cluster = new List<int>();
+        for (int i = 0; i < text.Length;)
         {
-            if (!char.IsLetterOrDigit(lower[i]) && !char.IsSurrogate(lower[i]))
+            // ASCII followed by ASCII is its own normal form: most text takes this short way.
+            char c = text[i];
+            if (c < 0x80 && (i + 1 >= text.Length || text[i + 1] < 0x80))
             {
+                run.Add(char.ToLowerInvariant(c), char.IsAsciiLetterOrDigit(c) ? Word : None, i, i + 1);
                 i++;
                 continue;
             }
 
+            // A cluster reaches to the next place where a text may be cut before normalisation; all it becomes has the cluster's range.
             int start = i;
-            bool cjk = IsCjk(lower[i]);
-            while (i < lower.Length && (char.IsLetterOrDigit(lower[i]) || char.IsSurrogate(lower[i])) && IsCjk(lower[i]) == cjk)
-                i++;
-            if (!cjk || i - start == 1)
-                tokens.Add(new TextToken(lower[start..i], start, i));
-            else
-                for (int j = start; j + 1 < i; j++)
-                    tokens.Add(new TextToken(lower.Substring(j, 2), j, j + 2));
+            cluster.Clear();
+            cluster.Add(CodePoints.Next(text, ref i));
+            while (i < text.Length)
+            {
+                int next = i;
+                int codePoint = CodePoints.Next(text, ref next);
+                if (UnicodeData.IsNormalizationBoundary(codePoint))
+                    break;
+                cluster.Add(codePoint);
+                i = next;
+            }
+
+            // A lone code point without a decomposition is its own NFKC form (a Hangul syllable too).
+            if (cluster.Count > 1 || !UnicodeData.Decomposition(cluster[0], compatibility: true).IsEmpty)
+                Normalizer.Normalize(cluster, NormalizationForm.FormKC);
+            if (cluster.Exists(static codePoint => !UnicodeData.Folding(codePoint).IsEmpty))
+            {
+                Normalizer.FoldCase(cluster);
+                Normalizer.Normalize(cluster, NormalizationForm.FormKC);
+            }
+
+            foreach (int codePoint in cluster)
+                run.Add(codePoint, KindOf(codePoint), start, i);
         }
 
-        return tokens;
+        run.End();
+        return run.Tokens;
     }
 
-    private static bool IsCjk(char c) => c is >= '\u3040' and <= '\u30ff' or >= '\u3400' and <= '\u9fff' or >= '\uf900' and <= '\ufaff' or '々' or 'ー';
+    private static int KindOf(int codePoint)
+    {
+        if (UnicodeData.IsKanjiOrKana(codePoint))
+            return UnicodeData.IsPunctuation(codePoint) ? None : Bigram;
+        return UnicodeData.IsLetter(codePoint) || UnicodeData.IsNumber(codePoint) || UnicodeData.IsMark(codePoint) ? Word : None;
+    }
+
+    /// <summary>The characters of one kind that stand together, until another kind ends them.</summary>
+    private sealed class Run(int capacity)
+    {
+        private readonly StringBuilder word = new();
+        private int kind, start, end;
+        private int previous, previousStart, count;
+
+        public List<TextToken> Tokens { get; } = new(capacity);
+
+        public void Add(int codePoint, int newKind, int from, int to)
+        {
+            if (newKind != kind)
+                End();
+            if (newKind == None)
+                return;
+            if (count == 0)
+                (kind, start) = (newKind, from);
+            if (kind == Word)
+            {
+                CodePoints.Append(word, codePoint);
+            }
+            else
+            {
+                if (count > 0)
+                    Tokens.Add(new TextToken(Pair(previous, codePoint), previousStart, to));
+                (previous, previousStart) = (codePoint, from);
+            }
+
+            end = to;
+            count++;
+        }
+
+        public void End()
+        {
+            if (kind == Word && count > 0)
+                Tokens.Add(new TextToken(word.ToString(), start, end));
+            else if (kind == Bigram && count == 1)
+                Tokens.Add(new TextToken(Single(previous), previousStart, end));
+            word.Clear();
+            (kind, count) = (None, 0);
+        }
+
+        private static string Single(int codePoint)
+            => codePoint < 0x10000 ? ((char)codePoint).ToString() : char.ConvertFromUtf32(codePoint);
+
+        private static string Pair(int first, int second)
+            => first < 0x10000 && second < 0x10000
+                ? string.Create(2, (first, second), static (span, pair) => (span[0], span[1]) = ((char)pair.first, (char)pair.second))
+                : Single(first) + Single(second);
+    }
 }

@@ -1,0 +1,178 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.IO.Compression;
+using System.Text;
+
+namespace Kotonoha.Foundation.Unicode;
+
+/// <summary>
+/// Properties of code points from a checked-in table of the Unicode Character Database, so that text results depend neither on the
+/// machine nor on the runtime's version. Code points are 0 to 0x10FFFF, surrogates included.
+/// </summary>
+public static class UnicodeData
+{
+    private const int BlockSize = 128;
+    private const int BlockCount = 0x110000 / BlockSize;
+    private static readonly Tables Data = Load();
+
+    /// <summary>The version of the Unicode Character Database, for example <c>15.0.0</c>.</summary>
+    public static string Version => Data.Version;
+
+    /// <summary>The general category.</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>The category; <see cref="UnicodeCategory.OtherNotAssigned"/> for what is unassigned.</returns>
+    public static UnicodeCategory GetCategory(int codePoint) => (UnicodeCategory)(Properties(codePoint) & 31);
+
+    /// <summary>Whether the code point is a letter (categories L*).</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>True for a letter.</returns>
+    public static bool IsLetter(int codePoint) => (Properties(codePoint) & 31) <= (int)UnicodeCategory.OtherLetter;
+
+    /// <summary>Whether the code point is a mark (categories M*).</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>True for a mark.</returns>
+    public static bool IsMark(int codePoint) => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.NonSpacingMark and <= (int)UnicodeCategory.EnclosingMark;
+
+    /// <summary>Whether the code point is a number (categories N*).</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>True for a number.</returns>
+    public static bool IsNumber(int codePoint) => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.DecimalDigitNumber and <= (int)UnicodeCategory.OtherNumber;
+
+    /// <summary>Whether the code point is punctuation (categories P*).</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>True for punctuation.</returns>
+    public static bool IsPunctuation(int codePoint) => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.ConnectorPunctuation and <= (int)UnicodeCategory.OtherPunctuation;
+
+    /// <summary>Whether the code point has the property White_Space.</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>True for white space.</returns>
+    public static bool IsWhiteSpace(int codePoint) => (Properties(codePoint) & 32) != 0;
+
+    /// <summary>Whether the code point's script is Han, Hiragana or Katakana (the prolonged sound mark included).</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>True for kanji and kana.</returns>
+    public static bool IsKanjiOrKana(int codePoint) => (Properties(codePoint) & 64) != 0;
+
+    /// <summary>The canonical combining class, 0 for starters.</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>0 to 254.</returns>
+    public static int GetCombiningClass(int codePoint) => Data.CombiningClasses[codePoint];
+
+    /// <summary>Whether no normalisation form joins this code point, or anything it decomposes to, with what stands before it.</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>True where a text may be cut before the code point and its parts normalised apart.</returns>
+    public static bool IsNormalizationBoundary(int codePoint) => (Properties(codePoint) & 128) != 0;
+
+    /// <summary>The full decomposition (canonical order), or an empty span; Hangul syllables are left to the caller.</summary>
+    internal static ReadOnlySpan<int> Decomposition(int codePoint, bool compatibility)
+        => Data.Mapping((compatibility ? Data.Compatible : Data.Canonical)[codePoint]);
+
+    /// <summary>The full case folding, or an empty span where the code point folds to itself.</summary>
+    internal static ReadOnlySpan<int> Folding(int codePoint) => Data.Mapping(Data.Foldings[codePoint]);
+
+    /// <summary>The primary composite of a pair, or -1.</summary>
+    internal static int Compose(int first, int second)
+        => Data.Compositions.TryGetValue(((long)first << 32) | (uint)second, out int result) ? result : -1;
+
+    private static byte Properties(int codePoint) => Data.Properties[codePoint];
+
+    private static Tables Load()
+    {
+        using var resource = typeof(UnicodeData).Assembly.GetManifestResourceStream("Kotonoha.Foundation.Unicode.unicode.bin")!;
+        using var inflate = new DeflateStream(resource, CompressionMode.Decompress);
+        using var memory = new MemoryStream();
+        inflate.CopyTo(memory);
+        return new Tables(memory.GetBuffer().AsSpan(0, (int)memory.Length));
+    }
+
+    /// <summary>A two-stage table: a block number for every 128 code points, then the blocks that differ.</summary>
+    private readonly struct StageTable<T>
+    {
+        private readonly ushort[] blocks;
+        private readonly T[] values;
+
+        public StageTable(ushort[] blocks, T[] values) => (this.blocks, this.values) = (blocks, values);
+
+        public T this[int codePoint] => values[(blocks[codePoint >> 7] << 7) | (codePoint & (BlockSize - 1))];
+    }
+
+    private sealed class Tables
+    {
+        private readonly int[][] mappings;
+
+        public Tables(ReadOnlySpan<byte> data)
+        {
+            Version = Encoding.ASCII.GetString(data.Slice(1, data[0]));
+            data = data[(1 + data[0])..];
+            Properties = ReadBytes(ref data);
+            CombiningClasses = ReadBytes(ref data);
+            Canonical = ReadShorts(ref data);
+            Compatible = ReadShorts(ref data);
+            Foldings = ReadShorts(ref data);
+            mappings = new int[BinaryPrimitives.ReadUInt16LittleEndian(data)][];
+            data = data[2..];
+            for (int i = 0; i < mappings.Length; i++)
+            {
+                int length = data[0];
+                data = data[1..];
+                mappings[i] = new int[length];
+                for (int j = 0; j < length; j++)
+                    mappings[i][j] = BinaryPrimitives.ReadInt32LittleEndian(data[(4 * j)..]);
+                data = data[(4 * length)..];
+            }
+
+            int count = BinaryPrimitives.ReadInt32LittleEndian(data);
+            Compositions = new Dictionary<long, int>(count);
+            for (int i = 0; i < count; i++)
+            {
+                var row = data.Slice(4 + 12 * i, 12);
+                long first = BinaryPrimitives.ReadInt32LittleEndian(row), second = BinaryPrimitives.ReadInt32LittleEndian(row[4..]);
+                Compositions[(first << 32) | second] = BinaryPrimitives.ReadInt32LittleEndian(row[8..]);
+            }
+        }
+
+        public string Version { get; }
+
+        public StageTable<byte> Properties { get; }
+
+        public StageTable<byte> CombiningClasses { get; }
+
+        public StageTable<ushort> Canonical { get; }
+
+        public StageTable<ushort> Compatible { get; }
+
+        public StageTable<ushort> Foldings { get; }
+
+        public Dictionary<long, int> Compositions { get; }
+
+        public ReadOnlySpan<int> Mapping(ushort number) => number == 0 ? [] : mappings[number - 1];
+
+        private static StageTable<byte> ReadBytes(ref ReadOnlySpan<byte> data)
+        {
+            var blocks = ReadBlocks(ref data, out int count);
+            var values = data[..(count * BlockSize)].ToArray();
+            data = data[values.Length..];
+            return new StageTable<byte>(blocks, values);
+        }
+
+        private static StageTable<ushort> ReadShorts(ref ReadOnlySpan<byte> data)
+        {
+            var blocks = ReadBlocks(ref data, out int count);
+            var values = new ushort[count * BlockSize];
+            for (int i = 0; i < values.Length; i++)
+                values[i] = BinaryPrimitives.ReadUInt16LittleEndian(data[(2 * i)..]);
+            data = data[(2 * values.Length)..];
+            return new StageTable<ushort>(blocks, values);
+        }
+
+        private static ushort[] ReadBlocks(ref ReadOnlySpan<byte> data, out int count)
+        {
+            count = BinaryPrimitives.ReadUInt16LittleEndian(data);
+            var blocks = new ushort[BlockCount];
+            for (int i = 0; i < BlockCount; i++)
+                blocks[i] = BinaryPrimitives.ReadUInt16LittleEndian(data[(2 + 2 * i)..]);
+            data = data[(2 + 2 * BlockCount)..];
+            return blocks;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Kotonoha.Foundation.IO;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>Collects tensors and writes them as one safetensors file.</summary>
+/// <remarks>
+/// As the reference writer does, tensors of larger elements come first, then by name, and the header is padded with spaces so that the data
+/// is aligned. Parameters and arrays are read at the moment of writing, not copied before.
+/// </remarks>
+public sealed class SafetensorsWriter
+{
+    private const int Alignment = 8;
+    private readonly SortedDictionary<string, string> metadata = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (StoredType Type, long[] Shape, long Bytes, Action<Stream> Write)> tensors = new(StringComparer.Ordinal);
+
+    /// <summary>Creates a writer of an empty file with the metadata <c>format: pt</c>, which the ecosystem's readers ask for.</summary>
+    public SafetensorsWriter() => metadata["format"] = "pt";
+
+    /// <summary>Sets a free text of the header's metadata.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="value">The text.</param>
+    public void SetMetadata(string key, string value) => metadata[key] = value;
+
+    /// <summary>Adds a parameter under its own name.</summary>
+    /// <param name="parameter">The parameter, stored as F32.</param>
+    /// <exception cref="ArgumentException">The name is taken.</exception>
+    public void Add(Parameter parameter)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        var shape = new long[parameter.Shape.Length];
+        for (int i = 0; i < shape.Length; i++)
+            shape[i] = parameter.Shape[i];
+        Add(parameter.Name, StoredType.Float32, shape, parameter.Length, stream => WriteFloats(stream, parameter.Values));
+    }
+
+    /// <summary>Adds a tensor of F32.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="values">The elements in row-major order.</param>
+    /// <param name="shape">The dimensions, outermost first.</param>
+    /// <exception cref="ArgumentException">The name is taken, or shape and values disagree.</exception>
+    public void Add(string name, ReadOnlyMemory<float> values, params ReadOnlySpan<long> shape)
+        => Add(name, StoredType.Float32, shape.ToArray(), values.Length, stream => WriteFloats(stream, values.Span));
+
+    /// <summary>Adds a tensor of I64.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="values">The elements in row-major order.</param>
+    /// <param name="shape">The dimensions, outermost first.</param>
+    /// <exception cref="ArgumentException">The name is taken, or shape and values disagree.</exception>
+    public void Add(string name, ReadOnlyMemory<long> values, params ReadOnlySpan<long> shape)
+        => Add(name, StoredType.Int64, shape.ToArray(), values.Length, stream => WriteIntegers(stream, values.Span));
+
+    /// <summary>Writes the file as a whole: a reader sees the old file or the new one, never a part.</summary>
+    /// <param name="path">The file; its folder must exist.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void Save(string path) => AtomicFile.Write(path, Write);
+
+    /// <summary>Writes the file to a stream.</summary>
+    /// <param name="stream">The stream.</param>
+    public void Write(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        var order = tensors.OrderByDescending(t => t.Value.Type.Size()).ThenBy(t => t.Value.Type).ThenBy(t => t.Key, StringComparer.Ordinal).ToArray();
+        var json = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(json, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            writer.WriteStartObject();
+            writer.WriteStartObject("__metadata__");
+            foreach (var (key, value) in metadata)
+                writer.WriteString(key, value);
+            writer.WriteEndObject();
+            long position = 0;
+            foreach (var (name, tensor) in order)
+            {
+                writer.WriteStartObject(name);
+                writer.WriteString("dtype", tensor.Type.Name());
+                writer.WriteStartArray("shape");
+                foreach (long dimension in tensor.Shape)
+                    writer.WriteNumberValue(dimension);
+                writer.WriteEndArray();
+                writer.WriteStartArray("data_offsets");
+                writer.WriteNumberValue(position);
+                writer.WriteNumberValue(position += tensor.Bytes);
+                writer.WriteEndArray();
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndObject();
+        }
+
+        int padding = (Alignment - json.WrittenCount % Alignment) % Alignment;
+        json.GetSpan(padding)[..padding].Fill((byte)' ');
+        json.Advance(padding);
+        Span<byte> length = stackalloc byte[SafetensorsHeader.LengthBytes];
+        BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)json.WrittenCount);
+        stream.Write(length);
+        stream.Write(json.WrittenSpan);
+        foreach (var (_, tensor) in order)
+            tensor.Write(stream);
+    }
+
+    private void Add(string name, StoredType type, long[] shape, long count, Action<Stream> write)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        long expected = 1;
+        foreach (long dimension in shape)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(dimension, nameof(shape));
+            expected = checked(expected * dimension);
+        }
+
+        if (expected != count)
+            throw new ArgumentException($"Tensor '{name}' has {count} elements, its shape asks for {expected}.", nameof(shape));
+        if (!tensors.TryAdd(name, (type, shape, checked(count * type.Size()), write)))
+            throw new ArgumentException($"A tensor '{name}' has been added already.", nameof(name));
+    }
+
+    private static void WriteFloats(Stream stream, ReadOnlySpan<float> values)
+    {
+        if (BitConverter.IsLittleEndian)
+        {
+            // In slices: a span of bytes cannot cover more than 2 GiB.
+            const int Slice = 1 << 24;
+            for (; !values.IsEmpty; values = values[Math.Min(Slice, values.Length)..])
+                stream.Write(MemoryMarshal.AsBytes(values[..Math.Min(Slice, values.Length)]));
+            return;
+        }
+
+        Span<byte> element = stackalloc byte[sizeof(float)];
+        foreach (float value in values)
+        {
+            BinaryPrimitives.WriteSingleLittleEndian(element, value);
+            stream.Write(element);
+        }
+    }
+
+    private static void WriteIntegers(Stream stream, ReadOnlySpan<long> values)
+    {
+        Span<byte> element = stackalloc byte[sizeof(long)];
+        foreach (long value in values)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(element, value);
+            stream.Write(element);
+        }
+    }
+}
