@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds Kotonoha and runs it: documents in, cited answers out, on a GPT that is trained here.
+#   ./run.sh                              the sample documents and questions
+#   ./run.sh --docs DIR --ask "…"         your folder, your question (--json for one JSON object a line)
+#   ./run.sh COMMAND …                    any other command of kotonoha (train, chat, ingest, ask, extract, doctor)
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+if ! command -v dotnet >/dev/null; then
+  echo "run.sh: the command 'dotnet' is missing; install the .NET 10 SDK first." >&2
+  exit 1
+fi
+
+# PDFs are read by pdftotext. Where it can be installed without a question, it is; else the run lists PDFs as skipped and says how to help.
+if ! command -v pdftotext >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "Installing poppler-utils (reads PDF files) …" >&2
+  { apt-get install -y --no-install-recommends poppler-utils || { apt-get update && apt-get install -y --no-install-recommends poppler-utils; }; } >/dev/null 2>&1 \
+    || echo "poppler-utils could not be installed; PDF files will be skipped." >&2
+fi
+
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+if ! dotnet build "$here/src/Cli/Cli.csproj" -c Release -v quiet -nologo --tl:off >"$log" 2>&1; then
+  cat "$log" >&2
+  echo "run.sh: the build failed." >&2
+  exit 1
+fi
+cat "$log" | grep -v '^[[:space:]]*$' | grep -Ev 'Build succeeded|Warning\(s\)|Error\(s\)|Time Elapsed' >&2 || true
+rm -f "$log"
+trap - EXIT
+
+app="$here/src/Cli/bin/Release/net10.0/Kotonoha.Cli.dll"
+case "${1-}" in
+  train | chat | ingest | ask | extract | doctor | quickstart) exec dotnet "$app" "$@" ;;
+  *) exec dotnet "$app" quickstart "$@" ;;
+esac

@@ -1,0 +1,61 @@
+using System.CommandLine;
+using Kotonoha.Cli.Commands;
+using Kotonoha.Cli.Output;
+using Kotonoha.Foundation;
+
+namespace Kotonoha.Cli;
+
+/// <summary>The <c>kotonoha</c> command: parses, runs, and turns every error into one clear message and an exit code.</summary>
+internal static class CommandLine
+{
+    private const int Failure = 1, Usage = 2, Interrupted = 130, DiskFull = 28;
+
+    public static async Task<int> RunAsync(string[] arguments)
+    {
+        var root = new RootCommand("Kotonoha: a GPT trained on your machine, and cited answers from your documents.")
+        {
+            QuickstartCommand.Create(),
+            TrainCommand.Create(),
+            ChatCommand.Create(),
+            IngestCommand.Create(),
+            AskCommand.Create(),
+            ExtractCommand.Create(),
+            DoctorCommand.Create(),
+        };
+        var parsed = root.Parse(arguments);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors)
+                Console.Error.WriteLine($"kotonoha: {error.Message}");
+            Console.Error.WriteLine("kotonoha: see 'kotonoha --help' and 'kotonoha COMMAND --help'");
+            return Usage;
+        }
+
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("kotonoha: stopped");
+            return Interrupted;
+        }
+        catch (Exception exception) when (Describe(exception) is { } message)
+        {
+            Console.Error.WriteLine($"kotonoha: {message}");
+            if (arguments.Contains("--json"))
+                Console.Out.WriteLine(JsonLines.Error(null, message));
+            return exception is UsageException ? Usage : Failure;
+        }
+    }
+
+    /// <summary>One clear message for an error that a person can do something about; null for a defect of the program.</summary>
+    private static string? Describe(Exception exception) => exception switch
+    {
+        KotonohaException => exception.Message,
+        AggregateException { InnerExceptions.Count: 1 } aggregate => Describe(aggregate.InnerExceptions[0]),
+        IOException when (exception.HResult & 0xFFFF) == DiskFull => $"the disk is full; free some space and run the same command again ({exception.Message})",
+        UnauthorizedAccessException or IOException => exception.Message,
+        _ => null,
+    };
+}

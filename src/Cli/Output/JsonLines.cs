@@ -1,0 +1,79 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Kotonoha.Rag.Answering;
+
+namespace Kotonoha.Cli.Output;
+
+/// <summary>Answers and errors as one JSON object a line.</summary>
+internal static class JsonLines
+{
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static string Answer(Answer answer) => Line(json =>
+    {
+        json.WriteString("question", answer.Question);
+        json.WriteBoolean("found", answer.Found);
+        json.WriteString("answer", answer.Text);
+        json.WriteString("answered_by", answer.AnsweredBy == AnsweredBy.Model ? "model" : "extraction");
+        json.WriteStartArray("citations");
+        foreach (var citation in answer.Citations)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("number", citation.Number);
+            json.WriteString("source", citation.Source);
+            json.WriteString("quote", citation.Quote);
+            json.WriteNumber("start", citation.Start);
+            json.WriteNumber("end", citation.End);
+            WritePlace(json, citation.Page, citation.Heading, citation.Score);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("nearest");
+        foreach (var document in answer.Nearest)
+        {
+            json.WriteStartObject();
+            json.WriteString("source", document.Source);
+            WritePlace(json, document.Page, document.Heading, document.Score);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("timings");
+        foreach (var (stage, milliseconds) in answer.Timings)
+            json.WriteNumber(stage + "_ms", Math.Round(milliseconds, 2));
+        json.WriteEndObject();
+    });
+
+    public static string Error(string? question, string message) => Line(json =>
+    {
+        if (question is not null)
+            json.WriteString("question", question);
+        json.WriteString("error", message);
+    });
+
+    /// <summary>Writes one object.</summary>
+    public static string Line(Action<Utf8JsonWriter> members)
+    {
+        using var memory = new MemoryStream();
+        using (var json = new Utf8JsonWriter(memory, Options))
+        {
+            json.WriteStartObject();
+            members(json);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(memory.GetBuffer(), 0, (int)memory.Length);
+    }
+
+    private static void WritePlace(Utf8JsonWriter json, int? page, string? heading, double score)
+    {
+        if (page is { } number)
+            json.WriteNumber("page", number);
+        else
+            json.WriteNull("page");
+        json.WriteString("heading", heading);
+        json.WriteNumber("score", Math.Round(score, 4));
+    }
+}

@@ -1,0 +1,53 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Kotonoha.Cli.Workspaces;
+
+/// <summary>Where everything made for one folder of documents lies: one model, one store, one fitted embedder.</summary>
+internal sealed class Workspace
+{
+    private Workspace(string home, string documents, string root)
+    {
+        Home = home;
+        Documents = documents;
+        Root = root;
+    }
+
+    /// <summary>The home of everything that Kotonoha makes.</summary>
+    public string Home { get; }
+
+    /// <summary>The folder of documents, as a full path.</summary>
+    public string Documents { get; }
+
+    /// <summary>What belongs to this folder of documents.</summary>
+    public string Root { get; }
+
+    public string Model => Path.Combine(Root, "model");
+
+    public string Store => Path.Combine(Root, "store.db");
+
+    public string Embedder => Path.Combine(Root, "embedder");
+
+    /// <summary>The name of the Qdrant collection for this folder.</summary>
+    public string Collection => "kotonoha-" + Path.GetFileName(Root);
+
+    /// <summary>The home folder: the option, else KOTONOHA_HOME, else .kotonoha in the current folder.</summary>
+    public static string HomeFolder(string? option)
+    {
+        var variable = Environment.GetEnvironmentVariable("KOTONOHA_HOME");
+        return Path.GetFullPath(option ?? (string.IsNullOrEmpty(variable) ? ".kotonoha" : variable));
+    }
+
+    public static Workspace Open(string? home, string documents)
+    {
+        var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(documents));
+        if (!Directory.Exists(full))
+            throw new UsageException(File.Exists(full) ? $"'{documents}' is a file; --docs takes a folder" : $"folder '{documents}' does not exist");
+        var homeFolder = HomeFolder(home);
+        var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(full)))[..12];
+        var name = new string([.. Path.GetFileName(full).ToLowerInvariant().Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_').Take(24)]);
+        var root = Path.Combine(homeFolder, "folders", name.Length > 0 ? $"{name}-{digest}" : digest);
+        Directory.CreateDirectory(root);
+        return new Workspace(homeFolder, full, root);
+    }
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test; then measures coverage in a second run. The last line counts: N passed, N failed, N skipped.
+#   ./test.sh [--no-coverage]
+set -uo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+cd "$here"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
+coverage=yes
+for argument in "$@"; do
+  case "$argument" in
+    --no-coverage) coverage=no ;;
+    *) echo "test.sh: unknown option '$argument' (there is --no-coverage)" >&2; exit 2 ;;
+  esac
+done
+
+command -v dotnet >/dev/null || { echo "test.sh: the command 'dotnet' is missing; install the .NET 10 SDK first." >&2; exit 1; }
+
+# What the tests run against: pdftotext for PDFs, npm for the real Qdrant server.
+missing=()
+command -v pdftotext >/dev/null || missing+=(poppler-utils)
+command -v npm >/dev/null || missing+=(npm)
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing ${missing[*]} …"
+    { apt-get install -y --no-install-recommends "${missing[@]}" || { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; }; } >/dev/null 2>&1
+  fi
+  for package in "${missing[@]}"; do
+    case "$package" in poppler-utils) tool=pdftotext ;; *) tool=$package ;; esac
+    command -v "$tool" >/dev/null || { echo "test.sh: '$tool' is needed by the tests; install the package $package first." >&2; exit 1; }
+  done
+fi
+
+results="$(mktemp -d)"
+trap 'rm -rf "$results"' EXIT
+dotnet build Framework.sln -c Release -v quiet -nologo --tl:off || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+
+# One project after the other: the end-to-end tests start servers and measure nothing, but they want the cores.
+status=0
+for project in tests/*.Tests tests/EndToEnd; do
+  dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off 2>&1 | tee -a "$results/log" || status=1
+done
+
+if [ "$coverage" = yes ]; then
+  echo "Coverage (single hit; without kernels, soaks and end-to-end tests):"
+  for project in tests/*.Tests; do
+    dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off --filter "Category!=EndToEnd&Category!=Soak" \
+      --settings tests/coverage.runsettings --collect "XPlat Code Coverage" --results-directory "$results/coverage" >"$results/coverage.log" 2>&1 \
+      || { status=1; cat "$results/coverage.log"; }
+  done
+  dotnet run scripts/merge-coverage.cs -- "$results/coverage" || status=1
+fi
+
+count() { grep -Eo "$1: +[0-9]+" "$results/log" | grep -Eo '[0-9]+' | awk '{ n += $1 } END { print n + 0 }'; }
+passed=$(count Passed) failed=$(count Failed) skipped=$(count Skipped)
+[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
