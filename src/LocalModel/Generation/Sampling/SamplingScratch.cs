@@ -10,6 +10,9 @@ internal sealed class SamplingScratch(int vocabularySize)
     /// <summary>One float a token, for free use.</summary>
     public float[] Values { get; } = new float[vocabularySize];
 
+    /// <summary>One float a token: the copy of the logits that is worked on.</summary>
+    public float[] Logits { get; } = new float[vocabularySize];
+
     /// <summary>One double a token, for free use.</summary>
     public double[] Weights { get; } = new double[vocabularySize];
 
