@@ -33,10 +33,7 @@ public sealed class SafetensorsWriter
     public void Add(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        var shape = new long[parameter.Shape.Length];
-        for (int i = 0; i < shape.Length; i++)
-            shape[i] = parameter.Shape[i];
-        Add(parameter.Name, StoredType.Float32, shape, parameter.Length, stream => WriteFloats(stream, parameter.Values));
+        Add(parameter.Name, parameter, () => parameter.Values);
     }
 
     /// <summary>Adds a tensor of F32.</summary>
@@ -102,6 +99,15 @@ public sealed class SafetensorsWriter
         stream.Write(json.WrittenSpan);
         foreach (var (_, tensor) in order)
             tensor.Write(stream);
+    }
+
+    /// <summary>Adds values of a parameter's shape, read from native memory at the moment of writing.</summary>
+    internal void Add(string name, Parameter like, Func<ReadOnlySpan<float>> values)
+    {
+        var shape = new long[like.Shape.Length];
+        for (int i = 0; i < shape.Length; i++)
+            shape[i] = like.Shape[i];
+        Add(name, StoredType.Float32, shape, like.Length, stream => WriteFloats(stream, values()));
     }
 
     private void Add(string name, StoredType type, long[] shape, long count, Action<Stream> write)

@@ -1,0 +1,153 @@
+using System.Text.Json;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>The fields of a JSON file of a checkpoint. What is missing or of the wrong kind is an error that names file and field.</summary>
+internal sealed class JsonFields : IDisposable
+{
+    private const long MaxBytes = 64 << 20;
+    private readonly string file;
+    private readonly JsonDocument document;
+
+    private JsonFields(string file, JsonDocument document)
+    {
+        this.file = file;
+        this.document = document;
+    }
+
+    public static JsonFields Open(string file)
+    {
+        byte[] bytes;
+        try
+        {
+            if (new FileInfo(file) is { Exists: true, Length: > MaxBytes } info)
+                throw new CheckpointException(file, $"the file has {info.Length} bytes; {MaxBytes} are the most that is read of such a file. It is no {Path.GetFileName(file)}.");
+            bytes = File.ReadAllBytes(file);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CheckpointException(file, "the file is missing. Give the folder of a saved model.", exception);
+        }
+
+        // A byte order mark is no JSON, but editors leave it.
+        ReadOnlyMemory<byte> json = bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        }
+        catch (JsonException exception)
+        {
+            throw new CheckpointException(file, $"line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}: this is not valid JSON. Restore the file. ({exception.Message})", exception);
+        }
+
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            document.Dispose();
+            throw new CheckpointException(file, "a JSON object is expected. Restore the file.");
+        }
+
+        return new JsonFields(file, document);
+    }
+
+    public JsonElement Root => document.RootElement;
+
+    public bool Has(string name) => Value(name) is not null;
+
+    public int RequiredInt32(string name, int minimum)
+        => Int32(name, minimum) ?? throw Wrong(name, "is missing");
+
+    public int? Int32(string name, int minimum)
+    {
+        if (Value(name) is not { } value)
+            return null;
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < minimum)
+            throw Wrong(name, $"should be a whole number from {minimum} to {int.MaxValue}, not {value.GetRawText()}");
+        return number;
+    }
+
+    public long? Int64(string name)
+    {
+        if (Value(name) is not { } value)
+            return null;
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out long number))
+            throw Wrong(name, $"should be a whole number, not {value.GetRawText()}");
+        return number;
+    }
+
+    public ulong? UInt64(string name)
+    {
+        if (Value(name) is not { } value)
+            return null;
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetUInt64(out ulong number))
+            throw Wrong(name, $"should be a whole number from 0, not {value.GetRawText()}");
+        return number;
+    }
+
+    /// <summary>A number, or an array of numbers: end tokens are written both ways.</summary>
+    public IReadOnlyList<int> Int32OrList(string name)
+    {
+        if (Value(name) is not { } value)
+            return [];
+        var items = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value];
+        var numbers = new int[items.Length];
+        for (int i = 0; i < items.Length; i++)
+            if (items[i].ValueKind != JsonValueKind.Number || !items[i].TryGetInt32(out numbers[i]) || numbers[i] < 0)
+                throw Wrong(name, $"should be a token id or a list of them, not {value.GetRawText()}");
+        return numbers;
+    }
+
+    public double? Number(string name)
+    {
+        if (Value(name) is not { } value)
+            return null;
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out double number) || !double.IsFinite(number))
+            throw Wrong(name, $"should be a number, not {value.GetRawText()}");
+        return number;
+    }
+
+    public bool? Boolean(string name)
+        => Value(name) is not { } value ? null : value.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw Wrong(name, $"should be true or false, not {value.GetRawText()}"),
+        };
+
+    public string? Text(string name)
+    {
+        if (Value(name) is not { } value)
+            return null;
+        return value.ValueKind == JsonValueKind.String ? TextOf(name, value) : throw Wrong(name, $"should be a text, not {value.GetRawText()}");
+    }
+
+    /// <summary>A special token: its text, or an object whose <c>content</c> is the text.</summary>
+    public string? Token(string name)
+    {
+        if (Value(name) is { ValueKind: JsonValueKind.Object } value)
+            return value.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String
+                ? TextOf(name, content)
+                : throw Wrong(name, "should be a token's text, or an object with it as 'content'");
+        return Text(name);
+    }
+
+    /// <summary>The value of a field, or null where it is missing or null.</summary>
+    public JsonElement? Value(string name)
+        => Root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    public CheckpointException Wrong(string name, string problem) => new(file, $"the field '{name}' {problem}. Restore the file.");
+
+    public void Dispose() => document.Dispose();
+
+    private string TextOf(string name, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new CheckpointException(file, $"the field '{name}' holds half of a surrogate pair. Restore the file.", exception);
+        }
+    }
+}

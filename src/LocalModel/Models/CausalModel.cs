@@ -1,0 +1,45 @@
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Models;
+
+/// <summary>A language model that predicts the next token. One forward serves training, prefill and decoding.</summary>
+public abstract class CausalModel : IDisposable
+{
+    /// <summary>The weights, in the order of the checkpoint, under the checkpoint's names.</summary>
+    public abstract IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>The number of token ids, which is the width of the logits.</summary>
+    public abstract int VocabularySize { get; }
+
+    /// <summary>The most positions that a sequence may have.</summary>
+    public abstract int ContextLength { get; }
+
+    /// <summary>The width of the hidden states.</summary>
+    public abstract int Width { get; }
+
+    /// <summary>The number of weights (tied ones once).</summary>
+    public long ParameterCount => Parameters.Sum(p => (long)p.Length);
+
+    /// <summary>The hidden states after the last norm: (tokens, width).</summary>
+    /// <param name="pass">A training or an inference pass that has begun.</param>
+    /// <param name="batch">The tokens.</param>
+    /// <exception cref="ArgumentException">A sequence is longer than <see cref="ContextLength"/>.</exception>
+    public abstract Tensor Forward(Pass pass, Batch batch);
+
+    /// <summary>The logits of the next token: (rows, vocabulary).</summary>
+    /// <param name="pass">The pass that the hidden states belong to.</param>
+    /// <param name="hidden">Rows of what <see cref="Forward"/> returned: all, or those chosen with <see cref="Pass.SelectRows"/>.</param>
+    public abstract Tensor Logits(Pass pass, Tensor hidden);
+
+    /// <summary>A key/value cache that fits this model.</summary>
+    /// <param name="capacityTokens">The tokens of all sequences together.</param>
+    public abstract KvCache CreateCache(int capacityTokens);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var parameter in Parameters)
+            parameter.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}

@@ -1,0 +1,192 @@
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Models;
+
+/// <summary>
+/// GPT-2 (Radford et al. 2019): token and position embeddings, then blocks of causal attention and a feed-forward part, each behind a layer norm and
+/// added to the residual stream; a last norm; a head that is most often the token embedding.
+/// </summary>
+public sealed class Gpt2 : CausalModel
+{
+    private readonly Parameter tokenEmbedding;
+    private readonly Parameter positionEmbedding;
+    private readonly Block[] blocks;
+    private readonly Parameter finalNormWeight;
+    private readonly Parameter finalNormBias;
+    private readonly Parameter head;
+    private readonly List<Parameter> parameters = [];
+    private readonly Activation activation;
+
+    /// <summary>Creates the model with all weights zero, to be loaded into.</summary>
+    /// <param name="config">The settings.</param>
+    /// <exception cref="UnsupportedModelException">The settings are impossible.</exception>
+    public Gpt2(Gpt2Config config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        config.Validate();
+        Config = config;
+        activation = config.Activation;
+        int width = config.Width, inner = config.FeedForwardWidth;
+        tokenEmbedding = Add("transformer.wte.weight", config.VocabularySize, width);
+        positionEmbedding = Add("transformer.wpe.weight", config.ContextLength, width);
+        blocks = new Block[config.Layers];
+        for (int i = 0; i < blocks.Length; i++)
+        {
+            var name = $"transformer.h.{i}.";
+            blocks[i] = new Block
+            {
+                AttentionNormWeight = Add(name + "ln_1.weight", width),
+                AttentionNormBias = Add(name + "ln_1.bias", width),
+                AttentionWeight = Add(name + "attn.c_attn.weight", width, 3 * width),
+                AttentionBias = Add(name + "attn.c_attn.bias", 3 * width),
+                AttentionOutputWeight = Add(name + "attn.c_proj.weight", width, width),
+                AttentionOutputBias = Add(name + "attn.c_proj.bias", width),
+                FeedForwardNormWeight = Add(name + "ln_2.weight", width),
+                FeedForwardNormBias = Add(name + "ln_2.bias", width),
+                InnerWeight = Add(name + "mlp.c_fc.weight", width, inner),
+                InnerBias = Add(name + "mlp.c_fc.bias", inner),
+                OuterWeight = Add(name + "mlp.c_proj.weight", inner, width),
+                OuterBias = Add(name + "mlp.c_proj.bias", width),
+            };
+        }
+
+        finalNormWeight = Add("transformer.ln_f.weight", width);
+        finalNormBias = Add("transformer.ln_f.bias", width);
+        head = config.TieWordEmbeddings ? tokenEmbedding : Add("lm_head.weight", config.VocabularySize, width);
+    }
+
+    /// <summary>The settings.</summary>
+    public Gpt2Config Config { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Parameter> Parameters => parameters;
+
+    /// <inheritdoc/>
+    public override int VocabularySize => Config.VocabularySize;
+
+    /// <inheritdoc/>
+    public override int ContextLength => Config.ContextLength;
+
+    /// <inheritdoc/>
+    public override int Width => Config.Width;
+
+    /// <summary>
+    /// A fresh model, initialised as GPT-2 was: weights normal with deviation .02, those that end a residual branch divided by √(2 · layers),
+    /// biases zero, norms one. The same seed gives the same weights on every machine of the same mathematics library.
+    /// </summary>
+    /// <param name="config">The settings.</param>
+    /// <param name="seed">The seed.</param>
+    public static Gpt2 Create(Gpt2Config config, ulong seed = 0)
+    {
+        var model = new Gpt2(config);
+        ulong index = 0;
+        foreach (var parameter in model.Parameters)
+        {
+            var values = parameter.Values;
+            if (parameter.Shape.Length == 1)
+            {
+                values.Fill(parameter.Name.Contains(".ln_", StringComparison.Ordinal) && parameter.Name.EndsWith(".weight", StringComparison.Ordinal) ? 1 : 0);
+            }
+            else
+            {
+                bool endsBranch = parameter.Name.EndsWith(".c_proj.weight", StringComparison.Ordinal);
+                double deviation = config.InitializerRange / (endsBranch ? Math.Sqrt(2.0 * config.Layers) : 1);
+                ulong key = CounterRandom.Key(seed, 0, index);
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = (float)(deviation * CounterRandom.Normal(key, (uint)i));
+            }
+
+            index++;
+        }
+
+        return model;
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Pass pass, Batch batch)
+    {
+        RequireContext(batch);
+        int width = Config.Width;
+
+        // (tokens) -> (tokens, width)
+        var x = pass.Add(pass.Embedding(tokenEmbedding, batch.TokenIds), pass.Embedding(positionEmbedding, batch.Positions));
+        x = pass.Dropout(x, Config.EmbeddingDropout);
+        for (int layer = 0; layer < blocks.Length; layer++)
+        {
+            var block = blocks[layer];
+            x = pass.NextLayer(x);
+
+            // Attention: (tokens, width) -> (tokens, 3 · width), of which queries, keys and values are the thirds, each (tokens, heads · head width)
+            var normed = pass.LayerNorm(x, block.AttentionNormWeight, block.AttentionNormBias, Config.LayerNormEpsilon);
+            var qkv = pass.Linear(normed, block.AttentionWeight, block.AttentionBias, LinearLayout.InOut);
+            var mixed = pass.Attention(
+                pass.Columns(qkv, 0, width), pass.Columns(qkv, width, width), pass.Columns(qkv, 2 * width, width), batch, AttentionOf(layer));
+            var attended = pass.Linear(mixed, block.AttentionOutputWeight, block.AttentionOutputBias, LinearLayout.InOut);
+            x = pass.Add(x, pass.Dropout(attended, Config.ResidualDropout));
+
+            // Feed-forward: (tokens, width) -> (tokens, inner) -> (tokens, width)
+            normed = pass.LayerNorm(x, block.FeedForwardNormWeight, block.FeedForwardNormBias, Config.LayerNormEpsilon);
+            var inner = pass.Activate(pass.Linear(normed, block.InnerWeight, block.InnerBias, LinearLayout.InOut), activation);
+            var outer = pass.Linear(inner, block.OuterWeight, block.OuterBias, LinearLayout.InOut);
+            x = pass.Add(x, pass.Dropout(outer, Config.ResidualDropout));
+        }
+
+        return pass.LayerNorm(x, finalNormWeight, finalNormBias, Config.LayerNormEpsilon);
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Logits(Pass pass, Tensor hidden) => pass.Linear(hidden, head);
+
+    /// <inheritdoc/>
+    public override KvCache CreateCache(int capacityTokens)
+        => new(Config.Layers, Config.Heads, Config.Width / Config.Heads, Config.Width / Config.Heads, capacityTokens);
+
+    private AttentionOptions AttentionOf(int layer)
+    {
+        double scale = Config.ScaleAttentionWeights ? 1 / Math.Sqrt((double)Config.Width / Config.Heads) : 1;
+        if (Config.ScaleAttentionByInverseLayerIndex)
+            scale /= layer + 1;
+        return new AttentionOptions(Config.Heads) { Causal = true, Scale = (float)scale, Dropout = Config.AttentionDropout, Layer = layer };
+    }
+
+    private void RequireContext(Batch batch)
+    {
+        foreach (int position in batch.Positions)
+            if (position >= Config.ContextLength)
+                throw new ArgumentException($"Position {position} is past the model's context of {Config.ContextLength} tokens.", nameof(batch));
+    }
+
+    private Parameter Add(string name, params ReadOnlySpan<int> shape)
+    {
+        var parameter = new Parameter(name, shape);
+        parameters.Add(parameter);
+        return parameter;
+    }
+
+    private sealed class Block
+    {
+        public required Parameter AttentionNormWeight { get; init; }
+
+        public required Parameter AttentionNormBias { get; init; }
+
+        public required Parameter AttentionWeight { get; init; }
+
+        public required Parameter AttentionBias { get; init; }
+
+        public required Parameter AttentionOutputWeight { get; init; }
+
+        public required Parameter AttentionOutputBias { get; init; }
+
+        public required Parameter FeedForwardNormWeight { get; init; }
+
+        public required Parameter FeedForwardNormBias { get; init; }
+
+        public required Parameter InnerWeight { get; init; }
+
+        public required Parameter InnerBias { get; init; }
+
+        public required Parameter OuterWeight { get; init; }
+
+        public required Parameter OuterBias { get; init; }
+    }
+}

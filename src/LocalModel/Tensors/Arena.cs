@@ -1,0 +1,229 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Kotonoha.LocalModel.Tensors;
+
+/// <summary>
+/// The memory of a pass: blocks of native memory, handed out from the front and taken back as a whole. Every tensor carries the generation
+/// in which it was made (unique in the process), so a tensor that outlived its reset, or that belongs to another pass, is noticed.
+/// </summary>
+internal sealed unsafe class Arena : IDisposable
+{
+    private const nuint Alignment = 64;
+    private const nuint FirstBlock = 1 << 20;
+    private static long lastGeneration;
+
+    private readonly int elementSize;
+    private readonly List<(nint Address, nuint Size)> blocks = [];
+    private Slot[] slots = new Slot[256];
+    private int slotCount;
+    private int block;
+    private nuint used;
+    private long generation;
+
+    public Arena(int elementSize)
+    {
+        this.elementSize = elementSize;
+        generation = Interlocked.Increment(ref lastGeneration);
+    }
+
+    ~Arena() => Free();
+
+    /// <summary>The native memory held, in bytes.</summary>
+    public long CapacityBytes
+    {
+        get
+        {
+            long sum = 0;
+            foreach (var (_, size) in blocks)
+                sum += (long)size;
+            return sum;
+        }
+    }
+
+    /// <summary>Takes back all memory: every tensor made so far becomes invalid.</summary>
+    public void Reset()
+    {
+        generation = Interlocked.Increment(ref lastGeneration);
+        slotCount = 0;
+        block = 0;
+        used = 0;
+    }
+
+    /// <summary>Takes back all memory but the contents of one tensor, which moves to the front and gets a new handle.</summary>
+    public Tensor ResetKeeping(Tensor kept)
+    {
+        var view = View(kept);
+        nuint rowBytes = (nuint)view.Columns * (nuint)elementSize;
+        nuint strideBytes = (nuint)view.Stride * (nuint)elementSize;
+        Reset();
+        var moved = Allocate(view.Rows, view.Columns, needsGradient: false);
+        byte* target = slots[moved.Slot].Data;
+        byte* source = (byte*)view.Data;
+
+        // The target lies at the very front, so copying rows upwards never overwrites a row that is still to be read, unless the source lies
+        // in a later block, where there is no overlap at all.
+        if (target != source)
+            for (nuint r = 0; r < (nuint)view.Rows; r++)
+                Buffer.MemoryCopy(source + r * strideBytes, target + r * rowBytes, rowBytes, rowBytes);
+        return moved;
+    }
+
+    public Tensor Allocate(int rows, int columns, bool needsGradient)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        return AddSlot(new Slot
+        {
+            Data = Take((nuint)rows * (nuint)columns * (nuint)elementSize),
+            Rows = rows,
+            Columns = columns,
+            Stride = columns,
+            Root = -1,
+            NeedsGradient = needsGradient,
+        });
+    }
+
+    /// <summary>A tensor on the memory of another: a range of columns.</summary>
+    public Tensor Columns(Tensor whole, int start, int count)
+    {
+        ref var slot = ref Slot(whole);
+        return AddSlot(new Slot
+        {
+            Data = slot.Data + (nint)start * elementSize,
+            Rows = slot.Rows,
+            Columns = count,
+            Stride = slot.Stride,
+            Root = slot.Root < 0 ? whole.Slot : slot.Root,
+            NeedsGradient = slot.NeedsGradient,
+        });
+    }
+
+    /// <summary>A tensor on the memory of another (dense) one with other dimensions.</summary>
+    public Tensor Reshape(Tensor whole, int rows, int columns)
+    {
+        ref var slot = ref Slot(whole);
+        return AddSlot(new Slot
+        {
+            Data = slot.Data,
+            Rows = rows,
+            Columns = columns,
+            Stride = columns,
+            Root = slot.Root < 0 ? whole.Slot : slot.Root,
+            NeedsGradient = slot.NeedsGradient,
+        });
+    }
+
+    /// <summary>Copies integers (ids, positions) into the arena, where they stay until the reset.</summary>
+    public int* Integers(ReadOnlySpan<int> values)
+    {
+        int* copy = (int*)Take((nuint)values.Length * sizeof(int));
+        values.CopyTo(new Span<int>(copy, values.Length));
+        return copy;
+    }
+
+    public View View(Tensor tensor)
+    {
+        ref var slot = ref Slot(tensor);
+        return new View(slot.Data, slot.Rows, slot.Columns, slot.Stride);
+    }
+
+    public bool NeedsGradient(Tensor tensor) => Slot(tensor).NeedsGradient;
+
+    /// <summary>The gradient to read, or a view without memory when nothing has been written to it.</summary>
+    public View GradientToRead(Tensor tensor)
+    {
+        ref var slot = ref Slot(tensor);
+        ref var root = ref slot.Root < 0 ? ref slot : ref slots[slot.Root];
+        return root.Touched ? GradientView(ref slot, ref root) : default;
+    }
+
+    /// <summary>
+    /// The gradient to write, or a view without memory when none is wanted; <paramref name="accumulate"/> says whether to add to it (true) or to
+    /// overwrite it (false, the first time).
+    /// </summary>
+    public View GradientToWrite(Tensor tensor, out bool accumulate)
+    {
+        accumulate = false;
+        if (!tensor.Exists)
+            return default;
+        ref var slot = ref Slot(tensor);
+        if (!slot.NeedsGradient)
+            return default;
+        ref var root = ref slot.Root < 0 ? ref slot : ref slots[slot.Root];
+        if (root.Gradient is null)
+        {
+            nuint size = (nuint)root.Rows * (nuint)root.Columns * (nuint)elementSize;
+            root.Gradient = Take(size);
+            if (slot.Root >= 0)
+            {
+                // A part is written: the rest must read as zero.
+                NativeMemory.Clear(root.Gradient, size);
+                root.Touched = true;
+            }
+        }
+
+        accumulate = root.Touched;
+        root.Touched = true;
+        return GradientView(ref slot, ref root);
+    }
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    // Roots are dense, so a part's offset in the gradient is its offset in the data.
+    private static View GradientView(ref Slot slot, ref Slot root)
+        => new(root.Gradient + (slot.Data - root.Data), slot.Rows, slot.Columns, slot.Stride);
+
+    private ref Slot Slot(Tensor tensor)
+    {
+        if (tensor.Stamp != generation)
+            ThrowStale();
+        return ref slots[tensor.Slot];
+    }
+
+    private static void ThrowStale() => throw new InvalidOperationException(
+        "This tensor is not valid any more: its pass has begun anew (or it belongs to another pass). Read what is needed before that.");
+
+    private Tensor AddSlot(Slot slot)
+    {
+        if (slotCount == slots.Length)
+            Array.Resize(ref slots, slots.Length * 2);
+        slots[slotCount] = slot;
+        return new Tensor(slotCount++, generation, slot.Rows, slot.Columns);
+    }
+
+    private byte* Take(nuint size)
+    {
+        size = (size + Alignment - 1) & ~(Alignment - 1);
+        while (block < blocks.Count && used + size > blocks[block].Size)
+        {
+            block++;
+            used = 0;
+        }
+
+        if (block == blocks.Count)
+        {
+            nuint blockSize = blocks.Count == 0 ? FirstBlock : blocks[^1].Size * 2;
+            blockSize = Math.Max(blockSize, size);
+            blocks.Add(((nint)NativeMemory.AlignedAlloc(blockSize, Alignment), blockSize));
+            used = 0;
+        }
+
+        byte* address = (byte*)blocks[block].Address + used;
+        used += size;
+        return address;
+    }
+
+    private void Free()
+    {
+        foreach (var (address, _) in blocks)
+            NativeMemory.AlignedFree((void*)address);
+        blocks.Clear();
+        generation = 0;
+        slotCount = 0;
+    }
+}

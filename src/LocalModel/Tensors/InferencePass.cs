@@ -1,0 +1,39 @@
+namespace Kotonoha.LocalModel.Tensors;
+
+/// <summary>A pass that records nothing: prefill, decoding, scoring, embedding. Its memory is used again from layer to layer.</summary>
+public sealed class InferencePass : Pass
+{
+    private CancellationToken cancellation;
+
+    /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
+    /// <param name="backend">What computes.</param>
+    public InferencePass(Backend backend)
+        : base(backend)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override bool IsTraining => false;
+
+    /// <summary>Starts anew: every tensor made before becomes invalid.</summary>
+    /// <param name="cancellationToken">Looked at between layers.</param>
+    public void Begin(CancellationToken cancellationToken = default)
+    {
+        cancellation = cancellationToken;
+        Arena.Reset();
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="OperationCanceledException">The pass was cancelled.</exception>
+    public override Tensor NextLayer(Tensor hidden)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return Arena.ResetKeeping(hidden);
+    }
+
+    private protected override void Record(in TapeEntry entry)
+    {
+    }
+
+    private protected override ulong NextKey() => throw new InvalidOperationException("An inference pass draws no random numbers.");
+}

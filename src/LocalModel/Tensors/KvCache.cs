@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+
+namespace Kotonoha.LocalModel.Tensors;
+
+/// <summary>
+/// The keys and values of past tokens, in blocks of <see cref="BlockTokens"/> positions that many sequences share: memory is taken block by block,
+/// not by the longest possible sequence. Not thread-safe: it belongs to the one thread that runs the model.
+/// </summary>
+public sealed unsafe class KvCache : IDisposable
+{
+    /// <summary>The positions of one block.</summary>
+    public const int BlockTokens = 32;
+
+    private const nuint Alignment = 64;
+    private readonly int[] references;
+    private readonly Stack<int> free;
+    private readonly long layerElements;
+    private readonly long blockElements;
+    private float* memory;
+
+    /// <summary>Reserves memory for a number of tokens.</summary>
+    /// <param name="layers">The layers of the model.</param>
+    /// <param name="keyHeads">The key and value heads of a layer.</param>
+    /// <param name="keyWidth">The width of one key head.</param>
+    /// <param name="valueWidth">The width of one value head.</param>
+    /// <param name="capacityTokens">The tokens of all sequences together, rounded up to whole blocks.</param>
+    public KvCache(int layers, int keyHeads, int keyWidth, int valueWidth, int capacityTokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(layers);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(keyHeads);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(keyWidth);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(valueWidth);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacityTokens);
+        Layers = layers;
+        KeyHeads = keyHeads;
+        KeyWidth = keyWidth;
+        ValueWidth = valueWidth;
+        int blocks = (capacityTokens - 1) / BlockTokens + 1;
+        layerElements = (long)BlockTokens * keyHeads * (keyWidth + valueWidth);
+        blockElements = layerElements * layers;
+        references = new int[blocks];
+        free = new Stack<int>(blocks);
+        for (int b = blocks - 1; b >= 0; b--)
+            free.Push(b);
+        memory = (float*)NativeMemory.AlignedAlloc(checked((nuint)(blockElements * blocks * sizeof(float))), Alignment);
+        NativeMemory.Clear(memory, (nuint)(blockElements * blocks * sizeof(float)));
+    }
+
+    /// <summary>Frees memory that nobody disposed.</summary>
+    ~KvCache() => Free();
+
+    /// <summary>The layers of the model.</summary>
+    public int Layers { get; }
+
+    /// <summary>The key and value heads of a layer.</summary>
+    public int KeyHeads { get; }
+
+    /// <summary>The width of one key head.</summary>
+    public int KeyWidth { get; }
+
+    /// <summary>The width of one value head.</summary>
+    public int ValueWidth { get; }
+
+    /// <summary>The tokens that fit, over all sequences.</summary>
+    public int CapacityTokens => references.Length * BlockTokens;
+
+    /// <summary>The tokens that still fit, in whole blocks.</summary>
+    public int FreeTokens => free.Count * BlockTokens;
+
+    /// <summary>A new, empty sequence.</summary>
+    public KvSequence NewSequence()
+    {
+        ObjectDisposedException.ThrowIf(memory is null, this);
+        return new KvSequence(this);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    internal int TakeBlock()
+    {
+        ObjectDisposedException.ThrowIf(memory is null, this);
+        if (!free.TryPop(out int block))
+            throw new KvCacheFullException($"The key/value cache is full ({CapacityTokens} tokens). Use fewer sequences at once or shorter ones, or create it with a larger capacity.");
+        references[block] = 1;
+        return block;
+    }
+
+    internal void Share(int block) => references[block]++;
+
+    internal bool IsShared(int block) => references[block] > 1;
+
+    internal void ReleaseBlock(int block)
+    {
+        if (--references[block] == 0)
+            free.Push(block);
+    }
+
+    internal void CopyBlock(int source, int target)
+        => Buffer.MemoryCopy(memory + source * blockElements, memory + target * blockElements, blockElements * sizeof(float), blockElements * sizeof(float));
+
+    /// <summary>The keys of one head of a block: (width, position), so that neighbouring positions are neighbours in memory.</summary>
+    internal float* Keys(int block, int layer, int head)
+        => memory + block * blockElements + layer * layerElements + (long)head * BlockTokens * KeyWidth;
+
+    /// <summary>The values of one head of a block: (position, width).</summary>
+    internal float* Values(int block, int layer, int head)
+        => memory + block * blockElements + layer * layerElements + (long)BlockTokens * KeyHeads * KeyWidth + (long)head * BlockTokens * ValueWidth;
+
+    private void Free()
+    {
+        NativeMemory.AlignedFree(memory);
+        memory = null;
+    }
+}

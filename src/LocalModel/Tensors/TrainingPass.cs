@@ -1,0 +1,231 @@
+namespace Kotonoha.LocalModel.Tensors;
+
+/// <summary>A pass that records each call on a tape and then walks it backwards (reverse-mode differentiation).</summary>
+public sealed unsafe class TrainingPass : Pass
+{
+    private readonly ulong seed;
+    private TapeEntry[] tape = new TapeEntry[256];
+    private int recorded;
+    private ulong step;
+    private ulong drawn;
+
+    /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
+    /// <param name="backend">What computes.</param>
+    /// <param name="seed">What random numbers (dropout) depend on, together with the step and the place in the model.</param>
+    public TrainingPass(Backend backend, ulong seed = 0)
+        : base(backend) => this.seed = seed;
+
+    /// <inheritdoc/>
+    public override bool IsTraining => true;
+
+    /// <summary>Starts anew: every tensor made before becomes invalid.</summary>
+    /// <param name="step">The training step; the same step draws the same random numbers.</param>
+    /// <param name="microBatch">The part of the step, where gradients are accumulated over several.</param>
+    public void Begin(long step, int microBatch = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(step);
+        ArgumentOutOfRangeException.ThrowIfNegative(microBatch);
+        this.step = ((ulong)step << 20) + (ulong)microBatch;
+        recorded = 0;
+        drawn = 0;
+        Arena.Reset();
+    }
+
+    /// <summary>Adds the derivative of a loss to the gradients of the parameters that it depends on.</summary>
+    /// <param name="loss">A (1, 1) tensor.</param>
+    /// <param name="gradients">Where the gradients are added; parameters that are not in it are left out.</param>
+    /// <param name="factor">What the loss is multiplied by (1 / micro-batches, or 1 / counted tokens after a sum).</param>
+    public void Backward(Tensor loss, Gradients gradients, float factor = 1)
+    {
+        ArgumentNullException.ThrowIfNull(gradients);
+        if (loss.Length != 1)
+            throw new ArgumentException("The loss must be a single value.", nameof(loss));
+        var start = Arena.GradientToWrite(loss, out _);
+        if (!start.Exists)
+            throw new ArgumentException("The loss depends on no parameter.", nameof(loss));
+        Backend.Fill(start, factor);
+        for (int i = recorded - 1; i >= 0; i--)
+        {
+            ref readonly var entry = ref tape[i];
+            if (!Arena.NeedsGradient(entry.Output))
+                continue;
+            var gradient = Arena.GradientToRead(entry.Output);
+            if (gradient.Exists)
+                Backward(in entry, gradient, gradients);
+        }
+
+        recorded = 0;
+    }
+
+    private protected override void Record(in TapeEntry entry)
+    {
+        if (recorded == tape.Length)
+            Array.Resize(ref tape, recorded * 2);
+        tape[recorded++] = entry;
+    }
+
+    private protected override ulong NextKey() => CounterRandom.Key(seed, step, drawn++);
+
+    private void Backward(in TapeEntry entry, View gradient, Gradients gradients)
+    {
+        int* integers = (int*)entry.Integers;
+        switch (entry.Operation)
+        {
+            case Operation.FromParameter:
+                Backend.FromParameterBackward(gradient, gradients.Pointer(entry.Weight));
+                return;
+            case Operation.Embedding:
+                Backend.EmbeddingBackward(integers, gradient, gradients.Pointer(entry.Weight));
+                return;
+        }
+
+        bool accumulate;
+        if (entry.Operation is Operation.Linear)
+        {
+            var written = Arena.GradientToWrite(entry.A, out accumulate);
+            Backend.LinearBackward(
+                Arena.View(entry.A), entry.Weight!, (LinearLayout)entry.Kind, gradient, written, accumulate, gradients.Pointer(entry.Weight), gradients.Pointer(entry.Bias));
+            return;
+        }
+
+        if (entry.Operation is Operation.Attention)
+        {
+            AttentionBackward(in entry, gradient);
+            return;
+        }
+
+        // Every other operation differentiates with respect to A, and perhaps B.
+        var x = Arena.View(entry.A);
+        var xGradient = Arena.GradientToWrite(entry.A, out accumulate);
+        switch (entry.Operation)
+        {
+            case Operation.LayerNorm:
+                Backend.LayerNormBackward(x, entry.Weight, entry.Number, gradient, xGradient, accumulate, gradients.Pointer(entry.Weight), gradients.Pointer(entry.Bias));
+                return;
+            case Operation.RmsNorm:
+                Backend.RmsNormBackward(x, entry.Weight, entry.Number, entry.SecondNumber, gradient, xGradient, accumulate, gradients.Pointer(entry.Weight));
+                return;
+            case Operation.Binary:
+                BinaryBackward(in entry, gradient, xGradient, accumulate);
+                return;
+            case Operation.MatMul:
+                MatMulBackward(in entry, gradient, xGradient, accumulate);
+                return;
+            case Operation.Gated:
+                var upGradient = Arena.GradientToWrite(entry.B, out bool accumulateUp);
+                Backend.GatedBackward((Activation)entry.Kind, x, Arena.View(entry.B), gradient, xGradient, accumulate, upGradient, accumulateUp);
+                return;
+            case Operation.ConcatColumns:
+                int left = x.Columns;
+                if (xGradient.Exists)
+                    Backend.Copy(Part(gradient, 0, left), xGradient, 1, accumulate);
+                var right = Arena.GradientToWrite(entry.B, out bool accumulateRight);
+                if (right.Exists)
+                    Backend.Copy(Part(gradient, left, right.Columns), right, 1, accumulateRight);
+                return;
+        }
+
+        if (!xGradient.Exists)
+            return;
+        var y = Arena.View(entry.Output);
+        switch (entry.Operation)
+        {
+            case Operation.Copy:
+                Backend.Copy(gradient, xGradient, entry.Number, accumulate);
+                break;
+            case Operation.Activate:
+                Backend.ActivateBackward((Activation)entry.Kind, x, gradient, xGradient, accumulate);
+                break;
+            case Operation.SoftCap:
+                Backend.SoftCapBackward(entry.Number, x, gradient, xGradient, accumulate);
+                break;
+            case Operation.Softmax:
+                Backend.SoftmaxBackward(y, gradient, xGradient, accumulate);
+                break;
+            case Operation.LogSoftmax:
+                Backend.LogSoftmaxBackward(y, gradient, xGradient, accumulate);
+                break;
+            case Operation.LogSumExp:
+                Backend.LogSumExpBackward(x, y, gradient, xGradient, accumulate);
+                break;
+            case Operation.RowSum:
+                Backend.RowSumBackward(gradient, xGradient, accumulate);
+                break;
+            case Operation.Sum:
+                Backend.SumBackward(gradient, entry.Number, xGradient, accumulate);
+                break;
+            case Operation.Rotary:
+                Backend.Rotary(gradient, entry.Rotary!, integers, entry.Count, inverse: true, xGradient, accumulate);
+                break;
+            case Operation.Dropout:
+                Backend.Dropout(gradient, entry.Number, entry.Key, xGradient, accumulate);
+                break;
+            case Operation.SelectRows:
+                if (!accumulate)
+                    Backend.Fill(xGradient, 0);
+                Backend.SelectRowsBackward(integers, gradient, xGradient);
+                break;
+            case Operation.PickColumns:
+                if (!accumulate)
+                    Backend.Fill(xGradient, 0);
+                Backend.PickColumnsBackward(integers, gradient, xGradient);
+                break;
+            case Operation.CrossEntropy:
+                Backend.CrossEntropyBackward(x, integers, Optional(entry.B), entry.CrossEntropy, gradient, xGradient, accumulate);
+                break;
+            case Operation.Pool:
+                Backend.PoolBackward((Pooling)entry.Kind, x, entry.Queries!, gradient, xGradient, accumulate);
+                break;
+            case Operation.L2Normalize:
+                Backend.L2NormalizeBackward(x, entry.Number, gradient, xGradient, accumulate);
+                break;
+            default:
+                throw new InvalidOperationException($"The operation {entry.Operation} has no derivative.");
+        }
+    }
+
+    private void BinaryBackward(in TapeEntry entry, View gradient, View aGradient, bool accumulateA)
+    {
+        // a and b may be the same tensor: what is written for b then adds to what is written for a.
+        var bGradient = Arena.GradientToWrite(entry.B, out bool accumulateB);
+        Backend.BinaryBackward(
+            (BinaryOperation)entry.Kind, Arena.View(entry.A), Arena.View(entry.B), gradient, aGradient, accumulateA, bGradient, accumulateB);
+    }
+
+    private void MatMulBackward(in TapeEntry entry, View gradient, View aGradient, bool accumulateA)
+    {
+        bool transposeA = (entry.Kind & 1) != 0, transposeB = (entry.Kind & 2) != 0;
+        var a = Arena.View(entry.A);
+        var b = Arena.View(entry.B);
+        if (aGradient.Exists && !transposeA)
+            Backend.MatMul(gradient, false, b, !transposeB, aGradient, accumulateA);
+        else if (aGradient.Exists)
+            Backend.MatMul(b, transposeB, gradient, true, aGradient, accumulateA);
+        var bGradient = Arena.GradientToWrite(entry.B, out bool accumulateB);
+        if (bGradient.Exists && !transposeB)
+            Backend.MatMul(a, !transposeA, gradient, false, bGradient, accumulateB);
+        else if (bGradient.Exists)
+            Backend.MatMul(gradient, true, a, transposeA, bGradient, accumulateB);
+    }
+
+    private void AttentionBackward(in TapeEntry entry, View gradient)
+    {
+        var query = Arena.GradientToWrite(entry.A, out bool accumulateQuery);
+        var key = Arena.GradientToWrite(entry.B, out bool accumulateKey);
+        var value = Arena.GradientToWrite(entry.C, out bool accumulateValue);
+        var bias = Arena.GradientToWrite(entry.D, out bool accumulateBias);
+        var call = Call(entry.A, entry.B, entry.C, entry.D, entry.Output, entry.E, entry.Queries!, entry.Keys!, entry.Attention, entry.Key);
+        Backend.AttentionBackward(in call, new AttentionGradients
+        {
+            Output = gradient,
+            Query = query,
+            Key = key,
+            Value = value,
+            Bias = bias,
+            AccumulateQuery = accumulateQuery,
+            AccumulateKey = accumulateKey,
+            AccumulateValue = accumulateValue,
+            AccumulateBias = accumulateBias,
+        });
+    }
+}

@@ -1,0 +1,121 @@
+namespace Kotonoha.LocalModel.Training;
+
+/// <summary>What a model is trained on, and what it is held against: two rows of tokens. Training takes windows at random places of the first.</summary>
+public sealed class TokenDataset : IDisposable
+{
+    /// <summary>The part of the text that is held out unless another is asked for.</summary>
+    public const double DefaultValidationFraction = 0.1;
+
+    private const string TrainFile = "train.tokens";
+    private const string ValidationFile = "validation.tokens";
+
+    /// <summary>Joins two parts; the dataset owns them from now on.</summary>
+    /// <param name="train">The tokens to train on.</param>
+    /// <param name="validation">The held-out tokens; may be empty.</param>
+    /// <exception cref="ArgumentException">The parts have different vocabularies.</exception>
+    public TokenDataset(TokenSequence train, TokenSequence validation)
+    {
+        ArgumentNullException.ThrowIfNull(train);
+        ArgumentNullException.ThrowIfNull(validation);
+        if (train.VocabularySize != validation.VocabularySize)
+            throw new ArgumentException($"The training part has a vocabulary of {train.VocabularySize}, the validation part of {validation.VocabularySize}.", nameof(validation));
+        Train = train;
+        Validation = validation;
+    }
+
+    /// <summary>The tokens to train on.</summary>
+    public TokenSequence Train { get; }
+
+    /// <summary>The held-out tokens; may be empty.</summary>
+    public TokenSequence Validation { get; }
+
+    /// <summary>All ids are below this number.</summary>
+    public int VocabularySize => Train.VocabularySize;
+
+    /// <summary>A dataset in memory; the last part of the row is held out.</summary>
+    /// <param name="tokens">The ids.</param>
+    /// <param name="vocabularySize">All ids are below this number.</param>
+    /// <param name="validationFraction">The part that is held out, from 0 (none) to below 1.</param>
+    /// <exception cref="ArgumentException">An id lies outside the vocabulary.</exception>
+    public static TokenDataset FromTokens(ReadOnlySpan<int> tokens, int vocabularySize, double validationFraction = DefaultValidationFraction)
+    {
+        int held = (int)HeldOut(tokens.Length, validationFraction);
+        return new TokenDataset(
+            new MemoryTokens(tokens[..^held].ToArray(), vocabularySize),
+            new MemoryTokens(tokens[^held..].ToArray(), vocabularySize));
+    }
+
+    /// <summary>A dataset whose tokens are the bytes of a text (vocabulary 256); the last part is held out.</summary>
+    /// <param name="bytes">The text, most often UTF-8.</param>
+    /// <param name="validationFraction">The part that is held out, from 0 (none) to below 1.</param>
+    public static TokenDataset FromBytes(ReadOnlySpan<byte> bytes, double validationFraction = DefaultValidationFraction)
+    {
+        var ids = new int[bytes.Length];
+        for (int i = 0; i < ids.Length; i++)
+            ids[i] = bytes[i];
+        return FromTokens(ids, byte.MaxValue + 1, validationFraction);
+    }
+
+    /// <summary>Writes tokenised documents into two token files; of every document the last part is held out.</summary>
+    /// <param name="folder">The folder for the files; made if it is not there.</param>
+    /// <param name="documents">The ids of each document, its end token included.</param>
+    /// <param name="vocabularySize">All ids are below this number.</param>
+    /// <param name="validationFraction">The part that is held out, from 0 (none) to below 1.</param>
+    /// <returns>The dataset, open.</returns>
+    /// <exception cref="ArgumentException">An id lies outside the vocabulary.</exception>
+    /// <exception cref="IOException">The files cannot be written.</exception>
+    public static TokenDataset Build(string folder, IEnumerable<ReadOnlyMemory<int>> documents, int vocabularySize, double validationFraction = DefaultValidationFraction)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        ArgumentNullException.ThrowIfNull(documents);
+        Directory.CreateDirectory(folder);
+        using (var train = new TokenFileWriter(Path.Combine(folder, TrainFile), vocabularySize))
+        using (var validation = new TokenFileWriter(Path.Combine(folder, ValidationFile), vocabularySize))
+        {
+            foreach (var document in documents)
+            {
+                int held = (int)HeldOut(document.Length, validationFraction);
+                train.Add(document.Span[..^held]);
+                validation.Add(document.Span[^held..]);
+            }
+
+            train.Complete();
+            validation.Complete();
+        }
+
+        return Open(folder);
+    }
+
+    /// <summary>Opens the token files that <see cref="Build"/> wrote.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="TokenFileException">A file is broken.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    public static TokenDataset Open(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var train = TokenFile.Open(Path.Combine(folder, TrainFile));
+        try
+        {
+            return new TokenDataset(train, TokenFile.Open(Path.Combine(folder, ValidationFile)));
+        }
+        catch
+        {
+            train.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Train.Dispose();
+        Validation.Dispose();
+    }
+
+    private static long HeldOut(long tokens, double fraction)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(fraction);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(fraction, 1.0);
+        return tokens - (long)(tokens * (1 - fraction));
+    }
+}

@@ -1,0 +1,28 @@
+using System.Security.Cryptography;
+using System.Text;
+using Kotonoha.Foundation.Text;
+using Kotonoha.Rag.Chunking;
+
+namespace Kotonoha.Rag.Ingestion;
+
+/// <summary>What of a chunk is indexed, and how a document's version is named.</summary>
+internal static class IndexText
+{
+    // Changes when the rules in this file, the readers or the chunker change, so that the next sync cuts every document anew.
+    private const string Rules = "index-1";
+
+    /// <summary>The headings above a chunk (or else the document's title), then its text: a heading's words are often the ones that a question uses.</summary>
+    public static string Of(Chunk chunk)
+    {
+        var context = chunk.Heading ?? chunk.Title;
+        return context is null ? chunk.Text : context + "\n" + chunk.Text;
+    }
+
+    /// <summary>Names the version of a document's chunks: its content, and everything that decides how it is cut and analysed.</summary>
+    public static string Version(string contentHash, ChunkingOptions chunking)
+        => Hash(Encoding.UTF8.GetBytes(FormattableString.Invariant(
+            $"{contentHash}/{Rules}/{TextAnalyzer.Id}/{chunking.MaxSize}/{chunking.TargetSize}/{chunking.OverlapSentences}")))[..32];
+
+    /// <summary>The SHA-256 of some bytes, as lower-case hexadecimal digits.</summary>
+    public static string Hash(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+}

@@ -1,0 +1,415 @@
+using System.ComponentModel;
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Text;
+using Kotonoha.Rag.Chunking;
+using Kotonoha.Rag.Embedding;
+using Kotonoha.Rag.Ingestion;
+using Kotonoha.Rag.Retrieval;
+using Kotonoha.Rag.Stores;
+using Microsoft.Extensions.AI;
+
+namespace Kotonoha.Rag;
+
+/// <summary>Documents in, hits and cited answers out: the facade over readers, chunker, embedder, store and retrieval.</summary>
+/// <remarks>Thread-safe; writes run one after another. Disposing it closes the store, but not the embedder.</remarks>
+public sealed partial class KnowledgeBase : IAsyncDisposable
+{
+    // BM25's average length is renewed when it is off by more than this.
+    private const double MaxAverageDrift = 0.1;
+
+    // A fitted embedder is fitted anew once there are so many times the chunks that it was fitted on.
+    private const int RefitGrowth = 2;
+
+    private readonly IKnowledgeStore _store;
+    private readonly KnowledgeBaseOptions _options;
+    private readonly SemaphoreSlim _writeGate = new(1, 1);
+    private readonly SemaphoreSlim _embedderGate = new(1, 1);
+    private IEmbeddingGenerator<string, Embedding<float>>? _embedder;
+
+    /// <summary>Creates a knowledge base over a store.</summary>
+    /// <param name="store">The store; it may be new.</param>
+    /// <param name="embedder">Makes the dense vectors (an <see cref="IFittedEmbedder"/> is fitted on the first documents), or null for BM25 alone.</param>
+    /// <param name="options">The options, or null for the defaults.</param>
+    public KnowledgeBase(IKnowledgeStore store, IEmbeddingGenerator<string, Embedding<float>>? embedder = null, KnowledgeBaseOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        _store = store;
+        _embedder = embedder;
+        _options = options ?? new KnowledgeBaseOptions();
+    }
+
+    /// <summary>The store underneath.</summary>
+    public IKnowledgeStore Store => _store;
+
+    /// <summary>Says what <see cref="SyncFolderAsync"/> would do, and changes nothing.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <exception cref="KotonohaException">The folder or the store cannot be read.</exception>
+    public async Task<SyncPlan> PlanSyncAsync(string folder, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, cancellationToken).ConfigureAwait(false);
+        var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        return Plan(files, skipped, records);
+    }
+
+    /// <summary>
+    /// Makes the store hold exactly the folder's documents: new and changed ones (by content hash) are read and written, the others are deleted
+    /// or left alone. A document that cannot be read is skipped with its reason; what was stored of it stays.
+    /// </summary>
+    /// <param name="folder">The folder; it is read with all folders below it, names that begin with a dot apart.</param>
+    /// <param name="progress">Is told how far the work is, or null.</param>
+    /// <param name="options">How to work, or null for the defaults.</param>
+    /// <param name="cancellationToken">Stops the work; what was acknowledged stays.</param>
+    /// <returns>What was done.</returns>
+    /// <exception cref="KotonohaException">The folder cannot be read, the store cannot do its work, or the collection was made by another embedder or analyzer.</exception>
+    public async Task<SyncReport> SyncFolderAsync(string folder, IProgress<ProgressReport>? progress = null, SyncOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        options ??= new SyncOptions();
+        await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await SyncAsync(folder, progress, options, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _writeGate.Release();
+        }
+    }
+
+    /// <summary>Adds one document, or replaces it.</summary>
+    /// <param name="source">Its name: a relative path with <c>/</c> whose extension names the format.</param>
+    /// <param name="content">Its bytes.</param>
+    /// <param name="tags">Tags to filter by, or null for none.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>How many chunks were written; 0 also where the store held the document as it is.</returns>
+    /// <exception cref="KotonohaException">The document cannot be read, or the store cannot do its work.</exception>
+    public Task<int> AddDocumentAsync(string source, Stream content, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        ArgumentNullException.ThrowIfNull(content);
+        return AddAsync(
+            async preparer =>
+            {
+                using var buffer = new MemoryStream();
+                await content.CopyToAsync(buffer, cancellationToken).ConfigureAwait(false);
+                return [await preparer.PrepareAsync(source, buffer.ToArray(), tags ?? [], cancellationToken).ConfigureAwait(false)];
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Adds chunks that were cut elsewhere; the chunks of one source become that document, in the place of what was stored of it.</summary>
+    /// <param name="chunks">The chunks; ids must be UUIDs and unlike those of the stored version unless the chunk is the same.</param>
+    /// <param name="tags">Tags to filter by, or null for none.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>How many chunks were written; documents that the store held as they are are left alone.</returns>
+    /// <exception cref="KotonohaException">The store cannot do its work.</exception>
+    public Task<int> AddChunksAsync(IEnumerable<Chunk> chunks, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(chunks);
+        return AddAsync(
+            preparer => Task.FromResult<IReadOnlyList<PreparedDocument>>(
+            [
+                .. chunks.GroupBy(chunk => chunk.Source, StringComparer.Ordinal).Select(group =>
+                {
+                    var ordered = group.OrderBy(chunk => chunk.Ordinal).ToArray();
+                    var content = System.Text.Encoding.UTF8.GetBytes(string.Join('\f', ordered.Select(chunk => $"{chunk.Id}\f{chunk.Title}\f{chunk.Heading}\f{chunk.Text}")));
+                    var hash = IndexText.Hash(content);
+                    return preparer.Analyse(group.Key, hash, IndexText.Version(hash, _options.Chunking), ordered, ordered[0].Title, content.Length, tags ?? []);
+                }),
+            ]),
+            cancellationToken);
+    }
+
+    /// <summary>Deletes a document.</summary>
+    /// <param name="source">The document; an unknown one is passed over.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    public async Task DeleteDocumentAsync(string source, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _store.DeleteAsync([source], cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _writeGate.Release();
+        }
+    }
+
+    /// <summary>Lists the stored documents by source.</summary>
+    /// <param name="cancellationToken">Stops the work.</param>
+    public Task<IReadOnlyList<DocumentRecord>> ListDocumentsAsync(CancellationToken cancellationToken = default)
+        => _store.ListDocumentsAsync(cancellationToken);
+
+    /// <summary>Finds the chunks that fit a question best.</summary>
+    /// <param name="question">The question, or any words.</param>
+    /// <param name="options">How to search, or null for the knowledge base's way.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>Hits, best first; none where the store is empty.</returns>
+    /// <exception cref="KotonohaException">The store cannot do its work, or the collection was made by another embedder or analyzer.</exception>
+    public async Task<IReadOnlyList<SearchHit>> SearchAsync(string question, SearchOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(question);
+        var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
+        if (info is null)
+            return [];
+        CheckAnalyzer(info);
+        var embedder = await EmbedderOfAsync(info, cancellationToken).ConfigureAwait(false);
+        return await Retriever.SearchAsync(_store, embedder, question, options ?? _options.Search, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Fits the embedder anew on all stored chunks and makes all vectors again, in a new generation that replaces the present one at once.</summary>
+    /// <param name="progress">Is told how far the work is, or null.</param>
+    /// <param name="cancellationToken">Stops the work; the present generation then stays.</param>
+    /// <exception cref="KotonohaException">The store cannot do its work.</exception>
+    public async Task RefitAsync(IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+    {
+        await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false) is not null)
+                await RefitAsync(new StageClock(), progress, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _writeGate.Release();
+        }
+    }
+
+    /// <summary>The search as a tool for an agent or a chat client.</summary>
+    public IReadOnlyList<AIFunction> AsTools() =>
+    [
+        AIFunctionFactory.Create(
+            async (
+                [Description("What to look for: a question or key words.")] string query,
+                [Description("How many passages at most, from 1 to 20.")] int limit = 5,
+                CancellationToken cancellationToken = default) =>
+            {
+                var hits = await SearchAsync(query, _options.Search with { Limit = Math.Clamp(limit, 1, 20) }, cancellationToken).ConfigureAwait(false);
+                return hits.Select(hit => new FoundPassage(hit.Chunk.Source, hit.Chunk.Heading ?? hit.Chunk.Title, hit.Chunk.Page, hit.Chunk.Text, hit.Score)).ToArray();
+            },
+            "search_documents",
+            "Finds passages in the user's documents. Gives the passages that fit best, each with its document, heading and page."),
+    ];
+
+    /// <summary>Closes the store.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _store.DisposeAsync().ConfigureAwait(false);
+        _writeGate.Dispose();
+        _embedderGate.Dispose();
+    }
+
+    private static void CheckAnalyzer(CollectionInfo info)
+    {
+        if (info.AnalyzerId != TextAnalyzer.Id)
+            throw new StoreException(
+                StoreError.Mismatch,
+                $"The collection was made with the text analyzer '{info.AnalyzerId}'; this version of Kotonoha has '{TextAnalyzer.Id}'. Re-index: synchronise the folder with a rebuild.");
+    }
+
+    private SyncPlan Plan(List<FolderFile> files, List<SkippedDocument> skipped, IReadOnlyList<DocumentRecord> records)
+    {
+        var stored = records.ToDictionary(record => record.Source, StringComparer.Ordinal);
+        List<string> added = [], changed = [], unchanged = [];
+        foreach (var file in files)
+        {
+            if (!stored.TryGetValue(file.Source, out var record))
+                added.Add(file.Source);
+            else if (record.Hash == file.Hash && record.Version == IndexText.Version(file.Hash, _options.Chunking))
+                unchanged.Add(file.Source);
+            else
+                changed.Add(file.Source);
+        }
+
+        var present = files.Select(file => file.Source).Concat(skipped.Select(skip => skip.Source)).ToHashSet(StringComparer.Ordinal);
+        return new SyncPlan(added, changed, [.. records.Select(record => record.Source).Where(source => !present.Contains(source))], unchanged, skipped);
+    }
+
+    private async Task<SyncReport> SyncAsync(string folder, IProgress<ProgressReport>? progress, SyncOptions options, CancellationToken cancellationToken)
+    {
+        var clock = new StageClock();
+        var (files, skipped) = await clock.MeasureAsync("scan", () => FolderScan.ScanAsync(folder, _options.Readers, cancellationToken)).ConfigureAwait(false);
+        var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
+        bool rebuild = options.Rebuild && info is not null;
+        IEmbeddingGenerator<string, Embedding<float>>? embedder = _embedder;
+        if (info is not null && !rebuild)
+        {
+            CheckAnalyzer(info);
+            embedder = await EmbedderOfAsync(info, cancellationToken).ConfigureAwait(false);
+            CheckWritable(info, embedder);
+            await clock.MeasureAsync("store", () => _store.RemoveLeftoversAsync(cancellationToken)).ConfigureAwait(false);
+        }
+
+        var records = rebuild ? [] : await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        var plan = Plan(files, skipped, records);
+        var toWrite = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
+        var writer = new DocumentWriter(_store, rebuild ? null : info, embedder, clock)
+        {
+            Create = rebuild ? (store, fresh, token) => store.BeginRebuildAsync(fresh, token) : CreateInPlaceAsync,
+            Acknowledged = rebuild ? null : options.Acknowledged,
+            Progress = progress,
+            Total = toWrite.Count,
+        };
+        var broken = new List<SkippedDocument>();
+        int prepared = 0;
+        var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, clock);
+        await foreach (var document in preparer.PrepareAsync([.. files.Where(file => toWrite.Contains(file.Source))], cancellationToken).ConfigureAwait(false))
+        {
+            progress?.Report(new ProgressReport("read", ++prepared, toWrite.Count, document.Source));
+            if (document.SkipReason is { } reason)
+                broken.Add(new SkippedDocument(document.Source, reason));
+            else
+                await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
+        }
+
+        await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        if (rebuild)
+            await CommitRebuildAsync(writer, info!, options.Acknowledged, cancellationToken).ConfigureAwait(false);
+        else if (writer.Info is not null)
+            _embedder = writer.Embedder ?? _embedder;
+        if (plan.Removed.Count > 0)
+            await clock.MeasureAsync("store", () => _store.DeleteAsync(plan.Removed, cancellationToken)).ConfigureAwait(false);
+        bool refitted = writer.Info is not null && await SettleAsync(clock, progress, cancellationToken).ConfigureAwait(false);
+
+        var skippedSources = broken.Select(skip => skip.Source).ToHashSet(StringComparer.Ordinal);
+        return new SyncReport(
+            [.. plan.Added.Where(source => !skippedSources.Contains(source))],
+            [.. plan.Changed.Where(source => !skippedSources.Contains(source))],
+            plan.Removed,
+            plan.Unchanged,
+            [.. skipped.Concat(broken).OrderBy(skip => skip.Source, StringComparer.Ordinal)],
+            writer.WrittenChunks,
+            refitted || rebuild,
+            clock.Seconds());
+    }
+
+    private static async Task<IKnowledgeStore> CreateInPlaceAsync(IKnowledgeStore store, CollectionInfo info, CancellationToken cancellationToken)
+    {
+        await store.CreateAsync(info, cancellationToken).ConfigureAwait(false);
+        return store;
+    }
+
+    private async Task<int> AddAsync(Func<DocumentPreparer, Task<IReadOnlyList<PreparedDocument>>> prepare, CancellationToken cancellationToken)
+    {
+        await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var clock = new StageClock();
+            var documents = await prepare(new DocumentPreparer(_options.Readers, _options.Chunking, clock)).ConfigureAwait(false);
+            var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
+            var embedder = _embedder;
+            if (info is not null)
+            {
+                CheckAnalyzer(info);
+                embedder = await EmbedderOfAsync(info, cancellationToken).ConfigureAwait(false);
+                CheckWritable(info, embedder);
+            }
+
+            var stored = (await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(record => record.Source, StringComparer.Ordinal);
+            var writer = new DocumentWriter(_store, info, embedder, clock);
+            foreach (var document in documents)
+                if (!(stored.TryGetValue(document.Source, out var record) && record.Version == document.Record!.Version && record.Tags.SequenceEqual(document.Record.Tags)))
+                    await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
+            await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            _embedder = writer.Embedder ?? _embedder;
+            if (writer.WrittenDocuments > 0)
+                await SettleAsync(clock, null, cancellationToken).ConfigureAwait(false);
+            return writer.WrittenChunks;
+        }
+        finally
+        {
+            _writeGate.Release();
+        }
+    }
+
+    /// <summary>After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it.</summary>
+    private async Task<bool> SettleAsync(StageClock clock, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
+    {
+        var info = (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
+        var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        long chunks = records.Sum(record => (long)record.ChunkCount);
+        if (_embedder is IFittedEmbedder && info.FittedChunks > 0 && chunks >= RefitGrowth * info.FittedChunks)
+        {
+            await RefitAsync(clock, progress, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+
+        if (chunks == 0)
+            return false;
+        double average = Math.Max(1, records.Sum(record => record.TermCount) / (double)chunks);
+        if (Math.Abs(average / info.AverageLength - 1) > MaxAverageDrift)
+            await clock.MeasureAsync("store", () => _store.SetAverageLengthAsync(average, chunk => TermVector.FromText(IndexText.Of(chunk)), cancellationToken)).ConfigureAwait(false);
+        return false;
+    }
+
+    private async Task RefitAsync(StageClock clock, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
+    {
+        var info = (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
+        var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, clock);
+        var writer = new DocumentWriter(_store, null, _embedder, clock)
+        {
+            Create = (store, fresh, token) => store.BeginRebuildAsync(fresh, token),
+            Progress = progress,
+            Total = records.Count,
+        };
+        foreach (var record in records)
+        {
+            var chunks = await _store.ReadDocumentAsync(record.Source, cancellationToken).ConfigureAwait(false);
+            await writer.AddAsync(preparer.Analyse(record.Source, record.Hash, record.Version, chunks, record.Title, record.Bytes, record.Tags), cancellationToken).ConfigureAwait(false);
+        }
+
+        await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        await CommitRebuildAsync(writer, info, null, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task CommitRebuildAsync(DocumentWriter writer, CollectionInfo old, Action<string>? acknowledged, CancellationToken cancellationToken)
+    {
+        if (writer.Info is null)
+            return;
+        var written = acknowledged is null ? [] : await writer.Store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        await _store.CommitRebuildAsync(writer.Store, cancellationToken).ConfigureAwait(false);
+        _embedder = writer.Embedder;
+        if (_embedder is IFittedEmbedder fitted && old.EmbedderVersion is { } oldVersion && oldVersion != fitted.Version)
+            fitted.Delete(oldVersion);
+        foreach (var record in written)
+            acknowledged!(record.Source);
+    }
+
+    /// <summary>The embedder whose vectors the collection holds; null where there is none at hand or none is needed.</summary>
+    private async Task<IEmbeddingGenerator<string, Embedding<float>>?> EmbedderOfAsync(CollectionInfo info, CancellationToken cancellationToken)
+    {
+        var embedder = _embedder;
+        if (embedder is null || info.EmbedderVersion is null)
+            return null;
+        if (EmbedderIdentity.Of(embedder) == info.EmbedderVersion)
+            return embedder;
+        if (embedder is not IFittedEmbedder fitted)
+            throw new EmbedderMismatchException(
+                $"The collection's vectors were made by the embedder '{info.EmbedderVersion}'; the one at hand is '{EmbedderIdentity.Of(embedder)}'. Use that embedder, or re-index: synchronise the folder with a rebuild.");
+        await _embedderGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if ((_embedder as IFittedEmbedder)?.Version != info.EmbedderVersion)
+                _embedder = await fitted.LoadAsync(info.EmbedderVersion, cancellationToken).ConfigureAwait(false);
+            return _embedder;
+        }
+        finally
+        {
+            _embedderGate.Release();
+        }
+    }
+
+    private void CheckWritable(CollectionInfo info, IEmbeddingGenerator<string, Embedding<float>>? embedder)
+    {
+        if ((info.EmbedderVersion is null) != (embedder is null && _embedder is null))
+            throw new EmbedderMismatchException(
+                info.EmbedderVersion is null
+                    ? "The collection has no dense vectors, but there is an embedder. Leave the embedder out, or re-index: synchronise the folder with a rebuild."
+                    : $"The collection's vectors were made by the embedder '{info.EmbedderVersion}', and none is at hand. Give that embedder, or re-index: synchronise the folder with a rebuild.");
+    }
+}

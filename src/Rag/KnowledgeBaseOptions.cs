@@ -1,0 +1,18 @@
+using Kotonoha.Rag.Chunking;
+using Kotonoha.Rag.Documents;
+using Kotonoha.Rag.Retrieval;
+
+namespace Kotonoha.Rag;
+
+/// <summary>How a <see cref="KnowledgeBase"/> reads, cuts and searches.</summary>
+public sealed record KnowledgeBaseOptions
+{
+    /// <summary>The document formats.</summary>
+    public DocumentReaders Readers { get; init; } = DocumentReaders.Default;
+
+    /// <summary>How documents are cut; a change cuts every document anew at the next synchronisation.</summary>
+    public ChunkingOptions Chunking { get; init; } = new();
+
+    /// <summary>How questions are searched for where the call does not say.</summary>
+    public SearchOptions Search { get; init; } = new();
+}

@@ -1,0 +1,84 @@
+using Kotonoha.Rag.Stores;
+using Microsoft.Extensions.AI;
+
+namespace Kotonoha.Rag.Retrieval;
+
+/// <summary>Both searches, fusion, thresholds and diversity: from a question to hits.</summary>
+internal static class Retriever
+{
+    public static async Task<IReadOnlyList<SearchHit>> SearchAsync(
+        IKnowledgeStore store,
+        IEmbeddingGenerator<string, Embedding<float>>? embedder,
+        string question,
+        SearchOptions options,
+        CancellationToken cancellationToken)
+    {
+        options.Validate();
+        int depth = Math.Max(options.Limit, options.Candidates);
+        bool dense = embedder is not null && options.Fusion != FusionMethod.SparseOnly;
+        if (embedder is null && options.Fusion == FusionMethod.DenseOnly)
+            throw new InvalidOperationException("A dense search needs an embedder; this knowledge base has none.");
+        var query = dense ? await EmbedQueryAsync(embedder!, question, cancellationToken).ConfigureAwait(false) : default;
+        var denseList = dense ? await store.SearchDenseAsync(query, depth, options.Filter, cancellationToken).ConfigureAwait(false) : [];
+        var sparseList = options.Fusion == FusionMethod.DenseOnly
+            ? []
+            : await store.SearchSparseAsync(TermVector.FromText(question), depth, options.Filter, cancellationToken).ConfigureAwait(false);
+
+        var denseScores = denseList.ToDictionary(entry => entry.Id, entry => entry.Score, StringComparer.Ordinal);
+        var sparseScores = sparseList.ToDictionary(entry => entry.Id, entry => entry.Score, StringComparer.Ordinal);
+        var ranking = Fuse(denseList, sparseList, dense ? options.Fusion : FusionMethod.SparseOnly, options.DenseWeight);
+        ranking.RemoveAll(item => item.Score < options.MinScore
+            || (options.MinDenseScore is { } minDense && !(denseScores.TryGetValue(item.Id, out double denseScore) && denseScore >= minDense))
+            || (options.MinSparseScore is { } minSparse && !(sparseScores.TryGetValue(item.Id, out double sparseScore) && sparseScore >= minSparse)));
+        if (options.MmrLambda is { } lambda && dense)
+            ranking = await DiversifyAsync(store, ranking, lambda, options.Limit, cancellationToken).ConfigureAwait(false);
+        if (ranking.Count > options.Limit)
+            ranking.RemoveRange(options.Limit, ranking.Count - options.Limit);
+
+        var chunks = await store.ReadChunksAsync([.. ranking.Select(item => item.Id)], cancellationToken).ConfigureAwait(false);
+        var hits = new List<SearchHit>(ranking.Count);
+        for (int i = 0; i < ranking.Count; i++)
+            // A chunk may have been deleted since it was found.
+            if (chunks[i] is { } chunk)
+                hits.Add(new SearchHit(
+                    chunk,
+                    ranking[i].Score,
+                    denseScores.TryGetValue(chunk.Id, out double denseScore) ? denseScore : null,
+                    sparseScores.TryGetValue(chunk.Id, out double sparseScore) ? sparseScore : null));
+        return hits;
+    }
+
+    /// <summary>Makes one ranking of the two.</summary>
+    internal static List<RankedItem> Fuse(IReadOnlyList<ScoredChunk> dense, IReadOnlyList<ScoredChunk> sparse, FusionMethod method, double denseWeight)
+    {
+        RankedItem[] denseItems = [.. dense.Select(entry => new RankedItem(entry.Id, entry.Score))];
+        RankedItem[] sparseItems = [.. sparse.Select(entry => new RankedItem(entry.Id, entry.Score))];
+        return method switch
+        {
+            FusionMethod.MinMax => Fusion.MinMax([denseItems, sparseItems], [denseWeight, 1 - denseWeight]),
+            FusionMethod.ReciprocalRank => Fusion.ReciprocalRank([denseItems, sparseItems]),
+            FusionMethod.DenseOnly => [.. denseItems],
+            FusionMethod.SparseOnly => [.. sparseItems],
+            _ => throw new ArgumentOutOfRangeException(nameof(method), method, "This fusion is not known."),
+        };
+    }
+
+    private static async Task<ReadOnlyMemory<float>> EmbedQueryAsync(IEmbeddingGenerator<string, Embedding<float>> embedder, string question, CancellationToken cancellationToken)
+    {
+        var embeddings = await embedder.GenerateAsync([question], EmbeddingPurpose.Query, cancellationToken).ConfigureAwait(false);
+        return embeddings[0].Vector;
+    }
+
+    private static async Task<List<RankedItem>> DiversifyAsync(IKnowledgeStore store, List<RankedItem> ranking, double lambda, int limit, CancellationToken cancellationToken)
+    {
+        var vectors = await store.ReadVectorsAsync([.. ranking.Select(item => item.Id)], cancellationToken).ConfigureAwait(false);
+        var known = Enumerable.Range(0, ranking.Count).Where(i => vectors[i] is not null).ToArray();
+        var picked = MaximalMarginalRelevance.Select(
+            [.. known.Select(i => ranking[i].Score)],
+            (x, y) => VectorMath.Dot(vectors[known[x]], vectors[known[y]]),
+            lambda,
+            limit);
+        // The order is the picking order; the scores stay the fused ones.
+        return [.. picked.Select(pick => ranking[known[pick.Index]])];
+    }
+}

@@ -1,0 +1,37 @@
+namespace Kotonoha.Rag.Stores;
+
+/// <summary>Narrows a search to some documents. What is given must all hold.</summary>
+/// <param name="SourcePrefix">A folder (all documents below it) or one document, with <c>/</c>; null for all.</param>
+/// <param name="Tags">Tags that a document must all have; null or empty for all.</param>
+public sealed record StoreFilter(string? SourcePrefix = null, IReadOnlyList<string>? Tags = null)
+{
+    /// <summary>Whether a document passes.</summary>
+    /// <param name="source">The document.</param>
+    /// <param name="tags">Its tags.</param>
+    public bool Accepts(string source, IReadOnlyList<string> tags)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(tags);
+        if (Tags is not null)
+            foreach (var tag in Tags)
+                if (!tags.Contains(tag))
+                    return false;
+        if (NormalizedPrefix is not { Length: > 0 } prefix)
+            return true;
+        return source == prefix || (source.Length > prefix.Length && source[prefix.Length] == '/' && source.StartsWith(prefix, StringComparison.Ordinal));
+    }
+
+    /// <summary>The prefix without a slash at its end, or null.</summary>
+    internal string? NormalizedPrefix => SourcePrefix?.TrimEnd('/') is { Length: > 0 } prefix ? prefix : null;
+
+    /// <summary>A document and all folders above it, outermost first: what a prefix can name.</summary>
+    internal static List<string> Prefixes(string source)
+    {
+        var prefixes = new List<string>();
+        for (int slash = source.IndexOf('/', StringComparison.Ordinal); slash >= 0; slash = source.IndexOf('/', slash + 1))
+            if (slash > 0)
+                prefixes.Add(source[..slash]);
+        prefixes.Add(source);
+        return prefixes;
+    }
+}

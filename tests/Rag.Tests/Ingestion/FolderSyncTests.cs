@@ -1,0 +1,109 @@
+using Kotonoha.Foundation;
+using Kotonoha.Rag.Ingestion;
+using Kotonoha.Rag.Stores;
+
+namespace Kotonoha.Rag.Tests.Ingestion;
+
+public sealed class FolderSyncTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Sync_adds_changes_renames_and_removes_and_says_so()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        _folder.Write("docs/tea.md", "# Tea\n\nGreen tea is steeped at seventy degrees.\n");
+        _folder.Write("docs/sub/coffee.txt", "Coffee beans are roasted.\n");
+        _folder.Write("docs/ja.md", "# 寿司\n\n寿司は酢飯で作る。\n");
+        _folder.Write("docs/.hidden/secret.md", "hidden");
+        var acknowledged = new List<string>();
+        var options = new SyncOptions { Acknowledged = acknowledged.Add };
+
+        var plan = await knowledge.PlanSyncAsync(_folder.File("docs"));
+        Assert.Equal(["ja.md", "sub/coffee.txt", "tea.md"], plan.Added);
+        Assert.Empty(await knowledge.ListDocumentsAsync());
+        var first = await knowledge.SyncFolderAsync(_folder.File("docs"), options: options);
+        Assert.Equal(["ja.md", "sub/coffee.txt", "tea.md"], first.Added);
+        Assert.Equal(first.Added, acknowledged.Order(StringComparer.Ordinal));
+        Assert.Equal("tea.md", (await knowledge.SearchAsync("how hot is green tea"))[0].Chunk.Source);
+        Assert.Equal("ja.md", (await knowledge.SearchAsync("寿司は何で作る？"))[0].Chunk.Source);
+
+        var second = await knowledge.SyncFolderAsync(_folder.File("docs"), options: options);
+        Assert.Equal(3, second.Unchanged.Count);
+        Assert.Equal(0, second.Chunks);
+        Assert.Equal(3, acknowledged.Count);
+
+        _folder.Write("docs/tea.md", "# Tea\n\nBlack tea is steeped at boiling point.\n");
+        File.Move(_folder.File("docs/ja.md"), _folder.File("docs/sushi.md"));
+        File.Delete(_folder.File("docs/sub/coffee.txt"));
+        var third = await knowledge.SyncFolderAsync(_folder.File("docs"));
+        Assert.Equal(["sushi.md"], third.Added);
+        Assert.Equal(["tea.md"], third.Changed);
+        Assert.Equal(["ja.md", "sub/coffee.txt"], third.Removed);
+        Assert.Empty(await knowledge.SearchAsync("green"));
+        Assert.Equal("tea.md", (await knowledge.SearchAsync("black"))[0].Chunk.Source);
+        Assert.Equal(["sushi.md", "tea.md"], (await knowledge.ListDocumentsAsync()).Select(record => record.Source));
+    }
+
+    [Fact]
+    public async Task Broken_documents_are_skipped_with_their_reason_and_lose_nothing_else()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        _folder.Write("docs/good.md", "# Good\n\nThis one is fine.\n");
+        File.WriteAllBytes(_folder.File("docs/broken.md"), [0x00, 0x01, 0x02, 0xff, 0xfe, 0x00]);
+        _folder.Write("docs/picture.xyz", "no reader");
+        var report = await knowledge.SyncFolderAsync(_folder.File("docs"));
+        Assert.Contains("good.md", report.Added);
+        Assert.Contains(report.Skipped, skip => skip.Source == "picture.xyz" && skip.Reason.Contains(".xyz", StringComparison.Ordinal));
+        Assert.Equal("good.md", (await knowledge.SearchAsync("fine"))[0].Chunk.Source);
+    }
+
+    [Fact]
+    public async Task A_missing_folder_is_an_error_and_deletes_nothing()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        _folder.Write("docs/good.md", "# Good\n\nThis one is fine.\n");
+        await knowledge.SyncFolderAsync(_folder.File("docs"));
+        await Assert.ThrowsAsync<KotonohaException>(() => knowledge.SyncFolderAsync(_folder.File("docz")));
+        Assert.Single(await knowledge.ListDocumentsAsync());
+    }
+
+    [Fact]
+    public async Task Single_documents_are_added_replaced_and_deleted()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        Assert.True(await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nApples grow on trees."), ["fruit"]) > 0);
+        Assert.Equal(0, await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nApples grow on trees."), ["fruit"]));
+        Assert.True(await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nPears grow on trees."), ["fruit"]) > 0);
+        Assert.Empty(await knowledge.SearchAsync("apples"));
+        Assert.Single(await knowledge.SearchAsync("pears"));
+        await knowledge.DeleteDocumentAsync("notes/a.md");
+        Assert.Empty(await knowledge.SearchAsync("pears"));
+        Assert.Empty(await knowledge.ListDocumentsAsync());
+
+        static MemoryStream Content(string text) => new(System.Text.Encoding.UTF8.GetBytes(text));
+    }
+
+    [Fact]
+    public async Task Words_of_a_heading_find_the_text_below_it()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        _folder.Write("docs/a.md", "# Engines\n\n## Lubrication\n\nChange it every ten thousand kilometres.\n\n## Cooling\n\nCheck the level every month.\n");
+        await knowledge.SyncFolderAsync(_folder.File("docs"));
+        Assert.Contains("ten thousand", (await knowledge.SearchAsync("lubrication"))[0].Chunk.Text);
+    }
+
+    [Fact]
+    public async Task The_search_is_a_tool()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        _folder.Write("docs/a.md", "# Engines\n\nChange the oil every ten thousand kilometres.\n");
+        await knowledge.SyncFolderAsync(_folder.File("docs"));
+        var tool = Assert.Single(knowledge.AsTools(), tool => tool.Name == "search_documents");
+        var result = await tool.InvokeAsync(new() { ["query"] = "oil" });
+        Assert.Contains("ten thousand kilometres", result!.ToString());
+        Assert.Contains("a.md", result.ToString());
+    }
+}
