@@ -246,13 +246,13 @@ internal sealed class SamplingRunner : FixtureRunner
 
         var options = ReadOptions(settings);
         options.Validate();
-        var search = new BeamSearch(prompt, maxNew, options, TokenSampler.Processors(sampling, endTokens, prompt.Length), endTokens, scratch);
+        var search = new BeamSearch(prompt, maxNew, options, TokenSampler.Processors(sampling, endTokens, prompt.Length), endTokens);
         float[] logits = new float[beamCount * vocabulary];
         int[] parents = new int[beamCount], tokens = new int[beamCount];
         do
             for (int beam = 0; beam < beamCount; beam++)
                 table.AsSpan(search.Ids(beam)[^1] * vocabulary, vocabulary).CopyTo(logits.AsSpan(beam * vocabulary));
-        while (search.Step(logits, parents, tokens));
+        while (search.Step(logits, parents, tokens, scratch));
         return ([.. search.Results.Select(r => r.Ids)], [.. search.Results.Select(r => r.Score)]);
     }
 

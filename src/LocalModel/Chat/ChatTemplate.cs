@@ -81,6 +81,7 @@ public sealed class ChatTemplate
         [Words("Assistant:")])
     {
         StopStrings = ["\nUser:", "\nSystem:"],
+        TrimsAnswerStart = true,
     };
 
     /// <summary>The name of the template.</summary>
@@ -97,6 +98,9 @@ public sealed class ChatTemplate
 
     /// <summary>Texts at which generation stops besides the end tokens.</summary>
     public IReadOnlyList<string> StopStrings { get; private init; } = [];
+
+    /// <summary>Blanks at the start of an answer belong to the format, not to the answer.</summary>
+    public bool TrimsAnswerStart { get; private init; }
 
     /// <summary>Finds the known template that a Jinja text stands for.</summary>
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>

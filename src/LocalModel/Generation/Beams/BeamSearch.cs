@@ -14,7 +14,6 @@ internal sealed class BeamSearch
     private readonly int[] endTokens;
     private readonly int promptLength;
     private readonly int maxLength;
-    private readonly SamplingScratch scratch;
     private readonly LogSoftmax logSoftmax = new();
     private readonly List<(int[] Ids, double Score, bool Ended)> finished = [];
     private readonly (double Score, int Beam, int Token)[] candidates;
@@ -30,13 +29,11 @@ internal sealed class BeamSearch
     /// <param name="options">Validated settings.</param>
     /// <param name="processors">Act on the log-probabilities, which are not renormalised afterwards.</param>
     /// <param name="endTokens">The tokens that end a hypothesis.</param>
-    /// <param name="scratch">Working memory of the vocabulary's size.</param>
-    public BeamSearch(ReadOnlySpan<int> prompt, int maxNewTokens, BeamSearchOptions options, IEnumerable<LogitsProcessor> processors, IReadOnlyList<int> endTokens, SamplingScratch scratch)
+    public BeamSearch(ReadOnlySpan<int> prompt, int maxNewTokens, BeamSearchOptions options, IEnumerable<LogitsProcessor> processors, IReadOnlyList<int> endTokens)
     {
         this.options = options;
         this.processors = [.. processors];
         this.endTokens = [.. endTokens];
-        this.scratch = scratch;
         promptLength = length = prompt.Length;
         maxLength = prompt.Length + maxNewTokens;
         int count = options.BeamCount;
@@ -65,8 +62,9 @@ internal sealed class BeamSearch
     /// <param name="logits">The scores of every running beam's next token, beam after beam; changed on the way.</param>
     /// <param name="parents">Receives for every beam of the next step the beam it continues.</param>
     /// <param name="tokens">Receives for every beam of the next step its new token.</param>
+    /// <param name="scratch">Working memory of the vocabulary's size.</param>
     /// <returns>False when the search is over; then the outputs mean nothing.</returns>
-    public bool Step(Span<float> logits, Span<int> parents, Span<int> tokens)
+    public bool Step(Span<float> logits, Span<int> parents, Span<int> tokens, SamplingScratch scratch)
     {
         int vocabulary = logits.Length / BeamCount;
         int found = 0;

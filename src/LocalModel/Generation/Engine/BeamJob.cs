@@ -72,7 +72,7 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
                 result.Logits(firstRow + beam).CopyTo(logits.AsSpan(beam * vocabulary));
         }
 
-        if (search.Step(logits, parents, tokens))
+        if (search.Step(logits, parents, tokens, scratch))
         {
             MoveBeams();
             return;

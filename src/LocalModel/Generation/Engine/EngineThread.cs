@@ -33,15 +33,20 @@ internal sealed class EngineThread : IDisposable
         }
     }
 
-    /// <summary>Refuses new jobs, ends the others and waits for the thread.</summary>
-    public void Dispose()
+    /// <summary>Refuses new jobs and lets the thread end the others after its present step.</summary>
+    public void Stop()
     {
         lock (waiting)
         {
             stopping = true;
             Monitor.Pulse(waiting);
         }
+    }
 
+    /// <summary>Stops, and waits for the thread.</summary>
+    public void Dispose()
+    {
+        Stop();
         thread.Join();
     }
 

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.LocalModel.Tokenizers.Decoders;
 
 namespace Kotonoha.LocalModel.Generation.Engine;
 
@@ -21,7 +22,8 @@ internal sealed class GenerationJob : EngineJob
     private readonly int[] endTokens;
     private readonly TokenSampler sampler;
     private readonly bool greedy;
-    private readonly TokenStream decoder;
+    private readonly Tokenizer? tokenizer;
+    private readonly IDecoderStream? decoder;
     private readonly StringBuilder decoded = new(64);
     private readonly OutputText text;
     private readonly int[] textEnds;
@@ -47,7 +49,7 @@ internal sealed class GenerationJob : EngineJob
     /// <param name="endTokens">The tokens that end the sequence.</param>
     /// <param name="ignoreEndTokens">End tokens do not end it after all.</param>
     /// <param name="stops">Non-empty stop strings.</param>
-    /// <param name="decoder">Turns its tokens into text.</param>
+    /// <param name="tokenizer">Turns its tokens into text; null for tokens alone.</param>
     /// <param name="includeLogProbabilities">Keep each token's log-probability.</param>
     /// <param name="cancellation">Ends it early.</param>
     public GenerationJob(
@@ -57,7 +59,7 @@ internal sealed class GenerationJob : EngineJob
         int[] endTokens,
         bool ignoreEndTokens,
         IReadOnlyCollection<string> stops,
-        TokenStream decoder,
+        Tokenizer? tokenizer,
         bool includeLogProbabilities,
         CancellationToken cancellation)
         : base(cancellation)
@@ -66,7 +68,8 @@ internal sealed class GenerationJob : EngineJob
         prompt.CopyTo(ids);
         promptLength = length = prompt.Length;
         this.endTokens = ignoreEndTokens ? [] : endTokens;
-        this.decoder = decoder;
+        this.tokenizer = tokenizer;
+        decoder = tokenizer?.StartDecoding();
         greedy = sampling.IsGreedy;
         sampler = new TokenSampler(sampling, endTokens, prompt.Length);
         text = new OutputText(stops, Math.Min(maxNewTokens * CharactersPerToken, 1 << 16));
@@ -201,14 +204,15 @@ internal sealed class GenerationJob : EngineJob
 
     private bool Decode(int token)
     {
-        decoder.Push(token, decoded);
+        if (tokenizer?.TokenForDecoding(token, skipSpecialTokens: true) is { } spelling)
+            decoder!.Push(spelling, decoded);
         return Append();
     }
 
     // What the decoder still holds is a broken character; it may complete a stop string too.
     private bool Flush()
     {
-        decoder.Finish(decoded);
+        decoder?.Finish(decoded);
         bool stopped = Append();
         text.Complete();
         return stopped;
