@@ -143,14 +143,9 @@ public sealed class LocalGptChatClient : IChatClient
     // The best hypothesis of a beam search, as one update.
     private async IAsyncEnumerable<GenerationUpdate> SearchAsync(ChatRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var started = System.Diagnostics.Stopwatch.GetTimestamp();
-        var best = (await Model.BeamSearchAsync(request.Generation, request.Beams!, cancellationToken).ConfigureAwait(false))[0];
-        yield return new GenerationUpdate(
-            best.Text,
-            best.TokenIds,
-            [],
-            best.FinishReason,
-            new GenerationUsage(best.PromptTokens, best.TokenIds.Count, TimeSpan.Zero, TimeSpan.Zero, System.Diagnostics.Stopwatch.GetElapsedTime(started), Seed: null));
+        var result = await Model.BeamSearchAsync(request.Generation, request.Beams!, cancellationToken).ConfigureAwait(false);
+        var best = result.Hypotheses[0];
+        yield return new GenerationUpdate(best.Text, best.TokenIds, [], best.FinishReason, result.Usage);
     }
 
     private static UsageDetails Details(GenerationUsage usage) => new()

@@ -52,10 +52,10 @@ public sealed partial class LocalGpt
     /// <param name="request">What to continue; its sampling must be greedy (penalties and bans act on the log-probabilities) and it has no stop strings.</param>
     /// <param name="options">The search.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>The best hypotheses, best first.</returns>
+    /// <returns>The best hypotheses, best first, and what they cost.</returns>
     /// <exception cref="ArgumentException">The request draws tokens, or has stop strings.</exception>
     /// <exception cref="KvCacheFullException">The beams need more cache than there is.</exception>
-    public async Task<IReadOnlyList<BeamHypothesis>> BeamSearchAsync(GenerationRequest request, BeamSearchOptions options, CancellationToken cancellationToken = default)
+    public async Task<BeamSearchResult> BeamSearchAsync(GenerationRequest request, BeamSearchOptions options, CancellationToken cancellationToken = default)
     {
         Validate(request);
         ArgumentNullException.ThrowIfNull(options);
@@ -67,14 +67,15 @@ public sealed partial class LocalGpt
             throw new ArgumentException("Beam search ends at end tokens and at the limit; it has no stop strings.", nameof(request));
 
         using var source = Link(cancellationToken);
-        var prompt = await PromptAsync(request, source.Token, cancellationToken).ConfigureAwait(false);
+        int[] prompt = await EncodeAsync(() => EncodePrompt(request), source, cancellationToken).ConfigureAwait(false);
         int maxNewTokens = MaxNewTokens(request, prompt.Length);
         int[] ends = request.IgnoreEndTokens ? [] : endTokens;
         var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, endTokens, prompt.Length), ends);
         var job = new BeamJob(prompt, maxNewTokens, search, VocabularySize, source.Token);
         var found = await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
-        return [.. found.Select(h => new BeamHypothesis(
+        BeamHypothesis[] hypotheses = [.. found.Select(h => new BeamHypothesis(
             Tokenizer.Decode(h.Ended ? h.Ids.AsSpan(0, h.Ids.Length - 1) : h.Ids, skipSpecialTokens: true), h.Ids, h.Score, h.Ended ? FinishReason.EndToken : FinishReason.Length))];
+        return new BeamSearchResult(hypotheses, job.Usage);
     }
 
     /// <summary>How likely the model finds several continuations of one prefix. The prefix is run once.</summary>
@@ -107,7 +108,7 @@ public sealed partial class LocalGpt
         if (pairs.Count == 0)
             return [];
         using var source = Link(cancellationToken);
-        var groups = await Task.Run(() => Groups(pairs, source.Token), source.Token).ConfigureAwait(false);
+        var groups = await EncodeAsync(() => Groups(pairs, source.Token), source, cancellationToken).ConfigureAwait(false);
         var jobs = groups.Select(g => g.Job).ToArray();
         var results = await RunAsync(jobs, () => Task.WhenAll(jobs.Select(j => j.Result)), cancellationToken).ConfigureAwait(false);
         var scores = new SequenceScore[pairs.Count];
@@ -138,7 +139,7 @@ public sealed partial class LocalGpt
         }
 
         using var source = Link(cancellationToken);
-        var encoded = await Task.Run(() => texts.Select(t => EncodeWhole(t, options.TruncateLongTexts)).ToArray(), source.Token).ConfigureAwait(false);
+        var encoded = await EncodeAsync(() => texts.Select(t => EncodeWhole(t, options.TruncateLongTexts)).ToArray(), source, cancellationToken).ConfigureAwait(false);
         var jobs = encoded.Select(ids => new EmbeddingJob(ids, EmbeddingWidth, options.Pooling, source.Token)).ToArray();
         var vectors = await RunAsync(jobs, () => Task.WhenAll(jobs.Select(j => j.Result)), cancellationToken).ConfigureAwait(false);
         return new EmbeddingResult([.. vectors.Select(v => Finish(v, options))], encoded.Sum(ids => ids.Length));
@@ -147,7 +148,7 @@ public sealed partial class LocalGpt
     private async IAsyncEnumerable<GenerationUpdate> RunAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var source = Link(cancellationToken);
-        var prompt = await PromptAsync(request, source.Token, cancellationToken).ConfigureAwait(false);
+        int[] prompt = await EncodeAsync(() => EncodePrompt(request), source, cancellationToken).ConfigureAwait(false);
         IReadOnlyCollection<string> stops = request.Turns is null ? request.StopStrings : [.. request.StopStrings, .. ChatTemplate.StopStrings];
         bool trimStart = request.Turns is not null && ChatTemplate.TrimsAnswerStart;
         var job = new GenerationJob(
@@ -210,11 +211,11 @@ public sealed partial class LocalGpt
         engine.Enqueue(jobs);
     }
 
-    private async Task<int[]> PromptAsync(GenerationRequest request, CancellationToken token, CancellationToken callers)
+    private static async Task<T> EncodeAsync<T>(Func<T> encode, CancellationTokenSource source, CancellationToken callers)
     {
         try
         {
-            return await Task.Run(() => EncodePrompt(request), token).ConfigureAwait(false);
+            return await Task.Run(encode, source.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException exception)
         {

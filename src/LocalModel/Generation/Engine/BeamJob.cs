@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Kotonoha.LocalModel.Generation.Beams;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Tensors;
@@ -17,8 +18,20 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
     private bool prefilling = true;
     private bool planned;
     private bool done;
+    private int outputTokens;
+    private long decodeStart;
+    private long end;
 
     public Task<IReadOnlyList<(int[] Ids, double Score, bool Ended)>> Result => completion.Task;
+
+    /// <summary>What the finished search cost; its output tokens are those of all beams.</summary>
+    public GenerationUsage Usage => new(
+        prompt.Length,
+        outputTokens,
+        Stopwatch.GetElapsedTime(Created, Started),
+        Stopwatch.GetElapsedTime(Started, decodeStart),
+        Stopwatch.GetElapsedTime(decodeStart, end),
+        Seed: null);
 
     // One more block a beam: while beams change places, a parent and its copy live side by side.
     public override int ReservedBlocks => search.BeamCount * (Blocks(prompt.Length + maxNewTokens) + 1);
@@ -60,6 +73,7 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
             if (firstRow < 0)
                 return;
             prefilling = false;
+            decodeStart = Stopwatch.GetTimestamp();
             beams = new KvSequence[search.BeamCount];
             Array.Fill(beams, reader.Sequence);
             for (int beam = 0; beam < beams.Length; beam++)
@@ -72,6 +86,7 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
                 result.Logits(firstRow + beam).CopyTo(logits.AsSpan(beam * vocabulary));
         }
 
+        outputTokens += search.BeamCount;
         if (search.Step(logits, parents, tokens, scratch))
         {
             MoveBeams();
@@ -79,6 +94,7 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
         }
 
         done = true;
+        end = Stopwatch.GetTimestamp();
         completion.TrySetResult(search.Results);
     }
 
