@@ -126,6 +126,57 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         return new LocalGpt(model, tokenizer, settings, speaksChat ? ChatTemplate.Kotonoha.Jinja : null, "local-gpt", options ?? new LocalGptOptions());
     }
 
+    /// <summary>Loads a checkpoint and starts its engine.</summary>
+    /// <param name="path">A folder in the Hugging Face layout, or a folder of checkpoints with <c>latest</c> and <c>step-N</c>.</param>
+    /// <param name="options">How to load and run it.</param>
+    /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
+    /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>
+    /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static LocalGpt Load(string path, LocalGptOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var modelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
+        return CheckpointFolder.Read(path, folder =>
+        {
+            var tokenizer = Tokenizer.Load(folder);
+            var settings = GenerationSettings.Load(folder);
+            var jinja = TokenizerSettings.Load(folder).ChatTemplate;
+            var model = ModelCheckpoint.Load(folder);
+            try
+            {
+                if (tokenizer.VocabularySize > model.VocabularySize)
+                    throw new CheckpointException(folder, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.");
+                return new LocalGpt(model, tokenizer, settings, jinja, modelId, options ?? new LocalGptOptions());
+            }
+            catch
+            {
+                model.Dispose();
+                throw;
+            }
+        });
+    }
+
+    /// <summary>As <see cref="Load"/>, on another thread.</summary>
+    /// <param name="path">The checkpoint's folder.</param>
+    /// <param name="options">How to load and run it.</param>
+    /// <param name="cancellationToken">Gives the loading up: a model that is ready after that is disposed.</param>
+    public static async Task<LocalGpt> LoadAsync(string path, LocalGptOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var loading = Task.Run(() => Load(path, options), cancellationToken);
+        try
+        {
+            return await loading.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = loading.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            throw;
+        }
+    }
+
     /// <summary>The number of tokens of a text.</summary>
     /// <param name="text">The text; control tokens spelt in it count as text.</param>
     public int CountTokens(string text)
