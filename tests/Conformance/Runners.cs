@@ -10,5 +10,7 @@ internal static class Runners
         new SamplingRunner(),
         new TokenizerFolderRunner(),
         new BpeTrainerRunner(),
+        new Models.CausalModelsRunner(),
+        new Training.CausalTrainingRunner(),
     ];
 }
