@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
+using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Generation.Sampling;
 
 /// <summary>Chooses the tokens of one sequence: its processors in order, then the best token or a draw.</summary>
 internal sealed class TokenSampler
 {
-    private const int DrawStream = 0;
-    private const int XtcStream = 1;
+    private const ulong DrawStream = 0;
+    private const ulong XtcStream = 1;
 
     private readonly LogitsProcessor[] processors;
     private readonly ExcludeTopChoices? excludeTopChoices;
@@ -87,14 +88,14 @@ internal sealed class TokenSampler
         if (options.IsGreedy)
             return Best(logits);
         int position = ids.Length - promptLength;
-        if (excludeTopChoices is not null && CounterRandom.Uniform(Seed, position, XtcStream) < options.XtcProbability)
+        if (excludeTopChoices is not null && Uniform(position, XtcStream) < options.XtcProbability)
             excludeTopChoices.Apply(logits, ids, scratch);
 
         float maximum = logits[Best(logits)];
         var weights = scratch.Weights.AsSpan(0, logits.Length);
         for (int id = 0; id < logits.Length; id++)
             weights[id] = logits[id] > float.NegativeInfinity ? Math.Exp((double)logits[id] - maximum) : 0;
-        return InverseCdf(weights, CounterRandom.Uniform(Seed, position, DrawStream));
+        return InverseCdf(weights, Uniform(position, DrawStream));
     }
 
     /// <summary>The token with the largest logit; among equals the lowest id.</summary>
@@ -139,4 +140,7 @@ internal sealed class TokenSampler
 
         return last;
     }
+
+    // A number in [0, 1) with 53 random bits that depends on the seed and the position alone.
+    private double Uniform(int position, ulong stream) => (CounterRandom.Key((ulong)Seed, (ulong)position, stream) >> 11) * (1.0 / (1L << 53));
 }
