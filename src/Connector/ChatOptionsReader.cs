@@ -92,10 +92,12 @@ public static class ChatOptionsReader
             throw new NotSupportedException("JSON response formats come with a later version; ask for JSON in the prompt, or leave ResponseFormat unset.");
         if (options.ConversationId is not null)
             throw new NotSupportedException("The client stores no conversations; send the whole history and no ConversationId.");
+#pragma warning disable MEAI001 // Still marked as experimental there; they are read only to refuse them.
         if (options.AllowBackgroundResponses == true)
             throw new NotSupportedException("Background responses are not supported; leave AllowBackgroundResponses unset.");
         if (options.ContinuationToken is not null)
             throw new NotSupportedException("Responses cannot be resumed; leave ContinuationToken unset.");
+#pragma warning restore MEAI001
         if (options.Reasoning is { } reasoning && (reasoning.Effort is not (null or ReasoningEffort.None) || reasoning.Output is not (null or ReasoningOutput.None)))
             throw new NotSupportedException("The model has no separate reasoning; leave Reasoning unset, or set its effort to None.");
         if (options.ModelId is { } modelId && modelId != client.Model.ModelId)

@@ -20,14 +20,14 @@ public static class Perplexity
     /// <param name="contextLength">Tokens in a window; null for the model's context length.</param>
     /// <param name="threads">The threads that compute; 0 for one a core.</param>
     /// <param name="cancellationToken">Looked at between layers.</param>
-    public static PerplexityResult Measure(CausalModel model, TokenSequence tokens, int? contextLength = null, int threads = 0, CancellationToken cancellationToken = default)
+    public static PerplexityResult Measure(CausalModel model, TokenSource tokens, int? contextLength = null, int threads = 0, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         using var backend = new CpuBackend(threads);
         return Measure(model, tokens, backend, contextLength ?? model.ContextLength, cancellationToken);
     }
 
-    internal static PerplexityResult Measure(CausalModel model, TokenSequence tokens, Backend backend, int contextLength, CancellationToken cancellationToken)
+    internal static PerplexityResult Measure(CausalModel model, TokenSource tokens, Backend backend, int contextLength, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(tokens);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(contextLength);

@@ -10,14 +10,14 @@ internal sealed class WindowSampler
 {
     // Sets the draws apart from others that are made from the same seed (dropout).
     private const ulong Purpose = 0x57494E444F575321;
-    private readonly TokenSequence tokens;
+    private readonly TokenSource tokens;
     private readonly int rows;
     private readonly int length;
     private readonly ulong seed;
     private readonly int[] window;
     private readonly int[] targets;
 
-    public WindowSampler(TokenSequence tokens, int rows, int length, ulong seed)
+    public WindowSampler(TokenSource tokens, int rows, int length, ulong seed)
     {
         if (tokens.Count < length + 1L)
             throw new TrainingException($"The training part has {tokens.Count} tokens; a window of {length} and the token after it need {length + 1L}. Give more text, or a smaller ContextLength.");
