@@ -8,9 +8,10 @@ internal static class Runners
     public static FixtureRunner[] All() =>
     [
         new SamplingRunner(),
-        new TokenizerFolderRunner(),
-        new BpeTrainerRunner(),
+        new RetrievalRunner(),
         new Models.CausalModelsRunner(),
         new Training.CausalTrainingRunner(),
+        new TokenizerFolderRunner(),
+        new BpeTrainerRunner(),
     ];
 }
