@@ -21,7 +21,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
 
     public static async Task<KnowledgeSession> OpenAsync(Workspace workspace, FolderSettings settings, CancellationToken cancellationToken)
     {
-        var embedder = new SvdEmbedder(workspace.Embedder);
+        var embedder = new SvdEmbedder(workspace.Embedder + (settings.Qdrant ? "-qdrant" : ""));
         if (!settings.Qdrant)
             return new KnowledgeSession(new KnowledgeBase(EmbeddedStore.Open(workspace.Store), embedder), null);
         QdrantServerProcess? server = null;
