@@ -152,15 +152,14 @@ public sealed class TrainerTests
     [Fact]
     public void A_steady_training_step_allocates_nothing_on_the_managed_heap()
     {
+        // A small model, so that the steps are soon done: other threads of the test run allocate too, and the least of some tries counts.
         using var data = Text();
-        using var model = Gpt2.Create(Config, 1);
-        using var backend = new CpuBackend();
+        using var model = Gpt2.Create(Config with { Width = 8, Layers = 1 }, 1);
+        using var backend = new CpuBackend(threads: 2);
         using var engine = new TrainingEngine(model, backend, Options);
-        var sampler = new WindowSampler(data.Train, Options.BatchSize, 24, Options.Seed);
+        var sampler = new WindowSampler(data.Train, 2, 8, Options.Seed);
         var schedule = Options.EffectiveSchedule;
-        Steps(0, 30);
-
-        // Other threads of the test run allocate too: the least of some tries counts.
+        Steps(0, 100);
         long least = long.MaxValue;
         for (int i = 1; i <= 20 && least > 0; i++)
         {
@@ -231,8 +230,8 @@ public sealed class TrainerTests
         int end = tokenizer.TokenToId("<|endoftext|>")!.Value;
         Assert.Equal(2, held.Count(i => i == end));
         Assert.DoesNotContain(end, ids);
-        Assert.Equal("first <|endoftext|> fisecond file\nwith two l", tokenizer.Decode(ids));
-        Assert.Equal("leines", tokenizer.Decode(held, skipSpecialTokens: true));
+        Assert.Equal("first <|endoftext|> fisecond file\nwith two lin", tokenizer.Decode(ids));
+        Assert.Equal("lees", tokenizer.Decode(held, skipSpecialTokens: true));
     }
 
     [Fact]
