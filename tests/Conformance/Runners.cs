@@ -8,6 +8,7 @@ internal static class Runners
     public static FixtureRunner[] All() =>
     [
         new TokenizerFolderRunner(),
+        new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
     ];
 }

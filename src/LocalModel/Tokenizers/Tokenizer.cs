@@ -81,7 +81,7 @@ public sealed partial class Tokenizer
     public void Encode(ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        if (postProcessor is null or ByteLevelPostProcessor || !addSpecialTokens)
+        if (postProcessor is null or ByteLevelPostProcessor)
         {
             Run(text, parseSpecialTokens, ids, null, 0);
             return;
