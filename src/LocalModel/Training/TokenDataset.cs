@@ -13,7 +13,7 @@ public sealed class TokenDataset : IDisposable
     /// <param name="train">The tokens to train on.</param>
     /// <param name="validation">The held-out tokens; may be empty.</param>
     /// <exception cref="ArgumentException">The parts have different vocabularies.</exception>
-    public TokenDataset(TokenSequence train, TokenSequence validation)
+    public TokenDataset(TokenSource train, TokenSource validation)
     {
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(validation);
@@ -24,10 +24,10 @@ public sealed class TokenDataset : IDisposable
     }
 
     /// <summary>The tokens to train on.</summary>
-    public TokenSequence Train { get; }
+    public TokenSource Train { get; }
 
     /// <summary>The held-out tokens; may be empty.</summary>
-    public TokenSequence Validation { get; }
+    public TokenSource Validation { get; }
 
     /// <summary>All ids are below this number.</summary>
     public int VocabularySize => Train.VocabularySize;
