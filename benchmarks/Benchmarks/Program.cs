@@ -9,5 +9,9 @@ switch (args.FirstOrDefault())
         return TokenizerSpeed.Run(args[1..]);
     default:
         Console.Error.WriteLine("benchmarks: commands are foreign, tokenizer");
+    case "retrieval":
+        return await RetrievalBenchmark.RunAsync(args[1..]);
+    default:
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval");
         return 2;
 }
