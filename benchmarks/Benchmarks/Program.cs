@@ -7,11 +7,9 @@ switch (args.FirstOrDefault())
         return ForeignDocuments.Run(args[1..]);
     case "tokenizer":
         return TokenizerSpeed.Run(args[1..]);
-    default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, tokenizer");
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer");
         return 2;
 }
