@@ -5,5 +5,6 @@ internal static class Runners
 {
     public static FixtureRunner[] All() =>
     [
+        new NumericsRunner(),
     ];
 }
