@@ -20,9 +20,9 @@ public sealed class DocumentReaders
                 _byExtension[extension] = reader;
     }
 
-    /// <summary>The readers that Kotonoha brings: Markdown, plain text, HTML.</summary>
+    /// <summary>The readers that Kotonoha brings: Markdown, plain text, HTML, PDF, DOCX.</summary>
     public static DocumentReaders Default { get; } =
-        new([new MarkdownReader(), new PlainTextReader(), new HtmlReader()]);
+        new([new MarkdownReader(), new PlainTextReader(), new HtmlReader(), new PdfReader(), new DocxReader()]);
 
     /// <summary>The file extensions that can be read, lower case, with the dot.</summary>
     public IReadOnlyCollection<string> Extensions => _byExtension.Keys;

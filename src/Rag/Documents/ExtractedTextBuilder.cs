@@ -26,7 +26,7 @@ internal sealed class ExtractedTextBuilder(string name)
         Append(kind, clean, page, 0);
     }
 
-    /// <summary>Adds a heading, which ends the sections of its level and below.</summary>
+    /// <summary>Adds a heading, which ends the sections of its level and below; level 0 is a title above all headings.</summary>
     internal void AddHeading(int level, string text, int? page = null)
     {
         var clean = Clean(text).Replace('\n', ' ').Trim();
@@ -35,7 +35,7 @@ internal sealed class ExtractedTextBuilder(string name)
         FirstHeading ??= clean;
         _headings.RemoveAll(heading => heading.Level >= level);
         _headings.Add((level, clean));
-        Append(BlockKind.Heading, clean, page, level);
+        Append(BlockKind.Heading, clean, page, Math.Max(level, 1));
     }
 
     internal ExtractedDocument Build(string? title, string mediaType)
