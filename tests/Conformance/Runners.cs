@@ -1,3 +1,5 @@
+using Kotonoha.Conformance.Tokenizers;
+
 namespace Kotonoha.Conformance;
 
 /// <summary>The runners there are; the first that claims a family runs it.</summary>
@@ -6,5 +8,7 @@ internal static class Runners
     public static FixtureRunner[] All() =>
     [
         new NumericsRunner(),
+        new TokenizerFolderRunner(),
+        new BpeTrainerRunner(),
     ];
 }

@@ -1,0 +1,73 @@
+using System.Runtime.CompilerServices;
+
+namespace Kotonoha.LocalModel.Tokenizers.Models;
+
+/// <summary>Collects tokens; their places too when offsets are wanted. Buffers are kept and used again.</summary>
+internal sealed class TokenSink
+{
+    private int[] ids = new int[64];
+    private int[] starts = [];
+    private int[] ends = [];
+
+    /// <summary>The number of tokens so far.</summary>
+    public int Count { get; private set; }
+
+    public bool TracksOffsets { get; private set; }
+
+    public ReadOnlySpan<int> Ids => ids.AsSpan(0, Count);
+
+    /// <summary>Where the tokens start; what the numbers count from is up to the writer.</summary>
+    public Span<int> Starts => starts.AsSpan(0, Count);
+
+    public Span<int> Ends => ends.AsSpan(0, Count);
+
+    public int Capacity => ids.Length;
+
+    public void Clear(bool trackOffsets)
+    {
+        Count = 0;
+        TracksOffsets = trackOffsets;
+        if (trackOffsets && starts.Length < ids.Length)
+            (starts, ends) = (new int[ids.Length], new int[ids.Length]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Add(int id, int start, int end)
+    {
+        if (Count == ids.Length)
+            Grow(Count + 1);
+        ids[Count] = id;
+        if (TracksOffsets)
+            (starts[Count], ends[Count]) = (start, end);
+        Count++;
+    }
+
+    public void AddRange(ReadOnlySpan<int> moreIds, ReadOnlySpan<int> moreStarts, ReadOnlySpan<int> moreEnds)
+    {
+        int count = Count + moreIds.Length;
+        if (count > ids.Length)
+            Grow(count);
+        if (moreIds.Length == 1)
+            ids[Count] = moreIds[0];
+        else
+            moreIds.CopyTo(ids.AsSpan(Count));
+        if (TracksOffsets)
+        {
+            moreStarts.CopyTo(starts.AsSpan(Count));
+            moreEnds.CopyTo(ends.AsSpan(Count));
+        }
+
+        Count = count;
+    }
+
+    private void Grow(int needed)
+    {
+        int size = (int)Math.Min(Array.MaxLength, Math.Max(needed, 2L * ids.Length));
+        Array.Resize(ref ids, size);
+        if (TracksOffsets)
+        {
+            Array.Resize(ref starts, size);
+            Array.Resize(ref ends, size);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+namespace Kotonoha.LocalModel.Tokenizers.Models;
+
+/// <summary>Tokens and their ids, both ways. Ids may have holes.</summary>
+internal sealed class Vocabulary
+{
+    private readonly Dictionary<string, int> ids = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> idsBySpan;
+    private readonly List<string?> tokens = [];
+
+    public Vocabulary() => idsBySpan = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    /// <summary>The tokens in the order of their ids.</summary>
+    public Vocabulary(IEnumerable<string> tokens)
+        : this()
+    {
+        int id = 0;
+        foreach (var token in tokens)
+            if (!TryAdd(token, id++))
+                throw new ArgumentException($"Token '{token}' stands twice in the vocabulary.", nameof(tokens));
+    }
+
+    /// <summary>The number of tokens.</summary>
+    public int Count => ids.Count;
+
+    /// <summary>One more than the highest id.</summary>
+    public int IdLimit => tokens.Count;
+
+    /// <summary>Adds a token; false when the token or the id is taken.</summary>
+    public bool TryAdd(string token, int id)
+    {
+        while (tokens.Count <= id)
+            tokens.Add(null);
+        if (tokens[id] is not null || !ids.TryAdd(token, id))
+            return false;
+        tokens[id] = token;
+        return true;
+    }
+
+    public bool TryGetId(ReadOnlySpan<char> token, out int id) => idsBySpan.TryGetValue(token, out id);
+
+    public string? TokenOf(int id) => (uint)id < (uint)tokens.Count ? tokens[id] : null;
+}

@@ -1,0 +1,237 @@
+namespace Kotonoha.LocalModel.Tokenizers;
+
+/// <summary>
+/// A stretch of text on its way through the pipeline: its current characters, where each came from in the original text (only when
+/// offsets are wanted), and the pieces it is cut into. Buffers are kept and used again.
+/// </summary>
+internal sealed class PieceBuffer
+{
+    private char[] text = new char[256];
+    private int[] starts = [];
+    private int[] ends = [];
+    private int length;
+    private int[] pieces = new int[64];
+    private int pieceCount;
+
+    // The side that is written while the text or the cuts change.
+    private char[] nextText = new char[256];
+    private int[] nextStarts = [];
+    private int[] nextEnds = [];
+    private int[] nextPieces = new int[64];
+
+    /// <summary>Whether the origin of every character is kept.</summary>
+    public bool TracksOffsets { get; private set; }
+
+    /// <summary>The current characters.</summary>
+    public ReadOnlySpan<char> Text => text.AsSpan(0, length);
+
+    /// <summary>The number of pieces.</summary>
+    public int PieceCount => pieceCount;
+
+    /// <summary>How many units the buffers hold, for deciding whether to keep them.</summary>
+    public int Capacity => text.Length + nextText.Length;
+
+    /// <summary>Takes in a section of the original text as one piece.</summary>
+    public void Load(ReadOnlySpan<char> section, int originalStart, bool trackOffsets)
+    {
+        TracksOffsets = trackOffsets;
+        length = section.Length;
+        if (text.Length < length)
+            text = new char[Grown(length)];
+        section.CopyTo(text);
+        if (trackOffsets)
+        {
+            EnsureTracks(ref starts, ref ends, length);
+            for (int i = 0; i < length; i++)
+            {
+                starts[i] = originalStart + i;
+                ends[i] = originalStart + i + 1;
+            }
+
+            // Both halves of a pair stand for the whole character.
+            for (int i = 0; i + 1 < length; i++)
+                if (char.IsHighSurrogate(text[i]))
+                {
+                    ends[i] = ends[i + 1];
+                    starts[i + 1] = starts[i];
+                    i++;
+                }
+        }
+
+        pieceCount = 0;
+        if (length > 0)
+            (pieces[0], pieces[1], pieceCount) = (0, length, 1);
+    }
+
+    /// <summary>Takes in a part of another buffer's text as one piece.</summary>
+    public void LoadPart(PieceBuffer other, int start, int end)
+    {
+        Load(other.Text[start..end], 0, other.TracksOffsets);
+        if (!TracksOffsets)
+            return;
+        other.starts.AsSpan(start, length).CopyTo(starts);
+        other.ends.AsSpan(start, length).CopyTo(ends);
+    }
+
+    /// <summary>The bounds of a piece in <see cref="Text"/>.</summary>
+    public (int Start, int End) Bounds(int piece) => (pieces[2 * piece], pieces[2 * piece + 1]);
+
+    /// <summary>The characters of a piece.</summary>
+    public ReadOnlySpan<char> Piece(int piece) => text.AsSpan(pieces[2 * piece], pieces[2 * piece + 1] - pieces[2 * piece]);
+
+    /// <summary>Where a range of the current text came from, in units of the original text.</summary>
+    public (int Start, int End) Origin(int start, int end) => start < end ? (starts[start], ends[end - 1]) : (0, 0);
+
+    /// <summary>Cuts every piece; empty pieces vanish.</summary>
+    public void Cut<TCutter>(TCutter cutter)
+        where TCutter : IPieceCutter
+    {
+        int count = pieceCount, written = 0;
+        for (int piece = 0; piece < count; piece++)
+        {
+            var (start, end) = Bounds(piece);
+            int at = start;
+            while (cutter.TryNext(text.AsSpan(start, end - start), at - start, out int cut, out bool keep))
+            {
+                if (keep && start + cut > at)
+                {
+                    if (2 * written + 2 > nextPieces.Length)
+                        Array.Resize(ref nextPieces, 2 * nextPieces.Length);
+                    nextPieces[2 * written] = at;
+                    nextPieces[2 * written + 1] = start + cut;
+                    written++;
+                }
+
+                at = start + cut;
+            }
+        }
+
+        (pieces, nextPieces) = (nextPieces, pieces);
+        pieceCount = written;
+    }
+
+    /// <summary>Puts a character before every piece that does not start with it; it shares the origin of the piece's first character.</summary>
+    public void Prepend(char character)
+    {
+        BeginRewrite(length + pieceCount, out var writer);
+        for (int piece = 0; piece < pieceCount; piece++)
+        {
+            var (start, end) = Bounds(piece);
+            int pieceStart = writer.Length;
+            if (text[start] != character)
+                writer.Append(character, start);
+            for (int i = start; i < end; i++)
+                writer.Append(text[i], i);
+            writer.EndPiece(piece, pieceStart);
+        }
+
+        EndRewrite(writer.Length);
+    }
+
+    /// <summary>Spells every piece in the byte alphabet: one character for each byte of its UTF-8 form.</summary>
+    public void SpellBytes()
+    {
+        // A UTF-16 unit has at most three bytes.
+        BeginRewrite(checked(3 * length), out var writer);
+        for (int piece = 0; piece < pieceCount; piece++)
+        {
+            var (start, end) = Bounds(piece);
+            int pieceStart = writer.Length;
+            for (int i = start; i < end; i++)
+            {
+                int c = text[i];
+                if (c < 0x80)
+                {
+                    writer.Append(ByteAlphabet.ToChar((byte)c), i);
+                    continue;
+                }
+
+                if (c < 0x800)
+                {
+                    writer.Append(ByteAlphabet.ToChar((byte)(0xC0 | c >> 6)), i);
+                    writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c & 0x3F)), i);
+                    continue;
+                }
+
+                if (char.IsHighSurrogate((char)c) && i + 1 < end && char.IsLowSurrogate(text[i + 1]))
+                {
+                    c = char.ConvertToUtf32((char)c, text[i + 1]);
+                    writer.Append(ByteAlphabet.ToChar((byte)(0xF0 | c >> 18)), i);
+                    writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c >> 12 & 0x3F)), i);
+                    writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c >> 6 & 0x3F)), i);
+                    writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c & 0x3F)), i);
+                    i++;
+                    continue;
+                }
+
+                writer.Append(ByteAlphabet.ToChar((byte)(0xE0 | c >> 12)), i);
+                writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c >> 6 & 0x3F)), i);
+                writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c & 0x3F)), i);
+            }
+
+            writer.EndPiece(piece, pieceStart);
+        }
+
+        EndRewrite(writer.Length);
+    }
+
+    private void BeginRewrite(int capacity, out Writer writer)
+    {
+        if (nextText.Length < capacity)
+            nextText = new char[Grown(capacity)];
+        if (TracksOffsets)
+            EnsureTracks(ref nextStarts, ref nextEnds, capacity);
+        writer = new Writer(this);
+    }
+
+    private void EndRewrite(int newLength)
+    {
+        (text, nextText) = (nextText, text);
+        (starts, nextStarts) = (nextStarts, starts);
+        (ends, nextEnds) = (nextEnds, ends);
+        length = newLength;
+    }
+
+    private static void EnsureTracks(ref int[] starts, ref int[] ends, int capacity)
+    {
+        if (starts.Length >= capacity)
+            return;
+        starts = new int[Grown(capacity)];
+        ends = new int[starts.Length];
+    }
+
+    private static int Grown(int capacity) => (int)Math.Min(Array.MaxLength, Math.Max(256L, capacity + capacity / 4L));
+
+    /// <summary>Writes the other side of the buffer.</summary>
+    private ref struct Writer
+    {
+        private readonly PieceBuffer buffer;
+        private readonly Span<char> target;
+
+        public Writer(PieceBuffer buffer)
+        {
+            this.buffer = buffer;
+            target = buffer.nextText;
+        }
+
+        public int Length { get; private set; }
+
+        public void Append(char character, int source)
+        {
+            int at = Length++;
+            target[at] = character;
+            if (buffer.TracksOffsets)
+            {
+                buffer.nextStarts[at] = buffer.starts[source];
+                buffer.nextEnds[at] = buffer.ends[source];
+            }
+        }
+
+        /// <summary>Replaces the bounds of a piece that has been read by those of its rewritten form.</summary>
+        public readonly void EndPiece(int piece, int start)
+        {
+            buffer.pieces[2 * piece] = start;
+            buffer.pieces[2 * piece + 1] = Length;
+        }
+    }
+}

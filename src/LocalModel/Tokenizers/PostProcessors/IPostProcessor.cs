@@ -1,0 +1,13 @@
+using System.Text.Json;
+
+namespace Kotonoha.LocalModel.Tokenizers.PostProcessors;
+
+/// <summary>Works on finished sequences: trims offsets, joins a pair, adds special tokens.</summary>
+internal interface IPostProcessor
+{
+    /// <summary>Changes the sequences (one or two); several post-processors may follow each other.</summary>
+    void Process(List<TokenSequence> sequences, bool addSpecialTokens);
+
+    /// <summary>Writes the component as tokenizer.json has it.</summary>
+    void Write(Utf8JsonWriter writer);
+}

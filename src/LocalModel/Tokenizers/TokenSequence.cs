@@ -1,0 +1,60 @@
+namespace Kotonoha.LocalModel.Tokenizers;
+
+/// <summary>The tokens of one text while they are post-processed; only <see cref="Ids"/> is filled when nobody asked for more.</summary>
+internal sealed class TokenSequence
+{
+    private readonly string? text;
+
+    /// <summary>A sequence that holds ids alone.</summary>
+    public TokenSequence()
+    {
+    }
+
+    /// <summary>A sequence that holds everything.</summary>
+    public TokenSequence(string text) => this.text = text;
+
+    /// <summary>Whether the lists besides <see cref="Ids"/> are filled.</summary>
+    public bool Detailed => text is not null;
+
+    /// <summary>The original text, where there are details.</summary>
+    public string Text => text ?? throw new InvalidOperationException("The sequence holds ids alone.");
+
+    public int Count => Ids.Count;
+
+    public List<int> Ids { get; } = [];
+
+    public List<string> Tokens { get; } = [];
+
+    public List<TokenOffset> Offsets { get; } = [];
+
+    public List<int> TypeIds { get; } = [];
+
+    public List<bool> SpecialTokensMask { get; } = [];
+
+    public List<int> SequenceIds { get; } = [];
+
+    public void Add(int id, string token, TokenOffset offset, int typeId, bool special, int sequenceId)
+    {
+        Ids.Add(id);
+        if (!Detailed)
+            return;
+        Tokens.Add(token);
+        Offsets.Add(offset);
+        TypeIds.Add(typeId);
+        SpecialTokensMask.Add(special);
+        SequenceIds.Add(sequenceId);
+    }
+
+    /// <summary>Appends another sequence; its tokens get a new segment.</summary>
+    public void Append(TokenSequence other, int typeId)
+    {
+        Ids.AddRange(other.Ids);
+        if (!Detailed)
+            return;
+        Tokens.AddRange(other.Tokens);
+        Offsets.AddRange(other.Offsets);
+        TypeIds.AddRange(Enumerable.Repeat(typeId, other.Count));
+        SpecialTokensMask.AddRange(other.SpecialTokensMask);
+        SequenceIds.AddRange(other.SequenceIds);
+    }
+}

@@ -1,0 +1,23 @@
+using Kotonoha.LocalModel.Tokenizers.Decoders;
+using Kotonoha.LocalModel.Tokenizers.Models;
+using Kotonoha.LocalModel.Tokenizers.Normalizers;
+using Kotonoha.LocalModel.Tokenizers.PostProcessors;
+using Kotonoha.LocalModel.Tokenizers.PreTokenizers;
+
+namespace Kotonoha.LocalModel.Tokenizers;
+
+/// <summary>What a tokenizer is made of, in the order of the pipeline.</summary>
+internal sealed record TokenizerParts
+{
+    public INormalizer? Normalizer { get; init; }
+
+    public IPreTokenizer? PreTokenizer { get; init; }
+
+    public required ITokenModel Model { get; init; }
+
+    public IPostProcessor? PostProcessor { get; init; }
+
+    public ITokenDecoder? Decoder { get; init; }
+
+    public IReadOnlyList<AddedToken> AddedTokens { get; init; } = [];
+}

@@ -1,0 +1,156 @@
+using System.Text.Json;
+using Kotonoha.LocalModel.Tokenizers.Decoders;
+using Kotonoha.LocalModel.Tokenizers.Models;
+using Kotonoha.LocalModel.Tokenizers.Normalizers;
+using Kotonoha.LocalModel.Tokenizers.PostProcessors;
+using Kotonoha.LocalModel.Tokenizers.PreTokenizers;
+
+namespace Kotonoha.LocalModel.Tokenizers;
+
+/// <summary>Reads tokenizer.json; what is not supported is an error that names it, never left out.</summary>
+internal static class TokenizerReader
+{
+    public static TokenizerParts Read(ReadOnlyMemory<byte> utf8Json)
+    {
+        // A byte order mark is no JSON.
+        if (utf8Json.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]))
+            utf8Json = utf8Json[3..];
+        try
+        {
+            using var document = JsonDocument.Parse(utf8Json);
+            return Read(new JsonPlace(document.RootElement, ""));
+        }
+        catch (JsonException exception)
+        {
+            throw new TokenizerException(
+                $"not valid JSON at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}: {exception.Message} Check the file.", exception);
+        }
+    }
+
+    private static TokenizerParts Read(JsonPlace root)
+    {
+        if (root.Element.ValueKind != JsonValueKind.Object)
+            throw new TokenizerException("the file is not a JSON object. Check that it is a tokenizer.json.");
+        foreach (var name in (ReadOnlySpan<string>)["truncation", "padding"])
+            if (!root[name].IsNull)
+                throw TokenizerException.Unsupported(name);
+        var model = ReadModel(root["model"]);
+        return new TokenizerParts
+        {
+            Normalizer = ReadNormalizer(root["normalizer"]),
+            PreTokenizer = ReadPreTokenizer(root["pre_tokenizer"]),
+            Model = model,
+            PostProcessor = ReadPostProcessor(root["post_processor"]),
+            Decoder = ReadDecoder(root["decoder"]),
+            AddedTokens = root["added_tokens"].IsNull ? [] : [.. root["added_tokens"].Elements().Select(ReadAddedToken)],
+        };
+    }
+
+    private static AddedToken ReadAddedToken(JsonPlace place) => new(place["id"].AsId(), place["content"].AsString())
+    {
+        IsSpecial = place["special"].AsBool(missing: false),
+        SingleWord = place["single_word"].AsBool(missing: false),
+        StripLeft = place["lstrip"].AsBool(missing: false),
+        StripRight = place["rstrip"].AsBool(missing: false),
+        Normalized = place["normalized"].AsBool(missing: false),
+    };
+
+    private static INormalizer? ReadNormalizer(JsonPlace place)
+        => place.IsNull ? null : throw TokenizerException.Unsupported($"normalizer {place["type"].AsString()}");
+
+    internal static IPreTokenizer? ReadPreTokenizer(JsonPlace place)
+    {
+        if (place.IsNull)
+            return null;
+        var type = place["type"].AsString();
+        return type switch
+        {
+            "ByteLevel" => new ByteLevelPreTokenizer(place["add_prefix_space"].AsBool(), place["use_regex"].AsBool(missing: true), place["trim_offsets"].AsBool()),
+            "Split" => ReadSplit(place),
+            "Sequence" => new SequencePreTokenizer([.. place["pretokenizers"].Elements().Select(p => ReadPreTokenizer(p) ?? throw p.Wrong("a pre-tokenizer"))]),
+            _ => throw TokenizerException.Unsupported($"pre_tokenizer {type}"),
+        };
+    }
+
+    private static SplitPreTokenizer ReadSplit(JsonPlace place)
+    {
+        var pattern = place["pattern"];
+        var behavior = place["behavior"].AsString();
+        bool isRegex = !pattern["Regex"].IsNull;
+        var text = isRegex ? pattern["Regex"].AsString() : pattern["String"].AsString();
+        if (!isRegex || behavior != "Isolated" || place["invert"].AsBool(missing: false) || !Cl100kWordCutter.TryParse(text, out var cutter))
+            throw TokenizerException.Unsupported($"pre_tokenizer Split with pattern {(isRegex ? "regex" : "string")} '{text}' ({behavior})");
+        return new SplitPreTokenizer(text, cutter);
+    }
+
+    private static ITokenModel ReadModel(JsonPlace place)
+    {
+        if (place.IsNull)
+            throw place.Wrong("an object");
+        var type = place["type"];
+        if (type.IsNull ? place["merges"].IsNull : type.AsString() != "BPE")
+            throw TokenizerException.Unsupported($"model {type.AsStringOrNull() ?? "without a type"}");
+        if (!place["dropout"].IsNull && place["dropout"].Element is not { ValueKind: JsonValueKind.Number } dropout)
+            throw place["dropout"].Wrong("a number");
+        else if (!place["dropout"].IsNull && place["dropout"].Element.GetDouble() != 0)
+            throw TokenizerException.Unsupported("model BPE with dropout");
+        var vocabulary = new Vocabulary();
+        var vocab = place["vocab"];
+        if (vocab.Element.ValueKind != JsonValueKind.Object)
+            throw vocab.Wrong("an object");
+        foreach (var entry in vocab.Element.EnumerateObject())
+            if (!vocabulary.TryAdd(entry.Name, new JsonPlace(entry.Value, $"{vocab.Path}['{entry.Name}']").AsId()))
+                throw new TokenizerException($"'{vocab.Path}': token '{entry.Name}' repeats a token or an id. Check the file.");
+        var merges = new List<(string, string)>();
+        foreach (var entry in place["merges"].Elements())
+            merges.Add(ReadMerge(entry));
+        return new BpeModel(vocabulary, merges, new BpeModelOptions
+        {
+            UnknownToken = place["unk_token"].AsStringOrNull(),
+            ContinuingSubwordPrefix = place["continuing_subword_prefix"].AsStringOrNull(),
+            EndOfWordSuffix = place["end_of_word_suffix"].AsStringOrNull(),
+            FuseUnknown = place["fuse_unk"].AsBool(missing: false),
+            ByteFallback = place["byte_fallback"].AsBool(missing: false),
+            IgnoreMerges = place["ignore_merges"].AsBool(missing: false),
+        });
+    }
+
+    /// <summary>A pair of strings, or both in one string with a blank between (the older form).</summary>
+    private static (string Left, string Right) ReadMerge(JsonPlace place)
+    {
+        if (place.Element.ValueKind == JsonValueKind.String)
+        {
+            var both = place.AsString();
+            int blank = both.IndexOf(' ');
+            return blank > 0 && blank < both.Length - 1 && both.IndexOf(' ', blank + 1) < 0 ? (both[..blank], both[(blank + 1)..])
+                : throw place.Wrong("two tokens with one blank between them");
+        }
+
+        var parts = place.Elements().ToArray();
+        return parts.Length == 2 ? (parts[0].AsString(), parts[1].AsString()) : throw place.Wrong("a pair of tokens");
+    }
+
+    private static IPostProcessor? ReadPostProcessor(JsonPlace place)
+    {
+        if (place.IsNull)
+            return null;
+        var type = place["type"].AsString();
+        return type switch
+        {
+            "ByteLevel" => new ByteLevelPostProcessor(place["add_prefix_space"].AsBool(), place["trim_offsets"].AsBool(), place["use_regex"].AsBool(missing: true)),
+            _ => throw TokenizerException.Unsupported($"post_processor {type}"),
+        };
+    }
+
+    private static ITokenDecoder? ReadDecoder(JsonPlace place)
+    {
+        if (place.IsNull)
+            return null;
+        var type = place["type"].AsString();
+        return type switch
+        {
+            "ByteLevel" => new ByteLevelDecoder(place["add_prefix_space"].AsBool(), place["trim_offsets"].AsBool(), place["use_regex"].AsBool(missing: true)),
+            _ => throw TokenizerException.Unsupported($"decoder {type}"),
+        };
+    }
+}

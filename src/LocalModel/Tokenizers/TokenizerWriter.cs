@@ -1,0 +1,48 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Kotonoha.LocalModel.Tokenizers;
+
+/// <summary>Writes tokenizer.json with the members and the order that Hugging Face tokenizers uses.</summary>
+internal static class TokenizerWriter
+{
+    public static void Write(Stream stream, TokenizerParts parts)
+    {
+        var options = new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        using var writer = new Utf8JsonWriter(stream, options);
+        writer.WriteStartObject();
+        writer.WriteString("version"u8, "1.0"u8);
+        writer.WriteNull("truncation"u8);
+        writer.WriteNull("padding"u8);
+        writer.WriteStartArray("added_tokens"u8);
+        foreach (var token in parts.AddedTokens)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("id"u8, token.Id);
+            writer.WriteString("content"u8, token.Content);
+            writer.WriteBoolean("single_word"u8, token.SingleWord);
+            writer.WriteBoolean("lstrip"u8, token.StripLeft);
+            writer.WriteBoolean("rstrip"u8, token.StripRight);
+            writer.WriteBoolean("normalized"u8, token.Normalized);
+            writer.WriteBoolean("special"u8, token.IsSpecial);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        Write("normalizer", parts.Normalizer is { } normalizer ? normalizer.Write : null);
+        Write("pre_tokenizer", parts.PreTokenizer is { } preTokenizer ? preTokenizer.Write : null);
+        Write("post_processor", parts.PostProcessor is { } postProcessor ? postProcessor.Write : null);
+        Write("decoder", parts.Decoder is { } decoder ? decoder.Write : null);
+        Write("model", parts.Model.Write);
+        writer.WriteEndObject();
+
+        void Write(string name, Action<Utf8JsonWriter>? component)
+        {
+            writer.WritePropertyName(name);
+            if (component is null)
+                writer.WriteNullValue();
+            else
+                component(writer);
+        }
+    }
+}
