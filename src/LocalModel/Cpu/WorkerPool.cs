@@ -90,15 +90,18 @@ internal sealed unsafe class WorkerPool : IDisposable
         return (float*)scratch;
     }
 
+    /// <summary>Lets the workers end without waiting for them.</summary>
+    public void Stop()
+    {
+        stopping = true;
+        lock (gate)
+            Monitor.PulseAll(gate);
+    }
+
     public void Dispose()
     {
         lock (oneJob)
-        {
-            stopping = true;
-            lock (gate)
-                Monitor.PulseAll(gate);
-        }
-
+            Stop();
         foreach (var worker in workers)
             worker.Join();
         FreeScratch();
