@@ -1,11 +1,20 @@
 using Kotonoha.Benchmarks;
+using Kotonoha.Benchmarks.Truth;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 switch (args.FirstOrDefault())
 {
     case "foreign":
         return ForeignDocuments.Run(args[1..]);
+    case "truth":
+        return await TruthBench.RunAsync(args[1..]);
+    case "truth-data":
+        return TruthBench.WriteData(args[1..]);
+    case "truth-score":
+        return await TruthBench.ScoreAsync(args[1..]);
+    case "truth-fit":
+        return await TruthFit.RunAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign");
+        Console.Error.WriteLine("benchmarks: commands are foreign, truth, truth-data, truth-score, truth-fit");
         return 2;
 }

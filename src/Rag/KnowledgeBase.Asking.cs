@@ -35,15 +35,9 @@ public sealed partial class KnowledgeBase
         var clock = new AnswerClock();
 
         var parsed = new Question(question);
-        var search = (options.Search ?? _options.Search) with { Limit = options.Passages };
-        var hits = await SearchAsync(question, search, cancellationToken).ConfigureAwait(false);
-        clock.Mark("search");
-        if (hits.Count == 0)
+        if (await TraceAsync(parsed, options, clock, cancellationToken).ConfigureAwait(false) is not { } trace)
             return NotFound(parsed, [], clock);
-
-        var statistics = await StatisticsAsync(parsed, cancellationToken).ConfigureAwait(false);
-        var (candidates, features) = await AnswerFinder.FindAsync(parsed, hits, statistics, options, cancellationToken).ConfigureAwait(false);
-        clock.Mark("rank");
+        var candidates = trace.Candidates;
         if (candidates.Count == 0 || candidates[0].Probability < options.Threshold)
             return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock);
 
@@ -57,12 +51,29 @@ public sealed partial class KnowledgeBase
                 return written;
         }
 
-        var (citations, _) = await CitationVerifier.VerifyAsync(_store, AnswerComposer.Quote(candidates, features, options), cancellationToken).ConfigureAwait(false);
+        var (citations, _) = await CitationVerifier.VerifyAsync(_store, AnswerComposer.Quote(candidates, trace.Features, options), cancellationToken).ConfigureAwait(false);
         clock.Mark("verify");
         // Documents may have changed since they were searched.
         return citations.Count == 0
             ? NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock)
             : new Answer(question, true, AnswerComposer.Text(citations), AnsweredBy.Extraction, citations, [], clock.Milliseconds);
+    }
+
+    /// <summary>The ranked candidates for a question, whatever the threshold says; null where the search finds nothing.</summary>
+    internal Task<AnswerTrace?> TraceAsync(string question, AskOptions options, CancellationToken cancellationToken)
+        => TraceAsync(new Question(question), options, new AnswerClock(), cancellationToken);
+
+    private async Task<AnswerTrace?> TraceAsync(Question question, AskOptions options, AnswerClock clock, CancellationToken cancellationToken)
+    {
+        var search = (options.Search ?? _options.Search) with { Limit = options.Passages };
+        var hits = await SearchAsync(question.Text, search, cancellationToken).ConfigureAwait(false);
+        clock.Mark("search");
+        if (hits.Count == 0)
+            return null;
+        var statistics = await StatisticsAsync(question, cancellationToken).ConfigureAwait(false);
+        var trace = await AnswerFinder.FindAsync(question, hits, statistics, options, cancellationToken).ConfigureAwait(false);
+        clock.Mark("rank");
+        return trace;
     }
 
     /// <summary>The model's supported sentences with their citations; null where none is left.</summary>

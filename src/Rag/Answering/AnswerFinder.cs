@@ -8,7 +8,7 @@ internal static class AnswerFinder
 {
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
-    internal static async Task<(List<Candidate> Candidates, CandidateFeatures Features)> FindAsync(
+    internal static async Task<AnswerTrace> FindAsync(
         Question question,
         IReadOnlyList<SearchHit> hits,
         TermStatistics statistics,
@@ -43,7 +43,7 @@ internal static class AnswerFinder
             candidate.Probability = AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival));
         }
 
-        return (candidates, features);
+        return new AnswerTrace(candidates, features, answers);
     }
 
     private static void Sort(List<Candidate> candidates)

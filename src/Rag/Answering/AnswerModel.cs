@@ -21,7 +21,7 @@ internal static class AnswerModel
 
     internal static double Probability(double[] features) => 1 / (1 + Math.Exp(-(AnswerBias + Dot(AnswerWeights, features))));
 
-    private static double Dot(double[] weights, double[] features)
+    internal static double Dot(double[] weights, double[] features)
     {
         double sum = 0;
         for (int i = 0; i < weights.Length; i++)

@@ -7,8 +7,8 @@ internal sealed class AnswerTexts
 
     private AnswerTexts(string language)
     {
-        Instruction = Resource($"answer.{language}.txt");
-        var refusals = Resource($"not-found.{language}.txt").Split('\n');
+        Instruction = Resource($"answer-{language}.txt");
+        var refusals = Resource($"not-found-{language}.txt").Split('\n');
         (NotFound, NotFoundButNear, Separator) = (refusals[0], refusals[1], language == "ja" ? "、" : ", ");
     }
 
