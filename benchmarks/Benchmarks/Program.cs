@@ -14,7 +14,9 @@ switch (args.FirstOrDefault())
         return await TruthBench.ScoreAsync(args[1..]);
     case "truth-fit":
         return await TruthFit.RunAsync(args[1..]);
+    case "retrieval":
+        return await RetrievalBenchmark.RunAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, truth, truth-data, truth-score, truth-fit");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, truth, truth-data, truth-score, truth-fit");
         return 2;
 }

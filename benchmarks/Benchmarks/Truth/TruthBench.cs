@@ -5,6 +5,7 @@ using System.Text.Json;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Documents;
+using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Benchmarks.Truth;
@@ -99,7 +100,7 @@ internal static class TruthBench
     internal static async Task<KnowledgeBase> IndexAsync(TruthData data, string folder)
     {
         WriteDocuments(data, folder);
-        var knowledge = new KnowledgeBase(EmbeddedStore.Open(Path.Combine(folder, "kb.db")), TruthEmbedder.Create(Path.Combine(folder, "embedder")));
+        var knowledge = new KnowledgeBase(EmbeddedStore.Open(Path.Combine(folder, "kb.db")), new SvdEmbedder(Path.Combine(folder, "embedder")));
         await knowledge.SyncFolderAsync(Path.Combine(folder, "docs"));
         return knowledge;
     }

@@ -49,7 +49,7 @@ internal sealed class TermStatistics
                 continue;
             int at = Array.BinarySearch(vector.Indices, TermVector.FromTerms([distinct[i]]).Indices[0]);
             if (at >= 0)
-                idf[distinct[i]] = Math.Min(unseen, hit.Score / Bm25.TermWeight(vector.Counts[at], Bm25.LengthNorm(vector.Length, averageLength)));
+                idf[distinct[i]] = Math.Min(unseen, hit.Score / Bm25.Default.TermWeight(vector.Counts[at], Bm25.Default.LengthNorm(vector.Length, averageLength)));
         }
 
         return new TermStatistics(idf, unseen);
