@@ -11,11 +11,11 @@ internal static class AnswerModel
     /// <summary>The number of features of an answer; see <see cref="AnswerFeatures"/>.</summary>
     internal const int AnswerFeatureCount = 13;
 
-    private static readonly double[] RankingWeights = [7.6, 6.52, 1.52, 0.18, 1.19, -1.3, 4.06, -0.97, 0.58, -2.24, 0.42, -0.64, 4.58];
+    private static readonly double[] RankingWeights = [9.22, 6.83, 4.12, 2.75, 0.98, -1.40, 1.24, -0.04, 0.70, -1.07, 0.05, -0.98, 4.48];
 
-    private static readonly double[] AnswerWeights = [1.55, 2.42, 0.58, -0.17, 0.8, -1.04, 1.82, -0.99, -0.53, 0.89, 1.29, -0.08, 1.56];
+    private static readonly double[] AnswerWeights = [1.40, 2.08, 0.49, 0.15, 0.88, -1.21, 1.69, -0.65, -0.40, 1.01, 1.82, -0.34, 1.27];
 
-    private const double AnswerBias = -3.45;
+    private const double AnswerBias = -3.68;
 
     internal static double Rank(double[] features) => Dot(RankingWeights, features);
 
