@@ -7,6 +7,7 @@ internal static class Runners
 {
     public static FixtureRunner[] All() =>
     [
+        new RetrievalRunner(),
         new Models.CausalModelsRunner(),
         new Training.CausalTrainingRunner(),
         new TokenizerFolderRunner(),
