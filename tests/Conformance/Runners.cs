@@ -7,6 +7,7 @@ internal static class Runners
 {
     public static FixtureRunner[] All() =>
     [
+        new SamplingRunner(),
         new RetrievalRunner(),
         new Models.CausalModelsRunner(),
         new Training.CausalTrainingRunner(),
