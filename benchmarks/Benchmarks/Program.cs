@@ -5,9 +5,11 @@ switch (args.FirstOrDefault())
 {
     case "foreign":
         return ForeignDocuments.Run(args[1..]);
+    case "tokenizer":
+        return TokenizerSpeed.Run(args[1..]);
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer");
         return 2;
 }

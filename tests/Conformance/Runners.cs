@@ -12,6 +12,7 @@ internal static class Runners
         new Models.CausalModelsRunner(),
         new Training.CausalTrainingRunner(),
         new TokenizerFolderRunner(),
+        new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
     ];
 }
