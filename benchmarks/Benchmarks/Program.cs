@@ -4,8 +4,8 @@ using Kotonoha.Benchmarks;
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 switch (args.FirstOrDefault())
 {
-    case "foreign":
-        return ForeignDocuments.Run(args[1..]);
+    case "questions":
+        return QuestionTable.Run(args[1..]);
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
     case "tokenizer":
@@ -19,6 +19,6 @@ switch (args.FirstOrDefault())
     case "truth-score":
         return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score");
+        Console.Error.WriteLine("benchmarks: commands are questions, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score");
         return 2;
 }
