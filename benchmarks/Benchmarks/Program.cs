@@ -7,7 +7,9 @@ switch (args.FirstOrDefault())
         return ForeignDocuments.Run(args[1..]);
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
+    case "shakespeare":
+        return await ShakespeareBenchmark.RunAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, shakespeare");
         return 2;
 }
