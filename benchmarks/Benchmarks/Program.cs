@@ -5,11 +5,13 @@ switch (args.FirstOrDefault())
 {
     case "foreign":
         return ForeignDocuments.Run(args[1..]);
+    case "tokenizer":
+        return TokenizerSpeed.Run(args[1..]);
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
     case "shakespeare":
         return await ShakespeareBenchmark.RunAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, shakespeare");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, shakespeare, tokenizer");
         return 2;
 }

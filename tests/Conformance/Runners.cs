@@ -13,6 +13,7 @@ internal static class Runners
         new Training.CausalTrainingRunner(),
         new NumericsRunner(),
         new TokenizerFolderRunner(),
+        new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
     ];
 }
