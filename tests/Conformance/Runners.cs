@@ -14,5 +14,6 @@ internal static class Runners
         new TokenizerFolderRunner(),
         new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
+        new ComponentRunner(),
     ];
 }
