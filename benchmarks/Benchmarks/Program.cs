@@ -1,5 +1,5 @@
-using Kotonoha.Benchmarks.Truth;
 using Kotonoha.Benchmarks;
+using Kotonoha.Benchmarks.Truth;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 switch (args.FirstOrDefault())
@@ -8,6 +8,8 @@ switch (args.FirstOrDefault())
         return QuestionTable.Run(args[1..]);
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
+    case "shakespeare":
+        return await ShakespeareBenchmark.RunAsync(args[1..]);
     case "tokenizer":
         return TokenizerSpeed.Run(args[1..]);
     case "truth":
@@ -19,6 +21,6 @@ switch (args.FirstOrDefault())
     case "truth-score":
         return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are questions, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score");
+        Console.Error.WriteLine("benchmarks: commands are questions, retrieval, shakespeare, tokenizer, truth, truth-data, truth-fit, truth-score");
         return 2;
 }
