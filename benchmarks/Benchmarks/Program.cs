@@ -5,7 +5,9 @@ switch (args.FirstOrDefault())
 {
     case "foreign":
         return ForeignDocuments.Run(args[1..]);
+    case "gemm":
+        return GemmBenchmark.Run(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign");
+        Console.Error.WriteLine("benchmarks: commands are foreign, gemm");
         return 2;
 }
