@@ -1,3 +1,4 @@
+using Kotonoha.Benchmarks.Truth;
 using Kotonoha.Benchmarks;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
@@ -7,7 +8,19 @@ switch (args.FirstOrDefault())
         return ForeignDocuments.Run(args[1..]);
     case "gemm":
         return GemmBenchmark.Run(args[1..]);
+    case "retrieval":
+        return await RetrievalBenchmark.RunAsync(args[1..]);
+    case "tokenizer":
+        return TokenizerSpeed.Run(args[1..]);
+    case "truth":
+        return await TruthBench.RunAsync(args[1..]);
+    case "truth-data":
+        return TruthBench.WriteData(args[1..]);
+    case "truth-fit":
+        return await TruthFit.RunAsync(args[1..]);
+    case "truth-score":
+        return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, gemm");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score, gemm");
         return 2;
 }

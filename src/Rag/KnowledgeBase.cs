@@ -116,7 +116,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
                     var ordered = group.OrderBy(chunk => chunk.Ordinal).ToArray();
                     var content = System.Text.Encoding.UTF8.GetBytes(string.Join('\f', ordered.Select(chunk => $"{chunk.Id}\f{chunk.Title}\f{chunk.Heading}\f{chunk.Text}")));
                     var hash = IndexText.Hash(content);
-                    return preparer.Analyse(group.Key, hash, IndexText.Version(hash, _options.Chunking), ordered, ordered[0].Title, content.Length, tags ?? []);
+                    return preparer.Analyse(group.Key, hash, IndexText.Version(group.Key, hash, _options.Chunking), ordered, ordered[0].Title, content.Length, tags ?? []);
                 }),
             ]),
             cancellationToken);
@@ -219,7 +219,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
         {
             if (!stored.TryGetValue(file.Source, out var record))
                 added.Add(file.Source);
-            else if (record.Hash == file.Hash && record.Version == IndexText.Version(file.Hash, _options.Chunking))
+            else if (record.Hash == file.Hash && record.Version == IndexText.Version(file.Source, file.Hash, _options.Chunking))
                 unchanged.Add(file.Source);
             else
                 changed.Add(file.Source);

@@ -8,7 +8,12 @@ internal static class Runners
     public static FixtureRunner[] All() =>
     [
         new NumericsRunner(),
+        new SamplingRunner(),
+        new RetrievalRunner(),
+        new Models.CausalModelsRunner(),
+        new Training.CausalTrainingRunner(),
         new TokenizerFolderRunner(),
+        new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
     ];
 }

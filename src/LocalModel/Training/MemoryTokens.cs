@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Training;
 
 /// <summary>Token ids in an array.</summary>
-internal sealed class MemoryTokens : TokenSequence
+internal sealed class MemoryTokens : TokenSource
 {
     private readonly int[] ids;
 

@@ -8,7 +8,7 @@ namespace Kotonoha.LocalModel.Training;
 /// Layout, little-endian: <c>KNTOKENS</c>, version (u32 = 1), bytes per token (u32 = 2 or 4), vocabulary size (u32), zero (u32), count
 /// (u64), hash (u64), 24 zero bytes, then the ids from byte 64 on to the end of the file.
 /// </remarks>
-public sealed unsafe class TokenFile : TokenSequence
+public sealed unsafe class TokenFile : TokenSource
 {
     internal const int HeaderBytes = 64;
     internal const uint Version = 1;

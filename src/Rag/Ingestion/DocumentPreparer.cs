@@ -52,7 +52,7 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
     {
         var extracted = await clock.MeasureAsync("read", () => readers.ReadAsync(content, source, cancellationToken)).ConfigureAwait(false);
         var hash = IndexText.Hash(content);
-        var version = IndexText.Version(hash, chunking);
+        var version = IndexText.Version(source, hash, chunking);
         var chunks = clock.Measure("chunk", () => _chunker.Split(extracted, source, version));
         return Analyse(source, hash, version, chunks, extracted.Title, content.Length, tags);
     }

@@ -18,10 +18,10 @@ internal static class IndexText
         return context is null ? chunk.Text : context + "\n" + chunk.Text;
     }
 
-    /// <summary>Names the version of a document's chunks: its content, and everything that decides how it is cut and analysed.</summary>
-    public static string Version(string contentHash, ChunkingOptions chunking)
+    /// <summary>Names the version of a document's chunks: the document, its content, and everything that decides how it is cut and analysed.</summary>
+    public static string Version(string source, string contentHash, ChunkingOptions chunking)
         => Hash(Encoding.UTF8.GetBytes(FormattableString.Invariant(
-            $"{contentHash}/{Rules}/{TextAnalyzer.Id}/{chunking.MaxSize}/{chunking.TargetSize}/{chunking.OverlapSentences}")))[..32];
+            $"{source}/{contentHash}/{Rules}/{TextAnalyzer.Id}/{chunking.MaxSize}/{chunking.TargetSize}/{chunking.OverlapSentences}")))[..32];
 
     /// <summary>The SHA-256 of some bytes, as lower-case hexadecimal digits.</summary>
     public static string Hash(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));

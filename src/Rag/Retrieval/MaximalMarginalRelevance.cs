@@ -53,8 +53,11 @@ public static class MaximalMarginalRelevance
     public static List<(int Index, double Score)> Select(ReadOnlySpan<float> query, IReadOnlyList<float[]> candidates, double lambda, int count)
     {
         ArgumentNullException.ThrowIfNull(candidates);
-        var unitQuery = VectorMath.Normalize(query);
-        var unit = candidates.Select(candidate => VectorMath.Normalize(candidate)).ToArray();
-        return Select(unit.Select(candidate => (double)VectorMath.Dot(unitQuery, candidate)).ToArray(), (x, y) => VectorMath.Dot(unit[x], unit[y]), lambda, count);
+        var queryVector = query.ToArray();
+        return Select(
+            [.. candidates.Select(candidate => VectorMath.Cosine(queryVector, candidate))],
+            (x, y) => VectorMath.Cosine(candidates[x], candidates[y]),
+            lambda,
+            count);
     }
 }

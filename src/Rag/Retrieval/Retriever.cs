@@ -19,10 +19,12 @@ internal static class Retriever
         if (embedder is null && options.Fusion == FusionMethod.DenseOnly)
             throw new InvalidOperationException("A dense search needs an embedder; this knowledge base has none.");
         var query = dense ? await EmbedQueryAsync(embedder!, question, cancellationToken).ConfigureAwait(false) : default;
-        var denseList = dense ? await store.SearchDenseAsync(query, depth, options.Filter, cancellationToken).ConfigureAwait(false) : [];
-        var sparseList = options.Fusion == FusionMethod.DenseOnly
-            ? []
-            : await store.SearchSparseAsync(TermVector.FromText(question), depth, options.Filter, cancellationToken).ConfigureAwait(false);
+        var denseSearch = dense ? store.SearchDenseAsync(query, depth, options.Filter, cancellationToken) : Task.FromResult<IReadOnlyList<ScoredChunk>>([]);
+        var sparseSearch = options.Fusion == FusionMethod.DenseOnly
+            ? Task.FromResult<IReadOnlyList<ScoredChunk>>([])
+            : store.SearchSparseAsync(TermVector.FromText(question), depth, options.Filter, cancellationToken);
+        var lists = await Task.WhenAll(denseSearch, sparseSearch).ConfigureAwait(false);
+        var (denseList, sparseList) = (lists[0], lists[1]);
 
         var denseScores = denseList.ToDictionary(entry => entry.Id, entry => entry.Score, StringComparer.Ordinal);
         var sparseScores = sparseList.ToDictionary(entry => entry.Id, entry => entry.Score, StringComparer.Ordinal);

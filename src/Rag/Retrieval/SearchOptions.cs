@@ -15,7 +15,7 @@ public sealed record SearchOptions
     public FusionMethod Fusion { get; init; } = FusionMethod.MinMax;
 
     /// <summary>The dense ranking's weight in <see cref="FusionMethod.MinMax"/>; the sparse one's is 1 less it. From 0 to 1.</summary>
-    public double DenseWeight { get; init; } = 0.55;
+    public double DenseWeight { get; init; } = 0.5;
 
     /// <summary>Which documents are searched, or null for all.</summary>
     public StoreFilter? Filter { get; init; }

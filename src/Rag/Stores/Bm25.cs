@@ -4,13 +4,12 @@ namespace Kotonoha.Rag.Stores;
 /// BM25 as both stores compute it (Robertson and Zaragoza 2009, with the never negative idf of Lucene):
 /// Σ over the query's terms of ln(1 + (N − n + 0.5)/(n + 0.5)) · tf(k1 + 1)/(tf + k1(1 − b + b·length/average)).
 /// </summary>
-public static class Bm25
+/// <param name="K1">How fast a repeated term saturates.</param>
+/// <param name="B">How much a text's length counts, from 0 to 1.</param>
+public sealed record Bm25(float K1, float B)
 {
-    /// <summary>How fast a repeated term saturates.</summary>
-    public const float K1 = 1.2f;
-
-    /// <summary>How much a text's length counts, from 0 to 1.</summary>
-    public const float B = 0.75f;
+    /// <summary>What the stores compute with: k1 = 1.2, b = 0.75.</summary>
+    public static Bm25 Default { get; } = new(1.2f, 0.75f);
 
     /// <summary>The weight of a term that occurs in <paramref name="frequency"/> of <paramref name="count"/> texts.</summary>
     /// <param name="count">The number of texts, N.</param>
@@ -20,17 +19,17 @@ public static class Bm25
     /// <summary>The part of the denominator that depends on the text's length alone.</summary>
     /// <param name="length">The text's length in terms.</param>
     /// <param name="averageLength">The collection's average length; must be positive.</param>
-    public static float LengthNorm(int length, double averageLength) => K1 * (1 - B + B * (float)(length / averageLength));
+    public float LengthNorm(int length, double averageLength) => K1 * (1 - B + B * (float)(length / averageLength));
 
     /// <summary>The weight of a term in a text.</summary>
     /// <param name="count">How often the term occurs in the text, tf.</param>
     /// <param name="lengthNorm">What <see cref="LengthNorm"/> gives for the text.</param>
-    public static float TermWeight(int count, float lengthNorm) => count * (K1 + 1) / (count + lengthNorm);
+    public float TermWeight(int count, float lengthNorm) => count * (K1 + 1) / (count + lengthNorm);
 
     /// <summary>The weights of a text's terms, in the order of its <see cref="TermVector.Indices"/>: what Qdrant keeps as the sparse vector's values.</summary>
     /// <param name="terms">The text's terms.</param>
     /// <param name="averageLength">The collection's average length; must be positive.</param>
-    public static float[] Weigh(TermVector terms, double averageLength)
+    public float[] Weigh(TermVector terms, double averageLength)
     {
         ArgumentNullException.ThrowIfNull(terms);
         float norm = LengthNorm(terms.Length, averageLength);

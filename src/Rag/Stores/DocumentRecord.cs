@@ -3,7 +3,7 @@ namespace Kotonoha.Rag.Stores;
 /// <summary>The ledger's entry for a document; once it is written, the document is acknowledged.</summary>
 /// <param name="Source">The document: its path relative to the folder that was read, with <c>/</c>.</param>
 /// <param name="Hash">The SHA-256 of its bytes, as lower-case hexadecimal digits.</param>
-/// <param name="Version">Names this version of its chunks; a search gives back chunks of this version alone.</param>
+/// <param name="Version">Names this version of its chunks, unlike any other document's or version's; a search gives back chunks of this version alone.</param>
 /// <param name="ChunkCount">The number of its chunks.</param>
 /// <param name="TermCount">The number of terms in its chunks, with repetitions.</param>
 /// <param name="Title">Its title, or null.</param>

@@ -6,7 +6,7 @@ namespace Kotonoha.Rag.Stores;
 /// The embedded store's search structures in memory: unit vectors in pages of rows, and BM25 postings. A removed chunk's place (slot) is left
 /// dead until the index is built anew. Not thread-safe: the store guards it.
 /// </summary>
-internal sealed class EmbeddedIndex(int dimension, double averageLength)
+internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? weights = null)
 {
     private const int PageRows = 1024;
 
@@ -15,6 +15,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength)
     private readonly Dictionary<uint, Postings> _postings = [];
     private readonly Dictionary<string, Document> _documents = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _slotById = new(StringComparer.Ordinal);
+    private readonly Bm25 _weights = weights ?? Bm25.Default;
     private double _averageLength = averageLength;
 
     public int Dimension { get; } = dimension;
@@ -34,7 +35,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength)
     {
         var document = _documents[source];
         int slot = _slots.Count;
-        _slots.Add(new Slot(id, document, terms.Length, Bm25.LengthNorm(terms.Length, _averageLength)));
+        _slots.Add(new Slot(id, document, terms.Length, _weights.LengthNorm(terms.Length, _averageLength)));
         _slotById.Add(id, slot);
         document.Slots.Add(slot);
         for (int i = 0; i < terms.Indices.Length; i++)
@@ -73,7 +74,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength)
     {
         _averageLength = averageLength;
         for (int i = 0; i < _slots.Count; i++)
-            _slots[i] = _slots[i] with { Norm = Bm25.LengthNorm(_slots[i].Length, averageLength) };
+            _slots[i] = _slots[i] with { Norm = _weights.LengthNorm(_slots[i].Length, averageLength) };
     }
 
     public List<ScoredChunk> SearchDense(ReadOnlySpan<float> unitQuery, int limit, StoreFilter? filter)
@@ -107,7 +108,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength)
                     continue;
                 float weight = query.Counts[i] * Bm25.Idf(LiveCount, list.Live);
                 foreach (var posting in list.Entries)
-                    scores[posting.Slot] += weight * Bm25.TermWeight(posting.Count, _slots[posting.Slot].Norm);
+                    scores[posting.Slot] += weight * _weights.TermWeight(posting.Count, _slots[posting.Slot].Norm);
             }
 
             for (int slot = 0; slot < _slots.Count; slot++)

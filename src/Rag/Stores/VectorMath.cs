@@ -68,6 +68,17 @@ internal static class VectorMath
             Unsafe.Add(ref s, i) += Unsafe.Add(ref a, i) * factor;
     }
 
+    /// <summary>The cosine of the angle between two vectors, in double precision; 0 where one of them is 0.</summary>
+    public static double Cosine(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    {
+        if (x.Length != y.Length)
+            throw new ArgumentException($"The vectors have {x.Length} and {y.Length} dimensions.");
+        double xy = 0, xx = 0, yy = 0;
+        for (int i = 0; i < x.Length; i++)
+            (xy, xx, yy) = (xy + (double)x[i] * y[i], xx + (double)x[i] * x[i], yy + (double)y[i] * y[i]);
+        return xx == 0 || yy == 0 ? 0 : xy / Math.Sqrt(xx * yy);
+    }
+
     /// <summary>A copy of length 1; a vector of length 0 stays as it is.</summary>
     public static float[] Normalize(ReadOnlySpan<float> vector)
     {

@@ -133,7 +133,7 @@ public abstract class KnowledgeStoreTests
         Assert.Equal(["a.md"], (await store.SearchSparseAsync(TermVector.FromText("beta"), 10)).Select(entry => entry.Source));
         Assert.Equal(2, (await store.SearchDenseAsync(RandomVector(new Random(1)), 10)).Count);
         Assert.Equal(second.Chunks.Select(chunk => chunk.Chunk), await store.ReadDocumentAsync("a.md"));
-        Assert.Equal([second.Record.Version, "v1"], (await store.ListDocumentsAsync()).Select(record => record.Version));
+        Assert.Equal([second.Record.Version, "b.md@v1"], (await store.ListDocumentsAsync()).Select(record => record.Version));
         Assert.Null((await store.ReadChunksAsync([first.Chunks[0].Chunk.Id]))[0]);
     }
 
@@ -316,7 +316,7 @@ public abstract class KnowledgeStoreTests
             var chunk = new Chunk(id, source, ordinal, start, start += text.Length, text, null, null, null);
             return new IndexedChunk(chunk, TermVector.FromTerms(text.Split(' ', '\n')), RandomVector(random));
         }).ToArray();
-        return new DocumentWrite(new DocumentRecord(source, "hash-" + version, version, chunks.Length, chunks.Sum(chunk => chunk.Terms.Length), null, start, []), chunks);
+        return new DocumentWrite(new DocumentRecord(source, "hash-" + version, $"{source}@{version}", chunks.Length, chunks.Sum(chunk => chunk.Terms.Length), null, start, []), chunks);
     }
 
     internal static DocumentWrite[] RandomDocuments(int seed, int count)

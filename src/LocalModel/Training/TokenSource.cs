@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Training;
 
 /// <summary>A long row of token ids that windows are read from; thread-safe.</summary>
-public abstract class TokenSequence : IDisposable
+public abstract class TokenSource : IDisposable
 {
     /// <summary>The number of tokens.</summary>
     public abstract long Count { get; }

@@ -1,0 +1,99 @@
+using Kotonoha.Foundation.IO;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tokenizers;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>
+/// Saves and loads models in the layout of the Hugging Face hub: <c>config.json</c>, <c>generation_config.json</c>, <c>model.safetensors</c>,
+/// <c>tokenizer.json</c>, <c>tokenizer_config.json</c>.
+/// </summary>
+public static class ModelCheckpoint
+{
+    /// <summary>The name of the file with a model's settings.</summary>
+    public const string ConfigFileName = "config.json";
+
+    /// <summary>The name of the tokenizer's file.</summary>
+    public const string TokenizerFileName = "tokenizer.json";
+
+    private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType];
+
+    /// <summary>Loads a model's settings and weights; half precision is raised to single.</summary>
+    /// <param name="path">A folder in the hub's layout, or one of <see cref="CheckpointFolder"/>.</param>
+    /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
+    /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
+    public static CausalModel Load(string path)
+        => CheckpointFolder.Read(path, folder =>
+        {
+            using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
+            var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
+            CheckDataType(fields);
+            if (type != Gpt2ConfigFile.ModelType)
+                throw new UnsupportedModelException($"{Path.Combine(folder, ConfigFileName)}: model_type '{type}' is not supported; known are {string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds.");
+            var config = Gpt2ConfigFile.Read(fields);
+            using var tensors = SafetensorsSet.Open(folder);
+            return Gpt2Weights.Load(tensors, config);
+        });
+
+    /// <summary>
+    /// Saves a model as a new checkpoint of a <see cref="CheckpointFolder"/>; whoever reads meanwhile sees the one before or this one, as a whole.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="path">The folder of checkpoints; made if it is not there.</param>
+    /// <param name="parts">Tokenizer and settings.</param>
+    /// <param name="step">The number of the checkpoint, most often the training step; null for one more than the last.</param>
+    /// <returns>The folder of the new checkpoint, in the hub's layout.</returns>
+    /// <exception cref="CheckpointException">A checkpoint of this number exists, or another process is saving here.</exception>
+    /// <exception cref="IOException">The disk is full or cannot be written; what was there before is untouched.</exception>
+    public static string Save(this CausalModel model, string path, CheckpointParts? parts = null, long? step = null)
+        => new CheckpointFolder(path).Save(step, folder => Write(model, folder, parts ?? new CheckpointParts()));
+
+    /// <summary>Saves a model with its tokenizer as a new checkpoint; as <see cref="Save(CausalModel, string, CheckpointParts?, long?)"/>.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="path">The folder of checkpoints; made if it is not there.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <returns>The folder of the new checkpoint, in the hub's layout.</returns>
+    public static string Save(this CausalModel model, string path, Tokenizer tokenizer) => model.Save(path, CheckpointParts.Of(tokenizer));
+
+    /// <summary>Replaces the weights of a model by those of a checkpoint of the same settings.</summary>
+    /// <exception cref="CheckpointException">The checkpoint is of a model of another shape.</exception>
+    internal static void LoadInto(CausalModel model, string folder)
+    {
+        using var stored = Load(folder);
+        if (stored.GetType() != model.GetType() || stored.Parameters.Count != model.Parameters.Count)
+            throw new CheckpointException(folder, "the checkpoint is of another model. Save into another folder, or do not resume.");
+        for (int i = 0; i < model.Parameters.Count; i++)
+        {
+            var (from, to) = (stored.Parameters[i], model.Parameters[i]);
+            if (from.Name != to.Name || !from.Shape.SequenceEqual(to.Shape))
+                throw new CheckpointException(folder, $"the checkpoint is of another model: its '{from.Name}' has the shape [{string.Join(", ", from.Shape.ToArray())}]. Save into another folder, or do not resume.");
+            from.Values.CopyTo(to.Values);
+        }
+    }
+
+    /// <summary>Writes the files of a checkpoint into a folder.</summary>
+    internal static void Write(CausalModel model, string folder, CheckpointParts parts)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (model is not Gpt2 gpt2)
+            throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be saved yet.");
+        Gpt2ConfigFile.Write(Path.Combine(folder, ConfigFileName), gpt2.Config, parts.GenerationSettings);
+        parts.GenerationSettings.Save(folder);
+        var tensors = new SafetensorsWriter();
+        foreach (var parameter in model.Parameters)
+            tensors.Add(parameter);
+        tensors.Save(Path.Combine(folder, SafetensorsSet.FileName));
+        if (parts.TokenizerJson is null)
+            return;
+        AtomicFile.WriteText(Path.Combine(folder, TokenizerFileName), parts.TokenizerJson);
+        (parts.TokenizerSettings with { ModelMaxLength = parts.TokenizerSettings.ModelMaxLength ?? model.ContextLength }).Save(folder);
+    }
+
+    private static void CheckDataType(JsonFields fields)
+    {
+        foreach (var name in (string[])["dtype", "torch_dtype"])
+            if (fields.Text(name) is { } type && type is not ("float32" or "float16" or "bfloat16"))
+                throw fields.Wrong(name, $"is '{type}'; float32, float16 and bfloat16 are supported");
+    }
+}

@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Evaluation;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Training;
+
+/// <summary>
+/// Trains a language model to predict the next token. The same data, options and fresh model give the same weights to the bit on machines of
+/// the same instruction set, whatever the number of threads.
+/// </summary>
+/// <remarks>Not thread-safe; while a run goes on nobody else may use the model.</remarks>
+public sealed class Trainer
+{
+    private readonly CausalModel model;
+    private readonly TrainingOptions options;
+
+    /// <summary>Creates a trainer.</summary>
+    /// <param name="model">The model; its weights are changed in place.</param>
+    /// <param name="options">How it is trained.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    public Trainer(CausalModel model, TrainingOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        if (options.ContextLength > model.ContextLength)
+            throw new ArgumentOutOfRangeException(nameof(options), options.ContextLength, $"ContextLength is larger than the model's {model.ContextLength}.");
+        this.model = model;
+        this.options = options;
+    }
+
+    private int ContextLength => options.ContextLength ?? model.ContextLength;
+
+    /// <summary>Trains on a thread of its own.</summary>
+    /// <param name="dataset">The tokens.</param>
+    /// <param name="progress">Told after every step, on the training thread.</param>
+    /// <param name="cancellationToken">Looked at between steps and while the held-out loss is measured.</param>
+    /// <exception cref="TrainingException">The loss is no number any more, or the data do not fit the model.</exception>
+    /// <exception cref="CheckpointException">The folder holds a checkpoint of another run, or another process is saving there.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled; the last checkpoint is whole.</exception>
+    public Task<TrainingResult> RunAsync(TokenDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        if (dataset.VocabularySize > model.VocabularySize)
+            throw new TrainingException($"The data have {dataset.VocabularySize} token ids, the model has {model.VocabularySize}. Train with the tokenizer that belongs to the model.");
+        return Task.Factory.StartNew(() => Run(dataset, progress, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    private TrainingResult Run(TokenDataset dataset, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        using var backend = new CpuBackend(options.Threads);
+        using var engine = new TrainingEngine(model, backend, options);
+        var sampler = new WindowSampler(dataset.Train, options.BatchSize, ContextLength, options.Seed);
+        var schedule = options.EffectiveSchedule;
+        long start = Resume(engine, dataset);
+        var clock = Stopwatch.StartNew();
+        double? loss = null, validationLoss = null;
+        string? checkpoint = null;
+        double tokensPerSecond = 0;
+        for (long step = start; step < options.Steps; step++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            engine.Begin(step);
+            double objective = 0;
+            for (int micro = 0; micro < options.MicroBatches; micro++)
+            {
+                // All windows are equally long, so every way of accumulation weighs the micro-batches equally.
+                sampler.Draw(step, micro);
+                objective += engine.Accumulate(micro, sampler.Batch, sampler.Targets, 1.0 / options.MicroBatches) / options.MicroBatches;
+            }
+
+            double rate = schedule.At(step);
+            double norm = engine.Update(rate);
+            loss = objective;
+            long done = step + 1;
+            tokensPerSecond = (done - start) * (double)options.MicroBatches * sampler.Targets.Length / clock.Elapsed.TotalSeconds;
+            bool last = done == options.Steps;
+            validationLoss = options.EvaluateEvery > 0 && (last || done % options.EvaluateEvery == 0) && dataset.Validation.Count > 1
+                ? Perplexity.Measure(model, dataset.Validation, backend, ContextLength, cancellationToken).Loss
+                : null;
+            if (options.Checkpoints is { } saving && (last || (saving.Every > 0 && done % saving.Every == 0)))
+                checkpoint = Save(engine, dataset, done, saving);
+            progress?.Report(new TrainingProgress(done, options.Steps, objective, norm, rate, tokensPerSecond, clock.Elapsed / (done - start) * (options.Steps - done), validationLoss));
+        }
+
+        return new TrainingResult(options.Steps, start, loss, validationLoss, tokensPerSecond, clock.Elapsed, checkpoint);
+    }
+
+    private string Save(TrainingEngine engine, TokenDataset dataset, long step, TrainingCheckpoints saving)
+        => new CheckpointFolder(saving.Folder).Save(step, folder =>
+        {
+            ModelCheckpoint.Write(model, folder, saving.Parts);
+            State(dataset, step).Save(folder, engine.Optimizer);
+        });
+
+    // The step to go on from.
+    private long Resume(TrainingEngine engine, TokenDataset dataset)
+    {
+        if (options.Checkpoints is not { Resume: true } saving || new CheckpointFolder(saving.Folder).LatestStep is null)
+            return 0;
+        return CheckpointFolder.Read(saving.Folder, folder =>
+        {
+            if (!TrainingState.Exists(folder))
+                throw new CheckpointException(folder, "the newest checkpoint holds no state of a training run. Save into another folder, or do not resume.");
+            var state = TrainingState.Load(folder);
+            state.CheckSameRun(folder, State(dataset, state.Step));
+            ModelCheckpoint.LoadInto(model, folder);
+            TrainingState.LoadOptimizer(folder, engine.Optimizer);
+            return state.Step;
+        });
+    }
+
+    private TrainingState State(TokenDataset dataset, long step) => new()
+    {
+        Step = step,
+        Seed = options.Seed,
+        DataFingerprint = dataset.Train.Fingerprint,
+        DataTokens = dataset.Train.Count,
+        BatchSize = options.BatchSize,
+        MicroBatches = options.MicroBatches,
+        ContextLength = ContextLength,
+    };
+}

@@ -1,0 +1,94 @@
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Training;
+
+/// <summary>
+/// One optimisation step after another: forward and backward of each micro-batch, clipping, AdamW. In steady state a step allocates nothing
+/// on the managed heap.
+/// </summary>
+internal sealed class TrainingEngine : IDisposable
+{
+    private readonly CausalModel model;
+    private readonly TrainingOptions options;
+    private readonly TrainingPass pass;
+    private long step;
+
+    public TrainingEngine(CausalModel model, Backend backend, TrainingOptions options)
+    {
+        this.model = model;
+        this.options = options;
+        pass = new TrainingPass(backend, options.Seed);
+        Gradients = new Gradients(model.Parameters);
+        Optimizer = new AdamW(model.Parameters, options.Optimizer);
+    }
+
+    public Gradients Gradients { get; }
+
+    public AdamW Optimizer { get; }
+
+    /// <summary>What the mean loss of a micro-batch counts in the objective of its step.</summary>
+    /// <param name="accumulation">The way of weighing.</param>
+    /// <param name="targets">The targets of all micro-batches.</param>
+    /// <param name="microBatch">The micro-batch.</param>
+    public static double WeightOf(GradientAccumulation accumulation, ReadOnlySpan<int[]> targets, int microBatch)
+    {
+        if (accumulation == GradientAccumulation.MeanOfMeans)
+            return 1.0 / targets.Length;
+        long all = 0;
+        foreach (var row in targets)
+            all += Counted(row);
+        return all == 0 ? 0 : (double)Counted(targets[microBatch]) / all;
+    }
+
+    /// <summary>Starts a step: the gradients are zero.</summary>
+    public void Begin(long step)
+    {
+        this.step = step;
+        Gradients.Zero();
+    }
+
+    /// <summary>Adds the gradients of a micro-batch.</summary>
+    /// <param name="microBatch">Its number within the step.</param>
+    /// <param name="batch">The inputs.</param>
+    /// <param name="targets">For each input the token after it, or −100 where no loss is taken.</param>
+    /// <param name="weight">What its mean loss counts in the objective.</param>
+    /// <returns>The mean loss over its counted targets.</returns>
+    public double Accumulate(int microBatch, Batch batch, ReadOnlySpan<int> targets, double weight)
+    {
+        pass.Begin(step, microBatch);
+        var logits = model.Logits(pass, model.Forward(pass, batch));
+        var loss = pass.CrossEntropy(logits, targets, new CrossEntropyOptions { LabelSmoothing = (float)options.LabelSmoothing });
+        double value = pass.ReadScalar(loss);
+        if (!double.IsFinite(value))
+            throw Diverged("loss", value);
+        pass.Backward(loss, Gradients, (float)weight);
+        return value;
+    }
+
+    /// <summary>Clips the gradients and changes the weights.</summary>
+    /// <returns>The L2 norm of the gradients before clipping.</returns>
+    public double Update(double learningRate)
+    {
+        double norm = Gradients.GlobalNorm();
+        if (!double.IsFinite(norm))
+            throw Diverged("gradient norm", norm);
+
+        // As torch.nn.utils.clip_grad_norm_.
+        double scale = options.MaxGradientNorm is { } limit ? Math.Min(1, limit / (norm + 1e-6)) : 1;
+        Optimizer.Step(Gradients, learningRate, (float)scale);
+        return norm;
+    }
+
+    public void Dispose()
+    {
+        pass.Dispose();
+        Gradients.Dispose();
+        Optimizer.Dispose();
+    }
+
+    private static int Counted(ReadOnlySpan<int> targets) => targets.Length - targets.Count(CrossEntropyOptions.DefaultIgnoreIndex);
+
+    private TrainingException Diverged(string what, double value)
+        => new(FormattableString.Invariant($"The {what} of step {step + 1} is {value}: the training has diverged. Lower the learning rate or clip the gradients; the last checkpoint is untouched."));
+}

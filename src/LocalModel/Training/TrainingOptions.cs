@@ -1,0 +1,74 @@
+namespace Kotonoha.LocalModel.Training;
+
+/// <summary>How a model is trained. <see cref="Steps"/> is the dial; the rest has defaults that suit a small GPT.</summary>
+public sealed record TrainingOptions
+{
+    private const int LongestWarmup = 100;
+
+    /// <summary>The number of steps of the whole run, those before a resume included.</summary>
+    public int Steps { get; init; } = 2000;
+
+    /// <summary>Windows of text in a micro-batch.</summary>
+    public int BatchSize { get; init; } = 12;
+
+    /// <summary>Tokens in a window; null for the model's context length.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>Micro-batches in a step: their gradients are accumulated, which trains with large batches in little memory.</summary>
+    public int MicroBatches { get; init; } = 1;
+
+    /// <summary>How the losses of micro-batches are weighed.</summary>
+    public GradientAccumulation Accumulation { get; init; }
+
+    /// <summary>The highest learning rate of the default schedule.</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>
+    /// The learning rate of every step; null for a warm-up over a twentieth of the steps (at most 100), then a cosine down to a tenth of
+    /// <see cref="LearningRate"/> at the last step.
+    /// </summary>
+    public LearningRateSchedule? Schedule { get; init; }
+
+    /// <summary>The L2 norm over all gradients above which they are scaled down to it; null for no clipping.</summary>
+    public double? MaxGradientNorm { get; init; } = 1.0;
+
+    /// <summary>The share of each target that is spread over all tokens, from 0 to below 1.</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>The settings of the optimiser.</summary>
+    public AdamWOptions Optimizer { get; init; } = new();
+
+    /// <summary>What the order of the data and dropout depend on. The same seed, data and steps give the same weights.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>The threads that compute; 0 for one a core. The result does not depend on it.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Steps between measurements of the held-out loss; 0 for none. It is measured after the last step too.</summary>
+    public int EvaluateEvery { get; init; }
+
+    /// <summary>Where and how often the run is saved; null for not at all.</summary>
+    public TrainingCheckpoints? Checkpoints { get; init; }
+
+    internal LearningRateSchedule EffectiveSchedule
+        => Schedule ?? LearningRateSchedule.WarmupCosine(LearningRate, LearningRate / 10, Math.Min(LongestWarmup, Steps / 20), Steps);
+
+    internal void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Steps);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(BatchSize);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MicroBatches);
+        if (ContextLength is { } length)
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length, nameof(ContextLength));
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(LearningRate);
+        if (MaxGradientNorm is { } norm)
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(norm, nameof(MaxGradientNorm));
+        ArgumentOutOfRangeException.ThrowIfNegative(LabelSmoothing);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(LabelSmoothing, 1.0);
+        ArgumentOutOfRangeException.ThrowIfNegative(Threads);
+        ArgumentOutOfRangeException.ThrowIfNegative(EvaluateEvery);
+        if (Checkpoints is not null)
+            ArgumentOutOfRangeException.ThrowIfNegative(Checkpoints.Every, nameof(Checkpoints));
+        Optimizer.Validate();
+    }
+}

@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Text.Json;
+using Kotonoha.Foundation.IO;
+using Kotonoha.LocalModel.Checkpoints;
+
+namespace Kotonoha.LocalModel.Training;
+
+/// <summary>
+/// What a checkpoint's <c>training/</c> holds beside the optimiser's moments: where the run stands. Random numbers and the order of the data are
+/// functions of seed and step, so these two are the random state and the data position.
+/// </summary>
+internal sealed record TrainingState
+{
+    public const string Folder = "training";
+    private const string StateFile = "state.json";
+    private const string OptimizerFile = "optimizer.safetensors";
+
+    public required long Step { get; init; }
+
+    public required ulong Seed { get; init; }
+
+    public required ulong DataFingerprint { get; init; }
+
+    public required long DataTokens { get; init; }
+
+    public required int BatchSize { get; init; }
+
+    public required int MicroBatches { get; init; }
+
+    public required int ContextLength { get; init; }
+
+    public static bool Exists(string checkpoint) => File.Exists(Path.Combine(checkpoint, Folder, StateFile));
+
+    public static TrainingState Load(string checkpoint)
+    {
+        using var fields = JsonFields.Open(Path.Combine(checkpoint, Folder, StateFile));
+        var fingerprint = fields.Text("data_fingerprint");
+        return new TrainingState
+        {
+            Step = fields.Int64("step") ?? throw fields.Wrong("step", "is missing"),
+            Seed = fields.UInt64("seed") ?? throw fields.Wrong("seed", "is missing"),
+            DataFingerprint = ulong.TryParse(fingerprint, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong hash) ? hash : throw fields.Wrong("data_fingerprint", "should be a hexadecimal number as a text"),
+            DataTokens = fields.Int64("data_tokens") ?? throw fields.Wrong("data_tokens", "is missing"),
+            BatchSize = fields.RequiredInt32("batch_size", 1),
+            MicroBatches = fields.RequiredInt32("micro_batches", 1),
+            ContextLength = fields.RequiredInt32("context_length", 1),
+        };
+    }
+
+    public static void LoadOptimizer(string checkpoint, AdamW optimizer)
+    {
+        using var file = SafetensorsFile.Open(Path.Combine(checkpoint, Folder, OptimizerFile));
+        optimizer.Load(file);
+    }
+
+    public void Save(string checkpoint, AdamW optimizer)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(checkpoint, Folder)).FullName;
+        AtomicFile.Write(Path.Combine(folder, StateFile), stream =>
+        {
+            using var writer = new Utf8JsonWriter(stream, CheckpointJson.WriterOptions);
+            writer.WriteStartObject();
+            writer.WriteNumber("step", Step);
+            writer.WriteNumber("seed", Seed);
+            writer.WriteString("data_fingerprint", DataFingerprint.ToString("x16", CultureInfo.InvariantCulture));
+            writer.WriteNumber("data_tokens", DataTokens);
+            writer.WriteNumber("batch_size", BatchSize);
+            writer.WriteNumber("micro_batches", MicroBatches);
+            writer.WriteNumber("context_length", ContextLength);
+            writer.WriteEndObject();
+        });
+        var moments = new SafetensorsWriter();
+        optimizer.Save(moments);
+        moments.Save(Path.Combine(folder, OptimizerFile));
+    }
+
+    /// <summary>Refuses a checkpoint of another run: with other data or batches the losses would not be those of an undisturbed run.</summary>
+    public void CheckSameRun(string checkpoint, TrainingState current)
+    {
+        var difference = this with { Step = current.Step } == current ? null
+            : DataFingerprint != current.DataFingerprint || DataTokens != current.DataTokens ? "data"
+            : Seed != current.Seed ? "random numbers (seed)"
+            : "batch sizes or another context length";
+        if (difference is not null)
+            throw new CheckpointException(checkpoint, $"this run was begun with other {difference}, so it cannot go on. Use the same, save into another folder, or do not resume.");
+    }
+}

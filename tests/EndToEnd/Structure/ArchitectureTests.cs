@@ -1,0 +1,114 @@
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using Kotonoha.EndToEnd.Support;
+
+namespace Kotonoha.EndToEnd.Structure;
+
+/// <summary>Keeps the arrows between the projects as docs/architecture.md draws them.</summary>
+public partial class ArchitectureTests
+{
+    /// <summary>For each project: the projects that it may know, and the packages that it may use (null: any).</summary>
+    private static readonly Dictionary<string, (string[] Projects, string[]? Packages)> _rules = new()
+    {
+        ["Foundation"] = ([], []),
+        ["LocalModel"] = (["Foundation"], ["System.Numerics.Tensors"]),
+        ["Connector"] = (["LocalModel", "Foundation"],
+            ["Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions"]),
+        ["Rag"] = (["Foundation"], null),
+        ["Agents"] = (["Foundation"], ["Microsoft.Extensions.AI.Abstractions"]),
+        ["Cli"] = (["Foundation", "LocalModel", "Connector", "Rag", "Agents"], null),
+    };
+
+    public static TheoryData<string> Projects => [.. _rules.Keys];
+
+    [Fact]
+    public void Every_project_of_src_has_its_rule()
+        => Assert.Equal(_rules.Keys.Order(StringComparer.Ordinal), Directory.GetDirectories(Repository.At("src")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal));
+
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void Project_and_package_references_follow_the_arrows(string project)
+    {
+        var file = XDocument.Load(Repository.At("src", project, $"{project}.csproj"));
+        Assert.Empty(ReferenceProblems(project, Includes("ProjectReference").Select(path => Path.GetFileNameWithoutExtension(path.Replace('\\', '/'))), Includes("PackageReference")));
+
+        IEnumerable<string> Includes(string item) => file.Descendants(item).Select(element => element.Attribute("Include")!.Value);
+    }
+
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void Source_files_name_no_project_against_the_arrows(string project)
+    {
+        var problems = Directory.EnumerateFiles(Repository.At("src", project), "*.cs", SearchOption.AllDirectories)
+            .Where(path => !Path.GetRelativePath(Repository.At("src", project), path).Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))
+            .SelectMany(path => SourceProblems(project, File.ReadAllText(path)).Select(problem => $"{Path.GetRelativePath(Repository.Root, path)}: {problem}"));
+        Assert.Empty(problems);
+    }
+
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void Assemblies_follow_the_arrows(string project)
+    {
+        using var file = File.OpenRead(Path.Combine(AppContext.BaseDirectory, $"Kotonoha.{project}.dll"));
+        using var image = new PEReader(file);
+        var reader = image.GetMetadataReader();
+        var references = reader.AssemblyReferences.Select(handle => reader.GetString(reader.GetAssemblyReference(handle).Name)).ToList();
+        Assert.NotEmpty(references);
+        Assert.Empty(ReferenceProblems(project,
+            references.Where(name => name.StartsWith("Kotonoha.", StringComparison.Ordinal)).Select(name => name["Kotonoha.".Length..]),
+            references.Where(name => !name.StartsWith("Kotonoha.", StringComparison.Ordinal) && !IsOfTheRuntime(name))));
+    }
+
+    [Theory]
+    [InlineData("LocalModel", "using Kotonoha.Rag.Chunking;", "names Kotonoha.Rag")]
+    [InlineData("LocalModel", "using Microsoft.Extensions.AI;", "uses Microsoft.Extensions.AI")]
+    [InlineData("LocalModel", "global using static System.Math;\nusing Kotonoha.LocalModel.Tensors;\nusing X = Kotonoha.Foundation.Text;", null)]
+    [InlineData("Rag", "var x = new Kotonoha.LocalModel.Tensors.Shape();", "names Kotonoha.LocalModel")]
+    [InlineData("Agents", "using Kotonoha.Foundation;\nusing Microsoft.Extensions.AI;", null)]
+    [InlineData("Agents", "using Kotonoha.Connector;", "names Kotonoha.Connector")]
+    [InlineData("Agents", "using Markdig;", "uses Markdig")]
+    [InlineData("Foundation", "using Kotonoha.LocalModel;", "names Kotonoha.LocalModel")]
+    public void The_check_of_source_files_finds_what_it_should(string project, string source, string? problem)
+        => Assert.Equal(problem is null ? [] : [problem], SourceProblems(project, source));
+
+    [Fact]
+    public void The_check_of_references_finds_what_it_should()
+    {
+        Assert.Equal(["references Connector"], ReferenceProblems("Rag", ["Foundation", "Connector"], ["Markdig"]));
+        Assert.Equal(["references package Markdig"], ReferenceProblems("Agents", ["Foundation"], ["Markdig"]));
+    }
+
+    private static List<string> ReferenceProblems(string project, IEnumerable<string> projects, IEnumerable<string> packages)
+    {
+        var (allowedProjects, allowedPackages) = _rules[project];
+        return
+        [
+            .. projects.Except(allowedProjects).Select(name => $"references {name}"),
+            .. packages.Where(name => allowedPackages is not null && !allowedPackages.Contains(name)).Select(name => $"references package {name}"),
+        ];
+    }
+
+    private static List<string> SourceProblems(string project, string source)
+    {
+        var (allowedProjects, allowedPackages) = _rules[project];
+        var named = KotonohaName().Matches(source).Select(match => match.Groups[1].Value).Distinct()
+            .Where(name => _rules.ContainsKey(name) && name != project && !allowedProjects.Contains(name))
+            .Select(name => $"names Kotonoha.{name}");
+        var used = allowedPackages is null ? [] : UsingDirective().Matches(source).Select(match => match.Groups[1].Value)
+            .Where(name => !name.StartsWith("Kotonoha.", StringComparison.Ordinal) && name != "System" && !name.StartsWith("System.", StringComparison.Ordinal)
+                && name != "Microsoft.Win32.SafeHandles" && !allowedPackages.Any(package => package.StartsWith(name, StringComparison.Ordinal)))
+            .Select(name => $"uses {name}");
+        return [.. named, .. used];
+    }
+
+    private static bool IsOfTheRuntime(string assembly)
+        => File.Exists(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, assembly + ".dll"));
+
+    [GeneratedRegex(@"\bKotonoha\.(\w+)")]
+    private static partial Regex KotonohaName();
+
+    [GeneratedRegex(@"^\s*(?:global\s+)?using\s+(?:static\s+)?(?:\w+\s*=\s*)?([A-Za-z_][\w.]*)\s*;", RegexOptions.Multiline)]
+    private static partial Regex UsingDirective();
+}
