@@ -7,11 +7,11 @@ internal static class Runners
 {
     public static FixtureRunner[] All() =>
     [
-        new NumericsRunner(),
         new SamplingRunner(),
         new RetrievalRunner(),
         new Models.CausalModelsRunner(),
         new Training.CausalTrainingRunner(),
+        new NumericsRunner(),
         new TokenizerFolderRunner(),
         new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
