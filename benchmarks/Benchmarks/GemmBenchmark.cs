@@ -81,7 +81,6 @@ internal static class GemmBenchmark
             pass.Begin(step);
             var loss = pass.CrossEntropy(model.Logits(pass, model.Forward(pass, batch)), targets);
             pass.Backward(loss, gradients);
-            gradients.GlobalNorm();
         }
 
         for (int i = 0; i < 30; i++)
