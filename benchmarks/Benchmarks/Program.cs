@@ -5,6 +5,10 @@ switch (args.FirstOrDefault())
 {
     case "foreign":
         return ForeignDocuments.Run(args[1..]);
+    case "tokenizer":
+        return TokenizerSpeed.Run(args[1..]);
+    default:
+        Console.Error.WriteLine("benchmarks: commands are foreign, tokenizer");
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
     default:

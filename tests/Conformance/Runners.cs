@@ -7,10 +7,12 @@ internal static class Runners
 {
     public static FixtureRunner[] All() =>
     [
+        new SamplingRunner(),
         new RetrievalRunner(),
         new Models.CausalModelsRunner(),
         new Training.CausalTrainingRunner(),
         new TokenizerFolderRunner(),
+        new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
     ];
 }

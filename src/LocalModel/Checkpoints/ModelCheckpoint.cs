@@ -1,5 +1,6 @@
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
@@ -47,6 +48,13 @@ public static class ModelCheckpoint
     /// <exception cref="IOException">The disk is full or cannot be written; what was there before is untouched.</exception>
     public static string Save(this CausalModel model, string path, CheckpointParts? parts = null, long? step = null)
         => new CheckpointFolder(path).Save(step, folder => Write(model, folder, parts ?? new CheckpointParts()));
+
+    /// <summary>Saves a model with its tokenizer as a new checkpoint; as <see cref="Save(CausalModel, string, CheckpointParts?, long?)"/>.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="path">The folder of checkpoints; made if it is not there.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <returns>The folder of the new checkpoint, in the hub's layout.</returns>
+    public static string Save(this CausalModel model, string path, Tokenizer tokenizer) => model.Save(path, CheckpointParts.Of(tokenizer));
 
     /// <summary>Replaces the weights of a model by those of a checkpoint of the same settings.</summary>
     /// <exception cref="CheckpointException">The checkpoint is of a model of another shape.</exception>

@@ -6,7 +6,9 @@ namespace Kotonoha.LocalModel.Tokenizers;
 /// </summary>
 internal static class ByteAlphabet
 {
-    private static readonly char[] Chars = BuildChars();
+    /// <summary>The character of each byte.</summary>
+    internal static readonly char[] Chars = BuildChars();
+
     private static readonly short[] Bytes = BuildBytes();
 
     /// <summary>The characters, sorted by code point.</summary>

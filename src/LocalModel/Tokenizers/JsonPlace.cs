@@ -30,6 +30,22 @@ internal readonly record struct JsonPlace(JsonElement Element, string Path)
         => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) && value is >= 0 and <= MaxId ? value
             : throw Wrong($"a whole number from 0 to {MaxId}");
 
+    public double AsNumber() => Element.ValueKind == JsonValueKind.Number ? Element.GetDouble() : throw Wrong("a number");
+
+    /// <summary>The members of an object, in the order of the file.</summary>
+    public IEnumerable<(string Name, JsonPlace Value)> Members()
+    {
+        if (Element.ValueKind != JsonValueKind.Object)
+            throw Wrong("an object");
+        return Walk(this);
+
+        static IEnumerable<(string, JsonPlace)> Walk(JsonPlace place)
+        {
+            foreach (var member in place.Element.EnumerateObject())
+                yield return (NameOf(member, place), new JsonPlace(member.Value, $"{place.Path}['{member.Name}']"));
+        }
+    }
+
     /// <summary>The elements of an array.</summary>
     public IEnumerable<JsonPlace> Elements()
     {
@@ -50,6 +66,18 @@ internal readonly record struct JsonPlace(JsonElement Element, string Path)
 
     // An id above this is a broken file, not a vocabulary: it would only exhaust memory.
     private const int MaxId = 16_777_215;
+
+    private static string NameOf(JsonProperty member, JsonPlace place)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new TokenizerException($"a member's name in '{place.Path}' is not well-formed text. Check the file.", exception);
+        }
+    }
 
     private string Text()
     {

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Kotonoha.LocalModel.Tokenizers;
 
 /// <summary>
@@ -113,7 +115,7 @@ internal sealed class PieceBuffer
     /// <summary>Puts a character before every piece that does not start with it; it shares the origin of the piece's first character.</summary>
     public void Prepend(char character)
     {
-        BeginRewrite(length + pieceCount, out var writer);
+        var writer = BeginRewrite(length + pieceCount);
         for (int piece = 0; piece < pieceCount; piece++)
         {
             var (start, end) = Bounds(piece);
@@ -128,60 +130,67 @@ internal sealed class PieceBuffer
         EndRewrite(writer.Length);
     }
 
-    /// <summary>Spells every piece in the byte alphabet: one character for each byte of its UTF-8 form.</summary>
+    /// <summary>
+    /// Spells every piece in the byte alphabet: one character for each byte of its UTF-8 form. The text must be well-formed, and no piece may
+    /// end within a surrogate pair.
+    /// </summary>
     public void SpellBytes()
     {
-        // A UTF-16 unit has at most three bytes.
-        BeginRewrite(checked(3 * length), out var writer);
+        _ = BeginRewrite(Encoding.UTF8.GetByteCount(Text));
+        var (source, target, track) = (text, nextText, TracksOffsets);
+        var alphabet = ByteAlphabet.Chars;
+        int to = 0;
         for (int piece = 0; piece < pieceCount; piece++)
         {
             var (start, end) = Bounds(piece);
-            int pieceStart = writer.Length;
+            pieces[2 * piece] = to;
             for (int i = start; i < end; i++)
             {
-                int c = text[i];
+                int c = source[i], from = i, first = to;
                 if (c < 0x80)
                 {
-                    writer.Append(ByteAlphabet.ToChar((byte)c), i);
-                    continue;
+                    target[to++] = alphabet[c];
                 }
-
-                if (c < 0x800)
+                else if (c < 0x800)
                 {
-                    writer.Append(ByteAlphabet.ToChar((byte)(0xC0 | c >> 6)), i);
-                    writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c & 0x3F)), i);
-                    continue;
+                    target[to++] = alphabet[0xC0 | c >> 6];
+                    target[to++] = alphabet[0x80 | c & 0x3F];
                 }
-
-                if (char.IsHighSurrogate((char)c) && i + 1 < end && char.IsLowSurrogate(text[i + 1]))
+                else if (char.IsHighSurrogate((char)c))
                 {
-                    c = char.ConvertToUtf32((char)c, text[i + 1]);
-                    writer.Append(ByteAlphabet.ToChar((byte)(0xF0 | c >> 18)), i);
-                    writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c >> 12 & 0x3F)), i);
-                    writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c >> 6 & 0x3F)), i);
-                    writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c & 0x3F)), i);
-                    i++;
-                    continue;
+                    c = char.ConvertToUtf32((char)c, source[++i]);
+                    target[to++] = alphabet[0xF0 | c >> 18];
+                    target[to++] = alphabet[0x80 | c >> 12 & 0x3F];
+                    target[to++] = alphabet[0x80 | c >> 6 & 0x3F];
+                    target[to++] = alphabet[0x80 | c & 0x3F];
+                }
+                else
+                {
+                    target[to++] = alphabet[0xE0 | c >> 12];
+                    target[to++] = alphabet[0x80 | c >> 6 & 0x3F];
+                    target[to++] = alphabet[0x80 | c & 0x3F];
                 }
 
-                writer.Append(ByteAlphabet.ToChar((byte)(0xE0 | c >> 12)), i);
-                writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c >> 6 & 0x3F)), i);
-                writer.Append(ByteAlphabet.ToChar((byte)(0x80 | c & 0x3F)), i);
+                if (track)
+                {
+                    nextStarts.AsSpan(first, to - first).Fill(starts[from]);
+                    nextEnds.AsSpan(first, to - first).Fill(ends[from]);
+                }
             }
 
-            writer.EndPiece(piece, pieceStart);
+            pieces[2 * piece + 1] = to;
         }
 
-        EndRewrite(writer.Length);
+        EndRewrite(to);
     }
 
-    private void BeginRewrite(int capacity, out Writer writer)
+    private Writer BeginRewrite(int capacity)
     {
         if (nextText.Length < capacity)
             nextText = new char[Grown(capacity)];
         if (TracksOffsets)
             EnsureTracks(ref nextStarts, ref nextEnds, capacity);
-        writer = new Writer(this);
+        return new Writer(this);
     }
 
     private void EndRewrite(int newLength)

@@ -45,6 +45,12 @@ internal sealed class TokenSequence
         SequenceIds.Add(sequenceId);
     }
 
+    /// <summary>An empty sequence with the same detail.</summary>
+    public TokenSequence Like() => text is null ? new TokenSequence() : new TokenSequence(text);
+
+    /// <summary>Adds a token that stands for no text.</summary>
+    public void AddSpecial(int id, string token, int typeId) => Add(id, token, default, typeId, true, -1);
+
     /// <summary>Appends another sequence; its tokens get a new segment.</summary>
     public void Append(TokenSequence other, int typeId)
     {

@@ -81,7 +81,7 @@ public sealed partial class Tokenizer
     public void Encode(ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        if (postProcessor is null or ByteLevelPostProcessor || !addSpecialTokens)
+        if (postProcessor is null or ByteLevelPostProcessor)
         {
             Run(text, parseSpecialTokens, ids, null, 0);
             return;
@@ -241,91 +241,83 @@ public sealed partial class Tokenizer
     private TokenSequence RunDetailed(ReadOnlySpan<char> text, bool parseSpecialTokens, int sequenceId)
     {
         var sequence = new TokenSequence(text.ToString());
-        Run(sequence.Text, parseSpecialTokens, sequence.Ids, sequence, sequenceId);
+        Run(sequence.Text, parseSpecialTokens, null, sequence, sequenceId);
         return sequence;
     }
 
-    /// <summary>Fills <paramref name="ids"/> alone, or all of <paramref name="detailed"/> when there is one.</summary>
-    private void Run(ReadOnlySpan<char> text, bool parseSpecialTokens, List<int> ids, TokenSequence? detailed, int sequenceId)
+    /// <summary>Fills one of the two, the ids or the detailed sequence.</summary>
+    private void Run(ReadOnlySpan<char> text, bool parseSpecialTokens, List<int>? ids, TokenSequence? detailed, int sequenceId)
     {
         text = WellFormed(text);
-        var scratch = EncodingScratch.Rent();
+        var scratch = EncodingScratch.Rent(ids, detailed, sequenceId, parseSpecialTokens);
         added.Raw.Find(text, parseSpecialTokens, scratch.RawMatches);
         int at = 0;
         foreach (var match in scratch.RawMatches)
         {
             if (match.Start > at)
-                RunSection(text[at..match.Start], at);
-            if (detailed is null)
-                ids.Add(match.Token.Id);
-            else
-                detailed.Add(match.Token.Id, text[match.Start..match.End].ToString(), new TokenOffset(match.Start, match.End), sequenceId, false, sequenceId);
+                RunSection(scratch, text[at..match.Start], at);
+            scratch.Add(match.Token, text[match.Start..match.End], match.Start, match.End);
             at = match.End;
         }
 
         if (at < text.Length)
-            RunSection(text[at..], at);
+            RunSection(scratch, text[at..], at);
         scratch.Return();
+    }
 
-        void RunSection(ReadOnlySpan<char> section, int originalStart)
+    /// <summary>Normalises what lies between two tokens found in the original text, and looks for tokens again.</summary>
+    private void RunSection(EncodingScratch scratch, ReadOnlySpan<char> section, int originalStart)
+    {
+        var buffer = scratch.Section;
+        buffer.Load(section, originalStart, scratch.Detailed is not null);
+        normalizer?.Normalize(buffer);
+        added.Normalized.Find(buffer.Text, scratch.ParseSpecialTokens, scratch.NormalizedMatches);
+        if (scratch.NormalizedMatches.Count == 0)
         {
-            scratch.Section.Load(section, originalStart, detailed is not null);
-            normalizer?.Normalize(scratch.Section);
-            added.Normalized.Find(scratch.Section.Text, parseSpecialTokens, scratch.NormalizedMatches);
-            if (scratch.NormalizedMatches.Count == 0)
-            {
-                RunPieces(scratch.Section);
-                return;
-            }
-
-            int from = 0;
-            foreach (var match in scratch.NormalizedMatches)
-            {
-                if (match.Start > from)
-                    RunPart(from, match.Start);
-                if (detailed is null)
-                    ids.Add(match.Token.Id);
-                else
-                {
-                    var (start, end) = scratch.Section.Origin(match.Start, match.End);
-                    detailed.Add(match.Token.Id, scratch.Section.Text[match.Start..match.End].ToString(), new TokenOffset(start, end), sequenceId, false, sequenceId);
-                }
-
-                from = match.End;
-            }
-
-            if (from < scratch.Section.Text.Length)
-                RunPart(from, scratch.Section.Text.Length);
+            RunPieces(scratch, buffer);
+            return;
         }
 
-        void RunPart(int start, int end)
+        int at = 0;
+        foreach (var match in scratch.NormalizedMatches)
         {
-            scratch.Part.LoadPart(scratch.Section, start, end);
-            RunPieces(scratch.Part);
+            if (match.Start > at)
+                RunPart(scratch, at, match.Start);
+            var (start, end) = buffer.TracksOffsets ? buffer.Origin(match.Start, match.End) : default;
+            scratch.Add(match.Token, buffer.Text[match.Start..match.End], start, end);
+            at = match.End;
         }
 
-        void RunPieces(PieceBuffer buffer)
-        {
-            preTokenizer?.PreTokenize(buffer);
-            var sink = scratch.Sink;
-            sink.Clear(detailed is not null);
-            for (int piece = 0; piece < buffer.PieceCount; piece++)
-            {
-                int first = sink.Count;
-                model.Tokenize(buffer.Piece(piece), sink);
-                if (detailed is null)
-                    continue;
-                int pieceStart = buffer.Bounds(piece).Start;
-                for (int i = first; i < sink.Count; i++)
-                {
-                    var (start, end) = buffer.Origin(pieceStart + sink.Starts[i], pieceStart + sink.Ends[i]);
-                    detailed.Add(sink.Ids[i], model.Vocabulary.TokenOf(sink.Ids[i])!, new TokenOffset(start, end), sequenceId, false, sequenceId);
-                }
-            }
+        if (at < buffer.Text.Length)
+            RunPart(scratch, at, buffer.Text.Length);
+    }
 
+    private void RunPart(EncodingScratch scratch, int start, int end)
+    {
+        scratch.Part.LoadPart(scratch.Section, start, end);
+        RunPieces(scratch, scratch.Part);
+    }
+
+    private void RunPieces(EncodingScratch scratch, PieceBuffer buffer)
+    {
+        preTokenizer?.PreTokenize(buffer);
+        var (sink, detailed) = (scratch.Sink, scratch.Detailed);
+        sink.Clear(detailed is not null);
+        for (int piece = 0; piece < buffer.PieceCount; piece++)
+        {
+            int first = sink.Count;
+            model.Tokenize(buffer.Piece(piece), sink);
             if (detailed is null)
-                ids.AddRange(sink.Ids);
+                continue;
+            int pieceStart = buffer.Bounds(piece).Start;
+            for (int i = first; i < sink.Count; i++)
+            {
+                var (start, end) = buffer.Origin(pieceStart + sink.Starts[i], pieceStart + sink.Ends[i]);
+                detailed.Add(sink.Ids[i], model.Vocabulary.TokenOf(sink.Ids[i])!, new TokenOffset(start, end), scratch.SequenceId, false, scratch.SequenceId);
+            }
         }
+
+        scratch.Ids?.AddRange(sink.Ids);
     }
 
     /// <summary>Lone surrogates become U+FFFD; places stay as they are.</summary>

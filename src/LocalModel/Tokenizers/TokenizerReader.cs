@@ -90,17 +90,12 @@ internal static class TokenizerReader
         var type = place["type"];
         if (type.IsNull ? place["merges"].IsNull : type.AsString() != "BPE")
             throw TokenizerException.Unsupported($"model {type.AsStringOrNull() ?? "without a type"}");
-        if (!place["dropout"].IsNull && place["dropout"].Element is not { ValueKind: JsonValueKind.Number } dropout)
-            throw place["dropout"].Wrong("a number");
-        else if (!place["dropout"].IsNull && place["dropout"].Element.GetDouble() != 0)
+        if (!place["dropout"].IsNull && place["dropout"].AsNumber() != 0)
             throw TokenizerException.Unsupported("model BPE with dropout");
         var vocabulary = new Vocabulary();
-        var vocab = place["vocab"];
-        if (vocab.Element.ValueKind != JsonValueKind.Object)
-            throw vocab.Wrong("an object");
-        foreach (var entry in vocab.Element.EnumerateObject())
-            if (!vocabulary.TryAdd(entry.Name, new JsonPlace(entry.Value, $"{vocab.Path}['{entry.Name}']").AsId()))
-                throw new TokenizerException($"'{vocab.Path}': token '{entry.Name}' repeats a token or an id. Check the file.");
+        foreach (var (token, id) in place["vocab"].Members())
+            if (!vocabulary.TryAdd(token, id.AsId()))
+                throw new TokenizerException($"'{id.Path}' repeats a token or an id. Check the file.");
         var merges = new List<(string, string)>();
         foreach (var entry in place["merges"].Elements())
             merges.Add(ReadMerge(entry));
@@ -138,8 +133,48 @@ internal static class TokenizerReader
         return type switch
         {
             "ByteLevel" => new ByteLevelPostProcessor(place["add_prefix_space"].AsBool(), place["trim_offsets"].AsBool(), place["use_regex"].AsBool(missing: true)),
+            "BertProcessing" => new BertPostProcessor(ReadTokenAndId(place["cls"]), ReadTokenAndId(place["sep"])),
+            "RobertaProcessing" => new RobertaPostProcessor(
+                ReadTokenAndId(place["cls"]), ReadTokenAndId(place["sep"]), place["trim_offsets"].AsBool(missing: true), place["add_prefix_space"].AsBool(missing: true)),
+            "TemplateProcessing" => new TemplatePostProcessor(
+                [.. place["single"].Elements().Select(ReadTemplatePiece)], [.. place["pair"].Elements().Select(ReadTemplatePiece)], ReadTemplateTokens(place["special_tokens"])),
+            "Sequence" => new SequencePostProcessor([.. place["processors"].Elements().Select(p => ReadPostProcessor(p) ?? throw p.Wrong("a post-processor"))]),
             _ => throw TokenizerException.Unsupported($"post_processor {type}"),
         };
+    }
+
+    private static (string Token, int Id) ReadTokenAndId(JsonPlace place)
+    {
+        var parts = place.Elements().ToArray();
+        return parts.Length == 2 ? (parts[0].AsString(), parts[1].AsId()) : throw place.Wrong("a token and its id");
+    }
+
+    private static TemplatePiece ReadTemplatePiece(JsonPlace place)
+    {
+        var special = place["SpecialToken"];
+        if (!special.IsNull)
+            return new TemplatePiece(-1, special["id"].AsString(), special["type_id"].AsId());
+        var sequence = place["Sequence"];
+        return sequence["id"].AsString() switch
+        {
+            "A" => new TemplatePiece(0, null, sequence["type_id"].AsId()),
+            "B" => new TemplatePiece(1, null, sequence["type_id"].AsId()),
+            _ => throw sequence["id"].Wrong("A or B"),
+        };
+    }
+
+    private static List<TemplateSpecialToken> ReadTemplateTokens(JsonPlace place)
+    {
+        var tokens = new List<TemplateSpecialToken>();
+        foreach (var (name, entry) in place.Members())
+        {
+            var special = new TemplateSpecialToken(name, [.. entry["ids"].Elements().Select(e => e.AsId())], [.. entry["tokens"].Elements().Select(e => e.AsString())]);
+            if (special.Ids.Length != special.Tokens.Length)
+                throw entry.Wrong("as many ids as tokens");
+            tokens.Add(special);
+        }
+
+        return tokens;
     }
 
     private static ITokenDecoder? ReadDecoder(JsonPlace place)

@@ -1,3 +1,6 @@
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Tokenizers;
+
 namespace Kotonoha.LocalModel.Training;
 
 /// <summary>What a model is trained on, and what it is held against: two rows of tokens. Training takes windows at random places of the first.</summary>
@@ -54,6 +57,52 @@ public sealed class TokenDataset : IDisposable
         for (int i = 0; i < ids.Length; i++)
             ids[i] = bytes[i];
         return FromTokens(ids, byte.MaxValue + 1, validationFraction);
+    }
+
+    /// <summary>A dataset in memory of the text files at some paths; of every file the last part is held out.</summary>
+    /// <param name="tokenizer">The tokenizer; its <c>&lt;|endoftext|&gt;</c>, if it has one, follows every file.</param>
+    /// <param name="paths">Files, or folders of .txt and .md files.</param>
+    /// <exception cref="TokenizerException">There is no such file, or one is not UTF-8.</exception>
+    public static TokenDataset From(Tokenizer tokenizer, params IReadOnlyList<string> paths)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        var files = paths.SelectMany(path => TextCorpus.From(path).Files);
+        return From(tokenizer, files.Select(file => string.Concat(TextCorpus.From(file))), DefaultValidationFraction);
+    }
+
+    /// <summary>A dataset in memory of some documents; of every document the last part is held out.</summary>
+    /// <param name="tokenizer">The tokenizer; its <c>&lt;|endoftext|&gt;</c>, if it has one, follows every document.</param>
+    /// <param name="documents">The texts.</param>
+    /// <param name="validationFraction">The part that is held out, from 0 (none) to below 1.</param>
+    public static TokenDataset From(Tokenizer tokenizer, IEnumerable<string> documents, double validationFraction)
+    {
+        List<int> train = [], validation = [];
+        foreach (var document in Encode(tokenizer, documents))
+        {
+            int held = (int)HeldOut(document.Length, validationFraction);
+            train.AddRange(document.Span[..^held]);
+            validation.AddRange(document.Span[^held..]);
+        }
+
+        return new TokenDataset(new MemoryTokens([.. train], tokenizer.VocabularySize), new MemoryTokens([.. validation], tokenizer.VocabularySize));
+    }
+
+    /// <summary>The token ids of documents, each followed by the tokenizer's <c>&lt;|endoftext|&gt;</c> if it has one; for <see cref="Build"/>.</summary>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="documents">The texts.</param>
+    public static IEnumerable<ReadOnlyMemory<int>> Encode(Tokenizer tokenizer, IEnumerable<string> documents)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(documents);
+        int? end = tokenizer.TokenToId(CheckpointParts.EndOfText);
+        return documents.Select(text =>
+        {
+            var ids = new List<int>();
+            tokenizer.Encode(text, ids, addSpecialTokens: false);
+            if (end is { } id)
+                ids.Add(id);
+            return (ReadOnlyMemory<int>)ids.ToArray();
+        });
     }
 
     /// <summary>Writes tokenised documents into two token files; of every document the last part is held out.</summary>

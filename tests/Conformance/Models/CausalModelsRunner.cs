@@ -22,6 +22,7 @@ internal sealed class CausalModelsRunner : FixtureRunner
         new LossCheck(),
         new SequenceLogProbabilityCheck(),
         new WeakestTensorCheck(),
+        new GenerationCheck(),
     ];
 
     public override IEnumerable<string> Discover(string root)

@@ -10,6 +10,19 @@ internal static class FixtureJson
     public static IEnumerable<JsonElement> Rows(string file)
         => File.ReadLines(file).Where(line => line.Length > 0).Select(line => JsonDocument.Parse(line).RootElement);
 
+    /// <summary>The first row, or an undefined element when there is none or it is no JSON object.</summary>
+    public static JsonElement FirstRow(string file)
+    {
+        try
+        {
+            return Rows(file).FirstOrDefault() is { ValueKind: JsonValueKind.Object } row ? row : default;
+        }
+        catch (JsonException)
+        {
+            return default;
+        }
+    }
+
     public static bool Flag(this JsonElement row, string name) => row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
     public static int[] Ints(this JsonElement row, string name) => [.. row.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Kotonoha.LocalModel.Tokenizers.PreTokenizers;
 
 /// <summary>Several pre-tokenizers, one after the other.</summary>
-internal sealed record SequencePreTokenizer(IReadOnlyList<IPreTokenizer> Parts) : IPreTokenizer
+internal sealed record SequencePreTokenizer(IPreTokenizer[] Parts) : IPreTokenizer
 {
     /// <inheritdoc/>
     public void PreTokenize(PieceBuffer buffer)

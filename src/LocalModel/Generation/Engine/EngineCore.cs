@@ -1,0 +1,160 @@
+using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Generation.Engine;
+
+/// <summary>
+/// Runs jobs step by step, all of them in one batch (continuous batching): each step decodes one token of every running sequence and adds a part of
+/// the prompts that wait. Not thread-safe; <see cref="EngineThread"/> gives it a thread and a queue. In steady state a step allocates nothing.
+/// </summary>
+internal sealed class EngineCore : IDisposable
+{
+    private readonly CausalModel model;
+    private readonly InferencePass pass;
+    private readonly KvCache cache;
+    private readonly SamplingScratch scratch;
+    private readonly StepPlan plan = new();
+    private readonly List<EngineJob> active = [];
+    private int reservedBlocks;
+
+    public EngineCore(CausalModel model, Backend backend, int cacheTokens)
+    {
+        this.model = model;
+        pass = new InferencePass(backend);
+        cache = model.CreateCache(cacheTokens);
+        scratch = new SamplingScratch(model.VocabularySize);
+    }
+
+    /// <summary>The blocks of the whole cache.</summary>
+    public int CapacityBlocks => cache.CapacityTokens / KvCache.BlockTokens;
+
+    /// <summary>The jobs that run.</summary>
+    public int ActiveJobs => active.Count;
+
+    /// <summary>Whether a job's cache fits beside those of the running ones.</summary>
+    public bool CanAdmit(EngineJob job) => reservedBlocks + job.ReservedBlocks <= CapacityBlocks;
+
+    /// <summary>Takes a job up.</summary>
+    public void Admit(EngineJob job)
+    {
+        reservedBlocks += job.ReservedBlocks;
+        active.Add(job);
+        job.Start(cache);
+    }
+
+    /// <summary>Runs one step of all jobs; those that are done, cancelled or failed leave.</summary>
+    public void Step()
+    {
+        for (int i = active.Count - 1; i >= 0; i--)
+            if (active[i].Cancellation.IsCancellationRequested)
+                End(i, new OperationCanceledException(active[i].Cancellation));
+        if (active.Count == 0)
+            return;
+
+        plan.Clear();
+        try
+        {
+            foreach (var job in active)
+                job.Plan(plan);
+            if (plan.Batch.Tokens == 0)
+                throw new InvalidOperationException("No running job planned any work.");
+            Run();
+        }
+        catch (OperationCanceledException)
+        {
+            // One job was cancelled between two layers; the others run the same step again.
+            foreach (var job in active)
+                job.Rollback();
+            return;
+        }
+        catch (Exception exception)
+        {
+            for (int i = active.Count - 1; i >= 0; i--)
+                End(i, exception);
+            return;
+        }
+
+        for (int i = active.Count - 1; i >= 0; i--)
+            if (active[i].IsDone)
+                End(i, null);
+    }
+
+    /// <summary>Ends all jobs with an error.</summary>
+    public void FailAll(Func<EngineJob, Exception> reason)
+    {
+        for (int i = active.Count - 1; i >= 0; i--)
+            End(i, reason(active[i]));
+    }
+
+    public void Dispose()
+    {
+        FailAll(_ => new ObjectDisposedException(nameof(LocalGpt)));
+        cache.Dispose();
+        pass.Dispose();
+    }
+
+    private void Run()
+    {
+        using var cancellation = PrefillCancellation();
+        pass.Begin(cancellation.Token);
+        var hidden = model.Forward(pass, plan.Batch);
+        var hiddenValues = plan.NeedsHiddenStates ? pass.Read(hidden) : default;
+        if (plan.LogitRows.IsEmpty)
+        {
+            Accept(new StepResult(hiddenValues, hidden.Columns, default, 0));
+            return;
+        }
+
+        var logits = model.Logits(pass, plan.LogitRows.Length == hidden.Rows ? hidden : pass.SelectRows(hidden, plan.LogitRows));
+        Accept(new StepResult(hiddenValues, hidden.Columns, pass.Read(logits), logits.Columns));
+    }
+
+    private void Accept(in StepResult result)
+    {
+        foreach (var job in active)
+            try
+            {
+                job.Accept(result, scratch);
+            }
+            catch (SamplingException exception)
+            {
+                job.Fail(exception);
+            }
+    }
+
+    // Looks at the tokens of all jobs whose prompt is being run; a step that only decodes is short enough to be let through.
+    private PrefillScope PrefillCancellation()
+    {
+        EngineJob? only = null;
+        bool several = false;
+        foreach (var job in active)
+            if (job.IsPrefilling)
+            {
+                several |= only is not null;
+                only = job;
+            }
+
+        if (!several)
+            return new PrefillScope(only?.Cancellation ?? CancellationToken.None, null);
+        var linked = CancellationTokenSource.CreateLinkedTokenSource([.. active.Where(j => j.IsPrefilling).Select(j => j.Cancellation)]);
+        return new PrefillScope(linked.Token, linked);
+    }
+
+    private void End(int index, Exception? failure)
+    {
+        var job = active[index];
+        active.RemoveAt(index);
+        reservedBlocks -= job.ReservedBlocks;
+        job.Dispose();
+        if (failure is not null)
+            job.Fail(failure);
+    }
+
+    private readonly struct PrefillScope(CancellationToken token, CancellationTokenSource? source) : IDisposable
+    {
+        public CancellationToken Token => token;
+
+        public void Dispose() => source?.Dispose();
+    }
+}

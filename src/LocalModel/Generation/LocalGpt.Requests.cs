@@ -1,0 +1,354 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Kotonoha.LocalModel.Chat;
+using Kotonoha.LocalModel.Generation.Beams;
+using Kotonoha.LocalModel.Generation.Engine;
+using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Generation;
+
+// What callers ask for. Texts are encoded on the thread pool and everything else happens on the engine's thread; the caller's thread only waits.
+public sealed partial class LocalGpt
+{
+    /// <summary>Continues a prompt or answers a conversation, token by token.</summary>
+    /// <param name="request">What to continue and how.</param>
+    /// <param name="cancellationToken">Ends it: between two layers of a prompt, else after the present token.</param>
+    /// <returns>Updates with whole characters; the last one carries the finish reason and the usage.</returns>
+    /// <exception cref="ArgumentException">The request is contradictory or a setting is out of range.</exception>
+    /// <exception cref="ContextOverflowException">The prompt does not fit into the context.</exception>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    /// <exception cref="ChatTemplateException">A conversation cannot be rendered.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>
+    public IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken = default)
+    {
+        Validate(request);
+        return RunAsync(request, cancellationToken);
+    }
+
+    /// <summary>As <see cref="GenerateAsync"/>, but returns the whole at once.</summary>
+    /// <param name="request">What to continue and how.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<GenerationResult> CompleteAsync(GenerationRequest request, CancellationToken cancellationToken = default)
+    {
+        var text = new StringBuilder();
+        var ids = new List<int>();
+        var logProbabilities = new List<float>();
+        GenerationUpdate? last = null;
+        await foreach (var update in GenerateAsync(request, cancellationToken).ConfigureAwait(false))
+        {
+            text.Append(update.Text);
+            ids.AddRange(update.TokenIds);
+            logProbabilities.AddRange(update.LogProbabilities);
+            last = update;
+        }
+
+        return new GenerationResult(text.ToString(), ids, logProbabilities, last!.FinishReason!.Value, last.Usage!);
+    }
+
+    /// <summary>The most probable continuations by beam search.</summary>
+    /// <param name="request">What to continue; its sampling must be greedy (penalties and bans act on the log-probabilities) and it has no stop strings.</param>
+    /// <param name="options">The search.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>The best hypotheses, best first, and what they cost.</returns>
+    /// <exception cref="ArgumentException">The request draws tokens, or has stop strings.</exception>
+    /// <exception cref="KvCacheFullException">The beams need more cache than there is.</exception>
+    public async Task<BeamSearchResult> BeamSearchAsync(GenerationRequest request, BeamSearchOptions options, CancellationToken cancellationToken = default)
+    {
+        Validate(request);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        var sampling = request.Sampling ?? SamplingOptions.Greedy;
+        if (!sampling.IsGreedy)
+            throw new ArgumentException("Beam search takes the best continuations and draws nothing; set Temperature to 0.", nameof(request));
+        if (request.StopStrings.Count > 0)
+            throw new ArgumentException("Beam search ends at end tokens and at the limit; it has no stop strings.", nameof(request));
+
+        using var source = Link(cancellationToken);
+        int[] prompt = await EncodeAsync(() => EncodePrompt(request), source, cancellationToken).ConfigureAwait(false);
+        int maxNewTokens = MaxNewTokens(request, prompt.Length);
+        int[] ends = request.IgnoreEndTokens ? [] : endTokens;
+        var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, endTokens, prompt.Length), ends);
+        var job = new BeamJob(prompt, maxNewTokens, search, VocabularySize, source.Token);
+        var found = await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
+        BeamHypothesis[] hypotheses = [.. found.Select(h => new BeamHypothesis(
+            Tokenizer.Decode(h.Ended ? h.Ids.AsSpan(0, h.Ids.Length - 1) : h.Ids, skipSpecialTokens: true), h.Ids, h.Score, h.Ended ? FinishReason.EndToken : FinishReason.Length))];
+        return new BeamSearchResult(hypotheses, job.Usage);
+    }
+
+    /// <summary>How likely the model finds several continuations of one prefix. The prefix is run once.</summary>
+    /// <param name="prefix">What comes before; when empty, the model's start token.</param>
+    /// <param name="continuations">The texts to score; each is encoded by itself.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>A score for each continuation, in order.</returns>
+    /// <exception cref="ContextOverflowException">A prefix and its continuation do not fit into the context.</exception>
+    public Task<IReadOnlyList<SequenceScore>> ScoreAsync(string prefix, IReadOnlyList<string> continuations, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        ArgumentNullException.ThrowIfNull(continuations);
+        return ScoreAsync([.. continuations.Select(c => (prefix, c))], cancellationToken);
+    }
+
+    /// <summary>How likely the model finds each continuation of its prefix. Pairs with the same prefix share its run.</summary>
+    /// <param name="pairs">Prefixes (when empty, the model's start token) and continuations.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>A score for each pair, in order.</returns>
+    /// <exception cref="ContextOverflowException">A prefix and its continuation do not fit into the context.</exception>
+    public async Task<IReadOnlyList<SequenceScore>> ScoreAsync(IReadOnlyList<(string Prefix, string Continuation)> pairs, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(pairs);
+        foreach (var (prefix, continuation) in pairs)
+        {
+            ArgumentNullException.ThrowIfNull(prefix, nameof(pairs));
+            ArgumentNullException.ThrowIfNull(continuation, nameof(pairs));
+        }
+
+        if (pairs.Count == 0)
+            return [];
+        using var source = Link(cancellationToken);
+        var groups = await EncodeAsync(() => Groups(pairs, source.Token), source, cancellationToken).ConfigureAwait(false);
+        var jobs = groups.Select(g => g.Job).ToArray();
+        var results = await RunAsync(jobs, () => Task.WhenAll(jobs.Select(j => j.Result)), cancellationToken).ConfigureAwait(false);
+        var scores = new SequenceScore[pairs.Count];
+        for (int g = 0; g < groups.Count; g++)
+            for (int i = 0; i < groups[g].Indexes.Count; i++)
+                scores[groups[g].Indexes[i]] = results[g][i];
+        return scores;
+    }
+
+    /// <summary>Turns texts into vectors: the hidden states after the final norm, pooled.</summary>
+    /// <param name="texts">The texts; when one is empty, the model's start token stands for it.</param>
+    /// <param name="options">Pooling and form of the vectors.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>A vector for each text, in order; each the same, to the bit, as if its text came alone.</returns>
+    /// <exception cref="ContextOverflowException">A text does not fit into the context and may not be cut.</exception>
+    public async Task<EmbeddingResult> EmbedAsync(IReadOnlyList<string> texts, EmbeddingRequestOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        foreach (var text in texts)
+            ArgumentNullException.ThrowIfNull(text, nameof(texts));
+        options ??= new EmbeddingRequestOptions();
+        if (options.Dimensions is { } dimensions && (dimensions < 1 || dimensions > EmbeddingWidth))
+            throw new ArgumentOutOfRangeException(nameof(options), dimensions, $"Dimensions is {dimensions}; the model's vectors have {EmbeddingWidth} components, so it must be between 1 and {EmbeddingWidth}.");
+        if (texts.Count == 0)
+        {
+            ThrowIfDisposed();
+            return new EmbeddingResult([], 0);
+        }
+
+        using var source = Link(cancellationToken);
+        var encoded = await EncodeAsync(() => texts.Select(t => EncodeWhole(t, options.TruncateLongTexts)).ToArray(), source, cancellationToken).ConfigureAwait(false);
+        var jobs = encoded.Select(ids => new EmbeddingJob(ids, EmbeddingWidth, options.Pooling, source.Token)).ToArray();
+        var vectors = await RunAsync(jobs, () => Task.WhenAll(jobs.Select(j => j.Result)), cancellationToken).ConfigureAwait(false);
+        return new EmbeddingResult([.. vectors.Select(v => Finish(v, options))], encoded.Sum(ids => ids.Length));
+    }
+
+    private async IAsyncEnumerable<GenerationUpdate> RunAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var source = Link(cancellationToken);
+        int[] prompt = await EncodeAsync(() => EncodePrompt(request), source, cancellationToken).ConfigureAwait(false);
+        IReadOnlyCollection<string> stops = request.Turns is null ? request.StopStrings : [.. request.StopStrings, .. ChatTemplate.StopStrings];
+        bool trimStart = request.Turns is not null && ChatTemplate.TrimsAnswerStart;
+        var job = new GenerationJob(
+            prompt, MaxNewTokens(request, prompt.Length), request.Sampling ?? DefaultSampling, endTokens, request.IgnoreEndTokens, stops, Tokenizer,
+            request.IncludeLogProbabilities, source.Token);
+        Enqueue([job]);
+        var updates = job.ReadAsync().GetAsyncEnumerator(CancellationToken.None);
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    if (!await updates.MoveNextAsync().ConfigureAwait(false))
+                        yield break;
+                }
+                catch (OperationCanceledException exception)
+                {
+                    throw Cancelled(exception, cancellationToken);
+                }
+
+                var update = updates.Current;
+                if (trimStart)
+                {
+                    update = update with { Text = update.Text.TrimStart() };
+                    trimStart = update.Text.Length == 0;
+                }
+
+                if (update.Text.Length > 0 || update.FinishReason is not null)
+                    yield return update;
+            }
+        }
+        finally
+        {
+            // A reader that leaves early takes its sequence out of the batch.
+            source.Cancel();
+            await updates.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<T> RunAsync<T>(IReadOnlyList<EngineJob> jobs, Func<Task<T>> result, CancellationToken cancellationToken)
+    {
+        Enqueue(jobs);
+        try
+        {
+            return await result().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException exception)
+        {
+            throw Cancelled(exception, cancellationToken);
+        }
+    }
+
+    private void Enqueue(IReadOnlyList<EngineJob> jobs)
+    {
+        foreach (var job in jobs)
+            if (job.ReservedBlocks > core.CapacityBlocks)
+                throw new KvCacheFullException(string.Create(CultureInfo.InvariantCulture,
+                    $"The request needs room for {job.ReservedBlocks * KvCache.BlockTokens} tokens in the key/value cache, which holds {core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise LocalGptOptions.CacheTokens."));
+        engine.Enqueue(jobs);
+    }
+
+    private static async Task<T> EncodeAsync<T>(Func<T> encode, CancellationTokenSource source, CancellationToken callers)
+    {
+        try
+        {
+            return await Task.Run(encode, source.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException exception)
+        {
+            throw Cancelled(exception, callers);
+        }
+    }
+
+    private int[] EncodePrompt(GenerationRequest request)
+    {
+        var ids = new List<int>();
+        if (request.TokenIds is not null)
+        {
+            ids.AddRange(request.TokenIds);
+        }
+        else if (request.Prompt is not null)
+        {
+            Tokenizer.Encode(request.Prompt, ids, addSpecialTokens: true, request.ParseControlTokens);
+        }
+        else
+        {
+            // Neighbouring texts are encoded as one, as if the whole had been rendered first; control tokens come from the template alone.
+            var text = new StringBuilder();
+            foreach (var segment in ChatTemplate.Render(request.Turns!, addGenerationPrompt: true))
+            {
+                if (!segment.IsControl)
+                {
+                    text.Append(segment.Text);
+                    continue;
+                }
+
+                Tokenizer.Encode(text.ToString(), ids, addSpecialTokens: false);
+                text.Clear();
+                ids.Add(Tokenizer.TokenToId(segment.Text)!.Value);
+            }
+
+            Tokenizer.Encode(text.ToString(), ids, addSpecialTokens: false);
+        }
+
+        if (ids.Count == 0)
+            ids.Add(StartToken("prompt"));
+        return ids.Count < ContextLength ? [.. ids] : throw new ContextOverflowException(ids.Count, ContextLength);
+    }
+
+    private int[] EncodeWhole(string text, bool truncate)
+    {
+        int[] ids = Tokenizer.Encode(text);
+        if (ids.Length == 0)
+            ids = [StartToken("text")];
+        if (ids.Length <= ContextLength)
+            return ids;
+        return truncate ? ids[..ContextLength] : throw new ContextOverflowException(ids.Length, ContextLength, "text");
+    }
+
+    private List<(ScoreJob Job, List<int> Indexes)> Groups(IReadOnlyList<(string Prefix, string Continuation)> pairs, CancellationToken token)
+    {
+        var byPrefix = new Dictionary<string, List<int>>(StringComparer.Ordinal);
+        for (int i = 0; i < pairs.Count; i++)
+        {
+            if (!byPrefix.TryGetValue(pairs[i].Prefix, out var indexes))
+                byPrefix.Add(pairs[i].Prefix, indexes = []);
+            indexes.Add(i);
+        }
+
+        var groups = new List<(ScoreJob, List<int>)>(byPrefix.Count);
+        foreach (var (text, indexes) in byPrefix)
+        {
+            int[] prefix = Tokenizer.Encode(text);
+            if (prefix.Length == 0)
+                prefix = [StartToken("prefix")];
+            var continuations = indexes.Select(i => Tokenizer.Encode(pairs[i].Continuation, addSpecialTokens: false)).ToArray();
+            int longest = prefix.Length + continuations.Max(c => c.Length);
+            if (longest > ContextLength)
+                throw new ContextOverflowException(longest, ContextLength, "prefix with its continuation");
+            groups.Add((new ScoreJob(prefix, continuations, token), indexes));
+        }
+
+        return groups;
+    }
+
+    private int StartToken(string what)
+        => startToken ?? throw new ArgumentException($"The {what} is empty, and the model has no start token to begin with; give it at least one character.");
+
+    private int MaxNewTokens(GenerationRequest request, int promptLength)
+        => Math.Min(request.MaxOutputTokens ?? int.MaxValue, ContextLength - promptLength);
+
+    private static float[] Finish(float[] vector, EmbeddingRequestOptions options)
+    {
+        if (options.Dimensions is { } dimensions && dimensions < vector.Length)
+            vector = vector[..dimensions];
+        if (!options.Normalize)
+            return vector;
+        double squares = 0;
+        foreach (float x in vector)
+            squares += (double)x * x;
+        if (squares > 0)
+        {
+            double factor = 1 / Math.Sqrt(squares);
+            for (int c = 0; c < vector.Length; c++)
+                vector[c] = (float)(vector[c] * factor);
+        }
+
+        return vector;
+    }
+
+    private void Validate(GenerationRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ThrowIfDisposed();
+        int sources = (request.Prompt is null ? 0 : 1) + (request.TokenIds is null ? 0 : 1) + (request.Turns is null ? 0 : 1);
+        if (sources != 1)
+            throw new ArgumentException($"Exactly one of Prompt, TokenIds and Turns must be set; {sources} are.", nameof(request));
+        if (request.MaxOutputTokens is { } limit)
+            ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1, nameof(request.MaxOutputTokens));
+        foreach (var stop in request.StopStrings)
+            ArgumentException.ThrowIfNullOrEmpty(stop, nameof(request.StopStrings));
+        if (request.Turns is { Count: 0 })
+            throw new ArgumentException("The conversation is empty; give it at least one message.", nameof(request));
+        foreach (int id in request.TokenIds ?? [])
+            if (id < 0 || id >= VocabularySize)
+                throw new ArgumentOutOfRangeException(nameof(request), id, $"TokenIds holds {id}, but the model knows the tokens 0 to {VocabularySize - 1}.");
+        request.Sampling?.Validate(VocabularySize);
+    }
+
+    private CancellationTokenSource Link(CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, disposal.Token);
+    }
+
+    private static OperationCanceledException Cancelled(OperationCanceledException exception, CancellationToken callers)
+        => callers.IsCancellationRequested
+            ? new OperationCanceledException(exception.Message, exception, callers)
+            : new OperationCanceledException("The model was disposed while the request was waiting or running.", exception);
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(disposed != 0, this);
+}

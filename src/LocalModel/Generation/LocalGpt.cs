@@ -1,0 +1,244 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Kotonoha.LocalModel.Chat;
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Generation.Beams;
+using Kotonoha.LocalModel.Generation.Engine;
+using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Tokenizers;
+
+namespace Kotonoha.LocalModel.Generation;
+
+/// <summary>
+/// A loaded model at work: weights, tokenizer, chat template and the one thread that computes. It generates, scores and embeds for any number of
+/// callers at once; their sequences run together in one batch, and each gets the same result, to the bit, as if it ran alone.
+/// </summary>
+/// <remarks>
+/// Thread-safe. Requests wait in a queue of limited length and are taken up in order as the key/value cache has room. <see cref="Dispose"/> refuses
+/// new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread and frees the weights. Whoever created the
+/// object disposes it, never a chat client or an embedding generator made from it. The library writes nothing to the console:
+/// <see cref="Description"/> says which device is in use.
+/// </remarks>
+public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
+{
+    private const int DefaultCacheContexts = 16;
+    private const long DefaultCacheBytes = 256L << 20;
+    private const int GenerateDefaultTopK = 50;
+    private const string EndOfText = "<|endoftext|>";
+
+    private readonly CausalModel model;
+    private readonly CpuBackend backend;
+    private readonly EngineCore core;
+    private readonly EngineThread engine;
+    private readonly CancellationTokenSource disposal = new();
+    private readonly ChatTemplate? chatTemplate;
+    private readonly string? templateProblem;
+    private readonly int[] endTokens;
+    private readonly int? startToken;
+    private int disposed;
+
+    private LocalGpt(CausalModel model, Tokenizer tokenizer, GenerationSettings settings, string? jinja, string modelId, LocalGptOptions options)
+    {
+        this.model = model;
+        Tokenizer = tokenizer;
+        ModelId = options.ModelId ?? modelId;
+        Device = options.Device ?? Device.Best;
+        ContextLength = options.ContextLength ?? model.ContextLength;
+        ArgumentOutOfRangeException.ThrowIfLessThan(ContextLength, 2, nameof(options.ContextLength));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(ContextLength, model.ContextLength, nameof(options.ContextLength));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.QueueLength, 1, nameof(options.QueueLength));
+        if (options.Threads is { } threads)
+            ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1, nameof(options.Threads));
+        if (tokenizer.VocabularySize > model.VocabularySize)
+            throw new ArgumentException($"The tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.", nameof(tokenizer));
+
+        (chatTemplate, templateProblem) = FindTemplate(options.ChatTemplate, jinja, tokenizer);
+        var templateEnds = chatTemplate is null ? [] : chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
+        endTokens = [.. settings.EosTokenIds.Union(templateEnds)];
+        startToken = settings.BosTokenId ?? (settings.EosTokenIds.Count > 0 ? settings.EosTokenIds[0] : null);
+        DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
+        DefaultSampling.Validate(model.VocabularySize);
+        Remarks = settings.MaxNewTokens is { } limit
+            ? [string.Create(CultureInfo.InvariantCulture, $"{GenerationSettings.FileName} limits the output to {limit} tokens; this is not applied, set MaxOutputTokens instead.")]
+            : [];
+
+        int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
+        ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
+        backend = new CpuBackend(options.Threads ?? 0);
+        core = new EngineCore(model, backend, cacheTokens);
+        engine = new EngineThread(core, options.QueueLength);
+        options.OnLoaded?.Invoke(this);
+    }
+
+    /// <summary>The model's name: the folder's, unless the options name another.</summary>
+    public string ModelId { get; }
+
+    /// <summary>Where the model computes.</summary>
+    public Device Device { get; }
+
+    /// <summary>The model, its size and the device in use, in one line for a log.</summary>
+    public string Description => string.Create(CultureInfo.InvariantCulture,
+        $"{ModelId}: {model.ParameterCount:N0} parameters, vocabulary {VocabularySize:N0}, context {ContextLength:N0}, on {backend.Description}");
+
+    /// <summary>What the checkpoint asks for and is not done, one sentence each; most often empty.</summary>
+    public IReadOnlyList<string> Remarks { get; }
+
+    /// <summary>The number of weights.</summary>
+    public long ParameterCount => model.ParameterCount;
+
+    /// <summary>The tokens of the longest sequence, prompt and output together.</summary>
+    public int ContextLength { get; }
+
+    /// <summary>The number of token ids.</summary>
+    public int VocabularySize => model.VocabularySize;
+
+    /// <summary>The components of an embedding.</summary>
+    public int EmbeddingWidth => model.Width;
+
+    /// <summary>The tokenizer.</summary>
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>The settings for requests that bring none: the checkpoint's where it has any, else greedy.</summary>
+    public SamplingOptions DefaultSampling { get; }
+
+    /// <summary>The tokens that end a generation.</summary>
+    public IReadOnlyList<int> EndTokens => endTokens;
+
+    /// <summary>The chat template in use.</summary>
+    /// <exception cref="ChatTemplateException">The checkpoint's template is not supported, or its control tokens are missing.</exception>
+    public ChatTemplate ChatTemplate => chatTemplate ?? throw new ChatTemplateException(templateProblem!);
+
+    /// <summary>Puts a model to work that is already in memory, for example one that was just trained.</summary>
+    /// <param name="model">The model; from now on it belongs to the returned object, which disposes it.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="options">How to run it.</param>
+    /// <exception cref="ArgumentException">Model and tokenizer do not belong together, or an option is out of range.</exception>
+    public static LocalGpt Create(CausalModel model, Tokenizer tokenizer, LocalGptOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        var settings = tokenizer.TokenToId(EndOfText) is { } id ? new GenerationSettings { BosTokenId = id, EosTokenIds = [id] } : new GenerationSettings();
+        bool speaksChat = ChatTemplate.Kotonoha.ControlTokens.All(t => tokenizer.TokenToId(t) is not null);
+        return new LocalGpt(model, tokenizer, settings, speaksChat ? ChatTemplate.Kotonoha.Jinja : null, "local-gpt", options ?? new LocalGptOptions());
+    }
+
+    /// <summary>Loads a checkpoint and starts its engine.</summary>
+    /// <param name="path">A folder in the Hugging Face layout, or a folder of checkpoints with <c>latest</c> and <c>step-N</c>.</param>
+    /// <param name="options">How to load and run it.</param>
+    /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
+    /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>
+    /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static LocalGpt Load(string path, LocalGptOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var modelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
+        return CheckpointFolder.Read(path, folder =>
+        {
+            var tokenizer = Tokenizer.Load(folder);
+            var settings = GenerationSettings.Load(folder);
+            var jinja = TokenizerSettings.Load(folder).ChatTemplate;
+            var model = ModelCheckpoint.Load(folder);
+            try
+            {
+                if (tokenizer.VocabularySize > model.VocabularySize)
+                    throw new CheckpointException(folder, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.");
+                return new LocalGpt(model, tokenizer, settings, jinja, modelId, options ?? new LocalGptOptions());
+            }
+            catch
+            {
+                model.Dispose();
+                throw;
+            }
+        });
+    }
+
+    /// <summary>As <see cref="Load"/>, on another thread.</summary>
+    /// <param name="path">The checkpoint's folder.</param>
+    /// <param name="options">How to load and run it.</param>
+    /// <param name="cancellationToken">Gives the loading up: a model that is ready after that is disposed.</param>
+    public static async Task<LocalGpt> LoadAsync(string path, LocalGptOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var loading = Task.Run(() => Load(path, options), cancellationToken);
+        try
+        {
+            return await loading.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = loading.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            throw;
+        }
+    }
+
+    /// <summary>The number of tokens of a text.</summary>
+    /// <param name="text">The text; control tokens spelt in it count as text.</param>
+    public int CountTokens(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ObjectDisposedException.ThrowIf(disposed != 0, this);
+        return Tokenizer.CountTokens(text);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref disposed, 1) != 0)
+            return;
+        engine.Stop();
+        disposal.Cancel();
+        engine.Dispose();
+        core.Dispose();
+        backend.Dispose();
+        model.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => new(Task.Run(Dispose));
+
+    private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, Tokenizer tokenizer)
+    {
+        ChatTemplate template;
+        try
+        {
+            template = chosen ?? (jinja is null ? ChatTemplate.Plain : ChatTemplate.FromJinja(jinja));
+        }
+        catch (ChatTemplateException exception)
+        {
+            return (null, exception.Message);
+        }
+
+        var missing = template.ControlTokens.Where(t => tokenizer.TokenToId(t) is null).ToList();
+        return missing.Count == 0
+            ? (template, null)
+            : (null, $"The chat template '{template.Name}' needs control tokens that the tokenizer does not have: {string.Join(", ", missing)}. Pass LocalGptOptions.ChatTemplate to use another template.");
+    }
+
+    private static SamplingOptions SamplingOf(GenerationSettings settings)
+    {
+        var options = settings.DoSample == true
+            ? new SamplingOptions
+            {
+                Temperature = (float)(settings.Temperature ?? 1),
+                TopK = settings.TopK ?? GenerateDefaultTopK,
+                TopP = (float)(settings.TopP ?? 1),
+                MinP = (float)(settings.MinP ?? 0),
+            }
+            : SamplingOptions.Greedy;
+        return options with { RepetitionPenalty = (float)(settings.RepetitionPenalty ?? 1) };
+    }
+
+    private int DefaultCacheTokens()
+    {
+        using var probe = model.CreateCache(1);
+        long bytesPerToken = (long)probe.Layers * probe.KeyHeads * (probe.KeyWidth + probe.ValueWidth) * sizeof(float);
+        long affordable = Math.Min((long)DefaultCacheContexts * ContextLength, DefaultCacheBytes / bytesPerToken);
+        return checked((int)Math.Max(affordable, ContextLength));
+    }
+}

@@ -1,0 +1,39 @@
+using Kotonoha.LocalModel.Chat;
+using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Generation;
+
+/// <summary>How a model is loaded and run. Everything has a default.</summary>
+public sealed record LocalGptOptions
+{
+    /// <summary>The requests that may wait when <see cref="QueueLength"/> is not set.</summary>
+    public const int DefaultQueueLength = 64;
+
+    /// <summary>The threads that compute; null for the environment variable <c>KOTONOHA_THREADS</c>, or else one a core.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>The tokens of the longest sequence, at most the model's own; null for the model's own.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>The requests that may wait for their turn; one more is refused with a <see cref="QueueFullException"/>. Default 64.</summary>
+    public int QueueLength { get; init; } = DefaultQueueLength;
+
+    /// <summary>The tokens of the key/value cache that all running sequences share; null for 16 full contexts or 256 MiB, whichever is less, but at least one context.</summary>
+    public int? CacheTokens { get; init; }
+
+    /// <summary>Where the model computes; null for <see cref="Device.Best"/>.</summary>
+    public Device? Device { get; init; }
+
+    /// <summary>The chat template to use instead of the checkpoint's.</summary>
+    public ChatTemplate? ChatTemplate { get; init; }
+
+    /// <summary>The settings for requests that bring none, instead of the checkpoint's.</summary>
+    public SamplingOptions? DefaultSampling { get; init; }
+
+    /// <summary>The model's name in answers and telemetry; null for the folder's name.</summary>
+    public string? ModelId { get; init; }
+
+    /// <summary>Called once when the model is ready, before it is handed out: the place to log <see cref="LocalGpt.Description"/> and <see cref="LocalGpt.Remarks"/>.</summary>
+    public Action<LocalGpt>? OnLoaded { get; init; }
+}

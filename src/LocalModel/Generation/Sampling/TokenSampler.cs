@@ -1,0 +1,146 @@
+using System.Security.Cryptography;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Generation.Sampling;
+
+/// <summary>Chooses the tokens of one sequence: its processors in order, then the best token or a draw.</summary>
+internal sealed class TokenSampler
+{
+    private const ulong DrawStream = 0;
+    private const ulong XtcStream = 1;
+
+    private readonly LogitsProcessor[] processors;
+    private readonly ExcludeTopChoices? excludeTopChoices;
+    private readonly SamplingOptions options;
+    private readonly int promptLength;
+
+    /// <summary>Prepares a sequence.</summary>
+    /// <param name="options">Validated settings.</param>
+    /// <param name="endTokens">The tokens that end a sequence (for the minimum length).</param>
+    /// <param name="promptLength">The number of prompt tokens at the start of the ids.</param>
+    public TokenSampler(SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength)
+    {
+        this.options = options;
+        this.promptLength = promptLength;
+        processors = [.. Processors(options, endTokens, promptLength)];
+        if (options is { XtcProbability: > 0, IsGreedy: false })
+            excludeTopChoices = new ExcludeTopChoices(options.XtcThreshold);
+        Seed = options.Seed ?? BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long)));
+    }
+
+    /// <summary>The seed in use: the given one, or the random one taken instead.</summary>
+    public long Seed { get; }
+
+    /// <summary>The processors that the settings ask for, in their order.</summary>
+    public static IEnumerable<LogitsProcessor> Processors(SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength)
+    {
+        if (options.SequenceBias.Count + options.LogitBias.Count > 0)
+            yield return new SequenceBias([.. options.SequenceBias, .. options.LogitBias.Select(b => new TokenSequenceBias([b.Key], b.Value))]);
+        if (options.RepetitionPenalty != 1)
+            yield return new RepetitionPenalty(options.RepetitionPenalty, options.RepetitionPenaltyIgnoresPrompt ? promptLength : 0);
+        if (options.PresencePenalty != 0 || options.FrequencyPenalty != 0)
+            yield return new PresenceFrequencyPenalty(options.PresencePenalty, options.FrequencyPenalty, promptLength);
+        if (options.DryMultiplier > 0)
+            yield return new DryPenalty(options.DryMultiplier, options.DryBase, options.DryAllowedLength, options.DrySequenceBreakers);
+        if (options.NoRepeatNgramSize > 0)
+            yield return new NoRepeatNgram(options.NoRepeatNgramSize);
+        if (options.BadWords.Count > 0)
+            yield return BadWords(options.BadWords, endTokens);
+        if (options.MinNewTokens > 0)
+            yield return new BannedTokens(endTokens, until: promptLength + options.MinNewTokens);
+        if (options.SuppressTokens.Count > 0)
+            yield return new BannedTokens(options.SuppressTokens);
+        if (options.IsGreedy)
+            yield break;
+        if (options.Temperature != 1)
+            yield return new Temperature(options.Temperature);
+        if (options.TopH < 1)
+            yield return new TopH(options.TopH);
+        if (options.TopNSigma > 0)
+            yield return new TopNSigma(options.TopNSigma);
+        if (options.TopK > 0)
+            yield return new TopK(options.TopK, options.MinTokensToKeep);
+        if (options.TopP < 1)
+            yield return new TopP(options.TopP, options.MinTokensToKeep);
+        if (options.MinP > 0)
+            yield return new MinP(options.MinP, options.MinTokensToKeep);
+        if (options.TypicalP < 1)
+            yield return new TypicalP(options.TypicalP, options.MinTokensToKeep);
+        if (options.EpsilonCutoff > 0)
+            yield return new ProbabilityCutoff(options.EpsilonCutoff, entropyAware: false, options.MinTokensToKeep);
+        if (options.EtaCutoff > 0)
+            yield return new ProbabilityCutoff(options.EtaCutoff, entropyAware: true, options.MinTokensToKeep);
+    }
+
+    /// <summary>A ban of token sequences; a word that is nothing but an end token is not banned.</summary>
+    public static LogitsProcessor BadWords(IReadOnlyList<IReadOnlyList<int>> words, IReadOnlyList<int> endTokens)
+        => new SequenceBias([.. words.Where(w => w.Count != 1 || !endTokens.Contains(w[0])).Select(w => new TokenSequenceBias(w, float.NegativeInfinity))]);
+
+    /// <summary>Chooses the next token; the logits are changed on the way.</summary>
+    /// <param name="logits">The model's scores, one a token.</param>
+    /// <param name="ids">Prompt and generated tokens so far.</param>
+    /// <param name="scratch">Working memory.</param>
+    /// <exception cref="SamplingException">No token is left, or a logit is not a number.</exception>
+    public int Next(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
+    {
+        foreach (var processor in processors)
+            processor.Apply(logits, ids, scratch);
+        if (options.IsGreedy)
+            return Best(logits);
+        int position = ids.Length - promptLength;
+        if (excludeTopChoices is not null && Uniform(position, XtcStream) < options.XtcProbability)
+            excludeTopChoices.Apply(logits, ids, scratch);
+
+        float maximum = logits[Best(logits)];
+        var weights = scratch.Weights.AsSpan(0, logits.Length);
+        for (int id = 0; id < logits.Length; id++)
+            weights[id] = logits[id] > float.NegativeInfinity ? Math.Exp((double)logits[id] - maximum) : 0;
+        return InverseCdf(weights, Uniform(position, DrawStream));
+    }
+
+    /// <summary>The token with the largest logit; among equals the lowest id.</summary>
+    /// <exception cref="SamplingException">No token is left, or a logit is not a number.</exception>
+    public static int Best(ReadOnlySpan<float> logits)
+    {
+        int best = -1;
+        float maximum = float.NegativeInfinity;
+        bool numbers = true;
+        for (int id = 0; id < logits.Length; id++)
+        {
+            float x = logits[id];
+            if (x > maximum)
+                (maximum, best) = (x, id);
+            numbers &= !float.IsNaN(x);
+        }
+
+        if (!numbers || float.IsPositiveInfinity(maximum))
+            throw new SamplingException("The model gave a logit that is not a finite number; its weights are damaged, or training has diverged. Load another checkpoint.");
+        if (best < 0)
+            throw new SamplingException("Every token is banned at this point, so nothing can be generated; loosen the bans (bad words, suppressed tokens, n-gram size, minimum length).");
+        return best;
+    }
+
+    /// <summary>The smallest index whose cumulative weight exceeds u times the sum, cumulated in ascending order in double precision; never one of weight zero.</summary>
+    public static int InverseCdf(ReadOnlySpan<double> weights, double u)
+    {
+        double sum = 0;
+        foreach (double weight in weights)
+            sum += weight;
+        double target = u * sum, cumulative = 0;
+        int last = 0;
+        for (int i = 0; i < weights.Length; i++)
+        {
+            if (weights[i] <= 0)
+                continue;
+            cumulative += weights[i];
+            last = i;
+            if (cumulative > target)
+                return i;
+        }
+
+        return last;
+    }
+
+    // A number in [0, 1) with 53 random bits that depends on the seed and the position alone.
+    private double Uniform(int position, ulong stream) => (CounterRandom.Key((ulong)Seed, (ulong)position, stream) >> 11) * (1.0 / (1L << 53));
+}

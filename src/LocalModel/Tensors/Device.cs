@@ -1,0 +1,23 @@
+namespace Kotonoha.LocalModel.Tensors;
+
+/// <summary>Where a model computes. Naming a device that is not there throws; nothing falls back to another one in silence.</summary>
+public sealed class Device
+{
+    private Device(string name) => Name = name;
+
+    /// <summary>The processor.</summary>
+    public static Device Cpu { get; } = new("cpu");
+
+    /// <summary>An NVIDIA GPU.</summary>
+    /// <exception cref="DeviceNotAvailableException">There is none that this version can use.</exception>
+    public static Device Cuda => throw new DeviceNotAvailableException("cuda", "this version of Kotonoha computes on the processor only. Use Device.Cpu, or Device.Best for the best one there is.");
+
+    /// <summary>The fastest device there is.</summary>
+    public static Device Best => Cpu;
+
+    /// <summary>The device's short name.</summary>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}

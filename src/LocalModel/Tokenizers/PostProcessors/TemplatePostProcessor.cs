@@ -1,0 +1,87 @@
+using System.Text.Json;
+
+namespace Kotonoha.LocalModel.Tokenizers.PostProcessors;
+
+/// <summary>Joins the sequences and special tokens in the order that a template gives, one template for a text and one for a pair.</summary>
+internal sealed class TemplatePostProcessor : IPostProcessor
+{
+    private readonly TemplatePiece[] single;
+    private readonly TemplatePiece[] pair;
+    private readonly Dictionary<string, TemplateSpecialToken> specialTokens;
+
+    public TemplatePostProcessor(TemplatePiece[] single, TemplatePiece[] pair, IEnumerable<TemplateSpecialToken> specialTokens)
+    {
+        (this.single, this.pair) = (single, pair);
+        this.specialTokens = specialTokens.ToDictionary(t => t.Name, StringComparer.Ordinal);
+        foreach (var piece in single.Concat(pair))
+            if (piece.SpecialToken is { } name && !this.specialTokens.ContainsKey(name))
+                throw new TokenizerException($"post_processor TemplateProcessing names '{name}', which its special_tokens lack. Add it there.");
+    }
+
+    /// <inheritdoc/>
+    public void Process(List<TokenSequence> sequences, bool addSpecialTokens)
+    {
+        var result = sequences[0].Like();
+        foreach (var piece in sequences.Count == 1 ? single : pair)
+        {
+            if (piece.SpecialToken is null)
+            {
+                if (piece.Sequence < sequences.Count)
+                    result.Append(sequences[piece.Sequence], piece.TypeId);
+                continue;
+            }
+
+            if (!addSpecialTokens)
+                continue;
+            var special = specialTokens[piece.SpecialToken];
+            for (int i = 0; i < special.Ids.Length; i++)
+                result.AddSpecial(special.Ids[i], special.Tokens[i], piece.TypeId);
+        }
+
+        sequences.Clear();
+        sequences.Add(result);
+    }
+
+    /// <inheritdoc/>
+    public void Write(Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("type"u8, "TemplateProcessing"u8);
+        WritePieces("single", single);
+        WritePieces("pair", pair);
+        writer.WriteStartObject("special_tokens"u8);
+        foreach (var special in specialTokens.Values)
+        {
+            writer.WriteStartObject(special.Name);
+            writer.WriteString("id"u8, special.Name);
+            writer.WriteStartArray("ids"u8);
+            foreach (int id in special.Ids)
+                writer.WriteNumberValue(id);
+            writer.WriteEndArray();
+            writer.WriteStartArray("tokens"u8);
+            foreach (var token in special.Tokens)
+                writer.WriteStringValue(token);
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+
+        void WritePieces(string name, TemplatePiece[] pieces)
+        {
+            writer.WriteStartArray(name);
+            foreach (var piece in pieces)
+            {
+                writer.WriteStartObject();
+                writer.WriteStartObject(piece.SpecialToken is null ? "Sequence" : "SpecialToken");
+                writer.WriteString("id"u8, piece.SpecialToken ?? (piece.Sequence == 0 ? "A" : "B"));
+                writer.WriteNumber("type_id"u8, piece.TypeId);
+                writer.WriteEndObject();
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndArray();
+        }
+    }
+}

@@ -1,0 +1,22 @@
+using Kotonoha.LocalModel.Chat;
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tokenizers;
+
+namespace Kotonoha.LocalModel.Tests.Generation;
+
+/// <summary>Small models with random weights and a byte-level tokenizer: everything runs for real, only the text means nothing.</summary>
+internal static class TinyGpt
+{
+    public const int ContextLength = 96;
+
+    /// <summary>Byte-level, with the control tokens of the chat template; Japanese characters take several tokens each.</summary>
+    public static Tokenizer Tokenizer { get; } = Tokenizer.TrainByteLevelBpe(
+        ["the quick brown fox jumps over the lazy dog", "言の葉は人の心を種として"], 280, minFrequency: 2, [.. ChatTemplate.Kotonoha.ControlTokens]);
+
+    public static Gpt2 Model(ulong seed = 7, int contextLength = ContextLength) => Gpt2.Create(
+        new Gpt2Config { VocabularySize = Tokenizer.VocabularySize, ContextLength = contextLength, Width = 32, Layers = 2, Heads = 4, InitializerRange = 0.4f }, seed);
+
+    public static LocalGpt Create(LocalGptOptions? options = null, ulong seed = 7, int contextLength = ContextLength)
+        => LocalGpt.Create(Model(seed, contextLength), Tokenizer, (options ?? new LocalGptOptions()) with { Threads = options?.Threads ?? 1 });
+}
