@@ -5,13 +5,13 @@ switch (args.FirstOrDefault())
 {
     case "foreign":
         return ForeignDocuments.Run(args[1..]);
+    case "ingest":
+        return await IngestBenchmark.RunAsync(args[1..]);
+    case "retrieval":
+        return await RetrievalBenchmark.RunAsync(args[1..]);
     case "tokenizer":
         return TokenizerSpeed.Run(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, tokenizer");
-    case "retrieval":
-        return await RetrievalBenchmark.RunAsync(args[1..]);
-    default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval");
+        Console.Error.WriteLine("benchmarks: commands are foreign, ingest, retrieval, tokenizer");
         return 2;
 }
