@@ -1,3 +1,4 @@
+using Kotonoha.Benchmarks.Truth;
 using Kotonoha.Benchmarks;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
@@ -11,7 +12,15 @@ switch (args.FirstOrDefault())
         return await RetrievalBenchmark.RunAsync(args[1..]);
     case "tokenizer":
         return TokenizerSpeed.Run(args[1..]);
+    case "truth":
+        return await TruthBench.RunAsync(args[1..]);
+    case "truth-data":
+        return TruthBench.WriteData(args[1..]);
+    case "truth-fit":
+        return await TruthFit.RunAsync(args[1..]);
+    case "truth-score":
+        return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, ingest, retrieval, tokenizer");
+        Console.Error.WriteLine("benchmarks: commands are foreign, ingest, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score");
         return 2;
 }

@@ -61,7 +61,7 @@ public sealed class LocalGptChatClient : IChatClient
     public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        return GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
+        return GatherAsync(messages, options, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -95,6 +95,15 @@ public sealed class LocalGptChatClient : IChatClient
     {
         if (ownsModel)
             Model.Dispose();
+    }
+
+    private async Task<ChatResponse> GatherAsync(IEnumerable<ChatMessage> messages, ChatOptions? options, CancellationToken cancellationToken)
+    {
+        var response = await StreamAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken).ConfigureAwait(false);
+
+        // Gathering leaves the timings with the message; they are about the response.
+        response.AdditionalProperties ??= response.Messages[^1].AdditionalProperties?.Clone();
+        return response;
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(

@@ -17,8 +17,7 @@ internal sealed class SamplingRunner : FixtureRunner
         {
             if (!File.Exists(Path.ChangeExtension(file, ".safetensors")))
                 continue;
-            using var document = JsonDocument.Parse(File.ReadAllBytes(file));
-            if (Kind(document.RootElement) is not null)
+            if (IsSampling(file))
                 yield return Path.GetRelativePath(root, file).Replace('\\', '/');
         }
     }
@@ -29,6 +28,19 @@ internal sealed class SamplingRunner : FixtureRunner
         using var document = JsonDocument.Parse(File.ReadAllBytes(file));
         using var tensors = SafetensorsFile.Open(Path.ChangeExtension(file, ".safetensors"));
         Kind(document.RootElement)!(document.RootElement, tensors, log);
+    }
+
+    private static bool IsSampling(string file)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(file));
+            return Kind(document.RootElement) is not null;
+        }
+        catch (JsonException)
+        {
+            return false; // a broken file is some other runner's fixture
+        }
     }
 
     private static Action<JsonElement, SafetensorsFile, CaseLog>? Kind(JsonElement root) => root switch

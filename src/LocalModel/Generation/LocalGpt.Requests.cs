@@ -223,7 +223,7 @@ public sealed partial class LocalGpt
         }
     }
 
-    private int[] EncodePrompt(GenerationRequest request)
+    internal int[] EncodePrompt(GenerationRequest request)
     {
         var ids = new List<int>();
         if (request.TokenIds is not null)

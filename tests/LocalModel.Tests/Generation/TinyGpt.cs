@@ -1,5 +1,6 @@
 using Kotonoha.LocalModel.Chat;
 using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tokenizers;
 
@@ -12,11 +13,23 @@ internal static class TinyGpt
 
     /// <summary>Byte-level, with the control tokens of the chat template; Japanese characters take several tokens each.</summary>
     public static Tokenizer Tokenizer { get; } = Tokenizer.TrainByteLevelBpe(
-        ["the quick brown fox jumps over the lazy dog", "言の葉は人の心を種として"], 280, minFrequency: 2, [.. ChatTemplate.Kotonoha.ControlTokens]);
+        ["the quick brown fox jumps over the lazy dog", "the slow brown fox"], 280, minFrequency: 2, [.. ChatTemplate.Kotonoha.ControlTokens]);
 
     public static Gpt2 Model(ulong seed = 7, int contextLength = ContextLength) => Gpt2.Create(
         new Gpt2Config { VocabularySize = Tokenizer.VocabularySize, ContextLength = contextLength, Width = 32, Layers = 2, Heads = 4, InitializerRange = 0.4f }, seed);
 
     public static LocalGpt Create(LocalGptOptions? options = null, ulong seed = 7, int contextLength = ContextLength)
         => LocalGpt.Create(Model(seed, contextLength), Tokenizer, (options ?? new LocalGptOptions()) with { Threads = options?.Threads ?? 1 });
+
+    /// <summary>Settings under which the model says exactly this text and then its end token, whatever its weights are.</summary>
+    public static SamplingOptions Saying(string text)
+    {
+        int[] ids = [.. Tokenizer.Encode(text), Tokenizer.TokenToId("<|end|>")!.Value];
+
+        // Each token is pushed where all the tokens before it stand; the first one while nothing was generated yet.
+        var biases = new List<TokenSequenceBias>();
+        for (int i = 1; i < ids.Length; i++)
+            biases.Add(new TokenSequenceBias(ids[..(i + 1)], 1000f * i));
+        return SamplingOptions.Greedy with { SequenceBias = biases, LogitBias = new Dictionary<int, float> { [ids[0]] = 500 } };
+    }
 }

@@ -59,7 +59,7 @@ public sealed class SvdEmbedderTests : IDisposable
     public async Task Unknown_words_and_empty_corpora_give_zero_vectors_of_the_right_width()
     {
         var embedder = await new SvdEmbedder(_folder.Path).FitAsync(Texts);
-        var vectors = await VectorsAsync(embedder, "zyzzyva", "", "cat");
+        var vectors = await VectorsAsync(embedder, "zyzzyva", "", "cat", "\ud800 \udfff𠮷");
         Assert.All(vectors[0], value => Assert.Equal(0, value));
         Assert.Equal(vectors[2].Length, vectors[0].Length);
         var empty = await new SvdEmbedder(_folder.Path).FitAsync([]);

@@ -83,6 +83,8 @@ internal sealed class TokenSampler
     /// <exception cref="SamplingException">No token is left, or a logit is not a number.</exception>
     public int Next(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
     {
+        if (processors.Length > 0)
+            RequireNumbers(logits);
         foreach (var processor in processors)
             processor.Apply(logits, ids, scratch);
         if (options.IsGreedy)
@@ -102,19 +104,12 @@ internal sealed class TokenSampler
     /// <exception cref="SamplingException">No token is left, or a logit is not a number.</exception>
     public static int Best(ReadOnlySpan<float> logits)
     {
+        RequireNumbers(logits);
         int best = -1;
         float maximum = float.NegativeInfinity;
-        bool numbers = true;
         for (int id = 0; id < logits.Length; id++)
-        {
-            float x = logits[id];
-            if (x > maximum)
-                (maximum, best) = (x, id);
-            numbers &= !float.IsNaN(x);
-        }
-
-        if (!numbers || float.IsPositiveInfinity(maximum))
-            throw new SamplingException("The model gave a logit that is not a finite number; its weights are damaged, or training has diverged. Load another checkpoint.");
+            if (logits[id] > maximum)
+                (maximum, best) = (logits[id], id);
         if (best < 0)
             throw new SamplingException("Every token is banned at this point, so nothing can be generated; loosen the bans (bad words, suppressed tokens, n-gram size, minimum length).");
         return best;
@@ -139,6 +134,16 @@ internal sealed class TokenSampler
         }
 
         return last;
+    }
+
+    // Minus infinity is allowed: a model may rule a token out itself.
+    private static void RequireNumbers(ReadOnlySpan<float> logits)
+    {
+        bool numbers = true;
+        foreach (float x in logits)
+            numbers &= x < float.PositiveInfinity;
+        if (!numbers)
+            throw new SamplingException("The model gave a logit that is not a finite number; its weights are damaged, or training has diverged. Load another checkpoint.");
     }
 
     // A number in [0, 1) with 53 random bits that depends on the seed and the position alone.

@@ -1,0 +1,312 @@
+using System.Text.Json;
+using Kotonoha.LocalModel.Chat;
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.LocalModel.Tests;
+using Kotonoha.LocalModel.Tests.Generation;
+using Kotonoha.LocalModel.Tokenizers;
+using Microsoft.Extensions.AI;
+
+namespace Kotonoha.Connector.Tests;
+
+public sealed class LocalGptChatClientTests : IDisposable
+{
+    private static readonly ChatMessage[] Hello = [new(ChatRole.User, "Who jumps?")];
+
+    private readonly LocalGpt model = TinyGpt.Create(new LocalGptOptions { ModelId = "tiny" });
+    private readonly IChatClient client;
+
+    public LocalGptChatClientTests() => client = model.AsChatClient();
+
+    public void Dispose() => model.Dispose();
+
+    [Fact]
+    public async Task Streaming_and_whole_responses_agree()
+    {
+        var options = new ChatOptions { Seed = 11, MaxOutputTokens = 24 };
+        var updates = await client.GetStreamingResponseAsync(Hello, options).ToListAsync();
+        var response = await client.GetResponseAsync(Hello, options);
+
+        Assert.True(updates.Count > 3);
+        Assert.Equal(response.Text, string.Concat(updates.Select(u => u.Text)));
+        Assert.Equal(response.Text, updates.ToChatResponse().Text);
+        var message = Assert.Single(response.Messages);
+        Assert.Equal(ChatRole.Assistant, message.Role);
+        Assert.IsType<TextContent>(Assert.Single(message.Contents));
+    }
+
+    [Fact]
+    public async Task Every_update_carries_ids_role_model_and_time_and_the_last_one_usage_and_finish_reason()
+    {
+        var updates = await client.GetStreamingResponseAsync(Hello, Saying("the fox")).ToListAsync();
+        Assert.Equal("the fox", string.Concat(updates.Select(u => u.Text)));
+        Assert.All(updates, u =>
+        {
+            Assert.Equal(ChatRole.Assistant, u.Role);
+            Assert.Equal("tiny", u.ModelId);
+            Assert.Equal(updates[0].ResponseId, u.ResponseId);
+            Assert.Equal(updates[0].MessageId, u.MessageId);
+            Assert.NotNull(u.CreatedAt);
+            Assert.Null(u.ConversationId);
+        });
+        Assert.False(string.IsNullOrEmpty(updates[0].ResponseId) || string.IsNullOrEmpty(updates[0].MessageId));
+        Assert.All(updates.SkipLast(1), u => Assert.Null(u.FinishReason));
+        Assert.Equal(ChatFinishReason.Stop, updates[^1].FinishReason);
+        Assert.IsType<UsageContent>(updates[^1].Contents[^1]);
+        Assert.NotEqual(updates[0].ResponseId, (await client.GetResponseAsync(Hello, Saying("x"))).ResponseId);
+    }
+
+    [Fact]
+    public async Task Usage_counts_the_rendered_prompt_and_the_generated_tokens()
+    {
+        var response = await client.GetResponseAsync(Hello, Saying("the fox"));
+        var usage = response.Usage!;
+
+        // <|user|> … <|end|> <|assistant|>, and the end token of the answer.
+        Assert.Equal(TinyGpt.Tokenizer.CountTokens("Who jumps?") + 3, usage.InputTokenCount);
+        Assert.Equal(TinyGpt.Tokenizer.CountTokens("the fox") + 1, usage.OutputTokenCount);
+        Assert.Equal(usage.InputTokenCount + usage.OutputTokenCount, usage.TotalTokenCount);
+        Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+        Assert.Equal("tiny", response.ModelId);
+        Assert.IsType<TimeSpan>(response.AdditionalProperties!["prefill_duration"]);
+        Assert.IsType<TimeSpan>(response.AdditionalProperties["queue_duration"]);
+        Assert.Equal(ChatFinishReason.Length, (await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 2 })).FinishReason);
+    }
+
+    [Fact]
+    public async Task Instructions_come_before_everything_and_join_a_system_message()
+    {
+        var separate = await client.GetResponseAsync([new(ChatRole.System, "Be brief.\n\nBe kind."), .. Hello], new ChatOptions { MaxOutputTokens = 12 });
+        var joined = await client.GetResponseAsync([new(ChatRole.System, "Be kind."), .. Hello], new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief." });
+        var alone = await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief.\n\nBe kind." });
+        Assert.Equal(separate.Text, joined.Text);
+        Assert.Equal(separate.Usage!.InputTokenCount, joined.Usage!.InputTokenCount);
+        Assert.Equal(separate.Usage.InputTokenCount, alone.Usage!.InputTokenCount);
+    }
+
+    [Fact]
+    public async Task Options_reach_the_model()
+    {
+        // The same request, made once through the options and once to the model itself.
+        var options = new ChatOptions
+        {
+            Temperature = 0.7f,
+            TopP = 0.9f,
+            TopK = 30,
+            Seed = 42,
+            FrequencyPenalty = 0.3f,
+            PresencePenalty = 0.2f,
+            MaxOutputTokens = 30,
+            StopSequences = ["qq"],
+            AdditionalProperties = new() { ["min_p"] = 0.01, ["typical_p"] = "0.95", ["repetition_penalty"] = 1.2f, ["no_repeat_ngram_size"] = JsonSerializer.SerializeToElement(3), ["min_new_tokens"] = 5 },
+        };
+        var sampling = new SamplingOptions
+        {
+            Temperature = 0.7f,
+            TopP = 0.9f,
+            TopK = 30,
+            Seed = 42,
+            FrequencyPenalty = 0.3f,
+            PresencePenalty = 0.2f,
+            MinP = 0.01f,
+            TypicalP = 0.95f,
+            RepetitionPenalty = 1.2f,
+            NoRepeatNgramSize = 3,
+            MinNewTokens = 5,
+        };
+        var direct = await model.CompleteAsync(new GenerationRequest { Turns = [new ChatTurn("user", "Who jumps?")], MaxOutputTokens = 30, StopStrings = ["qq"], Sampling = sampling });
+        var response = await client.GetResponseAsync(Hello, options);
+        Assert.Equal(direct.Text, response.Text);
+        Assert.Equal(direct.TokenIds.Count, response.Usage!.OutputTokenCount);
+        Assert.Equal(42L, response.AdditionalProperties!["seed"]);
+    }
+
+    [Fact]
+    public async Task Each_sampling_option_alone_turns_drawing_on_and_temperature_zero_turns_it_off()
+    {
+        var greedy = (await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 20 })).Text;
+        foreach (var options in (ChatOptions[])[new() { Temperature = 1 }, new() { TopP = 0.99f }, new() { TopK = 200 }, new() { Seed = 3 }])
+        {
+            options.MaxOutputTokens = 20;
+            Assert.True((await client.GetResponseAsync(Hello, options)).AdditionalProperties!.ContainsKey("seed"));
+        }
+
+        var cold = await client.GetResponseAsync(Hello, new ChatOptions { Temperature = 0, TopP = 0.5f, Seed = 9, MaxOutputTokens = 20 });
+        Assert.Equal(greedy, cold.Text);
+        Assert.False(cold.AdditionalProperties!.ContainsKey("seed"));
+    }
+
+    [Fact]
+    public async Task The_same_seed_gives_the_same_text_also_beside_other_requests()
+    {
+        var options = new ChatOptions { Seed = 77, MaxOutputTokens = 25 };
+        var alone = (await client.GetResponseAsync(Hello, options)).Text;
+        var together = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => client.GetResponseAsync(Hello, i % 2 == 0 ? options : new ChatOptions { Seed = i, MaxOutputTokens = 30 })));
+        for (int i = 0; i < together.Length; i += 2)
+            Assert.Equal(alone, together[i].Text);
+    }
+
+    [Fact]
+    public async Task Stop_sequences_are_trimmed_and_end_with_stop()
+    {
+        var options = Saying("the fox jumps");
+        options.StopSequences = [" jum"];
+        var response = await client.GetResponseAsync(Hello, options);
+        Assert.Equal("the fox", response.Text);
+        Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task Beams_and_log_probabilities_are_asked_for_by_additional_properties()
+    {
+        var beams = await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["num_beams"] = 3, ["early_stopping"] = "never" } });
+        Assert.Equal(8 * 3, beams.Usage!.OutputTokenCount);
+        var logged = await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["logprobs"] = true } });
+        var values = Assert.IsType<float[]>(logged.AdditionalProperties!["logprobs"]);
+        Assert.Equal(logged.Usage!.OutputTokenCount, values.Length);
+        Assert.All(values, v => Assert.True(v <= 0));
+        Assert.Equal(values.Length, Assert.IsType<int[]>(logged.AdditionalProperties["token_ids"]).Length);
+    }
+
+    public static TheoryData<string, ChatOptions> NotSupported => new()
+    {
+        { "Tool", new ChatOptions { Tools = [AIFunctionFactory.Create(() => 1, "one")] } },
+        { "ToolMode", new ChatOptions { ToolMode = ChatToolMode.RequireAny } },
+        { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.Json } },
+        { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonSerializer.SerializeToElement(new { type = "object" })) } },
+        { "ConversationId", new ChatOptions { ConversationId = "1" } },
+#pragma warning disable MEAI001 // Still marked as experimental there.
+        { "Background", new ChatOptions { AllowBackgroundResponses = true } },
+#pragma warning restore MEAI001
+        { "Reasoning", new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } } },
+    };
+
+    [Theory]
+    [MemberData(nameof(NotSupported))]
+    public async Task What_is_not_supported_is_refused(string named, ChatOptions options)
+    {
+        var error = await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync(Hello, options));
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<NotSupportedException>(async () => await client.GetStreamingResponseAsync(Hello, options).ToListAsync());
+    }
+
+    [Fact]
+    public async Task Options_that_ask_for_nothing_special_are_accepted()
+    {
+        var options = new ChatOptions
+        {
+            MaxOutputTokens = 2,
+            Tools = [],
+            ToolMode = ChatToolMode.None,
+            ResponseFormat = ChatResponseFormat.Text,
+            ModelId = "tiny",
+            Reasoning = new ReasoningOptions { Effort = ReasoningEffort.None },
+            StopSequences = [],
+            AllowMultipleToolCalls = false,
+            AdditionalProperties = [],
+        };
+        Assert.Equal(2, (await client.GetResponseAsync(Hello, options)).Usage!.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task Wrong_values_are_refused_by_name()
+    {
+        var unknown = await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["top_q"] = 1 } }));
+        Assert.Contains("'top_q'", unknown.Message, StringComparison.Ordinal);
+        var malformed = await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["min_p"] = "much" } }));
+        Assert.Contains("'min_p'", malformed.Message, StringComparison.Ordinal);
+        var model = await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { ModelId = "gpt-9" }));
+        Assert.Contains("gpt-9", model.Message, StringComparison.Ordinal);
+        foreach (var options in (ChatOptions[])[new() { TopP = 2 }, new() { TopK = 0 }, new() { Temperature = -1 }, new() { MaxOutputTokens = 0 }, new() { StopSequences = [""] }])
+            await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, options));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync([]));
+        await Assert.ThrowsAsync<ArgumentNullException>("messages", () => client.GetResponseAsync((IEnumerable<ChatMessage>)null!));
+        Assert.Throws<ArgumentNullException>("messages", () => client.GetStreamingResponseAsync((IEnumerable<ChatMessage>)null!));
+    }
+
+    [Fact]
+    public async Task Settings_can_start_from_a_raw_request()
+    {
+        var options = Saying("the fox");
+        Assert.Equal("the fox", (await client.GetResponseAsync(Hello, options)).Text);
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => "text" }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => GenerationRequest.FromPrompt("x") }));
+    }
+
+    public static TheoryData<ChatMessage> UnreadableMessages => new()
+    {
+        new ChatMessage(ChatRole.User, [new DataContent(new byte[] { 1 }, "image/png")]),
+        new ChatMessage(ChatRole.User, [new UriContent("https://example.org/a.png", "image/png")]),
+        new ChatMessage(ChatRole.Assistant, [new FunctionCallContent("1", "one")]),
+        new ChatMessage(ChatRole.Tool, [new FunctionResultContent("1", 1)]),
+        new ChatMessage(new ChatRole("narrator"), "Once"),
+    };
+
+    [Theory]
+    [MemberData(nameof(UnreadableMessages))]
+    public async Task Messages_that_the_model_cannot_read_are_refused(ChatMessage message)
+        => await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync([.. Hello, message]));
+
+    [Fact]
+    public async Task A_conversation_goes_on_with_its_own_history()
+    {
+        var history = new List<ChatMessage>(Hello);
+        var first = await client.GetResponseAsync(history, Saying("the fox"));
+        history.AddMessages(first);
+        history.Add(new ChatMessage(ChatRole.User, "And then?"));
+        var second = await client.GetResponseAsync(history, Saying("the dog"));
+        Assert.Equal("the dog", second.Text);
+        Assert.Equal(TinyGpt.Tokenizer.CountTokens("Who jumps?") + TinyGpt.Tokenizer.CountTokens("the fox") + TinyGpt.Tokenizer.CountTokens("And then?") + 7, second.Usage!.InputTokenCount);
+    }
+
+    [Fact]
+    public async Task A_conversation_that_does_not_fit_is_refused_with_both_numbers()
+    {
+        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => client.GetResponseAsync([new ChatMessage(ChatRole.User, new string('x', 500))]));
+        Assert.Equal((503, TinyGpt.ContextLength), (error.PromptTokens, error.ContextLength));
+    }
+
+    [Fact]
+    public async Task Cancellation_throws_and_carries_the_token()
+    {
+        using var source = new CancellationTokenSource();
+        var options = new ChatOptions { RawRepresentationFactory = _ => new GenerationRequest { IgnoreEndTokens = true } };
+        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var update in client.GetStreamingResponseAsync(Hello, options, source.Token))
+                await source.CancelAsync();
+        });
+        Assert.Equal(source.Token, error.CancellationToken);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.GetResponseAsync(Hello, null, source.Token));
+    }
+
+    [Fact]
+    public void GetService_gives_metadata_model_and_tokenizer()
+    {
+        var metadata = client.GetService<ChatClientMetadata>()!;
+        Assert.Equal(("kotonoha", "tiny"), (metadata.ProviderName, metadata.DefaultModelId));
+        Assert.Null(metadata.ProviderUri);
+        Assert.Same(model, client.GetService<LocalGpt>());
+        Assert.Same(model.Tokenizer, client.GetService<Tokenizer>());
+        Assert.Same(client, client.GetService<IChatClient>());
+        Assert.Same(client, client.GetService<LocalGptChatClient>());
+        Assert.Null(client.GetService<string>());
+        Assert.Null(client.GetService(typeof(LocalGpt), "key"));
+        Assert.Throws<ArgumentNullException>("serviceType", () => client.GetService(null!));
+    }
+
+    [Fact]
+    public async Task Disposing_a_view_leaves_the_model_and_disposing_an_owner_does_not()
+    {
+        client.Dispose();
+        Assert.Equal("x", (await model.AsChatClient().GetResponseAsync(Hello, Saying("x"))).Text);
+
+        using var folder = new TempFolder();
+        SavedModel.Save(folder.Path);
+        var owner = LocalGptChatClient.Load(folder.Path, new LocalGptOptions { Threads = 1 });
+        owner.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => owner.GetResponseAsync(Hello));
+    }
+
+    private static ChatOptions Saying(string text) => new() { RawRepresentationFactory = _ => new GenerationRequest { Sampling = TinyGpt.Saying(text) } };
+}

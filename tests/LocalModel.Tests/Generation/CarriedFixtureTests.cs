@@ -1,0 +1,24 @@
+using Kotonoha.Conformance;
+using Kotonoha.Conformance.Models;
+
+namespace Kotonoha.LocalModel.Tests.Generation;
+
+/// <summary>The reference fixtures that the tests carry, run by the same code as <c>scripts/conformance</c>.</summary>
+public sealed class CarriedFixtureTests
+{
+    [Theory]
+    [InlineData("sampling", 300)]
+    [InlineData("models-gpt2", 30)]
+    [InlineData("models-gpt2-untied-odd", 30)]
+    public void Carried_fixtures_have_no_failure(string archive, int leastPassed)
+    {
+        using var folder = FixtureArchive.Extract(archive);
+        var log = new CaseLog();
+        foreach (FixtureRunner runner in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner()])
+            foreach (var family in runner.Discover(folder.Path))
+                runner.Run(folder.Path, family, log);
+
+        Assert.Empty(log.Failures);
+        Assert.True(log.Passed >= leastPassed, $"only {log.Passed} cases ran");
+    }
+}
