@@ -10,6 +10,8 @@ switch (args.FirstOrDefault())
         return await IngestBenchmark.RunAsync(args[1..]);
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
+    case "shakespeare":
+        return await ShakespeareBenchmark.RunAsync(args[1..]);
     case "tokenizer":
         return TokenizerSpeed.Run(args[1..]);
     case "truth":
@@ -21,6 +23,6 @@ switch (args.FirstOrDefault())
     case "truth-score":
         return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, ingest, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score");
+        Console.Error.WriteLine("benchmarks: commands are foreign, ingest, retrieval, shakespeare, tokenizer, truth, truth-data, truth-fit, truth-score");
         return 2;
 }
