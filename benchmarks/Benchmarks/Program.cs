@@ -1,3 +1,4 @@
+using Kotonoha.Benchmarks.Truth;
 using Kotonoha.Benchmarks;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
@@ -5,11 +6,19 @@ switch (args.FirstOrDefault())
 {
     case "foreign":
         return ForeignDocuments.Run(args[1..]);
-    case "tokenizer":
-        return TokenizerSpeed.Run(args[1..]);
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
+    case "tokenizer":
+        return TokenizerSpeed.Run(args[1..]);
+    case "truth":
+        return await TruthBench.RunAsync(args[1..]);
+    case "truth-data":
+        return TruthBench.WriteData(args[1..]);
+    case "truth-fit":
+        return await TruthFit.RunAsync(args[1..]);
+    case "truth-score":
+        return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score");
         return 2;
 }

@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Kotonoha.Rag;
+using Kotonoha.Rag.Answering;
+using Kotonoha.Rag.Documents;
+using Kotonoha.Rag.Embedding;
+using Kotonoha.Rag.Stores;
+
+namespace Kotonoha.Benchmarks.Truth;
+
+/// <summary>Bar 6: are answers true, and is what is not in the documents left unanswered?</summary>
+internal static class TruthBench
+{
+    private const int PerHalf = 250;
+
+    /// <summary><c>truth DATA [--seed N] [--tuning] [--misses]</c>: the whole measurement through the library.</summary>
+    internal static async Task<int> RunAsync(string[] args)
+    {
+        var data = TruthData.Draw(args[0], Seed(args), PerHalf, args.Contains("--tuning"));
+        var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
+        try
+        {
+            await using var knowledge = await IndexAsync(data, folder.FullName);
+            var score = new TruthScore();
+            double asking = 0;
+            foreach (var gold in data.Answerable.Concat(data.Unanswerable))
+            {
+                var start = Stopwatch.GetTimestamp();
+                var answer = await knowledge.AskAsync(gold.Question, null, new AskOptions { Threshold = Option(args, "--threshold") is { } t ? double.Parse(t, CultureInfo.InvariantCulture) : new AskOptions().Threshold });
+                asking += Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+                var texts = new Dictionary<string, string>();
+                foreach (var citation in answer.Citations)
+                    texts.TryAdd(citation.Source, (await DocumentReaders.Default.ReadFileAsync(Path.Combine(folder.FullName, "docs", citation.Source))).Text);
+                score.Add(gold, answer.Found, [.. answer.Citations.Select(c => (c.Quote, texts[c.Source][c.Start..c.End]))]);
+                if (args.Contains("--misses") && (gold.Answers.Count > 0 ? !(answer.Found && gold.Answers.Any(a => answer.Citations[0].Quote.Contains(a, StringComparison.Ordinal))) : answer.Found))
+                    Console.WriteLine($"- {gold.Question}\n  gold: {string.Join(" / ", gold.Answers.Distinct())}\n  {(answer.Found ? answer.Citations[0].Score + " " + answer.Citations[0].Quote : "(not found)")}");
+            }
+
+            Console.WriteLine($"seed {Seed(args)}, {(args.Contains("--tuning") ? "tuning" : "measured")} questions: {score}; {asking / (2 * PerHalf):F1} ms a question");
+            return score.IsTrue ? 0 : 1;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary><c>truth-data DATA FOLDER [--seed N]</c>: writes docs/, questions.txt and gold.json, for a measurement through the command line.</summary>
+    internal static int WriteData(string[] args)
+    {
+        var data = TruthData.Draw(args[0], Seed(args), PerHalf, tuning: false);
+        WriteDocuments(data, args[1]);
+        GoldQuestion[] questions = [.. data.Answerable, .. data.Unanswerable];
+        File.WriteAllLines(Path.Combine(args[1], "questions.txt"), questions.Select(question => question.Question));
+        File.WriteAllText(Path.Combine(args[1], "gold.json"), JsonSerializer.Serialize(questions));
+        Console.Error.WriteLine($"seed {Seed(args)}: {data.Documents.Count} documents, {questions.Length} questions");
+        return 0;
+    }
+
+    /// <summary><c>truth-score FOLDER ANSWERS.jsonl</c>: scores the command line's answers to what <c>truth-data</c> wrote.</summary>
+    internal static async Task<int> ScoreAsync(string[] args)
+    {
+        var questions = JsonSerializer.Deserialize<GoldQuestion[]>(File.ReadAllText(Path.Combine(args[0], "gold.json")))!;
+        var lines = File.ReadLines(args[1]).Where(line => line.Length > 0).ToArray();
+        if (lines.Length != questions.Length)
+        {
+            Console.Error.WriteLine($"{questions.Length} questions, but {lines.Length} answers");
+            return 1;
+        }
+
+        var score = new TruthScore();
+        for (int i = 0; i < lines.Length; i++)
+        {
+            using var answer = JsonDocument.Parse(lines[i]);
+            var root = answer.RootElement;
+            if (root.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String)
+                throw new InvalidDataException($"answer {i + 1} is an error: {error.GetString()}");
+            if (root.GetProperty("question").GetString() != questions[i].Question)
+                throw new InvalidDataException($"answer {i + 1} belongs to another question");
+            var quotes = new List<(string, string)>();
+            foreach (var citation in root.GetProperty("citations").EnumerateArray())
+            {
+                var path = Path.Combine(args[0], "docs", citation.GetProperty("source").GetString()!);
+                var text = (await DocumentReaders.Default.ReadFileAsync(path)).Text;
+                var quote = citation.GetProperty("quote").GetString()!;
+                // These documents are plain text: the quotation must stand in the file itself too.
+                bool inFile = File.ReadAllText(path).Contains(quote, StringComparison.Ordinal);
+                quotes.Add((quote, inFile ? text[citation.GetProperty("start").GetInt32()..citation.GetProperty("end").GetInt32()] : ""));
+            }
+
+            score.Add(questions[i], root.GetProperty("found").GetBoolean(), quotes);
+        }
+
+        Console.WriteLine(score);
+        return score.IsTrue ? 0 : 1;
+    }
+
+    internal static async Task<KnowledgeBase> IndexAsync(TruthData data, string folder)
+    {
+        WriteDocuments(data, folder);
+        var knowledge = new KnowledgeBase(EmbeddedStore.Open(Path.Combine(folder, "kb.db")), new SvdEmbedder(Path.Combine(folder, "embedder")));
+        await knowledge.SyncFolderAsync(Path.Combine(folder, "docs"));
+        return knowledge;
+    }
+
+    internal static string? Option(string[] args, string name) => Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
+
+    private static int Seed(string[] args) => int.Parse(Option(args, "--seed") ?? "1", CultureInfo.InvariantCulture);
+
+    private static void WriteDocuments(TruthData data, string folder)
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "docs"));
+        foreach (var (name, text) in data.Documents)
+            File.WriteAllText(Path.Combine(folder, "docs", name), text, new UTF8Encoding(false));
+    }
+}

@@ -1,0 +1,112 @@
+using System.Globalization;
+using Kotonoha.Rag;
+using Kotonoha.Rag.Answering;
+
+namespace Kotonoha.Benchmarks.Truth;
+
+/// <summary>
+/// <c>truth-fit DATA</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their weights. Ranking: softmax over the
+/// candidates of a question, gold those that contain an answer. Answering: logistic regression on the best candidate, 1 where the question's article is indexed.
+/// </summary>
+internal static class TruthFit
+{
+    private const int PerHalf = 250;
+    private static readonly int[] Seeds = [101, 102, 103, 104, 105, 106];
+
+    internal static async Task<int> RunAsync(string[] args)
+    {
+        var samples = new List<(bool Answerable, List<(double[] Features, bool Gold)> Candidates, Func<double[], double[]?> Answer)>();
+        foreach (int seed in Seeds)
+        {
+            var data = TruthData.Draw(args[0], seed, PerHalf, tuning: true);
+            var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
+            try
+            {
+                await using var knowledge = await TruthBench.IndexAsync(data, folder.FullName);
+                foreach (var gold in data.Answerable.Concat(data.Unanswerable))
+                {
+                    var trace = await knowledge.TraceAsync(gold.Question, new AskOptions(), default);
+                    if (trace is null)
+                        continue;
+                    samples.Add((
+                        gold.Answers.Count > 0,
+                        [.. trace.Candidates.Select(c => (c.Features, gold.Answers.Any(a => c.Passage.Chunk.Text[c.Span.Start..c.Span.End].Contains(a, StringComparison.Ordinal))))],
+                        weights => trace.AnswerFeaturesUnder(weights)));
+                }
+            }
+            finally
+            {
+                folder.Delete(recursive: true);
+            }
+        }
+
+        var random = new Random(1);
+        var ranking = FitRanking([.. samples.Where(s => s.Answerable).Select(s => s.Candidates).Where(c => c.Exists(x => x.Gold) && c.Exists(x => !x.Gold))], random);
+        Print("ranking", ranking);
+        var rows = samples.Select(s => (Features: s.Answer(ranking), s.Answerable)).Where(r => r.Features is not null).Select(r => (r.Features!, r.Answerable)).ToList();
+        var (weights, bias) = FitAnswering(rows, random);
+        Print("answering", weights);
+        Print("bias", [bias]);
+        return 0;
+    }
+
+    private static double[] FitRanking(List<List<(double[] Features, bool Gold)>> questions, Random random)
+    {
+        var weights = new double[questions[0][0].Features.Length];
+        double rate = 0.3;
+        for (int epoch = 0; epoch < 30; epoch++, rate *= 0.9)
+        {
+            foreach (int at in Shuffled(questions.Count, random))
+            {
+                var candidates = questions[at];
+                var scores = candidates.Select(c => Dot(weights, c.Features)).ToArray();
+                double max = scores.Max();
+                var masses = scores.Select(s => Math.Exp(s - max)).ToArray();
+                double all = masses.Sum(), gold = masses.Where((_, i) => candidates[i].Gold).Sum();
+                var gradient = new double[weights.Length];
+                for (int i = 0; i < masses.Length; i++)
+                {
+                    double push = (candidates[i].Gold && gold > 0 ? masses[i] / gold : 0) - masses[i] / all;
+                    for (int k = 0; k < weights.Length; k++)
+                        gradient[k] += push * candidates[i].Features[k];
+                }
+
+                for (int k = 0; k < weights.Length; k++)
+                    weights[k] += rate * (gradient[k] - 1e-4 * weights[k]);
+            }
+        }
+
+        return weights;
+    }
+
+    private static (double[] Weights, double Bias) FitAnswering(List<(double[] Features, bool Answerable)> rows, Random random)
+    {
+        var weights = new double[rows[0].Features.Length];
+        double bias = 0, rate = 0.3;
+        for (int epoch = 0; epoch < 60; epoch++, rate *= 0.93)
+        {
+            foreach (int at in Shuffled(rows.Count, random))
+            {
+                var (features, answerable) = rows[at];
+                double error = (answerable ? 1 : 0) - 1 / (1 + Math.Exp(-(bias + Dot(weights, features))));
+                bias += rate * error;
+                for (int k = 0; k < weights.Length; k++)
+                    weights[k] += rate * (error * features[k] - 2e-3 * weights[k]);
+            }
+        }
+
+        return (weights, bias);
+    }
+
+    private static int[] Shuffled(int count, Random random)
+    {
+        var order = Enumerable.Range(0, count).ToArray();
+        random.Shuffle(order);
+        return order;
+    }
+
+    private static double Dot(double[] a, double[] b) => a.Zip(b, (x, y) => x * y).Sum();
+
+    private static void Print(string name, double[] values)
+        => Console.WriteLine($"{name}: [{string.Join(", ", values.Select(v => v.ToString("0.00", CultureInfo.InvariantCulture)))}]");
+}

@@ -1,0 +1,59 @@
+using System.Globalization;
+using System.Text;
+using Kotonoha.Rag.Chunking;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>Puts answers together: citations for candidates, texts with markers.</summary>
+internal static class AnswerComposer
+{
+    // A further quotation must answer about as well as the first, in ranking score.
+    private const double FurtherMargin = 1;
+
+    /// <summary>The best candidate's quotation, and further ones from other places that answer nearly as well.</summary>
+    internal static List<Citation> Quote(List<Candidate> candidates, CandidateFeatures features, AskOptions options)
+    {
+        var citations = new List<Citation>();
+        foreach (var candidate in candidates)
+        {
+            if (citations.Count >= options.MaxCitations || candidate.Score < candidates[0].Score - FurtherMargin)
+                break;
+            if (citations.Count > 0 && candidate.Probability < options.Threshold)
+                continue;
+            var citation = Cite(candidate.Passage, QuoteBuilder.Build(candidate, features), citations.Count + 1, candidate.Probability);
+            if (!citations.Exists(other => Repeats(other, citation)))
+                citations.Add(citation);
+        }
+
+        return citations;
+    }
+
+    internal static Citation Cite(Passage passage, TextSpan span, int number, double score)
+    {
+        var chunk = passage.Chunk;
+        return new Citation(
+            number, chunk.Source, chunk.Text[span.Start..span.End], chunk.Start + span.Start, chunk.Start + span.End, chunk.Page, chunk.Heading, Math.Round(score, 4));
+    }
+
+    /// <summary>The quotations one below the other, each with its marker.</summary>
+    internal static string Text(IReadOnlyList<Citation> citations)
+    {
+        var text = new StringBuilder();
+        foreach (var citation in citations)
+            text.Append(text.Length > 0 ? "\n" : "").Append(CultureInfo.InvariantCulture, $"{citation.Quote.ReplaceLineEndings(" ")} [{citation.Number}]");
+        return text.ToString();
+    }
+
+    /// <summary>The documents that the best candidates stand in.</summary>
+    internal static List<NearestDocument> Nearest(List<Candidate> candidates, int limit)
+        => [.. candidates
+            .GroupBy(candidate => candidate.Passage.Chunk.Source, StringComparer.Ordinal)
+            .Select(group => group.MaxBy(candidate => candidate.Probability)!)
+            .OrderByDescending(candidate => candidate.Probability)
+            .Take(limit)
+            .Select(candidate => new NearestDocument(
+                candidate.Passage.Chunk.Source, candidate.Passage.Chunk.Heading, candidate.Passage.Chunk.Page, Math.Round(candidate.Probability, 4)))];
+
+    private static bool Repeats(Citation a, Citation b)
+        => (a.Source == b.Source && a.Start < b.End && b.Start < a.End) || a.Quote == b.Quote;
+}

@@ -1,0 +1,69 @@
+using Kotonoha.Rag.Retrieval;
+using Kotonoha.Rag.Stores;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>From hits to candidate sentences, ranked, each with the probability that it answers. No model is needed; a sentence scorer may take part.</summary>
+internal static class AnswerFinder
+{
+    /// <summary>Ranks the sentences of the hits.</summary>
+    /// <returns>The candidates, best first, and what measured them.</returns>
+    internal static async Task<AnswerTrace> FindAsync(
+        Question question,
+        IReadOnlyList<SearchHit> hits,
+        TermStatistics statistics,
+        AskOptions options,
+        CancellationToken cancellationToken)
+    {
+        var passages = hits.Select((hit, rank) => new Passage(hit, rank)).ToList();
+        var features = new CandidateFeatures(question, statistics, hits.Count > 0 ? hits[0].Score : 0);
+        var candidates = new List<Candidate>();
+        var seen = new HashSet<(string Source, int Start)>(); // overlapping chunks repeat sentences
+        foreach (var passage in passages)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            for (int i = 0; i < passage.Sentences.Count; i++)
+            {
+                if (!seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
+                    continue;
+                var candidate = new Candidate { Passage = passage, Index = i, Features = features.Of(passage, i) };
+                candidate.Score = AnswerModel.Rank(candidate.Features);
+                candidates.Add(candidate);
+            }
+        }
+
+        Sort(candidates);
+        if (options.Scorer is not null && options.ScorerWeight > 0)
+            await AddScorerAsync(question, candidates, options, cancellationToken).ConfigureAwait(false);
+
+        var answers = new AnswerFeatures(question, statistics, features, passages);
+        foreach (var candidate in candidates)
+        {
+            double rival = candidates.FirstOrDefault(other => other.Passage != candidate.Passage)?.Score ?? candidates[^1].Score;
+            candidate.Probability = AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival));
+        }
+
+        return new AnswerTrace(candidates, features, answers);
+    }
+
+    private static void Sort(List<Candidate> candidates)
+        => candidates.Sort(static (a, b) => b.Score != a.Score ? b.Score.CompareTo(a.Score) : a.Passage.Rank != b.Passage.Rank ? a.Passage.Rank.CompareTo(b.Passage.Rank) : a.Index.CompareTo(b.Index));
+
+    /// <summary>Only order and differences of a scorer's numbers mean something, so they count in standard deviations.</summary>
+    private static async Task AddScorerAsync(Question question, List<Candidate> candidates, AskOptions options, CancellationToken cancellationToken)
+    {
+        int count = Math.Min(options.ScorerCandidates, candidates.Count);
+        if (count < 2)
+            return;
+        var texts = candidates.Take(count).Select(candidate => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End]).ToList();
+        var scores = await options.Scorer!.ScoreAsync(question.Text, texts, cancellationToken).ConfigureAwait(false);
+        if (scores.Count != count)
+            throw new InvalidOperationException($"The sentence scorer gave {scores.Count} scores for {count} sentences.");
+        double mean = scores.Average(), deviation = Math.Sqrt(scores.Average(score => (score - mean) * (score - mean)));
+        if (!(deviation > 0) || !double.IsFinite(deviation))
+            return;
+        for (int i = 0; i < count; i++)
+            candidates[i].Score += options.ScorerWeight * Math.Clamp((scores[i] - mean) / deviation, -2, 2);
+        Sort(candidates);
+    }
+}

@@ -1,0 +1,53 @@
+using Kotonoha.Rag.Retrieval;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>How a question is answered.</summary>
+public sealed record AskOptions
+{
+    /// <summary>How passages are searched for, or null for the knowledge base's way; <see cref="Passages"/> takes the place of its limit.</summary>
+    public SearchOptions? Search { get; init; }
+
+    /// <summary>How many passages are looked through for the answer (default 10).</summary>
+    public int Passages { get; init; } = 10;
+
+    /// <summary>
+    /// From 0 to 1: an answer whose probability lies below counts as not found. The default was chosen on questions apart from those of the
+    /// published measurements, a little on the careful side.
+    /// </summary>
+    public double Threshold { get; init; } = AnswerModel.DefaultThreshold;
+
+    /// <summary>How many quotations at most (default 3); the second and third are given only where they answer nearly as well as the first.</summary>
+    public int MaxCitations { get; init; } = 3;
+
+    /// <summary>How many near documents are named when nothing is found (default 3).</summary>
+    public int NearestDocuments { get; init; } = 3;
+
+    /// <summary>Takes part in ranking the candidate sentences, or null.</summary>
+    public ISentenceScorer? Scorer { get; init; }
+
+    /// <summary>How much the scorer counts: the ranking score that one standard deviation of its scores is worth (default 0.25).</summary>
+    public double ScorerWeight { get; init; } = 0.25;
+
+    /// <summary>How many of the best candidate sentences the scorer sees (default 12).</summary>
+    public int ScorerCandidates { get; init; } = 12;
+
+    /// <summary>How large the passages of a chat model's prompt may be together, as <see cref="Chunking.Chunker.Measure"/> counts, which is about tokens (default 1,200).</summary>
+    public int PromptBudget { get; init; } = 1200;
+
+    /// <summary>How many tokens a chat model may write (default 200).</summary>
+    public int MaxOutputTokens { get; init; } = 200;
+
+    internal void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Passages);
+        ArgumentOutOfRangeException.ThrowIfLessThan(Threshold, 0);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Threshold, 1);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaxCitations);
+        ArgumentOutOfRangeException.ThrowIfNegative(NearestDocuments);
+        ArgumentOutOfRangeException.ThrowIfNegative(ScorerWeight);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ScorerCandidates);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(PromptBudget);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaxOutputTokens);
+    }
+}

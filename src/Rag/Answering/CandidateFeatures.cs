@@ -1,0 +1,81 @@
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>Measures how a sentence fits a question. Coverage is the share of the question's term weights (rarity times content) that a text holds.</summary>
+internal sealed class CandidateFeatures
+{
+    // The numbers of the features; the weights in AnswerModel have the same order.
+    internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9, Rank = 10, Both = 11, SomethingNew = 12;
+    internal const int Count = 13;
+
+    private const double LengthScale = 6, MuchNew = 20, LittleNew = 5;
+
+    private readonly Question _question;
+    private readonly double[] _weights;
+    private readonly double _topScore;
+
+    internal CandidateFeatures(Question question, TermStatistics statistics, double topScore)
+    {
+        _question = question;
+        _topScore = topScore;
+        _weights = [.. question.Terms.Select(term => statistics.Idf(term.Term) * term.Weight)];
+        double sum = _weights.Sum();
+        for (int i = 0; i < _weights.Length; i++)
+            _weights[i] /= sum;
+    }
+
+    /// <summary>The share of each of the question's terms; they add up to 1.</summary>
+    internal IReadOnlyList<double> TermShares => _weights;
+
+    internal double Coverage(IReadOnlySet<string> keys, IReadOnlySet<string>? without = null)
+    {
+        double sum = 0;
+        for (int i = 0; i < _weights.Length; i++)
+            if (keys.Contains(_question.Terms[i].Key) && without?.Contains(_question.Terms[i].Key) != true)
+                sum += _weights[i];
+        return sum;
+    }
+
+    /// <summary>How many terms the sentence adds to the question, kana apart; a word counts as two terms, about as many as its translation has bigrams.</summary>
+    internal int NewTerms(PassageSentence sentence)
+        => sentence.OwnKeys.Where(key => !_question.AllKeys.Contains(key) && !TermKeys.IsHiragana(key)).Sum(key => TermKeys.IsLatin(key) ? 2 : 1);
+
+    internal double[] Of(Passage passage, int index)
+    {
+        var sentence = passage.Sentences[index];
+        var previous = index > 0 && passage.Sentences[index - 1].Block == sentence.Block ? passage.Sentences[index - 1] : null;
+        var next = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].Block == sentence.Block ? passage.Sentences[index + 1] : null;
+        int newTerms = NewTerms(sentence);
+
+        var features = new double[Count];
+        features[Sentence] = Coverage(sentence.Keys);
+        features[Passage] = Coverage(passage.Keys);
+        features[Previous] = previous is null ? 0 : Coverage(previous.Keys, sentence.Keys);
+        features[Next] = next is null ? 0 : Coverage(next.Keys, sentence.Keys);
+        features[Kind] = _question.Kind == AnswerKind.Other ? 0 : AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized) ? 1 : -1;
+        features[New] = Math.Min(newTerms / MuchNew, 1);
+        features[Hit] = _topScore > 0 ? passage.Hit.Score / _topScore : 0;
+        features[Length] = Math.Log(1 + QuoteBuilder.Width(sentence.Normalized)) / LengthScale;
+        features[First] = index == 0 ? 1 : 0;
+        features[Phrase] = LongestCommonSubstring(_question.Folded, sentence.Folded) / (double)Math.Max(_question.Folded.Length, 8);
+        features[Rank] = 1.0 / (1 + passage.Rank);
+        features[Both] = features[Sentence] * features[Passage];
+        features[SomethingNew] = Math.Min(newTerms / LittleNew, 1);
+        return features;
+    }
+
+    private static int LongestCommonSubstring(string a, string b)
+    {
+        int best = 0;
+        var lengths = new int[b.Length + 1];
+        foreach (char c in a)
+        {
+            for (int j = b.Length; j > 0; j--)
+            {
+                lengths[j] = b[j - 1] == c ? lengths[j - 1] + 1 : 0;
+                best = Math.Max(best, lengths[j]);
+            }
+        }
+
+        return best;
+    }
+}

@@ -1,0 +1,57 @@
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>
+/// A light stemmer for English: joins the forms of a word that a question and a text may use (train, trained, training, trainer). Cruder than
+/// Porter's (1980), whose idea of stripping suffixes in order it follows; used to match answers, never for the index.
+/// </summary>
+internal static class EnglishStemmer
+{
+    private const int MinStem = 3;
+
+    /// <summary>Longest first; what is stripped, and the length that must stay.</summary>
+    private static readonly (string Suffix, int MinStem)[] Derivations =
+    [
+        ("ization", 4), ("isation", 4), ("ational", 4), ("fulness", 3), ("ation", 4), ("ments", 4), ("ition", 4), ("izing", 4), ("ising", 4), ("ances", 4),
+        ("ences", 4), ("ating", 4), ("ment", 4), ("ness", 4), ("able", 4), ("ible", 4), ("ance", 4), ("ence", 4), ("ator", 4), ("ated", 4), ("ates", 4),
+        ("ized", 4), ("ised", 4), ("izes", 4), ("ises", 4), ("sion", 4), ("tion", 4), ("ings", 3), ("ers", 4), ("ors", 5), ("ive", 4), ("ity", 5), ("ize", 4), ("ise", 4),
+        ("ate", 4), ("ing", 3), ("ful", 4), ("ion", 4), ("ous", 4), ("ies", 3), ("ied", 3), ("ily", 3), ("al", 4), ("er", 4), ("or", 5), ("ly", 3), ("ed", 3), ("es", 3), ("s", 3), ("y", 3), ("e", 3),
+    ];
+
+    /// <summary>The stem of a lower-case word; words with digits or other letters than a–z come back as they are.</summary>
+    internal static string Stem(string word)
+    {
+        foreach (char c in word)
+            if (c is < 'a' or > 'z')
+                return word;
+        if (word.Length <= MinStem)
+            return word;
+        if (Irregular.TryGetValue(word, out var regular))
+            word = regular;
+
+        var stem = word.AsSpan();
+        // Two rounds: "settings" loses its "ings", "normalised" its "ised" and then "al".
+        for (int round = 0; round < 2; round++)
+        {
+            foreach (var (suffix, least) in Derivations)
+            {
+                if (!stem.EndsWith(suffix, StringComparison.Ordinal) || stem.Length - suffix.Length < least || (suffix == "s" && stem[^2] is 's' or 'u' or 'i'))
+                    continue;
+                stem = stem[..^suffix.Length];
+                break;
+            }
+        }
+
+        // "stopped" → "stopp" → "stop"
+        if (stem.Length > MinStem && stem[^1] == stem[^2] && stem[^1] is not ('a' or 'e' or 'i' or 'o' or 'u' or 'l' or 's' or 'z'))
+            stem = stem[..^1];
+        return stem.ToString();
+    }
+
+    private static readonly Dictionary<string, string> Irregular =
+        ("kept=keep made=make built=build wrote=write written=write sent=send held=hold chose=choose chosen=choose began=begin "
+            + "begun=begin gave=give given=give took=take taken=take lost=lose found=find bought=buy paid=pay cost=cost ran=run "
+            + "grew=grow grown=grow knew=know known=know led=lead left=leave meant=mean met=meet shown=show stood=stand thrown=throw "
+            + "threw=throw broken=break broke=break children=child indices=index matrices=matrix vertices=vertex caught=catch "
+            + "fell=fall fallen=fall rose=rise risen=rise")
+            .Split(' ').Select(pair => pair.Split('=')).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.Ordinal);
+}

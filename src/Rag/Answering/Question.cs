@@ -1,0 +1,80 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Kotonoha.Foundation.Text;
+using Kotonoha.Foundation.Unicode;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>What the question says, taken apart: its terms without the words that only ask, its names and numbers, the kind of answer it wants.</summary>
+internal sealed partial class Question
+{
+    // How much content kana carry beside kanji, katakana and words; chosen on the tuning questions.
+    private const double HiraganaWeight = 0.15, MixedWeight = 0.6;
+
+    internal Question(string text)
+    {
+        Text = text;
+        Normalized = Normalizer.Normalize(text, NormalizationForm.FormKC);
+        Folded = Normalizer.FoldCase(Normalized);
+        IsJapanese = Folded.Any(static c => UnicodeData.IsKanjiOrKana(c));
+        Kind = AnswerKinds.Of(Normalized);
+        Numbers = NumbersOf(Folded).ToHashSet(StringComparer.Ordinal);
+
+        var content = QuestionEnd().Replace(QuestionWord().Replace(QuestionEnd().Replace(Folded, " "), " "), " ");
+        AllKeys = TermKeys.Of(Folded);
+        var terms = TermsOf(content, keepStopWords: false);
+        Terms = terms.Count > 0 ? terms : TermsOf(Folded, keepStopWords: true);
+        Runs = [.. Run().Matches(content).Select(match => match.Value).Where(run => !EnglishStopWords.Contains(run)).Distinct(StringComparer.Ordinal)];
+    }
+
+    /// <summary>As asked.</summary>
+    internal string Text { get; }
+
+    /// <summary>In NFKC.</summary>
+    internal string Normalized { get; }
+
+    /// <summary>In NFKC, case folded.</summary>
+    internal string Folded { get; }
+
+    internal bool IsJapanese { get; }
+
+    internal AnswerKind Kind { get; }
+
+    /// <summary>The terms with content, each once.</summary>
+    internal IReadOnlyList<QuestionTerm> Terms { get; }
+
+    /// <summary>The keys of all terms, question words too.</summary>
+    internal IReadOnlySet<string> AllKeys { get; }
+
+    internal IReadOnlySet<string> Numbers { get; }
+
+    /// <summary>Words as wholes: runs of katakana, of kanji, of Latin letters and digits.</summary>
+    internal IReadOnlyList<string> Runs { get; }
+
+    internal static IEnumerable<string> NumbersOf(string folded) => Number().Matches(folded).Select(match => match.Value.TrimEnd('.', ','));
+
+    private static List<QuestionTerm> TermsOf(string text, bool keepStopWords)
+    {
+        var terms = new List<QuestionTerm>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var token in TextAnalyzer.Analyze(text))
+            if ((keepStopWords || !EnglishStopWords.Contains(token.Term)) && seen.Add(TermKeys.KeyOf(token.Term)))
+                terms.Add(new QuestionTerm(
+                    token.Term,
+                    TermKeys.KeyOf(token.Term),
+                    TermKeys.IsHiragana(token.Term) ? HiraganaWeight : TermKeys.HasHiragana(token.Term) ? MixedWeight : 1));
+        return terms;
+    }
+
+    [GeneratedRegex("何という|なんという|なんと言う|何と呼ば|何と|なに|なん(?=で|と|の|か)|何|誰|だれ|どこ|どちら|どれくらい|どのくらい|どれ|どのような|どんな|どう|どの|いつ|いくつ|いくら|なぜ|ですか|でしょうか|ますか|ましたか|ください|教えて|挙げよ|答えよ|述べよ|[?？。、]")]
+    private static partial Regex QuestionWord();
+
+    [GeneratedRegex(@"(のは|とは|か|は|の)+[?？。\s]*$")]
+    private static partial Regex QuestionEnd();
+
+    [GeneratedRegex(@"\d[\d,.]*")]
+    private static partial Regex Number();
+
+    [GeneratedRegex("[ァ-ヴー]{2,}|[一-龥々]{2,}|[a-z0-9]+")]
+    private static partial Regex Run();
+}

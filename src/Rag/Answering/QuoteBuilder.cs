@@ -1,0 +1,57 @@
+using System.Text.RegularExpressions;
+using Kotonoha.Rag.Chunking;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>Decides what is quoted around the best sentence: it alone, or with one neighbour that completes it.</summary>
+internal static partial class QuoteBuilder
+{
+    // Chosen on the tuning questions: a neighbour is worth its length where it holds more of the question, or one of the two cannot stand alone.
+    private const double NeighbourCoverage = 0.04;
+    private const int MaxWidth = 200, MaxAnaphoraWidth = 150, ShortWidth = 25, FewNewTerms = 6;
+
+    /// <summary>The width of a text: 1 for a CJK character, a half for any other.</summary>
+    internal static double Width(string text)
+    {
+        int halves = 0;
+        foreach (char c in text)
+            halves += CjkText.IsCjk(c) ? 2 : 1;
+        return halves / 2.0;
+    }
+
+    /// <summary>The range of the quotation in the passage's text.</summary>
+    internal static TextSpan Build(Candidate candidate, CandidateFeatures features)
+    {
+        var passage = candidate.Passage;
+        var sentence = candidate.Sentence;
+        var own = sentence.Span;
+        if (sentence.IsRow)
+            return own;
+        if (candidate.Index + 1 < passage.Sentences.Count && passage.Sentences[candidate.Index + 1] is var next && next.Block == sentence.Block && !next.IsRow)
+        {
+            var both = new TextSpan(own.Start, next.Span.End);
+            double width = WidthOf(passage, both);
+            if (width <= MaxWidth
+                && (candidate.Features[CandidateFeatures.Next] > NeighbourCoverage
+                    || WidthOf(passage, own) < ShortWidth
+                    || (width <= MaxAnaphoraWidth && Anaphora().IsMatch(next.Normalized))
+                    || features.NewTerms(sentence) <= FewNewTerms))
+                return both;
+        }
+
+        if (candidate.Index > 0 && passage.Sentences[candidate.Index - 1] is var previous && previous.Block == sentence.Block && !previous.IsRow)
+        {
+            var both = new TextSpan(previous.Span.Start, own.End);
+            if (WidthOf(passage, both) <= MaxWidth
+                && (candidate.Features[CandidateFeatures.Previous] > NeighbourCoverage || Anaphora().IsMatch(sentence.Normalized)))
+                return both;
+        }
+
+        return own;
+    }
+
+    private static double WidthOf(Passage passage, TextSpan span) => Width(passage.Chunk.Text[span.Start..span.End]);
+
+    [GeneratedRegex("^(これ|この|その|それ|そこ|また|なお|例えば|ちなみに|同|彼|しかし|そして|(It|This|These|They|That|Those|He|She|Its|Their|The (former|latter))\\b)")]
+    private static partial Regex Anaphora();
+}

@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Globalization;
+using Kotonoha.Foundation;
+using Kotonoha.Rag.Answering;
+using Kotonoha.Rag.Retrieval;
+using Microsoft.Extensions.AI;
+
+namespace Kotonoha.Rag;
+
+public sealed partial class KnowledgeBase
+{
+    // The number of chunks only sets the weight of unknown words, and that by its logarithm: it may be this old.
+    private static readonly TimeSpan ChunkCountAge = TimeSpan.FromSeconds(30);
+
+    // A chat model that sees no answer is believed unless the documents answer almost word for word.
+    private const double BeyondDoubt = 0.9;
+
+    private (long Count, long Taken) _chunkCount = (-1, 0);
+
+    /// <summary>
+    /// Answers a question from the documents: with sentences quoted from them, or in the words of a chat model as far as the documents support them;
+    /// or says that the documents do not answer.
+    /// </summary>
+    /// <param name="question">The question, in English or Japanese.</param>
+    /// <param name="chat">Writes the answer from the passages, or null: then sentences are quoted. What it writes without support is replaced by quotations.</param>
+    /// <param name="options">How to answer, or null for the defaults.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>The answer; its citations are verified literally against the store.</returns>
+    /// <exception cref="KotonohaException">The store cannot do its work, or the collection was made by another embedder or analyzer.</exception>
+    public async Task<Answer> AskAsync(string question, IChatClient? chat = null, AskOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(question);
+        options ??= new AskOptions();
+        options.Validate();
+        var clock = new AnswerClock();
+
+        var parsed = new Question(question);
+        if (await TraceAsync(parsed, options, clock, cancellationToken).ConfigureAwait(false) is not { } trace)
+            return NotFound(parsed, [], clock);
+        var candidates = trace.Candidates;
+        if (candidates.Count == 0 || candidates[0].Probability < options.Threshold)
+            return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock);
+
+        if (chat is not null)
+        {
+            var draft = await ModelWriter.WriteAsync(chat, parsed, PassagesOf(candidates), options, cancellationToken).ConfigureAwait(false);
+            clock.Mark("write");
+            if (draft.Refused && candidates[0].Probability < BeyondDoubt)
+                return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock, AnsweredBy.Model);
+            if (await FromDraftAsync(parsed, draft, candidates, clock, cancellationToken).ConfigureAwait(false) is { } written)
+                return written;
+        }
+
+        var (citations, _) = await CitationVerifier.VerifyAsync(_store, AnswerComposer.Quote(candidates, trace.Features, options), cancellationToken).ConfigureAwait(false);
+        clock.Mark("verify");
+        // Documents may have changed since they were searched.
+        return citations.Count == 0
+            ? NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock)
+            : new Answer(question, true, AnswerComposer.Text(citations), AnsweredBy.Extraction, citations, [], clock.Milliseconds);
+    }
+
+    /// <summary>The ranked candidates for a question, whatever the threshold says; null where the search finds nothing.</summary>
+    internal Task<AnswerTrace?> TraceAsync(string question, AskOptions options, CancellationToken cancellationToken)
+        => TraceAsync(new Question(question), options, new AnswerClock(), cancellationToken);
+
+    private async Task<AnswerTrace?> TraceAsync(Question question, AskOptions options, AnswerClock clock, CancellationToken cancellationToken)
+    {
+        var search = (options.Search ?? _options.Search) with { Limit = options.Passages };
+        var hits = await SearchAsync(question.Text, search, cancellationToken).ConfigureAwait(false);
+        clock.Mark("search");
+        if (hits.Count == 0)
+            return null;
+        var statistics = await StatisticsAsync(question, cancellationToken).ConfigureAwait(false);
+        var trace = await AnswerFinder.FindAsync(question, hits, statistics, options, cancellationToken).ConfigureAwait(false);
+        clock.Mark("rank");
+        return trace;
+    }
+
+    /// <summary>The model's supported sentences with their citations; null where none is left.</summary>
+    private async Task<Answer?> FromDraftAsync(Question question, ModelDraft draft, List<Candidate> candidates, AnswerClock clock, CancellationToken cancellationToken)
+    {
+        var kept = ModelWriter.Check(draft);
+        var citations = new List<Citation>();
+        var marks = new List<(string Text, int Number)>();
+        foreach (var sentence in kept)
+        {
+            double score = candidates.Find(candidate => candidate.Passage == sentence.Passage && candidate.Index == sentence.Index)?.Probability ?? candidates[0].Probability;
+            var citation = AnswerComposer.Cite(sentence.Passage, sentence.Passage.Sentences[sentence.Index].Span, citations.Count + 1, score);
+            int known = citations.FindIndex(other => other.Source == citation.Source && other.Start == citation.Start);
+            if (known < 0)
+                citations.Add(citation);
+            marks.Add((sentence.Text, known < 0 ? citation.Number : known + 1));
+        }
+
+        var (held, numbers) = await CitationVerifier.VerifyAsync(_store, citations, cancellationToken).ConfigureAwait(false);
+        clock.Mark("verify");
+        var lines = marks.Where(mark => numbers.ContainsKey(mark.Number))
+            .Select(mark => string.Create(CultureInfo.InvariantCulture, $"{mark.Text} [{numbers[mark.Number]}]")).ToList();
+        return lines.Count == 0
+            ? null
+            : new Answer(question.Text, true, string.Join(' ', lines), AnsweredBy.Model, held, [], clock.Milliseconds);
+    }
+
+    private static Answer NotFound(Question question, IReadOnlyList<NearestDocument> nearest, AnswerClock clock, AnsweredBy by = AnsweredBy.Extraction)
+        => new(question.Text, false, AnswerTexts.For(question).Refusal(nearest), by, [], nearest, clock.Milliseconds);
+
+    /// <summary>The passages, that of the best sentence first.</summary>
+    private static List<Passage> PassagesOf(List<Candidate> candidates) => [.. candidates.Select(candidate => candidate.Passage).Distinct()];
+
+    private async Task<TermStatistics> StatisticsAsync(Question question, CancellationToken cancellationToken)
+    {
+        var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
+        var terms = question.Terms.Select(term => term.Term).Concat(question.Runs.SelectMany(run => Foundation.Text.TextAnalyzer.Analyze(run)).Select(token => token.Term));
+        return await TermStatistics.CollectAsync(
+            _store, info?.AverageLength ?? 1, await ChunkCountAsync(cancellationToken).ConfigureAwait(false), terms, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<long> ChunkCountAsync(CancellationToken cancellationToken)
+    {
+        var known = _chunkCount;
+        if (known.Count >= 0 && Stopwatch.GetElapsedTime(known.Taken) < ChunkCountAge)
+            return known.Count;
+        var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        long count = records.Sum(record => (long)record.ChunkCount);
+        _chunkCount = (count, Stopwatch.GetTimestamp());
+        return count;
+    }
+}

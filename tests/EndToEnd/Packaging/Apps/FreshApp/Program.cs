@@ -1,0 +1,51 @@
+// Uses every package once: trains a GPT for a few steps, asks it, searches a document, renders a prompt, calculates. Prints one line for each.
+using Kotonoha.Agents.Prompts;
+using Kotonoha.Agents.Reasoning;
+using Kotonoha.Agents.Tools;
+using Kotonoha.Connector;
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.LocalModel.Training;
+using Kotonoha.Rag;
+using Kotonoha.Rag.Stores;
+using Microsoft.Extensions.AI;
+
+string text = string.Concat(Enumerable.Repeat("The kettle boils at one hundred degrees. 湯は百度で沸く。\n", 40));
+
+Tokenizer tokenizer = Tokenizer.TrainByteLevelBpe([text], vocabularySize: 300);
+using (Gpt2 model = Gpt2.Create(Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, ContextLength = 32, Width = 32, Layers = 1, Heads = 2 }))
+using (TokenDataset dataset = TokenDataset.FromTokens(tokenizer.Encode(text), tokenizer.VocabularySize))
+{
+    var losses = new List<double>();
+    await new Trainer(model, new TrainingOptions { Steps = 30, BatchSize = 4, Threads = 1 }).RunAsync(dataset, new Losses(losses));
+    Console.WriteLine($"LocalModel: {losses.Count} steps, loss {(losses[^1] < losses[0] ? "fell" : "rose")}");
+    model.Save("model", tokenizer);
+}
+
+using LocalGpt gpt = LocalGpt.Load("model");
+using IChatClient chat = gpt.AsChatClient();
+ChatResponse response = await chat.GetResponseAsync("Hi", new ChatOptions { MaxOutputTokens = 4, Temperature = 0 });
+Console.WriteLine($"Connector: {response.Usage?.OutputTokenCount} tokens, {response.FinishReason}");
+
+await using (var knowledge = new KnowledgeBase(EmbeddedStore.Open("kb.db")))
+{
+    Directory.CreateDirectory("docs");
+    await File.WriteAllTextAsync("docs/kettle.md", "# Kettle\n\nThe kettle boils at one hundred degrees.\n");
+    await File.WriteAllTextAsync("docs/lamp.md", "# Lamp\n\nThe lamp has a green shade.\n");
+    await knowledge.SyncFolderAsync("docs");
+    var hits = await knowledge.SearchAsync("When does the kettle boil?");
+    Console.WriteLine($"Rag: {hits[0].Chunk.Source}");
+}
+
+PromptTemplate template = PromptTemplate.Parse("<message role=\"user\">{{$greeting}}, {{math.calculator '6*7'}}</message>",
+    new PromptTemplateOptions { Functions = new PromptFunctions().Add("math", Calculator.CreateFunction()) });
+var messages = await template.RenderMessagesAsync(new Dictionary<string, object?> { ["greeting"] = "<Hello>" });
+Console.WriteLine($"Agents: {messages[0].Role} {messages[0].Text}");
+Console.WriteLine($"Agents: {new ReActAgent(chat, [Calculator.CreateFunction()]).GetType().Name}");
+
+internal sealed class Losses(List<double> losses) : IProgress<TrainingProgress>
+{
+    public void Report(TrainingProgress value) => losses.Add(value.Loss);
+}

@@ -1,0 +1,48 @@
+using System.Runtime.InteropServices;
+using Kotonoha.EndToEnd.Support;
+
+namespace Kotonoha.EndToEnd.Packaging;
+
+/// <summary>The packages as somebody else uses them.</summary>
+[Trait("Category", "EndToEnd")]
+public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
+{
+    [Fact]
+    public void Every_library_is_packed()
+        => Assert.Equal(
+            ["Kotonoha.Agents", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.LocalModel", "Kotonoha.Rag"],
+            feed.Packages.Select(name => name[..name.IndexOf(".0.", StringComparison.Ordinal)]));
+
+    [Fact]
+    public async Task A_fresh_project_restores_the_packages_and_uses_all_of_them()
+    {
+        var folder = feed.CopyApp("FreshApp");
+        var built = await Command.DotnetAsync(folder, "build", "-c", "Release", "-o", Path.Combine(folder, "out"), "-nologo", "--tl:off");
+        Assert.True(built.ExitCode == 0, built.ToString());
+        Assert.Contains("0 Warning(s)", built.Output, StringComparison.Ordinal);
+        var run = await Command.DotnetAsync(folder, Path.Combine(folder, "out", "FreshApp.dll"));
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Equal(
+            [
+                "LocalModel: 30 steps, loss fell",
+                "Connector: 4 tokens, length",
+                "Rag: kettle.md",
+                "Agents: user <Hello>, 42",
+                "Agents: ReActAgent",
+            ],
+            run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+    }
+
+    [Fact]
+    public async Task Model_and_connector_are_trimmed_without_warnings()
+    {
+        var folder = feed.CopyApp("TrimmedApp");
+        var published = await Command.DotnetAsync(folder,
+            "publish", "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "-o", Path.Combine(folder, "out"), "-nologo", "--tl:off");
+        Assert.True(published.ExitCode == 0, published.ToString());
+        Assert.DoesNotContain("warning", published.Output, StringComparison.OrdinalIgnoreCase);
+        var run = await Command.RunAsync(Path.Combine(folder, "out", OperatingSystem.IsWindows() ? "TrimmedApp.exe" : "TrimmedApp"), [], folder);
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Equal("trimmed: kotonoha, streamed", run.Output.Trim());
+    }
+}
