@@ -1,4 +1,5 @@
 using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Generation.Beams;
 using Kotonoha.LocalModel.Generation.Engine;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
@@ -66,6 +67,70 @@ public sealed class EngineCoreTests
         int[] ids = Run(model, backend, engine => engine.Admit(banned), Job([9, 8, 7], 12, SamplingOptions.Greedy, CancellationToken.None));
         Assert.Equal(12, ids.Length);
         Assert.Throws<SamplingException>(() => banned.ReadAsync().ToBlockingEnumerable().ToList());
+    }
+
+    [Fact]
+    public void Random_work_with_random_cancellations_gives_every_block_back_and_disturbs_nobody()
+    {
+        const int Jobs = 120, Capacity = 3 * Context;
+        using var model = TinyGpt.Model(contextLength: Context);
+        using var backend = new CpuBackend(1);
+        var random = new Random(20);
+        var sources = Enumerable.Range(0, Jobs).Select(_ => new CancellationTokenSource()).ToArray();
+        var plans = Enumerable.Range(0, Jobs).Select(i => (Kind: random.Next(4), Length: random.Next(1, i % 10 == 0 ? 290 : 40), Seed: random.Next(), Cancelled: random.Next(4) == 0)).ToArray();
+        EngineJob Make(int i, CancellationToken token)
+        {
+            var content = new Random(plans[i].Seed);
+            int[] Ids(int count) => [.. Enumerable.Range(0, count).Select(_ => content.Next(model.VocabularySize))];
+            int[] prompt = Ids(plans[i].Length);
+            return plans[i].Kind switch
+            {
+                0 => Job(prompt, content.Next(1, 20), new SamplingOptions { Seed = plans[i].Seed }, token),
+                1 => new ScoreJob(prompt, [.. Enumerable.Range(0, content.Next(0, 12)).Select(_ => Ids(content.Next(0, 60)))], token),
+                2 => new EmbeddingJob(prompt, model.Width, Pooling.Mean, token),
+                _ => new BeamJob(prompt, 8, new BeamSearch(prompt, 8, new BeamSearchOptions { BeamCount = 3, ReturnCount = 3 }, [], [5]), model.VocabularySize, token),
+            };
+        }
+
+        static string Outcome(EngineJob job) => job switch
+        {
+            GenerationJob g => string.Join(' ', g.ReadAsync().ToBlockingEnumerable().SelectMany(u => u.TokenIds)),
+            ScoreJob s => string.Join(' ', s.Result.GetAwaiter().GetResult()),
+            EmbeddingJob e => string.Join(' ', e.Result.GetAwaiter().GetResult()),
+            BeamJob b => string.Join(' ', b.Result.GetAwaiter().GetResult().Select(h => $"{string.Join(',', h.Ids)}:{h.Score:R}")),
+            _ => throw new InvalidOperationException(),
+        };
+
+        using var engine = new EngineCore(model, backend, Capacity);
+        var jobs = Enumerable.Range(0, Jobs).Select(i => Make(i, sources[i].Token)).ToArray();
+        for (int next = 0; next < Jobs || engine.ActiveJobs > 0;)
+        {
+            while (next < Jobs && engine.CanAdmit(jobs[next]))
+                engine.Admit(jobs[next++]);
+            int victim = random.Next(Jobs);
+            if (victim < next && plans[victim].Cancelled)
+                sources[victim].Cancel();
+            engine.Step();
+        }
+
+        Assert.Equal(engine.CapacityBlocks, engine.FreeBlocks);
+        int compared = 0;
+        for (int i = 0; i < Jobs; i++)
+        {
+            if (plans[i].Cancelled && sources[i].IsCancellationRequested)
+                continue; // it may have been done before
+            using var single = new EngineCore(model, backend, Capacity);
+            var alone = Make(i, CancellationToken.None);
+            single.Admit(alone);
+            while (single.ActiveJobs > 0)
+                single.Step();
+            Assert.Equal(Outcome(alone), Outcome(jobs[i]));
+            compared++;
+        }
+
+        Assert.True(compared > Jobs / 2);
+        foreach (var source in sources)
+            source.Dispose();
     }
 
     private static GenerationJob Job(int[] prompt, int maxNewTokens, SamplingOptions sampling, CancellationToken cancellation, string[]? stops = null)
