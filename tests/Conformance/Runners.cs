@@ -11,6 +11,7 @@ internal static class Runners
         new RetrievalRunner(),
         new Models.CausalModelsRunner(),
         new Training.CausalTrainingRunner(),
+        new NumericsRunner(),
         new TokenizerFolderRunner(),
         new TokenizerRowsRunner(),
         new BpeTrainerRunner(),

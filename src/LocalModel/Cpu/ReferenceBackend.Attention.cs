@@ -202,7 +202,7 @@ public unsafe partial class ReferenceBackend<T>
         return CounterRandom.Bits(rowKey, (uint)key) >= CounterRandom.Threshold(probability) ? Of(1f / (1f - probability)) : T.Zero;
     }
 
-    private void Clear(View gradient, bool accumulate)
+    private protected void Clear(View gradient, bool accumulate)
     {
         if (gradient.Exists && !accumulate)
             Fill(gradient, 0);

@@ -67,6 +67,9 @@ internal static class TokenizerReader
         {
             "ByteLevel" => new ByteLevelPreTokenizer(place["add_prefix_space"].AsBool(), place["use_regex"].AsBool(missing: true), place["trim_offsets"].AsBool()),
             "Split" => ReadSplit(place),
+            "Digits" => new DigitsPreTokenizer(place["individual_digits"].AsBool(missing: false)),
+            "Whitespace" => new WhitespacePreTokenizer(),
+            "WhitespaceSplit" => new WhitespaceSplitPreTokenizer(),
             "Sequence" => new SequencePreTokenizer([.. place["pretokenizers"].Elements().Select(p => ReadPreTokenizer(p) ?? throw p.Wrong("a pre-tokenizer"))]),
             _ => throw TokenizerException.Unsupported($"pre_tokenizer {type}"),
         };
