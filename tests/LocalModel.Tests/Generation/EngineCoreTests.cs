@@ -16,23 +16,33 @@ public sealed class EngineCoreTests
     [Fact]
     public void A_decoded_token_allocates_nothing_in_steady_state()
     {
-        using var model = TinyGpt.Model(contextLength: Context);
+        const int LongContext = 800, WarmUp = 60, Window = 100, Windows = 6;
+        using var model = TinyGpt.Model(contextLength: LongContext);
         using var backend = new CpuBackend(1);
-        using var engine = new EngineCore(model, backend, 4 * Context);
+        using var engine = new EngineCore(model, backend, 4 * LongContext);
         SamplingOptions[] settings =
         [
             SamplingOptions.Greedy with { RepetitionPenalty = 1.1f, NoRepeatNgramSize = 3 },
             new SamplingOptions { Temperature = 0.8f, TopK = 40, TopP = 0.9f, MinP = 0.01f, TypicalP = 0.95f, FrequencyPenalty = 0.1f, Seed = 1 },
         ];
         foreach (var sampling in settings)
-            engine.Admit(Job([5, 6, 7, 8], 300, sampling, CancellationToken.None, stops: ["never to be seen"]));
-        for (int step = 0; step < 60; step++)
+            engine.Admit(Job([5, 6, 7, 8], WarmUp + Window * Windows + 10, sampling, CancellationToken.None, stops: ["never to be seen"]));
+        for (int step = 0; step < WarmUp; step++)
             engine.Step();
 
-        long before = GC.GetTotalAllocatedBytes(precise: true);
-        for (int step = 0; step < 100; step++)
-            engine.Step();
-        Assert.Equal(0, GC.GetTotalAllocatedBytes(precise: true) - before);
+        // With one thread everything runs on this one. The test host allocates a little now and then on its own threads, so the process as a
+        // whole is judged by the quietest of several windows.
+        long onThisThread = GC.GetAllocatedBytesForCurrentThread(), least = long.MaxValue;
+        for (int window = 0; window < Windows; window++)
+        {
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            for (int step = 0; step < Window; step++)
+                engine.Step();
+            least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - onThisThread);
+        Assert.Equal(0, least);
         Assert.Equal(2, engine.ActiveJobs);
     }
 
