@@ -8,6 +8,8 @@ switch (args.FirstOrDefault())
         return ForeignDocuments.Run(args[1..]);
     case "retrieval":
         return await RetrievalBenchmark.RunAsync(args[1..]);
+    case "shakespeare":
+        return await ShakespeareBenchmark.RunAsync(args[1..]);
     case "tokenizer":
         return TokenizerSpeed.Run(args[1..]);
     case "truth":
@@ -19,6 +21,6 @@ switch (args.FirstOrDefault())
     case "truth-score":
         return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, shakespeare, tokenizer, truth, truth-data, truth-fit, truth-score");
         return 2;
 }

@@ -15,5 +15,6 @@ internal static class Runners
         new TokenizerFolderRunner(),
         new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
+        new ComponentRunner(),
     ];
 }

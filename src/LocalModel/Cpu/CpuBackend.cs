@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training;
 
 namespace Kotonoha.LocalModel.Cpu;
 
@@ -63,6 +64,11 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         tableBytes = 0;
         base.Dispose();
     }
+
+    internal override void AdamW(Parameter weight, float* gradient, float* moment1, float* moment2, in AdamWFactors factors)
+        => OptimizerKernels.AdamW(pool, weight.Pointer, gradient, moment1, moment2, weight.Length, in factors);
+
+    internal override double SumOfSquares(Gradients gradients) => OptimizerKernels.SumOfSquares(pool, gradients.Memory, gradients.Length);
 
     internal override void Copy(View source, View target, float factor, bool accumulate) => kernels.Copy(source, target, factor, accumulate);
 
