@@ -71,10 +71,11 @@ public sealed unsafe class KvCache : IDisposable
     public int FreeTokens => free.Count * BlockTokens;
 
     /// <summary>A new, empty sequence.</summary>
-    public KvSequence NewSequence()
+    /// <param name="expectedTokens">The length that its table of blocks is made for; it grows when the sequence becomes longer.</param>
+    public KvSequence NewSequence(int expectedTokens = 0)
     {
         ObjectDisposedException.ThrowIf(memory is null, this);
-        return new KvSequence(this);
+        return new KvSequence(this, expectedTokens);
     }
 
     /// <inheritdoc/>
