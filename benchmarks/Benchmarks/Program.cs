@@ -14,11 +14,13 @@ switch (args.FirstOrDefault())
         return await TruthBench.RunAsync(args[1..]);
     case "truth-data":
         return TruthBench.WriteData(args[1..]);
+    case "truth-file":
+        return await TruthBench.RunFileAsync(args[1..]);
     case "truth-fit":
         return await TruthFit.RunAsync(args[1..]);
     case "truth-score":
         return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer, truth, truth-data, truth-fit, truth-score");
+        Console.Error.WriteLine("benchmarks: commands are foreign, retrieval, tokenizer, truth, truth-data, truth-file, truth-fit, truth-score");
         return 2;
 }
