@@ -25,56 +25,70 @@ internal static class RetrievalBenchmark
             collections.Add(ReadCranfield(cranfield));
         if (options.TryGetValue("jsquad", out var jsquad))
             collections.Add(ReadJsquad(jsquad));
+        await using var stores = await BenchmarkStores.StartAsync(options);
         foreach (var collection in collections)
-            await MeasureAsync(collection, options);
+            await MeasureAsync(collection, stores);
         return 0;
     }
 
-    private static async Task MeasureAsync(Collection collection, Dictionary<string, string> options)
+    private static async Task MeasureAsync(Collection collection, BenchmarkStores stores)
     {
         var folder = Directory.CreateTempSubdirectory("kotonoha-benchmark-").FullName;
         try
         {
-            await using var store = await BenchmarkStore.OpenAsync(options, folder);
+            await using var store = stores.Open();
             await using var knowledge = new KnowledgeBase(store, new SvdEmbedder(Path.Combine(folder, "embedders")));
             var watch = System.Diagnostics.Stopwatch.StartNew();
             await knowledge.AddChunksAsync(collection.Chunks);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{collection.Name}: {collection.Chunks.Count} chunks, {collection.Queries.Count} queries, {store.GetType().Name}; fitted, embedded and stored in {watch.Elapsed.TotalSeconds:F1} s"));
-            Console.WriteLine("| retrieval | nDCG@10 | MRR@10 | R@10 | R@100 | MAP | ms/query |");
-            Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
-            var search = new SearchOptions { Limit = Depth, Candidates = Depth };
-            await RowAsync("BM25", search with { Fusion = FusionMethod.SparseOnly });
-            await RowAsync("dense (SVD)", search with { Fusion = FusionMethod.DenseOnly });
-            await RowAsync("RRF, k = 60", search with { Fusion = FusionMethod.ReciprocalRank });
-            foreach (double weight in (double[])[0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.7])
-                await RowAsync(
-                    string.Create(CultureInfo.InvariantCulture, $"min-max, dense weight {weight:0.00}{(weight == new SearchOptions().DenseWeight ? " (default)" : "")}"),
-                    search with { Fusion = FusionMethod.MinMax, DenseWeight = weight });
+            Console.WriteLine("| retrieval | nDCG@10 | MRR@10 | R@10 | R@100 | MAP |");
+            Console.WriteLine("| --- | --- | --- | --- | --- | --- |");
+            var usual = new SearchOptions();
+            var deep = usual with { Limit = Depth, Candidates = Depth };
+            var lists = new List<(IReadOnlyList<SearchHit> Dense, IReadOnlyList<SearchHit> Sparse)>();
+            foreach (var query in collection.Queries)
+                lists.Add((
+                    await knowledge.SearchAsync(query.Text, deep with { Fusion = FusionMethod.DenseOnly }),
+                    await knowledge.SearchAsync(query.Text, deep with { Fusion = FusionMethod.SparseOnly })));
+            Row("BM25", [.. lists.Select(pair => Sources(pair.Sparse))]);
+            Row("dense (SVD)", [.. lists.Select(pair => Sources(pair.Dense))]);
+            Row("RRF, k = 60", [.. lists.Select(pair => Fused(pair, FusionMethod.ReciprocalRank, 0))]);
+            foreach (double weight in (double[])[0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.7, 0.8])
+                Row(string.Create(CultureInfo.InvariantCulture, $"min-max, dense weight {weight:0.00}"), [.. lists.Select(pair => Fused(pair, FusionMethod.MinMax, weight))]);
 
-            async Task RowAsync(string name, SearchOptions how)
+            // The same once more as an application does it: one call a question, the default setting.
+            var rankings = new List<string[]>();
+            watch.Restart();
+            foreach (var query in collection.Queries)
+                rankings.Add(Sources(await knowledge.SearchAsync(query.Text, usual with { Limit = Depth })));
+            double milliseconds = watch.Elapsed.TotalMilliseconds / collection.Queries.Count;
+            Row(string.Create(CultureInfo.InvariantCulture, $"the default: {usual.Fusion}, dense weight {usual.DenseWeight:0.00} ({milliseconds:F1} ms a question)"), rankings);
+
+            void Row(string name, List<string[]> found)
             {
-                double[] sums = new double[5];
-                var clock = System.Diagnostics.Stopwatch.StartNew();
-                foreach (var query in collection.Queries)
-                {
-                    var hits = await knowledge.SearchAsync(query.Text, how);
-                    string[] ranking = [.. hits.Select(hit => hit.Chunk.Source)];
-                    sums[0] += RetrievalMetrics.Ndcg(ranking, query.Judgements, 10);
-                    sums[1] += RetrievalMetrics.ReciprocalRank(ranking, query.Judgements, 10);
-                    sums[2] += RetrievalMetrics.Recall(ranking, query.Judgements, 10);
-                    sums[3] += RetrievalMetrics.Recall(ranking, query.Judgements, 100);
-                    sums[4] += RetrievalMetrics.AveragePrecision(ranking, query.Judgements);
-                }
-
+                double Mean(Func<string[], IReadOnlyDictionary<string, int>, double> measure) => found.Select((ranking, i) => measure(ranking, collection.Queries[i].Judgements)).Average();
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {name} | {string.Join(" | ", sums.Select(sum => (sum / collection.Queries.Count).ToString("F4", CultureInfo.InvariantCulture)))} | {clock.Elapsed.TotalMilliseconds / collection.Queries.Count:F2} |"));
+                    $"| {name} | {Mean((r, j) => RetrievalMetrics.Ndcg(r, j, 10)):F4} | {Mean((r, j) => RetrievalMetrics.ReciprocalRank(r, j, 10)):F4} | {Mean((r, j) => RetrievalMetrics.Recall(r, j, 10)):F4} | {Mean((r, j) => RetrievalMetrics.Recall(r, j, 100)):F4} | {Mean((r, j) => RetrievalMetrics.AveragePrecision(r, j)):F4} |"));
             }
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    private static string[] Sources(IReadOnlyList<SearchHit> hits) => [.. hits.Select(hit => hit.Chunk.Source)];
+
+    private static string[] Fused((IReadOnlyList<SearchHit> Dense, IReadOnlyList<SearchHit> Sparse) lists, FusionMethod method, double weight)
+    {
+        var sources = lists.Dense.Concat(lists.Sparse).DistinctBy(hit => hit.Chunk.Id).ToDictionary(hit => hit.Chunk.Id, hit => hit.Chunk.Source);
+        var fused = Retriever.Fuse(
+            [.. lists.Dense.Select(hit => new ScoredChunk(hit.Chunk.Id, hit.Chunk.Source, hit.Score))],
+            [.. lists.Sparse.Select(hit => new ScoredChunk(hit.Chunk.Id, hit.Chunk.Source, hit.Score))],
+            method,
+            weight);
+        return [.. fused.Select(item => sources[item.Id])];
     }
 
     private static Collection ReadCranfield(string folder)

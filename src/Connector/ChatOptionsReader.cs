@@ -60,10 +60,12 @@ public static class ChatOptionsReader
             settings.Change(o => o with { PresencePenalty = presence });
         foreach (var (key, value) in options.AdditionalProperties ?? [])
         {
+            // Settings that were never set arrive as null from Semantic Kernel's conversions.
+            if (value is null)
+                continue;
             if (!Readers.TryGetValue(key, out var read))
                 throw new ArgumentException($"The additional property '{key}' is not understood; known are {string.Join(", ", Readers.Keys.Order(StringComparer.Ordinal))}.", nameof(options));
-            if (value is not null)
-                read(settings, new PropertyValue(key, value));
+            read(settings, new PropertyValue(key, value));
         }
 
         bool search = settings.Beams is { BeamCount: > 1 };

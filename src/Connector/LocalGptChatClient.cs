@@ -117,6 +117,14 @@ public sealed class LocalGptChatClient : IChatClient
         var updates = request.Beams is null ? Model.GenerateAsync(request.Generation, cancellationToken) : SearchAsync(request, cancellationToken);
         await foreach (var update in updates.ConfigureAwait(false))
         {
+            if (request.Generation.IncludeLogProbabilities)
+            {
+                tokenIds.AddRange(update.TokenIds);
+                logProbabilities.AddRange(update.LogProbabilities);
+            }
+
+            if (update.Text.Length == 0 && update.FinishReason is null)
+                continue;
             var result = new ChatResponseUpdate(ChatRole.Assistant, (string?)null)
             {
                 ResponseId = responseId,
@@ -127,12 +135,6 @@ public sealed class LocalGptChatClient : IChatClient
             };
             if (update.Text.Length > 0)
                 result.Contents.Add(new TextContent(update.Text));
-            if (request.Generation.IncludeLogProbabilities)
-            {
-                tokenIds.AddRange(update.TokenIds);
-                logProbabilities.AddRange(update.LogProbabilities);
-            }
-
             if (update is { FinishReason: { } reason, Usage: { } usage })
             {
                 result.FinishReason = reason == FinishReason.Length ? ChatFinishReason.Length : ChatFinishReason.Stop;

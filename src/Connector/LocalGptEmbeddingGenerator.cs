@@ -102,10 +102,10 @@ public sealed class LocalGptEmbeddingGenerator : IEmbeddingGenerator<string, Emb
             result = result with { Dimensions = dimensions };
         foreach (var (key, content) in options.AdditionalProperties ?? [])
         {
-            if (!KnownProperties.Contains(key))
-                throw new ArgumentException($"The additional property '{key}' is not understood; known are {string.Join(", ", KnownProperties)}.", nameof(options));
             if (content is null)
                 continue;
+            if (!KnownProperties.Contains(key))
+                throw new ArgumentException($"The additional property '{key}' is not understood; known are {string.Join(", ", KnownProperties)}.", nameof(options));
             var value = new PropertyValue(key, content);
             result = key switch
             {

@@ -10,9 +10,12 @@ internal static class Runners
         new SamplingRunner(),
         new RetrievalRunner(),
         new Models.CausalModelsRunner(),
+        new Models.BrokenFilesRunner(),
         new Training.CausalTrainingRunner(),
+        new NumericsRunner(),
         new TokenizerFolderRunner(),
         new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
+        new ComponentRunner(),
     ];
 }

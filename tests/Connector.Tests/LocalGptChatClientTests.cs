@@ -203,7 +203,7 @@ public sealed class LocalGptChatClientTests : IDisposable
             Reasoning = new ReasoningOptions { Effort = ReasoningEffort.None },
             StopSequences = [],
             AllowMultipleToolCalls = false,
-            AdditionalProperties = [],
+            AdditionalProperties = new() { ["user"] = null, ["min_p"] = null },
         };
         Assert.Equal(2, (await client.GetResponseAsync(Hello, options)).Usage!.OutputTokenCount);
     }

@@ -1,9 +1,61 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Kotonoha.Cli.Output;
+using Kotonoha.Cli.Workspaces;
+using Kotonoha.Foundation.Text;
 
 namespace Kotonoha.Cli.Commands;
 
-/// <summary><c>kotonoha doctor</c>.</summary>
+/// <summary><c>kotonoha doctor</c>: what this machine has, and what is missing.</summary>
 internal static class DoctorCommand
 {
-    public static Command Create() => new("doctor", "…");
+    public static Command Create()
+    {
+        var home = new Option<string?>("--home") { Description = "The home folder to look at.", HelpName = "DIR" };
+        var json = new Option<bool>("--json") { Description = "Print one JSON object." };
+        var command = new Command("doctor", "Say what this machine has for Kotonoha, and how to get what is missing.") { home, json };
+        command.SetAction(parsed => Run(parsed.GetValue(home), parsed.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(string? homeOption, bool json)
+    {
+        var home = Workspace.HomeFolder(homeOption);
+        var facts = new (string Name, string Value)[]
+        {
+            ("runtime", RuntimeInformation.FrameworkDescription),
+            ("system", $"{RuntimeInformation.OSDescription} ({RuntimeInformation.ProcessArchitecture})"),
+            ("cores", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)),
+            ("memory", string.Create(CultureInfo.InvariantCulture, $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB")),
+            ("vectors", Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits" : Vector128.IsHardwareAccelerated ? "128 bits" : "none: the model will be slow"),
+            ("device", "cpu"),
+            ("analyzer", TextAnalyzer.Id),
+            ("home", Directory.Exists(home) ? home : $"{home} (made at the first run)"),
+            ("pdftotext", FindOnPath("pdftotext") ?? "missing: PDF files are skipped; apt-get install -y poppler-utils"),
+            ("npm", FindOnPath("npm") ?? "missing: --store qdrant needs it to get a server (or use --qdrant-url)"),
+        };
+        if (json)
+        {
+            Console.Out.WriteLine(JsonLines.Line(writer =>
+            {
+                foreach (var (name, value) in facts)
+                    writer.WriteString(name, value);
+            }));
+            return 0;
+        }
+
+        foreach (var (name, value) in facts)
+            Console.Out.WriteLine($"{name,-10} {value}");
+        return 0;
+    }
+
+    private static string? FindOnPath(string command)
+    {
+        string[] endings = OperatingSystem.IsWindows() ? [".exe", ".cmd"] : [""];
+        return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .SelectMany(folder => endings.Select(ending => Path.Combine(folder, command + ending)))
+            .FirstOrDefault(File.Exists);
+    }
 }

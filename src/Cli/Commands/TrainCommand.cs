@@ -1,9 +1,44 @@
 using System.CommandLine;
+using System.Globalization;
+using Kotonoha.Cli.Models;
+using Kotonoha.Cli.Workspaces;
 
 namespace Kotonoha.Cli.Commands;
 
-/// <summary><c>kotonoha train</c>.</summary>
+/// <summary><c>kotonoha train</c>: the GPT of a folder.</summary>
 internal static class TrainCommand
 {
-    public static Command Create() => new("train", "…");
+    public static Command Create()
+    {
+        var options = new FolderOptions();
+        var steps = StepsOption();
+        var again = new Option<bool>("--again") { Description = "Train anew although there is a model (documents have changed, or other steps)." };
+        var command = new Command("train", "Train a GPT from scratch on a folder of documents: tokenizer first, then the model.");
+        options.AddTo(command);
+        command.Options.Add(steps);
+        command.Options.Add(again);
+        command.SetAction((parsed, cancellationToken) => RunAsync(options.Read(parsed), Steps(parsed.GetValue(steps)), parsed.GetValue(again), cancellationToken));
+        return command;
+    }
+
+    public static Option<int> StepsOption() => new("--steps") { Description = "Training steps; the same documents and steps give the same model.", DefaultValueFactory = _ => ModelBuilder.DefaultSteps, HelpName = "N" };
+
+    public static int Steps(int steps)
+        => steps >= 1 ? steps : throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--steps {steps}: at least 1"));
+
+    private static async Task<int> RunAsync(FolderSettings settings, int steps, bool again, CancellationToken cancellationToken)
+    {
+        var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
+        using var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
+        if (again)
+            ModelBuilder.Forget(workspace);
+        if (ModelBuilder.Exists(workspace))
+        {
+            await Console.Error.WriteLineAsync($"There is a model in {workspace.Model}; --again trains anew.");
+            return 0;
+        }
+
+        await ModelBuilder.BuildAsync(workspace, steps, settings.Threads, cancellationToken);
+        return 0;
+    }
 }

@@ -1,34 +1,375 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training;
 
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>The CPU: float32 activations, kernels for the widest vectors there are, a pool of threads.</summary>
-public sealed class CpuBackend : ReferenceBackend<float>
+/// <remarks>
+/// A row gives the same bits alone and among others, on one thread and on many; between vector widths the last bits may differ. Rare operations run on the
+/// reference loops. May be shared by passes that run one after another.
+/// </remarks>
+public sealed unsafe class CpuBackend : ReferenceBackend<float>
 {
     /// <summary>The environment variable that sets the number of threads.</summary>
     public const string ThreadsVariable = "KOTONOHA_THREADS";
 
+    private readonly WorkerPool pool;
+    private readonly CpuKernels kernels;
+    private byte* table;
+    private long tableBytes;
+
     /// <summary>Creates the backend.</summary>
     /// <param name="threads">How many threads compute, the caller included; 0 for the value of <c>KOTONOHA_THREADS</c>, or else one a core.</param>
+    /// <exception cref="KotonohaException"><c>KOTONOHA_THREADS</c> is not a positive whole number.</exception>
     public CpuBackend(int threads = 0)
+        : this(threads, Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)
+    {
+    }
+
+    internal CpuBackend(int threads, int vectorBits)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        Threads = threads > 0 ? threads : DefaultThreads();
+        pool = new WorkerPool(threads > 0 ? threads : DefaultThreads());
+        kernels = vectorBits switch
+        {
+            512 => new CpuKernels<Simd512, Vector512<float>>(pool),
+            256 => new CpuKernels<Simd256, Vector256<float>>(pool),
+            _ => new CpuKernels<Simd128, Vector128<float>>(pool),
+        };
+    }
+
+    /// <summary>Ends the threads and frees the memory of a backend that nobody disposed.</summary>
+    ~CpuBackend()
+    {
+        pool?.Stop();
+        NativeMemory.Free(table);
     }
 
     /// <summary>How many threads compute, the caller included.</summary>
-    public int Threads { get; }
+    public int Threads => pool.Threads;
 
     /// <inheritdoc/>
-    public override string Description => $"CPU, {Threads} threads";
+    public override string Description => $"CPU, {Threads} {(Threads == 1 ? "thread" : "threads")}, {kernels.Name}";
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        pool.Dispose();
+        NativeMemory.Free(table);
+        table = null;
+        tableBytes = 0;
+        base.Dispose();
+    }
+
+    internal override void AdamW(Parameter weight, float* gradient, float* moment1, float* moment2, in AdamWFactors factors)
+        => OptimizerKernels.AdamW(pool, weight.Pointer, gradient, moment1, moment2, weight.Length, in factors);
+
+    internal override double SumOfSquares(Gradients gradients) => OptimizerKernels.SumOfSquares(pool, gradients.Memory, gradients.Length);
+
+    internal override void Copy(View source, View target, float factor, bool accumulate) => kernels.Copy(source, target, factor, accumulate);
+
+    internal override void Embedding(Parameter table, int* ids, View output)
+    {
+        long bytes = (long)output.Columns * sizeof(float);
+        for (int r = 0; r < output.Rows; r++)
+            Buffer.MemoryCopy(table.Pointer + (long)ids[r] * output.Columns, Row(output, r), bytes, bytes);
+    }
+
+    internal override void EmbeddingBackward(int* ids, View outputGradient, float* tableGradient)
+    {
+        if (tableGradient is not null)
+            kernels.EmbeddingBackward(ids, outputGradient, tableGradient);
+    }
+
+    internal override void Linear(View x, Parameter weight, Parameter? bias, LinearLayout layout, View output)
+    {
+        var product = Product(x, 1, x.Columns, output, accumulate: false);
+        product.B = weight.Pointer;
+        product.BTransposed = layout == LinearLayout.OutIn;
+        product.BStride = layout == LinearLayout.OutIn ? x.Columns : output.Columns;
+        product.Bias = bias is null ? null : bias.Pointer;
+        kernels.Gemm(ref product);
+    }
+
+    internal override void LinearBackward(
+        View x, Parameter weight, LinearLayout layout, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient)
+    {
+        int inputs = x.Columns, outputs = outputGradient.Columns;
+        bool inOut = layout == LinearLayout.InOut;
+        if (xGradient.Exists)
+        {
+            var product = Product(outputGradient, 1, outputs, xGradient, accumulate);
+            product.B = weight.Pointer;
+            product.BTransposed = inOut;
+            product.BStride = inOut ? outputs : inputs;
+            kernels.Gemm(ref product);
+        }
+
+        if (weightGradient is not null)
+        {
+            // Xᵀ dY, or its transpose: the inner dimension is the rows.
+            View left = inOut ? x : outputGradient, right = inOut ? outputGradient : x;
+            var target = new View(weightGradient, left.Columns, right.Columns, right.Columns);
+            var product = Product(left, left.Stride, x.Rows, target, accumulate: true);
+            product.ARow = 1;
+            product.B = right.Float;
+            product.BStride = right.Stride;
+            kernels.Gemm(ref product);
+        }
+
+        if (biasGradient is not null)
+            kernels.ColumnSum(outputGradient, biasGradient);
+    }
+
+    internal override void MatMul(View a, bool transposeA, View b, bool transposeB, View output, bool accumulate)
+    {
+        var product = Product(a, transposeA ? a.Stride : 1, transposeA ? a.Rows : a.Columns, output, accumulate);
+        if (transposeA)
+            product.ARow = 1;
+        product.B = b.Float;
+        product.BTransposed = transposeB;
+        product.BStride = b.Stride;
+        kernels.Gemm(ref product);
+    }
+
+    internal override void LayerNorm(View x, Parameter? weight, Parameter? bias, float epsilon, View output)
+        => kernels.LayerNorm(x, Pointer(weight), Pointer(bias), epsilon, false, 0, output);
+
+    internal override void LayerNormBackward(
+        View x, Parameter? weight, float epsilon, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient)
+        => kernels.LayerNormBackward(x, Pointer(weight), epsilon, false, 0, outputGradient, xGradient, accumulate, weightGradient, biasGradient);
+
+    internal override void RmsNorm(View x, Parameter? weight, float epsilon, float weightOffset, View output)
+        => kernels.LayerNorm(x, Pointer(weight), null, epsilon, true, weightOffset, output);
+
+    internal override void RmsNormBackward(
+        View x, Parameter? weight, float epsilon, float weightOffset, View outputGradient, View xGradient, bool accumulate, float* weightGradient)
+        => kernels.LayerNormBackward(x, Pointer(weight), epsilon, true, weightOffset, outputGradient, xGradient, accumulate, weightGradient, null);
+
+    internal override void Binary(BinaryOperation operation, View a, View b, View output)
+    {
+        if (!kernels.Binary(operation, a, b, output))
+            base.Binary(operation, a, b, output);
+    }
+
+    internal override void BinaryBackward(
+        BinaryOperation operation, View a, View b, View outputGradient, View aGradient, bool accumulateA, View bGradient, bool accumulateB)
+    {
+        bool same = a.Rows == b.Rows && a.Columns == b.Columns;
+        if (!same || operation is BinaryOperation.Divide or BinaryOperation.Subtract)
+        {
+            base.BinaryBackward(operation, a, b, outputGradient, aGradient, accumulateA, bGradient, accumulateB);
+            return;
+        }
+
+        if (aGradient.Exists && operation == BinaryOperation.Add)
+            kernels.Copy(outputGradient, aGradient, 1, accumulateA);
+        else if (aGradient.Exists)
+            kernels.MultiplyBackward(b, outputGradient, aGradient, accumulateA);
+        if (bGradient.Exists && operation == BinaryOperation.Add)
+            kernels.Copy(outputGradient, bGradient, 1, accumulateB);
+        else if (bGradient.Exists)
+            kernels.MultiplyBackward(a, outputGradient, bGradient, accumulateB);
+    }
+
+    internal override void Activate(Activation activation, View x, View output)
+    {
+        if (activation == Activation.Softplus)
+            base.Activate(activation, x, output);
+        else
+            kernels.Activate(activation, x, output);
+    }
+
+    internal override void ActivateBackward(Activation activation, View x, View outputGradient, View xGradient, bool accumulate)
+        => kernels.ActivateBackward(activation, x, outputGradient, xGradient, accumulate);
+
+    internal override void SoftCap(float cap, View x, View output) => kernels.SoftCap(cap, x, output);
+
+    internal override void Gated(Activation activation, View gate, View up, View output)
+    {
+        if (activation == Activation.Softplus)
+            base.Gated(activation, gate, up, output);
+        else
+            kernels.Gated(activation, gate, up, output);
+    }
+
+    internal override void GatedBackward(
+        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient, bool accumulateUp)
+    {
+        if (activation == Activation.Softplus)
+            base.GatedBackward(activation, gate, up, outputGradient, gateGradient, accumulateGate, upGradient, accumulateUp);
+        else
+            kernels.GatedBackward(activation, gate, up, outputGradient, gateGradient, accumulateGate, upGradient, accumulateUp);
+    }
+
+    internal override void Softmax(View x, View output) => kernels.Softmax(x, output, logarithm: false);
+
+    internal override void LogSoftmax(View x, View output) => kernels.Softmax(x, output, logarithm: true);
+
+    internal override void Dropout(View x, float probability, ulong key, View output, bool accumulate)
+        => kernels.Dropout(x, probability, key, output, accumulate);
+
+    internal override void CrossEntropy(View logits, int* targets, View classWeights, CrossEntropyOptions options, View output)
+    {
+        if (options.LabelSmoothing != 0 || classWeights.Exists)
+        {
+            base.CrossEntropy(logits, targets, classWeights, options, output);
+            return;
+        }
+
+        bool each = options.Reduction == Reduction.None;
+        float* losses = each ? output.Float : (float*)Table((long)logits.Rows * sizeof(float));
+        kernels.CrossEntropy(logits, targets, options.IgnoreIndex, losses);
+        if (each)
+            return;
+        double total = 0;
+        for (int r = 0; r < logits.Rows; r++)
+            total += losses[r];
+        *output.Float = (float)(options.Reduction == Reduction.Mean ? total * MeanFactor(targets, logits.Rows, default, options) : total);
+    }
+
+    internal override void CrossEntropyBackward(
+        View logits, int* targets, View classWeights, CrossEntropyOptions options, View outputGradient, View logitsGradient, bool accumulate)
+    {
+        if (options.LabelSmoothing != 0 || classWeights.Exists)
+        {
+            base.CrossEntropyBackward(logits, targets, classWeights, options, outputGradient, logitsGradient, accumulate);
+            return;
+        }
+
+        float factor = options.Reduction == Reduction.Mean ? MeanFactor(targets, logits.Rows, default, options) : 1;
+        int stride = options.Reduction == Reduction.None ? 1 : 0;
+        kernels.CrossEntropyBackward(logits, targets, options.IgnoreIndex, outputGradient.Float, stride, factor, logitsGradient, accumulate);
+    }
+
+    internal override void Attention(in AttentionCall call)
+    {
+        if (call.Queries.HasCache)
+            StoreInCache(in call);
+        fixed (int* queryStarts = call.Queries.SequenceStarts, keyStarts = call.Keys.SequenceStarts, offsets = call.Queries.QueryOffsets)
+        {
+            var arguments = Arguments(in call, queryStarts, keyStarts, offsets);
+            kernels.Attention(ref arguments);
+        }
+    }
+
+    internal override void AttentionBackward(in AttentionCall call, in AttentionGradients gradients)
+    {
+        if (call.Options.SoftCap > 0 || call.Bias.Exists)
+        {
+            base.AttentionBackward(in call, in gradients);
+            return;
+        }
+
+        Clear(gradients.Query, gradients.AccumulateQuery);
+        Clear(gradients.Key, gradients.AccumulateKey);
+        Clear(gradients.Value, gradients.AccumulateValue);
+        fixed (int* queryStarts = call.Queries.SequenceStarts, keyStarts = call.Keys.SequenceStarts, offsets = call.Queries.QueryOffsets)
+        {
+            var arguments = Arguments(in call, queryStarts, keyStarts, offsets);
+            arguments.OutputGradient = gradients.Output;
+            arguments.QueryGradient = gradients.Query;
+            arguments.KeyGradient = gradients.Key;
+            arguments.ValueGradient = gradients.Value;
+            kernels.AttentionBackward(ref arguments);
+        }
+    }
+
+    private static float* Pointer(Parameter? parameter) => parameter is null ? null : parameter.Pointer;
+
+    // A (rows of x, or columns where the stride of the inner dimension says so) times something that the caller fills in.
+    private static GemmArguments Product(View a, int innerStride, int inner, View c, bool accumulate) => new()
+    {
+        A = a.Float,
+        ARow = a.Stride,
+        AInner = innerStride,
+        K = inner,
+        C = c.Float,
+        CStride = c.Stride,
+        M = c.Rows,
+        N = c.Columns,
+        Accumulate = accumulate,
+    };
 
     private static int DefaultThreads()
     {
         var text = Environment.GetEnvironmentVariable(ThreadsVariable);
         if (string.IsNullOrEmpty(text))
             return Environment.ProcessorCount;
-        if (int.TryParse(text, out int threads) && threads > 0)
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int threads) && threads > 0)
             return threads;
-        throw new Kotonoha.Foundation.KotonohaException($"{ThreadsVariable} is '{text}'; it must be a positive whole number.");
+        throw new KotonohaException($"The environment variable {ThreadsVariable} is '{text}'; it must be a positive whole number.");
+    }
+
+    private AttentionArguments Arguments(in AttentionCall call, int* queryStarts, int* keyStarts, int* offsets)
+    {
+        int sequences = call.Queries.Sequences, blocks = 0;
+        for (int s = 0; s < sequences; s++)
+            blocks += call.Queries.Cached(s)?.Blocks.Length ?? 0;
+        nint* keyBlocks = (nint*)Table(2L * blocks * sizeof(nint) + 2L * sequences * sizeof(int));
+        nint* valueBlocks = keyBlocks + blocks;
+        int* firstBlocks = (int*)(valueBlocks + blocks);
+        int* keyCounts = firstBlocks + sequences;
+        int next = 0;
+        for (int s = 0; s < sequences; s++)
+        {
+            var cached = call.Queries.Cached(s);
+            keyCounts[s] = KeyCount(in call, s);
+            firstBlocks[s] = cached is null ? -1 : next;
+            if (cached is null)
+                continue;
+            foreach (int block in cached.Blocks)
+            {
+                keyBlocks[next] = (nint)cached.Cache.Keys(block, call.Options.Layer, 0);
+                valueBlocks[next++] = (nint)cached.Cache.Values(block, call.Options.Layer, 0);
+            }
+        }
+
+        return new AttentionArguments
+        {
+            Query = call.Query,
+            Key = call.Key,
+            Value = call.Value,
+            Bias = call.Bias,
+            Output = call.Output,
+            Sequences = sequences,
+            Heads = call.Options.Heads,
+            KeyHeads = call.Options.KeyHeads,
+            KeyWidth = call.KeyWidth,
+            ValueWidth = call.ValueWidth,
+            LongestKeys = LongestKeys(in call),
+            LongestQueries = LongestQueries(in call),
+            Causal = call.Options.Causal,
+            Window = call.Options.Window,
+            Scale = call.Scale,
+            SoftCap = call.Options.SoftCap,
+            Dropout = call.Options.Dropout,
+            DropoutThreshold = CounterRandom.Threshold(call.Options.Dropout),
+            DropoutKey = call.DropoutKey,
+            QueryStarts = queryStarts,
+            KeyStarts = keyStarts,
+            QueryOffsets = offsets,
+            KeyCounts = keyCounts,
+            FirstBlocks = firstBlocks,
+            KeyBlocks = keyBlocks,
+            ValueBlocks = valueBlocks,
+        };
+    }
+
+    // A little native memory for one call, kept for the next.
+    private void* Table(long bytes)
+    {
+        if (bytes > tableBytes)
+        {
+            NativeMemory.Free(table);
+            tableBytes = Math.Max(bytes, 2 * tableBytes);
+            table = (byte*)NativeMemory.Alloc((nuint)tableBytes);
+        }
+
+        return table;
     }
 }

@@ -162,6 +162,8 @@ public sealed partial class LocalGpt
             {
                 try
                 {
+                    // Nothing arrives after a cancellation, even if the engine was faster.
+                    source.Token.ThrowIfCancellationRequested();
                     if (!await updates.MoveNextAsync().ConfigureAwait(false))
                         yield break;
                 }
@@ -177,8 +179,7 @@ public sealed partial class LocalGpt
                     trimStart = update.Text.Length == 0;
                 }
 
-                if (update.Text.Length > 0 || update.FinishReason is not null)
-                    yield return update;
+                yield return update;
             }
         }
         finally

@@ -71,7 +71,18 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         backend = new CpuBackend(options.Threads ?? 0);
         core = new EngineCore(model, backend, cacheTokens);
         engine = new EngineThread(core, options.QueueLength);
-        options.OnLoaded?.Invoke(this);
+        try
+        {
+            options.OnLoaded?.Invoke(this);
+        }
+        catch
+        {
+            // The model still belongs to the caller.
+            engine.Dispose();
+            core.Dispose();
+            backend.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The model's name: the folder's, unless the options name another.</summary>

@@ -209,7 +209,11 @@ internal sealed unsafe class Arena : IDisposable
         {
             nuint blockSize = blocks.Count == 0 ? FirstBlock : blocks[^1].Size * 2;
             blockSize = Math.Max(blockSize, size);
-            blocks.Add(((nint)NativeMemory.AlignedAlloc(blockSize, Alignment), blockSize));
+
+            // Kernels may read up to one vector past the end; zeros, so that what they read there is an ordinary number.
+            void* memory = NativeMemory.AlignedAlloc(blockSize + Alignment, Alignment);
+            NativeMemory.Clear(memory, blockSize + Alignment);
+            blocks.Add(((nint)memory, blockSize));
             used = 0;
         }
 

@@ -1,3 +1,6 @@
+using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Training;
+
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
@@ -21,6 +24,13 @@ public abstract unsafe class Backend : IDisposable
 
     /// <inheritdoc/>
     public virtual void Dispose() => GC.SuppressFinalize(this);
+
+    /// <summary>One AdamW step of a weight; moments and gradient have its layout.</summary>
+    internal virtual void AdamW(Parameter weight, float* gradient, float* moment1, float* moment2, in AdamWFactors factors)
+        => OptimizerKernels.AdamW(null, weight.Pointer, gradient, moment1, moment2, weight.Length, in factors);
+
+    /// <summary>The sum of the squares of all gradients, in double precision.</summary>
+    internal virtual double SumOfSquares(Gradients gradients) => OptimizerKernels.SumOfSquares(null, gradients.Memory, gradients.Length);
 
     internal abstract void Write(ReadOnlySpan<float> values, View target);
 

@@ -38,7 +38,18 @@ public sealed unsafe class Gradients : IDisposable
     /// <summary>The parameters that have a gradient, in the order given.</summary>
     public IReadOnlyList<Parameter> Parameters => parameters;
 
-    private long Length { get; }
+    /// <summary>The number of elements of all buffers; they lie one after another, filled up with zeros to whole cache lines.</summary>
+    internal long Length { get; }
+
+    /// <summary>The first buffer.</summary>
+    internal float* Memory
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(memory is null, this);
+            return memory;
+        }
+    }
 
     /// <summary>The gradient of a parameter, row after row.</summary>
     /// <param name="parameter">One of <see cref="Parameters"/>.</param>
@@ -61,41 +72,6 @@ public sealed unsafe class Gradients : IDisposable
     {
         ObjectDisposedException.ThrowIf(memory is null, this);
         NativeMemory.Clear(memory, (nuint)Length * sizeof(float));
-    }
-
-    /// <summary>The L2 norm over all gradients, summed in double precision.</summary>
-    public double GlobalNorm()
-    {
-        double sum = 0;
-        foreach (var parameter in parameters)
-        {
-            // Four sums side by side, in a fixed order: fast enough, and the same on every machine.
-            double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-            var g = this[parameter];
-            int i = 0;
-            for (; i + 4 <= g.Length; i += 4)
-            {
-                s0 += (double)g[i] * g[i];
-                s1 += (double)g[i + 1] * g[i + 1];
-                s2 += (double)g[i + 2] * g[i + 2];
-                s3 += (double)g[i + 3] * g[i + 3];
-            }
-
-            for (; i < g.Length; i++)
-                s0 += (double)g[i] * g[i];
-            sum += (s0 + s1) + (s2 + s3);
-        }
-
-        return Math.Sqrt(sum);
-    }
-
-    /// <summary>Multiplies every gradient by a factor.</summary>
-    /// <param name="factor">The factor.</param>
-    public void Scale(float factor)
-    {
-        ObjectDisposedException.ThrowIf(memory is null, this);
-        for (long i = 0; i < Length; i++)
-            memory[i] *= factor;
     }
 
     /// <inheritdoc/>

@@ -42,8 +42,11 @@ public sealed unsafe class KvCache : IDisposable
         free = new Stack<int>(blocks);
         for (int b = blocks - 1; b >= 0; b--)
             free.Push(b);
-        memory = (float*)NativeMemory.AlignedAlloc(checked((nuint)(blockElements * blocks * sizeof(float))), Alignment);
-        NativeMemory.Clear(memory, (nuint)(blockElements * blocks * sizeof(float)));
+
+        // Kernels may read up to one vector past the end.
+        nuint bytes = checked((nuint)(blockElements * blocks * sizeof(float)) + Alignment);
+        memory = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        NativeMemory.Clear(memory, bytes);
     }
 
     /// <summary>Frees memory that nobody disposed.</summary>
@@ -68,10 +71,11 @@ public sealed unsafe class KvCache : IDisposable
     public int FreeTokens => free.Count * BlockTokens;
 
     /// <summary>A new, empty sequence.</summary>
-    public KvSequence NewSequence()
+    /// <param name="expectedTokens">The length that its table of blocks is made for; it grows when the sequence becomes longer.</param>
+    public KvSequence NewSequence(int expectedTokens = 0)
     {
         ObjectDisposedException.ThrowIf(memory is null, this);
-        return new KvSequence(this);
+        return new KvSequence(this, expectedTokens);
     }
 
     /// <inheritdoc/>

@@ -7,11 +7,15 @@ namespace Kotonoha.LocalModel.Tensors;
 public sealed class KvSequence : IDisposable
 {
     private readonly KvCache cache;
-    private int[] blocks = new int[8];
+    private int[] blocks;
     private int blockCount;
     private bool disposed;
 
-    internal KvSequence(KvCache cache) => this.cache = cache;
+    internal KvSequence(KvCache cache, int expectedTokens = 0)
+    {
+        this.cache = cache;
+        blocks = new int[Math.Max(8, (expectedTokens + KvCache.BlockTokens - 1) / KvCache.BlockTokens)];
+    }
 
     /// <summary>The cache that the sequence lives in.</summary>
     public KvCache Cache => cache;

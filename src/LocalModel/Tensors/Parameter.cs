@@ -28,8 +28,11 @@ public sealed unsafe class Parameter : IDisposable
         Name = name;
         this.shape = shape.ToArray();
         Length = checked((int)length);
-        memory = (float*)NativeMemory.AlignedAlloc(checked((nuint)length * sizeof(float)), Alignment);
-        NativeMemory.Clear(memory, (nuint)length * sizeof(float));
+
+        // Kernels may read up to one vector past the end.
+        nuint bytes = checked((nuint)length * sizeof(float) + Alignment);
+        memory = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        NativeMemory.Clear(memory, bytes);
     }
 
     /// <summary>Frees memory that nobody disposed.</summary>

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using Kotonoha.Foundation.Unicode;
 
 namespace Kotonoha.LocalModel.Tokenizers;
@@ -102,21 +101,15 @@ internal sealed class AddedTokenMatcher
             return false;
         int last = text.Length - 1;
         if (last > 0 && char.IsLowSurrogate(text[last]) && char.IsHighSurrogate(text[last - 1]))
-            return IsWord(char.ConvertToUtf32(text[last - 1], text[last]));
-        return IsWord(text[last]);
+            return CodePointClasses.IsWord(char.ConvertToUtf32(text[last - 1], text[last]));
+        return CodePointClasses.IsWord(text[last]);
     }
 
     private static bool StartsWithWord(ReadOnlySpan<char> text)
     {
         int index = 0;
-        return !text.IsEmpty && IsWord(CodePoints.Next(text, ref index));
+        return !text.IsEmpty && CodePointClasses.IsWord(CodePoints.Next(text, ref index));
     }
-
-    // \w of the reference: letters, marks, decimal digits, letter numbers, connectors, joiners, circled letters.
-    private static bool IsWord(int codePoint)
-        => UnicodeData.IsLetter(codePoint) || UnicodeData.IsMark(codePoint)
-            || UnicodeData.GetCategory(codePoint) is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation
-            || codePoint is 0x200C or 0x200D or >= 0x24B6 and <= 0x24E9 or >= 0x1F130 and <= 0x1F149 or >= 0x1F150 and <= 0x1F169 or >= 0x1F170 and <= 0x1F189;
 
     private sealed class Node
     {

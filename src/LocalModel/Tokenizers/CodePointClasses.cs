@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using Kotonoha.Foundation.Unicode;
 
@@ -48,6 +49,14 @@ internal static class CodePointClasses
     }
 
     public static bool IsSpace(CodePointClass found) => found is CodePointClass.Blank or CodePointClass.LineEnd;
+
+    /// <summary>
+    /// <c>\w</c> of the reference: letters, marks, decimal digits, letter numbers, connectors, joiners, circled and squared letters.
+    /// </summary>
+    public static bool IsWord(int codePoint)
+        => UnicodeData.IsLetter(codePoint) || UnicodeData.IsMark(codePoint)
+            || UnicodeData.GetCategory(codePoint) is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation
+            || codePoint is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189);
 
     private static CodePointClass OfPair(ReadOnlySpan<char> text, int index, out int width)
     {

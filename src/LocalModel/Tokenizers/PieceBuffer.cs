@@ -112,6 +112,18 @@ internal sealed class PieceBuffer
         pieceCount = written;
     }
 
+    /// <summary>Puts another text in the place of the whole, which becomes one piece.</summary>
+    /// <param name="newText">The new text.</param>
+    /// <param name="sources">For each of its units the unit of the old text that it stands for; not read when offsets are not tracked.</param>
+    public void Replace(ReadOnlySpan<char> newText, ReadOnlySpan<int> sources)
+    {
+        var writer = BeginRewrite(newText.Length);
+        for (int i = 0; i < newText.Length; i++)
+            writer.Append(newText[i], TracksOffsets ? sources[i] : 0);
+        EndRewrite(newText.Length);
+        (pieces[0], pieces[1], pieceCount) = (0, length, length > 0 ? 1 : 0);
+    }
+
     /// <summary>Puts a character before every piece that does not start with it; it shares the origin of the piece's first character.</summary>
     public void Prepend(char character)
     {

@@ -55,8 +55,15 @@ internal static class TokenizerReader
         Normalized = place["normalized"].AsBool(missing: false),
     };
 
-    private static INormalizer? ReadNormalizer(JsonPlace place)
-        => place.IsNull ? null : throw TokenizerException.Unsupported($"normalizer {place["type"].AsString()}");
+    internal static INormalizer? ReadNormalizer(JsonPlace place)
+    {
+        if (place.IsNull)
+            return null;
+        var type = place["type"].AsString();
+        if (type == "Sequence")
+            return new SequenceNormalizer([.. place["normalizers"].Elements().Select(n => ReadNormalizer(n) ?? throw n.Wrong("a normalizer"))]);
+        return UnicodeFormNormalizer.FormOf(type) is { } form ? new UnicodeFormNormalizer(form) : throw TokenizerException.Unsupported($"normalizer {type}");
+    }
 
     internal static IPreTokenizer? ReadPreTokenizer(JsonPlace place)
     {
@@ -67,6 +74,9 @@ internal static class TokenizerReader
         {
             "ByteLevel" => new ByteLevelPreTokenizer(place["add_prefix_space"].AsBool(), place["use_regex"].AsBool(missing: true), place["trim_offsets"].AsBool()),
             "Split" => ReadSplit(place),
+            "Digits" => new DigitsPreTokenizer(place["individual_digits"].AsBool(missing: false)),
+            "Whitespace" => new WhitespacePreTokenizer(),
+            "WhitespaceSplit" => new WhitespaceSplitPreTokenizer(),
             "Sequence" => new SequencePreTokenizer([.. place["pretokenizers"].Elements().Select(p => ReadPreTokenizer(p) ?? throw p.Wrong("a pre-tokenizer"))]),
             _ => throw TokenizerException.Unsupported($"pre_tokenizer {type}"),
         };
@@ -177,7 +187,7 @@ internal static class TokenizerReader
         return tokens;
     }
 
-    private static ITokenDecoder? ReadDecoder(JsonPlace place)
+    internal static ITokenDecoder? ReadDecoder(JsonPlace place)
     {
         if (place.IsNull)
             return null;

@@ -5,7 +5,7 @@ namespace Kotonoha.LocalModel.Training;
 
 /// <summary>The AdamW optimiser: Adam with decoupled weight decay. It owns the moments; the weights stay the model's.</summary>
 /// <remarks>Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), in the order of operations of torch.optim.AdamW.</remarks>
-public sealed class AdamW : IDisposable
+public sealed unsafe class AdamW : IDisposable
 {
     private const string FirstMomentPrefix = "exp_avg.";
     private const string SecondMomentPrefix = "exp_avg_sq.";
@@ -35,18 +35,23 @@ public sealed class AdamW : IDisposable
     public long StepCount { get; private set; }
 
     /// <summary>Changes the weights by one step; allocates nothing.</summary>
+    /// <param name="backend">What computes.</param>
     /// <param name="gradients">The gradients of the same parameters.</param>
     /// <param name="learningRate">The learning rate of this step.</param>
     /// <param name="gradientScale">What every gradient is multiplied by first: the factor of gradient clipping.</param>
-    public void Step(Gradients gradients, double learningRate, float gradientScale = 1)
+    public void Step(Backend backend, Gradients gradients, double learningRate, float gradientScale = 1)
     {
+        ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(gradients);
         StepCount++;
         foreach (var parameter in parameters)
         {
             double decay = parameter.Shape.Length >= 2 ? options.WeightDecay : 0;
             var factors = AdamWFactors.Of(options, StepCount, learningRate, decay, gradientScale);
-            AdamWKernel.Update(parameter.Values, gradients[parameter], moment1[parameter], moment2[parameter], in factors);
+            var gradient = gradients.Pointer(parameter);
+            if (gradient is null)
+                throw new ArgumentException($"'{parameter.Name}' has no gradient.", nameof(gradients));
+            backend.AdamW(parameter, gradient, moment1.Pointer(parameter), moment2.Pointer(parameter), in factors);
         }
     }
 

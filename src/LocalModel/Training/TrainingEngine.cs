@@ -11,12 +11,14 @@ internal sealed class TrainingEngine : IDisposable
 {
     private readonly CausalModel model;
     private readonly TrainingOptions options;
+    private readonly Backend backend;
     private readonly TrainingPass pass;
     private long step;
 
     public TrainingEngine(CausalModel model, Backend backend, TrainingOptions options)
     {
         this.model = model;
+        this.backend = backend;
         this.options = options;
         pass = new TrainingPass(backend, options.Seed);
         Gradients = new Gradients(model.Parameters);
@@ -70,13 +72,13 @@ internal sealed class TrainingEngine : IDisposable
     /// <returns>The L2 norm of the gradients before clipping.</returns>
     public double Update(double learningRate)
     {
-        double norm = Gradients.GlobalNorm();
+        double norm = Math.Sqrt(backend.SumOfSquares(Gradients));
         if (!double.IsFinite(norm))
             throw Diverged("gradient norm", norm);
 
         // As torch.nn.utils.clip_grad_norm_.
         double scale = options.MaxGradientNorm is { } limit ? Math.Min(1, limit / (norm + 1e-6)) : 1;
-        Optimizer.Step(Gradients, learningRate, (float)scale);
+        Optimizer.Step(backend, Gradients, learningRate, (float)scale);
         return norm;
     }
 

@@ -126,6 +126,6 @@ internal static partial class ModelWriter
     [GeneratedRegex("`+")]
     private static partial Regex Backticks();
 
-    [GeneratedRegex(@"[ァ-ヴー]{3,}|(?<=[\p{Ll},] )[A-Z][\w-]+|[A-Z]{2,}\w*")]
+    [GeneratedRegex(@"[ァ-ヴー]{3,}|(?<=[\p{Ll},] )[A-Z][A-Za-z\d-]+|(?<![A-Za-z])[A-Z]{2,}[A-Za-z\d]*")]
     private static partial Regex Name();
 }

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Embedding;
@@ -9,8 +12,10 @@ namespace Kotonoha.Rag.Embedding;
 internal static class TruncatedSvd
 {
     private const int Oversampling = 32;
-    private const int Iterations = 4;
-    private const int MaxSweeps = 30;
+    private const int Iterations = 3;
+
+    // Rows whose products are summed by one thread: fixed, so that the order of every sum is.
+    private const int BlockRows = 512;
 
     /// <summary>Decomposes a matrix.</summary>
     /// <param name="matrix">The matrix, (rows, columns).</param>
@@ -25,16 +30,17 @@ internal static class TruncatedSvd
         var sample = matrix.Multiply(RandomSigns(matrix.ColumnCount * width), width, cancellationToken);
         for (int i = 0; i < Iterations; i++)
         {
-            Orthonormalize(sample, rows, width, cancellationToken);
+            Condition(sample, rows, width, cancellationToken);
             sample = matrix.Multiply(transposed.Multiply(sample, width, cancellationToken), width, cancellationToken);
         }
 
+        Condition(sample, rows, width, cancellationToken);
         // With Q orthonormal (rows, width) and Z = AᵀQ: ZᵀZ = Qᵀ(AZ) has the eigenvectors W and the eigenvalues σ²; V = ZW/σ.
         Orthonormalize(sample, rows, width, cancellationToken);
         var projected = transposed.Multiply(sample, width, cancellationToken);
         var image = matrix.Multiply(projected, width, cancellationToken);
-        var gram = Gram(sample, image, rows, width);
-        var (eigenvalues, eigenvectors) = Eigen(gram, width, cancellationToken);
+        var gram = Products(sample, image, rows, width, cancellationToken);
+        var (eigenvalues, eigenvectors) = SymmetricEigen.Decompose(gram, width);
         var order = Enumerable.Range(0, width).OrderByDescending(i => eigenvalues[i]).ThenBy(i => i).ToArray();
         int kept = 0;
         while (kept < Math.Min(rank, width) && eigenvalues[order[kept]] > 1e-9 * eigenvalues[order[0]])
@@ -45,7 +51,7 @@ internal static class TruncatedSvd
         {
             values[j] = Math.Sqrt(eigenvalues[order[j]]);
             for (int i = 0; i < width; i++)
-                rotation[i * kept + j] = (float)(eigenvectors[i * width + order[j]] / values[j]);
+                rotation[i * kept + j] = (float)(eigenvectors[order[j] * width + i] / values[j]);
         }
 
         var right = new float[checked(matrix.ColumnCount * kept)];
@@ -74,6 +80,50 @@ internal static class TruncatedSvd
         return signs;
     }
 
+    /// <summary>
+    /// Makes the columns of a row-major matrix nearly orthonormal while keeping their span: Y ← YR⁻¹ with RᵀR = YᵀY + shift (shifted Cholesky QR,
+    /// Fukaya and others 2020). Good enough between iterations, and two passes over the rows are all it takes.
+    /// </summary>
+    private static void Condition(float[] matrix, int rows, int width, CancellationToken cancellationToken)
+    {
+        var gram = Products(matrix, matrix, rows, width, cancellationToken);
+        double trace = 0;
+        for (int i = 0; i < width; i++)
+            trace += gram[i * width + i];
+        if (trace == 0)
+            return;
+        for (int i = 0; i < width; i++)
+            gram[i * width + i] += 1e-11 * trace;
+        var factor = Cholesky(gram, width);
+        Parallel.For(0, rows, new ParallelOptions { CancellationToken = cancellationToken }, row =>
+        {
+            // x R = y, from the first column on; R's rows lie in a row.
+            var values = matrix.AsSpan(row * width, width);
+            for (int j = 0; j < width; j++)
+            {
+                float x = values[j] / factor[j * width + j];
+                values[j] = x;
+                VectorMath.AddScaled(factor.AsSpan(j * width + j + 1, width - j - 1), -x, values[(j + 1)..]);
+            }
+        });
+    }
+
+    /// <summary>The upper factor R of a positive definite matrix G = RᵀR, row-major.</summary>
+    private static float[] Cholesky(double[] matrix, int size)
+    {
+        for (int j = 0; j < size; j++)
+        {
+            var pivot = matrix.AsSpan(j * size, size);
+            double root = Math.Sqrt(Math.Max(pivot[j], double.Epsilon));
+            for (int k = j; k < size; k++)
+                pivot[k] /= root;
+            for (int i = j + 1; i < size; i++)
+                AddScaled(pivot[i..], -pivot[i], matrix.AsSpan(i * size + i, size - i));
+        }
+
+        return Array.ConvertAll(matrix, value => (float)value);
+    }
+
     /// <summary>Makes the columns of a row-major matrix orthonormal (Gram–Schmidt, twice); a column that depends on the ones before it becomes zero.</summary>
     private static void Orthonormalize(float[] matrix, int rows, int width, CancellationToken cancellationToken)
     {
@@ -85,20 +135,14 @@ internal static class TruncatedSvd
                 columns[j][i] = matrix[i * width + j];
         }
 
-        // By blocks of rows, so that the threads' updates split outputs and each sum keeps its order.
-        var products = new float[width];
         for (int j = 0; j < width; j++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             var column = columns[j];
             double before = Norm(column);
             for (int pass = 0; pass < 2; pass++)
-            {
-                For(j, rows, i => products[i] = VectorMath.Dot(columns[i], column));
                 for (int i = 0; i < j; i++)
-                    VectorMath.AddScaled(columns[i], -products[i], column);
-            }
-
+                    VectorMath.AddScaled(columns[i], -VectorMath.Dot(columns[i], column), column);
             double norm = Norm(column);
             float scale = norm > 1e-5 * before && norm > 0 ? (float)(1 / norm) : 0;
             for (int i = 0; i < rows; i++)
@@ -112,98 +156,44 @@ internal static class TruncatedSvd
 
     private static double Norm(float[] vector) => Math.Sqrt(VectorMath.Dot(vector, vector));
 
-    // A loop that is worth threads only when there is enough to do.
-    private static void For(int count, int cost, Action<int> body)
+    /// <summary>The symmetric part of XᵀY for row-major (rows, width) matrices, in double precision, summed by fixed blocks of rows.</summary>
+    private static double[] Products(float[] x, float[] y, int rows, int width, CancellationToken cancellationToken)
     {
-        if ((long)count * cost < 1 << 18)
-            for (int i = 0; i < count; i++)
-                body(i);
-        else
-            Parallel.For(0, count, body);
-    }
-
-    /// <summary>The symmetric part of XᵀY for row-major (rows, width) matrices, in double precision.</summary>
-    private static double[] Gram(float[] x, float[] y, int rows, int width)
-    {
-        var product = new double[width * width];
-        Parallel.For(0, width, j =>
+        var blocks = new double[(rows + BlockRows - 1) / BlockRows][];
+        Parallel.For(0, blocks.Length, new ParallelOptions { CancellationToken = cancellationToken }, block =>
         {
-            var line = product.AsSpan(j * width, width);
-            for (int i = 0; i < rows; i++)
+            var sum = new double[width * width];
+            var wide = new double[width];
+            for (int i = block * BlockRows; i < Math.Min(rows, (block + 1) * BlockRows); i++)
             {
-                double factor = x[i * width + j];
                 for (int k = 0; k < width; k++)
-                    line[k] += factor * y[i * width + k];
+                    wide[k] = y[i * width + k];
+                for (int j = 0; j < width; j++)
+                    AddScaled(wide, x[i * width + j], sum.AsSpan(j * width, width));
             }
+
+            blocks[block] = sum;
         });
+        var product = blocks[0];
+        foreach (var block in blocks.AsSpan(1))
+            AddScaled(block, 1, product);
         for (int j = 0; j < width; j++)
             for (int k = 0; k < j; k++)
                 product[j * width + k] = product[k * width + j] = (product[j * width + k] + product[k * width + j]) / 2;
         return product;
     }
 
-    /// <summary>Eigenvalues and eigenvectors (in columns) of a symmetric matrix, by cyclic Jacobi rotations (Golub and Van Loan, algorithm 8.5.3).</summary>
-    private static (double[] Values, double[] Vectors) Eigen(double[] matrix, int size, CancellationToken cancellationToken)
+    private static void AddScaled(ReadOnlySpan<double> x, double factor, Span<double> sum)
     {
-        // The vectors are kept in rows while rotating: two rows are turned at a time.
-        var vectors = new double[size * size];
-        for (int i = 0; i < size; i++)
-            vectors[i * size + i] = 1;
-        double scale = 0;
-        foreach (double value in matrix)
-            scale = Math.Max(scale, Math.Abs(value));
-        for (int sweep = 0; sweep < MaxSweeps; sweep++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            double largest = 0;
-            for (int p = 0; p < size; p++)
-                for (int q = p + 1; q < size; q++)
-                {
-                    double off = matrix[p * size + q];
-                    largest = Math.Max(largest, Math.Abs(off));
-                    if (Math.Abs(off) <= 1e-14 * scale)
-                        continue;
-                    double theta = (matrix[q * size + q] - matrix[p * size + p]) / (2 * off);
-                    double t = 1 / (Math.Abs(theta) + Math.Sqrt(theta * theta + 1));
-                    if (theta < 0)
-                        t = -t;
-                    double c = 1 / Math.Sqrt(t * t + 1), s = t * c;
-                    Rotate(matrix, p, q, c, s);
-                    for (int i = 0; i < size; i++)
-                    {
-                        double x = matrix[i * size + p], y = matrix[i * size + q];
-                        matrix[i * size + p] = c * x - s * y;
-                        matrix[i * size + q] = s * x + c * y;
-                    }
-
-                    Rotate(vectors, p, q, c, s);
-                }
-
-            if (largest <= 1e-10 * scale)
-                break;
-        }
-
-        var values = new double[size];
-        var columns = new double[size * size];
-        for (int i = 0; i < size; i++)
-        {
-            values[i] = matrix[i * size + i];
-            for (int j = 0; j < size; j++)
-                columns[j * size + i] = vectors[i * size + j];
-        }
-
-        return (values, columns);
-
-        void Rotate(double[] target, int p, int q, double c, double s)
-        {
-            var first = target.AsSpan(p * size, size);
-            var second = target.AsSpan(q * size, size);
-            for (int i = 0; i < size; i++)
-            {
-                double x = first[i], y = second[i];
-                first[i] = c * x - s * y;
-                second[i] = s * x + c * y;
-            }
-        }
+        ref double a = ref MemoryMarshal.GetReference(x);
+        ref double s = ref MemoryMarshal.GetReference(sum);
+        nuint i = 0, length = (nuint)x.Length;
+        if (Vector512.IsHardwareAccelerated)
+            for (var f = Vector512.Create(factor); i + 8 <= length; i += 8)
+                (Vector512.LoadUnsafe(ref s, i) + Vector512.LoadUnsafe(ref a, i) * f).StoreUnsafe(ref s, i);
+        for (var f = Vector256.Create(factor); i + 4 <= length; i += 4)
+            (Vector256.LoadUnsafe(ref s, i) + Vector256.LoadUnsafe(ref a, i) * f).StoreUnsafe(ref s, i);
+        for (; i < length; i++)
+            Unsafe.Add(ref s, i) += Unsafe.Add(ref a, i) * factor;
     }
 }

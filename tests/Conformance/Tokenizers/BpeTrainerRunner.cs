@@ -12,12 +12,12 @@ internal sealed class BpeTrainerRunner : FixtureRunner
     public override IEnumerable<string> Discover(string root)
         => Directory.EnumerateFiles(root, "*.json", SearchOption.AllDirectories)
             .Where(IsTrainerFile)
-            .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/')[..^".json".Length]);
+            .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/'));
 
     /// <inheritdoc/>
     public override void Run(string root, string family, CaseLog log)
     {
-        var file = Path.Combine(root, family) + ".json";
+        var file = Path.Combine(root, family);
         using var document = JsonDocument.Parse(File.ReadAllBytes(file));
         var row = document.RootElement;
         var trainer = row.GetProperty("trainer");

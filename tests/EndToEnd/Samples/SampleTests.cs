@@ -23,8 +23,33 @@ public partial class SampleTests
         Assert.True(File.Exists(folder.At("gpt", "step-1", "model.safetensors")));
     }
 
+    [Fact]
+    public async Task DocumentQa_cites_its_sources_abstains_and_goes_on_where_it_was()
+    {
+        const string answerable = "Which port does Qdrant use for REST?", unanswerable = "How do I install Asagao on an Android phone?";
+        using var folder = new TemporaryFolder();
+        foreach (var document in (string[])["rag/vector-stores.html", "operations/incident-2025-014.md", "ja/workshop-report.md"])
+            folder.Write(Path.Combine("docs", document), await File.ReadAllTextAsync(Repository.At("samples", "documents", document)));
+        var first = await RunAsync("DocumentQa", folder, folder.At("docs"), folder.At("work"), "2", answerable, unanswerable);
+        Assert.True(first.ExitCode == 0, first.ToString());
+        Assert.Contains("in 2 steps", first.Output, StringComparison.Ordinal);
+        Assert.Contains("3 added, 0 changed, 0 removed, 0 unchanged, 0 skipped", first.Output, StringComparison.Ordinal);
+        var (answered, refused) = (After(first.Output, answerable), After(first.Output, unanswerable));
+        Assert.Matches(@"(?m)^  \[1\] rag/vector-stores\.html: .*port 6333", answered[..answered.IndexOf(unanswerable, StringComparison.Ordinal)]);
+        Assert.DoesNotContain("[1]", refused, StringComparison.Ordinal);
+        Assert.Contains("  nearest: ", refused, StringComparison.Ordinal);
+
+        var second = await RunAsync("DocumentQa", folder, folder.At("docs"), folder.At("work"), "2", answerable);
+        Assert.True(second.ExitCode == 0, second.ToString());
+        Assert.StartsWith("0 added, 0 changed, 0 removed, 3 unchanged, 0 skipped", second.Output, StringComparison.Ordinal);
+        Assert.Contains("port 6333", second.Output, StringComparison.Ordinal);
+
+        static string After(string text, string part) => text[(text.IndexOf(part, StringComparison.Ordinal) + part.Length)..];
+    }
+
     [Theory]
     [InlineData("TrainYourOwnGpt")]
+    [InlineData("DocumentQa")]
     public async Task A_sample_without_arguments_says_how_to_use_it(string sample)
     {
         using var folder = new TemporaryFolder();

@@ -196,6 +196,36 @@ public sealed class LocalGptTests : IDisposable
     }
 
     [Fact]
+    public async Task A_waiting_request_is_cancelled_while_others_run_and_wait()
+    {
+        const int Context = 4000;
+        using var busy = TinyGpt.Create(new LocalGptOptions { CacheTokens = Context }, contextLength: Context);
+        using var all = new CancellationTokenSource();
+        using var one = new CancellationTokenSource();
+        var endless = GenerationRequest.FromPrompt("the") with { IgnoreEndTokens = true };
+        await using var running = busy.GenerateAsync(endless, all.Token).GetAsyncEnumerator();
+        Assert.True(await running.MoveNextAsync());
+        Task<GenerationResult>[] others = [busy.CompleteAsync(endless, all.Token), busy.CompleteAsync(endless, all.Token)];
+        var waiting = busy.CompleteAsync(endless, one.Token);
+        await one.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.All(others, o => Assert.False(o.IsCompleted));
+        Assert.True(await running.MoveNextAsync());
+        await all.CancelAsync();
+        foreach (var other in others)
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => other);
+    }
+
+    [Fact]
+    public void A_failing_OnLoaded_reaches_the_caller_and_leaves_the_weights()
+    {
+        using var weights = TinyGpt.Model();
+        Assert.Throws<InvalidOperationException>(() => LocalGpt.Create(weights, TinyGpt.Tokenizer, new LocalGptOptions { OnLoaded = _ => throw new InvalidOperationException() }));
+        using var created = LocalGpt.Create(weights, TinyGpt.Tokenizer);
+        Assert.Equal(weights.ParameterCount, created.ParameterCount);
+    }
+
+    [Fact]
     public async Task A_full_queue_refuses_the_next_request()
     {
         const int Context = 4000;

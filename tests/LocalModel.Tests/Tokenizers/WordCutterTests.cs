@@ -29,6 +29,25 @@ public sealed partial class WordCutterTests
     [InlineData("a \n b\t\n\nc", "a| \n| b|\t\n\n|c")]
     public void Cl100k_words_are_cut_where_cl100k_cuts(string text, string words) => Assert.Equal(words, string.Join("|", Words(new Cl100kWordCutter(3), text)));
 
+    [Theory]
+    [InlineData("Whitespace", " don't  stop_me, 猫。\n", "don|'|t|stop_me|,|猫|。")]
+    [InlineData("WhitespaceSplit", " don't  stop_me, 猫。\u3000x", "don't|stop_me,|猫。|x")]
+    [InlineData("Digits", "a12 ٣4b", "a|12| |٣4|b")]
+    [InlineData("Digits individual", "a12 𝟙b", "a|1|2| |𝟙|b")]
+    public void Other_pre_tokenizers_cut_where_they_should(string name, string text, string words)
+    {
+        IPreTokenizer preTokenizer = name switch
+        {
+            "Whitespace" => new WhitespacePreTokenizer(),
+            "WhitespaceSplit" => new WhitespaceSplitPreTokenizer(),
+            _ => new DigitsPreTokenizer(name == "Digits individual"),
+        };
+        var buffer = new PieceBuffer();
+        buffer.Load(text, 0, trackOffsets: false);
+        preTokenizer.PreTokenize(buffer);
+        Assert.Equal(words, string.Join("|", Enumerable.Range(0, buffer.PieceCount).Select(p => buffer.Piece(p).ToString())));
+    }
+
     [Fact]
     public void Gpt2_cutter_agrees_with_the_regular_expression()
         => Compare(default(Gpt2WordCutter), Gpt2Regex(), seed: 11);

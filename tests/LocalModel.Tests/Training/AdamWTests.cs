@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
 
@@ -27,6 +28,7 @@ public sealed class AdamWTests
             tensors.Read($"param.{i}", parameter.Values);
             return parameter;
         }).ToArray();
+        using var backend = new CpuBackend(threads: 2);
         using var gradients = new Gradients(parameters);
         using var optimizer = new AdamW(parameters, new AdamWOptions
         {
@@ -39,7 +41,7 @@ public sealed class AdamWTests
         {
             foreach (int i in indices)
                 tensors.Read($"grad.{step}.{i}", gradients[parameters[i]]);
-            optimizer.Step(gradients, settings.GetProperty("lr").GetDouble());
+            optimizer.Step(backend, gradients, settings.GetProperty("lr").GetDouble());
             foreach (int i in indices)
             {
                 var expected = tensors.ReadFloats($"{name}.{step}.{i}");
@@ -78,17 +80,66 @@ public sealed class AdamWTests
         float[] Values(int n, double scale) => Enumerable.Range(0, n).Select(_ => (float)(scale * (random.NextDouble() * 2 - 1))).ToArray();
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8191)]
+    [InlineData(100_003)]
+    public void Steps_and_norms_are_the_same_on_any_number_of_threads_and_on_the_reference_loops(int length)
+    {
+        var random = new Random(length);
+        var start = Enumerable.Range(0, length).Select(_ => (float)random.NextDouble() - 0.5f).ToArray();
+        var gradient = start.Select(w => w * 0.3f + 0.01f).ToArray();
+        double exact = gradient.Sum(g => (double)g * g);
+        var results = new List<(float[] Weights, double Sum)>();
+        foreach (var backend in (Backend[])[new CpuBackend(1), new CpuBackend(2), new CpuBackend(3), new ReferenceBackend<float>()])
+        {
+            using var parameter = new Parameter("w", length, 1);
+            using var gradients = new Gradients([parameter]);
+            using var optimizer = new AdamW([parameter], new AdamWOptions());
+            start.CopyTo(parameter.Values);
+            gradient.CopyTo(gradients[parameter]);
+            double sum = backend.SumOfSquares(gradients);
+            optimizer.Step(backend, gradients, 1e-2, 0.5f);
+            optimizer.Step(backend, gradients, 1e-2, 0.5f);
+            results.Add((parameter.Values.ToArray(), sum));
+            Assert.Equal(exact, sum, exact * 1e-12);
+            backend.Dispose();
+        }
+
+        foreach (var (weights, sum) in results)
+        {
+            Assert.Equal(results[0].Sum, sum);
+            Assert.Equal(results[0].Weights, weights);
+        }
+
+        // The same by the formula, in double precision.
+        for (int i = 0; i < length; i += 997)
+        {
+            double w = start[i], g = gradient[i] * 0.5, m = 0, v = 0;
+            for (int t = 1; t <= 2; t++)
+            {
+                w *= 1 - 1e-2 * 0.1;
+                m = 0.9 * m + 0.1 * g;
+                v = 0.95 * v + 0.05 * g * g;
+                w -= 1e-2 * (m / (1 - Math.Pow(0.9, t))) / (Math.Sqrt(v / (1 - Math.Pow(0.95, t))) + 1e-8);
+            }
+
+            Assert.Equal(w, results[0].Weights[i], 1e-6);
+        }
+    }
+
     [Fact]
     public void Moments_of_weights_without_gradients_never_become_denormal()
     {
         using var parameter = new Parameter("w", 4, 8);
+        using var backend = new CpuBackend(threads: 2);
         using var gradients = new Gradients([parameter]);
         using var optimizer = new AdamW([parameter], new AdamWOptions());
         gradients[parameter].Fill(0.01f);
-        optimizer.Step(gradients, 1e-3);
+        optimizer.Step(backend, gradients, 1e-3);
         gradients.Zero();
         for (int step = 0; step < 3000; step++)
-            optimizer.Step(gradients, 1e-3);
+            optimizer.Step(backend, gradients, 1e-3);
         using var folder = new TempFolder();
         var writer = new SafetensorsWriter();
         optimizer.Save(writer);

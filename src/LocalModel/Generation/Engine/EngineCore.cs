@@ -29,6 +29,9 @@ internal sealed class EngineCore : IDisposable
     /// <summary>The blocks of the whole cache.</summary>
     public int CapacityBlocks => cache.CapacityTokens / KvCache.BlockTokens;
 
+    /// <summary>The blocks that no sequence holds.</summary>
+    public int FreeBlocks => cache.FreeTokens / KvCache.BlockTokens;
+
     /// <summary>The jobs that run.</summary>
     public int ActiveJobs => active.Count;
 

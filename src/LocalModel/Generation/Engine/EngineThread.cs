@@ -4,10 +4,9 @@ namespace Kotonoha.LocalModel.Generation.Engine;
 internal sealed class EngineThread : IDisposable
 {
     private readonly EngineCore core;
-    private readonly Queue<IReadOnlyList<EngineJob>> waiting = new();
+    private readonly List<WaitingRequest> waiting = [];
     private readonly int queueLength;
     private readonly Thread thread;
-    private int takenOfFirst;
     private bool stopping;
 
     public EngineThread(EngineCore core, int queueLength)
@@ -18,7 +17,7 @@ internal sealed class EngineThread : IDisposable
         thread.Start();
     }
 
-    /// <summary>Hands jobs over; together they count as one request.</summary>
+    /// <summary>Hands jobs over; together they are one request and share their cancellation.</summary>
     /// <exception cref="QueueFullException">As many requests as may wait are waiting.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been stopped.</exception>
     public void Enqueue(IReadOnlyList<EngineJob> jobs)
@@ -28,7 +27,7 @@ internal sealed class EngineThread : IDisposable
             ObjectDisposedException.ThrowIf(stopping, typeof(LocalGpt));
             if (waiting.Count >= queueLength)
                 throw new QueueFullException(queueLength);
-            waiting.Enqueue(jobs);
+            waiting.Add(new WaitingRequest(jobs));
             Monitor.Pulse(waiting);
         }
     }
@@ -56,33 +55,36 @@ internal sealed class EngineThread : IDisposable
             core.Step();
         core.FailAll(_ => Stopped());
         lock (waiting)
-            while (NextWaiting() is { } job)
-            {
-                takenOfFirst++;
-                job.Fail(Stopped());
-            }
+        {
+            foreach (var request in waiting)
+                request.Fail(_ => Stopped());
+            waiting.Clear();
+        }
     }
 
     private static OperationCanceledException Stopped() => new("The model was disposed while the request was waiting or running.");
 
-    // Takes up what fits; waits while there is nothing to do. False when the engine is to stop.
+    // Takes up what fits, drops what was cancelled, waits while there is nothing to do. False when the engine is to stop.
     private bool TakeUp()
     {
         lock (waiting)
         {
-            while (true)
+            while (!stopping)
             {
-                if (stopping)
-                    return false;
-                while (NextWaiting() is { } job)
+                for (int i = waiting.Count - 1; i >= 0; i--)
+                    if (waiting[i].IsCancelled)
+                    {
+                        waiting[i].Fail(job => new OperationCanceledException(job.Cancellation));
+                        waiting.RemoveAt(i);
+                    }
+
+                while (waiting.Count > 0)
                 {
-                    if (job.Cancellation.IsCancellationRequested)
-                        job.Fail(new OperationCanceledException(job.Cancellation));
-                    else if (core.CanAdmit(job))
-                        core.Admit(job);
-                    else
+                    while (waiting[0].Next is { } job && core.CanAdmit(job))
+                        core.Admit(waiting[0].Take());
+                    if (waiting[0].Next is not null)
                         break;
-                    takenOfFirst++;
+                    waiting.RemoveAt(0);
                 }
 
                 if (core.ActiveJobs > 0)
@@ -90,19 +92,28 @@ internal sealed class EngineThread : IDisposable
                 Monitor.Wait(waiting);
             }
         }
+
+        return false;
     }
 
-    // The first job that waits; requests all of whose jobs were taken up leave the queue.
-    private EngineJob? NextWaiting()
+    /// <summary>The jobs of one request that have not been taken up.</summary>
+    private sealed class WaitingRequest(IReadOnlyList<EngineJob> jobs)
     {
-        while (waiting.TryPeek(out var jobs))
-        {
-            if (takenOfFirst < jobs.Count)
-                return jobs[takenOfFirst];
-            waiting.Dequeue();
-            takenOfFirst = 0;
-        }
+        private int taken;
 
-        return null;
+        public EngineJob? Next => taken < jobs.Count ? jobs[taken] : null;
+
+        public bool IsCancelled => Next is { Cancellation.IsCancellationRequested: true };
+
+        public EngineJob Take() => jobs[taken++];
+
+        public void Fail(Func<EngineJob, Exception> reason)
+        {
+            while (Next is not null)
+            {
+                var job = Take();
+                job.Fail(reason(job));
+            }
+        }
     }
 }

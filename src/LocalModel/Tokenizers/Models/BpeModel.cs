@@ -17,6 +17,7 @@ internal sealed class BpeModel : ITokenModel
     private readonly MergeTable merges;
     private readonly int[] charIds;
     private readonly int unknownId = NoId;
+    private readonly bool plainCharacters;
     private readonly WordCache cache = new();
 
     public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, BpeModelOptions options)
@@ -36,7 +37,10 @@ internal sealed class BpeModel : ITokenModel
         }
 
         this.merges = new MergeTable(table);
-        if (options.UnknownToken is { } unknown && !vocabulary.TryGetId(unknown, out unknownId))
+        plainCharacters = string.IsNullOrEmpty(options.ContinuingSubwordPrefix) && string.IsNullOrEmpty(options.EndOfWordSuffix);
+
+        // Older files write "" for none.
+        if (options.UnknownToken is { Length: > 0 } unknown && !vocabulary.TryGetId(unknown, out unknownId))
             throw new TokenizerException($"unk_token '{unknown}' is not in the vocabulary. Add it, or remove unk_token.");
         charIds = new int[0x200];
         for (int c = 0; c < charIds.Length; c++)
@@ -157,7 +161,7 @@ internal sealed class BpeModel : ITokenModel
 
     private int CharId(ReadOnlySpan<char> piece, int start, int end)
     {
-        if (Options.ContinuingSubwordPrefix is null && Options.EndOfWordSuffix is null)
+        if (plainCharacters)
         {
             char c = piece[start];
             if (c < charIds.Length)

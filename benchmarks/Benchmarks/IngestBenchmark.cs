@@ -1,0 +1,57 @@
+using System.Globalization;
+using Kotonoha.Rag;
+using Kotonoha.Rag.Embedding;
+using Kotonoha.Rag.Ingestion;
+
+namespace Kotonoha.Benchmarks;
+
+/// <summary>
+/// <c>ingest [--documents 1000] [--seed 1] [--store embedded|qdrant] [--qdrant-url URL]</c>: brings generated documents into a store, then once
+/// more unchanged; seconds by stage and peak memory.
+/// </summary>
+internal static class IngestBenchmark
+{
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var options = Arguments.Parse(args, "documents", "seed", "store", "qdrant-url");
+        int documents = int.Parse(options.GetValueOrDefault("documents", "1000"), CultureInfo.InvariantCulture);
+        int seed = int.Parse(options.GetValueOrDefault("seed", "1"), CultureInfo.InvariantCulture);
+        var folder = Directory.CreateTempSubdirectory("kotonoha-ingest-").FullName;
+        try
+        {
+            var sources = Path.Combine(folder, "documents");
+            long bytes = new GeneratedDocuments(seed).Write(sources, documents);
+            Print($"{documents} generated documents, {bytes / 1e6:F2} MB, seed {seed}, store {options.GetValueOrDefault("store", "embedded")}, {Environment.ProcessorCount} cores");
+            await using var stores = await BenchmarkStores.StartAsync(options);
+            await using var knowledge = new KnowledgeBase(stores.Open(), new SvdEmbedder(Path.Combine(folder, "embedders")));
+            int acknowledged = 0;
+            var report = await knowledge.SyncFolderAsync(sources, options: new SyncOptions { Acknowledged = _ => acknowledged++ });
+            if (report.Added.Count != documents || acknowledged != documents || report.Skipped.Count > 0)
+                throw new InvalidOperationException($"{report.Added.Count} documents added, {acknowledged} acknowledged, {report.Skipped.Count} skipped ({report.Skipped.FirstOrDefault()}).");
+            double total = report.Timings["total"];
+            Print($"{report.Chunks} chunks in {total:F2} s: {documents / total:F1} documents/s");
+            foreach (var (stage, seconds) in report.Timings.Where(pair => pair.Key != "total"))
+                Print($"  {stage}: {seconds:F2} s (threads added up, stages overlap)");
+            var again = await knowledge.SyncFolderAsync(sources);
+            Print($"again, {again.Unchanged.Count} unchanged: {again.Timings["total"]:F2} s");
+            Print($"peak memory of this process (VmHWM): {PeakMegabytes("self"):F0} MB");
+            if (stores.ServerProcessId is { } server)
+                Print($"peak memory of the Qdrant server (VmHWM): {PeakMegabytes(server.ToString(CultureInfo.InvariantCulture)):F0} MB");
+            return 0;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static void Print(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+    }
+
+    private static double PeakMegabytes(string process)
+    {
+        if (!OperatingSystem.IsLinux())
+            return System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64 / 1e6;
+        var line = File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
+        return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024 / 1e6;
+    }
+}

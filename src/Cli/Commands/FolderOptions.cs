@@ -1,0 +1,44 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace Kotonoha.Cli.Commands;
+
+/// <summary>The options of every command that works on a folder of documents.</summary>
+internal sealed class FolderOptions
+{
+    public Option<string?> Documents { get; } = new("--docs") { Description = "The folder of documents (default: the sample documents).", HelpName = "DIR" };
+
+    public Option<string?> Home { get; } = new("--home") { Description = "Where models and stores are kept (default: KOTONOHA_HOME, else .kotonoha in the current folder).", HelpName = "DIR" };
+
+    public Option<string> Store { get; } = new("--store") { Description = "embedded (one SQLite file) or qdrant (starts a server unless --qdrant-url names one).", DefaultValueFactory = _ => "embedded" };
+
+    public Option<string?> QdrantUrl { get; } = new("--qdrant-url") { Description = "A running Qdrant server; implies --store qdrant.", HelpName = "URL" };
+
+    public Option<string?> QdrantKeyVariable { get; } = new("--qdrant-api-key-env") { Description = "The environment variable that holds the server's API key.", HelpName = "NAME" };
+
+    public Option<int?> Threads { get; } = new("--threads") { Description = "Threads of the model (default: KOTONOHA_THREADS, else all cores).", HelpName = "N" };
+
+    public void AddTo(Command command)
+    {
+        Store.AcceptOnlyFromAmong("embedded", "qdrant");
+        foreach (var option in new Option[] { Documents, Home, Store, QdrantUrl, QdrantKeyVariable, Threads })
+            command.Options.Add(option);
+    }
+
+    public FolderSettings Read(ParseResult parsed)
+    {
+        var url = parsed.GetValue(QdrantUrl);
+        var variable = parsed.GetValue(QdrantKeyVariable);
+        if (url is not null && !(Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"))
+            throw new UsageException($"--qdrant-url '{url}' is not an http or https address");
+        if (url is not null && parsed.GetResult(Store) is { Implicit: false } && parsed.GetValue(Store) == "embedded")
+            throw new UsageException("--store embedded and --qdrant-url exclude each other");
+        if (variable is not null && url is null)
+            throw new UsageException("--qdrant-api-key-env goes with --qdrant-url");
+        string? key = variable is null ? null : Environment.GetEnvironmentVariable(variable) ?? throw new UsageException($"the environment variable '{variable}' (--qdrant-api-key-env) is not set");
+        int? threads = parsed.GetValue(Threads);
+        if (threads is < 1)
+            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--threads {threads}: at least 1"));
+        return new FolderSettings(parsed.GetValue(Documents), parsed.GetValue(Home), url is not null || parsed.GetValue(Store) == "qdrant", url, key, threads);
+    }
+}

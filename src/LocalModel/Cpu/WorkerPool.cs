@@ -1,0 +1,154 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Kotonoha.LocalModel.Cpu;
+
+/// <summary>
+/// A few threads that share the tasks of one job with the caller. A job is a static function and a pointer to its arguments, so nothing is allocated.
+/// Workers look for the next job for a short while and then sleep; work that is a single task stays on the caller.
+/// </summary>
+internal sealed unsafe class WorkerPool : IDisposable
+{
+    private const int SpinRounds = 200;
+    private const nuint Alignment = 64;
+
+    private readonly object oneJob = new();
+    private readonly object gate = new();
+    private readonly Thread[] workers;
+    private delegate*<void*, int, int, void> function;
+    private void* arguments;
+
+    // High half: the number of the job; low half: the tasks that nobody has taken yet. One word, so that a late worker can never take a task of
+    // one job for a task of another.
+    private long ticket;
+    private int completed;
+    private int parked;
+    private volatile bool stopping;
+    private byte* scratch;
+    private long scratchBytes;
+
+    public WorkerPool(int threads)
+    {
+        Threads = threads;
+        workers = new Thread[threads - 1];
+        for (int i = 0; i < workers.Length; i++)
+        {
+            int worker = i + 1;
+            workers[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"Kotonoha worker {worker}" };
+            workers[i].Start();
+        }
+    }
+
+    ~WorkerPool() => FreeScratch();
+
+    /// <summary>The threads that share a job, the caller included.</summary>
+    public int Threads { get; }
+
+    /// <summary>
+    /// Runs function(arguments, task, worker) for every task from 0 on, in any order; returns when all are done. The function must not throw.
+    /// </summary>
+    public void Run(delegate*<void*, int, int, void> function, void* arguments, int tasks)
+    {
+        ObjectDisposedException.ThrowIf(stopping, this);
+        if (tasks <= 0)
+            return;
+        lock (oneJob)
+        {
+            if (tasks == 1 || workers.Length == 0)
+            {
+                for (int task = 0; task < tasks; task++)
+                    function(arguments, task, 0);
+                return;
+            }
+
+            this.function = function;
+            this.arguments = arguments;
+            completed = 0;
+            long job = (ticket >> 32) + 1;
+            Interlocked.Exchange(ref ticket, (job << 32) | (uint)tasks);
+            if (Volatile.Read(ref parked) > 0)
+                lock (gate)
+                    Monitor.PulseAll(gate);
+            TakeTasks(0);
+            var spinner = default(SpinWait);
+            while (Volatile.Read(ref completed) < tasks)
+                spinner.SpinOnce(sleep1Threshold: -1);
+        }
+    }
+
+    /// <summary>Memory for each worker, 64-byte aligned; its contents do not outlive the job. Returns the first worker's; the others' follow.</summary>
+    public float* Scratch(long floatsPerWorker)
+    {
+        long bytes = floatsPerWorker * sizeof(float) * Threads + (long)Alignment;
+        if (bytes > scratchBytes)
+        {
+            FreeScratch();
+            scratch = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, Alignment);
+            scratchBytes = bytes;
+        }
+
+        return (float*)scratch;
+    }
+
+    /// <summary>Lets the workers end without waiting for them.</summary>
+    public void Stop()
+    {
+        stopping = true;
+        lock (gate)
+            Monitor.PulseAll(gate);
+    }
+
+    public void Dispose()
+    {
+        lock (oneJob)
+            Stop();
+        foreach (var worker in workers)
+            worker.Join();
+        FreeScratch();
+        GC.SuppressFinalize(this);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool HasTasks(long ticket) => (uint)ticket != 0;
+
+    private void TakeTasks(int worker)
+    {
+        while (true)
+        {
+            long seen = Volatile.Read(ref ticket);
+            if (!HasTasks(seen))
+                return;
+            if (Interlocked.CompareExchange(ref ticket, seen - 1, seen) != seen)
+                continue;
+            function(arguments, (int)(uint)seen - 1, worker);
+            Interlocked.Increment(ref completed);
+        }
+    }
+
+    private void Work(int worker)
+    {
+        while (!stopping)
+        {
+            TakeTasks(worker);
+            for (int round = 0; round < SpinRounds && !HasTasks(Volatile.Read(ref ticket)) && !stopping; round++)
+                Thread.SpinWait(16);
+            if (HasTasks(Volatile.Read(ref ticket)) || stopping)
+                continue;
+            lock (gate)
+            {
+                // Parked is announced before the last look, and the caller publishes before it looks at parked: one of the two sees the other.
+                Interlocked.Increment(ref parked);
+                while (!HasTasks(Volatile.Read(ref ticket)) && !stopping)
+                    Monitor.Wait(gate);
+                Interlocked.Decrement(ref parked);
+            }
+        }
+    }
+
+    private void FreeScratch()
+    {
+        NativeMemory.AlignedFree(scratch);
+        scratch = null;
+        scratchBytes = 0;
+    }
+}

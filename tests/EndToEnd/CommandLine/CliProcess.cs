@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace Kotonoha.EndToEnd.CommandLine;
+
+/// <summary>The <c>kotonoha</c> command as a real process, as a user starts it.</summary>
+internal sealed class CliProcess : IDisposable
+{
+    private readonly Process process;
+    private readonly StringBuilder output = new(), error = new();
+    private readonly Action<string>? onLine;
+
+    private CliProcess(IEnumerable<string> arguments, string? workingFolder, Action<string>? onLine, IReadOnlyDictionary<string, string>? environment)
+    {
+        this.onLine = onLine;
+        var start = new ProcessStartInfo("dotnet")
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardOutputEncoding = Encoding.UTF8,
+            StandardErrorEncoding = Encoding.UTF8,
+            WorkingDirectory = workingFolder ?? Path.GetTempPath(),
+        };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll"));
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
+        process = Process.Start(start)!;
+        process.StandardInput.Close();
+        process.OutputDataReceived += (_, e) => Append(output, e.Data, this.onLine);
+        process.ErrorDataReceived += (_, e) => Append(error, e.Data, null);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    public string Output => Read(output);
+
+    public string Error => Read(error);
+
+    public int ExitCode => process.ExitCode;
+
+    public static CliProcess Start(IEnumerable<string> arguments, Action<string>? onLine = null, string? workingFolder = null)
+        => new(arguments, workingFolder, onLine, null);
+
+    /// <summary>Runs the command to its end.</summary>
+    public static (int ExitCode, string Output, string Error) Run(string[] arguments, string? workingFolder = null, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        using var cli = new CliProcess(arguments, workingFolder, null, environment);
+        cli.process.WaitForExit();
+        return (cli.process.ExitCode, cli.Output, cli.Error);
+    }
+
+    public void WaitForExit() => process.WaitForExit();
+
+    /// <summary>Waits at most so long; says whether the process has ended.</summary>
+    public async Task<bool> WaitForExitAsync(TimeSpan atMost)
+    {
+        using var limit = new CancellationTokenSource(atMost > TimeSpan.Zero ? atMost : TimeSpan.Zero);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return process.HasExited;
+        }
+    }
+
+    /// <summary>Ends the process and its children as a power cut would: without a chance to clean up.</summary>
+    public void Kill() => process.Kill(entireProcessTree: true);
+
+    public void Dispose()
+    {
+        if (!process.HasExited)
+            process.Kill(entireProcessTree: true);
+        process.Dispose();
+    }
+
+    private static void Append(StringBuilder to, string? line, Action<string>? tell)
+    {
+        if (line is null)
+            return;
+        lock (to)
+            to.AppendLine(line);
+        tell?.Invoke(line);
+    }
+
+    private static string Read(StringBuilder from)
+    {
+        lock (from)
+            return from.ToString();
+    }
+}

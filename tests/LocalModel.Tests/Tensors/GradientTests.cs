@@ -1,0 +1,84 @@
+using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Tests.Tensors;
+
+/// <summary>The derivative of every operation against central differences, both in double precision.</summary>
+public sealed class GradientTests
+{
+    private const float Step = 1f / 1024;
+
+    public static TheoryData<string> Names => [.. OperationCases.All.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void The_derivative_agrees_with_finite_differences(string name)
+    {
+        using var pass = new TrainingPass(new ReferenceBackend<double>(), seed: 5);
+        using var inputs = new Inputs { Pass = pass };
+        Check(pass, () => OperationCases.All[name](inputs), () => inputs.Parameters, everyNth: 1);
+    }
+
+    [Theory]
+    [InlineData(true, 0f)]
+    [InlineData(false, 0.2f)]
+    public void The_derivative_of_a_whole_gpt2_agrees_with_finite_differences(bool tied, float dropout)
+    {
+        var config = new Gpt2Config
+        {
+            VocabularySize = 11,
+            ContextLength = 9,
+            Width = 8,
+            Layers = 2,
+            Heads = 2,
+            TieWordEmbeddings = tied,
+            EmbeddingDropout = dropout,
+            AttentionDropout = dropout,
+            ResidualDropout = dropout,
+            InitializerRange = 0.4f,
+        };
+        using var model = Gpt2.Create(config, seed: 3);
+        using var pass = new TrainingPass(new ReferenceBackend<double>(), seed: 5);
+        var batch = Batch.Packed([[1, 4, 2, 10, 3], [7, 0, 7]]);
+        Check(pass, () => pass.CrossEntropy(model.Logits(pass, model.Forward(pass, batch)), [4, 2, 10, 3, -100, 0, 7, 5]), () => model.Parameters, everyNth: 7);
+    }
+
+    private static void Check(TrainingPass pass, Func<Tensor> compute, Func<IReadOnlyList<Parameter>> parameters, int everyNth)
+    {
+        // A fixed weight for each output makes one number of them; different weights, so that no error cancels.
+        Tensor Weighted()
+        {
+            pass.Begin(1);
+            var output = compute();
+            var weights = new float[output.Length];
+            for (int i = 0; i < weights.Length; i++)
+                weights[i] = MathF.Sin(1 + 0.7f * i);
+            return pass.Sum(pass.Multiply(output, pass.Constant(weights, output.Rows, output.Columns)));
+        }
+
+        var loss = Weighted();
+        using var gradients = new Gradients(parameters());
+        pass.Backward(loss, gradients);
+        double largest = 0;
+        foreach (var parameter in parameters())
+        {
+            for (int i = 0; i < parameter.Length; i += everyNth)
+            {
+                float middle = parameter.Values[i], above = middle + Step, below = middle - Step;
+                parameter.Values[i] = above;
+                double high = pass.ReadScalar(Weighted());
+                parameter.Values[i] = below;
+                double low = pass.ReadScalar(Weighted());
+                parameter.Values[i] = middle;
+                double difference = (high - low) / ((double)above - below), derivative = gradients[parameter][i];
+                Assert.True(
+                    Math.Abs(difference - derivative) <= 2e-5 * (1 + Math.Abs(difference)),
+                    $"{parameter.Name}[{i}]: derivative {derivative}, finite difference {difference}");
+                largest = Math.Max(largest, Math.Abs(derivative));
+            }
+        }
+
+        Assert.True(largest > 1e-3, "no derivative is different from zero");
+    }
+}

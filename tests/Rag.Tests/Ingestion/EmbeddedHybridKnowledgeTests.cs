@@ -1,0 +1,8 @@
+using Kotonoha.Rag.Stores;
+
+namespace Kotonoha.Rag.Tests.Ingestion;
+
+public sealed class EmbeddedHybridKnowledgeTests : HybridKnowledgeTests
+{
+    protected override IKnowledgeStore Open() => EmbeddedStore.Open(Folder.File("kb.db"));
+}

@@ -1,0 +1,130 @@
+using Kotonoha.Rag.Embedding;
+using Kotonoha.Rag.Ingestion;
+using Kotonoha.Rag.Retrieval;
+using Kotonoha.Rag.Stores;
+
+namespace Kotonoha.Rag.Tests.Ingestion;
+
+/// <summary>The knowledge base with a fitted embedder; one class a store runs it.</summary>
+public abstract class HybridKnowledgeTests : IDisposable
+{
+    protected TemporaryFolder Folder { get; } = new();
+
+    public void Dispose() => Folder.Dispose();
+
+    [Fact]
+    public async Task A_fitted_embedder_is_found_again_by_its_version()
+    {
+        WriteTopics(6);
+        await using (var knowledge = new KnowledgeBase(Open(), Embedder()))
+        {
+            await knowledge.SyncFolderAsync(Folder.File("docs"));
+            var info = await knowledge.Store.GetInfoAsync();
+            Assert.NotNull(info!.EmbedderVersion);
+            Assert.True(info.DenseDimension > 1);
+        }
+
+        await using var again = new KnowledgeBase(Open(), Embedder());
+        var hits = await again.SearchAsync("topic3");
+        Assert.Equal("topic3.md", hits[0].Chunk.Source);
+        Assert.NotNull(hits[0].DenseScore);
+        Assert.NotNull(hits[0].SparseScore);
+        Assert.Equal(6, (await again.SyncFolderAsync(Folder.File("docs"))).Unchanged.Count);
+    }
+
+    [Fact]
+    public async Task A_missing_embedder_is_a_typed_error_and_a_rebuild_cures_it()
+    {
+        WriteTopics(6);
+        await using (var knowledge = new KnowledgeBase(Open(), Embedder()))
+            await knowledge.SyncFolderAsync(Folder.File("docs"));
+        Directory.Delete(Folder.File("embedders"), recursive: true);
+        await using var again = new KnowledgeBase(Open(), Embedder());
+        await Assert.ThrowsAsync<EmbedderMismatchException>(() => again.SearchAsync("topic3"));
+        await Assert.ThrowsAsync<EmbedderMismatchException>(() => again.SyncFolderAsync(Folder.File("docs")));
+        var acknowledged = new List<string>();
+        var report = await again.SyncFolderAsync(Folder.File("docs"), options: new SyncOptions { Rebuild = true, Acknowledged = acknowledged.Add });
+        Assert.Equal(6, acknowledged.Count);
+        Assert.True(report.Refitted);
+        Assert.Equal("topic3.md", (await again.SearchAsync("topic3"))[0].Chunk.Source);
+        Assert.Single(Directory.GetFiles(Folder.File("embedders")));
+    }
+
+    [Fact]
+    public async Task The_embedder_is_fitted_anew_when_the_corpus_has_doubled()
+    {
+        WriteTopics(4);
+        await using var knowledge = new KnowledgeBase(Open(), Embedder());
+        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        var before = await knowledge.Store.GetInfoAsync();
+        WriteTopics(7);
+        Assert.False((await knowledge.SyncFolderAsync(Folder.File("docs"))).Refitted);
+        Assert.Equal(before!.EmbedderVersion, (await knowledge.Store.GetInfoAsync())!.EmbedderVersion);
+        WriteTopics(9);
+        Assert.True((await knowledge.SyncFolderAsync(Folder.File("docs"))).Refitted);
+        var after = await knowledge.Store.GetInfoAsync();
+        Assert.NotEqual(before.EmbedderVersion, after!.EmbedderVersion);
+        Assert.True(after.DenseDimension > before.DenseDimension);
+        Assert.Equal(9, (await knowledge.ListDocumentsAsync()).Count);
+        Assert.Equal("topic8.md", (await knowledge.SearchAsync("topic8"))[0].Chunk.Source);
+        Assert.Single(Directory.GetFiles(Folder.File("embedders")));
+    }
+
+    [Fact]
+    public async Task The_average_length_follows_the_corpus()
+    {
+        WriteTopics(4);
+        await using var knowledge = new KnowledgeBase(Open());
+        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        double before = (await knowledge.Store.GetInfoAsync())!.AverageLength;
+        Folder.Write("docs/long.md", "# Long\n\n" + string.Join(' ', Enumerable.Range(0, 150).Select(i => $"word{i}")));
+        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        var records = await knowledge.ListDocumentsAsync();
+        double after = (await knowledge.Store.GetInfoAsync())!.AverageLength;
+        Assert.Equal(records.Sum(record => record.TermCount) / (double)records.Sum(record => record.ChunkCount), after, 1e-9);
+        Assert.True(after > 1.1 * before);
+    }
+
+    [Fact]
+    public async Task Every_embedding_says_whether_it_is_of_a_query_or_a_document()
+    {
+        WriteTopics(3);
+        var embedder = new RecordingEmbedder();
+        await using var knowledge = new KnowledgeBase(Open(), embedder);
+        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        Assert.Equal(["document"], embedder.Purposes.Distinct());
+        embedder.Purposes.Clear();
+        await knowledge.SearchAsync("topic1");
+        Assert.Equal(["query"], embedder.Purposes);
+        await using var other = new KnowledgeBase(Open(), new RecordingEmbedder("another-model"));
+        await Assert.ThrowsAsync<EmbedderMismatchException>(() => other.SearchAsync("topic1"));
+    }
+
+    [Fact]
+    public async Task Thresholds_and_diversity_narrow_the_hits()
+    {
+        WriteTopics(6);
+        Folder.Write("docs/copy.md", File.ReadAllText(Folder.File("docs/topic2.md")));
+        await using var knowledge = new KnowledgeBase(Open(), Embedder());
+        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        var all = await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20 });
+        Assert.Equal(7, all.Count);
+        Assert.Equal(all.OrderByDescending(hit => hit.Score), all);
+        Assert.Equal(2, (await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20, MinScore = all[1].Score - 1e-9 })).Count);
+        Assert.All(await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20, MinDenseScore = 0.5 }), hit => Assert.True(hit.DenseScore >= 0.5));
+        Assert.Equal(["copy.md", "topic2.md"], all.Take(2).Select(hit => hit.Chunk.Source).Order(StringComparer.Ordinal));
+        var diverse = await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 2, MmrLambda = 0.3 });
+        Assert.Equal(all[0], diverse[0]);
+        Assert.NotEqual(all[1].Chunk.Source, diverse[1].Chunk.Source);
+    }
+
+    protected abstract IKnowledgeStore Open();
+
+    private SvdEmbedder Embedder() => new(Folder.File("embedders"));
+
+    private void WriteTopics(int count)
+    {
+        for (int i = 0; i < count; i++)
+            Folder.Write($"docs/topic{i}.md", $"# About topic{i}\n\nThe common text of topic{i} has its own words: own{i}a own{i}b own{i}c own{i}d, topic{i}.\n");
+    }
+}
