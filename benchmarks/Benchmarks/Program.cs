@@ -6,6 +6,8 @@ switch (args.FirstOrDefault())
 {
     case "foreign":
         return ForeignDocuments.Run(args[1..]);
+    case "gemm":
+        return GemmBenchmark.Run(args[1..]);
     case "ingest":
         return await IngestBenchmark.RunAsync(args[1..]);
     case "retrieval":
@@ -23,6 +25,6 @@ switch (args.FirstOrDefault())
     case "truth-score":
         return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, ingest, retrieval, shakespeare, tokenizer, truth, truth-data, truth-fit, truth-score");
+        Console.Error.WriteLine("benchmarks: commands are foreign, ingest, retrieval, shakespeare, tokenizer, truth, truth-data, truth-fit, truth-score, gemm");
         return 2;
 }

@@ -10,7 +10,6 @@ internal unsafe struct AttentionArguments
     public View Value;
     public View Bias;
     public View Output;
-    public View LogSum;
     public View OutputGradient;
     public View QueryGradient;
     public View KeyGradient;

@@ -336,7 +336,6 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
             Value = call.Value,
             Bias = call.Bias,
             Output = call.Output,
-            LogSum = call.LogSum,
             Sequences = sequences,
             Heads = call.Options.Heads,
             KeyHeads = call.Options.KeyHeads,

@@ -128,7 +128,7 @@ internal sealed unsafe partial class CpuKernels<S, V>
                 }
 
                 for (int r = row; r < row + rows; r++)
-                    Slopes(g, sequence, head, start + r, r, keys, firstBlock, endBlock, weights + (long)r * stride, slopes + (long)r * stride, stride);
+                    Slopes(g, sequence, head, start + r, r, keys, weights + (long)r * stride, slopes + (long)r * stride, stride);
                 if (g->QueryGradient.Exists && firstBlock < endBlock)
                 {
                     int first = firstBlock * Block;
@@ -160,12 +160,9 @@ internal sealed unsafe partial class CpuKernels<S, V>
     {
         int row = g->QueryStarts[sequence] + query;
         g->Visible(g->QueryOffsets[sequence] + query, keys, out int first, out int end);
-        float* logSum = g->LogSum.Exists ? Row(g->LogSum, row) + head : null;
         if (first >= end)
         {
             new Span<float>(scores + firstBlock * Block, (endBlock - firstBlock) * Block).Clear();
-            if (logSum is not null)
-                *logSum = float.NegativeInfinity;
             return 0;
         }
 
@@ -195,8 +192,7 @@ internal sealed unsafe partial class CpuKernels<S, V>
             max = S.Max(max, score);
         }
 
-        float largest = S.Largest(max);
-        V shift = S.Create(largest), sum = S.Zero, lowest = S.Create(LowestWeight);
+        V shift = S.Create(S.Largest(max)), sum = S.Zero, lowest = S.Create(LowestWeight);
         ulong rowKey = g->Dropout > 0 ? CounterRandom.Key(g->DropoutKey, (ulong)row, (ulong)head) : 0;
         V keptScale = S.Create(g->Dropout > 0 ? 1f / (1f - g->Dropout) : 1);
         for (int j = aligned; j < end; j += S.Count)
@@ -212,42 +208,57 @@ internal sealed unsafe partial class CpuKernels<S, V>
         int blocksStart = firstBlock * Block, written = (end + S.Count - 1) / S.Count * S.Count;
         new Span<float>(scores + blocksStart, aligned - blocksStart).Clear();
         new Span<float>(scores + written, endBlock * Block - written).Clear();
-        float total = S.Sum(sum);
-        if (logSum is not null)
-            *logSum = largest + MathF.Log(total);
-        return 1 / total;
+        return 1 / S.Sum(sum);
     }
 
     // Scores and the products of upstream gradient and values become: weights as they were applied, and gradients of the dot products. Zero where masked.
-    private static void Slopes(
-        AttentionArguments* g, int sequence, int head, int row, int query, int keys, int firstBlock, int endBlock, float* weights, float* slopes, int stride)
+    // The softmax is computed again rather than from a stored logarithm of its sum, which would cost digits where scores are large.
+    private static void Slopes(AttentionArguments* g, int sequence, int head, int row, int query, int keys, float* weights, float* slopes, int stride)
     {
         g->Visible(g->QueryOffsets[sequence] + query, keys, out int first, out int end);
-        float logSumValue = Row(g->LogSum, row)[head];
-        V scale = S.Create(g->Scale), logSum = S.Create(logSumValue), dot = S.Zero, lowest = S.Create(LowestWeight);
-        ulong rowKey = g->Dropout > 0 ? CounterRandom.Key(g->DropoutKey, (ulong)row, (ulong)head) : 0;
-        V keptScale = S.Create(g->Dropout > 0 ? 1f / (1f - g->Dropout) : 1);
         int aligned = first / S.Count * S.Count, written = first < end ? (end + S.Count - 1) / S.Count * S.Count : aligned;
+
+        // Everything outside is read by the products that run over queries.
+        new Span<float>(weights, first).Clear();
+        new Span<float>(slopes, first).Clear();
+        new Span<float>(weights + end, stride - end).Clear();
+        new Span<float>(slopes + end, stride - end).Clear();
+        if (first >= end)
+            return;
+        V scale = S.Create(g->Scale), max = S.Create(float.NegativeInfinity), lowest = S.Create(LowestWeight);
+        for (int i = aligned; i < first; i++)
+            weights[i] = float.NegativeInfinity;
+        for (int i = end; i < written; i++)
+            weights[i] = float.NegativeInfinity;
         for (int j = aligned; j < written; j += S.Count)
         {
-            V shifted = S.Subtract(S.Multiply(S.Load(weights + j), scale), logSum);
+            V score = S.Multiply(S.Load(weights + j), scale);
+            S.Store(score, weights + j);
+            max = S.Max(max, score);
+        }
+
+        V shift = S.Create(S.Largest(max)), sum = S.Zero;
+        for (int j = aligned; j < written; j += S.Count)
+        {
+            V shifted = S.Subtract(S.Load(weights + j), shift);
             V weight = S.IfLess(shifted, lowest, S.Zero, VectorMath<S, V>.ExpOfNegative(shifted));
-            V slope = S.Load(slopes + j);
-            if (j < first || j + S.Count > end)
+            sum = S.Add(sum, weight);
+            S.Store(weight, weights + j);
+        }
+
+        ulong rowKey = g->Dropout > 0 ? CounterRandom.Key(g->DropoutKey, (ulong)row, (ulong)head) : 0;
+        V keptScale = S.Create(g->Dropout > 0 ? 1f / (1f - g->Dropout) : 1), inverse = S.Create(1 / S.Sum(sum)), dot = S.Zero;
+        for (int j = aligned; j < written; j += S.Count)
+        {
+            V weight = S.Multiply(S.Load(weights + j), inverse), slope = S.Load(slopes + j);
+            if (g->Dropout > 0)
             {
-                S.Store(weight, weights + j);
-                for (int i = j; i < j + S.Count; i++)
-                    if (i < first || i >= end)
-                        weights[i] = slopes[i] = 0;
-                weight = S.Load(weights + j);
-                slope = S.Load(slopes + j);
+                slope = S.Multiply(slope, S.Multiply(keptScale, S.Kept(rowKey, (uint)j, g->DropoutThreshold)));
+                S.Store(slope, slopes + j);
             }
 
-            if (g->Dropout > 0)
-                slope = S.Multiply(slope, S.Multiply(keptScale, S.Kept(rowKey, (uint)j, g->DropoutThreshold)));
             dot = S.Fma(weight, slope, dot);
             S.Store(weight, weights + j);
-            S.Store(slope, slopes + j);
         }
 
         V total = S.Create(S.Sum(dot));
@@ -258,12 +269,6 @@ internal sealed unsafe partial class CpuKernels<S, V>
             if (g->Dropout > 0)
                 S.Store(S.Multiply(weight, S.Multiply(keptScale, S.Kept(rowKey, (uint)j, g->DropoutThreshold))), weights + j);
         }
-
-        // Everything outside is read by the products that run over queries.
-        new Span<float>(weights, aligned).Clear();
-        new Span<float>(slopes, aligned).Clear();
-        new Span<float>(weights + written, stride - written).Clear();
-        new Span<float>(slopes + written, stride - written).Clear();
     }
 
     // The blocks that any of a few neighbouring queries sees.

@@ -18,9 +18,7 @@ public unsafe partial class ReferenceBackend<T>
                 {
                     T* output = Row(call.Output, i) + h * call.ValueWidth;
                     new Span<T>(output, call.ValueWidth).Clear();
-                    T logSum = Weights(in call, s, i, h, weights, out int first, out int end);
-                    if (call.LogSum.Exists)
-                        Row(call.LogSum, i)[h] = logSum;
+                    Weights(in call, s, i, h, weights, out int first, out int end);
                     for (int j = first; j < end; j++)
                     {
                         T p = weights[j] * Kept(in call, i, h, j);
@@ -114,13 +112,13 @@ public unsafe partial class ReferenceBackend<T>
     private static int BiasRow(in AttentionCall call, int sequence, int row, int head)
         => head * LongestQueries(in call) + row - call.Queries.SequenceStarts[sequence];
 
-    // The softmax of one query's scores, in weights[first..end]; the result is the log of the sum of their exponentials.
-    private static T Weights(in AttentionCall call, int sequence, int row, int head, T* weights, out int first, out int end)
+    // The softmax of one query's scores, in weights[first..end].
+    private static void Weights(in AttentionCall call, int sequence, int row, int head, T* weights, out int first, out int end)
     {
         int place = call.Queries.QueryOffsets[sequence] + row - call.Queries.SequenceStarts[sequence];
         (first, end) = call.Visible(place, KeyCount(in call, sequence));
         if (first >= end)
-            return T.NegativeInfinity;
+            return;
         T scale = Of(call.Scale), cap = Of(call.Options.SoftCap);
         for (int j = first; j < end; j++)
         {
@@ -137,7 +135,6 @@ public unsafe partial class ReferenceBackend<T>
             sum += weights[j] = T.Exp(weights[j] - max);
         for (int j = first; j < end; j++)
             weights[j] /= sum;
-        return max + T.Log(sum);
     }
 
     private static T Dot(in AttentionCall call, int sequence, int row, int head, int key)

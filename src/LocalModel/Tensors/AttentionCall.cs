@@ -16,9 +16,6 @@ internal readonly struct AttentionCall
     /// <summary>(tokens, heads · value width).</summary>
     public View Output { get; init; }
 
-    /// <summary>In training (tokens, heads): log of the sum of the exponentials of the scores, for the derivative; otherwise without memory.</summary>
-    public View LogSum { get; init; }
-
     public Batch Queries { get; init; }
 
     public Batch Keys { get; init; }

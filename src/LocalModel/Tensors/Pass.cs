@@ -195,10 +195,9 @@ public abstract unsafe class Pass : IDisposable
         int valueWidth = value.Columns / options.KeyHeads;
         bool wanted = Wants(query) || Wants(key) || Wants(value) || (bias.Exists && Wants(bias));
         var output = Arena.Allocate(query.Rows, options.Heads * valueWidth, wanted);
-        var logSum = IsTraining ? Arena.Allocate(query.Rows, options.Heads, needsGradient: false) : default;
         ulong dropoutKey = IsTraining && options.Dropout > 0 ? NextKey() : 0;
         var effective = IsTraining ? options : options with { Dropout = 0 };
-        Backend.Attention(Call(query, key, value, bias, output, logSum, batch, keys, effective, dropoutKey));
+        Backend.Attention(Call(query, key, value, bias, output, batch, keys, effective, dropoutKey));
         if (IsTraining)
             Record(new TapeEntry
             {
@@ -208,7 +207,6 @@ public abstract unsafe class Pass : IDisposable
                 B = key,
                 C = value,
                 D = bias,
-                E = logSum,
                 Queries = batch,
                 Keys = keys,
                 Attention = effective,
@@ -532,7 +530,7 @@ public abstract unsafe class Pass : IDisposable
     // ---- for the passes
 
     private protected AttentionCall Call(
-        Tensor query, Tensor key, Tensor value, Tensor bias, Tensor output, Tensor logSum, Batch batch, Batch keys, AttentionOptions options, ulong dropoutKey)
+        Tensor query, Tensor key, Tensor value, Tensor bias, Tensor output, Batch batch, Batch keys, AttentionOptions options, ulong dropoutKey)
         => new()
         {
             Query = Arena.View(query),
@@ -540,7 +538,6 @@ public abstract unsafe class Pass : IDisposable
             Value = Arena.View(value),
             Bias = Optional(bias),
             Output = Arena.View(output),
-            LogSum = Optional(logSum),
             Queries = batch,
             Keys = keys,
             Options = options,

@@ -21,7 +21,6 @@ internal struct TapeEntry
     public Tensor B;
     public Tensor C;
     public Tensor D;
-    public Tensor E;
     public Parameter? Weight;
     public Parameter? Bias;
     public Batch? Queries;

@@ -214,7 +214,7 @@ public sealed unsafe class TrainingPass : Pass
         var key = Arena.GradientToWrite(entry.B, out bool accumulateKey);
         var value = Arena.GradientToWrite(entry.C, out bool accumulateValue);
         var bias = Arena.GradientToWrite(entry.D, out bool accumulateBias);
-        var call = Call(entry.A, entry.B, entry.C, entry.D, entry.Output, entry.E, entry.Queries!, entry.Keys!, entry.Attention, entry.Key);
+        var call = Call(entry.A, entry.B, entry.C, entry.D, entry.Output, entry.Queries!, entry.Keys!, entry.Attention, entry.Key);
         Backend.AttentionBackward(in call, new AttentionGradients
         {
             Output = gradient,
