@@ -1,5 +1,5 @@
-using Kotonoha.Benchmarks.Truth;
 using Kotonoha.Benchmarks;
+using Kotonoha.Benchmarks.Truth;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 switch (args.FirstOrDefault())
@@ -20,11 +20,13 @@ switch (args.FirstOrDefault())
         return await TruthBench.RunAsync(args[1..]);
     case "truth-data":
         return TruthBench.WriteData(args[1..]);
+    case "truth-file":
+        return await TruthBench.RunFileAsync(args[1..]);
     case "truth-fit":
         return await TruthFit.RunAsync(args[1..]);
     case "truth-score":
         return await TruthBench.ScoreAsync(args[1..]);
     default:
-        Console.Error.WriteLine("benchmarks: commands are foreign, ingest, retrieval, shakespeare, tokenizer, truth, truth-data, truth-fit, truth-score, gemm");
+        Console.Error.WriteLine("benchmarks: commands are foreign, gemm, ingest, retrieval, shakespeare, tokenizer, truth, truth-data, truth-file, truth-fit, truth-score");
         return 2;
 }
