@@ -12,6 +12,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["tokenizer"] = arguments => Task.FromResult(TokenizerSpeed.Run(arguments)),
     ["truth"] = TruthBench.RunAsync,
     ["truth-data"] = arguments => Task.FromResult(TruthBench.WriteData(arguments)),
+    ["truth-file"] = TruthBench.RunFileAsync,
     ["truth-fit"] = TruthFit.RunAsync,
     ["truth-score"] = TruthBench.ScoreAsync,
 };
