@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Workspaces;
+using Kotonoha.Rag.Answering;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -18,13 +19,14 @@ internal static class AskCommand
         command.SetAction((parsed, cancellationToken) => RunAsync(
             folder.Read(parsed),
             Asker.Questions([.. parsed.GetValue(words) ?? [], .. parsed.GetValue(questions.Ask) ?? []], parsed.GetValue(questions.AskFile)),
+            questions.Read(parsed),
             parsed.GetValue(questions.Json),
             parsed.GetValue(questions.NoModel),
             cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, IReadOnlyList<string> questions, bool json, bool noModel, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(FolderSettings settings, IReadOnlyList<string> questions, AskOptions options, bool json, bool noModel, CancellationToken cancellationToken)
     {
         if (questions.Count == 0)
             throw new UsageException("nothing to ask: give questions, --ask or --ask-file");
@@ -33,6 +35,6 @@ internal static class AskCommand
         if (await session.Knowledge.Store.GetInfoAsync(cancellationToken) is null)
             throw new UsageException($"'{workspace.Documents}' has not been brought in yet; run 'kotonoha ingest' with the same --docs, --home and --store first");
         using var model = noModel ? null : LoadedModel.OpenOrNull(workspace, settings);
-        return await new Asker(session.Knowledge, model?.Scorer, json).AskAsync(questions, cancellationToken) ? 0 : 1;
+        return await new Asker(session.Knowledge, options with { Scorer = model?.Scorer }, json).AskAsync(questions, cancellationToken) ? 0 : 1;
     }
 }

@@ -6,10 +6,8 @@ using Kotonoha.Rag.Answering;
 namespace Kotonoha.Cli.Commands;
 
 /// <summary>Asks questions in order and prints each answer at once.</summary>
-internal sealed class Asker(KnowledgeBase knowledge, ISentenceScorer? scorer, bool json)
+internal sealed class Asker(KnowledgeBase knowledge, AskOptions options, bool json)
 {
-    private readonly AskOptions options = new() { Scorer = scorer };
-
     /// <summary>Asks; a question that fails is told in its place and the others go on.</summary>
     /// <returns>Whether every question was answered or refused without an error.</returns>
     public async Task<bool> AskAsync(IEnumerable<string> questions, CancellationToken cancellationToken)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Workspaces;
+using Kotonoha.Rag.Answering;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -20,6 +21,7 @@ internal static class QuickstartCommand
         command.SetAction((parsed, cancellationToken) => RunAsync(
             folder.Read(parsed),
             Asker.Questions(parsed.GetValue(questions.Ask) ?? [], parsed.GetValue(questions.AskFile)),
+            questions.Read(parsed),
             parsed.GetValue(questions.Json),
             parsed.GetValue(questions.NoModel),
             TrainCommand.Steps(parsed.GetValue(steps)),
@@ -27,7 +29,7 @@ internal static class QuickstartCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, IReadOnlyList<string> questions, bool json, bool noModel, int steps, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(FolderSettings settings, IReadOnlyList<string> questions, AskOptions options, bool json, bool noModel, int steps, CancellationToken cancellationToken)
     {
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
@@ -44,7 +46,7 @@ internal static class QuickstartCommand
             if (questions.Count == 0 && settings.Documents is null)
                 questions = Samples.Questions();
             await Console.Error.WriteLineAsync();
-            var asker = new Asker(session.Knowledge, model?.Scorer, json);
+            var asker = new Asker(session.Knowledge, options with { Scorer = model?.Scorer }, json);
             bool fine = await asker.AskAsync(questions, cancellationToken);
             if (!Console.IsInputRedirected && !Console.IsOutputRedirected && !json)
                 await asker.PromptAsync(cancellationToken);
