@@ -1,0 +1,7 @@
+namespace Kotonoha.LocalModel.Tests.Training;
+
+/// <summary>Counts allocations of the whole process, so nothing may run beside it.</summary>
+[CollectionDefinition(nameof(TrainingAllocationTests), DisableParallelization = true)]
+public sealed class TrainingAllocationCollection
+{
+}

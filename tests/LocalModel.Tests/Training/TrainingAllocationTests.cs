@@ -1,0 +1,47 @@
+using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Training;
+
+namespace Kotonoha.LocalModel.Tests.Training;
+
+[Collection(nameof(TrainingAllocationTests))]
+public sealed class TrainingAllocationTests
+{
+    [Fact]
+    public void A_steady_training_step_allocates_nothing_on_the_managed_heap()
+    {
+        // A small model, so that the steps are soon done: other threads of the test run allocate too, and the least of some tries counts.
+        var options = new TrainingOptions();
+        using var data = TokenDataset.FromBytes(new byte[400]);
+        using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 256, ContextLength = 8, Width = 8, Layers = 1, Heads = 2, EmbeddingDropout = 0.1f, AttentionDropout = 0.1f, ResidualDropout = 0.1f }, 1);
+        using var backend = new CpuBackend(threads: 2);
+        using var engine = new TrainingEngine(model, backend, options);
+        var sampler = new WindowSampler(data.Train, 2, 8, options.Seed);
+        var schedule = options.EffectiveSchedule;
+        Steps(0, 100);
+        long least = long.MaxValue;
+        for (int i = 1; i <= 20 && least > 0; i++)
+        {
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            Steps(i * 100, i * 100 + 100);
+            least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
+        }
+
+        Assert.Equal(0, least);
+
+        void Steps(int from, int to)
+        {
+            for (int step = from; step < to; step++)
+            {
+                engine.Begin(step);
+                for (int micro = 0; micro < 2; micro++)
+                {
+                    sampler.Draw(step, micro);
+                    engine.Accumulate(micro, sampler.Batch, sampler.Targets, 0.5);
+                }
+
+                engine.Update(schedule.At(step));
+            }
+        }
+    }
+}
