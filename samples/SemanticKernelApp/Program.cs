@@ -1,7 +1,7 @@
 // A GPT trained here, in a Semantic Kernel app. Usage: dotnet run -- MODEL-FOLDER
 using Kotonoha.Agents.Tools;
-using Kotonoha.Connector;
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
 

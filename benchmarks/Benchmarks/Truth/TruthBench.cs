@@ -14,38 +14,88 @@ namespace Kotonoha.Benchmarks.Truth;
 internal static class TruthBench
 {
     private const int PerHalf = 250;
+    private static readonly double[] Sweep = [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6];
 
-    /// <summary><c>truth DATA [--seed N] [--tuning] [--misses]</c>: the whole measurement through the library.</summary>
+    /// <summary><c>truth DATA [--seed N] [--tuning] [--misses] [--sweep]</c>: the whole measurement through the library.</summary>
     internal static async Task<int> RunAsync(string[] args)
     {
-        var data = TruthData.Draw(args[0], Seed(args), PerHalf, args.Contains("--tuning"));
+        bool tuning = args.Contains("--tuning");
+        var data = TruthData.Draw(args[0], Seed(args), PerHalf, tuning);
         var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
         try
         {
             await using var knowledge = await IndexAsync(data, folder.FullName);
-            var score = new TruthScore();
+            var thresholds = args.Contains("--sweep") ? Sweep : [Options(args).Threshold];
+            var scores = thresholds.ToDictionary(threshold => threshold, _ => new TruthScore());
             double asking = 0;
             foreach (var gold in data.Answerable.Concat(data.Unanswerable))
             {
                 var start = Stopwatch.GetTimestamp();
-                var answer = await knowledge.AskAsync(gold.Question, null, new AskOptions { Threshold = Option(args, "--threshold") is { } t ? double.Parse(t, CultureInfo.InvariantCulture) : new AskOptions().Threshold });
+                var answer = await knowledge.AskAsync(gold.Question, null, Options(args) with { Threshold = thresholds.Min() });
                 asking += Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-                var texts = new Dictionary<string, string>();
-                foreach (var citation in answer.Citations)
-                    texts.TryAdd(citation.Source, (await DocumentReaders.Default.ReadFileAsync(Path.Combine(folder.FullName, "docs", citation.Source))).Text);
-                score.Add(gold, answer.Found, [.. answer.Citations.Select(c => (c.Quote, texts[c.Source][c.Start..c.End]))]);
-                if (args.Contains("--misses") && (gold.Answers.Count > 0 ? !(answer.Found && gold.Answers.Any(a => answer.Citations[0].Quote.Contains(a, StringComparison.Ordinal))) : answer.Found))
+                var quotes = await QuotesAsync(answer, Path.Combine(folder.FullName, "docs"));
+                foreach (var threshold in thresholds)
+                {
+                    bool found = answer.Found && answer.Citations[0].Score >= threshold;
+                    scores[threshold].Add(gold, found, found ? quotes : []);
+                }
+
+                if (args.Contains("--misses") && !IsRight(gold, answer))
                     Console.WriteLine($"- {gold.Question}\n  gold: {string.Join(" / ", gold.Answers.Distinct())}\n  {(answer.Found ? answer.Citations[0].Score + " " + answer.Citations[0].Quote : "(not found)")}");
             }
 
-            Console.WriteLine($"seed {Seed(args)}, {(args.Contains("--tuning") ? "tuning" : "measured")} questions: {score}; {asking / (2 * PerHalf):F1} ms a question");
-            return score.IsTrue ? 0 : 1;
+            foreach (var (threshold, score) in scores)
+                Console.WriteLine(FormattableString.Invariant($"seed {Seed(args)}, {(tuning ? "tuning" : "measured")} questions, threshold {threshold:F2}: {score}; {asking / (2 * PerHalf):F1} ms a question"));
+            return scores.Values.All(score => score.IsTrue) ? 0 : 1;
         }
         finally
         {
             folder.Delete(recursive: true);
         }
     }
+
+    private static async Task<List<(string Quote, string InSource)>> QuotesAsync(Answer answer, string documents)
+    {
+        var quotes = new List<(string, string)>();
+        foreach (var citation in answer.Citations)
+            quotes.Add((citation.Quote, (await DocumentReaders.Default.ReadFileAsync(Path.Combine(documents, citation.Source))).Text[citation.Start..citation.End]));
+        return quotes;
+    }
+
+    private static bool IsRight(GoldQuestion gold, Answer answer)
+        => gold.Answers.Count == 0 ? !answer.Found : answer.Found && gold.Answers.Any(a => answer.Citations[0].Quote.Contains(a, StringComparison.Ordinal));
+
+    /// <summary><c>truth-file DOCS QUESTIONS.jsonl [--threshold N]</c>: the same for any folder, with every question on a line.</summary>
+    internal static async Task<int> RunFileAsync(string[] args)
+    {
+        var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
+        try
+        {
+            await using var knowledge = Open(folder.FullName);
+            await knowledge.SyncFolderAsync(args[0]);
+            var score = new TruthScore();
+            foreach (var gold in File.ReadLines(args[1]).Select(line => JsonSerializer.Deserialize<GoldQuestion>(line, JsonSerializerOptions.Web)!))
+            {
+                var answer = await knowledge.AskAsync(gold.Question, null, Options(args));
+                score.Add(gold, answer.Found, await QuotesAsync(answer, args[0]));
+                var best = (await knowledge.TraceAsync(gold.Question, Options(args), default))?.Candidates.FirstOrDefault();
+                Console.WriteLine($"{(IsRight(gold, answer) ? "right" : "WRONG")} {best?.Probability:F2} {(gold.Answers.Count == 0 ? "(unanswerable) " : "")}{gold.Question}\n    {best?.Passage.Chunk.Source}: {best?.Sentence.Normalized}");
+            }
+
+            Console.WriteLine(score);
+            return 0;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static AskOptions Options(string[] args)
+        => Option(args, "--threshold") is { } threshold ? new AskOptions { Threshold = double.Parse(threshold, CultureInfo.InvariantCulture) } : new AskOptions();
+
+    private static KnowledgeBase Open(string folder)
+        => new(EmbeddedStore.Open(Path.Combine(folder, "kb.db")), new SvdEmbedder(Path.Combine(folder, "embedder")));
 
     /// <summary><c>truth-data DATA FOLDER [--seed N]</c>: writes docs/, questions.txt and gold.json, for a measurement through the command line.</summary>
     internal static int WriteData(string[] args)
@@ -100,7 +150,7 @@ internal static class TruthBench
     internal static async Task<KnowledgeBase> IndexAsync(TruthData data, string folder)
     {
         WriteDocuments(data, folder);
-        var knowledge = new KnowledgeBase(EmbeddedStore.Open(Path.Combine(folder, "kb.db")), new SvdEmbedder(Path.Combine(folder, "embedder")));
+        var knowledge = Open(folder);
         await knowledge.SyncFolderAsync(Path.Combine(folder, "docs"));
         return knowledge;
     }

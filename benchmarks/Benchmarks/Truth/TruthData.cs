@@ -10,8 +10,9 @@ namespace Kotonoha.Benchmarks.Truth;
 /// </summary>
 internal sealed class TruthData
 {
-    private TruthData(IReadOnlyList<(string Name, string Text)> documents, IReadOnlyList<GoldQuestion> answerable, IReadOnlyList<GoldQuestion> unanswerable)
-        => (Documents, Answerable, Unanswerable) = (documents, answerable, unanswerable);
+    private TruthData(
+        IReadOnlyList<(string Name, string Text)> documents, IReadOnlyList<GoldQuestion> answerable, IReadOnlyList<GoldQuestion> unanswerable, IReadOnlyList<GoldQuestion> near)
+        => (Documents, Answerable, Unanswerable, Near) = (documents, answerable, unanswerable, near);
 
     internal IReadOnlyList<(string Name, string Text)> Documents { get; }
 
@@ -19,27 +20,38 @@ internal sealed class TruthData
 
     internal IReadOnlyList<GoldQuestion> Unanswerable { get; }
 
+    /// <summary>Questions about indexed articles whose paragraph was held out: unanswerable too, most of them, and harder to tell.</summary>
+    internal IReadOnlyList<GoldQuestion> Near { get; }
+
     /// <summary>Draws a test.</summary>
     /// <param name="path">The data set in SQuAD's layout.</param>
     /// <param name="seed">Decides the halves and the questions.</param>
     /// <param name="perHalf">How many questions of each half.</param>
     /// <param name="tuning">Whether the questions come from the tuning part.</param>
-    internal static TruthData Draw(string path, int seed, int perHalf, bool tuning)
+    /// <param name="heldOut">Which part of the indexed articles' paragraphs is held out; 0 except for fitting.</param>
+    internal static TruthData Draw(string path, int seed, int perHalf, bool tuning, double heldOut = 0)
     {
         using var data = JsonDocument.Parse(File.ReadAllBytes(path));
         var random = new Random(seed);
         var articles = data.RootElement.GetProperty("data").EnumerateArray().ToArray();
         random.Shuffle(articles);
-        var indexed = articles[..(articles.Length / 2)];
-        var left = articles[(articles.Length / 2)..];
+        var indexed = articles[..(articles.Length / 2)].Select(Paragraphs).ToArray();
+        var left = articles[(articles.Length / 2)..].SelectMany(Paragraphs);
+        var hidden = indexed.SelectMany(article => article).Where(_ => random.NextDouble() < heldOut).ToHashSet();
         var documents = indexed.Select((article, i) => (
             $"article-{i + 1:D2}.txt",
-            string.Join("\n\n", article.GetProperty("paragraphs").EnumerateArray().Select(p => p.GetProperty("context").GetString())))).ToList();
-        return new TruthData(documents, Questions(indexed, answerable: true), Questions(left, answerable: false));
+            string.Join("\n\n", article.Where(paragraph => !hidden.Contains(paragraph)).Select(paragraph => paragraph.GetProperty("context").GetString())))).ToList();
+        return new TruthData(
+            documents,
+            Questions(indexed.SelectMany(article => article).Where(paragraph => !hidden.Contains(paragraph)), answerable: true),
+            Questions(left, answerable: false),
+            Questions(hidden, answerable: false));
 
-        List<GoldQuestion> Questions(JsonElement[] part, bool answerable)
+        static JsonElement[] Paragraphs(JsonElement article) => [.. article.GetProperty("paragraphs").EnumerateArray()];
+
+        List<GoldQuestion> Questions(IEnumerable<JsonElement> paragraphs, bool answerable)
         {
-            var all = part.SelectMany(article => article.GetProperty("paragraphs").EnumerateArray())
+            var all = paragraphs
                 .SelectMany(paragraph => paragraph.GetProperty("qas").EnumerateArray())
                 .Where(question => IsTuning(question.GetProperty("id").GetString()!) == tuning)
                 .Select(question => new GoldQuestion(

@@ -6,11 +6,13 @@ namespace Kotonoha.Benchmarks.Truth;
 
 /// <summary>
 /// <c>truth-fit DATA</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their weights. Ranking: softmax over the
-/// candidates of a question, gold those that contain an answer. Answering: logistic regression on the best candidate, 1 where the question's article is indexed.
+/// candidates of a question, gold those that contain an answer. Answering: logistic regression on the best candidate, 1 where the question's
+/// paragraph is indexed; the unanswerable ones come from the left-out articles and, half as many, from paragraphs held out of the indexed articles.
 /// </summary>
 internal static class TruthFit
 {
     private const int PerHalf = 250;
+    private const double HeldOut = 0.15;
     private static readonly int[] Seeds = [101, 102, 103, 104, 105, 106];
 
     internal static async Task<int> RunAsync(string[] args)
@@ -18,12 +20,12 @@ internal static class TruthFit
         var samples = new List<(bool Answerable, List<(double[] Features, bool Gold)> Candidates, Func<double[], double[]?> Answer)>();
         foreach (int seed in Seeds)
         {
-            var data = TruthData.Draw(args[0], seed, PerHalf, tuning: true);
+            var data = TruthData.Draw(args[0], seed, PerHalf, tuning: true, HeldOut);
             var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
             try
             {
                 await using var knowledge = await TruthBench.IndexAsync(data, folder.FullName);
-                foreach (var gold in data.Answerable.Concat(data.Unanswerable))
+                foreach (var gold in data.Answerable.Concat(data.Unanswerable).Concat(data.Near.Take(PerHalf / 2)))
                 {
                     var trace = await knowledge.TraceAsync(gold.Question, new AskOptions(), default);
                     if (trace is null)

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Kotonoha.Agents.Reasoning;
@@ -33,6 +34,7 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
 
     internal static ReActReply Parse(string reply)
     {
+        reply = ReplaceHalfCharacters(reply);
         var labels = LabeledText.Find(reply, _labels);
         // What comes after the model's own observation, or after a next question, is made up.
         int cut = labels.FindIndex(label => label.Kind is Kind.Observation or Kind.Question && label.Start > 0);
@@ -57,6 +59,17 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
 
         int EndOf(int i) => i + 1 < labels.Count ? labels[i + 1].Start : reply.Length;
         string Content(int i) => reply[Math.Min(labels[i].ContentStart, EndOf(i))..EndOf(i)];
+    }
+
+    /// <summary>A lone surrogate, which JSON cannot hold, becomes U+FFFD, as in any decoder of UTF-16.</summary>
+    private static string ReplaceHalfCharacters(string text)
+    {
+        if (!text.Any(char.IsSurrogate))
+            return text;
+        var whole = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+            whole.Append(rune);
+        return whole.ToString();
     }
 
     private static string ReadThought(string reply, List<LabeledText.Label<Kind>> labels, int decision)

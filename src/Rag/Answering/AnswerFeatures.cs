@@ -41,7 +41,7 @@ internal sealed class AnswerFeatures
                 inSentence += idf;
         }
 
-        bool numberMissing = _question.Numbers.Any(number => !passage.Folded.Contains(number, StringComparison.Ordinal) && !passage.Context.Contains(number, StringComparison.Ordinal));
+        bool numberMissing = !passage.Numbers.IsSupersetOf(_question.Numbers);
         return
         [
             f[CandidateFeatures.Sentence],

@@ -6,6 +6,9 @@ namespace Kotonoha.Rag.Answering;
 /// <summary>From hits to candidate sentences, ranked, each with the probability that it answers. No model is needed; a sentence scorer may take part.</summary>
 internal static class AnswerFinder
 {
+    // A sentence in the other language answers only where none in the question's own does nearly as well.
+    private const double OtherLanguagePenalty = 1.5;
+
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
     internal static async Task<AnswerTrace> FindAsync(
@@ -24,10 +27,10 @@ internal static class AnswerFinder
             cancellationToken.ThrowIfCancellationRequested();
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
-                if (!seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
+                if (passage.Sentences[i].IsQuestion || !seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
                     continue;
                 var candidate = new Candidate { Passage = passage, Index = i, Features = features.Of(passage, i) };
-                candidate.Score = AnswerModel.Rank(candidate.Features);
+                candidate.Score = AnswerModel.Rank(candidate.Features) - (passage.IsJapanese != question.IsJapanese ? OtherLanguagePenalty : 0);
                 candidates.Add(candidate);
             }
         }

@@ -8,4 +8,5 @@ internal enum AnswerKind
     Quantity,
     Person,
     Place,
+    Reason,
 }

@@ -10,6 +10,7 @@ internal static partial class AnswerKinds
         : QuantityQuestion().IsMatch(question) ? AnswerKind.Quantity
         : PersonQuestion().IsMatch(question) ? AnswerKind.Person
         : PlaceQuestion().IsMatch(question) ? AnswerKind.Place
+        : ReasonQuestion().IsMatch(question) ? AnswerKind.Reason
         : AnswerKind.Other;
 
     /// <summary>Whether the sentence holds something of the kind that the question does not hold already.</summary>
@@ -21,6 +22,7 @@ internal static partial class AnswerKinds
             AnswerKind.Quantity => Quantity(),
             AnswerKind.Person => Person(),
             AnswerKind.Place => Place(),
+            AnswerKind.Reason => Reason(),
             _ => null,
         };
         if (pattern is null)
@@ -31,7 +33,7 @@ internal static partial class AnswerKinds
         return false;
     }
 
-    [GeneratedRegex(@"何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen\b|\b(what|which) (year|date|day|month|time|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen\b|\b(what|which) (year|date|day|weekday|month|time|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex TimeQuestion();
 
     [GeneratedRegex(@"何[人名度回種類個%パー位番号倍円メキ歳才系条章党席校カか国議分秒点件語文桁層次ト]|いくつ|いくら|どれくらい|どのくらい|割合|数は|人口|面積|\bhow (many|much|long|large|big|far|old|fast|high|deep|wide|tall|small|short|soon|expensive)\b|\bwhat (percentage|number|size|price|share|rate|fraction|version|port)\b|\b(cost|price)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
@@ -42,6 +44,12 @@ internal static partial class AnswerKinds
 
     [GeneratedRegex(@"どこ|どの国|どの都市|場所|何国|何県|何州|地域は|都市は|国は|\bwhere\b|\b(what|which) (country|city|place|town|region|state|folder|file|directory)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex PlaceQuestion();
+
+    [GeneratedRegex(@"なぜ|どうして|理由|\bwhy\b|\b(what|which) reasons?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex ReasonQuestion();
+
+    [GeneratedRegex(@"ため|ので|から|理由|\b(because|since|so that|due to|therefore|as a result|to avoid|for this reason|otherwise)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Reason();
 
     [GeneratedRegex(@"\d+\s*(年|月|日|世紀|時)|[一二三四五六七八九十]+(年|月|世紀)|時代|以降|以来|まで|当時|\b(1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|night|morning|daily|weekly|monthly|yearly|every|after|before|during|once|twice|until)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Time();

@@ -6,16 +6,16 @@ namespace Kotonoha.Rag.Answering;
 /// </summary>
 internal static class AnswerModel
 {
-    internal const double DefaultThreshold = 0.6;
+    internal const double DefaultThreshold = 0.4;
 
     /// <summary>The number of features of an answer; see <see cref="AnswerFeatures"/>.</summary>
     internal const int AnswerFeatureCount = 13;
 
-    private static readonly double[] RankingWeights = [9.22, 6.83, 4.12, 2.75, 0.98, -1.40, 1.24, -0.04, 0.70, -1.07, 0.05, -0.98, 4.48];
+    private static readonly double[] RankingWeights = [9.25, 7.71, 4.56, 1.05, 0.98, -1.63, 1.58, -0.64, 0.54, -1.63, -0.07, -0.03, 4.72];
 
-    private static readonly double[] AnswerWeights = [1.40, 2.08, 0.49, 0.15, 0.88, -1.21, 1.69, -0.65, -0.40, 1.01, 1.82, -0.34, 1.27];
+    private static readonly double[] AnswerWeights = [1.14, 1.69, 0.58, 0.11, 1.11, -0.62, 1.32, -0.12, -0.71, 1.00, 1.93, -0.22, 1.02];
 
-    private const double AnswerBias = -3.68;
+    private const double AnswerBias = -4.63;
 
     internal static double Rank(double[] features) => Dot(RankingWeights, features);
 

@@ -31,7 +31,7 @@ internal sealed class AnswerTexts
             ? NotFound
             : NotFoundButNear.Replace("{documents}", string.Join(Separator, nearest.Select(document => document.Source)), StringComparison.Ordinal);
 
-    private static string Resource(string name)
+    internal static string Resource(string name)
     {
         using var stream = typeof(AnswerTexts).Assembly.GetManifestResourceStream("Kotonoha.Rag.Answering.Prompts." + name)
             ?? throw new InvalidOperationException($"The resource {name} is missing from the assembly.");

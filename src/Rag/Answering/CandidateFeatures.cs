@@ -7,6 +7,9 @@ internal sealed class CandidateFeatures
     internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9, Rank = 10, Both = 11, SomethingNew = 12;
     internal const int Count = 13;
 
+    // What only the nearest heading or the table's header holds counts by this part: all sentences and rows below have it.
+    private const double ContextShare = 0.5;
+
     private const double LengthScale = 6, MuchNew = 20, LittleNew = 5;
 
     private readonly Question _question;
@@ -47,10 +50,10 @@ internal sealed class CandidateFeatures
         int newTerms = NewTerms(sentence);
 
         var features = new double[Count];
-        features[Sentence] = Coverage(sentence.Keys);
+        features[Sentence] = Coverage(sentence.OwnKeys) + ContextShare * Coverage(sentence.Keys, sentence.OwnKeys);
         features[Passage] = Coverage(passage.Keys);
-        features[Previous] = previous is null ? 0 : Coverage(previous.Keys, sentence.Keys);
-        features[Next] = next is null ? 0 : Coverage(next.Keys, sentence.Keys);
+        features[Previous] = previous is null ? 0 : Coverage(previous.OwnKeys, sentence.Keys);
+        features[Next] = next is null ? 0 : Coverage(next.OwnKeys, sentence.Keys);
         features[Kind] = _question.Kind == AnswerKind.Other ? 0 : AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized) ? 1 : -1;
         features[New] = Math.Min(newTerms / MuchNew, 1);
         features[Hit] = _topScore > 0 ? passage.Hit.Score / _topScore : 0;

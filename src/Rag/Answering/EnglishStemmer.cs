@@ -14,7 +14,7 @@ internal static class EnglishStemmer
         ("ization", 4), ("isation", 4), ("ational", 4), ("fulness", 3), ("ation", 4), ("ments", 4), ("ition", 4), ("izing", 4), ("ising", 4), ("ances", 4),
         ("ences", 4), ("ating", 4), ("ment", 4), ("ness", 4), ("able", 4), ("ible", 4), ("ance", 4), ("ence", 4), ("ator", 4), ("ated", 4), ("ates", 4),
         ("ized", 4), ("ised", 4), ("izes", 4), ("ises", 4), ("sion", 4), ("tion", 4), ("ings", 3), ("ers", 4), ("ors", 5), ("ive", 4), ("ity", 5), ("ize", 4), ("ise", 4),
-        ("ate", 4), ("ing", 3), ("ful", 4), ("ion", 4), ("ous", 4), ("ies", 3), ("ied", 3), ("ily", 3), ("al", 4), ("er", 4), ("or", 5), ("ly", 3), ("ed", 3), ("es", 3), ("s", 3), ("y", 3), ("e", 3),
+        ("ate", 4), ("ing", 3), ("ful", 4), ("ion", 4), ("ous", 4), ("ies", 3), ("ied", 3), ("ily", 3), ("al", 4), ("er", 4), ("or", 5), ("ly", 4), ("ed", 3), ("es", 3), ("s", 3), ("y", 3), ("e", 3),
     ];
 
     /// <summary>The stem of a lower-case word; words with digits or other letters than a–z come back as they are.</summary>

@@ -9,7 +9,7 @@ namespace Kotonoha.Rag.Answering;
 /// <summary>Lets a chat model write the answer from numbered passages, and keeps of it what the passages support.</summary>
 internal static partial class ModelWriter
 {
-    /// <summary>A passage supports a sentence that shares this part of its terms (by rarity-free count), all of its numbers and all of its names.</summary>
+    /// <summary>A passage supports a sentence that shares this part of its terms (by content), all of its numbers and all of its names.</summary>
     private const double SupportedShare = 0.7;
 
     private const string Refusal = "NOT FOUND";
@@ -47,14 +47,8 @@ internal static partial class ModelWriter
         var kept = new List<SupportedSentence>();
         if (draft.Refused)
             return kept;
-        foreach (var span in SentenceSplitter.Split(draft.Text))
+        foreach (var (text, marks) in Sentences(draft.Text))
         {
-            var sentence = draft.Text[span.Start..span.End];
-            var marks = Mark().Matches(sentence).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture)).ToHashSet();
-            var text = Mark().Replace(sentence, "").Trim();
-            // A marker after the full stop belongs to the sentence before.
-            if (text.Length == 0 || text.TrimEnd('.', '。').Length == 0)
-                continue;
             var cited = marks.Where(mark => mark >= 1 && mark <= draft.Passages.Count).Select(mark => draft.Passages[mark - 1]).ToList();
             var support = (cited.Count > 0 ? cited : draft.Passages).Where(passage => Supports(passage, text)).ToList();
             if (support.Count == 0)
@@ -72,13 +66,38 @@ internal static partial class ModelWriter
         return kept;
     }
 
+    /// <summary>The sentences without their markers. A marker may stand before the full stop or after it, where it would seem to open the next sentence.</summary>
+    private static List<(string Text, HashSet<int> Marks)> Sentences(string draft)
+    {
+        var sentences = new List<(string Text, HashSet<int> Marks)>();
+        foreach (var span in SentenceSplitter.Split(draft))
+        {
+            var sentence = draft[span.Start..span.End];
+            var leading = LeadingMarks().Match(sentence);
+            if (sentences.Count > 0 && leading.Length > 0)
+            {
+                sentences[^1].Marks.UnionWith(MarksIn(leading.Value));
+                sentence = sentence[leading.Length..];
+            }
+
+            var text = Mark().Replace(sentence, "").Trim();
+            if (text.Trim('.', '。').Length > 0)
+                sentences.Add((text, [.. MarksIn(sentence)]));
+        }
+
+        return sentences;
+    }
+
+    private static IEnumerable<int> MarksIn(string text)
+        => Mark().Matches(text).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
+
     private static bool Supports(Passage passage, string sentence)
     {
         var question = new Question(sentence);
         var content = question.Terms.Where(term => !TermKeys.IsHiragana(term.Term)).ToList();
-        if (content.Count == 0 || content.Count(term => passage.Keys.Contains(term.Key)) < SupportedShare * content.Count)
+        if (content.Count == 0 || content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < SupportedShare * content.Sum(term => term.Weight))
             return false;
-        return question.Numbers.All(number => Question.NumbersOf(passage.Folded).Contains(number, StringComparer.Ordinal))
+        return passage.Numbers.IsSupersetOf(question.Numbers)
             && Name().Matches(question.Normalized).All(name => passage.Folded.Contains(Fold(name.Value), StringComparison.Ordinal));
     }
 
@@ -101,9 +120,12 @@ internal static partial class ModelWriter
     [GeneratedRegex(@"\s*\[(\d{1,3})\]")]
     private static partial Regex Mark();
 
+    [GeneratedRegex(@"^(\s*\[\d{1,3}\])+")]
+    private static partial Regex LeadingMarks();
+
     [GeneratedRegex("`+")]
     private static partial Regex Backticks();
 
-    [GeneratedRegex(@"[ァ-ヴー]{3,}|(?<=[\p{Ll},] )[A-Z][\w-]+|[A-Z]{2,}\w*")]
+    [GeneratedRegex(@"[ァ-ヴー]{3,}|(?<=[\p{Ll},] )[A-Z][A-Za-z\d-]+|(?<![A-Za-z])[A-Z]{2,}[A-Za-z\d]*")]
     private static partial Regex Name();
 }

@@ -20,8 +20,10 @@ internal sealed class Passage
         foreach (var context in (string?[])[hit.Chunk.Heading, hit.Chunk.Title, hit.Chunk.TableHeader, Path.ChangeExtension(hit.Chunk.Source, null)])
             if (context is not null)
                 keys.UnionWith(TermKeys.Of(context));
+        IsJapanese = keys.Count(key => !TermKeys.IsLatin(key)) * 2 > keys.Count;
         Keys = keys;
         Context = Normalizer.FoldCase(Normalizer.Normalize($"{hit.Chunk.Heading}\n{hit.Chunk.Title}\n{hit.Chunk.Source}", NormalizationForm.FormKC));
+        Numbers = [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context)];
     }
 
     internal SearchHit Hit { get; }
@@ -33,11 +35,17 @@ internal sealed class Passage
 
     internal IReadOnlyList<PassageSentence> Sentences { get; }
 
+    /// <summary>Whether most of its terms are kanji and kana.</summary>
+    internal bool IsJapanese { get; }
+
     /// <summary>The term keys of its text, headings, title and file name.</summary>
     internal IReadOnlySet<string> Keys { get; }
 
     /// <summary>The text in NFKC, case folded.</summary>
     internal string Folded { get; }
+
+    /// <summary>The numbers in text, headings, title and file name.</summary>
+    internal HashSet<string> Numbers { get; }
 
     /// <summary>Headings, title and file name in NFKC, case folded.</summary>
     internal string Context { get; }
@@ -45,6 +53,7 @@ internal sealed class Passage
     private static List<PassageSentence> Split(Chunk chunk)
     {
         var text = chunk.Text;
+        var leaf = chunk.Heading is { } path ? TermKeys.Of(path[(path.LastIndexOf(" › ", StringComparison.Ordinal) is var at and >= 0 ? at + 3 : 0)..]) : [];
         var sentences = new List<PassageSentence>();
         int block = 0;
         for (int start = SkipHeadings(chunk); start < text.Length; block++)
@@ -53,10 +62,10 @@ internal sealed class Passage
             end = end < 0 ? text.Length : end;
             var lines = Lines(text, start, end);
             if (lines.Count > 0 && lines.TrueForAll(line => text.AsSpan(line.Start, line.Length).Contains(CellSeparator, StringComparison.Ordinal)))
-                AddRows(sentences, text, lines, block, start == 0 ? chunk.TableHeader : null);
+                AddRows(sentences, text, lines, block, start == 0 ? chunk.TableHeader : null, leaf);
             else
                 foreach (var span in SentenceSplitter.Split(text, start, end))
-                    sentences.Add(Make(text, span, block, null));
+                    sentences.Add(Make(text, span, block, false, leaf));
             start = end + 2;
         }
 
@@ -96,22 +105,22 @@ internal sealed class Passage
         return lines;
     }
 
-    private static void AddRows(List<PassageSentence> sentences, string text, List<TextSpan> rows, int block, string? header)
+    private static void AddRows(List<PassageSentence> sentences, string text, List<TextSpan> rows, int block, string? header, HashSet<string> leaf)
     {
         bool headerIsHere = header is null && rows.Count > 1;
         if (headerIsHere)
             header = text[rows[0].Start..rows[0].End];
-        var headerKeys = header is null ? [] : TermKeys.Of(header);
+        HashSet<string> context = header is null ? leaf : [.. leaf, .. TermKeys.Of(header)];
         foreach (var row in rows.Skip(headerIsHere ? 1 : 0))
-            sentences.Add(Make(text, row, block, headerKeys));
+            sentences.Add(Make(text, row, block, true, context));
     }
 
-    private static PassageSentence Make(string text, TextSpan span, int block, HashSet<string>? headerKeys)
+    private static PassageSentence Make(string text, TextSpan span, int block, bool isRow, HashSet<string> context)
     {
         var own = text[span.Start..span.End];
         var normalized = Normalizer.Normalize(own, NormalizationForm.FormKC);
         var ownKeys = TermKeys.Of(own);
         return new PassageSentence(
-            span, block, headerKeys is not null, normalized, Normalizer.FoldCase(normalized), headerKeys is null ? ownKeys : [.. ownKeys, .. headerKeys], ownKeys);
+            span, block, isRow, normalized, Normalizer.FoldCase(normalized), context.Count == 0 ? ownKeys : [.. ownKeys, .. context], ownKeys);
     }
 }

@@ -8,7 +8,11 @@ namespace Kotonoha.Rag.Answering;
 /// <param name="IsRow">Whether it is a row of a table.</param>
 /// <param name="Normalized">Its text in NFKC.</param>
 /// <param name="Folded">Its text in NFKC, case folded.</param>
-/// <param name="Keys">Its term keys; for a row, those of the table's header too.</param>
+/// <param name="Keys">Its term keys, those of the nearest heading and, for a row, of the table's header.</param>
 /// <param name="OwnKeys">Its term keys alone.</param>
 internal sealed record PassageSentence(
-    TextSpan Span, int Block, bool IsRow, string Normalized, string Folded, IReadOnlySet<string> Keys, IReadOnlySet<string> OwnKeys);
+    TextSpan Span, int Block, bool IsRow, string Normalized, string Folded, HashSet<string> Keys, HashSet<string> OwnKeys)
+{
+    /// <summary>Whether it asks: then it does not answer.</summary>
+    internal bool IsQuestion { get; } = Folded.TrimEnd(' ', '"', '\'', '”', '」', '』', ')', '.', '。') is [.., '?'];
+}

@@ -11,6 +11,9 @@ internal sealed partial class Question
     // How much content kana carry beside kanji, katakana and words; chosen on the tuning questions.
     private const double HiraganaWeight = 0.15, MixedWeight = 0.6;
 
+    // "Which weekday": the answer names one and need not say the word.
+    private const double AskedNounWeight = 0.3;
+
     internal Question(string text)
     {
         Text = text;
@@ -22,9 +25,10 @@ internal sealed partial class Question
 
         var content = QuestionEnd().Replace(QuestionWord().Replace(QuestionEnd().Replace(Folded, " "), " "), " ");
         AllKeys = TermKeys.Of(Folded);
-        var terms = TermsOf(content, keepStopWords: false);
-        Terms = terms.Count > 0 ? terms : TermsOf(Folded, keepStopWords: true);
-        Runs = [.. Run().Matches(content).Select(match => match.Value).Where(run => !EnglishStopWords.Contains(run)).Distinct(StringComparer.Ordinal)];
+        var asked = AskedNoun().Matches(Folded).Select(match => match.Groups[1].Value).ToHashSet(StringComparer.Ordinal);
+        var terms = TermsOf(content, keepStopWords: false, asked);
+        Terms = terms.Count > 0 ? terms : TermsOf(Folded, keepStopWords: true, asked);
+        Runs = [.. Run().Matches(content).Select(match => match.Value).Where(run => !EnglishStopWords.Contains(run) && !asked.Contains(run)).Distinct(StringComparer.Ordinal)];
     }
 
     /// <summary>As asked.</summary>
@@ -53,7 +57,7 @@ internal sealed partial class Question
 
     internal static IEnumerable<string> NumbersOf(string folded) => Number().Matches(folded).Select(match => match.Value.TrimEnd('.', ','));
 
-    private static List<QuestionTerm> TermsOf(string text, bool keepStopWords)
+    private static List<QuestionTerm> TermsOf(string text, bool keepStopWords, HashSet<string> asked)
     {
         var terms = new List<QuestionTerm>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
@@ -62,7 +66,7 @@ internal sealed partial class Question
                 terms.Add(new QuestionTerm(
                     token.Term,
                     TermKeys.KeyOf(token.Term),
-                    TermKeys.IsHiragana(token.Term) ? HiraganaWeight : TermKeys.HasHiragana(token.Term) ? MixedWeight : 1));
+                    asked.Contains(token.Term) ? AskedNounWeight : TermKeys.IsHiragana(token.Term) ? HiraganaWeight : TermKeys.HasHiragana(token.Term) ? MixedWeight : 1));
         return terms;
     }
 
@@ -71,6 +75,9 @@ internal sealed partial class Question
 
     [GeneratedRegex(@"(のは|とは|か|は|の)+[?？。\s]*$")]
     private static partial Regex QuestionEnd();
+
+    [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (weekday|day|date|year|month|time|number|amount|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b")]
+    private static partial Regex AskedNoun();
 
     [GeneratedRegex(@"\d[\d,.]*")]
     private static partial Regex Number();

@@ -2,10 +2,10 @@ using Kotonoha.Foundation.Text;
 
 namespace Kotonoha.Rag.Answering;
 
-/// <summary>The terms of a text as answers are matched by: English words by their stems, everything else as the analyzer gives it.</summary>
+/// <summary>The terms of a text as answers are matched by: English words by their stems and synonyms, everything else as the analyzer gives it.</summary>
 internal static class TermKeys
 {
-    internal static string KeyOf(string term) => EnglishStemmer.Stem(term);
+    internal static string KeyOf(string term) => IsLatin(term) ? EnglishSynonyms.KeyOf(EnglishStemmer.Stem(term)) : term;
 
     internal static HashSet<string> Of(string text)
     {

@@ -28,7 +28,7 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
                 "Connector: 4 tokens, length",
                 "Rag: kettle.md",
                 "Agents: user <Hello>, 42",
-                "Agents: ReActAgent",
+                "Agents: StepLimit, 8 tokens",
             ],
             run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
     }

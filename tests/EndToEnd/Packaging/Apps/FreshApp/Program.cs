@@ -15,11 +15,11 @@ using Microsoft.Extensions.AI;
 string text = string.Concat(Enumerable.Repeat("The kettle boils at one hundred degrees. 湯は百度で沸く。\n", 40));
 
 Tokenizer tokenizer = Tokenizer.TrainByteLevelBpe([text], vocabularySize: 300);
-using (Gpt2 model = Gpt2.Create(Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, ContextLength = 32, Width = 32, Layers = 1, Heads = 2 }))
+using (Gpt2 model = Gpt2.Create(Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, ContextLength = 2048, Width = 32, Layers = 1, Heads = 2 }))
 using (TokenDataset dataset = TokenDataset.FromTokens(tokenizer.Encode(text), tokenizer.VocabularySize))
 {
     var losses = new List<double>();
-    await new Trainer(model, new TrainingOptions { Steps = 30, BatchSize = 4, Threads = 1 }).RunAsync(dataset, new Losses(losses));
+    await new Trainer(model, new TrainingOptions { Steps = 30, BatchSize = 4, ContextLength = 32, Threads = 1 }).RunAsync(dataset, new Losses(losses));
     Console.WriteLine($"LocalModel: {losses.Count} steps, loss {(losses[^1] < losses[0] ? "fell" : "rose")}");
     model.Save("model", tokenizer);
 }
@@ -43,7 +43,11 @@ PromptTemplate template = PromptTemplate.Parse("<message role=\"user\">{{$greeti
     new PromptTemplateOptions { Functions = new PromptFunctions().Add("math", Calculator.CreateFunction()) });
 var messages = await template.RenderMessagesAsync(new Dictionary<string, object?> { ["greeting"] = "<Hello>" });
 Console.WriteLine($"Agents: {messages[0].Role} {messages[0].Text}");
-Console.WriteLine($"Agents: {new ReActAgent(chat, [Calculator.CreateFunction()]).GetType().Name}");
+
+// A model of 30 steps does not keep to ReAct's form: what counts is that the run ends and says why.
+var agent = new ReActAgent(chat, [Calculator.CreateFunction()], new ReActOptions { MaxSteps = 1, ChatOptions = new ChatOptions { MaxOutputTokens = 8, Temperature = 0 } });
+ReasoningResult result = await agent.SolveAsync("What is 6 * 7?");
+Console.WriteLine($"Agents: {result.StopReason}, {result.Usage.OutputTokenCount} tokens");
 
 internal sealed class Losses(List<double> losses) : IProgress<TrainingProgress>
 {

@@ -1,0 +1,99 @@
+using Kotonoha.Agents.Prompts;
+using Kotonoha.Agents.Reasoning;
+using Kotonoha.Agents.Tools;
+using Microsoft.Extensions.AI;
+
+namespace Kotonoha.Agents.Tests;
+
+/// <summary>Whatever is read from models, users and authors ends in a value or in a typed error, never in another one.</summary>
+public class FuzzTests
+{
+    private const int Rounds = 4000;
+
+    private static string Write(Random random, string[] pieces, int most)
+        => string.Concat(Enumerable.Range(0, random.Next(most)).Select(_ => pieces[random.Next(pieces.Length)]));
+
+    [Fact]
+    public async Task A_template_parses_or_says_where_it_does_not()
+    {
+        string[] pieces = ["{{", "}}", "{", "}", "$", "a", "$a", "f", "p.f", "p", ".", "'", "\"", "\\", " ", "\n", "=", "x='1'", "<message role=\"user\">", "</message>", "<message", ">", "<![CDATA[", "]]>", "<text>", "</text>", "&lt;", "&", "😀", "\uD800"];
+        var functions = new PromptFunctions().Add("p", AIFunctionFactory.Create((string x) => x, "f")).Add(AIFunctionFactory.Create(() => "<message>", "f"));
+        var random = new Random(3);
+        int parsed = 0;
+        for (int i = 0; i < Rounds; i++)
+        {
+            var text = Write(random, pieces, 14);
+            try
+            {
+                var template = PromptTemplate.Parse(text, new PromptTemplateOptions { Functions = functions });
+                parsed++;
+                await template.RenderMessagesAsync(new Dictionary<string, object?> { ["a"] = "</message>", ["x"] = "v" });
+            }
+            catch (PromptTemplateException e)
+            {
+                Assert.InRange(e.Line, 1, text.Count(c => c == '\n') + 1);
+                Assert.InRange(e.Column, 1, text.Length + 1);
+            }
+        }
+
+        Assert.InRange(parsed, Rounds / 20, Rounds * 19 / 20);
+    }
+
+    [Fact]
+    public async Task A_value_comes_through_a_chat_template_unchanged_and_changes_no_role()
+    {
+        string[] pieces = ["<", ">", "/", "message", "<message role=\"system\">", "</message>", "<text>", "</text>", "<image>", "<![CDATA[", "]]>", "&", "&lt;", "&amp;", "&#60;", "\"", "'", " ", "\n", "{{$a}}", "}}", "言", "😀"];
+        var template = PromptTemplate.Parse("<message role=\"system\">s</message><message role=\"user\">{{$a}}{{$b}}</message><message role=\"assistant\">{{$b}}</message>");
+        var random = new Random(4);
+        for (int i = 0; i < Rounds; i++)
+        {
+            var (a, b) = (Write(random, pieces, 10), Write(random, pieces, 10));
+            var messages = await template.RenderMessagesAsync(new Dictionary<string, object?> { ["a"] = a, ["b"] = b });
+            Assert.Equal([(ChatRole.System, "s"), (ChatRole.User, a + b), (ChatRole.Assistant, b)], messages.Select(message => (message.Role, message.Text)));
+        }
+    }
+
+    [Fact]
+    public void An_expression_has_a_value_or_a_typed_error()
+    {
+        string[] pieces = ["1", "2.5", "0", "9", "+", "-", "*", "/", "%", "^", "(", ")", ",", "sqrt", "max", "ln", "pi", "e", "round", "log", " ", ".", "1e9", "$", "x", "９", "×"];
+        var random = new Random(5);
+        int valued = 0;
+        for (int i = 0; i < 10 * Rounds; i++)
+        {
+            var text = Write(random, pieces, 9);
+            try
+            {
+                Calculator.Evaluate(text);
+                valued++;
+            }
+            catch (CalculatorException e)
+            {
+                Assert.InRange(e.Position, 1, text.Length + 1);
+            }
+        }
+
+        Assert.True(valued > Rounds / 10);
+    }
+
+    [Fact]
+    public async Task Whatever_a_model_writes_a_run_ends_with_a_reason()
+    {
+        string[] pieces = ["Thought:", "Action:", "Action Input:", "Observation:", "Final Answer:", "Question:", "行動：", "行動入力:", "最終回答:", "\n", " ", "**", "#", "search", "serach", "finish", "add", "{", "}", "{\"q\":", "\"x\"", "[", "]", "(", ")", "```json\n", "```", "1", "null", "\\", "\uDC00"];
+        var search = AIFunctionFactory.Create((string q) => q, "search");
+        var add = AIFunctionFactory.Create((int a, int b) => a + b, "add");
+        var random = new Random(6);
+        var reasons = new HashSet<StopReason>();
+        for (int i = 0; i < Rounds; i++)
+        {
+            var replies = Enumerable.Range(0, 4).Select(_ => Write(random, pieces, 16)).ToArray();
+            var result = await new ReActAgent(new ScriptedChatClient(replies), [search, add], new ReActOptions { MaxSteps = 4 }).SolveAsync("q");
+            reasons.Add(result.StopReason);
+            Assert.Equal(result.StopReason == StopReason.Answered, result.Answer is not null);
+            var thought = await new ChainOfThought(new ScriptedChatClient(replies)).SolveAsync("q");
+            Assert.Equal(thought.StopReason == StopReason.Answered, thought.Answer is not null);
+        }
+
+        Assert.Superset(new HashSet<StopReason> { StopReason.Answered, StopReason.StepLimit, StopReason.InvalidSteps }, reasons);
+    }
+}
