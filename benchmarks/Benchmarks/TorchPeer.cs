@@ -21,7 +21,8 @@ internal sealed class TorchPeer : IDisposable
 
     public int Threads { get; }
 
-    public List<double> Seconds { get; } = [];
+    /// <summary>The seconds, and the processor seconds, of a step of every measured block.</summary>
+    public List<(double Wall, double Processor)> Steps { get; } = [];
 
     /// <summary>Starts the peer, or says why it cannot be started.</summary>
     public static TorchPeer? Start(string script, string text, Gpt2Config config, int batch, int threads, out string reason)
@@ -57,13 +58,14 @@ internal sealed class TorchPeer : IDisposable
         return new TorchPeer(process, description, threads);
     }
 
-    /// <summary>Trains some steps and returns the seconds of one.</summary>
-    public double Train(int steps)
+    /// <summary>Trains some steps and returns the seconds and the processor seconds of one.</summary>
+    public (double Wall, double Processor) Train(int steps)
     {
         process.StandardInput.WriteLine(steps.ToString(CultureInfo.InvariantCulture));
         process.StandardInput.Flush();
         var line = process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"The peer ended: {process.StandardError.ReadToEnd()}");
-        return double.Parse(line.Split(' ')[0], CultureInfo.InvariantCulture) / steps;
+        var numbers = line.Split(' ').Select(n => double.Parse(n, CultureInfo.InvariantCulture) / steps).ToArray();
+        return (numbers[0], numbers[1]);
     }
 
     public void Dispose()

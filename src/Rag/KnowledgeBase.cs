@@ -261,7 +261,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
         {
             progress?.Report(new ProgressReport("read", ++prepared, toWrite.Count, document.Source));
             if (document.SkipReason is { } reason)
-                broken.Add(new SkippedDocument(document.Source, reason));
+                broken.Add(new SkippedDocument(document.Source, plan.Changed.Contains(document.Source) ? reason + " (The version that was stored before stays.)" : reason));
             else
                 await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
         }

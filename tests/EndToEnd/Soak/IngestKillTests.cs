@@ -1,20 +1,28 @@
+using System.Globalization;
+using Kotonoha.Cli.Qdrant;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.Rag.Stores;
 using Xunit.Abstractions;
 
 namespace Kotonoha.EndToEnd.Soak;
 
+/// <summary>A small dose of scripts/soak-ingest-kill: what a killed ingestion or a killed server leaves behind.</summary>
 [Trait("Category", "EndToEnd")]
 public sealed class IngestKillTests(ITestOutputHelper output) : IDisposable
 {
+    private static readonly string QdrantCache = Environment.GetEnvironmentVariable("KOTONOHA_TEST_CACHE") ?? Path.Combine(Path.GetTempPath(), "kotonoha-test-qdrant");
     private readonly string root = Directory.CreateTempSubdirectory("kotonoha-kill-").FullName;
+
+    private static int Documents => SoakSettings.Value("DOCUMENTS", 120);
+
+    private static int Seed => SoakSettings.Value("SEED", 1);
 
     public void Dispose() => Directory.Delete(root, recursive: true);
 
     [Fact]
     public async Task Killing_the_ingestion_into_the_embedded_store_loses_nothing_acknowledged()
     {
-        var soak = new IngestKillSoak(root, SoakSettings.Value("DOCUMENTS", 120), SoakSettings.Value("SEED", 1), Say)
+        var soak = new IngestKillSoak(root, Documents, Seed, Say)
         {
             StoreArguments = [],
             OpenStore = (folder, home) => EmbeddedStore.Open(Workspace.Open(home, folder).Store),
@@ -22,8 +30,57 @@ public sealed class IngestKillTests(ITestOutputHelper output) : IDisposable
         Check(await soak.RunAsync(SoakSettings.Value("KILLS", 5)));
     }
 
+    [Fact]
+    public async Task Killing_the_ingestion_into_Qdrant_loses_nothing_acknowledged()
+    {
+        await using var server = await StartAsync(null);
+        Check(await SoakOver(server.Address).RunAsync(SoakSettings.Value("KILLS", 3)));
+    }
+
+    [Fact]
+    public async Task Killing_the_Qdrant_server_loses_nothing_acknowledged()
+    {
+        var server = await StartAsync(null);
+        try
+        {
+            var soak = SoakOver(server.Address);
+            var (expected, first, last) = await soak.ReferenceAsync();
+            var problems = new List<string>();
+            int kills = SoakSettings.Value("SERVERKILLS", 1);
+            for (int i = 0; i < kills; i++)
+            {
+                // Between first and last acknowledgement: the server dies, and comes back under the same address with the same storage.
+                problems.AddRange(await soak.DisturbAsync(
+                    string.Create(CultureInfo.InvariantCulture, $"server-kill-{i}"),
+                    first + (last - first) * ((i + 0.5) / kills),
+                    async () =>
+                    {
+                        server.Kill();
+                        await server.DisposeAsync();
+                        server = await StartAsync(server.Address.Port);
+                    },
+                    expected));
+            }
+
+            Check(problems);
+        }
+        finally
+        {
+            await server.DisposeAsync();
+        }
+    }
+
     private static void Check(List<string> problems)
         => Assert.True(problems.Count == 0, string.Join('\n', problems.Take(20)));
+
+    private async Task<QdrantServerProcess> StartAsync(int? port)
+        => await QdrantServerProcess.StartAsync(await QdrantServerProcess.InstallAsync(QdrantCache), Path.Combine(root, "qdrant"), port);
+
+    private IngestKillSoak SoakOver(Uri address) => new(root, Documents, Seed, Say)
+    {
+        StoreArguments = ["--qdrant-url", address.ToString()],
+        OpenStore = (folder, home) => new QdrantStore(new QdrantStoreOptions { Address = address, Collection = Workspace.Open(home, folder).Collection }),
+    };
 
     private void Say(string line)
     {

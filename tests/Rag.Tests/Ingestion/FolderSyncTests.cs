@@ -61,6 +61,19 @@ public sealed class FolderSyncTests : IDisposable
     }
 
     [Fact]
+    public async Task A_document_that_breaks_later_keeps_its_stored_version_and_says_so()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        _folder.Write("docs/page.html", "<p>The harbour opens at six.</p>");
+        _folder.Write("docs/other.md", "Other text.");
+        await knowledge.SyncFolderAsync(_folder.File("docs"));
+        File.WriteAllBytes(_folder.File("docs/page.html"), [0x50, 0x4b, 0x03, 0x04, 0x00, 0x00, 0x00, 0xff, 0xfe, 0x00]);
+        var report = await knowledge.SyncFolderAsync(_folder.File("docs"));
+        Assert.Contains("stays", Assert.Single(report.Skipped).Reason);
+        Assert.Equal("page.html", (await knowledge.SearchAsync("harbour"))[0].Chunk.Source);
+    }
+
+    [Fact]
     public async Task A_missing_folder_is_an_error_and_deletes_nothing()
     {
         await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));

@@ -84,6 +84,23 @@ public sealed class QdrantServerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_server_that_a_killed_run_left_behind_is_stopped_before_the_next_starts()
+    {
+        var program = await QdrantServerFixture.InstallAsync();
+        await using var orphan = await QdrantServerProcess.StartAsync(program, _folder.File("storage"));
+        await using (var store = new QdrantStore(new QdrantStoreOptions { Address = orphan.Address }))
+        {
+            await store.CreateAsync(KnowledgeStoreTests.Info());
+            await store.WriteAsync([KnowledgeStoreTests.Document("a.md", "v1", "alpha")]);
+        }
+
+        await using var server = await QdrantServerProcess.StartAsync(program, _folder.File("storage"));
+        Assert.True(orphan.HasExited);
+        await using var again = new QdrantStore(new QdrantStoreOptions { Address = server.Address });
+        Assert.Single(await again.SearchSparseAsync(TermVector.FromText("alpha"), 5));
+    }
+
+    [Fact]
     public async Task A_collection_of_somebody_else_is_left_alone()
     {
         await using var server = await QdrantServerProcess.StartAsync(await QdrantServerFixture.InstallAsync(), _folder.File("storage"));
