@@ -15,6 +15,9 @@ public sealed partial class KnowledgeBase
     // A chat model that sees no answer is believed unless the documents answer almost word for word.
     private const double BeyondDoubt = 0.9;
 
+    // Fused scores count from the best hit of a search; a passage that only another search finds stands behind those that the question itself found.
+    private const double OtherSearchShare = 0.8;
+
     private (long Count, long Taken) _chunkCount = (-1, 0);
 
     /// <summary>
@@ -66,7 +69,7 @@ public sealed partial class KnowledgeBase
     private async Task<AnswerTrace?> TraceAsync(Question question, AskOptions options, AnswerClock clock, CancellationToken cancellationToken)
     {
         var search = (options.Search ?? _options.Search) with { Limit = options.Passages };
-        var hits = await SearchAsync(question.Text, search, cancellationToken).ConfigureAwait(false);
+        var hits = await FindPassagesAsync(question, search, cancellationToken).ConfigureAwait(false);
         clock.Mark("search");
         if (hits.Count == 0)
             return null;
@@ -74,6 +77,20 @@ public sealed partial class KnowledgeBase
         var trace = await AnswerFinder.FindAsync(question, hits, statistics, options, cancellationToken).ConfigureAwait(false);
         clock.Mark("rank");
         return trace;
+    }
+
+    /// <summary>The hits for the question as it stands, then those that only its other searches find.</summary>
+    private async Task<IReadOnlyList<SearchHit>> FindPassagesAsync(Question question, SearchOptions search, CancellationToken cancellationToken)
+    {
+        var hits = new List<SearchHit>(await SearchAsync(question.Text, search, cancellationToken).ConfigureAwait(false));
+        var known = hits.Select(hit => hit.Chunk.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var words in question.OtherSearches().Where(words => words.Length > 0))
+        {
+            var others = await SearchAsync(words, search with { Limit = Math.Max(1, search.Limit / 2) }, cancellationToken).ConfigureAwait(false);
+            hits.AddRange(others.Where(hit => known.Add(hit.Chunk.Id)).Select(hit => hit with { Score = OtherSearchShare * hit.Score }));
+        }
+
+        return hits;
     }
 
     /// <summary>The model's supported sentences with their citations; null where none is left.</summary>

@@ -55,7 +55,7 @@ internal sealed class TruthData
                 .SelectMany(paragraph => paragraph.GetProperty("qas").EnumerateArray())
                 .Where(question => IsTuning(question.GetProperty("id").GetString()!) == tuning)
                 .Select(question => new GoldQuestion(
-                    question.GetProperty("question").GetString()!.ReplaceLineEndings(" "),
+                    question.GetProperty("question").GetString()!.ReplaceLineEndings(" ").Trim(),
                     answerable ? [.. question.GetProperty("answers").EnumerateArray().Select(answer => answer.GetProperty("text").GetString()!)] : []))
                 .ToArray();
             random.Shuffle(all);

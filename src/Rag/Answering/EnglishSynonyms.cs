@@ -6,10 +6,26 @@ namespace Kotonoha.Rag.Answering;
 /// </summary>
 internal static class EnglishSynonyms
 {
+    private static readonly string[] Endings = ["", "s", "es", "e", "ed", "ing", "er", "ion", "ions", "ation", "ment", "ments", "y", "ies"];
+
     private static readonly Dictionary<string, string> KeyByStem = Read();
+
+    private static readonly ILookup<string, string> StemsByKey = KeyByStem.ToLookup(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
 
     /// <summary>The key of a stem's group; the stem itself where it is in none.</summary>
     internal static string KeyOf(string stem) => KeyByStem.GetValueOrDefault(stem, stem);
+
+    /// <summary>The forms of a word and of its synonyms, the word as well; some of them are no words, and found nowhere.</summary>
+    internal static IEnumerable<string> WordsLike(string word)
+    {
+        var stem = EnglishStemmer.Stem(word);
+        if (stem.Length < 3 || !stem.All(char.IsAsciiLetterLower))
+            return [word];
+        var key = KeyOf(stem);
+        return StemsByKey[key].Append(stem).Distinct(StringComparer.Ordinal)
+            .SelectMany(each => Endings.Select(ending => each + ending).Concat(Endings.Where(ending => ending is "ed" or "ing" or "er").Select(ending => each + each[^1] + ending)))
+            .Append(word);
+    }
 
     private static Dictionary<string, string> Read()
     {

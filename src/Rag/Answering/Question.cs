@@ -47,6 +47,18 @@ internal sealed partial class Question
     /// <summary>The terms with content, each once.</summary>
     internal IReadOnlyList<QuestionTerm> Terms { get; }
 
+    /// <summary>
+    /// What is searched for besides the question as it stands, for English: its words without function words (they are rare in terse documents, and would
+    /// drown the rest), then the other forms and synonyms of its words (the index holds words as they are written).
+    /// </summary>
+    internal IEnumerable<string> OtherSearches()
+    {
+        if (IsJapanese || Terms.Count == 0)
+            yield break;
+        yield return string.Join(' ', Terms.Select(term => term.Term));
+        yield return string.Join(' ', Terms.Where(term => term.Weight >= 1).SelectMany(term => EnglishSynonyms.WordsLike(term.Term)).Distinct(StringComparer.Ordinal));
+    }
+
     /// <summary>The keys of all terms, question words too.</summary>
     internal IReadOnlySet<string> AllKeys { get; }
 

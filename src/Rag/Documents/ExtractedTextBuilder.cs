@@ -89,10 +89,6 @@ internal sealed class ExtractedTextBuilder(string name)
             {
                 clean.Append('\n');
             }
-            else if (c == '\u00A0')
-            {
-                clean.Append(' ');
-            }
             else if (c is '\n' or '\t' or '\u200C' or '\u200D' || !IsInvisible(c))
             {
                 clean.Append(c);
