@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Kotonoha.EndToEnd.CommandLine;
 using Kotonoha.Rag.Stores;
@@ -8,136 +9,125 @@ using Kotonoha.Rag.Stores;
 namespace Kotonoha.EndToEnd.Soak;
 
 /// <summary>
-/// Kills the ingesting process with SIGKILL at moments spread evenly over the duration of an undisturbed run, and looks at what is left:
-/// every acknowledged document answers and is whole, none is half there, and the next run completes the folder.
+/// Changes every document of a folder and kills the ingestion of the changes at moments spread evenly over the duration of an undisturbed one,
+/// again and again. After each kill: every acknowledged document answers in its new version, every other one in its old or new version, none is
+/// half there or there twice; and the next run completes the folder.
 /// </summary>
 internal sealed class IngestKillSoak(string root, int documents, int seed, Action<string> say)
 {
+    private readonly string folder = Path.Combine(root, "documents"), home = Path.Combine(root, "home");
+    private int version;
+
     /// <summary>The arguments that name the store, besides --docs and --home.</summary>
     public required string[] StoreArguments { get; init; }
 
     /// <summary>Opens the store of a folder of documents as the command does.</summary>
     public required Func<string, string, IKnowledgeStore> OpenStore { get; init; }
 
-    /// <summary>Runs the kills; returns what was wrong, in words.</summary>
-    public async Task<List<string>> RunAsync(int kills)
+    /// <summary>Fills the store, then measures an undisturbed ingestion of changes: when it acknowledges first and last, and how long it takes.</summary>
+    public async Task<(TimeSpan First, TimeSpan Last, TimeSpan Duration)> MeasureAsync()
     {
-        var problems = new List<string>();
-        var (folder, home) = Folder("reference");
-        var reference = await IngestAsync(folder, home, killAfter: null);
-        if (reference.Acknowledged.Count != documents)
-            problems.Add($"the undisturbed run acknowledged {reference.Acknowledged.Count} of {documents} documents");
-        var expected = await ChunkCountsAsync(folder, home);
-        var (first, last) = (reference.Moments.First(), reference.Moments.Last());
-        say(string.Create(CultureInfo.InvariantCulture, $"seed {seed}, {documents} documents; undisturbed: {reference.Duration.TotalMilliseconds:F0} ms, first acknowledgement at {first.TotalMilliseconds:F0} ms, last at {last.TotalMilliseconds:F0} ms"));
+        GeneratedDocuments.Write(folder, documents, seed, version);
+        await IngestAsync();
+        GeneratedDocuments.Write(folder, documents, seed, ++version);
+        var run = await IngestAsync();
+        if (run.Acknowledged.Count != documents)
+            throw new InvalidOperationException($"the undisturbed run acknowledged {run.Acknowledged.Count} of {documents} documents: {run.Error}");
+        say(string.Create(
+            CultureInfo.InvariantCulture,
+            $"seed {seed}, {documents} documents; undisturbed: {run.Duration.TotalMilliseconds:F0} ms, first acknowledgement at {run.Moments[0].TotalMilliseconds:F0} ms, last at {run.Moments[^1].TotalMilliseconds:F0} ms"));
+        return (run.Moments[0], run.Moments[^1], run.Duration);
+    }
 
-        // Evenly over the whole run; where that puts fewer than three fifths between first and last acknowledgement, the rest goes evenly there.
-        var moments = Enumerable.Range(0, kills).Select(i => reference.Duration * ((i + 0.5) / kills)).ToList();
-        int inside = moments.Count(m => m > first && m < last), wanted = (3 * kills + 4) / 5;
-        for (int i = 0; inside + i < wanted; i++)
-            moments.Add(first + (last - first) * ((i + 0.5) / (wanted - inside)));
-        int killed = 0, between = 0, survivedAcknowledged = 0;
-        for (int i = 0; i < moments.Count; i++)
+    /// <summary>Kills the ingesting process so often; returns what was wrong, in words.</summary>
+    public async Task<List<string>> KillIngestionAsync(int kills)
+    {
+        var (_, _, duration) = await MeasureAsync();
+        var problems = new List<string>();
+        int killed = 0, between = 0, acknowledged = 0;
+        for (int i = 0; i < kills; i++)
         {
-            (folder, home) = Folder(string.Create(CultureInfo.InvariantCulture, $"kill-{i}"));
-            var run = await IngestAsync(folder, home, moments[i]);
+            var moment = duration * ((i + 0.5) / kills);
+            var run = await TrialAsync(string.Create(CultureInfo.InvariantCulture, $"kill {i} at {moment.TotalMilliseconds:F0} ms"), killAfter: moment, disturb: null, problems);
             killed += run.Killed ? 1 : 0;
             between += run.Killed && run.Acknowledged.Count > 0 && run.Acknowledged.Count < documents ? 1 : 0;
-            survivedAcknowledged += run.Acknowledged.Count;
-            var name = string.Create(CultureInfo.InvariantCulture, $"kill {i} at {moments[i].TotalMilliseconds:F0} ms ({run.Acknowledged.Count} acknowledged)");
-            problems.AddRange((await CheckAsync(folder, home, run.Acknowledged, expected)).Select(p => $"{name}: {p}"));
-            var again = await IngestAsync(folder, home, killAfter: null);
-            if (again.ExitCode != 0)
-                problems.Add($"{name}: the next run ended with exit code {again.ExitCode}: {again.Error}");
-            var complete = await ChunkCountsAsync(folder, home);
-            if (!complete.OrderBy(p => p.Key, StringComparer.Ordinal).SequenceEqual(expected.OrderBy(p => p.Key, StringComparer.Ordinal)))
-                problems.Add($"{name}: the next run did not complete the folder ({complete.Count} of {expected.Count} documents)");
-            Directory.Delete(home, recursive: true);
+            acknowledged += run.Acknowledged.Count;
         }
 
-        say(string.Create(CultureInfo.InvariantCulture, $"{killed} kills ({between} after the first and before the last acknowledgement), {survivedAcknowledged} acknowledged documents checked, {problems.Count} problems"));
+        say(string.Create(CultureInfo.InvariantCulture, $"{kills} trials, {killed} killed before their end, {between} of them between first and last acknowledgement; {acknowledged} acknowledged documents checked, {problems.Count} problems"));
         return problems;
     }
 
-    /// <summary>Runs an ingestion while something disturbs it, then checks what was acknowledged and that a further run completes it.</summary>
-    public async Task<List<string>> DisturbAsync(string name, TimeSpan after, Func<Task> disturb, IReadOnlyDictionary<string, int> expected)
+    /// <summary>Disturbs the ingestion between its first and last acknowledgement so often; returns what was wrong, in words.</summary>
+    public async Task<List<string>> DisturbAsync(string what, int times, Func<Task> disturb)
     {
-        var (folder, home) = Folder(name);
-        var run = await IngestAsync(folder, home, killAfter: null, after, disturb);
-        var problems = (await CheckAsync(folder, home, run.Acknowledged, expected)).Select(p => $"{name}: {p}").ToList();
-        if (run.ExitCode != 0)
-            await IngestAsync(folder, home, killAfter: null);
-        var complete = await ChunkCountsAsync(folder, home);
-        if (complete.Count != expected.Count)
-            problems.Add($"{name}: {complete.Count} of {expected.Count} documents after the next run");
-        say(string.Create(CultureInfo.InvariantCulture, $"{name}: {run.Acknowledged.Count} acknowledged, exit code {run.ExitCode}, {problems.Count} problems"));
-        Directory.Delete(home, recursive: true);
+        var (first, last, _) = await MeasureAsync();
+        var problems = new List<string>();
+        int acknowledged = 0, failed = 0;
+        for (int i = 0; i < times; i++)
+        {
+            var moment = first + (last - first) * ((i + 0.5) / times);
+            var run = await TrialAsync(
+                string.Create(CultureInfo.InvariantCulture, $"{what} {i} at {moment.TotalMilliseconds:F0} ms"),
+                killAfter: null,
+                async () =>
+                {
+                    await Task.Delay(moment);
+                    await disturb();
+                },
+                problems);
+            acknowledged += run.Acknowledged.Count;
+            failed += run.ExitCode == 0 ? 0 : 1;
+        }
+
+        say(string.Create(CultureInfo.InvariantCulture, $"{times} times {what} between first and last acknowledgement; {failed} ingestions ended with an error, the others went on; {acknowledged} acknowledged documents checked, {problems.Count} problems"));
         return problems;
     }
 
-    /// <summary>What an undisturbed run stores: the number of chunks of every document, and how long it takes.</summary>
-    public async Task<(Dictionary<string, int> Chunks, TimeSpan First, TimeSpan Last)> ReferenceAsync()
+    private async Task<IngestRun> TrialAsync(string name, TimeSpan? killAfter, Func<Task>? disturb, List<string> problems)
     {
-        var (folder, home) = Folder("reference");
-        var run = await IngestAsync(folder, home, killAfter: null);
-        return (await ChunkCountsAsync(folder, home), run.Moments.First(), run.Moments.Last());
+        GeneratedDocuments.Write(folder, documents, seed, ++version);
+        var run = await IngestAsync(killAfter, disturb);
+        problems.AddRange((await CheckAsync(run.Acknowledged)).Select(p => $"{name} ({run.Acknowledged.Count} acknowledged): {p}"));
+        var again = await IngestAsync();
+        if (again.ExitCode != 0)
+            problems.Add($"{name}: the next run ended with exit code {again.ExitCode}: {again.Error}");
+        problems.AddRange((await CheckAsync([.. Enumerable.Range(0, documents).Select(GeneratedDocuments.Name)])).Select(p => $"{name}, after the next run: {p}"));
+        return run;
     }
 
-    // Every trial has a folder of its own (moved, not copied), so that on a server it has a collection of its own.
-    private string? current;
-
-    private (string Folder, string Home) Folder(string name)
-    {
-        var folder = Path.Combine(root, "docs-" + name);
-        if (current is null)
-            GeneratedDocuments.Write(folder, documents, seed);
-        else if (current != folder)
-            Directory.Move(current, folder);
-        current = folder;
-        return (folder, Path.Combine(root, "home-" + name));
-    }
-
-    private async Task<Dictionary<string, int>> ChunkCountsAsync(string folder, string home)
-    {
-        await using var store = OpenStore(folder, home);
-        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var record in await store.ListDocumentsAsync())
-            counts[record.Source] = (await store.ReadDocumentAsync(record.Source)).Count;
-        return counts;
-    }
-
-    private async Task<List<string>> CheckAsync(string folder, string home, IReadOnlyCollection<string> acknowledged, IReadOnlyDictionary<string, int> expected)
+    // The documents named must be there in the newest version; all others whole in it or in the one before.
+    private async Task<List<string>> CheckAsync(IReadOnlyCollection<string> acknowledged)
     {
         var problems = new List<string>();
-        if (acknowledged.Count == 0 && !Directory.Exists(home))
-            return problems;
         await using var store = OpenStore(folder, home);
         var records = (await store.ListDocumentsAsync()).ToDictionary(r => r.Source, StringComparer.Ordinal);
-        problems.AddRange(acknowledged.Where(source => !records.ContainsKey(source)).Select(source => $"acknowledged, but not in the ledger: {source}"));
-        if (await store.GetInfoAsync() is null)
-            return problems;
+        var promised = acknowledged.ToHashSet(StringComparer.Ordinal);
         for (int number = 0; number < documents; number++)
         {
             var source = GeneratedDocuments.Name(number);
-            var hits = await store.SearchSparseAsync(TermVector.FromTerms([GeneratedDocuments.UniqueWord(number)]), 100);
-            var stored = await store.ReadDocumentAsync(source);
-            if (records.ContainsKey(source))
+            if (!records.TryGetValue(source, out var record))
             {
-                if (stored.Count != expected[source])
-                    problems.Add($"{source} has {stored.Count} chunks instead of {expected[source]}");
-                if (hits.Count != expected[source] || hits.Any(h => h.Source != source))
-                    problems.Add($"{source} is in the ledger, but a search finds {hits.Count} of its {expected[source]} chunks");
+                problems.Add($"{source} is not in the ledger");
+                continue;
             }
-            else if (hits.Count > 0)
-            {
-                problems.Add($"{source} is not in the ledger, but a search finds {hits.Count} chunks of it");
-            }
+
+            bool isNew = record.Hash == Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(Path.Combine(folder, source))));
+            if (promised.Contains(source) && !isNew)
+                problems.Add($"{source} was acknowledged, but the ledger names another version");
+            int stored = (await store.ReadDocumentAsync(source)).Count;
+            int current = await HitsAsync(store, source, number, version), before = await HitsAsync(store, source, number, version - 1);
+            if (stored != record.ChunkCount || (isNew ? current : before) != record.ChunkCount || (isNew ? before : current) != 0)
+                problems.Add($"{source} ({(isNew ? "new" : "old")} version, {record.ChunkCount} chunks) has {stored} chunks; a search finds {current} of the new and {before} of the old version");
         }
 
         return problems;
     }
 
-    private async Task<IngestRun> IngestAsync(string folder, string home, TimeSpan? killAfter, TimeSpan? disturbAfter = null, Func<Task>? disturb = null)
+    private static async Task<int> HitsAsync(IKnowledgeStore store, string source, int number, int version)
+        => (await store.SearchSparseAsync(TermVector.FromTerms([GeneratedDocuments.UniqueWord(number, version)]), 100)).Count(hit => hit.Source == source);
+
+    private async Task<IngestRun> IngestAsync(TimeSpan? killAfter = null, Func<Task>? disturb = null)
     {
         var acknowledged = new ConcurrentQueue<(string Source, TimeSpan At)>();
         var watch = Stopwatch.StartNew();
@@ -155,7 +145,6 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
         }
         else if (disturb is not null)
         {
-            await Task.Delay(disturbAfter!.Value);
             await disturb();
         }
 
