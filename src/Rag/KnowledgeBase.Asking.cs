@@ -12,6 +12,9 @@ public sealed partial class KnowledgeBase
     // The number of chunks only sets the weight of unknown words, and that by its logarithm: it may be this old.
     private static readonly TimeSpan ChunkCountAge = TimeSpan.FromSeconds(30);
 
+    // Each of a question's terms is looked up: a whole document is no question.
+    private const int MaxQuestionLength = 4000;
+
     // A chat model that sees no answer is believed unless the documents answer almost word for word.
     private const double BeyondDoubt = 0.9;
 
@@ -29,10 +32,12 @@ public sealed partial class KnowledgeBase
     /// <param name="options">How to answer, or null for the defaults.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>The answer; its citations are verified literally against the store.</returns>
-    /// <exception cref="KotonohaException">The store cannot do its work, or the collection was made by another embedder or analyzer.</exception>
+    /// <exception cref="KotonohaException">The question is too long, the store cannot do its work, or the collection was made by another embedder or analyzer.</exception>
     public async Task<Answer> AskAsync(string question, IChatClient? chat = null, AskOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(question);
+        if (question.Length > MaxQuestionLength)
+            throw new KotonohaException($"The question has {question.Length} characters; {MaxQuestionLength} is the limit. Ask one thing at a time.");
         options ??= new AskOptions();
         options.Validate();
         var clock = new AnswerClock();

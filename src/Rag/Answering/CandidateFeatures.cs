@@ -22,7 +22,7 @@ internal sealed class CandidateFeatures
         _topScore = topScore;
         _weights = [.. question.Terms.Select(term => statistics.Idf(term.Term) * term.Weight)];
         double sum = _weights.Sum();
-        for (int i = 0; i < _weights.Length; i++)
+        for (int i = 0; i < _weights.Length && sum > 0; i++)
             _weights[i] /= sum;
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Kotonoha.Foundation;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Documents;
@@ -108,6 +109,27 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
         Assert.All(answer.Nearest, near => Assert.Contains(near.Source, answer.Text));
     }
 
+    [Theory]
+    [InlineData("???")]
+    [InlineData("何？")]
+    [InlineData("これは")]
+    [InlineData("What is it?")]
+    [InlineData("👨‍👩‍👧 \ud800 \u0000")]
+    [InlineData("' OR 1=1; DROP TABLE chunks --")]
+    public async Task Questions_without_content_are_refused_with_numbers_that_are_numbers(string question)
+    {
+        var answer = await _knowledge.AskAsync(question);
+        Assert.False(answer.Found, answer.Text);
+        Assert.All(answer.Nearest, near => Assert.InRange(near.Score, 0, 1));
+    }
+
+    [Fact]
+    public async Task A_question_as_long_as_a_document_is_a_typed_error()
+    {
+        var error = await Assert.ThrowsAsync<KotonohaException>(() => _knowledge.AskAsync(new string('長', 5000)));
+        Assert.Contains("5000", error.Message);
+    }
+
     [Fact]
     public async Task A_near_document_is_named_when_nothing_is_found()
     {
@@ -209,12 +231,12 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
         var statistics = await TermStatistics.CollectAsync(_knowledge.Store, info!.AverageLength, chunks.Count, terms, default);
         foreach (var term in terms)
         {
-            int count = chunks.Count(chunk => Foundation.Text.TextAnalyzer.Analyze(Ingestion_IndexText(chunk)).Any(token => token.Term == term));
+            int count = chunks.Count(chunk => Kotonoha.Foundation.Text.TextAnalyzer.Analyze(IndexTextOf(chunk)).Any(token => token.Term == term));
             Assert.Equal(Bm25.Idf(chunks.Count, count), statistics.Idf(term), 1e-3);
             Assert.Equal(count > 0, statistics.IsSeen(term));
         }
 
-        static string Ingestion_IndexText(Chunk chunk) => Kotonoha.Rag.Ingestion.IndexText.Of(chunk);
+        static string IndexTextOf(Chunk chunk) => Kotonoha.Rag.Ingestion.IndexText.Of(chunk);
     }
 
     private sealed class PreferringScorer(string preferred) : ISentenceScorer
