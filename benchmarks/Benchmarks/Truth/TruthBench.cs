@@ -74,7 +74,7 @@ internal static class TruthBench
             await using var knowledge = Open(folder.FullName);
             await knowledge.SyncFolderAsync(args[0]);
             var score = new TruthScore();
-            foreach (var gold in File.ReadLines(args[1]).Select(line => JsonSerializer.Deserialize<GoldQuestion>(line, JsonSerializerOptions.Web)!))
+            foreach (var gold in GoldQuestion.ReadFile(args[1]))
             {
                 var answer = await knowledge.AskAsync(gold.Question, null, Options(args));
                 score.Add(gold, answer.Found, await QuotesAsync(answer, args[0]));
@@ -94,7 +94,7 @@ internal static class TruthBench
     private static AskOptions Options(string[] args)
         => Option(args, "--threshold") is { } threshold ? new AskOptions { Threshold = double.Parse(threshold, CultureInfo.InvariantCulture) } : new AskOptions();
 
-    private static KnowledgeBase Open(string folder)
+    internal static KnowledgeBase Open(string folder)
         => new(EmbeddedStore.Open(Path.Combine(folder, "kb.db")), new SvdEmbedder(Path.Combine(folder, "embedder")));
 
     /// <summary><c>truth-data DATA FOLDER [--seed N]</c>: writes docs/, questions.txt and gold.json, for a measurement through the command line.</summary>

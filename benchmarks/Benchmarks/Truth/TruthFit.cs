@@ -5,19 +5,21 @@ using Kotonoha.Rag.Answering;
 namespace Kotonoha.Benchmarks.Truth;
 
 /// <summary>
-/// <c>truth-fit DATA</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their weights. Ranking: softmax over the
+/// <c>truth-fit DATA [DOCS QUESTIONS]...</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their weights. Ranking: softmax over the
 /// candidates of a question, gold those that contain an answer. Answering: logistic regression on the best candidate, 1 where the question's
 /// paragraph is indexed; the unanswerable ones come from the left-out articles and, half as many, from paragraphs held out of the indexed articles.
+/// Folders of documents with questions of their own join in, each question several times, since there are few of them.
 /// </summary>
 internal static class TruthFit
 {
     private const int PerHalf = 250;
     private const double HeldOut = 0.15;
+    private const int FolderQuestionWeight = 6;
     private static readonly int[] Seeds = [101, 102, 103, 104, 105, 106];
 
     internal static async Task<int> RunAsync(string[] args)
     {
-        var samples = new List<(bool Answerable, List<(double[] Features, bool Gold)> Candidates, Func<double[], double[]?> Answer)>();
+        var samples = new List<Sample>();
         foreach (int seed in Seeds)
         {
             var data = TruthData.Draw(args[0], seed, PerHalf, tuning: true, HeldOut);
@@ -26,15 +28,23 @@ internal static class TruthFit
             {
                 await using var knowledge = await TruthBench.IndexAsync(data, folder.FullName);
                 foreach (var gold in data.Answerable.Concat(data.Unanswerable).Concat(data.Near.Take(PerHalf / 2)))
-                {
-                    var trace = await knowledge.TraceAsync(gold.Question, new AskOptions(), default);
-                    if (trace is null)
-                        continue;
-                    samples.Add((
-                        gold.Answers.Count > 0,
-                        [.. trace.Candidates.Select(c => (c.Features, gold.Answers.Any(a => c.Passage.Chunk.Text[c.Span.Start..c.Span.End].Contains(a, StringComparison.Ordinal))))],
-                        weights => trace.AnswerFeaturesUnder(weights)));
-                }
+                    await AddAsync(samples, knowledge, gold, 1);
+            }
+            finally
+            {
+                folder.Delete(recursive: true);
+            }
+        }
+
+        for (int i = 1; i + 1 < args.Length; i += 2)
+        {
+            var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
+            try
+            {
+                await using var knowledge = TruthBench.Open(folder.FullName);
+                await knowledge.SyncFolderAsync(args[i]);
+                foreach (var gold in GoldQuestion.ReadFile(args[i + 1]))
+                    await AddAsync(samples, knowledge, gold, FolderQuestionWeight);
             }
             finally
             {
@@ -51,6 +61,20 @@ internal static class TruthFit
         Print("bias", [bias]);
         return 0;
     }
+
+    private static async Task AddAsync(List<Sample> samples, KnowledgeBase knowledge, GoldQuestion gold, int times)
+    {
+        var trace = await knowledge.TraceAsync(gold.Question, new AskOptions(), default);
+        if (trace is null)
+            return;
+        var sample = new Sample(
+            gold.Answers.Count > 0,
+            [.. trace.Candidates.Select(c => (c.Features, gold.Answers.Any(a => c.Passage.Chunk.Text[c.Span.Start..c.Span.End].Contains(a, StringComparison.Ordinal))))],
+            trace.AnswerFeaturesUnder);
+        samples.AddRange(Enumerable.Repeat(sample, times));
+    }
+
+    private sealed record Sample(bool Answerable, List<(double[] Features, bool Gold)> Candidates, Func<double[], double[]?> Answer);
 
     private static double[] FitRanking(List<List<(double[] Features, bool Gold)>> questions, Random random)
     {

@@ -6,16 +6,16 @@ namespace Kotonoha.Rag.Answering;
 /// </summary>
 internal static class AnswerModel
 {
-    internal const double DefaultThreshold = 0.4;
+    internal const double DefaultThreshold = 0.35;
 
     /// <summary>The number of features of an answer; see <see cref="AnswerFeatures"/>.</summary>
     internal const int AnswerFeatureCount = 13;
 
-    private static readonly double[] RankingWeights = [9.25, 7.71, 4.56, 1.05, 0.98, -1.63, 1.58, -0.64, 0.54, -1.63, -0.07, -0.03, 4.72];
+    private static readonly double[] RankingWeights = [9.35, 3.85, 5.97, 2.11, 1.15, -0.59, 3.17, -2.30, 0.46, 0.31, 0.51, 0.60, 5.81];
 
-    private static readonly double[] AnswerWeights = [1.14, 1.69, 0.58, 0.11, 1.11, -0.62, 1.32, -0.12, -0.71, 1.00, 1.93, -0.22, 1.02];
+    private static readonly double[] AnswerWeights = [1.27, 1.94, 0.26, -0.04, 0.11, -1.68, 1.60, 0.28, -0.87, 1.01, 1.64, 0.34, 1.08];
 
-    private const double AnswerBias = -4.63;
+    private const double AnswerBias = -4.34;
 
     internal static double Rank(double[] features) => Dot(RankingWeights, features);
 
