@@ -226,7 +226,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
         }
 
         var present = files.Select(file => file.Source).Concat(skipped.Select(skip => skip.Source)).ToHashSet(StringComparer.Ordinal);
-        return new SyncPlan(added, changed, [.. records.Select(record => record.Source).Where(source => !present.Contains(source))], unchanged, skipped);
+        // A folder that cannot be read (its source ends with a slash) says nothing about the documents below it.
+        var closed = skipped.Select(skip => skip.Source).Where(source => source.EndsWith('/')).ToArray();
+        var removed = records.Select(record => record.Source)
+            .Where(source => !present.Contains(source) && !closed.Any(prefix => source.StartsWith(prefix, StringComparison.Ordinal)));
+        return new SyncPlan(added, changed, [.. removed], unchanged, skipped);
     }
 
     private async Task<SyncReport> SyncAsync(string folder, IProgress<ProgressReport>? progress, SyncOptions options, CancellationToken cancellationToken)
