@@ -116,7 +116,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 var unit = documents.Select(document => document.Chunks.Select(chunk => VectorMath.Normalize(chunk.Dense.Span)).ToArray()).ToArray();
                 using var transaction = _connection.BeginTransaction(deferred: false);
                 if (DataVersion() != _dataVersion)
-                    Refresh();
+                    Refresh(inTransaction: true);
                 var old = documents.Where(document => _index!.Contains(document.Record.Source)).Select(document => document.Record.Source).ToArray();
                 var oldTerms = ReadTerms(old);
                 foreach (var source in old)
@@ -150,7 +150,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                     return false;
                 using var transaction = _connection.BeginTransaction(deferred: false);
                 if (DataVersion() != _dataVersion)
-                    Refresh();
+                    Refresh(inTransaction: true);
                 var known = sources.Where(_index!.Contains).Distinct(StringComparer.Ordinal).ToArray();
                 var terms = ReadTerms(known);
                 foreach (var source in known)
@@ -506,16 +506,50 @@ public sealed class EmbeddedStore : IKnowledgeStore
         command.ExecuteNonQuery();
     }
 
-    private void Refresh()
+    private void Refresh(bool inTransaction = false)
+    {
+        if (inTransaction)
+        {
+            ReadAll();
+            return;
+        }
+
+        // What is read here belongs together: one snapshot, whatever another process commits meanwhile.
+        var snapshot = _connection.BeginTransaction(deferred: true);
+        try
+        {
+            ReadAll();
+            snapshot.Commit();
+        }
+        catch
+        {
+            try
+            {
+                snapshot.Dispose();
+            }
+            catch (SqliteException)
+            {
+                // SQLite has ended the transaction itself; the first error says why.
+            }
+
+            throw;
+        }
+    }
+
+    private void ReadAll()
     {
         _dataVersion = DataVersion();
         if (_ownsConnection)
             _generation = ReadGeneration();
         _info = ReadInfo(_generation);
         _index = null;
-        if (_info is null)
-            return;
-        var index = new EmbeddedIndex(_info.DenseDimension, _info.AverageLength);
+        if (_info is not null)
+            _index = ReadIndex(_info);
+    }
+
+    private EmbeddedIndex ReadIndex(CollectionInfo info)
+    {
+        var index = new EmbeddedIndex(info.DenseDimension, info.AverageLength);
         using (var documents = Command("SELECT source, hash, version, chunks, terms, title, bytes, tags FROM documents WHERE generation = $generation"))
         using (var reader = documents.ExecuteReader())
             while (reader.Read())
@@ -538,7 +572,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 index.AddChunk(reader.GetString(1), reader.GetString(0), TermVector.FromParts(Values<uint>(reader, 2), Values<int>(reader, 3)), dense);
             }
 
-        _index = index;
+        return index;
     }
 
     private void RenewIfMostlyDead()
