@@ -5,7 +5,7 @@
 #   ./run.sh COMMAND …                    any other command of kotonoha (train, chat, ingest, ask, extract, doctor)
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+export DOTNET_CLI_UI_LANGUAGE=en DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
 if ! command -v dotnet >/dev/null; then
   echo "run.sh: the command 'dotnet' is missing; install the .NET 10 SDK first." >&2

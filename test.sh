@@ -4,7 +4,7 @@
 set -uo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$here"
-export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
+export DOTNET_CLI_UI_LANGUAGE=en DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 coverage=yes
 for argument in "$@"; do
   case "$argument" in
@@ -53,5 +53,6 @@ fi
 count() { grep -Eo "$1: +[0-9]+" "$results/log" | grep -Eo '[0-9]+' | awk '{ n += $1 } END { print n + 0 }'; }
 passed=$(count Passed) failed=$(count Failed) skipped=$(count Skipped)
 [ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+[ "$passed" -gt 0 ] || failed=$((failed + 1))
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -1,3 +1,4 @@
+#:property PublishAot=false
 // merge-coverage FOLDER: adds up the Cobertura reports below a folder (a line or branch counts as covered when any test project covered
 // it) and prints line and branch coverage for every project of src and in all.
 using System.Globalization;

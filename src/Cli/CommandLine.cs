@@ -22,7 +22,7 @@ internal static class CommandLine
             ExtractCommand.Create(),
             DoctorCommand.Create(),
         };
-        var parsed = root.Parse(arguments);
+        var parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors)

@@ -33,7 +33,7 @@ internal static class AskCommand
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
         if (await session.Knowledge.Store.GetInfoAsync(cancellationToken) is null)
-            throw new UsageException($"'{workspace.Documents}' has not been brought in yet; run 'kotonoha ingest' with the same --docs, --home and --store first");
+            throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds no readable document; run 'kotonoha ingest' with the same --docs, --home and --store first");
         using var model = noModel ? null : LoadedModel.OpenOrNull(workspace, settings);
         return await new Asker(session.Knowledge, options with { Scorer = model?.Scorer }, json).AskAsync(questions, cancellationToken) ? 0 : 1;
     }

@@ -35,6 +35,10 @@ internal static class ChatCommand
 
     private static async Task<int> RunAsync(FolderSettings settings, string? path, ChatOptions options, bool json, string[] messages, CancellationToken cancellationToken)
     {
+        if (options.Temperature is not >= 0)
+            throw new UsageException("--temperature: 0 or more");
+        if (options.MaxOutputTokens is < 1)
+            throw new UsageException("--max-tokens: at least 1");
         if (path is null)
         {
             var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);

@@ -24,19 +24,21 @@ internal static class QuickstartCommand
             questions.Read(parsed),
             parsed.GetValue(questions.Json),
             parsed.GetValue(questions.NoModel),
-            TrainCommand.Steps(parsed.GetValue(steps)),
+            parsed.GetResult(steps) is { Implicit: false } ? TrainCommand.Steps(parsed.GetValue(steps)) : null,
             cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, IReadOnlyList<string> questions, AskOptions options, bool json, bool noModel, int steps, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(FolderSettings settings, IReadOnlyList<string> questions, AskOptions options, bool json, bool noModel, int? steps, CancellationToken cancellationToken)
     {
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
         try
         {
             if (!noModel && !ModelBuilder.Exists(workspace))
-                await ModelBuilder.BuildAsync(workspace, steps, settings.Threads, cancellationToken);
+                await ModelBuilder.BuildAsync(workspace, steps ?? ModelBuilder.DefaultSteps, settings.Threads, cancellationToken);
+            else if (!noModel && steps is { } wanted && ModelBuilder.StepsOf(workspace) is { } had && had != wanted)
+                await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"There is a model of {had} steps already; 'kotonoha train --again --steps {wanted}' trains anew."));
             using var model = noModel ? null : LoadedModel.Open(workspace.Model, settings.Threads);
             await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
             await IngestStage.RunAsync(session, workspace, acknowledged: null, rebuild: false, cancellationToken);
@@ -61,13 +63,17 @@ internal static class QuickstartCommand
 
     private static string Next(Workspace workspace, FolderSettings settings)
     {
-        var docs = settings.Documents is null ? "" : $" --docs {settings.Documents}";
+        var same = (settings.Documents is null ? "" : $" --docs {Quoted(settings.Documents)}") + (settings.Home is null ? "" : $" --home {Quoted(settings.Home)}");
+        var store = settings.QdrantUrl is { } url ? $" --qdrant-url {Quoted(url)}" : settings.Qdrant ? " --store qdrant" : "";
         return string.Create(CultureInfo.InvariantCulture, $"""
             What to try next:
-              ./run.sh --docs DIR --ask "…"        your own folder and question (--json for programs)
-              ./run.sh ask{docs} "…"      another question, without reading the folder again
-              ./run.sh chat{docs}         talk to the GPT alone (it has seen only these documents)
+              ./run.sh --docs DIR --ask "…"    your own folder and question (--json for programs)
+              ./run.sh ask{same}{store} "…"    another question, without reading the folder again
+              ./run.sh chat{same}    talk to the GPT alone (it has seen only these documents)
             The model is in {workspace.Model}: builder.Services.AddLocalGpt(path) puts it into a Semantic Kernel app.
             """);
     }
+
+    private static string Quoted(string value)
+        => value.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '-' or '_' or ':') ? value : "'" + value.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 }

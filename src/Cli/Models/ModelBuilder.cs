@@ -5,6 +5,7 @@ using System.Text;
 using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.Foundation;
+using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Chat;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
@@ -21,7 +22,7 @@ internal static class ModelBuilder
     public const int DefaultSteps = 1200;
     private const int VocabularySize = 2048, Layers = 4, Heads = 4, Width = 128, Context = 128, Windows = 12;
     private const ulong Seed = 1;
-    private const int LeastCharacters = 200;
+    private const int LeastCharacters = 200, ReasonsShown = 5;
 
     /// <summary>Whether the workspace has a completely trained model.</summary>
     public static bool Exists(Workspace workspace) => File.Exists(Path.Combine(workspace.Model, "latest")) && File.Exists(CompletedMark(workspace));
@@ -34,48 +35,77 @@ internal static class ModelBuilder
             Directory.Delete(workspace.Model, recursive: true);
     }
 
+    /// <summary>The steps of the finished model.</summary>
+    public static int? StepsOf(Workspace workspace)
+        => Exists(workspace) && int.TryParse(File.ReadAllText(CompletedMark(workspace)), NumberStyles.Integer, CultureInfo.InvariantCulture, out int steps) ? steps : null;
+
     /// <summary>Trains the model of a workspace, or goes on with a training that was interrupted.</summary>
     public static async Task BuildAsync(Workspace workspace, int steps, int? threads, CancellationToken cancellationToken)
     {
-        await ProgressDisplay.RunAsync(async progress =>
-        {
-            var documents = await FolderDocuments.ReadAsync(workspace.Documents, progress, cancellationToken);
-            return await Task.Run(() => TrainAsync(workspace, documents, steps, threads ?? 0, progress, cancellationToken), cancellationToken);
-        });
-    }
-
-    private static async Task<bool> TrainAsync(
-        Workspace workspace,
-        List<(string Source, ExtractedDocument Document)> documents,
-        int steps,
-        int threads,
-        IProgress<ProgressReport> progress,
-        CancellationToken cancellationToken)
-    {
         var watch = Stopwatch.StartNew();
-        int characters = documents.Sum(d => d.Document.Text.Length);
-        if (characters < LeastCharacters)
-            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"'{workspace.Documents}' has {characters} characters of readable text; a model needs at least {LeastCharacters} (documents: {string.Join(", ", DocumentReaders.Default.Extensions)})"));
-
-        progress.Report(new ProgressReport("tokenizer", 0, null));
-        var tokenizer = Tokenizer.TrainByteLevelBpe(
-            documents.Select(d => d.Document.Text),
-            new BpeTrainingOptions { VocabularySize = VocabularySize, SpecialTokens = ChatTemplate.Kotonoha.ControlTokens },
-            cancellationToken);
-        progress.Report(new ProgressReport("tokenizer", tokenizer.VocabularySize, tokenizer.VocabularySize));
-
+        var (documents, tokenizer) = await ProgressDisplay.RunAsync(progress => PrepareAsync(workspace, progress, cancellationToken));
         var data = Path.Combine(workspace.Root, "training-data");
         using var dataset = Tokenise(data, tokenizer, documents);
+        BeginRun(workspace, steps, dataset);
         using var model = Gpt2.Create(
             Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, Layers = Layers, Heads = Heads, Width = Width, ContextLength = Context },
             Seed);
-        double before = Perplexity.Measure(model, dataset.Validation, threads: threads, cancellationToken: cancellationToken).Loss;
         await Console.Error.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"Training a GPT from scratch on {documents.Count} documents ({characters:N0} characters): {model.ParameterCount:N0} parameters ({Layers} layers, {Heads} heads, {Width} wide, context {Context}), vocabulary {tokenizer.VocabularySize}, {dataset.Train.Count:N0} tokens, {steps} steps …"));
+            $"Training a GPT from scratch on {documents.Count} documents ({documents.Sum(d => d.Document.Text.Length):N0} characters): {model.ParameterCount:N0} parameters ({Layers} layers, {Heads} heads, {Width} wide, context {Context}), vocabulary {tokenizer.VocabularySize}, {dataset.Train.Count:N0} tokens, {steps} steps …"));
+        double before = Perplexity.Measure(model, dataset.Validation, threads: threads ?? 0, cancellationToken: cancellationToken).Loss;
+        var result = await ProgressDisplay.RunAsync(progress => new Trainer(model, Options(workspace, tokenizer, steps, threads ?? 0))
+            .RunAsync(dataset, new TrainingSink(progress), cancellationToken));
+        double after = Perplexity.Measure(model, dataset.Validation, threads: threads ?? 0, cancellationToken: cancellationToken).Loss;
+        AtomicFile.WriteText(CompletedMark(workspace), string.Create(CultureInfo.InvariantCulture, $"{result.Steps}\n"));
+        dataset.Dispose();
+        Directory.Delete(data, recursive: true);
+        await Console.Error.WriteLineAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Trained in {watch.Elapsed.TotalSeconds:F1} s ({result.TokensPerSecond:N0} tokens/s): loss on held-out text {before:F2} before, {after:F2} after (nats a token); the model is in {workspace.Model}"));
+    }
 
+    private static async Task<(List<(string Source, ExtractedDocument Document)> Documents, Tokenizer Tokenizer)> PrepareAsync(
+        Workspace workspace, IProgress<ProgressReport> progress, CancellationToken cancellationToken)
+    {
+        var (documents, unread) = await FolderDocuments.ReadAsync(workspace.Documents, progress, cancellationToken);
+        int characters = documents.Sum(d => d.Document.Text.Length);
+        if (characters < LeastCharacters)
+        {
+            var message = new StringBuilder();
+            message.Append(CultureInfo.InvariantCulture, $"'{workspace.Documents}' has {characters} characters of readable text; a model needs at least {LeastCharacters} (documents: {string.Join(", ", DocumentReaders.Default.Extensions)}); --no-model answers without one");
+            foreach (var reason in unread.Take(ReasonsShown))
+                message.Append("\n  ").Append(reason);
+            throw new UsageException(message.ToString());
+        }
+
+        progress.Report(new ProgressReport("tokenizer", 0, null));
+        var tokenizer = await Task.Run(
+            () => Tokenizer.TrainByteLevelBpe(
+                documents.Select(d => d.Document.Text),
+                new BpeTrainingOptions { VocabularySize = VocabularySize, SpecialTokens = ChatTemplate.Kotonoha.ControlTokens },
+                cancellationToken),
+            cancellationToken);
+        progress.Report(new ProgressReport("tokenizer", tokenizer.VocabularySize, tokenizer.VocabularySize));
+        return (documents, tokenizer);
+    }
+
+    // An interrupted training goes on only where it is the same one: other documents or another number of steps begin anew, so that the same
+    // documents and steps always give the same model.
+    private static void BeginRun(Workspace workspace, int steps, TokenDataset dataset)
+    {
+        var run = string.Create(CultureInfo.InvariantCulture, $"{steps} {dataset.Train.Fingerprint:x16} {Layers} {Heads} {Width} {Context} {Windows} {Seed}\n");
+        var file = Path.Combine(workspace.Root, "training-run");
+        if (File.Exists(file) && File.ReadAllText(file) == run)
+            return;
+        Forget(workspace);
+        AtomicFile.WriteText(file, run);
+    }
+
+    private static TrainingOptions Options(Workspace workspace, Tokenizer tokenizer, int steps, int threads)
+    {
         int endOfText = tokenizer.TokenToId("<|endoftext|>")!.Value, endOfTurn = tokenizer.TokenToId("<|end|>")!.Value;
-        var result = await new Trainer(model, new TrainingOptions
+        return new TrainingOptions
         {
             Steps = steps,
             BatchSize = Windows,
@@ -92,15 +122,7 @@ internal static class ModelBuilder
                     GenerationSettings = new GenerationSettings { BosTokenId = endOfText, EosTokenIds = [endOfTurn, endOfText] },
                 },
             },
-        }).RunAsync(dataset, new TrainingSink(progress), cancellationToken);
-        double after = Perplexity.Measure(model, dataset.Validation, threads: threads, cancellationToken: cancellationToken).Loss;
-        Foundation.IO.AtomicFile.WriteText(CompletedMark(workspace), string.Create(CultureInfo.InvariantCulture, $"{result.Steps}\n"));
-        dataset.Dispose();
-        Directory.Delete(data, recursive: true);
-        await Console.Error.WriteLineAsync(string.Create(
-            CultureInfo.InvariantCulture,
-            $"Trained in {watch.Elapsed.TotalSeconds:F1} s ({result.TokensPerSecond:N0} tokens/s): loss on held-out text {before:F2} before, {after:F2} after (nats a token); the model is in {workspace.Model}"));
-        return true;
+        };
     }
 
     private static TokenDataset Tokenise(string folder, Tokenizer tokenizer, List<(string Source, ExtractedDocument Document)> documents)

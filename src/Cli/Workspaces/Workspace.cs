@@ -34,12 +34,16 @@ internal sealed class Workspace
     /// <summary>The home folder: the option, else KOTONOHA_HOME, else .kotonoha in the current folder.</summary>
     public static string HomeFolder(string? option)
     {
+        if (option is not null && string.IsNullOrWhiteSpace(option))
+            throw new UsageException("--home is empty");
         var variable = Environment.GetEnvironmentVariable("KOTONOHA_HOME");
         return Path.GetFullPath(option ?? (string.IsNullOrEmpty(variable) ? ".kotonoha" : variable));
     }
 
     public static Workspace Open(string? home, string documents)
     {
+        if (string.IsNullOrWhiteSpace(documents))
+            throw new UsageException("--docs is empty");
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(documents));
         if (!Directory.Exists(full))
             throw new UsageException(File.Exists(full) ? $"'{documents}' is a file; --docs takes a folder" : $"folder '{documents}' does not exist");

@@ -12,6 +12,9 @@ internal sealed class TermStatistics
 {
     private const int ParallelSearches = 8;
 
+    // In a handful of chunks nearly every term is unseen or everywhere, and that says little; frequencies count as in a collection of this size.
+    private const long LeastChunks = 300;
+
     private readonly Dictionary<string, double> _idf;
 
     private TermStatistics(Dictionary<string, double> idf, double unseenIdf) => (_idf, UnseenIdf) = (idf, unseenIdf);
@@ -41,17 +44,27 @@ internal sealed class TermStatistics
         var ids = best.OfType<ScoredChunk>().Select(chunk => chunk.Id).Distinct(StringComparer.Ordinal).ToList();
         var chunks = await store.ReadChunksAsync(ids, cancellationToken).ConfigureAwait(false);
         var vectors = chunks.Where(chunk => chunk is not null).ToDictionary(chunk => chunk!.Id, chunk => TermVector.FromText(IndexText.Of(chunk!)), StringComparer.Ordinal);
-        double unseen = Bm25.Idf(chunkCount, 0);
+        long size = Math.Max(chunkCount, LeastChunks);
+        double unseen = Bm25.Idf(size, 0);
         var idf = new Dictionary<string, double>(StringComparer.Ordinal);
         for (int i = 0; i < distinct.Count; i++)
         {
             if (best[i] is not { } hit || !vectors.TryGetValue(hit.Id, out var vector))
                 continue;
             int at = Array.BinarySearch(vector.Indices, TermVector.FromTerms([distinct[i]]).Indices[0]);
-            if (at >= 0)
-                idf[distinct[i]] = Math.Min(unseen, hit.Score / Bm25.Default.TermWeight(vector.Counts[at], Bm25.Default.LengthNorm(vector.Length, averageLength)));
+            if (at < 0)
+                continue;
+            double stored = hit.Score / Bm25.Default.TermWeight(vector.Counts[at], Bm25.Default.LengthNorm(vector.Length, averageLength));
+            idf[distinct[i]] = Math.Min(unseen, size == chunkCount ? stored : Bm25.Idf(size, ChunksWith(stored, chunkCount)));
         }
 
         return new TermStatistics(idf, unseen);
+    }
+
+    // The number of chunks that hold a term, from its idf: the inverse of Bm25.Idf.
+    private static long ChunksWith(double idf, long chunkCount)
+    {
+        double odds = Math.Exp(idf) - 1;
+        return Math.Clamp((long)Math.Round((chunkCount + 0.5 - 0.5 * odds) / (odds + 1)), 1, chunkCount);
     }
 }

@@ -18,6 +18,9 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
     private readonly string folder = Path.Combine(root, "documents"), home = Path.Combine(root, "home");
     private int version;
 
+    // Fewer trials than this say nothing about how they are spread.
+    private const int EnoughForTheShare = 50;
+
     /// <summary>The arguments that name the store, besides --docs and --home.</summary>
     public required string[] StoreArguments { get; init; }
 
@@ -54,6 +57,10 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
             acknowledged += run.Acknowledged.Count;
         }
 
+        if (killed == 0)
+            problems.Add("no ingestion was killed before its end");
+        if (kills >= EnoughForTheShare && between < kills * 3 / 5)
+            problems.Add($"only {between} of {kills} kills lay between first and last acknowledgement; use more documents");
         say(string.Create(CultureInfo.InvariantCulture, $"{kills} trials, {killed} killed before their end, {between} of them between first and last acknowledgement; {acknowledged} acknowledged documents checked, {problems.Count} problems"));
         return problems;
     }
@@ -80,6 +87,8 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
             failed += run.ExitCode == 0 ? 0 : 1;
         }
 
+        if (acknowledged == 0)
+            problems.Add("nothing was acknowledged");
         say(string.Create(CultureInfo.InvariantCulture, $"{times} times {what} between first and last acknowledgement; {failed} ingestions ended with an error, the others went on; {acknowledged} acknowledged documents checked, {problems.Count} problems"));
         return problems;
     }

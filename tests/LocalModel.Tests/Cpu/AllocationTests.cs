@@ -62,7 +62,7 @@ public sealed class AllocationTests
         for (int i = 0; i < 40; i++)
             step(next++);
         long least = long.MaxValue;
-        for (int round = 0; round < 40 && least > 0; round++)
+        for (int round = 0; round < 500 && least > 0; round++)
         {
             long before = GC.GetTotalAllocatedBytes(true);
             for (int i = 0; i < 100; i++)

@@ -14,6 +14,13 @@ public sealed class LocalGptTests : IDisposable
 {
     private const string Japanese = "言の葉🌸は、コトノハ。";
 
+    // Says the same letter, one token each, up to the end of the context.
+    private static readonly GenerationRequest Endless = GenerationRequest.FromPrompt("the") with
+    {
+        IgnoreEndTokens = true,
+        Sampling = SamplingOptions.Greedy with { LogitBias = new Dictionary<int, float> { [TinyGpt.Tokenizer.Encode("x")[0]] = 1000 } },
+    };
+
     private readonly LocalGpt model = TinyGpt.Create();
 
     public void Dispose() => model.Dispose();
@@ -160,20 +167,28 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task Cancellation_while_decoding_ends_the_request_and_frees_its_room()
     {
-        using var small = TinyGpt.Create(new LocalGptOptions { CacheTokens = TinyGpt.ContextLength });
-        for (int round = 0; round < 5; round++)
+        var stepped = new SteppedModel(TinyGpt.Model());
+        using var small = LocalGpt.Create(stepped, TinyGpt.Tokenizer, new LocalGptOptions { CacheTokens = TinyGpt.ContextLength, Threads = 1 });
+        try
         {
-            using var source = new CancellationTokenSource();
-            var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            for (int round = 0; round < 5; round++)
             {
-                await foreach (var update in small.GenerateAsync(GenerationRequest.FromPrompt("the") with { IgnoreEndTokens = true, Sampling = new SamplingOptions { Seed = round } }, source.Token))
-                    await source.CancelAsync();
-                throw new InvalidOperationException("the request was not cancelled");
-            });
-            Assert.Equal(source.Token, error.CancellationToken);
+                using var source = new CancellationTokenSource();
+                await using var running = small.GenerateAsync(Endless, source.Token).GetAsyncEnumerator();
+                stepped.Permits.Release(2);
+                Assert.True(await running.MoveNextAsync());
+                await source.CancelAsync();
+                stepped.Permits.Release();
+                var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await running.MoveNextAsync());
+                Assert.Equal(source.Token, error.CancellationToken);
+            }
+        }
+        finally
+        {
+            stepped.Permits.Release(SteppedModel.AllSteps);
         }
 
-        Assert.Equal(3, (await small.CompleteAsync(GenerationRequest.FromPrompt("the") with { MaxOutputTokens = 3, IgnoreEndTokens = true })).Usage.OutputTokens);
+        Assert.Equal(3, (await small.CompleteAsync(Endless with { MaxOutputTokens = 3 })).Usage.OutputTokens);
     }
 
     [Fact]
@@ -198,22 +213,41 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task A_waiting_request_is_cancelled_while_others_run_and_wait()
     {
-        const int Context = 4000;
-        using var busy = TinyGpt.Create(new LocalGptOptions { CacheTokens = Context }, contextLength: Context);
+        const int Waiting = 3;
+        var stepped = new SteppedModel(TinyGpt.Model());
+        using var busy = LocalGpt.Create(stepped, TinyGpt.Tokenizer, new LocalGptOptions { QueueLength = Waiting, CacheTokens = TinyGpt.ContextLength, Threads = 1 });
         using var all = new CancellationTokenSource();
-        using var one = new CancellationTokenSource();
-        var endless = GenerationRequest.FromPrompt("the") with { IgnoreEndTokens = true };
-        await using var running = busy.GenerateAsync(endless, all.Token).GetAsyncEnumerator();
-        Assert.True(await running.MoveNextAsync());
-        Task<GenerationResult>[] others = [busy.CompleteAsync(endless, all.Token), busy.CompleteAsync(endless, all.Token)];
-        var waiting = busy.CompleteAsync(endless, one.Token);
-        await one.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
-        Assert.All(others, o => Assert.False(o.IsCompleted));
-        Assert.True(await running.MoveNextAsync());
-        await all.CancelAsync();
-        foreach (var other in others)
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => other);
+        var sources = Enumerable.Range(0, Waiting + 1).Select(_ => CancellationTokenSource.CreateLinkedTokenSource(all.Token)).ToList();
+        try
+        {
+            await using var running = busy.GenerateAsync(Endless, all.Token).GetAsyncEnumerator();
+            stepped.Permits.Release();
+            Assert.True(await running.MoveNextAsync());
+
+            // The engine stands in its second step. One request too many is refused: then it is certain that the others wait in the queue.
+            var requests = sources.Select(s => busy.CompleteAsync(Endless, s.Token)).ToList();
+            var refused = await Task.WhenAny(requests);
+            await Assert.ThrowsAsync<QueueFullException>(() => refused);
+            sources.RemoveAt(requests.IndexOf(refused));
+            requests.Remove(refused);
+
+            await sources[1].CancelAsync();
+            stepped.Permits.Release();
+            var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => requests[1]);
+            Assert.Equal(sources[1].Token, error.CancellationToken);
+            Assert.False(requests[0].IsCompleted || requests[2].IsCompleted);
+            Assert.True(await running.MoveNextAsync());
+
+            await all.CancelAsync();
+            stepped.Permits.Release();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => requests[0]);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => requests[2]);
+        }
+        finally
+        {
+            stepped.Permits.Release(SteppedModel.AllSteps);
+            sources.ForEach(s => s.Dispose());
+        }
     }
 
     [Fact]
@@ -228,20 +262,28 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task A_full_queue_refuses_the_next_request()
     {
-        const int Context = 4000;
-        using var busy = TinyGpt.Create(new LocalGptOptions { QueueLength = 1, CacheTokens = Context }, contextLength: Context);
+        var stepped = new SteppedModel(TinyGpt.Model());
+        using var busy = LocalGpt.Create(stepped, TinyGpt.Tokenizer, new LocalGptOptions { QueueLength = 1, CacheTokens = TinyGpt.ContextLength, Threads = 1 });
         using var source = new CancellationTokenSource();
-        var endless = GenerationRequest.FromPrompt("the") with { IgnoreEndTokens = true };
-        await using var running = busy.GenerateAsync(endless, source.Token).GetAsyncEnumerator();
-        Assert.True(await running.MoveNextAsync());
+        try
+        {
+            await using var running = busy.GenerateAsync(Endless, source.Token).GetAsyncEnumerator();
+            stepped.Permits.Release();
+            Assert.True(await running.MoveNextAsync());
 
-        // The whole cache is taken: of two more requests one waits and the other one is refused.
-        Task[] more = [busy.CompleteAsync(endless, source.Token), busy.CompleteAsync(endless, source.Token)];
-        var refused = await Task.WhenAny(more);
-        var error = await Assert.ThrowsAsync<QueueFullException>(() => refused);
-        Assert.Equal(1, error.QueueLength);
-        await source.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => more.Single(t => t != refused));
+            // The whole cache is taken: of two more requests one waits and the other one is refused.
+            Task[] more = [busy.CompleteAsync(Endless, source.Token), busy.CompleteAsync(Endless, source.Token)];
+            var refused = await Task.WhenAny(more);
+            var error = await Assert.ThrowsAsync<QueueFullException>(() => refused);
+            Assert.Equal(1, error.QueueLength);
+            await source.CancelAsync();
+            stepped.Permits.Release();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => more.Single(t => t != refused));
+        }
+        finally
+        {
+            stepped.Permits.Release(SteppedModel.AllSteps);
+        }
     }
 
     [Fact]

@@ -1,6 +1,6 @@
 namespace Kotonoha.LocalModel.Tests.Training;
 
-/// <summary>Counts allocations of the whole process, so nothing may run beside it.</summary>
+/// <summary>Counts allocations, so nothing may run beside it.</summary>
 [CollectionDefinition(nameof(TrainingAllocationTests), DisableParallelization = true)]
 public sealed class TrainingAllocationCollection
 {

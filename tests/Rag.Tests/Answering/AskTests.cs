@@ -232,7 +232,8 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
         foreach (var term in terms)
         {
             int count = chunks.Count(chunk => Kotonoha.Foundation.Text.TextAnalyzer.Analyze(IndexTextOf(chunk)).Any(token => token.Term == term));
-            Assert.Equal(Bm25.Idf(chunks.Count, count), statistics.Idf(term), 1e-3);
+            // A small collection counts as one of 300 chunks.
+            Assert.Equal(Bm25.Idf(Math.Max(chunks.Count, 300), count), statistics.Idf(term), 1e-3);
             Assert.Equal(count > 0, statistics.IsSeen(term));
         }
 
