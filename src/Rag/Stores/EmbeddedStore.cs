@@ -339,12 +339,16 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 throw new StoreException(StoreError.Foreign, $"'{path}' is an SQLite file, but not a knowledge file of Kotonoha. Choose another path.");
         }
 
+        using (var modes = connection.CreateCommand())
+        {
+            modes.CommandText = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+            modes.ExecuteNonQuery();
+        }
+
+        using var transaction = connection.BeginTransaction(deferred: false);
         using var command = connection.CreateCommand();
         command.CommandText =
             $"""
-            PRAGMA journal_mode = WAL;
-            PRAGMA synchronous = FULL;
-            BEGIN IMMEDIATE;
             PRAGMA application_id = {ApplicationId};
             CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS documents (
@@ -357,9 +361,9 @@ public sealed class EmbeddedStore : IKnowledgeStore
             CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_id ON chunks (generation, id);
             CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_source ON chunks (generation, source, ordinal);
             INSERT OR IGNORE INTO meta VALUES ('generation', '1');
-            COMMIT;
             """;
         command.ExecuteNonQuery();
+        transaction.Commit();
     }
 
     private static void CheckInfo(CollectionInfo info)
