@@ -168,6 +168,13 @@ public sealed class LocalGptChatClientTests : IDisposable
         Assert.Equal(values.Length, Assert.IsType<int[]>(logged.AdditionalProperties["token_ids"]).Length);
     }
 
+    [Fact]
+    public async Task A_beam_search_in_which_every_token_is_banned_is_a_typed_error()
+    {
+        var options = new ChatOptions { AdditionalProperties = new() { ["num_beams"] = 2, ["suppress_tokens"] = Enumerable.Range(0, model.VocabularySize).ToArray() } };
+        await Assert.ThrowsAsync<SamplingException>(() => client.GetResponseAsync(Hello, options));
+    }
+
     public static TheoryData<string, ChatOptions> NotSupported => new()
     {
         { "Tool", new ChatOptions { Tools = [AIFunctionFactory.Create(() => 1, "one")] } },

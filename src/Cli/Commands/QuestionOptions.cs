@@ -17,9 +17,11 @@ internal sealed class QuestionOptions
 
     public Option<double?> Threshold { get; } = new("--threshold") { Description = "How sure an answer must be, from 0 to 1; below it the documents count as not answering.", HelpName = "P" };
 
+    public Option<double?> ModelWeight { get; } = new("--model-weight") { Description = "How much the GPT counts in ranking sentences; 0 is not at all.", HelpName = "W" };
+
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { Ask, AskFile, Json, NoModel, Threshold })
+        foreach (var option in new Option[] { Ask, AskFile, Json, NoModel, Threshold, ModelWeight })
             command.Options.Add(option);
     }
 
@@ -29,7 +31,10 @@ internal sealed class QuestionOptions
         double? threshold = parsed.GetValue(Threshold);
         if (threshold is { } value && !(value >= 0 && value <= 1))
             throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--threshold {value}: from 0 to 1"));
+        double? weight = parsed.GetValue(ModelWeight);
+        if (weight is { } w && !(w >= 0 && double.IsFinite(w)))
+            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--model-weight {w}: 0 or more"));
         var options = new AskOptions();
-        return threshold is null ? options : options with { Threshold = threshold.Value };
+        return options with { Threshold = threshold ?? options.Threshold, ScorerWeight = weight ?? options.ScorerWeight };
     }
 }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Documents;
+using Kotonoha.Rag.Ingestion;
 
 namespace Kotonoha.Cli.Models;
 
@@ -14,12 +15,7 @@ internal static class FolderDocuments
     /// <summary>Reads the documents; those that cannot be read come back as lines that say why.</summary>
     public static async Task<(List<(string Source, ExtractedDocument Document)> Documents, List<string> Unread)> ReadAsync(string folder, IProgress<ProgressReport> progress, CancellationToken cancellationToken)
     {
-        var files = Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.Hidden | FileAttributes.ReparsePoint })
-            .Where(file => DocumentReaders.Default.TryGet(file, out _))
-            .Select(file => (File: file, Source: Path.GetRelativePath(folder, file).Replace('\\', '/')))
-            .Where(file => !file.Source.Split('/').Any(part => part.StartsWith('.')))
-            .OrderBy(file => file.Source, StringComparer.Ordinal)
-            .ToList();
+        var files = DocumentFiles.Of(folder, DocumentReaders.Default);
         var documents = new List<(string, ExtractedDocument)>();
         var unread = new List<string>();
         for (int i = 0; i < files.Count; i++)
@@ -27,7 +23,7 @@ internal static class FolderDocuments
             progress.Report(new ProgressReport("read", i, files.Count, files[i].Source));
             try
             {
-                var document = await DocumentReaders.Default.ReadFileAsync(files[i].File, cancellationToken);
+                var document = await DocumentReaders.Default.ReadFileAsync(files[i].Path, cancellationToken);
                 if (!string.IsNullOrWhiteSpace(document.Text))
                     documents.Add((files[i].Source, document));
             }

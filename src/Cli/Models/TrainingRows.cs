@@ -35,11 +35,12 @@ internal sealed class TrainingRows(Tokenizer tokenizer)
                 if (span.Length is < MinSentence or > MaxSentence)
                     continue;
                 var sentence = document.Text[span.Start..span.End];
-                var question = random.Next(2) == 0 && heading is not null ? heading : Words(sentence, random);
-                if (question.Length == 0)
+                var words = Words(sentence, random);
+                if (words.Length == 0)
                     continue;
-                yield return Row(tokenizer.Encode(sentence + QuestionMark + question, addSpecialTokens: false));
-                yield return ChatRow(question, sentence);
+                yield return Row(tokenizer.Encode(sentence + QuestionMark + words, addSpecialTokens: false));
+                yield return Row(tokenizer.Encode(sentence + QuestionMark + (heading is null ? Words(sentence, random) : $"{heading} {Words(sentence, random)}"), addSpecialTokens: false));
+                yield return ChatRow(heading ?? words, sentence);
             }
         }
     }

@@ -9,6 +9,14 @@ public sealed record GenerationSettings
     /// <summary>The name of the file.</summary>
     public const string FileName = "generation_config.json";
 
+    // Those that are read, and those that say nothing about which tokens come out.
+    private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
+    {
+        "bos_token_id", "eos_token_id", "pad_token_id", "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens",
+        "_from_model_config", "_commit_hash", "transformers_version", "use_cache", "cache_implementation", "cache_config", "output_attentions",
+        "output_hidden_states", "output_logits", "output_scores", "return_dict_in_generate",
+    };
+
     /// <summary>The id of the token that begins a sequence.</summary>
     public int? BosTokenId { get; init; }
 
@@ -39,6 +47,9 @@ public sealed record GenerationSettings
     /// <summary>The most tokens to generate.</summary>
     public int? MaxNewTokens { get; init; }
 
+    /// <summary>The names of settings that the file has and that are not read; they are not saved.</summary>
+    public IReadOnlyList<string> Ignored { get; init; } = [];
+
     /// <summary>Reads the file of a model's folder; where there is none, the special token ids of its <c>config.json</c>.</summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="CheckpointException">The file is broken.</exception>
@@ -61,6 +72,7 @@ public sealed record GenerationSettings
             MinP = fields.Number("min_p"),
             RepetitionPenalty = fields.Number("repetition_penalty"),
             MaxNewTokens = fields.Int32("max_new_tokens", 1),
+            Ignored = [.. fields.Root.EnumerateObject().Where(f => f.Value.ValueKind != JsonValueKind.Null && !Known.Contains(f.Name)).Select(f => f.Name)],
         };
     }
 

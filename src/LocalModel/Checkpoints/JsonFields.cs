@@ -52,8 +52,6 @@ internal sealed class JsonFields : IDisposable
 
     public JsonElement Root => document.RootElement;
 
-    public bool Has(string name) => Value(name) is not null;
-
     public int RequiredInt32(string name, int minimum)
         => Int32(name, minimum) ?? throw Wrong(name, "is missing");
 

@@ -62,12 +62,14 @@ public static class ModelCheckpoint
     {
         using var stored = Load(folder);
         if (stored.GetType() != model.GetType() || stored.Parameters.Count != model.Parameters.Count)
-            throw new CheckpointException(folder, "the checkpoint is of another model. Save into another folder, or do not resume.");
+            throw new CheckpointException(folder, "the checkpoint is of another model. Save into another folder.");
+        if (stored is Gpt2 left && model is Gpt2 right && Shape(left.Config) != Shape(right.Config))
+            throw new CheckpointException(folder, "the checkpoint is of another model: its heads, activation, dropouts or other settings in config.json differ. Use the same settings, or save into another folder.");
         for (int i = 0; i < model.Parameters.Count; i++)
         {
             var (from, to) = (stored.Parameters[i], model.Parameters[i]);
             if (from.Name != to.Name || !from.Shape.SequenceEqual(to.Shape))
-                throw new CheckpointException(folder, $"the checkpoint is of another model: its '{from.Name}' has the shape [{string.Join(", ", from.Shape.ToArray())}]. Save into another folder, or do not resume.");
+                throw new CheckpointException(folder, $"the checkpoint is of another model: its '{from.Name}' has the shape [{string.Join(", ", from.Shape.ToArray())}]. Save into another folder.");
             from.Values.CopyTo(to.Values);
         }
     }
@@ -89,6 +91,9 @@ public static class ModelCheckpoint
         AtomicFile.WriteText(Path.Combine(folder, TokenizerFileName), parts.TokenizerJson);
         (parts.TokenizerSettings with { ModelMaxLength = parts.TokenizerSettings.ModelMaxLength ?? model.ContextLength }).Save(folder);
     }
+
+    // What computes; how fresh weights are drawn makes no difference to loaded ones.
+    private static Gpt2Config Shape(Gpt2Config config) => config with { InnerWidth = config.FeedForwardWidth, InitializerRange = 0 };
 
     private static void CheckDataType(JsonFields fields)
     {

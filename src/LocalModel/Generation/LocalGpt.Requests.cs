@@ -49,27 +49,38 @@ public sealed partial class LocalGpt
     }
 
     /// <summary>The most probable continuations by beam search.</summary>
-    /// <param name="request">What to continue; its sampling must be greedy (penalties and bans act on the log-probabilities) and it has no stop strings.</param>
+    /// <param name="request">
+    /// What to continue; its sampling must be greedy (penalties and bans act on the log-probabilities; without it, those of <see cref="DefaultSampling"/>
+    /// apply), and it has neither stop strings nor log-probabilities.
+    /// </param>
     /// <param name="options">The search.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The best hypotheses, best first, and what they cost.</returns>
-    /// <exception cref="ArgumentException">The request draws tokens, or has stop strings.</exception>
+    /// <exception cref="ArgumentException">The request draws tokens, has stop strings (or its chat template has), or asks for log-probabilities.</exception>
+    /// <exception cref="SamplingException">Every continuation is banned.</exception>
     /// <exception cref="KvCacheFullException">The beams need more cache than there is.</exception>
     public async Task<BeamSearchResult> BeamSearchAsync(GenerationRequest request, BeamSearchOptions options, CancellationToken cancellationToken = default)
     {
         Validate(request);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        var sampling = request.Sampling ?? SamplingOptions.Greedy;
+        var sampling = request.Sampling ?? DefaultSampling with { Temperature = 0 };
         if (!sampling.IsGreedy)
             throw new ArgumentException("Beam search takes the best continuations and draws nothing; set Temperature to 0.", nameof(request));
         if (request.StopStrings.Count > 0)
             throw new ArgumentException("Beam search ends at end tokens and at the limit; it has no stop strings.", nameof(request));
+        if (request.Turns is not null && ChatTemplate.StopStrings.Count > 0)
+            throw new ArgumentException($"The chat template '{ChatTemplate.Name}' ends an answer by stop strings, which beam search does not have. Give a Prompt, or leave out the beams.", nameof(request));
+        if (request.IncludeLogProbabilities)
+            throw new ArgumentException("Beam search gives the score of a whole hypothesis, not the log-probability of each token; leave out IncludeLogProbabilities.", nameof(request));
 
         using var source = Link(cancellationToken);
         int[] prompt = await EncodeAsync(() => EncodePrompt(request), source, cancellationToken).ConfigureAwait(false);
         int maxNewTokens = MaxNewTokens(request, prompt.Length);
         int[] ends = request.IgnoreEndTokens ? [] : endTokens;
+
+        // Asked before any memory is taken: the number of beams is the caller's.
+        RequireRoom((long)options.BeamCount * ((prompt.Length + maxNewTokens - 1) / KvCache.BlockTokens + 2));
         var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, endTokens, prompt.Length), ends);
         var job = new BeamJob(prompt, maxNewTokens, search, VocabularySize, source.Token);
         var found = await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
@@ -108,7 +119,8 @@ public sealed partial class LocalGpt
         if (pairs.Count == 0)
             return [];
         using var source = Link(cancellationToken);
-        var groups = await EncodeAsync(() => Groups(pairs, source.Token), source, cancellationToken).ConfigureAwait(false);
+        var token = source.Token; // the encoding may outlive the source
+        var groups = await EncodeAsync(() => Groups(pairs, token), source, cancellationToken).ConfigureAwait(false);
         var jobs = groups.Select(g => g.Job).ToArray();
         var results = await RunAsync(jobs, () => Task.WhenAll(jobs.Select(j => j.Result)), cancellationToken).ConfigureAwait(false);
         var scores = new SequenceScore[pairs.Count];
@@ -206,17 +218,24 @@ public sealed partial class LocalGpt
     private void Enqueue(IReadOnlyList<EngineJob> jobs)
     {
         foreach (var job in jobs)
-            if (job.ReservedBlocks > core.CapacityBlocks)
-                throw new KvCacheFullException(string.Create(CultureInfo.InvariantCulture,
-                    $"The request needs room for {job.ReservedBlocks * KvCache.BlockTokens} tokens in the key/value cache, which holds {core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise LocalGptOptions.CacheTokens."));
+            RequireRoom(job.ReservedBlocks);
         engine.Enqueue(jobs);
+    }
+
+    private void RequireRoom(long blocks)
+    {
+        if (blocks > core.CapacityBlocks)
+            throw new KvCacheFullException(string.Create(CultureInfo.InvariantCulture,
+                $"The request needs room for {blocks * KvCache.BlockTokens} tokens in the key/value cache, which holds {core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise LocalGptOptions.CacheTokens."));
     }
 
     private static async Task<T> EncodeAsync<T>(Func<T> encode, CancellationTokenSource source, CancellationToken callers)
     {
         try
         {
-            return await Task.Run(encode, source.Token).ConfigureAwait(false);
+            // A long text may still be being encoded when nobody waits for it any more.
+            var token = source.Token;
+            return await Task.Run(encode, token).WaitAsync(token).ConfigureAwait(false);
         }
         catch (OperationCanceledException exception)
         {

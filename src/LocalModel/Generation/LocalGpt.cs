@@ -58,13 +58,14 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
         (chatTemplate, templateProblem) = FindTemplate(options.ChatTemplate, jinja, tokenizer);
         var templateEnds = chatTemplate is null ? [] : chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
-        endTokens = [.. settings.EosTokenIds.Union(templateEnds)];
-        startToken = settings.BosTokenId ?? (settings.EosTokenIds.Count > 0 ? settings.EosTokenIds[0] : null);
+        var special = settings.EosTokenIds.Concat(settings.BosTokenId is { } bos ? [bos] : []);
+        int[] strangers = [.. special.Where(id => !IsToken(id)).Distinct().Order()];
+        int[] ends = [.. settings.EosTokenIds.Where(IsToken)];
+        endTokens = [.. ends.Union(templateEnds)];
+        startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);
-        Remarks = settings.MaxNewTokens is { } limit
-            ? [string.Create(CultureInfo.InvariantCulture, $"{GenerationSettings.FileName} limits the output to {limit} tokens; this is not applied, set MaxOutputTokens instead.")]
-            : [];
+        Remarks = [.. RemarksOn(settings, strangers)];
 
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
         ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
@@ -244,6 +245,18 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             : SamplingOptions.Greedy;
         return options with { RepetitionPenalty = (float)(settings.RepetitionPenalty ?? 1) };
     }
+
+    private IEnumerable<string> RemarksOn(GenerationSettings settings, int[] strangers)
+    {
+        if (settings.MaxNewTokens is { } limit)
+            yield return string.Create(CultureInfo.InvariantCulture, $"{GenerationSettings.FileName} limits the output to {limit} tokens; this is not applied, set MaxOutputTokens instead.");
+        foreach (var name in settings.Ignored)
+            yield return $"{GenerationSettings.FileName} sets {name}; this is not applied, set it in the request where it is supported.";
+        if (strangers.Length > 0)
+            yield return string.Create(CultureInfo.InvariantCulture, $"The special token ids {string.Join(", ", strangers)} lie outside the vocabulary of {VocabularySize} and are not used.");
+    }
+
+    private bool IsToken(int id) => id >= 0 && id < VocabularySize;
 
     private int DefaultCacheTokens()
     {

@@ -20,6 +20,7 @@ internal sealed unsafe class Arena : IDisposable
     private int block;
     private nuint used;
     private long generation;
+    private bool disposed;
 
     public Arena(int elementSize)
     {
@@ -42,8 +43,10 @@ internal sealed unsafe class Arena : IDisposable
     }
 
     /// <summary>Takes back all memory: every tensor made so far becomes invalid.</summary>
+    /// <exception cref="ObjectDisposedException">The pass was disposed.</exception>
     public void Reset()
     {
+        ObjectDisposedException.ThrowIf(disposed, typeof(Pass));
         generation = Interlocked.Increment(ref lastGeneration);
         slotCount = 0;
         block = 0;
@@ -170,6 +173,7 @@ internal sealed unsafe class Arena : IDisposable
 
     public void Dispose()
     {
+        disposed = true;
         Free();
         GC.SuppressFinalize(this);
     }
@@ -198,6 +202,7 @@ internal sealed unsafe class Arena : IDisposable
 
     private byte* Take(nuint size)
     {
+        ObjectDisposedException.ThrowIf(disposed, typeof(Pass));
         size = (size + Alignment - 1) & ~(Alignment - 1);
         while (block < blocks.Count && used + size > blocks[block].Size)
         {

@@ -128,6 +128,8 @@ public sealed class TokenDataset : IDisposable
                 validation.Add(document.Span[^held..]);
             }
 
+            // Should the process end between the two, old held-out tokens must not stand beside new training tokens.
+            File.Delete(Path.Combine(folder, ValidationFile));
             train.Complete();
             validation.Complete();
         }

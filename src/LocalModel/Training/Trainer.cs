@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Evaluation;
@@ -39,7 +40,7 @@ public sealed class Trainer
     /// <param name="progress">Told after every step, on the training thread.</param>
     /// <param name="cancellationToken">Looked at between steps and while the held-out loss is measured.</param>
     /// <exception cref="TrainingException">The loss is no number any more, or the data do not fit the model.</exception>
-    /// <exception cref="CheckpointException">The folder holds a checkpoint of another run, or another process is saving there.</exception>
+    /// <exception cref="CheckpointException">The folder holds a checkpoint of another run, of more steps, or any where nothing is to be resumed; or another process is saving there.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled; the last checkpoint is whole.</exception>
     public Task<TrainingResult> RunAsync(TokenDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -56,6 +57,8 @@ public sealed class Trainer
         var sampler = new WindowSampler(dataset.Train, options.BatchSize, ContextLength, options.Seed);
         var schedule = options.EffectiveSchedule;
         long start = Resume(engine, dataset);
+        if (start > options.Steps)
+            throw new CheckpointException(options.Checkpoints!.Folder, string.Create(CultureInfo.InvariantCulture, $"the run has done {start} steps already, more than the {options.Steps} asked for. Raise Steps, or save into another folder."));
         var clock = Stopwatch.StartNew();
         double? loss = null, validationLoss = null;
         string? checkpoint = null;
@@ -99,12 +102,14 @@ public sealed class Trainer
     // The step to go on from.
     private long Resume(TrainingEngine engine, TokenDataset dataset)
     {
-        if (options.Checkpoints is not { Resume: true } saving || new CheckpointFolder(saving.Folder).LatestStep is null)
+        if (options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
             return 0;
+        if (!saving.Resume)
+            throw new CheckpointException(saving.Folder, string.Create(CultureInfo.InvariantCulture, $"the folder holds checkpoints already (the newest is of step {newest}), which a new run would replace or collide with. Save into another folder, or resume."));
         return CheckpointFolder.Read(saving.Folder, folder =>
         {
             if (!TrainingState.Exists(folder))
-                throw new CheckpointException(folder, "the newest checkpoint holds no state of a training run. Save into another folder, or do not resume.");
+                throw new CheckpointException(folder, "the newest checkpoint holds no state of a training run. Save into another folder.");
             var state = TrainingState.Load(folder);
             state.CheckSameRun(folder, State(dataset, state.Step));
             ModelCheckpoint.LoadInto(model, folder);

@@ -11,7 +11,7 @@ public sealed record TrainingCheckpoints(string Folder)
 
     /// <summary>
     /// Whether a run goes on from the newest checkpoint of the folder, if it has one. It must be of the same data, seed and batch sizes; the
-    /// losses are then exactly those of an undisturbed run.
+    /// losses are then exactly those of an undisturbed run. If false, a folder that has checkpoints is refused.
     /// </summary>
     public bool Resume { get; init; } = true;
 

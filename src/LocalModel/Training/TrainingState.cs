@@ -82,6 +82,6 @@ internal sealed record TrainingState
             : Seed != current.Seed ? "random numbers (seed)"
             : "batch sizes or another context length";
         if (difference is not null)
-            throw new CheckpointException(checkpoint, $"this run was begun with other {difference}, so it cannot go on. Use the same, save into another folder, or do not resume.");
+            throw new CheckpointException(checkpoint, $"this run was begun with other {difference}, so it cannot go on. Use the same, or save into another folder.");
     }
 }

@@ -218,7 +218,8 @@ public sealed class ModelCheckpointTests
         settings.Save(folder.Path);
         var loaded = GenerationSettings.Load(folder.Path);
         Assert.Equal([7, 9], loaded.EosTokenIds);
-        Assert.Equal(settings with { EosTokenIds = [] }, loaded with { EosTokenIds = [] });
+        Assert.Equal(settings with { EosTokenIds = [], Ignored = [] }, loaded with { EosTokenIds = [], Ignored = [] });
+        Assert.Empty(loaded.Ignored);
         using var json = JsonDocument.Parse(File.ReadAllBytes(folder.File("generation_config.json")));
         Assert.Equal(40, json.RootElement.GetProperty("top_k").GetInt32());
 

@@ -82,6 +82,20 @@ public sealed class EngineCoreTests
     }
 
     [Fact]
+    public void An_error_of_one_sequence_leaves_the_others_alone()
+    {
+        using var model = TinyGpt.Model();
+        using var backend = new CpuBackend(1);
+
+        // An end token outside the vocabulary: to ban it for the first three tokens is an index error.
+        var broken = new GenerationJob(
+            [5], 10, SamplingOptions.Greedy with { MinNewTokens = 3 }, [100_000], ignoreEndTokens: false, [], TinyGpt.Tokenizer, includeLogProbabilities: false, CancellationToken.None);
+        int[] ids = Run(model, backend, engine => engine.Admit(broken), Job([9, 8, 7], 12, SamplingOptions.Greedy, CancellationToken.None));
+        Assert.Equal(12, ids.Length);
+        Assert.Throws<IndexOutOfRangeException>(() => broken.ReadAsync().ToBlockingEnumerable().ToList());
+    }
+
+    [Fact]
     public void Random_work_with_random_cancellations_gives_every_block_back_and_disturbs_nobody()
     {
         const int Jobs = 120, Capacity = 3 * Context;

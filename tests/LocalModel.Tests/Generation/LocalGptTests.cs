@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Text;
 using Kotonoha.LocalModel.Chat;
 using Kotonoha.LocalModel.Checkpoints;
@@ -419,7 +420,79 @@ public sealed class LocalGptTests : IDisposable
         Assert.True(best.Score >= greedy.LogProbabilities.Sum(p => (double)p) / greedy.TokenIds.Count - 1e-4);
         await Assert.ThrowsAsync<ArgumentException>(() => model.BeamSearchAsync(request with { Sampling = new SamplingOptions() }, options));
         await Assert.ThrowsAsync<ArgumentException>(() => model.BeamSearchAsync(request with { StopStrings = ["x"] }, options));
+        await Assert.ThrowsAsync<ArgumentException>(() => model.BeamSearchAsync(request with { IncludeLogProbabilities = true }, options));
         await Assert.ThrowsAsync<KvCacheFullException>(() => model.BeamSearchAsync(request with { MaxOutputTokens = 90 }, options with { BeamCount = 64 }));
+        await Assert.ThrowsAsync<KvCacheFullException>(() => model.BeamSearchAsync(request, options with { BeamCount = int.MaxValue }));
+    }
+
+    [Fact]
+    public async Task Beam_search_without_a_possible_continuation_is_an_error()
+    {
+        var request = GenerationRequest.FromPrompt("the") with { Sampling = SamplingOptions.Greedy with { SuppressTokens = [.. Enumerable.Range(0, model.VocabularySize)] } };
+        await Assert.ThrowsAsync<SamplingException>(() => model.BeamSearchAsync(request, new BeamSearchOptions { BeamCount = 2 }));
+    }
+
+    [Fact]
+    public async Task Beam_search_takes_the_penalties_of_the_default_sampling_and_refuses_stop_strings_of_the_template()
+    {
+        int letter = TinyGpt.Tokenizer.Encode("x")[0];
+        var sampling = new SamplingOptions { Temperature = 0.7f, LogitBias = new Dictionary<int, float> { [letter] = 1000 } };
+        using var biased = TinyGpt.Create(new LocalGptOptions { DefaultSampling = sampling, ChatTemplate = ChatTemplate.Plain });
+        var options = new BeamSearchOptions { BeamCount = 2 };
+        var found = await biased.BeamSearchAsync(GenerationRequest.FromPrompt("the") with { MaxOutputTokens = 4 }, options);
+        Assert.Equal([letter, letter, letter, letter], found.Hypotheses[0].TokenIds);
+        await Assert.ThrowsAsync<ArgumentException>(() => biased.BeamSearchAsync(GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who?")), options));
+    }
+
+    [Fact]
+    public async Task Damaged_weights_are_an_error_of_scores_and_embeddings_too()
+    {
+        var weights = TinyGpt.Model();
+        weights.Parameters[0].Values.Fill(float.NaN);
+        using var damaged = LocalGpt.Create(weights, TinyGpt.Tokenizer, new LocalGptOptions { Threads = 1 });
+        await Assert.ThrowsAsync<SamplingException>(() => damaged.ScoreAsync("the", ["fox jumps"]));
+        await Assert.ThrowsAsync<SamplingException>(() => damaged.EmbedAsync(["the fox"]));
+        await Assert.ThrowsAsync<SamplingException>(() => damaged.CompleteAsync(GenerationRequest.FromPrompt("the")));
+    }
+
+    [Fact]
+    public async Task Cancellation_does_not_wait_for_a_text_to_be_encoded()
+    {
+        var ids = new GatedTokens([1, 2, 3]);
+        using var source = new CancellationTokenSource();
+        var request = new GenerationRequest { TokenIds = ids };
+        try
+        {
+            var running = model.CompleteAsync(request, source.Token);
+            await ids.Entered;
+            await source.CancelAsync();
+            var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+            Assert.Equal(source.Token, error.CancellationToken);
+        }
+        finally
+        {
+            ids.Open();
+        }
+    }
+
+    [Fact]
+    public async Task Settings_of_the_checkpoint_that_cannot_be_honoured_are_remarked_on()
+    {
+        using var folder = new TempFolder();
+        int end = TinyGpt.Tokenizer.TokenToId("<|endoftext|>")!.Value;
+        using (var weights = TinyGpt.Model())
+            weights.Save(folder.Path, CheckpointParts.Of(TinyGpt.Tokenizer));
+        var file = Path.Combine(CheckpointFolder.Resolve(folder.Path), GenerationSettings.FileName);
+        File.WriteAllText(file, $$"""{ "bos_token_id": 70001, "eos_token_id": [{{end}}, 70002], "typical_p": 0.9, "num_beams": 4, "suppress_tokens": null, "transformers_version": "5.0.0", "use_cache": true }""");
+        using var loaded = LocalGpt.Load(folder.Path, new LocalGptOptions { Threads = 1 });
+
+        Assert.Equal(3, loaded.Remarks.Count);
+        Assert.Contains("typical_p", loaded.Remarks[0], StringComparison.Ordinal);
+        Assert.Contains("num_beams", loaded.Remarks[1], StringComparison.Ordinal);
+        Assert.Contains("70001, 70002 lie outside the vocabulary", loaded.Remarks[2], StringComparison.Ordinal);
+        Assert.DoesNotContain(70002, loaded.EndTokens);
+        var request = new GenerationRequest { Prompt = "", MaxOutputTokens = 4, Sampling = SamplingOptions.Greedy with { MinNewTokens = 4 } };
+        Assert.Equal(4, (await loaded.CompleteAsync(request)).TokenIds.Count);
     }
 
     [Fact]
@@ -540,6 +613,35 @@ public sealed class LocalGptTests : IDisposable
             weights.Save(folder.Path);
         Assert.Throws<TokenizerException>(() => LocalGpt.Load(folder.Path));
         Assert.Throws<CheckpointException>(() => LocalGpt.Load(Path.Combine(folder.Path, "nowhere")));
+    }
+
+    /// <summary>Token ids that are given out at once for the first time (the checks), and from the second time on (the encoding) when the gate is open.</summary>
+    private sealed class GatedTokens(int[] ids) : IReadOnlyList<int>
+    {
+        private readonly TaskCompletionSource entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ManualResetEventSlim gate = new();
+        private int readings;
+
+        public Task Entered => entered.Task;
+
+        public int Count => ids.Length;
+
+        public int this[int index] => ids[index];
+
+        public void Open() => gate.Set();
+
+        public IEnumerator<int> GetEnumerator()
+        {
+            if (Interlocked.Increment(ref readings) > 1)
+            {
+                entered.TrySetResult();
+                gate.Wait();
+            }
+
+            return ids.AsEnumerable().GetEnumerator();
+        }
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
     private static void Save(string folder, string template)

@@ -17,6 +17,17 @@ public sealed class ArenaTests
     }
 
     [Fact]
+    public void A_disposed_pass_throws()
+    {
+        var pass = new InferencePass(new CpuBackend(1));
+        pass.Begin();
+        pass.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => pass.Begin());
+        Assert.Throws<ObjectDisposedException>(() => pass.Constant([1], 1, 1));
+        Assert.Equal(0, pass.MemoryBytes);
+    }
+
+    [Fact]
     public void A_tensor_of_another_pass_throws()
     {
         using var first = new InferencePass(new CpuBackend(1));

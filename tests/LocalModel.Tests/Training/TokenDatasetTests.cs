@@ -105,6 +105,22 @@ public sealed class TokenDatasetTests
     }
 
     [Fact]
+    public void New_training_tokens_never_stand_beside_old_held_out_ones()
+    {
+        using var folder = new TempFolder();
+        ReadOnlyMemory<int>[] documents = [Enumerable.Range(0, 10).ToArray()];
+        TokenDataset.Build(folder.File("data"), documents, 200).Dispose();
+
+        // The old held-out tokens cannot be taken away here, so the old training tokens must stay too.
+        var (train, held) = (Path.Combine(folder.File("data"), "train.tokens"), Path.Combine(folder.File("data"), "validation.tokens"));
+        byte[] before = File.ReadAllBytes(train);
+        File.Delete(held);
+        Directory.CreateDirectory(held);
+        Assert.ThrowsAny<Exception>(() => TokenDataset.Build(folder.File("data"), [Enumerable.Range(50, 20).ToArray()], 200));
+        Assert.Equal(before, File.ReadAllBytes(train));
+    }
+
+    [Fact]
     public void Build_holds_out_the_end_of_every_document()
     {
         using var folder = new TempFolder();

@@ -78,6 +78,11 @@ public sealed class TrainerTests
         await Refused("batch sizes", options with { Steps = 4, BatchSize = 4 }, data);
         using var wider = Gpt2.Create(Config with { Width = 64 }, 1);
         Assert.Contains("another model", (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(wider, options).RunAsync(data))).Message, StringComparison.Ordinal);
+        using var manyHeads = Gpt2.Create(Config with { Heads = 4 }, 1);
+        Assert.Contains("heads", (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(manyHeads, options).RunAsync(data))).Message, StringComparison.Ordinal);
+        await Refused("2 steps already", options with { Steps = 1 }, data);
+        await Refused("holds checkpoints already", options with { Checkpoints = options.Checkpoints! with { Resume = false } }, data);
+        Assert.Equal(2, new CheckpointFolder(folder.File("run")).LatestStep);
 
         async Task Refused(string words, TrainingOptions with, TokenDataset on)
             => Assert.Contains(words, (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(model, with).RunAsync(on))).Message, StringComparison.Ordinal);

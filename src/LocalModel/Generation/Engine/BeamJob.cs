@@ -9,7 +9,7 @@ namespace Kotonoha.LocalModel.Generation.Engine;
 internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search, int vocabulary, CancellationToken cancellation) : EngineJob(cancellation)
 {
     private readonly TaskCompletionSource<IReadOnlyList<(int[] Ids, double Score, bool Ended)>> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly float[] logits = new float[search.BeamCount * vocabulary];
+    private readonly float[] logits = new float[checked(search.BeamCount * vocabulary)];
     private readonly int[] parents = new int[search.BeamCount];
     private readonly int[] tokens = new int[search.BeamCount];
     private KvSequence[] beams = [];
@@ -93,9 +93,12 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
             return;
         }
 
+        var results = search.Results;
+        if (results.Count == 0)
+            throw new SamplingException("Every continuation is banned, so beam search found nothing; loosen the bans (bad words, suppressed tokens, n-gram size, minimum length).");
         done = true;
         end = Stopwatch.GetTimestamp();
-        completion.TrySetResult(search.Results);
+        completion.TrySetResult(results);
     }
 
     public override void Rollback()

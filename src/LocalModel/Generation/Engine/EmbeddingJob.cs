@@ -42,6 +42,9 @@ internal sealed class EmbeddingJob(int[] ids, int width, Pooling pooling, Cancel
         if (pooling == Pooling.Mean)
             for (int c = 0; c < pooled.Length; c++)
                 pooled[c] /= ids.Length;
+        foreach (float x in pooled)
+            if (!float.IsFinite(x))
+                throw new SamplingException("The model gave a hidden state that is not a finite number; its weights are damaged, or training has diverged. Load another checkpoint.");
         completion.TrySetResult(pooled);
     }
 

@@ -120,8 +120,9 @@ internal sealed class EngineCore : IDisposable
             {
                 job.Accept(result, scratch);
             }
-            catch (SamplingException exception)
+            catch (Exception exception)
             {
+                // What one sequence cannot do is no reason to end the others.
                 job.Fail(exception);
             }
     }

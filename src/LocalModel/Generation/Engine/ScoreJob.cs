@@ -98,6 +98,7 @@ internal sealed class ScoreJob : EngineJob
                 return;
             prefixDone = true;
             var logits = result.Logits(prefixRow);
+            TokenSampler.RequireNumbers(logits);
             var softmax = Softmax.Of(logits);
             for (int i = 0; i < continuations.Count; i++)
                 if (continuations[i] is { Length: > 0 } continuation)
@@ -115,6 +116,7 @@ internal sealed class ScoreJob : EngineJob
             for (int i = 0; i < fork.Planned; i++)
             {
                 var logits = result.Logits(fork.FirstRow + i);
+                TokenSampler.RequireNumbers(logits);
                 Add(fork.Index, Softmax.Of(logits).LogProbability(logits[continuation[fork.Done + i + 1]]));
             }
 

@@ -2,7 +2,7 @@ using Kotonoha.Foundation;
 
 namespace Kotonoha.LocalModel.Generation.Sampling;
 
-/// <summary>No token can be chosen: every one was banned, or the model gave a logit that is not a number.</summary>
+/// <summary>No token can be chosen: every one was banned, or the model gave a logit or a hidden state that is not a number.</summary>
 public sealed class SamplingException : KotonohaException
 {
     /// <summary>Creates the error.</summary>

@@ -136,8 +136,9 @@ internal sealed class TokenSampler
         return last;
     }
 
-    // Minus infinity is allowed: a model may rule a token out itself.
-    private static void RequireNumbers(ReadOnlySpan<float> logits)
+    /// <summary>Refuses logits that are not numbers; minus infinity is allowed, for a model may rule a token out itself.</summary>
+    /// <exception cref="SamplingException">A logit is not a number, or plus infinity.</exception>
+    public static void RequireNumbers(ReadOnlySpan<float> logits)
     {
         bool numbers = true;
         foreach (float x in logits)
