@@ -248,26 +248,36 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
             await clock.MeasureAsync("store", () => _store.RemoveLeftoversAsync(cancellationToken)).ConfigureAwait(false);
         }
 
-        var records = rebuild ? [] : await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
-        var plan = Plan(files, skipped, records);
+        var stored = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        var removed = Plan(files, skipped, stored).Removed;
+        var plan = Plan(files, skipped, rebuild ? [] : stored);
         var toWrite = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
         var writer = new DocumentWriter(_store, rebuild ? null : info, embedder, clock)
         {
             Create = rebuild ? (store, fresh, token) => store.BeginRebuildAsync(fresh, token) : CreateInPlaceAsync,
+            MaxFitCharacters = _options.MaxFitCharacters,
             Acknowledged = rebuild ? null : options.Acknowledged,
             Progress = progress,
             Total = toWrite.Count,
         };
         var broken = new List<SkippedDocument>();
+        var storedSources = stored.Select(record => record.Source).ToHashSet(StringComparer.Ordinal);
         int prepared = 0;
         var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, clock);
         await foreach (var document in preparer.PrepareAsync([.. files.Where(file => toWrite.Contains(file.Source))], cancellationToken).ConfigureAwait(false))
         {
             progress?.Report(new ProgressReport("read", ++prepared, toWrite.Count, document.Source));
             if (document.SkipReason is { } reason)
-                broken.Add(new SkippedDocument(document.Source, plan.Changed.Contains(document.Source) ? reason + " (The version that was stored before stays.)" : reason));
+                broken.Add(new SkippedDocument(document.Source, storedSources.Contains(document.Source) ? reason + " (The version that was stored before stays.)" : reason));
             else
                 await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (rebuild)
+        {
+            // What cannot be read at the moment is taken over as it is stored.
+            var gone = removed.Concat(toWrite).Except(broken.Select(skip => skip.Source), StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal);
+            await CopyAsync(stored.Where(record => !gone.Contains(record.Source)), preparer, writer, cancellationToken).ConfigureAwait(false);
         }
 
         await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
@@ -275,19 +285,20 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
             await CommitRebuildAsync(writer, info!, options.Acknowledged, cancellationToken).ConfigureAwait(false);
         else if (writer.Info is not null)
             _embedder = writer.Embedder ?? _embedder;
-        if (plan.Removed.Count > 0)
-            await clock.MeasureAsync("store", () => _store.DeleteAsync(plan.Removed, cancellationToken)).ConfigureAwait(false);
+        // A new generation never had them; where there is none, because nothing at all is left, the present one is emptied.
+        if (removed.Count > 0 && (!rebuild || writer.Info is null))
+            await clock.MeasureAsync("store", () => _store.DeleteAsync(removed, cancellationToken)).ConfigureAwait(false);
         bool refitted = writer.Info is not null && await SettleAsync(clock, progress, cancellationToken).ConfigureAwait(false);
 
         var skippedSources = broken.Select(skip => skip.Source).ToHashSet(StringComparer.Ordinal);
         return new SyncReport(
             [.. plan.Added.Where(source => !skippedSources.Contains(source))],
             [.. plan.Changed.Where(source => !skippedSources.Contains(source))],
-            plan.Removed,
+            removed,
             plan.Unchanged,
             [.. skipped.Concat(broken).OrderBy(skip => skip.Source, StringComparer.Ordinal)],
             writer.WrittenChunks,
-            refitted || rebuild,
+            refitted || (rebuild && writer.Info is not null),
             clock.Seconds());
     }
 
@@ -314,7 +325,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
             }
 
             var stored = (await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(record => record.Source, StringComparer.Ordinal);
-            var writer = new DocumentWriter(_store, info, embedder, clock);
+            var writer = new DocumentWriter(_store, info, embedder, clock) { MaxFitCharacters = _options.MaxFitCharacters };
             foreach (var document in documents)
                 if (!(stored.TryGetValue(document.Source, out var record) && record.Version == document.Record!.Version && record.Tags.SequenceEqual(document.Record.Tags)))
                     await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
@@ -358,17 +369,23 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
         var writer = new DocumentWriter(_store, null, _embedder, clock)
         {
             Create = (store, fresh, token) => store.BeginRebuildAsync(fresh, token),
+            MaxFitCharacters = _options.MaxFitCharacters,
             Progress = progress,
             Total = records.Count,
         };
+        await CopyAsync(records, preparer, writer, cancellationToken).ConfigureAwait(false);
+        await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        await CommitRebuildAsync(writer, info, null, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes stored documents anew from their stored chunks.</summary>
+    private async Task CopyAsync(IEnumerable<DocumentRecord> records, DocumentPreparer preparer, DocumentWriter writer, CancellationToken cancellationToken)
+    {
         foreach (var record in records)
         {
             var chunks = await _store.ReadDocumentAsync(record.Source, cancellationToken).ConfigureAwait(false);
             await writer.AddAsync(preparer.Analyse(record.Source, record.Hash, record.Version, chunks, record.Title, record.Bytes, record.Tags), cancellationToken).ConfigureAwait(false);
         }
-
-        await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
-        await CommitRebuildAsync(writer, info, null, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task CommitRebuildAsync(DocumentWriter writer, CollectionInfo old, Action<string>? acknowledged, CancellationToken cancellationToken)

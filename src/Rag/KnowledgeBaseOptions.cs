@@ -7,6 +7,8 @@ namespace Kotonoha.Rag;
 /// <summary>How a <see cref="KnowledgeBase"/> reads, cuts and searches.</summary>
 public sealed record KnowledgeBaseOptions
 {
+    internal const long DefaultMaxFitCharacters = 64 << 20;
+
     /// <summary>The document formats.</summary>
     public DocumentReaders Readers { get; init; } = DocumentReaders.Default;
 
@@ -15,4 +17,7 @@ public sealed record KnowledgeBaseOptions
 
     /// <summary>How questions are searched for where the call does not say.</summary>
     public SearchOptions Search { get; init; } = new();
+
+    /// <summary>On how many characters of documents an embedder is fitted at most.</summary>
+    internal long MaxFitCharacters { get; init; } = DefaultMaxFitCharacters;
 }

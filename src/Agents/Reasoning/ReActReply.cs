@@ -113,8 +113,9 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
 
             return (tool, input);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // No JSON, or an escape of half a character, which no string can hold.
             return (null, "");
         }
     }

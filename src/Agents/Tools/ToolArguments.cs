@@ -50,6 +50,13 @@ internal static class ToolArguments
             // Models like to go on after the object: the first JSON value is the input.
             var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(input), new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
             json = JsonElement.ParseValue(ref reader);
+            // Writing looks at every name and every string, however deep.
+            using var writer = new Utf8JsonWriter(Stream.Null);
+            json.WriteTo(writer);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw HalfCharacter(function, e);
         }
         catch (JsonException e)
         {
@@ -79,7 +86,15 @@ internal static class ToolArguments
             foreach (var (name, value) in members)
             {
                 writer.WritePropertyName(name);
-                value.WriteTo(writer);
+                try
+                {
+                    value.WriteTo(writer);
+                }
+                catch (InvalidOperationException e)
+                {
+                    // A list or an object that the model wrote inside a string.
+                    throw HalfCharacter(function, e);
+                }
             }
 
             writer.WriteEndObject();
@@ -93,6 +108,9 @@ internal static class ToolArguments
             arguments[name] = value;
         return arguments;
     }
+
+    private static FormatException HalfCharacter(AIFunction function, InvalidOperationException e)
+        => new($"The input holds an escape of half a character (\\uD800 to \\uDFFF must come in pairs). Write the character itself, for example {Example(function)}.", e);
 
     private static JsonElement ToJson(object? value)
     {
@@ -131,8 +149,9 @@ internal static class ToolArguments
             {
                 return JsonElement.Parse(input).GetString()!;
             }
-            catch (JsonException)
+            catch (Exception e) when (e is JsonException or InvalidOperationException)
             {
+                // Not one JSON string, or an escape of half a character in it: the text as it is written.
                 return input[1..^1];
             }
         }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Text;
 using Kotonoha.Foundation;
 
 namespace Kotonoha.Cli.Qdrant;
@@ -12,8 +13,8 @@ namespace Kotonoha.Cli.Qdrant;
 /// with its storage below a given folder.
 /// </summary>
 /// <remarks>
-/// Disposing it stops the server. Its output goes to <c>qdrant.log</c> in the storage folder. A storage folder has one server: one that a killed
-/// run left behind is stopped before the next is started.
+/// Disposing it stops the server. Its output goes to <c>qdrant.log</c> in the storage folder. A storage folder has one server, whose run holds
+/// the folder's lock file: a second run is refused, and a server that a killed run left behind is stopped before the next is started.
 /// </remarks>
 public sealed class QdrantServerProcess : IAsyncDisposable
 {
@@ -24,12 +25,16 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     private const int StopTimeoutMs = 10_000;
     private const int PortTries = 5;
     private const int LogTailCharacters = 2_000;
+    private const int LockTries = 10;
+    private const int LockDelayMs = 100;
     private const string PidFile = "qdrant.pid";
+    private const string LockFile = "server.lock";
 
     private static readonly SemaphoreSlim InstallGate = new(1, 1);
 
     private readonly Process _process;
     private readonly Task _log;
+    private FileStream? _lock;
 
     private QdrantServerProcess(Process process, Task log, Uri address)
     {
@@ -115,24 +120,46 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     /// <param name="port">The REST port, for a server that comes back under the same address; or null for a free one.</param>
     /// <param name="apiKey">The API key that it shall want, or null for none.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <exception cref="KotonohaException">The server does not start; the message holds the end of its log.</exception>
+    /// <exception cref="KotonohaException">Another run has a server on the folder, or the server does not start; the message then holds the end of its log.</exception>
     public static async Task<QdrantServerProcess> StartAsync(string program, string storageFolder, int? port = null, string? apiKey = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(program);
         ArgumentException.ThrowIfNullOrEmpty(storageFolder);
-        var storage = Path.GetFullPath(storageFolder);
-        Directory.CreateDirectory(storage);
-        await StopOrphanAsync(storage, cancellationToken).ConfigureAwait(false);
-        for (int attempt = 1; ; attempt++)
+        Directory.CreateDirectory(storageFolder);
+        var storage = Posix.ResolveLinks(Path.GetFullPath(storageFolder));
+        var held = await LockStorageAsync(storage, cancellationToken).ConfigureAwait(false);
+        try
         {
-            // Somebody may take a port between our look and the server's bind: then another pair is tried.
-            int http = port ?? FreePort();
-            var server = Launch(program, storage, http, FreePort(), apiKey);
-            if (await server.WaitUntilReadyAsync(cancellationToken).ConfigureAwait(false))
-                return server;
-            await server.DisposeAsync().ConfigureAwait(false);
-            if (attempt == PortTries || !LogSaysPortIsTaken(storage))
-                throw new KotonohaException($"The Qdrant server does not start: {Tail(ReadLog(storage))}");
+            await StopOrphanAsync(storage, cancellationToken).ConfigureAwait(false);
+            for (int attempt = 1; ; attempt++)
+            {
+                // Somebody may take a port between our look and the server's bind: then another pair is tried.
+                int http = port ?? FreePort();
+                var server = Launch(program, storage, http, FreePort(), apiKey);
+                bool isReady = false;
+                try
+                {
+                    isReady = await server.WaitUntilReadyAsync(cancellationToken).ConfigureAwait(false);
+                    if (isReady)
+                    {
+                        server._lock = held;
+                        return server;
+                    }
+                }
+                finally
+                {
+                    if (!isReady)
+                        await server.DisposeAsync().ConfigureAwait(false);
+                }
+
+                if (attempt == PortTries || !LogSaysPortIsTaken(storage))
+                    throw new KotonohaException($"The Qdrant server does not start: {Tail(ReadLog(storage))}");
+            }
+        }
+        catch
+        {
+            await held.DisposeAsync().ConfigureAwait(false);
+            throw;
         }
     }
 
@@ -159,6 +186,28 @@ public sealed class QdrantServerProcess : IAsyncDisposable
 
         await _log.ConfigureAwait(false);
         _process.Dispose();
+        if (_lock is not null)
+            await _lock.DisposeAsync().ConfigureAwait(false);
+    }
+
+    // The kernel frees the lock with the process, however that ends; the server itself does not inherit it.
+    private static async Task<FileStream> LockStorageAsync(string storage, CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(storage, LockFile);
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException exception) when (File.Exists(path))
+            {
+                // A run that is just ending is waited for.
+                if (attempt == LockTries)
+                    throw new KotonohaException($"Another run has a Qdrant server on '{storage}'. Wait until it ends, or name a server with --qdrant-url.", exception);
+                await Task.Delay(LockDelayMs, cancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     private static QdrantServerProcess Launch(string program, string storage, int http, int grpc, string? apiKey)
@@ -187,7 +236,7 @@ public sealed class QdrantServerProcess : IAsyncDisposable
         return new QdrantServerProcess(process, CopyLogAsync(process, Path.Combine(storage, "qdrant.log")), new Uri(FormattableString.Invariant($"http://127.0.0.1:{http}/")));
     }
 
-    // The process must be ours: alive, and working in this very folder. A number that was given to another process since is not touched.
+    // The process must be ours: alive, and working in this very folder (links resolved, as the kernel names it). A number that was given to another process since is not touched.
     private static async Task StopOrphanAsync(string storage, CancellationToken cancellationToken)
     {
         var file = Path.Combine(storage, PidFile);
@@ -237,7 +286,8 @@ public sealed class QdrantServerProcess : IAsyncDisposable
 
     private async Task<bool> WaitUntilReadyAsync(CancellationToken cancellationToken)
     {
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
+        // The system's proxy cannot reach this machine's loopback.
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(5) };
         long start = Stopwatch.GetTimestamp();
         while (!_process.HasExited && Stopwatch.GetElapsedTime(start).TotalMilliseconds < ReadyTimeoutMs)
         {
@@ -290,6 +340,20 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     private static class Posix
     {
         public const int SigTerm = 15;
+
+        private const int MaxPathBytes = 4096;
+
+        /// <summary>The path of something that exists, without symbolic links.</summary>
+        internal static string ResolveLinks(string path)
+        {
+            if (OperatingSystem.IsWindows())
+                return path;
+            var resolved = new byte[MaxPathBytes];
+            return RealPath(path, resolved) == 0 ? path : Encoding.UTF8.GetString(resolved, 0, Array.IndexOf(resolved, (byte)0));
+        }
+
+        [DllImport("libc", EntryPoint = "realpath", SetLastError = true)]
+        private static extern nint RealPath([MarshalAs(UnmanagedType.LPUTF8Str)] string path, [Out] byte[] resolved);
 
         [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
         internal static extern int Kill(int process, int signal);

@@ -13,9 +13,6 @@ namespace Kotonoha.Rag.Ingestion;
 /// </summary>
 internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info, IEmbeddingGenerator<string, Embedding<float>>? embedder, StageClock clock)
 {
-    // The embedder is fitted on at most so many characters; what comes after is folded into its basis.
-    private const int MaxFitCharacters = 64 << 20;
-
     // Chunks a write, and texts an embedding call.
     private const int BatchChunks = 256;
     private const int EmbeddingBatch = 64;
@@ -30,6 +27,9 @@ internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info
         await store.CreateAsync(info, cancellationToken).ConfigureAwait(false);
         return store;
     };
+
+    /// <summary>The embedder is fitted on documents up to so many characters; what comes after is folded into its basis.</summary>
+    public long MaxFitCharacters { get; init; } = KnowledgeBaseOptions.DefaultMaxFitCharacters;
 
     /// <summary>Is called with each source once it is durable.</summary>
     public Action<string>? Acknowledged { get; init; }
@@ -100,7 +100,8 @@ internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info
             var fitted = await clock.MeasureAsync("fit", () => Task.Run(() => unfitted.FitAsync(texts, cancellationToken), cancellationToken)).ConfigureAwait(false);
             Embedder = fitted;
             version = fitted.Version;
-            fittedChunks = chunks;
+            // Beyond the limit a new fit would see no more than this one did.
+            fittedChunks = _waitingCharacters < MaxFitCharacters ? chunks : 0;
         }
         else if (Embedder is not null)
         {

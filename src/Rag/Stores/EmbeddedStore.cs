@@ -116,7 +116,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 var unit = documents.Select(document => document.Chunks.Select(chunk => VectorMath.Normalize(chunk.Dense.Span)).ToArray()).ToArray();
                 using var transaction = _connection.BeginTransaction(deferred: false);
                 if (DataVersion() != _dataVersion)
-                    Refresh();
+                    Refresh(inTransaction: true);
                 var old = documents.Where(document => _index!.Contains(document.Record.Source)).Select(document => document.Record.Source).ToArray();
                 var oldTerms = ReadTerms(old);
                 foreach (var source in old)
@@ -150,7 +150,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                     return false;
                 using var transaction = _connection.BeginTransaction(deferred: false);
                 if (DataVersion() != _dataVersion)
-                    Refresh();
+                    Refresh(inTransaction: true);
                 var known = sources.Where(_index!.Contains).Distinct(StringComparer.Ordinal).ToArray();
                 var terms = ReadTerms(known);
                 foreach (var source in known)
@@ -339,12 +339,16 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 throw new StoreException(StoreError.Foreign, $"'{path}' is an SQLite file, but not a knowledge file of Kotonoha. Choose another path.");
         }
 
+        using (var modes = connection.CreateCommand())
+        {
+            modes.CommandText = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+            modes.ExecuteNonQuery();
+        }
+
+        using var transaction = connection.BeginTransaction(deferred: false);
         using var command = connection.CreateCommand();
         command.CommandText =
             $"""
-            PRAGMA journal_mode = WAL;
-            PRAGMA synchronous = FULL;
-            BEGIN IMMEDIATE;
             PRAGMA application_id = {ApplicationId};
             CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS documents (
@@ -357,9 +361,9 @@ public sealed class EmbeddedStore : IKnowledgeStore
             CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_id ON chunks (generation, id);
             CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_source ON chunks (generation, source, ordinal);
             INSERT OR IGNORE INTO meta VALUES ('generation', '1');
-            COMMIT;
             """;
         command.ExecuteNonQuery();
+        transaction.Commit();
     }
 
     private static void CheckInfo(CollectionInfo info)
@@ -506,16 +510,50 @@ public sealed class EmbeddedStore : IKnowledgeStore
         command.ExecuteNonQuery();
     }
 
-    private void Refresh()
+    private void Refresh(bool inTransaction = false)
+    {
+        if (inTransaction)
+        {
+            ReadAll();
+            return;
+        }
+
+        // What is read here belongs together: one snapshot, whatever another process commits meanwhile.
+        var snapshot = _connection.BeginTransaction(deferred: true);
+        try
+        {
+            ReadAll();
+            snapshot.Commit();
+        }
+        catch
+        {
+            try
+            {
+                snapshot.Dispose();
+            }
+            catch (SqliteException)
+            {
+                // SQLite has ended the transaction itself; the first error says why.
+            }
+
+            throw;
+        }
+    }
+
+    private void ReadAll()
     {
         _dataVersion = DataVersion();
         if (_ownsConnection)
             _generation = ReadGeneration();
         _info = ReadInfo(_generation);
         _index = null;
-        if (_info is null)
-            return;
-        var index = new EmbeddedIndex(_info.DenseDimension, _info.AverageLength);
+        if (_info is not null)
+            _index = ReadIndex(_info);
+    }
+
+    private EmbeddedIndex ReadIndex(CollectionInfo info)
+    {
+        var index = new EmbeddedIndex(info.DenseDimension, info.AverageLength);
         using (var documents = Command("SELECT source, hash, version, chunks, terms, title, bytes, tags FROM documents WHERE generation = $generation"))
         using (var reader = documents.ExecuteReader())
             while (reader.Read())
@@ -538,7 +576,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 index.AddChunk(reader.GetString(1), reader.GetString(0), TermVector.FromParts(Values<uint>(reader, 2), Values<int>(reader, 3)), dense);
             }
 
-        _index = index;
+        return index;
     }
 
     private void RenewIfMostlyDead()

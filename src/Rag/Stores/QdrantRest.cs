@@ -27,7 +27,13 @@ internal sealed class QdrantRest : IDisposable
         // A path in the address (a proxy's) is kept.
         _address = options.Address.AbsoluteUri.EndsWith('/') ? options.Address : new Uri(options.Address.AbsoluteUri + "/");
         // The time limit of a request is set per try.
-        _client = options.HttpClient ?? new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), ConnectTimeout = TimeSpan.FromSeconds(5) })
+        _client = options.HttpClient ?? new HttpClient(new SocketsHttpHandler
+        {
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            // The system's proxy cannot reach a server on this machine's loopback.
+            UseProxy = !options.Address.IsLoopback,
+        })
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };

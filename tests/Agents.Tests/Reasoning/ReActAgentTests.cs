@@ -105,6 +105,7 @@ public class ReActAgentTests
     [InlineData("search", "\"a \\\"b\\\"\"", "search a \"b\" 3")]
     [InlineData("search", "{\"query\": \"x\", \"limit\": \"7\"}", "search x 7")]
     [InlineData("serach", "x", "search x 3")]
+    [InlineData("search", "\"\\ud83d\"", "search \\ud83d 3")]
     public async Task A_single_value_is_bound_to_the_one_required_parameter(string tool, string input, string call)
     {
         await Agent(new ScriptedChatClient(Act(tool, input), "Final Answer: y")).SolveAsync("q");
@@ -119,6 +120,9 @@ public class ReActAgentTests
     [InlineData("add_numbers", "2 + 3", "must be one JSON object, for example {\"a\": 1, \"b\": 1}")]
     [InlineData("add_numbers", "{\"a\": 2, ", "not valid JSON")]
     [InlineData("search", "", "must be one JSON object")]
+    [InlineData("search", "{\"query\": \"\\ud83d\"}", "half a character")]
+    [InlineData("search", "{\"\\ud83d\": 1}", "half a character")]
+    [InlineData("search", "{\"query\": [\"\\ud83d\"]}", "half a character")]
     [InlineData("translate", "x", "there is no tool 'translate'. Tools: add_numbers, search.")]
     public async Task A_bad_call_becomes_an_observation_and_calls_nothing(string tool, string input, string problem)
     {
@@ -127,6 +131,29 @@ public class ReActAgentTests
         Assert.Empty(_calls);
         Assert.Contains(problem, chat.Requests[1][3].Text, StringComparison.Ordinal);
         Assert.Equal("sorry", result.Answer);
+    }
+
+    [Theory]
+    [InlineData("[\"\\ud83d\"]")]
+    [InlineData("{\"words\": \"[\\\"\\\\ud83d\\\"]\"}")]
+    public async Task Half_a_character_in_a_list_becomes_an_observation(string input)
+    {
+        var tool = AIFunctionFactory.Create((string[] words) => words.Length, "count");
+        var chat = new ScriptedChatClient(Act("count", input), "Final Answer: sorry");
+        Assert.Equal("sorry", (await new ReActAgent(chat, [tool]).SolveAsync("q")).Answer);
+        Assert.Contains("half a character", chat.Requests[1][3].Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{\"name\": \"\\ud83d\", \"arguments\": {}}")]
+    [InlineData("{\"name\": \"search\", \"arguments\": \"\\ud83d\"}")]
+    [InlineData("{\"\\ud83d\": \"search\"}")]
+    public async Task Half_a_character_in_an_action_is_a_malformed_step(string action)
+    {
+        var chat = new ScriptedChatClient("Thought: t\nAction: " + action, "Final Answer: sorry");
+        Assert.Equal("sorry", (await Agent(chat).SolveAsync("q")).Answer);
+        Assert.Empty(_calls);
+        Assert.Equal(2, chat.Requests.Count);
     }
 
     [Fact]

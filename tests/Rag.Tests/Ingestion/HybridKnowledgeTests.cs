@@ -71,6 +71,55 @@ public abstract class HybridKnowledgeTests : IDisposable
     }
 
     [Fact]
+    public async Task A_corpus_beyond_what_fitting_takes_is_not_fitted_at_every_run()
+    {
+        WriteTopics(9);
+        await using var knowledge = new KnowledgeBase(Open(), Embedder(), new KnowledgeBaseOptions { MaxFitCharacters = 300 });
+        Assert.False((await knowledge.SyncFolderAsync(Folder.File("docs"))).Refitted);
+        var info = await knowledge.Store.GetInfoAsync();
+        Assert.Equal(0, info!.FittedChunks);
+        WriteTopics(10);
+        Assert.False((await knowledge.SyncFolderAsync(Folder.File("docs"))).Refitted);
+        Assert.Equal(info.EmbedderVersion, (await knowledge.Store.GetInfoAsync())!.EmbedderVersion);
+        Assert.Equal("topic9.md", (await knowledge.SearchAsync("topic9"))[0].Chunk.Source);
+    }
+
+    [Fact]
+    public async Task A_rebuild_takes_over_what_cannot_be_read_and_drops_what_is_gone()
+    {
+        WriteTopics(6);
+        await using var knowledge = new KnowledgeBase(Open(), Embedder());
+        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        File.WriteAllBytes(Folder.File("docs/topic1.md"), [0x50, 0x4b, 0x03, 0x04, 0x00, 0x00, 0x00, 0xff, 0xfe, 0x00]);
+        File.Delete(Folder.File("docs/topic2.md"));
+        File.CreateSymbolicLink(Folder.File("docs/topic2.md"), Folder.File("docs/topic0.md"));
+        File.Delete(Folder.File("docs/topic3.md"));
+        var report = await knowledge.SyncFolderAsync(Folder.File("docs"), options: new SyncOptions { Rebuild = true });
+        Assert.True(report.Refitted);
+        Assert.Equal(["topic3.md"], report.Removed);
+        Assert.Equal(["topic0.md", "topic4.md", "topic5.md"], report.Added);
+        Assert.Contains("stays", Assert.Single(report.Skipped, skip => skip.Source == "topic1.md").Reason);
+        Assert.Equal(["topic0.md", "topic1.md", "topic2.md", "topic4.md", "topic5.md"], (await knowledge.ListDocumentsAsync()).Select(record => record.Source));
+        Assert.Equal("topic1.md", (await knowledge.SearchAsync("topic1"))[0].Chunk.Source);
+        Assert.Equal("topic2.md", (await knowledge.SearchAsync("own2a"))[0].Chunk.Source);
+    }
+
+    [Fact]
+    public async Task A_rebuild_of_an_empty_folder_leaves_nothing()
+    {
+        WriteTopics(3);
+        await using var knowledge = new KnowledgeBase(Open(), Embedder());
+        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        foreach (var file in Directory.GetFiles(Folder.File("docs")))
+            File.Delete(file);
+        var report = await knowledge.SyncFolderAsync(Folder.File("docs"), options: new SyncOptions { Rebuild = true });
+        Assert.Equal(3, report.Removed.Count);
+        Assert.False(report.Refitted);
+        Assert.Empty(await knowledge.ListDocumentsAsync());
+        Assert.Empty(await knowledge.SearchAsync("topic1"));
+    }
+
+    [Fact]
     public async Task The_average_length_follows_the_corpus()
     {
         WriteTopics(4);

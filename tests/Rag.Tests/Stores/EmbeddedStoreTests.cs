@@ -76,6 +76,32 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
     }
 
     [Fact]
+    public async Task A_reader_sees_whole_writes_of_another()
+    {
+        var path = _folder.File("kb.db");
+        await using var writer = EmbeddedStore.Open(path);
+        await writer.CreateAsync(Info());
+        await using var reader = EmbeddedStore.Open(path);
+        var writing = Task.Run(async () =>
+        {
+            for (int i = 0; i < 300; i++)
+                await writer.WriteAsync([Document($"{i}.md", "v1", "alpha one", "alpha two")]);
+        });
+        int seen = 0;
+        while (seen < 300)
+        {
+            int documents = (await reader.ListDocumentsAsync()).Count;
+            Assert.InRange(documents, seen, 300);
+            seen = documents;
+            if (writing.IsFaulted)
+                break;
+        }
+
+        await writing;
+        Assert.Equal(600, (await reader.SearchSparseAsync(TermVector.FromText("alpha"), 1000)).Count);
+    }
+
+    [Fact]
     public async Task The_index_is_built_anew_when_most_of_it_is_dead()
     {
         await using var store = EmbeddedStore.Open(_folder.File("kb.db"));

@@ -1,6 +1,11 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Kotonoha.Cli.Qdrant;
+using Kotonoha.Foundation;
 using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Tests.Stores;
@@ -83,21 +88,92 @@ public sealed class QdrantServerTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task A_server_that_a_killed_run_left_behind_is_stopped_before_the_next_starts()
+    [Theory]
+    [InlineData("real")]
+    [InlineData("link")]
+    public async Task A_server_that_a_killed_run_left_behind_is_stopped_before_the_next_starts(string home)
     {
         var program = await QdrantServerFixture.InstallAsync();
-        await using var orphan = await QdrantServerProcess.StartAsync(program, _folder.File("storage"));
-        await using (var store = new QdrantStore(new QdrantStoreOptions { Address = orphan.Address }))
+        Directory.CreateDirectory(_folder.File("real/storage"));
+        Directory.CreateSymbolicLink(_folder.File("link"), _folder.File("real"));
+        var (orphan, address) = LeaveBehind(program, _folder.File("real/storage"));
+        using (orphan)
         {
-            await store.CreateAsync(KnowledgeStoreTests.Info());
-            await store.WriteAsync([KnowledgeStoreTests.Document("a.md", "v1", "alpha")]);
+            try
+            {
+                await using (var store = new QdrantStore(new QdrantStoreOptions { Address = address, ReadRetrySeconds = 60 }))
+                {
+                    await store.GetInfoAsync();
+                    await store.CreateAsync(KnowledgeStoreTests.Info());
+                    await store.WriteAsync([KnowledgeStoreTests.Document("a.md", "v1", "alpha")]);
+                }
+
+                await using var server = await QdrantServerProcess.StartAsync(program, _folder.File(home + "/storage"));
+                Assert.True(orphan.HasExited);
+                await using var again = new QdrantStore(new QdrantStoreOptions { Address = server.Address });
+                Assert.Single(await again.SearchSparseAsync(TermVector.FromText("alpha"), 5));
+            }
+            finally
+            {
+                orphan.Kill();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_second_run_is_refused_and_the_first_ones_server_lives_on()
+    {
+        var program = await QdrantServerFixture.InstallAsync();
+        await using (var first = await QdrantServerProcess.StartAsync(program, _folder.File("storage")))
+        {
+            var exception = await Assert.ThrowsAsync<KotonohaException>(() => QdrantServerProcess.StartAsync(program, _folder.File("storage")));
+            Assert.Contains("Another run", exception.Message);
+            Assert.False(first.HasExited);
         }
 
-        await using var server = await QdrantServerProcess.StartAsync(program, _folder.File("storage"));
-        Assert.True(orphan.HasExited);
-        await using var again = new QdrantStore(new QdrantStoreOptions { Address = server.Address });
-        Assert.Single(await again.SearchSparseAsync(TermVector.FromText("alpha"), 5));
+        await using var next = await QdrantServerProcess.StartAsync(program, _folder.File("storage"));
+        Assert.False(next.HasExited);
+    }
+
+    [Fact]
+    public async Task A_start_that_is_cancelled_leaves_no_process_and_no_lock()
+    {
+        var program = _folder.Write("never-ready", "#!/bin/sh\nexec sleep 600\n");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        using var stop = new CancellationTokenSource();
+        var start = QdrantServerProcess.StartAsync(program, _folder.File("storage"), cancellationToken: stop.Token);
+        string id;
+        while ((id = File.Exists(_folder.File("storage/qdrant.pid")) ? await File.ReadAllTextAsync(_folder.File("storage/qdrant.pid")) : "").Length == 0)
+            await Task.Delay(10);
+        Assert.True(Directory.Exists("/proc/" + id));
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => start);
+        Assert.False(Directory.Exists("/proc/" + id));
+        using var free = new FileStream(_folder.File("storage/server.lock"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+    }
+
+    [Fact]
+    public async Task A_server_on_the_loopback_is_not_asked_for_through_the_systems_proxy()
+    {
+        var system = HttpClient.DefaultProxy;
+        var proxy = new RecordingProxy();
+        HttpClient.DefaultProxy = proxy;
+        try
+        {
+            foreach (var address in (string[])["http://127.0.0.1:9/", "http://kotonoha.invalid:9/"])
+            {
+                await using var store = new QdrantStore(new QdrantStoreOptions { Address = new Uri(address), ReadRetrySeconds = 0 });
+                await Assert.ThrowsAsync<StoreException>(() => store.GetInfoAsync());
+            }
+        }
+        finally
+        {
+            HttpClient.DefaultProxy = system;
+        }
+
+        Assert.Contains(("kotonoha.invalid", 9), proxy.Asked);
+        Assert.DoesNotContain(("127.0.0.1", 9), proxy.Asked);
     }
 
     [Fact]
@@ -136,10 +212,54 @@ public sealed class QdrantServerTests : IDisposable
         });
         using var client = new HttpClient(handler);
         await using var store = new QdrantStore(new QdrantStoreOptions { HttpClient = client, ReadRetrySeconds = 600 });
-        var watch = System.Diagnostics.Stopwatch.StartNew();
+        var watch = Stopwatch.StartNew();
         Assert.Equal([null], await store.ReadChunksAsync([Guid.NewGuid().ToString()]));
         Assert.Equal(3, calls);
         Assert.True(watch.Elapsed >= TimeSpan.FromSeconds(1.9), $"asked again after {watch.Elapsed}");
+    }
+
+    /// <summary>Starts a server as a run does that is killed afterwards: nobody holds the folder's lock.</summary>
+    private static (Process Server, Uri Address) LeaveBehind(string program, string storage)
+    {
+        var start = new ProcessStartInfo(program) { WorkingDirectory = storage, RedirectStandardOutput = true, RedirectStandardError = true };
+        int[] ports = [FreePort(), FreePort()];
+        start.Environment["QDRANT__SERVICE__HOST"] = "127.0.0.1";
+        start.Environment["QDRANT__SERVICE__HTTP_PORT"] = ports[0].ToString(CultureInfo.InvariantCulture);
+        start.Environment["QDRANT__SERVICE__GRPC_PORT"] = ports[1].ToString(CultureInfo.InvariantCulture);
+        start.Environment["QDRANT__STORAGE__STORAGE_PATH"] = Path.Combine(storage, "storage");
+        start.Environment["QDRANT__STORAGE__SNAPSHOTS_PATH"] = Path.Combine(storage, "snapshots");
+        start.Environment["QDRANT__TELEMETRY_DISABLED"] = "true";
+        start.Environment["QDRANT__LOG_LEVEL"] = "WARN";
+        var server = Process.Start(start)!;
+        File.WriteAllText(Path.Combine(storage, "qdrant.pid"), server.Id.ToString(CultureInfo.InvariantCulture));
+        return (server, new Uri(FormattableString.Invariant($"http://127.0.0.1:{ports[0]}/")));
+
+        static int FreePort()
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            return ((IPEndPoint)listener.LocalEndpoint).Port;
+        }
+    }
+
+    /// <summary>A proxy that remembers what it was asked about and takes nothing on.</summary>
+    private sealed class RecordingProxy : IWebProxy
+    {
+        public ConcurrentBag<(string Host, int Port)> Asked { get; } = [];
+
+        public ICredentials? Credentials { get; set; }
+
+        public Uri? GetProxy(Uri destination)
+        {
+            Asked.Add((destination.Host, destination.Port));
+            return null;
+        }
+
+        public bool IsBypassed(Uri host)
+        {
+            Asked.Add((host.Host, host.Port));
+            return true;
+        }
     }
 
     private sealed class AnsweringHandler(Func<HttpResponseMessage> answer) : HttpMessageHandler
