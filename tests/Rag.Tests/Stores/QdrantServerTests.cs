@@ -138,14 +138,13 @@ public sealed class QdrantServerTests : IDisposable
     [Fact]
     public async Task A_start_that_is_cancelled_leaves_no_process_and_no_lock()
     {
-        var program = _folder.Write("never-ready", "#!/bin/sh\nexec sleep 600\n");
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        // The rename makes the number appear as a whole.
+        var program = Script("never-ready", "echo $$ > writing; mv writing started; exec sleep 600");
         using var stop = new CancellationTokenSource();
         var start = QdrantServerProcess.StartAsync(program, _folder.File("storage"), cancellationToken: stop.Token);
-        string id;
-        while ((id = File.Exists(_folder.File("storage/qdrant.pid")) ? await File.ReadAllTextAsync(_folder.File("storage/qdrant.pid")) : "").Length == 0)
+        while (!File.Exists(_folder.File("storage/started")) && !start.IsCompleted)
             await Task.Delay(10);
+        var id = (await File.ReadAllTextAsync(_folder.File("storage/started"))).Trim();
         Assert.True(Directory.Exists("/proc/" + id));
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => start);
@@ -154,7 +153,16 @@ public sealed class QdrantServerTests : IDisposable
         for (int i = 0; i < 3000 && Directory.Exists("/proc/" + id); i++)
             await Task.Delay(10);
         Assert.False(Directory.Exists("/proc/" + id));
-        using var free = new FileStream(_folder.File("storage/server.lock"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        var ends = Script("ends", "exit 3");
+        Assert.Contains("does not start", (await Assert.ThrowsAsync<KotonohaException>(() => QdrantServerProcess.StartAsync(ends, _folder.File("storage")))).Message);
+
+        string Script(string name, string text)
+        {
+            var path = _folder.Write(name, $"#!/bin/sh\n{text}\n");
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+            return path;
+        }
     }
 
     [Fact]
