@@ -43,7 +43,7 @@ done
 if [ "$coverage" = yes ]; then
   echo "Coverage (single hit; without kernels, soaks and end-to-end tests):"
   for project in tests/*.Tests; do
-    dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off --filter "Category!=EndToEnd&Category!=Soak" \
+    dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off --filter "Category!=EndToEnd&Category!=Soak&Category!=Allocation" \
       --settings tests/coverage.runsettings --collect "XPlat Code Coverage" --results-directory "$results/coverage" >"$results/coverage.log" 2>&1 \
       || { status=1; cat "$results/coverage.log"; }
   done

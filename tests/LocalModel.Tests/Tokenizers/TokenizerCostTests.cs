@@ -49,6 +49,7 @@ public sealed class TokenizerCostTests
     }
 
     [Fact]
+    [Trait("Category", "Allocation")]
     public void Encoding_warm_texts_allocates_nothing()
     {
         var ids = new List<int>(10_000);
