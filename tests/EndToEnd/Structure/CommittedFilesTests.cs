@@ -80,7 +80,7 @@ public partial class CommittedFilesTests
     [InlineData("C:\\Us" + "ers\\ann", "C:\\Us" + "ers\\a")]
     [InlineData("https://api.nu" + "get.org/v3", "api.nu" + "get.org")]
     [InlineData("\"resol" + "ved\": \"https://x\"", "\"resol" + "ved\": \"http")]
-    [InlineData("the path is docs/work/notes and /home", null)]
+    [InlineData("the path is docs/wo" + "rk/notes and /home", null)]
     public void The_check_of_places_finds_what_it_should(string text, string? place)
         => Assert.Equal(place is null ? [] : [place], PlaceProblems(text));
 
