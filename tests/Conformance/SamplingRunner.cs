@@ -49,17 +49,11 @@ internal sealed class SamplingRunner : FixtureRunner
         { ValueKind: JsonValueKind.Object } when root.TryGetProperty("inverse_cdf", out _) => Draws,
         { ValueKind: JsonValueKind.Object } when root.TryGetProperty("batches", out _) && root.TryGetProperty("cases", out _) => Beams,
         { ValueKind: JsonValueKind.Array } when root.GetArrayLength() > 0 && root[0].TryGetProperty("tau", out _)
-            => (r, _, log) => SkipAll(r, log, "mirostat is not supported"),
+            => MirostatDraws,
         { ValueKind: JsonValueKind.Array } when root.GetArrayLength() > 0 && root[0].TryGetProperty("draft_tokens", out _)
-            => (r, _, log) => SkipAll(r, log, "speculative decoding is not supported yet"),
+            => Speculation,
         _ => null,
     };
-
-    private static void SkipAll(JsonElement cases, CaseLog log, string reason)
-    {
-        foreach (var entry in cases.EnumerateArray())
-            log.Skip(entry.GetProperty("case").ToString(), reason);
-    }
 
     private static void Processors(JsonElement root, SafetensorsFile tensors, CaseLog log)
     {
@@ -158,11 +152,10 @@ internal sealed class SamplingRunner : FixtureRunner
     private static LogitsProcessor[]? Chain(JsonElement p, int promptLength)
     {
         var options = new SamplingOptions();
-        bool renormalise = false;
         foreach (var setting in p.EnumerateObject())
             switch (setting.Name)
             {
-                case "eos_token_id" or "prompt_length": break;
+                case "eos_token_id" or "prompt_length" or "max_length": break;
                 case "temperature": options = options with { Temperature = setting.Value.GetSingle() }; break;
                 case "top_k": options = options with { TopK = setting.Value.GetInt32() }; break;
                 case "top_p": options = options with { TopP = setting.Value.GetSingle() }; break;
@@ -177,12 +170,16 @@ internal sealed class SamplingRunner : FixtureRunner
                 case "bad_words_ids": options = options with { BadWords = Words(setting.Value) }; break;
                 case "suppress_tokens": options = options with { SuppressTokens = Ids(setting.Value) }; break;
                 case "sequence_bias": options = options with { SequenceBias = Biases(setting.Value) }; break;
-                case "renormalize_logits": renormalise = setting.Value.GetBoolean(); break;
+                case "min_length": options = options with { MinLength = setting.Value.GetInt32() }; break;
+                case "begin_suppress_tokens": options = options with { BeginSuppressTokens = Ids(setting.Value) }; break;
+                case "forced_bos_token_id": options = options with { ForcedFirstToken = setting.Value.GetInt32() }; break;
+                case "forced_eos_token_id": options = options with { ForcedLastTokens = [setting.Value.GetInt32()] }; break;
+                case "exponential_decay_length_penalty": options = options with { LengthDecay = new LengthDecay(setting.Value[0].GetInt32(), setting.Value[1].GetDouble()) }; break;
+                case "renormalize_logits": options = options with { RenormalizeLogits = setting.Value.GetBoolean() }; break;
                 default: return null;
             }
 
-        var processors = TokenSampler.Processors(options, EndTokens(p), Int(p, "prompt_length", promptLength));
-        return renormalise ? [.. processors, new LogSoftmax()] : [.. processors];
+        return [.. TokenSampler.Processors(options, EndTokens(p), Int(p, "prompt_length", promptLength), Int(p, "max_length", int.MaxValue))];
     }
 
     private static void Draws(JsonElement root, SafetensorsFile tensors, CaseLog log)
@@ -201,8 +198,86 @@ internal sealed class SamplingRunner : FixtureRunner
         }
 
         if (root.TryGetProperty("gumbel", out var gumbel))
+        {
+            var logits = RowLogits(Path.GetDirectoryName(tensors.Path)!);
             foreach (var entry in gumbel.EnumerateArray())
-                log.Skip("gumbel " + entry.GetProperty("row").GetString(), "draws are made by inverse CDF; the Gumbel form is not supported");
+            {
+                string row = entry.GetProperty("row").GetString()!;
+                log.Case("gumbel " + row, () =>
+                {
+                    int got = TokenSampler.GumbelMaximum(logits[row], tensors.ReadFloats("gumbel_u." + row)), want = entry.GetProperty("index").GetInt32();
+                    return got == want ? null : $"token {got}, expected {want}";
+                });
+            }
+        }
+    }
+
+    // The rows that draws and processors share lie in the file of the processors, beside that of the draws.
+    private static Dictionary<string, float[]> RowLogits(string folder)
+    {
+        foreach (var file in Directory.EnumerateFiles(folder, "*.json").Where(f => File.Exists(Path.ChangeExtension(f, ".safetensors")) && IsSampling(f)))
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(file));
+            if (Kind(document.RootElement) != Processors)
+                continue;
+            using var tensors = SafetensorsFile.Open(Path.ChangeExtension(file, ".safetensors"));
+            float[] logits = tensors.ReadFloats("logits");
+            int vocabulary = document.RootElement.GetProperty("vocab_size").GetInt32();
+            return Strings(document.RootElement.GetProperty("rows")).Select((name, row) => (name, row))
+                .ToDictionary(r => r.name, r => logits[(r.row * vocabulary)..((r.row + 1) * vocabulary)]);
+        }
+
+        return [];
+    }
+
+    private static void MirostatDraws(JsonElement root, SafetensorsFile tensors, CaseLog log)
+    {
+        foreach (var entry in root.EnumerateArray())
+        {
+            string name = entry.GetProperty("case").ToString();
+            log.Case("mirostat " + name, () =>
+            {
+                float[] logits = tensors.ReadFloats("logits." + name);
+                int steps = entry.GetProperty("steps").GetArrayLength(), vocabulary = logits.Length / steps, step = 0;
+                var mirostat = new Mirostat(entry.GetProperty("tau").GetDouble(), entry.GetProperty("eta").GetDouble());
+                var scratch = new SamplingScratch(vocabulary);
+                foreach (var expected in entry.GetProperty("steps").EnumerateArray())
+                {
+                    if (FixtureTensors.Close(mirostat.Limit, expected.GetProperty("mu_before").GetDouble(), Tolerance, Tolerance) is { } before)
+                        return $"step {step}: the limit before is {before}";
+                    int token = mirostat.Next(logits.AsSpan(step * vocabulary, vocabulary), expected.GetProperty("u").GetDouble(), scratch);
+                    if (token != expected.GetProperty("token").GetInt32())
+                        return $"step {step}: token {token}, expected {expected.GetProperty("token").GetInt32()}";
+                    if (FixtureTensors.Close(mirostat.Limit, expected.GetProperty("mu_after").GetDouble(), Tolerance, Tolerance) is { } after)
+                        return $"step {step}: the limit after is {after}";
+                    step++;
+                }
+
+                return null;
+            });
+        }
+    }
+
+    private static void Speculation(JsonElement root, SafetensorsFile tensors, CaseLog log)
+    {
+        foreach (var entry in root.EnumerateArray())
+        {
+            string name = entry.GetProperty("case").ToString();
+            log.Case("speculation " + name, () =>
+            {
+                int[] tokens = Ids(entry.GetProperty("draft_tokens"));
+                float[] draft = tensors.ReadFloats("draft." + name), target = tensors.ReadFloats("target." + name);
+                double[] residual = new double[target.Length / (tokens.Length + 1)];
+                var (accepted, next) = SpeculativeAcceptance.Decide(
+                    draft, target, tokens, entry.GetProperty("uniforms").Numbers(), entry.GetProperty("final_uniform").GetDouble(), residual);
+                if (accepted != entry.GetProperty("accepted").GetInt32())
+                    return $"{accepted} tokens accepted, expected {entry.GetProperty("accepted").GetInt32()}";
+                if (next != entry.GetProperty("next_token").GetInt32())
+                    return $"token {next} follows, expected {entry.GetProperty("next_token").GetInt32()}";
+                return CaseLog.Compare([.. residual.Select(p => (float)p)], tensors.ReadFloats("residual." + name), Tolerance, Tolerance) is { } difference
+                    ? $"residual: {difference}" : null;
+            });
+        }
     }
 
     private static void Beams(JsonElement root, SafetensorsFile tensors, CaseLog log)

@@ -81,7 +81,7 @@ public sealed partial class LocalGpt
 
         // Asked before any memory is taken: the number of beams is the caller's.
         RequireRoom((long)options.BeamCount * ((prompt.Length + maxNewTokens - 1) / KvCache.BlockTokens + 2));
-        var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, endTokens, prompt.Length), ends);
+        var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, endTokens, prompt.Length, prompt.Length + maxNewTokens), ends);
         var job = new BeamJob(prompt, maxNewTokens, search, VocabularySize, source.Token);
         var found = await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
         BeamHypothesis[] hypotheses = [.. found.Select(h => new BeamHypothesis(

@@ -71,7 +71,7 @@ internal sealed class GenerationJob : EngineJob
         this.tokenizer = tokenizer;
         decoder = tokenizer?.StartDecoding();
         greedy = sampling.IsGreedy;
-        sampler = new TokenSampler(sampling, endTokens, prompt.Length);
+        sampler = new TokenSampler(sampling, endTokens, prompt.Length, prompt.Length + maxNewTokens);
         text = new OutputText(stops, Math.Min(maxNewTokens * CharactersPerToken, 1 << 16));
         textEnds = new int[maxNewTokens];
         logProbabilities = includeLogProbabilities ? new float[maxNewTokens] : [];

@@ -2,8 +2,9 @@ namespace Kotonoha.LocalModel.Generation.Sampling;
 
 /// <summary>How the next token is chosen. The settings act in the order of Hugging Face's <c>generate</c>, each on the result of the one before.</summary>
 /// <remarks>
-/// Order: sequence and logit bias, repetition penalty, presence and frequency penalty, DRY, no-repeat n-gram, bad words, minimum length, suppressed
-/// tokens; then, unless greedy: temperature, top-h, top-n-sigma, top-k, top-p, min-p, typical-p, epsilon, eta, XTC; then the draw by inverse CDF in id order.
+/// Order: sequence and logit bias, repetition penalty, presence and frequency penalty, DRY, no-repeat n-gram, bad words, minimum length, minimum of new
+/// tokens, forced first and last token, length decay, suppressed tokens; then, unless greedy: temperature, top-h, top-n-sigma, top-k, top-p, min-p,
+/// typical-p, epsilon, eta; then renormalisation, XTC and the draw.
 /// A value at its default is off.
 /// </remarks>
 public sealed record SamplingOptions
@@ -77,6 +78,33 @@ public sealed record SamplingOptions
     /// <summary>End tokens are banned until so many tokens were generated.</summary>
     public int MinNewTokens { get; init; }
 
+    /// <summary>End tokens are banned until prompt and output together have so many tokens.</summary>
+    public int MinLength { get; init; }
+
+    /// <summary>The token that is forced when the sequence has one token so far; null is off.</summary>
+    public int? ForcedFirstToken { get; init; }
+
+    /// <summary>The tokens (each with logit 0, all others banned) at the last place that the output limit leaves; none is off.</summary>
+    public IReadOnlyList<int> ForcedLastTokens { get; init; } = [];
+
+    /// <summary>Makes end tokens likelier the longer the output gets; null is off.</summary>
+    public LengthDecay? LengthDecay { get; init; }
+
+    /// <summary>Tokens that do not begin the output.</summary>
+    public IReadOnlyList<int> BeginSuppressTokens { get; init; } = [];
+
+    /// <summary>The log-probabilities are normalised again after all processors (beam scores, for example, then stay probabilities).</summary>
+    public bool RenormalizeLogits { get; init; }
+
+    /// <summary>Mirostat 2: the surprise in bits that the drawn tokens shall have; 0 is off. It acts on what the other filters leave, and makes the draw itself.</summary>
+    public float MirostatTau { get; init; }
+
+    /// <summary>How fast Mirostat's cut follows the surprise.</summary>
+    public float MirostatEta { get; init; } = 0.1f;
+
+    /// <summary>How tokens are drawn.</summary>
+    public DrawMethod DrawMethod { get; init; }
+
     /// <summary>Added to single tokens' logits.</summary>
     public IReadOnlyDictionary<int, float> LogitBias { get; init; } = new Dictionary<int, float>();
 
@@ -98,7 +126,7 @@ public sealed record SamplingOptions
     /// <summary>Checks every value against its range and the vocabulary.</summary>
     /// <param name="vocabularySize">The number of tokens of the model.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range; the parameter name is the setting's.</exception>
-    /// <exception cref="ArgumentException">A token sequence is empty.</exception>
+    /// <exception cref="ArgumentException">A token sequence is empty, or two settings exclude each other.</exception>
     public void Validate(int vocabularySize)
     {
         InRange(Temperature, 0, float.MaxValue, nameof(Temperature));
@@ -121,6 +149,25 @@ public sealed record SamplingOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(DryAllowedLength, 1, nameof(DryAllowedLength));
         ArgumentOutOfRangeException.ThrowIfNegative(NoRepeatNgramSize, nameof(NoRepeatNgramSize));
         ArgumentOutOfRangeException.ThrowIfNegative(MinNewTokens, nameof(MinNewTokens));
+        ArgumentOutOfRangeException.ThrowIfNegative(MinLength, nameof(MinLength));
+        InRange(MirostatTau, 0, float.MaxValue, nameof(MirostatTau));
+        InRange(MirostatEta, 0, float.MaxValue, nameof(MirostatEta));
+        if (!Enum.IsDefined(DrawMethod))
+            throw new ArgumentOutOfRangeException(nameof(DrawMethod), DrawMethod, "DrawMethod is not one of those there are.");
+        if (MirostatTau > 0 && DrawMethod == DrawMethod.Gumbel)
+            throw new ArgumentException("Mirostat makes its own draw by inverse CDF; leave DrawMethod out, or set MirostatTau to 0.", nameof(DrawMethod));
+        if (LengthDecay is { } decay)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(decay.Start, nameof(LengthDecay));
+            InRange((float)decay.Factor, float.Epsilon, float.MaxValue, nameof(LengthDecay));
+        }
+
+        if (ForcedFirstToken is { } first)
+            InVocabulary(first, nameof(ForcedFirstToken));
+        foreach (int id in ForcedLastTokens)
+            InVocabulary(id, nameof(ForcedLastTokens));
+        foreach (int id in BeginSuppressTokens)
+            InVocabulary(id, nameof(BeginSuppressTokens));
         foreach (var (id, bias) in LogitBias)
         {
             InVocabulary(id, nameof(LogitBias));

@@ -8,9 +8,11 @@ internal sealed class TokenSampler
 {
     private const ulong DrawStream = 0;
     private const ulong XtcStream = 1;
+    private const ulong GumbelStream = 2;
 
     private readonly LogitsProcessor[] processors;
     private readonly ExcludeTopChoices? excludeTopChoices;
+    private readonly Mirostat? mirostat;
     private readonly SamplingOptions options;
     private readonly int promptLength;
 
@@ -18,13 +20,16 @@ internal sealed class TokenSampler
     /// <param name="options">Validated settings.</param>
     /// <param name="endTokens">The tokens that end a sequence (for the minimum length).</param>
     /// <param name="promptLength">The number of prompt tokens at the start of the ids.</param>
-    public TokenSampler(SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength)
+    /// <param name="maxLength">The tokens of the longest sequence that the request allows, prompt included.</param>
+    public TokenSampler(SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength, int maxLength = int.MaxValue)
     {
         this.options = options;
         this.promptLength = promptLength;
-        processors = [.. Processors(options, endTokens, promptLength)];
+        processors = [.. Processors(options, endTokens, promptLength, maxLength)];
         if (options is { XtcProbability: > 0, IsGreedy: false })
             excludeTopChoices = new ExcludeTopChoices(options.XtcThreshold);
+        if (options is { MirostatTau: > 0, IsGreedy: false })
+            mirostat = new Mirostat(options.MirostatTau, options.MirostatEta);
         Seed = options.Seed ?? BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long)));
     }
 
@@ -32,7 +37,7 @@ internal sealed class TokenSampler
     public long Seed { get; }
 
     /// <summary>The processors that the settings ask for, in their order.</summary>
-    public static IEnumerable<LogitsProcessor> Processors(SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength)
+    public static IEnumerable<LogitsProcessor> Processors(SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength, int maxLength = int.MaxValue)
     {
         if (options.SequenceBias.Count + options.LogitBias.Count > 0)
             yield return new SequenceBias([.. options.SequenceBias, .. options.LogitBias.Select(b => new TokenSequenceBias([b.Key], b.Value))]);
@@ -46,12 +51,34 @@ internal sealed class TokenSampler
             yield return new NoRepeatNgram(options.NoRepeatNgramSize);
         if (options.BadWords.Count > 0)
             yield return BadWords(options.BadWords, endTokens);
+        if (options.MinLength > 0)
+            yield return new BannedTokens(endTokens, until: options.MinLength);
         if (options.MinNewTokens > 0)
             yield return new BannedTokens(endTokens, until: promptLength + options.MinNewTokens);
+        if (options.ForcedFirstToken is { } first)
+            yield return new ForcedTokens([first], length: 1);
+        if (options.ForcedLastTokens.Count > 0)
+            yield return new ForcedTokens(options.ForcedLastTokens, maxLength - 1);
+        if (options.LengthDecay is { } decay)
+            yield return new ExponentialLengthDecay(promptLength + decay.Start, decay.Factor, endTokens);
         if (options.SuppressTokens.Count > 0)
             yield return new BannedTokens(options.SuppressTokens);
-        if (options.IsGreedy)
-            yield break;
+        if (options.BeginSuppressTokens.Count > 0)
+        {
+            // A forced first token is not the beginning that is meant.
+            int begin = promptLength > 1 || options.ForcedFirstToken is null ? promptLength : promptLength + 1;
+            yield return new BannedTokens(options.BeginSuppressTokens, begin, begin + 1);
+        }
+
+        if (!options.IsGreedy)
+            foreach (var filter in Filters(options))
+                yield return filter;
+        if (options.RenormalizeLogits)
+            yield return new LogSoftmax();
+    }
+
+    private static IEnumerable<LogitsProcessor> Filters(SamplingOptions options)
+    {
         if (options.Temperature != 1)
             yield return new Temperature(options.Temperature);
         if (options.TopH < 1)
@@ -93,7 +120,12 @@ internal sealed class TokenSampler
         if (excludeTopChoices is not null && Uniform(position, XtcStream) < options.XtcProbability)
             excludeTopChoices.Apply(logits, ids, scratch);
 
-        float maximum = logits[Best(logits)];
+        int best = Best(logits);
+        if (mirostat is not null)
+            return mirostat.Next(logits, Uniform(position, DrawStream), scratch);
+        if (options.DrawMethod == DrawMethod.Gumbel)
+            return GumbelMaximum(logits, CounterRandom.Key((ulong)Seed, (ulong)position, GumbelStream));
+        float maximum = logits[best];
         var weights = scratch.Weights.AsSpan(0, logits.Length);
         for (int id = 0; id < logits.Length; id++)
             weights[id] = logits[id] > float.NegativeInfinity ? Math.Exp((double)logits[id] - maximum) : 0;
@@ -136,6 +168,18 @@ internal sealed class TokenSampler
         return last;
     }
 
+    /// <summary>The token with the largest logit - log(-log u) (the Gumbel-max draw from softmax(logits)); among equals the lowest id.</summary>
+    /// <param name="logits">One score a token; those at minus infinity are never chosen.</param>
+    /// <param name="uniforms">A number in (0, 1) for each token.</param>
+    public static int GumbelMaximum(ReadOnlySpan<float> logits, ReadOnlySpan<float> uniforms)
+    {
+        int best = -1;
+        double maximum = double.NegativeInfinity;
+        for (int id = 0; id < logits.Length; id++)
+            Challenge(logits[id], uniforms[id], id, ref best, ref maximum);
+        return best;
+    }
+
     /// <summary>Refuses logits that are not numbers; minus infinity is allowed, for a model may rule a token out itself.</summary>
     /// <exception cref="SamplingException">A logit is not a number, or plus infinity.</exception>
     public static void RequireNumbers(ReadOnlySpan<float> logits)
@@ -145,6 +189,25 @@ internal sealed class TokenSampler
             numbers &= x < float.PositiveInfinity;
         if (!numbers)
             throw new SamplingException("The model gave a logit that is not a finite number; its weights are damaged, or training has diverged. Load another checkpoint.");
+    }
+
+    // The same draw with noise from a key, without memory for it; 53 random bits in the middle of their cells, so never 0 or 1.
+    private static int GumbelMaximum(ReadOnlySpan<float> logits, ulong key)
+    {
+        int best = -1;
+        double maximum = double.NegativeInfinity;
+        for (int id = 0; id < logits.Length; id++)
+            Challenge(logits[id], ((CounterRandom.Key(key, (ulong)id, GumbelStream) >> 12) + 0.5) * (1.0 / (1L << 52)), id, ref best, ref maximum);
+        return best;
+    }
+
+    private static void Challenge(float logit, double u, int id, ref int best, ref double maximum)
+    {
+        if (float.IsNegativeInfinity(logit))
+            return;
+        double perturbed = logit - Math.Log(-Math.Log(u));
+        if (best < 0 || perturbed > maximum)
+            (best, maximum) = (id, perturbed);
     }
 
     // A number in [0, 1) with 53 random bits that depends on the seed and the position alone.
