@@ -51,7 +51,7 @@ public sealed partial class KnowledgeBase
 
         if (chat is not null)
         {
-            var draft = await ModelWriter.WriteAsync(chat, parsed, PassagesOf(candidates), options, cancellationToken).ConfigureAwait(false);
+            var draft = await ModelWriter.WriteAsync(chat, parsed, candidates, options, cancellationToken).ConfigureAwait(false);
             clock.Mark("write");
             if (draft.Refused && candidates[0].Probability < BeyondDoubt)
                 return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock, AnsweredBy.Model);
@@ -101,14 +101,14 @@ public sealed partial class KnowledgeBase
     /// <summary>The model's supported sentences with their citations; null where none is left.</summary>
     private async Task<Answer?> FromDraftAsync(Question question, ModelDraft draft, List<Candidate> candidates, AnswerClock clock, CancellationToken cancellationToken)
     {
-        var kept = ModelWriter.Check(draft);
+        var kept = ModelWriter.Check(question, draft);
         var citations = new List<Citation>();
         var marks = new List<(string Text, int Number)>();
         foreach (var sentence in kept)
         {
-            double score = candidates.Find(candidate => candidate.Passage == sentence.Passage && candidate.Index == sentence.Index)?.Probability ?? candidates[0].Probability;
-            var citation = AnswerComposer.Cite(sentence.Passage, sentence.Passage.Sentences[sentence.Index].Span, citations.Count + 1, score);
-            int known = citations.FindIndex(other => other.Source == citation.Source && other.Start == citation.Start);
+            double score = candidates.Find(candidate => candidate.Passage == sentence.Passage && candidate.Span.Start >= sentence.Span.Start && candidate.Span.End <= sentence.Span.End)?.Probability ?? candidates[0].Probability;
+            var citation = AnswerComposer.Cite(sentence.Passage, sentence.Span, citations.Count + 1, score);
+            int known = citations.FindIndex(other => other.Source == citation.Source && other.Start == citation.Start && other.End == citation.End);
             if (known < 0)
                 citations.Add(citation);
             marks.Add((sentence.Text, known < 0 ? citation.Number : known + 1));
@@ -125,9 +125,6 @@ public sealed partial class KnowledgeBase
 
     private static Answer NotFound(Question question, IReadOnlyList<NearestDocument> nearest, AnswerClock clock, AnsweredBy by = AnsweredBy.Extraction)
         => new(question.Text, false, AnswerTexts.For(question).Refusal(nearest), by, [], nearest, clock.Milliseconds);
-
-    /// <summary>The passages, that of the best sentence first.</summary>
-    private static List<Passage> PassagesOf(List<Candidate> candidates) => [.. candidates.Select(candidate => candidate.Passage).Distinct()];
 
     private async Task<TermStatistics> StatisticsAsync(Question question, CancellationToken cancellationToken)
     {

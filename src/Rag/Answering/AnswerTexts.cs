@@ -5,15 +5,22 @@ internal sealed class AnswerTexts
 {
     private static readonly AnswerTexts English = new("en"), Japanese = new("ja");
 
+    private readonly string shortPrompt;
+
     private AnswerTexts(string language)
     {
         Instruction = Resource($"answer-{language}.txt");
+        ShortInstruction = Resource($"short-{language}.txt");
+        shortPrompt = Resource($"short-prompt-{language}.txt");
         var refusals = Resource($"not-found-{language}.txt").Split('\n');
         (NotFound, NotFoundButNear, Separator) = (refusals[0], refusals[1], language == "ja" ? "、" : ", ");
     }
 
     /// <summary>The system prompt for a chat model.</summary>
     internal string Instruction { get; }
+
+    /// <summary>The system prompt for a small chat model.</summary>
+    internal string ShortInstruction { get; }
 
     /// <summary>What is said where nothing is found and nothing is near.</summary>
     internal string NotFound { get; }
@@ -30,6 +37,13 @@ internal sealed class AnswerTexts
         => nearest.Count == 0
             ? NotFound
             : NotFoundButNear.Replace("{documents}", string.Join(Separator, nearest.Select(document => document.Source)), StringComparison.Ordinal);
+
+    /// <summary>What a small chat model is asked.</summary>
+    internal string ShortPrompt(string text, string question)
+    {
+        var parts = shortPrompt.Split("{text}");
+        return parts[0] + text + parts[1].Replace("{question}", question, StringComparison.Ordinal);
+    }
 
     internal static string Resource(string name)
     {

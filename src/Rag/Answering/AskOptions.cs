@@ -32,6 +32,9 @@ public sealed record AskOptions
     /// <summary>How many of the best candidate sentences the scorer sees (default 12).</summary>
     public int ScorerCandidates { get; init; } = 12;
 
+    /// <summary>How a chat model is asked (default: numbered passages).</summary>
+    public WritingStyle Writing { get; init; }
+
     /// <summary>How large the passages of a chat model's prompt may be together, as <see cref="Chunking.Chunker.Measure"/> counts, which is about tokens (default 1,200).</summary>
     public int PromptBudget { get; init; } = 1200;
 
@@ -47,6 +50,8 @@ public sealed record AskOptions
         ArgumentOutOfRangeException.ThrowIfNegative(NearestDocuments);
         ArgumentOutOfRangeException.ThrowIfNegative(ScorerWeight);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ScorerCandidates);
+        if (!Enum.IsDefined(Writing))
+            throw new ArgumentOutOfRangeException(nameof(Writing), Writing, "This style of writing is not known.");
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(PromptBudget);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaxOutputTokens);
     }

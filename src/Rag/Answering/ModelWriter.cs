@@ -9,61 +9,54 @@ namespace Kotonoha.Rag.Answering;
 /// <summary>Lets a chat model write the answer from numbered passages, and keeps of it what the passages support.</summary>
 internal static partial class ModelWriter
 {
-    /// <summary>A passage supports a sentence that shares this part of its terms (by content), all of its numbers and all of its names.</summary>
-    private const double SupportedShare = 0.7;
-
     private const string Refusal = "NOT FOUND";
+
+    // The share of the prompt's budget that one place of a short text may take: the rest is for further places.
+    private const int PlacesOfShortText = 3;
 
     /// <summary>Asks the model.</summary>
     /// <param name="chat">The model.</param>
     /// <param name="question">The question.</param>
-    /// <param name="passages">The passages, best first; as many are shown as fit the budget, the first one always.</param>
-    /// <param name="options">The limits.</param>
+    /// <param name="candidates">The candidate sentences, best first.</param>
+    /// <param name="options">The style and the limits.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>What the model wrote.</returns>
     internal static async Task<ModelDraft> WriteAsync(
-        IChatClient chat, Question question, IReadOnlyList<Passage> passages, AskOptions options, CancellationToken cancellationToken)
+        IChatClient chat, Question question, IReadOnlyList<Candidate> candidates, AskOptions options, CancellationToken cancellationToken)
     {
-        var shown = new List<Passage>();
-        int size = 0;
-        foreach (var passage in passages)
-        {
-            size += Chunker.Measure(passage.Chunk.Text);
-            if (shown.Count > 0 && size > options.PromptBudget)
-                break;
-            shown.Add(passage);
-        }
-
+        bool isShort = options.Writing == WritingStyle.ShortText;
+        var texts = AnswerTexts.For(question);
+        var (shown, prompt) = isShort ? ShortText(question, candidates, options) : NumberedPassages(question, candidates, options);
         var response = await chat.GetResponseAsync(
-            [new ChatMessage(ChatRole.System, AnswerTexts.For(question).Instruction), new ChatMessage(ChatRole.User, Prompt(question, shown))],
+            [new ChatMessage(ChatRole.System, isShort ? texts.ShortInstruction : texts.Instruction), new ChatMessage(ChatRole.User, prompt)],
             new ChatOptions { MaxOutputTokens = options.MaxOutputTokens, Temperature = 0 },
             cancellationToken).ConfigureAwait(false);
-        return new ModelDraft(response.Text, shown, response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
+        return new ModelDraft(response.Text, shown, !isShort && response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
     }
 
-    /// <summary>Keeps the sentences that a passage supports; each rests on the sentence of that passage that it shares most with.</summary>
-    internal static List<SupportedSentence> Check(ModelDraft draft)
+    /// <summary>Keeps the sentences that a passage supports, with the place that says the same; none where together they do not answer.</summary>
+    internal static List<SupportedSentence> Check(Question question, ModelDraft draft)
     {
         var kept = new List<SupportedSentence>();
+        bool answers = false;
         if (draft.Refused)
             return kept;
         foreach (var (text, marks) in Sentences(draft.Text))
         {
+            var check = new SupportCheck(text, question);
             var cited = marks.Where(mark => mark >= 1 && mark <= draft.Passages.Count).Select(mark => draft.Passages[mark - 1]).ToList();
-            var support = (cited.Count > 0 ? cited : draft.Passages).Where(passage => Supports(passage, text)).ToList();
-            if (support.Count == 0)
-                continue;
-            var keys = TermKeys.Of(text);
-            var (best, index) = support
-                .SelectMany(passage => passage.Sentences.Select((candidate, i) => (passage, i, Shared: candidate.OwnKeys.Count(keys.Contains))))
-                .OrderByDescending(candidate => candidate.Shared)
-                .Select(candidate => (candidate.passage, candidate.i))
+            var best = (cited.Count > 0 ? cited : draft.Passages)
+                .Select(passage => (Passage: passage, Place: check.Find(passage)))
+                .Where(found => found.Place is not null)
+                .OrderByDescending(found => found.Place!.Value.Share)
                 .FirstOrDefault();
-            if (best is not null)
-                kept.Add(new SupportedSentence(text, best, index));
+            if (best.Place is not { } place)
+                continue;
+            answers |= check.Answers;
+            kept.Add(new SupportedSentence(text, best.Passage, place.Span));
         }
 
-        return kept;
+        return answers ? kept : [];
     }
 
     /// <summary>The sentences without their markers. A marker may stand before the full stop or after it, where it would seem to open the next sentence.</summary>
@@ -91,20 +84,19 @@ internal static partial class ModelWriter
     private static IEnumerable<int> MarksIn(string text)
         => Mark().Matches(text).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
 
-    private static bool Supports(Passage passage, string sentence)
+    // As many passages as fit the budget, the first one always.
+    private static (List<Passage> Shown, string Prompt) NumberedPassages(Question question, IReadOnlyList<Candidate> candidates, AskOptions options)
     {
-        var question = new Question(sentence);
-        var content = question.Terms.Where(term => !TermKeys.IsHiragana(term.Term)).ToList();
-        if (content.Count == 0 || content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < SupportedShare * content.Sum(term => term.Weight))
-            return false;
-        return passage.Numbers.IsSupersetOf(question.Numbers)
-            && Name().Matches(question.Normalized).All(name => passage.Folded.Contains(Fold(name.Value), StringComparison.Ordinal));
-    }
+        var passages = new List<Passage>();
+        int size = 0;
+        foreach (var passage in candidates.Select(candidate => candidate.Passage).Distinct())
+        {
+            size += Chunker.Measure(passage.Chunk.Text);
+            if (passages.Count > 0 && size > options.PromptBudget)
+                break;
+            passages.Add(passage);
+        }
 
-    private static string Fold(string text) => Foundation.Unicode.Normalizer.FoldCase(text);
-
-    private static string Prompt(Question question, List<Passage> passages)
-    {
         var prompt = new StringBuilder();
         for (int i = 0; i < passages.Count; i++)
         {
@@ -114,7 +106,53 @@ internal static partial class ModelWriter
             prompt.Append(CultureInfo.InvariantCulture, $"[{i + 1}] {passages[i].Chunk.Heading ?? passages[i].Chunk.Title}\n{fence}\n{passages[i].Chunk.Text}\n{fence}\n");
         }
 
-        return prompt.Append('\n').Append(question.Text).ToString();
+        return (passages, prompt.Append('\n').Append(question.Text).ToString());
+    }
+
+    // The paragraphs of the best sentences, each cut to its sentences around the best one.
+    private static (List<Passage> Shown, string Prompt) ShortText(Question question, IReadOnlyList<Candidate> candidates, AskOptions options)
+    {
+        var shown = new List<Passage>();
+        var places = new List<TextSpan>();
+        var text = new StringBuilder();
+        int left = options.PromptBudget;
+        foreach (var candidate in candidates)
+        {
+            if (shown.Count == PlacesOfShortText)
+                break;
+            var span = Around(candidate, Math.Max(1, left / 2));
+            int size = Chunker.Measure(candidate.Passage.Chunk.Text[span.Start..span.End]);
+            if (shown.Count > 0 && size > left)
+                break;
+            if (Enumerable.Range(0, shown.Count).Any(i => shown[i] == candidate.Passage && places[i].Start < span.End && span.Start < places[i].End))
+                continue;
+            shown.Add(candidate.Passage);
+            places.Add(span);
+            text.Append(candidate.Passage.Chunk.Text, span.Start, span.Length).Append('\n');
+            left -= size;
+        }
+
+        return ([.. shown.Distinct()], AnswerTexts.For(question).ShortPrompt(text.ToString().ReplaceLineEndings("\n").TrimEnd(), question.Text));
+    }
+
+    /// <summary>The sentence with as many neighbours of its paragraph as fit.</summary>
+    private static TextSpan Around(Candidate candidate, int budget)
+    {
+        var sentences = candidate.Passage.Sentences;
+        int first = candidate.Index, last = candidate.Index;
+        bool grew = true;
+        while (grew)
+        {
+            grew = false;
+            if (last + 1 < sentences.Count && sentences[last + 1].Block == candidate.Sentence.Block && Fits(first, last + 1))
+                (last, grew) = (last + 1, true);
+            if (first > 0 && sentences[first - 1].Block == candidate.Sentence.Block && Fits(first - 1, last))
+                (first, grew) = (first - 1, true);
+        }
+
+        return new TextSpan(sentences[first].Span.Start, sentences[last].Span.End);
+
+        bool Fits(int from, int to) => Chunker.Measure(candidate.Passage.Chunk.Text[sentences[from].Span.Start..sentences[to].Span.End]) <= budget;
     }
 
     [GeneratedRegex(@"\s*\[(\d{1,3})\]")]
@@ -125,7 +163,4 @@ internal static partial class ModelWriter
 
     [GeneratedRegex("`+")]
     private static partial Regex Backticks();
-
-    [GeneratedRegex(@"[ァ-ヴー]{3,}|(?<=[\p{Ll},] )[A-Z][A-Za-z\d-]+|(?<![A-Za-z])[A-Z]{2,}[A-Za-z\d]*")]
-    private static partial Regex Name();
 }

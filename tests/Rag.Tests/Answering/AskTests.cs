@@ -174,6 +174,36 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
         Assert.DoesNotContain("30 days", answer.Text);
     }
 
+    [Theory]
+    [InlineData("What does an extra question cost in the Garden plan?", "An extra question costs 6 yen in the Garden plan.", false)]
+    [InlineData("What does an extra question cost in the Garden plan?", "An extra question costs 4 yen in the Garden plan.", true)]
+    [InlineData("What does an extra question cost in the Garden plan?", "An extra question in the Garden plan.", false)]
+    [InlineData("What does an extra question cost in the Garden plan?", "The extra question costs an amount of yen.", false)]
+    [InlineData("Can an extra question be refunded?", "An extra question can be refunded.", false)]
+    [InlineData("Can an extra question be refunded?", "No, an extra question cannot be refunded.", true)]
+    [InlineData("Who approves the extra questions?", "The Knowledge Desk approves extra questions.", true)]
+    public async Task A_model_may_not_swap_numbers_turn_a_denial_round_or_say_the_question_again(string question, string reply, bool kept)
+    {
+        await _knowledge.AddDocumentAsync("extra.md", new MemoryStream(
+            "# Extra\n\nAn extra question costs 6 yen in the Sprout plan and 4 yen in the Garden plan. An extra question cannot be refunded. The Knowledge Desk approves all extra questions.\n"u8.ToArray()));
+        var answer = await _knowledge.AskAsync(question, new ScriptedChatClient(reply), new AskOptions { Writing = WritingStyle.ShortText, Threshold = 0 });
+        Assert.Equal(kept ? AnsweredBy.Model : AnsweredBy.Extraction, answer.AnsweredBy);
+        Assert.Equal(kept, answer.Text.StartsWith(reply, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_small_model_is_shown_sentences_as_plain_text_within_the_budget()
+    {
+        var chat = new ScriptedChatClient("x");
+        await _knowledge.AskAsync("How long are snapshots kept?", chat, new AskOptions { Writing = WritingStyle.ShortText, PromptBudget = 40 });
+        var prompt = chat.Messages[1].Text;
+        Assert.StartsWith("Text: ", prompt);
+        Assert.Contains("kept for 14 days", prompt);
+        Assert.EndsWith("Question: How long are snapshots kept?", prompt);
+        Assert.DoesNotContain("`", prompt);
+        Assert.InRange(Chunker.Measure(prompt), 10, 60);
+    }
+
     [Fact]
     public async Task Only_the_supported_sentences_of_a_model_stay()
     {

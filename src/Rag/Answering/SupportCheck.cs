@@ -1,0 +1,136 @@
+using System.Text.RegularExpressions;
+using Kotonoha.Foundation.Unicode;
+using Kotonoha.Rag.Chunking;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>
+/// Tells whether a sentence that a model wrote says what a passage says, and where the passage says it: up to three sentences in a row that hold most of its
+/// content, all of its numbers and names, number by number with the name it belongs to, and that do not negate what it affirms.
+/// </summary>
+internal sealed partial class SupportCheck
+{
+    private const double SupportedShare = 0.7;
+    private const double DenyingShare = 0.5, DenyingShareElsewhere = 0.8;
+    private const int MaxSentences = 3;
+
+    // Of windows that support as much, the shortest is quoted.
+    private const double LengthCost = 0.03;
+
+    private readonly Question asked;
+    private readonly Question said;
+    private readonly string sentence;
+    private readonly List<QuestionTerm> content;
+    private readonly string[] names;
+    private readonly bool negated;
+
+    internal SupportCheck(string sentence, Question asked)
+    {
+        this.asked = asked;
+        said = new Question(YesOrNo().Replace(sentence, ""));
+        this.sentence = said.Folded;
+        content = [.. said.Terms.Where(term => !TermKeys.IsHiragana(term.Term))];
+        names = [.. Name().Matches(said.Normalized).Select(match => Fold(match.Value)).Distinct(StringComparer.Ordinal)];
+        negated = Negation().IsMatch(this.sentence);
+    }
+
+    /// <summary>Whether it says something that is not in the question: of the kind that the question asks for, where that is an amount or a time.</summary>
+    internal bool Answers
+        => asked.Kind is AnswerKind.Quantity or AnswerKind.Time
+            ? AnswerKinds.Holds(asked.Kind, said.Normalized, asked.Normalized)
+            : IsYesNoQuestion().IsMatch(asked.Folded) || content.Exists(term => !asked.AllKeys.Contains(term.Key)) || !asked.Numbers.IsSupersetOf(said.Numbers);
+
+    /// <summary>The range of the passage's text that says the same, with the share of the sentence's content that it holds; null where nothing does.</summary>
+    internal (TextSpan Span, double Share)? Find(Passage passage)
+    {
+        double total = content.Sum(term => term.Weight);
+        if (total == 0 || content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < SupportedShare * total)
+            return null;
+        if (!negated && Denies(passage.Folded, DenyingShareElsewhere))
+            return null;
+        (TextSpan Span, double Share)? best = null;
+        double bestValue = 0;
+        for (int first = 0; first < passage.Sentences.Count; first++)
+        {
+            var keys = new HashSet<string>(StringComparer.Ordinal);
+            var text = "";
+            for (int last = first; last < Math.Min(passage.Sentences.Count, first + MaxSentences); last++)
+            {
+                keys.UnionWith(passage.Sentences[last].Keys);
+                text += passage.Sentences[last].Folded + "\n";
+                double share = content.Where(term => Holds(keys, passage, term.Key)).Sum(term => term.Weight) / total;
+                double value = share - LengthCost * (last - first);
+                if (share < SupportedShare || value <= bestValue || !Agrees(text, passage))
+                    continue;
+                bestValue = value;
+                best = (new TextSpan(passage.Sentences[first].Span.Start, passage.Sentences[last].Span.End), share);
+            }
+        }
+
+        return best;
+    }
+
+    // What the sentence repeats from the question may stand anywhere in the passage.
+    private bool Holds(HashSet<string> window, Passage passage, string key)
+        => window.Contains(key) || (asked.AllKeys.Contains(key) && passage.Keys.Contains(key));
+
+    private bool Agrees(string window, Passage passage)
+    {
+        var numbers = Question.NumbersOf(window).ToHashSet(StringComparer.Ordinal);
+        return said.Numbers.All(number => numbers.Contains(number) || (asked.Numbers.Contains(number) && passage.Numbers.Contains(number)))
+            && names.All(name => window.Contains(name, StringComparison.Ordinal)
+                || (asked.Folded.Contains(name, StringComparison.Ordinal) && (passage.Folded.Contains(name, StringComparison.Ordinal) || passage.Context.Contains(name, StringComparison.Ordinal))))
+            && said.Numbers.Where(numbers.Contains).All(number => names.All(name => BelongTogether(window, number, name)))
+            && (negated ? Negation().IsMatch(window) : !Denies(window, DenyingShare));
+    }
+
+    // "6 yen in the Sprout plan and 4 yen in the Garden plan" does not say "6 yen in the Garden plan": next to the name, the number must be the nearest one,
+    // looking back or looking ahead as the text does elsewhere.
+    private static bool BelongTogether(string window, string number, string name)
+    {
+        var numbers = NumberAt().Matches(window).Select(match => (match.Index, Value: match.Value.TrimEnd('.', ','))).ToArray();
+        if (numbers.Select(at => at.Value).Distinct(StringComparer.Ordinal).Count() < 2)
+            return true;
+        for (int at = window.IndexOf(name, StringComparison.Ordinal); at >= 0; at = window.IndexOf(name, at + 1, StringComparison.Ordinal))
+            if (numbers.MinBy(other => Math.Abs(other.Index - at)).Value == number)
+                return true;
+
+        // A name that stands by no number, or once before all of them, speaks for all.
+        int only = window.IndexOf(name, StringComparison.Ordinal);
+        return only < 0 || (only < numbers[0].Index && window.IndexOf(name, only + 1, StringComparison.Ordinal) < 0);
+    }
+
+    // A clause that negates, and that holds so much of what the sentence affirms, denies it.
+    private bool Denies(string window, double share)
+    {
+        foreach (var clause in ClauseBorder().Split(window))
+            if (Negation().IsMatch(clause))
+            {
+                var keys = TermKeys.Of(clause);
+                if (content.Count(term => keys.Contains(term.Key)) >= share * content.Count)
+                    return true;
+            }
+
+        return false;
+    }
+
+    private static string Fold(string text) => Normalizer.FoldCase(text);
+
+    [GeneratedRegex(@"^\s*(yes|no)\s*[,.:]\s*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex YesOrNo();
+
+    [GeneratedRegex(@"^\s*(is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had)\b")]
+    private static partial Regex IsYesNoQuestion();
+
+    [GeneratedRegex(@"\b(not|no|never|none|nobody|nothing|nowhere|cannot|without|neither|nor)\b|n['’]t\b|ない|なかっ|ません|できず|せず|ずに")]
+    private static partial Regex Negation();
+
+    [GeneratedRegex(@"[,;:、。\n]|\b(?:and|but|while|whereas|although)\b|が、")]
+    private static partial Regex ClauseBorder();
+
+    [GeneratedRegex(@"\d[\d,.]*")]
+    private static partial Regex NumberAt();
+
+    [GeneratedRegex(@"[ァ-ヴー]{3,}|(?<=[\p{Ll},] )[A-Z][A-Za-z\d-]+|(?<![A-Za-z])[A-Z]{2,}[A-Za-z\d]*")]
+    private static partial Regex Name();
+}
