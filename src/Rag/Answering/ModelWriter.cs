@@ -121,7 +121,7 @@ internal static partial class ModelWriter
             if (shown.Count == PlacesOfShortText)
                 break;
             var span = Around(candidate, Math.Max(1, left / 2));
-            int size = Chunker.Measure(candidate.Passage.Chunk.Text[span.Start..span.End]);
+            int size = Chunker.Measure(candidate.Passage.Chunk.Text.AsSpan(span.Start, span.Length));
             if (shown.Count > 0 && size > left)
                 break;
             if (Enumerable.Range(0, shown.Count).Any(i => shown[i] == candidate.Passage && places[i].Start < span.End && span.Start < places[i].End))
@@ -152,7 +152,7 @@ internal static partial class ModelWriter
 
         return new TextSpan(sentences[first].Span.Start, sentences[last].Span.End);
 
-        bool Fits(int from, int to) => Chunker.Measure(candidate.Passage.Chunk.Text[sentences[from].Span.Start..sentences[to].Span.End]) <= budget;
+        bool Fits(int from, int to) => Chunker.Measure(candidate.Passage.Chunk.Text.AsSpan()[sentences[from].Span.Start..sentences[to].Span.End]) <= budget;
     }
 
     [GeneratedRegex(@"\s*\[(\d{1,3})\]")]

@@ -46,7 +46,7 @@ internal sealed partial class SupportCheck
         double total = content.Sum(term => term.Weight);
         if (total == 0 || content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < SupportedShare * total)
             return null;
-        if (!negated && Denies(passage.Folded, DenyingShareElsewhere))
+        if (!negated && Denies(string.Join('\n', passage.Sentences.Select(part => part.Folded)), DenyingShareElsewhere))
             return null;
         (TextSpan Span, double Share)? best = null;
         double bestValue = 0;
