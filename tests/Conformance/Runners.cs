@@ -10,6 +10,7 @@ internal static class Runners
         new SamplingRunner(),
         new RetrievalRunner(),
         new Models.CausalModelsRunner(),
+        new Models.EncoderModelsRunner(),
         new Models.BrokenFilesRunner(),
         new Training.CausalTrainingRunner(),
         new NumericsRunner(),

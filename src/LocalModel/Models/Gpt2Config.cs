@@ -58,17 +58,7 @@ public sealed record Gpt2Config
 
     /// <summary>The activation.</summary>
     /// <exception cref="UnsupportedModelException">The name is unknown.</exception>
-    public Activation Activation => ActivationFunction switch
-    {
-        "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => Activation.GeluTanh,
-        "gelu" => Activation.Gelu,
-        "relu" => Activation.Relu,
-        "silu" or "swish" => Activation.Silu,
-        "quick_gelu" => Activation.QuickGelu,
-        "tanh" => Activation.Tanh,
-        _ => throw new UnsupportedModelException(
-            $"activation_function '{ActivationFunction}' is unknown; known are gelu_new, gelu_pytorch_tanh, gelu_fast, gelu, relu, silu, swish, quick_gelu, tanh."),
-    };
+    public Activation Activation => ActivationNames.Parse("activation_function", ActivationFunction);
 
     /// <summary>Checks that the settings are possible and fit together.</summary>
     /// <exception cref="UnsupportedModelException">They are not.</exception>

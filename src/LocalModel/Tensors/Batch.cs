@@ -9,6 +9,7 @@ public sealed class Batch
 {
     private int[] tokens;
     private int[] positions;
+    private int[] types = [];
     private int[] starts = new int[9];
     private int[] offsets = new int[8];
     private KvSequence?[] caches = new KvSequence?[8];
@@ -33,6 +34,17 @@ public sealed class Batch
 
     /// <summary>The position of every token in its sequence, from 0.</summary>
     public ReadOnlySpan<int> Positions => positions.AsSpan(0, Tokens);
+
+    /// <summary>The type (segment) of every token, for encoders that tell the texts of a pair apart; 0 where none was given.</summary>
+    public ReadOnlySpan<int> TypeIds
+    {
+        get
+        {
+            if (types.Length < tokens.Length)
+                Array.Resize(ref types, tokens.Length);
+            return types.AsSpan(0, Tokens);
+        }
+    }
 
     /// <summary>Where each sequence begins, and at the end the number of tokens.</summary>
     public ReadOnlySpan<int> SequenceStarts => starts.AsSpan(0, Sequences + 1);
@@ -77,6 +89,7 @@ public sealed class Batch
     public void Clear()
     {
         Array.Clear(caches, 0, Sequences);
+        Array.Clear(types);
         Tokens = 0;
         Sequences = 0;
         HasCache = false;
@@ -85,6 +98,19 @@ public sealed class Batch
     /// <summary>Appends a sequence without a past, whose keys and values are not kept.</summary>
     /// <param name="tokenIds">Its tokens; positions count from 0.</param>
     public void Append(ReadOnlySpan<int> tokenIds) => Append(tokenIds, 0, null);
+
+    /// <summary>Appends a sequence whose tokens have types, as BERT's pairs have.</summary>
+    /// <param name="tokenIds">Its tokens; positions count from 0.</param>
+    /// <param name="typeIds">The type of each token.</param>
+    /// <exception cref="ArgumentException">There is not one type a token.</exception>
+    public void Append(ReadOnlySpan<int> tokenIds, ReadOnlySpan<int> typeIds)
+    {
+        if (typeIds.Length != tokenIds.Length)
+            throw new ArgumentException($"There are {typeIds.Length} types for {tokenIds.Length} tokens.", nameof(typeIds));
+        Append(tokenIds);
+        _ = TypeIds;
+        typeIds.CopyTo(types.AsSpan(Tokens - tokenIds.Length));
+    }
 
     /// <summary>
     /// Appends tokens that continue a cached sequence (a prompt, a chunk of one, or the token chosen last); room is reserved at once and

@@ -1,0 +1,103 @@
+using System.Globalization;
+using System.Text.Json;
+using Kotonoha.LocalModel.Models;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>The <c>config.json</c> of a model of BERT's family, as transformers writes it; what a file leaves out has transformers' default.</summary>
+internal static class BertConfigFile
+{
+    private static readonly Dictionary<string, BertKind> Kinds = new(StringComparer.Ordinal)
+    {
+        ["bert"] = BertKind.Bert,
+        ["camembert"] = BertKind.Roberta,
+        ["distilbert"] = BertKind.DistilBert,
+        ["roberta"] = BertKind.Roberta,
+        ["xlm-roberta"] = BertKind.Roberta,
+    };
+
+    // The ends of the names of transformers' classes.
+    private static readonly (string Suffix, EncoderHead Head)[] Heads =
+    [
+        ("ForMaskedLM", EncoderHead.MaskedLanguageModel),
+        ("ForSequenceClassification", EncoderHead.SequenceClassification),
+        ("ForTokenClassification", EncoderHead.TokenClassification),
+        ("ForQuestionAnswering", EncoderHead.QuestionAnswering),
+        ("ForNextSentencePrediction", EncoderHead.NextSentence),
+    ];
+
+    public static IEnumerable<string> ModelTypes => Kinds.Keys;
+
+    public static bool Knows(string modelType) => Kinds.ContainsKey(modelType);
+
+    /// <summary>Reads the settings.</summary>
+    /// <param name="fields">The file.</param>
+    /// <param name="modelType">A type that is known.</param>
+    /// <param name="head">The head to load, or null for the one that the file names.</param>
+    public static BertConfig Read(JsonFields fields, string modelType, EncoderHead? head)
+    {
+        var kind = Kinds[modelType];
+        bool distilled = kind == BertKind.DistilBert, roberta = kind == BertKind.Roberta;
+        foreach (var name in (string[])["is_decoder", "add_cross_attention"])
+            if (fields.Boolean(name) == true)
+                throw fields.Wrong(name, "is true: decoders of this family are not supported");
+        if (fields.Text("position_embedding_type") is { } positions and not "absolute")
+            throw fields.Wrong("position_embedding_type", $"is '{positions}'; absolute is supported");
+
+        var config = new BertConfig
+        {
+            Kind = kind,
+            VocabularySize = fields.Int32("vocab_size", 1) ?? (modelType == "roberta" ? 50265 : 30522),
+            Positions = fields.Int32("max_position_embeddings", 1) ?? 512,
+            Width = fields.Int32("hidden_size", 1) ?? fields.Int32("dim", 1) ?? 768,
+            Layers = fields.Int32("num_hidden_layers", 1) ?? fields.Int32("n_layers", 1) ?? (distilled ? 6 : 12),
+            Heads = fields.Int32("num_attention_heads", 1) ?? fields.Int32("n_heads", 1) ?? 12,
+            FeedForwardWidth = fields.Int32("intermediate_size", 1) ?? fields.Int32("hidden_dim", 1) ?? 3072,
+            TokenTypes = distilled ? 0 : fields.Int32("type_vocab_size", 0) ?? 2,
+            PaddingId = fields.Int32("pad_token_id", 0) ?? (roberta ? 1 : 0),
+            LayerNormEpsilon = distilled ? 1e-12f : (float)(fields.Number("layer_norm_eps") ?? 1e-12),
+            ActivationFunction = fields.Text(distilled ? "activation" : "hidden_act") ?? "gelu",
+            HiddenDropout = (float)(fields.Number(distilled ? "dropout" : "hidden_dropout_prob") ?? 0.1),
+            AttentionDropout = (float)(fields.Number(distilled ? "attention_dropout" : "attention_probs_dropout_prob") ?? 0.1),
+            TieWordEmbeddings = fields.Boolean("tie_word_embeddings") ?? true,
+            Head = head ?? HeadOf(fields),
+            LabelNames = Labels(fields),
+        };
+        config.Validate();
+        return config;
+    }
+
+    // A class without one of these ends is loaded without its head, as transformers' AutoModel does.
+    private static EncoderHead HeadOf(JsonFields fields)
+    {
+        if (fields.Value("architectures") is not { ValueKind: JsonValueKind.Array } list)
+            return EncoderHead.None;
+        foreach (var item in list.EnumerateArray())
+            if (item.ValueKind == JsonValueKind.String && item.GetString() is { } name)
+                foreach (var (suffix, head) in Heads)
+                    if (name.EndsWith(suffix, StringComparison.Ordinal))
+                        return head;
+        return EncoderHead.None;
+    }
+
+    private static string[] Labels(JsonFields fields)
+    {
+        if (fields.Value("id2label") is not { } map)
+        {
+            int count = fields.Int32("num_labels", 1) ?? 2;
+            return [.. Enumerable.Range(0, count).Select(i => string.Create(CultureInfo.InvariantCulture, $"LABEL_{i}"))];
+        }
+
+        if (map.ValueKind != JsonValueKind.Object)
+            throw fields.Wrong("id2label", "should be an object that names each class");
+        var labels = new string[map.EnumerateObject().Count()];
+        foreach (var item in map.EnumerateObject())
+        {
+            if (!int.TryParse(item.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id >= labels.Length || labels[id] is not null)
+                throw fields.Wrong("id2label", $"should number the classes from 0, but has '{item.Name}'");
+            labels[id] = item.Value.ValueKind == JsonValueKind.String ? item.Value.GetString()! : item.Value.GetRawText();
+        }
+
+        return labels.Length > 0 ? labels : throw fields.Wrong("id2label", "is empty");
+    }
+}
