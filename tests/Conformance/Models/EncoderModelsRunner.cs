@@ -13,7 +13,6 @@ internal sealed class EncoderModelsRunner : FixtureRunner
     private const double Tolerance = 1e-3;
     private const double RecordedFactor = 20;
     private const double LossTolerance = 1e-4;
-    private const int IgnoredLabel = -100;
     private static readonly string[] ModelTypes = ["bert", "roberta", "xlm-roberta", "distilbert", "camembert"];
     private static readonly string[] Informative = ["seed", "model", "transformers", "torch", "max_abs_diff_f32_vs_f64", "logit_std", "same_as", "note"];
 
@@ -82,7 +81,14 @@ internal sealed class EncoderModelsRunner : FixtureRunner
         }
 
         if (expected.TryGetProperty("loss", out var loss) && handled.Add("loss"))
-            log.Case("loss", () => FixtureTensors.Close(Loss(), loss.GetDouble(), 0, LossTolerance));
+        {
+            handled.UnionWith(["labels", "labels.start_positions", "labels.end_positions"]);
+            if (model.Head == EncoderHead.QuestionAnswering && lengths.Any(l => l < width))
+                log.Skip("loss", "the reference's loss of an answer counts the logits of padded places, which a batch without padding does not have");
+            else
+                log.Case("loss", () => FixtureTensors.Close(Loss(), loss.GetDouble(), 0, LossTolerance));
+        }
+
         if (expected.TryGetProperty("weakest_tensor", out var weakest) && handled.Add("weakest_tensor"))
             log.Case("weakest_tensor", () => Weakest(weakest));
 
@@ -116,39 +122,17 @@ internal sealed class EncoderModelsRunner : FixtureRunner
         {
             if (model.Head == EncoderHead.QuestionAnswering)
                 return (Answer("labels.start_positions", 0) + Answer("labels.end_positions", 1)) / 2;
-            int[] labels = [];
-            handled.Add("labels");
             if (tensors["labels"].Type == StoredType.Float32)
-            {
-                var wanted = tensors.ReadFloats("labels");
-                return wanted.Zip(scores, (w, s) => ((double)w - s) * (w - s)).Average();
-            }
-
-            labels = tensors.Ids("labels");
+                return tensors.ReadFloats("labels").Zip(scores, (want, score) => ((double)want - score) * (want - score)).Average();
+            int[] labels = tensors.Ids("labels");
             if (labels.Length == ids.Length)
                 labels = [.. Enumerable.Range(0, lengths.Length).SelectMany(r => labels.Skip(r * width).Take(lengths[r]))];
             return pass.ReadScalar(pass.CrossEntropy(logits, labels));
         }
 
-        // The cross entropy over the places of each row's text; padding counts for the reference with a logit of the padded place, which its mask leaves in.
+        // Each row is one choice among the places of its text.
         double Answer(string name, int column)
-        {
-            handled.Add(name);
-            int[] labels = tensors.Ids(name);
-            var padded = tensors.ReadFloats(column == 0 ? "start_logits" : "end_logits");
-            double sum = 0;
-            int counted = 0;
-            for (int r = 0; r < labels.Length; r++)
-            {
-                if (labels[r] == IgnoredLabel)
-                    continue;
-                var row = pass.Constant(padded.AsSpan(r * width, width), 1, width);
-                sum += pass.ReadScalar(pass.CrossEntropy(row, [labels[r]]));
-                counted++;
-            }
-
-            return sum / counted;
-        }
+            => pass.ReadScalar(pass.CrossEntropy(pass.Constant(Column(scores, column), lengths.Length, width), tensors.Ids(name)));
 
         string? Weakest(JsonElement weakest)
         {
@@ -156,12 +140,11 @@ internal sealed class EncoderModelsRunner : FixtureRunner
             var parameter = model.Parameters.FirstOrDefault(p => p.Name == name || p.Name.EndsWith("." + name, StringComparison.Ordinal));
             if (parameter is null)
                 return $"the model has no parameter '{name}'";
-            bool pooled = tensors.TryGet("pooler_output", out _) && name.Contains("pooler", StringComparison.Ordinal);
-            float[] before = Output(pooled);
+            float[] before = Output();
             var kept = parameter.Values.ToArray();
             bool norm = parameter.Name.EndsWith("orm.weight", StringComparison.Ordinal);
             parameter.Values.Fill(norm ? 1 : 0);
-            float[] after = Output(pooled);
+            float[] after = Output();
             kept.CopyTo(parameter.Values);
             double change = 0;
             for (int i = 0; i < before.Length; i++)
@@ -169,12 +152,15 @@ internal sealed class EncoderModelsRunner : FixtureRunner
             return FixtureTensors.Close(change, weakest.GetProperty("output_change_when_removed").GetDouble(), 2 * Tolerance, 0);
         }
 
-        float[] Output(bool pooled)
+        // Everything that the reference's model returns: the head's logits, or the hidden states with the pooler's rows.
+        float[] Output()
         {
             using var fresh = new RecordingPass(backend);
             var state = model.Forward(fresh, batch);
-            var output = pooled ? ((Bert)model).Pooled(fresh, state, batch) : model.Head == EncoderHead.None ? state : model.Logits(fresh, state, batch);
-            return fresh.Read(output).ToArray();
+            if (model.Head != EncoderHead.None)
+                return fresh.Read(model.Logits(fresh, state, batch)).ToArray();
+            float[] last = fresh.Read(state).ToArray();
+            return tensors.TryGet("pooler_output", out _) ? [.. last, .. fresh.Read(((Bert)model).Pooled(fresh, state, batch))] : last;
         }
 
         float[] Column(float[] values, int column) => [.. values.Where((_, i) => i % 2 == column)];
