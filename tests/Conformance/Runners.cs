@@ -12,6 +12,8 @@ internal static class Runners
         new Models.CausalModelsRunner(),
         new Models.EncoderModelsRunner(),
         new Models.BrokenFilesRunner(),
+        new Gguf.TensorTypesRunner(),
+        new Gguf.MetadataRunner(),
         new Training.CausalTrainingRunner(),
         new NumericsRunner(),
         new TokenizerFolderRunner(),

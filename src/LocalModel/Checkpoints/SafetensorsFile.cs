@@ -151,6 +151,19 @@ public sealed class SafetensorsFile : IDisposable
         return values;
     }
 
+    /// <summary>Reads a tensor of any type as it is stored.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <exception cref="SafetensorsException">There is no such tensor, or it is too large for an array.</exception>
+    public byte[] ReadBytes(string name)
+    {
+        var entry = this[name];
+        if (entry.End - entry.Begin > Array.MaxLength)
+            throw new SafetensorsException(Path, header.DataStart + entry.Begin, $"tensor '{name}' is too large for one array.");
+        var stored = new byte[entry.End - entry.Begin];
+        ReadBytes(entry, stored);
+        return stored;
+    }
+
     /// <inheritdoc/>
     public void Dispose() => handle.Dispose();
 

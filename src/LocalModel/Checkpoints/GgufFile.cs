@@ -1,0 +1,217 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>A GGUF file, open for reading; its header has been checked as a whole, its tensors are read on demand.</summary>
+/// <remarks>Reading is thread-safe. Versions 2 and 3, little-endian. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.</remarks>
+public sealed class GgufFile : IDisposable
+{
+    private const int BlockBytes = 1 << 16;
+    private readonly GgufHeader header;
+    private readonly FileStream stream;
+    private MappedFile? mapped;
+
+    private GgufFile(string path, FileStream stream, GgufHeader header)
+    {
+        Path = path;
+        this.stream = stream;
+        this.header = header;
+    }
+
+    /// <summary>The file.</summary>
+    public string Path { get; }
+
+    /// <summary>The version of the format: 2 or 3.</summary>
+    public int Version => (int)header.Version;
+
+    /// <summary>The metadata in the order of the file.</summary>
+    public IReadOnlyDictionary<string, GgufValue> Metadata => header.Metadata;
+
+    /// <summary>The tensors in the order of the file's list.</summary>
+    public IReadOnlyList<GgufTensor> Tensors => header.Tensors;
+
+    /// <summary>The architecture that the metadata names (<c>general.architecture</c>).</summary>
+    /// <exception cref="GgufException">It is missing or no text.</exception>
+    public string Architecture => RequireText("general.architecture");
+
+    /// <summary>The tensor of a name.</summary>
+    /// <param name="name">The name.</param>
+    /// <exception cref="GgufException">The file has no tensor of this name.</exception>
+    public GgufTensor this[string name]
+        => header.ByName.TryGetValue(name, out var tensor) ? tensor : throw new GgufException(Path, null, $"there is no tensor '{name}'.");
+
+    /// <summary>Opens a file and checks its header.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="GgufException">The file is no well-formed GGUF file, or shorter than its header says.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static GgufFile Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, BlockBytes);
+        try
+        {
+            return new GgufFile(path, stream, GgufHeader.Read(path, stream));
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Looks a tensor up.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="tensor">The tensor.</param>
+    /// <returns>Whether the file has it.</returns>
+    public bool TryGet(string name, [NotNullWhen(true)] out GgufTensor? tensor) => header.ByName.TryGetValue(name, out tensor);
+
+    /// <summary>A metadata value, or null where the key is missing.</summary>
+    /// <param name="key">The key.</param>
+    public GgufValue? Value(string key) => header.Metadata.TryGetValue(key, out var value) ? value : null;
+
+    /// <summary>A text of the metadata, or null where the key is missing.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The value is of another kind.</exception>
+    public string? Text(string key) => Typed(key, value => value.AsText(), "a text");
+
+    /// <summary>A whole number of the metadata, or null where the key is missing.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The value is of another kind.</exception>
+    public long? Integer(string key) => Value(key) is { } value ? value.AsInteger() ?? throw Wrong(key, "a whole number") : null;
+
+    /// <summary>A number of the metadata, or null where the key is missing.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The value is of another kind.</exception>
+    public double? Number(string key) => Value(key) is { } value ? value.AsNumber() ?? throw Wrong(key, "a number") : null;
+
+    /// <summary>A truth value of the metadata, or null where the key is missing.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The value is of another kind.</exception>
+    public bool? Bool(string key) => Value(key) is { } value ? value.AsBool() ?? throw Wrong(key, "true or false") : null;
+
+    /// <summary>An array of texts of the metadata, or null where the key is missing.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The value is of another kind.</exception>
+    public string[]? Texts(string key) => Typed(key, value => value.AsTexts(), "an array of texts");
+
+    /// <summary>An array of whole numbers of the metadata, or null where the key is missing.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The value is of another kind.</exception>
+    public long[]? Integers(string key) => Typed(key, value => value.AsIntegers(), "an array of whole numbers");
+
+    /// <summary>An array of numbers of the metadata, or null where the key is missing.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The value is of another kind.</exception>
+    public float[]? Floats(string key) => Typed(key, value => value.AsFloats(), "an array of numbers");
+
+    /// <summary>A text that must be there.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The key is missing, or the value of another kind.</exception>
+    public string RequireText(string key) => Text(key) ?? throw Missing(key);
+
+    /// <summary>A whole number that must be there.</summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="GgufException">The key is missing, or the value of another kind.</exception>
+    public long RequireInteger(string key) => Integer(key) ?? throw Missing(key);
+
+    /// <summary>Reads a tensor of any type, raised (or rounded) to single precision, in row-major order.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="destination">Receives the elements; must have room for exactly as many.</param>
+    /// <exception cref="GgufException">There is no such tensor, or the file has become shorter.</exception>
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    public void Read(string name, Span<float> destination)
+    {
+        var tensor = this[name];
+        if (tensor.Count != destination.Length)
+            throw new ArgumentException($"Tensor '{name}' has {tensor.Count} elements, the destination {destination.Length}.", nameof(destination));
+        int blockElements = tensor.Type.BlockElements(), blockBytes = tensor.Type.BlockBytes(), blocks = BlockBytes / blockBytes;
+        var buffer = ArrayPool<byte>.Shared.Rent(blocks * blockBytes);
+        try
+        {
+            for (long at = tensor.Offset; !destination.IsEmpty;)
+            {
+                int count = Math.Min(blocks, destination.Length / blockElements);
+                var stored = buffer.AsSpan(0, count * blockBytes);
+                ReadStored(at, stored);
+                Dequantizer.Run(tensor.Type, stored, destination[..(count * blockElements)]);
+                destination = destination[(count * blockElements)..];
+                at += stored.Length;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Reads a tensor of any type, raised (or rounded) to single precision, into a new array.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <exception cref="GgufException">There is no such tensor, or it is too large for an array.</exception>
+    public float[] ReadFloats(string name)
+    {
+        var values = new float[ArrayLength(this[name], this[name].Count)];
+        Read(name, values);
+        return values;
+    }
+
+    /// <summary>Reads a tensor as it is stored.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <exception cref="GgufException">There is no such tensor, or it is too large for an array.</exception>
+    public byte[] ReadBytes(string name)
+    {
+        var tensor = this[name];
+        var stored = new byte[ArrayLength(tensor, tensor.Bytes)];
+        ReadStored(tensor.Offset, stored);
+        return stored;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        stream.Dispose();
+        Interlocked.Exchange(ref mapped, null)?.Release();
+    }
+
+    /// <summary>The file in the address space; parameters that point into it call <see cref="MappedFile.Use"/>.</summary>
+    internal MappedFile Map()
+    {
+        if (mapped is not null)
+            return mapped;
+        var file = new MappedFile(Path);
+
+        // The name may have got another file since the header was read.
+        if (file.Length != RandomAccess.GetLength(stream.SafeFileHandle))
+        {
+            file.Release();
+            throw new GgufException(Path, null, "the file was replaced or changed while it was being opened. Open it again.");
+        }
+
+        return mapped = file;
+    }
+
+    /// <summary>Reads stored bytes.</summary>
+    internal void ReadStored(long offset, Span<byte> destination)
+    {
+        while (!destination.IsEmpty)
+        {
+            int read = RandomAccess.Read(stream.SafeFileHandle, destination, offset);
+            if (read == 0)
+                throw new GgufException(Path, offset, $"the file ends {destination.Length} bytes too early.");
+            destination = destination[read..];
+            offset += read;
+        }
+    }
+
+    internal GgufException Wrong(string key, string wanted) => new(Path, null, $"the metadata value '{key}' should be {wanted}.");
+
+    internal GgufException Missing(string key) => new(Path, null, $"the metadata value '{key}' is missing.");
+
+    private T? Typed<T>(string key, Func<GgufValue, T?> convert, string wanted)
+        where T : class
+        => Value(key) is { } value ? convert(value) ?? throw Wrong(key, wanted) : null;
+
+    private int ArrayLength(GgufTensor tensor, long count)
+        => count <= Array.MaxLength ? (int)count : throw new GgufException(Path, tensor.Offset, $"tensor '{tensor.Name}' has {count} elements or bytes, too many for one array.");
+}
