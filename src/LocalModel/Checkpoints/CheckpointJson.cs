@@ -13,4 +13,13 @@ internal static class CheckpointJson
         NewLine = "\n",
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
+
+    /// <summary>Writes a number, or null.</summary>
+    public static void NumberOrNull(Utf8JsonWriter writer, string name, int? value)
+    {
+        if (value is { } number)
+            writer.WriteNumber(name, number);
+        else
+            writer.WriteNull(name);
+    }
 }

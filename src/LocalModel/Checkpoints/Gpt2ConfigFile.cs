@@ -48,19 +48,19 @@ internal static class Gpt2ConfigFile
         writer.WriteStringValue(Architecture);
         writer.WriteEndArray();
         writer.WriteNumber("attn_pdrop", config.AttentionDropout);
-        NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
+        CheckpointJson.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
         writer.WriteString("dtype", "float32");
         writer.WriteNumber("embd_pdrop", config.EmbeddingDropout);
-        NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
+        CheckpointJson.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
         writer.WriteNumber("initializer_range", config.InitializerRange);
         writer.WriteNumber("layer_norm_epsilon", config.LayerNormEpsilon);
         writer.WriteString("model_type", ModelType);
         writer.WriteNumber("n_embd", config.Width);
         writer.WriteNumber("n_head", config.Heads);
-        NumberOrNull(writer, "n_inner", config.InnerWidth);
+        CheckpointJson.NumberOrNull(writer, "n_inner", config.InnerWidth);
         writer.WriteNumber("n_layer", config.Layers);
         writer.WriteNumber("n_positions", config.ContextLength);
-        NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
+        CheckpointJson.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
         writer.WriteBoolean("reorder_and_upcast_attn", false);
         writer.WriteNumber("resid_pdrop", config.ResidualDropout);
         writer.WriteBoolean("scale_attn_by_inverse_layer_idx", config.ScaleAttentionByInverseLayerIndex);
@@ -70,12 +70,4 @@ internal static class Gpt2ConfigFile
         writer.WriteNumber("vocab_size", config.VocabularySize);
         writer.WriteEndObject();
     });
-
-    private static void NumberOrNull(Utf8JsonWriter writer, string name, int? value)
-    {
-        if (value is { } number)
-            writer.WriteNumber(name, number);
-        else
-            writer.WriteNull(name);
-    }
 }

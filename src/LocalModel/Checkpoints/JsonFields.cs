@@ -7,12 +7,13 @@ internal sealed class JsonFields : IDisposable
 {
     private const long MaxBytes = 64 << 20;
     private readonly string file;
-    private readonly JsonDocument document;
+    private readonly JsonDocument? document;
 
-    private JsonFields(string file, JsonDocument document)
+    private JsonFields(string file, JsonElement root, JsonDocument? document = null)
     {
         this.file = file;
         this.document = document;
+        Root = root;
     }
 
     public static JsonFields Open(string file)
@@ -22,7 +23,7 @@ internal sealed class JsonFields : IDisposable
         {
             if (new FileInfo(file) is { Exists: true, Length: > MaxBytes } info)
                 throw new CheckpointException(file, $"the file has {info.Length} bytes; {MaxBytes} are the most that is read of such a file. It is no {Path.GetFileName(file)}.");
-            bytes = File.ReadAllBytes(file);
+            bytes = System.IO.File.ReadAllBytes(file);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -47,10 +48,12 @@ internal sealed class JsonFields : IDisposable
             throw new CheckpointException(file, "a JSON object is expected. Restore the file.");
         }
 
-        return new JsonFields(file, document);
+        return new JsonFields(file, document.RootElement, document);
     }
 
-    public JsonElement Root => document.RootElement;
+    public string File => file;
+
+    public JsonElement Root { get; }
 
     public int RequiredInt32(string name, int minimum)
         => Int32(name, minimum) ?? throw Wrong(name, "is missing");
@@ -104,6 +107,24 @@ internal sealed class JsonFields : IDisposable
         return number;
     }
 
+    /// <summary>A list of numbers; empty where it is missing.</summary>
+    public IReadOnlyList<double> Numbers(string name)
+    {
+        if (Value(name) is not { } value)
+            return [];
+        if (value.ValueKind != JsonValueKind.Array)
+            throw Wrong(name, $"should be a list of numbers, not {value.ValueKind}");
+        return [.. value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double number) && double.IsFinite(number)
+            ? number
+            : throw Wrong(name, $"should be a list of numbers, not of {item.GetRawText()}"))];
+    }
+
+    /// <summary>The fields of an object; they live as long as these.</summary>
+    public JsonFields? Object(string name)
+        => Value(name) is not { } value ? null
+            : value.ValueKind == JsonValueKind.Object ? new JsonFields(file, value)
+            : throw Wrong(name, $"should be an object, not {value.ValueKind}");
+
     public bool? Boolean(string name)
         => Value(name) is not { } value ? null : value.ValueKind switch
         {
@@ -135,7 +156,7 @@ internal sealed class JsonFields : IDisposable
 
     public CheckpointException Wrong(string name, string problem) => new(file, $"the field '{name}' {problem}. Restore the file.");
 
-    public void Dispose() => document.Dispose();
+    public void Dispose() => document?.Dispose();
 
     private string TextOf(string name, JsonElement value)
     {

@@ -16,7 +16,11 @@ public static class ModelCheckpoint
     /// <summary>The name of the tokenizer's file.</summary>
     public const string TokenizerFileName = "tokenizer.json";
 
-    private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType];
+    private const string HeadName = "lm_head.weight";
+    private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes];
+
+    // Heads of other tasks: the weights of the language model's head are missing there.
+    private static readonly string[] OtherTasks = ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel"];
 
     /// <summary>Loads a model's settings and weights; half precision is raised to single.</summary>
     /// <param name="path">A folder in the hub's layout, or one of <see cref="CheckpointFolder"/>.</param>
@@ -29,11 +33,26 @@ public static class ModelCheckpoint
             using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
             var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
             CheckDataType(fields);
-            if (type != Gpt2ConfigFile.ModelType)
-                throw new UnsupportedModelException($"{Path.Combine(folder, ConfigFileName)}: model_type '{type}' is not supported; known are {string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds.");
-            var config = Gpt2ConfigFile.Read(fields);
-            using var tensors = SafetensorsSet.Open(folder);
-            return Gpt2Weights.Load(tensors, config);
+            CheckTask(fields);
+            using var weights = new SafetensorsWeights(folder);
+            CausalModel model = type switch
+            {
+                Gpt2ConfigFile.ModelType => new Gpt2(Gpt2ConfigFile.Read(fields), weights),
+                _ when LlamaConfigFile.ModelTypes.Contains(type) => new Llama(LlamaConfigFile.Read(fields), weights),
+                _ => throw new UnsupportedModelException($"{Path.Combine(folder, ConfigFileName)}: model_type '{type}' is not supported; known are {string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
+            };
+            try
+            {
+                if (!model.Parameters.Any(p => p.Name == HeadName))
+                    weights.RequireCopy(HeadName, model.Parameters[0]);
+                weights.RequireAllTaken();
+                return model;
+            }
+            catch
+            {
+                model.Dispose();
+                throw;
+            }
         });
 
     /// <summary>
@@ -63,7 +82,7 @@ public static class ModelCheckpoint
         using var stored = Load(folder);
         if (stored.GetType() != model.GetType() || stored.Parameters.Count != model.Parameters.Count)
             throw new CheckpointException(folder, "the checkpoint is of another model. Save into another folder.");
-        if (stored is Gpt2 left && model is Gpt2 right && Shape(left.Config) != Shape(right.Config))
+        if (Settings(stored) != Settings(model))
             throw new CheckpointException(folder, "the checkpoint is of another model: its heads, activation, dropouts or other settings in config.json differ. Use the same settings, or save into another folder.");
         for (int i = 0; i < model.Parameters.Count; i++)
         {
@@ -78,9 +97,7 @@ public static class ModelCheckpoint
     internal static void Write(CausalModel model, string folder, CheckpointParts parts)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (model is not Gpt2 gpt2)
-            throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be saved yet.");
-        Gpt2ConfigFile.Write(Path.Combine(folder, ConfigFileName), gpt2.Config, parts.GenerationSettings);
+        WriteConfig(model, Path.Combine(folder, ConfigFileName), parts.GenerationSettings);
         parts.GenerationSettings.Save(folder);
         var tensors = new SafetensorsWriter();
         foreach (var parameter in model.Parameters)
@@ -92,8 +109,39 @@ public static class ModelCheckpoint
         (parts.TokenizerSettings with { ModelMaxLength = parts.TokenizerSettings.ModelMaxLength ?? model.ContextLength }).Save(folder);
     }
 
+    private static void WriteConfig(CausalModel model, string file, GenerationSettings generation)
+    {
+        switch (model)
+        {
+            case Gpt2 gpt2:
+                Gpt2ConfigFile.Write(file, gpt2.Config, generation);
+                break;
+            case Llama llama:
+                LlamaConfigFile.Write(file, llama.Config, generation);
+                break;
+            default:
+                throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be saved yet.");
+        }
+    }
+
     // What computes; how fresh weights are drawn makes no difference to loaded ones.
-    private static Gpt2Config Shape(Gpt2Config config) => config with { InnerWidth = config.FeedForwardWidth, InitializerRange = 0 };
+    private static string Settings(CausalModel model) => model switch
+    {
+        Gpt2 { Config: var config } => (config with { InnerWidth = config.FeedForwardWidth, InitializerRange = 0 }).ToString(),
+        Llama { Config: var config } => LlamaConfigFile.Text(config with { InitializerRange = 0 }),
+        _ => "",
+    };
+
+    private static void CheckTask(JsonFields fields)
+    {
+        if (fields.Value("quantization_config") is not null)
+            throw new UnsupportedModelException($"{fields.File}: the weights are quantised (quantization_config), which is not supported in this layout. Use the unquantised model or a GGUF file.");
+        if (fields.Value("architectures") is not { ValueKind: System.Text.Json.JsonValueKind.Array } architectures)
+            return;
+        foreach (var architecture in architectures.EnumerateArray())
+            if (architecture.ValueKind == System.Text.Json.JsonValueKind.String && OtherTasks.FirstOrDefault(t => architecture.GetString()!.EndsWith(t, StringComparison.Ordinal)) is not null)
+                throw new UnsupportedModelException($"{fields.File}: the architecture {architecture.GetString()} is no language model (…ForCausalLM, …LMHeadModel), so it cannot generate text.");
+    }
 
     private static void CheckDataType(JsonFields fields)
     {

@@ -2,36 +2,133 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>The weights of a Hugging Face folder, raised to float32.</summary>
+/// <summary>
+/// The weights of a folder in the Hugging Face layout, whole or in shards; half precision is raised to single. Knows the older spellings: names without
+/// or with the model's prefix, <c>gamma</c> and <c>beta</c> of norms.
+/// </summary>
 public sealed class SafetensorsWeights : IWeightSource
 {
+    private const int MostNamesInAMessage = 5;
+
+    // What a model of transformers keeps its bare part under.
+    private static readonly string[] Prefixes = ["model.", "transformer.", "bert.", "roberta.", "distilbert."];
+
+    private static readonly (string Name, string Older)[] OlderEndings = [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")];
+
+    // Values that older versions stored beside the weights and that are computed instead.
+    private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", "position_ids", "embeddings.token_type_ids"];
+
     private readonly SafetensorsSet tensors;
+    private readonly Dictionary<string, string> taken = new(StringComparer.Ordinal);
 
     /// <summary>Opens the weights of a folder.</summary>
     /// <param name="folder">The folder.</param>
+    /// <exception cref="CheckpointException">There are none, or index and shards disagree.</exception>
+    /// <exception cref="SafetensorsException">A file is broken.</exception>
     public SafetensorsWeights(string folder) => tensors = SafetensorsSet.Open(folder);
 
     /// <inheritdoc/>
     public string Path => tensors.Folder;
 
     /// <inheritdoc/>
-    public bool Contains(string name) => tensors.TryGet(name, out _);
+    public bool Contains(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return StoredName(name) is not null;
+    }
 
     /// <inheritdoc/>
+    /// <exception cref="SafetensorsException">The file is broken, or the weight is no floating-point number of 16 or 32 bits.</exception>
     public Parameter Take(string name, params ReadOnlySpan<int> shape)
     {
-        if (!tensors.TryGet(name, out var entry))
-            throw new CheckpointException(Path, $"there is no tensor '{name}'. Use the config.json that belongs to these weights.");
-        bool same = entry.Shape.Length == shape.Length;
-        for (int i = 0; same && i < shape.Length; i++)
-            same = entry.Shape[i] == shape[i];
-        if (!same)
-            throw new CheckpointException(Path, $"tensor '{name}' has the shape {entry.ShapeText}, the model that config.json describes needs [{string.Join(", ", shape.ToArray())}]. Use the config.json that belongs to these weights.");
+        ArgumentNullException.ThrowIfNull(name);
+        var stored = StoredName(name)
+            ?? throw new CheckpointException(Path, $"there is no tensor '{name}', which the model that config.json describes has. Use the config.json that belongs to these weights.");
+        var file = tensors.FileOf(stored);
+        if (!SameShape(file[stored].Shape, shape))
+            throw new CheckpointException(file.Path, $"tensor '{stored}' has the shape {file[stored].ShapeText}, the model that config.json describes needs [{string.Join(", ", shape.ToArray())}]. Use the config.json that belongs to these weights.");
         var parameter = new Parameter(name, shape);
-        tensors.FileOf(name).Read(name, parameter.Values);
+        try
+        {
+            file.Read(stored, parameter.Values);
+        }
+        catch
+        {
+            parameter.Dispose();
+            throw;
+        }
+
+        taken[stored] = name;
         return parameter;
+    }
+
+    /// <summary>Checks that a tensor that is stored although it is another one (a tied head) has the same values.</summary>
+    /// <param name="name">The name in transformers' spelling; nothing is checked where the folder has no such tensor.</param>
+    /// <param name="original">The parameter that it should equal.</param>
+    /// <exception cref="CheckpointException">It differs.</exception>
+    internal void RequireCopy(string name, Parameter original)
+    {
+        if (StoredName(name) is not { } stored || taken.ContainsKey(stored))
+            return;
+        var file = tensors.FileOf(stored);
+        if (file[stored].Count != original.Length || !file.ReadFloats(stored).AsSpan().SequenceEqual(original.Values))
+            throw new CheckpointException(Path, $"config.json says that '{stored}' is '{original.Name}' (tie_word_embeddings), but the stored ones differ. Set tie_word_embeddings to false if it is its own.");
+        taken[stored] = name;
+    }
+
+    /// <summary>Checks that nothing was left over, so that no weight is ignored in silence.</summary>
+    /// <param name="mayStay">Names in the file's spelling that may be left (the heads of another task); null for none.</param>
+    /// <exception cref="CheckpointException">Tensors were left.</exception>
+    internal void RequireAllTaken(Func<string, bool>? mayStay = null)
+    {
+        var left = tensors.Names.Where(n => !taken.ContainsKey(n) && !IsBuffer(n) && mayStay?.Invoke(n) != true).Order(StringComparer.Ordinal).ToList();
+        if (left.Count == 0)
+            return;
+        foreach (var name in left)
+            if (taken.FirstOrDefault(t => Names(t.Value).Contains(name, StringComparer.Ordinal)) is { Key: { } twin })
+                throw new CheckpointException(Path, $"'{name}' and '{twin}' are the same tensor. Keep one of them.");
+        var names = string.Join(", ", left.Take(MostNamesInAMessage).Select(n => $"'{n}'"));
+        throw new CheckpointException(
+            Path,
+            $"the tensors do not fit the model that config.json describes: surplus {names}{(left.Count > MostNamesInAMessage ? $" and {left.Count - MostNamesInAMessage} more" : "")}. Use the config.json that belongs to these weights.");
     }
 
     /// <inheritdoc/>
     public void Dispose() => tensors.Dispose();
+
+    private static bool IsBuffer(string name) => Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal));
+
+    private string? StoredName(string name) => Names(name).FirstOrDefault(n => tensors.TryGet(n, out _));
+
+    // The spellings of a name, the usual one first.
+    private static IEnumerable<string> Names(string name)
+    {
+        foreach (var ending in Endings(name))
+        {
+            yield return ending;
+            foreach (var prefix in Prefixes)
+                if (ending.StartsWith(prefix, StringComparison.Ordinal))
+                    yield return ending[prefix.Length..];
+            foreach (var prefix in Prefixes)
+                yield return prefix + ending;
+        }
+    }
+
+    private static IEnumerable<string> Endings(string name)
+    {
+        yield return name;
+        foreach (var (usual, older) in OlderEndings)
+            if (name.EndsWith(usual, StringComparison.Ordinal))
+                yield return name[..^usual.Length] + older;
+    }
+
+    private static bool SameShape(ReadOnlySpan<long> stored, ReadOnlySpan<int> wanted)
+    {
+        if (stored.Length != wanted.Length)
+            return false;
+        for (int i = 0; i < stored.Length; i++)
+            if (stored[i] != wanted[i])
+                return false;
+        return true;
+    }
 }

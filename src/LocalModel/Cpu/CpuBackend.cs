@@ -189,6 +189,21 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
 
     internal override void SoftCap(float cap, View x, View output) => kernels.SoftCap(cap, x, output);
 
+    internal override void Rotary(View x, RotaryTable table, int* positions, int headWidth, bool inverse, View output, bool accumulate)
+    {
+        if (!table.KeepsTurns || x.Rows == 0)
+        {
+            base.Rotary(x, table, positions, headWidth, inverse, output, accumulate);
+            return;
+        }
+
+        int last = 0;
+        for (int r = 0; r < x.Rows; r++)
+            last = Math.Max(last, positions[r]);
+        fixed (float* turns = table.Turns(last + 1))
+            kernels.Rotary(x, turns, table.RotaryWidth / 2, positions, headWidth, table.Interleaved, inverse, output, accumulate);
+    }
+
     internal override void Gated(Activation activation, View gate, View up, View output)
     {
         if (activation == Activation.Softplus)

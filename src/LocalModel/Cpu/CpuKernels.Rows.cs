@@ -50,6 +50,23 @@ internal sealed unsafe partial class CpuKernels<S, V>
         RunRows(&SoftmaxTask, ref arguments, x);
     }
 
+    public override void Rotary(View x, float* turns, int pairs, int* positions, int headWidth, bool interleaved, bool inverse, View output, bool accumulate)
+    {
+        var arguments = new RowArguments
+        {
+            A = x,
+            B = output,
+            Weight = turns,
+            Integers = positions,
+            Kind = pairs,
+            Stride = headWidth,
+            Number = inverse ? -1 : 1,
+            Flag = interleaved,
+            Accumulate = accumulate,
+        };
+        RunRows(&RotaryTask, ref arguments, x);
+    }
+
     public override void CrossEntropy(View logits, int* targets, int ignoreIndex, float* rowLosses)
     {
         var arguments = new RowArguments { A = logits, Integers = targets, Kind = ignoreIndex, Sums = rowLosses };
@@ -70,6 +87,40 @@ internal sealed unsafe partial class CpuKernels<S, V>
             Accumulate = accumulate,
         };
         RunRows(&CrossEntropyBackwardTask, ref arguments, logits);
+    }
+
+    private static void RotaryTask(void* pointer, int task, int worker)
+    {
+        var g = (RowArguments*)pointer;
+        int pairs = g->Kind;
+        for (int r = First(g, task), end = End(g, task); r < end; r++)
+        {
+            float* cosines = g->Weight + (long)g->Integers[r] * 2 * pairs, sines = cosines + pairs;
+            for (int head = 0; head < g->A.Columns; head += g->Stride)
+            {
+                float* from = Row(g->A, r) + head, to = Row(g->B, r) + head;
+                int p = 0;
+                if (!g->Flag)
+                    for (V sign = S.Create(g->Number); p + S.Count <= pairs; p += S.Count)
+                    {
+                        V a = S.Load(from + p), b = S.Load(from + pairs + p), cosine = S.Load(cosines + p), sine = S.Multiply(sign, S.Load(sines + p));
+                        Put(to + p, S.Subtract(S.Multiply(a, cosine), S.Multiply(b, sine)), S.Count, g->Accumulate);
+                        Put(to + pairs + p, S.Add(S.Multiply(b, cosine), S.Multiply(a, sine)), S.Count, g->Accumulate);
+                    }
+
+                for (; p < pairs; p++)
+                {
+                    int first = g->Flag ? 2 * p : p, second = g->Flag ? first + 1 : p + pairs;
+                    float a = from[first], b = from[second], sine = g->Number * sines[p];
+                    float turnedA = a * cosines[p] - b * sine, turnedB = b * cosines[p] + a * sine;
+                    to[first] = g->Accumulate ? to[first] + turnedA : turnedA;
+                    to[second] = g->Accumulate ? to[second] + turnedB : turnedB;
+                }
+
+                for (int c = 2 * pairs; c < g->Stride; c++)
+                    to[c] = g->Accumulate ? to[c] + from[c] : from[c];
+            }
+        }
     }
 
     private static void LayerNormTask(void* pointer, int task, int worker)

@@ -39,6 +39,9 @@ internal abstract unsafe class CpuKernels
 
     public abstract void Softmax(View x, View output, bool logarithm);
 
+    /// <summary>Turns pairs of features; turns holds the cosines and then the sines of every position.</summary>
+    public abstract void Rotary(View x, float* turns, int pairs, int* positions, int headWidth, bool interleaved, bool inverse, View output, bool accumulate);
+
     public abstract void Dropout(View x, float probability, ulong key, View output, bool accumulate);
 
     /// <summary>The loss of each row, without smoothing and weights.</summary>

@@ -1,3 +1,4 @@
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Models;
@@ -10,49 +11,66 @@ public sealed class Gpt2 : CausalModel
 {
     private readonly Parameter tokenEmbedding;
     private readonly Parameter positionEmbedding;
-    private readonly Block[] blocks;
+    private readonly List<Block> blocks = [];
     private readonly Parameter finalNormWeight;
     private readonly Parameter finalNormBias;
     private readonly Parameter head;
     private readonly List<Parameter> parameters = [];
     private readonly Activation activation;
 
-    /// <summary>Creates the model with all weights zero, to be loaded into.</summary>
+    /// <summary>Creates the model with the weights of a source.</summary>
     /// <param name="config">The settings.</param>
+    /// <param name="weights">Where the weights come from; may be disposed afterwards.</param>
     /// <exception cref="UnsupportedModelException">The settings are impossible.</exception>
-    public Gpt2(Gpt2Config config)
+    /// <exception cref="CheckpointException">The source lacks a weight, or has it in another shape.</exception>
+    public Gpt2(Gpt2Config config, IWeightSource weights)
     {
         ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(weights);
         config.Validate();
         Config = config;
         activation = config.Activation;
         int width = config.Width, inner = config.FeedForwardWidth;
-        tokenEmbedding = Add("transformer.wte.weight", config.VocabularySize, width);
-        positionEmbedding = Add("transformer.wpe.weight", config.ContextLength, width);
-        blocks = new Block[config.Layers];
-        for (int i = 0; i < blocks.Length; i++)
+        try
         {
-            var name = $"transformer.h.{i}.";
-            blocks[i] = new Block
+            tokenEmbedding = Take("transformer.wte.weight", config.VocabularySize, width);
+            positionEmbedding = Take("transformer.wpe.weight", config.ContextLength, width);
+            for (int i = 0; i < config.Layers; i++)
             {
-                AttentionNormWeight = Add(name + "ln_1.weight", width),
-                AttentionNormBias = Add(name + "ln_1.bias", width),
-                AttentionWeight = Add(name + "attn.c_attn.weight", width, 3 * width),
-                AttentionBias = Add(name + "attn.c_attn.bias", 3 * width),
-                AttentionOutputWeight = Add(name + "attn.c_proj.weight", width, width),
-                AttentionOutputBias = Add(name + "attn.c_proj.bias", width),
-                FeedForwardNormWeight = Add(name + "ln_2.weight", width),
-                FeedForwardNormBias = Add(name + "ln_2.bias", width),
-                InnerWeight = Add(name + "mlp.c_fc.weight", width, inner),
-                InnerBias = Add(name + "mlp.c_fc.bias", inner),
-                OuterWeight = Add(name + "mlp.c_proj.weight", inner, width),
-                OuterBias = Add(name + "mlp.c_proj.bias", width),
-            };
+                var name = $"transformer.h.{i}.";
+                blocks.Add(new Block
+                {
+                    AttentionNormWeight = Take(name + "ln_1.weight", width),
+                    AttentionNormBias = Take(name + "ln_1.bias", width),
+                    AttentionWeight = Take(name + "attn.c_attn.weight", width, 3 * width),
+                    AttentionBias = Take(name + "attn.c_attn.bias", 3 * width),
+                    AttentionOutputWeight = Take(name + "attn.c_proj.weight", width, width),
+                    AttentionOutputBias = Take(name + "attn.c_proj.bias", width),
+                    FeedForwardNormWeight = Take(name + "ln_2.weight", width),
+                    FeedForwardNormBias = Take(name + "ln_2.bias", width),
+                    InnerWeight = Take(name + "mlp.c_fc.weight", width, inner),
+                    InnerBias = Take(name + "mlp.c_fc.bias", inner),
+                    OuterWeight = Take(name + "mlp.c_proj.weight", inner, width),
+                    OuterBias = Take(name + "mlp.c_proj.bias", width),
+                });
+            }
+
+            finalNormWeight = Take("transformer.ln_f.weight", width);
+            finalNormBias = Take("transformer.ln_f.bias", width);
+            head = config.TieWordEmbeddings ? tokenEmbedding : Take("lm_head.weight", config.VocabularySize, width);
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
 
-        finalNormWeight = Add("transformer.ln_f.weight", width);
-        finalNormBias = Add("transformer.ln_f.bias", width);
-        head = config.TieWordEmbeddings ? tokenEmbedding : Add("lm_head.weight", config.VocabularySize, width);
+        Parameter Take(string name, params ReadOnlySpan<int> shape)
+        {
+            var parameter = weights.Take(name, shape);
+            parameters.Add(parameter);
+            return parameter;
+        }
     }
 
     /// <summary>The settings.</summary>
@@ -78,7 +96,8 @@ public sealed class Gpt2 : CausalModel
     /// <param name="seed">The seed.</param>
     public static Gpt2 Create(Gpt2Config config, ulong seed = 0)
     {
-        var model = new Gpt2(config);
+        using var zeros = new ZeroWeights();
+        var model = new Gpt2(config, zeros);
         ulong index = 0;
         foreach (var parameter in model.Parameters)
         {
@@ -111,7 +130,7 @@ public sealed class Gpt2 : CausalModel
         // (tokens) -> (tokens, width)
         var x = pass.Add(pass.Embedding(tokenEmbedding, batch.TokenIds), pass.Embedding(positionEmbedding, batch.Positions));
         x = pass.Dropout(x, Config.EmbeddingDropout);
-        for (int layer = 0; layer < blocks.Length; layer++)
+        for (int layer = 0; layer < blocks.Count; layer++)
         {
             var block = blocks[layer];
             x = pass.NextLayer(x);
@@ -154,13 +173,6 @@ public sealed class Gpt2 : CausalModel
         foreach (int position in batch.Positions)
             if (position >= Config.ContextLength)
                 throw new ArgumentException($"Position {position} is past the model's context of {Config.ContextLength} tokens.", nameof(batch));
-    }
-
-    private Parameter Add(string name, params ReadOnlySpan<int> shape)
-    {
-        var parameter = new Parameter(name, shape);
-        parameters.Add(parameter);
-        return parameter;
     }
 
     private sealed class Block

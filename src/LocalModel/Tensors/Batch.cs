@@ -158,5 +158,9 @@ public sealed class Batch
         starts[Sequences] = Tokens;
     }
 
+    /// <summary>The length of a sequence that rotary scalings go by: the tokens up to its last one here, or those of the whole prompt that it belongs to.</summary>
+    internal int RopeLength(int sequence)
+        => Math.Max(positions[starts[sequence + 1] - 1] + 1, caches[sequence] is { } cached ? cached.PromptLength : 0);
+
     internal KvSequence? Cached(int sequence) => caches[sequence];
 }

@@ -72,10 +72,14 @@ public sealed unsafe class KvCache : IDisposable
 
     /// <summary>A new, empty sequence.</summary>
     /// <param name="expectedTokens">The length that its table of blocks is made for; it grows when the sequence becomes longer.</param>
-    public KvSequence NewSequence(int expectedTokens = 0)
+    /// <param name="promptLength">
+    /// The tokens of a prompt that comes in chunks, so that scalings of rotary positions that go by the sequence's length see the same length in every
+    /// chunk as in one piece; 0 when the length is that of what has come.
+    /// </param>
+    public KvSequence NewSequence(int expectedTokens = 0, int promptLength = 0)
     {
         ObjectDisposedException.ThrowIf(memory is null, this);
-        return new KvSequence(this, expectedTokens);
+        return new KvSequence(this, expectedTokens) { PromptLength = promptLength };
     }
 
     /// <inheritdoc/>

@@ -23,6 +23,9 @@ public sealed class KvSequence : IDisposable
     /// <summary>The tokens whose keys and values are (or, in a batch that has not run yet, will be) in the cache.</summary>
     public int Length { get; private set; }
 
+    /// <summary>The tokens of the prompt that the sequence begins with, however many chunks it comes in; 0 where that is not known.</summary>
+    internal int PromptLength { get; init; }
+
     internal ReadOnlySpan<int> Blocks => blocks.AsSpan(0, blockCount);
 
     /// <summary>Forgets all tokens from a length on; their blocks become free.</summary>
@@ -41,7 +44,7 @@ public sealed class KvSequence : IDisposable
     public KvSequence Fork()
     {
         ObjectDisposedException.ThrowIf(disposed, this);
-        var fork = new KvSequence(cache) { blocks = new int[blocks.Length], blockCount = blockCount, Length = Length };
+        var fork = new KvSequence(cache) { blocks = new int[blocks.Length], blockCount = blockCount, Length = Length, PromptLength = PromptLength };
         blocks.AsSpan(0, blockCount).CopyTo(fork.blocks);
         for (int b = 0; b < blockCount; b++)
             cache.Share(blocks[b]);

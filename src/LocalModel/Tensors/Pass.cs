@@ -233,6 +233,27 @@ public abstract unsafe class Pass : IDisposable
         return output;
     }
 
+    /// <summary>As <see cref="Rotary(Tensor, RotaryTable, ReadOnlySpan{int}, int)"/> with a batch's positions; a table that depends on the length gets each sequence's.</summary>
+    /// <param name="x">(tokens, heads · head width).</param>
+    /// <param name="table">The angles.</param>
+    /// <param name="batch">The sequences.</param>
+    /// <param name="headWidth">The width of one head; features past the table's rotary width stay as they are.</param>
+    public Tensor Rotary(Tensor x, RotaryTable table, Batch batch, int headWidth)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(batch);
+        if (!table.DependsOnLength)
+            return Rotary(x, table, batch.Positions, headWidth);
+        Require(batch.Tokens == x.Rows, "x must have a row for each token of the batch");
+        Require(headWidth > 0 && x.Columns % headWidth == 0 && table.RotaryWidth <= headWidth, "the head width must divide the columns and hold the rotary width");
+        int* kept = Arena.Integers(batch.Positions);
+        var output = Arena.Allocate(x.Rows, x.Columns, Wants(x));
+        RotarySequences(Arena.View(x), table, batch, kept, headWidth, inverse: false, Arena.View(output), accumulate: false);
+        if (IsTraining)
+            Record(new TapeEntry { Operation = Operation.Rotary, Output = output, A = x, Rotary = table, Queries = batch, Integers = (nint)kept, Count = headWidth });
+        return output;
+    }
+
     // ---- element by element
 
     /// <summary>a + b; b may have a single row or column, which then counts for all.</summary>
@@ -543,6 +564,17 @@ public abstract unsafe class Pass : IDisposable
             Options = options,
             DropoutKey = dropoutKey,
         };
+
+    private protected void RotarySequences(View x, RotaryTable table, Batch batch, int* positions, int headWidth, bool inverse, View output, bool accumulate)
+    {
+        var starts = batch.SequenceStarts;
+        for (int s = 0; s < batch.Sequences; s++)
+            if (starts[s + 1] - starts[s] is > 0 and var rows)
+                Backend.Rotary(Rows(x, starts[s], rows), table.ForLength(batch.RopeLength(s)), positions + starts[s], headWidth, inverse, Rows(output, starts[s], rows), accumulate);
+    }
+
+    private View Rows(View view, int start, int count)
+        => new((byte*)view.Data + (nint)start * view.Stride * Backend.ElementSize, count, view.Columns, view.Stride);
 
     private protected View Optional(Tensor tensor) => tensor.Exists ? Arena.View(tensor) : default;
 

@@ -1,8 +1,15 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>The angles of rotary position embeddings: pair p at position t turns by t · frequency[p] (RoFormer, arXiv:2104.09864).</summary>
+/// <remarks>Thread-safe.</remarks>
 public sealed class RotaryTable
 {
+    private const int FirstPositions = 256;
+    private readonly int limit = int.MaxValue;
+    private readonly Func<int, RotaryTable>? longer;
+    private volatile Longer? last;
+    private volatile float[] turns = [];
+
     /// <summary>Creates the table of a base: frequency[p] = theta^(−2p / rotaryWidth).</summary>
     /// <param name="theta">The base, 10,000 in the paper.</param>
     /// <param name="rotaryWidth">How many features of each head turn; even.</param>
@@ -23,6 +30,18 @@ public sealed class RotaryTable
         Scale = scale;
     }
 
+    /// <summary>Creates a table whose frequencies depend on the length of the sequence (dynamic scaling).</summary>
+    /// <param name="usual">The table of sequences up to the limit.</param>
+    /// <param name="limit">The longest sequence of the usual table.</param>
+    /// <param name="longer">The table of a longer sequence, from its length.</param>
+    public RotaryTable(RotaryTable usual, int limit, Func<int, RotaryTable> longer)
+        : this((usual ?? throw new ArgumentNullException(nameof(usual))).Frequency, usual.Interleaved, usual.Scale)
+    {
+        ArgumentNullException.ThrowIfNull(longer);
+        this.limit = limit;
+        this.longer = longer;
+    }
+
     /// <summary>The features of each head that turn.</summary>
     public int RotaryWidth => Frequency.Length * 2;
 
@@ -34,6 +53,49 @@ public sealed class RotaryTable
 
     internal double[] Frequency { get; }
 
+    /// <summary>Whether cosines and sines are worth keeping; not for the table of a single step.</summary>
+    internal bool KeepsTurns { get; init; } = true;
+
+    /// <summary>Whether the frequencies depend on the length of the sequence.</summary>
+    internal bool DependsOnLength => longer is not null;
+
+    /// <summary>The table of a sequence of a length.</summary>
+    internal RotaryTable ForLength(int length)
+    {
+        if (length <= limit)
+            return this;
+
+        // All layers of a step, queries and keys alike, ask for the same length.
+        if (last is { } known && known.Length == length)
+            return known.Table;
+        var table = longer!(length);
+        last = new Longer(length, table);
+        return table;
+    }
+
+    /// <summary>Scaled cosines and then sines of each pair for the positions below a number, (positions, 2 · pairs); computed once and kept.</summary>
+    internal float[] Turns(int positions)
+    {
+        int pairs = Frequency.Length;
+        var kept = turns;
+        int have = kept.Length / (2 * pairs);
+        if (have >= positions)
+            return kept;
+        int count = Math.Max(Math.Max(positions, FirstPositions), 2 * have);
+        var grown = new float[checked(count * 2 * pairs)];
+        kept.CopyTo(grown, 0);
+        for (int t = have; t < count; t++)
+            for (int p = 0; p < pairs; p++)
+            {
+                var (sine, cosine) = Math.SinCos(t * Frequency[p]);
+                grown[t * 2 * pairs + p] = (float)(cosine * Scale);
+                grown[t * 2 * pairs + pairs + p] = (float)(sine * Scale);
+            }
+
+        turns = grown;
+        return grown;
+    }
+
     private static double[] Frequencies(double theta, int rotaryWidth)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rotaryWidth);
@@ -44,4 +106,6 @@ public sealed class RotaryTable
             frequencies[p] = Math.Pow(theta, -2.0 * p / rotaryWidth);
         return frequencies;
     }
+
+    private sealed record Longer(int Length, RotaryTable Table);
 }

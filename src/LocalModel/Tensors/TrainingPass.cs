@@ -155,7 +155,10 @@ public sealed unsafe class TrainingPass : Pass
                 Backend.SumBackward(gradient, entry.Number, xGradient, accumulate);
                 break;
             case Operation.Rotary:
-                Backend.Rotary(gradient, entry.Rotary!, integers, entry.Count, inverse: true, xGradient, accumulate);
+                if (entry.Queries is { } batch)
+                    RotarySequences(gradient, entry.Rotary!, batch, integers, entry.Count, inverse: true, xGradient, accumulate);
+                else
+                    Backend.Rotary(gradient, entry.Rotary!, integers, entry.Count, inverse: true, xGradient, accumulate);
                 break;
             case Operation.Dropout:
                 Backend.Dropout(gradient, entry.Number, entry.Key, xGradient, accumulate);

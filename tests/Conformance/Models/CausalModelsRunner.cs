@@ -10,7 +10,7 @@ namespace Kotonoha.Conformance.Models;
 internal sealed class CausalModelsRunner : FixtureRunner
 {
     private const string ExpectedFile = "expected.json";
-    private static readonly string[] ModelTypes = ["gpt2"];
+    private static readonly string[] ModelTypes = ["gpt2", "llama", "mistral", "qwen2", "qwen3"];
 
     // What expected.json says about how it was made, or what tells how sharp the fixture is: nothing to compare.
     private static readonly string[] Informative =

@@ -47,5 +47,10 @@ internal sealed class LossCheck : ICausalModelCheck
     }
 
     private static bool NoDropout(CausalModelFixture fixture)
-        => fixture.Model is not Kotonoha.LocalModel.Models.Gpt2 { Config: { } config } || (config.AttentionDropout, config.EmbeddingDropout, config.ResidualDropout) == (0, 0, 0);
+        => fixture.Model switch
+        {
+            LocalModel.Models.Gpt2 { Config: { } config } => (config.AttentionDropout, config.EmbeddingDropout, config.ResidualDropout) == (0, 0, 0),
+            LocalModel.Models.Llama { Config: { } config } => config.AttentionDropout == 0,
+            _ => true,
+        };
 }

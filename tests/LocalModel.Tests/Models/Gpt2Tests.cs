@@ -1,3 +1,4 @@
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -83,15 +84,15 @@ public sealed class Gpt2Tests
     [Fact]
     public void An_unknown_activation_is_refused_by_name()
     {
-        var error = Assert.Throws<UnsupportedModelException>(() => new Gpt2(Small with { ActivationFunction = "mystery" }));
+        var error = Assert.Throws<UnsupportedModelException>(() => new Gpt2(Small with { ActivationFunction = "mystery" }, new ZeroWeights()));
         Assert.Contains("mystery", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_checkpoint_names_and_shapes_are_those_of_hugging_face()
     {
-        using var tied = new Gpt2(Small);
-        using var untied = new Gpt2(Small with { TieWordEmbeddings = false });
+        using var tied = new Gpt2(Small, new ZeroWeights());
+        using var untied = new Gpt2(Small with { TieWordEmbeddings = false }, new ZeroWeights());
         Assert.Equal("transformer.wte.weight", tied.Parameters[0].Name);
         Assert.Equal([24, 72], tied.Parameters.Single(p => p.Name == "transformer.h.0.attn.c_attn.weight").Shape.ToArray());
         Assert.Equal([50, 24], tied.Parameters.Single(p => p.Name == "transformer.h.2.mlp.c_proj.weight").Shape.ToArray());

@@ -43,7 +43,7 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence() };
+        reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prompt.Length) };
     }
 
     public override void Plan(StepPlan plan)

@@ -23,7 +23,7 @@ internal sealed class EmbeddingJob(int[] ids, int width, Pooling pooling, Cancel
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence() };
+        reader = new PromptReader { Sequence = cache.NewSequence(promptLength: ids.Length) };
     }
 
     public override void Plan(StepPlan plan)

@@ -89,7 +89,7 @@ internal sealed class GenerationJob : EngineJob
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence(ids.Length) };
+        reader = new PromptReader { Sequence = cache.NewSequence(ids.Length, promptLength) };
     }
 
     public override void Plan(StepPlan plan)

@@ -55,7 +55,7 @@ internal sealed class ScoreJob : EngineJob
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence() };
+        reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prefix.Length) };
         if (open == 0)
             completion.TrySetResult(scores);
     }

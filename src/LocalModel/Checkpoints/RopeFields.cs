@@ -1,0 +1,148 @@
+using System.Text.Json;
+using Kotonoha.LocalModel.Models;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>The rotary settings of a <c>config.json</c>: <c>rope_parameters</c>, or as older files spell it <c>rope_theta</c> and <c>rope_scaling</c>.</summary>
+internal static class RopeFields
+{
+    private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
+    {
+        "rope_type", "type", "rope_theta", "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor", "attention_factor",
+        "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate", "short_factor", "long_factor", "partial_rotary_factor",
+        "max_position_embeddings", "finetuned", "attn_factor",
+    };
+
+    /// <summary>The config with what the file says about rotary positions.</summary>
+    public static LlamaConfig Read(JsonFields fields, LlamaConfig config)
+    {
+        RequireWhole(fields, fields.Number("partial_rotary_factor"));
+        var (name, rope) = fields.Object("rope_parameters") is { } newer ? ("rope_parameters", newer) : ("rope_scaling", fields.Object("rope_scaling"));
+        double? theta = rope?.Number("rope_theta") ?? fields.Number("rope_theta");
+        config = config with { RopeTheta = theta ?? config.RopeTheta, RopeScaling = null };
+        if (rope is null)
+            return config;
+        foreach (var field in rope.Root.EnumerateObject())
+            if (!Known.Contains(field.Name))
+                throw fields.Wrong(name, $"has the setting '{field.Name}', which is not supported");
+        RequireWhole(fields, rope.Number("partial_rotary_factor"));
+        var type = rope.Text("rope_type") ?? rope.Text("type") ?? "default";
+        if (type == "default")
+            return config;
+        var kind = type switch
+        {
+            "linear" => RopeScalingKind.Linear,
+            "dynamic" => RopeScalingKind.Dynamic,
+            "llama3" => RopeScalingKind.Llama3,
+            "yarn" => RopeScalingKind.Yarn,
+            "longrope" => RopeScalingKind.LongRope,
+            _ => throw new UnsupportedModelException($"{fields.File}: the rope_type '{type}' is not supported; known are default, linear, dynamic, llama3, yarn, longrope. Use a model with one of these."),
+        };
+        int? original = rope.Int32("original_max_position_embeddings", 1) ?? (kind == RopeScalingKind.LongRope ? fields.Int32("original_max_position_embeddings", 1) : null);
+        double? factor = rope.Number("factor");
+        if (factor is null && original is { } trained && kind is RopeScalingKind.Yarn or RopeScalingKind.LongRope)
+            factor = (double)config.ContextLength / (original ?? config.ContextLength);
+        return config with
+        {
+            RopeScaling = new RopeScaling
+            {
+                Kind = kind,
+                Factor = factor ?? throw fields.Wrong(name, "has no factor"),
+                OriginalContextLength = original,
+                LowFrequencyFactor = rope.Number("low_freq_factor") ?? Required(kind, 1, "low_freq_factor"),
+                HighFrequencyFactor = rope.Number("high_freq_factor") ?? Required(kind, 4, "high_freq_factor"),
+                AttentionFactor = rope.Number("attention_factor"),
+                BetaFast = rope.Number("beta_fast") is { } fast and not 0 ? fast : 32,
+                BetaSlow = rope.Number("beta_slow") is { } slow and not 0 ? slow : 1,
+                MScale = rope.Number("mscale") ?? 0,
+                MScaleAllDimensions = rope.Number("mscale_all_dim") ?? 0,
+                Truncate = rope.Boolean("truncate") ?? true,
+                ShortFactors = rope.Numbers("short_factor"),
+                LongFactors = rope.Numbers("long_factor"),
+            },
+        };
+
+        double Required(RopeScalingKind kind, double unused, string field)
+            => kind == RopeScalingKind.Llama3 ? throw fields.Wrong(name, $"has no {field}") : unused;
+    }
+
+    /// <summary>Writes <c>rope_parameters</c>.</summary>
+    public static void Write(Utf8JsonWriter writer, LlamaConfig config)
+    {
+        writer.WriteStartObject("rope_parameters");
+        if (config.RopeFrequencyFactors.Count > 0)
+        {
+            // Factors without a rule behind them, as GGUF files hold them: longrope with the same list for short and long sequences says just that.
+            if (config.RopeScaling is not null)
+                throw new UnsupportedModelException("A config.json cannot express rope frequency factors together with a scaling.");
+            writer.WriteNumber("attention_factor", 1.0);
+            writer.WriteNumber("factor", 1.0);
+            WriteNumbers(writer, "long_factor", config.RopeFrequencyFactors);
+            writer.WriteNumber("original_max_position_embeddings", config.ContextLength);
+            writer.WriteNumber("rope_theta", config.RopeTheta);
+            writer.WriteString("rope_type", "longrope");
+            WriteNumbers(writer, "short_factor", config.RopeFrequencyFactors);
+        }
+        else
+        {
+            if (config.RopeScaling is { } scaling)
+                WriteScaling(writer, scaling);
+            writer.WriteNumber("rope_theta", config.RopeTheta);
+            writer.WriteString("rope_type", config.RopeScaling is { Kind: var kind } ? kind.ToString().ToLowerInvariant() : "default");
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteScaling(Utf8JsonWriter writer, RopeScaling scaling)
+    {
+        var kind = scaling.Kind;
+        if (scaling.AttentionFactor is { } attention)
+            writer.WriteNumber("attention_factor", attention);
+        if (kind == RopeScalingKind.Yarn)
+        {
+            writer.WriteNumber("beta_fast", scaling.BetaFast);
+            writer.WriteNumber("beta_slow", scaling.BetaSlow);
+        }
+
+        writer.WriteNumber("factor", scaling.Factor);
+        if (kind == RopeScalingKind.Llama3)
+        {
+            writer.WriteNumber("high_freq_factor", scaling.HighFrequencyFactor);
+            writer.WriteNumber("low_freq_factor", scaling.LowFrequencyFactor);
+        }
+
+        if (kind == RopeScalingKind.LongRope)
+        {
+            WriteNumbers(writer, "long_factor", scaling.LongFactors);
+            WriteNumbers(writer, "short_factor", scaling.ShortFactors);
+        }
+
+        if (kind == RopeScalingKind.Yarn)
+        {
+            if (scaling.MScale != 0)
+                writer.WriteNumber("mscale", scaling.MScale);
+            if (scaling.MScaleAllDimensions != 0)
+                writer.WriteNumber("mscale_all_dim", scaling.MScaleAllDimensions);
+            if (!scaling.Truncate)
+                writer.WriteBoolean("truncate", false);
+        }
+
+        if (scaling.OriginalContextLength is { } original)
+            writer.WriteNumber("original_max_position_embeddings", original);
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter writer, string name, IReadOnlyList<double> numbers)
+    {
+        writer.WriteStartArray(name);
+        foreach (double number in numbers)
+            writer.WriteNumberValue(number);
+        writer.WriteEndArray();
+    }
+
+    private static void RequireWhole(JsonFields fields, double? part)
+    {
+        if (part is { } some && some != 1)
+            throw new UnsupportedModelException($"{fields.File}: partial_rotary_factor {some} is not supported for this kind of model; only 1 is.");
+    }
+}
