@@ -8,19 +8,15 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>The <c>config.json</c> of the Llama family, in the newer and the older spelling; what a file leaves out has transformers' default of its kind.</summary>
 internal static class LlamaConfigFile
 {
+    private static readonly LlamaConfig Qwen = new() { VocabularySize = 151936, InnerWidth = 22016, ContextLength = 32768, SlidingWindow = 4096 };
+
     // What transformers' classes default to: LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config.
     private static readonly Dictionary<string, (string Architecture, LlamaConfig Defaults)> Kinds = new(StringComparer.Ordinal)
     {
         ["llama"] = ("LlamaForCausalLM", new LlamaConfig { HeadWidth = 0, KeyHeads = 0 }),
         ["mistral"] = ("MistralForCausalLM", new LlamaConfig { HeadWidth = 0, KeyHeads = 8, InnerWidth = 14336, ContextLength = 4096 * 32, SlidingWindow = 4096 }),
-        ["qwen2"] = ("Qwen2ForCausalLM", new LlamaConfig
-        {
-            HeadWidth = 0, VocabularySize = 151936, InnerWidth = 22016, ContextLength = 32768, SlidingWindow = 4096, QueryKeyValueBias = true,
-        }),
-        ["qwen3"] = ("Qwen3ForCausalLM", new LlamaConfig
-        {
-            VocabularySize = 151936, InnerWidth = 22016, ContextLength = 32768, SlidingWindow = 4096, QueryKeyNorm = true,
-        }),
+        ["qwen2"] = ("Qwen2ForCausalLM", Qwen with { HeadWidth = 0, QueryKeyValueBias = true }),
+        ["qwen3"] = ("Qwen3ForCausalLM", Qwen with { QueryKeyNorm = true }),
     };
 
     /// <summary>The values of <c>model_type</c> that are read.</summary>
