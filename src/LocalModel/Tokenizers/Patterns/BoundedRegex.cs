@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+
+namespace Kotonoha.LocalModel.Tokenizers.Patterns;
+
+/// <summary>
+/// A regular expression that a file brought along, run within a bound of steps and memory. It works on code points and on the checked-in
+/// Unicode tables, finds the leftmost match by backtracking order, and remembers what has failed where, so that the work stays
+/// proportional to pattern times text for all but repetitions of what may be empty.
+/// </summary>
+/// <remarks>
+/// Known are literals, sets with nested sets and <c>&amp;&amp;</c>, POSIX brackets, general categories, <c>\s \d \w \h \R</c>, anchors, groups,
+/// greedy, lazy and possessive quantifiers, atomic groups, looking ahead and behind (the latter with a longest length), and the switches
+/// <c>i x m s</c>; ignoring case uses simple folding. Back references and calls are refused. Immutable and thread-safe. Source of the rules:
+/// the documentation of Oniguruma 6.9 and of the Rust crates regex and fancy-regex.
+/// </remarks>
+internal sealed class BoundedRegex
+{
+    private const int MaxPatternLength = 100_000;
+    private const int MaxKept = 256;
+
+    // Unicode sets are large and tokenizers of one family share their patterns.
+    private static readonly ConcurrentDictionary<(string, RegexDialect), BoundedRegex> Kept = new();
+
+    private BoundedRegex(string pattern, RegexDialect dialect)
+    {
+        (Pattern, Dialect) = (pattern, dialect);
+        var node = RegexParser.Parse(pattern, dialect);
+        (Code, Loops, Forks) = RegexCompiler.Compile(pattern, node);
+        First = RegexCompiler.FirstOf(node);
+        Word = Code.Any(c => c.Operation == RegexOperation.Anchor && c.Anchor is RegexAnchor.WordBoundary or RegexAnchor.NoWordBoundary)
+            ? CodePointSets.Word(dialect) : CodePointSet.Empty;
+    }
+
+    /// <summary>The pattern as it was written.</summary>
+    public string Pattern { get; }
+
+    public RegexDialect Dialect { get; }
+
+    internal RegexInstruction[] Code { get; }
+
+    internal int Loops { get; }
+
+    internal int Forks { get; }
+
+    /// <summary>What a match can start with; null for anything, or nothing.</summary>
+    internal CodePointSet? First { get; }
+
+    internal CodePointSet Word { get; }
+
+    /// <summary>Reads a pattern.</summary>
+    /// <exception cref="TokenizerException">The pattern is malformed, too large, or asks for something that is not supported.</exception>
+    public static BoundedRegex Parse(string pattern, RegexDialect dialect = RegexDialect.Oniguruma)
+    {
+        if (pattern.Length > MaxPatternLength)
+            throw new TokenizerException($"A pattern of {pattern.Length} characters is too long: at most {MaxPatternLength} are read. Check the file.");
+        if (Kept.TryGetValue((pattern, dialect), out var known))
+            return known;
+        var regex = new BoundedRegex(pattern, dialect);
+        if (Kept.Count < MaxKept)
+            Kept[(pattern, dialect)] = regex;
+        return regex;
+    }
+
+    /// <summary>Finds the first match that starts at an index or behind it.</summary>
+    /// <param name="text">The whole text; anchors and conditions see all of it.</param>
+    /// <param name="start">Where to begin, in UTF-16 units.</param>
+    /// <param name="match">Where the match is.</param>
+    /// <returns>False when there is none.</returns>
+    /// <exception cref="TokenizerException">The search went beyond its bound of steps or memory.</exception>
+    public bool Match(ReadOnlySpan<char> text, int start, out RegexMatch match)
+    {
+        var matcher = RegexMatcher.Rent(this, text.Length);
+        bool found = matcher.Find(text, start, out match);
+        matcher.Return();
+        return found;
+    }
+
+    /// <summary>
+    /// Appends all matches, from left to right; an empty one that touches the match before it is left out.
+    /// </summary>
+    /// <exception cref="TokenizerException">The search went beyond its bound of steps or memory.</exception>
+    public void FindAll(ReadOnlySpan<char> text, List<RegexMatch> matches) => FindAll(text, matches, out _);
+
+    internal void FindAll(ReadOnlySpan<char> text, List<RegexMatch> matches, out long steps)
+    {
+        var matcher = RegexMatcher.Rent(this, text.Length);
+        int at = 0, lastEnd = -1;
+        while (at <= text.Length && matcher.Find(text, at, out var match))
+        {
+            if (match.Start == match.End && match.End == lastEnd)
+            {
+                at += at + 1 < text.Length && char.IsSurrogatePair(text[at], text[at + 1]) ? 2 : 1;
+                continue;
+            }
+
+            matches.Add(match);
+            at = lastEnd = match.End;
+        }
+
+        steps = matcher.Steps;
+        matcher.Return();
+    }
+}
