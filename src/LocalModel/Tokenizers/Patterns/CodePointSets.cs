@@ -9,21 +9,21 @@ internal static class CodePointSets
     private static readonly string[] CategoryNames =
         ["Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Cn"];
 
-    // Spelled as the parser compares names: lower case, without blanks, hyphens and underscores.
-    private static readonly Dictionary<string, string> LongNames = new(StringComparer.Ordinal)
-    {
-        ["letter"] = "L", ["uppercaseletter"] = "Lu", ["lowercaseletter"] = "Ll", ["titlecaseletter"] = "Lt", ["modifierletter"] = "Lm", ["otherletter"] = "Lo",
-        ["casedletter"] = "LC", ["mark"] = "M", ["combiningmark"] = "M", ["nonspacingmark"] = "Mn", ["spacingmark"] = "Mc", ["enclosingmark"] = "Me",
-        ["number"] = "N", ["decimalnumber"] = "Nd", ["letternumber"] = "Nl", ["othernumber"] = "No",
-        ["separator"] = "Z", ["spaceseparator"] = "Zs", ["lineseparator"] = "Zl", ["paragraphseparator"] = "Zp",
-        ["other"] = "C", ["control"] = "Cc", ["format"] = "Cf", ["surrogate"] = "Cs", ["privateuse"] = "Co", ["unassigned"] = "Cn",
-        ["punctuation"] = "P", ["connectorpunctuation"] = "Pc", ["dashpunctuation"] = "Pd", ["openpunctuation"] = "Ps", ["closepunctuation"] = "Pe",
-        ["initialpunctuation"] = "Pi", ["finalpunctuation"] = "Pf", ["otherpunctuation"] = "Po",
-        ["symbol"] = "S", ["mathsymbol"] = "Sm", ["currencysymbol"] = "Sc", ["modifiersymbol"] = "Sk", ["othersymbol"] = "So",
-    };
+    // Spelled as names are compared: lower case, without blanks, hyphens and underscores.
+    private const string LongNameList =
+        "letter=L uppercaseletter=Lu lowercaseletter=Ll titlecaseletter=Lt modifierletter=Lm otherletter=Lo casedletter=LC " +
+        "mark=M combiningmark=M nonspacingmark=Mn spacingmark=Mc enclosingmark=Me number=N decimalnumber=Nd letternumber=Nl " +
+        "othernumber=No separator=Z spaceseparator=Zs lineseparator=Zl paragraphseparator=Zp other=C control=Cc format=Cf " +
+        "surrogate=Cs privateuse=Co unassigned=Cn punctuation=P connectorpunctuation=Pc dashpunctuation=Pd openpunctuation=Ps " +
+        "closepunctuation=Pe initialpunctuation=Pi finalpunctuation=Pf otherpunctuation=Po symbol=S mathsymbol=Sm " +
+        "currencysymbol=Sc modifiersymbol=Sk othersymbol=So";
+
+    private static readonly Dictionary<string, string> LongNames =
+        LongNameList.Split(' ').Select(pair => pair.Split('=')).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.Ordinal);
 
     private static readonly Lazy<CodePointSet[]> Categories = new(BuildCategories);
     private static readonly Lazy<CodePointSet> Spaces = new(() => Where(UnicodeData.IsWhiteSpace));
+    private static readonly Lazy<CodePointSet> RustWords = new(() => Where(CodePointClasses.IsWord));
     private static readonly Lazy<Dictionary<int, int[]>> CaseFamilies = new(BuildCaseFamilies);
 
     public static CodePointSet WhiteSpace => Spaces.Value;
@@ -34,7 +34,7 @@ internal static class CodePointSets
 
     /// <summary><c>\w</c>.</summary>
     public static CodePointSet Word(RegexDialect dialect) => dialect == RegexDialect.Rust
-        ? Where(CodePointClasses.IsWord)
+        ? RustWords.Value
         : Named("L")!.Union(Named("M")!).Union(Digits).Union(Category(UnicodeCategory.ConnectorPunctuation));
 
     /// <summary>The set of a property (<c>L</c>, <c>Lu</c>, <c>Uppercase_Letter</c>, <c>Alpha</c>, <c>White_Space</c>), or null when the tables have none of that name.</summary>

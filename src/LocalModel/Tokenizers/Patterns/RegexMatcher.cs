@@ -215,49 +215,49 @@ internal sealed class RegexMatcher
                     iterations[entry.Pc] = entry.At;
                     stackCount--;
                     break;
-                case EntryKind.GiveBack:
-                {
-                    // What is behind the repetition has failed at entry.At, and at every place that takes more.
-                    int slot = code[entry.Pc].Slot;
-                    if (learns && code[entry.Pc].Max == int.MaxValue)
-                    {
-                        if (failures is not null)
-                            Remember(slot, entry.At);
-                        ref var run = ref runs[slot];
-                        if (entry.At >= run.Start && entry.At < run.FailedFrom)
-                            run.FailedFrom = entry.At;
-                    }
-
-                    if (entry.At <= entry.Bound)
-                    {
-                        stackCount--;
-                        break;
-                    }
-
-                    entry.At = Before(text, entry.At, entry.Bound);
+                case EntryKind.GiveBack when GiveBack(text, ref entry, learns):
+                case EntryKind.TakeMore when TakeMore(text, ref entry):
                     (pc, at) = (entry.Pc + 1, entry.At);
                     return true;
-                }
-
-                case EntryKind.TakeMore:
-                {
-                    int next = entry.At;
-                    if (entry.Bound == 0 || next >= text.Length || !code[entry.Pc].Set!.Contains(CodePoints.Next(text, ref next)))
-                    {
-                        stackCount--;
-                        break;
-                    }
-
-                    entry.At = next;
-                    if (entry.Bound != int.MaxValue)
-                        entry.Bound--;
-                    (pc, at) = (entry.Pc + 1, next);
-                    return true;
-                }
+                default:
+                    stackCount--;
+                    break;
             }
         }
 
         return false;
+    }
+
+    /// <summary>Takes a greedy repetition one code point back, if it can give back more.</summary>
+    private bool GiveBack(ReadOnlySpan<char> text, ref Entry entry, bool learns)
+    {
+        // What is behind the repetition has failed at entry.At, and at every place that takes more.
+        if (learns && code[entry.Pc].Max == int.MaxValue)
+        {
+            int slot = code[entry.Pc].Slot;
+            if (failures is not null)
+                Remember(slot, entry.At);
+            ref var run = ref runs[slot];
+            if (entry.At >= run.Start && entry.At < run.FailedFrom)
+                run.FailedFrom = entry.At;
+        }
+
+        if (entry.At <= entry.Bound)
+            return false;
+        entry.At = Before(text, entry.At, entry.Bound);
+        return true;
+    }
+
+    /// <summary>Takes one code point more into a lazy repetition, if it may.</summary>
+    private bool TakeMore(ReadOnlySpan<char> text, ref Entry entry)
+    {
+        int next = entry.At;
+        if (entry.Bound == 0 || next >= text.Length || !code[entry.Pc].Set!.Contains(CodePoints.Next(text, ref next)))
+            return false;
+        entry.At = next;
+        if (entry.Bound != int.MaxValue)
+            entry.Bound--;
+        return true;
     }
 
     private bool Repeat(ReadOnlySpan<char> text, int pc, in RegexInstruction instruction, ref int at, bool learns)
