@@ -20,6 +20,7 @@ internal static class CommandLine
             IngestCommand.Create(),
             AskCommand.Create(),
             ExtractCommand.Create(),
+            PullCommand.Create(),
             DoctorCommand.Create(),
         };
         var parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });

@@ -1,0 +1,149 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Kotonoha.LocalModel.Checkpoints.Hub;
+
+/// <summary>Chooses the files of a repository that a model needs: configuration, tokenizer and weights; nothing pickled.</summary>
+internal sealed partial class HubSelection
+{
+    private const string Modules = "modules.json";
+    private const string Safetensors = ".safetensors", Gguf = ".gguf";
+
+    // Formats that run code, or may, when they are read.
+    private static readonly string[] Pickled = [".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".dill", ".h5", ".keras"];
+
+    private static readonly HashSet<string> Settings = new(StringComparer.Ordinal)
+    {
+        "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "vocab.txt", "merges.txt", "chat_template.jinja", "chat_template.json", Modules, "sentence_bert_config.json", "config_sentence_transformers.json",
+        "adapter_config.json",
+    };
+
+    private readonly HubModelName model;
+    private readonly string[] names;
+    private readonly string? asked;
+
+    /// <summary>Prepares the choice.</summary>
+    /// <param name="model">The repository.</param>
+    /// <param name="names">Its checked file names.</param>
+    /// <param name="file">The one file that is asked for, or null for what the model needs.</param>
+    public HubSelection(HubModelName model, IEnumerable<string> names, string? file)
+    {
+        this.model = model;
+        this.names = [.. names.Order(StringComparer.Ordinal)];
+        asked = file;
+    }
+
+    /// <summary>The file that must be read before the choice is complete, or null.</summary>
+    public string? Preliminary => asked is null && names.Contains(Modules) ? Modules : null;
+
+    /// <summary>The files to fetch, and among them the one that a loader takes instead of the folder (a GGUF file, or the file that was asked for).</summary>
+    /// <param name="preliminary">The content of <see cref="Preliminary"/>.</param>
+    /// <exception cref="HubException">The file is not there or pickled, or the model has no weights that can be read.</exception>
+    public (IReadOnlyList<string> Files, string? Main) Choose(ReadOnlyMemory<byte>? preliminary)
+    {
+        if (asked is not null)
+        {
+            if (!names.Contains(asked))
+                throw new HubException($"{model} has no file '{asked}'. {Offer(names.Where(IsWeights))}");
+            RefusePickled(asked);
+            return (Shards(asked), Shards(asked)[0]);
+        }
+
+        List<string> folders = ["", .. preliminary is { } modules ? ModuleFolders(modules) : []];
+        var files = new List<string>();
+        foreach (var folder in folders.Distinct(StringComparer.Ordinal))
+        {
+            files.AddRange(names.Where(n => IsIn(folder, n) && IsSetting(n[(folder.Length == 0 ? 0 : folder.Length + 1)..])));
+            files.AddRange(Weights(folder));
+        }
+
+        files.AddRange(names.Where(n => n.StartsWith("additional_chat_templates/", StringComparison.Ordinal) && n.EndsWith(".jinja", StringComparison.Ordinal)));
+        if (files.Any(f => f.EndsWith(Safetensors, StringComparison.Ordinal)))
+            return (files, null);
+
+        var ggufs = names.Where(n => n.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase)).ToList();
+        if (ggufs.Count > 0 && Shards(ggufs[0]) is var only && only.Count == ggufs.Count)
+            return ([.. files, .. only], only[0]);
+        if (ggufs.Count > 0)
+            throw new HubException($"{model} has {ggufs.Count} GGUF files; say which one with --file. {Offer(ggufs)}");
+        if (names.FirstOrDefault(IsPickled) is { } pickled)
+            RefusePickled(pickled);
+        if (names.Where(n => n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: > 0 } several)
+            throw new HubException($"{model} has no model.safetensors; say which file with --file. {Offer(several)}");
+        return files.Contains("tokenizer.json") || files.Any(f => f.EndsWith(".model", StringComparison.Ordinal) || f.EndsWith(".tiktoken", StringComparison.Ordinal))
+            ? (files, null) // a tokenizer alone
+            : throw new HubException($"{model} has no weights that can be read here (safetensors or GGUF). Look for a conversion of the model.");
+    }
+
+    private static bool IsSetting(string name) => Settings.Contains(name)
+        || (!name.Contains('/', StringComparison.Ordinal) && (name.EndsWith(".model", StringComparison.Ordinal) || name.EndsWith(".tiktoken", StringComparison.Ordinal)));
+
+    private static bool IsIn(string folder, string name)
+        => folder.Length == 0 ? !name.Contains('/', StringComparison.Ordinal) : name.StartsWith(folder + "/", StringComparison.Ordinal);
+
+    private static bool IsPickled(string name) => Pickled.Any(e => name.EndsWith(e, StringComparison.OrdinalIgnoreCase));
+
+    private static bool IsWeights(string name) => name.EndsWith(Safetensors, StringComparison.Ordinal) || name.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase);
+
+    private static string Offer(IEnumerable<string> names) => names.Take(30).ToList() is { Count: > 0 } some ? $"There are: {string.Join(", ", some)}." : "It has neither safetensors nor GGUF files.";
+
+    private void RefusePickled(string name)
+    {
+        if (!IsPickled(name))
+            return;
+        var others = names.Where(IsWeights).ToList();
+        var advice = others.Count > 0
+            ? $"Take one of its other files with --file: {string.Join(", ", others.Take(30))}."
+            : "Look for a conversion of the model to safetensors or GGUF; many hubs have a branch of it (try --revision refs/pr/1), or one of another owner.";
+        throw new HubException($"{model} offers '{name}': pickled weights, and others that may run code when they are opened, are not fetched. {advice}");
+    }
+
+    // The weights in one folder: sharded, in one file, or an adapter.
+    private IEnumerable<string> Weights(string folder)
+    {
+        var prefix = folder.Length == 0 ? "" : folder + "/";
+        foreach (var stem in (string[])["model", "adapter_model"])
+        {
+            var index = $"{prefix}{stem}.safetensors.index.json";
+            if (names.Contains(index))
+                return names.Where(n => Shard().Match(n) is { Success: true } match && match.Groups["stem"].Value == prefix + stem && n.EndsWith(Safetensors, StringComparison.Ordinal)).Prepend(index);
+            if (names.Contains($"{prefix}{stem}{Safetensors}"))
+                return [$"{prefix}{stem}{Safetensors}"];
+        }
+
+        return folder.Length == 0 && names.Where(n => IsIn("", n) && n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: 1 } single ? single : [];
+    }
+
+    // All parts of a file that is one of several.
+    private IReadOnlyList<string> Shards(string name)
+        => Shard().Match(name) is not { Success: true } match ? [name]
+            : [.. names.Where(n => Shard().Match(n) is { Success: true } other && other.Groups["stem"].Value == match.Groups["stem"].Value
+                && other.Groups["rest"].Value == match.Groups["rest"].Value)];
+
+    private IEnumerable<string> ModuleFolders(ReadOnlyMemory<byte> json)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(json);
+        }
+        catch (JsonException exception)
+        {
+            throw new HubException($"{Modules} of {model} is broken: {exception.Message}", exception);
+        }
+
+        using (document)
+        {
+            if (document.RootElement.ValueKind != JsonValueKind.Array)
+                throw new HubException($"{Modules} of {model} is no list of modules.");
+            foreach (var module in document.RootElement.EnumerateArray())
+                if (module.ValueKind == JsonValueKind.Object && module.TryGetProperty("path", out var path) && path.ValueKind == JsonValueKind.String
+                    && path.GetString()!.Trim('/') is { Length: > 0 } folder)
+                    yield return HubFileName.Check(folder);
+        }
+    }
+
+    [GeneratedRegex(@"\A(?<stem>.*)-[0-9]{5}-of-(?<rest>[0-9]{5}\.[a-zA-Z]+)\z")]
+    private static partial Regex Shard();
+}

@@ -1,0 +1,307 @@
+using Kotonoha.Foundation;
+using Kotonoha.LocalModel.Checkpoints.Hub;
+
+namespace Kotonoha.LocalModel.Tests.Checkpoints.Hub;
+
+public sealed class HubClientTests : IDisposable
+{
+    private const string Weights = "model.safetensors";
+    private readonly TempFolder folder = new();
+    private readonly LoopbackHub hub = new();
+    private readonly byte[] config, weights;
+
+    public HubClientTests()
+    {
+        config = hub.Add("config.json", """{"model_type": "gpt2"}""");
+        weights = hub.Add(Weights, LoopbackHub.Noise(300_000), large: true);
+        hub.Add("README.md", "# not needed");
+        hub.Add("pytorch_model.bin", [1, 2, 3], large: true);
+    }
+
+    private HubOptions Options => new() { Endpoint = new Uri(hub.Endpoint), CacheFolder = folder.Path, Token = "hf_secret", RetryDelay = TimeSpan.FromMilliseconds(1), Timeout = TimeSpan.FromSeconds(5) };
+
+    private string ModelFolder => folder.File("models--ann--tiny");
+
+    private string Blob => Path.Combine(ModelFolder, "blobs", LoopbackHub.Sha256(weights));
+
+    private string Incomplete => Blob + ".incomplete";
+
+    public void Dispose()
+    {
+        hub.Dispose();
+        folder.Dispose();
+    }
+
+    [Fact]
+    public async Task Pull_lays_files_out_as_the_hugging_face_tools_do()
+    {
+        var reports = new List<ProgressReport>();
+        var pulled = await PullAsync(progress: new Recorder(reports));
+        var snapshot = Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit);
+        Assert.Equal(snapshot, pulled.Path);
+        Assert.Equal(["config.json", Weights], pulled.Files);
+        Assert.Equal(config.Length + weights.Length, pulled.FetchedBytes);
+        Assert.Equal(LoopbackHub.Commit, await File.ReadAllTextAsync(Path.Combine(ModelFolder, "refs", "main")));
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Path.Combine(snapshot, Weights)));
+        Assert.Equal(config, await File.ReadAllBytesAsync(Path.Combine(ModelFolder, "blobs", LoopbackHub.GitHash(config))));
+        Assert.Equal(Path.Combine("..", "..", "blobs", LoopbackHub.Sha256(weights)), new FileInfo(Path.Combine(snapshot, Weights)).LinkTarget);
+        Assert.Equal([LoopbackHub.GitHash(config), LoopbackHub.Sha256(weights)], Names(Path.Combine(ModelFolder, "blobs")));
+        Assert.Contains(reports, r => r.Stage == Weights && r.Completed == weights.Length && r.Total == weights.Length);
+    }
+
+    [Fact]
+    public async Task A_second_pull_fetches_nothing_and_a_lost_link_is_made_again()
+    {
+        await PullAsync();
+        int before = hub.Downloads.Count();
+        Assert.Equal(0, (await PullAsync()).FetchedBytes);
+        File.Delete(Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit, Weights));
+        Assert.Equal(0, (await PullAsync()).FetchedBytes);
+        Assert.True(File.Exists(Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit, Weights)));
+        Assert.Equal(before, hub.Downloads.Count());
+    }
+
+    [Fact]
+    public async Task A_link_whose_content_is_gone_is_fetched_again()
+    {
+        await PullAsync();
+        File.Delete(Blob);
+        Assert.Equal(weights.Length, (await PullAsync()).FetchedBytes);
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit, Weights)));
+    }
+
+    [Fact]
+    public async Task Cut_connections_are_resumed_where_they_stopped()
+    {
+        int cuts = 0;
+        hub.Change = (request, reply) => request is { OfStore: true, Method: "GET" } && cuts++ < 3 ? reply with { CutAfter = 70_000 } : reply;
+        var pulled = await PullAsync();
+        Assert.Equal(config.Length + weights.Length, pulled.FetchedBytes);
+        Assert.Equal([null, 70_000, 140_000, 210_000], hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+    }
+
+    [Fact]
+    public async Task A_pull_goes_on_where_an_earlier_process_stopped()
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Incomplete)!);
+        await File.WriteAllBytesAsync(Incomplete, weights[..123_456]);
+        var pulled = await PullAsync();
+        Assert.Equal(config.Length + weights.Length - 123_456, pulled.FetchedBytes);
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+        Assert.False(File.Exists(Incomplete));
+    }
+
+    [Fact]
+    public async Task A_server_that_does_not_resume_sends_all_again()
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Incomplete)!);
+        await File.WriteAllBytesAsync(Incomplete, weights[..1000]);
+        hub.Change = (request, reply) => request.From is > 0 ? new HubReply(200, weights) : reply;
+        await PullAsync();
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+    }
+
+    [Theory]
+    [InlineData(100, 99)]
+    [InlineData(100, 0)]
+    [InlineData(300_000, 299_999)]
+    [InlineData(400_000, 0)]
+    public async Task A_damaged_rest_of_an_earlier_download_is_dropped(int length, int damaged)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Incomplete)!);
+        byte[] rest = [.. weights.Concat(weights).Take(length)];
+        rest[damaged] ^= 1;
+        await File.WriteAllBytesAsync(Incomplete, rest);
+        await PullAsync();
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+    }
+
+    [Fact]
+    public async Task A_range_that_cannot_be_satisfied_starts_over()
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Incomplete)!);
+        await File.WriteAllBytesAsync(Incomplete, weights[..1000]);
+        hub.Change = (request, reply) => request.From is > 0 ? new HubReply(416) : reply;
+        await PullAsync();
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+    }
+
+    [Theory]
+    [InlineData(Weights)]
+    [InlineData("config.json")]
+    public async Task A_wrong_hash_is_refused_and_leaves_nothing(string name)
+    {
+        hub.Change = (request, reply) => request.File == name && request.Method == "GET" && reply.Status == 200 ? reply with { Body = [.. reply.Body[..^1], (byte)(reply.Body[^1] ^ 1)] } : reply;
+        var error = await Assert.ThrowsAsync<HubException>(() => PullAsync());
+        Assert.Contains("another hash", error.Message, StringComparison.Ordinal);
+        Assert.Contains(name, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(Names(Path.Combine(ModelFolder, "blobs")), n => n == LoopbackHub.Sha256(weights) || n.EndsWith(".incomplete", StringComparison.Ordinal));
+        Assert.False(File.Exists(Path.Combine(ModelFolder, "refs", "main")));
+    }
+
+    [Fact]
+    public async Task More_bytes_than_announced_are_refused()
+    {
+        hub.Change = (request, reply) => request.OfStore ? reply with { Body = [.. reply.Body, 1] } : reply;
+        Assert.Contains("more came", (await Assert.ThrowsAsync<HubException>(() => PullAsync())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_token_is_sent_to_the_hub_alone()
+    {
+        await PullAsync();
+        Assert.All(hub.Requests.Where(r => !r.OfStore), r => Assert.Equal("Bearer hf_secret", r.Headers["Authorization"]));
+        Assert.Contains(hub.Requests, r => r.OfStore);
+        Assert.All(hub.Requests.Where(r => r.OfStore), r => Assert.DoesNotContain("Authorization", r.Headers.Keys));
+    }
+
+    [Fact]
+    public async Task A_renamed_model_is_followed_on_the_hubs_own_host()
+    {
+        hub.Change = (request, reply) => request.Path.Contains("/bob/old/", StringComparison.Ordinal)
+            ? new HubReply(307).With("Location", request.Path.Replace("/bob/old/", $"/{LoopbackHub.Model}/", StringComparison.Ordinal)) : reply;
+        using var client = new HubClient(Options);
+        var pulled = await client.PullAsync("bob/old");
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Path.Combine(pulled.Path, Weights)));
+    }
+
+    [Theory]
+    [InlineData(401, null, "token")]
+    [InlineData(403, "GatedRepo", "gated")]
+    [InlineData(404, "RepoNotFound", "not found")]
+    [InlineData(404, "RevisionNotFound", "no such revision")]
+    [InlineData(400, null, "answered 400")]
+    public async Task A_refusal_says_what_to_do(int status, string? code, string words)
+    {
+        hub.Change = (_, _) => code is null ? new HubReply(status) : new HubReply(status).With("X-Error-Code", code);
+        var error = await Assert.ThrowsAsync<HubException>(() => PullAsync());
+        Assert.Contains(words, error.Message, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("hf_secret", error.ToString(), StringComparison.Ordinal);
+        Assert.Single(hub.Requests);
+    }
+
+    [Theory]
+    [InlineData(429)]
+    [InlineData(503)]
+    public async Task A_busy_server_is_asked_again(int status)
+    {
+        var refused = new HashSet<(string, string)>();
+        hub.Change = (request, reply) => refused.Add((request.Method, request.Path)) ? new HubReply(status).With("Retry-After", "0") : reply;
+        await PullAsync();
+        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+    }
+
+    [Fact]
+    public async Task A_server_that_stays_busy_is_given_up()
+    {
+        hub.Change = (request, reply) => request.OfStore ? new HubReply(503) : reply;
+        Assert.Contains("tried 6 times", (await Assert.ThrowsAsync<HubException>(() => PullAsync())).Message, StringComparison.Ordinal);
+        hub.Change = (_, _) => new HubReply(429).With("Retry-After", "3600");
+        Assert.Contains("3600 seconds", (await Assert.ThrowsAsync<HubException>(() => PullAsync())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_falls_silent_is_an_interruption()
+    {
+        int stalls = 0;
+        hub.Change = (request, reply) => request is { OfStore: true } && stalls++ == 0 ? reply with { CutAfter = 1000, Held = Task.Delay(TimeSpan.FromSeconds(20)) } : reply;
+        using var client = new HubClient(Options with { Timeout = TimeSpan.FromMilliseconds(300) });
+        await client.PullAsync(LoopbackHub.Model);
+        Assert.Equal([null, 1000], hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
+    }
+
+    [Fact]
+    public async Task A_cancelled_pull_can_be_resumed()
+    {
+        using var stopped = new CancellationTokenSource();
+        hub.Change = (request, reply) => request.OfStore ? reply with { CutAfter = 200_000, Held = Task.Delay(TimeSpan.FromSeconds(20), stopped.Token) } : reply;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => PullAsync(new Recorder([], r =>
+        {
+            if (r.Stage == Weights && r.Completed == 200_000)
+                stopped.Cancel();
+        }), stopped.Token));
+        Assert.Equal(200_000, new FileInfo(Incomplete).Length);
+        hub.Change = (_, reply) => reply;
+        Assert.Equal(weights.Length - 200_000, (await PullAsync()).FetchedBytes);
+    }
+
+    [Fact]
+    public async Task Two_pulls_at_once_fetch_each_content_once()
+    {
+        var pulled = await Task.WhenAll(PullAsync(), PullAsync(), PullAsync());
+        Assert.Equal(config.Length + weights.Length, pulled.Sum(p => p.FetchedBytes));
+        Assert.Single(hub.Downloads, r => r.OfStore);
+    }
+
+    [Theory]
+    [InlineData("../../evil.json")]
+    [InlineData("/etc/passwd")]
+    [InlineData("a//b.json")]
+    [InlineData("C:/x.json")]
+    [InlineData("a\\..\\b.json")]
+    [InlineData("a/./b.json")]
+    [InlineData("")]
+    public async Task A_file_name_that_leads_elsewhere_is_refused(string name)
+    {
+        hub.Add(name, "{}");
+        Assert.Contains("no name of a file", (await Assert.ThrowsAsync<HubException>(() => PullAsync())).Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(ModelFolder));
+    }
+
+    [Theory]
+    [InlineData("ann")]
+    [InlineData("ann/")]
+    [InlineData("../tiny")]
+    [InlineData("ann/a--b")]
+    [InlineData("ann/tiny/extra")]
+    [InlineData("an n/tiny")]
+    public async Task A_name_that_no_model_has_is_refused(string name)
+    {
+        using var client = new HubClient(Options);
+        await Assert.ThrowsAsync<HubException>(() => client.PullAsync(name));
+        Assert.Empty(hub.Requests);
+    }
+
+    [Fact]
+    public async Task Offline_finds_what_the_cache_holds_and_asks_nobody()
+    {
+        using var offline = new HubClient(Options with { Offline = true });
+        Assert.Contains("HF_HUB_OFFLINE", (await Assert.ThrowsAsync<HubException>(() => offline.PullAsync(LoopbackHub.Model))).Message, StringComparison.Ordinal);
+        var pulled = await PullAsync();
+        int asked = hub.Requests.Count;
+        Assert.Equal(pulled.Path, (await offline.PullAsync(LoopbackHub.Model)).Path);
+        Assert.Equal(asked, hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Resolve_finds_a_pulled_model_and_else_says_how_to_pull_it()
+    {
+        Assert.Contains("kotonoha pull ann/tiny", Assert.Throws<HubException>(() => HubModels.Resolve(LoopbackHub.Model, Options)).Message, StringComparison.Ordinal);
+        var pulled = await PullAsync();
+        Assert.Equal(pulled.Path, HubModels.Resolve(LoopbackHub.Model, Options));
+        Assert.Equal(pulled.Path, HubModels.Resolve($"{LoopbackHub.Model}@{LoopbackHub.Commit}", Options));
+        Assert.Equal(Path.Combine(pulled.Path, "config.json"), HubModels.Resolve($"{LoopbackHub.Model}/config.json", Options));
+        Assert.Contains("--revision v2", Assert.Throws<HubException>(() => HubModels.Resolve($"{LoopbackHub.Model}@v2", Options)).Message, StringComparison.Ordinal);
+        Assert.Equal("no-such-folder", HubModels.Resolve("no-such-folder", Options));
+        Assert.Equal(LoopbackHub.Model, HubModels.NameOf(LoopbackHub.Model));
+    }
+
+    private static IEnumerable<string> Names(string path)
+        => Directory.Exists(path) ? Directory.EnumerateFiles(path).Select(f => Path.GetFileName(f)).OrderBy(n => n.Length).ThenBy(n => n, StringComparer.Ordinal) : [];
+
+    private async Task<HubModel> PullAsync(IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using var client = new HubClient(Options);
+        return await client.PullAsync(LoopbackHub.Model, progress: progress, cancellationToken: cancellationToken);
+    }
+
+    private sealed class Recorder(List<ProgressReport> reports, Action<ProgressReport>? tell = null) : IProgress<ProgressReport>
+    {
+        public void Report(ProgressReport value)
+        {
+            reports.Add(value);
+            tell?.Invoke(value);
+        }
+    }
+}
