@@ -17,6 +17,7 @@ internal static class Runners
         new Training.CausalTrainingRunner(),
         new NumericsRunner(),
         new TokenizerFolderRunner(),
+        new TruncationPaddingRunner(),
         new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
         new ComponentRunner(),

@@ -75,15 +75,41 @@ public static class UnicodeData
         _ => Folding(codePoint) is [var single] ? single : codePoint,
     };
 
-    /// <summary>The full decomposition (canonical order), or an empty span; Hangul syllables are left to the caller.</summary>
-    internal static ReadOnlySpan<int> Decomposition(int codePoint, bool compatibility)
+    /// <summary>The script (property Script), for example <c>Latin</c> or <c>Old_Italic</c>.</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>The name as Scripts.txt spells it; <c>Unknown</c> for what is in no script.</returns>
+    public static string GetScript(int codePoint) => Data.ScriptNames[Data.Scripts[codePoint]];
+
+    /// <summary>Ten times the Unicode version that assigned the code point, for example 121 for 12.1.</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>The age; 0 for what is unassigned.</returns>
+    public static int GetAge(int codePoint) => Data.Ages[codePoint];
+
+    /// <summary>How the code point takes part in grapheme clusters.</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>The class.</returns>
+    public static GraphemeBreakClass GetGraphemeBreakClass(int codePoint) => (GraphemeBreakClass)Data.GraphemeBreaks[codePoint];
+
+    /// <summary>The full lower-case mapping that holds without conditions.</summary>
+    /// <param name="codePoint">A code point.</param>
+    /// <returns>The code points, or an empty span where the code point stays as it is.</returns>
+    public static ReadOnlySpan<int> GetLowerCase(int codePoint) => Data.Mapping(Data.LowerCases[codePoint]);
+
+    /// <summary>The full decomposition in canonical order.</summary>
+    /// <param name="codePoint">A code point other than a Hangul syllable, whose decomposition is arithmetic.</param>
+    /// <param name="compatibility">Whether compatibility mappings count too.</param>
+    /// <returns>The code points, or an empty span where the code point stays as it is.</returns>
+    public static ReadOnlySpan<int> Decomposition(int codePoint, bool compatibility)
         => Data.Mapping((compatibility ? Data.Compatible : Data.Canonical)[codePoint]);
 
     /// <summary>The full case folding, or an empty span where the code point folds to itself.</summary>
     internal static ReadOnlySpan<int> Folding(int codePoint) => Data.Mapping(Data.Foldings[codePoint]);
 
-    /// <summary>The primary composite of a pair, or -1.</summary>
-    internal static int Compose(int first, int second)
+    /// <summary>The primary composite of two code points; Hangul is left to the caller.</summary>
+    /// <param name="first">A code point.</param>
+    /// <param name="second">A code point.</param>
+    /// <returns>The composite, or -1.</returns>
+    public static int Compose(int first, int second)
         => Data.Compositions.TryGetValue(((long)first << 32) | (uint)second, out int result) ? result : -1;
 
     private static byte Properties(int codePoint) => Data.Properties[codePoint];
@@ -141,6 +167,20 @@ public static class UnicodeData
                 long first = BinaryPrimitives.ReadInt32LittleEndian(row), second = BinaryPrimitives.ReadInt32LittleEndian(row[4..]);
                 Compositions[(first << 32) | second] = BinaryPrimitives.ReadInt32LittleEndian(row[8..]);
             }
+
+            data = data[(4 + 12 * count)..];
+            LowerCases = ReadShorts(ref data);
+            Scripts = ReadBytes(ref data);
+            ScriptNames = new string[data[0]];
+            data = data[1..];
+            for (int i = 0; i < ScriptNames.Length; i++)
+            {
+                ScriptNames[i] = Encoding.ASCII.GetString(data.Slice(1, data[0]));
+                data = data[(1 + data[0])..];
+            }
+
+            GraphemeBreaks = ReadBytes(ref data);
+            Ages = ReadBytes(ref data);
         }
 
         public string Version { get; }
@@ -156,6 +196,16 @@ public static class UnicodeData
         public StageTable<ushort> Foldings { get; }
 
         public Dictionary<long, int> Compositions { get; }
+
+        public StageTable<ushort> LowerCases { get; }
+
+        public StageTable<byte> Scripts { get; }
+
+        public string[] ScriptNames { get; }
+
+        public StageTable<byte> GraphemeBreaks { get; }
+
+        public StageTable<byte> Ages { get; }
 
         public ReadOnlySpan<int> Mapping(ushort number) => number == 0 ? [] : mappings[number - 1];
 

@@ -7,6 +7,7 @@ internal sealed class AddedVocabulary
 {
     private readonly Dictionary<int, AddedToken> byId = [];
     private readonly Dictionary<string, AddedToken> byContent = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, string> normalizedContents = [];
     private readonly Dictionary<string, AddedToken>.AlternateLookup<ReadOnlySpan<char>> bySpan;
 
     public AddedVocabulary(IReadOnlyList<AddedToken> tokens, Func<string, string> normalize)
@@ -21,10 +22,16 @@ internal sealed class AddedVocabulary
                 throw new TokenizerException($"added_tokens: '{token.Content}' (id {token.Id}) repeats an id or a content. Remove one of the two.");
             if (token.Content.Length == 0)
                 continue;
-            if (token.Normalized)
-                normalized.Add((normalize(token.Content), token));
-            else
+            if (!token.Normalized)
+            {
                 raw.Add((token.Content, token));
+                continue;
+            }
+
+            var content = normalize(token.Content);
+            normalized.Add((content, token));
+            if (content != token.Content)
+                normalizedContents.Add(token.Id, content);
         }
 
         Raw = new AddedTokenMatcher(raw);
@@ -41,6 +48,9 @@ internal sealed class AddedVocabulary
     public AddedTokenMatcher Normalized { get; }
 
     public AddedToken? ById(int id) => byId.GetValueOrDefault(id);
+
+    /// <summary>What decoding writes for a token: a token that is searched in normalised text stands for normalised text.</summary>
+    public string Spelling(AddedToken token) => normalizedContents.GetValueOrDefault(token.Id, token.Content);
 
     public AddedToken? ByContent(ReadOnlySpan<char> content) => bySpan.TryGetValue(content, out var token) ? token : null;
 }

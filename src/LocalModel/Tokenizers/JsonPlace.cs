@@ -30,6 +30,10 @@ internal readonly record struct JsonPlace(JsonElement Element, string Path)
         => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) && value is >= 0 and <= MaxId ? value
             : throw Wrong($"a whole number from 0 to {MaxId}");
 
+    public int AsCount()
+        => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) && value >= 0 ? value
+            : throw Wrong($"a whole number from 0 to {int.MaxValue}");
+
     public double AsNumber() => Element.ValueKind == JsonValueKind.Number ? Element.GetDouble() : throw Wrong("a number");
 
     /// <summary>The members of an object, in the order of the file.</summary>

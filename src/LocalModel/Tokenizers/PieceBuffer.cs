@@ -14,6 +14,7 @@ internal sealed class PieceBuffer
     private int length;
     private int[] pieces = new int[64];
     private int pieceCount;
+    private int originalStart;
 
     // The side that is written while the text or the cuts change.
     private char[] nextText = new char[256];
@@ -27,6 +28,9 @@ internal sealed class PieceBuffer
     /// <summary>The current characters.</summary>
     public ReadOnlySpan<char> Text => text.AsSpan(0, length);
 
+    /// <summary>The current characters, for changes that keep every character's place.</summary>
+    public Span<char> Characters => text.AsSpan(0, length);
+
     /// <summary>The number of pieces.</summary>
     public int PieceCount => pieceCount;
 
@@ -37,6 +41,7 @@ internal sealed class PieceBuffer
     public void Load(ReadOnlySpan<char> section, int originalStart, bool trackOffsets)
     {
         TracksOffsets = trackOffsets;
+        this.originalStart = originalStart;
         length = section.Length;
         if (text.Length < length)
             text = new char[Grown(length)];
@@ -68,7 +73,7 @@ internal sealed class PieceBuffer
     /// <summary>Takes in a part of another buffer's text as one piece.</summary>
     public void LoadPart(PieceBuffer other, int start, int end)
     {
-        Load(other.Text[start..end], 0, other.TracksOffsets);
+        Load(other.Text[start..end], other.originalStart, other.TracksOffsets);
         if (!TracksOffsets)
             return;
         other.starts.AsSpan(start, length).CopyTo(starts);
@@ -112,31 +117,29 @@ internal sealed class PieceBuffer
         pieceCount = written;
     }
 
-    /// <summary>Puts another text in the place of the whole, which becomes one piece.</summary>
-    /// <param name="newText">The new text.</param>
-    /// <param name="sources">For each of its units the unit of the old text that it stands for; not read when offsets are not tracked.</param>
-    public void Replace(ReadOnlySpan<char> newText, ReadOnlySpan<int> sources)
+    /// <summary>Starts to write another text in the place of the whole; <see cref="Rewriter.Finish"/> makes it the current one.</summary>
+    public Rewriter Rewrite()
     {
-        var writer = BeginRewrite(newText.Length);
-        for (int i = 0; i < newText.Length; i++)
-            writer.Append(newText[i], TracksOffsets ? sources[i] : 0);
-        EndRewrite(newText.Length);
-        (pieces[0], pieces[1], pieceCount) = (0, length, length > 0 ? 1 : 0);
+        BeginRewrite(length);
+        return new Rewriter(this);
     }
 
-    /// <summary>Puts a character before every piece that does not start with it; it shares the origin of the piece's first character.</summary>
-    public void Prepend(char character)
+    /// <summary>Puts a character before pieces that do not start with it; it shares the origin of the piece's first character.</summary>
+    /// <param name="character">The character.</param>
+    /// <param name="onlyAtStart">Whether only pieces that begin where the original text begins get it (offsets must be tracked then).</param>
+    public void Prepend(char character, bool onlyAtStart = false)
     {
-        var writer = BeginRewrite(length + pieceCount);
+        BeginRewrite(length + pieceCount);
+        var writer = new Rewriter(this);
         for (int piece = 0; piece < pieceCount; piece++)
         {
             var (start, end) = Bounds(piece);
             int pieceStart = writer.Length;
-            if (text[start] != character)
+            if (text[start] != character && (!onlyAtStart || starts[start] == 0))
                 writer.Append(character, start);
-            for (int i = start; i < end; i++)
-                writer.Append(text[i], i);
-            writer.EndPiece(piece, pieceStart);
+            writer.Copy(start, end);
+            pieces[2 * piece] = pieceStart;
+            pieces[2 * piece + 1] = writer.Length;
         }
 
         EndRewrite(writer.Length);
@@ -148,7 +151,7 @@ internal sealed class PieceBuffer
     /// </summary>
     public void SpellBytes()
     {
-        _ = BeginRewrite(Encoding.UTF8.GetByteCount(Text));
+        BeginRewrite(Encoding.UTF8.GetByteCount(Text));
         var (source, target, track) = (text, nextText, TracksOffsets);
         var alphabet = ByteAlphabet.Chars;
         int to = 0;
@@ -196,13 +199,22 @@ internal sealed class PieceBuffer
         EndRewrite(to);
     }
 
-    private Writer BeginRewrite(int capacity)
+    private void BeginRewrite(int capacity)
     {
         if (nextText.Length < capacity)
             nextText = new char[Grown(capacity)];
         if (TracksOffsets)
-            EnsureTracks(ref nextStarts, ref nextEnds, capacity);
-        return new Writer(this);
+            EnsureTracks(ref nextStarts, ref nextEnds, nextText.Length);
+    }
+
+    private void GrowRewrite(int used, int needed)
+    {
+        int size = Grown(Math.Max(needed, used));
+        Array.Resize(ref nextText, size);
+        if (!TracksOffsets)
+            return;
+        Array.Resize(ref nextStarts, size);
+        Array.Resize(ref nextEnds, size);
     }
 
     private void EndRewrite(int newLength)
@@ -223,36 +235,85 @@ internal sealed class PieceBuffer
 
     private static int Grown(int capacity) => (int)Math.Min(Array.MaxLength, Math.Max(256L, capacity + capacity / 4L));
 
-    /// <summary>Writes the other side of the buffer.</summary>
-    private ref struct Writer
+    /// <summary>Writes the other side of the buffer while the current one is read.</summary>
+    public ref struct Rewriter
     {
         private readonly PieceBuffer buffer;
-        private readonly Span<char> target;
+        private Span<char> target;
 
-        public Writer(PieceBuffer buffer)
+        internal Rewriter(PieceBuffer buffer)
         {
             this.buffer = buffer;
             target = buffer.nextText;
         }
 
+        /// <summary>How many characters have been written.</summary>
         public int Length { get; private set; }
 
+        /// <summary>Appends a character.</summary>
+        /// <param name="character">The character.</param>
+        /// <param name="source">The character of the current text whose origin it gets; -1 for the start of the section.</param>
         public void Append(char character, int source)
         {
-            int at = Length++;
+            int at = Length;
+            Reserve(1);
+            Length = at + 1;
             target[at] = character;
-            if (buffer.TracksOffsets)
-            {
-                buffer.nextStarts[at] = buffer.starts[source];
-                buffer.nextEnds[at] = buffer.ends[source];
-            }
+            if (!buffer.TracksOffsets)
+                return;
+            (buffer.nextStarts[at], buffer.nextEnds[at]) = source < 0
+                ? (buffer.originalStart, buffer.originalStart)
+                : (buffer.starts[source], buffer.ends[source]);
         }
 
-        /// <summary>Replaces the bounds of a piece that has been read by those of its rewritten form.</summary>
-        public readonly void EndPiece(int piece, int start)
+        /// <summary>Appends a code point.</summary>
+        public void Append(int codePoint, int source)
         {
-            buffer.pieces[2 * piece] = start;
-            buffer.pieces[2 * piece + 1] = Length;
+            if (codePoint < 0x10000)
+            {
+                Append((char)codePoint, source);
+                return;
+            }
+
+            Append((char)(0xD7C0 + (codePoint >> 10)), source);
+            Append((char)(0xDC00 | codePoint & 0x3FF), source);
+        }
+
+        /// <summary>Appends characters that all get one origin.</summary>
+        public void Append(ReadOnlySpan<char> characters, int source)
+        {
+            foreach (char character in characters)
+                Append(character, source);
+        }
+
+        /// <summary>Appends a range of the current text as it is.</summary>
+        public void Copy(int start, int end)
+        {
+            int count = end - start;
+            Reserve(count);
+            buffer.text.AsSpan(start, count).CopyTo(target[Length..]);
+            if (buffer.TracksOffsets)
+            {
+                buffer.starts.AsSpan(start, count).CopyTo(buffer.nextStarts.AsSpan(Length));
+                buffer.ends.AsSpan(start, count).CopyTo(buffer.nextEnds.AsSpan(Length));
+            }
+
+            Length += count;
+        }
+
+        /// <summary>Makes what was written the current text, as one piece.</summary>
+        public readonly void Finish()
+        {
+            buffer.EndRewrite(Length);
+            (buffer.pieces[0], buffer.pieces[1], buffer.pieceCount) = (0, Length, Length > 0 ? 1 : 0);
+        }
+
+        private void Reserve(int count)
+        {
+            if (Length + count <= target.Length)
+                return;
+            buffer.GrowRewrite(Length, Length + count);
+            target = buffer.nextText;
         }
     }
 }

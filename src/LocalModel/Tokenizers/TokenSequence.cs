@@ -33,6 +33,9 @@ internal sealed class TokenSequence
 
     public List<int> SequenceIds { get; } = [];
 
+    /// <summary>Whether these are tokens that truncation cut off.</summary>
+    public bool IsOverflow { get; init; }
+
     public void Add(int id, string token, TokenOffset offset, int typeId, bool special, int sequenceId)
     {
         Ids.Add(id);
@@ -51,15 +54,36 @@ internal sealed class TokenSequence
     /// <summary>Adds a token that stands for no text.</summary>
     public void AddSpecial(int id, string token, int typeId) => Add(id, token, default, typeId, true, -1);
 
-    /// <summary>Appends another sequence; its tokens get a new segment.</summary>
-    public void Append(TokenSequence other, int typeId)
+    /// <summary>A part of the tokens.</summary>
+    public TokenSequence Slice(int start, int end, bool overflow)
+    {
+        var slice = text is null ? new TokenSequence { IsOverflow = overflow } : new TokenSequence(text) { IsOverflow = overflow };
+        slice.Ids.AddRange(Ids[start..end]);
+        if (!Detailed)
+            return slice;
+        slice.Tokens.AddRange(Tokens[start..end]);
+        slice.Offsets.AddRange(Offsets[start..end]);
+        slice.TypeIds.AddRange(TypeIds[start..end]);
+        slice.SpecialTokensMask.AddRange(SpecialTokensMask[start..end]);
+        slice.SequenceIds.AddRange(SequenceIds[start..end]);
+        return slice;
+    }
+
+    /// <summary>Appends another sequence.</summary>
+    /// <param name="other">The sequence.</param>
+    /// <param name="typeId">The segment that its tokens get.</param>
+    /// <param name="keepOverflowTypes">Whether tokens that truncation cut off keep the segment of their text instead, as the reference has it.</param>
+    public void Append(TokenSequence other, int typeId, bool keepOverflowTypes = true)
     {
         Ids.AddRange(other.Ids);
         if (!Detailed)
             return;
         Tokens.AddRange(other.Tokens);
         Offsets.AddRange(other.Offsets);
-        TypeIds.AddRange(Enumerable.Repeat(typeId, other.Count));
+        if (other.IsOverflow && keepOverflowTypes)
+            TypeIds.AddRange(other.TypeIds);
+        else
+            TypeIds.AddRange(Enumerable.Repeat(typeId, other.Count));
         SpecialTokensMask.AddRange(other.SpecialTokensMask);
         SequenceIds.AddRange(other.SequenceIds);
     }

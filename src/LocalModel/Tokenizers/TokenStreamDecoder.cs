@@ -18,7 +18,7 @@ public sealed class TokenStreamDecoder
     {
         this.tokenizer = tokenizer;
         this.skipSpecialTokens = skipSpecialTokens;
-        stream = tokenizer.StartDecoding();
+        stream = tokenizer.StartDecoding(output, incremental: true);
     }
 
     /// <summary>Takes the next token.</summary>
@@ -27,7 +27,7 @@ public sealed class TokenStreamDecoder
     public string Push(int id)
     {
         if (tokenizer.TokenForDecoding(id, skipSpecialTokens) is { } token)
-            stream.Push(token, output);
+            stream.Push(token, endsToken: true);
         return Take();
     }
 
@@ -35,7 +35,7 @@ public sealed class TokenStreamDecoder
     /// <returns>What is left: U+FFFD for an unfinished character, usually nothing.</returns>
     public string Finish()
     {
-        stream.Finish(output);
+        stream.Finish();
         return Take();
     }
 

@@ -26,6 +26,7 @@ public sealed partial class Tokenizer
     private readonly IPostProcessor? postProcessor;
     private readonly ITokenDecoder? decoder;
     private readonly AddedVocabulary added;
+    private readonly bool needsOrigins;
 
     internal Tokenizer(TokenizerParts parts)
     {
@@ -34,6 +35,7 @@ public sealed partial class Tokenizer
         foreach (var token in parts.AddedTokens)
             if (model.Vocabulary.TryGetId(token.Content, out int id) ? id != token.Id : model.Vocabulary.TokenOf(token.Id) is not null)
                 throw new TokenizerException($"added_tokens: '{token.Content}' has id {token.Id}, but the model's vocabulary says otherwise. Give it the id of the vocabulary, or a free one.");
+        (Truncation, Padding, needsOrigins) = (parts.Truncation, parts.Padding, preTokenizer?.NeedsOrigins ?? false);
         added = new AddedVocabulary(parts.AddedTokens, NormalizeText);
         VocabularySize = Math.Max(model.Vocabulary.IdLimit, parts.AddedTokens.Count == 0 ? 0 : parts.AddedTokens.Max(t => t.Id) + 1);
         SpecialTokens = [.. parts.AddedTokens.Where(t => t.IsSpecial)];
@@ -48,7 +50,57 @@ public sealed partial class Tokenizer
     /// <summary>All tokens that are searched in the text before the model sees it, in the order of the file.</summary>
     public IReadOnlyList<AddedToken> AddedTokens => added.Tokens;
 
+    /// <summary>How texts that are too long are cut, or null. Every way of encoding does so, as in the library that the file comes from.</summary>
+    public TruncationOptions? Truncation { get; private set; }
+
+    /// <summary>How encodings are filled up to one length, or null. Every way of encoding does so, as in the library that the file comes from.</summary>
+    public PaddingOptions? Padding { get; private set; }
+
     internal ITokenModel Model => model;
+
+    /// <summary>The same tokenizer with another truncation.</summary>
+    /// <param name="truncation">How to cut; null for not at all.</param>
+    /// <returns>A tokenizer that shares everything else with this one.</returns>
+    /// <exception cref="ArgumentException">A number is negative, or the stride is longer than what the added tokens leave of the length.</exception>
+    public Tokenizer WithTruncation(TruncationOptions? truncation)
+    {
+        if (truncation is not null)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(truncation.MaxLength);
+            ArgumentOutOfRangeException.ThrowIfNegative(truncation.Stride);
+            if (truncation.MaxLength - CountAddedTokens() is >= 0 and var room && room < truncation.Stride)
+                throw new ArgumentException(
+                    $"A stride of {truncation.Stride} does not fit into {truncation.MaxLength} tokens of which {CountAddedTokens()} are added by the post-processor.", nameof(truncation));
+        }
+
+        var copy = (Tokenizer)MemberwiseClone();
+        copy.Truncation = truncation;
+        return copy;
+    }
+
+    /// <summary>The same tokenizer with another padding.</summary>
+    /// <param name="padding">How to fill up; null for not at all.</param>
+    /// <returns>A tokenizer that shares everything else with this one.</returns>
+    /// <exception cref="ArgumentException">A number is negative.</exception>
+    public Tokenizer WithPadding(PaddingOptions? padding)
+    {
+        if (padding is not null)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(padding.Length ?? 0);
+            ArgumentOutOfRangeException.ThrowIfNegative(padding.PadToMultipleOf ?? 0);
+            ArgumentOutOfRangeException.ThrowIfNegative(padding.PadId);
+            ArgumentNullException.ThrowIfNull(padding.PadToken);
+        }
+
+        var copy = (Tokenizer)MemberwiseClone();
+        copy.Padding = padding;
+        return copy;
+    }
+
+    /// <summary>How many tokens the post-processor adds to a text, or to a pair.</summary>
+    /// <param name="pair">Whether to a pair.</param>
+    /// <returns>The number of tokens.</returns>
+    public int CountAddedTokens(bool pair = false) => postProcessor?.CountAdded(pair) ?? 0;
 
     /// <summary>The id of a token as the vocabulary spells it.</summary>
     /// <param name="token">The token, for example <c>Ġthe</c> or <c>&lt;|endoftext|&gt;</c>.</param>
@@ -81,7 +133,7 @@ public sealed partial class Tokenizer
     public void Encode(ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        if (postProcessor is null or ByteLevelPostProcessor)
+        if (postProcessor is null or ByteLevelPostProcessor && Truncation is null && Padding is null)
         {
             Run(text, parseSpecialTokens, ids, null, 0);
             return;
@@ -90,9 +142,16 @@ public sealed partial class Tokenizer
         var sequence = new TokenSequence();
         Run(text, parseSpecialTokens, sequence.Ids, null, 0);
         List<TokenSequence> sequences = [sequence];
-        postProcessor.Process(sequences, addSpecialTokens);
+        Truncate(sequences, addSpecialTokens);
+        postProcessor?.Process(sequences, addSpecialTokens);
+        int first = ids.Count;
         foreach (var part in sequences)
             ids.AddRange(part.Ids);
+        if (Padding is { } padding)
+        {
+            int missing = Math.Max(0, PaddedLength(ids.Count - first) - (ids.Count - first));
+            ids.InsertRange(padding.Direction == TokenSide.Left ? first : ids.Count, Enumerable.Repeat(padding.PadId, missing));
+        }
     }
 
     /// <summary>Encodes a text into a buffer.</summary>
@@ -116,7 +175,7 @@ public sealed partial class Tokenizer
     /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
     /// <returns>The tokens with offsets in UTF-16 units.</returns>
     public TokenizedText EncodeWithOffsets(ReadOnlySpan<char> text, bool addSpecialTokens = true, bool parseSpecialTokens = false)
-        => Finish([RunDetailed(text, parseSpecialTokens, 0)], addSpecialTokens);
+        => Pad(Finish([RunDetailed(text, parseSpecialTokens, 0)], addSpecialTokens));
 
     /// <summary>Encodes a pair of texts (question and passage, say) with the place of every token.</summary>
     /// <param name="first">Any text.</param>
@@ -125,7 +184,29 @@ public sealed partial class Tokenizer
     /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from outside.</param>
     /// <returns>The tokens; offsets count from the start of their own text.</returns>
     public TokenizedText EncodePair(ReadOnlySpan<char> first, ReadOnlySpan<char> second, bool addSpecialTokens = true, bool parseSpecialTokens = false)
-        => Finish([RunDetailed(first, parseSpecialTokens, 0), RunDetailed(second, parseSpecialTokens, 1)], addSpecialTokens);
+        => Pad(Finish([RunDetailed(first, parseSpecialTokens, 0), RunDetailed(second, parseSpecialTokens, 1)], addSpecialTokens));
+
+    /// <summary>Encodes texts together: padding without a length fills all of them up to the longest.</summary>
+    /// <param name="texts">Any texts.</param>
+    /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from outside.</param>
+    /// <returns>The tokens of each text.</returns>
+    public IReadOnlyList<TokenizedText> EncodeBatch(IReadOnlyList<string> texts, bool addSpecialTokens = true, bool parseSpecialTokens = false)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        return Pad([.. texts.Select(t => Finish([RunDetailed(t, parseSpecialTokens, 0)], addSpecialTokens))]);
+    }
+
+    /// <summary>Encodes pairs of texts together: padding without a length fills all of them up to the longest.</summary>
+    /// <param name="pairs">Any texts.</param>
+    /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from outside.</param>
+    /// <returns>The tokens of each pair; offsets count from the start of their own text.</returns>
+    public IReadOnlyList<TokenizedText> EncodeBatch(IReadOnlyList<(string First, string Second)> pairs, bool addSpecialTokens = true, bool parseSpecialTokens = false)
+    {
+        ArgumentNullException.ThrowIfNull(pairs);
+        return Pad([.. pairs.Select(p => Finish([RunDetailed(p.First, parseSpecialTokens, 0), RunDetailed(p.Second, parseSpecialTokens, 1)], addSpecialTokens))]);
+    }
 
     /// <summary>The number of tokens of a text.</summary>
     /// <param name="text">Any text.</param>
@@ -146,11 +227,11 @@ public sealed partial class Tokenizer
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = false)
     {
         var output = new StringBuilder();
-        var stream = StartDecoding();
+        var stream = StartDecoding(output, incremental: false);
         foreach (int id in ids)
             if (TokenForDecoding(id, skipSpecialTokens) is { } token)
-                stream.Push(token, output);
-        stream.Finish(output);
+                stream.Push(token, endsToken: true);
+        stream.Finish();
         return output.ToString();
     }
 
@@ -212,14 +293,20 @@ public sealed partial class Tokenizer
             Model = model,
             PostProcessor = postProcessor,
             Decoder = decoder,
+            Truncation = Truncation,
+            Padding = Padding,
             AddedTokens = added.Tokens,
         });
 
-    internal IDecoderStream StartDecoding() => decoder?.Start() ?? new BlankJoiningStream();
+    internal IDecoderStream StartDecoding(StringBuilder output, bool incremental)
+    {
+        var text = new TextStream(output);
+        return decoder?.Start(text, incremental) ?? new BlankJoiningStream(text);
+    }
 
     internal string? TokenForDecoding(int id, bool skipSpecialTokens)
         => added.ById(id) is { } token
-            ? skipSpecialTokens && token.IsSpecial ? null : token.Content
+            ? skipSpecialTokens && token.IsSpecial ? null : added.Spelling(token)
             : model.Vocabulary.TokenOf(id);
 
     private string NormalizeText(string text)
@@ -232,10 +319,71 @@ public sealed partial class Tokenizer
         return buffer.Text.ToString();
     }
 
+    private List<TokenSequence>[]? Truncate(List<TokenSequence> sequences, bool addSpecialTokens)
+        => Truncation is null ? null : Truncator.Apply(sequences, Truncation, addSpecialTokens ? CountAddedTokens(sequences.Count == 2) : 0);
+
     private TokenizedText Finish(List<TokenSequence> sequences, bool addSpecialTokens)
     {
+        Lazy<IReadOnlyList<TokenizedText>>? overflowing = null;
+        if (Truncate(sequences, addSpecialTokens) is { } cutOff)
+        {
+            // Post-processors change what they are given.
+            TokenSequence[] kept = [.. sequences.Select(Copy)];
+            overflowing = new(() => [.. Combine(kept, cutOff).Select(c => Further(c.Parts, c.Others))]);
+        }
+
+        return PostProcess(sequences, addSpecialTokens, overflowing);
+
+        static TokenSequence Copy(TokenSequence sequence) => sequence.Slice(0, sequence.Count, sequence.IsOverflow);
+
+        TokenizedText Further(TokenSequence[] parts, IEnumerable<TokenSequence[]> others)
+            => PostProcess([.. parts.Select(Copy)], addSpecialTokens, new(() => [.. others.Select(o => Further(o, []))]));
+    }
+
+    private TokenizedText PostProcess(List<TokenSequence> sequences, bool addSpecialTokens, Lazy<IReadOnlyList<TokenizedText>>? overflowing)
+    {
         postProcessor?.Process(sequences, addSpecialTokens);
-        return new TokenizedText(sequences);
+        return new TokenizedText(sequences, overflowing);
+    }
+
+    /// <summary>
+    /// Every combination of the parts of a text, or of two, but the one that is kept. A combination with a part that is kept has further
+    /// ones itself: those in which that part is another.
+    /// </summary>
+    private static IEnumerable<(TokenSequence[] Parts, IEnumerable<TokenSequence[]> Others)> Combine(TokenSequence[] kept, List<TokenSequence>[] cutOff)
+    {
+        if (kept.Length == 1)
+        {
+            foreach (var part in cutOff[0])
+                yield return ([part], []);
+            yield break;
+        }
+
+        foreach (var first in cutOff[0])
+        {
+            yield return ([first, kept[1]], cutOff[1].Select(second => (TokenSequence[])[first, second]));
+            foreach (var second in cutOff[1])
+                yield return ([first, second], []);
+        }
+
+        foreach (var second in cutOff[1])
+            yield return ([kept[0], second], cutOff[0].Select(first => (TokenSequence[])[first, second]));
+    }
+
+    private TokenizedText Pad(TokenizedText text) => Padding is null ? text : text.Pad(PaddedLength(text.Ids.Count), Padding);
+
+    private TokenizedText[] Pad(TokenizedText[] batch)
+    {
+        if (Padding is null || batch.Length == 0)
+            return batch;
+        int length = PaddedLength(batch.Max(t => t.Ids.Count));
+        return [.. batch.Select(t => t.Pad(length, Padding))];
+    }
+
+    private int PaddedLength(int longest)
+    {
+        int length = Padding!.Length ?? longest;
+        return Padding.PadToMultipleOf is { } multiple and > 0 && length % multiple > 0 ? length + multiple - length % multiple : length;
     }
 
     private TokenSequence RunDetailed(ReadOnlySpan<char> text, bool parseSpecialTokens, int sequenceId)
@@ -269,7 +417,7 @@ public sealed partial class Tokenizer
     private void RunSection(EncodingScratch scratch, ReadOnlySpan<char> section, int originalStart)
     {
         var buffer = scratch.Section;
-        buffer.Load(section, originalStart, scratch.Detailed is not null);
+        buffer.Load(section, originalStart, needsOrigins || scratch.Detailed is not null);
         normalizer?.Normalize(buffer);
         added.Normalized.Find(buffer.Text, scratch.ParseSpecialTokens, scratch.NormalizedMatches);
         if (scratch.NormalizedMatches.Count == 0)
@@ -312,8 +460,10 @@ public sealed partial class Tokenizer
             int pieceStart = buffer.Bounds(piece).Start;
             for (int i = first; i < sink.Count; i++)
             {
-                var (start, end) = buffer.Origin(pieceStart + sink.Starts[i], pieceStart + sink.Ends[i]);
-                detailed.Add(sink.Ids[i], model.Vocabulary.TokenOf(sink.Ids[i])!, new TokenOffset(start, end), scratch.SequenceId, false, scratch.SequenceId);
+                int id = sink.Ids[i], from = pieceStart + sink.Starts[i], to = pieceStart + sink.Ends[i];
+                var (start, end) = buffer.Origin(from, to);
+                var token = id == model.SurfaceId ? buffer.Text[from..to].ToString() : model.Vocabulary.TokenOf(id)!;
+                detailed.Add(id, token, new TokenOffset(start, end), scratch.SequenceId, false, scratch.SequenceId);
             }
         }
 

@@ -19,5 +19,9 @@ internal sealed record TokenizerParts
 
     public ITokenDecoder? Decoder { get; init; }
 
+    public TruncationOptions? Truncation { get; init; }
+
+    public PaddingOptions? Padding { get; init; }
+
     public IReadOnlyList<AddedToken> AddedTokens { get; init; } = [];
 }

@@ -1,14 +1,11 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Tokenizers.Decoders;
-using Kotonoha.LocalModel.Tokenizers.Models;
-using Kotonoha.LocalModel.Tokenizers.Normalizers;
 using Kotonoha.LocalModel.Tokenizers.PostProcessors;
 using Kotonoha.LocalModel.Tokenizers.PreTokenizers;
 
 namespace Kotonoha.LocalModel.Tokenizers;
 
 /// <summary>Reads tokenizer.json; what is not supported is an error that names it, never left out.</summary>
-internal static class TokenizerReader
+internal static partial class TokenizerReader
 {
     public static TokenizerParts Read(ReadOnlyMemory<byte> utf8Json)
     {
@@ -31,9 +28,6 @@ internal static class TokenizerReader
     {
         if (root.Element.ValueKind != JsonValueKind.Object)
             throw new TokenizerException("the file is not a JSON object. Check that it is a tokenizer.json.");
-        foreach (var name in (ReadOnlySpan<string>)["truncation", "padding"])
-            if (!root[name].IsNull)
-                throw TokenizerException.Unsupported(name);
         var model = ReadModel(root["model"]);
         return new TokenizerParts
         {
@@ -42,6 +36,8 @@ internal static class TokenizerReader
             Model = model,
             PostProcessor = ReadPostProcessor(root["post_processor"]),
             Decoder = ReadDecoder(root["decoder"]),
+            Truncation = ReadTruncation(root["truncation"]),
+            Padding = ReadPadding(root["padding"]),
             AddedTokens = root["added_tokens"].IsNull ? [] : [.. root["added_tokens"].Elements().Select(ReadAddedToken)],
         };
     }
@@ -55,16 +51,6 @@ internal static class TokenizerReader
         Normalized = place["normalized"].AsBool(missing: false),
     };
 
-    internal static INormalizer? ReadNormalizer(JsonPlace place)
-    {
-        if (place.IsNull)
-            return null;
-        var type = place["type"].AsString();
-        if (type == "Sequence")
-            return new SequenceNormalizer([.. place["normalizers"].Elements().Select(n => ReadNormalizer(n) ?? throw n.Wrong("a normalizer"))]);
-        return UnicodeFormNormalizer.FormOf(type) is { } form ? new UnicodeFormNormalizer(form) : throw TokenizerException.Unsupported($"normalizer {type}");
-    }
-
     internal static IPreTokenizer? ReadPreTokenizer(JsonPlace place)
     {
         if (place.IsNull)
@@ -74,6 +60,7 @@ internal static class TokenizerReader
         {
             "ByteLevel" => new ByteLevelPreTokenizer(place["add_prefix_space"].AsBool(), place["use_regex"].AsBool(missing: true), place["trim_offsets"].AsBool()),
             "Split" => ReadSplit(place),
+            "BertPreTokenizer" => new BertPreTokenizer(),
             "Digits" => new DigitsPreTokenizer(place["individual_digits"].AsBool(missing: false)),
             "Whitespace" => new WhitespacePreTokenizer(),
             "WhitespaceSplit" => new WhitespaceSplitPreTokenizer(),
@@ -91,48 +78,6 @@ internal static class TokenizerReader
         if (!isRegex || behavior != "Isolated" || place["invert"].AsBool(missing: false) || !Cl100kWordCutter.TryParse(text, out var cutter))
             throw TokenizerException.Unsupported($"pre_tokenizer Split with pattern {(isRegex ? "regex" : "string")} '{text}' ({behavior})");
         return new SplitPreTokenizer(text, cutter);
-    }
-
-    private static ITokenModel ReadModel(JsonPlace place)
-    {
-        if (place.IsNull)
-            throw place.Wrong("an object");
-        var type = place["type"];
-        if (type.IsNull ? place["merges"].IsNull : type.AsString() != "BPE")
-            throw TokenizerException.Unsupported($"model {type.AsStringOrNull() ?? "without a type"}");
-        if (!place["dropout"].IsNull && place["dropout"].AsNumber() != 0)
-            throw TokenizerException.Unsupported("model BPE with dropout");
-        var vocabulary = new Vocabulary();
-        foreach (var (token, id) in place["vocab"].Members())
-            if (!vocabulary.TryAdd(token, id.AsId()))
-                throw new TokenizerException($"'{id.Path}' repeats a token or an id. Check the file.");
-        var merges = new List<(string, string)>();
-        foreach (var entry in place["merges"].Elements())
-            merges.Add(ReadMerge(entry));
-        return new BpeModel(vocabulary, merges, new BpeModelOptions
-        {
-            UnknownToken = place["unk_token"].AsStringOrNull(),
-            ContinuingSubwordPrefix = place["continuing_subword_prefix"].AsStringOrNull(),
-            EndOfWordSuffix = place["end_of_word_suffix"].AsStringOrNull(),
-            FuseUnknown = place["fuse_unk"].AsBool(missing: false),
-            ByteFallback = place["byte_fallback"].AsBool(missing: false),
-            IgnoreMerges = place["ignore_merges"].AsBool(missing: false),
-        });
-    }
-
-    /// <summary>A pair of strings, or both in one string with a blank between (the older form).</summary>
-    private static (string Left, string Right) ReadMerge(JsonPlace place)
-    {
-        if (place.Element.ValueKind == JsonValueKind.String)
-        {
-            var both = place.AsString();
-            int blank = both.IndexOf(' ');
-            return blank > 0 && blank < both.Length - 1 && both.IndexOf(' ', blank + 1) < 0 ? (both[..blank], both[(blank + 1)..])
-                : throw place.Wrong("two tokens with one blank between them");
-        }
-
-        var parts = place.Elements().ToArray();
-        return parts.Length == 2 ? (parts[0].AsString(), parts[1].AsString()) : throw place.Wrong("a pair of tokens");
     }
 
     private static IPostProcessor? ReadPostProcessor(JsonPlace place)
@@ -185,17 +130,5 @@ internal static class TokenizerReader
         }
 
         return tokens;
-    }
-
-    internal static ITokenDecoder? ReadDecoder(JsonPlace place)
-    {
-        if (place.IsNull)
-            return null;
-        var type = place["type"].AsString();
-        return type switch
-        {
-            "ByteLevel" => new ByteLevelDecoder(place["add_prefix_space"].AsBool(), place["trim_offsets"].AsBool(), place["use_regex"].AsBool(missing: true)),
-            _ => throw TokenizerException.Unsupported($"decoder {type}"),
-        };
     }
 }

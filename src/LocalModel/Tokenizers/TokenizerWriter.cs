@@ -12,8 +12,8 @@ internal static class TokenizerWriter
         using var writer = new Utf8JsonWriter(stream, options);
         writer.WriteStartObject();
         writer.WriteString("version"u8, "1.0"u8);
-        writer.WriteNull("truncation"u8);
-        writer.WriteNull("padding"u8);
+        Write("truncation", parts.Truncation is { } truncation ? w => WriteTruncation(w, truncation) : null);
+        Write("padding", parts.Padding is { } padding ? w => WritePadding(w, padding) : null);
         writer.WriteStartArray("added_tokens"u8);
         foreach (var token in parts.AddedTokens)
         {
@@ -44,5 +44,40 @@ internal static class TokenizerWriter
             else
                 component(writer);
         }
+    }
+
+    private static void WriteTruncation(Utf8JsonWriter writer, TruncationOptions truncation)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("direction"u8, truncation.Direction.ToString());
+        writer.WriteNumber("max_length"u8, truncation.MaxLength);
+        writer.WriteString("strategy"u8, truncation.Strategy.ToString());
+        writer.WriteNumber("stride"u8, truncation.Stride);
+        writer.WriteEndObject();
+    }
+
+    private static void WritePadding(Utf8JsonWriter writer, PaddingOptions padding)
+    {
+        writer.WriteStartObject();
+        if (padding.Length is { } length)
+        {
+            writer.WriteStartObject("strategy"u8);
+            writer.WriteNumber("Fixed"u8, length);
+            writer.WriteEndObject();
+        }
+        else
+        {
+            writer.WriteString("strategy"u8, "BatchLongest"u8);
+        }
+
+        writer.WriteString("direction"u8, padding.Direction.ToString());
+        if (padding.PadToMultipleOf is { } multiple)
+            writer.WriteNumber("pad_to_multiple_of"u8, multiple);
+        else
+            writer.WriteNull("pad_to_multiple_of"u8);
+        writer.WriteNumber("pad_id"u8, padding.PadId);
+        writer.WriteNumber("pad_type_id"u8, padding.PadTypeId);
+        writer.WriteString("pad_token"u8, padding.PadToken);
+        writer.WriteEndObject();
     }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.LocalModel.Tokenizers.Decoders;
 
 namespace Kotonoha.Conformance.Tokenizers;
 
@@ -90,10 +91,11 @@ internal sealed class ComponentRunner : FixtureRunner
         var decoder = TokenizerReader.ReadDecoder(place)!;
         return row =>
         {
-            var (stream, output) = (decoder.Start(), new StringBuilder());
+            var output = new StringBuilder();
+            var stream = decoder.Start(new TextStream(output), incremental: false);
             foreach (var token in row.Strings("tokens"))
-                stream.Push(token, output);
-            stream.Finish(output);
+                stream.Push(token, endsToken: true);
+            stream.Finish();
             return FixtureJson.Differ("decoded", output.ToString(), row.Text("decoded") ?? "");
         };
     }

@@ -24,12 +24,12 @@ public sealed class TokenizerFileTests
         => Assert.Equal([3, 2, 0], Parse(Small).Encode("ababab" + "a"));
 
     [Theory]
-    [InlineData("normalizer", """{"type": "Precompiled"}""", "normalizer Precompiled")]
-    [InlineData("pre_tokenizer", """{"type": "UnicodeScripts"}""", "pre_tokenizer UnicodeScripts")]
-    [InlineData("model", """{"type": "WordPiece", "vocab": {}}""", "model WordPiece")]
+    [InlineData("normalizer", """{"type": "Shout"}""", "normalizer Shout")]
+    [InlineData("pre_tokenizer", """{"type": "Kanji"}""", "pre_tokenizer Kanji")]
+    [InlineData("model", """{"type": "Hashing", "vocab": {}}""", "model Hashing")]
+    [InlineData("model", """{"type": "BPE", "vocab": {}, "merges": [], "dropout": 0.1}""", "model BPE with dropout")]
     [InlineData("post_processor", """{"type": "Magic"}""", "post_processor Magic")]
-    [InlineData("decoder", """{"type": "CTC"}""", "decoder CTC")]
-    [InlineData("padding", """{"direction": "Right"}""", "padding")]
+    [InlineData("decoder", """{"type": "Whisper"}""", "decoder Whisper")]
     public void A_component_that_is_not_supported_is_named(string member, string component, string name)
     {
         var exception = Assert.Throws<TokenizerException>(() => Parse(With(member, component)));
@@ -51,6 +51,8 @@ public sealed class TokenizerFileTests
     [InlineData("added_tokens", """[{"content": "x"}]""", "added_tokens[0].id")]
     [InlineData("added_tokens", """[{"id": 0, "content": "x"}]""", "'x'")]
     [InlineData("pre_tokenizer", """[]""", "pre_tokenizer")]
+    [InlineData("padding", """{"direction": "Right"}""", "padding.pad_id")]
+    [InlineData("truncation", """{"max_length": -1}""", "truncation.max_length")]
     [InlineData("pre_tokenizer", """{"type": "ByteLevel", "add_prefix_space": 1}""", "pre_tokenizer.add_prefix_space")]
     public void A_wrong_value_is_an_error_that_says_where(string member, string value, string where)
     {

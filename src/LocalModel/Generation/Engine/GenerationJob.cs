@@ -69,7 +69,7 @@ internal sealed class GenerationJob : EngineJob
         promptLength = length = prompt.Length;
         this.endTokens = ignoreEndTokens ? [] : endTokens;
         this.tokenizer = tokenizer;
-        decoder = tokenizer?.StartDecoding();
+        decoder = tokenizer?.StartDecoding(decoded, incremental: true);
         greedy = sampling.IsGreedy;
         sampler = new TokenSampler(sampling, endTokens, prompt.Length, prompt.Length + maxNewTokens);
         text = new OutputText(stops, Math.Min(maxNewTokens * CharactersPerToken, 1 << 16));
@@ -205,14 +205,14 @@ internal sealed class GenerationJob : EngineJob
     private bool Decode(int token)
     {
         if (tokenizer?.TokenForDecoding(token, skipSpecialTokens: true) is { } spelling)
-            decoder!.Push(spelling, decoded);
+            decoder!.Push(spelling, endsToken: true);
         return Append();
     }
 
     // What the decoder still holds is a broken character; it may complete a stop string too.
     private bool Flush()
     {
-        decoder?.Finish(decoded);
+        decoder?.Finish();
         bool stopped = Append();
         text.Complete();
         return stopped;

@@ -1,23 +1,13 @@
-using System.Text;
-
 namespace Kotonoha.LocalModel.Tokenizers.Decoders;
 
 /// <summary>What a tokenizer without a decoder does: tokens joined by blanks.</summary>
-internal sealed class BlankJoiningStream : IDecoderStream
+internal sealed class BlankJoiningStream(IDecoderStream next) : WholeTokenStream(next)
 {
-    private bool started;
-
     /// <inheritdoc/>
-    public void Push(string token, StringBuilder output)
+    protected override void Token(ReadOnlySpan<char> token)
     {
-        if (started)
-            output.Append(' ');
-        started = true;
-        output.Append(token);
-    }
-
-    /// <inheritdoc/>
-    public void Finish(StringBuilder output)
-    {
+        if (Index > 0)
+            Next.Push(" ", endsToken: false);
+        Next.Push(token, endsToken: true);
     }
 }

@@ -13,7 +13,7 @@ namespace Kotonoha.LocalModel.Tokenizers.Decoders;
 internal sealed record ByteLevelDecoder(bool AddPrefixSpace, bool TrimOffsets, bool UseRegex) : ITokenDecoder
 {
     /// <inheritdoc/>
-    public IDecoderStream Start() => new ByteLevelDecoderStream();
+    public IDecoderStream Start(IDecoderStream next, bool incremental) => new ByteLevelDecoderStream(next);
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer) => ByteLevelPreTokenizer.WriteByteLevel(writer, AddPrefixSpace, TrimOffsets, UseRegex);

@@ -98,11 +98,7 @@ internal sealed class BpeModel : ITokenModel
         writer.WriteBoolean("fuse_unk"u8, Options.FuseUnknown);
         writer.WriteBoolean("byte_fallback"u8, Options.ByteFallback);
         writer.WriteBoolean("ignore_merges"u8, Options.IgnoreMerges);
-        writer.WriteStartObject("vocab"u8);
-        for (int id = 0; id < Vocabulary.IdLimit; id++)
-            if (Vocabulary.TokenOf(id) is { } token)
-                writer.WriteNumber(token, id);
-        writer.WriteEndObject();
+        Vocabulary.Write(writer);
         writer.WriteStartArray("merges"u8);
         foreach (var (left, right) in mergeTexts)
         {

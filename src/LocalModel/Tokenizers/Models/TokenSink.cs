@@ -31,6 +31,9 @@ internal sealed class TokenSink
             (starts, ends) = (new int[ids.Length], new int[ids.Length]);
     }
 
+    /// <summary>Drops the tokens from a place on.</summary>
+    public void Rewind(int count) => Count = count;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(int id, int start, int end)
     {

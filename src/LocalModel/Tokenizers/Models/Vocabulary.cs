@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Kotonoha.LocalModel.Tokenizers.Models;
 
 /// <summary>Tokens and their ids, both ways. Ids may have holes.</summary>
@@ -36,7 +38,26 @@ internal sealed class Vocabulary
         return true;
     }
 
+    /// <summary>Adds a token that may be there already: the text then stands for the newer id.</summary>
+    public void AddOrReplace(string token, int id)
+    {
+        while (tokens.Count <= id)
+            tokens.Add(null);
+        tokens[id] = token;
+        ids[token] = id;
+    }
+
     public bool TryGetId(ReadOnlySpan<char> token, out int id) => idsBySpan.TryGetValue(token, out id);
 
     public string? TokenOf(int id) => (uint)id < (uint)tokens.Count ? tokens[id] : null;
+
+    /// <summary>Writes the member <c>vocab</c> in the order of the ids.</summary>
+    public void Write(Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject("vocab"u8);
+        for (int id = 0; id < tokens.Count; id++)
+            if (tokens[id] is { } token)
+                writer.WriteNumber(token, id);
+        writer.WriteEndObject();
+    }
 }

@@ -6,7 +6,7 @@ namespace Kotonoha.LocalModel.Tokenizers.Normalizers;
 
 /// <summary>
 /// A Unicode normalisation form. Characters that are composed stand where the first of them stood, as the reference has it (source: Hugging
-/// Face tokenizers over unicode-normalization-alignments).
+/// Face tokenizers over unicode-normalization-alignments, whose tables are Unicode 9's: <see cref="LibraryCategories"/>).
 /// </summary>
 /// <param name="Form">NFC, NFD, NFKC or NFKD.</param>
 internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormalizer
@@ -14,6 +14,18 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
     // Below the first combining mark nothing composes; below U+00A0 nothing decomposes either.
     private const char LastInertComposed = '\u02FF';
     private const char LastInert = '\u009F';
+
+    // Hangul syllables are put together by arithmetic (The Unicode Standard, section 3.12).
+    private const int HangulBase = 0xAC00;
+    private const int LeadingBase = 0x1100;
+    private const int VowelBase = 0x1161;
+    private const int TrailingBase = 0x11A7;
+    private const int LeadingCount = 19;
+    private const int VowelCount = 21;
+    private const int TrailingCount = 28;
+    private const int HangulCount = LeadingCount * VowelCount * TrailingCount;
+
+    private bool Compatible => Form is NormalizationForm.FormKC or NormalizationForm.FormKD;
 
     private bool Composes => Form is NormalizationForm.FormC or NormalizationForm.FormKC;
 
@@ -30,57 +42,65 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
     /// <inheritdoc/>
     public void Normalize(PieceBuffer buffer)
     {
-        if (buffer.Text.IndexOfAnyExceptInRange('\0', Form == NormalizationForm.FormC ? LastInertComposed : LastInert) < 0)
+        var text = buffer.Text;
+        int at = text.IndexOfAnyExceptInRange('\0', Form == NormalizationForm.FormC ? LastInertComposed : LastInert);
+        if (at < 0)
             return;
-        var text = buffer.Text.ToString();
-        var normalized = Normalizer.Normalize(text, Form);
-        if (normalized == text)
-            return;
-        if (!buffer.TracksOffsets)
-        {
-            buffer.Replace(normalized, []);
-            return;
-        }
 
-        var output = new StringBuilder(normalized.Length);
-        var sources = new List<int>(normalized.Length);
-        int start = 0, index = 0;
-        while (index < text.Length)
+        // What stands before a plain character may yet be composed with what follows.
+        int start = Math.Max(0, at - 1), copied = 0;
+        List<(int CodePoint, int Class, int Change)>? parts = null;
+        List<int>? places = null;
+        var writer = buffer.Rewrite();
+        while (start < text.Length)
         {
-            int at = index;
-            int codePoint = CodePoints.Next(text, ref index);
-            if (at > start && UnicodeData.IsNormalizationBoundary(codePoint))
+            // A stretch that is normalised apart: up to the next code point that nothing joins to what stands before it.
+            int end = start;
+            int first = CodePoints.Next(text, ref end), single = end;
+            while (end < text.Length)
             {
-                NormalizePart(text, start, at, output, sources);
-                start = at;
+                int next = end;
+                if (IsBoundary(CodePoints.Next(text, ref next)))
+                    break;
+                end = next;
             }
+
+            if (end > single || !IsInert(first))
+            {
+                writer.Copy(copied, start);
+                NormalizePart(text, start, end, ref writer, parts ??= [], places ??= []);
+                copied = end;
+            }
+
+            start = end;
         }
 
-        NormalizePart(text, start, text.Length, output, sources);
-        buffer.Replace(output.ToString(), [.. sources]);
+        if (parts is null)
+            return;
+        writer.Copy(copied, text.Length);
+        writer.Finish();
     }
 
     /// <inheritdoc/>
-    public void Write(Utf8JsonWriter writer)
-    {
-        writer.WriteStartObject();
-        writer.WriteString("type"u8, "NF" + Form.ToString()["Form".Length..]);
-        writer.WriteEndObject();
-    }
+    public void Write(Utf8JsonWriter writer) => NormalizerJson.WriteBare(writer, "NF" + Form.ToString()["Form".Length..]);
 
-    private void NormalizePart(string text, int start, int end, StringBuilder output, List<int> sources)
+    private static bool IsBoundary(int codePoint) => UnicodeData.IsNormalizationBoundary(codePoint) || !LibraryCategories.TakesPartInNormalization(codePoint);
+
+    /// <summary>Whether a code point that stands alone stays as it is for certain.</summary>
+    private bool IsInert(int codePoint)
+        => codePoint < LastInert || (codePoint is < 0xAC00 or > 0xD7A3
+            ? UnicodeData.Decomposition(codePoint, Compatible).IsEmpty || !LibraryCategories.TakesPartInNormalization(codePoint)
+            : Composes);
+
+    private void NormalizePart(ReadOnlySpan<char> text, int start, int end, ref PieceBuffer.Rewriter writer, List<(int CodePoint, int Class, int Change)> parts, List<int> places)
     {
         // Each new character says how many old ones it stands for: 1 - change.
-        var parts = new List<(int CodePoint, int Class, int Change)>();
-        var places = new List<int>();
-        var decomposition = Form is NormalizationForm.FormC or NormalizationForm.FormD ? NormalizationForm.FormD : NormalizationForm.FormKD;
+        parts.Clear();
+        places.Clear();
         for (int index = start; index < end;)
         {
             places.Add(index);
-            int change = 0;
-            var character = char.ConvertFromUtf32(CodePoints.Next(text, ref index));
-            foreach (var rune in Normalizer.Normalize(character, decomposition).EnumerateRunes())
-                parts.Add((rune.Value, UnicodeData.GetCombiningClass(rune.Value), change++ == 0 ? 0 : 1));
+            Decompose(CodePoints.Next(text, ref index), parts);
         }
 
         Reorder(parts);
@@ -91,10 +111,34 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
         {
             int source = places[Math.Clamp(change > 0 ? consumed - 1 : consumed, 0, places.Count - 1)];
             consumed += change > 0 ? 0 : 1 - change;
-            for (int unit = 0; unit < (codePoint >= 0x10000 ? 2 : 1); unit++)
-                sources.Add(source);
-            CodePoints.Append(output, codePoint);
+            writer.Append(codePoint, source);
         }
+    }
+
+    private void Decompose(int codePoint, List<(int CodePoint, int Class, int Change)> parts)
+    {
+        if (codePoint is >= HangulBase and < HangulBase + HangulCount)
+        {
+            int index = codePoint - HangulBase;
+            parts.Add((LeadingBase + index / (VowelCount * TrailingCount), 0, 0));
+            parts.Add((VowelBase + index / TrailingCount % VowelCount, 0, 1));
+            if (index % TrailingCount > 0)
+                parts.Add((TrailingBase + index % TrailingCount, 0, 1));
+            return;
+        }
+
+        if (!LibraryCategories.TakesPartInNormalization(codePoint))
+        {
+            parts.Add((codePoint, 0, 0));
+            return;
+        }
+
+        var decomposition = UnicodeData.Decomposition(codePoint, Compatible);
+        if (decomposition.IsEmpty)
+            parts.Add((codePoint, UnicodeData.GetCombiningClass(codePoint), 0));
+        int change = 0;
+        foreach (int part in decomposition)
+            parts.Add((part, UnicodeData.GetCombiningClass(part), change++ == 0 ? 0 : 1));
     }
 
     /// <summary>The canonical order: runs of marks sorted by class, stably.</summary>
@@ -141,9 +185,12 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
     /// <summary>The primary composite of two code points, or -1.</summary>
     private static int Joined(int first, int second)
     {
-        var both = Normalizer.Normalize(char.ConvertFromUtf32(first) + char.ConvertFromUtf32(second), NormalizationForm.FormC);
-        int index = 0;
-        int joined = CodePoints.Next(both, ref index);
-        return index == both.Length ? joined : -1;
+        if (first is >= LeadingBase and < LeadingBase + LeadingCount && second is >= VowelBase and < VowelBase + VowelCount)
+            return HangulBase + ((first - LeadingBase) * VowelCount + second - VowelBase) * TrailingCount;
+        if (first is >= HangulBase and < HangulBase + HangulCount && (first - HangulBase) % TrailingCount == 0
+            && second is > TrailingBase and < TrailingBase + TrailingCount)
+            return first + second - TrailingBase;
+        int joined = UnicodeData.Compose(first, second);
+        return joined >= 0 && LibraryCategories.TakesPartInNormalization(joined) ? joined : -1;
     }
 }

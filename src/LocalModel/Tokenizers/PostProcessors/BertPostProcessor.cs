@@ -23,6 +23,9 @@ internal sealed record BertPostProcessor((string Token, int Id) Start, (string T
     }
 
     /// <inheritdoc/>
+    public int CountAdded(bool pair) => pair ? 3 : 2;
+
+    /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
     {
         writer.WriteStartObject();

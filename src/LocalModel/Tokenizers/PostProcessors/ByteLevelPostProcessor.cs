@@ -19,6 +19,9 @@ internal sealed record ByteLevelPostProcessor(bool AddPrefixSpace, bool TrimOffs
     }
 
     /// <inheritdoc/>
+    public int CountAdded(bool pair) => 0;
+
+    /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer) => ByteLevelPreTokenizer.WriteByteLevel(writer, AddPrefixSpace, TrimOffsets, UseRegex);
 
     internal static void Trim(TokenSequence sequence, bool addPrefixSpace)

@@ -8,6 +8,9 @@ internal interface IPostProcessor
     /// <summary>Changes the sequences (one or two); several post-processors may follow each other.</summary>
     void Process(List<TokenSequence> sequences, bool addSpecialTokens);
 
+    /// <summary>How many tokens are added to a text, or to a pair.</summary>
+    int CountAdded(bool pair);
+
     /// <summary>Writes the component as tokenizer.json has it.</summary>
     void Write(Utf8JsonWriter writer);
 }

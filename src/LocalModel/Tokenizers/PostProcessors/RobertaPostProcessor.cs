@@ -17,7 +17,7 @@ internal sealed record RobertaPostProcessor(
             var first = i == 0 ? Start : Separator;
             if (addSpecialTokens)
                 result.AddSpecial(first.Id, first.Token, 0);
-            result.Append(sequences[i], 0);
+            result.Append(sequences[i], 0, keepOverflowTypes: !addSpecialTokens);
             if (addSpecialTokens)
                 result.AddSpecial(Separator.Id, Separator.Token, 0);
         }
@@ -25,6 +25,9 @@ internal sealed record RobertaPostProcessor(
         sequences.Clear();
         sequences.Add(result);
     }
+
+    /// <inheritdoc/>
+    public int CountAdded(bool pair) => pair ? 4 : 2;
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)

@@ -23,6 +23,9 @@ internal sealed class SequencePostProcessor : IPostProcessor
     }
 
     /// <inheritdoc/>
+    public int CountAdded(bool pair) => parts.Sum(p => p.CountAdded(pair));
+
+    /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
     {
         writer.WriteStartObject();

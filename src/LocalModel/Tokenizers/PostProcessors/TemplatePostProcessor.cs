@@ -43,6 +43,9 @@ internal sealed class TemplatePostProcessor : IPostProcessor
     }
 
     /// <inheritdoc/>
+    public int CountAdded(bool pair) => (pair ? this.pair : single).Sum(p => p.SpecialToken is { } name ? specialTokens[name].Ids.Length : 0);
+
+    /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
     {
         writer.WriteStartObject();

@@ -6,6 +6,9 @@ namespace Kotonoha.LocalModel.Tokenizers.PreTokenizers;
 internal sealed record SequencePreTokenizer(IPreTokenizer[] Parts) : IPreTokenizer
 {
     /// <inheritdoc/>
+    public bool NeedsOrigins => Parts.Any(p => p.NeedsOrigins);
+
+    /// <inheritdoc/>
     public void PreTokenize(PieceBuffer buffer)
     {
         foreach (var part in Parts)

@@ -1,0 +1,118 @@
+using System.Text.Json;
+
+namespace Kotonoha.LocalModel.Tokenizers.Models;
+
+/// <summary>
+/// WordPiece as BERT has it: from the left always the longest known piece, pieces inside of a word with a prefix; a word that cannot be
+/// covered, or that is too long, is unknown as a whole. Source of the details: Hugging Face tokenizers. Thread-safe.
+/// </summary>
+internal sealed class WordPieceModel : ITokenModel
+{
+    private readonly TokenTrie trie = new();
+    private readonly int insideWord;
+    private readonly int unknownId;
+    private readonly WordCache cache = new();
+
+    public WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingSubwordPrefix, int maxInputCharsPerWord)
+    {
+        (Vocabulary, UnknownToken, ContinuingSubwordPrefix, MaxInputCharsPerWord) = (vocabulary, unknownToken, continuingSubwordPrefix, maxInputCharsPerWord);
+        for (int id = 0; id < vocabulary.IdLimit; id++)
+            if (vocabulary.TokenOf(id) is { } token)
+                trie.Add(token, id);
+        insideWord = trie.Walk(continuingSubwordPrefix);
+        unknownId = vocabulary.TryGetId(unknownToken, out int unknown) ? unknown : -1;
+    }
+
+    /// <inheritdoc/>
+    public Vocabulary Vocabulary { get; }
+
+    public string UnknownToken { get; }
+
+    /// <summary>What stands before a piece that does not begin its word, for example <c>##</c>.</summary>
+    public string ContinuingSubwordPrefix { get; }
+
+    /// <summary>A word of more code points is unknown.</summary>
+    public int MaxInputCharsPerWord { get; }
+
+    /// <inheritdoc/>
+    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink)
+    {
+        if (piece.Length > WordCache.MaxWordLength)
+        {
+            Run(piece, sink);
+            return;
+        }
+
+        if (cache.Find(piece, out uint hash) is { } entry)
+        {
+            sink.AddRange(entry.Ids, entry.Starts, entry.Ends);
+            return;
+        }
+
+        int first = sink.Count;
+        bool tracked = sink.TracksOffsets;
+        Run(piece, sink);
+        if (tracked)
+            cache.Add(piece, hash, sink.Ids[first..], sink.Starts[first..], sink.Ends[first..]);
+        else
+            AddToCache(piece, hash);
+    }
+
+    /// <inheritdoc/>
+    public void Write(Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("type"u8, "WordPiece"u8);
+        writer.WriteString("unk_token"u8, UnknownToken);
+        writer.WriteString("continuing_subword_prefix"u8, ContinuingSubwordPrefix);
+        writer.WriteNumber("max_input_chars_per_word"u8, MaxInputCharsPerWord);
+        Vocabulary.Write(writer);
+        writer.WriteEndObject();
+    }
+
+    /// <summary>A cached word knows its places, also when the text that brought it did not ask for them.</summary>
+    private void AddToCache(ReadOnlySpan<char> piece, uint hash)
+    {
+        var sink = new TokenSink();
+        sink.Clear(trackOffsets: true);
+        Run(piece, sink);
+        cache.Add(piece, hash, sink.Ids, sink.Starts, sink.Ends);
+    }
+
+    private void Run(ReadOnlySpan<char> piece, TokenSink sink)
+    {
+        int first = sink.Count;
+        bool known = piece.Length <= MaxInputCharsPerWord || CountCodePoints(piece) <= MaxInputCharsPerWord;
+        for (int start = 0; known && start < piece.Length;)
+        {
+            int node = start == 0 ? 0 : insideWord, found = -1, foundEnd = start;
+            for (int at = start; at < piece.Length && node >= 0; at++)
+            {
+                node = trie.Step(node, piece[at]);
+                if (node >= 0 && trie.IdAt(node) is int id and >= 0)
+                    (found, foundEnd) = (id, at + 1);
+            }
+
+            known = found >= 0;
+            if (known)
+                sink.Add(found, start, foundEnd);
+            start = foundEnd;
+        }
+
+        if (known)
+            return;
+        if (unknownId < 0)
+            throw new TokenizerException(
+                $"The word '{(piece.Length <= 40 ? piece.ToString() : piece[..40].ToString() + "…")}' is unknown, and the vocabulary lacks unk_token '{UnknownToken}'. Add it to the vocabulary.");
+        sink.Rewind(first);
+        sink.Add(unknownId, 0, piece.Length);
+    }
+
+    private static int CountCodePoints(ReadOnlySpan<char> text)
+    {
+        int count = 0;
+        foreach (char c in text)
+            count += char.IsLowSurrogate(c) ? 0 : 1;
+        return count;
+    }
+}
