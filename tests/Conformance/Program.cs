@@ -1,10 +1,23 @@
 using Kotonoha.Conformance;
 
-// conformance DIR [FAMILY...]: runs the reference fixtures below DIR. A FAMILY is a path below DIR: that folder or file and everything
-// below it; a trailing * makes it a prefix; without one, all.
+// conformance DIR [FAMILY...] [--models DIR]: runs the reference fixtures below DIR. A FAMILY is a path below DIR: that folder or file and
+// everything below it; a trailing * makes it a prefix; without one, all. Published models are looked for in --models, by default DIR/../models.
+string? models = null;
+if (Array.IndexOf(args, "--models") is >= 0 and var option)
+{
+    if (option + 1 >= args.Length)
+    {
+        Console.Error.WriteLine("conformance: --models needs a folder");
+        return 2;
+    }
+
+    models = args[option + 1];
+    args = [.. args[..option], .. args[(option + 2)..]];
+}
+
 if (args.Length == 0 || args[0] is "-h" or "--help")
 {
-    Console.Error.WriteLine("usage: conformance DIR [FAMILY...]   (FAMILY: a path below DIR; a trailing * makes it a prefix)");
+    Console.Error.WriteLine("usage: conformance DIR [FAMILY...] [--models DIR]   (FAMILY: a path below DIR; a trailing * makes it a prefix)");
     return 2;
 }
 
@@ -15,7 +28,7 @@ if (!Directory.Exists(root))
     return 2;
 }
 
-FixtureRunner[] runners = Runners.All();
+FixtureRunner[] runners = Runners.All(Path.GetFullPath(models ?? Path.Combine(root, "..", "models")));
 var families = new SortedDictionary<string, FixtureRunner?>(StringComparer.Ordinal);
 foreach (var runner in runners)
     foreach (var family in runner.Discover(root))

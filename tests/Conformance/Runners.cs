@@ -5,12 +5,16 @@ namespace Kotonoha.Conformance;
 /// <summary>The runners there are; the first that claims a family runs it.</summary>
 internal static class Runners
 {
-    public static FixtureRunner[] All() =>
+    /// <param name="models">The folder of published models, which may be absent.</param>
+    public static FixtureRunner[] All(string models) =>
     [
         new SamplingRunner(),
         new RetrievalRunner(),
         new Models.CausalModelsRunner(),
         new Models.EncoderModelsRunner(),
+        new Models.SentenceEmbedderRunner(),
+        new Models.CrossEncoderRunner(),
+        new Models.RealEmbedderRunner(models),
         new Models.BrokenFilesRunner(),
         new Gguf.TensorTypesRunner(),
         new Gguf.MetadataRunner(),

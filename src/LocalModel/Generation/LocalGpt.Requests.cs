@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Kotonoha.LocalModel.Chat;
 using Kotonoha.LocalModel.Generation.Beams;
+using Kotonoha.LocalModel.Generation.Encoders;
 using Kotonoha.LocalModel.Generation.Engine;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Tensors;
@@ -75,7 +76,7 @@ public sealed partial class LocalGpt
             throw new ArgumentException("Beam search gives the score of a whole hypothesis, not the log-probability of each token; leave out IncludeLogProbabilities.", nameof(request));
 
         using var source = Link(cancellationToken);
-        int[] prompt = await EncodeAsync(() => EncodePrompt(request), source, cancellationToken).ConfigureAwait(false);
+        int[] prompt = await EngineRequest.EncodeAsync(() => EncodePrompt(request), source.Token, cancellationToken).ConfigureAwait(false);
         int maxNewTokens = MaxNewTokens(request, prompt.Length);
         int[] ends = request.IgnoreEndTokens ? [] : endTokens;
 
@@ -120,7 +121,7 @@ public sealed partial class LocalGpt
             return [];
         using var source = Link(cancellationToken);
         var token = source.Token; // the encoding may outlive the source
-        var groups = await EncodeAsync(() => Groups(pairs, token), source, cancellationToken).ConfigureAwait(false);
+        var groups = await EngineRequest.EncodeAsync(() => Groups(pairs, token), source.Token, cancellationToken).ConfigureAwait(false);
         var jobs = groups.Select(g => g.Job).ToArray();
         var results = await RunAsync(jobs, () => Task.WhenAll(jobs.Select(j => j.Result)), cancellationToken).ConfigureAwait(false);
         var scores = new SequenceScore[pairs.Count];
@@ -151,7 +152,7 @@ public sealed partial class LocalGpt
         }
 
         using var source = Link(cancellationToken);
-        var encoded = await EncodeAsync(() => texts.Select(t => EncodeWhole(t, options.TruncateLongTexts)).ToArray(), source, cancellationToken).ConfigureAwait(false);
+        var encoded = await EngineRequest.EncodeAsync(() => texts.Select(t => EncodeWhole(t, options.TruncateLongTexts)).ToArray(), source.Token, cancellationToken).ConfigureAwait(false);
         var jobs = encoded.Select(ids => new EmbeddingJob(ids, EmbeddingWidth, options.Pooling, source.Token)).ToArray();
         var vectors = await RunAsync(jobs, () => Task.WhenAll(jobs.Select(j => j.Result)), cancellationToken).ConfigureAwait(false);
         return new EmbeddingResult([.. vectors.Select(v => Finish(v, options))], encoded.Sum(ids => ids.Length));
@@ -160,7 +161,7 @@ public sealed partial class LocalGpt
     private async IAsyncEnumerable<GenerationUpdate> RunAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var source = Link(cancellationToken);
-        int[] prompt = await EncodeAsync(() => EncodePrompt(request), source, cancellationToken).ConfigureAwait(false);
+        int[] prompt = await EngineRequest.EncodeAsync(() => EncodePrompt(request), source.Token, cancellationToken).ConfigureAwait(false);
         IReadOnlyCollection<string> stops = request.Turns is null ? request.StopStrings : [.. request.StopStrings, .. ChatTemplate.StopStrings];
         bool trimStart = request.Turns is not null && ChatTemplate.TrimsAnswerStart;
         var job = new GenerationJob(
@@ -181,7 +182,7 @@ public sealed partial class LocalGpt
                 }
                 catch (OperationCanceledException exception)
                 {
-                    throw Cancelled(exception, cancellationToken);
+                    throw EngineRequest.Cancelled(exception, cancellationToken);
                 }
 
                 var update = updates.Current;
@@ -211,7 +212,7 @@ public sealed partial class LocalGpt
         }
         catch (OperationCanceledException exception)
         {
-            throw Cancelled(exception, cancellationToken);
+            throw EngineRequest.Cancelled(exception, cancellationToken);
         }
     }
 
@@ -227,20 +228,6 @@ public sealed partial class LocalGpt
         if (blocks > core.CapacityBlocks)
             throw new KvCacheFullException(string.Create(CultureInfo.InvariantCulture,
                 $"The request needs room for {blocks * KvCache.BlockTokens} tokens in the key/value cache, which holds {core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise LocalGptOptions.CacheTokens."));
-    }
-
-    private static async Task<T> EncodeAsync<T>(Func<T> encode, CancellationTokenSource source, CancellationToken callers)
-    {
-        try
-        {
-            // A long text may still be being encoded when nobody waits for it any more.
-            var token = source.Token;
-            return await Task.Run(encode, token).WaitAsync(token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException exception)
-        {
-            throw Cancelled(exception, callers);
-        }
     }
 
     internal int[] EncodePrompt(GenerationRequest request)
@@ -327,16 +314,7 @@ public sealed partial class LocalGpt
             vector = vector[..dimensions];
         if (!options.Normalize)
             return vector;
-        double squares = 0;
-        foreach (float x in vector)
-            squares += (double)x * x;
-        if (squares > 0)
-        {
-            double factor = 1 / Math.Sqrt(squares);
-            for (int c = 0; c < vector.Length; c++)
-                vector[c] = (float)(vector[c] * factor);
-        }
-
+        NormalizeStep.Normalize(vector);
         return vector;
     }
 
@@ -364,11 +342,6 @@ public sealed partial class LocalGpt
         ThrowIfDisposed();
         return CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, disposal.Token);
     }
-
-    private static OperationCanceledException Cancelled(OperationCanceledException exception, CancellationToken callers)
-        => callers.IsCancellationRequested
-            ? new OperationCanceledException(exception.Message, exception, callers)
-            : new OperationCanceledException("The model was disposed while the request was waiting or running.", exception);
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(disposed != 0, this);
 }

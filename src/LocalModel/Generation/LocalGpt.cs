@@ -33,7 +33,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private readonly CausalModel model;
     private readonly CpuBackend backend;
     private readonly EngineCore core;
-    private readonly EngineThread engine;
+    private readonly EngineThread<EngineJob> engine;
     private readonly CancellationTokenSource disposal = new();
     private readonly ChatTemplate? chatTemplate;
     private readonly string? templateProblem;
@@ -71,7 +71,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
         backend = new CpuBackend(options.Threads ?? 0);
         core = new EngineCore(model, backend, cacheTokens);
-        engine = new EngineThread(core, options.QueueLength);
+        engine = new EngineThread<EngineJob>(core, options.QueueLength, typeof(LocalGpt));
         try
         {
             options.OnLoaded?.Invoke(this);

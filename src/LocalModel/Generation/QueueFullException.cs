@@ -10,7 +10,7 @@ public sealed class QueueFullException : KotonohaException
     /// <param name="queueLength">The requests that may wait.</param>
     public QueueFullException(int queueLength)
         : base(string.Create(CultureInfo.InvariantCulture,
-            $"The model already has {queueLength} requests waiting, as many as LocalGptOptions.QueueLength allows. Try again later, or raise the limit."))
+            $"The model already has {queueLength} requests waiting, as many as QueueLength among its options allows. Try again later, or raise the limit."))
         => QueueLength = queueLength;
 
     /// <summary>The requests that may wait.</summary>

@@ -6,9 +6,9 @@ namespace Kotonoha.LocalModel.Generation.Engine;
 
 /// <summary>
 /// Runs jobs step by step, all of them in one batch (continuous batching): each step decodes one token of every running sequence and adds a part of
-/// the prompts that wait. Not thread-safe; <see cref="EngineThread"/> gives it a thread and a queue. In steady state a step allocates nothing.
+/// the prompts that wait. Not thread-safe; <see cref="EngineThread{TJob}"/> gives it a thread and a queue. In steady state a step allocates nothing.
 /// </summary>
-internal sealed class EngineCore : IDisposable
+internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
 {
     private readonly CausalModel model;
     private readonly InferencePass pass;

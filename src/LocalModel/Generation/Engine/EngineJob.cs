@@ -4,7 +4,7 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Generation.Engine;
 
 /// <summary>One piece of work of the engine: it adds its tokens to each step and takes what comes out, until it is done. All methods run on the engine's thread.</summary>
-internal abstract class EngineJob : IDisposable
+internal abstract class EngineJob : IEngineJob, IDisposable
 {
     private protected EngineJob(CancellationToken cancellation) => Cancellation = cancellation;
 

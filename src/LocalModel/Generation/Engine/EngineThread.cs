@@ -1,18 +1,26 @@
 namespace Kotonoha.LocalModel.Generation.Engine;
 
 /// <summary>The one thread that runs a model, and the queue before it. Requests are taken up in the order of their arrival.</summary>
-internal sealed class EngineThread : IDisposable
+/// <typeparam name="TJob">The kind of work.</typeparam>
+internal sealed class EngineThread<TJob> : IDisposable
+    where TJob : IEngineJob
 {
-    private readonly EngineCore core;
+    private readonly IEngineCore<TJob> core;
     private readonly List<WaitingRequest> waiting = [];
     private readonly int queueLength;
+    private readonly Type owner;
     private readonly Thread thread;
     private bool stopping;
 
-    public EngineThread(EngineCore core, int queueLength)
+    /// <summary>Starts the thread.</summary>
+    /// <param name="core">What does the work.</param>
+    /// <param name="queueLength">The requests that may wait.</param>
+    /// <param name="owner">What is disposed when the engine is stopped, for errors.</param>
+    public EngineThread(IEngineCore<TJob> core, int queueLength, Type owner)
     {
         this.core = core;
         this.queueLength = queueLength;
+        this.owner = owner;
         thread = new Thread(Loop) { IsBackground = true, Name = "Kotonoha engine" };
         thread.Start();
     }
@@ -20,11 +28,11 @@ internal sealed class EngineThread : IDisposable
     /// <summary>Hands jobs over; together they are one request and share their cancellation.</summary>
     /// <exception cref="QueueFullException">As many requests as may wait are waiting.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been stopped.</exception>
-    public void Enqueue(IReadOnlyList<EngineJob> jobs)
+    public void Enqueue(IReadOnlyList<TJob> jobs)
     {
         lock (waiting)
         {
-            ObjectDisposedException.ThrowIf(stopping, typeof(LocalGpt));
+            ObjectDisposedException.ThrowIf(stopping, owner);
             if (waiting.Count >= queueLength)
                 throw new QueueFullException(queueLength);
             waiting.Add(new WaitingRequest(jobs));
@@ -80,9 +88,9 @@ internal sealed class EngineThread : IDisposable
 
                 while (waiting.Count > 0)
                 {
-                    while (waiting[0].Next is { } job && core.CanAdmit(job))
+                    while (waiting[0].HasNext && core.CanAdmit(waiting[0].Next))
                         core.Admit(waiting[0].Take());
-                    if (waiting[0].Next is not null)
+                    if (waiting[0].HasNext)
                         break;
                     waiting.RemoveAt(0);
                 }
@@ -97,19 +105,21 @@ internal sealed class EngineThread : IDisposable
     }
 
     /// <summary>The jobs of one request that have not been taken up.</summary>
-    private sealed class WaitingRequest(IReadOnlyList<EngineJob> jobs)
+    private sealed class WaitingRequest(IReadOnlyList<TJob> jobs)
     {
         private int taken;
 
-        public EngineJob? Next => taken < jobs.Count ? jobs[taken] : null;
+        public bool HasNext => taken < jobs.Count;
 
-        public bool IsCancelled => Next is { Cancellation.IsCancellationRequested: true };
+        public TJob Next => jobs[taken];
 
-        public EngineJob Take() => jobs[taken++];
+        public bool IsCancelled => HasNext && Next.Cancellation.IsCancellationRequested;
 
-        public void Fail(Func<EngineJob, Exception> reason)
+        public TJob Take() => jobs[taken++];
+
+        public void Fail(Func<TJob, Exception> reason)
         {
-            while (Next is not null)
+            while (HasNext)
             {
                 var job = Take();
                 job.Fail(reason(job));

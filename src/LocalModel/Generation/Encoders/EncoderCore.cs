@@ -1,0 +1,123 @@
+using Kotonoha.LocalModel.Generation.Engine;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Generation.Encoders;
+
+/// <summary>
+/// Runs texts through an encoder, as many at once as fill a batch. Batches have no padding, so texts need not be of similar length and come in the
+/// order of their arrival.
+/// </summary>
+internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
+{
+    /// <summary>The tokens that a batch has at least room for: enough for full speed of the products, few enough to stay in the caches.</summary>
+    public const int BatchTokens = 512;
+
+    private readonly EncoderModel model;
+    private readonly InferencePass pass;
+    private readonly Batch batch = new(BatchTokens);
+    private readonly List<EncoderJob> active = [];
+    private int activeTokens;
+
+    public EncoderCore(EncoderModel model, Backend backend)
+    {
+        this.model = model;
+        pass = new InferencePass(backend);
+    }
+
+    /// <inheritdoc/>
+    public int ActiveJobs => active.Count;
+
+    /// <inheritdoc/>
+    public bool CanAdmit(EncoderJob job) => active.Count == 0 || activeTokens + job.Input.Ids.Length <= BatchTokens;
+
+    /// <inheritdoc/>
+    public void Admit(EncoderJob job)
+    {
+        activeTokens += job.Input.Ids.Length;
+        active.Add(job);
+    }
+
+    /// <inheritdoc/>
+    public void Step()
+    {
+        for (int i = active.Count - 1; i >= 0; i--)
+            if (active[i].Cancellation.IsCancellationRequested)
+                End(i, new OperationCanceledException(active[i].Cancellation));
+        if (active.Count == 0)
+            return;
+        try
+        {
+            Run();
+        }
+        catch (OperationCanceledException)
+        {
+            // One job was cancelled between two layers; the others run the same step again.
+            return;
+        }
+        catch (Exception exception)
+        {
+            FailAll(_ => exception);
+            return;
+        }
+
+        active.Clear();
+        activeTokens = 0;
+    }
+
+    /// <inheritdoc/>
+    public void FailAll(Func<EncoderJob, Exception> reason)
+    {
+        for (int i = active.Count - 1; i >= 0; i--)
+            End(i, reason(active[i]));
+    }
+
+    public void Dispose()
+    {
+        FailAll(_ => new ObjectDisposedException(nameof(LocalEncoder)));
+        pass.Dispose();
+    }
+
+    private void Run()
+    {
+        batch.Clear();
+        bool wantsLogits = false, wantsStates = false;
+        foreach (var job in active)
+        {
+            batch.Append(job.Input.Ids, job.Input.TypeIds);
+            wantsLogits |= job.WantsLogits;
+            wantsStates |= !job.WantsLogits;
+        }
+
+        var tokens = active.Select(j => j.Cancellation).Distinct().ToArray();
+        using var linked = tokens.Length > 1 ? CancellationTokenSource.CreateLinkedTokenSource(tokens) : null;
+        pass.Begin(linked?.Token ?? tokens[0]);
+        var hidden = model.Forward(pass, batch);
+        var states = wantsStates ? pass.Read(hidden) : default;
+        var logits = wantsLogits ? pass.Read(model.Logits(pass, hidden, batch)) : default;
+        for (int i = 0; i < active.Count; i++)
+        {
+            int first = batch.SequenceStarts[i], end = batch.SequenceStarts[i + 1];
+            var job = active[i];
+            try
+            {
+                job.Accept(
+                    wantsStates ? states[(first * model.Width)..(end * model.Width)] : default,
+                    wantsLogits ? logits.Slice(i * model.Labels, model.Labels) : default);
+            }
+            catch (Exception exception)
+            {
+                // What one text cannot do is no reason to end the others.
+                job.Fail(exception);
+            }
+        }
+    }
+
+    private void End(int index, Exception failure)
+    {
+        var job = active[index];
+        active.RemoveAt(index);
+        activeTokens -= job.Input.Ids.Length;
+        job.Fail(failure);
+    }
+}

@@ -1,0 +1,304 @@
+using System.Globalization;
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Generation.Encoders;
+using Kotonoha.LocalModel.Generation.Engine;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Tokenizers;
+
+namespace Kotonoha.LocalModel.Generation;
+
+/// <summary>
+/// A loaded encoder at work: weights, tokenizer, what sentence-transformers' files ask for, and the one thread that computes. It makes vectors of texts,
+/// or, with a classification head of one label, scores how well texts answer a query (a cross-encoder). Texts of any number of callers run together in
+/// batches, and each gets the same result, to the bit, as if it ran alone.
+/// </summary>
+/// <remarks>
+/// Thread-safe. <see cref="Dispose"/> refuses new requests, ends the waiting and running ones with an <see cref="OperationCanceledException"/>, waits for the
+/// thread and frees the weights. Texts go through as sentence-transformers would put them through: white space around them is removed, special tokens
+/// that they spell out are recognised, and what is longer than the model reads is cut. Half-precision weights are computed with in single precision.
+/// </remarks>
+public sealed class LocalEncoder : IDisposable, IAsyncDisposable
+{
+    private static readonly string[] DocumentPromptNames = ["document", "passage", "corpus"];
+
+    private readonly EncoderModel model;
+    private readonly CpuBackend backend;
+    private readonly EncoderCore core;
+    private readonly EngineThread<EncoderJob> engine;
+    private readonly CancellationTokenSource disposal = new();
+    private readonly EncoderFolder files;
+    private readonly SentenceEmbedding embedding;
+    private readonly SentenceEmbedding unnormalized;
+    private readonly EncoderTexts texts;
+    private readonly Lazy<string> version;
+    private int disposed;
+
+    private LocalEncoder(EncoderFolder files, EncoderModel model, Tokenizer tokenizer, string modelId, LocalEncoderOptions options)
+    {
+        this.files = files;
+        this.model = model;
+        Tokenizer = tokenizer;
+        ModelId = options.ModelId ?? modelId;
+        Device = options.Device ?? Device.Best;
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.QueueLength, 1, nameof(options.QueueLength));
+        if (options.Threads is { } threads)
+            ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1, nameof(options.Threads));
+        if (options.MaximumTokens is { } maximum && (maximum < 1 || maximum > model.ContextLength))
+            throw new ArgumentOutOfRangeException(nameof(options), maximum, $"MaximumTokens is {maximum}; the model reads at most {model.ContextLength} tokens, so it must be between 1 and {model.ContextLength}.");
+        if (options.Pooling is { Count: 0 })
+            throw new ArgumentException("Pooling is an empty list; name at least one pooling, or leave it null.", nameof(options));
+        MaximumTokens = options.MaximumTokens ?? Math.Min(files.MaximumTokens ?? int.MaxValue, model.ContextLength);
+        Pooling = options.Pooling is null ? files.Poolings : [.. options.Pooling.Distinct().Order()];
+        embedding = new SentenceEmbedding(model.Width, Pooling, files.Steps);
+        unnormalized = new SentenceEmbedding(model.Width, Pooling, [.. files.Steps.Where(s => s is not NormalizeStep)]);
+        texts = new EncoderTexts(tokenizer, MaximumTokens, files.LowerCase);
+        version = new Lazy<string>(files.Hash);
+        Remarks = files.Remarks;
+        backend = new CpuBackend(options.Threads ?? 0);
+        core = new EncoderCore(model, backend);
+        engine = new EngineThread<EncoderJob>(core, options.QueueLength, typeof(LocalEncoder));
+        try
+        {
+            options.OnLoaded?.Invoke(this);
+        }
+        catch
+        {
+            // The model still belongs to the caller.
+            Stop();
+            throw;
+        }
+    }
+
+    /// <summary>The model's name: the folder's, unless the options name another.</summary>
+    public string ModelId { get; }
+
+    /// <summary>Where the model computes.</summary>
+    public Device Device { get; }
+
+    /// <summary>The model, its size and the device in use, in one line for a log.</summary>
+    public string Description => string.Create(CultureInfo.InvariantCulture,
+        $"{ModelId}: encoder, {model.ParameterCount:N0} parameters, {Dimensions:N0} dimensions, {string.Join(" + ", Pooling)} pooling, up to {MaximumTokens:N0} tokens, on {backend.Description}");
+
+    /// <summary>What the checkpoint leaves open or asks for and is not done, one sentence each; most often empty.</summary>
+    public IReadOnlyList<string> Remarks { get; }
+
+    /// <summary>A hash of everything that decides about the vectors: settings, weights, tokenizer. Computed when it is first asked for.</summary>
+    public string Version => version.Value;
+
+    /// <summary>The number of weights.</summary>
+    public long ParameterCount => model.ParameterCount;
+
+    /// <summary>The components of a vector.</summary>
+    public int Dimensions => embedding.Dimensions;
+
+    /// <summary>How tokens become a vector.</summary>
+    public IReadOnlyList<TokenPooling> Pooling { get; }
+
+    /// <summary>The tokens of the longest text, special tokens and prompt included.</summary>
+    public int MaximumTokens { get; }
+
+    /// <summary>The prompts that the model was trained with, by their names.</summary>
+    public IReadOnlyDictionary<string, string> Prompts => files.Prompts;
+
+    /// <summary>The prompt of texts that come without one, or null.</summary>
+    public string? DefaultPromptName => files.DefaultPromptName;
+
+    /// <summary>Whether the model scores texts against a query: it is a cross-encoder.</summary>
+    public bool CanRerank => model is { Head: EncoderHead.SequenceClassification, Labels: 1 };
+
+    /// <summary>The tokenizer.</summary>
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>Loads an encoder and starts its engine.</summary>
+    /// <param name="path">A folder of sentence-transformers (with <c>modules.json</c>), or one in the Hugging Face layout: an encoder or a cross-encoder.</param>
+    /// <param name="options">How to load and run it.</param>
+    /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
+    /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>
+    /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static LocalEncoder Load(string path, LocalEncoderOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var modelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
+        var files = EncoderFolder.Open(path);
+        var tokenizer = Tokenizer.Load(files.ModelFolder);
+        var model = files.LoadModel();
+        try
+        {
+            if (tokenizer.VocabularySize > model.VocabularySize)
+                throw new CheckpointException(path, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.");
+            return new LocalEncoder(files, model, tokenizer, modelId, options ?? new LocalEncoderOptions());
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>As <see cref="Load"/>, on another thread.</summary>
+    /// <param name="path">The model's folder.</param>
+    /// <param name="options">How to load and run it.</param>
+    /// <param name="cancellationToken">Gives the loading up: a model that is ready after that is disposed.</param>
+    public static async Task<LocalEncoder> LoadAsync(string path, LocalEncoderOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var loading = Task.Run(() => Load(path, options), cancellationToken);
+        try
+        {
+            return await loading.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = loading.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            throw;
+        }
+    }
+
+    /// <summary>Makes a vector of each text.</summary>
+    /// <param name="texts">The texts.</param>
+    /// <param name="options">Prompt and form.</param>
+    /// <param name="cancellationToken">Ends it, between two layers.</param>
+    /// <exception cref="ArgumentException">There is no prompt of this name, or Dimensions is out of range.</exception>
+    /// <exception cref="ContextOverflowException">A text is longer than the model reads and may not be cut.</exception>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>
+    public async Task<EmbeddingResult> EmbedAsync(IReadOnlyList<string> texts, EncodingOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        RequireTexts(texts);
+        options ??= new EncodingOptions();
+        var prompt = PromptOf(options);
+        if (options.Dimensions is { } dimensions && (dimensions < 1 || dimensions > Dimensions))
+            throw new ArgumentOutOfRangeException(nameof(options), dimensions, $"Dimensions is {dimensions}; the model's vectors have {Dimensions} components, so it must be between 1 and {Dimensions}.");
+        bool normalizes = files.Steps.Any(s => s is NormalizeStep);
+        var form = options.Normalize ?? true ? embedding : unnormalized;
+        var (vectors, inputs) = await RunAsync(
+            () =>
+            {
+                int excluded = files.IncludePrompt ? 0 : this.texts.PromptTokens(prompt);
+                return [.. texts.Select(t => this.texts.Encode(prompt + t, excluded, options.TruncateLongTexts))];
+            },
+            form,
+            cancellationToken).ConfigureAwait(false);
+        foreach (ref var vector in vectors.AsSpan())
+        {
+            bool cut = options.Dimensions is { } kept && kept < vector.Length;
+            if (cut)
+                vector = vector[..options.Dimensions!.Value];
+            if (options.Normalize == true || (cut && normalizes && options.Normalize is null))
+                NormalizeStep.Normalize(vector);
+        }
+
+        return new EmbeddingResult(vectors, inputs.Sum(i => i.Ids.Length), inputs.Count(i => i.Truncated));
+    }
+
+    /// <summary>Scores how well each text answers a query; texts are not sorted.</summary>
+    /// <param name="query">The query.</param>
+    /// <param name="texts">The texts.</param>
+    /// <param name="rawScores">The head's logits as they are; otherwise what the model's settings ask for, most often their sigmoid.</param>
+    /// <param name="cancellationToken">Ends it, between two layers.</param>
+    /// <exception cref="NotSupportedException">The model is no cross-encoder (<see cref="CanRerank"/>).</exception>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>
+    public async Task<RerankResult> RerankAsync(string query, IReadOnlyList<string> texts, bool rawScores = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        RequireTexts(texts);
+        if (!CanRerank)
+            throw new NotSupportedException($"'{ModelId}' is no cross-encoder: a head for sequence classification with one label is needed to score texts. Load such a model, or compare embeddings.");
+        var (logits, inputs) = await RunAsync(() => [.. texts.Select(t => this.texts.EncodePair(query, t))], null, cancellationToken).ConfigureAwait(false);
+        var scores = logits.Select(l => rawScores || !files.ScoresAreSigmoids ? l[0] : (float)(1 / (1 + Math.Exp(-l[0]))));
+        return new RerankResult([.. scores], inputs.Sum(i => i.Ids.Length), inputs.Count(i => i.Truncated));
+    }
+
+    /// <summary>The number of tokens of a text, special tokens included, before it is cut.</summary>
+    /// <param name="text">The text.</param>
+    public int CountTokens(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ThrowIfDisposed();
+        return Tokenizer.CountTokens(text, parseSpecialTokens: true);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref disposed, 1) != 0)
+            return;
+        Stop();
+        model.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => new(Task.Run(Dispose));
+
+    /// <summary>The tokens of a text as the model reads it (for tests against references).</summary>
+    internal EncoderInput Encode(string text, string? promptName = null)
+    {
+        var prompt = PromptOf(new EncodingOptions { PromptName = promptName });
+        return texts.Encode(prompt + text, files.IncludePrompt ? 0 : texts.PromptTokens(prompt), truncate: true);
+    }
+
+    /// <summary>The tokens of a pair as the model reads it (for tests against references).</summary>
+    internal EncoderInput EncodePair(string first, string second) => texts.EncodePair(first, second);
+
+    private async Task<(float[][] Results, EncoderInput[] Inputs)> RunAsync(Func<EncoderInput[]> encode, SentenceEmbedding? form, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        using var source = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, disposal.Token);
+        var inputs = await EngineRequest.EncodeAsync(encode, source.Token, cancellationToken).ConfigureAwait(false);
+        if (inputs.Length == 0)
+            return ([], inputs);
+        var jobs = Array.ConvertAll(inputs, i => new EncoderJob(i, form, source.Token));
+        engine.Enqueue(jobs);
+        try
+        {
+            return (await Task.WhenAll(jobs.Select(j => j.Result)).ConfigureAwait(false), inputs);
+        }
+        catch (OperationCanceledException exception)
+        {
+            throw EngineRequest.Cancelled(exception, cancellationToken);
+        }
+    }
+
+    private string PromptOf(EncodingOptions options)
+    {
+        if (options.Prompt is not null)
+            return options.PromptName is null ? options.Prompt : throw new ArgumentException("Prompt and PromptName are both set; set one of them.", nameof(options));
+        if (options.PromptName is not { } name)
+            return DefaultPrompt();
+        if (Prompts.TryGetValue(name, out var prompt))
+            return prompt;
+        if (name == DocumentPromptNames[0] && DocumentPromptNames.FirstOrDefault(Prompts.ContainsKey) is { } other)
+            return Prompts[other];
+        if (name is "query" or "document")
+            return DefaultPrompt();
+        throw new ArgumentException($"There is no prompt '{name}'; '{ModelId}' has {(Prompts.Count == 0 ? "none" : string.Join(", ", Prompts.Keys.Order(StringComparer.Ordinal)))}, and query and document may always be asked for.", nameof(options));
+    }
+
+    private string DefaultPrompt() => DefaultPromptName is { } name ? Prompts[name] : "";
+
+    private void Stop()
+    {
+        engine.Stop();
+        disposal.Cancel();
+        engine.Dispose();
+        core.Dispose();
+        backend.Dispose();
+    }
+
+    private void RequireTexts(IReadOnlyList<string> texts)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        foreach (var text in texts)
+            ArgumentNullException.ThrowIfNull(text, nameof(texts));
+        ThrowIfDisposed();
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(disposed != 0, this);
+}
