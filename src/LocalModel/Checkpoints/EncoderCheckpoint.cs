@@ -5,8 +5,6 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>Loads encoders in the layout of the Hugging Face hub.</summary>
 public static class EncoderCheckpoint
 {
-    private const int MostNamesInAMessage = 5;
-
     /// <summary>Loads an encoder's settings and weights; half precision is raised to single.</summary>
     /// <param name="folder">A folder in the hub's layout.</param>
     /// <param name="head">The head to load; null for the one that <c>config.json</c> names.</param>
@@ -27,7 +25,17 @@ public static class EncoderCheckpoint
         var model = new Bert(BertConfigFile.Read(fields, type, head), weights);
         try
         {
-            unused = Unused(folder, model);
+            var left = new List<string>();
+            weights.RequireAllTaken(name =>
+            {
+                // Heads that nobody asked for may be there; a part of the body that is left over means that config.json describes another model.
+                if (name.Contains(".layer.", StringComparison.Ordinal) || name.Contains("embeddings.", StringComparison.Ordinal))
+                    return false;
+                left.Add(name);
+                return true;
+            });
+            left.Sort(StringComparer.Ordinal);
+            unused = left;
             return model;
         }
         catch
@@ -36,19 +44,4 @@ public static class EncoderCheckpoint
             throw;
         }
     }
-
-    // Heads that nobody asked for may be there; a part of the body that is left over means that config.json describes another model.
-    private static List<string> Unused(string folder, EncoderModel model)
-    {
-        using var tensors = SafetensorsSet.Open(folder);
-        var taken = model.Parameters.Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
-        var left = tensors.Names.Where(n => !taken.Contains(n) && !IsBuffer(n)).Order(StringComparer.Ordinal).ToList();
-        var surplus = left.Where(n => n.Contains(".layer.", StringComparison.Ordinal) || n.Contains("embeddings.", StringComparison.Ordinal)).ToList();
-        if (surplus.Count > 0)
-            throw new CheckpointException(folder, $"the weights hold tensors that the model of config.json does not have: {string.Join(", ", surplus.Take(MostNamesInAMessage))}{(surplus.Count > MostNamesInAMessage ? $" and {surplus.Count - MostNamesInAMessage} more" : "")}. Use the config.json that belongs to these weights.");
-        return left;
-    }
-
-    private static bool IsBuffer(string name)
-        => name.EndsWith("embeddings.position_ids", StringComparison.Ordinal) || name.EndsWith("embeddings.token_type_ids", StringComparison.Ordinal);
 }

@@ -21,7 +21,7 @@ public sealed class Bert : EncoderModel
     private readonly List<Parameter> parameters = [];
     private readonly Activation activation;
 
-    /// <summary>Creates the model with weights from a source; a weight is looked for with the prefix of its family (<c>bert.</c>) and without it.</summary>
+    /// <summary>Creates the model with weights from a source.</summary>
     /// <param name="config">The settings.</param>
     /// <param name="weights">Where the weights come from.</param>
     /// <exception cref="UnsupportedModelException">The settings are impossible.</exception>
@@ -38,9 +38,6 @@ public sealed class Bert : EncoderModel
         try
         {
             var prefix = config.Kind switch { BertKind.Roberta => "roberta.", BertKind.DistilBert => "distilbert.", _ => "bert." };
-            if (!weights.Contains(prefix + "embeddings.word_embeddings.weight") && weights.Contains("embeddings.word_embeddings.weight"))
-                prefix = "";
-
             wordEmbedding = Take(prefix + "embeddings.word_embeddings.weight", config.VocabularySize, width);
             positionEmbedding = Take(prefix + "embeddings.position_embeddings.weight", config.Positions, width);
             if (!distilled && config.TokenTypes > 0)
@@ -82,10 +79,7 @@ public sealed class Bert : EncoderModel
 
         Dense TakeDense(string name, int outputs, int inputs) => new(Take(name + ".weight", outputs, inputs), Take(name + ".bias", outputs));
 
-        // Checkpoints that were converted from TensorFlow spell it gamma and beta.
-        Norm TakeNorm(string name) => weights.Contains(name + ".weight") || !weights.Contains(name + ".gamma")
-            ? new Norm(Take(name + ".weight", width), Take(name + ".bias", width))
-            : new Norm(Take(name + ".gamma", width), Take(name + ".beta", width));
+        Norm TakeNorm(string name) => new(Take(name + ".weight", width), Take(name + ".bias", width));
 
         Dense TakeDecoder(string name, string bias)
             => new(config.TieWordEmbeddings ? wordEmbedding : Take(name, config.VocabularySize, width), Take(bias, config.VocabularySize));
