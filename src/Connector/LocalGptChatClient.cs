@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Tokenizers;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector;
@@ -77,18 +76,7 @@ public sealed class LocalGptChatClient : IChatClient
 
     /// <inheritdoc/>
     public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        if (serviceKey is not null)
-            return null;
-        if (serviceType == typeof(ChatClientMetadata))
-            return Metadata;
-        if (serviceType == typeof(LocalGpt))
-            return Model;
-        if (serviceType == typeof(Tokenizer))
-            return Model.Tokenizer;
-        return serviceType.IsInstanceOfType(this) ? this : null;
-    }
+        => ServiceLookup.Find(this, serviceType, serviceKey, Metadata, Model, Model.Tokenizer);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,6 +1,5 @@
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector;
@@ -16,9 +15,17 @@ namespace Kotonoha.Connector;
 /// </remarks>
 public sealed class LocalGptEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {
-    private static readonly string[] KnownProperties = ["normalize", "pooling", "prompt_name", "truncate"];
+    private static readonly Dictionary<string, Func<EmbeddingRequestOptions, PropertyValue, EmbeddingRequestOptions>> Readers = new(StringComparer.Ordinal)
+    {
+        ["normalize"] = (o, v) => o with { Normalize = v.Boolean() },
+        ["pooling"] = (o, v) => o with { Pooling = PoolingOf(v.Text()) },
+        ["prompt_name"] = (o, v) => v.Text() is "query" or "document"
+            ? o
+            : throw new ArgumentException($"The additional property 'prompt_name' is '{v.Value}'; it must be query or document.", "options"),
+        ["truncate"] = (o, v) => o with { TruncateLongTexts = v.Boolean() },
+    };
 
-    private readonly EmbeddingRequestOptions defaults;
+    private readonly EmbeddingOptionsReader<EmbeddingRequestOptions> reader;
     private readonly bool ownsModel;
 
     /// <summary>Makes a view of a loaded model; disposing the view leaves the model as it is.</summary>
@@ -33,9 +40,10 @@ public sealed class LocalGptEmbeddingGenerator : IEmbeddingGenerator<string, Emb
     {
         ArgumentNullException.ThrowIfNull(model);
         Model = model;
-        this.defaults = defaults ?? new EmbeddingRequestOptions();
         this.ownsModel = ownsModel;
-        Metadata = new EmbeddingGeneratorMetadata(LocalGptChatClient.ProviderName, providerUri: null, model.ModelId, this.defaults.Dimensions ?? model.EmbeddingWidth);
+        reader = new EmbeddingOptionsReader<EmbeddingRequestOptions>(
+            model.ModelId, defaults ?? new EmbeddingRequestOptions(), (o, dimensions) => o with { Dimensions = dimensions }, Readers);
+        Metadata = new EmbeddingGeneratorMetadata(LocalGptChatClient.ProviderName, providerUri: null, model.ModelId, defaults?.Dimensions ?? model.EmbeddingWidth);
     }
 
     /// <summary>The model behind the generator.</summary>
@@ -56,67 +64,19 @@ public sealed class LocalGptEmbeddingGenerator : IEmbeddingGenerator<string, Emb
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(values);
-        var result = await Model.EmbedAsync([.. values], Read(options), cancellationToken).ConfigureAwait(false);
-        var createdAt = DateTimeOffset.UtcNow;
-        return new GeneratedEmbeddings<Embedding<float>>(result.Vectors.Select(v => new Embedding<float>(v) { ModelId = Model.ModelId, CreatedAt = createdAt }))
-        {
-            Usage = new UsageDetails { InputTokenCount = result.InputTokens, TotalTokenCount = result.InputTokens },
-        };
+        var result = await Model.EmbedAsync([.. values], reader.Read(this, options), cancellationToken).ConfigureAwait(false);
+        return result.ToEmbeddings(Model.ModelId);
     }
 
     /// <inheritdoc/>
     public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        if (serviceKey is not null)
-            return null;
-        if (serviceType == typeof(EmbeddingGeneratorMetadata))
-            return Metadata;
-        if (serviceType == typeof(LocalGpt))
-            return Model;
-        if (serviceType == typeof(Tokenizer))
-            return Model.Tokenizer;
-        return serviceType.IsInstanceOfType(this) ? this : null;
-    }
+        => ServiceLookup.Find(this, serviceType, serviceKey, Metadata, Model, Model.Tokenizer);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         if (ownsModel)
             Model.Dispose();
-    }
-
-    private EmbeddingRequestOptions Read(EmbeddingGenerationOptions? options)
-    {
-        if (options is null)
-            return defaults;
-        if (options.ModelId is { } modelId && modelId != Model.ModelId)
-            throw new ArgumentException($"The request asks for the model '{modelId}', but this generator runs '{Model.ModelId}'.", nameof(options));
-        var result = options.RawRepresentationFactory?.Invoke(this) switch
-        {
-            null => defaults,
-            EmbeddingRequestOptions start => start,
-            var other => throw new ArgumentException($"RawRepresentationFactory returned a {other.GetType().Name}; this generator takes an EmbeddingRequestOptions.", nameof(options)),
-        };
-        if (options.Dimensions is { } dimensions)
-            result = result with { Dimensions = dimensions };
-        foreach (var (key, content) in options.AdditionalProperties ?? [])
-        {
-            if (content is null)
-                continue;
-            if (!KnownProperties.Contains(key))
-                throw new ArgumentException($"The additional property '{key}' is not understood; known are {string.Join(", ", KnownProperties)}.", nameof(options));
-            var value = new PropertyValue(key, content);
-            result = key switch
-            {
-                "normalize" => result with { Normalize = value.Boolean() },
-                "truncate" => result with { TruncateLongTexts = value.Boolean() },
-                "pooling" => result with { Pooling = PoolingOf(value.Text()) },
-                _ => value.Text() is "query" or "document" ? result : throw new ArgumentException($"The additional property 'prompt_name' is '{content}'; it must be query or document.", nameof(options)),
-            };
-        }
-
-        return result;
     }
 
     private static Pooling PoolingOf(string name) => name switch

@@ -15,4 +15,10 @@ public static class LocalGptExtensions
     /// <param name="defaults">Pooling and form where a call says nothing else.</param>
     public static IEmbeddingGenerator<string, Embedding<float>> AsEmbeddingGenerator(this LocalGpt model, EmbeddingRequestOptions? defaults = null)
         => new LocalGptEmbeddingGenerator(model, defaults);
+
+    /// <summary>The encoder as an embedding generator.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="defaults">Prompt and form where a call says nothing else.</param>
+    public static IEmbeddingGenerator<string, Embedding<float>> AsEmbeddingGenerator(this LocalEncoder model, EncodingOptions? defaults = null)
+        => new LocalEmbeddingGenerator(model, defaults);
 }

@@ -1,3 +1,4 @@
+using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
 
@@ -32,10 +33,11 @@ internal static class Retriever
         ranking.RemoveAll(item => item.Score < options.MinScore
             || (options.MinDenseScore is { } minDense && !(denseScores.TryGetValue(item.Id, out double denseScore) && denseScore >= minDense))
             || (options.MinSparseScore is { } minSparse && !(sparseScores.TryGetValue(item.Id, out double sparseScore) && sparseScore >= minSparse)));
+        int kept = options.Reranker is null ? options.Limit : Math.Max(options.Limit, options.RerankedCandidates);
         if (options.MmrLambda is { } lambda && dense)
-            ranking = await DiversifyAsync(store, ranking, lambda, options.Limit, cancellationToken).ConfigureAwait(false);
-        if (ranking.Count > options.Limit)
-            ranking.RemoveRange(options.Limit, ranking.Count - options.Limit);
+            ranking = await DiversifyAsync(store, ranking, lambda, kept, cancellationToken).ConfigureAwait(false);
+        if (ranking.Count > kept)
+            ranking.RemoveRange(kept, ranking.Count - kept);
 
         var chunks = await store.ReadChunksAsync([.. ranking.Select(item => item.Id)], cancellationToken).ConfigureAwait(false);
         var hits = new List<SearchHit>(ranking.Count);
@@ -47,7 +49,7 @@ internal static class Retriever
                     ranking[i].Score,
                     denseScores.TryGetValue(chunk.Id, out double denseScore) ? denseScore : null,
                     sparseScores.TryGetValue(chunk.Id, out double sparseScore) ? sparseScore : null));
-        return hits;
+        return options.Reranker is null ? hits : await RerankAsync(options.Reranker, question, hits, options.Limit, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Makes one ranking of the two.</summary>
@@ -69,6 +71,15 @@ internal static class Retriever
     {
         var embeddings = await embedder.GenerateAsync([question], EmbeddingPurpose.Query, cancellationToken).ConfigureAwait(false);
         return embeddings[0].Vector;
+    }
+
+    // What is equally good stays in its order.
+    private static async Task<IReadOnlyList<SearchHit>> RerankAsync(IReranker reranker, string question, List<SearchHit> hits, int limit, CancellationToken cancellationToken)
+    {
+        var scores = await reranker.ScoreAsync(question, [.. hits.Select(hit => IndexText.Of(hit.Chunk))], cancellationToken).ConfigureAwait(false);
+        if (scores.Count != hits.Count)
+            throw new InvalidOperationException($"The reranker gave {scores.Count} scores for {hits.Count} passages.");
+        return [.. hits.Select((hit, i) => hit with { Score = scores[i], RerankScore = scores[i] }).OrderByDescending(hit => hit.Score).Take(limit)];
     }
 
     private static async Task<List<RankedItem>> DiversifyAsync(IKnowledgeStore store, List<RankedItem> ranking, double lambda, int limit, CancellationToken cancellationToken)

@@ -32,10 +32,17 @@ public sealed record SearchOptions
     /// <summary>λ of maximal marginal relevance over the fused candidates (1 is relevance alone), or null for none. Needs dense vectors.</summary>
     public double? MmrLambda { get; init; }
 
+    /// <summary>Orders the best candidates anew by reading them together with the question, or null for none. It comes after fusion, thresholds and diversity.</summary>
+    public IReranker? Reranker { get; init; }
+
+    /// <summary>How many candidates the reranker reads; at least <see cref="Limit"/> are taken.</summary>
+    public int RerankedCandidates { get; init; } = 50;
+
     internal void Validate()
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Limit);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Candidates);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(RerankedCandidates);
         ArgumentOutOfRangeException.ThrowIfLessThan(DenseWeight, 0);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(DenseWeight, 1);
         if (MmrLambda is { } lambda && lambda is not (>= 0 and <= 1))

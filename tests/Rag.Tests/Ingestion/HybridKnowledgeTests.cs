@@ -150,6 +150,39 @@ public abstract class HybridKnowledgeTests : IDisposable
     }
 
     [Fact]
+    public async Task A_collection_tells_versions_of_a_model_of_one_name_apart()
+    {
+        WriteTopics(3);
+        await using (var knowledge = new KnowledgeBase(Open(), new RecordingEmbedder(version: "1f")))
+        {
+            await knowledge.SyncFolderAsync(Folder.File("docs"));
+            Assert.Equal("test/letters/8/1f", (await knowledge.Store.GetInfoAsync())!.EmbedderVersion);
+        }
+
+        await using (var same = new KnowledgeBase(Open(), new RecordingEmbedder(version: "1f")))
+            Assert.NotEmpty(await same.SearchAsync("topic1"));
+        await using var other = new KnowledgeBase(Open(), new RecordingEmbedder(version: "2e"));
+        var error = await Assert.ThrowsAsync<EmbedderMismatchException>(() => other.SearchAsync("topic1"));
+        Assert.Contains("test/letters/8/1f", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_reranker_orders_the_best_candidates_anew()
+    {
+        WriteTopics(6);
+        await using var knowledge = new KnowledgeBase(Open(), Embedder());
+        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        var reranker = new PreferringReranker("topic4");
+        var hits = await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 3, Reranker = reranker });
+        Assert.Equal("topic4.md", hits[0].Chunk.Source);
+        Assert.Equal("topic2.md", hits[1].Chunk.Source);
+        Assert.Equal((1.0, 0.0), (hits[0].RerankScore, hits[1].Score));
+        Assert.Equal(3, hits.Count);
+        Assert.Equal(6, reranker.Read);
+        Assert.Equal("topic2.md", (await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 1, Reranker = reranker, RerankedCandidates = 1 }))[0].Chunk.Source);
+    }
+
+    [Fact]
     public async Task Thresholds_and_diversity_narrow_the_hits()
     {
         WriteTopics(6);

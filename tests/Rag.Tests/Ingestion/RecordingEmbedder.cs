@@ -4,7 +4,7 @@ using Microsoft.Extensions.AI;
 namespace Kotonoha.Rag.Tests.Ingestion;
 
 /// <summary>A small deterministic embedder that remembers what it was asked for.</summary>
-internal sealed class RecordingEmbedder(string model = "letters") : IEmbeddingGenerator<string, Embedding<float>>
+internal sealed class RecordingEmbedder(string model = "letters", string? version = null) : IEmbeddingGenerator<string, Embedding<float>>
 {
     public List<string?> Purposes { get; } = [];
 
@@ -21,7 +21,9 @@ internal sealed class RecordingEmbedder(string model = "letters") : IEmbeddingGe
     }
 
     public object? GetService(Type serviceType, object? serviceKey = null)
-        => serviceType == typeof(EmbeddingGeneratorMetadata) ? new EmbeddingGeneratorMetadata("test", null, model, 8) : null;
+        => serviceType == typeof(EmbeddingGeneratorMetadata) ? new EmbeddingGeneratorMetadata("test", null, model, 8)
+            : serviceType == typeof(string) && serviceKey is "version" ? version
+            : null;
 
     public void Dispose()
     {
