@@ -124,7 +124,9 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         var modelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
         var files = EncoderFolder.Open(path);
-        var tokenizer = Tokenizer.Load(files.ModelFolder);
+
+        // What the tokenizer's file says about length and padding is overridden, as sentence-transformers does.
+        var tokenizer = Tokenizer.Load(files.ModelFolder).WithTruncation(null).WithPadding(null);
         var model = files.LoadModel();
         try
         {

@@ -1,4 +1,5 @@
 using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.LocalModel.Tokenizers.Normalizers;
 
 namespace Kotonoha.LocalModel.Generation.Encoders;
 
@@ -8,32 +9,43 @@ namespace Kotonoha.LocalModel.Generation.Encoders;
 /// <param name="lowerCase">Whether texts are turned to lower case first.</param>
 internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool lowerCase)
 {
+    private readonly Tokenizer cutting = tokenizer.WithTruncation(new TruncationOptions { MaxLength = maximumTokens });
+
     /// <summary>Encodes a text.</summary>
     /// <param name="text">The text, prompt included.</param>
     /// <param name="promptTokens">The leading tokens that pooling leaves out.</param>
     /// <param name="truncate">Whether a long text is cut; otherwise it is refused.</param>
     /// <exception cref="ContextOverflowException">The text is too long.</exception>
     public EncoderInput Encode(string text, int promptTokens, bool truncate)
-        => Input(tokenizer.EncodeWithOffsets(Prepare(text), parseSpecialTokens: true), promptTokens, truncate);
+    {
+        var prepared = Prepare(text);
+        var input = Input(cutting.EncodeWithOffsets(prepared, parseSpecialTokens: true), promptTokens);
+        if (input.Truncated && !truncate)
+            throw new ContextOverflowException(tokenizer.CountTokens(prepared, parseSpecialTokens: true), maximumTokens, "text");
+        return input;
+    }
 
     /// <summary>Encodes a pair; the longer text is cut first.</summary>
     public EncoderInput EncodePair(string first, string second)
-        => Input(tokenizer.EncodePair(Prepare(first), Prepare(second), parseSpecialTokens: true), 0, truncate: true);
+        => Input(cutting.EncodePair(Prepare(first), Prepare(second), parseSpecialTokens: true), 0);
 
-    /// <summary>The tokens of a prompt before a text: those of the prompt alone, without the special tokens after it.</summary>
+    /// <summary>The tokens of a prompt before a text: those of the prompt alone, without the special token after it.</summary>
     public int PromptTokens(string prompt)
     {
         if (prompt.Length == 0)
             return 0;
-        var encoded = tokenizer.EncodeWithOffsets(Prepare(prompt), parseSpecialTokens: true);
-        int count = Math.Min(encoded.Ids.Count, maximumTokens);
-        return count > 0 && encoded.SpecialTokensMask[^1] ? count - 1 : count;
+        var encoded = cutting.EncodeWithOffsets(Prepare(prompt), parseSpecialTokens: true);
+        return encoded.Ids.Count > 0 && encoded.SpecialTokensMask[^1] ? encoded.Ids.Count - 1 : encoded.Ids.Count;
     }
 
-    private static EncoderInput Input(TokenizedText text, int promptTokens, bool truncate)
+    private EncoderInput Input(TokenizedText text, int promptTokens)
     {
-        _ = truncate;
-        return new EncoderInput([.. text.Ids], [.. text.TypeIds], promptTokens, false);
+        int[] ids = [.. text.Ids];
+        if (ids.Length == 0)
+            throw new ArgumentException("The text has no tokens, and the tokenizer adds none of its own; give it at least one character.");
+        if (ids.Length > maximumTokens)
+            throw new ContextOverflowException(ids.Length, maximumTokens, "text");
+        return new EncoderInput(ids, [.. text.TypeIds], promptTokens, ids.Length == maximumTokens && text.Overflowing.Count > 0);
     }
 
     private string Prepare(string text)
@@ -45,7 +57,12 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
         while (end > start && IsBlank(text[end - 1]))
             end--;
         var stripped = text[start..end];
-        return lowerCase ? stripped.ToLowerInvariant() : stripped;
+        if (!lowerCase)
+            return stripped;
+        var buffer = new PieceBuffer();
+        buffer.Load(stripped, 0, trackOffsets: false);
+        LowercaseNormalizer.Lower(buffer);
+        return buffer.Text.ToString();
     }
 
     private static bool IsBlank(char c) => char.IsWhiteSpace(c) || c is >= '\x1c' and <= '\x1f';
