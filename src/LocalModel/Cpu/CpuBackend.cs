@@ -52,6 +52,12 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
     /// <summary>How many threads compute, the caller included.</summary>
     public int Threads => pool.Threads;
 
+    /// <summary>
+    /// Whether activations stay in single precision before quantised weights too. Otherwise they are rounded to 8 bits for such products, which are then done
+    /// in whole numbers: several times faster, and as far from exact as llama.cpp's.
+    /// </summary>
+    public bool IsExact { get; init; }
+
     /// <inheritdoc/>
     public override string Description => $"CPU, {Threads} {(Threads == 1 ? "thread" : "threads")}, {kernels.Name}";
 
@@ -74,9 +80,8 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
 
     internal override void Embedding(Parameter table, int* ids, View output)
     {
-        long bytes = (long)output.Columns * sizeof(float);
         for (int r = 0; r < output.Rows; r++)
-            Buffer.MemoryCopy(table.Pointer + (long)ids[r] * output.Columns, Row(output, r), bytes, bytes);
+            table.ReadStoredRow(ids[r], new Span<float>(Row(output, r), output.Columns));
     }
 
     internal override void EmbeddingBackward(int* ids, View outputGradient, float* tableGradient)
@@ -88,10 +93,45 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
     internal override void Linear(View x, Parameter weight, Parameter? bias, LinearLayout layout, View output)
     {
         var product = Product(x, 1, x.Columns, output, accumulate: false);
-        product.B = weight.Pointer;
-        product.BTransposed = layout == LinearLayout.OutIn;
-        product.BStride = layout == LinearLayout.OutIn ? x.Columns : output.Columns;
-        product.Bias = bias is null ? null : bias.Pointer;
+        bool rowsAreOutputs = layout == LinearLayout.OutIn != weight.IsStoredTransposed;
+        if (weight.Format == DataType.Float32)
+        {
+            product.B = (float*)weight.Address;
+            product.BStride = weight.RowElements;
+            product.BTransposed = rowsAreOutputs;
+        }
+        else if (rowsAreOutputs && weight.Format.IsQuantized() && !IsExact)
+        {
+            var quantized = new QuantizedArguments
+            {
+                A = x.Float,
+                ARow = x.Stride,
+                Stored = weight.Address,
+                StoredStride = weight.RowBytes,
+                Format = weight.Format,
+                C = output.Float,
+                CStride = output.Stride,
+                M = output.Rows,
+                N = output.Columns,
+                K = x.Columns,
+                Bias = Pointer(bias),
+            };
+            kernels.Gemm(ref quantized);
+            return;
+        }
+        else if (rowsAreOutputs)
+        {
+            product.Stored = weight.Address;
+            product.StoredStride = weight.RowBytes;
+            product.Format = weight.Format;
+            product.BTransposed = true;
+        }
+        else
+        {
+            throw new InvalidOperationException($"The weight '{weight.Name}' is stored as {weight.Format.Name()} with its inputs outermost; such products need single precision. Load the model with its weights raised to single precision.");
+        }
+
+        product.Bias = Pointer(bias);
         kernels.Gemm(ref product);
     }
 

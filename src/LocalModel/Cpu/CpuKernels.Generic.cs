@@ -22,6 +22,8 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
 
     public override void Gemm(ref GemmArguments arguments) => Gemm<S, V>.Run(pool, ref arguments);
 
+    public override void Gemm(ref QuantizedArguments arguments) => QuantizedGemm<S, V>.Run(pool, ref arguments);
+
     public override void ColumnSum(View x, float* sum)
     {
         var arguments = new RowArguments { A = x, Sums = sum };

@@ -9,6 +9,9 @@ internal abstract unsafe class CpuKernels
 
     public abstract void Gemm(ref GemmArguments arguments);
 
+    /// <summary>A product with quantised weights, activations rounded to 8 bits.</summary>
+    public abstract void Gemm(ref QuantizedArguments arguments);
+
     public abstract void ColumnSum(View x, float* sum);
 
     public abstract void Copy(View source, View target, float factor, bool accumulate);

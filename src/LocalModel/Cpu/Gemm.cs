@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
 
@@ -26,7 +27,9 @@ internal static unsafe class Gemm<S, V>
     public static void Run(WorkerPool pool, ref GemmArguments g)
     {
         bool parallel = pool.Threads > 1 && (long)g.M * g.N * g.K >= MinimumParallelWork;
-        if (g.M <= FewRows && !g.BTransposed && !g.Accumulate)
+        if (g.M <= FewRows && g.BTransposed && !g.Accumulate)
+            RunStrips(pool, ref g, parallel);
+        else if (g.M <= FewRows && !g.BTransposed && !g.Accumulate)
             RunFewRows(pool, ref g, parallel);
         else
             RunPanels(pool, ref g, parallel);
@@ -38,7 +41,7 @@ internal static unsafe class Gemm<S, V>
     {
         int panels = (g.N + PanelWidth - 1) / PanelWidth, innerBlocks = (g.K + InnerBlock - 1) / InnerBlock;
         long panelSize = (long)InnerBlock * PanelWidth, tile = (long)Tiles<S, V>.Rows * PanelWidth;
-        g.ScratchPerWorker = panelSize + tile;
+        g.ScratchPerWorker = panelSize + tile + StripSize;
         bool direct = !g.BTransposed && g.M <= DirectRows && g.N % PanelWidth == 0;
         bool share = parallel && !direct && panels < 4 * pool.Threads && g.M >= 2 * MinimumRowChunk;
         long packedSize = share ? (long)panels * g.K * PanelWidth : 0;
@@ -64,7 +67,8 @@ internal static unsafe class Gemm<S, V>
         var g = (GemmArguments*)arguments;
         int innerBlocks = (g->K + InnerBlock - 1) / InnerBlock;
         int panel = task / innerBlocks, first = task % innerBlocks * InnerBlock;
-        Pack(g, panel * PanelWidth, first, Math.Min(InnerBlock, g->K - first), g->Packed + ((long)panel * g->K + first) * PanelWidth);
+        float* temporary = g->Scratch + worker * g->ScratchPerWorker + (long)InnerBlock * PanelWidth + Tiles<S, V>.Rows * PanelWidth;
+        Pack(g, panel * PanelWidth, first, Math.Min(InnerBlock, g->K - first), g->Packed + ((long)panel * g->K + first) * PanelWidth, temporary);
     }
 
     private static void ComputeAllPanels(void* arguments, int task, int worker)
@@ -102,7 +106,7 @@ internal static unsafe class Gemm<S, V>
             }
             else
             {
-                Pack(g, column, first, inner, local);
+                Pack(g, column, first, inner, local, tile + Tiles<S, V>.Rows * PanelWidth);
             }
 
             var mode = first > 0 || g->Accumulate ? TileMode.Add : g->Bias is not null ? TileMode.Start : TileMode.Overwrite;
@@ -130,7 +134,7 @@ internal static unsafe class Gemm<S, V>
     }
 
     // A block of one panel: packed[k · PanelWidth + j] = B(first + k, column + j), zeros past the last column.
-    private static void Pack(GemmArguments* g, int column, int first, int inner, float* packed)
+    private static void Pack(GemmArguments* g, int column, int first, int inner, float* packed, float* temporary)
     {
         int columns = Math.Min(PanelWidth, g->N - column);
         if (!g->BTransposed)
@@ -156,20 +160,90 @@ internal static unsafe class Gemm<S, V>
 
         if (columns < PanelWidth)
             new Span<float>(packed, inner * PanelWidth).Clear();
-        int wholeColumns = columns / S.Count * S.Count, wholeInner = inner / S.Count * S.Count;
+        for (int j = 0; j < columns; j += S.Count)
+            PackStrip(g, column + j, Math.Min(S.Count, columns - j), first, inner, packed + j, PanelWidth, temporary);
+    }
+
+    // target[k · stride + j] = B(first + k, column + j) of a transposed or stored B, for one vector of columns.
+    private static void PackStrip(GemmArguments* g, int column, int columns, int first, int inner, float* target, nint stride, float* temporary)
+    {
         float* rows = g->B + column * g->BStride + first;
-        for (int j = 0; j < wholeColumns; j += S.Count)
+        nint rowStride = g->BStride;
+        int pairs = inner / 2 / S.Count * S.Count;
+        if (g->Stored is not null)
         {
-            for (int k = 0; k < wholeInner; k += S.Count)
-                S.Transpose(rows + j * g->BStride + k, g->BStride, packed + k * PanelWidth + j, PanelWidth);
-            for (int k = wholeInner; k < inner; k++)
-                for (int i = j; i < j + S.Count; i++)
-                    packed[k * PanelWidth + i] = rows[i * g->BStride + k];
+            byte* stored = g->Stored + column * g->StoredStride;
+            bool half = g->Format is DataType.Float16 or DataType.BFloat16;
+            if (half && columns == S.Count && pairs > 0 && g->StoredStride % sizeof(float) == 0)
+            {
+                // Two neighbours of half precision make a word: transposed as words, then raised.
+                for (int p = 0; p < pairs; p += S.Count)
+                    S.Transpose((float*)(stored + (first + 2 * p) * 2), (nint)(g->StoredStride / sizeof(float)), temporary + p * S.Count, S.Count);
+                for (int p = 0; p < pairs; p++)
+                {
+                    V words = S.Load(temporary + p * S.Count);
+                    bool brain = g->Format == DataType.BFloat16;
+                    S.Store(brain ? S.FromBFloats(words, false) : S.FromHalves(words, false), target + 2 * p * stride);
+                    S.Store(brain ? S.FromBFloats(words, true) : S.FromHalves(words, true), target + (2 * p + 1) * stride);
+                }
+
+                for (int j = 0; j < columns; j++)
+                    for (int k = 2 * pairs; k < inner; k++)
+                        target[k * stride + j] = StoredRows<S, V>.Element(g->Format, stored + j * g->StoredStride, first + k);
+                return;
+            }
+
+            for (int j = 0; j < columns; j++)
+                StoredRows<S, V>.Read(g->Format, stored + j * g->StoredStride, first, inner, temporary + j * InnerBlock, temporary + S.Count * InnerBlock);
+            rows = temporary;
+            rowStride = InnerBlock;
         }
 
-        for (int j = wholeColumns; j < columns; j++)
-            for (int k = 0; k < inner; k++)
-                packed[k * PanelWidth + j] = rows[j * g->BStride + k];
+        int wholeInner = columns == S.Count ? inner / S.Count * S.Count : 0;
+        for (int k = 0; k < wholeInner; k += S.Count)
+            S.Transpose(rows + k, rowStride, target + k * stride, stride);
+        for (int j = 0; j < columns; j++)
+            for (int k = wholeInner; k < inner; k++)
+                target[k * stride + j] = rows[j * rowStride + k];
+    }
+
+    // ---- few rows of a transposed or stored B: one vector of columns at a time, so that each row of B is read in a line
+
+    private static int StripSize => S.Count * InnerBlock + StoredRows<S, V>.Scratch(InnerBlock);
+
+    private static void RunStrips(WorkerPool pool, ref GemmArguments g, bool parallel)
+    {
+        int strips = (g.N + S.Count - 1) / S.Count;
+        g.ScratchPerWorker = S.Count * InnerBlock + Tiles<S, V>.Rows * S.Count + StripSize;
+        g.Scratch = pool.Scratch(g.ScratchPerWorker);
+        g.ColumnsPerTask = (parallel ? Math.Max(1, strips / (8 * pool.Threads)) : strips) * S.Count;
+        fixed (GemmArguments* arguments = &g)
+            pool.Run(&ComputeStrips, arguments, (g.N + g.ColumnsPerTask - 1) / g.ColumnsPerTask);
+    }
+
+    private static void ComputeStrips(void* arguments, int task, int worker)
+    {
+        var g = (GemmArguments*)arguments;
+        int end = Math.Min(g->N, (task + 1) * g->ColumnsPerTask);
+        float* strip = g->Scratch + worker * g->ScratchPerWorker;
+        float* tile = strip + S.Count * InnerBlock;
+        float* temporary = tile + Tiles<S, V>.Rows * S.Count;
+        for (int column = task * g->ColumnsPerTask; column < end; column += S.Count)
+        {
+            int columns = Math.Min(S.Count, end - column);
+            for (int first = 0; first < g->K; first += InnerBlock)
+            {
+                int inner = Math.Min(InnerBlock, g->K - first);
+                PackStrip(g, column, columns, first, inner, strip, S.Count, temporary);
+                for (int r = 0; r < g->M; r++)
+                {
+                    Tiles<S, V>.Run(1, g->A + r * g->ARow + first * g->AInner, g->ARow, g->AInner, strip, S.Count, inner, tile, S.Count, 1, TileMode.Overwrite);
+                    float* c = g->C + r * g->CStride + column;
+                    for (int j = 0; j < columns; j++)
+                        c[j] = first > 0 ? c[j] + tile[j] : g->Bias is not null ? g->Bias[column + j] + tile[j] : tile[j];
+                }
+            }
+        }
     }
 
     // ---- few rows

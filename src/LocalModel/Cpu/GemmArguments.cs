@@ -1,3 +1,5 @@
+using Kotonoha.LocalModel.Tensors;
+
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>One matrix product: C (M × N) from A (M × K, any strides) and B (K × N, or stored N × K).</summary>
@@ -11,6 +13,12 @@ internal unsafe struct GemmArguments
 
     /// <summary>Whether B is stored N × K.</summary>
     public bool BTransposed;
+
+    /// <summary>B in another format than float32 or at an odd address, N × K: rows of blocks, <see cref="StoredStride"/> bytes apart. B is then null.</summary>
+    public byte* Stored;
+
+    public long StoredStride;
+    public DataType Format;
 
     public float* C;
     public nint CStride;

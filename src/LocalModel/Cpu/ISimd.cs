@@ -59,4 +59,13 @@ internal unsafe interface ISimd<V>
 
     /// <summary>target[c · targetStride + r] = source[r · sourceStride + c] for a square of Count.</summary>
     static abstract void Transpose(float* source, nint sourceStride, float* target, nint targetStride);
+
+    /// <summary>As many bytes as a vector has elements, as numbers.</summary>
+    static abstract V FromBytes(byte* address);
+
+    /// <summary>The lower or upper halves of the elements' bits, read as bfloat16.</summary>
+    static abstract V FromBFloats(V pairs, bool upper);
+
+    /// <summary>The lower or upper halves of the elements' bits, read as numbers of half precision.</summary>
+    static abstract V FromHalves(V pairs, bool upper);
 }

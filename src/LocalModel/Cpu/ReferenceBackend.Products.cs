@@ -8,12 +8,14 @@ public unsafe partial class ReferenceBackend<T>
     internal override void Linear(View x, Parameter weight, Parameter? bias, LinearLayout layout, View output)
     {
         var (outStride, inStride) = Strides(layout, x.Columns, output.Columns);
+        var elements = new float[weight.Length];
+        weight.Read(elements);
         for (int r = 0; r < x.Rows; r++)
             for (int o = 0; o < output.Columns; o++)
             {
                 T sum = T.Zero;
                 for (int i = 0; i < x.Columns; i++)
-                    sum += Row(x, r)[i] * Of(weight.Pointer[o * outStride + i * inStride]);
+                    sum += Row(x, r)[i] * Of(elements[o * outStride + i * inStride]);
                 Row(output, r)[o] = bias is null ? sum : sum + Of(bias.Pointer[o]);
             }
     }

@@ -76,9 +76,13 @@ public unsafe partial class ReferenceBackend<T> : Backend
 
     internal override void Embedding(Parameter table, int* ids, View output)
     {
+        var row = new float[output.Columns];
         for (int r = 0; r < output.Rows; r++)
+        {
+            table.ReadStoredRow(ids[r], row);
             for (int c = 0; c < output.Columns; c++)
-                Row(output, r)[c] = Of(table.Pointer[(long)ids[r] * output.Columns + c]);
+                Row(output, r)[c] = Of(row[c]);
+        }
     }
 
     internal override void EmbeddingBackward(int* ids, View outputGradient, float* tableGradient)

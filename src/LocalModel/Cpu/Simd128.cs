@@ -97,4 +97,31 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         x = (x ^ (x >>> 15)) * Vector128.Create(0x846ca68bu);
         return x ^ (x >>> 16);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FromBytes(byte* address)
+    {
+        var words = Vector128.WidenLower(Vector128.CreateScalar(Unsafe.ReadUnaligned<uint>(address)).AsByte());
+        return Vector128.ConvertToSingle(Vector128.WidenLower(words).AsInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FromBFloats(Vector128<float> pairs, bool upper)
+        => (upper ? pairs.AsUInt32() & Vector128.Create(0xffff0000u) : pairs.AsUInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FromHalves(Vector128<float> pairs, bool upper)
+    {
+        var bits = upper ? pairs.AsUInt32() >>> 16 : pairs.AsUInt32() & Vector128.Create(0xffffu);
+        var sign = (bits & Vector128.Create(0x8000u)) << 16;
+        var magnitude = (bits & Vector128.Create(0x7fffu)) << 13;
+
+        // A new exponent by an addition; a subnormal half as the difference of two normal numbers; infinity and NaN keep the largest exponent.
+        var normal = magnitude + Vector128.Create(112u << 23);
+        var small = ((magnitude + Vector128.Create(113u << 23)).AsSingle() - Vector128.Create(113u << 23).AsSingle()).AsUInt32();
+        var infinite = magnitude + Vector128.Create(224u << 23);
+        var value = Vector128.ConditionalSelect(Vector128.LessThan(magnitude, Vector128.Create(1u << 23)), small, normal);
+        value = Vector128.ConditionalSelect(Vector128.GreaterThanOrEqual(magnitude, Vector128.Create(31u << 23)), infinite, value);
+        return (value | sign).AsSingle();
+    }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Kotonoha.LocalModel.Cpu;
 
@@ -96,5 +97,41 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
         x = (x ^ (x >>> 16)) * Vector256.Create(0x7feb352du);
         x = (x ^ (x >>> 15)) * Vector256.Create(0x846ca68bu);
         return x ^ (x >>> 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromBytes(byte* address)
+    {
+        if (Avx2.IsSupported)
+            return Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(address));
+        return FromBytesOneByOne(address);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromBFloats(Vector256<float> pairs, bool upper)
+        => (upper ? pairs.AsUInt32() & Vector256.Create(0xffff0000u) : pairs.AsUInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromHalves(Vector256<float> pairs, bool upper)
+    {
+        var bits = upper ? pairs.AsUInt32() >>> 16 : pairs.AsUInt32() & Vector256.Create(0xffffu);
+        var sign = (bits & Vector256.Create(0x8000u)) << 16;
+        var magnitude = (bits & Vector256.Create(0x7fffu)) << 13;
+
+        // A new exponent by an addition; a subnormal half as the difference of two normal numbers; infinity and NaN keep the largest exponent.
+        var normal = magnitude + Vector256.Create(112u << 23);
+        var small = ((magnitude + Vector256.Create(113u << 23)).AsSingle() - Vector256.Create(113u << 23).AsSingle()).AsUInt32();
+        var infinite = magnitude + Vector256.Create(224u << 23);
+        var value = Vector256.ConditionalSelect(Vector256.LessThan(magnitude, Vector256.Create(1u << 23)), small, normal);
+        value = Vector256.ConditionalSelect(Vector256.GreaterThanOrEqual(magnitude, Vector256.Create(31u << 23)), infinite, value);
+        return (value | sign).AsSingle();
+    }
+
+    private static Vector256<float> FromBytesOneByOne(byte* address)
+    {
+        float* values = stackalloc float[Count];
+        for (int i = 0; i < Count; i++)
+            values[i] = address[i];
+        return Vector256.Load(values);
     }
 }

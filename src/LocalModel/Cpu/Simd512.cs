@@ -131,4 +131,40 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         x = (x ^ (x >>> 15)) * Vector512.Create(0x846ca68bu);
         return x ^ (x >>> 16);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromBytes(byte* address)
+    {
+        if (Avx512F.IsSupported)
+            return Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(address)));
+        return FromBytesOneByOne(address);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromBFloats(Vector512<float> pairs, bool upper)
+        => (upper ? pairs.AsUInt32() & Vector512.Create(0xffff0000u) : pairs.AsUInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromHalves(Vector512<float> pairs, bool upper)
+    {
+        var bits = upper ? pairs.AsUInt32() >>> 16 : pairs.AsUInt32() & Vector512.Create(0xffffu);
+        var sign = (bits & Vector512.Create(0x8000u)) << 16;
+        var magnitude = (bits & Vector512.Create(0x7fffu)) << 13;
+
+        // A new exponent by an addition; a subnormal half as the difference of two normal numbers; infinity and NaN keep the largest exponent.
+        var normal = magnitude + Vector512.Create(112u << 23);
+        var small = ((magnitude + Vector512.Create(113u << 23)).AsSingle() - Vector512.Create(113u << 23).AsSingle()).AsUInt32();
+        var infinite = magnitude + Vector512.Create(224u << 23);
+        var value = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512.Create(1u << 23)), small, normal);
+        value = Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(magnitude, Vector512.Create(31u << 23)), infinite, value);
+        return (value | sign).AsSingle();
+    }
+
+    private static Vector512<float> FromBytesOneByOne(byte* address)
+    {
+        float* values = stackalloc float[Count];
+        for (int i = 0; i < Count; i++)
+            values[i] = address[i];
+        return Vector512.Load(values);
+    }
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace Kotonoha.LocalModel.Tensors;
 
@@ -21,6 +22,9 @@ internal static class Dequantizer
     {
         switch (type)
         {
+            case DataType.Float32 when BitConverter.IsLittleEndian:
+                source[..(target.Length * sizeof(float))].CopyTo(MemoryMarshal.AsBytes(target));
+                return;
             case DataType.Float32:
                 for (int i = 0; i < target.Length; i++)
                     target[i] = BinaryPrimitives.ReadSingleLittleEndian(source[(4 * i)..]);
