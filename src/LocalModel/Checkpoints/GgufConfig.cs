@@ -1,0 +1,146 @@
+using Kotonoha.LocalModel.Models;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>Settings of models from the metadata of GGUF files.</summary>
+/// <remarks>Source of the keys: llama.cpp, <c>gguf-py/gguf/constants.py</c>.</remarks>
+public static class GgufConfig
+{
+    private static readonly string[] LlamaKinds = ["llama", "qwen2", "qwen3"];
+
+    /// <summary>Whether an architecture is of the Llama family.</summary>
+    /// <param name="architecture">The name in <c>general.architecture</c>.</param>
+    public static bool IsLlama(string architecture) => LlamaKinds.Contains(architecture);
+
+    /// <summary>The settings of a model of the Llama family.</summary>
+    /// <param name="file">The file.</param>
+    /// <exception cref="GgufException">A value is missing or of the wrong kind.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is another one, or the file asks for something that is not supported.</exception>
+    public static LlamaConfig Llama(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        var architecture = file.Architecture;
+        if (!IsLlama(architecture))
+            throw Unknown(file);
+        int width = Whole(file, "embedding_length"), heads = Whole(file, "attention.head_count");
+        int headWidth = Whole(file, "attention.key_length", heads > 0 ? width / heads : 0);
+        if (Whole(file, "attention.value_length", headWidth) != headWidth)
+            throw new UnsupportedModelException($"{file.Path}: values of another width than keys are not supported.");
+        if (Whole(file, "rope.dimension_count", headWidth) != headWidth)
+            throw new UnsupportedModelException($"{file.Path}: rotary positions on a part of each head are not supported.");
+        if (Whole(file, "expert_count", 0) > 0)
+            throw new UnsupportedModelException($"{file.Path}: mixtures of experts are not supported.");
+        int layers = Whole(file, "block_count"), context = Whole(file, "context_length");
+        var scaling = Scaling(file);
+        return new LlamaConfig
+        {
+            ModelType = architecture,
+            VocabularySize = Rows(file, "token_embd.weight"),
+            ContextLength = context,
+            Width = width,
+            Layers = layers,
+            Heads = heads,
+            KeyHeads = Whole(file, "attention.head_count_kv", heads),
+            HeadWidth = headWidth,
+            InnerWidth = Whole(file, "feed_forward_length"),
+            RmsNormEpsilon = Single(file, "attention.layer_norm_rms_epsilon"),
+            QueryKeyValueBias = file.TryGet("blk.0.attn_q.bias", out _),
+            AttentionOutputBias = file.TryGet("blk.0.attn_output.bias", out _),
+            FeedForwardBias = file.TryGet("blk.0.ffn_down.bias", out _),
+            QueryKeyNorm = file.TryGet("blk.0.attn_q_norm.weight", out _),
+            TieWordEmbeddings = !file.TryGet("output.weight", out _),
+            SlidingWindow = Whole(file, "attention.sliding_window", 0),
+            RopeTheta = file.Number(Key(file, "rope.freq_base")) ?? 10000,
+            RopeScaling = scaling,
+            RopeFrequencyFactors = file.TryGet("rope_freqs.weight", out _) ? Array.ConvertAll(file.ReadFloats("rope_freqs.weight"), f => (double)f) : [],
+            RotaryInterleaved = architecture == "llama",
+        };
+    }
+
+    /// <summary>The settings of a GPT-2.</summary>
+    /// <param name="file">The file.</param>
+    /// <exception cref="GgufException">A value is missing or of the wrong kind.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is another one.</exception>
+    public static Gpt2Config Gpt2(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        if (file.Architecture != "gpt2")
+            throw Unknown(file);
+        return new Gpt2Config
+        {
+            VocabularySize = Rows(file, "token_embd.weight"),
+            ContextLength = Whole(file, "context_length"),
+            Width = Whole(file, "embedding_length"),
+            Layers = Whole(file, "block_count"),
+            Heads = Whole(file, "attention.head_count"),
+            InnerWidth = Whole(file, "feed_forward_length"),
+            LayerNormEpsilon = Single(file, "attention.layer_norm_epsilon"),
+            TieWordEmbeddings = !file.TryGet("output.weight", out _),
+        };
+    }
+
+    /// <summary>The settings of a BERT without a head.</summary>
+    /// <param name="file">The file.</param>
+    /// <exception cref="GgufException">A value is missing or of the wrong kind.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is another one.</exception>
+    public static BertConfig Bert(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        if (file.Architecture != "bert")
+            throw Unknown(file);
+        return new BertConfig
+        {
+            Kind = BertKind.Bert,
+            VocabularySize = Rows(file, "token_embd.weight"),
+            Positions = Rows(file, "position_embd.weight"),
+            Width = Whole(file, "embedding_length"),
+            Layers = Whole(file, "block_count"),
+            Heads = Whole(file, "attention.head_count"),
+            FeedForwardWidth = Whole(file, "feed_forward_length"),
+            TokenTypes = file.TryGet("token_types.weight", out _) ? Rows(file, "token_types.weight") : 0,
+            LayerNormEpsilon = Single(file, "attention.layer_norm_epsilon"),
+            PaddingId = (int)(file.Integer("tokenizer.ggml.padding_token_id") ?? 0),
+        };
+    }
+
+    internal static UnsupportedModelException Unknown(GgufFile file)
+        => new($"{file.Path}: the architecture '{file.Architecture}' is not supported here; known are {string.Join(", ", GgufNames.Architectures)}. Use a model of one of these kinds.");
+
+    private static string Key(GgufFile file, string name) => $"{file.Architecture}.{name}";
+
+    private static int Whole(GgufFile file, string name, int? fallback = null)
+    {
+        var key = Key(file, name);
+        long value = file.Integer(key) ?? fallback ?? throw file.Missing(key);
+        return value is >= 0 and <= int.MaxValue ? (int)value : throw new GgufException(file.Path, null, $"the metadata value '{key}' is {value}.");
+    }
+
+    private static float Single(GgufFile file, string name) => (float)(file.Number(Key(file, name)) ?? throw file.Missing(Key(file, name)));
+
+    private static int Rows(GgufFile file, string tensor)
+    {
+        var found = file[tensor];
+        return found.Shape.Length == 2 && found.Shape[0] <= int.MaxValue ? (int)found.Shape[0] : throw new GgufException(file.Path, null, $"tensor '{tensor}' has the shape {found.ShapeText}.");
+    }
+
+    private static RopeScaling? Scaling(GgufFile file)
+    {
+        var type = file.Text(Key(file, "rope.scaling.type"));
+        double? factor = file.Number(Key(file, "rope.scaling.factor")) ?? file.Number(Key(file, "rope.scale_linear"));
+        return type switch
+        {
+            null or "none" => factor is null or 1 || type == "none" ? null : new RopeScaling { Kind = RopeScalingKind.Linear, Factor = factor.Value },
+            "linear" => new RopeScaling { Kind = RopeScalingKind.Linear, Factor = factor ?? 1 },
+            "yarn" => new RopeScaling
+            {
+                Kind = RopeScalingKind.Yarn,
+                Factor = factor ?? 1,
+                OriginalContextLength = file.Integer(Key(file, "rope.scaling.original_context_length")) is { } original ? checked((int)original) : null,
+                AttentionFactor = file.Number(Key(file, "rope.scaling.attn_factor")) is { } attention and not 1 ? attention : null,
+                BetaFast = file.Number(Key(file, "rope.scaling.yarn_beta_fast")) ?? 32,
+                BetaSlow = file.Number(Key(file, "rope.scaling.yarn_beta_slow")) ?? 1,
+            },
+            _ => throw new UnsupportedModelException($"{file.Path}: rope scaling of the type '{type}' is not supported in GGUF files; none, linear and yarn are."),
+        };
+    }
+}

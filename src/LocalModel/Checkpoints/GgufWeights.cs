@@ -1,0 +1,109 @@
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>
+/// The weights of a GGUF file by transformers' names. Matrices stay in the file and are mapped; vectors (norms, biases) are raised to single precision. GPT-2's
+/// matrices lie with their outputs outermost, which the parameters know; the rows of <c>llama</c>'s queries and keys stay in the file's order, which asks for
+/// rotary positions that turn neighbours (<see cref="GgufConfig"/> sets that).
+/// </summary>
+public sealed class GgufWeights : IWeightSource
+{
+    private const int MostNamesInAMessage = 5;
+
+    // Read with the settings; computed from them by others.
+    private static readonly string[] NoWeights = ["rope_freqs.weight"];
+
+    private readonly GgufFile file;
+    private readonly string architecture;
+    private readonly WeightPrecision precision;
+    private readonly HashSet<string> taken = new(StringComparer.Ordinal);
+
+    /// <summary>The weights of an open file, which still belongs to the caller; parameters that are mapped keep their part of it beyond that.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="precision">In which format the weights are kept.</param>
+    /// <exception cref="Models.UnsupportedModelException">The file's architecture is unknown.</exception>
+    public GgufWeights(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        this.file = file;
+        this.precision = precision;
+        architecture = file.Architecture;
+        if (!GgufNames.Architectures.Contains(architecture))
+            throw GgufConfig.Unknown(file);
+    }
+
+    /// <inheritdoc/>
+    public string Path => file.Path;
+
+    /// <inheritdoc/>
+    public bool Contains(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return GgufNames.Of(architecture, name) is { } stored && file.TryGet(stored, out _);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="GgufException">The file has become shorter.</exception>
+    public Parameter Take(string name, params ReadOnlySpan<int> shape)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        var stored = GgufNames.Of(architecture, name)
+            ?? throw new CheckpointException(Path, $"GGUF files of the architecture '{architecture}' have no name for the weight '{name}'. Use the model in the layout of the Hugging Face hub.");
+        if (!file.TryGet(stored, out var tensor))
+            throw new CheckpointException(Path, $"there is no tensor '{stored}', which the model that the metadata describes has. Convert the model again.");
+        bool transposed = shape.Length == 2 && GgufNames.IsTransposed(architecture, name);
+        RequireShape(tensor, transposed ? [shape[1], shape[0]] : shape);
+        taken.Add(stored);
+        bool usable = !tensor.Type.IsInteger() && tensor.Type != DataType.Float64;
+        if (precision == WeightPrecision.AsStored && usable && shape.Length == 2)
+            return new Parameter(name, tensor.Type, file.Map(), tensor.Offset, transposed, shape);
+        var parameter = new Parameter(name, shape);
+        try
+        {
+            if (transposed)
+                ReadTransposed(stored, parameter);
+            else
+                file.Read(stored, parameter.Values);
+            return parameter;
+        }
+        catch
+        {
+            parameter.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Checks that nothing was left over, so that no weight is ignored in silence.</summary>
+    /// <exception cref="CheckpointException">Tensors were left.</exception>
+    public void RequireAllTaken()
+    {
+        var left = file.Tensors.Select(tensor => tensor.Name).Where(name => !taken.Contains(name) && !NoWeights.Contains(name)).Order(StringComparer.Ordinal).ToList();
+        if (left.Count > 0)
+            throw new CheckpointException(Path, $"the tensors do not fit the model that the metadata describes: surplus {string.Join(", ", left.Take(MostNamesInAMessage).Select(n => $"'{n}'"))}{(left.Count > MostNamesInAMessage ? $" and {left.Count - MostNamesInAMessage} more" : "")}.");
+    }
+
+    /// <summary>Does nothing: the file belongs to whoever opened it.</summary>
+    public void Dispose()
+    {
+    }
+
+    private void ReadTransposed(string stored, Parameter parameter)
+    {
+        var values = file.ReadFloats(stored);
+        int rows = parameter.Shape[0], columns = parameter.Shape[1];
+        var target = parameter.Values;
+        for (int r = 0; r < rows; r++)
+            for (int c = 0; c < columns; c++)
+                target[r * columns + c] = values[c * rows + r];
+    }
+
+    private void RequireShape(GgufTensor tensor, ReadOnlySpan<int> wanted)
+    {
+        bool same = tensor.Shape.Length == wanted.Length;
+        for (int i = 0; same && i < wanted.Length; i++)
+            same = tensor.Shape[i] == wanted[i];
+        if (!same)
+            throw new CheckpointException(Path, $"tensor '{tensor.Name}' has the shape {tensor.ShapeText}, the model that the metadata describes needs [{string.Join(", ", wanted.ToArray())}]. Convert the model again.");
+    }
+}
