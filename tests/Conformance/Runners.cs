@@ -18,6 +18,7 @@ internal static class Runners
         new Models.BrokenFilesRunner(),
         new Gguf.TensorTypesRunner(),
         new Gguf.MetadataRunner(),
+        new Gguf.ModelsRunner(),
         new Training.CausalTrainingRunner(),
         new NumericsRunner(),
         new TokenizerFolderRunner(),

@@ -91,6 +91,10 @@ internal sealed class GenerationCheck : ICausalModelCheck
         return null;
     }
 
+    /// <summary>What a model goes on with, greedily.</summary>
+    internal static int[] Greedy(CausalModelFixture fixture, int[] prompt, int maxNewTokens)
+        => Generate(fixture, new GenerationJob(prompt, maxNewTokens, SamplingOptions.Greedy, [], ignoreEndTokens: false, [], tokenizer: null, includeLogProbabilities: false, CancellationToken.None))[0];
+
     private static int[][] Generate(CausalModelFixture fixture, params GenerationJob[] jobs)
     {
         RunAll(fixture, jobs);
