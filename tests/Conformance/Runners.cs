@@ -11,6 +11,7 @@ internal static class Runners
         new SamplingRunner(),
         new RetrievalRunner(),
         new Models.CausalModelsRunner(),
+        new Models.LoraRunner(),
         new Models.EncoderModelsRunner(),
         new Models.SentenceEmbedderRunner(),
         new Models.CrossEncoderRunner(),

@@ -55,6 +55,32 @@ public static class ModelCheckpoint
             }
         });
 
+    /// <summary>As <see cref="Load(string)"/>, with a LoRA or DoRA adapter in PEFT's layout.</summary>
+    /// <param name="path">A folder in the hub's layout, or one of <see cref="CheckpointFolder"/>.</param>
+    /// <param name="adapter">The adapter's folder (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>).</param>
+    /// <param name="merge">Whether it is added to the weights; otherwise it stays active beside them.</param>
+    /// <exception cref="CheckpointException">Files are missing, or model and adapter do not belong together.</exception>
+    /// <exception cref="SafetensorsException">A weights' file is broken.</exception>
+    /// <exception cref="UnsupportedModelException">The model or the adapter is of a kind that is not supported.</exception>
+    public static CausalModel Load(string path, string adapter, bool merge = true)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(adapter);
+        var model = Load(path);
+        try
+        {
+            if (merge)
+                LoraAdapter.Open(adapter).Merge(model);
+            else
+                LoraAdapter.Open(adapter).Attach(model);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>
     /// Saves a model as a new checkpoint of a <see cref="CheckpointFolder"/>; whoever reads meanwhile sees the one before or this one, as a whole.
     /// </summary>
@@ -97,6 +123,8 @@ public static class ModelCheckpoint
     internal static void Write(CausalModel model, string folder, CheckpointParts parts)
     {
         ArgumentNullException.ThrowIfNull(model);
+        if (model.HasAdapter)
+            throw new UnsupportedModelException("The model has an active adapter, which this layout has no place for. Load it with the adapter merged, then save it.");
         WriteConfig(model, Path.Combine(folder, ConfigFileName), parts.GenerationSettings);
         parts.GenerationSettings.Save(folder);
         var tensors = new SafetensorsWriter();

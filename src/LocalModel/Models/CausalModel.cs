@@ -5,6 +5,8 @@ namespace Kotonoha.LocalModel.Models;
 /// <summary>A language model that predicts the next token. One forward serves training, prefill and decoding.</summary>
 public abstract class CausalModel : IDisposable
 {
+    private Dictionary<Parameter, LowRankLayer> adapter = [];
+
     /// <summary>The weights, in the order of the checkpoint, under the checkpoint's names.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }
 
@@ -19,6 +21,9 @@ public abstract class CausalModel : IDisposable
 
     /// <summary>The number of weights (tied ones once).</summary>
     public long ParameterCount => Parameters.Sum(p => (long)p.Length);
+
+    /// <summary>Whether an adapter is active beside the weights (and not merged into them).</summary>
+    public bool HasAdapter => adapter.Count > 0;
 
     /// <summary>The hidden states after the last norm: (tokens, width).</summary>
     /// <param name="pass">A training or an inference pass that has begun.</param>
@@ -40,6 +45,23 @@ public abstract class CausalModel : IDisposable
     {
         foreach (var parameter in Parameters)
             parameter.Dispose();
+        foreach (var layer in adapter.Values)
+            layer.Dispose();
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Makes an adapter active; its layers belong to the model from now on.</summary>
+    /// <exception cref="InvalidOperationException">Another one is active.</exception>
+    internal void Attach(Dictionary<Parameter, LowRankLayer> layers)
+    {
+        if (HasAdapter)
+            throw new InvalidOperationException("An adapter is active already; merge it before another one is loaded.");
+        adapter = layers;
+    }
+
+    /// <summary>x · W + b with what an active adapter adds: (rows, out).</summary>
+    private protected Tensor Linear(Pass pass, Tensor x, Parameter weight, Parameter? bias = null, LinearLayout layout = LinearLayout.OutIn)
+        => adapter.Count > 0 && adapter.TryGetValue(weight, out var layer)
+            ? layer.Apply(pass, x, pass.Linear(x, weight, null, layout), bias)
+            : pass.Linear(x, weight, bias, layout);
 }

@@ -137,16 +137,16 @@ public sealed class Gpt2 : CausalModel
 
             // Attention: (tokens, width) -> (tokens, 3 · width), of which queries, keys and values are the thirds, each (tokens, heads · head width)
             var normed = pass.LayerNorm(x, block.AttentionNormWeight, block.AttentionNormBias, Config.LayerNormEpsilon);
-            var qkv = pass.Linear(normed, block.AttentionWeight, block.AttentionBias, LinearLayout.InOut);
+            var qkv = Linear(pass, normed, block.AttentionWeight, block.AttentionBias, LinearLayout.InOut);
             var mixed = pass.Attention(
                 pass.Columns(qkv, 0, width), pass.Columns(qkv, width, width), pass.Columns(qkv, 2 * width, width), batch, AttentionOf(layer));
-            var attended = pass.Linear(mixed, block.AttentionOutputWeight, block.AttentionOutputBias, LinearLayout.InOut);
+            var attended = Linear(pass, mixed, block.AttentionOutputWeight, block.AttentionOutputBias, LinearLayout.InOut);
             x = pass.Add(x, pass.Dropout(attended, Config.ResidualDropout));
 
             // Feed-forward: (tokens, width) -> (tokens, inner) -> (tokens, width)
             normed = pass.LayerNorm(x, block.FeedForwardNormWeight, block.FeedForwardNormBias, Config.LayerNormEpsilon);
-            var inner = pass.Activate(pass.Linear(normed, block.InnerWeight, block.InnerBias, LinearLayout.InOut), activation);
-            var outer = pass.Linear(inner, block.OuterWeight, block.OuterBias, LinearLayout.InOut);
+            var inner = pass.Activate(Linear(pass, normed, block.InnerWeight, block.InnerBias, LinearLayout.InOut), activation);
+            var outer = Linear(pass, inner, block.OuterWeight, block.OuterBias, LinearLayout.InOut);
             x = pass.Add(x, pass.Dropout(outer, Config.ResidualDropout));
         }
 
@@ -154,7 +154,7 @@ public sealed class Gpt2 : CausalModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Logits(Pass pass, Tensor hidden) => pass.Linear(hidden, head);
+    public override Tensor Logits(Pass pass, Tensor hidden) => Linear(pass, hidden, head);
 
     /// <inheritdoc/>
     public override KvCache CreateCache(int capacityTokens)

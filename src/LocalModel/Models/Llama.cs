@@ -133,24 +133,24 @@ public sealed class Llama : CausalModel
 
             // Attention: (tokens, width) -> queries (tokens, heads · head width), keys and values (tokens, key heads · head width) -> (tokens, width)
             var normed = pass.RmsNorm(x, block.AttentionNorm, Config.RmsNormEpsilon);
-            var query = Turned(pass, pass.Linear(normed, block.QueryWeight, block.QueryBias), block.QueryNorm, batch);
-            var key = Turned(pass, pass.Linear(normed, block.KeyWeight, block.KeyBias), block.KeyNorm, batch);
-            var value = pass.Linear(normed, block.ValueWeight, block.ValueBias);
+            var query = Turned(pass, Linear(pass, normed, block.QueryWeight, block.QueryBias), block.QueryNorm, batch);
+            var key = Turned(pass, Linear(pass, normed, block.KeyWeight, block.KeyBias), block.KeyNorm, batch);
+            var value = Linear(pass, normed, block.ValueWeight, block.ValueBias);
             var mixed = pass.Attention(query, key, value, batch, AttentionOf(layer));
-            x = pass.Add(x, pass.Linear(mixed, block.OutputWeight, block.OutputBias));
+            x = pass.Add(x, Linear(pass, mixed, block.OutputWeight, block.OutputBias));
 
             // Feed-forward: (tokens, width) -> gate and up (tokens, inner) -> (tokens, width)
             normed = pass.RmsNorm(x, block.FeedForwardNorm, Config.RmsNormEpsilon);
-            var gate = pass.Linear(normed, block.GateWeight, block.GateBias);
-            var up = pass.Linear(normed, block.UpWeight, block.UpBias);
-            x = pass.Add(x, pass.Linear(pass.Gated(gate, up, activation), block.DownWeight, block.DownBias));
+            var gate = Linear(pass, normed, block.GateWeight, block.GateBias);
+            var up = Linear(pass, normed, block.UpWeight, block.UpBias);
+            x = pass.Add(x, Linear(pass, pass.Gated(gate, up, activation), block.DownWeight, block.DownBias));
         }
 
         return pass.RmsNorm(x, finalNorm, Config.RmsNormEpsilon);
     }
 
     /// <inheritdoc/>
-    public override Tensor Logits(Pass pass, Tensor hidden) => pass.Linear(hidden, head);
+    public override Tensor Logits(Pass pass, Tensor hidden) => Linear(pass, hidden, head);
 
     /// <inheritdoc/>
     public override KvCache CreateCache(int capacityTokens)

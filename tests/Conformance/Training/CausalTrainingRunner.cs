@@ -20,7 +20,7 @@ internal sealed class CausalTrainingRunner : FixtureRunner
     private const double NormTolerance = 1e-5;
     private const double WeightTolerance = 5e-5;
     private const double PackedTolerance = 1e-4;
-    private static readonly string[] ModelTypes = ["gpt2"];
+    private static readonly string[] ModelTypes = ["gpt2", "llama"];
 
     public override IEnumerable<string> Discover(string root)
         => ModelTypes.SelectMany(type => FixtureTensors.ModelFolders(root, type)).Where(f => File.Exists(Path.Combine(root, f, RunsFile)));

@@ -1,0 +1,288 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>
+/// A LoRA or DoRA adapter in the layout of the PEFT library: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>. ΔW = B A · alpha / r (with
+/// rank stabilisation alpha / √r); DoRA brings each output's row of W + ΔW to unit length and multiplies it by its magnitude. Modules saved whole replace the base's.
+/// </summary>
+internal sealed class LoraAdapter
+{
+    public const string ConfigFileName = "adapter_config.json";
+    public const string WeightsFileName = "adapter_model.safetensors";
+    private const string Prefix = "base_model.model.";
+    private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(1);
+
+    // Settings that change the result and are not done; null, false, empty and 0 mean that they are off.
+    private static readonly string[] Unsupported =
+    [
+        "alora_invocation_tokens", "arrow_config", "layer_replication", "lora_bias", "megatron_config", "monteclora_config", "target_parameters",
+        "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config", "kasa_config",
+    ];
+
+    private readonly string folder;
+    private readonly Dictionary<string, Matrices> modules = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, float[]> replacements = new(StringComparer.Ordinal);
+
+    private LoraAdapter(string folder) => this.folder = folder;
+
+    /// <summary>Reads an adapter.</summary>
+    /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
+    /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="UnsupportedModelException">It is an adapter of another kind, or has settings that are not supported.</exception>
+    public static LoraAdapter Open(string folder)
+    {
+        var adapter = new LoraAdapter(folder);
+        using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
+        if (fields.Text("peft_type") is var type && type != "LORA")
+            throw new UnsupportedModelException($"{fields.File}: adapters of the type '{type}' are not supported; known is LORA (with or without use_dora).");
+        foreach (var name in Unsupported)
+            if (fields.Value(name) is { } value && !IsOff(value))
+                throw new UnsupportedModelException($"{fields.File}: the setting {name} is not supported.");
+        var file = Path.Combine(folder, WeightsFileName);
+        if (!File.Exists(file))
+            throw new CheckpointException(file, "the file is missing. Adapters are read from safetensors; convert adapter_model.bin, which is pickled.");
+        using var tensors = SafetensorsFile.Open(file);
+        var pairs = new Dictionary<string, Tensors>(StringComparer.Ordinal);
+        foreach (var tensor in tensors.Tensors)
+            adapter.Sort(tensor.Name, tensors, pairs);
+        foreach (var (module, parts) in pairs)
+            adapter.modules[module] = parts.Complete(fields, module, tensors);
+        return adapter.modules.Count + adapter.replacements.Count > 0 ? adapter : throw new CheckpointException(file, "the file has no tensors.");
+    }
+
+    /// <summary>Adds the adapter to the weights of a model; afterwards the model is as if it had been trained so.</summary>
+    /// <exception cref="CheckpointException">It does not fit the model.</exception>
+    public void Merge(CausalModel model)
+    {
+        foreach (var (module, matrices) in modules)
+            matrices.Merge(Weight(model, module, matrices), IsTransposed(model));
+        Replace(model);
+    }
+
+    /// <summary>Makes the adapter active beside the weights, which stay as they are but for modules that it holds whole.</summary>
+    /// <exception cref="CheckpointException">It does not fit the model.</exception>
+    public void Attach(CausalModel model)
+    {
+        var layers = new Dictionary<Parameter, LowRankLayer>();
+        try
+        {
+            foreach (var (module, matrices) in modules)
+            {
+                var weight = Weight(model, module, matrices);
+                layers.Add(weight, matrices.Layer(weight, IsTransposed(model)));
+            }
+
+            Replace(model);
+            model.Attach(layers);
+        }
+        catch
+        {
+            foreach (var layer in layers.Values)
+                layer.Dispose();
+            throw;
+        }
+    }
+
+    // GPT-2's matrices are [in, out].
+    private static bool IsTransposed(CausalModel model) => model is Gpt2;
+
+    private static bool IsOff(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.False => true,
+        JsonValueKind.Array => value.GetArrayLength() == 0,
+        JsonValueKind.Object => !value.EnumerateObject().Any(),
+        _ => false,
+    };
+
+    // A tensor's name without what PEFT wraps around the base model's own.
+    private void Sort(string name, SafetensorsFile tensors, Dictionary<string, Tensors> pairs)
+    {
+        var inner = name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name;
+        inner = inner.Replace(".modules_to_save.default", "", StringComparison.Ordinal).Replace(".modules_to_save", "", StringComparison.Ordinal).Replace(".base_layer", "", StringComparison.Ordinal);
+        foreach (var ending in (string[])[".lora_A.weight", ".lora_B.weight", ".lora_magnitude_vector", ".lora_magnitude_vector.weight"])
+            if (inner.EndsWith(ending, StringComparison.Ordinal))
+            {
+                var module = inner[..^ending.Length];
+                if (!pairs.TryGetValue(module, out var parts))
+                    pairs[module] = parts = new Tensors();
+                if (ending == ".lora_A.weight")
+                    parts.Down = name;
+                else if (ending == ".lora_B.weight")
+                    parts.Up = name;
+                else
+                    parts.Magnitude = name;
+                return;
+            }
+
+        if (inner.Contains("lora_", StringComparison.Ordinal))
+            throw new UnsupportedModelException($"{tensors.Path}: the tensor '{name}' is not supported; adapters of linear layers are (lora_A, lora_B, lora_magnitude_vector).");
+        replacements[inner] = tensors.ReadFloats(name);
+    }
+
+    private Parameter Weight(CausalModel model, string module, Matrices matrices)
+    {
+        var weight = Find(model, module + ".weight");
+        var (rows, columns) = IsTransposed(model) ? (matrices.In, matrices.Out) : (matrices.Out, matrices.In);
+        if (weight is not { Shape.Length: 2 } || weight == model.Parameters[0])
+            throw new CheckpointException(folder, $"the adapter is for a linear layer '{module}', which the model does not have (a head that is tied to the embedding cannot have one). Use the base model that the adapter was trained on.");
+        return weight.Shape[0] == rows && weight.Shape[1] == columns
+            ? weight
+            : throw new CheckpointException(folder, $"the adapter of '{module}' is for a matrix of [{rows}, {columns}], the model's is [{weight.Shape[0]}, {weight.Shape[1]}]. Use the base model that the adapter was trained on.");
+    }
+
+    private static Parameter? Find(CausalModel model, string name)
+        => model.Parameters.FirstOrDefault(p => p.Name == name) ?? model.Parameters.FirstOrDefault(p => p.Name == "model." + name || p.Name == "transformer." + name);
+
+    private void Replace(CausalModel model)
+    {
+        foreach (var (name, values) in replacements)
+        {
+            var parameter = Find(model, name) ?? throw new CheckpointException(folder, $"the adapter replaces '{name}', which the model does not have. Use the base model that the adapter was trained on.");
+            if (parameter.Length != values.Length)
+                throw new CheckpointException(folder, $"the adapter's '{name}' has {values.Length} elements, the model's {parameter.Length}. Use the base model that the adapter was trained on.");
+            values.CopyTo(parameter.Values);
+        }
+    }
+
+    /// <summary>The names of one module's tensors.</summary>
+    private sealed class Tensors
+    {
+        public string? Down { get; set; }
+
+        public string? Up { get; set; }
+
+        public string? Magnitude { get; set; }
+
+        public Matrices Complete(JsonFields fields, string module, SafetensorsFile tensors)
+        {
+            if (Down is null || Up is null)
+                throw new CheckpointException(tensors.Path, $"the adapter of '{module}' has only one of lora_A and lora_B. Restore the file.");
+            bool dora = fields.Boolean("use_dora") ?? false;
+            if (dora != Magnitude is not null)
+                throw new CheckpointException(tensors.Path, $"'{module}' {(dora ? "has no lora_magnitude_vector, but use_dora is true" : "has a lora_magnitude_vector, but use_dora is not true")}. Use the adapter_config.json that belongs to these weights.");
+            if (!IsTarget(fields, module))
+                throw new CheckpointException(tensors.Path, $"the weights adapt '{module}', which target_modules does not name. Use the adapter_config.json that belongs to these weights.");
+            var (down, up) = (tensors[Down], tensors[Up]);
+            if (down.Shape.Length != 2 || up.Shape.Length != 2 || down.Shape[0] != up.Shape[1] || (Magnitude is not null && tensors[Magnitude].Count != up.Shape[0]))
+                throw new CheckpointException(tensors.Path, $"the tensors of '{module}' do not fit each other: lora_A {down.ShapeText}, lora_B {up.ShapeText}. Restore the file.");
+            int rank = checked((int)down.Shape[0]);
+            double configured = OfPattern(fields, "rank_pattern", module) ?? fields.Number("r") ?? 8;
+            if (configured != rank)
+                throw new CheckpointException(tensors.Path, $"lora_A of '{module}' has the rank {rank}, the config says {configured.ToString(CultureInfo.InvariantCulture)} (r, rank_pattern). Use the adapter_config.json that belongs to these weights.");
+            double alpha = OfPattern(fields, "alpha_pattern", module) ?? fields.Number("lora_alpha") ?? 8;
+            return new Matrices(
+                checked((int)down.Shape[1]), checked((int)up.Shape[0]), rank,
+                tensors.ReadFloats(Down), tensors.ReadFloats(Up), Magnitude is null ? null : tensors.ReadFloats(Magnitude),
+                (float)(alpha / (fields.Boolean("use_rslora") == true ? Math.Sqrt(rank) : rank)));
+        }
+
+        // A regular expression for the whole name, or names of which one is the module's or its end.
+        private static bool IsTarget(JsonFields fields, string module)
+        {
+            if (fields.Value("target_modules") is not { } targets)
+                return true;
+            if (targets.ValueKind == JsonValueKind.String)
+                return targets.GetString() is var pattern && (pattern == "all-linear" || Matches(fields, "target_modules", $"^(?:{pattern})$", module));
+            if (targets.ValueKind != JsonValueKind.Array)
+                throw fields.Wrong("target_modules", "should be a list of names or a regular expression");
+            return targets.EnumerateArray().Any(t => t.ValueKind == JsonValueKind.String && t.GetString() is { } name && (name == module || module.EndsWith("." + name, StringComparison.Ordinal)));
+        }
+
+        // The keys are regular expressions for the end of the name; the first that fits counts.
+        private static double? OfPattern(JsonFields fields, string field, string module)
+        {
+            if (fields.Object(field) is not { } patterns)
+                return null;
+            foreach (var pattern in patterns.Root.EnumerateObject())
+                if (Matches(fields, field, $@"^(?:.*\.)?(?:{pattern.Name})$", module))
+                    return patterns.Number(pattern.Name);
+            return null;
+        }
+
+        private static bool Matches(JsonFields fields, string field, string pattern, string module)
+        {
+            try
+            {
+                return Regex.IsMatch(module, pattern, RegexOptions.CultureInvariant, PatternTimeout);
+            }
+            catch (Exception exception) when (exception is ArgumentException or RegexMatchTimeoutException)
+            {
+                throw new CheckpointException(fields.File, $"the field '{field}' holds the pattern '{pattern}', which cannot be used. ({exception.Message})", exception);
+            }
+        }
+    }
+
+    /// <summary>The matrices of one module.</summary>
+    private sealed record Matrices(int In, int Out, int Rank, float[] Down, float[] Up, float[]? Magnitude, float Scaling)
+    {
+        public void Merge(Parameter weight, bool transposed)
+        {
+            var values = weight.Values;
+            var row = new float[In];
+            for (int o = 0; o < Out; o++)
+            {
+                Sum(values, o, transposed, row);
+                float factor = Magnitude is null ? 1 : (float)(Magnitude[o] / Length(row));
+                if (!transposed && factor == 1)
+                    row.CopyTo(values.Slice(o * In, In));
+                else
+                    for (int i = 0; i < In; i++)
+                        values[transposed ? i * Out + o : o * In + i] = factor * row[i];
+            }
+        }
+
+        public LowRankLayer Layer(Parameter weight, bool transposed)
+        {
+            var down = new Parameter("lora_A", Rank, In);
+            Down.CopyTo(down.Values);
+            var up = new Parameter("lora_B", Out, Rank);
+            for (int i = 0; i < Up.Length; i++)
+                up.Values[i] = Up[i] * Scaling;
+            if (Magnitude is null)
+                return new LowRankLayer(down, up, null);
+            var scale = new Parameter("lora_magnitude", Out);
+            var row = new float[In];
+            for (int o = 0; o < Out; o++)
+            {
+                Sum(weight.Values, o, transposed, row);
+                scale.Values[o] = (float)(Magnitude[o] / Length(row));
+            }
+
+            return new LowRankLayer(down, up, scale);
+        }
+
+        // The weights of one output with the adapter's part: W + B A · scaling.
+        private void Sum(ReadOnlySpan<float> weight, int output, bool transposed, Span<float> row)
+        {
+            if (!transposed)
+                weight.Slice(output * In, In).CopyTo(row);
+            else
+                for (int i = 0; i < In; i++)
+                    row[i] = weight[i * Out + output];
+            for (int k = 0; k < Rank; k++)
+            {
+                float factor = Up[output * Rank + k] * Scaling;
+                var down = Down.AsSpan(k * In, In);
+                int i = 0;
+                for (var factors = new Vector<float>(factor); i <= In - Vector<float>.Count; i += Vector<float>.Count)
+                    (new Vector<float>(row[i..]) + factors * new Vector<float>(down[i..])).CopyTo(row[i..]);
+                for (; i < In; i++)
+                    row[i] += factor * down[i];
+            }
+        }
+
+        private static double Length(ReadOnlySpan<float> row)
+        {
+            double sum = 0;
+            foreach (float value in row)
+                sum += (double)value * value;
+            return Math.Sqrt(sum);
+        }
+    }
+}
