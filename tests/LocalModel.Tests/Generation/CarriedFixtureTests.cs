@@ -10,11 +10,12 @@ public sealed class CarriedFixtureTests
     [InlineData("sampling", 400)]
     [InlineData("models-gpt2", 30)]
     [InlineData("models-gpt2-untied-odd", 30)]
+    [InlineData("models-llama", 150)]
     public void Carried_fixtures_have_no_failure(string archive, int leastPassed)
     {
         using var folder = FixtureArchive.Extract(archive);
         var log = new CaseLog();
-        foreach (FixtureRunner runner in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner()])
+        foreach (FixtureRunner runner in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner(), new LoraRunner()])
             foreach (var family in runner.Discover(folder.Path))
                 runner.Run(folder.Path, family, log);
 
