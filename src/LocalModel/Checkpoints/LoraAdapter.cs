@@ -61,7 +61,7 @@ internal sealed class LoraAdapter
     public void Merge(CausalModel model)
     {
         foreach (var (module, matrices) in modules)
-            matrices.Merge(Weight(model, module, matrices), IsTransposed(model));
+            Laid(model, module, matrices).Merge(Weight(model, module, matrices), IsTransposed(model));
         Replace(model);
     }
 
@@ -75,7 +75,7 @@ internal sealed class LoraAdapter
             foreach (var (module, matrices) in modules)
             {
                 var weight = Weight(model, module, matrices);
-                layers.Add(weight, matrices.Layer(weight, IsTransposed(model)));
+                layers.Add(weight, Laid(model, module, matrices).Layer(weight, IsTransposed(model)));
             }
 
             Replace(model);
@@ -91,6 +91,13 @@ internal sealed class LoraAdapter
 
     // GPT-2's matrices are [in, out].
     private static bool IsTransposed(CausalModel model) => model is Gpt2;
+
+    // Where neighbours turn together, the rows of queries and keys lie in another order than transformers'.
+    private static Matrices Laid(CausalModel model, string module, Matrices matrices)
+        => model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } }
+            && (module.EndsWith(".q_proj", StringComparison.Ordinal) || module.EndsWith(".k_proj", StringComparison.Ordinal))
+            ? matrices.Interleaved(headWidth)
+            : matrices;
 
     private static bool IsOff(JsonElement value) => value.ValueKind switch
     {
@@ -221,6 +228,21 @@ internal sealed class LoraAdapter
     /// <summary>The matrices of one module.</summary>
     private sealed record Matrices(int In, int Out, int Rank, float[] Down, float[] Up, float[]? Magnitude, float Scaling)
     {
+        public Matrices Interleaved(int headWidth)
+        {
+            var up = new float[Up.Length];
+            var magnitude = Magnitude is null ? null : new float[Magnitude.Length];
+            for (int row = 0; row < Out; row++)
+            {
+                int source = RotaryRows.Source(row, headWidth);
+                Up.AsSpan(source * Rank, Rank).CopyTo(up.AsSpan(row * Rank));
+                if (magnitude is not null)
+                    magnitude[row] = Magnitude![source];
+            }
+
+            return this with { Up = up, Magnitude = magnitude };
+        }
+
         public void Merge(Parameter weight, bool transposed)
         {
             var values = weight.Values;

@@ -32,15 +32,16 @@ public static class ModelCheckpoint
         {
             using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
             var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
+            Func<IWeightSource, CausalModel> create = type switch
+            {
+                Gpt2ConfigFile.ModelType when Gpt2ConfigFile.Read(fields) is var config => weights => new Gpt2(config, weights),
+                _ when LlamaConfigFile.ModelTypes.Contains(type) && LlamaConfigFile.Read(fields) is var config => weights => new Llama(config, weights),
+                _ => throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are {string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
+            };
             CheckDataType(fields);
             CheckTask(fields);
             using var weights = new SafetensorsWeights(folder);
-            CausalModel model = type switch
-            {
-                Gpt2ConfigFile.ModelType => new Gpt2(Gpt2ConfigFile.Read(fields), weights),
-                _ when LlamaConfigFile.ModelTypes.Contains(type) => new Llama(LlamaConfigFile.Read(fields), weights),
-                _ => throw new UnsupportedModelException($"{Path.Combine(folder, ConfigFileName)}: model_type '{type}' is not supported; known are {string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
-            };
+            var model = create(weights);
             try
             {
                 if (!model.Parameters.Any(p => p.Name == HeadName))

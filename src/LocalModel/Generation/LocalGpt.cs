@@ -27,6 +27,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 {
     private const int DefaultCacheContexts = 16;
     private const long DefaultCacheBytes = 256L << 20;
+    private const long DefaultContextBytes = 1L << 30;
+    private const int DefaultContextLength = 4096;
     private const int GenerateDefaultTopK = 50;
     private const string EndOfText = "<|endoftext|>";
 
@@ -47,7 +49,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         Tokenizer = tokenizer;
         ModelId = options.ModelId ?? modelId;
         Device = options.Device ?? Device.Best;
-        ContextLength = options.ContextLength ?? model.ContextLength;
+        ContextLength = options.ContextLength ?? DefaultContext();
         ArgumentOutOfRangeException.ThrowIfLessThan(ContextLength, 2, nameof(options.ContextLength));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(ContextLength, model.ContextLength, nameof(options.ContextLength));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.QueueLength, 1, nameof(options.QueueLength));
@@ -65,7 +67,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);
-        Remarks = [.. RemarksOn(settings, strangers)];
+        Remarks = [.. RemarksOn(settings, strangers, options)];
 
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
         ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
@@ -133,6 +135,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
+        if (options?.Adapter is not null)
+            throw new ArgumentException($"{nameof(LocalGptOptions.Adapter)} goes with a model that is loaded; load this one together with its adapter (ModelCheckpoint.Load).", nameof(options));
         var settings = tokenizer.TokenToId(EndOfText) is { } id ? new GenerationSettings { BosTokenId = id, EosTokenIds = [id] } : new GenerationSettings();
         bool speaksChat = ChatTemplate.Kotonoha.ControlTokens.All(t => tokenizer.TokenToId(t) is not null);
         return new LocalGpt(model, tokenizer, settings, speaksChat ? ChatTemplate.Kotonoha.Jinja : null, "local-gpt", options ?? new LocalGptOptions());
@@ -144,7 +148,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
     /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>
-    /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
+    /// <exception cref="UnsupportedModelException">The model or the adapter is of a kind that is not supported.</exception>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public static LocalGpt Load(string path, LocalGptOptions? options = null)
     {
@@ -155,7 +159,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             var tokenizer = Tokenizer.Load(folder);
             var settings = GenerationSettings.Load(folder);
             var jinja = TokenizerSettings.Load(folder).ChatTemplate;
-            var model = ModelCheckpoint.Load(folder);
+            var model = options?.Adapter is { } adapter ? ModelCheckpoint.Load(folder, adapter, options.MergeAdapter) : ModelCheckpoint.Load(folder);
             try
             {
                 if (tokenizer.VocabularySize > model.VocabularySize)
@@ -246,8 +250,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         return options with { RepetitionPenalty = (float)(settings.RepetitionPenalty ?? 1) };
     }
 
-    private IEnumerable<string> RemarksOn(GenerationSettings settings, int[] strangers)
+    private IEnumerable<string> RemarksOn(GenerationSettings settings, int[] strangers, LocalGptOptions options)
     {
+        if (options.ContextLength is null && ContextLength < model.ContextLength)
+            yield return string.Create(CultureInfo.InvariantCulture, $"The model's context is {model.ContextLength:N0} tokens; {ContextLength:N0} are used to keep the key/value cache within {DefaultContextBytes >> 20} MiB, set ContextLength for more.");
         if (settings.MaxNewTokens is { } limit)
             yield return string.Create(CultureInfo.InvariantCulture, $"{GenerationSettings.FileName} limits the output to {limit} tokens; this is not applied, set MaxOutputTokens instead.");
         foreach (var name in settings.Ignored)
@@ -258,11 +264,19 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
     private bool IsToken(int id) => id >= 0 && id < VocabularySize;
 
-    private int DefaultCacheTokens()
+    // Long contexts of large models would need more memory for the cache than for the weights.
+    private int DefaultContext()
+        => Math.Min(model.ContextLength, (int)Math.Min(int.MaxValue, Math.Max(DefaultContextLength, DefaultContextBytes / CacheBytesPerToken())));
+
+    private long CacheBytesPerToken()
     {
         using var probe = model.CreateCache(1);
-        long bytesPerToken = (long)probe.Layers * probe.KeyHeads * (probe.KeyWidth + probe.ValueWidth) * sizeof(float);
-        long affordable = Math.Min((long)DefaultCacheContexts * ContextLength, DefaultCacheBytes / bytesPerToken);
+        return (long)probe.Layers * probe.KeyHeads * (probe.KeyWidth + probe.ValueWidth) * sizeof(float);
+    }
+
+    private int DefaultCacheTokens()
+    {
+        long affordable = Math.Min((long)DefaultCacheContexts * ContextLength, DefaultCacheBytes / CacheBytesPerToken());
         return checked((int)Math.Max(affordable, ContextLength));
     }
 }

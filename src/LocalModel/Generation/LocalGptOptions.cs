@@ -13,8 +13,17 @@ public sealed record LocalGptOptions
     /// <summary>The threads that compute; null for the environment variable <c>KOTONOHA_THREADS</c>, or else one a core.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>The tokens of the longest sequence, at most the model's own; null for the model's own.</summary>
+    /// <summary>
+    /// The tokens of the longest sequence, at most the model's own; null for the model's own, or as many as fit into a cache of 1 GiB (but at least 4,096)
+    /// where that is less; <see cref="LocalGpt.Remarks"/> says so then.
+    /// </summary>
     public int? ContextLength { get; init; }
+
+    /// <summary>The folder of a LoRA or DoRA adapter in PEFT's layout; null for none.</summary>
+    public string? Adapter { get; init; }
+
+    /// <summary>Whether the adapter is added to the weights, which saves its products at each token; by default it stays active beside them.</summary>
+    public bool MergeAdapter { get; init; }
 
     /// <summary>The requests that may wait for their turn; one more is refused with a <see cref="QueueFullException"/>. Default 64.</summary>
     public int QueueLength { get; init; } = DefaultQueueLength;

@@ -16,6 +16,7 @@ public sealed unsafe class KvCache : IDisposable
     private readonly Stack<int> free;
     private readonly long layerElements;
     private readonly long blockElements;
+    private void* allocation;
     private float* memory;
 
     /// <summary>Reserves memory for a number of tokens.</summary>
@@ -43,10 +44,10 @@ public sealed unsafe class KvCache : IDisposable
         for (int b = blocks - 1; b >= 0; b--)
             free.Push(b);
 
-        // Kernels may read up to one vector past the end.
-        nuint bytes = checked((nuint)(blockElements * blocks * sizeof(float)) + Alignment);
-        memory = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
-        NativeMemory.Clear(memory, bytes);
+        // Kernels may read up to one vector past the end. The system gives zeroed pages out as they are touched, so an unused part costs nothing.
+        nuint bytes = checked((nuint)(blockElements * blocks * sizeof(float)) + 2 * Alignment);
+        allocation = NativeMemory.AllocZeroed(bytes);
+        memory = (float*)(((nuint)allocation + Alignment - 1) & ~(Alignment - 1));
     }
 
     /// <summary>Frees memory that nobody disposed.</summary>
@@ -121,7 +122,8 @@ public sealed unsafe class KvCache : IDisposable
 
     private void Free()
     {
-        NativeMemory.AlignedFree(memory);
+        NativeMemory.Free(allocation);
+        allocation = null;
         memory = null;
     }
 }

@@ -63,18 +63,13 @@ public sealed class LlamaTests
         foreach (var parameter in neighbours.Parameters.Where(p => p.Name.Contains("q_proj", StringComparison.Ordinal) || p.Name.Contains("k_proj", StringComparison.Ordinal)))
         {
             var from = parameter.Values.ToArray();
-            int half = Small.HeadWidth / 2, columns = parameter.Shape[1];
+            int columns = parameter.Shape[1];
             for (int row = 0; row < parameter.Shape[0]; row++)
-            {
-                int head = row / Small.HeadWidth, within = row % Small.HeadWidth;
-                int source = head * Small.HeadWidth + within % 2 * half + within / 2;
-                from.AsSpan(source * columns, columns).CopyTo(parameter.Values[(row * columns)..]);
-            }
+                from.AsSpan(RotaryRows.Source(row, Small.HeadWidth) * columns, columns).CopyTo(parameter.Values[(row * columns)..]);
         }
 
         int[] ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5];
-        var want = Logits(halves, backend, ids);
-        var got = Logits(neighbours, backend, ids);
+        float[] want = Logits(halves, backend, ids), got = Logits(neighbours, backend, ids);
         for (int i = 0; i < want.Length; i++)
             Assert.Equal(want[i], got[i], 1e-4f);
     }
