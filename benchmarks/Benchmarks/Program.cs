@@ -5,6 +5,7 @@ using Kotonoha.Benchmarks.Truth;
 var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
     ["gemm"] = arguments => Task.FromResult(GemmBenchmark.Run(arguments)),
+    ["hf-tokenizers"] = arguments => Task.FromResult(HfTokenizersCheck.Run(arguments)),
     ["ingest"] = IngestBenchmark.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),
     ["retrieval"] = RetrievalBenchmark.RunAsync,

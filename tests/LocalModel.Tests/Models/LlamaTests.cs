@@ -7,10 +7,7 @@ namespace Kotonoha.LocalModel.Tests.Models;
 
 public sealed class LlamaTests
 {
-    private static readonly LlamaConfig Small = new()
-    {
-        VocabularySize = 37, ContextLength = 80, Width = 24, Layers = 3, Heads = 4, KeyHeads = 2, HeadWidth = 10, InnerWidth = 50, InitializerRange = 0.2f,
-    };
+    private static readonly LlamaConfig Small = new() { VocabularySize = 37, ContextLength = 80, Width = 24, Layers = 3, Heads = 4, KeyHeads = 2, HeadWidth = 10, InnerWidth = 50, InitializerRange = 0.2f };
 
     public static TheoryData<string> Kinds => ["plain", "window", "norms and biases", "dynamic", "longrope", "interleaved"];
 
@@ -112,10 +109,7 @@ public sealed class LlamaTests
         "window" => Small with { ModelType = "mistral", SlidingWindow = 7 },
         "norms and biases" => Small with { ModelType = "qwen3", QueryKeyNorm = true, QueryKeyValueBias = true, AttentionOutputBias = true, TieWordEmbeddings = true },
         "dynamic" => Small with { ContextLength = 40, RopeScaling = new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 2 } },
-        "longrope" => Small with
-        {
-            RopeScaling = new RopeScaling { Kind = RopeScalingKind.LongRope, Factor = 2, OriginalContextLength = 40, ShortFactors = [1, 1, 1, 1, 1], LongFactors = [1, 2, 3, 4, 5] },
-        },
+        "longrope" => Small with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.LongRope, Factor = 2, OriginalContextLength = 40, ShortFactors = [1, 1, 1, 1, 1], LongFactors = [1, 2, 3, 4, 5] } },
         "interleaved" => Small with { RotaryInterleaved = true },
         _ => Small,
     };
