@@ -40,8 +40,7 @@ public sealed partial class Tokenizer
         IPreTokenizer preTokenizer = byteLevel;
         if (options.Pattern == WordPattern.Cl100k)
         {
-            _ = Cl100kWordCutter.TryParse(Cl100kWordCutter.Llama3Pattern, out var cutter);
-            preTokenizer = new SequencePreTokenizer([new SplitPreTokenizer(Cl100kWordCutter.Llama3Pattern, cutter), byteLevel]);
+            preTokenizer = new SequencePreTokenizer([new SplitPreTokenizer(Cl100kWordCutter.Llama3Pattern), byteLevel]);
         }
 
         var words = WordCounter.Count(texts, null, preTokenizer, cancellationToken);

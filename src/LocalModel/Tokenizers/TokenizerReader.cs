@@ -72,12 +72,11 @@ internal static partial class TokenizerReader
     private static SplitPreTokenizer ReadSplit(JsonPlace place)
     {
         var pattern = place["pattern"];
-        var behavior = place["behavior"].AsString();
         bool isRegex = !pattern["Regex"].IsNull;
-        var text = isRegex ? pattern["Regex"].AsString() : pattern["String"].AsString();
-        if (!isRegex || behavior != "Isolated" || place["invert"].AsBool(missing: false) || !Cl100kWordCutter.TryParse(text, out var cutter))
-            throw TokenizerException.Unsupported($"pre_tokenizer Split with pattern {(isRegex ? "regex" : "string")} '{text}' ({behavior})");
-        return new SplitPreTokenizer(text, cutter);
+        var name = place["behavior"].AsString();
+        if (!Enum.TryParse(name, out SplitBehavior behavior) || behavior.ToString() != name)
+            throw place["behavior"].Wrong($"one of {string.Join(", ", Enum.GetNames<SplitBehavior>())}");
+        return new SplitPreTokenizer(isRegex ? pattern["Regex"].AsString() : pattern["String"].AsString(), isRegex, behavior, place["invert"].AsBool(missing: false));
     }
 
     private static IPostProcessor? ReadPostProcessor(JsonPlace place)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Kotonoha.Foundation.Unicode;
 
 namespace Kotonoha.LocalModel.Tokenizers.Patterns;
 
@@ -21,10 +22,9 @@ internal sealed class BoundedRegex
     // Unicode sets are large and tokenizers of one family share their patterns.
     private static readonly ConcurrentDictionary<(string, RegexDialect), BoundedRegex> Kept = new();
 
-    private BoundedRegex(string pattern, RegexDialect dialect)
+    private BoundedRegex(string pattern, RegexDialect dialect, RegexNode node)
     {
         (Pattern, Dialect) = (pattern, dialect);
-        var node = RegexParser.Parse(pattern, dialect);
         (Code, Loops, Forks) = RegexCompiler.Compile(pattern, node);
         First = RegexCompiler.FirstOf(node);
         Word = Code.Any(c => c.Operation == RegexOperation.Anchor && c.Anchor is RegexAnchor.WordBoundary or RegexAnchor.NoWordBoundary)
@@ -55,10 +55,19 @@ internal sealed class BoundedRegex
             throw new TokenizerException($"A pattern of {pattern.Length} characters is too long: at most {MaxPatternLength} are read. Check the file.");
         if (Kept.TryGetValue((pattern, dialect), out var known))
             return known;
-        var regex = new BoundedRegex(pattern, dialect);
+        var regex = new BoundedRegex(pattern, dialect, RegexParser.Parse(pattern, dialect));
         if (Kept.Count < MaxKept)
             Kept[(pattern, dialect)] = regex;
         return regex;
+    }
+
+    /// <summary>A pattern that matches a text as it stands.</summary>
+    public static BoundedRegex Literal(string text)
+    {
+        var parts = new List<RegexNode>();
+        for (int at = 0; at < text.Length;)
+            parts.Add(new RegexNode.Set(CodePointSet.Of(CodePoints.Next(text, ref at))));
+        return new BoundedRegex(text, RegexDialect.Oniguruma, new RegexNode.Sequence(parts));
     }
 
     /// <summary>Finds the first match that starts at an index or behind it.</summary>

@@ -5,31 +5,31 @@ namespace Kotonoha.LocalModel.Tokenizers.PreTokenizers;
 /// <c>(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+</c>.
 /// </summary>
 /// <param name="MaxDigits">How many digits a word has at most.</param>
-internal readonly record struct Cl100kWordCutter(int MaxDigits) : IPieceCutter
+/// <param name="WholeTail">Whether the white space at the end of the text is one word, line ends or not.</param>
+internal readonly record struct Cl100kWordCutter(int MaxDigits, bool WholeTail = false) : IPieceCutter
 {
     /// <summary>The pattern as Llama 3 spells it.</summary>
     public const string Llama3Pattern = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-    // \s*[\r\n] and \s*[\r\n]+ cut alike: \s* gives back no more than up to the last line end.
-    private static readonly string[] ThreeDigits =
+    /// <summary>The pattern as tiktoken spells it; <c>\s++$</c> makes the tail whole.</summary>
+    public const string TiktokenPattern =
+        @"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s";
+
+    /// <summary>
+    /// Spellings of cl100k and Llama 3. <c>\s*[\r\n]</c> and <c>\s*[\r\n]+</c> cut alike: <c>\s*</c> gives back no more than up to the last line end.
+    /// </summary>
+    public static readonly string[] ThreeDigits =
     [
         Llama3Pattern,
         @"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
         @"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
     ];
 
-    private static readonly string[] OneDigit =
+    /// <summary>Qwen's.</summary>
+    public static readonly string[] OneDigit =
     [
         @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     ];
-
-    /// <summary>Knows the spellings of the pattern that are in use.</summary>
-    public static bool TryParse(string pattern, out Cl100kWordCutter cutter)
-    {
-        int digits = ThreeDigits.Contains(pattern) ? 3 : OneDigit.Contains(pattern) ? 1 : 0;
-        cutter = new Cl100kWordCutter(digits);
-        return digits > 0;
-    }
 
     /// <inheritdoc/>
     public bool TryNext(ReadOnlySpan<char> text, int start, out int end, out bool keep)
@@ -79,13 +79,16 @@ internal readonly record struct Cl100kWordCutter(int MaxDigits) : IPieceCutter
             return CodePointClasses.RunEnd(text, CodePointClasses.RunEnd(text, second, CodePointClass.Other), CodePointClass.LineEnd);
 
         int end = CodePointClasses.SpaceEnd(text, start);
+        if (WholeTail && end == text.Length)
+            return end;
         int lastLineEnd = text[start..end].LastIndexOfAny('\r', '\n');
         if (lastLineEnd >= 0)
             return start + lastLineEnd + 1;
         return end < text.Length && end > start + 1 ? end - 1 : end;
     }
 
-    private static int Contraction(ReadOnlySpan<char> rest)
+    /// <summary>How many characters of a contraction stand behind an apostrophe, in either case.</summary>
+    public static int Contraction(ReadOnlySpan<char> rest)
     {
         if (rest.IsEmpty)
             return 0;

@@ -6,6 +6,14 @@ namespace Kotonoha.LocalModel.Tokenizers.PreTokenizers;
 /// </summary>
 internal readonly struct Gpt2WordCutter : IPieceCutter
 {
+    /// <summary>The spellings of the pattern that are in use; the second is tiktoken's.</summary>
+    public static readonly string[] Patterns =
+    [
+        @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+        @"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s",
+        @"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    ];
+
     /// <inheritdoc/>
     public bool TryNext(ReadOnlySpan<char> text, int start, out int end, out bool keep)
     {
