@@ -23,6 +23,8 @@ internal static class CommandLine
             PullCommand.Create(),
             DoctorCommand.Create(),
         };
+        foreach (var command in ModelLineCommands.Create())
+            root.Subcommands.Add(command);
         var parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {

@@ -5,6 +5,20 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>Loads encoders in the layout of the Hugging Face hub.</summary>
 public static class EncoderCheckpoint
 {
+    /// <summary>Whether a path is a folder that holds an encoder: one of sentence-transformers, or one in the hub's layout whose <c>model_type</c> is an encoder's.</summary>
+    /// <param name="path">Any path.</param>
+    /// <exception cref="CheckpointException">Its <c>config.json</c> is broken.</exception>
+    public static bool IsEncoder(string path)
+    {
+        if (File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName)))
+            return true;
+        var file = Path.Combine(path, ModelCheckpoint.ConfigFileName);
+        if (!File.Exists(file))
+            return false;
+        using var fields = JsonFields.Open(file);
+        return fields.Text("model_type") is { } type && BertConfigFile.Knows(type);
+    }
+
     /// <summary>Loads an encoder's settings and weights; half precision is raised to single.</summary>
     /// <param name="folder">A folder in the hub's layout.</param>
     /// <param name="head">The head to load; null for the one that <c>config.json</c> names.</param>

@@ -27,6 +27,9 @@ public sealed record GenerationRequest
     /// <summary>Texts that end the generation; found across token borders, compared ordinally, left out of the output.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
+    /// <summary>The tokens that end the output, instead of the model's own; null for those.</summary>
+    public IReadOnlyList<int>? EndTokenIds { get; init; }
+
     /// <summary>Generation goes on past end tokens (for measurements).</summary>
     public bool IgnoreEndTokens { get; init; }
 

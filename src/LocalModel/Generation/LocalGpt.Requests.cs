@@ -78,15 +78,15 @@ public sealed partial class LocalGpt
         using var source = Link(cancellationToken);
         int[] prompt = await EngineRequest.EncodeAsync(() => EncodePrompt(request), source.Token, cancellationToken).ConfigureAwait(false);
         int maxNewTokens = MaxNewTokens(request, prompt.Length);
-        int[] ends = request.IgnoreEndTokens ? [] : endTokens;
+        int[] modelEnds = EndTokensOf(request), ends = request.IgnoreEndTokens ? [] : modelEnds;
 
         // Asked before any memory is taken: the number of beams is the caller's.
         RequireRoom((long)options.BeamCount * ((prompt.Length + maxNewTokens - 1) / KvCache.BlockTokens + 2));
-        var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, endTokens, prompt.Length, prompt.Length + maxNewTokens), ends);
+        var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, modelEnds, prompt.Length, prompt.Length + maxNewTokens), ends);
         var job = new BeamJob(prompt, maxNewTokens, search, VocabularySize, source.Token);
         var found = await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
         BeamHypothesis[] hypotheses = [.. found.Select(h => new BeamHypothesis(
-            Tokenizer.Decode(h.Ended ? h.Ids.AsSpan(0, h.Ids.Length - 1) : h.Ids, skipSpecialTokens: true), h.Ids, h.Score, h.Ended ? FinishReason.EndToken : FinishReason.Length))];
+            tokenizer?.Decode(h.Ended ? h.Ids.AsSpan(0, h.Ids.Length - 1) : h.Ids, skipSpecialTokens: true) ?? "", h.Ids, h.Score, h.Ended ? FinishReason.EndToken : FinishReason.Length))];
         return new BeamSearchResult(hypotheses, job.Usage);
     }
 
@@ -165,7 +165,7 @@ public sealed partial class LocalGpt
         IReadOnlyCollection<string> stops = request.Turns is null ? request.StopStrings : [.. request.StopStrings, .. ChatTemplate.StopStrings];
         bool trimStart = request.Turns is not null && ChatTemplate.TrimsAnswerStart;
         var job = new GenerationJob(
-            prompt, MaxNewTokens(request, prompt.Length), request.Sampling ?? DefaultSampling, endTokens, request.IgnoreEndTokens, stops, Tokenizer,
+            prompt, MaxNewTokens(request, prompt.Length), request.Sampling ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens, stops, tokenizer,
             request.IncludeLogProbabilities, source.Token);
         Enqueue([job]);
         var updates = job.ReadAsync().GetAsyncEnumerator(CancellationToken.None);
@@ -305,6 +305,8 @@ public sealed partial class LocalGpt
     private int StartToken(string what)
         => startToken ?? throw new ArgumentException($"The {what} is empty, and the model has no start token to begin with; give it at least one character.");
 
+    private int[] EndTokensOf(GenerationRequest request) => request.EndTokenIds is { } own ? [.. own] : endTokens;
+
     private int MaxNewTokens(GenerationRequest request, int promptLength)
         => Math.Min(request.MaxOutputTokens ?? int.MaxValue, ContextLength - promptLength);
 
@@ -331,9 +333,8 @@ public sealed partial class LocalGpt
             ArgumentException.ThrowIfNullOrEmpty(stop, nameof(request.StopStrings));
         if (request.Turns is { Count: 0 })
             throw new ArgumentException("The conversation is empty; give it at least one message.", nameof(request));
-        foreach (int id in request.TokenIds ?? [])
-            if (id < 0 || id >= VocabularySize)
-                throw new ArgumentOutOfRangeException(nameof(request), id, $"TokenIds holds {id}, but the model knows the tokens 0 to {VocabularySize - 1}.");
+        RequireTokens(request.TokenIds ?? [], nameof(request.TokenIds));
+        RequireTokens(request.EndTokenIds ?? [], nameof(request.EndTokenIds));
         request.Sampling?.Validate(VocabularySize);
     }
 

@@ -39,14 +39,15 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private readonly CancellationTokenSource disposal = new();
     private readonly ChatTemplate? chatTemplate;
     private readonly string? templateProblem;
+    private readonly Tokenizer? tokenizer;
     private readonly int[] endTokens;
     private readonly int? startToken;
     private int disposed;
 
-    private LocalGpt(CausalModel model, Tokenizer tokenizer, GenerationSettings settings, string? jinja, string modelId, LocalGptOptions options)
+    private LocalGpt(CausalModel model, Tokenizer? tokenizer, GenerationSettings settings, string? jinja, string modelId, LocalGptOptions options)
     {
         this.model = model;
-        Tokenizer = tokenizer;
+        this.tokenizer = tokenizer;
         ModelId = options.ModelId ?? modelId;
         Device = options.Device ?? Device.Best;
         ContextLength = options.ContextLength ?? DefaultContext();
@@ -55,11 +56,11 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.QueueLength, 1, nameof(options.QueueLength));
         if (options.Threads is { } threads)
             ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1, nameof(options.Threads));
-        if (tokenizer.VocabularySize > model.VocabularySize)
+        if (tokenizer?.VocabularySize > model.VocabularySize)
             throw new ArgumentException($"The tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.", nameof(tokenizer));
 
         (chatTemplate, templateProblem) = FindTemplate(options.ChatTemplate, jinja, tokenizer);
-        var templateEnds = chatTemplate is null ? [] : chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
+        var templateEnds = chatTemplate is null || tokenizer is null ? [] : chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
         var special = settings.EosTokenIds.Concat(settings.BosTokenId is { } bos ? [bos] : []);
         int[] strangers = [.. special.Where(id => !IsToken(id)).Distinct().Order()];
         int[] ends = [.. settings.EosTokenIds.Where(IsToken)];
@@ -114,7 +115,11 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     public int EmbeddingWidth => model.Width;
 
     /// <summary>The tokenizer.</summary>
-    public Tokenizer Tokenizer { get; }
+    /// <exception cref="TokenizerException">The model was loaded without one (<see cref="LocalGptOptions.AllowMissingTokenizer"/>).</exception>
+    public Tokenizer Tokenizer => tokenizer ?? throw new TokenizerException($"{ModelId} has no tokenizer, so it takes token ids and no texts. Put its tokenizer.json beside the weights.");
+
+    /// <summary>Whether there is a tokenizer; without one the model takes and gives token ids alone.</summary>
+    public bool HasTokenizer => tokenizer is not null;
 
     /// <summary>The settings for requests that bring none: the checkpoint's where it has any, else greedy.</summary>
     public SamplingOptions DefaultSampling { get; }
@@ -156,13 +161,13 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         var modelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
         return CheckpointFolder.Read(path, folder =>
         {
-            var tokenizer = Tokenizer.Load(folder);
+            var tokenizer = options?.AllowMissingTokenizer == true && !File.Exists(Path.Combine(folder, "tokenizer.json")) ? null : Tokenizer.Load(folder);
             var settings = GenerationSettings.Load(folder);
             var jinja = TokenizerSettings.Load(folder).ChatTemplate;
             var model = options?.Adapter is { } adapter ? ModelCheckpoint.Load(folder, adapter, options.MergeAdapter) : ModelCheckpoint.Load(folder);
             try
             {
-                if (tokenizer.VocabularySize > model.VocabularySize)
+                if (tokenizer?.VocabularySize > model.VocabularySize)
                     throw new CheckpointException(folder, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.");
                 return new LocalGpt(model, tokenizer, settings, jinja, modelId, options ?? new LocalGptOptions());
             }
@@ -218,8 +223,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => new(Task.Run(Dispose));
 
-    private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, Tokenizer tokenizer)
+    private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, Tokenizer? tokenizer)
     {
+        if (tokenizer is null)
+            return (null, "The model has no tokenizer, so it cannot be sent a conversation. Put its tokenizer.json beside the weights.");
         ChatTemplate template;
         try
         {

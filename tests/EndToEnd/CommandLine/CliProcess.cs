@@ -10,7 +10,7 @@ internal sealed class CliProcess : IDisposable
     private readonly StringBuilder output = new(), error = new();
     private readonly Action<string>? onLine;
 
-    private CliProcess(IEnumerable<string> arguments, string? workingFolder, Action<string>? onLine, IReadOnlyDictionary<string, string>? environment)
+    private CliProcess(IEnumerable<string> arguments, string? workingFolder, Action<string>? onLine, IReadOnlyDictionary<string, string>? environment, byte[]? input = null)
     {
         this.onLine = onLine;
         var start = new ProcessStartInfo("dotnet")
@@ -28,11 +28,19 @@ internal sealed class CliProcess : IDisposable
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
         process = Process.Start(start)!;
-        process.StandardInput.Close();
         process.OutputDataReceived += (_, e) => Append(output, e.Data, this.onLine);
         process.ErrorDataReceived += (_, e) => Append(error, e.Data, null);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
+        try
+        {
+            process.StandardInput.BaseStream.Write(input ?? []);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended without reading.
+        }
     }
 
     public string Output => Read(output);
@@ -41,13 +49,19 @@ internal sealed class CliProcess : IDisposable
 
     public int ExitCode => process.ExitCode;
 
-    public static CliProcess Start(IEnumerable<string> arguments, Action<string>? onLine = null, string? workingFolder = null)
-        => new(arguments, workingFolder, onLine, null);
+    public static CliProcess Start(
+        IEnumerable<string> arguments, Action<string>? onLine = null, string? workingFolder = null, IReadOnlyDictionary<string, string>? environment = null)
+        => new(arguments, workingFolder, onLine, environment);
 
     /// <summary>Runs the command to its end.</summary>
-    public static (int ExitCode, string Output, string Error) Run(string[] arguments, string? workingFolder = null, IReadOnlyDictionary<string, string>? environment = null)
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="workingFolder">Where it runs.</param>
+    /// <param name="environment">Variables that are added to its environment.</param>
+    /// <param name="input">What it reads from standard input.</param>
+    public static (int ExitCode, string Output, string Error) Run(
+        string[] arguments, string? workingFolder = null, IReadOnlyDictionary<string, string>? environment = null, byte[]? input = null)
     {
-        using var cli = new CliProcess(arguments, workingFolder, null, environment);
+        using var cli = new CliProcess(arguments, workingFolder, null, environment, input);
         cli.process.WaitForExit();
         return (cli.process.ExitCode, cli.Output, cli.Error);
     }
@@ -67,6 +81,13 @@ internal sealed class CliProcess : IDisposable
         {
             return process.HasExited;
         }
+    }
+
+    /// <summary>Asks the process to stop, as Ctrl+C does.</summary>
+    public void Interrupt()
+    {
+        using var kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
     }
 
     /// <summary>Ends the process and its children as a power cut would: without a chance to clean up.</summary>

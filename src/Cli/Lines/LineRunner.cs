@@ -1,0 +1,92 @@
+using System.Text;
+using System.Text.Json;
+using System.Threading.Channels;
+using Kotonoha.Cli.Output;
+using Kotonoha.Foundation;
+
+namespace Kotonoha.Cli.Lines;
+
+/// <summary>Answers every line of the input with one line of the output, in order. A window of lines is worked on at once; each answer leaves as soon as it and all before it are there.</summary>
+internal static class LineRunner
+{
+    private const int Window = 32;
+    private const int Success = 0, SomeFailed = 1;
+
+    /// <summary>Runs to the end of the input.</summary>
+    /// <returns>The exit code: 1 when a line was answered with an error.</returns>
+    public static async Task<int> RunAsync(Stream input, Stream output, ILineHandler handler, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var answers = Channel.CreateBounded<Task<(string Line, bool Failed)>>(new BoundedChannelOptions(Window) { SingleReader = true, SingleWriter = true });
+        var reading = ReadAsync(input, handler, answers.Writer, stop.Token);
+        try
+        {
+            int code = Success;
+            await foreach (var answer in answers.Reader.ReadAllAsync(stop.Token))
+            {
+                var (line, failed) = await answer;
+                code = failed ? SomeFailed : code;
+                await output.WriteAsync(Encoding.UTF8.GetBytes(line + "\n"), stop.Token);
+                await output.FlushAsync(stop.Token);
+            }
+
+            await reading;
+            return code;
+        }
+        catch (IOException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Whoever reads the answers has left.
+            return SomeFailed;
+        }
+        finally
+        {
+            await stop.CancelAsync(); // a read of standard input cannot be ended; nobody waits for it
+        }
+    }
+
+    /// <summary>Answers one request that did not come from a line of the input.</summary>
+    public static async Task<(string Line, bool Failed)> AnswerAsync(ILineHandler handler, byte[] line, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var request = LineRequest.Parse(line);
+            return (JsonLines.Line(await handler.AnswerAsync(request, cancellationToken)), false);
+        }
+        catch (Exception exception) when (Message(exception) is { } message)
+        {
+            return (JsonLines.Error(null, message), true);
+        }
+    }
+
+    private static async Task ReadAsync(Stream input, ILineHandler handler, ChannelWriter<Task<(string Line, bool Failed)>> answers, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var reader = new LineReader(input);
+            while (await reader.ReadAsync(cancellationToken) is { } line)
+                await answers.WriteAsync(Task.Run(() => AnswerAsync(handler, line, cancellationToken), CancellationToken.None), cancellationToken);
+            answers.Complete();
+        }
+        catch (Exception exception)
+        {
+            answers.Complete(exception);
+        }
+    }
+
+    // What the line is to blame for; anything else is a defect or the end of the whole run.
+    private static string? Message(Exception exception) => exception switch
+    {
+        ObjectDisposedException or OperationCanceledException => null,
+        KotonohaException or NotSupportedException => exception.Message,
+        ArgumentException argument => Plain(argument),
+        _ => null,
+    };
+
+    // Without what the runtime adds for programmers.
+    private static string Plain(ArgumentException exception)
+    {
+        var message = exception.Message.Split('\n')[0].TrimEnd('\r');
+        int added = message.IndexOf(" (Parameter '", StringComparison.Ordinal);
+        return added > 0 ? message[..added] : message;
+    }
+}

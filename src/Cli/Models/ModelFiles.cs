@@ -1,0 +1,58 @@
+using Kotonoha.Cli.Lines;
+using Kotonoha.LocalModel.Chat;
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Checkpoints.Hub;
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Tokenizers;
+
+namespace Kotonoha.Cli.Models;
+
+/// <summary>Opens what a person names as a model: a folder, a file, or <c>OWNER/NAME</c> of the hub's cache. What it runs on is told on standard error.</summary>
+internal static class ModelFiles
+{
+    // Lines of the input wait in the engine's queue, several sequences each.
+    private const int QueueLength = 1 << 16;
+
+    /// <summary>The tokenizer of a model, or a tokenizer's file.</summary>
+    public static Tokenizer Tokenizer(string model)
+    {
+        var path = HubModels.Resolve(model);
+        return LocalModel.Tokenizers.Tokenizer.Load(Directory.Exists(path) && !File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName)) ? CheckpointFolder.Resolve(path) : path);
+    }
+
+    /// <summary>The chat template of a model.</summary>
+    public static ChatTemplate Template(string model)
+    {
+        var jinja = TokenizerSettings.Load(CheckpointFolder.Resolve(HubModels.Resolve(model))).ChatTemplate;
+        return jinja is null ? throw new UsageException($"'{model}' has no chat template") : ChatTemplate.FromJinja(jinja);
+    }
+
+    /// <summary>A causal model at work.</summary>
+    public static LocalGpt Gpt(string model, int? threads, bool exact)
+    {
+        _ = exact;
+        var gpt = LocalGpt.Load(
+            HubModels.Resolve(model), new LocalGptOptions { Threads = threads, ModelId = HubModels.NameOf(model), QueueLength = QueueLength, AllowMissingTokenizer = true });
+        Tell(gpt.Description, gpt.Remarks);
+        return gpt;
+    }
+
+    /// <summary>An encoder at work.</summary>
+    public static LocalEncoder Encoder(string model, int? threads)
+    {
+        var encoder = LocalEncoder.Load(HubModels.Resolve(model), new LocalEncoderOptions { Threads = threads, ModelId = HubModels.NameOf(model), QueueLength = QueueLength });
+        Tell(encoder.Description, encoder.Remarks);
+        return encoder;
+    }
+
+    /// <summary>What makes vectors of texts: an encoder, or a causal model.</summary>
+    public static ILineHandler Embedder(string model, int? threads, bool exact)
+        => EncoderCheckpoint.IsEncoder(HubModels.Resolve(model)) ? new EmbedLines(Encoder(model, threads)) : new CausalEmbedLines(Gpt(model, threads, exact));
+
+    private static void Tell(string description, IEnumerable<string> remarks)
+    {
+        Console.Error.WriteLine($"Model: {description}");
+        foreach (var remark in remarks)
+            Console.Error.WriteLine($"  {remark}");
+    }
+}

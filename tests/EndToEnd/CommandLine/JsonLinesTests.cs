@@ -1,0 +1,162 @@
+using System.Text;
+using System.Text.Json;
+using Kotonoha.EndToEnd.Support;
+
+namespace Kotonoha.EndToEnd.CommandLine;
+
+/// <summary>The commands that answer JSON lines, as processes, against the outputs of the reference libraries.</summary>
+[Trait("Category", "EndToEnd")]
+public sealed class JsonLinesTests
+{
+    [Fact]
+    public void Tokenize_and_detokenize_give_what_the_reference_gives()
+    {
+        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        var texts = Lines(File.ReadAllText(fixtures.At("texts.jsonl"))).ToDictionary(t => t.GetProperty("id").GetInt32(), t => t.GetProperty("text").GetString()!);
+        var cases = Lines(File.ReadAllText(fixtures.At("gpt2-bytelevel", "cases.jsonl"))).Where(c => c.TryGetProperty("text_id", out _) && c.TryGetProperty("tokens", out _)).ToList();
+        Assert.NotEmpty(cases);
+
+        var input = cases.Select(c => JsonSerializer.Serialize(new { text = texts[c.GetProperty("text_id").GetInt32()], add_special_tokens = c.GetProperty("add_special_tokens").GetBoolean() }));
+        var (code, output, error) = Run(["tokenize", fixtures.At("gpt2-bytelevel"), "--jsonl"], input);
+        Assert.True(code == 0, error);
+        var answers = Lines(output);
+        Assert.Equal(cases.Count, answers.Count);
+        for (int i = 0; i < cases.Count; i++)
+        {
+            var text = texts[cases[i].GetProperty("text_id").GetInt32()];
+            Assert.Equal(Ids(cases[i].GetProperty("ids")), Ids(answers[i].GetProperty("ids")));
+            Assert.Equal(cases[i].GetProperty("tokens").EnumerateArray().Select(t => t.GetString()), answers[i].GetProperty("tokens").EnumerateArray().Select(t => t.GetString()));
+            Assert.Equal(
+                Ids(cases[i].GetProperty("offsets")).Select(o => Utf16(text, o)),
+                answers[i].GetProperty("offsets").EnumerateArray().SelectMany(Ids));
+        }
+
+        var back = Run(["detokenize", fixtures.At("gpt2-bytelevel", "tokenizer.json"), "--jsonl"], cases.Select(c => JsonSerializer.Serialize(new { ids = Ids(c.GetProperty("ids")) })));
+        Assert.Equal(0, back.ExitCode);
+        Assert.Equal(cases.Select(c => c.GetProperty("decoded").GetString()), Lines(back.Output).Select(l => l.GetProperty("text").GetString()));
+    }
+
+    [Fact]
+    public void Score_and_generate_give_what_the_reference_gives()
+    {
+        using var model = CarriedFixtures.Extract("models-gpt2");
+        using var expected = JsonDocument.Parse(File.ReadAllText(model.At("expected.json")));
+        var sequences = expected.RootElement.GetProperty("sequence_logprobs").EnumerateArray().ToList();
+        var (code, output, error) = Run(["score", model.Path, "--jsonl", "--logits"], sequences.Select(s => JsonSerializer.Serialize(new { ids = Ids(s.GetProperty("prompt")).Concat(Ids(s.GetProperty("continuation"))) })));
+        Assert.True(code == 0, error);
+        foreach (var (answer, sequence) in Lines(output).Zip(sequences))
+        {
+            double[] want = [.. sequence.GetProperty("token_logprobs").EnumerateArray().Select(p => p.GetDouble())];
+            double[] got = [.. answer.GetProperty("log_probs").EnumerateArray().Select(p => p.GetDouble())];
+            Assert.Equal(answer.GetProperty("ids").GetArrayLength() - 1, got.Length);
+            Assert.All(want.Zip(got[^want.Length..]), pair => Assert.Equal(pair.First, pair.Second, 3));
+            Assert.Equal(300, answer.GetProperty("last_logits").GetArrayLength());
+        }
+
+        var greedy = expected.RootElement.GetProperty("greedy");
+        var beams = expected.RootElement.GetProperty("beam").EnumerateArray().ToList();
+        var requests = greedy.GetProperty("cases").EnumerateArray().Select(c => JsonSerializer.Serialize(new { ids = Ids(c.GetProperty("prompt")), max_tokens = greedy.GetProperty("max_new_tokens").GetInt32(), temperature = 0, ignore_eos = true }))
+            .Concat(beams.Select(b => JsonSerializer.Serialize(new
+            {
+                ids = Ids(b.GetProperty("prompt")),
+                num_beams = b.GetProperty("num_beams").GetInt32(),
+                num_return_sequences = b.GetProperty("hypotheses").GetArrayLength(),
+                max_new_tokens = b.GetProperty("max_new_tokens").GetInt32(),
+                eos_token_id = b.GetProperty("eos_token_id"),
+                length_penalty = b.GetProperty("length_penalty").GetDouble(),
+                early_stopping = b.GetProperty("early_stopping"),
+            })));
+        var generated = Run(["generate", model.Path, "--jsonl"], requests);
+        Assert.True(generated.ExitCode == 0, generated.Error + generated.Output);
+        var answers = Lines(generated.Output);
+        var cases = greedy.GetProperty("cases").EnumerateArray().ToList();
+        Assert.Equal(cases.Count + beams.Count, answers.Count);
+        for (int i = 0; i < cases.Count; i++)
+        {
+            Assert.Equal(Ids(cases[i].GetProperty("new_ids")), Ids(answers[i].GetProperty("ids")));
+            Assert.Equal("length", answers[i].GetProperty("finish_reason").GetString());
+            Assert.Equal(cases[i].GetProperty("prompt").GetArrayLength(), answers[i].GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
+        }
+
+        for (int i = 0; i < beams.Count; i++)
+            Assert.Equal(
+                beams[i].GetProperty("hypotheses").EnumerateArray().Select(h => string.Join(' ', Ids(h.GetProperty("new_ids")))),
+                answers[cases.Count + i].GetProperty("sequences").EnumerateArray().Select(s => string.Join(' ', Ids(s.GetProperty("ids")))));
+    }
+
+    [Fact]
+    public void A_bad_line_is_answered_on_its_line_and_the_run_goes_on()
+    {
+        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        byte[] input =
+        [
+            .. "{\"text\": \"one\"}\r\n{\"text\": 1}\n\n{\"txet\": \"x\", \"text\": \"y\"}\n[]\n"u8,
+            .. "{\"text\": \""u8, 0xFF, .. "\"}\n{\"text\": \"\\ud800\"}\n{\"text\": \"last without a line end\"}"u8,
+        ];
+        var (code, output, _) = CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel"), "--jsonl"], input: input);
+        Assert.Equal(1, code);
+        var answers = Lines(output);
+        Assert.Equal([true, false, false, false, false, false, false, true], answers.Select(a => a.TryGetProperty("ids", out _)));
+        Assert.Contains("'txet' is not known", answers[3].GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Contains("no UTF-8", answers[5].GetProperty("error").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"ids": [1], "temprature": 1}""", "temprature")]
+    [InlineData("""{"ids": [1], "prompt": "x"}""", "not both")]
+    [InlineData("""{}""", "exactly one")]
+    [InlineData("""{"ids": [300]}""", "300")]
+    [InlineData("""{"prompt": "x"}""", "tokenizer")]
+    [InlineData("""{"ids": [1], "top_p": 2}""", "TopP")]
+    [InlineData("""{"ids": [1], "max_tokens": 0}""", "MaxOutputTokens")]
+    [InlineData("""{"ids": [1], "num_beams": 2, "temperature": 1}""", "Beam search")]
+    [InlineData("""{"ids": [1], "num_return_sequences": 2, "temperature": 0}""", "draw")]
+    [InlineData("""{"ids": [1], "stop": [""]}""", "stop")]
+    [InlineData("""{"ids": [1], "early_stopping": "sometimes"}""", "early_stopping")]
+    [InlineData("""{"ids": [1], "logit_bias": {"x": 1}}""", "logit_bias")]
+    public void A_request_that_cannot_be_honoured_is_refused_in_words(string line, string words)
+    {
+        using var model = CarriedFixtures.Extract("models-gpt2");
+        var (code, output, _) = Run(["generate", model.Path, "--jsonl"], [line]);
+        Assert.Equal(1, code);
+        Assert.Contains(words, Assert.Single(Lines(output)).GetProperty("error").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_answer_leaves_at_once_and_in_order()
+    {
+        using var model = CarriedFixtures.Extract("models-gpt2");
+        var requests = Enumerable.Range(0, 60).Select(i => JsonSerializer.Serialize(new { ids = new[] { i + 1 }, max_tokens = 1 + (i * 7 % 20), temperature = 1, seed = i, ignore_eos = true })).ToList();
+        var many = Run(["generate", model.Path, "--jsonl"], requests);
+        Assert.Equal(requests.Select((_, i) => 1 + (i * 7 % 20)), Lines(many.Output).Select(l => l.GetProperty("ids").GetArrayLength()));
+        var alone = Run(["generate", model.Path, "--jsonl"], [requests[41]]);
+        Assert.Equal(Lines(many.Output)[41].GetRawText(), Lines(alone.Output)[0].GetRawText());
+    }
+
+    [Fact]
+    public void Words_on_the_command_line_are_answered_too_and_nothing_at_all_is_a_mistake()
+    {
+        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        var (code, output, error) = CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel"), "The", "quick"]);
+        Assert.True(code == 0, error);
+        Assert.Equal([384, 1253, 1234], Ids(Lines(output)[0].GetProperty("ids")));
+        Assert.Equal(2, CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel")]).ExitCode);
+        Assert.Equal(1, CliProcess.Run(["tokenize", "no/such-model", "x"]).ExitCode);
+    }
+
+    private static (int ExitCode, string Output, string Error) Run(string[] arguments, IEnumerable<string> lines)
+        => CliProcess.Run(arguments, input: Encoding.UTF8.GetBytes(string.Join('\n', lines) + "\n"));
+
+    private static List<JsonElement> Lines(string text) => [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonSerializer.Deserialize<JsonElement>(l))];
+
+    private static int[] Ids(JsonElement array) => [.. array.EnumerateArray().Select(e => e.GetInt32())];
+
+    // The reference counts code points.
+    private static int Utf16(string text, int codePoints)
+    {
+        int at = 0;
+        for (int i = 0; i < codePoints; i++)
+            at += char.IsSurrogatePair(text, at) ? 2 : 1;
+        return at;
+    }
+}
