@@ -1,5 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.Cli.Models;
+using Kotonoha.Connector;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Embedding;
@@ -10,8 +13,8 @@ using Kotonoha.Rag.Stores;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// <c>retrieval [--cranfield DIR] [--jsquad FILE] [--store embedded|qdrant] [--qdrant-url URL]</c>: BM25, dense and hybrid retrieval through the
-/// store's own search, one chunk an abstract or paragraph, without downloaded weights.
+/// <c>retrieval [--cranfield DIR] [--jsquad FILE] [--store embedded|qdrant] [--qdrant-url URL] [--embedding-model DIR] [--rerank-model DIR]</c>: BM25,
+/// dense and hybrid retrieval through the store's own search, one chunk an abstract or paragraph; without downloaded weights, or with those named.
 /// </summary>
 internal static class RetrievalBenchmark
 {
@@ -19,28 +22,32 @@ internal static class RetrievalBenchmark
 
     public static async Task<int> RunAsync(string[] args)
     {
-        var options = Arguments.Parse(args, "cranfield", "jsquad", "store", "qdrant-url");
+        var options = Arguments.Parse(args, "cranfield", "jsquad", "store", "qdrant-url", "embedding-model", "rerank-model");
         var collections = new List<Collection>();
         if (options.TryGetValue("cranfield", out var cranfield))
             collections.Add(ReadCranfield(cranfield));
         if (options.TryGetValue("jsquad", out var jsquad))
             collections.Add(ReadJsquad(jsquad));
+        using var encoder = options.TryGetValue("embedding-model", out var path) ? LocalEncoder.Load(path) : null;
+        using var crossEncoder = options.TryGetValue("rerank-model", out var reranker) ? LocalEncoder.Load(reranker) : null;
+        if (encoder is not null)
+            Console.WriteLine(encoder.Description);
         await using var stores = await BenchmarkStores.StartAsync(options);
         foreach (var collection in collections)
-            await MeasureAsync(collection, stores);
+            await MeasureAsync(collection, stores, encoder, crossEncoder);
         return 0;
     }
 
-    private static async Task MeasureAsync(Collection collection, BenchmarkStores stores)
+    private static async Task MeasureAsync(Collection collection, BenchmarkStores stores, LocalEncoder? encoder, LocalEncoder? crossEncoder)
     {
         var folder = Directory.CreateTempSubdirectory("kotonoha-benchmark-").FullName;
         try
         {
             await using var store = stores.Open();
-            await using var knowledge = new KnowledgeBase(store, new SvdEmbedder(Path.Combine(folder, "embedders")));
+            await using var knowledge = new KnowledgeBase(store, encoder?.AsEmbeddingGenerator() ?? new SvdEmbedder(Path.Combine(folder, "embedders")));
             var watch = System.Diagnostics.Stopwatch.StartNew();
             await knowledge.AddChunksAsync(collection.Chunks);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{collection.Name}: {collection.Chunks.Count} chunks, {collection.Queries.Count} queries, {store.GetType().Name}; fitted, embedded and stored in {watch.Elapsed.TotalSeconds:F1} s"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{collection.Name}: {collection.Chunks.Count} chunks, {collection.Queries.Count} queries, {store.GetType().Name}; embedded and stored in {watch.Elapsed.TotalSeconds:F1} s"));
             Console.WriteLine("| retrieval | nDCG@10 | MRR@10 | R@10 | R@100 | MAP |");
             Console.WriteLine("| --- | --- | --- | --- | --- | --- |");
             var usual = new SearchOptions();
@@ -51,7 +58,7 @@ internal static class RetrievalBenchmark
                     await knowledge.SearchAsync(query.Text, deep with { Fusion = FusionMethod.DenseOnly }),
                     await knowledge.SearchAsync(query.Text, deep with { Fusion = FusionMethod.SparseOnly })));
             Row("BM25", [.. lists.Select(pair => Sources(pair.Sparse))]);
-            Row("dense (SVD)", [.. lists.Select(pair => Sources(pair.Dense))]);
+            Row($"dense ({encoder?.ModelId ?? "SVD"})", [.. lists.Select(pair => Sources(pair.Dense))]);
             Row("RRF, k = 60", [.. lists.Select(pair => Fused(pair, FusionMethod.ReciprocalRank, 0))]);
             foreach (double weight in (double[])[0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.7, 0.8])
                 Row(string.Create(CultureInfo.InvariantCulture, $"min-max, dense weight {weight:0.00}"), [.. lists.Select(pair => Fused(pair, FusionMethod.MinMax, weight))]);
@@ -63,6 +70,14 @@ internal static class RetrievalBenchmark
                 rankings.Add(Sources(await knowledge.SearchAsync(query.Text, usual with { Limit = Depth })));
             double milliseconds = watch.Elapsed.TotalMilliseconds / collection.Queries.Count;
             Row(string.Create(CultureInfo.InvariantCulture, $"the default: {usual.Fusion}, dense weight {usual.DenseWeight:0.00} ({milliseconds:F1} ms a question)"), rankings);
+            if (crossEncoder is not null)
+            {
+                var reranked = usual with { Limit = Depth, Reranker = new CrossEncoderReranker(crossEncoder), RerankedCandidates = Depth };
+                rankings = [];
+                foreach (var query in collection.Queries)
+                    rankings.Add(Sources(await knowledge.SearchAsync(query.Text, reranked)));
+                Row($"the default, then {crossEncoder.ModelId}", rankings);
+            }
 
             void Row(string name, List<string[]> found)
             {
