@@ -1,0 +1,95 @@
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Tests;
+using Kotonoha.LocalModel.Tokenizers;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Kotonoha.Connector.Tests;
+
+public sealed class LocalEmbeddingGeneratorTests : IDisposable
+{
+    private readonly TempFolder folder = FixtureArchive.Extract("models-encoders");
+    private readonly LocalEncoder model;
+    private readonly IEmbeddingGenerator<string, Embedding<float>> generator;
+
+    public LocalEmbeddingGeneratorTests()
+    {
+        model = LocalEncoder.Load(folder.File("st-mean-prompts-excluded"), new LocalEncoderOptions { Threads = 1, ModelId = "tiny" });
+        generator = model.AsEmbeddingGenerator();
+    }
+
+    public void Dispose()
+    {
+        model.Dispose();
+        folder.Dispose();
+    }
+
+    [Fact]
+    public async Task Options_reach_the_model()
+    {
+        EmbeddingGenerationOptions With(string key, object value) => new() { AdditionalProperties = new() { [key] = value } };
+        async Task<float[]> Vector(EmbeddingGenerationOptions? options) => (await generator.GenerateAsync(["a boat"], options))[0].Vector.ToArray();
+        async Task<float[]> Direct(EncodingOptions options) => (await model.EmbedAsync(["a boat"], options)).Vectors[0];
+
+        Assert.Equal(await Direct(new()), await Vector(null));
+        Assert.Equal(await Direct(new() { PromptName = "passage" }), await Vector(With("prompt_name", "document")));
+        Assert.Equal(await Direct(new() { PromptName = "query" }), await Vector(With("prompt_name", "query")));
+        Assert.Equal(await Direct(new() { Prompt = "boats: " }), await Vector(With("prompt", "boats: ")));
+        Assert.Equal(await Direct(new() { Normalize = false }), await Vector(With("normalize", false)));
+        Assert.Equal(await Direct(new() { Dimensions = 4 }), await Vector(new() { Dimensions = 4 }));
+        Assert.Equal(await Direct(new() { Dimensions = 5 }), await Vector(new() { RawRepresentationFactory = _ => new EncodingOptions { Dimensions = 5 } }));
+        var result = await generator.GenerateAsync(["a boat", ""]);
+        Assert.Equal(("tiny", (await model.EmbedAsync(["a boat", ""])).InputTokens), (result[0].ModelId, (int)result.Usage!.InputTokenCount!));
+    }
+
+    [Fact]
+    public async Task What_cannot_be_honoured_is_refused()
+    {
+        foreach (var (key, value) in ((string, object)[])[("colour", "red"), ("normalize", "perhaps"), ("prompt_name", "poem")])
+        {
+            var error = await Assert.ThrowsAnyAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { [key] = value } }));
+            Assert.Contains(key == "prompt_name" ? "'poem'" : $"'{key}'", error.Message, StringComparison.Ordinal);
+        }
+
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new() { ModelId = "other" }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new() { RawRepresentationFactory = _ => "x" }));
+        var truncate = new EmbeddingGenerationOptions { AdditionalProperties = new() { ["truncate"] = false } };
+        await Assert.ThrowsAsync<ContextOverflowException>(() => generator.GenerateAsync([string.Concat(Enumerable.Repeat("boat ", 200))], truncate));
+    }
+
+    [Fact]
+    public async Task Services_are_metadata_model_tokenizer_and_version()
+    {
+        var metadata = generator.GetService<EmbeddingGeneratorMetadata>()!;
+        Assert.Equal(("kotonoha", "tiny", 32), (metadata.ProviderName, metadata.DefaultModelId, metadata.DefaultModelDimensions));
+        Assert.Same(model, generator.GetService<LocalEncoder>());
+        Assert.Same(model.Tokenizer, generator.GetService<Tokenizer>());
+        Assert.Equal(model.Version, generator.GetService<string>(LocalEmbeddingGenerator.VersionKey));
+        Assert.Null(generator.GetService<string>());
+        Assert.Null(generator.GetService<LocalEncoder>("version"));
+        generator.Dispose();
+        Assert.Single(await generator.GenerateAsync(["still there"]));
+
+        var owner = LocalEmbeddingGenerator.Load(folder.File("st-max-cls-concat"));
+        owner.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => owner.GenerateAsync(["gone"]));
+    }
+
+    [Fact]
+    public async Task AddLocalEmbeddings_registers_one_encoder_and_a_view_of_it()
+    {
+        LocalEncoder resolved;
+        await using (var provider = new ServiceCollection()
+            .AddLocalEmbeddings(folder.File("st-max-cls-concat"), new LocalEncoderOptions { Threads = 1 })
+            .AddKeyedLocalEmbeddings("other", folder.File("st-mean-prompts-excluded"))
+            .BuildServiceProvider())
+        {
+            resolved = provider.GetRequiredService<LocalEncoder>();
+            Assert.Same(resolved, provider.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>().GetService<LocalEncoder>());
+            Assert.Equal("st-mean-prompts-excluded", provider.GetRequiredKeyedService<IEmbeddingGenerator<string, Embedding<float>>>("other").GetService<EmbeddingGeneratorMetadata>()!.DefaultModelId);
+        }
+
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => resolved.EmbedAsync(["x"]));
+        Assert.Throws<ArgumentException>("path", () => new ServiceCollection().AddLocalEmbeddings(""));
+    }
+}
