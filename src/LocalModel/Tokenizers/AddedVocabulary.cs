@@ -49,8 +49,15 @@ internal sealed class AddedVocabulary
 
     public AddedToken? ById(int id) => byId.GetValueOrDefault(id);
 
-    /// <summary>What decoding writes for a token: a token that is searched in normalised text stands for normalised text.</summary>
-    public string Spelling(AddedToken token) => normalizedContents.GetValueOrDefault(token.Id, token.Content);
+    /// <summary>
+    /// What decoding writes for a token: a token that is searched in normalised text stands for normalised text. Null for a control token
+    /// that is left out; one whose normalised form differs is no control token to decoding, as the reference has it.
+    /// </summary>
+    public string? Spelling(AddedToken token, bool skipSpecialTokens)
+    {
+        var spelling = normalizedContents.GetValueOrDefault(token.Id, token.Content);
+        return skipSpecialTokens && ByContent(spelling) is { IsSpecial: true } ? null : spelling;
+    }
 
     public AddedToken? ByContent(ReadOnlySpan<char> content) => bySpan.TryGetValue(content, out var token) ? token : null;
 }

@@ -22,6 +22,13 @@ internal readonly record struct JsonPlace(JsonElement Element, string Path)
 
     public string? AsStringOrNull() => IsNull ? null : AsString();
 
+    /// <summary>A string of one code point.</summary>
+    public string AsCharacter()
+    {
+        var text = AsString();
+        return text.Length == 1 || (text.Length == 2 && char.IsSurrogatePair(text[0], text[1])) ? text : throw Wrong("a string of one character");
+    }
+
     public bool AsBool() => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Wrong("true or false");
 
     public bool AsBool(bool missing) => IsNull ? missing : AsBool();

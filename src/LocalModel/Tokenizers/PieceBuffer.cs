@@ -279,6 +279,27 @@ internal sealed class PieceBuffer
             Append((char)(0xDC00 | codePoint & 0x3FF), source);
         }
 
+        /// <summary>
+        /// Appends a code point by the protocol of Hugging Face's NormalizedString: one that replaces takes the place of the next old code
+        /// point, one that removes takes the next ones after it away too, one that is inserted shares the place of the old one before.
+        /// </summary>
+        /// <param name="old">The current text.</param>
+        /// <param name="codePoint">The code point.</param>
+        /// <param name="change">0 for replacing, greater for inserting, smaller for removing so many.</param>
+        /// <param name="place">The next old code point; moves on.</param>
+        public void Transform(ReadOnlySpan<char> old, int codePoint, int change, ref int place)
+        {
+            if (change > 0)
+            {
+                Append(codePoint, place - 1);
+                return;
+            }
+
+            Append(codePoint, Math.Min(place, old.Length - 1));
+            for (; change <= 0 && place < old.Length; change++)
+                place += place + 1 < old.Length && char.IsSurrogatePair(old[place], old[place + 1]) ? 2 : 1;
+        }
+
         /// <summary>Appends characters that all get one origin.</summary>
         public void Append(ReadOnlySpan<char> characters, int source)
         {

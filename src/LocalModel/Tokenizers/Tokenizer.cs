@@ -306,7 +306,7 @@ public sealed partial class Tokenizer
 
     internal string? TokenForDecoding(int id, bool skipSpecialTokens)
         => added.ById(id) is { } token
-            ? skipSpecialTokens && token.IsSpecial ? null : added.Spelling(token)
+            ? added.Spelling(token, skipSpecialTokens)
             : model.Vocabulary.TokenOf(id);
 
     private string NormalizeText(string text)

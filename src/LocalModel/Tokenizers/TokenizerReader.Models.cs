@@ -13,6 +13,7 @@ internal static partial class TokenizerReader
         return (place["type"].AsStringOrNull() ?? TypeOfOlderFile(place)) switch
         {
             "BPE" => ReadBpe(place),
+            "Unigram" => ReadUnigram(place),
             "WordPiece" => new WordPieceModel(
                 ReadVocabulary(place), place["unk_token"].AsStringOrNull() ?? "[UNK]", place["continuing_subword_prefix"].AsStringOrNull() ?? "##",
                 place["max_input_chars_per_word"].IsNull ? 100 : place["max_input_chars_per_word"].AsCount()),
@@ -35,6 +36,18 @@ internal static partial class TokenizerReader
             if (!vocabulary.TryAdd(token, id.AsId()))
                 throw new TokenizerException($"'{id.Path}' repeats a token or an id. Check the file.");
         return vocabulary;
+    }
+
+    private static UnigramModel ReadUnigram(JsonPlace place)
+    {
+        var pieces = new List<(string, double)>();
+        foreach (var entry in place["vocab"].Elements())
+        {
+            var parts = entry.Elements().ToArray();
+            pieces.Add(parts.Length == 2 ? (parts[0].AsString(), parts[1].AsNumber()) : throw entry.Wrong("a piece and its score"));
+        }
+
+        return new UnigramModel(pieces, place["unk_id"].IsNull ? null : place["unk_id"].AsId(), place["byte_fallback"].AsBool(missing: false));
     }
 
     private static BpeModel ReadBpe(JsonPlace place)

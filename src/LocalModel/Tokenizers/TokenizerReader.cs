@@ -59,7 +59,12 @@ internal static partial class TokenizerReader
         return type switch
         {
             "ByteLevel" => new ByteLevelPreTokenizer(place["add_prefix_space"].AsBool(), place["use_regex"].AsBool(missing: true), place["trim_offsets"].AsBool()),
+            "CharDelimiterSplit" => new CharDelimiterSplitPreTokenizer(place["delimiter"].AsCharacter()),
+            "FixedLength" => new FixedLengthPreTokenizer(place["length"].IsNull ? 5 : place["length"].AsCount() is > 0 and var length ? length : throw place["length"].Wrong("a number above 0")),
+            "Metaspace" => ReadMetaspace(place),
+            "Punctuation" => new PunctuationPreTokenizer(place["behavior"].IsNull ? SplitBehavior.Isolated : ReadBehavior(place["behavior"])),
             "Split" => ReadSplit(place),
+            "UnicodeScripts" => new UnicodeScriptsPreTokenizer(),
             "BertPreTokenizer" => new BertPreTokenizer(),
             "Digits" => new DigitsPreTokenizer(place["individual_digits"].AsBool(missing: false)),
             "Whitespace" => new WhitespacePreTokenizer(),
@@ -73,10 +78,44 @@ internal static partial class TokenizerReader
     {
         var pattern = place["pattern"];
         bool isRegex = !pattern["Regex"].IsNull;
-        var name = place["behavior"].AsString();
-        if (!Enum.TryParse(name, out SplitBehavior behavior) || behavior.ToString() != name)
-            throw place["behavior"].Wrong($"one of {string.Join(", ", Enum.GetNames<SplitBehavior>())}");
-        return new SplitPreTokenizer(isRegex ? pattern["Regex"].AsString() : pattern["String"].AsString(), isRegex, behavior, place["invert"].AsBool(missing: false));
+        return new SplitPreTokenizer(
+            pattern[isRegex ? "Regex" : "String"].AsString(), isRegex, ReadBehavior(place["behavior"]), place["invert"].AsBool(missing: false));
+    }
+
+    private static SplitBehavior ReadBehavior(JsonPlace place) => place.AsString() switch
+    {
+        "Removed" or "removed" => SplitBehavior.Removed,
+        "Isolated" or "isolated" => SplitBehavior.Isolated,
+        "MergedWithPrevious" or "merged_with_previous" => SplitBehavior.MergedWithPrevious,
+        "MergedWithNext" or "merged_with_next" => SplitBehavior.MergedWithNext,
+        "Contiguous" or "contiguous" => SplitBehavior.Contiguous,
+        _ => throw place.Wrong("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous"),
+    };
+
+    private static MetaspacePreTokenizer ReadMetaspace(JsonPlace place)
+    {
+        var (replacement, scheme, split) = ReadMetaspaceMembers(place);
+        return new MetaspacePreTokenizer(replacement, scheme, split);
+    }
+
+    /// <summary>Older files have <c>add_prefix_space</c> (and a <c>str_rep</c> that repeats the replacement) instead of <c>prepend_scheme</c>.</summary>
+    private static (char Replacement, PrependScheme Scheme, bool Split) ReadMetaspaceMembers(JsonPlace place)
+    {
+        var replacement = place["replacement"].AsCharacter();
+        if (replacement.Length > 1)
+            throw TokenizerException.Unsupported("Metaspace with a replacement beyond U+FFFF");
+        bool addsPrefix = place["add_prefix_space"].AsBool(missing: true);
+        var scheme = place["prepend_scheme"].AsStringOrNull() switch
+        {
+            null => addsPrefix ? PrependScheme.Always : PrependScheme.Never,
+            "always" => PrependScheme.Always,
+            "never" => PrependScheme.Never,
+            "first" => PrependScheme.First,
+            _ => throw place["prepend_scheme"].Wrong("always, never or first"),
+        };
+        if (!addsPrefix && scheme != PrependScheme.Never)
+            throw place["add_prefix_space"].Wrong("what prepend_scheme says");
+        return (replacement[0], scheme, place["split"].AsBool(missing: true));
     }
 
     private static IPostProcessor? ReadPostProcessor(JsonPlace place)

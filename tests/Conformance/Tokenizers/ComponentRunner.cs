@@ -24,7 +24,7 @@ internal sealed class ComponentRunner : FixtureRunner
             number++;
             var kind = row.GetProperty("kind").GetString()!;
             var cases = row.GetProperty("cases").EnumerateArray().ToArray();
-            var place = new JsonPlace(row.GetProperty("config"), kind);
+            var place = new JsonPlace(Config(row.GetProperty("config"), Path.GetDirectoryName(Path.Combine(root, family))!), kind);
             Func<JsonElement, string?> check;
             try
             {
@@ -48,6 +48,51 @@ internal sealed class ComponentRunner : FixtureRunner
                 var one = cases[i];
                 log.Case($"row {number} ({place["type"].AsString()}) case {i + 1}", () => check(one) is { } difference && !one.TryGetProperty("library_error", out _) ? difference : null);
             }
+        }
+    }
+
+    /// <summary>Puts the table that a configuration points at (a SentencePiece model and a member of it) in the place of the pointer.</summary>
+    private static JsonElement Config(JsonElement config, string folder)
+    {
+        if (config.Text("precompiled_charsmap_from") is not { } source)
+            return config;
+        var model = File.ReadAllBytes(Path.Combine(folder, source.Split(' ')[0]));
+
+        // ModelProto.normalizer_spec is field 3, NormalizerSpec.precompiled_charsmap field 2.
+        var table = ProtobufField(ProtobufField(model, 3), 2).ToArray();
+        return JsonSerializer.SerializeToElement(new { type = config.Text("type"), precompiled_charsmap = Convert.ToBase64String(table) });
+    }
+
+    private static ReadOnlySpan<byte> ProtobufField(ReadOnlySpan<byte> message, int wanted)
+    {
+        while (!message.IsEmpty)
+        {
+            ulong tag = Varint(ref message);
+            if ((tag & 7) == 0)
+            {
+                _ = Varint(ref message);
+                continue;
+            }
+
+            int length = (tag & 7) switch { 1 => 8, 5 => 4, _ => (int)Varint(ref message) };
+            if (tag >> 3 == (ulong)wanted)
+                return message[..length];
+            message = message[length..];
+        }
+
+        return [];
+    }
+
+    private static ulong Varint(ref ReadOnlySpan<byte> message)
+    {
+        ulong value = 0;
+        for (int shift = 0; ; shift += 7)
+        {
+            byte next = message[0];
+            message = message[1..];
+            value |= (ulong)(next & 0x7F) << shift;
+            if (next < 0x80)
+                return value;
         }
     }
 

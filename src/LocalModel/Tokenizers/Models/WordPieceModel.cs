@@ -49,13 +49,12 @@ internal sealed class WordPieceModel : ITokenModel
             return;
         }
 
-        int first = sink.Count;
-        bool tracked = sink.TracksOffsets;
-        Run(piece, sink);
-        if (tracked)
-            cache.Add(piece, hash, sink.Ids[first..], sink.Starts[first..], sink.Ends[first..]);
-        else
-            AddToCache(piece, hash);
+        // A cached word knows its places, also when the text that brought it did not ask for them.
+        var tracked = new TokenSink();
+        tracked.Clear(trackOffsets: true);
+        Run(piece, tracked);
+        cache.Add(piece, hash, tracked.Ids, tracked.Starts, tracked.Ends);
+        sink.AddRange(tracked.Ids, tracked.Starts, tracked.Ends);
     }
 
     /// <inheritdoc/>
@@ -68,15 +67,6 @@ internal sealed class WordPieceModel : ITokenModel
         writer.WriteNumber("max_input_chars_per_word"u8, MaxInputCharsPerWord);
         Vocabulary.Write(writer);
         writer.WriteEndObject();
-    }
-
-    /// <summary>A cached word knows its places, also when the text that brought it did not ask for them.</summary>
-    private void AddToCache(ReadOnlySpan<char> piece, uint hash)
-    {
-        var sink = new TokenSink();
-        sink.Clear(trackOffsets: true);
-        Run(piece, sink);
-        cache.Add(piece, hash, sink.Ids, sink.Starts, sink.Ends);
     }
 
     private void Run(ReadOnlySpan<char> piece, TokenSink sink)

@@ -14,7 +14,7 @@ namespace Kotonoha.LocalModel.Tokenizers.Patterns;
 /// <c>i x m s</c>; ignoring case uses simple folding. Back references and calls are refused. Immutable and thread-safe. Source of the rules:
 /// the documentation of Oniguruma 6.9 and of the Rust crates regex and fancy-regex.
 /// </remarks>
-internal sealed class BoundedRegex
+internal sealed class BoundedRegex : IMatchFinder
 {
     private const int MaxPatternLength = 100_000;
     private const int MaxKept = 256;

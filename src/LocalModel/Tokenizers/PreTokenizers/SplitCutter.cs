@@ -3,7 +3,7 @@ using Kotonoha.LocalModel.Tokenizers.Patterns;
 namespace Kotonoha.LocalModel.Tokenizers.PreTokenizers;
 
 /// <summary>Cuts a piece at the matches of a pattern. One per thread and run.</summary>
-internal sealed class SplitCutter(BoundedRegex regex, SplitBehavior behavior, bool invert) : IPieceCutter
+internal sealed class SplitCutter(IMatchFinder finder, SplitBehavior behavior, bool invert) : IPieceCutter
 {
     private readonly List<RegexMatch> matches = [];
     private readonly List<(int End, bool Keep)> parts = [];
@@ -26,7 +26,7 @@ internal sealed class SplitCutter(BoundedRegex regex, SplitBehavior behavior, bo
         matches.Clear();
         parts.Clear();
         next = 0;
-        regex.FindAll(text, matches);
+        finder.FindAll(text, matches);
         bool previous = false;
         int at = 0;
         foreach (var match in matches)

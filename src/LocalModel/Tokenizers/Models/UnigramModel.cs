@@ -1,0 +1,158 @@
+using System.Text.Json;
+
+namespace Kotonoha.LocalModel.Tokenizers.Models;
+
+/// <summary>
+/// A unigram language model over pieces (Kudo 2018): a text becomes the sequence of pieces with the highest sum of scores, found by Viterbi's
+/// algorithm along a trie. A character without a piece counts the lowest score less ten; neighbouring ones become one unknown piece, or
+/// bytes. Source of the details: Hugging Face tokenizers. Thread-safe.
+/// </summary>
+internal sealed class UnigramModel : ITokenModel
+{
+    private const double UnknownPenalty = 10;
+    private const int MaxKeptUnits = 1 << 16;
+
+    [ThreadStatic]
+    private static UnigramWorkspace? threadWorkspace;
+
+    private readonly TokenTrie trie = new();
+    private readonly (string Token, double Score)[] pieces;
+    private readonly double unknownScore;
+    private readonly int[]? byteIds;
+    private readonly WordCache cache = new();
+
+    public UnigramModel(IReadOnlyList<(string Token, double Score)> pieces, int? unknownId, bool byteFallback)
+    {
+        this.pieces = [.. pieces];
+        (UnknownId, ByteFallback, Vocabulary) = (unknownId, byteFallback, new Vocabulary());
+        if (unknownId >= pieces.Count)
+            throw new TokenizerException($"unk_id {unknownId} is not in the vocabulary of {pieces.Count} pieces. Check the file.");
+        double lowest = double.PositiveInfinity;
+        for (int id = 0; id < this.pieces.Length; id++)
+        {
+            var (token, score) = this.pieces[id];
+            Vocabulary.AddOrReplace(token, id);
+            if (token.Length > 0)
+                trie.Add(token, id);
+            lowest = Math.Min(lowest, score);
+        }
+
+        unknownScore = lowest - UnknownPenalty;
+        byteIds = byteFallback ? ByteTokens.IdsOf(Vocabulary) : null;
+    }
+
+    /// <inheritdoc/>
+    public Vocabulary Vocabulary { get; }
+
+    /// <summary>The pieces in the order of their ids.</summary>
+    public IReadOnlyList<(string Token, double Score)> Pieces => pieces;
+
+    public int? UnknownId { get; }
+
+    /// <summary>Whether an unknown piece becomes its bytes, as tokens like <c>&lt;0x0A&gt;</c>, when the vocabulary has all of them.</summary>
+    public bool ByteFallback { get; }
+
+    /// <inheritdoc/>
+    public int SurfaceId => UnknownId ?? -1;
+
+    /// <inheritdoc/>
+    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink)
+    {
+        if (piece.Length > WordCache.MaxWordLength)
+        {
+            Run(piece, sink);
+            return;
+        }
+
+        if (cache.Find(piece, out uint hash) is { } entry)
+        {
+            sink.AddRange(entry.Ids, entry.Starts, entry.Ends);
+            return;
+        }
+
+        // A cached word knows its places, also when the text that brought it did not ask for them.
+        var tracked = new TokenSink();
+        tracked.Clear(trackOffsets: true);
+        Run(piece, tracked);
+        cache.Add(piece, hash, tracked.Ids, tracked.Starts, tracked.Ends);
+        sink.AddRange(tracked.Ids, tracked.Starts, tracked.Ends);
+    }
+
+    /// <inheritdoc/>
+    public void Write(Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("type"u8, "Unigram"u8);
+        if (UnknownId is { } unknown)
+            writer.WriteNumber("unk_id"u8, unknown);
+        else
+            writer.WriteNull("unk_id"u8);
+        writer.WriteStartArray("vocab"u8);
+        foreach (var (token, score) in pieces)
+        {
+            writer.WriteStartArray();
+            writer.WriteStringValue(token);
+            writer.WriteNumberValue(score);
+            writer.WriteEndArray();
+        }
+
+        writer.WriteEndArray();
+        writer.WriteBoolean("byte_fallback"u8, ByteFallback);
+        writer.WriteEndObject();
+    }
+
+    private void Run(ReadOnlySpan<char> text, TokenSink sink)
+    {
+        var workspace = threadWorkspace ?? new UnigramWorkspace();
+        threadWorkspace = null;
+        workspace.Start(text.Length);
+        FindBestPath(text, workspace);
+        workspace.TraceBack(text.Length, SurfaceId);
+        foreach (var (start, end, id) in workspace.Path)
+            Add(text[start..end], start, end, id, sink);
+        if (workspace.Capacity <= MaxKeptUnits)
+            threadWorkspace = workspace;
+    }
+
+    private void FindBestPath(ReadOnlySpan<char> text, UnigramWorkspace workspace)
+    {
+        for (int start = 0, next; start < text.Length; start = next)
+        {
+            next = start + (start + 1 < text.Length && char.IsSurrogatePair(text[start], text[start + 1]) ? 2 : 1);
+            double before = workspace.ScoreAt(start);
+            bool hasSingle = false;
+            for (int node = 0, at = start; at < text.Length; at++)
+            {
+                node = trie.Step(node, text[at]);
+                if (node < 0)
+                    break;
+                int id = trie.IdAt(node);
+                if (id < 0)
+                    continue;
+                workspace.Offer(start, at + 1, before + pieces[id].Score, id);
+                hasSingle |= at + 1 == next;
+            }
+
+            if (!hasSingle)
+                workspace.Offer(start, next, before + unknownScore, UnknownId ?? throw Unknown(text[start..next]));
+        }
+    }
+
+    private void Add(ReadOnlySpan<char> text, int start, int end, int id, TokenSink sink)
+    {
+        if (id != SurfaceId)
+        {
+            sink.Add(id, start, end);
+            return;
+        }
+
+        // Unknown characters that stand together may yet spell a piece.
+        if (Vocabulary.TryGetId(text, out int known))
+            sink.Add(known, start, end);
+        else if (byteIds is null || !ByteTokens.TryAdd(byteIds, text, start, end, sink))
+            sink.Add(id, start, end);
+    }
+
+    private static TokenizerException Unknown(ReadOnlySpan<char> character)
+        => new($"The character '{character}' is unknown, and the model names no unk_id. Add the character to the vocabulary, or an unknown token.");
+}
