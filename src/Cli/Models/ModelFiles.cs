@@ -30,9 +30,8 @@ internal static class ModelFiles
     /// <summary>A causal model at work.</summary>
     public static LocalGpt Gpt(string model, int? threads, bool exact)
     {
-        _ = exact;
         var gpt = LocalGpt.Load(
-            HubModels.Resolve(model), new LocalGptOptions { Threads = threads, ModelId = HubModels.NameOf(model), QueueLength = QueueLength, AllowMissingTokenizer = true });
+            HubModels.Resolve(model), new LocalGptOptions { Threads = threads, ModelId = HubModels.NameOf(model), QueueLength = QueueLength, AllowMissingTokenizer = true, Exact = exact });
         Tell(gpt.Description, gpt.Remarks);
         return gpt;
     }

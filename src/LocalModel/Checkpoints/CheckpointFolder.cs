@@ -10,7 +10,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <remarks>The last two are kept, so that a reader that has just looked up the newest can still read it. Savers exclude each other by a lock file.</remarks>
 public sealed class CheckpointFolder
 {
-    private const string LatestFile = "latest";
+    internal const string LatestFile = "latest";
     private const string LockFile = ".lock";
     private const string StepPrefix = "step-";
     private const string UnfinishedPrefix = ".unfinished-";
@@ -74,7 +74,7 @@ public sealed class CheckpointFolder
             throw new CheckpointException(path, "there is no such folder. Give the folder of a saved model.");
         var folder = new CheckpointFolder(path);
         long step = folder.LatestStep
-            ?? throw new CheckpointException(path, "the folder holds no model: neither 'config.json' nor 'latest' is there. Give the folder of a saved model.");
+            ?? throw new CheckpointException(path, "the folder holds no model: neither 'config.json' nor 'latest' nor a .gguf file is there. Give the folder of a saved model.");
         var named = folder.StepPath(step);
         return Directory.Exists(named)
             ? named

@@ -22,6 +22,9 @@ internal static class LlamaConfigFile
     /// <summary>The values of <c>model_type</c> that are read.</summary>
     public static IReadOnlyCollection<string> ModelTypes => Kinds.Keys;
 
+    /// <summary>Whether the outputs of a weight are features that turn with the position: its rows have an order that depends on the layout of the pairs.</summary>
+    public static bool IsTurned(string name) => name.Contains(".q_proj.", StringComparison.Ordinal) || name.Contains(".k_proj.", StringComparison.Ordinal);
+
     public static LlamaConfig Read(JsonFields fields)
     {
         var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");

@@ -95,7 +95,7 @@ internal sealed class LoraAdapter
     // Where neighbours turn together, the rows of queries and keys lie in another order than transformers'.
     private static Matrices Laid(CausalModel model, string module, Matrices matrices)
         => model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } }
-            && (module.EndsWith(".q_proj", StringComparison.Ordinal) || module.EndsWith(".k_proj", StringComparison.Ordinal))
+            && LlamaConfigFile.IsTurned(module + ".weight")
             ? matrices.Interleaved(headWidth)
             : matrices;
 
@@ -153,6 +153,8 @@ internal sealed class LoraAdapter
             var parameter = Find(model, name) ?? throw new CheckpointException(folder, $"the adapter replaces '{name}', which the model does not have. Use the base model that the adapter was trained on.");
             if (parameter.Length != values.Length)
                 throw new CheckpointException(folder, $"the adapter's '{name}' has {values.Length} elements, the model's {parameter.Length}. Use the base model that the adapter was trained on.");
+            if (parameter.Format != DataType.Float32 || parameter.IsMapped)
+                throw new CheckpointException(folder, $"the adapter replaces '{name}', which is kept as {parameter.Format} in the model's file. Merge the adapter (MergeAdapter), so that the weights are raised to single precision.");
             values.CopyTo(parameter.Values);
         }
     }
@@ -270,9 +272,11 @@ internal sealed class LoraAdapter
                 return new LowRankLayer(down, up, null);
             var scale = new Parameter("lora_magnitude", Out);
             var row = new float[In];
+            var values = new float[weight.Length];
+            weight.Read(values);
             for (int o = 0; o < Out; o++)
             {
-                Sum(weight.Values, o, transposed, row);
+                Sum(values, o, transposed, row);
                 scale.Values[o] = (float)(Magnitude[o] / Length(row));
             }
 

@@ -1,5 +1,6 @@
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -22,51 +23,31 @@ public static class ModelCheckpoint
     // Heads of other tasks: the weights of the language model's head are missing there.
     private static readonly string[] OtherTasks = ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel"];
 
-    /// <summary>Loads a model's settings and weights; half precision is raised to single.</summary>
-    /// <param name="path">A folder in the hub's layout, or one of <see cref="CheckpointFolder"/>.</param>
+    /// <summary>Loads a model's settings and weights.</summary>
+    /// <param name="path">A folder in the hub's layout, one of <see cref="CheckpointFolder"/>, a GGUF file, or a folder that holds a single one.</param>
+    /// <param name="precision">
+    /// In which format the weights are kept: raised to single precision, to train or edit them, or as stored. A GPT-2 in the hub's layout is always raised.
+    /// </param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="GgufException">The weights' file is broken.</exception>
     /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
-    public static CausalModel Load(string path)
-        => CheckpointFolder.Read(path, folder =>
-        {
-            using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
-            var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
-            Func<IWeightSource, CausalModel> create = type switch
-            {
-                Gpt2ConfigFile.ModelType when Gpt2ConfigFile.Read(fields) is var config => weights => new Gpt2(config, weights),
-                _ when LlamaConfigFile.ModelTypes.Contains(type) && LlamaConfigFile.Read(fields) is var config => weights => new Llama(config, weights),
-                _ => throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are {string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
-            };
-            CheckDataType(fields);
-            CheckTask(fields);
-            using var weights = new SafetensorsWeights(folder);
-            var model = create(weights);
-            try
-            {
-                if (!model.Parameters.Any(p => p.Name == HeadName))
-                    weights.RequireCopy(HeadName, model.Parameters[0]);
-                weights.RequireAllTaken();
-                return model;
-            }
-            catch
-            {
-                model.Dispose();
-                throw;
-            }
-        });
+    public static CausalModel Load(string path, WeightPrecision precision = WeightPrecision.Single)
+        => GgufFolder.Find(path) is { } file ? GgufCheckpoint.Load(file, precision) : CheckpointFolder.Read(path, folder => LoadFolder(folder, precision));
 
-    /// <summary>As <see cref="Load(string)"/>, with a LoRA or DoRA adapter in PEFT's layout.</summary>
-    /// <param name="path">A folder in the hub's layout, or one of <see cref="CheckpointFolder"/>.</param>
+    /// <summary>As <see cref="Load(string, WeightPrecision)"/>, with a LoRA or DoRA adapter in PEFT's layout.</summary>
+    /// <param name="path">The model, as there.</param>
     /// <param name="adapter">The adapter's folder (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>).</param>
-    /// <param name="merge">Whether it is added to the weights; otherwise it stays active beside them.</param>
+    /// <param name="merge">Whether it is added to the weights, which are then raised to single precision; otherwise it stays active beside them.</param>
+    /// <param name="precision">In which format the weights are kept beside an active adapter.</param>
     /// <exception cref="CheckpointException">Files are missing, or model and adapter do not belong together.</exception>
     /// <exception cref="SafetensorsException">A weights' file is broken.</exception>
+    /// <exception cref="GgufException">The weights' file is broken.</exception>
     /// <exception cref="UnsupportedModelException">The model or the adapter is of a kind that is not supported.</exception>
-    public static CausalModel Load(string path, string adapter, bool merge = true)
+    public static CausalModel Load(string path, string adapter, bool merge = true, WeightPrecision precision = WeightPrecision.Single)
     {
         ArgumentException.ThrowIfNullOrEmpty(adapter);
-        var model = Load(path);
+        var model = Load(path, merge ? WeightPrecision.Single : precision);
         try
         {
             if (merge)
@@ -116,7 +97,11 @@ public static class ModelCheckpoint
             var (from, to) = (stored.Parameters[i], model.Parameters[i]);
             if (from.Name != to.Name || !from.Shape.SequenceEqual(to.Shape))
                 throw new CheckpointException(folder, $"the checkpoint is of another model: its '{from.Name}' has the shape [{string.Join(", ", from.Shape.ToArray())}]. Save into another folder.");
-            from.Values.CopyTo(to.Values);
+            if (model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } } && LlamaConfigFile.IsTurned(to.Name))
+                for (int row = 0, columns = to.Length / to.Shape[0]; row < to.Shape[0]; row++)
+                    from.Values.Slice(RotaryRows.Source(row, headWidth) * columns, columns).CopyTo(to.Values[(row * columns)..]);
+            else
+                from.Values.CopyTo(to.Values);
         }
     }
 
@@ -130,12 +115,56 @@ public static class ModelCheckpoint
         parts.GenerationSettings.Save(folder);
         var tensors = new SafetensorsWriter();
         foreach (var parameter in model.Parameters)
-            tensors.Add(parameter);
+            tensors.Add(parameter.Name, parameter, () => ValuesOf(model, parameter));
         tensors.Save(Path.Combine(folder, SafetensorsSet.FileName));
         if (parts.TokenizerJson is null)
             return;
         AtomicFile.WriteText(Path.Combine(folder, TokenizerFileName), parts.TokenizerJson);
         (parts.TokenizerSettings with { ModelMaxLength = parts.TokenizerSettings.ModelMaxLength ?? model.ContextLength }).Save(folder);
+    }
+
+    private static CausalModel LoadFolder(string folder, WeightPrecision precision)
+    {
+        using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
+        var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
+        Func<IWeightSource, CausalModel> create = type switch
+        {
+            Gpt2ConfigFile.ModelType when Gpt2ConfigFile.Read(fields) is var config => weights => new Gpt2(config, weights),
+            _ when LlamaConfigFile.ModelTypes.Contains(type) && LlamaConfigFile.Read(fields) is var config => weights => new Llama(config, weights),
+            _ => throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are {string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
+        };
+        CheckDataType(fields);
+        CheckTask(fields);
+
+        // GPT-2's matrices have their inputs outermost, which products with half precision do not take.
+        using var weights = new SafetensorsWeights(folder, type == Gpt2ConfigFile.ModelType ? WeightPrecision.Single : precision);
+        var model = create(weights);
+        try
+        {
+            if (!model.Parameters.Any(p => p.Name == HeadName))
+                weights.RequireCopy(HeadName, model.Parameters[0]);
+            weights.RequireAllTaken();
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    // In transformers' order, whatever the order in memory.
+    private static float[] ValuesOf(CausalModel model, Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        parameter.Read(values);
+        if (model is not Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } } || !LlamaConfigFile.IsTurned(parameter.Name))
+            return values;
+        var ordered = new float[values.Length];
+        int columns = parameter.Length / parameter.Shape[0];
+        for (int row = 0; row < parameter.Shape[0]; row++)
+            values.AsSpan(row * columns, columns).CopyTo(ordered.AsSpan(RotaryRows.Source(row, headWidth) * columns));
+        return ordered;
     }
 
     private static void WriteConfig(CausalModel model, string file, GenerationSettings generation)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
+using Kotonoha.LocalModel.Tensors;
 using Microsoft.Win32.SafeHandles;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -13,6 +14,7 @@ public sealed class SafetensorsFile : IDisposable
     private const int BlockBytes = 1 << 16;
     private readonly SafetensorsHeader header;
     private readonly SafeFileHandle handle;
+    private MappedFile? mapped;
 
     private SafetensorsFile(string path, SafeFileHandle handle, SafetensorsHeader header)
     {
@@ -165,7 +167,28 @@ public sealed class SafetensorsFile : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => handle.Dispose();
+    public void Dispose()
+    {
+        handle.Dispose();
+        Interlocked.Exchange(ref mapped, null)?.Release();
+    }
+
+    /// <summary>The file in the address space; parameters that point into it call <see cref="MappedFile.Use"/>.</summary>
+    internal MappedFile Map()
+    {
+        if (mapped is not null)
+            return mapped;
+        var file = new MappedFile(Path);
+
+        // The name may have got another file since the header was read.
+        if (file.Length == RandomAccess.GetLength(handle))
+            return mapped = file;
+        file.Release();
+        throw new SafetensorsException(Path, null, "the file was replaced or changed while it was being opened. Open it again.");
+    }
+
+    /// <summary>The place of a tensor's first byte in the file.</summary>
+    internal long OffsetOf(SafetensorsEntry entry) => header.DataStart + entry.Begin;
 
     private int ArrayLength(SafetensorsEntry entry)
         => entry.Count <= Array.MaxLength ? (int)entry.Count : throw new SafetensorsException(Path, header.DataStart + entry.Begin, $"tensor '{entry.Name}' has {entry.Count} elements, too many for one array.");

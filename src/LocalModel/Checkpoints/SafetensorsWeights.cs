@@ -3,8 +3,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
-/// The weights of a folder in the Hugging Face layout, whole or in shards; half precision is raised to single. Knows the older spellings: names without
-/// or with the model's prefix, <c>gamma</c> and <c>beta</c> of norms.
+/// The weights of a folder in the Hugging Face layout, whole or in shards; half precision is raised to single, or its matrices are mapped as they are.
+/// Knows the older spellings: names without or with the model's prefix, <c>gamma</c> and <c>beta</c> of norms.
 /// </summary>
 public sealed class SafetensorsWeights : IWeightSource
 {
@@ -19,13 +19,19 @@ public sealed class SafetensorsWeights : IWeightSource
     private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", "position_ids", "embeddings.token_type_ids"];
 
     private readonly SafetensorsSet tensors;
+    private readonly WeightPrecision precision;
     private readonly Dictionary<string, string> taken = new(StringComparer.Ordinal);
 
     /// <summary>Opens the weights of a folder.</summary>
     /// <param name="folder">The folder.</param>
+    /// <param name="precision">In which format matrices of half precision are kept; a file that is mapped must not be cut short while it is in use.</param>
     /// <exception cref="CheckpointException">There are none, or index and shards disagree.</exception>
     /// <exception cref="SafetensorsException">A file is broken.</exception>
-    public SafetensorsWeights(string folder) => tensors = SafetensorsSet.Open(folder);
+    public SafetensorsWeights(string folder, WeightPrecision precision = WeightPrecision.Single)
+    {
+        tensors = SafetensorsSet.Open(folder);
+        this.precision = precision;
+    }
 
     /// <inheritdoc/>
     public string Path => tensors.Folder;
@@ -47,19 +53,20 @@ public sealed class SafetensorsWeights : IWeightSource
         var file = tensors.FileOf(stored);
         if (!SameShape(file[stored].Shape, shape))
             throw new CheckpointException(file.Path, $"tensor '{stored}' has the shape {file[stored].ShapeText}, the model that config.json describes needs [{string.Join(", ", shape.ToArray())}]. Use the config.json that belongs to these weights.");
+        taken[stored] = name;
+        if (precision == WeightPrecision.AsStored && shape.Length == 2 && HalfFormat(file[stored].Type) is { } format)
+            return new Parameter(name, format, file.Map(), file.OffsetOf(file[stored]), isStoredTransposed: false, shape);
         var parameter = new Parameter(name, shape);
         try
         {
             file.Read(stored, parameter.Values);
+            return parameter;
         }
         catch
         {
             parameter.Dispose();
             throw;
         }
-
-        taken[stored] = name;
-        return parameter;
     }
 
     /// <summary>Checks that a tensor that is stored although it is another one (a tied head) has the same values.</summary>
@@ -71,7 +78,9 @@ public sealed class SafetensorsWeights : IWeightSource
         if (StoredName(name) is not { } stored || taken.ContainsKey(stored))
             return;
         var file = tensors.FileOf(stored);
-        if (file[stored].Count != original.Length || !file.ReadFloats(stored).AsSpan().SequenceEqual(original.Values))
+        var values = new float[original.Length];
+        original.Read(values);
+        if (file[stored].Count != original.Length || !file.ReadFloats(stored).AsSpan().SequenceEqual(values))
             throw new CheckpointException(Path, $"config.json says that '{stored}' is '{original.Name}' (tie_word_embeddings), but the stored ones differ. Set tie_word_embeddings to false if it is its own.");
         taken[stored] = name;
     }
@@ -95,6 +104,13 @@ public sealed class SafetensorsWeights : IWeightSource
 
     /// <inheritdoc/>
     public void Dispose() => tensors.Dispose();
+
+    private static DataType? HalfFormat(StoredType type) => type switch
+    {
+        StoredType.Float16 => DataType.Float16,
+        StoredType.BFloat16 => DataType.BFloat16,
+        _ => null,
+    };
 
     private static bool IsBuffer(string name) => Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal));
 

@@ -72,7 +72,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
         ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
-        backend = new CpuBackend(options.Threads ?? 0);
+        backend = new CpuBackend(options.Threads ?? 0) { IsExact = options.Exact };
         core = new EngineCore(model, backend, cacheTokens);
         engine = new EngineThread<EngineJob>(core, options.QueueLength, typeof(LocalGpt));
         try
@@ -164,7 +164,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             var tokenizer = options?.AllowMissingTokenizer == true && !File.Exists(Path.Combine(folder, "tokenizer.json")) ? null : Tokenizer.Load(folder);
             var settings = GenerationSettings.Load(folder);
             var jinja = TokenizerSettings.Load(folder).ChatTemplate;
-            var model = options?.Adapter is { } adapter ? ModelCheckpoint.Load(folder, adapter, options.MergeAdapter) : ModelCheckpoint.Load(folder);
+            var model = LoadModel(folder, options);
             try
             {
                 if (tokenizer?.VocabularySize > model.VocabularySize)
@@ -222,6 +222,11 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => new(Task.Run(Dispose));
+
+    private static CausalModel LoadModel(string path, LocalGptOptions? options)
+        => options?.Adapter is { } adapter
+            ? ModelCheckpoint.Load(path, adapter, options.MergeAdapter, WeightPrecision.AsStored)
+            : ModelCheckpoint.Load(path, WeightPrecision.AsStored);
 
     private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, Tokenizer? tokenizer)
     {

@@ -48,6 +48,11 @@ internal sealed class CausalModelsRunner : FixtureRunner
             handled.UnionWith(check.Fields);
         }
 
+        // Half precision as it is stored, which is how the engine keeps it.
+        using var stored = ModelCheckpoint.Load(folder, WeightPrecision.AsStored);
+        if (stored.Parameters.Any(p => p.IsMapped))
+            foreach (ICausalModelCheck check in (ICausalModelCheck[])[new LogitsCheck(), new SequenceLogProbabilityCheck(), new GenerationCheck()])
+                check.Run(fixture with { Model = stored }, log);
         foreach (var field in json.RootElement.EnumerateObject())
             if (!handled.Contains(field.Name))
                 log.Skip(field.Name, $"'{field.Name}' is not checked yet");

@@ -72,6 +72,28 @@ public sealed class LlamaTests
     }
 
     [Fact]
+    public void A_model_whose_neighbours_turn_together_is_saved_in_transformers_order_and_resumes_in_its_own()
+    {
+        using var backend = new CpuBackend(1);
+        using var folder = new TempFolder();
+        using var model = Llama.Create(Small with { RotaryInterleaved = true, QueryKeyValueBias = true, AttentionOutputBias = true }, seed: 6);
+        foreach (var bias in model.Parameters.Where(p => p.Name.EndsWith("bias", StringComparison.Ordinal)))
+            for (int i = 0; i < bias.Length; i++)
+                bias.Values[i] = i % 7 * 0.1f;
+        var saved = model.Save(folder.Path);
+        using var loaded = (Llama)ModelCheckpoint.Load(folder.Path);
+        Assert.False(loaded.Config.RotaryInterleaved);
+        int[] ids = [3, 1, 4, 1, 5, 9, 2, 6];
+        float[] want = Logits(model, backend, ids), got = Logits(loaded, backend, ids);
+        for (int i = 0; i < want.Length; i++)
+            Assert.Equal(want[i], got[i], 1e-4f);
+
+        using var resumed = Llama.Create(model.Config, seed: 7);
+        ModelCheckpoint.LoadInto(resumed, saved);
+        Assert.Equal(want, Logits(resumed, backend, ids));
+    }
+
+    [Fact]
     public void Frequency_factors_survive_a_save_as_longrope()
     {
         using var backend = new CpuBackend(1);
