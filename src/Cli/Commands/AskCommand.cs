@@ -30,7 +30,7 @@ internal static class AskCommand
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
         if (await session.Knowledge.Store.GetInfoAsync(cancellationToken) is null)
             throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds no readable document; run 'kotonoha ingest' with the same --docs, --home, --store and --embedding-model first");
-        using var model = AnsweringModel.Open(workspace, settings, questions);
+        using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
         return await new Asker(session.Knowledge, model, questions.Json).AskAsync(questions.Questions, cancellationToken) ? 0 : 1;
     }
 }

@@ -27,9 +27,9 @@ internal static class QuickstartCommand
 
     private static async Task<int> RunAsync(FolderSettings settings, QuestionSettings questions, int? steps, CancellationToken cancellationToken)
     {
-        bool trains = !questions.NoModel && questions.ChatModel is null;
+        bool trains = !questions.NoModel && questions.ChatModel is null && settings.EmbeddingModel is null;
         if (steps is not null && !trains)
-            throw new UsageException("--steps is about training a GPT; it does not go with --no-model or --chat-model");
+            throw new UsageException("--steps is about training a GPT; it does not go with --no-model, --chat-model or --embedding-model");
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
         try
@@ -38,8 +38,8 @@ internal static class QuickstartCommand
                 await ModelBuilder.BuildAsync(workspace, steps ?? ModelBuilder.DefaultSteps, settings.Threads, cancellationToken);
             else if (trains && steps is { } wanted && ModelBuilder.StepsOf(workspace) is { } had && had != wanted)
                 await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"There is a model of {had} steps already; 'kotonoha train --again --steps {wanted}' trains anew."));
-            using var model = AnsweringModel.Open(workspace, settings, questions);
             await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
+            using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
             await IngestStage.RunAsync(session, workspace, acknowledged: null, rebuild: false, cancellationToken);
 
             // From here on nothing is written: another run may work on the folder.
@@ -71,13 +71,18 @@ internal static class QuickstartCommand
                   ./run.sh chat --model {Quoted(chatModel)}    talk to the model alone
                 builder.Services.AddLocalGpt({Quoted(chatModel)}) puts it into a Semantic Kernel app.
                 """;
-        return string.Create(CultureInfo.InvariantCulture, $"""
+        var trained = ModelBuilder.Exists(workspace)
+            ? $"""
+
+                  ./run.sh chat{same}    talk to the GPT alone (it has seen only these documents)
+                The model is in {workspace.Model}: builder.Services.AddLocalGpt(path) puts it into a Semantic Kernel app.
+                """
+            : "";
+        return $"""
             What to try next:
               ./run.sh --docs DIR --ask "…"    your own folder and question (--json for programs)
-              ./run.sh ask{same}{store}{embedding} "…"    another question, without reading the folder again
-              ./run.sh chat{same}    talk to the GPT alone (it has seen only these documents)
-            The model is in {workspace.Model}: builder.Services.AddLocalGpt(path) puts it into a Semantic Kernel app.
-            """);
+              ./run.sh ask{same}{store}{embedding} "…"    another question, without reading the folder again{trained}
+            """;
     }
 
     private static string Quoted(string value)

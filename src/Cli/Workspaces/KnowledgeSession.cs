@@ -3,6 +3,7 @@ using Kotonoha.Cli.Qdrant;
 using Kotonoha.Connector;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Rag;
+using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
@@ -22,9 +23,13 @@ internal sealed class KnowledgeSession : IAsyncDisposable
         Knowledge = knowledge;
         this.server = server;
         this.encoder = encoder;
+        Scorer = encoder is null ? null : new EmbeddingSentenceScorer(encoder.AsEmbeddingGenerator());
     }
 
     public KnowledgeBase Knowledge { get; }
+
+    /// <summary>Ranks sentences by the embedding model; null where there is none.</summary>
+    public ISentenceScorer? Scorer { get; }
 
     public static async Task<KnowledgeSession> OpenAsync(Workspace workspace, FolderSettings settings, CancellationToken cancellationToken)
     {
