@@ -197,7 +197,6 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
         var chat = new ScriptedChatClient("x");
         await _knowledge.AskAsync("How long are snapshots kept?", chat, new AskOptions { Writing = WritingStyle.ShortText, PromptBudget = 40 });
         var prompt = chat.Messages[1].Text;
-        
         Assert.Contains("kept for 14 days", prompt);
         Assert.Contains("Question: How long are snapshots kept?", prompt);
         Assert.DoesNotContain("`", prompt);
