@@ -13,7 +13,7 @@ public sealed class ChatTemplateException : KotonohaException
     }
 
     internal ChatTemplateException(ChatTemplateError error, string message, int? line = null, Exception? inner = null)
-        : base(line is { } number && error != ChatTemplateError.Raised ? $"Chat template, line {number}: {message}" : message, inner)
+        : base(line is { } number && error is not (ChatTemplateError.Raised or ChatTemplateError.Conversation) ? $"Chat template, line {number}: {message}" : message, inner)
         => (Error, Line, Detail) = (error, line, message);
 
     /// <summary>What went wrong.</summary>

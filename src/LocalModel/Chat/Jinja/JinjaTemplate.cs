@@ -5,6 +5,7 @@ internal sealed class JinjaTemplate
 {
     private readonly IReadOnlyList<Statement> body;
     private readonly IReadOnlyDictionary<string, Block> blocks;
+    private readonly IReadOnlySet<string> mentioned;
 
     /// <summary>Reads a template.</summary>
     /// <exception cref="ChatTemplateException">The text is no template, or too long or too deep.</exception>
@@ -14,7 +15,7 @@ internal sealed class JinjaTemplate
         var meter = new Meter();
         try
         {
-            (body, blocks) = Parser.Parse(source, meter);
+            (body, blocks, mentioned) = Parser.Parse(source, meter);
         }
         catch (InsufficientExecutionStackException exception)
         {
@@ -28,6 +29,9 @@ internal sealed class JinjaTemplate
 
     /// <summary>The steps that reading took.</summary>
     public long ReadSteps { get; }
+
+    /// <summary>Whether a name occurs as a variable.</summary>
+    public bool Mentions(string name) => mentioned.Contains(name);
 
     /// <summary>Renders the template.</summary>
     /// <param name="variables">Fills in the variables.</param>

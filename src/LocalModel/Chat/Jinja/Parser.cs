@@ -18,14 +18,14 @@ internal sealed partial class Parser
 
     private Token Current => tokens[at];
 
-    public static (IReadOnlyList<Statement> Body, IReadOnlyDictionary<string, Block> Blocks) Parse(string template, Meter meter)
+    public static (IReadOnlyList<Statement> Body, IReadOnlyDictionary<string, Block> Blocks, IReadOnlySet<string> Mentioned) Parse(string template, Meter meter)
     {
         var parser = new Parser(Lexer.Read(template, meter), meter);
         parser.mentioned.Push([]);
         var body = parser.Statements();
         if (parser.Current.Kind != TokenKind.End)
             throw parser.UnknownTag();
-        return (body, parser.blocks);
+        return (body, parser.blocks, parser.mentioned.Peek());
     }
 
     // Statements up to a block that begins with one of the given names; the name is the current token then.
