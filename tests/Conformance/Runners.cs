@@ -22,6 +22,7 @@ internal static class Runners
         new Gguf.ModelsRunner(),
         new Training.CausalTrainingRunner(),
         new NumericsRunner(),
+        new GgufTokenizerRunner(),
         new TokenizerFolderRunner(),
         new TruncationPaddingRunner(),
         new TokenizerRowsRunner(),

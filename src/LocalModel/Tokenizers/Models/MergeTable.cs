@@ -10,7 +10,10 @@ internal sealed class MergeTable
     private readonly (int Rank, int Id)[] values;
     private readonly int shift;
 
-    public MergeTable(IReadOnlyList<(int Left, int Right, int Joined)> merges)
+    /// <summary>Fills the table.</summary>
+    /// <param name="merges">The merges; a later one of the same pair stands.</param>
+    /// <param name="ranks">Their ranks; null for their order.</param>
+    public MergeTable(IReadOnlyList<(int Left, int Right, int Joined)> merges, IReadOnlyList<int>? ranks = null)
     {
         int bits = 4;
         while (1 << bits < 2 * merges.Count)
@@ -19,12 +22,12 @@ internal sealed class MergeTable
         keys = new ulong[1 << bits];
         Array.Fill(keys, Empty);
         values = new (int, int)[keys.Length];
-        for (int rank = 0; rank < merges.Count; rank++)
+        for (int i = 0; i < merges.Count; i++)
         {
-            var (left, right, joined) = merges[rank];
+            var (left, right, joined) = merges[i];
             int slot = Find(Key(left, right));
             keys[slot] = Key(left, right);
-            values[slot] = (rank, joined);
+            values[slot] = (ranks is null ? i : ranks[i], joined);
         }
     }
 

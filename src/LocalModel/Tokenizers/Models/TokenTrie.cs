@@ -56,6 +56,22 @@ internal sealed class TokenTrie
         return node;
     }
 
+    /// <summary>The end of the longest token that starts at an index; the index itself when there is none.</summary>
+    public int LongestMatch(ReadOnlySpan<char> text, int start)
+    {
+        int node = 0, end = start;
+        for (int at = start; at < text.Length;)
+        {
+            node = Step(node, text[at++]);
+            if (node < 0)
+                break;
+            if (ids[node] >= 0)
+                end = at;
+        }
+
+        return end;
+    }
+
     /// <summary>The id of the token that ends at a node, or -1.</summary>
     public int IdAt(int node) => ids[node];
 

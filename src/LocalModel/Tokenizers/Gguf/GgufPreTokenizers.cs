@@ -1,0 +1,70 @@
+using Kotonoha.LocalModel.Tokenizers.PreTokenizers;
+
+namespace Kotonoha.LocalModel.Tokenizers.Gguf;
+
+/// <summary>
+/// The pre-tokenizers that <c>tokenizer.ggml.pre</c> names: patterns that isolate their matches one after the other, as the tokenizers of those
+/// models have them (source of the names: llama.cpp's llama-vocab.cpp).
+/// </summary>
+internal static class GgufPreTokenizers
+{
+    private const string Kanji = "[一-龥\u0800-一가-\uD7FF]+";
+    private const string Digit = @"\p{N}";
+    private const string NotBloom = @" ?[^(\s|.,!?…。，、।۔،)]+";
+
+    private const string DeepSeekLetters =
+        @"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-Ֆ\u10A0-\u10C5\u13A0-\u13F5\u13F8-\u13FD\u1C90-\u1CBA\u1CBD-\u1CBF\u1D00-\u1D2B\u1D6B-\u1D77\u1D79-\u1D9A"
+        + @"\u1E00-\u1F15\u1F18-\u1F1D\u1F20-\u1F45\u1F48-\u1F4D\u1F50-\u1F57\u1F59\u1F5B\u1F5D\u1F5F-\u1F7D\u1F80-\u1FB4\u1FB6-\u1FBC\u1FBE\u1FC2-\u1FC4\u1FC6-\u1FCC"
+        + @"\u1FD0-\u1FD3\u1FD6-\u1FDB\u1FE0-\u1FEC\u1FF2-\u1FF4\u1FF6-\u1FFC\u2102\u2107\u210A-\u2113\u2115\u2119-\u211D\u2124\u2126\u2128\u212A-\u212D\u212F-\u2134\u2139"
+        + @"\u213C-\u213F\u2145-\u2149\u214E\u2183\u2184\u2C00-\u2C7B\u2C7E-\u2CE4\u2CEB-\u2CEE\u2CF2\u2CF3\uA640-\uA66D\uA680-\uA69B\uA722-\uA76F\uA771-\uA787\uA78B-\uA78E"
+        + @"\uAB70-\uABBF\uFB00-\uFB06\uFB13-\uFB17\uFF21-\uFF3A\uFF41-\uFF5A\x{10400}-\x{1044F}\x{104B0}-\x{104D3}\x{104D8}-\x{104FB}\x{10C80}-\x{10CB2}\x{10CC0}-\x{10CF2}"
+        + @"\x{118A0}-\x{118DF}\x{1E900}-\x{1E943}]+";
+
+    private static readonly SortedDictionary<string, string[]> Patterns = Build();
+
+    /// <summary>The names that are known.</summary>
+    public static IEnumerable<string> Names => Patterns.Keys;
+
+    /// <summary>Whether a tokenizer of that name takes words that are tokens as they are, and begins texts with its begin token unless told otherwise.</summary>
+    public static bool IsLlama3(string name) => Patterns.TryGetValue(name, out var patterns) && patterns is [Cl100kWordCutter.Llama3Pattern] && name is not ("dbrx" or "smaug-bpe");
+
+    /// <summary>The pre-tokenizer of a name.</summary>
+    /// <exception cref="TokenizerException">The name is not known.</exception>
+    public static IPreTokenizer For(string? name)
+    {
+        if (name is null || !Patterns.TryGetValue(name, out var patterns))
+            throw new TokenizerException(
+                $"tokenizer.ggml.pre is {(name is null ? "missing" : $"'{name}'")}. Known are {string.Join(", ", Names)}. Convert the model anew, or use its tokenizer.json.",
+                $"tokenizer.ggml.pre {name}", null);
+        var byteLevel = new ByteLevelPreTokenizer(AddPrefixSpace: false, UseRegex: false, TrimOffsets: true);
+        return new SequencePreTokenizer([.. patterns.Select(pattern => new SplitPreTokenizer(pattern)), byteLevel]);
+    }
+
+    private static SortedDictionary<string, string[]> Build()
+    {
+        var patterns = new SortedDictionary<string, string[]>(StringComparer.Ordinal);
+        void Add(string names, params string[] list)
+        {
+            foreach (var name in names.Split(' '))
+                patterns.Add(name, list);
+        }
+
+        var gpt2 = Gpt2WordCutter.Patterns[0];
+        Add("gpt-2 phi-2 jina-es jina-de jina-v2-es jina-v2-de gigachat mpt olmo jais", gpt2);
+        Add("llama3 llama-v3 llama-bpe falcon3 dbrx smaug-bpe chatglm-bpe glm4", Cl100kWordCutter.Llama3Pattern);
+        Add("qwen2 deepseek-r1-qwen stablelm2 megrez", Cl100kWordCutter.OneDigit[0]);
+        Add("smollm starcoder refact command-r codeshell", Digit, gpt2);
+        Add("falcon", @"[\p{P}\$\+<=>\^~\|`]+", gpt2, "[0-9][0-9][0-9]");
+        Add("gpt-4o llama4", O200kWordCutter.Pattern);
+        Add("deepseek-llm", @"[\r\n]", DeepSeekLetters, @"\s?[!-/:-~！-／：-～‘-‟\u3000-。]+", TrailingSpaceCutter.Pattern, Kanji, @"\p{N}+");
+        Add("deepseek-coder", @"[\r\n]", @"\s?\p{L}+", @"\s?\p{P}+", Kanji, Digit);
+        Add("deepseek-v3", @"\p{N}{1,3}", @"[一-龥぀-ゟ゠-ヿ]+", DeepSeekWordCutter.Pattern);
+        Add("bloom poro-chat gpt3-finnish", NotBloom);
+        Add("viking", NotBloom, Digit);
+        Add(
+            "tekken",
+            @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}"
+            + @"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+");
+        return patterns;
+    }
+}

@@ -1,0 +1,38 @@
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Tokenizers.Gguf;
+using Kotonoha.LocalModel.Tokenizers.SentencePiece;
+
+namespace Kotonoha.LocalModel.Tokenizers;
+
+/// <content>Reading tokenizers of other kinds than tokenizer.json.</content>
+public sealed partial class Tokenizer
+{
+    /// <summary>Makes a tokenizer of the vocabulary in a GGUF file (<c>tokenizer.ggml.*</c>).</summary>
+    /// <param name="file">The file.</param>
+    /// <returns>The tokenizer.</returns>
+    /// <exception cref="TokenizerException">The file has no vocabulary, a broken one, or one of a kind that is not known.</exception>
+    public static Tokenizer FromGguf(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        return new Tokenizer(GgufTokenizer.Read(file));
+    }
+
+    /// <summary>Reads the content of a SentencePiece <c>.model</c> file.</summary>
+    /// <param name="content">The content.</param>
+    /// <param name="addBeginToken">Whether every text gets the begin token, as Llama's models want it.</param>
+    /// <param name="addEndToken">Whether every text gets the end token, as T5's models want it.</param>
+    /// <param name="source">The name that errors give it.</param>
+    /// <returns>The tokenizer; it cannot be written as tokenizer.json.</returns>
+    /// <exception cref="TokenizerException">The content is malformed, or lacks a token that is to be added.</exception>
+    public static Tokenizer ParseSentencePiece(ReadOnlySpan<byte> content, bool addBeginToken = false, bool addEndToken = false, string source = "tokenizer.model")
+    {
+        try
+        {
+            return new Tokenizer(SentencePieceTokenizer.Build(SentencePieceFile.Read(content), addBeginToken, addEndToken));
+        }
+        catch (TokenizerException exception)
+        {
+            throw new TokenizerException($"{source}: {exception.Message}", exception.UnsupportedComponent, exception);
+        }
+    }
+}
