@@ -21,6 +21,7 @@ internal static class CommandLine
             AskCommand.Create(),
             ExtractCommand.Create(),
             PullCommand.Create(),
+            InspectCommand.Create(),
             DoctorCommand.Create(),
         };
         foreach (var command in ModelLineCommands.Create())

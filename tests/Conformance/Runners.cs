@@ -28,8 +28,5 @@ internal static class Runners
         new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
         new ComponentRunner(),
-        new Chat.ChatTemplateRunner(),
-        new Chat.JinjaRunner(),
-        new Chat.HostileTemplateRunner(),
     ];
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Workspaces;
+using Kotonoha.Rag.Answering;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -9,7 +10,7 @@ internal static class AskCommand
 {
     public static Command Create()
     {
-        var folder = new FolderOptions(searches: true);
+        var folder = new FolderOptions();
         var questions = new QuestionOptions();
         var words = new Argument<string[]>("QUESTION") { Description = "Questions, each quoted.", Arity = ArgumentArity.ZeroOrMore };
         var command = new Command("ask", "Answer questions from a folder that 'ingest' or 'quickstart' has brought in.") { words };
@@ -17,20 +18,23 @@ internal static class AskCommand
         questions.AddTo(command);
         command.SetAction((parsed, cancellationToken) => RunAsync(
             folder.Read(parsed),
-            questions.Read(parsed, parsed.GetValue(words)),
+            Asker.Questions([.. parsed.GetValue(words) ?? [], .. parsed.GetValue(questions.Ask) ?? []], parsed.GetValue(questions.AskFile)),
+            questions.Read(parsed),
+            parsed.GetValue(questions.Json),
+            parsed.GetValue(questions.NoModel),
             cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, QuestionSettings questions, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(FolderSettings settings, IReadOnlyList<string> questions, AskOptions options, bool json, bool noModel, CancellationToken cancellationToken)
     {
-        if (questions.Questions.Count == 0)
+        if (questions.Count == 0)
             throw new UsageException("nothing to ask: give questions, --ask or --ask-file");
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
         if (await session.Knowledge.Store.GetInfoAsync(cancellationToken) is null)
-            throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds no readable document; run 'kotonoha ingest' with the same --docs, --home, --store and --embedding-model first");
-        using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
-        return await new Asker(session.Knowledge, model, questions.Json).AskAsync(questions.Questions, cancellationToken) ? 0 : 1;
+            throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds no readable document; run 'kotonoha ingest' with the same --docs, --home and --store first");
+        using var model = noModel ? null : LoadedModel.OpenOrNull(workspace, settings);
+        return await new Asker(session.Knowledge, options with { Scorer = model?.Scorer }, json).AskAsync(questions, cancellationToken) ? 0 : 1;
     }
 }

@@ -39,7 +39,7 @@ internal static class ModelFiles
     /// <summary>An encoder at work.</summary>
     public static LocalEncoder Encoder(string model, int? threads)
     {
-        var encoder = LocalEncoder.Load(HubModels.Resolve(model), new LocalEncoderOptions { Threads = threads, ModelId = HubModels.NameOf(model), QueueLength = QueueLength });
+        var encoder = LocalEncoder.Load(model, new LocalEncoderOptions { Threads = threads, QueueLength = QueueLength });
         Tell(encoder.Description, encoder.Remarks);
         return encoder;
     }

@@ -20,6 +20,12 @@ public sealed class SafetensorsEntry
     /// <summary>How its elements are stored.</summary>
     public StoredType Type { get; }
 
+    /// <summary>The type as the file spells it, for example <c>BF16</c>.</summary>
+    public string TypeName => Type.Name();
+
+    /// <summary>The stored bytes.</summary>
+    public long Bytes => End - Begin;
+
     /// <summary>The dimensions, outermost first; none for a scalar.</summary>
     public ReadOnlySpan<long> Shape => shape;
 

@@ -102,12 +102,22 @@ public sealed class SafetensorsWriter
     }
 
     /// <summary>Adds values of a parameter's shape, read from native memory at the moment of writing.</summary>
-    internal void Add(string name, Parameter like, Func<ReadOnlySpan<float>> values)
+    /// <param name="name">The name.</param>
+    /// <param name="like">The parameter whose shape it has.</param>
+    /// <param name="values">Gives the elements.</param>
+    /// <param name="type">F32, or F16 or BF16, to which the elements are rounded (to nearest, ties to even).</param>
+    internal void Add(string name, Parameter like, Func<ReadOnlySpan<float>> values, StoredType type = StoredType.Float32)
     {
         var shape = new long[like.Shape.Length];
         for (int i = 0; i < shape.Length; i++)
             shape[i] = like.Shape[i];
-        Add(name, StoredType.Float32, shape, like.Length, stream => WriteFloats(stream, values()));
+        Add(name, type, shape, like.Length, type switch
+        {
+            StoredType.Float32 => stream => WriteFloats(stream, values()),
+            StoredType.Float16 => stream => WriteRounded(stream, values(), v => BitConverter.HalfToUInt16Bits((Half)v)),
+            StoredType.BFloat16 => stream => WriteRounded(stream, values(), BrainFloat),
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Weights are written as F32, F16 or BF16."),
+        });
     }
 
     private void Add(string name, StoredType type, long[] shape, long count, Action<Stream> write)
@@ -143,6 +153,25 @@ public sealed class SafetensorsWriter
             BinaryPrimitives.WriteSingleLittleEndian(element, value);
             stream.Write(element);
         }
+    }
+
+    private static void WriteRounded(Stream stream, ReadOnlySpan<float> values, Func<float, ushort> round)
+    {
+        const int Slice = 1 << 14;
+        byte[] bytes = new byte[Slice * sizeof(ushort)];
+        for (; !values.IsEmpty; values = values[Math.Min(Slice, values.Length)..])
+        {
+            int count = Math.Min(Slice, values.Length);
+            for (int i = 0; i < count; i++)
+                BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(i * sizeof(ushort)), round(values[i]));
+            stream.Write(bytes, 0, count * sizeof(ushort));
+        }
+    }
+
+    private static ushort BrainFloat(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
     private static void WriteIntegers(Stream stream, ReadOnlySpan<long> values)

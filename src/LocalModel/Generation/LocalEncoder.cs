@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Checkpoints.Hub;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Generation.Encoders;
 using Kotonoha.LocalModel.Generation.Engine;
@@ -112,7 +113,10 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     public Tokenizer Tokenizer { get; }
 
     /// <summary>Loads an encoder and starts its engine.</summary>
-    /// <param name="path">A folder of sentence-transformers (with <c>modules.json</c>), or one in the Hugging Face layout: an encoder or a cross-encoder.</param>
+    /// <param name="path">
+    /// A folder of sentence-transformers (with <c>modules.json</c>), or one in the Hugging Face layout: an encoder or a cross-encoder; or <c>OWNER/NAME</c> of a
+    /// model in the hub's cache.
+    /// </param>
     /// <param name="options">How to load and run it.</param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
@@ -122,7 +126,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     public static LocalEncoder Load(string path, LocalEncoderOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var modelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
+        var modelId = HubModels.NameOf(path);
+        path = HubModels.Resolve(path);
         var files = EncoderFolder.Open(path);
 
         // What the tokenizer's file says about length and padding is overridden, as sentence-transformers does.

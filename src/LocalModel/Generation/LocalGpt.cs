@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Kotonoha.LocalModel.Chat;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Checkpoints.Hub;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Generation.Beams;
 using Kotonoha.LocalModel.Generation.Engine;
@@ -31,7 +32,6 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private const int DefaultContextLength = 4096;
     private const int GenerateDefaultTopK = 50;
     private const string EndOfText = "<|endoftext|>";
-    private const string ToolTemplateName = "tool_use";
 
     private readonly CausalModel model;
     private readonly CpuBackend backend;
@@ -39,14 +39,13 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private readonly EngineThread<EngineJob> engine;
     private readonly CancellationTokenSource disposal = new();
     private readonly ChatTemplate? chatTemplate;
-    private readonly ChatTemplate? toolTemplate;
     private readonly string? templateProblem;
     private readonly Tokenizer? tokenizer;
     private readonly int[] endTokens;
     private readonly int? startToken;
     private int disposed;
 
-    private LocalGpt(CausalModel model, Tokenizer? tokenizer, GenerationSettings settings, TokenizerSettings texts, string modelId, LocalGptOptions options)
+    private LocalGpt(CausalModel model, Tokenizer? tokenizer, GenerationSettings settings, string? jinja, string modelId, LocalGptOptions options, string? tokenizerProblem = null)
     {
         this.model = model;
         this.tokenizer = tokenizer;
@@ -61,10 +60,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         if (tokenizer?.VocabularySize > model.VocabularySize)
             throw new ArgumentException($"The tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.", nameof(tokenizer));
 
-        (chatTemplate, templateProblem) = FindTemplate(options.ChatTemplate, texts.ChatTemplate, texts, tokenizer);
-        toolTemplate = options.ChatTemplate is null && texts.FurtherChatTemplates?.GetValueOrDefault(ToolTemplateName) is { } forTools
-            ? FindTemplate(null, forTools, texts, tokenizer).Template
-            : null;
+        (chatTemplate, templateProblem) = FindTemplate(options.ChatTemplate, jinja, tokenizer);
         var templateEnds = chatTemplate is null || tokenizer is null ? [] : chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
         var special = settings.EosTokenIds.Concat(settings.BosTokenId is { } bos ? [bos] : []);
         int[] strangers = [.. special.Where(id => !IsToken(id)).Distinct().Order()];
@@ -73,7 +69,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);
-        Remarks = [.. RemarksOn(settings, strangers, options)];
+        Remarks = [.. RemarksOn(settings, strangers, options, tokenizerProblem)];
 
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
         ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
@@ -133,12 +129,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     public IReadOnlyList<int> EndTokens => endTokens;
 
     /// <summary>The chat template in use.</summary>
-    /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
+    /// <exception cref="ChatTemplateException">The checkpoint's template is not supported, or its control tokens are missing.</exception>
     public ChatTemplate ChatTemplate => chatTemplate ?? throw new ChatTemplateException(templateProblem!);
-
-    /// <summary>The chat template for requests that bring functions: the checkpoint's own for that, else the same.</summary>
-    /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
-    public ChatTemplate ToolTemplate => toolTemplate ?? ChatTemplate;
 
     /// <summary>Puts a model to work that is already in memory, for example one that was just trained.</summary>
     /// <param name="model">The model; from now on it belongs to the returned object, which disposes it.</param>
@@ -153,42 +145,38 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             throw new ArgumentException($"{nameof(LocalGptOptions.Adapter)} goes with a model that is loaded; load this one together with its adapter (ModelCheckpoint.Load).", nameof(options));
         var settings = tokenizer.TokenToId(EndOfText) is { } id ? new GenerationSettings { BosTokenId = id, EosTokenIds = [id] } : new GenerationSettings();
         bool speaksChat = ChatTemplate.Kotonoha.ControlTokens.All(t => tokenizer.TokenToId(t) is not null);
-        return new LocalGpt(model, tokenizer, settings, new TokenizerSettings { ChatTemplate = speaksChat ? ChatTemplate.Kotonoha.Jinja : null }, "local-gpt", options ?? new LocalGptOptions());
+        return new LocalGpt(model, tokenizer, settings, speaksChat ? ChatTemplate.Kotonoha.Jinja : null, "local-gpt", options ?? new LocalGptOptions());
     }
 
     /// <summary>Loads a checkpoint and starts its engine.</summary>
-    /// <param name="path">A folder in the Hugging Face layout, or a folder of checkpoints with <c>latest</c> and <c>step-N</c>.</param>
+    /// <param name="path">
+    /// A folder in the Hugging Face layout, a folder of checkpoints with <c>latest</c> and <c>step-N</c>, a GGUF file, a folder that holds a single one, or
+    /// <c>OWNER/NAME</c> of a model in the hub's cache.
+    /// </param>
     /// <param name="options">How to load and run it.</param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
+    /// <exception cref="HubException">The model is not in the cache.</exception>
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="GgufException">The weights' file is broken.</exception>
     /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>
     /// <exception cref="UnsupportedModelException">The model or the adapter is of a kind that is not supported.</exception>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public static LocalGpt Load(string path, LocalGptOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var modelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        return CheckpointFolder.Read(path, folder =>
+        options ??= new LocalGptOptions();
+        var modelId = HubModels.NameOf(path);
+        path = HubModels.Resolve(path);
+        if (GgufFolder.Find(path) is { } gguf)
         {
-            var tokenizer = options?.AllowMissingTokenizer == true && !File.Exists(Path.Combine(folder, "tokenizer.json")) ? null : Tokenizer.Load(folder);
-            var settings = GenerationSettings.Load(folder);
-            var texts = TokenizerSettings.Load(folder);
-            var model = LoadModel(folder, options);
-            try
-            {
-                if (tokenizer?.VocabularySize > model.VocabularySize)
-                    throw new CheckpointException(folder, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.");
-                return new LocalGpt(model, tokenizer, settings, texts, modelId, options ?? new LocalGptOptions());
-            }
-            catch
-            {
-                model.Dispose();
-                throw;
-            }
-        });
+            using var file = GgufFile.Open(gguf);
+            return LoadParts(gguf, modelId, GgufParts.Settings(file), GgufParts.TokenizerSettings(file), options);
+        }
+
+        return CheckpointFolder.Read(path, folder => LoadParts(folder, modelId, GenerationSettings.Load(folder), TokenizerSettings.Load(folder), options));
     }
 
-    /// <summary>As <see cref="Load"/>, on another thread.</summary>
+    /// <summary>As <see cref="Load(string, LocalGptOptions?)"/>, on another thread.</summary>
     /// <param name="path">The checkpoint's folder.</param>
     /// <param name="options">How to load and run it.</param>
     /// <param name="cancellationToken">Gives the loading up: a model that is ready after that is disposed.</param>
@@ -232,23 +220,52 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => new(Task.Run(Dispose));
 
+    private static LocalGpt LoadParts(string path, string modelId, GenerationSettings settings, TokenizerSettings texts, LocalGptOptions options)
+    {
+        var (tokenizer, problem) = LoadTokenizer(path, options);
+        var model = LoadModel(path, options);
+        try
+        {
+            return tokenizer?.VocabularySize > model.VocabularySize
+                ? throw new CheckpointException(path, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.")
+                : new LocalGpt(model, tokenizer, settings, texts.ChatTemplate, modelId, options, problem);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static (Tokenizer? Tokenizer, string? Problem) LoadTokenizer(string path, LocalGptOptions options)
+    {
+        try
+        {
+            return (Tokenizer.Load(path), null);
+        }
+        catch (TokenizerException exception) when (options.AllowMissingTokenizer)
+        {
+            return (null, exception.Message);
+        }
+    }
+
     private static CausalModel LoadModel(string path, LocalGptOptions? options)
         => options?.Adapter is { } adapter
             ? ModelCheckpoint.Load(path, adapter, options.MergeAdapter, WeightPrecision.AsStored)
             : ModelCheckpoint.Load(path, WeightPrecision.AsStored);
 
-    private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, TokenizerSettings texts, Tokenizer? tokenizer)
+    private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, Tokenizer? tokenizer)
     {
         if (tokenizer is null)
             return (null, "The model has no tokenizer, so it cannot be sent a conversation. Put its tokenizer.json beside the weights.");
         ChatTemplate template;
         try
         {
-            template = chosen ?? (jinja is null ? ChatTemplate.Plain : ChatTemplate.FromJinja(jinja, texts, tokenizer));
+            template = chosen ?? (jinja is null ? ChatTemplate.Plain : ChatTemplate.FromJinja(jinja));
         }
         catch (ChatTemplateException exception)
         {
-            return (null, $"{exception.Message} Pass LocalGptOptions.ChatTemplate to use another template.");
+            return (null, exception.Message);
         }
 
         var missing = template.ControlTokens.Where(t => tokenizer.TokenToId(t) is null).ToList();
@@ -271,8 +288,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         return options with { RepetitionPenalty = (float)(settings.RepetitionPenalty ?? 1) };
     }
 
-    private IEnumerable<string> RemarksOn(GenerationSettings settings, int[] strangers, LocalGptOptions options)
+    private IEnumerable<string> RemarksOn(GenerationSettings settings, int[] strangers, LocalGptOptions options, string? tokenizerProblem)
     {
+        if (tokenizerProblem is not null)
+            yield return $"There is no tokenizer, so the model takes and gives token ids alone. {tokenizerProblem}";
         if (options.ContextLength is null && ContextLength < model.ContextLength)
             yield return string.Create(CultureInfo.InvariantCulture, $"The model's context is {model.ContextLength:N0} tokens; {ContextLength:N0} are used to keep the key/value cache within {DefaultContextBytes >> 20} MiB, set ContextLength for more.");
         if (settings.MaxNewTokens is { } limit)

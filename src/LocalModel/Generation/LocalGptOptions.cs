@@ -49,7 +49,10 @@ public sealed record LocalGptOptions
     /// <summary>The model's name in answers and telemetry; null for the folder's name.</summary>
     public string? ModelId { get; init; }
 
-    /// <summary>A checkpoint without a tokenizer is loaded too; it then takes and gives token ids alone. By default that is an error.</summary>
+    /// <summary>
+    /// A checkpoint without a tokenizer, or with one that is not supported, is loaded too; it then takes and gives token ids alone, and
+    /// <see cref="LocalGpt.Remarks"/> says so. By default that is an error.
+    /// </summary>
     public bool AllowMissingTokenizer { get; init; }
 
     /// <summary>Called once when the model is ready, before it is handed out: the place to log <see cref="LocalGpt.Description"/> and <see cref="LocalGpt.Remarks"/>.</summary>

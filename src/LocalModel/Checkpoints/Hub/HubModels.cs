@@ -3,6 +3,8 @@ namespace Kotonoha.LocalModel.Checkpoints.Hub;
 /// <summary>Finds models in the cache of the Hugging Face tools.</summary>
 public static class HubModels
 {
+    private const string Gguf = ".gguf";
+
     /// <summary>
     /// The path that a loader takes for what a person wrote: an existing file or folder stays as it is; <c>OWNER/NAME</c>, <c>OWNER/NAME/FILE</c> and
     /// either with <c>@REVISION</c> are looked up in the cache.
@@ -19,14 +21,14 @@ public static class HubModels
         return Find(cache, model, revision, file, "there is no such path either. To fetch it").Path;
     }
 
-    /// <summary>The name by which a model is known: <c>OWNER/NAME</c> for one of the cache, else the last part of its path.</summary>
+    /// <summary>The name by which a model is known: <c>OWNER/NAME</c> for one of the cache, else the last part of its path, without <c>.gguf</c>.</summary>
     /// <param name="pathOrId">What a person wrote.</param>
     public static string NameOf(string pathOrId)
     {
         ArgumentException.ThrowIfNullOrEmpty(pathOrId);
         return !Path.Exists(pathOrId) && TryParse(pathOrId) is var (model, _, _)
             ? model.ToString()
-            : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(pathOrId)));
+            : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(pathOrId))) is var name && name.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase) ? name[..^Gguf.Length] : name;
     }
 
     internal static HubModel Find(HubCache cache, HubModelName model, string revision, string? file, string advice)
@@ -43,7 +45,7 @@ public static class HubModels
             return HubCache.HasContent(HubFileName.Below(snapshot, file)) ? new HubModel(model.ToString(), commit, HubFileName.Below(snapshot, file), [file], 0) : throw Missing($"{file} of {model}");
         if (files.Contains("config.json") || files.Contains("modules.json") || files.Contains("tokenizer.json"))
             return new HubModel(model.ToString(), commit, snapshot, files, 0);
-        string[] ggufs = [.. files.Where(f => f.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))];
+        string[] ggufs = [.. files.Where(f => f.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase))];
         return ggufs.Length switch
         {
             0 => throw Missing($"What a model needs of {model}"),
