@@ -37,9 +37,9 @@ internal readonly record struct JsonPlace(JsonElement Element, string Path)
         => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) && value is >= 0 and <= MaxId ? value
             : throw Wrong($"a whole number from 0 to {MaxId}");
 
-    public int AsCount()
-        => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) && value >= 0 ? value
-            : throw Wrong($"a whole number from 0 to {int.MaxValue}");
+    public int AsCount(int max = int.MaxValue)
+        => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) && value >= 0 && value <= max ? value
+            : throw Wrong($"a whole number from 0 to {max}");
 
     public double AsNumber() => Element.ValueKind == JsonValueKind.Number ? Element.GetDouble() : throw Wrong("a number");
 

@@ -3,6 +3,9 @@ namespace Kotonoha.LocalModel.Tokenizers;
 /// <summary>How token sequences are filled up to one length, as tokenizer.json stores it.</summary>
 public sealed record PaddingOptions
 {
+    /// <summary>The longest length that can be asked for.</summary>
+    public const int MaxLength = 1 << 24;
+
     /// <summary>The length to fill up to; null: that of the longest text of the batch.</summary>
     public int? Length { get; init; }
 

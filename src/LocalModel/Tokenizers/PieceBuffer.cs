@@ -8,6 +8,9 @@ namespace Kotonoha.LocalModel.Tokenizers;
 /// </summary>
 internal sealed class PieceBuffer
 {
+    // A file's rules may put any number of characters in the place of one.
+    private const int MaxUnits = 1 << 28;
+
     private char[] text = new char[256];
     private int[] starts = [];
     private int[] ends = [];
@@ -209,6 +212,8 @@ internal sealed class PieceBuffer
 
     private void GrowRewrite(int used, int needed)
     {
+        if (needed > MaxUnits)
+            throw new TokenizerException($"A text grows beyond {MaxUnits} characters while it is normalised. Encode it in parts.");
         int size = Grown(Math.Max(needed, used));
         Array.Resize(ref nextText, size);
         if (!TracksOffsets)

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Kotonoha.LocalModel.Tokenizers;
 
 /// <summary>The tokens of one text while they are post-processed; only <see cref="Ids"/> is filled when nobody asked for more.</summary>
@@ -51,40 +53,39 @@ internal sealed class TokenSequence
     /// <summary>An empty sequence with the same detail.</summary>
     public TokenSequence Like() => text is null ? new TokenSequence() : new TokenSequence(text);
 
-    /// <summary>Adds a token that stands for no text.</summary>
-    public void AddSpecial(int id, string token, int typeId) => Add(id, token, default, typeId, true, -1);
+    /// <summary>A sequence with the same detail that holds one token that stands for no text.</summary>
+    public TokenSequence LikeWith((string Token, int Id) special, int typeId)
+    {
+        var sequence = Like();
+        sequence.Add(special.Id, special.Token, default, typeId, true, -1);
+        return sequence;
+    }
 
     /// <summary>A part of the tokens.</summary>
     public TokenSequence Slice(int start, int end, bool overflow)
     {
         var slice = text is null ? new TokenSequence { IsOverflow = overflow } : new TokenSequence(text) { IsOverflow = overflow };
-        slice.Ids.AddRange(Ids[start..end]);
+        Copy(Ids, slice.Ids);
         if (!Detailed)
             return slice;
-        slice.Tokens.AddRange(Tokens[start..end]);
-        slice.Offsets.AddRange(Offsets[start..end]);
-        slice.TypeIds.AddRange(TypeIds[start..end]);
-        slice.SpecialTokensMask.AddRange(SpecialTokensMask[start..end]);
-        slice.SequenceIds.AddRange(SequenceIds[start..end]);
+        Copy(Tokens, slice.Tokens);
+        Copy(Offsets, slice.Offsets);
+        Copy(TypeIds, slice.TypeIds);
+        Copy(SpecialTokensMask, slice.SpecialTokensMask);
+        Copy(SequenceIds, slice.SequenceIds);
         return slice;
+
+        void Copy<T>(List<T> from, List<T> to) => to.AddRange(CollectionsMarshal.AsSpan(from)[start..end]);
     }
 
-    /// <summary>Appends another sequence.</summary>
-    /// <param name="other">The sequence.</param>
-    /// <param name="typeId">The segment that its tokens get.</param>
+    /// <summary>The same tokens with another segment.</summary>
+    /// <param name="typeId">The segment.</param>
     /// <param name="keepOverflowTypes">Whether tokens that truncation cut off keep the segment of their text instead, as the reference has it.</param>
-    public void Append(TokenSequence other, int typeId, bool keepOverflowTypes = true)
+    public TokenSequence Retyped(int typeId, bool keepOverflowTypes = true)
     {
-        Ids.AddRange(other.Ids);
-        if (!Detailed)
-            return;
-        Tokens.AddRange(other.Tokens);
-        Offsets.AddRange(other.Offsets);
-        if (other.IsOverflow && keepOverflowTypes)
-            TypeIds.AddRange(other.TypeIds);
-        else
-            TypeIds.AddRange(Enumerable.Repeat(typeId, other.Count));
-        SpecialTokensMask.AddRange(other.SpecialTokensMask);
-        SequenceIds.AddRange(other.SequenceIds);
+        var copy = Slice(0, Count, IsOverflow);
+        if (Detailed && !(IsOverflow && keepOverflowTypes))
+            CollectionsMarshal.AsSpan(copy.TypeIds).Fill(typeId);
+        return copy;
     }
 }

@@ -81,13 +81,15 @@ public sealed partial class Tokenizer
     /// <summary>The same tokenizer with another padding.</summary>
     /// <param name="padding">How to fill up; null for not at all.</param>
     /// <returns>A tokenizer that shares everything else with this one.</returns>
-    /// <exception cref="ArgumentException">A number is negative.</exception>
+    /// <exception cref="ArgumentException">A number is negative or beyond <see cref="PaddingOptions.MaxLength"/>.</exception>
     public Tokenizer WithPadding(PaddingOptions? padding)
     {
         if (padding is not null)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(padding.Length ?? 0);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(padding.Length ?? 0, PaddingOptions.MaxLength);
             ArgumentOutOfRangeException.ThrowIfNegative(padding.PadToMultipleOf ?? 0);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(padding.PadToMultipleOf ?? 0, PaddingOptions.MaxLength);
             ArgumentOutOfRangeException.ThrowIfNegative(padding.PadId);
             ArgumentNullException.ThrowIfNull(padding.PadToken);
         }
@@ -319,7 +321,7 @@ public sealed partial class Tokenizer
         return buffer.Text.ToString();
     }
 
-    private List<TokenSequence>[]? Truncate(List<TokenSequence> sequences, bool addSpecialTokens)
+    private CutOffTokens[]? Truncate(List<TokenSequence> sequences, bool addSpecialTokens)
         => Truncation is null ? null : Truncator.Apply(sequences, Truncation, addSpecialTokens ? CountAddedTokens(sequences.Count == 2) : 0);
 
     private TokenizedText Finish(List<TokenSequence> sequences, bool addSpecialTokens)
@@ -350,24 +352,24 @@ public sealed partial class Tokenizer
     /// Every combination of the parts of a text, or of two, but the one that is kept. A combination with a part that is kept has further
     /// ones itself: those in which that part is another.
     /// </summary>
-    private static IEnumerable<(TokenSequence[] Parts, IEnumerable<TokenSequence[]> Others)> Combine(TokenSequence[] kept, List<TokenSequence>[] cutOff)
+    private static IEnumerable<(TokenSequence[] Parts, IEnumerable<TokenSequence[]> Others)> Combine(TokenSequence[] kept, CutOffTokens[] cutOff)
     {
         if (kept.Length == 1)
         {
-            foreach (var part in cutOff[0])
+            foreach (var part in cutOff[0].Parts)
                 yield return ([part], []);
             yield break;
         }
 
-        foreach (var first in cutOff[0])
+        foreach (var first in cutOff[0].Parts)
         {
-            yield return ([first, kept[1]], cutOff[1].Select(second => (TokenSequence[])[first, second]));
-            foreach (var second in cutOff[1])
+            yield return ([first, kept[1]], cutOff[1].Parts.Select(second => (TokenSequence[])[first, second]));
+            foreach (var second in cutOff[1].Parts)
                 yield return ([first, second], []);
         }
 
-        foreach (var second in cutOff[1])
-            yield return ([kept[0], second], cutOff[0].Select(first => (TokenSequence[])[first, second]));
+        foreach (var second in cutOff[1].Parts)
+            yield return ([kept[0], second], cutOff[0].Parts.Select(first => (TokenSequence[])[first, second]));
     }
 
     private TokenizedText Pad(TokenizedText text) => Padding is null ? text : text.Pad(PaddedLength(text.Ids.Count), Padding);

@@ -27,10 +27,10 @@ internal static partial class TokenizerReader
         var strategy = place["strategy"];
         return new PaddingOptions
         {
-            Length = strategy.Element.ValueKind == JsonValueKind.Object ? strategy["Fixed"].AsCount()
+            Length = strategy.Element.ValueKind == JsonValueKind.Object ? strategy["Fixed"].AsCount(PaddingOptions.MaxLength)
                 : strategy.AsStringOrNull() is null or "BatchLongest" ? null
                 : throw strategy.Wrong("BatchLongest, or an object with Fixed"),
-            PadToMultipleOf = place["pad_to_multiple_of"].IsNull ? null : place["pad_to_multiple_of"].AsCount(),
+            PadToMultipleOf = place["pad_to_multiple_of"].IsNull ? null : place["pad_to_multiple_of"].AsCount(PaddingOptions.MaxLength),
             Direction = ReadSide(place["direction"]),
             PadId = place["pad_id"].AsId(),
             PadTypeId = place["pad_type_id"].IsNull ? 0 : place["pad_type_id"].AsCount(),

@@ -7,28 +7,28 @@ internal static class Truncator
     /// <param name="sequences">The sequences; what is left of each takes its place.</param>
     /// <param name="options">How to cut.</param>
     /// <param name="added">How many tokens the post-processor will add.</param>
-    /// <returns>For each sequence the parts that were cut off, or null when nothing was.</returns>
-    public static List<TokenSequence>[]? Apply(List<TokenSequence> sequences, TruncationOptions options, int added)
+    /// <returns>For each sequence what was cut off, or null when nothing was.</returns>
+    public static CutOffTokens[]? Apply(List<TokenSequence> sequences, TruncationOptions options, int added)
     {
         int maxLength = options.MaxLength - added;
         int total = sequences.Sum(s => s.Count);
         if (maxLength < 0 || total <= maxLength)
             return null;
-        var overflow = new List<TokenSequence>[sequences.Count];
-        Array.Fill(overflow, []);
+        CutOffTokens[] cutOff = [.. sequences.Select(s => new CutOffTokens(s, []))];
         if (maxLength == 0)
         {
-            for (int i = 0; i < overflow.Length; i++)
-                overflow[i] = Cut(sequences, i, 0, options);
-            return overflow;
+            for (int i = 0; i < cutOff.Length; i++)
+                Cut(sequences, i, 0, options, cutOff);
+            return cutOff;
         }
 
         if (options.Strategy == TruncationStrategy.LongestFirst)
         {
-            if (sequences.Count == 1)
-                return [Cut(sequences, 0, maxLength, options)];
-            var (first, second) = Share(sequences[0].Count, sequences[1].Count, maxLength);
-            return [Cut(sequences, 0, first, options), Cut(sequences, 1, second, options)];
+            var (first, second) = sequences.Count == 1 ? (maxLength, 0) : Share(sequences[0].Count, sequences[1].Count, maxLength);
+            Cut(sequences, 0, first, options, cutOff);
+            if (sequences.Count > 1)
+                Cut(sequences, 1, second, options, cutOff);
+            return cutOff;
         }
 
         int target = options.Strategy == TruncationStrategy.OnlyFirst ? 0 : 1;
@@ -38,8 +38,8 @@ internal static class Truncator
         if (left <= 0)
             throw new TokenizerException(
                 $"Truncation to {options.MaxLength} tokens would have to cut {total - maxLength} tokens from a text of {sequences[target].Count}. Raise the length, or choose another strategy.");
-        overflow[target] = Cut(sequences, target, left, options);
-        return overflow;
+        Cut(sequences, target, left, options, cutOff);
+        return cutOff;
     }
 
     /// <summary>How two texts share the room: the shorter one stays whole as long as it takes no more than half.</summary>
@@ -56,21 +56,22 @@ internal static class Truncator
         return first > second ? (longer, shorter) : (shorter, longer);
     }
 
-    private static List<TokenSequence> Cut(List<TokenSequence> sequences, int index, int maxLength, TruncationOptions options)
+    private static void Cut(List<TokenSequence> sequences, int index, int maxLength, TruncationOptions options, CutOffTokens[] cutOff)
     {
         var whole = sequences[index];
         int count = whole.Count;
         if (maxLength >= count)
-            return [];
+            return;
+        var ranges = cutOff[index].Ranges;
         if (maxLength == 0)
         {
             sequences[index] = whole.Like();
-            return [whole.Slice(0, count, overflow: true)];
+            ranges.Add((0, count));
+            return;
         }
 
         if (options.Stride >= maxLength)
             throw new TokenizerException($"A stride of {options.Stride} needs more than the {maxLength} tokens that truncation leaves a text. Lower the stride, or raise the length.");
-        var overflow = new List<TokenSequence>();
         int step = maxLength - options.Stride;
         for (int done = 0; ; done += step)
         {
@@ -80,9 +81,9 @@ internal static class Truncator
             if (done == 0)
                 sequences[index] = whole.Slice(start, end, overflow: false);
             else
-                overflow.Add(whole.Slice(start, end, overflow: true));
+                ranges.Add((start, end));
             if (options.Direction == TokenSide.Right ? end == count : start == 0)
-                return overflow;
+                return;
         }
     }
 }

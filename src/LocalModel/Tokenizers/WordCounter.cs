@@ -15,7 +15,7 @@ internal static class WordCounter
         foreach (var text in texts)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            buffer.Load(Tokenizer.WellFormed(text), 0, trackOffsets: false);
+            buffer.Load(Tokenizer.WellFormed(text), 0, trackOffsets: preTokenizer?.NeedsOrigins ?? false);
             normalizer?.Normalize(buffer);
             preTokenizer?.PreTokenize(buffer);
             for (int piece = 0; piece < buffer.PieceCount; piece++)

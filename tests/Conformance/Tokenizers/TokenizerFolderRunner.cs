@@ -23,6 +23,7 @@ internal sealed class TokenizerFolderRunner : FixtureRunner
         var pairs = TextsOf(folder, "pairs.jsonl") is { } file
             ? FixtureJson.Rows(file).ToDictionary(r => r.GetProperty("id").GetInt32(), r => (r.GetProperty("a").GetString()!, r.GetProperty("b").GetString()!))
             : [];
+        log.Case("saved and loaded again", () => CheckSaved(tokenizer, folder, texts));
         int row = 0;
         foreach (var rowCase in FixtureJson.Rows(Path.Combine(folder, "cases.jsonl")))
         {
@@ -33,6 +34,22 @@ internal sealed class TokenizerFolderRunner : FixtureRunner
                 ? Check(tokenizer, rowCase, pairs[pairId.GetInt32()].Item1, pairs[pairId.GetInt32()].Item2)
                 : Check(tokenizer, rowCase, texts[rowCase.GetProperty("text_id").GetInt32()], null));
         }
+    }
+
+    /// <summary>A tokenizer that is written and read again encodes alike, and is then written alike.</summary>
+    private static string? CheckSaved(Tokenizer tokenizer, string folder, Dictionary<int, string> texts)
+    {
+        var first = new MemoryStream();
+        tokenizer.Write(first);
+        var again = Tokenizer.Parse(first.ToArray(), folder);
+        var second = new MemoryStream();
+        again.Write(second);
+        if (!first.ToArray().AsSpan().SequenceEqual(second.ToArray()))
+            return "what is saved differs when it is loaded and saved again";
+        foreach (var (id, text) in texts)
+            if (FixtureJson.Differ($"text {id}: ids", again.Encode(text, parseSpecialTokens: true), tokenizer.Encode(text, parseSpecialTokens: true)) is { } difference)
+                return difference;
+        return null;
     }
 
     internal static string? Check(Tokenizer tokenizer, JsonElement row, string text, string? pair)

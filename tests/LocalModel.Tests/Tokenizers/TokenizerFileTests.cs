@@ -45,7 +45,6 @@ public sealed class TokenizerFileTests
     [InlineData("model", """{"type": "BPE", "vocab": {"a": 0}, "merges": [["a"]]}""", "model.merges[0]")]
     [InlineData("model", """{"type": "BPE", "vocab": {"a": 0}, "merges": ["a  a"]}""", "model.merges[0]")]
     [InlineData("model", """{"type": "BPE", "vocab": {"a": 0}, "merges": [["a", "a"]]}""", "'aa'")]
-    [InlineData("model", """{"type": "BPE", "vocab": {"a": 0}, "merges": [], "unk_token": "u"}""", "unk_token 'u'")]
     [InlineData("model", """{"type": "BPE", "vocab": {"\ud800": 0}, "merges": []}""", "model.vocab")]
     [InlineData("model", "null", "model")]
     [InlineData("added_tokens", """[{"content": "x"}]""", "added_tokens[0].id")]

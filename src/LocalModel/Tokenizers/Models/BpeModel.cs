@@ -40,8 +40,8 @@ internal sealed class BpeModel : ITokenModel
         plainCharacters = string.IsNullOrEmpty(options.ContinuingSubwordPrefix) && string.IsNullOrEmpty(options.EndOfWordSuffix);
 
         // Older files write "" for none.
-        if (options.UnknownToken is { Length: > 0 } unknown && !vocabulary.TryGetId(unknown, out unknownId))
-            throw new TokenizerException($"unk_token '{unknown}' is not in the vocabulary. Add it, or remove unk_token.");
+        if (options.UnknownToken is { Length: > 0 } unknown && vocabulary.TryGetId(unknown, out int known))
+            unknownId = known;
         charIds = new int[0x200];
         for (int c = 0; c < charIds.Length; c++)
             charIds[c] = vocabulary.TryGetId([(char)c], out int id) ? id : NoId;
@@ -140,6 +140,10 @@ internal sealed class BpeModel : ITokenModel
                     CloseUnknown(workspace, ref unknownStart, start);
                 if (unknownStart < 0)
                     unknownStart = start;
+            }
+            else if (Options.UnknownToken is { Length: > 0 } unknown)
+            {
+                throw new TokenizerException($"The character '{piece[start..end]}' is unknown, and the vocabulary lacks unk_token '{unknown}'. Add it to the vocabulary.");
             }
         }
 

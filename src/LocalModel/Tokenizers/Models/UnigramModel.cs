@@ -101,6 +101,15 @@ internal sealed class UnigramModel : ITokenModel
         writer.WriteEndObject();
     }
 
+    /// <summary>Works a piece out without the cache and says how many steps that took.</summary>
+    internal long CountSteps(ReadOnlySpan<char> piece)
+    {
+        var workspace = new UnigramWorkspace();
+        workspace.Start(piece.Length);
+        FindBestPath(piece, workspace);
+        return workspace.Steps;
+    }
+
     private void Run(ReadOnlySpan<char> text, TokenSink sink)
     {
         var workspace = threadWorkspace ?? new UnigramWorkspace();
@@ -116,6 +125,7 @@ internal sealed class UnigramModel : ITokenModel
 
     private void FindBestPath(ReadOnlySpan<char> text, UnigramWorkspace workspace)
     {
+        long steps = 0;
         for (int start = 0, next; start < text.Length; start = next)
         {
             next = start + (start + 1 < text.Length && char.IsSurrogatePair(text[start], text[start + 1]) ? 2 : 1);
@@ -124,6 +134,7 @@ internal sealed class UnigramModel : ITokenModel
             for (int node = 0, at = start; at < text.Length; at++)
             {
                 node = trie.Step(node, text[at]);
+                steps++;
                 if (node < 0)
                     break;
                 int id = trie.IdAt(node);
@@ -136,6 +147,8 @@ internal sealed class UnigramModel : ITokenModel
             if (!hasSingle)
                 workspace.Offer(start, next, before + unknownScore, UnknownId ?? throw Unknown(text[start..next]));
         }
+
+        workspace.Steps += steps;
     }
 
     private void Add(ReadOnlySpan<char> text, int start, int end, int id, TokenSink sink)

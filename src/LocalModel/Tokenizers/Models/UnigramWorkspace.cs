@@ -12,7 +12,10 @@ internal sealed class UnigramWorkspace
     public int Capacity => scores.Length;
 
     /// <summary>The pieces from the first to the last.</summary>
-    public IReadOnlyList<(int Start, int End, int Id)> Path => path;
+    public List<(int Start, int End, int Id)> Path => path;
+
+    /// <summary>How many ways were offered and characters walked since the workspace was made: what a hostile text is measured by.</summary>
+    public long Steps { get; set; }
 
     public void Start(int length)
     {

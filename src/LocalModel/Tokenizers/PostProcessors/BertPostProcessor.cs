@@ -10,16 +10,11 @@ internal sealed record BertPostProcessor((string Token, int Id) Start, (string T
     {
         if (!addSpecialTokens)
             return;
-        var result = sequences[0].Like();
-        result.AddSpecial(Start.Id, Start.Token, 0);
+        List<TokenSequence> parts = [sequences[0].LikeWith(Start, 0)];
         for (int i = 0; i < sequences.Count; i++)
-        {
-            result.Append(sequences[i], i);
-            result.AddSpecial(Separator.Id, Separator.Token, i);
-        }
-
+            parts.AddRange([sequences[i].Retyped(i), sequences[i].LikeWith(Separator, i)]);
         sequences.Clear();
-        sequences.Add(result);
+        sequences.AddRange(parts);
     }
 
     /// <inheritdoc/>

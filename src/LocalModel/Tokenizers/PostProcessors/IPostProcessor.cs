@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace Kotonoha.LocalModel.Tokenizers.PostProcessors;
 
-/// <summary>Works on finished sequences: trims offsets, joins a pair, adds special tokens.</summary>
+/// <summary>Works on finished sequences: trims offsets, adds special tokens.</summary>
 internal interface IPostProcessor
 {
-    /// <summary>Changes the sequences (one or two); several post-processors may follow each other.</summary>
+    /// <summary>Changes the sequences (one or two, more when another has added tokens), which are then read one after the other.</summary>
     void Process(List<TokenSequence> sequences, bool addSpecialTokens);
 
     /// <summary>How many tokens are added to a text, or to a pair.</summary>

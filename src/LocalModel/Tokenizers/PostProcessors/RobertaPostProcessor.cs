@@ -9,21 +9,20 @@ internal sealed record RobertaPostProcessor(
     /// <inheritdoc/>
     public void Process(List<TokenSequence> sequences, bool addSpecialTokens)
     {
-        var result = sequences[0].Like();
+        List<TokenSequence> parts = [];
         for (int i = 0; i < sequences.Count; i++)
         {
             if (TrimOffsets)
                 ByteLevelPostProcessor.Trim(sequences[i], AddPrefixSpace);
-            var first = i == 0 ? Start : Separator;
             if (addSpecialTokens)
-                result.AddSpecial(first.Id, first.Token, 0);
-            result.Append(sequences[i], 0, keepOverflowTypes: !addSpecialTokens);
+                parts.Add(sequences[i].LikeWith(i == 0 ? Start : Separator, 0));
+            parts.Add(sequences[i].Retyped(0, keepOverflowTypes: !addSpecialTokens));
             if (addSpecialTokens)
-                result.AddSpecial(Separator.Id, Separator.Token, 0);
+                parts.Add(sequences[i].LikeWith(Separator, 0));
         }
 
         sequences.Clear();
-        sequences.Add(result);
+        sequences.AddRange(parts);
     }
 
     /// <inheritdoc/>

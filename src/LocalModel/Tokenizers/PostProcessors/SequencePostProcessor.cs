@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Kotonoha.LocalModel.Tokenizers.PostProcessors;
 
-/// <summary>Several post-processors, one after the other; at most the last may join the sequences.</summary>
+/// <summary>Several post-processors, one after the other; at most one of them may add tokens.</summary>
 internal sealed class SequencePostProcessor : IPostProcessor
 {
     private readonly IPostProcessor[] parts;
@@ -10,9 +10,8 @@ internal sealed class SequencePostProcessor : IPostProcessor
     public SequencePostProcessor(IPostProcessor[] parts)
     {
         this.parts = parts;
-        for (int i = 0; i + 1 < parts.Length; i++)
-            if (parts[i] is not ByteLevelPostProcessor)
-                throw TokenizerException.Unsupported("post_processor Sequence with something behind a part that joins the texts");
+        if (Flatten(parts).Count(p => p is not ByteLevelPostProcessor) > 1)
+            throw TokenizerException.Unsupported("post_processor Sequence with two parts that add tokens");
     }
 
     /// <inheritdoc/>
@@ -36,4 +35,7 @@ internal sealed class SequencePostProcessor : IPostProcessor
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
+
+    private static IEnumerable<IPostProcessor> Flatten(IEnumerable<IPostProcessor> parts)
+        => parts.SelectMany(p => p is SequencePostProcessor inner ? Flatten(inner.parts) : [p]);
 }

@@ -21,13 +21,13 @@ internal sealed class TemplatePostProcessor : IPostProcessor
     /// <inheritdoc/>
     public void Process(List<TokenSequence> sequences, bool addSpecialTokens)
     {
-        var result = sequences[0].Like();
+        List<TokenSequence> parts = [];
         foreach (var piece in sequences.Count == 1 ? single : pair)
         {
             if (piece.SpecialToken is null)
             {
                 if (piece.Sequence < sequences.Count)
-                    result.Append(sequences[piece.Sequence], piece.TypeId);
+                    parts.Add(sequences[piece.Sequence].Retyped(piece.TypeId));
                 continue;
             }
 
@@ -35,11 +35,11 @@ internal sealed class TemplatePostProcessor : IPostProcessor
                 continue;
             var special = specialTokens[piece.SpecialToken];
             for (int i = 0; i < special.Ids.Length; i++)
-                result.AddSpecial(special.Ids[i], special.Tokens[i], piece.TypeId);
+                parts.Add(sequences[0].LikeWith((special.Tokens[i], special.Ids[i]), piece.TypeId));
         }
 
         sequences.Clear();
-        sequences.Add(result);
+        sequences.AddRange(parts);
     }
 
     /// <inheritdoc/>
