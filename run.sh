@@ -2,7 +2,8 @@
 # Builds Kotonoha and runs it: documents in, cited answers out, on a GPT that is trained here.
 #   ./run.sh                              the sample documents and questions
 #   ./run.sh --docs DIR --ask "…"         your folder, your question (--json for one JSON object a line)
-#   ./run.sh COMMAND …                    any other command of kotonoha (train, chat, ingest, ask, extract, doctor)
+#   ./run.sh --chat-model FILE --embedding-model DIR   your own models in place of the GPT trained here
+#   ./run.sh COMMAND …                    any other command of kotonoha (./run.sh help lists them)
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export DOTNET_CLI_UI_LANGUAGE=en DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
@@ -32,6 +33,7 @@ trap - EXIT
 
 app="$here/src/Cli/bin/Release/net10.0/Kotonoha.Cli.dll"
 case "${1-}" in
-  train | chat | ingest | ask | extract | doctor | quickstart) exec dotnet "$app" "$@" ;;
-  *) exec dotnet "$app" quickstart "$@" ;;
+  help) exec dotnet "$app" --help ;;
+  "" | -*) exec dotnet "$app" quickstart "$@" ;;
+  *) exec dotnet "$app" "$@" ;;
 esac

@@ -33,7 +33,7 @@ var families = new SortedDictionary<string, FixtureRunner?>(StringComparer.Ordin
 foreach (var runner in runners)
     foreach (var family in runner.Discover(root))
         families.TryAdd(family, runner);
-foreach (var unknown in Unclaimed(root, families.Keys))
+foreach (var unknown in Unclaimed(root, [.. families.Keys, .. runners.SelectMany(r => r.Materials(root))]))
     families.TryAdd(unknown, null);
 
 var wanted = args.Skip(1).Select(a => a.Replace('\\', '/').TrimEnd('/')).ToArray();

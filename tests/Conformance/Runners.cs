@@ -28,5 +28,8 @@ internal static class Runners
         new TokenizerRowsRunner(),
         new BpeTrainerRunner(),
         new ComponentRunner(),
+        new Chat.ChatTemplateRunner(),
+        new Chat.JinjaRunner(),
+        new Chat.HostileTemplateRunner(),
     ];
 }

@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Kotonoha.Connector;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Documents;
@@ -65,20 +67,30 @@ internal static class TruthBench
     private static bool IsRight(GoldQuestion gold, Answer answer)
         => gold.Answers.Count == 0 ? !answer.Found : answer.Found && gold.Answers.Any(a => answer.Citations[0].Quote.Contains(a, StringComparison.Ordinal));
 
-    /// <summary><c>truth-file DOCS QUESTIONS.jsonl [--threshold N]</c>: the same for any folder, with every question on a line.</summary>
+    /// <summary><c>truth-file DOCS QUESTIONS.jsonl [--threshold N] [--embedding-model DIR] [--scorer-weight W] [--scorer-candidates N]</c>: the same for any folder, with every question on a line.</summary>
     internal static async Task<int> RunFileAsync(string[] args)
     {
         var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
         try
         {
-            await using var knowledge = Open(folder.FullName);
+            using var encoder = Option(args, "--embedding-model") is { } model ? LocalEncoder.Load(model) : null;
+            using var embedder = encoder?.AsEmbeddingGenerator();
+            await using var knowledge = embedder is null ? Open(folder.FullName) : new KnowledgeBase(EmbeddedStore.Open(Path.Combine(folder.FullName, "kb.db")), embedder);
             await knowledge.SyncFolderAsync(args[0]);
             var score = new TruthScore();
+            var options = Options(args);
+            if (embedder is not null)
+                options = options with
+                {
+                    Scorer = new EmbeddingSentenceScorer(embedder),
+                    ScorerWeight = double.Parse(Option(args, "--scorer-weight") ?? "1", CultureInfo.InvariantCulture),
+                    ScorerCandidates = int.Parse(Option(args, "--scorer-candidates") ?? "40", CultureInfo.InvariantCulture),
+                };
             foreach (var gold in GoldQuestion.ReadFile(args[1]))
             {
-                var answer = await knowledge.AskAsync(gold.Question, null, Options(args));
+                var answer = await knowledge.AskAsync(gold.Question, null, options);
                 score.Add(gold, answer.Found, await QuotesAsync(answer, args[0]));
-                var best = (await knowledge.TraceAsync(gold.Question, Options(args), default))?.Candidates.FirstOrDefault();
+                var best = (await knowledge.TraceAsync(gold.Question, options, default))?.Candidates.FirstOrDefault();
                 Console.WriteLine($"{(IsRight(gold, answer) ? "right" : "WRONG")} {best?.Probability:F2} {(gold.Answers.Count == 0 ? "(unanswerable) " : "")}{gold.Question}\n    {best?.Passage.Chunk.Source}: {best?.Sentence.Normalized}");
             }
 

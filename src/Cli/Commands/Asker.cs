@@ -1,12 +1,12 @@
+using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
 using Kotonoha.Rag;
-using Kotonoha.Rag.Answering;
 
 namespace Kotonoha.Cli.Commands;
 
 /// <summary>Asks questions in order and prints each answer at once.</summary>
-internal sealed class Asker(KnowledgeBase knowledge, AskOptions options, bool json)
+internal sealed class Asker(KnowledgeBase knowledge, AnsweringModel model, bool json)
 {
     /// <summary>Asks; a question that fails is told in its place and the others go on.</summary>
     /// <returns>Whether every question was answered or refused without an error.</returns>
@@ -17,7 +17,7 @@ internal sealed class Asker(KnowledgeBase knowledge, AskOptions options, bool js
         {
             try
             {
-                var answer = await knowledge.AskAsync(question, options: options, cancellationToken: cancellationToken);
+                var answer = await knowledge.AskAsync(question, model.Chat, model.Options, cancellationToken);
                 await Console.Out.WriteLineAsync(json ? JsonLines.Answer(answer) : AnswerText.Format(answer));
             }
             catch (KotonohaException exception)

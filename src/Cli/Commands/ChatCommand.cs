@@ -12,8 +12,8 @@ internal static class ChatCommand
 {
     public static Command Create()
     {
-        var folder = new FolderOptions();
-        var path = new Option<string?>("--model") { Description = "A checkpoint folder (default: the GPT trained on --docs).", HelpName = "DIR" };
+        var folder = new FolderOptions(searches: false);
+        var path = new Option<string?>("--model") { Description = "A checkpoint folder, a GGUF file, or OWNER/NAME (default: the GPT trained on --docs).", HelpName = "DIR" };
         var temperature = new Option<float>("--temperature") { Description = "0 always takes the likeliest token.", DefaultValueFactory = _ => 0.7f };
         var seed = new Option<long?>("--seed") { Description = "The same seed gives the same text." };
         var most = new Option<int?>("--max-tokens") { Description = "The most tokens of a reply (default: until the model ends it).", HelpName = "N" };

@@ -4,7 +4,8 @@ using System.Globalization;
 namespace Kotonoha.Cli.Commands;
 
 /// <summary>The options of every command that works on a folder of documents.</summary>
-internal sealed class FolderOptions
+/// <param name="searches">Whether the command works on the folder's store.</param>
+internal sealed class FolderOptions(bool searches)
 {
     public Option<string?> Documents { get; } = new("--docs") { Description = "The folder of documents (default: the sample documents).", HelpName = "DIR" };
 
@@ -18,10 +19,12 @@ internal sealed class FolderOptions
 
     public Option<int?> Threads { get; } = new("--threads") { Description = "Threads of the model (default: KOTONOHA_THREADS, else all cores).", HelpName = "N" };
 
+    public Option<string?> EmbeddingModel { get; } = new("--embedding-model") { Description = "A sentence embedding model in place of the vectors fitted here: a sentence-transformers folder, a GGUF file, or OWNER/NAME.", HelpName = "DIR" };
+
     public void AddTo(Command command)
     {
         Store.AcceptOnlyFromAmong("embedded", "qdrant");
-        foreach (var option in new Option[] { Documents, Home, Store, QdrantUrl, QdrantKeyVariable, Threads })
+        foreach (var option in searches ? new Option[] { Documents, Home, Store, QdrantUrl, QdrantKeyVariable, EmbeddingModel, Threads } : [Documents, Home, Threads])
             command.Options.Add(option);
     }
 
@@ -39,6 +42,7 @@ internal sealed class FolderOptions
         int? threads = parsed.GetValue(Threads);
         if (threads is < 1)
             throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--threads {threads}: at least 1"));
-        return new FolderSettings(parsed.GetValue(Documents), parsed.GetValue(Home), url is not null || parsed.GetValue(Store) == "qdrant", url, key, threads);
+        return new FolderSettings(
+            parsed.GetValue(Documents), parsed.GetValue(Home), url is not null || parsed.GetValue(Store) == "qdrant", url, key, parsed.GetValue(EmbeddingModel), threads);
     }
 }

@@ -10,7 +10,7 @@ internal static class IngestCommand
 {
     public static Command Create()
     {
-        var options = new FolderOptions();
+        var options = new FolderOptions(searches: true);
         var plan = new Option<bool>("--plan") { Description = "Say what would be done, and change nothing." };
         var rebuild = new Option<bool>("--rebuild") { Description = "Read everything anew and fit the embedder again." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object a line: each document once it is durably stored, then the counts." };

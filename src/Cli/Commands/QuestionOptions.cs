@@ -15,18 +15,20 @@ internal sealed class QuestionOptions
 
     public Option<bool> NoModel { get; } = new("--no-model") { Description = "Answer without the GPT: sentences are ranked by their words alone." };
 
+    public Option<string?> ChatModel { get; } = new("--chat-model") { Description = "A chat model that writes the answers in place of the GPT trained here: a Hugging Face folder, a GGUF file, or OWNER/NAME. What the documents do not support is replaced by quotations.", HelpName = "FILE|DIR" };
+
     public Option<double?> Threshold { get; } = new("--threshold") { Description = "How sure an answer must be, from 0 to 1; below it the documents count as not answering.", HelpName = "P" };
 
     public Option<double?> ModelWeight { get; } = new("--model-weight") { Description = "How much the GPT counts in ranking sentences; 0 is not at all.", HelpName = "W" };
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { Ask, AskFile, Json, NoModel, Threshold, ModelWeight })
+        foreach (var option in new Option[] { Ask, AskFile, Json, NoModel, ChatModel, Threshold, ModelWeight })
             command.Options.Add(option);
     }
 
-    /// <summary>How to ask: with the GPT's ranking where there is one.</summary>
-    public AskOptions Read(ParseResult parsed)
+    /// <summary>What the options said.</summary>
+    public QuestionSettings Read(ParseResult parsed, IEnumerable<string>? words = null)
     {
         double? threshold = parsed.GetValue(Threshold);
         if (threshold is { } value && !(value >= 0 && value <= 1))
@@ -34,7 +36,15 @@ internal sealed class QuestionOptions
         double? weight = parsed.GetValue(ModelWeight);
         if (weight is { } w && !(w >= 0 && double.IsFinite(w)))
             throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--model-weight {w}: 0 or more"));
+        bool noModel = parsed.GetValue(NoModel);
+        var chatModel = parsed.GetValue(ChatModel);
+        if (noModel && chatModel is not null)
+            throw new UsageException("--no-model and --chat-model exclude each other");
+        if (weight is not null && (noModel || chatModel is not null))
+            throw new UsageException("--model-weight is about the GPT trained here; it does not go with --no-model or --chat-model");
         var options = new AskOptions();
-        return options with { Threshold = threshold ?? options.Threshold, ScorerWeight = weight ?? options.ScorerWeight };
+        options = options with { Threshold = threshold ?? options.Threshold, ScorerWeight = weight ?? options.ScorerWeight };
+        var questions = Asker.Questions([.. words ?? [], .. parsed.GetValue(Ask) ?? []], parsed.GetValue(AskFile));
+        return new QuestionSettings(questions, options, parsed.GetValue(Json), noModel, chatModel);
     }
 }

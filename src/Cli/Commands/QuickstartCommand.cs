@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Workspaces;
-using Kotonoha.Rag.Answering;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -11,7 +10,7 @@ internal static class QuickstartCommand
 {
     public static Command Create()
     {
-        var folder = new FolderOptions();
+        var folder = new FolderOptions(searches: true);
         var questions = new QuestionOptions();
         var steps = TrainCommand.StepsOption();
         var command = new Command("quickstart", "Documents in, cited answers out: trains a GPT on the folder (the first time), brings it into the store, answers questions.");
@@ -20,39 +19,38 @@ internal static class QuickstartCommand
         command.Options.Add(steps);
         command.SetAction((parsed, cancellationToken) => RunAsync(
             folder.Read(parsed),
-            Asker.Questions(parsed.GetValue(questions.Ask) ?? [], parsed.GetValue(questions.AskFile)),
             questions.Read(parsed),
-            parsed.GetValue(questions.Json),
-            parsed.GetValue(questions.NoModel),
             parsed.GetResult(steps) is { Implicit: false } ? TrainCommand.Steps(parsed.GetValue(steps)) : null,
             cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, IReadOnlyList<string> questions, AskOptions options, bool json, bool noModel, int? steps, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(FolderSettings settings, QuestionSettings questions, int? steps, CancellationToken cancellationToken)
     {
+        bool trains = !questions.NoModel && questions.ChatModel is null && settings.EmbeddingModel is null;
+        if (steps is not null && !trains)
+            throw new UsageException("--steps is about training a GPT; it does not go with --no-model, --chat-model or --embedding-model");
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
         try
         {
-            if (!noModel && !ModelBuilder.Exists(workspace))
+            if (trains && !ModelBuilder.Exists(workspace))
                 await ModelBuilder.BuildAsync(workspace, steps ?? ModelBuilder.DefaultSteps, settings.Threads, cancellationToken);
-            else if (!noModel && steps is { } wanted && ModelBuilder.StepsOf(workspace) is { } had && had != wanted)
+            else if (trains && steps is { } wanted && ModelBuilder.StepsOf(workspace) is { } had && had != wanted)
                 await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"There is a model of {had} steps already; 'kotonoha train --again --steps {wanted}' trains anew."));
-            using var model = noModel ? null : LoadedModel.Open(workspace.Model, settings.Threads);
             await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
+            using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
             await IngestStage.RunAsync(session, workspace, acknowledged: null, rebuild: false, cancellationToken);
 
             // From here on nothing is written: another run may work on the folder.
             held.Dispose();
-            if (questions.Count == 0 && settings.Documents is null)
-                questions = Samples.Questions();
+            var asked = questions.Questions.Count == 0 && settings.Documents is null ? Samples.Questions() : questions.Questions;
             await Console.Error.WriteLineAsync();
-            var asker = new Asker(session.Knowledge, options with { Scorer = model?.Scorer }, json);
-            bool fine = await asker.AskAsync(questions, cancellationToken);
-            if (!Console.IsInputRedirected && !Console.IsOutputRedirected && !json)
+            var asker = new Asker(session.Knowledge, model, questions.Json);
+            bool fine = await asker.AskAsync(asked, cancellationToken);
+            if (!Console.IsInputRedirected && !Console.IsOutputRedirected && !questions.Json)
                 await asker.PromptAsync(cancellationToken);
-            await Console.Error.WriteLineAsync(Next(workspace, settings));
+            await Console.Error.WriteLineAsync(Next(workspace, settings, questions.ChatModel));
             return fine ? 0 : 1;
         }
         finally
@@ -61,17 +59,30 @@ internal static class QuickstartCommand
         }
     }
 
-    private static string Next(Workspace workspace, FolderSettings settings)
+    private static string Next(Workspace workspace, FolderSettings settings, string? chatModel)
     {
         var same = (settings.Documents is null ? "" : $" --docs {Quoted(settings.Documents)}") + (settings.Home is null ? "" : $" --home {Quoted(settings.Home)}");
         var store = settings.QdrantUrl is { } url ? $" --qdrant-url {Quoted(url)}" : settings.Qdrant ? " --store qdrant" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"""
+        var embedding = settings.EmbeddingModel is { } embedder ? $" --embedding-model {Quoted(embedder)}" : "";
+        if (chatModel is not null)
+            return $"""
+                What to try next:
+                  ./run.sh ask{same}{store}{embedding} --chat-model {Quoted(chatModel)} "…"    another question, without reading the folder again
+                  ./run.sh chat --model {Quoted(chatModel)}    talk to the model alone
+                builder.Services.AddLocalGpt({Quoted(chatModel)}) puts it into a Semantic Kernel app.
+                """;
+        var trained = ModelBuilder.Exists(workspace)
+            ? $"""
+
+                  ./run.sh chat{same}    talk to the GPT alone (it has seen only these documents)
+                The model is in {workspace.Model}: builder.Services.AddLocalGpt(path) puts it into a Semantic Kernel app.
+                """
+            : "";
+        return $"""
             What to try next:
               ./run.sh --docs DIR --ask "…"    your own folder and question (--json for programs)
-              ./run.sh ask{same}{store} "…"    another question, without reading the folder again
-              ./run.sh chat{same}    talk to the GPT alone (it has seen only these documents)
-            The model is in {workspace.Model}: builder.Services.AddLocalGpt(path) puts it into a Semantic Kernel app.
-            """);
+              ./run.sh ask{same}{store}{embedding} "…"    another question, without reading the folder again{trained}
+            """;
     }
 
     private static string Quoted(string value)

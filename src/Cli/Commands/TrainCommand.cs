@@ -10,7 +10,7 @@ internal static class TrainCommand
 {
     public static Command Create()
     {
-        var options = new FolderOptions();
+        var options = new FolderOptions(searches: false);
         var steps = StepsOption();
         var again = new Option<bool>("--again") { Description = "Train anew although there is a model (documents have changed, or other steps)." };
         var command = new Command("train", "Train a GPT from scratch on a folder of documents: tokenizer first, then the model.");

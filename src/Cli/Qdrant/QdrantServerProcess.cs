@@ -294,10 +294,11 @@ public sealed class QdrantServerProcess : IAsyncDisposable
             try
             {
                 using var response = await client.GetAsync(new Uri(Address, "readyz"), cancellationToken).ConfigureAwait(false);
-                if (response.IsSuccessStatusCode && !_process.HasExited)
+                // Another run's server may have taken the port first: then ours is about to end, and this answer is not its own.
+                if (response.IsSuccessStatusCode && !_process.HasExited && Listens(_process.Id, Address.Port))
                     return true;
             }
-            catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
+            catch (Exception exception) when (exception is HttpRequestException or IOException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
             {
                 // Not up yet.
             }
@@ -321,6 +322,18 @@ public sealed class QdrantServerProcess : IAsyncDisposable
                 await Task.Delay(100, cancellationToken).ConfigureAwait(false);
             }
         }
+    }
+
+    /// <summary>Whether a process of this user holds the listening socket of a loopback port.</summary>
+    private static bool Listens(int process, int port)
+    {
+        const int localAddress = 1, state = 3, inode = 9;
+        const string listening = "0A";
+        var ending = FormattableString.Invariant($":{port:X4}");
+        var sockets = File.ReadLines("/proc/net/tcp").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(fields => fields.Length > inode && fields[localAddress].EndsWith(ending, StringComparison.Ordinal) && fields[state] == listening)
+            .Select(fields => $"socket:[{fields[inode]}]").ToHashSet(StringComparer.Ordinal);
+        return new DirectoryInfo(FormattableString.Invariant($"/proc/{process}/fd")).EnumerateFileSystemInfos().Any(file => file.LinkTarget is { } target && sockets.Contains(target));
     }
 
     private static int FreePort()

@@ -24,7 +24,9 @@ internal sealed class Workspace
 
     public string Model => Path.Combine(Root, "model");
 
-    public string Store => Path.Combine(Root, "store.db");
+    /// <summary>The file of the embedded store.</summary>
+    /// <param name="suffix">What tells it from the stores of other embedding models; empty for the vectors fitted here.</param>
+    public string Store(string suffix) => Path.Combine(Root, $"store{suffix}.db");
 
     public string Embedder => Path.Combine(Root, "embedder");
 

@@ -1,12 +1,16 @@
 using System.Text;
+using System.Text.Json;
+using Kotonoha.LocalModel.Chat.Jinja;
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Tokenizers;
 
 namespace Kotonoha.LocalModel.Chat;
 
 /// <summary>How a conversation becomes the text that a model continues.</summary>
 /// <remarks>
-/// A template is written into <c>tokenizer_config.json</c> as a Jinja text that any Hugging Face library renders to the same characters; here the
-/// known ones are recognised by that text and rendered directly, piece by piece, so that control tokens and message text are never mixed up.
-/// Instances are immutable and may be used from any thread.
+/// A template is a Jinja text, most often one that came with the model; it is rendered as transformers renders it, in a sandbox: it sees the conversation and
+/// nothing else, and its steps, memory, output and depth are bounded. Whichever it is, control tokens and message text are never mixed up: what the
+/// conversation spells stays text. Instances are immutable and may be used from any thread.
 /// </remarks>
 public sealed class ChatTemplate
 {
@@ -15,8 +19,13 @@ public sealed class ChatTemplate
     private const string ImStart = "<|im_start|>";
     private const string ImEnd = "<|im_end|>";
 
-    private readonly Func<ChatTurn, IEnumerable<ChatSegment>> renderTurn;
+    // A word that no template writes by itself.
+    private const string Probe = "kotonohaprobe";
+
+    private readonly Func<ChatTurn, IEnumerable<ChatSegment>>? renderTurn;
     private readonly ChatSegment[] generationPrompt;
+    private readonly Lazy<JinjaTemplate> engine;
+    private readonly TokenizerSettings settings = new();
 
     private ChatTemplate(string name, string jinja, Func<ChatTurn, IEnumerable<ChatSegment>> renderTurn, ChatSegment[] generationPrompt)
     {
@@ -24,6 +33,19 @@ public sealed class ChatTemplate
         Jinja = jinja;
         this.renderTurn = renderTurn;
         this.generationPrompt = generationPrompt;
+        engine = new Lazy<JinjaTemplate>(() => new JinjaTemplate(jinja));
+    }
+
+    private ChatTemplate(string jinja, TokenizerSettings? settings, IReadOnlyList<string> controlTokens)
+    {
+        Name = "jinja";
+        Jinja = jinja;
+        generationPrompt = [];
+        this.settings = settings ?? this.settings;
+        var template = new JinjaTemplate(jinja);
+        engine = new Lazy<JinjaTemplate>(template);
+        ControlTokens = controlTokens;
+        EndTokens = FindEndTokens();
     }
 
     /// <summary>The template of models trained here: <c>&lt;|user|&gt;…&lt;|end|&gt;&lt;|assistant|&gt;…&lt;|end|&gt;</c>, one token before and one after each message.</summary>
@@ -102,10 +124,17 @@ public sealed class ChatTemplate
     /// <summary>Blanks at the start of an answer belong to the format, not to the answer.</summary>
     public bool TrimsAnswerStart { get; private init; }
 
-    /// <summary>Finds the known template that a Jinja text stands for.</summary>
+    /// <summary>Whether the template does anything with the declarations of functions.</summary>
+    public bool UsesTools => engine.Value.Mentions("tools");
+
+    internal bool IsBuiltIn => renderTurn is not null;
+
+    /// <summary>Reads a template.</summary>
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
-    /// <exception cref="ChatTemplateException">No known template has this text.</exception>
-    public static ChatTemplate FromJinja(string jinja)
+    /// <param name="settings">The special tokens that the template sees (<c>bos_token</c> and the others); null for none.</param>
+    /// <param name="tokenizer">The model's tokenizer, whose control tokens <see cref="Render"/> tells apart; null for none.</param>
+    /// <exception cref="ChatTemplateException">The text is no template, or larger or deeper than is allowed.</exception>
+    public static ChatTemplate FromJinja(string jinja, TokenizerSettings? settings = null, Tokenizer? tokenizer = null)
     {
         ArgumentNullException.ThrowIfNull(jinja);
 
@@ -114,23 +143,57 @@ public sealed class ChatTemplate
         foreach (var template in (ChatTemplate[])[Kotonoha, ChatMl, Plain])
             if (template.Jinja == text)
                 return template;
-        throw new ChatTemplateException(
-            "This chat template is not supported yet; pass LocalGptOptions.ChatTemplate (ChatTemplate.Kotonoha, ChatTemplate.ChatMl or ChatTemplate.Plain) to use another one. "
-            + $"The template begins: {text[..Math.Min(text.Length, 80)].ReplaceLineEndings(" ")}");
+        var control = tokenizer?.AddedTokens.Where(t => t.Content.Length > 0 && (t.IsSpecial || jinja.Contains(t.Content, StringComparison.Ordinal))).Select(t => t.Content);
+        return new ChatTemplate(jinja, settings, control is null ? [] : [.. control]);
+    }
+
+    /// <summary>Renders a conversation as transformers' <c>apply_chat_template</c> does.</summary>
+    /// <param name="input">The conversation.</param>
+    /// <returns>The text, which can be encoded without mixing up control tokens and what the conversation spells.</returns>
+    /// <exception cref="ChatTemplateException">The template refuses the conversation, fails on it or uses more than it may; the error says which.</exception>
+    public ChatPrompt Apply(ChatTemplateInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var template = engine.Value;
+        if (input.ContinueFinalMessage is not null && input.AddGenerationPrompt)
+            throw new ChatTemplateException(
+                ChatTemplateError.Conversation,
+                "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message when you want the model to continue the final message, "
+                + "and add_generation_prompt when you want to add a header that will prompt it to start a new assistant message instead.");
+        var final = input.ContinueFinalMessage is null ? null : new FinalMessage();
+        var rendered = template.Render(
+            run =>
+            {
+                var messages = ConversationVariables.Messages(input, run);
+                run.Root.Set("messages", final?.Marked(messages, input.ContinueFinalMessage!, Jinja, run) ?? messages);
+                run.Root.Set("tools", Optional(input.Tools, run));
+                run.Root.Set("documents", Optional(input.Documents, run));
+                run.Root.Set("add_generation_prompt", Numbers.Box(input.AddGenerationPrompt));
+                SetToken(run, "bos_token", settings.BosToken);
+                SetToken(run, "eos_token", settings.EosToken);
+                SetToken(run, "unk_token", settings.UnknownToken);
+                SetToken(run, "pad_token", settings.PadToken);
+                foreach (var (name, value) in input.Variables ?? new Dictionary<string, JsonElement>())
+                    run.Root.Set(name, ConversationVariables.Value(value, isData: false, run));
+            },
+            () => input.Now ?? DateTime.Now);
+        return new ChatPrompt(final?.Cut(rendered.Text) ?? rendered.Text, rendered.Generated, Jinja);
     }
 
     /// <summary>Renders a conversation piece by piece.</summary>
     /// <param name="turns">The messages, oldest first.</param>
     /// <param name="addGenerationPrompt">Ends with the beginning of the assistant's next message.</param>
-    /// <exception cref="ChatTemplateException">A role is neither system, user nor assistant.</exception>
+    /// <exception cref="ChatTemplateException">The template has no place for a message.</exception>
     public IReadOnlyList<ChatSegment> Render(IEnumerable<ChatTurn> turns, bool addGenerationPrompt)
     {
         ArgumentNullException.ThrowIfNull(turns);
+        if (renderTurn is null)
+            return Segments(Apply(new ChatTemplateInput { Turns = [.. turns], AddGenerationPrompt = addGenerationPrompt }));
         var segments = new List<ChatSegment>();
         foreach (var turn in turns)
         {
-            if (turn.Role is not (ChatTurn.System or ChatTurn.User or ChatTurn.Assistant))
-                throw new ChatTemplateException($"The chat template '{Name}' has no place for a message of the role '{turn.Role}'; send system, user and assistant messages only.");
+            if (turn.Role is not (ChatTurn.System or ChatTurn.User or ChatTurn.Assistant) || turn.ToolCalls.Count > 0)
+                throw new ChatTemplateException($"The chat template '{Name}' has no place for a message of the role '{turn.Role}'{(turn.ToolCalls.Count > 0 ? " with function calls" : "")}; send system, user and assistant messages only.");
             segments.AddRange(renderTurn(turn).Where(s => s.Text.Length > 0));
         }
 
@@ -152,6 +215,70 @@ public sealed class ChatTemplate
 
     /// <inheritdoc/>
     public override string ToString() => Name;
+
+    private static object Optional(JsonElement? json, Rendering run)
+        => json is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } value ? ConversationVariables.Value(value, isData: true, run) : PyNone.Value;
+
+    private static void SetToken(Rendering run, string name, string? token)
+    {
+        if (token is not null)
+            run.Root.Set(name, new PyString(token));
+    }
+
+    private List<ChatSegment> Segments(ChatPrompt prompt)
+    {
+        var segments = new List<ChatSegment>();
+        int at = 0;
+        foreach (var (start, end) in prompt.WrittenTokens(ControlTokens))
+        {
+            Add(at, start, isControl: false);
+            Add(start, end, isControl: true);
+            at = end;
+        }
+
+        Add(at, prompt.Text.Length, isControl: false);
+        return segments;
+
+        // Pieces are cut where an answer begins and ends.
+        void Add(int from, int to, bool isControl)
+        {
+            while (from < to)
+            {
+                var inside = prompt.Answers.FirstOrDefault(a => a.Start <= from && from < a.End);
+                int end = inside.End > 0 ? Math.Min(to, inside.End) : prompt.Answers.Where(a => a.Start > from && a.Start < to).Select(a => a.Start).DefaultIfEmpty(to).Min();
+                if (isControl)
+                    end = to;
+                segments.Add(new ChatSegment(prompt.Text[from..end], isControl, inside.End > 0));
+                from = end;
+            }
+        }
+    }
+
+    // The control token that the template writes behind what the assistant said.
+    private List<string> FindEndTokens()
+    {
+        if (ControlTokens.Count == 0)
+            return [];
+        ChatPrompt prompt;
+        try
+        {
+            prompt = Apply(new ChatTemplateInput { Turns = [new ChatTurn(ChatTurn.User, "a"), new ChatTurn(ChatTurn.Assistant, Probe)] });
+        }
+        catch (ChatTemplateException)
+        {
+            // It wants another kind of conversation; the model's own end tokens remain.
+            return [];
+        }
+
+        int behind = prompt.Text.LastIndexOf(Probe, StringComparison.Ordinal);
+        if (behind < 0)
+            return [];
+        behind += Probe.Length;
+        foreach (var (start, end) in prompt.WrittenTokens(ControlTokens))
+            if (start >= behind)
+                return prompt.Text.AsSpan(behind, start - behind).IsWhiteSpace() && prompt.Text[start..end] != settings.BosToken ? [prompt.Text[start..end]] : [];
+        return [];
+    }
 
     private static ChatSegment Control(string token) => new(token, IsControl: true, IsAnswer: false);
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Kotonoha.LocalModel.Chat;
 using Kotonoha.LocalModel.Generation.Sampling;
 
@@ -14,6 +15,9 @@ public sealed record GenerationRequest
 
     /// <summary>A conversation to answer, rendered with the model's chat template.</summary>
     public IReadOnlyList<ChatTurn>? Turns { get; init; }
+
+    /// <summary>The functions that the conversation may call, a JSON array of declarations; only for templates that use them. Null for none.</summary>
+    public JsonElement? Tools { get; init; }
 
     /// <summary>Control tokens spelt in <see cref="Prompt"/> become control tokens. Never set this for text that somebody else wrote.</summary>
     public bool ParseControlTokens { get; init; }

@@ -243,27 +243,41 @@ public sealed partial class LocalGpt
         }
         else
         {
-            // Neighbouring texts are encoded as one, as if the whole had been rendered first; control tokens come from the template alone.
-            var text = new StringBuilder();
-            foreach (var segment in ChatTemplate.Render(request.Turns!, addGenerationPrompt: true))
-            {
-                if (!segment.IsControl)
-                {
-                    text.Append(segment.Text);
-                    continue;
-                }
-
-                Tokenizer.Encode(text.ToString(), ids, addSpecialTokens: false);
-                text.Clear();
-                ids.Add(Tokenizer.TokenToId(segment.Text)!.Value);
-            }
-
-            Tokenizer.Encode(text.ToString(), ids, addSpecialTokens: false);
+            EncodeTurns(request, ids);
         }
 
         if (ids.Count == 0)
             ids.Add(StartToken("prompt"));
         return ids.Count < ContextLength ? [.. ids] : throw new ContextOverflowException(ids.Count, ContextLength);
+    }
+
+    private void EncodeTurns(GenerationRequest request, List<int> ids)
+    {
+        var template = request.Tools is null ? ChatTemplate : ToolTemplate;
+        if (request.Tools is not null && !template.UsesTools)
+            throw new ChatTemplateException($"The chat template '{template.Name}' does nothing with functions; send the request without Tools.");
+        if (!template.IsBuiltIn)
+        {
+            ids.AddRange(template.Apply(new ChatTemplateInput { Turns = request.Turns, Tools = request.Tools, AddGenerationPrompt = true }).Encode(Tokenizer));
+            return;
+        }
+
+        // Neighbouring texts are encoded as one, as if the whole had been rendered first; control tokens come from the template alone.
+        var text = new StringBuilder();
+        foreach (var segment in template.Render(request.Turns!, addGenerationPrompt: true))
+        {
+            if (!segment.IsControl)
+            {
+                text.Append(segment.Text);
+                continue;
+            }
+
+            Tokenizer.Encode(text.ToString(), ids, addSpecialTokens: false);
+            text.Clear();
+            ids.Add(Tokenizer.TokenToId(segment.Text)!.Value);
+        }
+
+        Tokenizer.Encode(text.ToString(), ids, addSpecialTokens: false);
     }
 
     private int[] EncodeWhole(string text, bool truncate)
@@ -331,6 +345,8 @@ public sealed partial class LocalGpt
             ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1, nameof(request.MaxOutputTokens));
         foreach (var stop in request.StopStrings)
             ArgumentException.ThrowIfNullOrEmpty(stop, nameof(request.StopStrings));
+        if (request.Tools is not null && request.Turns is null)
+            throw new ArgumentException("Tools belong to a conversation; give Turns, or leave Tools out.", nameof(request));
         if (request.Turns is { Count: 0 })
             throw new ArgumentException("The conversation is empty; give it at least one message.", nameof(request));
         RequireTokens(request.TokenIds ?? [], nameof(request.TokenIds));

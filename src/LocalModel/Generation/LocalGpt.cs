@@ -32,6 +32,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private const int DefaultContextLength = 4096;
     private const int GenerateDefaultTopK = 50;
     private const string EndOfText = "<|endoftext|>";
+    private const string ToolTemplateName = "tool_use";
 
     private readonly CausalModel model;
     private readonly CpuBackend backend;
@@ -39,13 +40,15 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private readonly EngineThread<EngineJob> engine;
     private readonly CancellationTokenSource disposal = new();
     private readonly ChatTemplate? chatTemplate;
+    private readonly ChatTemplate? toolTemplate;
     private readonly string? templateProblem;
     private readonly Tokenizer? tokenizer;
     private readonly int[] endTokens;
     private readonly int? startToken;
     private int disposed;
 
-    private LocalGpt(CausalModel model, Tokenizer? tokenizer, GenerationSettings settings, string? jinja, string modelId, LocalGptOptions options, string? tokenizerProblem = null)
+    private LocalGpt(
+        CausalModel model, Tokenizer? tokenizer, GenerationSettings settings, TokenizerSettings texts, string modelId, LocalGptOptions options, string? tokenizerProblem = null)
     {
         this.model = model;
         this.tokenizer = tokenizer;
@@ -60,7 +63,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         if (tokenizer?.VocabularySize > model.VocabularySize)
             throw new ArgumentException($"The tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.", nameof(tokenizer));
 
-        (chatTemplate, templateProblem) = FindTemplate(options.ChatTemplate, jinja, tokenizer);
+        (chatTemplate, templateProblem) = FindTemplate(options.ChatTemplate, texts.ChatTemplate, texts, tokenizer);
+        toolTemplate = options.ChatTemplate is null && texts.FurtherChatTemplates?.GetValueOrDefault(ToolTemplateName) is { } forTools
+            ? FindTemplate(null, forTools, texts, tokenizer).Template
+            : null;
         var templateEnds = chatTemplate is null || tokenizer is null ? [] : chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
         var special = settings.EosTokenIds.Concat(settings.BosTokenId is { } bos ? [bos] : []);
         int[] strangers = [.. special.Where(id => !IsToken(id)).Distinct().Order()];
@@ -129,8 +135,12 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     public IReadOnlyList<int> EndTokens => endTokens;
 
     /// <summary>The chat template in use.</summary>
-    /// <exception cref="ChatTemplateException">The checkpoint's template is not supported, or its control tokens are missing.</exception>
+    /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
     public ChatTemplate ChatTemplate => chatTemplate ?? throw new ChatTemplateException(templateProblem!);
+
+    /// <summary>The chat template for requests that bring functions: the checkpoint's own for that, else the same.</summary>
+    /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
+    public ChatTemplate ToolTemplate => toolTemplate ?? ChatTemplate;
 
     /// <summary>Puts a model to work that is already in memory, for example one that was just trained.</summary>
     /// <param name="model">The model; from now on it belongs to the returned object, which disposes it.</param>
@@ -145,7 +155,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             throw new ArgumentException($"{nameof(LocalGptOptions.Adapter)} goes with a model that is loaded; load this one together with its adapter (ModelCheckpoint.Load).", nameof(options));
         var settings = tokenizer.TokenToId(EndOfText) is { } id ? new GenerationSettings { BosTokenId = id, EosTokenIds = [id] } : new GenerationSettings();
         bool speaksChat = ChatTemplate.Kotonoha.ControlTokens.All(t => tokenizer.TokenToId(t) is not null);
-        return new LocalGpt(model, tokenizer, settings, speaksChat ? ChatTemplate.Kotonoha.Jinja : null, "local-gpt", options ?? new LocalGptOptions());
+        return new LocalGpt(model, tokenizer, settings, new TokenizerSettings { ChatTemplate = speaksChat ? ChatTemplate.Kotonoha.Jinja : null }, "local-gpt", options ?? new LocalGptOptions());
     }
 
     /// <summary>Loads a checkpoint and starts its engine.</summary>
@@ -228,7 +238,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         {
             return tokenizer?.VocabularySize > model.VocabularySize
                 ? throw new CheckpointException(path, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.")
-                : new LocalGpt(model, tokenizer, settings, texts.ChatTemplate, modelId, options, problem);
+                : new LocalGpt(model, tokenizer, settings, texts, modelId, options, problem);
         }
         catch
         {
@@ -254,18 +264,18 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             ? ModelCheckpoint.Load(path, adapter, options.MergeAdapter, WeightPrecision.AsStored)
             : ModelCheckpoint.Load(path, WeightPrecision.AsStored);
 
-    private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, Tokenizer? tokenizer)
+    private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, TokenizerSettings texts, Tokenizer? tokenizer)
     {
         if (tokenizer is null)
             return (null, "The model has no tokenizer, so it cannot be sent a conversation. Put its tokenizer.json beside the weights.");
         ChatTemplate template;
         try
         {
-            template = chosen ?? (jinja is null ? ChatTemplate.Plain : ChatTemplate.FromJinja(jinja));
+            template = chosen ?? (jinja is null ? ChatTemplate.Plain : ChatTemplate.FromJinja(jinja, texts, tokenizer));
         }
         catch (ChatTemplateException exception)
         {
-            return (null, exception.Message);
+            return (null, $"{exception.Message} Pass LocalGptOptions.ChatTemplate to use another template.");
         }
 
         var missing = template.ControlTokens.Where(t => tokenizer.TokenToId(t) is null).ToList();

@@ -32,6 +32,9 @@ internal sealed class EncodingScratch
 
     public bool ParseSpecialTokens { get; private set; }
 
+    /// <summary>Decides about each added token that is found; null keeps all.</summary>
+    public Func<AddedToken, int, int, bool>? Keeps { get; set; }
+
     public static EncodingScratch Rent(List<int>? ids, TokenSequence? detailed, int sequenceId, bool parseSpecialTokens)
     {
         var scratch = kept ?? new EncodingScratch();
@@ -49,7 +52,7 @@ internal sealed class EncodingScratch
 
     public void Return()
     {
-        (Ids, Detailed) = (null, null);
+        (Ids, Detailed, Keeps) = (null, null, null);
         if (Section.Capacity + Part.Capacity + Sink.Capacity <= MaxKeptUnits)
             kept = this;
     }

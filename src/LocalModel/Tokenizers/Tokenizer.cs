@@ -396,11 +396,14 @@ public sealed partial class Tokenizer
     }
 
     /// <summary>Fills one of the two, the ids or the detailed sequence.</summary>
-    private void Run(ReadOnlySpan<char> text, bool parseSpecialTokens, List<int>? ids, TokenSequence? detailed, int sequenceId)
+    private void Run(ReadOnlySpan<char> text, bool parseSpecialTokens, List<int>? ids, TokenSequence? detailed, int sequenceId, Func<AddedToken, int, int, bool>? keeps = null)
     {
         text = WellFormed(text);
         var scratch = EncodingScratch.Rent(ids, detailed, sequenceId, parseSpecialTokens);
+        scratch.Keeps = keeps;
         added.Raw.Find(text, parseSpecialTokens, scratch.RawMatches);
+        if (keeps is not null)
+            KeepChosen(scratch.RawMatches, keeps, null);
         int at = 0;
         foreach (var match in scratch.RawMatches)
         {
@@ -419,9 +422,11 @@ public sealed partial class Tokenizer
     private void RunSection(EncodingScratch scratch, ReadOnlySpan<char> section, int originalStart)
     {
         var buffer = scratch.Section;
-        buffer.Load(section, originalStart, needsOrigins || scratch.Detailed is not null);
+        buffer.Load(section, originalStart, needsOrigins || scratch.Detailed is not null || scratch.Keeps is not null);
         normalizer?.Normalize(buffer);
         added.Normalized.Find(buffer.Text, scratch.ParseSpecialTokens, scratch.NormalizedMatches);
+        if (scratch.Keeps is not null)
+            KeepChosen(scratch.NormalizedMatches, scratch.Keeps, buffer);
         if (scratch.NormalizedMatches.Count == 0)
         {
             RunPieces(scratch, buffer);

@@ -25,7 +25,7 @@ public sealed class IngestKillTests(ITestOutputHelper output) : IDisposable
         var soak = new IngestKillSoak(root, Documents, Seed, Say)
         {
             StoreArguments = [],
-            OpenStore = (folder, home) => EmbeddedStore.Open(Workspace.Open(home, folder).Store),
+            OpenStore = (folder, home) => EmbeddedStore.Open(Workspace.Open(home, folder).Store("")),
         };
         Check(await soak.KillIngestionAsync(SoakSettings.Value("KILLS", 4)));
     }

@@ -42,11 +42,13 @@ public sealed class ChatTemplateTests
     }
 
     [Fact]
-    public void FromJinja_refuses_an_unknown_template()
+    public void FromJinja_reads_any_template_and_says_where_a_broken_one_breaks()
     {
-        var error = Assert.Throws<ChatTemplateException>(() => ChatTemplate.FromJinja("{{ messages[0].content }}"));
-        Assert.Contains("not supported yet", error.Message, StringComparison.Ordinal);
-        Assert.Contains("LocalGptOptions.ChatTemplate", error.Message, StringComparison.Ordinal);
+        Assert.Equal("Hello", ChatTemplate.FromJinja("{{ messages[0].content }}").RenderText(Hello, addGenerationPrompt: false));
+        var error = Assert.Throws<ChatTemplateException>(() => ChatTemplate.FromJinja("one\n{% if messages %}\ntwo"));
+        Assert.Equal(ChatTemplateError.Syntax, error.Error);
+        Assert.Equal(3, error.Line);
+        Assert.Contains("endif", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

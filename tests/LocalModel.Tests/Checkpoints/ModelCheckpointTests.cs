@@ -193,7 +193,9 @@ public sealed class ModelCheckpointTests
             { "bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "pad_token": null, "model_max_length": 1000000000000000019884624838656,
               "chat_template": [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}] }
             """);
-        Assert.Equal(new TokenizerSettings { BosToken = "<s>", EosToken = "</s>", ChatTemplate = "D" }, TokenizerSettings.Load(folder.Path));
+        var loaded = TokenizerSettings.Load(folder.Path);
+        Assert.Equal([new("tool_use", "T")], loaded.FurtherChatTemplates!);
+        Assert.Equal(new TokenizerSettings { BosToken = "<s>", EosToken = "</s>", ChatTemplate = "D", FurtherChatTemplates = loaded.FurtherChatTemplates }, loaded);
         File.WriteAllText(folder.File("chat_template.jinja"), "J");
         Assert.Equal("J", TokenizerSettings.Load(folder.Path).ChatTemplate);
         File.WriteAllText(folder.File("tokenizer_config.json"), """{ "chat_template": [{"name": "tool_use", "template": "T"}] }""");

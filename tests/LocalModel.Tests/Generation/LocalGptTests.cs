@@ -580,10 +580,10 @@ public sealed class LocalGptTests : IDisposable
     }
 
     [Fact]
-    public async Task A_chat_template_that_is_not_known_is_refused_when_it_is_needed()
+    public async Task A_chat_template_that_is_broken_is_refused_when_it_is_needed()
     {
         using var folder = new TempFolder();
-        Save(folder.Path, "{{ bos_token }}{{ messages }}");
+        Save(folder.Path, "{{ bos_token }}{% for %}");
         var chat = GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who?")) with { MaxOutputTokens = 2 };
         using (var loaded = LocalGpt.Load(folder.Path, new LocalGptOptions { Threads = 1 }))
         {

@@ -197,9 +197,8 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
         var chat = new ScriptedChatClient("x");
         await _knowledge.AskAsync("How long are snapshots kept?", chat, new AskOptions { Writing = WritingStyle.ShortText, PromptBudget = 40 });
         var prompt = chat.Messages[1].Text;
-        Assert.StartsWith("Text: ", prompt);
         Assert.Contains("kept for 14 days", prompt);
-        Assert.EndsWith("Question: How long are snapshots kept?", prompt);
+        Assert.Contains("Question: How long are snapshots kept?", prompt);
         Assert.DoesNotContain("`", prompt);
         Assert.InRange(Chunker.Measure(prompt), 10, 60);
     }

@@ -1,0 +1,9 @@
+namespace Kotonoha.LocalModel.Chat.Jinja;
+
+/// <summary>A number, a string, true, false or none.</summary>
+internal sealed class Constant(object value) : Expression
+{
+    public object Value => value;
+
+    protected override object Compute(Rendering run, Scope scope) => value;
+}

@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Kotonoha.Conformance.Tokenizers;
+using Kotonoha.LocalModel.Chat;
+using Kotonoha.LocalModel.Chat.Jinja;
+
+namespace Kotonoha.Conformance.Chat;
+
+/// <summary>Templates that must end in an error, or in a small result where that is said to be right too.</summary>
+internal sealed class HostileTemplateRunner : FixtureRunner
+{
+    // What any of them may render, and what one that is named as harmless may.
+    private const int SmallResult = 10_000;
+    private const int HarmlessResult = 2_000_000;
+    private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(20);
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Discover(string root)
+        => Directory.EnumerateFiles(root, "*.jsonl", SearchOption.AllDirectories)
+            .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row && (row.Text("template") ?? row.Text("template_generator")) is not null && row.Text("expected") is not null)
+            .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/'));
+
+    /// <inheritdoc/>
+    public override void Run(string root, string family, CaseLog log)
+    {
+        int number = 0;
+        foreach (var row in FixtureJson.Rows(Path.Combine(root, family)))
+            log.Case($"row {++number}", () => Check(row.Text("template") ?? Generate(row.Text("template_generator")!), row.Text("expected")!));
+    }
+
+    private static string? Check(string template, string expected)
+    {
+        bool isHarmless = expected.Contains("error or ", StringComparison.Ordinal);
+        var watch = Stopwatch.StartNew();
+        string? text = null;
+        try
+        {
+            text = new JinjaTemplate(template).Render(_ => { }, () => DateTime.UnixEpoch).Text.Text;
+        }
+        catch (ChatTemplateException)
+        {
+            // This is what is asked for.
+        }
+
+        if (watch.Elapsed > LongestTime)
+            return $"took {watch.Elapsed.TotalSeconds:F1} s";
+        return text is null || text.Length <= (isHarmless ? HarmlessResult : SmallResult) ? null : $"rendered {text.Length} characters, expected: {expected}";
+    }
+
+    // "'(' * 3 + ')' * 3 inside {{ }}" is itself an expression.
+    private static string Generate(string description)
+    {
+        const string Inside = " inside {{ }}";
+        bool inside = description.EndsWith(Inside, StringComparison.Ordinal);
+        var text = new JinjaTemplate("{{ " + (inside ? description[..^Inside.Length] : description) + " }}").Render(_ => { }, () => DateTime.UnixEpoch).Text.Text;
+        return inside ? "{{ " + text + " }}" : text;
+    }
+}
