@@ -4,6 +4,7 @@ using Kotonoha.Benchmarks.Truth;
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
+    ["embed"] = EmbedBenchmark.RunAsync,
     ["gemm"] = arguments => Task.FromResult(GemmBenchmark.Run(arguments)),
     ["hf-tokenizers"] = arguments => Task.FromResult(HfTokenizersCheck.Run(arguments)),
     ["ingest"] = IngestBenchmark.RunAsync,
