@@ -29,14 +29,14 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     private readonly EncoderCore core;
     private readonly EngineThread<EncoderJob> engine;
     private readonly CancellationTokenSource disposal = new();
-    private readonly EncoderFolder files;
+    private readonly EncoderFiles files;
     private readonly SentenceEmbedding embedding;
     private readonly SentenceEmbedding unnormalized;
     private readonly EncoderTexts texts;
     private readonly Lazy<string> version;
     private int disposed;
 
-    private LocalEncoder(EncoderFolder files, EncoderModel model, Tokenizer tokenizer, string modelId, LocalEncoderOptions options)
+    private LocalEncoder(EncoderFiles files, EncoderModel model, Tokenizer tokenizer, string modelId, LocalEncoderOptions options)
     {
         this.files = files;
         this.model = model;
@@ -114,12 +114,13 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 
     /// <summary>Loads an encoder and starts its engine.</summary>
     /// <param name="path">
-    /// A folder of sentence-transformers (with <c>modules.json</c>), or one in the Hugging Face layout: an encoder or a cross-encoder; or <c>OWNER/NAME</c> of a
-    /// model in the hub's cache.
+    /// A folder of sentence-transformers (with <c>modules.json</c>), one in the Hugging Face layout (an encoder or a cross-encoder), a GGUF file of a BERT, or
+    /// <c>OWNER/NAME</c> of a model in the hub's cache.
     /// </param>
     /// <param name="options">How to load and run it.</param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="GgufException">The GGUF file is broken.</exception>
     /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>
     /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
@@ -128,10 +129,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         var modelId = HubModels.NameOf(path);
         path = HubModels.Resolve(path);
-        var files = EncoderFolder.Open(path);
-
-        // What the tokenizer's file says about length and padding is overridden, as sentence-transformers does.
-        var tokenizer = Tokenizer.Load(files.ModelFolder).WithTruncation(null).WithPadding(null);
+        var files = EncoderFiles.Open(path);
+        var tokenizer = files.LoadTokenizer();
         var model = files.LoadModel();
         try
         {

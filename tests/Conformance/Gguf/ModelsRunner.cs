@@ -2,6 +2,7 @@ using System.Text.Json;
 using Kotonoha.Conformance.Models;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Tokenizers;
@@ -35,7 +36,10 @@ internal sealed class ModelsRunner : FixtureRunner
             var path = Path.Combine(Path.GetDirectoryName(list)!, item.Name + ".gguf");
             var like = item.Value.TryGetProperty("equals_model", out var equal) && equal.ValueKind == JsonValueKind.String ? Path.Combine(root, "models", equal.GetString()!) : null;
             if (item.Value.GetProperty("architecture").GetString() == "bert")
+            {
                 log.Case(item.Name, () => Embeddings(path, like!));
+                log.Case($"{item.Name} as an encoder", () => EncoderEmbeddings(path, like!));
+            }
             else
                 foreach (var precision in Enum.GetValues<WeightPrecision>())
                     Causal(item.Name, item.Value, path, like, precision, log);
@@ -100,6 +104,16 @@ internal sealed class ModelsRunner : FixtureRunner
                     return got.AsSpan().SequenceEqual(want) ? null : $"[{string.Join(' ', got)}], expected [{string.Join(' ', want)}]";
                 });
         }
+    }
+
+    // The same through the loaded encoder, whose tokenizer and pooling come from the file.
+    private static string? EncoderEmbeddings(string path, string like)
+    {
+        using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(like, "expected.json")));
+        using var tensors = SafetensorsFile.Open(Path.Combine(like, "expected.safetensors"));
+        using var encoder = LocalEncoder.Load(path, new LocalEncoderOptions { MaximumTokens = json.RootElement.GetProperty("max_seq_length").GetInt32() });
+        var vectors = encoder.EmbedAsync([.. json.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)]).GetAwaiter().GetResult().Vectors;
+        return CaseLog.Compare([.. vectors.SelectMany(v => v)], tensors.ReadFloats(json.RootElement.GetProperty("cases")[0].GetProperty("embeddings").GetString()!), EmbeddingTolerance, 0);
     }
 
     // Mean of the last hidden states, divided by its length; token ids by the folder's own tokenizer.

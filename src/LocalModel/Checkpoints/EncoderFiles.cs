@@ -6,27 +6,27 @@ using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Encoders;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>The files of an encoder that makes vectors or scores: a folder of sentence-transformers, or a plain one in the hub's layout.</summary>
-internal sealed class EncoderFolder
+/// <summary>The files of an encoder that makes vectors or scores: a folder of sentence-transformers, a plain one in the hub's layout, or a GGUF file.</summary>
+internal sealed class EncoderFiles
 {
     private const int VersionDigits = 16;
     private readonly SentenceTransformerFolder settings;
-    private readonly string folder;
+    private readonly string path;
     private readonly bool plain;
+    private readonly bool gguf;
     private readonly List<string> remarks = [];
 
-    private EncoderFolder(string folder, SentenceTransformerFolder settings, bool plain)
+    private EncoderFiles(string path, SentenceTransformerFolder settings, bool plain, bool gguf)
     {
-        this.folder = folder;
+        this.path = path;
         this.settings = settings;
         this.plain = plain;
+        this.gguf = gguf;
     }
-
-    /// <summary>Where <c>config.json</c>, weights and tokenizer are.</summary>
-    public string ModelFolder => settings.Transformer;
 
     /// <summary>The tokens of the longest text; null where the files do not say.</summary>
     public int? MaximumTokens { get; private init; }
@@ -49,25 +49,43 @@ internal sealed class EncoderFolder
     /// <summary>What the files leave open, one sentence each.</summary>
     public IReadOnlyList<string> Remarks => remarks;
 
-    /// <summary>Reads the settings of a folder.</summary>
+    /// <summary>Reads the settings of a folder or a GGUF file.</summary>
     /// <exception cref="CheckpointException">A file is missing or broken.</exception>
-    /// <exception cref="UnsupportedModelException">The folder asks for something that is not supported.</exception>
-    public static EncoderFolder Open(string folder)
+    /// <exception cref="GgufException">The GGUF file is broken.</exception>
+    /// <exception cref="UnsupportedModelException">The files ask for something that is not supported.</exception>
+    public static EncoderFiles Open(string folder)
     {
+        if (GgufFolder.Find(folder) is { } file)
+            return OpenGguf(file);
         if (!Directory.Exists(folder))
             throw new CheckpointException(folder, "there is no such folder. Give the folder of an encoder.");
         bool plain = !File.Exists(Path.Combine(folder, SentenceTransformerFolder.ModulesFileName));
         var settings = plain
             ? SentenceTransformerFolder.ReadPrompts(new SentenceTransformerFolder { Transformer = folder, Poolings = [TokenPooling.Mean] }, folder)
             : SentenceTransformerFolder.Read(folder);
-        return new EncoderFolder(folder, settings, plain) { MaximumTokens = settings.MaximumTokens ?? TokenizerSettings.Load(settings.Transformer).ModelMaxLength };
+        return new EncoderFiles(folder, settings, plain, gguf: false) { MaximumTokens = settings.MaximumTokens ?? TokenizerSettings.Load(settings.Transformer).ModelMaxLength };
     }
 
-    /// <summary>Loads the model; a plain folder keeps its head for the classification of texts, if it has one.</summary>
+    /// <summary>Loads the tokenizer. What its file says about length and padding is overridden, as sentence-transformers does.</summary>
+    public Tokenizer LoadTokenizer()
+    {
+        if (!gguf)
+            return Tokenizer.Load(settings.Transformer).WithTruncation(null).WithPadding(null);
+        using var file = GgufFile.Open(path);
+        return Tokenizer.FromGguf(file);
+    }
+
+    /// <summary>Loads the model in single precision; a plain folder keeps its head for the classification of texts, if it has one.</summary>
     public EncoderModel LoadModel()
     {
+        if (gguf)
+        {
+            using var file = GgufFile.Open(path);
+            return GgufCheckpoint.LoadEncoder(file, WeightPrecision.Single);
+        }
+
         var head = plain && HasClassifier() ? EncoderHead.SequenceClassification : EncoderHead.None;
-        var model = EncoderCheckpoint.Load(ModelFolder, head, out var unused);
+        var model = EncoderCheckpoint.Load(settings.Transformer, head, out var unused);
         if (unused.Count > 0)
             remarks.Add($"The weights hold tensors of a head that is not used: {string.Join(", ", unused)}.");
         if (plain && head == EncoderHead.None)
@@ -81,13 +99,15 @@ internal sealed class EncoderFolder
     public string Hash()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var files = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
-            .Where(f => f.EndsWith(".json", StringComparison.Ordinal) || f.EndsWith(".safetensors", StringComparison.Ordinal))
-            .Select(f => (Path: f, Name: Path.GetRelativePath(folder, f).Replace('\\', '/')))
-            .OrderBy(f => f.Name, StringComparer.Ordinal);
-        foreach (var (path, name) in files)
+        IEnumerable<(string Path, string Name)> files = gguf
+            ? [(Path: path, Name: Path.GetFileName(path))]
+            : Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
+                .Where(f => f.EndsWith(".json", StringComparison.Ordinal) || f.EndsWith(".safetensors", StringComparison.Ordinal))
+                .Select(f => (Path: f, Name: Path.GetRelativePath(path, f).Replace('\\', '/')))
+                .OrderBy(f => f.Name, StringComparer.Ordinal);
+        foreach (var (file, name) in files)
         {
-            using var stream = File.OpenRead(path);
+            using var stream = File.OpenRead(file);
             hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{name}\0{stream.Length}\0")));
             hash.AppendData(SHA256.HashData(stream));
         }
@@ -95,9 +115,30 @@ internal sealed class EncoderFolder
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..VersionDigits];
     }
 
+    // The metadata names the pooling; llama.cpp brings vectors to length one unless it is told otherwise.
+    private static EncoderFiles OpenGguf(string path)
+    {
+        using var file = GgufFile.Open(path);
+        long? type = file.Integer($"{file.Architecture}.pooling_type");
+        TokenPooling? pooling = type switch
+        {
+            1 => TokenPooling.Mean,
+            2 => TokenPooling.Cls,
+            3 => TokenPooling.LastToken,
+            null or 0 => null,
+            _ => throw new UnsupportedModelException($"{path}: the pooling type {type} is not supported; 1 (mean), 2 (first token) and 3 (last token) are. Use the model's folder in the Hugging Face layout."),
+        };
+        var settings = new SentenceTransformerFolder { Transformer = path, Poolings = [pooling ?? TokenPooling.Mean], Steps = [new NormalizeStep()] };
+        var files = new EncoderFiles(path, settings, plain: true, gguf: true) { MaximumTokens = (int?)file.Integer($"{file.Architecture}.context_length") };
+        if (pooling is null)
+            files.remarks.Add("The file does not say how tokens become a vector; their mean is taken.");
+        files.remarks.Add("GGUF files do not say whether vectors are brought to length one; they are.");
+        return files;
+    }
+
     private bool HasClassifier()
     {
-        using var fields = JsonFields.Open(Path.Combine(ModelFolder, ModelCheckpoint.ConfigFileName));
+        using var fields = JsonFields.Open(Path.Combine(settings.Transformer, ModelCheckpoint.ConfigFileName));
         if (fields.Value("architectures") is not { ValueKind: JsonValueKind.Array } list
             || !list.EnumerateArray().Any(n => n.ValueKind == JsonValueKind.String && n.GetString()!.EndsWith("ForSequenceClassification", StringComparison.Ordinal)))
             return false;
