@@ -50,6 +50,9 @@ internal unsafe struct AttentionArguments
 
     // ---- set by the kernel
 
+    /// <summary>Whether every sequence has one query, so that the heads of a key head are worked off together.</summary>
+    public bool HeadsAreRows;
+
     public float* Scratch;
     public long ScratchPerWorker;
 

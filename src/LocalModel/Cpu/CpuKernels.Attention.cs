@@ -16,7 +16,8 @@ internal sealed unsafe partial class CpuKernels<S, V>
 
     /// <remarks>
     /// One task is one head of one sequence. Six queries at a time: scores against each visible block of keys, counted from position 0; softmax; then one
-    /// chain over the keys for each element of the output. A masked key has weight zero, which leaves the bits of a chain as they are.
+    /// chain over the keys for each element of the output. A masked key has weight zero, which leaves the bits of a chain as they are. Where every sequence has
+    /// a single query (decoding), the heads that share keys take the place of the queries, so that the cache is read once for all of them.
     /// </remarks>
     public override void Attention(ref AttentionArguments g)
     {
@@ -25,7 +26,8 @@ internal sealed unsafe partial class CpuKernels<S, V>
         g.Scratch = pool.Scratch(g.ScratchPerWorker);
         fixed (AttentionArguments* arguments = &g)
         {
-            int tasks = g.Sequences * g.Heads;
+            g.HeadsAreRows = g.Query.Rows == g.Sequences && g.LongestQueries == 1;
+            int tasks = g.Sequences * (g.HeadsAreRows ? g.KeyHeads : g.Heads);
             if ((long)g.Query.Rows * g.LongestKeys * g.Heads * g.KeyWidth < 32 * 1024)
                 for (int task = 0; task < tasks; task++)
                     AttentionTask(arguments, task, 0);
@@ -46,8 +48,13 @@ internal sealed unsafe partial class CpuKernels<S, V>
     private static void AttentionTask(void* pointer, int task, int worker)
     {
         var g = (AttentionArguments*)pointer;
-        int sequence = task / g->Heads, head = task % g->Heads, keyHead = head / (g->Heads / g->KeyHeads);
+        int group = g->Heads / g->KeyHeads, heads = g->HeadsAreRows ? group : 1, tasks = g->Heads / heads;
+        int sequence = task / tasks, head = task % tasks * heads, keyHead = head / group;
         int start = g->QueryStarts[sequence], queries = g->QueryStarts[sequence + 1] - start, keys = g->KeyCounts[sequence];
+
+        // A row is one query of the head, or one head of the only query.
+        int allRows = g->HeadsAreRows ? heads : queries;
+        nint queryStride = g->HeadsAreRows ? g->KeyWidth : g->Query.Stride, outputStride = g->HeadsAreRows ? g->ValueWidth : g->Output.Stride;
         int stride = Blocks(g->LongestKeys) * Block, valuePadded = Padded(g->ValueWidth);
         bool cached = g->FirstBlocks[sequence] >= 0;
         float* keyBlocks = g->Scratch + worker * g->ScratchPerWorker;
@@ -57,21 +64,25 @@ internal sealed unsafe partial class CpuKernels<S, V>
         float* inverses = stackalloc float[Tiles<S, V>.Rows];
         if (!cached)
             PackBlocks(Row(g->Key, g->KeyStarts[sequence]) + keyHead * g->KeyWidth, g->Key.Stride, keys, g->KeyWidth, keyBlocks);
-        for (int row = 0; row < queries; row += Tiles<S, V>.Rows)
+        for (int row = 0; row < allRows; row += Tiles<S, V>.Rows)
         {
-            int rows = Math.Min(Tiles<S, V>.Rows, queries - row);
-            Range(g, sequence, row, rows, keys, out int firstBlock, out int endBlock);
-            float* query = Row(g->Query, start + row) + head * g->KeyWidth;
+            int rows = Math.Min(Tiles<S, V>.Rows, allRows - row);
+            Range(g, sequence, g->HeadsAreRows ? 0 : row, g->HeadsAreRows ? 1 : rows, keys, out int firstBlock, out int endBlock);
+            float* query = Row(g->Query, start) + head * g->KeyWidth + row * queryStride;
             for (int b = firstBlock; b < endBlock; b++)
             {
                 float* block = cached
                     ? (float*)g->KeyBlocks[g->FirstBlocks[sequence] + b] + (long)keyHead * Block * g->KeyWidth
                     : keyBlocks + (long)b * Block * g->KeyWidth;
-                ScoreBlock(query, g->Query.Stride, block, g->KeyWidth, weights + b * Block, stride, rows);
+                ScoreBlock(query, queryStride, block, g->KeyWidth, weights + b * Block, stride, rows);
             }
 
             for (int r = 0; r < rows; r++)
-                inverses[r] = Weigh(g, sequence, head, row + r, keys, firstBlock, endBlock, weights + r * stride);
+            {
+                var (ownHead, ownQuery) = g->HeadsAreRows ? (head + row + r, 0) : (head, row + r);
+                inverses[r] = Weigh(g, sequence, ownHead, ownQuery, keys, firstBlock, endBlock, weights + r * stride);
+            }
+
             for (int b = firstBlock; b < endBlock; b++)
             {
                 float* block = cached
@@ -83,7 +94,7 @@ internal sealed unsafe partial class CpuKernels<S, V>
 
             for (int r = 0; r < rows; r++)
             {
-                float* output = Row(g->Output, start + row + r) + head * g->ValueWidth;
+                float* output = Row(g->Output, start) + head * g->ValueWidth + (row + r) * outputStride;
                 V inverse = S.Create(inverses[r]);
                 if (inverses[r] == 0)
                     new Span<float>(output, g->ValueWidth).Clear();
