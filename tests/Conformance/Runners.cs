@@ -16,6 +16,7 @@ internal static class Runners
         new Models.SentenceEmbedderRunner(),
         new Models.CrossEncoderRunner(),
         new Models.RealEmbedderRunner(models),
+        new Models.RealCausalRunner(models),
         new Models.BrokenFilesRunner(),
         new Gguf.TensorTypesRunner(),
         new Gguf.MetadataRunner(),

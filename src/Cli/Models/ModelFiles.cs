@@ -17,14 +17,18 @@ internal static class ModelFiles
     public static Tokenizer Tokenizer(string model)
     {
         var path = HubModels.Resolve(model);
-        return LocalModel.Tokenizers.Tokenizer.Load(Directory.Exists(path) && !File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName)) ? CheckpointFolder.Resolve(path) : path);
+        if (File.Exists(path) && path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) || File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName)))
+            return LocalModel.Tokenizers.Tokenizer.Load(path);
+        return CheckpointText.Load(path).Tokenizer ?? throw new UsageException($"'{model}' has no tokenizer");
     }
 
     /// <summary>The chat template of a model.</summary>
     public static ChatTemplate Template(string model)
     {
-        var jinja = TokenizerSettings.Load(CheckpointFolder.Resolve(HubModels.Resolve(model))).ChatTemplate;
-        return jinja is null ? throw new UsageException($"'{model}' has no chat template") : ChatTemplate.FromJinja(jinja);
+        var text = CheckpointText.Load(HubModels.Resolve(model));
+        return text.Settings.ChatTemplate is not { } jinja ? throw new UsageException($"'{model}' has no chat template")
+            : text.Tokenizer is null ? ChatTemplate.FromJinja(jinja)
+            : ChatTemplate.FromJinja(jinja, text.Settings, text.Tokenizer);
     }
 
     /// <summary>A causal model at work.</summary>

@@ -177,13 +177,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         options ??= new LocalGptOptions();
         var modelId = HubModels.NameOf(path);
         path = HubModels.Resolve(path);
-        if (GgufFolder.Find(path) is { } gguf)
-        {
-            using var file = GgufFile.Open(gguf);
-            return LoadParts(gguf, modelId, GgufParts.Settings(file), GgufParts.TokenizerSettings(file), options);
-        }
-
-        return CheckpointFolder.Read(path, folder => LoadParts(folder, modelId, GenerationSettings.Load(folder), TokenizerSettings.Load(folder), options));
+        if (GgufFolder.Find(path) is not { } file)
+            return CheckpointFolder.Read(path, folder => Start(folder, modelId, CheckpointText.FromFolder(folder, options.AllowMissingTokenizer), options));
+        using var gguf = GgufFile.Open(file);
+        return Start(file, modelId, CheckpointText.FromGguf(gguf, options.AllowMissingTokenizer), options);
     }
 
     /// <summary>As <see cref="Load(string, LocalGptOptions?)"/>, on another thread.</summary>
@@ -230,32 +227,19 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => new(Task.Run(Dispose));
 
-    private static LocalGpt LoadParts(string path, string modelId, GenerationSettings settings, TokenizerSettings texts, LocalGptOptions options)
+    private static LocalGpt Start(string source, string modelId, CheckpointText text, LocalGptOptions options)
     {
-        var (tokenizer, problem) = LoadTokenizer(path, options);
-        var model = LoadModel(path, options);
+        var model = LoadModel(source, options);
         try
         {
-            return tokenizer?.VocabularySize > model.VocabularySize
-                ? throw new CheckpointException(path, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.")
-                : new LocalGpt(model, tokenizer, settings, texts, modelId, options, problem);
+            return text.Tokenizer?.VocabularySize > model.VocabularySize
+                ? throw new CheckpointException(source, $"the tokenizer has {text.Tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.")
+                : new LocalGpt(model, text.Tokenizer, text.Generation, text.Settings, modelId, options, text.TokenizerProblem);
         }
         catch
         {
             model.Dispose();
             throw;
-        }
-    }
-
-    private static (Tokenizer? Tokenizer, string? Problem) LoadTokenizer(string path, LocalGptOptions options)
-    {
-        try
-        {
-            return (Tokenizer.Load(path), null);
-        }
-        catch (TokenizerException exception) when (options.AllowMissingTokenizer)
-        {
-            return (null, exception.Message);
         }
     }
 
