@@ -4,10 +4,13 @@ using Kotonoha.Benchmarks.Truth;
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
+    ["decode"] = arguments => Task.FromResult(DecodeBenchmark.Run(arguments)),
     ["embed"] = EmbedBenchmark.RunAsync,
+    ["fuzz-weights"] = arguments => Task.FromResult(WeightsFuzz.Run(arguments)),
     ["gemm"] = arguments => Task.FromResult(GemmBenchmark.Run(arguments)),
     ["hf-tokenizers"] = arguments => Task.FromResult(HfTokenizersCheck.Run(arguments)),
     ["ingest"] = IngestBenchmark.RunAsync,
+    ["llama-cpp"] = LlamaCppCheck.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),
     ["retrieval"] = RetrievalBenchmark.RunAsync,
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,

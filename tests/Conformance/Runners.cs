@@ -21,6 +21,7 @@ internal static class Runners
         new Gguf.TensorTypesRunner(),
         new Gguf.MetadataRunner(),
         new Gguf.ModelsRunner(),
+        new Gguf.QuantizeRunner(),
         new Training.CausalTrainingRunner(),
         new NumericsRunner(),
         new GgufTokenizerRunner(),

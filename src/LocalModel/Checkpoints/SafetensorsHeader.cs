@@ -31,12 +31,15 @@ internal sealed class SafetensorsHeader
     public long DataStart { get; private set; }
 
     public static SafetensorsHeader Read(string file, Microsoft.Win32.SafeHandles.SafeFileHandle handle)
+        => Read(file, RandomAccess.GetLength(handle), (destination, offset) => ReadExactly(file, handle, destination, offset));
+
+    /// <summary>Reads from anything of a known length that can be read at any place.</summary>
+    public static SafetensorsHeader Read(string file, long fileLength, Action<Span<byte>, long> readAt)
     {
-        long fileLength = RandomAccess.GetLength(handle);
         if (fileLength < LengthBytes)
             throw new SafetensorsException(file, fileLength, "the file ends inside the 8 bytes of the header's length; it is cut off or no safetensors file.");
         Span<byte> lengthBytes = stackalloc byte[LengthBytes];
-        ReadExactly(file, handle, lengthBytes, 0);
+        readAt(lengthBytes, 0);
         ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(lengthBytes);
         if (headerLength > MaxHeaderBytes)
             throw new SafetensorsException(file, 0, $"a header of {headerLength} bytes is announced, {MaxHeaderBytes} are the most a safetensors file may have; this is no safetensors file.");
@@ -46,7 +49,7 @@ internal sealed class SafetensorsHeader
             throw new SafetensorsException(file, 0, $"a header of {headerLength} bytes is announced; the shortest possible one has 2.");
 
         var json = new byte[(int)headerLength];
-        ReadExactly(file, handle, json, LengthBytes);
+        readAt(json, LengthBytes);
         var header = new SafetensorsHeader(file) { DataStart = LengthBytes + (long)headerLength };
         header.Parse(json);
         header.CheckRanges(fileLength - header.DataStart);

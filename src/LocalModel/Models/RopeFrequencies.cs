@@ -27,6 +27,10 @@ internal static class RopeFrequencies
         }
     }
 
+    /// <summary>The frequencies of a scaling that does not depend on the length, one a pair.</summary>
+    public static double[] Scaled(LlamaConfig config)
+        => Divided(Scaled(config.RopeScaling!, config.RopeTheta, config.HeadWidth, config.ContextLength, config.RopeScaling!.OriginalContextLength ?? config.ContextLength, 0), config.RopeFrequencyFactors);
+
     private static double[] Scaled(RopeScaling scaling, double theta, int width, int context, int original, int length)
     {
         var frequencies = Plain(theta, width);

@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+
+namespace Kotonoha.Benchmarks;
+
+/// <summary>A Node process that runs llama.cpp (npm's node-llama-cpp) on request and sleeps in between.</summary>
+internal sealed class LlamaPeer : IDisposable
+{
+    private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(120);
+    private readonly Process process;
+
+    private LlamaPeer(Process process, string description)
+    {
+        this.process = process;
+        Description = description;
+    }
+
+    public string Description { get; }
+
+    /// <summary>Starts the peer in a folder with its <c>node_modules</c>, or says why it cannot be started.</summary>
+    public static LlamaPeer? Start(string script, string folder, out string reason)
+    {
+        var start = new ProcessStartInfo("node") { WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.GetFullPath(script));
+        Process process;
+        try
+        {
+            process = Process.Start(start)!;
+        }
+        catch (Exception exception) when (exception is System.ComponentModel.Win32Exception or FileNotFoundException)
+        {
+            reason = $"node cannot be started ({exception.Message})";
+            return null;
+        }
+
+        process.ErrorDataReceived += (_, _) => { };
+        var first = process.StandardOutput.ReadLine();
+        if (first is null)
+        {
+            reason = process.StandardError.ReadToEnd().Trim();
+            process.Dispose();
+            return null;
+        }
+
+        process.BeginErrorReadLine();
+        reason = "";
+        return new LlamaPeer(process, JsonNode.Parse(first)!["description"]!.GetValue<string>());
+    }
+
+    public JsonNode Load(string path, int context, int threads, bool singlePrecisionCache)
+        => Ask(new JsonObject { ["op"] = "load", ["path"] = Path.GetFullPath(path), ["context"] = context, ["threads"] = threads, ["f32Cache"] = singlePrecisionCache });
+
+    /// <summary>The greedy continuation.</summary>
+    public int[] Greedy(int[] tokens, int count) => Ids(Ask(Request("greedy", tokens, count)));
+
+    /// <summary>The ids of a text, special tokens as plain text.</summary>
+    public int[] Tokenize(string text) => Ids(Ask(new JsonObject { ["op"] = "tokenize", ["text"] = text }));
+
+    /// <summary>The seconds of a token while so many are generated.</summary>
+    public double Decode(int[] tokens, int count)
+    {
+        var answer = Ask(Request("decode", tokens, count));
+        return answer["seconds"]!.GetValue<double>() / answer["steps"]!.GetValue<int>();
+    }
+
+    /// <summary>The seconds of reading a prompt.</summary>
+    public double Prefill(int[] tokens) => Ask(Request("prefill", tokens, 0))["seconds"]!.GetValue<double>();
+
+    public void Dispose()
+    {
+        process.StandardInput.Close();
+        if (!process.WaitForExit(2_000))
+            process.Kill();
+        process.Dispose();
+    }
+
+    private static JsonObject Request(string operation, int[] tokens, int count)
+        => new() { ["op"] = operation, ["tokens"] = new JsonArray([.. tokens.Select(token => (JsonNode)token)]), ["count"] = count };
+
+    private static int[] Ids(JsonNode answer) => answer["ids"]!.AsArray().Select(id => id!.GetValue<int>()).ToArray();
+
+    private JsonNode Ask(JsonObject request)
+    {
+        process.StandardInput.WriteLine(request.ToJsonString());
+        process.StandardInput.Flush();
+        var reading = process.StandardOutput.ReadLineAsync();
+        if (!reading.Wait(LongestAnswer))
+            throw new InvalidOperationException($"The peer has not answered for {LongestAnswer.TotalSeconds} seconds.");
+        var line = reading.Result ?? throw new InvalidOperationException("The peer ended.");
+        var answer = JsonNode.Parse(line)!;
+        return answer["error"] is { } error ? throw new InvalidOperationException($"The peer failed: {error}") : answer;
+    }
+}

@@ -1,0 +1,196 @@
+using System.Text;
+using System.Text.Json;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tokenizers;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>Writes a tokenizer (the text of its <c>tokenizer.json</c>) into the metadata of a GGUF file, as llama.cpp's converter does.</summary>
+/// <remarks>Source: llama.cpp, <c>convert_hf_to_gguf.py</c> and <c>gguf-py/gguf/vocab.py</c>.</remarks>
+internal sealed class GgufVocabulary
+{
+    private const int Normal = 1;
+    private const int Unknown = 2;
+    private const int Control = 3;
+    private const int UserDefined = 4;
+    private const int Unused = 5;
+    private const int Byte = 6;
+    private const char WordStart = '▁';
+    private const string Continuation = "##";
+
+    // What a Split pre-tokenizer's pattern is called; where more than one pattern has a name, its commonest spelling.
+    private static readonly (string Pattern, string Name)[] Patterns =
+    [
+        (@"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", "dbrx"),
+        (@"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", "qwen2"),
+        (@"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+", "gpt-4o"),
+    ];
+
+    private readonly GgufWriter writer;
+    private readonly JsonElement root;
+    private readonly JsonElement model;
+    private readonly int size;
+    private readonly string?[] tokens;
+    private readonly int[] types;
+
+    private GgufVocabulary(GgufWriter writer, JsonElement root, int size)
+    {
+        this.writer = writer;
+        this.root = root;
+        this.size = size;
+        model = root.GetProperty("model");
+        tokens = new string?[size];
+        types = new int[size];
+    }
+
+    /// <summary>Writes the vocabulary of a model with <paramref name="size"/> token ids.</summary>
+    /// <exception cref="UnsupportedModelException">GGUF has no name for this kind of tokenizer.</exception>
+    public static void Write(GgufWriter writer, CheckpointParts parts, int size)
+    {
+        if (parts.TokenizerJson is null)
+        {
+            writer.Set("tokenizer.ggml.model", "none");
+            return;
+        }
+
+        using var json = JsonDocument.Parse(parts.TokenizerJson);
+        var tokenizer = Tokenizer.Parse(Encoding.UTF8.GetBytes(parts.TokenizerJson));
+        new GgufVocabulary(writer, json.RootElement, size).Write(parts, tokenizer);
+    }
+
+    private void Write(CheckpointParts parts, Tokenizer tokenizer)
+    {
+        var kind = model.GetProperty("type").GetString();
+        bool bytes = kind == "BPE" && model.TryGetProperty("byte_fallback", out var fallback) && fallback.ValueKind == JsonValueKind.True;
+        if (kind is not ("BPE" or "WordPiece"))
+            throw new UnsupportedModelException($"A tokenizer of the kind {kind} cannot be written into a GGUF file; BPE and WordPiece can.");
+        foreach (var token in model.GetProperty("vocab").EnumerateObject())
+            Put(token.Value.GetInt32(), token.Name, Normal);
+        if (kind == "WordPiece")
+            WordPiece();
+        else if (bytes)
+            Sentences();
+        foreach (var token in root.GetProperty("added_tokens").EnumerateArray())
+            Put(token.GetProperty("id").GetInt32(), token.GetProperty("content").GetString()!, token.GetProperty("special").GetBoolean() ? Control : UserDefined);
+        for (int id = 0; id < size; id++)
+            if (tokens[id] is null)
+                Put(id, $"[PAD{id}]", Unused);
+
+        writer.Set("tokenizer.ggml.model", kind == "WordPiece" ? "bert" : bytes ? "llama" : "gpt2");
+        writer.Set("tokenizer.ggml.pre", kind == "WordPiece" || bytes ? "default" : PatternName());
+        writer.Set("tokenizer.ggml.tokens", tokens!);
+        if (bytes)
+            writer.Set("tokenizer.ggml.scores", Scores());
+        writer.Set("tokenizer.ggml.token_type", types);
+        if (kind == "BPE" && !bytes)
+            writer.Set("tokenizer.ggml.merges", Merges().Select(merge => $"{merge.Left} {merge.Right}").ToArray());
+        Special(parts, tokenizer, kind == "WordPiece");
+    }
+
+    private void Put(int id, string token, int type)
+    {
+        if (id < 0 || id >= size)
+            throw new UnsupportedModelException($"The tokenizer's token '{token}' has the id {id}, but the model knows {size} ids; they do not belong together.");
+        tokens[id] = token;
+        types[id] = type;
+    }
+
+    // Word starts carry the mark, continuations lose theirs.
+    private void WordPiece()
+    {
+        for (int id = 0; id < size; id++)
+            if (tokens[id] is { } token)
+                tokens[id] = token.StartsWith(Continuation, StringComparison.Ordinal) ? token[Continuation.Length..] : WordStart + token;
+    }
+
+    private void Sentences()
+    {
+        var unknown = model.TryGetProperty("unk_token", out var name) ? name.GetString() : null;
+        for (int id = 0; id < size; id++)
+            if (tokens[id] is { } token)
+                types[id] = token == unknown ? Unknown : token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>' ? Byte : Normal;
+    }
+
+    // Pieces are joined by rising score; the rank of the merge that makes a piece is its score.
+    private float[] Scores()
+    {
+        var scores = new float[size];
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (int id = 0; id < size; id++)
+            ids.TryAdd(tokens[id]!, id);
+        int rank = 0;
+        foreach (var (left, right) in Merges())
+        {
+            rank++;
+            if (ids.TryGetValue(left + right, out int id) && scores[id] == 0)
+                scores[id] = -rank;
+        }
+
+        return scores;
+    }
+
+    private IEnumerable<(string Left, string Right)> Merges()
+    {
+        foreach (var merge in model.GetProperty("merges").EnumerateArray())
+            if (merge.ValueKind == JsonValueKind.Array)
+            {
+                yield return (merge[0].GetString()!, merge[1].GetString()!);
+            }
+            else
+            {
+                var both = merge.GetString()!;
+                int blank = both.IndexOf(' ', 1);
+                yield return (both[..blank], both[(blank + 1)..]);
+            }
+    }
+
+    private string PatternName()
+    {
+        var steps = new List<JsonElement>();
+        if (root.TryGetProperty("pre_tokenizer", out var pre) && pre.ValueKind == JsonValueKind.Object)
+            steps.AddRange(pre.GetProperty("type").GetString() == "Sequence" ? pre.GetProperty("pretokenizers").EnumerateArray() : [pre]);
+        var kinds = steps.ConvertAll(step => step.GetProperty("type").GetString());
+        bool IsByteLevel(int i, bool regex) => kinds[i] == "ByteLevel" && (!steps[i].TryGetProperty("use_regex", out var use) || use.GetBoolean()) == regex;
+        if (kinds.Count == 1 && IsByteLevel(0, true))
+            return "gpt-2";
+        if (kinds.Count == 2 && kinds[0] == "Digits" && steps[0].GetProperty("individual_digits").GetBoolean() && IsByteLevel(1, true))
+            return "smollm";
+        if (kinds.Count == 2 && kinds[0] == "Split" && IsByteLevel(1, false) && steps[0].GetProperty("pattern").TryGetProperty("Regex", out var regex))
+            foreach (var (pattern, name) in Patterns)
+                if (pattern == regex.GetString())
+                    return name == "dbrx" && model.TryGetProperty("ignore_merges", out var ignore) && ignore.ValueKind == JsonValueKind.True ? "llama-bpe" : name;
+        throw new UnsupportedModelException("The tokenizer's pre-tokenizer has no name in GGUF files, which know GPT-2's, cl100k's (Llama 3), o200k's, Qwen2's and SmolLM's. Use a tokenizer with one of these.");
+    }
+
+    private void Special(CheckpointParts parts, Tokenizer tokenizer, bool wordPiece)
+    {
+        var settings = parts.TokenizerSettings;
+        int? Id(string? token) => token is null ? null : tokenizer.TokenToId(token);
+        int? bos = parts.GenerationSettings.BosTokenId ?? Id(settings.BosToken);
+        if (wordPiece)
+        {
+            bos = Id("[CLS]");
+            Number("seperator_token_id", Id("[SEP]"));
+            Number("mask_token_id", Id("[MASK]"));
+        }
+
+        int? eos = Id(settings.EosToken) ?? (parts.GenerationSettings.EosTokenIds.Count > 0 ? parts.GenerationSettings.EosTokenIds[0] : null);
+        Number("bos_token_id", bos);
+        Number("eos_token_id", wordPiece ? null : eos);
+        Number("unknown_token_id", Id(settings.UnknownToken) ?? (wordPiece ? Id("[UNK]") : null));
+        Number("padding_token_id", parts.GenerationSettings.PadTokenId ?? Id(settings.PadToken) ?? (wordPiece ? Id("[PAD]") : null));
+        if (wordPiece)
+            return;
+        int[] plain = tokenizer.Encode("a", addSpecialTokens: false), dressed = tokenizer.Encode("a", addSpecialTokens: true);
+        writer.Set("tokenizer.ggml.add_bos_token", dressed.Length > plain.Length && dressed[0] == bos);
+        writer.Set("tokenizer.ggml.add_eos_token", dressed.Length > plain.Length && dressed[^1] == eos);
+        if (settings.ChatTemplate is { } template)
+            writer.Set("tokenizer.chat_template", template);
+
+        void Number(string key, int? id)
+        {
+            if (id is { } known)
+                writer.Set("tokenizer.ggml." + key, (uint)known);
+        }
+    }
+}
