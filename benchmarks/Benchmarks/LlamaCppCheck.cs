@@ -118,7 +118,7 @@ internal static class LlamaCppCheck
         int same = 0, clear = 0;
         foreach (var text in texts.Take(3))
         {
-            int[] prompt = [.. tokenizer.Encode(text[..Math.Min(text.Length, 60)], addSpecialTokens: false).Take(24)];
+            int[] prompt = [.. tokenizer.Encode(text.AsSpan(0, Math.Min(text.Length, 60)), addSpecialTokens: false).Take(24)];
             int[] there = peer.Greedy(prompt, NewTokens);
             var here = Greedy(model, backend, prompt);
             for (int i = 0; i < here.Count && here[i].Margin > Margin; i++)
