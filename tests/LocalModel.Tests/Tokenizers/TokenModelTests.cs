@@ -85,6 +85,27 @@ public sealed class TokenModelTests
     }
 
     [Fact]
+    public void A_long_text_without_cuts_is_merged_as_its_words_are()
+    {
+        string[] tokens = ["<unk>", "▁", "a", "b", "▁a", "ab", "▁ab", "▁▁", "▁▁▁▁", "bb", "aab", "▁▁a", "x▁"];
+        (string, string)[] merges = [("▁", "▁"), ("▁", "a"), ("a", "b"), ("▁a", "b"), ("b", "b"), ("a", "ab"), ("▁▁", "▁▁"), ("▁▁", "a")];
+        var options = new BpeModelOptions { UnknownToken = "<unk>", FuseUnknown = true };
+        var byWords = new BpeModel(new Vocabulary(tokens), merges, options);
+
+        // A merge across a blank, though no text here has its left side, makes the model take a text as a whole.
+        var whole = new BpeModel(new Vocabulary([.. tokens, "x"]), [.. merges, ("x", "▁")], options);
+        var random = new Random(11);
+        for (int round = 0; round < 200; round++)
+        {
+            var text = new string([.. Enumerable.Range(0, random.Next(65, 300)).Select(_ => "▁▁abby"[random.Next(6)])]);
+            var (got, want) = (Tokens(byWords, text), Tokens(whole, text));
+            Assert.Equal(want.Ids.ToArray(), got.Ids.ToArray());
+            Assert.Equal(want.Starts.ToArray(), got.Starts.ToArray());
+            Assert.Equal(want.Ends.ToArray(), got.Ends.ToArray());
+        }
+    }
+
+    [Fact]
     public void A_metaspace_tokenizer_in_the_older_spelling_is_read()
     {
         var tokenizer = Parse("""

@@ -9,6 +9,7 @@ namespace Kotonoha.LocalModel.Tokenizers.Models;
 internal sealed class BpeModel : ITokenModel
 {
     private const int NoId = -1;
+    private const char NoBlank = '\0';
 
     [ThreadStatic]
     private static BpeWorkspace? threadWorkspace;
@@ -18,6 +19,7 @@ internal sealed class BpeModel : ITokenModel
     private readonly int[] charIds;
     private readonly int unknownId = NoId;
     private readonly bool plainCharacters;
+    private readonly char blank;
     private readonly WordCache cache = new();
 
     public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, BpeModelOptions options)
@@ -45,6 +47,7 @@ internal sealed class BpeModel : ITokenModel
         charIds = new int[0x200];
         for (int c = 0; c < charIds.Length; c++)
             charIds[c] = vocabulary.TryGetId([(char)c], out int id) ? id : NoId;
+        blank = FindBlank();
     }
 
     /// <inheritdoc/>
@@ -58,25 +61,60 @@ internal sealed class BpeModel : ITokenModel
     /// <inheritdoc/>
     public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink)
     {
-        if (piece.Length > WordCache.MaxWordLength)
+        if (piece.Length <= WordCache.MaxWordLength || blank == NoBlank)
         {
-            var longWord = Run(piece);
-            sink.AddRange(longWord.Ids, longWord.Starts, longWord.Ends);
+            TokenizeWord(piece, 0, sink);
+            return;
+        }
+
+        for (int start = 0, end; start < piece.Length; start = end)
+        {
+            end = start + 1;
+            while (end < piece.Length && (piece[end] != blank || piece[end - 1] == blank))
+            {
+                int next = piece[(end + 1)..].IndexOf(blank);
+                end = next < 0 ? piece.Length : end + 1 + next;
+            }
+
+            TokenizeWord(piece[start..end], start, sink);
+        }
+    }
+
+    private void TokenizeWord(ReadOnlySpan<char> word, int place, TokenSink sink)
+    {
+        if (word.Length > WordCache.MaxWordLength)
+        {
+            var longWord = Run(word);
+            sink.AddRange(longWord.Ids, longWord.Starts, longWord.Ends, place);
             if (longWord.Capacity > 1 << 16)
                 threadWorkspace = null;
             return;
         }
 
-        var entry = cache.Find(piece, out uint hash);
+        var entry = cache.Find(word, out uint hash);
         if (entry is not null)
         {
-            sink.AddRange(entry.Ids, entry.Starts, entry.Ends);
+            sink.AddRange(entry.Ids, entry.Starts, entry.Ends, place);
             return;
         }
 
-        var workspace = Run(piece);
-        sink.AddRange(workspace.Ids, workspace.Starts, workspace.Ends);
-        cache.Add(piece, hash, workspace.Ids, workspace.Starts, workspace.Ends);
+        var workspace = Run(word);
+        sink.AddRange(workspace.Ids, workspace.Starts, workspace.Ends, place);
+        cache.Add(word, hash, workspace.Ids, workspace.Starts, workspace.Ends);
+    }
+
+    /// <summary>
+    /// The character before which a text may be cut when another one stands before it, because no merge joins across such a place: then the
+    /// words can be worked out one by one, though nobody cut the text into words. U+2581 as a rule.
+    /// </summary>
+    private char FindBlank()
+    {
+        if (!plainCharacters || Options.IgnoreMerges)
+            return NoBlank;
+        foreach (char candidate in (ReadOnlySpan<char>)['\u2581', ' '])
+            if (Vocabulary.TryGetId([candidate], out _) && Options.UnknownToken?.EndsWith(candidate) != true && !mergeTexts.Any(m => m.Right.StartsWith(candidate) && !m.Left.EndsWith(candidate)))
+                return candidate;
+        return NoBlank;
     }
 
     /// <summary>Works a piece out without the cache and says how many steps that took.</summary>

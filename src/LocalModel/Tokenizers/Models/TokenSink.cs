@@ -45,7 +45,12 @@ internal sealed class TokenSink
         Count++;
     }
 
-    public void AddRange(ReadOnlySpan<int> moreIds, ReadOnlySpan<int> moreStarts, ReadOnlySpan<int> moreEnds)
+    /// <summary>Adds tokens.</summary>
+    /// <param name="moreIds">Their ids.</param>
+    /// <param name="moreStarts">Where they start.</param>
+    /// <param name="moreEnds">Where they end.</param>
+    /// <param name="place">What is added to their places.</param>
+    public void AddRange(ReadOnlySpan<int> moreIds, ReadOnlySpan<int> moreStarts, ReadOnlySpan<int> moreEnds, int place = 0)
     {
         int count = Count + moreIds.Length;
         if (count > ids.Length)
@@ -58,6 +63,8 @@ internal sealed class TokenSink
         {
             moreStarts.CopyTo(starts.AsSpan(Count));
             moreEnds.CopyTo(ends.AsSpan(Count));
+            for (int i = Count; place > 0 && i < count; i++)
+                (starts[i], ends[i]) = (starts[i] + place, ends[i] + place);
         }
 
         Count = count;
