@@ -25,6 +25,7 @@ internal static class Runners
         new Training.CausalTrainingRunner(),
         new NumericsRunner(),
         new GgufTokenizerRunner(),
+        new SentencePieceRunner(),
         new TokenizerFolderRunner(),
         new TruncationPaddingRunner(),
         new TokenizerRowsRunner(),

@@ -112,7 +112,7 @@ internal sealed class TokenizerFolderRunner : FixtureRunner
         => row.TryGetProperty(name, out _) ? row.Ints(name) : [.. Enumerable.Repeat(plain, count)];
 
     /// <summary>The nearest file of that name in the folders above.</summary>
-    private static string? TextsOf(string folder, string name)
+    internal static string? TextsOf(string folder, string name)
     {
         for (var above = Path.GetDirectoryName(folder); above is not null; above = Path.GetDirectoryName(above))
             if (File.Exists(Path.Combine(above, name)))

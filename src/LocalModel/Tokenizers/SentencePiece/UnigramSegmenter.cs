@@ -12,8 +12,8 @@ internal sealed class UnigramSegmenter : ISegmenter
     /// <summary>How much an unknown character costs below the lowest score.</summary>
     public const float UnknownPenalty = 10;
 
-    /// <summary>What a user-defined piece costs below its length times the highest score.</summary>
-    public const double UserDefinedPenalty = 0.1;
+    // A user-defined piece gets so much for each character, less this once; more than any ordinary piece, so that it is always taken.
+    private const float UserDefinedBonus = 0.1f;
 
     [ThreadStatic]
     private static (float Score, int Start, int Id)[]? best;
@@ -51,11 +51,10 @@ internal sealed class UnigramSegmenter : ISegmenter
                     break;
                 if (trie.IdAt(node) is not (>= 0 and var id))
                     continue;
-                double score = vocabulary.Pieces[id].Type == PieceType.UserDefined
-                    ? Encoding.UTF8.GetByteCount(text[start..at]) * vocabulary.MaxScore - UserDefinedPenalty : vocabulary.Pieces[id].Score;
-                score += here;
+                float score = here + (vocabulary.Pieces[id].Type == PieceType.UserDefined
+                    ? UserDefinedScore(Encoding.UTF8.GetByteCount(text[start..at])) : vocabulary.Pieces[id].Score);
                 if (ends[at].Start < 0 || score > ends[at].Score)
-                    ends[at] = ((float)score, start, id);
+                    ends[at] = (score, start, id);
                 single |= at - start == width;
             }
 
@@ -91,7 +90,7 @@ internal sealed class UnigramSegmenter : ISegmenter
                 if (trie.IdAt(node) is not (>= 0 and var id))
                     continue;
                 Extend(start, at, id, vocabulary.Pieces[id].Type == PieceType.UserDefined
-                    ? CharacterCount(text[start..at]) * vocabulary.MaxScore - UserDefinedPenalty : vocabulary.Pieces[id].Score);
+                    ? UserDefinedScore(CharacterCount(text[start..at])) : vocabulary.Pieces[id].Score);
                 single |= at - start == width;
             }
 
@@ -132,6 +131,8 @@ internal sealed class UnigramSegmenter : ISegmenter
 
         return paths;
     }
+
+    private float UserDefinedScore(int length) => length * Math.Max(vocabulary.MaxScore, UserDefinedBonus) - UserDefinedBonus;
 
     private static int CharacterCount(ReadOnlySpan<char> text)
     {
