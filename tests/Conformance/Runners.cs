@@ -26,6 +26,7 @@ internal static class Runners
         new NumericsRunner(),
         new GgufTokenizerRunner(),
         new SentencePieceRunner(),
+        new TiktokenRunner(),
         new TokenizerFolderRunner(),
         new TruncationPaddingRunner(),
         new TokenizerRowsRunner(),

@@ -1,6 +1,7 @@
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Tokenizers.Gguf;
 using Kotonoha.LocalModel.Tokenizers.SentencePiece;
+using Kotonoha.LocalModel.Tokenizers.Tiktoken;
 
 namespace Kotonoha.LocalModel.Tokenizers;
 
@@ -29,6 +30,25 @@ public sealed partial class Tokenizer
         try
         {
             return new Tokenizer(SentencePieceTokenizer.Build(SentencePieceFile.Read(content), addBeginToken, addEndToken));
+        }
+        catch (TokenizerException exception)
+        {
+            throw new TokenizerException($"{source}: {exception.Message}", exception.UnsupportedComponent, exception);
+        }
+    }
+
+    /// <summary>Reads the content of a tiktoken rank file.</summary>
+    /// <param name="content">Lines of base64, a blank and a rank.</param>
+    /// <param name="encoding">The pattern and the control tokens that belong to the ranks.</param>
+    /// <param name="source">The name that errors give the content.</param>
+    /// <returns>The tokenizer; control tokens in a text are recognised on request, as by <c>encode(allowed_special="all")</c>.</returns>
+    /// <exception cref="TokenizerException">The content is malformed, or the pattern cannot be run.</exception>
+    public static Tokenizer ParseTiktoken(ReadOnlySpan<byte> content, TiktokenEncoding encoding, string source = "ranks.tiktoken")
+    {
+        ArgumentNullException.ThrowIfNull(encoding);
+        try
+        {
+            return new Tokenizer(TiktokenFile.Read(content, encoding));
         }
         catch (TokenizerException exception)
         {

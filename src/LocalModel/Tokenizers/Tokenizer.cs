@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Kotonoha.Foundation.IO;
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Tokenizers.Decoders;
 using Kotonoha.LocalModel.Tokenizers.Models;
 using Kotonoha.LocalModel.Tokenizers.Normalizers;
@@ -242,25 +243,25 @@ public sealed partial class Tokenizer
     /// <returns>A decoder for one text.</returns>
     public TokenStreamDecoder CreateStreamDecoder(bool skipSpecialTokens = false) => new(this, skipSpecialTokens);
 
-    /// <summary>Reads a tokenizer.json.</summary>
-    /// <param name="path">The file, or a folder that holds <c>tokenizer.json</c>.</param>
+    /// <summary>
+    /// Reads a tokenizer; the content of the file says what it is: a tokenizer.json, the vocabulary of a GGUF file, a SentencePiece <c>.model</c>, or a
+    /// tiktoken rank file with its <c>encoding.json</c> (<c>pat_str</c>, <c>special_tokens</c>) beside it.
+    /// </summary>
+    /// <param name="path">The file, or a folder that holds <c>tokenizer.json</c>, or else <c>tokenizer.model</c>.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="TokenizerException">The file is missing, malformed or names a component that is not supported.</exception>
     public static Tokenizer Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var file = Directory.Exists(path) ? Path.Combine(path, "tokenizer.json") : path;
-        byte[] content;
+        var file = Directory.Exists(path) ? TokenizerFiles.FileOf(path) : path;
         try
         {
-            content = File.ReadAllBytes(file);
+            return TokenizerFiles.Read(file);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or GgufException)
         {
             throw new TokenizerException($"Tokenizer '{file}' cannot be read: {exception.Message}", exception);
         }
-
-        return Parse(content, file);
     }
 
     /// <summary>Reads the content of a tokenizer.json.</summary>

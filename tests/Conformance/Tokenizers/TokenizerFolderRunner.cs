@@ -99,7 +99,7 @@ internal sealed class TokenizerFolderRunner : FixtureRunner
         return result;
     }
 
-    private static int CodePoints(string text, int units)
+    internal static int CodePoints(string text, int units)
     {
         int count = 0;
         for (int i = 0; i < units; i++)

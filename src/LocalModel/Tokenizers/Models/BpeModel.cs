@@ -22,7 +22,12 @@ internal sealed class BpeModel : ITokenModel
     private readonly char blank;
     private readonly WordCache cache = new();
 
-    public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, BpeModelOptions options)
+    /// <summary>Creates the model.</summary>
+    /// <param name="vocabulary">The tokens.</param>
+    /// <param name="merges">The pairs that are joined.</param>
+    /// <param name="options">The switches.</param>
+    /// <param name="ranks">The ranks of the pairs, in rising order; null for their places.</param>
+    public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, BpeModelOptions options, IReadOnlyList<int>? ranks = null)
     {
         Vocabulary = vocabulary;
         Options = options;
@@ -38,7 +43,7 @@ internal sealed class BpeModel : ITokenModel
                     : throw new TokenizerException($"merge '{left}' + '{right}' needs token '{token}', which the vocabulary lacks. Check that vocab and merges belong together.");
         }
 
-        this.merges = new MergeTable(table);
+        this.merges = new MergeTable(table, ranks);
         plainCharacters = string.IsNullOrEmpty(options.ContinuingSubwordPrefix) && string.IsNullOrEmpty(options.EndOfWordSuffix);
 
         // Older files write "" for none.

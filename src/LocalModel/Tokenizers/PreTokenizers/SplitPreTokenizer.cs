@@ -26,8 +26,10 @@ internal sealed class SplitPreTokenizer : IPreTokenizer
         regex = isRegex ? BoundedRegex.Parse(pattern, dialect) : BoundedRegex.Literal(pattern);
 
         // A scanner gives matches and what lies between as pieces, whichever of them is inverted.
-        if (isRegex && behavior == SplitBehavior.Isolated)
+        if (isRegex && (behavior == SplitBehavior.Isolated || (behavior == SplitBehavior.Removed && invert)))
             scanner = WordScanner.For(pattern, dialect);
+        if (behavior == SplitBehavior.Removed && scanner is { LeavesNothing: false })
+            scanner = null;
     }
 
     /// <inheritdoc/>

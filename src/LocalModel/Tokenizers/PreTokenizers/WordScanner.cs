@@ -7,6 +7,9 @@ internal abstract class WordScanner
 {
     private static readonly Dictionary<(string, RegexDialect), WordScanner> Known = BuildKnown();
 
+    /// <summary>Whether every character of any text belongs to a match.</summary>
+    public bool LeavesNothing { get; private init; }
+
     /// <summary>Cuts every piece of a buffer.</summary>
     public abstract void Cut(PieceBuffer buffer);
 
@@ -32,8 +35,8 @@ internal abstract class WordScanner
         };
     }
 
-    private static WordScanner Of<TCutter>(TCutter cutter)
-        where TCutter : IPieceCutter => new Scanner<TCutter>(cutter);
+    private static WordScanner Of<TCutter>(TCutter cutter, bool leavesNothing = false)
+        where TCutter : IPieceCutter => new Scanner<TCutter>(cutter) { LeavesNothing = leavesNothing };
 
     private static Dictionary<(string, RegexDialect), WordScanner> BuildKnown()
     {
@@ -44,12 +47,12 @@ internal abstract class WordScanner
                 known[(pattern, RegexDialect.Oniguruma)] = known[(pattern, RegexDialect.Rust)] = scanner;
         }
 
-        Add(Of(default(Gpt2WordCutter)), Gpt2WordCutter.Patterns);
-        Add(Of(new Cl100kWordCutter(3)), Cl100kWordCutter.ThreeDigits);
-        Add(Of(new Cl100kWordCutter(1)), Cl100kWordCutter.OneDigit);
-        Add(Of(default(O200kWordCutter)), O200kWordCutter.Pattern);
+        Add(Of(default(Gpt2WordCutter), leavesNothing: true), Gpt2WordCutter.Patterns);
+        Add(Of(new Cl100kWordCutter(3), leavesNothing: true), Cl100kWordCutter.ThreeDigits);
+        Add(Of(new Cl100kWordCutter(1), leavesNothing: true), Cl100kWordCutter.OneDigit);
+        Add(Of(default(O200kWordCutter), leavesNothing: true), O200kWordCutter.Pattern);
         Add(Of(default(DeepSeekWordCutter)), DeepSeekWordCutter.Pattern);
-        known[(Cl100kWordCutter.TiktokenPattern, RegexDialect.Rust)] = Of(new Cl100kWordCutter(3, WholeTail: true));
+        known[(Cl100kWordCutter.TiktokenPattern, RegexDialect.Rust)] = Of(new Cl100kWordCutter(3, WholeTail: true), leavesNothing: true);
         known[(TrailingSpaceCutter.Pattern, RegexDialect.Oniguruma)] = Of(default(TrailingSpaceCutter));
         return known;
     }
