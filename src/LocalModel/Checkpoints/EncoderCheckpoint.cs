@@ -5,13 +5,22 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>Loads encoders in the layout of the Hugging Face hub.</summary>
 public static class EncoderCheckpoint
 {
-    /// <summary>Whether a path is a folder that holds an encoder: one of sentence-transformers, or one in the hub's layout whose <c>model_type</c> is an encoder's.</summary>
+    /// <summary>
+    /// Whether a path is that of an encoder: a folder of sentence-transformers, one in the hub's layout whose <c>model_type</c> is an encoder's, or a GGUF file of one.
+    /// </summary>
     /// <param name="path">Any path.</param>
-    /// <exception cref="CheckpointException">Its <c>config.json</c> is broken.</exception>
+    /// <exception cref="CheckpointException">Its <c>config.json</c> is broken, or a file that is no model.</exception>
+    /// <exception cref="GgufException">The GGUF file is broken.</exception>
     public static bool IsEncoder(string path)
     {
         if (File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName)))
             return true;
+        if (GgufFolder.Find(path) is { } named)
+        {
+            using var gguf = GgufFile.Open(named);
+            return gguf.Architecture == GgufConfig.EncoderArchitecture;
+        }
+
         var file = Path.Combine(path, ModelCheckpoint.ConfigFileName);
         if (!File.Exists(file))
             return false;

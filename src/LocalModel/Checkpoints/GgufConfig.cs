@@ -6,6 +6,9 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <remarks>Source of the keys: llama.cpp, <c>gguf-py/gguf/constants.py</c>.</remarks>
 public static class GgufConfig
 {
+    /// <summary>The architecture of encoders in <c>general.architecture</c>.</summary>
+    public const string EncoderArchitecture = "bert";
+
     private static readonly string[] LlamaKinds = ["llama", "qwen2", "qwen3"];
 
     /// <summary>Whether an architecture is of the Llama family.</summary>
@@ -86,7 +89,7 @@ public static class GgufConfig
     public static BertConfig Bert(GgufFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        if (file.Architecture != "bert")
+        if (file.Architecture != EncoderArchitecture)
             throw Unknown(file);
         return new BertConfig
         {
