@@ -54,7 +54,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         Pooling = options.Pooling is null ? files.Poolings : [.. options.Pooling.Distinct().Order()];
         embedding = new SentenceEmbedding(model.Width, Pooling, files.Steps);
         unnormalized = new SentenceEmbedding(model.Width, Pooling, [.. files.Steps.Where(s => s is not NormalizeStep)]);
-        texts = new EncoderTexts(tokenizer, MaximumTokens, files.LowerCase);
+        texts = new EncoderTexts(tokenizer, MaximumTokens, files.LowerCase, model.HasTextTypes);
         version = new Lazy<string>(files.Hash);
         Remarks = files.Remarks;
         backend = new CpuBackend(options.Threads ?? 0);

@@ -117,6 +117,9 @@ public sealed class Bert : EncoderModel
     public override int Width => Config.Width;
 
     /// <inheritdoc/>
+    public override bool HasTextTypes => Config is { Kind: BertKind.Bert, TokenTypes: > 1 };
+
+    /// <inheritdoc/>
     public override EncoderHead Head => Config.Head;
 
     /// <inheritdoc/>

@@ -174,6 +174,25 @@ public sealed class LocalEncoderTests : IDisposable
     }
 
     [Fact]
+    public async Task Types_that_the_tokenizer_gives_but_the_model_does_not_know_are_zero()
+    {
+        // As XLM-RoBERTa's tokenizer.json: the second text has type 1, the model knows type 0 alone.
+        File.WriteAllText(folder.File("roberta-crossencoder/tokenizer.json"), """
+            {"added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "decoder": null,
+             "post_processor": {"type": "TemplateProcessing",
+               "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+               "pair": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}},
+                        {"SpecialToken": {"id": "</s>", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "</s>", "type_id": 1}}],
+               "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}, "</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}},
+             "model": {"type": "WordLevel", "vocab": {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "boat": 5}, "unk_token": "<unk>"}}
+            """);
+        using var encoder = Load("roberta-crossencoder");
+        Assert.Equal([0, 4, 5, 2, 2, 5, 4, 2], encoder.EncodePair("a boat", "boat a").Ids);
+        Assert.Equal(new int[8], encoder.EncodePair("a boat", "boat a").TypeIds);
+        Assert.Equal(8, (await encoder.RerankAsync("a boat", ["boat a"])).InputTokens);
+    }
+
+    [Fact]
     public void The_version_changes_with_any_file_that_decides_about_the_vectors()
     {
         string Version()

@@ -7,7 +7,8 @@ namespace Kotonoha.LocalModel.Generation.Encoders;
 /// <param name="tokenizer">The tokenizer.</param>
 /// <param name="maximumTokens">The tokens of the longest text, special tokens included.</param>
 /// <param name="lowerCase">Whether texts are turned to lower case first.</param>
-internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool lowerCase)
+/// <param name="hasTypes">Whether the model takes the types that the tokenizer gives; XLM-RoBERTa's gives some that its model does not know.</param>
+internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool lowerCase, bool hasTypes)
 {
     private readonly Tokenizer cutting = tokenizer.WithTruncation(new TruncationOptions { MaxLength = maximumTokens });
 
@@ -45,7 +46,7 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
             throw new ArgumentException("The text has no tokens, and the tokenizer adds none of its own; give it at least one character.");
         if (ids.Length > maximumTokens)
             throw new ContextOverflowException(ids.Length, maximumTokens, "text");
-        return new EncoderInput(ids, [.. text.TypeIds], promptTokens, ids.Length == maximumTokens && text.Overflowing.Count > 0);
+        return new EncoderInput(ids, hasTypes ? [.. text.TypeIds] : new int[ids.Length], promptTokens, ids.Length == maximumTokens && text.Overflowing.Count > 0);
     }
 
     private string Prepare(string text)
