@@ -17,7 +17,7 @@ internal static class ModelFiles
     public static Tokenizer Tokenizer(string model)
     {
         var path = HubModels.Resolve(model);
-        if (File.Exists(path) && path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) || File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName)))
+        if (File.Exists(path) || File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName)))
             return LocalModel.Tokenizers.Tokenizer.Load(path);
         return CheckpointText.Load(path).Tokenizer ?? throw new UsageException($"'{model}' has no tokenizer");
     }

@@ -6,7 +6,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
 /// The tokenizer of a model's folder: <c>tokenizer.json</c>, or what older folders have instead: <c>vocab.json</c> with <c>merges.txt</c> (GPT-2's and Qwen's
-/// byte-level BPE), or a SentencePiece <c>tokenizer.model</c>.
+/// byte-level BPE), a SentencePiece <c>tokenizer.model</c>, or a rank file of tiktoken with its <c>encoding.json</c>.
 /// </summary>
 internal static class TokenizerFolder
 {
@@ -31,20 +31,9 @@ internal static class TokenizerFolder
         using var config = Optional(folder, TokenizerSettings.FileName);
         if (File.Exists(Path.Combine(folder, VocabularyFile)) && File.Exists(Path.Combine(folder, MergesFile)))
             return ByteLevelBpe(folder, config);
-        var model = Path.Combine(folder, SentencePieceFile);
-        if (File.Exists(model))
-        {
-            // What transformers' tokenizer of Llama does unless it is told otherwise.
-            var tokenizer = Tokenizer.ParseSentencePiece(File.ReadAllBytes(model), config?.Boolean("add_bos_token") ?? true, config?.Boolean("add_eos_token") ?? false, model);
-            foreach (var (token, _) in AddedTokens(folder, config))
-                if (tokenizer.TokenToId(token.Text) != token.Id)
-                    throw new TokenizerException($"{folder}: the token '{token.Text}' is added to the SentencePiece model's own; such a tokenizer is only read from tokenizer.json. Convert it with transformers (use_fast) and save it.");
-            return tokenizer;
-        }
-
-        return Directory.EnumerateFiles(folder, "*.tiktoken").Any()
-            ? throw new TokenizerException($"{folder}: a rank file of tiktoken does not say how words are cut; the tokenizer.json of the model is needed. Fetch it from the model's page, or convert the tokenizer with transformers.")
-            : null;
+        if (File.Exists(Path.Combine(folder, SentencePieceFile)))
+            return Tokenizer.Load(folder);
+        return Directory.EnumerateFiles(folder, "*.tiktoken").Order(StringComparer.Ordinal).FirstOrDefault() is { } ranks ? Tokenizer.Load(ranks) : null;
     }
 
     private static JsonFields? Optional(string folder, string name) => File.Exists(Path.Combine(folder, name)) ? JsonFields.Open(Path.Combine(folder, name)) : null;

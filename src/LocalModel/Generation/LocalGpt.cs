@@ -287,7 +287,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         if (tokenizerProblem is not null)
             yield return $"There is no tokenizer, so the model takes and gives token ids alone. {tokenizerProblem}";
         if (options.ContextLength is null && ContextLength < model.ContextLength)
-            yield return string.Create(CultureInfo.InvariantCulture, $"The model's context is {model.ContextLength:N0} tokens; {ContextLength:N0} are used to keep the key/value cache within {DefaultContextBytes >> 20} MiB, set ContextLength for more.");
+            yield return string.Create(CultureInfo.InvariantCulture, $"The model's context is {model.ContextLength:N0} tokens; {ContextLength:N0} are used, whose key/value cache takes {ContextLength * CacheBytesPerToken() >> 20:N0} MiB. Set ContextLength for more.");
         if (settings.MaxNewTokens is { } limit)
             yield return string.Create(CultureInfo.InvariantCulture, $"{GenerationSettings.FileName} limits the output to {limit} tokens; this is not applied, set MaxOutputTokens instead.");
         foreach (var name in settings.Ignored)

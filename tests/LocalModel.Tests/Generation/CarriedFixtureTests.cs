@@ -11,12 +11,13 @@ public sealed class CarriedFixtureTests
     [InlineData("models-gpt2", 30)]
     [InlineData("models-gpt2-untied-odd", 30)]
     [InlineData("models-llama", 150)]
+    [InlineData("models-gguf", 50)]
     [InlineData("models-encoders", 200)]
     public void Carried_fixtures_have_no_failure(string archive, int leastPassed)
     {
         using var folder = FixtureArchive.Extract(archive);
         var log = new CaseLog();
-        foreach (FixtureRunner runner in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner(), new LoraRunner(), new EncoderModelsRunner(), new SentenceEmbedderRunner(), new CrossEncoderRunner()])
+        foreach (FixtureRunner runner in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner(), new LoraRunner(), new Conformance.Gguf.ModelsRunner(), new Conformance.Tokenizers.GgufTokenizerRunner(), new EncoderModelsRunner(), new SentenceEmbedderRunner(), new CrossEncoderRunner()])
             foreach (var family in runner.Discover(folder.Path))
                 runner.Run(folder.Path, family, log);
 

@@ -13,11 +13,13 @@ public sealed class EngineCoreTests
 {
     private const int Context = 400;
 
-    [Fact]
-    public void A_decoded_token_allocates_nothing_in_steady_state()
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    public void A_decoded_token_allocates_nothing_in_steady_state(string kind)
     {
         const int LongContext = 800, WarmUp = 60, Steps = 600, Rounds = 300;
-        using var model = TinyGpt.Model(contextLength: LongContext);
+        using CausalModel model = kind == "gpt2" ? TinyGpt.Model(contextLength: LongContext) : TinyGpt.Llama(contextLength: LongContext);
         using var backend = new CpuBackend(1);
         using var engine = new EngineCore(model, backend, 4 * LongContext);
         SamplingOptions[] settings =

@@ -18,6 +18,23 @@ internal static class TinyGpt
     public static Gpt2 Model(ulong seed = 7, int contextLength = ContextLength) => Gpt2.Create(
         new Gpt2Config { VocabularySize = Tokenizer.VocabularySize, ContextLength = contextLength, Width = 32, Layers = 2, Heads = 4, InitializerRange = 0.4f }, seed);
 
+    public static Llama Llama(int contextLength = ContextLength) => LocalModel.Models.Llama.Create(
+        new LlamaConfig
+        {
+            VocabularySize = Tokenizer.VocabularySize,
+            ContextLength = contextLength,
+            Width = 32,
+            Layers = 2,
+            Heads = 4,
+            KeyHeads = 2,
+            HeadWidth = 8,
+            InnerWidth = 64,
+            QueryKeyNorm = true,
+            SlidingWindow = 100,
+            InitializerRange = 0.4f,
+        },
+        seed: 7);
+
     public static LocalGpt Create(LocalGptOptions? options = null, ulong seed = 7, int contextLength = ContextLength)
         => LocalGpt.Create(Model(seed, contextLength), Tokenizer, (options ?? new LocalGptOptions()) with { Threads = options?.Threads ?? 1 });
 
