@@ -21,10 +21,12 @@ internal sealed class FolderOptions(bool searches)
 
     public Option<string?> EmbeddingModel { get; } = new("--embedding-model") { Description = "A sentence embedding model in place of the vectors fitted here: a sentence-transformers folder, a GGUF file, or OWNER/NAME.", HelpName = "DIR" };
 
+    public Option<string?> RerankModel { get; } = new("--rerank-model") { Description = "A cross-encoder that reads the best passages together with the question and orders them anew: a folder, or OWNER/NAME.", HelpName = "DIR" };
+
     public void AddTo(Command command)
     {
         Store.AcceptOnlyFromAmong("embedded", "qdrant");
-        foreach (var option in searches ? new Option[] { Documents, Home, Store, QdrantUrl, QdrantKeyVariable, EmbeddingModel, Threads } : [Documents, Home, Threads])
+        foreach (var option in searches ? new Option[] { Documents, Home, Store, QdrantUrl, QdrantKeyVariable, EmbeddingModel, RerankModel, Threads } : [Documents, Home, Threads])
             command.Options.Add(option);
     }
 
@@ -43,6 +45,6 @@ internal sealed class FolderOptions(bool searches)
         if (threads is < 1)
             throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--threads {threads}: at least 1"));
         return new FolderSettings(
-            parsed.GetValue(Documents), parsed.GetValue(Home), url is not null || parsed.GetValue(Store) == "qdrant", url, key, parsed.GetValue(EmbeddingModel), threads);
+            parsed.GetValue(Documents), parsed.GetValue(Home), url is not null || parsed.GetValue(Store) == "qdrant", url, key, parsed.GetValue(EmbeddingModel), parsed.GetValue(RerankModel), threads);
     }
 }

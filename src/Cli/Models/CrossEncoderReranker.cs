@@ -10,8 +10,8 @@ internal sealed class CrossEncoderReranker(LocalEncoder encoder) : IReranker
     /// <inheritdoc/>
     public async Task<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> passages, CancellationToken cancellationToken = default)
     {
-        // Raw scores: sigmoids of good passages are all so close to 1 that ties arise.
+        // In double precision the sigmoids of good passages do not all round to 1.
         var result = await encoder.RerankAsync(question, passages, rawScores: true, cancellationToken).ConfigureAwait(false);
-        return [.. result.Scores.Select(score => (double)score)];
+        return [.. result.Scores.Select(score => 1 / (1 + Math.Exp(-score)))];
     }
 }

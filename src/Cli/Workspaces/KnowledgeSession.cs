@@ -1,4 +1,5 @@
 using Kotonoha.Cli.Commands;
+using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Qdrant;
 using Kotonoha.Connector;
 using Kotonoha.LocalModel.Generation;
@@ -17,12 +18,14 @@ internal sealed class KnowledgeSession : IAsyncDisposable
 
     private readonly QdrantServerProcess? server;
     private readonly LocalEncoder? encoder;
+    private readonly LocalEncoder? reranker;
 
-    private KnowledgeSession(KnowledgeBase knowledge, QdrantServerProcess? server, LocalEncoder? encoder)
+    private KnowledgeSession(KnowledgeBase knowledge, QdrantServerProcess? server, LocalEncoder? encoder, LocalEncoder? reranker)
     {
         Knowledge = knowledge;
         this.server = server;
         this.encoder = encoder;
+        this.reranker = reranker;
         Scorer = encoder is null ? null : new EmbeddingSentenceScorer(encoder.AsEmbeddingGenerator());
     }
 
@@ -33,7 +36,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
 
     public static async Task<KnowledgeSession> OpenAsync(Workspace workspace, FolderSettings settings, CancellationToken cancellationToken)
     {
-        LocalEncoder? encoder = null;
+        LocalEncoder? encoder = null, reranker = null;
         QdrantServerProcess? server = null;
         try
         {
@@ -42,10 +45,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             IEmbeddingGenerator<string, Embedding<float>> embedder;
             if (settings.EmbeddingModel is { } path)
             {
-                encoder = LocalEncoder.Load(path, new LocalEncoderOptions { Threads = settings.Threads });
-                await Console.Error.WriteLineAsync($"Embeddings: {encoder.Description}");
-                foreach (var remark in encoder.Remarks)
-                    await Console.Error.WriteLineAsync($"  {remark}");
+                encoder = await LoadAsync("Embeddings", path, settings, cancellationToken);
                 suffix = "-" + encoder.Version[..VersionLetters];
                 embedder = encoder.AsEmbeddingGenerator();
             }
@@ -54,19 +54,29 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 embedder = new SvdEmbedder(workspace.Embedder + (settings.Qdrant ? "-qdrant" : ""));
             }
 
+            var options = new KnowledgeBaseOptions();
+            if (settings.RerankModel is { } crossEncoder)
+            {
+                reranker = await LoadAsync("Reranking", crossEncoder, settings, cancellationToken);
+                if (!reranker.CanRerank)
+                    throw new UsageException($"--rerank-model '{crossEncoder}' is no cross-encoder: it does not score pairs of texts");
+                options = options with { Search = options.Search with { Reranker = new CrossEncoderReranker(reranker) } };
+            }
+
             if (!settings.Qdrant)
-                return new KnowledgeSession(new KnowledgeBase(EmbeddedStore.Open(workspace.Store(suffix)), embedder), null, encoder);
+                return new KnowledgeSession(new KnowledgeBase(EmbeddedStore.Open(workspace.Store(suffix)), embedder, options), null, encoder, reranker);
             if (settings.QdrantUrl is null)
                 server = await StartServerAsync(workspace, cancellationToken);
             var address = settings.QdrantUrl is null ? server!.Address : new Uri(settings.QdrantUrl);
             var store = new QdrantStore(new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix });
-            return new KnowledgeSession(new KnowledgeBase(store, embedder), server, encoder);
+            return new KnowledgeSession(new KnowledgeBase(store, embedder, options), server, encoder, reranker);
         }
         catch
         {
             if (server is not null)
                 await server.DisposeAsync();
             encoder?.Dispose();
+            reranker?.Dispose();
             throw;
         }
     }
@@ -78,6 +88,17 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             await server.DisposeAsync();
         if (encoder is not null)
             await encoder.DisposeAsync();
+        if (reranker is not null)
+            await reranker.DisposeAsync();
+    }
+
+    private static async Task<LocalEncoder> LoadAsync(string purpose, string path, FolderSettings settings, CancellationToken cancellationToken)
+    {
+        var model = await LocalEncoder.LoadAsync(path, new LocalEncoderOptions { Threads = settings.Threads }, cancellationToken);
+        await Console.Error.WriteLineAsync($"{purpose}: {model.Description}");
+        foreach (var remark in model.Remarks)
+            await Console.Error.WriteLineAsync($"  {remark}");
+        return model;
     }
 
     private static async Task<QdrantServerProcess> StartServerAsync(Workspace workspace, CancellationToken cancellationToken)

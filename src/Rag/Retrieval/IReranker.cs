@@ -8,6 +8,6 @@ public interface IReranker
     /// <param name="question">The question.</param>
     /// <param name="passages">The passages.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>One score a passage, in their order; greater is better.</returns>
+    /// <returns>One score a passage, in their order; greater is better, none is negative.</returns>
     Task<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> passages, CancellationToken cancellationToken = default);
 }

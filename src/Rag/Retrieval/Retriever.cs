@@ -79,6 +79,8 @@ internal static class Retriever
         var scores = await reranker.ScoreAsync(question, [.. hits.Select(hit => IndexText.Of(hit.Chunk))], cancellationToken).ConfigureAwait(false);
         if (scores.Count != hits.Count)
             throw new InvalidOperationException($"The reranker gave {scores.Count} scores for {hits.Count} passages.");
+        if (scores.Any(score => !(score >= 0)))
+            throw new InvalidOperationException("The reranker gave a score that is negative or no number.");
         return [.. hits.Select((hit, i) => hit with { Score = scores[i], RerankScore = scores[i] }).OrderByDescending(hit => hit.Score).Take(limit)];
     }
 

@@ -180,6 +180,7 @@ public abstract class HybridKnowledgeTests : IDisposable
         Assert.Equal(3, hits.Count);
         Assert.Equal(6, reranker.Read);
         Assert.Equal("topic2.md", (await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 1, Reranker = reranker, RerankedCandidates = 1 }))[0].Chunk.Source);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => knowledge.SearchAsync("topic2 common", new SearchOptions { Reranker = new PreferringReranker("topic4", -1) }));
     }
 
     [Fact]
