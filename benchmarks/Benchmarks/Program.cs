@@ -1,4 +1,5 @@
 using Kotonoha.Benchmarks;
+using Kotonoha.Benchmarks.Fuzz;
 using Kotonoha.Benchmarks.Truth;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
@@ -6,6 +7,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
 {
     ["decode"] = arguments => Task.FromResult(DecodeBenchmark.Run(arguments)),
     ["embed"] = EmbedBenchmark.RunAsync,
+    ["fuzz-templates"] = arguments => Task.FromResult(TemplateFuzz.Run(arguments)),
     ["fuzz-weights"] = arguments => Task.FromResult(WeightsFuzz.Run(arguments)),
     ["gemm"] = arguments => Task.FromResult(GemmBenchmark.Run(arguments)),
     ["hf-tokenizers"] = arguments => Task.FromResult(HfTokenizersCheck.Run(arguments)),

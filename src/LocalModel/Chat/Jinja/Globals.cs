@@ -61,6 +61,8 @@ internal static class Globals
         }
         else if (arguments[0] is { } items)
         {
+            if (items is Undefined missing)
+                throw missing.Used();
             foreach (var item in Python.Iterate(items, run.Meter))
             {
                 var pair = Python.ToList(item, run.Meter);

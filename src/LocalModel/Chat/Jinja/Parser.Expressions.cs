@@ -110,7 +110,15 @@ internal sealed partial class Parser
     {
         var left = Unary(withFilter: true);
         while (SkipOperator("**"))
-            left = new BinaryOperation("**", left, Unary(withFilter: true));
+        {
+            var right = Unary(withFilter: true);
+
+            // Jinja folds a negative constant into its text, where Python's sign binds looser than the power.
+            left = left is UnaryOperation { NegatedConstant: { } number } && !right.IsConstant
+                ? new UnaryOperation("-", new BinaryOperation("**", number, right))
+                : new BinaryOperation("**", left, right);
+        }
+
         return left;
     }
 

@@ -25,8 +25,8 @@ internal static class Tests
         Add("divisibleby", "value num", (run, a) => IsRest(a[0]!, a[1]!, 0, run));
         Add("defined", "value", (_, a) => a[0] is not Undefined);
         Add("undefined", "value", (_, a) => a[0] is Undefined);
-        Add("filter", "value", (_, a) => a[0] is PyString name && Filters.Exists(name.Text));
-        Add("test", "value", (_, a) => a[0] is PyString name && Exists(name.Text));
+        Add("filter", "value", (run, a) => NameOf(run, a[0]!) is { } name && Filters.Exists(name));
+        Add("test", "value", (run, a) => NameOf(run, a[0]!) is { } name && Exists(name));
         Add("none", "value", (_, a) => a[0] is PyNone);
         Add("boolean", "value", (_, a) => a[0] is bool);
         Add("false", "value", (_, a) => a[0] is false);
@@ -51,6 +51,13 @@ internal static class Tests
         Order("< lt lessthan", "<");
         Order("<= le", "<=");
         return table;
+    }
+
+    // The names are keys of a table: what cannot be a key is an error.
+    private static string? NameOf(Rendering run, object value)
+    {
+        _ = run.Equality.GetHashCode(value);
+        return (value as PyString)?.Text;
     }
 
     private static bool IsRest(object value, object divisor, long rest, Rendering run)

@@ -5,8 +5,7 @@ internal static partial class Filters
 {
     private static object Last(Rendering run, object?[] a) => a[0] switch
     {
-        PyIterator or Undefined or LoopContext when a[0] is not Undefined => throw Fail.Type($"'{Python.TypeName(a[0]!)}' object is not reversible"),
-        Undefined missing => throw missing.Used(),
+        PyIterator or LoopContext => throw Fail.Type($"'{Python.TypeName(a[0]!)}' object is not reversible"),
         _ => Python.ToList(a[0]!, run.Meter) is { Count: > 0 } items ? items[^1] : new Undefined("No last item, sequence was empty."),
     };
 
@@ -18,7 +17,7 @@ internal static partial class Filters
             throw Fail.Type("argument must be iterable");
         var items = Python.ToList(a[0]!, run.Meter);
         items.Reverse();
-        return a[0] is PyIterator or Undefined ? new PyList(items) : new PyIterator(items, "reversed");
+        return a[0] is PyIterator ? new PyList(items) : new PyIterator(items, "reversed");
     }
 
     private static IEnumerable<object> Batch(Rendering run, object value, long size, object? fill)

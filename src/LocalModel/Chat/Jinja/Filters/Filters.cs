@@ -192,7 +192,6 @@ internal static partial class Filters
 
     private static object Truncate(Rendering run, object?[] a)
     {
-        var text = StringMethods.Text(a[0]!);
         long length = a[1] is null ? 255 : StringMethods.Integer(a[1]!);
         var end = a[3] is null ? new PyString("...") : StringMethods.Text(a[3]!);
         long leeway = a[4] is null or PyNone ? 5 : StringMethods.Integer(a[4]!);
@@ -200,8 +199,9 @@ internal static partial class Filters
             throw Fail.Value($"expected length >= {end.Length}, got {length}");
         if (leeway < 0)
             throw Fail.Value($"expected leeway >= 0, got {leeway}");
-        if (text.Length <= length + leeway)
-            return text;
+        if (Python.Length(a[0]!, run.Meter) <= length + leeway)
+            return a[0]!;
+        var text = StringMethods.Text(a[0]!);
         var cut = text.Slice(0, (int)Math.Min(text.Length, length - end.Length));
         if (!Flag(a[2]) && cut.Text.LastIndexOf(' ') is >= 0 and var blank)
             cut = cut.Part(0, blank);

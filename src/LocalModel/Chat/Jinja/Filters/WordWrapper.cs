@@ -54,9 +54,9 @@ internal static partial class WordWrapper
                 var (start, end) = chunks.Pop();
                 if (breakWords)
                 {
-                    int room = (int)Math.Max(1, width - length), from = line.IndexOf(start);
+                    int room = (int)(width - length), from = line.IndexOf(start);
                     int cut = line.PlaceOf(from + room);
-                    int hyphen = breakHyphens && Size(line, (start, end)) > room ? line.Text.LastIndexOf('-', cut - 1, cut - start) : -1;
+                    int hyphen = breakHyphens && room > 0 && Size(line, (start, end)) > room ? line.Text.LastIndexOf('-', cut - 1, cut - start) : -1;
                     if (hyphen > start && line.Text.AsSpan(start, hyphen - start).IndexOfAnyExcept('-') >= 0)
                         cut = hyphen + 1;
                     current.Add((start, cut));

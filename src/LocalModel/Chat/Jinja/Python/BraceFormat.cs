@@ -147,8 +147,6 @@ internal static class BraceFormat
                 value = attribute
                     ? Attributes.GetAttribute(value, new PyString(key), run)
                     : Attributes.GetItem(value, key.All(char.IsAsciiDigit) && key.Length < 18 ? Numbers.Box(long.Parse(key, CultureInfo.InvariantCulture)) : new PyString(key), run);
-                if (value is Undefined missing)
-                    throw missing.Used();
                 at = attribute ? stop : stop + 1;
                 if (!attribute && at < field.Length && field[at] is not ('.' or '['))
                     throw Fail.Value("Only '.' or '[' may follow ']' in format field specifier");

@@ -133,7 +133,7 @@ internal static class PercentFormat
                 result.Append(' ', (int)gap);
         }
 
-        if (!usedNames && (tuple is not null ? next < tuple.Count : next == 0 && dict is null && values is not (PyList or PyRange)))
+        if (!usedNames && (tuple is not null ? next < tuple.Count : next == 0 && dict is null && values is not (PyList or PyRange or PyBytes or Undefined)))
             throw Fail.Type("not all arguments converted during string formatting");
         return result.ToText(format.IsMarkup);
     }

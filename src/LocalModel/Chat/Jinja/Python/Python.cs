@@ -297,9 +297,7 @@ internal static class Python
                     builder.Append(text, text.PlaceOf(i), text.PlaceOf(i + 1));
                 return builder.ToText(text.IsMarkup);
             case PyRange range:
-                return indexes.Count == 0
-                    ? new PyRange(0, 0, 1)
-                    : new PyRange(range.Start + indexes[0] * range.Step, range.Start + indexes[0] * range.Step + indexes.Count * by * range.Step, by * range.Step);
+                return new PyRange(range.Start + from * range.Step, range.Start + to * range.Step, by * range.Step);
             case PyBytes bytes:
                 return new PyBytes([.. indexes.Select(i => bytes.Value[i])]);
             default:
@@ -336,7 +334,7 @@ internal static class Python
         for (int i = 0; i < text.Length; i++)
         {
             meter.Step();
-            yield return text.At(i);
+            yield return text.At(i).AsPlain();
         }
     }
 

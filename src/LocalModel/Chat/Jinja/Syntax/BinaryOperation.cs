@@ -10,6 +10,8 @@ internal sealed class BinaryOperation : Expression
     public BinaryOperation(string sign, Expression left, Expression right)
         => (this.sign, this.left, this.right) = (sign, Holding(left), Holding(right));
 
+    public override bool IsConstant => left.IsConstant && right.IsConstant;
+
     protected override object Compute(Rendering run, Scope scope)
     {
         var first = left.Evaluate(run, scope);

@@ -5,5 +5,7 @@ internal sealed class Constant(object value) : Expression
 {
     public object Value => value;
 
+    public override bool IsConstant => true;
+
     protected override object Compute(Rendering run, Scope scope) => value;
 }

@@ -10,6 +10,9 @@ internal abstract class Expression
     /// <summary>The height of the tree below, itself included.</summary>
     public int Height { get; private set; } = 1;
 
+    /// <summary>Whether it is made of numbers and operators alone.</summary>
+    public virtual bool IsConstant => false;
+
     public object Evaluate(Rendering run, Scope scope)
     {
         run.Meter.Step();

@@ -8,5 +8,10 @@ internal sealed class UnaryOperation : Expression
 
     public UnaryOperation(string sign, Expression operand) => (this.sign, this.operand) = (sign, Holding(operand));
 
+    public override bool IsConstant => operand.IsConstant;
+
+    /// <summary>The number of <c>-number</c>.</summary>
+    public Constant? NegatedConstant => sign == "-" && operand is Constant { Value: long or double or System.Numerics.BigInteger } number ? number : null;
+
     protected override object Compute(Rendering run, Scope scope) => Operators.Unary(sign, operand.Evaluate(run, scope));
 }
