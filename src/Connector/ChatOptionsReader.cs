@@ -44,10 +44,11 @@ public static class ChatOptionsReader
 
     internal static ChatRequest Read(LocalGptChatClient client, IEnumerable<ChatMessage> messages, ChatOptions? options)
     {
-        var turns = Turns(messages, options?.Instructions);
+        bool usesTools = UsesTools(client);
+        var turns = Turns(messages, options?.Instructions, usesTools);
         if (options is null)
             return new ChatRequest(new GenerationRequest { Turns = turns }, null);
-        Refuse(client, options);
+        Refuse(client, options, usesTools);
 
         var start = StartingPoint(client, options);
         var settings = new Settings(start.Sampling ?? client.Model.DefaultSampling) { IncludeLogProbabilities = start.IncludeLogProbabilities };
@@ -81,6 +82,7 @@ public static class ChatOptionsReader
         var generation = start with
         {
             Turns = turns,
+            Tools = options.Tools is { Count: > 0 } tools && options.ToolMode is not NoneChatToolMode ? ToolDeclarations.ToJson(tools) : null,
             MaxOutputTokens = options.MaxOutputTokens ?? start.MaxOutputTokens,
             StopStrings = options.StopSequences is { Count: > 0 } stops ? [.. stops] : start.StopStrings,
             Sampling = settings.Sampling,
@@ -89,10 +91,23 @@ public static class ChatOptionsReader
         return new ChatRequest(generation, search ? settings.Beams : null);
     }
 
-    private static void Refuse(LocalGptChatClient client, ChatOptions options)
+    // A template that cannot be used fails when the conversation is rendered, with its own reason.
+    private static bool UsesTools(LocalGptChatClient client)
     {
-        if (options.Tools is { Count: > 0 })
-            throw new NotSupportedException("Tool calls by the local model come with a later version; send the request without Tools.");
+        try
+        {
+            return client.Model.ToolTemplate.UsesTools;
+        }
+        catch (ChatTemplateException)
+        {
+            return false;
+        }
+    }
+
+    private static void Refuse(LocalGptChatClient client, ChatOptions options, bool usesTools)
+    {
+        if (options.Tools is { Count: > 0 } && !usesTools)
+            throw new NotSupportedException("The model's chat template does nothing with functions, and tool calls by any local model come with a later version; send the request without Tools.");
         if (options.ToolMode is RequiredChatToolMode)
             throw new NotSupportedException("Tool calls by the local model come with a later version, so ToolMode cannot require one.");
         if (options.ResponseFormat is not (null or ChatResponseFormatText))
@@ -127,11 +142,14 @@ public static class ChatOptionsReader
         }
     }
 
-    private static List<ChatTurn> Turns(IEnumerable<ChatMessage> messages, string? instructions)
+    private static List<ChatTurn> Turns(IEnumerable<ChatMessage> messages, string? instructions, bool usesTools)
     {
         var turns = new List<ChatTurn>();
         foreach (var message in messages)
-            turns.Add(new ChatTurn(Role(message.Role), Text(message)));
+            if (usesTools && message.Contents.Any(c => c is FunctionCallContent or FunctionResultContent))
+                turns.AddRange(ToolDeclarations.Turns(message));
+            else
+                turns.Add(new ChatTurn(Role(message.Role), Text(message)));
         if (string.IsNullOrEmpty(instructions))
             return turns;
         if (turns.Count > 0 && turns[0].Role == ChatTurn.System)

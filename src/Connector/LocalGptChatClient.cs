@@ -10,8 +10,9 @@ namespace Kotonoha.Connector;
 /// <para>
 /// Every member of <see cref="ChatOptions"/> is honoured or refused with an exception. Setting Temperature, TopP, TopK, Seed or a sampling setting among the
 /// additional properties draws tokens (temperature 1 unless set); otherwise the model's own default settings apply. Additional properties that are understood
-/// are listed in <see cref="ChatOptionsReader.KnownProperties"/>; any other key is an error. Tools and JSON response formats are refused by
-/// <see cref="NotSupportedException"/> until a later version brings them.
+/// are listed in <see cref="ChatOptionsReader.KnownProperties"/>; any other key is an error. Functions are
+/// declared to the model where its chat template has a place for them, and what it answers is text in the template's own form of a call; where the template
+/// has none, tools are refused by <see cref="NotSupportedException"/>, as JSON response formats are.
 /// </para>
 /// <para>
 /// Reasoning and usage contents in the history are not sent to the model. No conversation id is ever returned: the history is the caller's.
