@@ -10,18 +10,15 @@ internal sealed class JinjaTemplate
     /// <summary>Reads a template.</summary>
     /// <exception cref="ChatTemplateException">The text is no template, or too long or too deep.</exception>
     public JinjaTemplate(string source)
+        : this(source, new Meter())
+    {
+    }
+
+    /// <summary>Reads a template and counts the work.</summary>
+    public JinjaTemplate(string source, Meter meter)
     {
         Source = source;
-        var meter = new Meter();
-        try
-        {
-            (body, blocks, mentioned) = Parser.Parse(source, meter);
-        }
-        catch (InsufficientExecutionStackException exception)
-        {
-            throw new ChatTemplateException(ChatTemplateError.Limit, "The template nests deeper than this thread's stack allows.", null, exception);
-        }
-
+        (body, blocks, mentioned) = Parser.Parse(source, meter);
         ReadSteps = meter.Steps;
     }
 

@@ -16,7 +16,7 @@ internal static class TemplateLimits
     public const int MaxCallDepth = 100;
 
     /// <summary>Steps of one rendering: an evaluated node, a comparison, 64 copied characters.</summary>
-    public const long MaxSteps = 20_000_000;
+    public const long MaxSteps = 10_000_000;
 
     /// <summary>Memory that one rendering asks for, all together, in bytes.</summary>
     public const long MaxBytes = 512L << 20;
