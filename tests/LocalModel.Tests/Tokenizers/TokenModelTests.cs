@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Tokenizers.Models;
 
@@ -103,6 +104,21 @@ public sealed class TokenModelTests
             Assert.Equal(want.Starts.ToArray(), got.Starts.ToArray());
             Assert.Equal(want.Ends.ToArray(), got.Ends.ToArray());
         }
+    }
+
+    [Theory]
+    [InlineData("\\\\b", "Isolated", "ab| |cd")]
+    [InlineData("\\\\b", "MergedWithPrevious", "ab| |cd")]
+    [InlineData("^", "Removed", "ab cd")]
+    [InlineData("(?=c)", "MergedWithNext", "ab |cd")]
+    public void A_split_at_nothing_cuts_and_goes_on(string pattern, string behavior, string pieces)
+    {
+        var json = $$$"""{"type": "Split", "pattern": {"Regex": "{{{pattern}}}"}, "behavior": "{{{behavior}}}", "invert": false}""";
+        using var document = JsonDocument.Parse(json);
+        var buffer = new PieceBuffer();
+        buffer.Load("ab cd", 0, trackOffsets: false);
+        TokenizerReader.ReadPreTokenizer(new JsonPlace(document.RootElement, "pre_tokenizer"))!.PreTokenize(buffer);
+        Assert.Equal(pieces, string.Join('|', Enumerable.Range(0, buffer.PieceCount).Select(p => buffer.Piece(p).ToString())));
     }
 
     [Fact]

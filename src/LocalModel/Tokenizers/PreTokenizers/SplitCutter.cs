@@ -15,6 +15,10 @@ internal sealed class SplitCutter(IMatchFinder finder, SplitBehavior behavior, b
         if (start == 0)
             Split(text);
         (end, keep) = (start, false);
+
+        // An empty match only says where to cut; as a part of its own it would be nothing.
+        while (next < parts.Count && parts[next].End == start)
+            next++;
         if (start >= text.Length || next >= parts.Count)
             return false;
         (end, keep) = parts[next++];
