@@ -151,6 +151,8 @@ internal sealed class LoraAdapter
         foreach (var (name, values) in replacements)
         {
             var parameter = Find(model, name) ?? throw new CheckpointException(folder, $"the adapter replaces '{name}', which the model does not have. Use the base model that the adapter was trained on.");
+            if (parameter == model.Parameters[0] && !model.Parameters.Any(p => p.Name == ModelCheckpoint.HeadName))
+                throw new CheckpointException(folder, $"the adapter replaces '{name}', which is the head of the model too (tie_word_embeddings), but not the head. Adapters that part the two are not supported.");
             if (parameter.Length != values.Length)
                 throw new CheckpointException(folder, $"the adapter's '{name}' has {values.Length} elements, the model's {parameter.Length}. Use the base model that the adapter was trained on.");
             if (parameter.Format != DataType.Float32 || parameter.IsMapped)

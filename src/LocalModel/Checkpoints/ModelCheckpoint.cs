@@ -17,7 +17,9 @@ public static class ModelCheckpoint
     /// <summary>The name of the tokenizer's file.</summary>
     public const string TokenizerFileName = "tokenizer.json";
 
-    private const string HeadName = "lm_head.weight";
+    /// <summary>The weight of a head of its own.</summary>
+    internal const string HeadName = "lm_head.weight";
+
     private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes];
 
     // Heads of other tasks: the weights of the language model's head are missing there.

@@ -42,7 +42,9 @@ public sealed class SafetensorsSet : IDisposable
             else if (File.Exists(index))
                 set.AddShards(index);
             else
-                throw new CheckpointException(folder, $"the folder holds neither '{FileName}' nor '{IndexFileName}'. Give the folder of a saved model.");
+                throw new CheckpointException(folder, Directory.EnumerateFiles(folder, "*.bin").Any()
+                    ? $"the folder holds neither '{FileName}' nor '{IndexFileName}', but pickled weights (.bin), which are not read because they can run code. Fetch or convert the weights as safetensors."
+                    : $"the folder holds neither '{FileName}' nor '{IndexFileName}'. Give the folder of a saved model.");
             return set;
         }
         catch
