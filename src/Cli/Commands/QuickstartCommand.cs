@@ -69,7 +69,7 @@ internal static class QuickstartCommand
                 What to try next:
                   ./run.sh ask{same}{store}{embedding} --chat-model {Quoted(chatModel)} "…"    another question, without reading the folder again
                   ./run.sh chat --model {Quoted(chatModel)}    talk to the model alone
-                builder.Services.AddLocalGpt({Quoted(chatModel)}) puts it into a Semantic Kernel app.
+                builder.Services.AddLocalGpt("{chatModel}") puts it into a Semantic Kernel app.
                 """;
         var trained = ModelBuilder.Exists(workspace)
             ? $"""

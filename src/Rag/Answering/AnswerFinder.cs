@@ -9,6 +9,9 @@ internal static class AnswerFinder
     // A sentence in the other language answers only where none in the question's own does nearly as well.
     private const double OtherLanguagePenalty = 1.5;
 
+    // A passage without a number of the question (a year, a version, a day) most often speaks of something else.
+    private const double MissingNumberPenalty = 1.5;
+
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
     internal static async Task<AnswerTrace> FindAsync(
@@ -30,7 +33,8 @@ internal static class AnswerFinder
                 if (passage.Sentences[i].IsQuestion || !seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
                     continue;
                 var candidate = new Candidate { Passage = passage, Index = i, Features = features.Of(passage, i) };
-                candidate.Score = AnswerModel.Rank(candidate.Features) - (passage.IsJapanese != question.IsJapanese ? OtherLanguagePenalty : 0);
+                candidate.Score = AnswerModel.Rank(candidate.Features) - (passage.IsJapanese != question.IsJapanese ? OtherLanguagePenalty : 0)
+                    - (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty);
                 candidates.Add(candidate);
             }
         }

@@ -53,14 +53,15 @@ internal sealed partial class SupportCheck
         for (int first = 0; first < passage.Sentences.Count; first++)
         {
             var keys = new HashSet<string>(StringComparer.Ordinal);
-            var text = "";
+            string text = "", normalized = "";
             for (int last = first; last < Math.Min(passage.Sentences.Count, first + MaxSentences); last++)
             {
                 keys.UnionWith(passage.Sentences[last].Keys);
                 text += passage.Sentences[last].Folded + "\n";
+                normalized += passage.Sentences[last].Normalized + "\n";
                 double share = content.Where(term => Holds(keys, passage, term.Key)).Sum(term => term.Weight) / total;
                 double value = share - LengthCost * (last - first);
-                if (share < SupportedShare || value <= bestValue || !Agrees(text, passage))
+                if (share < SupportedShare || value <= bestValue || !Agrees(text, normalized, passage))
                     continue;
                 bestValue = value;
                 best = (new TextSpan(passage.Sentences[first].Span.Start, passage.Sentences[last].Span.End), share);
@@ -74,15 +75,20 @@ internal sealed partial class SupportCheck
     private bool Holds(HashSet<string> window, Passage passage, string key)
         => window.Contains(key) || (asked.AllKeys.Contains(key) && passage.Keys.Contains(key));
 
-    private bool Agrees(string window, Passage passage)
+    private bool Agrees(string window, string windowText, Passage passage)
     {
         var numbers = Question.NumbersOf(window).ToHashSet(StringComparer.Ordinal);
         return said.Numbers.All(number => numbers.Contains(number) || (asked.Numbers.Contains(number) && passage.Numbers.Contains(number)))
-            && names.All(name => window.Contains(name, StringComparison.Ordinal)
-                || (asked.Folded.Contains(name, StringComparison.Ordinal) && (passage.Folded.Contains(name, StringComparison.Ordinal) || passage.Context.Contains(name, StringComparison.Ordinal))))
+            && names.All(name => window.Contains(name, StringComparison.Ordinal) || IsMeant(name, windowText, passage))
             && said.Numbers.Where(numbers.Contains).All(number => names.All(name => BelongTogether(window, number, name)))
             && (negated ? Negation().IsMatch(window) : !Denies(window, DenyingShare));
     }
+
+    // A name of the question that the window leaves out ("It extends …") is meant there only where the window names nothing else.
+    private bool IsMeant(string name, string windowText, Passage passage)
+        => asked.Folded.Contains(name, StringComparison.Ordinal)
+            && (passage.Folded.Contains(name, StringComparison.Ordinal) || passage.Context.Contains(name, StringComparison.Ordinal))
+            && Name().Matches(windowText).All(match => names.Contains(Fold(match.Value), StringComparer.Ordinal));
 
     // "6 yen in the Sprout plan and 4 yen in the Garden plan" does not say "6 yen in the Garden plan": next to the name, the number must be the nearest one,
     // looking back or looking ahead as the text does elsewhere.

@@ -179,13 +179,15 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
     [InlineData("What does an extra question cost in the Garden plan?", "An extra question costs 4 yen in the Garden plan.", true)]
     [InlineData("What does an extra question cost in the Garden plan?", "An extra question in the Garden plan.", false)]
     [InlineData("What does an extra question cost in the Garden plan?", "The extra question costs an amount of yen.", false)]
+    [InlineData("What does an extra question cost in the Garden plan?", "The Garden plan is free of charge for trials.", false)]
+    [InlineData("What does an extra question cost in the Seed plan?", "The Seed plan is free of charge for trials.", true)]
     [InlineData("Can an extra question be refunded?", "An extra question can be refunded.", false)]
     [InlineData("Can an extra question be refunded?", "No, an extra question cannot be refunded.", true)]
     [InlineData("Who approves the extra questions?", "The Knowledge Desk approves extra questions.", true)]
     public async Task A_model_may_not_swap_numbers_turn_a_denial_round_or_say_the_question_again(string question, string reply, bool kept)
     {
         await _knowledge.AddDocumentAsync("extra.md", new MemoryStream(
-            "# Extra\n\nAn extra question costs 6 yen in the Sprout plan and 4 yen in the Garden plan. An extra question cannot be refunded. The Knowledge Desk approves all extra questions.\n"u8.ToArray()));
+            "# Extra\n\nAn extra question costs 6 yen in the Sprout plan and 4 yen in the Garden plan. An extra question cannot be refunded. The Knowledge Desk approves all extra questions. The Seed plan is free of charge for trials.\n"u8.ToArray()));
         var answer = await _knowledge.AskAsync(question, new ScriptedChatClient(reply), new AskOptions { Writing = WritingStyle.ShortText, Threshold = 0 });
         Assert.Equal(kept ? AnsweredBy.Model : AnsweredBy.Extraction, answer.AnsweredBy);
         Assert.Equal(kept, answer.Text.StartsWith(reply, StringComparison.Ordinal));
