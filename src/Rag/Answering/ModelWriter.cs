@@ -12,7 +12,7 @@ internal static partial class ModelWriter
     private const string Refusal = "NOT FOUND";
 
     // The share of the prompt's budget that one place of a short text may take: the rest is for further places.
-    private const int PlacesOfShortText = 3;
+    private const int PlacesOfShortText = 1;
 
     /// <summary>Asks the model.</summary>
     /// <param name="chat">The model.</param>
@@ -31,7 +31,7 @@ internal static partial class ModelWriter
             [new ChatMessage(ChatRole.System, isShort ? texts.ShortInstruction : texts.Instruction), new ChatMessage(ChatRole.User, prompt)],
             new ChatOptions { MaxOutputTokens = options.MaxOutputTokens, Temperature = 0 },
             cancellationToken).ConfigureAwait(false);
-        return new ModelDraft(response.Text, shown, !isShort && response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
+        return new ModelDraft(response.Text, shown, isShort, !isShort && response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
     }
 
     /// <summary>Keeps the sentences that a passage supports, with the place that says the same; none where together they do not answer.</summary>
@@ -43,7 +43,7 @@ internal static partial class ModelWriter
             return kept;
         foreach (var (text, marks) in Sentences(draft.Text))
         {
-            var check = new SupportCheck(text, question);
+            var check = new SupportCheck(text, question, draft.IsShort);
             var cited = marks.Where(mark => mark >= 1 && mark <= draft.Passages.Count).Select(mark => draft.Passages[mark - 1]).ToList();
             var best = (cited.Count > 0 ? cited : draft.Passages)
                 .Select(passage => (Passage: passage, Place: check.Find(passage)))

@@ -10,8 +10,9 @@ namespace Kotonoha.Rag.Answering;
 /// </summary>
 internal sealed partial class SupportCheck
 {
-    private const double SupportedShare = 0.7;
+    private const double SupportedShare = 0.7, SupportedShareOfSmall = 0.88;
     private const double DenyingShare = 0.5, DenyingShareElsewhere = 0.8;
+    private const double NumberShare = 0.5;
     private const int MaxSentences = 3;
 
     // Of windows that support as much, the shortest is quoted.
@@ -23,9 +24,14 @@ internal sealed partial class SupportCheck
     private readonly List<QuestionTerm> content;
     private readonly string[] names;
     private readonly bool negated;
+    private readonly double supportedShare;
 
-    internal SupportCheck(string sentence, Question asked)
+    /// <param name="sentence">What the model wrote.</param>
+    /// <param name="asked">The question.</param>
+    /// <param name="isSmall">Whether the model is a small one, whose own words are not to be trusted.</param>
+    internal SupportCheck(string sentence, Question asked, bool isSmall)
     {
+        supportedShare = isSmall ? SupportedShareOfSmall : SupportedShare;
         this.asked = asked;
         said = new Question(YesOrNo().Replace(sentence, ""));
         this.sentence = said.Folded;
@@ -44,7 +50,7 @@ internal sealed partial class SupportCheck
     internal (TextSpan Span, double Share)? Find(Passage passage)
     {
         double total = content.Sum(term => term.Weight);
-        if (total == 0 || content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < SupportedShare * total)
+        if (total == 0 || content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < supportedShare * total)
             return null;
         if (!negated && Denies(string.Join('\n', passage.Sentences.Select(part => part.Folded)), DenyingShareElsewhere))
             return null;
@@ -61,7 +67,7 @@ internal sealed partial class SupportCheck
                 normalized += passage.Sentences[last].Normalized + "\n";
                 double share = content.Where(term => Holds(keys, passage, term.Key)).Sum(term => term.Weight) / total;
                 double value = share - LengthCost * (last - first);
-                if (share < SupportedShare || value <= bestValue || !Agrees(text, normalized, passage))
+                if (share < supportedShare || value <= bestValue || !Agrees(text, normalized, passage))
                     continue;
                 bestValue = value;
                 best = (new TextSpan(passage.Sentences[first].Span.Start, passage.Sentences[last].Span.End), share);
@@ -81,6 +87,7 @@ internal sealed partial class SupportCheck
         return said.Numbers.All(number => numbers.Contains(number) || (asked.Numbers.Contains(number) && passage.Numbers.Contains(number)))
             && names.All(name => window.Contains(name, StringComparison.Ordinal) || IsMeant(name, windowText, passage))
             && said.Numbers.Where(numbers.Contains).All(number => names.All(name => BelongTogether(window, number, name)))
+            && (numbers.Count < 2 || said.Numbers.Where(number => numbers.Contains(number) && !asked.Numbers.Contains(number)).All(number => IsSaidOf(window, number)))
             && (negated ? Negation().IsMatch(window) : !Denies(window, DenyingShare));
     }
 
@@ -105,6 +112,14 @@ internal sealed partial class SupportCheck
         int only = window.IndexOf(name, StringComparison.Ordinal);
         return only < 0 || (only < numbers[0].Index && window.IndexOf(name, only + 1, StringComparison.Ordinal) < 0);
     }
+
+    // Where a text has several numbers, the clause of the number must hold half of what the sentence says of it.
+    private bool IsSaidOf(string window, string number)
+        => ClauseBorder().Split(window).Where(clause => Question.NumbersOf(clause).Contains(number, StringComparer.Ordinal)).Any(clause =>
+        {
+            var keys = TermKeys.Of(clause);
+            return content.Count(term => keys.Contains(term.Key)) >= NumberShare * content.Count;
+        });
 
     // A clause that negates, and that holds so much of what the sentence affirms, denies it.
     private bool Denies(string window, double share)
@@ -131,7 +146,7 @@ internal sealed partial class SupportCheck
     [GeneratedRegex(@"\b(not|no|never|none|nobody|nothing|nowhere|cannot|without|neither|nor)\b|n['’]t\b|ない|なかっ|ません|できず|せず|ずに")]
     private static partial Regex Negation();
 
-    [GeneratedRegex(@"[,;:、。\n]|\b(?:and|but|while|whereas|although)\b|が、")]
+    [GeneratedRegex(@"[;:、。\n]|(?<!\d),|,(?!\d)|\b(?:and|but|while|whereas|although)\b|が、")]
     private static partial Regex ClauseBorder();
 
     [GeneratedRegex(@"\d[\d,.]*")]
