@@ -51,12 +51,15 @@ public sealed partial class KnowledgeBase
 
         if (chat is not null)
         {
-            var draft = await ModelWriter.WriteAsync(chat, parsed, candidates, options, cancellationToken).ConfigureAwait(false);
-            clock.Mark("write");
-            if (draft.Refused && candidates[0].Probability < BeyondDoubt)
-                return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock, AnsweredBy.Model);
-            if (await FromDraftAsync(parsed, draft, candidates, clock, cancellationToken).ConfigureAwait(false) is { } written)
-                return written;
+            foreach (var prompt in ModelWriter.Prompts(parsed, candidates, options))
+            {
+                var draft = await ModelWriter.WriteAsync(chat, prompt, options, cancellationToken).ConfigureAwait(false);
+                clock.Mark("write");
+                if (draft.Refused && candidates[0].Probability < BeyondDoubt)
+                    return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock, AnsweredBy.Model);
+                if (await FromDraftAsync(parsed, draft, candidates, clock, cancellationToken).ConfigureAwait(false) is { } written)
+                    return written;
+            }
         }
 
         var (citations, _) = await CitationVerifier.VerifyAsync(_store, AnswerComposer.Quote(candidates, trace.Features, options), cancellationToken).ConfigureAwait(false);

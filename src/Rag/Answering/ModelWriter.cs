@@ -11,27 +11,42 @@ internal static partial class ModelWriter
 {
     private const string Refusal = "NOT FOUND";
 
-    // The share of the prompt's budget that one place of a short text may take: the rest is for further places.
-    private const int PlacesOfShortText = 1;
-
-    /// <summary>Asks the model.</summary>
-    /// <param name="chat">The model.</param>
+    /// <summary>What to ask, one after the other until an answer is supported: a small model that strays from a paragraph often keeps to the sentence alone.</summary>
     /// <param name="question">The question.</param>
     /// <param name="candidates">The candidate sentences, best first.</param>
     /// <param name="options">The style and the limits.</param>
+    internal static IEnumerable<ModelPrompt> Prompts(Question question, IReadOnlyList<Candidate> candidates, AskOptions options)
+    {
+        var texts = AnswerTexts.For(question);
+        if (options.Writing == WritingStyle.NumberedPassages)
+        {
+            yield return NumberedPassages(texts, question, candidates, options);
+            yield break;
+        }
+
+        var best = candidates[0];
+        var paragraph = Around(best, options.PromptBudget);
+        foreach (var span in paragraph == best.Span ? [paragraph] : new[] { paragraph, best.Span })
+        {
+            var text = best.Passage.Chunk.Text.Substring(span.Start, span.Length).ReplaceLineEndings("\n").TrimEnd();
+            yield return new ModelPrompt(texts.ShortInstruction, texts.ShortPrompt(text, question.Text), [best.Passage]);
+        }
+    }
+
+    /// <summary>Asks the model.</summary>
+    /// <param name="chat">The model.</param>
+    /// <param name="prompt">What to ask.</param>
+    /// <param name="options">The style and the limits.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>What the model wrote.</returns>
-    internal static async Task<ModelDraft> WriteAsync(
-        IChatClient chat, Question question, IReadOnlyList<Candidate> candidates, AskOptions options, CancellationToken cancellationToken)
+    internal static async Task<ModelDraft> WriteAsync(IChatClient chat, ModelPrompt prompt, AskOptions options, CancellationToken cancellationToken)
     {
-        bool isShort = options.Writing == WritingStyle.ShortText;
-        var texts = AnswerTexts.For(question);
-        var (shown, prompt) = isShort ? ShortText(question, candidates, options) : NumberedPassages(question, candidates, options);
         var response = await chat.GetResponseAsync(
-            [new ChatMessage(ChatRole.System, isShort ? texts.ShortInstruction : texts.Instruction), new ChatMessage(ChatRole.User, prompt)],
+            [new ChatMessage(ChatRole.System, prompt.Instruction), new ChatMessage(ChatRole.User, prompt.Text)],
             new ChatOptions { MaxOutputTokens = options.MaxOutputTokens, Temperature = 0 },
             cancellationToken).ConfigureAwait(false);
-        return new ModelDraft(response.Text, shown, isShort, !isShort && response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
+        bool isShort = options.Writing == WritingStyle.ShortText;
+        return new ModelDraft(response.Text, prompt.Passages, isShort, !isShort && response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
     }
 
     /// <summary>Keeps the sentences that a passage supports, with the place that says the same; none where together they do not answer.</summary>
@@ -85,7 +100,7 @@ internal static partial class ModelWriter
         => Mark().Matches(text).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
 
     // As many passages as fit the budget, the first one always.
-    private static (List<Passage> Shown, string Prompt) NumberedPassages(Question question, IReadOnlyList<Candidate> candidates, AskOptions options)
+    private static ModelPrompt NumberedPassages(AnswerTexts texts, Question question, IReadOnlyList<Candidate> candidates, AskOptions options)
     {
         var passages = new List<Passage>();
         int size = 0;
@@ -106,33 +121,7 @@ internal static partial class ModelWriter
             prompt.Append(CultureInfo.InvariantCulture, $"[{i + 1}] {passages[i].Chunk.Heading ?? passages[i].Chunk.Title}\n{fence}\n{passages[i].Chunk.Text}\n{fence}\n");
         }
 
-        return (passages, prompt.Append('\n').Append(question.Text).ToString());
-    }
-
-    // The paragraphs of the best sentences, each cut to its sentences around the best one.
-    private static (List<Passage> Shown, string Prompt) ShortText(Question question, IReadOnlyList<Candidate> candidates, AskOptions options)
-    {
-        var shown = new List<Passage>();
-        var places = new List<TextSpan>();
-        var text = new StringBuilder();
-        int left = options.PromptBudget;
-        foreach (var candidate in candidates)
-        {
-            if (shown.Count == PlacesOfShortText)
-                break;
-            var span = Around(candidate, Math.Max(1, left / 2));
-            int size = Chunker.Measure(candidate.Passage.Chunk.Text.AsSpan(span.Start, span.Length));
-            if (shown.Count > 0 && size > left)
-                break;
-            if (Enumerable.Range(0, shown.Count).Any(i => shown[i] == candidate.Passage && places[i].Start < span.End && span.Start < places[i].End))
-                continue;
-            shown.Add(candidate.Passage);
-            places.Add(span);
-            text.Append(candidate.Passage.Chunk.Text, span.Start, span.Length).Append('\n');
-            left -= size;
-        }
-
-        return ([.. shown.Distinct()], AnswerTexts.For(question).ShortPrompt(text.ToString().ReplaceLineEndings("\n").TrimEnd(), question.Text));
+        return new ModelPrompt(texts.Instruction, prompt.Append('\n').Append(question.Text).ToString(), passages);
     }
 
     /// <summary>The sentence with as many neighbours of its paragraph as fit.</summary>
