@@ -22,6 +22,9 @@ internal static class CommandLine
             ExtractCommand.Create(),
             PullCommand.Create(),
             InspectCommand.Create(),
+            ExportCommands.Export(),
+            ExportCommands.Quantize(),
+            ExportCommands.Import(),
             DoctorCommand.Create(),
         };
         foreach (var command in ModelLineCommands.Create())

@@ -8,14 +8,16 @@ internal sealed class GenerateLines(LocalGpt gpt) : ILineHandler
 {
     public async Task<Action<Utf8JsonWriter>> AnswerAsync(LineRequest request, CancellationToken cancellationToken)
     {
-        var turns = LineMessages.Take(request);
+        var messages = LineMessages.Take(request);
         int[]? ids = LineTokens.Take(request, "prompt", () => gpt.Tokenizer);
-        if ((turns is null) == (ids is null))
+        if ((messages is null) == (ids is null))
             throw new LineException("give exactly one of 'prompt', 'ids' and 'messages'");
         var settings = new LineSampling(gpt.DefaultSampling);
         settings.Read(request);
         request.RequireNothingElse();
-        var generation = settings.Request with { TokenIds = ids is { Length: 0 } ? null : ids, Prompt = ids is { Length: 0 } ? "" : null, Turns = turns };
+        var generation = messages is null ? settings.Request with { TokenIds = ids is { Length: 0 } ? null : ids, Prompt = ids is { Length: 0 } ? "" : null }
+            : messages.PlainTurns() is { } turns ? settings.Request with { Turns = turns, Tools = messages.Tools }
+            : settings.Request with { TokenIds = gpt.ChatTemplate.Apply(messages.Input(addGenerationPrompt: true)).Encode(gpt.Tokenizer) };
         if (settings.Beams is { } beams)
         {
             var found = await gpt.BeamSearchAsync(generation, beams, cancellationToken);

@@ -8,15 +8,12 @@ internal sealed class TemplateLines(ChatTemplate template) : ILineHandler
 {
     public Task<Action<Utf8JsonWriter>> AnswerAsync(LineRequest request, CancellationToken cancellationToken)
     {
-        var messages = Array(request, "messages") ?? throw new LineException("'messages' is missing");
-        var input = new ChatTemplateInput { Messages = messages, Tools = Array(request, "tools"), AddGenerationPrompt = request.Boolean("add_generation_prompt") ?? false };
+        var messages = LineMessages.Take(request) ?? throw new LineException("'messages' is missing");
+        bool prompt = request.Boolean("add_generation_prompt") ?? false;
         request.RequireNothingElse();
-        var text = template.Apply(input).Text;
+        var text = template.Apply(messages.Input(prompt)).Text;
         return Task.FromResult<Action<Utf8JsonWriter>>(json => json.WriteString("text", text));
     }
-
-    private static JsonElement? Array(LineRequest request, string name)
-        => request.Take(name) is not { } value ? null : value.ValueKind == JsonValueKind.Array ? value : throw LineRequest.Wrong(name, "a list of objects");
 
     public void Dispose()
     {

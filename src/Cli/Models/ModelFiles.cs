@@ -19,13 +19,15 @@ internal static class ModelFiles
         var path = HubModels.Resolve(model);
         if (File.Exists(path) || File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName)))
             return LocalModel.Tokenizers.Tokenizer.Load(path);
+        if (File.Exists(path) && path.EndsWith(".model", StringComparison.OrdinalIgnoreCase))
+            return LocalModel.Tokenizers.Tokenizer.ParseSentencePiece(File.ReadAllBytes(path), source: path);
         return CheckpointText.Load(path).Tokenizer ?? throw new UsageException($"'{model}' has no tokenizer");
     }
 
     /// <summary>The chat template of a model.</summary>
     public static ChatTemplate Template(string model)
     {
-        var text = CheckpointText.Load(HubModels.Resolve(model));
+        var text = CheckpointText.Load(HubModels.Resolve(model), mayLackTokenizer: true);
         return text.Settings.ChatTemplate is not { } jinja ? throw new UsageException($"'{model}' has no chat template")
             : text.Tokenizer is null ? ChatTemplate.FromJinja(jinja)
             : ChatTemplate.FromJinja(jinja, text.Settings, text.Tokenizer);

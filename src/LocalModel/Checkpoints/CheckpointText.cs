@@ -20,15 +20,16 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
 
     /// <summary>Reads what lies in a folder or a GGUF file.</summary>
     /// <param name="path">A folder in the hub's layout, one of <see cref="CheckpointFolder"/>, a GGUF file, or a folder that holds a single one.</param>
+    /// <param name="mayLackTokenizer">A missing or unsupported tokenizer is no error; <see cref="TokenizerProblem"/> says then what it is.</param>
     /// <exception cref="CheckpointException">There is no model, or a file is broken.</exception>
     /// <exception cref="GgufException">The GGUF file is broken.</exception>
     /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>
-    public static CheckpointText Load(string path)
+    public static CheckpointText Load(string path, bool mayLackTokenizer = false)
     {
         if (GgufFolder.Find(path) is not { } file)
-            return CheckpointFolder.Read(path, folder => FromFolder(folder, mayLackTokenizer: false));
+            return CheckpointFolder.Read(path, folder => FromFolder(folder, mayLackTokenizer));
         using var gguf = GgufFile.Open(file);
-        return FromGguf(gguf, mayLackTokenizer: false);
+        return FromGguf(gguf, mayLackTokenizer);
     }
 
     internal static CheckpointText FromFolder(string folder, bool mayLackTokenizer)

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.LocalModel.Tokenizers.Gguf;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
@@ -159,6 +160,9 @@ internal sealed class GgufVocabulary
             foreach (var (pattern, name) in Patterns)
                 if (pattern == regex.GetString())
                     return name == "dbrx" && model.TryGetProperty("ignore_merges", out var ignore) && ignore.ValueKind == JsonValueKind.True ? "llama-bpe" : name;
+        if (kinds.Count > 1 && IsByteLevel(kinds.Count - 1, false) && kinds.SkipLast(1).All(kind => kind == "Split")
+            && GgufPreTokenizers.NameOf([.. steps.SkipLast(1).Select(step => step.GetProperty("pattern").TryGetProperty("Regex", out var cut) ? cut.GetString()! : "")]) is { } known)
+            return known;
         throw new UnsupportedModelException("The tokenizer's pre-tokenizer has no name in GGUF files, which know GPT-2's, cl100k's (Llama 3), o200k's, Qwen2's and SmolLM's. Use a tokenizer with one of these.");
     }
 

@@ -38,7 +38,7 @@ internal static class Gpt2ConfigFile
         return config;
     }
 
-    public static void Write(string file, Gpt2Config config, GenerationSettings generation) => AtomicFile.Write(file, stream =>
+    public static void Write(string file, Gpt2Config config, GenerationSettings generation, string dataType = "float32") => AtomicFile.Write(file, stream =>
     {
         using var writer = new Utf8JsonWriter(stream, CheckpointJson.WriterOptions);
         writer.WriteStartObject();
@@ -49,7 +49,7 @@ internal static class Gpt2ConfigFile
         writer.WriteEndArray();
         writer.WriteNumber("attn_pdrop", config.AttentionDropout);
         CheckpointJson.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
-        writer.WriteString("dtype", "float32");
+        writer.WriteString("dtype", dataType);
         writer.WriteNumber("embd_pdrop", config.EmbeddingDropout);
         CheckpointJson.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
         writer.WriteNumber("initializer_range", config.InitializerRange);

@@ -108,16 +108,29 @@ public static class ModelCheckpoint
     }
 
     /// <summary>Writes the files of a checkpoint into a folder.</summary>
-    internal static void Write(CausalModel model, string folder, CheckpointParts parts)
+    /// <param name="model">The model.</param>
+    /// <param name="folder">The folder; must exist.</param>
+    /// <param name="parts">Tokenizer and settings.</param>
+    /// <param name="type">F32, F16 or BF16: how the weights are stored.</param>
+    /// <param name="written">Told the name of every tensor when its turn comes.</param>
+    internal static void Write(CausalModel model, string folder, CheckpointParts parts, StoredType type = StoredType.Float32, Action<string>? written = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (model.HasAdapter)
             throw new UnsupportedModelException("The model has an active adapter, which this layout has no place for. Load it with the adapter merged, then save it.");
-        WriteConfig(model, Path.Combine(folder, ConfigFileName), parts.GenerationSettings);
+        WriteConfig(model, Path.Combine(folder, ConfigFileName), parts.GenerationSettings, type);
         parts.GenerationSettings.Save(folder);
         var tensors = new SafetensorsWriter();
         foreach (var parameter in model.Parameters)
-            tensors.Add(parameter.Name, parameter, () => ValuesOf(model, parameter));
+            tensors.Add(
+                parameter.Name,
+                parameter,
+                () =>
+                {
+                    written?.Invoke(parameter.Name);
+                    return ValuesOf(model, parameter);
+                },
+                type);
         tensors.Save(Path.Combine(folder, SafetensorsSet.FileName));
         if (parts.TokenizerJson is null)
             return;
@@ -169,15 +182,16 @@ public static class ModelCheckpoint
         return ordered;
     }
 
-    private static void WriteConfig(CausalModel model, string file, GenerationSettings generation)
+    private static void WriteConfig(CausalModel model, string file, GenerationSettings generation, StoredType type)
     {
+        var dataType = type switch { StoredType.Float16 => "float16", StoredType.BFloat16 => "bfloat16", _ => "float32" };
         switch (model)
         {
             case Gpt2 gpt2:
-                Gpt2ConfigFile.Write(file, gpt2.Config, generation);
+                Gpt2ConfigFile.Write(file, gpt2.Config, generation, dataType);
                 break;
             case Llama llama:
-                LlamaConfigFile.Write(file, llama.Config, generation);
+                LlamaConfigFile.Write(file, llama.Config, generation, dataType);
                 break;
             default:
                 throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be saved yet.");

@@ -21,12 +21,17 @@ internal static class GgufPreTokenizers
         + @"\x{118A0}-\x{118DF}\x{1E900}-\x{1E943}]+";
 
     private static readonly SortedDictionary<string, string[]> Patterns = Build();
+    private static readonly string[] Common = ["gpt-2", "smollm", "qwen2", "gpt-4o"];
 
     /// <summary>The names that are known.</summary>
     public static IEnumerable<string> Names => Patterns.Keys;
 
     /// <summary>Whether a tokenizer of that name takes words that are tokens as they are, and begins texts with its begin token unless told otherwise.</summary>
     public static bool IsLlama3(string name) => Patterns.TryGetValue(name, out var patterns) && patterns is [Cl100kWordCutter.Llama3Pattern] && name is not ("dbrx" or "smaug-bpe");
+
+    /// <summary>The name of patterns that isolate their matches one after the other, or null; of several names the commonest.</summary>
+    public static string? NameOf(IReadOnlyList<string> patterns)
+        => Common.Concat(Names).FirstOrDefault(name => Patterns[name].AsSpan().SequenceEqual([.. patterns]));
 
     /// <summary>The pre-tokenizer of a name.</summary>
     /// <exception cref="TokenizerException">The name is not known.</exception>

@@ -1,0 +1,181 @@
+using System.Text;
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.IO;
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Tokenizers;
+
+namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>Writes models for other programs: as a folder in the Hugging Face layout, which transformers, vLLM and others load, or as a GGUF file.</summary>
+public static class ModelExport
+{
+    private const string Stage = "write";
+
+    /// <summary>Writes a model into a new folder. It is made beside its place and renamed, so nobody sees half of it.</summary>
+    /// <param name="model">The model; quantised weights are raised, and rows that lie in another order are put back.</param>
+    /// <param name="parts">Tokenizer and settings.</param>
+    /// <param name="folder">The folder; must not exist, or be empty.</param>
+    /// <param name="type">Single precision, half precision or bfloat16.</param>
+    /// <param name="progress">Told of the tensors.</param>
+    /// <param name="cancellationToken">Ends it between two tensors; nothing is left behind.</param>
+    /// <exception cref="CheckpointException">The folder holds something already.</exception>
+    /// <exception cref="ArgumentException">The type is another one.</exception>
+    /// <exception cref="UnsupportedModelException">The layout has no place for the model.</exception>
+    /// <exception cref="IOException">The folder cannot be written.</exception>
+    public static void SaveFolder(
+        CausalModel model, CheckpointParts parts, string folder, DataType type = DataType.Float32, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(parts);
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var stored = type switch
+        {
+            DataType.Float32 => StoredType.Float32,
+            DataType.Float16 => StoredType.Float16,
+            DataType.BFloat16 => StoredType.BFloat16,
+            _ => throw new ArgumentException($"Folders in the Hugging Face layout hold F32, F16 or BF16, not {type.Name()}; a GGUF file can hold it.", nameof(type)),
+        };
+        folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
+            throw new CheckpointException(folder, "there is something already. Name a new folder, or empty this one.");
+        Directory.CreateDirectory(Path.GetDirectoryName(folder)!);
+        var unfinished = $"{folder}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            Directory.CreateDirectory(unfinished);
+            int done = 0;
+            ModelCheckpoint.Write(model, unfinished, parts, stored, name =>
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                progress?.Report(new ProgressReport(Stage, done++, model.Parameters.Count, name));
+            });
+            progress?.Report(new ProgressReport(Stage, done, model.Parameters.Count));
+            if (Directory.Exists(folder))
+                Directory.Delete(folder);
+            Directory.Move(unfinished, folder);
+            AtomicFile.SyncFolder(Path.GetDirectoryName(folder)!);
+        }
+        catch
+        {
+            if (Directory.Exists(unfinished))
+                Directory.Delete(unfinished, recursive: true);
+            throw;
+        }
+    }
+
+    /// <summary>Writes a language model, wherever it comes from, into a new folder in the Hugging Face layout.</summary>
+    /// <param name="source">A folder or a GGUF file, as for <see cref="ModelCheckpoint.Load(string, WeightPrecision)"/>.</param>
+    /// <param name="folder">The folder; must not exist, or be empty.</param>
+    /// <param name="type">Single precision, half precision or bfloat16.</param>
+    /// <param name="progress">Told of the tensors.</param>
+    /// <param name="cancellationToken">Ends it between two tensors; nothing is left behind.</param>
+    /// <returns>What was done otherwise than asked, one sentence each; most often empty.</returns>
+    /// <exception cref="CheckpointException">The source is no model, or the folder holds something already.</exception>
+    /// <exception cref="ArgumentException">The type is another one.</exception>
+    /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
+    /// <exception cref="IOException">The folder cannot be written.</exception>
+    public static IReadOnlyList<string> SaveFolder(
+        string source, string folder, DataType type = DataType.Float32, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+    {
+        if (EncoderCheckpoint.IsEncoder(source))
+            throw new UnsupportedModelException($"'{source}' is an encoder; only language models are written in the Hugging Face layout.");
+        using var model = ModelCheckpoint.Load(source, WeightPrecision.AsStored);
+        var remarks = new List<string>();
+        SaveFolder(model, PartsOf(source, remarks), folder, type, progress, cancellationToken);
+        return remarks;
+    }
+
+    /// <summary>Writes a model, wherever it comes from, as a GGUF file; a GGUF file is quantised anew and keeps its metadata.</summary>
+    /// <param name="source">A folder or a GGUF file.</param>
+    /// <param name="file">The file; its folder must exist. Written as a whole.</param>
+    /// <param name="type">The type of the matrices; one of <see cref="GgufExport.Types"/>.</param>
+    /// <param name="name">The model's name in the file; null for that of the source.</param>
+    /// <param name="progress">Told of the tensors.</param>
+    /// <param name="cancellationToken">Ends it between two tensors; nothing is left behind.</param>
+    /// <returns>What was done otherwise than asked, one sentence each; most often empty.</returns>
+    /// <exception cref="CheckpointException">The source is no model, or it is the target too.</exception>
+    /// <exception cref="ArgumentException">The type cannot be written.</exception>
+    /// <exception cref="UnsupportedModelException">GGUF files have no place for the model or its tokenizer.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static IReadOnlyList<string> SaveGguf(
+        string source, string file, DataType type, string? name = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        ArgumentException.ThrowIfNullOrEmpty(file);
+        if (GgufFolder.Find(source) is { } gguf)
+        {
+            if (Path.GetFullPath(gguf) == Path.GetFullPath(file))
+                throw new CheckpointException(file, "the file would be written over itself. Name another one.");
+            if (name is not null)
+                throw new ArgumentException("A GGUF file that is quantised anew keeps its name.", nameof(name));
+            return GgufExport.Quantize(gguf, file, type, Count(null));
+        }
+
+        name ??= Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
+        if (EncoderCheckpoint.IsEncoder(source))
+        {
+            var files = EncoderFiles.Open(source);
+            var pooling = files.Poolings is not [var only] ? null : only switch
+            {
+                TokenPooling.Mean => Pooling.Mean,
+                TokenPooling.Cls => Pooling.First,
+                TokenPooling.LastToken => Pooling.Last,
+                _ => (Pooling?)null,
+            };
+            if (pooling is not { } known)
+                throw new UnsupportedModelException($"GGUF files have no place for the pooling {string.Join(" + ", files.Poolings)} of '{source}'.");
+            using var encoder = files.LoadModel();
+            return encoder is Bert bert
+                ? GgufExport.Save(bert, PartsOf(source, []), known, file, type, name, Count(bert.Parameters.Count))
+                : throw new UnsupportedModelException($"Models of the type {encoder.GetType().Name} cannot be written as GGUF files.");
+        }
+
+        using var model = ModelCheckpoint.Load(source, WeightPrecision.AsStored);
+        return GgufExport.Save(model, PartsOf(source, []), file, type, name, Count(model.Parameters.Count));
+
+        IProgress<int> Count(int? total) => new Counter(done =>
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            progress?.Report(new ProgressReport(Stage, done, total));
+        });
+    }
+
+    // A tokenizer.json is taken as it is, with whatever only other programs know of it.
+    private static CheckpointParts PartsOf(string source, List<string> remarks)
+    {
+        var text = CheckpointText.Load(source, mayLackTokenizer: true);
+        string? json = null;
+        var file = GgufFolder.Find(source) is null ? Path.Combine(CheckpointFolder.Resolve(source), ModelCheckpoint.TokenizerFileName) : null;
+        if (File.Exists(file))
+        {
+            json = File.ReadAllText(file);
+        }
+        else if (text.Tokenizer is { } tokenizer)
+        {
+            try
+            {
+                using var stream = new MemoryStream();
+                tokenizer.Write(stream);
+                json = Encoding.UTF8.GetString(stream.ToArray());
+            }
+            catch (TokenizerException exception)
+            {
+                remarks.Add($"The tokenizer is left out: {exception.Message}");
+            }
+        }
+        else if (text.TokenizerProblem is { } problem)
+        {
+            remarks.Add($"There is no tokenizer: {problem}");
+        }
+
+        return new CheckpointParts { TokenizerJson = json, TokenizerSettings = text.Settings, GenerationSettings = text.Generation };
+    }
+
+    // Tells at once, on the thread that writes.
+    private sealed class Counter(Action<int> tell) : IProgress<int>
+    {
+        public void Report(int value) => tell(value);
+    }
+}

@@ -1,0 +1,82 @@
+using System.Text;
+using System.Text.Json;
+using Kotonoha.EndToEnd.Support;
+
+namespace Kotonoha.EndToEnd.CommandLine;
+
+/// <summary><c>kotonoha export</c>, <c>quantize</c>, <c>import</c> and <c>inspect</c> as processes: a model goes out and comes back the same.</summary>
+[Trait("Category", "EndToEnd")]
+public sealed class ExportTests : IDisposable
+{
+    private readonly TemporaryFolder model = CarriedFixtures.Extract("models-gpt2");
+    private readonly TemporaryFolder work = new();
+
+    public void Dispose()
+    {
+        model.Dispose();
+        work.Dispose();
+    }
+
+    [Fact]
+    public void A_model_that_goes_out_as_GGUF_and_comes_back_as_a_folder_gives_the_same_logits()
+    {
+        Run("export", model.Path, work.At("model.gguf"));
+        Run("import", work.At("model.gguf"), work.At("folder"));
+        var scores = new[] { model.Path, work.At("model.gguf"), work.At("folder") }.Select(Score).ToList();
+        Assert.Equal(300, scores[0].Length);
+        Assert.All(scores.Skip(1), s => Assert.All(scores[0].Zip(s), pair => Assert.Equal(pair.First, pair.Second, 4)));
+    }
+
+    [Theory]
+    [InlineData("f16", 0.05)]
+    [InlineData("bf16", 0.4)]
+    [InlineData("q8_0", 0.6)]
+    public void Smaller_types_stay_near(string type, double most)
+    {
+        Run("quantize", model.Path, work.At("small.gguf"), "--type", type);
+        Assert.True(new FileInfo(work.At("small.gguf")).Length < 0.8 * new FileInfo(model.At("model.safetensors")).Length);
+        Assert.All(Score(model.Path).Zip(Score(work.At("small.gguf"))), pair => Assert.InRange(pair.Second, pair.First - most, pair.First + most));
+    }
+
+    [Fact]
+    public void Inspect_names_architecture_tensors_and_metadata()
+    {
+        Run("export", model.Path, work.At("model.gguf"), "--type", "f16");
+        using var gguf = JsonDocument.Parse(Run("inspect", work.At("model.gguf"), "--json"));
+        using var folder = JsonDocument.Parse(Run("inspect", model.Path, "--json"));
+        Assert.Equal("gpt2", gguf.RootElement.GetProperty("architecture").GetString());
+        Assert.Equal("gpt2", folder.RootElement.GetProperty("architecture").GetString());
+        Assert.Equal(74112, folder.RootElement.GetProperty("parameters").GetInt64());
+        Assert.Equal(74112, gguf.RootElement.GetProperty("parameters").GetInt64());
+        Assert.Contains(gguf.RootElement.GetProperty("tensors").EnumerateArray(), t => t.GetProperty("name").GetString() == "blk.0.attn_qkv.weight" && t.GetProperty("type").GetString() == "F16");
+        Assert.Equal(64, gguf.RootElement.GetProperty("metadata").GetProperty("gpt2.context_length").GetInt32());
+        Assert.Contains("parameters    74,112", Run("inspect", model.Path), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_cannot_be_written_is_refused_before_anything_is_touched()
+    {
+        work.Write("taken/file.txt", "mine");
+        Assert.Equal(1, CliProcess.Run(["export", model.Path, work.At("taken")]).ExitCode);
+        Assert.Equal(["file.txt"], Directory.EnumerateFileSystemEntries(work.At("taken")).Select(f => Path.GetFileName(f)));
+        Assert.Equal(2, CliProcess.Run(["export", model.Path, work.At("new"), "--type", "q8_0"]).ExitCode);
+        Assert.Equal(2, CliProcess.Run(["quantize", model.Path, work.At("x.gguf"), "--type", "q9"]).ExitCode);
+        Assert.Equal(2, CliProcess.Run(["import", model.Path, work.At("x.gguf")]).ExitCode);
+        Assert.False(Path.Exists(work.At("new")));
+    }
+
+    private static string Run(params string[] arguments)
+    {
+        var (code, output, error) = CliProcess.Run(arguments);
+        Assert.True(code == 0, error);
+        return output;
+    }
+
+    private static double[] Score(string path)
+    {
+        var (code, output, error) = CliProcess.Run(["score", path, "--jsonl", "--logits", "--exact"], input: Encoding.UTF8.GetBytes("{\"ids\": [5, 9, 20, 31, 7]}\n"));
+        Assert.True(code == 0, error);
+        using var answer = JsonDocument.Parse(output);
+        return [.. answer.RootElement.GetProperty("last_logits").EnumerateArray().Select(l => l.GetDouble())];
+    }
+}
