@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -70,32 +69,28 @@ internal static class BertConfigFile
     // A class without one of these ends is loaded without its head, as transformers' AutoModel does.
     private static EncoderHead HeadOf(JsonFields fields)
     {
-        if (fields.Value("architectures") is not { ValueKind: JsonValueKind.Array } list)
-            return EncoderHead.None;
-        foreach (var item in list.EnumerateArray())
-            if (item.ValueKind == JsonValueKind.String && item.GetString() is { } name)
-                foreach (var (suffix, head) in Heads)
-                    if (name.EndsWith(suffix, StringComparison.Ordinal))
-                        return head;
+        foreach (var name in fields.TextList("architectures"))
+            foreach (var (suffix, head) in Heads)
+                if (name.EndsWith(suffix, StringComparison.Ordinal))
+                    return head;
         return EncoderHead.None;
     }
 
     private static string[] Labels(JsonFields fields)
     {
-        if (fields.Value("id2label") is not { } map)
+        if (fields.Value("id2label") is null)
         {
             int count = fields.Int32("num_labels", 1) ?? 2;
             return [.. Enumerable.Range(0, count).Select(i => string.Create(CultureInfo.InvariantCulture, $"LABEL_{i}"))];
         }
 
-        if (map.ValueKind != JsonValueKind.Object)
-            throw fields.Wrong("id2label", "should be an object that names each class");
-        var labels = new string[map.EnumerateObject().Count()];
-        foreach (var item in map.EnumerateObject())
+        var named = fields.Texts("id2label");
+        var labels = new string[named.Count];
+        foreach (var (number, label) in named)
         {
-            if (!int.TryParse(item.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id >= labels.Length || labels[id] is not null)
-                throw fields.Wrong("id2label", $"should number the classes from 0, but has '{item.Name}'");
-            labels[id] = item.Value.ValueKind == JsonValueKind.String ? item.Value.GetString()! : item.Value.GetRawText();
+            if (!int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id >= labels.Length || labels[id] is not null)
+                throw fields.Wrong("id2label", $"should number the classes from 0, but has '{number}'");
+            labels[id] = label;
         }
 
         return labels.Length > 0 ? labels : throw fields.Wrong("id2label", "is empty");

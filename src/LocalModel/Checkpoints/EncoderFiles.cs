@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Encoders;
 using Kotonoha.LocalModel.Models;
@@ -139,14 +138,12 @@ internal sealed class EncoderFiles
     private bool HasClassifier()
     {
         using var fields = JsonFields.Open(Path.Combine(settings.Transformer, ModelCheckpoint.ConfigFileName));
-        if (fields.Value("architectures") is not { ValueKind: JsonValueKind.Array } list
-            || !list.EnumerateArray().Any(n => n.ValueKind == JsonValueKind.String && n.GetString()!.EndsWith("ForSequenceClassification", StringComparison.Ordinal)))
+        if (!fields.TextList("architectures").Any(n => n.EndsWith("ForSequenceClassification", StringComparison.Ordinal)))
             return false;
 
         // Cross-encoders say here what makes scores of their logits.
         var name = fields.Text("sbert_ce_default_activation_function");
-        if (fields.Value("sentence_transformers") is { ValueKind: JsonValueKind.Object } section && section.TryGetProperty("activation_fn", out var field) && field.ValueKind == JsonValueKind.String)
-            name = field.GetString();
+        name = fields.Object("sentence_transformers")?.Text("activation_fn") ?? name;
         if (name is not null)
             ScoresAreSigmoids = SentenceTransformerFolder.ActivationOf(name) switch
             {

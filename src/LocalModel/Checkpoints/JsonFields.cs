@@ -125,6 +125,24 @@ internal sealed class JsonFields : IDisposable
             : value.ValueKind == JsonValueKind.Object ? new JsonFields(file, value)
             : throw Wrong(name, $"should be an object, not {value.ValueKind}");
 
+    /// <summary>The members of an object whose values are texts; empty where it is missing.</summary>
+    public IReadOnlyList<(string Name, string Text)> Texts(string name)
+    {
+        if (Value(name) is not { } value)
+            return [];
+        if (value.ValueKind != JsonValueKind.Object)
+            throw Wrong(name, $"should be an object, not {value.ValueKind}");
+        return [.. value.EnumerateObject().Select(member => member.Value.ValueKind == JsonValueKind.String
+            ? (NameOf(name, member), TextOf(name, member.Value))
+            : throw Wrong(name, $"should hold texts, not {member.Value.GetRawText()}"))];
+    }
+
+    /// <summary>The texts of a list; empty where it is missing, what is no text is passed over.</summary>
+    public IReadOnlyList<string> TextList(string name)
+        => Value(name) is { ValueKind: JsonValueKind.Array } list
+            ? [.. list.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => TextOf(name, item))]
+            : [];
+
     public bool? Boolean(string name)
         => Value(name) is not { } value ? null : value.ValueKind switch
         {
@@ -158,15 +176,19 @@ internal sealed class JsonFields : IDisposable
 
     public void Dispose() => document?.Dispose();
 
-    private string TextOf(string name, JsonElement value)
+    private string NameOf(string name, JsonProperty member) => WellFormed(name, () => member.Name);
+
+    private string TextOf(string name, JsonElement value) => WellFormed(name, () => value.GetString()!);
+
+    private string WellFormed(string name, Func<string> read)
     {
         try
         {
-            return value.GetString()!;
+            return read();
         }
         catch (InvalidOperationException exception)
         {
-            throw new CheckpointException(file, $"the field '{name}' holds half of a surrogate pair. Restore the file.", exception);
+            throw new CheckpointException(file, $"the field '{name}' holds half of a surrogate pair, or bytes that are no UTF-8. Restore the file.", exception);
         }
     }
 }

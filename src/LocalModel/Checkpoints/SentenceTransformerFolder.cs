@@ -107,15 +107,7 @@ internal sealed record SentenceTransformerFolder
         if (!File.Exists(file))
             return settings;
         using var fields = JsonFields.Open(file);
-        var prompts = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (fields.Value("prompts") is { } map)
-        {
-            if (map.ValueKind != JsonValueKind.Object)
-                throw fields.Wrong("prompts", "should be an object that gives each prompt a name");
-            foreach (var prompt in map.EnumerateObject())
-                prompts[prompt.Name] = prompt.Value.ValueKind == JsonValueKind.String ? prompt.Value.GetString()! : throw fields.Wrong("prompts", $"should give '{prompt.Name}' a text");
-        }
-
+        var prompts = fields.Texts("prompts").ToDictionary(p => p.Name, p => p.Text, StringComparer.Ordinal);
         var name = fields.Text("default_prompt_name");
         if (name is not null && !prompts.ContainsKey(name))
             throw fields.Wrong("default_prompt_name", $"is '{name}', which is none of the prompts");
@@ -164,10 +156,10 @@ internal sealed record SentenceTransformerFolder
         var poolings = PoolingFields.Where(f => fields.Boolean(f.Field) == true).Select(f => f.Pooling).ToList();
         if (fields.Value("pooling_mode") is { } mode)
         {
-            var names = mode.ValueKind == JsonValueKind.Array ? mode.EnumerateArray().ToArray() : [mode];
-            poolings = [.. names.Select(n => n.ValueKind == JsonValueKind.String && PoolingNames.TryGetValue(n.GetString()!, out var pooling)
+            IReadOnlyList<string> names = mode.ValueKind == JsonValueKind.Array ? fields.TextList("pooling_mode") : [fields.Text("pooling_mode")!];
+            poolings = [.. names.Select(n => PoolingNames.TryGetValue(n, out var pooling)
                 ? pooling
-                : throw fields.Wrong("pooling_mode", $"is {n.GetRawText()}; known are {string.Join(", ", PoolingNames.Keys)}")).Distinct().Order()];
+                : throw fields.Wrong("pooling_mode", $"names '{n}'; known are {string.Join(", ", PoolingNames.Keys)}")).Distinct().Order()];
         }
 
         if (poolings.Count == 0)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
@@ -236,6 +237,59 @@ public sealed class LocalEncoderTests : IDisposable
         Change("bert", config => config["position_embedding_type"] = "relative_key");
         Assert.Contains("position_embedding_type", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(folder.File("bert"))).Message, StringComparison.Ordinal);
         Assert.Throws<CheckpointException>(() => Load("nowhere"));
+    }
+
+    [Fact]
+    public void Damaged_settings_are_typed_errors_or_settings()
+    {
+        var model = folder.File("st-mean-prompts-excluded");
+        string[] names = ["config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json", "config_sentence_transformers.json"];
+        int count = int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_FUZZ_COUNT") ?? "60", System.Globalization.CultureInfo.InvariantCulture);
+        var random = new Random(1);
+        for (int i = 0; i < count; i++)
+        {
+            var file = Path.Combine(model, names[i % names.Length]);
+            byte[] whole = File.ReadAllBytes(file), broken = Damage(whole, random);
+            File.WriteAllBytes(file, broken);
+            try
+            {
+                Load("st-mean-prompts-excluded").Dispose();
+            }
+            catch (KotonohaException)
+            {
+                // As it should be.
+            }
+            catch (Exception exception)
+            {
+                Assert.Fail($"{names[i % names.Length]} ({i}): {exception}\n{System.Text.Encoding.UTF8.GetString(broken)}");
+            }
+
+            File.WriteAllBytes(file, whole);
+        }
+    }
+
+    // A few bytes are replaced by others, by parts of the same text, or by words of JSON.
+    private static byte[] Damage(byte[] whole, Random random)
+    {
+        var bytes = whole.ToList();
+        for (int n = random.Next(1, 4); n > 0; n--)
+        {
+            int at = random.Next(bytes.Count), length = Math.Min(random.Next(1, 12), bytes.Count - at);
+            byte[] part = random.Next(5) switch
+            {
+                0 => [(byte)random.Next(256)],
+                1 => whole[..random.Next(1, Math.Min(40, whole.Length))],
+                2 => System.Text.Encoding.UTF8.GetBytes(((string[])["null", "-1", "1e99", "[]", "{}", "\"\\ud800\"", "true", "99999999999", "0", "\"x\""])[random.Next(10)]),
+                3 => [],
+                _ => [0xFF, 0xC0],
+            };
+            bytes.RemoveRange(at, random.Next(3) == 0 ? 0 : length);
+            bytes.InsertRange(Math.Min(at, bytes.Count), part);
+            if (bytes.Count == 0)
+                bytes.Add((byte)'x');
+        }
+
+        return [.. bytes];
     }
 
     private LocalEncoder Load(string name, LocalEncoderOptions? options = null) => LocalEncoder.Load(folder.File(name), options ?? Options);
