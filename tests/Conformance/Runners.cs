@@ -30,7 +30,7 @@ internal static class Runners
         new TokenizerFolderRunner(),
         new TruncationPaddingRunner(),
         new TokenizerRowsRunner(),
-        new BpeTrainerRunner(),
+        new TrainerRunner(),
         new ComponentRunner(),
         new Chat.ChatTemplateRunner(),
         new Chat.JinjaRunner(),

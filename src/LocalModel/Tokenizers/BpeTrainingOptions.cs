@@ -26,4 +26,10 @@ public sealed record BpeTrainingOptions
 
     /// <summary>Characters that are in the vocabulary even if the texts lack them.</summary>
     internal string InitialAlphabet { get; init; } = "";
+
+    /// <summary>What stands before a token that does not begin its word; null for nothing.</summary>
+    internal string? ContinuingSubwordPrefix { get; init; }
+
+    /// <summary>What stands behind a token that ends its word; null for nothing.</summary>
+    internal string? EndOfWordSuffix { get; init; }
 }

@@ -92,13 +92,23 @@ internal sealed class BpeTrainer
         Array.Fill(lastVisit, -1);
         var all = new List<int>();
         var lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        bool decorates = !string.IsNullOrEmpty(options.ContinuingSubwordPrefix) || !string.IsNullOrEmpty(options.EndOfWordSuffix);
         Span<char> units = stackalloc char[2];
         for (int word = 0; word < words.Length; word++)
         {
             starts[word] = all.Count;
+            int at = 0;
             foreach (var rune in words[word].Key.EnumerateRunes())
-                if (lookup.TryGetValue(units[..rune.EncodeToUtf16(units)], out int id))
-                    all.Add(id);
+            {
+                bool isFirst = at == 0;
+                at += rune.Utf16SequenceLength;
+                if (!lookup.TryGetValue(units[..rune.EncodeToUtf16(units)], out int id))
+                    continue;
+                if (decorates)
+                    id = IdOf($"{(isFirst ? "" : options.ContinuingSubwordPrefix)}{rune}{(at == words[word].Key.Length ? options.EndOfWordSuffix : "")}", 1);
+                all.Add(id);
+            }
+
             sizes[word] = all.Count - starts[word];
             counts[word] = words[word].Value;
         }
@@ -149,7 +159,7 @@ internal sealed class BpeTrainer
     private void Join(long pair, PairInfo info, HashSet<long> touched)
     {
         var (left, right) = ((int)(pair >> 32), (int)pair);
-        int joined = IdOf(tokens[left] + tokens[right], lengths[left] + lengths[right]);
+        int joined = IdOf(string.Concat(tokens[left], WithoutPrefix(tokens[right])), lengths[left] + lengths[right]);
         merges.Add((tokens[left], tokens[right]));
         int step = merges.Count;
         touched.Clear();
@@ -166,6 +176,9 @@ internal sealed class BpeTrainer
             if (raised != pair && pairs.TryGetValue(raised, out var now) && now.Count > 0)
                 queue.Enqueue(raised, (-now.Count, raised));
     }
+
+    private ReadOnlySpan<char> WithoutPrefix(string token)
+        => options.ContinuingSubwordPrefix is { Length: > 0 } prefix && token.StartsWith(prefix, StringComparison.Ordinal) ? token.AsSpan(prefix.Length) : token;
 
     private void JoinInWord(int word, int left, int right, int joined, HashSet<long> touched)
     {
