@@ -106,17 +106,28 @@ public sealed class TokenModelTests
         }
     }
 
+    // The words of Oniguruma as Hugging Face's Rust tokenizers (0.22.2) cut them.
+    [Theory]
+    [InlineData("x³ Ⅷ-a\u200Db", "\\\\w+", "x³| |Ⅷ|-|a|\u200D|b")]
+    [InlineData("x³ Ⅷ-a\u200Db", "[\\\\w]+", "x|³ |Ⅷ|-|a|\u200D|b")]
+    [InlineData("a+b¬", "[[:punct:]]", "a|+|b|¬")]
+    public void Words_and_punctuation_of_patterns_are_those_of_the_reference(string text, string pattern, string pieces)
+        => AssertSplit(text, pattern, "Isolated", pieces);
+
     [Theory]
     [InlineData("\\\\b", "Isolated", "ab| |cd")]
     [InlineData("\\\\b", "MergedWithPrevious", "ab| |cd")]
     [InlineData("^", "Removed", "ab cd")]
     [InlineData("(?=c)", "MergedWithNext", "ab |cd")]
     public void A_split_at_nothing_cuts_and_goes_on(string pattern, string behavior, string pieces)
+        => AssertSplit("ab cd", pattern, behavior, pieces);
+
+    private static void AssertSplit(string text, string pattern, string behavior, string pieces)
     {
         var json = $$$"""{"type": "Split", "pattern": {"Regex": "{{{pattern}}}"}, "behavior": "{{{behavior}}}", "invert": false}""";
         using var document = JsonDocument.Parse(json);
         var buffer = new PieceBuffer();
-        buffer.Load("ab cd", 0, trackOffsets: false);
+        buffer.Load(text, 0, trackOffsets: false);
         TokenizerReader.ReadPreTokenizer(new JsonPlace(document.RootElement, "pre_tokenizer"))!.PreTokenize(buffer);
         Assert.Equal(pieces, string.Join('|', Enumerable.Range(0, buffer.PieceCount).Select(p => buffer.Piece(p).ToString())));
     }

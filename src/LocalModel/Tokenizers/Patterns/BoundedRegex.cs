@@ -28,7 +28,7 @@ internal sealed class BoundedRegex : IMatchFinder
         (Code, Loops, Forks) = RegexCompiler.Compile(pattern, node);
         First = RegexCompiler.FirstOf(node);
         Word = Code.Any(c => c.Operation == RegexOperation.Anchor && c.Anchor is RegexAnchor.WordBoundary or RegexAnchor.NoWordBoundary)
-            ? CodePointSets.Word(dialect) : CodePointSet.Empty;
+            ? CodePointSets.Word(dialect, inBrackets: false) : CodePointSet.Empty;
     }
 
     /// <summary>The pattern as it was written.</summary>

@@ -24,6 +24,8 @@ internal static class CodePointSets
     private static readonly Lazy<CodePointSet[]> Categories = new(BuildCategories);
     private static readonly Lazy<CodePointSet> Spaces = new(() => Where(UnicodeData.IsWhiteSpace));
     private static readonly Lazy<CodePointSet> RustWords = new(() => Where(CodePointClasses.IsWord));
+    private static readonly Lazy<CodePointSet> BracketWords = new(() => Where(static c => c is not (0x200C or 0x200D) && CodePointClasses.IsWord(c)));
+    private static readonly Lazy<CodePointSet> PlainWords = new(() => BracketWords.Value.Union(CodePointSet.Of([(0xB2, 0xB3), (0xB9, 0xB9), (0xBC, 0xBE)])));
     private static readonly Lazy<Dictionary<int, int[]>> CaseFamilies = new(BuildCaseFamilies);
 
     public static CodePointSet WhiteSpace => Spaces.Value;
@@ -32,10 +34,14 @@ internal static class CodePointSets
 
     public static CodePointSet HexDigits { get; } = CodePointSet.Of([('0', '9'), ('A', 'F'), ('a', 'f')]);
 
-    /// <summary><c>\w</c>.</summary>
-    public static CodePointSet Word(RegexDialect dialect) => dialect == RegexDialect.Rust
-        ? RustWords.Value
-        : Named("L")!.Union(Named("M")!).Union(Digits).Union(Category(UnicodeCategory.ConnectorPunctuation));
+    /// <summary><c>\w</c>: what is alphabetic, marks, digits and connectors.</summary>
+    /// <param name="dialect">Rust's has the joiners too.</param>
+    /// <param name="inBrackets">
+    /// Outside of brackets, and at the borders of words, Oniguruma looks below U+0100 into a table of its own, which has the superscripts and
+    /// fractions.
+    /// </param>
+    public static CodePointSet Word(RegexDialect dialect, bool inBrackets = true)
+        => dialect == RegexDialect.Rust ? RustWords.Value : inBrackets ? BracketWords.Value : PlainWords.Value;
 
     /// <summary>The set of a property (<c>L</c>, <c>Lu</c>, <c>Uppercase_Letter</c>, <c>Alpha</c>, <c>White_Space</c>), or null when the tables have none of that name.</summary>
     public static CodePointSet? Named(string name)
@@ -75,7 +81,7 @@ internal static class CodePointSets
         "graph" => WhiteSpace.Union(Union(["Cc", "Cn", "Cs"])).Complement(),
         "lower" => Named("Ll"),
         "print" => WhiteSpace.Union(Union(["Cc", "Cn", "Cs"])).Complement().Union(Named("Zs")!),
-        "punct" => Named("P")!.Union(CodePointSet.Of("$+<=>^`|~".Select(c => ((int)c, (int)c)))),
+        "punct" => Named("P")!.Union(Named("S")!),
         "space" => WhiteSpace,
         "upper" => Named("Lu"),
         "word" => Word(RegexDialect.Oniguruma),

@@ -310,11 +310,11 @@ internal ref struct RegexParser
         }
 
         at = start;
-        return ParseSetEscape(out int single) is { } set ? new RegexNode.Set(Cased(set)) : Literal(single);
+        return ParseSetEscape(out int single, inBrackets: false) is { } set ? new RegexNode.Set(Cased(set)) : Literal(single);
     }
 
     /// <summary>An escape that stands for a set, or (null) for one code point.</summary>
-    private CodePointSet? ParseSetEscape(out int single)
+    private CodePointSet? ParseSetEscape(out int single, bool inBrackets = true)
     {
         int start = at++;
         single = 0;
@@ -332,9 +332,9 @@ internal ref struct RegexParser
             case 'D':
                 return CodePointSets.Digits.Complement();
             case 'w':
-                return CodePointSets.Word(dialect);
+                return CodePointSets.Word(dialect, inBrackets);
             case 'W':
-                return CodePointSets.Word(dialect).Complement();
+                return CodePointSets.Word(dialect, inBrackets).Complement();
             case 'h':
                 return CodePointSets.HexDigits;
             case 'H':
