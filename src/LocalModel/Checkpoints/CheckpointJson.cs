@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -21,5 +22,17 @@ internal static class CheckpointJson
             writer.WriteNumber(name, number);
         else
             writer.WriteNull(name);
+    }
+
+    /// <summary>Writes a number that is no whole one by its kind: always with a point or an exponent, since readers of typed configs tell 0 from 0.0.</summary>
+    public static void WriteReal(Utf8JsonWriter writer, string name, double value) => WriteReal(writer, name, value.ToString("R", CultureInfo.InvariantCulture));
+
+    /// <summary>As above, with the digits that single precision has.</summary>
+    public static void WriteReal(Utf8JsonWriter writer, string name, float value) => WriteReal(writer, name, value.ToString("R", CultureInfo.InvariantCulture));
+
+    private static void WriteReal(Utf8JsonWriter writer, string name, string digits)
+    {
+        writer.WritePropertyName(name);
+        writer.WriteRawValue(digits.AsSpan().ContainsAny('.', 'E') ? digits : digits + ".0");
     }
 }

@@ -47,13 +47,13 @@ internal static class Gpt2ConfigFile
         writer.WriteStartArray("architectures");
         writer.WriteStringValue(Architecture);
         writer.WriteEndArray();
-        writer.WriteNumber("attn_pdrop", config.AttentionDropout);
+        CheckpointJson.WriteReal(writer, "attn_pdrop", config.AttentionDropout);
         CheckpointJson.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
         writer.WriteString("dtype", dataType);
-        writer.WriteNumber("embd_pdrop", config.EmbeddingDropout);
+        CheckpointJson.WriteReal(writer, "embd_pdrop", config.EmbeddingDropout);
         CheckpointJson.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
-        writer.WriteNumber("initializer_range", config.InitializerRange);
-        writer.WriteNumber("layer_norm_epsilon", config.LayerNormEpsilon);
+        CheckpointJson.WriteReal(writer, "initializer_range", config.InitializerRange);
+        CheckpointJson.WriteReal(writer, "layer_norm_epsilon", config.LayerNormEpsilon);
         writer.WriteString("model_type", ModelType);
         writer.WriteNumber("n_embd", config.Width);
         writer.WriteNumber("n_head", config.Heads);
@@ -62,7 +62,7 @@ internal static class Gpt2ConfigFile
         writer.WriteNumber("n_positions", config.ContextLength);
         CheckpointJson.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
         writer.WriteBoolean("reorder_and_upcast_attn", false);
-        writer.WriteNumber("resid_pdrop", config.ResidualDropout);
+        CheckpointJson.WriteReal(writer, "resid_pdrop", config.ResidualDropout);
         writer.WriteBoolean("scale_attn_by_inverse_layer_idx", config.ScaleAttentionByInverseLayerIndex);
         writer.WriteBoolean("scale_attn_weights", config.ScaleAttentionWeights);
         writer.WriteBoolean("tie_word_embeddings", config.TieWordEmbeddings);

@@ -85,14 +85,14 @@ internal static class LlamaConfigFile
         writer.WriteEndArray();
         if (config.ModelType is "llama" or "qwen3")
             writer.WriteBoolean("attention_bias", config.QueryKeyValueBias);
-        writer.WriteNumber("attention_dropout", config.AttentionDropout);
+        CheckpointJson.WriteReal(writer, "attention_dropout", config.AttentionDropout);
         CheckpointJson.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
         writer.WriteString("dtype", dataType);
         CheckpointJson.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
         writer.WriteNumber("head_dim", config.HeadWidth);
         writer.WriteString("hidden_act", config.HiddenActivation);
         writer.WriteNumber("hidden_size", config.Width);
-        writer.WriteNumber("initializer_range", config.InitializerRange);
+        CheckpointJson.WriteReal(writer, "initializer_range", config.InitializerRange);
         writer.WriteNumber("intermediate_size", config.InnerWidth);
         if (config.ModelType is "qwen2" or "qwen3")
         {
@@ -110,7 +110,7 @@ internal static class LlamaConfigFile
         writer.WriteNumber("num_hidden_layers", config.Layers);
         writer.WriteNumber("num_key_value_heads", config.KeyHeads);
         CheckpointJson.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
-        writer.WriteNumber("rms_norm_eps", config.RmsNormEpsilon);
+        CheckpointJson.WriteReal(writer, "rms_norm_eps", config.RmsNormEpsilon);
         RopeFields.Write(writer, config);
         if (config.ModelType != "llama")
             CheckpointJson.NumberOrNull(writer, "sliding_window", config.SlidingWindow > 0 ? config.SlidingWindow : null);

@@ -75,11 +75,11 @@ internal static class RopeFields
             // Factors without a rule behind them, as GGUF files hold them: longrope with the same list for short and long sequences says just that.
             if (config.RopeScaling is not null)
                 throw new UnsupportedModelException("A config.json cannot express rope frequency factors together with a scaling.");
-            writer.WriteNumber("attention_factor", 1.0);
-            writer.WriteNumber("factor", 1.0);
+            CheckpointJson.WriteReal(writer, "attention_factor", 1.0);
+            CheckpointJson.WriteReal(writer, "factor", 1.0);
             WriteNumbers(writer, "long_factor", config.RopeFrequencyFactors);
             writer.WriteNumber("original_max_position_embeddings", config.ContextLength);
-            writer.WriteNumber("rope_theta", config.RopeTheta);
+            CheckpointJson.WriteReal(writer, "rope_theta", config.RopeTheta);
             writer.WriteString("rope_type", "longrope");
             WriteNumbers(writer, "short_factor", config.RopeFrequencyFactors);
         }
@@ -87,7 +87,7 @@ internal static class RopeFields
         {
             if (config.RopeScaling is { } scaling)
                 WriteScaling(writer, scaling);
-            writer.WriteNumber("rope_theta", config.RopeTheta);
+            CheckpointJson.WriteReal(writer, "rope_theta", config.RopeTheta);
             writer.WriteString("rope_type", config.RopeScaling is { Kind: var kind } ? kind.ToString().ToLowerInvariant() : "default");
         }
 
@@ -98,18 +98,18 @@ internal static class RopeFields
     {
         var kind = scaling.Kind;
         if (scaling.AttentionFactor is { } attention)
-            writer.WriteNumber("attention_factor", attention);
+            CheckpointJson.WriteReal(writer, "attention_factor", attention);
         if (kind == RopeScalingKind.Yarn)
         {
-            writer.WriteNumber("beta_fast", scaling.BetaFast);
-            writer.WriteNumber("beta_slow", scaling.BetaSlow);
+            CheckpointJson.WriteReal(writer, "beta_fast", scaling.BetaFast);
+            CheckpointJson.WriteReal(writer, "beta_slow", scaling.BetaSlow);
         }
 
-        writer.WriteNumber("factor", scaling.Factor);
+        CheckpointJson.WriteReal(writer, "factor", scaling.Factor);
         if (kind == RopeScalingKind.Llama3)
         {
-            writer.WriteNumber("high_freq_factor", scaling.HighFrequencyFactor);
-            writer.WriteNumber("low_freq_factor", scaling.LowFrequencyFactor);
+            CheckpointJson.WriteReal(writer, "high_freq_factor", scaling.HighFrequencyFactor);
+            CheckpointJson.WriteReal(writer, "low_freq_factor", scaling.LowFrequencyFactor);
         }
 
         if (kind == RopeScalingKind.LongRope)
@@ -121,9 +121,9 @@ internal static class RopeFields
         if (kind == RopeScalingKind.Yarn)
         {
             if (scaling.MScale != 0)
-                writer.WriteNumber("mscale", scaling.MScale);
+                CheckpointJson.WriteReal(writer, "mscale", scaling.MScale);
             if (scaling.MScaleAllDimensions != 0)
-                writer.WriteNumber("mscale_all_dim", scaling.MScaleAllDimensions);
+                CheckpointJson.WriteReal(writer, "mscale_all_dim", scaling.MScaleAllDimensions);
             if (!scaling.Truncate)
                 writer.WriteBoolean("truncate", false);
         }

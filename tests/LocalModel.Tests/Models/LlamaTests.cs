@@ -46,6 +46,7 @@ public sealed class LlamaTests
         model.Save(folder.Path);
         using var loaded = (Llama)ModelCheckpoint.Load(folder.Path);
         Assert.Equal(LlamaConfigFile.Text(model.Config), LlamaConfigFile.Text(loaded.Config));
+        Assert.Contains("\"attention_dropout\": 0.0,", LlamaConfigFile.Text(model.Config), StringComparison.Ordinal);
         Assert.Equal(model.Parameters.Select(p => p.Name), loaded.Parameters.Select(p => p.Name));
         foreach (var (left, right) in model.Parameters.Zip(loaded.Parameters))
             Assert.Equal(left.Values.ToArray(), right.Values.ToArray());
