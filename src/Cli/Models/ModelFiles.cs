@@ -28,9 +28,9 @@ internal static class ModelFiles
     public static ChatTemplate Template(string model)
     {
         var text = CheckpointText.Load(HubModels.Resolve(model), mayLackTokenizer: true);
-        return text.Settings.ChatTemplate is not { } jinja ? throw new UsageException($"'{model}' has no chat template")
-            : text.Tokenizer is null ? ChatTemplate.FromJinja(jinja)
-            : ChatTemplate.FromJinja(jinja, text.Settings, text.Tokenizer);
+        return text.Settings.ChatTemplate is { } jinja
+            ? ChatTemplate.FromJinja(jinja, text.Settings, text.Tokenizer)
+            : throw new UsageException($"'{model}' has no chat template");
     }
 
     /// <summary>A causal model at work.</summary>

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Kotonoha.EndToEnd.Support;
+using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.EndToEnd.CommandLine;
 
@@ -82,6 +83,51 @@ public sealed class JsonLinesTests
             Assert.Equal(
                 beams[i].GetProperty("hypotheses").EnumerateArray().Select(h => string.Join(' ', Ids(h.GetProperty("new_ids")))),
                 answers[cases.Count + i].GetProperty("sequences").EnumerateArray().Select(s => string.Join(' ', Ids(s.GetProperty("ids")))));
+    }
+
+    [Fact]
+    public void Embed_and_rerank_give_what_the_reference_gives()
+    {
+        using var models = CarriedFixtures.Extract("models-encoders");
+        var encoder = models.At("st-mean-prompts-excluded");
+        using var expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(encoder, "expected.json")));
+        using var vectors = SafetensorsFile.Open(Path.Combine(encoder, "expected.safetensors"));
+        var texts = expected.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!).ToList();
+        var (code, output, error) = Run(["embed", encoder, "--jsonl"], texts.Select(text => JsonSerializer.Serialize(new { text })).Concat(texts.Select(text => JsonSerializer.Serialize(new { text, prompt_name = "query" }))));
+        Assert.True(code == 0, error);
+        float[] want = [.. vectors.ReadFloats("embeddings.none"), .. vectors.ReadFloats("embeddings.query")];
+        float[] got = [.. Lines(output).SelectMany(l => l.GetProperty("embedding").EnumerateArray().Select(x => x.GetSingle()))];
+        Assert.Equal(want.Length, got.Length);
+        Assert.All(want.Zip(got), pair => Assert.Equal(pair.First, pair.Second, 4));
+        Assert.Contains("prompt", Assert.Single(Lines(Run(["embed", encoder, "--jsonl"], ["""{"text": "x", "prompt_name": "nobody"}"""]).Output)).GetProperty("error").GetString(), StringComparison.Ordinal);
+
+        var reranker = models.At("st-crossencoder");
+        using var scored = JsonDocument.Parse(File.ReadAllText(Path.Combine(reranker, "expected.json")));
+        var pairs = scored.RootElement.GetProperty("pairs").EnumerateArray().ToList();
+        var ranked = Run(["rerank", reranker, "--jsonl"], pairs.Select(p => JsonSerializer.Serialize(new { query = p.GetProperty("pair")[0].GetString(), text = p.GetProperty("pair")[1].GetString() })));
+        Assert.True(ranked.ExitCode == 0, ranked.Error);
+        Assert.All(pairs.Zip(Lines(ranked.Output)), p => Assert.Equal(p.First.GetProperty("predict_default").GetDouble(), p.Second.GetProperty("score").GetDouble(), 4));
+    }
+
+    [Fact]
+    public void Template_renders_messages_and_tools_as_the_models_template_says()
+    {
+        using var model = CarriedFixtures.Extract("models-gpt2");
+        File.WriteAllText(model.At("chat_template.jinja"), "{% for t in tools or [] %}[{{ t.name }}]{% endfor %}{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}");
+        File.WriteAllText(model.At("tokenizer_config.json"), """{"eos_token": "</s>"}""");
+        var (code, output, _) = Run(
+            ["template", model.Path, "--jsonl"],
+            [
+                """{"messages": [{"role": "user", "content": "Grüße"}], "add_generation_prompt": true}""",
+                """{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "tools": [{"name": "clock"}]}""",
+                """{"messages": [{"role": "user"}], "add_generation_prompt": 1}""",
+                """{"messages": "hello"}""",
+            ]);
+        Assert.Equal(1, code);
+        var answers = Lines(output);
+        Assert.Equal("<user>Grüße</s><assistant>", answers[0].GetProperty("text").GetString());
+        Assert.Equal("[clock]<user>a</s><assistant>b</s>", answers[1].GetProperty("text").GetString());
+        Assert.All(answers.Skip(2), a => Assert.True(a.TryGetProperty("error", out _)));
     }
 
     [Fact]
