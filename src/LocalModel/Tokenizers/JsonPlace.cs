@@ -41,7 +41,9 @@ internal readonly record struct JsonPlace(JsonElement Element, string Path)
         => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) && value >= 0 && value <= max ? value
             : throw Wrong($"a whole number from 0 to {max}");
 
-    public double AsNumber() => Element.ValueKind == JsonValueKind.Number ? Element.GetDouble() : throw Wrong("a number");
+    public double AsNumber()
+        => Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out double value) && double.IsFinite(value) ? value
+            : throw Wrong("a number that fits into 64 bits");
 
     /// <summary>The members of an object, in the order of the file.</summary>
     public IEnumerable<(string Name, JsonPlace Value)> Members()

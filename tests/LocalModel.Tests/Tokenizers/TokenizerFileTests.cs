@@ -46,6 +46,7 @@ public sealed class TokenizerFileTests
     [InlineData("model", """{"type": "BPE", "vocab": {"a": 0}, "merges": ["a  a"]}""", "model.merges[0]")]
     [InlineData("model", """{"type": "BPE", "vocab": {"a": 0}, "merges": [["a", "a"]]}""", "'aa'")]
     [InlineData("model", """{"type": "BPE", "vocab": {"\ud800": 0}, "merges": []}""", "model.vocab")]
+    [InlineData("model", """{"type": "Unigram", "unk_id": 0, "vocab": [["a", 1e999]]}""", "model.vocab[0][1]")]
     [InlineData("model", "null", "model")]
     [InlineData("added_tokens", """[{"content": "x"}]""", "added_tokens[0].id")]
     [InlineData("added_tokens", """[{"id": 0, "content": "x"}]""", "'x'")]
