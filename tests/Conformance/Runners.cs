@@ -27,6 +27,7 @@ internal static class Runners
         new GgufTokenizerRunner(),
         new SentencePieceRunner(),
         new TiktokenRunner(),
+        new CostRunner(),
         new TokenizerFolderRunner(),
         new TruncationPaddingRunner(),
         new TokenizerRowsRunner(),
