@@ -8,7 +8,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// Reading a prompt (512 tokens) and generating after it, against llama.cpp on the same GGUF file; both sides by turns in the same minute, all threads, medians.
+/// Reading a prompt (512 tokens) and generating after it, against llama.cpp on the same GGUF file; both sides by turns in the same minute, all threads, medians; on a machine that is busy
+/// otherwise the processor seconds of one thread say more (<c>--threads 1</c>).
 /// </summary>
 internal static class DecodeBenchmark
 {
@@ -53,31 +54,34 @@ internal static class DecodeBenchmark
         for (int round = 0; round <= rounds; round++)
         {
             var (prefill, decode) = Ours(model, backend, prompt);
-            double peerPrefill = peer?.Prefill(prompt) ?? double.NaN, peerDecode = peer?.Decode(prompt, NewTokens) ?? double.NaN;
+            var peerPrefill = peer?.Prefill(prompt) ?? (double.NaN, double.NaN);
+            var peerDecode = peer?.Decode(prompt, NewTokens) ?? (double.NaN, double.NaN);
             if (round > 0) // the first warms up
-                runs.Add([prompt.Length / prefill, prompt.Length / peerPrefill, 1 / decode, 1 / peerDecode]);
+                runs.Add([prompt.Length / prefill.Wall, prompt.Length / peerPrefill.Wall, 1 / decode.Wall, 1 / peerDecode.Wall, peerPrefill.Processor / prefill.Processor, peerDecode.Processor / decode.Processor]);
         }
 
         double Median(Func<double[], double> value) => runs.Select(value).Order().ElementAt(runs.Count / 2);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{name}: prefill({prompt.Length}) {Median(r => r[0]):0} tok/s, peer {Median(r => r[1]):0}, ratio {Median(r => r[0] / r[1]):0.00}; decode {Median(r => r[2]):0.0} tok/s, peer {Median(r => r[3]):0.0}, ratio {Median(r => r[2] / r[3]):0.00}"));
+            $"{name}: prefill({prompt.Length}) {Median(r => r[0]):0} tok/s, peer {Median(r => r[1]):0}, ratio {Median(r => r[0] / r[1]):0.00}; decode {Median(r => r[2]):0.0} tok/s, peer {Median(r => r[3]):0.0}, ratio {Median(r => r[2] / r[3]):0.00}; by processor time {Median(r => r[4]):0.00} and {Median(r => r[5]):0.00}"));
     }
 
-    private static (double Prefill, double Decode) Ours(CausalModel model, CpuBackend backend, int[] prompt)
+    private static ((double Wall, double Processor) Prefill, (double Wall, double Processor) Decode) Ours(CausalModel model, CpuBackend backend, int[] prompt)
     {
         using var pass = new InferencePass(backend);
         using var cache = model.CreateCache(prompt.Length + NewTokens + 1);
         using var sequence = cache.NewSequence(prompt.Length + NewTokens + 1);
         var batch = new Batch();
         long start = Stopwatch.GetTimestamp();
+        var used = Environment.CpuUsage.TotalTime;
         int next = 0;
         for (int first = 0; first < prompt.Length; first += Chunk)
             next = Step(prompt.AsSpan(first, Math.Min(Chunk, prompt.Length - first)), first + Chunk >= prompt.Length);
-        double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        var prefill = (Stopwatch.GetElapsedTime(start).TotalSeconds, (Environment.CpuUsage.TotalTime - used).TotalSeconds);
         start = Stopwatch.GetTimestamp();
+        used = Environment.CpuUsage.TotalTime;
         for (int i = 0; i < NewTokens; i++)
             next = Step([next], wanted: true);
-        return (prefill, Stopwatch.GetElapsedTime(start).TotalSeconds / NewTokens);
+        return (prefill, (Stopwatch.GetElapsedTime(start).TotalSeconds / NewTokens, (Environment.CpuUsage.TotalTime - used).TotalSeconds / NewTokens));
 
         int Step(ReadOnlySpan<int> tokens, bool wanted)
         {

@@ -56,15 +56,20 @@ internal sealed class LlamaPeer : IDisposable
     /// <summary>The ids of a text, special tokens as plain text.</summary>
     public int[] Tokenize(string text) => Ids(Ask(new JsonObject { ["op"] = "tokenize", ["text"] = text }));
 
-    /// <summary>The seconds of a token while so many are generated.</summary>
-    public double Decode(int[] tokens, int count)
+    /// <summary>The seconds and processor seconds of a token while so many are generated.</summary>
+    public (double Wall, double Processor) Decode(int[] tokens, int count)
     {
         var answer = Ask(Request("decode", tokens, count));
-        return answer["seconds"]!.GetValue<double>() / answer["steps"]!.GetValue<int>();
+        int steps = answer["steps"]!.GetValue<int>();
+        return (answer["seconds"]!.GetValue<double>() / steps, answer["processor"]!.GetValue<double>() / steps);
     }
 
-    /// <summary>The seconds of reading a prompt.</summary>
-    public double Prefill(int[] tokens) => Ask(Request("prefill", tokens, 0))["seconds"]!.GetValue<double>();
+    /// <summary>The seconds and processor seconds of reading a prompt.</summary>
+    public (double Wall, double Processor) Prefill(int[] tokens)
+    {
+        var answer = Ask(Request("prefill", tokens, 0));
+        return (answer["seconds"]!.GetValue<double>(), answer["processor"]!.GetValue<double>());
+    }
 
     public void Dispose()
     {

@@ -12,6 +12,7 @@ const version = JSON.parse(readFileSync(resolve(folder, "package.json"))).versio
 const llama = await getLlama({gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error});
 let model, context, sequence;
 
+const processorSeconds = (since) => { const used = process.cpuUsage(since); return (used.user + used.system) / 1e6; };
 const answer = (value) => process.stdout.write(JSON.stringify(value) + "\n");
 answer({description: `node-llama-cpp ${version}, ${llama.systemInfo.replace(/\s+/g, " ").trim()}`});
 
@@ -33,22 +34,25 @@ for await (const line of createInterface({input: process.stdin})) {
             case "decode": {
                 await sequence.clearHistory();
                 const ids = [];
-                let start = 0n;
+                let start = 0n, used = process.cpuUsage();
                 for await (const token of sequence.evaluate(request.tokens, {temperature: 0, yieldEogToken: true})) {
-                    if (ids.length === 0)
+                    if (ids.length === 0) {
                         start = process.hrtime.bigint();
+                        used = process.cpuUsage();
+                    }
+
                     ids.push(token);
                     if (ids.length > request.count - (request.op === "greedy" ? 1 : 0))
                         break;
                 }
-                answer({ids: ids.slice(0, request.count), seconds: Number(process.hrtime.bigint() - start) / 1e9, steps: ids.length - 1});
+                answer({ids: ids.slice(0, request.count), seconds: Number(process.hrtime.bigint() - start) / 1e9, processor: processorSeconds(used), steps: ids.length - 1});
                 break;
             }
             case "prefill": {
                 await sequence.clearHistory();
-                const start = process.hrtime.bigint();
+                const start = process.hrtime.bigint(), used = process.cpuUsage();
                 await sequence.evaluateWithoutGeneratingNewTokens(request.tokens);
-                answer({seconds: Number(process.hrtime.bigint() - start) / 1e9});
+                answer({seconds: Number(process.hrtime.bigint() - start) / 1e9, processor: processorSeconds(used)});
                 break;
             }
             case "tokenize":

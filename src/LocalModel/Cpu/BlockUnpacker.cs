@@ -26,6 +26,7 @@ internal static unsafe class BlockUnpacker
     /// <param name="scales">Receives a scale a group, <paramref name="stride"/> apart.</param>
     /// <param name="minimums">Receives a minimum a group, as far apart.</param>
     /// <param name="stride">The distance of the scales of two groups.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(DataType type, byte* source, int elements, byte* quants, float* scales, float* minimums, int stride)
     {
         int blockElements = type.BlockElements(), blockBytes = type.BlockBytes(), groups = blockElements / GroupSize(type);
@@ -150,6 +151,7 @@ internal static unsafe class BlockUnpacker
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Bits(Vector256<byte> packed, int shift, byte mask) => (packed.AsUInt16() >>> shift).AsByte() & Vector256.Create(mask);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Q2(byte* b, byte* quants, float* scales, float* minimums, int stride)
     {
         float d = Half(b + 80), minimum = Half(b + 82);
@@ -167,6 +169,7 @@ internal static unsafe class BlockUnpacker
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Q3(byte* b, byte* quants, float* scales, float* minimums, int stride)
     {
         float d = Half(b + 108);
@@ -185,6 +188,7 @@ internal static unsafe class BlockUnpacker
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Q4Or5(DataType type, byte* b, byte* quants, float* scales, float* minimums, int stride)
     {
         float d = Half(b), minimum = Half(b + 2);
@@ -202,6 +206,7 @@ internal static unsafe class BlockUnpacker
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Q6(byte* b, byte* quants, float* scales, float* minimums, int stride)
     {
         float d = Half(b + 208);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
@@ -78,6 +79,7 @@ internal static unsafe class Gemm<S, V>
             ComputePanel(arguments, panel, worker);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ComputePanel(void* arguments, int task, int worker)
     {
         var g = (GemmArguments*)arguments;
@@ -165,6 +167,7 @@ internal static unsafe class Gemm<S, V>
     }
 
     // target[k · stride + j] = B(first + k, column + j) of a transposed or stored B, for one vector of columns.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackStrip(GemmArguments* g, int column, int columns, int first, int inner, float* target, nint stride, float* temporary)
     {
         float* rows = g->B + column * g->BStride + first;
@@ -178,7 +181,13 @@ internal static unsafe class Gemm<S, V>
             {
                 // Two neighbours of half precision make a word: transposed as words, then raised.
                 for (int p = 0; p < pairs; p += S.Count)
+                {
+                    if (Sse.IsSupported)
+                        for (int j = 0; j < S.Count; j++)
+                            Sse.Prefetch0(stored + j * g->StoredStride + (first + 2 * p + InnerBlock) * 2);
                     S.Transpose((float*)(stored + (first + 2 * p) * 2), (nint)(g->StoredStride / sizeof(float)), temporary + p * S.Count, S.Count);
+                }
+
                 for (int p = 0; p < pairs; p++)
                 {
                     V words = S.Load(temporary + p * S.Count);
@@ -201,43 +210,54 @@ internal static unsafe class Gemm<S, V>
 
         int wholeInner = columns == S.Count ? inner / S.Count * S.Count : 0;
         for (int k = 0; k < wholeInner; k += S.Count)
+        {
+            // The next block of each row: these are too many lines at once for the processor to foresee.
+            if (Sse.IsSupported && g->Stored is null)
+                for (int j = 0; j < S.Count; j++)
+                    Sse.Prefetch0(rows + j * rowStride + k + InnerBlock);
             S.Transpose(rows + k, rowStride, target + k * stride, stride);
+        }
+
         for (int j = 0; j < columns; j++)
             for (int k = wholeInner; k < inner; k++)
                 target[k * stride + j] = rows[j * rowStride + k];
     }
 
-    // ---- few rows of a transposed or stored B: one vector of columns at a time, so that each row of B is read in a line
+    // ---- few rows of a transposed or stored B: two vectors of columns at a time, so that each row of B is read in a line
+
+    private static int StripWidth => 2 * S.Count;
 
     private static int StripSize => S.Count * InnerBlock + StoredRows<S, V>.Scratch(InnerBlock);
 
     private static void RunStrips(WorkerPool pool, ref GemmArguments g, bool parallel)
     {
-        int strips = (g.N + S.Count - 1) / S.Count;
-        g.ScratchPerWorker = S.Count * InnerBlock + Tiles<S, V>.Rows * S.Count + StripSize;
+        int strips = (g.N + StripWidth - 1) / StripWidth;
+        g.ScratchPerWorker = StripWidth * InnerBlock + Tiles<S, V>.Rows * StripWidth + StripSize;
         g.Scratch = pool.Scratch(g.ScratchPerWorker);
-        g.ColumnsPerTask = (parallel ? Math.Max(1, strips / (8 * pool.Threads)) : strips) * S.Count;
+        g.ColumnsPerTask = (parallel ? Math.Max(1, strips / (8 * pool.Threads)) : strips) * StripWidth;
         fixed (GemmArguments* arguments = &g)
             pool.Run(&ComputeStrips, arguments, (g.N + g.ColumnsPerTask - 1) / g.ColumnsPerTask);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ComputeStrips(void* arguments, int task, int worker)
     {
         var g = (GemmArguments*)arguments;
         int end = Math.Min(g->N, (task + 1) * g->ColumnsPerTask);
         float* strip = g->Scratch + worker * g->ScratchPerWorker;
-        float* tile = strip + S.Count * InnerBlock;
-        float* temporary = tile + Tiles<S, V>.Rows * S.Count;
-        for (int column = task * g->ColumnsPerTask; column < end; column += S.Count)
+        float* tile = strip + StripWidth * InnerBlock;
+        float* temporary = tile + Tiles<S, V>.Rows * StripWidth;
+        for (int column = task * g->ColumnsPerTask; column < end; column += StripWidth)
         {
-            int columns = Math.Min(S.Count, end - column);
+            int columns = Math.Min(StripWidth, end - column), vectors = columns <= S.Count ? 1 : 2;
             for (int first = 0; first < g->K; first += InnerBlock)
             {
                 int inner = Math.Min(InnerBlock, g->K - first);
-                PackStrip(g, column, columns, first, inner, strip, S.Count, temporary);
+                for (int j = 0; j < columns; j += S.Count)
+                    PackStrip(g, column + j, Math.Min(S.Count, columns - j), first, inner, strip + j, StripWidth, temporary);
                 for (int r = 0; r < g->M; r++)
                 {
-                    Tiles<S, V>.Run(1, g->A + r * g->ARow + first * g->AInner, g->ARow, g->AInner, strip, S.Count, inner, tile, S.Count, 1, TileMode.Overwrite);
+                    Tiles<S, V>.Run(vectors, g->A + r * g->ARow + first * g->AInner, g->ARow, g->AInner, strip, StripWidth, inner, tile, StripWidth, 1, TileMode.Overwrite);
                     float* c = g->C + r * g->CStride + column;
                     for (int j = 0; j < columns; j++)
                         c[j] = first > 0 ? c[j] + tile[j] : g->Bias is not null ? g->Bias[column + j] + tile[j] : tile[j];

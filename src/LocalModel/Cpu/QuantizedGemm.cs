@@ -56,6 +56,7 @@ internal static unsafe class QuantizedGemm<S, V>
 
     // ---- activations to 8 bits
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RoundRow(void* arguments, int row, int worker)
     {
         var g = (QuantizedArguments*)arguments;
@@ -93,6 +94,7 @@ internal static unsafe class QuantizedGemm<S, V>
 
     // ---- panels
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Compute(void* arguments, int task, int worker)
     {
         var g = (QuantizedArguments*)arguments;
@@ -132,9 +134,20 @@ internal static unsafe class QuantizedGemm<S, V>
     }
 
     // panel[(k / 4) · 64 + output · 4 + k % 4], scales[group · 16 + output]; outputs past the last are the last one again.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Unpack(QuantizedArguments* g, int column, int columns, int first, int inner, byte* rows, byte* panel, float* scales, float* minimums)
     {
         long offset = Tensors.DataTypes.Bytes(g->Format, first);
+        if (S.Count == Outputs && PanelPacker.Knows(g->Format))
+        {
+            byte** sources = stackalloc byte*[Outputs];
+            for (int j = 0; j < Outputs; j++)
+                sources[j] = g->Stored + (column + Math.Min(j, columns - 1)) * g->StoredStride + offset;
+            long next = first + inner < g->K ? Tensors.DataTypes.Bytes(g->Format, inner) : Outputs * g->StoredStride - offset;
+            PanelPacker.Run(g->Format, sources, inner / g->Group, panel, scales, minimums, next);
+            return;
+        }
+
         for (int j = 0; j < Outputs; j++)
         {
             byte* source = g->Stored + (column + Math.Min(j, columns - 1)) * g->StoredStride + offset;
@@ -236,17 +249,25 @@ internal static unsafe class QuantizedGemm<S, V>
     {
         for (int g = 0; g < groups; g++)
         {
+            // Two chains for each half, since nothing else hides the latency; whole numbers add up in any order.
             var a0 = Vector256<int>.Zero;
             var a1 = Vector256<int>.Zero;
-            for (int q = 0; q < quads; q++)
+            var b0 = Vector256<int>.Zero;
+            var b1 = Vector256<int>.Zero;
+            for (int q = 0; q < quads; q += 2)
             {
                 var v = Four(x);
                 a0 = Dot(a0, Vector256.Load(panel), v);
                 a1 = Dot(a1, Vector256.Load(panel + 32), v);
-                panel += 64;
-                x += 4;
+                v = Four(x + 4);
+                b0 = Dot(b0, Vector256.Load(panel + 64), v);
+                b1 = Dot(b1, Vector256.Load(panel + 96), v);
+                panel += 128;
+                x += 8;
             }
 
+            a0 += b0;
+            a1 += b1;
             Add(a0, Vector256.Load(scales), Vector256.Load(minimums), xScales[g], xSums[g], sums);
             Add(a1, Vector256.Load(scales + 8), Vector256.Load(minimums + 8), xScales[g], xSums[g], sums + 8);
             scales += Outputs;

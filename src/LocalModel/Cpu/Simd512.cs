@@ -84,6 +84,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         return Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512.Create(threshold)).AsSingle(), Zero, Vector512<float>.One);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* source, nint sourceStride, float* target, nint targetStride)
     {
         if (!Avx512F.IsSupported)

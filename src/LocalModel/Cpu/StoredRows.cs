@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
@@ -17,6 +18,7 @@ internal static unsafe class StoredRows<S, V>
         => format == DataType.BFloat16 ? BitConverter.UInt32BitsToSingle((uint)*(ushort*)(row + 2 * index) << 16) : BlockUnpacker.Half(row + 2 * index);
 
     /// <summary>Raises the elements first, first + 1, … of a row; of quantised formats both numbers are whole blocks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Read(DataType format, byte* row, int first, int count, float* target, float* scratch)
     {
         if (!format.IsQuantized())

@@ -1,0 +1,202 @@
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Tokenizers;
+
+namespace Kotonoha.LocalModel.Tests.Checkpoints;
+
+/// <summary>GGUF files: what is written is read again, models survive, broken headers are refused.</summary>
+public sealed class GgufTests
+{
+    private static readonly int[] Prompt = [3, 17, 5, 44, 9, 1, 60, 2];
+
+    public static TheoryData<string> Kinds => ["gpt2", "gpt2-untied", "llama", "llama-tied", "llama3", "llama-linear", "mistral", "qwen2", "qwen3"];
+
+    [Fact]
+    public void Metadata_of_every_kind_comes_back_in_order()
+    {
+        object[] values =
+        [
+            (byte)200, (sbyte)-3, (ushort)60000, (short)-300, 4000000000u, -7, 0.1f, true, "日本語 🙂\0", ulong.MaxValue, long.MinValue, double.Epsilon,
+            new[] { 1, 2, 3 }, new[] { "a", "", "ü" }, new[] { true, false }, Array.Empty<float>(), new[] { GgufValue.Of(new[] { 1u }), GgufValue.Of(new[] { "x" }) },
+        ];
+        var writer = new GgufWriter();
+        for (int i = 0; i < values.Length; i++)
+            writer.Set($"key.{i}", values[i]);
+        using var folder = new TempFolder();
+        var path = Path.Combine(folder.Path, "m.gguf");
+        writer.Save(path);
+        using var file = GgufFile.Open(path);
+        Assert.Equal(Enumerable.Range(0, values.Length).Select(i => $"key.{i}"), file.Metadata.Keys);
+        for (int i = 0; i < values.Length - 1; i++)
+            Assert.Equal(values[i], file.Metadata[$"key.{i}"].Value);
+        var nested = (GgufValue[])file.Metadata[$"key.{values.Length - 1}"].Value;
+        Assert.Equal([1L], nested[0].AsIntegers()!);
+        Assert.Equal(["x"], nested[1].AsTexts()!);
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_model_written_in_single_precision_gives_the_same_logits(string kind)
+    {
+        using var model = Model(kind);
+        using var folder = new TempFolder();
+        var path = Path.Combine(folder.Path, "m.gguf");
+        Assert.Empty(GgufExport.Save(model, new CheckpointParts(), path, DataType.Float32));
+        float[] want = Logits(model);
+        foreach (var precision in Enum.GetValues<WeightPrecision>())
+        {
+            using var loaded = GgufCheckpoint.Load(path, precision);
+            Close(want, Logits(loaded), 2e-5f);
+            Assert.Equal(precision == WeightPrecision.AsStored, loaded.Parameters[0].IsMapped);
+
+            // And a model that came from a GGUF file can be written again.
+            var again = Path.Combine(folder.Path, "again.gguf");
+            GgufExport.Save(loaded, new CheckpointParts(), again, DataType.Float32);
+            using var second = GgufCheckpoint.Load(again);
+            Close(want, Logits(second), 2e-5f);
+        }
+    }
+
+    [Theory]
+    [InlineData(DataType.Float16, 0.02f)]
+    [InlineData(DataType.BFloat16, 0.1f)]
+    [InlineData(DataType.Q8_0, 0.5f)]
+    [InlineData(DataType.Q5_1, 1f)]
+    public void A_smaller_type_moves_the_logits_a_little(DataType type, float most)
+    {
+        using var model = Model("llama");
+        using var folder = new TempFolder();
+        var path = Path.Combine(folder.Path, "m.gguf");
+        var single = Path.Combine(folder.Path, "single.gguf");
+        var quantized = Path.Combine(folder.Path, "q.gguf");
+        Assert.Empty(GgufExport.Save(model, new CheckpointParts(), path, type));
+        GgufExport.Save(model, new CheckpointParts(), single, DataType.Float32);
+        Assert.Empty(GgufExport.Quantize(single, quantized, type));
+        using var loaded = GgufCheckpoint.Load(path);
+        using var other = GgufCheckpoint.Load(quantized);
+        Assert.Equal(type, loaded.Parameters.First(p => p.Name.EndsWith("q_proj.weight", StringComparison.Ordinal)).Format);
+        float[] logits = Logits(loaded);
+        Close(Logits(model), logits, most);
+        Assert.Equal(logits, Logits(other));
+    }
+
+    [Fact]
+    public void Rows_that_are_no_whole_blocks_become_halves_and_that_is_said()
+    {
+        using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 61, ContextLength = 32, Width = 40, Layers = 1, Heads = 4, InnerWidth = 64 });
+        using var folder = new TempFolder();
+        var remarks = GgufExport.Save(model, new CheckpointParts(), Path.Combine(folder.Path, "m.gguf"), DataType.Q8_0);
+        Assert.Contains(remarks, r => r.Contains("'token_embd.weight' is written as F16", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_tokenizer_goes_along()
+    {
+        var tokenizer = Tokenizer.TrainByteLevelBpe(["the cat sat on the mat, the cat ran"], 280, specialTokens: [CheckpointParts.EndOfText]);
+        using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 300, ContextLength = 32, Width = 32, Layers = 1, Heads = 2 });
+        using var folder = new TempFolder();
+        var path = Path.Combine(folder.Path, "m.gguf");
+        GgufExport.Save(model, CheckpointParts.Of(tokenizer, "{{ messages }}"), path, DataType.Float16, "cats");
+        using var file = GgufFile.Open(path);
+        Assert.Equal("gpt2", file.Text("tokenizer.ggml.model"));
+        Assert.Equal("gpt-2", file.Text("tokenizer.ggml.pre"));
+        Assert.Equal("{{ messages }}", file.Text("tokenizer.chat_template"));
+        Assert.Equal(300, file.Texts("tokenizer.ggml.tokens")!.Length);
+        Assert.Equal(tokenizer.TokenToId(CheckpointParts.EndOfText), (int?)file.Integer("tokenizer.ggml.eos_token_id"));
+        var types = file.Integers("tokenizer.ggml.token_type")!;
+        Assert.Equal(3, types[tokenizer.TokenToId(CheckpointParts.EndOfText)!.Value]);
+        Assert.Equal(5, types[299]);
+    }
+
+    [Fact]
+    public void A_file_that_was_cut_short_is_refused_with_its_place()
+    {
+        using var model = Model("llama");
+        using var folder = new TempFolder();
+        var path = Path.Combine(folder.Path, "m.gguf");
+        GgufExport.Save(model, new CheckpointParts(), path, DataType.Q8_0);
+        byte[] whole = File.ReadAllBytes(path);
+        foreach (int length in (int[])[0, 3, 12, 30, 100, whole.Length / 2, whole.Length - 40])
+        {
+            File.WriteAllBytes(path, whole[..length]);
+            var error = Assert.Throws<GgufException>(() => GgufFile.Open(path).Dispose());
+            Assert.NotNull(error.Offset);
+            Assert.Contains(path, error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Mutated_headers_are_read_or_refused_and_nothing_else()
+    {
+        using var model = Model("llama");
+        using var folder = new TempFolder();
+        var path = Path.Combine(folder.Path, "m.gguf");
+        GgufExport.Save(model, new CheckpointParts(), path, DataType.Float16);
+        byte[] seed = File.ReadAllBytes(path);
+        var random = new Random(1);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 5000; i++)
+        {
+            byte[] input = [.. seed.AsSpan(0, 3000)];
+            for (int n = 0; n < 3; n++)
+                input[random.Next(900)] = (byte)random.Next(256);
+            try
+            {
+                GgufHeader.Read("input", new MemoryStream(input));
+            }
+            catch (GgufException)
+            {
+                // As documented.
+            }
+        }
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 5000L * 200_000);
+    }
+
+    [Fact]
+    public void An_unknown_architecture_is_refused_with_a_list_of_the_known()
+    {
+        var writer = new GgufWriter();
+        writer.Set("general.architecture", "mamba");
+        using var folder = new TempFolder();
+        var path = Path.Combine(folder.Path, "m.gguf");
+        writer.Save(path);
+        var error = Assert.Throws<UnsupportedModelException>(() => GgufCheckpoint.Load(path).Dispose());
+        Assert.Contains("llama, qwen2, qwen3", error.Message, StringComparison.Ordinal);
+    }
+
+    private static CausalModel Model(string kind)
+    {
+        var llama = new LlamaConfig { VocabularySize = 64, ContextLength = 64, Width = 64, Layers = 2, Heads = 4, KeyHeads = 2, HeadWidth = 16, InnerWidth = 96, InitializerRange = 0.15f };
+        var gpt2 = new Gpt2Config { VocabularySize = 64, ContextLength = 64, Width = 64, Layers = 2, Heads = 4, InnerWidth = 96, InitializerRange = 0.15f };
+        return kind switch
+        {
+            "gpt2" => Gpt2.Create(gpt2, 1),
+            "gpt2-untied" => Gpt2.Create(gpt2 with { TieWordEmbeddings = false }, 2),
+            "llama" => Llama.Create(llama, 3),
+            "llama-tied" => Llama.Create(llama with { TieWordEmbeddings = true }, 4),
+            "llama3" => Llama.Create(llama with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.Llama3, Factor = 8, OriginalContextLength = 16 } }, 5),
+            "llama-linear" => Llama.Create(llama with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.Linear, Factor = 3 } }, 6),
+            "mistral" => Llama.Create(llama with { ModelType = "mistral", SlidingWindow = 4 }, 7),
+            "qwen2" => Llama.Create(llama with { ModelType = "qwen2", QueryKeyValueBias = true }, 8),
+            _ => Llama.Create(llama with { ModelType = "qwen3", QueryKeyNorm = true, HeadWidth = 24 }, 9),
+        };
+    }
+
+    private static float[] Logits(CausalModel model)
+    {
+        using var backend = new CpuBackend(2) { IsExact = true };
+        using var pass = new InferencePass(backend);
+        pass.Begin();
+        return pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(Prompt)))).ToArray();
+    }
+
+    private static void Close(float[] want, float[] got, float most)
+    {
+        Assert.Equal(want.Length, got.Length);
+        for (int i = 0; i < want.Length; i++)
+            Assert.Equal(want[i], got[i], most);
+    }
+}
