@@ -14,6 +14,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["hf-tokenizers"] = arguments => Task.FromResult(HfTokenizersCheck.Run(arguments)),
     ["ingest"] = IngestBenchmark.RunAsync,
     ["llama-cpp"] = LlamaCppCheck.RunAsync,
+    ["memory"] = MemoryCheck.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),
     ["retrieval"] = RetrievalBenchmark.RunAsync,
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,

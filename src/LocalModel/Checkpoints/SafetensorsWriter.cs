@@ -36,6 +36,37 @@ public sealed class SafetensorsWriter
         Add(parameter.Name, parameter, () => parameter.Values);
     }
 
+    /// <summary>Adds a parameter under its own name in another type.</summary>
+    /// <param name="parameter">The parameter, of any format.</param>
+    /// <param name="type">F32, F16 or BF16.</param>
+    /// <exception cref="ArgumentException">The name is taken, or the type is another one.</exception>
+    public void Add(Parameter parameter, DataType type)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        var stored = type switch
+        {
+            DataType.Float32 => StoredType.Float32,
+            DataType.Float16 => StoredType.Float16,
+            DataType.BFloat16 => StoredType.BFloat16,
+            _ => throw new ArgumentException($"safetensors files are written as F32, F16 or BF16, not as {type.Name()}.", nameof(type)),
+        };
+        long[] shape = [.. parameter.Shape.ToArray().Select(dimension => (long)dimension)];
+        Add(parameter.Name, stored, shape, parameter.Length, stream =>
+        {
+            const int Slice = 1 << 16;
+            var values = new float[parameter.Length];
+            parameter.Read(values);
+            var bytes = new byte[type.Bytes(Slice)];
+            for (int first = 0; first < values.Length; first += Slice)
+            {
+                int count = Math.Min(Slice, values.Length - first);
+                var part = bytes.AsSpan(0, (int)type.Bytes(count));
+                Quantizer.Run(type, values.AsSpan(first, count), part);
+                stream.Write(part);
+            }
+        });
+    }
+
     /// <summary>Adds a tensor of F32.</summary>
     /// <param name="name">The name.</param>
     /// <param name="values">The elements in row-major order.</param>

@@ -82,6 +82,26 @@ public sealed class GgufTests
         Assert.Equal(logits, Logits(other));
     }
 
+    [Theory]
+    [InlineData(DataType.Float16)]
+    [InlineData(DataType.BFloat16)]
+    public void Safetensors_of_half_precision_hold_what_the_quantizer_writes(DataType type)
+    {
+        using var parameter = new Parameter("w", 3, 5);
+        for (int i = 0; i < 15; i++)
+            parameter.Values[i] = 1.1f * i - 7;
+        var writer = new SafetensorsWriter();
+        writer.Add(parameter, type);
+        using var folder = new TempFolder();
+        var path = Path.Combine(folder.Path, "m.safetensors");
+        writer.Save(path);
+        using var file = SafetensorsFile.Open(path);
+        byte[] want = new byte[30];
+        Quantizer.Run(type, parameter.Values, want);
+        Assert.Equal(want, file.ReadBytes("w"));
+        Close(parameter.Values.ToArray(), file.ReadFloats("w"), type == DataType.Float16 ? 0.005f : 0.05f);
+    }
+
     [Fact]
     public void Rows_that_are_no_whole_blocks_become_halves_and_that_is_said()
     {
