@@ -48,7 +48,17 @@ internal sealed record BertNormalizer(bool CleanText, bool HandleChineseChars, b
 
     private static void Clean(PieceBuffer buffer)
     {
-        if (buffer.Text.IndexOfAnyExceptInRange(' ', '~') < 0)
+        // Nearly all texts are printable ASCII but for tabs and line ends.
+        var characters = buffer.Characters;
+        int at = characters.IndexOfAnyExceptInRange(' ', '~');
+        while (at >= 0 && characters[at] is '\t' or '\n' or '\r')
+        {
+            characters[at] = ' ';
+            int next = characters[(at + 1)..].IndexOfAnyExceptInRange(' ', '~');
+            at = next < 0 ? -1 : at + 1 + next;
+        }
+
+        if (at < 0)
             return;
         CodePointFilter.Remove(buffer, static c => c is 0 or 0xFFFD || (c is not ('\t' or '\n' or '\r') && LibraryCategories.IsOther(c)));
         foreach (ref char c in buffer.Characters)
