@@ -52,6 +52,8 @@ internal static class WeightsFuzz
 
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            for (int again = 0; again < 3 && seconds > MostSeconds; again++)
+                seconds = Math.Min(seconds, Seconds(input, gguf)); // on a busy machine the process may just have waited
             most = Math.Max(most, allocated);
             slowest = Math.Max(slowest, seconds);
             problem ??= allocated > MostBytes ? $"{allocated} bytes allocated" : seconds > MostSeconds ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} seconds") : null;
@@ -64,6 +66,21 @@ internal static class WeightsFuzz
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"fuzz weights, seed {seed}: {count} headers in {watch.Elapsed.TotalSeconds:0} s, {accepted} accepted, {failures} failures; at most {most} bytes and {slowest * 1000:0.0} ms for one"));
         return failures == 0 ? 0 : 1;
+    }
+
+    private static double Seconds(byte[] input, bool gguf)
+    {
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            _ = gguf ? ReadGguf(input) : ReadSafetensors(input);
+        }
+        catch (Exception exception) when (exception is GgufException or SafetensorsException)
+        {
+            // Refused as documented.
+        }
+
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     private static string? ReadGguf(byte[] input)
