@@ -84,11 +84,43 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
         return Vector256.ConditionalSelect(Vector256.LessThan(x, Vector256.Create(threshold)).AsSingle(), Zero, Vector256<float>.One);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* source, nint sourceStride, float* target, nint targetStride)
     {
-        for (int c = 0; c < Count; c++)
-            for (int r = 0; r < Count; r++)
-                target[c * targetStride + r] = source[r * sourceStride + c];
+        if (!Avx.IsSupported)
+        {
+            for (int c = 0; c < Count; c++)
+                for (int r = 0; r < Count; r++)
+                    target[c * targetStride + r] = source[r * sourceStride + c];
+            return;
+        }
+
+        // Pairs of rows, then fours, within each half of a vector; then the halves change places.
+        var (a0, a1, a2, a3) = Four(source, sourceStride);
+        var (b0, b1, b2, b3) = Four(source + 4 * sourceStride, sourceStride);
+        Avx.Permute2x128(a0, b0, 0x20).Store(target);
+        Avx.Permute2x128(a1, b1, 0x20).Store(target + targetStride);
+        Avx.Permute2x128(a2, b2, 0x20).Store(target + 2 * targetStride);
+        Avx.Permute2x128(a3, b3, 0x20).Store(target + 3 * targetStride);
+        Avx.Permute2x128(a0, b0, 0x31).Store(target + 4 * targetStride);
+        Avx.Permute2x128(a1, b1, 0x31).Store(target + 5 * targetStride);
+        Avx.Permute2x128(a2, b2, 0x31).Store(target + 6 * targetStride);
+        Avx.Permute2x128(a3, b3, 0x31).Store(target + 7 * targetStride);
+    }
+
+    // Columns c and c + 4 of four rows, in the lower and the upper half of vector c.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<float>, Vector256<float>, Vector256<float>, Vector256<float>) Four(float* rows, nint stride)
+    {
+        var r0 = Vector256.Load(rows);
+        var r1 = Vector256.Load(rows + stride);
+        var r2 = Vector256.Load(rows + 2 * stride);
+        var r3 = Vector256.Load(rows + 3 * stride);
+        var low01 = Avx.UnpackLow(r0, r1).AsDouble();
+        var high01 = Avx.UnpackHigh(r0, r1).AsDouble();
+        var low23 = Avx.UnpackLow(r2, r3).AsDouble();
+        var high23 = Avx.UnpackHigh(r2, r3).AsDouble();
+        return (Avx.UnpackLow(low01, low23).AsSingle(), Avx.UnpackHigh(low01, low23).AsSingle(), Avx.UnpackLow(high01, high23).AsSingle(), Avx.UnpackHigh(high01, high23).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
