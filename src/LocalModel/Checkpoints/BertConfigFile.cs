@@ -6,6 +6,8 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>The <c>config.json</c> of a model of BERT's family, as transformers writes it; what a file leaves out has transformers' default.</summary>
 internal static class BertConfigFile
 {
+    private const int MaxLabels = 1 << 16;
+
     private static readonly Dictionary<string, BertKind> Kinds = new(StringComparer.Ordinal)
     {
         ["bert"] = BertKind.Bert,
@@ -80,7 +82,7 @@ internal static class BertConfigFile
     {
         if (fields.Value("id2label") is null)
         {
-            int count = fields.Int32("num_labels", 1) ?? 2;
+            int count = fields.Int32("num_labels", 1, MaxLabels) ?? 2;
             return [.. Enumerable.Range(0, count).Select(i => string.Create(CultureInfo.InvariantCulture, $"LABEL_{i}"))];
         }
 

@@ -10,6 +10,7 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
 {
     private const string Missing = "The model has no tokenizer. Put its tokenizer.json beside the weights.";
     private const string Vocabulary = "tokenizer.ggml.";
+    private const string TemplateNames = "tokenizer.chat_templates";
     private const string Sampling = "general.sampling.";
 
     // Metadata that advises how to sample, and that is read.
@@ -38,9 +39,10 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
     internal static CheckpointText FromGguf(GgufFile file, bool mayLackTokenizer)
     {
         var tokens = file.Texts(Vocabulary + "tokens") ?? [];
-        var further = file.Texts("tokenizer.chat_templates") is { Length: > 0 } names
-            ? names.Where(name => name != "default").ToDictionary(name => name, name => file.Text($"tokenizer.chat_template.{name}") ?? throw file.Missing($"tokenizer.chat_template.{name}"), StringComparer.Ordinal)
-            : null;
+        var further = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var name in file.Texts(TemplateNames) ?? [])
+            if (name != "default" && !further.TryAdd(name, file.Text($"tokenizer.chat_template.{name}") ?? throw file.Missing($"tokenizer.chat_template.{name}")))
+                throw new GgufException(file.Path, null, $"the metadata value '{TemplateNames}' names '{name}' twice.");
         var settings = new TokenizerSettings
         {
             BosToken = TextOf("bos"),
@@ -48,7 +50,7 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
             UnknownToken = TextOf("unknown"),
             PadToken = TextOf("padding"),
             ChatTemplate = file.Text("tokenizer.chat_template"),
-            FurtherChatTemplates = further is { Count: > 0 } ? further : null,
+            FurtherChatTemplates = further.Count > 0 ? further : null,
         };
         var advised = file.Metadata.Keys.Where(key => key.StartsWith(Sampling, StringComparison.Ordinal)).Select(key => key[Sampling.Length..]).ToList();
         var generation = new GenerationSettings
@@ -58,7 +60,7 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
             PadTokenId = IdOf("padding"),
             DoSample = advised.Intersect(KnownSampling).Any() ? true : null,
             Temperature = file.Number(Sampling + "temp"),
-            TopK = file.Integer(Sampling + "top_k") is { } k ? checked((int)k) : null,
+            TopK = file.Whole(Sampling + "top_k"),
             TopP = file.Number(Sampling + "top_p"),
             MinP = file.Number(Sampling + "min_p"),
             RepetitionPenalty = file.Number(Sampling + "penalty_repeat"),
@@ -67,11 +69,7 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
         bool hasTokenizer = file.Text(Vocabulary + "model") is not (null or "none");
         return new CheckpointText(null, settings, generation).With(() => hasTokenizer ? Tokenizer.FromGguf(file) : null, file.Path, mayLackTokenizer);
 
-        int? IdOf(string role)
-        {
-            var key = $"{Vocabulary}{role}_token_id";
-            return file.Integer(key) is not { } id ? null : id is >= 0 and <= int.MaxValue ? (int)id : throw new GgufException(file.Path, null, $"the metadata value '{key}' is {id}.");
-        }
+        int? IdOf(string role) => file.Whole($"{Vocabulary}{role}_token_id");
 
         string? TextOf(string role) => IdOf(role) is { } id && id < tokens.Length ? tokens[id] : null;
     }

@@ -128,7 +128,7 @@ internal sealed class EncoderFiles
             _ => throw new UnsupportedModelException($"{path}: the pooling type {type} is not supported; 1 (mean), 2 (first token) and 3 (last token) are. Use the model's folder in the Hugging Face layout."),
         };
         var settings = new SentenceTransformerFolder { Transformer = path, Poolings = [pooling ?? TokenPooling.Mean], Steps = [new NormalizeStep()] };
-        var files = new EncoderFiles(path, settings, plain: true, gguf: true) { MaximumTokens = (int?)file.Integer($"{file.Architecture}.context_length") };
+        var files = new EncoderFiles(path, settings, plain: true, gguf: true) { MaximumTokens = file.Whole($"{file.Architecture}.context_length") };
         if (pooling is null)
             files.remarks.Add("The file does not say how tokens become a vector; their mean is taken.");
         files.remarks.Add("GGUF files do not say whether vectors are brought to length one; they are.");

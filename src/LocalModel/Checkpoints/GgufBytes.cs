@@ -29,19 +29,23 @@ internal sealed class GgufBytes(string file, Stream stream)
     public ulong UInt64(string what) => BinaryPrimitives.ReadUInt64LittleEndian(Small(8, what));
 
     /// <summary>A number of things that take at least so many bytes each.</summary>
-    public long Count(int bytesEach, string what)
+    public int Count(int bytesEach, string what, int maximum = int.MaxValue)
     {
         long at = Position;
         ulong count = UInt64(what);
-        return count <= (ulong)(Left / bytesEach)
-            ? (long)count
-            : throw Broken(at, $"{what} of {count} is announced, but only {Left} bytes follow; the file is cut off or no GGUF file.");
+        if (count > (ulong)(Left / bytesEach))
+            throw Broken(at, $"{what} of {count} is announced, but only {Left} bytes follow; the file is cut off or no GGUF file.");
+        if (count > (ulong)maximum)
+            throw Broken(at, $"{what} of {count} is announced; {maximum} is the most that is read.");
+        return (long)count * bytesEach <= GgufHeader.MaxHeaderBytes - Position
+            ? (int)count
+            : throw Broken(at, $"{what} of {count} is announced, which makes the header longer than {GgufHeader.MaxHeaderBytes} bytes.");
     }
 
     public string Text(string what)
     {
         long at = Position;
-        long length = Count(1, $"a length of {what}");
+        int length = Count(1, $"a length of {what}");
         if (length > GgufHeader.MaxTextBytes)
             throw Broken(at, $"{what} has {length} bytes, {GgufHeader.MaxTextBytes} are the most a text may have.");
         byte[]? rented = null;
@@ -50,12 +54,12 @@ internal sealed class GgufBytes(string file, Stream stream)
             if (length <= LongestKeptBuffer)
                 text = new byte[LongestKeptBuffer];
             else
-                rented = ArrayPool<byte>.Shared.Rent((int)length);
+                rented = ArrayPool<byte>.Shared.Rent(length);
         }
 
         try
         {
-            var bytes = (rented ?? text).AsSpan(0, (int)length);
+            var bytes = (rented ?? text).AsSpan(0, length);
             Read(bytes, what);
             return Strict.GetString(bytes);
         }
@@ -74,6 +78,8 @@ internal sealed class GgufBytes(string file, Stream stream)
     {
         if (destination.Length > Left)
             throw Broken(Length, $"the file ends inside {what}; it is cut off or no GGUF file.");
+        if (destination.Length > GgufHeader.MaxHeaderBytes - Position)
+            throw Broken(Position, $"the header is longer than {GgufHeader.MaxHeaderBytes} bytes.");
         stream.ReadExactly(destination);
         Position += destination.Length;
     }

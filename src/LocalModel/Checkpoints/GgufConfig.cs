@@ -102,7 +102,7 @@ public static class GgufConfig
             FeedForwardWidth = Whole(file, "feed_forward_length"),
             TokenTypes = file.TryGet("token_types.weight", out _) ? Rows(file, "token_types.weight") : 0,
             LayerNormEpsilon = Single(file, "attention.layer_norm_epsilon"),
-            PaddingId = (int)(file.Integer("tokenizer.ggml.padding_token_id") ?? 0),
+            PaddingId = file.Whole("tokenizer.ggml.padding_token_id") ?? 0,
         };
     }
 
@@ -111,12 +111,7 @@ public static class GgufConfig
 
     private static string Key(GgufFile file, string name) => $"{file.Architecture}.{name}";
 
-    private static int Whole(GgufFile file, string name, int? fallback = null)
-    {
-        var key = Key(file, name);
-        long value = file.Integer(key) ?? fallback ?? throw file.Missing(key);
-        return value is >= 0 and <= int.MaxValue ? (int)value : throw new GgufException(file.Path, null, $"the metadata value '{key}' is {value}.");
-    }
+    private static int Whole(GgufFile file, string name, int? fallback = null) => file.Whole(Key(file, name)) ?? fallback ?? throw file.Missing(Key(file, name));
 
     private static float Single(GgufFile file, string name) => (float)(file.Number(Key(file, name)) ?? throw file.Missing(Key(file, name)));
 
@@ -138,7 +133,7 @@ public static class GgufConfig
             {
                 Kind = RopeScalingKind.Yarn,
                 Factor = factor ?? 1,
-                OriginalContextLength = file.Integer(Key(file, "rope.scaling.original_context_length")) is { } original ? checked((int)original) : null,
+                OriginalContextLength = file.Whole(Key(file, "rope.scaling.original_context_length")),
                 AttentionFactor = file.Number(Key(file, "rope.scaling.attn_factor")) is { } attention and not 1 ? attention : null,
                 BetaFast = file.Number(Key(file, "rope.scaling.yarn_beta_fast")) ?? 32,
                 BetaSlow = file.Number(Key(file, "rope.scaling.yarn_beta_slow")) ?? 1,

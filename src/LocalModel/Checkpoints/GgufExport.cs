@@ -103,7 +103,7 @@ public static class GgufExport
             // What a block of one type loses, another type does not bring back, so vectors and equal types are copied.
             var wanted = TypeOf(tensor.Name, tensor.Shape, type, remarks);
             if (tensor.Shape.Length < 2 || tensor.Type == wanted || tensor.Type.IsInteger())
-                writer.AddStored(tensor.Name, tensor.Type, tensor.Shape, stream => stream.Write(file.ReadBytes(tensor.Name)));
+                writer.AddStored(tensor.Name, tensor.Type, tensor.Shape, stream => file.CopyStored(tensor, stream));
             else
                 writer.Add(tensor.Name, wanted, tensor.Shape, (row, values) => ReadRow(file, tensor, row, values));
         }

@@ -191,6 +191,26 @@ public sealed class GgufFile : IDisposable
         return mapped = file;
     }
 
+    /// <summary>Copies a tensor as it is stored, a block at a time.</summary>
+    internal void CopyStored(GgufTensor tensor, Stream destination)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        try
+        {
+            for (long copied = 0; copied < tensor.Bytes;)
+            {
+                var block = buffer.AsSpan(0, (int)Math.Min(BlockBytes, tensor.Bytes - copied));
+                ReadStored(tensor.Offset + copied, block);
+                destination.Write(block);
+                copied += block.Length;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
     /// <summary>Reads stored bytes.</summary>
     internal void ReadStored(long offset, Span<byte> destination)
     {
@@ -203,6 +223,13 @@ public sealed class GgufFile : IDisposable
             offset += read;
         }
     }
+
+    /// <summary>A count, size or id of the metadata, or null where the key is missing.</summary>
+    /// <exception cref="GgufException">The value is of another kind, negative or too large.</exception>
+    internal int? Whole(string key)
+        => Integer(key) is not { } value ? null
+            : value is >= 0 and <= int.MaxValue ? (int)value
+            : throw new GgufException(Path, null, $"the metadata value '{key}' is {value}; it should be from 0 to {int.MaxValue}.");
 
     internal GgufException Wrong(string key, string wanted) => new(Path, null, $"the metadata value '{key}' should be {wanted}.");
 

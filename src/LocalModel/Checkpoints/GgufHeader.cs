@@ -16,19 +16,25 @@ internal sealed class GgufHeader
     public const int DefaultAlignment = 32;
     public const string AlignmentKey = "general.alignment";
 
+    /// <summary>The longest header.</summary>
+    public const int MaxHeaderBytes = 1 << 28;
+
     /// <summary>The longest text of the metadata.</summary>
     public const int MaxTextBytes = 1 << 26;
 
     private const int MaxDimensions = 4;
     private const int MaxArrayDepth = 4;
     private const int MaxPaddingBytes = 1 << 16;
-    private const int MaxHeaderBytes = 1 << 28;
+    private const int MaxEntries = 1 << 16;
+    private const int MaxTensors = 1 << 18;
+    private const int MaxInnerArrays = 1 << 16;
     private const int ShortestEntryBytes = 8 + 4 + 1;
     private const int ShortestTensorBytes = 8 + 4 + 4 + 8;
     private readonly GgufBytes bytes;
     private readonly List<(string Name, DataType Type, long[] Shape, ulong Offset, long At)> described = [];
     private readonly OrderedDictionary<string, GgufValue> metadata = new(StringComparer.Ordinal);
     private int alignment = DefaultAlignment;
+    private int innerArrays;
 
     private GgufHeader(GgufBytes bytes) => this.bytes = bytes;
 
@@ -58,31 +64,21 @@ internal sealed class GgufHeader
             throw bytes.Broken(4, BinaryPrimitives.ReverseEndianness(Version) is 2 or 3
                 ? "the file is big-endian, which is not supported; convert it to little-endian."
                 : $"version {Version} of GGUF is not supported (2 and 3 are); convert the model again.");
-        long tensors = bytes.Count(ShortestTensorBytes, "a number of tensors");
-        long entries = bytes.Count(ShortestEntryBytes, "a number of metadata entries");
-        for (long i = 0; i < entries; i++)
+        int tensors = bytes.Count(ShortestTensorBytes, "a number of tensors", MaxTensors);
+        int entries = bytes.Count(ShortestEntryBytes, "a number of metadata entries", MaxEntries);
+        for (int i = 0; i < entries; i++)
         {
             long at = bytes.Position;
             string key = bytes.Text("a metadata key");
             if (!metadata.TryAdd(key, Value(Shorten(key), Kind(Shorten(key)), depth: 0)))
                 throw bytes.Broken(at, $"the metadata key '{Shorten(key)}' is given twice.");
-            CheckHeaderSize();
         }
 
         ReadAlignment();
-        for (long i = 0; i < tensors; i++)
-        {
+        for (int i = 0; i < tensors; i++)
             Describe();
-            CheckHeaderSize();
-        }
 
         Place();
-    }
-
-    private void CheckHeaderSize()
-    {
-        if (bytes.Position > MaxHeaderBytes)
-            throw bytes.Broken(bytes.Position, $"the header is longer than {MaxHeaderBytes} bytes.");
     }
 
     private GgufValueType Kind(string key)
@@ -118,6 +114,8 @@ internal sealed class GgufHeader
         long at = bytes.Position;
         if (depth >= MaxArrayDepth)
             throw bytes.Broken(at, $"{what} nests arrays deeper than {MaxArrayDepth}.");
+        if (depth > 0 && ++innerArrays > MaxInnerArrays)
+            throw bytes.Broken(at, $"{what} holds more arrays in arrays than the {MaxInnerArrays} that a file may have.");
         return Kind(key) switch
         {
             GgufValueType.UInt8 => Numbers<byte>(what),
@@ -154,21 +152,16 @@ internal sealed class GgufHeader
     private GgufValue Numbers<T>(string what)
         where T : unmanaged
     {
-        int size = Marshal.SizeOf<T>();
-        long at = bytes.Position;
-        long count = bytes.Count(size, $"a length of {what}");
-        if (count > Array.MaxLength)
-            throw bytes.Broken(at, $"{what} has {count} elements, too many for one array.");
-        var values = new T[count];
+        var values = new T[bytes.Count(Marshal.SizeOf<T>(), $"a length of {what}")];
         Fill(values, what);
         return GgufValue.Of(values);
     }
 
     private GgufValue List<T>(int shortestBytes, string what, Func<T> read)
     {
-        long count = bytes.Count(shortestBytes, $"a length of {what}");
+        int count = bytes.Count(shortestBytes, $"a length of {what}");
         var values = new List<T>();
-        for (long i = 0; i < count; i++)
+        for (int i = 0; i < count; i++)
             values.Add(read());
         return GgufValue.Of(values.ToArray());
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
@@ -35,6 +36,7 @@ internal sealed class JsonFields : IDisposable
         JsonDocument document;
         try
         {
+            RequireWellFormed(file, json.Span);
             document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
         catch (JsonException exception)
@@ -58,12 +60,12 @@ internal sealed class JsonFields : IDisposable
     public int RequiredInt32(string name, int minimum)
         => Int32(name, minimum) ?? throw Wrong(name, "is missing");
 
-    public int? Int32(string name, int minimum)
+    public int? Int32(string name, int minimum, int maximum = int.MaxValue)
     {
         if (Value(name) is not { } value)
             return null;
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < minimum)
-            throw Wrong(name, $"should be a whole number from {minimum} to {int.MaxValue}, not {value.GetRawText()}");
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < minimum || number > maximum)
+            throw Wrong(name, $"should be a whole number from {minimum} to {maximum}, not {value.GetRawText()}");
         return number;
     }
 
@@ -133,14 +135,14 @@ internal sealed class JsonFields : IDisposable
         if (value.ValueKind != JsonValueKind.Object)
             throw Wrong(name, $"should be an object, not {value.ValueKind}");
         return [.. value.EnumerateObject().Select(member => member.Value.ValueKind == JsonValueKind.String
-            ? (NameOf(name, member), TextOf(name, member.Value))
+            ? (member.Name, member.Value.GetString()!)
             : throw Wrong(name, $"should hold texts, not {member.Value.GetRawText()}"))];
     }
 
     /// <summary>The texts of a list; empty where it is missing, what is no text is passed over.</summary>
     public IReadOnlyList<string> TextList(string name)
         => Value(name) is { ValueKind: JsonValueKind.Array } list
-            ? [.. list.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => TextOf(name, item))]
+            ? [.. list.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)]
             : [];
 
     public bool? Boolean(string name)
@@ -155,7 +157,7 @@ internal sealed class JsonFields : IDisposable
     {
         if (Value(name) is not { } value)
             return null;
-        return value.ValueKind == JsonValueKind.String ? TextOf(name, value) : throw Wrong(name, $"should be a text, not {value.GetRawText()}");
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(name, $"should be a text, not {value.GetRawText()}");
     }
 
     /// <summary>A special token: its text, or an object whose <c>content</c> is the text.</summary>
@@ -163,7 +165,7 @@ internal sealed class JsonFields : IDisposable
     {
         if (Value(name) is { ValueKind: JsonValueKind.Object } value)
             return value.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String
-                ? TextOf(name, content)
+                ? content.GetString()!
                 : throw Wrong(name, "should be a token's text, or an object with it as 'content'");
         return Text(name);
     }
@@ -176,19 +178,23 @@ internal sealed class JsonFields : IDisposable
 
     public void Dispose() => document?.Dispose();
 
-    private string NameOf(string name, JsonProperty member) => WellFormed(name, () => member.Name);
-
-    private string TextOf(string name, JsonElement value) => WellFormed(name, () => value.GetString()!);
-
-    private string WellFormed(string name, Func<string> read)
+    // Once for the whole file, so that no name and no text of it can fail to be read later.
+    private static void RequireWellFormed(string file, ReadOnlySpan<byte> json)
     {
-        try
-        {
-            return read();
-        }
-        catch (InvalidOperationException exception)
-        {
-            throw new CheckpointException(file, $"the field '{name}' holds half of a surrogate pair, or bytes that are no UTF-8. Restore the file.", exception);
-        }
+        if (!Utf8.IsValid(json))
+            throw new CheckpointException(file, "the file is not valid UTF-8. Restore the file.");
+        if (json.IndexOf("\\ud"u8) < 0 && json.IndexOf("\\uD"u8) < 0)
+            return;
+        var reader = new Utf8JsonReader(json);
+        while (reader.Read())
+            if (reader.ValueIsEscaped)
+                try
+                {
+                    _ = reader.GetString();
+                }
+                catch (InvalidOperationException exception)
+                {
+                    throw new CheckpointException(file, $"byte {reader.TokenStartIndex + 1}: a name or text holds half of a surrogate pair. Restore the file.", exception);
+                }
     }
 }

@@ -30,7 +30,7 @@ internal static class LlamaConfigFile
         var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
         var defaults = Kinds[type].Defaults;
         int heads = fields.Int32("num_attention_heads", 1) ?? defaults.Heads, width = fields.Int32("hidden_size", 1) ?? defaults.Width;
-        int layers = fields.Int32("num_hidden_layers", 1) ?? defaults.Layers;
+        int layers = fields.Int32("num_hidden_layers", 1, LlamaConfig.MaxLayers) ?? defaults.Layers;
         bool attentionBias = type is "llama" or "qwen3" && (fields.Boolean("attention_bias") ?? false);
         int headWidth = fields.Int32("head_dim", 1) ?? (defaults.HeadWidth > 0 ? defaults.HeadWidth : width / heads);
         var (window, slidingLayers) = Window(fields, type, layers, defaults);

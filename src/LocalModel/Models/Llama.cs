@@ -29,7 +29,6 @@ public sealed class Llama : CausalModel
         config.Validate();
         Config = config;
         activation = config.Activation;
-        rotary = RopeFrequencies.Table(config);
         int width = config.Width, inner = config.InnerWidth, queries = config.Heads * config.HeadWidth, keys = config.KeyHeads * config.HeadWidth;
         try
         {
@@ -62,6 +61,7 @@ public sealed class Llama : CausalModel
 
             finalNorm = Take("model.norm.weight", width);
             head = config.TieWordEmbeddings ? tokenEmbedding : Take("lm_head.weight", config.VocabularySize, width);
+            rotary = RopeFrequencies.Table(config);
         }
         catch
         {

@@ -7,6 +7,12 @@ namespace Kotonoha.LocalModel.Models;
 /// </summary>
 public sealed record LlamaConfig
 {
+    /// <summary>The most blocks that are taken for possible.</summary>
+    internal const int MaxLayers = 1 << 16;
+
+    // Nothing in a file but its weights would bound the angles that are computed for a head.
+    private const int MaxHeadWidth = 1 << 16;
+
     /// <summary>The name of the kind (<c>model_type</c>): llama, mistral, qwen2 or qwen3.</summary>
     public string ModelType { get; init; } = "llama";
 
@@ -102,6 +108,10 @@ public sealed record LlamaConfig
         RequirePositive(KeyHeads, "num_key_value_heads");
         RequirePositive(HeadWidth, "head_dim");
         RequirePositive(InnerWidth, "intermediate_size");
+        if (Layers > MaxLayers)
+            throw new UnsupportedModelException($"num_hidden_layers {Layers} is more than {MaxLayers}.");
+        if (HeadWidth > MaxHeadWidth)
+            throw new UnsupportedModelException($"head_dim {HeadWidth} is more than {MaxHeadWidth}.");
         if (Heads % KeyHeads != 0)
             throw new UnsupportedModelException($"num_key_value_heads {KeyHeads} does not divide num_attention_heads {Heads}.");
         if (HeadWidth % 2 != 0)
