@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Kotonoha.Cli.Commands;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
@@ -30,10 +31,11 @@ internal static class CommandLine
         foreach (var command in ModelLineCommands.Create())
             root.Subcommands.Add(command);
         var parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Errors.Count > 0)
+        string[] errors = [.. parsed.Errors.Select(e => e.Message), .. UnknownOptions(parsed)];
+        if (errors.Length > 0)
         {
-            foreach (var error in parsed.Errors)
-                Console.Error.WriteLine($"kotonoha: {error.Message}");
+            foreach (var error in errors)
+                Console.Error.WriteLine($"kotonoha: {error}");
             Console.Error.WriteLine("kotonoha: see 'kotonoha --help' and 'kotonoha COMMAND --help'");
             return Usage;
         }
@@ -54,6 +56,15 @@ internal static class CommandLine
                 Console.Out.WriteLine(JsonLines.Error(null, message));
             return exception is UsageException ? Usage : Failure;
         }
+    }
+
+    // The parser takes a misspelt option for a word of the user's.
+    private static IEnumerable<string> UnknownOptions(ParseResult parsed)
+    {
+        var meant = new HashSet<Token>(parsed.Tokens.TakeWhile(t => t.Type != TokenType.DoubleDash), ReferenceEqualityComparer.Instance);
+        return parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
+            .Where(t => t.Value.StartsWith("--", StringComparison.Ordinal) && meant.Contains(t))
+            .Select(t => $"'{t.Value}' is not an option of '{parsed.CommandResult.Command.Name}'; a text that begins with -- comes after a bare --");
     }
 
     /// <summary>One clear message for an error that a person can do something about; null for a defect of the program.</summary>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
+using Kotonoha.Cli.Output;
 
 namespace Kotonoha.Cli.Lines;
 
@@ -34,7 +35,7 @@ internal static class LineCommand
             if (readsLines == given.Length > 0)
                 throw new UsageException(readsLines ? $"{name}: --jsonl reads standard input; leave out '{given[0]}'" : $"{name}: give {words}, or --jsonl to read lines from standard input");
             using var handler = open(parsed, parsed.GetRequiredValue(model));
-            using var output = Console.OpenStandardOutput();
+            using var output = StandardOutput.Open();
             if (readsLines)
                 return await LineRunner.RunAsync(Console.OpenStandardInput(), output, handler, cancellationToken);
 

@@ -32,10 +32,10 @@ internal sealed record LineMessages(JsonElement Messages, JsonElement? Tools)
                 switch (field.Name)
                 {
                     case "role" when field.Value.ValueKind == JsonValueKind.String:
-                        role = LineRequest.StringOf("role", field.Value);
+                        role = field.Value.GetString();
                         break;
                     case "content" when field.Value.ValueKind == JsonValueKind.String:
-                        content = LineRequest.StringOf("content", field.Value);
+                        content = field.Value.GetString();
                         break;
                     default:
                         return null;

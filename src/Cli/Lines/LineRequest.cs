@@ -7,6 +7,7 @@ namespace Kotonoha.Cli.Lines;
 internal sealed class LineRequest : IDisposable
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private const string SurrogateEscape = "\\uD";
     private readonly JsonDocument document;
     private readonly HashSet<string> taken = new(StringComparer.Ordinal);
 
@@ -31,15 +32,28 @@ internal sealed class LineRequest : IDisposable
         {
             document = JsonDocument.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
+        catch (InvalidOperationException)
+        {
+            throw new LineException("the line holds half of a surrogate pair in a field's name"); // names are decoded to tell them apart
+        }
         catch (JsonException exception)
         {
             throw new LineException($"the line is no JSON: {exception.Message.Split(" LineNumber:")[0]}");
         }
 
-        if (document.RootElement.ValueKind == JsonValueKind.Object)
+        try
+        {
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw new LineException("the line must be one JSON object");
+            if (text.Contains(SurrogateEscape, StringComparison.OrdinalIgnoreCase))
+                RequireWholeCharacters(document.RootElement);
             return new LineRequest(document);
-        document.Dispose();
-        throw new LineException("the line must be one JSON object");
+        }
+        catch
+        {
+            document.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Whether a field is there and not null.</summary>
@@ -53,7 +67,7 @@ internal sealed class LineRequest : IDisposable
     }
 
     public string? Text(string name) => Take(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.String ? StringOf(name, value) : throw Wrong(name, "a string");
+        : value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(name, "a string");
 
     public string RequiredText(string name) => Text(name) ?? throw new LineException($"'{name}' is missing");
 
@@ -74,8 +88,8 @@ internal sealed class LineRequest : IDisposable
     public string[]? Texts(string name) => Take(name) switch
     {
         null => null,
-        { ValueKind: JsonValueKind.String } one => [StringOf(name, one)],
-        { ValueKind: JsonValueKind.Array } several => [.. several.EnumerateArray().Select(v => v.ValueKind == JsonValueKind.String ? StringOf(name, v) : throw Wrong(name, "a string or a list of strings"))],
+        { ValueKind: JsonValueKind.String } one => [one.GetString()!],
+        { ValueKind: JsonValueKind.Array } several => [.. several.EnumerateArray().Select(v => v.ValueKind == JsonValueKind.String ? v.GetString()! : throw Wrong(name, "a string or a list of strings"))],
         _ => throw Wrong(name, "a string or a list of strings"),
     };
 
@@ -88,18 +102,6 @@ internal sealed class LineRequest : IDisposable
                 throw new LineException($"the field '{field.Name}' is not known; known are {string.Join(", ", taken.Order(StringComparer.Ordinal))}");
     }
 
-    public static string StringOf(string name, JsonElement value)
-    {
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            throw new LineException($"'{name}' holds half of a surrogate pair");
-        }
-    }
-
     public static int IntegerOf(string name, JsonElement value)
         => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : throw Wrong(name, "a whole number");
 
@@ -108,6 +110,45 @@ internal sealed class LineRequest : IDisposable
 
     public static int[] IntegersOf(string name, JsonElement value)
         => value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().Select(v => IntegerOf(name, v))] : throw Wrong(name, "a list of whole numbers");
+
+    // Escapes are decoded as they are read, so half a pair would show anywhere later.
+    private static void RequireWholeCharacters(JsonElement json)
+    {
+        try
+        {
+            foreach (var field in json.EnumerateObject())
+                RequireWholeCharacters(field.Value, field.Name);
+        }
+        catch (InvalidOperationException)
+        {
+            throw new LineException("the line holds half of a surrogate pair in a field's name");
+        }
+    }
+
+    private static void RequireWholeCharacters(JsonElement value, string name)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.String:
+                try
+                {
+                    value.GetString();
+                }
+                catch (InvalidOperationException)
+                {
+                    throw new LineException($"'{name}' holds half of a surrogate pair");
+                }
+
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in value.EnumerateArray())
+                    RequireWholeCharacters(item, name);
+                break;
+            case JsonValueKind.Object:
+                RequireWholeCharacters(value);
+                break;
+        }
+    }
 
     public static LineException Wrong(string name, string kind) => new($"'{name}' must be {kind}");
 

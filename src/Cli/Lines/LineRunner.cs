@@ -10,7 +10,7 @@ namespace Kotonoha.Cli.Lines;
 internal static class LineRunner
 {
     private const int Window = 32;
-    private const int Success = 0, SomeFailed = 1;
+    private const int Success = 0, SomeFailed = 1, BrokenPipe = 32;
 
     /// <summary>Runs to the end of the input.</summary>
     /// <returns>The exit code: 1 when a line was answered with an error.</returns>
@@ -33,7 +33,7 @@ internal static class LineRunner
             await reading;
             return code;
         }
-        catch (IOException) when (!cancellationToken.IsCancellationRequested)
+        catch (IOException exception) when ((exception.HResult & 0xFFFF) == BrokenPipe)
         {
             // Whoever reads the answers has left.
             return SomeFailed;
@@ -56,6 +56,12 @@ internal static class LineRunner
         {
             return (JsonLines.Error(null, message), true);
         }
+        catch (Exception exception) when (exception is not (ObjectDisposedException or OperationCanceledException or OutOfMemoryException))
+        {
+            // A defect costs its own line alone; where it happened goes to standard error.
+            await Console.Error.WriteLineAsync($"kotonoha: {exception}");
+            return (JsonLines.Error(null, $"a defect of the program: {exception.GetType().Name}: {exception.Message.Split('\n')[0].TrimEnd('\r')}"), true);
+        }
     }
 
     private static async Task ReadAsync(Stream input, ILineHandler handler, ChannelWriter<Task<(string Line, bool Failed)>> answers, CancellationToken cancellationToken)
@@ -73,7 +79,7 @@ internal static class LineRunner
         }
     }
 
-    // What the line is to blame for; anything else is a defect or the end of the whole run.
+    // What the line is to blame for; anything else is a defect or the end of the run.
     private static string? Message(Exception exception) => exception switch
     {
         ObjectDisposedException or OperationCanceledException => null,

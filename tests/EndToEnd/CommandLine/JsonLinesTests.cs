@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Kotonoha.EndToEnd.Support;
@@ -137,12 +138,12 @@ public sealed class JsonLinesTests
         byte[] input =
         [
             .. "{\"text\": \"one\"}\r\n{\"text\": 1}\n\n{\"txet\": \"x\", \"text\": \"y\"}\n[]\n"u8,
-            .. "{\"text\": \""u8, 0xFF, .. "\"}\n{\"text\": \"\\ud800\"}\n{\"text\": \"last without a line end\"}"u8,
+            .. "{\"text\": \""u8, 0xFF, .. "\"}\n{\"text\": \"\\ud800\"}\n{\"text\": \"a\", \"\\uD800\": 1}\n{\"text\": \"last without a line end\"}"u8,
         ];
         var (code, output, _) = CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel"), "--jsonl"], input: input);
         Assert.Equal(1, code);
         var answers = Lines(output);
-        Assert.Equal([true, false, false, false, false, false, false, true], answers.Select(a => a.TryGetProperty("ids", out _)));
+        Assert.Equal([true, false, false, false, false, false, false, false, true], answers.Select(a => a.TryGetProperty("ids", out _)));
         Assert.Contains("'txet' is not known", answers[3].GetProperty("error").GetString(), StringComparison.Ordinal);
         Assert.Contains("no UTF-8", answers[5].GetProperty("error").GetString(), StringComparison.Ordinal);
     }
@@ -160,6 +161,8 @@ public sealed class JsonLinesTests
     [InlineData("""{"ids": [1], "stop": [""]}""", "stop")]
     [InlineData("""{"ids": [1], "early_stopping": "sometimes"}""", "early_stopping")]
     [InlineData("""{"ids": [1], "logit_bias": {"x": 1}}""", "logit_bias")]
+    [InlineData("""{"ids": [1], "logit_bias": {"\ud800": 1}}""", "half of a surrogate pair")]
+    [InlineData("""{"messages": [{"role": "user", "content": "\ud800"}]}""", "'content' holds half of a surrogate pair")]
     public void A_request_that_cannot_be_honoured_is_refused_in_words(string line, string words)
     {
         using var model = CarriedFixtures.Extract("models-gpt2");
@@ -188,6 +191,46 @@ public sealed class JsonLinesTests
         Assert.Equal([384, 1253, 1234], Ids(Lines(output)[0].GetProperty("ids")));
         Assert.Equal(2, CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel")]).ExitCode);
         Assert.Equal(1, CliProcess.Run(["tokenize", "no/such-model", "x"]).ExitCode);
+    }
+
+    [Theory]
+    [InlineData("tokenize", "gpt2-bytelevel", "--exact", "hi")]
+    [InlineData("tokenize", "--exact", "gpt2-bytelevel")]
+    [InlineData("ask", "--embedding-modle", "M", "Who?")]
+    [InlineData("chat", "--modle", "M", "hi")]
+    public void A_misspelt_option_is_no_text(params string[] arguments)
+    {
+        var (code, output, error) = CliProcess.Run(arguments);
+        Assert.Equal(2, code);
+        Assert.Equal("", output);
+        Assert.Contains($"'{arguments.First(a => a.StartsWith("--", StringComparison.Ordinal))}' is not an option", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_text_may_begin_with_dashes_after_bare_ones()
+    {
+        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        var (code, output, error) = CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel"), "--", "--exact"]);
+        Assert.True(code == 0, error);
+        var back = CliProcess.Run(["detokenize", fixtures.At("gpt2-bytelevel"), .. Ids(Lines(output)[0].GetProperty("ids")).Select(i => $"{i}")]);
+        Assert.Equal("--exact", Lines(back.Output)[0].GetProperty("text").GetString());
+    }
+
+    [Fact]
+    public async Task A_run_ends_when_nobody_reads_its_answers()
+    {
+        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in new[] { "-c", "\"$@\"; echo \"ended with $?\" >&2", "sh", "dotnet", Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll"), "tokenize", fixtures.At("gpt2-bytelevel"), "--jsonl" })
+            start.ArgumentList.Add(argument);
+        using var shell = Process.Start(start)!;
+        shell.StandardOutput.Close();
+        await shell.StandardInput.WriteLineAsync("""{"text": "a"}""");
+        await shell.StandardInput.FlushAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+
+        // Its input is still open: it ends because of its output alone.
+        Assert.Equal("ended with 1", (await shell.StandardError.ReadToEndAsync(limit.Token)).Trim());
     }
 
     private static (int ExitCode, string Output, string Error) Run(string[] arguments, IEnumerable<string> lines)

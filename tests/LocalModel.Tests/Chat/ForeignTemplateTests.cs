@@ -80,6 +80,16 @@ public sealed class ForeignTemplateTests
         Assert.Equal(ChatTemplateError.Conversation, Assert.Throws<ChatTemplateException>(() => template.Apply(new ChatTemplateInput { Turns = [] })).Error);
     }
 
+    [Theory]
+    [InlineData("""[{"role": "user", "content": "\ud800"}]""")]
+    [InlineData("""[{"role": "user", "content": {"\udc00": 1}}]""")]
+    public void Half_of_a_surrogate_pair_is_an_error_of_the_conversation(string json)
+    {
+        using var messages = JsonDocument.Parse(json);
+        var input = new ChatTemplateInput { Messages = messages.RootElement };
+        Assert.Equal(ChatTemplateError.Conversation, Assert.Throws<ChatTemplateException>(() => ChatTemplate.FromJinja(Own).Apply(input)).Error);
+    }
+
     [Fact]
     public void A_folder_may_hold_templates_as_files_of_their_own()
     {

@@ -38,7 +38,7 @@ internal static class ConversationVariables
         switch (json.ValueKind)
         {
             case JsonValueKind.String:
-                return Text(json.GetString()!, isData, run);
+                return Text(Decoded(json.GetString), isData, run);
             case JsonValueKind.True:
                 return Numbers.True;
             case JsonValueKind.False:
@@ -56,11 +56,24 @@ internal static class ConversationVariables
             case JsonValueKind.Object:
                 var dict = run.NewDict();
                 foreach (var property in json.EnumerateObject())
-                    dict.Set(Text(property.Name, isData, run), Value(property.Value, isData, run));
+                    dict.Set(Text(Decoded(() => property.Name), isData, run), Value(property.Value, isData, run));
                 run.Meter.Items(dict.Count * 2L);
                 return dict;
             default:
                 return PyNone.Value;
+        }
+    }
+
+    // A JSON text may spell half of a surrogate pair, which is no character; it shows when the escapes are decoded.
+    private static string Decoded(Func<string?> read)
+    {
+        try
+        {
+            return read()!;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new ChatTemplateException(ChatTemplateError.Conversation, "A text of the conversation holds half of a surrogate pair.", inner: exception);
         }
     }
 
