@@ -13,6 +13,9 @@ namespace Kotonoha.LocalModel.Checkpoints;
 internal sealed class EncoderFiles
 {
     private const int VersionDigits = 16;
+
+    // Settings, weights and the vocabularies of every kind of tokenizer.
+    private static readonly string[] HashedEndings = [".json", ".safetensors", ".txt", ".model", ".tiktoken"];
     private readonly SentenceTransformerFolder settings;
     private readonly string path;
     private readonly bool plain;
@@ -94,14 +97,16 @@ internal sealed class EncoderFiles
         return model;
     }
 
-    /// <summary>A hash of every file that decides about the results.</summary>
-    public string Hash()
+    /// <summary>A hash of every file that decides about the results, and of what the caller decides beside them.</summary>
+    /// <param name="poolings">How tokens become a vector.</param>
+    /// <param name="maximumTokens">The tokens of the longest text.</param>
+    public string Hash(IEnumerable<TokenPooling> poolings, int maximumTokens)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         IEnumerable<(string Path, string Name)> files = gguf
-            ? [(Path: path, Name: Path.GetFileName(path))]
+            ? [(Path: path, Name: "")]
             : Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
-                .Where(f => f.EndsWith(".json", StringComparison.Ordinal) || f.EndsWith(".safetensors", StringComparison.Ordinal))
+                .Where(f => HashedEndings.Any(ending => f.EndsWith(ending, StringComparison.Ordinal)))
                 .Select(f => (Path: f, Name: Path.GetRelativePath(path, f).Replace('\\', '/')))
                 .OrderBy(f => f.Name, StringComparer.Ordinal);
         foreach (var (file, name) in files)
@@ -111,6 +116,7 @@ internal sealed class EncoderFiles
             hash.AppendData(SHA256.HashData(stream));
         }
 
+        hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{string.Join('+', poolings)}\0{maximumTokens}\0{string.Join('+', Steps.Select(s => s.GetType().Name))}")));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..VersionDigits];
     }
 

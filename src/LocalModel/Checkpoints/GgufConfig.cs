@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -9,6 +10,8 @@ public static class GgufConfig
     /// <summary>The architecture of encoders in <c>general.architecture</c>.</summary>
     public const string EncoderArchitecture = "bert";
 
+    // Metadata are of single precision.
+    private const double Rounding = 1e-5;
     private static readonly string[] LlamaKinds = ["llama", "qwen2", "qwen3"];
 
     /// <summary>Whether an architecture is of the Llama family.</summary>
@@ -33,6 +36,9 @@ public static class GgufConfig
             throw new UnsupportedModelException($"{file.Path}: rotary positions on a part of each head are not supported.");
         if (Whole(file, "expert_count", 0) > 0)
             throw new UnsupportedModelException($"{file.Path}: mixtures of experts are not supported.");
+        RequireCausal(file, true);
+        if (file.Number(Key(file, "attention.scale")) is { } scale and not 0 && Math.Abs(scale * Math.Sqrt(headWidth) - 1) > Rounding)
+            throw Unsupported(file, "attention.scale", scale, "attention scores are divided by the root of the head width");
         int layers = Whole(file, "block_count"), context = Whole(file, "context_length");
         var scaling = Scaling(file);
         return new LlamaConfig
@@ -69,6 +75,7 @@ public static class GgufConfig
         ArgumentNullException.ThrowIfNull(file);
         if (file.Architecture != "gpt2")
             throw Unknown(file);
+        RequireCausal(file, true);
         return new Gpt2Config
         {
             VocabularySize = Rows(file, "token_embd.weight"),
@@ -91,6 +98,7 @@ public static class GgufConfig
         ArgumentNullException.ThrowIfNull(file);
         if (file.Architecture != EncoderArchitecture)
             throw Unknown(file);
+        RequireCausal(file, false);
         return new BertConfig
         {
             Kind = BertKind.Bert,
@@ -121,8 +129,27 @@ public static class GgufConfig
         return found.Shape.Length == 2 && found.Shape[0] <= int.MaxValue ? (int)found.Shape[0] : throw new GgufException(file.Path, null, $"tensor '{tensor}' has the shape {found.ShapeText}.");
     }
 
+    private static void RequireCausal(GgufFile file, bool causal)
+    {
+        if (file.Bool(Key(file, "attention.causal")) is { } asked && asked != causal)
+            throw Unsupported(file, "attention.causal", asked, $"attention of this architecture {(causal ? "sees what came before alone" : "goes both ways")}");
+    }
+
+    private static UnsupportedModelException Unsupported(GgufFile file, string name, object value, string instead)
+        => new(string.Create(CultureInfo.InvariantCulture, $"{file.Path}: the metadata value '{Key(file, name)}' is {value}, which is not supported; {instead}. Use the model's folder in the Hugging Face layout."));
+
     private static RopeScaling? Scaling(GgufFile file)
     {
+        bool isYarn = file.Text(Key(file, "rope.scaling.type")) == "yarn";
+        double attention = file.Number(Key(file, "rope.scaling.attn_factor")) ?? 1;
+        if (attention != 1 && !isYarn)
+            throw Unsupported(file, "rope.scaling.attn_factor", attention, "it belongs to yarn");
+
+        // Below 0 it is not set, and then 1 with yarn and 0 otherwise.
+        if (file.Number(Key(file, "rope.scaling.yarn_ext_factor")) is { } mix and >= 0 && mix != (isYarn ? 1 : 0))
+            throw Unsupported(file, "rope.scaling.yarn_ext_factor", mix, "1 is, with yarn");
+        if (file.Number(Key(file, "rope.scaling.yarn_log_multiplier")) is { } multiplier and not 0)
+            throw Unsupported(file, "rope.scaling.yarn_log_multiplier", multiplier, "0 is");
         var type = file.Text(Key(file, "rope.scaling.type"));
         double? factor = file.Number(Key(file, "rope.scaling.factor")) ?? file.Number(Key(file, "rope.scale_linear"));
         return type switch
@@ -134,7 +161,7 @@ public static class GgufConfig
                 Kind = RopeScalingKind.Yarn,
                 Factor = factor ?? 1,
                 OriginalContextLength = file.Whole(Key(file, "rope.scaling.original_context_length")),
-                AttentionFactor = file.Number(Key(file, "rope.scaling.attn_factor")) is { } attention and not 1 ? attention : null,
+                AttentionFactor = attention != 1 ? attention * RopeFrequencies.YarnAttention(factor ?? 1) : null, // on top of yarn's own
                 BetaFast = file.Number(Key(file, "rope.scaling.yarn_beta_fast")) ?? 32,
                 BetaSlow = file.Number(Key(file, "rope.scaling.yarn_beta_slow")) ?? 1,
             },

@@ -26,13 +26,15 @@ public static class GgufExport
     /// <param name="name">The model's name (<c>general.name</c>), or null.</param>
     /// <param name="progress">Told the tensors written so far.</param>
     /// <returns>What was done otherwise than asked, one sentence each; most often empty.</returns>
-    /// <exception cref="UnsupportedModelException">llama.cpp has no such model, or no such tokenizer.</exception>
+    /// <exception cref="UnsupportedModelException">llama.cpp has no such model, or no such tokenizer, or an adapter is active.</exception>
     /// <exception cref="ArgumentException">The type cannot be written.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static IReadOnlyList<string> Save(CausalModel model, CheckpointParts parts, string path, DataType type = DataType.Float16, string? name = null, IProgress<int>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(parts);
+        if (model.HasAdapter)
+            throw new UnsupportedModelException("The model has an active adapter, which GGUF files of models have no place for. Load it with the adapter merged, then save it.");
         return model switch
         {
             Gpt2 gpt2 => Write(GgufMetadata.Of(gpt2.Config), model.Parameters, (_, row) => row, []),
@@ -43,10 +45,10 @@ public static class GgufExport
         IReadOnlyList<string> Write((string Architecture, GgufWriter Writer) file, IReadOnlyList<Parameter> parameters, Func<string, int, int> row, float[] frequencies)
         {
             General(file.Writer, name, type);
-            GgufVocabulary.Write(file.Writer, parts, model.VocabularySize);
+            var unsaid = GgufVocabulary.Write(file.Writer, parts, model.VocabularySize);
             if (frequencies.Length > 0)
                 file.Writer.Add("rope_freqs.weight", frequencies, frequencies.Length);
-            var remarks = Add(file.Writer, file.Architecture, parameters, type, row);
+            List<string> remarks = [.. unsaid, .. Add(file.Writer, file.Architecture, parameters, type, row)];
             AtomicFile.Write(path, stream => file.Writer.Write(stream, progress));
             return remarks;
         }
@@ -71,8 +73,8 @@ public static class GgufExport
         ArgumentNullException.ThrowIfNull(parts);
         var (architecture, writer) = GgufMetadata.Of(model.Config, pooling);
         General(writer, name, type);
-        GgufVocabulary.Write(writer, parts, model.Config.VocabularySize);
-        var remarks = Add(writer, architecture, [.. model.Parameters.Where(p => GgufNames.Of(architecture, p.Name) is not null)], type, (_, row) => row);
+        var unsaid = GgufVocabulary.Write(writer, parts, model.Config.VocabularySize);
+        List<string> remarks = [.. unsaid, .. Add(writer, architecture, [.. model.Parameters.Where(p => GgufNames.Of(architecture, p.Name) is not null)], type, (_, row) => row)];
         foreach (var left in model.Parameters.Where(p => GgufNames.Of(architecture, p.Name) is null))
             remarks.Add($"'{left.Name}' is left out: GGUF files of the architecture bert have no place for it.");
         AtomicFile.Write(path, stream => writer.Write(stream, progress));

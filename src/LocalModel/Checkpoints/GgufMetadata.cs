@@ -107,12 +107,14 @@ internal static class GgufMetadata
                 set("rope.scaling.type", "linear");
                 set("rope.scaling.factor", (float)linear.Factor);
                 break;
-            case { Kind: RopeScalingKind.Yarn, AttentionFactor: null, MScale: 0, MScaleAllDimensions: 0, Truncate: true } yarn:
+            case { Kind: RopeScalingKind.Yarn, MScale: 0, MScaleAllDimensions: 0, Truncate: true } yarn:
                 set("rope.scaling.type", "yarn");
                 set("rope.scaling.factor", (float)yarn.Factor);
                 set("rope.scaling.original_context_length", yarn.OriginalContextLength ?? config.ContextLength);
                 set("rope.scaling.yarn_beta_fast", (float)yarn.BetaFast);
                 set("rope.scaling.yarn_beta_slow", (float)yarn.BetaSlow);
+                if (yarn.AttentionFactor is { } attention)
+                    set("rope.scaling.attn_factor", (float)(attention / RopeFrequencies.YarnAttention(yarn.Factor)));
                 break;
             default:
                 throw new UnsupportedModelException($"A rope scaling of the kind {config.RopeScaling.Kind} with these settings cannot be written into a GGUF file.");

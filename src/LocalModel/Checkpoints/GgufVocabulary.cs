@@ -33,6 +33,7 @@ internal sealed class GgufVocabulary
     private readonly int size;
     private readonly string?[] tokens;
     private readonly int[] types;
+    private readonly List<string> remarks = [];
 
     private GgufVocabulary(GgufWriter writer, JsonElement root, int size)
     {
@@ -45,18 +46,21 @@ internal sealed class GgufVocabulary
     }
 
     /// <summary>Writes the vocabulary of a model with <paramref name="size"/> token ids.</summary>
+    /// <returns>What the file cannot say, one sentence each.</returns>
     /// <exception cref="UnsupportedModelException">GGUF has no name for this kind of tokenizer.</exception>
-    public static void Write(GgufWriter writer, CheckpointParts parts, int size)
+    public static IReadOnlyList<string> Write(GgufWriter writer, CheckpointParts parts, int size)
     {
         if (parts.TokenizerJson is null)
         {
             writer.Set("tokenizer.ggml.model", "none");
-            return;
+            return [];
         }
 
         using var json = JsonDocument.Parse(parts.TokenizerJson);
         var tokenizer = Tokenizer.Parse(Encoding.UTF8.GetBytes(parts.TokenizerJson));
-        new GgufVocabulary(writer, json.RootElement, size).Write(parts, tokenizer);
+        var vocabulary = new GgufVocabulary(writer, json.RootElement, size);
+        vocabulary.Write(parts, tokenizer);
+        return vocabulary.remarks;
     }
 
     private void Write(CheckpointParts parts, Tokenizer tokenizer)
@@ -67,6 +71,7 @@ internal sealed class GgufVocabulary
             throw new UnsupportedModelException($"A tokenizer of the kind {kind} cannot be written into a GGUF file; BPE and WordPiece can.");
         foreach (var token in model.GetProperty("vocab").EnumerateObject())
             Put(token.Value.GetInt32(), token.Name, Normal);
+        Normalizer(kind, bytes);
         if (kind == "WordPiece")
             WordPiece();
         else if (bytes)
@@ -87,6 +92,60 @@ internal sealed class GgufVocabulary
             writer.Set("tokenizer.ggml.merges", Merges().Select(merge => $"{merge.Left} {merge.Right}").ToArray());
         Special(parts, tokenizer, kind == "WordPiece");
     }
+
+    // A file names no normalizer: what readers do goes by the kind of vocabulary.
+    private void Normalizer(string kind, bool bytes)
+    {
+        var steps = Steps("normalizer", "normalizers");
+        if (kind == "WordPiece")
+        {
+            bool cased = tokens.Any(t => t is not null && !(t.StartsWith('[') && t.EndsWith(']')) && t.Any(char.IsAsciiLetterUpper));
+            if (steps is not [var bert] || TypeOf(bert) != "BertNormalizer" || !Flag(bert, "clean_text", true) || !Flag(bert, "handle_chinese_chars", true)
+                || Flag(bert, "lowercase", true) == cased || Flag(bert, "strip_accents", !cased) == cased || Steps("pre_tokenizer", "pretokenizers") is not [var cutter] || TypeOf(cutter) != "BertPreTokenizer")
+                throw Other(cased ? "a BertNormalizer that keeps capitals and accents, as the vocabulary does, and a BertPreTokenizer" : "a BertNormalizer that makes lower case and strips accents, as the vocabulary without capitals needs, and a BertPreTokenizer");
+            if (cased)
+                remarks.Add("The tokenizer keeps capitals, which a GGUF file does not say: readers see it by the capitals of the vocabulary, or make every text lower case.");
+        }
+        else if (bytes)
+        {
+            // Blanks become the mark of a word's start, and another may stand before the text.
+            var cutters = Steps("pre_tokenizer", "pretokenizers");
+            bool metaspace = cutters is [var only] && TypeOf(only) == "Metaspace";
+            bool prepends = metaspace
+                ? !cutters[0].TryGetProperty("prepend_scheme", out var scheme) ? Flag(cutters[0], "add_prefix_space", true) : scheme.GetString() != "never"
+                : steps.Count > 0 && TypeOf(steps[0]) == "Prepend" && Text(steps[0], "prepend") == $"{WordStart}";
+            var rest = metaspace || !prepends ? steps : steps[1..];
+            if (metaspace ? rest.Count > 0 : rest is not [var replace] || TypeOf(replace) != "Replace" || replace.GetProperty("pattern") is var pattern && Text(pattern, "String") != " " || Text(replace, "content") != $"{WordStart}")
+                throw Other("the marking of blanks alone");
+            if (!prepends)
+                writer.Set("tokenizer.ggml.add_space_prefix", false);
+        }
+        else if (steps is [var form] && TypeOf(form) == "NFC")
+        {
+            remarks.Add("The tokenizer brings texts to the Unicode form NFC first, which a GGUF file does not say: texts in another form become other tokens.");
+        }
+        else if (steps.Count > 0)
+        {
+            throw Other("no normalizer");
+        }
+
+        UnsupportedModelException Other(string known)
+            => new($"The tokenizer's normalizer ({(steps.Count == 0 ? "none" : string.Join(", ", steps.Select(TypeOf)))}) cannot be written into a GGUF file; readers expect {known} for this kind of vocabulary, and texts would become other tokens.");
+    }
+
+    private List<JsonElement> Steps(string part, string inner)
+    {
+        if (!root.TryGetProperty(part, out var found) || found.ValueKind != JsonValueKind.Object)
+            return [];
+        return TypeOf(found) == "Sequence" ? [.. found.GetProperty(inner).EnumerateArray()] : [found];
+    }
+
+    private static string? TypeOf(JsonElement step) => Text(step, "type");
+
+    private static string? Text(JsonElement step, string name) => step.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private static bool Flag(JsonElement step, string name, bool otherwise)
+        => step.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.ValueKind == JsonValueKind.True : otherwise;
 
     private void Put(int id, string token, int type)
     {
@@ -147,10 +206,8 @@ internal sealed class GgufVocabulary
 
     private string PatternName()
     {
-        var steps = new List<JsonElement>();
-        if (root.TryGetProperty("pre_tokenizer", out var pre) && pre.ValueKind == JsonValueKind.Object)
-            steps.AddRange(pre.GetProperty("type").GetString() == "Sequence" ? pre.GetProperty("pretokenizers").EnumerateArray() : [pre]);
-        var kinds = steps.ConvertAll(step => step.GetProperty("type").GetString());
+        var steps = Steps("pre_tokenizer", "pretokenizers");
+        var kinds = steps.ConvertAll(TypeOf);
         bool IsByteLevel(int i, bool regex) => kinds[i] == "ByteLevel" && (!steps[i].TryGetProperty("use_regex", out var use) || use.GetBoolean()) == regex;
         if (kinds.Count == 1 && IsByteLevel(0, true))
             return "gpt-2";

@@ -157,7 +157,10 @@ internal sealed class LoraAdapter
                 throw new CheckpointException(folder, $"the adapter's '{name}' has {values.Length} elements, the model's {parameter.Length}. Use the base model that the adapter was trained on.");
             if (parameter.Format != DataType.Float32 || parameter.IsMapped)
                 throw new CheckpointException(folder, $"the adapter replaces '{name}', which is kept as {parameter.Format} in the model's file. Merge the adapter (MergeAdapter), so that the weights are raised to single precision.");
-            values.CopyTo(parameter.Values);
+            if (model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } } && LlamaConfigFile.IsTurned(parameter.Name))
+                RotaryRows.Interleave(values, parameter.Shape[0], headWidth, parameter.Values);
+            else
+                values.CopyTo(parameter.Values);
         }
     }
 

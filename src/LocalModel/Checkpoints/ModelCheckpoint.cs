@@ -100,8 +100,7 @@ public static class ModelCheckpoint
             if (from.Name != to.Name || !from.Shape.SequenceEqual(to.Shape))
                 throw new CheckpointException(folder, $"the checkpoint is of another model: its '{from.Name}' has the shape [{string.Join(", ", from.Shape.ToArray())}]. Save into another folder.");
             if (model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } } && LlamaConfigFile.IsTurned(to.Name))
-                for (int row = 0, columns = to.Length / to.Shape[0]; row < to.Shape[0]; row++)
-                    from.Values.Slice(RotaryRows.Source(row, headWidth) * columns, columns).CopyTo(to.Values[(row * columns)..]);
+                RotaryRows.Interleave(from.Values, to.Shape[0], headWidth, to.Values);
             else
                 from.Values.CopyTo(to.Values);
         }

@@ -2,6 +2,7 @@ using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Encoders;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Tokenizers;
@@ -126,20 +127,41 @@ public static class ModelExport
             };
             if (pooling is not { } known)
                 throw new UnsupportedModelException($"GGUF files have no place for the pooling {string.Join(" + ", files.Poolings)} of '{source}'.");
+            var lost = Lost(files, source);
             using var encoder = files.LoadModel();
-            return encoder is Bert bert
-                ? GgufExport.Save(bert, PartsOf(source, []), known, file, type, name, Count(bert.Parameters.Count))
-                : throw new UnsupportedModelException($"Models of the type {encoder.GetType().Name} cannot be written as GGUF files.");
+            if (encoder is not Bert bert)
+                throw new UnsupportedModelException($"Models of the type {encoder.GetType().Name} cannot be written as GGUF files.");
+            if (files.MaximumTokens < bert.ContextLength)
+                lost.Add($"Texts are cut after {files.MaximumTokens} tokens, which a GGUF file does not say: readers take up to {bert.ContextLength}, unless told otherwise.");
+            var encoderParts = PartsOf(source, lost);
+            return [.. lost, .. files.Remarks, .. GgufExport.Save(bert, encoderParts, known, file, type, name, Count(bert.Parameters.Count))];
         }
 
         using var model = ModelCheckpoint.Load(source, WeightPrecision.AsStored);
-        return GgufExport.Save(model, PartsOf(source, []), file, type, name, Count(model.Parameters.Count));
+        var missing = new List<string>();
+        var parts = PartsOf(source, missing);
+        return [.. missing, .. GgufExport.Save(model, parts, file, type, name, Count(model.Parameters.Count))];
 
         IProgress<int> Count(int? total) => new Counter(done =>
         {
             cancellationToken.ThrowIfCancellationRequested();
             progress?.Report(new ProgressReport(Stage, done, total));
         });
+    }
+
+    // What makes the vectors of a folder and has no place in a GGUF file.
+    private static List<string> Lost(EncoderFiles files, string source)
+    {
+        if (files.Steps.FirstOrDefault(s => s is not NormalizeStep) is { } step)
+            throw new UnsupportedModelException($"GGUF files have no place for the {(step is DenseStep ? "dense layer" : step.GetType().Name)} behind the pooling of '{source}': its vectors would be others.");
+        if (files.LowerCase && files.LoadTokenizer() is var tokenizer && !tokenizer.Encode("A").SequenceEqual(tokenizer.Encode("a")))
+            throw new UnsupportedModelException($"GGUF files have no place for do_lower_case of '{source}', whose tokenizer keeps capitals: its vectors would be others.");
+        var lost = new List<string>();
+        if (files.Steps.Count == 0)
+            lost.Add("Vectors are not brought to length one, which a GGUF file does not say: readers bring them to it, unless told otherwise.");
+        if (files.Prompts.Any(p => p.Value.Length > 0))
+            lost.Add($"The prompts {string.Join(", ", files.Prompts.Keys.Order(StringComparer.Ordinal))} are left out: GGUF files have no place for them. Put them before the texts.");
+        return lost;
     }
 
     // A tokenizer.json is taken as it is, with whatever only other programs know of it.

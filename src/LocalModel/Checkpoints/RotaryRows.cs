@@ -9,4 +9,12 @@ internal static class RotaryRows
         int within = row % headWidth;
         return row - within + within % 2 * (headWidth / 2) + within / 2;
     }
+
+    /// <summary>Copies rows from transformers' order into the order in which neighbours turn together.</summary>
+    public static void Interleave(ReadOnlySpan<float> values, int rows, int headWidth, Span<float> target)
+    {
+        int columns = values.Length / rows;
+        for (int row = 0; row < rows; row++)
+            values.Slice(Source(row, headWidth) * columns, columns).CopyTo(target[(row * columns)..]);
+    }
 }

@@ -33,7 +33,6 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     private readonly SentenceEmbedding embedding;
     private readonly SentenceEmbedding unnormalized;
     private readonly EncoderTexts texts;
-    private readonly Lazy<string> version;
     private int disposed;
 
     private LocalEncoder(EncoderFiles files, EncoderModel model, Tokenizer tokenizer, string modelId, LocalEncoderOptions options)
@@ -55,7 +54,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         embedding = new SentenceEmbedding(model.Width, Pooling, files.Steps);
         unnormalized = new SentenceEmbedding(model.Width, Pooling, [.. files.Steps.Where(s => s is not NormalizeStep)]);
         texts = new EncoderTexts(tokenizer, MaximumTokens, files.LowerCase, model.HasTextTypes);
-        version = new Lazy<string>(files.Hash);
+        Version = files.Hash(Pooling, MaximumTokens);
         Remarks = files.Remarks;
         backend = new CpuBackend(options.Threads ?? 0);
         core = new EncoderCore(model, backend);
@@ -85,8 +84,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <summary>What the checkpoint leaves open or asks for and is not done, one sentence each; most often empty.</summary>
     public IReadOnlyList<string> Remarks { get; }
 
-    /// <summary>A hash of everything that decides about the vectors: settings, weights, tokenizer. Computed when it is first asked for.</summary>
-    public string Version => version.Value;
+    /// <summary>A hash of everything that decides about the vectors: settings, weights, tokenizer, pooling and the longest text. Taken from the files while they are loaded.</summary>
+    public string Version { get; }
 
     /// <summary>The number of weights.</summary>
     public long ParameterCount => model.ParameterCount;

@@ -10,6 +10,7 @@ namespace Kotonoha.LocalModel.Tensors;
 public abstract unsafe class Pass : IDisposable
 {
     private float[] hostCopy = [];
+    private RotaryTable.Buffer?[] rotary = [];
 
     private protected Pass(Backend backend)
     {
@@ -568,9 +569,11 @@ public abstract unsafe class Pass : IDisposable
     private protected void RotarySequences(View x, RotaryTable table, Batch batch, int* positions, int headWidth, bool inverse, View output, bool accumulate)
     {
         var starts = batch.SequenceStarts;
+        if (rotary.Length < batch.Sequences)
+            Array.Resize(ref rotary, batch.Sequences);
         for (int s = 0; s < batch.Sequences; s++)
             if (starts[s + 1] - starts[s] is > 0 and var rows)
-                Backend.Rotary(Rows(x, starts[s], rows), table.ForLength(batch.RopeLength(s)), positions + starts[s], headWidth, inverse, Rows(output, starts[s], rows), accumulate);
+                Backend.Rotary(Rows(x, starts[s], rows), table.ForLength(batch.RopeLength(s), ref rotary[s]), positions + starts[s], headWidth, inverse, Rows(output, starts[s], rows), accumulate);
     }
 
     private View Rows(View view, int start, int count)

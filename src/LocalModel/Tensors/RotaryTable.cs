@@ -7,6 +7,7 @@ public sealed class RotaryTable
     private const int FirstPositions = 256;
     private readonly int limit = int.MaxValue;
     private readonly Func<int, RotaryTable>? longer;
+    private readonly Action<int, double[]>? stretch;
     private volatile Longer? last;
     private volatile float[] turns = [];
 
@@ -42,6 +43,17 @@ public sealed class RotaryTable
         this.longer = longer;
     }
 
+    /// <summary>Creates a table that has other frequencies at every length of the sequence.</summary>
+    /// <param name="usual">The table of sequences up to the limit.</param>
+    /// <param name="limit">The longest sequence of the usual table.</param>
+    /// <param name="stretch">Writes the frequencies of a longer sequence, from its length.</param>
+    internal RotaryTable(RotaryTable usual, int limit, Action<int, double[]> stretch)
+        : this(usual.Frequency, usual.Interleaved, usual.Scale)
+    {
+        this.limit = limit;
+        this.stretch = stretch;
+    }
+
     /// <summary>The features of each head that turn.</summary>
     public int RotaryWidth => Frequency.Length * 2;
 
@@ -54,22 +66,35 @@ public sealed class RotaryTable
     internal double[] Frequency { get; }
 
     /// <summary>Whether cosines and sines are worth keeping; not for the table of a single step.</summary>
-    internal bool KeepsTurns { get; init; } = true;
+    internal bool KeepsTurns { get; private init; } = true;
 
     /// <summary>Whether the frequencies depend on the length of the sequence.</summary>
-    internal bool DependsOnLength => longer is not null;
+    internal bool DependsOnLength => longer is not null || stretch is not null;
 
     /// <summary>The table of a sequence of a length.</summary>
-    internal RotaryTable ForLength(int length)
+    /// <param name="length">The sequence's tokens.</param>
+    /// <param name="buffer">The caller's own, null at first: where frequencies of a single length are kept until it asks for those of another.</param>
+    internal RotaryTable ForLength(int length, ref Buffer? buffer)
     {
         if (length <= limit)
             return this;
 
         // All layers of a step, queries and keys alike, ask for the same length.
+        if (stretch is not null)
+        {
+            if (buffer?.Owner != this)
+                buffer = new Buffer(this, new RotaryTable(Frequency, Interleaved, Scale) { KeepsTurns = false });
+            if (buffer.Length != length)
+                stretch(length, buffer.Table.Frequency);
+            buffer.Length = length;
+            return buffer.Table;
+        }
+
         if (last is { } known && known.Length == length)
             return known.Table;
         var table = longer!(length);
-        last = new Longer(length, table);
+        if (table != last?.Table)
+            last = new Longer(length, table);
         return table;
     }
 
@@ -108,4 +133,14 @@ public sealed class RotaryTable
     }
 
     private sealed record Longer(int Length, RotaryTable Table);
+
+    /// <summary>The frequencies of one sequence at one length.</summary>
+    internal sealed class Buffer(RotaryTable owner, RotaryTable table)
+    {
+        public RotaryTable Owner => owner;
+
+        public RotaryTable Table => table;
+
+        public int Length { get; set; }
+    }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
@@ -128,6 +129,89 @@ public sealed class GgufTests
         var types = file.Integers("tokenizer.ggml.token_type")!;
         Assert.Equal(3, types[tokenizer.TokenToId(CheckpointParts.EndOfText)!.Value]);
         Assert.Equal(5, types[299]);
+    }
+
+    [Fact]
+    public void A_normalizer_that_readers_do_not_expect_is_refused_and_nfc_is_said()
+    {
+        var tokenizer = Tokenizer.TrainByteLevelBpe(["the cat sat on the mat, the cat ran"], 280);
+        using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 300, ContextLength = 32, Width = 32, Layers = 1, Heads = 2 });
+        using var folder = new TempFolder();
+        var parts = CheckpointParts.Of(tokenizer);
+        IReadOnlyList<string> Save(string normalizer)
+        {
+            var json = JsonNode.Parse(parts.TokenizerJson!)!;
+            json["normalizer"] = JsonNode.Parse(normalizer);
+            return GgufExport.Save(model, parts with { TokenizerJson = json.ToJsonString() }, folder.File("m.gguf"), DataType.Float32);
+        }
+
+        Assert.Empty(Save("""{"type": "Sequence", "normalizers": []}"""));
+        Assert.Contains("NFC", Assert.Single(Save("""{"type": "NFC"}""")), StringComparison.Ordinal);
+        foreach (var type in (string[])["Lowercase", "NFKC"])
+            Assert.Contains(type, Assert.Throws<UnsupportedModelException>(() => Save($$"""{"type": "{{type}}"}""")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_active_adapter_is_not_left_out()
+    {
+        using var model = Model("llama");
+        var weight = model.Parameters.First(p => p.Name.EndsWith("q_proj.weight", StringComparison.Ordinal));
+        model.Attach(new Dictionary<Parameter, LowRankLayer> { [weight] = new(new Parameter("down", 1, 64), new Parameter("up", 64, 1), null) });
+        using var folder = new TempFolder();
+        Assert.Throws<UnsupportedModelException>(() => GgufExport.Save(model, new CheckpointParts(), folder.File("m.gguf"), DataType.Float32));
+        Assert.False(File.Exists(folder.File("m.gguf")));
+    }
+
+    [Fact]
+    public void An_adapter_replaces_queries_in_the_order_of_the_file()
+    {
+        using var folder = new TempFolder();
+        using var model = Model("llama");
+        GgufExport.Save(model, new CheckpointParts(), folder.File("m.gguf"), DataType.Float32);
+        using var turned = GgufCheckpoint.Load(folder.File("m.gguf"), WeightPrecision.Single);
+        File.WriteAllText(folder.File("adapter_config.json"), """{"peft_type": "LORA", "r": 1, "modules_to_save": ["q_proj"]}""");
+        var writer = new SafetensorsWriter();
+        writer.Add("base_model.model.model.layers.0.self_attn.q_proj.weight", Enumerable.Range(0, 64 * 64).Select(i => MathF.Sin(i * i)).ToArray(), 64, 64);
+        writer.Save(folder.File("adapter_model.safetensors"));
+        float[] before = Logits(model);
+        LoraAdapter.Open(folder.Path).Merge(model);
+        LoraAdapter.Open(folder.Path).Merge(turned);
+        Close(Logits(model), Logits(turned), 2e-5f);
+        Assert.NotEqual(before, Logits(model));
+    }
+
+    [Fact]
+    public void The_attention_factor_of_yarn_comes_on_top_of_its_own_and_what_is_not_done_is_refused()
+    {
+        using var folder = new TempFolder();
+        var yarn = new RopeScaling { Kind = RopeScalingKind.Yarn, Factor = 4, OriginalContextLength = 16 };
+        var config = new LlamaConfig { ModelType = "qwen2", VocabularySize = 64, ContextLength = 64, Width = 64, Layers = 1, Heads = 4, KeyHeads = 2, HeadWidth = 16, InnerWidth = 96 };
+        using (var model = Llama.Create(config with { RopeScaling = yarn }))
+            GgufExport.Save(model, new CheckpointParts(), folder.File("a.gguf"), DataType.Float32);
+        double Scale(params (string Key, object Value)[] changes)
+        {
+            using var file = GgufFile.Open(folder.File("a.gguf"));
+            var writer = new GgufWriter();
+            foreach (var (key, value) in file.Metadata)
+                writer.Set(key, value);
+            foreach (var (key, value) in changes)
+                writer.Set("qwen2." + key, value);
+            foreach (var tensor in file.Tensors)
+                writer.AddStored(tensor.Name, tensor.Type, tensor.Shape, stream => stream.Write(file.ReadBytes(tensor.Name)));
+            writer.Save(folder.File("b.gguf"));
+            using var model = GgufCheckpoint.Load(folder.File("b.gguf"));
+            return RopeFrequencies.Table(((Llama)model).Config).Scale;
+        }
+
+        double own = 1 + 0.1 * Math.Log(4);
+        Assert.Equal(own, Scale(("rope.scaling.yarn_ext_factor", 1f), ("rope.scaling.yarn_log_multiplier", 0f), ("attention.scale", 0.25f), ("attention.causal", true)), 1e-12);
+        Assert.Equal(0.9 * own, Scale(("rope.scaling.attn_factor", 0.9f)), 1e-6);
+        foreach (var (key, value) in ((string, object)[])[("rope.scaling.yarn_ext_factor", 0f), ("rope.scaling.yarn_log_multiplier", 1f), ("attention.scale", 0.5f), ("attention.causal", false)])
+            Assert.Contains("qwen2." + key, Assert.Throws<UnsupportedModelException>(() => Scale((key, value))).Message, StringComparison.Ordinal);
+
+        using var given = Llama.Create(config with { RopeScaling = yarn with { AttentionFactor = 0.8 } });
+        GgufExport.Save(given, new CheckpointParts(), folder.File("a.gguf"), DataType.Float32);
+        Assert.Equal(0.8, Scale(), 1e-6);
     }
 
     [Fact]

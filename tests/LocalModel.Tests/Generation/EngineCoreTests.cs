@@ -16,10 +16,18 @@ public sealed class EngineCoreTests
     [Theory]
     [InlineData("gpt2")]
     [InlineData("llama")]
+    [InlineData("dynamic")]
+    [InlineData("longrope")]
     public void A_decoded_token_allocates_nothing_in_steady_state(string kind)
     {
         const int LongContext = 800, WarmUp = 60, Steps = 600, Rounds = 300;
-        using CausalModel model = kind == "gpt2" ? TinyGpt.Model(contextLength: LongContext) : TinyGpt.Llama(contextLength: LongContext);
+        using CausalModel model = kind switch
+        {
+            "gpt2" => TinyGpt.Model(contextLength: LongContext),
+            "dynamic" => TinyGpt.Llama(contextLength: 40, new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 20 }),
+            "longrope" => TinyGpt.Llama(LongContext, new RopeScaling { Kind = RopeScalingKind.LongRope, Factor = 2, OriginalContextLength = 40, ShortFactors = [1, 1, 1, 1], LongFactors = [2, 2, 2, 2] }),
+            _ => TinyGpt.Llama(contextLength: LongContext),
+        };
         using var backend = new CpuBackend(1);
         using var engine = new EngineCore(model, backend, 4 * LongContext);
         SamplingOptions[] settings =
@@ -48,6 +56,25 @@ public sealed class EngineCoreTests
         }
 
         Assert.Equal(0, allocated);
+    }
+
+    [Fact]
+    public async Task Scores_of_a_long_sequence_see_its_whole_length_in_every_chunk()
+    {
+        using var model = TinyGpt.Llama(contextLength: 200, new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 4 });
+        int[] ids = [.. Enumerable.Range(0, 600).Select(i => 5 + i * 7 % 200)];
+        using var backend = new CpuBackend(1);
+        using var pass = new InferencePass(backend);
+        pass.Begin();
+        var hidden = model.Forward(pass, Batch.Packed(ids));
+        float[] want = pass.Read(model.Logits(pass, pass.SelectRows(hidden, [ids.Length - 1]))).ToArray();
+
+        using var engine = new EngineCore(model, backend, 1024);
+        var job = new TokenScoreJob(ids, lastLogits: true, CancellationToken.None);
+        engine.Admit(job);
+        while (engine.ActiveJobs > 0)
+            engine.Step();
+        Assert.Equal(want, (await job.Result).LastLogits!);
     }
 
     [Fact]

@@ -204,9 +204,72 @@ public sealed class LocalEncoderTests : IDisposable
 
         var before = Version();
         Assert.Equal(before, Version());
+        using (var firsts = Load("st-max-cls-concat", Options with { Pooling = [TokenPooling.Cls] }))
+            Assert.NotEqual(before, firsts.Version);
+        using (var shorter = Load("st-max-cls-concat", Options with { MaximumTokens = 8 }))
+            Assert.NotEqual(before, shorter.Version);
+        var vocabulary = folder.File("st-max-cls-concat/merges.txt");
+        File.WriteAllText(vocabulary, "a b");
+        using (var other = Load("st-max-cls-concat"))
+        {
+            // What the files are afterwards does not count.
+            File.Delete(vocabulary);
+            Assert.NotEqual(before, other.Version);
+        }
+
         var file = folder.File("st-max-cls-concat/1_Pooling/config.json");
         File.WriteAllText(file, File.ReadAllText(file).Replace("\"pooling_mode_max_tokens\": true", "\"pooling_mode_max_tokens\": false", StringComparison.Ordinal));
         Assert.NotEqual(before, Version());
+    }
+
+    [Fact]
+    public void The_version_of_a_gguf_file_goes_by_its_content_and_not_by_its_name()
+    {
+        string Version(string file)
+        {
+            using var encoder = Load(file);
+            return encoder.Version;
+        }
+
+        ModelExport.SaveGguf(folder.File("st-mean-prompts-excluded"), folder.File("a.gguf"), DataType.Float32);
+        ModelExport.SaveGguf(folder.File("st-mean-prompts-excluded"), folder.File("c.gguf"), DataType.Float16);
+        File.Copy(folder.File("a.gguf"), folder.File("b.gguf"));
+        Assert.Equal(Version("a.gguf"), Version("b.gguf"));
+        Assert.NotEqual(Version("a.gguf"), Version("c.gguf"));
+    }
+
+    [Fact]
+    public void What_makes_the_vectors_and_has_no_place_in_a_gguf_file_is_refused_or_said()
+    {
+        string model = folder.File("st-mean-prompts-excluded"), gguf = folder.File("m.gguf");
+        var remarks = ModelExport.SaveGguf(model, gguf, DataType.Float32);
+        Assert.Contains(remarks, r => r.Contains("prompts passage, query are left out", StringComparison.Ordinal));
+        Assert.Contains(remarks, r => r.Contains("cut after 32 tokens", StringComparison.Ordinal));
+        Directory.CreateDirectory(Path.Combine(model, "3_Dense"));
+        File.WriteAllText(Path.Combine(model, "3_Dense", "config.json"), """{"in_features": 32, "out_features": 2, "bias": false, "activation_function": "torch.nn.modules.linear.Identity"}""");
+        using (var weight = new Parameter("linear.weight", 2, 32))
+        {
+            var writer = new SafetensorsWriter();
+            writer.Add(weight);
+            writer.Save(Path.Combine(model, "3_Dense", "model.safetensors"));
+        }
+
+        var before = File.ReadAllText(Path.Combine(model, "modules.json"));
+        AddModule(model, "sentence_transformers.models.Dense", "3_Dense");
+        Assert.Contains("dense layer", Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message, StringComparison.Ordinal);
+        var plain = JsonNode.Parse(before)!.AsArray();
+        plain.RemoveAt(2);
+        File.WriteAllText(Path.Combine(model, "modules.json"), plain.ToJsonString());
+        Assert.Contains(ModelExport.SaveGguf(model, gguf, DataType.Float32), r => r.Contains("not brought to length one", StringComparison.Ordinal));
+
+        var tokenizer = Path.Combine(model, "tokenizer.json");
+        var json = JsonNode.Parse(File.ReadAllText(tokenizer))!;
+        json["normalizer"]!["lowercase"] = false;
+        File.WriteAllText(tokenizer, json.ToJsonString());
+        Assert.Contains("BertNormalizer", Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message, StringComparison.Ordinal);
+        var settings = Path.Combine(model, "sentence_bert_config.json");
+        File.WriteAllText(settings, File.ReadAllText(settings).Replace("\"do_lower_case\": false", "\"do_lower_case\": true", StringComparison.Ordinal));
+        Assert.Contains("do_lower_case", Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -18,11 +18,12 @@ internal static class TinyGpt
     public static Gpt2 Model(ulong seed = 7, int contextLength = ContextLength) => Gpt2.Create(
         new Gpt2Config { VocabularySize = Tokenizer.VocabularySize, ContextLength = contextLength, Width = 32, Layers = 2, Heads = 4, InitializerRange = 0.4f }, seed);
 
-    public static Llama Llama(int contextLength = ContextLength) => LocalModel.Models.Llama.Create(
+    public static Llama Llama(int contextLength = ContextLength, RopeScaling? scaling = null) => LocalModel.Models.Llama.Create(
         new LlamaConfig
         {
             VocabularySize = Tokenizer.VocabularySize,
             ContextLength = contextLength,
+            RopeScaling = scaling,
             Width = 32,
             Layers = 2,
             Heads = 4,

@@ -30,7 +30,7 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence(ids.Length) };
+        reader = new PromptReader { Sequence = cache.NewSequence(ids.Length, ids.Length) };
     }
 
     public override void Plan(StepPlan plan)
