@@ -14,6 +14,7 @@ internal static class ChatCommand
     {
         var folder = new FolderOptions(searches: false);
         var path = new Option<string?>("--model") { Description = "A checkpoint folder, a GGUF file, or OWNER/NAME (default: the GPT trained on --docs).", HelpName = "DIR" };
+        var adapter = new AdapterOptions();
         var temperature = new Option<float>("--temperature") { Description = "0 always takes the likeliest token.", DefaultValueFactory = _ => 0.7f };
         var seed = new Option<long?>("--seed") { Description = "The same seed gives the same text." };
         var most = new Option<int?>("--max-tokens") { Description = "The most tokens of a reply (default: until the model ends it).", HelpName = "N" };
@@ -21,11 +22,12 @@ internal static class ChatCommand
         var words = new Argument<string[]>("MESSAGE") { Description = "Messages; without any, they are read line by line from standard input.", Arity = ArgumentArity.ZeroOrMore };
         var command = new Command("chat", "Talk to a GPT through its chat client.") { words };
         folder.AddTo(command);
-        foreach (var option in new Option[] { path, temperature, seed, most, json })
+        foreach (var option in new Option[] { path, adapter.Adapter, adapter.Merge, temperature, seed, most, json })
             command.Options.Add(option);
         command.SetAction((parsed, cancellationToken) => RunAsync(
             folder.Read(parsed),
             parsed.GetValue(path),
+            adapter.Read(parsed),
             new ChatOptions { Temperature = parsed.GetValue(temperature), Seed = parsed.GetValue(seed), MaxOutputTokens = parsed.GetValue(most) },
             parsed.GetValue(json),
             parsed.GetValue(words) ?? [],
@@ -33,7 +35,7 @@ internal static class ChatCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, string? path, ChatOptions options, bool json, string[] messages, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(FolderSettings settings, string? path, AdapterSettings adapter, ChatOptions options, bool json, string[] messages, CancellationToken cancellationToken)
     {
         if (options.Temperature is not >= 0)
             throw new UsageException("--temperature: 0 or more");
@@ -47,7 +49,7 @@ internal static class ChatCommand
             path = workspace.Model;
         }
 
-        using var model = LoadedModel.Open(path, settings.Threads);
+        using var model = LoadedModel.Open(path, settings.Threads, adapter);
         using var chat = model.Gpt.AsChatClient();
         if (messages.Length > 0)
         {

@@ -83,8 +83,8 @@ internal static class ExportCommands
         if (typeName is not null && (!DataTypes.TryParse(typeName.ToUpperInvariant(), out type) || !allowed.Contains(type)))
             throw new UsageException($"--type {typeName}: one of {string.Join(", ", allowed.Select(t => t.Name().ToLowerInvariant()))}");
         var source = HubModels.Resolve(model);
-        if (IsGguf(target) && Path.GetDirectoryName(Path.GetFullPath(target)) is { } folder)
-            Directory.CreateDirectory(folder);
+        if (Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(target))) is { } folder)
+            MakeFolder(folder);
         var remarks = await ProgressDisplay.RunAsync(progress => Task.Run(() => Write(progress), cancellationToken));
         foreach (var remark in remarks)
             await Console.Error.WriteLineAsync($"  {remark}");
@@ -94,5 +94,18 @@ internal static class ExportCommands
         IReadOnlyList<string> Write(IProgress<ProgressReport> progress) => IsGguf(target)
             ? ModelExport.SaveGguf(source, target, type, name, progress, cancellationToken)
             : ModelExport.SaveFolder(source, target, type, progress, cancellationToken);
+    }
+
+    private static void MakeFolder(string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            // Where nothing can be made (/proc), the system says that something is not there.
+            throw new UsageException($"the folder '{folder}' cannot be made; name a place that can be written");
+        }
     }
 }

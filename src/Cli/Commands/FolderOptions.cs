@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Globalization;
+using Kotonoha.Cli.Models;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -41,10 +41,7 @@ internal sealed class FolderOptions(bool searches)
         if (variable is not null && url is null)
             throw new UsageException("--qdrant-api-key-env goes with --qdrant-url");
         string? key = variable is null ? null : Environment.GetEnvironmentVariable(variable) ?? throw new UsageException($"the environment variable '{variable}' (--qdrant-api-key-env) is not set");
-        int? threads = parsed.GetValue(Threads);
-        if (threads is < 1)
-            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--threads {threads}: at least 1"));
         return new FolderSettings(
-            parsed.GetValue(Documents), parsed.GetValue(Home), url is not null || parsed.GetValue(Store) == "qdrant", url, key, parsed.GetValue(EmbeddingModel), parsed.GetValue(RerankModel), threads);
+            parsed.GetValue(Documents), parsed.GetValue(Home), url is not null || parsed.GetValue(Store) == "qdrant", url, key, parsed.GetValue(EmbeddingModel), parsed.GetValue(RerankModel), ThreadCount.Check(parsed.GetValue(Threads)));
     }
 }

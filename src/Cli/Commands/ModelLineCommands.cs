@@ -19,6 +19,7 @@ internal static class ModelLineCommands
 
     public static IEnumerable<Command> Create()
     {
+        var adapter = new AdapterOptions();
         var logits = new Option<bool>("--logits") { Description = "Add last_logits: the scores of every token that could come next." };
         yield return LineCommand.Create(
             "tokenize",
@@ -38,15 +39,15 @@ internal static class ModelLineCommands
             "QUERY TEXT", WriteRerank, (parsed, model) => new RerankLines(ModelFiles.Encoder(model, parsed.GetValue(LineCommand.Threads))), LineCommand.Threads);
         yield return LineCommand.Create(
             "score", "How likely the model finds each token. {text or ids, add_special_tokens?, parse_special_tokens?} gives {ids, log_probs} (of each token after the first)." + More,
-            "TEXT", (json, words) => json.WriteString("text", string.Join(' ', words)), (parsed, model) => new ScoreLines(Open(parsed, model), parsed.GetValue(logits)),
-            LineCommand.Threads, LineCommand.Exact, logits);
+            "TEXT", (json, words) => json.WriteString("text", string.Join(' ', words)), (parsed, model) => new ScoreLines(Open(parsed, model, adapter), parsed.GetValue(logits)),
+            [LineCommand.Threads, LineCommand.Exact, .. adapter.All, logits]);
         yield return LineCommand.Create(
             "generate", "Continue texts or answer conversations. {prompt or ids or messages, max_tokens?, …} gives {ids (the new ones), text, finish_reason, usage}." + Settings + More,
-            "PROMPT", (json, words) => json.WriteString("prompt", string.Join(' ', words)), (parsed, model) => new GenerateLines(Open(parsed, model)), LineCommand.Threads, LineCommand.Exact);
+            "PROMPT", (json, words) => json.WriteString("prompt", string.Join(' ', words)), (parsed, model) => new GenerateLines(Open(parsed, model, adapter)), [LineCommand.Threads, LineCommand.Exact, .. adapter.All]);
     }
 
-    private static LocalModel.Generation.LocalGpt Open(ParseResult parsed, string model)
-        => ModelFiles.Gpt(model, parsed.GetValue(LineCommand.Threads), parsed.GetValue(LineCommand.Exact));
+    private static LocalModel.Generation.LocalGpt Open(ParseResult parsed, string model, AdapterOptions adapter)
+        => ModelFiles.Gpt(model, parsed.GetValue(LineCommand.Threads), parsed.GetValue(LineCommand.Exact), adapter.Read(parsed));
 
     private static int WholeNumber(string word) => int.TryParse(word, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id)
         ? id : throw new UsageException($"detokenize: '{word}' is no token id");

@@ -28,7 +28,12 @@ internal static class PullCommand
     private static async Task<int> RunAsync(string model, string? file, string? revision, bool json, CancellationToken cancellationToken)
     {
         using var client = new HubClient();
-        var pulled = await ProgressDisplay.RunAsync(progress => client.PullAsync(model, file, revision, progress, cancellationToken));
+        var pulled = await ProgressDisplay.RunAsync(progress => client.PullAsync(model, file, revision, new ProgressDisplay.Sink(report =>
+        {
+            if (report.Detail == HubClient.Waiting)
+                Console.Error.WriteLine($"{report.Stage}: {report.Detail}");
+            progress.Report(report);
+        }), cancellationToken));
         await Console.Error.WriteLineAsync(pulled.FetchedBytes == 0
             ? $"{pulled.Id}: everything is in the cache"
             : string.Create(CultureInfo.InvariantCulture, $"{pulled.Id}: {pulled.FetchedBytes / (double)(1 << 20):F1} MiB fetched"));

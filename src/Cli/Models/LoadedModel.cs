@@ -17,9 +17,9 @@ internal sealed class LoadedModel : IDisposable
 
     public GptSentenceScorer Scorer { get; }
 
-    public static LoadedModel Open(string path, int? threads)
+    public static LoadedModel Open(string path, int? threads, AdapterSettings adapter = default)
     {
-        var gpt = LocalGpt.Load(path, new LocalGptOptions { Threads = threads });
+        var gpt = LocalGpt.Load(path, adapter.Apply(new LocalGptOptions { Threads = threads }));
         Console.Error.WriteLine($"GPT: {gpt.Description}");
         foreach (var remark in gpt.Remarks)
             Console.Error.WriteLine($"  {remark}");

@@ -19,8 +19,6 @@ internal static class ModelFiles
         var path = HubModels.Resolve(model);
         if (File.Exists(path) || File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName)))
             return LocalModel.Tokenizers.Tokenizer.Load(path);
-        if (File.Exists(path) && path.EndsWith(".model", StringComparison.OrdinalIgnoreCase))
-            return LocalModel.Tokenizers.Tokenizer.ParseSentencePiece(File.ReadAllBytes(path), source: path);
         return CheckpointText.Load(path).Tokenizer ?? throw new UsageException($"'{model}' has no tokenizer");
     }
 
@@ -34,10 +32,16 @@ internal static class ModelFiles
     }
 
     /// <summary>A causal model at work.</summary>
-    public static LocalGpt Gpt(string model, int? threads, bool exact)
+    public static LocalGpt Gpt(string model, int? threads, bool exact, AdapterSettings adapter = default)
     {
-        var gpt = LocalGpt.Load(
-            HubModels.Resolve(model), new LocalGptOptions { Threads = threads, ModelId = HubModels.NameOf(model), QueueLength = QueueLength, AllowMissingTokenizer = true, Exact = exact });
+        var gpt = LocalGpt.Load(HubModels.Resolve(model), adapter.Apply(new LocalGptOptions
+        {
+            Threads = ThreadCount.Check(threads),
+            ModelId = HubModels.NameOf(model),
+            QueueLength = QueueLength,
+            AllowMissingTokenizer = true,
+            Exact = exact,
+        }));
         Tell(gpt.Description, gpt.Remarks);
         return gpt;
     }
@@ -45,7 +49,7 @@ internal static class ModelFiles
     /// <summary>An encoder at work.</summary>
     public static LocalEncoder Encoder(string model, int? threads)
     {
-        var encoder = LocalEncoder.Load(model, new LocalEncoderOptions { Threads = threads, QueueLength = QueueLength });
+        var encoder = LocalEncoder.Load(model, new LocalEncoderOptions { Threads = ThreadCount.Check(threads), QueueLength = QueueLength });
         Tell(encoder.Description, encoder.Remarks);
         return encoder;
     }

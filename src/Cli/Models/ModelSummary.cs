@@ -36,11 +36,11 @@ internal sealed class ModelSummary
     public static ModelSummary Read(string model)
     {
         var path = HubModels.Resolve(model);
-        if (Directory.Exists(path))
-            return OfFolder(CheckpointFolder.Resolve(path));
-        if (!File.Exists(path))
+        if (!System.IO.Path.Exists(path))
             throw new UsageException($"'{path}': there is no such file or folder");
-        return path.EndsWith(".safetensors", StringComparison.Ordinal) ? OfSafetensors(path) : OfGguf(path);
+        if (File.Exists(path) && path.EndsWith(".safetensors", StringComparison.Ordinal))
+            return OfSafetensors(path);
+        return GgufFolder.Find(path) is { } gguf ? OfGguf(gguf) : OfFolder(CheckpointFolder.Resolve(path));
     }
 
     private static ModelSummary OfGguf(string path)
@@ -79,17 +79,17 @@ internal sealed class ModelSummary
             foreach (var name in files.Names.Order(StringComparer.Ordinal))
                 if (files.TryGet(name, out var tensor))
                     tensors.Add(Tensor(tensor));
-        using var config = JsonDocument.Parse(File.ReadAllBytes(System.IO.Path.Combine(folder, ModelCheckpoint.ConfigFileName)));
+        using var config = JsonFields.Open(System.IO.Path.Combine(folder, ModelCheckpoint.ConfigFileName));
         var tokenizer = System.IO.Path.Combine(folder, ModelCheckpoint.TokenizerFileName);
         return new ModelSummary
         {
             Path = folder,
             Format = "safetensors",
-            Architecture = config.RootElement.TryGetProperty("model_type", out var type) ? type.ToString() : null,
+            Architecture = config.Text("model_type"),
             Tokenizer = File.Exists(tokenizer) ? OfTokenizer(tokenizer) : null,
             HasChatTemplate = TokenizerSettings.Load(folder).ChatTemplate is not null,
             Tensors = tensors,
-            Metadata = [.. config.RootElement.EnumerateObject().Select(f => (f.Name, f.Value.GetRawText()))],
+            Metadata = [.. config.Root.EnumerateObject().Select(f => (f.Name, f.Value.GetRawText()))],
         };
     }
 

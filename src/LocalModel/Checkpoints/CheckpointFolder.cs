@@ -72,6 +72,8 @@ public sealed class CheckpointFolder
             return path;
         if (!Directory.Exists(path))
             throw new CheckpointException(path, "there is no such folder. Give the folder of a saved model.");
+        if (File.Exists(System.IO.Path.Combine(path, LoraAdapter.ConfigFileName)))
+            throw new CheckpointException(path, "this is an adapter, not a model. Load the model that it was trained on, and give this folder as its adapter (--adapter, LocalGptOptions.Adapter).");
         var folder = new CheckpointFolder(path);
         long step = folder.LatestStep
             ?? throw new CheckpointException(path, "the folder holds no model: neither 'config.json' nor 'latest' nor a .gguf file is there. Give the folder of a saved model.");

@@ -124,6 +124,7 @@ internal sealed class EncoderFiles
     private static EncoderFiles OpenGguf(string path)
     {
         using var file = GgufFile.Open(path);
+        GgufConfig.RequireEncoder(file);
         long? type = file.Integer($"{file.Architecture}.pooling_type");
         TokenPooling? pooling = type switch
         {

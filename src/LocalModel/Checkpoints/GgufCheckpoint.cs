@@ -46,6 +46,7 @@ public static class GgufCheckpoint
     public static Bert LoadEncoder(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored)
     {
         ArgumentNullException.ThrowIfNull(file);
+        GgufConfig.RequireEncoder(file);
         using var weights = new GgufWeights(file, precision);
         return Whole(new Bert(GgufConfig.Bert(file), weights), weights);
     }

@@ -96,8 +96,7 @@ public static class GgufConfig
     public static BertConfig Bert(GgufFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        if (file.Architecture != EncoderArchitecture)
-            throw Unknown(file);
+        RequireEncoder(file);
         RequireCausal(file, false);
         return new BertConfig
         {
@@ -114,8 +113,14 @@ public static class GgufConfig
         };
     }
 
+    internal static void RequireEncoder(GgufFile file)
+    {
+        if (file.Architecture != EncoderArchitecture)
+            throw new UnsupportedModelException($"{file.Path}: the architecture '{file.Architecture}' is no encoder that is supported here; in GGUF files '{EncoderArchitecture}' is. Use a file of a BERT, or the folder of an encoder.");
+    }
+
     internal static UnsupportedModelException Unknown(GgufFile file)
-        => new($"{file.Path}: the architecture '{file.Architecture}' is not supported here; known are {string.Join(", ", GgufNames.Architectures)}. Use a model of one of these kinds.");
+        => new($"{file.Path}: the architecture '{file.Architecture}' is no language model that is supported here; known are {string.Join(", ", GgufNames.Architectures.Where(a => a != EncoderArchitecture))}. Use a model of one of these kinds.");
 
     private static string Key(GgufFile file, string name) => $"{file.Architecture}.{name}";
 

@@ -85,20 +85,20 @@ public static class GgufExport
     /// <param name="source">The file to read, of any supported type.</param>
     /// <param name="path">The file to write; its folder must exist. Written as a whole.</param>
     /// <param name="type">The type of the matrices.</param>
+    /// <param name="name">The model's name (<c>general.name</c>); null for the one it has.</param>
     /// <param name="progress">Told the tensors written so far.</param>
     /// <returns>What was done otherwise than asked, one sentence each.</returns>
     /// <exception cref="GgufException">The source is broken.</exception>
     /// <exception cref="ArgumentException">The type cannot be written.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
-    public static IReadOnlyList<string> Quantize(string source, string path, DataType type, IProgress<int>? progress = null)
+    public static IReadOnlyList<string> Quantize(string source, string path, DataType type, string? name = null, IProgress<int>? progress = null)
     {
         using var file = GgufFile.Open(source);
         var writer = new GgufWriter();
         foreach (var (key, value) in file.Metadata)
             if (key != GgufHeader.AlignmentKey)
                 writer.Set(key, value);
-        writer.Set("general.file_type", FileType(type));
-        writer.Set("general.quantization_version", QuantizationVersion);
+        General(writer, name, type);
         var remarks = new List<string>();
         foreach (var tensor in file.Tensors)
         {

@@ -109,9 +109,7 @@ public static class ModelExport
         {
             if (Path.GetFullPath(gguf) == Path.GetFullPath(file))
                 throw new CheckpointException(file, "the file would be written over itself. Name another one.");
-            if (name is not null)
-                throw new ArgumentException("A GGUF file that is quantised anew keeps its name.", nameof(name));
-            return GgufExport.Quantize(gguf, file, type, Count(null));
+            return GgufExport.Quantize(gguf, file, type, name, Count(null));
         }
 
         name ??= Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));

@@ -65,6 +65,72 @@ public sealed class ExportTests : IDisposable
         Assert.False(Path.Exists(work.At("new")));
     }
 
+    [Fact]
+    public void A_folder_with_one_GGUF_file_is_inspected_and_requantised_under_another_name()
+    {
+        Run("export", model.Path, work.At("folder", "model.gguf"));
+        Run("quantize", work.At("folder"), work.At("small.gguf"), "--type", "q8_0", "--name", "Foo");
+        using var inspected = JsonDocument.Parse(Run("inspect", work.At("folder"), "--json"));
+        Assert.Equal("gpt2", inspected.RootElement.GetProperty("architecture").GetString());
+        using var small = JsonDocument.Parse(Run("inspect", work.At("small.gguf"), "--json"));
+        Assert.Equal("Foo", small.RootElement.GetProperty("metadata").GetProperty("general.name").GetString());
+    }
+
+    [Theory]
+    [InlineData("{")]
+    [InlineData("[]")]
+    [InlineData("""{"model_type": "gpt2", "x": NaN}""")]
+    public void Inspect_of_a_broken_config_names_the_file(string config)
+    {
+        File.WriteAllText(model.At("config.json"), config);
+        var (code, _, error) = CliProcess.Run(["inspect", model.Path]);
+        Assert.Equal(1, code);
+        Assert.Contains("config.json", Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("score", "0")]
+    [InlineData("embed", "-3")]
+    [InlineData("chat", "5000")]
+    public void A_number_of_threads_that_cannot_be_is_an_error_of_usage(string command, string threads)
+    {
+        var (code, _, error) = CliProcess.Run(command == "chat" ? [command, "hi", "--model", model.Path, "--threads", threads] : [command, model.Path, "hi", "--threads", threads]);
+        Assert.Equal(2, code);
+        Assert.Contains($"--threads {threads}", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_adapter_runs_beside_its_model_or_merged_and_alone_is_refused_as_one()
+    {
+        using var models = CarriedFixtures.Extract("models-llama");
+        string[] command = ["score", models.At("llama"), "--jsonl"];
+        double[] Score(params string[] options)
+        {
+            var (code, output, error) = CliProcess.Run([.. command, .. options], input: "{\"ids\": [5, 9, 20, 31, 7]}\n"u8.ToArray());
+            Assert.True(code == 0, error);
+            using var answer = JsonDocument.Parse(output);
+            return [.. answer.RootElement.GetProperty("log_probs").EnumerateArray().Select(p => p.GetDouble())];
+        }
+
+        var active = Score("--adapter", models.At("lora-llama-dora"));
+        Assert.NotEqual(Score(), active);
+        Assert.All(active.Zip(Score("--adapter", models.At("lora-llama-dora"), "--merge")), pair => Assert.Equal(pair.First, pair.Second, 4));
+        var (refused, _, message) = CliProcess.Run(["score", models.At("lora-llama-dora"), "hi"]);
+        Assert.Equal(1, refused);
+        Assert.Contains("--adapter", message, StringComparison.Ordinal);
+        Assert.Equal(2, CliProcess.Run([.. command, "--merge"]).ExitCode);
+    }
+
+    [Fact]
+    public void A_language_model_where_an_encoder_is_needed_is_told_what_would_do()
+    {
+        Run("export", model.Path, work.At("model.gguf"));
+        var (code, _, error) = CliProcess.Run(["rerank", work.At("model.gguf"), "a", "b"]);
+        Assert.Equal(1, code);
+        Assert.Contains("'bert' is", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("llama", error, StringComparison.Ordinal);
+    }
+
     private static string Run(params string[] arguments)
     {
         var (code, output, error) = CliProcess.Run(arguments);

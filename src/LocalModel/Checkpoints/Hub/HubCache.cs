@@ -9,6 +9,9 @@ namespace Kotonoha.LocalModel.Checkpoints.Hub;
 internal sealed class HubCache(string folder)
 {
     private const int CommitLetters = 40;
+
+    // What opening a file that another process has locked gives: ERROR_SHARING_VIOLATION; EWOULDBLOCK.
+    private const int SharingViolation = unchecked((int)0x80070020), WouldBlockLinux = 11, WouldBlockBsd = 35;
     private static readonly TimeSpan LockPoll = TimeSpan.FromMilliseconds(100);
 
     /// <summary>The folder of all models.</summary>
@@ -49,8 +52,14 @@ internal sealed class HubCache(string folder)
     }
 
     /// <summary>Waits until no other process fetches the same content; the lock is the one that <c>huggingface_hub</c> takes.</summary>
-    public async Task<IDisposable> LockAsync(HubModelName model, HubDigest digest, CancellationToken cancellationToken)
+    /// <param name="model">The model.</param>
+    /// <param name="digest">The content.</param>
+    /// <param name="waits">Called once when another process holds the lock.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <exception cref="IOException">The cache cannot be written.</exception>
+    public async Task<IDisposable> LockAsync(HubModelName model, HubDigest digest, Action waits, CancellationToken cancellationToken)
     {
+        bool told = false;
         var path = Path.Combine(folder, ".locks", model.FolderName, digest.Text + ".lock");
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         while (true)
@@ -60,9 +69,11 @@ internal sealed class HubCache(string folder)
             {
                 held = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException exception) when (exception is not (DirectoryNotFoundException or PathTooLongException or FileNotFoundException))
+            catch (IOException exception) when (IsHeld(exception))
             {
-                // Somebody else holds it.
+                if (!told)
+                    waits();
+                told = true;
             }
 
             // Whoever held it before may have deleted the file, and then others lock another one of this name.
@@ -109,6 +120,10 @@ internal sealed class HubCache(string folder)
 
     /// <summary>Whether a file is there, and when it is a link, what it points to.</summary>
     public static bool HasContent(string path) => File.Exists(path) && new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is null or FileInfo { Exists: true };
+
+    // Anything else (no permission, a full disk, a cache that is only for reading) would not end by waiting.
+    private static bool IsHeld(IOException exception)
+        => exception.HResult == (OperatingSystem.IsWindows() ? SharingViolation : OperatingSystem.IsLinux() ? WouldBlockLinux : WouldBlockBsd);
 
     private string Ref(HubModelName model, string revision) => HubFileName.Below(Path.Combine(ModelFolder(model), "refs"), revision);
 }

@@ -13,6 +13,9 @@ public sealed class HubClient : IDisposable
     /// <summary>The revision where none is named.</summary>
     public const string DefaultRevision = "main";
 
+    /// <summary>The detail of the report that a file is being fetched by another process, which is waited for.</summary>
+    public const string Waiting = "waiting for another process that fetches it";
+
     private readonly HubOptions options;
     private readonly HubRequests requests;
     private readonly HubCache cache;
@@ -42,9 +45,10 @@ public sealed class HubClient : IDisposable
         ArgumentNullException.ThrowIfNull(modelId);
         var model = HubModelName.Parse(modelId);
         revision ??= DefaultRevision;
-        HubFileName.Check(revision);
-        if (file is not null)
-            HubFileName.Check(file);
+        if (!HubFileName.IsSafe(revision))
+            throw new HubException($"'{HubFileName.Printable(revision)}' is no name of a branch, a tag or a commit.");
+        if (file is not null && !HubFileName.IsSafe(file))
+            throw new HubException($"'{HubFileName.Printable(file)}' is no name of a file of a model. Give it as the hub lists it, without a leading slash and without '..'.");
         if (options.Offline)
             return HubModels.Find(cache, model, revision, file, "HF_HUB_OFFLINE forbids to fetch it; unset it, and pull the model");
 
@@ -106,7 +110,7 @@ public sealed class HubClient : IDisposable
         {
             var blob = cache.Blob(model, file.Digest);
             Directory.CreateDirectory(Path.GetDirectoryName(blob)!);
-            using (await cache.LockAsync(model, file.Digest, cancellationToken).ConfigureAwait(false))
+            using (await cache.LockAsync(model, file.Digest, () => progress?.Report(new ProgressReport(file.Name, 0, file.Size, Waiting)), cancellationToken).ConfigureAwait(false))
             {
                 if (!File.Exists(blob) || new FileInfo(blob).Length != file.Size)
                     fetched += await download.FetchAsync(file, blob, bytes => progress?.Report(new ProgressReport(file.Name, bytes, file.Size)), cancellationToken).ConfigureAwait(false);

@@ -6,11 +6,12 @@ internal static class HubFileName
     /// <summary>Refuses a name that does not stay below the folder it is put into, on any operating system.</summary>
     /// <exception cref="HubException">The name is not safe.</exception>
     public static string Check(string name)
-    {
-        bool safe = name.Length is > 0 and < 1024 && !name.Any(c => c is < ' ' or '\\' or ':' or '\u007F')
+        => IsSafe(name) ? name : throw new HubException($"The hub names a file '{Printable(name)}', which is no name of a file below a model's folder; nothing of it was fetched.");
+
+    /// <summary>Whether a name stays below the folder it is put into, on any operating system.</summary>
+    public static bool IsSafe(string name)
+        => name.Length is > 0 and < 1024 && !name.Any(c => c is < ' ' or '\\' or ':' or '\u007F')
             && name.Split('/').All(part => part.Length > 0 && part is not ("." or "..") && part[^1] is not ('.' or ' '));
-        return safe ? name : throw new HubException($"The hub names a file '{Printable(name)}', which is no name of a file below a model's folder; nothing of it was fetched.");
-    }
 
     /// <summary>The path of a checked name below a folder.</summary>
     public static string Below(string folder, string name)

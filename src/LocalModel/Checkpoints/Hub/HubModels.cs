@@ -43,15 +43,14 @@ public static class HubModels
             .Select(f => Path.GetRelativePath(snapshot, f).Replace(Path.DirectorySeparatorChar, '/')).Order(StringComparer.Ordinal)];
         if (file is not null)
             return HubCache.HasContent(HubFileName.Below(snapshot, file)) ? new HubModel(model.ToString(), commit, HubFileName.Below(snapshot, file), [file], 0) : throw Missing($"{file} of {model}");
-        if (files.Contains("config.json") || files.Contains("modules.json") || files.Contains("tokenizer.json"))
-            return new HubModel(model.ToString(), commit, snapshot, files, 0);
-        string[] ggufs = [.. files.Where(f => f.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase))];
-        return ggufs.Length switch
-        {
-            0 => throw Missing($"What a model needs of {model}"),
-            1 => new HubModel(model.ToString(), commit, HubFileName.Below(snapshot, ggufs[0]), ggufs, 0),
-            _ => throw new HubException($"The cache holds several files of {model}; name one: {string.Join(", ", ggufs.Select(g => $"{model}/{g}"))}"),
-        };
+        var selection = new HubSelection(model, files, null);
+        ReadOnlyMemory<byte>? preliminary = selection.Preliminary is { } first ? File.ReadAllBytes(HubFileName.Below(snapshot, first)).AsMemory() : default(ReadOnlyMemory<byte>?);
+        if (selection.Find(preliminary) is var (chosen, main))
+            return new HubModel(model.ToString(), commit, main is null ? snapshot : HubFileName.Below(snapshot, main), chosen, 0);
+        string[] ggufs = [.. files.Where(HubSelection.IsGguf)];
+        throw ggufs.Length > 1
+            ? new HubException($"The cache holds several files of {model}; name one: {string.Join(", ", ggufs.Select(g => $"{model}/{g}"))}")
+            : Missing($"What a model needs of {model} (weights with all their parts, or a tokenizer alone)");
     }
 
     private static (HubModelName Model, string? File, string Revision)? TryParse(string text)
@@ -61,6 +60,7 @@ public static class HubModels
         var parts = path.Split('/', 3);
         if (parts.Length < 2 || revision.Length == 0 || HubModelName.TryParse($"{parts[0]}/{parts[1]}") is not { } model)
             return null;
-        return (model, parts.Length > 2 ? parts[2] : null, revision);
+        var file = parts.Length > 2 ? parts[2] : null;
+        return HubFileName.IsSafe(revision) && (file is null || HubFileName.IsSafe(file)) ? (model, file, revision) : null;
     }
 }

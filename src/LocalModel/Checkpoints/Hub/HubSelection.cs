@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -7,7 +8,7 @@ namespace Kotonoha.LocalModel.Checkpoints.Hub;
 internal sealed partial class HubSelection
 {
     private const string Modules = "modules.json";
-    private const string Safetensors = ".safetensors", Gguf = ".gguf";
+    private const string Safetensors = ".safetensors", Gguf = ".gguf", Index = ".safetensors.index.json";
 
     // Formats that run code, or may, when they are read.
     private static readonly string[] Pickled = [".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".dill", ".h5", ".keras"];
@@ -50,31 +51,43 @@ internal sealed partial class HubSelection
             return (Shards(asked), Shards(asked)[0]);
         }
 
-        List<string> folders = ["", .. preliminary is { } modules ? ModuleFolders(modules) : []];
-        var files = new List<string>();
-        foreach (var folder in folders.Distinct(StringComparer.Ordinal))
-        {
-            files.AddRange(names.Where(n => IsIn(folder, n) && IsSetting(n[(folder.Length == 0 ? 0 : folder.Length + 1)..])));
-            files.AddRange(Weights(folder));
-        }
-
-        files.AddRange(names.Where(n => n.StartsWith("additional_chat_templates/", StringComparison.Ordinal) && n.EndsWith(".jinja", StringComparison.Ordinal)));
-        if (files.Any(f => f.EndsWith(Safetensors, StringComparison.Ordinal)))
-            return (files, null);
-
-        var ggufs = names.Where(n => n.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase)).ToList();
-        if (ggufs.Count > 0 && Shards(ggufs[0]) is var only && only.Count == ggufs.Count)
-            return ([.. files, .. only], only[0]);
+        var (files, main, weights) = Collect(preliminary);
+        if (weights.Any(IsWeights))
+            return (files, main);
+        var ggufs = names.Where(IsGguf).ToList();
         if (ggufs.Count > 0)
             throw new HubException($"{model} has {ggufs.Count} GGUF files; say which one with --file. {Offer(ggufs)}");
         if (names.FirstOrDefault(IsPickled) is { } pickled)
             RefusePickled(pickled);
         if (names.Where(n => n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: > 0 } several)
             throw new HubException($"{model} has no model.safetensors; say which file with --file. {Offer(several)}");
-        return files.Contains("tokenizer.json") || files.Any(f => f.EndsWith(".model", StringComparison.Ordinal) || f.EndsWith(".tiktoken", StringComparison.Ordinal))
+        return HasTokenizer(files)
             ? (files, null) // a tokenizer alone
             : throw new HubException($"{model} has no weights that can be read here (safetensors or GGUF). Look for a conversion of the model.");
     }
+
+    /// <summary>The same choice among the files of a cache, which may hold a part of the repository: null where no weights, or not all of their parts, are there, and no tokenizer alone.</summary>
+    /// <param name="preliminary">The content of <see cref="Preliminary"/>.</param>
+    public (IReadOnlyList<string> Files, string? Main)? Find(ReadOnlyMemory<byte>? preliminary)
+    {
+        var (files, main, weights) = Collect(preliminary);
+        bool whole = weights.Count > 0 ? IsWhole(weights) : HasTokenizer(files) && !names.Any(n => IsWeights(n) || n.EndsWith(Index, StringComparison.Ordinal));
+        return whole ? (files, main) : null;
+    }
+
+    /// <summary>Whether a file is in the GGUF format.</summary>
+    public static bool IsGguf(string name) => name.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase);
+
+    // A part of several tells in its name how many there are; an index tells that there are several.
+    private static bool IsWhole(IReadOnlyCollection<string> weights)
+    {
+        var parts = weights.Select(w => Shard().Match(w)).Where(m => m.Success).ToList();
+        return weights.Any(IsWeights)
+            && parts.GroupBy(p => (p.Groups["stem"].Value, p.Groups["rest"].Value)).All(g => g.Count() == int.Parse(g.Key.Item2.AsSpan(0, 5), NumberStyles.None, CultureInfo.InvariantCulture));
+    }
+
+    private static bool HasTokenizer(List<string> files)
+        => files.Contains("tokenizer.json") || files.Any(f => f.EndsWith(".model", StringComparison.Ordinal) || f.EndsWith(".tiktoken", StringComparison.Ordinal));
 
     private static bool IsSetting(string name) => Settings.Contains(name)
         || (!name.Contains('/', StringComparison.Ordinal) && (name.EndsWith(".model", StringComparison.Ordinal) || name.EndsWith(".tiktoken", StringComparison.Ordinal)));
@@ -84,9 +97,30 @@ internal sealed partial class HubSelection
 
     private static bool IsPickled(string name) => Pickled.Any(e => name.EndsWith(e, StringComparison.OrdinalIgnoreCase));
 
-    private static bool IsWeights(string name) => name.EndsWith(Safetensors, StringComparison.Ordinal) || name.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase);
+    private static bool IsWeights(string name) => name.EndsWith(Safetensors, StringComparison.Ordinal) || IsGguf(name);
 
     private static string Offer(IEnumerable<string> names) => names.Take(30).ToList() is { Count: > 0 } some ? $"There are: {string.Join(", ", some)}." : "It has neither safetensors nor GGUF files.";
+
+    // Settings and weights; safetensors before the only GGUF file.
+    private (List<string> Files, string? Main, List<string> Weights) Collect(ReadOnlyMemory<byte>? preliminary)
+    {
+        List<string> folders = ["", .. preliminary is { } modules ? ModuleFolders(modules) : []];
+        List<string> files = [], weights = [];
+        foreach (var folder in folders.Distinct(StringComparer.Ordinal))
+        {
+            files.AddRange(names.Where(n => IsIn(folder, n) && IsSetting(n[(folder.Length == 0 ? 0 : folder.Length + 1)..])));
+            var found = Weights(folder).ToList();
+            files.AddRange(found);
+            weights.AddRange(found);
+        }
+
+        files.AddRange(names.Where(n => n.StartsWith("additional_chat_templates/", StringComparison.Ordinal) && n.EndsWith(".jinja", StringComparison.Ordinal)));
+        var ggufs = names.Where(IsGguf).ToList();
+        if (weights.Any(IsWeights) || ggufs.Count == 0)
+            return (files, null, weights);
+        var only = Shards(ggufs[0]);
+        return only.Count == ggufs.Count ? ([.. files, .. only], only[0], [.. only]) : (files, null, []);
+    }
 
     private void RefusePickled(string name)
     {
@@ -105,7 +139,7 @@ internal sealed partial class HubSelection
         var prefix = folder.Length == 0 ? "" : folder + "/";
         foreach (var stem in (string[])["model", "adapter_model"])
         {
-            var index = $"{prefix}{stem}.safetensors.index.json";
+            var index = $"{prefix}{stem}{Index}";
             if (names.Contains(index))
                 return names.Where(n => Shard().Match(n) is { Success: true } match && match.Groups["stem"].Value == prefix + stem && n.EndsWith(Safetensors, StringComparison.Ordinal)).Prepend(index);
             if (names.Contains($"{prefix}{stem}{Safetensors}"))

@@ -287,6 +287,75 @@ public sealed class HubClientTests : IDisposable
         Assert.Equal(LoopbackHub.Model, HubModels.NameOf(LoopbackHub.Model));
     }
 
+    [Theory]
+    [InlineData("config.json config.json.gz m.gguf", "m.gguf")]
+    [InlineData("config.json tokenizer.json m-00001-of-00002.gguf m-00002-of-00002.gguf", "m-00001-of-00002.gguf")]
+    [InlineData("config.json model.safetensors m.gguf", "")]
+    [InlineData("tokenizer.json", "")]
+    [InlineData("config.json", null)]
+    [InlineData("config.json model.safetensors.index.json model-00001-of-00002.safetensors", null)]
+    [InlineData("config.json tokenizer.json model.safetensors.index.json", null)]
+    [InlineData("m-00002-of-00002.gguf", null)]
+    public async Task A_cached_model_counts_only_with_its_weights_or_as_a_tokenizer_alone(string names, string? main)
+    {
+        var snapshot = Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit);
+        Directory.CreateDirectory(snapshot);
+        Directory.CreateDirectory(Path.Combine(ModelFolder, "refs"));
+        await File.WriteAllTextAsync(Path.Combine(ModelFolder, "refs", "main"), LoopbackHub.Commit);
+        foreach (var name in names.Split(' '))
+            await File.WriteAllTextAsync(Path.Combine(snapshot, name), "{}");
+        using var offline = new HubClient(Options with { Offline = true });
+        if (main is null)
+        {
+            Assert.Contains("kotonoha pull ann/tiny", Assert.Throws<HubException>(() => HubModels.Resolve(LoopbackHub.Model, Options)).Message, StringComparison.Ordinal);
+            await Assert.ThrowsAsync<HubException>(() => offline.PullAsync(LoopbackHub.Model));
+            return;
+        }
+
+        Assert.Equal(Path.TrimEndingDirectorySeparator(Path.Combine(snapshot, main)), HubModels.Resolve(LoopbackHub.Model, Options));
+        Assert.Equal(HubModels.Resolve(LoopbackHub.Model, Options), (await offline.PullAsync(LoopbackHub.Model)).Path);
+    }
+
+    [Fact]
+    public async Task A_cache_that_cannot_be_written_is_an_error_and_a_lock_of_another_process_is_waited_for()
+    {
+        var locks = folder.File(".locks/models--ann--tiny");
+        var name = Path.Combine(locks, LoopbackHub.GitHash(config) + ".lock");
+        Directory.CreateDirectory(locks);
+        if (OperatingSystem.IsLinux())
+        {
+            // Links that lead to each other: an IOException that no waiting ends.
+            File.CreateSymbolicLink(name, name);
+            await Assert.ThrowsAsync<IOException>(() => PullAsync().WaitAsync(TimeSpan.FromSeconds(20)));
+            File.Delete(name);
+        }
+
+        var reports = new List<ProgressReport>();
+        var waiting = new TaskCompletionSource();
+        Task<HubModel> pull;
+        using (new FileStream(name, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
+        {
+            pull = PullAsync(new Recorder(reports, r => _ = r.Detail == HubClient.Waiting && waiting.TrySetResult()));
+            await waiting.Task.WaitAsync(TimeSpan.FromSeconds(20));
+            await Task.Delay(250);
+            Assert.Single(reports);
+        }
+
+        Assert.Equal(config.Length + weights.Length, (await pull).FetchedBytes);
+    }
+
+    [Theory]
+    [InlineData("../x", null)]
+    [InlineData("config.json", "../x")]
+    public async Task A_file_or_revision_that_a_person_misspelt_is_not_laid_at_the_hubs_door(string file, string? revision)
+    {
+        using var client = new HubClient(Options);
+        var message = (await Assert.ThrowsAsync<HubException>(() => client.PullAsync(LoopbackHub.Model, file, revision))).Message;
+        Assert.Contains("'../x' is no name of a", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("The hub", message, StringComparison.Ordinal);
+        Assert.Empty(hub.Requests);
+    }
+
     private static IEnumerable<string> Names(string path)
         => Directory.Exists(path) ? Directory.EnumerateFiles(path).Select(f => Path.GetFileName(f)).OrderBy(n => n.Length).ThenBy(n => n, StringComparer.Ordinal) : [];
 
