@@ -30,6 +30,9 @@ internal sealed class EncoderFiles
         this.gguf = gguf;
     }
 
+    /// <summary>The folder or the file.</summary>
+    public string Source => path;
+
     /// <summary>The tokens of the longest text; null where the files do not say.</summary>
     public int? MaximumTokens { get; private init; }
 
@@ -140,6 +143,21 @@ internal sealed class EncoderFiles
             files.remarks.Add("The file does not say how tokens become a vector; their mean is taken.");
         files.remarks.Add("GGUF files do not say whether vectors are brought to length one; they are.");
         return files;
+    }
+
+    /// <summary>Checks that each module takes as many components as the one before it gives.</summary>
+    /// <param name="width">The width of the model's hidden states.</param>
+    /// <exception cref="CheckpointException">One does not.</exception>
+    public void RequireWidths(int width)
+    {
+        try
+        {
+            _ = new SentenceEmbedding(width, Poolings, Steps);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CheckpointException(path, $"the modules do not fit each other: {exception.Message} Restore the files.", exception);
+        }
     }
 
     private bool HasClassifier()

@@ -129,6 +129,8 @@ internal sealed record SentenceTransformerFolder
                 var path = module.GetProperty("path").GetString()!;
                 if (path.Contains("..", StringComparison.Ordinal) || Path.IsPathRooted(path))
                     throw new CheckpointException(file, $"the module '{type}' names the path '{path}', which is outside of the folder. Restore the file.");
+                if (path.AsSpan().ContainsAny(Path.GetInvalidPathChars()))
+                    throw new CheckpointException(file, $"the module '{type}' names a path with characters that no path may have. Restore the file.");
                 modules.Add((module.GetProperty("idx").GetInt32(), type[(type.LastIndexOf('.') + 1)..], path));
             }
 

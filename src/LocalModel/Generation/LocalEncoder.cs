@@ -53,7 +53,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         Pooling = options.Pooling is null ? files.Poolings : [.. options.Pooling.Distinct().Order()];
         embedding = new SentenceEmbedding(model.Width, Pooling, files.Steps);
         unnormalized = new SentenceEmbedding(model.Width, Pooling, [.. files.Steps.Where(s => s is not NormalizeStep)]);
-        texts = new EncoderTexts(tokenizer, MaximumTokens, files.LowerCase, model.HasTextTypes);
+        texts = new EncoderTexts(tokenizer, MaximumTokens, files.LowerCase, model, files.Source);
+        texts.RequireFitting(CanRerank);
         Version = files.Hash(Pooling, MaximumTokens);
         Remarks = files.Remarks;
         backend = new CpuBackend(options.Threads ?? 0);
@@ -135,6 +136,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         {
             if (tokenizer.VocabularySize > model.VocabularySize)
                 throw new CheckpointException(path, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.");
+            if (options?.Pooling is null)
+                files.RequireWidths(model.Width);
             return new LocalEncoder(files, model, tokenizer, modelId, options ?? new LocalEncoderOptions());
         }
         catch
@@ -168,6 +171,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <param name="options">Prompt and form.</param>
     /// <param name="cancellationToken">Ends it, between two layers.</param>
     /// <exception cref="ArgumentException">There is no prompt of this name, or Dimensions is out of range.</exception>
+    /// <exception cref="CheckpointException">The tokenizer gives an id or a type that the model does not know.</exception>
     /// <exception cref="ContextOverflowException">A text is longer than the model reads and may not be cut.</exception>
     /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
@@ -207,6 +211,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <param name="rawScores">The head's logits as they are; otherwise what the model's settings ask for, most often their sigmoid.</param>
     /// <param name="cancellationToken">Ends it, between two layers.</param>
     /// <exception cref="NotSupportedException">The model is no cross-encoder (<see cref="CanRerank"/>).</exception>
+    /// <exception cref="CheckpointException">The tokenizer gives an id or a type that the model does not know.</exception>
     /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>

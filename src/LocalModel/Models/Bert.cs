@@ -117,7 +117,7 @@ public sealed class Bert : EncoderModel
     public override int Width => Config.Width;
 
     /// <inheritdoc/>
-    public override bool HasTextTypes => Config is { Kind: BertKind.Bert, TokenTypes: > 1 };
+    public override int TextTypes => Config is { Kind: BertKind.Bert, TokenTypes: > 1 } ? Config.TokenTypes : 1;
 
     /// <inheritdoc/>
     public override EncoderHead Head => Config.Head;

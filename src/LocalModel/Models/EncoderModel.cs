@@ -17,8 +17,8 @@ public abstract class EncoderModel : IDisposable
     /// <summary>The width of the hidden states.</summary>
     public abstract int Width { get; }
 
-    /// <summary>Whether the model was trained to tell the two texts of a pair apart by their types; otherwise every token has type 0.</summary>
-    public abstract bool HasTextTypes { get; }
+    /// <summary>The types by which the model was trained to tell the two texts of a pair apart; 1 where every token has type 0.</summary>
+    public abstract int TextTypes { get; }
 
     /// <summary>What stands on top of the hidden states.</summary>
     public abstract EncoderHead Head { get; }

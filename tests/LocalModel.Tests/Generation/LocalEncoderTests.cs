@@ -150,6 +150,44 @@ public sealed class LocalEncoderTests : IDisposable
     }
 
     [Fact]
+    public void Modules_that_do_not_fit_each_other_or_have_impossible_paths_are_refused()
+    {
+        var model = folder.File("st-max-cls-concat");
+        Directory.CreateDirectory(Path.Combine(model, "2_Dense"));
+        File.WriteAllText(Path.Combine(model, "2_Dense", "config.json"), """{"in_features": 32, "out_features": 2, "bias": false}""");
+        var writer = new SafetensorsWriter();
+        writer.Add("linear.weight", new float[64], 2, 32);
+        writer.Save(Path.Combine(model, "2_Dense", "model.safetensors"));
+        AddModule(model, "sentence_transformers.models.Dense", "2_Dense");
+        Assert.Contains("32 components, but gets 96", Assert.Throws<CheckpointException>(() => Load("st-max-cls-concat")).Message, StringComparison.Ordinal);
+
+        // What the options ask for is the caller's to get right.
+        Assert.Throws<ArgumentException>(() => Load("st-max-cls-concat", Options with { Pooling = [TokenPooling.Cls, TokenPooling.Mean] }));
+        AddModule(model, "sentence_transformers.models.Dense", "3_\0");
+        Assert.Contains("characters", Assert.Throws<CheckpointException>(() => Load("st-max-cls-concat")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("type_id", "7", "the type 7")]
+    [InlineData("ids", "[99999]", "the id 99999")]
+    public void A_tokenizer_with_ids_or_types_that_the_model_does_not_know_is_refused_at_load(string field, string value, string words)
+    {
+        var file = folder.File("st-crossencoder/tokenizer.json");
+        var json = JsonNode.Parse(File.ReadAllText(file))!;
+        json["post_processor"] = JsonNode.Parse("""
+            {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+             "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}}
+            """);
+        void Save() => File.WriteAllText(file, json.ToJsonString());
+        Save();
+        Load("st-crossencoder").Dispose();
+        var changed = field == "ids" ? json["post_processor"]!["special_tokens"]!["[CLS]"]! : json["post_processor"]!["pair"]![1]!["Sequence"]!;
+        changed[field] = JsonNode.Parse(value);
+        Save();
+        Assert.Contains(words, Assert.Throws<CheckpointException>(() => Load("st-crossencoder")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_cross_encoder_scores_with_the_activation_that_its_settings_name()
     {
         string[] texts = ["A ferry departs at six.", "Qubits are corrected."];

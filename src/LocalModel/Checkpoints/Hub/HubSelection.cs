@@ -155,26 +155,24 @@ internal sealed partial class HubSelection
             : [.. names.Where(n => Shard().Match(n) is { Success: true } other && other.Groups["stem"].Value == match.Groups["stem"].Value
                 && other.Groups["rest"].Value == match.Groups["rest"].Value)];
 
-    private IEnumerable<string> ModuleFolders(ReadOnlyMemory<byte> json)
+    private List<string> ModuleFolders(ReadOnlyMemory<byte> json)
     {
-        JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(json);
-        }
-        catch (JsonException exception)
-        {
-            throw new HubException($"{Modules} of {model} is broken: {exception.Message}", exception);
-        }
-
-        using (document)
-        {
+            using var document = JsonDocument.Parse(json);
             if (document.RootElement.ValueKind != JsonValueKind.Array)
                 throw new HubException($"{Modules} of {model} is no list of modules.");
+            var folders = new List<string>();
             foreach (var module in document.RootElement.EnumerateArray())
                 if (module.ValueKind == JsonValueKind.Object && module.TryGetProperty("path", out var path) && path.ValueKind == JsonValueKind.String
                     && path.GetString()!.Trim('/') is { Length: > 0 } folder)
-                    yield return HubFileName.Check(folder);
+                    folders.Add(HubFileName.Check(folder));
+            return folders;
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            // The second: a path with half of a surrogate pair.
+            throw new HubException($"{Modules} of {model} is broken: {exception.Message}", exception);
         }
     }
 

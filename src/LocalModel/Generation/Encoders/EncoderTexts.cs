@@ -1,3 +1,5 @@
+using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Tokenizers.Normalizers;
 
@@ -7,9 +9,11 @@ namespace Kotonoha.LocalModel.Generation.Encoders;
 /// <param name="tokenizer">The tokenizer.</param>
 /// <param name="maximumTokens">The tokens of the longest text, special tokens included.</param>
 /// <param name="lowerCase">Whether texts are turned to lower case first.</param>
-/// <param name="hasTypes">Whether the model takes the types that the tokenizer gives; XLM-RoBERTa's gives some that its model does not know.</param>
-internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool lowerCase, bool hasTypes)
+/// <param name="model">The model, which says what ids and types it knows.</param>
+/// <param name="source">The checkpoint's folder or file, for messages.</param>
+internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool lowerCase, EncoderModel model, string source)
 {
+    private const string Probe = "a";
     private readonly Tokenizer cutting = tokenizer.WithTruncation(new TruncationOptions { MaxLength = maximumTokens });
 
     /// <summary>Encodes a text.</summary>
@@ -39,14 +43,40 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
         return encoded.Ids.Count > 0 && encoded.SpecialTokensMask[^1] ? encoded.Ids.Count - 1 : encoded.Ids.Count;
     }
 
+    /// <summary>Checks that the model knows the ids and types of the special tokens and texts that the tokenizer's post-processor puts together.</summary>
+    /// <param name="pairs">Whether pairs are encoded too.</param>
+    /// <exception cref="CheckpointException">It does not.</exception>
+    public void RequireFitting(bool pairs)
+    {
+        RequireKnown(tokenizer.EncodeWithOffsets(Probe));
+        if (pairs)
+            RequireKnown(tokenizer.EncodePair(Probe, Probe));
+    }
+
+    // One text with an id of no row would end all texts of its batch.
+    private void RequireKnown(TokenizedText text)
+    {
+        foreach (int id in text.Ids)
+            if (id < 0 || id >= model.VocabularySize)
+                throw new CheckpointException(source, $"the tokenizer gives the id {id}, but the model knows {model.VocabularySize} tokens; they do not belong together.");
+        if (model.TextTypes == 1)
+            return;
+        foreach (int type in text.TypeIds)
+            if (type < 0 || type >= model.TextTypes)
+                throw new CheckpointException(source, $"the tokenizer gives tokens the type {type}, but the model knows {model.TextTypes} types; they do not belong together.");
+    }
+
     private EncoderInput Input(TokenizedText text, int promptTokens)
     {
+        RequireKnown(text);
         int[] ids = [.. text.Ids];
         if (ids.Length == 0)
             throw new ArgumentException("The text has no tokens, and the tokenizer adds none of its own; give it at least one character.");
         if (ids.Length > maximumTokens)
             throw new ContextOverflowException(ids.Length, maximumTokens, "text");
-        return new EncoderInput(ids, hasTypes ? [.. text.TypeIds] : new int[ids.Length], promptTokens, ids.Length == maximumTokens && text.Overflowing.Count > 0);
+
+        // XLM-RoBERTa's tokenizer gives types that its model does not know.
+        return new EncoderInput(ids, model.TextTypes > 1 ? [.. text.TypeIds] : new int[ids.Length], promptTokens, ids.Length == maximumTokens && text.Overflowing.Count > 0);
     }
 
     private string Prepare(string text)

@@ -53,9 +53,11 @@ public sealed class HubSelectionTests
     public void A_file_that_is_not_there_is_answered_with_those_that_are()
         => Assert.Contains("tiny.gguf", Assert.Throws<HubException>(() => Choose(["tiny.gguf"], "big.gguf")).Message, StringComparison.Ordinal);
 
-    [Fact]
-    public void A_module_folder_that_leads_elsewhere_is_refused()
-        => Assert.Throws<HubException>(() => new HubSelection(Model, ["modules.json"], null).Choose(Encoding.UTF8.GetBytes("""[{"path": "../x"}]""")));
+    [Theory]
+    [InlineData("../x")]
+    [InlineData("\\ud800")]
+    public void A_module_folder_that_leads_elsewhere_or_is_no_text_is_refused(string path)
+        => Assert.Throws<HubException>(() => new HubSelection(Model, ["modules.json"], null).Choose(Encoding.UTF8.GetBytes($$"""[{"path": "{{path}}"}]""")));
 
     private static (IReadOnlyList<string> Files, string? Main) Choose(string[] names, string? file = null) => new HubSelection(Model, names, file).Choose(null);
 }
