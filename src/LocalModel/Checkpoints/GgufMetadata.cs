@@ -88,7 +88,7 @@ internal static class GgufMetadata
     public static float[] FrequencyFactors(LlamaConfig config)
     {
         double[] factors = [.. config.RopeFrequencyFactors];
-        if (config.RopeScaling is { Kind: RopeScalingKind.Llama3 })
+        if (config.RopeScaling is { Kind: RopeScalingKind.Llama3 } || IsFixedDivision(config.RopeScaling))
         {
             var scaled = RopeFrequencies.Scaled(config);
             factors = [.. scaled.Select((frequency, pair) => Math.Pow(config.RopeTheta, -2.0 * pair / config.HeadWidth) / frequency)];
@@ -97,11 +97,16 @@ internal static class GgufMetadata
         return Array.ConvertAll(factors, factor => (float)factor);
     }
 
+    // longrope with one list for all lengths and no other effect: what a config.json makes of a GGUF file's factors.
+    private static bool IsFixedDivision(RopeScaling? scaling)
+        => scaling is { Kind: RopeScalingKind.LongRope } && scaling.ShortFactors.SequenceEqual(scaling.LongFactors) && (scaling.AttentionFactor ?? scaling.Factor) == 1;
+
     private static void Scaling(LlamaConfig config, Action<string, object> set)
     {
         switch (config.RopeScaling)
         {
             case null or { Kind: RopeScalingKind.Llama3 }:
+            case { Kind: RopeScalingKind.LongRope } when IsFixedDivision(config.RopeScaling):
                 break;
             case { Kind: RopeScalingKind.Linear } linear:
                 set("rope.scaling.type", "linear");

@@ -23,7 +23,7 @@ public sealed partial class Tokenizer
     /// <param name="addBeginToken">Whether every text gets the begin token, as Llama's models want it.</param>
     /// <param name="addEndToken">Whether every text gets the end token, as T5's models want it.</param>
     /// <param name="source">The name that errors give it.</param>
-    /// <returns>The tokenizer; it cannot be written as tokenizer.json.</returns>
+    /// <returns>The tokenizer; written as tokenizer.json it becomes what transformers makes of such a model.</returns>
     /// <exception cref="TokenizerException">The content is malformed, or lacks a token that is to be added.</exception>
     public static Tokenizer ParseSentencePiece(ReadOnlySpan<byte> content, bool addBeginToken = false, bool addEndToken = false, string source = "tokenizer.model")
     {

@@ -7,6 +7,7 @@ using Kotonoha.LocalModel.Tokenizers.Models;
 using Kotonoha.LocalModel.Tokenizers.Normalizers;
 using Kotonoha.LocalModel.Tokenizers.PostProcessors;
 using Kotonoha.LocalModel.Tokenizers.PreTokenizers;
+using Kotonoha.LocalModel.Tokenizers.SentencePiece;
 
 namespace Kotonoha.LocalModel.Tokenizers;
 
@@ -284,12 +285,14 @@ public sealed partial class Tokenizer
     /// <summary>Writes the tokenizer as tokenizer.json; a reader sees the old file or the new one, never half of one.</summary>
     /// <param name="path">The file; its folder must exist.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="TokenizerException">The tokenizer came from a file of another kind and does what tokenizer.json has no words for.</exception>
     public void Save(string path) => AtomicFile.Write(path, Write);
 
     /// <summary>Writes the tokenizer as tokenizer.json.</summary>
     /// <param name="stream">Gets the JSON in UTF-8.</param>
+    /// <exception cref="TokenizerException">The tokenizer came from a file of another kind and does what tokenizer.json has no words for.</exception>
     public void Write(Stream stream)
-        => TokenizerWriter.Write(stream, new TokenizerParts
+        => TokenizerWriter.Write(stream, SentencePieceConversion.Convert(new TokenizerParts
         {
             Normalizer = normalizer,
             PreTokenizer = preTokenizer,
@@ -299,7 +302,7 @@ public sealed partial class Tokenizer
             Truncation = Truncation,
             Padding = Padding,
             AddedTokens = added.Tokens,
-        });
+        }));
 
     internal IDecoderStream StartDecoding(StringBuilder output, bool incremental)
     {

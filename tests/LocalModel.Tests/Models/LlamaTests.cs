@@ -104,6 +104,12 @@ public sealed class LlamaTests
         using var loaded = ModelCheckpoint.Load(folder.Path);
         int[] ids = [3, 1, 4, 1, 5, 9, 2, 6];
         Assert.Equal(Logits(model, backend, ids), Logits(loaded, backend, ids));
+
+        var path = Path.Combine(folder.Path, "again.gguf");
+        GgufExport.Save(loaded, new CheckpointParts(), path, DataType.Float32);
+        using var again = (Llama)ModelCheckpoint.Load(path);
+        Assert.Equal(model.Config.RopeFrequencyFactors, again.Config.RopeFrequencyFactors.Select(f => Math.Round(f, 5)));
+        Assert.Null(again.Config.RopeScaling);
     }
 
     [Fact]

@@ -61,7 +61,6 @@ public sealed class SentencePieceTests
         var tokenizer = Tokenizer.Load(model.File);
         Assert.Equal([1, 7, 5, 9, 2], tokenizer.Encode("ab<x>", parseSpecialTokens: true));
         Assert.Equal("ab", tokenizer.Decode([1, 7, 5, 2], skipSpecialTokens: true));
-        Assert.Throws<TokenizerException>(() => tokenizer.Write(new MemoryStream()));
     }
 
     [Fact]

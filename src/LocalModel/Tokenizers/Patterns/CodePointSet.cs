@@ -13,6 +13,9 @@ internal sealed class CodePointSet
     private readonly ushort[] blocks = new ushort[Limit >> BlockBits];
     private readonly ulong[] bits;
 
+    /// <summary>Whether both hold the same code points.</summary>
+    public bool Holds(CodePointSet other) => ranges.AsSpan().SequenceEqual(other.ranges);
+
     private CodePointSet((int First, int Last)[] ranges)
     {
         this.ranges = ranges;

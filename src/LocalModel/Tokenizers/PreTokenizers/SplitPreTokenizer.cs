@@ -44,12 +44,12 @@ internal sealed class SplitPreTokenizer : IPreTokenizer
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
     {
-        if (isRegex && regex.Dialect != RegexDialect.Oniguruma)
-            throw new TokenizerException($"pattern '{pattern}' is written for another engine than tokenizer.json's. Keep the file that it came from.");
+        var written = !isRegex || regex.Dialect == RegexDialect.Oniguruma ? pattern
+            : RegexTranslation.ToOniguruma(pattern) ?? throw new TokenizerException($"pattern '{pattern}' means something that the engine of tokenizer.json spells in no known way. Keep the file that it came from.");
         writer.WriteStartObject();
         writer.WriteString("type"u8, "Split"u8);
         writer.WriteStartObject("pattern"u8);
-        writer.WriteString(isRegex ? "Regex"u8 : "String"u8, pattern);
+        writer.WriteString(isRegex ? "Regex"u8 : "String"u8, written);
         writer.WriteEndObject();
         writer.WriteString("behavior"u8, behavior.ToString());
         writer.WriteBoolean("invert"u8, invert);

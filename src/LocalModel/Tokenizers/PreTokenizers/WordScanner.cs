@@ -53,6 +53,7 @@ internal abstract class WordScanner
         Add(Of(default(O200kWordCutter), leavesNothing: true), O200kWordCutter.Pattern);
         Add(Of(default(DeepSeekWordCutter)), DeepSeekWordCutter.Pattern);
         known[(Cl100kWordCutter.TiktokenPattern, RegexDialect.Rust)] = Of(new Cl100kWordCutter(3, WholeTail: true), leavesNothing: true);
+        known[(RegexTranslation.ToOniguruma(Cl100kWordCutter.TiktokenPattern)!, RegexDialect.Oniguruma)] = known[(Cl100kWordCutter.TiktokenPattern, RegexDialect.Rust)];
         known[(TrailingSpaceCutter.Pattern, RegexDialect.Oniguruma)] = Of(default(TrailingSpaceCutter));
         return known;
     }

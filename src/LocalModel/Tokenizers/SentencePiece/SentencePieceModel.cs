@@ -15,7 +15,7 @@ internal sealed class SentencePieceModel : ITokenModel
 
     public SentencePieceModel(SentencePieceSpec spec)
     {
-        Pieces = new SentencePieceVocabulary(spec);
+        (Spec, Pieces) = (spec, new SentencePieceVocabulary(spec));
         byteFallback = spec.ByteFallback;
         segmenter = spec.Kind switch
         {
@@ -25,6 +25,8 @@ internal sealed class SentencePieceModel : ITokenModel
             _ => new UnigramSegmenter(Pieces),
         };
     }
+
+    public SentencePieceSpec Spec { get; }
 
     public SentencePieceVocabulary Pieces { get; }
 

@@ -51,8 +51,7 @@ internal sealed class UnigramSegmenter : ISegmenter
                     break;
                 if (trie.IdAt(node) is not (>= 0 and var id))
                     continue;
-                float score = here + (vocabulary.Pieces[id].Type == PieceType.UserDefined
-                    ? UserDefinedScore(Encoding.UTF8.GetByteCount(text[start..at])) : vocabulary.Pieces[id].Score);
+                float score = here + ScoreOf(id, text[start..at]);
                 if (ends[at].Start < 0 || score > ends[at].Score)
                     ends[at] = (score, start, id);
                 single |= at - start == width;
@@ -70,6 +69,10 @@ internal sealed class UnigramSegmenter : ISegmenter
         if (ends.Length > 1 << 20)
             best = null;
     }
+
+    /// <summary>What a piece counts in a path.</summary>
+    public float ScoreOf(int id, ReadOnlySpan<char> text)
+        => vocabulary.Pieces[id].Type == PieceType.UserDefined ? UserDefinedScore(Encoding.UTF8.GetByteCount(text)) : vocabulary.Pieces[id].Score;
 
     /// <summary>The best segmentations with their scores, the best first; here a user-defined piece counts by its characters.</summary>
     public List<(Segment[] Path, double Score)> Best(ReadOnlySpan<char> text, int count)

@@ -44,12 +44,19 @@ internal static class TiktokenFile
         var merges = new List<(string, string)>();
         var ranks = new List<int>();
         foreach (var (rank, token) in ranked)
+        {
+            var pairs = new List<(int Left, int Right)>();
             for (int cut = 1; cut < token.Length; cut++)
                 if (vocabulary.TryGetId(token.AsSpan(0, cut), out int left) && vocabulary.TryGetId(token.AsSpan(cut), out int right))
-                {
-                    merges.Add((vocabulary.TokenOf(left)!, vocabulary.TokenOf(right)!));
-                    ranks.Add(rank);
-                }
+                    pairs.Add((left, right));
+
+            // The order that transformers writes them in.
+            foreach (var (left, right) in pairs.Order())
+            {
+                merges.Add((vocabulary.TokenOf(left)!, vocabulary.TokenOf(right)!));
+                ranks.Add(rank);
+            }
+        }
 
         // Words are what the pattern matches; what it does not match is no part of the text to tiktoken.
         var split = new SplitPreTokenizer(encoding.Pattern, isRegex: true, SplitBehavior.Removed, invert: true, RegexDialect.Rust);
