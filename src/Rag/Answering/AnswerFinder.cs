@@ -9,8 +9,8 @@ internal static class AnswerFinder
     // A sentence in the other language answers only where none in the question's own does nearly as well.
     private const double OtherLanguagePenalty = 1.5;
 
-    // A passage without a number of the question (a year, a version, a day) most often speaks of something else.
-    private const double MissingNumberPenalty = 1.5;
+    // A passage without a number of the question most often speaks of something else; one without its date, nearly always.
+    private const double MissingNumberPenalty = 1.5, MissingDatePenalty = 4;
 
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
@@ -34,7 +34,8 @@ internal static class AnswerFinder
                     continue;
                 var candidate = new Candidate { Passage = passage, Index = i, Features = features.Of(passage, i) };
                 candidate.Score = AnswerModel.Rank(candidate.Features) - (passage.IsJapanese != question.IsJapanese ? OtherLanguagePenalty : 0)
-                    - (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty);
+                    - (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
+                    - (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal) || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty);
                 candidates.Add(candidate);
             }
         }

@@ -36,7 +36,7 @@ internal static partial class AnswerKinds
     [GeneratedRegex(@"何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen\b|\b(what|which) (year|date|day|weekday|month|time|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex TimeQuestion();
 
-    [GeneratedRegex(@"何[人名度回種類個%パー位番号倍円メキ歳才系条章党席校カか国議分秒点件語文桁層次ト]|いくつ|いくら|どれくらい|どのくらい|割合|数は|人口|面積|\bhow (many|much|long|large|big|far|old|fast|high|deep|wide|tall|small|short|soon|expensive)\b|\bwhat (percentage|number|size|price|share|rate|fraction|version|port)\b|\b(cost|price)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"何[人名度回種類個%パー位番号倍円メキ歳才系条章党席校カか国議分秒点件語文桁層次ト]|いくつ|いくら|どれくらい|どのくらい|割合|数は|人口|面積|\bhow (many|much|long|large|big|far|old|fast|high|deep|wide|tall|small|short|soon|expensive)\b|\bwhat (percentage|number|size|price|share|rate|fraction|version|port)\b|\b(cost|price)\b|\bwhat (do|does|must|will|would|should|can)\b.*\b(pay|cost|earn|charge)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex QuantityQuestion();
 
     [GeneratedRegex(@"誰|だれ|何者|人物|名前|候補者|人は|\bwho(se|m)?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
@@ -48,7 +48,7 @@ internal static partial class AnswerKinds
     [GeneratedRegex(@"なぜ|どうして|理由|\bwhy\b|\b(what|which) reasons?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex ReasonQuestion();
 
-    [GeneratedRegex(@"ため|ので|から|理由|\b(because|since|so that|due to|therefore|as a result|to avoid|for this reason|otherwise)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"ため|ので|から|理由|\b(because|cause[ds]?|since|so that|due to|therefore|as a result|to avoid|for this reason|otherwise)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Reason();
 
     [GeneratedRegex(@"\d+\s*(年|月|日|世紀|時)|[一二三四五六七八九十]+(年|月|世紀)|時代|以降|以来|まで|当時|\b(1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|night|morning|daily|weekly|monthly|yearly|every|after|before|during|once|twice|until)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]

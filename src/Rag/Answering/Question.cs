@@ -22,6 +22,7 @@ internal sealed partial class Question
         IsJapanese = Folded.Any(static c => UnicodeData.IsKanjiOrKana(c));
         Kind = AnswerKinds.Of(Normalized);
         Numbers = NumbersOf(Folded).ToHashSet(StringComparer.Ordinal);
+        Dates = [.. Date().Matches(Folded).Select(match => match.Value)];
 
         var content = QuestionEnd().Replace(QuestionWord().Replace(QuestionEnd().Replace(Folded, " "), " "), " ");
         AllKeys = TermKeys.Of(Folded);
@@ -64,6 +65,9 @@ internal sealed partial class Question
 
     internal IReadOnlySet<string> Numbers { get; }
 
+    /// <summary>Whole dates as they are written, case folded: "12 may 2025", "2025-05-12", "2025年5月12日".</summary>
+    internal IReadOnlyList<string> Dates { get; }
+
     /// <summary>Words as wholes: runs of katakana, of kanji, of Latin letters and digits.</summary>
     internal IReadOnlyList<string> Runs { get; }
 
@@ -93,6 +97,9 @@ internal sealed partial class Question
 
     [GeneratedRegex(@"\d[\d,.]*")]
     private static partial Regex Number();
+
+    [GeneratedRegex(@"\b\d{1,2} (?:january|february|march|april|may|june|july|august|september|october|november|december) \d{4}\b|\b(?:january|february|march|april|may|june|july|august|september|october|november|december) \d{1,2}, \d{4}\b|\b\d{4}-\d\d-\d\d\b|\d{4}年\d{1,2}月\d{1,2}日")]
+    private static partial Regex Date();
 
     [GeneratedRegex("[ァ-ヴー]{2,}|[一-龥々]{2,}|[a-z0-9]+")]
     private static partial Regex Run();

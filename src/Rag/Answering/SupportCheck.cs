@@ -33,7 +33,7 @@ internal sealed partial class SupportCheck
     {
         supportedShare = isSmall ? SupportedShareOfSmall : SupportedShare;
         this.asked = asked;
-        said = new Question(YesOrNo().Replace(sentence, ""));
+        said = new Question(Frame().Replace(sentence, ""));
         this.sentence = said.Folded;
         content = [.. said.Terms.Where(term => !TermKeys.IsHiragana(term.Term))];
         names = [.. Name().Matches(said.Normalized).Select(match => Fold(match.Value)).Distinct(StringComparer.Ordinal)];
@@ -51,6 +51,8 @@ internal sealed partial class SupportCheck
     {
         double total = content.Sum(term => term.Weight);
         if (total == 0 || content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < supportedShare * total)
+            return null;
+        if (SpeaksOfAnother())
             return null;
         if (!negated && Denies(string.Join('\n', passage.Sentences.Select(part => part.Folded)), DenyingShareElsewhere))
             return null;
@@ -76,6 +78,12 @@ internal sealed partial class SupportCheck
 
         return best;
     }
+
+    // Asked about "the Garden plan", an answer about "the Sprout plan" alone answers another question.
+    private bool SpeaksOfAnother()
+        => NameAndNoun().Matches(asked.Normalized).Any(wanted =>
+            !said.Folded.Contains(Fold(wanted.Groups[1].Value), StringComparison.Ordinal)
+            && NameAndNoun().Matches(said.Normalized).Any(other => string.Equals(other.Groups[2].Value, wanted.Groups[2].Value, StringComparison.OrdinalIgnoreCase)));
 
     // What the sentence repeats from the question may stand anywhere in the passage.
     private bool Holds(HashSet<string> window, Passage passage, string key)
@@ -137,8 +145,8 @@ internal sealed partial class SupportCheck
 
     private static string Fold(string text) => Normalizer.FoldCase(text);
 
-    [GeneratedRegex(@"^\s*(yes|no)\s*[,.:]\s*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
-    private static partial Regex YesOrNo();
+    [GeneratedRegex(@"^\s*(yes|no)\s*[,.:]\s*|^\s*(the )?answers?( to (this|the|your) question)?( is| would be)\s*:?\s*(?![,\w]* ?(yes|no)\b)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Frame();
 
     [GeneratedRegex(@"^\s*(is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had)\b")]
     private static partial Regex IsYesNoQuestion();
@@ -154,4 +162,7 @@ internal sealed partial class SupportCheck
 
     [GeneratedRegex(@"[ァ-ヴー]{3,}|(?<=[\p{Ll},] )[A-Z][A-Za-z\d-]+|(?<![A-Za-z])[A-Z]{2,}[A-Za-z\d]*")]
     private static partial Regex Name();
+
+    [GeneratedRegex(@"(?<=[\p{Ll},] )([A-Z][A-Za-z\d-]+) ([a-z]+)")]
+    private static partial Regex NameAndNoun();
 }
