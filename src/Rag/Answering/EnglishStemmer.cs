@@ -52,6 +52,6 @@ internal static class EnglishStemmer
             + "begun=begin gave=give given=give took=take taken=take lost=lose found=find bought=buy paid=pay cost=cost ran=run "
             + "grew=grow grown=grow knew=know known=know led=lead left=leave meant=mean met=meet shown=show stood=stand thrown=throw "
             + "threw=throw broken=break broke=break children=child indices=index matrices=matrix vertices=vertex caught=catch "
-            + "fell=fall fallen=fall rose=rise risen=rise")
+            + "fell=fall fallen=fall rose=rise risen=rise used=use uses=use using=use tied=tie ties=tie tying=tie dies=die died=die dying=die")
             .Split(' ').Select(pair => pair.Split('=')).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.Ordinal);
 }

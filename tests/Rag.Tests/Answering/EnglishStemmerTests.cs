@@ -11,6 +11,7 @@ public class EnglishStemmerTests
     [InlineData("stop", "stopped", "stopping", "stops")]
     [InlineData("keep", "kept", "keeps", "keeping")]
     [InlineData("reply", "replies", "replied")]
+    [InlineData("use", "uses", "used", "using")]
     [InlineData("normalise", "normalised", "normalisation")]
     public void Forms_of_a_word_share_a_stem(params string[] forms)
         => Assert.Single(forms.Select(EnglishStemmer.Stem).Distinct());
