@@ -74,10 +74,10 @@ internal sealed class GgufVocabulary
         Normalizer(kind, bytes);
         if (kind == "WordPiece")
             WordPiece();
-        else if (bytes)
-            Sentences();
         foreach (var token in root.GetProperty("added_tokens").EnumerateArray())
             Put(token.GetProperty("id").GetInt32(), token.GetProperty("content").GetString()!, token.GetProperty("special").GetBoolean() ? Control : UserDefined);
+        if (bytes)
+            Sentences();
         for (int id = 0; id < size; id++)
             if (tokens[id] is null)
                 Put(id, $"[PAD{id}]", Unused);
@@ -111,12 +111,14 @@ internal sealed class GgufVocabulary
             // Blanks become the mark of a word's start, and another may stand before the text.
             var cutters = Steps("pre_tokenizer", "pretokenizers");
             bool metaspace = cutters is [var only] && TypeOf(only) == "Metaspace";
+            bool uncut = cutters.Count == 0 || (cutters is [var split] && TypeOf(split) == "Split" && Text(split.GetProperty("pattern"), "String") == " "); // no blank is left to cut at
             bool prepends = metaspace
                 ? !cutters[0].TryGetProperty("prepend_scheme", out var scheme) ? Flag(cutters[0], "add_prefix_space", true) : scheme.GetString() != "never"
                 : steps.Count > 0 && TypeOf(steps[0]) == "Prepend" && Text(steps[0], "prepend") == $"{WordStart}";
             var rest = metaspace || !prepends ? steps : steps[1..];
-            if (metaspace ? rest.Count > 0 : rest is not [var replace] || TypeOf(replace) != "Replace" || replace.GetProperty("pattern") is var pattern && Text(pattern, "String") != " " || Text(replace, "content") != $"{WordStart}")
-                throw Other("the marking of blanks alone");
+            bool marks = rest is [var replace] && TypeOf(replace) == "Replace" && Text(replace, "content") == $"{WordStart}" && Text(replace.GetProperty("pattern"), "String") == " ";
+            if (metaspace ? rest.Count > 0 : !(marks && uncut))
+                throw Other("the marking of blanks and nothing else");
             if (!prepends)
                 writer.Set("tokenizer.ggml.add_space_prefix", false);
         }
@@ -130,7 +132,9 @@ internal sealed class GgufVocabulary
         }
 
         UnsupportedModelException Other(string known)
-            => new($"The tokenizer's normalizer ({(steps.Count == 0 ? "none" : string.Join(", ", steps.Select(TypeOf)))}) cannot be written into a GGUF file; readers expect {known} for this kind of vocabulary, and texts would become other tokens.");
+            => new($"The tokenizer's normalizer ({Names(steps)}) and pre-tokenizer ({Names(Steps("pre_tokenizer", "pretokenizers"))}) cannot be written into a GGUF file; readers expect {known} for this kind of vocabulary, and texts would become other tokens.");
+
+        static string Names(List<JsonElement> parts) => parts.Count == 0 ? "none" : string.Join(", ", parts.Select(TypeOf));
     }
 
     private List<JsonElement> Steps(string part, string inner)
@@ -167,7 +171,7 @@ internal sealed class GgufVocabulary
     {
         var unknown = model.TryGetProperty("unk_token", out var name) ? name.GetString() : null;
         for (int id = 0; id < size; id++)
-            if (tokens[id] is { } token)
+            if (tokens[id] is { } token && (token == unknown || types[id] == Normal))
                 types[id] = token == unknown ? Unknown : token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>' ? Byte : Normal;
     }
 
@@ -208,6 +212,8 @@ internal sealed class GgufVocabulary
     {
         var steps = Steps("pre_tokenizer", "pretokenizers");
         var kinds = steps.ConvertAll(TypeOf);
+        if (kinds.Contains("ByteLevel") && Flag(steps[kinds.IndexOf("ByteLevel")], "add_prefix_space", true))
+            throw new UnsupportedModelException("The tokenizer puts a blank before every text (add_prefix_space), which a GGUF file cannot say: texts would become other tokens.");
         bool IsByteLevel(int i, bool regex) => kinds[i] == "ByteLevel" && (!steps[i].TryGetProperty("use_regex", out var use) || use.GetBoolean()) == regex;
         if (kinds.Count == 1 && IsByteLevel(0, true))
             return "gpt-2";

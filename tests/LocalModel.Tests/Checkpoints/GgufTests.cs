@@ -152,6 +152,37 @@ public sealed class GgufTests
     }
 
     [Fact]
+    public void A_tokenizer_that_is_written_cuts_texts_as_before()
+    {
+        string[] texts = ["Hello World", " leading", "two  blanks", "tail ", "Ünïcödé ÉÀ e", "ﬁ Ａ①", "日本語 漢字", "a\tb\nc", "123 4567", "don't I'LL", "\u200b\u0001x", "İstanbul", "🙂 price: $5.99!"];
+        using TempFolder some = FixtureArchive.Extract("tokenizers"), more = FixtureArchive.Extract("tokenizer-components"), folder = new();
+        var written = new List<string>();
+        foreach (var file in new[] { some, more }.SelectMany(f => Directory.EnumerateFiles(f.Path, "tokenizer.json", SearchOption.AllDirectories)).Where(f => !f.Contains("added", StringComparison.Ordinal)))
+        {
+            var parts = new CheckpointParts { TokenizerJson = File.ReadAllText(file) };
+            var tokenizer = Tokenizer.Load(Path.GetDirectoryName(file)!);
+            var writer = new GgufWriter();
+            writer.Set("general.architecture", "llama");
+            try
+            {
+                Assert.Empty(GgufVocabulary.Write(writer, parts, tokenizer.VocabularySize));
+            }
+            catch (UnsupportedModelException)
+            {
+                continue;
+            }
+
+            writer.Save(folder.File("m.gguf"));
+            using var gguf = GgufFile.Open(folder.File("m.gguf"));
+            var read = Tokenizer.FromGguf(gguf);
+            Assert.All(texts, text => Assert.Equal(tokenizer.Encode(text, addSpecialTokens: false), read.Encode(text, addSpecialTokens: false)));
+            written.Add(Path.GetFileName(Path.GetDirectoryName(file)!));
+        }
+
+        Assert.Equal(["bert-uncased", "gemma", "gpt2-bytelevel", "llama2", "llama3", "roberta"], written.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void An_active_adapter_is_not_left_out()
     {
         using var model = Model("llama");

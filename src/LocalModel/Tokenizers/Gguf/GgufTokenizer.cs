@@ -76,10 +76,14 @@ internal static class GgufTokenizer
         var vocabulary = new Vocabulary();
         var added = new List<AddedToken>();
         for (int id = 0; id < tokens.Length; id++)
+        {
+            // Merges may make a token of a user's too.
             if (types[id] is PieceType.Control or PieceType.UserDefined or PieceType.Unknown)
                 added.Add(new AddedToken(id, tokens[id]) { IsSpecial = types[id] != PieceType.UserDefined });
-            else if (!vocabulary.TryAdd(tokens[id], id))
+            if (types[id] is not (PieceType.Control or PieceType.Unknown) && !vocabulary.TryAdd(tokens[id], id))
                 throw new TokenizerException($"token '{tokens[id]}' stands twice in the vocabulary. Check the file.");
+        }
+
         var merges = new List<(string, string)>();
         foreach (var merge in file.Texts(Prefix + "merges") ?? throw file.Missing(Prefix + "merges"))
         {
