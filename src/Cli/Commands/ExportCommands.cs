@@ -19,12 +19,13 @@ internal static class ExportCommands
         var target = new Argument<string>("TARGET") { Description = "A new folder (Hugging Face layout), or a file that ends in .gguf." };
         var type = Type("How the weights are stored (default: f32).");
         var name = Name();
-        var command = new Command("export", "Write a model for other programs: a folder for transformers and vLLM, or a GGUF file for llama.cpp and Ollama.") { model, target, type, name };
+        var adapter = new Option<string?>("--adapter") { Description = "A LoRA or DoRA adapter that is added to the weights: a folder in PEFT's layout, or OWNER/NAME of a pulled one.", HelpName = "DIR" };
+        var command = new Command("export", "Write a model for other programs: a folder for transformers and vLLM, or a GGUF file for llama.cpp and Ollama.") { model, target, type, name, adapter };
         command.SetAction((parsed, cancellationToken) =>
         {
             var (from, to) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(target));
             return IsGguf(to) || parsed.GetValue(name) is null
-                ? WriteAsync(from, to, parsed.GetValue(type), parsed.GetValue(name), cancellationToken)
+                ? WriteAsync(from, to, parsed.GetValue(type), parsed.GetValue(name), parsed.GetValue(adapter), cancellationToken)
                 : throw new UsageException("--name goes into a GGUF file; a folder has no place for it");
         });
         return command;
@@ -42,7 +43,7 @@ internal static class ExportCommands
         {
             var to = parsed.GetRequiredValue(target);
             return IsGguf(to)
-                ? WriteAsync(parsed.GetRequiredValue(model), to, parsed.GetValue(type), parsed.GetValue(name), cancellationToken)
+                ? WriteAsync(parsed.GetRequiredValue(model), to, parsed.GetValue(type), parsed.GetValue(name), null, cancellationToken)
                 : throw new UsageException($"'{to}' does not end in {GgufEnding}; 'kotonoha export' writes folders");
         });
         return command;
@@ -59,7 +60,7 @@ internal static class ExportCommands
             var to = parsed.GetRequiredValue(target);
             return IsGguf(to)
                 ? throw new UsageException($"'{to}' ends in {GgufEnding}; 'kotonoha export' writes such files, import makes a folder")
-                : WriteAsync(parsed.GetRequiredValue(model), to, parsed.GetValue(type), null, cancellationToken);
+                : WriteAsync(parsed.GetRequiredValue(model), to, parsed.GetValue(type), null, null, cancellationToken);
         });
         return command;
     }
@@ -76,13 +77,14 @@ internal static class ExportCommands
 
     private static bool IsGguf(string path) => path.EndsWith(GgufEnding, StringComparison.OrdinalIgnoreCase);
 
-    private static async Task<int> WriteAsync(string model, string target, string? typeName, string? name, CancellationToken cancellationToken)
+    private static async Task<int> WriteAsync(string model, string target, string? typeName, string? name, string? adapter, CancellationToken cancellationToken)
     {
         var type = DataType.Float32;
         var allowed = IsGguf(target) ? GgufExport.Types : FolderTypes;
         if (typeName is not null && (!DataTypes.TryParse(typeName.ToUpperInvariant(), out type) || !allowed.Contains(type)))
             throw new UsageException($"--type {typeName}: one of {string.Join(", ", allowed.Select(t => t.Name().ToLowerInvariant()))}");
         var source = HubModels.Resolve(model);
+        adapter = adapter is null ? null : HubModels.Resolve(adapter);
         if (Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(target))) is { } folder)
             MakeFolder(folder);
         var remarks = await ProgressDisplay.RunAsync(progress => Task.Run(() => Write(progress), cancellationToken));
@@ -92,8 +94,8 @@ internal static class ExportCommands
         return 0;
 
         IReadOnlyList<string> Write(IProgress<ProgressReport> progress) => IsGguf(target)
-            ? ModelExport.SaveGguf(source, target, type, name, progress, cancellationToken)
-            : ModelExport.SaveFolder(source, target, type, progress, cancellationToken);
+            ? ModelExport.SaveGguf(source, target, type, name, adapter, progress, cancellationToken)
+            : ModelExport.SaveFolder(source, target, type, adapter, progress, cancellationToken);
     }
 
     private static void MakeFolder(string folder)

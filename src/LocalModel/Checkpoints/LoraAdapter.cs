@@ -38,6 +38,8 @@ internal sealed class LoraAdapter
     public static LoraAdapter Open(string folder)
     {
         var adapter = new LoraAdapter(folder);
+        if (!File.Exists(Path.Combine(folder, ConfigFileName)))
+            throw new CheckpointException(folder, $"this is no adapter: it has no {ConfigFileName}. Give the folder of an adapter in PEFT's layout.");
         using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
         if (fields.Text("peft_type") is var type && type != "LORA")
             throw new UnsupportedModelException($"{fields.File}: adapters of the type '{type}' are not supported; known is LORA (with or without use_dora).");

@@ -70,6 +70,7 @@ public static class ModelExport
     /// <param name="source">A folder or a GGUF file, as for <see cref="ModelCheckpoint.Load(string, WeightPrecision)"/>.</param>
     /// <param name="folder">The folder; must not exist, or be empty.</param>
     /// <param name="type">Single precision, half precision or bfloat16.</param>
+    /// <param name="adapter">The folder of a LoRA or DoRA adapter that is added to the weights; null for none.</param>
     /// <param name="progress">Told of the tensors.</param>
     /// <param name="cancellationToken">Ends it between two tensors; nothing is left behind.</param>
     /// <returns>What was done otherwise than asked, one sentence each; most often empty.</returns>
@@ -78,11 +79,11 @@ public static class ModelExport
     /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public static IReadOnlyList<string> SaveFolder(
-        string source, string folder, DataType type = DataType.Float32, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+        string source, string folder, DataType type = DataType.Float32, string? adapter = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
     {
         if (EncoderCheckpoint.IsEncoder(source))
             throw new UnsupportedModelException($"'{source}' is an encoder; only language models are written in the Hugging Face layout.");
-        using var model = ModelCheckpoint.Load(source, WeightPrecision.AsStored);
+        using var model = LoadModel(source, adapter);
         var remarks = new List<string>();
         SaveFolder(model, PartsOf(source, remarks), folder, type, progress, cancellationToken);
         return remarks;
@@ -93,6 +94,7 @@ public static class ModelExport
     /// <param name="file">The file; its folder must exist. Written as a whole.</param>
     /// <param name="type">The type of the matrices; one of <see cref="GgufExport.Types"/>.</param>
     /// <param name="name">The model's name in the file; null for that of the source.</param>
+    /// <param name="adapter">The folder of a LoRA or DoRA adapter that is added to the weights; null for none.</param>
     /// <param name="progress">Told of the tensors.</param>
     /// <param name="cancellationToken">Ends it between two tensors; nothing is left behind.</param>
     /// <returns>What was done otherwise than asked, one sentence each; most often empty.</returns>
@@ -101,20 +103,21 @@ public static class ModelExport
     /// <exception cref="UnsupportedModelException">GGUF files have no place for the model or its tokenizer.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static IReadOnlyList<string> SaveGguf(
-        string source, string file, DataType type, string? name = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+        string source, string file, DataType type, string? name = null, string? adapter = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
         ArgumentException.ThrowIfNullOrEmpty(file);
-        if (GgufFolder.Find(source) is { } gguf)
-        {
-            if (Path.GetFullPath(gguf) == Path.GetFullPath(file))
-                throw new CheckpointException(file, "the file would be written over itself. Name another one.");
+        var gguf = GgufFolder.Find(source);
+        if (gguf is not null && Path.GetFullPath(gguf) == Path.GetFullPath(file))
+            throw new CheckpointException(file, "the file would be written over itself. Name another one.");
+        if (gguf is not null && adapter is null)
             return GgufExport.Quantize(gguf, file, type, name, Count(null));
-        }
 
         name ??= Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
         if (EncoderCheckpoint.IsEncoder(source))
         {
+            if (adapter is not null)
+                throw new UnsupportedModelException($"'{source}' is an encoder; adapters of language models alone are supported.");
             var files = EncoderFiles.Open(source);
             var pooling = files.Poolings is not [var only] ? null : only switch
             {
@@ -135,7 +138,7 @@ public static class ModelExport
             return [.. lost, .. files.Remarks, .. GgufExport.Save(bert, encoderParts, known, file, type, name, Count(bert.Parameters.Count))];
         }
 
-        using var model = ModelCheckpoint.Load(source, WeightPrecision.AsStored);
+        using var model = LoadModel(source, adapter);
         var missing = new List<string>();
         var parts = PartsOf(source, missing);
         return [.. missing, .. GgufExport.Save(model, parts, file, type, name, Count(model.Parameters.Count))];
@@ -161,6 +164,9 @@ public static class ModelExport
             lost.Add($"The prompts {string.Join(", ", files.Prompts.Keys.Order(StringComparer.Ordinal))} are left out: GGUF files have no place for them. Put them before the texts.");
         return lost;
     }
+
+    private static CausalModel LoadModel(string source, string? adapter)
+        => adapter is null ? ModelCheckpoint.Load(source, WeightPrecision.AsStored) : ModelCheckpoint.Load(source, adapter);
 
     // A tokenizer.json is taken as it is, with whatever only other programs know of it.
     private static CheckpointParts PartsOf(string source, List<string> remarks)

@@ -62,6 +62,8 @@ public sealed class ExportTests : IDisposable
         Assert.Equal(2, CliProcess.Run(["export", model.Path, work.At("new"), "--type", "q8_0"]).ExitCode);
         Assert.Equal(2, CliProcess.Run(["quantize", model.Path, work.At("x.gguf"), "--type", "q9"]).ExitCode);
         Assert.Equal(2, CliProcess.Run(["import", model.Path, work.At("x.gguf")]).ExitCode);
+        if (OperatingSystem.IsLinux())
+            Assert.Contains("the folder '/proc/x' cannot be made", CliProcess.Run(["export", model.Path, "/proc/x/y.gguf"]).Error, StringComparison.Ordinal);
         Assert.False(Path.Exists(work.At("new")));
     }
 
@@ -115,6 +117,9 @@ public sealed class ExportTests : IDisposable
         var active = Score("--adapter", models.At("lora-llama-dora"));
         Assert.NotEqual(Score(), active);
         Assert.All(active.Zip(Score("--adapter", models.At("lora-llama-dora"), "--merge")), pair => Assert.Equal(pair.First, pair.Second, 4));
+        Run("export", models.At("llama"), work.At("merged"), "--adapter", models.At("lora-llama-dora"));
+        command = ["score", work.At("merged"), "--jsonl"];
+        Assert.All(active.Zip(Score()), pair => Assert.Equal(pair.First, pair.Second, 4));
         var (refused, _, message) = CliProcess.Run(["score", models.At("lora-llama-dora"), "hi"]);
         Assert.Equal(1, refused);
         Assert.Contains("--adapter", message, StringComparison.Ordinal);
