@@ -7,12 +7,12 @@ using Kotonoha.LocalModel.Tokenizers;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// Encoding and training against the npm binding of Hugging Face's Rust tokenizers, in turn on one thread, in seconds of processor time: <c>tokenizer-peer FOLDER FILE TOKENIZER.json…</c>
+/// Encoding and training against the npm binding of Hugging Face's Rust tokenizers, in turn on one thread, by processor time and by the clock: <c>tokenizer-peer FOLDER FILE TOKENIZER.json…</c>
 /// (FOLDER: where the binding is installed). See scripts/bench-tokenizers.
 /// </summary>
 internal static class TokenizerPeer
 {
-    private const int Rounds = 7;
+    private const int Rounds = 11;
     private const int TrainingRounds = 3;
     private const int DefaultVocabulary = 30_000;
 
@@ -26,48 +26,52 @@ internal static class TokenizerPeer
 
         var file = Path.GetFullPath(args[1]);
         var text = File.ReadAllText(file);
-        var lines = text.Split('\n').Select(line => line + "\n").ToArray();
+        var texts = text.Split('\n').Select(line => line + "\n").ToArray();
         double megabytes = Encoding.UTF8.GetByteCount(text) / 1e6;
         using var peer = Start(args[0]);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.Describe()}; {megabytes:F2} MB of {Path.GetFileName(file)}, line by line, processor time, best of {Rounds} in turn"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.Describe()}; {megabytes:F2} MB of {Path.GetFileName(file)}, best of {Rounds} in turn"));
         foreach (var path in args.Skip(2).Select(Path.GetFullPath))
         {
             var tokenizer = Tokenizer.Load(path).WithTruncation(null).WithPadding(null);
             var ids = new List<int>();
-            var (here, there) = (double.MaxValue, double.MaxValue);
+            var (here, lines, batch) = (Cost.Highest, Cost.Highest, Cost.Highest);
             int tokens = 0;
             for (int round = 0; round < Rounds; round++)
             {
                 ids.Clear();
-                var start = Used();
-                foreach (var line in lines)
+                var start = Cost.Now;
+                foreach (var line in texts)
                     tokenizer.Encode(line, ids, addSpecialTokens: false, parseSpecialTokens: true);
-                here = Math.Min(here, (Used() - start).TotalSeconds);
-                var answer = Ask(peer, new { op = "encode", tokenizer = path, lines = file });
-                (there, tokens) = (Math.Min(there, answer.Seconds), answer.Tokens);
+                here = here.Least(Cost.Now.Since(start));
+                (var answer, tokens) = Ask(peer, new { op = "encode", tokenizer = path, lines = file });
+                lines = lines.Least(answer);
+                batch = batch.Least(Ask(peer, new { op = "batch", tokenizer = path, lines = file }).Cost);
             }
 
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{path}: here {megabytes / here:F1} MB/s, peer {megabytes / there:F2} MB/s, {there / here:F1}x; {ids.Count:N0} tokens{(ids.Count == tokens ? "" : $", peer {tokens:N0}")}"));
+            Console.WriteLine($"{path}: {ids.Count:N0} tokens{(ids.Count == tokens ? "" : $", peer {tokens:N0}")}");
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  here, line by line                {megabytes / here.Processor,6:F1} MB/s of processor time, {megabytes / here.Clock,6:F1} MB/s by the clock"));
+            Report("peer, line by line, ids read", lines);
+            Report("peer, one batch, nothing read", batch);
+
+            void Report(string what, Cost cost) => Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"  {what,-33} {megabytes / cost.Processor,6:F2} MB/s ({cost.Processor / here.Processor:F1}x),               {megabytes / cost.Clock,6:F2} MB/s ({cost.Clock / here.Clock:F1}x)"));
         }
 
-        var (train, peerTrain) = (double.MaxValue, double.MaxValue);
+        var (train, peerTrain) = (Cost.Highest, Cost.Highest);
         for (int round = 0; round < TrainingRounds; round++)
         {
-            var start = Used();
+            var start = Cost.Now;
             _ = Tokenizer.TrainByteLevelBpe(TextCorpus.From(file), DefaultVocabulary, minFrequency: 0);
-            train = Math.Min(train, (Used() - start).TotalSeconds);
-            peerTrain = Math.Min(peerTrain, Ask(peer, new { op = "train", file }).Seconds);
+            train = train.Least(Cost.Now.Since(start));
+            peerTrain = peerTrain.Least(Ask(peer, new { op = "train", file }).Cost);
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"BPE training to {DefaultVocabulary:N0}: here {train:F2} s, peer {peerTrain:F2} s, {peerTrain / train:F2}x"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"BPE training to {DefaultVocabulary:N0}: here {train.Processor:F2} s of processor time ({train.Clock:F2} s), peer {peerTrain.Processor:F2} s ({peerTrain.Clock:F2} s), {peerTrain.Processor / train.Processor:F2}x ({peerTrain.Clock / train.Clock:F2}x)"));
         peer.StandardInput.Close();
         peer.WaitForExit();
         return 0;
     }
-
-    /// <summary>The processor time of this process so far: on a busy machine the clock says nothing.</summary>
-    private static TimeSpan Used() => Environment.CpuUsage.TotalTime;
 
     private static Process Start(string folder)
     {
@@ -78,7 +82,7 @@ internal static class TokenizerPeer
         return Process.Start(start)!;
     }
 
-    private static (double Seconds, int Tokens) Ask(Process peer, object command)
+    private static (Cost Cost, int Tokens) Ask(Process peer, object command)
     {
         peer.StandardInput.WriteLine(JsonSerializer.Serialize(command));
         peer.StandardInput.Flush();
@@ -90,6 +94,18 @@ internal static class TokenizerPeer
         }
 
         using var answer = JsonDocument.Parse(line ?? throw new InvalidOperationException("The peer has ended."));
-        return (answer.RootElement.GetProperty("seconds").GetDouble(), answer.RootElement.GetProperty("tokens").GetInt32());
+        return (new Cost(answer.RootElement.GetProperty("seconds").GetDouble(), answer.RootElement.GetProperty("wall").GetDouble()), answer.RootElement.GetProperty("tokens").GetInt32());
+    }
+
+    /// <summary>Seconds of processor time and seconds by the clock: on a busy machine the first say more.</summary>
+    private readonly record struct Cost(double Processor, double Clock)
+    {
+        public static Cost Highest => new(double.MaxValue, double.MaxValue);
+
+        public static Cost Now => new(Environment.CpuUsage.TotalTime.TotalSeconds, (double)Stopwatch.GetTimestamp() / Stopwatch.Frequency);
+
+        public Cost Since(Cost start) => new(Processor - start.Processor, Clock - start.Clock);
+
+        public Cost Least(Cost other) => new(Math.Min(Processor, other.Processor), Math.Min(Clock, other.Clock));
     }
 }

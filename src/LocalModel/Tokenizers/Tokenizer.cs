@@ -137,7 +137,7 @@ public sealed partial class Tokenizer
     public void Encode(ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        if (postProcessor is null or ByteLevelPostProcessor && Truncation is null && Padding is null)
+        if ((postProcessor is null || postProcessor.KeepsIds(addSpecialTokens)) && Truncation is null && Padding is null)
         {
             Run(text, parseSpecialTokens, ids, null, 0);
             return;

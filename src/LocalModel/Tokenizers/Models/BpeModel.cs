@@ -96,16 +96,16 @@ internal sealed class BpeModel : ITokenModel
             return;
         }
 
-        var entry = cache.Find(word, out uint hash);
+        var entry = cache.Find(word, out var key);
         if (entry is not null)
         {
-            sink.AddRange(entry.Ids, entry.Starts, entry.Ends, place);
+            sink.Add(entry, place);
             return;
         }
 
         var workspace = Run(word);
         sink.AddRange(workspace.Ids, workspace.Starts, workspace.Ends, place);
-        cache.Add(word, hash, workspace.Ids, workspace.Starts, workspace.Ends);
+        cache.Add(word, key, workspace.Ids, workspace.Starts, workspace.Ends);
     }
 
     /// <summary>

@@ -45,6 +45,18 @@ internal sealed class TokenSink
         Count++;
     }
 
+    /// <summary>Adds the tokens of a word.</summary>
+    /// <param name="word">The word.</param>
+    /// <param name="place">What is added to their places.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Add(WordCache.Entry word, int place = 0)
+    {
+        if (word.OnlyId < 0 || TracksOffsets || Count == ids.Length)
+            AddRange(word.Ids, word.Starts, word.Ends, place);
+        else
+            ids[Count++] = word.OnlyId;
+    }
+
     /// <summary>Adds tokens.</summary>
     /// <param name="moreIds">Their ids.</param>
     /// <param name="moreStarts">Where they start.</param>

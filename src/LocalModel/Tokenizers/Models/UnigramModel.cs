@@ -64,9 +64,9 @@ internal sealed class UnigramModel : ITokenModel
             return;
         }
 
-        if (cache.Find(piece, out uint hash) is { } entry)
+        if (cache.Find(piece, out var key) is { } entry)
         {
-            sink.AddRange(entry.Ids, entry.Starts, entry.Ends);
+            sink.Add(entry);
             return;
         }
 
@@ -74,7 +74,7 @@ internal sealed class UnigramModel : ITokenModel
         var tracked = new TokenSink();
         tracked.Clear(trackOffsets: true);
         Run(piece, tracked);
-        cache.Add(piece, hash, tracked.Ids, tracked.Starts, tracked.Ends);
+        cache.Add(piece, key, tracked.Ids, tracked.Starts, tracked.Ends);
         sink.AddRange(tracked.Ids, tracked.Starts, tracked.Ends);
     }
 

@@ -17,57 +17,87 @@ internal sealed class WordCache
     private const int Ways = 4;
     private readonly Entry?[] entries = new Entry?[1 << Bits];
 
-    public Entry? Find(ReadOnlySpan<char> word, out uint hash)
+    /// <summary>Looks a word up.</summary>
+    /// <param name="word">The word.</param>
+    /// <param name="key">What <see cref="Add"/> wants to know of a word that is not found.</param>
+    public Entry? Find(ReadOnlySpan<char> word, out Key key)
     {
-        hash = Hash(word);
-        int slot = (int)(hash >> 32 - Bits) & ~(Ways - 1);
+        key = Key.Of(word);
+        int slot = (int)(key.Hash >> 32 - Bits) & ~(Ways - 1);
         for (int way = 0; way < Ways; way++)
         {
             var entry = Volatile.Read(ref entries[slot + way]);
             if (entry is null)
                 return null;
-            if (entry.Hash == hash && word.SequenceEqual(entry.Word))
+            if (entry.Key == key && (word.Length <= Key.WholeLength || word.SequenceEqual(entry.Word)))
                 return entry;
         }
 
         return null;
     }
 
-    public void Add(ReadOnlySpan<char> word, uint hash, ReadOnlySpan<int> ids, ReadOnlySpan<int> starts, ReadOnlySpan<int> ends)
+    /// <summary>Keeps a word, if there is room.</summary>
+    public void Add(ReadOnlySpan<char> word, in Key key, ReadOnlySpan<int> ids, ReadOnlySpan<int> starts, ReadOnlySpan<int> ends)
     {
-        int slot = (int)(hash >> 32 - Bits) & ~(Ways - 1);
+        int slot = (int)(key.Hash >> 32 - Bits) & ~(Ways - 1);
         for (int way = 0; way < Ways; way++)
             if (Volatile.Read(ref entries[slot + way]) is null)
             {
-                Volatile.Write(ref entries[slot + way], new Entry(hash, word.ToArray(), ids.ToArray(), starts.ToArray(), ends.ToArray()));
+                Volatile.Write(ref entries[slot + way], new Entry(key, word.ToArray(), ids.ToArray(), starts.ToArray(), ends.ToArray()));
                 return;
             }
     }
 
-    /// <summary>Mixes eight bytes at a time; the last ones may overlap those before.</summary>
-    private static uint Hash(ReadOnlySpan<char> word)
+    /// <summary>The ends of a word and its length, which are the whole of most words: they are compared without a further look at memory.</summary>
+    internal readonly record struct Key(ulong First, ulong Second, ulong Last, int Length, uint Hash)
     {
-        const ulong Factor = 0x9E3779B97F4A7C15UL;
-        var bytes = MemoryMarshal.AsBytes(word);
-        ulong hash = (uint)bytes.Length;
-        if (bytes.Length >= 8)
+        /// <summary>Words up to this length are equal when their keys are.</summary>
+        public const int WholeLength = 12;
+
+        private const int UnitsPerRead = sizeof(ulong) / sizeof(char);
+        private const ulong Factor = 0x9E3779B97F4A7C15UL;
+
+        /// <summary>Reads eight bytes at a time; reads may overlap.</summary>
+        public static Key Of(ReadOnlySpan<char> word)
         {
-            for (int at = 0; at < bytes.Length - 8; at += 8)
-                hash = BitOperations.RotateLeft((hash ^ Unsafe.ReadUnaligned<ulong>(in bytes[at])) * Factor, 29);
-            hash = (hash ^ Unsafe.ReadUnaligned<ulong>(in bytes[^8])) * Factor;
-        }
-        else if (bytes.Length >= 4)
-        {
-            ulong both = (ulong)Unsafe.ReadUnaligned<uint>(in bytes[0]) << 32 | Unsafe.ReadUnaligned<uint>(in bytes[^4]);
-            hash = (hash ^ both) * Factor;
-        }
-        else if (bytes.Length > 0)
-        {
-            hash = (hash ^ word[0]) * Factor;
+            ref byte start = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(word));
+            int length = word.Length;
+            ulong first = 0, second = 0, last = 0, more = (uint)length;
+            if (length >= UnitsPerRead)
+            {
+                first = At(ref start, 0);
+                second = At(ref start, Math.Min(UnitsPerRead, length - UnitsPerRead));
+                last = At(ref start, length - UnitsPerRead);
+                for (int at = 2 * UnitsPerRead; at < length - UnitsPerRead; at += UnitsPerRead)
+                    more = BitOperations.RotateLeft((more ^ At(ref start, at)) * Factor, 29);
+            }
+            else
+            {
+                foreach (char c in word)
+                    first = first << 16 | c;
+            }
+
+            ulong hash = (first * Factor) ^ BitOperations.RotateLeft(second * 0xC2B2AE3D27D4EB4FUL, 23) ^ BitOperations.RotateLeft(last * 0x165667B19E3779F9UL, 43) ^ more;
+            return new Key(first, second, last, length, (uint)((hash ^ hash >> 29) * Factor >> 32));
         }
 
-        return (uint)((hash ^ hash >> 29) * Factor >> 32);
+        private static ulong At(ref byte start, int unit) => Unsafe.ReadUnaligned<ulong>(ref Unsafe.AddByteOffset(ref start, unit * sizeof(char)));
     }
 
-    internal sealed record Entry(uint Hash, char[] Word, int[] Ids, int[] Starts, int[] Ends);
+    /// <summary>A word with its tokens.</summary>
+    internal sealed class Entry(in Key key, char[] word, int[] ids, int[] starts, int[] ends)
+    {
+        public readonly Key Key = key;
+
+        /// <summary>The only token of the word, or -1.</summary>
+        public readonly int OnlyId = ids.Length == 1 ? ids[0] : -1;
+
+        public char[] Word { get; } = word;
+
+        public int[] Ids { get; } = ids;
+
+        public int[] Starts { get; } = starts;
+
+        public int[] Ends { get; } = ends;
+    }
 }

@@ -43,9 +43,9 @@ internal sealed class WordPieceModel : ITokenModel
             return;
         }
 
-        if (cache.Find(piece, out uint hash) is { } entry)
+        if (cache.Find(piece, out var key) is { } entry)
         {
-            sink.AddRange(entry.Ids, entry.Starts, entry.Ends);
+            sink.Add(entry);
             return;
         }
 
@@ -53,7 +53,7 @@ internal sealed class WordPieceModel : ITokenModel
         var tracked = new TokenSink();
         tracked.Clear(trackOffsets: true);
         Run(piece, tracked);
-        cache.Add(piece, hash, tracked.Ids, tracked.Starts, tracked.Ends);
+        cache.Add(piece, key, tracked.Ids, tracked.Starts, tracked.Ends);
         sink.AddRange(tracked.Ids, tracked.Starts, tracked.Ends);
     }
 

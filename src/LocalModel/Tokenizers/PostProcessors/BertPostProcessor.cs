@@ -18,6 +18,9 @@ internal sealed record BertPostProcessor((string Token, int Id) Start, (string T
     }
 
     /// <inheritdoc/>
+    public bool KeepsIds(bool addSpecialTokens) => !addSpecialTokens;
+
+    /// <inheritdoc/>
     public int CountAdded(bool pair) => pair ? 3 : 2;
 
     /// <inheritdoc/>

@@ -19,6 +19,9 @@ internal sealed record ByteLevelPostProcessor(bool AddPrefixSpace, bool TrimOffs
     }
 
     /// <inheritdoc/>
+    public bool KeepsIds(bool addSpecialTokens) => true;
+
+    /// <inheritdoc/>
     public int CountAdded(bool pair) => 0;
 
     /// <inheritdoc/>

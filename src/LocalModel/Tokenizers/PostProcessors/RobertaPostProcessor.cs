@@ -26,6 +26,9 @@ internal sealed record RobertaPostProcessor(
     }
 
     /// <inheritdoc/>
+    public bool KeepsIds(bool addSpecialTokens) => !addSpecialTokens;
+
+    /// <inheritdoc/>
     public int CountAdded(bool pair) => pair ? 4 : 2;
 
     /// <inheritdoc/>

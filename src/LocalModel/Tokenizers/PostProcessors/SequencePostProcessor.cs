@@ -6,10 +6,13 @@ namespace Kotonoha.LocalModel.Tokenizers.PostProcessors;
 internal sealed class SequencePostProcessor : IPostProcessor
 {
     private readonly IPostProcessor[] parts;
+    private readonly bool keepsIdsAlways;
+    private readonly bool keepsIdsOfPlain;
 
     public SequencePostProcessor(IPostProcessor[] parts)
     {
         this.parts = parts;
+        (keepsIdsAlways, keepsIdsOfPlain) = (parts.All(p => p.KeepsIds(true)), parts.All(p => p.KeepsIds(false)));
         if (Flatten(parts).Count(p => p is not ByteLevelPostProcessor) > 1)
             throw TokenizerException.Unsupported("post_processor Sequence with two parts that add tokens");
     }
@@ -20,6 +23,9 @@ internal sealed class SequencePostProcessor : IPostProcessor
         foreach (var part in parts)
             part.Process(sequences, addSpecialTokens);
     }
+
+    /// <inheritdoc/>
+    public bool KeepsIds(bool addSpecialTokens) => addSpecialTokens ? keepsIdsAlways : keepsIdsOfPlain;
 
     /// <inheritdoc/>
     public int CountAdded(bool pair) => parts.Sum(p => p.CountAdded(pair));

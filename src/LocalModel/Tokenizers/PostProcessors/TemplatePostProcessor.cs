@@ -7,12 +7,14 @@ internal sealed class TemplatePostProcessor : IPostProcessor
 {
     private readonly TemplatePiece[] single;
     private readonly TemplatePiece[] pair;
+    private readonly bool singleIsText;
     private readonly Dictionary<string, TemplateSpecialToken> specialTokens;
 
     public TemplatePostProcessor(TemplatePiece[] single, TemplatePiece[] pair, IEnumerable<TemplateSpecialToken> specialTokens)
     {
         (this.single, this.pair) = (single, pair);
         this.specialTokens = specialTokens.ToDictionary(t => t.Name, StringComparer.Ordinal);
+        singleIsText = single.Where(p => p.SpecialToken is null).ToArray() is [{ Sequence: 0 }];
         foreach (var piece in single.Concat(pair))
             if (piece.SpecialToken is { } name && !this.specialTokens.ContainsKey(name))
                 throw new TokenizerException($"post_processor TemplateProcessing names '{name}', which its special_tokens lack. Add it there.");
@@ -41,6 +43,9 @@ internal sealed class TemplatePostProcessor : IPostProcessor
         sequences.Clear();
         sequences.AddRange(parts);
     }
+
+    /// <inheritdoc/>
+    public bool KeepsIds(bool addSpecialTokens) => singleIsText && (!addSpecialTokens || single.Length == 1);
 
     /// <inheritdoc/>
     public int CountAdded(bool pair) => (pair ? this.pair : single).Sum(p => p.SpecialToken is { } name ? specialTokens[name].Ids.Length : 0);
