@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using Kotonoha.Cli.Lines;
 using Kotonoha.Cli.Models;
@@ -21,6 +22,12 @@ internal static class ModelLineCommands
     {
         var adapter = new AdapterOptions();
         var logits = new Option<bool>("--logits") { Description = "Add last_logits: the scores of every token that could come next." };
+        var maxTokens = new Option<int>("--max-tokens") { Description = "The most new tokens where a line has no max_tokens.", HelpName = "N", DefaultValueFactory = _ => LineSampling.DefaultMaxTokens };
+        maxTokens.Validators.Add(given =>
+        {
+            if (given.Tokens is [var token] && int.TryParse(token.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && number < 1)
+                given.AddError($"--max-tokens {number}: at least 1");
+        });
         yield return LineCommand.Create(
             "tokenize",
             "Texts into tokens. {text, pair?, add_special_tokens?, parse_special_tokens?} gives {ids, tokens, offsets} (offsets in UTF-16 units)." + More,
@@ -36,20 +43,21 @@ internal static class ModelLineCommands
             "TEXT", (json, words) => json.WriteString("text", string.Join(' ', words)), (parsed, model) => ModelFiles.Embedder(model, parsed.GetValue(LineCommand.Threads), parsed.GetValue(LineCommand.Exact)), LineCommand.Threads, LineCommand.Exact);
         yield return LineCommand.Create(
             "rerank", "How well texts answer queries, by a cross-encoder. {query, text} gives {score}." + More,
-            "QUERY TEXT", WriteRerank, (parsed, model) => new RerankLines(ModelFiles.Encoder(model, parsed.GetValue(LineCommand.Threads))), LineCommand.Threads);
+            "QUERY TEXT", WriteRerank, (parsed, model) => new RerankLines(ModelFiles.Encoder(model, parsed.GetValue(LineCommand.Threads))), LineCommand.Threads, LineCommand.Exact);
         yield return LineCommand.Create(
             "score", "How likely the model finds each token. {text or ids, add_special_tokens?, parse_special_tokens?} gives {ids, log_probs} (of each token after the first)." + More,
             "TEXT", (json, words) => json.WriteString("text", string.Join(' ', words)), (parsed, model) => new ScoreLines(Open(parsed, model, adapter), parsed.GetValue(logits)),
             [LineCommand.Threads, LineCommand.Exact, .. adapter.All, logits]);
         yield return LineCommand.Create(
-            "generate", "Continue texts or answer conversations. {prompt or ids or messages, max_tokens?, …} gives {ids (the new ones), text, finish_reason, usage}." + Settings + More,
-            "PROMPT", (json, words) => json.WriteString("prompt", string.Join(' ', words)), (parsed, model) => new GenerateLines(Open(parsed, model, adapter)), [LineCommand.Threads, LineCommand.Exact, .. adapter.All]);
+            "generate", "Continue texts or answer conversations. {prompt or ids or messages, max_tokens? (256), …} gives {ids (the new ones), text, finish_reason, usage}." + Settings + More,
+            "PROMPT", (json, words) => json.WriteString("prompt", string.Join(' ', words)), (parsed, model) => new GenerateLines(Open(parsed, model, adapter), parsed.GetValue(maxTokens)),
+            [LineCommand.Threads, LineCommand.Exact, .. adapter.All, maxTokens]);
     }
 
     private static LocalModel.Generation.LocalGpt Open(ParseResult parsed, string model, AdapterOptions adapter)
         => ModelFiles.Gpt(model, parsed.GetValue(LineCommand.Threads), parsed.GetValue(LineCommand.Exact), adapter.Read(parsed));
 
-    private static int WholeNumber(string word) => int.TryParse(word, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id)
+    private static int WholeNumber(string word) => int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
         ? id : throw new UsageException($"detokenize: '{word}' is no token id");
 
     private static void WriteRerank(Utf8JsonWriter json, string[] words)

@@ -4,7 +4,9 @@ using Kotonoha.LocalModel.Generation;
 namespace Kotonoha.Cli.Lines;
 
 /// <summary><c>kotonoha generate</c>: {prompt or ids or messages, max_tokens?, …} → {ids, text, finish_reason, usage}.</summary>
-internal sealed class GenerateLines(LocalGpt gpt) : ILineHandler
+/// <param name="gpt">The model; the handler disposes it.</param>
+/// <param name="maxTokens">The most new tokens of a line that says nothing about them.</param>
+internal sealed class GenerateLines(LocalGpt gpt, int maxTokens) : ILineHandler
 {
     public async Task<Action<Utf8JsonWriter>> AnswerAsync(LineRequest request, CancellationToken cancellationToken)
     {
@@ -12,7 +14,7 @@ internal sealed class GenerateLines(LocalGpt gpt) : ILineHandler
         int[]? ids = LineTokens.Take(request, "prompt", () => gpt.Tokenizer);
         if ((messages is null) == (ids is null))
             throw new LineException("give exactly one of 'prompt', 'ids' and 'messages'");
-        var settings = new LineSampling(gpt.DefaultSampling);
+        var settings = new LineSampling(gpt.DefaultSampling, maxTokens);
         settings.Read(request);
         request.RequireNothingElse();
         var generation = messages is null ? settings.Request with { TokenIds = ids is { Length: 0 } ? null : ids, Prompt = ids is { Length: 0 } ? "" : null }
@@ -24,7 +26,7 @@ internal sealed class GenerateLines(LocalGpt gpt) : ILineHandler
             return json =>
             {
                 Write(json, found.Hypotheses[0].TokenIds, found.Hypotheses[0].Text, found.Hypotheses[0].FinishReason, [], found.Hypotheses[0].Score);
-                WriteUsage(json, found.Usage);
+                WriteUsage(json, found.Usage with { OutputTokens = found.Hypotheses.Sum(h => h.TokenIds.Count) });
                 WriteSequences(json, found.Hypotheses.Count, i => Write(json, found.Hypotheses[i].TokenIds, found.Hypotheses[i].Text, found.Hypotheses[i].FinishReason, [], found.Hypotheses[i].Score));
             };
         }

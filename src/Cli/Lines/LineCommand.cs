@@ -10,7 +10,7 @@ internal static class LineCommand
 {
     public static readonly Option<int?> Threads = new("--threads") { Description = "Threads that compute (default: one a core).", HelpName = "N" };
 
-    public static readonly Option<bool> Exact = new("--exact") { Description = "Keep activations and sums in float32 for quantised weights: slower, and the same numbers as with the weights raised to float32." };
+    public static readonly Option<bool> Exact = new("--exact") { Description = "Keep activations and sums in float32 for quantised weights: slower, and the same numbers as with the weights raised to float32. Encoders always compute so." };
 
     /// <summary>Makes the command.</summary>
     /// <param name="name">Its name.</param>

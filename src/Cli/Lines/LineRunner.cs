@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
+using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Cli.Lines;
 
@@ -13,12 +14,17 @@ internal static class LineRunner
     private const int Success = 0, SomeFailed = 1, BrokenPipe = 32;
 
     /// <summary>Runs to the end of the input.</summary>
+    /// <param name="input">The lines.</param>
+    /// <param name="output">Takes the answers.</param>
+    /// <param name="handler">Answers.</param>
+    /// <param name="cancellationToken">Ends the run.</param>
+    /// <param name="maxLineBytes">The longest line that is read.</param>
     /// <returns>The exit code: 1 when a line was answered with an error.</returns>
-    public static async Task<int> RunAsync(Stream input, Stream output, ILineHandler handler, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(Stream input, Stream output, ILineHandler handler, CancellationToken cancellationToken, int maxLineBytes = LineReader.MaxLineBytes)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var answers = Channel.CreateBounded<Task<(string Line, bool Failed)>>(new BoundedChannelOptions(Window) { SingleReader = true, SingleWriter = true });
-        var reading = ReadAsync(input, handler, answers.Writer, stop.Token);
+        var reading = ReadAsync(new LineReader(input, maxLineBytes), handler, answers.Writer, stop.Token);
         try
         {
             int code = Success;
@@ -64,13 +70,28 @@ internal static class LineRunner
         }
     }
 
-    private static async Task ReadAsync(Stream input, ILineHandler handler, ChannelWriter<Task<(string Line, bool Failed)>> answers, CancellationToken cancellationToken)
+    private static async Task ReadAsync(LineReader lines, ILineHandler handler, ChannelWriter<Task<(string Line, bool Failed)>> answers, CancellationToken cancellationToken)
     {
         try
         {
-            var reader = new LineReader(input);
-            while (await reader.ReadAsync(cancellationToken) is { } line)
+            while (true)
+            {
+                byte[]? line;
+                try
+                {
+                    line = await lines.ReadAsync(cancellationToken);
+                }
+                catch (LineException exception)
+                {
+                    await answers.WriteAsync(Task.FromResult((JsonLines.Error(null, exception.Message), true)), cancellationToken);
+                    continue;
+                }
+
+                if (line is null)
+                    break;
                 await answers.WriteAsync(Task.Run(() => AnswerAsync(handler, line, cancellationToken), CancellationToken.None), cancellationToken);
+            }
+
             answers.Complete();
         }
         catch (Exception exception)
@@ -83,8 +104,9 @@ internal static class LineRunner
     private static string? Message(Exception exception) => exception switch
     {
         ObjectDisposedException or OperationCanceledException => null,
+        KvCacheFullException => FieldNames.In(exception.Message),
         KotonohaException or NotSupportedException => exception.Message,
-        ArgumentException argument => Plain(argument),
+        ArgumentException argument => FieldNames.In(Plain(argument)),
         _ => null,
     };
 

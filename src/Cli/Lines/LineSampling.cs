@@ -7,8 +7,18 @@ using Kotonoha.LocalModel.Generation.Sampling;
 namespace Kotonoha.Cli.Lines;
 
 /// <summary>The settings of a generation, under the names of Hugging Face's <c>generate</c> and of OpenAI's API.</summary>
-internal sealed class LineSampling(SamplingOptions start)
+/// <param name="start">The settings that hold where the line says nothing.</param>
+/// <param name="maxTokens">The most new tokens where the line says nothing.</param>
+internal sealed class LineSampling(SamplingOptions start, int maxTokens)
 {
+    /// <summary>The most new tokens where neither the line nor the command line says anything: an answer that does not end must not hold back the lines after it.</summary>
+    public const int DefaultMaxTokens = 256;
+
+    // Many lines of so many still fit into the engine's queue.
+    private const int MaxSequences = 128;
+
+    private static readonly string[] MaxTokensFields = ["max_tokens", "max_new_tokens", "max_completion_tokens"];
+
     private SamplingOptions sampling = start;
     private BeamSearchOptions beams = new() { BeamCount = 1 };
     private int samples = 1;
@@ -23,9 +33,11 @@ internal sealed class LineSampling(SamplingOptions start)
     /// <summary>Takes all settings of a line.</summary>
     public void Read(LineRequest line)
     {
-        int? most = line.Integer("max_tokens"), mostNew = line.Integer("max_new_tokens"), mostCompletion = line.Integer("max_completion_tokens");
-        if ((most is null ? 0 : 1) + (mostNew is null ? 0 : 1) + (mostCompletion is null ? 0 : 1) > 1)
+        var limits = MaxTokensFields.Select(name => (Name: name, Value: line.Integer(name))).Where(limit => limit.Value is not null).ToList();
+        if (limits.Count > 1)
             throw new LineException("'max_tokens', 'max_new_tokens' and 'max_completion_tokens' mean the same; give one of them");
+        if (limits is [{ Value: < 1 } small])
+            throw new LineException($"'{small.Name}' must be at least 1");
         Draws(line);
         Penalties(line);
         Bans(line);
@@ -39,7 +51,7 @@ internal sealed class LineSampling(SamplingOptions start)
         Search(line);
         Request = new GenerationRequest
         {
-            MaxOutputTokens = most ?? mostNew ?? mostCompletion,
+            MaxOutputTokens = limits is [var limit] ? limit.Value : maxTokens,
             Sampling = sampling,
             StopStrings = line.Texts("stop") ?? [],
             IgnoreEndTokens = line.Boolean("ignore_eos") ?? false,
@@ -144,8 +156,8 @@ internal sealed class LineSampling(SamplingOptions start)
     private void Search(LineRequest line)
     {
         int returned = line.Integer("num_return_sequences") ?? 1;
-        if (returned < 1)
-            throw new LineException("'num_return_sequences' must be at least 1");
+        if (returned is < 1 or > MaxSequences)
+            throw new LineException($"'num_return_sequences' must be from 1 to {MaxSequences}");
         beams = beams with { BeamCount = line.Integer("num_beams") ?? 1 };
         if (beams.BeamCount < 1)
             throw new LineException("'num_beams' must be at least 1");
@@ -159,6 +171,9 @@ internal sealed class LineSampling(SamplingOptions start)
         };
         if (beams.BeamCount > 1)
         {
+            if (returned > beams.BeamCount)
+                throw new LineException("'num_return_sequences' must be at most 'num_beams'");
+
             // A model's own settings of the draw give way to the beams; those of the line do not.
             if (!drawing)
                 sampling = sampling with { Temperature = 0 };

@@ -105,7 +105,7 @@ public sealed class JsonLinesTests
         var reranker = models.At("st-crossencoder");
         using var scored = JsonDocument.Parse(File.ReadAllText(Path.Combine(reranker, "expected.json")));
         var pairs = scored.RootElement.GetProperty("pairs").EnumerateArray().ToList();
-        var ranked = Run(["rerank", reranker, "--jsonl"], pairs.Select(p => JsonSerializer.Serialize(new { query = p.GetProperty("pair")[0].GetString(), text = p.GetProperty("pair")[1].GetString() })));
+        var ranked = Run(["rerank", reranker, "--jsonl", "--exact"], pairs.Select(p => JsonSerializer.Serialize(new { query = p.GetProperty("pair")[0].GetString(), text = p.GetProperty("pair")[1].GetString() })));
         Assert.True(ranked.ExitCode == 0, ranked.Error);
         Assert.All(pairs.Zip(Lines(ranked.Output)), p => Assert.Equal(p.First.GetProperty("predict_default").GetDouble(), p.Second.GetProperty("score").GetDouble(), 4));
     }
@@ -154,8 +154,9 @@ public sealed class JsonLinesTests
     [InlineData("""{}""", "exactly one")]
     [InlineData("""{"ids": [300]}""", "300")]
     [InlineData("""{"prompt": "x"}""", "tokenizer")]
-    [InlineData("""{"ids": [1], "top_p": 2}""", "TopP")]
-    [InlineData("""{"ids": [1], "max_tokens": 0}""", "MaxOutputTokens")]
+    [InlineData("""{"ids": [1], "top_p": 2}""", "'top_p'")]
+    [InlineData("""{"ids": [1], "max_new_tokens": 0}""", "'max_new_tokens'")]
+    [InlineData("""{"ids": [1], "num_return_sequences": 129, "temperature": 1}""", "from 1 to 128")]
     [InlineData("""{"ids": [1], "num_beams": 2, "temperature": 1}""", "Beam search")]
     [InlineData("""{"ids": [1], "num_return_sequences": 2, "temperature": 0}""", "draw")]
     [InlineData("""{"ids": [1], "stop": [""]}""", "stop")]
@@ -191,6 +192,47 @@ public sealed class JsonLinesTests
         Assert.Equal([384, 1253, 1234], Ids(Lines(output)[0].GetProperty("ids")));
         Assert.Equal(2, CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel")]).ExitCode);
         Assert.Equal(1, CliProcess.Run(["tokenize", "no/such-model", "x"]).ExitCode);
+    }
+
+    [Fact]
+    public void Errors_name_the_fields_of_the_line()
+    {
+        using var model = CarriedFixtures.Extract("models-gpt2");
+        (string Field, string Value)[] settings =
+        [
+            ("temperature", "-1"), ("top_k", "-1"), ("top_p", "2"), ("min_p", "2"), ("typical_p", "2"), ("epsilon_cutoff", "2"), ("eta_cutoff", "2"), ("top_h", "2"), ("top_n_sigma", "-1"),
+            ("xtc_threshold", "2"), ("xtc_probability", "2"), ("mirostat_tau", "-1"), ("mirostat_eta", "-1"), ("min_tokens_to_keep", "0"), ("repetition_penalty", "0"), ("dry_multiplier", "-1"),
+            ("dry_base", "0"), ("dry_allowed_length", "0"), ("no_repeat_ngram_size", "-1"), ("bad_words_ids", "[[300]]"), ("logit_bias", """{"300": 1}"""), ("sequence_bias", "[[[300], 1]]"),
+            ("suppress_tokens", "[300]"), ("begin_suppress_tokens", "[300]"), ("forced_bos_token_id", "300"), ("forced_eos_token_id", "300"), ("exponential_decay_length_penalty", "[-1, 1]"),
+            ("min_length", "-1"), ("min_new_tokens", "-1"), ("eos_token_id", "300"), ("num_beams", "100000"), ("num_return_sequences", "0"), ("max_tokens", "0"), ("ids", "[300]"),
+        ];
+        var lines = settings.Select(s => s.Field == "ids" ? $$"""{"ids": {{s.Value}}}""" : $$"""{"ids": [1], "{{s.Field}}": {{s.Value}}}""")
+            .Append("""{"ids": [1], "num_beams": 2, "temperature": 1}""").Append("""{"ids": [1], "num_beams": 2, "logprobs": true}""").Append("""{"ids": [1], "num_beams": 2, "num_return_sequences": 3}""");
+        string[] fields = [.. settings.Select(s => s.Field == "num_beams" ? "max_tokens" : s.Field), "temperature", "logprobs", "num_return_sequences"];
+        var answers = Lines(Run(["generate", model.Path, "--jsonl"], lines).Output);
+        Assert.Equal(fields.Length, answers.Count);
+        foreach (var (field, answer) in fields.Zip(answers))
+        {
+            var error = answer.GetProperty("error").GetString()!;
+            Assert.Contains($"'{field}'", error, StringComparison.Ordinal);
+            Assert.DoesNotMatch("[a-z][A-Z]|LocalGptOptions", error);
+        }
+
+        Assert.Contains("'ids' holds 300", Lines(Run(["score", model.Path, "--jsonl"], ["""{"ids": [300]}"""]).Output)[0].GetProperty("error").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_command_line_limits_the_lines_that_do_not_and_usage_counts_what_is_returned()
+    {
+        using var model = CarriedFixtures.Extract("models-gpt2");
+        var (code, output, error) = Run(
+            ["generate", model.Path, "--jsonl", "--max-tokens", "3"],
+            ["""{"ids": [1], "ignore_eos": true}""", """{"ids": [1], "ignore_eos": true, "max_tokens": 5}""", """{"ids": [1], "ignore_eos": true, "num_beams": 4, "num_return_sequences": 2}"""]);
+        Assert.True(code == 0, error);
+        var answers = Lines(output);
+        Assert.Equal([3, 5, 3], answers.Select(a => a.GetProperty("ids").GetArrayLength()));
+        Assert.Equal([3, 5, 6], answers.Select(a => a.GetProperty("usage").GetProperty("completion_tokens").GetInt32()));
+        Assert.Equal(2, CliProcess.Run(["generate", model.Path, "--max-tokens", "0", "x"]).ExitCode);
     }
 
     [Theory]
