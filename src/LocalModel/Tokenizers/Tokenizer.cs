@@ -246,7 +246,8 @@ public sealed partial class Tokenizer
 
     /// <summary>
     /// Reads a tokenizer; the content of the file says what it is: a tokenizer.json, the vocabulary of a GGUF file, a SentencePiece <c>.model</c>, or a
-    /// tiktoken rank file with its <c>encoding.json</c> (<c>pat_str</c>, <c>special_tokens</c>) beside it.
+    /// tiktoken rank file with its <c>encoding.json</c> (<c>pat_str</c>, <c>special_tokens</c>) beside it, or under its published name
+    /// (<c>r50k_base.tiktoken</c>, <c>cl100k_base.tiktoken</c>, <c>o200k_base.tiktoken</c>).
     /// </summary>
     /// <param name="path">The file, or a folder that holds <c>tokenizer.json</c>, or else <c>tokenizer.model</c>.</param>
     /// <returns>The tokenizer.</returns>

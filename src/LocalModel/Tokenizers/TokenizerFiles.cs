@@ -35,7 +35,7 @@ internal static class TokenizerFiles
             return Tokenizer.Parse(content, file);
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         if (IsRankFile(start))
-            return Tokenizer.ParseTiktoken(content, TiktokenEncoding.Load(Path.Combine(folder, EncodingName)), file);
+            return Tokenizer.ParseTiktoken(content, EncodingOf(file, folder), file);
         return new Tokenizer(ReadSentencePiece(content, folder, file));
     }
 
@@ -44,6 +44,19 @@ internal static class TokenizerFiles
         using var stream = File.OpenRead(file);
         Span<byte> magic = stackalloc byte[4];
         return stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("GGUF"u8);
+    }
+
+    /// <summary>What belongs to a rank file: the description beside it, or that of the published file of its name.</summary>
+    private static TiktokenEncoding EncodingOf(string file, string folder)
+    {
+        var description = Path.Combine(folder, EncodingName);
+        return File.Exists(description) ? TiktokenEncoding.Load(description) : Path.GetFileName(file) switch
+        {
+            "r50k_base.tiktoken" => TiktokenEncoding.R50kBase,
+            "cl100k_base.tiktoken" => TiktokenEncoding.Cl100kBase,
+            "o200k_base.tiktoken" => TiktokenEncoding.O200kBase,
+            _ => throw new TokenizerException($"'{file}' holds tiktoken's ranks only. Put an {EncodingName} with pat_str and special_tokens beside it."),
+        };
     }
 
     /// <summary>Whether the first line is base64, a blank and a number.</summary>
