@@ -13,13 +13,13 @@ internal sealed class QuestionOptions
 
     public Option<bool> Json { get; } = new("--json") { Description = "Print one JSON object a line." };
 
-    public Option<bool> NoModel { get; } = new("--no-model") { Description = "Answer without the GPT: sentences are ranked by their words alone." };
+    public Option<bool> NoModel { get; } = new("--no-model") { Description = "Answer without a language model: sentences are ranked by their words, and by --embedding-model where there is one." };
 
     public Option<string?> ChatModel { get; } = new("--chat-model") { Description = "A chat model that writes the answers in place of the GPT trained here: a Hugging Face folder, a GGUF file, or OWNER/NAME. What the documents do not support is replaced by quotations.", HelpName = "FILE|DIR" };
 
     public Option<double?> Threshold { get; } = new("--threshold") { Description = "How sure an answer must be, from 0 to 1; below it the documents count as not answering.", HelpName = "P" };
 
-    public Option<double?> ModelWeight { get; } = new("--model-weight") { Description = "How much the GPT counts in ranking sentences; 0 is not at all.", HelpName = "W" };
+    public Option<double?> ModelWeight { get; } = new("--model-weight") { Description = "How much the GPT, or --embedding-model, counts in ranking sentences; 0 is not at all.", HelpName = "W" };
 
     public void AddTo(Command command)
     {
@@ -40,11 +40,9 @@ internal sealed class QuestionOptions
         var chatModel = parsed.GetValue(ChatModel);
         if (noModel && chatModel is not null)
             throw new UsageException("--no-model and --chat-model exclude each other");
-        if (weight is not null && (noModel || chatModel is not null))
-            throw new UsageException("--model-weight is about the GPT trained here; it does not go with --no-model or --chat-model");
         var options = new AskOptions();
-        options = options with { Threshold = threshold ?? options.Threshold, ScorerWeight = weight ?? options.ScorerWeight };
+        options = options with { Threshold = threshold ?? options.Threshold };
         var questions = Asker.Questions([.. words ?? [], .. parsed.GetValue(Ask) ?? []], parsed.GetValue(AskFile));
-        return new QuestionSettings(questions, options, parsed.GetValue(Json), noModel, chatModel);
+        return new QuestionSettings(questions, options, parsed.GetValue(Json), noModel, chatModel, weight);
     }
 }

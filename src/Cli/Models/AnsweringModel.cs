@@ -34,10 +34,13 @@ internal sealed class AnsweringModel : IDisposable
     /// <summary>Opens what the settings ask for; the folder's GPT only where it has been trained.</summary>
     public static AnsweringModel Open(Workspace workspace, FolderSettings folder, QuestionSettings questions, ISentenceScorer? embeddings)
     {
+        if (questions.ModelWeight is not null && embeddings is null && (questions.NoModel || questions.ChatModel is not null))
+            throw new UsageException("--model-weight: no model ranks sentences here; it goes with the GPT trained here or with --embedding-model");
+
         // The embedding model knows language; the GPT trained here, only these documents.
         var options = embeddings is null
             ? questions.Options
-            : questions.Options with { Scorer = embeddings, ScorerWeight = EmbeddingWeight, ScorerCandidates = EmbeddingCandidates };
+            : questions.Options with { Scorer = embeddings, ScorerWeight = questions.ModelWeight ?? EmbeddingWeight, ScorerCandidates = EmbeddingCandidates };
         if (questions.NoModel)
             return new AnsweringModel(null, null, options);
         if (questions.ChatModel is { } path)
@@ -51,7 +54,7 @@ internal sealed class AnsweringModel : IDisposable
         if (embeddings is not null)
             return new AnsweringModel(null, null, options);
         var ranking = LoadedModel.OpenOrNull(workspace, folder);
-        return new AnsweringModel(ranking, null, options with { Scorer = ranking?.Scorer });
+        return new AnsweringModel(ranking, null, options with { Scorer = ranking?.Scorer, ScorerWeight = questions.ModelWeight ?? options.ScorerWeight });
     }
 
     public void Dispose()
