@@ -42,6 +42,18 @@ public sealed class TiktokenTests
         Assert.Equal([256, ' ', 300], Tokenizer.Load(file).Encode("ab <|x|>", parseSpecialTokens: true));
     }
 
+    [Fact]
+    public void A_published_file_is_known_by_its_name_and_another_needs_its_pattern()
+    {
+        using var folder = new TempFolder();
+        var file = Path.Combine(folder.Path, "cl100k_base.tiktoken");
+        File.WriteAllBytes(file, Ranks("ab"));
+        Assert.Equal([256, ' ', 100257], Tokenizer.Load(file).Encode("ab <|endoftext|>", parseSpecialTokens: true));
+        var other = Path.Combine(folder.Path, "mine.tiktoken");
+        File.Move(file, other);
+        Assert.Contains("encoding.json with pat_str", Assert.Throws<TokenizerException>(() => Tokenizer.Load(other)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("YQ== 0\nYg==\n", "line 2")]
     [InlineData("YQ== 0\n!!! 1\n", "line 2")]
