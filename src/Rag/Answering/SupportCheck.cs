@@ -12,7 +12,7 @@ internal sealed partial class SupportCheck
 {
     private const double SupportedShare = 0.7, SupportedShareOfSmall = 0.88;
     private const double DenyingShare = 0.5, DenyingShareElsewhere = 0.8;
-    private const double NumberShare = 0.5;
+    private const double NumberShare = 0.5, PresupposedShare = 0.6;
     private const int MaxSentences = 3;
 
     // Of windows that support as much, the shortest is quoted.
@@ -22,6 +22,7 @@ internal sealed partial class SupportCheck
     private readonly Question said;
     private readonly string sentence;
     private readonly List<QuestionTerm> content;
+    private readonly List<QuestionTerm> claims;
     private readonly string[] names;
     private readonly bool negated;
     private readonly double supportedShare;
@@ -36,6 +37,11 @@ internal sealed partial class SupportCheck
         said = new Question(Frame().Replace(sentence, ""));
         this.sentence = said.Folded;
         content = [.. said.Terms.Where(term => !TermKeys.IsHiragana(term.Term))];
+
+        // "Why did it happen? – It happened because …": what was asked about is presupposed, the reason is what is claimed.
+        claims = asked.Kind == AnswerKind.Reason && content.Exists(term => !asked.AllKeys.Contains(term.Key))
+            ? [.. content.Where(term => !asked.AllKeys.Contains(term.Key))]
+            : content;
         names = [.. Name().Matches(said.Normalized).Select(match => Fold(match.Value)).Distinct(StringComparer.Ordinal)];
         negated = Negation().IsMatch(this.sentence);
     }
@@ -49,8 +55,10 @@ internal sealed partial class SupportCheck
     /// <summary>The range of the passage's text that says the same, with the share of the sentence's content that it holds; null where nothing does.</summary>
     internal (TextSpan Span, double Share)? Find(Passage passage)
     {
-        double total = content.Sum(term => term.Weight);
-        if (total == 0 || content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < supportedShare * total)
+        double total = claims.Sum(term => term.Weight);
+        if (total == 0 || claims.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < supportedShare * total)
+            return null;
+        if (claims.Count < content.Count && content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < PresupposedShare * content.Sum(term => term.Weight))
             return null;
         if (SpeaksOfAnother())
             return null;
@@ -67,7 +75,7 @@ internal sealed partial class SupportCheck
                 keys.UnionWith(passage.Sentences[last].Keys);
                 text += passage.Sentences[last].Folded + "\n";
                 normalized += passage.Sentences[last].Normalized + "\n";
-                double share = content.Where(term => Holds(keys, passage, term.Key)).Sum(term => term.Weight) / total;
+                double share = claims.Where(term => Holds(keys, passage, term.Key)).Sum(term => term.Weight) / total;
                 double value = share - LengthCost * (last - first);
                 if (share < supportedShare || value <= bestValue || !Agrees(text, normalized, passage))
                     continue;

@@ -184,13 +184,15 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
     [InlineData("What do I pay for an extra question in the Garden plan?", "The answer to this question is: \"The Sprout plan.\"", false)]
     [InlineData("Which plan charges extra questions in the Garden plan?", "The answer is the Sprout plan.", false)]
     [InlineData("What do I pay for an extra question in the Garden plan?", "The answer is 4 yen in the Garden plan.", true)]
+    [InlineData("Why must all extra questions be approved by the desk?", "All extra questions must be approved because of earlier misuse.", true)]
+    [InlineData("Why must all extra questions be approved by the desk?", "All extra questions must be approved because of the holidays.", false)]
     [InlineData("Can an extra question be refunded?", "An extra question can be refunded.", false)]
     [InlineData("Can an extra question be refunded?", "No, an extra question cannot be refunded.", true)]
     [InlineData("Who approves the extra questions?", "The Knowledge Desk approves extra questions.", true)]
     public async Task A_model_may_not_swap_numbers_turn_a_denial_round_or_say_the_question_again(string question, string reply, bool kept)
     {
         await _knowledge.AddDocumentAsync("extra.md", new MemoryStream(
-            "# Extra\n\nAn extra question costs 6 yen in the Sprout plan and 4 yen in the Garden plan. An extra question cannot be refunded. The Knowledge Desk approves all extra questions. The Seed plan is free of charge for trials.\n"u8.ToArray()));
+            "# Extra\n\nAn extra question costs 6 yen in the Sprout plan and 4 yen in the Garden plan. An extra question cannot be refunded. The Knowledge Desk approves all extra questions because of earlier misuse. The Seed plan is free of charge for trials.\n"u8.ToArray()));
         var answer = await _knowledge.AskAsync(question, new ScriptedChatClient(reply), new AskOptions { Writing = WritingStyle.ShortText, Threshold = 0 });
         Assert.Equal(kept ? AnsweredBy.Model : AnsweredBy.Extraction, answer.AnsweredBy);
         Assert.Equal(kept, answer.Text.StartsWith(reply, StringComparison.Ordinal));
