@@ -13,13 +13,20 @@ internal static class ModelFiles
     // Lines of the input wait in the engine's queue, several sequences each.
     private const int QueueLength = 1 << 16;
 
-    /// <summary>The tokenizer of a model, or a tokenizer's file.</summary>
+    /// <summary>
+    /// The tokenizer of a model, or a tokenizer's file. What a file stores about length and padding counts for the file alone: a model's tokenizer neither cuts nor
+    /// pads, as in transformers, and cuts at <c>max_seq_length</c> in a folder of sentence-transformers.
+    /// </summary>
     public static Tokenizer Tokenizer(string model)
     {
         var path = HubModels.Resolve(model);
-        if (File.Exists(path) || File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName)))
+        if (File.Exists(path))
             return LocalModel.Tokenizers.Tokenizer.Load(path);
-        return CheckpointText.Load(path).Tokenizer ?? throw new UsageException($"'{model}' has no tokenizer");
+        var tokenizer = File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName))
+            ? LocalModel.Tokenizers.Tokenizer.Load(path)
+            : CheckpointText.Load(path).Tokenizer ?? throw new UsageException($"'{model}' has no tokenizer");
+        var maximum = File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName)) ? EncoderFiles.Open(path).MaximumTokens : null;
+        return tokenizer.WithPadding(null).WithTruncation(maximum is { } length ? new TruncationOptions { MaxLength = length } : null);
     }
 
     /// <summary>The chat template of a model.</summary>

@@ -39,6 +39,27 @@ public sealed class JsonLinesTests
     }
 
     [Fact]
+    public void What_a_file_stores_about_length_and_padding_counts_for_the_file_alone()
+    {
+        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        var file = fixtures.At("gpt2-bytelevel", "tokenizer.json");
+        var json = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(file))!;
+        json["truncation"] = System.Text.Json.Nodes.JsonNode.Parse("""{"direction":"Right","max_length":4,"strategy":"LongestFirst","stride":0}""");
+        json["padding"] = System.Text.Json.Nodes.JsonNode.Parse("""{"strategy":{"Fixed":6},"direction":"Right","pad_to_multiple_of":null,"pad_id":0,"pad_type_id":0,"pad_token":"x"}""");
+        File.WriteAllText(file, json.ToJsonString());
+        string[] line = ["""{"text":"one two three four five six seven eight nine ten eleven twelve"}"""];
+        int Count(string model) => Lines(Run(["tokenize", model, "--jsonl"], line).Output)[0].GetProperty("ids").GetArrayLength();
+
+        Assert.Equal(6, Count(file));
+        Assert.True(Count(fixtures.At("gpt2-bytelevel")) >= 12);
+        File.WriteAllText(fixtures.At("gpt2-bytelevel", "modules.json"), """[{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},{"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]""");
+        File.WriteAllText(fixtures.At("gpt2-bytelevel", "sentence_bert_config.json"), """{"max_seq_length": 9, "do_lower_case": false}""");
+        Directory.CreateDirectory(fixtures.At("gpt2-bytelevel", "1_Pooling"));
+        File.WriteAllText(fixtures.At("gpt2-bytelevel", "1_Pooling", "config.json"), """{"word_embedding_dimension": 8, "pooling_mode_mean_tokens": true}""");
+        Assert.Equal(9, Count(fixtures.At("gpt2-bytelevel")));
+    }
+
+    [Fact]
     public void Score_and_generate_give_what_the_reference_gives()
     {
         using var model = CarriedFixtures.Extract("models-gpt2");
