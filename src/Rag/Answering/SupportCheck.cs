@@ -20,7 +20,6 @@ internal sealed partial class SupportCheck
 
     private readonly Question asked;
     private readonly Question said;
-    private readonly string sentence;
     private readonly List<QuestionTerm> content;
     private readonly List<QuestionTerm> claims;
     private readonly string[] names;
@@ -35,7 +34,6 @@ internal sealed partial class SupportCheck
         supportedShare = isSmall ? SupportedShareOfSmall : SupportedShare;
         this.asked = asked;
         said = new Question(Frame().Replace(sentence, ""));
-        this.sentence = said.Folded;
         content = [.. said.Terms.Where(term => !TermKeys.IsHiragana(term.Term))];
 
         // "Why did it happen? – It happened because …": what was asked about is presupposed, the reason is what is claimed.
@@ -43,7 +41,7 @@ internal sealed partial class SupportCheck
             ? [.. content.Where(term => !asked.AllKeys.Contains(term.Key))]
             : content;
         names = [.. Name().Matches(said.Normalized).Select(match => Fold(match.Value)).Distinct(StringComparer.Ordinal)];
-        negated = Negation().IsMatch(this.sentence);
+        negated = Negation().IsMatch(said.Folded);
     }
 
     /// <summary>Whether it says something that is not in the question: of the kind that the question asks for, where that is an amount or a time.</summary>

@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Tokenizers.Models;
 /// algorithm along a trie. A character without a piece counts the lowest score less ten; neighbouring ones become one unknown piece, or
 /// bytes. Source of the details: Hugging Face tokenizers. Thread-safe.
 /// </summary>
-internal sealed class UnigramModel : ITokenModel
+internal sealed class UnigramModel : ITokenModel, IWordTokenizer
 {
     private const double UnknownPenalty = 10;
     private const int MaxKeptUnits = 1 << 16;
@@ -56,27 +56,7 @@ internal sealed class UnigramModel : ITokenModel
     public int SurfaceId => UnknownId ?? -1;
 
     /// <inheritdoc/>
-    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink)
-    {
-        if (piece.Length > WordCache.MaxWordLength)
-        {
-            Run(piece, sink);
-            return;
-        }
-
-        if (cache.Find(piece, out var key) is { } entry)
-        {
-            sink.Add(entry);
-            return;
-        }
-
-        // A cached word knows its places, also when the text that brought it did not ask for them.
-        var tracked = new TokenSink();
-        tracked.Clear(trackOffsets: true);
-        Run(piece, tracked);
-        cache.Add(piece, key, tracked.Ids, tracked.Starts, tracked.Ends);
-        sink.AddRange(tracked.Ids, tracked.Starts, tracked.Ends);
-    }
+    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink) => cache.Tokenize(piece, sink, this);
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
@@ -110,15 +90,16 @@ internal sealed class UnigramModel : ITokenModel
         return workspace.Steps;
     }
 
-    private void Run(ReadOnlySpan<char> text, TokenSink sink)
+    /// <inheritdoc/>
+    public void Run(ReadOnlySpan<char> piece, TokenSink sink)
     {
         var workspace = threadWorkspace ?? new UnigramWorkspace();
         threadWorkspace = null;
-        workspace.Start(text.Length);
-        FindBestPath(text, workspace);
-        workspace.TraceBack(text.Length, SurfaceId);
+        workspace.Start(piece.Length);
+        FindBestPath(piece, workspace);
+        workspace.TraceBack(piece.Length, SurfaceId);
         foreach (var (start, end, id) in workspace.Path)
-            Add(text[start..end], start, end, id, sink);
+            Add(piece[start..end], start, end, id, sink);
         if (workspace.Capacity <= MaxKeptUnits)
             threadWorkspace = workspace;
     }

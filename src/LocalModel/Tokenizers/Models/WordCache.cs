@@ -17,6 +17,32 @@ internal sealed class WordCache
     private const int Ways = 4;
     private readonly Entry?[] entries = new Entry?[1 << Bits];
 
+    /// <summary>Appends the tokens of a word: from here, or worked out and kept.</summary>
+    /// <param name="word">The word.</param>
+    /// <param name="sink">Receives the tokens.</param>
+    /// <param name="model">Works out what is not here.</param>
+    public void Tokenize(ReadOnlySpan<char> word, TokenSink sink, IWordTokenizer model)
+    {
+        if (word.Length > MaxWordLength)
+        {
+            model.Run(word, sink);
+            return;
+        }
+
+        if (Find(word, out var key) is { } entry)
+        {
+            sink.Add(entry);
+            return;
+        }
+
+        // A cached word knows its places, also when the text that brought it did not ask for them.
+        var tracked = new TokenSink();
+        tracked.Clear(trackOffsets: true);
+        model.Run(word, tracked);
+        Add(word, key, tracked.Ids, tracked.Starts, tracked.Ends);
+        sink.AddRange(tracked.Ids, tracked.Starts, tracked.Ends);
+    }
+
     /// <summary>Looks a word up.</summary>
     /// <param name="word">The word.</param>
     /// <param name="key">What <see cref="Add"/> wants to know of a word that is not found.</param>

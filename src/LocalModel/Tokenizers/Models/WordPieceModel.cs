@@ -6,7 +6,7 @@ namespace Kotonoha.LocalModel.Tokenizers.Models;
 /// WordPiece as BERT has it: from the left always the longest known piece, pieces inside of a word with a prefix; a word that cannot be
 /// covered, or that is too long, is unknown as a whole. Source of the details: Hugging Face tokenizers. Thread-safe.
 /// </summary>
-internal sealed class WordPieceModel : ITokenModel
+internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
 {
     private readonly TokenTrie trie = new();
     private readonly int insideWord;
@@ -35,27 +35,7 @@ internal sealed class WordPieceModel : ITokenModel
     public int MaxInputCharsPerWord { get; }
 
     /// <inheritdoc/>
-    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink)
-    {
-        if (piece.Length > WordCache.MaxWordLength)
-        {
-            Run(piece, sink);
-            return;
-        }
-
-        if (cache.Find(piece, out var key) is { } entry)
-        {
-            sink.Add(entry);
-            return;
-        }
-
-        // A cached word knows its places, also when the text that brought it did not ask for them.
-        var tracked = new TokenSink();
-        tracked.Clear(trackOffsets: true);
-        Run(piece, tracked);
-        cache.Add(piece, key, tracked.Ids, tracked.Starts, tracked.Ends);
-        sink.AddRange(tracked.Ids, tracked.Starts, tracked.Ends);
-    }
+    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink) => cache.Tokenize(piece, sink, this);
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
@@ -69,7 +49,8 @@ internal sealed class WordPieceModel : ITokenModel
         writer.WriteEndObject();
     }
 
-    private void Run(ReadOnlySpan<char> piece, TokenSink sink)
+    /// <inheritdoc/>
+    public void Run(ReadOnlySpan<char> piece, TokenSink sink)
     {
         int first = sink.Count;
         bool known = piece.Length <= MaxInputCharsPerWord || CountCodePoints(piece) <= MaxInputCharsPerWord;
