@@ -3,7 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Benchmarks;
 

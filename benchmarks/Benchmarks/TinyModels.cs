@@ -1,7 +1,7 @@
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Benchmarks;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Tensors;
 

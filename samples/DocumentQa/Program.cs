@@ -5,13 +5,13 @@ using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Documents;
 using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Stores;
+using Kotonoha.Tokenizers;
 
 if (args.Length < 4)
 {

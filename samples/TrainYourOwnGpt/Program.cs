@@ -1,14 +1,14 @@
 // Trains a small GPT on a text file, then completes prompts with it.
 // Usage: dotnet run -c Release -- TEXT-FILE MODEL-FOLDER [STEPS] [PROMPT ...]
 using System.Globalization;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.Tokenizers;
 
 if (args.Length < 2)
 {

@@ -77,3 +77,6 @@ internal static class CommandLine
         _ => null,
     };
 }
+
+/// <summary>The command line asks for something that cannot be done as it stands (a missing folder, options that exclude each other).</summary>
+internal sealed class UsageException(string message) : KotonohaException(message);

@@ -1,6 +1,5 @@
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Generation.Beams;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Microsoft.Extensions.AI;
 

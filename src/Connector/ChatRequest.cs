@@ -1,5 +1,4 @@
 using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Generation.Beams;
 
 namespace Kotonoha.Connector;
 

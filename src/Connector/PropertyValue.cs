@@ -1,7 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Text.Json;
-using Kotonoha.LocalModel.Generation.Beams;
+using Kotonoha.LocalModel.Generation;
 
 namespace Kotonoha.Connector;
 
@@ -52,8 +52,8 @@ internal readonly record struct PropertyValue(string Key, object Value)
 
     public EarlyStopping EarlyStopping() => Value switch
     {
-        bool or JsonElement { ValueKind: JsonValueKind.True or JsonValueKind.False } => Boolean() ? LocalModel.Generation.Beams.EarlyStopping.Always : LocalModel.Generation.Beams.EarlyStopping.WhenUnlikely,
-        _ when Text() is "never" => LocalModel.Generation.Beams.EarlyStopping.Never,
+        bool or JsonElement { ValueKind: JsonValueKind.True or JsonValueKind.False } => Boolean() ? LocalModel.Generation.EarlyStopping.Always : LocalModel.Generation.EarlyStopping.WhenUnlikely,
+        _ when Text() is "never" => LocalModel.Generation.EarlyStopping.Never,
         _ => throw Wrong("true, false or \"never\""),
     };
 

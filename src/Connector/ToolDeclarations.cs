@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector;

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Generation.Beams;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.Conformance;

@@ -1,6 +1,5 @@
 using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Tests;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -8,13 +7,13 @@ namespace Kotonoha.Connector.Tests;
 
 public sealed class LocalEmbeddingGeneratorTests : IDisposable
 {
-    private readonly TempFolder folder = FixtureArchive.Extract("models-encoders");
+    private readonly TemporaryFolder folder = FixtureArchive.Extract("models-encoders");
     private readonly LocalEncoder model;
     private readonly IEmbeddingGenerator<string, Embedding<float>> generator;
 
     public LocalEmbeddingGeneratorTests()
     {
-        model = LocalEncoder.Load(folder.File("st-mean-prompts-excluded"), new LocalEncoderOptions { Threads = 1, ModelId = "tiny" });
+        model = LocalEncoder.Load(folder.At("st-mean-prompts-excluded"), new LocalEncoderOptions { Threads = 1, ModelId = "tiny" });
         generator = model.AsEmbeddingGenerator();
     }
 
@@ -70,7 +69,7 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
         generator.Dispose();
         Assert.Single(await generator.GenerateAsync(["still there"]));
 
-        var owner = LocalEmbeddingGenerator.Load(folder.File("st-max-cls-concat"));
+        var owner = LocalEmbeddingGenerator.Load(folder.At("st-max-cls-concat"));
         owner.Dispose();
         await Assert.ThrowsAsync<ObjectDisposedException>(() => owner.GenerateAsync(["gone"]));
     }
@@ -80,8 +79,8 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
     {
         LocalEncoder resolved;
         await using (var provider = new ServiceCollection()
-            .AddLocalEmbeddings(folder.File("st-max-cls-concat"), new LocalEncoderOptions { Threads = 1 })
-            .AddKeyedLocalEmbeddings("other", folder.File("st-mean-prompts-excluded"))
+            .AddLocalEmbeddings(folder.At("st-max-cls-concat"), new LocalEncoderOptions { Threads = 1 })
+            .AddKeyedLocalEmbeddings("other", folder.At("st-mean-prompts-excluded"))
             .BuildServiceProvider())
         {
             resolved = provider.GetRequiredService<LocalEncoder>();

@@ -1,10 +1,8 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
-using Kotonoha.LocalModel.Tests;
-using Kotonoha.LocalModel.Tests.Generation;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector.Tests;
@@ -308,7 +306,7 @@ public sealed class LocalGptChatClientTests : IDisposable
         client.Dispose();
         Assert.Equal("x", (await model.AsChatClient().GetResponseAsync(Hello, Saying("x"))).Text);
 
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         SavedModel.Save(folder.Path);
         var owner = LocalGptChatClient.Load(folder.Path, new LocalGptOptions { Threads = 1 });
         owner.Dispose();

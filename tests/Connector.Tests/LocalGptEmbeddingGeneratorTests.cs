@@ -1,7 +1,6 @@
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tests.Generation;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector.Tests;

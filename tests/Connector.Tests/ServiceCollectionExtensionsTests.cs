@@ -1,8 +1,7 @@
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Generation;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
-using Kotonoha.LocalModel.Tests;
 
 namespace Kotonoha.Connector.Tests;
 
@@ -13,7 +12,7 @@ public sealed class ServiceCollectionExtensionsTests
     [Fact]
     public async Task AddLocalGpt_registers_one_model_and_two_views_of_it()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         SavedModel.Save(folder.Path);
         int loads = 0;
         LocalGpt model;
@@ -39,8 +38,8 @@ public sealed class ServiceCollectionExtensionsTests
     [Fact]
     public async Task AddKeyedLocalGpt_keeps_several_models_apart()
     {
-        using var first = new TempFolder();
-        using var second = new TempFolder();
+        using var first = new TemporaryFolder();
+        using var second = new TemporaryFolder();
         SavedModel.Save(first.Path);
         SavedModel.Save(second.Path, seed: 8);
         var options = new LocalGptOptions { Threads = 1, ChatTemplate = ChatTemplate.Plain };

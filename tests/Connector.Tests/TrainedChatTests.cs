@@ -1,8 +1,8 @@
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector.Tests;

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
+using Kotonoha.Tests.Support;
 
 namespace Kotonoha.Benchmarks.Fuzz;
 

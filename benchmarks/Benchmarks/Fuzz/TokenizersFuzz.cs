@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Kotonoha.LocalModel.Tokenizers;
-using Kotonoha.LocalModel.Tokenizers.Tiktoken;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Benchmarks.Fuzz;
 

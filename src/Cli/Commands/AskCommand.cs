@@ -1,6 +1,9 @@
 using System.CommandLine;
 using Kotonoha.Cli.Models;
+using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
+using Kotonoha.Foundation;
+using Kotonoha.Rag;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -32,5 +35,66 @@ internal static class AskCommand
             throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds no readable document; run 'kotonoha ingest' with the same --docs, --home, --store and --embedding-model first");
         using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
         return await new Asker(session.Knowledge, model, questions.Json).AskAsync(questions.Questions, cancellationToken) ? 0 : 1;
+    }
+}
+
+/// <summary>Asks questions in order and prints each answer at once.</summary>
+internal sealed class Asker(KnowledgeBase knowledge, AnsweringModel model, bool json)
+{
+    /// <summary>Asks; a question that fails is told in its place and the others go on.</summary>
+    /// <returns>Whether every question was answered or refused without an error.</returns>
+    public async Task<bool> AskAsync(IEnumerable<string> questions, CancellationToken cancellationToken)
+    {
+        bool fine = true;
+        foreach (var question in questions)
+        {
+            try
+            {
+                var answer = await knowledge.AskAsync(question, model.Chat, model.Options, cancellationToken);
+                await Console.Out.WriteLineAsync(json ? JsonLines.Answer(answer) : AnswerText.Format(answer));
+            }
+            catch (KotonohaException exception)
+            {
+                fine = false;
+                if (json)
+                    await Console.Out.WriteLineAsync(JsonLines.Error(question, exception.Message));
+                else
+                    await Console.Error.WriteLineAsync($"kotonoha: {question}: {exception.Message}");
+            }
+        }
+
+        return fine;
+    }
+
+    /// <summary>Asks what a person types, until an empty line or the end of input.</summary>
+    public async Task PromptAsync(CancellationToken cancellationToken)
+    {
+        await Console.Error.WriteLineAsync("Ask about the documents (an empty line ends):");
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            await Console.Error.WriteAsync("> ");
+            var line = await Console.In.ReadLineAsync(cancellationToken);
+            if (string.IsNullOrWhiteSpace(line))
+                return;
+            await AskAsync([line.Trim()], cancellationToken);
+        }
+    }
+
+    /// <summary>The questions of --ask and --ask-file, in that order; blank lines of the file are no questions.</summary>
+    public static IReadOnlyList<string> Questions(IEnumerable<string> asked, string? file)
+    {
+        var questions = asked.ToList();
+        if (file is not null)
+        {
+            if (file != "-" && !File.Exists(file))
+                throw new UsageException($"file '{file}' (--ask-file) does not exist");
+            var text = file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file);
+            questions.AddRange(text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0));
+        }
+
+        foreach (var question in questions)
+            if (string.IsNullOrWhiteSpace(question))
+                throw new UsageException("an empty question (--ask)");
+        return questions;
     }
 }

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Checkpoints.Hub;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Cli.Commands;

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using Kotonoha.Cli.Lines;
 using Kotonoha.Cli.Models;
-using Kotonoha.Cli.Output;
 
 namespace Kotonoha.Cli.Commands;
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Kotonoha.Cli.Output;
-using Kotonoha.LocalModel.Checkpoints.Hub;
+using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.Cli.Commands;
 

@@ -1,5 +1,11 @@
+using System.Collections.Frozen;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
+using Kotonoha.ChatTemplates;
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Cli.Lines;
 
@@ -153,4 +159,132 @@ internal sealed class LineRequest : IDisposable
     public static LineException Wrong(string name, string kind) => new($"'{name}' must be {kind}");
 
     public void Dispose() => document.Dispose();
+}
+
+/// <summary>Puts the names that the fields of a line have in the place of the library's names, which its errors use.</summary>
+internal static partial class FieldNames
+{
+    private const string NoOptionOfTheCommand = $", or raise {nameof(LocalGptOptions)}.{nameof(LocalGptOptions.CacheTokens)}";
+
+    private static readonly FrozenDictionary<string, string> Fields = new Dictionary<string, string>
+    {
+        ["tokenIds"] = "ids",
+        [nameof(GenerationRequest.TokenIds)] = "ids",
+        [nameof(GenerationRequest.Prompt)] = "prompt",
+        [nameof(GenerationRequest.Turns)] = "messages",
+        [nameof(GenerationRequest.Tools)] = "tools",
+        [nameof(GenerationRequest.MaxOutputTokens)] = "max_tokens",
+        [nameof(GenerationRequest.StopStrings)] = "stop",
+        [nameof(GenerationRequest.EndTokenIds)] = "eos_token_id",
+        [nameof(GenerationRequest.IncludeLogProbabilities)] = "logprobs",
+        [nameof(SamplingOptions.Temperature)] = "temperature",
+        [nameof(SamplingOptions.TopK)] = "top_k",
+        [nameof(SamplingOptions.TopP)] = "top_p",
+        [nameof(SamplingOptions.MinP)] = "min_p",
+        [nameof(SamplingOptions.TypicalP)] = "typical_p",
+        [nameof(SamplingOptions.EpsilonCutoff)] = "epsilon_cutoff",
+        [nameof(SamplingOptions.EtaCutoff)] = "eta_cutoff",
+        [nameof(SamplingOptions.TopH)] = "top_h",
+        [nameof(SamplingOptions.TopNSigma)] = "top_n_sigma",
+        [nameof(SamplingOptions.XtcThreshold)] = "xtc_threshold",
+        [nameof(SamplingOptions.XtcProbability)] = "xtc_probability",
+        [nameof(SamplingOptions.MirostatTau)] = "mirostat_tau",
+        [nameof(SamplingOptions.MirostatEta)] = "mirostat_eta",
+        [nameof(SamplingOptions.MinTokensToKeep)] = "min_tokens_to_keep",
+        [nameof(SamplingOptions.RepetitionPenalty)] = "repetition_penalty",
+        [nameof(SamplingOptions.PresencePenalty)] = "presence_penalty",
+        [nameof(SamplingOptions.FrequencyPenalty)] = "frequency_penalty",
+        [nameof(SamplingOptions.DryMultiplier)] = "dry_multiplier",
+        [nameof(SamplingOptions.DryBase)] = "dry_base",
+        [nameof(SamplingOptions.DryAllowedLength)] = "dry_allowed_length",
+        [nameof(SamplingOptions.NoRepeatNgramSize)] = "no_repeat_ngram_size",
+        [nameof(SamplingOptions.BadWords)] = "bad_words_ids",
+        [nameof(SamplingOptions.LogitBias)] = "logit_bias",
+        [nameof(SamplingOptions.SequenceBias)] = "sequence_bias",
+        [nameof(SamplingOptions.SuppressTokens)] = "suppress_tokens",
+        [nameof(SamplingOptions.BeginSuppressTokens)] = "begin_suppress_tokens",
+        [nameof(SamplingOptions.ForcedFirstToken)] = "forced_bos_token_id",
+        [nameof(SamplingOptions.ForcedLastTokens)] = "forced_eos_token_id",
+        [nameof(SamplingOptions.LengthDecay)] = "exponential_decay_length_penalty",
+        [nameof(SamplingOptions.MinLength)] = "min_length",
+        [nameof(SamplingOptions.MinNewTokens)] = "min_new_tokens",
+        [nameof(BeamSearchOptions.BeamCount)] = "num_beams",
+        [nameof(BeamSearchOptions.ReturnCount)] = "num_return_sequences",
+        [nameof(BeamSearchOptions.LengthPenalty)] = "length_penalty",
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    /// <summary>The message with the names of fields; what stands in quotation marks is the user's and stays.</summary>
+    public static string In(string message)
+        => Word().Replace(
+            message.Replace(NoOptionOfTheCommand, "", StringComparison.Ordinal),
+            word => Fields.TryGetValue(word.Value, out var field) ? $"'{field}'" : word.Value);
+
+    [GeneratedRegex(@"(?<!['\w])\w+(?!['\w])")]
+    private static partial Regex Word();
+}
+
+/// <summary>The tokens that a line gives: as ids, or as a text. The text is the user's own, so control tokens spelt in it are control tokens unless the line says otherwise.</summary>
+internal static class LineTokens
+{
+    public static int[]? Take(LineRequest request, string textField, Func<Tokenizer> tokenizer)
+    {
+        int[]? ids = request.Integers("ids");
+        var text = request.Text(textField);
+        bool? special = request.Boolean("add_special_tokens"), parse = request.Boolean("parse_special_tokens");
+        if (ids is not null && text is not null)
+            throw new LineException($"give '{textField}' or 'ids', not both");
+        if (text is null && (special ?? parse) is not null)
+            throw new LineException($"'add_special_tokens' and 'parse_special_tokens' belong to '{textField}'");
+        return text is null ? ids : tokenizer().Encode(text, special ?? true, parse ?? true);
+    }
+}
+
+/// <summary>The conversation of a line.</summary>
+/// <param name="Messages">A list of objects; the chat template decides what they may hold.</param>
+/// <param name="Tools">Declarations of functions, or null.</param>
+internal sealed record LineMessages(JsonElement Messages, JsonElement? Tools)
+{
+    /// <summary>Takes <c>messages</c> and <c>tools</c>; null where there are no messages.</summary>
+    public static LineMessages? Take(LineRequest request)
+    {
+        var tools = request.Take("tools");
+        if (tools is { ValueKind: not JsonValueKind.Array })
+            throw LineRequest.Wrong("tools", "a list of declarations");
+        if (request.Take("messages") is not { } messages)
+            return tools is null ? null : throw new LineException("'tools' belong to 'messages'");
+        if (messages.ValueKind != JsonValueKind.Array || messages.EnumerateArray().Any(m => m.ValueKind != JsonValueKind.Object))
+            throw LineRequest.Wrong("messages", "a list of {role, content}");
+        return new LineMessages(messages, tools);
+    }
+
+    /// <summary>The messages as turns, when each has nothing but a role and a text; else null.</summary>
+    public ChatTurn[]? PlainTurns()
+    {
+        var turns = new List<ChatTurn>();
+        foreach (var message in Messages.EnumerateArray())
+        {
+            string? role = null, content = null;
+            foreach (var field in message.EnumerateObject())
+                switch (field.Name)
+                {
+                    case "role" when field.Value.ValueKind == JsonValueKind.String:
+                        role = field.Value.GetString();
+                        break;
+                    case "content" when field.Value.ValueKind == JsonValueKind.String:
+                        content = field.Value.GetString();
+                        break;
+                    default:
+                        return null;
+                }
+
+            if (role is null || content is null)
+                return null;
+            turns.Add(new ChatTurn(role, content));
+        }
+
+        return [.. turns];
+    }
+
+    /// <summary>What a chat template is given.</summary>
+    public ChatTemplateInput Input(bool addGenerationPrompt) => new() { Messages = Messages, Tools = Tools, AddGenerationPrompt = addGenerationPrompt };
 }

@@ -118,3 +118,30 @@ internal static class LineRunner
         return added > 0 ? message[..added] : message;
     }
 }
+
+/// <summary>A line that asks for something that is not understood; it is answered with the message.</summary>
+internal sealed class LineException(string message) : KotonohaException(message);
+
+/// <summary>Lists of numbers as JSON.</summary>
+internal static class JsonWriting
+{
+    public static void WriteIntegers(this Utf8JsonWriter json, string name, IEnumerable<int> values)
+    {
+        json.WriteStartArray(name);
+        foreach (int value in values)
+            json.WriteNumberValue(value);
+        json.WriteEndArray();
+    }
+
+    /// <summary>Shortest digits that give the same float again; minus infinity, which JSON does not have, is null.</summary>
+    public static void WriteNumbers(this Utf8JsonWriter json, string name, IEnumerable<float> values)
+    {
+        json.WriteStartArray(name);
+        foreach (float value in values)
+            if (float.IsNegativeInfinity(value))
+                json.WriteNullValue();
+            else
+                json.WriteNumberValue(value);
+        json.WriteEndArray();
+    }
+}

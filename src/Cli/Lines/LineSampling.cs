@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Generation.Beams;
 using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.Cli.Lines;

@@ -1,4 +1,4 @@
-using Kotonoha.LocalModel.Checkpoints.Hub;
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 
 namespace Kotonoha.Cli.Models;

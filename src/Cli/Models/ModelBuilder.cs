@@ -2,17 +2,20 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Kotonoha.ChatTemplates;
 using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.Foundation.Text;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Documents;
+using Kotonoha.Rag.Ingestion;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Cli.Models;
 
@@ -169,4 +172,115 @@ internal static class ModelBuilder
         public void Report(TrainingProgress value) => progress.Report(new ProgressReport(
             "train", value.Step, value.Steps, string.Create(CultureInfo.InvariantCulture, $"loss {value.Loss:F2}  {value.TokensPerSecond:N0} tokens/s")));
     }
+}
+
+/// <summary>The documents of a folder as the model learns from them.</summary>
+internal static class FolderDocuments
+{
+    // One file of every so many is held out, chosen by its name, so that the loss is measured on documents that the model has not seen.
+    private const int HeldOutOneIn = 12;
+
+    /// <summary>Reads the documents; those that cannot be read come back as lines that say why.</summary>
+    public static async Task<(List<(string Source, ExtractedDocument Document)> Documents, List<string> Unread)> ReadAsync(string folder, IProgress<ProgressReport> progress, CancellationToken cancellationToken)
+    {
+        var files = DocumentFiles.Of(folder, DocumentReaders.Default);
+        var documents = new List<(string, ExtractedDocument)>();
+        var unread = new List<string>();
+        for (int i = 0; i < files.Count; i++)
+        {
+            progress.Report(new ProgressReport("read", i, files.Count, files[i].Source));
+            try
+            {
+                var document = await DocumentReaders.Default.ReadFileAsync(files[i].Path, cancellationToken);
+                if (!string.IsNullOrWhiteSpace(document.Text))
+                    documents.Add((files[i].Source, document));
+            }
+            catch (Exception exception) when (exception is KotonohaException or IOException or UnauthorizedAccessException)
+            {
+                unread.Add($"{files[i].Source}: {exception.Message}");
+            }
+        }
+
+        progress.Report(new ProgressReport("read", files.Count, files.Count));
+        return (documents, unread);
+    }
+
+    /// <summary>Splits documents into those to learn from and those to measure on (at least one of each where there are two).</summary>
+    public static (List<(string Source, ExtractedDocument Document)> Train, List<(string Source, ExtractedDocument Document)> HeldOut) Split(
+        List<(string Source, ExtractedDocument Document)> documents)
+    {
+        // A document that is more than half of all text is never held out.
+        long half = documents.Sum(d => (long)d.Document.Text.Length) / 2;
+        var ordered = documents.OrderBy(d => d.Document.Text.Length > half).ThenBy(d => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(d.Source))), StringComparer.Ordinal).ToList();
+        int heldOut = documents.Count < 2 ? 0 : Math.Max(1, documents.Count / HeldOutOneIn);
+        return (ordered[heldOut..], ordered[..heldOut]);
+    }
+}
+
+/// <summary>
+/// What the GPT of a folder learns from: the documents themselves, and for every sentence two short forms that put it to use: a question
+/// answered by it (the form of a chat), and the sentence followed by a question that it answers (the form by which sentences are ranked).
+/// The questions are headings and words of the sentence; nobody writes them by hand.
+/// </summary>
+internal sealed class TrainingRows(Tokenizer tokenizer)
+{
+    private const int MinSentence = 12, MaxSentence = 400, WordsInQuestion = 4;
+    private readonly int end = tokenizer.TokenToId("<|endoftext|>")!.Value;
+
+    /// <summary>What stands between a sentence and the question that it answers.</summary>
+    public const string QuestionMark = "\n\nQ: ";
+
+    /// <summary>The rows of one document, in tokens: its text first.</summary>
+    public IEnumerable<ReadOnlyMemory<int>> Of(ExtractedDocument document, int seed)
+    {
+        yield return Row(tokenizer.Encode(document.Text, addSpecialTokens: false));
+        var random = new Random(seed);
+        foreach (var block in document.Blocks)
+        {
+            if (block.Kind is not (BlockKind.Paragraph or BlockKind.ListItem))
+                continue;
+            var heading = block.HeadingPath?.Split(" › ")[^1] ?? document.Title;
+            foreach (var span in SentenceSplitter.Split(document.Text, block.Start, block.End))
+            {
+                if (span.Length is < MinSentence or > MaxSentence)
+                    continue;
+                var sentence = document.Text[span.Start..span.End];
+                var words = Words(sentence, random);
+                if (words.Length == 0)
+                    continue;
+                yield return Row(tokenizer.Encode(sentence + QuestionMark + words, addSpecialTokens: false));
+                yield return Row(tokenizer.Encode(sentence + QuestionMark + (heading is null ? Words(sentence, random) : $"{heading} {Words(sentence, random)}"), addSpecialTokens: false));
+                yield return ChatRow(heading ?? words, sentence);
+            }
+        }
+    }
+
+    // A few words of the sentence, in its order: neighbouring terms, so that Japanese gives pieces of words and not single characters.
+    private static string Words(string sentence, Random random)
+    {
+        var terms = TextAnalyzer.Analyze(sentence);
+        if (terms.Count == 0)
+            return "";
+        var text = new StringBuilder();
+        int last = -1;
+        foreach (int pick in Enumerable.Range(0, WordsInQuestion).Select(_ => random.Next(terms.Count)).Distinct().Order())
+        {
+            if (terms[pick].Start < last)
+                continue;
+            text.Append(text.Length > 0 ? " " : "").Append(sentence, terms[pick].Start, terms[pick].End - terms[pick].Start);
+            last = terms[pick].End;
+        }
+
+        return text.ToString();
+    }
+
+    private int[] ChatRow(string question, string answer)
+    {
+        var ids = new List<int>();
+        foreach (var segment in ChatTemplate.Kotonoha.Render([new ChatTurn(ChatTurn.User, question), new ChatTurn(ChatTurn.Assistant, answer)], addGenerationPrompt: false))
+            tokenizer.Encode(segment.Text, ids, addSpecialTokens: false, parseSpecialTokens: segment.IsControl);
+        return Row([.. ids]);
+    }
+
+    private int[] Row(int[] ids) => [.. ids, end];
 }

@@ -1,9 +1,11 @@
+using System.Globalization;
+using Kotonoha.ChatTemplates;
+using Kotonoha.Cli.Commands;
 using Kotonoha.Cli.Lines;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.Cli.Workspaces;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Checkpoints.Hub;
 using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Cli.Models;
 
@@ -21,9 +23,9 @@ internal static class ModelFiles
     {
         var path = HubModels.Resolve(model);
         if (File.Exists(path))
-            return LocalModel.Tokenizers.Tokenizer.Load(path);
+            return Kotonoha.Tokenizers.Tokenizer.Load(path);
         var tokenizer = File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName))
-            ? LocalModel.Tokenizers.Tokenizer.Load(path)
+            ? Kotonoha.Tokenizers.Tokenizer.Load(path)
             : CheckpointText.Load(path).Tokenizer ?? throw new UsageException($"'{model}' has no tokenizer");
         var maximum = File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName)) ? EncoderFiles.Open(path).MaximumTokens : null;
         return tokenizer.WithPadding(null).WithTruncation(maximum is { } length ? new TruncationOptions { MaxLength = length } : null);
@@ -34,7 +36,7 @@ internal static class ModelFiles
     {
         var text = CheckpointText.Load(HubModels.Resolve(model), mayLackTokenizer: true);
         return text.Settings.ChatTemplate is { } jinja
-            ? ChatTemplate.FromJinja(jinja, text.Settings, text.Tokenizer)
+            ? ChatEncoding.ReadTemplate(jinja, text.Settings, text.Tokenizer)
             : throw new UsageException($"'{model}' has no chat template");
     }
 
@@ -71,4 +73,50 @@ internal static class ModelFiles
         foreach (var remark in remarks)
             Console.Error.WriteLine($"  {remark}");
     }
+}
+
+/// <summary>The GPT of a workspace, loaded; what it runs on is told on standard error.</summary>
+internal sealed class LoadedModel : IDisposable
+{
+    private LoadedModel(LocalGpt gpt)
+    {
+        Gpt = gpt;
+        Scorer = new GptSentenceScorer(gpt);
+    }
+
+    public LocalGpt Gpt { get; }
+
+    public GptSentenceScorer Scorer { get; }
+
+    public static LoadedModel Open(string path, int? threads, AdapterSettings adapter = default)
+    {
+        var gpt = LocalGpt.Load(path, adapter.Apply(new LocalGptOptions { Threads = threads }));
+        Console.Error.WriteLine($"GPT: {gpt.Description}");
+        foreach (var remark in gpt.Remarks)
+            Console.Error.WriteLine($"  {remark}");
+        return new LoadedModel(gpt);
+    }
+
+    public static LoadedModel? OpenOrNull(Workspace workspace, FolderSettings settings)
+    {
+        if (ModelBuilder.Exists(workspace))
+            return Open(workspace.Model, settings.Threads);
+        Console.Error.WriteLine("No GPT has been trained on this folder ('kotonoha train' does it); sentences are ranked by their words alone.");
+        return null;
+    }
+
+    public void Dispose() => Gpt.Dispose();
+}
+
+/// <summary>The number of threads that a person asks for.</summary>
+internal static class ThreadCount
+{
+    /// <summary>The most that are taken; each has a stack and a share of the scratch memory.</summary>
+    public const int Most = 1024;
+
+    /// <summary>The number, or null for the default.</summary>
+    /// <exception cref="UsageException">It is out of range.</exception>
+    public static int? Check(int? threads) => threads is < 1 or > Most
+        ? throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--threads {threads}: from 1 to {Most}"))
+        : threads;
 }

@@ -1,8 +1,10 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Kotonoha.Foundation.Gguf;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Checkpoints.Hub;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Cli.Models;
 
@@ -46,15 +48,15 @@ internal sealed class ModelSummary
     private static ModelSummary OfGguf(string path)
     {
         using var file = GgufFile.Open(path);
-        string? kind = file.Text("tokenizer.ggml.model"), pattern = file.Text("tokenizer.ggml.pre");
-        int? tokens = file.Texts("tokenizer.ggml.tokens")?.Length;
+        string? kind = file.Metadata.Text("tokenizer.ggml.model"), pattern = file.Metadata.Text("tokenizer.ggml.pre");
+        int? tokens = file.Metadata.Texts("tokenizer.ggml.tokens")?.Length;
         return new ModelSummary
         {
             Path = path,
             Format = "gguf",
-            Architecture = file.Text("general.architecture"),
+            Architecture = file.Metadata.Text("general.architecture"),
             Tokenizer = kind is null or "none" ? null : string.Join(", ", new[] { kind, pattern, tokens is { } count ? $"{count} tokens" : null }.OfType<string>()),
-            HasChatTemplate = file.Text("tokenizer.chat_template") is not null,
+            HasChatTemplate = file.Metadata.Text("tokenizer.chat_template") is not null,
             Tensors = [.. file.Tensors.Select(t => new TensorSummary(t.Name, t.Type.Name(), t.Shape.ToArray(), t.Count, t.Bytes))],
             Metadata = [.. file.Metadata.Select(m => (m.Key, Json(m.Value)))],
         };
@@ -98,7 +100,7 @@ internal sealed class ModelSummary
 
     private static string OfTokenizer(string file)
     {
-        var tokenizer = LocalModel.Tokenizers.Tokenizer.Load(file);
+        var tokenizer = Kotonoha.Tokenizers.Tokenizer.Load(file);
         using var json = JsonDocument.Parse(File.ReadAllBytes(file));
         var kind = json.RootElement.GetProperty("model").TryGetProperty("type", out var type) ? type.ToString() : "BPE";
         return $"{kind}, {tokenizer.VocabularySize} tokens";
@@ -125,3 +127,6 @@ internal sealed class ModelSummary
         _ => "null",
     };
 }
+
+/// <summary>A tensor of a file.</summary>
+internal sealed record TensorSummary(string Name, string Type, long[] Shape, long Count, long Bytes);

@@ -1,7 +1,9 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Kotonoha.Rag.Answering;
+using Microsoft.Win32.SafeHandles;
 
 namespace Kotonoha.Cli.Output;
 
@@ -75,5 +77,49 @@ internal static class JsonLines
             json.WriteNull("page");
         json.WriteString("heading", heading);
         json.WriteNumber("score", Math.Round(score, 4));
+    }
+}
+
+/// <summary>An answer as a person reads it.</summary>
+internal static class AnswerText
+{
+    public static string Format(Answer answer)
+    {
+        var text = new StringBuilder();
+        text.Append("Q: ").AppendLine(answer.Question);
+        text.Append("A: ").AppendLine(answer.Text);
+        foreach (var citation in answer.Citations)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"   [{citation.Number}] {citation.Source}{Place(citation.Page, citation.Heading)}").AppendLine();
+            text.Append("       “").Append(citation.Quote.ReplaceLineEndings(" ")).AppendLine("”");
+        }
+
+        foreach (var document in answer.Nearest)
+            text.Append(CultureInfo.InvariantCulture, $"   near: {document.Source}{Place(document.Page, document.Heading)}").AppendLine();
+        return text.ToString();
+    }
+
+    private static string Place(int? page, string? heading)
+        => (page is { } number ? string.Create(CultureInfo.InvariantCulture, $", page {number}") : "") + (heading is null ? "" : $", {heading}");
+}
+
+/// <summary>Standard output as a stream that says when its reader has left.</summary>
+internal static class StandardOutput
+{
+    private const int Descriptor = 1;
+
+    /// <summary>
+    /// Opens it. The console's own stream swallows the error of a closed pipe, so a pipe is written as a file is; a real file stays with the console's,
+    /// which moves the place that other programs go on writing at.
+    /// </summary>
+    public static Stream Open()
+    {
+        if (OperatingSystem.IsWindows())
+            return Console.OpenStandardOutput();
+        var stream = new FileStream(new SafeFileHandle(Descriptor, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        if (!stream.CanSeek)
+            return stream;
+        stream.Dispose();
+        return Console.OpenStandardOutput();
     }
 }

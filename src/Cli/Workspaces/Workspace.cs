@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using Kotonoha.Foundation;
 
 namespace Kotonoha.Cli.Workspaces;
 
@@ -55,5 +57,63 @@ internal sealed class Workspace
         var root = Path.Combine(homeFolder, "folders", name.Length > 0 ? $"{name}-{digest}" : digest);
         Directory.CreateDirectory(root);
         return new Workspace(homeFolder, full, root);
+    }
+}
+
+/// <summary>One run at a time writes to a workspace: a second one waits, says so, and after a while fails clearly.</summary>
+internal sealed class WorkspaceLock : IDisposable
+{
+    private const int PollMs = 200;
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+    private readonly FileStream file;
+
+    private WorkspaceLock(FileStream file) => this.file = file;
+
+    public static async Task<WorkspaceLock> TakeAsync(Workspace workspace, CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(workspace.Root, "lock");
+        var start = DateTime.UtcNow;
+        for (bool told = false; ; told = true)
+        {
+            try
+            {
+                return new WorkspaceLock(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                if (!told)
+                    await Console.Error.WriteLineAsync($"Another run is working on '{workspace.Documents}'; waiting for it …");
+                if (DateTime.UtcNow - start > Patience)
+                    throw new UsageException($"another run has held '{path}' for {Patience.TotalMinutes:F0} minutes; stop it, or use another --home");
+                await Task.Delay(PollMs, cancellationToken);
+            }
+        }
+    }
+
+    public void Dispose() => file.Dispose();
+}
+
+/// <summary>The sample documents and questions: in the checkout, or beside the installed tool.</summary>
+internal static class Samples
+{
+    /// <summary>The folder of the sample documents.</summary>
+    public static string Documents => Path.Combine(Folder, "documents");
+
+    private static string Folder
+    {
+        get
+        {
+            for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+                if (Directory.Exists(Path.Combine(folder.FullName, "samples", "documents")))
+                    return Path.Combine(folder.FullName, "samples");
+            throw new KotonohaException("the sample documents are not here; name a folder with --docs DIR");
+        }
+    }
+
+    /// <summary>The sample's questions.</summary>
+    public static IReadOnlyList<string> Questions()
+    {
+        using var file = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "questions.json")));
+        return [.. file.RootElement.EnumerateArray().Select(q => q.GetProperty("question").GetString()!)];
     }
 }

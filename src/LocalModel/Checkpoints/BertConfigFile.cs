@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
 
 namespace Kotonoha.LocalModel.Checkpoints;

@@ -1,5 +1,5 @@
 using System.Text;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 

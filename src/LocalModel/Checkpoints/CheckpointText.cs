@@ -1,4 +1,6 @@
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Gguf;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
@@ -38,10 +40,10 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
 
     internal static CheckpointText FromGguf(GgufFile file, bool mayLackTokenizer)
     {
-        var tokens = file.Texts(Vocabulary + "tokens") ?? [];
+        var tokens = file.Metadata.Texts(Vocabulary + "tokens") ?? [];
         var further = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var name in file.Texts(TemplateNames) ?? [])
-            if (name != "default" && !further.TryAdd(name, file.Text($"tokenizer.chat_template.{name}") ?? throw file.Missing($"tokenizer.chat_template.{name}")))
+        foreach (var name in file.Metadata.Texts(TemplateNames) ?? [])
+            if (name != "default" && !further.TryAdd(name, file.Metadata.Text($"tokenizer.chat_template.{name}") ?? throw file.Metadata.Missing($"tokenizer.chat_template.{name}")))
                 throw new GgufException(file.Path, null, $"the metadata value '{TemplateNames}' names '{name}' twice.");
         var settings = new TokenizerSettings
         {
@@ -49,7 +51,7 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
             EosToken = TextOf("eos"),
             UnknownToken = TextOf("unknown"),
             PadToken = TextOf("padding"),
-            ChatTemplate = file.Text("tokenizer.chat_template"),
+            ChatTemplate = file.Metadata.Text("tokenizer.chat_template"),
             FurtherChatTemplates = further.Count > 0 ? further : null,
         };
         var advised = file.Metadata.Keys.Where(key => key.StartsWith(Sampling, StringComparison.Ordinal)).Select(key => key[Sampling.Length..]).ToList();
@@ -59,17 +61,17 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
             EosTokenIds = [.. ((int?[])[IdOf("eos"), IdOf("eot"), IdOf("eom")]).OfType<int>().Distinct()],
             PadTokenId = IdOf("padding"),
             DoSample = advised.Intersect(KnownSampling).Any() ? true : null,
-            Temperature = file.Number(Sampling + "temp"),
-            TopK = file.Whole(Sampling + "top_k"),
-            TopP = file.Number(Sampling + "top_p"),
-            MinP = file.Number(Sampling + "min_p"),
-            RepetitionPenalty = file.Number(Sampling + "penalty_repeat"),
+            Temperature = file.Metadata.Number(Sampling + "temp"),
+            TopK = file.Metadata.Whole(Sampling + "top_k"),
+            TopP = file.Metadata.Number(Sampling + "top_p"),
+            MinP = file.Metadata.Number(Sampling + "min_p"),
+            RepetitionPenalty = file.Metadata.Number(Sampling + "penalty_repeat"),
             Ignored = [.. advised.Except(KnownSampling).Select(name => Sampling + name)],
         };
-        bool hasTokenizer = file.Text(Vocabulary + "model") is not (null or "none");
-        return new CheckpointText(null, settings, generation).With(() => hasTokenizer ? Tokenizer.FromGguf(file) : null, file.Path, mayLackTokenizer);
+        bool hasTokenizer = file.Metadata.Text(Vocabulary + "model") is not (null or "none");
+        return new CheckpointText(null, settings, generation).With(() => hasTokenizer ? Tokenizer.FromGguf(file.Metadata) : null, file.Path, mayLackTokenizer);
 
-        int? IdOf(string role) => file.Whole($"{Vocabulary}{role}_token_id");
+        int? IdOf(string role) => file.Metadata.Whole($"{Vocabulary}{role}_token_id");
 
         string? TextOf(string role) => IdOf(role) is { } id && id < tokens.Length ? tokens[id] : null;
     }

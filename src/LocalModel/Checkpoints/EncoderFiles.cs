@@ -1,13 +1,81 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Generation.Encoders;
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Gguf;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>Loads encoders in the layout of the Hugging Face hub.</summary>
+public static class EncoderCheckpoint
+{
+    /// <summary>
+    /// Whether a path is that of an encoder: a folder of sentence-transformers, one in the hub's layout whose <c>model_type</c> is an encoder's, or a GGUF file of one.
+    /// </summary>
+    /// <param name="path">Any path.</param>
+    /// <exception cref="CheckpointException">Its <c>config.json</c> is broken, or a file that is no model.</exception>
+    /// <exception cref="GgufException">The GGUF file is broken.</exception>
+    public static bool IsEncoder(string path)
+    {
+        if (File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName)))
+            return true;
+        if (GgufFolder.Find(path) is { } named)
+        {
+            using var gguf = GgufFile.Open(named);
+            return gguf.Architecture == GgufConfig.EncoderArchitecture;
+        }
+
+        var file = Path.Combine(path, ModelCheckpoint.ConfigFileName);
+        if (!File.Exists(file))
+            return false;
+        using var fields = JsonFields.Open(file);
+        return fields.Text("model_type") is { } type && BertConfigFile.Knows(type);
+    }
+
+    /// <summary>Loads an encoder's settings and weights; half precision is raised to single.</summary>
+    /// <param name="folder">A folder in the hub's layout.</param>
+    /// <param name="head">The head to load; null for the one that <c>config.json</c> names.</param>
+    /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
+    /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
+    /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
+    public static EncoderModel Load(string folder, EncoderHead? head = null) => Load(folder, head, out _);
+
+    /// <summary>As above, with the names of the tensors of the file that the model has no use for (other heads).</summary>
+    internal static EncoderModel Load(string folder, EncoderHead? head, out IReadOnlyList<string> unused)
+    {
+        var file = Path.Combine(folder, ModelCheckpoint.ConfigFileName);
+        using var fields = JsonFields.Open(file);
+        var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
+        if (!BertConfigFile.Knows(type))
+            throw new UnsupportedModelException($"{file}: model_type '{type}' is no supported encoder; known are {string.Join(", ", BertConfigFile.ModelTypes)}. Use a model of one of these kinds.");
+        using var weights = new SafetensorsWeights(folder);
+        var model = new Bert(BertConfigFile.Read(fields, type, head), weights);
+        try
+        {
+            var left = new List<string>();
+            weights.RequireAllTaken(name =>
+            {
+                // Heads that nobody asked for may be there; a part of the body that is left over means that config.json describes another model.
+                if (name.Contains(".layer.", StringComparison.Ordinal) || name.Contains("embeddings.", StringComparison.Ordinal))
+                    return false;
+                left.Add(name);
+                return true;
+            });
+            left.Sort(StringComparer.Ordinal);
+            unused = left;
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+}
 
 /// <summary>The files of an encoder that makes vectors or scores: a folder of sentence-transformers, a plain one in the hub's layout, or a GGUF file.</summary>
 internal sealed class EncoderFiles
@@ -77,7 +145,7 @@ internal sealed class EncoderFiles
         if (!gguf)
             return Tokenizer.Load(settings.Transformer).WithTruncation(null).WithPadding(null);
         using var file = GgufFile.Open(path);
-        return Tokenizer.FromGguf(file);
+        return Tokenizer.FromGguf(file.Metadata);
     }
 
     /// <summary>Loads the model in single precision; a plain folder keeps its head for the classification of texts, if it has one.</summary>
@@ -128,7 +196,7 @@ internal sealed class EncoderFiles
     {
         using var file = GgufFile.Open(path);
         GgufConfig.RequireEncoder(file);
-        long? type = file.Integer($"{file.Architecture}.pooling_type");
+        long? type = file.Metadata.Integer($"{file.Architecture}.pooling_type");
         TokenPooling? pooling = type switch
         {
             1 => TokenPooling.Mean,
@@ -138,7 +206,7 @@ internal sealed class EncoderFiles
             _ => throw new UnsupportedModelException($"{path}: the pooling type {type} is not supported; 1 (mean), 2 (first token) and 3 (last token) are. Use the model's folder in the Hugging Face layout."),
         };
         var settings = new SentenceTransformerFolder { Transformer = path, Poolings = [pooling ?? TokenPooling.Mean], Steps = [new NormalizeStep()] };
-        var files = new EncoderFiles(path, settings, plain: true, gguf: true) { MaximumTokens = file.Whole($"{file.Architecture}.context_length") };
+        var files = new EncoderFiles(path, settings, plain: true, gguf: true) { MaximumTokens = file.Metadata.Whole($"{file.Architecture}.context_length") };
         if (pooling is null)
             files.remarks.Add("The file does not say how tokens become a vector; their mean is taken.");
         files.remarks.Add("GGUF files do not say whether vectors are brought to length one; they are.");

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
+using Kotonoha.Foundation.Json;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
@@ -81,7 +83,7 @@ public sealed record GenerationSettings
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Save(string folder) => AtomicFile.Write(Path.Combine(folder, FileName), stream =>
     {
-        using var writer = new Utf8JsonWriter(stream, CheckpointJson.WriterOptions);
+        using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
         writer.WriteStartObject();
         Optional(writer, "bos_token_id", BosTokenId);
         if (DoSample is { } sample)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -37,7 +38,7 @@ public static class GgufConfig
         if (Whole(file, "expert_count", 0) > 0)
             throw new UnsupportedModelException($"{file.Path}: mixtures of experts are not supported.");
         RequireCausal(file, true);
-        if (file.Number(Key(file, "attention.scale")) is { } scale and not 0 && Math.Abs(scale * Math.Sqrt(headWidth) - 1) > Rounding)
+        if (file.Metadata.Number(Key(file, "attention.scale")) is { } scale and not 0 && Math.Abs(scale * Math.Sqrt(headWidth) - 1) > Rounding)
             throw Unsupported(file, "attention.scale", scale, "attention scores are divided by the root of the head width");
         int layers = Whole(file, "block_count"), context = Whole(file, "context_length");
         var scaling = Scaling(file);
@@ -59,7 +60,7 @@ public static class GgufConfig
             QueryKeyNorm = file.TryGet("blk.0.attn_q_norm.weight", out _),
             TieWordEmbeddings = !file.TryGet("output.weight", out _),
             SlidingWindow = Whole(file, "attention.sliding_window", 0),
-            RopeTheta = file.Number(Key(file, "rope.freq_base")) ?? 10000,
+            RopeTheta = file.Metadata.Number(Key(file, "rope.freq_base")) ?? 10000,
             RopeScaling = scaling,
             RopeFrequencyFactors = file.TryGet("rope_freqs.weight", out _) ? Array.ConvertAll(file.ReadFloats("rope_freqs.weight"), f => (double)f) : [],
             RotaryInterleaved = architecture == "llama",
@@ -109,7 +110,7 @@ public static class GgufConfig
             FeedForwardWidth = Whole(file, "feed_forward_length"),
             TokenTypes = file.TryGet("token_types.weight", out _) ? Rows(file, "token_types.weight") : 0,
             LayerNormEpsilon = Single(file, "attention.layer_norm_epsilon"),
-            PaddingId = file.Whole("tokenizer.ggml.padding_token_id") ?? 0,
+            PaddingId = file.Metadata.Whole("tokenizer.ggml.padding_token_id") ?? 0,
         };
     }
 
@@ -124,9 +125,9 @@ public static class GgufConfig
 
     private static string Key(GgufFile file, string name) => $"{file.Architecture}.{name}";
 
-    private static int Whole(GgufFile file, string name, int? fallback = null) => file.Whole(Key(file, name)) ?? fallback ?? throw file.Missing(Key(file, name));
+    private static int Whole(GgufFile file, string name, int? fallback = null) => file.Metadata.Whole(Key(file, name)) ?? fallback ?? throw file.Metadata.Missing(Key(file, name));
 
-    private static float Single(GgufFile file, string name) => (float)(file.Number(Key(file, name)) ?? throw file.Missing(Key(file, name)));
+    private static float Single(GgufFile file, string name) => (float)(file.Metadata.Number(Key(file, name)) ?? throw file.Metadata.Missing(Key(file, name)));
 
     private static int Rows(GgufFile file, string tensor)
     {
@@ -136,7 +137,7 @@ public static class GgufConfig
 
     private static void RequireCausal(GgufFile file, bool causal)
     {
-        if (file.Bool(Key(file, "attention.causal")) is { } asked && asked != causal)
+        if (file.Metadata.Bool(Key(file, "attention.causal")) is { } asked && asked != causal)
             throw Unsupported(file, "attention.causal", asked, $"attention of this architecture {(causal ? "sees what came before alone" : "goes both ways")}");
     }
 
@@ -145,18 +146,18 @@ public static class GgufConfig
 
     private static RopeScaling? Scaling(GgufFile file)
     {
-        bool isYarn = file.Text(Key(file, "rope.scaling.type")) == "yarn";
-        double attention = file.Number(Key(file, "rope.scaling.attn_factor")) ?? 1;
+        bool isYarn = file.Metadata.Text(Key(file, "rope.scaling.type")) == "yarn";
+        double attention = file.Metadata.Number(Key(file, "rope.scaling.attn_factor")) ?? 1;
         if (attention != 1 && !isYarn)
             throw Unsupported(file, "rope.scaling.attn_factor", attention, "it belongs to yarn");
 
         // Below 0 it is not set, and then 1 with yarn and 0 otherwise.
-        if (file.Number(Key(file, "rope.scaling.yarn_ext_factor")) is { } mix and >= 0 && mix != (isYarn ? 1 : 0))
+        if (file.Metadata.Number(Key(file, "rope.scaling.yarn_ext_factor")) is { } mix and >= 0 && mix != (isYarn ? 1 : 0))
             throw Unsupported(file, "rope.scaling.yarn_ext_factor", mix, "1 is, with yarn");
-        if (file.Number(Key(file, "rope.scaling.yarn_log_multiplier")) is { } multiplier and not 0)
+        if (file.Metadata.Number(Key(file, "rope.scaling.yarn_log_multiplier")) is { } multiplier and not 0)
             throw Unsupported(file, "rope.scaling.yarn_log_multiplier", multiplier, "0 is");
-        var type = file.Text(Key(file, "rope.scaling.type"));
-        double? factor = file.Number(Key(file, "rope.scaling.factor")) ?? file.Number(Key(file, "rope.scale_linear"));
+        var type = file.Metadata.Text(Key(file, "rope.scaling.type"));
+        double? factor = file.Metadata.Number(Key(file, "rope.scaling.factor")) ?? file.Metadata.Number(Key(file, "rope.scale_linear"));
         return type switch
         {
             null or "none" => factor is null or 1 || type == "none" ? null : new RopeScaling { Kind = RopeScalingKind.Linear, Factor = factor.Value },
@@ -165,10 +166,10 @@ public static class GgufConfig
             {
                 Kind = RopeScalingKind.Yarn,
                 Factor = factor ?? 1,
-                OriginalContextLength = file.Whole(Key(file, "rope.scaling.original_context_length")),
+                OriginalContextLength = file.Metadata.Whole(Key(file, "rope.scaling.original_context_length")),
                 AttentionFactor = attention != 1 ? attention * RopeFrequencies.YarnAttention(factor ?? 1) : null, // on top of yarn's own
-                BetaFast = file.Number(Key(file, "rope.scaling.yarn_beta_fast")) ?? 32,
-                BetaSlow = file.Number(Key(file, "rope.scaling.yarn_beta_slow")) ?? 1,
+                BetaFast = file.Metadata.Number(Key(file, "rope.scaling.yarn_beta_fast")) ?? 32,
+                BetaSlow = file.Metadata.Number(Key(file, "rope.scaling.yarn_beta_slow")) ?? 1,
             },
             _ => throw new UnsupportedModelException($"{file.Path}: rope scaling of the type '{type}' is not supported in GGUF files; none, linear and yarn are."),
         };

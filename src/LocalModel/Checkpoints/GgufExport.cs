@@ -1,3 +1,4 @@
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -37,8 +38,8 @@ public static class GgufExport
             throw new UnsupportedModelException("The model has an active adapter, which GGUF files of models have no place for. Load it with the adapter merged, then save it.");
         return model switch
         {
-            Gpt2 gpt2 => Write(GgufMetadata.Of(gpt2.Config), model.Parameters, (_, row) => row, []),
-            Llama llama => Write(GgufMetadata.Of(llama.Config), model.Parameters, RowOrder(llama.Config), GgufMetadata.FrequencyFactors(llama.Config)),
+            Gpt2 gpt2 => Write(GgufModelMetadata.Of(gpt2.Config), model.Parameters, (_, row) => row, []),
+            Llama llama => Write(GgufModelMetadata.Of(llama.Config), model.Parameters, RowOrder(llama.Config), GgufModelMetadata.FrequencyFactors(llama.Config)),
             _ => throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be written as GGUF files."),
         };
 
@@ -71,7 +72,7 @@ public static class GgufExport
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(parts);
-        var (architecture, writer) = GgufMetadata.Of(model.Config, pooling);
+        var (architecture, writer) = GgufModelMetadata.Of(model.Config, pooling);
         General(writer, name, type);
         var unsaid = GgufVocabulary.Write(writer, parts, model.Config.VocabularySize);
         List<string> remarks = [.. unsaid, .. Add(writer, architecture, [.. model.Parameters.Where(p => GgufNames.Of(architecture, p.Name) is not null)], type, (_, row) => row)];
@@ -196,7 +197,7 @@ public static class GgufExport
     // The architecture llama turns neighbouring features: its rows of queries and keys are taken in another order, unless they lie so already.
     private static Func<string, int, int> RowOrder(LlamaConfig config)
     {
-        if (GgufMetadata.Architecture(config) != "llama" || config.RotaryInterleaved)
+        if (GgufModelMetadata.Architecture(config) != "llama" || config.RotaryInterleaved)
             return (_, row) => row;
         return (name, row) => name.EndsWith(".attn_q.weight", StringComparison.Ordinal) || name.EndsWith(".attn_k.weight", StringComparison.Ordinal)
             ? RotaryRows.Source(row, config.HeadWidth)

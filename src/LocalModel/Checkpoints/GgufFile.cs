@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -24,17 +25,17 @@ public sealed class GgufFile : IDisposable
     public string Path { get; }
 
     /// <summary>The version of the format: 2 or 3.</summary>
-    public int Version => (int)header.Version;
+    public int Version => header.Metadata.Version;
 
     /// <summary>The metadata in the order of the file.</summary>
-    public IReadOnlyDictionary<string, GgufValue> Metadata => header.Metadata;
+    public GgufMetadata Metadata => header.Metadata;
 
     /// <summary>The tensors in the order of the file's list.</summary>
     public IReadOnlyList<GgufTensor> Tensors => header.Tensors;
 
     /// <summary>The architecture that the metadata names (<c>general.architecture</c>).</summary>
     /// <exception cref="GgufException">It is missing or no text.</exception>
-    public string Architecture => RequireText("general.architecture");
+    public string Architecture => Metadata.RequireText("general.architecture");
 
     /// <summary>The tensor of a name.</summary>
     /// <param name="name">The name.</param>
@@ -66,55 +67,6 @@ public sealed class GgufFile : IDisposable
     /// <param name="tensor">The tensor.</param>
     /// <returns>Whether the file has it.</returns>
     public bool TryGet(string name, [NotNullWhen(true)] out GgufTensor? tensor) => header.ByName.TryGetValue(name, out tensor);
-
-    /// <summary>A metadata value, or null where the key is missing.</summary>
-    /// <param name="key">The key.</param>
-    public GgufValue? Value(string key) => header.Metadata.TryGetValue(key, out var value) ? value : null;
-
-    /// <summary>A text of the metadata, or null where the key is missing.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The value is of another kind.</exception>
-    public string? Text(string key) => Typed(key, value => value.AsText(), "a text");
-
-    /// <summary>A whole number of the metadata, or null where the key is missing.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The value is of another kind.</exception>
-    public long? Integer(string key) => Value(key) is { } value ? value.AsInteger() ?? throw Wrong(key, "a whole number") : null;
-
-    /// <summary>A number of the metadata, or null where the key is missing.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The value is of another kind.</exception>
-    public double? Number(string key) => Value(key) is { } value ? value.AsNumber() ?? throw Wrong(key, "a number") : null;
-
-    /// <summary>A truth value of the metadata, or null where the key is missing.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The value is of another kind.</exception>
-    public bool? Bool(string key) => Value(key) is { } value ? value.AsBool() ?? throw Wrong(key, "true or false") : null;
-
-    /// <summary>An array of texts of the metadata, or null where the key is missing.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The value is of another kind.</exception>
-    public string[]? Texts(string key) => Typed(key, value => value.AsTexts(), "an array of texts");
-
-    /// <summary>An array of whole numbers of the metadata, or null where the key is missing.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The value is of another kind.</exception>
-    public long[]? Integers(string key) => Typed(key, value => value.AsIntegers(), "an array of whole numbers");
-
-    /// <summary>An array of numbers of the metadata, or null where the key is missing.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The value is of another kind.</exception>
-    public float[]? Floats(string key) => Typed(key, value => value.AsFloats(), "an array of numbers");
-
-    /// <summary>A text that must be there.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The key is missing, or the value of another kind.</exception>
-    public string RequireText(string key) => Text(key) ?? throw Missing(key);
-
-    /// <summary>A whole number that must be there.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The key is missing, or the value of another kind.</exception>
-    public long RequireInteger(string key) => Integer(key) ?? throw Missing(key);
 
     /// <summary>Reads a tensor of any type, raised (or rounded) to single precision, in row-major order.</summary>
     /// <param name="name">The tensor.</param>
@@ -223,21 +175,6 @@ public sealed class GgufFile : IDisposable
             offset += read;
         }
     }
-
-    /// <summary>A count, size or id of the metadata, or null where the key is missing.</summary>
-    /// <exception cref="GgufException">The value is of another kind, negative or too large.</exception>
-    internal int? Whole(string key)
-        => Integer(key) is not { } value ? null
-            : value is >= 0 and <= int.MaxValue ? (int)value
-            : throw new GgufException(Path, null, $"the metadata value '{key}' is {value}; it should be from 0 to {int.MaxValue}.");
-
-    internal GgufException Wrong(string key, string wanted) => new(Path, null, $"the metadata value '{key}' should be {wanted}.");
-
-    internal GgufException Missing(string key) => new(Path, null, $"the metadata value '{key}' is missing.");
-
-    private T? Typed<T>(string key, Func<GgufValue, T?> convert, string wanted)
-        where T : class
-        => Value(key) is { } value ? convert(value) ?? throw Wrong(key, wanted) : null;
 
     private int ArrayLength(GgufTensor tensor, long count)
         => count <= Array.MaxLength ? (int)count : throw new GgufException(Path, tensor.Offset, $"tensor '{tensor.Name}' has {count} elements or bytes, too many for one array.");

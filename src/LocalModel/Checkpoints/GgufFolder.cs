@@ -1,3 +1,5 @@
+using Kotonoha.Foundation;
+
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Finds the GGUF file that a path means.</summary>

@@ -1,8 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
-using Kotonoha.LocalModel.Tokenizers.Gguf;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 

@@ -1,6 +1,74 @@
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Gguf;
+using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Checkpoints;
+
+/// <summary>Loads models from GGUF files.</summary>
+public static class GgufCheckpoint
+{
+    /// <summary>Loads a language model (llama, qwen2, qwen3, gpt2).</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="precision">In which format the weights are kept.</param>
+    /// <exception cref="GgufException">The file is broken.</exception>
+    /// <exception cref="CheckpointException">Its tensors do not fit its metadata.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is not supported, or is no language model.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static CausalModel Load(string path, WeightPrecision precision = WeightPrecision.AsStored)
+    {
+        using var file = GgufFile.Open(path);
+        return Load(file, precision);
+    }
+
+    /// <summary>Loads a language model from an open file, which still belongs to the caller and may be disposed before the model.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="precision">In which format the weights are kept.</param>
+    /// <exception cref="GgufException">A value of the metadata is missing or wrong.</exception>
+    /// <exception cref="CheckpointException">The tensors do not fit the metadata.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is not supported, or is no language model.</exception>
+    public static CausalModel Load(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        using var weights = new GgufWeights(file, precision);
+        CausalModel model = file.Architecture switch
+        {
+            "gpt2" => new Gpt2(GgufConfig.Gpt2(file), weights),
+            var architecture when GgufConfig.IsLlama(architecture) => new Llama(GgufConfig.Llama(file), weights),
+            var architecture => throw new UnsupportedModelException($"{file.Path}: the architecture '{architecture}' is no language model. Load it as an encoder."),
+        };
+        return Whole(model, weights);
+    }
+
+    /// <summary>Loads a BERT without a head.</summary>
+    /// <param name="file">The file; still belongs to the caller and may be disposed before the model.</param>
+    /// <param name="precision">In which format the weights are kept.</param>
+    /// <exception cref="GgufException">A value of the metadata is missing or wrong.</exception>
+    /// <exception cref="CheckpointException">The tensors do not fit the metadata.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is another one.</exception>
+    public static Bert LoadEncoder(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        GgufConfig.RequireEncoder(file);
+        using var weights = new GgufWeights(file, precision);
+        return Whole(new Bert(GgufConfig.Bert(file), weights), weights);
+    }
+
+    private static T Whole<T>(T model, GgufWeights weights)
+        where T : class, IDisposable
+    {
+        try
+        {
+            weights.RequireAllTaken();
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+}
 
 /// <summary>
 /// The weights of a GGUF file by transformers' names. Matrices stay in the file and are mapped; vectors (norms, biases) are raised to single precision. GPT-2's
@@ -105,5 +173,24 @@ public sealed class GgufWeights : IWeightSource
             same = tensor.Shape[i] == wanted[i];
         if (!same)
             throw new CheckpointException(Path, $"tensor '{tensor.Name}' has the shape {tensor.ShapeText}, the model that the metadata describes needs [{string.Join(", ", wanted.ToArray())}]. Convert the model again.");
+    }
+}
+
+/// <summary>The two orders of the rows of queries and keys: halves of a head that turn together (transformers) and neighbours that do (GGUF's llama).</summary>
+internal static class RotaryRows
+{
+    /// <summary>The row, in transformers' order, that lies at a row of a file whose neighbours turn together.</summary>
+    public static int Source(int row, int headWidth)
+    {
+        int within = row % headWidth;
+        return row - within + within % 2 * (headWidth / 2) + within / 2;
+    }
+
+    /// <summary>Copies rows from transformers' order into the order in which neighbours turn together.</summary>
+    public static void Interleave(ReadOnlySpan<float> values, int rows, int headWidth, Span<float> target)
+    {
+        int columns = values.Length / rows;
+        for (int row = 0; row < rows; row++)
+            values.Slice(Source(row, headWidth) * columns, columns).CopyTo(target[(row * columns)..]);
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Tensors;
 
@@ -82,7 +83,7 @@ public sealed class GgufWriter
     {
         ArgumentNullException.ThrowIfNull(stream);
         var header = new MemoryStream();
-        Number(header, GgufHeader.Magic);
+        Number(header, GgufMetadata.Magic);
         Number(header, Version);
         Number(header, (ulong)tensors.Count);
         Number(header, (ulong)metadata.Count);

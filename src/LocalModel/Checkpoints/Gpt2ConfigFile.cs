@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kotonoha.Foundation.IO;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -40,29 +41,29 @@ internal static class Gpt2ConfigFile
 
     public static void Write(string file, Gpt2Config config, GenerationSettings generation, string dataType = "float32") => AtomicFile.Write(file, stream =>
     {
-        using var writer = new Utf8JsonWriter(stream, CheckpointJson.WriterOptions);
+        using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
         writer.WriteStartObject();
         writer.WriteString("activation_function", config.ActivationFunction);
         writer.WriteBoolean("add_cross_attention", false);
         writer.WriteStartArray("architectures");
         writer.WriteStringValue(Architecture);
         writer.WriteEndArray();
-        CheckpointJson.WriteReal(writer, "attn_pdrop", config.AttentionDropout);
-        CheckpointJson.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
+        JsonStyle.WriteReal(writer, "attn_pdrop", config.AttentionDropout);
+        JsonStyle.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
         writer.WriteString("dtype", dataType);
-        CheckpointJson.WriteReal(writer, "embd_pdrop", config.EmbeddingDropout);
-        CheckpointJson.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
-        CheckpointJson.WriteReal(writer, "initializer_range", config.InitializerRange);
-        CheckpointJson.WriteReal(writer, "layer_norm_epsilon", config.LayerNormEpsilon);
+        JsonStyle.WriteReal(writer, "embd_pdrop", config.EmbeddingDropout);
+        JsonStyle.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
+        JsonStyle.WriteReal(writer, "initializer_range", config.InitializerRange);
+        JsonStyle.WriteReal(writer, "layer_norm_epsilon", config.LayerNormEpsilon);
         writer.WriteString("model_type", ModelType);
         writer.WriteNumber("n_embd", config.Width);
         writer.WriteNumber("n_head", config.Heads);
-        CheckpointJson.NumberOrNull(writer, "n_inner", config.InnerWidth);
+        JsonStyle.NumberOrNull(writer, "n_inner", config.InnerWidth);
         writer.WriteNumber("n_layer", config.Layers);
         writer.WriteNumber("n_positions", config.ContextLength);
-        CheckpointJson.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
+        JsonStyle.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
         writer.WriteBoolean("reorder_and_upcast_attn", false);
-        CheckpointJson.WriteReal(writer, "resid_pdrop", config.ResidualDropout);
+        JsonStyle.WriteReal(writer, "resid_pdrop", config.ResidualDropout);
         writer.WriteBoolean("scale_attn_by_inverse_layer_idx", config.ScaleAttentionByInverseLayerIndex);
         writer.WriteBoolean("scale_attn_weights", config.ScaleAttentionWeights);
         writer.WriteBoolean("tie_word_embeddings", config.TieWordEmbeddings);

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Kotonoha.Foundation.IO;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -78,21 +79,21 @@ internal static class LlamaConfigFile
         if (!Kinds.TryGetValue(config.ModelType, out var kind))
             throw new UnsupportedModelException($"model_type '{config.ModelType}' is not one of {string.Join(", ", ModelTypes)}.");
         RequireExpressible(config);
-        using var writer = new Utf8JsonWriter(stream, CheckpointJson.WriterOptions);
+        using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
         writer.WriteStartObject();
         writer.WriteStartArray("architectures");
         writer.WriteStringValue(kind.Architecture);
         writer.WriteEndArray();
         if (config.ModelType is "llama" or "qwen3")
             writer.WriteBoolean("attention_bias", config.QueryKeyValueBias);
-        CheckpointJson.WriteReal(writer, "attention_dropout", config.AttentionDropout);
-        CheckpointJson.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
+        JsonStyle.WriteReal(writer, "attention_dropout", config.AttentionDropout);
+        JsonStyle.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
         writer.WriteString("dtype", dataType);
-        CheckpointJson.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
+        JsonStyle.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
         writer.WriteNumber("head_dim", config.HeadWidth);
         writer.WriteString("hidden_act", config.HiddenActivation);
         writer.WriteNumber("hidden_size", config.Width);
-        CheckpointJson.WriteReal(writer, "initializer_range", config.InitializerRange);
+        JsonStyle.WriteReal(writer, "initializer_range", config.InitializerRange);
         writer.WriteNumber("intermediate_size", config.InnerWidth);
         if (config.ModelType is "qwen2" or "qwen3")
         {
@@ -109,11 +110,11 @@ internal static class LlamaConfigFile
         writer.WriteNumber("num_attention_heads", config.Heads);
         writer.WriteNumber("num_hidden_layers", config.Layers);
         writer.WriteNumber("num_key_value_heads", config.KeyHeads);
-        CheckpointJson.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
-        CheckpointJson.WriteReal(writer, "rms_norm_eps", config.RmsNormEpsilon);
+        JsonStyle.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
+        JsonStyle.WriteReal(writer, "rms_norm_eps", config.RmsNormEpsilon);
         RopeFields.Write(writer, config);
         if (config.ModelType != "llama")
-            CheckpointJson.NumberOrNull(writer, "sliding_window", config.SlidingWindow > 0 ? config.SlidingWindow : null);
+            JsonStyle.NumberOrNull(writer, "sliding_window", config.SlidingWindow > 0 ? config.SlidingWindow : null);
         writer.WriteBoolean("tie_word_embeddings", config.TieWordEmbeddings);
         writer.WriteBoolean("use_cache", true);
         if (config.ModelType is "qwen2" or "qwen3")

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 

@@ -1,7 +1,10 @@
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.Foundation.IO;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 

@@ -1,11 +1,9 @@
 using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
-using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Generation.Encoders;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
@@ -75,11 +76,11 @@ internal static class RopeFields
             // Factors without a rule behind them, as GGUF files hold them: longrope with the same list for short and long sequences says just that.
             if (config.RopeScaling is not null)
                 throw new UnsupportedModelException("A config.json cannot express rope frequency factors together with a scaling.");
-            CheckpointJson.WriteReal(writer, "attention_factor", 1.0);
-            CheckpointJson.WriteReal(writer, "factor", 1.0);
+            JsonStyle.WriteReal(writer, "attention_factor", 1.0);
+            JsonStyle.WriteReal(writer, "factor", 1.0);
             WriteNumbers(writer, "long_factor", config.RopeFrequencyFactors);
             writer.WriteNumber("original_max_position_embeddings", config.ContextLength);
-            CheckpointJson.WriteReal(writer, "rope_theta", config.RopeTheta);
+            JsonStyle.WriteReal(writer, "rope_theta", config.RopeTheta);
             writer.WriteString("rope_type", "longrope");
             WriteNumbers(writer, "short_factor", config.RopeFrequencyFactors);
         }
@@ -87,7 +88,7 @@ internal static class RopeFields
         {
             if (config.RopeScaling is { } scaling)
                 WriteScaling(writer, scaling);
-            CheckpointJson.WriteReal(writer, "rope_theta", config.RopeTheta);
+            JsonStyle.WriteReal(writer, "rope_theta", config.RopeTheta);
             writer.WriteString("rope_type", config.RopeScaling is { Kind: var kind } ? kind.ToString().ToLowerInvariant() : "default");
         }
 
@@ -98,18 +99,18 @@ internal static class RopeFields
     {
         var kind = scaling.Kind;
         if (scaling.AttentionFactor is { } attention)
-            CheckpointJson.WriteReal(writer, "attention_factor", attention);
+            JsonStyle.WriteReal(writer, "attention_factor", attention);
         if (kind == RopeScalingKind.Yarn)
         {
-            CheckpointJson.WriteReal(writer, "beta_fast", scaling.BetaFast);
-            CheckpointJson.WriteReal(writer, "beta_slow", scaling.BetaSlow);
+            JsonStyle.WriteReal(writer, "beta_fast", scaling.BetaFast);
+            JsonStyle.WriteReal(writer, "beta_slow", scaling.BetaSlow);
         }
 
-        CheckpointJson.WriteReal(writer, "factor", scaling.Factor);
+        JsonStyle.WriteReal(writer, "factor", scaling.Factor);
         if (kind == RopeScalingKind.Llama3)
         {
-            CheckpointJson.WriteReal(writer, "high_freq_factor", scaling.HighFrequencyFactor);
-            CheckpointJson.WriteReal(writer, "low_freq_factor", scaling.LowFrequencyFactor);
+            JsonStyle.WriteReal(writer, "high_freq_factor", scaling.HighFrequencyFactor);
+            JsonStyle.WriteReal(writer, "low_freq_factor", scaling.LowFrequencyFactor);
         }
 
         if (kind == RopeScalingKind.LongRope)
@@ -121,9 +122,9 @@ internal static class RopeFields
         if (kind == RopeScalingKind.Yarn)
         {
             if (scaling.MScale != 0)
-                CheckpointJson.WriteReal(writer, "mscale", scaling.MScale);
+                JsonStyle.WriteReal(writer, "mscale", scaling.MScale);
             if (scaling.MScaleAllDimensions != 0)
-                CheckpointJson.WriteReal(writer, "mscale_all_dim", scaling.MScaleAllDimensions);
+                JsonStyle.WriteReal(writer, "mscale_all_dim", scaling.MScaleAllDimensions);
             if (!scaling.Truncate)
                 writer.WriteBoolean("truncate", false);
         }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Unicode;
+using Kotonoha.Foundation;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
@@ -209,4 +210,68 @@ internal sealed class SafetensorsHeader
     private SafetensorsException Broken(long headerOffset, string problem) => new(file, LengthBytes + headerOffset, problem);
 
     private static string Shorten(string name) => name.Length <= 120 ? name : string.Create(CultureInfo.InvariantCulture, $"{name.AsSpan(0, 120)}…");
+}
+
+/// <summary>One tensor of a safetensors file.</summary>
+public sealed class SafetensorsEntry
+{
+    private readonly long[] shape;
+
+    internal SafetensorsEntry(string name, StoredType type, long[] shape, long begin, long end)
+    {
+        Name = name;
+        Type = type;
+        this.shape = shape;
+        Begin = begin;
+        End = end;
+    }
+
+    /// <summary>The name of the tensor.</summary>
+    public string Name { get; }
+
+    /// <summary>How its elements are stored.</summary>
+    public StoredType Type { get; }
+
+    /// <summary>The type as the file spells it, for example <c>BF16</c>.</summary>
+    public string TypeName => Type.Name();
+
+    /// <summary>The stored bytes.</summary>
+    public long Bytes => End - Begin;
+
+    /// <summary>The dimensions, outermost first; none for a scalar.</summary>
+    public ReadOnlySpan<long> Shape => shape;
+
+    /// <summary>The number of elements.</summary>
+    public long Count => (End - Begin) / Type.Size();
+
+    /// <summary>The shape as text, for example <c>[4, 8]</c>.</summary>
+    public string ShapeText => $"[{string.Join(", ", shape)}]";
+
+    /// <summary>The first byte, counted from the start of the file's data.</summary>
+    internal long Begin { get; }
+
+    /// <summary>The byte after the last, counted from the start of the file's data.</summary>
+    internal long End { get; }
+}
+
+/// <summary>A safetensors file that is broken, or that does not hold what was asked of it.</summary>
+public sealed class SafetensorsException : KotonohaException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="offset">The byte of the file at which the trouble lies, or null where it lies at no certain byte.</param>
+    /// <param name="problem">What is wrong.</param>
+    /// <param name="innerException">The cause, if there is one.</param>
+    public SafetensorsException(string file, long? offset, string problem, Exception? innerException = null)
+        : base(offset is null ? $"{file}: {problem}" : FormattableString.Invariant($"{file}, byte {offset}: {problem}"), innerException)
+    {
+        File = file;
+        Offset = offset;
+    }
+
+    /// <summary>The file.</summary>
+    public string File { get; }
+
+    /// <summary>The byte of the file at which the trouble lies, or null where it lies at no certain byte.</summary>
+    public long? Offset { get; }
 }

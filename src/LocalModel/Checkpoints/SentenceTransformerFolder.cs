@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Generation.Encoders;
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 

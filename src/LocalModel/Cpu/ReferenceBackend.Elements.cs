@@ -1,4 +1,3 @@
-using System.Numerics;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.LocalModel.Generation;
@@ -48,3 +48,61 @@ public sealed record GenerationRequest
     /// <param name="turns">The messages, oldest first.</param>
     public static GenerationRequest FromTurns(params IReadOnlyList<ChatTurn> turns) => new() { Turns = turns };
 }
+
+/// <summary>A whole generation.</summary>
+/// <param name="Text">The text, without an end token or stop string.</param>
+/// <param name="TokenIds">The generated tokens, an end token included.</param>
+/// <param name="LogProbabilities">Their natural log-probabilities under the model; empty unless asked for.</param>
+/// <param name="FinishReason">Why generation ended.</param>
+/// <param name="Usage">What it cost.</param>
+public sealed record GenerationResult(
+    string Text, IReadOnlyList<int> TokenIds, IReadOnlyList<float> LogProbabilities, FinishReason FinishReason, GenerationUsage Usage);
+
+/// <summary>A piece of a generation, in order.</summary>
+/// <param name="Text">New text, whole characters only; may be empty.</param>
+/// <param name="TokenIds">The tokens generated since the update before, the end token included.</param>
+/// <param name="LogProbabilities">Their natural log-probabilities under the model, before any setting acted; empty unless asked for.</param>
+/// <param name="FinishReason">Why generation ended; on the last update only.</param>
+/// <param name="Usage">What it cost; on the last update only.</param>
+public sealed record GenerationUpdate(
+    string Text, IReadOnlyList<int> TokenIds, IReadOnlyList<float> LogProbabilities, FinishReason? FinishReason = null, GenerationUsage? Usage = null)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Text;
+}
+
+/// <summary>What a generation cost.</summary>
+/// <param name="InputTokens">The tokens of the prompt.</param>
+/// <param name="OutputTokens">The generated tokens, an end token included.</param>
+/// <param name="QueueTime">From the request until the engine took it up.</param>
+/// <param name="PrefillTime">From there to the first generated token.</param>
+/// <param name="DecodeTime">From the first generated token to the last.</param>
+/// <param name="Seed">The seed of the draws, given or taken at random; with it the same request gives the same text. Null when decoding was greedy.</param>
+public sealed record GenerationUsage(int InputTokens, int OutputTokens, TimeSpan QueueTime, TimeSpan PrefillTime, TimeSpan DecodeTime, long? Seed);
+
+/// <summary>Why generation ended.</summary>
+public enum FinishReason
+{
+    /// <summary>The model chose an end token; its text is not part of the output.</summary>
+    EndToken,
+
+    /// <summary>A stop string was produced; it is not part of the output.</summary>
+    StopString,
+
+    /// <summary>The output limit or the end of the context was reached.</summary>
+    Length,
+}
+
+/// <summary>How likely a model finds a continuation.</summary>
+/// <param name="LogProbability">The sum of the tokens' natural log-probabilities, each given the prefix and the tokens before it.</param>
+/// <param name="TokenCount">The tokens of the continuation.</param>
+public readonly record struct SequenceScore(double LogProbability, int TokenCount)
+{
+    /// <summary>The mean log-probability of a token; 0 for an empty continuation.</summary>
+    public double PerToken => TokenCount == 0 ? 0 : LogProbability / TokenCount;
+}
+
+/// <summary>How likely a model finds each token of a text.</summary>
+/// <param name="LogProbabilities">The natural log-probability of each token after the first, given all before it.</param>
+/// <param name="LastLogits">The logits of the token after the last, (vocabulary); null unless asked for.</param>
+public sealed record TokenScores(IReadOnlyList<float> LogProbabilities, IReadOnlyList<float>? LastLogits);

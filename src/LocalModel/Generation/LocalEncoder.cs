@@ -1,12 +1,11 @@
 using System.Globalization;
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Checkpoints.Hub;
 using Kotonoha.LocalModel.Cpu;
-using Kotonoha.LocalModel.Generation.Encoders;
-using Kotonoha.LocalModel.Generation.Engine;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Generation;
 

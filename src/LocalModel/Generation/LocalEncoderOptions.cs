@@ -1,3 +1,4 @@
+using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Generation;

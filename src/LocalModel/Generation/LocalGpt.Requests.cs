@@ -1,11 +1,9 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
-using Kotonoha.LocalModel.Chat;
-using Kotonoha.LocalModel.Generation.Beams;
-using Kotonoha.LocalModel.Generation.Encoders;
-using Kotonoha.LocalModel.Generation.Engine;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Generation;

@@ -1,5 +1,3 @@
-using Kotonoha.LocalModel.Generation.Engine;
-
 namespace Kotonoha.LocalModel.Generation;
 
 // Scores token by token.

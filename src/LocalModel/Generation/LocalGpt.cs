@@ -1,16 +1,13 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
-using System.Text;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
+using Kotonoha.Foundation;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Checkpoints.Hub;
 using Kotonoha.LocalModel.Cpu;
-using Kotonoha.LocalModel.Generation.Beams;
-using Kotonoha.LocalModel.Generation.Engine;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Generation;
 
@@ -255,7 +252,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         ChatTemplate template;
         try
         {
-            template = chosen ?? (jinja is null ? ChatTemplate.Plain : ChatTemplate.FromJinja(jinja, texts, tokenizer));
+            template = chosen ?? (jinja is null ? ChatTemplate.Plain : ChatEncoding.ReadTemplate(jinja, texts, tokenizer));
         }
         catch (ChatTemplateException exception)
         {

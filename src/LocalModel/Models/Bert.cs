@@ -1,4 +1,4 @@
-using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Models;

@@ -92,3 +92,38 @@ public sealed record BertConfig
         _ = Activation;
     }
 }
+
+/// <summary>The members of BERT's family, which differ in names, positions, token types and heads.</summary>
+public enum BertKind
+{
+    /// <summary>BERT (arXiv:1810.04805).</summary>
+    Bert,
+
+    /// <summary>RoBERTa (arXiv:1907.11692) and XLM-RoBERTa (arXiv:1911.02116): positions count from the padding id + 1, one token type.</summary>
+    Roberta,
+
+    /// <summary>DistilBERT (arXiv:1910.01108): no token types, no pooler.</summary>
+    DistilBert,
+}
+
+/// <summary>What stands on top of an encoder.</summary>
+public enum EncoderHead
+{
+    /// <summary>Nothing: the hidden states are what is wanted.</summary>
+    None,
+
+    /// <summary>The token that a masked place stands for.</summary>
+    MaskedLanguageModel,
+
+    /// <summary>A class of the whole text; with one label a score, as cross-encoders give it.</summary>
+    SequenceClassification,
+
+    /// <summary>A class for each token.</summary>
+    TokenClassification,
+
+    /// <summary>Where an answer begins and where it ends.</summary>
+    QuestionAnswering,
+
+    /// <summary>Whether the second text follows the first: label 0 means that it does.</summary>
+    NextSentence,
+}

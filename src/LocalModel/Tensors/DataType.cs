@@ -76,3 +76,66 @@ public enum DataType
     /// <summary>32 elements in 17 bytes: 4-bit floating-point numbers and a power of two.</summary>
     MXFP4,
 }
+
+/// <summary>Names and sizes of the data types.</summary>
+public static class DataTypes
+{
+    private static readonly (DataType Type, string Name, int BlockElements, int BlockBytes)[] All =
+    [
+        (DataType.Float32, "F32", 1, 4), (DataType.Float16, "F16", 1, 2), (DataType.BFloat16, "BF16", 1, 2), (DataType.Float64, "F64", 1, 8),
+        (DataType.Int8, "I8", 1, 1), (DataType.Int16, "I16", 1, 2), (DataType.Int32, "I32", 1, 4), (DataType.Int64, "I64", 1, 8),
+        (DataType.Q4_0, "Q4_0", 32, 18), (DataType.Q4_1, "Q4_1", 32, 20), (DataType.Q5_0, "Q5_0", 32, 22), (DataType.Q5_1, "Q5_1", 32, 24),
+        (DataType.Q8_0, "Q8_0", 32, 34), (DataType.Q2_K, "Q2_K", 256, 84), (DataType.Q3_K, "Q3_K", 256, 110), (DataType.Q4_K, "Q4_K", 256, 144),
+        (DataType.Q5_K, "Q5_K", 256, 176), (DataType.Q6_K, "Q6_K", 256, 210), (DataType.IQ4_NL, "IQ4_NL", 32, 18),
+        (DataType.IQ4_XS, "IQ4_XS", 256, 136), (DataType.TQ1_0, "TQ1_0", 256, 54), (DataType.TQ2_0, "TQ2_0", 256, 66), (DataType.MXFP4, "MXFP4", 32, 17),
+    ];
+
+    /// <summary>The name that ggml gives the type, for example <c>Q4_0</c>.</summary>
+    /// <param name="type">The type.</param>
+    public static string Name(this DataType type) => All[(int)type].Name;
+
+    /// <summary>The elements of a block; 1 for a plain number.</summary>
+    /// <param name="type">The type.</param>
+    public static int BlockElements(this DataType type) => All[(int)type].BlockElements;
+
+    /// <summary>The bytes of a block.</summary>
+    /// <param name="type">The type.</param>
+    public static int BlockBytes(this DataType type) => All[(int)type].BlockBytes;
+
+    /// <summary>Whether elements share scales in blocks.</summary>
+    /// <param name="type">The type.</param>
+    public static bool IsQuantized(this DataType type) => All[(int)type].BlockElements > 1;
+
+    /// <summary>Whether the type is one of plain whole numbers.</summary>
+    /// <param name="type">The type.</param>
+    public static bool IsInteger(this DataType type) => type is DataType.Int8 or DataType.Int16 or DataType.Int32 or DataType.Int64;
+
+    /// <summary>The bytes of so many elements, which must be whole blocks.</summary>
+    /// <param name="type">The type.</param>
+    /// <param name="elements">The elements.</param>
+    /// <exception cref="ArgumentException">The elements are no whole number of blocks.</exception>
+    public static long Bytes(this DataType type, long elements)
+    {
+        var (_, name, blockElements, blockBytes) = All[(int)type];
+        return elements % blockElements == 0
+            ? checked(elements / blockElements * blockBytes)
+            : throw new ArgumentException($"{elements} elements are no whole number of {name} blocks of {blockElements}.", nameof(elements));
+    }
+
+    /// <summary>The type of a name such as <c>q4_0</c> or <c>F16</c>, in any case.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="type">The type.</param>
+    /// <returns>Whether there is one.</returns>
+    public static bool TryParse(string name, out DataType type)
+    {
+        foreach (var known in All)
+            if (string.Equals(known.Name, name, StringComparison.OrdinalIgnoreCase))
+            {
+                type = known.Type;
+                return true;
+            }
+
+        type = default;
+        return false;
+    }
+}

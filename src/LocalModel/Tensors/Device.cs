@@ -1,3 +1,5 @@
+using Kotonoha.Foundation;
+
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>Where a model computes. Naming a device that is not there throws; nothing falls back to another one in silence.</summary>
@@ -20,4 +22,18 @@ public sealed class Device
 
     /// <inheritdoc/>
     public override string ToString() => Name;
+}
+
+/// <summary>A device was asked for that this machine or this version does not have.</summary>
+public sealed class DeviceNotAvailableException : KotonohaException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="device">The device's short name.</param>
+    /// <param name="problem">Why it cannot be used, and what to do.</param>
+    public DeviceNotAvailableException(string device, string problem)
+        : base($"The device '{device}' is not available: {problem}")
+        => Device = device;
+
+    /// <summary>The device's short name.</summary>
+    public string Device { get; }
 }

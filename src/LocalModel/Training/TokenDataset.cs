@@ -1,5 +1,6 @@
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.LocalModel.Tensors;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Training;
 
@@ -168,5 +169,125 @@ public sealed class TokenDataset : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(fraction);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(fraction, 1.0);
         return tokens - (long)(tokens * (1 - fraction));
+    }
+}
+
+/// <summary>A long row of token ids that windows are read from; thread-safe.</summary>
+public abstract class TokenSource : IDisposable
+{
+    /// <summary>The number of tokens.</summary>
+    public abstract long Count { get; }
+
+    /// <summary>All ids are below this number.</summary>
+    public abstract int VocabularySize { get; }
+
+    /// <summary>A hash of the ids, by which a resumed run recognises its data.</summary>
+    public abstract ulong Fingerprint { get; }
+
+    /// <summary>Copies ids.</summary>
+    /// <param name="start">The place of the first, from 0.</param>
+    /// <param name="destination">Receives as many as it has room for.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The sequence ends before.</exception>
+    public abstract void CopyTo(long start, Span<int> destination);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Lets go of files and memory.</summary>
+    /// <param name="disposing">Whether it is called by <see cref="Dispose()"/>.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+
+    private protected void CheckRange(long start, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, Count - count);
+    }
+}
+
+/// <summary>Token ids in an array.</summary>
+internal sealed class MemoryTokens : TokenSource
+{
+    private readonly int[] ids;
+
+    public MemoryTokens(int[] ids, int vocabularySize)
+    {
+        this.ids = ids;
+        VocabularySize = vocabularySize;
+        ulong hash = TokenHash.Start;
+        for (int i = 0; i < ids.Length; i++)
+        {
+            if ((uint)ids[i] >= (uint)vocabularySize)
+                throw new ArgumentException($"Token {i} has the id {ids[i]}, outside the vocabulary of {vocabularySize}.", nameof(ids));
+            hash = TokenHash.Add(hash, ids[i]);
+        }
+
+        Fingerprint = hash;
+    }
+
+    public override long Count => ids.Length;
+
+    public override int VocabularySize { get; }
+
+    public override ulong Fingerprint { get; }
+
+    public override void CopyTo(long start, Span<int> destination)
+    {
+        CheckRange(start, destination.Length);
+        ids.AsSpan((int)start, destination.Length).CopyTo(destination);
+    }
+}
+
+/// <summary>
+/// Cuts windows at random places. The place of a window is a function of seed, step and row alone (counter-based), so that a resumed run
+/// takes the same ones.
+/// </summary>
+internal sealed class WindowSampler
+{
+    // Sets the draws apart from others that are made from the same seed (dropout).
+    private const ulong Purpose = 0x57494E444F575321;
+    private readonly TokenSource tokens;
+    private readonly int rows;
+    private readonly int length;
+    private readonly ulong seed;
+    private readonly int[] window;
+    private readonly int[] targets;
+
+    public WindowSampler(TokenSource tokens, int rows, int length, ulong seed)
+    {
+        if (tokens.Count < length + 1L)
+            throw new TrainingException($"The training part has {tokens.Count} tokens; a window of {length} and the token after it need {length + 1L}. Give more text, or a smaller ContextLength.");
+        this.tokens = tokens;
+        this.rows = rows;
+        this.length = length;
+        this.seed = seed;
+        window = new int[length + 1];
+        targets = new int[rows * length];
+        Batch = new Batch(rows * length);
+    }
+
+    /// <summary>The inputs of the last draw, a sequence for each window.</summary>
+    public Batch Batch { get; }
+
+    /// <summary>The token after each input.</summary>
+    public ReadOnlySpan<int> Targets => targets;
+
+    /// <summary>Draws the windows of a micro-batch.</summary>
+    public void Draw(long step, int microBatch)
+    {
+        Batch.Clear();
+        for (int row = 0; row < rows; row++)
+        {
+            ulong random = CounterRandom.Key(seed ^ Purpose, (ulong)step, (ulong)microBatch * (ulong)rows + (ulong)row);
+            long start = (long)Math.BigMul(random, (ulong)(tokens.Count - length), out _);
+            tokens.CopyTo(start, window);
+            Batch.Append(window.AsSpan(0, length));
+            window.AsSpan(1).CopyTo(targets.AsSpan(row * length));
+        }
     }
 }

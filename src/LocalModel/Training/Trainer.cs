@@ -1,10 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
-using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Training;
 
@@ -82,7 +81,7 @@ public sealed class Trainer
             tokensPerSecond = (done - start) * (double)options.MicroBatches * sampler.Targets.Length / clock.Elapsed.TotalSeconds;
             bool last = done == options.Steps;
             validationLoss = options.EvaluateEvery > 0 && (last || done % options.EvaluateEvery == 0) && dataset.Validation.Count > 1
-                ? Perplexity.Measure(model, dataset.Validation, backend, ContextLength, cancellationToken).Loss
+                ? ValidationLoss.Measure(model, dataset.Validation, backend, ContextLength, cancellationToken).Loss
                 : null;
             if (options.Checkpoints is { } saving && (last || (saving.Every > 0 && done % saving.Every == 0)))
                 checkpoint = Save(engine, dataset, done, saving);

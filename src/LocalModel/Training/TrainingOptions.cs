@@ -1,3 +1,5 @@
+using Kotonoha.Foundation;
+
 namespace Kotonoha.LocalModel.Training;
 
 /// <summary>How a model is trained. <see cref="Steps"/> is the dial; the rest has defaults that suit a small GPT.</summary>
@@ -72,3 +74,29 @@ public sealed record TrainingOptions
         Optimizer.Validate();
     }
 }
+
+/// <summary>How far a training run is; reported after every step.</summary>
+/// <param name="Step">Steps done, those before a resume included.</param>
+/// <param name="Steps">Steps of the whole run.</param>
+/// <param name="Loss">The objective of the last step in nats a token.</param>
+/// <param name="GradientNorm">The L2 norm of the last step's gradients before clipping.</param>
+/// <param name="LearningRate">The learning rate of the last step.</param>
+/// <param name="TokensPerSecond">Tokens trained on a second, since this run began.</param>
+/// <param name="TimeLeft">The expected time to the last step.</param>
+/// <param name="ValidationLoss">The held-out loss in nats a token, where it was measured after this step.</param>
+public readonly record struct TrainingProgress(
+    long Step, long Steps, double Loss, double GradientNorm, double LearningRate, double TokensPerSecond, TimeSpan TimeLeft, double? ValidationLoss);
+
+/// <summary>What a training run came to.</summary>
+/// <param name="Steps">Steps of the whole run.</param>
+/// <param name="ResumedFrom">The step that it went on from; 0 for a fresh run.</param>
+/// <param name="Loss">The objective of the last step in nats a token; null where the run was complete before.</param>
+/// <param name="ValidationLoss">The held-out loss in nats a token, where it was measured.</param>
+/// <param name="TokensPerSecond">Tokens trained on a second.</param>
+/// <param name="Duration">The time that it took.</param>
+/// <param name="Checkpoint">The folder of the last checkpoint, where one was saved.</param>
+public sealed record TrainingResult(long Steps, long ResumedFrom, double? Loss, double? ValidationLoss, double TokensPerSecond, TimeSpan Duration, string? Checkpoint);
+
+/// <summary>A training run that cannot go on: its loss is no number any more, or its data do not fit the model.</summary>
+/// <param name="message">What failed, at which step, and what to do.</param>
+public sealed class TrainingException(string message) : KotonohaException(message);

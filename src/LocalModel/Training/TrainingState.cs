@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.LocalModel.Training;
@@ -58,7 +60,7 @@ internal sealed record TrainingState
         var folder = Directory.CreateDirectory(Path.Combine(checkpoint, Folder)).FullName;
         AtomicFile.Write(Path.Combine(folder, StateFile), stream =>
         {
-            using var writer = new Utf8JsonWriter(stream, CheckpointJson.WriterOptions);
+            using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
             writer.WriteStartObject();
             writer.WriteNumber("step", Step);
             writer.WriteNumber("seed", Seed);
@@ -84,4 +86,21 @@ internal sealed record TrainingState
         if (difference is not null)
             throw new CheckpointException(checkpoint, $"this run was begun with other {difference}, so it cannot go on. Use the same, or save into another folder.");
     }
+}
+
+/// <summary>Where and how often a training run is saved.</summary>
+/// <param name="Folder">The folder of checkpoints (see <see cref="CheckpointFolder"/>).</param>
+public sealed record TrainingCheckpoints(string Folder)
+{
+    /// <summary>Steps between two saves; 0 for one after the last step alone.</summary>
+    public int Every { get; init; } = 500;
+
+    /// <summary>
+    /// Whether a run goes on from the newest checkpoint of the folder, if it has one. It must be of the same data, seed and batch sizes; the
+    /// losses are then exactly those of an undisturbed run. If false, a folder that has checkpoints is refused.
+    /// </summary>
+    public bool Resume { get; init; } = true;
+
+    /// <summary>Tokenizer and settings to save beside the model.</summary>
+    public CheckpointParts Parts { get; init; } = new();
 }

@@ -16,3 +16,49 @@ public sealed record Answer(
     IReadOnlyList<Citation> Citations,
     IReadOnlyList<NearestDocument> Nearest,
     IReadOnlyDictionary<string, double> Timings);
+
+/// <summary>A literal quotation from a document.</summary>
+/// <param name="Number">The number of its marker in the answer, from 1.</param>
+/// <param name="Source">The document, as a path relative to the folder that was read, with <c>/</c>.</param>
+/// <param name="Quote">The quoted text; exactly the range <paramref name="Start"/>..<paramref name="End"/> of the document's extracted text.</param>
+/// <param name="Start">Where it starts, in UTF-16 units.</param>
+/// <param name="End">Where it ends (exclusive).</param>
+/// <param name="Page">The page, from 1, or null.</param>
+/// <param name="Heading">The headings above it, or null.</param>
+/// <param name="Score">How well the sentence answers the question, from 0 to 1.</param>
+public sealed record Citation(int Number, string Source, string Quote, int Start, int End, int? Page, string? Heading, double Score);
+
+/// <summary>Who wrote the text of an answer.</summary>
+public enum AnsweredBy
+{
+    /// <summary>Sentences quoted from the documents.</summary>
+    Extraction,
+
+    /// <summary>A chat model, whose sentences were found supported by the quotations.</summary>
+    Model,
+}
+
+/// <summary>A document that comes near a question that the documents do not answer.</summary>
+/// <param name="Source">The document, as a path relative to the folder that was read, with <c>/</c>.</param>
+/// <param name="Heading">The headings above the nearest place, or null.</param>
+/// <param name="Page">Its page, from 1, or null.</param>
+/// <param name="Score">The score of the nearest place, from 0 to 1.</param>
+public sealed record NearestDocument(string Source, string? Heading, int? Page, double Score);
+
+/// <summary>How an answer came about before the threshold; what the models are fitted on.</summary>
+/// <param name="Candidates">The candidates, best first.</param>
+/// <param name="Features">What measured them.</param>
+/// <param name="Answers">What measures whether they answer.</param>
+internal sealed record AnswerTrace(List<Candidate> Candidates, CandidateFeatures Features, AnswerFeatures Answers)
+{
+    /// <summary>The answer features of the candidate that other ranking weights would put first; null where there is none.</summary>
+    internal double[]? AnswerFeaturesUnder(double[] rankingWeights)
+    {
+        if (Candidates.Count == 0)
+            return null;
+        var scored = Candidates.Select(candidate => (Candidate: candidate, Score: AnswerModel.Dot(rankingWeights, candidate.Features))).OrderByDescending(entry => entry.Score).ToList();
+        var best = scored[0];
+        var rival = scored.Find(entry => entry.Candidate.Passage != best.Candidate.Passage);
+        return Answers.Of(best.Candidate, best.Score - (rival.Candidate is null ? scored[^1].Score : rival.Score));
+    }
+}

@@ -1,5 +1,4 @@
 using Kotonoha.Rag.Retrieval;
-using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Answering;
 

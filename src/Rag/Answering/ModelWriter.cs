@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -152,4 +153,36 @@ internal static partial class ModelWriter
 
     [GeneratedRegex("`+")]
     private static partial Regex Backticks();
+}
+
+/// <summary>What a chat model wrote.</summary>
+/// <param name="Text">Its text.</param>
+/// <param name="Passages">The passages it was shown, in the order of their numbers.</param>
+/// <param name="IsShort">Whether it was asked as a small model is.</param>
+/// <param name="Refused">Whether it said that the passages do not hold the answer.</param>
+internal sealed record ModelDraft(string Text, IReadOnlyList<Passage> Passages, bool IsShort, bool Refused);
+
+/// <summary>What a chat model is asked.</summary>
+/// <param name="Instruction">The system prompt.</param>
+/// <param name="Text">The passages and the question.</param>
+/// <param name="Passages">The passages in it, in the order of their numbers.</param>
+internal sealed record ModelPrompt(string Instruction, string Text, IReadOnlyList<Passage> Passages);
+
+/// <summary>Measures the stages of an answer.</summary>
+internal sealed class AnswerClock
+{
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly Dictionary<string, double> _stages = new(StringComparer.Ordinal);
+    private long _last = Stopwatch.GetTimestamp();
+
+    /// <summary>Ends a stage.</summary>
+    internal void Mark(string stage)
+    {
+        _stages[stage] = Math.Round(Stopwatch.GetElapsedTime(_last).TotalMilliseconds, 2);
+        _last = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>Milliseconds by stage so far, and in all.</summary>
+    internal IReadOnlyDictionary<string, double> Milliseconds
+        => new Dictionary<string, double>(_stages, StringComparer.Ordinal) { ["total"] = Math.Round(Stopwatch.GetElapsedTime(_start).TotalMilliseconds, 2) };
 }

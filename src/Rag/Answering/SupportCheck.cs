@@ -172,3 +172,9 @@ internal sealed partial class SupportCheck
     [GeneratedRegex(@"(?<=[\p{Ll},] )([A-Z][A-Za-z\d-]+) ([a-z]+)")]
     private static partial Regex NameAndNoun();
 }
+
+/// <summary>A sentence of a chat model, and what it rests on.</summary>
+/// <param name="Text">The model's sentence without markers.</param>
+/// <param name="Passage">The passage.</param>
+/// <param name="Span">The range of the passage's text that says the same.</param>
+internal sealed record SupportedSentence(string Text, Passage Passage, TextSpan Span);

@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace Kotonoha.Rag.Chunking;
 
 /// <summary>A piece of a document that is indexed and found as a whole.</summary>
@@ -13,3 +16,57 @@ namespace Kotonoha.Rag.Chunking;
 /// <param name="TableHeader">The header row of the table whose rows the chunk starts with, when that row itself lies in an earlier chunk; else null.</param>
 public sealed record Chunk(
     string Id, string Source, int Ordinal, int Start, int End, string Text, string? Heading, int? Page, string? Title, string? TableHeader = null);
+
+/// <summary>A range of a text.</summary>
+/// <param name="Start">Where it starts, in UTF-16 units.</param>
+/// <param name="End">Where it ends (exclusive).</param>
+public readonly record struct TextSpan(int Start, int End)
+{
+    /// <summary>How long it is, in UTF-16 units.</summary>
+    public int Length => End - Start;
+}
+
+/// <summary>How a document is cut. Sizes are counted as <see cref="Chunker.Measure"/> does: a CJK character is 1, any other a quarter, which is about a token each way.</summary>
+public sealed record ChunkingOptions
+{
+    /// <summary>No chunk is larger than this (default 400).</summary>
+    public int MaxSize { get; init; } = 400;
+
+    /// <summary>A chunk takes in following blocks of its section while it is smaller than this (default 200).</summary>
+    public int TargetSize { get; init; } = 200;
+
+    /// <summary>When a block is cut, how many sentences of the piece before are repeated at the start of the next (default 1).</summary>
+    public int OverlapSentences { get; init; } = 1;
+
+    internal void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxSize, 16, nameof(MaxSize));
+        ArgumentOutOfRangeException.ThrowIfNegative(TargetSize, nameof(TargetSize));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(TargetSize, MaxSize, nameof(TargetSize));
+        ArgumentOutOfRangeException.ThrowIfNegative(OverlapSentences, nameof(OverlapSentences));
+    }
+}
+
+/// <summary>UUIDs of version 5 (RFC 9562 §5.5): the same namespace and name always give the same UUID.</summary>
+public static class NameBasedUuid
+{
+    /// <summary>The namespace of Kotonoha's chunk ids.</summary>
+    public static Guid ChunkNamespace { get; } = new("6c1f3b52-8a0e-5d47-9b7c-2f41d2a9e0c3");
+
+    /// <summary>Makes a UUID.</summary>
+    /// <param name="namespaceId">The namespace.</param>
+    /// <param name="name">The name; its UTF-8 bytes count.</param>
+    /// <returns>The version 5 UUID.</returns>
+    public static Guid Create(Guid namespaceId, string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        var input = new byte[16 + Encoding.UTF8.GetByteCount(name)];
+        namespaceId.TryWriteBytes(input, bigEndian: true, out _);
+        Encoding.UTF8.GetBytes(name, input.AsSpan(16));
+        Span<byte> hash = stackalloc byte[20];
+        SHA1.HashData(input, hash);
+        hash[6] = (byte)((hash[6] & 0x0F) | 0x50);
+        hash[8] = (byte)((hash[8] & 0x3F) | 0x80);
+        return new Guid(hash[..16], bigEndian: true);
+    }
+}

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
+using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Ingestion;
 
@@ -25,4 +26,10 @@ internal static class IndexText
 
     /// <summary>The SHA-256 of some bytes, as lower-case hexadecimal digits.</summary>
     public static string Hash(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+}
+
+/// <summary>A document that has been read, cut and analysed, or the reason why it could not be.</summary>
+internal sealed record PreparedDocument(string Source, DocumentRecord? Record, IReadOnlyList<Chunk> Chunks, TermVector[] Terms, string[] Texts, string? SkipReason)
+{
+    public static PreparedDocument Skipped(string source, string reason) => new(source, null, [], [], [], reason);
 }

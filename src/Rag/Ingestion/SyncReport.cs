@@ -1,5 +1,15 @@
 namespace Kotonoha.Rag.Ingestion;
 
+/// <summary>How a folder is synchronised.</summary>
+public sealed record SyncOptions
+{
+    /// <summary>Is called with a document's source once the document is durably stored; calls come one at a time.</summary>
+    public Action<string>? Acknowledged { get; init; }
+
+    /// <summary>Reads everything anew into a new generation of the collection, with a newly fitted embedder; the present one answers until that is complete. Stored documents that cannot be read at the moment are taken over from it.</summary>
+    public bool Rebuild { get; init; }
+}
+
 /// <summary>What a synchronisation did.</summary>
 /// <param name="Added">New documents, now stored.</param>
 /// <param name="Changed">Documents whose new version is now stored.</param>
@@ -18,3 +28,8 @@ public sealed record SyncReport(
     int Chunks,
     bool Refitted,
     IReadOnlyDictionary<string, double> Timings);
+
+/// <summary>A file that was not taken in.</summary>
+/// <param name="Source">Its path relative to the folder, with <c>/</c>.</param>
+/// <param name="Reason">Why, and what helps.</param>
+public sealed record SkippedDocument(string Source, string Reason);

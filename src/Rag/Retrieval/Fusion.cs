@@ -63,3 +63,8 @@ public static class Fusion
         return fused;
     }
 }
+
+/// <summary>One entry of a ranking.</summary>
+/// <param name="Id">What is ranked.</param>
+/// <param name="Score">Its score; greater is better.</param>
+public readonly record struct RankedItem(string Id, double Score);

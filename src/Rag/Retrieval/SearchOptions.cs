@@ -1,4 +1,6 @@
+using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
+using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Rag.Retrieval;
 
@@ -48,4 +50,56 @@ public sealed record SearchOptions
         if (MmrLambda is { } lambda && lambda is not (>= 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(MmrLambda), lambda, "λ lies between 0 and 1.");
     }
+}
+
+/// <summary>A chunk that a search found.</summary>
+/// <param name="Chunk">The chunk.</param>
+/// <param name="Score">The score by which hits are ordered (greater is better): the fused one, or the reranker's.</param>
+/// <param name="DenseScore">The cosine similarity, or null where only the sparse search found it.</param>
+/// <param name="SparseScore">The BM25 score, or null where only the dense search found it.</param>
+/// <param name="RerankScore">The reranker's score, or null where none was asked.</param>
+public sealed record SearchHit(Chunk Chunk, double Score, double? DenseScore, double? SparseScore, double? RerankScore = null);
+
+/// <summary>How the dense and the sparse ranking become one.</summary>
+public enum FusionMethod
+{
+    /// <summary>Each list's scores are scaled to 0..1 by its least and greatest score, weighted and added; the winner of the ablation.</summary>
+    MinMax,
+
+    /// <summary>Reciprocal rank fusion with k = 60 and ranks from 1 (Cormack, Clarke and Büttcher 2009).</summary>
+    ReciprocalRank,
+
+    /// <summary>The dense ranking alone.</summary>
+    DenseOnly,
+
+    /// <summary>The BM25 ranking alone.</summary>
+    SparseOnly,
+}
+
+/// <summary>Tells an embedder whether it embeds a query or a document, as models trained with prompts must know.</summary>
+public static class EmbeddingPurpose
+{
+    /// <summary>The name of the property: <c>prompt_name</c>, as in sentence-transformers.</summary>
+    public const string PropertyName = "prompt_name";
+
+    /// <summary>Options that say: these texts are queries.</summary>
+    public static EmbeddingGenerationOptions Query => Options("query");
+
+    /// <summary>Options that say: these texts are documents.</summary>
+    public static EmbeddingGenerationOptions Document => Options("document");
+
+    private static EmbeddingGenerationOptions Options(string name)
+        => new() { AdditionalProperties = new AdditionalPropertiesDictionary { [PropertyName] = name } };
+}
+
+/// <summary>Reads a question together with each passage and says how well they fit: slower and better than comparing vectors, so it is asked of the best candidates only.</summary>
+/// <remarks>A cross-encoder is one; a chat model that grades passages could be another.</remarks>
+public interface IReranker
+{
+    /// <summary>Scores passages.</summary>
+    /// <param name="question">The question.</param>
+    /// <param name="passages">The passages.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>One score a passage, in their order; greater is better, none is negative.</returns>
+    Task<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> passages, CancellationToken cancellationToken = default);
 }

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.ChatTemplates;
 using Kotonoha.Conformance.Tokenizers;
-using Kotonoha.LocalModel.Chat;
-using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Chat;
 
@@ -58,7 +58,7 @@ internal sealed class ChatFixture
     {
         var name = row.Text("template")!;
         if (!read.TryGetValue(name, out var template))
-            read.Add(name, template = ChatTemplate.FromJinja(File.ReadAllText(Path.Combine(templates, name + ".jinja")), Settings, Tokenizer));
+            read.Add(name, template = ChatEncoding.ReadTemplate(File.ReadAllText(Path.Combine(templates, name + ".jinja")), Settings, Tokenizer));
         var conversation = conversations[row.Text("conversation")!];
         var variables = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         Add(conversation, "kwargs");

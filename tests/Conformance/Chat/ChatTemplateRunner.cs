@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kotonoha.Conformance.Tokenizers;
+using Kotonoha.LocalModel.Generation;
 
 namespace Kotonoha.Conformance.Chat;
 

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Kotonoha.ChatTemplates;
+using Kotonoha.ChatTemplates.Jinja;
 using Kotonoha.Conformance.Tokenizers;
-using Kotonoha.LocalModel.Chat;
-using Kotonoha.LocalModel.Chat.Jinja;
 
 namespace Kotonoha.Conformance.Chat;
 

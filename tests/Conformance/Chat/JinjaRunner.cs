@@ -1,6 +1,6 @@
 using System.Text.Json;
+using Kotonoha.ChatTemplates.Jinja;
 using Kotonoha.Conformance.Tokenizers;
-using Kotonoha.LocalModel.Chat.Jinja;
 
 namespace Kotonoha.Conformance.Chat;
 

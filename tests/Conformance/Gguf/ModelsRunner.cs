@@ -5,7 +5,7 @@ using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Gguf;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.Conformance.Models;

@@ -1,8 +1,6 @@
 using System.Text.Json;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
-using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Conformance.Models;
 

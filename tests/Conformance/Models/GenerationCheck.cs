@@ -1,6 +1,5 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Generation.Beams;
-using Kotonoha.LocalModel.Generation.Engine;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.Conformance.Models;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
@@ -85,7 +86,7 @@ internal sealed class RealCausalRunner(string models) : FixtureRunner
 
     private static string? Rendered(LocalGpt gpt, JsonElement chat)
     {
-        var turns = chat.GetProperty("messages").EnumerateArray().Select(m => new LocalModel.Chat.ChatTurn(m.GetProperty("role").GetString()!, m.GetProperty("content").GetString()!));
+        var turns = chat.GetProperty("messages").EnumerateArray().Select(m => new ChatTurn(m.GetProperty("role").GetString()!, m.GetProperty("content").GetString()!));
         var got = gpt.ChatTemplate.RenderText(turns, addGenerationPrompt: true);
         return got == chat.GetProperty("rendered").GetString() ? null : $"'{got}'";
     }

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Kotonoha.LocalModel.Tokenizers;
-using Kotonoha.LocalModel.Tokenizers.Decoders;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Tokenizers;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Foundation.Gguf;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Tokenizers;
 
@@ -20,7 +20,7 @@ internal sealed class GgufTokenizerRunner : FixtureRunner
         using var document = JsonDocument.Parse(File.ReadAllBytes(path));
         foreach (var model in document.RootElement.EnumerateObject())
         {
-            using var file = GgufFile.Open(Path.Combine(Path.GetDirectoryName(path)!, model.Name + ".gguf"));
+            var file = GgufMetadata.Read(Path.Combine(Path.GetDirectoryName(path)!, model.Name + ".gguf"));
             Tokenizer tokenizer;
             try
             {

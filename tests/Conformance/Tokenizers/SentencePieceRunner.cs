@@ -1,6 +1,5 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Tokenizers;
-using Kotonoha.LocalModel.Tokenizers.SentencePiece;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Tokenizers;
 

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Tokenizers;
 

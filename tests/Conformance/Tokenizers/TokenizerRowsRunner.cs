@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Tokenizers;
 

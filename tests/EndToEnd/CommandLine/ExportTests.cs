@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Kotonoha.EndToEnd.Support;
 
 namespace Kotonoha.EndToEnd.CommandLine;
 
@@ -8,7 +7,7 @@ namespace Kotonoha.EndToEnd.CommandLine;
 [Trait("Category", "EndToEnd")]
 public sealed class ExportTests : IDisposable
 {
-    private readonly TemporaryFolder model = CarriedFixtures.Extract("models-gpt2");
+    private readonly TemporaryFolder model = FixtureArchive.Extract("models-gpt2");
     private readonly TemporaryFolder work = new();
 
     public void Dispose()
@@ -104,7 +103,7 @@ public sealed class ExportTests : IDisposable
     [Fact]
     public void An_adapter_runs_beside_its_model_or_merged_and_alone_is_refused_as_one()
     {
-        using var models = CarriedFixtures.Extract("models-llama");
+        using var models = FixtureArchive.Extract("models-llama");
         string[] command = ["score", models.At("llama"), "--jsonl"];
         double[] Score(params string[] options)
         {

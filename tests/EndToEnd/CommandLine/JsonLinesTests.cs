@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
-using Kotonoha.EndToEnd.Support;
 using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.EndToEnd.CommandLine;
@@ -13,7 +12,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void Tokenize_and_detokenize_give_what_the_reference_gives()
     {
-        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        using var fixtures = FixtureArchive.Extract("tokenizers");
         var texts = Lines(File.ReadAllText(fixtures.At("texts.jsonl"))).ToDictionary(t => t.GetProperty("id").GetInt32(), t => t.GetProperty("text").GetString()!);
         var cases = Lines(File.ReadAllText(fixtures.At("gpt2-bytelevel", "cases.jsonl"))).Where(c => c.TryGetProperty("text_id", out _) && c.TryGetProperty("tokens", out _)).ToList();
         Assert.NotEmpty(cases);
@@ -41,7 +40,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void What_a_file_stores_about_length_and_padding_counts_for_the_file_alone()
     {
-        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        using var fixtures = FixtureArchive.Extract("tokenizers");
         var file = fixtures.At("gpt2-bytelevel", "tokenizer.json");
         var json = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(file))!;
         json["truncation"] = System.Text.Json.Nodes.JsonNode.Parse("""{"direction":"Right","max_length":4,"strategy":"LongestFirst","stride":0}""");
@@ -62,7 +61,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void Score_and_generate_give_what_the_reference_gives()
     {
-        using var model = CarriedFixtures.Extract("models-gpt2");
+        using var model = FixtureArchive.Extract("models-gpt2");
         using var expected = JsonDocument.Parse(File.ReadAllText(model.At("expected.json")));
         var sequences = expected.RootElement.GetProperty("sequence_logprobs").EnumerateArray().ToList();
         var (code, output, error) = Run(["score", model.Path, "--jsonl", "--logits"], sequences.Select(s => JsonSerializer.Serialize(new { ids = Ids(s.GetProperty("prompt")).Concat(Ids(s.GetProperty("continuation"))) })));
@@ -110,7 +109,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void Embed_and_rerank_give_what_the_reference_gives()
     {
-        using var models = CarriedFixtures.Extract("models-encoders");
+        using var models = FixtureArchive.Extract("models-encoders");
         var encoder = models.At("st-mean-prompts-excluded");
         using var expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(encoder, "expected.json")));
         using var vectors = SafetensorsFile.Open(Path.Combine(encoder, "expected.safetensors"));
@@ -134,7 +133,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void Template_renders_messages_and_tools_as_the_models_template_says()
     {
-        using var model = CarriedFixtures.Extract("models-gpt2");
+        using var model = FixtureArchive.Extract("models-gpt2");
         File.WriteAllText(model.At("chat_template.jinja"), "{% for t in tools or [] %}[{{ t.name }}]{% endfor %}{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}");
         File.WriteAllText(model.At("tokenizer_config.json"), """{"eos_token": "</s>"}""");
         var (code, output, _) = Run(
@@ -155,7 +154,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void A_bad_line_is_answered_on_its_line_and_the_run_goes_on()
     {
-        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        using var fixtures = FixtureArchive.Extract("tokenizers");
         byte[] input =
         [
             .. "{\"text\": \"one\"}\r\n{\"text\": 1}\n\n{\"txet\": \"x\", \"text\": \"y\"}\n[]\n"u8,
@@ -187,7 +186,7 @@ public sealed class JsonLinesTests
     [InlineData("""{"messages": [{"role": "user", "content": "\ud800"}]}""", "'content' holds half of a surrogate pair")]
     public void A_request_that_cannot_be_honoured_is_refused_in_words(string line, string words)
     {
-        using var model = CarriedFixtures.Extract("models-gpt2");
+        using var model = FixtureArchive.Extract("models-gpt2");
         var (code, output, _) = Run(["generate", model.Path, "--jsonl"], [line]);
         Assert.Equal(1, code);
         Assert.Contains(words, Assert.Single(Lines(output)).GetProperty("error").GetString(), StringComparison.Ordinal);
@@ -196,7 +195,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void Every_answer_leaves_at_once_and_in_order()
     {
-        using var model = CarriedFixtures.Extract("models-gpt2");
+        using var model = FixtureArchive.Extract("models-gpt2");
         var requests = Enumerable.Range(0, 60).Select(i => JsonSerializer.Serialize(new { ids = new[] { i + 1 }, max_tokens = 1 + (i * 7 % 20), temperature = 1, seed = i, ignore_eos = true })).ToList();
         var many = Run(["generate", model.Path, "--jsonl"], requests);
         Assert.Equal(requests.Select((_, i) => 1 + (i * 7 % 20)), Lines(many.Output).Select(l => l.GetProperty("ids").GetArrayLength()));
@@ -207,7 +206,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void Words_on_the_command_line_are_answered_too_and_nothing_at_all_is_a_mistake()
     {
-        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        using var fixtures = FixtureArchive.Extract("tokenizers");
         var (code, output, error) = CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel"), "The", "quick"]);
         Assert.True(code == 0, error);
         Assert.Equal([384, 1253, 1234], Ids(Lines(output)[0].GetProperty("ids")));
@@ -218,7 +217,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void Errors_name_the_fields_of_the_line()
     {
-        using var model = CarriedFixtures.Extract("models-gpt2");
+        using var model = FixtureArchive.Extract("models-gpt2");
         (string Field, string Value)[] settings =
         [
             ("temperature", "-1"), ("top_k", "-1"), ("top_p", "2"), ("min_p", "2"), ("typical_p", "2"), ("epsilon_cutoff", "2"), ("eta_cutoff", "2"), ("top_h", "2"), ("top_n_sigma", "-1"),
@@ -245,7 +244,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void The_command_line_limits_the_lines_that_do_not_and_usage_counts_what_is_returned()
     {
-        using var model = CarriedFixtures.Extract("models-gpt2");
+        using var model = FixtureArchive.Extract("models-gpt2");
         var (code, output, error) = Run(
             ["generate", model.Path, "--jsonl", "--max-tokens", "3"],
             ["""{"ids": [1], "ignore_eos": true}""", """{"ids": [1], "ignore_eos": true, "max_tokens": 5}""", """{"ids": [1], "ignore_eos": true, "num_beams": 4, "num_return_sequences": 2}"""]);
@@ -272,7 +271,7 @@ public sealed class JsonLinesTests
     [Fact]
     public void A_text_may_begin_with_dashes_after_bare_ones()
     {
-        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        using var fixtures = FixtureArchive.Extract("tokenizers");
         var (code, output, error) = CliProcess.Run(["tokenize", fixtures.At("gpt2-bytelevel"), "--", "--exact"]);
         Assert.True(code == 0, error);
         var back = CliProcess.Run(["detokenize", fixtures.At("gpt2-bytelevel"), .. Ids(Lines(output)[0].GetProperty("ids")).Select(i => $"{i}")]);
@@ -282,7 +281,7 @@ public sealed class JsonLinesTests
     [Fact]
     public async Task A_run_ends_when_nobody_reads_its_answers()
     {
-        using var fixtures = CarriedFixtures.Extract("tokenizers");
+        using var fixtures = FixtureArchive.Extract("tokenizers");
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in new[] { "-c", "\"$@\"; echo \"ended with $?\" >&2", "sh", "dotnet", Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll"), "tokenize", fixtures.At("gpt2-bytelevel"), "--jsonl" })
             start.ArgumentList.Add(argument);

@@ -1,6 +1,3 @@
-using Kotonoha.EndToEnd.Support;
-using Kotonoha.LocalModel.Tests.Checkpoints.Hub;
-
 namespace Kotonoha.EndToEnd.CommandLine;
 
 /// <summary><c>kotonoha pull</c> as a process, from a hub on the loopback.</summary>
@@ -9,7 +6,7 @@ public sealed class PullTests : IDisposable
 {
     private readonly TemporaryFolder home = new();
     private readonly LoopbackHub hub = new();
-    private readonly TemporaryFolder model = CarriedFixtures.Extract("models-gpt2");
+    private readonly TemporaryFolder model = FixtureArchive.Extract("models-gpt2");
 
     public PullTests()
     {

@@ -10,7 +10,10 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
     [Fact]
     public void Every_library_is_packed()
         => Assert.Equal(
-            ["Kotonoha.Agents", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.LocalModel", "Kotonoha.Rag"],
+            [
+                "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.LocalModel", "Kotonoha.Rag",
+                "Kotonoha.Tokenizers",
+            ],
             feed.Packages.Select(name => name[..name.IndexOf(".0.", StringComparison.Ordinal)]));
 
     [Fact]

@@ -13,13 +13,30 @@ public partial class ArchitectureTests
     private static readonly Dictionary<string, (string[] Projects, string[]? Packages)> _rules = new()
     {
         ["Foundation"] = ([], []),
-        ["LocalModel"] = (["Foundation"], ["System.Numerics.Tensors"]),
-        ["Connector"] = (["LocalModel", "Foundation"],
+        ["Tokenizers"] = (["Foundation"], ["System.Numerics.Tensors"]),
+        ["ChatTemplates"] = (["Foundation"], []),
+        ["LocalModel"] = (["Foundation", "Tokenizers", "ChatTemplates"], ["System.Numerics.Tensors"]),
+        ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Foundation"],
             ["Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions"]),
         ["Rag"] = (["Foundation"], null),
         ["Agents"] = (["Foundation"], ["Microsoft.Extensions.AI.Abstractions"]),
-        ["Cli"] = (["Foundation", "LocalModel", "Connector", "Rag", "Agents"], null),
+        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Rag", "Agents"], null),
     };
+
+    /// <summary>For each folder of LocalModel: the folders that it may know.</summary>
+    private static readonly Dictionary<string, string[]> _folders = new()
+    {
+        // Tensors, Cpu and Training still know each other; the seam between devices will cut that.
+        ["Tensors"] = ["Cpu", "Training"],
+        ["Cpu"] = ["Tensors", "Training"],
+        ["Models"] = ["Tensors"],
+        ["Checkpoints"] = ["Models", "Tensors"],
+        ["Training"] = ["Checkpoints", "Models", "Tensors", "Cpu"],
+        ["Evaluation"] = ["Training", "Models", "Cpu"],
+        ["Generation"] = ["Checkpoints", "Models", "Tensors", "Cpu"],
+    };
+
+    public static TheoryData<string> Folders => [.. _folders.Keys];
 
     public static TheoryData<string> Projects => [.. _rules.Keys];
 
@@ -60,6 +77,29 @@ public partial class ArchitectureTests
             references.Where(name => name.StartsWith("Kotonoha.", StringComparison.Ordinal)).Select(name => name["Kotonoha.".Length..]),
             references.Where(name => !name.StartsWith("Kotonoha.", StringComparison.Ordinal) && !IsOfTheRuntime(name))));
     }
+
+    [Fact]
+    public void Every_folder_of_LocalModel_has_its_rule()
+        => Assert.Equal(
+            _folders.Keys.Order(StringComparer.Ordinal),
+            Directory.GetDirectories(Repository.At("src", "LocalModel")).Select(folder => Path.GetFileName(folder)!).Where(name => name is not ("bin" or "obj"))
+                .Order(StringComparer.Ordinal));
+
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public void Folders_of_LocalModel_name_no_folder_against_the_arrows(string folder)
+    {
+        var root = Repository.At("src", "LocalModel", folder);
+        Assert.Empty(Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
+            .SelectMany(path => FolderProblems(folder, File.ReadAllText(path)).Select(problem => $"{Path.GetRelativePath(Repository.Root, path)}: {problem}")));
+    }
+
+    [Theory]
+    [InlineData("Models", "using Kotonoha.LocalModel.Checkpoints;", "names LocalModel.Checkpoints")]
+    [InlineData("Models", "var x = Generation.LocalGpt.Load(path);\nvar y = new LocalModel.Training.Trainer();", "names LocalModel.Training")]
+    [InlineData("Generation", "using Kotonoha.LocalModel.Tensors;\nnamespace Kotonoha.LocalModel.Generation;", null)]
+    public void The_check_of_folders_finds_what_it_should(string folder, string source, string? problem)
+        => Assert.Equal(problem is null ? [] : [problem], FolderProblems(folder, source));
 
     [Theory]
     [InlineData("LocalModel", "using Kotonoha.Rag.Chunking;", "names Kotonoha.Rag")]
@@ -103,11 +143,19 @@ public partial class ArchitectureTests
         return [.. named, .. used];
     }
 
+    private static List<string> FolderProblems(string folder, string source)
+        => [.. LocalModelName().Matches(source).Select(match => match.Groups[1].Value).Distinct()
+            .Where(name => _folders.ContainsKey(name) && name != folder && !_folders[folder].Contains(name))
+            .Select(name => $"names LocalModel.{name}")];
+
     private static bool IsOfTheRuntime(string assembly)
         => File.Exists(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, assembly + ".dll"));
 
     [GeneratedRegex(@"\bKotonoha\.(\w+)")]
     private static partial Regex KotonohaName();
+
+    [GeneratedRegex(@"\bLocalModel\.(\w+)")]
+    private static partial Regex LocalModelName();
 
     [GeneratedRegex(@"^\s*(?:global\s+)?using\s+(?:static\s+)?(?:\w+\s*=\s*)?([A-Za-z_][\w.]*)\s*;", RegexOptions.Multiline)]
     private static partial Regex UsingDirective();

@@ -1,3 +1,4 @@
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.LocalModel.Tests.Checkpoints;
@@ -7,8 +8,8 @@ public sealed class CheckpointFolderTests
     [Fact]
     public void Save_names_the_newest_and_keeps_the_last_two()
     {
-        using var temp = new TempFolder();
-        var folder = new CheckpointFolder(temp.File("model"));
+        using var temp = new TemporaryFolder();
+        var folder = new CheckpointFolder(temp.At("model"));
         Assert.Null(folder.LatestStep);
         foreach (long step in new long[] { 5, 10, 15 })
             folder.Save(step, path => WriteFiles(path, (int)step));
@@ -22,14 +23,14 @@ public sealed class CheckpointFolderTests
     [Fact]
     public void A_save_killed_before_any_of_its_operations_leaves_a_whole_checkpoint_and_can_be_repeated()
     {
-        using var temp = new TempFolder();
-        var path = temp.File("model");
+        using var temp = new TemporaryFolder();
+        var path = temp.At("model");
         int states = 0;
         var seen = new HashSet<int>();
         void Snapshot(string operation)
         {
             // What the disk holds now is what a kill at this moment leaves.
-            var copy = temp.File($"killed-{states++}");
+            var copy = temp.At($"killed-{states++}");
             Copy(path, copy);
             var killed = new CheckpointFolder(copy);
             if (killed.LatestStep is null)
@@ -53,8 +54,8 @@ public sealed class CheckpointFolderTests
     [Fact]
     public void The_same_step_is_not_saved_twice_but_a_save_that_was_never_named_is_replaced()
     {
-        using var temp = new TempFolder();
-        var folder = new CheckpointFolder(temp.File("model"));
+        using var temp = new TemporaryFolder();
+        var folder = new CheckpointFolder(temp.At("model"));
         folder.Save(3, path => WriteFiles(path, 3));
         Assert.Throws<CheckpointException>(() => folder.Save(3, path => WriteFiles(path, 3)));
         Directory.CreateDirectory(folder.StepPath(4));
@@ -65,8 +66,8 @@ public sealed class CheckpointFolderTests
     [Fact]
     public void A_save_that_fails_changes_nothing()
     {
-        using var temp = new TempFolder();
-        var folder = new CheckpointFolder(temp.File("model"));
+        using var temp = new TemporaryFolder();
+        var folder = new CheckpointFolder(temp.At("model"));
         folder.Save(1, path => WriteFiles(path, 1));
         Assert.Throws<IOException>(() => folder.Save(2, path =>
         {
@@ -80,8 +81,8 @@ public sealed class CheckpointFolderTests
     [Fact]
     public void Two_savers_exclude_each_other_clearly()
     {
-        using var temp = new TempFolder();
-        var folder = new CheckpointFolder(temp.File("model"));
+        using var temp = new TemporaryFolder();
+        var folder = new CheckpointFolder(temp.At("model"));
         CheckpointException? refused = null;
         folder.Save(1, path =>
         {
@@ -95,8 +96,8 @@ public sealed class CheckpointFolderTests
     [Fact]
     public void A_reader_whose_checkpoint_is_retired_meanwhile_reads_the_newer_one()
     {
-        using var temp = new TempFolder();
-        var folder = new CheckpointFolder(temp.File("model"));
+        using var temp = new TemporaryFolder();
+        var folder = new CheckpointFolder(temp.At("model"));
         folder.Save(1, path => WriteFiles(path, 1));
         int reads = 0;
         int found = CheckpointFolder.Read(folder.Path, path =>
@@ -112,18 +113,18 @@ public sealed class CheckpointFolderTests
     [Fact]
     public void Folders_without_a_model_and_broken_names_are_told_apart()
     {
-        using var temp = new TempFolder();
-        Assert.Contains("no such folder", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.File("none"))).Message, StringComparison.Ordinal);
+        using var temp = new TemporaryFolder();
+        Assert.Contains("no such folder", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.At("none"))).Message, StringComparison.Ordinal);
         Assert.Contains("holds no model", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message, StringComparison.Ordinal);
         foreach (var text in new[] { "", "step-", "step-x", "../other", "step-01", "step-1/../.." })
         {
-            File.WriteAllText(temp.File("latest"), text);
+            File.WriteAllText(temp.At("latest"), text);
             Assert.Contains("newest checkpoint", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message, StringComparison.Ordinal);
         }
 
-        File.WriteAllText(temp.File("latest"), "step-7\n");
+        File.WriteAllText(temp.At("latest"), "step-7\n");
         Assert.Contains("not there", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message, StringComparison.Ordinal);
-        File.WriteAllText(temp.File("config.json"), "{}");
+        File.WriteAllText(temp.At("config.json"), "{}");
         Assert.Equal(temp.Path, CheckpointFolder.Resolve(temp.Path));
     }
 

@@ -1,9 +1,10 @@
 using System.Text.Json.Nodes;
+using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Checkpoints;
 
@@ -25,7 +26,7 @@ public sealed class GgufTests
         var writer = new GgufWriter();
         for (int i = 0; i < values.Length; i++)
             writer.Set($"key.{i}", values[i]);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.gguf");
         writer.Save(path);
         using var file = GgufFile.Open(path);
@@ -42,7 +43,7 @@ public sealed class GgufTests
     public void A_model_written_in_single_precision_gives_the_same_logits(string kind)
     {
         using var model = Model(kind);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.gguf");
         Assert.Empty(GgufExport.Save(model, new CheckpointParts(), path, DataType.Float32));
         float[] want = Logits(model);
@@ -68,7 +69,7 @@ public sealed class GgufTests
     public void A_smaller_type_moves_the_logits_a_little(DataType type, float most)
     {
         using var model = Model("llama");
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.gguf");
         var single = Path.Combine(folder.Path, "single.gguf");
         var quantized = Path.Combine(folder.Path, "q.gguf");
@@ -93,7 +94,7 @@ public sealed class GgufTests
             parameter.Values[i] = 1.1f * i - 7;
         var writer = new SafetensorsWriter();
         writer.Add(parameter, type);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.safetensors");
         writer.Save(path);
         using var file = SafetensorsFile.Open(path);
@@ -107,7 +108,7 @@ public sealed class GgufTests
     public void Rows_that_are_no_whole_blocks_become_halves_and_that_is_said()
     {
         using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 61, ContextLength = 32, Width = 40, Layers = 1, Heads = 4, InnerWidth = 64 });
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var remarks = GgufExport.Save(model, new CheckpointParts(), Path.Combine(folder.Path, "m.gguf"), DataType.Q8_0);
         Assert.Contains(remarks, r => r.Contains("'token_embd.weight' is written as F16", StringComparison.Ordinal));
     }
@@ -117,16 +118,16 @@ public sealed class GgufTests
     {
         var tokenizer = Tokenizer.TrainByteLevelBpe(["the cat sat on the mat, the cat ran"], 280, specialTokens: [CheckpointParts.EndOfText]);
         using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 300, ContextLength = 32, Width = 32, Layers = 1, Heads = 2 });
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.gguf");
         GgufExport.Save(model, CheckpointParts.Of(tokenizer, "{{ messages }}"), path, DataType.Float16, "cats");
         using var file = GgufFile.Open(path);
-        Assert.Equal("gpt2", file.Text("tokenizer.ggml.model"));
-        Assert.Equal("gpt-2", file.Text("tokenizer.ggml.pre"));
-        Assert.Equal("{{ messages }}", file.Text("tokenizer.chat_template"));
-        Assert.Equal(300, file.Texts("tokenizer.ggml.tokens")!.Length);
-        Assert.Equal(tokenizer.TokenToId(CheckpointParts.EndOfText), (int?)file.Integer("tokenizer.ggml.eos_token_id"));
-        var types = file.Integers("tokenizer.ggml.token_type")!;
+        Assert.Equal("gpt2", file.Metadata.Text("tokenizer.ggml.model"));
+        Assert.Equal("gpt-2", file.Metadata.Text("tokenizer.ggml.pre"));
+        Assert.Equal("{{ messages }}", file.Metadata.Text("tokenizer.chat_template"));
+        Assert.Equal(300, file.Metadata.Texts("tokenizer.ggml.tokens")!.Length);
+        Assert.Equal(tokenizer.TokenToId(CheckpointParts.EndOfText), (int?)file.Metadata.Integer("tokenizer.ggml.eos_token_id"));
+        var types = file.Metadata.Integers("tokenizer.ggml.token_type")!;
         Assert.Equal(3, types[tokenizer.TokenToId(CheckpointParts.EndOfText)!.Value]);
         Assert.Equal(5, types[299]);
     }
@@ -136,13 +137,13 @@ public sealed class GgufTests
     {
         var tokenizer = Tokenizer.TrainByteLevelBpe(["the cat sat on the mat, the cat ran"], 280);
         using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 300, ContextLength = 32, Width = 32, Layers = 1, Heads = 2 });
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var parts = CheckpointParts.Of(tokenizer);
         IReadOnlyList<string> Save(string normalizer)
         {
             var json = JsonNode.Parse(parts.TokenizerJson!)!;
             json["normalizer"] = JsonNode.Parse(normalizer);
-            return GgufExport.Save(model, parts with { TokenizerJson = json.ToJsonString() }, folder.File("m.gguf"), DataType.Float32);
+            return GgufExport.Save(model, parts with { TokenizerJson = json.ToJsonString() }, folder.At("m.gguf"), DataType.Float32);
         }
 
         Assert.Empty(Save("""{"type": "Sequence", "normalizers": []}"""));
@@ -155,7 +156,7 @@ public sealed class GgufTests
     public void A_tokenizer_that_is_written_cuts_texts_as_before()
     {
         string[] texts = ["Hello World", " leading", "two  blanks", "tail ", "Ünïcödé ÉÀ e", "ﬁ Ａ①", "日本語 漢字", "a\tb\nc", "123 4567", "don't I'LL", "\u200b\u0001x", "İstanbul", "🙂 price: $5.99!"];
-        using TempFolder some = FixtureArchive.Extract("tokenizers"), more = FixtureArchive.Extract("tokenizer-components"), folder = new();
+        using TemporaryFolder some = FixtureArchive.Extract("tokenizers"), more = FixtureArchive.Extract("tokenizer-components"), folder = new();
         var written = new List<string>();
         foreach (var file in new[] { some, more }.SelectMany(f => Directory.EnumerateFiles(f.Path, "tokenizer.json", SearchOption.AllDirectories)).Where(f => !f.Contains("added", StringComparison.Ordinal)))
         {
@@ -172,9 +173,9 @@ public sealed class GgufTests
                 continue;
             }
 
-            writer.Save(folder.File("m.gguf"));
-            using var gguf = GgufFile.Open(folder.File("m.gguf"));
-            var read = Tokenizer.FromGguf(gguf);
+            writer.Save(folder.At("m.gguf"));
+            using var gguf = GgufFile.Open(folder.At("m.gguf"));
+            var read = Tokenizer.FromGguf(gguf.Metadata);
             Assert.All(texts, text => Assert.Equal(tokenizer.Encode(text, addSpecialTokens: false), read.Encode(text, addSpecialTokens: false)));
             written.Add(Path.GetFileName(Path.GetDirectoryName(file)!));
         }
@@ -188,22 +189,22 @@ public sealed class GgufTests
         using var model = Model("llama");
         var weight = model.Parameters.First(p => p.Name.EndsWith("q_proj.weight", StringComparison.Ordinal));
         model.Attach(new Dictionary<Parameter, LowRankLayer> { [weight] = new(new Parameter("down", 1, 64), new Parameter("up", 64, 1), null) });
-        using var folder = new TempFolder();
-        Assert.Throws<UnsupportedModelException>(() => GgufExport.Save(model, new CheckpointParts(), folder.File("m.gguf"), DataType.Float32));
-        Assert.False(File.Exists(folder.File("m.gguf")));
+        using var folder = new TemporaryFolder();
+        Assert.Throws<UnsupportedModelException>(() => GgufExport.Save(model, new CheckpointParts(), folder.At("m.gguf"), DataType.Float32));
+        Assert.False(File.Exists(folder.At("m.gguf")));
     }
 
     [Fact]
     public void An_adapter_replaces_queries_in_the_order_of_the_file()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var model = Model("llama");
-        GgufExport.Save(model, new CheckpointParts(), folder.File("m.gguf"), DataType.Float32);
-        using var turned = GgufCheckpoint.Load(folder.File("m.gguf"), WeightPrecision.Single);
-        File.WriteAllText(folder.File("adapter_config.json"), """{"peft_type": "LORA", "r": 1, "modules_to_save": ["q_proj"]}""");
+        GgufExport.Save(model, new CheckpointParts(), folder.At("m.gguf"), DataType.Float32);
+        using var turned = GgufCheckpoint.Load(folder.At("m.gguf"), WeightPrecision.Single);
+        File.WriteAllText(folder.At("adapter_config.json"), """{"peft_type": "LORA", "r": 1, "modules_to_save": ["q_proj"]}""");
         var writer = new SafetensorsWriter();
         writer.Add("base_model.model.model.layers.0.self_attn.q_proj.weight", Enumerable.Range(0, 64 * 64).Select(i => MathF.Sin(i * i)).ToArray(), 64, 64);
-        writer.Save(folder.File("adapter_model.safetensors"));
+        writer.Save(folder.At("adapter_model.safetensors"));
         float[] before = Logits(model);
         LoraAdapter.Open(folder.Path).Merge(model);
         LoraAdapter.Open(folder.Path).Merge(turned);
@@ -214,14 +215,14 @@ public sealed class GgufTests
     [Fact]
     public void The_attention_factor_of_yarn_comes_on_top_of_its_own_and_what_is_not_done_is_refused()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var yarn = new RopeScaling { Kind = RopeScalingKind.Yarn, Factor = 4, OriginalContextLength = 16 };
         var config = new LlamaConfig { ModelType = "qwen2", VocabularySize = 64, ContextLength = 64, Width = 64, Layers = 1, Heads = 4, KeyHeads = 2, HeadWidth = 16, InnerWidth = 96 };
         using (var model = Llama.Create(config with { RopeScaling = yarn }))
-            GgufExport.Save(model, new CheckpointParts(), folder.File("a.gguf"), DataType.Float32);
+            GgufExport.Save(model, new CheckpointParts(), folder.At("a.gguf"), DataType.Float32);
         double Scale(params (string Key, object Value)[] changes)
         {
-            using var file = GgufFile.Open(folder.File("a.gguf"));
+            using var file = GgufFile.Open(folder.At("a.gguf"));
             var writer = new GgufWriter();
             foreach (var (key, value) in file.Metadata)
                 writer.Set(key, value);
@@ -229,8 +230,8 @@ public sealed class GgufTests
                 writer.Set("qwen2." + key, value);
             foreach (var tensor in file.Tensors)
                 writer.AddStored(tensor.Name, tensor.Type, tensor.Shape, stream => stream.Write(file.ReadBytes(tensor.Name)));
-            writer.Save(folder.File("b.gguf"));
-            using var model = GgufCheckpoint.Load(folder.File("b.gguf"));
+            writer.Save(folder.At("b.gguf"));
+            using var model = GgufCheckpoint.Load(folder.At("b.gguf"));
             return RopeFrequencies.Table(((Llama)model).Config).Scale;
         }
 
@@ -241,7 +242,7 @@ public sealed class GgufTests
             Assert.Contains("qwen2." + key, Assert.Throws<UnsupportedModelException>(() => Scale((key, value))).Message, StringComparison.Ordinal);
 
         using var given = Llama.Create(config with { RopeScaling = yarn with { AttentionFactor = 0.8 } });
-        GgufExport.Save(given, new CheckpointParts(), folder.File("a.gguf"), DataType.Float32);
+        GgufExport.Save(given, new CheckpointParts(), folder.At("a.gguf"), DataType.Float32);
         Assert.Equal(0.8, Scale(), 1e-6);
     }
 
@@ -249,7 +250,7 @@ public sealed class GgufTests
     public void A_file_that_was_cut_short_is_refused_with_its_place()
     {
         using var model = Model("llama");
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.gguf");
         GgufExport.Save(model, new CheckpointParts(), path, DataType.Q8_0);
         byte[] whole = File.ReadAllBytes(path);
@@ -266,7 +267,7 @@ public sealed class GgufTests
     public void Mutated_headers_are_read_or_refused_and_nothing_else()
     {
         using var model = Model("llama");
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.gguf");
         GgufExport.Save(model, new CheckpointParts(), path, DataType.Float16);
         byte[] seed = File.ReadAllBytes(path);
@@ -295,7 +296,7 @@ public sealed class GgufTests
     {
         var writer = new GgufWriter();
         writer.Set("general.architecture", "mamba");
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.gguf");
         writer.Save(path);
         var error = Assert.Throws<UnsupportedModelException>(() => GgufCheckpoint.Load(path).Dispose());

@@ -1,4 +1,6 @@
 using Kotonoha.Foundation;
+using Kotonoha.Foundation.Gguf;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -9,7 +11,7 @@ namespace Kotonoha.LocalModel.Tests.Checkpoints;
 public sealed class HostileFilesTests : IDisposable
 {
     private const long FewBytes = 8 << 20;
-    private readonly TempFolder folder = new();
+    private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
 
@@ -29,8 +31,8 @@ public sealed class HostileFilesTests : IDisposable
     [Fact]
     public void Whole_surrogate_pairs_are_read()
     {
-        File.WriteAllText(folder.File("x.json"), """{"\ud83d\ude42": "\uD83D\uDE42"}""");
-        using var fields = JsonFields.Open(folder.File("x.json"));
+        File.WriteAllText(folder.At("x.json"), """{"\ud83d\ude42": "\uD83D\uDE42"}""");
+        using var fields = JsonFields.Open(folder.At("x.json"));
         Assert.Equal("🙂", fields.Text("🙂"));
     }
 
@@ -39,7 +41,7 @@ public sealed class HostileFilesTests : IDisposable
     [InlineData("""{"weight_map": {"\ud800": "a.safetensors"}}""")]
     public void Half_a_surrogate_pair_in_an_index_of_shards_is_a_typed_error(string json)
     {
-        File.WriteAllText(folder.File(SafetensorsSet.IndexFileName), json);
+        File.WriteAllText(folder.At(SafetensorsSet.IndexFileName), json);
         Assert.Throws<CheckpointException>(() => SafetensorsSet.Open(folder.Path));
     }
 
@@ -64,7 +66,7 @@ public sealed class HostileFilesTests : IDisposable
     public void Numbers_of_a_gguf_file_that_are_no_counts_are_refused_by_name(string key, long value)
     {
         using (var model = Llama.Create(new LlamaConfig { VocabularySize = 64, ContextLength = 64, Width = 32, Layers = 1, Heads = 4, KeyHeads = 2, HeadWidth = 8, InnerWidth = 64 }))
-            GgufExport.Save(model, new CheckpointParts(), folder.File("a.gguf"), DataType.Float32);
+            GgufExport.Save(model, new CheckpointParts(), folder.At("a.gguf"), DataType.Float32);
         var path = With("a.gguf", (key, value), ("llama.rope.scaling.type", "yarn"), ("llama.rope.scaling.factor", 4f));
         var error = Assert.Throws<GgufException>(() =>
         {
@@ -81,7 +83,7 @@ public sealed class HostileFilesTests : IDisposable
     {
         using (var zeros = new ZeroWeights())
         using (var model = new Bert(new BertConfig { VocabularySize = 64, Positions = 32, Width = 32, Layers = 1, Heads = 4, FeedForwardWidth = 64 }, zeros))
-            GgufExport.Save(model, new CheckpointParts(), Pooling.Mean, folder.File("a.gguf"), DataType.Float32);
+            GgufExport.Save(model, new CheckpointParts(), Pooling.Mean, folder.At("a.gguf"), DataType.Float32);
         var path = With("a.gguf", (key, value));
         var error = Assert.Throws<GgufException>(() => EncoderFiles.Open(path).LoadModel().Dispose());
         Assert.Contains($"'{key}' is {value}", error.Message, StringComparison.Ordinal);
@@ -94,8 +96,8 @@ public sealed class HostileFilesTests : IDisposable
         writer.Set("general.architecture", "llama");
         writer.Set("tokenizer.chat_templates", new[] { "x", "x" });
         writer.Set("tokenizer.chat_template.x", "y");
-        writer.Save(folder.File("a.gguf"));
-        var error = Assert.Throws<GgufException>(() => CheckpointText.Load(folder.File("a.gguf"), mayLackTokenizer: true));
+        writer.Save(folder.At("a.gguf"));
+        var error = Assert.Throws<GgufException>(() => CheckpointText.Load(folder.At("a.gguf"), mayLackTokenizer: true));
         Assert.Contains("'x' twice", error.Message, StringComparison.Ordinal);
     }
 
@@ -105,7 +107,7 @@ public sealed class HostileFilesTests : IDisposable
     [InlineData(9u, 5_000_000, 12, "arrays in arrays")]
     public void Arrays_of_a_sparse_gguf_file_take_no_memory_before_they_are_refused(uint kind, long count, int bytesEach, string words)
     {
-        var path = folder.File("sparse.gguf");
+        var path = folder.At("sparse.gguf");
         using (var file = File.Create(path))
         {
             using var writer = new BinaryWriter(file);
@@ -134,19 +136,19 @@ public sealed class HostileFilesTests : IDisposable
         var writer = new GgufWriter();
         writer.Set("general.architecture", "llama");
         writer.Add("a", DataType.Float16, [rows, columns], (row, values) => values.Fill(row));
-        writer.Save(folder.File("a.gguf"));
+        writer.Save(folder.At("a.gguf"));
         long before = GC.GetAllocatedBytesForCurrentThread();
-        GgufExport.Quantize(folder.File("a.gguf"), folder.File("b.gguf"), DataType.Float16);
+        GgufExport.Quantize(folder.At("a.gguf"), folder.At("b.gguf"), DataType.Float16);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, rows * columns);
-        using var from = GgufFile.Open(folder.File("a.gguf"));
-        using var to = GgufFile.Open(folder.File("b.gguf"));
+        using var from = GgufFile.Open(folder.At("a.gguf"));
+        using var to = GgufFile.Open(folder.At("b.gguf"));
         Assert.Equal(from.ReadBytes("a"), to.ReadBytes("a"));
     }
 
     private void Load(string json)
     {
-        File.WriteAllText(folder.File("config.json"), json);
-        new SafetensorsWriter().Save(folder.File(SafetensorsSet.FileName));
+        File.WriteAllText(folder.At("config.json"), json);
+        new SafetensorsWriter().Save(folder.At(SafetensorsSet.FileName));
         if (json.Contains("\"bert\"", StringComparison.Ordinal))
             EncoderCheckpoint.Load(folder.Path).Dispose();
         else
@@ -156,7 +158,7 @@ public sealed class HostileFilesTests : IDisposable
     // The same file with other metadata.
     private string With(string name, params (string Key, object Value)[] changes)
     {
-        using var file = GgufFile.Open(folder.File(name));
+        using var file = GgufFile.Open(folder.At(name));
         var writer = new GgufWriter();
         foreach (var (key, value) in file.Metadata)
             writer.Set(key, value);
@@ -164,7 +166,7 @@ public sealed class HostileFilesTests : IDisposable
             writer.Set(key, value);
         foreach (var tensor in file.Tensors)
             writer.Add(tensor.Name, file.ReadFloats(tensor.Name), [.. tensor.Shape]);
-        writer.Save(folder.File("changed.gguf"));
-        return folder.File("changed.gguf");
+        writer.Save(folder.At("changed.gguf"));
+        return folder.At("changed.gguf");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Models;
 
@@ -42,18 +43,18 @@ public sealed class LlamaConfigTests
     [InlineData("""{"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}""", "LlamaForSequenceClassification")]
     public void What_would_change_results_and_is_not_supported_is_refused(string json, string words)
     {
-        using var folder = new TempFolder();
-        File.WriteAllText(folder.File("config.json"), json);
-        new SafetensorsWriter().Save(folder.File("model.safetensors"));
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.At("config.json"), json);
+        new SafetensorsWriter().Save(folder.At("model.safetensors"));
         var error = Assert.ThrowsAny<Kotonoha.Foundation.KotonohaException>(() => ModelCheckpoint.Load(folder.Path));
         Assert.Contains(words, error.Message, StringComparison.Ordinal);
     }
 
     private static LlamaConfig Read(string json)
     {
-        using var folder = new TempFolder();
-        File.WriteAllText(folder.File("config.json"), json);
-        using var fields = JsonFields.Open(folder.File("config.json"));
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.At("config.json"), json);
+        using var fields = JsonFields.Open(folder.At("config.json"));
         return LlamaConfigFile.Read(fields);
     }
 }

@@ -1,10 +1,11 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Checkpoints;
 
@@ -17,7 +18,7 @@ public sealed class ModelCheckpointTests
     {
         using var folder = FixtureArchive.Extract(name);
         using var model = ModelCheckpoint.Load(folder.Path);
-        using var expected = SafetensorsFile.Open(folder.File("expected.safetensors"));
+        using var expected = SafetensorsFile.Open(folder.At("expected.safetensors"));
         var ids = Array.ConvertAll(expected.ReadIntegers("b.input_ids"), i => (int)i);
         using var backend = new CpuBackend();
         using var pass = new InferencePass(backend);
@@ -28,12 +29,12 @@ public sealed class ModelCheckpointTests
             Assert.Equal(want[i], logits[i], 1e-3f);
 
         var settings = GenerationSettings.Load(folder.Path);
-        var saved = model.Save(folder.File("saved"), new CheckpointParts { GenerationSettings = settings });
-        Assert.Equal(File.ReadAllBytes(folder.File("model.safetensors")), File.ReadAllBytes(Path.Combine(saved, "model.safetensors")));
+        var saved = model.Save(folder.At("saved"), new CheckpointParts { GenerationSettings = settings });
+        Assert.Equal(File.ReadAllBytes(folder.At("model.safetensors")), File.ReadAllBytes(Path.Combine(saved, "model.safetensors")));
 
         // Every field that is written says what the reference's config.json says.
         var ours = JsonNode.Parse(File.ReadAllText(Path.Combine(saved, "config.json")))!.AsObject();
-        var theirs = JsonNode.Parse(File.ReadAllText(folder.File("config.json")))!.AsObject();
+        var theirs = JsonNode.Parse(File.ReadAllText(folder.At("config.json")))!.AsObject();
         foreach (var (field, value) in ours)
             Assert.True(JsonNode.DeepEquals(value, theirs[field]) || (double)value! == (double)theirs[field]!, $"{field}: {value} instead of {theirs[field]}");
     }
@@ -41,18 +42,18 @@ public sealed class ModelCheckpointTests
     [Fact]
     public void A_saved_folder_of_checkpoints_is_loaded_again_with_tokenizer_and_settings()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 300, ContextLength = 16, Width = 8, Layers = 1, Heads = 2, ResidualDropout = 0.25f, InnerWidth = 12 }, seed: 5);
         var tokenizer = Tokenizer.TrainByteLevelBpe(["言の葉 and words, words, words"], 262);
-        model.Save(folder.File("model"), CheckpointParts.Of(tokenizer, "{{ messages }}"));
-        model.Save(folder.File("model"), tokenizer);
-        Assert.Equal(2, new CheckpointFolder(folder.File("model")).LatestStep);
+        model.Save(folder.At("model"), CheckpointParts.Of(tokenizer, "{{ messages }}"));
+        model.Save(folder.At("model"), tokenizer);
+        Assert.Equal(2, new CheckpointFolder(folder.At("model")).LatestStep);
 
-        using var loaded = (Gpt2)ModelCheckpoint.Load(folder.File("model"));
+        using var loaded = (Gpt2)ModelCheckpoint.Load(folder.At("model"));
         Assert.Equal(model.Config, loaded.Config);
         for (int i = 0; i < model.Parameters.Count; i++)
             Assert.True(model.Parameters[i].Values.SequenceEqual(loaded.Parameters[i].Values));
-        var first = Path.Combine(folder.File("model"), "step-1");
+        var first = Path.Combine(folder.At("model"), "step-1");
         Assert.Equal(tokenizer.Encode("words and 言"), Tokenizer.Load(Path.Combine(first, "tokenizer.json")).Encode("words and 言"));
         var settings = TokenizerSettings.Load(first);
         Assert.Equal(("<|endoftext|>", "{{ messages }}", 16), (settings.EosToken, settings.ChatTemplate, settings.ModelMaxLength));
@@ -64,8 +65,8 @@ public sealed class ModelCheckpointTests
     {
         using var folder = FixtureArchive.Extract("models-gpt2");
         using var expected = ModelCheckpoint.Load(folder.Path);
-        var hub = Directory.CreateDirectory(folder.File("hub")).FullName;
-        File.Copy(folder.File("config.json"), Path.Combine(hub, "config.json"));
+        var hub = Directory.CreateDirectory(folder.At("hub")).FullName;
+        File.Copy(folder.At("config.json"), Path.Combine(hub, "config.json"));
         var shards = new[] { new SafetensorsWriter(), new SafetensorsWriter() };
         var map = new JsonObject();
         int number = 0;
@@ -107,7 +108,7 @@ public sealed class ModelCheckpointTests
     {
         using var folder = FixtureArchive.Extract("models-gpt2");
         var tensors = new Dictionary<string, (float[] Values, long[] Shape)>();
-        using (var file = SafetensorsFile.Open(folder.File("model.safetensors")))
+        using (var file = SafetensorsFile.Open(folder.At("model.safetensors")))
             foreach (var tensor in file.Tensors)
                 tensors[tensor.Name] = (file.ReadFloats(tensor.Name), tensor.Shape.ToArray());
 
@@ -125,7 +126,7 @@ public sealed class ModelCheckpointTests
             var writer = new SafetensorsWriter();
             foreach (var (name, (values, shape)) in changed)
                 writer.Add(name, values, shape);
-            writer.Save(folder.File("model.safetensors"));
+            writer.Save(folder.At("model.safetensors"));
             Assert.Contains(words, Assert.Throws<CheckpointException>(() => ModelCheckpoint.Load(folder.Path)).Message, StringComparison.Ordinal);
         }
     }
@@ -146,9 +147,9 @@ public sealed class ModelCheckpointTests
     public void A_config_that_does_not_fit_is_refused_with_the_field_and_the_known_values(string field, string json, string words)
     {
         using var folder = FixtureArchive.Extract("models-gpt2");
-        var config = JsonNode.Parse(File.ReadAllText(folder.File("config.json")))!;
+        var config = JsonNode.Parse(File.ReadAllText(folder.At("config.json")))!;
         config[field] = JsonNode.Parse(json);
-        File.WriteAllText(folder.File("config.json"), config.ToJsonString());
+        File.WriteAllText(folder.At("config.json"), config.ToJsonString());
         var error = Assert.ThrowsAny<Kotonoha.Foundation.KotonohaException>(() => ModelCheckpoint.Load(folder.Path));
         Assert.Contains(words, error.Message, StringComparison.Ordinal);
     }
@@ -157,7 +158,7 @@ public sealed class ModelCheckpointTests
     public void Older_and_newer_spellings_of_a_config_are_read()
     {
         using var folder = FixtureArchive.Extract("models-gpt2");
-        var config = JsonNode.Parse(File.ReadAllText(folder.File("config.json")))!.AsObject();
+        var config = JsonNode.Parse(File.ReadAllText(folder.At("config.json")))!.AsObject();
         config.Remove("dtype");
         config["torch_dtype"] = "float16";
         config["n_ctx"] = 64;
@@ -166,7 +167,7 @@ public sealed class ModelCheckpointTests
         config["n_inner"] = 192;
         config["attn_pdrop"] = 0.5;
         config["scale_attn_by_inverse_layer_idx"] = true;
-        File.WriteAllText(folder.File("config.json"), "\uFEFF" + config.ToJsonString());
+        File.WriteAllText(folder.At("config.json"), "\uFEFF" + config.ToJsonString());
         using var model = (Gpt2)ModelCheckpoint.Load(folder.Path);
         Assert.Equal((64, 192, 0.5f, true, true), (model.Config.ContextLength, model.Config.FeedForwardWidth, model.Config.AttentionDropout, model.Config.ScaleAttentionByInverseLayerIndex, model.Config.TieWordEmbeddings));
     }
@@ -180,29 +181,29 @@ public sealed class ModelCheckpointTests
     public void A_config_that_is_no_JSON_object_is_a_typed_error_that_names_the_file(string text)
     {
         using var folder = FixtureArchive.Extract("models-gpt2");
-        File.WriteAllText(folder.File("config.json"), text);
-        Assert.Equal(folder.File("config.json"), Assert.Throws<CheckpointException>(() => ModelCheckpoint.Load(folder.Path)).Path);
+        File.WriteAllText(folder.At("config.json"), text);
+        Assert.Equal(folder.At("config.json"), Assert.Throws<CheckpointException>(() => ModelCheckpoint.Load(folder.Path)).Path);
     }
 
     [Fact]
     public void Tokenizer_settings_understand_every_spelling()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         Assert.Equal(new TokenizerSettings(), TokenizerSettings.Load(folder.Path));
-        File.WriteAllText(folder.File("tokenizer_config.json"), """
+        File.WriteAllText(folder.At("tokenizer_config.json"), """
             { "bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "pad_token": null, "model_max_length": 1000000000000000019884624838656,
               "chat_template": [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}] }
             """);
         var loaded = TokenizerSettings.Load(folder.Path);
         Assert.Equal([new("tool_use", "T")], loaded.FurtherChatTemplates!);
         Assert.Equal(new TokenizerSettings { BosToken = "<s>", EosToken = "</s>", ChatTemplate = "D", FurtherChatTemplates = loaded.FurtherChatTemplates }, loaded);
-        File.WriteAllText(folder.File("chat_template.jinja"), "J");
+        File.WriteAllText(folder.At("chat_template.jinja"), "J");
         Assert.Equal("J", TokenizerSettings.Load(folder.Path).ChatTemplate);
-        File.WriteAllText(folder.File("tokenizer_config.json"), """{ "chat_template": [{"name": "tool_use", "template": "T"}] }""");
+        File.WriteAllText(folder.At("tokenizer_config.json"), """{ "chat_template": [{"name": "tool_use", "template": "T"}] }""");
         Assert.Contains("chat_template", Assert.Throws<CheckpointException>(() => TokenizerSettings.Load(folder.Path)).Message, StringComparison.Ordinal);
 
         var settings = new TokenizerSettings { BosToken = "<b>", EosToken = "終", PadToken = "p", UnknownToken = "u", ModelMaxLength = 77, ChatTemplate = "{% if x %}\n\"y\"" };
-        File.Delete(folder.File("chat_template.jinja"));
+        File.Delete(folder.At("chat_template.jinja"));
         settings.Save(folder.Path);
         Assert.Equal(settings, TokenizerSettings.Load(folder.Path));
     }
@@ -210,8 +211,8 @@ public sealed class ModelCheckpointTests
     [Fact]
     public void Generation_settings_are_read_back_and_fall_to_the_config_where_there_is_no_file()
     {
-        using var folder = new TempFolder();
-        File.WriteAllText(folder.File("config.json"), """{ "bos_token_id": 1, "eos_token_id": [2, 3], "pad_token_id": null, "temperature": 3 }""");
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.At("config.json"), """{ "bos_token_id": 1, "eos_token_id": [2, 3], "pad_token_id": null, "temperature": 3 }""");
         var fromConfig = GenerationSettings.Load(folder.Path);
         Assert.Equal((1, null, null), (fromConfig.BosTokenId, fromConfig.PadTokenId, fromConfig.Temperature));
         Assert.Equal([2, 3], fromConfig.EosTokenIds);
@@ -222,10 +223,10 @@ public sealed class ModelCheckpointTests
         Assert.Equal([7, 9], loaded.EosTokenIds);
         Assert.Equal(settings with { EosTokenIds = [], Ignored = [] }, loaded with { EosTokenIds = [], Ignored = [] });
         Assert.Empty(loaded.Ignored);
-        using var json = JsonDocument.Parse(File.ReadAllBytes(folder.File("generation_config.json")));
+        using var json = JsonDocument.Parse(File.ReadAllBytes(folder.At("generation_config.json")));
         Assert.Equal(40, json.RootElement.GetProperty("top_k").GetInt32());
 
-        File.WriteAllText(folder.File("generation_config.json"), """{ "eos_token_id": "x" }""");
+        File.WriteAllText(folder.At("generation_config.json"), """{ "eos_token_id": "x" }""");
         Assert.Contains("eos_token_id", Assert.Throws<CheckpointException>(() => GenerationSettings.Load(folder.Path)).Message, StringComparison.Ordinal);
     }
 }

@@ -11,11 +11,11 @@ public sealed class SafetensorsFileTests
     public void Open_accepts_and_rejects_the_reference_collection_of_broken_files_as_told()
     {
         using var folder = FixtureArchive.Extract("broken-safetensors");
-        using var list = JsonDocument.Parse(File.ReadAllBytes(folder.File("broken.json")));
+        using var list = JsonDocument.Parse(File.ReadAllBytes(folder.At("broken.json")));
         int accepted = 0, rejected = 0;
         foreach (var item in list.RootElement.GetProperty("safetensors").EnumerateArray())
         {
-            var file = folder.File(item.GetProperty("file").GetString()!);
+            var file = folder.At(item.GetProperty("file").GetString()!);
             switch (item.GetProperty("must").GetString())
             {
                 case "accept":
@@ -43,10 +43,10 @@ public sealed class SafetensorsFileTests
     [Fact]
     public void Open_never_throws_anything_but_its_own_error_on_mutated_files()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var good = Bytes("""{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"U8","shape":[3],"data_offsets":[16,19]}}""", new byte[19]);
         var random = new Random(7);
-        var file = folder.File("mutated.safetensors");
+        var file = folder.At("mutated.safetensors");
         int opened = 0;
         for (int round = 0; round < 3000; round++)
         {
@@ -75,9 +75,9 @@ public sealed class SafetensorsFileTests
     [InlineData("""{"__metadata__":{"k":"1","k":"2"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""")]
     public void Open_refuses_duplicate_keys_of_every_kind(string json)
     {
-        using var folder = new TempFolder();
-        File.WriteAllBytes(folder.File("twice.safetensors"), Bytes(json, new byte[4]));
-        var error = Assert.Throws<SafetensorsException>(() => SafetensorsFile.Open(folder.File("twice.safetensors")));
+        using var folder = new TemporaryFolder();
+        File.WriteAllBytes(folder.At("twice.safetensors"), Bytes(json, new byte[4]));
+        var error = Assert.Throws<SafetensorsException>(() => SafetensorsFile.Open(folder.At("twice.safetensors")));
         Assert.Contains("twice", error.Message, StringComparison.Ordinal);
         Assert.NotNull(error.Offset);
     }
@@ -85,7 +85,7 @@ public sealed class SafetensorsFileTests
     [Fact]
     public void Read_raises_half_precision_and_bfloat16_exactly()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var data = new byte[16];
         Half[] halves = [(Half)1.5f, (Half)(-0.000061035156f), Half.PositiveInfinity, (Half)5.9604645e-8f];
         ushort[] brains = [0x3FC0, 0xC2F7, 0x0001, 0x7F80];
@@ -95,7 +95,7 @@ public sealed class SafetensorsFileTests
             BinaryPrimitives.WriteUInt16LittleEndian(data.AsSpan(8 + 2 * i), brains[i]);
         }
 
-        var path = folder.File("half.safetensors");
+        var path = folder.At("half.safetensors");
         File.WriteAllBytes(path, Bytes("""{"h":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2,2],"data_offsets":[8,16]}}""", data));
         using var file = SafetensorsFile.Open(path);
         Assert.Equal([1.5f, -0.000061035156f, float.PositiveInfinity, 5.9604645e-8f], file.ReadFloats("h"));
@@ -109,18 +109,18 @@ public sealed class SafetensorsFileTests
     {
         using var folder = FixtureArchive.Extract("models-gpt2");
         var writer = new SafetensorsWriter();
-        using (var source = SafetensorsFile.Open(folder.File("model.safetensors")))
+        using (var source = SafetensorsFile.Open(folder.At("model.safetensors")))
             foreach (var tensor in source.Tensors.Reverse())
                 writer.Add(tensor.Name, source.ReadFloats(tensor.Name), tensor.Shape);
-        writer.Save(folder.File("copy.safetensors"));
-        Assert.Equal(File.ReadAllBytes(folder.File("model.safetensors")), File.ReadAllBytes(folder.File("copy.safetensors")));
+        writer.Save(folder.At("copy.safetensors"));
+        Assert.Equal(File.ReadAllBytes(folder.At("model.safetensors")), File.ReadAllBytes(folder.At("copy.safetensors")));
     }
 
     [Fact]
     public void Written_tensors_of_both_kinds_scalars_empty_ones_and_odd_names_are_read_back()
     {
-        using var folder = new TempFolder();
-        var path = folder.File("all.safetensors");
+        using var folder = new TemporaryFolder();
+        var path = folder.At("all.safetensors");
         var writer = new SafetensorsWriter();
         writer.SetMetadata("note", "言の葉 \"quoted\"");
         writer.Add("重み.\"x\"", new float[] { 1, float.NaN, -0f, float.NegativeInfinity }, 2, 2);

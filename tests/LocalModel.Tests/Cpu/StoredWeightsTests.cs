@@ -1,4 +1,3 @@
-using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Tensors;
 
@@ -127,7 +126,7 @@ public sealed class StoredWeightsTests
     [InlineData(DataType.Float16, 40)]
     public void Weights_at_the_very_end_of_a_mapped_file_are_read_and_nothing_behind_them(DataType format, int columns)
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "weights.bin");
 
         // The last row ends where a page ends: reading past it would fault.

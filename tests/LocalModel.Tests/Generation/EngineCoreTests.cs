@@ -1,6 +1,5 @@
 using Kotonoha.LocalModel.Cpu;
-using Kotonoha.LocalModel.Generation.Beams;
-using Kotonoha.LocalModel.Generation.Engine;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;

@@ -1,9 +1,9 @@
 using System.Text.Json.Nodes;
-using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Generation;
 
@@ -13,9 +13,9 @@ public sealed class LocalGptLoadTests
     public async Task A_gguf_file_and_the_folder_that_holds_it_alone_are_models()
     {
         using var folder = FixtureArchive.Extract("models-gguf");
-        var file = folder.File("llama-q8_0.gguf");
+        var file = folder.At("llama-q8_0.gguf");
         Assert.Contains("several models (llama-q8_0.gguf, qwen2-f16.gguf)", Assert.Throws<CheckpointException>(() => LocalGpt.Load(folder.Path)).Message, StringComparison.Ordinal);
-        File.Delete(folder.File("qwen2-f16.gguf"));
+        File.Delete(folder.At("qwen2-f16.gguf"));
         using var byFile = LocalGpt.Load(file, new LocalGptOptions { Threads = 1 });
         using var byFolder = LocalGpt.Load(folder.Path, new LocalGptOptions { Threads = 1, Exact = true });
         Assert.Equal("llama-q8_0", byFile.ModelId);
@@ -30,20 +30,20 @@ public sealed class LocalGptLoadTests
     [InlineData("Qwen2Tokenizer")]
     public void A_folder_with_the_older_vocabulary_files_gives_the_ids_of_its_tokenizer_json(string tokenizerClass)
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var tokenizer = Tokenizer.TrainByteLevelBpe(["the quick brown fox's 12 34 jumps", "  over the lazy dog\n\n"], 290, minFrequency: 1, ["<|endoftext|>", "<|extra|>"]);
-        using (var stream = File.Create(folder.File("whole.json")))
+        using (var stream = File.Create(folder.At("whole.json")))
             tokenizer.Write(stream);
-        var json = JsonNode.Parse(File.ReadAllText(folder.File("whole.json")))!;
+        var json = JsonNode.Parse(File.ReadAllText(folder.At("whole.json")))!;
         var vocabulary = json["model"]!["vocab"]!.AsObject();
         foreach (var added in json["added_tokens"]!.AsArray())
             if ((string)added!["content"]! != "<|extra|>")
                 vocabulary[(string)added["content"]!] = (int)added["id"]!;
         vocabulary.Remove("<|extra|>");
-        File.WriteAllText(folder.File("vocab.json"), vocabulary.ToJsonString());
-        File.WriteAllLines(folder.File("merges.txt"), ["#version: 0.2", .. json["model"]!["merges"]!.AsArray().Select(m => m is JsonArray pair ? $"{pair[0]} {pair[1]}" : (string)m!)]);
-        File.WriteAllText(folder.File("added_tokens.json"), $$"""{"<|extra|>": {{tokenizer.TokenToId("<|extra|>")}}}""");
-        File.WriteAllText(folder.File("tokenizer_config.json"), $$"""{"tokenizer_class": "{{tokenizerClass}}", "eos_token": "<|endoftext|>"}""");
+        File.WriteAllText(folder.At("vocab.json"), vocabulary.ToJsonString());
+        File.WriteAllLines(folder.At("merges.txt"), ["#version: 0.2", .. json["model"]!["merges"]!.AsArray().Select(m => m is JsonArray pair ? $"{pair[0]} {pair[1]}" : (string)m!)]);
+        File.WriteAllText(folder.At("added_tokens.json"), $$"""{"<|extra|>": {{tokenizer.TokenToId("<|extra|>")}}}""");
+        File.WriteAllText(folder.At("tokenizer_config.json"), $$"""{"tokenizer_class": "{{tokenizerClass}}", "eos_token": "<|endoftext|>"}""");
         var older = TokenizerFolder.Load(folder.Path)!;
 
         // The two patterns cut these words alike.
@@ -55,10 +55,10 @@ public sealed class LocalGptLoadTests
     [Fact]
     public void Vocabulary_files_of_an_unknown_class_are_refused_with_the_known_ones()
     {
-        using var folder = new TempFolder();
-        File.WriteAllText(folder.File("vocab.json"), "{}");
-        File.WriteAllText(folder.File("merges.txt"), "");
-        File.WriteAllText(folder.File("tokenizer_config.json"), """{"tokenizer_class": "CodeGenTokenizer"}""");
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.At("vocab.json"), "{}");
+        File.WriteAllText(folder.At("merges.txt"), "");
+        File.WriteAllText(folder.At("tokenizer_config.json"), """{"tokenizer_class": "CodeGenTokenizer"}""");
         Assert.Contains("known are GPT2Tokenizer and Qwen2Tokenizer", Assert.Throws<TokenizerException>(() => TokenizerFolder.Load(folder.Path)).Message, StringComparison.Ordinal);
     }
 
@@ -70,12 +70,12 @@ public sealed class LocalGptLoadTests
         var request = new GenerationRequest { TokenIds = [5, 6, 7], MaxOutputTokens = 8, Sampling = SamplingOptions.Greedy, IgnoreEndTokens = true };
         async Task<int[]> Run(LocalGptOptions chosen)
         {
-            using var gpt = LocalGpt.Load(folder.File("llama"), chosen);
+            using var gpt = LocalGpt.Load(folder.At("llama"), chosen);
             return [.. (await gpt.CompleteAsync(request)).TokenIds];
         }
 
-        var active = await Run(options with { Adapter = folder.File("lora-llama-dora") });
-        Assert.Equal(active, await Run(options with { Adapter = folder.File("lora-llama-dora"), MergeAdapter = true }));
+        var active = await Run(options with { Adapter = folder.At("lora-llama-dora") });
+        Assert.Equal(active, await Run(options with { Adapter = folder.At("lora-llama-dora"), MergeAdapter = true }));
         Assert.NotEqual(active, await Run(options));
     }
 

@@ -1,13 +1,13 @@
 using System.Collections;
 using System.Text;
-using Kotonoha.LocalModel.Chat;
+using Kotonoha.ChatTemplates;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Generation;
-using Kotonoha.LocalModel.Generation.Beams;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Generation;
 
@@ -478,7 +478,7 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task Settings_of_the_checkpoint_that_cannot_be_honoured_are_remarked_on()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         int end = TinyGpt.Tokenizer.TokenToId("<|endoftext|>")!.Value;
         using (var weights = TinyGpt.Model())
             weights.Save(folder.Path, CheckpointParts.Of(TinyGpt.Tokenizer));
@@ -566,7 +566,7 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task A_saved_model_is_loaded_and_says_the_same()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         Save(folder.Path, ChatTemplate.Kotonoha.Jinja);
         var request = GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who jumps?")) with { MaxOutputTokens = 16, Sampling = SamplingOptions.Greedy };
         using var loaded = await LocalGpt.LoadAsync(folder.Path, new LocalGptOptions { Threads = 1 });
@@ -582,7 +582,7 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task A_chat_template_that_is_broken_is_refused_when_it_is_needed()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         Save(folder.Path, "{{ bos_token }}{% for %}");
         var chat = GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who?")) with { MaxOutputTokens = 2 };
         using (var loaded = LocalGpt.Load(folder.Path, new LocalGptOptions { Threads = 1 }))
@@ -608,7 +608,7 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public void A_folder_without_a_tokenizer_is_a_clear_error()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using (var weights = TinyGpt.Model())
             weights.Save(folder.Path);
         Assert.Throws<TokenizerException>(() => LocalGpt.Load(folder.Path));

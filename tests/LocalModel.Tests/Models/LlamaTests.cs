@@ -41,7 +41,7 @@ public sealed class LlamaTests
     [MemberData(nameof(Kinds))]
     public void A_saved_model_loads_with_the_same_settings_and_weights(string kind)
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var model = Llama.Create(Of(kind) with { RotaryInterleaved = false }, seed: 3);
         model.Save(folder.Path);
         using var loaded = (Llama)ModelCheckpoint.Load(folder.Path);
@@ -76,7 +76,7 @@ public sealed class LlamaTests
     public void A_model_whose_neighbours_turn_together_is_saved_in_transformers_order_and_resumes_in_its_own()
     {
         using var backend = new CpuBackend(1);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var model = Llama.Create(Small with { RotaryInterleaved = true, QueryKeyValueBias = true, AttentionOutputBias = true }, seed: 6);
         foreach (var bias in model.Parameters.Where(p => p.Name.EndsWith("bias", StringComparison.Ordinal)))
             for (int i = 0; i < bias.Length; i++)
@@ -98,7 +98,7 @@ public sealed class LlamaTests
     public void Frequency_factors_survive_a_save_as_longrope()
     {
         using var backend = new CpuBackend(1);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var model = Llama.Create(Small with { RopeFrequencyFactors = [1, 1.5, 2, 4, 8] }, seed: 5);
         model.Save(folder.Path);
         using var loaded = ModelCheckpoint.Load(folder.Path);

@@ -14,8 +14,8 @@ public sealed class AdamWTests
     public void Step_follows_the_reference_optimiser(string name)
     {
         using var folder = FixtureArchive.Extract("training-optimizers");
-        using var json = JsonDocument.Parse(File.ReadAllBytes(folder.File("cases.json")));
-        using var tensors = SafetensorsFile.Open(folder.File("tensors.safetensors"));
+        using var json = JsonDocument.Parse(File.ReadAllBytes(folder.At("cases.json")));
+        using var tensors = SafetensorsFile.Open(folder.At("tensors.safetensors"));
         var root = json.RootElement;
         var settings = root.GetProperty("cases").EnumerateArray().Single(c => c.GetProperty("name").GetString() == name);
         var indices = settings.GetProperty("params").EnumerateArray().Select(p => p.GetInt32()).ToArray();
@@ -140,11 +140,11 @@ public sealed class AdamWTests
         gradients.Zero();
         for (int step = 0; step < 3000; step++)
             optimizer.Step(backend, gradients, 1e-3);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var writer = new SafetensorsWriter();
         optimizer.Save(writer);
-        writer.Save(folder.File("o.safetensors"));
-        using var file = SafetensorsFile.Open(folder.File("o.safetensors"));
+        writer.Save(folder.At("o.safetensors"));
+        using var file = SafetensorsFile.Open(folder.At("o.safetensors"));
         Assert.All(file.ReadFloats("exp_avg.w"), m => Assert.Equal(0, m));
         Assert.All(file.ReadFloats("exp_avg_sq.w"), v => Assert.Equal(0, v));
         Assert.Equal(3001, optimizer.StepCount);
@@ -153,15 +153,15 @@ public sealed class AdamWTests
     [Fact]
     public void Load_refuses_moments_of_another_size()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var small = new Parameter("w", 2, 2);
         using var large = new Parameter("w", 2, 3);
         using var saved = new AdamW([small], new AdamWOptions());
         using var other = new AdamW([large], new AdamWOptions());
         var writer = new SafetensorsWriter();
         saved.Save(writer);
-        writer.Save(folder.File("o.safetensors"));
-        using var file = SafetensorsFile.Open(folder.File("o.safetensors"));
+        writer.Save(folder.At("o.safetensors"));
+        using var file = SafetensorsFile.Open(folder.At("o.safetensors"));
         Assert.Contains("exp_avg.w", Assert.Throws<SafetensorsException>(() => other.Load(file)).Message, StringComparison.Ordinal);
     }
 }

@@ -9,7 +9,7 @@ public sealed class LearningRateScheduleTests
     public void Schedules_give_the_reference_rates()
     {
         using var folder = FixtureArchive.Extract("training-optimizers");
-        using var json = JsonDocument.Parse(File.ReadAllBytes(folder.File("schedules.json")));
+        using var json = JsonDocument.Parse(File.ReadAllBytes(folder.At("schedules.json")));
         int compared = 0;
         foreach (var item in json.RootElement.EnumerateArray())
         {

@@ -9,11 +9,11 @@ public sealed class TokenDatasetTests
     [InlineData(65537, 4)]
     public void A_token_file_gives_back_every_window_of_what_was_written(int vocabularySize, int bytesPerToken)
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var random = new Random(1);
         var ids = Enumerable.Range(0, 50_000).Select(_ => random.Next(vocabularySize)).ToArray();
         ids[0] = vocabularySize - 1;
-        var path = folder.File("a.tokens");
+        var path = folder.At("a.tokens");
         using (var writer = new TokenFileWriter(path, vocabularySize))
         {
             writer.Add(ids.AsSpan(0, 12_345));
@@ -43,8 +43,8 @@ public sealed class TokenDatasetTests
     [Fact]
     public void A_writer_that_is_not_completed_leaves_nothing()
     {
-        using var folder = new TempFolder();
-        using (var writer = new TokenFileWriter(folder.File("a.tokens"), 10))
+        using var folder = new TemporaryFolder();
+        using (var writer = new TokenFileWriter(folder.At("a.tokens"), 10))
         {
             writer.Add([1, 2, 3]);
             Assert.Throws<ArgumentException>(() => writer.Add([10]));
@@ -56,8 +56,8 @@ public sealed class TokenDatasetTests
     [Fact]
     public void Broken_token_files_are_refused_with_the_place_of_the_trouble()
     {
-        using var folder = new TempFolder();
-        var path = folder.File("a.tokens");
+        using var folder = new TemporaryFolder();
+        var path = folder.At("a.tokens");
         using (var writer = new TokenFileWriter(path, 1000))
         {
             writer.Add(Enumerable.Range(0, 100).ToArray());
@@ -107,25 +107,25 @@ public sealed class TokenDatasetTests
     [Fact]
     public void New_training_tokens_never_stand_beside_old_held_out_ones()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         ReadOnlyMemory<int>[] documents = [Enumerable.Range(0, 10).ToArray()];
-        TokenDataset.Build(folder.File("data"), documents, 200).Dispose();
+        TokenDataset.Build(folder.At("data"), documents, 200).Dispose();
 
         // The old held-out tokens cannot be taken away here, so the old training tokens must stay too.
-        var (train, held) = (Path.Combine(folder.File("data"), "train.tokens"), Path.Combine(folder.File("data"), "validation.tokens"));
+        var (train, held) = (Path.Combine(folder.At("data"), "train.tokens"), Path.Combine(folder.At("data"), "validation.tokens"));
         byte[] before = File.ReadAllBytes(train);
         File.Delete(held);
         Directory.CreateDirectory(held);
-        Assert.ThrowsAny<Exception>(() => TokenDataset.Build(folder.File("data"), [Enumerable.Range(50, 20).ToArray()], 200));
+        Assert.ThrowsAny<Exception>(() => TokenDataset.Build(folder.At("data"), [Enumerable.Range(50, 20).ToArray()], 200));
         Assert.Equal(before, File.ReadAllBytes(train));
     }
 
     [Fact]
     public void Build_holds_out_the_end_of_every_document()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         ReadOnlyMemory<int>[] documents = [Enumerable.Range(0, 10).ToArray(), Enumerable.Range(100, 20).ToArray(), Array.Empty<int>()];
-        using var dataset = TokenDataset.Build(folder.File("data"), documents, 200, 0.2);
+        using var dataset = TokenDataset.Build(folder.At("data"), documents, 200, 0.2);
         var train = new int[dataset.Train.Count];
         dataset.Train.CopyTo(0, train);
         var held = new int[dataset.Validation.Count];

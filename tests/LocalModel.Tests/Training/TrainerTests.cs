@@ -1,10 +1,11 @@
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Training;
 
@@ -17,13 +18,13 @@ public sealed class TrainerTests
     [Fact]
     public async Task A_resumed_run_has_the_losses_and_weights_of_an_undisturbed_one_to_the_bit()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var data = Text();
         using var straight = Gpt2.Create(Config, 1);
         var expected = await Run(straight, Options, data);
 
         using var interrupted = Gpt2.Create(Config, 1);
-        var options = Options with { Checkpoints = new TrainingCheckpoints(folder.File("run")) { Every = 5 } };
+        var options = Options with { Checkpoints = new TrainingCheckpoints(folder.At("run")) { Every = 5 } };
         using var stop = new CancellationTokenSource();
         var losses = new Recorder(value =>
         {
@@ -42,7 +43,7 @@ public sealed class TrainerTests
         Assert.Equal(expected[..13], losses.Values.Select(v => v.Loss));
         for (int i = 0; i < straight.Parameters.Count; i++)
             Assert.True(straight.Parameters[i].Values.SequenceEqual(resumed.Parameters[i].Values), straight.Parameters[i].Name);
-        using var saved = ModelCheckpoint.Load(folder.File("run"));
+        using var saved = ModelCheckpoint.Load(folder.At("run"));
         Assert.True(saved.Parameters[0].Values.SequenceEqual(straight.Parameters[0].Values));
 
         // A run that is complete has nothing left to do.
@@ -67,10 +68,10 @@ public sealed class TrainerTests
     [Fact]
     public async Task A_run_is_not_resumed_with_other_data_seed_batches_or_model()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var data = Text();
         using var other = Text("another text");
-        var options = Options with { Steps = 2, Checkpoints = new TrainingCheckpoints(folder.File("run")) };
+        var options = Options with { Steps = 2, Checkpoints = new TrainingCheckpoints(folder.At("run")) };
         using var model = Gpt2.Create(Config, 1);
         await new Trainer(model, options).RunAsync(data);
         await Refused("data", options with { Steps = 4 }, other);
@@ -82,7 +83,7 @@ public sealed class TrainerTests
         Assert.Contains("heads", (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(manyHeads, options).RunAsync(data))).Message, StringComparison.Ordinal);
         await Refused("2 steps already", options with { Steps = 1 }, data);
         await Refused("holds checkpoints already", options with { Checkpoints = options.Checkpoints! with { Resume = false } }, data);
-        Assert.Equal(2, new CheckpointFolder(folder.File("run")).LatestStep);
+        Assert.Equal(2, new CheckpointFolder(folder.At("run")).LatestStep);
 
         async Task Refused(string words, TrainingOptions with, TokenDataset on)
             => Assert.Contains(words, (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(model, with).RunAsync(on))).Message, StringComparison.Ordinal);
@@ -185,12 +186,12 @@ public sealed class TrainerTests
     [Fact]
     public void A_dataset_of_documents_ends_each_with_the_end_token_and_holds_out_of_each()
     {
-        using var folder = new TempFolder();
-        Directory.CreateDirectory(folder.File("docs/inner"));
-        File.WriteAllText(folder.File("docs/b.md"), "second file\nwith two lines");
-        File.WriteAllText(folder.File("docs/a.txt"), "first <|endoftext|> file");
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.At("docs/inner"));
+        File.WriteAllText(folder.At("docs/b.md"), "second file\nwith two lines");
+        File.WriteAllText(folder.At("docs/a.txt"), "first <|endoftext|> file");
         var tokenizer = Tokenizer.TrainByteLevelBpe(["abc"], 257);
-        using var data = TokenDataset.From(tokenizer, folder.File("docs"));
+        using var data = TokenDataset.From(tokenizer, folder.At("docs"));
         var ids = new int[data.Train.Count];
         data.Train.CopyTo(0, ids);
         var held = new int[data.Validation.Count];
@@ -207,8 +208,8 @@ public sealed class TrainerTests
     {
         // Losses of the reference (fixture training/gpt2): every step's gradient enters the next loss.
         using var folder = FixtureArchive.Extract("training-gpt2");
-        using var json = System.Text.Json.JsonDocument.Parse(await File.ReadAllBytesAsync(folder.File("runs.json")));
-        using var batches = SafetensorsFile.Open(folder.File("batches.safetensors"));
+        using var json = System.Text.Json.JsonDocument.Parse(await File.ReadAllBytesAsync(folder.At("runs.json")));
+        using var batches = SafetensorsFile.Open(folder.At("batches.safetensors"));
         int[] ids = Array.ConvertAll(batches.ReadIntegers("input_ids"), i => (int)i), labels = Array.ConvertAll(batches.ReadIntegers("labels"), i => (int)i);
         int micros = (int)batches["input_ids"].Shape[1], length = (int)batches["input_ids"].Shape[3], size = (int)batches["input_ids"].Shape[2] * length;
         using var backend = new CpuBackend();

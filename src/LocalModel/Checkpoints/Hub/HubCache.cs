@@ -1,6 +1,6 @@
 using Kotonoha.Foundation.IO;
 
-namespace Kotonoha.LocalModel.Checkpoints.Hub;
+namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
 /// The cache of the Hugging Face tools: a folder a model with <c>blobs/HASH</c> (contents), <c>snapshots/COMMIT/NAME</c> (links to them) and

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Kotonoha.Foundation;
 
-namespace Kotonoha.LocalModel.Checkpoints.Hub;
+namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
 /// Fetches models from a hub into the cache that the Hugging Face tools share. What is there is not fetched again, what was interrupted goes on, and

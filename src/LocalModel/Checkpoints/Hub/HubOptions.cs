@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Kotonoha.Foundation;
 
-namespace Kotonoha.LocalModel.Checkpoints.Hub;
+namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Where models come from and where they are kept.</summary>
 public sealed partial record HubOptions
@@ -78,4 +79,29 @@ public sealed partial record HubOptions
 
     [GeneratedRegex(@"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")]
     private static partial Regex Variable();
+}
+
+/// <summary>The sizes and counts that the exchange with a hub keeps to.</summary>
+internal static class HubLimits
+{
+    public const int MaxNameLength = 96;
+    public const int MaxListBytes = 64 << 20;
+    public const int MaxErrorBytes = 4 << 10;
+    public const int MaxRedirects = 10;
+    public const int MaxAttempts = 6;
+    public const int CopyBytes = 1 << 18;
+    public const int FlushBytes = 64 << 20;
+    public static readonly TimeSpan MaxRetryAfter = TimeSpan.FromMinutes(2);
+}
+
+/// <summary>A model cannot be fetched from a hub, or is not in its cache.</summary>
+public sealed class HubException : KotonohaException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="message">What failed, on which model and file, and what to do next.</param>
+    /// <param name="innerException">The cause, if there is one.</param>
+    public HubException(string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+    }
 }

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
 
-namespace Kotonoha.LocalModel.Checkpoints.Hub;
+namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>The exchange with a hub: redirects by hand (the token stays with the hub's own host), repetition of what failed for the moment, errors in words.</summary>
 internal sealed class HubRequests : IDisposable

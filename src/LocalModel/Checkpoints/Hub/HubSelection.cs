@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
-namespace Kotonoha.LocalModel.Checkpoints.Hub;
+namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Chooses the files of a repository that a model needs: configuration, tokenizer and weights; nothing pickled.</summary>
 internal sealed partial class HubSelection

@@ -1,9 +1,8 @@
-using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
-using Kotonoha.LocalModel.Tokenizers.Normalizers;
+using Kotonoha.Tokenizers;
 
-namespace Kotonoha.LocalModel.Generation.Encoders;
+namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>Turns texts into what an encoder reads, as sentence-transformers does: without the white space around them, with special tokens, cut at a length.</summary>
 /// <param name="tokenizer">The tokenizer.</param>

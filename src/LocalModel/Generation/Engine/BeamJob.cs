@@ -1,9 +1,8 @@
 using System.Diagnostics;
-using Kotonoha.LocalModel.Generation.Beams;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Tensors;
 
-namespace Kotonoha.LocalModel.Generation.Engine;
+namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>Runs a beam search: the beams are sequences of the cache that share their common past.</summary>
 internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search, int vocabulary, CancellationToken cancellation) : EngineJob(cancellation)

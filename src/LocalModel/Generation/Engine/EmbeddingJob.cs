@@ -1,7 +1,7 @@
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Tensors;
 
-namespace Kotonoha.LocalModel.Generation.Engine;
+namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>Runs one text and pools its hidden states, token after token in order, so that the vector does not depend on chunks or neighbours.</summary>
 internal sealed class EmbeddingJob(int[] ids, int width, Pooling pooling, CancellationToken cancellation) : EngineJob(cancellation)

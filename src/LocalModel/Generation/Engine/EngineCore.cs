@@ -2,7 +2,7 @@ using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 
-namespace Kotonoha.LocalModel.Generation.Engine;
+namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>
 /// Runs jobs step by step, all of them in one batch (continuous batching): each step decodes one token of every running sequence and adds a part of
@@ -161,4 +161,97 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
 
         public void Dispose() => source?.Dispose();
     }
+}
+
+/// <summary>What an <see cref="EngineThread{TJob}"/> drives: it holds the running jobs and works on them step by step. All methods run on that thread.</summary>
+/// <typeparam name="TJob">The kind of work.</typeparam>
+internal interface IEngineCore<TJob>
+    where TJob : IEngineJob
+{
+    /// <summary>The jobs that run.</summary>
+    int ActiveJobs { get; }
+
+    /// <summary>Whether there is room for a job beside the running ones.</summary>
+    bool CanAdmit(TJob job);
+
+    /// <summary>Takes a job up.</summary>
+    void Admit(TJob job);
+
+    /// <summary>Runs one step; jobs that are done, cancelled or failed leave.</summary>
+    void Step();
+
+    /// <summary>Ends all jobs with an error.</summary>
+    void FailAll(Func<TJob, Exception> reason);
+}
+
+/// <summary>What one step of the engine runs: the tokens of many sequences in one batch, and the rows whose logits somebody needs.</summary>
+internal sealed class StepPlan
+{
+    /// <summary>The prompt tokens that one step runs at most, so that no prompt holds up the others for long.</summary>
+    public const int MaximumPrefillTokens = 256;
+
+    private int[] logitRows = new int[16];
+    private int logitCount;
+
+    /// <summary>The tokens of this step.</summary>
+    public Batch Batch { get; } = new(MaximumPrefillTokens);
+
+    /// <summary>The prompt tokens that still fit into this step.</summary>
+    public int PrefillBudget { get; private set; }
+
+    /// <summary>Some job reads the hidden states.</summary>
+    public bool NeedsHiddenStates { get; set; }
+
+    /// <summary>The rows of the batch whose logits are needed, in order.</summary>
+    public ReadOnlySpan<int> LogitRows => logitRows.AsSpan(0, logitCount);
+
+    /// <summary>Begins the next step.</summary>
+    public void Clear()
+    {
+        Batch.Clear();
+        logitCount = 0;
+        PrefillBudget = MaximumPrefillTokens;
+        NeedsHiddenStates = false;
+    }
+
+    /// <summary>Adds the next token of a decoding sequence.</summary>
+    /// <returns>The number of its row in the logits.</returns>
+    public int AppendDecode(ReadOnlySpan<int> token, KvSequence sequence)
+    {
+        Batch.Append(token, sequence);
+        return WantLogits(Batch.Tokens - 1);
+    }
+
+    /// <summary>Adds prompt tokens, at most as many as the budget holds.</summary>
+    /// <returns>The batch row of the first one.</returns>
+    public int AppendPrefill(ReadOnlySpan<int> tokens, KvSequence sequence)
+    {
+        int first = Batch.Tokens;
+        Batch.Append(tokens, sequence);
+        PrefillBudget -= tokens.Length;
+        return first;
+    }
+
+    /// <summary>Asks for the logits of a row of the batch.</summary>
+    /// <returns>The number of the row in the logits.</returns>
+    public int WantLogits(int row)
+    {
+        if (logitCount == logitRows.Length)
+            Array.Resize(ref logitRows, logitCount * 2);
+        logitRows[logitCount] = row;
+        return logitCount++;
+    }
+}
+
+/// <summary>What a step computed, for the jobs that planned it.</summary>
+internal readonly ref struct StepResult(ReadOnlySpan<float> hidden, int width, ReadOnlySpan<float> logits, int vocabulary)
+{
+    private readonly ReadOnlySpan<float> hidden = hidden;
+    private readonly ReadOnlySpan<float> logits = logits;
+
+    /// <summary>The hidden state of a row of the batch.</summary>
+    public ReadOnlySpan<float> Hidden(int row) => hidden.Slice(row * width, width);
+
+    /// <summary>The logits of a row that was asked for.</summary>
+    public ReadOnlySpan<float> Logits(int row) => logits.Slice(row * vocabulary, vocabulary);
 }

@@ -1,7 +1,17 @@
 using System.Diagnostics;
 using Kotonoha.LocalModel.Tensors;
 
-namespace Kotonoha.LocalModel.Generation.Engine;
+namespace Kotonoha.LocalModel.Generation;
+
+/// <summary>A piece of work of an engine.</summary>
+internal interface IEngineJob
+{
+    /// <summary>Ends the job early.</summary>
+    CancellationToken Cancellation { get; }
+
+    /// <summary>Ends the job with an error.</summary>
+    void Fail(Exception exception);
+}
 
 /// <summary>One piece of work of the engine: it adds its tokens to each step and takes what comes out, until it is done. All methods run on the engine's thread.</summary>
 internal abstract class EngineJob : IEngineJob, IDisposable
@@ -46,4 +56,68 @@ internal abstract class EngineJob : IEngineJob, IDisposable
 
     /// <summary>The blocks that hold a number of tokens.</summary>
     protected static int Blocks(int tokens) => (tokens + KvCache.BlockTokens - 1) / KvCache.BlockTokens;
+}
+
+/// <summary>What requests of every engine have in common: texts are encoded on the thread pool, and the end of a cancelled one says why.</summary>
+internal static class EngineRequest
+{
+    /// <summary>Runs the encoding of a request's texts.</summary>
+    /// <param name="encode">Encodes.</param>
+    /// <param name="token">The caller's cancellation or the end of the model.</param>
+    /// <param name="callers">The caller's cancellation alone.</param>
+    public static async Task<T> EncodeAsync<T>(Func<T> encode, CancellationToken token, CancellationToken callers)
+    {
+        try
+        {
+            // A long text may still be being encoded when nobody waits for it any more.
+            return await Task.Run(encode, token).WaitAsync(token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException exception)
+        {
+            throw Cancelled(exception, callers);
+        }
+    }
+
+    /// <summary>The caller's own cancellation, or the end of the model.</summary>
+    public static OperationCanceledException Cancelled(OperationCanceledException exception, CancellationToken callers)
+        => callers.IsCancellationRequested
+            ? new OperationCanceledException(exception.Message, exception, callers)
+            : new OperationCanceledException("The model was disposed while the request was waiting or running.", exception);
+}
+
+/// <summary>Brings the tokens of a prompt into the cache, chunk by chunk.</summary>
+internal struct PromptReader
+{
+    private int planned;
+    private int firstRow;
+
+    /// <summary>The cached sequence.</summary>
+    public KvSequence Sequence { get; init; }
+
+    /// <summary>The batch row of the first token of the planned chunk.</summary>
+    public readonly int FirstRow => firstRow;
+
+    /// <summary>The tokens of the planned chunk.</summary>
+    public readonly int Planned => planned;
+
+    /// <summary>Plans the next chunk; 0 when the step is full.</summary>
+    /// <returns>True when the chunk holds the last token.</returns>
+    public bool Plan(ReadOnlySpan<int> prompt, StepPlan plan)
+    {
+        var rest = prompt[Sequence.Length..];
+        planned = Math.Min(rest.Length, plan.PrefillBudget);
+        if (planned > 0)
+            firstRow = plan.AppendPrefill(rest[..planned], Sequence);
+        return planned == rest.Length;
+    }
+
+    /// <summary>Forgets the planned chunk.</summary>
+    public void Rollback()
+    {
+        Sequence.Truncate(Sequence.Length - planned);
+        planned = 0;
+    }
+
+    /// <summary>The planned chunk has run.</summary>
+    public void Accept() => planned = 0;
 }

@@ -1,4 +1,4 @@
-namespace Kotonoha.LocalModel.Generation.Engine;
+namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>The one thread that runs a model, and the queue before it. Requests are taken up in the order of their arrival.</summary>
 /// <typeparam name="TJob">The kind of work.</typeparam>

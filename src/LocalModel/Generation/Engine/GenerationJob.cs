@@ -3,10 +3,9 @@ using System.Text;
 using System.Threading.Channels;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Tokenizers;
-using Kotonoha.LocalModel.Tokenizers.Decoders;
+using Kotonoha.Tokenizers;
 
-namespace Kotonoha.LocalModel.Generation.Engine;
+namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>
 /// Generates one sequence. The engine's thread writes tokens and text into memory that was taken at the start and publishes how far it is; one reader

@@ -1,4 +1,18 @@
+using Kotonoha.Foundation;
+
 namespace Kotonoha.LocalModel.Generation.Sampling;
+
+/// <summary>How a token is drawn from the distribution that the filters leave. Both draw from the same distribution, but not the same tokens.</summary>
+public enum DrawMethod
+{
+    /// <summary>One random number a token, looked up in the cumulated probabilities in order of ids.</summary>
+    InverseCdf,
+
+    /// <summary>
+    /// The largest sum of logit and Gumbel noise, which depends on seed, position and id alone: a small change of the logits mostly leaves the choice as it was.
+    /// </summary>
+    Gumbel,
+}
 
 /// <summary>How the next token is chosen. The settings act in the order of Hugging Face's <c>generate</c>, each on the result of the one before.</summary>
 /// <remarks>
@@ -211,5 +225,16 @@ public sealed record SamplingOptions
     {
         if (float.IsNaN(value) || float.IsPositiveInfinity(value))
             throw new ArgumentOutOfRangeException(name, value, $"{name} holds a bias that is not a number.");
+    }
+}
+
+/// <summary>No token can be chosen: every one was banned, or the model gave a logit or a hidden state that is not a number.</summary>
+public sealed class SamplingException : KotonohaException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="message">What failed and what to do next.</param>
+    public SamplingException(string message)
+        : base(message)
+    {
     }
 }

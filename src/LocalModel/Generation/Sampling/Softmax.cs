@@ -37,3 +37,90 @@ internal readonly record struct Softmax(float Maximum, double LogSum)
         return entropy;
     }
 }
+
+/// <summary>Turns logits into log-probabilities.</summary>
+internal sealed class LogSoftmax : LogitsProcessor
+{
+    public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
+    {
+        var softmax = Softmax.Of(logits);
+        if (float.IsNegativeInfinity(softmax.Maximum))
+            return;
+        for (int id = 0; id < logits.Length; id++)
+            logits[id] = (float)softmax.LogProbability(logits[id]);
+    }
+}
+
+/// <summary>Working memory for sampling, allocated once for a vocabulary and used by one thread.</summary>
+internal sealed class SamplingScratch(int vocabularySize)
+{
+    private readonly ulong[] keys = new ulong[vocabularySize];
+    private readonly int[] marks = new int[vocabularySize];
+    private int stamp;
+
+    /// <summary>One float a token, for free use.</summary>
+    public float[] Values { get; } = new float[vocabularySize];
+
+    /// <summary>One float a token: the copy of the logits that is worked on.</summary>
+    public float[] Logits { get; } = new float[vocabularySize];
+
+    /// <summary>One double a token, for free use.</summary>
+    public double[] Weights { get; } = new double[vocabularySize];
+
+    /// <summary>One counter a token, for free use; whoever counts here leaves zeros behind.</summary>
+    public int[] Counts { get; } = new int[vocabularySize];
+
+    /// <summary>Forgets all marks.</summary>
+    public void ClearMarks()
+    {
+        if (++stamp == int.MaxValue)
+        {
+            Array.Clear(marks);
+            stamp = 1;
+        }
+    }
+
+    /// <summary>Marks a token; true when it had no mark yet.</summary>
+    public bool Mark(int id)
+    {
+        if (marks[id] == stamp)
+            return false;
+        marks[id] = stamp;
+        return true;
+    }
+
+    /// <summary>The tokens with a logit of at least the floor (and above minus infinity), best first; among equals the lower id comes first.</summary>
+    /// <returns>Keys for <see cref="IdOf"/>; valid until the next call.</returns>
+    public ReadOnlySpan<ulong> SortDescending(ReadOnlySpan<float> logits, float floor = float.NegativeInfinity)
+    {
+        int count = 0;
+        for (int id = 0; id < logits.Length; id++)
+            if (logits[id] >= floor && logits[id] > float.NegativeInfinity)
+                keys[count++] = ((ulong)~Monotone(logits[id]) << 32) | (uint)id;
+        var sorted = keys.AsSpan(0, count);
+        sorted.Sort();
+        return sorted;
+    }
+
+    /// <summary>All tokens above minus infinity in ascending order of a non-negative value; among equals the lower id comes first.</summary>
+    public ReadOnlySpan<ulong> SortAscending(ReadOnlySpan<float> logits, ReadOnlySpan<float> values)
+    {
+        int count = 0;
+        for (int id = 0; id < logits.Length; id++)
+            if (logits[id] > float.NegativeInfinity)
+                keys[count++] = ((ulong)Monotone(values[id]) << 32) | (uint)id;
+        var sorted = keys.AsSpan(0, count);
+        sorted.Sort();
+        return sorted;
+    }
+
+    /// <summary>The token of a sorted key.</summary>
+    public static int IdOf(ulong key) => (int)(uint)key;
+
+    // A float's bits in an order that unsigned integers keep; adding zero makes -0 equal to 0.
+    private static uint Monotone(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value + 0f);
+        return (bits & 0x8000_0000) != 0 ? ~bits : bits | 0x8000_0000;
+    }
+}

@@ -213,3 +213,80 @@ internal sealed class TokenSampler
     // A number in [0, 1) with 53 random bits that depends on the seed and the position alone.
     private double Uniform(int position, ulong stream) => (CounterRandom.Key((ulong)Seed, (ulong)position, stream) >> 11) * (1.0 / (1L << 53));
 }
+
+/// <summary>Mirostat 2: cuts the distribution so that the surprise of the chosen tokens stays near a target (Basu et al., 2020). One instance a sequence.</summary>
+/// <param name="target">The surprise aimed at, in bits.</param>
+/// <param name="learningRate">How fast the cut follows.</param>
+internal sealed class Mirostat(double target, double learningRate)
+{
+    /// <summary>The greatest surprise that is let through, in bits; it starts at twice the target and moves with every draw.</summary>
+    public double Limit { get; private set; } = 2 * target;
+
+    /// <summary>Draws a token by inverse CDF in descending order of probability, and moves the limit.</summary>
+    /// <param name="logits">One score a token.</param>
+    /// <param name="u">A number in [0, 1).</param>
+    /// <param name="scratch">Working memory.</param>
+    public int Next(ReadOnlySpan<float> logits, double u, SamplingScratch scratch)
+    {
+        var softmax = Softmax.Of(logits);
+        var sorted = scratch.SortDescending(logits);
+        var weights = scratch.Weights.AsSpan(0, sorted.Length);
+        int kept = 0;
+        double sum = 0;
+        foreach (ulong key in sorted)
+        {
+            double logProbability = softmax.LogProbability(logits[SamplingScratch.IdOf(key)]);
+            if (kept > 0 && -logProbability / Math.Log(2) > Limit)
+                break;
+            sum += weights[kept++] = Math.Exp(logProbability);
+        }
+
+        int rank = TokenSampler.InverseCdf(weights[..kept], u);
+        double surprise = -Math.Log2(weights[rank] / sum);
+        Limit -= learningRate * (surprise - target);
+        return SamplingScratch.IdOf(sorted[rank]);
+    }
+}
+
+/// <summary>
+/// Decides how many tokens that a small model proposed may stay, so that the tokens that come out are distributed as if the large model had drawn each one
+/// (Leviathan et al., 2023; Chen et al., 2023).
+/// </summary>
+internal static class SpeculativeAcceptance
+{
+    /// <summary>Accepts tokens up to the first rejection, and draws the one after them.</summary>
+    /// <param name="draft">The small model's distributions q, (proposed tokens, vocabulary).</param>
+    /// <param name="target">The large model's distributions p, (proposed tokens + 1, vocabulary).</param>
+    /// <param name="tokens">The proposed tokens.</param>
+    /// <param name="uniforms">A number in [0, 1) for each of them.</param>
+    /// <param name="finalUniform">A number in [0, 1) for the token after the accepted ones.</param>
+    /// <param name="residual">Receives the distribution that this token is drawn from, (vocabulary).</param>
+    /// <returns>How many of the proposed tokens stay, and the token that follows them.</returns>
+    public static (int Accepted, int Next) Decide(
+        ReadOnlySpan<float> draft, ReadOnlySpan<float> target, ReadOnlySpan<int> tokens, ReadOnlySpan<double> uniforms, double finalUniform, Span<double> residual)
+    {
+        int vocabulary = residual.Length, accepted = 0;
+        while (accepted < tokens.Length && Accepts(draft[accepted * vocabulary + tokens[accepted]], target[accepted * vocabulary + tokens[accepted]], uniforms[accepted]))
+            accepted++;
+
+        var p = target.Slice(accepted * vocabulary, vocabulary);
+        double sum = 0;
+        if (accepted < tokens.Length)
+        {
+            var q = draft.Slice(accepted * vocabulary, vocabulary);
+            for (int id = 0; id < vocabulary; id++)
+                sum += residual[id] = Math.Max(0, (double)p[id] - q[id]);
+        }
+
+        // Where rounding leaves nothing of the difference, both distributions are the same.
+        if (sum <= 0)
+            for (int id = 0; id < vocabulary; id++)
+                sum += residual[id] = p[id];
+        for (int id = 0; id < vocabulary; id++)
+            residual[id] /= sum;
+        return (accepted, TokenSampler.InverseCdf(residual, finalUniform));
+    }
+
+    // u < min(1, p/q), without a division by zero.
+    private static bool Accepts(double q, double p, double u) => u * q < p;
+}

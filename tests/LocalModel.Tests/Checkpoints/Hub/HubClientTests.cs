@@ -1,12 +1,12 @@
 using Kotonoha.Foundation;
-using Kotonoha.LocalModel.Checkpoints.Hub;
+using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.LocalModel.Tests.Checkpoints.Hub;
 
 public sealed class HubClientTests : IDisposable
 {
     private const string Weights = "model.safetensors";
-    private readonly TempFolder folder = new();
+    private readonly TemporaryFolder folder = new();
     private readonly LoopbackHub hub = new();
     private readonly byte[] config, weights;
 
@@ -20,7 +20,7 @@ public sealed class HubClientTests : IDisposable
 
     private HubOptions Options => new() { Endpoint = new Uri(hub.Endpoint), CacheFolder = folder.Path, Token = "hf_secret", RetryDelay = TimeSpan.FromMilliseconds(1), Timeout = TimeSpan.FromSeconds(5) };
 
-    private string ModelFolder => folder.File("models--ann--tiny");
+    private string ModelFolder => folder.At("models--ann--tiny");
 
     private string Blob => Path.Combine(ModelFolder, "blobs", LoopbackHub.Sha256(weights));
 
@@ -319,7 +319,7 @@ public sealed class HubClientTests : IDisposable
     [Fact]
     public async Task A_cache_that_cannot_be_written_is_an_error_and_a_lock_of_another_process_is_waited_for()
     {
-        var locks = folder.File(".locks/models--ann--tiny");
+        var locks = folder.At(".locks/models--ann--tiny");
         var name = Path.Combine(locks, LoopbackHub.GitHash(config) + ".lock");
         Directory.CreateDirectory(locks);
         if (OperatingSystem.IsLinux())

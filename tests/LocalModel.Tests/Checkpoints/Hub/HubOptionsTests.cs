@@ -1,4 +1,4 @@
-using Kotonoha.LocalModel.Checkpoints.Hub;
+using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.LocalModel.Tests.Checkpoints.Hub;
 
@@ -30,14 +30,14 @@ public sealed class HubOptionsTests
     [Fact]
     public void The_token_comes_from_the_environment_or_its_file()
     {
-        using var home = new TempFolder();
+        using var home = new TemporaryFolder();
         Assert.Null(Read(("HF_HOME", home.Path)).Token);
-        File.WriteAllText(home.File("token"), "hf_file\n");
+        File.WriteAllText(home.At("token"), "hf_file\n");
         Assert.Equal("hf_file", Read(("HF_HOME", home.Path)).Token);
         Assert.Equal("hf_given", Read(("HF_HOME", home.Path), ("HF_TOKEN", "hf_given")).Token);
         Assert.Null(Read(("HF_HOME", home.Path), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")).Token);
-        File.WriteAllText(home.File("other"), "hf_other");
-        Assert.Equal("hf_other", Read(("HF_HOME", home.Path), ("HF_TOKEN_PATH", home.File("other"))).Token);
+        File.WriteAllText(home.At("other"), "hf_other");
+        Assert.Equal("hf_other", Read(("HF_HOME", home.Path), ("HF_TOKEN_PATH", home.At("other"))).Token);
         Assert.DoesNotContain("hf_file", Read(("HF_HOME", home.Path)).ToString(), StringComparison.Ordinal);
         Assert.Throws<HubException>(() => Read(("HF_TOKEN", "two\nlines")));
     }

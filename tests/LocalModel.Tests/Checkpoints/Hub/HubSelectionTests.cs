@@ -1,5 +1,5 @@
 using System.Text;
-using Kotonoha.LocalModel.Checkpoints.Hub;
+using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.LocalModel.Tests.Checkpoints.Hub;
 

@@ -6,10 +6,10 @@ using Kotonoha.Connector;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
-using Kotonoha.Rag;
 using Kotonoha.Rag.Stores;
+using Kotonoha.Rag;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 
 string text = string.Concat(Enumerable.Repeat("The kettle boils at one hundred degrees. 湯は百度で沸く。\n", 40));

@@ -3,8 +3,8 @@ using Kotonoha.Connector;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 
 string text = string.Concat(Enumerable.Repeat("one two three four five. ", 60));

@@ -1,0 +1,285 @@
+using System.Text;
+using System.Text.Json;
+using Kotonoha.ChatTemplates.Jinja;
+
+namespace Kotonoha.ChatTemplates;
+
+/// <summary>How a conversation becomes the text that a model continues.</summary>
+/// <remarks>
+/// A template is a Jinja text, most often one that came with the model; it is rendered as transformers renders it, in a sandbox: it sees the conversation and
+/// nothing else, and its steps, memory, output and depth are bounded. Whichever it is, control tokens and message text are never mixed up: what the
+/// conversation spells stays text. Instances are immutable and may be used from any thread.
+/// </remarks>
+public sealed class ChatTemplate
+{
+    private const string EndOfText = "<|endoftext|>";
+    private const string EndOfTurn = "<|end|>";
+    private const string ImStart = "<|im_start|>";
+    private const string ImEnd = "<|im_end|>";
+
+    // A word that no template writes by itself.
+    private const string Probe = "kotonohaprobe";
+
+    private readonly Func<ChatTurn, IEnumerable<ChatSegment>>? renderTurn;
+    private readonly ChatSegment[] generationPrompt;
+    private readonly Lazy<JinjaTemplate> engine;
+    private readonly SpecialTokens tokens = new();
+
+    private ChatTemplate(string name, string jinja, Func<ChatTurn, IEnumerable<ChatSegment>> renderTurn, ChatSegment[] generationPrompt)
+    {
+        Name = name;
+        Jinja = jinja;
+        this.renderTurn = renderTurn;
+        this.generationPrompt = generationPrompt;
+        engine = new Lazy<JinjaTemplate>(() => new JinjaTemplate(jinja));
+    }
+
+    private ChatTemplate(string jinja, SpecialTokens? tokens, IReadOnlyList<string> controlTokens)
+    {
+        Name = "jinja";
+        Jinja = jinja;
+        generationPrompt = [];
+        this.tokens = tokens ?? this.tokens;
+        var template = new JinjaTemplate(jinja);
+        engine = new Lazy<JinjaTemplate>(template);
+        ControlTokens = controlTokens;
+        EndTokens = FindEndTokens();
+    }
+
+    /// <summary>The template of models trained here: <c>&lt;|user|&gt;…&lt;|end|&gt;&lt;|assistant|&gt;…&lt;|end|&gt;</c>, one token before and one after each message.</summary>
+    public static ChatTemplate Kotonoha { get; } = new(
+        "kotonoha",
+        "{% for message in messages %}{% if message['role'] not in ['system', 'user', 'assistant'] %}"
+        + "{{ raise_exception('the role must be system, user or assistant, not ' + message['role']) }}{% endif %}"
+        + "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
+        turn =>
+        [
+            Control($"<|{turn.Role}|>"),
+            new ChatSegment(turn.Content, IsControl: false, IsAnswer: turn.Role == ChatTurn.Assistant),
+            new ChatSegment(EndOfTurn, IsControl: true, IsAnswer: turn.Role == ChatTurn.Assistant),
+        ],
+        [Control("<|assistant|>")])
+    {
+        ControlTokens = [EndOfText, "<|system|>", "<|user|>", "<|assistant|>", EndOfTurn],
+        EndTokens = [EndOfTurn, EndOfText],
+    };
+
+    /// <summary>ChatML: <c>&lt;|im_start|&gt;user\n…&lt;|im_end|&gt;\n</c>.</summary>
+    public static ChatTemplate ChatMl { get; } = new(
+        "chatml",
+        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+        turn =>
+        [
+            Control(ImStart),
+            Words(turn.Role + "\n"),
+            new ChatSegment(turn.Content, IsControl: false, IsAnswer: turn.Role == ChatTurn.Assistant),
+            new ChatSegment(ImEnd, IsControl: true, IsAnswer: turn.Role == ChatTurn.Assistant),
+            Words("\n"),
+        ],
+        [Control(ImStart), Words("assistant\n")])
+    {
+        ControlTokens = [ImStart, ImEnd],
+        EndTokens = [ImEnd],
+    };
+
+    /// <summary>
+    /// Lines that begin with the role, for checkpoints without a template: <c>User: …\n\nAssistant:</c>. It has no control tokens, so nothing but the
+    /// words keeps the roles apart, and generation also stops where the model begins a line of the user itself.
+    /// </summary>
+    public static ChatTemplate Plain { get; } = new(
+        "plain",
+        "{% for message in messages %}{{ message['role']|capitalize + ': ' + message['content'] + '\\n\\n' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}",
+        turn =>
+        [
+            Words(Capitalise(turn.Role) + ": "),
+            new ChatSegment(turn.Content, IsControl: false, IsAnswer: turn.Role == ChatTurn.Assistant),
+            new ChatSegment("\n\n", IsControl: false, IsAnswer: turn.Role == ChatTurn.Assistant),
+        ],
+        [Words("Assistant:")])
+    {
+        StopStrings = ["\nUser:", "\nSystem:"],
+        TrimsAnswerStart = true,
+    };
+
+    /// <summary>The name of the template.</summary>
+    public string Name { get; }
+
+    /// <summary>The template as a Jinja text for <c>tokenizer_config.json</c>.</summary>
+    public string Jinja { get; }
+
+    /// <summary>The control tokens that a tokenizer must have as added tokens.</summary>
+    public IReadOnlyList<string> ControlTokens { get; private init; } = [];
+
+    /// <summary>The control tokens that end the assistant's message.</summary>
+    public IReadOnlyList<string> EndTokens { get; private init; } = [];
+
+    /// <summary>Texts at which generation stops besides the end tokens.</summary>
+    public IReadOnlyList<string> StopStrings { get; private init; } = [];
+
+    /// <summary>Blanks at the start of an answer belong to the format, not to the answer.</summary>
+    public bool TrimsAnswerStart { get; private init; }
+
+    /// <summary>Whether the template does anything with the declarations of functions.</summary>
+    public bool UsesTools => engine.Value.Mentions("tools");
+
+    internal bool IsBuiltIn => renderTurn is not null;
+
+    /// <summary>Reads a template.</summary>
+    /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
+    /// <param name="tokens">The special tokens that the template sees (<c>bos_token</c> and the others); null for none.</param>
+    /// <param name="controlTokens">The control tokens of the model, which <see cref="Render"/> tells apart from other text; null for none.</param>
+    /// <exception cref="ChatTemplateException">The text is no template, or larger or deeper than is allowed.</exception>
+    public static ChatTemplate FromJinja(string jinja, SpecialTokens? tokens = null, IReadOnlyList<string>? controlTokens = null)
+    {
+        ArgumentNullException.ThrowIfNull(jinja);
+
+        // Jinja drops one line end at the end of a template.
+        var text = jinja.EndsWith('\n') ? jinja[..^1] : jinja;
+        foreach (var template in (ChatTemplate[])[Kotonoha, ChatMl, Plain])
+            if (template.Jinja == text)
+                return template;
+        return new ChatTemplate(jinja, tokens, controlTokens ?? []);
+    }
+
+    /// <summary>Renders a conversation as transformers' <c>apply_chat_template</c> does.</summary>
+    /// <param name="input">The conversation.</param>
+    /// <returns>The text, which can be encoded without mixing up control tokens and what the conversation spells.</returns>
+    /// <exception cref="ChatTemplateException">The template refuses the conversation, fails on it or uses more than it may; the error says which.</exception>
+    public ChatPrompt Apply(ChatTemplateInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var template = engine.Value;
+        if (input.ContinueFinalMessage is not null && input.AddGenerationPrompt)
+            throw new ChatTemplateException(
+                ChatTemplateError.Conversation,
+                "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message when you want the model to continue the final message, "
+                + "and add_generation_prompt when you want to add a header that will prompt it to start a new assistant message instead.");
+        var final = input.ContinueFinalMessage is null ? null : new FinalMessage();
+        var rendered = template.Render(
+            run =>
+            {
+                var messages = ConversationVariables.Messages(input, run);
+                run.Root.Set("messages", final?.Marked(messages, input.ContinueFinalMessage!, Jinja, run) ?? messages);
+                run.Root.Set("tools", Optional(input.Tools, run));
+                run.Root.Set("documents", Optional(input.Documents, run));
+                run.Root.Set("add_generation_prompt", Numbers.Box(input.AddGenerationPrompt));
+                SetToken(run, "bos_token", tokens.Bos);
+                SetToken(run, "eos_token", tokens.Eos);
+                SetToken(run, "unk_token", tokens.Unknown);
+                SetToken(run, "pad_token", tokens.Pad);
+                foreach (var (name, value) in input.Variables ?? new Dictionary<string, JsonElement>())
+                    run.Root.Set(name, ConversationVariables.Value(value, isData: false, run));
+            },
+            () => input.Now ?? DateTime.Now);
+        return new ChatPrompt(final?.Cut(rendered.Text) ?? rendered.Text, rendered.Generated, Jinja);
+    }
+
+    /// <summary>Renders a conversation piece by piece.</summary>
+    /// <param name="turns">The messages, oldest first.</param>
+    /// <param name="addGenerationPrompt">Ends with the beginning of the assistant's next message.</param>
+    /// <exception cref="ChatTemplateException">The template has no place for a message.</exception>
+    public IReadOnlyList<ChatSegment> Render(IEnumerable<ChatTurn> turns, bool addGenerationPrompt)
+    {
+        ArgumentNullException.ThrowIfNull(turns);
+        if (renderTurn is null)
+            return Segments(Apply(new ChatTemplateInput { Turns = [.. turns], AddGenerationPrompt = addGenerationPrompt }));
+        var segments = new List<ChatSegment>();
+        foreach (var turn in turns)
+        {
+            if (turn.Role is not (ChatTurn.System or ChatTurn.User or ChatTurn.Assistant) || turn.ToolCalls.Count > 0)
+                throw new ChatTemplateException($"The chat template '{Name}' has no place for a message of the role '{turn.Role}'{(turn.ToolCalls.Count > 0 ? " with function calls" : "")}; send system, user and assistant messages only.");
+            segments.AddRange(renderTurn(turn).Where(s => s.Text.Length > 0));
+        }
+
+        if (addGenerationPrompt)
+            segments.AddRange(generationPrompt);
+        return segments;
+    }
+
+    /// <summary>Renders a conversation as one text, for showing and for comparing.</summary>
+    /// <param name="turns">The messages, oldest first.</param>
+    /// <param name="addGenerationPrompt">Ends with the beginning of the assistant's next message.</param>
+    public string RenderText(IEnumerable<ChatTurn> turns, bool addGenerationPrompt)
+    {
+        var text = new StringBuilder();
+        foreach (var segment in Render(turns, addGenerationPrompt))
+            text.Append(segment.Text);
+        return text.ToString();
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    private static object Optional(JsonElement? json, Rendering run)
+        => json is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } value ? ConversationVariables.Value(value, isData: true, run) : PyNone.Value;
+
+    private static void SetToken(Rendering run, string name, string? token)
+    {
+        if (token is not null)
+            run.Root.Set(name, new PyString(token));
+    }
+
+    private List<ChatSegment> Segments(ChatPrompt prompt)
+    {
+        var segments = new List<ChatSegment>();
+        int at = 0;
+        foreach (var (start, end) in prompt.WrittenTokens(ControlTokens))
+        {
+            Add(at, start, isControl: false);
+            Add(start, end, isControl: true);
+            at = end;
+        }
+
+        Add(at, prompt.Text.Length, isControl: false);
+        return segments;
+
+        // Pieces are cut where an answer begins and ends.
+        void Add(int from, int to, bool isControl)
+        {
+            while (from < to)
+            {
+                var inside = prompt.Answers.FirstOrDefault(a => a.Start <= from && from < a.End);
+                int end = inside.End > 0 ? Math.Min(to, inside.End) : prompt.Answers.Where(a => a.Start > from && a.Start < to).Select(a => a.Start).DefaultIfEmpty(to).Min();
+                if (isControl)
+                    end = to;
+                segments.Add(new ChatSegment(prompt.Text[from..end], isControl, inside.End > 0));
+                from = end;
+            }
+        }
+    }
+
+    // The control token that the template writes behind what the assistant said.
+    private List<string> FindEndTokens()
+    {
+        if (ControlTokens.Count == 0)
+            return [];
+        ChatPrompt prompt;
+        try
+        {
+            prompt = Apply(new ChatTemplateInput { Turns = [new ChatTurn(ChatTurn.User, "a"), new ChatTurn(ChatTurn.Assistant, Probe)] });
+        }
+        catch (ChatTemplateException)
+        {
+            // It wants another kind of conversation; the model's own end tokens remain.
+            return [];
+        }
+
+        int behind = prompt.Text.LastIndexOf(Probe, StringComparison.Ordinal);
+        if (behind < 0)
+            return [];
+        behind += Probe.Length;
+        foreach (var (start, end) in prompt.WrittenTokens(ControlTokens))
+            if (start >= behind)
+                return prompt.Text.AsSpan(behind, start - behind).IsWhiteSpace() && prompt.Text[start..end] != tokens.Bos ? [prompt.Text[start..end]] : [];
+        return [];
+    }
+
+    private static ChatSegment Control(string token) => new(token, IsControl: true, IsAnswer: false);
+
+    private static ChatSegment Words(string text) => new(text, IsControl: false, IsAnswer: false);
+
+    private static string Capitalise(string role) => char.ToUpperInvariant(role[0]) + role[1..];
+}

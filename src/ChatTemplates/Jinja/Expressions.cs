@@ -1,0 +1,425 @@
+namespace Kotonoha.ChatTemplates.Jinja;
+
+/// <summary>A part of a template that has a value.</summary>
+internal abstract class Expression
+{
+    private const int CheckedEvery = 32;
+
+    /// <summary>The height of the tree below, itself included.</summary>
+    public int Height { get; private set; } = 1;
+
+    /// <summary>Whether it is made of numbers and operators alone.</summary>
+    public virtual bool IsConstant => false;
+
+    public object Evaluate(Rendering run, Scope scope)
+    {
+        run.Meter.Step();
+        if (Height % CheckedEvery == 0)
+            Meter.CheckStack();
+        return Compute(run, scope);
+    }
+
+    protected abstract object Compute(Rendering run, Scope scope);
+
+    /// <summary>Notes a part, so that the height is known and bounded.</summary>
+    protected T Holding<T>(T part)
+        where T : Expression
+    {
+        Height = Math.Max(Height, part.Height + 1);
+        if (Height > TemplateLimits.MaxExpressionHeight)
+            throw Fail.Limit($"An expression has more than {TemplateLimits.MaxExpressionHeight} operators, filters and brackets inside one another.");
+        return part;
+    }
+
+    protected IReadOnlyList<T> Holding<T>(IReadOnlyList<T> parts)
+        where T : Expression
+    {
+        foreach (var part in parts)
+            Holding(part);
+        return parts;
+    }
+}
+
+/// <summary>A number, a string, true, false or none.</summary>
+internal sealed class Constant(object value) : Expression
+{
+    public object Value => value;
+
+    public override bool IsConstant => true;
+
+    protected override object Compute(Rendering run, Scope scope) => value;
+}
+
+/// <summary>A variable.</summary>
+internal sealed class Name(string text) : Expression
+{
+    public string Text => text;
+
+    protected override object Compute(Rendering run, Scope scope)
+        => scope.TryGet(text, out var value) ? value : Globals.TryGet(text, out value) ? value : Undefined.Name(text);
+}
+
+/// <summary><c>[a, b]</c>.</summary>
+internal sealed class ListExpression : Expression
+{
+    private readonly IReadOnlyList<Expression> items;
+
+    public ListExpression(IReadOnlyList<Expression> items) => this.items = Holding(items);
+
+    protected override object Compute(Rendering run, Scope scope) => new PyList(TupleExpression.EvaluateAll(items, run, scope));
+}
+
+/// <summary><c>a, b</c>.</summary>
+internal sealed class TupleExpression : Expression
+{
+    public TupleExpression(IReadOnlyList<Expression> items) => Items = Holding(items);
+
+    public IReadOnlyList<Expression> Items { get; }
+
+    protected override object Compute(Rendering run, Scope scope) => new PyTuple(EvaluateAll(Items, run, scope));
+
+    public static object[] EvaluateAll(IReadOnlyList<Expression> items, Rendering run, Scope scope)
+    {
+        var values = new object[items.Count];
+        for (int i = 0; i < values.Length; i++)
+            values[i] = items[i].Evaluate(run, scope);
+        run.Meter.Items(values.Length);
+        return values;
+    }
+}
+
+/// <summary><c>{key: value}</c>.</summary>
+internal sealed class DictExpression : Expression
+{
+    private readonly IReadOnlyList<Expression> keys;
+    private readonly IReadOnlyList<Expression> values;
+
+    public DictExpression(IReadOnlyList<Expression> keys, IReadOnlyList<Expression> values)
+        => (this.keys, this.values) = (Holding(keys), Holding(values));
+
+    protected override object Compute(Rendering run, Scope scope)
+    {
+        var dict = run.NewDict();
+        run.Meter.Items(keys.Count * 2);
+        for (int i = 0; i < keys.Count; i++)
+        {
+            var key = keys[i].Evaluate(run, scope);
+            dict.Set(key, values[i].Evaluate(run, scope));
+        }
+
+        return dict;
+    }
+}
+
+/// <summary><c>value.name</c>: the attribute, else the key.</summary>
+internal sealed class AttributeAccess : Expression
+{
+    private readonly Expression owner;
+    private readonly PyString name;
+
+    public AttributeAccess(Expression owner, string name) => (this.owner, this.name) = (Holding(owner), new PyString(name));
+
+    protected override object Compute(Rendering run, Scope scope) => Attributes.GetAttribute(owner.Evaluate(run, scope), name, run);
+}
+
+/// <summary><c>value[key]</c>: the item, else the attribute.</summary>
+internal sealed class ItemAccess : Expression
+{
+    private readonly Expression owner;
+    private readonly Expression key;
+
+    public ItemAccess(Expression owner, Expression key) => (this.owner, this.key) = (Holding(owner), Holding(key));
+
+    protected override object Compute(Rendering run, Scope scope)
+    {
+        var value = owner.Evaluate(run, scope);
+        return Attributes.GetItem(value, key.Evaluate(run, scope), run);
+    }
+}
+
+/// <summary><c>value[start:stop:step]</c>.</summary>
+internal sealed class SliceAccess : Expression
+{
+    private readonly Expression owner;
+    private readonly Expression?[] bounds;
+
+    public SliceAccess(Expression owner, Expression?[] bounds)
+    {
+        (this.owner, this.bounds) = (Holding(owner), bounds);
+        foreach (var bound in bounds)
+            if (bound is not null)
+                Holding(bound);
+    }
+
+    protected override object Compute(Rendering run, Scope scope)
+    {
+        var value = owner.Evaluate(run, scope);
+
+        // Jinja computes constants while it reads the template, and an error becomes an undefined value there.
+        if (owner.IsConstant && Numbers.IsNumber(value) | value is PyNone && bounds.All(b => b?.IsConstant != false))
+            return Undefined.Attribute(value, new PyString("slice"));
+        return Python.Slice(value, bounds[0]?.Evaluate(run, scope), bounds[1]?.Evaluate(run, scope), bounds[2]?.Evaluate(run, scope), run.Meter);
+    }
+}
+
+/// <summary>The arguments of a call as they are written.</summary>
+internal sealed class ArgumentList(
+    IReadOnlyList<Expression> positional, IReadOnlyList<(string Name, Expression Value)> named, Expression? morePositional, Expression? moreNamed)
+{
+    public static readonly ArgumentList None = new([], [], null, null);
+
+    public IEnumerable<Expression> Parts
+        => positional.Concat(named.Select(n => n.Value)).Concat(morePositional is null ? [] : [morePositional]).Concat(moreNamed is null ? [] : [moreNamed]);
+
+    /// <param name="run">The rendering.</param>
+    /// <param name="scope">Where the call stands.</param>
+    /// <param name="first">The value that a filter or test is applied to; null for none.</param>
+    /// <param name="caller">What a call block passes.</param>
+    public Arguments Evaluate(Rendering run, Scope scope, object? first = null, object? caller = null)
+    {
+        var values = new List<object>(positional.Count + 1);
+        if (first is not null)
+            values.Add(first);
+        foreach (var argument in positional)
+            values.Add(argument.Evaluate(run, scope));
+        if (morePositional is not null)
+            values.AddRange(Python.Iterate(morePositional.Evaluate(run, scope), run.Meter));
+        run.Meter.Items(values.Count);
+        if (named.Count == 0 && moreNamed is null && caller is null)
+            return new Arguments(values, []);
+        var pairs = new List<(string, object)>();
+        foreach (var (name, value) in named)
+            Add(pairs, name, value.Evaluate(run, scope));
+        if (caller is not null)
+            Add(pairs, "caller", caller);
+        if (moreNamed is not null)
+        {
+            if (moreNamed.Evaluate(run, scope) is not PyDict dict)
+                throw Fail.Type("argument after ** must be a mapping");
+            foreach (var (key, value) in dict.Entries)
+                Add(pairs, key is PyString text ? text.Text : throw Fail.Type("keywords must be strings"), value);
+        }
+
+        return new Arguments(values, pairs);
+    }
+
+    private static void Add(List<(string Name, object)> pairs, string name, object value)
+    {
+        if (pairs.Exists(p => p.Name == name))
+            throw Fail.Type($"got multiple values for keyword argument '{name}'");
+        pairs.Add((name, value));
+    }
+}
+
+/// <summary><c>value(arguments)</c>.</summary>
+internal sealed class Call : Expression
+{
+    private readonly Expression target;
+    private readonly ArgumentList arguments;
+    private readonly int line;
+
+    public Call(Expression target, ArgumentList arguments, int line)
+    {
+        (this.target, this.arguments, this.line) = (Holding(target), arguments, line);
+        foreach (var part in arguments.Parts)
+            Holding(part);
+    }
+
+    /// <summary>The call of a call block.</summary>
+    public object EvaluateWith(Rendering run, Scope scope, object caller) => Invoke(run, scope, caller);
+
+    protected override object Compute(Rendering run, Scope scope) => Invoke(run, scope, null);
+
+    private object Invoke(Rendering run, Scope scope, object? caller)
+    {
+        var value = target.Evaluate(run, scope);
+        if (value is Undefined missing)
+            throw missing.Used();
+        if (value is not Callable callable)
+            throw Fail.Type($"'{Python.TypeName(value)}' object is not callable");
+        var given = arguments.Evaluate(run, scope, null, caller);
+        run.Line = line;
+        return callable.Call(run, given);
+    }
+}
+
+/// <summary><c>value | filter(arguments)</c>.</summary>
+internal sealed class FilterExpression : Expression
+{
+    private readonly Expression? value;
+    private readonly string name;
+    private readonly ArgumentList arguments;
+
+    /// <param name="value">What is filtered; null where a block's text is.</param>
+    /// <param name="name">The filter.</param>
+    /// <param name="arguments">Its further arguments.</param>
+    public FilterExpression(Expression? value, string name, ArgumentList arguments)
+    {
+        (this.value, this.name, this.arguments) = (value, name, arguments);
+        if (value is not null)
+            Holding(value);
+        foreach (var part in arguments.Parts)
+            Holding(part);
+    }
+
+    /// <summary>Applies the filters to the text of a block.</summary>
+    public object Apply(Rendering run, Scope scope, object text)
+    {
+        var input = value switch { null => text, FilterExpression inner => inner.Apply(run, scope, text), _ => value.Evaluate(run, scope) };
+        return Filters.Get(name).Call(run, arguments.Evaluate(run, scope, input));
+    }
+
+    protected override object Compute(Rendering run, Scope scope)
+        => Filters.Get(name).Call(run, arguments.Evaluate(run, scope, value!.Evaluate(run, scope)));
+}
+
+/// <summary><c>value is test</c>.</summary>
+internal sealed class TestExpression : Expression
+{
+    private readonly Expression value;
+    private readonly string name;
+    private readonly ArgumentList arguments;
+
+    public TestExpression(Expression value, string name, ArgumentList arguments)
+    {
+        (this.value, this.name, this.arguments) = (Holding(value), name, arguments);
+        foreach (var part in arguments.Parts)
+            Holding(part);
+    }
+
+    protected override object Compute(Rendering run, Scope scope)
+        => Tests.Get(name).Call(run, arguments.Evaluate(run, scope, value.Evaluate(run, scope)));
+}
+
+/// <summary><c>-a</c> and <c>+a</c>.</summary>
+internal sealed class UnaryOperation : Expression
+{
+    private readonly string sign;
+    private readonly Expression operand;
+
+    public UnaryOperation(string sign, Expression operand) => (this.sign, this.operand) = (sign, Holding(operand));
+
+    public override bool IsConstant => operand.IsConstant;
+
+    /// <summary>The number of <c>-number</c>.</summary>
+    public Constant? NegatedConstant => sign == "-" && operand is Constant { Value: long or double or System.Numerics.BigInteger } number ? number : null;
+
+    protected override object Compute(Rendering run, Scope scope) => Operators.Unary(sign, operand.Evaluate(run, scope));
+}
+
+/// <summary><c>a + b</c> and its like.</summary>
+internal sealed class BinaryOperation : Expression
+{
+    private readonly string sign;
+    private readonly Expression left;
+    private readonly Expression right;
+
+    public BinaryOperation(string sign, Expression left, Expression right)
+        => (this.sign, this.left, this.right) = (sign, Holding(left), Holding(right));
+
+    public override bool IsConstant => left.IsConstant && right.IsConstant;
+
+    protected override object Compute(Rendering run, Scope scope)
+    {
+        var first = left.Evaluate(run, scope);
+        return Operators.Binary(sign, first, right.Evaluate(run, scope), run);
+    }
+}
+
+/// <summary><c>a ~ b</c>.</summary>
+internal sealed class Concatenation : Expression
+{
+    private readonly IReadOnlyList<Expression> operands;
+
+    public Concatenation(IReadOnlyList<Expression> operands) => this.operands = Holding(operands);
+
+    protected override object Compute(Rendering run, Scope scope)
+    {
+        var values = TupleExpression.EvaluateAll(operands, run, scope);
+        bool markup = run.Autoescape && values.Any(v => v is PyString { IsMarkup: true });
+        var text = new TextBuilder(run.Meter);
+        foreach (var value in values)
+            if (markup)
+                text.Append(Html.Escape(value as PyString ?? Python.Str(value, run.Meter), run.Meter));
+            else
+                Python.WriteStr(text, value);
+        return text.ToText(markup);
+    }
+}
+
+/// <summary><c>a &lt; b &lt;= c</c>, <c>in</c> and <c>not in</c>.</summary>
+internal sealed class Comparison : Expression
+{
+    private readonly Expression first;
+    private readonly IReadOnlyList<(string Sign, Expression Operand)> rest;
+
+    public Comparison(Expression first, IReadOnlyList<(string Sign, Expression Operand)> rest)
+    {
+        (this.first, this.rest) = (Holding(first), rest);
+        foreach (var (_, operand) in rest)
+            Holding(operand);
+    }
+
+    protected override object Compute(Rendering run, Scope scope)
+    {
+        var left = first.Evaluate(run, scope);
+        foreach (var (sign, operand) in rest)
+        {
+            var right = operand.Evaluate(run, scope);
+            if (!Operators.Compare(sign, left, right, run.Equality))
+                return Numbers.False;
+            left = right;
+        }
+
+        return Numbers.True;
+    }
+}
+
+/// <summary><c>and</c> and <c>or</c>: the operand that decides.</summary>
+internal sealed class Logic : Expression
+{
+    private readonly IReadOnlyList<Expression> operands;
+    private readonly bool decisive;
+
+    /// <param name="operands">Two or more.</param>
+    /// <param name="isOr">The first true one decides, else the first false one.</param>
+    public Logic(IReadOnlyList<Expression> operands, bool isOr) => (this.operands, decisive) = (Holding(operands), isOr);
+
+    protected override object Compute(Rendering run, Scope scope)
+    {
+        for (int i = 0; i < operands.Count - 1; i++)
+            if (operands[i].Evaluate(run, scope) is var value && Python.IsTrue(value) == decisive)
+                return value;
+        return operands[^1].Evaluate(run, scope);
+    }
+}
+
+/// <summary><c>not value</c>.</summary>
+internal sealed class Not : Expression
+{
+    private readonly Expression operand;
+
+    public Not(Expression operand) => this.operand = Holding(operand);
+
+    protected override object Compute(Rendering run, Scope scope) => Numbers.Box(!Python.IsTrue(operand.Evaluate(run, scope)));
+}
+
+/// <summary><c>value if test else other</c>.</summary>
+internal sealed class Conditional : Expression
+{
+    private static readonly Undefined Missing = new("the inline if-expression evaluated to false and no else section was defined.");
+
+    private readonly Expression test;
+    private readonly Expression value;
+    private readonly Expression? other;
+
+    public Conditional(Expression test, Expression value, Expression? other)
+    {
+        (this.test, this.value, this.other) = (Holding(test), Holding(value), other);
+        if (other is not null)
+            Holding(other);
+    }
+
+    protected override object Compute(Rendering run, Scope scope)
+        => Python.IsTrue(test.Evaluate(run, scope)) ? value.Evaluate(run, scope) : other?.Evaluate(run, scope) ?? Missing;
+}

@@ -1,0 +1,519 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+
+namespace Kotonoha.ChatTemplates.Jinja;
+
+/// <summary>The kinds of tokens of a template.</summary>
+internal enum TokenKind
+{
+    Data,
+    VariableBegin,
+    VariableEnd,
+    BlockBegin,
+    BlockEnd,
+    Name,
+    Integer,
+    Float,
+    Text,
+    Operator,
+    End,
+}
+
+/// <summary>A token of a template.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="Text">The text of data, the name, the operator, or the spelling of a number or string.</param>
+/// <param name="Line">Its line, from 1.</param>
+/// <param name="Value">The value of a number or string.</param>
+internal readonly record struct Token(TokenKind Kind, string Text, int Line, object? Value = null)
+{
+    public bool IsName(string name) => Kind == TokenKind.Name && Text == name;
+
+    public bool IsOperator(string sign) => Kind == TokenKind.Operator && Text == sign;
+
+    public string Describe() => Kind switch
+    {
+        TokenKind.Data => "template data",
+        TokenKind.VariableBegin => "begin of print statement",
+        TokenKind.VariableEnd => "end of print statement",
+        TokenKind.BlockBegin => "begin of statement block",
+        TokenKind.BlockEnd => "end of statement block",
+        TokenKind.Integer => "integer",
+        TokenKind.Float => "float",
+        TokenKind.Text => "string",
+        TokenKind.End => "end of template",
+        _ => Text,
+    };
+}
+
+/// <summary>
+/// Cuts a template into tokens as Jinja2 3.1 does with <c>trim_blocks</c>, <c>lstrip_blocks</c> and without <c>keep_trailing_newline</c>:
+/// a line end behind a block or comment goes, blanks between the line's begin and a block go, <c>-</c> strips more and <c>+</c> nothing.
+/// </summary>
+internal sealed class Lexer
+{
+    // Longest first.
+    private static readonly string[] Operators =
+    [
+        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";",
+    ];
+
+    private readonly string source;
+    private readonly Meter meter;
+    private readonly List<Token> tokens = [];
+    private readonly HashSet<string> names = new(StringComparer.Ordinal);
+    private readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> namesBySpan;
+    private readonly Stack<char> brackets = new();
+    private int at;
+    private int line = 1;
+    private int lineCountedTo;
+    private bool atLineStart = true;
+
+    private Lexer(string template, Meter meter)
+    {
+        this.meter = meter;
+        source = template.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
+        if (source.EndsWith('\n'))
+            source = source[..^1];
+        namesBySpan = names.GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    /// <summary>Cuts a template.</summary>
+    public static List<Token> Read(string template, Meter meter)
+    {
+        if (template.Length > TemplateLimits.MaxTemplateLength)
+            throw Fail.Limit($"The template has {template.Length} characters; at most {TemplateLimits.MaxTemplateLength} are allowed.");
+        var lexer = new Lexer(template, meter);
+        meter.Work(template.Length);
+        lexer.ReadAll();
+        return lexer.tokens;
+    }
+
+    private void ReadAll()
+    {
+        while (at < source.Length)
+        {
+            int open = FindOpening(at);
+            if (open < 0)
+            {
+                AddData(source[at..]);
+                break;
+            }
+
+            char kind = source[open + 1];
+            if (kind == '%' && RawBlock(open, "raw", out char rawSign, out char rawEndSign, out int behindRaw, allowPlus: false))
+            {
+                AddData(Stripped(open, rawSign, mayStripLine: true));
+                at = rawEndSign == '-' ? SkipSpace(behindRaw) : behindRaw;
+                atLineStart = source[at - 1] == '\n';
+                ReadRaw();
+                continue;
+            }
+
+            char sign = open + 2 < source.Length && source[open + 2] is '-' or '+' ? source[open + 2] : '\0';
+            AddData(Stripped(open, sign, mayStripLine: kind != '{'));
+            at = open + (sign == '\0' ? 2 : 3);
+            atLineStart = false;
+            switch (kind)
+            {
+                case '#':
+                    ReadComment();
+                    break;
+                case '%':
+                    Add(TokenKind.BlockBegin, "{%");
+                    ReadTag(isBlock: true);
+                    break;
+                default:
+                    Add(TokenKind.VariableBegin, "{{");
+                    ReadTag(isBlock: false);
+                    break;
+            }
+        }
+
+        at = source.Length;
+        Add(TokenKind.End, "");
+    }
+
+    private int FindOpening(int from)
+    {
+        while (true)
+        {
+            int brace = source.IndexOf('{', from);
+            if (brace < 0 || brace + 1 >= source.Length)
+                return -1;
+            if (source[brace + 1] is '{' or '%' or '#')
+                return brace;
+            from = brace + 1;
+        }
+    }
+
+    // The data up to an opening, without what the opening strips.
+    private string Stripped(int open, char sign, bool mayStripLine)
+    {
+        int end = open;
+        if (sign == '-')
+        {
+            while (end > at && PyChar.IsSpace(source[end - 1]))
+                end--;
+        }
+        else if (sign != '+' && mayStripLine)
+        {
+            int lineEnd = open > at ? source.LastIndexOf('\n', open - 1, open - at) : -1;
+            if (lineEnd >= 0 || atLineStart)
+            {
+                int lineStart = lineEnd >= 0 ? lineEnd + 1 : at;
+                bool blank = true;
+                for (int i = lineStart; i < open && blank; i++)
+                    blank = PyChar.IsSpace(source[i]);
+                if (blank)
+                    end = lineStart;
+            }
+        }
+
+        return source[at..end];
+    }
+
+    private void AddData(string text)
+    {
+        if (text.Length > 0)
+            Add(TokenKind.Data, text);
+    }
+
+    private int SkipSpace(int from)
+    {
+        while (from < source.Length && PyChar.IsSpace(source[from]))
+            from++;
+        return from;
+    }
+
+    // {%- raw -%} and {%- endraw -%}.
+    private bool RawBlock(int open, string word, out char sign, out char endSign, out int behind, bool allowPlus)
+    {
+        (sign, endSign, behind) = ('\0', '\0', 0);
+        int i = open + 2;
+        if (i < source.Length && source[i] is '-' or '+')
+            sign = source[i++];
+        i = SkipSpace(i);
+        if (string.CompareOrdinal(source, i, word, 0, word.Length) != 0)
+            return false;
+        i = SkipSpace(i + word.Length);
+        if (i < source.Length && (source[i] == '-' || (source[i] == '+' && allowPlus)))
+            endSign = source[i++];
+        if (string.CompareOrdinal(source, i, "%}", 0, 2) != 0)
+            return false;
+        behind = i + 2;
+        return true;
+    }
+
+    private void ReadRaw()
+    {
+        for (int open = source.IndexOf("{%", at, StringComparison.Ordinal); open >= 0; open = source.IndexOf("{%", open + 2, StringComparison.Ordinal))
+        {
+            if (!RawBlock(open, "endraw", out char sign, out char endSign, out int behind, allowPlus: true))
+                continue;
+            AddData(Stripped(open, sign, mayStripLine: true));
+            at = BehindEnd(behind, endSign);
+            return;
+        }
+
+        throw Fail.Syntax("Missing end of raw directive", LineAt(at));
+    }
+
+    private void ReadComment()
+    {
+        int end = source.IndexOf("#}", at, StringComparison.Ordinal);
+        if (end < 0)
+            throw Fail.Syntax("Missing end of comment tag", LineAt(at));
+        char sign = end > at && source[end - 1] is '-' or '+' ? source[end - 1] : '\0';
+        at = BehindEnd(end + 2, sign);
+    }
+
+    // Behind the end of a block or comment: '-' strips all white space, '+' nothing, else one line end goes.
+    private int BehindEnd(int behind, char sign)
+    {
+        if (sign == '-')
+            behind = SkipSpace(behind);
+        else if (sign != '+' && behind < source.Length && source[behind] == '\n')
+            behind++;
+        atLineStart = source[behind - 1] == '\n';
+        return behind;
+    }
+
+    private void ReadTag(bool isBlock)
+    {
+        var end = isBlock ? "%}" : "}}";
+        brackets.Clear();
+        while (at < source.Length)
+        {
+            if (brackets.Count == 0)
+            {
+                char sign = source[at] == '-' || (source[at] == '+' && isBlock) ? source[at] : '\0';
+                int close = sign == '\0' ? at : at + 1;
+                if (string.CompareOrdinal(source, close, end, 0, 2) == 0)
+                {
+                    Add(isBlock ? TokenKind.BlockEnd : TokenKind.VariableEnd, end);
+                    if (isBlock)
+                        at = BehindEnd(close + 2, sign);
+                    else
+                    {
+                        at = sign == '-' ? SkipSpace(close + 2) : close + 2;
+                        atLineStart = source[at - 1] == '\n';
+                    }
+
+                    return;
+                }
+            }
+
+            ReadToken();
+        }
+    }
+
+    private void ReadToken()
+    {
+        char c = source[at];
+        if (PyChar.IsSpace(c))
+            at = SkipSpace(at);
+        else if (char.IsAsciiDigit(c))
+            ReadNumber();
+        else if (c == '_' || char.IsAsciiLetter(c) || (c >= 128 && PyChar.IsWord(CodePointAt(at))))
+            ReadName();
+        else if (c is '\'' or '"')
+            ReadText(c);
+        else
+            ReadOperator();
+    }
+
+    private int CodePointAt(int index)
+        => char.IsHighSurrogate(source[index]) && index + 1 < source.Length && char.IsLowSurrogate(source[index + 1])
+            ? char.ConvertToUtf32(source[index], source[index + 1])
+            : source[index];
+
+    private void ReadName()
+    {
+        int start = at;
+        while (at < source.Length)
+        {
+            int codePoint = CodePointAt(at);
+            if (!PyChar.IsWord(codePoint))
+                break;
+            at += codePoint > 0xFFFF ? 2 : 1;
+        }
+
+        if (CodePointAt(start) is var first && first != '_' && !PyChar.IsIdentifierStart(first))
+            throw Fail.Syntax("Invalid character in identifier", LineAt(start));
+        var span = source.AsSpan(start, at - start);
+        if (!namesBySpan.TryGetValue(span, out var name))
+            names.Add(name = span.ToString());
+        Add(TokenKind.Name, name);
+    }
+
+    private void ReadNumber()
+    {
+        int start = at;
+        if (source[at] == '0' && at + 2 < source.Length && "xXbBoO".Contains(source[at + 1]))
+        {
+            int radix = char.ToLowerInvariant(source[at + 1]) switch { 'x' => 16, 'b' => 2, _ => 8 };
+            int i = at + 2;
+            while (i < source.Length && (Digit(source[i]) < radix || (source[i] == '_' && i + 1 < source.Length && Digit(source[i + 1]) < radix)))
+                i++;
+            if (i > at + 2)
+            {
+                var value = BigInteger.Zero;
+                if (i - at > TemplateLimits.MaxIntegerDigits)
+                    throw Fail.Limit("A number of the template has too many digits.");
+                foreach (char c in source.AsSpan(at + 2, i - at - 2))
+                    if (c != '_')
+                        value = value * radix + Digit(c);
+                at = i;
+                Add(TokenKind.Integer, source[start..at], Numbers.Box(value));
+                return;
+            }
+        }
+
+        int end = Digits(at);
+        int fraction = end + 1 < source.Length && source[end] == '.' && char.IsAsciiDigit(source[end + 1]) ? Digits(end + 1) : end;
+        int exponent = fraction;
+        if (fraction < source.Length && source[fraction] is 'e' or 'E')
+        {
+            int digits = fraction + 1 < source.Length && source[fraction + 1] is '+' or '-' ? fraction + 2 : fraction + 1;
+            if (digits < source.Length && char.IsAsciiDigit(source[digits]))
+                exponent = Digits(digits);
+        }
+
+        if (exponent > end && (start == 0 || source[start - 1] != '.'))
+        {
+            at = exponent;
+            var spelling = source[start..at];
+            Add(TokenKind.Float, spelling, double.Parse(spelling.Replace("_", "", StringComparison.Ordinal), NumberStyles.Float, CultureInfo.InvariantCulture));
+            return;
+        }
+
+        // A number that begins with 0 is 0 alone.
+        if (source[start] == '0')
+        {
+            end = start;
+            while (end < source.Length && (source[end] == '0' || (source[end] == '_' && end + 1 < source.Length && source[end + 1] == '0')))
+                end++;
+        }
+
+        at = end;
+        var text = source[start..at].Replace("_", "", StringComparison.Ordinal);
+        if (text.Length > TemplateLimits.MaxIntegerDigits)
+            throw Fail.Limit("A number of the template has too many digits.");
+        Add(TokenKind.Integer, text, Numbers.Box(BigInteger.Parse(text, CultureInfo.InvariantCulture)));
+    }
+
+    private static int Digit(char c) => char.IsAsciiHexDigit(c) ? Convert.ToInt32(c.ToString(), 16) : int.MaxValue;
+
+    private int Digits(int from)
+    {
+        while (from < source.Length && (char.IsAsciiDigit(source[from]) || (source[from] == '_' && from + 1 < source.Length && char.IsAsciiDigit(source[from + 1]))))
+            from++;
+        return from;
+    }
+
+    private void ReadText(char quote)
+    {
+        int start = at, i = at + 1;
+        bool escapes = false;
+        while (i < source.Length && source[i] != quote)
+        {
+            if (source[i] == '\\')
+            {
+                escapes = true;
+                i++;
+            }
+
+            i++;
+        }
+
+        if (i >= source.Length)
+            throw Fail.Syntax($"unexpected char {quote} at {start}: the string is not closed", LineAt(start));
+        var body = source[(start + 1)..i];
+        int textLine = LineAt(start);
+        at = i + 1;
+        tokens.Add(new Token(TokenKind.Text, body, textLine, new PyString(escapes ? Unescape(body, textLine) : body)));
+        meter.Step();
+    }
+
+    // Python's string escapes; what is none stays as it is.
+    private static string Unescape(string body, int line)
+    {
+        var text = new StringBuilder(body.Length);
+        for (int i = 0; i < body.Length; i++)
+        {
+            if (body[i] != '\\' || i + 1 >= body.Length)
+            {
+                text.Append(body[i]);
+                continue;
+            }
+
+            char c = body[++i];
+            switch (c)
+            {
+                case '\n':
+                    break;
+                case '\\' or '\'' or '"':
+                    text.Append(c);
+                    break;
+                case 'a':
+                    text.Append('\a');
+                    break;
+                case 'b':
+                    text.Append('\b');
+                    break;
+                case 'f':
+                    text.Append('\f');
+                    break;
+                case 'n':
+                    text.Append('\n');
+                    break;
+                case 'r':
+                    text.Append('\r');
+                    break;
+                case 't':
+                    text.Append('\t');
+                    break;
+                case 'v':
+                    text.Append('\v');
+                    break;
+                case >= '0' and <= '7':
+                    int octal = 0, digits = 0;
+                    for (; digits < 3 && i + digits < body.Length && body[i + digits] is >= '0' and <= '7'; digits++)
+                        octal = octal * 8 + (body[i + digits] - '0');
+                    text.Append((char)octal);
+                    i += digits - 1;
+                    break;
+                case 'x' or 'u' or 'U':
+                    int count = c switch { 'x' => 2, 'u' => 4, _ => 8 };
+                    if (i + count >= body.Length
+                        || !int.TryParse(body.AsSpan(i + 1, count), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int codePoint)
+                        || codePoint is < 0 or > 0x10FFFF)
+                        throw Fail.Syntax($"A string of the template has a broken escape \\{c}.", line);
+                    Foundation.Unicode.CodePoints.Append(text, codePoint);
+                    i += count;
+                    break;
+                case 'N':
+                    throw Fail.Syntax("A string of the template names a character by \\N; write the character itself.", line);
+                default:
+                    // Python sees a character beyond ASCII as an escape of its own by then.
+                    text.Append('\\');
+                    if (c < 128)
+                        text.Append(c);
+                    else if (c < 256)
+                        text.Append("x").Append(((int)c).ToString("x2", CultureInfo.InvariantCulture));
+                    else if (char.IsHighSurrogate(c) && i + 1 < body.Length && char.IsLowSurrogate(body[i + 1]))
+                        text.Append("U").Append(char.ConvertToUtf32(c, body[++i]).ToString("x8", CultureInfo.InvariantCulture));
+                    else
+                        text.Append("u").Append(((int)c).ToString("x4", CultureInfo.InvariantCulture));
+                    break;
+            }
+        }
+
+        return text.ToString();
+    }
+
+    private void ReadOperator()
+    {
+        foreach (var sign in Operators)
+        {
+            if (string.CompareOrdinal(source, at, sign, 0, sign.Length) != 0)
+                continue;
+            if (sign is "{" or "(" or "[")
+            {
+                brackets.Push(sign switch { "{" => '}', "(" => ')', _ => ']' });
+            }
+            else if (sign is "}" or ")" or "]")
+            {
+                if (brackets.Count == 0)
+                    throw Fail.Syntax($"unexpected '{sign}'", LineAt(at));
+                if (brackets.Pop() is var expected && expected != sign[0])
+                    throw Fail.Syntax($"unexpected '{sign}', expected '{expected}'", LineAt(at));
+            }
+
+            Add(TokenKind.Operator, sign);
+            at += sign.Length;
+            return;
+        }
+
+        throw Fail.Syntax($"unexpected char '{source[at]}' at {at}", LineAt(at));
+    }
+
+    private void Add(TokenKind kind, string text, object? value = null)
+    {
+        meter.Step();
+        tokens.Add(new Token(kind, text, LineAt(kind == TokenKind.Data ? at : Math.Min(at, source.Length)), value));
+    }
+
+    // Places only grow, so that counting stays linear.
+    private int LineAt(int place)
+    {
+        if (place > lineCountedTo)
+        {
+            line += source.AsSpan(lineCountedTo, place - lineCountedTo).Count('\n');
+            lineCountedTo = place;
+        }
+
+        return line;
+    }
+}

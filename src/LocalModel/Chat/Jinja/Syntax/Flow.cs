@@ -1,9 +1,0 @@
-namespace Kotonoha.LocalModel.Chat.Jinja;
-
-/// <summary>How a statement ends.</summary>
-internal enum Flow
-{
-    Next,
-    Break,
-    Continue,
-}

@@ -1,0 +1,86 @@
+using Kotonoha.ChatTemplates;
+using Kotonoha.Tokenizers;
+
+namespace Kotonoha.LocalModel.Generation;
+
+/// <summary>Brings chat templates and tokenizers together: reads a model's template, and turns rendered conversations into token ids.</summary>
+public static class ChatEncoding
+{
+    /// <summary>Reads the chat template of a model.</summary>
+    /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
+    /// <param name="settings">The special tokens that the template sees (<c>bos_token</c> and the others); null for none.</param>
+    /// <param name="tokenizer">The model's tokenizer, whose control tokens <see cref="ChatTemplate.Render"/> tells apart; null for none.</param>
+    /// <exception cref="ChatTemplateException">The text is no template, or larger or deeper than is allowed.</exception>
+    public static ChatTemplate ReadTemplate(string jinja, TokenizerSettings? settings = null, Tokenizer? tokenizer = null)
+    {
+        ArgumentNullException.ThrowIfNull(jinja);
+        var control = tokenizer?.AddedTokens
+            .Where(token => token.Content.Length > 0 && (token.IsSpecial || jinja.Contains(token.Content, StringComparison.Ordinal)))
+            .Select(token => token.Content);
+        var named = settings is null ? null : new SpecialTokens(settings.BosToken, settings.EosToken, settings.UnknownToken, settings.PadToken);
+        return ChatTemplate.FromJinja(jinja, named, control is null ? [] : [.. control]);
+    }
+
+    /// <summary>Encodes the prompt without adding special tokens.</summary>
+    /// <param name="prompt">The rendered conversation.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="keepConversationAsText">
+    /// Control tokens spelt in the conversation stay text: all special tokens, and those further added tokens that the template itself writes.
+    /// Without it, they become control tokens, as in transformers by default.
+    /// </param>
+    /// <returns>The token ids.</returns>
+    public static int[] Encode(this ChatPrompt prompt, Tokenizer tokenizer, bool keepConversationAsText = true)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (!keepConversationAsText || !prompt.HasConversation)
+            return tokenizer.Encode(prompt.Text, addSpecialTokens: false, parseSpecialTokens: true);
+        var ids = new List<int>();
+        tokenizer.EncodeChosen(prompt.Text, ids, (token, start, end) => IsWritten(prompt, token, start, end) || !IsControl(prompt, token));
+        return [.. ids];
+    }
+
+    /// <summary>Encodes the prompt and marks the tokens of <see cref="ChatPrompt.Answers"/>, as transformers' <c>assistant_masks</c> does.</summary>
+    /// <param name="prompt">The rendered conversation.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <returns>The token ids and, for each, whether it belongs to an answer.</returns>
+    public static (int[] Ids, bool[] AnswerMask) EncodeWithMask(this ChatPrompt prompt, Tokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        var encoded = tokenizer.EncodeWithOffsets(prompt.Text, addSpecialTokens: false, parseSpecialTokens: true);
+        var mask = new bool[encoded.Ids.Count];
+        foreach (var (start, end) in prompt.Answers)
+        {
+            int first = TokenAt(encoded, start);
+            if (first < 0)
+                break;
+            int last = TokenAt(encoded, end - 1);
+            if (last <= 0)
+                last = mask.Length - 1;
+            for (int i = first; i <= last; i++)
+                mask[i] = true;
+        }
+
+        return ([.. encoded.Ids], mask);
+    }
+
+    // Offsets only grow, but tokens may share characters; the first that holds the place counts.
+    private static int TokenAt(TokenizedText encoded, int place)
+    {
+        for (int i = 0; i < encoded.Offsets.Count; i++)
+            if (encoded.Offsets[i].Start <= place && place < encoded.Offsets[i].End)
+                return i;
+        return -1;
+    }
+
+    private static bool IsControl(ChatPrompt prompt, AddedToken token) => token.IsSpecial || prompt.Template.Contains(token.Content, StringComparison.Ordinal);
+
+    // A token that the template composes around a role still is its own; one whose first or last character comes from the conversation is not.
+    private static bool IsWritten(ChatPrompt prompt, AddedToken token, int start, int end)
+    {
+        while (token.StripLeft && start < end - token.Content.Length)
+            start++;
+        while (token.StripRight && end > start + token.Content.Length)
+            end--;
+        return !prompt.IsFromConversation(start) && !prompt.IsFromConversation(end - 1);
+    }
+}

@@ -1,0 +1,53 @@
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Generation;
+
+/// <summary>How texts become vectors.</summary>
+public sealed record EmbeddingRequestOptions
+{
+    /// <summary>How the tokens' hidden states (after the final norm) become one vector. Default: their mean.</summary>
+    public Pooling Pooling { get; init; } = Pooling.Mean;
+
+    /// <summary>The vector is brought to length one. Default true.</summary>
+    public bool Normalize { get; init; } = true;
+
+    /// <summary>The leading components to keep (then normalised again); null keeps all.</summary>
+    public int? Dimensions { get; init; }
+
+    /// <summary>A text longer than the context is cut at its end; by default it is refused.</summary>
+    public bool TruncateLongTexts { get; init; }
+}
+
+/// <summary>The vectors of several texts.</summary>
+/// <param name="Vectors">One vector a text, in the order of the texts.</param>
+/// <param name="InputTokens">The tokens of all texts together.</param>
+/// <param name="TruncatedTexts">How many texts were longer than the model reads and were cut.</param>
+public sealed record EmbeddingResult(IReadOnlyList<float[]> Vectors, int InputTokens, int TruncatedTexts = 0);
+
+/// <summary>How an encoder makes vectors of texts.</summary>
+public sealed record EncodingOptions
+{
+    /// <summary>
+    /// The name of the prompt to put before each text. <c>query</c> and <c>document</c> may be asked of any model: a document's prompt may also be called
+    /// <c>passage</c> or <c>corpus</c>, and where there is none the default applies. Null for the model's default, if it has one.
+    /// </summary>
+    public string? PromptName { get; init; }
+
+    /// <summary>The text to put before each text, instead of a named prompt.</summary>
+    public string? Prompt { get; init; }
+
+    /// <summary>Whether vectors are brought to length one; null for what the model's files say.</summary>
+    public bool? Normalize { get; init; }
+
+    /// <summary>The leading components to keep (normalised again where vectors are); null keeps all.</summary>
+    public int? Dimensions { get; init; }
+
+    /// <summary>A text longer than the model reads is cut at its end, as sentence-transformers does; otherwise it is refused. Default true.</summary>
+    public bool TruncateLongTexts { get; init; } = true;
+}
+
+/// <summary>How well texts answer a query.</summary>
+/// <param name="Scores">One score a text, in the order of the texts; higher is better.</param>
+/// <param name="InputTokens">The tokens of all pairs together.</param>
+/// <param name="TruncatedTexts">How many pairs were longer than the model reads and were cut.</param>
+public sealed record RerankResult(IReadOnlyList<float> Scores, int InputTokens, int TruncatedTexts);

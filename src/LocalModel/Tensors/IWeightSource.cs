@@ -1,0 +1,41 @@
+using Kotonoha.Foundation;
+
+namespace Kotonoha.LocalModel.Tensors;
+
+/// <summary>
+/// Where a model's weights come from: zeros for a fresh one, a Hugging Face folder, a GGUF file. A model file asks for each weight by the name that
+/// transformers gives it (<c>model.layers.0.self_attn.q_proj.weight</c>); the source knows how its files spell it, and in which format it is kept.
+/// </summary>
+public interface IWeightSource : IDisposable
+{
+    /// <summary>The folder or file, for error texts.</summary>
+    string Path { get; }
+
+    /// <summary>Whether the source has a weight.</summary>
+    /// <param name="name">The name in transformers' spelling.</param>
+    bool Contains(string name);
+
+    /// <summary>A weight as a new parameter, which belongs to the caller; read, mapped or raised to float32 as the source was opened for.</summary>
+    /// <param name="name">The name in transformers' spelling.</param>
+    /// <param name="shape">The dimensions, outermost first.</param>
+    /// <exception cref="CheckpointException">The source has no such weight, or it has another shape or a type that cannot be used.</exception>
+    Parameter Take(string name, params ReadOnlySpan<int> shape);
+}
+
+/// <summary>Weights of a fresh model: all there, all zero, in float32.</summary>
+public sealed class ZeroWeights : IWeightSource
+{
+    /// <inheritdoc/>
+    public string Path => "(a fresh model)";
+
+    /// <inheritdoc/>
+    public bool Contains(string name) => true;
+
+    /// <inheritdoc/>
+    public Parameter Take(string name, params ReadOnlySpan<int> shape) => new(name, shape);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+    }
+}

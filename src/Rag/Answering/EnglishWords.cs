@@ -1,0 +1,142 @@
+using Kotonoha.Foundation.Text;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>
+/// A light stemmer for English: joins the forms of a word that a question and a text may use (train, trained, training, trainer). Cruder than
+/// Porter's (1980), whose idea of stripping suffixes in order it follows; used to match answers, never for the index.
+/// </summary>
+internal static class EnglishStemmer
+{
+    private const int MinStem = 3;
+
+    /// <summary>Longest first; what is stripped, and the length that must stay.</summary>
+    private static readonly (string Suffix, int MinStem)[] Derivations =
+    [
+        ("ization", 4), ("isation", 4), ("ational", 4), ("fulness", 3), ("ation", 4), ("ments", 4), ("ition", 4), ("izing", 4), ("ising", 4), ("ances", 4),
+        ("ences", 4), ("ating", 4), ("ment", 4), ("ness", 4), ("able", 4), ("ible", 4), ("ance", 4), ("ence", 4), ("ator", 4), ("ated", 4), ("ates", 4),
+        ("ized", 4), ("ised", 4), ("izes", 4), ("ises", 4), ("sion", 4), ("tion", 4), ("ings", 3), ("ers", 4), ("ors", 5), ("ive", 4), ("ity", 5), ("ize", 4), ("ise", 4),
+        ("ate", 4), ("ing", 3), ("ful", 4), ("ion", 4), ("ous", 4), ("ies", 3), ("ied", 3), ("ily", 3), ("al", 4), ("er", 4), ("or", 5), ("ly", 4), ("ed", 3), ("es", 3), ("s", 3), ("y", 3), ("e", 3),
+    ];
+
+    /// <summary>The stem of a lower-case word; words with digits or other letters than a–z come back as they are.</summary>
+    internal static string Stem(string word)
+    {
+        foreach (char c in word)
+            if (c is < 'a' or > 'z')
+                return word;
+        if (word.Length <= MinStem)
+            return word;
+        if (Irregular.TryGetValue(word, out var regular))
+            word = regular;
+
+        var stem = word.AsSpan();
+        // Two rounds: "settings" loses its "ings", "normalised" its "ised" and then "al".
+        for (int round = 0; round < 2; round++)
+        {
+            foreach (var (suffix, least) in Derivations)
+            {
+                if (!stem.EndsWith(suffix, StringComparison.Ordinal) || stem.Length - suffix.Length < least || (suffix == "s" && stem[^2] is 's' or 'u' or 'i'))
+                    continue;
+                stem = stem[..^suffix.Length];
+                break;
+            }
+        }
+
+        // "stopped" → "stopp" → "stop"
+        if (stem.Length > MinStem && stem[^1] == stem[^2] && stem[^1] is not ('a' or 'e' or 'i' or 'o' or 'u' or 'l' or 's' or 'z'))
+            stem = stem[..^1];
+        return stem.ToString();
+    }
+
+    private static readonly Dictionary<string, string> Irregular =
+        ("kept=keep made=make built=build wrote=write written=write sent=send held=hold chose=choose chosen=choose began=begin "
+            + "begun=begin gave=give given=give took=take taken=take lost=lose found=find bought=buy paid=pay cost=cost ran=run "
+            + "grew=grow grown=grow knew=know known=know led=lead left=leave meant=mean met=meet shown=show stood=stand thrown=throw "
+            + "threw=throw broken=break broke=break children=child indices=index matrices=matrix vertices=vertex caught=catch "
+            + "fell=fall fallen=fall rose=rise risen=rise used=use uses=use using=use tied=tie ties=tie tying=tie dies=die died=die dying=die")
+            .Split(' ').Select(pair => pair.Split('=')).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.Ordinal);
+}
+
+/// <summary>English words that carry no content in a question.</summary>
+internal static class EnglishStopWords
+{
+    private static readonly HashSet<string> Words =
+    [
+        .. ("a an the this that these those there here it its itself they them their theirs he she his her him hers we us our ours you your yours i me my mine "
+            + "what which who whom whose when where why how is are was were be been being am do does did doing done has have had having can could may might must shall should will would "
+            + "of in on at by for with from to into onto upon about over under between through during than then as and or but nor not no if so because while until s t "
+            + "many much more most some any each every all both either neither other another such own same too very just also only ever "
+            + "tell please explain describe give name say called call mean means get gets got let kind sort type thing things happen happens there anything something someone anyone everything").Split(' '),
+    ];
+
+    internal static bool Contains(string word) => Words.Contains(word);
+}
+
+/// <summary>
+/// English words that a question may use for one another (a small embedded list, one group a line). All words of a group get the key of its first,
+/// in questions and texts alike; used to match answers, never for the index.
+/// </summary>
+internal static class EnglishSynonyms
+{
+    private static readonly string[] Endings = ["", "s", "es", "e", "ed", "ing", "er", "ion", "ions", "ation", "ment", "ments", "y", "ies"];
+
+    private static readonly Dictionary<string, string> KeyByStem = Read();
+
+    private static readonly ILookup<string, string> StemsByKey = KeyByStem.ToLookup(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
+
+    /// <summary>The key of a stem's group; the stem itself where it is in none.</summary>
+    internal static string KeyOf(string stem) => KeyByStem.GetValueOrDefault(stem, stem);
+
+    /// <summary>The forms of a word and of its synonyms, the word as well; some of them are no words, and found nowhere.</summary>
+    internal static IEnumerable<string> WordsLike(string word)
+    {
+        var stem = EnglishStemmer.Stem(word);
+        if (stem.Length < 3 || !stem.All(char.IsAsciiLetterLower))
+            return [word];
+        var key = KeyOf(stem);
+        return StemsByKey[key].Append(stem).Distinct(StringComparer.Ordinal)
+            .SelectMany(each => Endings.Select(ending => each + ending).Concat(Endings.Where(ending => ending is "ed" or "ing" or "er").Select(ending => each + each[^1] + ending)))
+            .Append(word);
+    }
+
+    private static Dictionary<string, string> Read()
+    {
+        var keys = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var line in AnswerTexts.Resource("synonyms-en.txt").Split('\n'))
+        {
+            var stems = line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(EnglishStemmer.Stem).ToList();
+            foreach (var stem in stems)
+                keys.TryAdd(stem, stems[0]);
+        }
+
+        return keys;
+    }
+}
+
+/// <summary>The terms of a text as answers are matched by: English words by their stems and synonyms, everything else as the analyzer gives it.</summary>
+internal static class TermKeys
+{
+    internal static string KeyOf(string term) => IsLatin(term) ? EnglishSynonyms.KeyOf(EnglishStemmer.Stem(term)) : term;
+
+    internal static HashSet<string> Of(string text)
+    {
+        var keys = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var token in TextAnalyzer.Analyze(text))
+            keys.Add(KeyOf(token.Term));
+        return keys;
+    }
+
+    /// <summary>Whether a term has nothing but hiragana (and long marks): grammar more often than content.</summary>
+    internal static bool IsHiragana(string term)
+    {
+        foreach (char c in term)
+            if (c is not ((>= 'ぁ' and <= 'ゖ') or 'ー'))
+                return false;
+        return true;
+    }
+
+    internal static bool HasHiragana(string term) => term.AsSpan().IndexOfAnyInRange('ぁ', 'ゖ') >= 0;
+
+    internal static bool IsLatin(string term) => term.Length > 0 && term[0] < '\u2E80';
+}

@@ -1,0 +1,119 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+
+namespace Kotonoha.Tokenizers;
+
+/// <summary>Turns a piece of text into tokens.</summary>
+internal interface ITokenModel
+{
+    /// <summary>The tokens and their ids.</summary>
+    Vocabulary Vocabulary { get; }
+
+    /// <summary>The id whose tokens are shown as the text they stand for, not as the vocabulary spells them; -1 when there is none.</summary>
+    int SurfaceId => -1;
+
+    /// <summary>Appends the tokens of a piece; their places count from the start of the piece.</summary>
+    void Tokenize(ReadOnlySpan<char> piece, TokenSink sink);
+
+    /// <summary>Writes the component as tokenizer.json has it.</summary>
+    void Write(Utf8JsonWriter writer);
+}
+
+/// <summary>Works a word out without a cache.</summary>
+internal interface IWordTokenizer
+{
+    /// <summary>Appends the tokens of a word.</summary>
+    void Run(ReadOnlySpan<char> piece, TokenSink sink);
+}
+
+/// <summary>Collects tokens; their places too when offsets are wanted. Buffers are kept and used again.</summary>
+internal sealed class TokenSink
+{
+    private int[] ids = new int[64];
+    private int[] starts = [];
+    private int[] ends = [];
+
+    /// <summary>The number of tokens so far.</summary>
+    public int Count { get; private set; }
+
+    public bool TracksOffsets { get; private set; }
+
+    public ReadOnlySpan<int> Ids => ids.AsSpan(0, Count);
+
+    /// <summary>Where the tokens start; what the numbers count from is up to the writer.</summary>
+    public Span<int> Starts => starts.AsSpan(0, Count);
+
+    public Span<int> Ends => ends.AsSpan(0, Count);
+
+    public int Capacity => ids.Length;
+
+    public void Clear(bool trackOffsets)
+    {
+        Count = 0;
+        TracksOffsets = trackOffsets;
+        if (trackOffsets && starts.Length < ids.Length)
+            (starts, ends) = (new int[ids.Length], new int[ids.Length]);
+    }
+
+    /// <summary>Drops the tokens from a place on.</summary>
+    public void Rewind(int count) => Count = count;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Add(int id, int start, int end)
+    {
+        if (Count == ids.Length)
+            Grow(Count + 1);
+        ids[Count] = id;
+        if (TracksOffsets)
+            (starts[Count], ends[Count]) = (start, end);
+        Count++;
+    }
+
+    /// <summary>Adds the tokens of a word.</summary>
+    /// <param name="word">The word.</param>
+    /// <param name="place">What is added to their places.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Add(WordCache.Entry word, int place = 0)
+    {
+        if (word.OnlyId < 0 || TracksOffsets || Count == ids.Length)
+            AddRange(word.Ids, word.Starts, word.Ends, place);
+        else
+            ids[Count++] = word.OnlyId;
+    }
+
+    /// <summary>Adds tokens.</summary>
+    /// <param name="moreIds">Their ids.</param>
+    /// <param name="moreStarts">Where they start.</param>
+    /// <param name="moreEnds">Where they end.</param>
+    /// <param name="place">What is added to their places.</param>
+    public void AddRange(ReadOnlySpan<int> moreIds, ReadOnlySpan<int> moreStarts, ReadOnlySpan<int> moreEnds, int place = 0)
+    {
+        int count = Count + moreIds.Length;
+        if (count > ids.Length)
+            Grow(count);
+        if (moreIds.Length == 1)
+            ids[Count] = moreIds[0];
+        else
+            moreIds.CopyTo(ids.AsSpan(Count));
+        if (TracksOffsets)
+        {
+            moreStarts.CopyTo(starts.AsSpan(Count));
+            moreEnds.CopyTo(ends.AsSpan(Count));
+            for (int i = Count; place > 0 && i < count; i++)
+                (starts[i], ends[i]) = (starts[i] + place, ends[i] + place);
+        }
+
+        Count = count;
+    }
+
+    private void Grow(int needed)
+    {
+        int size = (int)Math.Min(Array.MaxLength, Math.Max(needed, 2L * ids.Length));
+        Array.Resize(ref ids, size);
+        if (TracksOffsets)
+        {
+            Array.Resize(ref starts, size);
+            Array.Resize(ref ends, size);
+        }
+    }
+}

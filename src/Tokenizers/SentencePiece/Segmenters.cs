@@ -1,0 +1,307 @@
+using System.Text;
+
+namespace Kotonoha.Tokenizers;
+
+/// <summary>One kind of SentencePiece model: cuts a normalised text into pieces.</summary>
+internal interface ISegmenter
+{
+    /// <summary>Appends the parts of a text; what no piece covers has the unknown piece's id, one part for each character.</summary>
+    void Segment(ReadOnlySpan<char> text, List<Segment> output);
+}
+
+/// <summary>A part of a normalised text and the piece that it is.</summary>
+/// <param name="Id">The piece's id; that of the unknown piece where none covers the part.</param>
+/// <param name="Start">The first UTF-16 unit.</param>
+/// <param name="End">The unit behind the last.</param>
+internal readonly record struct Segment(int Id, int Start, int End);
+
+/// <summary>
+/// The most probable segmentation under a unigram model (Kudo 2018). Sums are in single precision and ties fall as in SentencePiece's
+/// EncodeOptimized, so that ids agree.
+/// </summary>
+internal sealed class UnigramSegmenter : ISegmenter
+{
+    /// <summary>How much an unknown character costs below the lowest score.</summary>
+    public const float UnknownPenalty = 10;
+
+    // A user-defined piece gets so much for each character, less this once; more than any ordinary piece, so that it is always taken.
+    private const float UserDefinedBonus = 0.1f;
+
+    [ThreadStatic]
+    private static (float Score, int Start, int Id)[]? best;
+
+    private readonly SentencePieceVocabulary vocabulary;
+    private readonly TokenTrie trie = new();
+
+    public UnigramSegmenter(SentencePieceVocabulary vocabulary)
+    {
+        this.vocabulary = vocabulary;
+        for (int id = 0; id < vocabulary.Pieces.Length; id++)
+            if (vocabulary.Pieces[id] is { Type: PieceType.Normal or PieceType.UserDefined } piece)
+                trie.Add(piece.Text, id);
+    }
+
+    /// <inheritdoc/>
+    public void Segment(ReadOnlySpan<char> text, List<Segment> output)
+    {
+        if (text.IsEmpty)
+            return;
+        var ends = best is not null && best.Length > text.Length ? best : best = new (float, int, int)[text.Length + Math.Max(64, text.Length / 4)];
+        for (int i = 0; i <= text.Length; i++)
+            ends[i] = (0, -1, -1);
+        float unknown = vocabulary.MinScore - UnknownPenalty;
+        for (int start = 0; start < text.Length;)
+        {
+            int width = char.IsHighSurrogate(text[start]) && start + 1 < text.Length ? 2 : 1;
+            float here = ends[start].Score;
+            bool single = false;
+            int node = 0;
+            for (int at = start; at < text.Length;)
+            {
+                node = trie.Step(node, text[at++]);
+                if (node < 0)
+                    break;
+                if (trie.IdAt(node) is not (>= 0 and var id))
+                    continue;
+                float score = here + ScoreOf(id, text[start..at]);
+                if (ends[at].Start < 0 || score > ends[at].Score)
+                    ends[at] = (score, start, id);
+                single |= at - start == width;
+            }
+
+            if (!single && unknown + here is var candidate && (ends[start + width].Start < 0 || candidate > ends[start + width].Score))
+                ends[start + width] = (candidate, start, vocabulary.UnknownId);
+            start += width;
+        }
+
+        int first = output.Count;
+        for (int end = text.Length; end > 0; end = ends[end].Start)
+            output.Add(new Segment(ends[end].Id, ends[end].Start, end));
+        output.Reverse(first, output.Count - first);
+        if (ends.Length > 1 << 20)
+            best = null;
+    }
+
+    /// <summary>What a piece counts in a path.</summary>
+    public float ScoreOf(int id, ReadOnlySpan<char> text)
+        => vocabulary.Pieces[id].Type == PieceType.UserDefined ? UserDefinedScore(Encoding.UTF8.GetByteCount(text)) : vocabulary.Pieces[id].Score;
+
+    /// <summary>The best segmentations with their scores, the best first; here a user-defined piece counts by its characters.</summary>
+    public List<(Segment[] Path, double Score)> Best(ReadOnlySpan<char> text, int count)
+    {
+        // For each place the best ways to get there: (score, where the last piece starts, its id, which of the ways to that place).
+        var ways = new List<(double Score, int Start, int Id, int Rank)>[text.Length + 1];
+        ways[0] = [(0, -1, -1, 0)];
+        for (int start = 0; start < text.Length;)
+        {
+            int width = char.IsHighSurrogate(text[start]) && start + 1 < text.Length ? 2 : 1;
+            bool single = false;
+            int node = 0;
+            for (int at = start; at < text.Length;)
+            {
+                node = trie.Step(node, text[at++]);
+                if (node < 0)
+                    break;
+                if (trie.IdAt(node) is not (>= 0 and var id))
+                    continue;
+                Extend(start, at, id, vocabulary.Pieces[id].Type == PieceType.UserDefined
+                    ? UserDefinedScore(CharacterCount(text[start..at])) : vocabulary.Pieces[id].Score);
+                single |= at - start == width;
+            }
+
+            if (!single)
+                Extend(start, start + width, vocabulary.UnknownId, vocabulary.MinScore - UnknownPenalty);
+            start += width;
+        }
+
+        void Extend(int from, int end, int id, double score)
+        {
+            var target = ways[end] ??= [];
+            for (int rank = 0; rank < ways[from].Count; rank++)
+            {
+                double sum = ways[from][rank].Score + score;
+                int place = target.FindIndex(w => sum > w.Score);
+                if (place < 0 && target.Count == count)
+                    break;
+                target.Insert(place < 0 ? target.Count : place, (sum, from, id, rank));
+                if (target.Count > count)
+                    target.RemoveAt(count);
+            }
+        }
+
+        var paths = new List<(Segment[], double)>();
+        for (int rank = 0; rank < ways[text.Length].Count; rank++)
+        {
+            var path = new List<Segment>();
+            for (int end = text.Length, way = rank; end > 0;)
+            {
+                var (_, start, id, next) = ways[end][way];
+                path.Add(new Segment(id, start, end));
+                (end, way) = (start, next);
+            }
+
+            path.Reverse();
+            paths.Add(([.. path], ways[text.Length][rank].Score));
+        }
+
+        return paths;
+    }
+
+    private float UserDefinedScore(int length) => length * Math.Max(vocabulary.MaxScore, UserDefinedBonus) - UserDefinedBonus;
+
+    private static int CharacterCount(ReadOnlySpan<char> text)
+    {
+        int count = 0;
+        foreach (char c in text)
+            count += char.IsLowSurrogate(c) ? 0 : 1;
+        return count;
+    }
+}
+
+/// <summary>
+/// SentencePiece's byte-pair encoding: neighbours whose joined text is a piece are joined, the highest score first, of equal scores the leftmost
+/// (source: bpe_model.cc). User-defined pieces stay whole; unused pieces are taken apart again at the end.
+/// </summary>
+internal sealed class BpeSegmenter : ISegmenter
+{
+    [ThreadStatic]
+    private static BpeWorkspace? threadWorkspace;
+
+    private readonly SentencePieceVocabulary vocabulary;
+    private readonly Vocabulary symbols = new();
+    private readonly int foreign;
+    private readonly MergeTable merges;
+    private readonly MergeTable? mergesOfUsed;
+
+    public BpeSegmenter(SentencePieceVocabulary vocabulary)
+    {
+        this.vocabulary = vocabulary;
+        var pieces = vocabulary.Pieces;
+        for (int id = 0; id < pieces.Length; id++)
+            if (vocabulary.IsPiece(pieces[id].Text))
+                _ = symbols.TryAdd(pieces[id].Text, id);
+
+        // Characters that are no piece can still be joined into one; they need a number of their own.
+        foreign = pieces.Length;
+        foreach (var piece in pieces)
+            if (vocabulary.IsPiece(piece.Text))
+                foreach (var rune in piece.Text.EnumerateRunes())
+                    if (!symbols.TryGetId(rune.ToString(), out _))
+                        _ = symbols.TryAdd(rune.ToString(), foreign++);
+        merges = BuildMerges(withUnused: true);
+        mergesOfUsed = pieces.Any(p => p.Type == PieceType.Unused) ? BuildMerges(withUnused: false) : null;
+    }
+
+    /// <inheritdoc/>
+    public void Segment(ReadOnlySpan<char> text, List<Segment> output)
+    {
+        var workspace = threadWorkspace ??= new BpeWorkspace();
+        Run(text, 0, workspace, merges);
+        for (int i = 0; i < workspace.Count; i++)
+        {
+            int symbol = workspace.Ids[i], start = workspace.Starts[i], end = workspace.Ends[i];
+            if (symbol < vocabulary.Pieces.Length && vocabulary.Pieces[symbol].Type == PieceType.Unused && end - start > 1)
+                SegmentUnused(text[start..end], start, output);
+            else
+                output.Add(new Segment(PieceOf(symbol), start, end));
+        }
+
+        if (workspace.Capacity > 1 << 20)
+            threadWorkspace = null;
+    }
+
+    private void SegmentUnused(ReadOnlySpan<char> part, int offset, List<Segment> output)
+    {
+        var workspace = new BpeWorkspace();
+        Run(part, offset, workspace, mergesOfUsed!);
+        for (int i = 0; i < workspace.Count; i++)
+            output.Add(new Segment(PieceOf(workspace.Ids[i]), workspace.Starts[i], workspace.Ends[i]));
+    }
+
+    private void Run(ReadOnlySpan<char> text, int offset, BpeWorkspace workspace, MergeTable table)
+    {
+        workspace.Clear();
+        for (int start = 0, end; start < text.Length; start = end)
+        {
+            int symbol;
+            if (vocabulary.UserDefined is { } userDefined && (end = userDefined.LongestMatch(text, start)) > start)
+            {
+                // Its number stands behind all others, so that nothing joins it.
+                symbol = foreign + 1 + vocabulary.IdOf(text[start..end]);
+            }
+            else
+            {
+                end = start + (char.IsHighSurrogate(text[start]) && start + 1 < text.Length ? 2 : 1);
+                symbol = symbols.TryGetId(text[start..end], out int known) ? known : foreign;
+            }
+
+            workspace.Add(symbol, offset + start, offset + end);
+        }
+
+        workspace.Merge(table);
+    }
+
+    private int PieceOf(int symbol)
+        => symbol < vocabulary.Pieces.Length ? symbol : symbol > foreign ? symbol - foreign - 1 : vocabulary.UnknownId;
+
+    private MergeTable BuildMerges(bool withUnused)
+    {
+        var pieces = vocabulary.Pieces;
+        int[] byScore =
+        [
+            .. Enumerable.Range(0, pieces.Length)
+                .Where(id => vocabulary.IsPiece(pieces[id].Text) && (withUnused || pieces[id].Type != PieceType.Unused))
+                .OrderByDescending(id => pieces[id].Score),
+        ];
+        var table = new List<(int, int, int)>();
+        var ranks = new List<int>();
+        int rank = -1;
+        float score = float.NaN;
+        foreach (int id in byScore)
+        {
+            if (pieces[id].Score != score)
+                (rank, score) = (rank + 1, pieces[id].Score);
+            var text = pieces[id].Text.AsSpan();
+            for (int cut = 1; cut < text.Length; cut++)
+                if (!char.IsLowSurrogate(text[cut]) && symbols.TryGetId(text[..cut], out int left) && symbols.TryGetId(text[cut..], out int right))
+                {
+                    table.Add((left, right, id));
+                    ranks.Add(rank);
+                }
+        }
+
+        return new MergeTable(table, ranks);
+    }
+}
+
+/// <summary>Every word is a piece, with the blank before it (or behind it).</summary>
+internal sealed class WordSegmenter(SentencePieceVocabulary vocabulary, bool blankIsSuffix) : ISegmenter
+{
+    private const char Meta = '\u2581';
+
+    /// <inheritdoc/>
+    public void Segment(ReadOnlySpan<char> text, List<Segment> output)
+    {
+        for (int start = 0, end; start < text.Length; start = end)
+        {
+            int blank = text[(blankIsSuffix ? start : start + 1)..].IndexOf(Meta);
+            end = blank < 0 ? text.Length : blankIsSuffix ? start + blank + 1 : start + 1 + blank;
+            output.Add(new Segment(vocabulary.IdOf(text[start..end]), start, end));
+        }
+    }
+}
+
+/// <summary>Every character, and every user-defined text, is a piece.</summary>
+internal sealed class CharSegmenter(SentencePieceVocabulary vocabulary) : ISegmenter
+{
+    /// <inheritdoc/>
+    public void Segment(ReadOnlySpan<char> text, List<Segment> output)
+    {
+        for (int start = 0, end; start < text.Length; start = end)
+        {
+            if (vocabulary.UserDefined is not { } userDefined || (end = userDefined.LongestMatch(text, start)) <= start)
+                end = start + (char.IsHighSurrogate(text[start]) && start + 1 < text.Length ? 2 : 1);
+            output.Add(new Segment(vocabulary.IdOf(text[start..end]), start, end));
+        }
+    }
+}
