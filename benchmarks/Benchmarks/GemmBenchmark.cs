@@ -13,14 +13,14 @@ internal static class GemmBenchmark
 {
     private const int Rounds = 7;
     private const int RoofSteps = 40_000_000;
-    private static bool single;
+    private static bool _single;
 
     public static int Run(string[] args)
     {
         int threads = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 0;
         using var backend = new CpuBackend(threads);
         Console.WriteLine($"{backend.Description}, {Environment.ProcessorCount} cores");
-        single = backend.Threads == 1;
+        _single = backend.Threads == 1;
         double roof = Median(() => Roof());
         Console.WriteLine(Line($"multiply-add roof, one thread: {roof:F0} GFLOP/s"));
         foreach (var (m, n, k) in ((int, int, int)[])[(512, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048), (768, 384, 128), (768, 512, 128), (768, 128, 512), (256, 3072, 768), (1, 3072, 768), (8, 3072, 768)])
@@ -145,10 +145,10 @@ internal static class GemmBenchmark
     }
 
     // On one thread the time that this process had a core: others on the machine then count little.
-    private static long Clock() => single ? Environment.CpuUsage.TotalTime.Ticks : Stopwatch.GetTimestamp();
+    private static long Clock() => _single ? Environment.CpuUsage.TotalTime.Ticks : Stopwatch.GetTimestamp();
 
     private static double Seconds(long start)
-        => single ? new TimeSpan(Environment.CpuUsage.TotalTime.Ticks - start).TotalSeconds : Stopwatch.GetElapsedTime(start).TotalSeconds;
+        => _single ? new TimeSpan(Environment.CpuUsage.TotalTime.Ticks - start).TotalSeconds : Stopwatch.GetElapsedTime(start).TotalSeconds;
 
     private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -7,11 +7,11 @@ namespace Kotonoha.Benchmarks;
 /// <summary>A Node process that embeds texts with llama.cpp on request.</summary>
 internal sealed class LlamaEmbedPeer : IDisposable
 {
-    private readonly Process process;
+    private readonly Process _process;
 
     private LlamaEmbedPeer(Process process, string description)
     {
-        this.process = process;
+        _process = process;
         Description = description;
     }
 
@@ -33,18 +33,18 @@ internal sealed class LlamaEmbedPeer : IDisposable
     /// <summary>The seconds that the peer takes, and its vectors.</summary>
     public (double Seconds, List<float[]> Vectors) Embed(IReadOnlyList<string> texts)
     {
-        process.StandardInput.WriteLine(JsonSerializer.Serialize(texts));
-        process.StandardInput.Flush();
-        using var reply = JsonDocument.Parse(process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("The peer ended."));
+        _process.StandardInput.WriteLine(JsonSerializer.Serialize(texts));
+        _process.StandardInput.Flush();
+        using var reply = JsonDocument.Parse(_process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("The peer ended."));
         var vectors = reply.RootElement.GetProperty("vectors").EnumerateArray().Select(v => v.EnumerateArray().Select(x => x.GetSingle()).ToArray()).ToList();
         return (reply.RootElement.GetProperty("seconds").GetDouble(), vectors);
     }
 
     public void Dispose()
     {
-        process.StandardInput.Close();
-        if (!process.WaitForExit(10_000))
-            process.Kill();
-        process.Dispose();
+        _process.StandardInput.Close();
+        if (!_process.WaitForExit(10_000))
+            _process.Kill();
+        _process.Dispose();
     }
 }

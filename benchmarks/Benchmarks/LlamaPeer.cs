@@ -7,11 +7,11 @@ namespace Kotonoha.Benchmarks;
 internal sealed class LlamaPeer : IDisposable
 {
     private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(120);
-    private readonly Process process;
+    private readonly Process _process;
 
     private LlamaPeer(Process process, string description)
     {
-        this.process = process;
+        _process = process;
         Description = description;
     }
 
@@ -73,10 +73,10 @@ internal sealed class LlamaPeer : IDisposable
 
     public void Dispose()
     {
-        process.StandardInput.Close();
-        if (!process.WaitForExit(2_000))
-            process.Kill();
-        process.Dispose();
+        _process.StandardInput.Close();
+        if (!_process.WaitForExit(2_000))
+            _process.Kill();
+        _process.Dispose();
     }
 
     private static JsonObject Request(string operation, int[] tokens, int count)
@@ -86,9 +86,9 @@ internal sealed class LlamaPeer : IDisposable
 
     private JsonNode Ask(JsonObject request)
     {
-        process.StandardInput.WriteLine(request.ToJsonString());
-        process.StandardInput.Flush();
-        var reading = process.StandardOutput.ReadLineAsync();
+        _process.StandardInput.WriteLine(request.ToJsonString());
+        _process.StandardInput.Flush();
+        var reading = _process.StandardOutput.ReadLineAsync();
         if (!reading.Wait(LongestAnswer))
             throw new InvalidOperationException($"The peer has not answered for {LongestAnswer.TotalSeconds} seconds.");
         var line = reading.Result ?? throw new InvalidOperationException("The peer ended.");

@@ -8,11 +8,11 @@ namespace Kotonoha.Benchmarks;
 /// <summary>A PyTorch process that trains the same model in blocks of steps on request and sleeps in between.</summary>
 internal sealed class TorchPeer : IDisposable
 {
-    private readonly Process process;
+    private readonly Process _process;
 
     private TorchPeer(Process process, string description, int threads)
     {
-        this.process = process;
+        _process = process;
         Description = description;
         Threads = threads;
     }
@@ -61,18 +61,18 @@ internal sealed class TorchPeer : IDisposable
     /// <summary>Trains some steps and returns the seconds and the processor seconds of one.</summary>
     public (double Wall, double Processor) Train(int steps)
     {
-        process.StandardInput.WriteLine(steps.ToString(CultureInfo.InvariantCulture));
-        process.StandardInput.Flush();
-        var line = process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"The peer ended: {process.StandardError.ReadToEnd()}");
+        _process.StandardInput.WriteLine(steps.ToString(CultureInfo.InvariantCulture));
+        _process.StandardInput.Flush();
+        var line = _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"The peer ended: {_process.StandardError.ReadToEnd()}");
         var numbers = line.Split(' ').Select(n => double.Parse(n, CultureInfo.InvariantCulture) / steps).ToArray();
         return (numbers[0], numbers[1]);
     }
 
     public void Dispose()
     {
-        process.StandardInput.Close();
-        if (!process.WaitForExit(10_000))
-            process.Kill();
-        process.Dispose();
+        _process.StandardInput.Close();
+        if (!_process.WaitForExit(10_000))
+            _process.Kill();
+        _process.Dispose();
     }
 }

@@ -5,14 +5,14 @@ namespace Kotonoha.ChatTemplates;
 /// <summary>A rendered conversation. It remembers which characters the template wrote and which come from the conversation.</summary>
 public sealed class ChatPrompt
 {
-    private readonly PyString text;
-    private readonly string template;
+    private readonly PyString _text;
+    private readonly string _template;
 
     internal ChatPrompt(PyString text, IReadOnlyList<(int Start, int End)> answers, string template)
-        => (this.text, Answers, this.template) = (text, answers, template);
+        => (_text, Answers, _template) = (text, answers, template);
 
     /// <summary>The text.</summary>
-    public string Text => text.Text;
+    public string Text => _text.Text;
 
     /// <summary>What the template's <c>generation</c> blocks wrote: start and end of each in UTF-16 units.</summary>
     public IReadOnlyList<(int Start, int End)> Answers { get; }
@@ -23,7 +23,7 @@ public sealed class ChatPrompt
         get
         {
             int at = 0;
-            int[] data = text.Data ?? [];
+            int[] data = _text.Data ?? [];
             for (int i = 0; i < data.Length; i += 2)
             {
                 if (data[i] > at)
@@ -38,14 +38,14 @@ public sealed class ChatPrompt
     }
 
     /// <summary>Whether anything in the prompt comes from the conversation.</summary>
-    internal bool HasConversation => text.Data is not null;
+    internal bool HasConversation => _text.Data is not null;
 
     /// <summary>The template's own text.</summary>
-    internal string Template => template;
+    internal string Template => _template;
 
     /// <summary>Whether a character comes from the conversation, not from the template.</summary>
     /// <param name="index">Its place, in UTF-16 units.</param>
-    public bool IsFromConversation(int index) => text.IsData(index);
+    public bool IsFromConversation(int index) => _text.IsData(index);
 
     /// <summary>Where the template itself wrote one of some tokens; the longest first, in order.</summary>
     internal IEnumerable<(int Start, int End)> WrittenTokens(IReadOnlyList<string> tokens)
@@ -65,7 +65,7 @@ public sealed class ChatPrompt
                 continue;
             }
 
-            if (!text.IsData(at) && !text.IsData(at + token.Length - 1))
+            if (!_text.IsData(at) && !_text.IsData(at + token.Length - 1))
                 yield return (at, at + token.Length);
             at += token.Length;
         }

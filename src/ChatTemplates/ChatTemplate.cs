@@ -20,28 +20,28 @@ public sealed class ChatTemplate
     // A word that no template writes by itself.
     private const string Probe = "kotonohaprobe";
 
-    private readonly Func<ChatTurn, IEnumerable<ChatSegment>>? renderTurn;
-    private readonly ChatSegment[] generationPrompt;
-    private readonly Lazy<JinjaTemplate> engine;
-    private readonly SpecialTokens tokens = new();
+    private readonly Func<ChatTurn, IEnumerable<ChatSegment>>? _renderTurn;
+    private readonly ChatSegment[] _generationPrompt;
+    private readonly Lazy<JinjaTemplate> _engine;
+    private readonly SpecialTokens _tokens = new();
 
     private ChatTemplate(string name, string jinja, Func<ChatTurn, IEnumerable<ChatSegment>> renderTurn, ChatSegment[] generationPrompt)
     {
         Name = name;
         Jinja = jinja;
-        this.renderTurn = renderTurn;
-        this.generationPrompt = generationPrompt;
-        engine = new Lazy<JinjaTemplate>(() => new JinjaTemplate(jinja));
+        _renderTurn = renderTurn;
+        _generationPrompt = generationPrompt;
+        _engine = new Lazy<JinjaTemplate>(() => new JinjaTemplate(jinja));
     }
 
     private ChatTemplate(string jinja, SpecialTokens? tokens, IReadOnlyList<string> controlTokens)
     {
         Name = "jinja";
         Jinja = jinja;
-        generationPrompt = [];
-        this.tokens = tokens ?? this.tokens;
+        _generationPrompt = [];
+        _tokens = tokens ?? _tokens;
         var template = new JinjaTemplate(jinja);
-        engine = new Lazy<JinjaTemplate>(template);
+        _engine = new Lazy<JinjaTemplate>(template);
         ControlTokens = controlTokens;
         EndTokens = FindEndTokens();
     }
@@ -123,9 +123,9 @@ public sealed class ChatTemplate
     public bool TrimsAnswerStart { get; private init; }
 
     /// <summary>Whether the template does anything with the declarations of functions.</summary>
-    public bool UsesTools => engine.Value.Mentions("tools");
+    public bool UsesTools => _engine.Value.Mentions("tools");
 
-    internal bool IsBuiltIn => renderTurn is not null;
+    internal bool IsBuiltIn => _renderTurn is not null;
 
     /// <summary>Reads a template.</summary>
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
@@ -151,7 +151,7 @@ public sealed class ChatTemplate
     public ChatPrompt Apply(ChatTemplateInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        var template = engine.Value;
+        var template = _engine.Value;
         if (input.ContinueFinalMessage is not null && input.AddGenerationPrompt)
             throw new ChatTemplateException(
                 ChatTemplateError.Conversation,
@@ -166,10 +166,10 @@ public sealed class ChatTemplate
                 run.Root.Set("tools", Optional(input.Tools, run));
                 run.Root.Set("documents", Optional(input.Documents, run));
                 run.Root.Set("add_generation_prompt", Numbers.Box(input.AddGenerationPrompt));
-                SetToken(run, "bos_token", tokens.Bos);
-                SetToken(run, "eos_token", tokens.Eos);
-                SetToken(run, "unk_token", tokens.Unknown);
-                SetToken(run, "pad_token", tokens.Pad);
+                SetToken(run, "bos_token", _tokens.Bos);
+                SetToken(run, "eos_token", _tokens.Eos);
+                SetToken(run, "unk_token", _tokens.Unknown);
+                SetToken(run, "pad_token", _tokens.Pad);
                 foreach (var (name, value) in input.Variables ?? new Dictionary<string, JsonElement>())
                     run.Root.Set(name, ConversationVariables.Value(value, isData: false, run));
             },
@@ -184,18 +184,18 @@ public sealed class ChatTemplate
     public IReadOnlyList<ChatSegment> Render(IEnumerable<ChatTurn> turns, bool addGenerationPrompt)
     {
         ArgumentNullException.ThrowIfNull(turns);
-        if (renderTurn is null)
+        if (_renderTurn is null)
             return Segments(Apply(new ChatTemplateInput { Turns = [.. turns], AddGenerationPrompt = addGenerationPrompt }));
         var segments = new List<ChatSegment>();
         foreach (var turn in turns)
         {
             if (turn.Role is not (ChatTurn.System or ChatTurn.User or ChatTurn.Assistant) || turn.ToolCalls.Count > 0)
                 throw new ChatTemplateException($"The chat template '{Name}' has no place for a message of the role '{turn.Role}'{(turn.ToolCalls.Count > 0 ? " with function calls" : "")}; send system, user and assistant messages only.");
-            segments.AddRange(renderTurn(turn).Where(s => s.Text.Length > 0));
+            segments.AddRange(_renderTurn(turn).Where(s => s.Text.Length > 0));
         }
 
         if (addGenerationPrompt)
-            segments.AddRange(generationPrompt);
+            segments.AddRange(_generationPrompt);
         return segments;
     }
 
@@ -273,7 +273,7 @@ public sealed class ChatTemplate
         behind += Probe.Length;
         foreach (var (start, end) in prompt.WrittenTokens(ControlTokens))
             if (start >= behind)
-                return prompt.Text.AsSpan(behind, start - behind).IsWhiteSpace() && prompt.Text[start..end] != tokens.Bos ? [prompt.Text[start..end]] : [];
+                return prompt.Text.AsSpan(behind, start - behind).IsWhiteSpace() && prompt.Text[start..end] != _tokens.Bos ? [prompt.Text[start..end]] : [];
         return [];
     }
 

@@ -194,16 +194,16 @@ public static class ChatOptionsReader
 
         public bool IncludeLogProbabilities { get; set; }
 
-        private bool drawing;
+        private bool _drawing;
 
         public void Change(Func<SamplingOptions, SamplingOptions> change) => Sampling = change(Sampling);
 
         // A setting of the draw: a greedy default gives way to temperature 1, unless the request itself says 0.
         public void Draw(Func<SamplingOptions, SamplingOptions> change)
         {
-            if (!drawing && Sampling.IsGreedy)
+            if (!_drawing && Sampling.IsGreedy)
                 Sampling = Sampling with { Temperature = 1 };
-            drawing = true;
+            _drawing = true;
             Sampling = change(Sampling);
         }
 

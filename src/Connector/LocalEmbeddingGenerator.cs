@@ -26,8 +26,8 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
         ["truncate"] = (o, v) => o with { TruncateLongTexts = v.Boolean() },
     };
 
-    private readonly EmbeddingOptionsReader<EncodingOptions> reader;
-    private readonly bool ownsModel;
+    private readonly EmbeddingOptionsReader<EncodingOptions> _reader;
+    private readonly bool _ownsModel;
 
     /// <summary>Makes a view of a loaded model; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
@@ -41,8 +41,8 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     {
         ArgumentNullException.ThrowIfNull(model);
         Model = model;
-        this.ownsModel = ownsModel;
-        reader = new EmbeddingOptionsReader<EncodingOptions>(model.ModelId, defaults ?? new EncodingOptions(), (o, dimensions) => o with { Dimensions = dimensions }, Readers);
+        _ownsModel = ownsModel;
+        _reader = new EmbeddingOptionsReader<EncodingOptions>(model.ModelId, defaults ?? new EncodingOptions(), (o, dimensions) => o with { Dimensions = dimensions }, Readers);
         Metadata = new EmbeddingGeneratorMetadata(LocalGptChatClient.ProviderName, providerUri: null, model.ModelId, defaults?.Dimensions ?? model.Dimensions);
     }
 
@@ -64,7 +64,7 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(values);
-        var result = await Model.EmbedAsync([.. values], reader.Read(this, options), cancellationToken).ConfigureAwait(false);
+        var result = await Model.EmbedAsync([.. values], _reader.Read(this, options), cancellationToken).ConfigureAwait(false);
         return result.ToEmbeddings(Model.ModelId);
     }
 
@@ -77,7 +77,7 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (ownsModel)
+        if (_ownsModel)
             Model.Dispose();
     }
 }

@@ -24,7 +24,7 @@ public sealed class LocalGptChatClient : IChatClient
     /// <summary>The provider's name in metadata and telemetry.</summary>
     public const string ProviderName = "kotonoha";
 
-    private readonly bool ownsModel;
+    private readonly bool _ownsModel;
 
     /// <summary>Makes a view of a loaded model; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
@@ -37,7 +37,7 @@ public sealed class LocalGptChatClient : IChatClient
     {
         ArgumentNullException.ThrowIfNull(model);
         Model = model;
-        this.ownsModel = ownsModel;
+        _ownsModel = ownsModel;
 
         // No provider URI: a file address would reach telemetry as an empty host.
         Metadata = new ChatClientMetadata(ProviderName, providerUri: null, model.ModelId);
@@ -82,7 +82,7 @@ public sealed class LocalGptChatClient : IChatClient
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (ownsModel)
+        if (_ownsModel)
             Model.Dispose();
     }
 

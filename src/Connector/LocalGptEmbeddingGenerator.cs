@@ -25,8 +25,8 @@ public sealed class LocalGptEmbeddingGenerator : IEmbeddingGenerator<string, Emb
         ["truncate"] = (o, v) => o with { TruncateLongTexts = v.Boolean() },
     };
 
-    private readonly EmbeddingOptionsReader<EmbeddingRequestOptions> reader;
-    private readonly bool ownsModel;
+    private readonly EmbeddingOptionsReader<EmbeddingRequestOptions> _reader;
+    private readonly bool _ownsModel;
 
     /// <summary>Makes a view of a loaded model; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
@@ -40,8 +40,8 @@ public sealed class LocalGptEmbeddingGenerator : IEmbeddingGenerator<string, Emb
     {
         ArgumentNullException.ThrowIfNull(model);
         Model = model;
-        this.ownsModel = ownsModel;
-        reader = new EmbeddingOptionsReader<EmbeddingRequestOptions>(
+        _ownsModel = ownsModel;
+        _reader = new EmbeddingOptionsReader<EmbeddingRequestOptions>(
             model.ModelId, defaults ?? new EmbeddingRequestOptions(), (o, dimensions) => o with { Dimensions = dimensions }, Readers);
         Metadata = new EmbeddingGeneratorMetadata(LocalGptChatClient.ProviderName, providerUri: null, model.ModelId, defaults?.Dimensions ?? model.EmbeddingWidth);
     }
@@ -64,7 +64,7 @@ public sealed class LocalGptEmbeddingGenerator : IEmbeddingGenerator<string, Emb
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(values);
-        var result = await Model.EmbedAsync([.. values], reader.Read(this, options), cancellationToken).ConfigureAwait(false);
+        var result = await Model.EmbedAsync([.. values], _reader.Read(this, options), cancellationToken).ConfigureAwait(false);
         return result.ToEmbeddings(Model.ModelId);
     }
 
@@ -75,7 +75,7 @@ public sealed class LocalGptEmbeddingGenerator : IEmbeddingGenerator<string, Emb
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (ownsModel)
+        if (_ownsModel)
             Model.Dispose();
     }
 

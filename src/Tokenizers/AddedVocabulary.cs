@@ -6,20 +6,20 @@ namespace Kotonoha.Tokenizers;
 /// <summary>The added tokens of a tokenizer and the search for them in text.</summary>
 internal sealed class AddedVocabulary
 {
-    private readonly Dictionary<int, AddedToken> byId = [];
-    private readonly Dictionary<string, AddedToken> byContent = new(StringComparer.Ordinal);
-    private readonly Dictionary<int, string> normalizedContents = [];
-    private readonly Dictionary<string, AddedToken>.AlternateLookup<ReadOnlySpan<char>> bySpan;
+    private readonly Dictionary<int, AddedToken> _byId = [];
+    private readonly Dictionary<string, AddedToken> _byContent = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, string> _normalizedContents = [];
+    private readonly Dictionary<string, AddedToken>.AlternateLookup<ReadOnlySpan<char>> _bySpan;
 
     public AddedVocabulary(IReadOnlyList<AddedToken> tokens, Func<string, string> normalize)
     {
-        bySpan = byContent.GetAlternateLookup<ReadOnlySpan<char>>();
+        _bySpan = _byContent.GetAlternateLookup<ReadOnlySpan<char>>();
         Tokens = tokens;
         var raw = new List<(string, AddedToken)>();
         var normalized = new List<(string, AddedToken)>();
         foreach (var token in tokens)
         {
-            if (!byId.TryAdd(token.Id, token) || !byContent.TryAdd(token.Content, token))
+            if (!_byId.TryAdd(token.Id, token) || !_byContent.TryAdd(token.Content, token))
                 throw new TokenizerException($"added_tokens: '{token.Content}' (id {token.Id}) repeats an id or a content. Remove one of the two.");
             if (token.Content.Length == 0)
                 continue;
@@ -32,7 +32,7 @@ internal sealed class AddedVocabulary
             var content = normalize(token.Content);
             normalized.Add((content, token));
             if (content != token.Content)
-                normalizedContents.Add(token.Id, content);
+                _normalizedContents.Add(token.Id, content);
         }
 
         Raw = new AddedTokenMatcher(raw);
@@ -48,7 +48,7 @@ internal sealed class AddedVocabulary
     /// <summary>Searches the normalised text.</summary>
     public AddedTokenMatcher Normalized { get; }
 
-    public AddedToken? ById(int id) => byId.GetValueOrDefault(id);
+    public AddedToken? ById(int id) => _byId.GetValueOrDefault(id);
 
     /// <summary>
     /// What decoding writes for a token: a token that is searched in normalised text stands for normalised text. Null for a control token
@@ -56,11 +56,11 @@ internal sealed class AddedVocabulary
     /// </summary>
     public string? Spelling(AddedToken token, bool skipSpecialTokens)
     {
-        var spelling = normalizedContents.GetValueOrDefault(token.Id, token.Content);
+        var spelling = _normalizedContents.GetValueOrDefault(token.Id, token.Content);
         return skipSpecialTokens && ByContent(spelling) is { IsSpecial: true } ? null : spelling;
     }
 
-    public AddedToken? ByContent(ReadOnlySpan<char> content) => bySpan.TryGetValue(content, out var token) ? token : null;
+    public AddedToken? ByContent(ReadOnlySpan<char> content) => _bySpan.TryGetValue(content, out var token) ? token : null;
 }
 
 /// <summary>A token that is searched in the text before the model sees it, for example <c>&lt;|endoftext|&gt;</c>.</summary>
@@ -93,12 +93,12 @@ internal readonly record struct AddedTokenMatch(AddedToken Token, int Start, int
 /// <summary>Finds added tokens in a text: leftmost first, the longest of those that begin at one place. Immutable.</summary>
 internal sealed class AddedTokenMatcher
 {
-    private readonly SearchValues<char> firstUnits;
-    private readonly List<Node> nodes = [new Node()];
+    private readonly SearchValues<char> _firstUnits;
+    private readonly List<Node> _nodes = [new Node()];
 
     public AddedTokenMatcher(IReadOnlyList<(string Text, AddedToken Token)> tokens)
     {
-        firstUnits = SearchValues.Create([.. tokens.Where(t => t.Text.Length > 0).Select(t => t.Text[0]).Distinct()]);
+        _firstUnits = SearchValues.Create([.. tokens.Where(t => t.Text.Length > 0).Select(t => t.Text[0]).Distinct()]);
         IsEmpty = true;
         foreach (var (text, token) in tokens)
         {
@@ -108,17 +108,17 @@ internal sealed class AddedTokenMatcher
             int node = 0;
             foreach (char c in text)
             {
-                if (!nodes[node].Next.TryGetValue(c, out int child))
+                if (!_nodes[node].Next.TryGetValue(c, out int child))
                 {
-                    child = nodes.Count;
-                    nodes[node].Next[c] = child;
-                    nodes.Add(new Node());
+                    child = _nodes.Count;
+                    _nodes[node].Next[c] = child;
+                    _nodes.Add(new Node());
                 }
 
                 node = child;
             }
 
-            nodes[node].Token ??= token;
+            _nodes[node].Token ??= token;
         }
     }
 
@@ -137,7 +137,7 @@ internal sealed class AddedTokenMatcher
         int covered = 0;
         for (int at = 0; at < text.Length;)
         {
-            int skip = text[at..].IndexOfAny(firstUnits);
+            int skip = text[at..].IndexOfAny(_firstUnits);
             if (skip < 0)
                 return;
             at += skip;
@@ -176,8 +176,8 @@ internal sealed class AddedTokenMatcher
         AddedToken? found = null;
         length = 0;
         int node = 0;
-        for (int i = 0; i < text.Length && nodes[node].Next.TryGetValue(text[i], out node); i++)
-            if (nodes[node].Token is { } token)
+        for (int i = 0; i < text.Length && _nodes[node].Next.TryGetValue(text[i], out node); i++)
+            if (_nodes[node].Token is { } token)
                 (found, length) = (token, i + 1);
         return found;
     }

@@ -7,7 +7,7 @@ internal sealed class EncodingScratch
     private const int MaxKeptUnits = 1 << 20;
 
     [ThreadStatic]
-    private static EncodingScratch? kept;
+    private static EncodingScratch? _kept;
 
     public PieceBuffer Section { get; } = new();
 
@@ -35,8 +35,8 @@ internal sealed class EncodingScratch
 
     public static EncodingScratch Rent(List<int>? ids, TokenSequence? detailed, int sequenceId, bool parseSpecialTokens)
     {
-        var scratch = kept ?? new EncodingScratch();
-        kept = null;
+        var scratch = _kept ?? new EncodingScratch();
+        _kept = null;
         (scratch.Ids, scratch.Detailed, scratch.SequenceId, scratch.ParseSpecialTokens) = (ids, detailed, sequenceId, parseSpecialTokens);
         return scratch;
     }
@@ -52,6 +52,6 @@ internal sealed class EncodingScratch
     {
         (Ids, Detailed, Keeps) = (null, null, null);
         if (Section.Capacity + Part.Capacity + Sink.Capacity <= MaxKeptUnits)
-            kept = this;
+            _kept = this;
     }
 }

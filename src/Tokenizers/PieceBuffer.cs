@@ -11,104 +11,104 @@ internal sealed class PieceBuffer
     // A file's rules may put any number of characters in the place of one.
     private const int MaxUnits = 1 << 28;
 
-    private char[] text = new char[256];
-    private int[] starts = [];
-    private int[] ends = [];
-    private int length;
-    private int[] pieces = new int[64];
-    private int pieceCount;
-    private int originalStart;
+    private char[] _text = new char[256];
+    private int[] _starts = [];
+    private int[] _ends = [];
+    private int _length;
+    private int[] _pieces = new int[64];
+    private int _pieceCount;
+    private int _originalStart;
 
     // The side that is written while the text or the cuts change.
-    private char[] nextText = new char[256];
-    private int[] nextStarts = [];
-    private int[] nextEnds = [];
-    private int[] nextPieces = new int[64];
+    private char[] _nextText = new char[256];
+    private int[] _nextStarts = [];
+    private int[] _nextEnds = [];
+    private int[] _nextPieces = new int[64];
 
     /// <summary>Whether the origin of every character is kept.</summary>
     public bool TracksOffsets { get; private set; }
 
     /// <summary>The current characters.</summary>
-    public ReadOnlySpan<char> Text => text.AsSpan(0, length);
+    public ReadOnlySpan<char> Text => _text.AsSpan(0, _length);
 
     /// <summary>The current characters, for changes that keep every character's place.</summary>
-    public Span<char> Characters => text.AsSpan(0, length);
+    public Span<char> Characters => _text.AsSpan(0, _length);
 
     /// <summary>The number of pieces.</summary>
-    public int PieceCount => pieceCount;
+    public int PieceCount => _pieceCount;
 
     /// <summary>How many units the buffers hold, for deciding whether to keep them.</summary>
-    public int Capacity => text.Length + nextText.Length;
+    public int Capacity => _text.Length + _nextText.Length;
 
     /// <summary>Takes in a section of the original text as one piece.</summary>
     public void Load(ReadOnlySpan<char> section, int originalStart, bool trackOffsets)
     {
         TracksOffsets = trackOffsets;
-        this.originalStart = originalStart;
-        length = section.Length;
-        if (text.Length < length)
-            text = new char[Grown(length)];
-        section.CopyTo(text);
+        _originalStart = originalStart;
+        _length = section.Length;
+        if (_text.Length < _length)
+            _text = new char[Grown(_length)];
+        section.CopyTo(_text);
         if (trackOffsets)
         {
-            EnsureTracks(ref starts, ref ends, length);
-            for (int i = 0; i < length; i++)
+            EnsureTracks(ref _starts, ref _ends, _length);
+            for (int i = 0; i < _length; i++)
             {
-                starts[i] = originalStart + i;
-                ends[i] = originalStart + i + 1;
+                _starts[i] = originalStart + i;
+                _ends[i] = originalStart + i + 1;
             }
 
             // Both halves of a pair stand for the whole character.
-            for (int i = 0; i + 1 < length; i++)
-                if (char.IsHighSurrogate(text[i]))
+            for (int i = 0; i + 1 < _length; i++)
+                if (char.IsHighSurrogate(_text[i]))
                 {
-                    ends[i] = ends[i + 1];
-                    starts[i + 1] = starts[i];
+                    _ends[i] = _ends[i + 1];
+                    _starts[i + 1] = _starts[i];
                     i++;
                 }
         }
 
-        pieceCount = 0;
-        if (length > 0)
-            (pieces[0], pieces[1], pieceCount) = (0, length, 1);
+        _pieceCount = 0;
+        if (_length > 0)
+            (_pieces[0], _pieces[1], _pieceCount) = (0, _length, 1);
     }
 
     /// <summary>Takes in a part of another buffer's text as one piece.</summary>
     public void LoadPart(PieceBuffer other, int start, int end)
     {
-        Load(other.Text[start..end], other.originalStart, other.TracksOffsets);
+        Load(other.Text[start..end], other._originalStart, other.TracksOffsets);
         if (!TracksOffsets)
             return;
-        other.starts.AsSpan(start, length).CopyTo(starts);
-        other.ends.AsSpan(start, length).CopyTo(ends);
+        other._starts.AsSpan(start, _length).CopyTo(_starts);
+        other._ends.AsSpan(start, _length).CopyTo(_ends);
     }
 
     /// <summary>The bounds of a piece in <see cref="Text"/>.</summary>
-    public (int Start, int End) Bounds(int piece) => (pieces[2 * piece], pieces[2 * piece + 1]);
+    public (int Start, int End) Bounds(int piece) => (_pieces[2 * piece], _pieces[2 * piece + 1]);
 
     /// <summary>The characters of a piece.</summary>
-    public ReadOnlySpan<char> Piece(int piece) => text.AsSpan(pieces[2 * piece], pieces[2 * piece + 1] - pieces[2 * piece]);
+    public ReadOnlySpan<char> Piece(int piece) => _text.AsSpan(_pieces[2 * piece], _pieces[2 * piece + 1] - _pieces[2 * piece]);
 
     /// <summary>Where a range of the current text came from, in units of the original text.</summary>
-    public (int Start, int End) Origin(int start, int end) => start < end ? (starts[start], ends[end - 1]) : (0, 0);
+    public (int Start, int End) Origin(int start, int end) => start < end ? (_starts[start], _ends[end - 1]) : (0, 0);
 
     /// <summary>Cuts every piece; empty pieces vanish.</summary>
     public void Cut<TCutter>(TCutter cutter)
         where TCutter : IPieceCutter
     {
-        int count = pieceCount, written = 0;
+        int count = _pieceCount, written = 0;
         for (int piece = 0; piece < count; piece++)
         {
             var (start, end) = Bounds(piece);
             int at = start;
-            while (cutter.TryNext(text.AsSpan(start, end - start), at - start, out int cut, out bool keep))
+            while (cutter.TryNext(_text.AsSpan(start, end - start), at - start, out int cut, out bool keep))
             {
                 if (keep && start + cut > at)
                 {
-                    if (2 * written + 2 > nextPieces.Length)
-                        Array.Resize(ref nextPieces, 2 * nextPieces.Length);
-                    nextPieces[2 * written] = at;
-                    nextPieces[2 * written + 1] = start + cut;
+                    if (2 * written + 2 > _nextPieces.Length)
+                        Array.Resize(ref _nextPieces, 2 * _nextPieces.Length);
+                    _nextPieces[2 * written] = at;
+                    _nextPieces[2 * written + 1] = start + cut;
                     written++;
                 }
 
@@ -116,14 +116,14 @@ internal sealed class PieceBuffer
             }
         }
 
-        (pieces, nextPieces) = (nextPieces, pieces);
-        pieceCount = written;
+        (_pieces, _nextPieces) = (_nextPieces, _pieces);
+        _pieceCount = written;
     }
 
     /// <summary>Starts to write another text in the place of the whole; <see cref="Rewriter.Finish"/> makes it the current one.</summary>
     public Rewriter Rewrite()
     {
-        BeginRewrite(length);
+        BeginRewrite(_length);
         return new Rewriter(this);
     }
 
@@ -132,17 +132,17 @@ internal sealed class PieceBuffer
     /// <param name="onlyAtStart">Whether only pieces that begin where the original text begins get it (offsets must be tracked then).</param>
     public void Prepend(char character, bool onlyAtStart = false)
     {
-        BeginRewrite(length + pieceCount);
+        BeginRewrite(_length + _pieceCount);
         var writer = new Rewriter(this);
-        for (int piece = 0; piece < pieceCount; piece++)
+        for (int piece = 0; piece < _pieceCount; piece++)
         {
             var (start, end) = Bounds(piece);
             int pieceStart = writer.Length;
-            if (text[start] != character && (!onlyAtStart || starts[start] == 0))
+            if (_text[start] != character && (!onlyAtStart || _starts[start] == 0))
                 writer.Append(character, start);
             writer.Copy(start, end);
-            pieces[2 * piece] = pieceStart;
-            pieces[2 * piece + 1] = writer.Length;
+            _pieces[2 * piece] = pieceStart;
+            _pieces[2 * piece + 1] = writer.Length;
         }
 
         EndRewrite(writer.Length);
@@ -155,13 +155,13 @@ internal sealed class PieceBuffer
     public void SpellBytes()
     {
         BeginRewrite(Encoding.UTF8.GetByteCount(Text));
-        var (source, target, track) = (text, nextText, TracksOffsets);
+        var (source, target, track) = (_text, _nextText, TracksOffsets);
         var alphabet = ByteAlphabet.Chars;
         int to = 0;
-        for (int piece = 0; piece < pieceCount; piece++)
+        for (int piece = 0; piece < _pieceCount; piece++)
         {
             var (start, end) = Bounds(piece);
-            pieces[2 * piece] = to;
+            _pieces[2 * piece] = to;
             for (int i = start; i < end; i++)
             {
                 int c = source[i], from = i, first = to;
@@ -191,12 +191,12 @@ internal sealed class PieceBuffer
 
                 if (track)
                 {
-                    nextStarts.AsSpan(first, to - first).Fill(starts[from]);
-                    nextEnds.AsSpan(first, to - first).Fill(ends[from]);
+                    _nextStarts.AsSpan(first, to - first).Fill(_starts[from]);
+                    _nextEnds.AsSpan(first, to - first).Fill(_ends[from]);
                 }
             }
 
-            pieces[2 * piece + 1] = to;
+            _pieces[2 * piece + 1] = to;
         }
 
         EndRewrite(to);
@@ -204,10 +204,10 @@ internal sealed class PieceBuffer
 
     private void BeginRewrite(int capacity)
     {
-        if (nextText.Length < capacity)
-            nextText = new char[Grown(capacity)];
+        if (_nextText.Length < capacity)
+            _nextText = new char[Grown(capacity)];
         if (TracksOffsets)
-            EnsureTracks(ref nextStarts, ref nextEnds, nextText.Length);
+            EnsureTracks(ref _nextStarts, ref _nextEnds, _nextText.Length);
     }
 
     private void GrowRewrite(int used, int needed)
@@ -215,19 +215,19 @@ internal sealed class PieceBuffer
         if (needed > MaxUnits)
             throw new TokenizerException($"A text grows beyond {MaxUnits} characters while it is normalised. Encode it in parts.");
         int size = Grown(Math.Max(needed, used));
-        Array.Resize(ref nextText, size);
+        Array.Resize(ref _nextText, size);
         if (!TracksOffsets)
             return;
-        Array.Resize(ref nextStarts, size);
-        Array.Resize(ref nextEnds, size);
+        Array.Resize(ref _nextStarts, size);
+        Array.Resize(ref _nextEnds, size);
     }
 
     private void EndRewrite(int newLength)
     {
-        (text, nextText) = (nextText, text);
-        (starts, nextStarts) = (nextStarts, starts);
-        (ends, nextEnds) = (nextEnds, ends);
-        length = newLength;
+        (_text, _nextText) = (_nextText, _text);
+        (_starts, _nextStarts) = (_nextStarts, _starts);
+        (_ends, _nextEnds) = (_nextEnds, _ends);
+        _length = newLength;
     }
 
     private static void EnsureTracks(ref int[] starts, ref int[] ends, int capacity)
@@ -243,13 +243,13 @@ internal sealed class PieceBuffer
     /// <summary>Writes the other side of the buffer while the current one is read.</summary>
     public ref struct Rewriter
     {
-        private readonly PieceBuffer buffer;
-        private Span<char> target;
+        private readonly PieceBuffer _buffer;
+        private Span<char> _target;
 
         internal Rewriter(PieceBuffer buffer)
         {
-            this.buffer = buffer;
-            target = buffer.nextText;
+            _buffer = buffer;
+            _target = buffer._nextText;
         }
 
         /// <summary>How many characters have been written.</summary>
@@ -263,12 +263,12 @@ internal sealed class PieceBuffer
             int at = Length;
             Reserve(1);
             Length = at + 1;
-            target[at] = character;
-            if (!buffer.TracksOffsets)
+            _target[at] = character;
+            if (!_buffer.TracksOffsets)
                 return;
-            (buffer.nextStarts[at], buffer.nextEnds[at]) = source < 0
-                ? (buffer.originalStart, buffer.originalStart)
-                : (buffer.starts[source], buffer.ends[source]);
+            (_buffer._nextStarts[at], _buffer._nextEnds[at]) = source < 0
+                ? (_buffer._originalStart, _buffer._originalStart)
+                : (_buffer._starts[source], _buffer._ends[source]);
         }
 
         /// <summary>Appends a code point.</summary>
@@ -317,11 +317,11 @@ internal sealed class PieceBuffer
         {
             int count = end - start;
             Reserve(count);
-            buffer.text.AsSpan(start, count).CopyTo(target[Length..]);
-            if (buffer.TracksOffsets)
+            _buffer._text.AsSpan(start, count).CopyTo(_target[Length..]);
+            if (_buffer.TracksOffsets)
             {
-                buffer.starts.AsSpan(start, count).CopyTo(buffer.nextStarts.AsSpan(Length));
-                buffer.ends.AsSpan(start, count).CopyTo(buffer.nextEnds.AsSpan(Length));
+                _buffer._starts.AsSpan(start, count).CopyTo(_buffer._nextStarts.AsSpan(Length));
+                _buffer._ends.AsSpan(start, count).CopyTo(_buffer._nextEnds.AsSpan(Length));
             }
 
             Length += count;
@@ -330,16 +330,16 @@ internal sealed class PieceBuffer
         /// <summary>Makes what was written the current text, as one piece.</summary>
         public readonly void Finish()
         {
-            buffer.EndRewrite(Length);
-            (buffer.pieces[0], buffer.pieces[1], buffer.pieceCount) = (0, Length, Length > 0 ? 1 : 0);
+            _buffer.EndRewrite(Length);
+            (_buffer._pieces[0], _buffer._pieces[1], _buffer._pieceCount) = (0, Length, Length > 0 ? 1 : 0);
         }
 
         private void Reserve(int count)
         {
-            if (Length + count <= target.Length)
+            if (Length + count <= _target.Length)
                 return;
-            buffer.GrowRewrite(Length, Length + count);
-            target = buffer.nextText;
+            _buffer.GrowRewrite(Length, Length + count);
+            _target = _buffer._nextText;
         }
     }
 }

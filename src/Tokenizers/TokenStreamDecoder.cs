@@ -8,16 +8,16 @@ namespace Kotonoha.Tokenizers;
 /// </summary>
 public sealed class TokenStreamDecoder
 {
-    private readonly Tokenizer tokenizer;
-    private readonly bool skipSpecialTokens;
-    private readonly StringBuilder output = new();
-    private readonly IDecoderStream stream;
+    private readonly Tokenizer _tokenizer;
+    private readonly bool _skipSpecialTokens;
+    private readonly StringBuilder _output = new();
+    private readonly IDecoderStream _stream;
 
     internal TokenStreamDecoder(Tokenizer tokenizer, bool skipSpecialTokens)
     {
-        this.tokenizer = tokenizer;
-        this.skipSpecialTokens = skipSpecialTokens;
-        stream = tokenizer.StartDecoding(output, incremental: true);
+        _tokenizer = tokenizer;
+        _skipSpecialTokens = skipSpecialTokens;
+        _stream = tokenizer.StartDecoding(_output, incremental: true);
     }
 
     /// <summary>Takes the next token.</summary>
@@ -25,8 +25,8 @@ public sealed class TokenStreamDecoder
     /// <returns>The text that is now certain; often empty in the middle of a character.</returns>
     public string Push(int id)
     {
-        if (tokenizer.TokenForDecoding(id, skipSpecialTokens) is { } token)
-            stream.Push(token, endsToken: true);
+        if (_tokenizer.TokenForDecoding(id, _skipSpecialTokens) is { } token)
+            _stream.Push(token, endsToken: true);
         return Take();
     }
 
@@ -34,16 +34,16 @@ public sealed class TokenStreamDecoder
     /// <returns>What is left: U+FFFD for an unfinished character, usually nothing.</returns>
     public string Finish()
     {
-        stream.Finish();
+        _stream.Finish();
         return Take();
     }
 
     private string Take()
     {
-        if (output.Length == 0)
+        if (_output.Length == 0)
             return "";
-        var text = output.ToString();
-        output.Clear();
+        var text = _output.ToString();
+        _output.Clear();
         return text;
     }
 }

@@ -5,16 +5,16 @@ namespace Kotonoha.Tokenizers;
 /// <summary>A text (or a pair) as tokens, with everything that is known of each. All lists have the same length.</summary>
 public sealed class TokenizedText
 {
-    private readonly int[] ids;
-    private readonly string[] tokens;
-    private readonly TokenOffset[] offsets;
-    private readonly int[] typeIds;
-    private readonly bool[] special;
-    private readonly int[] origins;
-    private readonly bool[] attention;
+    private readonly int[] _ids;
+    private readonly string[] _tokens;
+    private readonly TokenOffset[] _offsets;
+    private readonly int[] _typeIds;
+    private readonly bool[] _special;
+    private readonly int[] _origins;
+    private readonly bool[] _attention;
 
     // A pair has as many parts as the product of its texts' parts, so nobody pays for them who does not look.
-    private readonly Lazy<IReadOnlyList<TokenizedText>>? overflowing;
+    private readonly Lazy<IReadOnlyList<TokenizedText>>? _overflowing;
 
     internal TokenizedText(IReadOnlyList<TokenSequence> sequences, Lazy<IReadOnlyList<TokenizedText>>? overflowing)
         : this(sequences.Sum(s => s.Count), overflowing)
@@ -23,67 +23,67 @@ public sealed class TokenizedText
         for (int number = 0; number < sequences.Count; number++)
         {
             var sequence = sequences[number];
-            sequence.Ids.CopyTo(ids, at);
-            sequence.Tokens.CopyTo(tokens, at);
-            sequence.Offsets.CopyTo(offsets, at);
-            sequence.TypeIds.CopyTo(typeIds, at);
-            sequence.SpecialTokensMask.CopyTo(special, at);
-            sequence.SequenceIds.CopyTo(origins, at);
+            sequence.Ids.CopyTo(_ids, at);
+            sequence.Tokens.CopyTo(_tokens, at);
+            sequence.Offsets.CopyTo(_offsets, at);
+            sequence.TypeIds.CopyTo(_typeIds, at);
+            sequence.SpecialTokensMask.CopyTo(_special, at);
+            sequence.SequenceIds.CopyTo(_origins, at);
             at += sequence.Count;
         }
 
-        Array.Fill(attention, true);
+        Array.Fill(_attention, true);
     }
 
     private TokenizedText(int count, Lazy<IReadOnlyList<TokenizedText>>? overflowing)
     {
-        (ids, tokens, offsets, typeIds) = (new int[count], new string[count], new TokenOffset[count], new int[count]);
-        (special, origins, attention, this.overflowing) = (new bool[count], new int[count], new bool[count], overflowing);
+        (_ids, _tokens, _offsets, _typeIds) = (new int[count], new string[count], new TokenOffset[count], new int[count]);
+        (_special, _origins, _attention, _overflowing) = (new bool[count], new int[count], new bool[count], overflowing);
     }
 
     /// <summary>The token ids.</summary>
-    public IReadOnlyList<int> Ids => ids;
+    public IReadOnlyList<int> Ids => _ids;
 
     /// <summary>The tokens as the vocabulary spells them; for an added token what it matched, swallowed white space included.</summary>
-    public IReadOnlyList<string> Tokens => tokens;
+    public IReadOnlyList<string> Tokens => _tokens;
 
     /// <summary>Where each token stands in its own text, in UTF-16 units.</summary>
-    public IReadOnlyList<TokenOffset> Offsets => offsets;
+    public IReadOnlyList<TokenOffset> Offsets => _offsets;
 
     /// <summary>The segment of each token, as BERT-like models want it.</summary>
-    public IReadOnlyList<int> TypeIds => typeIds;
+    public IReadOnlyList<int> TypeIds => _typeIds;
 
     /// <summary>True for the tokens that the post-processor or padding added.</summary>
-    public IReadOnlyList<bool> SpecialTokensMask => special;
+    public IReadOnlyList<bool> SpecialTokensMask => _special;
 
     /// <summary>0 for tokens of the first text, 1 for the second, -1 for tokens that the post-processor or padding added.</summary>
-    public IReadOnlyList<int> SequenceIds => origins;
+    public IReadOnlyList<int> SequenceIds => _origins;
 
     /// <summary>False for padding.</summary>
-    public IReadOnlyList<bool> AttentionMask => attention;
+    public IReadOnlyList<bool> AttentionMask => _attention;
 
     /// <summary>What truncation cut off: further parts, each with the tokens of the post-processor; empty when nothing was cut off.</summary>
-    public IReadOnlyList<TokenizedText> Overflowing => overflowing?.Value ?? [];
+    public IReadOnlyList<TokenizedText> Overflowing => _overflowing?.Value ?? [];
 
     /// <summary>Fills it up to a length, its further parts too.</summary>
     internal TokenizedText Pad(int length, PaddingOptions padding)
     {
-        int missing = Math.Max(0, length - ids.Length);
+        int missing = Math.Max(0, length - _ids.Length);
         int shift = padding.Direction == TokenSide.Left ? missing : 0;
-        var parts = overflowing is null ? null : new Lazy<IReadOnlyList<TokenizedText>>(() => [.. Overflowing.Select(o => o.Pad(length, padding))]);
-        var padded = new TokenizedText(ids.Length + missing, parts);
-        Array.Fill(padded.ids, padding.PadId);
-        Array.Fill(padded.tokens, padding.PadToken);
-        Array.Fill(padded.typeIds, padding.PadTypeId);
-        Array.Fill(padded.special, true);
-        Array.Fill(padded.origins, -1);
-        ids.CopyTo(padded.ids, shift);
-        tokens.CopyTo(padded.tokens, shift);
-        offsets.CopyTo(padded.offsets, shift);
-        typeIds.CopyTo(padded.typeIds, shift);
-        special.CopyTo(padded.special, shift);
-        origins.CopyTo(padded.origins, shift);
-        attention.CopyTo(padded.attention, shift);
+        var parts = _overflowing is null ? null : new Lazy<IReadOnlyList<TokenizedText>>(() => [.. Overflowing.Select(o => o.Pad(length, padding))]);
+        var padded = new TokenizedText(_ids.Length + missing, parts);
+        Array.Fill(padded._ids, padding.PadId);
+        Array.Fill(padded._tokens, padding.PadToken);
+        Array.Fill(padded._typeIds, padding.PadTypeId);
+        Array.Fill(padded._special, true);
+        Array.Fill(padded._origins, -1);
+        _ids.CopyTo(padded._ids, shift);
+        _tokens.CopyTo(padded._tokens, shift);
+        _offsets.CopyTo(padded._offsets, shift);
+        _typeIds.CopyTo(padded._typeIds, shift);
+        _special.CopyTo(padded._special, shift);
+        _origins.CopyTo(padded._origins, shift);
+        _attention.CopyTo(padded._attention, shift);
         return padded;
     }
 }
@@ -96,7 +96,7 @@ public readonly record struct TokenOffset(int Start, int End);
 /// <summary>The tokens of one text while they are post-processed; only <see cref="Ids"/> is filled when nobody asked for more.</summary>
 internal sealed class TokenSequence
 {
-    private readonly string? text;
+    private readonly string? _text;
 
     /// <summary>A sequence that holds ids alone.</summary>
     public TokenSequence()
@@ -104,13 +104,13 @@ internal sealed class TokenSequence
     }
 
     /// <summary>A sequence that holds everything.</summary>
-    public TokenSequence(string text) => this.text = text;
+    public TokenSequence(string text) => _text = text;
 
     /// <summary>Whether the lists besides <see cref="Ids"/> are filled.</summary>
-    public bool Detailed => text is not null;
+    public bool Detailed => _text is not null;
 
     /// <summary>The original text, where there are details.</summary>
-    public string Text => text ?? throw new InvalidOperationException("The sequence holds ids alone.");
+    public string Text => _text ?? throw new InvalidOperationException("The sequence holds ids alone.");
 
     public int Count => Ids.Count;
 
@@ -142,7 +142,7 @@ internal sealed class TokenSequence
     }
 
     /// <summary>An empty sequence with the same detail.</summary>
-    public TokenSequence Like() => text is null ? new TokenSequence() : new TokenSequence(text);
+    public TokenSequence Like() => _text is null ? new TokenSequence() : new TokenSequence(_text);
 
     /// <summary>A sequence with the same detail that holds one token that stands for no text.</summary>
     public TokenSequence LikeWith((string Token, int Id) special, int typeId)
@@ -155,7 +155,7 @@ internal sealed class TokenSequence
     /// <summary>A part of the tokens.</summary>
     public TokenSequence Slice(int start, int end, bool overflow)
     {
-        var slice = text is null ? new TokenSequence { IsOverflow = overflow } : new TokenSequence(text) { IsOverflow = overflow };
+        var slice = _text is null ? new TokenSequence { IsOverflow = overflow } : new TokenSequence(_text) { IsOverflow = overflow };
         Copy(Ids, slice.Ids);
         if (!Detailed)
             return slice;

@@ -17,24 +17,24 @@ namespace Kotonoha.Tokenizers;
 /// </remarks>
 public sealed partial class Tokenizer
 {
-    private readonly INormalizer? normalizer;
-    private readonly IPreTokenizer? preTokenizer;
-    private readonly ITokenModel model;
-    private readonly IPostProcessor? postProcessor;
-    private readonly ITokenDecoder? decoder;
-    private readonly AddedVocabulary added;
-    private readonly bool needsOrigins;
+    private readonly INormalizer? _normalizer;
+    private readonly IPreTokenizer? _preTokenizer;
+    private readonly ITokenModel _model;
+    private readonly IPostProcessor? _postProcessor;
+    private readonly ITokenDecoder? _decoder;
+    private readonly AddedVocabulary _added;
+    private readonly bool _needsOrigins;
 
     internal Tokenizer(TokenizerParts parts)
     {
-        (normalizer, preTokenizer, model) = (parts.Normalizer, parts.PreTokenizer, parts.Model);
-        (postProcessor, decoder) = (parts.PostProcessor, parts.Decoder);
+        (_normalizer, _preTokenizer, _model) = (parts.Normalizer, parts.PreTokenizer, parts.Model);
+        (_postProcessor, _decoder) = (parts.PostProcessor, parts.Decoder);
         foreach (var token in parts.AddedTokens)
-            if (model.Vocabulary.TryGetId(token.Content, out int id) ? id != token.Id : model.Vocabulary.TokenOf(token.Id) is not null)
+            if (_model.Vocabulary.TryGetId(token.Content, out int id) ? id != token.Id : _model.Vocabulary.TokenOf(token.Id) is not null)
                 throw new TokenizerException($"added_tokens: '{token.Content}' has id {token.Id}, but the model's vocabulary says otherwise. Give it the id of the vocabulary, or a free one.");
-        (Truncation, Padding, needsOrigins) = (parts.Truncation, parts.Padding, preTokenizer?.NeedsOrigins ?? false);
-        added = new AddedVocabulary(parts.AddedTokens, NormalizeText);
-        VocabularySize = Math.Max(model.Vocabulary.IdLimit, parts.AddedTokens.Count == 0 ? 0 : parts.AddedTokens.Max(t => t.Id) + 1);
+        (Truncation, Padding, _needsOrigins) = (parts.Truncation, parts.Padding, _preTokenizer?.NeedsOrigins ?? false);
+        _added = new AddedVocabulary(parts.AddedTokens, NormalizeText);
+        VocabularySize = Math.Max(_model.Vocabulary.IdLimit, parts.AddedTokens.Count == 0 ? 0 : parts.AddedTokens.Max(t => t.Id) + 1);
         SpecialTokens = [.. parts.AddedTokens.Where(t => t.IsSpecial)];
     }
 
@@ -45,7 +45,7 @@ public sealed partial class Tokenizer
     public IReadOnlyList<AddedToken> SpecialTokens { get; }
 
     /// <summary>All tokens that are searched in the text before the model sees it, in the order of the file.</summary>
-    public IReadOnlyList<AddedToken> AddedTokens => added.Tokens;
+    public IReadOnlyList<AddedToken> AddedTokens => _added.Tokens;
 
     /// <summary>How texts that are too long are cut, or null. Every way of encoding does so, as in the library that the file comes from.</summary>
     public TruncationOptions? Truncation { get; private set; }
@@ -53,7 +53,7 @@ public sealed partial class Tokenizer
     /// <summary>How encodings are filled up to one length, or null. Every way of encoding does so, as in the library that the file comes from.</summary>
     public PaddingOptions? Padding { get; private set; }
 
-    internal ITokenModel Model => model;
+    internal ITokenModel Model => _model;
 
     /// <summary>The same tokenizer with another truncation.</summary>
     /// <param name="truncation">How to cut; null for not at all.</param>
@@ -99,18 +99,18 @@ public sealed partial class Tokenizer
     /// <summary>How many tokens the post-processor adds to a text, or to a pair.</summary>
     /// <param name="pair">Whether to a pair.</param>
     /// <returns>The number of tokens.</returns>
-    public int CountAddedTokens(bool pair = false) => postProcessor?.CountAdded(pair) ?? 0;
+    public int CountAddedTokens(bool pair = false) => _postProcessor?.CountAdded(pair) ?? 0;
 
     /// <summary>The id of a token as the vocabulary spells it.</summary>
     /// <param name="token">The token, for example <c>Ġthe</c> or <c>&lt;|endoftext|&gt;</c>.</param>
     /// <returns>The id, or null.</returns>
     public int? TokenToId(ReadOnlySpan<char> token)
-        => added.ByContent(token) is { } found ? found.Id : model.Vocabulary.TryGetId(token, out int id) ? id : null;
+        => _added.ByContent(token) is { } found ? found.Id : _model.Vocabulary.TryGetId(token, out int id) ? id : null;
 
     /// <summary>The token of an id as the vocabulary spells it.</summary>
     /// <param name="id">The id.</param>
     /// <returns>The token, or null.</returns>
-    public string? IdToToken(int id) => added.ById(id)?.Content ?? model.Vocabulary.TokenOf(id);
+    public string? IdToToken(int id) => _added.ById(id)?.Content ?? _model.Vocabulary.TokenOf(id);
 
     /// <summary>Encodes a text.</summary>
     /// <param name="text">Any text.</param>
@@ -132,7 +132,7 @@ public sealed partial class Tokenizer
     public void Encode(ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        if ((postProcessor is null || postProcessor.KeepsIds(addSpecialTokens)) && Truncation is null && Padding is null)
+        if ((_postProcessor is null || _postProcessor.KeepsIds(addSpecialTokens)) && Truncation is null && Padding is null)
         {
             Run(text, parseSpecialTokens, ids, null, 0);
             return;
@@ -142,7 +142,7 @@ public sealed partial class Tokenizer
         Run(text, parseSpecialTokens, sequence.Ids, null, 0);
         List<TokenSequence> sequences = [sequence];
         Truncate(sequences, addSpecialTokens);
-        postProcessor?.Process(sequences, addSpecialTokens);
+        _postProcessor?.Process(sequences, addSpecialTokens);
         int first = ids.Count;
         foreach (var part in sequences)
             ids.AddRange(part.Ids);
@@ -300,34 +300,34 @@ public sealed partial class Tokenizer
     public void Write(Stream stream)
         => TokenizerWriter.Write(stream, SentencePieceConversion.Convert(new TokenizerParts
         {
-            Normalizer = normalizer,
-            PreTokenizer = preTokenizer,
-            Model = model,
-            PostProcessor = postProcessor,
-            Decoder = decoder,
+            Normalizer = _normalizer,
+            PreTokenizer = _preTokenizer,
+            Model = _model,
+            PostProcessor = _postProcessor,
+            Decoder = _decoder,
             Truncation = Truncation,
             Padding = Padding,
-            AddedTokens = added.Tokens,
+            AddedTokens = _added.Tokens,
         }));
 
     internal IDecoderStream StartDecoding(StringBuilder output, bool incremental)
     {
         var text = new TextStream(output);
-        return decoder?.Start(text, incremental) ?? new BlankJoiningStream(text);
+        return _decoder?.Start(text, incremental) ?? new BlankJoiningStream(text);
     }
 
     internal string? TokenForDecoding(int id, bool skipSpecialTokens)
-        => added.ById(id) is { } token
-            ? added.Spelling(token, skipSpecialTokens)
-            : model.Vocabulary.TokenOf(id);
+        => _added.ById(id) is { } token
+            ? _added.Spelling(token, skipSpecialTokens)
+            : _model.Vocabulary.TokenOf(id);
 
     private string NormalizeText(string text)
     {
-        if (normalizer is null)
+        if (_normalizer is null)
             return text;
         var buffer = new PieceBuffer();
         buffer.Load(text, 0, trackOffsets: false);
-        normalizer.Normalize(buffer);
+        _normalizer.Normalize(buffer);
         return buffer.Text.ToString();
     }
 
@@ -354,7 +354,7 @@ public sealed partial class Tokenizer
 
     private TokenizedText PostProcess(List<TokenSequence> sequences, bool addSpecialTokens, Lazy<IReadOnlyList<TokenizedText>>? overflowing)
     {
-        postProcessor?.Process(sequences, addSpecialTokens);
+        _postProcessor?.Process(sequences, addSpecialTokens);
         return new TokenizedText(sequences, overflowing);
     }
 
@@ -411,7 +411,7 @@ public sealed partial class Tokenizer
         text = WellFormed(text);
         var scratch = EncodingScratch.Rent(ids, detailed, sequenceId, parseSpecialTokens);
         scratch.Keeps = keeps;
-        added.Raw.Find(text, parseSpecialTokens, scratch.RawMatches);
+        _added.Raw.Find(text, parseSpecialTokens, scratch.RawMatches);
         if (keeps is not null)
             KeepChosen(scratch.RawMatches, keeps, null);
         int at = 0;
@@ -432,9 +432,9 @@ public sealed partial class Tokenizer
     private void RunSection(EncodingScratch scratch, ReadOnlySpan<char> section, int originalStart)
     {
         var buffer = scratch.Section;
-        buffer.Load(section, originalStart, needsOrigins || scratch.Detailed is not null || scratch.Keeps is not null);
-        normalizer?.Normalize(buffer);
-        added.Normalized.Find(buffer.Text, scratch.ParseSpecialTokens, scratch.NormalizedMatches);
+        buffer.Load(section, originalStart, _needsOrigins || scratch.Detailed is not null || scratch.Keeps is not null);
+        _normalizer?.Normalize(buffer);
+        _added.Normalized.Find(buffer.Text, scratch.ParseSpecialTokens, scratch.NormalizedMatches);
         if (scratch.Keeps is not null)
             KeepChosen(scratch.NormalizedMatches, scratch.Keeps, buffer);
         if (scratch.NormalizedMatches.Count == 0)
@@ -465,13 +465,13 @@ public sealed partial class Tokenizer
 
     private void RunPieces(EncodingScratch scratch, PieceBuffer buffer)
     {
-        preTokenizer?.PreTokenize(buffer);
+        _preTokenizer?.PreTokenize(buffer);
         var (sink, detailed) = (scratch.Sink, scratch.Detailed);
         sink.Clear(detailed is not null);
         for (int piece = 0; piece < buffer.PieceCount; piece++)
         {
             int first = sink.Count;
-            model.Tokenize(buffer.Piece(piece), sink);
+            _model.Tokenize(buffer.Piece(piece), sink);
             if (detailed is null)
                 continue;
             int pieceStart = buffer.Bounds(piece).Start;
@@ -479,7 +479,7 @@ public sealed partial class Tokenizer
             {
                 int id = sink.Ids[i], from = pieceStart + sink.Starts[i], to = pieceStart + sink.Ends[i];
                 var (start, end) = buffer.Origin(from, to);
-                var token = id == model.SurfaceId ? buffer.Text[from..to].ToString() : model.Vocabulary.TokenOf(id)!;
+                var token = id == _model.SurfaceId ? buffer.Text[from..to].ToString() : _model.Vocabulary.TokenOf(id)!;
                 detailed.Add(id, token, new TokenOffset(start, end), scratch.SequenceId, false, scratch.SequenceId);
             }
         }

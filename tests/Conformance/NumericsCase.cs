@@ -7,12 +7,12 @@ namespace Kotonoha.Conformance;
 /// <summary>One case of the numerics fixtures: its description and its arrays, and the pass that computes it.</summary>
 internal sealed class NumericsCase : IDisposable
 {
-    private readonly SafetensorsFile file;
-    private readonly Dictionary<string, Parameter> inputs = [];
+    private readonly SafetensorsFile _file;
+    private readonly Dictionary<string, Parameter> _inputs = [];
 
     public NumericsCase(JsonElement description, SafetensorsFile file, TrainingPass pass)
     {
-        this.file = file;
+        _file = file;
         Pass = pass;
         File = description.GetProperty("file").GetString()!;
         Name = description.GetProperty("case").GetString()!;
@@ -26,7 +26,7 @@ internal sealed class NumericsCase : IDisposable
         {
             var parameter = new Parameter(input.Name, Shape(input.Value));
             file.Read($"{Name}/{input.Name}", parameter.Values);
-            inputs.Add(input.Name, parameter);
+            _inputs.Add(input.Name, parameter);
         }
     }
 
@@ -48,24 +48,24 @@ internal sealed class NumericsCase : IDisposable
 
     public double Tolerance { get; }
 
-    public IEnumerable<Parameter> Inputs => inputs.Values;
+    public IEnumerable<Parameter> Inputs => _inputs.Values;
 
-    public Parameter? Weight(string name) => inputs.GetValueOrDefault(name);
+    public Parameter? Weight(string name) => _inputs.GetValueOrDefault(name);
 
-    public Parameter Need(string name) => inputs.TryGetValue(name, out var input) ? input : throw new InvalidDataException($"the case has no input '{name}'");
+    public Parameter Need(string name) => _inputs.TryGetValue(name, out var input) ? input : throw new InvalidDataException($"the case has no input '{name}'");
 
     /// <summary>An input as a tensor of (everything but the last dimension, last dimension).</summary>
     public Tensor Tensor(string name) => Pass.FromParameter(Need(name));
 
     public int[] ShapeOf(string name) => Need(name).Shape.ToArray();
 
-    public bool HasConstant(string name) => file.TryGet($"{Name}/{name}", out _) && !inputs.ContainsKey(name);
+    public bool HasConstant(string name) => _file.TryGet($"{Name}/{name}", out _) && !_inputs.ContainsKey(name);
 
-    public float[] Floats(string name) => file.ReadFloats($"{Name}/{name}");
+    public float[] Floats(string name) => _file.ReadFloats($"{Name}/{name}");
 
-    public int[] Integers(string name) => file.ReadIntegers($"{Name}/{name}").Select(i => checked((int)i)).ToArray();
+    public int[] Integers(string name) => _file.ReadIntegers($"{Name}/{name}").Select(i => checked((int)i)).ToArray();
 
-    public int[] ConstantShape(string name) => file[$"{Name}/{name}"].Shape.ToArray().Select(d => checked((int)d)).ToArray();
+    public int[] ConstantShape(string name) => _file[$"{Name}/{name}"].Shape.ToArray().Select(d => checked((int)d)).ToArray();
 
     public float Number(string attribute, float otherwise)
         => Attributes.TryGetProperty(attribute, out var value) ? value.GetSingle() : otherwise;
@@ -78,7 +78,7 @@ internal sealed class NumericsCase : IDisposable
 
     public void Dispose()
     {
-        foreach (var input in inputs.Values)
+        foreach (var input in _inputs.Values)
             input.Dispose();
     }
 

@@ -7,28 +7,28 @@ namespace Kotonoha.Connector.Tests;
 
 public sealed class LocalEmbeddingGeneratorTests : IDisposable
 {
-    private readonly TemporaryFolder folder = FixtureArchive.Extract("models-encoders");
-    private readonly LocalEncoder model;
-    private readonly IEmbeddingGenerator<string, Embedding<float>> generator;
+    private readonly TemporaryFolder _folder = FixtureArchive.Extract("models-encoders");
+    private readonly LocalEncoder _model;
+    private readonly IEmbeddingGenerator<string, Embedding<float>> _generator;
 
     public LocalEmbeddingGeneratorTests()
     {
-        model = LocalEncoder.Load(folder.At("st-mean-prompts-excluded"), new LocalEncoderOptions { Threads = 1, ModelId = "tiny" });
-        generator = model.AsEmbeddingGenerator();
+        _model = LocalEncoder.Load(_folder.At("st-mean-prompts-excluded"), new LocalEncoderOptions { Threads = 1, ModelId = "tiny" });
+        _generator = _model.AsEmbeddingGenerator();
     }
 
     public void Dispose()
     {
-        model.Dispose();
-        folder.Dispose();
+        _model.Dispose();
+        _folder.Dispose();
     }
 
     [Fact]
     public async Task Options_reach_the_model()
     {
         EmbeddingGenerationOptions With(string key, object value) => new() { AdditionalProperties = new() { [key] = value } };
-        async Task<float[]> Vector(EmbeddingGenerationOptions? options) => (await generator.GenerateAsync(["a boat"], options))[0].Vector.ToArray();
-        async Task<float[]> Direct(EncodingOptions options) => (await model.EmbedAsync(["a boat"], options)).Vectors[0];
+        async Task<float[]> Vector(EmbeddingGenerationOptions? options) => (await _generator.GenerateAsync(["a boat"], options))[0].Vector.ToArray();
+        async Task<float[]> Direct(EncodingOptions options) => (await _model.EmbedAsync(["a boat"], options)).Vectors[0];
 
         Assert.Equal(await Direct(new()), await Vector(null));
         Assert.Equal(await Direct(new() { PromptName = "passage" }), await Vector(With("prompt_name", "document")));
@@ -37,8 +37,8 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
         Assert.Equal(await Direct(new() { Normalize = false }), await Vector(With("normalize", false)));
         Assert.Equal(await Direct(new() { Dimensions = 4 }), await Vector(new() { Dimensions = 4 }));
         Assert.Equal(await Direct(new() { Dimensions = 5 }), await Vector(new() { RawRepresentationFactory = _ => new EncodingOptions { Dimensions = 5 } }));
-        var result = await generator.GenerateAsync(["a boat", ""]);
-        Assert.Equal(("tiny", (await model.EmbedAsync(["a boat", ""])).InputTokens), (result[0].ModelId, (int)result.Usage!.InputTokenCount!));
+        var result = await _generator.GenerateAsync(["a boat", ""]);
+        Assert.Equal(("tiny", (await _model.EmbedAsync(["a boat", ""])).InputTokens), (result[0].ModelId, (int)result.Usage!.InputTokenCount!));
     }
 
     [Fact]
@@ -46,30 +46,30 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
     {
         foreach (var (key, value) in ((string, object)[])[("colour", "red"), ("normalize", "perhaps"), ("prompt_name", "poem")])
         {
-            var error = await Assert.ThrowsAnyAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { [key] = value } }));
+            var error = await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { [key] = value } }));
             Assert.Contains(key == "prompt_name" ? "'poem'" : $"'{key}'", error.Message, StringComparison.Ordinal);
         }
 
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new() { ModelId = "other" }));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new() { RawRepresentationFactory = _ => "x" }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { ModelId = "other" }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { RawRepresentationFactory = _ => "x" }));
         var truncate = new EmbeddingGenerationOptions { AdditionalProperties = new() { ["truncate"] = false } };
-        await Assert.ThrowsAsync<ContextOverflowException>(() => generator.GenerateAsync([string.Concat(Enumerable.Repeat("boat ", 200))], truncate));
+        await Assert.ThrowsAsync<ContextOverflowException>(() => _generator.GenerateAsync([string.Concat(Enumerable.Repeat("boat ", 200))], truncate));
     }
 
     [Fact]
     public async Task Services_are_metadata_model_tokenizer_and_version()
     {
-        var metadata = generator.GetService<EmbeddingGeneratorMetadata>()!;
+        var metadata = _generator.GetService<EmbeddingGeneratorMetadata>()!;
         Assert.Equal(("kotonoha", "tiny", 32), (metadata.ProviderName, metadata.DefaultModelId, metadata.DefaultModelDimensions));
-        Assert.Same(model, generator.GetService<LocalEncoder>());
-        Assert.Same(model.Tokenizer, generator.GetService<Tokenizer>());
-        Assert.Equal(model.Version, generator.GetService<string>(LocalEmbeddingGenerator.VersionKey));
-        Assert.Null(generator.GetService<string>());
-        Assert.Null(generator.GetService<LocalEncoder>("version"));
-        generator.Dispose();
-        Assert.Single(await generator.GenerateAsync(["still there"]));
+        Assert.Same(_model, _generator.GetService<LocalEncoder>());
+        Assert.Same(_model.Tokenizer, _generator.GetService<Tokenizer>());
+        Assert.Equal(_model.Version, _generator.GetService<string>(LocalEmbeddingGenerator.VersionKey));
+        Assert.Null(_generator.GetService<string>());
+        Assert.Null(_generator.GetService<LocalEncoder>("version"));
+        _generator.Dispose();
+        Assert.Single(await _generator.GenerateAsync(["still there"]));
 
-        var owner = LocalEmbeddingGenerator.Load(folder.At("st-max-cls-concat"));
+        var owner = LocalEmbeddingGenerator.Load(_folder.At("st-max-cls-concat"));
         owner.Dispose();
         await Assert.ThrowsAsync<ObjectDisposedException>(() => owner.GenerateAsync(["gone"]));
     }
@@ -79,8 +79,8 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
     {
         LocalEncoder resolved;
         await using (var provider = new ServiceCollection()
-            .AddLocalEmbeddings(folder.At("st-max-cls-concat"), new LocalEncoderOptions { Threads = 1 })
-            .AddKeyedLocalEmbeddings("other", folder.At("st-mean-prompts-excluded"))
+            .AddLocalEmbeddings(_folder.At("st-max-cls-concat"), new LocalEncoderOptions { Threads = 1 })
+            .AddKeyedLocalEmbeddings("other", _folder.At("st-mean-prompts-excluded"))
             .BuildServiceProvider())
         {
             resolved = provider.GetRequiredService<LocalEncoder>();

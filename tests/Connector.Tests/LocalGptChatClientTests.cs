@@ -11,19 +11,19 @@ public sealed class LocalGptChatClientTests : IDisposable
 {
     private static readonly ChatMessage[] Hello = [new(ChatRole.User, "Who jumps?")];
 
-    private readonly LocalGpt model = TinyGpt.Create(new LocalGptOptions { ModelId = "tiny" });
-    private readonly IChatClient client;
+    private readonly LocalGpt _model = TinyGpt.Create(new LocalGptOptions { ModelId = "tiny" });
+    private readonly IChatClient _client;
 
-    public LocalGptChatClientTests() => client = model.AsChatClient();
+    public LocalGptChatClientTests() => _client = _model.AsChatClient();
 
-    public void Dispose() => model.Dispose();
+    public void Dispose() => _model.Dispose();
 
     [Fact]
     public async Task Streaming_and_whole_responses_agree()
     {
         var options = new ChatOptions { Seed = 11, MaxOutputTokens = 24 };
-        var updates = await client.GetStreamingResponseAsync(Hello, options).ToListAsync();
-        var response = await client.GetResponseAsync(Hello, options);
+        var updates = await _client.GetStreamingResponseAsync(Hello, options).ToListAsync();
+        var response = await _client.GetResponseAsync(Hello, options);
 
         Assert.True(updates.Count > 3);
         Assert.Equal(response.Text, string.Concat(updates.Select(u => u.Text)));
@@ -36,7 +36,7 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task Every_update_carries_ids_role_model_and_time_and_the_last_one_usage_and_finish_reason()
     {
-        var updates = await client.GetStreamingResponseAsync(Hello, Saying("the fox")).ToListAsync();
+        var updates = await _client.GetStreamingResponseAsync(Hello, Saying("the fox")).ToListAsync();
         Assert.Equal("the fox", string.Concat(updates.Select(u => u.Text)));
         Assert.All(updates, u =>
         {
@@ -51,13 +51,13 @@ public sealed class LocalGptChatClientTests : IDisposable
         Assert.All(updates.SkipLast(1), u => Assert.Null(u.FinishReason));
         Assert.Equal(ChatFinishReason.Stop, updates[^1].FinishReason);
         Assert.IsType<UsageContent>(updates[^1].Contents[^1]);
-        Assert.NotEqual(updates[0].ResponseId, (await client.GetResponseAsync(Hello, Saying("x"))).ResponseId);
+        Assert.NotEqual(updates[0].ResponseId, (await _client.GetResponseAsync(Hello, Saying("x"))).ResponseId);
     }
 
     [Fact]
     public async Task Usage_counts_the_rendered_prompt_and_the_generated_tokens()
     {
-        var response = await client.GetResponseAsync(Hello, Saying("the fox"));
+        var response = await _client.GetResponseAsync(Hello, Saying("the fox"));
         var usage = response.Usage!;
 
         // <|user|> … <|end|> <|assistant|>, and the end token of the answer.
@@ -68,15 +68,15 @@ public sealed class LocalGptChatClientTests : IDisposable
         Assert.Equal("tiny", response.ModelId);
         Assert.IsType<TimeSpan>(response.AdditionalProperties!["prefill_duration"]);
         Assert.IsType<TimeSpan>(response.AdditionalProperties["queue_duration"]);
-        Assert.Equal(ChatFinishReason.Length, (await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 2 })).FinishReason);
+        Assert.Equal(ChatFinishReason.Length, (await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 2 })).FinishReason);
     }
 
     [Fact]
     public async Task Instructions_come_before_everything_and_join_a_system_message()
     {
-        var separate = await client.GetResponseAsync([new(ChatRole.System, "Be brief.\n\nBe kind."), .. Hello], new ChatOptions { MaxOutputTokens = 12 });
-        var joined = await client.GetResponseAsync([new(ChatRole.System, "Be kind."), .. Hello], new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief." });
-        var alone = await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief.\n\nBe kind." });
+        var separate = await _client.GetResponseAsync([new(ChatRole.System, "Be brief.\n\nBe kind."), .. Hello], new ChatOptions { MaxOutputTokens = 12 });
+        var joined = await _client.GetResponseAsync([new(ChatRole.System, "Be kind."), .. Hello], new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief." });
+        var alone = await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief.\n\nBe kind." });
         Assert.Equal(separate.Text, joined.Text);
         Assert.Equal(separate.Usage!.InputTokenCount, joined.Usage!.InputTokenCount);
         Assert.Equal(separate.Usage.InputTokenCount, alone.Usage!.InputTokenCount);
@@ -112,8 +112,8 @@ public sealed class LocalGptChatClientTests : IDisposable
             NoRepeatNgramSize = 3,
             MinNewTokens = 5,
         };
-        var direct = await model.CompleteAsync(new GenerationRequest { Turns = [new ChatTurn("user", "Who jumps?")], MaxOutputTokens = 30, StopStrings = ["qq"], Sampling = sampling });
-        var response = await client.GetResponseAsync(Hello, options);
+        var direct = await _model.CompleteAsync(new GenerationRequest { Turns = [new ChatTurn("user", "Who jumps?")], MaxOutputTokens = 30, StopStrings = ["qq"], Sampling = sampling });
+        var response = await _client.GetResponseAsync(Hello, options);
         Assert.Equal(direct.Text, response.Text);
         Assert.Equal(direct.TokenIds.Count, response.Usage!.OutputTokenCount);
         Assert.Equal(42L, response.AdditionalProperties!["seed"]);
@@ -122,14 +122,14 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task Each_sampling_option_alone_turns_drawing_on_and_temperature_zero_turns_it_off()
     {
-        var greedy = (await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 20 })).Text;
+        var greedy = (await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 20 })).Text;
         foreach (var options in (ChatOptions[])[new() { Temperature = 1 }, new() { TopP = 0.99f }, new() { TopK = 200 }, new() { Seed = 3 }])
         {
             options.MaxOutputTokens = 20;
-            Assert.True((await client.GetResponseAsync(Hello, options)).AdditionalProperties!.ContainsKey("seed"));
+            Assert.True((await _client.GetResponseAsync(Hello, options)).AdditionalProperties!.ContainsKey("seed"));
         }
 
-        var cold = await client.GetResponseAsync(Hello, new ChatOptions { Temperature = 0, TopP = 0.5f, Seed = 9, MaxOutputTokens = 20 });
+        var cold = await _client.GetResponseAsync(Hello, new ChatOptions { Temperature = 0, TopP = 0.5f, Seed = 9, MaxOutputTokens = 20 });
         Assert.Equal(greedy, cold.Text);
         Assert.False(cold.AdditionalProperties!.ContainsKey("seed"));
     }
@@ -138,8 +138,8 @@ public sealed class LocalGptChatClientTests : IDisposable
     public async Task The_same_seed_gives_the_same_text_also_beside_other_requests()
     {
         var options = new ChatOptions { Seed = 77, MaxOutputTokens = 25 };
-        var alone = (await client.GetResponseAsync(Hello, options)).Text;
-        var together = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => client.GetResponseAsync(Hello, i % 2 == 0 ? options : new ChatOptions { Seed = i, MaxOutputTokens = 30 })));
+        var alone = (await _client.GetResponseAsync(Hello, options)).Text;
+        var together = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => _client.GetResponseAsync(Hello, i % 2 == 0 ? options : new ChatOptions { Seed = i, MaxOutputTokens = 30 })));
         for (int i = 0; i < together.Length; i += 2)
             Assert.Equal(alone, together[i].Text);
     }
@@ -149,7 +149,7 @@ public sealed class LocalGptChatClientTests : IDisposable
     {
         var options = Saying("the fox jumps");
         options.StopSequences = [" jum"];
-        var response = await client.GetResponseAsync(Hello, options);
+        var response = await _client.GetResponseAsync(Hello, options);
         Assert.Equal("the fox", response.Text);
         Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
     }
@@ -157,9 +157,9 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task Beams_and_log_probabilities_are_asked_for_by_additional_properties()
     {
-        var beams = await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["num_beams"] = 3, ["early_stopping"] = "never" } });
+        var beams = await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["num_beams"] = 3, ["early_stopping"] = "never" } });
         Assert.Equal(8 * 3, beams.Usage!.OutputTokenCount);
-        var logged = await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["logprobs"] = true } });
+        var logged = await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["logprobs"] = true } });
         var values = Assert.IsType<float[]>(logged.AdditionalProperties!["logprobs"]);
         Assert.Equal(logged.Usage!.OutputTokenCount, values.Length);
         Assert.All(values, v => Assert.True(v <= 0));
@@ -169,8 +169,8 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task A_beam_search_in_which_every_token_is_banned_is_a_typed_error()
     {
-        var options = new ChatOptions { AdditionalProperties = new() { ["num_beams"] = 2, ["suppress_tokens"] = Enumerable.Range(0, model.VocabularySize).ToArray() } };
-        await Assert.ThrowsAsync<SamplingException>(() => client.GetResponseAsync(Hello, options));
+        var options = new ChatOptions { AdditionalProperties = new() { ["num_beams"] = 2, ["suppress_tokens"] = Enumerable.Range(0, _model.VocabularySize).ToArray() } };
+        await Assert.ThrowsAsync<SamplingException>(() => _client.GetResponseAsync(Hello, options));
     }
 
     public static TheoryData<string, ChatOptions> NotSupported => new()
@@ -190,9 +190,9 @@ public sealed class LocalGptChatClientTests : IDisposable
     [MemberData(nameof(NotSupported))]
     public async Task What_is_not_supported_is_refused(string named, ChatOptions options)
     {
-        var error = await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync(Hello, options));
+        var error = await Assert.ThrowsAsync<NotSupportedException>(() => _client.GetResponseAsync(Hello, options));
         Assert.Contains(named, error.Message, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<NotSupportedException>(async () => await client.GetStreamingResponseAsync(Hello, options).ToListAsync());
+        await Assert.ThrowsAsync<NotSupportedException>(async () => await _client.GetStreamingResponseAsync(Hello, options).ToListAsync());
     }
 
     [Fact]
@@ -210,32 +210,32 @@ public sealed class LocalGptChatClientTests : IDisposable
             AllowMultipleToolCalls = false,
             AdditionalProperties = new() { ["user"] = null, ["min_p"] = null },
         };
-        Assert.Equal(2, (await client.GetResponseAsync(Hello, options)).Usage!.OutputTokenCount);
+        Assert.Equal(2, (await _client.GetResponseAsync(Hello, options)).Usage!.OutputTokenCount);
     }
 
     [Fact]
     public async Task Wrong_values_are_refused_by_name()
     {
-        var unknown = await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["top_q"] = 1 } }));
+        var unknown = await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["top_q"] = 1 } }));
         Assert.Contains("'top_q'", unknown.Message, StringComparison.Ordinal);
-        var malformed = await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["min_p"] = "much" } }));
+        var malformed = await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["min_p"] = "much" } }));
         Assert.Contains("'min_p'", malformed.Message, StringComparison.Ordinal);
-        var model = await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { ModelId = "gpt-9" }));
+        var model = await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { ModelId = "gpt-9" }));
         Assert.Contains("gpt-9", model.Message, StringComparison.Ordinal);
         foreach (var options in (ChatOptions[])[new() { TopP = 2 }, new() { TopK = 0 }, new() { Temperature = -1 }, new() { MaxOutputTokens = 0 }, new() { StopSequences = [""] }])
-            await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, options));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync([]));
-        await Assert.ThrowsAsync<ArgumentNullException>("messages", () => client.GetResponseAsync((IEnumerable<ChatMessage>)null!));
-        Assert.Throws<ArgumentNullException>("messages", () => client.GetStreamingResponseAsync((IEnumerable<ChatMessage>)null!));
+            await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, options));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync([]));
+        await Assert.ThrowsAsync<ArgumentNullException>("messages", () => _client.GetResponseAsync((IEnumerable<ChatMessage>)null!));
+        Assert.Throws<ArgumentNullException>("messages", () => _client.GetStreamingResponseAsync((IEnumerable<ChatMessage>)null!));
     }
 
     [Fact]
     public async Task Settings_can_start_from_a_raw_request()
     {
         var options = Saying("the fox");
-        Assert.Equal("the fox", (await client.GetResponseAsync(Hello, options)).Text);
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => "text" }));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => GenerationRequest.FromPrompt("x") }));
+        Assert.Equal("the fox", (await _client.GetResponseAsync(Hello, options)).Text);
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => "text" }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => GenerationRequest.FromPrompt("x") }));
     }
 
     public static TheoryData<ChatMessage> UnreadableMessages => new()
@@ -250,16 +250,16 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Theory]
     [MemberData(nameof(UnreadableMessages))]
     public async Task Messages_that_the_model_cannot_read_are_refused(ChatMessage message)
-        => await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync([.. Hello, message]));
+        => await Assert.ThrowsAsync<NotSupportedException>(() => _client.GetResponseAsync([.. Hello, message]));
 
     [Fact]
     public async Task A_conversation_goes_on_with_its_own_history()
     {
         var history = new List<ChatMessage>(Hello);
-        var first = await client.GetResponseAsync(history, Saying("the fox"));
+        var first = await _client.GetResponseAsync(history, Saying("the fox"));
         history.AddMessages(first);
         history.Add(new ChatMessage(ChatRole.User, "And then?"));
-        var second = await client.GetResponseAsync(history, Saying("the dog"));
+        var second = await _client.GetResponseAsync(history, Saying("the dog"));
         Assert.Equal("the dog", second.Text);
         Assert.Equal(TinyGpt.Tokenizer.CountTokens("Who jumps?") + TinyGpt.Tokenizer.CountTokens("the fox") + TinyGpt.Tokenizer.CountTokens("And then?") + 7, second.Usage!.InputTokenCount);
     }
@@ -267,7 +267,7 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task A_conversation_that_does_not_fit_is_refused_with_both_numbers()
     {
-        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => client.GetResponseAsync([new ChatMessage(ChatRole.User, new string('x', 500))]));
+        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => _client.GetResponseAsync([new ChatMessage(ChatRole.User, new string('x', 500))]));
         Assert.Equal((503, TinyGpt.ContextLength), (error.PromptTokens, error.ContextLength));
     }
 
@@ -278,33 +278,33 @@ public sealed class LocalGptChatClientTests : IDisposable
         var options = new ChatOptions { RawRepresentationFactory = _ => new GenerationRequest { IgnoreEndTokens = true } };
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (var update in client.GetStreamingResponseAsync(Hello, options, source.Token))
+            await foreach (var update in _client.GetStreamingResponseAsync(Hello, options, source.Token))
                 await source.CancelAsync();
         });
         Assert.Equal(source.Token, error.CancellationToken);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.GetResponseAsync(Hello, null, source.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _client.GetResponseAsync(Hello, null, source.Token));
     }
 
     [Fact]
     public void GetService_gives_metadata_model_and_tokenizer()
     {
-        var metadata = client.GetService<ChatClientMetadata>()!;
+        var metadata = _client.GetService<ChatClientMetadata>()!;
         Assert.Equal(("kotonoha", "tiny"), (metadata.ProviderName, metadata.DefaultModelId));
         Assert.Null(metadata.ProviderUri);
-        Assert.Same(model, client.GetService<LocalGpt>());
-        Assert.Same(model.Tokenizer, client.GetService<Tokenizer>());
-        Assert.Same(client, client.GetService<IChatClient>());
-        Assert.Same(client, client.GetService<LocalGptChatClient>());
-        Assert.Null(client.GetService<string>());
-        Assert.Null(client.GetService(typeof(LocalGpt), "key"));
-        Assert.Throws<ArgumentNullException>("serviceType", () => client.GetService(null!));
+        Assert.Same(_model, _client.GetService<LocalGpt>());
+        Assert.Same(_model.Tokenizer, _client.GetService<Tokenizer>());
+        Assert.Same(_client, _client.GetService<IChatClient>());
+        Assert.Same(_client, _client.GetService<LocalGptChatClient>());
+        Assert.Null(_client.GetService<string>());
+        Assert.Null(_client.GetService(typeof(LocalGpt), "key"));
+        Assert.Throws<ArgumentNullException>("serviceType", () => _client.GetService(null!));
     }
 
     [Fact]
     public async Task Disposing_a_view_leaves_the_model_and_disposing_an_owner_does_not()
     {
-        client.Dispose();
-        Assert.Equal("x", (await model.AsChatClient().GetResponseAsync(Hello, Saying("x"))).Text);
+        _client.Dispose();
+        Assert.Equal("x", (await _model.AsChatClient().GetResponseAsync(Hello, Saying("x"))).Text);
 
         using var folder = new TemporaryFolder();
         SavedModel.Save(folder.Path);

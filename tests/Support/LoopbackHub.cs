@@ -49,23 +49,23 @@ public sealed class LoopbackHub : IDisposable
     public const string Model = "ann/tiny";
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
 
-    private readonly TcpListener hub = new(IPAddress.Loopback, 0), store = new(IPAddress.Loopback, 0);
-    private readonly CancellationTokenSource stop = new();
-    private readonly Dictionary<string, (byte[] Content, bool Large)> files = new(StringComparer.Ordinal);
-    private readonly List<HubRequest> requests = [];
+    private readonly TcpListener _hub = new(IPAddress.Loopback, 0), _store = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Dictionary<string, (byte[] Content, bool Large)> _files = new(StringComparer.Ordinal);
+    private readonly List<HubRequest> _requests = [];
 
     public LoopbackHub()
     {
-        foreach (var listener in (TcpListener[])[hub, store])
+        foreach (var listener in (TcpListener[])[_hub, _store])
         {
             listener.Start();
             _ = AcceptAsync(listener);
         }
     }
 
-    public string Endpoint => $"http://127.0.0.1:{((IPEndPoint)hub.LocalEndpoint).Port}";
+    public string Endpoint => $"http://127.0.0.1:{((IPEndPoint)_hub.LocalEndpoint).Port}";
 
-    public string Store => $"http://127.0.0.1:{((IPEndPoint)store.LocalEndpoint).Port}";
+    public string Store => $"http://127.0.0.1:{((IPEndPoint)_store.LocalEndpoint).Port}";
 
     /// <summary>Changes answers before they are sent.</summary>
     public Func<HubRequest, HubReply, HubReply> Change { get; set; } = (_, reply) => reply;
@@ -74,8 +74,8 @@ public sealed class LoopbackHub : IDisposable
     {
         get
         {
-            lock (requests)
-                return [.. requests];
+            lock (_requests)
+                return [.. _requests];
         }
     }
 
@@ -86,7 +86,7 @@ public sealed class LoopbackHub : IDisposable
 
     public byte[] Add(string name, byte[] content, bool large)
     {
-        files[name] = (content, large);
+        _files[name] = (content, large);
         return content;
     }
 
@@ -106,19 +106,19 @@ public sealed class LoopbackHub : IDisposable
 
     public void Dispose()
     {
-        stop.Cancel();
-        hub.Dispose();
-        store.Dispose();
+        _stop.Cancel();
+        _hub.Dispose();
+        _store.Dispose();
     }
 
-    private bool IsLarge(string file) => files.TryGetValue(file, out var known) && known.Large;
+    private bool IsLarge(string file) => _files.TryGetValue(file, out var known) && known.Large;
 
     private async Task AcceptAsync(TcpListener listener)
     {
         try
         {
             while (true)
-                _ = AnswerAsync(await listener.AcceptTcpClientAsync(stop.Token), listener == store);
+                _ = AnswerAsync(await listener.AcceptTcpClientAsync(_stop.Token), listener == _store);
         }
         catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
         {
@@ -136,7 +136,7 @@ public sealed class LoopbackHub : IDisposable
                 byte[] one = new byte[1];
                 while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
                 {
-                    if (await stream.ReadAsync(one, stop.Token) == 0)
+                    if (await stream.ReadAsync(one, _stop.Token) == 0)
                         return;
                     head.Append((char)one[0]);
                 }
@@ -147,8 +147,8 @@ public sealed class LoopbackHub : IDisposable
                     Uri.UnescapeDataString(lines[0].Split(' ')[1]),
                     ofStore,
                     lines.Skip(1).Select(l => l.Split(':', 2)).ToDictionary(l => l[0].Trim(), l => l[1].Trim(), StringComparer.OrdinalIgnoreCase));
-                lock (requests)
-                    requests.Add(request);
+                lock (_requests)
+                    _requests.Add(request);
                 var reply = Change(request, Reply(request));
                 await SendAsync(client, stream, request, reply);
             }
@@ -162,9 +162,9 @@ public sealed class LoopbackHub : IDisposable
     {
         if (request.IsList)
             return request.Path.EndsWith($"/{Model}/revision/main", StringComparison.Ordinal) || request.Path.EndsWith($"/{Model}/revision/{Commit}", StringComparison.Ordinal)
-                ? HubReply.Json(JsonSerializer.Serialize(new { id = Model, sha = Commit, siblings = files.Keys.Select(rfilename => new { rfilename }) }))
+                ? HubReply.Json(JsonSerializer.Serialize(new { id = Model, sha = Commit, siblings = _files.Keys.Select(rfilename => new { rfilename }) }))
                 : new HubReply(404).With("X-Error-Code", "RevisionNotFound");
-        if (!files.TryGetValue(request.File, out var file))
+        if (!_files.TryGetValue(request.File, out var file))
             return new HubReply(404).With("X-Error-Code", "EntryNotFound");
         if (file.Large && !request.OfStore)
             return new HubReply(302)

@@ -27,48 +27,48 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
         "'%99999d' % 1", "[[[[", "]]]]", "((((", "))))", "\n", "\r\n", " ", "\t", "\u0000", "😀", "é", "\u2028", "\uD800", "generation", "endgeneration", "raw", "endraw", "include 'x'", "self", "varargs", "caller()", "__class__",
     ];
 
-    private readonly Random random = new(seed);
+    private readonly Random _random = new(seed);
 
     /// <summary>The next template.</summary>
     public string Next()
     {
-        if (random.Next(4) == 0)
-            return "{{ " + Expression(random.Next(1, 6)) + " }}";
-        var text = corpus[random.Next(corpus.Count)];
-        for (int changes = random.Next(1, 6); changes > 0; changes--)
+        if (_random.Next(4) == 0)
+            return "{{ " + Expression(_random.Next(1, 6)) + " }}";
+        var text = corpus[_random.Next(corpus.Count)];
+        for (int changes = _random.Next(1, 6); changes > 0; changes--)
             text = Change(text);
         return text;
     }
 
     private string Change(string text)
     {
-        int at = random.Next(text.Length + 1), end = Math.Min(text.Length, at + random.Next(1, 30));
-        return random.Next(7) switch
+        int at = _random.Next(text.Length + 1), end = Math.Min(text.Length, at + _random.Next(1, 30));
+        return _random.Next(7) switch
         {
-            0 => text[..at] + Pieces[random.Next(Pieces.Length)] + text[at..],
+            0 => text[..at] + Pieces[_random.Next(Pieces.Length)] + text[at..],
             1 => text[..at] + text[end..],
             2 => text[..end] + text[at..end] + text[end..],
-            3 => text[..at] + (char)random.Next(32, 127) + text[Math.Min(text.Length, at + 1)..],
+            3 => text[..at] + (char)_random.Next(32, 127) + text[Math.Min(text.Length, at + 1)..],
             4 => text[..at] + Part() + text[at..],
-            5 => text[..at] + string.Concat(Enumerable.Repeat(Pieces[random.Next(Pieces.Length)], random.Next(1, 200))) + text[at..],
+            5 => text[..at] + string.Concat(Enumerable.Repeat(Pieces[_random.Next(Pieces.Length)], _random.Next(1, 200))) + text[at..],
             _ => text[..at] + "{{ " + Expression(3) + " }}" + text[at..],
         };
     }
 
     private string Part()
     {
-        var other = corpus[random.Next(corpus.Count)];
-        int start = random.Next(other.Length + 1);
-        return other.Substring(start, random.Next(Math.Min(120, other.Length - start) + 1));
+        var other = corpus[_random.Next(corpus.Count)];
+        int start = _random.Next(other.Length + 1);
+        return other.Substring(start, _random.Next(Math.Min(120, other.Length - start) + 1));
     }
 
     private string Expression(int depth)
     {
-        if (depth == 0 || random.Next(5) == 0)
-            return random.Next(12) switch
+        if (depth == 0 || _random.Next(5) == 0)
+            return _random.Next(12) switch
             {
-                0 => random.Next(-5, 100).ToString(System.Globalization.CultureInfo.InvariantCulture),
-                1 => "1.5e" + random.Next(-20, 20),
+                0 => _random.Next(-5, 100).ToString(System.Globalization.CultureInfo.InvariantCulture),
+                1 => "1.5e" + _random.Next(-20, 20),
                 2 => "'a\\u00e9b'",
                 3 => "none",
                 4 => "true",
@@ -80,17 +80,17 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
                 10 => "range(9)",
                 _ => "messages[0]",
             };
-        return random.Next(9) switch
+        return _random.Next(9) switch
         {
-            0 => $"{Expression(depth - 1)} {Binary[random.Next(Binary.Length)]} {Expression(depth - 1)}",
-            1 => $"({Expression(depth - 1)}) | {Filters[random.Next(Filters.Length)]}",
-            2 => $"({Expression(depth - 1)}).{Methods[random.Next(Methods.Length)]}({(random.Next(2) == 0 ? "" : Expression(depth - 1))})",
+            0 => $"{Expression(depth - 1)} {Binary[_random.Next(Binary.Length)]} {Expression(depth - 1)}",
+            1 => $"({Expression(depth - 1)}) | {Filters[_random.Next(Filters.Length)]}",
+            2 => $"({Expression(depth - 1)}).{Methods[_random.Next(Methods.Length)]}({(_random.Next(2) == 0 ? "" : Expression(depth - 1))})",
             3 => $"({Expression(depth - 1)})[{Expression(depth - 1)}]",
             4 => $"({Expression(depth - 1)})[{Expression(0)}:{Expression(0)}]",
             5 => $"[{Expression(depth - 1)}, {Expression(depth - 1)}]",
             6 => $"{{{Expression(depth - 1)}: {Expression(depth - 1)}}}",
             7 => $"({Expression(depth - 1)} if {Expression(depth - 1)} else {Expression(depth - 1)})",
-            _ => $"({Expression(depth - 1)} is {Tests[random.Next(Tests.Length)]})",
+            _ => $"({Expression(depth - 1)} is {Tests[_random.Next(Tests.Length)]})",
         };
     }
 

@@ -100,10 +100,10 @@ public sealed class SentencePieceTests
 
     private sealed class Model : IDisposable
     {
-        private readonly TemporaryFolder folder = new();
+        private readonly TemporaryFolder _folder = new();
 
-        public string File => Path.Combine(folder.Path, "tokenizer.model");
+        public string File => Path.Combine(_folder.Path, "tokenizer.model");
 
-        public void Dispose() => folder.Dispose();
+        public void Dispose() => _folder.Dispose();
     }
 }

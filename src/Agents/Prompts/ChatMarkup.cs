@@ -16,8 +16,8 @@ internal static class ChatMarkup
     private const string Open = "<message";
     private const string Close = "</message";
     private const string CData = "<![CDATA[";
-    private static readonly string[] _outerTags = [Open, Close];
-    private static readonly string[] _allTags = [Open, Close, CData, "<text", "</text", "<image", "<audio", "<binary"];
+    private static readonly string[] OuterTags = [Open, Close];
+    private static readonly string[] AllTags = [Open, Close, CData, "<text", "</text", "<image", "<audio", "<binary"];
 
     internal static bool HoldsTag(string text)
     {
@@ -33,7 +33,7 @@ internal static class ChatMarkup
     /// <param name="inChat">Whether tags inside of messages count too.</param>
     internal static int TagNameLength(string text, int at, bool inChat)
     {
-        foreach (var tag in inChat ? _allTags : _outerTags)
+        foreach (var tag in inChat ? AllTags : OuterTags)
             if (StartsWith(text, at, tag))
                 return tag.Length;
         return 0;

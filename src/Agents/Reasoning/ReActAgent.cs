@@ -19,7 +19,7 @@ namespace Kotonoha.Agents.Reasoning;
 /// </remarks>
 public sealed class ReActAgent : IReasoningStrategy
 {
-    private static readonly string[] _finishNames = ["finish", "final answer", "final_answer"];
+    private static readonly string[] FinishNames = ["finish", "final answer", "final_answer"];
 
     private readonly IChatClient _chat;
     private readonly ToolBox _tools;
@@ -153,7 +153,7 @@ public sealed class ReActAgent : IReasoningStrategy
         });
     }
 
-    private static bool IsFinish(string name) => _finishNames.Contains(name.Trim(), StringComparer.OrdinalIgnoreCase);
+    private static bool IsFinish(string name) => FinishNames.Contains(name.Trim(), StringComparer.OrdinalIgnoreCase);
 
     private static bool NeedsApproval(AIFunction tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
 

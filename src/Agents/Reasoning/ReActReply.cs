@@ -21,7 +21,7 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
         Question,
     }
 
-    private static readonly (string Word, Kind Kind)[] _labels =
+    private static readonly (string Word, Kind Kind)[] Labels =
     [
         ("Thought", Kind.Thought), ("Action Input", Kind.Input), ("Action", Kind.Action), ("Observation", Kind.Observation),
         ("Final Answer", Kind.Answer), ("Answer", Kind.Answer), ("Question", Kind.Question),
@@ -35,7 +35,7 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
     internal static ReActReply Parse(string reply)
     {
         reply = ReplaceHalfCharacters(reply);
-        var labels = LabeledText.Find(reply, _labels);
+        var labels = LabeledText.Find(reply, Labels);
         // What comes after the model's own observation, or after a next question, is made up.
         int cut = labels.FindIndex(label => label.Kind is Kind.Observation or Kind.Question && label.Start > 0);
         if (cut >= 0)
@@ -131,7 +131,7 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
 /// <summary>What a ReAct agent says to the model between its steps.</summary>
 internal sealed record ReActWords(PromptLanguage Language, string Observation, string Malformed, string LastStep, string SameAction, string Truncated)
 {
-    private static readonly ReActWords _english = new(
+    private static readonly ReActWords English = new(
         PromptLanguage.English,
         "Observation:",
         "This step has neither an \"Action:\" nor a \"Final Answer:\". Write one of the two, in exactly the form that was shown.",
@@ -139,7 +139,7 @@ internal sealed record ReActWords(PromptLanguage Language, string Observation, s
         "This is the same action with the same input as before. Use its result, or try something else.",
         "({0} more characters are left out)");
 
-    private static readonly ReActWords _japanese = new(
+    private static readonly ReActWords Japanese = new(
         PromptLanguage.Japanese,
         "観察:",
         "この一歩には「行動:」も「最終回答:」もありません。示された形のとおりに、どちらかひとつを書いてください。",
@@ -147,7 +147,7 @@ internal sealed record ReActWords(PromptLanguage Language, string Observation, s
         "これは前と同じ行動、同じ入力です。その結果を使うか、別のことを試してください。",
         "（あと {0} 文字は省略）");
 
-    internal static ReActWords For(PromptLanguage language) => language == PromptLanguage.Japanese ? _japanese : _english;
+    internal static ReActWords For(PromptLanguage language) => language == PromptLanguage.Japanese ? Japanese : English;
 }
 
 /// <summary>Finds labels at the start of lines, such as <c>Answer:</c>, <c>**Final Answer:**</c>, <c>### Answer</c> or <c>答え：</c>, in what a model wrote.</summary>
@@ -222,14 +222,14 @@ internal static class AnswerReader
         Question,
     }
 
-    private static readonly (string Word, Kind Kind)[] _labels =
+    private static readonly (string Word, Kind Kind)[] Labels =
     [
         ("Final Answer", Kind.Answer), ("The Answer", Kind.Answer), ("Answer", Kind.Answer), ("A", Kind.Answer),
         ("最終回答", Kind.Answer), ("最終的な答え", Kind.Answer), ("答え", Kind.Answer), ("こたえ", Kind.Answer), ("回答", Kind.Answer), ("解答", Kind.Answer), ("結論", Kind.Answer),
         ("Question", Kind.Question), ("Q", Kind.Question), ("質問", Kind.Question), ("問題", Kind.Question),
     ];
 
-    private static readonly string[] _phrases = ["the answer is", "答えは", "回答は"];
+    private static readonly string[] Phrases = ["the answer is", "答えは", "回答は"];
 
     /// <summary>Reads a reply; the answer is null where no marker stands before it.</summary>
     /// <remarks>
@@ -238,7 +238,7 @@ internal static class AnswerReader
     /// </remarks>
     internal static (string? Answer, string Reasoning) Read(string reply)
     {
-        var labels = LabeledText.Find(reply, _labels);
+        var labels = LabeledText.Find(reply, Labels);
         int first = labels.FindIndex(label => label.Kind == Kind.Answer);
         int next = labels.FindIndex(first + 1, label => label.Kind == Kind.Question);
         if (first >= 0 && next >= 0)
@@ -263,7 +263,7 @@ internal static class AnswerReader
     private static (string? Answer, string Reasoning) ReadPhrase(string reply)
     {
         int best = -1, length = 0;
-        foreach (var phrase in _phrases)
+        foreach (var phrase in Phrases)
             if (reply.LastIndexOf(phrase, StringComparison.OrdinalIgnoreCase) is var at && at > best)
                 (best, length) = (at, phrase.Length);
         if (best < 0)

@@ -6,14 +6,14 @@ namespace Kotonoha.Agents.Reasoning;
 /// <summary>The prompts of the built-in strategies: embedded chat templates, one for each language.</summary>
 internal static class StrategyPrompts
 {
-    private static readonly ConcurrentDictionary<string, PromptTemplate> _templates = new();
+    private static readonly ConcurrentDictionary<string, PromptTemplate> Templates = new();
 
     internal static PromptLanguage Resolve(PromptLanguage language, string question) => language != PromptLanguage.Auto ? language
         : question.Any(static c => c is >= '\u3040' and <= '\u30ff' or >= '\u3400' and <= '\u9fff' or >= '\uf900' and <= '\ufaff')
             ? PromptLanguage.Japanese : PromptLanguage.English;
 
     internal static PromptTemplate Get(string name, PromptLanguage language)
-        => _templates.GetOrAdd($"{name}.{(language == PromptLanguage.Japanese ? "ja" : "en")}", static file =>
+        => Templates.GetOrAdd($"{name}.{(language == PromptLanguage.Japanese ? "ja" : "en")}", static file =>
         {
             using var stream = typeof(StrategyPrompts).Assembly.GetManifestResourceStream($"Kotonoha.Agents.Reasoning.Prompts.{file}.prompt")!;
             using var reader = new StreamReader(stream);

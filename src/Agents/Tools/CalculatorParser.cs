@@ -3,7 +3,7 @@ namespace Kotonoha.Agents.Tools;
 /// <summary>Reads and calculates an expression by recursive descent: sums, products, signs, powers, atoms.</summary>
 internal sealed class CalculatorParser
 {
-    private static readonly Dictionary<string, (int MinArguments, int MaxArguments, Func<CalculatorValue[], CalculatorValue> Apply)> _functions = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly Dictionary<string, (int MinArguments, int MaxArguments, Func<CalculatorValue[], CalculatorValue> Apply)> Functions = new(StringComparer.OrdinalIgnoreCase)
     {
         ["sqrt"] = (1, 1, v => InDouble(Math.Sqrt, v)),
         ["cbrt"] = (1, 1, v => InDouble(Math.Cbrt, v)),
@@ -29,7 +29,7 @@ internal sealed class CalculatorParser
         ["atan"] = (1, 1, v => InDouble(Math.Atan, v)),
     };
 
-    private static readonly Dictionary<string, double> _constants = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly Dictionary<string, double> Constants = new(StringComparer.OrdinalIgnoreCase)
     {
         ["pi"] = Math.PI,
         ["π"] = Math.PI,
@@ -219,10 +219,10 @@ internal sealed class CalculatorParser
             _at++;
         var name = new string(_text, start, _at - start);
         SkipBlanks();
-        if (_constants.TryGetValue(name, out var constant) && (_at >= _text.Length || _text[_at] != '('))
+        if (Constants.TryGetValue(name, out var constant) && (_at >= _text.Length || _text[_at] != '('))
             return CalculatorValue.From(constant);
-        if (!_functions.TryGetValue(name, out var function))
-            throw Error(start, $"'{name}' is not known; known are {string.Join(", ", _functions.Keys)}, pi and e.");
+        if (!Functions.TryGetValue(name, out var function))
+            throw Error(start, $"'{name}' is not known; known are {string.Join(", ", Functions.Keys)}, pi and e.");
         if (!Take('('))
             throw Error(start, $"'{name}' wants its arguments in parentheses: {name}(…).");
         var arguments = new List<CalculatorValue>();

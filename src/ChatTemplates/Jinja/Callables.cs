@@ -8,12 +8,12 @@ internal sealed record Arguments(IReadOnlyList<object> Positional, IReadOnlyList
 /// <summary>The parameters of a built-in function, and how arguments find them.</summary>
 internal sealed class Signature
 {
-    private readonly string name;
-    private readonly string[] parameters;
-    private readonly int required;
-    private readonly bool takesMore;
-    private readonly bool takesMoreNamed;
-    private readonly bool positionalOnly;
+    private readonly string _name;
+    private readonly string[] _parameters;
+    private readonly int _required;
+    private readonly bool _takesMore;
+    private readonly bool _takesMoreNamed;
+    private readonly bool _positionalOnly;
 
     /// <param name="name">The function.</param>
     /// <param name="parameters">
@@ -22,49 +22,49 @@ internal sealed class Signature
     /// </param>
     public Signature(string name, string parameters)
     {
-        this.name = name;
+        _name = name;
         var words = parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries).ToList();
-        positionalOnly = words.Remove("/");
-        takesMore = words.Remove("*");
-        takesMoreNamed = words.Remove("**");
-        required = words.Count(w => !w.EndsWith('='));
-        this.parameters = [.. words.Select(w => w.TrimEnd('='))];
+        _positionalOnly = words.Remove("/");
+        _takesMore = words.Remove("*");
+        _takesMoreNamed = words.Remove("**");
+        _required = words.Count(w => !w.EndsWith('='));
+        _parameters = [.. words.Select(w => w.TrimEnd('='))];
     }
 
     /// <summary>One value a parameter, null for those that were not given; then the further arguments.</summary>
     public object?[] Bind(Arguments arguments)
     {
-        var values = new object?[parameters.Length + (takesMore ? 1 : 0) + (takesMoreNamed ? 1 : 0)];
+        var values = new object?[_parameters.Length + (_takesMore ? 1 : 0) + (_takesMoreNamed ? 1 : 0)];
         int given = arguments.Positional.Count;
-        if (given > parameters.Length && !takesMore)
-            throw Fail.Type($"{name}() takes at most {parameters.Length} argument(s) but {given} were given");
-        for (int i = 0; i < Math.Min(given, parameters.Length); i++)
+        if (given > _parameters.Length && !_takesMore)
+            throw Fail.Type($"{_name}() takes at most {_parameters.Length} argument(s) but {given} were given");
+        for (int i = 0; i < Math.Min(given, _parameters.Length); i++)
             values[i] = arguments.Positional[i];
-        int next = parameters.Length;
-        if (takesMore)
-            values[next++] = new PyTuple([.. arguments.Positional.Skip(parameters.Length)]);
-        List<(string, object)>? more = takesMoreNamed ? [] : null;
+        int next = _parameters.Length;
+        if (_takesMore)
+            values[next++] = new PyTuple([.. arguments.Positional.Skip(_parameters.Length)]);
+        List<(string, object)>? more = _takesMoreNamed ? [] : null;
         foreach (var (key, value) in arguments.Named)
         {
-            int place = positionalOnly ? -1 : Array.IndexOf(parameters, key);
+            int place = _positionalOnly ? -1 : Array.IndexOf(_parameters, key);
             if (place < 0)
             {
                 if (more is null)
-                    throw Fail.Type($"{name}() got an unexpected keyword argument '{key}'");
+                    throw Fail.Type($"{_name}() got an unexpected keyword argument '{key}'");
                 more.Add((key, value));
                 continue;
             }
 
             if (values[place] is not null)
-                throw Fail.Type($"{name}() got multiple values for argument '{key}'");
+                throw Fail.Type($"{_name}() got multiple values for argument '{key}'");
             values[place] = value;
         }
 
         if (more is not null)
             values[next] = more;
-        for (int i = 0; i < required; i++)
+        for (int i = 0; i < _required; i++)
             if (values[i] is null)
-                throw Fail.Type($"{name}() missing required argument: '{parameters[i]}'");
+                throw Fail.Type($"{_name}() missing required argument: '{_parameters[i]}'");
         return values;
     }
 }
@@ -80,24 +80,24 @@ internal abstract class Callable
 /// <summary>A built-in function, filter or test.</summary>
 internal sealed class Function(string name, string parameters, Func<Rendering, object?[], object> body, bool isType = false) : Callable
 {
-    private readonly Signature signature = new(name, parameters);
+    private readonly Signature _signature = new(name, parameters);
 
     public override string Name => name;
 
     /// <summary>It is a class in Python: <c>dict</c>, <c>namespace</c>.</summary>
     public bool IsType => isType;
 
-    public override object Call(Rendering run, Arguments arguments) => body(run, signature.Bind(arguments));
+    public override object Call(Rendering run, Arguments arguments) => body(run, _signature.Bind(arguments));
 }
 
 /// <summary>A method of a built-in type.</summary>
 internal sealed class Method(string name, string parameters, Func<Rendering, object, object?[], object> body)
 {
-    private readonly Signature signature = new(name, parameters);
+    private readonly Signature _signature = new(name, parameters);
 
     public string Name => name;
 
-    public object Call(Rendering run, object owner, Arguments arguments) => body(run, owner, signature.Bind(arguments));
+    public object Call(Rendering run, object owner, Arguments arguments) => body(run, owner, _signature.Bind(arguments));
 }
 
 /// <summary>A method of one value.</summary>
@@ -180,20 +180,20 @@ internal sealed class LoopContext : Callable
 {
     private static readonly object Nothing = new();
 
-    private readonly object iterable;
-    private readonly Meter meter;
-    private readonly Func<object, object>? recurse;
-    private IEnumerator<object> source;
-    private object before = Nothing;
-    private object current = Nothing;
-    private object after = Nothing;
-    private object? lastChanged;
-    private long length = -1;
+    private readonly object _iterable;
+    private readonly Meter _meter;
+    private readonly Func<object, object>? _recurse;
+    private IEnumerator<object> _source;
+    private object _before = Nothing;
+    private object _current = Nothing;
+    private object _after = Nothing;
+    private object? _lastChanged;
+    private long _length = -1;
 
     public LoopContext(object iterable, int depth, Meter meter, Func<object, object>? recurse)
     {
-        (this.iterable, Depth0, this.meter, this.recurse) = (iterable, depth, meter, recurse);
-        source = Python.Iterate(iterable, meter).GetEnumerator();
+        (_iterable, Depth0, _meter, _recurse) = (iterable, depth, meter, recurse);
+        _source = Python.Iterate(iterable, meter).GetEnumerator();
     }
 
     public override string Name => "loop";
@@ -208,29 +208,29 @@ internal sealed class LoopContext : Callable
     {
         get
         {
-            if (length >= 0)
-                return length;
-            if (iterable is not PyIterator)
-                return length = Python.Length(iterable, meter);
+            if (_length >= 0)
+                return _length;
+            if (_iterable is not PyIterator)
+                return _length = Python.Length(_iterable, _meter);
             var rest = new List<object>();
-            while (source.MoveNext())
-                rest.Add(source.Current);
-            meter.Items(rest.Count);
-            source = rest.GetEnumerator();
-            return length = rest.Count + Index0 + 1 + (ReferenceEquals(after, Nothing) ? 0 : 1);
+            while (_source.MoveNext())
+                rest.Add(_source.Current);
+            _meter.Items(rest.Count);
+            _source = rest.GetEnumerator();
+            return _length = rest.Count + Index0 + 1 + (ReferenceEquals(_after, Nothing) ? 0 : 1);
         }
     }
 
-    public object Previous => Index0 == 0 ? new Undefined("there is no previous item") : before;
+    public object Previous => Index0 == 0 ? new Undefined("there is no previous item") : _before;
 
-    public object Following => ReferenceEquals(Peek(), Nothing) ? new Undefined("there is no next item") : after;
+    public object Following => ReferenceEquals(Peek(), Nothing) ? new Undefined("there is no next item") : _after;
 
     public bool MoveNext(out object item)
     {
-        if (!ReferenceEquals(after, Nothing))
-            (item, after) = (after, Nothing);
-        else if (source.MoveNext())
-            item = source.Current;
+        if (!ReferenceEquals(_after, Nothing))
+            (item, _after) = (_after, Nothing);
+        else if (_source.MoveNext())
+            item = _source.Current;
         else
         {
             item = Nothing;
@@ -238,7 +238,7 @@ internal sealed class LoopContext : Callable
         }
 
         Index0++;
-        (before, current) = (current, item);
+        (_before, _current) = (_current, item);
         return true;
     }
 
@@ -254,39 +254,39 @@ internal sealed class LoopContext : Callable
 
     public bool Changed(PyTuple values, PyEquality equality)
     {
-        if (lastChanged is not null && equality.AreEqual(lastChanged, values))
+        if (_lastChanged is not null && equality.AreEqual(_lastChanged, values))
             return false;
-        lastChanged = values;
+        _lastChanged = values;
         return true;
     }
 
     public override object Call(Rendering run, Arguments arguments)
     {
-        if (recurse is null)
+        if (_recurse is null)
             throw Fail.Type("The loop must have the 'recursive' marker to be called recursively.");
         if (arguments.Positional.Count != 1 || arguments.Named.Count > 0)
             throw Fail.Type("loop() takes one argument, the items of the inner loop");
-        return recurse(arguments.Positional[0]);
+        return _recurse(arguments.Positional[0]);
     }
 
     private object Peek()
     {
-        if (ReferenceEquals(after, Nothing) && source.MoveNext())
-            after = source.Current;
-        return after;
+        if (ReferenceEquals(_after, Nothing) && _source.MoveNext())
+            _after = _source.Current;
+        return _after;
     }
 }
 
 /// <summary>The one value that templates can change: attributes that outlive the scope where they are set.</summary>
 internal sealed class Namespace
 {
-    private readonly List<(PyString Name, object Value)> attributes = [];
-    private readonly Dictionary<string, int> places = new(StringComparer.Ordinal);
+    private readonly List<(PyString Name, object Value)> _attributes = [];
+    private readonly Dictionary<string, int> _places = new(StringComparer.Ordinal);
 
     public bool TryGet(string name, out object value)
     {
-        bool found = places.TryGetValue(name, out int place);
-        value = found ? attributes[place].Value : PyNone.Value;
+        bool found = _places.TryGetValue(name, out int place);
+        value = found ? _attributes[place].Value : PyNone.Value;
         return found;
     }
 
@@ -297,20 +297,20 @@ internal sealed class Namespace
             throw Fail.Type($"A namespace has texts as names of its attributes, not {Python.TypeName(name)}.");
         if (text.Text.StartsWith('_'))
             throw Fail.Security($"Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{text.Text}'. Please rename the attribute.");
-        if (places.TryGetValue(text.Text, out int place))
+        if (_places.TryGetValue(text.Text, out int place))
         {
-            attributes[place] = (attributes[place].Name, value);
+            _attributes[place] = (_attributes[place].Name, value);
             return;
         }
 
-        places.Add(text.Text, attributes.Count);
-        attributes.Add((text, value));
+        _places.Add(text.Text, _attributes.Count);
+        _attributes.Add((text, value));
     }
 
     public PyDict ToDict(Meter meter)
     {
         var dict = new PyDict(new PyEquality(meter));
-        foreach (var (name, value) in attributes)
+        foreach (var (name, value) in _attributes)
             dict.Set(name, value);
         return dict;
     }
@@ -319,7 +319,7 @@ internal sealed class Namespace
 /// <summary>Gives nothing the first time it is called and its separator after that.</summary>
 internal sealed class Joiner(object separator) : Callable
 {
-    private bool used;
+    private bool _used;
 
     public override string Name => "joiner";
 
@@ -327,9 +327,9 @@ internal sealed class Joiner(object separator) : Callable
     {
         if (arguments.Positional.Count + arguments.Named.Count > 0)
             throw Fail.Type("a joiner takes no arguments");
-        if (used)
+        if (_used)
             return separator;
-        used = true;
+        _used = true;
         return PyString.Empty;
     }
 }
@@ -337,18 +337,18 @@ internal sealed class Joiner(object separator) : Callable
 /// <summary>Gives its items one after the other, over and over.</summary>
 internal sealed class Cycler(PyTuple items)
 {
-    private int place;
+    private int _place;
 
-    public object Current => items.Items[place];
+    public object Current => items.Items[_place];
 
     public object Next()
     {
         var item = Current;
-        place = (place + 1) % items.Count;
+        _place = (_place + 1) % items.Count;
         return item;
     }
 
-    public void Reset() => place = 0;
+    public void Reset() => _place = 0;
 }
 
 /// <summary>The variable <c>self</c>: the blocks of the template.</summary>

@@ -62,11 +62,11 @@ internal sealed class Name(string text) : Expression
 /// <summary><c>[a, b]</c>.</summary>
 internal sealed class ListExpression : Expression
 {
-    private readonly IReadOnlyList<Expression> items;
+    private readonly IReadOnlyList<Expression> _items;
 
-    public ListExpression(IReadOnlyList<Expression> items) => this.items = Holding(items);
+    public ListExpression(IReadOnlyList<Expression> items) => _items = Holding(items);
 
-    protected override object Compute(Rendering run, Scope scope) => new PyList(TupleExpression.EvaluateAll(items, run, scope));
+    protected override object Compute(Rendering run, Scope scope) => new PyList(TupleExpression.EvaluateAll(_items, run, scope));
 }
 
 /// <summary><c>a, b</c>.</summary>
@@ -91,20 +91,20 @@ internal sealed class TupleExpression : Expression
 /// <summary><c>{key: value}</c>.</summary>
 internal sealed class DictExpression : Expression
 {
-    private readonly IReadOnlyList<Expression> keys;
-    private readonly IReadOnlyList<Expression> values;
+    private readonly IReadOnlyList<Expression> _keys;
+    private readonly IReadOnlyList<Expression> _values;
 
     public DictExpression(IReadOnlyList<Expression> keys, IReadOnlyList<Expression> values)
-        => (this.keys, this.values) = (Holding(keys), Holding(values));
+        => (_keys, _values) = (Holding(keys), Holding(values));
 
     protected override object Compute(Rendering run, Scope scope)
     {
         var dict = run.NewDict();
-        run.Meter.Items(keys.Count * 2);
-        for (int i = 0; i < keys.Count; i++)
+        run.Meter.Items(_keys.Count * 2);
+        for (int i = 0; i < _keys.Count; i++)
         {
-            var key = keys[i].Evaluate(run, scope);
-            dict.Set(key, values[i].Evaluate(run, scope));
+            var key = _keys[i].Evaluate(run, scope);
+            dict.Set(key, _values[i].Evaluate(run, scope));
         }
 
         return dict;
@@ -114,38 +114,38 @@ internal sealed class DictExpression : Expression
 /// <summary><c>value.name</c>: the attribute, else the key.</summary>
 internal sealed class AttributeAccess : Expression
 {
-    private readonly Expression owner;
-    private readonly PyString name;
+    private readonly Expression _owner;
+    private readonly PyString _name;
 
-    public AttributeAccess(Expression owner, string name) => (this.owner, this.name) = (Holding(owner), new PyString(name));
+    public AttributeAccess(Expression owner, string name) => (_owner, _name) = (Holding(owner), new PyString(name));
 
-    protected override object Compute(Rendering run, Scope scope) => Attributes.GetAttribute(owner.Evaluate(run, scope), name, run);
+    protected override object Compute(Rendering run, Scope scope) => Attributes.GetAttribute(_owner.Evaluate(run, scope), _name, run);
 }
 
 /// <summary><c>value[key]</c>: the item, else the attribute.</summary>
 internal sealed class ItemAccess : Expression
 {
-    private readonly Expression owner;
-    private readonly Expression key;
+    private readonly Expression _owner;
+    private readonly Expression _key;
 
-    public ItemAccess(Expression owner, Expression key) => (this.owner, this.key) = (Holding(owner), Holding(key));
+    public ItemAccess(Expression owner, Expression key) => (_owner, _key) = (Holding(owner), Holding(key));
 
     protected override object Compute(Rendering run, Scope scope)
     {
-        var value = owner.Evaluate(run, scope);
-        return Attributes.GetItem(value, key.Evaluate(run, scope), run);
+        var value = _owner.Evaluate(run, scope);
+        return Attributes.GetItem(value, _key.Evaluate(run, scope), run);
     }
 }
 
 /// <summary><c>value[start:stop:step]</c>.</summary>
 internal sealed class SliceAccess : Expression
 {
-    private readonly Expression owner;
-    private readonly Expression?[] bounds;
+    private readonly Expression _owner;
+    private readonly Expression?[] _bounds;
 
     public SliceAccess(Expression owner, Expression?[] bounds)
     {
-        (this.owner, this.bounds) = (Holding(owner), bounds);
+        (_owner, _bounds) = (Holding(owner), bounds);
         foreach (var bound in bounds)
             if (bound is not null)
                 Holding(bound);
@@ -153,12 +153,12 @@ internal sealed class SliceAccess : Expression
 
     protected override object Compute(Rendering run, Scope scope)
     {
-        var value = owner.Evaluate(run, scope);
+        var value = _owner.Evaluate(run, scope);
 
         // Jinja computes constants while it reads the template, and an error becomes an undefined value there.
-        if (owner.IsConstant && Numbers.IsNumber(value) | value is PyNone && bounds.All(b => b?.IsConstant != false))
+        if (_owner.IsConstant && Numbers.IsNumber(value) | value is PyNone && _bounds.All(b => b?.IsConstant != false))
             return Undefined.Attribute(value, new PyString("slice"));
-        return Python.Slice(value, bounds[0]?.Evaluate(run, scope), bounds[1]?.Evaluate(run, scope), bounds[2]?.Evaluate(run, scope), run.Meter);
+        return Python.Slice(value, _bounds[0]?.Evaluate(run, scope), _bounds[1]?.Evaluate(run, scope), _bounds[2]?.Evaluate(run, scope), run.Meter);
     }
 }
 
@@ -214,13 +214,13 @@ internal sealed class ArgumentList(
 /// <summary><c>value(arguments)</c>.</summary>
 internal sealed class Call : Expression
 {
-    private readonly Expression target;
-    private readonly ArgumentList arguments;
-    private readonly int line;
+    private readonly Expression _target;
+    private readonly ArgumentList _arguments;
+    private readonly int _line;
 
     public Call(Expression target, ArgumentList arguments, int line)
     {
-        (this.target, this.arguments, this.line) = (Holding(target), arguments, line);
+        (_target, _arguments, _line) = (Holding(target), arguments, line);
         foreach (var part in arguments.Parts)
             Holding(part);
     }
@@ -232,13 +232,13 @@ internal sealed class Call : Expression
 
     private object Invoke(Rendering run, Scope scope, object? caller)
     {
-        var value = target.Evaluate(run, scope);
+        var value = _target.Evaluate(run, scope);
         if (value is Undefined missing)
             throw missing.Used();
         if (value is not Callable callable)
             throw Fail.Type($"'{Python.TypeName(value)}' object is not callable");
-        var given = arguments.Evaluate(run, scope, null, caller);
-        run.Line = line;
+        var given = _arguments.Evaluate(run, scope, null, caller);
+        run.Line = _line;
         return callable.Call(run, given);
     }
 }
@@ -246,16 +246,16 @@ internal sealed class Call : Expression
 /// <summary><c>value | filter(arguments)</c>.</summary>
 internal sealed class FilterExpression : Expression
 {
-    private readonly Expression? value;
-    private readonly string name;
-    private readonly ArgumentList arguments;
+    private readonly Expression? _value;
+    private readonly string _name;
+    private readonly ArgumentList _arguments;
 
     /// <param name="value">What is filtered; null where a block's text is.</param>
     /// <param name="name">The filter.</param>
     /// <param name="arguments">Its further arguments.</param>
     public FilterExpression(Expression? value, string name, ArgumentList arguments)
     {
-        (this.value, this.name, this.arguments) = (value, name, arguments);
+        (_value, _name, _arguments) = (value, name, arguments);
         if (value is not null)
             Holding(value);
         foreach (var part in arguments.Parts)
@@ -265,77 +265,77 @@ internal sealed class FilterExpression : Expression
     /// <summary>Applies the filters to the text of a block.</summary>
     public object Apply(Rendering run, Scope scope, object text)
     {
-        var input = value switch { null => text, FilterExpression inner => inner.Apply(run, scope, text), _ => value.Evaluate(run, scope) };
-        return Filters.Get(name).Call(run, arguments.Evaluate(run, scope, input));
+        var input = _value switch { null => text, FilterExpression inner => inner.Apply(run, scope, text), _ => _value.Evaluate(run, scope) };
+        return Filters.Get(_name).Call(run, _arguments.Evaluate(run, scope, input));
     }
 
     protected override object Compute(Rendering run, Scope scope)
-        => Filters.Get(name).Call(run, arguments.Evaluate(run, scope, value!.Evaluate(run, scope)));
+        => Filters.Get(_name).Call(run, _arguments.Evaluate(run, scope, _value!.Evaluate(run, scope)));
 }
 
 /// <summary><c>value is test</c>.</summary>
 internal sealed class TestExpression : Expression
 {
-    private readonly Expression value;
-    private readonly string name;
-    private readonly ArgumentList arguments;
+    private readonly Expression _value;
+    private readonly string _name;
+    private readonly ArgumentList _arguments;
 
     public TestExpression(Expression value, string name, ArgumentList arguments)
     {
-        (this.value, this.name, this.arguments) = (Holding(value), name, arguments);
+        (_value, _name, _arguments) = (Holding(value), name, arguments);
         foreach (var part in arguments.Parts)
             Holding(part);
     }
 
     protected override object Compute(Rendering run, Scope scope)
-        => Tests.Get(name).Call(run, arguments.Evaluate(run, scope, value.Evaluate(run, scope)));
+        => Tests.Get(_name).Call(run, _arguments.Evaluate(run, scope, _value.Evaluate(run, scope)));
 }
 
 /// <summary><c>-a</c> and <c>+a</c>.</summary>
 internal sealed class UnaryOperation : Expression
 {
-    private readonly string sign;
-    private readonly Expression operand;
+    private readonly string _sign;
+    private readonly Expression _operand;
 
-    public UnaryOperation(string sign, Expression operand) => (this.sign, this.operand) = (sign, Holding(operand));
+    public UnaryOperation(string sign, Expression operand) => (_sign, _operand) = (sign, Holding(operand));
 
-    public override bool IsConstant => operand.IsConstant;
+    public override bool IsConstant => _operand.IsConstant;
 
     /// <summary>The number of <c>-number</c>.</summary>
-    public Constant? NegatedConstant => sign == "-" && operand is Constant { Value: long or double or System.Numerics.BigInteger } number ? number : null;
+    public Constant? NegatedConstant => _sign == "-" && _operand is Constant { Value: long or double or System.Numerics.BigInteger } number ? number : null;
 
-    protected override object Compute(Rendering run, Scope scope) => Operators.Unary(sign, operand.Evaluate(run, scope));
+    protected override object Compute(Rendering run, Scope scope) => Operators.Unary(_sign, _operand.Evaluate(run, scope));
 }
 
 /// <summary><c>a + b</c> and its like.</summary>
 internal sealed class BinaryOperation : Expression
 {
-    private readonly string sign;
-    private readonly Expression left;
-    private readonly Expression right;
+    private readonly string _sign;
+    private readonly Expression _left;
+    private readonly Expression _right;
 
     public BinaryOperation(string sign, Expression left, Expression right)
-        => (this.sign, this.left, this.right) = (sign, Holding(left), Holding(right));
+        => (_sign, _left, _right) = (sign, Holding(left), Holding(right));
 
-    public override bool IsConstant => left.IsConstant && right.IsConstant;
+    public override bool IsConstant => _left.IsConstant && _right.IsConstant;
 
     protected override object Compute(Rendering run, Scope scope)
     {
-        var first = left.Evaluate(run, scope);
-        return Operators.Binary(sign, first, right.Evaluate(run, scope), run);
+        var first = _left.Evaluate(run, scope);
+        return Operators.Binary(_sign, first, _right.Evaluate(run, scope), run);
     }
 }
 
 /// <summary><c>a ~ b</c>.</summary>
 internal sealed class Concatenation : Expression
 {
-    private readonly IReadOnlyList<Expression> operands;
+    private readonly IReadOnlyList<Expression> _operands;
 
-    public Concatenation(IReadOnlyList<Expression> operands) => this.operands = Holding(operands);
+    public Concatenation(IReadOnlyList<Expression> operands) => _operands = Holding(operands);
 
     protected override object Compute(Rendering run, Scope scope)
     {
-        var values = TupleExpression.EvaluateAll(operands, run, scope);
+        var values = TupleExpression.EvaluateAll(_operands, run, scope);
         bool markup = run.Autoescape && values.Any(v => v is PyString { IsMarkup: true });
         var text = new TextBuilder(run.Meter);
         foreach (var value in values)
@@ -350,20 +350,20 @@ internal sealed class Concatenation : Expression
 /// <summary><c>a &lt; b &lt;= c</c>, <c>in</c> and <c>not in</c>.</summary>
 internal sealed class Comparison : Expression
 {
-    private readonly Expression first;
-    private readonly IReadOnlyList<(string Sign, Expression Operand)> rest;
+    private readonly Expression _first;
+    private readonly IReadOnlyList<(string Sign, Expression Operand)> _rest;
 
     public Comparison(Expression first, IReadOnlyList<(string Sign, Expression Operand)> rest)
     {
-        (this.first, this.rest) = (Holding(first), rest);
+        (_first, _rest) = (Holding(first), rest);
         foreach (var (_, operand) in rest)
             Holding(operand);
     }
 
     protected override object Compute(Rendering run, Scope scope)
     {
-        var left = first.Evaluate(run, scope);
-        foreach (var (sign, operand) in rest)
+        var left = _first.Evaluate(run, scope);
+        foreach (var (sign, operand) in _rest)
         {
             var right = operand.Evaluate(run, scope);
             if (!Operators.Compare(sign, left, right, run.Equality))
@@ -378,30 +378,30 @@ internal sealed class Comparison : Expression
 /// <summary><c>and</c> and <c>or</c>: the operand that decides.</summary>
 internal sealed class Logic : Expression
 {
-    private readonly IReadOnlyList<Expression> operands;
-    private readonly bool decisive;
+    private readonly IReadOnlyList<Expression> _operands;
+    private readonly bool _decisive;
 
     /// <param name="operands">Two or more.</param>
     /// <param name="isOr">The first true one decides, else the first false one.</param>
-    public Logic(IReadOnlyList<Expression> operands, bool isOr) => (this.operands, decisive) = (Holding(operands), isOr);
+    public Logic(IReadOnlyList<Expression> operands, bool isOr) => (_operands, _decisive) = (Holding(operands), isOr);
 
     protected override object Compute(Rendering run, Scope scope)
     {
-        for (int i = 0; i < operands.Count - 1; i++)
-            if (operands[i].Evaluate(run, scope) is var value && Python.IsTrue(value) == decisive)
+        for (int i = 0; i < _operands.Count - 1; i++)
+            if (_operands[i].Evaluate(run, scope) is var value && Python.IsTrue(value) == _decisive)
                 return value;
-        return operands[^1].Evaluate(run, scope);
+        return _operands[^1].Evaluate(run, scope);
     }
 }
 
 /// <summary><c>not value</c>.</summary>
 internal sealed class Not : Expression
 {
-    private readonly Expression operand;
+    private readonly Expression _operand;
 
-    public Not(Expression operand) => this.operand = Holding(operand);
+    public Not(Expression operand) => _operand = Holding(operand);
 
-    protected override object Compute(Rendering run, Scope scope) => Numbers.Box(!Python.IsTrue(operand.Evaluate(run, scope)));
+    protected override object Compute(Rendering run, Scope scope) => Numbers.Box(!Python.IsTrue(_operand.Evaluate(run, scope)));
 }
 
 /// <summary><c>value if test else other</c>.</summary>
@@ -409,17 +409,17 @@ internal sealed class Conditional : Expression
 {
     private static readonly Undefined Missing = new("the inline if-expression evaluated to false and no else section was defined.");
 
-    private readonly Expression test;
-    private readonly Expression value;
-    private readonly Expression? other;
+    private readonly Expression _test;
+    private readonly Expression _value;
+    private readonly Expression? _other;
 
     public Conditional(Expression test, Expression value, Expression? other)
     {
-        (this.test, this.value, this.other) = (Holding(test), Holding(value), other);
+        (_test, _value, _other) = (Holding(test), Holding(value), other);
         if (other is not null)
             Holding(other);
     }
 
     protected override object Compute(Rendering run, Scope scope)
-        => Python.IsTrue(test.Evaluate(run, scope)) ? value.Evaluate(run, scope) : other?.Evaluate(run, scope) ?? Missing;
+        => Python.IsTrue(_test.Evaluate(run, scope)) ? _value.Evaluate(run, scope) : _other?.Evaluate(run, scope) ?? Missing;
 }

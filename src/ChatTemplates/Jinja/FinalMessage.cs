@@ -6,7 +6,7 @@ internal sealed class FinalMessage
     private const string Mark = "CONTINUE_FINAL_MESSAGE_TAG ";
     private static readonly string[] ReasoningKeys = ["reasoning_content", "thinking", "reasoning"];
 
-    private string text = "";
+    private string _text = "";
 
     /// <summary>Puts the mark behind a field of the last message.</summary>
     public PyList Marked(PyList messages, string field, string template, Rendering run)
@@ -20,7 +20,7 @@ internal sealed class FinalMessage
             throw Wrong($"continue_final_message is set to \"{field}\" but this is not an accepted field in the chat_template");
         foreach (var copy in copies)
             last.Set(copy, With(last.Get(copy)!, run));
-        text = value is PyString whole ? whole.Text : text;
+        _text = value is PyString whole ? whole.Text : _text;
         return new PyList([.. messages.Items.Take(messages.Count - 1), last]);
     }
 
@@ -29,11 +29,11 @@ internal sealed class FinalMessage
     {
         var mark = Mark.TrimEnd();
         int place = rendered.Text.LastIndexOf(mark, StringComparison.Ordinal);
-        if (place < 0 || !rendered.Text.Contains(Stripped(text), StringComparison.Ordinal))
+        if (place < 0 || !rendered.Text.Contains(Stripped(_text), StringComparison.Ordinal))
             throw Wrong(
                 "continue_final_message is set but the final message does not appear in the chat after applying the chat template! This can happen if the chat template deletes "
                 + "portions of the final message. Please verify the chat template and final message in your chat to ensure they are compatible."
-                + $"Final message to continue: {Stripped(text)}\nRendered chat:\n{rendered.Text}");
+                + $"Final message to continue: {Stripped(_text)}\nRendered chat:\n{rendered.Text}");
         if (string.CompareOrdinal(rendered.Text, place, Mark, 0, Mark.Length) != 0)
             while (place > 0 && PyChar.IsSpace(rendered.Text[place - 1]))
                 place--;
@@ -49,7 +49,7 @@ internal sealed class FinalMessage
         for (int i = parts.Count - 1; i >= 0; i--)
             if (parts.Items[i] is PyDict part && part.Get("text") is PyString partText)
             {
-                text = partText.Text;
+                _text = partText.Text;
                 var marked = part.Copy();
                 marked.Set("text", Operators.Binary("+", partText, new PyString(Mark), run));
                 return new PyList([.. parts.Items.Take(i), marked, .. parts.Items.Skip(i + 1)]);

@@ -3,9 +3,9 @@ namespace Kotonoha.ChatTemplates.Jinja;
 /// <summary>A Jinja template in transformers' environment, read once and rendered any number of times from any thread.</summary>
 internal sealed class JinjaTemplate
 {
-    private readonly IReadOnlyList<Statement> body;
-    private readonly IReadOnlyDictionary<string, Block> blocks;
-    private readonly IReadOnlySet<string> mentioned;
+    private readonly IReadOnlyList<Statement> _body;
+    private readonly IReadOnlyDictionary<string, Block> _blocks;
+    private readonly IReadOnlySet<string> _mentioned;
 
     /// <summary>Reads a template.</summary>
     /// <exception cref="ChatTemplateException">The text is no template, or too long or too deep.</exception>
@@ -18,7 +18,7 @@ internal sealed class JinjaTemplate
     public JinjaTemplate(string source, Meter meter)
     {
         Source = source;
-        (body, blocks, mentioned) = Parser.Parse(source, meter);
+        (_body, _blocks, _mentioned) = Parser.Parse(source, meter);
         ReadSteps = meter.Steps;
     }
 
@@ -28,7 +28,7 @@ internal sealed class JinjaTemplate
     public long ReadSteps { get; }
 
     /// <summary>Whether a name occurs as a variable.</summary>
-    public bool Mentions(string name) => mentioned.Contains(name);
+    public bool Mentions(string name) => _mentioned.Contains(name);
 
     /// <summary>Renders the template.</summary>
     /// <param name="variables">Fills in the variables.</param>
@@ -38,11 +38,11 @@ internal sealed class JinjaTemplate
 
     public RenderedTemplate Render(Action<Rendering> variables, Func<DateTime> clock, Meter meter)
     {
-        var run = new Rendering(meter, blocks, clock);
+        var run = new Rendering(meter, _blocks, clock);
         try
         {
             variables(run);
-            run.Run(body, run.Root, run.Output);
+            run.Run(_body, run.Root, run.Output);
             return new RenderedTemplate(run.Output.ToText(), run.Generated, meter.Steps);
         }
         catch (ChatTemplateException exception)

@@ -58,24 +58,24 @@ internal sealed class Lexer
         "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";",
     ];
 
-    private readonly string source;
-    private readonly Meter meter;
-    private readonly List<Token> tokens = [];
-    private readonly HashSet<string> names = new(StringComparer.Ordinal);
-    private readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> namesBySpan;
-    private readonly Stack<char> brackets = new();
-    private int at;
-    private int line = 1;
-    private int lineCountedTo;
-    private bool atLineStart = true;
+    private readonly string _source;
+    private readonly Meter _meter;
+    private readonly List<Token> _tokens = [];
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> _namesBySpan;
+    private readonly Stack<char> _brackets = new();
+    private int _at;
+    private int _line = 1;
+    private int _lineCountedTo;
+    private bool _atLineStart = true;
 
     private Lexer(string template, Meter meter)
     {
-        this.meter = meter;
-        source = template.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
-        if (source.EndsWith('\n'))
-            source = source[..^1];
-        namesBySpan = names.GetAlternateLookup<ReadOnlySpan<char>>();
+        _meter = meter;
+        _source = template.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
+        if (_source.EndsWith('\n'))
+            _source = _source[..^1];
+        _namesBySpan = _names.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
     /// <summary>Cuts a template.</summary>
@@ -86,34 +86,34 @@ internal sealed class Lexer
         var lexer = new Lexer(template, meter);
         meter.Work(template.Length);
         lexer.ReadAll();
-        return lexer.tokens;
+        return lexer._tokens;
     }
 
     private void ReadAll()
     {
-        while (at < source.Length)
+        while (_at < _source.Length)
         {
-            int open = FindOpening(at);
+            int open = FindOpening(_at);
             if (open < 0)
             {
-                AddData(source[at..]);
+                AddData(_source[_at..]);
                 break;
             }
 
-            char kind = source[open + 1];
+            char kind = _source[open + 1];
             if (kind == '%' && RawBlock(open, "raw", out char rawSign, out char rawEndSign, out int behindRaw, allowPlus: false))
             {
                 AddData(Stripped(open, rawSign, mayStripLine: true));
-                at = rawEndSign == '-' ? SkipSpace(behindRaw) : behindRaw;
-                atLineStart = source[at - 1] == '\n';
+                _at = rawEndSign == '-' ? SkipSpace(behindRaw) : behindRaw;
+                _atLineStart = _source[_at - 1] == '\n';
                 ReadRaw();
                 continue;
             }
 
-            char sign = open + 2 < source.Length && source[open + 2] is '-' or '+' ? source[open + 2] : '\0';
+            char sign = open + 2 < _source.Length && _source[open + 2] is '-' or '+' ? _source[open + 2] : '\0';
             AddData(Stripped(open, sign, mayStripLine: kind != '{'));
-            at = open + (sign == '\0' ? 2 : 3);
-            atLineStart = false;
+            _at = open + (sign == '\0' ? 2 : 3);
+            _atLineStart = false;
             switch (kind)
             {
                 case '#':
@@ -130,7 +130,7 @@ internal sealed class Lexer
             }
         }
 
-        at = source.Length;
+        _at = _source.Length;
         Add(TokenKind.End, "");
     }
 
@@ -138,10 +138,10 @@ internal sealed class Lexer
     {
         while (true)
         {
-            int brace = source.IndexOf('{', from);
-            if (brace < 0 || brace + 1 >= source.Length)
+            int brace = _source.IndexOf('{', from);
+            if (brace < 0 || brace + 1 >= _source.Length)
                 return -1;
-            if (source[brace + 1] is '{' or '%' or '#')
+            if (_source[brace + 1] is '{' or '%' or '#')
                 return brace;
             from = brace + 1;
         }
@@ -153,24 +153,24 @@ internal sealed class Lexer
         int end = open;
         if (sign == '-')
         {
-            while (end > at && PyChar.IsSpace(source[end - 1]))
+            while (end > _at && PyChar.IsSpace(_source[end - 1]))
                 end--;
         }
         else if (sign != '+' && mayStripLine)
         {
-            int lineEnd = open > at ? source.LastIndexOf('\n', open - 1, open - at) : -1;
-            if (lineEnd >= 0 || atLineStart)
+            int lineEnd = open > _at ? _source.LastIndexOf('\n', open - 1, open - _at) : -1;
+            if (lineEnd >= 0 || _atLineStart)
             {
-                int lineStart = lineEnd >= 0 ? lineEnd + 1 : at;
+                int lineStart = lineEnd >= 0 ? lineEnd + 1 : _at;
                 bool blank = true;
                 for (int i = lineStart; i < open && blank; i++)
-                    blank = PyChar.IsSpace(source[i]);
+                    blank = PyChar.IsSpace(_source[i]);
                 if (blank)
                     end = lineStart;
             }
         }
 
-        return source[at..end];
+        return _source[_at..end];
     }
 
     private void AddData(string text)
@@ -181,7 +181,7 @@ internal sealed class Lexer
 
     private int SkipSpace(int from)
     {
-        while (from < source.Length && PyChar.IsSpace(source[from]))
+        while (from < _source.Length && PyChar.IsSpace(_source[from]))
             from++;
         return from;
     }
@@ -191,15 +191,15 @@ internal sealed class Lexer
     {
         (sign, endSign, behind) = ('\0', '\0', 0);
         int i = open + 2;
-        if (i < source.Length && source[i] is '-' or '+')
-            sign = source[i++];
+        if (i < _source.Length && _source[i] is '-' or '+')
+            sign = _source[i++];
         i = SkipSpace(i);
-        if (string.CompareOrdinal(source, i, word, 0, word.Length) != 0)
+        if (string.CompareOrdinal(_source, i, word, 0, word.Length) != 0)
             return false;
         i = SkipSpace(i + word.Length);
-        if (i < source.Length && (source[i] == '-' || (source[i] == '+' && allowPlus)))
-            endSign = source[i++];
-        if (string.CompareOrdinal(source, i, "%}", 0, 2) != 0)
+        if (i < _source.Length && (_source[i] == '-' || (_source[i] == '+' && allowPlus)))
+            endSign = _source[i++];
+        if (string.CompareOrdinal(_source, i, "%}", 0, 2) != 0)
             return false;
         behind = i + 2;
         return true;
@@ -207,25 +207,25 @@ internal sealed class Lexer
 
     private void ReadRaw()
     {
-        for (int open = source.IndexOf("{%", at, StringComparison.Ordinal); open >= 0; open = source.IndexOf("{%", open + 2, StringComparison.Ordinal))
+        for (int open = _source.IndexOf("{%", _at, StringComparison.Ordinal); open >= 0; open = _source.IndexOf("{%", open + 2, StringComparison.Ordinal))
         {
             if (!RawBlock(open, "endraw", out char sign, out char endSign, out int behind, allowPlus: true))
                 continue;
             AddData(Stripped(open, sign, mayStripLine: true));
-            at = BehindEnd(behind, endSign);
+            _at = BehindEnd(behind, endSign);
             return;
         }
 
-        throw Fail.Syntax("Missing end of raw directive", LineAt(at));
+        throw Fail.Syntax("Missing end of raw directive", LineAt(_at));
     }
 
     private void ReadComment()
     {
-        int end = source.IndexOf("#}", at, StringComparison.Ordinal);
+        int end = _source.IndexOf("#}", _at, StringComparison.Ordinal);
         if (end < 0)
-            throw Fail.Syntax("Missing end of comment tag", LineAt(at));
-        char sign = end > at && source[end - 1] is '-' or '+' ? source[end - 1] : '\0';
-        at = BehindEnd(end + 2, sign);
+            throw Fail.Syntax("Missing end of comment tag", LineAt(_at));
+        char sign = end > _at && _source[end - 1] is '-' or '+' ? _source[end - 1] : '\0';
+        _at = BehindEnd(end + 2, sign);
     }
 
     // Behind the end of a block or comment: '-' strips all white space, '+' nothing, else one line end goes.
@@ -233,31 +233,31 @@ internal sealed class Lexer
     {
         if (sign == '-')
             behind = SkipSpace(behind);
-        else if (sign != '+' && behind < source.Length && source[behind] == '\n')
+        else if (sign != '+' && behind < _source.Length && _source[behind] == '\n')
             behind++;
-        atLineStart = source[behind - 1] == '\n';
+        _atLineStart = _source[behind - 1] == '\n';
         return behind;
     }
 
     private void ReadTag(bool isBlock)
     {
         var end = isBlock ? "%}" : "}}";
-        brackets.Clear();
-        while (at < source.Length)
+        _brackets.Clear();
+        while (_at < _source.Length)
         {
-            if (brackets.Count == 0)
+            if (_brackets.Count == 0)
             {
-                char sign = source[at] == '-' || (source[at] == '+' && isBlock) ? source[at] : '\0';
-                int close = sign == '\0' ? at : at + 1;
-                if (string.CompareOrdinal(source, close, end, 0, 2) == 0)
+                char sign = _source[_at] == '-' || (_source[_at] == '+' && isBlock) ? _source[_at] : '\0';
+                int close = sign == '\0' ? _at : _at + 1;
+                if (string.CompareOrdinal(_source, close, end, 0, 2) == 0)
                 {
                     Add(isBlock ? TokenKind.BlockEnd : TokenKind.VariableEnd, end);
                     if (isBlock)
-                        at = BehindEnd(close + 2, sign);
+                        _at = BehindEnd(close + 2, sign);
                     else
                     {
-                        at = sign == '-' ? SkipSpace(close + 2) : close + 2;
-                        atLineStart = source[at - 1] == '\n';
+                        _at = sign == '-' ? SkipSpace(close + 2) : close + 2;
+                        _atLineStart = _source[_at - 1] == '\n';
                     }
 
                     return;
@@ -270,12 +270,12 @@ internal sealed class Lexer
 
     private void ReadToken()
     {
-        char c = source[at];
+        char c = _source[_at];
         if (PyChar.IsSpace(c))
-            at = SkipSpace(at);
+            _at = SkipSpace(_at);
         else if (char.IsAsciiDigit(c))
             ReadNumber();
-        else if (c == '_' || char.IsAsciiLetter(c) || (c >= 128 && PyChar.IsWord(CodePointAt(at))))
+        else if (c == '_' || char.IsAsciiLetter(c) || (c >= 128 && PyChar.IsWord(CodePointAt(_at))))
             ReadName();
         else if (c is '\'' or '"')
             ReadText(c);
@@ -284,80 +284,80 @@ internal sealed class Lexer
     }
 
     private int CodePointAt(int index)
-        => char.IsHighSurrogate(source[index]) && index + 1 < source.Length && char.IsLowSurrogate(source[index + 1])
-            ? char.ConvertToUtf32(source[index], source[index + 1])
-            : source[index];
+        => char.IsHighSurrogate(_source[index]) && index + 1 < _source.Length && char.IsLowSurrogate(_source[index + 1])
+            ? char.ConvertToUtf32(_source[index], _source[index + 1])
+            : _source[index];
 
     private void ReadName()
     {
-        int start = at;
-        while (at < source.Length)
+        int start = _at;
+        while (_at < _source.Length)
         {
-            int codePoint = CodePointAt(at);
+            int codePoint = CodePointAt(_at);
             if (!PyChar.IsWord(codePoint))
                 break;
-            at += codePoint > 0xFFFF ? 2 : 1;
+            _at += codePoint > 0xFFFF ? 2 : 1;
         }
 
         if (CodePointAt(start) is var first && first != '_' && !PyChar.IsIdentifierStart(first))
             throw Fail.Syntax("Invalid character in identifier", LineAt(start));
-        var span = source.AsSpan(start, at - start);
-        if (!namesBySpan.TryGetValue(span, out var name))
-            names.Add(name = span.ToString());
+        var span = _source.AsSpan(start, _at - start);
+        if (!_namesBySpan.TryGetValue(span, out var name))
+            _names.Add(name = span.ToString());
         Add(TokenKind.Name, name);
     }
 
     private void ReadNumber()
     {
-        int start = at;
-        if (source[at] == '0' && at + 2 < source.Length && "xXbBoO".Contains(source[at + 1]))
+        int start = _at;
+        if (_source[_at] == '0' && _at + 2 < _source.Length && "xXbBoO".Contains(_source[_at + 1]))
         {
-            int radix = char.ToLowerInvariant(source[at + 1]) switch { 'x' => 16, 'b' => 2, _ => 8 };
-            int i = at + 2;
-            while (i < source.Length && (Digit(source[i]) < radix || (source[i] == '_' && i + 1 < source.Length && Digit(source[i + 1]) < radix)))
+            int radix = char.ToLowerInvariant(_source[_at + 1]) switch { 'x' => 16, 'b' => 2, _ => 8 };
+            int i = _at + 2;
+            while (i < _source.Length && (Digit(_source[i]) < radix || (_source[i] == '_' && i + 1 < _source.Length && Digit(_source[i + 1]) < radix)))
                 i++;
-            if (i > at + 2)
+            if (i > _at + 2)
             {
                 var value = BigInteger.Zero;
-                if (i - at > TemplateLimits.MaxIntegerDigits)
+                if (i - _at > TemplateLimits.MaxIntegerDigits)
                     throw Fail.Limit("A number of the template has too many digits.");
-                foreach (char c in source.AsSpan(at + 2, i - at - 2))
+                foreach (char c in _source.AsSpan(_at + 2, i - _at - 2))
                     if (c != '_')
                         value = value * radix + Digit(c);
-                at = i;
-                Add(TokenKind.Integer, source[start..at], Numbers.Box(value));
+                _at = i;
+                Add(TokenKind.Integer, _source[start.._at], Numbers.Box(value));
                 return;
             }
         }
 
-        int end = Digits(at);
-        int fraction = end + 1 < source.Length && source[end] == '.' && char.IsAsciiDigit(source[end + 1]) ? Digits(end + 1) : end;
+        int end = Digits(_at);
+        int fraction = end + 1 < _source.Length && _source[end] == '.' && char.IsAsciiDigit(_source[end + 1]) ? Digits(end + 1) : end;
         int exponent = fraction;
-        if (fraction < source.Length && source[fraction] is 'e' or 'E')
+        if (fraction < _source.Length && _source[fraction] is 'e' or 'E')
         {
-            int digits = fraction + 1 < source.Length && source[fraction + 1] is '+' or '-' ? fraction + 2 : fraction + 1;
-            if (digits < source.Length && char.IsAsciiDigit(source[digits]))
+            int digits = fraction + 1 < _source.Length && _source[fraction + 1] is '+' or '-' ? fraction + 2 : fraction + 1;
+            if (digits < _source.Length && char.IsAsciiDigit(_source[digits]))
                 exponent = Digits(digits);
         }
 
-        if (exponent > end && (start == 0 || source[start - 1] != '.'))
+        if (exponent > end && (start == 0 || _source[start - 1] != '.'))
         {
-            at = exponent;
-            var spelling = source[start..at];
+            _at = exponent;
+            var spelling = _source[start.._at];
             Add(TokenKind.Float, spelling, double.Parse(spelling.Replace("_", "", StringComparison.Ordinal), NumberStyles.Float, CultureInfo.InvariantCulture));
             return;
         }
 
         // A number that begins with 0 is 0 alone.
-        if (source[start] == '0')
+        if (_source[start] == '0')
         {
             end = start;
-            while (end < source.Length && (source[end] == '0' || (source[end] == '_' && end + 1 < source.Length && source[end + 1] == '0')))
+            while (end < _source.Length && (_source[end] == '0' || (_source[end] == '_' && end + 1 < _source.Length && _source[end + 1] == '0')))
                 end++;
         }
 
-        at = end;
-        var text = source[start..at].Replace("_", "", StringComparison.Ordinal);
+        _at = end;
+        var text = _source[start.._at].Replace("_", "", StringComparison.Ordinal);
         if (text.Length > TemplateLimits.MaxIntegerDigits)
             throw Fail.Limit("A number of the template has too many digits.");
         Add(TokenKind.Integer, text, Numbers.Box(BigInteger.Parse(text, CultureInfo.InvariantCulture)));
@@ -367,18 +367,18 @@ internal sealed class Lexer
 
     private int Digits(int from)
     {
-        while (from < source.Length && (char.IsAsciiDigit(source[from]) || (source[from] == '_' && from + 1 < source.Length && char.IsAsciiDigit(source[from + 1]))))
+        while (from < _source.Length && (char.IsAsciiDigit(_source[from]) || (_source[from] == '_' && from + 1 < _source.Length && char.IsAsciiDigit(_source[from + 1]))))
             from++;
         return from;
     }
 
     private void ReadText(char quote)
     {
-        int start = at, i = at + 1;
+        int start = _at, i = _at + 1;
         bool escapes = false;
-        while (i < source.Length && source[i] != quote)
+        while (i < _source.Length && _source[i] != quote)
         {
-            if (source[i] == '\\')
+            if (_source[i] == '\\')
             {
                 escapes = true;
                 i++;
@@ -387,13 +387,13 @@ internal sealed class Lexer
             i++;
         }
 
-        if (i >= source.Length)
+        if (i >= _source.Length)
             throw Fail.Syntax($"unexpected char {quote} at {start}: the string is not closed", LineAt(start));
-        var body = source[(start + 1)..i];
+        var body = _source[(start + 1)..i];
         int textLine = LineAt(start);
-        at = i + 1;
-        tokens.Add(new Token(TokenKind.Text, body, textLine, new PyString(escapes ? Unescape(body, textLine) : body)));
-        meter.Step();
+        _at = i + 1;
+        _tokens.Add(new Token(TokenKind.Text, body, textLine, new PyString(escapes ? Unescape(body, textLine) : body)));
+        _meter.Step();
     }
 
     // Python's string escapes; what is none stays as it is.
@@ -477,43 +477,43 @@ internal sealed class Lexer
     {
         foreach (var sign in Operators)
         {
-            if (string.CompareOrdinal(source, at, sign, 0, sign.Length) != 0)
+            if (string.CompareOrdinal(_source, _at, sign, 0, sign.Length) != 0)
                 continue;
             if (sign is "{" or "(" or "[")
             {
-                brackets.Push(sign switch { "{" => '}', "(" => ')', _ => ']' });
+                _brackets.Push(sign switch { "{" => '}', "(" => ')', _ => ']' });
             }
             else if (sign is "}" or ")" or "]")
             {
-                if (brackets.Count == 0)
-                    throw Fail.Syntax($"unexpected '{sign}'", LineAt(at));
-                if (brackets.Pop() is var expected && expected != sign[0])
-                    throw Fail.Syntax($"unexpected '{sign}', expected '{expected}'", LineAt(at));
+                if (_brackets.Count == 0)
+                    throw Fail.Syntax($"unexpected '{sign}'", LineAt(_at));
+                if (_brackets.Pop() is var expected && expected != sign[0])
+                    throw Fail.Syntax($"unexpected '{sign}', expected '{expected}'", LineAt(_at));
             }
 
             Add(TokenKind.Operator, sign);
-            at += sign.Length;
+            _at += sign.Length;
             return;
         }
 
-        throw Fail.Syntax($"unexpected char '{source[at]}' at {at}", LineAt(at));
+        throw Fail.Syntax($"unexpected char '{_source[_at]}' at {_at}", LineAt(_at));
     }
 
     private void Add(TokenKind kind, string text, object? value = null)
     {
-        meter.Step();
-        tokens.Add(new Token(kind, text, LineAt(kind == TokenKind.Data ? at : Math.Min(at, source.Length)), value));
+        _meter.Step();
+        _tokens.Add(new Token(kind, text, LineAt(kind == TokenKind.Data ? _at : Math.Min(_at, _source.Length)), value));
     }
 
     // Places only grow, so that counting stays linear.
     private int LineAt(int place)
     {
-        if (place > lineCountedTo)
+        if (place > _lineCountedTo)
         {
-            line += source.AsSpan(lineCountedTo, place - lineCountedTo).Count('\n');
-            lineCountedTo = place;
+            _line += _source.AsSpan(_lineCountedTo, place - _lineCountedTo).Count('\n');
+            _lineCountedTo = place;
         }
 
-        return line;
+        return _line;
     }
 }

@@ -10,8 +10,8 @@ internal sealed class Meter
     private const int BytesPerItem = 16;
     private const int BytesPerObject = 48;
 
-    private long bytes;
-    private int depth;
+    private long _bytes;
+    private int _depth;
 
     /// <summary>The steps so far.</summary>
     public long Steps { get; private set; }
@@ -50,12 +50,12 @@ internal sealed class Meter
 
     public void Enter()
     {
-        if (++depth > TemplateLimits.MaxCallDepth)
+        if (++_depth > TemplateLimits.MaxCallDepth)
             throw Fail.Limit($"More than {TemplateLimits.MaxCallDepth} macros, loops and blocks run inside one another.");
         CheckStack();
     }
 
-    public void Leave() => depth--;
+    public void Leave() => _depth--;
 
     /// <summary>Stops before the thread's own stack ends.</summary>
     public static void CheckStack()
@@ -66,8 +66,8 @@ internal sealed class Meter
 
     private void Take(long count)
     {
-        bytes += count;
-        if (bytes > TemplateLimits.MaxBytes)
+        _bytes += count;
+        if (_bytes > TemplateLimits.MaxBytes)
             throw Fail.Limit($"The template asks for more than {TemplateLimits.MaxBytes >> 20} MiB.");
     }
 

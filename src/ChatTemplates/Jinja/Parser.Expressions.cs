@@ -9,11 +9,11 @@ internal sealed partial class Parser
         var value = Or();
         while (SkipName("if"))
         {
-            bool before = lenient;
-            lenient = true;
+            bool before = _lenient;
+            _lenient = true;
             var test = Or();
             var other = SkipName("else") ? Expression() : null;
-            lenient = before;
+            _lenient = before;
             value = new Conditional(test, value, other);
         }
 
@@ -43,7 +43,7 @@ internal sealed partial class Parser
     {
         int count = 0;
         for (; SkipName("not"); count++)
-            meter.Step();
+            _meter.Step();
         if (count > TemplateLimits.MaxExpressionHeight)
             throw Fail.Limit("Too many 'not' stand one behind the other.").At(Current.Line);
         var value = Compare();
@@ -60,11 +60,11 @@ internal sealed partial class Parser
         {
             string sign;
             if (Current.Kind == TokenKind.Operator && Current.Text is "==" or "!=" or "<" or "<=" or ">" or ">=")
-                sign = tokens[at++].Text;
+                sign = _tokens[_at++].Text;
             else if (SkipName("in"))
                 sign = "in";
-            else if (Current.IsName("not") && tokens[at + 1].IsName("in"))
-                (sign, at) = ("notin", at + 2);
+            else if (Current.IsName("not") && _tokens[_at + 1].IsName("in"))
+                (sign, _at) = ("notin", _at + 2);
             else
                 return rest is null ? first : new Comparison(first, rest);
             (rest ??= []).Add((sign, Sum()));
@@ -76,7 +76,7 @@ internal sealed partial class Parser
         var left = Concat();
         while (Current.Kind == TokenKind.Operator && Current.Text is "+" or "-")
         {
-            var sign = tokens[at++].Text;
+            var sign = _tokens[_at++].Text;
             left = new BinaryOperation(sign, left, Concat());
         }
 
@@ -99,7 +99,7 @@ internal sealed partial class Parser
         var left = Power();
         while (Current.Kind == TokenKind.Operator && Current.Text is "*" or "/" or "//" or "%")
         {
-            var sign = tokens[at++].Text;
+            var sign = _tokens[_at++].Text;
             left = new BinaryOperation(sign, left, Power());
         }
 
@@ -124,12 +124,12 @@ internal sealed partial class Parser
 
     private Expression Unary(bool withFilter)
     {
-        meter.Step();
+        _meter.Step();
         Expression value;
         if (Current.Kind == TokenKind.Operator && Current.Text is "-" or "+")
         {
             Enter();
-            var sign = tokens[at++].Text;
+            var sign = _tokens[_at++].Text;
             value = new UnaryOperation(sign, Unary(withFilter: false));
             Leave();
         }
@@ -148,7 +148,7 @@ internal sealed partial class Parser
         switch (token.Kind)
         {
             case TokenKind.Name:
-                at++;
+                _at++;
                 switch (token.Text)
                 {
                     case "true" or "True":
@@ -158,23 +158,23 @@ internal sealed partial class Parser
                     case "none" or "None":
                         return new Constant(PyNone.Value);
                     default:
-                        mentioned.Peek().Add(token.Text);
+                        _mentioned.Peek().Add(token.Text);
                         return new Name(token.Text);
                 }
 
             case TokenKind.Text:
-                at++;
+                _at++;
                 if (Current.Kind != TokenKind.Text)
                     return new Constant(token.Value!);
                 var text = new System.Text.StringBuilder(((PyString)token.Value!).Text);
-                for (; Current.Kind == TokenKind.Text; at++)
+                for (; Current.Kind == TokenKind.Text; _at++)
                     text.Append(((PyString)Current.Value!).Text);
                 return new Constant(new PyString(text.ToString()));
             case TokenKind.Integer or TokenKind.Float:
-                at++;
+                _at++;
                 return new Constant(token.Value!);
             case TokenKind.Operator when token.Text is "(" or "[" or "{":
-                at++;
+                _at++;
                 return token.Text switch { "(" => Parenthesis(), "[" => List(), _ => Dict() };
             default:
                 throw Wrong($"Expected an expression, got '{token.Describe()}'");
@@ -288,12 +288,12 @@ internal sealed partial class Parser
         while (Current.IsOperator("|") || startsInline)
         {
             if (!startsInline)
-                at++;
+                _at++;
             startsInline = false;
             int line = Current.Line;
             var name = DottedName();
             var arguments = Current.IsOperator("(") ? Arguments() : ArgumentList.None;
-            if (!Filters.Exists(name) && !lenient)
+            if (!Filters.Exists(name) && !_lenient)
                 throw Fail.Syntax($"No filter named '{name}'.", line);
             chain = new FilterExpression(chain, name, arguments);
         }
@@ -303,7 +303,7 @@ internal sealed partial class Parser
 
     private Expression Test(Expression value)
     {
-        at++;
+        _at++;
         bool negated = SkipName("not");
         int line = Current.Line;
         var name = DottedName();
@@ -320,7 +320,7 @@ internal sealed partial class Parser
             arguments = new ArgumentList([Postfix(Primary())], [], null, null);
         }
 
-        if (!Tests.Exists(name) && !lenient)
+        if (!Tests.Exists(name) && !_lenient)
             throw Fail.Syntax($"No test named '{name}'.", line);
         Expression test = new TestExpression(value, name, arguments);
         return negated ? new Not(test) : test;
@@ -338,7 +338,7 @@ internal sealed partial class Parser
     {
         if (SkipOperator("."))
         {
-            var token = tokens[at++];
+            var token = _tokens[_at++];
             return token.Kind switch
             {
                 TokenKind.Name => new AttributeAccess(value, token.Text),
@@ -347,7 +347,7 @@ internal sealed partial class Parser
             };
         }
 
-        at++;
+        _at++;
         var keys = new List<object>();
         while (!Current.IsOperator("]"))
         {
@@ -356,7 +356,7 @@ internal sealed partial class Parser
             keys.Add(SubscriptPart());
         }
 
-        at++;
+        _at++;
         if (keys is [Expression?[] bounds])
             return new SliceAccess(value, bounds);
         if (keys.Exists(k => k is not Jinja.Expression))
@@ -376,7 +376,7 @@ internal sealed partial class Parser
             bounds[0] = first;
         }
 
-        at++;
+        _at++;
         for (int i = 1; i < 3; i++)
         {
             if (!Current.IsOperator(":") && !Current.IsOperator("]") && !Current.IsOperator(","))
@@ -421,11 +421,11 @@ internal sealed partial class Parser
                 Ensure(moreNamed is null);
                 moreNamed = Expression();
             }
-            else if (Current.Kind == TokenKind.Name && tokens[at + 1].IsOperator("="))
+            else if (Current.Kind == TokenKind.Name && _tokens[_at + 1].IsOperator("="))
             {
                 Ensure(moreNamed is null);
                 var name = Current.Text;
-                at += 2;
+                _at += 2;
                 named.Add((name, Expression()));
             }
             else
@@ -435,7 +435,7 @@ internal sealed partial class Parser
             }
         }
 
-        at++;
+        _at++;
         return new ArgumentList(positional, named, more, moreNamed);
 
         void Ensure(bool holds)

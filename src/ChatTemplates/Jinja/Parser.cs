@@ -3,29 +3,29 @@ namespace Kotonoha.ChatTemplates.Jinja;
 /// <summary>Makes the tree of a template, with Jinja2's grammar and the tags of transformers' environment.</summary>
 internal sealed partial class Parser
 {
-    private readonly List<Token> tokens;
-    private readonly Meter meter;
-    private readonly Dictionary<string, Block> blocks = new(StringComparer.Ordinal);
-    private readonly Stack<HashSet<string>> mentioned = new();
-    private int at;
-    private int nesting;
-    private int loops;
+    private readonly List<Token> _tokens;
+    private readonly Meter _meter;
+    private readonly Dictionary<string, Block> _blocks = new(StringComparer.Ordinal);
+    private readonly Stack<HashSet<string>> _mentioned = new();
+    private int _at;
+    private int _nesting;
+    private int _loops;
 
     // Inside of "if", unknown filters and tests fail only when they are reached.
-    private bool lenient;
+    private bool _lenient;
 
-    private Parser(List<Token> tokens, Meter meter) => (this.tokens, this.meter) = (tokens, meter);
+    private Parser(List<Token> tokens, Meter meter) => (_tokens, _meter) = (tokens, meter);
 
-    private Token Current => tokens[at];
+    private Token Current => _tokens[_at];
 
     public static (IReadOnlyList<Statement> Body, IReadOnlyDictionary<string, Block> Blocks, IReadOnlySet<string> Mentioned) Parse(string template, Meter meter)
     {
         var parser = new Parser(Lexer.Read(template, meter), meter);
-        parser.mentioned.Push([]);
+        parser._mentioned.Push([]);
         var body = parser.Statements();
         if (parser.Current.Kind != TokenKind.End)
             throw parser.UnknownTag();
-        return (body, parser.blocks, parser.mentioned.Peek());
+        return (body, parser._blocks, parser._mentioned.Peek());
     }
 
     // Statements up to a block that begins with one of the given names; the name is the current token then.
@@ -35,21 +35,21 @@ internal sealed partial class Parser
         var body = new List<Statement>();
         while (true)
         {
-            meter.Step();
+            _meter.Step();
             var token = Current;
             switch (token.Kind)
             {
                 case TokenKind.Data:
-                    at++;
+                    _at++;
                     body.Add(new DataStatement(token.Text));
                     break;
                 case TokenKind.VariableBegin:
-                    at++;
+                    _at++;
                     body.Add(new OutputStatement([Tuple(withConditional: true)], token.Line));
                     Expect(TokenKind.VariableEnd);
                     break;
                 case TokenKind.BlockBegin:
-                    at++;
+                    _at++;
                     if (Current.Kind == TokenKind.Name && ends.Contains(Current.Text))
                     {
                         Leave();
@@ -74,7 +74,7 @@ internal sealed partial class Parser
     {
         Expect(TokenKind.BlockEnd);
         var body = Statements(end);
-        at++;
+        _at++;
         return body;
     }
 
@@ -83,7 +83,7 @@ internal sealed partial class Parser
         var token = Current;
         if (token.Kind != TokenKind.Name)
             throw Wrong("tag name expected");
-        at++;
+        _at++;
         switch (token.Text)
         {
             case "if":
@@ -111,13 +111,13 @@ internal sealed partial class Parser
             case "print":
                 return Print(token.Line);
             case "break" or "continue":
-                if (loops == 0)
+                if (_loops == 0)
                     throw Fail.Syntax($"'{token.Text}' outside loop", token.Line);
                 return new LoopControl(token.Text == "break" ? Flow.Break : Flow.Continue, token.Line);
             case "include" or "import" or "from" or "extends":
                 return Other(token);
             default:
-                at--;
+                _at--;
                 throw UnknownTag();
         }
     }
@@ -130,19 +130,19 @@ internal sealed partial class Parser
         {
             var test = Tuple(withConditional: false);
             Expect(TokenKind.BlockEnd);
-            bool before = lenient;
-            lenient = true;
+            bool before = _lenient;
+            _lenient = true;
             branches.Add((test, Statements("elif", "else", "endif")));
             var end = Current.Text;
-            at++;
+            _at++;
             if (end == "else")
             {
                 Expect(TokenKind.BlockEnd);
                 otherwise = Statements("endif");
-                at++;
+                _at++;
             }
 
-            lenient = before;
+            _lenient = before;
             if (end != "elif")
                 return new IfStatement(branches, otherwise, line);
         }
@@ -158,18 +158,18 @@ internal sealed partial class Parser
         Expression? test = SkipName("if") ? Expression() : null;
         bool recursive = SkipName("recursive");
         Expect(TokenKind.BlockEnd);
-        mentioned.Push([]);
-        loops++;
+        _mentioned.Push([]);
+        _loops++;
         var body = Inside(() => Statements("endfor", "else"));
-        loops--;
-        var inside = mentioned.Pop();
-        mentioned.Peek().UnionWith(inside);
+        _loops--;
+        var inside = _mentioned.Pop();
+        _mentioned.Peek().UnionWith(inside);
         IReadOnlyList<Statement> otherwise = [];
-        if (tokens[at++].Text == "else")
+        if (_tokens[_at++].Text == "else")
         {
             Expect(TokenKind.BlockEnd);
             otherwise = Inside(() => Statements("endfor"));
-            at++;
+            _at++;
         }
 
         return new ForStatement(target, items, test, body, otherwise, recursive, inside.Contains("loop"), line);
@@ -215,10 +215,10 @@ internal sealed partial class Parser
 
     private MacroBody BodyOf(string name, List<string> parameters, List<Expression> defaults, string end)
     {
-        mentioned.Push([]);
+        _mentioned.Push([]);
         var body = OutsideLoops(() => Inside(() => Body(end)));
-        var names = mentioned.Pop();
-        mentioned.Peek().UnionWith(names);
+        var names = _mentioned.Pop();
+        _mentioned.Peek().UnionWith(names);
         names.ExceptWith(parameters);
         return new MacroBody(name, parameters, defaults, body, names.Contains("caller") || parameters.Contains("caller"), names.Contains("varargs"), names.Contains("kwargs"));
     }
@@ -242,7 +242,7 @@ internal sealed partial class Parser
                 throw Wrong("non-default argument follows default argument");
         }
 
-        at++;
+        _at++;
         return (parameters, defaults);
     }
 
@@ -255,10 +255,10 @@ internal sealed partial class Parser
             throw Wrong("Block names in Jinja have to be valid Python identifiers and may not contain hyphens, use an underscore instead.");
         Expect(TokenKind.BlockEnd);
         var body = OutsideLoops(() => Inside(() => Statements("endblock")));
-        at++;
+        _at++;
         SkipName(name);
         var block = new Block(name, body, scoped, line);
-        return blocks.TryAdd(name, block) ? block : throw Fail.Syntax($"block '{name}' defined twice", line);
+        return _blocks.TryAdd(name, block) ? block : throw Fail.Syntax($"block '{name}' defined twice", line);
     }
 
     private OutputStatement Print(int line)
@@ -280,7 +280,7 @@ internal sealed partial class Parser
         if (Current.Kind == TokenKind.BlockEnd)
             throw Wrong("Expected an expression, got 'end of statement block'");
         while (Current.Kind is not (TokenKind.BlockEnd or TokenKind.End))
-            at++;
+            _at++;
         return new OtherTemplate(tag.Text == "from" ? "import from" : tag.Text, tag.Line);
     }
 
@@ -318,13 +318,13 @@ internal sealed partial class Parser
 
         if (Current.Kind != TokenKind.Name)
             throw Wrong($"can't assign to '{Current.Describe()}'");
-        var name = tokens[at++].Text;
+        var name = _tokens[_at++].Text;
         if (name is "true" or "false" or "True" or "False" or "none" or "None")
             throw Wrong($"can't assign to '{name}'");
         if (!withNamespace || !Current.IsOperator("."))
             return new Target.Variable(name);
-        at++;
-        mentioned.Peek().Add(name);
+        _at++;
+        _mentioned.Peek().Add(name);
         return new Target.Attribute(name, ExpectName());
     }
 
@@ -338,64 +338,64 @@ internal sealed partial class Parser
     // A scope of its own: Jinja checks the names of filters inside of it, whatever surrounds it.
     private T Inside<T>(Func<T> parse)
     {
-        bool before = lenient;
-        lenient = false;
+        bool before = _lenient;
+        _lenient = false;
         var result = parse();
-        lenient = before;
+        _lenient = before;
         return result;
     }
 
     private T OutsideLoops<T>(Func<T> parse)
     {
-        int before = loops;
-        loops = 0;
+        int before = _loops;
+        _loops = 0;
         var result = parse();
-        loops = before;
+        _loops = before;
         return result;
     }
 
     private void Enter()
     {
-        if (++nesting > TemplateLimits.MaxNesting)
+        if (++_nesting > TemplateLimits.MaxNesting)
             throw Fail.Limit($"Blocks and brackets lie more than {TemplateLimits.MaxNesting} deep inside one another.").At(Current.Line);
         Meter.CheckStack();
     }
 
-    private void Leave() => nesting--;
+    private void Leave() => _nesting--;
 
     private void Expect(TokenKind kind)
     {
         if (Current.Kind != kind)
             throw Wrong(Current.Kind == TokenKind.End ? "unexpected end of template" : $"expected token '{new Token(kind, "", 0).Describe()}', got '{Current.Describe()}'");
-        at++;
+        _at++;
     }
 
     private void ExpectOperator(string sign)
     {
         if (!Current.IsOperator(sign))
             throw Wrong($"expected token '{sign}', got '{Current.Describe()}'");
-        at++;
+        _at++;
     }
 
     private void ExpectName(string name)
     {
         if (!Current.IsName(name))
             throw Wrong($"expected token '{name}', got '{Current.Describe()}'");
-        at++;
+        _at++;
     }
 
     private string ExpectName()
     {
         if (Current.Kind != TokenKind.Name)
             throw Wrong($"expected token 'name', got '{Current.Describe()}'");
-        return tokens[at++].Text;
+        return _tokens[_at++].Text;
     }
 
     private bool SkipName(string name)
     {
         if (!Current.IsName(name))
             return false;
-        at++;
+        _at++;
         return true;
     }
 
@@ -403,7 +403,7 @@ internal sealed partial class Parser
     {
         if (!Current.IsOperator(sign))
             return false;
-        at++;
+        _at++;
         return true;
     }
 

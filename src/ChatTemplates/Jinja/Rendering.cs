@@ -77,9 +77,9 @@ internal sealed class Scope(Scope? outer)
 {
     private const int SearchedOneByOne = 8;
 
-    private (string Name, object Value)[] variables = [];
-    private Dictionary<string, int>? places;
-    private int count;
+    private (string Name, object Value)[] _variables = [];
+    private Dictionary<string, int>? _places;
+    private int _count;
 
     public Scope? Outer => outer;
 
@@ -88,21 +88,21 @@ internal sealed class Scope(Scope? outer)
         int place = PlaceOf(name);
         if (place >= 0)
         {
-            variables[place].Value = value;
+            _variables[place].Value = value;
             return;
         }
 
-        if (count == variables.Length)
-            Array.Resize(ref variables, Math.Max(4, count * 2));
-        variables[count] = (name, value);
-        if (places is not null)
-            places.Add(name, count);
-        count++;
-        if (places is null && count > SearchedOneByOne)
+        if (_count == _variables.Length)
+            Array.Resize(ref _variables, Math.Max(4, _count * 2));
+        _variables[_count] = (name, value);
+        if (_places is not null)
+            _places.Add(name, _count);
+        _count++;
+        if (_places is null && _count > SearchedOneByOne)
         {
-            places = new Dictionary<string, int>(StringComparer.Ordinal);
-            for (int i = 0; i < count; i++)
-                places.Add(variables[i].Name, i);
+            _places = new Dictionary<string, int>(StringComparer.Ordinal);
+            for (int i = 0; i < _count; i++)
+                _places.Add(_variables[i].Name, i);
         }
     }
 
@@ -113,7 +113,7 @@ internal sealed class Scope(Scope? outer)
             int place = scope.PlaceOf(name);
             if (place < 0)
                 continue;
-            value = scope.variables[place].Value;
+            value = scope._variables[place].Value;
             return true;
         }
 
@@ -123,10 +123,10 @@ internal sealed class Scope(Scope? outer)
 
     private int PlaceOf(string name)
     {
-        if (places is not null)
-            return places.TryGetValue(name, out int place) ? place : -1;
-        for (int i = 0; i < count; i++)
-            if (ReferenceEquals(variables[i].Name, name) || variables[i].Name == name)
+        if (_places is not null)
+            return _places.TryGetValue(name, out int place) ? place : -1;
+        for (int i = 0; i < _count; i++)
+            if (ReferenceEquals(_variables[i].Name, name) || _variables[i].Name == name)
                 return i;
         return -1;
     }

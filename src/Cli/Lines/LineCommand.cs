@@ -66,63 +66,63 @@ internal sealed class LineReader(Stream stream, int maxLineBytes = LineReader.Ma
     private const int MarkAndReturnBytes = 4; // they do not count
     private static readonly byte[] ByteOrderMark = [0xEF, 0xBB, 0xBF];
 
-    private byte[] buffer = new byte[FirstBufferBytes];
-    private int start, end;
-    private bool first = true;
+    private byte[] _buffer = new byte[FirstBufferBytes];
+    private int _start, _end;
+    private bool _first = true;
 
     /// <summary>The next line without its end, or null at the end of the stream.</summary>
     /// <exception cref="LineException">The line is too long; the next call reads the one after it.</exception>
     public async Task<byte[]?> ReadAsync(CancellationToken cancellationToken)
     {
-        int seen = start;
+        int seen = _start;
         bool tooLong = false;
         while (true)
         {
-            int at = buffer.AsSpan(seen, end - seen).IndexOf((byte)'\n');
+            int at = _buffer.AsSpan(seen, _end - seen).IndexOf((byte)'\n');
             if (at >= 0)
             {
                 var line = tooLong ? null : Line(seen + at);
-                start = seen + at + 1;
+                _start = seen + at + 1;
                 return line ?? throw TooLong();
             }
 
             if (tooLong)
             {
-                start = end = 0;
+                _start = _end = 0;
             }
-            else if (end - start > (long)maxLineBytes + MarkAndReturnBytes)
+            else if (_end - _start > (long)maxLineBytes + MarkAndReturnBytes)
             {
                 tooLong = true; // what it holds is let go until it ends
-                buffer = new byte[FirstBufferBytes];
-                start = end = 0;
+                _buffer = new byte[FirstBufferBytes];
+                _start = _end = 0;
             }
 
-            seen = end;
-            if (end == buffer.Length)
+            seen = _end;
+            if (_end == _buffer.Length)
             {
-                int length = end - start;
-                var target = length > buffer.Length / 2 ? new byte[buffer.Length * 2] : buffer;
-                buffer.AsSpan(start, length).CopyTo(target);
-                (buffer, seen, end, start) = (target, seen - start, length, 0);
+                int length = _end - _start;
+                var target = length > _buffer.Length / 2 ? new byte[_buffer.Length * 2] : _buffer;
+                _buffer.AsSpan(_start, length).CopyTo(target);
+                (_buffer, seen, _end, _start) = (target, seen - _start, length, 0);
             }
 
-            int read = await stream.ReadAsync(buffer.AsMemory(end), cancellationToken);
+            int read = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken);
             if (read > 0)
             {
-                end += read;
+                _end += read;
                 continue;
             }
 
             if (tooLong)
             {
-                start = end;
+                _start = _end;
                 throw TooLong();
             }
 
-            if (start == end)
+            if (_start == _end)
                 return null;
-            var last = Line(end);
-            start = end;
+            var last = Line(_end);
+            _start = _end;
             return last ?? throw TooLong();
         }
     }
@@ -132,10 +132,10 @@ internal sealed class LineReader(Stream stream, int maxLineBytes = LineReader.Ma
     // Null when it is too long.
     private byte[]? Line(int lineEnd)
     {
-        var line = buffer.AsSpan(start, lineEnd - start);
-        if (first && line.StartsWith(ByteOrderMark))
+        var line = _buffer.AsSpan(_start, lineEnd - _start);
+        if (_first && line.StartsWith(ByteOrderMark))
             line = line[ByteOrderMark.Length..];
-        first = false;
+        _first = false;
         if (line is [.., (byte)'\r'])
             line = line[..^1];
         return line.Length <= maxLineBytes ? line.ToArray() : null;

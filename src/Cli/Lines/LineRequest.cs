@@ -14,10 +14,10 @@ internal sealed class LineRequest : IDisposable
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private const string SurrogateEscape = "\\uD";
-    private readonly JsonDocument document;
-    private readonly HashSet<string> taken = new(StringComparer.Ordinal);
+    private readonly JsonDocument _document;
+    private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
 
-    private LineRequest(JsonDocument document) => this.document = document;
+    private LineRequest(JsonDocument document) => _document = document;
 
     /// <summary>Reads a line.</summary>
     /// <exception cref="LineException">It is no UTF-8, or no JSON object.</exception>
@@ -63,13 +63,13 @@ internal sealed class LineRequest : IDisposable
     }
 
     /// <summary>Whether a field is there and not null.</summary>
-    public bool Has(string name) => document.RootElement.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null;
+    public bool Has(string name) => _document.RootElement.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null;
 
     /// <summary>A field's value, or null when it is not there or null.</summary>
     public JsonElement? Take(string name)
     {
-        taken.Add(name);
-        return Has(name) ? document.RootElement.GetProperty(name) : null;
+        _taken.Add(name);
+        return Has(name) ? _document.RootElement.GetProperty(name) : null;
     }
 
     public string? Text(string name) => Take(name) is not { } value ? null
@@ -103,9 +103,9 @@ internal sealed class LineRequest : IDisposable
     /// <exception cref="LineException">There is one.</exception>
     public void RequireNothingElse()
     {
-        foreach (var field in document.RootElement.EnumerateObject())
-            if (!taken.Contains(field.Name))
-                throw new LineException($"the field '{field.Name}' is not known; known are {string.Join(", ", taken.Order(StringComparer.Ordinal))}");
+        foreach (var field in _document.RootElement.EnumerateObject())
+            if (!_taken.Contains(field.Name))
+                throw new LineException($"the field '{field.Name}' is not known; known are {string.Join(", ", _taken.Order(StringComparer.Ordinal))}");
     }
 
     public static int IntegerOf(string name, JsonElement value)
@@ -158,7 +158,7 @@ internal sealed class LineRequest : IDisposable
 
     public static LineException Wrong(string name, string kind) => new($"'{name}' must be {kind}");
 
-    public void Dispose() => document.Dispose();
+    public void Dispose() => _document.Dispose();
 }
 
 /// <summary>Puts the names that the fields of a line have in the place of the library's names, which its errors use.</summary>

@@ -18,16 +18,16 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
 
     private static readonly string[] MaxTokensFields = ["max_tokens", "max_new_tokens", "max_completion_tokens"];
 
-    private SamplingOptions sampling = start;
-    private BeamSearchOptions beams = new() { BeamCount = 1 };
-    private int samples = 1;
-    private bool drawing;
+    private SamplingOptions _sampling = start;
+    private BeamSearchOptions _beams = new() { BeamCount = 1 };
+    private int _samples = 1;
+    private bool _drawing;
 
     /// <summary>The request without its prompt.</summary>
     public GenerationRequest Request { get; private set; } = new();
 
     /// <summary>The beam search, when there is more than one beam.</summary>
-    public BeamSearchOptions? Beams => beams.BeamCount > 1 ? beams : null;
+    public BeamSearchOptions? Beams => _beams.BeamCount > 1 ? _beams : null;
 
     /// <summary>Takes all settings of a line.</summary>
     public void Read(LineRequest line)
@@ -42,16 +42,16 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
         Bans(line);
         if (line.Boolean("do_sample") is { } draw)
         {
-            if (!draw && drawing && !sampling.IsGreedy)
+            if (!draw && _drawing && !_sampling.IsGreedy)
                 throw new LineException("'do_sample' is false, but a setting of the draw is given too");
-            sampling = sampling with { Temperature = !draw ? 0 : sampling.IsGreedy && !drawing ? 1 : sampling.Temperature };
+            _sampling = _sampling with { Temperature = !draw ? 0 : _sampling.IsGreedy && !_drawing ? 1 : _sampling.Temperature };
         }
 
         Search(line);
         Request = new GenerationRequest
         {
             MaxOutputTokens = limits is [var limit] ? limit.Value : maxTokens,
-            Sampling = sampling,
+            Sampling = _sampling,
             StopStrings = line.Texts("stop") ?? [],
             IgnoreEndTokens = line.Boolean("ignore_eos") ?? false,
             EndTokenIds = line.Take("eos_token_id") is { } ends ? OneOrMore("eos_token_id", ends) : null,
@@ -64,92 +64,92 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
     /// <summary>The requests of one line: as many as there are sequences to draw, each with a seed of its own.</summary>
     public IEnumerable<GenerationRequest> Samples(GenerationRequest request)
     {
-        if (samples == 1)
+        if (_samples == 1)
             return [request];
-        long first = sampling.Seed ?? Random.Shared.NextInt64();
-        return Enumerable.Range(0, samples).Select(i => request with { Sampling = sampling with { Seed = unchecked(first + i) } });
+        long first = _sampling.Seed ?? Random.Shared.NextInt64();
+        return Enumerable.Range(0, _samples).Select(i => request with { Sampling = _sampling with { Seed = unchecked(first + i) } });
     }
 
     private void Draws(LineRequest line)
     {
         if (line.Number("temperature") is { } temperature)
-            Draw(sampling with { Temperature = temperature }, setsTemperature: true);
+            Draw(_sampling with { Temperature = temperature }, setsTemperature: true);
         if (line.Integer("top_k") is { } topK)
-            Draw(sampling with { TopK = topK });
+            Draw(_sampling with { TopK = topK });
         if (line.Number("top_p") is { } topP)
-            Draw(sampling with { TopP = topP });
+            Draw(_sampling with { TopP = topP });
         if (line.Number("min_p") is { } minP)
-            Draw(sampling with { MinP = minP });
+            Draw(_sampling with { MinP = minP });
         if (line.Number("typical_p") is { } typicalP)
-            Draw(sampling with { TypicalP = typicalP });
+            Draw(_sampling with { TypicalP = typicalP });
         if (line.Number("epsilon_cutoff") is { } epsilon)
-            Draw(sampling with { EpsilonCutoff = epsilon });
+            Draw(_sampling with { EpsilonCutoff = epsilon });
         if (line.Number("eta_cutoff") is { } eta)
-            Draw(sampling with { EtaCutoff = eta });
+            Draw(_sampling with { EtaCutoff = eta });
         if (line.Number("top_h") is { } topH)
-            Draw(sampling with { TopH = topH });
+            Draw(_sampling with { TopH = topH });
         if (line.Number("top_n_sigma") is { } sigma)
-            Draw(sampling with { TopNSigma = sigma });
+            Draw(_sampling with { TopNSigma = sigma });
         if (line.Number("xtc_threshold") is { } threshold)
-            Draw(sampling with { XtcThreshold = threshold });
+            Draw(_sampling with { XtcThreshold = threshold });
         if (line.Number("xtc_probability") is { } probability)
-            Draw(sampling with { XtcProbability = probability });
+            Draw(_sampling with { XtcProbability = probability });
         if (line.Number("mirostat_tau") is { } tau)
-            Draw(sampling with { MirostatTau = tau });
+            Draw(_sampling with { MirostatTau = tau });
         if (line.Number("mirostat_eta") is { } rate)
-            Draw(sampling with { MirostatEta = rate });
+            Draw(_sampling with { MirostatEta = rate });
         if (line.Long("seed") is { } seed)
-            sampling = sampling with { Seed = seed };
+            _sampling = _sampling with { Seed = seed };
         if (line.Integer("min_tokens_to_keep") is { } keep)
-            sampling = sampling with { MinTokensToKeep = keep };
+            _sampling = _sampling with { MinTokensToKeep = keep };
     }
 
     private void Penalties(LineRequest line)
     {
         if (line.Number("repetition_penalty") is { } repetition)
-            sampling = sampling with { RepetitionPenalty = repetition };
+            _sampling = _sampling with { RepetitionPenalty = repetition };
         if (line.Number("presence_penalty") is { } presence)
-            sampling = sampling with { PresencePenalty = presence };
+            _sampling = _sampling with { PresencePenalty = presence };
         if (line.Number("frequency_penalty") is { } frequency)
-            sampling = sampling with { FrequencyPenalty = frequency };
+            _sampling = _sampling with { FrequencyPenalty = frequency };
         if (line.Number("dry_multiplier") is { } multiplier)
-            sampling = sampling with { DryMultiplier = multiplier };
+            _sampling = _sampling with { DryMultiplier = multiplier };
         if (line.Number("dry_base") is { } @base)
-            sampling = sampling with { DryBase = @base };
+            _sampling = _sampling with { DryBase = @base };
         if (line.Integer("dry_allowed_length") is { } allowed)
-            sampling = sampling with { DryAllowedLength = allowed };
+            _sampling = _sampling with { DryAllowedLength = allowed };
         if (line.Integers("dry_sequence_breakers") is { } breakers)
-            sampling = sampling with { DrySequenceBreakers = breakers };
+            _sampling = _sampling with { DrySequenceBreakers = breakers };
         if (line.Take("exponential_decay_length_penalty") is { } decay)
-            sampling = decay.ValueKind == JsonValueKind.Array && decay.GetArrayLength() == 2
-                ? sampling with { LengthDecay = new LengthDecay(LineRequest.IntegerOf("exponential_decay_length_penalty", decay[0]), LineRequest.NumberOf("exponential_decay_length_penalty", decay[1])) }
+            _sampling = decay.ValueKind == JsonValueKind.Array && decay.GetArrayLength() == 2
+                ? _sampling with { LengthDecay = new LengthDecay(LineRequest.IntegerOf("exponential_decay_length_penalty", decay[0]), LineRequest.NumberOf("exponential_decay_length_penalty", decay[1])) }
                 : throw LineRequest.Wrong("exponential_decay_length_penalty", "[start, factor]");
         if (line.Boolean("renormalize_logits") is { } renormalize)
-            sampling = sampling with { RenormalizeLogits = renormalize };
+            _sampling = _sampling with { RenormalizeLogits = renormalize };
     }
 
     private void Bans(LineRequest line)
     {
         if (line.Integer("no_repeat_ngram_size") is { } size)
-            sampling = sampling with { NoRepeatNgramSize = size };
+            _sampling = _sampling with { NoRepeatNgramSize = size };
         if (line.Integer("min_new_tokens") is { } leastNew)
-            sampling = sampling with { MinNewTokens = leastNew };
+            _sampling = _sampling with { MinNewTokens = leastNew };
         if (line.Integer("min_length") is { } least)
-            sampling = sampling with { MinLength = least };
+            _sampling = _sampling with { MinLength = least };
         if (line.Integers("suppress_tokens") is { } suppressed)
-            sampling = sampling with { SuppressTokens = suppressed };
+            _sampling = _sampling with { SuppressTokens = suppressed };
         if (line.Integers("begin_suppress_tokens") is { } begin)
-            sampling = sampling with { BeginSuppressTokens = begin };
+            _sampling = _sampling with { BeginSuppressTokens = begin };
         if (line.Integer("forced_bos_token_id") is { } first)
-            sampling = sampling with { ForcedFirstToken = first };
+            _sampling = _sampling with { ForcedFirstToken = first };
         if (line.Take("forced_eos_token_id") is { } last)
-            sampling = sampling with { ForcedLastTokens = OneOrMore("forced_eos_token_id", last) };
+            _sampling = _sampling with { ForcedLastTokens = OneOrMore("forced_eos_token_id", last) };
         if (line.Take("bad_words_ids") is { } words)
-            sampling = sampling with { BadWords = [.. List("bad_words_ids", words).Select(w => LineRequest.IntegersOf("bad_words_ids", w))] };
+            _sampling = _sampling with { BadWords = [.. List("bad_words_ids", words).Select(w => LineRequest.IntegersOf("bad_words_ids", w))] };
         if (line.Take("sequence_bias") is { } biases)
-            sampling = sampling with { SequenceBias = [.. List("sequence_bias", biases).Select(Bias)] };
+            _sampling = _sampling with { SequenceBias = [.. List("sequence_bias", biases).Select(Bias)] };
         if (line.Take("logit_bias") is { } logitBias)
-            sampling = sampling with { LogitBias = LogitBias(logitBias) };
+            _sampling = _sampling with { LogitBias = LogitBias(logitBias) };
     }
 
     private void Search(LineRequest line)
@@ -157,8 +157,8 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
         int returned = line.Integer("num_return_sequences") ?? 1;
         if (returned is < 1 or > MaxSequences)
             throw new LineException($"'num_return_sequences' must be from 1 to {MaxSequences}");
-        beams = beams with { BeamCount = line.Integer("num_beams") ?? 1 };
-        if (beams.BeamCount < 1)
+        _beams = _beams with { BeamCount = line.Integer("num_beams") ?? 1 };
+        if (_beams.BeamCount < 1)
             throw new LineException("'num_beams' must be at least 1");
         float? lengthPenalty = line.Number("length_penalty");
         EarlyStopping? early = line.Take("early_stopping") is not { } stopping ? null : stopping.ValueKind switch
@@ -168,30 +168,30 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
             JsonValueKind.String when stopping.ValueEquals("never") => EarlyStopping.Never,
             _ => throw LineRequest.Wrong("early_stopping", "true, false or \"never\""),
         };
-        if (beams.BeamCount > 1)
+        if (_beams.BeamCount > 1)
         {
-            if (returned > beams.BeamCount)
+            if (returned > _beams.BeamCount)
                 throw new LineException("'num_return_sequences' must be at most 'num_beams'");
 
             // A model's own settings of the draw give way to the beams; those of the line do not.
-            if (!drawing)
-                sampling = sampling with { Temperature = 0 };
-            beams = beams with { ReturnCount = returned, LengthPenalty = lengthPenalty ?? beams.LengthPenalty, EarlyStopping = early ?? beams.EarlyStopping };
+            if (!_drawing)
+                _sampling = _sampling with { Temperature = 0 };
+            _beams = _beams with { ReturnCount = returned, LengthPenalty = lengthPenalty ?? _beams.LengthPenalty, EarlyStopping = early ?? _beams.EarlyStopping };
             return;
         }
 
         if (lengthPenalty is not null || early is not null)
             throw new LineException("'length_penalty' and 'early_stopping' belong to beam search; set 'num_beams' above 1");
-        if (returned > 1 && sampling.IsGreedy)
+        if (returned > 1 && _sampling.IsGreedy)
             throw new LineException("'num_return_sequences' above 1 needs a draw ('temperature' above 0) or beams ('num_beams')");
-        samples = returned;
+        _samples = returned;
     }
 
     // A setting of the draw: a greedy default gives way to temperature 1, unless the line itself says 0.
     private void Draw(SamplingOptions changed, bool setsTemperature = false)
     {
-        sampling = !drawing && !setsTemperature && sampling.IsGreedy ? changed with { Temperature = 1 } : changed;
-        drawing = true;
+        _sampling = !_drawing && !setsTemperature && _sampling.IsGreedy ? changed with { Temperature = 1 } : changed;
+        _drawing = true;
     }
 
     private static int[] OneOrMore(string name, JsonElement value) => value.ValueKind == JsonValueKind.Number ? [LineRequest.IntegerOf(name, value)] : LineRequest.IntegersOf(name, value);

@@ -18,11 +18,11 @@ internal sealed class AnsweringModel : IDisposable
     private const double EmbeddingWeight = 0.75;
     private const int EmbeddingCandidates = 40;
 
-    private readonly LoadedModel? model;
+    private readonly LoadedModel? _model;
 
     private AnsweringModel(LoadedModel? model, IChatClient? chat, AskOptions options)
     {
-        this.model = model;
+        _model = model;
         Chat = chat;
         Options = options;
     }
@@ -61,7 +61,7 @@ internal sealed class AnsweringModel : IDisposable
     public void Dispose()
     {
         Chat?.Dispose();
-        model?.Dispose();
+        _model?.Dispose();
     }
 }
 

@@ -225,7 +225,7 @@ internal static class FolderDocuments
 internal sealed class TrainingRows(Tokenizer tokenizer)
 {
     private const int MinSentence = 12, MaxSentence = 400, WordsInQuestion = 4;
-    private readonly int end = tokenizer.TokenToId("<|endoftext|>")!.Value;
+    private readonly int _end = tokenizer.TokenToId("<|endoftext|>")!.Value;
 
     /// <summary>What stands between a sentence and the question that it answers.</summary>
     public const string QuestionMark = "\n\nQ: ";
@@ -282,5 +282,5 @@ internal sealed class TrainingRows(Tokenizer tokenizer)
         return Row([.. ids]);
     }
 
-    private int[] Row(int[] ids) => [.. ids, end];
+    private int[] Row(int[] ids) => [.. ids, _end];
 }

@@ -16,16 +16,16 @@ internal sealed class KnowledgeSession : IAsyncDisposable
 {
     private const int VersionLetters = 8;
 
-    private readonly QdrantServerProcess? server;
-    private readonly LocalEncoder? encoder;
-    private readonly LocalEncoder? reranker;
+    private readonly QdrantServerProcess? _server;
+    private readonly LocalEncoder? _encoder;
+    private readonly LocalEncoder? _reranker;
 
     private KnowledgeSession(KnowledgeBase knowledge, QdrantServerProcess? server, LocalEncoder? encoder, LocalEncoder? reranker)
     {
         Knowledge = knowledge;
-        this.server = server;
-        this.encoder = encoder;
-        this.reranker = reranker;
+        _server = server;
+        _encoder = encoder;
+        _reranker = reranker;
         Scorer = encoder is null ? null : new EmbeddingSentenceScorer(encoder.AsEmbeddingGenerator());
     }
 
@@ -84,12 +84,12 @@ internal sealed class KnowledgeSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Knowledge.DisposeAsync();
-        if (server is not null)
-            await server.DisposeAsync();
-        if (encoder is not null)
-            await encoder.DisposeAsync();
-        if (reranker is not null)
-            await reranker.DisposeAsync();
+        if (_server is not null)
+            await _server.DisposeAsync();
+        if (_encoder is not null)
+            await _encoder.DisposeAsync();
+        if (_reranker is not null)
+            await _reranker.DisposeAsync();
     }
 
     private static async Task<LocalEncoder> LoadAsync(string purpose, string path, FolderSettings settings, CancellationToken cancellationToken)

@@ -65,9 +65,9 @@ internal sealed class WorkspaceLock : IDisposable
 {
     private const int PollMs = 200;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
-    private readonly FileStream file;
+    private readonly FileStream _file;
 
-    private WorkspaceLock(FileStream file) => this.file = file;
+    private WorkspaceLock(FileStream file) => _file = file;
 
     public static async Task<WorkspaceLock> TakeAsync(Workspace workspace, CancellationToken cancellationToken)
     {
@@ -90,7 +90,7 @@ internal sealed class WorkspaceLock : IDisposable
         }
     }
 
-    public void Dispose() => file.Dispose();
+    public void Dispose() => _file.Dispose();
 }
 
 /// <summary>The sample documents and questions: in the checkout, or beside the installed tool.</summary>

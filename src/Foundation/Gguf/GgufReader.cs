@@ -9,8 +9,8 @@ internal sealed class GgufReader(string file, Stream stream)
 {
     private const int LongestKeptBuffer = 1 << 16;
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-    private readonly byte[] small = new byte[8];
-    private byte[] text = new byte[256];
+    private readonly byte[] _small = new byte[8];
+    private byte[] _text = new byte[256];
 
     public string File => file;
 
@@ -49,17 +49,17 @@ internal sealed class GgufReader(string file, Stream stream)
         if (length > GgufMetadata.MaxTextBytes)
             throw Broken(at, $"{what} has {length} bytes, {GgufMetadata.MaxTextBytes} are the most a text may have.");
         byte[]? rented = null;
-        if (length > text.Length)
+        if (length > _text.Length)
         {
             if (length <= LongestKeptBuffer)
-                text = new byte[LongestKeptBuffer];
+                _text = new byte[LongestKeptBuffer];
             else
                 rented = ArrayPool<byte>.Shared.Rent(length);
         }
 
         try
         {
-            var bytes = (rented ?? text).AsSpan(0, length);
+            var bytes = (rented ?? _text).AsSpan(0, length);
             Read(bytes, what);
             return Strict.GetString(bytes);
         }
@@ -90,10 +90,10 @@ internal sealed class GgufReader(string file, Stream stream)
         stream.Position = begin;
         for (long left = end - begin; left > 0;)
         {
-            int count = stream.Read(text.AsSpan(0, (int)Math.Min(left, text.Length)));
+            int count = stream.Read(_text.AsSpan(0, (int)Math.Min(left, _text.Length)));
             if (count == 0)
                 throw Broken(end - left, "the file became shorter while it was being read.");
-            if (text.AsSpan(0, count).ContainsAnyExcept((byte)0))
+            if (_text.AsSpan(0, count).ContainsAnyExcept((byte)0))
                 return true;
             left -= count;
         }
@@ -103,7 +103,7 @@ internal sealed class GgufReader(string file, Stream stream)
 
     private ReadOnlySpan<byte> Small(int bytes, string what)
     {
-        Read(small.AsSpan(0, bytes), what);
-        return small;
+        Read(_small.AsSpan(0, bytes), what);
+        return _small;
     }
 }

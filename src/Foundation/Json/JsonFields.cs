@@ -7,13 +7,13 @@ namespace Kotonoha.Foundation.Json;
 internal sealed class JsonFields : IDisposable
 {
     private const long MaxBytes = 64 << 20;
-    private readonly string file;
-    private readonly JsonDocument? document;
+    private readonly string _file;
+    private readonly JsonDocument? _document;
 
     private JsonFields(string file, JsonElement root, JsonDocument? document = null)
     {
-        this.file = file;
-        this.document = document;
+        _file = file;
+        _document = document;
         Root = root;
     }
 
@@ -53,7 +53,7 @@ internal sealed class JsonFields : IDisposable
         return new JsonFields(file, document.RootElement, document);
     }
 
-    public string File => file;
+    public string File => _file;
 
     public JsonElement Root { get; }
 
@@ -124,7 +124,7 @@ internal sealed class JsonFields : IDisposable
     /// <summary>The fields of an object; they live as long as these.</summary>
     public JsonFields? Object(string name)
         => Value(name) is not { } value ? null
-            : value.ValueKind == JsonValueKind.Object ? new JsonFields(file, value)
+            : value.ValueKind == JsonValueKind.Object ? new JsonFields(_file, value)
             : throw Wrong(name, $"should be an object, not {value.ValueKind}");
 
     /// <summary>The members of an object whose values are texts; empty where it is missing.</summary>
@@ -174,9 +174,9 @@ internal sealed class JsonFields : IDisposable
     public JsonElement? Value(string name)
         => Root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    public CheckpointException Wrong(string name, string problem) => new(file, $"the field '{name}' {problem}. Restore the file.");
+    public CheckpointException Wrong(string name, string problem) => new(_file, $"the field '{name}' {problem}. Restore the file.");
 
-    public void Dispose() => document?.Dispose();
+    public void Dispose() => _document?.Dispose();
 
     // Once for the whole file, so that no name and no text of it can fail to be read later.
     private static void RequireWellFormed(string file, ReadOnlySpan<byte> json)

@@ -75,43 +75,43 @@ public static class TextAnalyzer
     /// <summary>The characters of one kind that stand together, until another kind ends them.</summary>
     private sealed class Run(int capacity)
     {
-        private readonly StringBuilder word = new();
-        private int kind, start, end;
-        private int previous, previousStart, count;
+        private readonly StringBuilder _word = new();
+        private int _kind, _start, _end;
+        private int _previous, _previousStart, _count;
 
         public List<TextToken> Tokens { get; } = new(capacity);
 
         public void Add(int codePoint, int newKind, int from, int to)
         {
-            if (newKind != kind)
+            if (newKind != _kind)
                 End();
             if (newKind == None)
                 return;
-            if (count == 0)
-                (kind, start) = (newKind, from);
-            if (kind == Word)
+            if (_count == 0)
+                (_kind, _start) = (newKind, from);
+            if (_kind == Word)
             {
-                CodePoints.Append(word, codePoint);
+                CodePoints.Append(_word, codePoint);
             }
             else
             {
-                if (count > 0)
-                    Tokens.Add(new TextToken(Pair(previous, codePoint), previousStart, to));
-                (previous, previousStart) = (codePoint, from);
+                if (_count > 0)
+                    Tokens.Add(new TextToken(Pair(_previous, codePoint), _previousStart, to));
+                (_previous, _previousStart) = (codePoint, from);
             }
 
-            end = to;
-            count++;
+            _end = to;
+            _count++;
         }
 
         public void End()
         {
-            if (kind == Word && count > 0)
-                Tokens.Add(new TextToken(word.ToString(), start, end));
-            else if (kind == Bigram && count == 1)
-                Tokens.Add(new TextToken(Single(previous), previousStart, end));
-            word.Clear();
-            (kind, count) = (None, 0);
+            if (_kind == Word && _count > 0)
+                Tokens.Add(new TextToken(_word.ToString(), _start, _end));
+            else if (_kind == Bigram && _count == 1)
+                Tokens.Add(new TextToken(Single(_previous), _previousStart, _end));
+            _word.Clear();
+            (_kind, _count) = (None, 0);
         }
 
         private static string Single(int codePoint)

@@ -126,17 +126,17 @@ public static class UnicodeData
     /// <summary>A two-stage table: a block number for every 128 code points, then the blocks that differ.</summary>
     private readonly struct StageTable<T>
     {
-        private readonly ushort[] blocks;
-        private readonly T[] values;
+        private readonly ushort[] _blocks;
+        private readonly T[] _values;
 
-        public StageTable(ushort[] blocks, T[] values) => (this.blocks, this.values) = (blocks, values);
+        public StageTable(ushort[] blocks, T[] values) => (_blocks, _values) = (blocks, values);
 
-        public T this[int codePoint] => values[(blocks[codePoint >> 7] << 7) | (codePoint & (BlockSize - 1))];
+        public T this[int codePoint] => _values[(_blocks[codePoint >> 7] << 7) | (codePoint & (BlockSize - 1))];
     }
 
     private sealed class Tables
     {
-        private readonly int[][] mappings;
+        private readonly int[][] _mappings;
 
         public Tables(ReadOnlySpan<byte> data)
         {
@@ -147,15 +147,15 @@ public static class UnicodeData
             Canonical = ReadShorts(ref data);
             Compatible = ReadShorts(ref data);
             Foldings = ReadShorts(ref data);
-            mappings = new int[BinaryPrimitives.ReadUInt16LittleEndian(data)][];
+            _mappings = new int[BinaryPrimitives.ReadUInt16LittleEndian(data)][];
             data = data[2..];
-            for (int i = 0; i < mappings.Length; i++)
+            for (int i = 0; i < _mappings.Length; i++)
             {
                 int length = data[0];
                 data = data[1..];
-                mappings[i] = new int[length];
+                _mappings[i] = new int[length];
                 for (int j = 0; j < length; j++)
-                    mappings[i][j] = BinaryPrimitives.ReadInt32LittleEndian(data[(4 * j)..]);
+                    _mappings[i][j] = BinaryPrimitives.ReadInt32LittleEndian(data[(4 * j)..]);
                 data = data[(4 * length)..];
             }
 
@@ -207,7 +207,7 @@ public static class UnicodeData
 
         public StageTable<byte> Ages { get; }
 
-        public ReadOnlySpan<int> Mapping(ushort number) => number == 0 ? [] : mappings[number - 1];
+        public ReadOnlySpan<int> Mapping(ushort number) => number == 0 ? [] : _mappings[number - 1];
 
         private static StageTable<byte> ReadBytes(ref ReadOnlySpan<byte> data)
         {

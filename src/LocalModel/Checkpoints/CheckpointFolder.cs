@@ -17,7 +17,7 @@ public sealed class CheckpointFolder
     private const string UnfinishedPrefix = ".unfinished-";
     private const string ObsoletePrefix = ".obsolete-";
     private const int KeptCheckpoints = 2;
-    private readonly Action<string>? beforeOperation;
+    private readonly Action<string>? _beforeOperation;
 
     /// <summary>Names a folder; it need not exist yet.</summary>
     /// <param name="path">The folder.</param>
@@ -31,7 +31,7 @@ public sealed class CheckpointFolder
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         Path = System.IO.Path.GetFullPath(path);
-        this.beforeOperation = beforeOperation;
+        _beforeOperation = beforeOperation;
     }
 
     /// <summary>The folder.</summary>
@@ -220,5 +220,5 @@ public sealed class CheckpointFolder
         AtomicFile.SyncFolder(folder);
     }
 
-    private void Before(string operation) => beforeOperation?.Invoke(operation);
+    private void Before(string operation) => _beforeOperation?.Invoke(operation);
 }

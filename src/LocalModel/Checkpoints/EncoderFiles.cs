@@ -84,43 +84,43 @@ internal sealed class EncoderFiles
 
     // Settings, weights and the vocabularies of every kind of tokenizer.
     private static readonly string[] HashedEndings = [".json", ".safetensors", ".txt", ".model", ".tiktoken"];
-    private readonly SentenceTransformerFolder settings;
-    private readonly string path;
-    private readonly bool plain;
-    private readonly bool gguf;
-    private readonly List<string> remarks = [];
+    private readonly SentenceTransformerFolder _settings;
+    private readonly string _path;
+    private readonly bool _plain;
+    private readonly bool _gguf;
+    private readonly List<string> _remarks = [];
 
     private EncoderFiles(string path, SentenceTransformerFolder settings, bool plain, bool gguf)
     {
-        this.path = path;
-        this.settings = settings;
-        this.plain = plain;
-        this.gguf = gguf;
+        _path = path;
+        _settings = settings;
+        _plain = plain;
+        _gguf = gguf;
     }
 
     /// <summary>The folder or the file.</summary>
-    public string Source => path;
+    public string Source => _path;
 
     /// <summary>The tokens of the longest text; null where the files do not say.</summary>
     public int? MaximumTokens { get; private init; }
 
-    public bool LowerCase => settings.LowerCase;
+    public bool LowerCase => _settings.LowerCase;
 
-    public IReadOnlyList<TokenPooling> Poolings => settings.Poolings;
+    public IReadOnlyList<TokenPooling> Poolings => _settings.Poolings;
 
-    public bool IncludePrompt => settings.IncludePrompt;
+    public bool IncludePrompt => _settings.IncludePrompt;
 
-    public IReadOnlyList<IEmbeddingStep> Steps => settings.Steps;
+    public IReadOnlyList<IEmbeddingStep> Steps => _settings.Steps;
 
-    public IReadOnlyDictionary<string, string> Prompts => settings.Prompts;
+    public IReadOnlyDictionary<string, string> Prompts => _settings.Prompts;
 
-    public string? DefaultPromptName => settings.DefaultPromptName;
+    public string? DefaultPromptName => _settings.DefaultPromptName;
 
     /// <summary>Whether a cross-encoder's scores are the sigmoids of its logits.</summary>
     public bool ScoresAreSigmoids { get; private set; } = true;
 
     /// <summary>What the files leave open, one sentence each.</summary>
-    public IReadOnlyList<string> Remarks => remarks;
+    public IReadOnlyList<string> Remarks => _remarks;
 
     /// <summary>Reads the settings of a folder or a GGUF file.</summary>
     /// <exception cref="CheckpointException">A file is missing or broken.</exception>
@@ -142,29 +142,29 @@ internal sealed class EncoderFiles
     /// <summary>Loads the tokenizer. What its file says about length and padding is overridden, as sentence-transformers does.</summary>
     public Tokenizer LoadTokenizer()
     {
-        if (!gguf)
-            return Tokenizer.Load(settings.Transformer).WithTruncation(null).WithPadding(null);
-        using var file = GgufFile.Open(path);
+        if (!_gguf)
+            return Tokenizer.Load(_settings.Transformer).WithTruncation(null).WithPadding(null);
+        using var file = GgufFile.Open(_path);
         return Tokenizer.FromGguf(file.Metadata);
     }
 
     /// <summary>Loads the model in single precision; a plain folder keeps its head for the classification of texts, if it has one.</summary>
     public EncoderModel LoadModel()
     {
-        if (gguf)
+        if (_gguf)
         {
-            using var file = GgufFile.Open(path);
+            using var file = GgufFile.Open(_path);
             return GgufCheckpoint.LoadEncoder(file, WeightPrecision.Single);
         }
 
-        var head = plain && HasClassifier() ? EncoderHead.SequenceClassification : EncoderHead.None;
-        var model = EncoderCheckpoint.Load(settings.Transformer, head, out var unused);
+        var head = _plain && HasClassifier() ? EncoderHead.SequenceClassification : EncoderHead.None;
+        var model = EncoderCheckpoint.Load(_settings.Transformer, head, out var unused);
         if (unused.Count > 0)
-            remarks.Add($"The weights hold tensors of a head that is not used: {string.Join(", ", unused)}.");
-        if (plain && head == EncoderHead.None)
-            remarks.Add($"The folder has no {SentenceTransformerFolder.ModulesFileName} that says how tokens become a vector; their mean is taken, without normalisation, as sentence-transformers does.");
-        else if (plain)
-            remarks.Add("The model classifies texts (a cross-encoder, with one label); as an embedder it takes the mean of its tokens.");
+            _remarks.Add($"The weights hold tensors of a head that is not used: {string.Join(", ", unused)}.");
+        if (_plain && head == EncoderHead.None)
+            _remarks.Add($"The folder has no {SentenceTransformerFolder.ModulesFileName} that says how tokens become a vector; their mean is taken, without normalisation, as sentence-transformers does.");
+        else if (_plain)
+            _remarks.Add("The model classifies texts (a cross-encoder, with one label); as an embedder it takes the mean of its tokens.");
         return model;
     }
 
@@ -174,11 +174,11 @@ internal sealed class EncoderFiles
     public string Hash(IEnumerable<TokenPooling> poolings, int maximumTokens)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        IEnumerable<(string Path, string Name)> files = gguf
-            ? [(Path: path, Name: "")]
-            : Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
+        IEnumerable<(string Path, string Name)> files = _gguf
+            ? [(Path: _path, Name: "")]
+            : Directory.EnumerateFiles(_path, "*", SearchOption.AllDirectories)
                 .Where(f => HashedEndings.Any(ending => f.EndsWith(ending, StringComparison.Ordinal)))
-                .Select(f => (Path: f, Name: Path.GetRelativePath(path, f).Replace('\\', '/')))
+                .Select(f => (Path: f, Name: Path.GetRelativePath(_path, f).Replace('\\', '/')))
                 .OrderBy(f => f.Name, StringComparer.Ordinal);
         foreach (var (file, name) in files)
         {
@@ -208,8 +208,8 @@ internal sealed class EncoderFiles
         var settings = new SentenceTransformerFolder { Transformer = path, Poolings = [pooling ?? TokenPooling.Mean], Steps = [new NormalizeStep()] };
         var files = new EncoderFiles(path, settings, plain: true, gguf: true) { MaximumTokens = file.Metadata.Whole($"{file.Architecture}.context_length") };
         if (pooling is null)
-            files.remarks.Add("The file does not say how tokens become a vector; their mean is taken.");
-        files.remarks.Add("GGUF files do not say whether vectors are brought to length one; they are.");
+            files._remarks.Add("The file does not say how tokens become a vector; their mean is taken.");
+        files._remarks.Add("GGUF files do not say whether vectors are brought to length one; they are.");
         return files;
     }
 
@@ -224,13 +224,13 @@ internal sealed class EncoderFiles
         }
         catch (ArgumentException exception)
         {
-            throw new CheckpointException(path, $"the modules do not fit each other: {exception.Message} Restore the files.", exception);
+            throw new CheckpointException(_path, $"the modules do not fit each other: {exception.Message} Restore the files.", exception);
         }
     }
 
     private bool HasClassifier()
     {
-        using var fields = JsonFields.Open(Path.Combine(settings.Transformer, ModelCheckpoint.ConfigFileName));
+        using var fields = JsonFields.Open(Path.Combine(_settings.Transformer, ModelCheckpoint.ConfigFileName));
         if (!fields.TextList("architectures").Any(n => n.EndsWith("ForSequenceClassification", StringComparison.Ordinal)))
             return false;
 

@@ -10,28 +10,28 @@ namespace Kotonoha.LocalModel.Checkpoints;
 public sealed class GgufFile : IDisposable
 {
     private const int BlockBytes = 1 << 16;
-    private readonly GgufHeader header;
-    private readonly FileStream stream;
-    private MappedFile? mapped;
+    private readonly GgufHeader _header;
+    private readonly FileStream _stream;
+    private MappedFile? _mapped;
 
     private GgufFile(string path, FileStream stream, GgufHeader header)
     {
         Path = path;
-        this.stream = stream;
-        this.header = header;
+        _stream = stream;
+        _header = header;
     }
 
     /// <summary>The file.</summary>
     public string Path { get; }
 
     /// <summary>The version of the format: 2 or 3.</summary>
-    public int Version => header.Metadata.Version;
+    public int Version => _header.Metadata.Version;
 
     /// <summary>The metadata in the order of the file.</summary>
-    public GgufMetadata Metadata => header.Metadata;
+    public GgufMetadata Metadata => _header.Metadata;
 
     /// <summary>The tensors in the order of the file's list.</summary>
-    public IReadOnlyList<GgufTensor> Tensors => header.Tensors;
+    public IReadOnlyList<GgufTensor> Tensors => _header.Tensors;
 
     /// <summary>The architecture that the metadata names (<c>general.architecture</c>).</summary>
     /// <exception cref="GgufException">It is missing or no text.</exception>
@@ -41,7 +41,7 @@ public sealed class GgufFile : IDisposable
     /// <param name="name">The name.</param>
     /// <exception cref="GgufException">The file has no tensor of this name.</exception>
     public GgufTensor this[string name]
-        => header.ByName.TryGetValue(name, out var tensor) ? tensor : throw new GgufException(Path, null, $"there is no tensor '{name}'.");
+        => _header.ByName.TryGetValue(name, out var tensor) ? tensor : throw new GgufException(Path, null, $"there is no tensor '{name}'.");
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file.</param>
@@ -66,7 +66,7 @@ public sealed class GgufFile : IDisposable
     /// <param name="name">The name.</param>
     /// <param name="tensor">The tensor.</param>
     /// <returns>Whether the file has it.</returns>
-    public bool TryGet(string name, [NotNullWhen(true)] out GgufTensor? tensor) => header.ByName.TryGetValue(name, out tensor);
+    public bool TryGet(string name, [NotNullWhen(true)] out GgufTensor? tensor) => _header.ByName.TryGetValue(name, out tensor);
 
     /// <summary>Reads a tensor of any type, raised (or rounded) to single precision, in row-major order.</summary>
     /// <param name="name">The tensor.</param>
@@ -122,25 +122,25 @@ public sealed class GgufFile : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        stream.Dispose();
-        Interlocked.Exchange(ref mapped, null)?.Release();
+        _stream.Dispose();
+        Interlocked.Exchange(ref _mapped, null)?.Release();
     }
 
     /// <summary>The file in the address space; parameters that point into it call <see cref="MappedFile.Use"/>.</summary>
     internal MappedFile Map()
     {
-        if (mapped is not null)
-            return mapped;
+        if (_mapped is not null)
+            return _mapped;
         var file = new MappedFile(Path);
 
         // The name may have got another file since the header was read.
-        if (file.Length != RandomAccess.GetLength(stream.SafeFileHandle))
+        if (file.Length != RandomAccess.GetLength(_stream.SafeFileHandle))
         {
             file.Release();
             throw new GgufException(Path, null, "the file was replaced or changed while it was being opened. Open it again.");
         }
 
-        return mapped = file;
+        return _mapped = file;
     }
 
     /// <summary>Copies a tensor as it is stored, a block at a time.</summary>
@@ -168,7 +168,7 @@ public sealed class GgufFile : IDisposable
     {
         while (!destination.IsEmpty)
         {
-            int read = RandomAccess.Read(stream.SafeFileHandle, destination, offset);
+            int read = RandomAccess.Read(_stream.SafeFileHandle, destination, offset);
             if (read == 0)
                 throw new GgufException(Path, offset, $"the file ends {destination.Length} bytes too early.");
             destination = destination[read..];

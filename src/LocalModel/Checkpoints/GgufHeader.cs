@@ -16,13 +16,13 @@ internal sealed class GgufHeader
 
     private const int MaxDimensions = 4;
     private const int MaxPaddingBytes = 1 << 16;
-    private readonly GgufReader reader;
-    private readonly List<(string Name, DataType Type, long[] Shape, ulong Offset, long At)> described = [];
-    private int alignment = DefaultAlignment;
+    private readonly GgufReader _reader;
+    private readonly List<(string Name, DataType Type, long[] Shape, ulong Offset, long At)> _described = [];
+    private int _alignment = DefaultAlignment;
 
     private GgufHeader(GgufReader reader)
     {
-        this.reader = reader;
+        _reader = reader;
         Metadata = GgufMetadata.Read(reader);
     }
 
@@ -54,58 +54,58 @@ internal sealed class GgufHeader
     {
         if (!Metadata.TryGetValue(AlignmentKey, out var value))
             return;
-        alignment = value.Value is uint stored && BitOperations.IsPow2(stored) && stored <= int.MaxValue
+        _alignment = value.Value is uint stored && BitOperations.IsPow2(stored) && stored <= int.MaxValue
             ? (int)stored
-            : throw new GgufException(reader.File, null, $"'{AlignmentKey}' must be a 32-bit power of two.");
+            : throw new GgufException(_reader.File, null, $"'{AlignmentKey}' must be a 32-bit power of two.");
     }
 
     private void Describe()
     {
-        long at = reader.Position;
-        string name = reader.Text("a tensor's name");
+        long at = _reader.Position;
+        string name = _reader.Text("a tensor's name");
         string shown = GgufMetadata.Shorten(name);
-        uint dimensions = reader.UInt32($"the dimensions of tensor '{shown}'");
+        uint dimensions = _reader.UInt32($"the dimensions of tensor '{shown}'");
         if (dimensions is 0 or > MaxDimensions)
-            throw reader.Broken(at, $"tensor '{shown}' has {dimensions} dimensions; 1 to {MaxDimensions} are possible.");
+            throw _reader.Broken(at, $"tensor '{shown}' has {dimensions} dimensions; 1 to {MaxDimensions} are possible.");
         var shape = new long[dimensions];
         long count = 1;
         for (int i = shape.Length - 1; i >= 0; i--)
         {
-            ulong dimension = reader.UInt64($"the dimensions of tensor '{shown}'");
+            ulong dimension = _reader.UInt64($"the dimensions of tensor '{shown}'");
             if (dimension is 0 or > long.MaxValue)
-                throw reader.Broken(at, $"tensor '{shown}' has a dimension of {dimension}.");
+                throw _reader.Broken(at, $"tensor '{shown}' has a dimension of {dimension}.");
             shape[i] = (long)dimension;
             if (Math.BigMul(count, shape[i], out count) != 0 || count < 0)
-                throw reader.Broken(at, $"the dimensions of tensor '{shown}' are larger than any file.");
+                throw _reader.Broken(at, $"the dimensions of tensor '{shown}' are larger than any file.");
         }
 
-        uint code = reader.UInt32($"the type of tensor '{shown}'");
+        uint code = _reader.UInt32($"the type of tensor '{shown}'");
         if (!GgufTypes.TryGet(code, out var type))
-            throw reader.Broken(at, $"tensor '{shown}' has the type {GgufTypes.Describe(code)}.");
+            throw _reader.Broken(at, $"tensor '{shown}' has the type {GgufTypes.Describe(code)}.");
         if (shape[^1] % type.BlockElements() != 0)
-            throw reader.Broken(at, $"the rows of tensor '{shown}' have {shape[^1]} elements, no whole number of {type.Name()} blocks of {type.BlockElements()}.");
-        if (count / type.BlockElements() > reader.Length / type.BlockBytes())
-            throw reader.Broken(at, $"tensor '{shown}' needs {(double)count / type.BlockElements() * type.BlockBytes():0} bytes, more than the file has; the file is cut off or broken.");
-        described.Add((name, type, shape, reader.UInt64($"the offset of tensor '{shown}'"), at));
+            throw _reader.Broken(at, $"the rows of tensor '{shown}' have {shape[^1]} elements, no whole number of {type.Name()} blocks of {type.BlockElements()}.");
+        if (count / type.BlockElements() > _reader.Length / type.BlockBytes())
+            throw _reader.Broken(at, $"tensor '{shown}' needs {(double)count / type.BlockElements() * type.BlockBytes():0} bytes, more than the file has; the file is cut off or broken.");
+        _described.Add((name, type, shape, _reader.UInt64($"the offset of tensor '{shown}'"), at));
     }
 
     private void Place()
     {
         // No overflow: the position is at most the file's length, the alignment at most 2^30.
-        long start = (reader.Position + alignment - 1) / alignment * alignment;
-        Tensors = new GgufTensor[described.Count];
+        long start = (_reader.Position + _alignment - 1) / _alignment * _alignment;
+        Tensors = new GgufTensor[_described.Count];
         for (int i = 0; i < Tensors.Length; i++)
         {
-            var (name, type, shape, offset, at) = described[i];
-            if (offset % (ulong)alignment != 0)
-                throw reader.Broken(at, $"the offset {offset} of tensor '{GgufMetadata.Shorten(name)}' is no multiple of the alignment {alignment}.");
-            if (start > reader.Length || offset > (ulong)(reader.Length - start))
-                throw reader.Broken(at, $"tensor '{GgufMetadata.Shorten(name)}' begins behind the end of the file; the file is cut off or broken.");
+            var (name, type, shape, offset, at) = _described[i];
+            if (offset % (ulong)_alignment != 0)
+                throw _reader.Broken(at, $"the offset {offset} of tensor '{GgufMetadata.Shorten(name)}' is no multiple of the alignment {_alignment}.");
+            if (start > _reader.Length || offset > (ulong)(_reader.Length - start))
+                throw _reader.Broken(at, $"tensor '{GgufMetadata.Shorten(name)}' begins behind the end of the file; the file is cut off or broken.");
             var tensor = new GgufTensor(name, type, shape, start + (long)offset);
-            if (tensor.Bytes > reader.Length - tensor.Offset)
-                throw reader.Broken(at, $"the file ends before the data of tensor '{GgufMetadata.Shorten(name)}' does; it is cut off.");
+            if (tensor.Bytes > _reader.Length - tensor.Offset)
+                throw _reader.Broken(at, $"the file ends before the data of tensor '{GgufMetadata.Shorten(name)}' does; it is cut off.");
             if (!ByName.TryAdd(name, tensor))
-                throw reader.Broken(at, $"tensor '{GgufMetadata.Shorten(name)}' is named twice.");
+                throw _reader.Broken(at, $"tensor '{GgufMetadata.Shorten(name)}' is named twice.");
             Tensors[i] = tensor;
         }
 
@@ -115,21 +115,21 @@ internal sealed class GgufHeader
         foreach (var tensor in order)
         {
             if (tensor.Offset < end)
-                throw reader.Broken(tensor.Offset, $"tensor '{GgufMetadata.Shorten(tensor.Name)}' shares bytes with another tensor.");
+                throw _reader.Broken(tensor.Offset, $"tensor '{GgufMetadata.Shorten(tensor.Name)}' shares bytes with another tensor.");
             CheckHole(end, tensor.Offset);
             end = tensor.Offset + tensor.Bytes;
         }
 
-        if (end < reader.Length)
-            CheckHole(end, reader.Length);
+        if (end < _reader.Length)
+            CheckHole(end, _reader.Length);
     }
 
     // Writers pad with zeros, by an alignment of their own at most. Anything else would be a second file hidden in this one.
     private void CheckHole(long begin, long end)
     {
-        if (end - begin >= Math.Max(alignment, MaxPaddingBytes))
-            throw reader.Broken(begin, $"{end - begin} bytes belong to no tensor.");
-        if (end > begin && reader.AnyButZeros(begin, end))
-            throw reader.Broken(begin, $"{end - begin} bytes belong to no tensor and are not zero.");
+        if (end - begin >= Math.Max(_alignment, MaxPaddingBytes))
+            throw _reader.Broken(begin, $"{end - begin} bytes belong to no tensor.");
+        if (end > begin && _reader.AnyButZeros(begin, end))
+            throw _reader.Broken(begin, $"{end - begin} bytes belong to no tensor and are not zero.");
     }
 }

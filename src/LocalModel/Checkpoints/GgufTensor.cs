@@ -5,13 +5,13 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>One tensor of a GGUF file.</summary>
 public sealed class GgufTensor
 {
-    private readonly long[] shape;
+    private readonly long[] _shape;
 
     internal GgufTensor(string name, DataType type, long[] shape, long offset)
     {
         Name = name;
         Type = type;
-        this.shape = shape;
+        _shape = shape;
         Offset = offset;
         Count = 1;
         foreach (long dimension in shape)
@@ -26,7 +26,7 @@ public sealed class GgufTensor
     public DataType Type { get; }
 
     /// <summary>The dimensions, outermost first: the reverse of the order in the file.</summary>
-    public ReadOnlySpan<long> Shape => shape;
+    public ReadOnlySpan<long> Shape => _shape;
 
     /// <summary>The number of elements.</summary>
     public long Count { get; }
@@ -38,7 +38,7 @@ public sealed class GgufTensor
     public long Bytes { get; }
 
     /// <summary>The shape as text, for example <c>[4, 8]</c>.</summary>
-    public string ShapeText => $"[{string.Join(", ", shape)}]";
+    public string ShapeText => $"[{string.Join(", ", _shape)}]";
 }
 
 /// <summary>The numbers by which a GGUF file names the types of tensors.</summary>

@@ -26,22 +26,22 @@ internal sealed class GgufVocabulary
         (@"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+", "gpt-4o"),
     ];
 
-    private readonly GgufWriter writer;
-    private readonly JsonElement root;
-    private readonly JsonElement model;
-    private readonly int size;
-    private readonly string?[] tokens;
-    private readonly int[] types;
-    private readonly List<string> remarks = [];
+    private readonly GgufWriter _writer;
+    private readonly JsonElement _root;
+    private readonly JsonElement _model;
+    private readonly int _size;
+    private readonly string?[] _tokens;
+    private readonly int[] _types;
+    private readonly List<string> _remarks = [];
 
     private GgufVocabulary(GgufWriter writer, JsonElement root, int size)
     {
-        this.writer = writer;
-        this.root = root;
-        this.size = size;
-        model = root.GetProperty("model");
-        tokens = new string?[size];
-        types = new int[size];
+        _writer = writer;
+        _root = root;
+        _size = size;
+        _model = root.GetProperty("model");
+        _tokens = new string?[size];
+        _types = new int[size];
     }
 
     /// <summary>Writes the vocabulary of a model with <paramref name="size"/> token ids.</summary>
@@ -59,36 +59,36 @@ internal sealed class GgufVocabulary
         var tokenizer = Tokenizer.Parse(Encoding.UTF8.GetBytes(parts.TokenizerJson));
         var vocabulary = new GgufVocabulary(writer, json.RootElement, size);
         vocabulary.Write(parts, tokenizer);
-        return vocabulary.remarks;
+        return vocabulary._remarks;
     }
 
     private void Write(CheckpointParts parts, Tokenizer tokenizer)
     {
-        var kind = model.GetProperty("type").GetString();
-        bool bytes = kind == "BPE" && model.TryGetProperty("byte_fallback", out var fallback) && fallback.ValueKind == JsonValueKind.True;
+        var kind = _model.GetProperty("type").GetString();
+        bool bytes = kind == "BPE" && _model.TryGetProperty("byte_fallback", out var fallback) && fallback.ValueKind == JsonValueKind.True;
         if (kind is not ("BPE" or "WordPiece"))
             throw new UnsupportedModelException($"A tokenizer of the kind {kind} cannot be written into a GGUF file; BPE and WordPiece can.");
-        foreach (var token in model.GetProperty("vocab").EnumerateObject())
+        foreach (var token in _model.GetProperty("vocab").EnumerateObject())
             Put(token.Value.GetInt32(), token.Name, Normal);
         Normalizer(kind, bytes);
         if (kind == "WordPiece")
             WordPiece();
-        foreach (var token in root.GetProperty("added_tokens").EnumerateArray())
+        foreach (var token in _root.GetProperty("added_tokens").EnumerateArray())
             Put(token.GetProperty("id").GetInt32(), token.GetProperty("content").GetString()!, token.GetProperty("special").GetBoolean() ? Control : UserDefined);
         if (bytes)
             Sentences();
-        for (int id = 0; id < size; id++)
-            if (tokens[id] is null)
+        for (int id = 0; id < _size; id++)
+            if (_tokens[id] is null)
                 Put(id, $"[PAD{id}]", Unused);
 
-        writer.Set("tokenizer.ggml.model", kind == "WordPiece" ? "bert" : bytes ? "llama" : "gpt2");
-        writer.Set("tokenizer.ggml.pre", kind == "WordPiece" || bytes ? "default" : PatternName());
-        writer.Set("tokenizer.ggml.tokens", tokens!);
+        _writer.Set("tokenizer.ggml.model", kind == "WordPiece" ? "bert" : bytes ? "llama" : "gpt2");
+        _writer.Set("tokenizer.ggml.pre", kind == "WordPiece" || bytes ? "default" : PatternName());
+        _writer.Set("tokenizer.ggml.tokens", _tokens!);
         if (bytes)
-            writer.Set("tokenizer.ggml.scores", Scores());
-        writer.Set("tokenizer.ggml.token_type", types);
+            _writer.Set("tokenizer.ggml.scores", Scores());
+        _writer.Set("tokenizer.ggml.token_type", _types);
         if (kind == "BPE" && !bytes)
-            writer.Set("tokenizer.ggml.merges", Merges().Select(merge => $"{merge.Left} {merge.Right}").ToArray());
+            _writer.Set("tokenizer.ggml.merges", Merges().Select(merge => $"{merge.Left} {merge.Right}").ToArray());
         Special(parts, tokenizer, kind == "WordPiece");
     }
 
@@ -98,12 +98,12 @@ internal sealed class GgufVocabulary
         var steps = Steps("normalizer", "normalizers");
         if (kind == "WordPiece")
         {
-            bool cased = tokens.Any(t => t is not null && !(t.StartsWith('[') && t.EndsWith(']')) && t.Any(char.IsAsciiLetterUpper));
+            bool cased = _tokens.Any(t => t is not null && !(t.StartsWith('[') && t.EndsWith(']')) && t.Any(char.IsAsciiLetterUpper));
             if (steps is not [var bert] || TypeOf(bert) != "BertNormalizer" || !Flag(bert, "clean_text", true) || !Flag(bert, "handle_chinese_chars", true)
                 || Flag(bert, "lowercase", true) == cased || Flag(bert, "strip_accents", !cased) == cased || Steps("pre_tokenizer", "pretokenizers") is not [var cutter] || TypeOf(cutter) != "BertPreTokenizer")
                 throw Other(cased ? "a BertNormalizer that keeps capitals and accents, as the vocabulary does, and a BertPreTokenizer" : "a BertNormalizer that makes lower case and strips accents, as the vocabulary without capitals needs, and a BertPreTokenizer");
             if (cased)
-                remarks.Add("The tokenizer keeps capitals, which a GGUF file does not say: readers see it by the capitals of the vocabulary, or make every text lower case.");
+                _remarks.Add("The tokenizer keeps capitals, which a GGUF file does not say: readers see it by the capitals of the vocabulary, or make every text lower case.");
         }
         else if (bytes)
         {
@@ -119,11 +119,11 @@ internal sealed class GgufVocabulary
             if (metaspace ? rest.Count > 0 : !(marks && uncut))
                 throw Other("the marking of blanks and nothing else");
             if (!prepends)
-                writer.Set("tokenizer.ggml.add_space_prefix", false);
+                _writer.Set("tokenizer.ggml.add_space_prefix", false);
         }
         else if (steps is [var form] && TypeOf(form) == "NFC")
         {
-            remarks.Add("The tokenizer brings texts to the Unicode form NFC first, which a GGUF file does not say: texts in another form become other tokens.");
+            _remarks.Add("The tokenizer brings texts to the Unicode form NFC first, which a GGUF file does not say: texts in another form become other tokens.");
         }
         else if (steps.Count > 0)
         {
@@ -138,7 +138,7 @@ internal sealed class GgufVocabulary
 
     private List<JsonElement> Steps(string part, string inner)
     {
-        if (!root.TryGetProperty(part, out var found) || found.ValueKind != JsonValueKind.Object)
+        if (!_root.TryGetProperty(part, out var found) || found.ValueKind != JsonValueKind.Object)
             return [];
         return TypeOf(found) == "Sequence" ? [.. found.GetProperty(inner).EnumerateArray()] : [found];
     }
@@ -152,35 +152,35 @@ internal sealed class GgufVocabulary
 
     private void Put(int id, string token, int type)
     {
-        if (id < 0 || id >= size)
-            throw new UnsupportedModelException($"The tokenizer's token '{token}' has the id {id}, but the model knows {size} ids; they do not belong together.");
-        tokens[id] = token;
-        types[id] = type;
+        if (id < 0 || id >= _size)
+            throw new UnsupportedModelException($"The tokenizer's token '{token}' has the id {id}, but the model knows {_size} ids; they do not belong together.");
+        _tokens[id] = token;
+        _types[id] = type;
     }
 
     // Word starts carry the mark, continuations lose theirs.
     private void WordPiece()
     {
-        for (int id = 0; id < size; id++)
-            if (tokens[id] is { } token)
-                tokens[id] = token.StartsWith(Continuation, StringComparison.Ordinal) ? token[Continuation.Length..] : WordStart + token;
+        for (int id = 0; id < _size; id++)
+            if (_tokens[id] is { } token)
+                _tokens[id] = token.StartsWith(Continuation, StringComparison.Ordinal) ? token[Continuation.Length..] : WordStart + token;
     }
 
     private void Sentences()
     {
-        var unknown = model.TryGetProperty("unk_token", out var name) ? name.GetString() : null;
-        for (int id = 0; id < size; id++)
-            if (tokens[id] is { } token && (token == unknown || types[id] == Normal))
-                types[id] = token == unknown ? Unknown : token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>' ? Byte : Normal;
+        var unknown = _model.TryGetProperty("unk_token", out var name) ? name.GetString() : null;
+        for (int id = 0; id < _size; id++)
+            if (_tokens[id] is { } token && (token == unknown || _types[id] == Normal))
+                _types[id] = token == unknown ? Unknown : token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>' ? Byte : Normal;
     }
 
     // Pieces are joined by rising score; the rank of the merge that makes a piece is its score.
     private float[] Scores()
     {
-        var scores = new float[size];
+        var scores = new float[_size];
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
-        for (int id = 0; id < size; id++)
-            ids.TryAdd(tokens[id]!, id);
+        for (int id = 0; id < _size; id++)
+            ids.TryAdd(_tokens[id]!, id);
         int rank = 0;
         foreach (var (left, right) in Merges())
         {
@@ -194,7 +194,7 @@ internal sealed class GgufVocabulary
 
     private IEnumerable<(string Left, string Right)> Merges()
     {
-        foreach (var merge in model.GetProperty("merges").EnumerateArray())
+        foreach (var merge in _model.GetProperty("merges").EnumerateArray())
             if (merge.ValueKind == JsonValueKind.Array)
             {
                 yield return (merge[0].GetString()!, merge[1].GetString()!);
@@ -221,7 +221,7 @@ internal sealed class GgufVocabulary
         if (kinds.Count == 2 && kinds[0] == "Split" && IsByteLevel(1, false) && steps[0].GetProperty("pattern").TryGetProperty("Regex", out var regex))
             foreach (var (pattern, name) in Patterns)
                 if (pattern == regex.GetString())
-                    return name == "dbrx" && model.TryGetProperty("ignore_merges", out var ignore) && ignore.ValueKind == JsonValueKind.True ? "llama-bpe" : name;
+                    return name == "dbrx" && _model.TryGetProperty("ignore_merges", out var ignore) && ignore.ValueKind == JsonValueKind.True ? "llama-bpe" : name;
         if (kinds.Count > 1 && IsByteLevel(kinds.Count - 1, false) && kinds.SkipLast(1).All(kind => kind == "Split")
             && GgufPreTokenizers.NameOf([.. steps.SkipLast(1).Select(step => step.GetProperty("pattern").TryGetProperty("Regex", out var cut) ? cut.GetString()! : "")]) is { } known)
             return known;
@@ -248,15 +248,15 @@ internal sealed class GgufVocabulary
         if (wordPiece)
             return;
         int[] plain = tokenizer.Encode("a", addSpecialTokens: false), dressed = tokenizer.Encode("a", addSpecialTokens: true);
-        writer.Set("tokenizer.ggml.add_bos_token", dressed.Length > plain.Length && dressed[0] == bos);
-        writer.Set("tokenizer.ggml.add_eos_token", dressed.Length > plain.Length && dressed[^1] == eos);
+        _writer.Set("tokenizer.ggml.add_bos_token", dressed.Length > plain.Length && dressed[0] == bos);
+        _writer.Set("tokenizer.ggml.add_eos_token", dressed.Length > plain.Length && dressed[^1] == eos);
         if (settings.ChatTemplate is { } template)
-            writer.Set("tokenizer.chat_template", template);
+            _writer.Set("tokenizer.chat_template", template);
 
         void Number(string key, int? id)
         {
             if (id is { } known)
-                writer.Set("tokenizer.ggml." + key, (uint)known);
+                _writer.Set("tokenizer.ggml." + key, (uint)known);
         }
     }
 }

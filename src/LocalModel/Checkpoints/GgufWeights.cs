@@ -82,10 +82,10 @@ public sealed class GgufWeights : IWeightSource
     // Read with the settings; computed from them by others.
     private static readonly string[] NoWeights = ["rope_freqs.weight"];
 
-    private readonly GgufFile file;
-    private readonly string architecture;
-    private readonly WeightPrecision precision;
-    private readonly HashSet<string> taken = new(StringComparer.Ordinal);
+    private readonly GgufFile _file;
+    private readonly string _architecture;
+    private readonly WeightPrecision _precision;
+    private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
 
     /// <summary>The weights of an open file, which still belongs to the caller; parameters that are mapped keep their part of it beyond that.</summary>
     /// <param name="file">The file.</param>
@@ -94,21 +94,21 @@ public sealed class GgufWeights : IWeightSource
     public GgufWeights(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored)
     {
         ArgumentNullException.ThrowIfNull(file);
-        this.file = file;
-        this.precision = precision;
-        architecture = file.Architecture;
-        if (!GgufNames.Architectures.Contains(architecture))
+        _file = file;
+        _precision = precision;
+        _architecture = file.Architecture;
+        if (!GgufNames.Architectures.Contains(_architecture))
             throw GgufConfig.Unknown(file);
     }
 
     /// <inheritdoc/>
-    public string Path => file.Path;
+    public string Path => _file.Path;
 
     /// <inheritdoc/>
     public bool Contains(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return GgufNames.Of(architecture, name) is { } stored && file.TryGet(stored, out _);
+        return GgufNames.Of(_architecture, name) is { } stored && _file.TryGet(stored, out _);
     }
 
     /// <inheritdoc/>
@@ -116,23 +116,23 @@ public sealed class GgufWeights : IWeightSource
     public Parameter Take(string name, params ReadOnlySpan<int> shape)
     {
         ArgumentNullException.ThrowIfNull(name);
-        var stored = GgufNames.Of(architecture, name)
-            ?? throw new CheckpointException(Path, $"GGUF files of the architecture '{architecture}' have no name for the weight '{name}'. Use the model in the layout of the Hugging Face hub.");
-        if (!file.TryGet(stored, out var tensor))
+        var stored = GgufNames.Of(_architecture, name)
+            ?? throw new CheckpointException(Path, $"GGUF files of the architecture '{_architecture}' have no name for the weight '{name}'. Use the model in the layout of the Hugging Face hub.");
+        if (!_file.TryGet(stored, out var tensor))
             throw new CheckpointException(Path, $"there is no tensor '{stored}', which the model that the metadata describes has. Convert the model again.");
-        bool transposed = shape.Length == 2 && GgufNames.IsTransposed(architecture, name);
+        bool transposed = shape.Length == 2 && GgufNames.IsTransposed(_architecture, name);
         RequireShape(tensor, transposed ? [shape[1], shape[0]] : shape);
-        taken.Add(stored);
+        _taken.Add(stored);
         bool usable = !tensor.Type.IsInteger() && tensor.Type != DataType.Float64;
-        if (precision == WeightPrecision.AsStored && usable && shape.Length == 2)
-            return new Parameter(name, tensor.Type, file.Map(), tensor.Offset, transposed, shape);
+        if (_precision == WeightPrecision.AsStored && usable && shape.Length == 2)
+            return new Parameter(name, tensor.Type, _file.Map(), tensor.Offset, transposed, shape);
         var parameter = new Parameter(name, shape);
         try
         {
             if (transposed)
                 ReadTransposed(stored, parameter);
             else
-                file.Read(stored, parameter.Values);
+                _file.Read(stored, parameter.Values);
             return parameter;
         }
         catch
@@ -146,7 +146,7 @@ public sealed class GgufWeights : IWeightSource
     /// <exception cref="CheckpointException">Tensors were left.</exception>
     public void RequireAllTaken()
     {
-        var left = file.Tensors.Select(tensor => tensor.Name).Where(name => !taken.Contains(name) && !NoWeights.Contains(name)).Order(StringComparer.Ordinal).ToList();
+        var left = _file.Tensors.Select(tensor => tensor.Name).Where(name => !_taken.Contains(name) && !NoWeights.Contains(name)).Order(StringComparer.Ordinal).ToList();
         if (left.Count > 0)
             throw new CheckpointException(Path, $"the tensors do not fit the model that the metadata describes: surplus {string.Join(", ", left.Take(MostNamesInAMessage).Select(n => $"'{n}'"))}{(left.Count > MostNamesInAMessage ? $" and {left.Count - MostNamesInAMessage} more" : "")}.");
     }
@@ -158,7 +158,7 @@ public sealed class GgufWeights : IWeightSource
 
     private void ReadTransposed(string stored, Parameter parameter)
     {
-        var values = file.ReadFloats(stored);
+        var values = _file.ReadFloats(stored);
         int rows = parameter.Shape[0], columns = parameter.Shape[1];
         var target = parameter.Values;
         for (int r = 0; r < rows; r++)

@@ -12,8 +12,8 @@ public sealed class GgufWriter
 {
     private const uint Version = 3;
     private const int Alignment = GgufHeader.DefaultAlignment;
-    private readonly OrderedDictionary<string, GgufValue> metadata = new(StringComparer.Ordinal);
-    private readonly OrderedDictionary<string, (DataType Type, long[] Shape, Action<Stream> Write)> tensors = new(StringComparer.Ordinal);
+    private readonly OrderedDictionary<string, GgufValue> _metadata = new(StringComparer.Ordinal);
+    private readonly OrderedDictionary<string, (DataType Type, long[] Shape, Action<Stream> Write)> _tensors = new(StringComparer.Ordinal);
 
     /// <summary>Sets a metadata value.</summary>
     /// <param name="key">The key.</param>
@@ -25,7 +25,7 @@ public sealed class GgufWriter
         ArgumentNullException.ThrowIfNull(value);
         if (key == GgufHeader.AlignmentKey)
             throw new ArgumentException($"Files are written with the usual alignment of {Alignment} bytes.", nameof(key));
-        metadata[key] = value as GgufValue ?? GgufValue.Of(value);
+        _metadata[key] = value as GgufValue ?? GgufValue.Of(value);
     }
 
     /// <summary>Adds a tensor whose rows are written in a format.</summary>
@@ -85,9 +85,9 @@ public sealed class GgufWriter
         var header = new MemoryStream();
         Number(header, GgufMetadata.Magic);
         Number(header, Version);
-        Number(header, (ulong)tensors.Count);
-        Number(header, (ulong)metadata.Count);
-        foreach (var (key, value) in metadata)
+        Number(header, (ulong)_tensors.Count);
+        Number(header, (ulong)_metadata.Count);
+        foreach (var (key, value) in _metadata)
         {
             Text(header, key);
             Number(header, (uint)value.Type);
@@ -95,7 +95,7 @@ public sealed class GgufWriter
         }
 
         ulong offset = 0;
-        foreach (var (name, tensor) in tensors)
+        foreach (var (name, tensor) in _tensors)
         {
             Text(header, name);
             Number(header, (uint)tensor.Shape.Length);
@@ -110,7 +110,7 @@ public sealed class GgufWriter
         header.Position = 0;
         header.CopyTo(stream);
         int written = 0;
-        foreach (var (_, tensor) in tensors)
+        foreach (var (_, tensor) in _tensors)
         {
             tensor.Write(stream);
             Pad(stream, (ulong)Bytes(tensor.Type, tensor.Shape));
@@ -125,7 +125,7 @@ public sealed class GgufWriter
         foreach (long dimension in shape)
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(dimension, nameof(shape));
         _ = Bytes(type, shape);
-        if (!tensors.TryAdd(name, (type, shape.ToArray(), write)))
+        if (!_tensors.TryAdd(name, (type, shape.ToArray(), write)))
             throw new ArgumentException($"A tensor '{name}' has been added already.", nameof(name));
     }
 

@@ -27,11 +27,11 @@ internal sealed class LoraAdapter
         "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config", "kasa_config",
     ];
 
-    private readonly string folder;
-    private readonly Dictionary<string, Matrices> modules = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, float[]> replacements = new(StringComparer.Ordinal);
+    private readonly string _folder;
+    private readonly Dictionary<string, Matrices> _modules = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, float[]> _replacements = new(StringComparer.Ordinal);
 
-    private LoraAdapter(string folder) => this.folder = folder;
+    private LoraAdapter(string folder) => _folder = folder;
 
     /// <summary>Reads an adapter.</summary>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
@@ -56,15 +56,15 @@ internal sealed class LoraAdapter
         foreach (var tensor in tensors.Tensors)
             adapter.Sort(tensor.Name, tensors, pairs);
         foreach (var (module, parts) in pairs)
-            adapter.modules[module] = parts.Complete(fields, module, tensors);
-        return adapter.modules.Count + adapter.replacements.Count > 0 ? adapter : throw new CheckpointException(file, "the file has no tensors.");
+            adapter._modules[module] = parts.Complete(fields, module, tensors);
+        return adapter._modules.Count + adapter._replacements.Count > 0 ? adapter : throw new CheckpointException(file, "the file has no tensors.");
     }
 
     /// <summary>Adds the adapter to the weights of a model; afterwards the model is as if it had been trained so.</summary>
     /// <exception cref="CheckpointException">It does not fit the model.</exception>
     public void Merge(CausalModel model)
     {
-        foreach (var (module, matrices) in modules)
+        foreach (var (module, matrices) in _modules)
             Laid(model, module, matrices).Merge(Weight(model, module, matrices), IsTransposed(model));
         Replace(model);
     }
@@ -76,7 +76,7 @@ internal sealed class LoraAdapter
         var layers = new Dictionary<Parameter, LowRankLayer>();
         try
         {
-            foreach (var (module, matrices) in modules)
+            foreach (var (module, matrices) in _modules)
             {
                 var weight = Weight(model, module, matrices);
                 layers.Add(weight, Laid(model, module, matrices).Layer(weight, IsTransposed(model)));
@@ -133,7 +133,7 @@ internal sealed class LoraAdapter
 
         if (inner.Contains("lora_", StringComparison.Ordinal))
             throw new UnsupportedModelException($"{tensors.Path}: the tensor '{name}' is not supported; adapters of linear layers are (lora_A, lora_B, lora_magnitude_vector).");
-        replacements[inner] = tensors.ReadFloats(name);
+        _replacements[inner] = tensors.ReadFloats(name);
     }
 
     private Parameter Weight(CausalModel model, string module, Matrices matrices)
@@ -141,10 +141,10 @@ internal sealed class LoraAdapter
         var weight = Find(model, module + ".weight");
         var (rows, columns) = IsTransposed(model) ? (matrices.In, matrices.Out) : (matrices.Out, matrices.In);
         if (weight is not { Shape.Length: 2 } || weight == model.Parameters[0])
-            throw new CheckpointException(folder, $"the adapter is for a linear layer '{module}', which the model does not have (a head that is tied to the embedding cannot have one). Use the base model that the adapter was trained on.");
+            throw new CheckpointException(_folder, $"the adapter is for a linear layer '{module}', which the model does not have (a head that is tied to the embedding cannot have one). Use the base model that the adapter was trained on.");
         return weight.Shape[0] == rows && weight.Shape[1] == columns
             ? weight
-            : throw new CheckpointException(folder, $"the adapter of '{module}' is for a matrix of [{rows}, {columns}], the model's is [{weight.Shape[0]}, {weight.Shape[1]}]. Use the base model that the adapter was trained on.");
+            : throw new CheckpointException(_folder, $"the adapter of '{module}' is for a matrix of [{rows}, {columns}], the model's is [{weight.Shape[0]}, {weight.Shape[1]}]. Use the base model that the adapter was trained on.");
     }
 
     private static Parameter? Find(CausalModel model, string name)
@@ -152,15 +152,15 @@ internal sealed class LoraAdapter
 
     private void Replace(CausalModel model)
     {
-        foreach (var (name, values) in replacements)
+        foreach (var (name, values) in _replacements)
         {
-            var parameter = Find(model, name) ?? throw new CheckpointException(folder, $"the adapter replaces '{name}', which the model does not have. Use the base model that the adapter was trained on.");
+            var parameter = Find(model, name) ?? throw new CheckpointException(_folder, $"the adapter replaces '{name}', which the model does not have. Use the base model that the adapter was trained on.");
             if (parameter == model.Parameters[0] && !model.Parameters.Any(p => p.Name == ModelCheckpoint.HeadName))
-                throw new CheckpointException(folder, $"the adapter replaces '{name}', which is the head of the model too (tie_word_embeddings), but not the head. Adapters that part the two are not supported.");
+                throw new CheckpointException(_folder, $"the adapter replaces '{name}', which is the head of the model too (tie_word_embeddings), but not the head. Adapters that part the two are not supported.");
             if (parameter.Length != values.Length)
-                throw new CheckpointException(folder, $"the adapter's '{name}' has {values.Length} elements, the model's {parameter.Length}. Use the base model that the adapter was trained on.");
+                throw new CheckpointException(_folder, $"the adapter's '{name}' has {values.Length} elements, the model's {parameter.Length}. Use the base model that the adapter was trained on.");
             if (parameter.Format != DataType.Float32 || parameter.IsMapped)
-                throw new CheckpointException(folder, $"the adapter replaces '{name}', which is kept as {parameter.Format} in the model's file. Merge the adapter (MergeAdapter), so that the weights are raised to single precision.");
+                throw new CheckpointException(_folder, $"the adapter replaces '{name}', which is kept as {parameter.Format} in the model's file. Merge the adapter (MergeAdapter), so that the weights are raised to single precision.");
             if (model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } } && LlamaConfigFile.IsTurned(parameter.Name))
                 RotaryRows.Interleave(values, parameter.Shape[0], headWidth, parameter.Values);
             else

@@ -12,31 +12,31 @@ namespace Kotonoha.LocalModel.Checkpoints;
 public sealed class SafetensorsFile : IDisposable
 {
     private const int BlockBytes = 1 << 16;
-    private readonly SafetensorsHeader header;
-    private readonly SafeFileHandle handle;
-    private MappedFile? mapped;
+    private readonly SafetensorsHeader _header;
+    private readonly SafeFileHandle _handle;
+    private MappedFile? _mapped;
 
     private SafetensorsFile(string path, SafeFileHandle handle, SafetensorsHeader header)
     {
         Path = path;
-        this.handle = handle;
-        this.header = header;
+        _handle = handle;
+        _header = header;
     }
 
     /// <summary>The file.</summary>
     public string Path { get; }
 
     /// <summary>The free texts of the header's <c>__metadata__</c>; empty where there is none.</summary>
-    public IReadOnlyDictionary<string, string> Metadata => header.Metadata;
+    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
     /// <summary>The tensors in the order of their data.</summary>
-    public IReadOnlyList<SafetensorsEntry> Tensors => header.Entries;
+    public IReadOnlyList<SafetensorsEntry> Tensors => _header.Entries;
 
     /// <summary>The tensor of a name.</summary>
     /// <param name="name">The name.</param>
     /// <exception cref="SafetensorsException">The file has no tensor of this name.</exception>
     public SafetensorsEntry this[string name]
-        => header.ByName.TryGetValue(name, out var entry) ? entry : throw new SafetensorsException(Path, null, $"there is no tensor '{name}'.");
+        => _header.ByName.TryGetValue(name, out var entry) ? entry : throw new SafetensorsException(Path, null, $"there is no tensor '{name}'.");
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file.</param>
@@ -61,7 +61,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <param name="name">The name.</param>
     /// <param name="entry">The tensor.</param>
     /// <returns>Whether the file has it.</returns>
-    public bool TryGet(string name, [NotNullWhen(true)] out SafetensorsEntry? entry) => header.ByName.TryGetValue(name, out entry);
+    public bool TryGet(string name, [NotNullWhen(true)] out SafetensorsEntry? entry) => _header.ByName.TryGetValue(name, out entry);
 
     /// <summary>Reads a tensor of F32, or of F16 or BF16 raised to single precision, in row-major order.</summary>
     /// <param name="name">The tensor.</param>
@@ -80,7 +80,7 @@ public sealed class SafetensorsFile : IDisposable
         }
 
         if (entry.Type is not (StoredType.Float16 or StoredType.BFloat16))
-            throw new SafetensorsException(Path, header.DataStart + entry.Begin, $"tensor '{name}' is of type {entry.Type.Name()}; F32, F16 or BF16 is needed here.");
+            throw new SafetensorsException(Path, _header.DataStart + entry.Begin, $"tensor '{name}' is of type {entry.Type.Name()}; F32, F16 or BF16 is needed here.");
         var block = ArrayPool<byte>.Shared.Rent(BlockBytes);
         try
         {
@@ -88,7 +88,7 @@ public sealed class SafetensorsFile : IDisposable
             {
                 int count = Math.Min(BlockBytes / 2, destination.Length - done);
                 var bytes = block.AsSpan(0, count * 2);
-                SafetensorsHeader.ReadExactly(Path, handle, bytes, header.DataStart + entry.Begin + done * 2L);
+                SafetensorsHeader.ReadExactly(Path, _handle, bytes, _header.DataStart + entry.Begin + done * 2L);
                 var target = destination.Slice(done, count);
                 if (entry.Type == StoredType.Float16)
                     for (int i = 0; i < count; i++)
@@ -128,7 +128,7 @@ public sealed class SafetensorsFile : IDisposable
                 StoredType.Int32 => BinaryPrimitives.ReadInt32LittleEndian(element),
                 StoredType.UInt32 => BinaryPrimitives.ReadUInt32LittleEndian(element),
                 StoredType.Int64 => BinaryPrimitives.ReadInt64LittleEndian(element),
-                _ => throw new SafetensorsException(Path, header.DataStart + entry.Begin, $"tensor '{name}' is of type {entry.Type.Name()}; whole numbers are needed here."),
+                _ => throw new SafetensorsException(Path, _header.DataStart + entry.Begin, $"tensor '{name}' is of type {entry.Type.Name()}; whole numbers are needed here."),
             };
         }
     }
@@ -160,7 +160,7 @@ public sealed class SafetensorsFile : IDisposable
     {
         var entry = this[name];
         if (entry.End - entry.Begin > Array.MaxLength)
-            throw new SafetensorsException(Path, header.DataStart + entry.Begin, $"tensor '{name}' is too large for one array.");
+            throw new SafetensorsException(Path, _header.DataStart + entry.Begin, $"tensor '{name}' is too large for one array.");
         var stored = new byte[entry.End - entry.Begin];
         ReadBytes(entry, stored);
         return stored;
@@ -169,29 +169,29 @@ public sealed class SafetensorsFile : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        handle.Dispose();
-        Interlocked.Exchange(ref mapped, null)?.Release();
+        _handle.Dispose();
+        Interlocked.Exchange(ref _mapped, null)?.Release();
     }
 
     /// <summary>The file in the address space; parameters that point into it call <see cref="MappedFile.Use"/>.</summary>
     internal MappedFile Map()
     {
-        if (mapped is not null)
-            return mapped;
+        if (_mapped is not null)
+            return _mapped;
         var file = new MappedFile(Path);
 
         // The name may have got another file since the header was read.
-        if (file.Length == RandomAccess.GetLength(handle))
-            return mapped = file;
+        if (file.Length == RandomAccess.GetLength(_handle))
+            return _mapped = file;
         file.Release();
         throw new SafetensorsException(Path, null, "the file was replaced or changed while it was being opened. Open it again.");
     }
 
     /// <summary>The place of a tensor's first byte in the file.</summary>
-    internal long OffsetOf(SafetensorsEntry entry) => header.DataStart + entry.Begin;
+    internal long OffsetOf(SafetensorsEntry entry) => _header.DataStart + entry.Begin;
 
     private int ArrayLength(SafetensorsEntry entry)
-        => entry.Count <= Array.MaxLength ? (int)entry.Count : throw new SafetensorsException(Path, header.DataStart + entry.Begin, $"tensor '{entry.Name}' has {entry.Count} elements, too many for one array.");
+        => entry.Count <= Array.MaxLength ? (int)entry.Count : throw new SafetensorsException(Path, _header.DataStart + entry.Begin, $"tensor '{entry.Name}' has {entry.Count} elements, too many for one array.");
 
     private SafetensorsEntry Checked(string name, int length)
     {
@@ -200,5 +200,5 @@ public sealed class SafetensorsFile : IDisposable
     }
 
     private void ReadBytes(SafetensorsEntry entry, Span<byte> destination)
-        => SafetensorsHeader.ReadExactly(Path, handle, destination, header.DataStart + entry.Begin);
+        => SafetensorsHeader.ReadExactly(Path, _handle, destination, _header.DataStart + entry.Begin);
 }

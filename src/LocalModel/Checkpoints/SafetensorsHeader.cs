@@ -16,10 +16,10 @@ internal sealed class SafetensorsHeader
     public const int LengthBytes = 8;
     public const long MaxHeaderBytes = 100_000_000;
     private const string MetadataKey = "__metadata__";
-    private readonly string file;
-    private bool hasMetadata;
+    private readonly string _file;
+    private bool _hasMetadata;
 
-    private SafetensorsHeader(string file) => this.file = file;
+    private SafetensorsHeader(string file) => _file = file;
 
     public Dictionary<string, string> Metadata { get; } = new(StringComparer.Ordinal);
 
@@ -97,19 +97,19 @@ internal sealed class SafetensorsHeader
         }
         catch (JsonException exception)
         {
-            throw new SafetensorsException(file, LengthBytes + reader.TokenStartIndex, $"the header is not valid JSON: {exception.Message}", exception);
+            throw new SafetensorsException(_file, LengthBytes + reader.TokenStartIndex, $"the header is not valid JSON: {exception.Message}", exception);
         }
         catch (InvalidOperationException exception)
         {
-            throw new SafetensorsException(file, LengthBytes + reader.TokenStartIndex, "a text of the header holds half of a surrogate pair.", exception);
+            throw new SafetensorsException(_file, LengthBytes + reader.TokenStartIndex, "a text of the header holds half of a surrogate pair.", exception);
         }
     }
 
     private void ReadMetadata(ref Utf8JsonReader reader, long at)
     {
-        if (hasMetadata)
+        if (_hasMetadata)
             throw Broken(at, $"'{MetadataKey}' is given twice.");
-        hasMetadata = true;
+        _hasMetadata = true;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             string key = reader.GetString()!;
@@ -195,19 +195,19 @@ internal sealed class SafetensorsHeader
         foreach (var entry in Entries)
         {
             if (entry.Begin < position)
-                throw new SafetensorsException(file, DataStart + entry.Begin, $"tensor '{Shorten(entry.Name)}' shares bytes with another tensor.");
+                throw new SafetensorsException(_file, DataStart + entry.Begin, $"tensor '{Shorten(entry.Name)}' shares bytes with another tensor.");
             if (entry.Begin > position)
-                throw new SafetensorsException(file, DataStart + position, $"{entry.Begin - position} bytes before tensor '{Shorten(entry.Name)}' belong to no tensor.");
+                throw new SafetensorsException(_file, DataStart + position, $"{entry.Begin - position} bytes before tensor '{Shorten(entry.Name)}' belong to no tensor.");
             if (entry.End > dataLength)
-                throw new SafetensorsException(file, DataStart + dataLength, $"the file ends before the data of tensor '{Shorten(entry.Name)}' does; it is cut off.");
+                throw new SafetensorsException(_file, DataStart + dataLength, $"the file ends before the data of tensor '{Shorten(entry.Name)}' does; it is cut off.");
             position = entry.End;
         }
 
         if (position != dataLength)
-            throw new SafetensorsException(file, DataStart + position, $"{dataLength - position} bytes after the last tensor belong to nothing.");
+            throw new SafetensorsException(_file, DataStart + position, $"{dataLength - position} bytes after the last tensor belong to nothing.");
     }
 
-    private SafetensorsException Broken(long headerOffset, string problem) => new(file, LengthBytes + headerOffset, problem);
+    private SafetensorsException Broken(long headerOffset, string problem) => new(_file, LengthBytes + headerOffset, problem);
 
     private static string Shorten(string name) => name.Length <= 120 ? name : string.Create(CultureInfo.InvariantCulture, $"{name.AsSpan(0, 120)}…");
 }
@@ -215,13 +215,13 @@ internal sealed class SafetensorsHeader
 /// <summary>One tensor of a safetensors file.</summary>
 public sealed class SafetensorsEntry
 {
-    private readonly long[] shape;
+    private readonly long[] _shape;
 
     internal SafetensorsEntry(string name, StoredType type, long[] shape, long begin, long end)
     {
         Name = name;
         Type = type;
-        this.shape = shape;
+        _shape = shape;
         Begin = begin;
         End = end;
     }
@@ -239,13 +239,13 @@ public sealed class SafetensorsEntry
     public long Bytes => End - Begin;
 
     /// <summary>The dimensions, outermost first; none for a scalar.</summary>
-    public ReadOnlySpan<long> Shape => shape;
+    public ReadOnlySpan<long> Shape => _shape;
 
     /// <summary>The number of elements.</summary>
     public long Count => (End - Begin) / Type.Size();
 
     /// <summary>The shape as text, for example <c>[4, 8]</c>.</summary>
-    public string ShapeText => $"[{string.Join(", ", shape)}]";
+    public string ShapeText => $"[{string.Join(", ", _shape)}]";
 
     /// <summary>The first byte, counted from the start of the file's data.</summary>
     internal long Begin { get; }

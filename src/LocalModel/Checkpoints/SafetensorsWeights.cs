@@ -22,9 +22,9 @@ public sealed class SafetensorsWeights : IWeightSource
     // Values that older versions stored beside the weights and that are computed instead.
     private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", "position_ids", "embeddings.token_type_ids"];
 
-    private readonly SafetensorsSet tensors;
-    private readonly WeightPrecision precision;
-    private readonly Dictionary<string, string> taken = new(StringComparer.Ordinal);
+    private readonly SafetensorsSet _tensors;
+    private readonly WeightPrecision _precision;
+    private readonly Dictionary<string, string> _taken = new(StringComparer.Ordinal);
 
     /// <summary>Opens the weights of a folder.</summary>
     /// <param name="folder">The folder.</param>
@@ -33,12 +33,12 @@ public sealed class SafetensorsWeights : IWeightSource
     /// <exception cref="SafetensorsException">A file is broken.</exception>
     public SafetensorsWeights(string folder, WeightPrecision precision = WeightPrecision.Single)
     {
-        tensors = SafetensorsSet.Open(folder);
-        this.precision = precision;
+        _tensors = SafetensorsSet.Open(folder);
+        _precision = precision;
     }
 
     /// <inheritdoc/>
-    public string Path => tensors.Folder;
+    public string Path => _tensors.Folder;
 
     /// <inheritdoc/>
     public bool Contains(string name)
@@ -54,11 +54,11 @@ public sealed class SafetensorsWeights : IWeightSource
         ArgumentNullException.ThrowIfNull(name);
         var stored = StoredName(name)
             ?? throw new CheckpointException(Path, $"there is no tensor '{name}', which the model that config.json describes has. Use the config.json that belongs to these weights.");
-        var file = tensors.FileOf(stored);
+        var file = _tensors.FileOf(stored);
         if (!SameShape(file[stored].Shape, shape))
             throw new CheckpointException(file.Path, $"tensor '{stored}' has the shape {file[stored].ShapeText}, the model that config.json describes needs [{string.Join(", ", shape.ToArray())}]. Use the config.json that belongs to these weights.");
-        taken[stored] = name;
-        if (precision == WeightPrecision.AsStored && shape.Length == 2 && HalfFormat(file[stored].Type) is { } format)
+        _taken[stored] = name;
+        if (_precision == WeightPrecision.AsStored && shape.Length == 2 && HalfFormat(file[stored].Type) is { } format)
             return new Parameter(name, format, file.Map(), file.OffsetOf(file[stored]), isStoredTransposed: false, shape);
         var parameter = new Parameter(name, shape);
         try
@@ -79,14 +79,14 @@ public sealed class SafetensorsWeights : IWeightSource
     /// <exception cref="CheckpointException">It differs.</exception>
     internal void RequireCopy(string name, Parameter original)
     {
-        if (StoredName(name) is not { } stored || taken.ContainsKey(stored))
+        if (StoredName(name) is not { } stored || _taken.ContainsKey(stored))
             return;
-        var file = tensors.FileOf(stored);
+        var file = _tensors.FileOf(stored);
         var values = new float[original.Length];
         original.Read(values);
         if (file[stored].Count != original.Length || !file.ReadFloats(stored).AsSpan().SequenceEqual(values))
             throw new CheckpointException(Path, $"config.json says that '{stored}' is '{original.Name}' (tie_word_embeddings), but the stored ones differ. Set tie_word_embeddings to false if it is its own.");
-        taken[stored] = name;
+        _taken[stored] = name;
     }
 
     /// <summary>Checks that nothing was left over, so that no weight is ignored in silence.</summary>
@@ -94,11 +94,11 @@ public sealed class SafetensorsWeights : IWeightSource
     /// <exception cref="CheckpointException">Tensors were left.</exception>
     internal void RequireAllTaken(Func<string, bool>? mayStay = null)
     {
-        var left = tensors.Names.Where(n => !taken.ContainsKey(n) && !IsBuffer(n) && mayStay?.Invoke(n) != true).Order(StringComparer.Ordinal).ToList();
+        var left = _tensors.Names.Where(n => !_taken.ContainsKey(n) && !IsBuffer(n) && mayStay?.Invoke(n) != true).Order(StringComparer.Ordinal).ToList();
         if (left.Count == 0)
             return;
         foreach (var name in left)
-            if (taken.FirstOrDefault(t => Names(t.Value).Contains(name, StringComparer.Ordinal)) is { Key: { } twin })
+            if (_taken.FirstOrDefault(t => Names(t.Value).Contains(name, StringComparer.Ordinal)) is { Key: { } twin })
                 throw new CheckpointException(Path, $"'{name}' and '{twin}' are the same tensor. Keep one of them.");
         var names = string.Join(", ", left.Take(MostNamesInAMessage).Select(n => $"'{n}'"));
         throw new CheckpointException(
@@ -107,7 +107,7 @@ public sealed class SafetensorsWeights : IWeightSource
     }
 
     /// <inheritdoc/>
-    public void Dispose() => tensors.Dispose();
+    public void Dispose() => _tensors.Dispose();
 
     private static DataType? HalfFormat(StoredType type) => type switch
     {
@@ -118,7 +118,7 @@ public sealed class SafetensorsWeights : IWeightSource
 
     private static bool IsBuffer(string name) => Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal));
 
-    private string? StoredName(string name) => Names(name).FirstOrDefault(n => tensors.TryGet(n, out _));
+    private string? StoredName(string name) => Names(name).FirstOrDefault(n => _tensors.TryGet(n, out _));
 
     // The spellings of a name, the usual one first.
     private static IEnumerable<string> Names(string name)
@@ -164,8 +164,8 @@ public sealed class SafetensorsSet : IDisposable
     /// <summary>The name of the file that says which shard holds which tensor.</summary>
     public const string IndexFileName = "model.safetensors.index.json";
 
-    private readonly List<SafetensorsFile> files = [];
-    private readonly Dictionary<string, SafetensorsFile> byName = new(StringComparer.Ordinal);
+    private readonly List<SafetensorsFile> _files = [];
+    private readonly Dictionary<string, SafetensorsFile> _byName = new(StringComparer.Ordinal);
 
     private SafetensorsSet(string folder) => Folder = folder;
 
@@ -173,7 +173,7 @@ public sealed class SafetensorsSet : IDisposable
     public string Folder { get; }
 
     /// <summary>The names of all tensors.</summary>
-    public IReadOnlyCollection<string> Names => byName.Keys;
+    public IReadOnlyCollection<string> Names => _byName.Keys;
 
     /// <summary>Opens the tensors of a folder.</summary>
     /// <param name="folder">The folder.</param>
@@ -211,28 +211,28 @@ public sealed class SafetensorsSet : IDisposable
     public bool TryGet(string name, [NotNullWhen(true)] out SafetensorsEntry? entry)
     {
         entry = null;
-        return byName.TryGetValue(name, out var file) && file.TryGet(name, out entry);
+        return _byName.TryGetValue(name, out var file) && file.TryGet(name, out entry);
     }
 
     /// <summary>The file that holds a tensor.</summary>
     /// <param name="name">The name.</param>
     /// <exception cref="CheckpointException">There is no such tensor.</exception>
     public SafetensorsFile FileOf(string name)
-        => byName.TryGetValue(name, out var file) ? file : throw new CheckpointException(Folder, $"there is no tensor '{name}'.");
+        => _byName.TryGetValue(name, out var file) ? file : throw new CheckpointException(Folder, $"there is no tensor '{name}'.");
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var file in files)
+        foreach (var file in _files)
             file.Dispose();
     }
 
     private void Add(SafetensorsFile file)
     {
-        files.Add(file);
+        _files.Add(file);
         foreach (var tensor in file.Tensors)
-            if (!byName.TryAdd(tensor.Name, file))
-                throw new CheckpointException(Folder, $"tensor '{tensor.Name}' is in two shards, '{Path.GetFileName(byName[tensor.Name].Path)}' and '{Path.GetFileName(file.Path)}'. Restore the files.");
+            if (!_byName.TryAdd(tensor.Name, file))
+                throw new CheckpointException(Folder, $"tensor '{tensor.Name}' is in two shards, '{Path.GetFileName(_byName[tensor.Name].Path)}' and '{Path.GetFileName(file.Path)}'. Restore the files.");
     }
 
     private void AddShards(string index)
@@ -259,10 +259,10 @@ public sealed class SafetensorsSet : IDisposable
         }
 
         foreach (var (tensor, shard) in named)
-            if (!byName.TryGetValue(tensor, out var file) || Path.GetFileName(file.Path) != shard)
+            if (!_byName.TryGetValue(tensor, out var file) || Path.GetFileName(file.Path) != shard)
                 throw new CheckpointException(index, $"tensor '{tensor}' is not in '{shard}' as the index says. Restore the files.");
-        foreach (var tensor in byName.Keys)
+        foreach (var tensor in _byName.Keys)
             if (!named.ContainsKey(tensor))
-                throw new CheckpointException(index, $"tensor '{tensor}' of '{Path.GetFileName(byName[tensor].Path)}' is not named in the index. Restore the files.");
+                throw new CheckpointException(index, $"tensor '{tensor}' of '{Path.GetFileName(_byName[tensor].Path)}' is not named in the index. Restore the files.");
     }
 }

@@ -16,16 +16,16 @@ namespace Kotonoha.LocalModel.Checkpoints;
 public sealed class SafetensorsWriter
 {
     private const int Alignment = 8;
-    private readonly SortedDictionary<string, string> metadata = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (StoredType Type, long[] Shape, long Bytes, Action<Stream> Write)> tensors = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, string> _metadata = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (StoredType Type, long[] Shape, long Bytes, Action<Stream> Write)> _tensors = new(StringComparer.Ordinal);
 
     /// <summary>Creates a writer of an empty file with the metadata <c>format: pt</c>, which the ecosystem's readers ask for.</summary>
-    public SafetensorsWriter() => metadata["format"] = "pt";
+    public SafetensorsWriter() => _metadata["format"] = "pt";
 
     /// <summary>Sets a free text of the header's metadata.</summary>
     /// <param name="key">The key.</param>
     /// <param name="value">The text.</param>
-    public void SetMetadata(string key, string value) => metadata[key] = value;
+    public void SetMetadata(string key, string value) => _metadata[key] = value;
 
     /// <summary>Adds a parameter under its own name.</summary>
     /// <param name="parameter">The parameter, stored as F32.</param>
@@ -93,13 +93,13 @@ public sealed class SafetensorsWriter
     public void Write(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        var order = tensors.OrderByDescending(t => t.Value.Type.Size()).ThenBy(t => t.Value.Type).ThenBy(t => t.Key, StringComparer.Ordinal).ToArray();
+        var order = _tensors.OrderByDescending(t => t.Value.Type.Size()).ThenBy(t => t.Value.Type).ThenBy(t => t.Key, StringComparer.Ordinal).ToArray();
         var json = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(json, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             writer.WriteStartObject();
             writer.WriteStartObject("__metadata__");
-            foreach (var (key, value) in metadata)
+            foreach (var (key, value) in _metadata)
                 writer.WriteString(key, value);
             writer.WriteEndObject();
             long position = 0;
@@ -163,7 +163,7 @@ public sealed class SafetensorsWriter
 
         if (expected != count)
             throw new ArgumentException($"Tensor '{name}' has {count} elements, its shape asks for {expected}.", nameof(shape));
-        if (!tensors.TryAdd(name, (type, shape, checked(count * type.Size()), write)))
+        if (!_tensors.TryAdd(name, (type, shape, checked(count * type.Size()), write)))
             throw new ArgumentException($"A tensor '{name}' has been added already.", nameof(name));
     }
 

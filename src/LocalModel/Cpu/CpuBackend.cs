@@ -17,10 +17,10 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
     /// <summary>The environment variable that sets the number of threads.</summary>
     public const string ThreadsVariable = "KOTONOHA_THREADS";
 
-    private readonly WorkerPool pool;
-    private readonly CpuKernels kernels;
-    private byte* table;
-    private long tableBytes;
+    private readonly WorkerPool _pool;
+    private readonly CpuKernels _kernels;
+    private byte* _table;
+    private long _tableBytes;
 
     /// <summary>Creates the backend.</summary>
     /// <param name="threads">How many threads compute, the caller included; 0 for the value of <c>KOTONOHA_THREADS</c>, or else one a core.</param>
@@ -33,24 +33,24 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
     internal CpuBackend(int threads, int vectorBits)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        pool = new WorkerPool(threads > 0 ? threads : DefaultThreads());
-        kernels = vectorBits switch
+        _pool = new WorkerPool(threads > 0 ? threads : DefaultThreads());
+        _kernels = vectorBits switch
         {
-            512 => new CpuKernels<Simd512, Vector512<float>>(pool),
-            256 => new CpuKernels<Simd256, Vector256<float>>(pool),
-            _ => new CpuKernels<Simd128, Vector128<float>>(pool),
+            512 => new CpuKernels<Simd512, Vector512<float>>(_pool),
+            256 => new CpuKernels<Simd256, Vector256<float>>(_pool),
+            _ => new CpuKernels<Simd128, Vector128<float>>(_pool),
         };
     }
 
     /// <summary>Ends the threads and frees the memory of a backend that nobody disposed.</summary>
     ~CpuBackend()
     {
-        pool?.Stop();
-        NativeMemory.Free(table);
+        _pool?.Stop();
+        NativeMemory.Free(_table);
     }
 
     /// <summary>How many threads compute, the caller included.</summary>
-    public int Threads => pool.Threads;
+    public int Threads => _pool.Threads;
 
     /// <summary>
     /// Whether activations stay in single precision before quantised weights too. Otherwise they are rounded to 8 bits for such products, which are then done
@@ -59,24 +59,24 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
     public bool IsExact { get; init; }
 
     /// <inheritdoc/>
-    public override string Description => $"CPU, {Threads} {(Threads == 1 ? "thread" : "threads")}, {kernels.Name}";
+    public override string Description => $"CPU, {Threads} {(Threads == 1 ? "thread" : "threads")}, {_kernels.Name}";
 
     /// <inheritdoc/>
     public override void Dispose()
     {
-        pool.Dispose();
-        NativeMemory.Free(table);
-        table = null;
-        tableBytes = 0;
+        _pool.Dispose();
+        NativeMemory.Free(_table);
+        _table = null;
+        _tableBytes = 0;
         base.Dispose();
     }
 
     internal override void AdamW(Parameter weight, float* gradient, float* moment1, float* moment2, in AdamWFactors factors)
-        => OptimizerKernels.AdamW(pool, weight.Pointer, gradient, moment1, moment2, weight.Length, in factors);
+        => OptimizerKernels.AdamW(_pool, weight.Pointer, gradient, moment1, moment2, weight.Length, in factors);
 
-    internal override double SumOfSquares(Gradients gradients) => OptimizerKernels.SumOfSquares(pool, gradients.Memory, gradients.Length);
+    internal override double SumOfSquares(Gradients gradients) => OptimizerKernels.SumOfSquares(_pool, gradients.Memory, gradients.Length);
 
-    internal override void Copy(View source, View target, float factor, bool accumulate) => kernels.Copy(source, target, factor, accumulate);
+    internal override void Copy(View source, View target, float factor, bool accumulate) => _kernels.Copy(source, target, factor, accumulate);
 
     internal override void Embedding(Parameter table, int* ids, View output)
     {
@@ -87,7 +87,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
     internal override void EmbeddingBackward(int* ids, View outputGradient, float* tableGradient)
     {
         if (tableGradient is not null)
-            kernels.EmbeddingBackward(ids, outputGradient, tableGradient);
+            _kernels.EmbeddingBackward(ids, outputGradient, tableGradient);
     }
 
     internal override void Linear(View x, Parameter weight, Parameter? bias, LinearLayout layout, View output)
@@ -116,7 +116,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
                 K = x.Columns,
                 Bias = Pointer(bias),
             };
-            kernels.Gemm(ref quantized);
+            _kernels.Gemm(ref quantized);
             return;
         }
         else if (rowsAreOutputs)
@@ -132,7 +132,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         }
 
         product.Bias = Pointer(bias);
-        kernels.Gemm(ref product);
+        _kernels.Gemm(ref product);
     }
 
     internal override void LinearBackward(
@@ -146,7 +146,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
             product.B = weight.Pointer;
             product.BTransposed = inOut;
             product.BStride = inOut ? outputs : inputs;
-            kernels.Gemm(ref product);
+            _kernels.Gemm(ref product);
         }
 
         if (weightGradient is not null)
@@ -158,11 +158,11 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
             product.ARow = 1;
             product.B = right.Float;
             product.BStride = right.Stride;
-            kernels.Gemm(ref product);
+            _kernels.Gemm(ref product);
         }
 
         if (biasGradient is not null)
-            kernels.ColumnSum(outputGradient, biasGradient);
+            _kernels.ColumnSum(outputGradient, biasGradient);
     }
 
     internal override void MatMul(View a, bool transposeA, View b, bool transposeB, View output, bool accumulate)
@@ -173,26 +173,26 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         product.B = b.Float;
         product.BTransposed = transposeB;
         product.BStride = b.Stride;
-        kernels.Gemm(ref product);
+        _kernels.Gemm(ref product);
     }
 
     internal override void LayerNorm(View x, Parameter? weight, Parameter? bias, float epsilon, View output)
-        => kernels.LayerNorm(x, Pointer(weight), Pointer(bias), epsilon, false, 0, output);
+        => _kernels.LayerNorm(x, Pointer(weight), Pointer(bias), epsilon, false, 0, output);
 
     internal override void LayerNormBackward(
         View x, Parameter? weight, float epsilon, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient)
-        => kernels.LayerNormBackward(x, Pointer(weight), epsilon, false, 0, outputGradient, xGradient, accumulate, weightGradient, biasGradient);
+        => _kernels.LayerNormBackward(x, Pointer(weight), epsilon, false, 0, outputGradient, xGradient, accumulate, weightGradient, biasGradient);
 
     internal override void RmsNorm(View x, Parameter? weight, float epsilon, float weightOffset, View output)
-        => kernels.LayerNorm(x, Pointer(weight), null, epsilon, true, weightOffset, output);
+        => _kernels.LayerNorm(x, Pointer(weight), null, epsilon, true, weightOffset, output);
 
     internal override void RmsNormBackward(
         View x, Parameter? weight, float epsilon, float weightOffset, View outputGradient, View xGradient, bool accumulate, float* weightGradient)
-        => kernels.LayerNormBackward(x, Pointer(weight), epsilon, true, weightOffset, outputGradient, xGradient, accumulate, weightGradient, null);
+        => _kernels.LayerNormBackward(x, Pointer(weight), epsilon, true, weightOffset, outputGradient, xGradient, accumulate, weightGradient, null);
 
     internal override void Binary(BinaryOperation operation, View a, View b, View output)
     {
-        if (!kernels.Binary(operation, a, b, output))
+        if (!_kernels.Binary(operation, a, b, output))
             base.Binary(operation, a, b, output);
     }
 
@@ -207,13 +207,13 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         }
 
         if (aGradient.Exists && operation == BinaryOperation.Add)
-            kernels.Copy(outputGradient, aGradient, 1, accumulateA);
+            _kernels.Copy(outputGradient, aGradient, 1, accumulateA);
         else if (aGradient.Exists)
-            kernels.MultiplyBackward(b, outputGradient, aGradient, accumulateA);
+            _kernels.MultiplyBackward(b, outputGradient, aGradient, accumulateA);
         if (bGradient.Exists && operation == BinaryOperation.Add)
-            kernels.Copy(outputGradient, bGradient, 1, accumulateB);
+            _kernels.Copy(outputGradient, bGradient, 1, accumulateB);
         else if (bGradient.Exists)
-            kernels.MultiplyBackward(a, outputGradient, bGradient, accumulateB);
+            _kernels.MultiplyBackward(a, outputGradient, bGradient, accumulateB);
     }
 
     internal override void Activate(Activation activation, View x, View output)
@@ -221,13 +221,13 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         if (activation == Activation.Softplus)
             base.Activate(activation, x, output);
         else
-            kernels.Activate(activation, x, output);
+            _kernels.Activate(activation, x, output);
     }
 
     internal override void ActivateBackward(Activation activation, View x, View outputGradient, View xGradient, bool accumulate)
-        => kernels.ActivateBackward(activation, x, outputGradient, xGradient, accumulate);
+        => _kernels.ActivateBackward(activation, x, outputGradient, xGradient, accumulate);
 
-    internal override void SoftCap(float cap, View x, View output) => kernels.SoftCap(cap, x, output);
+    internal override void SoftCap(float cap, View x, View output) => _kernels.SoftCap(cap, x, output);
 
     internal override void Rotary(View x, RotaryTable table, int* positions, int headWidth, bool inverse, View output, bool accumulate)
     {
@@ -241,7 +241,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         for (int r = 0; r < x.Rows; r++)
             last = Math.Max(last, positions[r]);
         fixed (float* turns = table.Turns(last + 1))
-            kernels.Rotary(x, turns, table.RotaryWidth / 2, positions, headWidth, table.Interleaved, inverse, output, accumulate);
+            _kernels.Rotary(x, turns, table.RotaryWidth / 2, positions, headWidth, table.Interleaved, inverse, output, accumulate);
     }
 
     internal override void Gated(Activation activation, View gate, View up, View output)
@@ -249,7 +249,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         if (activation == Activation.Softplus)
             base.Gated(activation, gate, up, output);
         else
-            kernels.Gated(activation, gate, up, output);
+            _kernels.Gated(activation, gate, up, output);
     }
 
     internal override void GatedBackward(
@@ -258,15 +258,15 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         if (activation == Activation.Softplus)
             base.GatedBackward(activation, gate, up, outputGradient, gateGradient, accumulateGate, upGradient, accumulateUp);
         else
-            kernels.GatedBackward(activation, gate, up, outputGradient, gateGradient, accumulateGate, upGradient, accumulateUp);
+            _kernels.GatedBackward(activation, gate, up, outputGradient, gateGradient, accumulateGate, upGradient, accumulateUp);
     }
 
-    internal override void Softmax(View x, View output) => kernels.Softmax(x, output, logarithm: false);
+    internal override void Softmax(View x, View output) => _kernels.Softmax(x, output, logarithm: false);
 
-    internal override void LogSoftmax(View x, View output) => kernels.Softmax(x, output, logarithm: true);
+    internal override void LogSoftmax(View x, View output) => _kernels.Softmax(x, output, logarithm: true);
 
     internal override void Dropout(View x, float probability, ulong key, View output, bool accumulate)
-        => kernels.Dropout(x, probability, key, output, accumulate);
+        => _kernels.Dropout(x, probability, key, output, accumulate);
 
     internal override void CrossEntropy(View logits, int* targets, View classWeights, CrossEntropyOptions options, View output)
     {
@@ -278,7 +278,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
 
         bool each = options.Reduction == Reduction.None;
         float* losses = each ? output.Float : (float*)Table((long)logits.Rows * sizeof(float));
-        kernels.CrossEntropy(logits, targets, options.IgnoreIndex, losses);
+        _kernels.CrossEntropy(logits, targets, options.IgnoreIndex, losses);
         if (each)
             return;
         double total = 0;
@@ -298,7 +298,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
 
         float factor = options.Reduction == Reduction.Mean ? MeanFactor(targets, logits.Rows, default, options) : 1;
         int stride = options.Reduction == Reduction.None ? 1 : 0;
-        kernels.CrossEntropyBackward(logits, targets, options.IgnoreIndex, outputGradient.Float, stride, factor, logitsGradient, accumulate);
+        _kernels.CrossEntropyBackward(logits, targets, options.IgnoreIndex, outputGradient.Float, stride, factor, logitsGradient, accumulate);
     }
 
     internal override void Attention(in AttentionCall call)
@@ -308,7 +308,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
         fixed (int* queryStarts = call.Queries.SequenceStarts, keyStarts = call.Keys.SequenceStarts, offsets = call.Queries.QueryOffsets)
         {
             var arguments = Arguments(in call, queryStarts, keyStarts, offsets);
-            kernels.Attention(ref arguments);
+            _kernels.Attention(ref arguments);
         }
     }
 
@@ -330,7 +330,7 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
             arguments.QueryGradient = gradients.Query;
             arguments.KeyGradient = gradients.Key;
             arguments.ValueGradient = gradients.Value;
-            kernels.AttentionBackward(ref arguments);
+            _kernels.AttentionBackward(ref arguments);
         }
     }
 
@@ -418,13 +418,13 @@ public sealed unsafe class CpuBackend : ReferenceBackend<float>
     // A little native memory for one call, kept for the next.
     private void* Table(long bytes)
     {
-        if (bytes > tableBytes)
+        if (bytes > _tableBytes)
         {
-            NativeMemory.Free(table);
-            tableBytes = Math.Max(bytes, 2 * tableBytes);
-            table = (byte*)NativeMemory.Alloc((nuint)tableBytes);
+            NativeMemory.Free(_table);
+            _tableBytes = Math.Max(bytes, 2 * _tableBytes);
+            _table = (byte*)NativeMemory.Alloc((nuint)_tableBytes);
         }
 
-        return table;
+        return _table;
     }
 }

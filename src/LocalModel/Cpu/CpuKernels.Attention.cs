@@ -23,7 +23,7 @@ internal sealed unsafe partial class CpuKernels<S, V>
     {
         int keys = Blocks(g.LongestKeys) * Block;
         g.ScratchPerWorker = (long)keys * g.KeyWidth + (long)Tiles<S, V>.Rows * (keys + Padded(g.ValueWidth)) + Gemm<S, V>.TileSize;
-        g.Scratch = pool.Scratch(g.ScratchPerWorker);
+        g.Scratch = _pool.Scratch(g.ScratchPerWorker);
         fixed (AttentionArguments* arguments = &g)
         {
             g.HeadsAreRows = g.Query.Rows == g.Sequences && g.LongestQueries == 1;
@@ -32,7 +32,7 @@ internal sealed unsafe partial class CpuKernels<S, V>
                 for (int task = 0; task < tasks; task++)
                     AttentionTask(arguments, task, 0);
             else
-                pool.Run(&AttentionTask, arguments, tasks);
+                _pool.Run(&AttentionTask, arguments, tasks);
         }
     }
 
@@ -40,9 +40,9 @@ internal sealed unsafe partial class CpuKernels<S, V>
     {
         int keys = Blocks(g.LongestKeys) * Block;
         g.ScratchPerWorker = (long)keys * (g.KeyWidth + g.ValueWidth) + 2L * g.LongestQueries * keys + Gemm<S, V>.TileSize;
-        g.Scratch = pool.Scratch(g.ScratchPerWorker);
+        g.Scratch = _pool.Scratch(g.ScratchPerWorker);
         fixed (AttentionArguments* arguments = &g)
-            pool.Run(&AttentionBackwardTask, arguments, g.Sequences * g.KeyHeads);
+            _pool.Run(&AttentionBackwardTask, arguments, g.Sequences * g.KeyHeads);
     }
 
     private static void AttentionTask(void* pointer, int task, int worker)

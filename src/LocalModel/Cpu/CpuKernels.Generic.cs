@@ -14,15 +14,15 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
 {
     private const int ElementsPerTask = 16 * 1024;
     private const int RowsPerChunk = 64;
-    private readonly WorkerPool pool;
+    private readonly WorkerPool _pool;
 
-    public CpuKernels(WorkerPool pool) => this.pool = pool;
+    public CpuKernels(WorkerPool pool) => _pool = pool;
 
     public override string Name => S.Name;
 
-    public override void Gemm(ref GemmArguments arguments) => Gemm<S, V>.Run(pool, ref arguments);
+    public override void Gemm(ref GemmArguments arguments) => Gemm<S, V>.Run(_pool, ref arguments);
 
-    public override void Gemm(ref QuantizedArguments arguments) => QuantizedGemm<S, V>.Run(pool, ref arguments);
+    public override void Gemm(ref QuantizedArguments arguments) => QuantizedGemm<S, V>.Run(_pool, ref arguments);
 
     public override void ColumnSum(View x, float* sum)
     {
@@ -32,7 +32,7 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
             for (int task = 0; task < tasks; task++)
                 ColumnSumTask(&arguments, task, 0);
         else
-            pool.Run(&ColumnSumTask, &arguments, tasks);
+            _pool.Run(&ColumnSumTask, &arguments, tasks);
     }
 
     public override void Copy(View source, View target, float factor, bool accumulate)
@@ -46,7 +46,7 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
         // Threads split the columns: the rows of one id add up in the order of the batch.
         var arguments = new RowArguments { A = outputGradient, Integers = ids, Sums = tableGradient };
         int tasks = (outputGradient.Columns + Gemm<S, V>.PanelWidth - 1) / Gemm<S, V>.PanelWidth;
-        pool.Run(&EmbeddingBackwardTask, &arguments, tasks);
+        _pool.Run(&EmbeddingBackwardTask, &arguments, tasks);
     }
 
     public override bool Binary(BinaryOperation operation, View a, View b, View output)
@@ -314,7 +314,7 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
         arguments.Rows = shape.Rows;
         arguments.RowsPerTask = Math.Max(1, ElementsPerTask / Math.Max(1, shape.Columns));
         fixed (RowArguments* pointer = &arguments)
-            pool.Run(task, pointer, (shape.Rows + arguments.RowsPerTask - 1) / arguments.RowsPerTask);
+            _pool.Run(task, pointer, (shape.Rows + arguments.RowsPerTask - 1) / arguments.RowsPerTask);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

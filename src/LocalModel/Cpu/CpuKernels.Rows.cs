@@ -29,10 +29,10 @@ internal sealed unsafe partial class CpuKernels<S, V>
             Rows = x.Rows,
             RowsPerTask = RowsPerChunk,
             Stride = padded,
-            Sums = pool.Scratch(2L * chunks * padded),
+            Sums = _pool.Scratch(2L * chunks * padded),
         };
         new Span<float>(arguments.Sums, checked(2 * chunks * padded)).Clear();
-        pool.Run(&LayerNormBackwardTask, &arguments, chunks);
+        _pool.Run(&LayerNormBackwardTask, &arguments, chunks);
         for (int chunk = 0; chunk < chunks; chunk++)
             for (int c = 0; c < x.Columns; c += S.Count)
             {

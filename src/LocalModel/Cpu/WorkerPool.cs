@@ -12,30 +12,30 @@ internal sealed unsafe class WorkerPool : IDisposable
     private const int SpinRounds = 200;
     private const nuint Alignment = 64;
 
-    private readonly object oneJob = new();
-    private readonly object gate = new();
-    private readonly Thread[] workers;
-    private delegate*<void*, int, int, void> function;
-    private void* arguments;
+    private readonly object _oneJob = new();
+    private readonly object _gate = new();
+    private readonly Thread[] _workers;
+    private delegate*<void*, int, int, void> _function;
+    private void* _arguments;
 
     // High half: the number of the job; low half: the tasks that nobody has taken yet. One word, so that a late worker can never take a task of
     // one job for a task of another.
-    private long ticket;
-    private int completed;
-    private int parked;
-    private volatile bool stopping;
-    private byte* scratch;
-    private long scratchBytes;
+    private long _ticket;
+    private int _completed;
+    private int _parked;
+    private volatile bool _stopping;
+    private byte* _scratch;
+    private long _scratchBytes;
 
     public WorkerPool(int threads)
     {
         Threads = threads;
-        workers = new Thread[threads - 1];
-        for (int i = 0; i < workers.Length; i++)
+        _workers = new Thread[threads - 1];
+        for (int i = 0; i < _workers.Length; i++)
         {
             int worker = i + 1;
-            workers[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"Kotonoha worker {worker}" };
-            workers[i].Start();
+            _workers[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"Kotonoha worker {worker}" };
+            _workers[i].Start();
         }
     }
 
@@ -49,29 +49,29 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// </summary>
     public void Run(delegate*<void*, int, int, void> function, void* arguments, int tasks)
     {
-        ObjectDisposedException.ThrowIf(stopping, this);
+        ObjectDisposedException.ThrowIf(_stopping, this);
         if (tasks <= 0)
             return;
-        lock (oneJob)
+        lock (_oneJob)
         {
-            if (tasks == 1 || workers.Length == 0)
+            if (tasks == 1 || _workers.Length == 0)
             {
                 for (int task = 0; task < tasks; task++)
                     function(arguments, task, 0);
                 return;
             }
 
-            this.function = function;
-            this.arguments = arguments;
-            completed = 0;
-            long job = (ticket >> 32) + 1;
-            Interlocked.Exchange(ref ticket, (job << 32) | (uint)tasks);
-            if (Volatile.Read(ref parked) > 0)
-                lock (gate)
-                    Monitor.PulseAll(gate);
+            _function = function;
+            _arguments = arguments;
+            _completed = 0;
+            long job = (_ticket >> 32) + 1;
+            Interlocked.Exchange(ref _ticket, (job << 32) | (uint)tasks);
+            if (Volatile.Read(ref _parked) > 0)
+                lock (_gate)
+                    Monitor.PulseAll(_gate);
             TakeTasks(0);
             var spinner = default(SpinWait);
-            while (Volatile.Read(ref completed) < tasks)
+            while (Volatile.Read(ref _completed) < tasks)
                 spinner.SpinOnce(sleep1Threshold: -1);
         }
     }
@@ -80,29 +80,29 @@ internal sealed unsafe class WorkerPool : IDisposable
     public float* Scratch(long floatsPerWorker)
     {
         long bytes = floatsPerWorker * sizeof(float) * Threads + (long)Alignment;
-        if (bytes > scratchBytes)
+        if (bytes > _scratchBytes)
         {
             FreeScratch();
-            scratch = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, Alignment);
-            scratchBytes = bytes;
+            _scratch = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, Alignment);
+            _scratchBytes = bytes;
         }
 
-        return (float*)scratch;
+        return (float*)_scratch;
     }
 
     /// <summary>Lets the workers end without waiting for them.</summary>
     public void Stop()
     {
-        stopping = true;
-        lock (gate)
-            Monitor.PulseAll(gate);
+        _stopping = true;
+        lock (_gate)
+            Monitor.PulseAll(_gate);
     }
 
     public void Dispose()
     {
-        lock (oneJob)
+        lock (_oneJob)
             Stop();
-        foreach (var worker in workers)
+        foreach (var worker in _workers)
             worker.Join();
         FreeScratch();
         GC.SuppressFinalize(this);
@@ -115,40 +115,40 @@ internal sealed unsafe class WorkerPool : IDisposable
     {
         while (true)
         {
-            long seen = Volatile.Read(ref ticket);
+            long seen = Volatile.Read(ref _ticket);
             if (!HasTasks(seen))
                 return;
-            if (Interlocked.CompareExchange(ref ticket, seen - 1, seen) != seen)
+            if (Interlocked.CompareExchange(ref _ticket, seen - 1, seen) != seen)
                 continue;
-            function(arguments, (int)(uint)seen - 1, worker);
-            Interlocked.Increment(ref completed);
+            _function(_arguments, (int)(uint)seen - 1, worker);
+            Interlocked.Increment(ref _completed);
         }
     }
 
     private void Work(int worker)
     {
-        while (!stopping)
+        while (!_stopping)
         {
             TakeTasks(worker);
-            for (int round = 0; round < SpinRounds && !HasTasks(Volatile.Read(ref ticket)) && !stopping; round++)
+            for (int round = 0; round < SpinRounds && !HasTasks(Volatile.Read(ref _ticket)) && !_stopping; round++)
                 Thread.SpinWait(16);
-            if (HasTasks(Volatile.Read(ref ticket)) || stopping)
+            if (HasTasks(Volatile.Read(ref _ticket)) || _stopping)
                 continue;
-            lock (gate)
+            lock (_gate)
             {
                 // Parked is announced before the last look, and the caller publishes before it looks at parked: one of the two sees the other.
-                Interlocked.Increment(ref parked);
-                while (!HasTasks(Volatile.Read(ref ticket)) && !stopping)
-                    Monitor.Wait(gate);
-                Interlocked.Decrement(ref parked);
+                Interlocked.Increment(ref _parked);
+                while (!HasTasks(Volatile.Read(ref _ticket)) && !_stopping)
+                    Monitor.Wait(_gate);
+                Interlocked.Decrement(ref _parked);
             }
         }
     }
 
     private void FreeScratch()
     {
-        NativeMemory.AlignedFree(scratch);
-        scratch = null;
-        scratchBytes = 0;
+        NativeMemory.AlignedFree(_scratch);
+        _scratch = null;
+        _scratchBytes = 0;
     }
 }

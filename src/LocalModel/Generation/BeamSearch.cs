@@ -61,19 +61,19 @@ internal sealed class BeamSearch
     // The score of a beam that has not started, and of an empty place in the list of finished hypotheses.
     private const double Empty = -1e9;
 
-    private readonly BeamSearchOptions options;
-    private readonly LogitsProcessor[] processors;
-    private readonly int[] endTokens;
-    private readonly int promptLength;
-    private readonly int maxLength;
-    private readonly LogSoftmax logSoftmax = new();
-    private readonly List<(int[] Ids, double Score, bool Ended)> finished = [];
-    private readonly (double Score, int Beam, int Token)[] candidates;
-    private readonly double[] scores;
-    private readonly double[] nextScores;
-    private int[][] beams;
-    private int[][] nextBeams;
-    private int length;
+    private readonly BeamSearchOptions _options;
+    private readonly LogitsProcessor[] _processors;
+    private readonly int[] _endTokens;
+    private readonly int _promptLength;
+    private readonly int _maxLength;
+    private readonly LogSoftmax _logSoftmax = new();
+    private readonly List<(int[] Ids, double Score, bool Ended)> _finished = [];
+    private readonly (double Score, int Beam, int Token)[] _candidates;
+    private readonly double[] _scores;
+    private readonly double[] _nextScores;
+    private int[][] _beams;
+    private int[][] _nextBeams;
+    private int _length;
 
     /// <summary>Starts a search.</summary>
     /// <param name="prompt">The prompt's tokens.</param>
@@ -83,32 +83,32 @@ internal sealed class BeamSearch
     /// <param name="endTokens">The tokens that end a hypothesis.</param>
     public BeamSearch(ReadOnlySpan<int> prompt, int maxNewTokens, BeamSearchOptions options, IEnumerable<LogitsProcessor> processors, IReadOnlyList<int> endTokens)
     {
-        this.options = options;
-        this.processors = [.. processors];
-        this.endTokens = [.. endTokens];
-        promptLength = length = prompt.Length;
-        maxLength = prompt.Length + maxNewTokens;
+        _options = options;
+        _processors = [.. processors];
+        _endTokens = [.. endTokens];
+        _promptLength = _length = prompt.Length;
+        _maxLength = prompt.Length + maxNewTokens;
         int count = options.BeamCount;
-        beams = new int[count][];
-        nextBeams = new int[count][];
+        _beams = new int[count][];
+        _nextBeams = new int[count][];
         for (int beam = 0; beam < count; beam++)
         {
-            beams[beam] = new int[maxLength];
-            nextBeams[beam] = new int[maxLength];
-            prompt.CopyTo(beams[beam]);
+            _beams[beam] = new int[_maxLength];
+            _nextBeams[beam] = new int[_maxLength];
+            prompt.CopyTo(_beams[beam]);
         }
 
-        scores = new double[count];
-        nextScores = new double[count];
-        scores.AsSpan(1).Fill(Empty);
-        candidates = new (double, int, int)[Math.Max(2, 1 + endTokens.Count) * count];
+        _scores = new double[count];
+        _nextScores = new double[count];
+        _scores.AsSpan(1).Fill(Empty);
+        _candidates = new (double, int, int)[Math.Max(2, 1 + endTokens.Count) * count];
     }
 
     /// <summary>The number of beams.</summary>
-    public int BeamCount => scores.Length;
+    public int BeamCount => _scores.Length;
 
     /// <summary>The tokens of a running beam, the prompt included.</summary>
-    public ReadOnlySpan<int> Ids(int beam) => beams[beam].AsSpan(0, length);
+    public ReadOnlySpan<int> Ids(int beam) => _beams[beam].AsSpan(0, _length);
 
     /// <summary>Takes one step.</summary>
     /// <param name="logits">The scores of every running beam's next token, beam after beam; changed on the way.</param>
@@ -124,25 +124,25 @@ internal sealed class BeamSearch
         {
             var row = logits.Slice(beam * vocabulary, vocabulary);
             TokenSampler.Best(row);
-            logSoftmax.Apply(row, Ids(beam), scratch);
-            foreach (var processor in processors)
+            _logSoftmax.Apply(row, Ids(beam), scratch);
+            foreach (var processor in _processors)
                 processor.Apply(row, Ids(beam), scratch);
             for (int id = 0; id < row.Length; id++)
-                Offer((scores[beam] + row[id], beam, id), ref found);
+                Offer((_scores[beam] + row[id], beam, id), ref found);
         }
 
-        length++;
-        int newTokens = length - promptLength;
-        bool allEnd = true, open = finished.Count < BeamCount || options.EarlyStopping != EarlyStopping.Always;
+        _length++;
+        int newTokens = _length - _promptLength;
+        bool allEnd = true, open = _finished.Count < BeamCount || _options.EarlyStopping != EarlyStopping.Always;
         int running = 0;
         for (int rank = 0; rank < found; rank++)
         {
-            var (score, beam, token) = candidates[rank];
-            bool ended = endTokens.AsSpan().Contains(token);
-            if (ended || length == maxLength)
+            var (score, beam, token) = _candidates[rank];
+            bool ended = _endTokens.AsSpan().Contains(token);
+            if (ended || _length == _maxLength)
             {
                 if (open && rank < BeamCount && double.IsFinite(score))
-                    Finish(beam, token, score / Math.Pow(newTokens, options.LengthPenalty), ended);
+                    Finish(beam, token, score / Math.Pow(newTokens, _options.LengthPenalty), ended);
                 continue;
             }
 
@@ -151,48 +151,48 @@ internal sealed class BeamSearch
                 continue;
             parents[running] = beam;
             tokens[running] = token;
-            nextScores[running] = score;
-            beams[beam].AsSpan(0, length - 1).CopyTo(nextBeams[running]);
-            nextBeams[running][length - 1] = token;
+            _nextScores[running] = score;
+            _beams[beam].AsSpan(0, _length - 1).CopyTo(_nextBeams[running]);
+            _nextBeams[running][_length - 1] = token;
             running++;
         }
 
-        bool full = finished.Count == BeamCount;
-        if (allEnd || running < BeamCount || (full && options.EarlyStopping == EarlyStopping.Always))
+        bool full = _finished.Count == BeamCount;
+        if (allEnd || running < BeamCount || (full && _options.EarlyStopping == EarlyStopping.Always))
             return false;
-        (beams, nextBeams) = (nextBeams, beams);
-        nextScores.CopyTo(scores, 0);
-        int horizon = options.EarlyStopping == EarlyStopping.Never && options.LengthPenalty > 0 ? maxLength - promptLength : newTokens;
-        double worst = full ? finished[^1].Score : Empty;
-        return scores[0] / Math.Pow(horizon, options.LengthPenalty) > worst;
+        (_beams, _nextBeams) = (_nextBeams, _beams);
+        _nextScores.CopyTo(_scores, 0);
+        int horizon = _options.EarlyStopping == EarlyStopping.Never && _options.LengthPenalty > 0 ? _maxLength - _promptLength : newTokens;
+        double worst = full ? _finished[^1].Score : Empty;
+        return _scores[0] / Math.Pow(horizon, _options.LengthPenalty) > worst;
     }
 
     /// <summary>The finished hypotheses, best first: new tokens (the end token included), score, and whether an end token ended it.</summary>
-    public IReadOnlyList<(int[] Ids, double Score, bool Ended)> Results => [.. finished.Take(options.ReturnCount)];
+    public IReadOnlyList<(int[] Ids, double Score, bool Ended)> Results => [.. _finished.Take(_options.ReturnCount)];
 
     // Keeps the best candidates in descending order; an equal one that came earlier stays in front.
     private void Offer((double Score, int Beam, int Token) candidate, ref int found)
     {
-        if (found == candidates.Length && !(candidate.Score > candidates[found - 1].Score))
+        if (found == _candidates.Length && !(candidate.Score > _candidates[found - 1].Score))
             return;
-        int place = found < candidates.Length ? found++ : found - 1;
-        while (place > 0 && candidate.Score > candidates[place - 1].Score)
+        int place = found < _candidates.Length ? found++ : found - 1;
+        while (place > 0 && candidate.Score > _candidates[place - 1].Score)
         {
-            candidates[place] = candidates[place - 1];
+            _candidates[place] = _candidates[place - 1];
             place--;
         }
 
-        candidates[place] = candidate;
+        _candidates[place] = candidate;
     }
 
     private void Finish(int beam, int token, double score, bool ended)
     {
-        if (finished.Count == BeamCount && score <= finished[^1].Score)
+        if (_finished.Count == BeamCount && score <= _finished[^1].Score)
             return;
-        int[] ids = [.. beams[beam].AsSpan(promptLength, length - 1 - promptLength), token];
-        int place = finished.FindIndex(h => score > h.Score);
-        finished.Insert(place < 0 ? finished.Count : place, (ids, score, ended));
-        if (finished.Count > BeamCount)
-            finished.RemoveAt(BeamCount);
+        int[] ids = [.. _beams[beam].AsSpan(_promptLength, _length - 1 - _promptLength), token];
+        int place = _finished.FindIndex(h => score > h.Score);
+        _finished.Insert(place < 0 ? _finished.Count : place, (ids, score, ended));
+        if (_finished.Count > BeamCount)
+            _finished.RemoveAt(BeamCount);
     }
 }

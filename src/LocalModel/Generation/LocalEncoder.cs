@@ -23,21 +23,21 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 {
     private static readonly string[] DocumentPromptNames = ["document", "passage", "corpus"];
 
-    private readonly EncoderModel model;
-    private readonly CpuBackend backend;
-    private readonly EncoderCore core;
-    private readonly EngineThread<EncoderJob> engine;
-    private readonly CancellationTokenSource disposal = new();
-    private readonly EncoderFiles files;
-    private readonly SentenceEmbedding embedding;
-    private readonly SentenceEmbedding unnormalized;
-    private readonly EncoderTexts texts;
-    private int disposed;
+    private readonly EncoderModel _model;
+    private readonly CpuBackend _backend;
+    private readonly EncoderCore _core;
+    private readonly EngineThread<EncoderJob> _engine;
+    private readonly CancellationTokenSource _disposal = new();
+    private readonly EncoderFiles _files;
+    private readonly SentenceEmbedding _embedding;
+    private readonly SentenceEmbedding _unnormalized;
+    private readonly EncoderTexts _texts;
+    private int _disposed;
 
     private LocalEncoder(EncoderFiles files, EncoderModel model, Tokenizer tokenizer, string modelId, LocalEncoderOptions options)
     {
-        this.files = files;
-        this.model = model;
+        _files = files;
+        _model = model;
         Tokenizer = tokenizer;
         ModelId = options.ModelId ?? modelId;
         Device = options.Device ?? Device.Best;
@@ -50,15 +50,15 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
             throw new ArgumentException("Pooling is an empty list; name at least one pooling, or leave it null.", nameof(options));
         MaximumTokens = options.MaximumTokens ?? Math.Min(files.MaximumTokens ?? int.MaxValue, model.ContextLength);
         Pooling = options.Pooling is null ? files.Poolings : [.. options.Pooling.Distinct().Order()];
-        embedding = new SentenceEmbedding(model.Width, Pooling, files.Steps);
-        unnormalized = new SentenceEmbedding(model.Width, Pooling, [.. files.Steps.Where(s => s is not NormalizeStep)]);
-        texts = new EncoderTexts(tokenizer, MaximumTokens, files.LowerCase, model, files.Source);
-        texts.RequireFitting(CanRerank);
+        _embedding = new SentenceEmbedding(model.Width, Pooling, files.Steps);
+        _unnormalized = new SentenceEmbedding(model.Width, Pooling, [.. files.Steps.Where(s => s is not NormalizeStep)]);
+        _texts = new EncoderTexts(tokenizer, MaximumTokens, files.LowerCase, model, files.Source);
+        _texts.RequireFitting(CanRerank);
         Version = files.Hash(Pooling, MaximumTokens);
         Remarks = files.Remarks;
-        backend = new CpuBackend(options.Threads ?? 0);
-        core = new EncoderCore(model, backend);
-        engine = new EngineThread<EncoderJob>(core, options.QueueLength, typeof(LocalEncoder));
+        _backend = new CpuBackend(options.Threads ?? 0);
+        _core = new EncoderCore(model, _backend);
+        _engine = new EngineThread<EncoderJob>(_core, options.QueueLength, typeof(LocalEncoder));
         try
         {
             options.OnLoaded?.Invoke(this);
@@ -79,7 +79,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
-        $"{ModelId}: encoder, {model.ParameterCount:N0} parameters, {Dimensions:N0} dimensions, {string.Join(" + ", Pooling)} pooling, up to {MaximumTokens:N0} tokens, on {backend.Description}");
+        $"{ModelId}: encoder, {_model.ParameterCount:N0} parameters, {Dimensions:N0} dimensions, {string.Join(" + ", Pooling)} pooling, up to {MaximumTokens:N0} tokens, on {_backend.Description}");
 
     /// <summary>What the checkpoint leaves open or asks for and is not done, one sentence each; most often empty.</summary>
     public IReadOnlyList<string> Remarks { get; }
@@ -88,10 +88,10 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     public string Version { get; }
 
     /// <summary>The number of weights.</summary>
-    public long ParameterCount => model.ParameterCount;
+    public long ParameterCount => _model.ParameterCount;
 
     /// <summary>The components of a vector.</summary>
-    public int Dimensions => embedding.Dimensions;
+    public int Dimensions => _embedding.Dimensions;
 
     /// <summary>How tokens become a vector.</summary>
     public IReadOnlyList<TokenPooling> Pooling { get; }
@@ -100,13 +100,13 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     public int MaximumTokens { get; }
 
     /// <summary>The prompts that the model was trained with, by their names.</summary>
-    public IReadOnlyDictionary<string, string> Prompts => files.Prompts;
+    public IReadOnlyDictionary<string, string> Prompts => _files.Prompts;
 
     /// <summary>The prompt of texts that come without one, or null.</summary>
-    public string? DefaultPromptName => files.DefaultPromptName;
+    public string? DefaultPromptName => _files.DefaultPromptName;
 
     /// <summary>Whether the model scores texts against a query: it is a cross-encoder.</summary>
-    public bool CanRerank => model is { Head: EncoderHead.SequenceClassification, Labels: 1 };
+    public bool CanRerank => _model is { Head: EncoderHead.SequenceClassification, Labels: 1 };
 
     /// <summary>The tokenizer.</summary>
     public Tokenizer Tokenizer { get; }
@@ -182,13 +182,13 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         var prompt = PromptOf(options);
         if (options.Dimensions is { } dimensions && (dimensions < 1 || dimensions > Dimensions))
             throw new ArgumentOutOfRangeException(nameof(options), dimensions, $"Dimensions is {dimensions}; the model's vectors have {Dimensions} components, so it must be between 1 and {Dimensions}.");
-        bool normalizes = files.Steps.Any(s => s is NormalizeStep);
-        var form = options.Normalize ?? true ? embedding : unnormalized;
+        bool normalizes = _files.Steps.Any(s => s is NormalizeStep);
+        var form = options.Normalize ?? true ? _embedding : _unnormalized;
         var (vectors, inputs) = await RunAsync(
             () =>
             {
-                int excluded = files.IncludePrompt ? 0 : this.texts.PromptTokens(prompt);
-                return [.. texts.Select(t => this.texts.Encode(prompt + t, excluded, options.TruncateLongTexts))];
+                int excluded = _files.IncludePrompt ? 0 : _texts.PromptTokens(prompt);
+                return [.. texts.Select(t => _texts.Encode(prompt + t, excluded, options.TruncateLongTexts))];
             },
             form,
             cancellationToken).ConfigureAwait(false);
@@ -220,8 +220,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         RequireTexts(texts);
         if (!CanRerank)
             throw new NotSupportedException($"'{ModelId}' is no cross-encoder: a head for sequence classification with one label is needed to score texts. Load such a model, or compare embeddings.");
-        var (logits, inputs) = await RunAsync(() => [.. texts.Select(t => this.texts.EncodePair(query, t))], null, cancellationToken).ConfigureAwait(false);
-        var scores = logits.Select(l => rawScores || !files.ScoresAreSigmoids ? l[0] : (float)(1 / (1 + Math.Exp(-l[0]))));
+        var (logits, inputs) = await RunAsync(() => [.. texts.Select(t => _texts.EncodePair(query, t))], null, cancellationToken).ConfigureAwait(false);
+        var scores = logits.Select(l => rawScores || !_files.ScoresAreSigmoids ? l[0] : (float)(1 / (1 + Math.Exp(-l[0]))));
         return new RerankResult([.. scores], inputs.Sum(i => i.Ids.Length), inputs.Count(i => i.Truncated));
     }
 
@@ -237,10 +237,10 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref disposed, 1) != 0)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         Stop();
-        model.Dispose();
+        _model.Dispose();
     }
 
     /// <inheritdoc/>
@@ -250,21 +250,21 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     internal EncoderInput Encode(string text, string? promptName = null)
     {
         var prompt = PromptOf(new EncodingOptions { PromptName = promptName });
-        return texts.Encode(prompt + text, files.IncludePrompt ? 0 : texts.PromptTokens(prompt), truncate: true);
+        return _texts.Encode(prompt + text, _files.IncludePrompt ? 0 : _texts.PromptTokens(prompt), truncate: true);
     }
 
     /// <summary>The tokens of a pair as the model reads it (for tests against references).</summary>
-    internal EncoderInput EncodePair(string first, string second) => texts.EncodePair(first, second);
+    internal EncoderInput EncodePair(string first, string second) => _texts.EncodePair(first, second);
 
     private async Task<(float[][] Results, EncoderInput[] Inputs)> RunAsync(Func<EncoderInput[]> encode, SentenceEmbedding? form, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        using var source = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, disposal.Token);
+        using var source = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposal.Token);
         var inputs = await EngineRequest.EncodeAsync(encode, source.Token, cancellationToken).ConfigureAwait(false);
         if (inputs.Length == 0)
             return ([], inputs);
         var jobs = Array.ConvertAll(inputs, i => new EncoderJob(i, form, source.Token));
-        engine.Enqueue(jobs);
+        _engine.Enqueue(jobs);
         try
         {
             return (await Task.WhenAll(jobs.Select(j => j.Result)).ConfigureAwait(false), inputs);
@@ -294,11 +294,11 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 
     private void Stop()
     {
-        engine.Stop();
-        disposal.Cancel();
-        engine.Dispose();
-        core.Dispose();
-        backend.Dispose();
+        _engine.Stop();
+        _disposal.Cancel();
+        _engine.Dispose();
+        _core.Dispose();
+        _backend.Dispose();
     }
 
     private void RequireTexts(IReadOnlyList<string> texts)
@@ -309,5 +309,5 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         ThrowIfDisposed();
     }
 
-    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(disposed != 0, this);
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed != 0, this);
 }

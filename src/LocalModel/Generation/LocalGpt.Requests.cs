@@ -84,7 +84,7 @@ public sealed partial class LocalGpt
         var job = new BeamJob(prompt, maxNewTokens, search, VocabularySize, source.Token);
         var found = await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
         BeamHypothesis[] hypotheses = [.. found.Select(h => new BeamHypothesis(
-            tokenizer?.Decode(h.Ended ? h.Ids.AsSpan(0, h.Ids.Length - 1) : h.Ids, skipSpecialTokens: true) ?? "", h.Ids, h.Score, h.Ended ? FinishReason.EndToken : FinishReason.Length))];
+            _tokenizer?.Decode(h.Ended ? h.Ids.AsSpan(0, h.Ids.Length - 1) : h.Ids, skipSpecialTokens: true) ?? "", h.Ids, h.Score, h.Ended ? FinishReason.EndToken : FinishReason.Length))];
         return new BeamSearchResult(hypotheses, job.Usage);
     }
 
@@ -163,7 +163,7 @@ public sealed partial class LocalGpt
         IReadOnlyCollection<string> stops = request.Turns is null ? request.StopStrings : [.. request.StopStrings, .. ChatTemplate.StopStrings];
         bool trimStart = request.Turns is not null && ChatTemplate.TrimsAnswerStart;
         var job = new GenerationJob(
-            prompt, MaxNewTokens(request, prompt.Length), request.Sampling ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens, stops, tokenizer,
+            prompt, MaxNewTokens(request, prompt.Length), request.Sampling ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens, stops, _tokenizer,
             request.IncludeLogProbabilities, source.Token);
         Enqueue([job]);
         var updates = job.ReadAsync().GetAsyncEnumerator(CancellationToken.None);
@@ -218,14 +218,14 @@ public sealed partial class LocalGpt
     {
         foreach (var job in jobs)
             RequireRoom(job.ReservedBlocks);
-        engine.Enqueue(jobs);
+        _engine.Enqueue(jobs);
     }
 
     private void RequireRoom(long blocks)
     {
-        if (blocks > core.CapacityBlocks)
+        if (blocks > _core.CapacityBlocks)
             throw new KvCacheFullException(string.Create(CultureInfo.InvariantCulture,
-                $"The request needs room for {blocks * KvCache.BlockTokens} tokens in the key/value cache, which holds {core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise LocalGptOptions.CacheTokens."));
+                $"The request needs room for {blocks * KvCache.BlockTokens} tokens in the key/value cache, which holds {_core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise LocalGptOptions.CacheTokens."));
     }
 
     internal int[] EncodePrompt(GenerationRequest request)
@@ -315,9 +315,9 @@ public sealed partial class LocalGpt
     }
 
     private int StartToken(string what)
-        => startToken ?? throw new ArgumentException($"The {what} is empty, and the model has no start token to begin with; give it at least one character.");
+        => _startToken ?? throw new ArgumentException($"The {what} is empty, and the model has no start token to begin with; give it at least one character.");
 
-    private int[] EndTokensOf(GenerationRequest request) => request.EndTokenIds is { } own ? [.. own] : endTokens;
+    private int[] EndTokensOf(GenerationRequest request) => request.EndTokenIds is { } own ? [.. own] : _endTokens;
 
     private int MaxNewTokens(GenerationRequest request, int promptLength)
         => Math.Min(request.MaxOutputTokens ?? int.MaxValue, ContextLength - promptLength);
@@ -355,8 +355,8 @@ public sealed partial class LocalGpt
     private CancellationTokenSource Link(CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, disposal.Token);
+        return CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposal.Token);
     }
 
-    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(disposed != 0, this);
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed != 0, this);
 }

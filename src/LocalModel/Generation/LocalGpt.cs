@@ -31,24 +31,24 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private const string EndOfText = "<|endoftext|>";
     private const string ToolTemplateName = "tool_use";
 
-    private readonly CausalModel model;
-    private readonly CpuBackend backend;
-    private readonly EngineCore core;
-    private readonly EngineThread<EngineJob> engine;
-    private readonly CancellationTokenSource disposal = new();
-    private readonly ChatTemplate? chatTemplate;
-    private readonly ChatTemplate? toolTemplate;
-    private readonly string? templateProblem;
-    private readonly Tokenizer? tokenizer;
-    private readonly int[] endTokens;
-    private readonly int? startToken;
-    private int disposed;
+    private readonly CausalModel _model;
+    private readonly CpuBackend _backend;
+    private readonly EngineCore _core;
+    private readonly EngineThread<EngineJob> _engine;
+    private readonly CancellationTokenSource _disposal = new();
+    private readonly ChatTemplate? _chatTemplate;
+    private readonly ChatTemplate? _toolTemplate;
+    private readonly string? _templateProblem;
+    private readonly Tokenizer? _tokenizer;
+    private readonly int[] _endTokens;
+    private readonly int? _startToken;
+    private int _disposed;
 
     private LocalGpt(
         CausalModel model, Tokenizer? tokenizer, GenerationSettings settings, TokenizerSettings texts, string modelId, LocalGptOptions options, string? tokenizerProblem = null)
     {
-        this.model = model;
-        this.tokenizer = tokenizer;
+        _model = model;
+        _tokenizer = tokenizer;
         ModelId = options.ModelId ?? modelId;
         Device = options.Device ?? Device.Best;
         ContextLength = options.ContextLength ?? DefaultContext();
@@ -60,25 +60,25 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         if (tokenizer?.VocabularySize > model.VocabularySize)
             throw new ArgumentException($"The tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.", nameof(tokenizer));
 
-        (chatTemplate, templateProblem) = FindTemplate(options.ChatTemplate, texts.ChatTemplate, texts, tokenizer);
-        toolTemplate = options.ChatTemplate is null && texts.FurtherChatTemplates?.GetValueOrDefault(ToolTemplateName) is { } forTools
+        (_chatTemplate, _templateProblem) = FindTemplate(options.ChatTemplate, texts.ChatTemplate, texts, tokenizer);
+        _toolTemplate = options.ChatTemplate is null && texts.FurtherChatTemplates?.GetValueOrDefault(ToolTemplateName) is { } forTools
             ? FindTemplate(null, forTools, texts, tokenizer).Template
             : null;
-        var templateEnds = chatTemplate is null || tokenizer is null ? [] : chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
+        var templateEnds = _chatTemplate is null || tokenizer is null ? [] : _chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
         var special = settings.EosTokenIds.Concat(settings.BosTokenId is { } bos ? [bos] : []);
         int[] strangers = [.. special.Where(id => !IsToken(id)).Distinct().Order()];
         int[] ends = [.. settings.EosTokenIds.Where(IsToken)];
-        endTokens = [.. ends.Union(templateEnds)];
-        startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
+        _endTokens = [.. ends.Union(templateEnds)];
+        _startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);
         Remarks = [.. RemarksOn(settings, strangers, options, tokenizerProblem)];
 
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
         ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
-        backend = new CpuBackend(options.Threads ?? 0) { IsExact = options.Exact };
-        core = new EngineCore(model, backend, cacheTokens);
-        engine = new EngineThread<EngineJob>(core, options.QueueLength, typeof(LocalGpt));
+        _backend = new CpuBackend(options.Threads ?? 0) { IsExact = options.Exact };
+        _core = new EngineCore(model, _backend, cacheTokens);
+        _engine = new EngineThread<EngineJob>(_core, options.QueueLength, typeof(LocalGpt));
         try
         {
             options.OnLoaded?.Invoke(this);
@@ -86,9 +86,9 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         catch
         {
             // The model still belongs to the caller.
-            engine.Dispose();
-            core.Dispose();
-            backend.Dispose();
+            _engine.Dispose();
+            _core.Dispose();
+            _backend.Dispose();
             throw;
         }
     }
@@ -101,43 +101,43 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
-        $"{ModelId}: {model.ParameterCount:N0} parameters, vocabulary {VocabularySize:N0}, context {ContextLength:N0}, on {backend.Description}");
+        $"{ModelId}: {_model.ParameterCount:N0} parameters, vocabulary {VocabularySize:N0}, context {ContextLength:N0}, on {_backend.Description}");
 
     /// <summary>What the checkpoint asks for and is not done, one sentence each; most often empty.</summary>
     public IReadOnlyList<string> Remarks { get; }
 
     /// <summary>The number of weights.</summary>
-    public long ParameterCount => model.ParameterCount;
+    public long ParameterCount => _model.ParameterCount;
 
     /// <summary>The tokens of the longest sequence, prompt and output together.</summary>
     public int ContextLength { get; }
 
     /// <summary>The number of token ids.</summary>
-    public int VocabularySize => model.VocabularySize;
+    public int VocabularySize => _model.VocabularySize;
 
     /// <summary>The components of an embedding.</summary>
-    public int EmbeddingWidth => model.Width;
+    public int EmbeddingWidth => _model.Width;
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="TokenizerException">The model was loaded without one (<see cref="LocalGptOptions.AllowMissingTokenizer"/>).</exception>
-    public Tokenizer Tokenizer => tokenizer ?? throw new TokenizerException($"{ModelId} has no tokenizer, so it takes token ids and no texts. Put its tokenizer.json beside the weights.");
+    public Tokenizer Tokenizer => _tokenizer ?? throw new TokenizerException($"{ModelId} has no tokenizer, so it takes token ids and no texts. Put its tokenizer.json beside the weights.");
 
     /// <summary>Whether there is a tokenizer; without one the model takes and gives token ids alone.</summary>
-    public bool HasTokenizer => tokenizer is not null;
+    public bool HasTokenizer => _tokenizer is not null;
 
     /// <summary>The settings for requests that bring none: the checkpoint's where it has any, else greedy.</summary>
     public SamplingOptions DefaultSampling { get; }
 
     /// <summary>The tokens that end a generation.</summary>
-    public IReadOnlyList<int> EndTokens => endTokens;
+    public IReadOnlyList<int> EndTokens => _endTokens;
 
     /// <summary>The chat template in use.</summary>
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
-    public ChatTemplate ChatTemplate => chatTemplate ?? throw new ChatTemplateException(templateProblem!);
+    public ChatTemplate ChatTemplate => _chatTemplate ?? throw new ChatTemplateException(_templateProblem!);
 
     /// <summary>The chat template for requests that bring functions: the checkpoint's own for that, else the same.</summary>
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
-    public ChatTemplate ToolTemplate => toolTemplate ?? ChatTemplate;
+    public ChatTemplate ToolTemplate => _toolTemplate ?? ChatTemplate;
 
     /// <summary>Puts a model to work that is already in memory, for example one that was just trained.</summary>
     /// <param name="model">The model; from now on it belongs to the returned object, which disposes it.</param>
@@ -204,21 +204,21 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     public int CountTokens(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        ObjectDisposedException.ThrowIf(disposed != 0, this);
+        ObjectDisposedException.ThrowIf(_disposed != 0, this);
         return Tokenizer.CountTokens(text);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref disposed, 1) != 0)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
-        engine.Stop();
-        disposal.Cancel();
-        engine.Dispose();
-        core.Dispose();
-        backend.Dispose();
-        model.Dispose();
+        _engine.Stop();
+        _disposal.Cancel();
+        _engine.Dispose();
+        _core.Dispose();
+        _backend.Dispose();
+        _model.Dispose();
     }
 
     /// <inheritdoc/>
@@ -283,8 +283,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     {
         if (tokenizerProblem is not null)
             yield return $"There is no tokenizer, so the model takes and gives token ids alone. {tokenizerProblem}";
-        if (options.ContextLength is null && ContextLength < model.ContextLength)
-            yield return string.Create(CultureInfo.InvariantCulture, $"The model's context is {model.ContextLength:N0} tokens; {ContextLength:N0} are used, whose key/value cache takes {ContextLength * CacheBytesPerToken() >> 20:N0} MiB. Set ContextLength for more.");
+        if (options.ContextLength is null && ContextLength < _model.ContextLength)
+            yield return string.Create(CultureInfo.InvariantCulture, $"The model's context is {_model.ContextLength:N0} tokens; {ContextLength:N0} are used, whose key/value cache takes {ContextLength * CacheBytesPerToken() >> 20:N0} MiB. Set ContextLength for more.");
         if (settings.MaxNewTokens is { } limit)
             yield return string.Create(CultureInfo.InvariantCulture, $"{GenerationSettings.FileName} limits the output to {limit} tokens; this is not applied, set MaxOutputTokens instead.");
         foreach (var name in settings.Ignored)
@@ -297,11 +297,11 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
     // Long contexts of large models would need more memory for the cache than for the weights.
     private int DefaultContext()
-        => Math.Min(model.ContextLength, (int)Math.Min(int.MaxValue, Math.Max(DefaultContextLength, DefaultContextBytes / CacheBytesPerToken())));
+        => Math.Min(_model.ContextLength, (int)Math.Min(int.MaxValue, Math.Max(DefaultContextLength, DefaultContextBytes / CacheBytesPerToken())));
 
     private long CacheBytesPerToken()
     {
-        using var probe = model.CreateCache(1);
+        using var probe = _model.CreateCache(1);
         return (long)probe.Layers * probe.KeyHeads * (probe.KeyWidth + probe.ValueWidth) * sizeof(float);
     }
 

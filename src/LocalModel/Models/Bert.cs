@@ -9,17 +9,17 @@ namespace Kotonoha.LocalModel.Models;
 /// </summary>
 public sealed class Bert : EncoderModel
 {
-    private readonly Parameter wordEmbedding;
-    private readonly Parameter positionEmbedding;
-    private readonly Parameter? typeEmbedding;
-    private readonly Norm embeddingNorm;
-    private readonly Block[] blocks;
-    private readonly Dense? pooler;
-    private readonly Dense? headDense;
-    private readonly Norm? headNorm;
-    private readonly Dense? head;
-    private readonly List<Parameter> parameters = [];
-    private readonly Activation activation;
+    private readonly Parameter _wordEmbedding;
+    private readonly Parameter _positionEmbedding;
+    private readonly Parameter? _typeEmbedding;
+    private readonly Norm _embeddingNorm;
+    private readonly Block[] _blocks;
+    private readonly Dense? _pooler;
+    private readonly Dense? _headDense;
+    private readonly Norm? _headNorm;
+    private readonly Dense? _head;
+    private readonly List<Parameter> _parameters = [];
+    private readonly Activation _activation;
 
     /// <summary>Creates the model with weights from a source.</summary>
     /// <param name="config">The settings.</param>
@@ -32,22 +32,22 @@ public sealed class Bert : EncoderModel
         ArgumentNullException.ThrowIfNull(weights);
         config.Validate();
         Config = config;
-        activation = config.Activation;
+        _activation = config.Activation;
         int width = config.Width, inner = config.FeedForwardWidth;
         bool distilled = config.Kind == BertKind.DistilBert;
         try
         {
             var prefix = config.Kind switch { BertKind.Roberta => "roberta.", BertKind.DistilBert => "distilbert.", _ => "bert." };
-            wordEmbedding = Take(prefix + "embeddings.word_embeddings.weight", config.VocabularySize, width);
-            positionEmbedding = Take(prefix + "embeddings.position_embeddings.weight", config.Positions, width);
+            _wordEmbedding = Take(prefix + "embeddings.word_embeddings.weight", config.VocabularySize, width);
+            _positionEmbedding = Take(prefix + "embeddings.position_embeddings.weight", config.Positions, width);
             if (!distilled && config.TokenTypes > 0)
-                typeEmbedding = Take(prefix + "embeddings.token_type_embeddings.weight", config.TokenTypes, width);
-            embeddingNorm = TakeNorm(prefix + "embeddings.LayerNorm");
-            blocks = new Block[config.Layers];
-            for (int i = 0; i < blocks.Length; i++)
+                _typeEmbedding = Take(prefix + "embeddings.token_type_embeddings.weight", config.TokenTypes, width);
+            _embeddingNorm = TakeNorm(prefix + "embeddings.LayerNorm");
+            _blocks = new Block[config.Layers];
+            for (int i = 0; i < _blocks.Length; i++)
             {
                 var name = prefix + (distilled ? $"transformer.layer.{i}." : $"encoder.layer.{i}.");
-                blocks[i] = new Block(
+                _blocks[i] = new Block(
                     Query: TakeDense(name + (distilled ? "attention.q_lin" : "attention.self.query"), width, width),
                     Key: TakeDense(name + (distilled ? "attention.k_lin" : "attention.self.key"), width, width),
                     Value: TakeDense(name + (distilled ? "attention.v_lin" : "attention.self.value"), width, width),
@@ -61,8 +61,8 @@ public sealed class Bert : EncoderModel
             // A bare model may come without its pooler; BERT's heads for whole texts need it.
             bool needsPooler = config is { Kind: BertKind.Bert, Head: EncoderHead.SequenceClassification or EncoderHead.NextSentence };
             if (needsPooler || (!distilled && config.Head == EncoderHead.None && weights.Contains(prefix + "pooler.dense.weight")))
-                pooler = TakeDense(prefix + "pooler.dense", width, width);
-            (headDense, headNorm, head) = TakeHead();
+                _pooler = TakeDense(prefix + "pooler.dense", width, width);
+            (_headDense, _headNorm, _head) = TakeHead();
         }
         catch
         {
@@ -73,7 +73,7 @@ public sealed class Bert : EncoderModel
         Parameter Take(string name, params ReadOnlySpan<int> shape)
         {
             var parameter = weights.Take(name, shape);
-            parameters.Add(parameter);
+            _parameters.Add(parameter);
             return parameter;
         }
 
@@ -82,7 +82,7 @@ public sealed class Bert : EncoderModel
         Norm TakeNorm(string name) => new(Take(name + ".weight", width), Take(name + ".bias", width));
 
         Dense TakeDecoder(string name, string bias)
-            => new(config.TieWordEmbeddings ? wordEmbedding : Take(name, config.VocabularySize, width), Take(bias, config.VocabularySize));
+            => new(config.TieWordEmbeddings ? _wordEmbedding : Take(name, config.VocabularySize, width), Take(bias, config.VocabularySize));
 
         (Dense? Dense, Norm? Norm, Dense? Last) TakeHead() => (config.Head, config.Kind) switch
         {
@@ -105,7 +105,7 @@ public sealed class Bert : EncoderModel
     public BertConfig Config { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters => parameters;
+    public override IReadOnlyList<Parameter> Parameters => _parameters;
 
     /// <inheritdoc/>
     public override int VocabularySize => Config.VocabularySize;
@@ -132,7 +132,7 @@ public sealed class Bert : EncoderModel
     };
 
     /// <summary>Whether there is a pooler for <see cref="Pooled"/>.</summary>
-    public bool HasPooler => pooler is not null;
+    public bool HasPooler => _pooler is not null;
 
     /// <inheritdoc/>
     public override Tensor Forward(Pass pass, Batch batch)
@@ -142,13 +142,13 @@ public sealed class Bert : EncoderModel
         RequireContext(batch);
 
         // (tokens) -> (tokens, width)
-        var x = pass.Embedding(wordEmbedding, batch.TokenIds);
-        if (typeEmbedding is not null)
-            x = pass.Add(x, pass.Embedding(typeEmbedding, batch.TypeIds));
-        x = pass.Add(x, pass.Embedding(positionEmbedding, Config.Kind == BertKind.Roberta ? RobertaPositions(batch) : batch.Positions));
-        x = pass.Dropout(Normed(pass, x, embeddingNorm), Config.HiddenDropout);
+        var x = pass.Embedding(_wordEmbedding, batch.TokenIds);
+        if (_typeEmbedding is not null)
+            x = pass.Add(x, pass.Embedding(_typeEmbedding, batch.TypeIds));
+        x = pass.Add(x, pass.Embedding(_positionEmbedding, Config.Kind == BertKind.Roberta ? RobertaPositions(batch) : batch.Positions));
+        x = pass.Dropout(Normed(pass, x, _embeddingNorm), Config.HiddenDropout);
         var attention = new AttentionOptions(Config.Heads) { Dropout = Config.AttentionDropout };
-        foreach (var block in blocks)
+        foreach (var block in _blocks)
         {
             x = pass.NextLayer(x);
 
@@ -158,7 +158,7 @@ public sealed class Bert : EncoderModel
             x = Normed(pass, pass.Add(attended, x), block.AttentionNorm);
 
             // Feed-forward: (tokens, width) -> (tokens, inner) -> (tokens, width)
-            var outer = pass.Dropout(Apply(pass, pass.Activate(Apply(pass, x, block.Inner), activation), block.Outer), Config.HiddenDropout);
+            var outer = pass.Dropout(Apply(pass, pass.Activate(Apply(pass, x, block.Inner), _activation), block.Outer), Config.HiddenDropout);
             x = Normed(pass, pass.Add(outer, x), block.OutputNorm);
         }
 
@@ -173,28 +173,28 @@ public sealed class Bert : EncoderModel
     public Tensor Pooled(Pass pass, Tensor hidden, Batch batch)
     {
         ArgumentNullException.ThrowIfNull(pass);
-        return pooler is null
+        return _pooler is null
             ? throw new InvalidOperationException("The model has no pooler.")
-            : pass.Activate(Apply(pass, pass.Pool(hidden, batch, Pooling.First), pooler.Value), Activation.Tanh);
+            : pass.Activate(Apply(pass, pass.Pool(hidden, batch, Pooling.First), _pooler.Value), Activation.Tanh);
     }
 
     /// <inheritdoc/>
     public override Tensor Logits(Pass pass, Tensor hidden, Batch batch)
     {
         ArgumentNullException.ThrowIfNull(pass);
-        if (head is not { } last)
+        if (_head is not { } last)
             throw new InvalidOperationException("The model has no head.");
         switch (Config.Head)
         {
             case EncoderHead.MaskedLanguageModel:
                 // RoBERTa's head has the exact gelu whatever its blocks have.
-                hidden = pass.Activate(Apply(pass, hidden, headDense!.Value), Config.Kind == BertKind.Roberta ? Activation.Gelu : activation);
-                return Apply(pass, Normed(pass, hidden, headNorm!.Value), last);
+                hidden = pass.Activate(Apply(pass, hidden, _headDense!.Value), Config.Kind == BertKind.Roberta ? Activation.Gelu : _activation);
+                return Apply(pass, Normed(pass, hidden, _headNorm!.Value), last);
             case EncoderHead.SequenceClassification when Config.Kind == BertKind.Bert:
             case EncoderHead.NextSentence:
                 return Apply(pass, pass.Dropout(Pooled(pass, hidden, batch), Config.HiddenDropout), last);
             case EncoderHead.SequenceClassification:
-                var first = Apply(pass, pass.Pool(hidden, batch, Pooling.First), headDense!.Value);
+                var first = Apply(pass, pass.Pool(hidden, batch, Pooling.First), _headDense!.Value);
                 return Apply(pass, pass.Dropout(pass.Activate(first, Config.Kind == BertKind.Roberta ? Activation.Tanh : Activation.Relu), Config.HiddenDropout), last);
             default:
                 return Apply(pass, pass.Dropout(hidden, Config.HiddenDropout), last);

@@ -5,7 +5,7 @@ namespace Kotonoha.LocalModel.Models;
 /// <summary>A language model that predicts the next token. One forward serves training, prefill and decoding.</summary>
 public abstract class CausalModel : IDisposable
 {
-    private Dictionary<Parameter, LowRankLayer> adapter = [];
+    private Dictionary<Parameter, LowRankLayer> _adapter = [];
 
     /// <summary>The weights, in the order of the checkpoint, under the checkpoint's names.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }
@@ -23,7 +23,7 @@ public abstract class CausalModel : IDisposable
     public long ParameterCount => Parameters.Sum(p => (long)p.Length);
 
     /// <summary>Whether an adapter is active beside the weights (and not merged into them).</summary>
-    public bool HasAdapter => adapter.Count > 0;
+    public bool HasAdapter => _adapter.Count > 0;
 
     /// <summary>The hidden states after the last norm: (tokens, width).</summary>
     /// <param name="pass">A training or an inference pass that has begun.</param>
@@ -45,7 +45,7 @@ public abstract class CausalModel : IDisposable
     {
         foreach (var parameter in Parameters)
             parameter.Dispose();
-        foreach (var layer in adapter.Values)
+        foreach (var layer in _adapter.Values)
             layer.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -56,12 +56,12 @@ public abstract class CausalModel : IDisposable
     {
         if (HasAdapter)
             throw new InvalidOperationException("An adapter is active already; merge it before another one is loaded.");
-        adapter = layers;
+        _adapter = layers;
     }
 
     /// <summary>x · W + b with what an active adapter adds: (rows, out).</summary>
     private protected Tensor Linear(Pass pass, Tensor x, Parameter weight, Parameter? bias = null, LinearLayout layout = LinearLayout.OutIn)
-        => adapter.Count > 0 && adapter.TryGetValue(weight, out var layer)
+        => _adapter.Count > 0 && _adapter.TryGetValue(weight, out var layer)
             ? layer.Apply(pass, x, pass.Linear(x, weight, null, layout), bias)
             : pass.Linear(x, weight, bias, layout);
 }

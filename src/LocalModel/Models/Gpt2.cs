@@ -9,14 +9,14 @@ namespace Kotonoha.LocalModel.Models;
 /// </summary>
 public sealed class Gpt2 : CausalModel
 {
-    private readonly Parameter tokenEmbedding;
-    private readonly Parameter positionEmbedding;
-    private readonly List<Block> blocks = [];
-    private readonly Parameter finalNormWeight;
-    private readonly Parameter finalNormBias;
-    private readonly Parameter head;
-    private readonly List<Parameter> parameters = [];
-    private readonly Activation activation;
+    private readonly Parameter _tokenEmbedding;
+    private readonly Parameter _positionEmbedding;
+    private readonly List<Block> _blocks = [];
+    private readonly Parameter _finalNormWeight;
+    private readonly Parameter _finalNormBias;
+    private readonly Parameter _head;
+    private readonly List<Parameter> _parameters = [];
+    private readonly Activation _activation;
 
     /// <summary>Creates the model with the weights of a source.</summary>
     /// <param name="config">The settings.</param>
@@ -29,16 +29,16 @@ public sealed class Gpt2 : CausalModel
         ArgumentNullException.ThrowIfNull(weights);
         config.Validate();
         Config = config;
-        activation = config.Activation;
+        _activation = config.Activation;
         int width = config.Width, inner = config.FeedForwardWidth;
         try
         {
-            tokenEmbedding = Take("transformer.wte.weight", config.VocabularySize, width);
-            positionEmbedding = Take("transformer.wpe.weight", config.ContextLength, width);
+            _tokenEmbedding = Take("transformer.wte.weight", config.VocabularySize, width);
+            _positionEmbedding = Take("transformer.wpe.weight", config.ContextLength, width);
             for (int i = 0; i < config.Layers; i++)
             {
                 var name = $"transformer.h.{i}.";
-                blocks.Add(new Block
+                _blocks.Add(new Block
                 {
                     AttentionNormWeight = Take(name + "ln_1.weight", width),
                     AttentionNormBias = Take(name + "ln_1.bias", width),
@@ -55,9 +55,9 @@ public sealed class Gpt2 : CausalModel
                 });
             }
 
-            finalNormWeight = Take("transformer.ln_f.weight", width);
-            finalNormBias = Take("transformer.ln_f.bias", width);
-            head = config.TieWordEmbeddings ? tokenEmbedding : Take("lm_head.weight", config.VocabularySize, width);
+            _finalNormWeight = Take("transformer.ln_f.weight", width);
+            _finalNormBias = Take("transformer.ln_f.bias", width);
+            _head = config.TieWordEmbeddings ? _tokenEmbedding : Take("lm_head.weight", config.VocabularySize, width);
         }
         catch
         {
@@ -68,7 +68,7 @@ public sealed class Gpt2 : CausalModel
         Parameter Take(string name, params ReadOnlySpan<int> shape)
         {
             var parameter = weights.Take(name, shape);
-            parameters.Add(parameter);
+            _parameters.Add(parameter);
             return parameter;
         }
     }
@@ -77,7 +77,7 @@ public sealed class Gpt2 : CausalModel
     public Gpt2Config Config { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters => parameters;
+    public override IReadOnlyList<Parameter> Parameters => _parameters;
 
     /// <inheritdoc/>
     public override int VocabularySize => Config.VocabularySize;
@@ -128,11 +128,11 @@ public sealed class Gpt2 : CausalModel
         int width = Config.Width;
 
         // (tokens) -> (tokens, width)
-        var x = pass.Add(pass.Embedding(tokenEmbedding, batch.TokenIds), pass.Embedding(positionEmbedding, batch.Positions));
+        var x = pass.Add(pass.Embedding(_tokenEmbedding, batch.TokenIds), pass.Embedding(_positionEmbedding, batch.Positions));
         x = pass.Dropout(x, Config.EmbeddingDropout);
-        for (int layer = 0; layer < blocks.Count; layer++)
+        for (int layer = 0; layer < _blocks.Count; layer++)
         {
-            var block = blocks[layer];
+            var block = _blocks[layer];
             x = pass.NextLayer(x);
 
             // Attention: (tokens, width) -> (tokens, 3 · width), of which queries, keys and values are the thirds, each (tokens, heads · head width)
@@ -145,16 +145,16 @@ public sealed class Gpt2 : CausalModel
 
             // Feed-forward: (tokens, width) -> (tokens, inner) -> (tokens, width)
             normed = pass.LayerNorm(x, block.FeedForwardNormWeight, block.FeedForwardNormBias, Config.LayerNormEpsilon);
-            var inner = pass.Activate(Linear(pass, normed, block.InnerWeight, block.InnerBias, LinearLayout.InOut), activation);
+            var inner = pass.Activate(Linear(pass, normed, block.InnerWeight, block.InnerBias, LinearLayout.InOut), _activation);
             var outer = Linear(pass, inner, block.OuterWeight, block.OuterBias, LinearLayout.InOut);
             x = pass.Add(x, pass.Dropout(outer, Config.ResidualDropout));
         }
 
-        return pass.LayerNorm(x, finalNormWeight, finalNormBias, Config.LayerNormEpsilon);
+        return pass.LayerNorm(x, _finalNormWeight, _finalNormBias, Config.LayerNormEpsilon);
     }
 
     /// <inheritdoc/>
-    public override Tensor Logits(Pass pass, Tensor hidden) => Linear(pass, hidden, head);
+    public override Tensor Logits(Pass pass, Tensor hidden) => Linear(pass, hidden, _head);
 
     /// <inheritdoc/>
     public override KvCache CreateCache(int capacityTokens)

@@ -9,13 +9,13 @@ namespace Kotonoha.LocalModel.Models;
 /// </summary>
 public sealed class Llama : CausalModel
 {
-    private readonly List<Parameter> parameters = [];
-    private readonly Parameter tokenEmbedding;
-    private readonly List<Block> blocks = [];
-    private readonly Parameter finalNorm;
-    private readonly Parameter head;
-    private readonly RotaryTable rotary;
-    private readonly Activation activation;
+    private readonly List<Parameter> _parameters = [];
+    private readonly Parameter _tokenEmbedding;
+    private readonly List<Block> _blocks = [];
+    private readonly Parameter _finalNorm;
+    private readonly Parameter _head;
+    private readonly RotaryTable _rotary;
+    private readonly Activation _activation;
 
     /// <summary>Creates the model with the weights of a source.</summary>
     /// <param name="config">The settings.</param>
@@ -28,15 +28,15 @@ public sealed class Llama : CausalModel
         ArgumentNullException.ThrowIfNull(weights);
         config.Validate();
         Config = config;
-        activation = config.Activation;
+        _activation = config.Activation;
         int width = config.Width, inner = config.InnerWidth, queries = config.Heads * config.HeadWidth, keys = config.KeyHeads * config.HeadWidth;
         try
         {
-            tokenEmbedding = Take("model.embed_tokens.weight", config.VocabularySize, width);
+            _tokenEmbedding = Take("model.embed_tokens.weight", config.VocabularySize, width);
             for (int i = 0; i < config.Layers; i++)
             {
                 var name = $"model.layers.{i}.";
-                blocks.Add(new Block
+                _blocks.Add(new Block
                 {
                     AttentionNorm = Take(name + "input_layernorm.weight", width),
                     QueryWeight = Take(name + "self_attn.q_proj.weight", queries, width),
@@ -59,9 +59,9 @@ public sealed class Llama : CausalModel
                 });
             }
 
-            finalNorm = Take("model.norm.weight", width);
-            head = config.TieWordEmbeddings ? tokenEmbedding : Take("lm_head.weight", config.VocabularySize, width);
-            rotary = RopeFrequencies.Table(config);
+            _finalNorm = Take("model.norm.weight", width);
+            _head = config.TieWordEmbeddings ? _tokenEmbedding : Take("lm_head.weight", config.VocabularySize, width);
+            _rotary = RopeFrequencies.Table(config);
         }
         catch
         {
@@ -72,7 +72,7 @@ public sealed class Llama : CausalModel
         Parameter Take(string name, params ReadOnlySpan<int> shape)
         {
             var parameter = weights.Take(name, shape);
-            parameters.Add(parameter);
+            _parameters.Add(parameter);
             return parameter;
         }
 
@@ -83,7 +83,7 @@ public sealed class Llama : CausalModel
     public LlamaConfig Config { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters => parameters;
+    public override IReadOnlyList<Parameter> Parameters => _parameters;
 
     /// <inheritdoc/>
     public override int VocabularySize => Config.VocabularySize;
@@ -125,10 +125,10 @@ public sealed class Llama : CausalModel
         RequireContext(batch);
 
         // (tokens) -> (tokens, width)
-        var x = pass.Embedding(tokenEmbedding, batch.TokenIds);
-        for (int layer = 0; layer < blocks.Count; layer++)
+        var x = pass.Embedding(_tokenEmbedding, batch.TokenIds);
+        for (int layer = 0; layer < _blocks.Count; layer++)
         {
-            var block = blocks[layer];
+            var block = _blocks[layer];
             x = pass.NextLayer(x);
 
             // Attention: (tokens, width) -> queries (tokens, heads · head width), keys and values (tokens, key heads · head width) -> (tokens, width)
@@ -143,14 +143,14 @@ public sealed class Llama : CausalModel
             normed = pass.RmsNorm(x, block.FeedForwardNorm, Config.RmsNormEpsilon);
             var gate = Linear(pass, normed, block.GateWeight, block.GateBias);
             var up = Linear(pass, normed, block.UpWeight, block.UpBias);
-            x = pass.Add(x, Linear(pass, pass.Gated(gate, up, activation), block.DownWeight, block.DownBias));
+            x = pass.Add(x, Linear(pass, pass.Gated(gate, up, _activation), block.DownWeight, block.DownBias));
         }
 
-        return pass.RmsNorm(x, finalNorm, Config.RmsNormEpsilon);
+        return pass.RmsNorm(x, _finalNorm, Config.RmsNormEpsilon);
     }
 
     /// <inheritdoc/>
-    public override Tensor Logits(Pass pass, Tensor hidden) => Linear(pass, hidden, head);
+    public override Tensor Logits(Pass pass, Tensor hidden) => Linear(pass, hidden, _head);
 
     /// <inheritdoc/>
     public override KvCache CreateCache(int capacityTokens)
@@ -162,7 +162,7 @@ public sealed class Llama : CausalModel
         int headWidth = Config.HeadWidth, columns = x.Columns;
         if (norm is not null)
             x = pass.Reshape(pass.RmsNorm(pass.Reshape(x, x.Rows * (columns / headWidth), headWidth), norm, Config.RmsNormEpsilon), x.Rows, columns);
-        return pass.Rotary(x, rotary, batch, headWidth);
+        return pass.Rotary(x, _rotary, batch, headWidth);
     }
 
     private AttentionOptions AttentionOf(int layer)

@@ -90,17 +90,17 @@ internal interface IEmbeddingStep
 /// <param name="activation">f: none, tanh, relu or sigmoid.</param>
 internal sealed class DenseStep(float[] weight, float[]? bias, int inputs, Activation activation) : IEmbeddingStep
 {
-    private readonly int outputs = weight.Length / inputs;
+    private readonly int _outputs = weight.Length / inputs;
 
     /// <inheritdoc/>
     public int Outputs(int count)
-        => count == inputs ? outputs : throw new ArgumentException($"a Dense module takes vectors of {inputs} components, but gets {count}.");
+        => count == inputs ? _outputs : throw new ArgumentException($"a Dense module takes vectors of {inputs} components, but gets {count}.");
 
     /// <inheritdoc/>
     public float[] Apply(float[] vector)
     {
-        var result = new float[outputs];
-        for (int o = 0; o < outputs; o++)
+        var result = new float[_outputs];
+        for (int o = 0; o < _outputs; o++)
         {
             var row = weight.AsSpan(o * inputs, inputs);
             double product = bias is null ? 0 : bias[o];

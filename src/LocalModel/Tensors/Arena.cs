@@ -10,21 +10,21 @@ internal sealed unsafe class Arena : IDisposable
 {
     private const nuint Alignment = 64;
     private const nuint FirstBlock = 1 << 20;
-    private static long lastGeneration;
+    private static long _lastGeneration;
 
-    private readonly int elementSize;
-    private readonly List<(nint Address, nuint Size)> blocks = [];
-    private Slot[] slots = new Slot[256];
-    private int slotCount;
-    private int block;
-    private nuint used;
-    private long generation;
-    private bool disposed;
+    private readonly int _elementSize;
+    private readonly List<(nint Address, nuint Size)> _blocks = [];
+    private Slot[] _slots = new Slot[256];
+    private int _slotCount;
+    private int _block;
+    private nuint _used;
+    private long _generation;
+    private bool _disposed;
 
     public Arena(int elementSize)
     {
-        this.elementSize = elementSize;
-        generation = Interlocked.Increment(ref lastGeneration);
+        _elementSize = elementSize;
+        _generation = Interlocked.Increment(ref _lastGeneration);
     }
 
     ~Arena() => Free();
@@ -35,7 +35,7 @@ internal sealed unsafe class Arena : IDisposable
         get
         {
             long sum = 0;
-            foreach (var (_, size) in blocks)
+            foreach (var (_, size) in _blocks)
                 sum += (long)size;
             return sum;
         }
@@ -45,22 +45,22 @@ internal sealed unsafe class Arena : IDisposable
     /// <exception cref="ObjectDisposedException">The pass was disposed.</exception>
     public void Reset()
     {
-        ObjectDisposedException.ThrowIf(disposed, typeof(Pass));
-        generation = Interlocked.Increment(ref lastGeneration);
-        slotCount = 0;
-        block = 0;
-        used = 0;
+        ObjectDisposedException.ThrowIf(_disposed, typeof(Pass));
+        _generation = Interlocked.Increment(ref _lastGeneration);
+        _slotCount = 0;
+        _block = 0;
+        _used = 0;
     }
 
     /// <summary>Takes back all memory but the contents of one tensor, which moves to the front and gets a new handle.</summary>
     public Tensor ResetKeeping(Tensor kept)
     {
         var view = View(kept);
-        nuint rowBytes = (nuint)view.Columns * (nuint)elementSize;
-        nuint strideBytes = (nuint)view.Stride * (nuint)elementSize;
+        nuint rowBytes = (nuint)view.Columns * (nuint)_elementSize;
+        nuint strideBytes = (nuint)view.Stride * (nuint)_elementSize;
         Reset();
         var moved = Allocate(view.Rows, view.Columns, needsGradient: false);
-        byte* target = slots[moved.Slot].Data;
+        byte* target = _slots[moved.Slot].Data;
         byte* source = (byte*)view.Data;
 
         // The target lies at the very front, so copying rows upwards never overwrites a row that is still to be read, unless the source lies
@@ -77,7 +77,7 @@ internal sealed unsafe class Arena : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         return AddSlot(new Slot
         {
-            Data = Take((nuint)rows * (nuint)columns * (nuint)elementSize),
+            Data = Take((nuint)rows * (nuint)columns * (nuint)_elementSize),
             Rows = rows,
             Columns = columns,
             Stride = columns,
@@ -92,7 +92,7 @@ internal sealed unsafe class Arena : IDisposable
         ref var slot = ref Slot(whole);
         return AddSlot(new Slot
         {
-            Data = slot.Data + (nint)start * elementSize,
+            Data = slot.Data + (nint)start * _elementSize,
             Rows = slot.Rows,
             Columns = count,
             Stride = slot.Stride,
@@ -136,7 +136,7 @@ internal sealed unsafe class Arena : IDisposable
     public View GradientToRead(Tensor tensor)
     {
         ref var slot = ref Slot(tensor);
-        ref var root = ref slot.Root < 0 ? ref slot : ref slots[slot.Root];
+        ref var root = ref slot.Root < 0 ? ref slot : ref _slots[slot.Root];
         return root.Touched ? GradientView(ref slot, ref root) : default;
     }
 
@@ -152,10 +152,10 @@ internal sealed unsafe class Arena : IDisposable
         ref var slot = ref Slot(tensor);
         if (!slot.NeedsGradient)
             return default;
-        ref var root = ref slot.Root < 0 ? ref slot : ref slots[slot.Root];
+        ref var root = ref slot.Root < 0 ? ref slot : ref _slots[slot.Root];
         if (root.Gradient is null)
         {
-            nuint size = (nuint)root.Rows * (nuint)root.Columns * (nuint)elementSize;
+            nuint size = (nuint)root.Rows * (nuint)root.Columns * (nuint)_elementSize;
             root.Gradient = Take(size);
             if (slot.Root >= 0)
             {
@@ -172,7 +172,7 @@ internal sealed unsafe class Arena : IDisposable
 
     public void Dispose()
     {
-        disposed = true;
+        _disposed = true;
         Free();
         GC.SuppressFinalize(this);
     }
@@ -183,9 +183,9 @@ internal sealed unsafe class Arena : IDisposable
 
     private ref Slot Slot(Tensor tensor)
     {
-        if (tensor.Stamp != generation)
+        if (tensor.Stamp != _generation)
             ThrowStale();
-        return ref slots[tensor.Slot];
+        return ref _slots[tensor.Slot];
     }
 
     private static void ThrowStale() => throw new InvalidOperationException(
@@ -193,45 +193,45 @@ internal sealed unsafe class Arena : IDisposable
 
     private Tensor AddSlot(Slot slot)
     {
-        if (slotCount == slots.Length)
-            Array.Resize(ref slots, slots.Length * 2);
-        slots[slotCount] = slot;
-        return new Tensor(slotCount++, generation, slot.Rows, slot.Columns);
+        if (_slotCount == _slots.Length)
+            Array.Resize(ref _slots, _slots.Length * 2);
+        _slots[_slotCount] = slot;
+        return new Tensor(_slotCount++, _generation, slot.Rows, slot.Columns);
     }
 
     private byte* Take(nuint size)
     {
-        ObjectDisposedException.ThrowIf(disposed, typeof(Pass));
+        ObjectDisposedException.ThrowIf(_disposed, typeof(Pass));
         size = (size + Alignment - 1) & ~(Alignment - 1);
-        while (block < blocks.Count && used + size > blocks[block].Size)
+        while (_block < _blocks.Count && _used + size > _blocks[_block].Size)
         {
-            block++;
-            used = 0;
+            _block++;
+            _used = 0;
         }
 
-        if (block == blocks.Count)
+        if (_block == _blocks.Count)
         {
-            nuint blockSize = blocks.Count == 0 ? FirstBlock : blocks[^1].Size * 2;
+            nuint blockSize = _blocks.Count == 0 ? FirstBlock : _blocks[^1].Size * 2;
             blockSize = Math.Max(blockSize, size);
 
             // Kernels may read up to one vector past the end; zeros, so that what they read there is an ordinary number.
             void* memory = NativeMemory.AlignedAlloc(blockSize + Alignment, Alignment);
             NativeMemory.Clear(memory, blockSize + Alignment);
-            blocks.Add(((nint)memory, blockSize));
-            used = 0;
+            _blocks.Add(((nint)memory, blockSize));
+            _used = 0;
         }
 
-        byte* address = (byte*)blocks[block].Address + used;
-        used += size;
+        byte* address = (byte*)_blocks[_block].Address + _used;
+        _used += size;
         return address;
     }
 
     private void Free()
     {
-        foreach (var (address, _) in blocks)
+        foreach (var (address, _) in _blocks)
             NativeMemory.AlignedFree((void*)address);
-        blocks.Clear();
-        generation = 0;
-        slotCount = 0;
+        _blocks.Clear();
+        _generation = 0;
+        _slotCount = 0;
     }
 }

@@ -7,20 +7,20 @@ namespace Kotonoha.LocalModel.Tensors;
 /// </summary>
 public sealed class Batch
 {
-    private int[] tokens;
-    private int[] positions;
-    private int[] types = [];
-    private int[] starts = new int[9];
-    private int[] offsets = new int[8];
-    private KvSequence?[] caches = new KvSequence?[8];
+    private int[] _tokens;
+    private int[] _positions;
+    private int[] _types = [];
+    private int[] _starts = new int[9];
+    private int[] _offsets = new int[8];
+    private KvSequence?[] _caches = new KvSequence?[8];
 
     /// <summary>Creates an empty batch.</summary>
     /// <param name="capacity">The tokens to make room for; it grows when more are appended.</param>
     public Batch(int capacity = 64)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
-        tokens = new int[capacity];
-        positions = new int[capacity];
+        _tokens = new int[capacity];
+        _positions = new int[capacity];
     }
 
     /// <summary>The number of tokens of all sequences.</summary>
@@ -30,30 +30,30 @@ public sealed class Batch
     public int Sequences { get; private set; }
 
     /// <summary>The token ids, sequence after sequence.</summary>
-    public ReadOnlySpan<int> TokenIds => tokens.AsSpan(0, Tokens);
+    public ReadOnlySpan<int> TokenIds => _tokens.AsSpan(0, Tokens);
 
     /// <summary>The position of every token in its sequence, from 0.</summary>
-    public ReadOnlySpan<int> Positions => positions.AsSpan(0, Tokens);
+    public ReadOnlySpan<int> Positions => _positions.AsSpan(0, Tokens);
 
     /// <summary>The type (segment) of every token, for encoders that tell the texts of a pair apart; 0 where none was given.</summary>
     public ReadOnlySpan<int> TypeIds
     {
         get
         {
-            if (types.Length < tokens.Length)
-                Array.Resize(ref types, tokens.Length);
-            return types.AsSpan(0, Tokens);
+            if (_types.Length < _tokens.Length)
+                Array.Resize(ref _types, _tokens.Length);
+            return _types.AsSpan(0, Tokens);
         }
     }
 
     /// <summary>Where each sequence begins, and at the end the number of tokens.</summary>
-    public ReadOnlySpan<int> SequenceStarts => starts.AsSpan(0, Sequences + 1);
+    public ReadOnlySpan<int> SequenceStarts => _starts.AsSpan(0, Sequences + 1);
 
     /// <summary>Whether any sequence continues one in a cache.</summary>
     public bool HasCache { get; private set; }
 
     /// <summary>For attention: the place of each sequence's first token among its keys (the length of its past).</summary>
-    internal ReadOnlySpan<int> QueryOffsets => offsets.AsSpan(0, Sequences);
+    internal ReadOnlySpan<int> QueryOffsets => _offsets.AsSpan(0, Sequences);
 
     /// <summary>A batch of sequences without a cache, for training and scoring.</summary>
     /// <param name="tokenIds">The tokens of all sequences, (sequences × length), row after row.</param>
@@ -88,8 +88,8 @@ public sealed class Batch
     /// <summary>Removes all sequences; the memory stays.</summary>
     public void Clear()
     {
-        Array.Clear(caches, 0, Sequences);
-        Array.Clear(types);
+        Array.Clear(_caches, 0, Sequences);
+        Array.Clear(_types);
         Tokens = 0;
         Sequences = 0;
         HasCache = false;
@@ -109,7 +109,7 @@ public sealed class Batch
             throw new ArgumentException($"There are {typeIds.Length} types for {tokenIds.Length} tokens.", nameof(typeIds));
         Append(tokenIds);
         _ = TypeIds;
-        typeIds.CopyTo(types.AsSpan(Tokens - tokenIds.Length));
+        typeIds.CopyTo(_types.AsSpan(Tokens - tokenIds.Length));
     }
 
     /// <summary>
@@ -122,7 +122,7 @@ public sealed class Batch
     public void Append(ReadOnlySpan<int> tokenIds, KvSequence sequence)
     {
         ArgumentNullException.ThrowIfNull(sequence);
-        if (Array.IndexOf(caches, sequence, 0, Sequences) >= 0)
+        if (Array.IndexOf(_caches, sequence, 0, Sequences) >= 0)
             throw new ArgumentException("A cached sequence may occur only once in a batch.", nameof(sequence));
         int past = sequence.Length;
         sequence.Append(tokenIds.Length);
@@ -132,35 +132,35 @@ public sealed class Batch
     /// <summary>Appends a sequence whose first token stands at a given place among the keys that it attends to.</summary>
     internal void Append(ReadOnlySpan<int> tokenIds, int firstPosition, KvSequence? sequence)
     {
-        if (Tokens + tokenIds.Length > tokens.Length)
+        if (Tokens + tokenIds.Length > _tokens.Length)
         {
-            int capacity = Math.Max(Tokens + tokenIds.Length, tokens.Length * 2);
-            Array.Resize(ref tokens, capacity);
-            Array.Resize(ref positions, capacity);
+            int capacity = Math.Max(Tokens + tokenIds.Length, _tokens.Length * 2);
+            Array.Resize(ref _tokens, capacity);
+            Array.Resize(ref _positions, capacity);
         }
 
-        if (Sequences == caches.Length)
+        if (Sequences == _caches.Length)
         {
-            Array.Resize(ref caches, Sequences * 2);
-            Array.Resize(ref offsets, Sequences * 2);
-            Array.Resize(ref starts, Sequences * 2 + 1);
+            Array.Resize(ref _caches, Sequences * 2);
+            Array.Resize(ref _offsets, Sequences * 2);
+            Array.Resize(ref _starts, Sequences * 2 + 1);
         }
 
-        tokenIds.CopyTo(tokens.AsSpan(Tokens));
+        tokenIds.CopyTo(_tokens.AsSpan(Tokens));
         for (int i = 0; i < tokenIds.Length; i++)
-            positions[Tokens + i] = firstPosition + i;
-        starts[Sequences] = Tokens;
-        offsets[Sequences] = firstPosition;
-        caches[Sequences] = sequence;
+            _positions[Tokens + i] = firstPosition + i;
+        _starts[Sequences] = Tokens;
+        _offsets[Sequences] = firstPosition;
+        _caches[Sequences] = sequence;
         HasCache |= sequence is not null;
         Sequences++;
         Tokens += tokenIds.Length;
-        starts[Sequences] = Tokens;
+        _starts[Sequences] = Tokens;
     }
 
     /// <summary>The length of a sequence that rotary scalings go by: the tokens up to its last one here, or those of the whole prompt that it belongs to.</summary>
     internal int RopeLength(int sequence)
-        => Math.Max(positions[starts[sequence + 1] - 1] + 1, caches[sequence] is { } cached ? cached.PromptLength : 0);
+        => Math.Max(_positions[_starts[sequence + 1] - 1] + 1, _caches[sequence] is { } cached ? cached.PromptLength : 0);
 
-    internal KvSequence? Cached(int sequence) => caches[sequence];
+    internal KvSequence? Cached(int sequence) => _caches[sequence];
 }

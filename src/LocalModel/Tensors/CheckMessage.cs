@@ -7,21 +7,21 @@ namespace Kotonoha.LocalModel.Tensors;
 [InterpolatedStringHandler]
 internal ref struct CheckMessage
 {
-    private readonly StringBuilder? text;
+    private readonly StringBuilder? _text;
 
     public CheckMessage(int literalLength, int formattedCount, bool condition, out bool wanted)
     {
         wanted = !condition;
-        text = wanted ? new StringBuilder(literalLength + formattedCount * 8) : null;
+        _text = wanted ? new StringBuilder(literalLength + formattedCount * 8) : null;
     }
 
-    public readonly void AppendLiteral(string literal) => text!.Append(literal);
+    public readonly void AppendLiteral(string literal) => _text!.Append(literal);
 
-    public readonly void AppendFormatted(string? value) => text!.Append(value);
+    public readonly void AppendFormatted(string? value) => _text!.Append(value);
 
-    public readonly void AppendFormatted(int value) => text!.Append(value);
+    public readonly void AppendFormatted(int value) => _text!.Append(value);
 
-    public readonly void AppendFormatted(Tensor value) => text!.Append(value.ToString());
+    public readonly void AppendFormatted(Tensor value) => _text!.Append(value.ToString());
 
-    public override readonly string ToString() => text?.ToString() ?? "";
+    public override readonly string ToString() => _text?.ToString() ?? "";
 }

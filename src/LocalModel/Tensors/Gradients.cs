@@ -6,29 +6,29 @@ namespace Kotonoha.LocalModel.Tensors;
 public sealed unsafe class Gradients : IDisposable
 {
     private const nuint Alignment = 64;
-    private readonly Dictionary<Parameter, int> indices = [];
-    private readonly Parameter[] parameters;
-    private readonly long[] offsets;
-    private float* memory;
+    private readonly Dictionary<Parameter, int> _indices = [];
+    private readonly Parameter[] _parameters;
+    private readonly long[] _offsets;
+    private float* _memory;
 
     /// <summary>Reserves buffers of zeros.</summary>
     /// <param name="parameters">The parameters to train; others get no gradient.</param>
     public Gradients(IEnumerable<Parameter> parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        this.parameters = parameters.ToArray();
-        offsets = new long[this.parameters.Length];
+        _parameters = parameters.ToArray();
+        _offsets = new long[_parameters.Length];
         long length = 0;
-        for (int i = 0; i < this.parameters.Length; i++)
+        for (int i = 0; i < _parameters.Length; i++)
         {
-            if (!indices.TryAdd(this.parameters[i], i))
-                throw new ArgumentException($"Parameter '{this.parameters[i].Name}' occurs twice.", nameof(parameters));
-            offsets[i] = length;
-            length += (this.parameters[i].Length + 15L) & ~15L;
+            if (!_indices.TryAdd(_parameters[i], i))
+                throw new ArgumentException($"Parameter '{_parameters[i].Name}' occurs twice.", nameof(parameters));
+            _offsets[i] = length;
+            length += (_parameters[i].Length + 15L) & ~15L;
         }
 
         Length = length;
-        memory = (float*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(length, 16) * sizeof(float)), Alignment);
+        _memory = (float*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(length, 16) * sizeof(float)), Alignment);
         Zero();
     }
 
@@ -36,7 +36,7 @@ public sealed unsafe class Gradients : IDisposable
     ~Gradients() => Free();
 
     /// <summary>The parameters that have a gradient, in the order given.</summary>
-    public IReadOnlyList<Parameter> Parameters => parameters;
+    public IReadOnlyList<Parameter> Parameters => _parameters;
 
     /// <summary>The number of elements of all buffers; they lie one after another, filled up with zeros to whole cache lines.</summary>
     internal long Length { get; }
@@ -46,8 +46,8 @@ public sealed unsafe class Gradients : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(memory is null, this);
-            return memory;
+            ObjectDisposedException.ThrowIf(_memory is null, this);
+            return _memory;
         }
     }
 
@@ -58,20 +58,20 @@ public sealed unsafe class Gradients : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(memory is null, this);
-            return new Span<float>(memory + offsets[indices[parameter]], parameter.Length);
+            ObjectDisposedException.ThrowIf(_memory is null, this);
+            return new Span<float>(_memory + _offsets[_indices[parameter]], parameter.Length);
         }
     }
 
     /// <summary>Whether a parameter is trained.</summary>
     /// <param name="parameter">The parameter.</param>
-    public bool Contains(Parameter parameter) => indices.ContainsKey(parameter);
+    public bool Contains(Parameter parameter) => _indices.ContainsKey(parameter);
 
     /// <summary>Sets every gradient to zero.</summary>
     public void Zero()
     {
-        ObjectDisposedException.ThrowIf(memory is null, this);
-        NativeMemory.Clear(memory, (nuint)Length * sizeof(float));
+        ObjectDisposedException.ThrowIf(_memory is null, this);
+        NativeMemory.Clear(_memory, (nuint)Length * sizeof(float));
     }
 
     /// <inheritdoc/>
@@ -84,13 +84,13 @@ public sealed unsafe class Gradients : IDisposable
     /// <summary>The buffer of a parameter, or null if it is not trained.</summary>
     internal float* Pointer(Parameter? parameter)
     {
-        ObjectDisposedException.ThrowIf(memory is null, this);
-        return parameter is not null && indices.TryGetValue(parameter, out int index) ? memory + offsets[index] : null;
+        ObjectDisposedException.ThrowIf(_memory is null, this);
+        return parameter is not null && _indices.TryGetValue(parameter, out int index) ? _memory + _offsets[index] : null;
     }
 
     private void Free()
     {
-        NativeMemory.AlignedFree(memory);
-        memory = null;
+        NativeMemory.AlignedFree(_memory);
+        _memory = null;
     }
 }

@@ -3,7 +3,7 @@ namespace Kotonoha.LocalModel.Tensors;
 /// <summary>A pass that records nothing: prefill, decoding, scoring, embedding. Its memory is used again from layer to layer.</summary>
 public sealed class InferencePass : Pass
 {
-    private CancellationToken cancellation;
+    private CancellationToken _cancellation;
 
     /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
     /// <param name="backend">What computes.</param>
@@ -19,7 +19,7 @@ public sealed class InferencePass : Pass
     /// <param name="cancellationToken">Looked at between layers.</param>
     public void Begin(CancellationToken cancellationToken = default)
     {
-        cancellation = cancellationToken;
+        _cancellation = cancellationToken;
         Arena.Reset();
     }
 
@@ -27,7 +27,7 @@ public sealed class InferencePass : Pass
     /// <exception cref="OperationCanceledException">The pass was cancelled.</exception>
     public override Tensor NextLayer(Tensor hidden)
     {
-        cancellation.ThrowIfCancellationRequested();
+        _cancellation.ThrowIfCancellationRequested();
         return Arena.ResetKeeping(hidden);
     }
 

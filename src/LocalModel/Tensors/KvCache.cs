@@ -13,12 +13,12 @@ public sealed unsafe class KvCache : IDisposable
     public const int BlockTokens = 32;
 
     private const nuint Alignment = 64;
-    private readonly int[] references;
-    private readonly Stack<int> free;
-    private readonly long layerElements;
-    private readonly long blockElements;
-    private void* allocation;
-    private float* memory;
+    private readonly int[] _references;
+    private readonly Stack<int> _free;
+    private readonly long _layerElements;
+    private readonly long _blockElements;
+    private void* _allocation;
+    private float* _memory;
 
     /// <summary>Reserves memory for a number of tokens.</summary>
     /// <param name="layers">The layers of the model.</param>
@@ -38,17 +38,17 @@ public sealed unsafe class KvCache : IDisposable
         KeyWidth = keyWidth;
         ValueWidth = valueWidth;
         int blocks = (capacityTokens - 1) / BlockTokens + 1;
-        layerElements = (long)BlockTokens * keyHeads * (keyWidth + valueWidth);
-        blockElements = layerElements * layers;
-        references = new int[blocks];
-        free = new Stack<int>(blocks);
+        _layerElements = (long)BlockTokens * keyHeads * (keyWidth + valueWidth);
+        _blockElements = _layerElements * layers;
+        _references = new int[blocks];
+        _free = new Stack<int>(blocks);
         for (int b = blocks - 1; b >= 0; b--)
-            free.Push(b);
+            _free.Push(b);
 
         // Kernels may read up to one vector past the end. The system gives zeroed pages out as they are touched, so an unused part costs nothing.
-        nuint bytes = checked((nuint)(blockElements * blocks * sizeof(float)) + 2 * Alignment);
-        allocation = NativeMemory.AllocZeroed(bytes);
-        memory = (float*)(((nuint)allocation + Alignment - 1) & ~(Alignment - 1));
+        nuint bytes = checked((nuint)(_blockElements * blocks * sizeof(float)) + 2 * Alignment);
+        _allocation = NativeMemory.AllocZeroed(bytes);
+        _memory = (float*)(((nuint)_allocation + Alignment - 1) & ~(Alignment - 1));
     }
 
     /// <summary>Frees memory that nobody disposed.</summary>
@@ -67,10 +67,10 @@ public sealed unsafe class KvCache : IDisposable
     public int ValueWidth { get; }
 
     /// <summary>The tokens that fit, over all sequences.</summary>
-    public int CapacityTokens => references.Length * BlockTokens;
+    public int CapacityTokens => _references.Length * BlockTokens;
 
     /// <summary>The tokens that still fit, in whole blocks.</summary>
-    public int FreeTokens => free.Count * BlockTokens;
+    public int FreeTokens => _free.Count * BlockTokens;
 
     /// <summary>A new, empty sequence.</summary>
     /// <param name="expectedTokens">The length that its table of blocks is made for; it grows when the sequence becomes longer.</param>
@@ -80,7 +80,7 @@ public sealed unsafe class KvCache : IDisposable
     /// </param>
     public KvSequence NewSequence(int expectedTokens = 0, int promptLength = 0)
     {
-        ObjectDisposedException.ThrowIf(memory is null, this);
+        ObjectDisposedException.ThrowIf(_memory is null, this);
         return new KvSequence(this, expectedTokens) { PromptLength = promptLength };
     }
 
@@ -93,39 +93,39 @@ public sealed unsafe class KvCache : IDisposable
 
     internal int TakeBlock()
     {
-        ObjectDisposedException.ThrowIf(memory is null, this);
-        if (!free.TryPop(out int block))
+        ObjectDisposedException.ThrowIf(_memory is null, this);
+        if (!_free.TryPop(out int block))
             throw new KvCacheFullException($"The key/value cache is full ({CapacityTokens} tokens). Use fewer sequences at once or shorter ones, or create it with a larger capacity.");
-        references[block] = 1;
+        _references[block] = 1;
         return block;
     }
 
-    internal void Share(int block) => references[block]++;
+    internal void Share(int block) => _references[block]++;
 
-    internal bool IsShared(int block) => references[block] > 1;
+    internal bool IsShared(int block) => _references[block] > 1;
 
     internal void ReleaseBlock(int block)
     {
-        if (--references[block] == 0)
-            free.Push(block);
+        if (--_references[block] == 0)
+            _free.Push(block);
     }
 
     internal void CopyBlock(int source, int target)
-        => Buffer.MemoryCopy(memory + source * blockElements, memory + target * blockElements, blockElements * sizeof(float), blockElements * sizeof(float));
+        => Buffer.MemoryCopy(_memory + source * _blockElements, _memory + target * _blockElements, _blockElements * sizeof(float), _blockElements * sizeof(float));
 
     /// <summary>The keys of one head of a block: (width, position), so that neighbouring positions are neighbours in memory.</summary>
     internal float* Keys(int block, int layer, int head)
-        => memory + block * blockElements + layer * layerElements + (long)head * BlockTokens * KeyWidth;
+        => _memory + block * _blockElements + layer * _layerElements + (long)head * BlockTokens * KeyWidth;
 
     /// <summary>The values of one head of a block: (position, width).</summary>
     internal float* Values(int block, int layer, int head)
-        => memory + block * blockElements + layer * layerElements + (long)BlockTokens * KeyHeads * KeyWidth + (long)head * BlockTokens * ValueWidth;
+        => _memory + block * _blockElements + layer * _layerElements + (long)BlockTokens * KeyHeads * KeyWidth + (long)head * BlockTokens * ValueWidth;
 
     private void Free()
     {
-        NativeMemory.Free(allocation);
-        allocation = null;
-        memory = null;
+        NativeMemory.Free(_allocation);
+        _allocation = null;
+        _memory = null;
     }
 }
 
@@ -135,19 +135,19 @@ public sealed unsafe class KvCache : IDisposable
 /// </summary>
 public sealed class KvSequence : IDisposable
 {
-    private readonly KvCache cache;
-    private int[] blocks;
-    private int blockCount;
-    private bool disposed;
+    private readonly KvCache _cache;
+    private int[] _blocks;
+    private int _blockCount;
+    private bool _disposed;
 
     internal KvSequence(KvCache cache, int expectedTokens = 0)
     {
-        this.cache = cache;
-        blocks = new int[Math.Max(8, (expectedTokens + KvCache.BlockTokens - 1) / KvCache.BlockTokens)];
+        _cache = cache;
+        _blocks = new int[Math.Max(8, (expectedTokens + KvCache.BlockTokens - 1) / KvCache.BlockTokens)];
     }
 
     /// <summary>The cache that the sequence lives in.</summary>
-    public KvCache Cache => cache;
+    public KvCache Cache => _cache;
 
     /// <summary>The tokens whose keys and values are (or, in a batch that has not run yet, will be) in the cache.</summary>
     public int Length { get; private set; }
@@ -155,7 +155,7 @@ public sealed class KvSequence : IDisposable
     /// <summary>The tokens of the prompt that the sequence begins with, however many chunks it comes in; 0 where that is not known.</summary>
     internal int PromptLength { get; init; }
 
-    internal ReadOnlySpan<int> Blocks => blocks.AsSpan(0, blockCount);
+    internal ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, _blockCount);
 
     /// <summary>Forgets all tokens from a length on; their blocks become free.</summary>
     /// <param name="length">The tokens to keep.</param>
@@ -164,57 +164,57 @@ public sealed class KvSequence : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
         int keep = (length + KvCache.BlockTokens - 1) / KvCache.BlockTokens;
-        while (blockCount > keep)
-            cache.ReleaseBlock(blocks[--blockCount]);
+        while (_blockCount > keep)
+            _cache.ReleaseBlock(_blocks[--_blockCount]);
         Length = length;
     }
 
     /// <summary>A second sequence with the same past. Full blocks are shared; a block that either of them writes to is copied first.</summary>
     public KvSequence Fork()
     {
-        ObjectDisposedException.ThrowIf(disposed, this);
-        var fork = new KvSequence(cache) { blocks = new int[blocks.Length], blockCount = blockCount, Length = Length, PromptLength = PromptLength };
-        blocks.AsSpan(0, blockCount).CopyTo(fork.blocks);
-        for (int b = 0; b < blockCount; b++)
-            cache.Share(blocks[b]);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var fork = new KvSequence(_cache) { _blocks = new int[_blocks.Length], _blockCount = _blockCount, Length = Length, PromptLength = PromptLength };
+        _blocks.AsSpan(0, _blockCount).CopyTo(fork._blocks);
+        for (int b = 0; b < _blockCount; b++)
+            _cache.Share(_blocks[b]);
         return fork;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (disposed)
+        if (_disposed)
             return;
         Truncate(0);
-        disposed = true;
+        _disposed = true;
     }
 
     /// <summary>Makes room for more tokens; all of them or, when the cache is full, none.</summary>
     internal void Append(int tokens)
     {
-        ObjectDisposedException.ThrowIf(disposed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         int before = Length;
         if (before % KvCache.BlockTokens != 0 && tokens > 0)
         {
             int last = before / KvCache.BlockTokens;
-            if (cache.IsShared(blocks[last]))
+            if (_cache.IsShared(_blocks[last]))
             {
-                int copy = cache.TakeBlock();
-                cache.CopyBlock(blocks[last], copy);
-                cache.ReleaseBlock(blocks[last]);
-                blocks[last] = copy;
+                int copy = _cache.TakeBlock();
+                _cache.CopyBlock(_blocks[last], copy);
+                _cache.ReleaseBlock(_blocks[last]);
+                _blocks[last] = copy;
             }
         }
 
         int needed = (before + tokens + KvCache.BlockTokens - 1) / KvCache.BlockTokens;
-        if (needed > blocks.Length)
-            Array.Resize(ref blocks, Math.Max(needed, blocks.Length * 2));
+        if (needed > _blocks.Length)
+            Array.Resize(ref _blocks, Math.Max(needed, _blocks.Length * 2));
         try
         {
-            while (blockCount < needed)
+            while (_blockCount < needed)
             {
-                blocks[blockCount] = cache.TakeBlock();
-                blockCount++;
+                _blocks[_blockCount] = _cache.TakeBlock();
+                _blockCount++;
             }
         }
         catch (KvCacheFullException)

@@ -8,30 +8,30 @@ namespace Kotonoha.LocalModel.Tensors;
 /// </summary>
 internal sealed unsafe class MappedFile
 {
-    private readonly FileStream stream;
-    private readonly MemoryMappedFile mapping;
-    private readonly MemoryMappedViewAccessor view;
-    private readonly byte* start;
-    private int users = 1;
+    private readonly FileStream _stream;
+    private readonly MemoryMappedFile _mapping;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _start;
+    private int _users = 1;
 
     /// <summary>Maps a file; the caller is its first user.</summary>
     /// <param name="path">The file; must not be empty.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public MappedFile(string path)
     {
-        stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        _stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
         try
         {
-            Length = stream.Length;
-            mapping = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-            view = mapping.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
-            view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+            Length = _stream.Length;
+            _mapping = MemoryMappedFile.CreateFromFile(_stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            _view = _mapping.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
+            _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
         }
         catch
         {
-            view?.Dispose();
-            mapping?.Dispose();
-            stream.Dispose();
+            _view?.Dispose();
+            _mapping?.Dispose();
+            _stream.Dispose();
             throw;
         }
     }
@@ -40,23 +40,23 @@ internal sealed unsafe class MappedFile
     public long Length { get; }
 
     /// <summary>The address of the file's first byte.</summary>
-    public byte* Start => start;
+    public byte* Start => _start;
 
     /// <summary>Counts one more user.</summary>
     public MappedFile Use()
     {
-        Interlocked.Increment(ref users);
+        Interlocked.Increment(ref _users);
         return this;
     }
 
     /// <summary>A user lets go; the last one unmaps.</summary>
     public void Release()
     {
-        if (Interlocked.Decrement(ref users) != 0)
+        if (Interlocked.Decrement(ref _users) != 0)
             return;
-        view.SafeMemoryMappedViewHandle.ReleasePointer();
-        view.Dispose();
-        mapping.Dispose();
-        stream.Dispose();
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _mapping.Dispose();
+        _stream.Dispose();
     }
 }

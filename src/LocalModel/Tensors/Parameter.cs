@@ -9,9 +9,9 @@ namespace Kotonoha.LocalModel.Tensors;
 public sealed unsafe class Parameter : IDisposable
 {
     private const nuint Alignment = 64;
-    private readonly int[] shape;
-    private byte* memory;
-    private MappedFile? file;
+    private readonly int[] _shape;
+    private byte* _memory;
+    private MappedFile? _file;
 
     /// <summary>Creates a parameter of zeros in single precision.</summary>
     /// <param name="name">The name that the checkpoint uses, for example <c>transformer.h.0.attn.c_attn.weight</c>.</param>
@@ -31,8 +31,8 @@ public sealed unsafe class Parameter : IDisposable
     {
         // Kernels of single precision may read up to one vector past the end.
         nuint bytes = checked((nuint)Bytes + Alignment);
-        memory = (byte*)NativeMemory.AlignedAlloc(bytes, Alignment);
-        NativeMemory.Clear(memory, bytes);
+        _memory = (byte*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        NativeMemory.Clear(_memory, bytes);
     }
 
     /// <summary>A parameter that points into a mapped file, which it keeps mapped; nothing may be written to it.</summary>
@@ -47,8 +47,8 @@ public sealed unsafe class Parameter : IDisposable
     {
         if (offset < 0 || offset > file.Length - Bytes)
             throw new ArgumentOutOfRangeException(nameof(offset), offset, $"The {Bytes} bytes of '{name}' do not lie in the file.");
-        this.file = file.Use();
-        memory = file.Start + offset;
+        _file = file.Use();
+        _memory = file.Start + offset;
     }
 
     private Parameter(string name, DataType format, bool isStoredTransposed, ReadOnlySpan<int> shape)
@@ -64,7 +64,7 @@ public sealed unsafe class Parameter : IDisposable
         if (isStoredTransposed && shape.Length != 2)
             throw new ArgumentException("Only a matrix can be stored transposed.", nameof(shape));
         Name = name;
-        this.shape = shape.ToArray();
+        _shape = shape.ToArray();
         Length = checked((int)length);
         Format = format;
         IsStoredTransposed = isStoredTransposed;
@@ -80,7 +80,7 @@ public sealed unsafe class Parameter : IDisposable
     public string Name { get; }
 
     /// <summary>The dimensions, outermost first.</summary>
-    public ReadOnlySpan<int> Shape => shape;
+    public ReadOnlySpan<int> Shape => _shape;
 
     /// <summary>The number of elements.</summary>
     public int Length { get; }
@@ -92,7 +92,7 @@ public sealed unsafe class Parameter : IDisposable
     public long Bytes { get; }
 
     /// <summary>Whether the parameter lies in a mapped file: it can be read, not written.</summary>
-    public bool IsMapped => file is not null;
+    public bool IsMapped => _file is not null;
 
     /// <summary>The elements, row after row; may be written. Only of parameters of single precision in memory of their own.</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
@@ -101,9 +101,9 @@ public sealed unsafe class Parameter : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(memory is null, this);
+            ObjectDisposedException.ThrowIf(_memory is null, this);
             return Format == DataType.Float32 && !IsMapped
-                ? new Span<float>(memory, Length)
+                ? new Span<float>(_memory, Length)
                 : throw new InvalidOperationException($"The parameter '{Name}' is {(IsMapped ? "mapped from a file" : $"stored as {Format.Name()}")} and cannot be changed; load the model with its weights raised to single precision to train or edit it.");
         }
     }
@@ -118,12 +118,12 @@ public sealed unsafe class Parameter : IDisposable
     internal long RowBytes { get; }
 
     /// <summary>The address of the first stored byte, of any alignment; valid until the model is disposed.</summary>
-    internal byte* Address => memory;
+    internal byte* Address => _memory;
 
     /// <summary>The address of the first element; valid until the model is disposed.</summary>
     /// <exception cref="InvalidOperationException">The parameter has another format than single precision.</exception>
     internal float* Pointer => Format == DataType.Float32 && !IsStoredTransposed
-        ? (float*)memory
+        ? (float*)_memory
         : throw new InvalidOperationException($"The parameter '{Name}' is stored as {Format.Name()}{(IsStoredTransposed ? ", transposed" : "")}; this operation needs single precision. Load the model with its weights raised to single precision.");
 
     /// <summary>Reads the elements in row-major order, raised to single precision.</summary>
@@ -142,11 +142,11 @@ public sealed unsafe class Parameter : IDisposable
         }
 
         var stored = new float[RowElements];
-        for (int column = 0; column < shape[1]; column++)
+        for (int column = 0; column < _shape[1]; column++)
         {
             ReadStoredRow(column, stored);
             for (int row = 0; row < stored.Length; row++)
-                destination[row * shape[1] + column] = stored[row];
+                destination[row * _shape[1] + column] = stored[row];
         }
     }
 
@@ -163,17 +163,17 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>The bytes of one stored row.</summary>
     internal Span<byte> StoredRow(int row)
     {
-        ObjectDisposedException.ThrowIf(memory is null, this);
-        return new Span<byte>(memory + row * RowBytes, checked((int)RowBytes));
+        ObjectDisposedException.ThrowIf(_memory is null, this);
+        return new Span<byte>(_memory + row * RowBytes, checked((int)RowBytes));
     }
 
     private void Free()
     {
-        if (file is null)
-            NativeMemory.AlignedFree(memory);
+        if (_file is null)
+            NativeMemory.AlignedFree(_memory);
         else
-            file.Release();
-        file = null;
-        memory = null;
+            _file.Release();
+        _file = null;
+        _memory = null;
     }
 }

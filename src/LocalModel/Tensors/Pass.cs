@@ -9,8 +9,8 @@ namespace Kotonoha.LocalModel.Tensors;
 /// </summary>
 public abstract unsafe class Pass : IDisposable
 {
-    private float[] hostCopy = [];
-    private RotaryTable.Buffer?[] rotary = [];
+    private float[] _hostCopy = [];
+    private RotaryTable.Buffer?[] _rotary = [];
 
     private protected Pass(Backend backend)
     {
@@ -72,10 +72,10 @@ public abstract unsafe class Pass : IDisposable
         if (Backend.TryGetSpan(view, out var span))
             return span;
         int length = checked((int)view.Length);
-        if (hostCopy.Length < length)
-            hostCopy = new float[length];
-        Backend.Read(view, hostCopy.AsSpan(0, length));
-        return hostCopy.AsSpan(0, length);
+        if (_hostCopy.Length < length)
+            _hostCopy = new float[length];
+        Backend.Read(view, _hostCopy.AsSpan(0, length));
+        return _hostCopy.AsSpan(0, length);
     }
 
     /// <summary>The value of a (1, 1) tensor, such as a loss.</summary>
@@ -569,11 +569,11 @@ public abstract unsafe class Pass : IDisposable
     private protected void RotarySequences(View x, RotaryTable table, Batch batch, int* positions, int headWidth, bool inverse, View output, bool accumulate)
     {
         var starts = batch.SequenceStarts;
-        if (rotary.Length < batch.Sequences)
-            Array.Resize(ref rotary, batch.Sequences);
+        if (_rotary.Length < batch.Sequences)
+            Array.Resize(ref _rotary, batch.Sequences);
         for (int s = 0; s < batch.Sequences; s++)
             if (starts[s + 1] - starts[s] is > 0 and var rows)
-                Backend.Rotary(Rows(x, starts[s], rows), table.ForLength(batch.RopeLength(s), ref rotary[s]), positions + starts[s], headWidth, inverse, Rows(output, starts[s], rows), accumulate);
+                Backend.Rotary(Rows(x, starts[s], rows), table.ForLength(batch.RopeLength(s), ref _rotary[s]), positions + starts[s], headWidth, inverse, Rows(output, starts[s], rows), accumulate);
     }
 
     private View Rows(View view, int start, int count)

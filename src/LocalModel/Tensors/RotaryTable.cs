@@ -5,11 +5,11 @@ namespace Kotonoha.LocalModel.Tensors;
 public sealed class RotaryTable
 {
     private const int FirstPositions = 256;
-    private readonly int limit = int.MaxValue;
-    private readonly Func<int, RotaryTable>? longer;
-    private readonly Action<int, double[]>? stretch;
-    private volatile Longer? last;
-    private volatile float[] turns = [];
+    private readonly int _limit = int.MaxValue;
+    private readonly Func<int, RotaryTable>? _longer;
+    private readonly Action<int, double[]>? _stretch;
+    private volatile Longer? _last;
+    private volatile float[] _turns = [];
 
     /// <summary>Creates the table of a base: frequency[p] = theta^(−2p / rotaryWidth).</summary>
     /// <param name="theta">The base, 10,000 in the paper.</param>
@@ -39,8 +39,8 @@ public sealed class RotaryTable
         : this((usual ?? throw new ArgumentNullException(nameof(usual))).Frequency, usual.Interleaved, usual.Scale)
     {
         ArgumentNullException.ThrowIfNull(longer);
-        this.limit = limit;
-        this.longer = longer;
+        _limit = limit;
+        _longer = longer;
     }
 
     /// <summary>Creates a table that has other frequencies at every length of the sequence.</summary>
@@ -50,8 +50,8 @@ public sealed class RotaryTable
     internal RotaryTable(RotaryTable usual, int limit, Action<int, double[]> stretch)
         : this(usual.Frequency, usual.Interleaved, usual.Scale)
     {
-        this.limit = limit;
-        this.stretch = stretch;
+        _limit = limit;
+        _stretch = stretch;
     }
 
     /// <summary>The features of each head that turn.</summary>
@@ -69,32 +69,32 @@ public sealed class RotaryTable
     internal bool KeepsTurns { get; private init; } = true;
 
     /// <summary>Whether the frequencies depend on the length of the sequence.</summary>
-    internal bool DependsOnLength => longer is not null || stretch is not null;
+    internal bool DependsOnLength => _longer is not null || _stretch is not null;
 
     /// <summary>The table of a sequence of a length.</summary>
     /// <param name="length">The sequence's tokens.</param>
     /// <param name="buffer">The caller's own, null at first: where frequencies of a single length are kept until it asks for those of another.</param>
     internal RotaryTable ForLength(int length, ref Buffer? buffer)
     {
-        if (length <= limit)
+        if (length <= _limit)
             return this;
 
         // All layers of a step, queries and keys alike, ask for the same length.
-        if (stretch is not null)
+        if (_stretch is not null)
         {
             if (buffer?.Owner != this)
                 buffer = new Buffer(this, new RotaryTable(Frequency, Interleaved, Scale) { KeepsTurns = false });
             if (buffer.Length != length)
-                stretch(length, buffer.Table.Frequency);
+                _stretch(length, buffer.Table.Frequency);
             buffer.Length = length;
             return buffer.Table;
         }
 
-        if (last is { } known && known.Length == length)
+        if (_last is { } known && known.Length == length)
             return known.Table;
-        var table = longer!(length);
-        if (table != last?.Table)
-            last = new Longer(length, table);
+        var table = _longer!(length);
+        if (table != _last?.Table)
+            _last = new Longer(length, table);
         return table;
     }
 
@@ -102,7 +102,7 @@ public sealed class RotaryTable
     internal float[] Turns(int positions)
     {
         int pairs = Frequency.Length;
-        var kept = turns;
+        var kept = _turns;
         int have = kept.Length / (2 * pairs);
         if (have >= positions)
             return kept;
@@ -117,7 +117,7 @@ public sealed class RotaryTable
                 grown[t * 2 * pairs + pairs + p] = (float)(sine * Scale);
             }
 
-        turns = grown;
+        _turns = grown;
         return grown;
     }
 

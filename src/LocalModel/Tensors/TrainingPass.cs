@@ -3,17 +3,17 @@ namespace Kotonoha.LocalModel.Tensors;
 /// <summary>A pass that records each call on a tape and then walks it backwards (reverse-mode differentiation).</summary>
 public sealed unsafe class TrainingPass : Pass
 {
-    private readonly ulong seed;
-    private TapeEntry[] tape = new TapeEntry[256];
-    private int recorded;
-    private ulong step;
-    private ulong drawn;
+    private readonly ulong _seed;
+    private TapeEntry[] _tape = new TapeEntry[256];
+    private int _recorded;
+    private ulong _step;
+    private ulong _drawn;
 
     /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
     /// <param name="backend">What computes.</param>
     /// <param name="seed">What random numbers (dropout) depend on, together with the step and the place in the model.</param>
     public TrainingPass(Backend backend, ulong seed = 0)
-        : base(backend) => this.seed = seed;
+        : base(backend) => _seed = seed;
 
     /// <inheritdoc/>
     public override bool IsTraining => true;
@@ -25,9 +25,9 @@ public sealed unsafe class TrainingPass : Pass
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         ArgumentOutOfRangeException.ThrowIfNegative(microBatch);
-        this.step = ((ulong)step << 20) + (ulong)microBatch;
-        recorded = 0;
-        drawn = 0;
+        _step = ((ulong)step << 20) + (ulong)microBatch;
+        _recorded = 0;
+        _drawn = 0;
         Arena.Reset();
     }
 
@@ -44,9 +44,9 @@ public sealed unsafe class TrainingPass : Pass
         if (!start.Exists)
             throw new ArgumentException("The loss depends on no parameter.", nameof(loss));
         Backend.Fill(start, factor);
-        for (int i = recorded - 1; i >= 0; i--)
+        for (int i = _recorded - 1; i >= 0; i--)
         {
-            ref readonly var entry = ref tape[i];
+            ref readonly var entry = ref _tape[i];
             if (!Arena.NeedsGradient(entry.Output))
                 continue;
             var gradient = Arena.GradientToRead(entry.Output);
@@ -54,17 +54,17 @@ public sealed unsafe class TrainingPass : Pass
                 Backward(in entry, gradient, gradients);
         }
 
-        recorded = 0;
+        _recorded = 0;
     }
 
     private protected override void Record(in TapeEntry entry)
     {
-        if (recorded == tape.Length)
-            Array.Resize(ref tape, recorded * 2);
-        tape[recorded++] = entry;
+        if (_recorded == _tape.Length)
+            Array.Resize(ref _tape, _recorded * 2);
+        _tape[_recorded++] = entry;
     }
 
-    private protected override ulong NextKey() => CounterRandom.Key(seed, step, drawn++);
+    private protected override ulong NextKey() => CounterRandom.Key(_seed, _step, _drawn++);
 
     private void Backward(in TapeEntry entry, View gradient, Gradients gradients)
     {

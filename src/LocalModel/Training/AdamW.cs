@@ -39,10 +39,10 @@ public sealed unsafe class AdamW : IDisposable
     private const string FirstMomentPrefix = "exp_avg.";
     private const string SecondMomentPrefix = "exp_avg_sq.";
     private const string StepPrefix = "step.";
-    private readonly Parameter[] parameters;
-    private readonly AdamWOptions options;
-    private readonly Gradients moment1;
-    private readonly Gradients moment2;
+    private readonly Parameter[] _parameters;
+    private readonly AdamWOptions _options;
+    private readonly Gradients _moment1;
+    private readonly Gradients _moment2;
 
     /// <summary>Creates an optimiser with moments of zero.</summary>
     /// <param name="parameters">The weights to train.</param>
@@ -52,12 +52,12 @@ public sealed unsafe class AdamW : IDisposable
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        this.parameters = [.. parameters];
-        this.options = options;
+        _parameters = [.. parameters];
+        _options = options;
 
         // Moments have the layout of gradients.
-        moment1 = new Gradients(this.parameters);
-        moment2 = new Gradients(this.parameters);
+        _moment1 = new Gradients(_parameters);
+        _moment2 = new Gradients(_parameters);
     }
 
     /// <summary>The number of steps taken.</summary>
@@ -73,31 +73,31 @@ public sealed unsafe class AdamW : IDisposable
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(gradients);
         StepCount++;
-        foreach (var parameter in parameters)
+        foreach (var parameter in _parameters)
         {
-            double decay = parameter.Shape.Length >= 2 ? options.WeightDecay : 0;
-            var factors = AdamWFactors.Of(options, StepCount, learningRate, decay, gradientScale);
+            double decay = parameter.Shape.Length >= 2 ? _options.WeightDecay : 0;
+            var factors = AdamWFactors.Of(_options, StepCount, learningRate, decay, gradientScale);
             var gradient = gradients.Pointer(parameter);
             if (gradient is null)
                 throw new ArgumentException($"'{parameter.Name}' has no gradient.", nameof(gradients));
-            backend.AdamW(parameter, gradient, moment1.Pointer(parameter), moment2.Pointer(parameter), in factors);
+            backend.AdamW(parameter, gradient, _moment1.Pointer(parameter), _moment2.Pointer(parameter), in factors);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        moment1.Dispose();
-        moment2.Dispose();
+        _moment1.Dispose();
+        _moment2.Dispose();
     }
 
     /// <summary>Adds moments and step under PyTorch's names: <c>exp_avg.NAME</c>, <c>exp_avg_sq.NAME</c>, <c>step.NAME</c>.</summary>
     internal void Save(SafetensorsWriter writer)
     {
-        foreach (var parameter in parameters)
+        foreach (var parameter in _parameters)
         {
-            writer.Add(FirstMomentPrefix + parameter.Name, parameter, () => moment1[parameter]);
-            writer.Add(SecondMomentPrefix + parameter.Name, parameter, () => moment2[parameter]);
+            writer.Add(FirstMomentPrefix + parameter.Name, parameter, () => _moment1[parameter]);
+            writer.Add(SecondMomentPrefix + parameter.Name, parameter, () => _moment2[parameter]);
             writer.Add(StepPrefix + parameter.Name, new float[] { StepCount }, 1);
         }
     }
@@ -108,10 +108,10 @@ public sealed unsafe class AdamW : IDisposable
     {
         long? steps = null;
         Span<float> step = stackalloc float[1];
-        foreach (var parameter in parameters)
+        foreach (var parameter in _parameters)
         {
-            Load(file, FirstMomentPrefix + parameter.Name, moment1[parameter]);
-            Load(file, SecondMomentPrefix + parameter.Name, moment2[parameter]);
+            Load(file, FirstMomentPrefix + parameter.Name, _moment1[parameter]);
+            Load(file, SecondMomentPrefix + parameter.Name, _moment2[parameter]);
             Load(file, StepPrefix + parameter.Name, step);
             if (step[0] < 0 || step[0] != MathF.Truncate(step[0]) || (steps is not null && steps != (long)step[0]))
                 throw new SafetensorsException(file.Path, null, $"'{StepPrefix}{parameter.Name}' is no step count, or another one than that of the other parameters.");

@@ -213,11 +213,11 @@ public abstract class TokenSource : IDisposable
 /// <summary>Token ids in an array.</summary>
 internal sealed class MemoryTokens : TokenSource
 {
-    private readonly int[] ids;
+    private readonly int[] _ids;
 
     public MemoryTokens(int[] ids, int vocabularySize)
     {
-        this.ids = ids;
+        _ids = ids;
         VocabularySize = vocabularySize;
         ulong hash = TokenHash.Start;
         for (int i = 0; i < ids.Length; i++)
@@ -230,7 +230,7 @@ internal sealed class MemoryTokens : TokenSource
         Fingerprint = hash;
     }
 
-    public override long Count => ids.Length;
+    public override long Count => _ids.Length;
 
     public override int VocabularySize { get; }
 
@@ -239,7 +239,7 @@ internal sealed class MemoryTokens : TokenSource
     public override void CopyTo(long start, Span<int> destination)
     {
         CheckRange(start, destination.Length);
-        ids.AsSpan((int)start, destination.Length).CopyTo(destination);
+        _ids.AsSpan((int)start, destination.Length).CopyTo(destination);
     }
 }
 
@@ -251,23 +251,23 @@ internal sealed class WindowSampler
 {
     // Sets the draws apart from others that are made from the same seed (dropout).
     private const ulong Purpose = 0x57494E444F575321;
-    private readonly TokenSource tokens;
-    private readonly int rows;
-    private readonly int length;
-    private readonly ulong seed;
-    private readonly int[] window;
-    private readonly int[] targets;
+    private readonly TokenSource _tokens;
+    private readonly int _rows;
+    private readonly int _length;
+    private readonly ulong _seed;
+    private readonly int[] _window;
+    private readonly int[] _targets;
 
     public WindowSampler(TokenSource tokens, int rows, int length, ulong seed)
     {
         if (tokens.Count < length + 1L)
             throw new TrainingException($"The training part has {tokens.Count} tokens; a window of {length} and the token after it need {length + 1L}. Give more text, or a smaller ContextLength.");
-        this.tokens = tokens;
-        this.rows = rows;
-        this.length = length;
-        this.seed = seed;
-        window = new int[length + 1];
-        targets = new int[rows * length];
+        _tokens = tokens;
+        _rows = rows;
+        _length = length;
+        _seed = seed;
+        _window = new int[length + 1];
+        _targets = new int[rows * length];
         Batch = new Batch(rows * length);
     }
 
@@ -275,19 +275,19 @@ internal sealed class WindowSampler
     public Batch Batch { get; }
 
     /// <summary>The token after each input.</summary>
-    public ReadOnlySpan<int> Targets => targets;
+    public ReadOnlySpan<int> Targets => _targets;
 
     /// <summary>Draws the windows of a micro-batch.</summary>
     public void Draw(long step, int microBatch)
     {
         Batch.Clear();
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < _rows; row++)
         {
-            ulong random = CounterRandom.Key(seed ^ Purpose, (ulong)step, (ulong)microBatch * (ulong)rows + (ulong)row);
-            long start = (long)Math.BigMul(random, (ulong)(tokens.Count - length), out _);
-            tokens.CopyTo(start, window);
-            Batch.Append(window.AsSpan(0, length));
-            window.AsSpan(1).CopyTo(targets.AsSpan(row * length));
+            ulong random = CounterRandom.Key(_seed ^ Purpose, (ulong)step, (ulong)microBatch * (ulong)_rows + (ulong)row);
+            long start = (long)Math.BigMul(random, (ulong)(_tokens.Count - _length), out _);
+            _tokens.CopyTo(start, _window);
+            Batch.Append(_window.AsSpan(0, _length));
+            _window.AsSpan(1).CopyTo(_targets.AsSpan(row * _length));
         }
     }
 }

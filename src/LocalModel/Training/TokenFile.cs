@@ -14,15 +14,15 @@ public sealed unsafe class TokenFile : TokenSource
 {
     internal const int HeaderBytes = 64;
     internal const uint Version = 1;
-    private readonly MemoryMappedFile? map;
-    private readonly MemoryMappedViewAccessor? view;
-    private readonly string path;
-    private readonly int bytesPerToken;
-    private byte* data;
+    private readonly MemoryMappedFile? _map;
+    private readonly MemoryMappedViewAccessor? _view;
+    private readonly string _path;
+    private readonly int _bytesPerToken;
+    private byte* _data;
 
     private TokenFile(string path)
     {
-        this.path = path;
+        _path = path;
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
         Span<byte> header = stackalloc byte[HeaderBytes];
         if (stream.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes)
@@ -40,14 +40,14 @@ public sealed unsafe class TokenFile : TokenSource
         ulong count = BinaryPrimitives.ReadUInt64LittleEndian(header[24..]);
         if (count != (ulong)(stream.Length - HeaderBytes) / width || (stream.Length - HeaderBytes) % width != 0)
             throw new TokenFileException(path, 24, $"{count} tokens are announced, the file has {stream.Length - HeaderBytes} bytes for them.");
-        bytesPerToken = (int)width;
+        _bytesPerToken = (int)width;
         VocabularySize = (int)vocabularySize;
         Count = (long)count;
         Fingerprint = BinaryPrimitives.ReadUInt64LittleEndian(header[32..]);
-        map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
-        view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref data);
-        data += HeaderBytes;
+        _map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+        _view = _map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _data);
+        _data += HeaderBytes;
     }
 
     /// <inheritdoc/>
@@ -75,16 +75,16 @@ public sealed unsafe class TokenFile : TokenSource
     /// <exception cref="TokenFileException">An id lies outside the vocabulary.</exception>
     public override void CopyTo(long start, Span<int> destination)
     {
-        ObjectDisposedException.ThrowIf(data is null, this);
+        ObjectDisposedException.ThrowIf(_data is null, this);
         CheckRange(start, destination.Length);
-        byte* source = data + start * bytesPerToken;
+        byte* source = _data + start * _bytesPerToken;
         for (int i = 0; i < destination.Length; i++)
         {
-            uint id = bytesPerToken == 2
+            uint id = _bytesPerToken == 2
                 ? BinaryPrimitives.ReadUInt16LittleEndian(new ReadOnlySpan<byte>(source + 2L * i, 2))
                 : BinaryPrimitives.ReadUInt32LittleEndian(new ReadOnlySpan<byte>(source + 4L * i, 4));
             if (id >= (uint)VocabularySize)
-                throw new TokenFileException(path, HeaderBytes + (start + i) * bytesPerToken, $"the id {id} lies outside the vocabulary of {VocabularySize}.");
+                throw new TokenFileException(_path, HeaderBytes + (start + i) * _bytesPerToken, $"the id {id} lies outside the vocabulary of {VocabularySize}.");
             destination[i] = (int)id;
         }
     }
@@ -92,14 +92,14 @@ public sealed unsafe class TokenFile : TokenSource
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (data is not null)
+        if (_data is not null)
         {
-            data = null;
-            view!.SafeMemoryMappedViewHandle.ReleasePointer();
+            _data = null;
+            _view!.SafeMemoryMappedViewHandle.ReleasePointer();
         }
 
-        view?.Dispose();
-        map?.Dispose();
+        _view?.Dispose();
+        _map?.Dispose();
     }
 }
 
@@ -107,14 +107,14 @@ public sealed unsafe class TokenFile : TokenSource
 /// <remarks>The file appears under its name when <see cref="Complete"/> is called, never before.</remarks>
 public sealed class TokenFileWriter : IDisposable
 {
-    private readonly string path;
-    private readonly string temporary;
-    private readonly int vocabularySize;
-    private readonly int bytesPerToken;
-    private readonly byte[] buffer = new byte[1 << 16];
-    private FileStream? stream;
-    private int filled;
-    private ulong hash = TokenHash.Start;
+    private readonly string _path;
+    private readonly string _temporary;
+    private readonly int _vocabularySize;
+    private readonly int _bytesPerToken;
+    private readonly byte[] _buffer = new byte[1 << 16];
+    private FileStream? _stream;
+    private int _filled;
+    private ulong _hash = TokenHash.Start;
 
     /// <summary>Starts a file.</summary>
     /// <param name="path">The file; its folder must exist.</param>
@@ -124,12 +124,12 @@ public sealed class TokenFileWriter : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabularySize);
-        this.path = Path.GetFullPath(path);
-        this.vocabularySize = vocabularySize;
-        bytesPerToken = vocabularySize <= ushort.MaxValue + 1 ? 2 : 4;
-        temporary = Path.Combine(Path.GetDirectoryName(this.path)!, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.tmp");
-        stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1);
-        stream.Write(new byte[TokenFile.HeaderBytes]);
+        _path = Path.GetFullPath(path);
+        _vocabularySize = vocabularySize;
+        _bytesPerToken = vocabularySize <= ushort.MaxValue + 1 ? 2 : 4;
+        _temporary = Path.Combine(Path.GetDirectoryName(_path)!, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.tmp");
+        _stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1);
+        _stream.Write(new byte[TokenFile.HeaderBytes]);
     }
 
     /// <summary>The number of tokens so far.</summary>
@@ -140,19 +140,19 @@ public sealed class TokenFileWriter : IDisposable
     /// <exception cref="ArgumentException">An id lies outside the vocabulary.</exception>
     public void Add(ReadOnlySpan<int> ids)
     {
-        ObjectDisposedException.ThrowIf(stream is null, this);
+        ObjectDisposedException.ThrowIf(_stream is null, this);
         foreach (int id in ids)
         {
-            if ((uint)id >= (uint)vocabularySize)
-                throw new ArgumentException($"The id {id} lies outside the vocabulary of {vocabularySize}.", nameof(ids));
-            if (bytesPerToken == 2)
-                BinaryPrimitives.WriteUInt16LittleEndian(buffer.AsSpan(filled), (ushort)id);
+            if ((uint)id >= (uint)_vocabularySize)
+                throw new ArgumentException($"The id {id} lies outside the vocabulary of {_vocabularySize}.", nameof(ids));
+            if (_bytesPerToken == 2)
+                BinaryPrimitives.WriteUInt16LittleEndian(_buffer.AsSpan(_filled), (ushort)id);
             else
-                BinaryPrimitives.WriteInt32LittleEndian(buffer.AsSpan(filled), id);
-            filled += bytesPerToken;
-            hash = TokenHash.Add(hash, id);
+                BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(_filled), id);
+            _filled += _bytesPerToken;
+            _hash = TokenHash.Add(_hash, id);
             Count++;
-            if (filled == buffer.Length)
+            if (_filled == _buffer.Length)
                 Flush();
         }
     }
@@ -161,39 +161,39 @@ public sealed class TokenFileWriter : IDisposable
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Complete()
     {
-        ObjectDisposedException.ThrowIf(stream is null, this);
+        ObjectDisposedException.ThrowIf(_stream is null, this);
         Flush();
         Span<byte> header = stackalloc byte[TokenFile.HeaderBytes];
         header.Clear();
         TokenFile.Magic.CopyTo(header);
         BinaryPrimitives.WriteUInt32LittleEndian(header[8..], TokenFile.Version);
-        BinaryPrimitives.WriteInt32LittleEndian(header[12..], bytesPerToken);
-        BinaryPrimitives.WriteInt32LittleEndian(header[16..], vocabularySize);
+        BinaryPrimitives.WriteInt32LittleEndian(header[12..], _bytesPerToken);
+        BinaryPrimitives.WriteInt32LittleEndian(header[16..], _vocabularySize);
         BinaryPrimitives.WriteInt64LittleEndian(header[24..], Count);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[32..], hash);
-        stream.Position = 0;
-        stream.Write(header);
-        stream.Flush(flushToDisk: true);
-        stream.Dispose();
-        stream = null;
-        File.Move(temporary, path, overwrite: true);
-        Foundation.IO.AtomicFile.SyncFolder(Path.GetDirectoryName(path)!);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[32..], _hash);
+        _stream.Position = 0;
+        _stream.Write(header);
+        _stream.Flush(flushToDisk: true);
+        _stream.Dispose();
+        _stream = null;
+        File.Move(_temporary, _path, overwrite: true);
+        Foundation.IO.AtomicFile.SyncFolder(Path.GetDirectoryName(_path)!);
     }
 
     /// <summary>Drops the file unless it was completed.</summary>
     public void Dispose()
     {
-        if (stream is null)
+        if (_stream is null)
             return;
-        stream.Dispose();
-        stream = null;
-        File.Delete(temporary);
+        _stream.Dispose();
+        _stream = null;
+        File.Delete(_temporary);
     }
 
     private void Flush()
     {
-        stream!.Write(buffer, 0, filled);
-        filled = 0;
+        _stream!.Write(_buffer, 0, _filled);
+        _filled = 0;
     }
 }
 

@@ -14,8 +14,8 @@ namespace Kotonoha.LocalModel.Training;
 /// <remarks>Not thread-safe; while a run goes on nobody else may use the model.</remarks>
 public sealed class Trainer
 {
-    private readonly CausalModel model;
-    private readonly TrainingOptions options;
+    private readonly CausalModel _model;
+    private readonly TrainingOptions _options;
 
     /// <summary>Creates a trainer.</summary>
     /// <param name="model">The model; its weights are changed in place.</param>
@@ -28,11 +28,11 @@ public sealed class Trainer
         options.Validate();
         if (options.ContextLength > model.ContextLength)
             throw new ArgumentOutOfRangeException(nameof(options), options.ContextLength, $"ContextLength is larger than the model's {model.ContextLength}.");
-        this.model = model;
-        this.options = options;
+        _model = model;
+        _options = options;
     }
 
-    private int ContextLength => options.ContextLength ?? model.ContextLength;
+    private int ContextLength => _options.ContextLength ?? _model.ContextLength;
 
     /// <summary>Trains on a thread of its own.</summary>
     /// <param name="dataset">The tokens.</param>
@@ -44,64 +44,64 @@ public sealed class Trainer
     public Task<TrainingResult> RunAsync(TokenDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        if (dataset.VocabularySize > model.VocabularySize)
-            throw new TrainingException($"The data have {dataset.VocabularySize} token ids, the model has {model.VocabularySize}. Train with the tokenizer that belongs to the model.");
+        if (dataset.VocabularySize > _model.VocabularySize)
+            throw new TrainingException($"The data have {dataset.VocabularySize} token ids, the model has {_model.VocabularySize}. Train with the tokenizer that belongs to the model.");
         return Task.Factory.StartNew(() => Run(dataset, progress, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private TrainingResult Run(TokenDataset dataset, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        using var backend = new CpuBackend(options.Threads);
-        using var engine = new TrainingEngine(model, backend, options);
-        var sampler = new WindowSampler(dataset.Train, options.BatchSize, ContextLength, options.Seed);
-        var schedule = options.EffectiveSchedule;
+        using var backend = new CpuBackend(_options.Threads);
+        using var engine = new TrainingEngine(_model, backend, _options);
+        var sampler = new WindowSampler(dataset.Train, _options.BatchSize, ContextLength, _options.Seed);
+        var schedule = _options.EffectiveSchedule;
         long start = Resume(engine, dataset);
-        if (start > options.Steps)
-            throw new CheckpointException(options.Checkpoints!.Folder, string.Create(CultureInfo.InvariantCulture, $"the run has done {start} steps already, more than the {options.Steps} asked for. Raise Steps, or save into another folder."));
+        if (start > _options.Steps)
+            throw new CheckpointException(_options.Checkpoints!.Folder, string.Create(CultureInfo.InvariantCulture, $"the run has done {start} steps already, more than the {_options.Steps} asked for. Raise Steps, or save into another folder."));
         var clock = Stopwatch.StartNew();
         double? loss = null, validationLoss = null;
         string? checkpoint = null;
         double tokensPerSecond = 0;
-        for (long step = start; step < options.Steps; step++)
+        for (long step = start; step < _options.Steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             engine.Begin(step);
             double objective = 0;
-            for (int micro = 0; micro < options.MicroBatches; micro++)
+            for (int micro = 0; micro < _options.MicroBatches; micro++)
             {
                 // All windows are equally long, so every way of accumulation weighs the micro-batches equally.
                 sampler.Draw(step, micro);
-                objective += engine.Accumulate(micro, sampler.Batch, sampler.Targets, 1.0 / options.MicroBatches) / options.MicroBatches;
+                objective += engine.Accumulate(micro, sampler.Batch, sampler.Targets, 1.0 / _options.MicroBatches) / _options.MicroBatches;
             }
 
             double rate = schedule.At(step);
             double norm = engine.Update(rate);
             loss = objective;
             long done = step + 1;
-            tokensPerSecond = (done - start) * (double)options.MicroBatches * sampler.Targets.Length / clock.Elapsed.TotalSeconds;
-            bool last = done == options.Steps;
-            validationLoss = options.EvaluateEvery > 0 && (last || done % options.EvaluateEvery == 0) && dataset.Validation.Count > 1
-                ? ValidationLoss.Measure(model, dataset.Validation, backend, ContextLength, cancellationToken).Loss
+            tokensPerSecond = (done - start) * (double)_options.MicroBatches * sampler.Targets.Length / clock.Elapsed.TotalSeconds;
+            bool last = done == _options.Steps;
+            validationLoss = _options.EvaluateEvery > 0 && (last || done % _options.EvaluateEvery == 0) && dataset.Validation.Count > 1
+                ? ValidationLoss.Measure(_model, dataset.Validation, backend, ContextLength, cancellationToken).Loss
                 : null;
-            if (options.Checkpoints is { } saving && (last || (saving.Every > 0 && done % saving.Every == 0)))
+            if (_options.Checkpoints is { } saving && (last || (saving.Every > 0 && done % saving.Every == 0)))
                 checkpoint = Save(engine, dataset, done, saving);
-            progress?.Report(new TrainingProgress(done, options.Steps, objective, norm, rate, tokensPerSecond, clock.Elapsed / (done - start) * (options.Steps - done), validationLoss));
+            progress?.Report(new TrainingProgress(done, _options.Steps, objective, norm, rate, tokensPerSecond, clock.Elapsed / (done - start) * (_options.Steps - done), validationLoss));
         }
 
-        return new TrainingResult(options.Steps, start, loss, validationLoss, tokensPerSecond, clock.Elapsed, checkpoint);
+        return new TrainingResult(_options.Steps, start, loss, validationLoss, tokensPerSecond, clock.Elapsed, checkpoint);
     }
 
     private string Save(TrainingEngine engine, TokenDataset dataset, long step, TrainingCheckpoints saving)
         => new CheckpointFolder(saving.Folder).Save(step, folder =>
         {
-            ModelCheckpoint.Write(model, folder, saving.Parts);
+            ModelCheckpoint.Write(_model, folder, saving.Parts);
             State(dataset, step).Save(folder, engine.Optimizer);
         });
 
     // The step to go on from.
     private long Resume(TrainingEngine engine, TokenDataset dataset)
     {
-        if (options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
+        if (_options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
             return 0;
         if (!saving.Resume)
             throw new CheckpointException(saving.Folder, string.Create(CultureInfo.InvariantCulture, $"the folder holds checkpoints already (the newest is of step {newest}), which a new run would replace or collide with. Save into another folder, or resume."));
@@ -111,7 +111,7 @@ public sealed class Trainer
                 throw new CheckpointException(folder, "the newest checkpoint holds no state of a training run. Save into another folder.");
             var state = TrainingState.Load(folder);
             state.CheckSameRun(folder, State(dataset, state.Step));
-            ModelCheckpoint.LoadInto(model, folder);
+            ModelCheckpoint.LoadInto(_model, folder);
             TrainingState.LoadOptimizer(folder, engine.Optimizer);
             return state.Step;
         });
@@ -120,11 +120,11 @@ public sealed class Trainer
     private TrainingState State(TokenDataset dataset, long step) => new()
     {
         Step = step,
-        Seed = options.Seed,
+        Seed = _options.Seed,
         DataFingerprint = dataset.Train.Fingerprint,
         DataTokens = dataset.Train.Count,
-        BatchSize = options.BatchSize,
-        MicroBatches = options.MicroBatches,
+        BatchSize = _options.BatchSize,
+        MicroBatches = _options.MicroBatches,
         ContextLength = ContextLength,
     };
 }

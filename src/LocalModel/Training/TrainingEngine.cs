@@ -9,18 +9,18 @@ namespace Kotonoha.LocalModel.Training;
 /// </summary>
 internal sealed class TrainingEngine : IDisposable
 {
-    private readonly CausalModel model;
-    private readonly TrainingOptions options;
-    private readonly Backend backend;
-    private readonly TrainingPass pass;
-    private long step;
+    private readonly CausalModel _model;
+    private readonly TrainingOptions _options;
+    private readonly Backend _backend;
+    private readonly TrainingPass _pass;
+    private long _step;
 
     public TrainingEngine(CausalModel model, Backend backend, TrainingOptions options)
     {
-        this.model = model;
-        this.backend = backend;
-        this.options = options;
-        pass = new TrainingPass(backend, options.Seed);
+        _model = model;
+        _backend = backend;
+        _options = options;
+        _pass = new TrainingPass(backend, options.Seed);
         Gradients = new Gradients(model.Parameters);
         Optimizer = new AdamW(model.Parameters, options.Optimizer);
     }
@@ -46,7 +46,7 @@ internal sealed class TrainingEngine : IDisposable
     /// <summary>Starts a step: the gradients are zero.</summary>
     public void Begin(long step)
     {
-        this.step = step;
+        _step = step;
         Gradients.Zero();
     }
 
@@ -58,13 +58,13 @@ internal sealed class TrainingEngine : IDisposable
     /// <returns>The mean loss over its counted targets.</returns>
     public double Accumulate(int microBatch, Batch batch, ReadOnlySpan<int> targets, double weight)
     {
-        pass.Begin(step, microBatch);
-        var logits = model.Logits(pass, model.Forward(pass, batch));
-        var loss = pass.CrossEntropy(logits, targets, new CrossEntropyOptions { LabelSmoothing = (float)options.LabelSmoothing });
-        double value = pass.ReadScalar(loss);
+        _pass.Begin(_step, microBatch);
+        var logits = _model.Logits(_pass, _model.Forward(_pass, batch));
+        var loss = _pass.CrossEntropy(logits, targets, new CrossEntropyOptions { LabelSmoothing = (float)_options.LabelSmoothing });
+        double value = _pass.ReadScalar(loss);
         if (!double.IsFinite(value))
             throw Diverged("loss", value);
-        pass.Backward(loss, Gradients, (float)weight);
+        _pass.Backward(loss, Gradients, (float)weight);
         return value;
     }
 
@@ -72,19 +72,19 @@ internal sealed class TrainingEngine : IDisposable
     /// <returns>The L2 norm of the gradients before clipping.</returns>
     public double Update(double learningRate)
     {
-        double norm = Math.Sqrt(backend.SumOfSquares(Gradients));
+        double norm = Math.Sqrt(_backend.SumOfSquares(Gradients));
         if (!double.IsFinite(norm))
             throw Diverged("gradient norm", norm);
 
         // As torch.nn.utils.clip_grad_norm_.
-        double scale = options.MaxGradientNorm is { } limit ? Math.Min(1, limit / (norm + 1e-6)) : 1;
-        Optimizer.Step(backend, Gradients, learningRate, (float)scale);
+        double scale = _options.MaxGradientNorm is { } limit ? Math.Min(1, limit / (norm + 1e-6)) : 1;
+        Optimizer.Step(_backend, Gradients, learningRate, (float)scale);
         return norm;
     }
 
     public void Dispose()
     {
-        pass.Dispose();
+        _pass.Dispose();
         Gradients.Dispose();
         Optimizer.Dispose();
     }
@@ -92,5 +92,5 @@ internal sealed class TrainingEngine : IDisposable
     private static int Counted(ReadOnlySpan<int> targets) => targets.Length - targets.Count(CrossEntropyOptions.DefaultIgnoreIndex);
 
     private TrainingException Diverged(string what, double value)
-        => new(FormattableString.Invariant($"The {what} of step {step + 1} is {value}: the training has diverged. Lower the learning rate or clip the gradients; the last checkpoint is untouched."));
+        => new(FormattableString.Invariant($"The {what} of step {_step + 1} is {value}: the training has diverged. Lower the learning rate or clip the gradients; the last checkpoint is untouched."));
 }

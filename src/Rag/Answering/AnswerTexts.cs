@@ -5,13 +5,13 @@ internal sealed class AnswerTexts
 {
     private static readonly AnswerTexts English = new("en"), Japanese = new("ja");
 
-    private readonly string shortPrompt;
+    private readonly string _shortPrompt;
 
     private AnswerTexts(string language)
     {
         Instruction = Resource($"answer-{language}.txt");
         ShortInstruction = Resource($"short-{language}.txt");
-        shortPrompt = Resource($"short-prompt-{language}.txt");
+        _shortPrompt = Resource($"short-prompt-{language}.txt");
         var refusals = Resource($"not-found-{language}.txt").Split('\n');
         (NotFound, NotFoundButNear, Separator) = (refusals[0], refusals[1], language == "ja" ? "、" : ", ");
     }
@@ -41,7 +41,7 @@ internal sealed class AnswerTexts
     /// <summary>What a small chat model is asked.</summary>
     internal string ShortPrompt(string text, string question)
     {
-        var parts = shortPrompt.Split("{text}");
+        var parts = _shortPrompt.Split("{text}");
         return parts[0] + text + parts[1].Replace("{question}", question, StringComparison.Ordinal);
     }
 

@@ -18,49 +18,49 @@ internal sealed partial class SupportCheck
     // Of windows that support as much, the shortest is quoted.
     private const double LengthCost = 0.03;
 
-    private readonly Question asked;
-    private readonly Question said;
-    private readonly List<QuestionTerm> content;
-    private readonly List<QuestionTerm> claims;
-    private readonly string[] names;
-    private readonly bool negated;
-    private readonly double supportedShare;
+    private readonly Question _asked;
+    private readonly Question _said;
+    private readonly List<QuestionTerm> _content;
+    private readonly List<QuestionTerm> _claims;
+    private readonly string[] _names;
+    private readonly bool _negated;
+    private readonly double _supportedShare;
 
     /// <param name="sentence">What the model wrote.</param>
     /// <param name="asked">The question.</param>
     /// <param name="isSmall">Whether the model is a small one, whose own words are not to be trusted.</param>
     internal SupportCheck(string sentence, Question asked, bool isSmall)
     {
-        supportedShare = isSmall ? SupportedShareOfSmall : SupportedShare;
-        this.asked = asked;
-        said = new Question(Frame().Replace(sentence, ""));
-        content = [.. said.Terms.Where(term => !TermKeys.IsHiragana(term.Term))];
+        _supportedShare = isSmall ? SupportedShareOfSmall : SupportedShare;
+        _asked = asked;
+        _said = new Question(Frame().Replace(sentence, ""));
+        _content = [.. _said.Terms.Where(term => !TermKeys.IsHiragana(term.Term))];
 
         // "Why did it happen? – It happened because …": what was asked about is presupposed, the reason is what is claimed.
-        claims = asked.Kind == AnswerKind.Reason && content.Exists(term => !asked.AllKeys.Contains(term.Key))
-            ? [.. content.Where(term => !asked.AllKeys.Contains(term.Key))]
-            : content;
-        names = [.. Name().Matches(said.Normalized).Select(match => Fold(match.Value)).Distinct(StringComparer.Ordinal)];
-        negated = Negation().IsMatch(said.Folded);
+        _claims = asked.Kind == AnswerKind.Reason && _content.Exists(term => !asked.AllKeys.Contains(term.Key))
+            ? [.. _content.Where(term => !asked.AllKeys.Contains(term.Key))]
+            : _content;
+        _names = [.. Name().Matches(_said.Normalized).Select(match => Fold(match.Value)).Distinct(StringComparer.Ordinal)];
+        _negated = Negation().IsMatch(_said.Folded);
     }
 
     /// <summary>Whether it says something that is not in the question: of the kind that the question asks for, where that is an amount or a time.</summary>
     internal bool Answers
-        => asked.Kind is AnswerKind.Quantity or AnswerKind.Time
-            ? AnswerKinds.Holds(asked.Kind, said.Normalized, asked.Normalized)
-            : IsYesNoQuestion().IsMatch(asked.Folded) || content.Exists(term => !asked.AllKeys.Contains(term.Key)) || !asked.Numbers.IsSupersetOf(said.Numbers);
+        => _asked.Kind is AnswerKind.Quantity or AnswerKind.Time
+            ? AnswerKinds.Holds(_asked.Kind, _said.Normalized, _asked.Normalized)
+            : IsYesNoQuestion().IsMatch(_asked.Folded) || _content.Exists(term => !_asked.AllKeys.Contains(term.Key)) || !_asked.Numbers.IsSupersetOf(_said.Numbers);
 
     /// <summary>The range of the passage's text that says the same, with the share of the sentence's content that it holds; null where nothing does.</summary>
     internal (TextSpan Span, double Share)? Find(Passage passage)
     {
-        double total = claims.Sum(term => term.Weight);
-        if (total == 0 || claims.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < supportedShare * total)
+        double total = _claims.Sum(term => term.Weight);
+        if (total == 0 || _claims.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < _supportedShare * total)
             return null;
-        if (claims.Count < content.Count && content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < PresupposedShare * content.Sum(term => term.Weight))
+        if (_claims.Count < _content.Count && _content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < PresupposedShare * _content.Sum(term => term.Weight))
             return null;
         if (SpeaksOfAnother())
             return null;
-        if (!negated && Denies(string.Join('\n', passage.Sentences.Select(part => part.Folded)), DenyingShareElsewhere))
+        if (!_negated && Denies(string.Join('\n', passage.Sentences.Select(part => part.Folded)), DenyingShareElsewhere))
             return null;
         (TextSpan Span, double Share)? best = null;
         double bestValue = 0;
@@ -73,9 +73,9 @@ internal sealed partial class SupportCheck
                 keys.UnionWith(passage.Sentences[last].Keys);
                 text += passage.Sentences[last].Folded + "\n";
                 normalized += passage.Sentences[last].Normalized + "\n";
-                double share = claims.Where(term => Holds(keys, passage, term.Key)).Sum(term => term.Weight) / total;
+                double share = _claims.Where(term => Holds(keys, passage, term.Key)).Sum(term => term.Weight) / total;
                 double value = share - LengthCost * (last - first);
-                if (share < supportedShare || value <= bestValue || !Agrees(text, normalized, passage))
+                if (share < _supportedShare || value <= bestValue || !Agrees(text, normalized, passage))
                     continue;
                 bestValue = value;
                 best = (new TextSpan(passage.Sentences[first].Span.Start, passage.Sentences[last].Span.End), share);
@@ -87,29 +87,29 @@ internal sealed partial class SupportCheck
 
     // Asked about "the Garden plan", an answer about "the Sprout plan" alone answers another question.
     private bool SpeaksOfAnother()
-        => NameAndNoun().Matches(asked.Normalized).Any(wanted =>
-            !said.Folded.Contains(Fold(wanted.Groups[1].Value), StringComparison.Ordinal)
-            && NameAndNoun().Matches(said.Normalized).Any(other => string.Equals(other.Groups[2].Value, wanted.Groups[2].Value, StringComparison.OrdinalIgnoreCase)));
+        => NameAndNoun().Matches(_asked.Normalized).Any(wanted =>
+            !_said.Folded.Contains(Fold(wanted.Groups[1].Value), StringComparison.Ordinal)
+            && NameAndNoun().Matches(_said.Normalized).Any(other => string.Equals(other.Groups[2].Value, wanted.Groups[2].Value, StringComparison.OrdinalIgnoreCase)));
 
     // What the sentence repeats from the question may stand anywhere in the passage.
     private bool Holds(HashSet<string> window, Passage passage, string key)
-        => window.Contains(key) || (asked.AllKeys.Contains(key) && passage.Keys.Contains(key));
+        => window.Contains(key) || (_asked.AllKeys.Contains(key) && passage.Keys.Contains(key));
 
     private bool Agrees(string window, string windowText, Passage passage)
     {
         var numbers = Question.NumbersOf(window).ToHashSet(StringComparer.Ordinal);
-        return said.Numbers.All(number => numbers.Contains(number) || (asked.Numbers.Contains(number) && passage.Numbers.Contains(number)))
-            && names.All(name => window.Contains(name, StringComparison.Ordinal) || IsMeant(name, windowText, passage))
-            && said.Numbers.Where(numbers.Contains).All(number => names.All(name => BelongTogether(window, number, name)))
-            && (numbers.Count < 2 || said.Numbers.Where(number => numbers.Contains(number) && !asked.Numbers.Contains(number)).All(number => IsSaidOf(window, number)))
-            && (negated ? Negation().IsMatch(window) : !Denies(window, DenyingShare));
+        return _said.Numbers.All(number => numbers.Contains(number) || (_asked.Numbers.Contains(number) && passage.Numbers.Contains(number)))
+            && _names.All(name => window.Contains(name, StringComparison.Ordinal) || IsMeant(name, windowText, passage))
+            && _said.Numbers.Where(numbers.Contains).All(number => _names.All(name => BelongTogether(window, number, name)))
+            && (numbers.Count < 2 || _said.Numbers.Where(number => numbers.Contains(number) && !_asked.Numbers.Contains(number)).All(number => IsSaidOf(window, number)))
+            && (_negated ? Negation().IsMatch(window) : !Denies(window, DenyingShare));
     }
 
     // A name of the question that the window leaves out ("It extends …") is meant there only where the window names nothing else.
     private bool IsMeant(string name, string windowText, Passage passage)
-        => asked.Folded.Contains(name, StringComparison.Ordinal)
+        => _asked.Folded.Contains(name, StringComparison.Ordinal)
             && (passage.Folded.Contains(name, StringComparison.Ordinal) || passage.Context.Contains(name, StringComparison.Ordinal))
-            && Name().Matches(windowText).All(match => names.Contains(Fold(match.Value), StringComparer.Ordinal));
+            && Name().Matches(windowText).All(match => _names.Contains(Fold(match.Value), StringComparer.Ordinal));
 
     // "6 yen in the Sprout plan and 4 yen in the Garden plan" does not say "6 yen in the Garden plan": next to the name, the number must be the nearest one,
     // looking back or looking ahead as the text does elsewhere.
@@ -132,7 +132,7 @@ internal sealed partial class SupportCheck
         => ClauseBorder().Split(window).Where(clause => Question.NumbersOf(clause).Contains(number, StringComparer.Ordinal)).Any(clause =>
         {
             var keys = TermKeys.Of(clause);
-            return content.Count(term => keys.Contains(term.Key)) >= NumberShare * content.Count;
+            return _content.Count(term => keys.Contains(term.Key)) >= NumberShare * _content.Count;
         });
 
     // A clause that negates, and that holds so much of what the sentence affirms, denies it.
@@ -142,7 +142,7 @@ internal sealed partial class SupportCheck
             if (Negation().IsMatch(clause))
             {
                 var keys = TermKeys.Of(clause);
-                if (content.Count(term => keys.Contains(term.Key)) >= share * content.Count)
+                if (_content.Count(term => keys.Contains(term.Key)) >= share * _content.Count)
                     return true;
             }
 

@@ -23,10 +23,10 @@ internal sealed class ByteFallbackStream(IDecoderStream next, bool incremental) 
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private readonly List<byte> run = [];
-    private readonly Utf8Stream utf8 = new();
-    private readonly StringBuilder certain = new();
-    private bool inRun;
+    private readonly List<byte> _run = [];
+    private readonly Utf8Stream _utf8 = new();
+    private readonly StringBuilder _certain = new();
+    private bool _inRun;
 
     /// <inheritdoc/>
     protected override void Token(ReadOnlySpan<char> token)
@@ -39,27 +39,27 @@ internal sealed class ByteFallbackStream(IDecoderStream next, bool incremental) 
             return;
         }
 
-        inRun = true;
+        _inRun = true;
         if (incremental)
         {
-            utf8.Push([(byte)value], certain);
+            _utf8.Push([(byte)value], _certain);
             HandOn();
         }
         else
         {
-            run.Add((byte)value);
+            _run.Add((byte)value);
         }
     }
 
     /// <inheritdoc/>
     protected override void End()
     {
-        if (!inRun)
+        if (!_inRun)
             return;
-        inRun = false;
+        _inRun = false;
         if (incremental)
         {
-            utf8.Finish(certain);
+            _utf8.Finish(_certain);
             HandOn();
             Next.Push("", endsToken: true);
             return;
@@ -67,22 +67,22 @@ internal sealed class ByteFallbackStream(IDecoderStream next, bool incremental) 
 
         try
         {
-            Next.Push(Strict.GetString([.. run]), endsToken: true);
+            Next.Push(Strict.GetString([.. _run]), endsToken: true);
         }
         catch (DecoderFallbackException)
         {
-            foreach (byte _ in run)
+            foreach (byte _ in _run)
                 Next.Push("\uFFFD", endsToken: true);
         }
 
-        run.Clear();
+        _run.Clear();
     }
 
     private void HandOn()
     {
-        foreach (var part in certain.GetChunks())
+        foreach (var part in _certain.GetChunks())
             Next.Push(part.Span, endsToken: false);
-        certain.Clear();
+        _certain.Clear();
     }
 }
 
@@ -105,44 +105,44 @@ internal sealed record ByteLevelDecoder(bool AddPrefixSpace, bool TrimOffsets, b
 /// <summary>Joins the bytes of tokens into characters; all of them make one token.</summary>
 internal sealed class ByteLevelDecoderStream(IDecoderStream next) : WholeTokenStream(next)
 {
-    private readonly Utf8Stream utf8 = new();
-    private readonly StringBuilder certain = new();
-    private byte[] bytes = new byte[64];
+    private readonly Utf8Stream _utf8 = new();
+    private readonly StringBuilder _certain = new();
+    private byte[] _bytes = new byte[64];
 
     /// <inheritdoc/>
     protected override void Token(ReadOnlySpan<char> token)
     {
-        if (bytes.Length < 3 * token.Length)
-            bytes = new byte[3 * token.Length];
+        if (_bytes.Length < 3 * token.Length)
+            _bytes = new byte[3 * token.Length];
         int count = 0;
         foreach (char c in token)
         {
             int value = ByteAlphabet.ToByte(c);
             if (value < 0)
             {
-                count = Encoding.UTF8.GetBytes(token, bytes);
+                count = Encoding.UTF8.GetBytes(token, _bytes);
                 break;
             }
 
-            bytes[count++] = (byte)value;
+            _bytes[count++] = (byte)value;
         }
 
-        utf8.Push(bytes.AsSpan(0, count), certain);
+        _utf8.Push(_bytes.AsSpan(0, count), _certain);
         HandOn();
     }
 
     /// <inheritdoc/>
     protected override void End()
     {
-        utf8.Finish(certain);
+        _utf8.Finish(_certain);
         HandOn();
         Next.Push("", endsToken: true);
     }
 
     private void HandOn()
     {
-        foreach (var part in certain.GetChunks())
+        foreach (var part in _certain.GetChunks())
             Next.Push(part.Span, endsToken: false);
-        certain.Clear();
+        _certain.Clear();
     }
 }

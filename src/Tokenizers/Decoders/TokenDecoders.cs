@@ -43,8 +43,8 @@ internal sealed class TextStream(StringBuilder output) : IDecoderStream
 /// <summary>A step that can only work on whole tokens: collects parts.</summary>
 internal abstract class WholeTokenStream(IDecoderStream next) : IDecoderStream
 {
-    private char[] held = [];
-    private int heldCount;
+    private char[] _held = [];
+    private int _heldCount;
 
     protected IDecoderStream Next { get; } = next;
 
@@ -54,21 +54,21 @@ internal abstract class WholeTokenStream(IDecoderStream next) : IDecoderStream
     /// <inheritdoc/>
     public void Push(ReadOnlySpan<char> text, bool endsToken)
     {
-        if (endsToken && heldCount == 0)
+        if (endsToken && _heldCount == 0)
         {
             Token(text);
             Index++;
             return;
         }
 
-        if (held.Length < heldCount + text.Length)
-            Array.Resize(ref held, Math.Max(2 * held.Length, heldCount + text.Length));
-        text.CopyTo(held.AsSpan(heldCount));
-        heldCount += text.Length;
+        if (_held.Length < _heldCount + text.Length)
+            Array.Resize(ref _held, Math.Max(2 * _held.Length, _heldCount + text.Length));
+        text.CopyTo(_held.AsSpan(_heldCount));
+        _heldCount += text.Length;
         if (!endsToken)
             return;
-        Token(held.AsSpan(0, heldCount));
-        heldCount = 0;
+        Token(_held.AsSpan(0, _heldCount));
+        _heldCount = 0;
         Index++;
     }
 
@@ -105,31 +105,31 @@ internal sealed class BlankJoiningStream(IDecoderStream next) : WholeTokenStream
 /// </summary>
 internal sealed class Utf8Stream
 {
-    private readonly byte[] held = new byte[4];
-    private int heldCount;
+    private readonly byte[] _held = new byte[4];
+    private int _heldCount;
 
     /// <summary>Takes the next bytes and appends the characters that are now certain.</summary>
     public void Push(ReadOnlySpan<byte> bytes, StringBuilder output)
     {
         // At most three bytes are held: finish their character one byte at a time.
-        while (heldCount > 0 && bytes.Length > 0)
+        while (_heldCount > 0 && bytes.Length > 0)
         {
-            held[heldCount++] = bytes[0];
+            _held[_heldCount++] = bytes[0];
             bytes = bytes[1..];
-            int used = Decode(held.AsSpan(0, heldCount), output);
-            held.AsSpan(used, heldCount - used).CopyTo(held);
-            heldCount -= used;
+            int used = Decode(_held.AsSpan(0, _heldCount), output);
+            _held.AsSpan(used, _heldCount - used).CopyTo(_held);
+            _heldCount -= used;
         }
 
         int consumed = Decode(bytes, output);
-        bytes[consumed..].CopyTo(held.AsSpan(heldCount));
-        heldCount += bytes.Length - consumed;
+        bytes[consumed..].CopyTo(_held.AsSpan(_heldCount));
+        _heldCount += bytes.Length - consumed;
     }
 
     /// <summary>Appends U+FFFD for what is left unfinished.</summary>
     public void Finish(StringBuilder output)
     {
-        var rest = held.AsSpan(0, heldCount);
+        var rest = _held.AsSpan(0, _heldCount);
         while (rest.Length > 0)
         {
             _ = Rune.DecodeFromUtf8(rest, out _, out int used);
@@ -137,7 +137,7 @@ internal sealed class Utf8Stream
             rest = rest[used..];
         }
 
-        heldCount = 0;
+        _heldCount = 0;
     }
 
     /// <summary>Appends what is certain and returns how many bytes that took.</summary>
@@ -228,15 +228,15 @@ internal sealed record ReplaceDecoder(TextPattern Pattern, string Content) : ITo
 
     private sealed class Stream(ReplaceDecoder decoder, IDecoderStream next) : WholeTokenStream(next)
     {
-        private readonly List<RegexMatch> matches = [];
+        private readonly List<RegexMatch> _matches = [];
 
         protected override void Token(ReadOnlySpan<char> token)
         {
-            matches.Clear();
+            _matches.Clear();
             if (!token.IsEmpty)
-                decoder.Pattern.FindAll(token, matches);
+                decoder.Pattern.FindAll(token, _matches);
             int copied = 0;
-            foreach (var match in matches)
+            foreach (var match in _matches)
             {
                 Next.Push(token[copied..match.Start], endsToken: false);
                 Next.Push(decoder.Content, endsToken: false);
@@ -288,44 +288,44 @@ internal sealed record StripDecoder(string Content, int Left, int Right) : IToke
 
     private sealed class Stream(StripDecoder decoder, IDecoderStream next) : IDecoderStream
     {
-        private int stripped;
-        private bool atStart = true;
+        private int _stripped;
+        private bool _atStart = true;
 
         // Characters that go if the token ends behind them.
-        private int held;
+        private int _held;
 
         public void Push(ReadOnlySpan<char> text, bool endsToken)
         {
             var content = decoder.Content;
-            while (atStart && stripped < decoder.Left && text.StartsWith(content, StringComparison.Ordinal))
+            while (_atStart && _stripped < decoder.Left && text.StartsWith(content, StringComparison.Ordinal))
             {
                 text = text[content.Length..];
-                stripped++;
+                _stripped++;
             }
 
-            atStart &= text.IsEmpty;
+            _atStart &= text.IsEmpty;
             int trailing = 0;
             while (trailing < text.Length / content.Length && text[..^(trailing * content.Length)].EndsWith(content, StringComparison.Ordinal))
                 trailing++;
             if (trailing * content.Length < text.Length)
             {
-                Release(held);
-                held = 0;
+                Release(_held);
+                _held = 0;
                 next.Push(text[..^(trailing * content.Length)], endsToken: false);
             }
 
-            held += trailing;
+            _held += trailing;
             if (!endsToken)
             {
-                int certain = Math.Max(0, held - decoder.Right);
+                int certain = Math.Max(0, _held - decoder.Right);
                 Release(certain);
-                held -= certain;
+                _held -= certain;
                 return;
             }
 
-            Release(Math.Max(0, held - decoder.Right));
+            Release(Math.Max(0, _held - decoder.Right));
             next.Push("", endsToken: true);
-            (stripped, atStart, held) = (0, true, 0);
+            (_stripped, _atStart, _held) = (0, true, 0);
         }
 
         public void Finish() => next.Finish();
@@ -356,7 +356,7 @@ internal sealed record BpeDecoder(string Suffix) : ITokenDecoder
     private sealed class Stream(string suffix, IDecoderStream next) : WholeTokenStream(next)
     {
         // What comes from the first suffix of a token on waits until it is known whether the token is the last.
-        private string? held;
+        private string? _held;
 
         protected override void Token(ReadOnlySpan<char> token)
         {
@@ -369,16 +369,16 @@ internal sealed record BpeDecoder(string Suffix) : ITokenDecoder
             }
 
             Next.Push(token[..at], endsToken: false);
-            held = token[at..].ToString();
+            _held = token[at..].ToString();
         }
 
         protected override void End() => Release("");
 
         private void Release(string replacement)
         {
-            if (held is not null)
-                Next.Push(held.Replace(suffix, replacement, StringComparison.Ordinal), endsToken: true);
-            held = null;
+            if (_held is not null)
+                Next.Push(_held.Replace(suffix, replacement, StringComparison.Ordinal), endsToken: true);
+            _held = null;
         }
     }
 }
@@ -441,20 +441,20 @@ internal sealed record MetaspaceDecoder(char Replacement, PrependScheme Scheme, 
 
     private sealed class Stream(MetaspaceDecoder decoder, IDecoderStream next) : IDecoderStream
     {
-        private bool first = true;
+        private bool _first = true;
 
         public void Push(ReadOnlySpan<char> text, bool endsToken)
         {
             while (text.IndexOf(decoder.Replacement) is int at and >= 0)
             {
                 next.Push(text[..at], endsToken: false);
-                if (!first || decoder.Scheme == PrependScheme.Never)
+                if (!_first || decoder.Scheme == PrependScheme.Never)
                     next.Push(" ", endsToken: false);
                 text = text[(at + 1)..];
             }
 
             next.Push(text, endsToken);
-            first &= !endsToken;
+            _first &= !endsToken;
         }
 
         public void Finish() => next.Finish();
@@ -483,14 +483,14 @@ internal sealed record CtcDecoder(string PadToken, string WordDelimiterToken, bo
 
     private sealed class Stream(CtcDecoder decoder, IDecoderStream next) : WholeTokenStream(next)
     {
-        private string? last;
+        private string? _last;
 
         protected override void Token(ReadOnlySpan<char> token)
         {
-            if (last is not null && token.SequenceEqual(last))
+            if (_last is not null && token.SequenceEqual(_last))
                 return;
-            last = token.ToString();
-            var text = Without(last, decoder.PadToken, "");
+            _last = token.ToString();
+            var text = Without(_last, decoder.PadToken, "");
             if (decoder.Cleanup)
                 text = Without(WordPieceDecoder.CleanUp(text), decoder.WordDelimiterToken, " ");
             if (text.Length > 0)

@@ -13,15 +13,15 @@ internal sealed class BpeModel : ITokenModel
     private const char NoBlank = '\0';
 
     [ThreadStatic]
-    private static BpeWorkspace? threadWorkspace;
+    private static BpeWorkspace? _threadWorkspace;
 
-    private readonly (string Left, string Right)[] mergeTexts;
-    private readonly MergeTable merges;
-    private readonly int[] charIds;
-    private readonly int unknownId = NoId;
-    private readonly bool plainCharacters;
-    private readonly char blank;
-    private readonly WordCache cache = new();
+    private readonly (string Left, string Right)[] _mergeTexts;
+    private readonly MergeTable _merges;
+    private readonly int[] _charIds;
+    private readonly int _unknownId = NoId;
+    private readonly bool _plainCharacters;
+    private readonly char _blank;
+    private readonly WordCache _cache = new();
 
     /// <summary>Creates the model.</summary>
     /// <param name="vocabulary">The tokens.</param>
@@ -32,9 +32,9 @@ internal sealed class BpeModel : ITokenModel
     {
         Vocabulary = vocabulary;
         Options = options;
-        mergeTexts = [.. merges];
-        var table = new List<(int, int, int)>(mergeTexts.Length);
-        foreach (var (left, right) in mergeTexts)
+        _mergeTexts = [.. merges];
+        var table = new List<(int, int, int)>(_mergeTexts.Length);
+        foreach (var (left, right) in _mergeTexts)
         {
             var joined = left + right[(options.ContinuingSubwordPrefix is { Length: > 0 } prefix && right.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : 0)..];
             table.Add((IdOf(left), IdOf(right), IdOf(joined)));
@@ -44,16 +44,16 @@ internal sealed class BpeModel : ITokenModel
                     : throw new TokenizerException($"merge '{left}' + '{right}' needs token '{token}', which the vocabulary lacks. Check that vocab and merges belong together.");
         }
 
-        this.merges = new MergeTable(table, ranks);
-        plainCharacters = string.IsNullOrEmpty(options.ContinuingSubwordPrefix) && string.IsNullOrEmpty(options.EndOfWordSuffix);
+        _merges = new MergeTable(table, ranks);
+        _plainCharacters = string.IsNullOrEmpty(options.ContinuingSubwordPrefix) && string.IsNullOrEmpty(options.EndOfWordSuffix);
 
         // Older files write "" for none.
         if (options.UnknownToken is { Length: > 0 } unknown && vocabulary.TryGetId(unknown, out int known))
-            unknownId = known;
-        charIds = new int[0x200];
-        for (int c = 0; c < charIds.Length; c++)
-            charIds[c] = vocabulary.TryGetId([(char)c], out int id) ? id : NoId;
-        blank = FindBlank();
+            _unknownId = known;
+        _charIds = new int[0x200];
+        for (int c = 0; c < _charIds.Length; c++)
+            _charIds[c] = vocabulary.TryGetId([(char)c], out int id) ? id : NoId;
+        _blank = FindBlank();
     }
 
     /// <inheritdoc/>
@@ -62,12 +62,12 @@ internal sealed class BpeModel : ITokenModel
     public BpeModelOptions Options { get; }
 
     /// <summary>The pairs in the order of their ranks.</summary>
-    public IReadOnlyList<(string Left, string Right)> Merges => mergeTexts;
+    public IReadOnlyList<(string Left, string Right)> Merges => _mergeTexts;
 
     /// <inheritdoc/>
     public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink)
     {
-        if (piece.Length <= WordCache.MaxWordLength || blank == NoBlank)
+        if (piece.Length <= WordCache.MaxWordLength || _blank == NoBlank)
         {
             TokenizeWord(piece, 0, sink);
             return;
@@ -76,9 +76,9 @@ internal sealed class BpeModel : ITokenModel
         for (int start = 0, end; start < piece.Length; start = end)
         {
             end = start + 1;
-            while (end < piece.Length && (piece[end] != blank || piece[end - 1] == blank))
+            while (end < piece.Length && (piece[end] != _blank || piece[end - 1] == _blank))
             {
-                int next = piece[(end + 1)..].IndexOf(blank);
+                int next = piece[(end + 1)..].IndexOf(_blank);
                 end = next < 0 ? piece.Length : end + 1 + next;
             }
 
@@ -93,11 +93,11 @@ internal sealed class BpeModel : ITokenModel
             var longWord = Run(word);
             sink.AddRange(longWord.Ids, longWord.Starts, longWord.Ends, place);
             if (longWord.Capacity > 1 << 16)
-                threadWorkspace = null;
+                _threadWorkspace = null;
             return;
         }
 
-        var entry = cache.Find(word, out var key);
+        var entry = _cache.Find(word, out var key);
         if (entry is not null)
         {
             sink.Add(entry, place);
@@ -106,7 +106,7 @@ internal sealed class BpeModel : ITokenModel
 
         var workspace = Run(word);
         sink.AddRange(workspace.Ids, workspace.Starts, workspace.Ends, place);
-        cache.Add(word, key, workspace.Ids, workspace.Starts, workspace.Ends);
+        _cache.Add(word, key, workspace.Ids, workspace.Starts, workspace.Ends);
     }
 
     /// <summary>
@@ -115,10 +115,10 @@ internal sealed class BpeModel : ITokenModel
     /// </summary>
     private char FindBlank()
     {
-        if (!plainCharacters || Options.IgnoreMerges)
+        if (!_plainCharacters || Options.IgnoreMerges)
             return NoBlank;
         foreach (char candidate in (ReadOnlySpan<char>)['\u2581', ' '])
-            if (Vocabulary.TryGetId([candidate], out _) && Options.UnknownToken?.EndsWith(candidate) != true && !mergeTexts.Any(m => m.Right.StartsWith(candidate) && !m.Left.EndsWith(candidate)))
+            if (Vocabulary.TryGetId([candidate], out _) && Options.UnknownToken?.EndsWith(candidate) != true && !_mergeTexts.Any(m => m.Right.StartsWith(candidate) && !m.Left.EndsWith(candidate)))
                 return candidate;
         return NoBlank;
     }
@@ -126,7 +126,7 @@ internal sealed class BpeModel : ITokenModel
     /// <summary>Works a piece out without the cache and says how many steps that took.</summary>
     internal long CountSteps(ReadOnlySpan<char> piece)
     {
-        long before = threadWorkspace?.Steps ?? 0;
+        long before = _threadWorkspace?.Steps ?? 0;
         return Run(piece).Steps - before;
     }
 
@@ -144,7 +144,7 @@ internal sealed class BpeModel : ITokenModel
         writer.WriteBoolean("ignore_merges"u8, Options.IgnoreMerges);
         Vocabulary.Write(writer);
         writer.WriteStartArray("merges"u8);
-        foreach (var (left, right) in mergeTexts)
+        foreach (var (left, right) in _mergeTexts)
         {
             writer.WriteStartArray();
             writer.WriteStringValue(left);
@@ -158,7 +158,7 @@ internal sealed class BpeModel : ITokenModel
 
     private BpeWorkspace Run(ReadOnlySpan<char> piece)
     {
-        var workspace = threadWorkspace ??= new BpeWorkspace();
+        var workspace = _threadWorkspace ??= new BpeWorkspace();
         workspace.Clear();
         if (Options.IgnoreMerges && Vocabulary.TryGetId(piece, out int whole))
         {
@@ -178,7 +178,7 @@ internal sealed class BpeModel : ITokenModel
                 CloseUnknown(workspace, ref unknownStart, start);
                 workspace.Add(id, start, end);
             }
-            else if (unknownId != NoId)
+            else if (_unknownId != NoId)
             {
                 if (!Options.FuseUnknown)
                     CloseUnknown(workspace, ref unknownStart, start);
@@ -192,24 +192,24 @@ internal sealed class BpeModel : ITokenModel
         }
 
         CloseUnknown(workspace, ref unknownStart, piece.Length);
-        workspace.Merge(merges);
+        workspace.Merge(_merges);
         return workspace;
     }
 
     private void CloseUnknown(BpeWorkspace workspace, ref int unknownStart, int end)
     {
         if (unknownStart >= 0)
-            workspace.Add(unknownId, unknownStart, end);
+            workspace.Add(_unknownId, unknownStart, end);
         unknownStart = -1;
     }
 
     private int CharId(ReadOnlySpan<char> piece, int start, int end)
     {
-        if (plainCharacters)
+        if (_plainCharacters)
         {
             char c = piece[start];
-            if (c < charIds.Length)
-                return charIds[c];
+            if (c < _charIds.Length)
+                return _charIds[c];
             return Vocabulary.TryGetId(piece[start..end], out int plain) ? plain : NoId;
         }
 
@@ -264,9 +264,9 @@ internal sealed record BpeModelOptions
 internal sealed class MergeTable
 {
     private const ulong Empty = ulong.MaxValue;
-    private readonly ulong[] keys;
-    private readonly (int Rank, int Id)[] values;
-    private readonly int shift;
+    private readonly ulong[] _keys;
+    private readonly (int Rank, int Id)[] _values;
+    private readonly int _shift;
 
     /// <summary>Fills the table.</summary>
     /// <param name="merges">The merges; a later one of the same pair stands.</param>
@@ -276,16 +276,16 @@ internal sealed class MergeTable
         int bits = 4;
         while (1 << bits < 2 * merges.Count)
             bits++;
-        shift = 64 - bits;
-        keys = new ulong[1 << bits];
-        Array.Fill(keys, Empty);
-        values = new (int, int)[keys.Length];
+        _shift = 64 - bits;
+        _keys = new ulong[1 << bits];
+        Array.Fill(_keys, Empty);
+        _values = new (int, int)[_keys.Length];
         for (int i = 0; i < merges.Count; i++)
         {
             var (left, right, joined) = merges[i];
             int slot = Find(Key(left, right));
-            keys[slot] = Key(left, right);
-            values[slot] = (ranks is null ? i : ranks[i], joined);
+            _keys[slot] = Key(left, right);
+            _values[slot] = (ranks is null ? i : ranks[i], joined);
         }
     }
 
@@ -295,13 +295,13 @@ internal sealed class MergeTable
     {
         ulong key = Key(left, right);
         int slot = Find(key);
-        if (keys[slot] == Empty)
+        if (_keys[slot] == Empty)
         {
             joined = -1;
             return int.MaxValue;
         }
 
-        (int rank, joined) = values[slot];
+        (int rank, joined) = _values[slot];
         return rank;
     }
 
@@ -309,8 +309,8 @@ internal sealed class MergeTable
 
     private int Find(ulong key)
     {
-        var table = keys;
-        int slot = (int)(key * 0x9E3779B97F4A7C15UL >> shift);
+        var table = _keys;
+        int slot = (int)(key * 0x9E3779B97F4A7C15UL >> _shift);
         while (table[slot] != key && table[slot] != Empty)
             slot = slot + 1 & table.Length - 1;
         return slot;

@@ -47,22 +47,22 @@ internal sealed class BpeTrainer
     // How many steps pass between looks at the cancellation token.
     private const int StepsPerCheck = 64;
 
-    private readonly BpeTrainingOptions options;
-    private readonly Dictionary<string, int> ids = new(StringComparer.Ordinal);
-    private readonly List<string> tokens = [];
-    private readonly List<int> lengths = [];
-    private readonly List<(string, string)> merges = [];
-    private readonly Dictionary<long, PairInfo> pairs = [];
-    private readonly PriorityQueue<long, (long NegativeCount, long Pair)> queue = new();
+    private readonly BpeTrainingOptions _options;
+    private readonly Dictionary<string, int> _ids = new(StringComparer.Ordinal);
+    private readonly List<string> _tokens = [];
+    private readonly List<int> _lengths = [];
+    private readonly List<(string, string)> _merges = [];
+    private readonly Dictionary<long, PairInfo> _pairs = [];
+    private readonly PriorityQueue<long, (long NegativeCount, long Pair)> _queue = new();
 
     // All words behind each other: symbols of word w are symbols[starts[w] .. starts[w] + sizes[w]].
-    private int[] symbols = [];
-    private int[] starts = [];
-    private int[] sizes = [];
-    private long[] counts = [];
-    private int[] lastVisit = [];
+    private int[] _symbols = [];
+    private int[] _starts = [];
+    private int[] _sizes = [];
+    private long[] _counts = [];
+    private int[] _lastVisit = [];
 
-    private BpeTrainer(BpeTrainingOptions options) => this.options = options;
+    private BpeTrainer(BpeTrainingOptions options) => _options = options;
 
     /// <summary>Learns a vocabulary and merges.</summary>
     /// <param name="wordCounts">The words, as the pre-tokenizer spells them, and how often they occur.</param>
@@ -78,22 +78,22 @@ internal sealed class BpeTrainer
         trainer.LoadWords(wordCounts);
         trainer.CountPairs();
         trainer.Run(cancellationToken);
-        return (new Vocabulary(trainer.tokens), trainer.merges);
+        return (new Vocabulary(trainer._tokens), trainer._merges);
     }
 
     private int IdOf(string token, int length)
     {
-        ref int id = ref CollectionsMarshal.GetValueRefOrAddDefault(ids, token, out bool known);
+        ref int id = ref CollectionsMarshal.GetValueRefOrAddDefault(_ids, token, out bool known);
         if (!known)
         {
-            id = tokens.Count;
-            tokens.Add(token);
-            lengths.Add(length);
+            id = _tokens.Count;
+            _tokens.Add(token);
+            _lengths.Add(length);
         }
-        else if (lengths[id] == 0)
+        else if (_lengths[id] == 0)
         {
             // A special token that the text can spell: it is as long as what spells it.
-            lengths[id] = length;
+            _lengths[id] = length;
         }
 
         return id;
@@ -105,12 +105,12 @@ internal sealed class BpeTrainer
         foreach (var (word, count) in wordCounts)
             foreach (var rune in word.EnumerateRunes())
                 CollectionsMarshal.GetValueRefOrAddDefault(frequencies, rune.Value, out _) += count;
-        foreach (var rune in options.InitialAlphabet.EnumerateRunes())
+        foreach (var rune in _options.InitialAlphabet.EnumerateRunes())
             frequencies[rune.Value] = long.MaxValue;
         IEnumerable<int> kept = frequencies.Keys;
-        if (options.LimitAlphabet is { } limit)
+        if (_options.LimitAlphabet is { } limit)
         {
-            int always = options.InitialAlphabet.EnumerateRunes().Distinct().Count();
+            int always = _options.InitialAlphabet.EnumerateRunes().Distinct().Count();
             kept = frequencies.OrderByDescending(f => f.Value).ThenBy(f => f.Key).Take(Math.Max(limit, always)).Select(f => f.Key);
         }
 
@@ -122,15 +122,15 @@ internal sealed class BpeTrainer
     {
         // A fixed order of words keeps memory traffic and therefore time the same from run to run; the result does not depend on it.
         var words = wordCounts.OrderBy(w => w.Key, StringComparer.Ordinal).ToArray();
-        (starts, sizes, counts, lastVisit) = (new int[words.Length], new int[words.Length], new long[words.Length], new int[words.Length]);
-        Array.Fill(lastVisit, -1);
+        (_starts, _sizes, _counts, _lastVisit) = (new int[words.Length], new int[words.Length], new long[words.Length], new int[words.Length]);
+        Array.Fill(_lastVisit, -1);
         var all = new List<int>();
-        var lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
-        bool decorates = !string.IsNullOrEmpty(options.ContinuingSubwordPrefix) || !string.IsNullOrEmpty(options.EndOfWordSuffix);
+        var lookup = _ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        bool decorates = !string.IsNullOrEmpty(_options.ContinuingSubwordPrefix) || !string.IsNullOrEmpty(_options.EndOfWordSuffix);
         Span<char> units = stackalloc char[2];
         for (int word = 0; word < words.Length; word++)
         {
-            starts[word] = all.Count;
+            _starts[word] = all.Count;
             int at = 0;
             foreach (var rune in words[word].Key.EnumerateRunes())
             {
@@ -139,48 +139,48 @@ internal sealed class BpeTrainer
                 if (!lookup.TryGetValue(units[..rune.EncodeToUtf16(units)], out int id))
                     continue;
                 if (decorates)
-                    id = IdOf($"{(isFirst ? "" : options.ContinuingSubwordPrefix)}{rune}{(at == words[word].Key.Length ? options.EndOfWordSuffix : "")}", 1);
+                    id = IdOf($"{(isFirst ? "" : _options.ContinuingSubwordPrefix)}{rune}{(at == words[word].Key.Length ? _options.EndOfWordSuffix : "")}", 1);
                 all.Add(id);
             }
 
-            sizes[word] = all.Count - starts[word];
-            counts[word] = words[word].Value;
+            _sizes[word] = all.Count - _starts[word];
+            _counts[word] = words[word].Value;
         }
 
-        symbols = [.. all];
+        _symbols = [.. all];
     }
 
     private void CountPairs()
     {
-        for (int word = 0; word < starts.Length; word++)
+        for (int word = 0; word < _starts.Length; word++)
         {
-            var span = symbols.AsSpan(starts[word], sizes[word]);
+            var span = _symbols.AsSpan(_starts[word], _sizes[word]);
             for (int i = 0; i + 1 < span.Length; i++)
-                Change(span[i], span[i + 1], counts[word], word);
+                Change(span[i], span[i + 1], _counts[word], word);
         }
 
-        foreach (var (pair, info) in pairs)
-            queue.Enqueue(pair, (-info.Count, pair));
+        foreach (var (pair, info) in _pairs)
+            _queue.Enqueue(pair, (-info.Count, pair));
     }
 
     private void Run(CancellationToken cancellationToken)
     {
-        long minimum = Math.Max(1, options.MinFrequency);
+        long minimum = Math.Max(1, _options.MinFrequency);
         var touched = new HashSet<long>();
         int steps = 0;
-        while (tokens.Count < options.VocabularySize && queue.TryDequeue(out long pair, out var priority))
+        while (_tokens.Count < _options.VocabularySize && _queue.TryDequeue(out long pair, out var priority))
         {
             if (steps++ % StepsPerCheck == 0)
                 cancellationToken.ThrowIfCancellationRequested();
 
             // A pair that is joined is gone; older entries of it may still be queued.
-            if (!pairs.TryGetValue(pair, out var info))
+            if (!_pairs.TryGetValue(pair, out var info))
                 continue;
             if (-priority.NegativeCount != info.Count)
             {
                 // The count has changed since: rises were queued when they happened, falls are queued now.
                 if (-priority.NegativeCount > info.Count && info.Count > 0)
-                    queue.Enqueue(pair, (-info.Count, pair));
+                    _queue.Enqueue(pair, (-info.Count, pair));
                 continue;
             }
 
@@ -193,31 +193,31 @@ internal sealed class BpeTrainer
     private void Join(long pair, PairInfo info, HashSet<long> touched)
     {
         var (left, right) = ((int)(pair >> 32), (int)pair);
-        int joined = IdOf(string.Concat(tokens[left], WithoutPrefix(tokens[right])), lengths[left] + lengths[right]);
-        merges.Add((tokens[left], tokens[right]));
-        int step = merges.Count;
+        int joined = IdOf(string.Concat(_tokens[left], WithoutPrefix(_tokens[right])), _lengths[left] + _lengths[right]);
+        _merges.Add((_tokens[left], _tokens[right]));
+        int step = _merges.Count;
         touched.Clear();
         foreach (int word in info.Words)
         {
-            if (lastVisit[word] == step)
+            if (_lastVisit[word] == step)
                 continue;
-            lastVisit[word] = step;
+            _lastVisit[word] = step;
             JoinInWord(word, left, right, joined, touched);
         }
 
-        pairs.Remove(pair);
+        _pairs.Remove(pair);
         foreach (long raised in touched)
-            if (raised != pair && pairs.TryGetValue(raised, out var now) && now.Count > 0)
-                queue.Enqueue(raised, (-now.Count, raised));
+            if (raised != pair && _pairs.TryGetValue(raised, out var now) && now.Count > 0)
+                _queue.Enqueue(raised, (-now.Count, raised));
     }
 
     private ReadOnlySpan<char> WithoutPrefix(string token)
-        => options.ContinuingSubwordPrefix is { Length: > 0 } prefix && token.StartsWith(prefix, StringComparison.Ordinal) ? token.AsSpan(prefix.Length) : token;
+        => _options.ContinuingSubwordPrefix is { Length: > 0 } prefix && token.StartsWith(prefix, StringComparison.Ordinal) ? token.AsSpan(prefix.Length) : token;
 
     private void JoinInWord(int word, int left, int right, int joined, HashSet<long> touched)
     {
-        var span = symbols.AsSpan(starts[word], sizes[word]);
-        long count = counts[word];
+        var span = _symbols.AsSpan(_starts[word], _sizes[word]);
+        long count = _counts[word];
         int written = 0;
         for (int read = 0; read < span.Length; read++)
         {
@@ -245,7 +245,7 @@ internal sealed class BpeTrainer
             span[written++] = span[read];
         }
 
-        sizes[word] = written;
+        _sizes[word] = written;
     }
 
     private void Raise(int left, int right, long count, int word, HashSet<long> touched)
@@ -257,19 +257,19 @@ internal sealed class BpeTrainer
     private bool Change(int left, int right, long change, int word)
     {
         // Two single characters always may; something longer only below the limit.
-        int length = lengths[left] + lengths[right];
-        if (options.MaxTokenLength is { } limit && length > 2 && length >= limit)
+        int length = _lengths[left] + _lengths[right];
+        if (_options.MaxTokenLength is { } limit && length > 2 && length >= limit)
             return false;
         long pair = Pair(left, right);
         if (change < 0)
         {
             // The pair that is being joined may have left already.
-            if (pairs.TryGetValue(pair, out var known))
+            if (_pairs.TryGetValue(pair, out var known))
                 known.Count += change;
             return false;
         }
 
-        ref var info = ref CollectionsMarshal.GetValueRefOrAddDefault(pairs, pair, out _);
+        ref var info = ref CollectionsMarshal.GetValueRefOrAddDefault(_pairs, pair, out _);
         info ??= new PairInfo();
         info.Count += change;
         if (info.Words.Count == 0 || info.Words[^1] != word)

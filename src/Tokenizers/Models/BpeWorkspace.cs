@@ -9,24 +9,24 @@ internal sealed class BpeWorkspace
     // Up to here the plain search is faster than the heap.
     private const int ShortWord = 24;
 
-    private int[] ids = new int[64];
-    private int[] starts = new int[64];
-    private int[] ends = new int[64];
-    private int[] ranks = new int[64];
-    private int[] previous = [];
-    private int[] next = [];
-    private (ulong Key, int Joined)[] heap = [];
-    private int heapCount;
+    private int[] _ids = new int[64];
+    private int[] _starts = new int[64];
+    private int[] _ends = new int[64];
+    private int[] _ranks = new int[64];
+    private int[] _previous = [];
+    private int[] _next = [];
+    private (ulong Key, int Joined)[] _heap = [];
+    private int _heapCount;
 
     public int Count { get; private set; }
 
-    public ReadOnlySpan<int> Ids => ids.AsSpan(0, Count);
+    public ReadOnlySpan<int> Ids => _ids.AsSpan(0, Count);
 
-    public ReadOnlySpan<int> Starts => starts.AsSpan(0, Count);
+    public ReadOnlySpan<int> Starts => _starts.AsSpan(0, Count);
 
-    public ReadOnlySpan<int> Ends => ends.AsSpan(0, Count);
+    public ReadOnlySpan<int> Ends => _ends.AsSpan(0, Count);
 
-    public int Capacity => ids.Length;
+    public int Capacity => _ids.Length;
 
     /// <summary>How many pairs were looked at since the workspace was made: what a hostile text is measured by.</summary>
     public long Steps { get; private set; }
@@ -35,16 +35,16 @@ internal sealed class BpeWorkspace
 
     public void Add(int id, int start, int end)
     {
-        if (Count == ids.Length)
+        if (Count == _ids.Length)
         {
             int size = 2 * Count;
-            Array.Resize(ref ids, size);
-            Array.Resize(ref starts, size);
-            Array.Resize(ref ends, size);
-            Array.Resize(ref ranks, size);
+            Array.Resize(ref _ids, size);
+            Array.Resize(ref _starts, size);
+            Array.Resize(ref _ends, size);
+            Array.Resize(ref _ranks, size);
         }
 
-        (ids[Count], starts[Count], ends[Count]) = (id, start, end);
+        (_ids[Count], _starts[Count], _ends[Count]) = (id, start, end);
         Count++;
     }
 
@@ -61,28 +61,28 @@ internal sealed class BpeWorkspace
         int count = Count;
         Steps += count;
         for (int i = 0; i + 1 < count; i++)
-            ranks[i] = merges.Rank(ids[i], ids[i + 1], out _);
+            _ranks[i] = merges.Rank(_ids[i], _ids[i + 1], out _);
         while (count > 1)
         {
-            int best = 0, bestRank = ranks[0];
+            int best = 0, bestRank = _ranks[0];
             for (int i = 1; i < count - 1; i++)
-                if (ranks[i] < bestRank)
-                    (best, bestRank) = (i, ranks[i]);
+                if (_ranks[i] < bestRank)
+                    (best, bestRank) = (i, _ranks[i]);
             Steps += count;
             if (bestRank == int.MaxValue)
                 break;
-            _ = merges.Rank(ids[best], ids[best + 1], out ids[best]);
-            ends[best] = ends[best + 1];
+            _ = merges.Rank(_ids[best], _ids[best + 1], out _ids[best]);
+            _ends[best] = _ends[best + 1];
             count--;
             int moved = count - best - 1;
-            ids.AsSpan(best + 2, moved).CopyTo(ids.AsSpan(best + 1));
-            starts.AsSpan(best + 2, moved).CopyTo(starts.AsSpan(best + 1));
-            ends.AsSpan(best + 2, moved).CopyTo(ends.AsSpan(best + 1));
-            ranks.AsSpan(best + 1, moved).CopyTo(ranks.AsSpan(best));
+            _ids.AsSpan(best + 2, moved).CopyTo(_ids.AsSpan(best + 1));
+            _starts.AsSpan(best + 2, moved).CopyTo(_starts.AsSpan(best + 1));
+            _ends.AsSpan(best + 2, moved).CopyTo(_ends.AsSpan(best + 1));
+            _ranks.AsSpan(best + 1, moved).CopyTo(_ranks.AsSpan(best));
             if (best > 0)
-                ranks[best - 1] = merges.Rank(ids[best - 1], ids[best], out _);
+                _ranks[best - 1] = merges.Rank(_ids[best - 1], _ids[best], out _);
             if (best + 1 < count)
-                ranks[best] = merges.Rank(ids[best], ids[best + 1], out _);
+                _ranks[best] = merges.Rank(_ids[best], _ids[best + 1], out _);
         }
 
         Count = count;
@@ -91,44 +91,44 @@ internal sealed class BpeWorkspace
     private void MergeLong(MergeTable merges)
     {
         int count = Count;
-        if (next.Length < count)
+        if (_next.Length < count)
         {
-            previous = new int[ids.Length];
-            next = new int[ids.Length];
+            _previous = new int[_ids.Length];
+            _next = new int[_ids.Length];
         }
 
-        heapCount = 0;
+        _heapCount = 0;
         for (int i = 0; i < count; i++)
-            (previous[i], next[i]) = (i - 1, i + 1 < count ? i + 1 : -1);
+            (_previous[i], _next[i]) = (i - 1, i + 1 < count ? i + 1 : -1);
         for (int i = 0; i + 1 < count; i++)
             Offer(merges, i, i + 1);
-        while (heapCount > 0)
+        while (_heapCount > 0)
         {
             var (key, joined) = Pop();
             int left = (int)(uint)key;
 
             // An entry is stale when one of its symbols has grown since; joined symbols stand for the joined text, so the id tells.
-            if (ids[left] < 0 || next[left] < 0 || merges.Rank(ids[left], ids[next[left]], out int now) == int.MaxValue || now != joined)
+            if (_ids[left] < 0 || _next[left] < 0 || merges.Rank(_ids[left], _ids[_next[left]], out int now) == int.MaxValue || now != joined)
                 continue;
-            int right = next[left];
-            ids[left] = joined;
-            ends[left] = ends[right];
-            ids[right] = -1;
-            next[left] = next[right];
-            if (next[left] >= 0)
+            int right = _next[left];
+            _ids[left] = joined;
+            _ends[left] = _ends[right];
+            _ids[right] = -1;
+            _next[left] = _next[right];
+            if (_next[left] >= 0)
             {
-                previous[next[left]] = left;
-                Offer(merges, left, next[left]);
+                _previous[_next[left]] = left;
+                Offer(merges, left, _next[left]);
             }
 
-            if (previous[left] >= 0)
-                Offer(merges, previous[left], left);
+            if (_previous[left] >= 0)
+                Offer(merges, _previous[left], left);
         }
 
         int kept = 0;
-        for (int i = 0; i >= 0; i = next[i])
+        for (int i = 0; i >= 0; i = _next[i])
         {
-            (ids[kept], starts[kept], ends[kept]) = (ids[i], starts[i], ends[i]);
+            (_ids[kept], _starts[kept], _ends[kept]) = (_ids[i], _starts[i], _ends[i]);
             kept++;
         }
 
@@ -138,43 +138,43 @@ internal sealed class BpeWorkspace
     private void Offer(MergeTable merges, int left, int right)
     {
         Steps++;
-        int rank = merges.Rank(ids[left], ids[right], out int joined);
+        int rank = merges.Rank(_ids[left], _ids[right], out int joined);
         if (rank == int.MaxValue)
             return;
-        if (heapCount == heap.Length)
-            Array.Resize(ref heap, Math.Max(64, 2 * heap.Length));
+        if (_heapCount == _heap.Length)
+            Array.Resize(ref _heap, Math.Max(64, 2 * _heap.Length));
         ulong key = (ulong)(uint)rank << 32 | (uint)left;
-        int at = heapCount++;
-        while (at > 0 && heap[at - 1 >> 1].Key > key)
+        int at = _heapCount++;
+        while (at > 0 && _heap[at - 1 >> 1].Key > key)
         {
-            heap[at] = heap[at - 1 >> 1];
+            _heap[at] = _heap[at - 1 >> 1];
             at = at - 1 >> 1;
             Steps++;
         }
 
-        heap[at] = (key, joined);
+        _heap[at] = (key, joined);
     }
 
     private (ulong Key, int Joined) Pop()
     {
-        var top = heap[0];
-        var last = heap[--heapCount];
+        var top = _heap[0];
+        var last = _heap[--_heapCount];
         int at = 0;
         while (true)
         {
             int child = 2 * at + 1;
-            if (child >= heapCount)
+            if (child >= _heapCount)
                 break;
-            if (child + 1 < heapCount && heap[child + 1].Key < heap[child].Key)
+            if (child + 1 < _heapCount && _heap[child + 1].Key < _heap[child].Key)
                 child++;
-            if (heap[child].Key >= last.Key)
+            if (_heap[child].Key >= last.Key)
                 break;
-            heap[at] = heap[child];
+            _heap[at] = _heap[child];
             at = child;
             Steps++;
         }
 
-        heap[at] = last;
+        _heap[at] = last;
         return top;
     }
 }

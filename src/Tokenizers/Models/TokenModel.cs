@@ -29,30 +29,30 @@ internal interface IWordTokenizer
 /// <summary>Collects tokens; their places too when offsets are wanted. Buffers are kept and used again.</summary>
 internal sealed class TokenSink
 {
-    private int[] ids = new int[64];
-    private int[] starts = [];
-    private int[] ends = [];
+    private int[] _ids = new int[64];
+    private int[] _starts = [];
+    private int[] _ends = [];
 
     /// <summary>The number of tokens so far.</summary>
     public int Count { get; private set; }
 
     public bool TracksOffsets { get; private set; }
 
-    public ReadOnlySpan<int> Ids => ids.AsSpan(0, Count);
+    public ReadOnlySpan<int> Ids => _ids.AsSpan(0, Count);
 
     /// <summary>Where the tokens start; what the numbers count from is up to the writer.</summary>
-    public Span<int> Starts => starts.AsSpan(0, Count);
+    public Span<int> Starts => _starts.AsSpan(0, Count);
 
-    public Span<int> Ends => ends.AsSpan(0, Count);
+    public Span<int> Ends => _ends.AsSpan(0, Count);
 
-    public int Capacity => ids.Length;
+    public int Capacity => _ids.Length;
 
     public void Clear(bool trackOffsets)
     {
         Count = 0;
         TracksOffsets = trackOffsets;
-        if (trackOffsets && starts.Length < ids.Length)
-            (starts, ends) = (new int[ids.Length], new int[ids.Length]);
+        if (trackOffsets && _starts.Length < _ids.Length)
+            (_starts, _ends) = (new int[_ids.Length], new int[_ids.Length]);
     }
 
     /// <summary>Drops the tokens from a place on.</summary>
@@ -61,11 +61,11 @@ internal sealed class TokenSink
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(int id, int start, int end)
     {
-        if (Count == ids.Length)
+        if (Count == _ids.Length)
             Grow(Count + 1);
-        ids[Count] = id;
+        _ids[Count] = id;
         if (TracksOffsets)
-            (starts[Count], ends[Count]) = (start, end);
+            (_starts[Count], _ends[Count]) = (start, end);
         Count++;
     }
 
@@ -75,10 +75,10 @@ internal sealed class TokenSink
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(WordCache.Entry word, int place = 0)
     {
-        if (word.OnlyId < 0 || TracksOffsets || Count == ids.Length)
+        if (word.OnlyId < 0 || TracksOffsets || Count == _ids.Length)
             AddRange(word.Ids, word.Starts, word.Ends, place);
         else
-            ids[Count++] = word.OnlyId;
+            _ids[Count++] = word.OnlyId;
     }
 
     /// <summary>Adds tokens.</summary>
@@ -89,18 +89,18 @@ internal sealed class TokenSink
     public void AddRange(ReadOnlySpan<int> moreIds, ReadOnlySpan<int> moreStarts, ReadOnlySpan<int> moreEnds, int place = 0)
     {
         int count = Count + moreIds.Length;
-        if (count > ids.Length)
+        if (count > _ids.Length)
             Grow(count);
         if (moreIds.Length == 1)
-            ids[Count] = moreIds[0];
+            _ids[Count] = moreIds[0];
         else
-            moreIds.CopyTo(ids.AsSpan(Count));
+            moreIds.CopyTo(_ids.AsSpan(Count));
         if (TracksOffsets)
         {
-            moreStarts.CopyTo(starts.AsSpan(Count));
-            moreEnds.CopyTo(ends.AsSpan(Count));
+            moreStarts.CopyTo(_starts.AsSpan(Count));
+            moreEnds.CopyTo(_ends.AsSpan(Count));
             for (int i = Count; place > 0 && i < count; i++)
-                (starts[i], ends[i]) = (starts[i] + place, ends[i] + place);
+                (_starts[i], _ends[i]) = (_starts[i] + place, _ends[i] + place);
         }
 
         Count = count;
@@ -108,12 +108,12 @@ internal sealed class TokenSink
 
     private void Grow(int needed)
     {
-        int size = (int)Math.Min(Array.MaxLength, Math.Max(needed, 2L * ids.Length));
-        Array.Resize(ref ids, size);
+        int size = (int)Math.Min(Array.MaxLength, Math.Max(needed, 2L * _ids.Length));
+        Array.Resize(ref _ids, size);
         if (TracksOffsets)
         {
-            Array.Resize(ref starts, size);
-            Array.Resize(ref ends, size);
+            Array.Resize(ref _starts, size);
+            Array.Resize(ref _ends, size);
         }
     }
 }

@@ -13,39 +13,39 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
     private const int MaxKeptUnits = 1 << 16;
 
     [ThreadStatic]
-    private static UnigramWorkspace? threadWorkspace;
+    private static UnigramWorkspace? _threadWorkspace;
 
-    private readonly TokenTrie trie = new();
-    private readonly (string Token, double Score)[] pieces;
-    private readonly double unknownScore;
-    private readonly int[]? byteIds;
-    private readonly WordCache cache = new();
+    private readonly TokenTrie _trie = new();
+    private readonly (string Token, double Score)[] _pieces;
+    private readonly double _unknownScore;
+    private readonly int[]? _byteIds;
+    private readonly WordCache _cache = new();
 
     public UnigramModel(IReadOnlyList<(string Token, double Score)> pieces, int? unknownId, bool byteFallback)
     {
-        this.pieces = [.. pieces];
+        _pieces = [.. pieces];
         (UnknownId, ByteFallback, Vocabulary) = (unknownId, byteFallback, new Vocabulary());
         if (unknownId >= pieces.Count)
             throw new TokenizerException($"unk_id {unknownId} is not in the vocabulary of {pieces.Count} pieces. Check the file.");
         double lowest = double.PositiveInfinity;
-        for (int id = 0; id < this.pieces.Length; id++)
+        for (int id = 0; id < _pieces.Length; id++)
         {
-            var (token, score) = this.pieces[id];
+            var (token, score) = _pieces[id];
             Vocabulary.AddOrReplace(token, id);
             if (token.Length > 0)
-                trie.Add(token, id);
+                _trie.Add(token, id);
             lowest = Math.Min(lowest, score);
         }
 
-        unknownScore = lowest - UnknownPenalty;
-        byteIds = byteFallback ? ByteTokens.IdsOf(Vocabulary) : null;
+        _unknownScore = lowest - UnknownPenalty;
+        _byteIds = byteFallback ? ByteTokens.IdsOf(Vocabulary) : null;
     }
 
     /// <inheritdoc/>
     public Vocabulary Vocabulary { get; }
 
     /// <summary>The pieces in the order of their ids.</summary>
-    public IReadOnlyList<(string Token, double Score)> Pieces => pieces;
+    public IReadOnlyList<(string Token, double Score)> Pieces => _pieces;
 
     public int? UnknownId { get; }
 
@@ -56,7 +56,7 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
     public int SurfaceId => UnknownId ?? -1;
 
     /// <inheritdoc/>
-    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink) => cache.Tokenize(piece, sink, this);
+    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink) => _cache.Tokenize(piece, sink, this);
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
@@ -68,7 +68,7 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
         else
             writer.WriteNull("unk_id"u8);
         writer.WriteStartArray("vocab"u8);
-        foreach (var (token, score) in pieces)
+        foreach (var (token, score) in _pieces)
         {
             writer.WriteStartArray();
             writer.WriteStringValue(token);
@@ -93,15 +93,15 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
     /// <inheritdoc/>
     public void Run(ReadOnlySpan<char> piece, TokenSink sink)
     {
-        var workspace = threadWorkspace ?? new UnigramWorkspace();
-        threadWorkspace = null;
+        var workspace = _threadWorkspace ?? new UnigramWorkspace();
+        _threadWorkspace = null;
         workspace.Start(piece.Length);
         FindBestPath(piece, workspace);
         workspace.TraceBack(piece.Length, SurfaceId);
         foreach (var (start, end, id) in workspace.Path)
             Add(piece[start..end], start, end, id, sink);
         if (workspace.Capacity <= MaxKeptUnits)
-            threadWorkspace = workspace;
+            _threadWorkspace = workspace;
     }
 
     private void FindBestPath(ReadOnlySpan<char> text, UnigramWorkspace workspace)
@@ -114,19 +114,19 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
             bool hasSingle = false;
             for (int node = 0, at = start; at < text.Length; at++)
             {
-                node = trie.Step(node, text[at]);
+                node = _trie.Step(node, text[at]);
                 steps++;
                 if (node < 0)
                     break;
-                int id = trie.IdAt(node);
+                int id = _trie.IdAt(node);
                 if (id < 0)
                     continue;
-                workspace.Offer(start, at + 1, before + pieces[id].Score, id);
+                workspace.Offer(start, at + 1, before + _pieces[id].Score, id);
                 hasSingle |= at + 1 == next;
             }
 
             if (!hasSingle)
-                workspace.Offer(start, next, before + unknownScore, UnknownId ?? throw Unknown(text[start..next]));
+                workspace.Offer(start, next, before + _unknownScore, UnknownId ?? throw Unknown(text[start..next]));
         }
 
         workspace.Steps += steps;
@@ -143,7 +143,7 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
         // Unknown characters that stand together may yet spell a piece.
         if (Vocabulary.TryGetId(text, out int known))
             sink.Add(known, start, end);
-        else if (byteIds is null || !ByteTokens.TryAdd(byteIds, text, start, end, sink))
+        else if (_byteIds is null || !ByteTokens.TryAdd(_byteIds, text, start, end, sink))
             sink.Add(id, start, end);
     }
 
@@ -155,52 +155,52 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
 internal sealed class UnigramWorkspace
 {
     private const int Unreached = -1;
-    private double[] scores = [];
-    private int[] from = [];
-    private int[] ids = [];
-    private readonly List<(int Start, int End, int Id)> path = [];
+    private double[] _scores = [];
+    private int[] _from = [];
+    private int[] _ids = [];
+    private readonly List<(int Start, int End, int Id)> _path = [];
 
-    public int Capacity => scores.Length;
+    public int Capacity => _scores.Length;
 
     /// <summary>The pieces from the first to the last.</summary>
-    public List<(int Start, int End, int Id)> Path => path;
+    public List<(int Start, int End, int Id)> Path => _path;
 
     /// <summary>How many ways were offered and characters walked since the workspace was made: what a hostile text is measured by.</summary>
     public long Steps { get; set; }
 
     public void Start(int length)
     {
-        if (scores.Length <= length)
+        if (_scores.Length <= length)
         {
             int size = Math.Max(128, length + length / 4 + 1);
-            (scores, from, ids) = (new double[size], new int[size], new int[size]);
+            (_scores, _from, _ids) = (new double[size], new int[size], new int[size]);
         }
 
-        Array.Fill(from, Unreached, 0, length + 1);
-        scores[0] = 0;
-        path.Clear();
+        Array.Fill(_from, Unreached, 0, length + 1);
+        _scores[0] = 0;
+        _path.Clear();
     }
 
-    public double ScoreAt(int place) => scores[place];
+    public double ScoreAt(int place) => _scores[place];
 
     /// <summary>A way to a place; of equal ones the first is kept.</summary>
     public void Offer(int start, int end, double score, int id)
     {
-        if (from[end] == Unreached || score > scores[end])
-            (from[end], scores[end], ids[end]) = (start, score, id);
+        if (_from[end] == Unreached || score > _scores[end])
+            (_from[end], _scores[end], _ids[end]) = (start, score, id);
     }
 
     /// <summary>Fills <see cref="Path"/>; neighbouring unknown pieces become one.</summary>
     public void TraceBack(int length, int unknownId)
     {
-        for (int end = length; end > 0; end = from[end])
+        for (int end = length; end > 0; end = _from[end])
         {
-            if (ids[end] == unknownId && path.Count > 0 && path[^1].Id == unknownId)
-                path[^1] = (from[end], path[^1].End, unknownId);
+            if (_ids[end] == unknownId && _path.Count > 0 && _path[^1].Id == unknownId)
+                _path[^1] = (_from[end], _path[^1].End, unknownId);
             else
-                path.Add((from[end], end, ids[end]));
+                _path.Add((_from[end], end, _ids[end]));
         }
 
-        path.Reverse();
+        _path.Reverse();
     }
 }

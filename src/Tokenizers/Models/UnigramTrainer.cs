@@ -39,17 +39,17 @@ internal sealed class UnigramTrainer
     private const double Reserve = 1.1;
     private const int UnknownId = 0;
 
-    private readonly UnigramTrainingOptions options;
-    private readonly (string Text, long Count)[] words;
-    private readonly CancellationToken cancellationToken;
+    private readonly UnigramTrainingOptions _options;
+    private readonly (string Text, long Count)[] _words;
+    private readonly CancellationToken _cancellationToken;
 
     // The piece of id 0 stands for unknown characters while training.
-    private List<(string Text, double Score)> pieces = [];
-    private TokenTrie trie = new();
-    private double unknownScore;
+    private List<(string Text, double Score)> _pieces = [];
+    private TokenTrie _trie = new();
+    private double _unknownScore;
 
     private UnigramTrainer(UnigramTrainingOptions options, (string, long)[] words, CancellationToken cancellationToken)
-        => (this.options, this.words, this.cancellationToken) = (options, words, cancellationToken);
+        => (_options, _words, _cancellationToken) = (options, words, cancellationToken);
 
     /// <summary>Learns the pieces.</summary>
     /// <param name="wordCounts">The words, as the pre-tokenizer spells them, and how often they occur.</param>
@@ -65,50 +65,50 @@ internal sealed class UnigramTrainer
         return trainer.Run();
     }
 
-    private int DesiredSize => (int)(options.VocabularySize * Reserve);
+    private int DesiredSize => (int)(_options.VocabularySize * Reserve);
 
     private (List<(string, double)>, int) Run()
     {
         Use([("", double.NaN), .. Seed()]);
         while (true)
         {
-            for (int round = 0; round < options.SubIterations; round++)
+            for (int round = 0; round < _options.SubIterations; round++)
                 Use(Maximize(Expect()));
-            if (pieces.Count <= DesiredSize)
+            if (_pieces.Count <= DesiredSize)
                 return Finish();
-            int before = pieces.Count;
+            int before = _pieces.Count;
             Use(Prune());
-            if (pieces.Count >= before)
+            if (_pieces.Count >= before)
                 return Finish();
         }
     }
 
     private void Use(List<(string Text, double Score)> next)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        pieces = next;
-        trie = new TokenTrie();
+        _cancellationToken.ThrowIfCancellationRequested();
+        _pieces = next;
+        _trie = new TokenTrie();
         double lowest = double.PositiveInfinity;
-        for (int id = 1; id < pieces.Count; id++)
+        for (int id = 1; id < _pieces.Count; id++)
         {
-            trie.Add(pieces[id].Text, id);
-            lowest = Math.Min(lowest, pieces[id].Score);
+            _trie.Add(_pieces[id].Text, id);
+            lowest = Math.Min(lowest, _pieces[id].Score);
         }
 
-        unknownScore = lowest - UnknownPenalty;
+        _unknownScore = lowest - UnknownPenalty;
     }
 
     private List<(string Text, double Score)> Seed()
     {
         var characters = new Dictionary<Rune, long>();
-        foreach (var (text, count) in words)
+        foreach (var (text, count) in _words)
             foreach (var rune in text.EnumerateRunes())
                 characters[rune] = characters.GetValueOrDefault(rune) + count;
         var seed = characters.OrderByDescending(c => c.Value).ThenByDescending(c => c.Key.Value).Select(c => (c.Key.ToString(), (double)c.Value)).ToList();
-        var substrings = new SubstringFinder(words.Select(w => w.Text), options.MaxPieceLength).Find(cancellationToken)
+        var substrings = new SubstringFinder(_words.Select(w => w.Text), _options.MaxPieceLength).Find(_cancellationToken)
             .Select(s => (Text: string.Concat(s.CodePoints.Select(c => new Rune(c).ToString())), Score: (double)s.CodePoints.Length * s.Count))
             .OrderByDescending(s => s.Score).ThenByDescending(s => s.Text, CodePointComparer.Instance);
-        seed.AddRange(substrings.Take(Math.Max(0, options.SeedSize - seed.Count)));
+        seed.AddRange(substrings.Take(Math.Max(0, _options.SeedSize - seed.Count)));
         double logSum = Math.Log(seed.Sum(s => s.Item2));
         return [.. seed.Select(s => (s.Item1, Math.Log(s.Item2) - logSum))];
     }
@@ -116,14 +116,14 @@ internal sealed class UnigramTrainer
     /// <summary>How often each piece is to be expected in the words.</summary>
     private double[] Expect()
     {
-        var expected = new double[pieces.Count];
+        var expected = new double[_pieces.Count];
         var (forward, backward) = (Array.Empty<double>(), Array.Empty<double>());
         var edges = new List<(int Start, int End, int Id)>();
-        for (int word = 0; word < words.Length; word++)
+        for (int word = 0; word < _words.Length; word++)
         {
             if (word % 4096 == 0)
-                cancellationToken.ThrowIfCancellationRequested();
-            var (text, count) = words[word];
+                _cancellationToken.ThrowIfCancellationRequested();
+            var (text, count) = _words[word];
             Edges(text, edges);
             if (forward.Length <= text.Length)
                 (forward, backward) = (new double[2 * text.Length + 1], new double[2 * text.Length + 1]);
@@ -150,21 +150,21 @@ internal sealed class UnigramTrainer
         for (int id = 1; id < expected.Length; id++)
             if (expected[id] >= ExpectedFrequencyThreshold)
             {
-                kept.Add((pieces[id].Text, expected[id]));
+                kept.Add((_pieces[id].Text, expected[id]));
                 sum += expected[id];
             }
 
         double logSum = Digamma(sum);
-        return [pieces[UnknownId], .. kept.Select(k => (k.Text, Digamma(k.Count) - logSum))];
+        return [_pieces[UnknownId], .. kept.Select(k => (k.Text, Digamma(k.Count) - logSum))];
     }
 
     private List<(string, double)> Prune()
     {
-        var frequency = new double[pieces.Count];
+        var frequency = new double[_pieces.Count];
         double wordSum = 0;
         var edges = new List<(int Start, int End, int Id)>();
         var path = new List<int>();
-        foreach (var (text, count) in words)
+        foreach (var (text, count) in _words)
         {
             wordSum += count;
             Edges(text, edges);
@@ -174,11 +174,11 @@ internal sealed class UnigramTrainer
         }
 
         double sum = frequency.Sum(), logSum = Math.Log(sum);
-        var next = new List<(string, double)> { pieces[UnknownId] };
+        var next = new List<(string, double)> { _pieces[UnknownId] };
         var candidates = new List<(int Id, double Loss)>();
-        for (int id = 1; id < pieces.Count; id++)
+        for (int id = 1; id < _pieces.Count; id++)
         {
-            var (text, score) = pieces[id];
+            var (text, score) = _pieces[id];
             Edges(text, edges);
             double other = BestPath(text.Length, edges, withWhole: false, path);
             bool isBest = double.IsNegativeInfinity(other) || score >= other;
@@ -186,7 +186,7 @@ internal sealed class UnigramTrainer
                 continue;
             if (double.IsNegativeInfinity(other) || !isBest)
             {
-                next.Add(pieces[id]);
+                next.Add(_pieces[id]);
                 continue;
             }
 
@@ -200,18 +200,18 @@ internal sealed class UnigramTrainer
             candidates.Add((id, frequency[id] / wordSum * (Math.Log(frequency[id]) - logSum - without)));
         }
 
-        int size = Math.Max(DesiredSize, (int)(pieces.Count * options.ShrinkingFactor));
-        next.AddRange(candidates.OrderByDescending(c => c.Loss).Take(Math.Max(0, size - next.Count)).Select(c => pieces[c.Id]));
+        int size = Math.Max(DesiredSize, (int)(_pieces.Count * _options.ShrinkingFactor));
+        next.AddRange(candidates.OrderByDescending(c => c.Loss).Take(Math.Max(0, size - next.Count)).Select(c => _pieces[c.Id]));
         return next;
     }
 
     private (List<(string, double)>, int) Finish()
     {
         var required = new SortedSet<Rune>();
-        foreach (var (text, _) in words)
+        foreach (var (text, _) in _words)
             foreach (var rune in text.EnumerateRunes())
                 required.Add(rune);
-        var scores = pieces.Skip(1).ToDictionary(p => p.Text, p => p.Score, StringComparer.Ordinal);
+        var scores = _pieces.Skip(1).ToDictionary(p => p.Text, p => p.Score, StringComparer.Ordinal);
         double missing = scores.Count == 0 ? 0 : scores.Values.Min();
         var result = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (var rune in required)
@@ -226,16 +226,16 @@ internal sealed class UnigramTrainer
             result[text] = score;
         }
 
-        var special = options.SpecialTokens.ToList();
-        int unknown = special.IndexOf(options.UnknownToken);
+        var special = _options.SpecialTokens.ToList();
+        int unknown = special.IndexOf(_options.UnknownToken);
         if (unknown < 0)
         {
-            special.Insert(0, options.UnknownToken);
+            special.Insert(0, _options.UnknownToken);
             unknown = 0;
         }
 
-        int size = options.VocabularySize - special.Count;
-        foreach (var (text, score) in pieces.Skip(1))
+        int size = _options.VocabularySize - special.Count;
+        foreach (var (text, score) in _pieces.Skip(1))
         {
             if (result.Count >= size)
                 break;
@@ -257,10 +257,10 @@ internal sealed class UnigramTrainer
             int node = 0;
             for (int at = start; at < text.Length;)
             {
-                node = trie.Step(node, text[at++]);
+                node = _trie.Step(node, text[at++]);
                 if (node < 0)
                     break;
-                if (trie.IdAt(node) is not (>= 0 and var id))
+                if (_trie.IdAt(node) is not (>= 0 and var id))
                     continue;
                 edges.Add((start, at, id));
                 single |= at - start == width;
@@ -296,7 +296,7 @@ internal sealed class UnigramTrainer
         return best[length].Score;
     }
 
-    private double ScoreOf(int id) => id == UnknownId ? unknownScore : pieces[id].Score;
+    private double ScoreOf(int id) => id == UnknownId ? _unknownScore : _pieces[id].Score;
 
     private static double LogSum(double a, double b)
     {
@@ -325,15 +325,15 @@ internal sealed class SubstringFinder
 {
     private const int Boundary = 0;
 
-    private readonly int[] text;
-    private readonly int maxLength;
+    private readonly int[] _text;
+    private readonly int _maxLength;
 
     /// <summary>Takes the words.</summary>
     /// <param name="words">The words; each counts once.</param>
     /// <param name="maxLength">The longest substring, in code points.</param>
     public SubstringFinder(IEnumerable<string> words, int maxLength)
     {
-        this.maxLength = maxLength;
+        _maxLength = maxLength;
         var all = new List<int>();
         foreach (var word in words)
         {
@@ -342,13 +342,13 @@ internal sealed class SubstringFinder
             all.Add(Boundary);
         }
 
-        text = [.. all];
+        _text = [.. all];
     }
 
     /// <summary>The substrings of two code points and more with the number of their places.</summary>
     public IEnumerable<(int[] CodePoints, int Count)> Find(CancellationToken cancellationToken)
     {
-        var order = Enumerable.Range(0, text.Length).ToArray();
+        var order = Enumerable.Range(0, _text.Length).ToArray();
         Array.Sort(order, Compare);
         cancellationToken.ThrowIfCancellationRequested();
         var open = new Stack<(int Depth, int From)>();
@@ -358,8 +358,8 @@ internal sealed class SubstringFinder
             while (open.Count > 0 && open.Peek().Depth > common)
             {
                 (int depth, from) = open.Pop();
-                if (depth >= 2 && depth <= maxLength && !text.AsSpan(order[from], depth).Contains(Boundary))
-                    yield return (text[order[from]..(order[from] + depth)], i - from);
+                if (depth >= 2 && depth <= _maxLength && !_text.AsSpan(order[from], depth).Contains(Boundary))
+                    yield return (_text[order[from]..(order[from] + depth)], i - from);
             }
 
             if (common > 0 && (open.Count == 0 || open.Peek().Depth < common))
@@ -371,14 +371,14 @@ internal sealed class SubstringFinder
     private int Compare(int a, int b)
     {
         int common = Common(a, b);
-        if (common > maxLength)
+        if (common > _maxLength)
             return a.CompareTo(b);
-        return Math.Max(a, b) + common == text.Length ? b.CompareTo(a) : text[a + common].CompareTo(text[b + common]);
+        return Math.Max(a, b) + common == _text.Length ? b.CompareTo(a) : _text[a + common].CompareTo(_text[b + common]);
     }
 
     private int Common(int a, int b)
     {
-        int limit = Math.Min(maxLength + 1, text.Length - Math.Max(a, b));
-        return text.AsSpan(a, limit).CommonPrefixLength(text.AsSpan(b, limit));
+        int limit = Math.Min(_maxLength + 1, _text.Length - Math.Max(a, b));
+        return _text.AsSpan(a, limit).CommonPrefixLength(_text.AsSpan(b, limit));
     }
 }

@@ -7,11 +7,11 @@ namespace Kotonoha.Tokenizers;
 /// <summary>Tokens and their ids, both ways. Ids may have holes.</summary>
 internal sealed class Vocabulary
 {
-    private readonly Dictionary<string, int> ids = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> idsBySpan;
-    private readonly List<string?> tokens = [];
+    private readonly Dictionary<string, int> _ids = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _idsBySpan;
+    private readonly List<string?> _tokens = [];
 
-    public Vocabulary() => idsBySpan = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+    public Vocabulary() => _idsBySpan = _ids.GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>The tokens in the order of their ids.</summary>
     public Vocabulary(IEnumerable<string> tokens)
@@ -24,41 +24,41 @@ internal sealed class Vocabulary
     }
 
     /// <summary>The number of tokens.</summary>
-    public int Count => ids.Count;
+    public int Count => _ids.Count;
 
     /// <summary>One more than the highest id.</summary>
-    public int IdLimit => tokens.Count;
+    public int IdLimit => _tokens.Count;
 
     /// <summary>Adds a token; false when the token or the id is taken.</summary>
     public bool TryAdd(string token, int id)
     {
-        while (tokens.Count <= id)
-            tokens.Add(null);
-        if (tokens[id] is not null || !ids.TryAdd(token, id))
+        while (_tokens.Count <= id)
+            _tokens.Add(null);
+        if (_tokens[id] is not null || !_ids.TryAdd(token, id))
             return false;
-        tokens[id] = token;
+        _tokens[id] = token;
         return true;
     }
 
     /// <summary>Adds a token that may be there already: the text then stands for the newer id.</summary>
     public void AddOrReplace(string token, int id)
     {
-        while (tokens.Count <= id)
-            tokens.Add(null);
-        tokens[id] = token;
-        ids[token] = id;
+        while (_tokens.Count <= id)
+            _tokens.Add(null);
+        _tokens[id] = token;
+        _ids[token] = id;
     }
 
-    public bool TryGetId(ReadOnlySpan<char> token, out int id) => idsBySpan.TryGetValue(token, out id);
+    public bool TryGetId(ReadOnlySpan<char> token, out int id) => _idsBySpan.TryGetValue(token, out id);
 
-    public string? TokenOf(int id) => (uint)id < (uint)tokens.Count ? tokens[id] : null;
+    public string? TokenOf(int id) => (uint)id < (uint)_tokens.Count ? _tokens[id] : null;
 
     /// <summary>Writes the member <c>vocab</c> in the order of the ids.</summary>
     public void Write(Utf8JsonWriter writer)
     {
         writer.WriteStartObject("vocab"u8);
-        for (int id = 0; id < tokens.Count; id++)
-            if (tokens[id] is { } token)
+        for (int id = 0; id < _tokens.Count; id++)
+            if (_tokens[id] is { } token)
                 writer.WriteNumber(token, id);
         writer.WriteEndObject();
     }
@@ -120,12 +120,12 @@ internal static class ByteTokens
 internal sealed class TokenTrie
 {
     private const ulong Empty = ulong.MaxValue;
-    private readonly List<int> ids = [-1];
-    private ulong[] keys = new ulong[64];
-    private int[] children = new int[64];
-    private int shift = 64 - 6;
+    private readonly List<int> _ids = [-1];
+    private ulong[] _keys = new ulong[64];
+    private int[] _children = new int[64];
+    private int _shift = 64 - 6;
 
-    public TokenTrie() => Array.Fill(keys, Empty);
+    public TokenTrie() => Array.Fill(_keys, Empty);
 
     /// <summary>Adds a token; a token that is there already gets the new id.</summary>
     public void Add(ReadOnlySpan<char> token, int id)
@@ -136,9 +136,9 @@ internal sealed class TokenTrie
             int next = Step(node, c);
             if (next < 0)
             {
-                next = ids.Count;
-                ids.Add(-1);
-                if (2 * ids.Count > keys.Length)
+                next = _ids.Count;
+                _ids.Add(-1);
+                if (2 * _ids.Count > _keys.Length)
                     Grow();
                 Put(Key(node, c), next);
             }
@@ -146,7 +146,7 @@ internal sealed class TokenTrie
             node = next;
         }
 
-        ids[node] = id;
+        _ids[node] = id;
     }
 
     /// <summary>The node that a character leads to, or -1.</summary>
@@ -155,7 +155,7 @@ internal sealed class TokenTrie
     {
         ulong key = Key(node, character);
         int slot = Find(key);
-        return keys[slot] == Empty ? -1 : children[slot];
+        return _keys[slot] == Empty ? -1 : _children[slot];
     }
 
     /// <summary>The node that a text leads to, or -1.</summary>
@@ -176,7 +176,7 @@ internal sealed class TokenTrie
             node = Step(node, text[at++]);
             if (node < 0)
                 break;
-            if (ids[node] >= 0)
+            if (_ids[node] >= 0)
                 end = at;
         }
 
@@ -184,14 +184,14 @@ internal sealed class TokenTrie
     }
 
     /// <summary>The id of the token that ends at a node, or -1.</summary>
-    public int IdAt(int node) => ids[node];
+    public int IdAt(int node) => _ids[node];
 
     private static ulong Key(int node, char character) => (ulong)(uint)node << 16 | character;
 
     private int Find(ulong key)
     {
-        var table = keys;
-        int slot = (int)(key * 0x9E3779B97F4A7C15UL >> shift);
+        var table = _keys;
+        int slot = (int)(key * 0x9E3779B97F4A7C15UL >> _shift);
         while (table[slot] != key && table[slot] != Empty)
             slot = slot + 1 & table.Length - 1;
         return slot;
@@ -200,16 +200,16 @@ internal sealed class TokenTrie
     private void Put(ulong key, int child)
     {
         int slot = Find(key);
-        (keys[slot], children[slot]) = (key, child);
+        (_keys[slot], _children[slot]) = (key, child);
     }
 
     private void Grow()
     {
-        var (oldKeys, oldChildren) = (keys, children);
-        keys = new ulong[2 * oldKeys.Length];
-        children = new int[keys.Length];
-        Array.Fill(keys, Empty);
-        shift--;
+        var (oldKeys, oldChildren) = (_keys, _children);
+        _keys = new ulong[2 * oldKeys.Length];
+        _children = new int[_keys.Length];
+        Array.Fill(_keys, Empty);
+        _shift--;
         for (int i = 0; i < oldKeys.Length; i++)
             if (oldKeys[i] != Empty)
                 Put(oldKeys[i], oldChildren[i]);

@@ -15,7 +15,7 @@ internal sealed class WordCache
 
     private const int Bits = 16;
     private const int Ways = 4;
-    private readonly Entry?[] entries = new Entry?[1 << Bits];
+    private readonly Entry?[] _entries = new Entry?[1 << Bits];
 
     /// <summary>Appends the tokens of a word: from here, or worked out and kept.</summary>
     /// <param name="word">The word.</param>
@@ -52,7 +52,7 @@ internal sealed class WordCache
         int slot = (int)(key.Hash >> 32 - Bits) & ~(Ways - 1);
         for (int way = 0; way < Ways; way++)
         {
-            var entry = Volatile.Read(ref entries[slot + way]);
+            var entry = Volatile.Read(ref _entries[slot + way]);
             if (entry is null)
                 return null;
             if (entry.Key == key && (word.Length <= Key.WholeLength || word.SequenceEqual(entry.Word)))
@@ -67,9 +67,9 @@ internal sealed class WordCache
     {
         int slot = (int)(key.Hash >> 32 - Bits) & ~(Ways - 1);
         for (int way = 0; way < Ways; way++)
-            if (Volatile.Read(ref entries[slot + way]) is null)
+            if (Volatile.Read(ref _entries[slot + way]) is null)
             {
-                Volatile.Write(ref entries[slot + way], new Entry(key, word.ToArray(), ids.ToArray(), starts.ToArray(), ends.ToArray()));
+                Volatile.Write(ref _entries[slot + way], new Entry(key, word.ToArray(), ids.ToArray(), starts.ToArray(), ends.ToArray()));
                 return;
             }
     }

@@ -5,12 +5,12 @@ namespace Kotonoha.Tokenizers;
 /// <summary>Whole words as tokens; any other word is the unknown token.</summary>
 internal sealed class WordLevelModel : ITokenModel
 {
-    private readonly int unknownId;
+    private readonly int _unknownId;
 
     public WordLevelModel(Vocabulary vocabulary, string unknownToken)
     {
         (Vocabulary, UnknownToken) = (vocabulary, unknownToken);
-        unknownId = vocabulary.TryGetId(unknownToken, out int id) ? id : -1;
+        _unknownId = vocabulary.TryGetId(unknownToken, out int id) ? id : -1;
     }
 
     /// <inheritdoc/>
@@ -22,7 +22,7 @@ internal sealed class WordLevelModel : ITokenModel
     public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink)
     {
         if (!Vocabulary.TryGetId(piece, out int id))
-            id = unknownId >= 0 ? unknownId : throw new TokenizerException(
+            id = _unknownId >= 0 ? _unknownId : throw new TokenizerException(
                 $"The word '{(piece.Length <= 40 ? piece.ToString() : piece[..40].ToString() + "…")}' is unknown, and the vocabulary lacks unk_token '{UnknownToken}'. Add it to the vocabulary.");
         sink.Add(id, 0, piece.Length);
     }

@@ -8,19 +8,19 @@ namespace Kotonoha.Tokenizers;
 /// </summary>
 internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
 {
-    private readonly TokenTrie trie = new();
-    private readonly int insideWord;
-    private readonly int unknownId;
-    private readonly WordCache cache = new();
+    private readonly TokenTrie _trie = new();
+    private readonly int _insideWord;
+    private readonly int _unknownId;
+    private readonly WordCache _cache = new();
 
     public WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingSubwordPrefix, int maxInputCharsPerWord)
     {
         (Vocabulary, UnknownToken, ContinuingSubwordPrefix, MaxInputCharsPerWord) = (vocabulary, unknownToken, continuingSubwordPrefix, maxInputCharsPerWord);
         for (int id = 0; id < vocabulary.IdLimit; id++)
             if (vocabulary.TokenOf(id) is { } token)
-                trie.Add(token, id);
-        insideWord = trie.Walk(continuingSubwordPrefix);
-        unknownId = vocabulary.TryGetId(unknownToken, out int unknown) ? unknown : -1;
+                _trie.Add(token, id);
+        _insideWord = _trie.Walk(continuingSubwordPrefix);
+        _unknownId = vocabulary.TryGetId(unknownToken, out int unknown) ? unknown : -1;
     }
 
     /// <inheritdoc/>
@@ -35,7 +35,7 @@ internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
     public int MaxInputCharsPerWord { get; }
 
     /// <inheritdoc/>
-    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink) => cache.Tokenize(piece, sink, this);
+    public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink) => _cache.Tokenize(piece, sink, this);
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
@@ -56,11 +56,11 @@ internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
         bool known = piece.Length <= MaxInputCharsPerWord || CountCodePoints(piece) <= MaxInputCharsPerWord;
         for (int start = 0; known && start < piece.Length;)
         {
-            int node = start == 0 ? 0 : insideWord, found = -1, foundEnd = start;
+            int node = start == 0 ? 0 : _insideWord, found = -1, foundEnd = start;
             for (int at = start; at < piece.Length && node >= 0; at++)
             {
-                node = trie.Step(node, piece[at]);
-                if (node >= 0 && trie.IdAt(node) is int id and >= 0)
+                node = _trie.Step(node, piece[at]);
+                if (node >= 0 && _trie.IdAt(node) is int id and >= 0)
                     (found, foundEnd) = (id, at + 1);
             }
 
@@ -72,11 +72,11 @@ internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
 
         if (known)
             return;
-        if (unknownId < 0)
+        if (_unknownId < 0)
             throw new TokenizerException(
                 $"The word '{(piece.Length <= 40 ? piece.ToString() : piece[..40].ToString() + "…")}' is unknown, and the vocabulary lacks unk_token '{UnknownToken}'. Add it to the vocabulary.");
         sink.Rewind(first);
-        sink.Add(unknownId, 0, piece.Length);
+        sink.Add(_unknownId, 0, piece.Length);
     }
 
     private static int CountCodePoints(ReadOnlySpan<char> text)

@@ -9,10 +9,10 @@ namespace Kotonoha.Tokenizers;
 /// </summary>
 internal sealed class CharacterMap
 {
-    private readonly uint[] units;
-    private readonly byte[] targets;
+    private readonly uint[] _units;
+    private readonly byte[] _targets;
 
-    private CharacterMap(uint[] units, byte[] targets, byte[] content) => (this.units, this.targets, Content) = (units, targets, content);
+    private CharacterMap(uint[] units, byte[] targets, byte[] content) => (_units, _targets, Content) = (units, targets, content);
 
     /// <summary>The table as a file holds it.</summary>
     public byte[] Content { get; }
@@ -43,21 +43,21 @@ internal sealed class CharacterMap
     {
         length = 0;
         target = default;
-        if (units.Length == 0)
+        if (_units.Length == 0)
             return false;
-        uint node = Offset(units[0]);
+        uint node = Offset(_units[0]);
         for (int i = 0; i < utf8.Length && utf8[i] != 0; i++)
         {
             node ^= utf8[i];
-            if (node >= units.Length || (units[node] & 0x800000FF) != utf8[i])
+            if (node >= _units.Length || (_units[node] & 0x800000FF) != utf8[i])
                 break;
-            uint unit = units[node];
+            uint unit = _units[node];
             node ^= Offset(unit);
             if ((unit >> 8 & 1) == 0)
                 continue;
-            if (node >= units.Length || (units[node] & 0x7FFFFFFF) is var at && at >= targets.Length)
+            if (node >= _units.Length || (_units[node] & 0x7FFFFFFF) is var at && at >= _targets.Length)
                 break;
-            target = targets.AsSpan((int)(units[node] & 0x7FFFFFFF));
+            target = _targets.AsSpan((int)(_units[node] & 0x7FFFFFFF));
             length = i + 1;
             if (!longest)
                 break;

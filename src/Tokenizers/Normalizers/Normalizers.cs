@@ -100,7 +100,7 @@ internal sealed record AppendNormalizer(string Append) : INormalizer
 /// <summary>Puts a text in the place of every match; it shares the place of the last character of the match.</summary>
 internal sealed record ReplaceNormalizer(TextPattern Pattern, string Content) : INormalizer
 {
-    private readonly bool isCharacterForCharacter = !Pattern.IsRegex && Pattern.Text.Length == 1 && Content.Length == 1;
+    private readonly bool _isCharacterForCharacter = !Pattern.IsRegex && Pattern.Text.Length == 1 && Content.Length == 1;
 
     /// <inheritdoc/>
     public void Normalize(PieceBuffer buffer)
@@ -108,7 +108,7 @@ internal sealed record ReplaceNormalizer(TextPattern Pattern, string Content) : 
         var text = buffer.Text;
         if (text.IsEmpty)
             return;
-        if (isCharacterForCharacter)
+        if (_isCharacterForCharacter)
         {
             buffer.Characters.Replace(Pattern.Text[0], Content[0]);
             return;

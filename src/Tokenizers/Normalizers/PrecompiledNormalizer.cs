@@ -12,16 +12,16 @@ namespace Kotonoha.Tokenizers;
 internal sealed record PrecompiledNormalizer : INormalizer
 {
     private const int MaxClusterBytes = 5;
-    private readonly CharacterMap map;
+    private readonly CharacterMap _map;
 
     // Nearly all text is plain: what becomes of each ASCII character, null for itself.
-    private readonly string?[] ascii = new string?[0x80];
+    private readonly string?[] _ascii = new string?[0x80];
 
     public PrecompiledNormalizer(CharacterMap map)
     {
-        this.map = map;
-        for (int c = 1; c < ascii.Length; c++)
-            ascii[c] = map.Transform([(byte)c]);
+        _map = map;
+        for (int c = 1; c < _ascii.Length; c++)
+            _ascii[c] = map.Transform([(byte)c]);
     }
 
     /// <inheritdoc/>
@@ -37,7 +37,7 @@ internal sealed record PrecompiledNormalizer : INormalizer
             if (text[start] < 0x80 && (start + 1 == text.Length || text[start + 1] < 0x80) && text[start] != '\r')
             {
                 end = start + 1;
-                if (ascii[text[start]] is { } known)
+                if (_ascii[text[start]] is { } known)
                     output.Replace(known, 1);
                 else
                     output.Keep(text[start]);
@@ -56,14 +56,14 @@ internal sealed record PrecompiledNormalizer : INormalizer
     {
         writer.WriteStartObject();
         writer.WriteString("type"u8, "Precompiled"u8);
-        writer.WriteBase64String("precompiled_charsmap"u8, map.Content);
+        writer.WriteBase64String("precompiled_charsmap"u8, _map.Content);
         writer.WriteEndObject();
     }
 
     private bool IsPlain(ReadOnlySpan<char> text)
     {
         foreach (char c in text)
-            if (c >= 0x80 || c == '\r' || ascii[c] is not null)
+            if (c >= 0x80 || c == '\r' || _ascii[c] is not null)
                 return false;
         return true;
     }
@@ -72,7 +72,7 @@ internal sealed record PrecompiledNormalizer : INormalizer
     {
         Span<byte> utf8 = stackalloc byte[3 * MaxClusterBytes];
         if (end - start <= MaxClusterBytes && Encoding.UTF8.GetBytes(text[start..end], utf8) is int bytes and <= MaxClusterBytes
-            && map.Transform(utf8[..bytes]) is { } whole)
+            && _map.Transform(utf8[..bytes]) is { } whole)
         {
             output.Replace(whole, Count(text[start..end]));
             return;
@@ -82,7 +82,7 @@ internal sealed record PrecompiledNormalizer : INormalizer
         {
             int from = at;
             int codePoint = CodePoints.Next(text, ref at);
-            if (map.Transform(utf8[..Encoding.UTF8.GetBytes(text[from..at], utf8)]) is { } target)
+            if (_map.Transform(utf8[..Encoding.UTF8.GetBytes(text[from..at], utf8)]) is { } target)
                 output.Replace(target, 1);
             else
                 output.Keep(codePoint);
@@ -100,38 +100,38 @@ internal sealed record PrecompiledNormalizer : INormalizer
     /// <summary>Writes the new text. The last code point waits, since what is removed behind it belongs to it.</summary>
     private ref struct Output(PieceBuffer buffer)
     {
-        private readonly ReadOnlySpan<char> text = buffer.Text;
-        private PieceBuffer.Rewriter writer = buffer.Rewrite();
-        private int place;
-        private int waiting = -1;
-        private int change;
-        private bool changed;
+        private readonly ReadOnlySpan<char> _text = buffer.Text;
+        private PieceBuffer.Rewriter _writer = buffer.Rewrite();
+        private int _place;
+        private int _waiting = -1;
+        private int _change;
+        private bool _changed;
 
         public void Keep(int codePoint) => Add(codePoint, 0);
 
         public void Replace(string target, int oldCount)
         {
-            changed = true;
+            _changed = true;
             int number = 0;
             for (int at = 0; at < target.Length; number++)
                 Add(CodePoints.Next(target, ref at), number < oldCount ? 0 : 1);
             if (number < oldCount)
-                change += number - oldCount;
+                _change += number - oldCount;
         }
 
         public void Finish()
         {
-            if (!changed)
+            if (!_changed)
                 return;
             Add(-1, 0);
-            writer.Finish();
+            _writer.Finish();
         }
 
         private void Add(int codePoint, int itsChange)
         {
-            if (waiting >= 0)
-                writer.Transform(text, waiting, change, ref place);
-            (waiting, change) = (codePoint, itsChange);
+            if (_waiting >= 0)
+                _writer.Transform(_text, _waiting, _change, ref _place);
+            (_waiting, _change) = (codePoint, itsChange);
         }
     }
 }
@@ -144,9 +144,9 @@ internal sealed class CharsMap
 {
     private const int None = -1;
 
-    private readonly uint[] units;
-    private readonly byte[] replacements;
-    private readonly Dictionary<int, string> texts = [];
+    private readonly uint[] _units;
+    private readonly byte[] _replacements;
+    private readonly Dictionary<int, string> _texts = [];
 
     /// <summary>Reads the rules.</summary>
     /// <exception cref="TokenizerException">The block is malformed.</exception>
@@ -154,14 +154,14 @@ internal sealed class CharsMap
     {
         if (block.Length < 4 || BinaryPrimitives.ReadUInt32LittleEndian(block) is var size && (size > block.Length - 4 || size % 4 != 0 || size == 0))
             throw new TokenizerException("precompiled_charsmap is shorter than its trie, or its trie is no array of 32-bit units. Check the file.");
-        units = new uint[size / 4];
-        for (int i = 0; i < units.Length; i++)
-            units[i] = BinaryPrimitives.ReadUInt32LittleEndian(block[(4 + 4 * i)..]);
-        replacements = block[(int)(4 + size)..].ToArray();
+        _units = new uint[size / 4];
+        for (int i = 0; i < _units.Length; i++)
+            _units[i] = BinaryPrimitives.ReadUInt32LittleEndian(block[(4 + 4 * i)..]);
+        _replacements = block[(int)(4 + size)..].ToArray();
 
-        foreach (uint unit in units)
-            if ((unit & 0x80000000) != 0 && (int)(unit & 0x7FFFFFFF) is var place && place < replacements.Length && !texts.ContainsKey(place) && (place == 0 || replacements[place - 1] == 0))
-                texts[place] = ReadText(place);
+        foreach (uint unit in _units)
+            if ((unit & 0x80000000) != 0 && (int)(unit & 0x7FFFFFFF) is var place && place < _replacements.Length && !_texts.ContainsKey(place) && (place == 0 || _replacements[place - 1] == 0))
+                _texts[place] = ReadText(place);
     }
 
     /// <summary>The rule with the longest text that starts at an index.</summary>
@@ -174,7 +174,7 @@ internal sealed class CharsMap
     {
         (length, replacement) = (0, "");
         int value = None;
-        uint node = Offset(units[0]);
+        uint node = Offset(_units[0]);
         Span<byte> bytes = stackalloc byte[4];
         for (int at = start; at < text.Length;)
         {
@@ -186,13 +186,13 @@ internal sealed class CharsMap
                     goto done;
             at += width;
             if (hasValue)
-                (value, length) = ((int)(units[node] & 0x7FFFFFFF), at - start);
+                (value, length) = ((int)(_units[node] & 0x7FFFFFFF), at - start);
         }
 
     done:
-        if (value is None || value >= replacements.Length)
+        if (value is None || value >= _replacements.Length)
             return false;
-        if (!texts.TryGetValue(value, out replacement!))
+        if (!_texts.TryGetValue(value, out replacement!))
             replacement = ReadText(value);
         return true;
     }
@@ -202,19 +202,19 @@ internal sealed class CharsMap
     {
         hasValue = false;
         uint place = node ^ label;
-        if (label == 0 || place >= units.Length || (units[place] & 0x800000FF) != label)
+        if (label == 0 || place >= _units.Length || (_units[place] & 0x800000FF) != label)
             return false;
-        uint unit = units[place];
+        uint unit = _units[place];
         node = place ^ Offset(unit);
-        hasValue = (unit >> 8 & 1) != 0 && node < units.Length;
-        return node < units.Length || hasValue;
+        hasValue = (unit >> 8 & 1) != 0 && node < _units.Length;
+        return node < _units.Length || hasValue;
     }
 
     private static uint Offset(uint unit) => unit >> 10 << (int)((unit & 0x200) >> 6);
 
     private string ReadText(int place)
     {
-        var rest = replacements.AsSpan(place);
+        var rest = _replacements.AsSpan(place);
         int end = rest.IndexOf((byte)0);
         return Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]);
     }

@@ -11,16 +11,16 @@ internal sealed class CodePointSet
 
     private const int BlockBits = 8;
 
-    private readonly (int First, int Last)[] ranges;
-    private readonly ushort[] blocks = new ushort[Limit >> BlockBits];
-    private readonly ulong[] bits;
+    private readonly (int First, int Last)[] _ranges;
+    private readonly ushort[] _blocks = new ushort[Limit >> BlockBits];
+    private readonly ulong[] _bits;
 
     /// <summary>Whether both hold the same code points.</summary>
-    public bool Holds(CodePointSet other) => ranges.AsSpan().SequenceEqual(other.ranges);
+    public bool Holds(CodePointSet other) => _ranges.AsSpan().SequenceEqual(other._ranges);
 
     private CodePointSet((int First, int Last)[] ranges)
     {
-        this.ranges = ranges;
+        _ranges = ranges;
 
         // Block 0 is empty, block 1 is full; the others belong to one place each.
         var words = new List<ulong>(16) { 0, 0, 0, 0, ulong.MaxValue, ulong.MaxValue, ulong.MaxValue, ulong.MaxValue };
@@ -30,30 +30,30 @@ internal sealed class CodePointSet
                 int start = block << BlockBits, from = Math.Max(first - start, 0), to = Math.Min(last - start, 255);
                 if (from == 0 && to == 255)
                 {
-                    blocks[block] = 1;
+                    _blocks[block] = 1;
                     continue;
                 }
 
-                if (blocks[block] == 0)
+                if (_blocks[block] == 0)
                 {
-                    blocks[block] = (ushort)(words.Count / 4);
+                    _blocks[block] = (ushort)(words.Count / 4);
                     words.AddRange([0, 0, 0, 0]);
                 }
 
                 for (int bit = from; bit <= to; bit++)
-                    words[4 * blocks[block] + (bit >> 6)] |= 1UL << (bit & 63);
+                    words[4 * _blocks[block] + (bit >> 6)] |= 1UL << (bit & 63);
             }
 
-        bits = [.. words];
+        _bits = [.. words];
     }
 
     public static CodePointSet Empty { get; } = new([]);
 
     public static CodePointSet All { get; } = new([(0, Limit - 1)]);
 
-    public ReadOnlySpan<(int First, int Last)> Ranges => ranges;
+    public ReadOnlySpan<(int First, int Last)> Ranges => _ranges;
 
-    public bool IsEmpty => ranges.Length == 0;
+    public bool IsEmpty => _ranges.Length == 0;
 
     /// <summary>Makes a set of ranges in any order; they may overlap.</summary>
     public static CodePointSet Of(IEnumerable<(int First, int Last)> parts)
@@ -71,15 +71,15 @@ internal sealed class CodePointSet
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Contains(int codePoint)
-        => (bits[4 * blocks[codePoint >> BlockBits] + ((codePoint >> 6) & 3)] >> (codePoint & 63) & 1) != 0;
+        => (_bits[4 * _blocks[codePoint >> BlockBits] + ((codePoint >> 6) & 3)] >> (codePoint & 63) & 1) != 0;
 
-    public CodePointSet Union(CodePointSet other) => Of([.. ranges, .. other.ranges]);
+    public CodePointSet Union(CodePointSet other) => Of([.. _ranges, .. other._ranges]);
 
     public CodePointSet Complement()
     {
         var gaps = new List<(int, int)>();
         int next = 0;
-        foreach (var (first, last) in ranges)
+        foreach (var (first, last) in _ranges)
         {
             if (first > next)
                 gaps.Add((next, first - 1));

@@ -23,19 +23,19 @@ internal sealed class RegexMatcher
     private const int KeptStack = 1 << 14;
 
     [ThreadStatic]
-    private static RegexMatcher? kept;
+    private static RegexMatcher? _kept;
 
-    private BoundedRegex regex = null!;
-    private RegexInstruction[] code = [];
-    private Entry[] stack = new Entry[64];
-    private int stackCount;
-    private int[] iterations = [];
-    private Run[] runs = [];
-    private ulong[]? failures;
-    private bool remembers;
-    private int units;
-    private long stepLimit;
-    private long rememberAfter;
+    private BoundedRegex _regex = null!;
+    private RegexInstruction[] _code = [];
+    private Entry[] _stack = new Entry[64];
+    private int _stackCount;
+    private int[] _iterations = [];
+    private Run[] _runs = [];
+    private ulong[]? _failures;
+    private bool _remembers;
+    private int _units;
+    private long _stepLimit;
+    private long _rememberAfter;
 
     private enum EntryKind
     {
@@ -60,34 +60,34 @@ internal sealed class RegexMatcher
 
     public static RegexMatcher Rent(BoundedRegex regex, int units)
     {
-        var matcher = kept ?? new RegexMatcher();
-        kept = null;
-        (matcher.regex, matcher.code, matcher.units) = (regex, regex.Code, units);
+        var matcher = _kept ?? new RegexMatcher();
+        _kept = null;
+        (matcher._regex, matcher._code, matcher._units) = (regex, regex.Code, units);
         matcher.Steps = 0;
-        matcher.stepLimit = BaseSteps + StepsPerUnit * units;
-        matcher.remembers = regex.Loops == 0;
-        matcher.rememberAfter = matcher.remembers ? RememberAfterPerUnit * (units + 64L) : long.MaxValue;
-        matcher.failures = null;
-        if (matcher.iterations.Length < regex.Loops)
-            matcher.iterations = new int[regex.Loops];
-        if (matcher.runs.Length < regex.Forks)
-            matcher.runs = new Run[regex.Forks];
-        Array.Fill(matcher.runs, new Run { Start = -1, End = -1 }, 0, regex.Forks);
+        matcher._stepLimit = BaseSteps + StepsPerUnit * units;
+        matcher._remembers = regex.Loops == 0;
+        matcher._rememberAfter = matcher._remembers ? RememberAfterPerUnit * (units + 64L) : long.MaxValue;
+        matcher._failures = null;
+        if (matcher._iterations.Length < regex.Loops)
+            matcher._iterations = new int[regex.Loops];
+        if (matcher._runs.Length < regex.Forks)
+            matcher._runs = new Run[regex.Forks];
+        Array.Fill(matcher._runs, new Run { Start = -1, End = -1 }, 0, regex.Forks);
         return matcher;
     }
 
     public void Return()
     {
-        failures = null;
-        if (stack.Length > KeptStack)
-            stack = new Entry[64];
-        kept = this;
+        _failures = null;
+        if (_stack.Length > KeptStack)
+            _stack = new Entry[64];
+        _kept = this;
     }
 
     /// <summary>Finds the first match from an index on.</summary>
     public bool Find(ReadOnlySpan<char> text, int start, out RegexMatch match)
     {
-        var first = regex.First;
+        var first = _regex.First;
         while (start <= text.Length)
         {
             if (first is not null)
@@ -99,7 +99,7 @@ internal sealed class RegexMatcher
                     break;
             }
 
-            stackCount = 0;
+            _stackCount = 0;
             int end = Execute(text, 0, start, Fail);
             if (end != Fail)
             {
@@ -119,14 +119,14 @@ internal sealed class RegexMatcher
     /// <summary>Runs from an instruction to its end; gives the place that was reached. With a wanted end only that counts.</summary>
     private int Execute(ReadOnlySpan<char> text, int pc, int at, int wantedEnd)
     {
-        int ground = stackCount;
+        int ground = _stackCount;
         while (true)
         {
-            if (++Steps > rememberAfter && failures is null)
+            if (++Steps > _rememberAfter && _failures is null)
                 StartRemembering();
-            if (Steps > stepLimit)
-                throw Exceeded($"{stepLimit:N0} steps");
-            ref readonly var instruction = ref code[pc];
+            if (Steps > _stepLimit)
+                throw Exceeded($"{_stepLimit:N0} steps");
+            ref readonly var instruction = ref _code[pc];
             bool ok = true;
             switch (instruction.Operation)
             {
@@ -137,11 +137,11 @@ internal sealed class RegexMatcher
                         ok = false;
                     break;
                 case RegexOperation.RepeatSet:
-                    ok = Repeat(text, pc, in instruction, ref at, remembers && wantedEnd == Fail);
+                    ok = Repeat(text, pc, in instruction, ref at, _remembers && wantedEnd == Fail);
                     pc++;
                     break;
                 case RegexOperation.Split:
-                    if (wantedEnd == Fail && failures is not null)
+                    if (wantedEnd == Fail && _failures is not null)
                     {
                         if (HasFailed(instruction.Slot, at))
                         {
@@ -176,17 +176,17 @@ internal sealed class RegexMatcher
                     pc = instruction.Target;
                     break;
                 case RegexOperation.IterationStart:
-                    Push(EntryKind.Restore, instruction.Slot, iterations[instruction.Slot], 0);
-                    iterations[instruction.Slot] = at;
+                    Push(EntryKind.Restore, instruction.Slot, _iterations[instruction.Slot], 0);
+                    _iterations[instruction.Slot] = at;
                     pc++;
                     break;
                 case RegexOperation.IterationEnd:
-                    pc = at == iterations[instruction.Slot] ? instruction.Other : instruction.Target;
+                    pc = at == _iterations[instruction.Slot] ? instruction.Other : instruction.Target;
                     break;
                 case RegexOperation.End:
                     if (wantedEnd == Fail || at == wantedEnd)
                     {
-                        stackCount = ground;
+                        _stackCount = ground;
                         return at;
                     }
 
@@ -194,7 +194,7 @@ internal sealed class RegexMatcher
                     break;
             }
 
-            if (!ok && !Backtrack(text, ground, remembers && wantedEnd == Fail, ref pc, ref at))
+            if (!ok && !Backtrack(text, ground, _remembers && wantedEnd == Fail, ref pc, ref at))
                 return Fail;
         }
     }
@@ -202,30 +202,30 @@ internal sealed class RegexMatcher
     /// <summary>Takes up what is left to try; false when nothing is.</summary>
     private bool Backtrack(ReadOnlySpan<char> text, int ground, bool learns, ref int pc, ref int at)
     {
-        while (stackCount > ground)
+        while (_stackCount > ground)
         {
             Steps++;
-            ref var entry = ref stack[stackCount - 1];
+            ref var entry = ref _stack[_stackCount - 1];
             switch (entry.Kind)
             {
                 case EntryKind.Resume:
                     (pc, at) = (entry.Pc, entry.At);
-                    stackCount--;
+                    _stackCount--;
                     return true;
                 case EntryKind.Failed:
                     Remember(entry.Pc, entry.At);
-                    stackCount--;
+                    _stackCount--;
                     break;
                 case EntryKind.Restore:
-                    iterations[entry.Pc] = entry.At;
-                    stackCount--;
+                    _iterations[entry.Pc] = entry.At;
+                    _stackCount--;
                     break;
                 case EntryKind.GiveBack when GiveBack(text, ref entry, learns):
                 case EntryKind.TakeMore when TakeMore(text, ref entry):
                     (pc, at) = (entry.Pc + 1, entry.At);
                     return true;
                 default:
-                    stackCount--;
+                    _stackCount--;
                     break;
             }
         }
@@ -237,12 +237,12 @@ internal sealed class RegexMatcher
     private bool GiveBack(ReadOnlySpan<char> text, ref Entry entry, bool learns)
     {
         // What is behind the repetition has failed at entry.At, and at every place that takes more.
-        if (learns && code[entry.Pc].Max == int.MaxValue)
+        if (learns && _code[entry.Pc].Max == int.MaxValue)
         {
-            int slot = code[entry.Pc].Slot;
-            if (failures is not null)
+            int slot = _code[entry.Pc].Slot;
+            if (_failures is not null)
                 Remember(slot, entry.At);
-            ref var run = ref runs[slot];
+            ref var run = ref _runs[slot];
             if (entry.At >= run.Start && entry.At < run.FailedFrom)
                 run.FailedFrom = entry.At;
         }
@@ -257,7 +257,7 @@ internal sealed class RegexMatcher
     private bool TakeMore(ReadOnlySpan<char> text, ref Entry entry)
     {
         int next = entry.At;
-        if (entry.Bound == 0 || next >= text.Length || !code[entry.Pc].Set!.Contains(CodePoints.Next(text, ref next)))
+        if (entry.Bound == 0 || next >= text.Length || !_code[entry.Pc].Set!.Contains(CodePoints.Next(text, ref next)))
             return false;
         entry.At = next;
         if (entry.Bound != int.MaxValue)
@@ -288,11 +288,11 @@ internal sealed class RegexMatcher
         if (instruction.Max == int.MaxValue)
         {
             learns &= instruction.Greed == RegexGreed.Greedy;
-            if (learns && failures is not null && HasFailed(instruction.Slot, bound))
+            if (learns && _failures is not null && HasFailed(instruction.Slot, bound))
                 return false;
-            ref var run = ref runs[instruction.Slot];
+            ref var run = ref _runs[instruction.Slot];
             if (bound < run.Start || bound > run.End)
-                run = WalkRun(text, instruction.Slot, set, bound, learns && failures is not null);
+                run = WalkRun(text, instruction.Slot, set, bound, learns && _failures is not null);
             if (learns && bound >= run.FailedFrom)
                 return false;
             at = learns && run.FailedFrom <= run.End ? Before(text, run.FailedFrom, bound) : run.End;
@@ -355,13 +355,13 @@ internal sealed class RegexMatcher
         RegexAnchor.TextStart => at == 0,
         RegexAnchor.TextEnd => at == text.Length,
         RegexAnchor.LastLineEnd => at == text.Length || (at == text.Length - 1 && text[at] == '\n'),
-        RegexAnchor.LineStart => at == 0 || (text[at - 1] == '\n' && (at < text.Length || regex.Dialect == RegexDialect.Rust)),
+        RegexAnchor.LineStart => at == 0 || (text[at - 1] == '\n' && (at < text.Length || _regex.Dialect == RegexDialect.Rust)),
         RegexAnchor.LineEnd => at == text.Length || text[at] == '\n',
         RegexAnchor.WordBoundary => IsWordBefore(text, at) != IsWordAt(text, at),
         _ => IsWordBefore(text, at) == IsWordAt(text, at),
     };
 
-    private bool IsWordAt(ReadOnlySpan<char> text, int at) => at < text.Length && regex.Word.Contains(CodePoints.Next(text, ref at));
+    private bool IsWordAt(ReadOnlySpan<char> text, int at) => at < text.Length && _regex.Word.Contains(CodePoints.Next(text, ref at));
 
     private bool IsWordBefore(ReadOnlySpan<char> text, int at)
     {
@@ -373,40 +373,40 @@ internal sealed class RegexMatcher
 
     private void StartRemembering()
     {
-        long wanted = (long)Math.Max(1, regex.Forks) * (units + 1L);
+        long wanted = (long)Math.Max(1, _regex.Forks) * (_units + 1L);
         if (wanted > MaxRemembered)
-            rememberAfter = long.MaxValue;
+            _rememberAfter = long.MaxValue;
         else
-            failures = new ulong[(wanted + 63) / 64];
+            _failures = new ulong[(wanted + 63) / 64];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool HasFailed(int slot, int at)
     {
-        long bit = (long)slot * (units + 1L) + at;
-        return (failures![bit >> 6] >> (int)(bit & 63) & 1) != 0;
+        long bit = (long)slot * (_units + 1L) + at;
+        return (_failures![bit >> 6] >> (int)(bit & 63) & 1) != 0;
     }
 
     private void Remember(int slot, int at)
     {
-        long bit = (long)slot * (units + 1L) + at;
-        failures![bit >> 6] |= 1UL << (int)(bit & 63);
+        long bit = (long)slot * (_units + 1L) + at;
+        _failures![bit >> 6] |= 1UL << (int)(bit & 63);
     }
 
     private void Push(EntryKind kind, int pc, int at, int bound)
     {
-        if (stackCount == stack.Length)
+        if (_stackCount == _stack.Length)
         {
-            if (stackCount >= MaxStack)
+            if (_stackCount >= MaxStack)
                 throw Exceeded($"{MaxStack:N0} open choices");
-            Array.Resize(ref stack, 2 * stack.Length);
+            Array.Resize(ref _stack, 2 * _stack.Length);
         }
 
-        stack[stackCount++] = new Entry { Kind = kind, Pc = pc, At = at, Bound = bound };
+        _stack[_stackCount++] = new Entry { Kind = kind, Pc = pc, At = at, Bound = bound };
     }
 
     private TokenizerException Exceeded(string bound)
-        => new($"pattern '{regex.Pattern}' took more than {bound} on a text of {units:N0} characters. Use a pattern that cannot match in so many ways.");
+        => new($"pattern '{_regex.Pattern}' took more than {bound} on a text of {_units:N0} characters. Use a pattern that cannot match in so many ways.");
 
     /// <summary>
     /// A run of a repetition's set that was walked along, so that starting again further inside costs nothing, and from where on in it

@@ -10,13 +10,13 @@ internal ref struct RegexParser
     private const int MaxStackedQuantifiers = 8;
     private const int MaxRepeat = 100_000;
 
-    private readonly string pattern;
-    private readonly RegexDialect dialect;
-    private int at;
-    private int depth;
-    private Modes modes;
+    private readonly string _pattern;
+    private readonly RegexDialect _dialect;
+    private int _at;
+    private int _depth;
+    private Modes _modes;
 
-    private RegexParser(string pattern, RegexDialect dialect) => (this.pattern, this.dialect) = (pattern, dialect);
+    private RegexParser(string pattern, RegexDialect dialect) => (_pattern, _dialect) = (pattern, dialect);
 
     /// <summary>Parses a whole pattern.</summary>
     /// <exception cref="TokenizerException">The pattern is malformed or asks for something that the engine lacks.</exception>
@@ -24,21 +24,21 @@ internal ref struct RegexParser
     {
         var parser = new RegexParser(pattern, dialect);
         var node = parser.ParseChoice();
-        return parser.at == pattern.Length ? node : throw parser.Wrong("a ')' without its '('");
+        return parser._at == pattern.Length ? node : throw parser.Wrong("a ')' without its '('");
     }
 
     private RegexNode ParseChoice()
     {
-        if (++depth > MaxDepth)
+        if (++_depth > MaxDepth)
             throw Wrong($"groups deeper than {MaxDepth}");
-        var kept = modes;
+        var kept = _modes;
         var options = new List<RegexNode>();
         var parts = new List<RegexNode>();
-        while (at < pattern.Length && pattern[at] != ')')
+        while (_at < _pattern.Length && _pattern[_at] != ')')
         {
-            if (pattern[at] == '|')
+            if (_pattern[_at] == '|')
             {
-                at++;
+                _at++;
                 options.Add(Joined(parts));
                 parts = [];
                 continue;
@@ -50,8 +50,8 @@ internal ref struct RegexParser
         }
 
         options.Add(Joined(parts));
-        modes = kept;
-        depth--;
+        _modes = kept;
+        _depth--;
         return options.Count == 1 ? options[0] : new RegexNode.Choice(options);
     }
 
@@ -60,19 +60,19 @@ internal ref struct RegexParser
     /// <summary>Null for what is nothing to match: comments, switches, blanks of the extended form.</summary>
     private RegexNode? ParseAtom()
     {
-        char c = pattern[at];
-        if (modes.Extended)
+        char c = _pattern[_at];
+        if (_modes.Extended)
         {
             if (char.IsWhiteSpace(c))
             {
-                at++;
+                _at++;
                 return null;
             }
 
             if (c == '#')
             {
-                int end = pattern.IndexOf('\n', at);
-                at = end < 0 ? pattern.Length : end + 1;
+                int end = _pattern.IndexOf('\n', _at);
+                _at = end < 0 ? _pattern.Length : end + 1;
                 return null;
             }
         }
@@ -82,40 +82,40 @@ internal ref struct RegexParser
             case '(':
                 return ParseGroup();
             case '[':
-                at++;
+                _at++;
                 return new RegexNode.Set(ParseClass());
             case '.':
-                at++;
-                return new RegexNode.Set(modes.DotMatchesLineEnd ? CodePointSet.All : CodePointSet.Of('\n').Complement());
+                _at++;
+                return new RegexNode.Set(_modes.DotMatchesLineEnd ? CodePointSet.All : CodePointSet.Of('\n').Complement());
             case '^':
-                at++;
-                return new RegexNode.Anchor(modes.LineAnchors || dialect == RegexDialect.Oniguruma ? RegexAnchor.LineStart : RegexAnchor.TextStart);
+                _at++;
+                return new RegexNode.Anchor(_modes.LineAnchors || _dialect == RegexDialect.Oniguruma ? RegexAnchor.LineStart : RegexAnchor.TextStart);
             case '$':
-                at++;
-                return new RegexNode.Anchor(modes.LineAnchors || dialect == RegexDialect.Oniguruma ? RegexAnchor.LineEnd : RegexAnchor.TextEnd);
+                _at++;
+                return new RegexNode.Anchor(_modes.LineAnchors || _dialect == RegexDialect.Oniguruma ? RegexAnchor.LineEnd : RegexAnchor.TextEnd);
             case '*' or '+' or '?':
                 throw Wrong($"'{c}' with nothing to repeat");
             case '\\':
                 return ParseEscape();
             default:
-                return Literal(CodePoints.Next(pattern, ref at));
+                return Literal(CodePoints.Next(_pattern, ref _at));
         }
     }
 
     private readonly RegexNode.Set Literal(int codePoint) => new(Cased(CodePointSet.Of(codePoint)));
 
-    private readonly CodePointSet Cased(CodePointSet set) => modes.IgnoreCase ? CodePointSets.IgnoreCase(set) : set;
+    private readonly CodePointSet Cased(CodePointSet set) => _modes.IgnoreCase ? CodePointSets.IgnoreCase(set) : set;
 
     private RegexNode? ParseGroup()
     {
-        int open = at++;
-        if (at >= pattern.Length || pattern[at] != '?')
+        int open = _at++;
+        if (_at >= _pattern.Length || _pattern[_at] != '?')
             return Closed(open, ParseChoice());
-        at++;
+        _at++;
         if (Skip("#"))
         {
-            int end = pattern.IndexOf(')', at);
-            at = end < 0 ? throw Wrong("a comment without its end") : end + 1;
+            int end = _pattern.IndexOf(')', _at);
+            _at = end < 0 ? throw Wrong("a comment without its end") : end + 1;
             return null;
         }
 
@@ -131,13 +131,13 @@ internal ref struct RegexParser
             return new RegexNode.Look(Closed(open, ParseChoice()), IsBehind: true, IsNegative: false);
         if (Skip("<!"))
             return new RegexNode.Look(Closed(open, ParseChoice()), IsBehind: true, IsNegative: true);
-        if (Skip("<") || (dialect == RegexDialect.Rust && Skip("P<")))
+        if (Skip("<") || (_dialect == RegexDialect.Rust && Skip("P<")))
         {
             // Names are for captures, which nothing here asks for.
-            int end = pattern.IndexOf('>', at);
-            if (end <= at)
+            int end = _pattern.IndexOf('>', _at);
+            if (end <= _at)
                 throw Wrong("a group without a name");
-            at = end + 1;
+            _at = end + 1;
             return Closed(open, ParseChoice());
         }
 
@@ -146,10 +146,10 @@ internal ref struct RegexParser
 
     private RegexNode? ParseModes(int open)
     {
-        var changed = modes;
+        var changed = _modes;
         bool on = true;
-        for (; at < pattern.Length; at++)
-            switch (pattern[at])
+        for (; _at < _pattern.Length; _at++)
+            switch (_pattern[_at])
             {
                 case '-':
                     on = false;
@@ -160,30 +160,30 @@ internal ref struct RegexParser
                 case 'x':
                     changed = changed with { Extended = on };
                     break;
-                case 'm' when dialect == RegexDialect.Oniguruma:
-                case 's' when dialect == RegexDialect.Rust:
+                case 'm' when _dialect == RegexDialect.Oniguruma:
+                case 's' when _dialect == RegexDialect.Rust:
                     changed = changed with { DotMatchesLineEnd = on };
                     break;
                 case 'm':
                     changed = changed with { LineAnchors = on };
                     break;
-                case 'u' when dialect == RegexDialect.Rust && on:
+                case 'u' when _dialect == RegexDialect.Rust && on:
                     break;
                 case ':':
-                    at++;
-                    var kept = modes;
-                    modes = changed;
+                    _at++;
+                    var kept = _modes;
+                    _modes = changed;
                     var body = Closed(open, ParseChoice());
-                    modes = kept;
+                    _modes = kept;
                     return body;
                 case ')':
-                    at++;
-                    modes = changed;
+                    _at++;
+                    _modes = changed;
 
                     // Oniguruma: what follows, with all its alternatives, is one group under the new switches.
-                    return dialect == RegexDialect.Oniguruma && at < pattern.Length && pattern[at] != ')' ? ParseChoice() : null;
+                    return _dialect == RegexDialect.Oniguruma && _at < _pattern.Length && _pattern[_at] != ')' ? ParseChoice() : null;
                 default:
-                    throw Wrong($"a group that starts with '(?{pattern[at]}'");
+                    throw Wrong($"a group that starts with '(?{_pattern[_at]}'");
             }
 
         throw Wrong("a '(' without its ')'", open);
@@ -191,23 +191,23 @@ internal ref struct RegexParser
 
     private RegexNode Closed(int open, RegexNode body)
     {
-        if (at >= pattern.Length)
+        if (_at >= _pattern.Length)
             throw Wrong("a '(' without its ')'", open);
-        at++;
+        _at++;
         return body;
     }
 
     private RegexNode ParseQuantifiers(RegexNode node)
     {
-        for (int stacked = 0; at < pattern.Length; stacked++)
+        for (int stacked = 0; _at < _pattern.Length; stacked++)
         {
-            int start = at, min, max;
-            char c = pattern[at];
+            int start = _at, min, max;
+            char c = _pattern[_at];
             bool isInterval = false;
             if (c is '*' or '+' or '?')
             {
                 (min, max) = c == '*' ? (0, int.MaxValue) : c == '+' ? (1, int.MaxValue) : (0, 1);
-                at++;
+                _at++;
             }
             else if (c == '{' && TryParseInterval(out min, out max))
             {
@@ -218,19 +218,19 @@ internal ref struct RegexParser
                 break;
             }
 
-            if (node is RegexNode.Anchor or RegexNode.Look && dialect == RegexDialect.Rust)
+            if (node is RegexNode.Anchor or RegexNode.Look && _dialect == RegexDialect.Rust)
                 throw Wrong("a repeated condition", start);
             var greed = RegexGreed.Greedy;
-            bool plainInterval = isInterval && dialect == RegexDialect.Oniguruma;
-            if (at < pattern.Length && pattern[at] == '?' && !(plainInterval && min == max))
+            bool plainInterval = isInterval && _dialect == RegexDialect.Oniguruma;
+            if (_at < _pattern.Length && _pattern[_at] == '?' && !(plainInterval && min == max))
             {
                 greed = RegexGreed.Lazy;
-                at++;
+                _at++;
             }
-            else if (at < pattern.Length && pattern[at] == '+' && !plainInterval)
+            else if (_at < _pattern.Length && _pattern[_at] == '+' && !plainInterval)
             {
                 greed = RegexGreed.Possessive;
-                at++;
+                _at++;
             }
 
             if (stacked == MaxStackedQuantifiers)
@@ -244,20 +244,20 @@ internal ref struct RegexParser
     /// <summary>An interval, or nothing where the brace is an ordinary character.</summary>
     private bool TryParseInterval(out int min, out int max)
     {
-        int start = at++;
+        int start = _at++;
         bool hasMin = TryParseNumber(out min), comma = false;
         max = min;
-        if (at < pattern.Length && pattern[at] == ',')
+        if (_at < _pattern.Length && _pattern[_at] == ',')
         {
-            at++;
+            _at++;
             comma = true;
             if (!TryParseNumber(out max))
                 max = hasMin ? int.MaxValue : -1;
         }
 
-        if (at < pattern.Length && pattern[at] == '}' && (hasMin || (comma && max >= 0 && dialect == RegexDialect.Oniguruma)))
+        if (_at < _pattern.Length && _pattern[_at] == '}' && (hasMin || (comma && max >= 0 && _dialect == RegexDialect.Oniguruma)))
         {
-            at++;
+            _at++;
             if (max < min)
                 throw Wrong("an interval whose end is below its start", start);
             if (min > MaxRepeat || (max != int.MaxValue && max > MaxRepeat))
@@ -265,28 +265,28 @@ internal ref struct RegexParser
             return true;
         }
 
-        if (dialect == RegexDialect.Rust)
+        if (_dialect == RegexDialect.Rust)
             throw Wrong("a '{' that opens no interval", start);
-        at = start;
+        _at = start;
         return false;
     }
 
     private bool TryParseNumber(out int value)
     {
-        int start = at;
+        int start = _at;
         long number = 0;
-        for (; at < pattern.Length && char.IsAsciiDigit(pattern[at]); at++)
-            number = Math.Min(10 * number + (pattern[at] - '0'), int.MaxValue - 1);
+        for (; _at < _pattern.Length && char.IsAsciiDigit(_pattern[_at]); _at++)
+            number = Math.Min(10 * number + (_pattern[_at] - '0'), int.MaxValue - 1);
         value = (int)number;
-        return at > start;
+        return _at > start;
     }
 
     private RegexNode ParseEscape()
     {
-        int start = at++;
-        if (at >= pattern.Length)
+        int start = _at++;
+        if (_at >= _pattern.Length)
             throw Wrong("a '\\' at the end", start);
-        RegexAnchor? anchor = pattern[at] switch
+        RegexAnchor? anchor = _pattern[_at] switch
         {
             'b' => RegexAnchor.WordBoundary,
             'B' => RegexAnchor.NoWordBoundary,
@@ -297,30 +297,30 @@ internal ref struct RegexParser
         };
         if (anchor is { } kind)
         {
-            at++;
+            _at++;
             return new RegexNode.Anchor(kind);
         }
 
-        if (pattern[at] == 'R')
+        if (_pattern[_at] == 'R')
         {
-            at++;
+            _at++;
             var carriageReturn = new RegexNode.Set(CodePointSet.Of('\r'));
             var lineEnds = new RegexNode.Set(CodePointSet.Of([('\n', '\r'), (0x85, 0x85), (0x2028, 0x2029)]));
             return new RegexNode.Atomic(new RegexNode.Choice([new RegexNode.Sequence([carriageReturn, new RegexNode.Set(CodePointSet.Of('\n'))]), lineEnds]));
         }
 
-        at = start;
+        _at = start;
         return ParseSetEscape(out int single, inBrackets: false) is { } set ? new RegexNode.Set(Cased(set)) : Literal(single);
     }
 
     /// <summary>An escape that stands for a set, or (null) for one code point.</summary>
     private CodePointSet? ParseSetEscape(out int single, bool inBrackets = true)
     {
-        int start = at++;
+        int start = _at++;
         single = 0;
-        if (at >= pattern.Length)
+        if (_at >= _pattern.Length)
             throw Wrong("a '\\' at the end", start);
-        int c = CodePoints.Next(pattern, ref at);
+        int c = CodePoints.Next(_pattern, ref _at);
         switch (c)
         {
             case 's':
@@ -332,9 +332,9 @@ internal ref struct RegexParser
             case 'D':
                 return CodePointSets.Digits.Complement();
             case 'w':
-                return CodePointSets.Word(dialect, inBrackets);
+                return CodePointSets.Word(_dialect, inBrackets);
             case 'W':
-                return CodePointSets.Word(dialect, inBrackets).Complement();
+                return CodePointSets.Word(_dialect, inBrackets).Complement();
             case 'h':
                 return CodePointSets.HexDigits;
             case 'H':
@@ -366,8 +366,8 @@ internal ref struct RegexParser
                 single = ParseHex(start, c == 'x' ? 2 : c == 'u' ? 4 : 8);
                 return null;
             case '0':
-                for (int i = 0; i < 2 && at < pattern.Length && pattern[at] is >= '0' and <= '7'; i++)
-                    single = 8 * single + (pattern[at++] - '0');
+                for (int i = 0; i < 2 && _at < _pattern.Length && _pattern[_at] is >= '0' and <= '7'; i++)
+                    single = 8 * single + (_pattern[_at++] - '0');
                 return null;
             default:
                 if (c < 0x80 && char.IsAsciiLetterOrDigit((char)c))
@@ -379,22 +379,22 @@ internal ref struct RegexParser
 
     private int ParseHex(int start, int digits)
     {
-        int end = at + digits;
-        if (at < pattern.Length && pattern[at] == '{')
+        int end = _at + digits;
+        if (_at < _pattern.Length && _pattern[_at] == '{')
         {
-            at++;
-            end = pattern.IndexOf('}', at);
-            if (end < 0 || end == at || end - at > 8)
+            _at++;
+            end = _pattern.IndexOf('}', _at);
+            if (end < 0 || end == _at || end - _at > 8)
                 throw Wrong("a code point without its end", start);
-            int value = Hex(pattern.AsSpan(at, end - at), start);
-            at = end + 1;
+            int value = Hex(_pattern.AsSpan(_at, end - _at), start);
+            _at = end + 1;
             return value;
         }
 
-        if (end > pattern.Length)
+        if (end > _pattern.Length)
             throw Wrong($"a code point of fewer than {digits} digits", start);
-        int result = Hex(pattern.AsSpan(at, digits), start);
-        at = end;
+        int result = Hex(_pattern.AsSpan(_at, digits), start);
+        _at = end;
         return result;
     }
 
@@ -404,16 +404,16 @@ internal ref struct RegexParser
 
     private CodePointSet ParseProperty(int start, bool negative)
     {
-        if (at >= pattern.Length)
+        if (_at >= _pattern.Length)
             throw Wrong("a property without a name", start);
         string name;
-        if (pattern[at] == '{')
+        if (_pattern[_at] == '{')
         {
-            int end = pattern.IndexOf('}', at);
+            int end = _pattern.IndexOf('}', _at);
             if (end < 0)
                 throw Wrong("a property without its '}'", start);
-            name = pattern[(at + 1)..end];
-            at = end + 1;
+            name = _pattern[(_at + 1)..end];
+            _at = end + 1;
             if (name.StartsWith('^'))
             {
                 negative = !negative;
@@ -422,7 +422,7 @@ internal ref struct RegexParser
         }
         else
         {
-            name = pattern[at++].ToString();
+            name = _pattern[_at++].ToString();
         }
 
         var set = CodePointSets.Named(name) ?? throw Wrong($"the property '{name}', which the tables lack", start);
@@ -432,8 +432,8 @@ internal ref struct RegexParser
     /// <summary>What stands between brackets; the opening one has been read.</summary>
     private CodePointSet ParseClass()
     {
-        int open = at - 1;
-        if (++depth > MaxDepth)
+        int open = _at - 1;
+        if (++_depth > MaxDepth)
             throw Wrong($"classes deeper than {MaxDepth}", open);
         bool negative = Skip("^");
         CodePointSet? intersection = null;
@@ -441,12 +441,12 @@ internal ref struct RegexParser
         bool first = true;
         while (true)
         {
-            if (at >= pattern.Length)
+            if (_at >= _pattern.Length)
                 throw Wrong("a '[' without its ']'", open);
-            char c = pattern[at];
+            char c = _pattern[_at];
             if (c == ']' && !first)
             {
-                at++;
+                _at++;
                 break;
             }
 
@@ -459,32 +459,32 @@ internal ref struct RegexParser
                 continue;
             }
 
-            if (dialect == RegexDialect.Rust && (Skip("--") || Skip("~~")))
-                throw Wrong("a difference of classes", at - 2);
+            if (_dialect == RegexDialect.Rust && (Skip("--") || Skip("~~")))
+                throw Wrong("a difference of classes", _at - 2);
             if (c == '[')
             {
-                at++;
+                _at++;
                 ranges.AddRange((TryParsePosix() ?? ParseClass()).Ranges);
                 continue;
             }
 
-            int from = at;
+            int from = _at;
             if (ParseClassMember(out int low) is { } set)
             {
                 ranges.AddRange(set.Ranges);
                 continue;
             }
 
-            if (at + 1 < pattern.Length && pattern[at] == '-' && pattern[at + 1] != ']')
+            if (_at + 1 < _pattern.Length && _pattern[_at] == '-' && _pattern[_at + 1] != ']')
             {
-                int hyphen = at++;
-                if (pattern[at] == '[' || ParseClassMember(out int high) is not null)
+                int hyphen = _at++;
+                if (_pattern[_at] == '[' || ParseClassMember(out int high) is not null)
                 {
                     // A hyphen before a set is a hyphen.
-                    at = hyphen;
+                    _at = hyphen;
                     ranges.Add((low, low));
                     ranges.Add(('-', '-'));
-                    at++;
+                    _at++;
                     continue;
                 }
 
@@ -501,21 +501,21 @@ internal ref struct RegexParser
         if (intersection is not null)
             result = intersection.Intersect(result);
         result = Cased(result);
-        depth--;
+        _depth--;
         return negative ? result.Complement() : result;
     }
 
     private CodePointSet? ParseClassMember(out int single)
     {
-        if (pattern[at] != '\\')
+        if (_pattern[_at] != '\\')
         {
-            single = CodePoints.Next(pattern, ref at);
+            single = CodePoints.Next(_pattern, ref _at);
             return null;
         }
 
-        if (at + 1 < pattern.Length && pattern[at + 1] == 'b')
+        if (_at + 1 < _pattern.Length && _pattern[_at + 1] == 'b')
         {
-            at += 2;
+            _at += 2;
             single = '\b';
             return null;
         }
@@ -525,31 +525,31 @@ internal ref struct RegexParser
 
     private CodePointSet? TryParsePosix()
     {
-        if (at >= pattern.Length || pattern[at] != ':')
+        if (_at >= _pattern.Length || _pattern[_at] != ':')
             return null;
-        int end = pattern.IndexOf(":]", at + 1, StringComparison.Ordinal);
+        int end = _pattern.IndexOf(":]", _at + 1, StringComparison.Ordinal);
         if (end < 0)
             return null;
-        var name = pattern.AsSpan(at + 1, end - at - 1);
+        var name = _pattern.AsSpan(_at + 1, end - _at - 1);
         bool negative = name.StartsWith("^");
         if (negative)
             name = name[1..];
         if (CodePointSets.Posix(name.ToString()) is not { } set)
             return null;
-        at = end + 2;
+        _at = end + 2;
         return negative ? set.Complement() : set;
     }
 
     private bool Skip(string text)
     {
-        if (!pattern.AsSpan(at).StartsWith(text, StringComparison.Ordinal))
+        if (!_pattern.AsSpan(_at).StartsWith(text, StringComparison.Ordinal))
             return false;
-        at += text.Length;
+        _at += text.Length;
         return true;
     }
 
     private readonly TokenizerException Wrong(string what, int place = -1)
-        => new($"pattern '{pattern}' has {what} at index {(place < 0 ? at : place)}. Check the pattern, or write it without.");
+        => new($"pattern '{_pattern}' has {what} at index {(place < 0 ? _at : place)}. Check the pattern, or write it without.");
 
     /// <summary>The switches in force.</summary>
     private readonly record struct Modes(bool IgnoreCase, bool Extended, bool DotMatchesLineEnd, bool LineAnchors);

@@ -71,12 +71,12 @@ internal sealed class RegexCompiler
 {
     private const int MaxInstructions = 50_000;
 
-    private readonly string pattern;
-    private readonly List<RegexInstruction> code = [];
-    private int loops;
-    private int forks;
+    private readonly string _pattern;
+    private readonly List<RegexInstruction> _code = [];
+    private int _loops;
+    private int _forks;
 
-    private RegexCompiler(string pattern) => this.pattern = pattern;
+    private RegexCompiler(string pattern) => _pattern = pattern;
 
     /// <summary>Compiles a pattern.</summary>
     /// <returns>The instructions, the number of loops that need a check for empty iterations, and the number of instructions that can fail in two ways.</returns>
@@ -85,7 +85,7 @@ internal sealed class RegexCompiler
         var compiler = new RegexCompiler(pattern);
         compiler.Emit(node);
         compiler.Add(new(RegexOperation.End));
-        return ([.. compiler.code], compiler.loops, compiler.forks);
+        return ([.. compiler._code], compiler._loops, compiler._forks);
     }
 
     /// <summary>The code points that a match can start with, or null when it may be empty.</summary>
@@ -125,10 +125,10 @@ internal sealed class RegexCompiler
 
     private int Add(RegexInstruction instruction)
     {
-        if (code.Count == MaxInstructions)
-            throw new TokenizerException($"pattern '{pattern}' is too large: its repetitions spell out to more than {MaxInstructions} steps. Use smaller intervals.");
-        code.Add(instruction);
-        return code.Count - 1;
+        if (_code.Count == MaxInstructions)
+            throw new TokenizerException($"pattern '{_pattern}' is too large: its repetitions spell out to more than {MaxInstructions} steps. Use smaller intervals.");
+        _code.Add(instruction);
+        return _code.Count - 1;
     }
 
     private void Emit(RegexNode node)
@@ -157,11 +157,11 @@ internal sealed class RegexCompiler
             case RegexNode.Look look:
                 var (min, max) = LengthOf(look.Body);
                 if (max == int.MaxValue)
-                    throw new TokenizerException($"pattern '{pattern}' looks behind without a limit. Give what is looked for a longest length.");
+                    throw new TokenizerException($"pattern '{_pattern}' looks behind without a limit. Give what is looked for a longest length.");
                 EmitApart(new(RegexOperation.LookBehind) { IsNegative = look.IsNegative, Min = min, Max = max }, look.Body);
                 break;
             case RegexNode.Repeat { Body: RegexNode.Set set } repeat:
-                Add(new(RegexOperation.RepeatSet) { Set = set.CodePoints, Min = repeat.Min, Max = repeat.Max, Greed = repeat.Greed, Slot = forks++ });
+                Add(new(RegexOperation.RepeatSet) { Set = set.CodePoints, Min = repeat.Min, Max = repeat.Max, Greed = repeat.Greed, Slot = _forks++ });
                 break;
             case RegexNode.Repeat { Greed: RegexGreed.Possessive } repeat:
                 EmitApart(new(RegexOperation.Atomic), repeat with { Greed = RegexGreed.Greedy });
@@ -177,7 +177,7 @@ internal sealed class RegexCompiler
         int start = Add(instruction);
         Emit(body);
         Add(new(RegexOperation.End));
-        code[start] = instruction with { Target = code.Count };
+        _code[start] = instruction with { Target = _code.Count };
     }
 
     private void EmitChoice(RegexNode.Choice choice)
@@ -185,15 +185,15 @@ internal sealed class RegexCompiler
         var jumps = new List<int>();
         for (int i = 0; i < choice.Options.Count - 1; i++)
         {
-            int split = Add(new(RegexOperation.Split) { Target = code.Count + 1, Slot = forks++ });
+            int split = Add(new(RegexOperation.Split) { Target = _code.Count + 1, Slot = _forks++ });
             Emit(choice.Options[i]);
             jumps.Add(Add(new(RegexOperation.Jump)));
-            code[split] = code[split] with { Other = code.Count };
+            _code[split] = _code[split] with { Other = _code.Count };
         }
 
         Emit(choice.Options[^1]);
         foreach (int jump in jumps)
-            code[jump] = code[jump] with { Target = code.Count };
+            _code[jump] = _code[jump] with { Target = _code.Count };
     }
 
     private void EmitRepeat(RegexNode.Repeat repeat)
@@ -205,32 +205,32 @@ internal sealed class RegexCompiler
             Emit(repeat.Body);
         if (repeat.Max == int.MaxValue)
         {
-            int slot = isNullable ? loops++ : -1;
-            int split = Add(new(RegexOperation.Split) { Slot = forks++ });
+            int slot = isNullable ? _loops++ : -1;
+            int split = Add(new(RegexOperation.Split) { Slot = _forks++ });
             if (isNullable)
                 Add(new(RegexOperation.IterationStart) { Slot = slot });
             Emit(repeat.Body);
             if (isNullable)
-                Add(new(RegexOperation.IterationEnd) { Slot = slot, Target = split, Other = code.Count + 1 });
+                Add(new(RegexOperation.IterationEnd) { Slot = slot, Target = split, Other = _code.Count + 1 });
             else
                 Add(new(RegexOperation.Jump) { Target = split });
-            Fork(split, split + 1, code.Count, lazy);
+            Fork(split, split + 1, _code.Count, lazy);
             return;
         }
 
         var splits = new List<int>();
         for (int i = repeat.Min; i < repeat.Max; i++)
         {
-            splits.Add(Add(new(RegexOperation.Split) { Slot = forks++ }));
+            splits.Add(Add(new(RegexOperation.Split) { Slot = _forks++ }));
             Emit(repeat.Body);
         }
 
         foreach (int split in splits)
-            Fork(split, split + 1, code.Count, lazy);
+            Fork(split, split + 1, _code.Count, lazy);
     }
 
     private void Fork(int split, int into, int past, bool lazy)
-        => code[split] = code[split] with { Target = lazy ? past : into, Other = lazy ? into : past };
+        => _code[split] = _code[split] with { Target = lazy ? past : into, Other = lazy ? into : past };
 
     /// <summary>The fewest and the most code points that a part takes.</summary>
     private static (int Min, int Max) LengthOf(RegexNode node)

@@ -6,12 +6,12 @@ namespace Kotonoha.Tokenizers;
 /// <summary>What Replace looks for: a string as it is, or a regular expression.</summary>
 internal sealed class TextPattern : IMatchFinder
 {
-    private readonly BoundedRegex? regex;
+    private readonly BoundedRegex? _regex;
 
     public TextPattern(string text, bool isRegex)
     {
         (Text, IsRegex) = (text, isRegex);
-        regex = isRegex ? BoundedRegex.Parse(text) : null;
+        _regex = isRegex ? BoundedRegex.Parse(text) : null;
     }
 
     /// <summary>The string, or the regular expression.</summary>
@@ -22,9 +22,9 @@ internal sealed class TextPattern : IMatchFinder
     /// <inheritdoc/>
     public void FindAll(ReadOnlySpan<char> text, List<RegexMatch> matches)
     {
-        if (regex is not null)
+        if (_regex is not null)
         {
-            regex.FindAll(text, matches);
+            _regex.FindAll(text, matches);
             return;
         }
 

@@ -22,14 +22,14 @@ internal interface IPostProcessor
 /// <summary>Several post-processors, one after the other; at most one of them may add tokens.</summary>
 internal sealed class SequencePostProcessor : IPostProcessor
 {
-    private readonly IPostProcessor[] parts;
-    private readonly bool keepsIdsAlways;
-    private readonly bool keepsIdsOfPlain;
+    private readonly IPostProcessor[] _parts;
+    private readonly bool _keepsIdsAlways;
+    private readonly bool _keepsIdsOfPlain;
 
     public SequencePostProcessor(IPostProcessor[] parts)
     {
-        this.parts = parts;
-        (keepsIdsAlways, keepsIdsOfPlain) = (parts.All(p => p.KeepsIds(true)), parts.All(p => p.KeepsIds(false)));
+        _parts = parts;
+        (_keepsIdsAlways, _keepsIdsOfPlain) = (parts.All(p => p.KeepsIds(true)), parts.All(p => p.KeepsIds(false)));
         if (Flatten(parts).Count(p => p is not ByteLevelPostProcessor) > 1)
             throw TokenizerException.Unsupported("post_processor Sequence with two parts that add tokens");
     }
@@ -37,15 +37,15 @@ internal sealed class SequencePostProcessor : IPostProcessor
     /// <inheritdoc/>
     public void Process(List<TokenSequence> sequences, bool addSpecialTokens)
     {
-        foreach (var part in parts)
+        foreach (var part in _parts)
             part.Process(sequences, addSpecialTokens);
     }
 
     /// <inheritdoc/>
-    public bool KeepsIds(bool addSpecialTokens) => addSpecialTokens ? keepsIdsAlways : keepsIdsOfPlain;
+    public bool KeepsIds(bool addSpecialTokens) => addSpecialTokens ? _keepsIdsAlways : _keepsIdsOfPlain;
 
     /// <inheritdoc/>
-    public int CountAdded(bool pair) => parts.Sum(p => p.CountAdded(pair));
+    public int CountAdded(bool pair) => _parts.Sum(p => p.CountAdded(pair));
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
@@ -53,31 +53,31 @@ internal sealed class SequencePostProcessor : IPostProcessor
         writer.WriteStartObject();
         writer.WriteString("type"u8, "Sequence"u8);
         writer.WriteStartArray("processors"u8);
-        foreach (var part in parts)
+        foreach (var part in _parts)
             part.Write(writer);
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
 
     private static IEnumerable<IPostProcessor> Flatten(IEnumerable<IPostProcessor> parts)
-        => parts.SelectMany(p => p is SequencePostProcessor inner ? Flatten(inner.parts) : [p]);
+        => parts.SelectMany(p => p is SequencePostProcessor inner ? Flatten(inner._parts) : [p]);
 }
 
 /// <summary>Joins the sequences and special tokens in the order that a template gives, one template for a text and one for a pair.</summary>
 internal sealed class TemplatePostProcessor : IPostProcessor
 {
-    private readonly TemplatePiece[] single;
-    private readonly TemplatePiece[] pair;
-    private readonly bool singleIsText;
-    private readonly Dictionary<string, TemplateSpecialToken> specialTokens;
+    private readonly TemplatePiece[] _single;
+    private readonly TemplatePiece[] _pair;
+    private readonly bool _singleIsText;
+    private readonly Dictionary<string, TemplateSpecialToken> _specialTokens;
 
     public TemplatePostProcessor(TemplatePiece[] single, TemplatePiece[] pair, IEnumerable<TemplateSpecialToken> specialTokens)
     {
-        (this.single, this.pair) = (single, pair);
-        this.specialTokens = specialTokens.ToDictionary(t => t.Name, StringComparer.Ordinal);
-        singleIsText = single.Where(p => p.SpecialToken is null).ToArray() is [{ Sequence: 0 }];
+        (_single, _pair) = (single, pair);
+        _specialTokens = specialTokens.ToDictionary(t => t.Name, StringComparer.Ordinal);
+        _singleIsText = single.Where(p => p.SpecialToken is null).ToArray() is [{ Sequence: 0 }];
         foreach (var piece in single.Concat(pair))
-            if (piece.SpecialToken is { } name && !this.specialTokens.ContainsKey(name))
+            if (piece.SpecialToken is { } name && !_specialTokens.ContainsKey(name))
                 throw new TokenizerException($"post_processor TemplateProcessing names '{name}', which its special_tokens lack. Add it there.");
     }
 
@@ -85,7 +85,7 @@ internal sealed class TemplatePostProcessor : IPostProcessor
     public void Process(List<TokenSequence> sequences, bool addSpecialTokens)
     {
         List<TokenSequence> parts = [];
-        foreach (var piece in sequences.Count == 1 ? single : pair)
+        foreach (var piece in sequences.Count == 1 ? _single : _pair)
         {
             if (piece.SpecialToken is null)
             {
@@ -96,7 +96,7 @@ internal sealed class TemplatePostProcessor : IPostProcessor
 
             if (!addSpecialTokens)
                 continue;
-            var special = specialTokens[piece.SpecialToken];
+            var special = _specialTokens[piece.SpecialToken];
             for (int i = 0; i < special.Ids.Length; i++)
                 parts.Add(sequences[0].LikeWith((special.Tokens[i], special.Ids[i]), piece.TypeId));
         }
@@ -106,20 +106,20 @@ internal sealed class TemplatePostProcessor : IPostProcessor
     }
 
     /// <inheritdoc/>
-    public bool KeepsIds(bool addSpecialTokens) => singleIsText && (!addSpecialTokens || single.Length == 1);
+    public bool KeepsIds(bool addSpecialTokens) => _singleIsText && (!addSpecialTokens || _single.Length == 1);
 
     /// <inheritdoc/>
-    public int CountAdded(bool pair) => (pair ? this.pair : single).Sum(p => p.SpecialToken is { } name ? specialTokens[name].Ids.Length : 0);
+    public int CountAdded(bool pair) => (pair ? _pair : _single).Sum(p => p.SpecialToken is { } name ? _specialTokens[name].Ids.Length : 0);
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
     {
         writer.WriteStartObject();
         writer.WriteString("type"u8, "TemplateProcessing"u8);
-        WritePieces("single", single);
-        WritePieces("pair", pair);
+        WritePieces("single", _single);
+        WritePieces("pair", _pair);
         writer.WriteStartObject("special_tokens"u8);
-        foreach (var special in specialTokens.Values)
+        foreach (var special in _specialTokens.Values)
         {
             writer.WriteStartObject(special.Name);
             writer.WriteString("id"u8, special.Name);

@@ -185,10 +185,10 @@ internal sealed record FixedLengthPreTokenizer(int Length) : IPreTokenizer
 /// <summary>Cuts at a character, which is dropped.</summary>
 internal sealed record CharDelimiterSplitPreTokenizer(string Delimiter) : IPreTokenizer
 {
-    private readonly TextPattern pattern = new(Delimiter, isRegex: false);
+    private readonly TextPattern _pattern = new(Delimiter, isRegex: false);
 
     /// <inheritdoc/>
-    public void PreTokenize(PieceBuffer buffer) => buffer.Cut(new SplitCutter(pattern, SplitBehavior.Removed, invert: false));
+    public void PreTokenize(PieceBuffer buffer) => buffer.Cut(new SplitCutter(_pattern, SplitBehavior.Removed, invert: false));
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)

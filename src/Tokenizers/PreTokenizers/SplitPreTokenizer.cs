@@ -6,12 +6,12 @@ namespace Kotonoha.Tokenizers;
 /// <summary>Cuts pieces at the matches of a pattern.</summary>
 internal sealed class SplitPreTokenizer : IPreTokenizer
 {
-    private readonly string pattern;
-    private readonly bool isRegex;
-    private readonly SplitBehavior behavior;
-    private readonly bool invert;
-    private readonly WordScanner? scanner;
-    private readonly BoundedRegex regex;
+    private readonly string _pattern;
+    private readonly bool _isRegex;
+    private readonly SplitBehavior _behavior;
+    private readonly bool _invert;
+    private readonly WordScanner? _scanner;
+    private readonly BoundedRegex _regex;
 
     /// <summary>Creates the component.</summary>
     /// <param name="pattern">A regular expression, or a plain text.</param>
@@ -22,37 +22,37 @@ internal sealed class SplitPreTokenizer : IPreTokenizer
     /// <exception cref="TokenizerException">The pattern is malformed or asks for something that is not supported.</exception>
     public SplitPreTokenizer(string pattern, bool isRegex = true, SplitBehavior behavior = SplitBehavior.Isolated, bool invert = false, RegexDialect dialect = RegexDialect.Oniguruma)
     {
-        (this.pattern, this.isRegex, this.behavior, this.invert) = (pattern, isRegex, behavior, invert);
-        regex = isRegex ? BoundedRegex.Parse(pattern, dialect) : BoundedRegex.Literal(pattern);
+        (_pattern, _isRegex, _behavior, _invert) = (pattern, isRegex, behavior, invert);
+        _regex = isRegex ? BoundedRegex.Parse(pattern, dialect) : BoundedRegex.Literal(pattern);
 
         // A scanner gives matches and what lies between as pieces, whichever of them is inverted.
         if (isRegex && (behavior == SplitBehavior.Isolated || (behavior == SplitBehavior.Removed && invert)))
-            scanner = WordScanner.For(pattern, dialect);
-        if (behavior == SplitBehavior.Removed && scanner is { LeavesNothing: false })
-            scanner = null;
+            _scanner = WordScanner.For(pattern, dialect);
+        if (behavior == SplitBehavior.Removed && _scanner is { LeavesNothing: false })
+            _scanner = null;
     }
 
     /// <inheritdoc/>
     public void PreTokenize(PieceBuffer buffer)
     {
-        if (scanner is not null)
-            scanner.Cut(buffer);
+        if (_scanner is not null)
+            _scanner.Cut(buffer);
         else
-            buffer.Cut(new SplitCutter(regex, behavior, invert));
+            buffer.Cut(new SplitCutter(_regex, _behavior, _invert));
     }
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer)
     {
-        var written = !isRegex || regex.Dialect == RegexDialect.Oniguruma ? pattern
-            : RegexTranslation.ToOniguruma(pattern) ?? throw new TokenizerException($"pattern '{pattern}' means something that the engine of tokenizer.json spells in no known way. Keep the file that it came from.");
+        var written = !_isRegex || _regex.Dialect == RegexDialect.Oniguruma ? _pattern
+            : RegexTranslation.ToOniguruma(_pattern) ?? throw new TokenizerException($"pattern '{_pattern}' means something that the engine of tokenizer.json spells in no known way. Keep the file that it came from.");
         writer.WriteStartObject();
         writer.WriteString("type"u8, "Split"u8);
         writer.WriteStartObject("pattern"u8);
-        writer.WriteString(isRegex ? "Regex"u8 : "String"u8, written);
+        writer.WriteString(_isRegex ? "Regex"u8 : "String"u8, written);
         writer.WriteEndObject();
-        writer.WriteString("behavior"u8, behavior.ToString());
-        writer.WriteBoolean("invert"u8, invert);
+        writer.WriteString("behavior"u8, _behavior.ToString());
+        writer.WriteBoolean("invert"u8, _invert);
         writer.WriteEndObject();
     }
 }
@@ -91,9 +91,9 @@ internal interface IPieceCutter
 /// <summary>Cuts a piece at the matches of a pattern. One per thread and run.</summary>
 internal sealed class SplitCutter(IMatchFinder finder, SplitBehavior behavior, bool invert) : IPieceCutter
 {
-    private readonly List<RegexMatch> matches = [];
-    private readonly List<(int End, bool Keep)> parts = [];
-    private int next;
+    private readonly List<RegexMatch> _matches = [];
+    private readonly List<(int End, bool Keep)> _parts = [];
+    private int _next;
 
     /// <inheritdoc/>
     public bool TryNext(ReadOnlySpan<char> text, int start, out int end, out bool keep)
@@ -103,23 +103,23 @@ internal sealed class SplitCutter(IMatchFinder finder, SplitBehavior behavior, b
         (end, keep) = (start, false);
 
         // An empty match only says where to cut; as a part of its own it would be nothing.
-        while (next < parts.Count && parts[next].End == start)
-            next++;
-        if (start >= text.Length || next >= parts.Count)
+        while (_next < _parts.Count && _parts[_next].End == start)
+            _next++;
+        if (start >= text.Length || _next >= _parts.Count)
             return false;
-        (end, keep) = parts[next++];
+        (end, keep) = _parts[_next++];
         return true;
     }
 
     private void Split(ReadOnlySpan<char> text)
     {
-        matches.Clear();
-        parts.Clear();
-        next = 0;
-        finder.FindAll(text, matches);
+        _matches.Clear();
+        _parts.Clear();
+        _next = 0;
+        finder.FindAll(text, _matches);
         bool previous = false;
         int at = 0;
-        foreach (var match in matches)
+        foreach (var match in _matches)
         {
             if (match.Start > at)
                 Add(match.Start, invert, ref previous);
@@ -134,7 +134,7 @@ internal sealed class SplitCutter(IMatchFinder finder, SplitBehavior behavior, b
     /// <summary>Adds the part up to an end, or lengthens the one before it.</summary>
     private void Add(int end, bool isMatch, ref bool previous)
     {
-        bool joins = parts.Count > 0 && behavior switch
+        bool joins = _parts.Count > 0 && behavior switch
         {
             SplitBehavior.MergedWithPrevious => isMatch && !previous,
             SplitBehavior.MergedWithNext => !isMatch && previous,
@@ -142,9 +142,9 @@ internal sealed class SplitCutter(IMatchFinder finder, SplitBehavior behavior, b
             _ => false,
         };
         if (joins)
-            parts[^1] = (end, true);
+            _parts[^1] = (end, true);
         else
-            parts.Add((end, behavior != SplitBehavior.Removed || !isMatch));
+            _parts.Add((end, behavior != SplitBehavior.Removed || !isMatch));
         previous = isMatch;
     }
 }

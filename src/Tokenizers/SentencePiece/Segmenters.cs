@@ -28,17 +28,17 @@ internal sealed class UnigramSegmenter : ISegmenter
     private const float UserDefinedBonus = 0.1f;
 
     [ThreadStatic]
-    private static (float Score, int Start, int Id)[]? best;
+    private static (float Score, int Start, int Id)[]? _best;
 
-    private readonly SentencePieceVocabulary vocabulary;
-    private readonly TokenTrie trie = new();
+    private readonly SentencePieceVocabulary _vocabulary;
+    private readonly TokenTrie _trie = new();
 
     public UnigramSegmenter(SentencePieceVocabulary vocabulary)
     {
-        this.vocabulary = vocabulary;
+        _vocabulary = vocabulary;
         for (int id = 0; id < vocabulary.Pieces.Length; id++)
             if (vocabulary.Pieces[id] is { Type: PieceType.Normal or PieceType.UserDefined } piece)
-                trie.Add(piece.Text, id);
+                _trie.Add(piece.Text, id);
     }
 
     /// <inheritdoc/>
@@ -46,10 +46,10 @@ internal sealed class UnigramSegmenter : ISegmenter
     {
         if (text.IsEmpty)
             return;
-        var ends = best is not null && best.Length > text.Length ? best : best = new (float, int, int)[text.Length + Math.Max(64, text.Length / 4)];
+        var ends = _best is not null && _best.Length > text.Length ? _best : _best = new (float, int, int)[text.Length + Math.Max(64, text.Length / 4)];
         for (int i = 0; i <= text.Length; i++)
             ends[i] = (0, -1, -1);
-        float unknown = vocabulary.MinScore - UnknownPenalty;
+        float unknown = _vocabulary.MinScore - UnknownPenalty;
         for (int start = 0; start < text.Length;)
         {
             int width = char.IsHighSurrogate(text[start]) && start + 1 < text.Length ? 2 : 1;
@@ -58,10 +58,10 @@ internal sealed class UnigramSegmenter : ISegmenter
             int node = 0;
             for (int at = start; at < text.Length;)
             {
-                node = trie.Step(node, text[at++]);
+                node = _trie.Step(node, text[at++]);
                 if (node < 0)
                     break;
-                if (trie.IdAt(node) is not (>= 0 and var id))
+                if (_trie.IdAt(node) is not (>= 0 and var id))
                     continue;
                 float score = here + ScoreOf(id, text[start..at]);
                 if (ends[at].Start < 0 || score > ends[at].Score)
@@ -70,7 +70,7 @@ internal sealed class UnigramSegmenter : ISegmenter
             }
 
             if (!single && unknown + here is var candidate && (ends[start + width].Start < 0 || candidate > ends[start + width].Score))
-                ends[start + width] = (candidate, start, vocabulary.UnknownId);
+                ends[start + width] = (candidate, start, _vocabulary.UnknownId);
             start += width;
         }
 
@@ -79,12 +79,12 @@ internal sealed class UnigramSegmenter : ISegmenter
             output.Add(new Segment(ends[end].Id, ends[end].Start, end));
         output.Reverse(first, output.Count - first);
         if (ends.Length > 1 << 20)
-            best = null;
+            _best = null;
     }
 
     /// <summary>What a piece counts in a path.</summary>
     public float ScoreOf(int id, ReadOnlySpan<char> text)
-        => vocabulary.Pieces[id].Type == PieceType.UserDefined ? UserDefinedScore(Encoding.UTF8.GetByteCount(text)) : vocabulary.Pieces[id].Score;
+        => _vocabulary.Pieces[id].Type == PieceType.UserDefined ? UserDefinedScore(Encoding.UTF8.GetByteCount(text)) : _vocabulary.Pieces[id].Score;
 
     /// <summary>The best segmentations with their scores, the best first; here a user-defined piece counts by its characters.</summary>
     public List<(Segment[] Path, double Score)> Best(ReadOnlySpan<char> text, int count)
@@ -99,18 +99,18 @@ internal sealed class UnigramSegmenter : ISegmenter
             int node = 0;
             for (int at = start; at < text.Length;)
             {
-                node = trie.Step(node, text[at++]);
+                node = _trie.Step(node, text[at++]);
                 if (node < 0)
                     break;
-                if (trie.IdAt(node) is not (>= 0 and var id))
+                if (_trie.IdAt(node) is not (>= 0 and var id))
                     continue;
-                Extend(start, at, id, vocabulary.Pieces[id].Type == PieceType.UserDefined
-                    ? UserDefinedScore(CharacterCount(text[start..at])) : vocabulary.Pieces[id].Score);
+                Extend(start, at, id, _vocabulary.Pieces[id].Type == PieceType.UserDefined
+                    ? UserDefinedScore(CharacterCount(text[start..at])) : _vocabulary.Pieces[id].Score);
                 single |= at - start == width;
             }
 
             if (!single)
-                Extend(start, start + width, vocabulary.UnknownId, vocabulary.MinScore - UnknownPenalty);
+                Extend(start, start + width, _vocabulary.UnknownId, _vocabulary.MinScore - UnknownPenalty);
             start += width;
         }
 
@@ -147,7 +147,7 @@ internal sealed class UnigramSegmenter : ISegmenter
         return paths;
     }
 
-    private float UserDefinedScore(int length) => length * Math.Max(vocabulary.MaxScore, UserDefinedBonus) - UserDefinedBonus;
+    private float UserDefinedScore(int length) => length * Math.Max(_vocabulary.MaxScore, UserDefinedBonus) - UserDefinedBonus;
 
     private static int CharacterCount(ReadOnlySpan<char> text)
     {
@@ -165,55 +165,55 @@ internal sealed class UnigramSegmenter : ISegmenter
 internal sealed class BpeSegmenter : ISegmenter
 {
     [ThreadStatic]
-    private static BpeWorkspace? threadWorkspace;
+    private static BpeWorkspace? _threadWorkspace;
 
-    private readonly SentencePieceVocabulary vocabulary;
-    private readonly Vocabulary symbols = new();
-    private readonly int foreign;
-    private readonly MergeTable merges;
-    private readonly MergeTable? mergesOfUsed;
+    private readonly SentencePieceVocabulary _vocabulary;
+    private readonly Vocabulary _symbols = new();
+    private readonly int _foreign;
+    private readonly MergeTable _merges;
+    private readonly MergeTable? _mergesOfUsed;
 
     public BpeSegmenter(SentencePieceVocabulary vocabulary)
     {
-        this.vocabulary = vocabulary;
+        _vocabulary = vocabulary;
         var pieces = vocabulary.Pieces;
         for (int id = 0; id < pieces.Length; id++)
             if (vocabulary.IsPiece(pieces[id].Text))
-                _ = symbols.TryAdd(pieces[id].Text, id);
+                _ = _symbols.TryAdd(pieces[id].Text, id);
 
         // Characters that are no piece can still be joined into one; they need a number of their own.
-        foreign = pieces.Length;
+        _foreign = pieces.Length;
         foreach (var piece in pieces)
             if (vocabulary.IsPiece(piece.Text))
                 foreach (var rune in piece.Text.EnumerateRunes())
-                    if (!symbols.TryGetId(rune.ToString(), out _))
-                        _ = symbols.TryAdd(rune.ToString(), foreign++);
-        merges = BuildMerges(withUnused: true);
-        mergesOfUsed = pieces.Any(p => p.Type == PieceType.Unused) ? BuildMerges(withUnused: false) : null;
+                    if (!_symbols.TryGetId(rune.ToString(), out _))
+                        _ = _symbols.TryAdd(rune.ToString(), _foreign++);
+        _merges = BuildMerges(withUnused: true);
+        _mergesOfUsed = pieces.Any(p => p.Type == PieceType.Unused) ? BuildMerges(withUnused: false) : null;
     }
 
     /// <inheritdoc/>
     public void Segment(ReadOnlySpan<char> text, List<Segment> output)
     {
-        var workspace = threadWorkspace ??= new BpeWorkspace();
-        Run(text, 0, workspace, merges);
+        var workspace = _threadWorkspace ??= new BpeWorkspace();
+        Run(text, 0, workspace, _merges);
         for (int i = 0; i < workspace.Count; i++)
         {
             int symbol = workspace.Ids[i], start = workspace.Starts[i], end = workspace.Ends[i];
-            if (symbol < vocabulary.Pieces.Length && vocabulary.Pieces[symbol].Type == PieceType.Unused && end - start > 1)
+            if (symbol < _vocabulary.Pieces.Length && _vocabulary.Pieces[symbol].Type == PieceType.Unused && end - start > 1)
                 SegmentUnused(text[start..end], start, output);
             else
                 output.Add(new Segment(PieceOf(symbol), start, end));
         }
 
         if (workspace.Capacity > 1 << 20)
-            threadWorkspace = null;
+            _threadWorkspace = null;
     }
 
     private void SegmentUnused(ReadOnlySpan<char> part, int offset, List<Segment> output)
     {
         var workspace = new BpeWorkspace();
-        Run(part, offset, workspace, mergesOfUsed!);
+        Run(part, offset, workspace, _mergesOfUsed!);
         for (int i = 0; i < workspace.Count; i++)
             output.Add(new Segment(PieceOf(workspace.Ids[i]), workspace.Starts[i], workspace.Ends[i]));
     }
@@ -224,15 +224,15 @@ internal sealed class BpeSegmenter : ISegmenter
         for (int start = 0, end; start < text.Length; start = end)
         {
             int symbol;
-            if (vocabulary.UserDefined is { } userDefined && (end = userDefined.LongestMatch(text, start)) > start)
+            if (_vocabulary.UserDefined is { } userDefined && (end = userDefined.LongestMatch(text, start)) > start)
             {
                 // Its number stands behind all others, so that nothing joins it.
-                symbol = foreign + 1 + vocabulary.IdOf(text[start..end]);
+                symbol = _foreign + 1 + _vocabulary.IdOf(text[start..end]);
             }
             else
             {
                 end = start + (char.IsHighSurrogate(text[start]) && start + 1 < text.Length ? 2 : 1);
-                symbol = symbols.TryGetId(text[start..end], out int known) ? known : foreign;
+                symbol = _symbols.TryGetId(text[start..end], out int known) ? known : _foreign;
             }
 
             workspace.Add(symbol, offset + start, offset + end);
@@ -242,15 +242,15 @@ internal sealed class BpeSegmenter : ISegmenter
     }
 
     private int PieceOf(int symbol)
-        => symbol < vocabulary.Pieces.Length ? symbol : symbol > foreign ? symbol - foreign - 1 : vocabulary.UnknownId;
+        => symbol < _vocabulary.Pieces.Length ? symbol : symbol > _foreign ? symbol - _foreign - 1 : _vocabulary.UnknownId;
 
     private MergeTable BuildMerges(bool withUnused)
     {
-        var pieces = vocabulary.Pieces;
+        var pieces = _vocabulary.Pieces;
         int[] byScore =
         [
             .. Enumerable.Range(0, pieces.Length)
-                .Where(id => vocabulary.IsPiece(pieces[id].Text) && (withUnused || pieces[id].Type != PieceType.Unused))
+                .Where(id => _vocabulary.IsPiece(pieces[id].Text) && (withUnused || pieces[id].Type != PieceType.Unused))
                 .OrderByDescending(id => pieces[id].Score),
         ];
         var table = new List<(int, int, int)>();
@@ -263,7 +263,7 @@ internal sealed class BpeSegmenter : ISegmenter
                 (rank, score) = (rank + 1, pieces[id].Score);
             var text = pieces[id].Text.AsSpan();
             for (int cut = 1; cut < text.Length; cut++)
-                if (!char.IsLowSurrogate(text[cut]) && symbols.TryGetId(text[..cut], out int left) && symbols.TryGetId(text[cut..], out int right))
+                if (!char.IsLowSurrogate(text[cut]) && _symbols.TryGetId(text[..cut], out int left) && _symbols.TryGetId(text[cut..], out int right))
                 {
                     table.Add((left, right, id));
                     ranks.Add(rank);

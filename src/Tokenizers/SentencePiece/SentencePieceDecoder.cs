@@ -32,26 +32,26 @@ internal sealed class SentencePieceDecoder(SentencePieceSpec spec, SentencePiece
 
     private sealed class Stream(SentencePieceSpec spec, SentencePieceVocabulary vocabulary, IDecoderStream next) : WholeTokenStream(next)
     {
-        private readonly List<byte> bytes = [];
-        private readonly StringBuilder text = new();
-        private bool atStart = true;
-        private bool sawBlank;
-        private bool hasText;
+        private readonly List<byte> _bytes = [];
+        private readonly StringBuilder _text = new();
+        private bool _atStart = true;
+        private bool _sawBlank;
+        private bool _hasText;
 
         protected override void Token(ReadOnlySpan<char> token)
         {
             bool known = vocabulary.All.TryGetId(token, out int id);
             if (known && vocabulary.Pieces[id].Type == PieceType.Byte && SentencePieceVocabulary.ByteOf(token) is { } value)
             {
-                bytes.Add(value);
+                _bytes.Add(value);
                 PushBytes(isEnd: false);
                 return;
             }
 
             PushBytes(isEnd: true);
-            if (sawBlank || hasText)
-                atStart = false;
-            sawBlank = false;
+            if (_sawBlank || _hasText)
+                _atStart = false;
+            _sawBlank = false;
             if (known && vocabulary.Pieces[id].Type == PieceType.Unknown)
             {
                 Push(spec.UnknownSurface);
@@ -64,10 +64,10 @@ internal sealed class SentencePieceDecoder(SentencePieceSpec spec, SentencePiece
                 return;
             }
 
-            if (atStart && (spec.AddDummyPrefix || spec.RemoveExtraWhitespaces) && token.StartsWith([Meta]))
+            if (_atStart && (spec.AddDummyPrefix || spec.RemoveExtraWhitespaces) && token.StartsWith([Meta]))
             {
                 token = token[1..];
-                sawBlank = !spec.RemoveExtraWhitespaces;
+                _sawBlank = !spec.RemoveExtraWhitespaces;
             }
 
             Push(token);
@@ -77,43 +77,43 @@ internal sealed class SentencePieceDecoder(SentencePieceSpec spec, SentencePiece
 
         private void Push(ReadOnlySpan<char> part)
         {
-            text.Clear();
-            text.Append(part).Replace(Meta, ' ');
-            hasText |= text.Length > 0;
-            Next.Push(text.ToString(), endsToken: true);
+            _text.Clear();
+            _text.Append(part).Replace(Meta, ' ');
+            _hasText |= _text.Length > 0;
+            Next.Push(_text.ToString(), endsToken: true);
         }
 
         /// <summary>Hands on the characters that are whole, and what is certainly none.</summary>
         private void PushBytes(bool isEnd)
         {
-            text.Clear();
+            _text.Clear();
             int at = 0;
             Span<byte> four = stackalloc byte[4];
-            while (at < bytes.Count)
+            while (at < _bytes.Count)
             {
-                int count = Math.Min(4, bytes.Count - at);
+                int count = Math.Min(4, _bytes.Count - at);
                 for (int i = 0; i < count; i++)
-                    four[i] = bytes[at + i];
+                    four[i] = _bytes[at + i];
                 var status = Rune.DecodeFromUtf8(four[..count], out var rune, out int read);
                 if (status == System.Buffers.OperationStatus.NeedMoreData && !isEnd)
                     break;
                 if (status == System.Buffers.OperationStatus.Done)
                 {
-                    text.Append(rune.ToString());
+                    _text.Append(rune.ToString());
                     at += read;
                 }
                 else
                 {
-                    text.Append(Replacement);
+                    _text.Append(Replacement);
                     at++;
                 }
             }
 
-            bytes.RemoveRange(0, at);
-            if (text.Length == 0)
+            _bytes.RemoveRange(0, at);
+            if (_text.Length == 0)
                 return;
-            hasText = true;
-            Next.Push(text.ToString(), endsToken: true);
+            _hasText = true;
+            Next.Push(_text.ToString(), endsToken: true);
         }
     }
 }

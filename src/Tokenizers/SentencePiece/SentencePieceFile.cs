@@ -154,18 +154,18 @@ internal ref struct ProtobufReader
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private readonly ReadOnlySpan<byte> data;
-    private readonly int offset;
-    private int at;
-    private int wire;
+    private readonly ReadOnlySpan<byte> _data;
+    private readonly int _offset;
+    private int _at;
+    private int _wire;
 
     /// <summary>Starts reading a message.</summary>
     /// <param name="data">The message.</param>
     /// <param name="offset">Where it lies in the file, for errors.</param>
     public ProtobufReader(ReadOnlySpan<byte> data, int offset = 0)
     {
-        this.data = data;
-        this.offset = offset;
+        _data = data;
+        _offset = offset;
     }
 
     /// <summary>The number of the current field.</summary>
@@ -174,10 +174,10 @@ internal ref struct ProtobufReader
     /// <summary>Moves to the next field; false at the end of the message.</summary>
     public bool Next()
     {
-        if (at == data.Length)
+        if (_at == _data.Length)
             return false;
         ulong key = ReadVarint();
-        (Field, wire) = (key >> 3 <= int.MaxValue ? (int)(key >> 3) : 0, (int)(key & 7));
+        (Field, _wire) = (key >> 3 <= int.MaxValue ? (int)(key >> 3) : 0, (int)(key & 7));
         return Field > 0 ? true : throw Wrong("a field without a number");
     }
 
@@ -210,7 +210,7 @@ internal ref struct ProtobufReader
     public ProtobufReader AsMessage()
     {
         var bytes = AsBytes();
-        return new ProtobufReader(bytes, offset + at - bytes.Length);
+        return new ProtobufReader(bytes, _offset + _at - bytes.Length);
     }
 
     /// <summary>The current field as a text.</summary>
@@ -229,7 +229,7 @@ internal ref struct ProtobufReader
     /// <summary>Leaves the current field out.</summary>
     public void Skip()
     {
-        switch (wire)
+        switch (_wire)
         {
             case VarintWire:
                 _ = ReadVarint();
@@ -244,18 +244,18 @@ internal ref struct ProtobufReader
                 _ = Take(4);
                 break;
             default:
-                throw Wrong($"a field of wire type {wire}");
+                throw Wrong($"a field of wire type {_wire}");
         }
     }
 
     /// <summary>The error that something else stands at the current place.</summary>
     public readonly TokenizerException Wrong(string what)
-        => new($"the SentencePiece model has {what} at byte {offset + at}. Check that the file is a complete .model file.");
+        => new($"the SentencePiece model has {what} at byte {_offset + _at}. Check that the file is a complete .model file.");
 
     private readonly void Expect(int wanted)
     {
-        if (wire != wanted)
-            throw Wrong($"field {Field} with wire type {wire} instead of {wanted}");
+        if (_wire != wanted)
+            throw Wrong($"field {Field} with wire type {_wire} instead of {wanted}");
     }
 
     private ulong ReadVarint()
@@ -275,9 +275,9 @@ internal ref struct ProtobufReader
 
     private ReadOnlySpan<byte> Take(int count)
     {
-        if (count > data.Length - at)
-            throw Wrong($"a field that needs {count} bytes where {data.Length - at} are left");
-        at += count;
-        return data.Slice(at - count, count);
+        if (count > _data.Length - _at)
+            throw Wrong($"a field that needs {count} bytes where {_data.Length - _at} are left");
+        _at += count;
+        return _data.Slice(_at - count, count);
     }
 }

@@ -7,16 +7,16 @@ namespace Kotonoha.Tokenizers;
 internal sealed class SentencePieceModel : ITokenModel
 {
     [ThreadStatic]
-    private static List<Segment>? threadSegments;
+    private static List<Segment>? _threadSegments;
 
-    private readonly ISegmenter segmenter;
-    private readonly bool byteFallback;
+    private readonly ISegmenter _segmenter;
+    private readonly bool _byteFallback;
 
     public SentencePieceModel(SentencePieceSpec spec)
     {
         (Spec, Pieces) = (spec, new SentencePieceVocabulary(spec));
-        byteFallback = spec.ByteFallback;
-        segmenter = spec.Kind switch
+        _byteFallback = spec.ByteFallback;
+        _segmenter = spec.Kind switch
         {
             SentencePieceKind.Bpe => new BpeSegmenter(Pieces),
             SentencePieceKind.Word => new WordSegmenter(Pieces, spec.TreatWhitespaceAsSuffix),
@@ -36,26 +36,26 @@ internal sealed class SentencePieceModel : ITokenModel
     public int SurfaceId => Pieces.UnknownId;
 
     /// <summary>The segmenter of a unigram model, or null.</summary>
-    public UnigramSegmenter? Unigram => segmenter as UnigramSegmenter;
+    public UnigramSegmenter? Unigram => _segmenter as UnigramSegmenter;
 
     /// <inheritdoc/>
     public void Tokenize(ReadOnlySpan<char> piece, TokenSink sink)
     {
-        var segments = threadSegments ??= [];
+        var segments = _threadSegments ??= [];
         segments.Clear();
-        segmenter.Segment(piece, segments);
+        _segmenter.Segment(piece, segments);
         Finish(piece, segments);
         foreach (var (id, start, end) in segments)
             sink.Add(id, start, end);
         if (segments.Capacity > 1 << 18)
-            threadSegments = null;
+            _threadSegments = null;
     }
 
     /// <summary>Cuts a normalised text into pieces.</summary>
     public void Segment(ReadOnlySpan<char> text, List<Segment> output)
     {
         output.Clear();
-        segmenter.Segment(text, output);
+        _segmenter.Segment(text, output);
         Finish(text, output);
     }
 
@@ -73,7 +73,7 @@ internal sealed class SentencePieceModel : ITokenModel
             {
                 result.Add(segment);
             }
-            else if (byteFallback)
+            else if (_byteFallback)
             {
                 // A word that is unknown as a whole may be long.
                 foreach (byte value in Encoding.UTF8.GetBytes(text[segment.Start..segment.End].ToArray()))
@@ -181,14 +181,14 @@ internal enum PieceType
 /// <summary>The pieces of a model by id and by text.</summary>
 internal sealed class SentencePieceVocabulary
 {
-    private readonly Vocabulary matching = new();
-    private readonly int[] byteIds = new int[256];
+    private readonly Vocabulary _matching = new();
+    private readonly int[] _byteIds = new int[256];
 
     public SentencePieceVocabulary(SentencePieceSpec spec)
     {
         Pieces = [.. spec.Pieces];
         UnknownId = -1;
-        Array.Fill(byteIds, -1);
+        Array.Fill(_byteIds, -1);
         var userDefined = new TokenTrie();
         (MinScore, MaxScore) = (float.MaxValue, float.MinValue);
         for (int id = 0; id < Pieces.Length; id++)
@@ -202,7 +202,7 @@ internal sealed class SentencePieceVocabulary
                     UnknownId = UnknownId < 0 ? id : throw new TokenizerException("The SentencePiece vocabulary has two unknown pieces. Check the file.");
                     break;
                 case PieceType.Byte:
-                    byteIds[ByteOf(piece.Text) ?? throw new TokenizerException($"Byte piece '{piece.Text}' is not of the form <0x0A>. Check the file.")] = id;
+                    _byteIds[ByteOf(piece.Text) ?? throw new TokenizerException($"Byte piece '{piece.Text}' is not of the form <0x0A>. Check the file.")] = id;
                     break;
                 case PieceType.Normal:
                     (MinScore, MaxScore) = (Math.Min(MinScore, piece.Score), Math.Max(MaxScore, piece.Score));
@@ -214,13 +214,13 @@ internal sealed class SentencePieceVocabulary
             }
 
             if (piece.Type is PieceType.Normal or PieceType.UserDefined or PieceType.Unused)
-                _ = matching.TryAdd(piece.Text, id);
+                _ = _matching.TryAdd(piece.Text, id);
         }
 
         if (UnknownId < 0)
             throw new TokenizerException("The SentencePiece vocabulary has no unknown piece. Check the file.");
-        if (spec.ByteFallback && byteIds.Contains(-1))
-            throw new TokenizerException($"Byte fallback needs a piece for each byte, but <0x{Array.IndexOf(byteIds, -1):X2}> is missing. Check the file.");
+        if (spec.ByteFallback && _byteIds.Contains(-1))
+            throw new TokenizerException($"Byte fallback needs a piece for each byte, but <0x{Array.IndexOf(_byteIds, -1):X2}> is missing. Check the file.");
     }
 
     public ScoredPiece[] Pieces { get; }
@@ -240,12 +240,12 @@ internal sealed class SentencePieceVocabulary
     public TokenTrie? UserDefined { get; }
 
     /// <summary>The piece that a text makes, or the unknown piece.</summary>
-    public int IdOf(ReadOnlySpan<char> text) => matching.TryGetId(text, out int id) ? id : UnknownId;
+    public int IdOf(ReadOnlySpan<char> text) => _matching.TryGetId(text, out int id) ? id : UnknownId;
 
-    public bool IsPiece(ReadOnlySpan<char> text) => matching.TryGetId(text, out _);
+    public bool IsPiece(ReadOnlySpan<char> text) => _matching.TryGetId(text, out _);
 
     /// <summary>The piece of a byte.</summary>
-    public int ByteId(byte value) => byteIds[value];
+    public int ByteId(byte value) => _byteIds[value];
 
     /// <summary>The byte that a piece like <c>&lt;0x0A&gt;</c> stands for.</summary>
     public static byte? ByteOf(ReadOnlySpan<char> piece)

@@ -10,19 +10,19 @@ namespace Kotonoha.Tokenizers;
 /// <remarks>Immutable and thread-safe. Lone surrogates are read as U+FFFD. Source of the rules: SentencePiece 0.2.</remarks>
 public sealed class SentencePieceProcessor
 {
-    private readonly SentencePieceSpec spec;
-    private readonly SentencePieceModel model;
-    private readonly SentencePieceNormalizer normalizer;
+    private readonly SentencePieceSpec _spec;
+    private readonly SentencePieceModel _model;
+    private readonly SentencePieceNormalizer _normalizer;
 
     private SentencePieceProcessor(SentencePieceSpec spec)
     {
-        this.spec = spec;
-        model = new SentencePieceModel(spec);
-        normalizer = new SentencePieceNormalizer(spec, model.Pieces.UserDefined);
+        _spec = spec;
+        _model = new SentencePieceModel(spec);
+        _normalizer = new SentencePieceNormalizer(spec, _model.Pieces.UserDefined);
     }
 
     /// <summary>The number of pieces.</summary>
-    public int PieceCount => model.Pieces.Pieces.Length;
+    public int PieceCount => _model.Pieces.Pieces.Length;
 
     /// <summary>Reads a <c>.model</c> file.</summary>
     /// <param name="path">The file.</param>
@@ -46,7 +46,7 @@ public sealed class SentencePieceProcessor
     /// <returns>The piece; blanks are U+2581.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such id.</exception>
     public string PieceOf(int id)
-        => (uint)id < (uint)PieceCount ? model.Pieces.Pieces[id].Text : throw new ArgumentOutOfRangeException(nameof(id), id, $"The model has {PieceCount} pieces.");
+        => (uint)id < (uint)PieceCount ? _model.Pieces.Pieces[id].Text : throw new ArgumentOutOfRangeException(nameof(id), id, $"The model has {PieceCount} pieces.");
 
     /// <summary>Normalises a text as the model wants it.</summary>
     /// <param name="text">Any text.</param>
@@ -55,7 +55,7 @@ public sealed class SentencePieceProcessor
     {
         ArgumentNullException.ThrowIfNull(text);
         var output = new List<char>();
-        normalizer.Normalize(Tokenizer.WellFormed(text), output, []);
+        _normalizer.Normalize(Tokenizer.WellFormed(text), output, []);
         return string.Concat(output);
     }
 
@@ -72,9 +72,9 @@ public sealed class SentencePieceProcessor
         if (reverse)
             ids = ids.Reverse();
         if (addBegin)
-            ids = ids.Prepend(IdOf(spec.BeginPiece, "begin"));
+            ids = ids.Prepend(IdOf(_spec.BeginPiece, "begin"));
         if (addEnd)
-            ids = ids.Append(IdOf(spec.EndPiece, "end"));
+            ids = ids.Append(IdOf(_spec.EndPiece, "end"));
         return [.. ids];
     }
 
@@ -87,19 +87,19 @@ public sealed class SentencePieceProcessor
         var source = Tokenizer.WellFormed(text);
         var normalized = new List<char>();
         var origins = new List<int>();
-        normalizer.Normalize(source, normalized, origins);
+        _normalizer.Normalize(source, normalized, origins);
         var characters = normalized.ToArray();
         var segments = new List<Segment>();
-        model.Segment(characters, segments);
+        _model.Segment(characters, segments);
         var pieces = new EncodedPiece[segments.Count];
         for (int i = 0; i < pieces.Length; i++)
         {
             var (id, start, end) = segments[i];
             var surface = source[origins[start]..origins[end]].ToString();
-            bool isByte = model.Pieces.Pieces[id].Type == PieceType.Byte;
+            bool isByte = _model.Pieces.Pieces[id].Type == PieceType.Byte;
             if (isByte && i + 1 < pieces.Length && segments[i + 1].Start == start)
                 surface = "";
-            pieces[i] = new EncodedPiece(id, id == model.Pieces.UnknownId ? new string(characters, start, end - start) : PieceOf(id), surface);
+            pieces[i] = new EncodedPiece(id, id == _model.Pieces.UnknownId ? new string(characters, start, end - start) : PieceOf(id), surface);
         }
 
         return pieces;
@@ -114,13 +114,13 @@ public sealed class SentencePieceProcessor
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
-        var unigram = model.Unigram ?? throw new InvalidOperationException("Only a unigram model has scores of segmentations.");
+        var unigram = _model.Unigram ?? throw new InvalidOperationException("Only a unigram model has scores of segmentations.");
         var normalized = Normalize(text);
         var results = new List<(int[], double)>();
         foreach (var (path, score) in unigram.Best(normalized, count))
         {
             List<Segment> segments = [.. path];
-            model.Finish(normalized, segments);
+            _model.Finish(normalized, segments);
             results.Add(([.. segments.Select(s => s.Id)], score));
         }
 
@@ -135,15 +135,15 @@ public sealed class SentencePieceProcessor
     {
         ArgumentNullException.ThrowIfNull(ids);
         var output = new StringBuilder();
-        var stream = new SentencePieceDecoder(spec, model.Pieces).Start(new TextStream(output), incremental: false);
+        var stream = new SentencePieceDecoder(_spec, _model.Pieces).Start(new TextStream(output), incremental: false);
         foreach (int id in ids)
-            stream.Push(PieceOf(id) is var piece && model.Pieces.Pieces[id].Type == PieceType.Control ? "" : piece, endsToken: true);
+            stream.Push(PieceOf(id) is var piece && _model.Pieces.Pieces[id].Type == PieceType.Control ? "" : piece, endsToken: true);
         stream.Finish();
-        return SentencePieceDecoder.Denormalize(spec, output.ToString());
+        return SentencePieceDecoder.Denormalize(_spec, output.ToString());
     }
 
     private int IdOf(string? piece, string role)
-        => piece is not null && model.Vocabulary.TryGetId(piece, out int id) ? id : throw new InvalidOperationException($"The model has no {role} piece.");
+        => piece is not null && _model.Vocabulary.TryGetId(piece, out int id) ? id : throw new InvalidOperationException($"The model has no {role} piece.");
 }
 
 /// <summary>A piece of an encoded text.</summary>
@@ -161,19 +161,19 @@ internal sealed class SentencePieceNormalizer : INormalizer
     private const char Meta = '\u2581';
 
     [ThreadStatic]
-    private static (List<char> Text, List<int> Origins)? scratch;
+    private static (List<char> Text, List<int> Origins)? _scratch;
 
-    private readonly SentencePieceSpec spec;
-    private readonly CharsMap? rules;
-    private readonly TokenTrie? userDefined;
+    private readonly SentencePieceSpec _spec;
+    private readonly CharsMap? _rules;
+    private readonly TokenTrie? _userDefined;
 
     /// <summary>Creates the component.</summary>
     /// <param name="spec">The model's settings.</param>
     /// <param name="userDefined">The pieces that are never changed, or null when there is none.</param>
     public SentencePieceNormalizer(SentencePieceSpec spec, TokenTrie? userDefined)
     {
-        (this.spec, this.userDefined) = (spec, userDefined);
-        rules = spec.CharsMap.Length == 0 ? null : new CharsMap(spec.CharsMap);
+        (_spec, _userDefined) = (spec, userDefined);
+        _rules = spec.CharsMap.Length == 0 ? null : new CharsMap(spec.CharsMap);
     }
 
     /// <summary>Normalises a text.</summary>
@@ -185,7 +185,7 @@ internal sealed class SentencePieceNormalizer : INormalizer
         output.Clear();
         origins.Clear();
         int at = 0;
-        if (spec.RemoveExtraWhitespaces)
+        if (_spec.RemoveExtraWhitespaces)
             while (at < text.Length && Prefix(text, at, out int width) is [' '])
                 at += width;
         if (at == text.Length)
@@ -194,10 +194,10 @@ internal sealed class SentencePieceNormalizer : INormalizer
             return;
         }
 
-        char blank = spec.EscapeWhitespaces ? Meta : ' ';
-        if (!spec.TreatWhitespaceAsSuffix && spec.AddDummyPrefix)
+        char blank = _spec.EscapeWhitespaces ? Meta : ' ';
+        if (!_spec.TreatWhitespaceAsSuffix && _spec.AddDummyPrefix)
             Add(blank, at);
-        bool afterBlank = spec.RemoveExtraWhitespaces;
+        bool afterBlank = _spec.RemoveExtraWhitespaces;
         while (at < text.Length)
         {
             var part = Prefix(text, at, out int width);
@@ -208,10 +208,10 @@ internal sealed class SentencePieceNormalizer : INormalizer
             if (!part.IsEmpty)
                 afterBlank = part[^1] == ' ';
             at += width;
-            afterBlank &= spec.RemoveExtraWhitespaces;
+            afterBlank &= _spec.RemoveExtraWhitespaces;
         }
 
-        if (spec.RemoveExtraWhitespaces)
+        if (_spec.RemoveExtraWhitespaces)
             while (output.Count > 0 && output[^1] == blank)
             {
                 at = origins[^1];
@@ -219,7 +219,7 @@ internal sealed class SentencePieceNormalizer : INormalizer
                 origins.RemoveAt(origins.Count - 1);
             }
 
-        if (spec.TreatWhitespaceAsSuffix && spec.AddDummyPrefix)
+        if (_spec.TreatWhitespaceAsSuffix && _spec.AddDummyPrefix)
             Add(blank, at);
         origins.Add(at);
 
@@ -233,7 +233,7 @@ internal sealed class SentencePieceNormalizer : INormalizer
     /// <inheritdoc/>
     public void Normalize(PieceBuffer buffer)
     {
-        var (output, origins) = scratch ??= ([], []);
+        var (output, origins) = _scratch ??= ([], []);
         int length = buffer.Text.Length;
         Normalize(buffer.Text, output, origins);
         var writer = buffer.Rewrite();
@@ -252,13 +252,13 @@ internal sealed class SentencePieceNormalizer : INormalizer
     /// <summary>What the next part of the text becomes.</summary>
     private ReadOnlySpan<char> Prefix(ReadOnlySpan<char> text, int at, out int width)
     {
-        if (userDefined is not null && userDefined.LongestMatch(text, at) is var end && end > at)
+        if (_userDefined is not null && _userDefined.LongestMatch(text, at) is var end && end > at)
         {
             width = end - at;
             return text.Slice(at, width);
         }
 
-        if (rules is not null && rules.TryLongest(text, at, out width, out var replacement))
+        if (_rules is not null && _rules.TryLongest(text, at, out width, out var replacement))
             return replacement;
         width = char.IsHighSurrogate(text[at]) && at + 1 < text.Length ? 2 : 1;
         return text.Slice(at, width);

@@ -5,10 +5,10 @@ namespace Kotonoha.Agents.Tests.Prompts;
 
 public class FewShotExamplesTests
 {
-    private static readonly FewShotExample[] _examples = [.. Enumerable.Range(0, 10).Select(i => new FewShotExample($"q{i}", new string('a', i)))];
+    private static readonly FewShotExample[] Examples = [.. Enumerable.Range(0, 10).Select(i => new FewShotExample($"q{i}", new string('a', i)))];
 
     private static async Task<IEnumerable<string>> ChooseAsync(IExampleSelector selector)
-        => (await selector.SelectAsync(_examples, "input")).Select(example => example.Input);
+        => (await selector.SelectAsync(Examples, "input")).Select(example => example.Input);
 
     [Fact]
     public async Task Examples_become_pairs_of_messages()
@@ -50,7 +50,7 @@ public class FewShotExamplesTests
         }
 
         // Each is expected 1200 times with a standard deviation of 29: five of them are never left.
-        Assert.All(_examples, example => Assert.InRange(counts[example.Input], 1055, 1345));
+        Assert.All(Examples, example => Assert.InRange(counts[example.Input], 1055, 1345));
     }
 
     [Fact]

@@ -10,13 +10,13 @@ namespace Kotonoha.Conformance.Chat;
 /// <summary>Templates, conversations, special tokens and clock of a folder of chat fixtures, found in the folder of a file or above it.</summary>
 internal sealed class ChatFixture
 {
-    private readonly string templates;
-    private readonly Dictionary<string, JsonElement> conversations;
-    private readonly Dictionary<string, ChatTemplate> read = new(StringComparer.Ordinal);
+    private readonly string _templates;
+    private readonly Dictionary<string, JsonElement> _conversations;
+    private readonly Dictionary<string, ChatTemplate> _read = new(StringComparer.Ordinal);
 
     private ChatFixture(string templates, Dictionary<string, JsonElement> conversations, JsonElement special, Tokenizer? tokenizer)
     {
-        (this.templates, this.conversations, Tokenizer) = (templates, conversations, tokenizer);
+        (_templates, _conversations, Tokenizer) = (templates, conversations, tokenizer);
         Settings = new TokenizerSettings
         {
             BosToken = special.Text("bos_token"),
@@ -57,9 +57,9 @@ internal sealed class ChatFixture
     public ChatPrompt Render(JsonElement row)
     {
         var name = row.Text("template")!;
-        if (!read.TryGetValue(name, out var template))
-            read.Add(name, template = ChatEncoding.ReadTemplate(File.ReadAllText(Path.Combine(templates, name + ".jinja")), Settings, Tokenizer));
-        var conversation = conversations[row.Text("conversation")!];
+        if (!_read.TryGetValue(name, out var template))
+            _read.Add(name, template = ChatEncoding.ReadTemplate(File.ReadAllText(Path.Combine(_templates, name + ".jinja")), Settings, Tokenizer));
+        var conversation = _conversations[row.Text("conversation")!];
         var variables = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         Add(conversation, "kwargs");
         Add(row, "extra");

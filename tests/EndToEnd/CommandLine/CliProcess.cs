@@ -6,13 +6,13 @@ namespace Kotonoha.EndToEnd.CommandLine;
 /// <summary>The <c>kotonoha</c> command as a real process, as a user starts it.</summary>
 internal sealed class CliProcess : IDisposable
 {
-    private readonly Process process;
-    private readonly StringBuilder output = new(), error = new();
-    private readonly Action<string>? onLine;
+    private readonly Process _process;
+    private readonly StringBuilder _output = new(), _error = new();
+    private readonly Action<string>? _onLine;
 
     private CliProcess(IEnumerable<string> arguments, string? workingFolder, Action<string>? onLine, IReadOnlyDictionary<string, string>? environment, byte[]? input = null)
     {
-        this.onLine = onLine;
+        _onLine = onLine;
         var start = new ProcessStartInfo("dotnet")
         {
             RedirectStandardInput = true,
@@ -27,15 +27,15 @@ internal sealed class CliProcess : IDisposable
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
-        process = Process.Start(start)!;
-        process.OutputDataReceived += (_, e) => Append(output, e.Data, this.onLine);
-        process.ErrorDataReceived += (_, e) => Append(error, e.Data, null);
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += (_, e) => Append(_output, e.Data, _onLine);
+        _process.ErrorDataReceived += (_, e) => Append(_error, e.Data, null);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
         try
         {
-            process.StandardInput.BaseStream.Write(input ?? []);
-            process.StandardInput.Close();
+            _process.StandardInput.BaseStream.Write(input ?? []);
+            _process.StandardInput.Close();
         }
         catch (IOException)
         {
@@ -43,11 +43,11 @@ internal sealed class CliProcess : IDisposable
         }
     }
 
-    public string Output => Read(output);
+    public string Output => Read(_output);
 
-    public string Error => Read(error);
+    public string Error => Read(_error);
 
-    public int ExitCode => process.ExitCode;
+    public int ExitCode => _process.ExitCode;
 
     public static CliProcess Start(
         IEnumerable<string> arguments, Action<string>? onLine = null, string? workingFolder = null, IReadOnlyDictionary<string, string>? environment = null)
@@ -62,11 +62,11 @@ internal sealed class CliProcess : IDisposable
         string[] arguments, string? workingFolder = null, IReadOnlyDictionary<string, string>? environment = null, byte[]? input = null)
     {
         using var cli = new CliProcess(arguments, workingFolder, null, environment, input);
-        cli.process.WaitForExit();
-        return (cli.process.ExitCode, cli.Output, cli.Error);
+        cli._process.WaitForExit();
+        return (cli._process.ExitCode, cli.Output, cli.Error);
     }
 
-    public void WaitForExit() => process.WaitForExit();
+    public void WaitForExit() => _process.WaitForExit();
 
     /// <summary>Waits at most so long; says whether the process has ended.</summary>
     public async Task<bool> WaitForExitAsync(TimeSpan atMost)
@@ -74,30 +74,30 @@ internal sealed class CliProcess : IDisposable
         using var limit = new CancellationTokenSource(atMost > TimeSpan.Zero ? atMost : TimeSpan.Zero);
         try
         {
-            await process.WaitForExitAsync(limit.Token);
+            await _process.WaitForExitAsync(limit.Token);
             return true;
         }
         catch (OperationCanceledException)
         {
-            return process.HasExited;
+            return _process.HasExited;
         }
     }
 
     /// <summary>Asks the process to stop, as Ctrl+C does.</summary>
     public void Interrupt()
     {
-        using var kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        using var kill = Process.Start("kill", ["-INT", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
 
     /// <summary>Ends the process and its children as a power cut would: without a chance to clean up.</summary>
-    public void Kill() => process.Kill(entireProcessTree: true);
+    public void Kill() => _process.Kill(entireProcessTree: true);
 
     public void Dispose()
     {
-        if (!process.HasExited)
-            process.Kill(entireProcessTree: true);
-        process.Dispose();
+        if (!_process.HasExited)
+            _process.Kill(entireProcessTree: true);
+        _process.Dispose();
     }
 
     private static void Append(StringBuilder to, string? line, Action<string>? tell)

@@ -4,24 +4,24 @@ namespace Kotonoha.EndToEnd.CommandLine;
 [Trait("Category", "EndToEnd")]
 public sealed class PullTests : IDisposable
 {
-    private readonly TemporaryFolder home = new();
-    private readonly LoopbackHub hub = new();
-    private readonly TemporaryFolder model = FixtureArchive.Extract("models-gpt2");
+    private readonly TemporaryFolder _home = new();
+    private readonly LoopbackHub _hub = new();
+    private readonly TemporaryFolder _model = FixtureArchive.Extract("models-gpt2");
 
     public PullTests()
     {
         foreach (var name in (string[])["config.json", "generation_config.json"])
-            hub.Add(name, File.ReadAllBytes(model.At(name)), large: false);
-        hub.Add("model.safetensors", File.ReadAllBytes(model.At("model.safetensors")), large: true);
+            _hub.Add(name, File.ReadAllBytes(_model.At(name)), large: false);
+        _hub.Add("model.safetensors", File.ReadAllBytes(_model.At("model.safetensors")), large: true);
     }
 
-    private Dictionary<string, string> Variables => new() { ["HF_ENDPOINT"] = hub.Endpoint, ["HF_HOME"] = home.Path, ["HF_TOKEN"] = "hf_secret", ["HF_HUB_CACHE"] = "", ["HUGGINGFACE_HUB_CACHE"] = "", ["HF_HUB_OFFLINE"] = "" };
+    private Dictionary<string, string> Variables => new() { ["HF_ENDPOINT"] = _hub.Endpoint, ["HF_HOME"] = _home.Path, ["HF_TOKEN"] = "hf_secret", ["HF_HUB_CACHE"] = "", ["HUGGINGFACE_HUB_CACHE"] = "", ["HF_HUB_OFFLINE"] = "" };
 
     public void Dispose()
     {
-        hub.Dispose();
-        home.Dispose();
-        model.Dispose();
+        _hub.Dispose();
+        _home.Dispose();
+        _model.Dispose();
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class PullTests : IDisposable
 
         var (code, output, error) = CliProcess.Run(["pull", LoopbackHub.Model], environment: Variables);
         Assert.True(code == 0, error);
-        var snapshot = home.At("hub", "models--ann--tiny", "snapshots", LoopbackHub.Commit);
+        var snapshot = _home.At("hub", "models--ann--tiny", "snapshots", LoopbackHub.Commit);
         Assert.Equal(snapshot, output.Trim());
         var generated = CliProcess.Run(["generate", LoopbackHub.Model, "--jsonl"], environment: Variables, input: """{"ids": [1, 2], "max_tokens": 2, "temperature": 0}"""u8.ToArray());
         Assert.True(generated.ExitCode == 0, generated.Error);
@@ -48,7 +48,7 @@ public sealed class PullTests : IDisposable
             return;
         var held = new TaskCompletionSource();
         var stalled = new TaskCompletionSource();
-        hub.Change = (request, reply) =>
+        _hub.Change = (request, reply) =>
         {
             if (!request.OfStore)
                 return reply;
@@ -58,7 +58,7 @@ public sealed class PullTests : IDisposable
         using (var pull = CliProcess.Start(["pull", LoopbackHub.Model], environment: Variables))
         {
             await stalled.Task.WaitAsync(TimeSpan.FromSeconds(60));
-            var blobs = home.At("hub", "models--ann--tiny", "blobs");
+            var blobs = _home.At("hub", "models--ann--tiny", "blobs");
             for (int wait = 0; wait < 600 && !Directory.EnumerateFiles(blobs, "*.incomplete").Any(f => new FileInfo(f).Length == 100_000); wait++)
                 await Task.Delay(50);
             pull.Interrupt();
@@ -67,20 +67,20 @@ public sealed class PullTests : IDisposable
         }
 
         held.SetResult();
-        hub.Change = (_, reply) => reply;
+        _hub.Change = (_, reply) => reply;
         var (code, _, error) = CliProcess.Run(["pull", LoopbackHub.Model], environment: Variables);
         Assert.True(code == 0, error);
-        Assert.Equal([null, 100_000], hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
+        Assert.Equal([null, 100_000], _hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
     }
 
     [Fact]
     public void Pickled_weights_are_refused_with_exit_code_1()
     {
-        hub.Add("pytorch_model.bin", [1], large: true);
+        _hub.Add("pytorch_model.bin", [1], large: true);
         var (code, output, error) = CliProcess.Run(["pull", LoopbackHub.Model, "--file", "pytorch_model.bin"], environment: Variables);
         Assert.Equal(1, code);
         Assert.Empty(output);
         Assert.Contains("model.safetensors", error, StringComparison.Ordinal);
-        Assert.DoesNotContain(hub.Requests, r => r.File == "pytorch_model.bin");
+        Assert.DoesNotContain(_hub.Requests, r => r.File == "pytorch_model.bin");
     }
 }

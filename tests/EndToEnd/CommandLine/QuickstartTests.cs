@@ -7,12 +7,12 @@ namespace Kotonoha.EndToEnd.CommandLine;
 [Trait("Category", "EndToEnd")]
 public sealed class QuickstartTests : IDisposable
 {
-    private readonly string root = Directory.CreateTempSubdirectory("kotonoha-quickstart-").FullName;
-    private readonly string documents;
+    private readonly string _root = Directory.CreateTempSubdirectory("kotonoha-quickstart-").FullName;
+    private readonly string _documents;
 
     public QuickstartTests()
     {
-        documents = Path.Combine(root, "documents");
+        _documents = Path.Combine(_root, "documents");
         Write("lighthouse.md", """
             # The lighthouse of Minase
 
@@ -33,14 +33,14 @@ public sealed class QuickstartTests : IDisposable
         Write("notes/ferry.txt", "The ferry to the island of Tobishima leaves at 7:15 and at 16:40. The crossing takes 55 minutes. On Sundays only the morning ferry runs.\n");
     }
 
-    private string Home => Path.Combine(root, "home");
+    private string Home => Path.Combine(_root, "home");
 
-    public void Dispose() => Directory.Delete(root, recursive: true);
+    public void Dispose() => Directory.Delete(_root, recursive: true);
 
     [Fact]
     public void Answers_quote_their_documents_literally_and_a_second_run_finds_everything_unchanged()
     {
-        string[] arguments = ["quickstart", "--docs", documents, "--home", Home, "--steps", "8", "--json", "--ask", "When was the lighthouse of Minase built?", "--ask", "白鳥は何羽飛来しますか。", "--ask", "What is the capital of Mongolia?"];
+        string[] arguments = ["quickstart", "--docs", _documents, "--home", Home, "--steps", "8", "--json", "--ask", "When was the lighthouse of Minase built?", "--ask", "白鳥は何羽飛来しますか。", "--ask", "What is the capital of Mongolia?"];
         var (code, output, error) = CliProcess.Run(arguments);
         Assert.True(code == 0, error);
         var answers = Parse(output);
@@ -50,7 +50,7 @@ public sealed class QuickstartTests : IDisposable
         foreach (var citation in answers.SelectMany(a => a.GetProperty("citations").EnumerateArray()))
         {
             var source = citation.GetProperty("source").GetString()!;
-            var extracted = CliProcess.Run(["extract", Path.Combine(documents, source)]);
+            var extracted = CliProcess.Run(["extract", Path.Combine(_documents, source)]);
             Assert.Equal(0, extracted.ExitCode);
             var text = extracted.Output[..^Environment.NewLine.Length];
             Assert.Equal(citation.GetProperty("quote").GetString(), text[citation.GetProperty("start").GetInt32()..citation.GetProperty("end").GetInt32()]);
@@ -72,20 +72,20 @@ public sealed class QuickstartTests : IDisposable
     [Fact]
     public void The_same_documents_give_the_same_model()
     {
-        string[] Arguments(string home) => ["train", "--docs", documents, "--home", Path.Combine(root, home), "--steps", "6"];
+        string[] Arguments(string home) => ["train", "--docs", _documents, "--home", Path.Combine(_root, home), "--steps", "6"];
         Assert.Equal(0, CliProcess.Run(Arguments("first")).ExitCode);
         Assert.Equal(0, CliProcess.Run([.. Arguments("second"), "--threads", "1"]).ExitCode);
         string Hash(string home) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(
-            Directory.EnumerateFiles(Path.Combine(root, home), "model.safetensors", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Last())));
+            Directory.EnumerateFiles(Path.Combine(_root, home), "model.safetensors", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Last())));
         Assert.Equal(Hash("first"), Hash("second"));
     }
 
     [Fact]
     public void A_broken_document_is_listed_with_its_reason_and_loses_nothing_else()
     {
-        File.WriteAllBytes(Path.Combine(documents, "broken.docx"), [0x50, 0x4B, 3, 4, 1, 2, 3]);
-        File.WriteAllBytes(Path.Combine(documents, "broken.md"), [0xFF, 0xFE, 0xFD, 0x80, 0x81]);
-        var (code, output, error) = CliProcess.Run(["ingest", "--docs", documents, "--home", Home, "--json"]);
+        File.WriteAllBytes(Path.Combine(_documents, "broken.docx"), [0x50, 0x4B, 3, 4, 1, 2, 3]);
+        File.WriteAllBytes(Path.Combine(_documents, "broken.md"), [0xFF, 0xFE, 0xFD, 0x80, 0x81]);
+        var (code, output, error) = CliProcess.Run(["ingest", "--docs", _documents, "--home", Home, "--json"]);
         Assert.True(code == 0, error);
         var lines = Parse(output);
         Assert.Equal(3, lines.Count(l => l.TryGetProperty("acknowledged", out _)));
@@ -98,12 +98,12 @@ public sealed class QuickstartTests : IDisposable
     [Fact]
     public void Changed_removed_and_renamed_documents_are_followed()
     {
-        string[] ingest = ["ingest", "--docs", documents, "--home", Home, "--json"];
-        string[] ask = ["ask", "--docs", documents, "--home", Home, "--no-model", "--json", "When was the lighthouse of Minase built?"];
+        string[] ingest = ["ingest", "--docs", _documents, "--home", Home, "--json"];
+        string[] ask = ["ask", "--docs", _documents, "--home", Home, "--no-model", "--json", "When was the lighthouse of Minase built?"];
         Assert.Equal(0, CliProcess.Run(ingest).ExitCode);
-        var path = Path.Combine(documents, "lighthouse.md");
+        var path = Path.Combine(_documents, "lighthouse.md");
         File.WriteAllText(path, File.ReadAllText(path).Replace("1884", "1893", StringComparison.Ordinal));
-        File.Move(Path.Combine(documents, "notes", "ferry.txt"), Path.Combine(documents, "notes", "boats.txt"));
+        File.Move(Path.Combine(_documents, "notes", "ferry.txt"), Path.Combine(_documents, "notes", "boats.txt"));
         var last = Parse(CliProcess.Run(ingest).Output)[^1];
         Assert.Equal("lighthouse.md", Assert.Single(last.GetProperty("changed").EnumerateArray()).GetString());
         Assert.Equal("notes/boats.txt", Assert.Single(last.GetProperty("added").EnumerateArray()).GetString());
@@ -114,10 +114,10 @@ public sealed class QuickstartTests : IDisposable
     [Fact]
     public void Questions_of_a_file_are_answered_in_order()
     {
-        Assert.Equal(0, CliProcess.Run(["ingest", "--docs", documents, "--home", Home]).ExitCode);
-        var file = Path.Combine(root, "questions.txt");
+        Assert.Equal(0, CliProcess.Run(["ingest", "--docs", _documents, "--home", Home]).ExitCode);
+        var file = Path.Combine(_root, "questions.txt");
         File.WriteAllText(file, "How high is the tower of the lighthouse?\n\nHow long does the crossing to Tobishima take?\n観察小屋から鳥までの距離はどれだけあけますか。\n");
-        var answers = Parse(CliProcess.Run(["ask", "--docs", documents, "--home", Home, "--no-model", "--json", "--ask-file", file]).Output);
+        var answers = Parse(CliProcess.Run(["ask", "--docs", _documents, "--home", Home, "--no-model", "--json", "--ask-file", file]).Output);
         Assert.Equal(["How high is the tower of the lighthouse?", "How long does the crossing to Tobishima take?", "観察小屋から鳥までの距離はどれだけあけますか。"], answers.Select(a => a.GetProperty("question").GetString()));
         Assert.All(answers, a => Assert.Equal("extraction", a.GetProperty("answered_by").GetString()));
     }
@@ -126,7 +126,7 @@ public sealed class QuickstartTests : IDisposable
     public void Both_stores_give_the_same_answers()
     {
         string[] questions = ["--ask", "When was the lighthouse of Minase built?", "--ask", "白鳥は何羽飛来しますか。", "--ask", "What is the capital of Mongolia?", "--ask", "What does a ticket cost?"];
-        string[] Arguments(string store) => ["quickstart", "--docs", documents, "--home", Home, "--no-model", "--json", "--store", store, .. questions];
+        string[] Arguments(string store) => ["quickstart", "--docs", _documents, "--home", Home, "--no-model", "--json", "--store", store, .. questions];
         var embedded = CliProcess.Run(Arguments("embedded"));
         var qdrant = CliProcess.Run(Arguments("qdrant"));
         Assert.True(embedded.ExitCode == 0, embedded.Error);
@@ -137,7 +137,7 @@ public sealed class QuickstartTests : IDisposable
     [Fact]
     public void A_Qdrant_server_that_does_not_answer_is_one_clear_error()
     {
-        var (code, output, error) = CliProcess.Run(["ask", "--docs", documents, "--home", Home, "--qdrant-url", "http://127.0.0.1:9", "--no-model", "--json", "Anything?"]);
+        var (code, output, error) = CliProcess.Run(["ask", "--docs", _documents, "--home", Home, "--qdrant-url", "http://127.0.0.1:9", "--no-model", "--json", "Anything?"]);
         Assert.NotEqual(0, code);
         Assert.Contains("127.0.0.1:9", error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
@@ -147,7 +147,7 @@ public sealed class QuickstartTests : IDisposable
     [Fact]
     public async Task Two_runs_at_once_wait_for_each_other()
     {
-        string[] arguments = ["quickstart", "--docs", documents, "--home", Home, "--steps", "5", "--json", "--ask", "What does a ticket cost?"];
+        string[] arguments = ["quickstart", "--docs", _documents, "--home", Home, "--steps", "5", "--json", "--ask", "What does a ticket cost?"];
         var runs = await Task.WhenAll(Task.Run(() => CliProcess.Run(arguments)), Task.Run(() => CliProcess.Run(arguments)));
         Assert.All(runs, run => Assert.True(run.ExitCode == 0, run.Error));
         Assert.Equal(WithoutTimings(Parse(runs[0].Output)[0]), WithoutTimings(Parse(runs[1].Output)[0]));
@@ -163,7 +163,7 @@ public sealed class QuickstartTests : IDisposable
     [InlineData("quickstart", "--qdrant-api-key-env", "X")]
     public void A_wrong_call_is_one_clear_message_and_an_exit_code(params string[] arguments)
     {
-        var (code, output, error) = CliProcess.Run([.. arguments, .. arguments[0] == "extract" ? Array.Empty<string>() : ["--home", Home]], root);
+        var (code, output, error) = CliProcess.Run([.. arguments, .. arguments[0] == "extract" ? Array.Empty<string>() : ["--home", Home]], _root);
         Assert.Equal(2, code);
         Assert.StartsWith("kotonoha: ", error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
@@ -200,7 +200,7 @@ public sealed class QuickstartTests : IDisposable
 
     private void Write(string name, string text)
     {
-        var path = Path.Combine(documents, name);
+        var path = Path.Combine(_documents, name);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path, text);
     }

@@ -7,14 +7,14 @@ public sealed class PackageFeed : IAsyncLifetime
 {
     // No release has this version, so that nothing of the machine's own feeds or caches can take a package's place.
     private const string Version = "0.1.0-end-to-end";
-    private static readonly string[] _projects = ["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Rag", "Agents"];
+    private static readonly string[] Projects = ["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Rag", "Agents"];
     private readonly TemporaryFolder _folder = new();
 
     internal IReadOnlyList<string> Packages { get; private set; } = [];
 
     public async Task InitializeAsync()
     {
-        foreach (var project in _projects)
+        foreach (var project in Projects)
         {
             // What is packed is what these tests were built with.
             var packed = await Command.DotnetAsync(Repository.Root, "pack", Repository.At("src", project, $"{project}.csproj"),

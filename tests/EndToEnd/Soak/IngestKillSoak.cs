@@ -15,8 +15,8 @@ namespace Kotonoha.EndToEnd.Soak;
 /// </summary>
 internal sealed class IngestKillSoak(string root, int documents, int seed, Action<string> say)
 {
-    private readonly string folder = Path.Combine(root, "documents"), home = Path.Combine(root, "home");
-    private int version;
+    private readonly string _folder = Path.Combine(root, "documents"), _home = Path.Combine(root, "home");
+    private int _version;
 
     private const int PauseMs = 500;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -33,9 +33,9 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
     /// <summary>Fills the store, then measures an undisturbed ingestion of changes: when it acknowledges first and last, and how long it takes.</summary>
     public async Task<(TimeSpan First, TimeSpan Last, TimeSpan Duration)> MeasureAsync()
     {
-        GeneratedDocuments.Write(folder, documents, seed, version);
+        GeneratedDocuments.Write(_folder, documents, seed, _version);
         await IngestAsync();
-        GeneratedDocuments.Write(folder, documents, seed, ++version);
+        GeneratedDocuments.Write(_folder, documents, seed, ++_version);
         var run = await IngestAsync();
         if (run.Acknowledged.Count != documents)
             throw new InvalidOperationException($"the undisturbed run acknowledged {run.Acknowledged.Count} of {documents} documents: {run.Error}");
@@ -100,7 +100,7 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
 
     private async Task<IngestRun> TrialAsync(string name, TimeSpan? killAfter, Func<Task>? disturb, List<string> problems)
     {
-        GeneratedDocuments.Write(folder, documents, seed, ++version);
+        GeneratedDocuments.Write(_folder, documents, seed, ++_version);
         var run = await IngestAsync(killAfter, disturb);
         problems.AddRange((await CheckAsync(run.Acknowledged)).Select(p => $"{name} ({run.Acknowledged.Count} acknowledged): {p}"));
         var again = await IngestAsync();
@@ -133,7 +133,7 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
     private async Task<List<string>> CheckOnceAsync(IReadOnlyCollection<string> acknowledged)
     {
         var problems = new List<string>();
-        await using var store = OpenStore(folder, home);
+        await using var store = OpenStore(_folder, _home);
         var records = (await store.ListDocumentsAsync()).ToDictionary(r => r.Source, StringComparer.Ordinal);
         var promised = acknowledged.ToHashSet(StringComparer.Ordinal);
         for (int number = 0; number < documents; number++)
@@ -145,11 +145,11 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
                 continue;
             }
 
-            bool isNew = record.Hash == Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(Path.Combine(folder, source))));
+            bool isNew = record.Hash == Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(Path.Combine(_folder, source))));
             if (promised.Contains(source) && !isNew)
                 problems.Add($"{source} was acknowledged, but the ledger names another version");
             int stored = (await store.ReadDocumentAsync(source)).Count;
-            int current = await HitsAsync(store, source, number, version), before = await HitsAsync(store, source, number, version - 1);
+            int current = await HitsAsync(store, source, number, _version), before = await HitsAsync(store, source, number, _version - 1);
             if (stored != record.ChunkCount || (isNew ? current : before) != record.ChunkCount || (isNew ? before : current) != 0)
                 problems.Add($"{source} ({(isNew ? "new" : "old")} version, {record.ChunkCount} chunks) has {stored} chunks; a search finds {current} of the new and {before} of the old version");
         }
@@ -164,7 +164,7 @@ internal sealed class IngestKillSoak(string root, int documents, int seed, Actio
     {
         var acknowledged = new ConcurrentQueue<(string Source, TimeSpan At)>();
         var watch = Stopwatch.StartNew();
-        using var cli = CliProcess.Start(["ingest", "--docs", folder, "--home", home, "--json", .. StoreArguments], line =>
+        using var cli = CliProcess.Start(["ingest", "--docs", _folder, "--home", _home, "--json", .. StoreArguments], line =>
         {
             if (line.StartsWith("{\"acknowledged\":", StringComparison.Ordinal))
                 acknowledged.Enqueue((JsonDocument.Parse(line).RootElement.GetProperty("acknowledged").GetString()!, watch.Elapsed));

@@ -11,18 +11,18 @@ namespace Kotonoha.EndToEnd.Soak;
 public sealed class IngestKillTests(ITestOutputHelper output) : IDisposable
 {
     private static readonly string QdrantCache = Environment.GetEnvironmentVariable("KOTONOHA_TEST_CACHE") ?? Path.Combine(Path.GetTempPath(), "kotonoha-test-qdrant");
-    private readonly string root = Directory.CreateTempSubdirectory("kotonoha-kill-").FullName;
+    private readonly string _root = Directory.CreateTempSubdirectory("kotonoha-kill-").FullName;
 
     private static int Documents => SoakSettings.Value("DOCUMENTS", 60);
 
     private static int Seed => SoakSettings.Value("SEED", 1);
 
-    public void Dispose() => Directory.Delete(root, recursive: true);
+    public void Dispose() => Directory.Delete(_root, recursive: true);
 
     [Fact]
     public async Task Killing_the_ingestion_into_the_embedded_store_loses_nothing_acknowledged()
     {
-        var soak = new IngestKillSoak(root, Documents, Seed, Say)
+        var soak = new IngestKillSoak(_root, Documents, Seed, Say)
         {
             StoreArguments = [],
             OpenStore = (folder, home) => EmbeddedStore.Open(Workspace.Open(home, folder).Store("")),
@@ -61,9 +61,9 @@ public sealed class IngestKillTests(ITestOutputHelper output) : IDisposable
         => Assert.True(problems.Count == 0, string.Join('\n', problems.Take(20)));
 
     private async Task<QdrantServerProcess> StartAsync(int? port)
-        => await QdrantServerProcess.StartAsync(await QdrantServerProcess.InstallAsync(QdrantCache), Path.Combine(root, "qdrant"), port);
+        => await QdrantServerProcess.StartAsync(await QdrantServerProcess.InstallAsync(QdrantCache), Path.Combine(_root, "qdrant"), port);
 
-    private IngestKillSoak SoakOver(Uri address) => new(root, Documents, Seed, Say)
+    private IngestKillSoak SoakOver(Uri address) => new(_root, Documents, Seed, Say)
     {
         StoreArguments = ["--qdrant-url", address.ToString()],
         OpenStore = (folder, home) => new QdrantStore(new QdrantStoreOptions { Address = address, Collection = Workspace.Open(home, folder).Collection }),

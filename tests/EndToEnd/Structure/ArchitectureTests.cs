@@ -10,7 +10,7 @@ namespace Kotonoha.EndToEnd.Structure;
 public partial class ArchitectureTests
 {
     /// <summary>For each project: the projects that it may know, and the packages that it may use (null: any).</summary>
-    private static readonly Dictionary<string, (string[] Projects, string[]? Packages)> _rules = new()
+    private static readonly Dictionary<string, (string[] Projects, string[]? Packages)> Rules = new()
     {
         ["Foundation"] = ([], []),
         ["Tokenizers"] = (["Foundation"], ["System.Numerics.Tensors"]),
@@ -24,7 +24,7 @@ public partial class ArchitectureTests
     };
 
     /// <summary>For each folder of LocalModel: the folders that it may know.</summary>
-    private static readonly Dictionary<string, string[]> _folders = new()
+    private static readonly Dictionary<string, string[]> FolderRules = new()
     {
         // Tensors, Cpu and Training still know each other; the seam between devices will cut that.
         ["Tensors"] = ["Cpu", "Training"],
@@ -36,13 +36,13 @@ public partial class ArchitectureTests
         ["Generation"] = ["Checkpoints", "Models", "Tensors", "Cpu"],
     };
 
-    public static TheoryData<string> Folders => [.. _folders.Keys];
+    public static TheoryData<string> Folders => [.. FolderRules.Keys];
 
-    public static TheoryData<string> Projects => [.. _rules.Keys];
+    public static TheoryData<string> Projects => [.. Rules.Keys];
 
     [Fact]
     public void Every_project_of_src_has_its_rule()
-        => Assert.Equal(_rules.Keys.Order(StringComparer.Ordinal), Directory.GetDirectories(Repository.At("src")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal));
+        => Assert.Equal(Rules.Keys.Order(StringComparer.Ordinal), Directory.GetDirectories(Repository.At("src")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Projects))]
@@ -81,7 +81,7 @@ public partial class ArchitectureTests
     [Fact]
     public void Every_folder_of_LocalModel_has_its_rule()
         => Assert.Equal(
-            _folders.Keys.Order(StringComparer.Ordinal),
+            FolderRules.Keys.Order(StringComparer.Ordinal),
             Directory.GetDirectories(Repository.At("src", "LocalModel")).Select(folder => Path.GetFileName(folder)!).Where(name => name is not ("bin" or "obj"))
                 .Order(StringComparer.Ordinal));
 
@@ -122,7 +122,7 @@ public partial class ArchitectureTests
 
     private static List<string> ReferenceProblems(string project, IEnumerable<string> projects, IEnumerable<string> packages)
     {
-        var (allowedProjects, allowedPackages) = _rules[project];
+        var (allowedProjects, allowedPackages) = Rules[project];
         return
         [
             .. projects.Except(allowedProjects).Select(name => $"references {name}"),
@@ -132,9 +132,9 @@ public partial class ArchitectureTests
 
     private static List<string> SourceProblems(string project, string source)
     {
-        var (allowedProjects, allowedPackages) = _rules[project];
+        var (allowedProjects, allowedPackages) = Rules[project];
         var named = KotonohaName().Matches(source).Select(match => match.Groups[1].Value).Distinct()
-            .Where(name => _rules.ContainsKey(name) && name != project && !allowedProjects.Contains(name))
+            .Where(name => Rules.ContainsKey(name) && name != project && !allowedProjects.Contains(name))
             .Select(name => $"names Kotonoha.{name}");
         var used = allowedPackages is null ? [] : UsingDirective().Matches(source).Select(match => match.Groups[1].Value)
             .Where(name => !name.StartsWith("Kotonoha.", StringComparison.Ordinal) && name != "System" && !name.StartsWith("System.", StringComparison.Ordinal)
@@ -145,7 +145,7 @@ public partial class ArchitectureTests
 
     private static List<string> FolderProblems(string folder, string source)
         => [.. LocalModelName().Matches(source).Select(match => match.Groups[1].Value).Distinct()
-            .Where(name => _folders.ContainsKey(name) && name != folder && !_folders[folder].Contains(name))
+            .Where(name => FolderRules.ContainsKey(name) && name != folder && !FolderRules[folder].Contains(name))
             .Select(name => $"names LocalModel.{name}")];
 
     private static bool IsOfTheRuntime(string assembly)

@@ -8,7 +8,7 @@ namespace Kotonoha.EndToEnd.Structure;
 public partial class CommittedFilesTests
 {
     private const long MaxFileBytes = 16 << 20;
-    private static readonly string[] _binary = [".pdf", ".docx", ".png", ".gz", ".br", ".zip", ".safetensors", ".bin", ".ico"];
+    private static readonly string[] Binary = [".pdf", ".docx", ".png", ".gz", ".br", ".zip", ".safetensors", ".bin", ".ico"];
 
     [Fact]
     [Trait("Category", "EndToEnd")]
@@ -87,7 +87,7 @@ public partial class CommittedFilesTests
     private static Task<Command> FormatAsync(string folder, string target)
         => Command.DotnetAsync(folder, "format", "whitespace", target, "--verify-no-changes", "--no-restore");
 
-    private static bool IsBinary(string file) => _binary.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase);
+    private static bool IsBinary(string file) => Binary.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase);
 
     private static List<string> FormProblems(string file, byte[] content)
     {

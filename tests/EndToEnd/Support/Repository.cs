@@ -3,7 +3,7 @@ namespace Kotonoha.EndToEnd.Support;
 /// <summary>The source tree that these tests were built from.</summary>
 internal static class Repository
 {
-    private static readonly string[] _builtFolders = ["bin", "obj", "artifacts", "TestResults", "node_modules", ".git", ".vs", ".idea"];
+    private static readonly string[] BuiltFolders = ["bin", "obj", "artifacts", "TestResults", "node_modules", ".git", ".vs", ".idea"];
 
     internal static string Root { get; } = FindRoot();
 
@@ -25,7 +25,7 @@ internal static class Repository
     private static IEnumerable<string> Walk(DirectoryInfo folder)
         => folder.EnumerateFiles().Select(file => file.FullName)
             .Concat(folder.EnumerateDirectories()
-                .Where(child => !_builtFolders.Contains(child.Name) && !child.Name.StartsWith(".kotonoha", StringComparison.Ordinal))
+                .Where(child => !BuiltFolders.Contains(child.Name) && !child.Name.StartsWith(".kotonoha", StringComparison.Ordinal))
                 .SelectMany(Walk));
 
     private static string FindRoot()

@@ -11,9 +11,9 @@ namespace Kotonoha.LocalModel.Tests.Checkpoints;
 public sealed class HostileFilesTests : IDisposable
 {
     private const long FewBytes = 8 << 20;
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     [Theory]
     [InlineData("""{"model_type": "llama", "rope_scaling": {"\ud800": 1}}""")]
@@ -31,8 +31,8 @@ public sealed class HostileFilesTests : IDisposable
     [Fact]
     public void Whole_surrogate_pairs_are_read()
     {
-        File.WriteAllText(folder.At("x.json"), """{"\ud83d\ude42": "\uD83D\uDE42"}""");
-        using var fields = JsonFields.Open(folder.At("x.json"));
+        File.WriteAllText(_folder.At("x.json"), """{"\ud83d\ude42": "\uD83D\uDE42"}""");
+        using var fields = JsonFields.Open(_folder.At("x.json"));
         Assert.Equal("🙂", fields.Text("🙂"));
     }
 
@@ -41,8 +41,8 @@ public sealed class HostileFilesTests : IDisposable
     [InlineData("""{"weight_map": {"\ud800": "a.safetensors"}}""")]
     public void Half_a_surrogate_pair_in_an_index_of_shards_is_a_typed_error(string json)
     {
-        File.WriteAllText(folder.At(SafetensorsSet.IndexFileName), json);
-        Assert.Throws<CheckpointException>(() => SafetensorsSet.Open(folder.Path));
+        File.WriteAllText(_folder.At(SafetensorsSet.IndexFileName), json);
+        Assert.Throws<CheckpointException>(() => SafetensorsSet.Open(_folder.Path));
     }
 
     [Theory]
@@ -66,7 +66,7 @@ public sealed class HostileFilesTests : IDisposable
     public void Numbers_of_a_gguf_file_that_are_no_counts_are_refused_by_name(string key, long value)
     {
         using (var model = Llama.Create(new LlamaConfig { VocabularySize = 64, ContextLength = 64, Width = 32, Layers = 1, Heads = 4, KeyHeads = 2, HeadWidth = 8, InnerWidth = 64 }))
-            GgufExport.Save(model, new CheckpointParts(), folder.At("a.gguf"), DataType.Float32);
+            GgufExport.Save(model, new CheckpointParts(), _folder.At("a.gguf"), DataType.Float32);
         var path = With("a.gguf", (key, value), ("llama.rope.scaling.type", "yarn"), ("llama.rope.scaling.factor", 4f));
         var error = Assert.Throws<GgufException>(() =>
         {
@@ -83,7 +83,7 @@ public sealed class HostileFilesTests : IDisposable
     {
         using (var zeros = new ZeroWeights())
         using (var model = new Bert(new BertConfig { VocabularySize = 64, Positions = 32, Width = 32, Layers = 1, Heads = 4, FeedForwardWidth = 64 }, zeros))
-            GgufExport.Save(model, new CheckpointParts(), Pooling.Mean, folder.At("a.gguf"), DataType.Float32);
+            GgufExport.Save(model, new CheckpointParts(), Pooling.Mean, _folder.At("a.gguf"), DataType.Float32);
         var path = With("a.gguf", (key, value));
         var error = Assert.Throws<GgufException>(() => EncoderFiles.Open(path).LoadModel().Dispose());
         Assert.Contains($"'{key}' is {value}", error.Message, StringComparison.Ordinal);
@@ -96,8 +96,8 @@ public sealed class HostileFilesTests : IDisposable
         writer.Set("general.architecture", "llama");
         writer.Set("tokenizer.chat_templates", new[] { "x", "x" });
         writer.Set("tokenizer.chat_template.x", "y");
-        writer.Save(folder.At("a.gguf"));
-        var error = Assert.Throws<GgufException>(() => CheckpointText.Load(folder.At("a.gguf"), mayLackTokenizer: true));
+        writer.Save(_folder.At("a.gguf"));
+        var error = Assert.Throws<GgufException>(() => CheckpointText.Load(_folder.At("a.gguf"), mayLackTokenizer: true));
         Assert.Contains("'x' twice", error.Message, StringComparison.Ordinal);
     }
 
@@ -107,7 +107,7 @@ public sealed class HostileFilesTests : IDisposable
     [InlineData(9u, 5_000_000, 12, "arrays in arrays")]
     public void Arrays_of_a_sparse_gguf_file_take_no_memory_before_they_are_refused(uint kind, long count, int bytesEach, string words)
     {
-        var path = folder.At("sparse.gguf");
+        var path = _folder.At("sparse.gguf");
         using (var file = File.Create(path))
         {
             using var writer = new BinaryWriter(file);
@@ -136,29 +136,29 @@ public sealed class HostileFilesTests : IDisposable
         var writer = new GgufWriter();
         writer.Set("general.architecture", "llama");
         writer.Add("a", DataType.Float16, [rows, columns], (row, values) => values.Fill(row));
-        writer.Save(folder.At("a.gguf"));
+        writer.Save(_folder.At("a.gguf"));
         long before = GC.GetAllocatedBytesForCurrentThread();
-        GgufExport.Quantize(folder.At("a.gguf"), folder.At("b.gguf"), DataType.Float16);
+        GgufExport.Quantize(_folder.At("a.gguf"), _folder.At("b.gguf"), DataType.Float16);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, rows * columns);
-        using var from = GgufFile.Open(folder.At("a.gguf"));
-        using var to = GgufFile.Open(folder.At("b.gguf"));
+        using var from = GgufFile.Open(_folder.At("a.gguf"));
+        using var to = GgufFile.Open(_folder.At("b.gguf"));
         Assert.Equal(from.ReadBytes("a"), to.ReadBytes("a"));
     }
 
     private void Load(string json)
     {
-        File.WriteAllText(folder.At("config.json"), json);
-        new SafetensorsWriter().Save(folder.At(SafetensorsSet.FileName));
+        File.WriteAllText(_folder.At("config.json"), json);
+        new SafetensorsWriter().Save(_folder.At(SafetensorsSet.FileName));
         if (json.Contains("\"bert\"", StringComparison.Ordinal))
-            EncoderCheckpoint.Load(folder.Path).Dispose();
+            EncoderCheckpoint.Load(_folder.Path).Dispose();
         else
-            ModelCheckpoint.Load(folder.Path).Dispose();
+            ModelCheckpoint.Load(_folder.Path).Dispose();
     }
 
     // The same file with other metadata.
     private string With(string name, params (string Key, object Value)[] changes)
     {
-        using var file = GgufFile.Open(folder.At(name));
+        using var file = GgufFile.Open(_folder.At(name));
         var writer = new GgufWriter();
         foreach (var (key, value) in file.Metadata)
             writer.Set(key, value);
@@ -166,7 +166,7 @@ public sealed class HostileFilesTests : IDisposable
             writer.Set(key, value);
         foreach (var tensor in file.Tensors)
             writer.Add(tensor.Name, file.ReadFloats(tensor.Name), [.. tensor.Shape]);
-        writer.Save(folder.At("changed.gguf"));
-        return folder.At("changed.gguf");
+        writer.Save(_folder.At("changed.gguf"));
+        return _folder.At("changed.gguf");
     }
 }

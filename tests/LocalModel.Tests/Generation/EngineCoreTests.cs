@@ -203,9 +203,9 @@ public sealed class EngineCoreTests
     /// <summary>A real model that calls back at the start of one forward.</summary>
     private sealed class InterruptingModel(CausalModel inner, int step, Action interrupt) : CausalModel
     {
-        private int forwards;
+        private int _forwards;
 
-        public bool Interrupted => forwards >= step;
+        public bool Interrupted => _forwards >= step;
 
         public override IReadOnlyList<Parameter> Parameters => [];
 
@@ -217,7 +217,7 @@ public sealed class EngineCoreTests
 
         public override Tensor Forward(Pass pass, Batch batch)
         {
-            if (++forwards == step)
+            if (++_forwards == step)
                 interrupt();
             return inner.Forward(pass, batch);
         }

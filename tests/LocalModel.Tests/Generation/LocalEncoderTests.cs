@@ -12,9 +12,9 @@ public sealed class LocalEncoderTests : IDisposable
     private const string LongText = "the ferry leaves the small harbour at six in the morning and comes back at night with the mail, the milk and the news of the town on the other shore";
 
     private static readonly LocalEncoderOptions Options = new() { Threads = 1 };
-    private readonly TemporaryFolder folder = FixtureArchive.Extract("models-encoders");
+    private readonly TemporaryFolder _folder = FixtureArchive.Extract("models-encoders");
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public async Task Callers_at_the_same_time_get_the_bits_of_a_text_alone()
@@ -93,7 +93,7 @@ public sealed class LocalEncoderTests : IDisposable
     {
         using var asked = Load("st-mean-prompts-excluded");
         float[] want = (await asked.EmbedAsync(["a boat"], new EncodingOptions { Prompt = "", Normalize = false })).Vectors[0];
-        File.Delete(folder.At("st-mean-prompts-excluded/modules.json"));
+        File.Delete(_folder.At("st-mean-prompts-excluded/modules.json"));
         using var plain = Load("st-mean-prompts-excluded");
         Assert.Equal(want, (await plain.EmbedAsync(["a boat"], new EncodingOptions { Prompt = "" })).Vectors[0]);
         Assert.Contains(plain.Remarks, r => r.Contains("modules.json", StringComparison.Ordinal));
@@ -106,7 +106,7 @@ public sealed class LocalEncoderTests : IDisposable
     [Fact]
     public async Task A_dense_module_is_a_linear_layer_with_an_activation()
     {
-        var model = folder.At("st-max-cls-concat");
+        var model = _folder.At("st-max-cls-concat");
         Directory.CreateDirectory(Path.Combine(model, "2_Dense"));
         File.WriteAllText(Path.Combine(model, "2_Dense", "config.json"), """{"in_features": 96, "out_features": 2, "bias": true, "activation_function": "torch.nn.modules.activation.Tanh"}""");
         using (var weight = new Parameter("linear.weight", 2, 96))
@@ -135,11 +135,11 @@ public sealed class LocalEncoderTests : IDisposable
     [Fact]
     public void Modules_that_are_not_known_and_pickled_weights_are_refused()
     {
-        var model = folder.At("st-max-cls-concat");
+        var model = _folder.At("st-max-cls-concat");
         AddModule(model, "sentence_transformers.models.CNN", "2_CNN");
         Assert.Contains("'CNN'", Assert.Throws<UnsupportedModelException>(() => Load("st-max-cls-concat")).Message, StringComparison.Ordinal);
 
-        var other = folder.At("st-mean-prompts-excluded");
+        var other = _folder.At("st-mean-prompts-excluded");
         AddModule(other, "sentence_transformers.models.Dense", "3_Dense");
         Directory.CreateDirectory(Path.Combine(other, "3_Dense"));
         File.WriteAllText(Path.Combine(other, "3_Dense", "config.json"), """{"in_features": 32, "out_features": 2}""");
@@ -152,7 +152,7 @@ public sealed class LocalEncoderTests : IDisposable
     [Fact]
     public void Modules_that_do_not_fit_each_other_or_have_impossible_paths_are_refused()
     {
-        var model = folder.At("st-max-cls-concat");
+        var model = _folder.At("st-max-cls-concat");
         Directory.CreateDirectory(Path.Combine(model, "2_Dense"));
         File.WriteAllText(Path.Combine(model, "2_Dense", "config.json"), """{"in_features": 32, "out_features": 2, "bias": false}""");
         var writer = new SafetensorsWriter();
@@ -172,7 +172,7 @@ public sealed class LocalEncoderTests : IDisposable
     [InlineData("ids", "[99999]", "the id 99999")]
     public void A_tokenizer_with_ids_or_types_that_the_model_does_not_know_is_refused_at_load(string field, string value, string words)
     {
-        var file = folder.At("st-crossencoder/tokenizer.json");
+        var file = _folder.At("st-crossencoder/tokenizer.json");
         var json = JsonNode.Parse(File.ReadAllText(file))!;
         json["post_processor"] = JsonNode.Parse("""
             {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
@@ -216,7 +216,7 @@ public sealed class LocalEncoderTests : IDisposable
     public async Task Types_that_the_tokenizer_gives_but_the_model_does_not_know_are_zero()
     {
         // As XLM-RoBERTa's tokenizer.json: the second text has type 1, the model knows type 0 alone.
-        File.WriteAllText(folder.At("roberta-crossencoder/tokenizer.json"), """
+        File.WriteAllText(_folder.At("roberta-crossencoder/tokenizer.json"), """
             {"added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "decoder": null,
              "post_processor": {"type": "TemplateProcessing",
                "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
@@ -246,7 +246,7 @@ public sealed class LocalEncoderTests : IDisposable
             Assert.NotEqual(before, firsts.Version);
         using (var shorter = Load("st-max-cls-concat", Options with { MaximumTokens = 8 }))
             Assert.NotEqual(before, shorter.Version);
-        var vocabulary = folder.At("st-max-cls-concat/merges.txt");
+        var vocabulary = _folder.At("st-max-cls-concat/merges.txt");
         File.WriteAllText(vocabulary, "a b");
         using (var other = Load("st-max-cls-concat"))
         {
@@ -255,7 +255,7 @@ public sealed class LocalEncoderTests : IDisposable
             Assert.NotEqual(before, other.Version);
         }
 
-        var file = folder.At("st-max-cls-concat/1_Pooling/config.json");
+        var file = _folder.At("st-max-cls-concat/1_Pooling/config.json");
         File.WriteAllText(file, File.ReadAllText(file).Replace("\"pooling_mode_max_tokens\": true", "\"pooling_mode_max_tokens\": false", StringComparison.Ordinal));
         Assert.NotEqual(before, Version());
     }
@@ -269,9 +269,9 @@ public sealed class LocalEncoderTests : IDisposable
             return encoder.Version;
         }
 
-        ModelExport.SaveGguf(folder.At("st-mean-prompts-excluded"), folder.At("a.gguf"), DataType.Float32);
-        ModelExport.SaveGguf(folder.At("st-mean-prompts-excluded"), folder.At("c.gguf"), DataType.Float16);
-        File.Copy(folder.At("a.gguf"), folder.At("b.gguf"));
+        ModelExport.SaveGguf(_folder.At("st-mean-prompts-excluded"), _folder.At("a.gguf"), DataType.Float32);
+        ModelExport.SaveGguf(_folder.At("st-mean-prompts-excluded"), _folder.At("c.gguf"), DataType.Float16);
+        File.Copy(_folder.At("a.gguf"), _folder.At("b.gguf"));
         Assert.Equal(Version("a.gguf"), Version("b.gguf"));
         Assert.NotEqual(Version("a.gguf"), Version("c.gguf"));
     }
@@ -279,7 +279,7 @@ public sealed class LocalEncoderTests : IDisposable
     [Fact]
     public void What_makes_the_vectors_and_has_no_place_in_a_gguf_file_is_refused_or_said()
     {
-        string model = folder.At("st-mean-prompts-excluded"), gguf = folder.At("m.gguf");
+        string model = _folder.At("st-mean-prompts-excluded"), gguf = _folder.At("m.gguf");
         var remarks = ModelExport.SaveGguf(model, gguf, DataType.Float32);
         Assert.Contains(remarks, r => r.Contains("prompts passage, query are left out", StringComparison.Ordinal));
         Assert.Contains(remarks, r => r.Contains("cut after 32 tokens", StringComparison.Ordinal));
@@ -330,20 +330,20 @@ public sealed class LocalEncoderTests : IDisposable
     public void A_checkpoint_of_another_kind_or_shape_is_a_typed_error()
     {
         Change("bert", config => config["model_type"] = "t5");
-        Assert.Contains("distilbert", Assert.Throws<UnsupportedModelException>(() => EncoderCheckpoint.Load(folder.At("bert"))).Message, StringComparison.Ordinal);
+        Assert.Contains("distilbert", Assert.Throws<UnsupportedModelException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
         Change("bert", config => (config["model_type"], config["num_hidden_layers"]) = ("bert", 1));
-        Assert.Contains("surplus", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(folder.At("bert"))).Message, StringComparison.Ordinal);
+        Assert.Contains("surplus", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
         Change("bert", config => config["num_hidden_layers"] = 3);
-        Assert.Contains("layer.2", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(folder.At("bert"))).Message, StringComparison.Ordinal);
+        Assert.Contains("layer.2", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
         Change("bert", config => config["position_embedding_type"] = "relative_key");
-        Assert.Contains("position_embedding_type", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(folder.At("bert"))).Message, StringComparison.Ordinal);
+        Assert.Contains("position_embedding_type", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
         Assert.Throws<CheckpointException>(() => Load("nowhere"));
     }
 
     [Fact]
     public void Damaged_settings_are_typed_errors_or_settings()
     {
-        var model = folder.At("st-mean-prompts-excluded");
+        var model = _folder.At("st-mean-prompts-excluded");
         string[] names = ["config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json", "config_sentence_transformers.json"];
         int count = int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_FUZZ_COUNT") ?? "60", System.Globalization.CultureInfo.InvariantCulture);
         var random = new Random(1);
@@ -393,11 +393,11 @@ public sealed class LocalEncoderTests : IDisposable
         return [.. bytes];
     }
 
-    private LocalEncoder Load(string name, LocalEncoderOptions? options = null) => LocalEncoder.Load(folder.At(name), options ?? Options);
+    private LocalEncoder Load(string name, LocalEncoderOptions? options = null) => LocalEncoder.Load(_folder.At(name), options ?? Options);
 
     private void Change(string model, Action<JsonNode> change)
     {
-        var file = folder.At(model + "/config.json");
+        var file = _folder.At(model + "/config.json");
         var config = JsonNode.Parse(File.ReadAllText(file))!;
         change(config);
         File.WriteAllText(file, config.ToJsonString());

@@ -22,25 +22,25 @@ public sealed class LocalGptTests : IDisposable
         Sampling = SamplingOptions.Greedy with { LogitBias = new Dictionary<int, float> { [TinyGpt.Tokenizer.Encode("x")[0]] = 1000 } },
     };
 
-    private readonly LocalGpt model = TinyGpt.Create();
+    private readonly LocalGpt _model = TinyGpt.Create();
 
-    public void Dispose() => model.Dispose();
+    public void Dispose() => _model.Dispose();
 
     [Fact]
     public async Task Streamed_pieces_joined_are_the_text_of_the_whole()
     {
         var request = GenerationRequest.FromPrompt("the quick") with { MaxOutputTokens = 40, IgnoreEndTokens = true, Sampling = new SamplingOptions { Seed = 5 } };
-        var pieces = await Stream(model, request);
-        var whole = await model.CompleteAsync(request);
+        var pieces = await Stream(_model, request);
+        var whole = await _model.CompleteAsync(request);
 
         Assert.True(pieces.Count > 5);
         Assert.Equal(whole.Text, string.Concat(pieces.Select(p => p.Text)));
         Assert.Equal(whole.TokenIds, pieces.SelectMany(p => p.TokenIds));
         Assert.Equal(40, whole.TokenIds.Count);
-        Assert.Equal(model.Tokenizer.Decode([.. whole.TokenIds], skipSpecialTokens: true), whole.Text);
+        Assert.Equal(_model.Tokenizer.Decode([.. whole.TokenIds], skipSpecialTokens: true), whole.Text);
         Assert.Equal(FinishReason.Length, whole.FinishReason);
         Assert.All(pieces.SkipLast(1), p => Assert.Null(p.FinishReason));
-        Assert.Equal(model.CountTokens("the quick"), whole.Usage.InputTokens);
+        Assert.Equal(_model.CountTokens("the quick"), whole.Usage.InputTokens);
         Assert.Equal(40, whole.Usage.OutputTokens);
         Assert.Equal(5, whole.Usage.Seed);
     }
@@ -80,11 +80,11 @@ public sealed class LocalGptTests : IDisposable
         }).ToArray();
         var alone = new List<GenerationResult>();
         foreach (var request in requests)
-            alone.Add(await model.CompleteAsync(request));
-        var vector = (await model.EmbedAsync(["over the lazy dog"])).Vectors[0];
+            alone.Add(await _model.CompleteAsync(request));
+        var vector = (await _model.EmbedAsync(["over the lazy dog"])).Vectors[0];
 
-        var together = requests.Select(r => model.CompleteAsync(r)).ToArray();
-        var embedding = model.EmbedAsync(["over the lazy dog", "the"]);
+        var together = requests.Select(r => _model.CompleteAsync(r)).ToArray();
+        var embedding = _model.EmbedAsync(["over the lazy dog", "the"]);
         var results = await Task.WhenAll(together);
 
         for (int i = 0; i < results.Length; i++)
@@ -100,7 +100,7 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task An_end_token_ends_the_text_and_counts_as_output()
     {
-        var result = await model.CompleteAsync(GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("the fox") });
+        var result = await _model.CompleteAsync(GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("the fox") });
         Assert.Equal("the fox", result.Text);
         Assert.Equal(FinishReason.EndToken, result.FinishReason);
         Assert.Equal(TinyGpt.Tokenizer.Encode("the fox").Length + 1, result.Usage.OutputTokens);
@@ -111,7 +111,7 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task Streaming_never_splits_a_character()
     {
-        var pieces = await Stream(model, GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying(Japanese) });
+        var pieces = await Stream(_model, GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying(Japanese) });
         Assert.Equal(Japanese, string.Concat(pieces.Select(p => p.Text)));
         Assert.True(pieces.SelectMany(p => p.TokenIds).Count() > Japanese.EnumerateRunes().Count() + 1, "characters should take several tokens");
         foreach (var piece in pieces)
@@ -122,7 +122,7 @@ public sealed class LocalGptTests : IDisposable
     public async Task A_character_cut_off_by_the_limit_becomes_a_replacement_character()
     {
         int tokens = TinyGpt.Tokenizer.Encode("a言").Length;
-        var result = await model.CompleteAsync(GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("a言"), MaxOutputTokens = tokens - 1 });
+        var result = await _model.CompleteAsync(GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("a言"), MaxOutputTokens = tokens - 1 });
         Assert.Equal("a\uFFFD", result.Text);
         Assert.Equal(FinishReason.Length, result.FinishReason);
     }
@@ -134,7 +134,7 @@ public sealed class LocalGptTests : IDisposable
     [InlineData("言", "")]
     public async Task Stop_strings_are_found_across_token_borders_and_left_out(string stop, string expected)
     {
-        var pieces = await Stream(model, GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying(Japanese), StopStrings = ["nowhere", stop] });
+        var pieces = await Stream(_model, GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying(Japanese), StopStrings = ["nowhere", stop] });
         Assert.Equal(expected, string.Concat(pieces.Select(p => p.Text)));
         Assert.Equal(FinishReason.StopString, pieces[^1].FinishReason);
     }
@@ -142,7 +142,7 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task A_stop_string_that_does_not_come_to_pass_is_given_out_in_the_end()
     {
-        var result = await model.CompleteAsync(GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("the fox"), StopStrings = ["fox!"] });
+        var result = await _model.CompleteAsync(GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("the fox"), StopStrings = ["fox!"] });
         Assert.Equal("the fox", result.Text);
         Assert.Equal(FinishReason.EndToken, result.FinishReason);
     }
@@ -150,7 +150,7 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task Without_a_limit_generation_goes_on_to_the_end_of_the_context()
     {
-        var result = await model.CompleteAsync(GenerationRequest.FromPrompt("the quick") with { IgnoreEndTokens = true });
+        var result = await _model.CompleteAsync(GenerationRequest.FromPrompt("the quick") with { IgnoreEndTokens = true });
         Assert.Equal(TinyGpt.ContextLength, result.Usage.InputTokens + result.Usage.OutputTokens);
         Assert.Equal(FinishReason.Length, result.FinishReason);
     }
@@ -159,8 +159,8 @@ public sealed class LocalGptTests : IDisposable
     public async Task A_prompt_that_does_not_fit_is_refused_with_both_numbers()
     {
         var prompt = new string('x', 200);
-        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => model.CompleteAsync(GenerationRequest.FromPrompt(prompt)));
-        Assert.Equal((model.CountTokens(prompt), TinyGpt.ContextLength), (error.PromptTokens, error.ContextLength));
+        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => _model.CompleteAsync(GenerationRequest.FromPrompt(prompt)));
+        Assert.Equal((_model.CountTokens(prompt), TinyGpt.ContextLength), (error.PromptTokens, error.ContextLength));
         Assert.Contains("200", error.Message, StringComparison.Ordinal);
         Assert.Contains("96", error.Message, StringComparison.Ordinal);
     }
@@ -206,9 +206,9 @@ public sealed class LocalGptTests : IDisposable
     public async Task A_request_that_was_cancelled_before_it_began_does_nothing()
     {
         var cancelled = new CancellationToken(canceled: true);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => model.CompleteAsync(GenerationRequest.FromPrompt("the"), cancelled));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => model.EmbedAsync(["the"], null, cancelled));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => model.ScoreAsync("the", ["fox"], cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _model.CompleteAsync(GenerationRequest.FromPrompt("the"), cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _model.EmbedAsync(["the"], null, cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _model.ScoreAsync("the", ["fox"], cancelled));
     }
 
     [Fact]
@@ -292,10 +292,10 @@ public sealed class LocalGptTests : IDisposable
     {
         const string Prefix = "the quick brown ";
         string[] continuations = ["fox", "", "言の葉", "the lazy dog jumps over the fox", "x", .. Enumerable.Range(0, 60).Select(i => $"dog {i}")];
-        var shared = await model.ScoreAsync(Prefix, continuations);
+        var shared = await _model.ScoreAsync(Prefix, continuations);
         var single = new List<SequenceScore>();
         foreach (var continuation in continuations)
-            single.AddRange(await model.ScoreAsync([(Prefix, continuation)]));
+            single.AddRange(await _model.ScoreAsync([(Prefix, continuation)]));
         Assert.Equal(single, shared);
 
         using var weights = TinyGpt.Model();
@@ -311,7 +311,7 @@ public sealed class LocalGptTests : IDisposable
             double expected = 0;
             for (int t = 0; t < continuation.Length; t++)
             {
-                var row = logits.Slice((prefix.Length + t - 1) * model.VocabularySize, model.VocabularySize);
+                var row = logits.Slice((prefix.Length + t - 1) * _model.VocabularySize, _model.VocabularySize);
                 double sum = 0;
                 foreach (float x in row)
                     sum += Math.Exp(x);
@@ -326,10 +326,10 @@ public sealed class LocalGptTests : IDisposable
     public async Task Scores_of_many_prefixes_come_in_the_order_of_the_pairs()
     {
         (string, string)[] pairs = [("the fox", "dog"), ("the dog", "dog"), ("the fox", "cat"), ("", "dog"), ("the dog", string.Concat(Enumerable.Repeat("lazy ", 12)))];
-        var together = await model.ScoreAsync(pairs);
+        var together = await _model.ScoreAsync(pairs);
         for (int i = 0; i < pairs.Length; i++)
-            Assert.Equal((await model.ScoreAsync([pairs[i]]))[0], together[i]);
-        await Assert.ThrowsAsync<ContextOverflowException>(() => model.ScoreAsync("the", [new string('x', 200)]));
+            Assert.Equal((await _model.ScoreAsync([pairs[i]]))[0], together[i]);
+        await Assert.ThrowsAsync<ContextOverflowException>(() => _model.ScoreAsync("the", [new string('x', 200)]));
     }
 
     [Fact]
@@ -378,22 +378,22 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task Dimensions_keep_the_leading_components_at_length_one()
     {
-        var raw = (await model.EmbedAsync(["the fox"], new EmbeddingRequestOptions { Normalize = false })).Vectors[0];
-        var cut = (await model.EmbedAsync(["the fox"], new EmbeddingRequestOptions { Dimensions = 8 })).Vectors[0];
+        var raw = (await _model.EmbedAsync(["the fox"], new EmbeddingRequestOptions { Normalize = false })).Vectors[0];
+        var cut = (await _model.EmbedAsync(["the fox"], new EmbeddingRequestOptions { Dimensions = 8 })).Vectors[0];
         double length = Math.Sqrt(raw.Take(8).Sum(x => (double)x * x));
         Assert.Equal(8, cut.Length);
         for (int c = 0; c < 8; c++)
             Assert.Equal(raw[c] / length, cut[c], 1e-6);
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => model.EmbedAsync(["the"], new EmbeddingRequestOptions { Dimensions = 33 }));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => _model.EmbedAsync(["the"], new EmbeddingRequestOptions { Dimensions = 33 }));
     }
 
     [Fact]
     public async Task A_text_longer_than_the_context_is_refused_unless_it_may_be_cut()
     {
         var text = new string('x', 300);
-        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => model.EmbedAsync(["the", text]));
+        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => _model.EmbedAsync(["the", text]));
         Assert.Equal(300, error.PromptTokens);
-        var cut = await model.EmbedAsync([text], new EmbeddingRequestOptions { TruncateLongTexts = true });
+        var cut = await _model.EmbedAsync([text], new EmbeddingRequestOptions { TruncateLongTexts = true });
         Assert.Equal(TinyGpt.ContextLength, cut.InputTokens);
     }
 
@@ -402,9 +402,9 @@ public sealed class LocalGptTests : IDisposable
     {
         var request = GenerationRequest.FromPrompt("the brown") with { MaxOutputTokens = 12 };
         var options = new BeamSearchOptions { BeamCount = 4, ReturnCount = 4 };
-        var alone = await model.BeamSearchAsync(request, options);
-        var others = Enumerable.Range(0, 4).Select(i => model.CompleteAsync(GenerationRequest.FromPrompt("lazy") with { Sampling = new SamplingOptions { Seed = i } })).ToArray();
-        var beside = await model.BeamSearchAsync(request, options);
+        var alone = await _model.BeamSearchAsync(request, options);
+        var others = Enumerable.Range(0, 4).Select(i => _model.CompleteAsync(GenerationRequest.FromPrompt("lazy") with { Sampling = new SamplingOptions { Seed = i } })).ToArray();
+        var beside = await _model.BeamSearchAsync(request, options);
         await Task.WhenAll(others);
 
         Assert.Equal(4, alone.Hypotheses.Count);
@@ -416,20 +416,20 @@ public sealed class LocalGptTests : IDisposable
 
         // The score is what scoring the same tokens says.
         var best = alone.Hypotheses[0];
-        var greedy = await model.CompleteAsync(request with { IncludeLogProbabilities = true });
+        var greedy = await _model.CompleteAsync(request with { IncludeLogProbabilities = true });
         Assert.True(best.Score >= greedy.LogProbabilities.Sum(p => (double)p) / greedy.TokenIds.Count - 1e-4);
-        await Assert.ThrowsAsync<ArgumentException>(() => model.BeamSearchAsync(request with { Sampling = new SamplingOptions() }, options));
-        await Assert.ThrowsAsync<ArgumentException>(() => model.BeamSearchAsync(request with { StopStrings = ["x"] }, options));
-        await Assert.ThrowsAsync<ArgumentException>(() => model.BeamSearchAsync(request with { IncludeLogProbabilities = true }, options));
-        await Assert.ThrowsAsync<KvCacheFullException>(() => model.BeamSearchAsync(request with { MaxOutputTokens = 90 }, options with { BeamCount = 64 }));
-        await Assert.ThrowsAsync<KvCacheFullException>(() => model.BeamSearchAsync(request, options with { BeamCount = int.MaxValue }));
+        await Assert.ThrowsAsync<ArgumentException>(() => _model.BeamSearchAsync(request with { Sampling = new SamplingOptions() }, options));
+        await Assert.ThrowsAsync<ArgumentException>(() => _model.BeamSearchAsync(request with { StopStrings = ["x"] }, options));
+        await Assert.ThrowsAsync<ArgumentException>(() => _model.BeamSearchAsync(request with { IncludeLogProbabilities = true }, options));
+        await Assert.ThrowsAsync<KvCacheFullException>(() => _model.BeamSearchAsync(request with { MaxOutputTokens = 90 }, options with { BeamCount = 64 }));
+        await Assert.ThrowsAsync<KvCacheFullException>(() => _model.BeamSearchAsync(request, options with { BeamCount = int.MaxValue }));
     }
 
     [Fact]
     public async Task Beam_search_without_a_possible_continuation_is_an_error()
     {
-        var request = GenerationRequest.FromPrompt("the") with { Sampling = SamplingOptions.Greedy with { SuppressTokens = [.. Enumerable.Range(0, model.VocabularySize)] } };
-        await Assert.ThrowsAsync<SamplingException>(() => model.BeamSearchAsync(request, new BeamSearchOptions { BeamCount = 2 }));
+        var request = GenerationRequest.FromPrompt("the") with { Sampling = SamplingOptions.Greedy with { SuppressTokens = [.. Enumerable.Range(0, _model.VocabularySize)] } };
+        await Assert.ThrowsAsync<SamplingException>(() => _model.BeamSearchAsync(request, new BeamSearchOptions { BeamCount = 2 }));
     }
 
     [Fact]
@@ -463,7 +463,7 @@ public sealed class LocalGptTests : IDisposable
         var request = new GenerationRequest { TokenIds = ids };
         try
         {
-            var running = model.CompleteAsync(request, source.Token);
+            var running = _model.CompleteAsync(request, source.Token);
             await ids.Entered;
             await source.CancelAsync();
             var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
@@ -537,7 +537,7 @@ public sealed class LocalGptTests : IDisposable
 
     [Theory]
     [MemberData(nameof(BadRequests))]
-    public void Contradictory_requests_are_refused_at_once(GenerationRequest request) => Assert.ThrowsAny<ArgumentException>(() => model.GenerateAsync(request));
+    public void Contradictory_requests_are_refused_at_once(GenerationRequest request) => Assert.ThrowsAny<ArgumentException>(() => _model.GenerateAsync(request));
 
     public static TheoryData<LocalGptOptions> BadOptions => new()
     {
@@ -573,7 +573,7 @@ public sealed class LocalGptTests : IDisposable
 
         Assert.Equal(Path.GetFileName(folder.Path), loaded.ModelId);
         Assert.Same(ChatTemplate.Kotonoha, loaded.ChatTemplate);
-        Assert.Equal((await model.CompleteAsync(request)).TokenIds, (await loaded.CompleteAsync(request)).TokenIds);
+        Assert.Equal((await _model.CompleteAsync(request)).TokenIds, (await loaded.CompleteAsync(request)).TokenIds);
         Assert.Equal(0.7f, loaded.DefaultSampling.Temperature);
         Assert.Equal(9, loaded.DefaultSampling.TopK);
         Assert.Contains("MaxOutputTokens", Assert.Single(loaded.Remarks), StringComparison.Ordinal);
@@ -618,24 +618,24 @@ public sealed class LocalGptTests : IDisposable
     /// <summary>Token ids that are given out at once for the first time (the checks), and from the second time on (the encoding) when the gate is open.</summary>
     private sealed class GatedTokens(int[] ids) : IReadOnlyList<int>
     {
-        private readonly TaskCompletionSource entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly ManualResetEventSlim gate = new();
-        private int readings;
+        private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ManualResetEventSlim _gate = new();
+        private int _readings;
 
-        public Task Entered => entered.Task;
+        public Task Entered => _entered.Task;
 
         public int Count => ids.Length;
 
         public int this[int index] => ids[index];
 
-        public void Open() => gate.Set();
+        public void Open() => _gate.Set();
 
         public IEnumerator<int> GetEnumerator()
         {
-            if (Interlocked.Increment(ref readings) > 1)
+            if (Interlocked.Increment(ref _readings) > 1)
             {
-                entered.TrySetResult();
-                gate.Wait();
+                _entered.TrySetResult();
+                _gate.Wait();
             }
 
             return ids.AsEnumerable().GetEnumerator();

@@ -5,21 +5,21 @@ namespace Kotonoha.LocalModel.Tests.Tensors;
 /// <summary>The inputs of an operation under test: made of random numbers when first asked for, kept for the next pass.</summary>
 internal sealed class Inputs : IDisposable
 {
-    private readonly List<Parameter> parameters = [];
-    private readonly Random random = new(7);
+    private readonly List<Parameter> _parameters = [];
+    private readonly Random _random = new(7);
 
     public required Pass Pass { get; set; }
 
-    public IReadOnlyList<Parameter> Parameters => parameters;
+    public IReadOnlyList<Parameter> Parameters => _parameters;
 
     public Parameter Of(string name, params int[] shape)
     {
-        if (parameters.Find(p => p.Name == name) is { } known)
+        if (_parameters.Find(p => p.Name == name) is { } known)
             return known;
         var parameter = new Parameter(name, shape);
         foreach (ref float value in parameter.Values)
-            value = (float)(random.NextDouble() * 3 - 1.5);
-        parameters.Add(parameter);
+            value = (float)(_random.NextDouble() * 3 - 1.5);
+        _parameters.Add(parameter);
         return parameter;
     }
 
@@ -29,7 +29,7 @@ internal sealed class Inputs : IDisposable
 
     public void Dispose()
     {
-        foreach (var parameter in parameters)
+        foreach (var parameter in _parameters)
             parameter.Dispose();
     }
 }

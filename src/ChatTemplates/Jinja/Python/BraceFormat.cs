@@ -31,9 +31,9 @@ internal static class BraceFormat
 
     private sealed class Formatter(Rendering run, IReadOnlyList<object> values, Func<string, object?> named)
     {
-        private int next;
-        private bool automatic;
-        private bool manual;
+        private int _next;
+        private bool _automatic;
+        private bool _manual;
 
         public PyString Run(PyString format, int nesting)
         {
@@ -124,10 +124,10 @@ internal static class BraceFormat
             object value;
             if (first.Length == 0 || first.All(char.IsAsciiDigit))
             {
-                if (first.Length == 0 ? manual : automatic)
+                if (first.Length == 0 ? _manual : _automatic)
                     throw Fail.Value("cannot switch between manual and automatic field numbering");
-                (automatic, manual) = (first.Length == 0 || automatic, first.Length > 0 || manual);
-                int index = first.Length == 0 ? next++ : first.Length < 9 ? int.Parse(first, CultureInfo.InvariantCulture) : int.MaxValue;
+                (_automatic, _manual) = (first.Length == 0 || _automatic, first.Length > 0 || _manual);
+                int index = first.Length == 0 ? _next++ : first.Length < 9 ? int.Parse(first, CultureInfo.InvariantCulture) : int.MaxValue;
                 value = index < values.Count ? values[index] : throw Fail.Value($"Replacement index {first} out of range for positional args tuple");
             }
             else

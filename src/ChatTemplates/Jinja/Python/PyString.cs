@@ -13,7 +13,7 @@ internal sealed class PyString
     private static readonly PyString[] Ascii = [.. Enumerable.Range(0, 128).Select(c => new PyString(((char)c).ToString()))];
 
     // The UTF-16 index of every code point and of the end; null until asked for, empty where both indexes agree.
-    private int[]? places;
+    private int[]? _places;
 
     /// <param name="text">The text.</param>
     /// <param name="data">Pairs of start and end (UTF-16 units) of what comes from the conversation, in order; null for nothing.</param>
@@ -29,7 +29,7 @@ internal sealed class PyString
     /// <summary>The number of code points.</summary>
     public int Length => Places.Length == 0 ? Text.Length : Places.Length - 1;
 
-    private int[] Places => places ??= FindPlaces(Text);
+    private int[] Places => _places ??= FindPlaces(Text);
 
     /// <summary>A text of the conversation.</summary>
     public static PyString FromData(string text) => text.Length == 0 ? Empty : new PyString(text, [0, text.Length]);
@@ -132,10 +132,10 @@ internal sealed class PyString
 /// <summary>Builds a text, remembers what of it comes from the conversation, and counts every character.</summary>
 internal sealed class TextBuilder(Meter meter)
 {
-    private readonly StringBuilder text = new();
-    private List<int>? data;
+    private readonly StringBuilder _text = new();
+    private List<int>? _data;
 
-    public int Length => text.Length;
+    public int Length => _text.Length;
 
     public Meter Meter => meter;
 
@@ -144,8 +144,8 @@ internal sealed class TextBuilder(Meter meter)
         Reserve(part.Text.Length);
         if (part.Data is { } spans)
             for (int i = 0; i < spans.Length; i += 2)
-                Mark(text.Length + spans[i], text.Length + spans[i + 1]);
-        text.Append(part.Text);
+                Mark(_text.Length + spans[i], _text.Length + spans[i + 1]);
+        _text.Append(part.Text);
     }
 
     /// <summary>Appends a part of a text, by UTF-16 units.</summary>
@@ -160,20 +160,20 @@ internal sealed class TextBuilder(Meter meter)
         }
 
         Reserve(end - start);
-        text.Append(source.Text, start, end - start);
+        _text.Append(source.Text, start, end - start);
     }
 
     /// <summary>Appends characters that the template writes.</summary>
     public void Append(string part)
     {
         Reserve(part.Length);
-        text.Append(part);
+        _text.Append(part);
     }
 
     public void Append(char part)
     {
         Reserve(1);
-        text.Append(part);
+        _text.Append(part);
     }
 
     public void Append(char part, int count)
@@ -181,7 +181,7 @@ internal sealed class TextBuilder(Meter meter)
         if (count <= 0)
             return;
         Reserve(count);
-        text.Append(part, count);
+        _text.Append(part, count);
     }
 
     /// <summary>Appends characters that stand for characters of the conversation, or not.</summary>
@@ -189,29 +189,29 @@ internal sealed class TextBuilder(Meter meter)
     {
         Reserve(part.Length);
         if (isData)
-            Mark(text.Length, text.Length + part.Length);
-        text.Append(part);
+            Mark(_text.Length, _text.Length + part.Length);
+        _text.Append(part);
     }
 
     public void Append(ReadOnlySpan<char> part, bool isData)
     {
         Reserve(part.Length);
         if (isData)
-            Mark(text.Length, text.Length + part.Length);
-        text.Append(part);
+            Mark(_text.Length, _text.Length + part.Length);
+        _text.Append(part);
     }
 
     public PyString ToText(bool isMarkup = false)
     {
-        if (text.Length == 0)
+        if (_text.Length == 0)
             return isMarkup ? PyString.Empty.AsMarkup() : PyString.Empty;
-        meter.Text(text.Length);
-        return new PyString(text.ToString(), data is null ? null : [.. data], isMarkup);
+        meter.Text(_text.Length);
+        return new PyString(_text.ToString(), _data is null ? null : [.. _data], isMarkup);
     }
 
     private void Reserve(int count)
     {
-        if (text.Length + (long)count > TemplateLimits.MaxTextLength)
+        if (_text.Length + (long)count > TemplateLimits.MaxTextLength)
             throw Fail.Limit($"A text of more than {TemplateLimits.MaxTextLength} characters is too long.");
         meter.Work(count);
     }
@@ -220,14 +220,14 @@ internal sealed class TextBuilder(Meter meter)
     {
         if (start >= end)
             return;
-        data ??= [];
-        if (data.Count > 0 && data[^1] == start)
+        _data ??= [];
+        if (_data.Count > 0 && _data[^1] == start)
         {
-            data[^1] = end;
+            _data[^1] = end;
             return;
         }
 
-        data.Add(start);
-        data.Add(end);
+        _data.Add(start);
+        _data.Add(end);
     }
 }

@@ -93,29 +93,29 @@ internal sealed class PyRange(long start, long stop, long step)
 /// <summary>A Python dictionary: in order of insertion, keys equal as in Python. Filled by who makes it, never changed by a template.</summary>
 internal sealed class PyDict(PyEquality equality) : PyContainer
 {
-    private readonly OrderedDictionary<object, object> entries = new(equality);
+    private readonly OrderedDictionary<object, object> _entries = new(equality);
 
-    public int Count => entries.Count;
+    public int Count => _entries.Count;
 
-    public IReadOnlyList<object> Keys => [.. entries.Keys];
+    public IReadOnlyList<object> Keys => [.. _entries.Keys];
 
-    public IReadOnlyList<object> Values => [.. entries.Values];
+    public IReadOnlyList<object> Values => [.. _entries.Values];
 
-    public IEnumerable<KeyValuePair<object, object>> Entries => entries;
+    public IEnumerable<KeyValuePair<object, object>> Entries => _entries;
 
     /// <summary>Sets a value; a key that is there keeps its place and its first spelling.</summary>
     public void Set(object key, object value)
     {
         Contains(key);
         Contains(value);
-        entries[key] = value;
+        _entries[key] = value;
     }
 
     public void Set(string key, object value) => Set(new PyString(key), value);
 
     public bool TryGet(object key, out object value)
     {
-        if (entries.TryGetValue(key, out var found))
+        if (_entries.TryGetValue(key, out var found))
         {
             value = found;
             return true;
@@ -125,12 +125,12 @@ internal sealed class PyDict(PyEquality equality) : PyContainer
         return false;
     }
 
-    public object? Get(string key) => entries.GetValueOrDefault(new PyString(key));
+    public object? Get(string key) => _entries.GetValueOrDefault(new PyString(key));
 
     public PyDict Copy()
     {
         var copy = new PyDict(equality);
-        foreach (var (key, value) in entries)
+        foreach (var (key, value) in _entries)
             copy.Set(key, value);
         return copy;
     }
@@ -157,7 +157,7 @@ internal sealed class PyDictView(PyDict dict, string kind)
 /// <summary>An iterator or generator: its items can be taken once.</summary>
 internal sealed class PyIterator(IEnumerable<object> items, string typeName = "generator")
 {
-    private readonly IEnumerator<object> source = items.GetEnumerator();
+    private readonly IEnumerator<object> _source = items.GetEnumerator();
 
     public string TypeName => typeName;
 
@@ -165,9 +165,9 @@ internal sealed class PyIterator(IEnumerable<object> items, string typeName = "g
     {
         // Iterators over iterators may be nested without end.
         Meter.CheckStack();
-        if (source.MoveNext())
+        if (_source.MoveNext())
         {
-            item = source.Current;
+            item = _source.Current;
             return true;
         }
 

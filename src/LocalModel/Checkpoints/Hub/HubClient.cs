@@ -16,18 +16,18 @@ public sealed class HubClient : IDisposable
     /// <summary>The detail of the report that a file is being fetched by another process, which is waited for.</summary>
     public const string Waiting = "waiting for another process that fetches it";
 
-    private readonly HubOptions options;
-    private readonly HubRequests requests;
-    private readonly HubCache cache;
+    private readonly HubOptions _options;
+    private readonly HubRequests _requests;
+    private readonly HubCache _cache;
 
     /// <summary>Creates a client.</summary>
     /// <param name="options">Where from and where to; null for what the environment says.</param>
     /// <exception cref="HubException">A variable of the environment has a value that means nothing.</exception>
     public HubClient(HubOptions? options = null)
     {
-        this.options = options ?? HubOptions.FromEnvironment();
-        requests = new HubRequests(this.options);
-        cache = new HubCache(this.options.CacheFolder);
+        _options = options ?? HubOptions.FromEnvironment();
+        _requests = new HubRequests(_options);
+        _cache = new HubCache(_options.CacheFolder);
     }
 
     /// <summary>Fetches what a model needs: configuration, tokenizer and weights (safetensors, else the only GGUF file), or one file.</summary>
@@ -49,8 +49,8 @@ public sealed class HubClient : IDisposable
             throw new HubException($"'{HubFileName.Printable(revision)}' is no name of a branch, a tag or a commit.");
         if (file is not null && !HubFileName.IsSafe(file))
             throw new HubException($"'{HubFileName.Printable(file)}' is no name of a file of a model. Give it as the hub lists it, without a leading slash and without '..'.");
-        if (options.Offline)
-            return HubModels.Find(cache, model, revision, file, "HF_HUB_OFFLINE forbids to fetch it; unset it, and pull the model");
+        if (_options.Offline)
+            return HubModels.Find(_cache, model, revision, file, "HF_HUB_OFFLINE forbids to fetch it; unset it, and pull the model");
 
         var (commit, names) = await ListAsync(model, revision, cancellationToken).ConfigureAwait(false);
         var selection = new HubSelection(model, names, file);
@@ -59,29 +59,29 @@ public sealed class HubClient : IDisposable
         if (selection.Preliminary is { } first)
         {
             fetched += await FetchAsync(model, commit, [first], progress, cancellationToken).ConfigureAwait(false);
-            preliminary = await File.ReadAllBytesAsync(HubFileName.Below(cache.Snapshot(model, commit), first), cancellationToken).ConfigureAwait(false);
+            preliminary = await File.ReadAllBytesAsync(HubFileName.Below(_cache.Snapshot(model, commit), first), cancellationToken).ConfigureAwait(false);
         }
 
         var (files, main) = selection.Choose(preliminary);
         fetched += await FetchAsync(model, commit, files, progress, cancellationToken).ConfigureAwait(false);
-        cache.WriteRef(model, revision, commit);
-        var snapshot = cache.Snapshot(model, commit);
+        _cache.WriteRef(model, revision, commit);
+        var snapshot = _cache.Snapshot(model, commit);
         return new HubModel(model.ToString(), commit, main is null ? snapshot : HubFileName.Below(snapshot, main), files, fetched);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => requests.Dispose();
+    public void Dispose() => _requests.Dispose();
 
     private async Task<(string Commit, List<string> Names)> ListAsync(HubModelName model, string revision, CancellationToken cancellationToken)
     {
         var what = $"{model} at {revision}";
-        var address = requests.Address($"api/models/{model}/revision/{Uri.EscapeDataString(revision)}");
-        byte[] json = await requests.RepeatAsync(what, async () =>
+        var address = _requests.Address($"api/models/{model}/revision/{Uri.EscapeDataString(revision)}");
+        byte[] json = await _requests.RepeatAsync(what, async () =>
         {
-            using var response = await requests.SendAsync(HttpMethod.Get, address, 0, stayOnHost: false, null, cancellationToken).ConfigureAwait(false);
+            using var response = await _requests.SendAsync(HttpMethod.Get, address, 0, stayOnHost: false, null, cancellationToken).ConfigureAwait(false);
             return response.IsSuccessStatusCode
-                ? await requests.ReadAsync(what, response, cancellationToken).ConfigureAwait(false)
-                : throw requests.Error(what, model, response);
+                ? await _requests.ReadAsync(what, response, cancellationToken).ConfigureAwait(false)
+                : throw _requests.Error(what, model, response);
         }, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -93,24 +93,24 @@ public sealed class HubClient : IDisposable
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentNullException or NullReferenceException)
         {
-            throw new HubException($"{what}: {options.Endpoint.Authority} answers with something that is no description of a model. Is HF_ENDPOINT a hub?", exception);
+            throw new HubException($"{what}: {_options.Endpoint.Authority} answers with something that is no description of a model. Is HF_ENDPOINT a hub?", exception);
         }
     }
 
     private async Task<long> FetchAsync(HubModelName model, string commit, IReadOnlyList<string> names, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
     {
-        var snapshot = cache.Snapshot(model, commit);
+        var snapshot = _cache.Snapshot(model, commit);
         var missing = new List<HubFile>();
         foreach (var name in names.Where(n => !HubCache.HasContent(HubFileName.Below(snapshot, n))))
             missing.Add(await DescribeAsync(model, commit, name, cancellationToken).ConfigureAwait(false));
-        RequireSpace(missing.Where(f => !File.Exists(cache.Blob(model, f.Digest))).Sum(f => f.Size));
+        RequireSpace(missing.Where(f => !File.Exists(_cache.Blob(model, f.Digest))).Sum(f => f.Size));
         long fetched = 0;
-        var download = new HubDownload(requests, model);
+        var download = new HubDownload(_requests, model);
         foreach (var file in missing)
         {
-            var blob = cache.Blob(model, file.Digest);
+            var blob = _cache.Blob(model, file.Digest);
             Directory.CreateDirectory(Path.GetDirectoryName(blob)!);
-            using (await cache.LockAsync(model, file.Digest, () => progress?.Report(new ProgressReport(file.Name, 0, file.Size, Waiting)), cancellationToken).ConfigureAwait(false))
+            using (await _cache.LockAsync(model, file.Digest, () => progress?.Report(new ProgressReport(file.Name, 0, file.Size, Waiting)), cancellationToken).ConfigureAwait(false))
             {
                 if (!File.Exists(blob) || new FileInfo(blob).Length != file.Size)
                     fetched += await download.FetchAsync(file, blob, bytes => progress?.Report(new ProgressReport(file.Name, bytes, file.Size)), cancellationToken).ConfigureAwait(false);
@@ -124,16 +124,16 @@ public sealed class HubClient : IDisposable
     // The hub's own answer names hash and length; the host that keeps large files is asked for their content alone.
     private Task<HubFile> DescribeAsync(HubModelName model, string commit, string name, CancellationToken cancellationToken)
     {
-        var address = requests.Address($"{model}/resolve/{commit}/{string.Join('/', name.Split('/').Select(Uri.EscapeDataString))}");
-        return requests.RepeatAsync(name, async () =>
+        var address = _requests.Address($"{model}/resolve/{commit}/{string.Join('/', name.Split('/').Select(Uri.EscapeDataString))}");
+        return _requests.RepeatAsync(name, async () =>
         {
             var answers = new List<HttpResponseMessage>();
             try
             {
-                answers.Add(await requests.SendAsync(HttpMethod.Head, address, 0, stayOnHost: true, answers, cancellationToken).ConfigureAwait(false));
+                answers.Add(await _requests.SendAsync(HttpMethod.Head, address, 0, stayOnHost: true, answers, cancellationToken).ConfigureAwait(false));
                 var last = answers[^1];
                 if ((int)last.StatusCode >= 400)
-                    throw requests.Error(name, model, last);
+                    throw _requests.Error(name, model, last);
                 string? First(string header) => answers.Select(a => HubRequests.Header(a, header)).FirstOrDefault(v => v is not null);
                 if (First("X-Repo-Commit") is { } said && said != commit)
                     throw new HubException($"{name} of {model}: the hub answers for the commit {HubFileName.Printable(said)} instead of {commit}. Pull again.");
@@ -156,11 +156,11 @@ public sealed class HubClient : IDisposable
     {
         if (bytes == 0)
             return;
-        Directory.CreateDirectory(cache.Folder);
+        Directory.CreateDirectory(_cache.Folder);
         long free;
         try
         {
-            free = new DriveInfo(cache.Folder).AvailableFreeSpace;
+            free = new DriveInfo(_cache.Folder).AvailableFreeSpace;
         }
         catch (Exception exception) when (exception is IOException or ArgumentException or UnauthorizedAccessException)
         {
@@ -168,6 +168,6 @@ public sealed class HubClient : IDisposable
         }
 
         if (free < bytes)
-            throw new HubException($"The files need {bytes >> 20} MiB, but '{cache.Folder}' has room for {free >> 20} MiB. Make room, or set HF_HOME to a folder on another disk.");
+            throw new HubException($"The files need {bytes >> 20} MiB, but '{_cache.Folder}' has room for {free >> 20} MiB. Make room, or set HF_HOME to a folder on another disk.");
     }
 }

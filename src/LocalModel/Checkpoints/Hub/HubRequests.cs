@@ -7,13 +7,13 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>The exchange with a hub: redirects by hand (the token stays with the hub's own host), repetition of what failed for the moment, errors in words.</summary>
 internal sealed class HubRequests : IDisposable
 {
-    private readonly HubOptions options;
-    private readonly HttpClient client;
+    private readonly HubOptions _options;
+    private readonly HttpClient _client;
 
     public HubRequests(HubOptions options)
     {
-        this.options = options;
-        client = new HttpClient(new SocketsHttpHandler
+        _options = options;
+        _client = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
@@ -24,11 +24,11 @@ internal sealed class HubRequests : IDisposable
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };
-        client.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("kotonoha", typeof(HubRequests).Assembly.GetName().Version?.ToString(3)));
+        _client.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("kotonoha", typeof(HubRequests).Assembly.GetName().Version?.ToString(3)));
     }
 
     /// <summary>The address of a path below the hub's.</summary>
-    public Uri Address(string path) => new($"{options.Endpoint.AbsoluteUri.TrimEnd('/')}/{path}");
+    public Uri Address(string path) => new($"{_options.Endpoint.AbsoluteUri.TrimEnd('/')}/{path}");
 
     /// <summary>Asks for an address until an answer is there that means something.</summary>
     /// <param name="what">What is asked for, for error messages.</param>
@@ -55,7 +55,7 @@ internal sealed class HubRequests : IDisposable
             throw new HubException($"{what}: {interruption.Message} (tried {attempt} times). Run the same command again later; what was fetched is kept.", interruption);
         if (interruption.RetryAfter > HubLimits.MaxRetryAfter)
             throw new HubException(string.Create(CultureInfo.InvariantCulture, $"{what}: {interruption.Message}; the server asks to wait {interruption.RetryAfter.Value.TotalSeconds:F0} seconds. Run the same command again then."), interruption);
-        await Task.Delay(interruption.RetryAfter ?? options.RetryDelay * Math.Pow(2, attempt - 1), cancellationToken).ConfigureAwait(false);
+        await Task.Delay(interruption.RetryAfter ?? _options.RetryDelay * Math.Pow(2, attempt - 1), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Asks once and follows redirects.</summary>
@@ -76,7 +76,7 @@ internal sealed class HubRequests : IDisposable
             request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));
             if (from > 0)
                 request.Headers.Range = new RangeHeaderValue(from, null);
-            if (options.Token is { } token && IsHub(address))
+            if (_options.Token is { } token && IsHub(address))
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             var response = await SendOnceAsync(request, cancellationToken).ConfigureAwait(false);
             if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)
@@ -115,12 +115,12 @@ internal sealed class HubRequests : IDisposable
             return new HubInterruption(string.Create(CultureInfo.InvariantCulture, $"the server answered {status} {response.StatusCode}{words}"), RetryAfter(response));
         return new HubException((status, code) switch
         {
-            (401 or 403, "GatedRepo") => $"{what}: {model} is gated. Accept its terms on {options.Endpoint}{model} with your account, then set HF_TOKEN to a token of it.",
-            (401 or 403, _) when options.Token is not null => $"{what}: the hub refused the access token for {model}{words}. Check the name, and that the token (HF_TOKEN or the token file) may read it.",
-            (401 or 403, _) => $"{what}: {model} does not exist on {options.Endpoint.Authority}, or it is private{words}. Check the name; for a private model set HF_TOKEN.",
+            (401 or 403, "GatedRepo") => $"{what}: {model} is gated. Accept its terms on {_options.Endpoint}{model} with your account, then set HF_TOKEN to a token of it.",
+            (401 or 403, _) when _options.Token is not null => $"{what}: the hub refused the access token for {model}{words}. Check the name, and that the token (HF_TOKEN or the token file) may read it.",
+            (401 or 403, _) => $"{what}: {model} does not exist on {_options.Endpoint.Authority}, or it is private{words}. Check the name; for a private model set HF_TOKEN.",
             (404, "RevisionNotFound") => $"{what}: {model} has no such revision. Check --revision (a branch, a tag or a commit's hash).",
             (404, "EntryNotFound") => $"{what}: {model} has no such file.",
-            (404, _) => $"{what}: not found on {options.Endpoint.Authority}{words}. Check the model's name and the revision.",
+            (404, _) => $"{what}: not found on {_options.Endpoint.Authority}{words}. Check the model's name and the revision.",
             _ => string.Create(CultureInfo.InvariantCulture, $"{what}: {response.RequestMessage?.RequestUri?.Host} answered {status} {response.StatusCode}{words}."),
         });
     }
@@ -151,7 +151,7 @@ internal sealed class HubRequests : IDisposable
     public async Task<int> ReadSomeAsync(Stream body, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        silence.CancelAfter(options.Timeout);
+        silence.CancelAfter(_options.Timeout);
         try
         {
             return await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
@@ -166,15 +166,15 @@ internal sealed class HubRequests : IDisposable
         }
     }
 
-    public void Dispose() => client.Dispose();
+    public void Dispose() => _client.Dispose();
 
     private async Task<HttpResponseMessage> SendOnceAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        silence.CancelAfter(options.Timeout);
+        silence.CancelAfter(_options.Timeout);
         try
         {
-            return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token).ConfigureAwait(false);
+            return await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -186,7 +186,7 @@ internal sealed class HubRequests : IDisposable
         }
     }
 
-    private bool IsHub(Uri address) => Uri.Compare(address, options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+    private bool IsHub(Uri address) => Uri.Compare(address, _options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
 
     private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter switch
     {

@@ -20,9 +20,9 @@ internal sealed partial class HubSelection
         "adapter_config.json",
     };
 
-    private readonly HubModelName model;
-    private readonly string[] names;
-    private readonly string? asked;
+    private readonly HubModelName _model;
+    private readonly string[] _names;
+    private readonly string? _asked;
 
     /// <summary>Prepares the choice.</summary>
     /// <param name="model">The repository.</param>
@@ -30,40 +30,40 @@ internal sealed partial class HubSelection
     /// <param name="file">The one file that is asked for, or null for what the model needs.</param>
     public HubSelection(HubModelName model, IEnumerable<string> names, string? file)
     {
-        this.model = model;
-        this.names = [.. names.Order(StringComparer.Ordinal)];
-        asked = file;
+        _model = model;
+        _names = [.. names.Order(StringComparer.Ordinal)];
+        _asked = file;
     }
 
     /// <summary>The file that must be read before the choice is complete, or null.</summary>
-    public string? Preliminary => asked is null && names.Contains(Modules) ? Modules : null;
+    public string? Preliminary => _asked is null && _names.Contains(Modules) ? Modules : null;
 
     /// <summary>The files to fetch, and among them the one that a loader takes instead of the folder (a GGUF file, or the file that was asked for).</summary>
     /// <param name="preliminary">The content of <see cref="Preliminary"/>.</param>
     /// <exception cref="HubException">The file is not there or pickled, or the model has no weights that can be read.</exception>
     public (IReadOnlyList<string> Files, string? Main) Choose(ReadOnlyMemory<byte>? preliminary)
     {
-        if (asked is not null)
+        if (_asked is not null)
         {
-            if (!names.Contains(asked))
-                throw new HubException($"{model} has no file '{asked}'. {Offer(names.Where(IsWeights))}");
-            RefusePickled(asked);
-            return (Shards(asked), Shards(asked)[0]);
+            if (!_names.Contains(_asked))
+                throw new HubException($"{_model} has no file '{_asked}'. {Offer(_names.Where(IsWeights))}");
+            RefusePickled(_asked);
+            return (Shards(_asked), Shards(_asked)[0]);
         }
 
         var (files, main, weights) = Collect(preliminary);
         if (weights.Any(IsWeights))
             return (files, main);
-        var ggufs = names.Where(IsGguf).ToList();
+        var ggufs = _names.Where(IsGguf).ToList();
         if (ggufs.Count > 0)
-            throw new HubException($"{model} has {ggufs.Count} GGUF files; say which one with --file. {Offer(ggufs)}");
-        if (names.FirstOrDefault(IsPickled) is { } pickled)
+            throw new HubException($"{_model} has {ggufs.Count} GGUF files; say which one with --file. {Offer(ggufs)}");
+        if (_names.FirstOrDefault(IsPickled) is { } pickled)
             RefusePickled(pickled);
-        if (names.Where(n => n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: > 0 } several)
-            throw new HubException($"{model} has no model.safetensors; say which file with --file. {Offer(several)}");
+        if (_names.Where(n => n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: > 0 } several)
+            throw new HubException($"{_model} has no model.safetensors; say which file with --file. {Offer(several)}");
         return HasTokenizer(files)
             ? (files, null) // a tokenizer alone
-            : throw new HubException($"{model} has no weights that can be read here (safetensors or GGUF). Look for a conversion of the model.");
+            : throw new HubException($"{_model} has no weights that can be read here (safetensors or GGUF). Look for a conversion of the model.");
     }
 
     /// <summary>The same choice among the files of a cache, which may hold a part of the repository: null where no weights, or not all of their parts, are there, and no tokenizer alone.</summary>
@@ -71,7 +71,7 @@ internal sealed partial class HubSelection
     public (IReadOnlyList<string> Files, string? Main)? Find(ReadOnlyMemory<byte>? preliminary)
     {
         var (files, main, weights) = Collect(preliminary);
-        bool whole = weights.Count > 0 ? IsWhole(weights) : HasTokenizer(files) && !names.Any(n => IsWeights(n) || n.EndsWith(Index, StringComparison.Ordinal));
+        bool whole = weights.Count > 0 ? IsWhole(weights) : HasTokenizer(files) && !_names.Any(n => IsWeights(n) || n.EndsWith(Index, StringComparison.Ordinal));
         return whole ? (files, main) : null;
     }
 
@@ -108,14 +108,14 @@ internal sealed partial class HubSelection
         List<string> files = [], weights = [];
         foreach (var folder in folders.Distinct(StringComparer.Ordinal))
         {
-            files.AddRange(names.Where(n => IsIn(folder, n) && IsSetting(n[(folder.Length == 0 ? 0 : folder.Length + 1)..])));
+            files.AddRange(_names.Where(n => IsIn(folder, n) && IsSetting(n[(folder.Length == 0 ? 0 : folder.Length + 1)..])));
             var found = Weights(folder).ToList();
             files.AddRange(found);
             weights.AddRange(found);
         }
 
-        files.AddRange(names.Where(n => n.StartsWith("additional_chat_templates/", StringComparison.Ordinal) && n.EndsWith(".jinja", StringComparison.Ordinal)));
-        var ggufs = names.Where(IsGguf).ToList();
+        files.AddRange(_names.Where(n => n.StartsWith("additional_chat_templates/", StringComparison.Ordinal) && n.EndsWith(".jinja", StringComparison.Ordinal)));
+        var ggufs = _names.Where(IsGguf).ToList();
         if (weights.Any(IsWeights) || ggufs.Count == 0)
             return (files, null, weights);
         var only = Shards(ggufs[0]);
@@ -126,11 +126,11 @@ internal sealed partial class HubSelection
     {
         if (!IsPickled(name))
             return;
-        var others = names.Where(IsWeights).ToList();
+        var others = _names.Where(IsWeights).ToList();
         var advice = others.Count > 0
             ? $"Take one of its other files with --file: {string.Join(", ", others.Take(30))}."
             : "Look for a conversion of the model to safetensors or GGUF; many hubs have a branch of it (try --revision refs/pr/1), or one of another owner.";
-        throw new HubException($"{model} offers '{name}': pickled weights, and others that may run code when they are opened, are not fetched. {advice}");
+        throw new HubException($"{_model} offers '{name}': pickled weights, and others that may run code when they are opened, are not fetched. {advice}");
     }
 
     // The weights in one folder: sharded, in one file, or an adapter.
@@ -140,19 +140,19 @@ internal sealed partial class HubSelection
         foreach (var stem in (string[])["model", "adapter_model"])
         {
             var index = $"{prefix}{stem}{Index}";
-            if (names.Contains(index))
-                return names.Where(n => Shard().Match(n) is { Success: true } match && match.Groups["stem"].Value == prefix + stem && n.EndsWith(Safetensors, StringComparison.Ordinal)).Prepend(index);
-            if (names.Contains($"{prefix}{stem}{Safetensors}"))
+            if (_names.Contains(index))
+                return _names.Where(n => Shard().Match(n) is { Success: true } match && match.Groups["stem"].Value == prefix + stem && n.EndsWith(Safetensors, StringComparison.Ordinal)).Prepend(index);
+            if (_names.Contains($"{prefix}{stem}{Safetensors}"))
                 return [$"{prefix}{stem}{Safetensors}"];
         }
 
-        return folder.Length == 0 && names.Where(n => IsIn("", n) && n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: 1 } single ? single : [];
+        return folder.Length == 0 && _names.Where(n => IsIn("", n) && n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: 1 } single ? single : [];
     }
 
     // All parts of a file that is one of several.
     private IReadOnlyList<string> Shards(string name)
         => Shard().Match(name) is not { Success: true } match ? [name]
-            : [.. names.Where(n => Shard().Match(n) is { Success: true } other && other.Groups["stem"].Value == match.Groups["stem"].Value
+            : [.. _names.Where(n => Shard().Match(n) is { Success: true } other && other.Groups["stem"].Value == match.Groups["stem"].Value
                 && other.Groups["rest"].Value == match.Groups["rest"].Value)];
 
     private List<string> ModuleFolders(ReadOnlyMemory<byte> json)
@@ -161,7 +161,7 @@ internal sealed partial class HubSelection
         {
             using var document = JsonDocument.Parse(json);
             if (document.RootElement.ValueKind != JsonValueKind.Array)
-                throw new HubException($"{Modules} of {model} is no list of modules.");
+                throw new HubException($"{Modules} of {_model} is no list of modules.");
             var folders = new List<string>();
             foreach (var module in document.RootElement.EnumerateArray())
                 if (module.ValueKind == JsonValueKind.Object && module.TryGetProperty("path", out var path) && path.ValueKind == JsonValueKind.String
@@ -172,7 +172,7 @@ internal sealed partial class HubSelection
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             // The second: a path with half of a surrogate pair.
-            throw new HubException($"{Modules} of {model} is broken: {exception.Message}", exception);
+            throw new HubException($"{Modules} of {_model} is broken: {exception.Message}", exception);
         }
     }
 

@@ -12,38 +12,38 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
     /// <summary>The tokens that a batch has at least room for: enough for full speed of the products, few enough to stay in the caches.</summary>
     public const int BatchTokens = 512;
 
-    private readonly EncoderModel model;
-    private readonly InferencePass pass;
-    private readonly Batch batch = new(BatchTokens);
-    private readonly List<EncoderJob> active = [];
-    private int activeTokens;
+    private readonly EncoderModel _model;
+    private readonly InferencePass _pass;
+    private readonly Batch _batch = new(BatchTokens);
+    private readonly List<EncoderJob> _active = [];
+    private int _activeTokens;
 
     public EncoderCore(EncoderModel model, Backend backend)
     {
-        this.model = model;
-        pass = new InferencePass(backend);
+        _model = model;
+        _pass = new InferencePass(backend);
     }
 
     /// <inheritdoc/>
-    public int ActiveJobs => active.Count;
+    public int ActiveJobs => _active.Count;
 
     /// <inheritdoc/>
-    public bool CanAdmit(EncoderJob job) => active.Count == 0 || activeTokens + job.Input.Ids.Length <= BatchTokens;
+    public bool CanAdmit(EncoderJob job) => _active.Count == 0 || _activeTokens + job.Input.Ids.Length <= BatchTokens;
 
     /// <inheritdoc/>
     public void Admit(EncoderJob job)
     {
-        activeTokens += job.Input.Ids.Length;
-        active.Add(job);
+        _activeTokens += job.Input.Ids.Length;
+        _active.Add(job);
     }
 
     /// <inheritdoc/>
     public void Step()
     {
-        for (int i = active.Count - 1; i >= 0; i--)
-            if (active[i].Cancellation.IsCancellationRequested)
-                End(i, new OperationCanceledException(active[i].Cancellation));
-        if (active.Count == 0)
+        for (int i = _active.Count - 1; i >= 0; i--)
+            if (_active[i].Cancellation.IsCancellationRequested)
+                End(i, new OperationCanceledException(_active[i].Cancellation));
+        if (_active.Count == 0)
             return;
         try
         {
@@ -60,49 +60,49 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
             return;
         }
 
-        active.Clear();
-        activeTokens = 0;
+        _active.Clear();
+        _activeTokens = 0;
     }
 
     /// <inheritdoc/>
     public void FailAll(Func<EncoderJob, Exception> reason)
     {
-        for (int i = active.Count - 1; i >= 0; i--)
-            End(i, reason(active[i]));
+        for (int i = _active.Count - 1; i >= 0; i--)
+            End(i, reason(_active[i]));
     }
 
     public void Dispose()
     {
         FailAll(_ => new ObjectDisposedException(nameof(LocalEncoder)));
-        pass.Dispose();
+        _pass.Dispose();
     }
 
     private void Run()
     {
-        batch.Clear();
+        _batch.Clear();
         bool wantsLogits = false, wantsStates = false;
-        foreach (var job in active)
+        foreach (var job in _active)
         {
-            batch.Append(job.Input.Ids, job.Input.TypeIds);
+            _batch.Append(job.Input.Ids, job.Input.TypeIds);
             wantsLogits |= job.WantsLogits;
             wantsStates |= !job.WantsLogits;
         }
 
-        var tokens = active.Select(j => j.Cancellation).Distinct().ToArray();
+        var tokens = _active.Select(j => j.Cancellation).Distinct().ToArray();
         using var linked = tokens.Length > 1 ? CancellationTokenSource.CreateLinkedTokenSource(tokens) : null;
-        pass.Begin(linked?.Token ?? tokens[0]);
-        var hidden = model.Forward(pass, batch);
-        var states = wantsStates ? pass.Read(hidden) : default;
-        var logits = wantsLogits ? pass.Read(model.Logits(pass, hidden, batch)) : default;
-        for (int i = 0; i < active.Count; i++)
+        _pass.Begin(linked?.Token ?? tokens[0]);
+        var hidden = _model.Forward(_pass, _batch);
+        var states = wantsStates ? _pass.Read(hidden) : default;
+        var logits = wantsLogits ? _pass.Read(_model.Logits(_pass, hidden, _batch)) : default;
+        for (int i = 0; i < _active.Count; i++)
         {
-            int first = batch.SequenceStarts[i], end = batch.SequenceStarts[i + 1];
-            var job = active[i];
+            int first = _batch.SequenceStarts[i], end = _batch.SequenceStarts[i + 1];
+            var job = _active[i];
             try
             {
                 job.Accept(
-                    wantsStates ? states[(first * model.Width)..(end * model.Width)] : default,
-                    wantsLogits ? logits.Slice(i * model.Labels, model.Labels) : default);
+                    wantsStates ? states[(first * _model.Width)..(end * _model.Width)] : default,
+                    wantsLogits ? logits.Slice(i * _model.Labels, _model.Labels) : default);
             }
             catch (Exception exception)
             {
@@ -114,9 +114,9 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
 
     private void End(int index, Exception failure)
     {
-        var job = active[index];
-        active.RemoveAt(index);
-        activeTokens -= job.Input.Ids.Length;
+        var job = _active[index];
+        _active.RemoveAt(index);
+        _activeTokens -= job.Input.Ids.Length;
         job.Fail(failure);
     }
 }
@@ -127,10 +127,10 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
 /// <param name="cancellation">Ends the job early.</param>
 internal sealed class EncoderJob(EncoderInput input, SentenceEmbedding? embedding, CancellationToken cancellation) : IEngineJob
 {
-    private readonly TaskCompletionSource<float[]> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<float[]> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>The vector or the logits.</summary>
-    public Task<float[]> Result => completion.Task;
+    public Task<float[]> Result => _completion.Task;
 
     /// <summary>The tokens.</summary>
     public EncoderInput Input => input;
@@ -150,16 +150,16 @@ internal sealed class EncoderJob(EncoderInput input, SentenceEmbedding? embeddin
         foreach (float x in result)
             if (!float.IsFinite(x))
                 throw new InvalidOperationException("The model gave a number that is not finite; its weights are damaged. Load another checkpoint.");
-        completion.TrySetResult(result);
+        _completion.TrySetResult(result);
     }
 
     /// <inheritdoc/>
     public void Fail(Exception exception)
     {
         if (exception is OperationCanceledException)
-            completion.TrySetCanceled(Cancellation);
+            _completion.TrySetCanceled(Cancellation);
         else
-            completion.TrySetException(exception);
+            _completion.TrySetException(exception);
     }
 }
 

@@ -13,7 +13,7 @@ namespace Kotonoha.LocalModel.Generation;
 internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool lowerCase, EncoderModel model, string source)
 {
     private const string Probe = "a";
-    private readonly Tokenizer cutting = tokenizer.WithTruncation(new TruncationOptions { MaxLength = maximumTokens });
+    private readonly Tokenizer _cutting = tokenizer.WithTruncation(new TruncationOptions { MaxLength = maximumTokens });
 
     /// <summary>Encodes a text.</summary>
     /// <param name="text">The text, prompt included.</param>
@@ -23,7 +23,7 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
     public EncoderInput Encode(string text, int promptTokens, bool truncate)
     {
         var prepared = Prepare(text);
-        var input = Input(cutting.EncodeWithOffsets(prepared, parseSpecialTokens: true), promptTokens);
+        var input = Input(_cutting.EncodeWithOffsets(prepared, parseSpecialTokens: true), promptTokens);
         if (input.Truncated && !truncate)
             throw new ContextOverflowException(tokenizer.CountTokens(prepared, parseSpecialTokens: true), maximumTokens, "text");
         return input;
@@ -31,14 +31,14 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
 
     /// <summary>Encodes a pair; the longer text is cut first.</summary>
     public EncoderInput EncodePair(string first, string second)
-        => Input(cutting.EncodePair(Prepare(first), Prepare(second), parseSpecialTokens: true), 0);
+        => Input(_cutting.EncodePair(Prepare(first), Prepare(second), parseSpecialTokens: true), 0);
 
     /// <summary>The tokens of a prompt before a text: those of the prompt alone, without the special token after it.</summary>
     public int PromptTokens(string prompt)
     {
         if (prompt.Length == 0)
             return 0;
-        var encoded = cutting.EncodeWithOffsets(Prepare(prompt), parseSpecialTokens: true);
+        var encoded = _cutting.EncodeWithOffsets(Prepare(prompt), parseSpecialTokens: true);
         return encoded.Ids.Count > 0 && encoded.SpecialTokensMask[^1] ? encoded.Ids.Count - 1 : encoded.Ids.Count;
     }
 

@@ -7,86 +7,86 @@ namespace Kotonoha.LocalModel.Generation;
 /// <summary>Runs a beam search: the beams are sequences of the cache that share their common past.</summary>
 internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search, int vocabulary, CancellationToken cancellation) : EngineJob(cancellation)
 {
-    private readonly TaskCompletionSource<IReadOnlyList<(int[] Ids, double Score, bool Ended)>> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly float[] logits = new float[checked(search.BeamCount * vocabulary)];
-    private readonly int[] parents = new int[search.BeamCount];
-    private readonly int[] tokens = new int[search.BeamCount];
-    private KvSequence[] beams = [];
-    private PromptReader reader;
-    private int firstRow = -1;
-    private bool prefilling = true;
-    private bool planned;
-    private bool done;
-    private int outputTokens;
-    private long decodeStart;
-    private long end;
+    private readonly TaskCompletionSource<IReadOnlyList<(int[] Ids, double Score, bool Ended)>> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly float[] _logits = new float[checked(search.BeamCount * vocabulary)];
+    private readonly int[] _parents = new int[search.BeamCount];
+    private readonly int[] _tokens = new int[search.BeamCount];
+    private KvSequence[] _beams = [];
+    private PromptReader _reader;
+    private int _firstRow = -1;
+    private bool _prefilling = true;
+    private bool _planned;
+    private bool _done;
+    private int _outputTokens;
+    private long _decodeStart;
+    private long _end;
 
-    public Task<IReadOnlyList<(int[] Ids, double Score, bool Ended)>> Result => completion.Task;
+    public Task<IReadOnlyList<(int[] Ids, double Score, bool Ended)>> Result => _completion.Task;
 
     /// <summary>What the finished search cost; its output tokens are those of all beams.</summary>
     public GenerationUsage Usage => new(
         prompt.Length,
-        outputTokens,
+        _outputTokens,
         Stopwatch.GetElapsedTime(Created, Started),
-        Stopwatch.GetElapsedTime(Started, decodeStart),
-        Stopwatch.GetElapsedTime(decodeStart, end),
+        Stopwatch.GetElapsedTime(Started, _decodeStart),
+        Stopwatch.GetElapsedTime(_decodeStart, _end),
         Seed: null);
 
     // One more block a beam: while beams change places, a parent and its copy live side by side.
     public override int ReservedBlocks => search.BeamCount * (Blocks(prompt.Length + maxNewTokens) + 1);
 
-    public override bool IsDone => done;
+    public override bool IsDone => _done;
 
-    public override bool IsPrefilling => prefilling;
+    public override bool IsPrefilling => _prefilling;
 
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prompt.Length) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prompt.Length) };
     }
 
     public override void Plan(StepPlan plan)
     {
-        if (prefilling)
+        if (_prefilling)
         {
-            if (reader.Plan(prompt, plan))
-                firstRow = plan.WantLogits(reader.FirstRow + reader.Planned - 1);
+            if (_reader.Plan(prompt, plan))
+                _firstRow = plan.WantLogits(_reader.FirstRow + _reader.Planned - 1);
             return;
         }
 
-        for (int beam = 0; beam < beams.Length; beam++)
+        for (int beam = 0; beam < _beams.Length; beam++)
         {
-            int row = plan.AppendDecode(tokens.AsSpan(beam, 1), beams[beam]);
+            int row = plan.AppendDecode(_tokens.AsSpan(beam, 1), _beams[beam]);
             if (beam == 0)
-                firstRow = row;
+                _firstRow = row;
         }
 
-        planned = true;
+        _planned = true;
     }
 
     public override void Accept(in StepResult result, SamplingScratch scratch)
     {
-        if (prefilling)
+        if (_prefilling)
         {
-            reader.Accept();
-            if (firstRow < 0)
+            _reader.Accept();
+            if (_firstRow < 0)
                 return;
-            prefilling = false;
-            decodeStart = Stopwatch.GetTimestamp();
-            beams = new KvSequence[search.BeamCount];
-            Array.Fill(beams, reader.Sequence);
-            for (int beam = 0; beam < beams.Length; beam++)
-                result.Logits(firstRow).CopyTo(logits.AsSpan(beam * vocabulary));
+            _prefilling = false;
+            _decodeStart = Stopwatch.GetTimestamp();
+            _beams = new KvSequence[search.BeamCount];
+            Array.Fill(_beams, _reader.Sequence);
+            for (int beam = 0; beam < _beams.Length; beam++)
+                result.Logits(_firstRow).CopyTo(_logits.AsSpan(beam * vocabulary));
         }
         else
         {
-            planned = false;
-            for (int beam = 0; beam < beams.Length; beam++)
-                result.Logits(firstRow + beam).CopyTo(logits.AsSpan(beam * vocabulary));
+            _planned = false;
+            for (int beam = 0; beam < _beams.Length; beam++)
+                result.Logits(_firstRow + beam).CopyTo(_logits.AsSpan(beam * vocabulary));
         }
 
-        outputTokens += search.BeamCount;
-        if (search.Step(logits, parents, tokens, scratch))
+        _outputTokens += search.BeamCount;
+        if (search.Step(_logits, _parents, _tokens, scratch))
         {
             MoveBeams();
             return;
@@ -95,54 +95,54 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
         var results = search.Results;
         if (results.Count == 0)
             throw new SamplingException("Every continuation is banned, so beam search found nothing; loosen the bans (bad words, suppressed tokens, n-gram size, minimum length).");
-        done = true;
-        end = Stopwatch.GetTimestamp();
-        completion.TrySetResult(results);
+        _done = true;
+        _end = Stopwatch.GetTimestamp();
+        _completion.TrySetResult(results);
     }
 
     public override void Rollback()
     {
-        if (prefilling)
+        if (_prefilling)
         {
-            reader.Rollback();
-            firstRow = -1;
+            _reader.Rollback();
+            _firstRow = -1;
         }
-        else if (planned)
+        else if (_planned)
         {
-            foreach (var beam in beams)
+            foreach (var beam in _beams)
                 beam.Truncate(beam.Length - 1);
-            planned = false;
+            _planned = false;
         }
     }
 
     public override void Fail(Exception exception)
     {
-        done = true;
-        completion.TrySetException(exception);
+        _done = true;
+        _completion.TrySetException(exception);
     }
 
     public override void Dispose()
     {
-        reader.Sequence?.Dispose();
-        foreach (var beam in beams)
+        _reader.Sequence?.Dispose();
+        foreach (var beam in _beams)
             beam.Dispose();
     }
 
     // The first child of a beam takes over its sequence, the others fork it; sequences without a child are given back.
     private void MoveBeams()
     {
-        var before = beams;
+        var before = _beams;
         var taken = new HashSet<KvSequence>();
         var children = new KvSequence[before.Length];
         for (int beam = 0; beam < children.Length; beam++)
         {
-            var parent = before[parents[beam]];
+            var parent = before[_parents[beam]];
             children[beam] = taken.Add(parent) ? parent : parent.Fork();
         }
 
         foreach (var sequence in before)
             if (!taken.Contains(sequence))
                 sequence.Dispose();
-        beams = children;
+        _beams = children;
     }
 }

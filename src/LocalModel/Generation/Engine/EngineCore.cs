@@ -10,115 +10,115 @@ namespace Kotonoha.LocalModel.Generation;
 /// </summary>
 internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
 {
-    private readonly CausalModel model;
-    private readonly InferencePass pass;
-    private readonly KvCache cache;
-    private readonly SamplingScratch scratch;
-    private readonly StepPlan plan = new();
-    private readonly List<EngineJob> active = [];
-    private int reservedBlocks;
+    private readonly CausalModel _model;
+    private readonly InferencePass _pass;
+    private readonly KvCache _cache;
+    private readonly SamplingScratch _scratch;
+    private readonly StepPlan _plan = new();
+    private readonly List<EngineJob> _active = [];
+    private int _reservedBlocks;
 
     public EngineCore(CausalModel model, Backend backend, int cacheTokens)
     {
-        this.model = model;
-        pass = new InferencePass(backend);
-        cache = model.CreateCache(cacheTokens);
-        scratch = new SamplingScratch(model.VocabularySize);
+        _model = model;
+        _pass = new InferencePass(backend);
+        _cache = model.CreateCache(cacheTokens);
+        _scratch = new SamplingScratch(model.VocabularySize);
     }
 
     /// <summary>The blocks of the whole cache.</summary>
-    public int CapacityBlocks => cache.CapacityTokens / KvCache.BlockTokens;
+    public int CapacityBlocks => _cache.CapacityTokens / KvCache.BlockTokens;
 
     /// <summary>The blocks that no sequence holds.</summary>
-    public int FreeBlocks => cache.FreeTokens / KvCache.BlockTokens;
+    public int FreeBlocks => _cache.FreeTokens / KvCache.BlockTokens;
 
     /// <summary>The jobs that run.</summary>
-    public int ActiveJobs => active.Count;
+    public int ActiveJobs => _active.Count;
 
     /// <summary>Whether a job's cache fits beside those of the running ones.</summary>
-    public bool CanAdmit(EngineJob job) => reservedBlocks + job.ReservedBlocks <= CapacityBlocks;
+    public bool CanAdmit(EngineJob job) => _reservedBlocks + job.ReservedBlocks <= CapacityBlocks;
 
     /// <summary>Takes a job up.</summary>
     public void Admit(EngineJob job)
     {
-        reservedBlocks += job.ReservedBlocks;
-        active.Add(job);
-        job.Start(cache);
+        _reservedBlocks += job.ReservedBlocks;
+        _active.Add(job);
+        job.Start(_cache);
     }
 
     /// <summary>Runs one step of all jobs; those that are done, cancelled or failed leave.</summary>
     public void Step()
     {
-        for (int i = active.Count - 1; i >= 0; i--)
-            if (active[i].Cancellation.IsCancellationRequested)
-                End(i, new OperationCanceledException(active[i].Cancellation));
-        if (active.Count == 0)
+        for (int i = _active.Count - 1; i >= 0; i--)
+            if (_active[i].Cancellation.IsCancellationRequested)
+                End(i, new OperationCanceledException(_active[i].Cancellation));
+        if (_active.Count == 0)
             return;
 
-        plan.Clear();
+        _plan.Clear();
         try
         {
-            foreach (var job in active)
-                job.Plan(plan);
-            if (plan.Batch.Tokens == 0)
+            foreach (var job in _active)
+                job.Plan(_plan);
+            if (_plan.Batch.Tokens == 0)
                 throw new InvalidOperationException("No running job planned any work.");
             Run();
         }
         catch (OperationCanceledException)
         {
             // One job was cancelled between two layers; the others run the same step again.
-            foreach (var job in active)
+            foreach (var job in _active)
                 job.Rollback();
             return;
         }
         catch (Exception exception)
         {
-            for (int i = active.Count - 1; i >= 0; i--)
+            for (int i = _active.Count - 1; i >= 0; i--)
                 End(i, exception);
             return;
         }
 
-        for (int i = active.Count - 1; i >= 0; i--)
-            if (active[i].IsDone)
+        for (int i = _active.Count - 1; i >= 0; i--)
+            if (_active[i].IsDone)
                 End(i, null);
     }
 
     /// <summary>Ends all jobs with an error.</summary>
     public void FailAll(Func<EngineJob, Exception> reason)
     {
-        for (int i = active.Count - 1; i >= 0; i--)
-            End(i, reason(active[i]));
+        for (int i = _active.Count - 1; i >= 0; i--)
+            End(i, reason(_active[i]));
     }
 
     public void Dispose()
     {
         FailAll(_ => new ObjectDisposedException(nameof(LocalGpt)));
-        cache.Dispose();
-        pass.Dispose();
+        _cache.Dispose();
+        _pass.Dispose();
     }
 
     private void Run()
     {
         using var cancellation = PrefillCancellation();
-        pass.Begin(cancellation.Token);
-        var hidden = model.Forward(pass, plan.Batch);
-        var hiddenValues = plan.NeedsHiddenStates ? pass.Read(hidden) : default;
-        if (plan.LogitRows.IsEmpty)
+        _pass.Begin(cancellation.Token);
+        var hidden = _model.Forward(_pass, _plan.Batch);
+        var hiddenValues = _plan.NeedsHiddenStates ? _pass.Read(hidden) : default;
+        if (_plan.LogitRows.IsEmpty)
         {
             Accept(new StepResult(hiddenValues, hidden.Columns, default, 0));
             return;
         }
 
-        var logits = model.Logits(pass, plan.LogitRows.Length == hidden.Rows ? hidden : pass.SelectRows(hidden, plan.LogitRows));
-        Accept(new StepResult(hiddenValues, hidden.Columns, pass.Read(logits), logits.Columns));
+        var logits = _model.Logits(_pass, _plan.LogitRows.Length == hidden.Rows ? hidden : _pass.SelectRows(hidden, _plan.LogitRows));
+        Accept(new StepResult(hiddenValues, hidden.Columns, _pass.Read(logits), logits.Columns));
     }
 
     private void Accept(in StepResult result)
     {
-        foreach (var job in active)
+        foreach (var job in _active)
             try
             {
-                job.Accept(result, scratch);
+                job.Accept(result, _scratch);
             }
             catch (Exception exception)
             {
@@ -132,7 +132,7 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
     {
         EngineJob? only = null;
         bool several = false;
-        foreach (var job in active)
+        foreach (var job in _active)
             if (job.IsPrefilling)
             {
                 several |= only is not null;
@@ -141,15 +141,15 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
 
         if (!several)
             return new PrefillScope(only?.Cancellation ?? CancellationToken.None, null);
-        var linked = CancellationTokenSource.CreateLinkedTokenSource([.. active.Where(j => j.IsPrefilling).Select(j => j.Cancellation)]);
+        var linked = CancellationTokenSource.CreateLinkedTokenSource([.. _active.Where(j => j.IsPrefilling).Select(j => j.Cancellation)]);
         return new PrefillScope(linked.Token, linked);
     }
 
     private void End(int index, Exception? failure)
     {
-        var job = active[index];
-        active.RemoveAt(index);
-        reservedBlocks -= job.ReservedBlocks;
+        var job = _active[index];
+        _active.RemoveAt(index);
+        _reservedBlocks -= job.ReservedBlocks;
         job.Dispose();
         if (failure is not null)
             job.Fail(failure);
@@ -190,8 +190,8 @@ internal sealed class StepPlan
     /// <summary>The prompt tokens that one step runs at most, so that no prompt holds up the others for long.</summary>
     public const int MaximumPrefillTokens = 256;
 
-    private int[] logitRows = new int[16];
-    private int logitCount;
+    private int[] _logitRows = new int[16];
+    private int _logitCount;
 
     /// <summary>The tokens of this step.</summary>
     public Batch Batch { get; } = new(MaximumPrefillTokens);
@@ -203,13 +203,13 @@ internal sealed class StepPlan
     public bool NeedsHiddenStates { get; set; }
 
     /// <summary>The rows of the batch whose logits are needed, in order.</summary>
-    public ReadOnlySpan<int> LogitRows => logitRows.AsSpan(0, logitCount);
+    public ReadOnlySpan<int> LogitRows => _logitRows.AsSpan(0, _logitCount);
 
     /// <summary>Begins the next step.</summary>
     public void Clear()
     {
         Batch.Clear();
-        logitCount = 0;
+        _logitCount = 0;
         PrefillBudget = MaximumPrefillTokens;
         NeedsHiddenStates = false;
     }
@@ -236,22 +236,22 @@ internal sealed class StepPlan
     /// <returns>The number of the row in the logits.</returns>
     public int WantLogits(int row)
     {
-        if (logitCount == logitRows.Length)
-            Array.Resize(ref logitRows, logitCount * 2);
-        logitRows[logitCount] = row;
-        return logitCount++;
+        if (_logitCount == _logitRows.Length)
+            Array.Resize(ref _logitRows, _logitCount * 2);
+        _logitRows[_logitCount] = row;
+        return _logitCount++;
     }
 }
 
 /// <summary>What a step computed, for the jobs that planned it.</summary>
 internal readonly ref struct StepResult(ReadOnlySpan<float> hidden, int width, ReadOnlySpan<float> logits, int vocabulary)
 {
-    private readonly ReadOnlySpan<float> hidden = hidden;
-    private readonly ReadOnlySpan<float> logits = logits;
+    private readonly ReadOnlySpan<float> _hidden = hidden;
+    private readonly ReadOnlySpan<float> _logits = logits;
 
     /// <summary>The hidden state of a row of the batch.</summary>
-    public ReadOnlySpan<float> Hidden(int row) => hidden.Slice(row * width, width);
+    public ReadOnlySpan<float> Hidden(int row) => _hidden.Slice(row * width, width);
 
     /// <summary>The logits of a row that was asked for.</summary>
-    public ReadOnlySpan<float> Logits(int row) => logits.Slice(row * vocabulary, vocabulary);
+    public ReadOnlySpan<float> Logits(int row) => _logits.Slice(row * vocabulary, vocabulary);
 }

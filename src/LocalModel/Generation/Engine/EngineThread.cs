@@ -5,12 +5,12 @@ namespace Kotonoha.LocalModel.Generation;
 internal sealed class EngineThread<TJob> : IDisposable
     where TJob : IEngineJob
 {
-    private readonly IEngineCore<TJob> core;
-    private readonly List<WaitingRequest> waiting = [];
-    private readonly int queueLength;
-    private readonly Type owner;
-    private readonly Thread thread;
-    private bool stopping;
+    private readonly IEngineCore<TJob> _core;
+    private readonly List<WaitingRequest> _waiting = [];
+    private readonly int _queueLength;
+    private readonly Type _owner;
+    private readonly Thread _thread;
+    private bool _stopping;
 
     /// <summary>Starts the thread.</summary>
     /// <param name="core">What does the work.</param>
@@ -18,11 +18,11 @@ internal sealed class EngineThread<TJob> : IDisposable
     /// <param name="owner">What is disposed when the engine is stopped, for errors.</param>
     public EngineThread(IEngineCore<TJob> core, int queueLength, Type owner)
     {
-        this.core = core;
-        this.queueLength = queueLength;
-        this.owner = owner;
-        thread = new Thread(Loop) { IsBackground = true, Name = "Kotonoha engine" };
-        thread.Start();
+        _core = core;
+        _queueLength = queueLength;
+        _owner = owner;
+        _thread = new Thread(Loop) { IsBackground = true, Name = "Kotonoha engine" };
+        _thread.Start();
     }
 
     /// <summary>Hands jobs over; together they are one request and share their cancellation.</summary>
@@ -30,23 +30,23 @@ internal sealed class EngineThread<TJob> : IDisposable
     /// <exception cref="ObjectDisposedException">The engine has been stopped.</exception>
     public void Enqueue(IReadOnlyList<TJob> jobs)
     {
-        lock (waiting)
+        lock (_waiting)
         {
-            ObjectDisposedException.ThrowIf(stopping, owner);
-            if (waiting.Count >= queueLength)
-                throw new QueueFullException(queueLength);
-            waiting.Add(new WaitingRequest(jobs));
-            Monitor.Pulse(waiting);
+            ObjectDisposedException.ThrowIf(_stopping, _owner);
+            if (_waiting.Count >= _queueLength)
+                throw new QueueFullException(_queueLength);
+            _waiting.Add(new WaitingRequest(jobs));
+            Monitor.Pulse(_waiting);
         }
     }
 
     /// <summary>Refuses new jobs and lets the thread end the others after its present step.</summary>
     public void Stop()
     {
-        lock (waiting)
+        lock (_waiting)
         {
-            stopping = true;
-            Monitor.Pulse(waiting);
+            _stopping = true;
+            Monitor.Pulse(_waiting);
         }
     }
 
@@ -54,19 +54,19 @@ internal sealed class EngineThread<TJob> : IDisposable
     public void Dispose()
     {
         Stop();
-        thread.Join();
+        _thread.Join();
     }
 
     private void Loop()
     {
         while (TakeUp())
-            core.Step();
-        core.FailAll(_ => Stopped());
-        lock (waiting)
+            _core.Step();
+        _core.FailAll(_ => Stopped());
+        lock (_waiting)
         {
-            foreach (var request in waiting)
+            foreach (var request in _waiting)
                 request.Fail(_ => Stopped());
-            waiting.Clear();
+            _waiting.Clear();
         }
     }
 
@@ -75,29 +75,29 @@ internal sealed class EngineThread<TJob> : IDisposable
     // Takes up what fits, drops what was cancelled, waits while there is nothing to do. False when the engine is to stop.
     private bool TakeUp()
     {
-        lock (waiting)
+        lock (_waiting)
         {
-            while (!stopping)
+            while (!_stopping)
             {
-                for (int i = waiting.Count - 1; i >= 0; i--)
-                    if (waiting[i].IsCancelled)
+                for (int i = _waiting.Count - 1; i >= 0; i--)
+                    if (_waiting[i].IsCancelled)
                     {
-                        waiting[i].Fail(job => new OperationCanceledException(job.Cancellation));
-                        waiting.RemoveAt(i);
+                        _waiting[i].Fail(job => new OperationCanceledException(job.Cancellation));
+                        _waiting.RemoveAt(i);
                     }
 
-                while (waiting.Count > 0)
+                while (_waiting.Count > 0)
                 {
-                    while (waiting[0].HasNext && core.CanAdmit(waiting[0].Next))
-                        core.Admit(waiting[0].Take());
-                    if (waiting[0].HasNext)
+                    while (_waiting[0].HasNext && _core.CanAdmit(_waiting[0].Next))
+                        _core.Admit(_waiting[0].Take());
+                    if (_waiting[0].HasNext)
                         break;
-                    waiting.RemoveAt(0);
+                    _waiting.RemoveAt(0);
                 }
 
-                if (core.ActiveJobs > 0)
+                if (_core.ActiveJobs > 0)
                     return true;
-                Monitor.Wait(waiting);
+                Monitor.Wait(_waiting);
             }
         }
 
@@ -107,15 +107,15 @@ internal sealed class EngineThread<TJob> : IDisposable
     /// <summary>The jobs of one request that have not been taken up.</summary>
     private sealed class WaitingRequest(IReadOnlyList<TJob> jobs)
     {
-        private int taken;
+        private int _taken;
 
-        public bool HasNext => taken < jobs.Count;
+        public bool HasNext => _taken < jobs.Count;
 
-        public TJob Next => jobs[taken];
+        public TJob Next => jobs[_taken];
 
         public bool IsCancelled => HasNext && Next.Cancellation.IsCancellationRequested;
 
-        public TJob Take() => jobs[taken++];
+        public TJob Take() => jobs[_taken++];
 
         public void Fail(Func<TJob, Exception> reason)
         {

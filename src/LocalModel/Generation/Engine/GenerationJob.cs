@@ -16,30 +16,30 @@ internal sealed class GenerationJob : EngineJob
     // Room for the text; it grows when a vocabulary has longer tokens.
     private const int CharactersPerToken = 8;
 
-    private readonly int[] ids;
-    private readonly int promptLength;
-    private readonly int[] endTokens;
-    private readonly TokenSampler sampler;
-    private readonly bool greedy;
-    private readonly Tokenizer? tokenizer;
-    private readonly IDecoderStream? decoder;
-    private readonly StringBuilder decoded = new(64);
-    private readonly OutputText text;
-    private readonly int[] textEnds;
-    private readonly float[] logProbabilities;
-    private readonly Channel<byte> signal = Channel.CreateBounded<byte>(
+    private readonly int[] _ids;
+    private readonly int _promptLength;
+    private readonly int[] _endTokens;
+    private readonly TokenSampler _sampler;
+    private readonly bool _greedy;
+    private readonly Tokenizer? _tokenizer;
+    private readonly IDecoderStream? _decoder;
+    private readonly StringBuilder _decoded = new(64);
+    private readonly OutputText _text;
+    private readonly int[] _textEnds;
+    private readonly float[] _logProbabilities;
+    private readonly Channel<byte> _signal = Channel.CreateBounded<byte>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true, SingleWriter = true });
 
-    private PromptReader reader;
-    private int length;
-    private int logitRow = -1;
-    private bool decoding;
-    private bool plannedDecode;
-    private int published;
-    private FinishReason? finish;
-    private bool failed;
-    private long firstToken;
-    private long lastToken;
+    private PromptReader _reader;
+    private int _length;
+    private int _logitRow = -1;
+    private bool _decoding;
+    private bool _plannedDecode;
+    private int _published;
+    private FinishReason? _finish;
+    private bool _failed;
+    private long _firstToken;
+    private long _lastToken;
 
     /// <summary>Prepares a sequence.</summary>
     /// <param name="prompt">At least one token.</param>
@@ -63,80 +63,80 @@ internal sealed class GenerationJob : EngineJob
         CancellationToken cancellation)
         : base(cancellation)
     {
-        ids = new int[prompt.Length + maxNewTokens];
-        prompt.CopyTo(ids);
-        promptLength = length = prompt.Length;
-        this.endTokens = ignoreEndTokens ? [] : endTokens;
-        this.tokenizer = tokenizer;
-        decoder = tokenizer?.StartDecoding(decoded, incremental: true);
-        greedy = sampling.IsGreedy;
-        sampler = new TokenSampler(sampling, endTokens, prompt.Length, prompt.Length + maxNewTokens);
-        text = new OutputText(stops, Math.Min(maxNewTokens * CharactersPerToken, 1 << 16));
-        textEnds = new int[maxNewTokens];
-        logProbabilities = includeLogProbabilities ? new float[maxNewTokens] : [];
+        _ids = new int[prompt.Length + maxNewTokens];
+        prompt.CopyTo(_ids);
+        _promptLength = _length = prompt.Length;
+        _endTokens = ignoreEndTokens ? [] : endTokens;
+        _tokenizer = tokenizer;
+        _decoder = tokenizer?.StartDecoding(_decoded, incremental: true);
+        _greedy = sampling.IsGreedy;
+        _sampler = new TokenSampler(sampling, endTokens, prompt.Length, prompt.Length + maxNewTokens);
+        _text = new OutputText(stops, Math.Min(maxNewTokens * CharactersPerToken, 1 << 16));
+        _textEnds = new int[maxNewTokens];
+        _logProbabilities = includeLogProbabilities ? new float[maxNewTokens] : [];
     }
 
-    public override int ReservedBlocks => Blocks(ids.Length);
+    public override int ReservedBlocks => Blocks(_ids.Length);
 
-    public override bool IsDone => failed || finish is not null;
+    public override bool IsDone => _failed || _finish is not null;
 
-    public override bool IsPrefilling => !decoding;
+    public override bool IsPrefilling => !_decoding;
 
     /// <summary>The tokens generated and published so far.</summary>
-    public int Published => Volatile.Read(ref published);
+    public int Published => Volatile.Read(ref _published);
 
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence(ids.Length, promptLength) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(_ids.Length, _promptLength) };
     }
 
     public override void Plan(StepPlan plan)
     {
-        logitRow = -1;
-        if (decoding)
+        _logitRow = -1;
+        if (_decoding)
         {
-            logitRow = plan.AppendDecode(ids.AsSpan(length - 1, 1), reader.Sequence);
-            plannedDecode = true;
+            _logitRow = plan.AppendDecode(_ids.AsSpan(_length - 1, 1), _reader.Sequence);
+            _plannedDecode = true;
         }
-        else if (reader.Plan(ids.AsSpan(0, promptLength), plan))
+        else if (_reader.Plan(_ids.AsSpan(0, _promptLength), plan))
         {
-            logitRow = plan.WantLogits(reader.FirstRow + reader.Planned - 1);
+            _logitRow = plan.WantLogits(_reader.FirstRow + _reader.Planned - 1);
         }
     }
 
     public override void Accept(in StepResult result, SamplingScratch scratch)
     {
-        reader.Accept();
-        plannedDecode = false;
-        if (logitRow < 0)
+        _reader.Accept();
+        _plannedDecode = false;
+        if (_logitRow < 0)
             return;
-        var row = result.Logits(logitRow);
+        var row = result.Logits(_logitRow);
         var logits = scratch.Logits.AsSpan(0, row.Length);
         row.CopyTo(logits);
-        int token = sampler.Next(logits, ids.AsSpan(0, length), scratch);
-        if (logProbabilities.Length > 0)
-            logProbabilities[length - promptLength] = (float)Softmax.Of(row).LogProbability(row[token]);
-        decoding = true;
+        int token = _sampler.Next(logits, _ids.AsSpan(0, _length), scratch);
+        if (_logProbabilities.Length > 0)
+            _logProbabilities[_length - _promptLength] = (float)Softmax.Of(row).LogProbability(row[token]);
+        _decoding = true;
         Take(token);
     }
 
     public override void Rollback()
     {
-        if (plannedDecode)
-            reader.Sequence.Truncate(reader.Sequence.Length - 1);
+        if (_plannedDecode)
+            _reader.Sequence.Truncate(_reader.Sequence.Length - 1);
         else
-            reader.Rollback();
-        plannedDecode = false;
+            _reader.Rollback();
+        _plannedDecode = false;
     }
 
     public override void Fail(Exception exception)
     {
-        failed = true;
-        signal.Writer.TryComplete(exception);
+        _failed = true;
+        _signal.Writer.TryComplete(exception);
     }
 
-    public override void Dispose() => reader.Sequence?.Dispose();
+    public override void Dispose() => _reader.Sequence?.Dispose();
 
     /// <summary>Follows the generation: one update for every token that brings text, and one at the end.</summary>
     public async IAsyncEnumerable<GenerationUpdate> ReadAsync()
@@ -144,90 +144,90 @@ internal sealed class GenerationJob : EngineJob
         int seenTokens = 0, seenText = 0;
         while (true)
         {
-            bool more = await signal.Reader.WaitToReadAsync().ConfigureAwait(false);
-            signal.Reader.TryRead(out _);
+            bool more = await _signal.Reader.WaitToReadAsync().ConfigureAwait(false);
+            _signal.Reader.TryRead(out _);
             int available = Published;
             for (int token = seenTokens; token < available; token++)
             {
-                if (textEnds[token] == seenText || (token == available - 1 && !more))
+                if (_textEnds[token] == seenText || (token == available - 1 && !more))
                     continue;
-                yield return Update(seenTokens, token + 1, seenText, textEnds[token]);
+                yield return Update(seenTokens, token + 1, seenText, _textEnds[token]);
                 seenTokens = token + 1;
-                seenText = textEnds[token];
+                seenText = _textEnds[token];
             }
 
             if (more)
                 continue;
-            yield return Update(seenTokens, available, seenText, textEnds[available - 1]) with
+            yield return Update(seenTokens, available, seenText, _textEnds[available - 1]) with
             {
-                FinishReason = finish,
+                FinishReason = _finish,
                 Usage = new GenerationUsage(
-                    promptLength,
+                    _promptLength,
                     available,
                     Stopwatch.GetElapsedTime(Created, Started),
-                    Stopwatch.GetElapsedTime(Started, firstToken),
-                    Stopwatch.GetElapsedTime(firstToken, lastToken),
-                    greedy ? null : sampler.Seed),
+                    Stopwatch.GetElapsedTime(Started, _firstToken),
+                    Stopwatch.GetElapsedTime(_firstToken, _lastToken),
+                    _greedy ? null : _sampler.Seed),
             };
             yield break;
         }
     }
 
     private GenerationUpdate Update(int firstToken, int endToken, int firstCharacter, int endCharacter) => new(
-        text.Slice(firstCharacter, endCharacter),
-        ids[(promptLength + firstToken)..(promptLength + endToken)],
-        logProbabilities.Length == 0 ? [] : logProbabilities[firstToken..endToken]);
+        _text.Slice(firstCharacter, endCharacter),
+        _ids[(_promptLength + firstToken)..(_promptLength + endToken)],
+        _logProbabilities.Length == 0 ? [] : _logProbabilities[firstToken..endToken]);
 
     private void Take(int token)
     {
-        ids[length++] = token;
-        int generated = length - promptLength;
-        lastToken = Stopwatch.GetTimestamp();
+        _ids[_length++] = token;
+        int generated = _length - _promptLength;
+        _lastToken = Stopwatch.GetTimestamp();
         if (generated == 1)
-            firstToken = lastToken;
-        if (endTokens.AsSpan().Contains(token))
-            finish = FinishReason.EndToken;
+            _firstToken = _lastToken;
+        if (_endTokens.AsSpan().Contains(token))
+            _finish = FinishReason.EndToken;
         else if (Decode(token))
-            finish = FinishReason.StopString;
-        else if (length == ids.Length)
-            finish = FinishReason.Length;
-        if (finish is FinishReason.EndToken or FinishReason.Length && Flush())
-            finish = FinishReason.StopString;
-        textEnds[generated - 1] = text.Released;
-        Volatile.Write(ref published, generated);
-        if (finish is null)
-            signal.Writer.TryWrite(0);
+            _finish = FinishReason.StopString;
+        else if (_length == _ids.Length)
+            _finish = FinishReason.Length;
+        if (_finish is FinishReason.EndToken or FinishReason.Length && Flush())
+            _finish = FinishReason.StopString;
+        _textEnds[generated - 1] = _text.Released;
+        Volatile.Write(ref _published, generated);
+        if (_finish is null)
+            _signal.Writer.TryWrite(0);
         else
-            signal.Writer.TryComplete();
+            _signal.Writer.TryComplete();
     }
 
     private bool Decode(int token)
     {
-        if (tokenizer?.TokenForDecoding(token, skipSpecialTokens: true) is { } spelling)
-            decoder!.Push(spelling, endsToken: true);
+        if (_tokenizer?.TokenForDecoding(token, skipSpecialTokens: true) is { } spelling)
+            _decoder!.Push(spelling, endsToken: true);
         return Append();
     }
 
     // What the decoder still holds is a broken character; it may complete a stop string too.
     private bool Flush()
     {
-        decoder?.Finish();
+        _decoder?.Finish();
         bool stopped = Append();
-        text.Complete();
+        _text.Complete();
         return stopped;
     }
 
     private bool Append()
     {
         bool stopped = false;
-        foreach (var chunk in decoded.GetChunks())
-            if (text.Append(chunk.Span))
+        foreach (var chunk in _decoded.GetChunks())
+            if (_text.Append(chunk.Span))
             {
                 stopped = true;
                 break;
             }
 
-        decoded.Clear();
+        _decoded.Clear();
         return stopped;
     }
 }

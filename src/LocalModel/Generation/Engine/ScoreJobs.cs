@@ -9,18 +9,18 @@ internal sealed class ScoreJob : EngineJob
     // Blocks for continuations that run side by side in one step.
     private const int ForkBlocks = 2 * StepPlan.MaximumPrefillTokens / KvCache.BlockTokens;
 
-    private readonly TaskCompletionSource<SequenceScore[]> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly int[] prefix;
-    private readonly IReadOnlyList<int[]> continuations;
-    private readonly SequenceScore[] scores;
-    private readonly List<Fork> forks = [];
-    private readonly int forkBlocks;
-    private PromptReader reader;
-    private int prefixRow = -1;
-    private bool prefixDone;
-    private int next;
-    private int open;
-    private bool failed;
+    private readonly TaskCompletionSource<SequenceScore[]> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly int[] _prefix;
+    private readonly IReadOnlyList<int[]> _continuations;
+    private readonly SequenceScore[] _scores;
+    private readonly List<Fork> _forks = [];
+    private readonly int _forkBlocks;
+    private PromptReader _reader;
+    private int _prefixRow = -1;
+    private bool _prefixDone;
+    private int _next;
+    private int _open;
+    private bool _failed;
 
     /// <summary>Prepares the job.</summary>
     /// <param name="prefix">At least one token.</param>
@@ -29,10 +29,10 @@ internal sealed class ScoreJob : EngineJob
     public ScoreJob(int[] prefix, IReadOnlyList<int[]> continuations, CancellationToken cancellation)
         : base(cancellation)
     {
-        this.prefix = prefix;
-        this.continuations = continuations;
-        scores = [.. continuations.Select(c => new SequenceScore(0, c.Length))];
-        open = continuations.Count(c => c.Length > 0);
+        _prefix = prefix;
+        _continuations = continuations;
+        _scores = [.. continuations.Select(c => new SequenceScore(0, c.Length))];
+        _open = continuations.Count(c => c.Length > 0);
         int largest = 0, total = 0;
         foreach (var continuation in continuations)
         {
@@ -41,78 +41,78 @@ internal sealed class ScoreJob : EngineJob
             total += blocks;
         }
 
-        forkBlocks = Math.Max(largest, Math.Min(total, ForkBlocks));
+        _forkBlocks = Math.Max(largest, Math.Min(total, ForkBlocks));
     }
 
-    public Task<SequenceScore[]> Result => completion.Task;
+    public Task<SequenceScore[]> Result => _completion.Task;
 
-    public override int ReservedBlocks => Blocks(prefix.Length) + forkBlocks;
+    public override int ReservedBlocks => Blocks(_prefix.Length) + _forkBlocks;
 
-    public override bool IsDone => failed || open == 0;
+    public override bool IsDone => _failed || _open == 0;
 
     public override bool IsPrefilling => true;
 
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prefix.Length) };
-        if (open == 0)
-            completion.TrySetResult(scores);
+        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: _prefix.Length) };
+        if (_open == 0)
+            _completion.TrySetResult(_scores);
     }
 
     public override void Plan(StepPlan plan)
     {
-        if (!prefixDone)
+        if (!_prefixDone)
         {
-            if (open > 0 && reader.Plan(prefix, plan))
-                prefixRow = plan.WantLogits(reader.FirstRow + reader.Planned - 1);
+            if (_open > 0 && _reader.Plan(_prefix, plan))
+                _prefixRow = plan.WantLogits(_reader.FirstRow + _reader.Planned - 1);
             return;
         }
 
-        foreach (var fork in forks)
+        foreach (var fork in _forks)
             PlanFork(fork, plan);
-        int used = forks.Sum(f => BlocksOf(continuations[f.Index]));
-        while (plan.PrefillBudget > 0 && next < continuations.Count)
+        int used = _forks.Sum(f => BlocksOf(_continuations[f.Index]));
+        while (plan.PrefillBudget > 0 && _next < _continuations.Count)
         {
-            var continuation = continuations[next];
+            var continuation = _continuations[_next];
             if (continuation.Length > 1)
             {
                 used += BlocksOf(continuation);
-                if (used > forkBlocks)
+                if (used > _forkBlocks)
                     break;
-                var fork = new Fork(reader.Sequence.Fork(), next);
-                forks.Add(fork);
+                var fork = new Fork(_reader.Sequence.Fork(), _next);
+                _forks.Add(fork);
                 PlanFork(fork, plan);
             }
 
-            next++;
+            _next++;
         }
     }
 
     public override void Accept(in StepResult result, SamplingScratch scratch)
     {
-        if (!prefixDone)
+        if (!_prefixDone)
         {
-            reader.Accept();
-            if (prefixRow < 0)
+            _reader.Accept();
+            if (_prefixRow < 0)
                 return;
-            prefixDone = true;
-            var logits = result.Logits(prefixRow);
+            _prefixDone = true;
+            var logits = result.Logits(_prefixRow);
             TokenSampler.RequireNumbers(logits);
             var softmax = Softmax.Of(logits);
-            for (int i = 0; i < continuations.Count; i++)
-                if (continuations[i] is { Length: > 0 } continuation)
+            for (int i = 0; i < _continuations.Count; i++)
+                if (_continuations[i] is { Length: > 0 } continuation)
                 {
                     Add(i, softmax.LogProbability(logits[continuation[0]]));
                     if (continuation.Length == 1)
-                        open--;
+                        _open--;
                 }
         }
 
-        for (int f = forks.Count - 1; f >= 0; f--)
+        for (int f = _forks.Count - 1; f >= 0; f--)
         {
-            var fork = forks[f];
-            var continuation = continuations[fork.Index];
+            var fork = _forks[f];
+            var continuation = _continuations[fork.Index];
             for (int i = 0; i < fork.Planned; i++)
             {
                 var logits = result.Logits(fork.FirstRow + i);
@@ -125,25 +125,25 @@ internal sealed class ScoreJob : EngineJob
             if (fork.Done == continuation.Length - 1)
             {
                 fork.Sequence.Dispose();
-                forks.RemoveAt(f);
-                open--;
+                _forks.RemoveAt(f);
+                _open--;
             }
         }
 
-        if (open == 0)
-            completion.TrySetResult(scores);
+        if (_open == 0)
+            _completion.TrySetResult(_scores);
     }
 
     public override void Rollback()
     {
-        if (!prefixDone)
+        if (!_prefixDone)
         {
-            reader.Rollback();
-            prefixRow = -1;
+            _reader.Rollback();
+            _prefixRow = -1;
             return;
         }
 
-        foreach (var fork in forks)
+        foreach (var fork in _forks)
         {
             fork.Sequence.Truncate(fork.Sequence.Length - fork.Planned);
             fork.Planned = 0;
@@ -152,22 +152,22 @@ internal sealed class ScoreJob : EngineJob
 
     public override void Fail(Exception exception)
     {
-        failed = true;
-        completion.TrySetException(exception);
+        _failed = true;
+        _completion.TrySetException(exception);
     }
 
     public override void Dispose()
     {
-        foreach (var fork in forks)
+        foreach (var fork in _forks)
             fork.Sequence.Dispose();
-        forks.Clear();
-        reader.Sequence?.Dispose();
+        _forks.Clear();
+        _reader.Sequence?.Dispose();
     }
 
     // The last token is only predicted, never run.
     private void PlanFork(Fork fork, StepPlan plan)
     {
-        var rest = continuations[fork.Index].AsSpan(fork.Done, continuations[fork.Index].Length - 1 - fork.Done);
+        var rest = _continuations[fork.Index].AsSpan(fork.Done, _continuations[fork.Index].Length - 1 - fork.Done);
         fork.Planned = Math.Min(rest.Length, plan.PrefillBudget);
         if (fork.Planned == 0)
             return;
@@ -181,11 +181,11 @@ internal sealed class ScoreJob : EngineJob
     }
 
     private void Add(int index, double logProbability)
-        => scores[index] = scores[index] with { LogProbability = scores[index].LogProbability + logProbability };
+        => _scores[index] = _scores[index] with { LogProbability = _scores[index].LogProbability + logProbability };
 
     // What a continuation needs beside the prefix: its own blocks, and a copy of the prefix's last one when that is not full.
     private int BlocksOf(int[] continuation)
-        => continuation.Length <= 1 ? 0 : Blocks(prefix.Length + continuation.Length - 1) - prefix.Length / KvCache.BlockTokens;
+        => continuation.Length <= 1 ? 0 : Blocks(_prefix.Length + continuation.Length - 1) - _prefix.Length / KvCache.BlockTokens;
 
     private sealed class Fork(KvSequence sequence, int index)
     {
@@ -207,18 +207,18 @@ internal sealed class ScoreJob : EngineJob
 /// <param name="cancellation">Ends the job early.</param>
 internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToken cancellation) : EngineJob(cancellation)
 {
-    private readonly TaskCompletionSource<TokenScores> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly float[] logProbabilities = new float[ids.Length - 1];
-    private PromptReader reader;
-    private int firstLogitRow;
-    private int done;
-    private bool finished;
+    private readonly TaskCompletionSource<TokenScores> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly float[] _logProbabilities = new float[ids.Length - 1];
+    private PromptReader _reader;
+    private int _firstLogitRow;
+    private int _done;
+    private bool _finished;
 
-    public Task<TokenScores> Result => completion.Task;
+    public Task<TokenScores> Result => _completion.Task;
 
     public override int ReservedBlocks => Blocks(ids.Length);
 
-    public override bool IsDone => finished;
+    public override bool IsDone => _finished;
 
     public override bool IsPrefilling => true;
 
@@ -228,31 +228,31 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        reader = new PromptReader { Sequence = cache.NewSequence(ids.Length, ids.Length) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(ids.Length, ids.Length) };
     }
 
     public override void Plan(StepPlan plan)
     {
-        reader.Plan(ids.AsSpan(0, RunTokens), plan);
-        for (int i = 0; i < reader.Planned; i++)
+        _reader.Plan(ids.AsSpan(0, RunTokens), plan);
+        for (int i = 0; i < _reader.Planned; i++)
         {
-            int row = plan.WantLogits(reader.FirstRow + i);
+            int row = plan.WantLogits(_reader.FirstRow + i);
             if (i == 0)
-                firstLogitRow = row;
+                _firstLogitRow = row;
         }
     }
 
     public override void Accept(in StepResult result, SamplingScratch scratch)
     {
-        int planned = reader.Planned;
-        reader.Accept();
-        for (int i = 0; i < planned; i++, done++)
+        int planned = _reader.Planned;
+        _reader.Accept();
+        for (int i = 0; i < planned; i++, _done++)
         {
-            var logits = result.Logits(firstLogitRow + i);
+            var logits = result.Logits(_firstLogitRow + i);
             TokenSampler.RequireNumbers(logits);
-            if (done < logProbabilities.Length)
-                logProbabilities[done] = (float)Softmax.Of(logits).LogProbability(logits[ids[done + 1]]);
-            if (done == RunTokens - 1)
+            if (_done < _logProbabilities.Length)
+                _logProbabilities[_done] = (float)Softmax.Of(logits).LogProbability(logits[ids[_done + 1]]);
+            if (_done == RunTokens - 1)
             {
                 Complete(lastLogits ? logits.ToArray() : null);
                 return;
@@ -260,19 +260,19 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
         }
     }
 
-    public override void Rollback() => reader.Rollback();
+    public override void Rollback() => _reader.Rollback();
 
     public override void Fail(Exception exception)
     {
-        finished = true;
-        completion.TrySetException(exception);
+        _finished = true;
+        _completion.TrySetException(exception);
     }
 
-    public override void Dispose() => reader.Sequence?.Dispose();
+    public override void Dispose() => _reader.Sequence?.Dispose();
 
     private void Complete(float[]? last)
     {
-        finished = true;
-        completion.TrySetResult(new TokenScores(logProbabilities, last));
+        _finished = true;
+        _completion.TrySetResult(new TokenScores(_logProbabilities, last));
     }
 }

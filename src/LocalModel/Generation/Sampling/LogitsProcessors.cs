@@ -59,11 +59,11 @@ internal sealed class NoRepeatNgram(int size) : LogitsProcessor
 internal sealed class DryPenalty(float multiplier, float @base, int allowedLength, IReadOnlyList<int> sequenceBreakers) : LogitsProcessor
 {
     private const int MaximumMatch = 50;
-    private readonly int[] breakers = [.. sequenceBreakers];
+    private readonly int[] _breakers = [.. sequenceBreakers];
 
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
     {
-        if (ids.Length < 2 || breakers.AsSpan().Contains(ids[^1]))
+        if (ids.Length < 2 || _breakers.AsSpan().Contains(ids[^1]))
             return;
         int last = ids.Length - 1;
         for (int i = 0; i < last; i++)
@@ -71,7 +71,7 @@ internal sealed class DryPenalty(float multiplier, float @base, int allowedLengt
             if (ids[i] != ids[last])
                 continue;
             int length = 1;
-            while (length < MaximumMatch && i - length >= 0 && ids[i - length] == ids[last - length] && !breakers.AsSpan().Contains(ids[i - length]))
+            while (length < MaximumMatch && i - length >= 0 && ids[i - length] == ids[last - length] && !_breakers.AsSpan().Contains(ids[i - length]))
                 length++;
             ref int longest = ref scratch.Counts[ids[i + 1]];
             longest = Math.Max(longest, length);
@@ -95,13 +95,13 @@ public sealed record LengthDecay(int Start, double Factor);
 /// <summary>From a start length on, the end tokens gain |x| · (factor^(length - start) - 1).</summary>
 internal sealed class ExponentialLengthDecay(int start, double factor, IReadOnlyList<int> endTokens) : LogitsProcessor
 {
-    private readonly int[] endTokens = [.. endTokens];
+    private readonly int[] _endTokens = [.. endTokens];
 
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
     {
         if (ids.Length <= start)
             return;
-        foreach (int id in endTokens)
+        foreach (int id in _endTokens)
             if (logits[id] > float.NegativeInfinity)
                 logits[id] += (float)(Math.Abs(logits[id]) * (Math.Pow(factor, ids.Length - start) - 1));
     }
@@ -115,11 +115,11 @@ public sealed record TokenSequenceBias(IReadOnlyList<int> Tokens, float Bias);
 /// <summary>Adds a bias to the last token of a sequence where the tokens before it match; with one token it is a logit bias, with minus infinity a ban.</summary>
 internal sealed class SequenceBias(IReadOnlyList<TokenSequenceBias> biases) : LogitsProcessor
 {
-    private readonly (int[] Tokens, float Bias)[] biases = [.. biases.Select(b => (b.Tokens.ToArray(), b.Bias))];
+    private readonly (int[] Tokens, float Bias)[] _biases = [.. biases.Select(b => (b.Tokens.ToArray(), b.Bias))];
 
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
     {
-        foreach (var (tokens, bias) in biases)
+        foreach (var (tokens, bias) in _biases)
             if (ids.EndsWith(tokens.AsSpan(0, tokens.Length - 1)))
                 logits[tokens[^1]] += bias;
     }
@@ -128,13 +128,13 @@ internal sealed class SequenceBias(IReadOnlyList<TokenSequenceBias> biases) : Lo
 /// <summary>Bans tokens while the sequence's length is in [from, until): the end tokens below a minimum length, or tokens that are never wanted.</summary>
 internal sealed class BannedTokens(IReadOnlyList<int> tokens, int from = 0, int until = int.MaxValue) : LogitsProcessor
 {
-    private readonly int[] tokens = [.. tokens];
+    private readonly int[] _tokens = [.. tokens];
 
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
     {
         if (ids.Length < from || ids.Length >= until)
             return;
-        foreach (int id in tokens)
+        foreach (int id in _tokens)
             logits[id] = float.NegativeInfinity;
     }
 }
@@ -142,14 +142,14 @@ internal sealed class BannedTokens(IReadOnlyList<int> tokens, int from = 0, int 
 /// <summary>Leaves only the given tokens, with logit 0, when the sequence has exactly the given length.</summary>
 internal sealed class ForcedTokens(IReadOnlyList<int> tokens, int length) : LogitsProcessor
 {
-    private readonly int[] tokens = [.. tokens];
+    private readonly int[] _tokens = [.. tokens];
 
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
     {
         if (ids.Length != length)
             return;
         logits.Fill(float.NegativeInfinity);
-        foreach (int id in tokens)
+        foreach (int id in _tokens)
             logits[id] = 0;
     }
 }

@@ -54,9 +54,9 @@ internal sealed class LogSoftmax : LogitsProcessor
 /// <summary>Working memory for sampling, allocated once for a vocabulary and used by one thread.</summary>
 internal sealed class SamplingScratch(int vocabularySize)
 {
-    private readonly ulong[] keys = new ulong[vocabularySize];
-    private readonly int[] marks = new int[vocabularySize];
-    private int stamp;
+    private readonly ulong[] _keys = new ulong[vocabularySize];
+    private readonly int[] _marks = new int[vocabularySize];
+    private int _stamp;
 
     /// <summary>One float a token, for free use.</summary>
     public float[] Values { get; } = new float[vocabularySize];
@@ -73,19 +73,19 @@ internal sealed class SamplingScratch(int vocabularySize)
     /// <summary>Forgets all marks.</summary>
     public void ClearMarks()
     {
-        if (++stamp == int.MaxValue)
+        if (++_stamp == int.MaxValue)
         {
-            Array.Clear(marks);
-            stamp = 1;
+            Array.Clear(_marks);
+            _stamp = 1;
         }
     }
 
     /// <summary>Marks a token; true when it had no mark yet.</summary>
     public bool Mark(int id)
     {
-        if (marks[id] == stamp)
+        if (_marks[id] == _stamp)
             return false;
-        marks[id] = stamp;
+        _marks[id] = _stamp;
         return true;
     }
 
@@ -96,8 +96,8 @@ internal sealed class SamplingScratch(int vocabularySize)
         int count = 0;
         for (int id = 0; id < logits.Length; id++)
             if (logits[id] >= floor && logits[id] > float.NegativeInfinity)
-                keys[count++] = ((ulong)~Monotone(logits[id]) << 32) | (uint)id;
-        var sorted = keys.AsSpan(0, count);
+                _keys[count++] = ((ulong)~Monotone(logits[id]) << 32) | (uint)id;
+        var sorted = _keys.AsSpan(0, count);
         sorted.Sort();
         return sorted;
     }
@@ -108,8 +108,8 @@ internal sealed class SamplingScratch(int vocabularySize)
         int count = 0;
         for (int id = 0; id < logits.Length; id++)
             if (logits[id] > float.NegativeInfinity)
-                keys[count++] = ((ulong)Monotone(values[id]) << 32) | (uint)id;
-        var sorted = keys.AsSpan(0, count);
+                _keys[count++] = ((ulong)Monotone(values[id]) << 32) | (uint)id;
+        var sorted = _keys.AsSpan(0, count);
         sorted.Sort();
         return sorted;
     }

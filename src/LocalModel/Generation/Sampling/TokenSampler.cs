@@ -10,11 +10,11 @@ internal sealed class TokenSampler
     private const ulong XtcStream = 1;
     private const ulong GumbelStream = 2;
 
-    private readonly LogitsProcessor[] processors;
-    private readonly ExcludeTopChoices? excludeTopChoices;
-    private readonly Mirostat? mirostat;
-    private readonly SamplingOptions options;
-    private readonly int promptLength;
+    private readonly LogitsProcessor[] _processors;
+    private readonly ExcludeTopChoices? _excludeTopChoices;
+    private readonly Mirostat? _mirostat;
+    private readonly SamplingOptions _options;
+    private readonly int _promptLength;
 
     /// <summary>Prepares a sequence.</summary>
     /// <param name="options">Validated settings.</param>
@@ -23,13 +23,13 @@ internal sealed class TokenSampler
     /// <param name="maxLength">The tokens of the longest sequence that the request allows, prompt included.</param>
     public TokenSampler(SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength, int maxLength = int.MaxValue)
     {
-        this.options = options;
-        this.promptLength = promptLength;
-        processors = [.. Processors(options, endTokens, promptLength, maxLength)];
+        _options = options;
+        _promptLength = promptLength;
+        _processors = [.. Processors(options, endTokens, promptLength, maxLength)];
         if (options is { XtcProbability: > 0, IsGreedy: false })
-            excludeTopChoices = new ExcludeTopChoices(options.XtcThreshold);
+            _excludeTopChoices = new ExcludeTopChoices(options.XtcThreshold);
         if (options is { MirostatTau: > 0, IsGreedy: false })
-            mirostat = new Mirostat(options.MirostatTau, options.MirostatEta);
+            _mirostat = new Mirostat(options.MirostatTau, options.MirostatEta);
         Seed = options.Seed ?? BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long)));
     }
 
@@ -110,20 +110,20 @@ internal sealed class TokenSampler
     /// <exception cref="SamplingException">No token is left, or a logit is not a number.</exception>
     public int Next(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
     {
-        if (processors.Length > 0)
+        if (_processors.Length > 0)
             RequireNumbers(logits);
-        foreach (var processor in processors)
+        foreach (var processor in _processors)
             processor.Apply(logits, ids, scratch);
-        if (options.IsGreedy)
+        if (_options.IsGreedy)
             return Best(logits);
-        int position = ids.Length - promptLength;
-        if (excludeTopChoices is not null && Uniform(position, XtcStream) < options.XtcProbability)
-            excludeTopChoices.Apply(logits, ids, scratch);
+        int position = ids.Length - _promptLength;
+        if (_excludeTopChoices is not null && Uniform(position, XtcStream) < _options.XtcProbability)
+            _excludeTopChoices.Apply(logits, ids, scratch);
 
         int best = Best(logits);
-        if (mirostat is not null)
-            return mirostat.Next(logits, Uniform(position, DrawStream), scratch);
-        if (options.DrawMethod == DrawMethod.Gumbel)
+        if (_mirostat is not null)
+            return _mirostat.Next(logits, Uniform(position, DrawStream), scratch);
+        if (_options.DrawMethod == DrawMethod.Gumbel)
             return GumbelMaximum(logits, CounterRandom.Key((ulong)Seed, (ulong)position, GumbelStream));
         float maximum = logits[best];
         var weights = scratch.Weights.AsSpan(0, logits.Length);

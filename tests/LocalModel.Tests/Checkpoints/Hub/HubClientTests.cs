@@ -6,30 +6,30 @@ namespace Kotonoha.LocalModel.Tests.Checkpoints.Hub;
 public sealed class HubClientTests : IDisposable
 {
     private const string Weights = "model.safetensors";
-    private readonly TemporaryFolder folder = new();
-    private readonly LoopbackHub hub = new();
-    private readonly byte[] config, weights;
+    private readonly TemporaryFolder _folder = new();
+    private readonly LoopbackHub _hub = new();
+    private readonly byte[] _config, _weights;
 
     public HubClientTests()
     {
-        config = hub.Add("config.json", """{"model_type": "gpt2"}""");
-        weights = hub.Add(Weights, LoopbackHub.Noise(300_000), large: true);
-        hub.Add("README.md", "# not needed");
-        hub.Add("pytorch_model.bin", [1, 2, 3], large: true);
+        _config = _hub.Add("config.json", """{"model_type": "gpt2"}""");
+        _weights = _hub.Add(Weights, LoopbackHub.Noise(300_000), large: true);
+        _hub.Add("README.md", "# not needed");
+        _hub.Add("pytorch_model.bin", [1, 2, 3], large: true);
     }
 
-    private HubOptions Options => new() { Endpoint = new Uri(hub.Endpoint), CacheFolder = folder.Path, Token = "hf_secret", RetryDelay = TimeSpan.FromMilliseconds(1), Timeout = TimeSpan.FromSeconds(5) };
+    private HubOptions Options => new() { Endpoint = new Uri(_hub.Endpoint), CacheFolder = _folder.Path, Token = "hf_secret", RetryDelay = TimeSpan.FromMilliseconds(1), Timeout = TimeSpan.FromSeconds(5) };
 
-    private string ModelFolder => folder.At("models--ann--tiny");
+    private string ModelFolder => _folder.At("models--ann--tiny");
 
-    private string Blob => Path.Combine(ModelFolder, "blobs", LoopbackHub.Sha256(weights));
+    private string Blob => Path.Combine(ModelFolder, "blobs", LoopbackHub.Sha256(_weights));
 
     private string Incomplete => Blob + ".incomplete";
 
     public void Dispose()
     {
-        hub.Dispose();
-        folder.Dispose();
+        _hub.Dispose();
+        _folder.Dispose();
     }
 
     [Fact]
@@ -40,25 +40,25 @@ public sealed class HubClientTests : IDisposable
         var snapshot = Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit);
         Assert.Equal(snapshot, pulled.Path);
         Assert.Equal(["config.json", Weights], pulled.Files);
-        Assert.Equal(config.Length + weights.Length, pulled.FetchedBytes);
+        Assert.Equal(_config.Length + _weights.Length, pulled.FetchedBytes);
         Assert.Equal(LoopbackHub.Commit, await File.ReadAllTextAsync(Path.Combine(ModelFolder, "refs", "main")));
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Path.Combine(snapshot, Weights)));
-        Assert.Equal(config, await File.ReadAllBytesAsync(Path.Combine(ModelFolder, "blobs", LoopbackHub.GitHash(config))));
-        Assert.Equal(Path.Combine("..", "..", "blobs", LoopbackHub.Sha256(weights)), new FileInfo(Path.Combine(snapshot, Weights)).LinkTarget);
-        Assert.Equal([LoopbackHub.GitHash(config), LoopbackHub.Sha256(weights)], Names(Path.Combine(ModelFolder, "blobs")));
-        Assert.Contains(reports, r => r.Stage == Weights && r.Completed == weights.Length && r.Total == weights.Length);
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Path.Combine(snapshot, Weights)));
+        Assert.Equal(_config, await File.ReadAllBytesAsync(Path.Combine(ModelFolder, "blobs", LoopbackHub.GitHash(_config))));
+        Assert.Equal(Path.Combine("..", "..", "blobs", LoopbackHub.Sha256(_weights)), new FileInfo(Path.Combine(snapshot, Weights)).LinkTarget);
+        Assert.Equal([LoopbackHub.GitHash(_config), LoopbackHub.Sha256(_weights)], Names(Path.Combine(ModelFolder, "blobs")));
+        Assert.Contains(reports, r => r.Stage == Weights && r.Completed == _weights.Length && r.Total == _weights.Length);
     }
 
     [Fact]
     public async Task A_second_pull_fetches_nothing_and_a_lost_link_is_made_again()
     {
         await PullAsync();
-        int before = hub.Downloads.Count();
+        int before = _hub.Downloads.Count();
         Assert.Equal(0, (await PullAsync()).FetchedBytes);
         File.Delete(Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit, Weights));
         Assert.Equal(0, (await PullAsync()).FetchedBytes);
         Assert.True(File.Exists(Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit, Weights)));
-        Assert.Equal(before, hub.Downloads.Count());
+        Assert.Equal(before, _hub.Downloads.Count());
     }
 
     [Fact]
@@ -66,29 +66,29 @@ public sealed class HubClientTests : IDisposable
     {
         await PullAsync();
         File.Delete(Blob);
-        Assert.Equal(weights.Length, (await PullAsync()).FetchedBytes);
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit, Weights)));
+        Assert.Equal(_weights.Length, (await PullAsync()).FetchedBytes);
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Path.Combine(ModelFolder, "snapshots", LoopbackHub.Commit, Weights)));
     }
 
     [Fact]
     public async Task Cut_connections_are_resumed_where_they_stopped()
     {
         int cuts = 0;
-        hub.Change = (request, reply) => request is { OfStore: true, Method: "GET" } && cuts++ < 3 ? reply with { CutAfter = 70_000 } : reply;
+        _hub.Change = (request, reply) => request is { OfStore: true, Method: "GET" } && cuts++ < 3 ? reply with { CutAfter = 70_000 } : reply;
         var pulled = await PullAsync();
-        Assert.Equal(config.Length + weights.Length, pulled.FetchedBytes);
-        Assert.Equal([null, 70_000, 140_000, 210_000], hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+        Assert.Equal(_config.Length + _weights.Length, pulled.FetchedBytes);
+        Assert.Equal([null, 70_000, 140_000, 210_000], _hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Blob));
     }
 
     [Fact]
     public async Task A_pull_goes_on_where_an_earlier_process_stopped()
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Incomplete)!);
-        await File.WriteAllBytesAsync(Incomplete, weights[..123_456]);
+        await File.WriteAllBytesAsync(Incomplete, _weights[..123_456]);
         var pulled = await PullAsync();
-        Assert.Equal(config.Length + weights.Length - 123_456, pulled.FetchedBytes);
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+        Assert.Equal(_config.Length + _weights.Length - 123_456, pulled.FetchedBytes);
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Blob));
         Assert.False(File.Exists(Incomplete));
     }
 
@@ -96,10 +96,10 @@ public sealed class HubClientTests : IDisposable
     public async Task A_server_that_does_not_resume_sends_all_again()
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Incomplete)!);
-        await File.WriteAllBytesAsync(Incomplete, weights[..1000]);
-        hub.Change = (request, reply) => request.From is > 0 ? new HubReply(200, weights) : reply;
+        await File.WriteAllBytesAsync(Incomplete, _weights[..1000]);
+        _hub.Change = (request, reply) => request.From is > 0 ? new HubReply(200, _weights) : reply;
         await PullAsync();
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Blob));
     }
 
     [Theory]
@@ -110,21 +110,21 @@ public sealed class HubClientTests : IDisposable
     public async Task A_damaged_rest_of_an_earlier_download_is_dropped(int length, int damaged)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Incomplete)!);
-        byte[] rest = [.. weights.Concat(weights).Take(length)];
+        byte[] rest = [.. _weights.Concat(_weights).Take(length)];
         rest[damaged] ^= 1;
         await File.WriteAllBytesAsync(Incomplete, rest);
         await PullAsync();
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Blob));
     }
 
     [Fact]
     public async Task A_range_that_cannot_be_satisfied_starts_over()
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Incomplete)!);
-        await File.WriteAllBytesAsync(Incomplete, weights[..1000]);
-        hub.Change = (request, reply) => request.From is > 0 ? new HubReply(416) : reply;
+        await File.WriteAllBytesAsync(Incomplete, _weights[..1000]);
+        _hub.Change = (request, reply) => request.From is > 0 ? new HubReply(416) : reply;
         await PullAsync();
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Blob));
     }
 
     [Theory]
@@ -132,18 +132,18 @@ public sealed class HubClientTests : IDisposable
     [InlineData("config.json")]
     public async Task A_wrong_hash_is_refused_and_leaves_nothing(string name)
     {
-        hub.Change = (request, reply) => request.File == name && request.Method == "GET" && reply.Status == 200 ? reply with { Body = [.. reply.Body[..^1], (byte)(reply.Body[^1] ^ 1)] } : reply;
+        _hub.Change = (request, reply) => request.File == name && request.Method == "GET" && reply.Status == 200 ? reply with { Body = [.. reply.Body[..^1], (byte)(reply.Body[^1] ^ 1)] } : reply;
         var error = await Assert.ThrowsAsync<HubException>(() => PullAsync());
         Assert.Contains("another hash", error.Message, StringComparison.Ordinal);
         Assert.Contains(name, error.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain(Names(Path.Combine(ModelFolder, "blobs")), n => n == LoopbackHub.Sha256(weights) || n.EndsWith(".incomplete", StringComparison.Ordinal));
+        Assert.DoesNotContain(Names(Path.Combine(ModelFolder, "blobs")), n => n == LoopbackHub.Sha256(_weights) || n.EndsWith(".incomplete", StringComparison.Ordinal));
         Assert.False(File.Exists(Path.Combine(ModelFolder, "refs", "main")));
     }
 
     [Fact]
     public async Task More_bytes_than_announced_are_refused()
     {
-        hub.Change = (request, reply) => request.OfStore ? reply with { Body = [.. reply.Body, 1] } : reply;
+        _hub.Change = (request, reply) => request.OfStore ? reply with { Body = [.. reply.Body, 1] } : reply;
         Assert.Contains("more came", (await Assert.ThrowsAsync<HubException>(() => PullAsync())).Message, StringComparison.Ordinal);
     }
 
@@ -151,19 +151,19 @@ public sealed class HubClientTests : IDisposable
     public async Task The_token_is_sent_to_the_hub_alone()
     {
         await PullAsync();
-        Assert.All(hub.Requests.Where(r => !r.OfStore), r => Assert.Equal("Bearer hf_secret", r.Headers["Authorization"]));
-        Assert.Contains(hub.Requests, r => r.OfStore);
-        Assert.All(hub.Requests.Where(r => r.OfStore), r => Assert.DoesNotContain("Authorization", r.Headers.Keys));
+        Assert.All(_hub.Requests.Where(r => !r.OfStore), r => Assert.Equal("Bearer hf_secret", r.Headers["Authorization"]));
+        Assert.Contains(_hub.Requests, r => r.OfStore);
+        Assert.All(_hub.Requests.Where(r => r.OfStore), r => Assert.DoesNotContain("Authorization", r.Headers.Keys));
     }
 
     [Fact]
     public async Task A_renamed_model_is_followed_on_the_hubs_own_host()
     {
-        hub.Change = (request, reply) => request.Path.Contains("/bob/old/", StringComparison.Ordinal)
+        _hub.Change = (request, reply) => request.Path.Contains("/bob/old/", StringComparison.Ordinal)
             ? new HubReply(307).With("Location", request.Path.Replace("/bob/old/", $"/{LoopbackHub.Model}/", StringComparison.Ordinal)) : reply;
         using var client = new HubClient(Options);
         var pulled = await client.PullAsync("bob/old");
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Path.Combine(pulled.Path, Weights)));
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Path.Combine(pulled.Path, Weights)));
     }
 
     [Theory]
@@ -174,11 +174,11 @@ public sealed class HubClientTests : IDisposable
     [InlineData(400, null, "answered 400")]
     public async Task A_refusal_says_what_to_do(int status, string? code, string words)
     {
-        hub.Change = (_, _) => code is null ? new HubReply(status) : new HubReply(status).With("X-Error-Code", code);
+        _hub.Change = (_, _) => code is null ? new HubReply(status) : new HubReply(status).With("X-Error-Code", code);
         var error = await Assert.ThrowsAsync<HubException>(() => PullAsync());
         Assert.Contains(words, error.Message, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("hf_secret", error.ToString(), StringComparison.Ordinal);
-        Assert.Single(hub.Requests);
+        Assert.Single(_hub.Requests);
     }
 
     [Theory]
@@ -187,17 +187,17 @@ public sealed class HubClientTests : IDisposable
     public async Task A_busy_server_is_asked_again(int status)
     {
         var refused = new HashSet<(string, string)>();
-        hub.Change = (request, reply) => refused.Add((request.Method, request.Path)) ? new HubReply(status).With("Retry-After", "0") : reply;
+        _hub.Change = (request, reply) => refused.Add((request.Method, request.Path)) ? new HubReply(status).With("Retry-After", "0") : reply;
         await PullAsync();
-        Assert.Equal(weights, await File.ReadAllBytesAsync(Blob));
+        Assert.Equal(_weights, await File.ReadAllBytesAsync(Blob));
     }
 
     [Fact]
     public async Task A_server_that_stays_busy_is_given_up()
     {
-        hub.Change = (request, reply) => request.OfStore ? new HubReply(503) : reply;
+        _hub.Change = (request, reply) => request.OfStore ? new HubReply(503) : reply;
         Assert.Contains("tried 6 times", (await Assert.ThrowsAsync<HubException>(() => PullAsync())).Message, StringComparison.Ordinal);
-        hub.Change = (_, _) => new HubReply(429).With("Retry-After", "3600");
+        _hub.Change = (_, _) => new HubReply(429).With("Retry-After", "3600");
         Assert.Contains("3600 seconds", (await Assert.ThrowsAsync<HubException>(() => PullAsync())).Message, StringComparison.Ordinal);
     }
 
@@ -205,33 +205,33 @@ public sealed class HubClientTests : IDisposable
     public async Task A_server_that_falls_silent_is_an_interruption()
     {
         int stalls = 0;
-        hub.Change = (request, reply) => request is { OfStore: true } && stalls++ == 0 ? reply with { CutAfter = 1000, Held = Task.Delay(TimeSpan.FromSeconds(20)) } : reply;
+        _hub.Change = (request, reply) => request is { OfStore: true } && stalls++ == 0 ? reply with { CutAfter = 1000, Held = Task.Delay(TimeSpan.FromSeconds(20)) } : reply;
         using var client = new HubClient(Options with { Timeout = TimeSpan.FromMilliseconds(300) });
         await client.PullAsync(LoopbackHub.Model);
-        Assert.Equal([null, 1000], hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
+        Assert.Equal([null, 1000], _hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
     }
 
     [Fact]
     public async Task A_cancelled_pull_can_be_resumed()
     {
         using var stopped = new CancellationTokenSource();
-        hub.Change = (request, reply) => request.OfStore ? reply with { CutAfter = 200_000, Held = Task.Delay(TimeSpan.FromSeconds(20), stopped.Token) } : reply;
+        _hub.Change = (request, reply) => request.OfStore ? reply with { CutAfter = 200_000, Held = Task.Delay(TimeSpan.FromSeconds(20), stopped.Token) } : reply;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => PullAsync(new Recorder([], r =>
         {
             if (r.Stage == Weights && r.Completed == 200_000)
                 stopped.Cancel();
         }), stopped.Token));
         Assert.Equal(200_000, new FileInfo(Incomplete).Length);
-        hub.Change = (_, reply) => reply;
-        Assert.Equal(weights.Length - 200_000, (await PullAsync()).FetchedBytes);
+        _hub.Change = (_, reply) => reply;
+        Assert.Equal(_weights.Length - 200_000, (await PullAsync()).FetchedBytes);
     }
 
     [Fact]
     public async Task Two_pulls_at_once_fetch_each_content_once()
     {
         var pulled = await Task.WhenAll(PullAsync(), PullAsync(), PullAsync());
-        Assert.Equal(config.Length + weights.Length, pulled.Sum(p => p.FetchedBytes));
-        Assert.Single(hub.Downloads, r => r.OfStore);
+        Assert.Equal(_config.Length + _weights.Length, pulled.Sum(p => p.FetchedBytes));
+        Assert.Single(_hub.Downloads, r => r.OfStore);
     }
 
     [Theory]
@@ -244,7 +244,7 @@ public sealed class HubClientTests : IDisposable
     [InlineData("")]
     public async Task A_file_name_that_leads_elsewhere_is_refused(string name)
     {
-        hub.Add(name, "{}");
+        _hub.Add(name, "{}");
         Assert.Contains("no name of a file", (await Assert.ThrowsAsync<HubException>(() => PullAsync())).Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(ModelFolder));
     }
@@ -260,7 +260,7 @@ public sealed class HubClientTests : IDisposable
     {
         using var client = new HubClient(Options);
         await Assert.ThrowsAsync<HubException>(() => client.PullAsync(name));
-        Assert.Empty(hub.Requests);
+        Assert.Empty(_hub.Requests);
     }
 
     [Fact]
@@ -269,9 +269,9 @@ public sealed class HubClientTests : IDisposable
         using var offline = new HubClient(Options with { Offline = true });
         Assert.Contains("HF_HUB_OFFLINE", (await Assert.ThrowsAsync<HubException>(() => offline.PullAsync(LoopbackHub.Model))).Message, StringComparison.Ordinal);
         var pulled = await PullAsync();
-        int asked = hub.Requests.Count;
+        int asked = _hub.Requests.Count;
         Assert.Equal(pulled.Path, (await offline.PullAsync(LoopbackHub.Model)).Path);
-        Assert.Equal(asked, hub.Requests.Count);
+        Assert.Equal(asked, _hub.Requests.Count);
     }
 
     [Fact]
@@ -319,8 +319,8 @@ public sealed class HubClientTests : IDisposable
     [Fact]
     public async Task A_cache_that_cannot_be_written_is_an_error_and_a_lock_of_another_process_is_waited_for()
     {
-        var locks = folder.At(".locks/models--ann--tiny");
-        var name = Path.Combine(locks, LoopbackHub.GitHash(config) + ".lock");
+        var locks = _folder.At(".locks/models--ann--tiny");
+        var name = Path.Combine(locks, LoopbackHub.GitHash(_config) + ".lock");
         Directory.CreateDirectory(locks);
         if (OperatingSystem.IsLinux())
         {
@@ -341,7 +341,7 @@ public sealed class HubClientTests : IDisposable
             Assert.Single(reports);
         }
 
-        Assert.Equal(config.Length + weights.Length, (await pull).FetchedBytes);
+        Assert.Equal(_config.Length + _weights.Length, (await pull).FetchedBytes);
     }
 
     [Theory]
@@ -353,7 +353,7 @@ public sealed class HubClientTests : IDisposable
         var message = (await Assert.ThrowsAsync<HubException>(() => client.PullAsync(LoopbackHub.Model, file, revision))).Message;
         Assert.Contains("'../x' is no name of a", message, StringComparison.Ordinal);
         Assert.DoesNotContain("The hub", message, StringComparison.Ordinal);
-        Assert.Empty(hub.Requests);
+        Assert.Empty(_hub.Requests);
     }
 
     private static IEnumerable<string> Names(string path)
