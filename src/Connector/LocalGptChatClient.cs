@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Kotonoha.LocalModel.Generation;
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
 
 namespace Kotonoha.Connector;
 
@@ -8,14 +9,14 @@ namespace Kotonoha.Connector;
 /// <remarks>
 /// <para>Thread-safe: concurrent requests run together in the model's engine. Streaming is the core; <see cref="GetResponseAsync"/> gathers the stream.</para>
 /// <para>
-/// Every member of <see cref="ChatOptions"/> is honoured or refused with an exception. Setting Temperature, TopP, TopK, Seed or a sampling setting among the
-/// additional properties draws tokens (temperature 1 unless set); otherwise the model's own default settings apply. Additional properties that are understood
-/// are listed in <see cref="ChatOptionsReader.KnownProperties"/>; any other key is an error. Functions are
-/// declared to the model where its chat template has a place for them, and what it answers is text in the template's own form of a call; where the template
-/// has none, tools are refused by <see cref="NotSupportedException"/>, as JSON response formats are.
+/// A request without <see cref="ChatOptions.MaxOutputTokens"/> ends after <see cref="LocalGptOptions.DefaultMaxOutputTokens"/> tokens. Setting Temperature, TopP,
+/// TopK, Seed or a sampling setting among the additional properties draws tokens (temperature 1 unless set); otherwise the model's own default settings apply.
+/// Additional properties that are understood are listed in <see cref="KnownProperties"/>; another one is left out and a warning is logged once, or it is refused
+/// where <see cref="LocalGptOptions.Strict"/> is set. Functions are declared to the model where its chat template has a place for them; where it has none, tools
+/// are refused by <see cref="NotSupportedException"/>, as JSON response formats and images are.
 /// </para>
 /// <para>
-/// Reasoning and usage contents in the history are not sent to the model. No conversation id is ever returned: the history is the caller's.
+/// Errors, reasoning and usage in the history are not sent to the model. No conversation id is ever returned: the history is the caller's.
 /// Disposing the client disposes the model only if the client loaded it (<see cref="Load"/>).
 /// </para>
 /// </remarks>
@@ -24,35 +25,48 @@ public sealed class LocalGptChatClient : IChatClient
     /// <summary>The provider's name in metadata and telemetry.</summary>
     public const string ProviderName = "kotonoha";
 
-    private readonly bool _ownsModel;
+    private readonly ModelSource<LocalGpt> _source;
+    private readonly bool _ownsSource;
+    private readonly Notices _notices;
 
     /// <summary>Makes a view of a loaded model; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
-    public LocalGptChatClient(LocalGpt model)
-        : this(model, ownsModel: false)
+    /// <param name="loggerFactory">Hears warnings about settings that are left out; null for nobody.</param>
+    public LocalGptChatClient(LocalGpt model, ILoggerFactory? loggerFactory = null)
+        : this(new ModelSource<LocalGpt>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false), loggerFactory)
     {
     }
 
-    private LocalGptChatClient(LocalGpt model, bool ownsModel)
+    internal LocalGptChatClient(ModelSource<LocalGpt> source, ILoggerFactory? loggerFactory, bool ownsSource = false)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        Model = model;
-        _ownsModel = ownsModel;
+        _source = source;
+        _ownsSource = ownsSource;
+        _notices = new Notices(ModelSource.Logger<LocalGptChatClient>(loggerFactory));
 
         // No provider URI: a file address would reach telemetry as an empty host.
-        Metadata = new ChatClientMetadata(ProviderName, providerUri: null, model.ModelId);
+        Metadata = new ChatClientMetadata(ProviderName, providerUri: null, source.ModelId);
     }
 
-    /// <summary>The model behind the client.</summary>
-    public LocalGpt Model { get; }
+    /// <summary>The additional properties of a request that are understood, most of them by their names in Hugging Face's <c>generate</c>.</summary>
+    public static IReadOnlyCollection<string> KnownProperties => ChatRequestReader.KnownProperties;
+
+    /// <summary>The model behind the client; it is loaded now where that has not happened yet.</summary>
+    public LocalGpt Model => _source.Get();
 
     /// <summary>The provider's and the model's names.</summary>
     public ChatClientMetadata Metadata { get; }
 
     /// <summary>Loads a model and makes a client that owns it: disposing the client disposes the model.</summary>
-    /// <param name="path">The checkpoint's folder.</param>
+    /// <param name="path">The checkpoint's folder, or what else <see cref="LocalGpt.Load"/> takes.</param>
     /// <param name="options">How to load and run it.</param>
-    public static LocalGptChatClient Load(string path, LocalGptOptions? options = null) => new(LocalGpt.Load(path, options), ownsModel: true);
+    /// <param name="loggerFactory">Hears what is loaded, and warnings about settings that are left out; null for nobody.</param>
+    public static LocalGptChatClient Load(string path, LocalGptOptions? options = null, ILoggerFactory? loggerFactory = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        var source = ModelSource.Gpt(path, options, loggerFactory);
+        source.Get();
+        return new LocalGptChatClient(source, loggerFactory, ownsSource: true);
+    }
 
     /// <inheritdoc/>
     /// <exception cref="NotSupportedException">An option or a content is not supported.</exception>
@@ -76,14 +90,23 @@ public sealed class LocalGptChatClient : IChatClient
     }
 
     /// <inheritdoc/>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-        => ServiceLookup.Find(this, serviceType, serviceKey, Metadata, Model, Model.Tokenizer);
+    public object? GetService(Type serviceType, object? serviceKey = null) => ModelServices.OfGpt(this, _source, Metadata, serviceType, serviceKey);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_ownsModel)
-            Model.Dispose();
+        if (_ownsSource)
+            _source.Dispose();
+    }
+
+    /// <summary>Continues a text that is no conversation.</summary>
+    internal async IAsyncEnumerable<GenerationUpdate> CompleteAsync(
+        string prompt, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
+        var request = new ChatRequestReader(this, model, _notices).ReadCompletion(prompt, options);
+        await foreach (var update in model.GenerateAsync(request, cancellationToken).ConfigureAwait(false))
+            yield return update;
     }
 
     private async Task<ChatResponse> GatherAsync(IEnumerable<ChatMessage> messages, ChatOptions? options, CancellationToken cancellationToken)
@@ -98,12 +121,13 @@ public sealed class LocalGptChatClient : IChatClient
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = ChatOptionsReader.Read(this, messages, options);
+        var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
+        var request = new ChatRequestReader(this, model, _notices).Read(messages, options);
         string responseId = Guid.NewGuid().ToString("N"), messageId = Guid.NewGuid().ToString("N");
         var createdAt = DateTimeOffset.UtcNow;
         var tokenIds = new List<int>();
         var logProbabilities = new List<float>();
-        var updates = request.Beams is null ? Model.GenerateAsync(request.Generation, cancellationToken) : SearchAsync(request, cancellationToken);
+        var updates = request.Beams is null ? model.GenerateAsync(request.Generation, cancellationToken) : SearchAsync(model, request, cancellationToken);
         await foreach (var update in updates.ConfigureAwait(false))
         {
             if (request.Generation.IncludeLogProbabilities)
@@ -118,7 +142,7 @@ public sealed class LocalGptChatClient : IChatClient
             {
                 ResponseId = responseId,
                 MessageId = messageId,
-                ModelId = Model.ModelId,
+                ModelId = model.ModelId,
                 CreatedAt = createdAt,
                 RawRepresentation = update,
             };
@@ -126,9 +150,9 @@ public sealed class LocalGptChatClient : IChatClient
                 result.Contents.Add(new TextContent(update.Text));
             if (update is { FinishReason: { } reason, Usage: { } usage })
             {
-                result.FinishReason = reason == FinishReason.Length ? ChatFinishReason.Length : ChatFinishReason.Stop;
-                result.Contents.Add(new UsageContent(Details(usage)));
-                result.AdditionalProperties = Timings(usage);
+                result.FinishReason = Usages.FinishReason(reason);
+                result.Contents.Add(new UsageContent(Usages.Details(usage)));
+                result.AdditionalProperties = new AdditionalPropertiesDictionary(Usages.Properties(reason, usage));
                 if (request.Generation.IncludeLogProbabilities)
                 {
                     result.AdditionalProperties["token_ids"] = tokenIds.ToArray();
@@ -141,33 +165,11 @@ public sealed class LocalGptChatClient : IChatClient
     }
 
     // The best hypothesis of a beam search, as one update.
-    private async IAsyncEnumerable<GenerationUpdate> SearchAsync(ChatRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async IAsyncEnumerable<GenerationUpdate> SearchAsync(
+        LocalGpt model, ChatRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var result = await Model.BeamSearchAsync(request.Generation, request.Beams!, cancellationToken).ConfigureAwait(false);
+        var result = await model.BeamSearchAsync(request.Generation, request.Beams!, cancellationToken).ConfigureAwait(false);
         var best = result.Hypotheses[0];
         yield return new GenerationUpdate(best.Text, best.TokenIds, [], best.FinishReason, result.Usage);
-    }
-
-    private static UsageDetails Details(GenerationUsage usage) => new()
-    {
-        InputTokenCount = usage.InputTokens,
-        OutputTokenCount = usage.OutputTokens,
-        TotalTokenCount = usage.InputTokens + usage.OutputTokens,
-        CachedInputTokenCount = 0,
-    };
-
-    private static AdditionalPropertiesDictionary Timings(GenerationUsage usage)
-    {
-        var properties = new AdditionalPropertiesDictionary
-        {
-            ["queue_duration"] = usage.QueueTime,
-            ["prefill_duration"] = usage.PrefillTime,
-            ["decode_duration"] = usage.DecodeTime,
-        };
-        if (usage.DecodeTime > TimeSpan.Zero && usage.OutputTokens > 1)
-            properties["tokens_per_second"] = (usage.OutputTokens - 1) / usage.DecodeTime.TotalSeconds;
-        if (usage.Seed is { } seed)
-            properties["seed"] = seed;
-        return properties;
     }
 }

@@ -12,6 +12,12 @@ internal readonly record struct PropertyValue(string Key, object Value)
 
     public int Integer() => Integer(Value);
 
+    public long Long()
+    {
+        double number = Double(Value);
+        return number == Math.Floor(number) && Math.Abs(number) <= long.MaxValue ? (long)number : throw Wrong("a whole number");
+    }
+
     public bool Boolean() => Value switch
     {
         bool value => value,
@@ -27,6 +33,17 @@ internal readonly record struct PropertyValue(string Key, object Value)
         JsonElement { ValueKind: JsonValueKind.String } element => element.GetString()!,
         _ => throw Wrong("a text"),
     };
+
+    /// <summary>A text, or a list of texts.</summary>
+    public string[] Texts()
+    {
+        if (Value is string or JsonElement { ValueKind: JsonValueKind.String })
+            return [Text()];
+        var result = new List<string>();
+        foreach (var item in Items("a text or a list of texts"))
+            result.Add(new PropertyValue(Key, item).Text());
+        return [.. result];
+    }
 
     public int[] Integers()
     {

@@ -1,3 +1,4 @@
+using Kotonoha.Foundation.Text;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
@@ -42,9 +43,37 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_not_known_and_what_is_cut_is_logged_once()
+    {
+        var log = new RecordingLogger();
+        using var generator = new LocalEmbeddingGenerator(_model, loggerFactory: log);
+        var plain = (await generator.GenerateAsync(["a boat"]))[0].Vector.ToArray();
+        Assert.Empty(log.Warnings);
+        string longText = string.Concat(Enumerable.Repeat("boat ", 200));
+        for (int i = 0; i < 2; i++)
+        {
+            var options = new EmbeddingGenerationOptions { AdditionalProperties = new() { ["colour"] = "red" } };
+            Assert.Equal(plain, (await generator.GenerateAsync(["a boat"], options))[0].Vector.ToArray());
+            await generator.GenerateAsync([longText]);
+        }
+
+        Assert.Equal(2, log.Warnings.Count);
+        Assert.Contains("'colour'", log.Warnings[0], StringComparison.Ordinal);
+        Assert.Contains("longer", log.Warnings[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_generator_says_how_much_text_the_model_reads()
+    {
+        var limit = _generator.GetService<ITokenLimit>()!;
+        Assert.Equal(_model.MaximumTokens, limit.MaxTokens);
+        Assert.Equal(_model.Tokenizer.CountTokens("a boat"), limit.CountTokens("a boat"));
+    }
+
+    [Fact]
     public async Task What_cannot_be_honoured_is_refused()
     {
-        foreach (var (key, value) in ((string, object)[])[("colour", "red"), ("normalize", "perhaps"), ("prompt_name", "poem")])
+        foreach (var (key, value) in ((string, object)[])[("normalize", "perhaps"), ("prompt_name", "poem")])
         {
             var error = await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { [key] = value } }));
             Assert.Contains(key == "prompt_name" ? "'poem'" : $"'{key}'", error.Message, StringComparison.Ordinal);
@@ -80,7 +109,7 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
         LocalEncoder resolved;
         await using (var provider = new ServiceCollection()
             .AddLocalEmbeddings(_folder.At("st-max-cls-concat"), new LocalEncoderOptions { Threads = 1 })
-            .AddKeyedLocalEmbeddings("other", _folder.At("st-mean-prompts-excluded"))
+            .AddLocalEmbeddings(_folder.At("st-mean-prompts-excluded"), serviceId: "other")
             .BuildServiceProvider())
         {
             resolved = provider.GetRequiredService<LocalEncoder>();

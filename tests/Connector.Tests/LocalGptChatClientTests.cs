@@ -180,10 +180,7 @@ public sealed class LocalGptChatClientTests : IDisposable
         { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.Json } },
         { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonSerializer.SerializeToElement(new { type = "object" })) } },
         { "ConversationId", new ChatOptions { ConversationId = "1" } },
-#pragma warning disable MEAI001 // Still marked as experimental there.
-        { "Background", new ChatOptions { AllowBackgroundResponses = true } },
-#pragma warning restore MEAI001
-        { "Reasoning", new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } } },
+        { "'n'", new ChatOptions { AdditionalProperties = new() { ["n"] = 2 } } },
     };
 
     [Theory]
@@ -209,20 +206,113 @@ public sealed class LocalGptChatClientTests : IDisposable
             StopSequences = [],
             AllowMultipleToolCalls = false,
             AdditionalProperties = new() { ["user"] = null, ["min_p"] = null },
+#pragma warning disable MEAI001 // Still marked as experimental there.
+            AllowBackgroundResponses = true,
+#pragma warning restore MEAI001
         };
         Assert.Equal(2, (await _client.GetResponseAsync(Hello, options)).Usage!.OutputTokenCount);
     }
 
     [Fact]
+    public async Task A_request_without_a_limit_ends_after_the_default_number_of_tokens()
+    {
+        using var model = TinyGpt.Create(new LocalGptOptions { DefaultMaxOutputTokens = 5, DefaultSampling = SamplingOptions.Greedy });
+        var endless = new ChatOptions { RawRepresentationFactory = _ => new GenerationRequest { IgnoreEndTokens = true } };
+        foreach (var options in (ChatOptions?[])[endless, null])
+        {
+            var response = await model.AsChatClient().GetResponseAsync(Hello, options);
+            Assert.InRange(response.Usage!.OutputTokenCount!.Value, 1, 5);
+        }
+
+        var limited = await model.AsChatClient().GetResponseAsync(Hello, endless);
+        Assert.Equal((5L, ChatFinishReason.Length), (limited.Usage!.OutputTokenCount!.Value, limited.FinishReason!.Value));
+        Assert.Equal(1024, new LocalGptOptions().DefaultMaxOutputTokens);
+        using var unlimited = TinyGpt.Create(new LocalGptOptions { DefaultMaxOutputTokens = null, DefaultSampling = SamplingOptions.Greedy });
+        var whole = await unlimited.AsChatClient().GetResponseAsync(Hello, endless);
+        Assert.Equal(TinyGpt.ContextLength, whole.Usage!.TotalTokenCount);
+    }
+
+    [Theory]
+    [InlineData("max_tokens")]
+    [InlineData("max_new_tokens")]
+    [InlineData("num_predict")]
+    [InlineData("max_output_tokens")]
+    [InlineData("max_completion_tokens")]
+    [InlineData("MAX_TOKENS")]
+    public async Task The_other_names_of_the_limit_are_understood(string name)
+    {
+        var named = new ChatOptions { AdditionalProperties = new() { [name] = 3.0 }, RawRepresentationFactory = _ => new GenerationRequest { IgnoreEndTokens = true } };
+        Assert.Equal(3, (await _client.GetResponseAsync(Hello, named)).Usage!.OutputTokenCount);
+        named.MaxOutputTokens = 2;
+        Assert.Equal(2, (await _client.GetResponseAsync(Hello, named)).Usage!.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task A_setting_that_is_not_known_is_left_out_and_logged_once()
+    {
+        var log = new RecordingLogger();
+        using var client = new LocalGptChatClient(_model, log);
+        var plain = (await client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8 })).Text;
+        Assert.Empty(log.Warnings);
+        for (int i = 0; i < 3; i++)
+        {
+            var options = new ChatOptions
+            {
+                MaxOutputTokens = 8,
+                AdditionalProperties = new() { ["top_q"] = 1, ["user"] = "u", ["num_ctx"] = 4096, ["results_per_prompt"] = 1, ["stream_options"] = new { }, ["parallel_tool_calls"] = true },
+            };
+            Assert.Equal(plain, (await client.GetResponseAsync(Hello, options)).Text);
+        }
+
+        Assert.Contains("'top_q'", Assert.Single(log.Warnings), StringComparison.Ordinal);
+
+        using var strict = TinyGpt.Create(new LocalGptOptions { Strict = true });
+        var error = await Assert.ThrowsAnyAsync<ArgumentException>(
+            () => strict.AsChatClient().GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["top_q"] = 1 } }));
+        Assert.Contains("'top_q'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_makes_no_difference_is_left_out_and_logged_once()
+    {
+        var log = new RecordingLogger();
+        using var client = new LocalGptChatClient(_model, log);
+        var options = new ChatOptions { MaxOutputTokens = 2, ModelId = "gpt-9", Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } };
+        await client.GetResponseAsync(Hello, options);
+        await client.GetResponseAsync(Hello, options);
+        Assert.Equal(2, log.Warnings.Count);
+        Assert.Contains(log.Warnings, w => w.Contains("'gpt-9'", StringComparison.Ordinal));
+        Assert.Contains(log.Warnings, w => w.Contains("reasoning", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Top_k_of_zero_is_off()
+    {
+        async Task<string> Text(int? topK) => (await _client.GetResponseAsync(Hello, new ChatOptions { Seed = 5, TopK = topK, MaxOutputTokens = 20 })).Text;
+        Assert.Equal(await Text(null), await Text(0));
+        Assert.Equal(await Text(null), await Text(-1));
+        Assert.NotEqual(await Text(null), await Text(1));
+    }
+
+    [Fact]
+    public async Task Developer_is_system_and_errors_and_reasoning_in_the_history_are_left_out()
+    {
+        async Task<long?> Tokens(params ChatMessage[] messages) => (await _client.GetResponseAsync(messages, new ChatOptions { MaxOutputTokens = 1 })).Usage!.InputTokenCount;
+        var system = await Tokens(new ChatMessage(ChatRole.System, "Be brief."), Hello[0]);
+        Assert.Equal(system, await Tokens(new ChatMessage(new ChatRole("developer"), "Be brief."), Hello[0]));
+        var spoken = await Tokens(Hello[0], new ChatMessage(ChatRole.Assistant, "the fox"), Hello[0]);
+        Assert.Equal(spoken, await Tokens(
+            Hello[0],
+            new ChatMessage(ChatRole.Assistant, [new TextReasoningContent("hm"), new TextContent("the fox"), new ErrorContent("late"), new UsageContent(new UsageDetails())]),
+            Hello[0]));
+    }
+
+    [Fact]
     public async Task Wrong_values_are_refused_by_name()
     {
-        var unknown = await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["top_q"] = 1 } }));
-        Assert.Contains("'top_q'", unknown.Message, StringComparison.Ordinal);
         var malformed = await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["min_p"] = "much" } }));
         Assert.Contains("'min_p'", malformed.Message, StringComparison.Ordinal);
-        var model = await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { ModelId = "gpt-9" }));
-        Assert.Contains("gpt-9", model.Message, StringComparison.Ordinal);
-        foreach (var options in (ChatOptions[])[new() { TopP = 2 }, new() { TopK = 0 }, new() { Temperature = -1 }, new() { MaxOutputTokens = 0 }, new() { StopSequences = [""] }])
+        foreach (var options in (ChatOptions[])[new() { TopP = 2 }, new() { TopK = -2 }, new() { Temperature = -1 }, new() { MaxOutputTokens = 0 }, new() { StopSequences = [""] }])
             await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, options));
         await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync([]));
         await Assert.ThrowsAsync<ArgumentNullException>("messages", () => _client.GetResponseAsync((IEnumerable<ChatMessage>)null!));

@@ -17,6 +17,8 @@ internal static class GgufFolder
             return path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase)
                 ? path
                 : throw new CheckpointException(path, $"this is no model. Give a folder of a saved model, or a file that ends in {Extension}.");
+        if (IsMissingFile(path))
+            throw new CheckpointException(path, "there is no such file. Give the path of a GGUF file that exists.");
         if (!Directory.Exists(path) || File.Exists(Path.Combine(path, ModelCheckpoint.ConfigFileName)) || File.Exists(Path.Combine(path, CheckpointFolder.LatestFile)))
             return null;
         var files = Directory.EnumerateFiles(path, "*" + Extension).Order(StringComparer.Ordinal).ToList();
@@ -27,4 +29,7 @@ internal static class GgufFolder
             _ => throw new CheckpointException(path, $"the folder holds several models ({string.Join(", ", files.Take(MostNamesInAMessage).Select(Path.GetFileName))}{(files.Count > MostNamesInAMessage ? ", …" : "")}). Give one of the files."),
         };
     }
+
+    /// <summary>Whether a path is meant as a GGUF file and nothing is there.</summary>
+    internal static bool IsMissingFile(string path) => path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase) && !Path.Exists(path);
 }

@@ -27,14 +27,17 @@ public static class GgufCheckpoint
     /// <exception cref="GgufException">A value of the metadata is missing or wrong.</exception>
     /// <exception cref="CheckpointException">The tensors do not fit the metadata.</exception>
     /// <exception cref="UnsupportedModelException">The architecture is not supported, or is no language model.</exception>
-    public static CausalModel Load(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored)
+    public static CausalModel Load(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored) => Load(file, precision, progress: null);
+
+    internal static CausalModel Load(GgufFile file, WeightPrecision precision, IProgress<ProgressReport>? progress)
     {
         ArgumentNullException.ThrowIfNull(file);
         using var weights = new GgufWeights(file, precision);
+        IWeightSource source = progress is null ? weights : new ReportedWeights(weights, file.Tensors.Count, progress);
         CausalModel model = file.Architecture switch
         {
-            "gpt2" => new Gpt2(GgufConfig.Gpt2(file), weights),
-            var architecture when GgufConfig.IsLlama(architecture) => new Llama(GgufConfig.Llama(file), weights),
+            "gpt2" => new Gpt2(GgufConfig.Gpt2(file), source),
+            var architecture when GgufConfig.IsLlama(architecture) => new Llama(GgufConfig.Llama(file), source),
             var architecture => throw new UnsupportedModelException($"{file.Path}: the architecture '{architecture}' is no language model. Load it as an encoder."),
         };
         return Whole(model, weights);

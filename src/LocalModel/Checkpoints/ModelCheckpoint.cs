@@ -37,8 +37,7 @@ public static class ModelCheckpoint
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
     /// <exception cref="GgufException">The weights' file is broken.</exception>
     /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
-    public static CausalModel Load(string path, WeightPrecision precision = WeightPrecision.Single)
-        => GgufFolder.Find(path) is { } file ? GgufCheckpoint.Load(file, precision) : CheckpointFolder.Read(path, folder => LoadFolder(folder, precision));
+    public static CausalModel Load(string path, WeightPrecision precision = WeightPrecision.Single) => Load(path, precision, progress: null);
 
     /// <summary>As <see cref="Load(string, WeightPrecision)"/>, with a LoRA or DoRA adapter in PEFT's layout.</summary>
     /// <param name="path">The model, as there.</param>
@@ -50,9 +49,12 @@ public static class ModelCheckpoint
     /// <exception cref="GgufException">The weights' file is broken.</exception>
     /// <exception cref="UnsupportedModelException">The model or the adapter is of a kind that is not supported.</exception>
     public static CausalModel Load(string path, string adapter, bool merge = true, WeightPrecision precision = WeightPrecision.Single)
+        => Load(path, adapter, merge, precision, progress: null);
+
+    internal static CausalModel Load(string path, string adapter, bool merge, WeightPrecision precision, IProgress<ProgressReport>? progress)
     {
         ArgumentException.ThrowIfNullOrEmpty(adapter);
-        var model = Load(path, merge ? WeightPrecision.Single : precision);
+        var model = Load(path, merge ? WeightPrecision.Single : precision, progress);
         try
         {
             if (merge)
@@ -66,6 +68,15 @@ public static class ModelCheckpoint
             model.Dispose();
             throw;
         }
+    }
+
+    /// <summary>As <see cref="Load(string, WeightPrecision)"/>; each tensor that is read is reported.</summary>
+    internal static CausalModel Load(string path, WeightPrecision precision, IProgress<ProgressReport>? progress)
+    {
+        if (GgufFolder.Find(path) is not { } file)
+            return CheckpointFolder.Read(path, folder => LoadFolder(folder, precision, progress));
+        using var gguf = GgufFile.Open(file);
+        return GgufCheckpoint.Load(gguf, precision, progress);
     }
 
     /// <summary>
@@ -140,7 +151,7 @@ public static class ModelCheckpoint
         (parts.TokenizerSettings with { ModelMaxLength = parts.TokenizerSettings.ModelMaxLength ?? model.ContextLength }).Save(folder);
     }
 
-    private static CausalModel LoadFolder(string folder, WeightPrecision precision)
+    private static CausalModel LoadFolder(string folder, WeightPrecision precision, IProgress<ProgressReport>? progress)
     {
         using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
         var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
@@ -155,7 +166,7 @@ public static class ModelCheckpoint
 
         // GPT-2's matrices have their inputs outermost, which products with half precision do not take.
         using var weights = new SafetensorsWeights(folder, type == Gpt2ConfigFile.ModelType ? WeightPrecision.Single : precision);
-        var model = create(weights);
+        var model = create(progress is null ? weights : new ReportedWeights(weights, weights.Count, progress));
         try
         {
             if (!model.Parameters.Any(p => p.Name == HeadName))

@@ -40,6 +40,9 @@ public sealed class SafetensorsWeights : IWeightSource
     /// <inheritdoc/>
     public string Path => _tensors.Folder;
 
+    /// <summary>The number of tensors in the files.</summary>
+    internal int Count => _tensors.Names.Count;
+
     /// <inheritdoc/>
     public bool Contains(string name)
     {

@@ -28,6 +28,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private const long DefaultContextBytes = 1L << 30;
     private const int DefaultContextLength = 4096;
     private const int GenerateDefaultTopK = 50;
+    private const int WarmUpTokens = 16;
     private const string EndOfText = "<|endoftext|>";
     private const string ToolTemplateName = "tool_use";
 
@@ -50,6 +51,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         _model = model;
         _tokenizer = tokenizer;
         ModelId = options.ModelId ?? modelId;
+        Options = options;
         Device = options.Device ?? Device.Best;
         ContextLength = options.ContextLength ?? DefaultContext();
         ArgumentOutOfRangeException.ThrowIfLessThan(ContextLength, 2, nameof(options.ContextLength));
@@ -57,6 +59,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.QueueLength, 1, nameof(options.QueueLength));
         if (options.Threads is { } threads)
             ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1, nameof(options.Threads));
+        if (options.DefaultMaxOutputTokens is { } limit)
+            ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1, nameof(options.DefaultMaxOutputTokens));
         if (tokenizer?.VocabularySize > model.VocabularySize)
             throw new ArgumentException($"The tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.", nameof(tokenizer));
 
@@ -96,8 +100,14 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <summary>The model's name: the folder's, unless the options name another.</summary>
     public string ModelId { get; }
 
+    /// <summary>The options that the model was loaded with.</summary>
+    public LocalGptOptions Options { get; }
+
     /// <summary>Where the model computes.</summary>
     public Device Device { get; }
+
+    /// <summary>The requests that wait for their turn at this moment.</summary>
+    public int WaitingRequests => _engine.Waiting;
 
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
@@ -168,26 +178,30 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>
     /// <exception cref="UnsupportedModelException">The model or the adapter is of a kind that is not supported.</exception>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
-    public static LocalGpt Load(string path, LocalGptOptions? options = null)
+    public static LocalGpt Load(string path, LocalGptOptions? options = null) => Load(path, options, progress: null);
+
+    private static LocalGpt Load(string path, LocalGptOptions? options, IProgress<ProgressReport>? progress)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new LocalGptOptions();
         var modelId = HubModels.NameOf(path);
         path = HubModels.Resolve(path);
         if (GgufFolder.Find(path) is not { } file)
-            return CheckpointFolder.Read(path, folder => Start(folder, modelId, CheckpointText.FromFolder(folder, options.AllowMissingTokenizer), options));
+            return CheckpointFolder.Read(path, folder => Start(folder, modelId, CheckpointText.FromFolder(folder, options.AllowMissingTokenizer), options, progress));
         using var gguf = GgufFile.Open(file);
-        return Start(file, modelId, CheckpointText.FromGguf(gguf, options.AllowMissingTokenizer), options);
+        return Start(file, modelId, CheckpointText.FromGguf(gguf, options.AllowMissingTokenizer), options, progress);
     }
 
     /// <summary>As <see cref="Load(string, LocalGptOptions?)"/>, on another thread.</summary>
-    /// <param name="path">The checkpoint's folder.</param>
+    /// <param name="path">The checkpoint's folder, or what else <see cref="Load(string, LocalGptOptions?)"/> takes.</param>
     /// <param name="options">How to load and run it.</param>
+    /// <param name="progress">Told about each tensor that is read, as the stage <c>load</c>; null for nobody.</param>
     /// <param name="cancellationToken">Gives the loading up: a model that is ready after that is disposed.</param>
-    public static async Task<LocalGpt> LoadAsync(string path, LocalGptOptions? options = null, CancellationToken cancellationToken = default)
+    public static async Task<LocalGpt> LoadAsync(
+        string path, LocalGptOptions? options = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var loading = Task.Run(() => Load(path, options), cancellationToken);
+        var loading = Task.Run(() => Load(path, options, progress), cancellationToken);
         try
         {
             return await loading.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -196,6 +210,27 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         {
             _ = loading.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
             throw;
+        }
+    }
+
+    /// <summary>Runs a few tokens, so that the first request finds weights in memory and code compiled.</summary>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    public async Task WarmUpAsync(CancellationToken cancellationToken = default)
+    {
+        int count = Math.Min(WarmUpTokens, ContextLength - WarmUpTokens);
+        if (count < 1)
+            return;
+        var request = new GenerationRequest
+        {
+            TokenIds = [.. Enumerable.Range(0, count).Select(i => i % VocabularySize)],
+            MaxOutputTokens = Math.Min(WarmUpTokens, ContextLength - count),
+            Sampling = SamplingOptions.Greedy,
+            IgnoreEndTokens = true,
+        };
+        await foreach (var _ in GenerateAsync(request, cancellationToken).ConfigureAwait(false))
+        {
+            // Only the running counts.
         }
     }
 
@@ -224,9 +259,9 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => new(Task.Run(Dispose));
 
-    private static LocalGpt Start(string source, string modelId, CheckpointText text, LocalGptOptions options)
+    private static LocalGpt Start(string source, string modelId, CheckpointText text, LocalGptOptions options, IProgress<ProgressReport>? progress)
     {
-        var model = LoadModel(source, options);
+        var model = LoadModel(source, options, progress);
         try
         {
             return text.Tokenizer?.VocabularySize > model.VocabularySize
@@ -240,10 +275,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         }
     }
 
-    private static CausalModel LoadModel(string path, LocalGptOptions? options)
-        => options?.Adapter is { } adapter
-            ? ModelCheckpoint.Load(path, adapter, options.MergeAdapter, WeightPrecision.AsStored)
-            : ModelCheckpoint.Load(path, WeightPrecision.AsStored);
+    private static CausalModel LoadModel(string path, LocalGptOptions options, IProgress<ProgressReport>? progress)
+        => options.Adapter is { } adapter
+            ? ModelCheckpoint.Load(path, adapter, options.MergeAdapter, WeightPrecision.AsStored, progress)
+            : ModelCheckpoint.Load(path, WeightPrecision.AsStored, progress);
 
     private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, TokenizerSettings texts, Tokenizer? tokenizer)
     {

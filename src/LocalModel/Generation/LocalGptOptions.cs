@@ -10,6 +10,9 @@ public sealed record LocalGptOptions
     /// <summary>The requests that may wait when <see cref="QueueLength"/> is not set.</summary>
     public const int DefaultQueueLength = 64;
 
+    /// <summary>The value of <see cref="DefaultMaxOutputTokens"/> where nothing else is said.</summary>
+    public const int StandardMaxOutputTokens = 1024;
+
     /// <summary>The threads that compute; null for the environment variable <c>KOTONOHA_THREADS</c>, or else one a core.</summary>
     public int? Threads { get; init; }
 
@@ -45,6 +48,18 @@ public sealed record LocalGptOptions
 
     /// <summary>The settings for requests that bring none, instead of the checkpoint's.</summary>
     public SamplingOptions? DefaultSampling { get; init; }
+
+    /// <summary>
+    /// The most tokens of an answer to a chat request that does not say how many; null for no limit but the end of the context. A model that never chooses its
+    /// end token would else write for minutes. Default 1,024.
+    /// </summary>
+    public int? DefaultMaxOutputTokens { get; init; } = StandardMaxOutputTokens;
+
+    /// <summary>
+    /// Whether a chat request with a setting that is not known is refused. By default such a setting is left out, and a warning is logged once: applications
+    /// bring settings that were meant for other models.
+    /// </summary>
+    public bool Strict { get; init; }
 
     /// <summary>The model's name in answers and telemetry; null for the folder's name.</summary>
     public string? ModelId { get; init; }

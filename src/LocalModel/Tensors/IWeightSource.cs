@@ -39,3 +39,29 @@ public sealed class ZeroWeights : IWeightSource
     {
     }
 }
+
+/// <summary>The weights of another source; each one that is taken is reported.</summary>
+/// <param name="inner">The other source, which is disposed with this one.</param>
+/// <param name="total">How many weights it has.</param>
+/// <param name="progress">Told about each weight, as the stage <c>load</c>.</param>
+internal sealed class ReportedWeights(IWeightSource inner, int total, IProgress<ProgressReport> progress) : IWeightSource
+{
+    private int _taken;
+
+    /// <inheritdoc/>
+    public string Path => inner.Path;
+
+    /// <inheritdoc/>
+    public bool Contains(string name) => inner.Contains(name);
+
+    /// <inheritdoc/>
+    public Parameter Take(string name, params ReadOnlySpan<int> shape)
+    {
+        var parameter = inner.Take(name, shape);
+        progress.Report(new ProgressReport("load", ++_taken, Math.Max(total, _taken), name));
+        return parameter;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => inner.Dispose();
+}

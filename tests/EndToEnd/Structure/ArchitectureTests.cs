@@ -17,7 +17,11 @@ public partial class ArchitectureTests
         ["ChatTemplates"] = (["Foundation"], []),
         ["LocalModel"] = (["Foundation", "Tokenizers", "ChatTemplates"], ["System.Numerics.Tensors"]),
         ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Foundation"],
-            ["Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions"]),
+            [
+                "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
+                "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions",
+                "Microsoft.Extensions.Logging.Abstractions", "Microsoft.SemanticKernel.Abstractions",
+            ]),
         ["Rag"] = (["Foundation"], null),
         ["Agents"] = (["Foundation"], ["Microsoft.Extensions.AI.Abstractions"]),
         ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Rag", "Agents"], null),
@@ -138,10 +142,14 @@ public partial class ArchitectureTests
             .Select(name => $"names Kotonoha.{name}");
         var used = allowedPackages is null ? [] : UsingDirective().Matches(source).Select(match => match.Groups[1].Value)
             .Where(name => !name.StartsWith("Kotonoha.", StringComparison.Ordinal) && name != "System" && !name.StartsWith("System.", StringComparison.Ordinal)
-                && name != "Microsoft.Win32.SafeHandles" && !allowedPackages.Any(package => package.StartsWith(name, StringComparison.Ordinal)))
+                && name != "Microsoft.Win32.SafeHandles" && !allowedPackages.Any(package => IsOf(package, name)))
             .Select(name => $"uses {name}");
         return [.. named, .. used];
     }
+
+    // A package's namespaces are its own name's, or those below it: Microsoft.SemanticKernel.Abstractions has Microsoft.SemanticKernel.ChatCompletion.
+    private static bool IsOf(string package, string name)
+        => package.StartsWith(name, StringComparison.Ordinal) || (name + ".").StartsWith(package.Replace(".Abstractions", "", StringComparison.Ordinal) + ".", StringComparison.Ordinal);
 
     private static List<string> FolderProblems(string folder, string source)
         => [.. LocalModelName().Matches(source).Select(match => match.Groups[1].Value).Distinct()

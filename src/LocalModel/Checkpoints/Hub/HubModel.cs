@@ -60,7 +60,7 @@ public static class HubModels
     public static string Resolve(string pathOrId, HubOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(pathOrId);
-        if (Path.Exists(pathOrId) || TryParse(pathOrId) is not var (model, file, revision))
+        if (Path.Exists(pathOrId) || TryParse(pathOrId) is not var (model, file, revision) || (file is null && GgufFolder.IsMissingFile(pathOrId)))
             return pathOrId;
         var cache = new HubCache((options ?? HubOptions.FromEnvironment()).CacheFolder);
         return Find(cache, model, revision, file, "there is no such path either. To fetch it").Path;
@@ -71,7 +71,7 @@ public static class HubModels
     public static string NameOf(string pathOrId)
     {
         ArgumentException.ThrowIfNullOrEmpty(pathOrId);
-        return !Path.Exists(pathOrId) && TryParse(pathOrId) is var (model, _, _)
+        return !Path.Exists(pathOrId) && TryParse(pathOrId) is var (model, file, _) && (file is not null || !GgufFolder.IsMissingFile(pathOrId))
             ? model.ToString()
             : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(pathOrId))) is var name && name.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase) ? name[..^Gguf.Length] : name;
     }

@@ -25,6 +25,16 @@ internal sealed class EngineThread<TJob> : IDisposable
         _thread.Start();
     }
 
+    /// <summary>The requests that wait at this moment.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_waiting)
+                return _waiting.Count;
+        }
+    }
+
     /// <summary>Hands jobs over; together they are one request and share their cancellation.</summary>
     /// <exception cref="QueueFullException">As many requests as may wait are waiting.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been stopped.</exception>

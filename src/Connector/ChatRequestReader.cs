@@ -1,0 +1,255 @@
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
+using Microsoft.Extensions.AI;
+
+namespace Kotonoha.Connector;
+
+/// <summary>What a chat request asks of the model.</summary>
+/// <param name="Generation">The conversation and its settings.</param>
+/// <param name="Beams">The beam search, or null where tokens are chosen one by one.</param>
+internal sealed record ChatRequest(GenerationRequest Generation, BeamSearchOptions? Beams);
+
+/// <summary>
+/// Turns messages and <see cref="ChatOptions"/> into a request of the model. What would give another answer than was asked for is refused; what makes no
+/// difference is left out, and a warning says so once.
+/// </summary>
+/// <param name="client">The client, for the caller's own factory of settings.</param>
+/// <param name="model">The model.</param>
+/// <param name="notices">Hears what is left out.</param>
+internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt model, Notices notices)
+{
+    private static readonly Dictionary<string, Action<Settings, PropertyValue>> Readers = new(StringComparer.OrdinalIgnoreCase)
+    {
+        // The settings that ChatOptions has members for, by the names that other libraries give them.
+        ["temperature"] = (s, v) => s.Draw(o => o with { Temperature = v.Number() }),
+        ["top_p"] = (s, v) => s.Draw(o => o with { TopP = v.Number() }),
+        ["top_k"] = (s, v) => s.DrawTopK(v.Integer()),
+        ["seed"] = (s, v) => s.Draw(o => o with { Seed = v.Long() }),
+        ["frequency_penalty"] = (s, v) => s.Change(o => o with { FrequencyPenalty = v.Number() }),
+        ["presence_penalty"] = (s, v) => s.Change(o => o with { PresencePenalty = v.Number() }),
+        ["max_tokens"] = (s, v) => s.MaxTokens = v.Integer(),
+        ["max_new_tokens"] = (s, v) => s.MaxTokens = v.Integer(),
+        ["max_output_tokens"] = (s, v) => s.MaxTokens = v.Integer(),
+        ["max_completion_tokens"] = (s, v) => s.MaxTokens = v.Integer(),
+        ["num_predict"] = (s, v) => s.MaxTokens = v.Integer(),
+        ["stop"] = (s, v) => s.Stops = v.Texts(),
+        ["stop_sequences"] = (s, v) => s.Stops = v.Texts(),
+
+        // Hugging Face's generate.
+        ["min_p"] = (s, v) => s.Draw(o => o with { MinP = v.Number() }),
+        ["typical_p"] = (s, v) => s.Draw(o => o with { TypicalP = v.Number() }),
+        ["epsilon_cutoff"] = (s, v) => s.Draw(o => o with { EpsilonCutoff = v.Number() }),
+        ["eta_cutoff"] = (s, v) => s.Draw(o => o with { EtaCutoff = v.Number() }),
+        ["top_h"] = (s, v) => s.Draw(o => o with { TopH = v.Number() }),
+        ["top_n_sigma"] = (s, v) => s.Draw(o => o with { TopNSigma = v.Number() }),
+        ["xtc_threshold"] = (s, v) => s.Draw(o => o with { XtcThreshold = v.Number() }),
+        ["xtc_probability"] = (s, v) => s.Draw(o => o with { XtcProbability = v.Number() }),
+        ["min_tokens_to_keep"] = (s, v) => s.Change(o => o with { MinTokensToKeep = v.Integer() }),
+        ["repetition_penalty"] = (s, v) => s.Change(o => o with { RepetitionPenalty = v.Number() }),
+        ["repeat_penalty"] = (s, v) => s.Change(o => o with { RepetitionPenalty = v.Number() }),
+        ["no_repeat_ngram_size"] = (s, v) => s.Change(o => o with { NoRepeatNgramSize = v.Integer() }),
+        ["min_new_tokens"] = (s, v) => s.Change(o => o with { MinNewTokens = v.Integer() }),
+        ["dry_multiplier"] = (s, v) => s.Change(o => o with { DryMultiplier = v.Number() }),
+        ["dry_base"] = (s, v) => s.Change(o => o with { DryBase = v.Number() }),
+        ["dry_allowed_length"] = (s, v) => s.Change(o => o with { DryAllowedLength = v.Integer() }),
+        ["logit_bias"] = (s, v) => s.Change(o => o with { LogitBias = v.Biases() }),
+        ["suppress_tokens"] = (s, v) => s.Change(o => o with { SuppressTokens = v.Integers() }),
+        ["begin_suppress_tokens"] = (s, v) => s.Change(o => o with { BeginSuppressTokens = v.Integers() }),
+        ["min_length"] = (s, v) => s.Change(o => o with { MinLength = v.Integer() }),
+        ["renormalize_logits"] = (s, v) => s.Change(o => o with { RenormalizeLogits = v.Boolean() }),
+        ["mirostat_tau"] = (s, v) => s.Draw(o => o with { MirostatTau = v.Number() }),
+        ["mirostat_eta"] = (s, v) => s.Draw(o => o with { MirostatEta = v.Number() }),
+        ["logprobs"] = (s, v) => s.IncludeLogProbabilities = v.Boolean(),
+        ["num_beams"] = (s, v) => s.Search(o => o with { BeamCount = v.Integer() }),
+        ["length_penalty"] = (s, v) => s.Search(o => o with { LengthPenalty = v.Number() }),
+        ["early_stopping"] = (s, v) => s.Search(o => o with { EarlyStopping = v.EarlyStopping() }),
+    };
+
+    // Settings of other services that make no difference to an answer of this model.
+    private static readonly HashSet<string> Harmless = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "user", "num_ctx", "stream", "stream_options", "parallel_tool_calls", "store", "metadata", "keep_alive", "service_tier", "safety_identifier", "prompt_cache_key",
+        "num_thread", "num_gpu", "num_batch", "use_mmap", "low_vram",
+    };
+
+    // How many answers a request wants: this client gives one.
+    private static readonly string[] Counts = ["n", "results_per_prompt", "num_return_sequences", "candidate_count", "best_of"];
+
+    /// <summary>The keys of <see cref="ChatOptions.AdditionalProperties"/> that are understood, most of them by their names in Hugging Face's <c>generate</c>.</summary>
+    public static IReadOnlyCollection<string> KnownProperties => Readers.Keys;
+
+    /// <summary>Reads a request.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="options">The settings, or null.</param>
+    public ChatRequest Read(IEnumerable<ChatMessage> messages, ChatOptions? options)
+    {
+        bool usesTools = UsesTools();
+        var turns = ChatMessages.ToTurns(messages, options?.Instructions, usesTools);
+        if (options is null)
+            return new ChatRequest(new GenerationRequest { Turns = turns, MaxOutputTokens = model.Options.DefaultMaxOutputTokens }, null);
+        var tools = options.ToolMode is NoneChatToolMode ? [] : options.Tools ?? [];
+        Refuse(options, tools, usesTools);
+
+        var start = StartingPoint(options);
+        var settings = new Settings(start.Sampling ?? model.DefaultSampling) { IncludeLogProbabilities = start.IncludeLogProbabilities };
+        ReadAdditional(options, settings);
+        if (options.Temperature is { } temperature)
+            settings.Draw(o => o with { Temperature = temperature });
+        if (options.TopP is { } topP)
+            settings.Draw(o => o with { TopP = topP });
+        if (options.TopK is { } topK)
+            settings.DrawTopK(topK);
+        if (options.Seed is { } seed)
+            settings.Draw(o => o with { Seed = seed });
+        if (options.FrequencyPenalty is { } frequency)
+            settings.Change(o => o with { FrequencyPenalty = frequency });
+        if (options.PresencePenalty is { } presence)
+            settings.Change(o => o with { PresencePenalty = presence });
+        var generation = start with
+        {
+            Turns = turns,
+            Tools = tools.Count > 0 ? ChatMessages.Declare(tools) : null,
+            MaxOutputTokens = options.MaxOutputTokens ?? settings.MaxTokens ?? start.MaxOutputTokens ?? model.Options.DefaultMaxOutputTokens,
+            StopStrings = options.StopSequences is { Count: > 0 } stops ? [.. stops] : settings.Stops ?? start.StopStrings,
+            Sampling = settings.Sampling,
+            IncludeLogProbabilities = settings.IncludeLogProbabilities,
+        };
+        return new ChatRequest(generation, settings.BeamSearch());
+    }
+
+    /// <summary>Reads settings alone, for a prompt that is no conversation.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="options">The settings, or null.</param>
+    public GenerationRequest ReadCompletion(string prompt, ChatOptions? options)
+    {
+        var request = Read([new ChatMessage(ChatRole.User, prompt)], options is null ? null : WithoutConversation(options));
+        return request.Beams is null
+            ? request.Generation with { Prompt = prompt, Turns = null, Tools = null }
+            : throw new NotSupportedException("Text generation has no beam search; leave out num_beams, or use the chat client.");
+    }
+
+    private static ChatOptions WithoutConversation(ChatOptions options)
+    {
+        var settings = options.Clone();
+        if (settings.ToolMode is not RequiredChatToolMode)
+            settings.Tools = null;
+        return settings;
+    }
+
+    private void ReadAdditional(ChatOptions options, Settings settings)
+    {
+        foreach (var (key, content) in options.AdditionalProperties ?? [])
+        {
+            // Settings that were never set arrive as null from Semantic Kernel's conversions.
+            if (content is null || Harmless.Contains(key))
+                continue;
+            var value = new PropertyValue(key, content);
+            if (Readers.TryGetValue(key, out var read))
+                read(settings, value);
+            else if (Counts.Contains(key, StringComparer.OrdinalIgnoreCase))
+                RequireOne(key, value.Integer());
+            else if (model.Options.Strict)
+                throw new ArgumentException($"The setting '{key}' is not known; known are {string.Join(", ", Readers.Keys.Order(StringComparer.Ordinal))}.", nameof(options));
+            else
+                notices.Warn("property:" + key, $"The setting '{key}' is not known to the local model and is left out (set LocalGptOptions.Strict to make this an error).");
+        }
+    }
+
+    private static void RequireOne(string key, int count)
+    {
+        if (count != 1)
+            throw new NotSupportedException($"'{key}' is {count}, but a request gets one answer; send it {count} times, they run together.");
+    }
+
+    // A template that cannot be used fails when the conversation is rendered, with its own reason.
+    private bool UsesTools()
+    {
+        try
+        {
+            return model.ToolTemplate.UsesTools;
+        }
+        catch (ChatTemplates.ChatTemplateException)
+        {
+            return false;
+        }
+    }
+
+    private void Refuse(ChatOptions options, IList<AITool> tools, bool usesTools)
+    {
+        if (tools.Count > 0 && !usesTools)
+            throw new NotSupportedException("The model's chat template does nothing with functions, and tool calls by any local model come with a later version; send the request without Tools.");
+        if (options.ToolMode is RequiredChatToolMode)
+            throw new NotSupportedException("Tool calls by the local model come with a later version, so ToolMode cannot require one.");
+        if (options.ResponseFormat is not (null or ChatResponseFormatText))
+            throw new NotSupportedException("JSON response formats come with a later version; ask for JSON in the prompt, or leave ResponseFormat unset.");
+        if (options.ConversationId is not null)
+            throw new NotSupportedException("The client stores no conversations; send the whole history and no ConversationId.");
+#pragma warning disable MEAI001 // Still marked as experimental there; it is read only to refuse it.
+        if (options.ContinuationToken is not null)
+            throw new NotSupportedException("Responses cannot be resumed; leave ContinuationToken unset.");
+#pragma warning restore MEAI001
+        if (options.Reasoning?.Effort is not (null or ReasoningEffort.None))
+            notices.Warn("reasoning", "The local model has no separate reasoning; the reasoning effort of the request is left out.");
+        if (options.ModelId is { } modelId && modelId != model.ModelId)
+            notices.Warn("model:" + modelId, $"A request asks for the model '{modelId}'; '{model.ModelId}' answers it, the only model of this client.");
+    }
+
+    // RawRepresentationFactory may give a GenerationRequest to start from; the options that are set win over it.
+    private GenerationRequest StartingPoint(ChatOptions options)
+    {
+        switch (options.RawRepresentationFactory?.Invoke(client))
+        {
+            case null:
+                return new GenerationRequest();
+            case GenerationRequest { Prompt: null, TokenIds: null, Turns: null } request:
+                return request;
+            case GenerationRequest:
+                throw new ArgumentException("The GenerationRequest of RawRepresentationFactory must bring settings only; the prompt comes from the messages.", nameof(options));
+            case var other:
+                throw new ArgumentException($"RawRepresentationFactory returned a {other.GetType().Name}; this client takes a GenerationRequest.", nameof(options));
+        }
+    }
+
+    // The settings as they are gathered.
+    private sealed class Settings(SamplingOptions start)
+    {
+        private BeamSearchOptions? _beams;
+        private bool _drawing;
+
+        public SamplingOptions Sampling { get; private set; } = start;
+
+        public bool IncludeLogProbabilities { get; set; }
+
+        public int? MaxTokens { get; set; }
+
+        public string[]? Stops { get; set; }
+
+        public void Change(Func<SamplingOptions, SamplingOptions> change) => Sampling = change(Sampling);
+
+        // A setting of the draw: a greedy default gives way to temperature 1, unless the request itself says 0.
+        public void Draw(Func<SamplingOptions, SamplingOptions> change)
+        {
+            if (!_drawing && Sampling.IsGreedy)
+                Sampling = Sampling with { Temperature = 1 };
+            _drawing = true;
+            Sampling = change(Sampling);
+        }
+
+        // 0 and −1 mean everywhere that top-k is off.
+        public void DrawTopK(int topK) => Draw(o => o with { TopK = topK >= -1 ? Math.Max(topK, 0) : throw new ArgumentOutOfRangeException("options", topK, $"TopK is {topK}; it must be at least 1, or 0 for none.") });
+
+        public void Search(Func<BeamSearchOptions, BeamSearchOptions> change) => _beams = change(_beams ?? new BeamSearchOptions { BeamCount = 1 });
+
+        /// <summary>The beam search, or null where one beam is all that was asked for.</summary>
+        public BeamSearchOptions? BeamSearch()
+        {
+            if (_beams is { BeamCount: < 1 })
+                throw new ArgumentOutOfRangeException("options", _beams.BeamCount, "num_beams must be at least 1.");
+            if (_beams is not { BeamCount: > 1 })
+                return null;
+            return IncludeLogProbabilities
+                ? throw new NotSupportedException("Log-probabilities are not available with beam search; leave out logprobs or num_beams.")
+                : _beams;
+        }
+    }
+}
