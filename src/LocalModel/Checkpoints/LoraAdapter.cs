@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Json;
+using Kotonoha.LocalModel.Layers;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 
@@ -73,7 +74,7 @@ internal sealed class LoraAdapter
     /// <exception cref="CheckpointException">It does not fit the model.</exception>
     public void Attach(CausalModel model)
     {
-        var layers = new Dictionary<Parameter, LowRankLayer>();
+        var layers = new Dictionary<Parameter, LowRankAdapter>();
         try
         {
             foreach (var (module, matrices) in _modules)
@@ -270,7 +271,7 @@ internal sealed class LoraAdapter
             }
         }
 
-        public LowRankLayer Layer(Parameter weight, bool transposed)
+        public LowRankAdapter Layer(Parameter weight, bool transposed)
         {
             var down = new Parameter("lora_A", Rank, In);
             Down.CopyTo(down.Values);
@@ -278,7 +279,7 @@ internal sealed class LoraAdapter
             for (int i = 0; i < Up.Length; i++)
                 up.Values[i] = Up[i] * Scaling;
             if (Magnitude is null)
-                return new LowRankLayer(down, up, null);
+                return new LowRankAdapter(down, up, null);
             var scale = new Parameter("lora_magnitude", Out);
             var row = new float[In];
             var values = new float[weight.Length];
@@ -289,7 +290,7 @@ internal sealed class LoraAdapter
                 scale.Values[o] = (float)(Magnitude[o] / Length(row));
             }
 
-            return new LowRankLayer(down, up, scale);
+            return new LowRankAdapter(down, up, scale);
         }
 
         // The weights of one output with the adapter's part: W + B A · scaling.

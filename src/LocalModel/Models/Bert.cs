@@ -1,4 +1,5 @@
 using Kotonoha.Foundation;
+using Kotonoha.LocalModel.Layers;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Models;
@@ -9,17 +10,16 @@ namespace Kotonoha.LocalModel.Models;
 /// </summary>
 public sealed class Bert : EncoderModel
 {
-    private readonly Parameter _wordEmbedding;
-    private readonly Parameter _positionEmbedding;
-    private readonly Parameter? _typeEmbedding;
-    private readonly Norm _embeddingNorm;
-    private readonly Block[] _blocks;
-    private readonly Dense? _pooler;
-    private readonly Dense? _headDense;
-    private readonly Norm? _headNorm;
-    private readonly Dense? _head;
-    private readonly List<Parameter> _parameters = [];
-    private readonly Activation _activation;
+    private readonly Embedding _wordEmbedding;
+    private readonly Embedding _positionEmbedding;
+    private readonly Embedding? _typeEmbedding;
+    private readonly LayerNorm _embeddingNorm;
+    private readonly List<Block> _blocks = [];
+    private readonly Linear? _pooler;
+    private readonly Linear? _headDense;
+    private readonly LayerNorm? _headNorm;
+    private readonly Linear? _head;
+    private readonly LayerReader _layers;
 
     /// <summary>Creates the model with weights from a source.</summary>
     /// <param name="config">The settings.</param>
@@ -32,37 +32,43 @@ public sealed class Bert : EncoderModel
         ArgumentNullException.ThrowIfNull(weights);
         config.Validate();
         Config = config;
-        _activation = config.Activation;
         int width = config.Width, inner = config.FeedForwardWidth;
         bool distilled = config.Kind == BertKind.DistilBert;
+        _layers = new LayerReader(weights);
         try
         {
             var prefix = config.Kind switch { BertKind.Roberta => "roberta.", BertKind.DistilBert => "distilbert.", _ => "bert." };
-            _wordEmbedding = Take(prefix + "embeddings.word_embeddings.weight", config.VocabularySize, width);
-            _positionEmbedding = Take(prefix + "embeddings.position_embeddings.weight", config.Positions, width);
+            _wordEmbedding = _layers.Embedding(prefix + "embeddings.word_embeddings", config.VocabularySize, width);
+            _positionEmbedding = _layers.Embedding(prefix + "embeddings.position_embeddings", config.Positions, width);
             if (!distilled && config.TokenTypes > 0)
-                _typeEmbedding = Take(prefix + "embeddings.token_type_embeddings.weight", config.TokenTypes, width);
-            _embeddingNorm = TakeNorm(prefix + "embeddings.LayerNorm");
-            _blocks = new Block[config.Layers];
-            for (int i = 0; i < _blocks.Length; i++)
+                _typeEmbedding = _layers.Embedding(prefix + "embeddings.token_type_embeddings", config.TokenTypes, width);
+            _embeddingNorm = Norm(prefix + "embeddings.LayerNorm");
+            for (int i = 0; i < config.Layers; i++)
             {
                 var name = prefix + (distilled ? $"transformer.layer.{i}." : $"encoder.layer.{i}.");
-                _blocks[i] = new Block(
-                    Query: TakeDense(name + (distilled ? "attention.q_lin" : "attention.self.query"), width, width),
-                    Key: TakeDense(name + (distilled ? "attention.k_lin" : "attention.self.key"), width, width),
-                    Value: TakeDense(name + (distilled ? "attention.v_lin" : "attention.self.value"), width, width),
-                    AttentionOutput: TakeDense(name + (distilled ? "attention.out_lin" : "attention.output.dense"), width, width),
-                    AttentionNorm: TakeNorm(name + (distilled ? "sa_layer_norm" : "attention.output.LayerNorm")),
-                    Inner: TakeDense(name + (distilled ? "ffn.lin1" : "intermediate.dense"), inner, width),
-                    Outer: TakeDense(name + (distilled ? "ffn.lin2" : "output.dense"), width, inner),
-                    OutputNorm: TakeNorm(name + (distilled ? "output_layer_norm" : "output.LayerNorm")));
+                var attention = new Attention(
+                    Dense(name + (distilled ? "attention.q_lin" : "attention.self.query"), width, width),
+                    Dense(name + (distilled ? "attention.k_lin" : "attention.self.key"), width, width),
+                    Dense(name + (distilled ? "attention.v_lin" : "attention.self.value"), width, width),
+                    Dense(name + (distilled ? "attention.out_lin" : "attention.output.dense"), width, width))
+                {
+                    HeadWidth = width / config.Heads,
+                };
+                _blocks.Add(new Block(
+                    attention,
+                    Norm(name + (distilled ? "sa_layer_norm" : "attention.output.LayerNorm")),
+                    new FeedForward(
+                        Dense(name + (distilled ? "ffn.lin1" : "intermediate.dense"), width, inner),
+                        Dense(name + (distilled ? "ffn.lin2" : "output.dense"), inner, width),
+                        config.Activation),
+                    Norm(name + (distilled ? "output_layer_norm" : "output.LayerNorm"))));
             }
 
             // A bare model may come without its pooler; BERT's heads for whole texts need it.
             bool needsPooler = config is { Kind: BertKind.Bert, Head: EncoderHead.SequenceClassification or EncoderHead.NextSentence };
             if (needsPooler || (!distilled && config.Head == EncoderHead.None && weights.Contains(prefix + "pooler.dense.weight")))
-                _pooler = TakeDense(prefix + "pooler.dense", width, width);
-            (_headDense, _headNorm, _head) = TakeHead();
+                _pooler = Dense(prefix + "pooler.dense", width, width);
+            (_headDense, _headNorm, _head) = HeadOf(config);
         }
         catch
         {
@@ -70,34 +76,30 @@ public sealed class Bert : EncoderModel
             throw;
         }
 
-        Parameter Take(string name, params ReadOnlySpan<int> shape)
-        {
-            var parameter = weights.Take(name, shape);
-            _parameters.Add(parameter);
-            return parameter;
-        }
+        Linear Dense(string name, int inputs, int outputs) => _layers.Linear(name, inputs, outputs);
 
-        Dense TakeDense(string name, int outputs, int inputs) => new(Take(name + ".weight", outputs, inputs), Take(name + ".bias", outputs));
+        LayerNorm Norm(string name) => _layers.LayerNorm(name, width, config.LayerNormEpsilon);
 
-        Norm TakeNorm(string name) => new(Take(name + ".weight", width), Take(name + ".bias", width));
+        Linear Decoder(string name, string bias) => _layers.Linear(
+            config.TieWordEmbeddings ? _wordEmbedding!.Table : _layers.Parameter(name, config.VocabularySize, width),
+            _layers.Parameter(bias, config.VocabularySize));
 
-        Dense TakeDecoder(string name, string bias)
-            => new(config.TieWordEmbeddings ? _wordEmbedding : Take(name, config.VocabularySize, width), Take(bias, config.VocabularySize));
-
-        (Dense? Dense, Norm? Norm, Dense? Last) TakeHead() => (config.Head, config.Kind) switch
+        (Linear? Dense, LayerNorm? Norm, Linear? Last) HeadOf(BertConfig config) => (config.Head, config.Kind) switch
         {
             (EncoderHead.None, _) => (null, null, null),
-            (EncoderHead.MaskedLanguageModel, BertKind.Bert) =>
-                (TakeDense("cls.predictions.transform.dense", width, width), TakeNorm("cls.predictions.transform.LayerNorm"), TakeDecoder("cls.predictions.decoder.weight", "cls.predictions.bias")),
+            (EncoderHead.MaskedLanguageModel, BertKind.Bert) => (
+                Dense("cls.predictions.transform.dense", width, width),
+                Norm("cls.predictions.transform.LayerNorm"),
+                Decoder("cls.predictions.decoder.weight", "cls.predictions.bias")),
             (EncoderHead.MaskedLanguageModel, BertKind.Roberta) =>
-                (TakeDense("lm_head.dense", width, width), TakeNorm("lm_head.layer_norm"), TakeDecoder("lm_head.decoder.weight", "lm_head.bias")),
+                (Dense("lm_head.dense", width, width), Norm("lm_head.layer_norm"), Decoder("lm_head.decoder.weight", "lm_head.bias")),
             (EncoderHead.MaskedLanguageModel, _) =>
-                (TakeDense("vocab_transform", width, width), TakeNorm("vocab_layer_norm"), TakeDecoder("vocab_projector.weight", "vocab_projector.bias")),
-            (EncoderHead.SequenceClassification, BertKind.Roberta) => (TakeDense("classifier.dense", width, width), null, TakeDense("classifier.out_proj", Labels, width)),
-            (EncoderHead.SequenceClassification, BertKind.DistilBert) => (TakeDense("pre_classifier", width, width), null, TakeDense("classifier", Labels, width)),
-            (EncoderHead.SequenceClassification or EncoderHead.TokenClassification, _) => (null, null, TakeDense("classifier", Labels, width)),
-            (EncoderHead.QuestionAnswering, _) => (null, null, TakeDense("qa_outputs", Labels, width)),
-            _ => (null, null, TakeDense("cls.seq_relationship", Labels, width)),
+                (Dense("vocab_transform", width, width), Norm("vocab_layer_norm"), Decoder("vocab_projector.weight", "vocab_projector.bias")),
+            (EncoderHead.SequenceClassification, BertKind.Roberta) => (Dense("classifier.dense", width, width), null, Dense("classifier.out_proj", width, Labels)),
+            (EncoderHead.SequenceClassification, BertKind.DistilBert) => (Dense("pre_classifier", width, width), null, Dense("classifier", width, Labels)),
+            (EncoderHead.SequenceClassification or EncoderHead.TokenClassification, _) => (null, null, Dense("classifier", width, Labels)),
+            (EncoderHead.QuestionAnswering, _) => (null, null, Dense("qa_outputs", width, Labels)),
+            _ => (null, null, Dense("cls.seq_relationship", width, Labels)),
         };
     }
 
@@ -105,7 +107,7 @@ public sealed class Bert : EncoderModel
     public BertConfig Config { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters => _parameters;
+    public override IReadOnlyList<Parameter> Parameters => _layers.Parameters;
 
     /// <inheritdoc/>
     public override int VocabularySize => Config.VocabularySize;
@@ -142,26 +144,13 @@ public sealed class Bert : EncoderModel
         RequireContext(batch);
 
         // (tokens) -> (tokens, width)
-        var x = pass.Embedding(_wordEmbedding, batch.TokenIds);
+        var x = _wordEmbedding.Forward(pass, batch.TokenIds);
         if (_typeEmbedding is not null)
-            x = pass.Add(x, pass.Embedding(_typeEmbedding, batch.TypeIds));
-        x = pass.Add(x, pass.Embedding(_positionEmbedding, Config.Kind == BertKind.Roberta ? RobertaPositions(batch) : batch.Positions));
-        x = pass.Dropout(Normed(pass, x, _embeddingNorm), Config.HiddenDropout);
-        var attention = new AttentionOptions(Config.Heads) { Dropout = Config.AttentionDropout };
+            x = pass.Add(x, _typeEmbedding.Forward(pass, batch.TypeIds));
+        x = pass.Add(x, _positionEmbedding.Forward(pass, Config.Kind == BertKind.Roberta ? RobertaPositions(batch) : batch.Positions));
+        x = pass.Dropout(_embeddingNorm.Forward(pass, x), Config.HiddenDropout);
         foreach (var block in _blocks)
-        {
-            x = pass.NextLayer(x);
-
-            // Attention over the whole text: (tokens, heads · head width)
-            var mixed = pass.Attention(Apply(pass, x, block.Query), Apply(pass, x, block.Key), Apply(pass, x, block.Value), batch, attention);
-            var attended = pass.Dropout(Apply(pass, mixed, block.AttentionOutput), Config.HiddenDropout);
-            x = Normed(pass, pass.Add(attended, x), block.AttentionNorm);
-
-            // Feed-forward: (tokens, width) -> (tokens, inner) -> (tokens, width)
-            var outer = pass.Dropout(Apply(pass, pass.Activate(Apply(pass, x, block.Inner), _activation), block.Outer), Config.HiddenDropout);
-            x = Normed(pass, pass.Add(outer, x), block.OutputNorm);
-        }
-
+            x = ForwardLayer(pass, pass.NextLayer(x), batch, block);
         return x;
     }
 
@@ -175,7 +164,7 @@ public sealed class Bert : EncoderModel
         ArgumentNullException.ThrowIfNull(pass);
         return _pooler is null
             ? throw new InvalidOperationException("The model has no pooler.")
-            : pass.Activate(Apply(pass, pass.Pool(hidden, batch, Pooling.First), _pooler.Value), Activation.Tanh);
+            : pass.Activate(_pooler.Forward(pass, pass.Pool(hidden, batch, Pooling.First)), Activation.Tanh);
     }
 
     /// <inheritdoc/>
@@ -188,22 +177,29 @@ public sealed class Bert : EncoderModel
         {
             case EncoderHead.MaskedLanguageModel:
                 // RoBERTa's head has the exact gelu whatever its blocks have.
-                hidden = pass.Activate(Apply(pass, hidden, _headDense!.Value), Config.Kind == BertKind.Roberta ? Activation.Gelu : _activation);
-                return Apply(pass, Normed(pass, hidden, _headNorm!.Value), last);
+                hidden = pass.Activate(_headDense!.Forward(pass, hidden), Config.Kind == BertKind.Roberta ? Activation.Gelu : Config.Activation);
+                return last.Forward(pass, _headNorm!.Forward(pass, hidden));
             case EncoderHead.SequenceClassification when Config.Kind == BertKind.Bert:
             case EncoderHead.NextSentence:
-                return Apply(pass, pass.Dropout(Pooled(pass, hidden, batch), Config.HiddenDropout), last);
+                return last.Forward(pass, pass.Dropout(Pooled(pass, hidden, batch), Config.HiddenDropout));
             case EncoderHead.SequenceClassification:
-                var first = Apply(pass, pass.Pool(hidden, batch, Pooling.First), _headDense!.Value);
-                return Apply(pass, pass.Dropout(pass.Activate(first, Config.Kind == BertKind.Roberta ? Activation.Tanh : Activation.Relu), Config.HiddenDropout), last);
+                var first = pass.Activate(
+                    _headDense!.Forward(pass, pass.Pool(hidden, batch, Pooling.First)), Config.Kind == BertKind.Roberta ? Activation.Tanh : Activation.Relu);
+                return last.Forward(pass, pass.Dropout(first, Config.HiddenDropout));
             default:
-                return Apply(pass, pass.Dropout(hidden, Config.HiddenDropout), last);
+                return last.Forward(pass, pass.Dropout(hidden, Config.HiddenDropout));
         }
     }
 
-    private static Tensor Apply(Pass pass, Tensor x, Dense dense) => pass.Linear(x, dense.Weight, dense.Bias);
-
-    private Tensor Normed(Pass pass, Tensor x, Norm norm) => pass.LayerNorm(x, norm.Weight, norm.Bias, Config.LayerNormEpsilon);
+    // One layer over the whole text: (tokens, width) -> (tokens, width)
+    private Tensor ForwardLayer(Pass pass, Tensor x, Batch batch, Block block)
+    {
+        var options = new AttentionOptions(Config.Heads) { Dropout = Config.AttentionDropout };
+        var attended = pass.Dropout(block.Attention.Forward(pass, x, batch, options), Config.HiddenDropout);
+        x = block.AttentionNorm.Forward(pass, pass.Add(attended, x));
+        var fed = pass.Dropout(block.FeedForward.Forward(pass, x), Config.HiddenDropout);
+        return block.OutputNorm.Forward(pass, pass.Add(fed, x));
+    }
 
     // Padding ids within a text have the padding's position and are not counted.
     private int[] RobertaPositions(Batch batch)
@@ -231,9 +227,5 @@ public sealed class Bert : EncoderModel
         }
     }
 
-    private readonly record struct Dense(Parameter Weight, Parameter Bias);
-
-    private readonly record struct Norm(Parameter Weight, Parameter Bias);
-
-    private sealed record Block(Dense Query, Dense Key, Dense Value, Dense AttentionOutput, Norm AttentionNorm, Dense Inner, Dense Outer, Norm OutputNorm);
+    private sealed record Block(Attention Attention, LayerNorm AttentionNorm, FeedForward FeedForward, LayerNorm OutputNorm);
 }

@@ -1,3 +1,4 @@
+using Kotonoha.LocalModel.Layers;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Models;
@@ -5,8 +6,6 @@ namespace Kotonoha.LocalModel.Models;
 /// <summary>A language model that predicts the next token. One forward serves training, prefill and decoding.</summary>
 public abstract class CausalModel : IDisposable
 {
-    private Dictionary<Parameter, LowRankLayer> _adapter = [];
-
     /// <summary>The weights, in the order of the checkpoint, under the checkpoint's names.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }
 
@@ -23,7 +22,10 @@ public abstract class CausalModel : IDisposable
     public long ParameterCount => Parameters.Sum(p => (long)p.Length);
 
     /// <summary>Whether an adapter is active beside the weights (and not merged into them).</summary>
-    public bool HasAdapter => _adapter.Count > 0;
+    public bool HasAdapter => Linears.Any(linear => linear.Adapter is not null);
+
+    /// <summary>The linear layers, which adapters may be attached to.</summary>
+    internal virtual IReadOnlyList<Linear> Linears => [];
 
     /// <summary>The hidden states after the last norm: (tokens, width).</summary>
     /// <param name="pass">A training or an inference pass that has begun.</param>
@@ -45,23 +47,27 @@ public abstract class CausalModel : IDisposable
     {
         foreach (var parameter in Parameters)
             parameter.Dispose();
-        foreach (var layer in _adapter.Values)
-            layer.Dispose();
+        foreach (var linear in Linears)
+            linear.Adapter?.Dispose();
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Makes an adapter active; its layers belong to the model from now on.</summary>
+    /// <summary>Makes an adapter active; its matrices belong to the model from now on.</summary>
+    /// <param name="adapters">What is added to each layer, by the layer's weight.</param>
     /// <exception cref="InvalidOperationException">Another one is active.</exception>
-    internal void Attach(Dictionary<Parameter, LowRankLayer> layers)
+    internal void Attach(IReadOnlyDictionary<Parameter, LowRankAdapter> adapters)
     {
         if (HasAdapter)
             throw new InvalidOperationException("An adapter is active already; merge it before another one is loaded.");
-        _adapter = layers;
+        foreach (var linear in Linears)
+            linear.Adapter = adapters.GetValueOrDefault(linear.Weight);
     }
 
-    /// <summary>x · W + b with what an active adapter adds: (rows, out).</summary>
-    private protected Tensor Linear(Pass pass, Tensor x, Parameter weight, Parameter? bias = null, LinearLayout layout = LinearLayout.OutIn)
-        => _adapter.Count > 0 && _adapter.TryGetValue(weight, out var layer)
-            ? layer.Apply(pass, x, pass.Linear(x, weight, null, layout), bias)
-            : pass.Linear(x, weight, bias, layout);
+    /// <summary>Refuses positions that the model does not know.</summary>
+    private protected void RequireContext(Batch batch)
+    {
+        foreach (int position in batch.Positions)
+            if (position >= ContextLength)
+                throw new ArgumentException($"Position {position} is past the model's context of {ContextLength} tokens.", nameof(batch));
+    }
 }

@@ -1,4 +1,5 @@
 using Kotonoha.Foundation;
+using Kotonoha.LocalModel.Layers;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Models;
@@ -9,14 +10,12 @@ namespace Kotonoha.LocalModel.Models;
 /// </summary>
 public sealed class Gpt2 : CausalModel
 {
-    private readonly Parameter _tokenEmbedding;
-    private readonly Parameter _positionEmbedding;
+    private readonly Embedding _tokenEmbedding;
+    private readonly Embedding _positionEmbedding;
     private readonly List<Block> _blocks = [];
-    private readonly Parameter _finalNormWeight;
-    private readonly Parameter _finalNormBias;
-    private readonly Parameter _head;
-    private readonly List<Parameter> _parameters = [];
-    private readonly Activation _activation;
+    private readonly LayerNorm _finalNorm;
+    private readonly Linear _head;
+    private readonly LayerReader _layers;
 
     /// <summary>Creates the model with the weights of a source.</summary>
     /// <param name="config">The settings.</param>
@@ -29,35 +28,27 @@ public sealed class Gpt2 : CausalModel
         ArgumentNullException.ThrowIfNull(weights);
         config.Validate();
         Config = config;
-        _activation = config.Activation;
         int width = config.Width, inner = config.FeedForwardWidth;
+        float epsilon = config.LayerNormEpsilon;
+        _layers = new LayerReader(weights);
         try
         {
-            _tokenEmbedding = Take("transformer.wte.weight", config.VocabularySize, width);
-            _positionEmbedding = Take("transformer.wpe.weight", config.ContextLength, width);
+            _tokenEmbedding = _layers.Embedding("transformer.wte", config.VocabularySize, width);
+            _positionEmbedding = _layers.Embedding("transformer.wpe", config.ContextLength, width);
             for (int i = 0; i < config.Layers; i++)
             {
                 var name = $"transformer.h.{i}.";
-                _blocks.Add(new Block
-                {
-                    AttentionNormWeight = Take(name + "ln_1.weight", width),
-                    AttentionNormBias = Take(name + "ln_1.bias", width),
-                    AttentionWeight = Take(name + "attn.c_attn.weight", width, 3 * width),
-                    AttentionBias = Take(name + "attn.c_attn.bias", 3 * width),
-                    AttentionOutputWeight = Take(name + "attn.c_proj.weight", width, width),
-                    AttentionOutputBias = Take(name + "attn.c_proj.bias", width),
-                    FeedForwardNormWeight = Take(name + "ln_2.weight", width),
-                    FeedForwardNormBias = Take(name + "ln_2.bias", width),
-                    InnerWeight = Take(name + "mlp.c_fc.weight", width, inner),
-                    InnerBias = Take(name + "mlp.c_fc.bias", inner),
-                    OuterWeight = Take(name + "mlp.c_proj.weight", inner, width),
-                    OuterBias = Take(name + "mlp.c_proj.bias", width),
-                });
+                _blocks.Add(new Block(
+                    _layers.LayerNorm(name + "ln_1", width, epsilon),
+                    new FusedAttention(Conv1D(name + "attn.c_attn", width, 3 * width), Conv1D(name + "attn.c_proj", width, width)),
+                    _layers.LayerNorm(name + "ln_2", width, epsilon),
+                    new FeedForward(Conv1D(name + "mlp.c_fc", width, inner), Conv1D(name + "mlp.c_proj", inner, width), config.Activation)));
             }
 
-            _finalNormWeight = Take("transformer.ln_f.weight", width);
-            _finalNormBias = Take("transformer.ln_f.bias", width);
-            _head = config.TieWordEmbeddings ? _tokenEmbedding : Take("lm_head.weight", config.VocabularySize, width);
+            _finalNorm = _layers.LayerNorm("transformer.ln_f", width, epsilon);
+            _head = config.TieWordEmbeddings
+                ? _layers.Linear(_tokenEmbedding.Table)
+                : _layers.Linear("lm_head", width, config.VocabularySize, bias: false);
         }
         catch
         {
@@ -65,19 +56,15 @@ public sealed class Gpt2 : CausalModel
             throw;
         }
 
-        Parameter Take(string name, params ReadOnlySpan<int> shape)
-        {
-            var parameter = weights.Take(name, shape);
-            _parameters.Add(parameter);
-            return parameter;
-        }
+        // GPT-2's checkpoints keep matrices as [in, out].
+        Linear Conv1D(string name, int inputs, int outputs) => _layers.Linear(name, inputs, outputs, layout: LinearLayout.InOut);
     }
 
     /// <summary>The settings.</summary>
     public Gpt2Config Config { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters => _parameters;
+    public override IReadOnlyList<Parameter> Parameters => _layers.Parameters;
 
     /// <inheritdoc/>
     public override int VocabularySize => Config.VocabularySize;
@@ -87,6 +74,8 @@ public sealed class Gpt2 : CausalModel
 
     /// <inheritdoc/>
     public override int Width => Config.Width;
+
+    internal override IReadOnlyList<Linear> Linears => _layers.Linears;
 
     /// <summary>
     /// A fresh model, initialised as GPT-2 was: weights normal with deviation .02, those that end a residual branch divided by √(2 · layers),
@@ -98,26 +87,11 @@ public sealed class Gpt2 : CausalModel
     {
         using var zeros = new ZeroWeights();
         var model = new Gpt2(config, zeros);
-        ulong index = 0;
-        foreach (var parameter in model.Parameters)
+        Initializer.Normal(model.Parameters, seed, parameter =>
         {
-            var values = parameter.Values;
-            if (parameter.Shape.Length == 1)
-            {
-                values.Fill(parameter.Name.Contains(".ln_", StringComparison.Ordinal) && parameter.Name.EndsWith(".weight", StringComparison.Ordinal) ? 1 : 0);
-            }
-            else
-            {
-                bool endsBranch = parameter.Name.EndsWith(".c_proj.weight", StringComparison.Ordinal);
-                double deviation = config.InitializerRange / (endsBranch ? Math.Sqrt(2.0 * config.Layers) : 1);
-                ulong key = CounterRandom.Key(seed, 0, index);
-                for (int i = 0; i < values.Length; i++)
-                    values[i] = (float)(deviation * CounterRandom.Normal(key, (uint)i));
-            }
-
-            index++;
-        }
-
+            bool endsBranch = parameter.Name.EndsWith(".c_proj.weight", StringComparison.Ordinal);
+            return config.InitializerRange / (endsBranch ? Math.Sqrt(2.0 * config.Layers) : 1);
+        });
         return model;
     }
 
@@ -125,40 +99,31 @@ public sealed class Gpt2 : CausalModel
     public override Tensor Forward(Pass pass, Batch batch)
     {
         RequireContext(batch);
-        int width = Config.Width;
 
         // (tokens) -> (tokens, width)
-        var x = pass.Add(pass.Embedding(_tokenEmbedding, batch.TokenIds), pass.Embedding(_positionEmbedding, batch.Positions));
+        var x = pass.Add(_tokenEmbedding.Forward(pass, batch.TokenIds), _positionEmbedding.Forward(pass, batch.Positions));
         x = pass.Dropout(x, Config.EmbeddingDropout);
         for (int layer = 0; layer < _blocks.Count; layer++)
-        {
-            var block = _blocks[layer];
-            x = pass.NextLayer(x);
-
-            // Attention: (tokens, width) -> (tokens, 3 · width), of which queries, keys and values are the thirds, each (tokens, heads · head width)
-            var normed = pass.LayerNorm(x, block.AttentionNormWeight, block.AttentionNormBias, Config.LayerNormEpsilon);
-            var qkv = Linear(pass, normed, block.AttentionWeight, block.AttentionBias, LinearLayout.InOut);
-            var mixed = pass.Attention(
-                pass.Columns(qkv, 0, width), pass.Columns(qkv, width, width), pass.Columns(qkv, 2 * width, width), batch, AttentionOf(layer));
-            var attended = Linear(pass, mixed, block.AttentionOutputWeight, block.AttentionOutputBias, LinearLayout.InOut);
-            x = pass.Add(x, pass.Dropout(attended, Config.ResidualDropout));
-
-            // Feed-forward: (tokens, width) -> (tokens, inner) -> (tokens, width)
-            normed = pass.LayerNorm(x, block.FeedForwardNormWeight, block.FeedForwardNormBias, Config.LayerNormEpsilon);
-            var inner = pass.Activate(Linear(pass, normed, block.InnerWeight, block.InnerBias, LinearLayout.InOut), _activation);
-            var outer = Linear(pass, inner, block.OuterWeight, block.OuterBias, LinearLayout.InOut);
-            x = pass.Add(x, pass.Dropout(outer, Config.ResidualDropout));
-        }
-
-        return pass.LayerNorm(x, _finalNormWeight, _finalNormBias, Config.LayerNormEpsilon);
+            x = ForwardLayer(pass, pass.NextLayer(x), batch, layer);
+        return _finalNorm.Forward(pass, x);
     }
 
     /// <inheritdoc/>
-    public override Tensor Logits(Pass pass, Tensor hidden) => Linear(pass, hidden, _head);
+    public override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
 
     /// <inheritdoc/>
     public override KvCache CreateCache(int capacityTokens)
         => new(Config.Layers, Config.Heads, Config.Width / Config.Heads, Config.Width / Config.Heads, capacityTokens);
+
+    // One layer: (tokens, width) -> (tokens, width)
+    private Tensor ForwardLayer(Pass pass, Tensor x, Batch batch, int layer)
+    {
+        var block = _blocks[layer];
+        var attended = block.Attention.Forward(pass, block.AttentionNorm.Forward(pass, x), batch, AttentionOf(layer));
+        x = pass.Add(x, pass.Dropout(attended, Config.ResidualDropout));
+        var fed = block.FeedForward.Forward(pass, block.FeedForwardNorm.Forward(pass, x));
+        return pass.Add(x, pass.Dropout(fed, Config.ResidualDropout));
+    }
 
     private AttentionOptions AttentionOf(int layer)
     {
@@ -168,37 +133,5 @@ public sealed class Gpt2 : CausalModel
         return new AttentionOptions(Config.Heads) { Causal = true, Scale = (float)scale, Dropout = Config.AttentionDropout, Layer = layer };
     }
 
-    private void RequireContext(Batch batch)
-    {
-        foreach (int position in batch.Positions)
-            if (position >= Config.ContextLength)
-                throw new ArgumentException($"Position {position} is past the model's context of {Config.ContextLength} tokens.", nameof(batch));
-    }
-
-    private sealed class Block
-    {
-        public required Parameter AttentionNormWeight { get; init; }
-
-        public required Parameter AttentionNormBias { get; init; }
-
-        public required Parameter AttentionWeight { get; init; }
-
-        public required Parameter AttentionBias { get; init; }
-
-        public required Parameter AttentionOutputWeight { get; init; }
-
-        public required Parameter AttentionOutputBias { get; init; }
-
-        public required Parameter FeedForwardNormWeight { get; init; }
-
-        public required Parameter FeedForwardNormBias { get; init; }
-
-        public required Parameter InnerWeight { get; init; }
-
-        public required Parameter InnerBias { get; init; }
-
-        public required Parameter OuterWeight { get; init; }
-
-        public required Parameter OuterBias { get; init; }
-    }
+    private sealed record Block(LayerNorm AttentionNorm, FusedAttention Attention, LayerNorm FeedForwardNorm, FeedForward FeedForward);
 }

@@ -33,8 +33,9 @@ public partial class ArchitectureTests
         // Tensors, Cpu and Training still know each other; the seam between devices will cut that.
         ["Tensors"] = ["Cpu", "Training"],
         ["Cpu"] = ["Tensors", "Training"],
-        ["Models"] = ["Tensors"],
-        ["Checkpoints"] = ["Models", "Tensors"],
+        ["Layers"] = ["Tensors"],
+        ["Models"] = ["Layers", "Tensors"],
+        ["Checkpoints"] = ["Models", "Layers", "Tensors"],
         ["Training"] = ["Checkpoints", "Models", "Tensors", "Cpu"],
         ["Evaluation"] = ["Training", "Models", "Cpu"],
         ["Generation"] = ["Checkpoints", "Models", "Tensors", "Cpu"],

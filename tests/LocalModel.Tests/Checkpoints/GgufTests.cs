@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Layers;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.Tokenizers;
@@ -188,7 +189,7 @@ public sealed class GgufTests
     {
         using var model = Model("llama");
         var weight = model.Parameters.First(p => p.Name.EndsWith("q_proj.weight", StringComparison.Ordinal));
-        model.Attach(new Dictionary<Parameter, LowRankLayer> { [weight] = new(new Parameter("down", 1, 64), new Parameter("up", 64, 1), null) });
+        model.Attach(new Dictionary<Parameter, LowRankAdapter> { [weight] = new(new Parameter("down", 1, 64), new Parameter("up", 64, 1), null) });
         using var folder = new TemporaryFolder();
         Assert.Throws<UnsupportedModelException>(() => GgufExport.Save(model, new CheckpointParts(), folder.At("m.gguf"), DataType.Float32));
         Assert.False(File.Exists(folder.At("m.gguf")));

@@ -1,0 +1,55 @@
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Layers;
+
+/// <summary>Multi-head attention (arXiv:1706.03762) with its four projections; key heads may be fewer than query heads (arXiv:2305.13245).</summary>
+/// <param name="Query">width -> heads · head width.</param>
+/// <param name="Key">width -> key heads · head width.</param>
+/// <param name="Value">width -> key heads · head width.</param>
+/// <param name="Output">heads · head width -> width.</param>
+/// <remarks>Which keys a query may see (causal mask, window) is decided by the <see cref="AttentionOptions"/> and applied in the kernels.</remarks>
+internal sealed record Attention(Linear Query, Linear Key, Linear Value, Linear Output)
+{
+    /// <summary>The norm of each query head, or null (Qwen3).</summary>
+    public RmsNorm? QueryNorm { get; init; }
+
+    /// <summary>The norm of each key head, or null (Qwen3).</summary>
+    public RmsNorm? KeyNorm { get; init; }
+
+    /// <summary>The angles by which queries and keys are turned with their positions (arXiv:2104.09864), or null.</summary>
+    public RotaryTable? Rotary { get; init; }
+
+    /// <summary>The width of a head.</summary>
+    public required int HeadWidth { get; init; }
+
+    /// <summary>(tokens, width) -> (tokens, width).</summary>
+    public Tensor Forward(Pass pass, Tensor x, Batch batch, in AttentionOptions options)
+    {
+        var query = ApplyRope(pass, Query.Forward(pass, x), QueryNorm, batch); // (tokens, heads · head width)
+        var key = ApplyRope(pass, Key.Forward(pass, x), KeyNorm, batch);       // (tokens, key heads · head width)
+        var value = Value.Forward(pass, x);                                    // (tokens, key heads · head width)
+        return Output.Forward(pass, pass.Attention(query, key, value, batch, options));
+    }
+
+    private Tensor ApplyRope(Pass pass, Tensor x, RmsNorm? norm, Batch batch)
+    {
+        x = norm is null ? x : norm.ForwardByHead(pass, x);
+        return Rotary is null ? x : pass.Rotary(x, Rotary, batch, HeadWidth);
+    }
+}
+
+/// <summary>Multi-head attention whose queries, keys and values come from one projection (GPT-2).</summary>
+/// <param name="QueryKeyValue">width -> 3 · width.</param>
+/// <param name="Output">width -> width.</param>
+internal sealed record FusedAttention(Linear QueryKeyValue, Linear Output)
+{
+    /// <summary>(tokens, width) -> (tokens, width).</summary>
+    public Tensor Forward(Pass pass, Tensor x, Batch batch, in AttentionOptions options)
+    {
+        int width = x.Columns;
+        var qkv = QueryKeyValue.Forward(pass, x); // (tokens, 3 · width)
+        var mixed = pass.Attention(
+            pass.Columns(qkv, 0, width), pass.Columns(qkv, width, width), pass.Columns(qkv, 2 * width, width), batch, options);
+        return Output.Forward(pass, mixed);
+    }
+}
