@@ -58,6 +58,7 @@ public sealed class Trainer
         long start = Resume(engine, dataset);
         if (start > _options.Steps)
             throw new CheckpointException(_options.Checkpoints!.Folder, string.Create(CultureInfo.InvariantCulture, $"the run has done {start} steps already, more than the {_options.Steps} asked for. Raise Steps, or save into another folder."));
+        var counted = new int[_options.MicroBatches];
         var clock = Stopwatch.StartNew();
         double? loss = null, validationLoss = null;
         string? checkpoint = null;
@@ -67,11 +68,18 @@ public sealed class Trainer
             cancellationToken.ThrowIfCancellationRequested();
             engine.Begin(step);
             double objective = 0;
+            if (_options.Accumulation == GradientAccumulation.TokenWeighted)
+                for (int micro = 0; micro < counted.Length; micro++)
+                {
+                    sampler.Draw(step, micro);
+                    counted[micro] = TrainingEngine.Counted(sampler.Targets);
+                }
+
             for (int micro = 0; micro < _options.MicroBatches; micro++)
             {
-                // All windows are equally long, so every way of accumulation weighs the micro-batches equally.
                 sampler.Draw(step, micro);
-                objective += engine.Accumulate(micro, sampler.Batch, sampler.Targets, 1.0 / _options.MicroBatches) / _options.MicroBatches;
+                double weight = TrainingEngine.WeightOf(_options.Accumulation, counted, micro);
+                objective += weight * engine.Accumulate(micro, sampler.Batch, sampler.Targets, weight);
             }
 
             double rate = schedule.At(step);

@@ -31,17 +31,20 @@ internal sealed class TrainingEngine : IDisposable
 
     /// <summary>What the mean loss of a micro-batch counts in the objective of its step.</summary>
     /// <param name="accumulation">The way of weighing.</param>
-    /// <param name="targets">The targets of all micro-batches.</param>
+    /// <param name="counted">The targets of each micro-batch on which a loss is taken.</param>
     /// <param name="microBatch">The micro-batch.</param>
-    public static double WeightOf(GradientAccumulation accumulation, ReadOnlySpan<int[]> targets, int microBatch)
+    public static double WeightOf(GradientAccumulation accumulation, ReadOnlySpan<int> counted, int microBatch)
     {
         if (accumulation == GradientAccumulation.MeanOfMeans)
-            return 1.0 / targets.Length;
+            return 1.0 / counted.Length;
         long all = 0;
-        foreach (var row in targets)
-            all += Counted(row);
-        return all == 0 ? 0 : (double)Counted(targets[microBatch]) / all;
+        foreach (int count in counted)
+            all += count;
+        return all == 0 ? 0 : (double)counted[microBatch] / all;
     }
+
+    /// <summary>The targets on which a loss is taken.</summary>
+    public static int Counted(ReadOnlySpan<int> targets) => targets.Length - targets.Count(CrossEntropyOptions.DefaultIgnoreIndex);
 
     /// <summary>Starts a step: the gradients are zero.</summary>
     public void Begin(long step)
@@ -88,8 +91,6 @@ internal sealed class TrainingEngine : IDisposable
         Gradients.Dispose();
         Optimizer.Dispose();
     }
-
-    private static int Counted(ReadOnlySpan<int> targets) => targets.Length - targets.Count(CrossEntropyOptions.DefaultIgnoreIndex);
 
     private TrainingException Diverged(string what, double value)
         => new(FormattableString.Invariant($"The {what} of step {_step + 1} is {value}: the training has diverged. Lower the learning rate or clip the gradients; the last checkpoint is untouched."));

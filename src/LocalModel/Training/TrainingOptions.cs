@@ -75,6 +75,16 @@ public sealed record TrainingOptions
     }
 }
 
+/// <summary>How the losses of the micro-batches of a step become its objective.</summary>
+public enum GradientAccumulation
+{
+    /// <summary>The mean of the micro-batches' mean losses (nanoGPT).</summary>
+    MeanOfMeans,
+
+    /// <summary>The mean over all counted labels of the step, whichever micro-batch they are in.</summary>
+    TokenWeighted,
+}
+
 /// <summary>How far a training run is; reported after every step.</summary>
 /// <param name="Step">Steps done, those before a resume included.</param>
 /// <param name="Steps">Steps of the whole run.</param>

@@ -109,7 +109,7 @@ internal sealed class CausalTrainingRunner : FixtureRunner
             for (int m = 0; m < micros; m++)
             {
                 int micro = m;
-                double weight = TrainingEngine.WeightOf(options.Accumulation, targets, m);
+                double weight = TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TrainingEngine.Counted(row))], m);
                 double loss = engine.Accumulate(m, Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length), targets[m], weight);
                 objective += weight * loss;
                 log.Case($"{name} step {at + 1} micro_losses {micro}", () => FixtureTensors.Close(loss, run.GetProperty("micro_losses")[at][micro].GetDouble(), lossTolerance, 0));

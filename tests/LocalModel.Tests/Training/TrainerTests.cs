@@ -233,7 +233,7 @@ public sealed class TrainerTests
                 double objective = 0;
                 for (int m = 0; m < micros; m++)
                 {
-                    double weight = TrainingEngine.WeightOf(options.Accumulation, targets, m);
+                    double weight = TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TrainingEngine.Counted(row))], m);
                     objective += weight * engine.Accumulate(m, Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length), targets[m], weight);
                 }
 
