@@ -58,9 +58,6 @@ public sealed record ChatTurn(string Role, string Content)
 
     /// <summary>For a result: the function's name, or null.</summary>
     public string? Name { get; init; }
-
-    /// <summary>Whether there is nothing but the role and the text.</summary>
-    internal bool IsPlain => Reasoning is null && ToolCalls.Count == 0 && ToolCallId is null && Name is null;
 }
 
 /// <summary>A function call that the assistant made.</summary>

@@ -257,7 +257,7 @@ internal sealed partial class Parser
         var body = OutsideLoops(() => Inside(() => Statements("endblock")));
         _at++;
         SkipName(name);
-        var block = new Block(name, body, scoped, line);
+        var block = new Block(body, scoped, line);
         return _blocks.TryAdd(name, block) ? block : throw Fail.Syntax($"block '{name}' defined twice", line);
     }
 

@@ -154,8 +154,6 @@ internal static class Fail
 {
     public static ChatTemplateException Syntax(string message, int line) => new(ChatTemplateError.Syntax, message, line);
 
-    public static ChatTemplateException Undefined(string message) => new(ChatTemplateError.Undefined, message);
-
     public static ChatTemplateException Type(string message) => new(ChatTemplateError.Type, message);
 
     public static ChatTemplateException Value(string message) => new(ChatTemplateError.Value, message);

@@ -18,10 +18,8 @@ internal enum Flow
 }
 
 /// <summary><c>block name</c>: rendered where it stands; it sees the outermost variables only, unless it is scoped.</summary>
-internal sealed class Block(string name, IReadOnlyList<Statement> body, bool isScoped, int line) : Statement(line)
+internal sealed class Block(IReadOnlyList<Statement> body, bool isScoped, int line) : Statement(line)
 {
-    public string Name => name;
-
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
     {
         run.Run(body, new Scope(isScoped ? scope : run.Root), output);

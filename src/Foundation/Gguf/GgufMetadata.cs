@@ -157,11 +157,6 @@ public sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
     /// <exception cref="GgufException">The key is missing, or the value of another kind.</exception>
     public string RequireText(string key) => Text(key) ?? throw Missing(key);
 
-    /// <summary>A whole number that must be there.</summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="GgufException">The key is missing, or the value of another kind.</exception>
-    public long RequireInteger(string key) => Integer(key) ?? throw Missing(key);
-
     /// <summary>A count, size or id of the metadata, or null where the key is missing.</summary>
     /// <exception cref="GgufException">The value is of another kind, negative or too large.</exception>
     internal int? Whole(string key)

@@ -65,9 +65,6 @@ public sealed class GgufValue
     /// </summary>
     public object Value { get; }
 
-    /// <summary>The number of elements of an array; 1 for anything else.</summary>
-    public int Count => Value is Array array ? array.Length : 1;
-
     /// <summary>A value from the .NET value that <see cref="Value"/> returns: a number, truth value, text, or an array of them.</summary>
     /// <param name="value">The value.</param>
     /// <exception cref="ArgumentException">GGUF has no such kind of value.</exception>

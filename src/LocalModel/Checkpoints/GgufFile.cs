@@ -24,9 +24,6 @@ public sealed class GgufFile : IDisposable
     /// <summary>The file.</summary>
     public string Path { get; }
 
-    /// <summary>The version of the format: 2 or 3.</summary>
-    public int Version => _header.Metadata.Version;
-
     /// <summary>The metadata in the order of the file.</summary>
     public GgufMetadata Metadata => _header.Metadata;
 

@@ -109,7 +109,6 @@ internal unsafe struct RowArguments
     public float* Weight;
     public float* Bias;
     public float* Sums;
-    public float* Scratch;
     public int* Integers;
     public int Rows;
     public int RowsPerTask;

@@ -133,9 +133,6 @@ public sealed class Bert : EncoderModel
         _ => 2,
     };
 
-    /// <summary>Whether there is a pooler for <see cref="Pooled"/>.</summary>
-    public bool HasPooler => _pooler is not null;
-
     /// <inheritdoc/>
     public override Tensor Forward(Pass pass, Batch batch)
     {

@@ -14,9 +14,6 @@ internal static class CounterRandom
     public static uint Bits(ulong key, uint counter)
         => Hash(Hash(counter ^ (uint)key) + (uint)(key >> 32));
 
-    /// <summary>A number in [0, 1) with 24 random bits.</summary>
-    public static float Uniform(ulong key, uint counter) => (Bits(key, counter) >> 8) * (1f / (1 << 24));
-
     /// <summary>The bits below which a value is dropped with the given probability.</summary>
     public static uint Threshold(float probability) => (uint)Math.Min(uint.MaxValue, probability * 4294967296.0);
 

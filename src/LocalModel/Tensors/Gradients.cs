@@ -35,9 +35,6 @@ public sealed unsafe class Gradients : IDisposable
     /// <summary>Frees memory that nobody disposed.</summary>
     ~Gradients() => Free();
 
-    /// <summary>The parameters that have a gradient, in the order given.</summary>
-    public IReadOnlyList<Parameter> Parameters => _parameters;
-
     /// <summary>The number of elements of all buffers; they lie one after another, filled up with zeros to whole cache lines.</summary>
     internal long Length { get; }
 
@@ -52,7 +49,7 @@ public sealed unsafe class Gradients : IDisposable
     }
 
     /// <summary>The gradient of a parameter, row after row.</summary>
-    /// <param name="parameter">One of <see cref="Parameters"/>.</param>
+    /// <param name="parameter">One that is trained.</param>
     /// <exception cref="KeyNotFoundException">The parameter is not trained.</exception>
     public Span<float> this[Parameter parameter]
     {
@@ -62,10 +59,6 @@ public sealed unsafe class Gradients : IDisposable
             return new Span<float>(_memory + _offsets[_indices[parameter]], parameter.Length);
         }
     }
-
-    /// <summary>Whether a parameter is trained.</summary>
-    /// <param name="parameter">The parameter.</param>
-    public bool Contains(Parameter parameter) => _indices.ContainsKey(parameter);
 
     /// <summary>Sets every gradient to zero.</summary>
     public void Zero()

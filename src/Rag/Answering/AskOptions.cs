@@ -78,9 +78,6 @@ internal static class AnswerModel
 {
     internal const double DefaultThreshold = 0.35;
 
-    /// <summary>The number of features of an answer; see <see cref="AnswerFeatures"/>.</summary>
-    internal const int AnswerFeatureCount = 13;
-
     private static readonly double[] RankingWeights = [9.35, 3.85, 5.97, 2.11, 1.15, -0.59, 3.17, -2.30, 0.46, 0.31, 0.51, 0.60, 5.81];
 
     private static readonly double[] AnswerWeights = [1.27, 1.94, 0.26, -0.04, 0.11, -1.68, 1.60, 0.28, -0.87, 1.01, 1.64, 0.34, 1.08];

@@ -33,9 +33,6 @@ public sealed class SvdEmbedder : IFittedEmbedder
     /// <inheritdoc/>
     public string? Version => _model?.Version;
 
-    /// <summary>The width of its vectors, or 0 where it is not fitted.</summary>
-    public int Dimension => _model?.Dimension ?? 0;
-
     /// <inheritdoc/>
     /// <exception cref="IOException">The fitted form cannot be saved.</exception>
     public Task<IFittedEmbedder> FitAsync(IReadOnlyList<string> texts, CancellationToken cancellationToken = default)

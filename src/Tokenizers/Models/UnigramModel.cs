@@ -44,9 +44,6 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
     /// <inheritdoc/>
     public Vocabulary Vocabulary { get; }
 
-    /// <summary>The pieces in the order of their ids.</summary>
-    public IReadOnlyList<(string Token, double Score)> Pieces => _pieces;
-
     public int? UnknownId { get; }
 
     /// <summary>Whether an unknown piece becomes its bytes, as tokens like <c>&lt;0x0A&gt;</c>, when the vocabulary has all of them.</summary>

@@ -23,9 +23,6 @@ internal sealed class Vocabulary
                 throw new ArgumentException($"Token '{token}' stands twice in the vocabulary.", nameof(tokens));
     }
 
-    /// <summary>The number of tokens.</summary>
-    public int Count => _ids.Count;
-
     /// <summary>One more than the highest id.</summary>
     public int IdLimit => _tokens.Count;
 

@@ -53,8 +53,6 @@ internal sealed class CodePointSet
 
     public ReadOnlySpan<(int First, int Last)> Ranges => _ranges;
 
-    public bool IsEmpty => _ranges.Length == 0;
-
     /// <summary>Makes a set of ranges in any order; they may overlap.</summary>
     public static CodePointSet Of(IEnumerable<(int First, int Last)> parts)
     {

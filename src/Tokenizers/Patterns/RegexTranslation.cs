@@ -198,20 +198,6 @@ internal sealed class BoundedRegex : IMatchFinder
         return new BoundedRegex(text, RegexDialect.Oniguruma, new RegexNode.Sequence(parts));
     }
 
-    /// <summary>Finds the first match that starts at an index or behind it.</summary>
-    /// <param name="text">The whole text; anchors and conditions see all of it.</param>
-    /// <param name="start">Where to begin, in UTF-16 units.</param>
-    /// <param name="match">Where the match is.</param>
-    /// <returns>False when there is none.</returns>
-    /// <exception cref="TokenizerException">The search went beyond its bound of steps or memory.</exception>
-    public bool Match(ReadOnlySpan<char> text, int start, out RegexMatch match)
-    {
-        var matcher = RegexMatcher.Rent(this, text.Length);
-        bool found = matcher.Find(text, start, out match);
-        matcher.Return();
-        return found;
-    }
-
     /// <summary>
     /// Appends all matches, from left to right; an empty one that touches the match before it is left out.
     /// </summary>

@@ -23,8 +23,6 @@ internal static class Numbers
             : value.GetBitLength() <= TemplateLimits.MaxIntegerBits ? value
             : throw Fail.Limit($"An integer of more than {TemplateLimits.MaxIntegerBits} bits is too large.");
 
-    public static object Box(double value) => value;
-
     public static bool IsNumber(object value) => value is long or double or bool or BigInteger;
 
     public static bool IsInteger(object value) => value is long or bool or BigInteger;

@@ -99,8 +99,6 @@ internal sealed class PyDict(PyEquality equality) : PyContainer
 
     public IReadOnlyList<object> Keys => [.. _entries.Keys];
 
-    public IReadOnlyList<object> Values => [.. _entries.Values];
-
     public IEnumerable<KeyValuePair<object, object>> Entries => _entries;
 
     /// <summary>Sets a value; a key that is there keeps its place and its first spelling.</summary>

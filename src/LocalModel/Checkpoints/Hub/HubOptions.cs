@@ -86,7 +86,6 @@ internal static class HubLimits
 {
     public const int MaxNameLength = 96;
     public const int MaxListBytes = 64 << 20;
-    public const int MaxErrorBytes = 4 << 10;
     public const int MaxRedirects = 10;
     public const int MaxAttempts = 6;
     public const int CopyBytes = 1 << 18;
