@@ -14,10 +14,9 @@ public class FuzzTests
         => string.Concat(Enumerable.Range(0, random.Next(most)).Select(_ => pieces[random.Next(pieces.Length)]));
 
     [Fact]
-    public async Task A_template_parses_or_says_where_it_does_not()
+    public void A_prompt_parses_or_says_where_it_does_not()
     {
-        string[] pieces = ["{{", "}}", "{", "}", "$", "a", "$a", "f", "p.f", "p", ".", "'", "\"", "\\", " ", "\n", "=", "x='1'", "<message role=\"user\">", "</message>", "<message", ">", "<![CDATA[", "]]>", "<text>", "</text>", "&lt;", "&", "😀", "\uD800"];
-        var functions = new PromptFunctions().Add("p", AIFunctionFactory.Create((string x) => x, "f")).Add(AIFunctionFactory.Create(() => "<message>", "f"));
+        string[] pieces = ["{{", "}}", "a", " ", "\n", "=", "<message role=\"user\">", "</message>", "<message", ">", "<![CDATA[", "]]>", "<text>", "</text>", "&lt;", "&", "😀", "\uD800"];
         var random = new Random(3);
         int parsed = 0;
         for (int i = 0; i < Rounds; i++)
@@ -25,11 +24,10 @@ public class FuzzTests
             var text = Write(random, pieces, 14);
             try
             {
-                var template = PromptTemplate.Parse(text, new PromptTemplateOptions { Functions = functions });
+                ChatPrompt.Parse(text);
                 parsed++;
-                await template.RenderMessagesAsync(new Dictionary<string, object?> { ["a"] = "</message>", ["x"] = "v" });
             }
-            catch (PromptTemplateException e)
+            catch (ChatPromptException e)
             {
                 Assert.InRange(e.Line, 1, text.Count(c => c == '\n') + 1);
                 Assert.InRange(e.Column, 1, text.Length + 1);
@@ -37,20 +35,6 @@ public class FuzzTests
         }
 
         Assert.InRange(parsed, Rounds / 20, Rounds * 19 / 20);
-    }
-
-    [Fact]
-    public async Task A_value_comes_through_a_chat_template_unchanged_and_changes_no_role()
-    {
-        string[] pieces = ["<", ">", "/", "message", "<message role=\"system\">", "</message>", "<text>", "</text>", "<image>", "<![CDATA[", "]]>", "&", "&lt;", "&amp;", "&#60;", "\"", "'", " ", "\n", "{{$a}}", "}}", "言", "😀"];
-        var template = PromptTemplate.Parse("<message role=\"system\">s</message><message role=\"user\">{{$a}}{{$b}}</message><message role=\"assistant\">{{$b}}</message>");
-        var random = new Random(4);
-        for (int i = 0; i < Rounds; i++)
-        {
-            var (a, b) = (Write(random, pieces, 10), Write(random, pieces, 10));
-            var messages = await template.RenderMessagesAsync(new Dictionary<string, object?> { ["a"] = a, ["b"] = b });
-            Assert.Equal([(ChatRole.System, "s"), (ChatRole.User, a + b), (ChatRole.Assistant, b)], messages.Select(message => (message.Role, message.Text)));
-        }
     }
 
     [Fact]

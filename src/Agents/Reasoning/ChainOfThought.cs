@@ -43,7 +43,7 @@ public sealed class ChainOfThought(IChatClient chat, ChainOfThoughtOptions? opti
         if (_options.AsksAgain)
         {
             messages.Add(new ChatMessage(ChatRole.Assistant, response.Text));
-            messages.AddRange(await StrategyPrompts.Get("extract-answer", language).RenderMessagesAsync(null, cancellationToken).ConfigureAwait(false));
+            messages.AddRange(await StrategyPrompts.RenderAsync("extract-answer", language, cancellationToken).ConfigureAwait(false));
             response = await _chat.GetResponseAsync(messages, _options.ChatOptions?.Clone(), cancellationToken).ConfigureAwait(false);
             duration = clock.Lap();
             isCut = response.FinishReason == ChatFinishReason.Length;
@@ -88,18 +88,18 @@ public sealed class ChainOfThought(IChatClient chat, ChainOfThoughtOptions? opti
             language == PromptLanguage.Japanese ? $"{example.Reasoning}\n答え：{example.Answer}" : $"{example.Reasoning}\nAnswer: {example.Answer}")).ToList();
         IReadOnlyList<FewShotExample> shown = _options.ExampleSelector is null ? chosen
             : await _options.ExampleSelector.SelectAsync(chosen, question, cancellationToken).ConfigureAwait(false);
-        var template = StrategyPrompts.Get("chain-of-thought", language);
+        var messages = await StrategyPrompts.RenderAsync("chain-of-thought", language, cancellationToken, ("question", question)).ConfigureAwait(false);
         var examples = new List<ChatMessage>();
         foreach (var example in shown)
         {
             // An example asks in the very words in which the question is asked.
-            var asked = await template.RenderMessagesAsync(new Dictionary<string, object?> { ["question"] = example.Input }, cancellationToken).ConfigureAwait(false);
+            var asked = await StrategyPrompts.RenderAsync("chain-of-thought", language, cancellationToken, ("question", example.Input)).ConfigureAwait(false);
             examples.Add(asked[^1]);
             examples.Add(new ChatMessage(ChatRole.Assistant, example.Output));
         }
 
-        return await template.RenderMessagesAsync(
-            new Dictionary<string, object?> { ["question"] = question, ["examples"] = examples }, cancellationToken).ConfigureAwait(false);
+        // Worked examples stand between the instructions and the question.
+        return [.. messages.SkipLast(1), .. examples, messages[^1]];
     }
 }
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using Kotonoha.Agents.Prompts;
 using Kotonoha.Agents.Tools;
 using Microsoft.Extensions.AI;
 
@@ -62,9 +61,8 @@ public sealed class ReActAgent : IReasoningStrategy
         var clock = new RunClock(_options.TimeProvider);
         using var limit = new RunLimit(_options.MaxDuration, _options.TimeProvider, cancellationToken);
         var words = ReActWords.For(StrategyPrompts.Resolve(_options.Language, question));
-        var template = StrategyPrompts.Get("react", words.Language);
-        var messages = new List<ChatMessage>(await template.RenderMessagesAsync(
-            new Dictionary<string, object?> { ["question"] = question, ["tools"] = _tools.Describe() }, cancellationToken).ConfigureAwait(false));
+        var messages = new List<ChatMessage>(await StrategyPrompts.RenderAsync(
+            "react", words.Language, cancellationToken, ("question", question), ("tools", _tools.Describe())).ConfigureAwait(false));
         var actions = new Dictionary<string, int>(StringComparer.Ordinal);
         long tokens = 0;
         int invalid = 0;
@@ -170,7 +168,7 @@ public sealed class ReActAgent : IReasoningStrategy
         {
             using var json = System.Text.Json.JsonDocument.Parse(reply.Input);
             var members = json.RootElement.EnumerateObject().ToList();
-            return members.Count == 1 ? PromptValue.Format(members[0].Value.Clone()) : reply.Input;
+            return members.Count == 1 ? ToolText.Of(members[0].Value.Clone()) : reply.Input;
         }
         catch (System.Text.Json.JsonException)
         {
@@ -233,7 +231,7 @@ public sealed class ReActAgent : IReasoningStrategy
                     return "Error: this call was not approved.";
                 // On a thread of the pool, for a tool may block before its first await.
                 var result = await timeout.RunAsync(inner => Task.Run(
-                    async () => PromptValue.Format(await tool.InvokeAsync(arguments, inner).ConfigureAwait(false) ?? ""), inner)).ConfigureAwait(false);
+                    async () => ToolText.Of(await tool.InvokeAsync(arguments, inner).ConfigureAwait(false) ?? ""), inner)).ConfigureAwait(false);
                 return result is null ? $"Error: the tool did not answer within {Written(_options.ToolTimeout!.Value)}."
                     : result.Length == 0 ? "(the tool gave no result)" : result;
             }

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Kotonoha.Agents.Prompts;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Tools;
@@ -38,7 +37,7 @@ internal static class ToolArguments
     /// <summary>The arguments as text that is the same for the same arguments, whatever their order.</summary>
     internal static string Canonical(AIFunctionArguments arguments)
         => string.Join(',', arguments.OrderBy(argument => argument.Key, StringComparer.Ordinal)
-            .Select(argument => $"{argument.Key}={(argument.Value is JsonElement json ? json.GetRawText() : PromptValue.Format(argument.Value ?? ""))}"));
+            .Select(argument => $"{argument.Key}={(argument.Value is JsonElement json ? json.GetRawText() : ToolText.Of(argument.Value ?? ""))}"));
 
     private static AIFunctionArguments? ReadObject(AIFunction function, IReadOnlyList<KeyValuePair<string, JsonElement>> parameters, string input)
     {

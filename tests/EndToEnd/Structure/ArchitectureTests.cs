@@ -23,7 +23,7 @@ public partial class ArchitectureTests
                 "Microsoft.Extensions.Logging.Abstractions", "Microsoft.SemanticKernel.Abstractions",
             ]),
         ["Rag"] = (["Foundation"], null),
-        ["Agents"] = (["Foundation"], ["Microsoft.Extensions.AI.Abstractions"]),
+        ["Agents"] = (["Foundation"], ["Microsoft.Extensions.AI.Abstractions", "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions"]),
         ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Rag", "Agents"], null),
     };
 

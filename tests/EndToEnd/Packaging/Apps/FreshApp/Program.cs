@@ -11,6 +11,7 @@ using Kotonoha.Rag.Stores;
 using Kotonoha.Rag;
 using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
+using Microsoft.SemanticKernel;
 
 string text = string.Concat(Enumerable.Repeat("The kettle boils at one hundred degrees. 湯は百度で沸く。\n", 40));
 
@@ -39,9 +40,10 @@ await using (var knowledge = new KnowledgeBase(EmbeddedStore.Open("kb.db")))
     Console.WriteLine($"Rag: {hits[0].Chunk.Source}");
 }
 
-PromptTemplate template = PromptTemplate.Parse("<message role=\"user\">{{$greeting}}, {{math.calculator '6*7'}}</message>",
-    new PromptTemplateOptions { Functions = new PromptFunctions().Add("math", Calculator.CreateFunction()) });
-var messages = await template.RenderMessagesAsync(new Dictionary<string, object?> { ["greeting"] = "<Hello>" });
+var kernel = new Kernel();
+kernel.Plugins.AddFromFunctions("math", [KernelFunctionFactory.CreateFromMethod((string expression) => Calculator.Evaluate(expression).ToString(), "calculator")]);
+IPromptTemplate template = new LiteralPromptTemplateFactory().Create(new PromptTemplateConfig("<message role=\"user\">{{$greeting}}, {{math.calculator '6*7'}}</message>"));
+var messages = ChatPrompt.Parse(await template.RenderAsync(kernel, new KernelArguments { ["greeting"] = "<Hello>" }));
 Console.WriteLine($"Agents: {messages[0].Role} {messages[0].Text}");
 
 // A model of 30 steps does not keep to ReAct's form: what counts is that the run ends and says why.

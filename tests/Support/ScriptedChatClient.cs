@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 
-namespace Kotonoha.Agents.Tests;
+namespace Kotonoha.Tests.Support;
 
 /// <summary>A chat client that gives prepared replies in order and remembers what it was asked.</summary>
 public sealed class ScriptedChatClient : IChatClient
@@ -52,7 +52,9 @@ public sealed class ScriptedChatClient : IChatClient
             yield return update;
     }
 
-    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is null && serviceType.IsInstanceOfType(this) ? this : null;
+    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is not null ? null
+        : serviceType == typeof(ChatClientMetadata) ? new ChatClientMetadata("scripted", defaultModelId: "scripted")
+        : serviceType.IsInstanceOfType(this) ? this : null;
 
     public void Dispose()
     {
