@@ -9,7 +9,7 @@ using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Stores;
 

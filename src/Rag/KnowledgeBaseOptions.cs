@@ -1,5 +1,5 @@
 using Kotonoha.Rag.Chunking;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Retrieval;
 
 namespace Kotonoha.Rag;

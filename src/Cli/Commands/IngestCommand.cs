@@ -31,12 +31,12 @@ internal static class IngestCommand
         if (plan)
         {
             var planned = await session.Knowledge.PlanSyncAsync(workspace.Documents, cancellationToken);
-            Print(json, planned.Added, planned.Changed, planned.Removed, planned.Unchanged.Count, planned.Skipped);
+            Print(json, planned.Added, planned.Changed, planned.Removed, planned.Unchanged.Count, planned.Skipped, []);
             return 0;
         }
 
         var report = await IngestStage.RunAsync(session, workspace, json ? Acknowledge : null, rebuild, cancellationToken);
-        Print(json, report.Added, report.Changed, report.Removed, report.Unchanged.Count, report.Skipped, report.Chunks, report.Timings);
+        Print(json, report.Added, report.Changed, report.Removed, report.Unchanged.Count, report.Skipped, report.Remarks, report.Chunks, report.Timings);
         return 0;
     }
 
@@ -53,6 +53,7 @@ internal static class IngestCommand
         IReadOnlyList<string> removed,
         int unchanged,
         IReadOnlyList<SkippedDocument> skipped,
+        IReadOnlyList<DocumentRemark> remarks,
         int? chunks = null,
         IReadOnlyDictionary<string, double>? seconds = null)
     {
@@ -81,6 +82,16 @@ internal static class IngestCommand
                 writer.WriteStartObject();
                 writer.WriteString("source", skip.Source);
                 writer.WriteString("reason", skip.Reason);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndArray();
+            writer.WriteStartArray("remarks");
+            foreach (var remark in remarks)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("source", remark.Source);
+                writer.WriteString("text", remark.Text);
                 writer.WriteEndObject();
             }
 

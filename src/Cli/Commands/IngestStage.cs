@@ -17,6 +17,8 @@ internal static class IngestStage
         await Console.Error.WriteLineAsync(Summary(report, session, watch.Elapsed));
         foreach (var skipped in report.Skipped)
             await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {skipped.Reason}");
+        foreach (var remark in report.Remarks)
+            await Console.Error.WriteLineAsync($"  note on {remark.Source}: {remark.Text}");
         return report;
     }
 

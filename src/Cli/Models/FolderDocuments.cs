@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Kotonoha.Foundation;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Ingestion;
 
 namespace Kotonoha.Cli.Models;

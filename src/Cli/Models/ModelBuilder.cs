@@ -12,7 +12,7 @@ using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.LocalModel.Training;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Cli.Models;
 

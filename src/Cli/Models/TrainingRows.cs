@@ -3,7 +3,7 @@ using Kotonoha.Foundation.Text;
 using Kotonoha.LocalModel.Chat;
 using Kotonoha.LocalModel.Tokenizers;
 using Kotonoha.Rag.Chunking;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Cli.Models;
 

@@ -1,3 +1,5 @@
+using Kotonoha.Foundation.Text;
+
 namespace Kotonoha.Rag.Chunking;
 
 /// <summary>

@@ -17,4 +17,8 @@ public sealed record SyncReport(
     IReadOnlyList<SkippedDocument> Skipped,
     int Chunks,
     bool Refitted,
-    IReadOnlyDictionary<string, double> Timings);
+    IReadOnlyDictionary<string, double> Timings)
+{
+    /// <summary>What the readers have to say about the documents that were read: parts that could not be, each with its reason.</summary>
+    public IReadOnlyList<DocumentRemark> Remarks { get; init; } = [];
+}
