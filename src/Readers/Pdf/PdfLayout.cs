@@ -179,7 +179,7 @@ internal static class PdfLayout
                 left.RemoveAll(gap => gap.End - gap.Start < LeastGutter * row.Size);
                 if (left.Count == 0)
                     break;
-                bool several = band.ColumnsOf(row.Items, left) > 1;
+                bool several = row.Spans.Select(span => ColumnOf(span, left)).Distinct().Count() > 1;
                 if (left.Count < band._gutters.Count && (!several || (band.RowCount > 2 && 2 * left.Count < band._gutters.Count)))
                     break;
                 bottom = Math.Max(bottom, row.Bottom);
@@ -205,7 +205,7 @@ internal static class PdfLayout
         {
             var columns = Enumerable.Range(0, _gutters.Count + 1).Select(_ => new List<PdfItem>()).ToList();
             foreach (var item in _items.OrderBy(item => item.Middle))
-                columns[ColumnOf(item, _gutters)].Add(item);
+                columns[ColumnOf((item.Start, item.End), _gutters)].Add(item);
             columns.RemoveAll(column => column.Count == 0);
             return columns;
         }
@@ -270,9 +270,7 @@ internal static class PdfLayout
             }
         }
 
-        private int ColumnsOf(List<PdfItem> items, List<(double Start, double End)> gutters) => items.Select(item => ColumnOf(item, gutters)).Distinct().Count();
-
-        private static int ColumnOf(PdfItem item, List<(double Start, double End)> gutters)
-            => gutters.Count(gutter => (item.Start + item.End) / 2 > (gutter.Start + gutter.End) / 2);
+        private static int ColumnOf((double Start, double End) span, List<(double Start, double End)> gutters)
+            => gutters.Count(gutter => (span.Start + span.End) / 2 > (gutter.Start + gutter.End) / 2);
     }
 }

@@ -34,7 +34,6 @@ internal sealed partial class PdfParagraphs
     private int _page;
     private double _columnEnd;
 
-    /// <summary>Whether several lines of the column reach its end, as those of running text do.</summary>
     private bool _isFilled;
 
     private PdfParagraphs(ExtractedTextBuilder builder, List<PdfLine> lines)
@@ -76,6 +75,7 @@ internal sealed partial class PdfParagraphs
             double pitch = PitchOf(run);
             double columnEnd = run.Max(item => item.End);
             var broken = LinesAfterBreaks(run, pitch);
+            bool filled = IsFilled([.. run.OfType<PdfLine>()], columnEnd);
             for (int i = 0; i < run.Count; i++)
             {
                 if (run[i] is PdfLine { Mono: true } && _hasCode)
@@ -98,7 +98,7 @@ internal sealed partial class PdfParagraphs
                     if (_paragraph.Count == 0)
                         _page = page;
                     _paragraph.Add(line);
-                    (_columnEnd, _isFilled) = (columnEnd, run.Count(item => item is PdfLine other && other.End > columnEnd - (1.5 * other.Size)) >= 3);
+                    (_columnEnd, _isFilled) = (columnEnd, filled);
                 }
 
                 first = false;
@@ -155,6 +155,13 @@ internal sealed partial class PdfParagraphs
 
     private bool IsHeadingLine(PdfLine line)
         => line.Size >= _bodySize * HeadingScale || (line.Bold && line.Size >= _bodySize * BoldHeadingScale && !line.Text.EndsWith('.'));
+
+    /// <summary>Whether lines are running text: several reach the column's end, and where the script has capitals, many begin without one.</summary>
+    private static bool IsFilled(List<PdfLine> lines, double columnEnd)
+    {
+        int lower = lines.Count(line => char.IsLower(line.Text[0])), upper = lines.Count(line => char.IsUpper(line.Text[0]));
+        return 3 * lower >= lower + upper && lines.Count(line => line.End > columnEnd - (1.5 * line.Size)) >= 3;
+    }
 
     /// <summary>Whether a line at the start of a page or column goes on with the sentence before.</summary>
     private bool GoesOn(PdfLine line)
