@@ -7,10 +7,10 @@ namespace Kotonoha.Readers.Tests;
 /// <summary>PDF files that bring a parser down which trusts them.</summary>
 internal static class HostilePdfs
 {
-    /// <summary>A page tree so deep that walking it by recursion overflows any stack (about 8 MB).</summary>
+    /// <summary>A page tree so deep that walking it by recursion overflows any stack (about 20 MB).</summary>
     internal static byte[] DeepPageTree()
     {
-        const int Depth = 80_000;
+        const int Depth = 200_000;
         var pdf = new TestPdf();
         pdf.Add("<< /Type /Catalog /Pages 2 0 R >>");
         for (int i = 0; i < Depth; i++)

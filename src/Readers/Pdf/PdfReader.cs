@@ -25,11 +25,12 @@ internal sealed class PdfReader : IDocumentReader
     public ValueTask<ExtractedDocument> ReadAsync(byte[] content, string name, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
-        using var pdf = Open(content, name);
+        var filters = new MeasuredFilters();
+        using var pdf = Open(content, name, filters);
         if (pdf.NumberOfPages > DocumentLimits.MaxPages)
             throw new DocumentFormatException($"'{name}' has {pdf.NumberOfPages} pages; {DocumentLimits.MaxPages} is the limit. Split it into smaller files.");
         var remarks = new PageRemarks();
-        var frames = ReadPages(pdf, name, remarks, cancellationToken);
+        var frames = ReadPages(pdf, name, filters, remarks, cancellationToken);
         if (frames.Count == 0)
             throw new DocumentFormatException(remarks.WhyNoText(name, pdf.NumberOfPages));
 
@@ -48,11 +49,11 @@ internal sealed class PdfReader : IDocumentReader
         return ValueTask.FromResult(builder.Build(Title(pdf), MediaType) with { Remarks = remarks.ToList() });
     }
 
-    private static PdfDocument Open(byte[] content, string name)
+    private static PdfDocument Open(byte[] content, string name, MeasuredFilters filters)
     {
         try
         {
-            var pdf = PdfDocument.Open(content, new ParsingOptions { UseLenientParsing = true, SkipMissingFonts = true, UseActualText = true });
+            var pdf = PdfDocument.Open(content, new ParsingOptions { UseLenientParsing = true, SkipMissingFonts = true, UseActualText = true, FilterProvider = filters });
             if (pdf.NumberOfPages > 0)
                 return pdf;
             pdf.Dispose();
@@ -64,7 +65,7 @@ internal sealed class PdfReader : IDocumentReader
         }
     }
 
-    private static List<List<PageFrame>> ReadPages(PdfDocument pdf, string name, PageRemarks remarks, CancellationToken cancellationToken)
+    private static List<List<PageFrame>> ReadPages(PdfDocument pdf, string name, MeasuredFilters filters, PageRemarks remarks, CancellationToken cancellationToken)
     {
         var glyphs = new PdfGlyphs();
         var pages = new List<List<PageFrame>>();
@@ -72,21 +73,26 @@ internal sealed class PdfReader : IDocumentReader
         {
             cancellationToken.ThrowIfCancellationRequested();
             List<PageFrame> frames;
+            filters.IsDamaged = false;
             try
             {
                 var page = pdf.GetPage(number);
                 frames = glyphs.Read(page, name);
                 remarks.AddUnreadable(number, glyphs.UnreadableFonts);
+                if (filters.IsExceeded)
+                    throw new DocumentFormatException($"'{name}' unpacks to more than {DocumentLimits.MaxUnpackedBytes >> 20} MB on page {number}.");
+                if (filters.IsDamaged)
+                    remarks.AddBroken(number, "is damaged; some of its text may be missing");
                 if (frames.TrueForAll(frame => frame.Glyphs.TrueForAll(glyph => glyph.IsSpace)))
                 {
-                    if (glyphs.UnreadableFonts.Count == 0)
+                    if (glyphs.UnreadableFonts.Count == 0 && !filters.IsDamaged)
                         remarks.AddEmpty(number, HasImages(page));
                     continue;
                 }
             }
             catch (Exception error) when (error is not (DocumentFormatException or OutOfMemoryException or OperationCanceledException))
             {
-                remarks.AddBroken(number, error.Message);
+                remarks.AddBroken(number, $"cannot be read: {error.Message}");
                 continue;
             }
 
@@ -153,7 +159,7 @@ internal sealed class PdfReader : IDocumentReader
 
         internal void AddEmpty(int page, bool hasImages) => (hasImages ? _scanned : _blank).Add(page);
 
-        internal void AddBroken(int page, string reason) => _others.Add($"page {page} cannot be read: {reason}");
+        internal void AddBroken(int page, string reason) => _others.Add($"page {page} {reason}");
 
         internal void AddUnreadable(int page, IEnumerable<string> fonts)
         {
@@ -182,7 +188,7 @@ internal sealed class PdfReader : IDocumentReader
             if (_fonts.Count > 0)
                 return $"'{name}' does not say which characters its glyphs stand for (font {string.Join(", ", _fonts.Keys)}), so that no text can be read; run a text recognition over it first.";
             if (_others.Count > 0)
-                return $"'{name}' cannot be read: {_others[0]}";
+                return $"'{name}' has no readable text: {_others[0]}.";
             return $"'{name}' has {pages} {(pages == 1 ? "page" : "pages")} but no text in {(pages == 1 ? "it" : "them")} (scanned images?); run a text recognition over it first.";
         }
 

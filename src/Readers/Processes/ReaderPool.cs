@@ -62,8 +62,7 @@ internal sealed class ReaderPool
             return reply.Kind switch
             {
                 ReplyKind.Document => reply.Document!,
-                ReplyKind.MissingPart => throw new DocumentReaderUnavailableException(
-                    $"The program that reads documents lacks a part: {reply.Text} All assemblies of the app must lie in the folder of '{_program!.Assembly}'."),
+                ReplyKind.MissingPart => throw LacksPart(reply.Text),
                 _ => throw new DocumentFormatException(reply.Text),
             };
         }
@@ -101,6 +100,8 @@ internal sealed class ReaderPool
         {
             // The program is gone, or what it writes makes no sense any more.
             var said = await worker.EndAsync(kill: error is InvalidDataException).ConfigureAwait(false);
+            if (said.Contains("Could not load file or assembly", StringComparison.Ordinal))
+                throw LacksPart(said.Split('\n', 2)[0].Trim());
             cause = error;
             reason = said.StartsWith("Out of memory", StringComparison.OrdinalIgnoreCase) || said.Contains("OutOfMemoryException", StringComparison.Ordinal)
                 ? TooMuchMemory
@@ -109,6 +110,9 @@ internal sealed class ReaderPool
 
         throw new DocumentFormatException($"'{name}' {reason} and was given up; it is broken, hostile or too large.", cause);
     }
+
+    private DocumentReaderUnavailableException LacksPart(string what)
+        => new($"The program that reads documents lacks a part: {what} All assemblies of the app must lie in the folder of '{_program!.Assembly}'.");
 
     private string TooMuchMemory => $"needs more than {_options.MaxMemoryBytes >> 20} MB of memory to read";
 
