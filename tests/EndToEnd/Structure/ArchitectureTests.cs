@@ -16,9 +16,10 @@ public partial class ArchitectureTests
         ["LocalModel"] = (["Foundation"], ["System.Numerics.Tensors"]),
         ["Connector"] = (["LocalModel", "Foundation"],
             ["Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions"]),
-        ["Rag"] = (["Foundation"], null),
+        ["Readers"] = (["Foundation"], null),
+        ["Rag"] = (["Foundation", "Readers"], null),
         ["Agents"] = (["Foundation"], ["Microsoft.Extensions.AI.Abstractions"]),
-        ["Cli"] = (["Foundation", "LocalModel", "Connector", "Rag", "Agents"], null),
+        ["Cli"] = (["Foundation", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
     };
 
     public static TheoryData<string> Projects => [.. _rules.Keys];
@@ -60,6 +61,18 @@ public partial class ArchitectureTests
             references.Where(name => name.StartsWith("Kotonoha.", StringComparison.Ordinal)).Select(name => name["Kotonoha.".Length..]),
             references.Where(name => !name.StartsWith("Kotonoha.", StringComparison.Ordinal) && !IsOfTheRuntime(name))));
     }
+
+    /// <summary>What parses documents that nobody vouches for stays in the project whose program runs apart.</summary>
+    [Theory]
+    [InlineData("PdfPig")]
+    [InlineData("AngleSharp")]
+    [InlineData("Markdig")]
+    [InlineData("DocumentFormat.OpenXml")]
+    public void Only_Readers_references_a_parser_of_documents(string package)
+        => Assert.Equal(
+            ["Readers"],
+            _rules.Keys.Where(project => XDocument.Load(Repository.At("src", project, $"{project}.csproj")).Descendants("PackageReference")
+                .Any(element => element.Attribute("Include")!.Value == package)));
 
     [Theory]
     [InlineData("LocalModel", "using Kotonoha.Rag.Chunking;", "names Kotonoha.Rag")]
