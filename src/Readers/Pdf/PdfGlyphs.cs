@@ -47,10 +47,9 @@ internal sealed class PdfGlyphs
 
     private const double ShortestRule = 6;
 
-    /// <summary>Glyphs of the same text closer together than this share of their size are one, drawn twice to look bold.</summary>
-    private const double DoubleStrike = 0.1;
+    private static readonly string[] _boldNames = ["Bold", "Black", "Heavy"];
 
-    private readonly Dictionary<IFont, bool> _readable = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<IFont, FontTraits> _fonts = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>The fonts of the page read last whose glyphs stand for no known characters.</summary>
     internal SortedSet<string> UnreadableFonts { get; } = new(StringComparer.Ordinal);
@@ -81,32 +80,37 @@ internal sealed class PdfGlyphs
                     page.Number,
                     frame.Key is 90 or 270 ? page.Height : page.Width,
                     frame.Key is 90 or 270 ? page.Width : page.Height,
-                    Combine(WithoutDoubles(frame.Value)),
+                    Combine(frame.Value),
                     frame.Key == 0 ? horizontal : [],
                     frame.Key == 0 ? vertical : [])),
         ];
     }
 
-    /// <summary>Whether a font says what its glyphs stand for. Where it does not, the library gives the glyph's number as if it were a character.</summary>
+    /// <summary>Whether a letter's font says what its glyphs stand for. Where it does not, the library gives the glyph's number as if it were a character.</summary>
     private bool IsReadable(Letter letter)
     {
-        if (letter.GetFont() is not { } font)
+        if (TraitsOf(letter).Readable)
             return true;
-        if (!_readable.TryGetValue(font, out bool readable))
-        {
-            for (int code = 0; code <= char.MaxValue && !readable; code++)
-                readable = font.TryGetUnicode(code, out var text) && !string.IsNullOrEmpty(text) && text[0] != '\0';
-            _readable[font] = readable;
-        }
-
-        if (!readable)
-        {
-            var fontName = letter.FontName ?? "";
-            UnreadableFonts.Add(fontName.Length > 7 && fontName[6] == '+' ? fontName[7..] : fontName);
-        }
-
-        return readable;
+        var fontName = letter.FontName ?? "";
+        UnreadableFonts.Add(fontName.Length > 7 && fontName[6] == '+' ? fontName[7..] : fontName);
+        return false;
     }
+
+    private FontTraits TraitsOf(Letter letter)
+    {
+        if (letter.GetFont() is not { } font)
+            return new FontTraits(true, IsBold(letter));
+        if (_fonts.TryGetValue(font, out var traits))
+            return traits;
+        bool readable = false;
+        for (int code = 0; code <= char.MaxValue && !readable; code++)
+            readable = font.TryGetUnicode(code, out var text) && !string.IsNullOrEmpty(text) && text[0] != '\0';
+        return _fonts[font] = new FontTraits(readable, IsBold(letter));
+    }
+
+    private static bool IsBold(Letter letter)
+        => letter.FontDetails.IsBold || letter.FontDetails.Weight >= 600
+            || (letter.FontName is { } name && _boldNames.Any(bold => name.Contains(bold, StringComparison.OrdinalIgnoreCase)));
 
     private static bool IsOnPage(Letter letter, Page page)
     {
@@ -125,6 +129,8 @@ internal sealed class PdfGlyphs
     private static int Angle(Letter letter)
     {
         double dx = letter.EndBaseLine.X - letter.StartBaseLine.X, dy = letter.EndBaseLine.Y - letter.StartBaseLine.Y;
+        if (dx > 0.01 && Math.Abs(dy) < 0.001)
+            return 0;
         if (Math.Abs(dx) + Math.Abs(dy) < 0.01)
             return letter.TextOrientation switch { TextOrientation.Rotate90 => 270, TextOrientation.Rotate180 => 180, TextOrientation.Rotate270 => 90, _ => 0 };
         int angle = (int)Math.Round(Math.Atan2(dy, dx) * 180 / Math.PI);
@@ -133,7 +139,7 @@ internal sealed class PdfGlyphs
         return Math.Abs(angle - right) <= 2 ? right % 360 : angle;
     }
 
-    private static Glyph Turn(Letter letter, int angle, Page page)
+    private Glyph Turn(Letter letter, int angle, Page page)
     {
         var (sin, cos) = Math.SinCos(angle * Math.PI / 180);
         // The page's corner that is the upper left one of the turned page becomes the origin.
@@ -146,25 +152,22 @@ internal sealed class PdfGlyphs
     }
 
     /// <summary>An upright character of a column that is written downwards: across is down, down is to the left.</summary>
-    private static Glyph TurnStacked(Letter letter, Page page)
+    private Glyph TurnStacked(Letter letter, Page page)
     {
         double size = SizeOf(letter), center = (letter.StartBaseLine.X + letter.EndBaseLine.X) / 2;
         double top = page.Height - letter.StartBaseLine.Y - (0.88 * size);
         return NewGlyph(letter, top, top + size, page.Width - center + (0.35 * size));
     }
 
-    private static Glyph NewGlyph(Letter letter, double left, double right, double baseline) => new()
+    private Glyph NewGlyph(Letter letter, double left, double right, double baseline) => new()
     {
         Text = CleanText(letter.Value),
         Left = left,
         Right = right,
         Base = baseline,
         Size = SizeOf(letter),
-        Bold = letter.FontDetails.IsBold || letter.FontDetails.Weight >= 600 || IsBoldName(letter.FontName),
+        Bold = TraitsOf(letter).Bold,
     };
-
-    private static bool IsBoldName(string? font)
-        => font is not null && (font.Contains("Bold", StringComparison.OrdinalIgnoreCase) || font.Contains("Black", StringComparison.OrdinalIgnoreCase) || font.Contains("Heavy", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Ligatures and the shapes that Arabic and Hebrew letters take in print become letters; the bullets of symbol fonts become bullets.</summary>
     private static string CleanText(string text)
@@ -212,28 +215,6 @@ internal sealed class PdfGlyphs
         }
 
         static bool IsCjk(Letter letter) => CjkText.IsCjk(letter.Value[0]);
-    }
-
-    private static List<Glyph> WithoutDoubles(List<Glyph> glyphs)
-    {
-        var kept = new List<Glyph>(glyphs.Count);
-        var seen = new Dictionary<(string Text, int X, int Y), Glyph>();
-        foreach (var glyph in glyphs)
-        {
-            double cell = Math.Max(DoubleStrike * glyph.Size, 0.05);
-            int x = (int)(glyph.Left / cell), y = (int)(glyph.Base / cell);
-            bool isDouble = false;
-            for (int dx = -1; dx <= 1 && !isDouble; dx++)
-                for (int dy = -1; dy <= 1 && !isDouble; dy++)
-                    isDouble = seen.TryGetValue((glyph.Text, x + dx, y + dy), out var other)
-                        && Math.Abs(other.Left - glyph.Left) < cell && Math.Abs(other.Base - glyph.Base) < cell && Math.Abs(other.Size - glyph.Size) < cell;
-            if (isDouble)
-                continue;
-            seen[(glyph.Text, x, y)] = glyph;
-            kept.Add(glyph);
-        }
-
-        return kept;
     }
 
     /// <summary>Puts the marks that are drawn over letters of their own (accents, vowel points) behind the letter that they stand on.</summary>
@@ -294,4 +275,6 @@ internal sealed class PdfGlyphs
                 vertical.Add(new Rule((x0 + x1) / 2, page.Height - Math.Max(y0, y1), page.Height - Math.Min(y0, y1)));
         }
     }
+
+    private readonly record struct FontTraits(bool Readable, bool Bold);
 }

@@ -13,12 +13,12 @@ internal static class PdfLayout
 
     /// <summary>Arranges a page.</summary>
     /// <returns>Runs of items, each run a column or a part of one: from top to bottom, to be read one after the other.</returns>
-    internal static List<List<PdfItem>> Arrange(PageFrame frame, BidiStyle style)
+    internal static List<List<PdfItem>> Arrange(PageLines page)
     {
-        var lines = new PdfLines(frame, style);
-        var (tables, vertical) = PdfTables.FindRuled(frame, lines);
+        var (frame, lines, all) = page;
+        var tables = PdfTables.FindRuled(frame, lines);
         var items = new List<PdfItem>(tables.Select(table => table.Table));
-        foreach (var line in lines.Build(vertical))
+        foreach (var line in all)
             if (!tables.Exists(table => line.Middle > table.Top && line.Middle < table.Bottom && lines.Across((line.Start + line.End) / 2) is var x && x > table.Left && x < table.Right))
                 items.Add(line);
         var horizontal = frame.Horizontal.ConvertAll(rule => new Rule(rule.At, Math.Min(lines.Across(rule.From), lines.Across(rule.To)), Math.Max(lines.Across(rule.From), lines.Across(rule.To))));

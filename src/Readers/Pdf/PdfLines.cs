@@ -54,6 +54,16 @@ internal sealed class PdfTable : PdfItem
     internal required string Text { get; init; }
 }
 
+/// <summary>A page in one writing direction and its lines.</summary>
+internal sealed record PageLines(PageFrame Frame, PdfLines Maker, List<PdfLine> Lines)
+{
+    internal static PageLines Of(PageFrame frame, BidiStyle style)
+    {
+        var maker = new PdfLines(frame, style);
+        return new PageLines(frame, maker, maker.Build());
+    }
+}
+
 /// <summary>Puts glyphs together to lines.</summary>
 internal sealed partial class PdfLines
 {
@@ -66,6 +76,9 @@ internal sealed partial class PdfLines
     /// <summary>The same where CJK text meets other text.</summary>
     private const double MixedWordGap = 0.25;
 
+    /// <summary>A rule parts cells in a gap wider than this.</summary>
+    private const double LeastRuledGap = 0.05;
+
     /// <summary>A gap wider than this may part columns or cells, if the lines above or below have one there too.</summary>
     private const double ColumnGap = 0.9;
 
@@ -75,11 +88,15 @@ internal sealed partial class PdfLines
     /// <summary>A gap wider than this parts them whatever stands above and below.</summary>
     private const double SureColumnGap = 2.2;
 
+    /// <summary>Glyphs of the same text closer together than this share of their size are one.</summary>
+    private const double DoubleStrike = 0.1;
+
     /// <summary>Up to this gap a list's marker belongs to the text after it.</summary>
     private const double MarkerGap = 4;
 
     private readonly PageFrame _frame;
     private readonly BidiStyle _style;
+    private readonly bool _hasRightToLeft;
     private readonly List<Row> _rows;
 
     /// <summary>Whether most of the page is set in a font of even width: then this says nothing about a single line.</summary>
@@ -89,7 +106,7 @@ internal sealed partial class PdfLines
     {
         (_frame, _style) = (frame, style);
         var (right, left) = BidiText.CountLetters(frame.Glyphs.Select(glyph => glyph.Text));
-        IsRightToLeft = right > left;
+        (IsRightToLeft, _hasRightToLeft) = (right > left, right > 0);
         _rows = Rows(frame.Glyphs);
         _isTypewritten = 2 * _rows.Where(row => row.Mono).Sum(row => row.Glyphs.Count) > frame.Glyphs.Count;
     }
@@ -108,8 +125,7 @@ internal sealed partial class PdfLines
     internal double Across(double x) => IsRightToLeft ? _frame.Width - x : x;
 
     /// <summary>Makes the lines of the page.</summary>
-    /// <param name="vertical">Vertical rules, which part lines that they cross.</param>
-    internal List<PdfLine> Build(IReadOnlyList<Rule> vertical)
+    internal List<PdfLine> Build()
     {
         var lines = new List<PdfLine>();
         foreach (var row in _rows)
@@ -117,7 +133,7 @@ internal sealed partial class PdfLines
             int start = 0;
             for (int i = 1; i <= row.Glyphs.Count; i++)
             {
-                if (i < row.Glyphs.Count && !IsParted(row, start, i, vertical))
+                if (i < row.Glyphs.Count && !IsParted(row, start, i))
                     continue;
                 if (MakeLine(row.Glyphs.GetRange(start, i - start), row.Mono) is { } line)
                     lines.Add(line);
@@ -140,6 +156,14 @@ internal sealed partial class PdfLines
         }
     }
 
+    /// <summary>Takes a line off the page.</summary>
+    internal void Remove(PdfLine line)
+    {
+        _rows.RemoveAll(row => row.Base > line.Base - line.Size && row.Base < line.Base + (0.4 * line.Size));
+        for (int i = 0; i < _rows.Count; i++)
+            _rows[i].Index = i;
+    }
+
     private static List<Row> Rows(List<Glyph> glyphs)
     {
         var rows = new List<Row>();
@@ -157,7 +181,11 @@ internal sealed partial class PdfLines
         }
 
         foreach (var each in rows)
+        {
             each.Glyphs.Sort((x, y) => x.Left.CompareTo(y.Left));
+            RemoveDoubles(each.Glyphs);
+        }
+
         RaiseSmallWords(rows);
         rows.RemoveAll(each => each.Glyphs.TrueForAll(glyph => glyph.IsSpace));
         for (int i = 0; i < rows.Count; i++)
@@ -165,11 +193,29 @@ internal sealed partial class PdfLines
         return rows;
     }
 
+    /// <summary>A glyph that is drawn twice at nearly the same place, to look bold, is one.</summary>
+    private static void RemoveDoubles(List<Glyph> glyphs)
+    {
+        for (int i = glyphs.Count - 1; i > 0; i--)
+        {
+            for (int j = i - 1; j >= 0 && glyphs[i].Left - glyphs[j].Left < DoubleStrike * glyphs[i].Size; j--)
+            {
+                if (glyphs[j].Text == glyphs[i].Text && Math.Abs(glyphs[j].Base - glyphs[i].Base) < DoubleStrike * glyphs[i].Size)
+                {
+                    glyphs.RemoveAt(i);
+                    break;
+                }
+            }
+        }
+    }
+
     /// <summary>Superscripts and subscripts join the line that they hang on.</summary>
     private static void RaiseSmallWords(List<Row> rows)
     {
         for (int i = 0; i < rows.Count; i++)
         {
+            if (!IsSmallNear(i, -1) && !IsSmallNear(i, 1))
+                continue;
             foreach (var word in Words(rows[i].Glyphs).ToList())
             {
                 double size = word.Max(glyph => glyph.Size);
@@ -189,8 +235,16 @@ internal sealed partial class PdfLines
             }
         }
 
+        bool IsSmallNear(int i, int step)
+        {
+            for (int j = i + step; j >= 0 && j < rows.Count && Math.Abs(rows[j].Base - rows[i].Base) < 2 * rows[i].Size; j += step)
+                if (rows[i].Glyphs.Exists(glyph => glyph.Size < 0.85 * rows[j].Size))
+                    return true;
+            return false;
+        }
+
         static bool Carries(Row row, List<Glyph> word, double size)
-            => row.Glyphs.Exists(glyph => !glyph.IsSpace && size < 0.85 * glyph.Size
+            => size < 0.85 * row.Size && row.Glyphs.Exists(glyph => !glyph.IsSpace && size < 0.85 * glyph.Size
                 && word[0].Base - glyph.Base < 0.4 * glyph.Size && glyph.Base - word[0].Base < 0.75 * glyph.Size
                 && (Math.Abs(word[0].Left - glyph.Right) < 0.25 * glyph.Size || Math.Abs(glyph.Left - word[^1].Right) < 0.12 * glyph.Size));
     }
@@ -215,7 +269,7 @@ internal sealed partial class PdfLines
     }
 
     /// <summary>Whether a column or cell ends before glyph <paramref name="i"/> of a row.</summary>
-    private bool IsParted(Row row, int start, int i, IReadOnlyList<Rule> vertical)
+    private bool IsParted(Row row, int start, int i)
     {
         if (row.Glyphs[i].IsSpace)
             return false;
@@ -226,8 +280,10 @@ internal sealed partial class PdfLines
             return false;
         double left = row.RightEdge(start, last), right = row.Glyphs[i].Left, size = Math.Max(row.Glyphs[last].Size, row.Glyphs[i].Size), gap = right - left;
         double middle = row.Base - (0.3 * row.Size);
-        foreach (var rule in vertical)
-            if (rule.At > left - (0.1 * size) && rule.At < right + (0.1 * size) && rule.From < middle && rule.To > middle && gap > 0)
+        if (gap < LeastRuledGap * size)
+            return false;
+        foreach (var rule in _frame.Vertical)
+            if (rule.At > left - (0.1 * size) && rule.At < right + (0.1 * size) && rule.From < middle && rule.To > middle)
                 return true;
         if (gap < ColumnGap * size || (row.Mono && !_isTypewritten))
             return false;
@@ -298,11 +354,13 @@ internal sealed partial class PdfLines
             (last, space) = (glyph, false);
         }
 
-        var sizes = glyphs.Where(glyph => !glyph.IsSpace).ToList();
-        double size = sizes.GroupBy(glyph => Math.Round(glyph.Size, 1)).MaxBy(group => group.Sum(glyph => glyph.Text.Length))!.Key;
+        var sizes = glyphs.FindAll(glyph => !glyph.IsSpace);
+        double size = sizes.TrueForAll(glyph => Math.Abs(glyph.Size - sizes[0].Size) < 0.05)
+            ? sizes[0].Size
+            : sizes.GroupBy(glyph => Math.Round(glyph.Size, 1)).MaxBy(group => group.Sum(glyph => glyph.Text.Length))!.Key;
         var main = sizes.FindAll(glyph => Math.Abs(glyph.Size - size) < 0.1);
         double baseline = main.Count > 0 ? main[main.Count / 2].Base : sizes[0].Base;
-        var logical = BidiText.Logical(pieces, BidiText.IsRightToLeft(pieces, IsRightToLeft), _style);
+        var logical = _hasRightToLeft ? BidiText.Logical(pieces, BidiText.IsRightToLeft(pieces, IsRightToLeft), _style) : string.Concat(pieces);
         var text = ExtractedTextBuilder.Clean(logical).Trim();
         if (text.Length == 0)
             return null;
@@ -348,8 +406,7 @@ internal sealed partial class PdfLines
     {
         if (CjkText.IsCjk(text[0]))
             return glyphs[0].Right - glyphs[0].Left;
-        var words = Words(glyphs).ToList();
-        var first = IsRightToLeft ? words[^1] : words[0];
+        var first = IsRightToLeft ? Words(glyphs).Last() : Words(glyphs).First();
         return first[^1].Right - first[0].Left;
     }
 
@@ -368,7 +425,7 @@ internal sealed partial class PdfLines
 
         internal List<Glyph> Glyphs { get; } = [];
 
-        internal int Index { get; private set; }
+        internal int Index { get; set; }
 
         internal bool Mono { get; private set; }
 

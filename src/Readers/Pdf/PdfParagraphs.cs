@@ -24,7 +24,7 @@ internal sealed partial class PdfParagraphs
     private const double ParagraphGap = 1.3;
 
     private readonly ExtractedTextBuilder _builder;
-    private readonly HashSet<string> _vocabulary;
+    private readonly Lazy<HashSet<string>> _vocabulary;
     private readonly List<double> _headingSizes;
     private readonly double _bodySize;
     private readonly double _pitch;
@@ -39,7 +39,7 @@ internal sealed partial class PdfParagraphs
     private PdfParagraphs(ExtractedTextBuilder builder, List<PdfLine> lines)
     {
         _builder = builder;
-        _vocabulary = PdfText.Vocabulary(lines);
+        _vocabulary = new Lazy<HashSet<string>>(() => PdfText.Vocabulary(lines));
         _bodySize = BodySize(lines);
         _hasCode = 2 * lines.Where(line => line.Mono).Sum(line => line.Text.Length) < lines.Sum(line => line.Text.Length);
         _headingSizes = [.. lines.Where(IsHeadingLine).Select(line => Rounded(line.Size)).Distinct().OrderDescending()];

@@ -35,12 +35,13 @@ internal sealed class PdfReader : IDocumentReader
             throw new DocumentFormatException(remarks.WhyNoText(name, pdf.NumberOfPages));
 
         var style = BidiText.StyleOf([.. frames.SelectMany(page => page.SelectMany(PdfLines.RightToLeftRows))]);
-        RemoveRunningLines(frames, style);
+        var lines = frames.ConvertAll(page => page.ConvertAll(frame => PageLines.Of(frame, style)));
+        RemoveRunningLines(lines.ConvertAll(page => page[0]));
         var pages = new List<PageContent>();
-        foreach (var page in frames)
+        foreach (var page in lines)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            pages.Add(Arrange(page, style));
+            pages.Add(new PageContent(page[0].Frame.Page, PdfLayout.Arrange(page[0]), [.. page.Skip(1).SelectMany(PdfLayout.Arrange)]));
         }
 
         SetFootnotesAside(pages);
@@ -104,22 +105,16 @@ internal sealed class PdfReader : IDocumentReader
 
     private static bool HasImages(Page page) => page.NumberOfImages > 0 || page.Paths.Any(path => path.IsFilled || path.IsStroked);
 
-    private static void RemoveRunningLines(List<List<PageFrame>> pages, BidiStyle style)
+    private static void RemoveRunningLines(List<PageLines> pages)
     {
-        if (pages.Count < 2)
-            return;
-        var lines = pages.ConvertAll(page => new PdfLines(page[0], style).Build(page[0].Vertical));
-        var running = RunningLines.Find(lines, pages.ConvertAll(page => page[0].Height), PdfParagraphs.BodySize(lines.SelectMany(page => page)));
+        var running = RunningLines.Find(pages.ConvertAll(page => page.Lines), pages.ConvertAll(page => page.Frame.Height), PdfParagraphs.BodySize(pages.SelectMany(page => page.Lines)));
         for (int i = 0; i < pages.Count; i++)
+        {
+            pages[i].Lines.RemoveAll(running[i].Contains);
             foreach (var line in running[i])
-                pages[i][0].Glyphs.RemoveAll(glyph => glyph.Base > line.Base - line.Size && glyph.Base < line.Base + (0.4 * line.Size));
+                pages[i].Maker.Remove(line);
+        }
     }
-
-    private static PageContent Arrange(List<PageFrame> frames, BidiStyle style)
-        => new(
-            frames[0].Page,
-            PdfLayout.Arrange(frames[0], style),
-            [.. frames.Skip(1).SelectMany(frame => PdfLayout.Arrange(frame, style))]);
 
     /// <summary>Footnotes do not come between the parts of a sentence that goes over the page's border.</summary>
     private static void SetFootnotesAside(List<PageContent> pages)

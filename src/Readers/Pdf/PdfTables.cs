@@ -13,11 +13,10 @@ internal static class PdfTables
     private const double FlowShare = 0.5;
 
     /// <summary>Finds the tables whose cells are ruled off.</summary>
-    /// <returns>The tables, and the vertical rules that belong to none.</returns>
-    internal static (List<(PdfTable Table, double Left, double Top, double Right, double Bottom)> Tables, List<Rule> Others) FindRuled(PageFrame frame, PdfLines lines)
+    /// <returns>The tables with their places on the page.</returns>
+    internal static List<(PdfTable Table, double Left, double Top, double Right, double Bottom)> FindRuled(PageFrame frame, PdfLines lines)
     {
         var tables = new List<(PdfTable, double, double, double, double)>();
-        var used = new HashSet<Rule>();
         foreach (var (horizontal, vertical) in Grids(frame.Horizontal, frame.Vertical))
         {
             var ys = Positions(horizontal.Select(rule => rule.At));
@@ -28,10 +27,9 @@ internal static class PdfTables
                 continue;
             double start = Math.Min(lines.Across(xs[0]), lines.Across(xs[^1])), end = Math.Max(lines.Across(xs[0]), lines.Across(xs[^1]));
             tables.Add((new PdfTable { Start = start, End = end, Top = ys[0], Bottom = ys[^1], Text = text }, xs[0], ys[0], xs[^1], ys[^1]));
-            used.UnionWith(vertical);
         }
 
-        return (tables, [.. frame.Vertical.Where(rule => !used.Contains(rule))]);
+        return tables;
     }
 
     /// <summary>Whether lines that stand in columns beside each other are a table (else they are columns of text).</summary>

@@ -8,14 +8,14 @@ namespace Kotonoha.Readers.Pdf;
 internal static partial class PdfText
 {
     /// <summary>For texts too short to tell from other words whether a hyphen at a line's end belongs to the word.</summary>
-    internal static HashSet<string> NoVocabulary { get; } = [];
+    internal static Lazy<HashSet<string>> NoVocabulary { get; } = new([]);
 
     /// <summary>The words of lines, compounds with their hyphens.</summary>
     internal static HashSet<string> Vocabulary(IEnumerable<PdfLine> lines)
         => lines.SelectMany(line => Words().Matches(line.Text)).Select(match => match.Value).ToHashSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Joins lines: no space beside CJK characters, no hyphen where only the line's end put it.</summary>
-    internal static string Join(IReadOnlyList<PdfLine> lines, HashSet<string> vocabulary)
+    internal static string Join(IReadOnlyList<PdfLine> lines, Lazy<HashSet<string>> vocabulary)
     {
         if (lines.Count == 0)
             return "";
@@ -29,7 +29,7 @@ internal static partial class PdfText
                 var head = LastWord().Match(text.ToString(Math.Max(0, text.Length - 64), Math.Min(text.Length, 64) - 1)).Value;
                 var tail = Words().Match(line.Text).Value;
                 // "self-" + "attention" keeps its hyphen if the document writes it so elsewhere.
-                if (vocabulary.Contains(head + tail) || !vocabulary.Contains(head + "-" + tail))
+                if (vocabulary.Value.Contains(head + tail) || !vocabulary.Value.Contains(head + "-" + tail))
                     text.Length--;
             }
             else if (!lines[i - 1].SoftHyphen && !(CjkText.IsCjk(text[^1]) || CjkText.IsCjk(line.Text[0])))
