@@ -1,6 +1,7 @@
 namespace Kotonoha.Readers;
 
-/// <summary>How much of a document's demands the readers put up with; what goes beyond is a <see cref="DocumentFormatException"/>.</summary>
+/// <summary>How much of a document's demands the readers put up with; what goes beyond is a <see
+/// cref="DocumentFormatException"/>.</summary>
 public static class DocumentLimits
 {
     /// <summary>The greatest size of a file, in bytes.</summary>
@@ -27,7 +28,8 @@ public static class DocumentLimits
     /// <summary>How many times its packed size an entry may unpack to, once it is larger than <see cref="RatioFreeBytes"/>.</summary>
     public const int MaxPackingRatio = 200;
 
-    /// <summary>Entries up to this many bytes may have any packing ratio (a short repetitive part packs well without being a bomb).</summary>
+    /// <summary>Entries up to this many bytes may have any packing ratio (a short repetitive part packs well without being a
+    /// bomb).</summary>
     public const long RatioFreeBytes = 4L * 1024 * 1024;
 
     /// <summary>How many pages a PDF may have.</summary>
@@ -51,6 +53,7 @@ public static class DocumentLimits
     /// <summary>How long an idle reader program is kept for the next document, in milliseconds.</summary>
     public const int ReaderIdleMs = 15_000;
 
-    /// <summary>The stack of the thread that parses a document, in bytes; enough for <see cref="MaxNestingDepth"/> levels in every parser used.</summary>
+    /// <summary>The stack of the thread that parses a document, in bytes; enough for <see cref="MaxNestingDepth"/> levels in every parser
+    /// used.</summary>
     public const int ParserStackBytes = 16 * 1024 * 1024;
 }

@@ -8,8 +8,10 @@ namespace Kotonoha.Readers;
 /// <summary>The readers by file extension, and the guard around them: whatever a document does, the caller sees an
 /// <see cref="ExtractedDocument"/> or a typed error within <see cref="DocumentLimits.MaxReadMs"/>.</summary>
 /// <remarks>
-/// Thread-safe. Formats that a library parses (Markdown, HTML, PDF, DOCX) are read in child processes by <see cref="Default"/>, since a hostile file
-/// can bring a parser to overflow its stack, to eat all memory or never to end, and none of these can be stopped inside a process. The processes
+/// Thread-safe. Formats that a library parses (Markdown, HTML, PDF, DOCX) are read in child processes by <see cref="Default"/>, since a
+/// hostile file
+/// can bring a parser to overflow its stack, to eat all memory or never to end, and none of these can be stopped inside a process. The
+/// processes
 /// are started at need, serve many documents, end when they have been idle for a while, and end with this process.
 /// </remarks>
 public sealed class DocumentReaders
@@ -17,7 +19,8 @@ public sealed class DocumentReaders
     private readonly Dictionary<string, IDocumentReader> _byExtension = new(StringComparer.OrdinalIgnoreCase);
     private readonly ReaderPool? _pool;
 
-    /// <summary>Creates a registry of readers of your own, which run in this process; where two readers claim an extension the later one has it.</summary>
+    /// <summary>Creates a registry of readers of your own, which run in this process; where two readers claim an extension the later one
+    /// has it.</summary>
     /// <param name="readers">The readers.</param>
     public DocumentReaders(params IEnumerable<IDocumentReader> readers)
         : this(null, readers)
@@ -36,7 +39,8 @@ public sealed class DocumentReaders
     /// <summary>The readers that Kotonoha brings: plain text in this process, Markdown, HTML, PDF and DOCX in child processes.</summary>
     public static DocumentReaders Default { get; } = InChildProcesses(new ReaderProcessOptions());
 
-    /// <summary>The same readers without child processes: for documents that you trust, and for apps that cannot start any. A hostile file can
+    /// <summary>The same readers without child processes: for documents that you trust, and for apps that cannot start any. A hostile file
+    /// can
     /// end the process or take all its memory.</summary>
     public static DocumentReaders InProcess { get; } = new(Own());
 
@@ -68,7 +72,8 @@ public sealed class DocumentReaders
         return _byExtension.TryGetValue(Path.GetExtension(fileName), out reader);
     }
 
-    /// <summary>Starts a child process where these readers use some, so that the first document need not wait for it; a way to find out whether
+    /// <summary>Starts a child process where these readers use some, so that the first document need not wait for it; a way to find out
+    /// whether
     /// it starts.</summary>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <exception cref="DocumentReaderUnavailableException">The program cannot be started.</exception>
@@ -123,7 +128,8 @@ public sealed class DocumentReaders
         {
             return reader is IsolatedReader
                 ? await reader.ReadAsync(content, name, cancellationToken).ConfigureAwait(false)
-                : await ParserThread.RunAsync(name, token => reader.ReadAsync(content, name, token), cancellationToken).ConfigureAwait(false);
+                : await ParserThread.RunAsync(name, token => reader.ReadAsync(content, name, token), cancellationToken)
+                    .ConfigureAwait(false);
         }
         catch (Exception error) when (error is not (KotonohaException or OperationCanceledException or OutOfMemoryException))
         {
@@ -135,11 +141,13 @@ public sealed class DocumentReaders
     internal static DocumentFormatException Broken(string name, string mediaType, Exception error)
         => new($"'{name}' cannot be read as {mediaType}: {error.Message}", error);
 
-    private static IEnumerable<IDocumentReader> Own() => [new MarkdownReader(), new PlainTextReader(), new HtmlReader(), new PdfReader(), new DocxReader()];
+    private static IEnumerable<IDocumentReader> Own()
+        => [new MarkdownReader(), new PlainTextReader(), new HtmlReader(), new PdfReader(), new DocxReader()];
 
     private static async Task<byte[]> ReadBytesAsync(Stream stream, string name, CancellationToken cancellationToken)
     {
-        using var buffer = new MemoryStream(stream.CanSeek ? (int)Math.Clamp(stream.Length - stream.Position, 0, DocumentLimits.MaxFileBytes) : 0);
+        using var buffer = new MemoryStream(stream.CanSeek
+            ? (int)Math.Clamp(stream.Length - stream.Position, 0, DocumentLimits.MaxFileBytes) : 0);
         var block = new byte[1 << 16];
         int count;
         while ((count = await stream.ReadAsync(block, cancellationToken).ConfigureAwait(false)) > 0)

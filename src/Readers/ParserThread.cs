@@ -4,7 +4,8 @@ namespace Kotonoha.Readers;
 internal static class ParserThread
 {
     /// <summary>Runs a reader on a thread of its own.</summary>
-    /// <remarks>.NET cannot stop a thread: a parser that ignores its token goes on in the background after the time limit, but nobody waits for it.</remarks>
+    /// <remarks>.NET cannot stop a thread: a parser that ignores its token goes on in the background after the time limit, but nobody waits
+    /// for it.</remarks>
     internal static async Task<ExtractedDocument> RunAsync(
         string name, Func<CancellationToken, ValueTask<ExtractedDocument>> read, CancellationToken cancellationToken)
     {

@@ -4,14 +4,15 @@ using Kotonoha.Readers.Processes;
 
 namespace Kotonoha.Readers;
 
-/// <summary>The reader program: reads the documents that come over standard input, one after the other, and ends when its host does.</summary>
+/// <summary>The reader program: reads the documents that come over standard input, one after the other, and ends when its host
+/// does.</summary>
 internal static class Program
 {
     private static int Main()
     {
         if (!Console.IsInputRedirected)
         {
-            Console.Error.WriteLine("This program reads documents for Kotonoha, which starts it; to read one by hand: kotonoha extract FILE");
+            Console.Error.WriteLine("This program reads documents for Kotonoha, which starts it; by hand: kotonoha extract FILE");
             return 2;
         }
 
@@ -22,7 +23,11 @@ internal static class Program
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = true);
 
         using var requests = new BlockingCollection<byte[]>(1);
-        new Thread(() => ReadDocuments(requests, output), DocumentLimits.ParserStackBytes) { IsBackground = true, Name = "document parser" }.Start();
+        new Thread(() => ReadDocuments(requests, output), DocumentLimits.ParserStackBytes)
+        {
+            IsBackground = true,
+            Name = "document parser"
+        }.Start();
         output.Write(new byte[4]);
         // This thread only waits for input, so that the program ends with its host also in the middle of a document.
         while (ReaderProtocol.ReadFrameAsync(input, int.MaxValue, CancellationToken.None).AsTask().GetAwaiter().GetResult() is { } frame)
@@ -58,16 +63,16 @@ internal static class Program
         {
             return new Reply(ReplyKind.FormatError, null, error.Message);
         }
-        catch (OutOfMemoryException)
+        catch (Exception error) when (error.GetBaseException() is OutOfMemoryException)
         {
             return new Reply(ReplyKind.OutOfMemory, null, "");
         }
-        catch (Exception error) when (error is FileNotFoundException or FileLoadException or TypeInitializationException or TypeLoadException or MissingMethodException)
-        {
-            return new Reply(ReplyKind.MissingPart, null, error.GetBaseException().Message);
-        }
         catch (Exception error)
         {
+            // An assembly is named by its full name, a file never.
+            if (error.GetBaseException() is FileNotFoundException { FileName: { } assembly } missing
+                && assembly.Contains(", Version=", StringComparison.Ordinal))
+                return new Reply(ReplyKind.MissingPart, null, missing.Message);
             return new Reply(ReplyKind.FormatError, null, DocumentReaders.Broken(name, mediaType, error).Message);
         }
     }

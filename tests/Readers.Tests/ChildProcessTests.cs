@@ -10,7 +10,8 @@ public class ChildProcessTests
 {
     private static readonly byte[] _page = Encoding.UTF8.GetBytes("<h1>Kettle</h1><p>It boils at 100 °C.</p>");
 
-    private static byte[] Pdf => TestPdf.Write([new Drawn(72, 760, 20, "Kettle"), new Drawn(72, 700, 11, "It boils at one hundred degrees.")], []);
+    private static byte[] Pdf
+        => TestPdf.Write([new Drawn(72, 760, 20, "Kettle"), new Drawn(72, 700, 11, "It boils at one hundred degrees.")], []);
 
     [Fact]
     public async Task Every_format_gives_the_same_as_in_this_process()
@@ -56,14 +57,15 @@ public class ChildProcessTests
     {
         var pool = new ReaderPool(new ReaderProcessOptions { MaxProcesses = 2 });
         var readers = DocumentReaders.InChildProcesses(pool);
-        var documents = await Task.WhenAll(Enumerable.Range(0, 24).Select(i => readers.ReadAsync(Encoding.UTF8.GetBytes($"<p>Page {i}</p>"), $"{i}.html")));
+        var documents = await Task.WhenAll(Enumerable.Range(0, 24)
+            .Select(i => readers.ReadAsync(Encoding.UTF8.GetBytes($"<p>Page {i}</p>"), $"{i}.html")));
         Assert.Equal(Enumerable.Range(0, 24).Select(i => $"Page {i}"), documents.Select(document => document.Text));
         Assert.InRange(pool.IdleProcesses.Count, 1, 2);
     }
 
     [Fact]
     public Task A_deep_page_tree_costs_itself_alone()
-        => Fails(DocumentReaders.Default, HostilePdfs.DeepPageTree(), "deep.pdf"); // it overflows the stack, unless the parser's code was optimised before
+        => Fails(DocumentReaders.Default, HostilePdfs.DeepPageTree(), "deep.pdf");
 
     [Fact]
     public async Task A_process_that_ends_in_the_middle_of_a_document_costs_it_alone()
@@ -83,13 +85,15 @@ public class ChildProcessTests
 
     [Fact]
     public async Task A_doubly_packed_stream_is_refused()
-        => Assert.Contains("unpacks to more than", await Fails(DocumentReaders.Default, HostilePdfs.DoublyPackedStream(), "bomb.pdf"), StringComparison.Ordinal);
+        => Assert.Contains("unpacks to more than", await Fails(DocumentReaders.Default, HostilePdfs.DoublyPackedStream(), "bomb.pdf"),
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task A_document_that_needs_too_much_memory_costs_a_child_process_only()
     {
         var readers = DocumentReaders.InChildProcesses(new ReaderProcessOptions { MaxMemoryBytes = ReaderProcessOptions.LeastMemoryBytes });
-        var large = Encoding.ASCII.GetBytes(new StringBuilder().Insert(0, "<p>A paragraph among a million others.</p>", 1_000_000).ToString());
+        var large = Encoding.ASCII.GetBytes(new StringBuilder().Insert(0, "<p>A paragraph among a million others.</p>", 1_000_000)
+            .ToString());
         Assert.Contains("more than 64 MB of memory", await Fails(readers, large, "large.html"), StringComparison.Ordinal);
     }
 
@@ -105,7 +109,8 @@ public class ChildProcessTests
     {
         await Fails(DocumentReaders.Default, HostilePdfs.CyclicPageTree(), "cycle.pdf");
         await Fails(DocumentReaders.Default, HostilePdfs.CyclicCrossReferences(), "tables.pdf");
-        await Fails(DocumentReaders.Default, Encoding.ASCII.GetBytes(new StringBuilder().Insert(0, "<div>", 1_000_000).ToString()), "deep.html");
+        await Fails(DocumentReaders.Default, Encoding.ASCII.GetBytes(new StringBuilder().Insert(0, "<div>", 1_000_000).ToString()),
+            "deep.html");
         await Fails(DocumentReaders.Default, Encoding.ASCII.GetBytes(new string('>', 1_000_000)), "deep.md");
         await Fails(DocumentReaders.Default, ZipBomb(), "bomb.docx");
     }
@@ -117,7 +122,8 @@ public class ChildProcessTests
         byte[] deep = HostilePdfs.DeepPageTree(), endless = HostilePdfs.EndlessForms();
         var hostile = new[] { (deep, "deep.pdf"), (endless, "endless.pdf"), (deep, "again.pdf") }
             .Select(each => Assert.ThrowsAsync<DocumentFormatException>(() => readers.ReadAsync(each.Item1, each.Item2))).ToList();
-        var good = Enumerable.Range(0, 20).Select(i => readers.ReadAsync(i % 2 == 0 ? _page : Pdf, i % 2 == 0 ? "page.html" : "page.pdf")).ToList();
+        var good = Enumerable.Range(0, 20).Select(i => readers.ReadAsync(i % 2 == 0 ? _page : Pdf, i % 2 == 0 ? "page.html" : "page.pdf"))
+            .ToList();
         Assert.All(await Task.WhenAll(good), document => Assert.Contains("boils", document.Text, StringComparison.Ordinal));
         await Task.WhenAll(hostile);
     }
@@ -187,7 +193,8 @@ public class ChildProcessTests
         static async Task Unavailable(string assembly)
         {
             var found = ReaderProgram.Find();
-            var readers = DocumentReaders.InChildProcesses(new ReaderPool(new ReaderProcessOptions(), () => found with { Assembly = assembly }));
+            var readers = DocumentReaders.InChildProcesses(new ReaderPool(new ReaderProcessOptions(),
+                () => found with { Assembly = assembly }));
             var error = await Assert.ThrowsAsync<DocumentReaderUnavailableException>(() => readers.ReadAsync(Pdf, "a.pdf"));
             Assert.Contains(assembly, error.Message, StringComparison.Ordinal);
             Assert.Equal("One.", (await readers.ReadAsync("One."u8.ToArray(), "a.txt")).Text);
@@ -197,7 +204,9 @@ public class ChildProcessTests
     [Fact]
     public void A_reply_survives_the_protocol_and_a_damaged_one_is_refused_or_sound()
     {
-        var document = new ExtractedDocument("Title\n\nText 漢字", [new(BlockKind.Heading, 0, 5, "Title", 1, 1), new(BlockKind.Paragraph, 7, 14, "Title", 2), new(BlockKind.Table, 14, 14)], null, "x/y")
+        var document = new ExtractedDocument("Title\n\nText 漢字",
+            [new(BlockKind.Heading, 0, 5, "Title", 1, 1), new(BlockKind.Paragraph, 7, 14, "Title", 2), new(BlockKind.Table, 14, 14)],
+            null, "x/y")
         {
             Remarks = ["page 3"],
         };
@@ -261,7 +270,8 @@ public class ChildProcessTests
         public ValueTask<ExtractedDocument> ReadAsync(byte[] content, string name, CancellationToken cancellationToken = default)
         {
             var text = Encoding.UTF8.GetString(content).ToUpperInvariant();
-            return ValueTask.FromResult(new ExtractedDocument(text, [new DocumentBlock(BlockKind.Paragraph, 0, text.Length)], null, MediaType));
+            return ValueTask.FromResult(new ExtractedDocument(text, [new DocumentBlock(BlockKind.Paragraph, 0, text.Length)], null,
+                MediaType));
         }
     }
 }

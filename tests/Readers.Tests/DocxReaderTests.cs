@@ -19,14 +19,16 @@ public class DocxReaderTests
             if (styles is not null)
                 main.AddNewPart<StyleDefinitionsPart>().Styles = new Styles($"<w:styles {Namespace}>{styles}</w:styles>");
             if (numbering is not null)
-                main.AddNewPart<NumberingDefinitionsPart>().Numbering = new Numbering($"<w:numbering {Namespace}>{numbering}</w:numbering>");
+                main.AddNewPart<NumberingDefinitionsPart>()
+                    .Numbering = new Numbering($"<w:numbering {Namespace}>{numbering}</w:numbering>");
             package.PackageProperties.Title = "Runbook";
         }
 
         return stream.ToArray();
     }
 
-    private static string Paragraph(string text, string properties = "") => $"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r></w:p>";
+    private static string Paragraph(string text, string properties = "")
+        => $"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r></w:p>";
 
     [Fact]
     public async Task Headings_lists_and_tables_are_found_and_hidden_text_is_not()
@@ -41,8 +43,10 @@ public class DocxReaderTests
             <w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/></w:lvl></w:abstractNum>
             <w:num w:numId="5"><w:abstractNumId w:val="0"/></w:num><w:num w:numId="6"><w:abstractNumId w:val="1"/></w:num>
             """;
-        static string Item(int list, string text) => Paragraph(text, $"<w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"{list}\"/></w:numPr>");
-        static string Row(params string[] cells) => $"<w:tr>{string.Concat(cells.Select(cell => $"<w:tc>{Paragraph(cell)}</w:tc>"))}</w:tr>";
+        static string Item(int list, string text)
+            => Paragraph(text, $"<w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"{list}\"/></w:numPr>");
+        static string Row(params string[] cells)
+            => $"<w:tr>{string.Concat(cells.Select(cell => $"<w:tc>{Paragraph(cell)}</w:tc>"))}</w:tr>";
         var document = await DocumentReaders.Default.ReadAsync(
             Write(
                 Paragraph("当番", "<w:pStyle w:val=\"a1\"/>") + Paragraph("Part", "<w:pStyle w:val=\"a2\"/>")
@@ -54,7 +58,8 @@ public class DocxReaderTests
                 Styles,
                 Numbering),
             "runbook.docx");
-        Assert.Equal("当番\n\nPart\n\nVisible link, inserted\n\n3. three\n4. four\nbullet\n\nLevel | Within\nSEV1 | 15 minutes", document.Text);
+        Assert.Equal("当番\n\nPart\n\nVisible link, inserted\n\n3. three\n4. four\nbullet\n\nLevel | Within\nSEV1 | 15 minutes",
+            document.Text);
         Assert.Equal("当番 › Part", document.Blocks[^1].HeadingPath);
         Assert.Equal("Runbook", document.Title);
         Assert.All(document.Blocks, block => Assert.Null(block.Page));
@@ -82,7 +87,8 @@ public class DocxReaderTests
     public async Task Deeply_nested_xml_is_refused()
     {
         int depth = DocumentLimits.MaxNestingDepth;
-        var nested = string.Concat(Enumerable.Repeat("<w:sdt><w:sdtContent>", depth)) + Paragraph("x") + string.Concat(Enumerable.Repeat("</w:sdtContent></w:sdt>", depth));
+        var nested = string.Concat(Enumerable.Repeat("<w:sdt><w:sdtContent>", depth)) + Paragraph("x")
+            + string.Concat(Enumerable.Repeat("</w:sdtContent></w:sdt>", depth));
         var stream = new MemoryStream();
         stream.Write(Write(Paragraph("x")));
         using (var archive = new ZipArchive(stream, ZipArchiveMode.Update, leaveOpen: true))
@@ -92,7 +98,8 @@ public class DocxReaderTests
             writer.Write($"<w:document {Namespace}><w:body>{nested}</w:body></w:document>");
         }
 
-        var error = await Assert.ThrowsAsync<DocumentFormatException>(() => DocumentReaders.Default.ReadAsync(stream.ToArray(), "deep.docx"));
+        var error = await Assert.ThrowsAsync<DocumentFormatException>(()
+            => DocumentReaders.Default.ReadAsync(stream.ToArray(), "deep.docx"));
         Assert.Contains("deep", error.Message);
     }
 }

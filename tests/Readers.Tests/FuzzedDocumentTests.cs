@@ -45,7 +45,8 @@ public class FuzzedDocumentTests
         }
     }
 
-    /// <summary>The contract of <see cref="ExtractedDocument"/>: blocks in order, apart, literal, with nothing but white space between; text that survives UTF-8.</summary>
+    /// <summary>The contract of <see cref="ExtractedDocument"/>: blocks in order, apart, literal, with nothing but white space between;
+    /// text that survives UTF-8.</summary>
     private static void AssertSound(ExtractedDocument document)
     {
         int end = 0;

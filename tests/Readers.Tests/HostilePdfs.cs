@@ -14,7 +14,8 @@ internal static class HostilePdfs
         var pdf = new TestPdf();
         pdf.Add("<< /Type /Catalog /Pages 2 0 R >>");
         for (int i = 0; i < Depth; i++)
-            pdf.Add(string.Create(CultureInfo.InvariantCulture, $"<< /Type /Pages /Count 1 /Kids [{i + 3} 0 R]{(i == 0 ? "" : $" /Parent {i + 1} 0 R")} >>"));
+            pdf.Add(string.Create(CultureInfo.InvariantCulture,
+                $"<< /Type /Pages /Count 1 /Kids [{i + 3} 0 R]{(i == 0 ? "" : $" /Parent {i + 1} 0 R")} >>"));
         pdf.Add($"<< /Type /Page /Parent {Depth + 1} 0 R /MediaBox [0 0 595 842] >>");
         return pdf.ToArray();
     }

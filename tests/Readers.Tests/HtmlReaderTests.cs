@@ -4,7 +4,8 @@ namespace Kotonoha.Readers.Tests;
 
 public class HtmlReaderTests
 {
-    private static Task<ExtractedDocument> Read(string html) => DocumentReaders.Default.ReadAsync(Encoding.UTF8.GetBytes(html), "test.html");
+    private static Task<ExtractedDocument> Read(string html)
+        => DocumentReaders.Default.ReadAsync(Encoding.UTF8.GetBytes(html), "test.html");
 
     [Fact]
     public async Task Only_what_is_visible_is_read()

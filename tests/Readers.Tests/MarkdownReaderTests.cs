@@ -4,7 +4,8 @@ namespace Kotonoha.Readers.Tests;
 
 public class MarkdownReaderTests
 {
-    private static async Task<ExtractedDocument> Read(string markdown) => await DocumentReaders.Default.ReadAsync(Encoding.UTF8.GetBytes(markdown), "test.md");
+    private static async Task<ExtractedDocument> Read(string markdown)
+        => await DocumentReaders.Default.ReadAsync(Encoding.UTF8.GetBytes(markdown), "test.md");
 
     [Fact]
     public async Task Text_is_what_a_person_reads()
@@ -65,7 +66,8 @@ public class MarkdownReaderTests
             """, document.Text);
         Assert.Equal("The *guide*", document.Title);
         Assert.Equal(
-            [BlockKind.Heading, BlockKind.Paragraph, BlockKind.ListItem, BlockKind.ListItem, BlockKind.ListItem, BlockKind.Table, BlockKind.Code, BlockKind.Paragraph],
+            [BlockKind.Heading, BlockKind.Paragraph, BlockKind.ListItem, BlockKind.ListItem, BlockKind.ListItem, BlockKind.Table,
+                BlockKind.Code, BlockKind.Paragraph],
             document.Blocks.Select(b => b.Kind));
         Assert.All(document.Blocks, block => Assert.Equal("Guide to GPT", block.HeadingPath));
     }

@@ -4,7 +4,8 @@ namespace Kotonoha.Readers.Tests;
 
 public class PdfReaderTests
 {
-    private static async Task<ExtractedDocument> Read(byte[] content, string name = "test.pdf") => await DocumentReaders.InProcess.ReadAsync(content, name);
+    private static async Task<ExtractedDocument> Read(byte[] content, string name = "test.pdf")
+        => await DocumentReaders.InProcess.ReadAsync(content, name);
 
     private static Task<ExtractedDocument> Read(params Drawn[][] pages) => Read(TestPdf.Write(pages));
 
@@ -12,7 +13,8 @@ public class PdfReaderTests
     private static Drawn Unicode(double x, double y, string visual, string font = "F2") => new(x, y, 12, visual) { Font = font };
 
     /// <summary>The same, its right edge at a place.</summary>
-    private static Drawn UnicodeToLeft(double right, double y, string visual) => Unicode(right - (visual.Length * 12 * TestPdf.UnicodeWidth / 1000.0), y, visual);
+    private static Drawn UnicodeToLeft(double right, double y, string visual)
+        => Unicode(right - (visual.Length * 12 * TestPdf.UnicodeWidth / 1000.0), y, visual);
 
     private static string Reversed(string text) => new([.. text.Reverse()]);
 
@@ -67,7 +69,8 @@ public class PdfReaderTests
     {
         // Upright glyphs, one below the other.
         var columns = new[] { "吾輩は猫である。名前はまだ無い。どこで生", "れたかとんと見当がつかぬ。" };
-        var drawn = columns.SelectMany((column, c) => column.Select((character, i) => Unicode(500 - (c * 24), 760 - (i * 12), character.ToString())));
+        var drawn = columns.SelectMany((column, c)
+            => column.Select((character, i) => Unicode(500 - (c * 24), 760 - (i * 12), character.ToString())));
         Assert.Equal("吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。", (await Read([.. drawn])).Text);
     }
 
@@ -79,7 +82,8 @@ public class PdfReaderTests
     {
         // In visual order, as word processors store them; one character after the other from the right; and as a faulty program sets them.
         var visual = UnicodeToLeft(500, 700, Reversed(logical));
-        var fromTheRight = logical.Select((character, i) => UnicodeToLeft(500 - (i * 12 * TestPdf.UnicodeWidth / 1000.0), 700, character.ToString()));
+        var fromTheRight = logical.Select((character, i)
+            => UnicodeToLeft(500 - (i * 12 * TestPdf.UnicodeWidth / 1000.0), 700, character.ToString()));
         Assert.Equal(logical, (await Read([visual])).Text);
         Assert.Equal(logical, (await Read([.. fromTheRight])).Text);
         Assert.Equal(logical, (await Read([Unicode(72, 700, logical)])).Text);
@@ -101,12 +105,14 @@ public class PdfReaderTests
 
     [Fact]
     public async Task Presentation_forms_and_ligatures_become_letters()
-        => Assert.Equal("The office file: السلام", (await Read([Unicode(72, 700, "The o\uFB03ce \uFB01le: " + "\uFEE1\uFEFC\uFEB4\uFEDF\uFE8D")])).Text);
+        => Assert.Equal("The office file: السلام",
+            (await Read([Unicode(72, 700, "The o\uFB03ce \uFB01le: " + "\uFEE1\uFEFC\uFEB4\uFEDF\uFE8D")])).Text);
 
     [Fact]
     public async Task Words_cut_at_a_line_end_are_whole_again()
     {
-        var document = await Read([Unicode(72, 700, "The file is kept in the de\u00AD"), Unicode(72, 686, "partment of floods and hydro\u2010"), Unicode(72, 672, "logy, near the sea.")]);
+        var document = await Read([Unicode(72, 700, "The file is kept in the de\u00AD"),
+            Unicode(72, 686, "partment of floods and hydro\u2010"), Unicode(72, 672, "logy, near the sea.")]);
         Assert.Equal("The file is kept in the department of floods and hydrology, near the sea.", document.Text);
     }
 
@@ -116,8 +122,10 @@ public class PdfReaderTests
         static Drawn[] Page(int number, params Drawn[] text)
             => [new(72, 805, 9, "Plant manual"), new(460, 805, 9, "Revision 7"), .. text, new(280, 36, 9, $"Page {number} of 3")];
         var document = await Read(
-            Page(1, [.. TestPdf.Lines(72, 720, 11, 14, "The maintenance team replaces the filter of the pump", "every six weeks, and the replacement is recorded in the"), new(72, 120, 8, "1 A footnote about pumps.")]),
-            Page(2, TestPdf.Lines(72, 720, 11, 14, "blue log book that hangs beside the main door.", "The log book is checked by the exam-")),
+            Page(1, [.. TestPdf.Lines(72, 720, 11, 14, "The maintenance team replaces the filter of the pump",
+                "every six weeks, and the replacement is recorded in the"), new(72, 120, 8, "1 A footnote about pumps.")]),
+            Page(2, TestPdf.Lines(72, 720, 11, 14, "blue log book that hangs beside the main door.",
+                "The log book is checked by the exam-")),
             Page(3, TestPdf.Lines(72, 720, 11, 14, "iner in charge.")));
         Assert.Equal(
             "The maintenance team replaces the filter of the pump every six weeks, and the replacement is recorded in the blue log book that hangs beside the main door. "
@@ -134,7 +142,9 @@ public class PdfReaderTests
         Assert.Equal(string.Concat(japanese) + "主任に声をかける。", document.Text);
 
         document = await Read(
-            TestPdf.Lines(72, 700, 11, 14, "The pumps were built by the workshop in the harbour and are", "repaired there as well, since nobody else has the spare parts", "for them. Whoever needs such a part writes to the director Mr"),
+            TestPdf.Lines(72, 700, 11, 14, "The pumps were built by the workshop in the harbour and are",
+                "repaired there as well, since nobody else has the spare parts",
+                "for them. Whoever needs such a part writes to the director Mr"),
             TestPdf.Lines(72, 760, 11, 14, "Tanaka, who answers within a week."));
         Assert.EndsWith("writes to the director Mr Tanaka, who answers within a week.", document.Text, StringComparison.Ordinal);
     }
@@ -143,7 +153,8 @@ public class PdfReaderTests
     public async Task Headings_with_a_number_at_the_same_place_of_each_page_are_no_running_lines()
     {
         string[] steps = ["Open the valve.", "Close the lid.", "Start the pump.", "Read the gauge."];
-        var document = await Read([.. steps.Select((step, i) => new Drawn[] { new(72, 780, 18, $"Step {i + 1}"), new(72, 750, 11, step) })]);
+        var document = await Read([.. steps.Select((step, i)
+            => new Drawn[] { new(72, 780, 18, $"Step {i + 1}"), new(72, 750, 11, step) })]);
         Assert.Equal(string.Join("\n\n", steps.Select((step, i) => $"Step {i + 1}\n\n{step}")), document.Text);
     }
 
@@ -167,12 +178,16 @@ public class PdfReaderTests
     {
         var document = await Read(
             [
-                .. TestPdf.Lines(60, 735, 10, 14, "Inference has two phases. In the first", "the model reads the whole prompt, and", "in the second it writes one token at a", "time, which is limited by"),
-                .. TestPdf.Lines(310, 742, 10, 14, "the bandwidth of the memory. A rule of", "thumb follows from this fact.", "It is given below."),
-                new Drawn(60, 640, 10, "A line over the whole width of the page follows the two columns, and it belongs to none of them at all."),
+                .. TestPdf.Lines(60, 735, 10, 14, "Inference has two phases. In the first", "the model reads the whole prompt, and",
+                    "in the second it writes one token at a", "time, which is limited by"),
+                .. TestPdf.Lines(310, 742, 10, 14, "the bandwidth of the memory. A rule of", "thumb follows from this fact.",
+                    "It is given below."),
+                new Drawn(60, 640, 10,
+                    "A line over the whole width of the page follows the two columns, and it belongs to none of them at all."),
             ]);
         Assert.StartsWith("Inference has two phases.", document.Text, StringComparison.Ordinal);
-        Assert.Contains("which is limited by the bandwidth of the memory. A rule of thumb follows from this fact.", document.Text, StringComparison.Ordinal);
+        Assert.Contains("which is limited by the bandwidth of the memory. A rule of thumb follows from this fact.", document.Text,
+            StringComparison.Ordinal);
         Assert.EndsWith("belongs to none of them at all.", document.Text, StringComparison.Ordinal);
         Assert.DoesNotContain(document.Blocks, block => block.Kind == BlockKind.Table);
     }
@@ -184,9 +199,12 @@ public class PdfReaderTests
         var tight = rows.SelectMany((row, r) => row.Select((cell, c) => new Drawn(60 + (120 * c), 760 - (12 * r), 10, cell)));
         var labels = new Drawn[]
         {
-            new Drawn(60, 600, 10, "Password"), new Drawn(160, 600, 10, "must have at least twelve characters and"), new Drawn(160, 588, 10, "is changed every ninety days"),
-            new Drawn(60, 570, 10, "Badge"), new Drawn(160, 570, 10, "is worn visibly at all times inside the"), new Drawn(160, 558, 10, "building"),
-            new Drawn(60, 540, 10, "Visitors"), new Drawn(160, 540, 10, "sign in at reception and are"), new Drawn(160, 528, 10, "accompanied by a member of staff"),
+            new Drawn(60, 600, 10, "Password"), new Drawn(160, 600, 10, "must have at least twelve characters and"),
+                new Drawn(160, 588, 10, "is changed every ninety days"),
+            new Drawn(60, 570, 10, "Badge"), new Drawn(160, 570, 10, "is worn visibly at all times inside the"),
+                new Drawn(160, 558, 10, "building"),
+            new Drawn(60, 540, 10, "Visitors"), new Drawn(160, 540, 10, "sign in at reception and are"),
+                new Drawn(160, 528, 10, "accompanied by a member of staff"),
         };
         var document = await Read([.. tight, .. labels]);
         Assert.Equal(
@@ -207,23 +225,27 @@ public class PdfReaderTests
     [Fact]
     public async Task A_ruled_grid_is_a_table_whatever_its_cells_hold()
     {
-        string[] lines = [.. new[] { 60, 180, 320, 500 }.Select(x => $"{x} 790 m {x} 720 l S"), .. new[] { 790, 770, 740, 720 }.Select(y => $"60 {y} m 500 {y} l S")];
+        string[] lines = [.. new[] { 60, 180, 320, 500 }.Select(x => $"{x} 790 m {x} 720 l S"),
+            .. new[] { 790, 770, 740, 720 }.Select(y => $"60 {y} m 500 {y} l S")];
         var document = await Read(TestPdf.Write(
             [
                 [
                     new(64, 777, 10, "Service"), new(184, 777, 10, "Fee"), new(324, 777, 10, "Remark"),
-                    new(64, 757, 10, "Late return"), new(184, 757, 10, "2 euros"), new(324, 757, 10, "per day, up to a maximum"), new(324, 746, 10, "of twenty euros"),
+                    new(64, 757, 10, "Late return"), new(184, 757, 10, "2 euros"), new(324, 757, 10, "per day, up to a maximum"),
+                        new(324, 746, 10, "of twenty euros"),
                     new(64, 727, 10, "Lost card"), new(184, 727, 10, "5 euros"),
                 ],
             ],
             string.Join('\n', lines)));
-        Assert.Equal("Service | Fee | Remark\nLate return | 2 euros | per day, up to a maximum of twenty euros\nLost card | 5 euros |", document.Text);
+        Assert.Equal("Service | Fee | Remark\nLate return | 2 euros | per day, up to a maximum of twenty euros\nLost card | 5 euros |",
+            document.Text);
     }
 
     [Fact]
     public async Task Pages_without_text_are_noted_and_the_rest_is_read()
     {
-        var document = await Read([new(72, 700, 11, "Page one.")], [new(72, 700, 11, "Page two.")], [], [new(72, 700, 11, "Page four.")], [], []);
+        var document = await Read([new(72, 700, 11, "Page one.")], [new(72, 700, 11, "Page two.")], [], [new(72, 700, 11, "Page four.")],
+            [], []);
         Assert.Equal("Page one.\n\nPage two.\n\nPage four.", document.Text);
         Assert.Equal([1, 2, 4], document.Blocks.Select(block => block.Page));
         Assert.StartsWith("pages 3, 5–6 have no text", Assert.Single(document.Remarks), StringComparison.Ordinal);

@@ -28,7 +28,8 @@ public class PlainTextReaderTests
     [Fact]
     public async Task Other_bytes_are_refused_with_their_place()
     {
-        var error = await Assert.ThrowsAsync<DocumentFormatException>(() => Read([.. "caf"u8, 0xE9, .. " au lait, d"u8, 0xE9, .. "j"u8, 0xE0, .. " vu"u8]));
+        var error = await Assert.ThrowsAsync<DocumentFormatException>(()
+            => Read([.. "caf"u8, 0xE9, .. " au lait, d"u8, 0xE9, .. "j"u8, 0xE0, .. " vu"u8]));
         Assert.Contains("offset 3", error.Message);
         await Assert.ThrowsAsync<DocumentFormatException>(() => Read([1, 2, 0, 4]));
     }

@@ -52,7 +52,8 @@ internal sealed class TestPdf
     internal void AddStream(string text, string entries = "") => AddStream(Encoding.Latin1.GetBytes(text), entries);
 
     internal void AddStream(byte[] content, string entries = "")
-        => _objects.Add([.. Encoding.Latin1.GetBytes($"<< /Length {content.Length} {entries} >>\nstream\n"), .. content, .. "\nendstream"u8]);
+        => _objects.Add([.. Encoding.Latin1.GetBytes($"<< /Length {content.Length} {entries} >>\nstream\n"), .. content,
+            .. "\nendstream"u8]);
 
     internal byte[] ToArray()
     {
@@ -92,8 +93,10 @@ internal sealed class TestPdf
     private static string Show(Drawn drawn)
     {
         var text = drawn.Font == "F1"
-            ? "(" + drawn.Text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("(", "\\(", StringComparison.Ordinal).Replace(")", "\\)", StringComparison.Ordinal) + ")"
+            ? "(" + drawn.Text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("(", "\\(", StringComparison.Ordinal)
+                .Replace(")", "\\)", StringComparison.Ordinal) + ")"
             : "<" + Convert.ToHexString(Encoding.BigEndianUnicode.GetBytes(drawn.Text)) + ">";
-        return string.Create(CultureInfo.InvariantCulture, $"BT /{drawn.Font} {drawn.Size} Tf 1 0 0 1 {drawn.X} {drawn.Y} Tm {text} Tj ET\n");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"BT /{drawn.Font} {drawn.Size} Tf 1 0 0 1 {drawn.X} {drawn.Y} Tm {text} Tj ET\n");
     }
 }

@@ -30,7 +30,8 @@ internal static class DoctorCommand
             ("system", $"{RuntimeInformation.OSDescription} ({RuntimeInformation.ProcessArchitecture})"),
             ("cores", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)),
             ("memory", string.Create(CultureInfo.InvariantCulture, $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB")),
-            ("vectors", Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits" : Vector128.IsHardwareAccelerated ? "128 bits" : "none: the model will be slow"),
+            ("vectors", Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits"
+                : Vector128.IsHardwareAccelerated ? "128 bits" : "none: the model will be slow"),
             ("device", "cpu"),
             ("analyzer", TextAnalyzer.Id),
             ("home", Directory.Exists(home) ? home : $"{home} (made at the first run)"),

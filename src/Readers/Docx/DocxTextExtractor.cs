@@ -64,7 +64,8 @@ internal sealed class DocxTextExtractor
             return;
         }
 
-        var numbering = properties?.NumberingProperties ?? Styles(styleId).Select(style => style.StyleParagraphProperties?.NumberingProperties).FirstOrDefault(n => n is not null);
+        var numbering = properties?.NumberingProperties ?? Styles(styleId)
+            .Select(style => style.StyleParagraphProperties?.NumberingProperties).FirstOrDefault(n => n is not null);
         if (numbering?.NumberingId?.Val?.Value is { } list and not 0)
             _builder.Add(BlockKind.ListItem, Marker(list, numbering.NumberingLevelReference?.Val?.Value ?? 0) + text);
         else
@@ -86,7 +87,8 @@ internal sealed class DocxTextExtractor
     /// <summary>Children of a type, also inside content controls.</summary>
     private static IEnumerable<T> Descend<T>(OpenXmlElement parent)
         where T : OpenXmlElement
-        => parent.ChildElements.SelectMany(child => child is T wanted ? [wanted] : child is SdtElement or SdtContentCell or SdtContentRow ? Descend<T>(child) : []);
+        => parent.ChildElements.SelectMany(child
+            => child is T wanted ? [wanted] : child is SdtElement or SdtContentCell or SdtContentRow ? Descend<T>(child) : []);
 
     private string TextOf(Paragraph paragraph)
     {
@@ -142,7 +144,8 @@ internal sealed class DocxTextExtractor
             var name = style.StyleName?.Val?.Value;
             if (string.Equals(name, "Title", StringComparison.OrdinalIgnoreCase))
                 return 0; // above every heading
-            if (name is not null && name.StartsWith("heading ", StringComparison.OrdinalIgnoreCase) && int.TryParse(name.AsSpan(8), out int level))
+            if (name is not null && name.StartsWith("heading ", StringComparison.OrdinalIgnoreCase)
+                && int.TryParse(name.AsSpan(8), out int level))
                 return Math.Clamp(level, 1, 6);
         }
 
@@ -160,7 +163,8 @@ internal sealed class DocxTextExtractor
 
     private bool IsCode(string? styleId)
         => Styles(styleId).Any(style => style.StyleName?.Val?.Value is { } name
-            && (name.Contains("code", StringComparison.OrdinalIgnoreCase) || name.Contains("preformatted", StringComparison.OrdinalIgnoreCase)));
+            && (name.Contains("code", StringComparison.OrdinalIgnoreCase)
+                || name.Contains("preformatted", StringComparison.OrdinalIgnoreCase)));
 
     /// <summary>A style and those it is based on.</summary>
     private IEnumerable<Style> Styles(string? styleId)
@@ -179,7 +183,8 @@ internal sealed class DocxTextExtractor
         var abstractId = numbering?.Elements<NumberingInstance>().FirstOrDefault(n => n.NumberID?.Value == list)?.AbstractNumId?.Val?.Value;
         var definition = numbering?.Elements<AbstractNum>().FirstOrDefault(n => n.AbstractNumberId?.Value == abstractId)
             ?.Elements<Level>().FirstOrDefault(l => l.LevelIndex?.Value == level);
-        if (abstractId is null || definition?.NumberingFormat?.Val is not { } format || format.Value == NumberFormatValues.Bullet || format.Value == NumberFormatValues.None)
+        if (abstractId is null || definition?.NumberingFormat?.Val is not { } format || format.Value == NumberFormatValues.Bullet
+            || format.Value == NumberFormatValues.None)
             return "";
         int number = _counters.TryGetValue((list, level), out int last) ? last + 1 : definition.StartNumberingValue?.Val?.Value ?? 1;
         _counters[(list, level)] = number;

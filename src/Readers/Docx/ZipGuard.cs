@@ -3,7 +3,8 @@ using System.Xml;
 
 namespace Kotonoha.Readers;
 
-/// <summary>Looks through a zip-based document before a library opens it: number of entries, unpacked size, packing ratio, nesting of its XML.</summary>
+/// <summary>Looks through a zip-based document before a library opens it: number of entries, unpacked size, packing ratio, nesting of its
+/// XML.</summary>
 internal static class ZipGuard
 {
     /// <summary>Checks a package; sizes are counted while unpacking, not taken from the directory, which may lie.</summary>
@@ -14,13 +15,15 @@ internal static class ZipGuard
         {
             using var archive = new ZipArchive(new MemoryStream(content, writable: false), ZipArchiveMode.Read);
             if (archive.Entries.Count > DocumentLimits.MaxZipEntries)
-                throw new DocumentFormatException($"'{name}' has {archive.Entries.Count} parts; {DocumentLimits.MaxZipEntries} is the limit.");
+                throw new DocumentFormatException(
+                    $"'{name}' has {archive.Entries.Count} parts; {DocumentLimits.MaxZipEntries} is the limit.");
             long total = 0;
             foreach (var entry in archive.Entries)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 total += Unpack(entry, name, total, cancellationToken);
-                if (entry.FullName.EndsWith(".xml", StringComparison.OrdinalIgnoreCase) || entry.FullName.EndsWith(".rels", StringComparison.OrdinalIgnoreCase))
+                if (entry.FullName.EndsWith(".xml", StringComparison.OrdinalIgnoreCase)
+                    || entry.FullName.EndsWith(".rels", StringComparison.OrdinalIgnoreCase))
                     CheckXml(entry, name, cancellationToken);
             }
         }
@@ -43,7 +46,8 @@ internal static class ZipGuard
             if (total + size > DocumentLimits.MaxUnpackedBytes)
                 throw new DocumentFormatException($"'{name}' unpacks to more than {DocumentLimits.MaxUnpackedBytes >> 20} MB.");
             if (size > DocumentLimits.RatioFreeBytes && size > entry.CompressedLength * DocumentLimits.MaxPackingRatio)
-                throw new DocumentFormatException($"'{name}' holds a part that unpacks to more than {DocumentLimits.MaxPackingRatio} times its size.");
+                throw new DocumentFormatException(
+                    $"'{name}' holds a part that unpacks to more than {DocumentLimits.MaxPackingRatio} times its size.");
         }
 
         return size;

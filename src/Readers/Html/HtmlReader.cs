@@ -2,7 +2,8 @@ using System.Text;
 
 namespace Kotonoha.Readers;
 
-/// <summary>Reads HTML as a person sees it: no scripts, styles, navigation, comments or hidden elements; headings, lists, tables and preformatted text keep their form.</summary>
+/// <summary>Reads HTML as a person sees it: no scripts, styles, navigation, comments or hidden elements; headings, lists, tables and
+/// preformatted text keep their form.</summary>
 internal sealed class HtmlReader : IDocumentReader
 {
     private const int CharsetSearchBytes = 4096;

@@ -20,8 +20,10 @@ internal sealed partial class HtmlTextExtractor
 
     private static readonly HashSet<string> BlockElements = new(StringComparer.OrdinalIgnoreCase)
     {
-        "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dir", "div", "dl", "dt", "fieldset", "figcaption",
-        "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "ol", "p",
+        "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dir", "div", "dl", "dt", "fieldset",
+            "figcaption",
+        "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "html", "legend", "li", "main", "menu",
+            "ol", "p",
         "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
     };
 
@@ -45,13 +47,15 @@ internal sealed partial class HtmlTextExtractor
         {
             OnCreated = (element, _) =>
             {
-                // The parser's work grows with the square of the depth, so a deep tree is refused while it grows. An element is attached only
+                // The parser's work grows with the square of the depth, so a deep tree is refused while it grows. An element is attached
+                // only
                 // after this call: its forerunner is looked at.
                 if ((elements & 63) == 0 && previous is not null && Depth(previous) > DocumentLimits.MaxNestingDepth)
                     throw TooDeep(name);
                 previous = element;
                 if (++elements > DocumentLimits.MaxElements)
-                    throw new DocumentFormatException($"'{name}' has more than {DocumentLimits.MaxElements} elements; split it into smaller files.");
+                    throw new DocumentFormatException(
+                        $"'{name}' has more than {DocumentLimits.MaxElements} elements; split it into smaller files.");
                 if ((elements & 255) == 0)
                     cancellationToken.ThrowIfCancellationRequested();
             },
@@ -130,7 +134,8 @@ internal sealed partial class HtmlTextExtractor
                 WalkBlockKeepingMarker(element, depth);
                 break;
             case var tag when BlockElements.Contains(tag):
-                WalkBlock(element, _kind == BlockKind.ListItem && tag is "div" or "section" ? BlockKind.ListItem : BlockKind.Paragraph, depth);
+                WalkBlock(element, _kind == BlockKind.ListItem
+                    && tag is "div" or "section" ? BlockKind.ListItem : BlockKind.Paragraph, depth);
                 break;
             default:
                 Walk(element, depth);
@@ -313,7 +318,10 @@ internal sealed partial class HtmlTextExtractor
 
     private static bool IsCollapsible(char c) => c is ' ' or '\t' or '\n' or '\r' or '\f' or LineBreak;
 
-    [GeneratedRegex(@"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|opacity\s*:\s*0*\.?0+\s*(;|!|$)|font-size\s*:\s*0*\.?0+[a-z%]*\s*(;|!|$)|(^|[;\s])color\s*:\s*transparent", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|opacity\s*:\s*0*\.?0+\s*(;|!|$)"
+        + @"|font-size\s*:\s*0*\.?0+[a-z%]*\s*(;|!|$)|(^|[;\s])color\s*:\s*transparent",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex HidingStyle();
 
     [GeneratedRegex(@"/\*.*?\*/", RegexOptions.Singleline)]

@@ -4,8 +4,10 @@ using System.Text;
 namespace Kotonoha.Readers.Pdf;
 
 /// <summary>How a document sets text from right to left.</summary>
-/// <param name="LettersAsRead">Whether the letters of words stand from left to right in the order in which they are read, as faulty programs set them.</param>
-/// <param name="BracketsAsRead">Whether a bracket inside such text is the character that is read; else it is the one that its shape shows.</param>
+/// <param name="LettersAsRead">Whether the letters of words stand from left to right in the order in which they are read, as faulty
+/// programs set them.</param>
+/// <param name="BracketsAsRead">Whether a bracket inside such text is the character that is read; else it is the one that its shape
+/// shows.</param>
 internal readonly record struct BidiStyle(bool LettersAsRead, bool BracketsAsRead);
 
 /// <summary>Brings glyphs that stand in visual order (from left to right on the page) into the order in which they are read.</summary>
@@ -91,7 +93,8 @@ internal static class BidiText
             var kinds = Kinds(row);
             for (int i = 0; i < row.Count; i++)
             {
-                if (row[i].Length != 1 || Mirrored.IndexOf(row[i][0]) is not (>= 0 and var at) || (Strong(kinds, i, -1) == Direction.Left && Strong(kinds, i, 1) == Direction.Left))
+                if (row[i].Length != 1 || Mirrored.IndexOf(row[i][0]) is not (>= 0 and var at)
+                    || (Strong(kinds, i, -1) == Direction.Left && Strong(kinds, i, 1) == Direction.Left))
                     continue;
                 bool gapBefore = i + 1 == row.Count || row[i + 1] == " ", gapAfter = i == 0 || row[i - 1] == " ";
                 if (gapBefore == gapAfter)
@@ -115,7 +118,8 @@ internal static class BidiText
     }
 
     /// <summary>
-    /// Whether the letters of right-to-left words stand in the order of reading from left to right. Told by what can only end a word (Hebrew final
+    /// Whether the letters of right-to-left words stand in the order of reading from left to right. Told by what can only end a word
+    /// (Hebrew final
     /// letters, Arabic teh marbuta and alef maksura) and what often begins one (the Arabic article).
     /// </summary>
     /// <param name="visualWords">Words with right-to-left letters, their letters from left to right as they stand on the page.</param>
@@ -144,7 +148,8 @@ internal static class BidiText
 
     private static bool IsRightToLeft(char c)
         => c is (>= '\u0590' and <= '\u08FF') or (>= '\uFB1D' and <= '\uFDFF') or (>= '\uFE70' and <= '\uFEFC')
-            && char.GetUnicodeCategory(c) is UnicodeCategory.OtherLetter or UnicodeCategory.NonSpacingMark or UnicodeCategory.ModifierLetter;
+            && char.GetUnicodeCategory(c)
+                is UnicodeCategory.OtherLetter or UnicodeCategory.NonSpacingMark or UnicodeCategory.ModifierLetter;
 
     private static Direction[] Kinds(List<string> pieces)
     {
@@ -159,9 +164,11 @@ internal static class BidiText
         }
 
         // A separator between digits belongs to the number; so does a sign at it, but not after Arabic letters.
-        bool arabic = pieces.Sum(piece => piece.Count(c => c is >= '\u0600' and <= '\u08FF' or >= '\uFB50')) > pieces.Sum(piece => piece.Count(c => c is >= '\u0590' and <= '\u05FF'));
+        bool arabic = pieces.Sum(piece => piece.Count(c => c is >= '\u0600' and <= '\u08FF' or >= '\uFB50')) > pieces.Sum(piece
+            => piece.Count(c => c is >= '\u0590' and <= '\u05FF'));
         for (int i = 1; i + 1 < kinds.Length; i++)
-            if (kinds[i] == Direction.Neutral && (pieces[i] is "." or "," or ":" or "/" or "٫" or "٬" || (pieces[i] == "-" && !arabic)) && kinds[i - 1] == Direction.Number && IsDigit(pieces[i + 1]))
+            if (kinds[i] == Direction.Neutral && (pieces[i] is "." or "," or ":" or "/" or "٫" or "٬" || (pieces[i] == "-" && !arabic))
+                && kinds[i - 1] == Direction.Number && IsDigit(pieces[i + 1]))
                 kinds[i] = Direction.Number;
         for (int i = 0; i < kinds.Length && !arabic; i++)
         {
@@ -203,7 +210,8 @@ internal static class BidiText
         }
     }
 
-    /// <summary>Whether a number is the end of a left-to-right run: a letter stands to its left with nothing from right to left between.</summary>
+    /// <summary>Whether a number is the end of a left-to-right run: a letter stands to its left with nothing from right to left
+    /// between.</summary>
     private static bool ReachesLeft(Direction[] kinds, int start, int number)
     {
         int j = number;

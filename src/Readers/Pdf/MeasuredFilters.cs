@@ -5,13 +5,15 @@ using UglyToad.PdfPig.Tokens;
 
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>The library's filters, with an eye on what compressed streams unpack to: the library itself unpacks without a bound, and takes a
+/// <summary>The library's filters, with an eye on what compressed streams unpack to: the library itself unpacks without a bound, and takes
+/// a
 /// stream that it cannot unpack for an empty one.</summary>
 internal sealed class MeasuredFilters : IFilterProvider
 {
     private readonly IFilterProvider _inner = DefaultFilterProvider.Instance;
 
-    /// <summary>Whether a stream would have unpacked to more than <see cref="DocumentLimits.MaxUnpackedBytes"/>; the library got nothing of it.</summary>
+    /// <summary>Whether a stream would have unpacked to more than <see cref="DocumentLimits.MaxUnpackedBytes"/>; the library got nothing of
+    /// it.</summary>
     internal bool IsExceeded { get; private set; }
 
     /// <summary>Whether a stream was damaged.</summary>
@@ -24,7 +26,8 @@ internal sealed class MeasuredFilters : IFilterProvider
     public IReadOnlyList<IFilter> GetAllFilters() => Measured(_inner.GetAllFilters());
 
     private IReadOnlyList<IFilter> Measured(IReadOnlyList<IFilter> filters)
-        => filters.Any(filter => filter is FlateFilter) ? [.. filters.Select(filter => filter is FlateFilter ? new MeasuredFlate(this, filter) : filter)] : filters;
+        => filters.Any(filter => filter is FlateFilter)
+            ? [.. filters.Select(filter => filter is FlateFilter ? new MeasuredFlate(this, filter) : filter)] : filters;
 
     private sealed class MeasuredFlate(MeasuredFilters owner, IFilter inner) : IFilter
     {
@@ -46,7 +49,8 @@ internal sealed class MeasuredFilters : IFilterProvider
             const int ZlibHeaderBytes = 2;
             if (input.Length <= ZlibHeaderBytes || !MemoryMarshal.TryGetArray<byte>(input, out var bytes))
                 return true;
-            using var unpacked = new DeflateStream(new MemoryStream(bytes.Array!, bytes.Offset + ZlibHeaderBytes, bytes.Count - ZlibHeaderBytes, writable: false), CompressionMode.Decompress);
+            using var unpacked = new DeflateStream(new MemoryStream(bytes.Array!, bytes.Offset + ZlibHeaderBytes,
+                bytes.Count - ZlibHeaderBytes, writable: false), CompressionMode.Decompress);
             var block = new byte[1 << 15];
             long total = 0;
             try

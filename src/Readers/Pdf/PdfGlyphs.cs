@@ -8,7 +8,8 @@ using UglyToad.PdfPig.PdfFonts;
 
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>A drawn character, or several in one glyph. Across: x grows along the writing direction; down: y grows from line to line.</summary>
+/// <summary>A drawn character, or several in one glyph. Across: x grows along the writing direction; down: y grows from line to
+/// line.</summary>
 internal sealed class Glyph
 {
     internal required string Text { get; set; }
@@ -39,7 +40,8 @@ internal readonly record struct Rule(double At, double From, double To);
 /// <summary>What a page draws in one writing direction, in coordinates of that direction.</summary>
 internal sealed record PageFrame(int Page, double Width, double Height, List<Glyph> Glyphs, List<Rule> Horizontal, List<Rule> Vertical);
 
-/// <summary>Takes the glyphs and rules off a page and turns them, so that every frame reads from left to right and from top to bottom.</summary>
+/// <summary>Takes the glyphs and rules off a page and turns them, so that every frame reads from left to right and from top to
+/// bottom.</summary>
 internal sealed class PdfGlyphs
 {
     /// <summary>A filled rectangle that is thinner than this many points is a line.</summary>
@@ -60,7 +62,8 @@ internal sealed class PdfGlyphs
     {
         UnreadableFonts.Clear();
         if (page.Letters.Count + page.Paths.Count > DocumentLimits.MaxPageElements)
-            throw new DocumentFormatException($"'{name}' draws more than {DocumentLimits.MaxPageElements} characters and lines on page {page.Number}; split it into smaller files.");
+            throw new DocumentFormatException(
+                $"'{name}' draws more than {DocumentLimits.MaxPageElements} characters and lines on page {page.Number}; that is too much.");
         var letters = page.Letters.Where(letter => IsOnPage(letter, page) && IsReadable(letter)).ToList();
         var stacked = Stacked(letters);
         var frames = new Dictionary<int, List<Glyph>>();
@@ -86,7 +89,8 @@ internal sealed class PdfGlyphs
         ];
     }
 
-    /// <summary>Whether a letter's font says what its glyphs stand for. Where it does not, the library gives the glyph's number as if it were a character.</summary>
+    /// <summary>Whether a letter's font says what its glyphs stand for. Where it does not, the library gives the glyph's number as if it
+    /// were a character.</summary>
     private bool IsReadable(Letter letter)
     {
         if (TraitsOf(letter).Readable)
@@ -115,7 +119,8 @@ internal sealed class PdfGlyphs
     private static bool IsOnPage(Letter letter, Page page)
     {
         double x = (letter.StartBaseLine.X + letter.EndBaseLine.X) / 2, y = letter.StartBaseLine.Y;
-        return double.IsFinite(x) && double.IsFinite(y) && x >= -1 && x <= page.Width + 1 && y >= -1 && y <= page.Height + 1 && !string.IsNullOrEmpty(letter.Value);
+        return double.IsFinite(x) && double.IsFinite(y) && x >= -1 && x <= page.Width + 1 && y >= -1 && y <= page.Height + 1
+            && !string.IsNullOrEmpty(letter.Value);
     }
 
     private static double SizeOf(Letter letter)
@@ -132,7 +137,14 @@ internal sealed class PdfGlyphs
         if (dx > 0.01 && Math.Abs(dy) < 0.001)
             return 0;
         if (Math.Abs(dx) + Math.Abs(dy) < 0.01)
-            return letter.TextOrientation switch { TextOrientation.Rotate90 => 270, TextOrientation.Rotate180 => 180, TextOrientation.Rotate270 => 90, _ => 0 };
+            return letter.TextOrientation switch
+            {
+                TextOrientation.Rotate90 => 270,
+                TextOrientation.Rotate180
+                => 180,
+                TextOrientation.Rotate270 => 90,
+                _ => 0
+            };
         int angle = (int)Math.Round(Math.Atan2(dy, dx) * 180 / Math.PI);
         angle = (angle + 360) % 360;
         int right = (angle + 2) / 90 * 90;
@@ -143,7 +155,8 @@ internal sealed class PdfGlyphs
     {
         var (sin, cos) = Math.SinCos(angle * Math.PI / 180);
         // The page's corner that is the upper left one of the turned page becomes the origin.
-        double originX = angle switch { 180 => page.Width, 270 => page.Height, _ => 0 }, originY = angle switch { 0 => page.Height, 270 => page.Width, _ => 0 };
+        double originX = angle switch { 180 => page.Width, 270 => page.Height, _ => 0 },
+            originY = angle switch { 0 => page.Height, 270 => page.Width, _ => 0 };
         double start = Across(letter.StartBaseLine), end = Across(letter.EndBaseLine);
         double baseline = originY - (-sin * letter.StartBaseLine.X + cos * letter.StartBaseLine.Y);
         return NewGlyph(letter, originX + Math.Min(start, end), originX + Math.Max(start, end), baseline);
@@ -169,7 +182,8 @@ internal sealed class PdfGlyphs
         Bold = TraitsOf(letter).Bold,
     };
 
-    /// <summary>Ligatures and the shapes that Arabic and Hebrew letters take in print become letters; the bullets of symbol fonts become bullets.</summary>
+    /// <summary>Ligatures and the shapes that Arabic and Hebrew letters take in print become letters; the bullets of symbol fonts become
+    /// bullets.</summary>
     private static string CleanText(string text)
     {
         foreach (char c in text)
@@ -177,13 +191,15 @@ internal sealed class PdfGlyphs
             if (c is (>= '\uFB00' and <= '\uFDFF') or (>= '\uFE70' and <= '\uFEFC'))
                 return Normalizer.Normalize(text, NormalizationForm.FormKC);
             if (c is >= '\uF000' and <= '\uF0FF')
-                return text.Replace('\uF0B7', '•').Replace('\uF0A7', '▪').Replace('\uF0D8', '‣').Replace('\uF06F', '◦').Replace('\uF020', ' ');
+                return text.Replace('\uF0B7', '•').Replace('\uF0A7', '▪').Replace('\uF0D8', '‣').Replace('\uF06F', '◦')
+                    .Replace('\uF020', ' ');
         }
 
         return text;
     }
 
-    /// <summary>Which upright characters are written below one another: at least three in a row of the file, each about its size below the last.</summary>
+    /// <summary>Which upright characters are written below one another: at least three in a row of the file, each about its size below the
+    /// last.</summary>
     private static bool[] Stacked(List<Letter> letters)
     {
         var stacked = new bool[letters.Count];
@@ -217,7 +233,8 @@ internal sealed class PdfGlyphs
         static bool IsCjk(Letter letter) => CjkText.IsCjk(letter.Value[0]);
     }
 
-    /// <summary>Puts the marks that are drawn over letters of their own (accents, vowel points) behind the letter that they stand on.</summary>
+    /// <summary>Puts the marks that are drawn over letters of their own (accents, vowel points) behind the letter that they stand
+    /// on.</summary>
     private static List<Glyph> Combine(List<Glyph> glyphs)
     {
         if (!glyphs.Exists(IsMark))
@@ -225,7 +242,9 @@ internal sealed class PdfGlyphs
         var result = glyphs.Where(glyph => !IsMark(glyph)).ToList();
         foreach (var mark in glyphs.Where(IsMark))
         {
-            var letter = result.Where(glyph => !glyph.IsSpace && Math.Abs(glyph.Base - mark.Base) < 0.6 * glyph.Size && mark.Center >= glyph.Left - (0.15 * glyph.Size) && mark.Center <= glyph.Right + (0.15 * glyph.Size))
+            var letter = result.Where(glyph
+                => !glyph.IsSpace && Math.Abs(glyph.Base - mark.Base) < 0.6 * glyph.Size
+                && mark.Center >= glyph.Left - (0.15 * glyph.Size) && mark.Center <= glyph.Right + (0.15 * glyph.Size))
                 .MinBy(glyph => Math.Abs(glyph.Center - mark.Center));
             if (letter is not null)
                 letter.Text = Normalizer.Normalize(letter.Text + mark.Text, NormalizationForm.FormC);
@@ -235,7 +254,9 @@ internal sealed class PdfGlyphs
 
         return result;
 
-        static bool IsMark(Glyph glyph) => glyph.Text.EnumerateRunes().All(rune => Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark);
+        static bool IsMark(Glyph glyph)
+            => glyph.Text.EnumerateRunes()
+            .All(rune => Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark);
     }
 
     private static (List<Rule> Horizontal, List<Rule> Vertical) Rules(Page page)
@@ -257,7 +278,9 @@ internal sealed class PdfGlyphs
                 if (thin && path.IsFilled)
                     Add(box.Left, box.Bottom, box.Right, box.Top);
                 else if (path.IsStroked && part.IsDrawnAsRectangle)
-                    foreach (var (x0, y0, x1, y1) in new[] { (box.Left, box.Bottom, box.Right, box.Bottom), (box.Left, box.Top, box.Right, box.Top), (box.Left, box.Bottom, box.Left, box.Top), (box.Right, box.Bottom, box.Right, box.Top) })
+                    foreach (var (x0, y0, x1, y1) in new[] { (box.Left, box.Bottom, box.Right, box.Bottom),
+                        (box.Left, box.Top, box.Right, box.Top), (box.Left, box.Bottom, box.Left, box.Top),
+                        (box.Right, box.Bottom, box.Right, box.Top) })
                         Add(x0, y0, x1, y1);
             }
         }

@@ -1,6 +1,7 @@
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>Brings what stands on a page into the order in which it is read: column by column where there are columns, tables as a whole.</summary>
+/// <summary>Brings what stands on a page into the order in which it is read: column by column where there are columns, tables as a
+/// whole.</summary>
 internal static class PdfLayout
 {
     /// <summary>A gutter between columns is at least this many font sizes wide, once several rows have it.</summary>
@@ -19,9 +20,13 @@ internal static class PdfLayout
         var tables = PdfTables.FindRuled(frame, lines);
         var items = new List<PdfItem>(tables.Select(table => table.Table));
         foreach (var line in all)
-            if (!tables.Exists(table => line.Middle > table.Top && line.Middle < table.Bottom && lines.Across((line.Start + line.End) / 2) is var x && x > table.Left && x < table.Right))
+            if (!tables.Exists(table
+                => line.Middle > table.Top && line.Middle < table.Bottom && lines.Across((line.Start + line.End) / 2) is var x
+                && x > table.Left && x < table.Right))
                 items.Add(line);
-        var horizontal = frame.Horizontal.ConvertAll(rule => new Rule(rule.At, Math.Min(lines.Across(rule.From), lines.Across(rule.To)), Math.Max(lines.Across(rule.From), lines.Across(rule.To))));
+        var horizontal = frame.Horizontal.ConvertAll(rule
+            => new Rule(rule.At, Math.Min(lines.Across(rule.From), lines.Across(rule.To)),
+            Math.Max(lines.Across(rule.From), lines.Across(rule.To))));
         var runs = new List<List<PdfItem>>();
         Arrange(items, horizontal, runs, 0);
         return runs;
@@ -43,10 +48,18 @@ internal static class PdfLayout
             int last = band.Last;
             band.TakeCellTails(rows);
             var columns = band.Columns();
-            if (columns.TrueForAll(column => column.TrueForAll(item => item is PdfLine)) && columns.ConvertAll(column => column.ConvertAll(item => (PdfLine)item)) is var cells
+            if (columns.TrueForAll(column => column.TrueForAll(item => item is PdfLine))
+                && columns.ConvertAll(column => column.ConvertAll(item => (PdfLine)item)) is var cells
                 && band.RowCount >= 2 && PdfTables.IsTable(cells, IsRuled(horizontal, band)))
             {
-                run.Add(new PdfTable { Start = band.Start, End = band.End, Top = band.Top, Bottom = band.Bottom, Text = PdfTables.Rows(cells) });
+                run.Add(new PdfTable
+                {
+                    Start = band.Start,
+                    End = band.End,
+                    Top = band.Top,
+                    Bottom = band.Bottom,
+                    Text = PdfTables.Rows(cells)
+                });
                 i = band.Last + 1;
                 continue;
             }
@@ -96,7 +109,8 @@ internal static class PdfLayout
         {
             var row = rows.Count > 0 ? rows[^1] : null;
             if (row is not null && row.Items[0] is var first
-                && Math.Min(first.Bottom, item.Bottom) - Math.Max(first.Top, item.Top) > 0.5 * Math.Min(first.Bottom - first.Top, item.Bottom - item.Top)
+                && Math.Min(first.Bottom, item.Bottom) - Math.Max(first.Top, item.Top) > 0.5 * Math.Min(first.Bottom - first.Top,
+                    item.Bottom - item.Top)
                 && !row.Items.Exists(other => Math.Min(other.End, item.End) - Math.Max(other.Start, item.Start) > 1))
                 row.Items.Add(item);
             else
@@ -106,7 +120,9 @@ internal static class PdfLayout
         foreach (var row in rows)
             row.Items.Sort((x, y) => x.Start.CompareTo(y.Start));
         foreach (var row in rows)
-            row.Spans.AddRange(items.Where(item => Math.Min(item.Bottom, row.Bottom) - Math.Max(item.Top, row.Top) > 0.25 * Math.Min(row.Bottom - row.Top, item.Bottom - item.Top)).Select(item => (item.Start, item.End)));
+            row.Spans.AddRange(items.Where(item
+                => Math.Min(item.Bottom, row.Bottom) - Math.Max(item.Top, row.Top) > 0.25 * Math.Min(row.Bottom - row.Top,
+                item.Bottom - item.Top)).Select(item => (item.Start, item.End)));
         return rows;
     }
 
@@ -130,7 +146,8 @@ internal static class PdfLayout
             {
                 free = free.SelectMany(gap => end <= gap.Start || start >= gap.End
                     ? [gap]
-                    : new[] { (gap.Start, Math.Min(gap.End, start)), (Math.Max(gap.Start, end), gap.End) }.Where(part => part.Item2 > part.Item1)).ToList();
+                    : new[] { (gap.Start, Math.Min(gap.End, start)), (Math.Max(gap.Start, end), gap.End) }.Where(part
+                        => part.Item2 > part.Item1)).ToList();
             }
 
             return free;
@@ -214,13 +231,19 @@ internal static class PdfLayout
         internal void TakeTails(List<Row> rows)
         {
             var columns = Columns();
-            var pitches = columns.ConvertAll(column => column.Zip(column.Skip(1), (a, b) => b.Middle - a.Middle).DefaultIfEmpty(0).Order().ElementAt(Math.Max(0, column.Count - 1) / 2));
-            while (Last + 1 < rows.Count && rows[Last + 1].Items is [var item] && rows[Last + 1].Free(_gutters) is var free && free.Count == _gutters.Count)
+            var pitches = columns.ConvertAll(column
+                => column.Zip(column.Skip(1), (a, b) => b.Middle - a.Middle).DefaultIfEmpty(0).Order()
+                .ElementAt(Math.Max(0, column.Count - 1) / 2));
+            while (Last + 1 < rows.Count && rows[Last + 1].Items is [var item] && rows[Last + 1].Free(_gutters) is var free
+                && free.Count == _gutters.Count)
             {
-                int at = columns.FindIndex(column => item.Start > column.Min(each => each.Start) - 4 && item.End < column.Max(each => each.End) + 4);
-                if (at < 0 || (item is PdfLine line && columns[at][^1] is PdfLine above && Math.Abs(line.Size - above.Size) > 0.06 * above.Size))
+                int at = columns.FindIndex(column
+                    => item.Start > column.Min(each => each.Start) - 4 && item.End < column.Max(each => each.End) + 4);
+                if (at < 0 || (item is PdfLine line && columns[at][^1] is PdfLine above
+                    && Math.Abs(line.Size - above.Size) > 0.06 * above.Size))
                     break;
-                double distance = (item.Middle - columns[at][^1].Middle) / Math.Max(pitches[at], columns[at][^1].Bottom - columns[at][^1].Top);
+                double distance = (item.Middle - columns[at][^1].Middle) / Math.Max(pitches[at],
+                    columns[at][^1].Bottom - columns[at][^1].Top);
                 bool wide = item.Width > 0.6 * (columns[at].Max(each => each.End) - columns[at].Min(each => each.Start));
                 if (distance > (wide ? 2.4 : 1.4))
                     break;
@@ -236,7 +259,8 @@ internal static class PdfLayout
             var columns = Columns();
             while (Last + 1 < rows.Count && rows[Last + 1].Items is [PdfLine line])
             {
-                int at = columns.FindIndex(column => column[^1] is PdfLine above && Math.Abs(line.Start - above.Start) < 2 && line.Base - above.Base < 1.5 * line.Size
+                int at = columns.FindIndex(column
+                    => column[^1] is PdfLine above && Math.Abs(line.Start - above.Start) < 2 && line.Base - above.Base < 1.5 * line.Size
                     && !above.EndsSentence && char.IsLower(line.Text[0]) && Math.Abs(line.Size - above.Size) < 0.06 * above.Size);
                 if (at < 1 || rows[Last + 1].Free(_gutters).Count != _gutters.Count)
                     break;
@@ -259,7 +283,8 @@ internal static class PdfLayout
             var columns = Columns();
             while (above.Count > 0 && above[^1] is PdfLine line)
             {
-                int at = columns.FindIndex(column => column[0] is PdfLine first && Math.Abs(line.Start - first.Start) < 4 && line.End < column.Max(each => each.End) + 4
+                int at = columns.FindIndex(column
+                    => column[0] is PdfLine first && Math.Abs(line.Start - first.Start) < 4 && line.End < column.Max(each => each.End) + 4
                     && Math.Abs(line.Size - first.Size) < 0.06 * line.Size && first.Base - line.Base < 1.8 * line.Size);
                 // Above the first column it makes no difference.
                 if (at <= 0)

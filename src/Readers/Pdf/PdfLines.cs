@@ -4,7 +4,8 @@ using Kotonoha.Foundation.Text;
 
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>Something that stands on a page: a line of text or a table. Coordinates follow the reading: Start is left, or right where the page is read from right to left.</summary>
+/// <summary>Something that stands on a page: a line of text or a table. Coordinates follow the reading: Start is left, or right where the
+/// page is read from right to left.</summary>
 internal abstract class PdfItem
 {
     internal required double Start { get; init; }
@@ -44,7 +45,9 @@ internal sealed class PdfLine : PdfItem
     /// <summary>How wide a character is where <see cref="Mono"/>.</summary>
     internal double Pitch { get; init; }
 
-    internal bool EndsSentence => Text.TrimEnd('"', '”', '’', ')', '）', '」', '』') is { Length: > 0 } text ? text[^1] is '.' or '。' or '!' or '?' or '！' or '？' or ':' or '：' or '؟' or '．' : Text.Length > 0;
+    internal bool EndsSentence
+        => Text.TrimEnd('"', '”', '’', ')', '）', '」', '』') is { Length: > 0 } text
+        ? text[^1] is '.' or '。' or '!' or '?' or '！' or '？' or ':' or '：' or '؟' or '．' : Text.Length > 0;
 }
 
 /// <summary>A table.</summary>
@@ -278,7 +281,8 @@ internal sealed partial class PdfLines
             last--;
         if (last < start)
             return false;
-        double left = row.RightEdge(start, last), right = row.Glyphs[i].Left, size = Math.Max(row.Glyphs[last].Size, row.Glyphs[i].Size), gap = right - left;
+        double left = row.RightEdge(start, last), right = row.Glyphs[i].Left, size = Math.Max(row.Glyphs[last].Size, row.Glyphs[i].Size),
+            gap = right - left;
         double middle = row.Base - (0.3 * row.Size);
         if (gap < LeastRuledGap * size)
             return false;
@@ -293,11 +297,13 @@ internal sealed partial class PdfLines
             return true;
         bool? above = IsGapBeside(row, -1, left, right, size), below = IsGapBeside(row, 1, left, right, size);
         // Justified text has narrow gaps now and then, also below one another.
-        return gap < NarrowColumnGap * size ? above != false && below != false && (above ?? below) is not null : above == true || below == true;
+        return gap < NarrowColumnGap * size ? above != false && below != false && (above ?? below) is not null : above == true
+            || below == true;
     }
 
     private static bool IsMarker(List<Glyph> glyphs, int start, int end)
-        => end - start <= 8 && ListMarkAlone().IsMatch(string.Concat(glyphs.GetRange(start, end - start).Select(glyph => glyph.Text)).Trim());
+        => end - start <= 8 && ListMarkAlone()
+            .IsMatch(string.Concat(glyphs.GetRange(start, end - start).Select(glyph => glyph.Text)).Trim());
 
     /// <summary>Whether the next row with text near a gap has a gap there too; null where there is none near.</summary>
     private bool? IsGapBeside(Row row, int step, double left, double right, double size)
@@ -360,7 +366,8 @@ internal sealed partial class PdfLines
             : sizes.GroupBy(glyph => Math.Round(glyph.Size, 1)).MaxBy(group => group.Sum(glyph => glyph.Text.Length))!.Key;
         var main = sizes.FindAll(glyph => Math.Abs(glyph.Size - size) < 0.1);
         double baseline = main.Count > 0 ? main[main.Count / 2].Base : sizes[0].Base;
-        var logical = _hasRightToLeft ? BidiText.Logical(pieces, BidiText.IsRightToLeft(pieces, IsRightToLeft), _style) : string.Concat(pieces);
+        var logical = _hasRightToLeft ? BidiText.Logical(pieces, BidiText.IsRightToLeft(pieces, IsRightToLeft), _style)
+            : string.Concat(pieces);
         var text = ExtractedTextBuilder.Clean(logical).Trim();
         if (text.Length == 0)
             return null;
@@ -445,8 +452,10 @@ internal sealed partial class PdfLines
             // Letters of one width that are not as wide as high: a typewriter's.
             var letters = Glyphs.FindAll(glyph => !glyph.IsSpace);
             Pitch = PdfLines.Pitch(letters);
-            Mono = letters.Count >= 3 && Pitch > 0.45 * Size && Pitch < 0.72 * Size && letters.TrueForAll(glyph => Math.Abs(glyph.Right - glyph.Left - Pitch) < 0.02 * Size)
-                && letters.Select(glyph => glyph.Text).Distinct().Count(text => text.Length == 1 && text[0] is > ' ' and < '\u007F' && !char.IsDigit(text[0])) >= 3;
+            Mono = letters.Count >= 3 && Pitch > 0.45 * Size && Pitch < 0.72 * Size
+                && letters.TrueForAll(glyph => Math.Abs(glyph.Right - glyph.Left - Pitch) < 0.02 * Size)
+                && letters.Select(glyph => glyph.Text).Distinct()
+                    .Count(text => text.Length == 1 && text[0] is > ' ' and < '\u007F' && !char.IsDigit(text[0])) >= 3;
         }
     }
 

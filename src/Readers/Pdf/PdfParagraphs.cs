@@ -9,7 +9,8 @@ namespace Kotonoha.Readers.Pdf;
 /// <param name="Asides">What does not interrupt the text: footnotes, text in other directions.</param>
 internal sealed record PageContent(int Number, List<List<PdfItem>> Runs, List<List<PdfItem>> Asides);
 
-/// <summary>Makes headings, paragraphs, lists, tables and code of the lines of all pages; a sentence that goes over a page's or column's border is one.</summary>
+/// <summary>Makes headings, paragraphs, lists, tables and code of the lines of all pages; a sentence that goes over a page's or column's
+/// border is one.</summary>
 internal sealed partial class PdfParagraphs
 {
     /// <summary>Text this many times as large as the body's is a heading.</summary>
@@ -43,18 +44,21 @@ internal sealed partial class PdfParagraphs
         _bodySize = BodySize(lines);
         _hasCode = 2 * lines.Where(line => line.Mono).Sum(line => line.Text.Length) < lines.Sum(line => line.Text.Length);
         _headingSizes = [.. lines.Where(IsHeadingLine).Select(line => Rounded(line.Size)).Distinct().OrderDescending()];
-        var distances = lines.Zip(lines.Skip(1), (a, b) => Math.Abs(a.Size - b.Size) < 0.05 * a.Size ? (b.Base - a.Base) / a.Size : 0).Where(distance => distance is > 0.8 and < 3).Order().ToList();
+        var distances = lines.Zip(lines.Skip(1), (a, b) => Math.Abs(a.Size - b.Size) < 0.05 * a.Size ? (b.Base - a.Base) / a.Size : 0)
+            .Where(distance => distance is > 0.8 and < 3).Order().ToList();
         _pitch = distances.Count == 0 ? 1.2 : Math.Min(distances[(distances.Count - 1) / 2], 2.2);
     }
 
     /// <summary>The font size that most characters have.</summary>
     internal static double BodySize(IEnumerable<PdfLine> lines)
-        => lines.GroupBy(line => Rounded(line.Size)).OrderByDescending(group => group.Sum(line => line.Text.Length)).ThenBy(group => group.Key).Select(group => group.Key).FirstOrDefault(10);
+        => lines.GroupBy(line => Rounded(line.Size)).OrderByDescending(group => group.Sum(line => line.Text.Length))
+            .ThenBy(group => group.Key).Select(group => group.Key).FirstOrDefault(10);
 
     /// <summary>Adds the pages to a document.</summary>
     internal static void Add(ExtractedTextBuilder builder, IReadOnlyList<PageContent> pages, CancellationToken cancellationToken)
     {
-        var paragraphs = new PdfParagraphs(builder, [.. pages.SelectMany(page => page.Runs.Concat(page.Asides)).SelectMany(run => run).OfType<PdfLine>()]);
+        var paragraphs = new PdfParagraphs(builder,
+            [.. pages.SelectMany(page => page.Runs.Concat(page.Asides)).SelectMany(run => run).OfType<PdfLine>()]);
         foreach (var page in pages)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -124,7 +128,8 @@ internal sealed partial class PdfParagraphs
         }
 
         // One short line is a word set in another font rather than a listing.
-        _builder.Add(lines.Count > 1 || lines[0].Text.Contains(' ', StringComparison.Ordinal) ? BlockKind.Code : BlockKind.Paragraph, text.ToString(), page);
+        bool listing = lines.Count > 1 || lines[0].Text.Contains(' ', StringComparison.Ordinal);
+        _builder.Add(listing ? BlockKind.Code : BlockKind.Paragraph, text.ToString(), page);
         return end;
     }
 
@@ -156,7 +161,8 @@ internal sealed partial class PdfParagraphs
     private bool IsHeadingLine(PdfLine line)
         => line.Size >= _bodySize * HeadingScale || (line.Bold && line.Size >= _bodySize * BoldHeadingScale && !line.Text.EndsWith('.'));
 
-    /// <summary>Whether lines are running text: several reach the column's end, and where the script has capitals, many begin without one.</summary>
+    /// <summary>Whether lines are running text: several reach the column's end, and where the script has capitals, many begin without
+    /// one.</summary>
     private static bool IsFilled(List<PdfLine> lines, double columnEnd)
     {
         int lower = lines.Count(line => char.IsLower(line.Text[0])), upper = lines.Count(line => char.IsUpper(line.Text[0]));
@@ -167,9 +173,11 @@ internal sealed partial class PdfParagraphs
     private bool GoesOn(PdfLine line)
     {
         var last = _paragraph[^1];
-        if (Math.Abs(line.Size - last.Size) > 0.06 * last.Size || IsHeadingLine(line) || IsHeadingLine(last) || StartsItem(line.Text) || last.EndsSentence || line.Bold != last.Bold)
+        if (Math.Abs(line.Size - last.Size) > 0.06 * last.Size || IsHeadingLine(line) || IsHeadingLine(last) || StartsItem(line.Text)
+            || last.EndsSentence || line.Bold != last.Bold)
             return false;
-        return char.IsLower(line.Text[0]) || last.SoftHyphen || (_isFilled && last.End + (0.25 * last.Size) + line.FirstWordWidth > _columnEnd - (0.3 * last.Size));
+        return char.IsLower(line.Text[0]) || last.SoftHyphen
+            || (_isFilled && last.End + (0.25 * last.Size) + line.FirstWordWidth > _columnEnd - (0.3 * last.Size));
     }
 
     private bool Continues(PdfLine line, double pitch, double columnEnd, HashSet<PdfLine> broken)
@@ -178,7 +186,8 @@ internal sealed partial class PdfParagraphs
         double distance = line.Base - last.Base;
         if (Math.Abs(distance) < 0.4 * line.Size)
             return true; // beside it
-        if (distance < 0 || distance > ParagraphGap * pitch * Math.Max(line.Size, last.Size) || Math.Abs(line.Size - last.Size) > 0.12 * last.Size || StartsItem(line.Text))
+        if (distance < 0 || distance > ParagraphGap * pitch * Math.Max(line.Size, last.Size)
+            || Math.Abs(line.Size - last.Size) > 0.12 * last.Size || StartsItem(line.Text))
             return false;
         if (_paragraph.TrueForAll(l => l.Bold) != line.Bold && (line.Bold || _paragraph.Count <= 2))
             return false;
@@ -186,17 +195,20 @@ internal sealed partial class PdfParagraphs
             return !broken.Contains(line);
         // A line that ends a sentence where the next word still had room ends the paragraph too; so does an indented next line.
         bool item = _paragraph.Count == 1 && StartsItem(last.Text);
-        return last.End + (0.3 * last.Size) + line.FirstWordWidth > columnEnd - last.Size && (item || line.Start < last.Start + (0.9 * line.Size));
+        return last.End + (0.3 * last.Size) + line.FirstWordWidth > columnEnd - last.Size
+            && (item || line.Start < last.Start + (0.9 * line.Size));
     }
 
-    /// <summary>The lines of a run before which the writer ended a line, as in an address or a list: the next word had much room in it.</summary>
+    /// <summary>The lines of a run before which the writer ended a line, as in an address or a list: the next word had much room in
+    /// it.</summary>
     private HashSet<PdfLine> LinesAfterBreaks(List<PdfItem> run, double pitch)
     {
         var broken = new HashSet<PdfLine>(ReferenceEqualityComparer.Instance);
         for (int start = 0; start < run.Count;)
         {
             int end = start;
-            while (end + 1 < run.Count && run[end] is PdfLine a && run[end + 1] is PdfLine b && b.Base > a.Base && b.Base - a.Base <= ParagraphGap * pitch * a.Size && Math.Abs(a.Size - b.Size) < 0.06 * a.Size)
+            while (end + 1 < run.Count && run[end] is PdfLine a && run[end + 1] is PdfLine b && b.Base > a.Base
+                && b.Base - a.Base <= ParagraphGap * pitch * a.Size && Math.Abs(a.Size - b.Size) < 0.06 * a.Size)
                 end++;
             if (end > start)
                 AddBreaks([.. run.GetRange(start, end - start + 1).Cast<PdfLine>()]);
@@ -226,7 +238,8 @@ internal sealed partial class PdfParagraphs
     private double PitchOf(List<PdfItem> run)
     {
         var lines = run.OfType<PdfLine>().ToList();
-        var distances = lines.Zip(lines.Skip(1), (a, b) => (b.Base - a.Base) / a.Size).Where(distance => distance is > 0.8 and < 2.2).Order().ToList();
+        var distances = lines.Zip(lines.Skip(1), (a, b) => (b.Base - a.Base) / a.Size).Where(distance => distance is > 0.8 and < 2.2)
+            .Order().ToList();
         return distances.Count < 4 ? _pitch : distances[distances.Count / 2];
     }
 

@@ -9,7 +9,8 @@ namespace Kotonoha.Readers.Pdf;
 /// Reads PDF: pages, headings by their size, paragraphs without their line breaks, columns one after the other, tables row by row. Running
 /// headers and footers are left out; a page that has no text is noted in the document's remarks.
 /// </summary>
-/// <remarks>PdfPig parses the file. A hostile file can make it overflow its stack, fill the memory or never end: see <see cref="DocumentReaders"/>.</remarks>
+/// <remarks>PdfPig parses the file. A hostile file can make it overflow its stack, fill the memory or never end: see <see
+/// cref="DocumentReaders"/>.</remarks>
 internal sealed class PdfReader : IDocumentReader
 {
     /// <summary>From this share of the body's size downwards, text at the foot of a page is a footnote.</summary>
@@ -28,7 +29,8 @@ internal sealed class PdfReader : IDocumentReader
         var filters = new MeasuredFilters();
         using var pdf = Open(content, name, filters);
         if (pdf.NumberOfPages > DocumentLimits.MaxPages)
-            throw new DocumentFormatException($"'{name}' has {pdf.NumberOfPages} pages; {DocumentLimits.MaxPages} is the limit. Split it into smaller files.");
+            throw new DocumentFormatException(
+                $"'{name}' has {pdf.NumberOfPages} pages; {DocumentLimits.MaxPages} is the limit. Split it into smaller files.");
         var remarks = new PageRemarks();
         var frames = ReadPages(pdf, name, filters, remarks, cancellationToken);
         if (frames.Count == 0)
@@ -54,7 +56,8 @@ internal sealed class PdfReader : IDocumentReader
     {
         try
         {
-            var pdf = PdfDocument.Open(content, new ParsingOptions { UseLenientParsing = true, SkipMissingFonts = true, UseActualText = true, FilterProvider = filters });
+            var pdf = PdfDocument.Open(content,
+                new ParsingOptions { UseLenientParsing = true, SkipMissingFonts = true, UseActualText = true, FilterProvider = filters });
             if (pdf.NumberOfPages > 0)
                 return pdf;
             pdf.Dispose();
@@ -66,7 +69,8 @@ internal sealed class PdfReader : IDocumentReader
         }
     }
 
-    private static List<List<PageFrame>> ReadPages(PdfDocument pdf, string name, MeasuredFilters filters, PageRemarks remarks, CancellationToken cancellationToken)
+    private static List<List<PageFrame>> ReadPages(PdfDocument pdf, string name, MeasuredFilters filters, PageRemarks remarks,
+        CancellationToken cancellationToken)
     {
         var glyphs = new PdfGlyphs();
         var pages = new List<List<PageFrame>>();
@@ -81,7 +85,8 @@ internal sealed class PdfReader : IDocumentReader
                 frames = glyphs.Read(page, name);
                 remarks.AddUnreadable(number, glyphs.UnreadableFonts);
                 if (filters.IsExceeded)
-                    throw new DocumentFormatException($"'{name}' unpacks to more than {DocumentLimits.MaxUnpackedBytes >> 20} MB on page {number}.");
+                    throw new DocumentFormatException(
+                        $"'{name}' unpacks to more than {DocumentLimits.MaxUnpackedBytes >> 20} MB on page {number}.");
                 if (filters.IsDamaged)
                     remarks.AddBroken(number, "is damaged; some of its text may be missing");
                 if (frames.TrueForAll(frame => frame.Glyphs.TrueForAll(glyph => glyph.IsSpace)))
@@ -107,7 +112,8 @@ internal sealed class PdfReader : IDocumentReader
 
     private static void RemoveRunningLines(List<PageLines> pages)
     {
-        var running = RunningLines.Find(pages.ConvertAll(page => page.Lines), pages.ConvertAll(page => page.Frame.Height), PdfParagraphs.BodySize(pages.SelectMany(page => page.Lines)));
+        var running = RunningLines.Find(pages.ConvertAll(page => page.Lines), pages.ConvertAll(page => page.Frame.Height),
+            PdfParagraphs.BodySize(pages.SelectMany(page => page.Lines)));
         for (int i = 0; i < pages.Count; i++)
         {
             pages[i].Lines.RemoveAll(running[i].Contains);
@@ -139,14 +145,19 @@ internal sealed class PdfReader : IDocumentReader
     private static string? Title(PdfDocument pdf)
     {
         var title = pdf.Information.Title?.Trim();
-        if (string.IsNullOrEmpty(title) || title.Equals("untitled", StringComparison.OrdinalIgnoreCase) || title.StartsWith("Microsoft Word", StringComparison.Ordinal))
+        if (string.IsNullOrEmpty(title) || title.Equals("untitled", StringComparison.OrdinalIgnoreCase)
+            || title.StartsWith("Microsoft Word", StringComparison.Ordinal))
             return null;
-        return Path.GetExtension(title).ToLowerInvariant() is ".doc" or ".docx" or ".html" or ".htm" or ".tex" or ".dvi" or ".odt" or ".indd" or ".pdf" or ".rtf" ? null : title;
+        return Path.GetExtension(title)
+            .ToLowerInvariant() is ".doc" or ".docx" or ".html" or ".htm" or ".tex" or ".dvi" or ".odt" or ".indd" or ".pdf" or ".rtf"
+            ? null : title;
     }
 
     /// <summary>Gathers what could not be read.</summary>
     private sealed class PageRemarks
     {
+        private const string Help = "run a text recognition over it first.";
+
         private readonly List<int> _scanned = [];
         private readonly List<int> _blank = [];
         private readonly List<string> _others = [];
@@ -174,17 +185,17 @@ internal sealed class PdfReader : IDocumentReader
             if (_blank.Count > 0)
                 remarks.Add($"{Pages(_blank)} no text (blank)");
             foreach (var (font, pages) in _fonts)
-                remarks.Add($"{Pages(pages)} text in the font '{font}' that is left out: the file does not say which characters its glyphs stand for");
+                remarks.Add($"{Pages(pages)} text in the font '{font}' that is left out: the file does not say which characters its glyphs are");
             return remarks;
         }
 
         internal string WhyNoText(string name, int pages)
         {
             if (_fonts.Count > 0)
-                return $"'{name}' does not say which characters its glyphs stand for (font {string.Join(", ", _fonts.Keys)}), so that no text can be read; run a text recognition over it first.";
+                return $"'{name}' does not say which characters its glyphs are (font {string.Join(", ", _fonts.Keys)}); {Help}";
             if (_others.Count > 0)
                 return $"'{name}' has no readable text: {_others[0]}.";
-            return $"'{name}' has {pages} {(pages == 1 ? "page" : "pages")} but no text in {(pages == 1 ? "it" : "them")} (scanned images?); run a text recognition over it first.";
+            return $"'{name}' has {(pages == 1 ? "1 page but no text in it" : $"{pages} pages but no text in them")} (scanned images?); {Help}";
         }
 
         private static string Pages(List<int> pages)

@@ -1,6 +1,7 @@
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>Finds tables: by their ruled grid, or as lines that stand beside each other in rows without being columns of running text.</summary>
+/// <summary>Finds tables: by their ruled grid, or as lines that stand beside each other in rows without being columns of running
+/// text.</summary>
 internal static class PdfTables
 {
     /// <summary>Rules closer together than this are one; ends closer than this to another rule touch it.</summary>
@@ -26,7 +27,8 @@ internal static class PdfTables
             if (Grid(lines, ys, xs) is not { } text)
                 continue;
             double start = Math.Min(lines.Across(xs[0]), lines.Across(xs[^1])), end = Math.Max(lines.Across(xs[0]), lines.Across(xs[^1]));
-            tables.Add((new PdfTable { Start = start, End = end, Top = ys[0], Bottom = ys[^1], Text = text }, xs[0], ys[0], xs[^1], ys[^1]));
+            var table = new PdfTable { Start = start, End = end, Top = ys[0], Bottom = ys[^1], Text = text };
+            tables.Add((table, xs[0], ys[0], xs[^1], ys[^1]));
         }
 
         return tables;
@@ -42,7 +44,8 @@ internal static class PdfTables
         var lines = columns.SelectMany(column => column).ToList();
         // Lines of a table stand on the lines of other columns.
         var fewest = columns.MinBy(column => column.Count)!;
-        int mates = fewest.Count(line => lines.Exists(other => !fewest.Contains(other) && Math.Abs(other.Base - line.Base) < 0.35 * line.Size));
+        int mates = fewest.Count(line
+            => lines.Exists(other => !fewest.Contains(other) && Math.Abs(other.Base - line.Base) < 0.35 * line.Size));
         if (mates < 0.5 * fewest.Count)
             return false;
         if (columns.TrueForAll(IsMadeOfSentences))
@@ -59,7 +62,8 @@ internal static class PdfTables
 
         if (prose < 0.5 * all)
             return true;
-        // Running text in the cells of one column does not make columns, where another column labels it: sparse, each label beside the first line of a part.
+        // Running text in the cells of one column does not make columns, where another column labels it: sparse, each label beside the
+        // first line of a part.
         for (int i = 0; i < columns.Count; i++)
             if (!(flows[i] >= FlowShare) && IsLabelling(columns[i], columns.Where((_, j) => flows[j] >= FlowShare)))
                 return true;
@@ -93,7 +97,8 @@ internal static class PdfTables
             }
         }
 
-        return string.Join('\n', rows.Select(row => string.Join(" | ", row.Select(cell => cell is null ? "" : PdfText.Join(cell, PdfText.NoVocabulary)))));
+        return string.Join('\n',
+            rows.Select(row => string.Join(" | ", row.Select(cell => cell is null ? "" : PdfText.Join(cell, PdfText.NoVocabulary)))));
     }
 
     /// <summary>The distance up to which two clusters of lines are one row of cells with several lines.</summary>
@@ -102,7 +107,8 @@ internal static class PdfTables
         var distances = clusters.Zip(clusters.Skip(1), (a, b) => b.Base - a.Base).Order().ToList();
         // Lines of a cell and rows are told apart where the distances are of two kinds.
         for (int i = 1; i < distances.Count; i++)
-            if (distances[i] > 1.3 * distances[i - 1] && distances[i - 1] < LinePitch * clusters[0].Size && distances[0] > 0.75 * distances[i - 1])
+            if (distances[i] > 1.3 * distances[i - 1] && distances[i - 1] < LinePitch * clusters[0].Size
+                && distances[0] > 0.75 * distances[i - 1])
                 return (distances[i] + distances[i - 1]) / 2;
         return 0;
     }
@@ -114,8 +120,10 @@ internal static class PdfTables
         if (distance < limit)
             return true;
         // One cell alone, not the first: it goes on from the line above if that line does not end.
-        return limit == 0 && filled == 1 && clusters[i].Cells[0] is null && Array.FindIndex(clusters[i].Cells, cell => cell is not null) is var column
-            && clusters[i - 1].Cells[column] is { } above && distance < LinePitch * above[^1].Size && !above[^1].EndsSentence && StartsLower(clusters[i].Cells[column]![0].Text);
+        return limit == 0 && filled == 1 && clusters[i].Cells[0] is null
+            && Array.FindIndex(clusters[i].Cells, cell => cell is not null) is var column
+            && clusters[i - 1].Cells[column] is { } above && distance < LinePitch * above[^1].Size && !above[^1].EndsSentence
+            && StartsLower(clusters[i].Cells[column]![0].Text);
     }
 
     private static string? Grid(PdfLines lines, List<double> ys, List<double> xs)
@@ -125,7 +133,11 @@ internal static class PdfTables
         {
             var cells = new string[xs.Count - 1];
             for (int c = 0; c + 1 < xs.Count; c++)
-                cells[lines.IsRightToLeft ? cells.Length - 1 - c : c] = PdfText.Join([.. lines.BuildWithin(xs[c], ys[r], xs[c + 1], ys[r + 1])], PdfText.NoVocabulary);
+            {
+                int at = lines.IsRightToLeft ? cells.Length - 1 - c : c;
+                cells[at] = PdfText.Join([.. lines.BuildWithin(xs[c], ys[r], xs[c + 1], ys[r + 1])], PdfText.NoVocabulary);
+            }
+
             if (Array.Exists(cells, cell => cell.Length > 0))
                 rows.Add(cells);
         }
@@ -135,7 +147,9 @@ internal static class PdfTables
         // Columns without any text are double rules or margins.
         var filled = Enumerable.Range(0, rows[0].Length).Where(c => rows.Exists(row => row[c].Length > 0)).ToList();
         // A frame around text is no table.
-        return rows.Count < 2 && filled.Count < 2 ? null : string.Join('\n', rows.Select(row => string.Join(" | ", filled.Select(c => row[c]))));
+        return rows.Count < 2 && filled.Count < 2
+            ? null
+            : string.Join('\n', rows.Select(row => string.Join(" | ", filled.Select(c => row[c]))));
     }
 
     /// <summary>Groups of rules that touch each other.</summary>
@@ -158,7 +172,8 @@ internal static class PdfTables
         return
         [
             .. Enumerable.Range(0, group.Length).GroupBy(Root).Select(each =>
-                (each.Where(i => i < n).Select(i => horizontal[i]).ToList(), each.Where(i => i >= n).Select(i => vertical[i - n]).ToList())),
+                (each.Where(i => i < n).Select(i => horizontal[i]).ToList(), each.Where(i => i >= n).Select(i => vertical[i - n])
+                    .ToList())),
         ];
 
         int Root(int i)
@@ -178,7 +193,8 @@ internal static class PdfTables
         return positions;
     }
 
-    /// <summary>The share of a column's lines that go on in the next one: in the middle of a sentence, or because the next word had no room. NaN where nothing tells.</summary>
+    /// <summary>The share of a column's lines that go on in the next one: in the middle of a sentence, or because the next word had no
+    /// room. NaN where nothing tells.</summary>
     private static double Flow(List<PdfLine> column)
     {
         int flows = 0, ends = 0;
@@ -204,7 +220,8 @@ internal static class PdfTables
     }
 
     private static bool IsMadeOfSentences(List<PdfLine> column)
-        => column.Count(line => line.EndsSentence && line.Text[^1] != ':') >= 0.6 * column.Count && column.Average(line => line.Text.Count(c => c == ' ')) >= 2;
+        => column.Count(line => line.EndsSentence && line.Text[^1] != ':') >= 0.6 * column.Count
+            && column.Average(line => line.Text.Count(c => c == ' ')) >= 2;
 
     private static bool IsLabelling(List<PdfLine> labels, IEnumerable<List<PdfLine>> texts)
     {

@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>Finds running headers, footers and page numbers: lines at the upper or lower edge that come again at the same place of other pages.</summary>
+/// <summary>Finds running headers, footers and page numbers: lines at the upper or lower edge that come again at the same place of other
+/// pages.</summary>
 internal static partial class RunningLines
 {
     /// <summary>How many rows at each edge may be running ones.</summary>
@@ -15,7 +16,8 @@ internal static partial class RunningLines
     /// <summary>They stand on the same height of each page, within so many points.</summary>
     private const double Place = 6;
 
-    /// <summary>A row with a number that counts the pages is a running one only if it keeps this many font sizes away from the text.</summary>
+    /// <summary>A row with a number that counts the pages is a running one only if it keeps this many font sizes away from the
+    /// text.</summary>
     private const double LeastDistance = 1.5;
 
     /// <summary>Finds the running lines.</summary>
@@ -35,13 +37,19 @@ internal static partial class RunningLines
             for (int depth = 0; depth < MaxRows; depth++)
             {
                 // A row counts only where all rows outside of it are running ones.
-                var candidates = rows.SelectMany((page, i) => page.Count > depth && page.Take(depth).All(row => row.Lines.TrueForAll(found[i].Contains)) ? [(Page: i, Row: page[depth])] : Array.Empty<(int Page, EdgeRow Row)>()).ToList();
+                var candidates = new List<(int Page, EdgeRow Row)>();
+                for (int i = 0; i < rows.Count; i++)
+                    if (rows[i].Count > depth && rows[i].Take(depth).All(row => row.Lines.TrueForAll(found[i].Contains)))
+                        candidates.Add((i, rows[i][depth]));
                 foreach (var group in candidates.GroupBy(candidate => candidate.Row.Pattern, StringComparer.Ordinal))
                 {
                     foreach (var member in group)
                     {
-                        var same = group.Where(other => Math.Abs(other.Row.At - member.Row.At) < Place && Math.Abs(other.Row.Size - member.Row.Size) < 0.06 * member.Row.Size).ToList();
-                        if (same.Count >= 2 && (same.Count >= 3 || 2 * same.Count >= filled) && (IsSame(same) || CountsPages(same, bodySize)))
+                        var same = group.Where(other
+                            => Math.Abs(other.Row.At - member.Row.At) < Place
+                            && Math.Abs(other.Row.Size - member.Row.Size) < 0.06 * member.Row.Size).ToList();
+                        if (same.Count >= 2 && (same.Count >= 3 || 2 * same.Count >= filled)
+                            && (IsSame(same) || CountsPages(same, bodySize)))
                             found[member.Page].UnionWith(member.Row.Lines);
                     }
                 }
@@ -51,7 +59,8 @@ internal static partial class RunningLines
         return found;
     }
 
-    private static bool IsSame(List<(int Page, EdgeRow Row)> rows) => rows.Select(row => row.Row.Text).Distinct(StringComparer.Ordinal).Count() == 1;
+    private static bool IsSame(List<(int Page, EdgeRow Row)> rows)
+        => rows.Select(row => row.Row.Text).Distinct(StringComparer.Ordinal).Count() == 1;
 
     /// <summary>Whether one of the numbers in the rows grows as the pages do.</summary>
     private static bool CountsPages(List<(int Page, EdgeRow Row)> rows, double bodySize)
@@ -70,7 +79,10 @@ internal static partial class RunningLines
     }
 
     private static List<int> Numbers(string text)
-        => [.. NumberOrRoman().Matches(text).Select(match => int.TryParse(match.Value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : Roman(match.Value))];
+        => [.. NumberOrRoman().Matches(text)
+            .Select(match => int.TryParse(match.Value, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+                ? number
+                : Roman(match.Value))];
 
     private static int Roman(string text)
     {

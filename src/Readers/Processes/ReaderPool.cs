@@ -1,18 +1,26 @@
 namespace Kotonoha.Readers.Processes;
 
 /// <summary>
-/// Keeps the running reader programs: starts one when a document comes and none is idle, up to a number; ends those that have been idle for a
+/// Keeps the running reader programs: starts one when a document comes and none is idle, up to a number; ends those that have been idle for
+/// a
 /// while. A document that makes its program end, hang or eat too much memory costs that document alone.
 /// </summary>
 /// <remarks>Thread-safe. All programs end with this process, however it ends, since their input ends with it.</remarks>
 internal sealed class ReaderPool
 {
+    /// <summary>How long a document waits for a busy program before another one is started: each has to compile the parsers for itself,
+    /// which costs more than a few documents.</summary>
+    private const int PatienceMs = 400;
+
     private readonly ReaderProcessOptions _options;
     private readonly Func<ReaderProgram> _find;
     private readonly SemaphoreSlim _slots;
     private readonly Stack<ReaderWorker> _idle = new();
+    private readonly SemaphoreSlim _returned = new(0);
     private readonly Timer _sweep;
     private ReaderProgram? _program;
+    private int _busy;
+    private int _waiting;
 
     internal ReaderPool(ReaderProcessOptions options, Func<ReaderProgram>? find = null)
     {
@@ -46,6 +54,7 @@ internal sealed class ReaderPool
         }
         finally
         {
+            Interlocked.Decrement(ref _busy);
             _slots.Release();
         }
     }
@@ -58,16 +67,13 @@ internal sealed class ReaderPool
         await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var reply = await ReadAsync(await TakeAsync(cancellationToken).ConfigureAwait(false), content, name, cancellationToken).ConfigureAwait(false);
-            return reply.Kind switch
-            {
-                ReplyKind.Document => reply.Document!,
-                ReplyKind.MissingPart => throw LacksPart(reply.Text),
-                _ => throw new DocumentFormatException(reply.Text),
-            };
+            var reply = await ReadAsync(await TakeAsync(cancellationToken).ConfigureAwait(false), content, name, cancellationToken)
+                .ConfigureAwait(false);
+            return reply.Document ?? throw new DocumentFormatException(reply.Text);
         }
         finally
         {
+            Interlocked.Decrement(ref _busy);
             _slots.Release();
         }
     }
@@ -81,13 +87,15 @@ internal sealed class ReaderPool
         try
         {
             var reply = await worker.ReadAsync(content, name, limit.Token).ConfigureAwait(false);
-            if (reply.Kind != ReplyKind.OutOfMemory)
+            if (reply.Kind is ReplyKind.Document or ReplyKind.FormatError)
             {
                 Return(worker);
                 return reply;
             }
 
             await worker.EndAsync(kill: true).ConfigureAwait(false);
+            if (reply.Kind == ReplyKind.MissingPart)
+                throw LacksPart(reply.Text);
             reason = TooMuchMemory;
         }
         catch (OperationCanceledException)
@@ -103,7 +111,8 @@ internal sealed class ReaderPool
             if (said.Contains("Could not load file or assembly", StringComparison.Ordinal))
                 throw LacksPart(said.Split('\n', 2)[0].Trim());
             cause = error;
-            reason = said.StartsWith("Out of memory", StringComparison.OrdinalIgnoreCase) || said.Contains("OutOfMemoryException", StringComparison.Ordinal)
+            reason = said.StartsWith("Out of memory", StringComparison.OrdinalIgnoreCase)
+                || said.Contains("OutOfMemoryException", StringComparison.Ordinal)
                 ? TooMuchMemory
                 : $"made the reader program end ({(said.Length == 0 ? error.Message : said.Split('\n', 2)[0].Trim())})";
         }
@@ -112,23 +121,39 @@ internal sealed class ReaderPool
     }
 
     private DocumentReaderUnavailableException LacksPart(string what)
-        => new($"The program that reads documents lacks a part: {what} All assemblies of the app must lie in the folder of '{_program!.Assembly}'.");
+        => new($"The program that reads documents lacks a part: {what} All assemblies of the app must lie beside '{_program!.Assembly}'.");
 
     private string TooMuchMemory => $"needs more than {_options.MaxMemoryBytes >> 20} MB of memory to read";
 
+    /// <summary>Takes an idle program, or waits a little for one, or starts one. The caller counts as busy from here on.</summary>
     private async Task<ReaderWorker> TakeAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        bool others = Interlocked.Increment(ref _busy) > 1;
+        long until = Environment.TickCount64 + PatienceMs;
+        Interlocked.Increment(ref _waiting);
+        try
         {
-            ReaderWorker? worker;
-            lock (_idle)
-                _idle.TryPop(out worker);
-            if (worker is null)
-                return await ReaderWorker.StartAsync(_program ??= _find(), _options.MaxMemoryBytes, cancellationToken).ConfigureAwait(false);
-            if (worker.IsAlive)
-                return worker;
-            await worker.EndAsync(kill: true).ConfigureAwait(false);
+            while (true)
+            {
+                ReaderWorker? worker;
+                lock (_idle)
+                    _idle.TryPop(out worker);
+                if (worker is { IsAlive: true })
+                    return worker;
+                if (worker is not null)
+                    await worker.EndAsync(kill: true).ConfigureAwait(false);
+                else if (!others || until <= Environment.TickCount64
+                    || !await _returned.WaitAsync((int)Math.Clamp(until - Environment.TickCount64, 0, PatienceMs), cancellationToken)
+                        .ConfigureAwait(false))
+                    break;
+            }
         }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+
+        return await ReaderWorker.StartAsync(_program ??= _find(), _options.MaxMemoryBytes, cancellationToken).ConfigureAwait(false);
     }
 
     private void Return(ReaderWorker worker)
@@ -140,6 +165,9 @@ internal sealed class ReaderPool
             if (_idle.Count == 1)
                 _sweep.Change(_options.IdleMs, Timeout.Infinite);
         }
+
+        if (Volatile.Read(ref _waiting) > 0)
+            _returned.Release();
     }
 
     /// <summary>Ends the programs that have been idle long enough, and looks again when the next one will have been.</summary>

@@ -3,18 +3,21 @@ using System.Globalization;
 
 namespace Kotonoha.Readers.Processes;
 
-/// <summary>Where the reader program lies, and what starts it: the <c>dotnet</c> of the runtime that runs the host, with the assemblies of the host's own folder.</summary>
+/// <summary>Where the reader program lies, and what starts it: the <c>dotnet</c> of the runtime that runs the host, with the assemblies of
+/// the host's own folder.</summary>
 /// <param name="Muxer">The <c>dotnet</c> command.</param>
 /// <param name="Assembly">Kotonoha.Readers.dll.</param>
 /// <param name="FrameworkVersion">The version of Microsoft.NETCore.App to run on.</param>
 internal sealed record ReaderProgram(string Muxer, string Assembly, string FrameworkVersion)
 {
-    private const string Help = "Publish the app as framework-dependent files (neither self-contained nor single-file nor AOT) on a machine with the .NET runtime; "
+    private const string Help =
+        "Publish the app as framework-dependent files (neither self-contained nor single-file nor AOT) on a machine with the .NET runtime; "
         + "or, where every document can be trusted, read them in the app's own process with DocumentReaders.InProcess.";
 
     // What the runtime may need to start at all. Nothing else of the environment is any business of the program: neither the host's
     // runtime settings nor its secrets.
-    private static readonly string[] _environment = ["SystemRoot", "windir", "TEMP", "TMP", "TMPDIR", "DOTNET_ROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
+    private static readonly string[] _environment =
+        ["SystemRoot", "windir", "TEMP", "TMP", "TMPDIR", "DOTNET_ROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
     /// <summary>Finds the program for this process.</summary>
     /// <exception cref="DocumentReaderUnavailableException">Part of it is missing.</exception>
@@ -27,25 +30,29 @@ internal sealed record ReaderProgram(string Muxer, string Assembly, string Frame
             string.IsNullOrEmpty(runtime) || Path.GetFileName(Path.GetDirectoryName(runtime)) != "Microsoft.NETCore.App" ? null : runtime,
             [
                 Environment.ProcessPath ?? "",
-                .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Prepend(Environment.GetEnvironmentVariable("DOTNET_ROOT") ?? "")
+                .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+                    .Prepend(Environment.GetEnvironmentVariable("DOTNET_ROOT") ?? "")
                     .Where(folder => !string.IsNullOrWhiteSpace(folder)).Select(folder => Path.Combine(folder, MuxerName)),
             ]);
     }
 
     /// <summary>Finds the program.</summary>
     /// <param name="assembly">Where Kotonoha.Readers.dll should lie.</param>
-    /// <param name="runtimeFolder">The folder <c>shared/Microsoft.NETCore.App/VERSION</c> of the runtime in use, or null where the app carries its own.</param>
+    /// <param name="runtimeFolder">The folder <c>shared/Microsoft.NETCore.App/VERSION</c> of the runtime in use, or null where the app
+    /// carries its own.</param>
     /// <param name="otherMuxers">Where to look for <c>dotnet</c> beside that runtime's own.</param>
     internal static ReaderProgram Find(string assembly, string? runtimeFolder, IEnumerable<string> otherMuxers)
     {
         if (!File.Exists(assembly))
-            throw new DocumentReaderUnavailableException($"The program that reads documents is missing: there is no file '{assembly}'. {Help}");
+            throw Missing($"is missing: there is no file '{assembly}'.");
         if (runtimeFolder is null)
-            throw new DocumentReaderUnavailableException($"The program that reads documents needs a shared .NET runtime, but this app carries its own. {Help}");
+            throw Missing("needs a shared .NET runtime, but this app carries its own.");
         var own = Path.GetFullPath(Path.Combine(runtimeFolder, "..", "..", "..", MuxerName));
         var muxer = otherMuxers.Where(path => Path.GetFileName(path) == MuxerName).Prepend(own).FirstOrDefault(File.Exists)
-            ?? throw new DocumentReaderUnavailableException($"The program that reads documents needs the command 'dotnet'; there is none at '{own}', in DOTNET_ROOT or on the PATH. {Help}");
+            ?? throw Missing($"needs the command 'dotnet'; there is none at '{own}', in DOTNET_ROOT or on the PATH.");
         return new ReaderProgram(muxer, assembly, Path.GetFileName(runtimeFolder));
+
+        static DocumentReaderUnavailableException Missing(string what) => new($"The program that reads documents {what} {Help}");
     }
 
     private static string MuxerName => OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet";
@@ -109,7 +116,8 @@ internal sealed record ReaderProgram(string Muxer, string Assembly, string Frame
         }
         """;
 
-    /// <summary>The app's list of assemblies, where it speaks of the folder in which the program lies; else the runtime takes all that lie there.</summary>
+    /// <summary>The app's list of assemblies, where it speaks of the folder in which the program lies; else the runtime takes all that lie
+    /// there.</summary>
     private IEnumerable<string> DepsFile()
     {
         var folder = Path.GetDirectoryName(Assembly);
@@ -117,7 +125,8 @@ internal sealed record ReaderProgram(string Muxer, string Assembly, string Frame
             .FirstOrDefault(path => path.Length > 0 && Path.GetDirectoryName(path) == folder && File.Exists(path));
         if (deps is null)
             return [];
-        var probing = ((AppContext.GetData("PROBING_DIRECTORIES") as string) ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        var probing = ((AppContext.GetData("PROBING_DIRECTORIES") as string) ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         return ["--depsfile", deps, .. probing.SelectMany(path => new[] { "--additionalprobingpath", path })];
     }
 }

@@ -23,7 +23,8 @@ internal enum ReplyKind : byte
 internal sealed record Reply(ReplyKind Kind, ExtractedDocument? Document, string Text);
 
 /// <summary>
-/// What host and reader program say to each other over the program's standard input and output: frames of a length (four bytes, little-endian) and
+/// What host and reader program say to each other over the program's standard input and output: frames of a length (four bytes,
+/// little-endian) and
 /// as many bytes. The program greets with an empty frame; then each request (a name and a file) gets one reply.
 /// </summary>
 /// <remarks>The host trusts no number that comes from the program: a hostile document may have taken it over.</remarks>
@@ -102,7 +103,8 @@ internal static class ReaderProtocol
         {
             var kind = (ReplyKind)reader.ReadByte();
             if (kind != ReplyKind.Document)
-                return kind <= ReplyKind.MissingPart ? new Reply(kind, null, reader.ReadString()) : throw new InvalidDataException("unknown reply");
+                return kind <= ReplyKind.MissingPart ? new Reply(kind, null, reader.ReadString())
+                    : throw new InvalidDataException("unknown reply");
             string text = reader.ReadString(), mediaType = reader.ReadString();
             var title = ReadOptional(reader);
             var blocks = new List<DocumentBlock>();
@@ -141,7 +143,8 @@ internal static class ReaderProtocol
             return null;
         int length = BinaryPrimitives.ReadInt32LittleEndian(head);
         if (got < head.Length || length < 0 || length > maxBytes)
-            throw new InvalidDataException(got < head.Length ? "The stream ends inside a frame." : $"A frame of {length} bytes; {maxBytes} is the limit.");
+            throw new InvalidDataException(got < head.Length ? "The stream ends inside a frame."
+                : $"A frame of {length} bytes; {maxBytes} is the limit.");
         var frame = new byte[length];
         got = await stream.ReadAtLeastAsync(frame, length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
         return got == length ? frame : throw new InvalidDataException("The stream ends inside a frame.");

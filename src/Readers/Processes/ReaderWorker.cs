@@ -84,7 +84,8 @@ internal sealed class ReaderWorker
         await _requests.WriteAsync(ReaderProtocol.RequestHead(name, content.Length), cancellationToken).ConfigureAwait(false);
         await _requests.WriteAsync(content, cancellationToken).ConfigureAwait(false);
         await _requests.FlushAsync(cancellationToken).ConfigureAwait(false);
-        var frame = await ReaderProtocol.ReadFrameAsync(_replies, DocumentLimits.MaxProcessOutputBytes, cancellationToken).ConfigureAwait(false);
+        var frame = await ReaderProtocol.ReadFrameAsync(_replies, DocumentLimits.MaxProcessOutputBytes, cancellationToken)
+            .ConfigureAwait(false);
         return ReaderProtocol.ReadReply(frame ?? throw new EndOfStreamException());
     }
 
@@ -122,7 +123,7 @@ internal sealed class ReaderWorker
     private static DocumentReaderUnavailableException Unavailable(ReaderProgram program, string reason, Exception? error)
         => new(
             $"The program that reads documents does not start ({program.Muxer} exec {program.Assembly}): {reason} "
-            + "Its folder must hold the app's assemblies; where every document can be trusted, DocumentReaders.InProcess does without the program.",
+            + "Its folder must hold the app's assemblies. Where every document can be trusted, DocumentReaders.InProcess does without it.",
             error);
 
     /// <summary>Reads the error output to its end, since a program that is not listened to stops; the start of it is kept.</summary>

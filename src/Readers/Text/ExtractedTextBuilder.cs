@@ -3,9 +3,11 @@ using System.Text;
 
 namespace Kotonoha.Readers;
 
-/// <summary>Puts the text of a document together block by block, and keeps the heading path; the one place where extracted text is cleaned.</summary>
+/// <summary>Puts the text of a document together block by block, and keeps the heading path; the one place where extracted text is
+/// cleaned.</summary>
 /// <remarks>Lone surrogates become U+FFFD; control characters and invisible characters that only hide things (zero-width spaces,
-/// direction overrides, Unicode tag characters) are dropped, so that offsets survive JSON and no reader is shown what a person cannot see.</remarks>
+/// direction overrides, Unicode tag characters) are dropped, so that offsets survive JSON and no reader is shown what a person cannot
+/// see.</remarks>
 internal sealed class ExtractedTextBuilder(string name)
 {
     private const string PathSeparator = " › ";
@@ -47,7 +49,8 @@ internal sealed class ExtractedTextBuilder(string name)
     private void Append(BlockKind kind, string text, int? page, int level)
     {
         if (_text.Length + text.Length > DocumentLimits.MaxTextLength)
-            throw new DocumentFormatException($"'{name}' holds more than {DocumentLimits.MaxTextLength >> 20} million characters of text; split it into smaller files.");
+            throw new DocumentFormatException(
+                $"'{name}' holds more than {DocumentLimits.MaxTextLength >> 20} million characters of text; split it into smaller files.");
         if (_blocks.Count > 0)
             _text.Append(kind == BlockKind.ListItem && _blocks[^1].Kind == BlockKind.ListItem ? "\n" : "\n\n");
         int start = _text.Length;
@@ -98,9 +101,11 @@ internal sealed class ExtractedTextBuilder(string name)
         return clean.ToString();
     }
 
-    private static bool IsPlain(char c) => c is '\n' or '\t' || (c >= ' ' && c < '\u007f') || c is (>= '\u3000' and <= '\u9fff') or (>= '\uff01' and <= '\uffee');
+    private static bool IsPlain(char c)
+        => c is '\n' or '\t' || (c >= ' ' && c < '\u007f') || c is (>= '\u3000' and <= '\u9fff') or (>= '\uff01' and <= '\uffee');
 
     private static bool IsInvisible(char c)
-        => c is '\u00AD' or '\u200B' or '\u2060' or '\uFEFF' or (>= '\u200E' and <= '\u200F') or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069')
+        => c is '\u00AD' or '\u200B' or '\u2060' or '\uFEFF' or (>= '\u200E' and <= '\u200F')
+                or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069')
             || CharUnicodeInfo.GetUnicodeCategory(c) == UnicodeCategory.Control;
 }

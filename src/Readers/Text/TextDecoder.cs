@@ -2,7 +2,8 @@ using System.Text;
 
 namespace Kotonoha.Readers;
 
-/// <summary>Turns the bytes of a text file into text: byte order marks, UTF-8, ISO-2022-JP, Shift_JIS and EUC-JP; nothing is guessed silently wrong.</summary>
+/// <summary>Turns the bytes of a text file into text: byte order marks, UTF-8, ISO-2022-JP, Shift_JIS and EUC-JP; nothing is guessed
+/// silently wrong.</summary>
 internal static class TextDecoder
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
@@ -46,7 +47,8 @@ internal static class TextDecoder
         }
         catch (DecoderFallbackException error)
         {
-            throw new DocumentFormatException($"'{name}' is not valid {encoding.WebName} at byte offset {error.Index}; save it as UTF-8.", error);
+            throw new DocumentFormatException(
+                $"'{name}' is not valid {encoding.WebName} at byte offset {error.Index}; save it as UTF-8.", error);
         }
     }
 
@@ -100,7 +102,8 @@ internal static class TextDecoder
     private static Encoding? TryGetEncoding(string name)
     {
         name = name.Trim();
-        if (CodePagesEncodingProvider.Instance.GetEncoding(name, EncoderFallback.ExceptionFallback, DecoderFallback.ExceptionFallback) is { } found)
+        if (CodePagesEncodingProvider.Instance.GetEncoding(name, EncoderFallback.ExceptionFallback,
+            DecoderFallback.ExceptionFallback) is { } found)
             return found;
         try
         {
