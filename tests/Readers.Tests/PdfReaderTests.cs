@@ -150,6 +150,20 @@ public class PdfReaderTests
     }
 
     [Fact]
+    public async Task Running_lines_may_name_the_chapter_and_skip_the_first_page()
+    {
+        string[] chapters = ["", "Seals", "Seals", "Valves", "Valves"];
+        var document = await Read([.. chapters.Select((chapter, i) => new Drawn[]
+        {
+            .. Header(chapter),
+            new(72, 750, 11, $"Text of part {(char)('A' + i)}."), new(290, 40, 9, $"- {i + 1} -"),
+        })]);
+        static Drawn[] Header(string chapter)
+            => chapter.Length == 0 ? [] : [new(72, 810, 9, "Handbook of Pumps"), new(490, 810, 9, chapter)];
+        Assert.Equal("Text of part A.\n\nText of part B.\n\nText of part C.\n\nText of part D.\n\nText of part E.", document.Text);
+    }
+
+    [Fact]
     public async Task Headings_with_a_number_at_the_same_place_of_each_page_are_no_running_lines()
     {
         string[] steps = ["Open the valve.", "Close the lid.", "Start the pump.", "Read the gauge."];

@@ -166,7 +166,8 @@ internal sealed partial class PdfParagraphs
     private static bool IsFilled(List<PdfLine> lines, double columnEnd)
     {
         int lower = lines.Count(line => char.IsLower(line.Text[0])), upper = lines.Count(line => char.IsUpper(line.Text[0]));
-        return 3 * lower >= lower + upper && lines.Count(line => line.End > columnEnd - (1.5 * line.Size)) >= 3;
+        int full = lines.Count(line => line.End > columnEnd - (1.5 * line.Size));
+        return 3 * lower >= lower + upper && full >= (lower + upper > 0 ? 3 : 2);
     }
 
     /// <summary>Whether a line at the start of a page or column goes on with the sentence before.</summary>

@@ -112,7 +112,8 @@ internal sealed class PdfReader : IDocumentReader
 
     private static void RemoveRunningLines(List<PageLines> pages)
     {
-        var running = RunningLines.Find(pages.ConvertAll(page => page.Lines), pages.ConvertAll(page => page.Frame.Height),
+        var running = RunningLines.Find(
+            pages.ConvertAll(page => (page.Frame.Page, page.Frame.Height, page.Lines)),
             PdfParagraphs.BodySize(pages.SelectMany(page => page.Lines)));
         for (int i = 0; i < pages.Count; i++)
         {

@@ -21,57 +21,75 @@ internal static partial class RunningLines
     private const double LeastDistance = 1.5;
 
     /// <summary>Finds the running lines.</summary>
-    /// <param name="pages">The lines of each page.</param>
-    /// <param name="heights">How high each page is.</param>
+    /// <param name="pages">Each page's number, height and lines.</param>
     /// <param name="bodySize">The font size of most text; larger rows whose number changes are headings.</param>
     /// <returns>For each page, the lines that are running ones.</returns>
-    internal static List<HashSet<PdfLine>> Find(IReadOnlyList<List<PdfLine>> pages, IReadOnlyList<double> heights, double bodySize)
+    internal static List<HashSet<PdfLine>> Find(IReadOnlyList<(int Number, double Height, List<PdfLine> Lines)> pages, double bodySize)
     {
         var found = pages.Select(_ => new HashSet<PdfLine>(ReferenceEqualityComparer.Instance)).ToList();
-        int filled = pages.Count(page => page.Count > 0);
+        int filled = pages.Count(page => page.Lines.Count > 0);
         if (filled < 2)
             return found;
         foreach (bool top in new[] { true, false })
         {
-            var rows = pages.Select((page, i) => Rows(page, heights[i], top)).ToList();
+            var rows = pages.Select(page => Rows(page.Lines, page.Height, top)).ToList();
             for (int depth = 0; depth < MaxRows; depth++)
             {
-                // A row counts only where all rows outside of it are running ones.
-                var candidates = new List<(int Page, EdgeRow Row)>();
+                // A row counts only where all rows outside of it are running ones. It is one if a part of it is: a header often names the
+                // chapter beside the book.
+                var candidates = new List<Candidate>();
                 for (int i = 0; i < rows.Count; i++)
-                    if (rows[i].Count > depth && rows[i].Take(depth).All(row => row.Lines.TrueForAll(found[i].Contains)))
-                        candidates.Add((i, rows[i][depth]));
-                foreach (var group in candidates.GroupBy(candidate => candidate.Row.Pattern, StringComparer.Ordinal))
                 {
-                    foreach (var member in group)
-                    {
-                        var same = group.Where(other
-                            => Math.Abs(other.Row.At - member.Row.At) < Place
-                            && Math.Abs(other.Row.Size - member.Row.Size) < 0.06 * member.Row.Size).ToList();
+                    if (rows[i].Count <= depth || !rows[i].Take(depth).All(row => row.Lines.TrueForAll(found[i].Contains)))
+                        continue;
+                    var row = rows[i][depth];
+                    var texts = row.Lines.Select(line => line.Text).Append(string.Join(' ', row.Lines.Select(line => line.Text)))
+                        .Distinct();
+                    candidates.AddRange(texts.Select(text => new Candidate(i, pages[i].Number, row, text)));
+                }
+
+                foreach (var group in candidates.GroupBy(candidate => NumberOrRoman().Replace(candidate.Text, "#"), StringComparer.Ordinal))
+                    foreach (var same in AtOnePlace(group))
                         if (same.Count >= 2 && (same.Count >= 3 || 2 * same.Count >= filled)
                             && (IsSame(same) || CountsPages(same, bodySize)))
-                            found[member.Page].UnionWith(member.Row.Lines);
-                    }
-                }
+                            foreach (var member in same)
+                                found[member.Index].UnionWith(member.Row.Lines);
             }
         }
 
         return found;
     }
 
-    private static bool IsSame(List<(int Page, EdgeRow Row)> rows)
-        => rows.Select(row => row.Row.Text).Distinct(StringComparer.Ordinal).Count() == 1;
+    private static IEnumerable<List<Candidate>> AtOnePlace(IEnumerable<Candidate> candidates)
+    {
+        var place = new List<Candidate>();
+        foreach (var candidate in candidates.OrderBy(candidate => Math.Round(candidate.Row.Size)).ThenBy(candidate => candidate.Row.At))
+        {
+            if (place.Count > 0 && (candidate.Row.At - place[0].Row.At > Place || Math.Abs(candidate.Row.Size - place[0].Row.Size) > 0.5))
+            {
+                yield return place;
+                place = [];
+            }
 
-    /// <summary>Whether one of the numbers in the rows grows as the pages do.</summary>
-    private static bool CountsPages(List<(int Page, EdgeRow Row)> rows, double bodySize)
+            place.Add(candidate);
+        }
+
+        yield return place;
+    }
+
+    private static bool IsSame(List<Candidate> rows) => rows.Select(row => row.Text).Distinct(StringComparer.Ordinal).Count() == 1;
+
+    /// <summary>Whether one of the numbers in the rows grows as the pages do, at least on half of them.</summary>
+    private static bool CountsPages(List<Candidate> rows, double bodySize)
     {
         if (rows.Exists(row => row.Row.Size > 1.15 * bodySize || row.Row.Distance < LeastDistance * row.Row.Size))
             return false;
-        var numbers = rows.ConvertAll(row => Numbers(row.Row.Text));
+        var numbers = rows.ConvertAll(row => Numbers(row.Text));
         int least = numbers.Min(list => list.Count);
         for (int k = 0; k < least; k++)
         {
-            if (Enumerable.Range(0, rows.Count).Select(i => numbers[i][k] - rows[i].Page).Distinct().Count() == 1)
+            int together = Enumerable.Range(0, rows.Count).GroupBy(i => numbers[i][k] - rows[i].Page).Max(group => group.Count());
+            if (together >= 2 && 2 * together >= rows.Count)
                 return true;
         }
 
@@ -116,17 +134,18 @@ internal static partial class RunningLines
             double at = rows[i][0].Base;
             if (top ? at > EdgeShare * height : at < (1 - EdgeShare) * height)
                 break;
-            var lines = rows[i].OrderBy(line => line.Start).ToList();
-            var text = string.Join(' ', lines.Select(line => line.Text));
             // The innermost row of several keeps the distance for all.
             double distance = i + 1 < rows.Count ? Math.Abs(rows[i + 1][0].Base - at) : double.MaxValue;
-            edge.Add(new EdgeRow(lines, text, NumberOrRoman().Replace(text, "#"), at, lines.Max(line => line.Size), distance));
+            edge.Add(new EdgeRow([.. rows[i].OrderBy(line => line.Start)], at, rows[i].Max(line => line.Size), distance));
         }
 
         return edge;
     }
 
-    private sealed record EdgeRow(List<PdfLine> Lines, string Text, string Pattern, double At, double Size, double Distance);
+    private sealed record EdgeRow(List<PdfLine> Lines, double At, double Size, double Distance);
+
+    /// <summary>A row's text, or a part of it.</summary>
+    private sealed record Candidate(int Index, int Page, EdgeRow Row, string Text);
 
     [GeneratedRegex(@"[0-9]{1,6}|(?<![\p{L}\p{N}])[ivxlcIVXLC]{1,8}(?![\p{L}\p{N}])")]
     private static partial Regex NumberOrRoman();
