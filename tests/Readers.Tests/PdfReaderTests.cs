@@ -153,14 +153,14 @@ public class PdfReaderTests
     public async Task Running_lines_may_name_the_chapter_and_skip_the_first_page()
     {
         string[] chapters = ["", "Seals", "Seals", "Valves", "Valves"];
-        var document = await Read([.. chapters.Select((chapter, i) => new Drawn[]
-        {
-            .. Header(chapter),
-            new(72, 750, 11, $"Text of part {(char)('A' + i)}."), new(290, 40, 9, $"- {i + 1} -"),
-        })]);
-        static Drawn[] Header(string chapter)
-            => chapter.Length == 0 ? [] : [new(72, 810, 9, "Handbook of Pumps"), new(490, 810, 9, chapter)];
+        var document = await Read([.. chapters.Select(Page)]);
         Assert.Equal("Text of part A.\n\nText of part B.\n\nText of part C.\n\nText of part D.\n\nText of part E.", document.Text);
+
+        static Drawn[] Page(string chapter, int i)
+        {
+            Drawn[] header = chapter.Length == 0 ? [] : [new(72, 810, 9, "Handbook of Pumps"), new(490, 810, 9, chapter)];
+            return [.. header, new(72, 750, 11, $"Text of part {(char)('A' + i)}."), new(290, 40, 9, $"- {i + 1} -")];
+        }
     }
 
     [Fact]
@@ -220,7 +220,9 @@ public class PdfReaderTests
             new Drawn(60, 540, 10, "Visitors"), new Drawn(160, 540, 10, "sign in at reception and are"),
                 new Drawn(160, 528, 10, "accompanied by a member of staff"),
         };
-        var document = await Read([.. tight, .. labels]);
+        string[][] tools = [["Tool", "Place"], ["ladder", "in the shed"], ["paint", "on the shelf"], ["ropes", "behind the door"]];
+        var phrases = tools.SelectMany((row, r) => row.Select((cell, c) => new Drawn(60 + (120 * c), 450 - (12 * r), 10, cell)));
+        var document = await Read([.. tight, .. labels, .. phrases]);
         Assert.Equal(
             """
             Room | Seats | Projector
@@ -231,6 +233,11 @@ public class PdfReaderTests
             Password | must have at least twelve characters and is changed every ninety days
             Badge | is worn visibly at all times inside the building
             Visitors | sign in at reception and are accompanied by a member of staff
+
+            Tool | Place
+            ladder | in the shed
+            paint | on the shelf
+            ropes | behind the door
             """,
             document.Text);
         Assert.All(document.Blocks, block => Assert.Equal(BlockKind.Table, block.Kind));

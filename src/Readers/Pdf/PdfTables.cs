@@ -65,8 +65,14 @@ internal static class PdfTables
         // Running text in the cells of one column does not make columns, where another column labels it: sparse, each label beside the
         // first line of a part.
         for (int i = 0; i < columns.Count; i++)
-            if (!(flows[i] >= FlowShare) && IsLabelling(columns[i], columns.Where((_, j) => flows[j] >= FlowShare)))
+        {
+            if (flows[i] >= FlowShare)
+                continue;
+            var texts = columns.Where((_, j) => flows[j] >= FlowShare).ToList();
+            if (IsLabelling(columns[i], texts) || (flows[i] < FlowShare && texts.Exists(text => StandLineByLine(columns[i], text))))
                 return true;
+        }
+
         return false;
     }
 
@@ -208,9 +214,10 @@ internal static class PdfTables
             bool longest = a.Width > 0.98 * width && column.Count(line => line.Width > 0.95 * width) < 2;
             if (a.EndsSentence)
                 continue;
+            double room = width - (a.End - column.Min(line => line.Start)) - (0.25 * a.Size) - b.FirstWordWidth;
             if (StartsLower(b.Text) && wide)
-                flows++;
-            else if (wide && !longest && a.End - column.Min(line => line.Start) + (0.25 * a.Size) + b.FirstWordWidth > width)
+                flows += room < a.Size ? 1 : 0; // else it tells nothing: a sentence goes on, but not for want of room
+            else if (wide && !longest && room < 0)
                 flows++;
             else if (!longest)
                 ends++;
@@ -222,6 +229,10 @@ internal static class PdfTables
     private static bool IsMadeOfSentences(List<PdfLine> column)
         => column.Count(line => line.EndsSentence && line.Text[^1] != ':') >= 0.6 * column.Count
             && column.Average(line => line.Text.Count(c => c == ' ')) >= 2;
+
+    private static bool StandLineByLine(List<PdfLine> one, List<PdfLine> other)
+        => one.Count(line => other.Exists(mate => Math.Abs(mate.Base - line.Base) < 0.35 * line.Size)) >= 0.8 * Math.Max(one.Count,
+            other.Count);
 
     private static bool IsLabelling(List<PdfLine> labels, IEnumerable<List<PdfLine>> texts)
     {
