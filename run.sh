@@ -13,13 +13,6 @@ if ! command -v dotnet >/dev/null; then
   exit 1
 fi
 
-# PDFs are read by pdftotext. Where it can be installed without a question, it is; else the run lists PDFs as skipped and says how to help.
-if ! command -v pdftotext >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  echo "Installing poppler-utils (reads PDF files) …" >&2
-  { apt-get install -y --no-install-recommends poppler-utils || { apt-get update && apt-get install -y --no-install-recommends poppler-utils; }; } >/dev/null 2>&1 \
-    || echo "poppler-utils could not be installed; PDF files will be skipped." >&2
-fi
-
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 if ! dotnet build "$here/src/Cli/Cli.csproj" -c Release -v quiet -nologo --tl:off >"$log" 2>&1; then

@@ -16,6 +16,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["llama-cpp"] = LlamaCppCheck.RunAsync,
     ["memory"] = MemoryCheck.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),
+    ["readers"] = ReadersBenchmark.RunAsync,
     ["retrieval"] = RetrievalBenchmark.RunAsync,
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,
     ["tokenizer"] = arguments => Task.FromResult(TokenizerSpeed.Run(arguments)),

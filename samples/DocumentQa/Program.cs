@@ -8,7 +8,7 @@ using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Stores;
 using Kotonoha.Tokenizers;

@@ -261,12 +261,14 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
             Total = toWrite.Count,
         };
         var broken = new List<SkippedDocument>();
+        var remarks = new List<DocumentRemark>();
         var storedSources = stored.Select(record => record.Source).ToHashSet(StringComparer.Ordinal);
         int prepared = 0;
         var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, clock);
         await foreach (var document in preparer.PrepareAsync([.. files.Where(file => toWrite.Contains(file.Source))], cancellationToken).ConfigureAwait(false))
         {
             progress?.Report(new ProgressReport("read", ++prepared, toWrite.Count, document.Source));
+            remarks.AddRange(document.Remarks.Select(text => new DocumentRemark(document.Source, text)));
             if (document.SkipReason is { } reason)
                 broken.Add(new SkippedDocument(document.Source, storedSources.Contains(document.Source) ? reason + " (The version that was stored before stays.)" : reason));
             else
@@ -299,7 +301,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
             [.. skipped.Concat(broken).OrderBy(skip => skip.Source, StringComparer.Ordinal)],
             writer.WrittenChunks,
             refitted || (rebuild && writer.Info is not null),
-            clock.Seconds());
+            clock.Seconds())
+        {
+            Remarks = remarks,
+        };
     }
 
     private static async Task<IKnowledgeStore> CreateInPlaceAsync(IKnowledgeStore store, CollectionInfo info, CancellationToken cancellationToken)

@@ -1,5 +1,5 @@
 using Kotonoha.Rag.Chunking;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Retrieval;
 
 namespace Kotonoha.Rag;
@@ -9,7 +9,7 @@ public sealed record KnowledgeBaseOptions
 {
     internal const long DefaultMaxFitCharacters = 64 << 20;
 
-    /// <summary>The document formats.</summary>
+    /// <summary>The document formats. <see cref="DocumentReaders.Default"/> reads what libraries parse in child processes.</summary>
     public DocumentReaders Readers { get; init; } = DocumentReaders.Default;
 
     /// <summary>How documents are cut; a change cuts every document anew at the next synchronisation.</summary>

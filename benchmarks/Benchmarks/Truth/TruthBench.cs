@@ -6,7 +6,7 @@ using Kotonoha.Connector;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Stores;
 

@@ -5,6 +5,7 @@ using System.Runtime.Intrinsics;
 using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.Foundation.Text;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -16,11 +17,11 @@ internal static class DoctorCommand
         var home = new Option<string?>("--home") { Description = "The home folder to look at.", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
         var command = new Command("doctor", "Say what this machine has for Kotonoha, and how to get what is missing.") { home, json };
-        command.SetAction(parsed => Run(parsed.GetValue(home), parsed.GetValue(json)));
+        command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetValue(home), parsed.GetValue(json), cancellationToken));
         return command;
     }
 
-    private static int Run(string? homeOption, bool json)
+    private static async Task<int> RunAsync(string? homeOption, bool json, CancellationToken cancellationToken)
     {
         var home = Workspace.HomeFolder(homeOption);
         var facts = new (string Name, string Value)[]
@@ -29,11 +30,12 @@ internal static class DoctorCommand
             ("system", $"{RuntimeInformation.OSDescription} ({RuntimeInformation.ProcessArchitecture})"),
             ("cores", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)),
             ("memory", string.Create(CultureInfo.InvariantCulture, $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB")),
-            ("vectors", Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits" : Vector128.IsHardwareAccelerated ? "128 bits" : "none: the model will be slow"),
+            ("vectors", Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits"
+                : Vector128.IsHardwareAccelerated ? "128 bits" : "none: the model will be slow"),
             ("device", "cpu"),
             ("analyzer", TextAnalyzer.Id),
             ("home", Directory.Exists(home) ? home : $"{home} (made at the first run)"),
-            ("pdftotext", FindOnPath("pdftotext") ?? "missing: PDF files are skipped; apt-get install -y poppler-utils"),
+            ("readers", await ReadersAsync(cancellationToken)),
             ("npm", FindOnPath("npm") ?? "missing: --store qdrant needs it to get a server (or use --qdrant-url)"),
         };
         if (json)
@@ -49,6 +51,19 @@ internal static class DoctorCommand
         foreach (var (name, value) in facts)
             Console.Out.WriteLine($"{name,-10} {value}");
         return 0;
+    }
+
+    private static async Task<string> ReadersAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await DocumentReaders.Default.StartAsync(cancellationToken);
+            return $"start ({string.Join(' ', DocumentReaders.Default.Extensions)})";
+        }
+        catch (DocumentReaderUnavailableException error)
+        {
+            return error.Message;
+        }
     }
 
     private static string? FindOnPath(string command)

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Kotonoha.Cli.Output;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -23,6 +23,8 @@ internal static class ExtractCommand
         var document = await DocumentReaders.Default.ReadFileAsync(path, cancellationToken);
         if (!json)
         {
+            foreach (var remark in document.Remarks)
+                await Console.Error.WriteLineAsync($"note: {remark}");
             await Console.Out.WriteAsync(document.Text);
             return 0;
         }
@@ -48,6 +50,10 @@ internal static class ExtractCommand
                 writer.WriteEndObject();
             }
 
+            writer.WriteEndArray();
+            writer.WriteStartArray("remarks");
+            foreach (var remark in document.Remarks)
+                writer.WriteStringValue(remark);
             writer.WriteEndArray();
         }));
         return 0;

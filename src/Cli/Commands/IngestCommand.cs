@@ -33,12 +33,12 @@ internal static class IngestCommand
         if (plan)
         {
             var planned = await session.Knowledge.PlanSyncAsync(workspace.Documents, cancellationToken);
-            Print(json, planned.Added, planned.Changed, planned.Removed, planned.Unchanged.Count, planned.Skipped);
+            Print(json, planned.Added, planned.Changed, planned.Removed, planned.Unchanged.Count, planned.Skipped, []);
             return 0;
         }
 
         var report = await IngestStage.RunAsync(session, workspace, json ? Acknowledge : null, rebuild, cancellationToken);
-        Print(json, report.Added, report.Changed, report.Removed, report.Unchanged.Count, report.Skipped, report.Chunks, report.Timings);
+        Print(json, report.Added, report.Changed, report.Removed, report.Unchanged.Count, report.Skipped, report.Remarks, report.Chunks, report.Timings);
         return 0;
     }
 
@@ -55,6 +55,7 @@ internal static class IngestCommand
         IReadOnlyList<string> removed,
         int unchanged,
         IReadOnlyList<SkippedDocument> skipped,
+        IReadOnlyList<DocumentRemark> remarks,
         int? chunks = null,
         IReadOnlyDictionary<string, double>? seconds = null)
     {
@@ -87,6 +88,16 @@ internal static class IngestCommand
             }
 
             writer.WriteEndArray();
+            writer.WriteStartArray("remarks");
+            foreach (var remark in remarks)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("source", remark.Source);
+                writer.WriteString("text", remark.Text);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndArray();
             if (chunks is { } count)
                 writer.WriteNumber("chunks", count);
             if (seconds is not null)
@@ -111,6 +122,8 @@ internal static class IngestStage
         await Console.Error.WriteLineAsync(Summary(report, session, watch.Elapsed));
         foreach (var skipped in report.Skipped)
             await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {skipped.Reason}");
+        foreach (var remark in report.Remarks)
+            await Console.Error.WriteLineAsync($"  note on {remark.Source}: {remark.Text}");
         return report;
     }
 

@@ -13,8 +13,8 @@ using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.Rag.Chunking;
-using Kotonoha.Rag.Documents;
 using Kotonoha.Rag.Ingestion;
+using Kotonoha.Readers;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Cli.Models;

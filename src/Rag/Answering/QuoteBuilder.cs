@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Foundation.Text;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Rag.Chunking;
 

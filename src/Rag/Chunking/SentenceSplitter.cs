@@ -1,3 +1,5 @@
+using Kotonoha.Foundation.Text;
+
 namespace Kotonoha.Rag.Chunking;
 
 /// <summary>
@@ -179,12 +181,4 @@ public static class SentenceSplitter
         if (start < end)
             sentences.Add(new TextSpan(start, end));
     }
-}
-
-/// <summary>What tells text that is written without spaces from text that is written with them.</summary>
-internal static class CjkText
-{
-    /// <summary>Whether a UTF-16 unit belongs to kanji, kana, CJK punctuation or full-width forms (surrogates count: the supplementary planes here are mostly kanji and emoji).</summary>
-    internal static bool IsCjk(char c)
-        => c is (>= '\u2E80' and <= '\u9FFF') or (>= '\uF900' and <= '\uFAFF') or (>= '\uFE30' and <= '\uFE4F') or (>= '\uFF00' and <= '\uFFEF') || char.IsSurrogate(c);
 }

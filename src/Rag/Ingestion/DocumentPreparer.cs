@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Chunking;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Ingestion;
@@ -54,7 +54,7 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
         var hash = IndexText.Hash(content);
         var version = IndexText.Version(source, hash, chunking);
         var chunks = clock.Measure("chunk", () => _chunker.Split(extracted, source, version));
-        return Analyse(source, hash, version, chunks, extracted.Title, content.Length, tags);
+        return Analyse(source, hash, version, chunks, extracted.Title, content.Length, tags) with { Remarks = extracted.Remarks };
     }
 
     /// <summary>Prepares chunks that were cut by somebody else.</summary>

@@ -1,5 +1,5 @@
 using Kotonoha.Foundation;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Rag.Ingestion;
 

@@ -27,9 +27,18 @@ public sealed record SyncReport(
     IReadOnlyList<SkippedDocument> Skipped,
     int Chunks,
     bool Refitted,
-    IReadOnlyDictionary<string, double> Timings);
+    IReadOnlyDictionary<string, double> Timings)
+{
+    /// <summary>What the readers have to say about the documents that were read: parts that could not be, each with its reason.</summary>
+    public IReadOnlyList<DocumentRemark> Remarks { get; init; } = [];
+}
 
 /// <summary>A file that was not taken in.</summary>
 /// <param name="Source">Its path relative to the folder, with <c>/</c>.</param>
 /// <param name="Reason">Why, and what helps.</param>
 public sealed record SkippedDocument(string Source, string Reason);
+
+/// <summary>What a reader has to say about a document that was taken in: a part of it that could not be read, and why.</summary>
+/// <param name="Source">Its path relative to the folder, with <c>/</c>.</param>
+/// <param name="Text">The remark, for example <c>page 3 has no text (a scanned image?)</c>.</param>
+public sealed record DocumentRemark(string Source, string Text);

@@ -12,7 +12,7 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
         => Assert.Equal(
             [
                 "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.LocalModel", "Kotonoha.Rag",
-                "Kotonoha.Tokenizers",
+                "Kotonoha.Readers", "Kotonoha.Tokenizers",
             ],
             feed.Packages.Select(name => name[..name.IndexOf(".0.", StringComparison.Ordinal)]));
 
@@ -30,10 +30,40 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
                 "LocalModel: 30 steps, loss fell",
                 "Connector: 4 tokens, length",
                 "Rag: kettle.md",
+                "Rag: report.pdf, page 1",
                 "Agents: user <Hello>, 42",
                 "Agents: StepLimit, 8 tokens",
             ],
             run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+    }
+
+    [Fact]
+    public async Task A_published_app_reads_documents_under_its_own_name_and_a_single_file_says_what_it_lacks()
+    {
+        var folder = feed.CopyApp("ReaderApp");
+        var published = await PublishAsync("files");
+        Assert.Equal("read in a child process: The kettle boils at one hundred degrees.", (await RunAsync("files")).Output.Trim());
+        Assert.Contains("Kotonoha.Readers.dll", published, StringComparison.Ordinal);
+
+        await PublishAsync("single", "-p:PublishSingleFile=true");
+        var run = await RunAsync("single");
+        Assert.Contains("DocumentReaders.InProcess", run.Output, StringComparison.Ordinal);
+        Assert.Contains("read in this process: The kettle boils at one hundred degrees.", run.Output, StringComparison.Ordinal);
+
+        async Task<string> PublishAsync(string target, params string[] options)
+        {
+            var published = await Command.DotnetAsync(folder,
+                ["publish", "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "false", "-o", Path.Combine(folder, target), "-nologo", "--tl:off", .. options]);
+            Assert.True(published.ExitCode == 0, published.ToString());
+            return string.Join('\n', Directory.GetFiles(Path.Combine(folder, target)));
+        }
+
+        async Task<Command> RunAsync(string target)
+        {
+            var run = await Command.RunAsync(Path.Combine(folder, target, OperatingSystem.IsWindows() ? "ReaderApp.exe" : "ReaderApp"), [], folder);
+            Assert.True(run.ExitCode == 0, run.ToString());
+            return run;
+        }
     }
 
     [Fact]

@@ -3,7 +3,7 @@ using Kotonoha.EndToEnd.Support;
 
 namespace Kotonoha.EndToEnd.Snippets;
 
-/// <summary>Compiles the C# of the README files, so that what a reader copies works.</summary>
+/// <summary>Compiles the C# of the README files and of docs, so that what a reader copies works.</summary>
 /// <remarks>
 /// A block of <c>```csharp</c> stands after <c>&lt;!-- snippet: name --&gt;</c> and is a program of top-level statements. What it takes for granted may stand in
 /// that comment, on the lines after the name.
@@ -11,7 +11,7 @@ namespace Kotonoha.EndToEnd.Snippets;
 [Trait("Category", "EndToEnd")]
 public partial class SnippetTests
 {
-    public static TheoryData<string> Files => ["README.md", "README.ja.md"];
+    public static TheoryData<string> Files => ["README.md", "README.ja.md", "docs/readers.md"];
 
     [Theory]
     [MemberData(nameof(Files))]

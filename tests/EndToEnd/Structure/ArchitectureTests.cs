@@ -22,9 +22,10 @@ public partial class ArchitectureTests
                 "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions",
                 "Microsoft.Extensions.Logging.Abstractions", "Microsoft.SemanticKernel.Abstractions",
             ]),
-        ["Rag"] = (["Foundation"], null),
+        ["Readers"] = (["Foundation"], null),
+        ["Rag"] = (["Foundation", "Readers"], null),
         ["Agents"] = (["Foundation"], ["Microsoft.Extensions.AI.Abstractions", "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions"]),
-        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Rag", "Agents"], null),
+        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
     };
 
     /// <summary>For each folder of LocalModel: the folders that it may know.</summary>
@@ -105,6 +106,18 @@ public partial class ArchitectureTests
     [InlineData("Generation", "using Kotonoha.LocalModel.Tensors;\nnamespace Kotonoha.LocalModel.Generation;", null)]
     public void The_check_of_folders_finds_what_it_should(string folder, string source, string? problem)
         => Assert.Equal(problem is null ? [] : [problem], FolderProblems(folder, source));
+
+    /// <summary>What parses documents that nobody vouches for stays in the project whose program runs apart.</summary>
+    [Theory]
+    [InlineData("PdfPig")]
+    [InlineData("AngleSharp")]
+    [InlineData("Markdig")]
+    [InlineData("DocumentFormat.OpenXml")]
+    public void Only_Readers_references_a_parser_of_documents(string package)
+        => Assert.Equal(
+            ["Readers"],
+            Rules.Keys.Where(project => XDocument.Load(Repository.At("src", project, $"{project}.csproj")).Descendants("PackageReference")
+                .Any(element => element.Attribute("Include")!.Value == package)));
 
     [Theory]
     [InlineData("LocalModel", "using Kotonoha.Rag.Chunking;", "names Kotonoha.Rag")]

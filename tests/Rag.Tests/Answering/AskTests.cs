@@ -2,7 +2,7 @@ using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Chunking;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Tests.Answering;

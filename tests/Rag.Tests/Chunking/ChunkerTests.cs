@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Kotonoha.Rag.Chunking;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Rag.Tests.Chunking;
 

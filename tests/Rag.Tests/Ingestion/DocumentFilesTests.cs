@@ -1,5 +1,5 @@
 using Kotonoha.Foundation;
-using Kotonoha.Rag.Documents;
+using Kotonoha.Readers;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
 

@@ -1,6 +1,7 @@
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
+using Kotonoha.Readers.Tests;
 
 namespace Kotonoha.Rag.Tests.Ingestion;
 
@@ -58,6 +59,21 @@ public sealed class FolderSyncTests : IDisposable
         Assert.Contains("good.md", report.Added);
         Assert.Contains(report.Skipped, skip => skip.Source == "picture.xyz" && skip.Reason.Contains(".xyz", StringComparison.Ordinal));
         Assert.Equal("good.md", (await knowledge.SearchAsync("fine"))[0].Chunk.Source);
+    }
+
+    [Fact]
+    public async Task What_a_reader_could_not_read_of_a_document_is_reported()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        _folder.Write("docs/good.md", "# Good\n\nThis one is fine.\n");
+        var pages = TestPdf.Write([new Drawn(72, 700, 11, "The first page tells of kettles.")], []);
+        File.WriteAllBytes(_folder.File("docs/scan.pdf"), pages);
+        File.WriteAllBytes(_folder.File("docs/empty.pdf"), TestPdf.Write([], []));
+        var report = await knowledge.SyncFolderAsync(_folder.File("docs"));
+        var remark = Assert.Single(report.Remarks);
+        Assert.Equal(("scan.pdf", "page 2 has no text (blank)"), (remark.Source, remark.Text));
+        Assert.Contains("no text", Assert.Single(report.Skipped).Reason, StringComparison.Ordinal);
+        Assert.Equal("scan.pdf", (await knowledge.SearchAsync("kettles"))[0].Chunk.Source);
     }
 
     [Fact]

@@ -38,10 +38,40 @@ await using (var knowledge = new KnowledgeBase(EmbeddedStore.Open("kb.db")))
     await knowledge.SyncFolderAsync("docs");
     var hits = await knowledge.SearchAsync("When does the kettle boil?");
     Console.WriteLine($"Rag: {hits[0].Chunk.Source}");
+
+    // A PDF file by hand; it is read by a child process.
+    const string Content = "BT /F1 12 Tf 72 700 Td (The samovar boils at ninety degrees.) Tj ET";
+    await File.WriteAllTextAsync("docs/report.pdf", $"""
+        %PDF-1.4
+        1 0 obj
+        << /Type /Catalog /Pages 2 0 R >>
+        endobj
+        2 0 obj
+        << /Type /Pages /Kids [3 0 R] /Count 1 >>
+        endobj
+        3 0 obj
+        << /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 4 0 R >> >> /Contents 5 0 R >>
+        endobj
+        4 0 obj
+        << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>
+        endobj
+        5 0 obj
+        << /Length {Content.Length} >>
+        stream
+        {Content}
+        endstream
+        endobj
+        trailer
+        << /Size 6 /Root 1 0 R >>
+        %%EOF
+        """.ReplaceLineEndings("\n"));
+    await knowledge.SyncFolderAsync("docs");
+    hits = await knowledge.SearchAsync("When does the samovar boil?");
+    Console.WriteLine($"Rag: {hits[0].Chunk.Source}, page {hits[0].Chunk.Page}");
 }
 
 var kernel = new Kernel();
-kernel.Plugins.AddFromFunctions("math", [KernelFunctionFactory.CreateFromMethod((string expression) => Calculator.Evaluate(expression).ToString(), "calculator")]);
+kernel.Plugins.AddFromFunctions("math", [KernelFunctionFactory.CreateFromMethod((string expression) => Calculator.Evaluate(expression), "calculator")]);
 IPromptTemplate template = new LiteralPromptTemplateFactory().Create(new PromptTemplateConfig("<message role=\"user\">{{$greeting}}, {{math.calculator '6*7'}}</message>"));
 var messages = ChatPrompt.Parse(await template.RenderAsync(kernel, new KernelArguments { ["greeting"] = "<Hello>" }));
 Console.WriteLine($"Agents: {messages[0].Role} {messages[0].Text}");

@@ -1,0 +1,176 @@
+using System.Diagnostics.CodeAnalysis;
+using Kotonoha.Foundation;
+using Kotonoha.Readers.Pdf;
+using Kotonoha.Readers.Processes;
+
+namespace Kotonoha.Readers;
+
+/// <summary>The readers by file extension, and the guard around them: whatever a document does, the caller sees an
+/// <see cref="ExtractedDocument"/> or a typed error within <see cref="DocumentLimits.MaxReadMs"/>.</summary>
+/// <remarks>
+/// Thread-safe. Formats that a library parses (Markdown, HTML, PDF, DOCX) are read in child processes by <see cref="Default"/>, since a
+/// hostile file
+/// can bring a parser to overflow its stack, to eat all memory or never to end, and none of these can be stopped inside a process. The
+/// processes
+/// are started at need, serve many documents, end when they have been idle for a while, and end with this process.
+/// </remarks>
+public sealed class DocumentReaders
+{
+    private readonly Dictionary<string, IDocumentReader> _byExtension = new(StringComparer.OrdinalIgnoreCase);
+    private readonly ReaderPool? _pool;
+
+    /// <summary>Creates a registry of readers of your own, which run in this process; where two readers claim an extension the later one
+    /// has it.</summary>
+    /// <param name="readers">The readers.</param>
+    public DocumentReaders(params IEnumerable<IDocumentReader> readers)
+        : this(null, readers)
+    {
+    }
+
+    private DocumentReaders(ReaderPool? pool, IEnumerable<IDocumentReader> readers)
+    {
+        ArgumentNullException.ThrowIfNull(readers);
+        _pool = pool;
+        foreach (var reader in readers)
+            foreach (var extension in reader.Extensions)
+                _byExtension[extension] = reader;
+    }
+
+    /// <summary>The readers that Kotonoha brings: plain text in this process, Markdown, HTML, PDF and DOCX in child processes.</summary>
+    public static DocumentReaders Default { get; } = InChildProcesses(new ReaderProcessOptions());
+
+    /// <summary>The same readers without child processes: for documents that you trust, and for apps that cannot start any. A hostile file
+    /// can
+    /// end the process or take all its memory.</summary>
+    public static DocumentReaders InProcess { get; } = new(Own());
+
+    /// <summary>The readers that Kotonoha brings, as <see cref="Default"/>, with limits of your own.</summary>
+    /// <param name="options">How many child processes there may be, and what each may take.</param>
+    public static DocumentReaders InChildProcesses(ReaderProcessOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return InChildProcesses(new ReaderPool(options));
+    }
+
+    internal static DocumentReaders InChildProcesses(ReaderPool pool)
+        => new(pool, Own().Select(reader => reader is PlainTextReader ? reader : new IsolatedReader(pool, reader)));
+
+    /// <summary>These readers and some of your own, which run in this process.</summary>
+    /// <param name="readers">More readers; where one claims an extension that is read already, it takes its place.</param>
+    public DocumentReaders With(params IEnumerable<IDocumentReader> readers) => new(_pool, _byExtension.Values.Distinct().Concat(readers));
+
+    /// <summary>The file extensions that can be read, lower case, with the dot.</summary>
+    public IReadOnlyCollection<string> Extensions => _byExtension.Keys;
+
+    /// <summary>Finds the reader for a file.</summary>
+    /// <param name="fileName">A file name or path.</param>
+    /// <param name="reader">The reader, or null.</param>
+    /// <returns>Whether there is one.</returns>
+    public bool TryGet(string fileName, [NotNullWhen(true)] out IDocumentReader? reader)
+    {
+        ArgumentNullException.ThrowIfNull(fileName);
+        return _byExtension.TryGetValue(Path.GetExtension(fileName), out reader);
+    }
+
+    /// <summary>Starts a child process where these readers use some, so that the first document need not wait for it; a way to find out
+    /// whether
+    /// it starts.</summary>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <exception cref="DocumentReaderUnavailableException">The program cannot be started.</exception>
+    public Task StartAsync(CancellationToken cancellationToken = default) => _pool?.StartAsync(cancellationToken) ?? Task.CompletedTask;
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>The readable text and its parts.</returns>
+    /// <exception cref="DocumentFormatException">The document is broken, of an unknown format or beyond a limit.</exception>
+    /// <exception cref="DocumentReaderUnavailableException">The program that reads the format cannot be started.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public async Task<ExtractedDocument> ReadFileAsync(string path, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 16, useAsync: true);
+        await using (stream.ConfigureAwait(false))
+            return await ReadAsync(stream, Path.GetFileName(path), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads a document.</summary>
+    /// <param name="stream">The file's bytes, read from the current position to the end.</param>
+    /// <param name="name">The file's name: its extension decides the format, messages show it.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>The readable text and its parts.</returns>
+    /// <exception cref="DocumentFormatException">The document is broken, of an unknown format or beyond a limit.</exception>
+    /// <exception cref="DocumentReaderUnavailableException">The program that reads the format cannot be started.</exception>
+    public async Task<ExtractedDocument> ReadAsync(Stream stream, string name, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        var content = await ReadBytesAsync(stream, name, cancellationToken).ConfigureAwait(false);
+        return await ReadAsync(content, name, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads a document.</summary>
+    /// <param name="content">The file's bytes.</param>
+    /// <param name="name">The file's name: its extension decides the format, messages show it.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>The readable text and its parts.</returns>
+    /// <exception cref="DocumentFormatException">The document is broken, of an unknown format or beyond a limit.</exception>
+    /// <exception cref="DocumentReaderUnavailableException">The program that reads the format cannot be started.</exception>
+    public async Task<ExtractedDocument> ReadAsync(byte[] content, string name, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        ArgumentNullException.ThrowIfNull(name);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!TryGet(name, out var reader))
+            throw new DocumentFormatException($"'{name}' has no known document format; known are {string.Join(" ", Extensions)}.");
+        if (content.Length > DocumentLimits.MaxFileBytes)
+            throw TooLarge(name);
+        try
+        {
+            return reader is IsolatedReader
+                ? await reader.ReadAsync(content, name, cancellationToken).ConfigureAwait(false)
+                : await ParserThread.RunAsync(name, token => reader.ReadAsync(content, name, token), cancellationToken)
+                    .ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is not (KotonohaException or OperationCanceledException or OutOfMemoryException))
+        {
+            throw Broken(name, reader.MediaType, error);
+        }
+    }
+
+    /// <summary>The parsers underneath throw whatever they like on broken input; their callers shall not have to know.</summary>
+    internal static DocumentFormatException Broken(string name, string mediaType, Exception error)
+        => new($"'{name}' cannot be read as {mediaType}: {error.Message}", error);
+
+    private static IEnumerable<IDocumentReader> Own()
+        => [new MarkdownReader(), new PlainTextReader(), new HtmlReader(), new PdfReader(), new DocxReader()];
+
+    private static async Task<byte[]> ReadBytesAsync(Stream stream, string name, CancellationToken cancellationToken)
+    {
+        using var buffer = new MemoryStream(stream.CanSeek
+            ? (int)Math.Clamp(stream.Length - stream.Position, 0, DocumentLimits.MaxFileBytes) : 0);
+        var block = new byte[1 << 16];
+        int count;
+        while ((count = await stream.ReadAsync(block, cancellationToken).ConfigureAwait(false)) > 0)
+        {
+            if (buffer.Length + count > DocumentLimits.MaxFileBytes)
+                throw TooLarge(name);
+            buffer.Write(block, 0, count);
+        }
+
+        return buffer.ToArray();
+    }
+
+    private static DocumentFormatException TooLarge(string name)
+        => new($"'{name}' is larger than {DocumentLimits.MaxFileBytes >> 20} MB; split it into smaller files.");
+
+    /// <summary>Has the documents of another reader read in a child process.</summary>
+    private sealed class IsolatedReader(ReaderPool pool, IDocumentReader inner) : IDocumentReader
+    {
+        public string MediaType => inner.MediaType;
+
+        public IReadOnlyList<string> Extensions => inner.Extensions;
+
+        public async ValueTask<ExtractedDocument> ReadAsync(byte[] content, string name, CancellationToken cancellationToken = default)
+            => await pool.ReadAsync(content, name, cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,93 @@
+using System.Text;
+using Kotonoha.Foundation;
+
+namespace Kotonoha.Readers.Tests;
+
+public class FuzzedDocumentTests
+{
+    private const string Markdown = "---\ntitle: T\n---\n# 見出し\n\nText *with* [link](x) <b>html</b> &amp; `code`.\n\n- a\n  1. b\n\n| a | b |\n|---|---|\n| c | 漢字 |\n\n```\ncode\n```\n\n[^1]: note\n\nx[^1]";
+
+    private const string Html = "<html><head><title>T</title><style>.a{display:none}</style></head><body><h1>H</h1><p class=a>gone</p><table><tr><td>1<td>二</table><ul><li>x<ol><li>y</ol></ul><pre> p </pre><svg><text>s</text></svg>";
+
+    public static TheoryData<string, byte[], int> Seeds() => new()
+    {
+        { "f.md", Encoding.UTF8.GetBytes(Markdown), 400 },
+        { "f.html", Encoding.UTF8.GetBytes(Html), 400 },
+        { "f.txt", Encoding.UTF8.GetBytes(Markdown), 400 },
+        { "f.docx", DocxReaderTests.Write("<w:p><w:r><w:t>Some text here.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p/></w:tc></w:tr></w:tbl>"), 250 },
+        { "f.pdf", TestPdf.Write([new Drawn(72, 700, 12, "Some text here."), new Drawn(72, 680, 12, "More") { Font = "F2" }]), 250 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public Task Damaged_documents_give_a_sound_document_or_a_typed_error(string name, byte[] seed, int rounds)
+        => ReadDamaged(DocumentReaders.InProcess, name, seed, rounds, new Random(5));
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public Task Damaged_documents_do_so_through_child_processes_too(string name, byte[] seed, int rounds)
+        => ReadDamaged(DocumentReaders.Default, name, seed, rounds / 10, new Random(6));
+
+    private static async Task ReadDamaged(DocumentReaders readers, string name, byte[] seed, int rounds, Random random)
+    {
+        for (int round = 0; round < rounds; round++)
+        {
+            var content = Mutate(random, seed);
+            try
+            {
+                var document = await readers.ReadAsync(content, name);
+                AssertSound(document);
+            }
+            catch (KotonohaException error)
+            {
+                Assert.Contains(name, error.Message);
+            }
+        }
+    }
+
+    /// <summary>The contract of <see cref="ExtractedDocument"/>: blocks in order, apart, literal, with nothing but white space between;
+    /// text that survives UTF-8.</summary>
+    private static void AssertSound(ExtractedDocument document)
+    {
+        int end = 0;
+        foreach (var block in document.Blocks)
+        {
+            Assert.True(block.Start >= end && block.End > block.Start);
+            Assert.True(string.IsNullOrWhiteSpace(document.Text[end..block.Start]));
+            Assert.Equal(block.Kind == BlockKind.Heading, block.HeadingLevel is >= 1 and <= 6);
+            end = block.End;
+        }
+
+        Assert.True(string.IsNullOrWhiteSpace(document.Text[end..]));
+        Assert.Equal(document.Text, Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(document.Text)));
+    }
+
+    private static byte[] Mutate(Random random, byte[] seed)
+    {
+        var content = seed.ToList();
+        for (int edits = random.Next(1, 12); edits > 0 && content.Count > 0; edits--)
+        {
+            int at = random.Next(content.Count), length = Math.Min(random.Next(1, 40), content.Count - at);
+            switch (random.Next(5))
+            {
+                case 0:
+                    content[at] = (byte)random.Next(256);
+                    break;
+                case 1:
+                    content.RemoveRange(at, length);
+                    break;
+                case 2:
+                    content.InsertRange(random.Next(content.Count), content.GetRange(at, length));
+                    break;
+                case 3:
+                    content[at] ^= (byte)(1 << random.Next(8));
+                    break;
+                default:
+                    content.RemoveRange(at, random.Next(20) == 0 ? content.Count - at : 1);
+                    break;
+            }
+        }
+
+        return [.. content];
+    }
+}
