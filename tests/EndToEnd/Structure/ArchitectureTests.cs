@@ -20,7 +20,7 @@ public partial class ArchitectureTests
             [
                 "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
                 "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions",
-                "Microsoft.Extensions.Logging.Abstractions", "Microsoft.SemanticKernel.Abstractions",
+                "Microsoft.Extensions.Logging.Abstractions", "Microsoft.ML.Tokenizers", "Microsoft.SemanticKernel.Abstractions",
             ]),
         ["Readers"] = (["Foundation"], null),
         ["Rag"] = (["Foundation", "Readers"], null),
