@@ -13,7 +13,11 @@ internal sealed class FolderOptions(bool searches)
 
     public Option<string> Store { get; } = new("--store") { Description = "embedded (one SQLite file) or qdrant (starts a server unless --qdrant-url names one).", DefaultValueFactory = _ => "embedded" };
 
-    public Option<string?> QdrantUrl { get; } = new("--qdrant-url") { Description = "A running Qdrant server; implies --store qdrant.", HelpName = "URL" };
+    public Option<string?> QdrantUrl { get; } = new("--qdrant-url")
+    {
+        Description = "A running Qdrant server's gRPC address, such as http://localhost:6334; implies --store qdrant.",
+        HelpName = "URL",
+    };
 
     public Option<string?> QdrantKeyVariable { get; } = new("--qdrant-api-key-env") { Description = "The environment variable that holds the server's API key.", HelpName = "NAME" };
 
@@ -34,8 +38,8 @@ internal sealed class FolderOptions(bool searches)
     {
         var url = parsed.GetValue(QdrantUrl);
         var variable = parsed.GetValue(QdrantKeyVariable);
-        if (url is not null && !(Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"))
-            throw new UsageException($"--qdrant-url '{url}' is not an http or https address");
+        if (url is not null && !(Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri is { Scheme: "http" or "https", PathAndQuery: "/" }))
+            throw new UsageException($"--qdrant-url '{url}' is not a gRPC address: http or https, a host and a port (by default 6334), and no path");
         if (url is not null && parsed.GetResult(Store) is { Implicit: false } && parsed.GetValue(Store) == "embedded")
             throw new UsageException("--store embedded and --qdrant-url exclude each other");
         if (variable is not null && url is null)

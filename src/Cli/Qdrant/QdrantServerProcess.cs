@@ -36,15 +36,19 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     private readonly Task _log;
     private FileStream? _lock;
 
-    private QdrantServerProcess(Process process, Task log, Uri address)
+    private QdrantServerProcess(Process process, Task log, int grpcPort, int restPort)
     {
         _process = process;
         _log = log;
-        Address = address;
+        Address = Loopback(grpcPort);
+        RestAddress = Loopback(restPort);
     }
 
-    /// <summary>The server's REST address.</summary>
+    /// <summary>The server's gRPC address.</summary>
     public Uri Address { get; }
+
+    /// <summary>The server's REST address.</summary>
+    public Uri RestAddress { get; }
 
     /// <summary>The server's process id.</summary>
     public int ProcessId => _process.Id;
@@ -117,11 +121,12 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     /// <summary>Starts a server and waits until it is ready.</summary>
     /// <param name="program">The program, as <see cref="InstallAsync"/> gives it.</param>
     /// <param name="storageFolder">Where the server keeps its data; made where it is missing.</param>
-    /// <param name="port">The REST port, for a server that comes back under the same address; or null for a free one.</param>
+    /// <param name="port">The gRPC port, for a server that comes back under the same address; or null for a free one.</param>
     /// <param name="apiKey">The API key that it shall want, or null for none.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <exception cref="KotonohaException">Another run has a server on the folder, or the server does not start; the message then holds the end of its log.</exception>
-    public static async Task<QdrantServerProcess> StartAsync(string program, string storageFolder, int? port = null, string? apiKey = null, CancellationToken cancellationToken = default)
+    public static async Task<QdrantServerProcess> StartAsync(
+        string program, string storageFolder, int? port = null, string? apiKey = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(program);
         ArgumentException.ThrowIfNullOrEmpty(storageFolder);
@@ -134,8 +139,7 @@ public sealed class QdrantServerProcess : IAsyncDisposable
             for (int attempt = 1; ; attempt++)
             {
                 // Somebody may take a port between our look and the server's bind: then another pair is tried.
-                int http = port ?? FreePort();
-                var server = Launch(program, storage, http, FreePort(), apiKey);
+                var server = Launch(program, storage, port ?? FreePort(), FreePort(), apiKey);
                 bool isReady = false;
                 try
                 {
@@ -210,7 +214,7 @@ public sealed class QdrantServerProcess : IAsyncDisposable
         }
     }
 
-    private static QdrantServerProcess Launch(string program, string storage, int http, int grpc, string? apiKey)
+    private static QdrantServerProcess Launch(string program, string storage, int grpc, int http, string? apiKey)
     {
         var start = new ProcessStartInfo(program) { WorkingDirectory = storage, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment["QDRANT__SERVICE__HOST"] = "127.0.0.1";
@@ -233,10 +237,11 @@ public sealed class QdrantServerProcess : IAsyncDisposable
         }
 
         File.WriteAllText(Path.Combine(storage, PidFile), process.Id.ToString(CultureInfo.InvariantCulture));
-        return new QdrantServerProcess(process, CopyLogAsync(process, Path.Combine(storage, "qdrant.log")), new Uri(FormattableString.Invariant($"http://127.0.0.1:{http}/")));
+        return new QdrantServerProcess(process, CopyLogAsync(process, Path.Combine(storage, "qdrant.log")), grpc, http);
     }
 
-    // The process must be ours: alive, and working in this very folder (links resolved, as the kernel names it). A number that was given to another process since is not touched.
+    // The process must be ours: alive, and working in this very folder (links resolved, as the kernel names it). A number that was given to
+    // another process since is not touched.
     private static async Task StopOrphanAsync(string storage, CancellationToken cancellationToken)
     {
         var file = Path.Combine(storage, PidFile);
@@ -293,9 +298,9 @@ public sealed class QdrantServerProcess : IAsyncDisposable
         {
             try
             {
-                using var response = await client.GetAsync(new Uri(Address, "readyz"), cancellationToken).ConfigureAwait(false);
-                // Another run's server may have taken the port first: then ours is about to end, and this answer is not its own.
-                if (response.IsSuccessStatusCode && !_process.HasExited && Listens(_process.Id, Address.Port))
+                using var response = await client.GetAsync(new Uri(RestAddress, "readyz"), cancellationToken).ConfigureAwait(false);
+                // Another run's server may have taken a port first: then ours is about to end, and this answer is not its own.
+                if (response.IsSuccessStatusCode && !_process.HasExited && Listens(_process.Id, RestAddress.Port) && Listens(_process.Id, Address.Port))
                     return true;
             }
             catch (Exception exception) when (exception is HttpRequestException or IOException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
@@ -335,6 +340,8 @@ public sealed class QdrantServerProcess : IAsyncDisposable
             .Select(fields => $"socket:[{fields[inode]}]").ToHashSet(StringComparer.Ordinal);
         return new DirectoryInfo(FormattableString.Invariant($"/proc/{process}/fd")).EnumerateFileSystemInfos().Any(file => file.LinkTarget is { } target && sockets.Contains(target));
     }
+
+    private static Uri Loopback(int port) => new(FormattableString.Invariant($"http://127.0.0.1:{port}/"));
 
     private static int FreePort()
     {

@@ -1,5 +1,6 @@
 using Kotonoha.Cli.Commands;
 using Kotonoha.Cli.Models;
+using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Qdrant;
 using Kotonoha.Connector;
 using Kotonoha.LocalModel.Generation;
@@ -68,7 +69,9 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             if (settings.QdrantUrl is null)
                 server = await StartServerAsync(workspace, cancellationToken);
             var address = settings.QdrantUrl is null ? server!.Address : new Uri(settings.QdrantUrl);
-            var store = new QdrantStore(new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix });
+            var store = new QdrantStore(
+                new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix },
+                new WarningLogger<QdrantStore>());
             return new KnowledgeSession(new KnowledgeBase(store, embedder, options), server, encoder, reranker);
         }
         catch

@@ -10,14 +10,15 @@ namespace Kotonoha.Rag.Stores;
 /// chunks go. Searches give back chunks of the versions that the ledger names, and no others. Every method throws <see cref="StoreException"/>
 /// when the store cannot do its work.
 /// </remarks>
-public interface IKnowledgeStore : IAsyncDisposable
+public interface IKnowledgeStore : IAsyncDisposable, IDisposable
 {
     /// <summary>Where the store is, for messages: a file's path or a server's address with the collection's name.</summary>
     string Location { get; }
 
     /// <summary>Reads what the collection says about itself.</summary>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>The metadata, or null where no collection has been created yet.</returns>
+    /// <returns>The metadata, or null where there is no collection: none has been created yet, or a part of it is gone and it has to be created anew.</returns>
+    /// <exception cref="StoreException">There is something else in its place, or the store cannot do its work.</exception>
     Task<CollectionInfo?> GetInfoAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Creates the collection.</summary>
@@ -47,7 +48,8 @@ public interface IKnowledgeStore : IAsyncDisposable
     /// <param name="filter">Which documents, or null for all.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>Chunks by score descending, then by id.</returns>
-    Task<IReadOnlyList<ScoredChunk>> SearchDenseAsync(ReadOnlyMemory<float> query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default);
+    Task<IReadOnlyList<ScoredChunk>> SearchDenseAsync(
+        ReadOnlyMemory<float> query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default);
 
     /// <summary>Finds the chunks with the greatest BM25 scores; chunks without any of the terms are not found.</summary>
     /// <param name="query">The query's terms.</param>

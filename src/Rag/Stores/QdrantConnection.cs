@@ -1,0 +1,249 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
+using Polly;
+using Polly.Retry;
+using Qdrant.Client;
+using Qdrant.Client.Grpc;
+
+namespace Kotonoha.Rag.Stores;
+
+/// <summary>
+/// The way to a Qdrant server: sends a request with a deadline, repeats it while that can help, and turns failures into <see cref="StoreException"/>.
+/// </summary>
+internal sealed class QdrantConnection : IDisposable
+{
+    private const string AddressNames = "QdrantStoreOptions.Address, --qdrant-url";
+    private const string KeyNames = "QdrantStoreOptions.ApiKey, --qdrant-api-key-env";
+
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
+    private static readonly ResiliencePropertyKey<long> StartKey = new("start");
+
+    private readonly QdrantStoreOptions _options;
+    private readonly ILogger _logger;
+    private readonly TimeSpan _deadline;
+    private readonly GrpcChannel? _channel;
+    private readonly IQdrantClient _client;
+    private readonly ResiliencePipeline _reads;
+    private readonly ResiliencePipeline _writes;
+
+    public QdrantConnection(QdrantStoreOptions options, ILogger logger)
+    {
+        _options = options;
+        _logger = logger;
+        _deadline = TimeSpan.FromSeconds(options.RequestTimeoutSeconds);
+        _reads = Pipeline(options.ReadRetrySeconds);
+        _writes = Pipeline(options.WriteRetrySeconds);
+        if (options.Client is not null)
+        {
+            _client = options.Client;
+            return;
+        }
+
+        if (options.Address is not { IsAbsoluteUri: true, Scheme: "http" or "https", PathAndQuery: "/" })
+            throw new ArgumentException($"'{options.Address}' is not the address of a gRPC server: http or https, a host and a port, and no path.", nameof(options));
+        _channel = GrpcChannel.ForAddress(options.Address, new GrpcChannelOptions
+        {
+            HttpHandler = Handler(options.Address),
+            DisposeHttpClient = true,
+            // Reads come in pages of a bounded number of points, but a point may be of any size.
+            MaxReceiveMessageSize = null,
+            // The server would compress every answer, which costs more than it saves.
+            CompressionProviders = [],
+            InitialReconnectBackoff = FirstDelay,
+            MaxReconnectBackoff = MaxDelay,
+        });
+        var calls = options.ApiKey is not { } key ? _channel.CreateCallInvoker() : _channel.Intercept(metadata =>
+        {
+            metadata.Add("api-key", key);
+            return metadata;
+        });
+        _client = new QdrantClient(new QdrantGrpcClient(calls), _deadline);
+    }
+
+    /// <summary>Sends a request that only reads.</summary>
+    public Task<T> ReadAsync<T>(Func<IQdrantClient, CancellationToken, Task<T>> request, CancellationToken cancellationToken)
+        => SendAsync(_reads, request, cancellationToken);
+
+    /// <summary>Sends a request that writes; it must do no harm when it is done twice.</summary>
+    public Task WriteAsync(Func<IQdrantClient, CancellationToken, Task> request, CancellationToken cancellationToken)
+        => SendAsync(
+            _writes,
+            async (client, token) =>
+            {
+                await request(client, token).ConfigureAwait(false);
+                return true;
+            },
+            cancellationToken);
+
+    public void Dispose() => _channel?.Dispose();
+
+    /// <summary>Whether the answer was larger than the client takes that was given.</summary>
+    public static bool IsTooLarge(StoreException exception) => exception.InnerException is RpcException rpc && IsTooLarge(rpc);
+
+    private static bool IsTooLarge(RpcException exception)
+        => exception.StatusCode == StatusCode.ResourceExhausted && exception.Status.Detail.Contains("maximum configured message size", StringComparison.Ordinal);
+
+    // The system's proxy cannot reach a server on this machine's loopback.
+    private static SocketsHttpHandler Handler(Uri address) => new()
+    {
+        ConnectTimeout = ConnectTimeout,
+        EnableMultipleHttp2Connections = true,
+        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        // A server that is gone without a word is noticed.
+        KeepAlivePingDelay = TimeSpan.FromSeconds(30),
+        KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+        KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+        UseProxy = !address.IsLoopback,
+    };
+
+    private ResiliencePipeline Pipeline(int seconds) => new ResiliencePipelineBuilder()
+        .AddRetry(new RetryStrategyOptions
+        {
+            MaxRetryAttempts = int.MaxValue,
+            BackoffType = DelayBackoffType.Exponential,
+            Delay = FirstDelay,
+            MaxDelay = MaxDelay,
+            UseJitter = true,
+            ShouldHandle = async arguments =>
+                Stopwatch.GetElapsedTime(arguments.Context.Properties.GetValue(StartKey, 0)) < TimeSpan.FromSeconds(seconds)
+                && arguments.Outcome.Exception is RpcException exception
+                && await IsTransientAsync(exception, arguments.Context.CancellationToken).ConfigureAwait(false),
+            DelayGenerator = arguments => ValueTask.FromResult(RetryAfter((RpcException)arguments.Outcome.Exception!)),
+            OnRetry = arguments =>
+            {
+                if (arguments.AttemptNumber == 0)
+                    _logger.LogWarning("{Failure} The request is repeated for up to {Seconds} s.", Failure((RpcException)arguments.Outcome.Exception!, null).Message, seconds);
+                return default;
+            },
+        })
+        .Build();
+
+    /// <summary>The time after which an overloaded server wants to be asked again.</summary>
+    private static TimeSpan? RetryAfter(RpcException exception)
+        => int.TryParse(exception.Trailers.GetValue("retry-after"), NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) ? TimeSpan.FromSeconds(seconds) : null;
+
+    private async Task<T> SendAsync<T>(ResiliencePipeline pipeline, Func<IQdrantClient, CancellationToken, Task<T>> request, CancellationToken cancellationToken)
+    {
+        var context = ResilienceContextPool.Shared.Get(cancellationToken);
+        context.Properties.Set(StartKey, Stopwatch.GetTimestamp());
+        try
+        {
+            return await pipeline.ExecuteAsync(async resilience => await TryAsync(request, resilience.CancellationToken).ConfigureAwait(false), context).ConfigureAwait(false);
+        }
+        catch (RpcException exception)
+        {
+            throw Failure(exception, await ProbeAsync(exception, cancellationToken).ConfigureAwait(false));
+        }
+        catch (QdrantException exception)
+        {
+            throw new StoreException(StoreError.Refused, $"The Qdrant server at {_options.Address} did not do as it was asked: {exception.Message}. See its log.", exception);
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
+    }
+
+    private async Task<T> TryAsync<T>(Func<IQdrantClient, CancellationToken, Task<T>> request, CancellationToken cancellationToken)
+    {
+        // A client of our own sets the deadline itself, so that the server knows it too.
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        if (_channel is null)
+            limit.CancelAfter(_deadline);
+        try
+        {
+            return await request(_client, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            throw limit.IsCancellationRequested || exception is not RpcException ? new RpcException(new Status(StatusCode.DeadlineExceeded, "", exception)) : exception;
+        }
+    }
+
+    private async ValueTask<bool> IsTransientAsync(RpcException exception, CancellationToken cancellationToken) => exception.StatusCode switch
+    {
+        StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Cancelled => true,
+        StatusCode.ResourceExhausted => !IsTooLarge(exception),
+        // A connection that broke in the middle of an answer.
+        StatusCode.Internal => exception.Status.DebugException switch
+        {
+            HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => false,
+            HttpRequestException => await ProbeAsync(exception, cancellationToken).ConfigureAwait(false) is null,
+            IOException or SocketException => true,
+            _ => false,
+        },
+        _ => false,
+    };
+
+    /// <summary>Asks the address in plain HTTP who it is, where its answer was none of gRPC's.</summary>
+    /// <returns>The beginning of the answer, or null where there is none.</returns>
+    private async Task<string?> ProbeAsync(RpcException exception, CancellationToken cancellationToken)
+    {
+        if (_channel is null || exception.StatusCode is StatusCode.Unavailable || !(exception.Status.DebugException is HttpRequestException || IsNotGrpc(exception)))
+            return null;
+        try
+        {
+            using var client = new HttpClient(Handler(_options.Address)) { Timeout = ConnectTimeout };
+            using var request = new HttpRequestMessage(HttpMethod.Get, _options.Address) { Version = HttpVersion.Version11 };
+            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+            using var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            var start = new byte[256];
+            return System.Text.Encoding.UTF8.GetString(start.AsSpan(0, await body.ReadAtLeastAsync(start, start.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false)));
+        }
+        catch (Exception failure) when (failure is HttpRequestException or IOException || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return null;
+        }
+    }
+
+    private static bool IsNotGrpc(RpcException exception) => exception.Status.Detail.StartsWith("Bad gRPC response.", StringComparison.Ordinal);
+
+    /// <summary>Says what failed, why, and what to do.</summary>
+    /// <param name="exception">The failure.</param>
+    /// <param name="http">What the address answered in plain HTTP, or null.</param>
+    private StoreException Failure(RpcException exception, string? http)
+    {
+        var where = $"The Qdrant server at {_options.Address}";
+        var said = exception.Status.Detail.Length == 0 ? "no reason given" : exception.Status.Detail;
+        const string grpcPort = $"Give its gRPC port, by default 6334 ({AddressNames}).";
+        if (http?.Contains("qdrant", StringComparison.OrdinalIgnoreCase) == true)
+            return Error(StoreError.Foreign, $"{_options.Address} is the REST port of a Qdrant server; Kotonoha talks gRPC to it. {grpcPort}");
+        if (http is not null || IsNotGrpc(exception) || exception.StatusCode == StatusCode.Unimplemented)
+            return Error(StoreError.Foreign, $"What answers at {_options.Address} is not the gRPC port of a Qdrant server of version 1.16 or later ({said}). {grpcPort}");
+        return exception.StatusCode switch
+        {
+            StatusCode.Unauthenticated or StatusCode.PermissionDenied => Error(
+                StoreError.Unauthorized,
+                $"{where} {(_options.ApiKey is null && _options.Client is null ? "wants an API key" : "does not let this API key do that")} ({said}). Give a key with read and write access ({KeyNames})."),
+            StatusCode.NotFound => Error(StoreError.Missing, $"{where} has no such thing: {said}. {StoreException.HowToIngest}"),
+            StatusCode.AlreadyExists => Error(StoreError.Busy, $"{where} has that already: {said}. Another process is at work on the collection: try again when it is done."),
+            StatusCode.InvalidArgument when said.Contains("dimension", StringComparison.OrdinalIgnoreCase) => Error(
+                StoreError.Mismatch, $"{where} refuses a vector: {said}. The collection was made with another embedder: use that one, or {StoreException.HowToReindex}."),
+            StatusCode.ResourceExhausted when IsTooLarge(exception) => Error(
+                StoreError.Refused, $"An answer of the Qdrant server is larger than the given client takes. Raise its channel's GrpcChannelOptions.MaxReceiveMessageSize."),
+            StatusCode.ResourceExhausted => Error(StoreError.Unreachable, $"{where} is overloaded ({said}). Try again later."),
+            StatusCode.DeadlineExceeded or StatusCode.Cancelled => Error(
+                StoreError.Unreachable, string.Create(CultureInfo.InvariantCulture, $"{where} gave no answer within {_options.RequestTimeoutSeconds} s. Check that it is running and not overloaded, or give it more time (QdrantStoreOptions.RequestTimeoutSeconds).")),
+            StatusCode.Internal when exception.Status.DebugException is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } tls => Error(
+                StoreError.Unreachable, $"No TLS connection to {_options.Address} can be made ({tls.InnerException?.Message ?? tls.Message}). Check the server's certificate, or give an http address where it has none ({AddressNames})."),
+            StatusCode.Unavailable or StatusCode.Aborted => Error(StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). Check that it is running. {grpcPort}"),
+            StatusCode.Internal when exception.Status.DebugException is not null => Error(StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). Check that it is running. {grpcPort}"),
+            StatusCode.Internal when said.Contains("space", StringComparison.OrdinalIgnoreCase) => Error(StoreError.Storage, $"{where} is out of space: {said}. Make room on its disk."),
+            StatusCode.DataLoss => Error(StoreError.Corrupt, $"{where} has damaged data: {said}. See its log."),
+            _ => Error(StoreError.Refused, $"{where} refuses a request ({exception.StatusCode}): {said}. Check the server's limits (strict mode) and its log."),
+        };
+
+        StoreException Error(StoreError error, string message) => new(error, message, exception);
+
+        static string Reason(RpcException exception) => exception.Status.DebugException?.GetBaseException().Message ?? exception.Status.Detail;
+    }
+}
