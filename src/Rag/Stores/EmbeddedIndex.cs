@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Numerics.Tensors;
 
 namespace Kotonoha.Rag.Stores;
 
@@ -86,7 +87,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? w
             var entry = _slots[slot];
             if (entry.Document is null || accepted?.Contains(entry.Document) == false)
                 continue;
-            float score = VectorMath.Dot(unitQuery, Row(slot));
+            float score = TensorPrimitives.Dot(unitQuery, Row(slot));
             if (best.Takes(score))
                 best.Add(new ScoredChunk(entry.Id, entry.Document.Record.Source, score));
         }

@@ -113,8 +113,8 @@ internal sealed class QdrantConnection : IDisposable
             MaxDelay = MaxDelay,
             UseJitter = true,
             ShouldHandle = async arguments =>
-                Stopwatch.GetElapsedTime(arguments.Context.Properties.GetValue(StartKey, 0)) < TimeSpan.FromSeconds(seconds)
-                && arguments.Outcome.Exception is RpcException exception
+                arguments.Outcome.Exception is RpcException exception
+                && Stopwatch.GetElapsedTime(arguments.Context.Properties.GetValue(StartKey, 0)) + (RetryAfter(exception) ?? TimeSpan.Zero) < TimeSpan.FromSeconds(seconds)
                 && await IsTransientAsync(exception, arguments.Context.CancellationToken).ConfigureAwait(false),
             DelayGenerator = arguments => ValueTask.FromResult(RetryAfter((RpcException)arguments.Outcome.Exception!)),
             OnRetry = arguments =>

@@ -72,17 +72,7 @@ public sealed class QdrantStore : IKnowledgeStore
 
     /// <inheritdoc/>
     public async Task<CollectionInfo?> GetInfoAsync(CancellationToken cancellationToken = default)
-    {
-        var info = await ReadInfoAsync(cancellationToken).ConfigureAwait(false);
-        if (info is null && _generation is null && await _generations.RestoreAliasesAsync(cancellationToken).ConfigureAwait(false))
-            info = await ReadInfoAsync(cancellationToken).ConfigureAwait(false);
-        return info is null or { SchemaVersion: CollectionInfo.CurrentSchemaVersion }
-            ? info
-            : throw new StoreException(
-                StoreError.Foreign,
-                $"The collection '{_chunks}' at {_options.Address} has layout {info.SchemaVersion}; this version of Kotonoha reads layout {CollectionInfo.CurrentSchemaVersion}. "
-                + "Delete the collection on the server and ingest the documents again.");
-    }
+        => (await FindAsync(cancellationToken).ConfigureAwait(false))?.Info;
 
     /// <inheritdoc/>
     public async Task CreateAsync(CollectionInfo info, CancellationToken cancellationToken = default)
@@ -110,22 +100,20 @@ public sealed class QdrantStore : IKnowledgeStore
             async (batch, token) => await UpsertAsync(_chunks, batch, token).ConfigureAwait(false)).ConfigureAwait(false);
 
         // 2. The records: from here on the new versions answer.
-        var versions = await VersionsAsync(documents.Select(document => document.Record.Source), cancellationToken).ConfigureAwait(false);
+        var old = await VersionsAsync(documents.Select(document => document.Record.Source), cancellationToken).ConfigureAwait(false) ?? throw NotThere();
         foreach (var batch in QdrantPoints.Batches(documents.Select(document => QdrantPoints.Of(document.Record)), _options.BatchSize))
             await UpsertAsync(_ledger, batch, cancellationToken).ConfigureAwait(false);
 
         // 3. Old chunks go.
-        await DeleteByAsync(
-            "version",
-            documents.Select(document => document.Record).Where(record => versions.TryGetValue(record.Source, out var old) && old != record.Version).Select(record => versions[record.Source]),
-            cancellationToken).ConfigureAwait(false);
+        var present = documents.Select(document => document.Record.Version);
+        await DeleteByAsync("version", old.Values.Except(present, StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async Task DeleteAsync(IReadOnlyList<string> sources, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(sources);
-        if (sources.Count == 0 || await InfoAsync(cancellationToken).ConfigureAwait(false) is null)
+        if (sources.Count == 0 || (_building ?? await GetInfoAsync(cancellationToken).ConfigureAwait(false)) is null)
             return;
         // The records first: without them no search gives the chunks back.
         foreach (var batch in sources.Chunk(_options.BatchSize))
@@ -140,7 +128,7 @@ public sealed class QdrantStore : IKnowledgeStore
     public async Task<IReadOnlyList<DocumentRecord>> ListDocumentsAsync(CancellationToken cancellationToken = default)
     {
         // Where the chunks are gone, the ledger's records count for nothing.
-        if (await InfoAsync(cancellationToken).ConfigureAwait(false) is null)
+        if (await GetInfoAsync(cancellationToken).ConfigureAwait(false) is null)
             return [];
         var records = new List<DocumentRecord>();
         await foreach (var page in ScrollAsync(_ledger, Conditions.MatchKeyword("kind", "document"), cancellationToken).ConfigureAwait(false))
@@ -154,13 +142,14 @@ public sealed class QdrantStore : IKnowledgeStore
         ReadOnlyMemory<float> query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
-        var info = await RequireInfoAsync(cancellationToken).ConfigureAwait(false);
+        var (info, points) = await RequireAsync(cancellationToken).ConfigureAwait(false);
         if (query.Length != info.DenseDimension)
             throw StoreException.WrongWidth(query.Length, info);
         if (query.Length == 0 || limit == 0)
             return [];
-        bool exact = _options.ExactSearch ?? await CountAsync(cancellationToken).ConfigureAwait(false) <= MaxExactChunks;
-        return await SearchAsync(new VectorInput { Dense = QdrantPoints.Dense(query.Span) }, QdrantPoints.DenseName, exact, limit, filter, cancellationToken).ConfigureAwait(false);
+        bool exact = _options.ExactSearch ?? points <= MaxExactChunks;
+        var dense = new VectorInput { Dense = QdrantPoints.Dense(query.Span) };
+        return await SearchAsync(dense, QdrantPoints.DenseName, exact, limit, filter, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -169,11 +158,14 @@ public sealed class QdrantStore : IKnowledgeStore
     {
         ArgumentNullException.ThrowIfNull(query);
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
-        await RequireInfoAsync(cancellationToken).ConfigureAwait(false);
         if (query.Indices.Length == 0 || limit == 0)
+        {
+            await RequireInfoAsync(cancellationToken).ConfigureAwait(false);
             return [];
-        var sparse = QdrantPoints.Sparse(query.Indices, Array.ConvertAll(query.Counts, count => (float)count));
-        return await SearchAsync(new VectorInput { Sparse = sparse }, QdrantPoints.SparseName, exact: null, limit, filter, cancellationToken).ConfigureAwait(false);
+        }
+
+        var sparse = new VectorInput { Sparse = QdrantPoints.Sparse(query.Indices, Array.ConvertAll(query.Counts, count => (float)count)) };
+        return await SearchAsync(sparse, QdrantPoints.SparseName, exact: null, limit, filter, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -200,7 +192,8 @@ public sealed class QdrantStore : IKnowledgeStore
     public async Task<IReadOnlyList<Chunk>> ReadDocumentAsync(string source, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        if (!(await VersionsAsync([source], cancellationToken).ConfigureAwait(false)).TryGetValue(source, out var version))
+        var versions = await VersionsAsync([source], cancellationToken).ConfigureAwait(false);
+        if (versions?.GetValueOrDefault(source) is not { } version)
             return [];
         var chunks = new List<Chunk>();
         await foreach (var page in ScrollAsync(_chunks, Conditions.MatchKeyword("version", version), cancellationToken).ConfigureAwait(false))
@@ -238,12 +231,12 @@ public sealed class QdrantStore : IKnowledgeStore
     /// </remarks>
     public async Task<int> RemoveLeftoversAsync(CancellationToken cancellationToken = default)
     {
-        if (await InfoAsync(cancellationToken).ConfigureAwait(false) is null)
+        if (await GetInfoAsync(cancellationToken).ConfigureAwait(false) is null)
             return 0;
         await _generations.CheckAsync(_generation, cancellationToken).ConfigureAwait(false);
         var records = await ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         var named = records.Select(record => record.Version).ToHashSet(StringComparer.Ordinal);
-        ulong total = await CountAsync(cancellationToken).ConfigureAwait(false);
+        ulong total = await CountAsync(exact: true, cancellationToken).ConfigureAwait(false);
         if (total == 0 && records.All(record => record.ChunkCount == 0))
             return 0;
         var facet = await _connection.ReadAsync(
@@ -287,22 +280,74 @@ public sealed class QdrantStore : IKnowledgeStore
         return default;
     }
 
-    /// <summary>The metadata where chunks and ledger are both there under their names.</summary>
-    private async Task<CollectionInfo?> ReadInfoAsync(CancellationToken cancellationToken)
+    /// <summary>The metadata and the number of chunks, or null where there is no collection; aliases that are gone are put back.</summary>
+    private async Task<Found?> FindAsync(CancellationToken cancellationToken)
     {
-        var chunks = _connection.ReadAsync((client, token) => client.CollectionExistsAsync(_chunks, token), cancellationToken);
-        var info = await _generations.ReadInfoAsync(_ledger, cancellationToken).ConfigureAwait(false);
-        return await chunks.ConfigureAwait(false) ? info : null;
+        var found = await LookAsync(cancellationToken).ConfigureAwait(false);
+        if (found is null && _generation is null && await _generations.RestoreAliasesAsync(cancellationToken).ConfigureAwait(false))
+            found = await LookAsync(cancellationToken).ConfigureAwait(false);
+        return found is null or { Info.SchemaVersion: CollectionInfo.CurrentSchemaVersion }
+            ? found
+            : throw new StoreException(
+                StoreError.Foreign,
+                $"The collection '{_chunks}' at {_options.Address} has layout {found.Info.SchemaVersion}; this version of Kotonoha reads layout "
+                + $"{CollectionInfo.CurrentSchemaVersion}. Delete the collection on the server and ingest the documents again.");
     }
 
-    private async Task<CollectionInfo?> InfoAsync(CancellationToken cancellationToken)
-        => _building ?? await GetInfoAsync(cancellationToken).ConfigureAwait(false);
+    /// <summary>The same where chunks and ledger are both there under their names.</summary>
+    private async Task<Found?> LookAsync(CancellationToken cancellationToken)
+    {
+        var points = PointsAsync();
+        var info = _generations.ReadInfoAsync(_ledger, cancellationToken);
+        await Task.WhenAll(points, info).ConfigureAwait(false);
+        return await points.ConfigureAwait(false) is { } count && await info.ConfigureAwait(false) is { } present ? new Found(present, count) : null;
 
+        async Task<ulong?> PointsAsync()
+        {
+            try
+            {
+                return await CountAsync(exact: false, cancellationToken).ConfigureAwait(false);
+            }
+            catch (StoreException exception) when (exception.Error == StoreError.Missing)
+            {
+                return null;
+            }
+        }
+    }
+
+    private async Task<Found> RequireAsync(CancellationToken cancellationToken)
+        => await FindAsync(cancellationToken).ConfigureAwait(false) ?? throw NotThere();
+
+    // A generation that is being built is this store's alone.
     private async Task<CollectionInfo> RequireInfoAsync(CancellationToken cancellationToken)
-        => await InfoAsync(cancellationToken).ConfigureAwait(false)
-            ?? throw new StoreException(StoreError.Missing, $"There is no collection '{_chunks}' at {_options.Address} (any more). {StoreException.HowToIngest}");
+        => _building ?? (await RequireAsync(cancellationToken).ConfigureAwait(false)).Info;
+
+    private StoreException NotThere(Exception? inner = null)
+        => new(StoreError.Missing, $"There is no collection '{_chunks}' at {_options.Address} (any more). {StoreException.HowToIngest}", inner);
 
     private async Task<IReadOnlyList<ScoredChunk>> SearchAsync(
+        VectorInput query, string vector, bool? exact, int limit, StoreFilter? filter, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await TrySearchAsync(query, vector, exact, limit, filter, cancellationToken).ConfigureAwait(false) is { } chunks)
+                return chunks;
+        }
+        catch (StoreException exception) when (exception.Error is StoreError.Missing or StoreError.Refused)
+        {
+            // Says what is wrong where the name is another's collection; tries again where it was only an alias that had gone.
+            if (!await _generations.RestoreAliasesAsync(cancellationToken).ConfigureAwait(false))
+                throw NotThere(exception);
+            if (exception.Error == StoreError.Refused)
+                throw;
+        }
+
+        await RequireAsync(cancellationToken).ConfigureAwait(false);
+        return await TrySearchAsync(query, vector, exact, limit, filter, cancellationToken).ConfigureAwait(false) ?? throw NotThere();
+    }
+
+    /// <summary>Searches; null where there is no ledger that could vouch for what is found.</summary>
+    private async Task<IReadOnlyList<ScoredChunk>?> TrySearchAsync(
         VectorInput query, string vector, bool? exact, int limit, StoreFilter? filter, CancellationToken cancellationToken)
     {
         // Chunks that the ledger does not name (a write under way or broken off) are dropped; then more are asked for.
@@ -320,10 +365,9 @@ public sealed class QdrantStore : IKnowledgeStore
                     payloadSelector: (string[])["source", "version"],
                     cancellationToken: token),
                 cancellationToken).ConfigureAwait(false);
-            var found = OfOurs(points, point => QdrantPoints.Text(point.Payload, "source") is { } source && QdrantPoints.Text(point.Payload, "version") is { } version
-                ? new Hit(new ScoredChunk(point.Id.Uuid, source, point.Score), version)
-                : null).ToList();
-            var versions = await VersionsAsync(found.Select(hit => hit.Chunk.Source).Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
+            var found = OfOurs(points, ToHit).ToList();
+            if (await VersionsAsync(found.Select(hit => hit.Chunk.Source).Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false) is not { } versions)
+                return null;
             var valid = found.Where(hit => versions.GetValueOrDefault(hit.Chunk.Source) == hit.Version).Select(hit => hit.Chunk).ToList();
             if (valid.Count == points.Count || valid.Count >= limit || points.Count < asked || round == MaxSearchRounds)
             {
@@ -331,6 +375,11 @@ public sealed class QdrantStore : IKnowledgeStore
                 return valid.Count > limit ? valid.GetRange(0, limit) : valid;
             }
         }
+
+        static Hit? ToHit(ScoredPoint point)
+            => QdrantPoints.Text(point.Payload, "source") is { } source && QdrantPoints.Text(point.Payload, "version") is { } version
+                ? new Hit(new ScoredChunk(point.Id.Uuid, source, point.Score), version)
+                : null;
     }
 
     private Filter? FilterOf(StoreFilter? filter)
@@ -359,14 +408,20 @@ public sealed class QdrantStore : IKnowledgeStore
         }
     }
 
-    /// <summary>The versions that the ledger names, by source.</summary>
-    private async Task<Dictionary<string, string>> VersionsAsync(IEnumerable<string> sources, CancellationToken cancellationToken)
+    /// <summary>The versions that the ledger names, by source; null where there is no ledger.</summary>
+    private async Task<Dictionary<string, string>?> VersionsAsync(IEnumerable<string> sources, CancellationToken cancellationToken)
     {
+        var ids = sources.Select(QdrantPoints.RecordId).Prepend(QdrantPoints.InfoId);
         var versions = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var point in await RetrieveAsync(_ledger, sources.Select(QdrantPoints.RecordId), (string[])["source", "version"], false, cancellationToken).ConfigureAwait(false))
+        bool isLedger = false;
+        foreach (var point in await RetrieveAsync(_ledger, ids, (string[])["source", "version"], false, cancellationToken).ConfigureAwait(false))
+        {
+            isLedger |= point.Id.Uuid == QdrantPoints.InfoId.Uuid;
             if (QdrantPoints.Text(point.Payload, "source") is { } source && QdrantPoints.Text(point.Payload, "version") is { } version)
                 versions[source] = version;
-        return versions;
+        }
+
+        return isLedger ? versions : null;
     }
 
     private async Task<List<RetrievedPoint>> RetrieveAsync(
@@ -425,8 +480,8 @@ public sealed class QdrantStore : IKnowledgeStore
         }
     }
 
-    private async Task<ulong> CountAsync(CancellationToken cancellationToken)
-        => await _connection.ReadAsync((client, token) => client.CountAsync(_chunks, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+    private Task<ulong> CountAsync(bool exact, CancellationToken cancellationToken)
+        => _connection.ReadAsync((client, token) => client.CountAsync(_chunks, exact: exact, cancellationToken: token), cancellationToken);
 
     private Task UpsertAsync(string collection, IReadOnlyList<PointStruct> points, CancellationToken cancellationToken)
         => _connection.WriteAsync((client, token) => client.UpsertAsync(collection, points, cancellationToken: token), cancellationToken);
@@ -436,10 +491,13 @@ public sealed class QdrantStore : IKnowledgeStore
     {
         foreach (var batch in values.Chunk(_options.BatchSize))
         {
-            var filter = new Filter { Must = { Conditions.Match(field, batch) } };
+            // Another's points may have a field of this name.
+            var filter = new Filter { Must = { Conditions.Match(field, batch) }, MustNot = { Conditions.IsEmpty("version") } };
             await _connection.WriteAsync((client, token) => client.DeleteAsync(_chunks, filter, cancellationToken: token), cancellationToken).ConfigureAwait(false);
         }
     }
+
+    private sealed record Found(CollectionInfo Info, ulong Points);
 
     private sealed record Hit(ScoredChunk Chunk, string Version);
 }
