@@ -33,6 +33,8 @@ internal sealed class QdrantConnection : IDisposable
     private readonly IQdrantClient _client;
     private readonly ResiliencePipeline _reads;
     private readonly ResiliencePipeline _writes;
+    private readonly AsyncLocal<bool> _isWriting = new();
+    private long _lastWarning;
 
     public QdrantConnection(QdrantStoreOptions options, ILogger logger)
     {
@@ -57,8 +59,6 @@ internal sealed class QdrantConnection : IDisposable
             MaxReceiveMessageSize = null,
             // The server would compress every answer, which costs more than it saves.
             CompressionProviders = [],
-            InitialReconnectBackoff = FirstDelay,
-            MaxReconnectBackoff = MaxDelay,
         });
         var calls = options.ApiKey is not { } key ? _channel.CreateCallInvoker() : _channel.Intercept(metadata =>
         {
@@ -68,9 +68,12 @@ internal sealed class QdrantConnection : IDisposable
         _client = new QdrantClient(new QdrantGrpcClient(calls), _deadline);
     }
 
+    /// <summary>Lets what the calling asynchronous method reads be repeated as long as what it writes.</summary>
+    public void BeginWrite() => _isWriting.Value = true;
+
     /// <summary>Sends a request that only reads.</summary>
     public Task<T> ReadAsync<T>(Func<IQdrantClient, CancellationToken, Task<T>> request, CancellationToken cancellationToken)
-        => SendAsync(_reads, request, cancellationToken);
+        => SendAsync(_isWriting.Value ? _writes : _reads, request, cancellationToken);
 
     /// <summary>Sends a request that writes; it must do no harm when it is done twice.</summary>
     public Task WriteAsync(Func<IQdrantClient, CancellationToken, Task> request, CancellationToken cancellationToken)
@@ -91,9 +94,11 @@ internal sealed class QdrantConnection : IDisposable
     private static bool IsTooLarge(RpcException exception)
         => exception.StatusCode == StatusCode.ResourceExhausted && exception.Status.Detail.Contains("maximum configured message size", StringComparison.Ordinal);
 
-    // The system's proxy cannot reach a server on this machine's loopback.
     private static SocketsHttpHandler Handler(Uri address) => new()
     {
+        // With a callback of our own the channel leaves connecting to the handler. Otherwise it connects by itself, past the system's proxy, and
+        // waits ever longer before it tries again.
+        ConnectCallback = ConnectAsync,
         ConnectTimeout = ConnectTimeout,
         EnableMultipleHttp2Connections = true,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
@@ -101,8 +106,24 @@ internal sealed class QdrantConnection : IDisposable
         KeepAlivePingDelay = TimeSpan.FromSeconds(30),
         KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
         KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+        // The system's proxy cannot reach a server on this machine's loopback.
         UseProxy = !address.IsLoopback,
     };
+
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken).ConfigureAwait(false);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 
     private ResiliencePipeline Pipeline(int seconds) => new ResiliencePipelineBuilder()
         .AddRetry(new RetryStrategyOptions
@@ -119,12 +140,19 @@ internal sealed class QdrantConnection : IDisposable
             DelayGenerator = arguments => ValueTask.FromResult(RetryAfter((RpcException)arguments.Outcome.Exception!)),
             OnRetry = arguments =>
             {
-                if (arguments.AttemptNumber == 0)
-                    _logger.LogWarning("{Failure} The request is repeated for up to {Seconds} s.", Failure((RpcException)arguments.Outcome.Exception!, null).Message, seconds);
+                WarnOfRetry((RpcException)arguments.Outcome.Exception!, seconds);
                 return default;
             },
         })
         .Build();
+
+    /// <summary>Logs that requests are being repeated, once for all that meet the same trouble.</summary>
+    private void WarnOfRetry(RpcException exception, int seconds)
+    {
+        long last = Volatile.Read(ref _lastWarning), now = Stopwatch.GetTimestamp();
+        if ((last == 0 || Stopwatch.GetElapsedTime(last, now).TotalSeconds > seconds) && Interlocked.CompareExchange(ref _lastWarning, now, last) == last)
+            _logger.LogWarning("{Failure} Requests are repeated for up to {Seconds} s.", Failure(exception, null).Message, seconds);
+    }
 
     /// <summary>The time after which an overloaded server wants to be asked again.</summary>
     private static TimeSpan? RetryAfter(RpcException exception)

@@ -14,6 +14,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     private const string LedgerSuffix = "--documents";
 
     private static readonly string[] _chunkFields = ["source", "version", "prefixes", "tags"];
+    private static readonly string[] _ledgerFields = ["kind"];
 
     /// <summary>The collection with the chunks: of a generation, or by its alias.</summary>
     public string Chunks(int? generation) => generation is { } number ? string.Create(CultureInfo.InvariantCulture, $"{name}--{number}") : name;
@@ -80,16 +81,29 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
         }
     }
 
-    /// <summary>Refuses a collection with other vectors than ours, and makes payload indexes that somebody deleted again.</summary>
-    public async Task CheckAsync(int? generation, CancellationToken cancellationToken)
+    /// <summary>How many points a collection has, or null where there is none; not exact while the server rearranges its segments.</summary>
+    /// <exception cref="StoreException">It has other vectors than ours: it is somebody else's.</exception>
+    public async Task<ulong?> CountAsync(string chunks, CancellationToken cancellationToken)
     {
-        var found = await DescribeAsync(Chunks(generation), cancellationToken).ConfigureAwait(false);
-        if (!HasOurVectors(found))
-            throw Foreign(Chunks(generation));
-        await IndexAsync(Chunks(generation), _chunkFields.Where(field => !found.PayloadSchema.ContainsKey(field)), cancellationToken).ConfigureAwait(false);
-        var ledger = await DescribeAsync(Ledger(generation), cancellationToken).ConfigureAwait(false);
-        if (!ledger.PayloadSchema.ContainsKey("kind"))
-            await IndexAsync(Ledger(generation), ["kind"], cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var found = await DescribeAsync(chunks, cancellationToken).ConfigureAwait(false);
+            return HasOurVectors(found) ? found.PointsCount : throw Foreign(chunks);
+        }
+        catch (StoreException exception) when (exception.Error == StoreError.Missing)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Makes payload indexes again that somebody deleted: every field that is filtered by has one.</summary>
+    public async Task IndexAsync(int? generation, CancellationToken cancellationToken)
+    {
+        foreach (var (collection, fields) in ((string, string[])[])[(Chunks(generation), _chunkFields), (Ledger(generation), _ledgerFields)])
+        {
+            var found = await DescribeAsync(collection, cancellationToken).ConfigureAwait(false);
+            await IndexAsync(collection, fields.Where(field => !found.PayloadSchema.ContainsKey(field)), cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Finds out what the server holds under our names.</summary>
@@ -209,7 +223,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
         // Before the first upload: filters then have their links in the graph from the start.
         await IndexAsync(Chunks(generation), _chunkFields, cancellationToken).ConfigureAwait(false);
         await CreateAsync(new CreateCollection { CollectionName = Ledger(generation), VectorsConfig = new VectorsConfig { ParamsMap = new VectorParamsMap() } }, cancellationToken).ConfigureAwait(false);
-        await IndexAsync(Ledger(generation), ["kind"], cancellationToken).ConfigureAwait(false);
+        await IndexAsync(Ledger(generation), _ledgerFields, cancellationToken).ConfigureAwait(false);
         await WriteInfoAsync(Ledger(generation), info, cancellationToken).ConfigureAwait(false);
     }
 

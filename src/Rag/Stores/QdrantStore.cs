@@ -78,6 +78,7 @@ public sealed class QdrantStore : IKnowledgeStore
     public async Task CreateAsync(CollectionInfo info, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(info);
+        _connection.BeginWrite();
         if (await GetInfoAsync(cancellationToken).ConfigureAwait(false) is not null)
             throw new StoreException(StoreError.Busy, $"The collection '{_chunks}' at {_options.Address} was created by another process in the meantime. Start again.");
         int generation = await _generations.CreateNextAsync(info, cancellationToken).ConfigureAwait(false);
@@ -88,6 +89,7 @@ public sealed class QdrantStore : IKnowledgeStore
     public async Task WriteAsync(IReadOnlyList<DocumentWrite> documents, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(documents);
+        _connection.BeginWrite();
         var info = await RequireInfoAsync(cancellationToken).ConfigureAwait(false);
         foreach (var document in documents)
             document.Check(info);
@@ -113,6 +115,7 @@ public sealed class QdrantStore : IKnowledgeStore
     public async Task DeleteAsync(IReadOnlyList<string> sources, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(sources);
+        _connection.BeginWrite();
         if (sources.Count == 0 || (_building ?? await GetInfoAsync(cancellationToken).ConfigureAwait(false)) is null)
             return;
         // The records first: without them no search gives the chunks back.
@@ -208,6 +211,7 @@ public sealed class QdrantStore : IKnowledgeStore
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(averageLength);
         ArgumentNullException.ThrowIfNull(termsOf);
+        _connection.BeginWrite();
         var info = await RequireInfoAsync(cancellationToken).ConfigureAwait(false);
         await foreach (var page in ScrollAsync(_chunks, null, cancellationToken).ConfigureAwait(false))
         {
@@ -231,12 +235,13 @@ public sealed class QdrantStore : IKnowledgeStore
     /// </remarks>
     public async Task<int> RemoveLeftoversAsync(CancellationToken cancellationToken = default)
     {
+        _connection.BeginWrite();
         if (await GetInfoAsync(cancellationToken).ConfigureAwait(false) is null)
             return 0;
-        await _generations.CheckAsync(_generation, cancellationToken).ConfigureAwait(false);
+        await _generations.IndexAsync(_generation, cancellationToken).ConfigureAwait(false);
         var records = await ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         var named = records.Select(record => record.Version).ToHashSet(StringComparer.Ordinal);
-        ulong total = await CountAsync(exact: true, cancellationToken).ConfigureAwait(false);
+        ulong total = await _connection.ReadAsync((client, token) => client.CountAsync(_chunks, cancellationToken: token), cancellationToken).ConfigureAwait(false);
         if (total == 0 && records.All(record => record.ChunkCount == 0))
             return 0;
         var facet = await _connection.ReadAsync(
@@ -254,6 +259,7 @@ public sealed class QdrantStore : IKnowledgeStore
     public async Task<IKnowledgeStore> BeginRebuildAsync(CollectionInfo info, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(info);
+        _connection.BeginWrite();
         await RequireInfoAsync(cancellationToken).ConfigureAwait(false);
         return new QdrantStore(this, await _generations.CreateNextAsync(info, cancellationToken).ConfigureAwait(false), info);
     }
@@ -263,6 +269,7 @@ public sealed class QdrantStore : IKnowledgeStore
     {
         if (rebuilt is not QdrantStore { _generation: { } generation } next || next._connection != _connection)
             throw new ArgumentException("This is not a rebuild of this store.", nameof(rebuilt));
+        _connection.BeginWrite();
         await _generations.CommitAsync(generation, cancellationToken).ConfigureAwait(false);
     }
 
@@ -297,22 +304,10 @@ public sealed class QdrantStore : IKnowledgeStore
     /// <summary>The same where chunks and ledger are both there under their names.</summary>
     private async Task<Found?> LookAsync(CancellationToken cancellationToken)
     {
-        var points = PointsAsync();
+        var points = _generations.CountAsync(_chunks, cancellationToken);
         var info = _generations.ReadInfoAsync(_ledger, cancellationToken);
         await Task.WhenAll(points, info).ConfigureAwait(false);
         return await points.ConfigureAwait(false) is { } count && await info.ConfigureAwait(false) is { } present ? new Found(present, count) : null;
-
-        async Task<ulong?> PointsAsync()
-        {
-            try
-            {
-                return await CountAsync(exact: false, cancellationToken).ConfigureAwait(false);
-            }
-            catch (StoreException exception) when (exception.Error == StoreError.Missing)
-            {
-                return null;
-            }
-        }
     }
 
     private async Task<Found> RequireAsync(CancellationToken cancellationToken)
@@ -322,8 +317,8 @@ public sealed class QdrantStore : IKnowledgeStore
     private async Task<CollectionInfo> RequireInfoAsync(CancellationToken cancellationToken)
         => _building ?? (await RequireAsync(cancellationToken).ConfigureAwait(false)).Info;
 
-    private StoreException NotThere(Exception? inner = null)
-        => new(StoreError.Missing, $"There is no collection '{_chunks}' at {_options.Address} (any more). {StoreException.HowToIngest}", inner);
+    private StoreException NotThere()
+        => new(StoreError.Missing, $"There is no collection '{_chunks}' at {_options.Address} (any more). {StoreException.HowToIngest}");
 
     private async Task<IReadOnlyList<ScoredChunk>> SearchAsync(
         VectorInput query, string vector, bool? exact, int limit, StoreFilter? filter, CancellationToken cancellationToken)
@@ -333,13 +328,15 @@ public sealed class QdrantStore : IKnowledgeStore
             if (await TrySearchAsync(query, vector, exact, limit, filter, cancellationToken).ConfigureAwait(false) is { } chunks)
                 return chunks;
         }
-        catch (StoreException exception) when (exception.Error is StoreError.Missing or StoreError.Refused)
+        catch (StoreException exception) when (exception.Error == StoreError.Missing)
         {
-            // Says what is wrong where the name is another's collection; tries again where it was only an alias that had gone.
-            if (!await _generations.RestoreAliasesAsync(cancellationToken).ConfigureAwait(false))
-                throw NotThere(exception);
-            if (exception.Error == StoreError.Refused)
-                throw;
+            // It may be only an alias that has gone.
+        }
+        catch (StoreException exception) when (exception.Error == StoreError.Refused)
+        {
+            // Says so where the name is another's collection.
+            await RequireAsync(cancellationToken).ConfigureAwait(false);
+            throw;
         }
 
         await RequireAsync(cancellationToken).ConfigureAwait(false);
@@ -472,6 +469,11 @@ public sealed class QdrantStore : IKnowledgeStore
                 limit /= 2;
                 continue;
             }
+            catch (StoreException exception) when (exception.Error == StoreError.Missing)
+            {
+                // No collection, so no points.
+                yield break;
+            }
 
             yield return page.Result;
             if (page.NextPageOffset is null)
@@ -479,9 +481,6 @@ public sealed class QdrantStore : IKnowledgeStore
             offset = page.NextPageOffset;
         }
     }
-
-    private Task<ulong> CountAsync(bool exact, CancellationToken cancellationToken)
-        => _connection.ReadAsync((client, token) => client.CountAsync(_chunks, exact: exact, cancellationToken: token), cancellationToken);
 
     private Task UpsertAsync(string collection, IReadOnlyList<PointStruct> points, CancellationToken cancellationToken)
         => _connection.WriteAsync((client, token) => client.UpsertAsync(collection, points, cancellationToken: token), cancellationToken);
