@@ -151,7 +151,7 @@ internal sealed class QdrantConnection : IDisposable
     {
         long last = Volatile.Read(ref _lastWarning), now = Stopwatch.GetTimestamp();
         if ((last == 0 || Stopwatch.GetElapsedTime(last, now).TotalSeconds > seconds) && Interlocked.CompareExchange(ref _lastWarning, now, last) == last)
-            _logger.LogWarning("{Failure} Requests are repeated for up to {Seconds} s.", Failure(exception, null).Message, seconds);
+            _logger.LogWarning("The Qdrant server at {Address} did not do a request ({Reason}). Requests are repeated for up to {Seconds} s.", _options.Address, Reason(exception), seconds);
     }
 
     /// <summary>The time after which an overloaded server wants to be asked again.</summary>
@@ -243,6 +243,7 @@ internal sealed class QdrantConnection : IDisposable
         var where = $"The Qdrant server at {_options.Address}";
         var said = exception.Status.Detail.Length == 0 ? "no reason given" : exception.Status.Detail;
         const string grpcPort = $"Give its gRPC port, by default 6334 ({AddressNames}).";
+        const string isRunning = $"Check that it is running and that the address is its gRPC port, by default 6334 ({AddressNames}).";
         if (http?.Contains("qdrant", StringComparison.OrdinalIgnoreCase) == true)
             return Error(StoreError.Foreign, $"{_options.Address} is the REST port of a Qdrant server; Kotonoha talks gRPC to it. {grpcPort}");
         if (http is not null || IsNotGrpc(exception) || exception.StatusCode == StatusCode.Unimplemented)
@@ -263,15 +264,17 @@ internal sealed class QdrantConnection : IDisposable
                 StoreError.Unreachable, string.Create(CultureInfo.InvariantCulture, $"{where} gave no answer within {_options.RequestTimeoutSeconds} s. Check that it is running and not overloaded, or give it more time (QdrantStoreOptions.RequestTimeoutSeconds).")),
             StatusCode.Internal when exception.Status.DebugException is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } tls => Error(
                 StoreError.Unreachable, $"No TLS connection to {_options.Address} can be made ({tls.InnerException?.Message ?? tls.Message}). Check the server's certificate, or give an http address where it has none ({AddressNames})."),
-            StatusCode.Unavailable or StatusCode.Aborted => Error(StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). Check that it is running. {grpcPort}"),
-            StatusCode.Internal when exception.Status.DebugException is not null => Error(StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). Check that it is running. {grpcPort}"),
+            StatusCode.Unavailable or StatusCode.Aborted => Error(StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). {isRunning}"),
+            StatusCode.Internal when exception.Status.DebugException is not null => Error(StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). {isRunning}"),
             StatusCode.Internal when said.Contains("space", StringComparison.OrdinalIgnoreCase) => Error(StoreError.Storage, $"{where} is out of space: {said}. Make room on its disk."),
             StatusCode.DataLoss => Error(StoreError.Corrupt, $"{where} has damaged data: {said}. See its log."),
             _ => Error(StoreError.Refused, $"{where} refuses a request ({exception.StatusCode}): {said}. Check the server's limits (strict mode) and its log."),
         };
 
         StoreException Error(StoreError error, string message) => new(error, message, exception);
-
-        static string Reason(RpcException exception) => exception.Status.DebugException?.GetBaseException().Message ?? exception.Status.Detail;
     }
+
+    private static string Reason(RpcException exception) => exception.StatusCode == StatusCode.DeadlineExceeded
+        ? "no answer in time"
+        : exception.Status.DebugException?.GetBaseException().Message ?? exception.Status.Detail;
 }

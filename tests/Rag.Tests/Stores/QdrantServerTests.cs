@@ -161,8 +161,7 @@ public sealed class QdrantServerTests : IDisposable
         for (int i = 0; i < 62; i++)
             Assert.Equal([document.Chunks[0].Chunk], await store.ReadChunksAsync([document.Chunks[0].Chunk.Id]));
         Assert.True(watch.Elapsed > TimeSpan.FromSeconds(1), $"sixty-two reads in {watch.Elapsed}");
-        Assert.All(logger.Entries, entry => Assert.Contains("overloaded", entry.Message));
-        Assert.NotEmpty(logger.Entries);
+        Assert.Contains("Rate limiting", Assert.Single(logger.Entries).Message);
         var exception = await Assert.ThrowsAsync<StoreException>(async () =>
         {
             for (int i = 0; i < 200; i++)
