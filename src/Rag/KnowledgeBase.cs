@@ -216,7 +216,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         if (info.AnalyzerId != TextAnalyzer.Id)
             throw new StoreException(
                 StoreError.Mismatch,
-                $"The collection was made with the text analyzer '{info.AnalyzerId}'; this version of Kotonoha has '{TextAnalyzer.Id}'. You have to {StoreException.HowToReindex}.");
+                $"The collection was made with the text analyzer '{info.AnalyzerId}'; this version of Kotonoha has '{TextAnalyzer.Id}'. "
+                + $"You have to {StoreException.HowToReindex}.");
     }
 
     private SyncPlan Plan(List<FolderFile> files, List<SkippedDocument> skipped, IReadOnlyList<DocumentRecord> records)
@@ -419,8 +420,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             return embedder;
         if (embedder is not IFittedEmbedder fitted)
             throw new EmbedderMismatchException(
-                $"The collection's vectors were made by the embedder '{info.EmbedderVersion}'; the one at hand is '{EmbedderIdentity.Of(embedder)}'. "
-                + $"Use that embedder, or {StoreException.HowToReindex}.");
+                $"The collection's vectors were made by the embedder '{info.EmbedderVersion}'; the one at hand is "
+                + $"'{EmbedderIdentity.Of(embedder)}'. Use that embedder, or {StoreException.HowToReindex}.");
         await _embedderGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -439,7 +440,9 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         if ((info.EmbedderVersion is null) != (embedder is null && _embedder is null))
             throw new EmbedderMismatchException(
                 info.EmbedderVersion is null
-                    ? $"The collection has no dense vectors, but there is an embedder. Leave the embedder out, or {StoreException.HowToReindex}."
-                    : $"The collection's vectors were made by the embedder '{info.EmbedderVersion}', and none is at hand. Give that embedder, or {StoreException.HowToReindex}.");
+                    ? "The collection has no dense vectors, but there is an embedder. "
+                        + $"Leave the embedder out, or {StoreException.HowToReindex}."
+                    : $"The collection's vectors were made by the embedder '{info.EmbedderVersion}', and none is at hand. "
+                        + $"Give that embedder, or {StoreException.HowToReindex}.");
     }
 }

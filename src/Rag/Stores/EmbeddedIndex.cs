@@ -4,8 +4,8 @@ using System.Numerics.Tensors;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// The embedded store's search structures in memory: unit vectors in pages of rows, and BM25 postings. A removed chunk's place (slot) is left
-/// dead until the index is built anew. Not thread-safe: the store guards it.
+/// The embedded store's search structures in memory: unit vectors in pages of rows, and BM25 postings. A removed chunk's place (slot) is
+/// left dead until the index is built anew. Not thread-safe: the store guards it.
 /// </summary>
 internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? weights = null)
 {

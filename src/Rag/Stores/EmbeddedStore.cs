@@ -81,7 +81,8 @@ public sealed class EmbeddedStore : IKnowledgeStore
             {
                 using var transaction = _file.Begin();
                 if (_file.ReadGeneration() != _generation || _file.ReadInfo(_generation) is not null)
-                    throw new StoreException(StoreError.Busy, $"The collection in '{Location}' was created by another process in the meantime. Start again.");
+                    throw new StoreException(
+                        StoreError.Busy, $"The collection in '{Location}' was created by another process in the meantime. Start again.");
                 _file.WriteInfo(_generation, info);
                 transaction.Commit();
                 _info = info;
@@ -101,7 +102,8 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 var info = _info ?? throw NotCreated();
                 foreach (var document in documents)
                     document.Check(info);
-                var unit = documents.Select(document => document.Chunks.Select(chunk => VectorMath.Normalize(chunk.Dense.Span)).ToArray()).ToArray();
+                var unit = documents
+                    .Select(document => document.Chunks.Select(chunk => VectorMath.Normalize(chunk.Dense.Span)).ToArray()).ToArray();
                 using var transaction = BeginWrite();
                 var old = documents.Select(document => document.Record.Source).Where(_index!.Contains).ToArray();
                 var oldTerms = _file.ReadTerms(_generation, old);
@@ -114,9 +116,10 @@ public sealed class EmbeddedStore : IKnowledgeStore
                     _index.Remove(source, id => oldTerms[id]);
                 for (int i = 0; i < documents.Count; i++)
                 {
-                    _index.AddDocument(documents[i].Record);
-                    for (int j = 0; j < documents[i].Chunks.Count; j++)
-                        _index.AddChunk(documents[i].Record.Source, documents[i].Chunks[j].Chunk.Id, documents[i].Chunks[j].Terms, unit[i][j]);
+                    var (record, chunks) = documents[i];
+                    _index.AddDocument(record);
+                    for (int j = 0; j < chunks.Count; j++)
+                        _index.AddChunk(record.Source, chunks[j].Chunk.Id, chunks[j].Terms, unit[i][j]);
                 }
 
                 RenewIfMostlyDead();
@@ -176,7 +179,9 @@ public sealed class EmbeddedStore : IKnowledgeStore
     {
         ArgumentNullException.ThrowIfNull(query);
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
-        return Locked<IReadOnlyList<ScoredChunk>>(() => _info is null ? throw NotCreated() : _index!.SearchSparse(query, limit, filter), cancellationToken);
+        return Locked<IReadOnlyList<ScoredChunk>>(
+            () => _info is null ? throw NotCreated() : _index!.SearchSparse(query, limit, filter),
+            cancellationToken);
     }
 
     /// <inheritdoc/>

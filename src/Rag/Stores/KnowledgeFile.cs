@@ -8,8 +8,8 @@ using Microsoft.Data.Sqlite;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// The SQLite file of the embedded store: its tables and how rows become documents, chunks and vectors. A row belongs to a generation of the
-/// collection. Not thread-safe: the store guards it.
+/// The SQLite file of the embedded store: its tables and how rows become documents, chunks and vectors. A row belongs to a generation of
+/// the collection. Not thread-safe: the store guards it.
 /// </summary>
 internal sealed class KnowledgeFile : IDisposable
 {
@@ -60,7 +60,6 @@ internal sealed class KnowledgeFile : IDisposable
     /// <summary>Does some work and turns what SQLite or damaged rows throw into <see cref="StoreException"/>.</summary>
     public T Guard<T>(Func<T> work)
     {
-        const string anew = "Delete it and ingest the documents again.";
         try
         {
             return work();
@@ -69,25 +68,35 @@ internal sealed class KnowledgeFile : IDisposable
         {
             throw exception.SqliteErrorCode switch
             {
-                5 or 6 => new StoreException(StoreError.Busy, $"Another process is writing to '{Path}'. Wait until it is done, then try again.", exception),
-                11 => new StoreException(StoreError.Corrupt, $"The knowledge file '{Path}' is damaged ({exception.Message}). {anew}", exception),
+                5 or 6 => new StoreException(
+                    StoreError.Busy, $"Another process is writing to '{Path}'. Wait until it is done, then try again.", exception),
+                11 => Damaged(exception),
                 26 => new StoreException(
                     StoreError.Foreign,
-                    $"'{Path}' is not a knowledge file of Kotonoha ({exception.Message}). Choose another path, or delete it and ingest the documents again.",
+                    $"'{Path}' is not a knowledge file of Kotonoha ({exception.Message}). "
+                    + "Choose another path, or delete it and ingest the documents again.",
                     exception),
                 _ => new StoreException(
                     StoreError.Storage,
-                    $"The knowledge file '{Path}' cannot be read or written ({exception.Message}). Check the path, its permissions and the space on its disk.",
+                    $"The knowledge file '{Path}' cannot be read or written ({exception.Message}). "
+                    + "Check the path, its permissions and the space on its disk.",
                     exception),
             };
         }
         catch (Exception exception) when (exception is InvalidDataException or FormatException or JsonException or InvalidCastException)
         {
-            throw new StoreException(StoreError.Corrupt, $"The knowledge file '{Path}' is damaged ({exception.Message}). {anew}", exception);
+            throw Damaged(exception);
         }
+
+        StoreException Damaged(Exception exception) => new(
+            StoreError.Corrupt,
+            $"The knowledge file '{Path}' is damaged ({exception.Message}). Delete it and ingest the documents again.",
+            exception);
     }
 
-    /// <summary>Begins a transaction that writes, or one that reads from one snapshot, whatever another process commits meanwhile.</summary>
+    /// <summary>
+    /// Begins a transaction that writes, or one that reads from one snapshot, whatever another process commits meanwhile.
+    /// </summary>
     public SqliteTransaction Begin(bool writes = true) => _connection.BeginTransaction(deferred: !writes);
 
     /// <summary>A number that changes when another process commits.</summary>
@@ -116,13 +125,14 @@ internal sealed class KnowledgeFile : IDisposable
         command.Parameters.AddWithValue("$key", $"collection/{generation}");
         if (command.ExecuteScalar() is not string json)
             return null;
-        var info = JsonSerializer.Deserialize(json, StoreJson.Default.CollectionInfo) ?? throw new InvalidDataException("The collection's metadata is empty.");
+        var info = JsonSerializer.Deserialize(json, StoreJson.Default.CollectionInfo)
+            ?? throw new InvalidDataException("The collection's metadata is empty.");
         return info.SchemaVersion == CollectionInfo.CurrentSchemaVersion
             ? info
             : throw new StoreException(
                 StoreError.Foreign,
-                $"The knowledge file '{Path}' has layout {info.SchemaVersion}; this version of Kotonoha reads layout {CollectionInfo.CurrentSchemaVersion}. "
-                + "Delete the file and ingest the documents again.");
+                $"The knowledge file '{Path}' has layout {info.SchemaVersion}; this version of Kotonoha reads layout "
+                + $"{CollectionInfo.CurrentSchemaVersion}. Delete the file and ingest the documents again.");
     }
 
     public void WriteInfo(int generation, CollectionInfo info)
@@ -137,7 +147,8 @@ internal sealed class KnowledgeFile : IDisposable
     public EmbeddedIndex ReadIndex(int generation, CollectionInfo info)
     {
         var index = new EmbeddedIndex(info.DenseDimension, info.AverageLength);
-        using (var documents = Command("SELECT source, hash, version, chunks, terms, title, bytes, tags FROM documents WHERE generation = $generation", generation))
+        using (var documents = Command(
+            "SELECT source, hash, version, chunks, terms, title, bytes, tags FROM documents WHERE generation = $generation", generation))
         using (var reader = documents.ExecuteReader())
             while (reader.Read())
                 index.AddDocument(new DocumentRecord(
@@ -149,7 +160,8 @@ internal sealed class KnowledgeFile : IDisposable
                     Text(reader, 5),
                     reader.GetInt64(6),
                     JsonSerializer.Deserialize(reader.GetString(7), StoreJson.Default.StringArray) ?? []));
-        using (var chunks = Command("SELECT id, source, term_numbers, term_counts, dense FROM chunks WHERE generation = $generation ORDER BY number", generation))
+        using (var chunks = Command(
+            "SELECT id, source, term_numbers, term_counts, dense FROM chunks WHERE generation = $generation ORDER BY number", generation))
         using (var reader = chunks.ExecuteReader())
             while (reader.Read())
             {
@@ -179,7 +191,8 @@ internal sealed class KnowledgeFile : IDisposable
 
     public List<Chunk> ReadDocument(int generation, string source)
     {
-        using var command = Command($"SELECT {ChunkColumns} FROM chunks WHERE generation = $generation AND source = $source ORDER BY ordinal", generation);
+        using var command = Command(
+            $"SELECT {ChunkColumns} FROM chunks WHERE generation = $generation AND source = $source ORDER BY ordinal", generation);
         command.Parameters.AddWithValue("$source", source);
         using var reader = command.ExecuteReader();
         var chunks = new List<Chunk>();
@@ -192,7 +205,8 @@ internal sealed class KnowledgeFile : IDisposable
     public Dictionary<string, TermVector> ReadTerms(int generation, IEnumerable<string> sources)
     {
         var terms = new Dictionary<string, TermVector>(StringComparer.Ordinal);
-        using var command = Command("SELECT id, term_numbers, term_counts FROM chunks WHERE generation = $generation AND source = $source", generation);
+        using var command = Command(
+            "SELECT id, term_numbers, term_counts FROM chunks WHERE generation = $generation AND source = $source", generation);
         var parameter = command.Parameters.Add("$source", SqliteType.Text);
         foreach (var source in sources)
         {
@@ -208,7 +222,10 @@ internal sealed class KnowledgeFile : IDisposable
     public void DeleteDocument(int generation, string source)
     {
         using var command = Command(
-            "DELETE FROM chunks WHERE generation = $generation AND source = $source; DELETE FROM documents WHERE generation = $generation AND source = $source",
+            """
+            DELETE FROM chunks WHERE generation = $generation AND source = $source;
+            DELETE FROM documents WHERE generation = $generation AND source = $source
+            """,
             generation);
         command.Parameters.AddWithValue("$source", source);
         command.ExecuteNonQuery();
@@ -236,8 +253,11 @@ internal sealed class KnowledgeFile : IDisposable
     public void InsertDocuments(int generation, IReadOnlyList<DocumentWrite> documents, float[][][] unit)
     {
         using var chunkCommand = Insert(
-            "chunks", generation, "id", "source", "ordinal", "first", "past", "page", "term_numbers", "term_counts", "dense", "heading", "title", "text");
-        using var documentCommand = Insert("documents", generation, "source", "hash", "version", "chunks", "terms", "title", "bytes", "tags");
+            "chunks",
+            generation,
+            ["id", "source", "ordinal", "first", "past", "page", "term_numbers", "term_counts", "dense", "heading", "title", "text"]);
+        using var documentCommand = Insert(
+            "documents", generation, ["source", "hash", "version", "chunks", "terms", "title", "bytes", "tags"]);
         for (int i = 0; i < documents.Count; i++)
         {
             for (int j = 0; j < documents[i].Chunks.Count; j++)
@@ -282,7 +302,8 @@ internal sealed class KnowledgeFile : IDisposable
         {
             reader.Read();
             if (reader.GetInt64(0) > 0 && reader.GetInt64(1) != ApplicationId)
-                throw new StoreException(StoreError.Foreign, $"'{Path}' is an SQLite file, but not a knowledge file of Kotonoha. Choose another path.");
+                throw new StoreException(
+                    StoreError.Foreign, $"'{Path}' is an SQLite file, but not a knowledge file of Kotonoha. Choose another path.");
         }
 
         using (var modes = Command("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"))
@@ -294,11 +315,12 @@ internal sealed class KnowledgeFile : IDisposable
             CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS documents (
                 generation INTEGER NOT NULL, source TEXT NOT NULL, hash TEXT NOT NULL, version TEXT NOT NULL, chunks INTEGER NOT NULL,
-                terms INTEGER NOT NULL, title TEXT, bytes INTEGER NOT NULL, tags TEXT NOT NULL, PRIMARY KEY (generation, source)) WITHOUT ROWID;
+                terms INTEGER NOT NULL, title TEXT, bytes INTEGER NOT NULL, tags TEXT NOT NULL,
+                PRIMARY KEY (generation, source)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS chunks (
                 number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL, ordinal INTEGER NOT NULL,
-                first INTEGER NOT NULL, past INTEGER NOT NULL, page INTEGER, term_numbers BLOB NOT NULL, term_counts BLOB NOT NULL, dense BLOB NOT NULL,
-                heading TEXT, title TEXT, text TEXT NOT NULL);
+                first INTEGER NOT NULL, past INTEGER NOT NULL, page INTEGER, term_numbers BLOB NOT NULL, term_counts BLOB NOT NULL,
+                dense BLOB NOT NULL, heading TEXT, title TEXT, text TEXT NOT NULL);
             CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_id ON chunks (generation, id);
             CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_source ON chunks (generation, source, ordinal);
             INSERT OR IGNORE INTO meta VALUES ('generation', '1');
@@ -317,10 +339,10 @@ internal sealed class KnowledgeFile : IDisposable
     }
 
     /// <summary>A command that inserts a row; its first parameter is the generation.</summary>
-    private SqliteCommand Insert(string table, int generation, params ReadOnlySpan<string> columns)
+    private SqliteCommand Insert(string table, int generation, string[] columns)
     {
         var command = Command(
-            $"INSERT INTO {table} (generation, {string.Join(", ", columns)}) VALUES ($generation, {string.Join(", ", columns.ToArray().Select(column => "$" + column))})",
+            $"INSERT INTO {table} (generation, {string.Join(", ", columns)}) VALUES ($generation, ${string.Join(", $", columns)})",
             generation);
         foreach (var column in columns)
             command.Parameters.Add(new SqliteParameter { ParameterName = "$" + column });

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
@@ -14,17 +15,18 @@ using Qdrant.Client.Grpc;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// The way to a Qdrant server: sends a request with a deadline, repeats it while that can help, and turns failures into <see cref="StoreException"/>.
+/// The way to a Qdrant server: sends a request with a deadline, repeats it while that can help, and turns failures into
+/// <see cref="StoreException"/>.
 /// </summary>
 internal sealed class QdrantConnection : IDisposable
 {
     private const string AddressNames = "QdrantStoreOptions.Address, --qdrant-url";
     private const string KeyNames = "QdrantStoreOptions.ApiKey, --qdrant-api-key-env";
 
-    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
-    private static readonly ResiliencePropertyKey<long> StartKey = new("start");
+    private static readonly TimeSpan _firstDelay = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _maxDelay = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan _connectTimeout = TimeSpan.FromSeconds(5);
+    private static readonly ResiliencePropertyKey<long> _startKey = new("start");
 
     private readonly QdrantStoreOptions _options;
     private readonly ILogger _logger;
@@ -50,7 +52,9 @@ internal sealed class QdrantConnection : IDisposable
         }
 
         if (options.Address is not { IsAbsoluteUri: true, Scheme: "http" or "https", PathAndQuery: "/" })
-            throw new ArgumentException($"'{options.Address}' is not the address of a gRPC server: http or https, a host and a port, and no path.", nameof(options));
+            throw new ArgumentException(
+                $"'{options.Address}' is not the address of a gRPC server: http or https, a host and a port, and no path.",
+                nameof(options));
         _channel = GrpcChannel.ForAddress(options.Address, new GrpcChannelOptions
         {
             HttpHandler = Handler(options.Address),
@@ -91,15 +95,21 @@ internal sealed class QdrantConnection : IDisposable
     /// <summary>Whether the answer was larger than the client takes that was given.</summary>
     public static bool IsTooLarge(StoreException exception) => exception.InnerException is RpcException rpc && IsTooLarge(rpc);
 
-    private static bool IsTooLarge(RpcException exception)
-        => exception.StatusCode == StatusCode.ResourceExhausted && exception.Status.Detail.Contains("maximum configured message size", StringComparison.Ordinal);
+    private static bool IsTooLarge(RpcException exception) => exception.StatusCode == StatusCode.ResourceExhausted
+        && exception.Status.Detail.Contains("maximum configured message size", StringComparison.Ordinal);
+
+    private static bool IsNotGrpc(RpcException exception)
+        => exception.Status.Detail.StartsWith("Bad gRPC response.", StringComparison.Ordinal);
+
+    private static bool IsTls(RpcException exception)
+        => exception.Status.DebugException is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError };
 
     private static SocketsHttpHandler Handler(Uri address) => new()
     {
-        // With a callback of our own the channel leaves connecting to the handler. Otherwise it connects by itself, past the system's proxy, and
-        // waits ever longer before it tries again.
+        // With a callback of our own the channel leaves connecting to the handler. Otherwise it connects by itself, past the system's
+        // proxy, and waits ever longer before it tries again.
         ConnectCallback = ConnectAsync,
-        ConnectTimeout = ConnectTimeout,
+        ConnectTimeout = _connectTimeout,
         EnableMultipleHttp2Connections = true,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
         // A server that is gone without a word is noticed.
@@ -130,13 +140,17 @@ internal sealed class QdrantConnection : IDisposable
         {
             MaxRetryAttempts = int.MaxValue,
             BackoffType = DelayBackoffType.Exponential,
-            Delay = FirstDelay,
-            MaxDelay = MaxDelay,
+            Delay = _firstDelay,
+            MaxDelay = _maxDelay,
             UseJitter = true,
             ShouldHandle = async arguments =>
-                arguments.Outcome.Exception is RpcException exception
-                && Stopwatch.GetElapsedTime(arguments.Context.Properties.GetValue(StartKey, 0)) + (RetryAfter(exception) ?? TimeSpan.Zero) < TimeSpan.FromSeconds(seconds)
-                && await IsTransientAsync(exception, arguments.Context.CancellationToken).ConfigureAwait(false),
+            {
+                if (arguments.Outcome.Exception is not RpcException exception)
+                    return false;
+                var elapsed = Stopwatch.GetElapsedTime(arguments.Context.Properties.GetValue(_startKey, 0));
+                return elapsed + (RetryAfter(exception) ?? TimeSpan.Zero) < TimeSpan.FromSeconds(seconds)
+                    && await IsTransientAsync(exception, arguments.Context.CancellationToken).ConfigureAwait(false);
+            },
             DelayGenerator = arguments => ValueTask.FromResult(RetryAfter((RpcException)arguments.Outcome.Exception!)),
             OnRetry = arguments =>
             {
@@ -150,21 +164,31 @@ internal sealed class QdrantConnection : IDisposable
     private void WarnOfRetry(RpcException exception, int seconds)
     {
         long last = Volatile.Read(ref _lastWarning), now = Stopwatch.GetTimestamp();
-        if ((last == 0 || Stopwatch.GetElapsedTime(last, now).TotalSeconds > seconds) && Interlocked.CompareExchange(ref _lastWarning, now, last) == last)
-            _logger.LogWarning("The Qdrant server at {Address} did not do a request ({Reason}). Requests are repeated for up to {Seconds} s.", _options.Address, Reason(exception), seconds);
+        bool isNew = last == 0 || Stopwatch.GetElapsedTime(last, now).TotalSeconds > seconds;
+        if (isNew && Interlocked.CompareExchange(ref _lastWarning, now, last) == last)
+            _logger.LogWarning(
+                "The Qdrant server at {Address} did not do a request ({Reason}). Requests are repeated for up to {Seconds} s.",
+                _options.Address,
+                Reason(exception),
+                seconds);
     }
 
     /// <summary>The time after which an overloaded server wants to be asked again.</summary>
     private static TimeSpan? RetryAfter(RpcException exception)
-        => int.TryParse(exception.Trailers.GetValue("retry-after"), NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) ? TimeSpan.FromSeconds(seconds) : null;
+        => int.TryParse(exception.Trailers.GetValue("retry-after"), NumberStyles.None, CultureInfo.InvariantCulture, out int seconds)
+            ? TimeSpan.FromSeconds(seconds)
+            : null;
 
-    private async Task<T> SendAsync<T>(ResiliencePipeline pipeline, Func<IQdrantClient, CancellationToken, Task<T>> request, CancellationToken cancellationToken)
+    private async Task<T> SendAsync<T>(
+        ResiliencePipeline pipeline, Func<IQdrantClient, CancellationToken, Task<T>> request, CancellationToken cancellationToken)
     {
         var context = ResilienceContextPool.Shared.Get(cancellationToken);
-        context.Properties.Set(StartKey, Stopwatch.GetTimestamp());
+        context.Properties.Set(_startKey, Stopwatch.GetTimestamp());
         try
         {
-            return await pipeline.ExecuteAsync(async resilience => await TryAsync(request, resilience.CancellationToken).ConfigureAwait(false), context).ConfigureAwait(false);
+            return await pipeline.ExecuteAsync(
+                async resilience => await TryAsync(request, resilience.CancellationToken).ConfigureAwait(false),
+                context).ConfigureAwait(false);
         }
         catch (RpcException exception)
         {
@@ -172,7 +196,10 @@ internal sealed class QdrantConnection : IDisposable
         }
         catch (QdrantException exception)
         {
-            throw new StoreException(StoreError.Refused, $"The Qdrant server at {_options.Address} did not do as it was asked: {exception.Message}. See its log.", exception);
+            throw new StoreException(
+                StoreError.Refused,
+                $"The Qdrant server at {_options.Address} did not do a request: {exception.Message}. See its log.",
+                exception);
         }
         finally
         {
@@ -193,85 +220,105 @@ internal sealed class QdrantConnection : IDisposable
         catch (Exception exception) when (exception is RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw limit.IsCancellationRequested || exception is not RpcException ? new RpcException(new Status(StatusCode.DeadlineExceeded, "", exception)) : exception;
+            if (exception is RpcException && !limit.IsCancellationRequested)
+                throw;
+            throw new RpcException(new Status(StatusCode.DeadlineExceeded, "", exception));
         }
     }
 
-    private async ValueTask<bool> IsTransientAsync(RpcException exception, CancellationToken cancellationToken) => exception.StatusCode switch
-    {
-        StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Cancelled => true,
-        StatusCode.ResourceExhausted => !IsTooLarge(exception),
-        // A connection that broke in the middle of an answer.
-        StatusCode.Internal => exception.Status.DebugException switch
+    private async ValueTask<bool> IsTransientAsync(RpcException exception, CancellationToken cancellationToken)
+        => exception.StatusCode switch
         {
-            HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => false,
-            HttpRequestException => await ProbeAsync(exception, cancellationToken).ConfigureAwait(false) is null,
-            IOException or SocketException => true,
+            StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Cancelled => true,
+            StatusCode.ResourceExhausted => !IsTooLarge(exception),
+            StatusCode.Internal when IsTls(exception) => false,
+            // A connection that broke, unless it was none of gRPC's.
+            StatusCode.Internal when exception.Status.DebugException is HttpRequestException
+                => await ProbeAsync(exception, cancellationToken).ConfigureAwait(false) is null,
+            StatusCode.Internal => exception.Status.DebugException is IOException or SocketException,
             _ => false,
-        },
-        _ => false,
-    };
+        };
 
     /// <summary>Asks the address in plain HTTP who it is, where its answer was none of gRPC's.</summary>
     /// <returns>The beginning of the answer, or null where there is none.</returns>
     private async Task<string?> ProbeAsync(RpcException exception, CancellationToken cancellationToken)
     {
-        if (_channel is null || exception.StatusCode is StatusCode.Unavailable || !(exception.Status.DebugException is HttpRequestException || IsNotGrpc(exception)))
+        const int beginning = 256;
+        bool isBroken = exception is { StatusCode: not StatusCode.Unavailable, Status.DebugException: HttpRequestException };
+        if (_channel is null || !(isBroken || IsNotGrpc(exception)))
             return null;
         try
         {
-            using var client = new HttpClient(Handler(_options.Address)) { Timeout = ConnectTimeout };
+            using var client = new HttpClient(Handler(_options.Address)) { Timeout = _connectTimeout };
             using var request = new HttpRequestMessage(HttpMethod.Get, _options.Address) { Version = HttpVersion.Version11 };
-            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
+                .ConfigureAwait(false);
             using var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-            var start = new byte[256];
-            return System.Text.Encoding.UTF8.GetString(start.AsSpan(0, await body.ReadAtLeastAsync(start, start.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false)));
+            var bytes = new byte[beginning];
+            int length = await body.ReadAtLeastAsync(bytes, beginning, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            return Encoding.UTF8.GetString(bytes.AsSpan(0, length));
         }
-        catch (Exception failure) when (failure is HttpRequestException or IOException || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             return null;
         }
     }
-
-    private static bool IsNotGrpc(RpcException exception) => exception.Status.Detail.StartsWith("Bad gRPC response.", StringComparison.Ordinal);
 
     /// <summary>Says what failed, why, and what to do.</summary>
     /// <param name="exception">The failure.</param>
     /// <param name="http">What the address answered in plain HTTP, or null.</param>
     private StoreException Failure(RpcException exception, string? http)
     {
-        var where = $"The Qdrant server at {_options.Address}";
-        var said = exception.Status.Detail.Length == 0 ? "no reason given" : exception.Status.Detail;
         const string grpcPort = $"Give its gRPC port, by default 6334 ({AddressNames}).";
         const string isRunning = $"Check that it is running and that the address is its gRPC port, by default 6334 ({AddressNames}).";
-        if (http?.Contains("qdrant", StringComparison.OrdinalIgnoreCase) == true)
-            return Error(StoreError.Foreign, $"{_options.Address} is the REST port of a Qdrant server; Kotonoha talks gRPC to it. {grpcPort}");
-        if (http is not null || IsNotGrpc(exception) || exception.StatusCode == StatusCode.Unimplemented)
-            return Error(StoreError.Foreign, $"What answers at {_options.Address} is not the gRPC port of a Qdrant server of version 1.16 or later ({said}). {grpcPort}");
-        return exception.StatusCode switch
+        var address = _options.Address;
+        var where = $"The Qdrant server at {address}";
+        var said = exception.Status.Detail.Length == 0 ? "no reason given" : exception.Status.Detail.TrimEnd('.');
+        var (error, message) = exception.StatusCode switch
         {
-            StatusCode.Unauthenticated or StatusCode.PermissionDenied => Error(
-                StoreError.Unauthorized,
-                $"{where} {(_options.ApiKey is null && _options.Client is null ? "wants an API key" : "does not let this API key do that")} ({said}). Give a key with read and write access ({KeyNames})."),
-            StatusCode.NotFound => Error(StoreError.Missing, $"{where} has no such thing: {said}. {StoreException.HowToIngest}"),
-            StatusCode.AlreadyExists => Error(StoreError.Busy, $"{where} has that already: {said}. Another process is at work on the collection: try again when it is done."),
-            StatusCode.InvalidArgument when said.Contains("dimension", StringComparison.OrdinalIgnoreCase) => Error(
-                StoreError.Mismatch, $"{where} refuses a vector: {said}. The collection was made with another embedder: use that one, or {StoreException.HowToReindex}."),
-            StatusCode.ResourceExhausted when IsTooLarge(exception) => Error(
-                StoreError.Refused, $"An answer of the Qdrant server is larger than the given client takes. Raise its channel's GrpcChannelOptions.MaxReceiveMessageSize."),
-            StatusCode.ResourceExhausted => Error(StoreError.Unreachable, $"{where} is overloaded ({said}). Try again later."),
-            StatusCode.DeadlineExceeded or StatusCode.Cancelled => Error(
-                StoreError.Unreachable, string.Create(CultureInfo.InvariantCulture, $"{where} gave no answer within {_options.RequestTimeoutSeconds} s. Check that it is running and not overloaded, or give it more time (QdrantStoreOptions.RequestTimeoutSeconds).")),
-            StatusCode.Internal when exception.Status.DebugException is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } tls => Error(
-                StoreError.Unreachable, $"No TLS connection to {_options.Address} can be made ({tls.InnerException?.Message ?? tls.Message}). Check the server's certificate, or give an http address where it has none ({AddressNames})."),
-            StatusCode.Unavailable or StatusCode.Aborted => Error(StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). {isRunning}"),
-            StatusCode.Internal when exception.Status.DebugException is not null => Error(StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). {isRunning}"),
-            StatusCode.Internal when said.Contains("space", StringComparison.OrdinalIgnoreCase) => Error(StoreError.Storage, $"{where} is out of space: {said}. Make room on its disk."),
-            StatusCode.DataLoss => Error(StoreError.Corrupt, $"{where} has damaged data: {said}. See its log."),
-            _ => Error(StoreError.Refused, $"{where} refuses a request ({exception.StatusCode}): {said}. Check the server's limits (strict mode) and its log."),
+            _ when http?.Contains("qdrant", StringComparison.OrdinalIgnoreCase) == true
+                => (StoreError.Foreign, $"{address} is the REST port of a Qdrant server; Kotonoha talks gRPC to it. {grpcPort}"),
+            _ when http is not null || IsNotGrpc(exception) || exception.StatusCode == StatusCode.Unimplemented
+                => (StoreError.Foreign, $"What answers at {address} is not the gRPC port of a Qdrant server (1.16 or later): {said}. "
+                    + grpcPort),
+            StatusCode.Unauthenticated or StatusCode.PermissionDenied
+                => (StoreError.Unauthorized, $"{where} {OfKey()} ({said}). Give a key with read and write access ({KeyNames})."),
+            StatusCode.NotFound
+                => (StoreError.Missing, $"{where} has no such thing: {said}. {StoreException.HowToIngest}"),
+            StatusCode.AlreadyExists
+                => (StoreError.Busy, $"{where} has that already: {said}. "
+                    + "Another process is at work on the collection: try again when it is done."),
+            StatusCode.InvalidArgument when said.Contains("dimension", StringComparison.OrdinalIgnoreCase)
+                => (StoreError.Mismatch, $"{where} refuses a vector: {said}. "
+                    + $"Another embedder made the collection: use that one, or {StoreException.HowToReindex}."),
+            StatusCode.ResourceExhausted when IsTooLarge(exception)
+                => (StoreError.Refused, $"{where} gave an answer that is too large for the given client. "
+                    + "Raise its channel's MaxReceiveMessageSize."),
+            StatusCode.ResourceExhausted
+                => (StoreError.Unreachable, $"{where} is overloaded ({said}). Try again later."),
+            StatusCode.DeadlineExceeded or StatusCode.Cancelled
+                => (StoreError.Unreachable, $"{where} gave no answer within {Seconds()} s. Check that it is running and not overloaded, "
+                    + "or give it more time (QdrantStoreOptions.RequestTimeoutSeconds)."),
+            StatusCode.Internal when IsTls(exception)
+                => (StoreError.Unreachable, $"No TLS connection to {address} can be made ({Reason(exception)}). "
+                    + $"Check the server's certificate, or give an http address where it has none ({AddressNames})."),
+            StatusCode.Unavailable or StatusCode.Aborted
+                => (StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). {isRunning}"),
+            StatusCode.Internal when exception.Status.DebugException is not null
+                => (StoreError.Unreachable, $"{where} does not answer ({Reason(exception)}). {isRunning}"),
+            StatusCode.Internal when said.Contains("space", StringComparison.OrdinalIgnoreCase)
+                => (StoreError.Storage, $"{where} is out of space: {said}. Make room on its disk."),
+            StatusCode.DataLoss
+                => (StoreError.Corrupt, $"{where} has damaged data: {said}. See its log."),
+            _ => (StoreError.Refused, $"{where} refuses a request ({exception.StatusCode}): {said}. "
+                + "Check its limits (strict mode) and its log."),
         };
+        return new StoreException(error, message, exception);
 
-        StoreException Error(StoreError error, string message) => new(error, message, exception);
+        string OfKey() => _options.ApiKey is null && _options.Client is null ? "wants an API key" : "does not let this API key do that";
+
+        string Seconds() => _options.RequestTimeoutSeconds.ToString(CultureInfo.InvariantCulture);
     }
 
     private static string Reason(RpcException exception) => exception.StatusCode == StatusCode.DeadlineExceeded

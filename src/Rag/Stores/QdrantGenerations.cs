@@ -6,8 +6,8 @@ namespace Kotonoha.Rag.Stores;
 
 /// <summary>
 /// The collections of one knowledge base on a Qdrant server. A generation N is two collections, <c>NAME--N</c> with the chunks and
-/// <c>NAME--N--documents</c> with the ledger; the aliases <c>NAME</c> and <c>NAME--documents</c> name the one that answers. A generation is whole
-/// when both are there and the ledger holds the collection's metadata, which is written last.
+/// <c>NAME--N--documents</c> with the ledger; the aliases <c>NAME</c> and <c>NAME--documents</c> name the one that answers. A generation
+/// is whole when both are there and the ledger holds the collection's metadata, which is written last.
 /// </summary>
 internal sealed class QdrantGenerations(QdrantConnection connection, Uri address, string name)
 {
@@ -17,7 +17,8 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     private static readonly string[] _ledgerFields = ["kind"];
 
     /// <summary>The collection with the chunks: of a generation, or by its alias.</summary>
-    public string Chunks(int? generation) => generation is { } number ? string.Create(CultureInfo.InvariantCulture, $"{name}--{number}") : name;
+    public string Chunks(int? generation)
+        => generation is { } number ? string.Create(CultureInfo.InvariantCulture, $"{name}--{number}") : name;
 
     /// <summary>The collection with the ledger: of a generation, or by its alias.</summary>
     public string Ledger(int? generation) => Chunks(generation) + LedgerSuffix;
@@ -25,7 +26,8 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     /// <summary>The generation that answers.</summary>
     public async Task<int> CurrentAsync(CancellationToken cancellationToken)
         => (await SurveyAsync(cancellationToken).ConfigureAwait(false)).Aliased
-            ?? throw new StoreException(StoreError.Missing, $"There is no collection '{name}' at {address} any more. {StoreException.HowToIngest}");
+            ?? throw new StoreException(
+                StoreError.Missing, $"There is no collection '{name}' at {address} any more. {StoreException.HowToIngest}");
 
     /// <summary>
     /// Looks closer where the aliases do not lead to a whole generation, and puts them back where only they are gone.
@@ -72,7 +74,9 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     {
         try
         {
-            var points = await connection.ReadAsync((client, token) => client.RetrieveAsync(ledger, [QdrantPoints.InfoId], cancellationToken: token), cancellationToken).ConfigureAwait(false);
+            var points = await connection.ReadAsync(
+                (client, token) => client.RetrieveAsync(ledger, [QdrantPoints.InfoId], cancellationToken: token),
+                cancellationToken).ConfigureAwait(false);
             return points.Count == 0 ? null : QdrantPoints.ToInfo(points[0]);
         }
         catch (StoreException exception) when (exception.Error == StoreError.Missing)
@@ -81,7 +85,9 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
         }
     }
 
-    /// <summary>How many points a collection has, or null where there is none; not exact while the server rearranges its segments.</summary>
+    /// <summary>
+    /// How many points a collection has, or null where there is none; not exact while the server rearranges its segments.
+    /// </summary>
     /// <exception cref="StoreException">It has other vectors than ours: it is somebody else's.</exception>
     public async Task<ulong?> CountAsync(string chunks, CancellationToken cancellationToken)
     {
@@ -99,10 +105,14 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     /// <summary>Makes payload indexes again that somebody deleted: every field that is filtered by has one.</summary>
     public async Task IndexAsync(int? generation, CancellationToken cancellationToken)
     {
-        foreach (var (collection, fields) in ((string, string[])[])[(Chunks(generation), _chunkFields), (Ledger(generation), _ledgerFields)])
+        await AddMissingAsync(Chunks(generation), _chunkFields).ConfigureAwait(false);
+        await AddMissingAsync(Ledger(generation), _ledgerFields).ConfigureAwait(false);
+
+        async Task AddMissingAsync(string collection, string[] fields)
         {
             var found = await DescribeAsync(collection, cancellationToken).ConfigureAwait(false);
-            await IndexAsync(collection, fields.Where(field => !found.PayloadSchema.ContainsKey(field)), cancellationToken).ConfigureAwait(false);
+            var missing = fields.Where(field => !found.PayloadSchema.ContainsKey(field));
+            await IndexAsync(collection, missing, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -110,8 +120,10 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     /// <exception cref="StoreException">Somebody else's collection has the name.</exception>
     public async Task<QdrantSurvey> SurveyAsync(CancellationToken cancellationToken)
     {
-        var aliases = await connection.ReadAsync((client, token) => client.ListAliasesAsync(token), cancellationToken).ConfigureAwait(false);
-        var collections = await connection.ReadAsync((client, token) => client.ListCollectionsAsync(token), cancellationToken).ConfigureAwait(false);
+        var aliases = await connection.ReadAsync((client, token) => client.ListAliasesAsync(token), cancellationToken)
+            .ConfigureAwait(false);
+        var collections = await connection.ReadAsync((client, token) => client.ListCollectionsAsync(token), cancellationToken)
+            .ConfigureAwait(false);
         int? chunksAlias = null, ledgerAlias = null;
         foreach (var alias in aliases)
         {
@@ -133,26 +145,32 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
 
     /// <summary>Adds the metadata to a ledger, or replaces them.</summary>
     public Task WriteInfoAsync(string ledger, CollectionInfo info, CancellationToken cancellationToken)
-        => connection.WriteAsync((client, token) => client.UpsertAsync(ledger, [QdrantPoints.Of(info)], cancellationToken: token), cancellationToken);
+        => connection.WriteAsync(
+            (client, token) => client.UpsertAsync(ledger, [QdrantPoints.Of(info)], cancellationToken: token),
+            cancellationToken);
 
     private StoreException Foreign(string collection) => new(
         StoreError.Foreign,
-        $"There is a collection '{collection}' at {address} that Kotonoha did not make. It is left alone: use another server or another name (QdrantStoreOptions.Collection), or remove it from the server.");
+        $"There is a collection '{collection}' at {address} that Kotonoha did not make. It is left alone: use another server or "
+        + "another name (QdrantStoreOptions.Collection), or remove it from the server.");
 
     /// <summary>The number in <c>NAME--N</c> with a suffix, or null for any other name.</summary>
     private int? Number(string collection, string suffix)
-        => collection.Length > name.Length + 2 + suffix.Length
-            && collection.StartsWith(name + "--", StringComparison.Ordinal)
-            && collection.EndsWith(suffix, StringComparison.Ordinal)
-            && int.TryParse(collection.AsSpan(name.Length + 2, collection.Length - name.Length - 2 - suffix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
-            ? number
-            : null;
+    {
+        var prefix = name + "--";
+        if (!collection.StartsWith(prefix, StringComparison.Ordinal) || !collection.EndsWith(suffix, StringComparison.Ordinal))
+            return null;
+        var digits = collection.AsSpan(prefix.Length, Math.Max(0, collection.Length - prefix.Length - suffix.Length));
+        return int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
+    }
 
     private Task<Qdrant.Client.Grpc.CollectionInfo> DescribeAsync(string collection, CancellationToken cancellationToken)
         => connection.ReadAsync((client, token) => client.GetCollectionInfoAsync(collection, token), cancellationToken);
 
     private static bool HasOurVectors(Qdrant.Client.Grpc.CollectionInfo found)
-        => found.Config.Params.SparseVectorsConfig is { } sparse && sparse.Map.TryGetValue(QdrantPoints.SparseName, out var bm25) && bm25.Modifier == Modifier.Idf;
+        => found.Config.Params.SparseVectorsConfig is { } sparse
+            && sparse.Map.TryGetValue(QdrantPoints.SparseName, out var bm25)
+            && bm25.Modifier == Modifier.Idf;
 
     private async Task<bool> IsOursAsync(string chunks, CancellationToken cancellationToken)
     {
@@ -172,7 +190,9 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
         try
         {
             var parameters = (await DescribeAsync(ledger, cancellationToken).ConfigureAwait(false)).Config.Params;
-            return parameters.VectorsConfig?.Params is null && parameters.VectorsConfig?.ParamsMap?.Map.Count is null or 0 && parameters.SparseVectorsConfig?.Map.Count is null or 0;
+            return parameters.VectorsConfig?.Params is null
+                && parameters.VectorsConfig?.ParamsMap?.Map.Count is null or 0
+                && parameters.SparseVectorsConfig?.Map.Count is null or 0;
         }
         catch (StoreException exception) when (exception.Error == StoreError.Missing)
         {
@@ -217,12 +237,21 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
             {
                 CollectionName = Chunks(generation),
                 VectorsConfig = new VectorsConfig { ParamsMap = vectors },
-                SparseVectorsConfig = new SparseVectorConfig { Map = { [QdrantPoints.SparseName] = new SparseVectorParams { Modifier = Modifier.Idf } } },
+                SparseVectorsConfig = new SparseVectorConfig
+                {
+                    Map = { [QdrantPoints.SparseName] = new SparseVectorParams { Modifier = Modifier.Idf } },
+                },
             },
             cancellationToken).ConfigureAwait(false);
         // Before the first upload: filters then have their links in the graph from the start.
         await IndexAsync(Chunks(generation), _chunkFields, cancellationToken).ConfigureAwait(false);
-        await CreateAsync(new CreateCollection { CollectionName = Ledger(generation), VectorsConfig = new VectorsConfig { ParamsMap = new VectorParamsMap() } }, cancellationToken).ConfigureAwait(false);
+        await CreateAsync(
+            new CreateCollection
+            {
+                CollectionName = Ledger(generation),
+                VectorsConfig = new VectorsConfig { ParamsMap = new VectorParamsMap() },
+            },
+            cancellationToken).ConfigureAwait(false);
         await IndexAsync(Ledger(generation), _ledgerFields, cancellationToken).ConfigureAwait(false);
         await WriteInfoAsync(Ledger(generation), info, cancellationToken).ConfigureAwait(false);
     }
@@ -231,7 +260,8 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     {
         try
         {
-            await connection.WriteAsync((client, token) => client.CreateCollectionAsync(request, token), cancellationToken).ConfigureAwait(false);
+            await connection.WriteAsync((client, token) => client.CreateCollectionAsync(request, token), cancellationToken)
+                .ConfigureAwait(false);
         }
         catch (StoreException exception) when (exception.Error == StoreError.Busy)
         {
@@ -242,7 +272,9 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     private async Task IndexAsync(string collection, IEnumerable<string> fields, CancellationToken cancellationToken)
     {
         foreach (var field in fields)
-            await connection.WriteAsync((client, token) => client.CreatePayloadIndexAsync(collection, field, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+            await connection.WriteAsync(
+                (client, token) => client.CreatePayloadIndexAsync(collection, field, cancellationToken: token),
+                cancellationToken).ConfigureAwait(false);
     }
 
     private Task PointAliasesAsync(int generation, CancellationToken cancellationToken)

@@ -6,8 +6,8 @@ using Qdrant.Client.Grpc;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// How chunks, the ledger's records and the metadata are written as points, and read again. What was not written by Kotonoha lacks a field and
-/// reads as null.
+/// How chunks, the ledger's records and the metadata are written as points, and read again. What was not written by Kotonoha lacks a field
+/// and reads as null.
 /// </summary>
 internal static class QdrantPoints
 {
@@ -116,8 +116,15 @@ internal static class QdrantPoints
         },
     };
 
-    /// <summary>The terms of a chunk with their BM25 weights.</summary>
-    public static Vector Sparse(TermVector terms, double averageLength) => new() { Sparse = Sparse(terms.Indices, Bm25.Default.Weigh(terms, averageLength)) };
+    /// <summary>A chunk's terms weighed anew.</summary>
+    public static PointVectors Of(Chunk chunk, TermVector terms, double averageLength) => new()
+    {
+        Id = Id(chunk.Id),
+        Vectors = new Vectors { Vectors_ = new NamedVectors { Vectors = { [SparseName] = Sparse(terms, averageLength) } } },
+    };
+
+    private static Vector Sparse(TermVector terms, double averageLength)
+        => new() { Sparse = Sparse(terms.Indices, Bm25.Default.Weigh(terms, averageLength)) };
 
     public static DenseVector Dense(ReadOnlySpan<float> values)
     {
@@ -139,7 +146,16 @@ internal static class QdrantPoints
         var payload = point.Payload;
         return Text(payload, "version") is not null && Text(payload, "source") is { } source && Text(payload, "text") is { } text
             && Number(payload, "ordinal") is { } ordinal && Number(payload, "start") is { } start && Number(payload, "end") is { } end
-            ? new Chunk(point.Id.Uuid, source, (int)ordinal, (int)start, (int)end, text, Text(payload, "heading"), (int?)Number(payload, "page"), Text(payload, "title"))
+            ? new Chunk(
+                point.Id.Uuid,
+                source,
+                (int)ordinal,
+                (int)start,
+                (int)end,
+                text,
+                Text(payload, "heading"),
+                (int?)Number(payload, "page"),
+                Text(payload, "title"))
             : null;
     }
 
@@ -158,8 +174,15 @@ internal static class QdrantPoints
             return null;
         // JSON does not tell 10 from 10.0.
         var average = fields.GetValueOrDefault("averageLength");
-        return Number(fields, "schemaVersion") is { } schema && Text(fields, "analyzerId") is { } analyzer && Number(fields, "denseDimension") is { } dimension && average is not null
-            ? new CollectionInfo((int)schema, analyzer, Text(fields, "embedderVersion"), (int)dimension, average.HasIntegerValue ? average.IntegerValue : average.DoubleValue, (int)(Number(fields, "fittedChunks") ?? 0))
+        return Number(fields, "schemaVersion") is { } schema && Text(fields, "analyzerId") is { } analyzer
+            && Number(fields, "denseDimension") is { } dimension && average is not null
+            ? new CollectionInfo(
+                (int)schema,
+                analyzer,
+                Text(fields, "embedderVersion"),
+                (int)dimension,
+                average.HasIntegerValue ? average.IntegerValue : average.DoubleValue,
+                (int)(Number(fields, "fittedChunks") ?? 0))
             : null;
     }
 
@@ -170,7 +193,9 @@ internal static class QdrantPoints
         => payload.TryGetValue(field, out var value) && value.HasIntegerValue ? value.IntegerValue : null;
 
     private static string[] Texts(MapField<string, Value> payload, string field)
-        => payload.TryGetValue(field, out var value) && value.ListValue is { } list ? [.. list.Values.Select(entry => entry.StringValue)] : [];
+        => payload.TryGetValue(field, out var value) && value.ListValue is { } list
+            ? [.. list.Values.Select(entry => entry.StringValue)]
+            : [];
 
     private static Value OrNull(string? text) => text is null ? Null() : text;
 

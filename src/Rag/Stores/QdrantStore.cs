@@ -7,13 +7,15 @@ using Qdrant.Client.Grpc;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// A knowledge store on a Qdrant server (1.16 or later), over gRPC: one collection with the named vectors <c>dense</c> (cosine) and <c>bm25</c>
-/// (sparse, idf by the server) and a flat payload, and the ledger in a second collection without vectors, <c>NAME--documents</c>.
+/// A knowledge store on a Qdrant server (1.16 or later), over gRPC: one collection with the named vectors <c>dense</c> (cosine) and
+/// <c>bm25</c> (sparse, idf by the server) and a flat payload, and the ledger in a second collection without vectors,
+/// <c>NAME--documents</c>.
 /// </summary>
 /// <remarks>
-/// Thread-safe. Both names are aliases of a numbered generation, so that a rebuild takes their place at once. Requests are repeated while the
-/// server is away or overloaded, for a bounded time. Where somebody deleted an alias, it is put back; where a collection is gone, there is no
-/// collection any more until <see cref="CreateAsync"/> makes the next generation. After deletions the server's idf lags until it rebuilds a segment.
+/// Thread-safe. Both names are aliases of a numbered generation, so that a rebuild takes their place at once. Requests are repeated while
+/// the server is away or overloaded, for a bounded time. Where somebody deleted an alias, it is put back; where a collection is gone,
+/// there is no collection any more until <see cref="CreateAsync"/> makes the next generation. After deletions the server's idf lags until
+/// it rebuilds a segment.
 /// </remarks>
 public sealed class QdrantStore : IKnowledgeStore
 {
@@ -43,7 +45,8 @@ public sealed class QdrantStore : IKnowledgeStore
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Collection.Length is 0 or > 200 || !options.Collection.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
-            throw new ArgumentException($"'{options.Collection}' cannot be a collection's name: letters, digits, '-', '_' and '.' can be used.", nameof(options));
+            throw new ArgumentException(
+                $"'{options.Collection}' cannot be a collection's name: letters, digits, '-', '_' and '.' can be used.", nameof(options));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.BatchSize);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.RequestTimeoutSeconds);
         ArgumentOutOfRangeException.ThrowIfNegative(options.ReadRetrySeconds);
@@ -80,7 +83,9 @@ public sealed class QdrantStore : IKnowledgeStore
         ArgumentNullException.ThrowIfNull(info);
         _connection.BeginWrite();
         if (await GetInfoAsync(cancellationToken).ConfigureAwait(false) is not null)
-            throw new StoreException(StoreError.Busy, $"The collection '{_chunks}' at {_options.Address} was created by another process in the meantime. Start again.");
+            throw new StoreException(
+                StoreError.Busy,
+                $"The collection '{_chunks}' at {_options.Address} was created by another process in the meantime. Start again.");
         int generation = await _generations.CreateNextAsync(info, cancellationToken).ConfigureAwait(false);
         await _generations.CommitAsync(generation, cancellationToken).ConfigureAwait(false);
     }
@@ -102,7 +107,8 @@ public sealed class QdrantStore : IKnowledgeStore
             async (batch, token) => await UpsertAsync(_chunks, batch, token).ConfigureAwait(false)).ConfigureAwait(false);
 
         // 2. The records: from here on the new versions answer.
-        var old = await VersionsAsync(documents.Select(document => document.Record.Source), cancellationToken).ConfigureAwait(false) ?? throw NotThere();
+        var sources = documents.Select(document => document.Record.Source);
+        var old = await VersionsAsync(sources, cancellationToken).ConfigureAwait(false) ?? throw NotThere();
         foreach (var batch in QdrantPoints.Batches(documents.Select(document => QdrantPoints.Of(document.Record)), _options.BatchSize))
             await UpsertAsync(_ledger, batch, cancellationToken).ConfigureAwait(false);
 
@@ -122,7 +128,9 @@ public sealed class QdrantStore : IKnowledgeStore
         foreach (var batch in sources.Chunk(_options.BatchSize))
         {
             PointId[] records = [.. batch.Select(QdrantPoints.RecordId)];
-            await _connection.WriteAsync((client, token) => client.DeleteAsync(_ledger, records, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+            await _connection.WriteAsync(
+                (client, token) => client.DeleteAsync(_ledger, records, cancellationToken: token),
+                cancellationToken).ConfigureAwait(false);
             await DeleteByAsync("source", batch, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -134,7 +142,8 @@ public sealed class QdrantStore : IKnowledgeStore
         if (await GetInfoAsync(cancellationToken).ConfigureAwait(false) is null)
             return [];
         var records = new List<DocumentRecord>();
-        await foreach (var page in ScrollAsync(_ledger, Conditions.MatchKeyword("kind", "document"), cancellationToken).ConfigureAwait(false))
+        var isDocument = Conditions.MatchKeyword("kind", "document");
+        await foreach (var page in ScrollAsync(_ledger, isDocument, cancellationToken).ConfigureAwait(false))
             records.AddRange(OfOurs(page, QdrantPoints.ToRecord));
         records.Sort((x, y) => string.CompareOrdinal(x.Source, y.Source));
         return records;
@@ -185,7 +194,9 @@ public sealed class QdrantStore : IKnowledgeStore
     {
         ArgumentNullException.ThrowIfNull(ids);
         var vectors = new Dictionary<string, float[]>(StringComparer.Ordinal);
-        foreach (var point in await RetrieveAsync(_chunks, ids.Select(QdrantPoints.Id), false, (string[])[QdrantPoints.DenseName], cancellationToken).ConfigureAwait(false))
+        var points = await RetrieveAsync(_chunks, ids.Select(QdrantPoints.Id), false, (string[])[QdrantPoints.DenseName], cancellationToken)
+            .ConfigureAwait(false);
+        foreach (var point in points)
             if (point.Vectors?.Vectors?.Vectors.TryGetValue(QdrantPoints.DenseName, out var dense) == true)
                 vectors[point.Id.Uuid] = [.. dense.GetDenseVector()!.Data];
         return [.. ids.Select(id => vectors.GetValueOrDefault(id))];
@@ -199,15 +210,19 @@ public sealed class QdrantStore : IKnowledgeStore
         if (versions?.GetValueOrDefault(source) is not { } version)
             return [];
         var chunks = new List<Chunk>();
-        await foreach (var page in ScrollAsync(_chunks, Conditions.MatchKeyword("version", version), cancellationToken).ConfigureAwait(false))
+        var isCurrent = Conditions.MatchKeyword("version", version);
+        await foreach (var page in ScrollAsync(_chunks, isCurrent, cancellationToken).ConfigureAwait(false))
             chunks.AddRange(OfOurs(page, QdrantPoints.ToChunk));
         chunks.Sort((x, y) => x.Ordinal.CompareTo(y.Ordinal));
         return chunks;
     }
 
     /// <inheritdoc/>
-    /// <remarks>Every sparse vector is written again; while that goes on, some scores follow the old average and some the new one.</remarks>
-    public async Task SetAverageLengthAsync(double averageLength, Func<Chunk, TermVector> termsOf, CancellationToken cancellationToken = default)
+    /// <remarks>
+    /// Every sparse vector is written again; while that goes on, some scores follow the old average and some the new one.
+    /// </remarks>
+    public async Task SetAverageLengthAsync(
+        double averageLength, Func<Chunk, TermVector> termsOf, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(averageLength);
         ArgumentNullException.ThrowIfNull(termsOf);
@@ -215,13 +230,11 @@ public sealed class QdrantStore : IKnowledgeStore
         var info = await RequireInfoAsync(cancellationToken).ConfigureAwait(false);
         await foreach (var page in ScrollAsync(_chunks, null, cancellationToken).ConfigureAwait(false))
         {
-            var vectors = OfOurs(page, QdrantPoints.ToChunk).Select(chunk => new PointVectors
-            {
-                Id = QdrantPoints.Id(chunk.Id),
-                Vectors = new Vectors { Vectors_ = new NamedVectors { Vectors = { [QdrantPoints.SparseName] = QdrantPoints.Sparse(termsOf(chunk), averageLength) } } },
-            });
+            var vectors = OfOurs(page, QdrantPoints.ToChunk).Select(chunk => QdrantPoints.Of(chunk, termsOf(chunk), averageLength));
             foreach (var batch in QdrantPoints.Batches(vectors, _options.BatchSize))
-                await _connection.WriteAsync((client, token) => client.UpdateVectorsAsync(_chunks, batch, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+                await _connection.WriteAsync(
+                    (client, token) => client.UpdateVectorsAsync(_chunks, batch, cancellationToken: token),
+                    cancellationToken).ConfigureAwait(false);
         }
 
         await _generations.WriteInfoAsync(_ledger, info with { AverageLength = averageLength }, cancellationToken).ConfigureAwait(false);
@@ -229,9 +242,9 @@ public sealed class QdrantStore : IKnowledgeStore
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Compares the ledger with the server's count of chunks by version. A document that has fewer chunks than its record says (a server that
-    /// lost what it had acknowledged) loses its record too, so that the next synchronisation writes it again. Payload indexes that somebody deleted
-    /// are made again.
+    /// Compares the ledger with the server's count of chunks by version. A document that has fewer chunks than its record says (a server
+    /// that lost what it had acknowledged) loses its record too, so that the next synchronisation writes it again. Payload indexes that
+    /// somebody deleted are made again.
     /// </remarks>
     public async Task<int> RemoveLeftoversAsync(CancellationToken cancellationToken = default)
     {
@@ -241,7 +254,9 @@ public sealed class QdrantStore : IKnowledgeStore
         await _generations.IndexAsync(_generation, cancellationToken).ConfigureAwait(false);
         var records = await ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         var named = records.Select(record => record.Version).ToHashSet(StringComparer.Ordinal);
-        ulong total = await _connection.ReadAsync((client, token) => client.CountAsync(_chunks, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+        ulong total = await _connection.ReadAsync(
+            (client, token) => client.CountAsync(_chunks, cancellationToken: token),
+            cancellationToken).ConfigureAwait(false);
         if (total == 0 && records.All(record => record.ChunkCount == 0))
             return 0;
         var facet = await _connection.ReadAsync(
@@ -297,8 +312,8 @@ public sealed class QdrantStore : IKnowledgeStore
             ? found
             : throw new StoreException(
                 StoreError.Foreign,
-                $"The collection '{_chunks}' at {_options.Address} has layout {found.Info.SchemaVersion}; this version of Kotonoha reads layout "
-                + $"{CollectionInfo.CurrentSchemaVersion}. Delete the collection on the server and ingest the documents again.");
+                $"The collection '{_chunks}' at {_options.Address} has layout {found.Info.SchemaVersion}; this version of Kotonoha reads "
+                + $"layout {CollectionInfo.CurrentSchemaVersion}. Delete the collection on the server and ingest the documents again.");
     }
 
     /// <summary>The same where chunks and ledger are both there under their names.</summary>
@@ -307,7 +322,9 @@ public sealed class QdrantStore : IKnowledgeStore
         var points = _generations.CountAsync(_chunks, cancellationToken);
         var info = _generations.ReadInfoAsync(_ledger, cancellationToken);
         await Task.WhenAll(points, info).ConfigureAwait(false);
-        return await points.ConfigureAwait(false) is { } count && await info.ConfigureAwait(false) is { } present ? new Found(present, count) : null;
+        return await points.ConfigureAwait(false) is { } count && await info.ConfigureAwait(false) is { } present
+            ? new Found(present, count)
+            : null;
     }
 
     private async Task<Found> RequireAsync(CancellationToken cancellationToken)
@@ -363,7 +380,8 @@ public sealed class QdrantStore : IKnowledgeStore
                     cancellationToken: token),
                 cancellationToken).ConfigureAwait(false);
             var found = OfOurs(points, ToHit).ToList();
-            if (await VersionsAsync(found.Select(hit => hit.Chunk.Source).Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false) is not { } versions)
+            var sources = found.Select(hit => hit.Chunk.Source).Distinct(StringComparer.Ordinal);
+            if (await VersionsAsync(sources, cancellationToken).ConfigureAwait(false) is not { } versions)
                 return null;
             var valid = found.Where(hit => versions.GetValueOrDefault(hit.Chunk.Source) == hit.Version).Select(hit => hit.Chunk).ToList();
             if (valid.Count == points.Count || valid.Count >= limit || points.Count < asked || round == MaxSearchRounds)
@@ -401,7 +419,10 @@ public sealed class QdrantStore : IKnowledgeStore
             if (read(point) is { } ours)
                 yield return ours;
             else if (Interlocked.Exchange(ref _foreignPoints, 1) == 0)
-                _logger.LogWarning("The collection '{Collection}' at {Address} holds points that Kotonoha did not write; they are passed over.", _chunks, _options.Address);
+                _logger.LogWarning(
+                    "The collection '{Collection}' at {Address} holds points that Kotonoha did not write; they are passed over.",
+                    _chunks,
+                    _options.Address);
         }
     }
 
@@ -411,7 +432,8 @@ public sealed class QdrantStore : IKnowledgeStore
         var ids = sources.Select(QdrantPoints.RecordId).Prepend(QdrantPoints.InfoId);
         var versions = new Dictionary<string, string>(StringComparer.Ordinal);
         bool isLedger = false;
-        foreach (var point in await RetrieveAsync(_ledger, ids, (string[])["source", "version"], false, cancellationToken).ConfigureAwait(false))
+        var points = await RetrieveAsync(_ledger, ids, (string[])["source", "version"], false, cancellationToken).ConfigureAwait(false);
+        foreach (var point in points)
         {
             isLedger |= point.Id.Uuid == QdrantPoints.InfoId.Uuid;
             if (QdrantPoints.Text(point.Payload, "source") is { } source && QdrantPoints.Text(point.Payload, "version") is { } version)
@@ -422,7 +444,11 @@ public sealed class QdrantStore : IKnowledgeStore
     }
 
     private async Task<List<RetrievedPoint>> RetrieveAsync(
-        string collection, IEnumerable<PointId> ids, WithPayloadSelector payload, WithVectorsSelector vectors, CancellationToken cancellationToken)
+        string collection,
+        IEnumerable<PointId> ids,
+        WithPayloadSelector payload,
+        WithVectorsSelector vectors,
+        CancellationToken cancellationToken)
     {
         var points = new List<RetrievedPoint>();
         var waiting = new Queue<PointId[]>(ids.Chunk(PagePoints));
@@ -492,7 +518,9 @@ public sealed class QdrantStore : IKnowledgeStore
         {
             // Another's points may have a field of this name.
             var filter = new Filter { Must = { Conditions.Match(field, batch) }, MustNot = { Conditions.IsEmpty("version") } };
-            await _connection.WriteAsync((client, token) => client.DeleteAsync(_chunks, filter, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+            await _connection.WriteAsync(
+                (client, token) => client.DeleteAsync(_chunks, filter, cancellationToken: token),
+                cancellationToken).ConfigureAwait(false);
         }
     }
 

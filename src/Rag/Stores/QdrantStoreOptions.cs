@@ -15,15 +15,21 @@ public sealed record QdrantStoreOptions
     public string Collection { get; init; } = "kotonoha";
 
     /// <summary>
-    /// The client to use (from a service container, or with certificates, a proxy or headers of its own), or null for a new one that connects to
-    /// <see cref="Address"/> with <see cref="ApiKey"/>. A given one is not disposed; the address is then only named in messages.
+    /// The client to use (from a service container, or with certificates, a proxy or headers of its own), or null for a new one that
+    /// connects to <see cref="Address"/> with <see cref="ApiKey"/>. A given one is not disposed; the address is then only named in
+    /// messages.
     /// </summary>
     public IQdrantClient? Client { get; init; }
 
-    /// <summary>How many points an upload has at most, best from 64 to 256; it has fewer where they would make a message of more than 4 MiB.</summary>
+    /// <summary>
+    /// How many points an upload has at most, best from 64 to 256; it has fewer where they would make a message of more than 4 MiB.
+    /// </summary>
     public int BatchSize { get; init; } = 128;
 
-    /// <summary>Whether dense searches look at every vector, or null to do so while the collection is small (<see cref="QdrantStore.MaxExactChunks"/>).</summary>
+    /// <summary>
+    /// Whether dense searches look at every vector, or null to do so while the collection is small
+    /// (<see cref="QdrantStore.MaxExactChunks"/>).
+    /// </summary>
     public bool? ExactSearch { get; init; }
 
     /// <summary>How long a request is repeated while the server does not answer or is overloaded, in seconds, for reading.</summary>

@@ -56,5 +56,6 @@ public sealed class StoreException : KotonohaException
     /// <summary>A vector, of a chunk or a query, is not as wide as the collection's.</summary>
     internal static StoreException WrongWidth(int width, CollectionInfo info) => new(
         StoreError.Mismatch,
-        $"A vector of {width} dimensions does not fit the collection, which has {info.DenseDimension}: another embedder made it. Use that embedder, or {HowToReindex}.");
+        $"A vector of {width} dimensions does not fit the collection, which has {info.DenseDimension}: another embedder made it. "
+        + $"Use that embedder, or {HowToReindex}.");
 }

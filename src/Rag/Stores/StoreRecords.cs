@@ -10,8 +10,8 @@ namespace Kotonoha.Rag.Stores;
 /// <param name="DenseDimension">The dense vectors' width, or 0 where there are none.</param>
 /// <param name="AverageLength">BM25's average length in terms; positive.</param>
 /// <param name="FittedChunks">
-/// How many chunks the collection had when its embedder was fitted; 0 for an embedder that shall not be fitted anew as the collection grows: one
-/// that is not fitted, or that was fitted on as much text as fitting takes.
+/// How many chunks the collection had when its embedder was fitted; 0 for an embedder that shall not be fitted anew as the collection
+/// grows: one that is not fitted, or that was fitted on as much text as fitting takes.
 /// </param>
 public sealed record CollectionInfo(
     int SchemaVersion,
@@ -28,7 +28,9 @@ public sealed record CollectionInfo(
 /// <summary>The ledger's entry for a document; once it is written, the document is acknowledged.</summary>
 /// <param name="Source">The document: its path relative to the folder that was read, with <c>/</c>.</param>
 /// <param name="Hash">The SHA-256 of its bytes, as lower-case hexadecimal digits.</param>
-/// <param name="Version">Names this version of its chunks, unlike any other document's or version's; a search gives back chunks of this version alone.</param>
+/// <param name="Version">
+/// Names this version of its chunks, unlike any other document's or version's; a search gives back chunks of this version alone.
+/// </param>
 /// <param name="ChunkCount">The number of its chunks.</param>
 /// <param name="TermCount">The number of terms in its chunks, with repetitions.</param>
 /// <param name="Title">Its title, or null.</param>

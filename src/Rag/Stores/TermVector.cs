@@ -6,7 +6,9 @@ using Kotonoha.Foundation.Text;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>The terms of a text as a sparse vector: 32-bit term numbers in ascending order, and how often each occurs.</summary>
-/// <remarks>A term's number is the murmur3 hash (32 bits, seed 0) of its UTF-8 form, so that no vocabulary has to be kept or agreed upon.</remarks>
+/// <remarks>
+/// A term's number is the murmur3 hash (32 bits, seed 0) of its UTF-8 form, so that no vocabulary has to be kept or agreed upon.
+/// </remarks>
 public sealed class TermVector
 {
     private TermVector(uint[] indices, int[] counts, int length)

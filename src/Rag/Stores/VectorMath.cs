@@ -29,7 +29,9 @@ internal static class VectorMath
     }
 
     /// <summary>Adds <paramref name="factor"/> times <paramref name="x"/> to <paramref name="sum"/>.</summary>
-    /// <remarks><see cref="TensorPrimitives.MultiplyAdd{T}(ReadOnlySpan{T}, T, ReadOnlySpan{T}, Span{T})"/> makes fitting an embedder 8% slower.</remarks>
+    /// <remarks>
+    /// <see cref="TensorPrimitives.MultiplyAdd{T}(ReadOnlySpan{T}, T, ReadOnlySpan{T}, Span{T})"/> makes fitting an embedder 8% slower.
+    /// </remarks>
     public static void AddScaled(ReadOnlySpan<float> x, float factor, Span<float> sum)
     {
         if (x.Length != sum.Length)

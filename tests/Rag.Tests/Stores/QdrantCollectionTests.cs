@@ -8,10 +8,16 @@ using static Kotonoha.Rag.Tests.Stores.KnowledgeStoreTests;
 
 namespace Kotonoha.Rag.Tests.Stores;
 
-/// <summary>What may lie on a server under the collection's names: written over REST before, half deleted, left by an interrupted write, or another's.</summary>
+/// <summary>
+/// What may lie on a server under the collection's names: written over REST before, half deleted, left by an interrupted write, or
+/// another's.
+/// </summary>
 [Trait("Needs", "qdrant")]
 public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassFixture<QdrantServerFixture>, IDisposable
 {
+    private const string ChunksLayout
+        = """{"vectors":{"dense":{"size":24,"distance":"Cosine"}},"sparse_vectors":{"bm25":{"modifier":"idf"}}}""";
+
     private readonly TemporaryFolder _folder = new();
     private readonly QdrantRest _rest = new(fixture.Server.RestAddress);
     private readonly string _name = $"kb-{Guid.NewGuid():N}";
@@ -27,7 +33,8 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
     {
         var info = Info() with { EmbedderVersion = "embedder-7", FittedChunks = 3 };
         var one = Document("guide/日本語.md", "v1", "alpha stone", "alpha river");
-        one = one with { Record = one.Record with { Tags = ["ja"], Title = "題" }, Chunks = [one.Chunks[0] with { Chunk = one.Chunks[0].Chunk with { Page = 3, Heading = "高さ", Title = "題" } }, one.Chunks[1]] };
+        var first = one.Chunks[0] with { Chunk = one.Chunks[0].Chunk with { Page = 3, Heading = "高さ", Title = "題" } };
+        one = new DocumentWrite(one.Record with { Tags = ["ja"], Title = "題" }, [first, one.Chunks[1]]);
         var two = Document("b.md", "v1", "beta stone");
         await WriteOverRestAsync(info, [one, two]);
 
@@ -39,18 +46,21 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         Assert.Equal(24, (await store.ReadVectorsAsync([two.Chunks[0].Chunk.Id]))[0]!.Length);
         Assert.Equal(2, (await store.SearchSparseAsync(TermVector.FromText("stone"), 5)).Count);
         Assert.Equal(one.Chunks[1].Chunk.Id, (await store.SearchDenseAsync(one.Chunks[1].Dense, 1))[0].Id);
-        Assert.Equal(["b.md"], (await store.SearchSparseAsync(TermVector.FromText("stone"), 5, new StoreFilter("b.md"))).Select(hit => hit.Source));
-        Assert.Equal([one.Record.Source], (await store.SearchSparseAsync(TermVector.FromText("stone"), 5, new StoreFilter("guide", ["ja"]))).Select(hit => hit.Source));
+        Assert.Equal(["b.md"], await SourcesAsync("stone", new StoreFilter("b.md")));
+        Assert.Equal([one.Record.Source], await SourcesAsync("stone", new StoreFilter("guide", ["ja"])));
         Assert.Equal(0, await store.RemoveLeftoversAsync());
 
         await store.WriteAsync([Document("b.md", "v2", "gamma stone"), Document("c.md", "v1", "gamma stone")]);
         await store.DeleteAsync([one.Record.Source]);
-        Assert.Equal(["b.md", "c.md"], (await store.SearchSparseAsync(TermVector.FromText("gamma beta alpha"), 5)).Select(hit => hit.Source).Order());
+        Assert.Equal(["b.md", "c.md"], await SourcesAsync("gamma beta alpha", null));
         await store.SetAverageLengthAsync(7, chunk => TermVector.FromText(chunk.Text));
         var next = await store.BeginRebuildAsync(info with { DenseDimension = 0 });
         await store.CommitRebuildAsync(next);
         Assert.Equal(0, (await store.GetInfoAsync())!.DenseDimension);
         Assert.Equal([$"{_name}--2", $"{_name}--2--documents"], await _rest.CollectionsAsync(_name));
+
+        async Task<IEnumerable<string>> SourcesAsync(string query, StoreFilter? filter)
+            => (await store.SearchSparseAsync(TermVector.FromText(query), 5, filter)).Select(hit => hit.Source).Order();
     }
 
     [Fact]
@@ -61,7 +71,8 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         await store.WriteAsync([Document("a.md", "v1", "alpha one"), Document("b.md", "v1", "alpha b", "alpha b too")]);
         await store.WriteAsync([Document("a.md", "v2", "alpha new", "alpha new too"), Document("c.md", "v1", "alpha c")]);
         // As if the process had ended between the chunks and the record: the record of c is gone, its chunk is there.
-        await _rest.PostAsync($"collections/{_name}--documents/points/delete?wait=true", """{"filter":{"must":[{"key":"source","match":{"value":"c.md"}}]}}""");
+        const string ofC = """{"filter":{"must":[{"key":"source","match":{"value":"c.md"}}]}}""";
+        await _rest.PostAsync($"collections/{_name}--documents/points/delete?wait=true", ofC);
         Assert.Equal(4, (await store.SearchSparseAsync(TermVector.FromText("alpha"), 5)).Count);
         Assert.DoesNotContain(await store.SearchDenseAsync(new float[24].Select(_ => 1f).ToArray(), 5), entry => entry.Source == "c.md");
         Assert.Equal(1, await store.RemoveLeftoversAsync());
@@ -95,7 +106,9 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
             Assert.Empty(await one.SearchAsync("topic3"));
             Assert.Empty(await one.Store.ReadDocumentAsync("topic3.md"));
             Assert.Equal(5, (await one.PlanSyncAsync(_folder.File("docs"))).Added.Count);
-            foreach (var search in (Task[])[one.Store.SearchSparseAsync(TermVector.FromText("topic3"), 5), one.Store.SearchDenseAsync(new float[4], 5)])
+            var sparse = one.Store.SearchSparseAsync(TermVector.FromText("topic3"), 5);
+            var dense = one.Store.SearchDenseAsync(new float[4], 5);
+            foreach (var search in (Task[])[sparse, dense])
             {
                 var exception = await Assert.ThrowsAsync<StoreException>(() => search);
                 Assert.Equal(StoreError.Missing, exception.Error);
@@ -173,7 +186,8 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         await knowledge.SyncFolderAsync(_folder.File("docs"));
         await _rest.PostAsync($"collections/{_name}--documents/points/delete?wait=true", """{"filter":{}}""");
         Assert.Empty(await knowledge.SearchAsync("topic1"));
-        Assert.Equal(StoreError.Missing, (await Assert.ThrowsAsync<StoreException>(() => knowledge.Store.SearchSparseAsync(TermVector.FromText("topic1"), 5))).Error);
+        var search = knowledge.Store.SearchSparseAsync(TermVector.FromText("topic1"), 5);
+        Assert.Equal(StoreError.Missing, (await Assert.ThrowsAsync<StoreException>(() => search)).Error);
         Assert.Equal(3, (await knowledge.SyncFolderAsync(_folder.File("docs"))).Added.Count);
         Assert.Equal("topic1.md", (await knowledge.SearchAsync("topic1"))[0].Chunk.Source);
     }
@@ -190,15 +204,17 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         await _rest.DeleteAsync($"collections/{_name}--documents/index/kind?wait=true");
         Assert.Equal(3, (await knowledge.SyncFolderAsync(_folder.File("docs"))).Added.Count);
         Assert.Equal("topic1.md", (await knowledge.SearchAsync("topic1"))[0].Chunk.Source);
-        var indexes = (await _rest.GetAsync($"collections/{_name}"))["payload_schema"]!.AsObject().Select(field => field.Key).Order(StringComparer.Ordinal);
-        Assert.Equal(["prefixes", "source", "tags", "version"], indexes);
-        Assert.Equal(["kind"], (await _rest.GetAsync($"collections/{_name}--documents"))["payload_schema"]!.AsObject().Select(field => field.Key));
+        Assert.Equal(["prefixes", "source", "tags", "version"], await IndexesAsync(_name));
+        Assert.Equal(["kind"], await IndexesAsync($"{_name}--documents"));
+
+        async Task<IEnumerable<string>> IndexesAsync(string collection)
+            => (await _rest.GetAsync($"collections/{collection}"))["payload_schema"]!.AsObject().Select(field => field.Key).Order();
     }
 
     [Fact]
     public async Task A_creation_that_was_killed_half_way_does_not_stand_in_the_way()
     {
-        await _rest.PutAsync($"collections/{_name}--1", """{"vectors":{"dense":{"size":24,"distance":"Cosine"}},"sparse_vectors":{"bm25":{"modifier":"idf"}}}""");
+        await _rest.PutAsync($"collections/{_name}--1", ChunksLayout);
         await _rest.PutAsync($"collections/{_name}--1--documents", """{"vectors":{}}""");
         await using var store = Open();
         Assert.Null(await store.GetInfoAsync());
@@ -278,7 +294,8 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         await store.CommitRebuildAsync(await store.BeginRebuildAsync(Info()));
         await store.WriteAsync([Document("a.md", "v1", "alpha")]);
         Assert.Single(await store.SearchSparseAsync(TermVector.FromText("alpha"), 5));
-        Assert.Equal([$"{_name}--1", $"{_name}--2--documents", $"{_name}--4", $"{_name}--4--documents"], await _rest.CollectionsAsync(_name));
+        string[] expected = ["--1", "--2--documents", "--4", "--4--documents"];
+        Assert.Equal(expected.Select(suffix => _name + suffix), await _rest.CollectionsAsync(_name));
     }
 
     [Fact]
@@ -292,17 +309,19 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         Assert.Empty(logger.Entries);
 
         // So many that ours are not among the first hundreds; some with a field that ours have too, and one in the ledger.
-        var vector = new JsonArray([.. Enumerable.Range(0, 24).Select(i => JsonValue.Create(ours.Chunks[0].Dense.Span[i]))]);
-        var terms = ours.Chunks[0].Terms;
-        var sparse = new JsonObject { ["indices"] = new JsonArray([.. terms.Indices.Select(index => JsonValue.Create(index))]), ["values"] = new JsonArray([.. terms.Indices.Select(_ => JsonValue.Create(5f))]) };
-        var points = Enumerable.Range(0, 400).Select(i => new JsonObject
+        var terms = ours.Chunks[0].Terms.Indices;
+        await PutAsync(_name, [.. Enumerable.Range(0, 400).Select(i => new JsonObject
         {
             ["id"] = i,
-            ["vector"] = new JsonObject { ["dense"] = vector.DeepClone(), ["bm25"] = sparse.DeepClone() },
+            ["vector"] = new JsonObject
+            {
+                ["dense"] = ArrayOf(ours.Chunks[0].Dense.ToArray()),
+                ["bm25"] = new JsonObject { ["indices"] = ArrayOf(terms), ["values"] = ArrayOf(terms.Select(_ => 5f)) },
+            },
             ["payload"] = i % 2 == 0 ? new JsonObject { ["source"] = "a.md", ["text"] = "not ours" } : new JsonObject { ["note"] = 7 },
-        });
-        await _rest.PutAsync($"collections/{_name}/points?wait=true", new JsonObject { ["points"] = new JsonArray([.. points]) }.ToJsonString());
-        await _rest.PutAsync($"collections/{_name}--documents/points?wait=true", """{"points":[{"id":1,"vector":{},"payload":{"kind":"document","source":"theirs.md"}}]}""");
+        })]);
+        var record = new JsonObject { ["kind"] = "document", ["source"] = "theirs.md" };
+        await PutAsync($"{_name}--documents", new JsonObject { ["id"] = 1, ["vector"] = new JsonObject(), ["payload"] = record });
 
         Assert.Equal(2, (await store.SearchSparseAsync(TermVector.FromText("alpha"), 2)).Count);
         Assert.Equal(ours.Chunks[0].Chunk.Id, (await store.SearchDenseAsync(ours.Chunks[0].Dense, 2))[0].Id);
@@ -320,18 +339,28 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         Assert.Contains(_name, message);
     }
 
+    private static JsonArray ArrayOf<T>(IEnumerable<T> values) => new([.. values.Select(value => JsonValue.Create(value))]);
+
+    private async Task PutAsync(string collection, params JsonNode[] points)
+    {
+        var body = new JsonObject { ["points"] = new JsonArray(points) };
+        await _rest.PutAsync($"collections/{collection}/points?wait=true", body.ToJsonString());
+    }
+
     private QdrantStore Open() => new(new QdrantStoreOptions { Address = fixture.Server.Address, Collection = _name });
 
     private void WriteTopics(int count)
     {
         for (int i = 0; i < count; i++)
-            _folder.Write($"docs/topic{i}.md", $"# About topic{i}\n\nThe common text of topic{i} has its own words: own{i}a own{i}b own{i}c own{i}d, topic{i}.\n");
+            _folder.Write(
+                $"docs/topic{i}.md",
+                $"# About topic{i}\n\nThe common text of topic{i} has its own words: own{i}a own{i}b own{i}c own{i}d, topic{i}.\n");
     }
 
     /// <summary>Writes a collection as the versions before did that spoke REST.</summary>
     private async Task WriteOverRestAsync(CollectionInfo info, DocumentWrite[] documents)
     {
-        await _rest.PutAsync($"collections/{_name}--1", $$$$"""{"vectors":{"dense":{"size":{{{{info.DenseDimension}}}},"distance":"Cosine"}},"sparse_vectors":{"bm25":{"modifier":"idf"}}}""");
+        await _rest.PutAsync($"collections/{_name}--1", ChunksLayout);
         foreach (var field in (string[])["source", "version", "prefixes", "tags"])
             await _rest.PutAsync($"collections/{_name}--1/index?wait=true", $$"""{"field_name":"{{field}}","field_schema":"keyword"}""");
         await _rest.PutAsync($"collections/{_name}--1--documents", """{"vectors":{}}""");
@@ -356,13 +385,9 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         });
         await _rest.CreateAliasAsync(_name, $"{_name}--1");
         await _rest.CreateAliasAsync($"{_name}--documents", $"{_name}--1--documents");
-        await PutAsync(_name, [.. documents.SelectMany(document => document.Chunks.Select(chunk => ChunkPoint(document.Record, chunk, info)))]);
+        foreach (var (record, chunks) in documents)
+            await PutAsync(_name, [.. chunks.Select(chunk => ChunkPoint(record, chunk, info))]);
         await PutAsync($"{_name}--documents", [.. documents.Select(document => RecordPoint(document.Record))]);
-
-        Task PutAsync(string collection, params JsonNode[] points)
-            => _rest.PutAsync($"collections/{collection}/points?wait=true", new JsonObject { ["points"] = new JsonArray(points) }.ToJsonString());
-
-        static JsonArray Array<T>(IEnumerable<T> values) => new([.. values.Select(value => JsonValue.Create(value))]);
 
         static JsonObject ChunkPoint(DocumentRecord record, IndexedChunk indexed, CollectionInfo info)
         {
@@ -372,15 +397,19 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
                 ["id"] = chunk.Id,
                 ["vector"] = new JsonObject
                 {
-                    ["dense"] = Array(dense.ToArray()),
-                    ["bm25"] = new JsonObject { ["indices"] = Array(terms.Indices), ["values"] = Array(Bm25.Default.Weigh(terms, info.AverageLength)) },
+                    ["dense"] = ArrayOf(dense.ToArray()),
+                    ["bm25"] = new JsonObject
+                    {
+                        ["indices"] = ArrayOf(terms.Indices),
+                        ["values"] = ArrayOf(Bm25.Default.Weigh(terms, info.AverageLength)),
+                    },
                 },
                 ["payload"] = new JsonObject
                 {
                     ["source"] = chunk.Source,
                     ["version"] = record.Version,
-                    ["prefixes"] = Array(chunk.Source.Contains('/') ? ["guide", chunk.Source] : new[] { chunk.Source }),
-                    ["tags"] = Array(record.Tags),
+                    ["prefixes"] = ArrayOf(chunk.Source.Contains('/') ? ["guide", chunk.Source] : new[] { chunk.Source }),
+                    ["tags"] = ArrayOf(record.Tags),
                     ["ordinal"] = chunk.Ordinal,
                     ["start"] = chunk.Start,
                     ["end"] = chunk.End,
@@ -406,7 +435,7 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
                 ["terms"] = record.TermCount,
                 ["title"] = record.Title,
                 ["bytes"] = record.Bytes,
-                ["tags"] = Array(record.Tags),
+                ["tags"] = ArrayOf(record.Tags),
             },
         };
     }

@@ -8,15 +8,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Kotonoha.Rag.Tests.Stores;
 
-/// <summary>One real Qdrant server for a test class; every test takes a collection of its own. The program is cached in KOTONOHA_TEST_CACHE or the temporary folder.</summary>
+/// <summary>
+/// One real Qdrant server for a test class; every test takes a collection of its own. The program is cached in KOTONOHA_TEST_CACHE or the
+/// temporary folder.
+/// </summary>
 public sealed class QdrantServerFixture : IAsyncLifetime
 {
     private readonly TemporaryFolder _folder = new();
 
     public QdrantServerProcess Server { get; private set; } = null!;
 
-    public static Task<string> InstallAsync()
-        => QdrantServerProcess.InstallAsync(Environment.GetEnvironmentVariable("KOTONOHA_TEST_CACHE") ?? Path.Combine(Path.GetTempPath(), "kotonoha-test-qdrant"));
+    public static Task<string> InstallAsync() => QdrantServerProcess.InstallAsync(
+        Environment.GetEnvironmentVariable("KOTONOHA_TEST_CACHE") ?? Path.Combine(Path.GetTempPath(), "kotonoha-test-qdrant"));
 
     /// <summary>Starts another server, for tests that stop it or want it otherwise.</summary>
     public static async Task<QdrantServerProcess> StartAsync(string storage, int? port = null, string? apiKey = null)
@@ -52,10 +55,11 @@ internal sealed class QdrantRest(Uri address) : IDisposable
 
     public Task DeleteAsync(string path) => SendAsync(HttpMethod.Delete, path, null);
 
-    public Task DeleteAliasAsync(string alias) => PostAsync("collections/aliases", $$$"""{"actions":[{"delete_alias":{"alias_name":"{{{alias}}}"}}]}""");
+    public Task DeleteAliasAsync(string alias)
+        => PostAsync("collections/aliases", $$$"""{"actions":[{"delete_alias":{"alias_name":"{{{alias}}}"}}]}""");
 
-    public Task CreateAliasAsync(string alias, string collection)
-        => PostAsync("collections/aliases", $$$"""{"actions":[{"create_alias":{"alias_name":"{{{alias}}}","collection_name":"{{{collection}}}"}}]}""");
+    public Task CreateAliasAsync(string alias, string collection) => PostAsync(
+        "collections/aliases", $$$"""{"actions":[{"create_alias":{"alias_name":"{{{alias}}}","collection_name":"{{{collection}}}"}}]}""");
 
     /// <summary>The names of the collections whose names begin so, in order.</summary>
     public async Task<string[]> CollectionsAsync(string prefix)
@@ -70,7 +74,8 @@ internal sealed class QdrantRest(Uri address) : IDisposable
 
     private async Task SendAsync(HttpMethod method, string path, string? json)
     {
-        using var request = new HttpRequestMessage(method, path) { Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(method, path);
+        request.Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json");
         using var response = await _client.SendAsync(request);
         Assert.True(response.IsSuccessStatusCode, $"{method} {path}: {await response.Content.ReadAsStringAsync()}");
     }
@@ -87,7 +92,8 @@ internal sealed class RecordingLogger<T> : ILogger<T>
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         => Entries.Enqueue((logLevel, formatter(state, exception)));
 
     /// <summary>Waits until something has been logged.</summary>

@@ -31,7 +31,7 @@ public sealed class QdrantServerTests : IDisposable
     [Fact]
     public async Task A_server_that_does_not_answer_is_a_typed_error_with_its_address()
     {
-        await using var store = new QdrantStore(new QdrantStoreOptions { Address = new Uri("http://127.0.0.1:9"), ReadRetrySeconds = 0, WriteRetrySeconds = 0 });
+        await using var store = new QdrantStore(new QdrantStoreOptions { Address = new Uri("http://127.0.0.1:9"), ReadRetrySeconds = 0 });
         var exception = await Assert.ThrowsAsync<StoreException>(() => store.GetInfoAsync());
         Assert.Equal(StoreError.Unreachable, exception.Error);
         Assert.Contains("127.0.0.1:9", exception.Message);
@@ -117,7 +117,9 @@ public sealed class QdrantServerTests : IDisposable
     {
         var server = await QdrantServerFixture.StartAsync(Storage);
         var logger = new RecordingLogger<QdrantStore>();
-        await using var store = new QdrantStore(new QdrantStoreOptions { Address = server.Address, WriteRetrySeconds = 3600, ReadRetrySeconds = 3600, RequestTimeoutSeconds = 3600 }, logger);
+        const int hour = 3600;
+        var options = new QdrantStoreOptions { Address = server.Address, RequestTimeoutSeconds = hour };
+        await using var store = new QdrantStore(options with { WriteRetrySeconds = hour, ReadRetrySeconds = hour }, logger);
         await store.CreateAsync(Info());
         await SignalAsync(server.ProcessId, "STOP");
         try
@@ -148,8 +150,9 @@ public sealed class QdrantServerTests : IDisposable
     {
         await using var server = await QdrantServerFixture.StartAsync(Storage);
         var logger = new RecordingLogger<QdrantStore>();
-        await using var store = new QdrantStore(new QdrantStoreOptions { Address = server.Address, Collection = "limited", ReadRetrySeconds = 600 }, logger);
-        await using var impatient = new QdrantStore(new QdrantStoreOptions { Address = server.Address, Collection = "limited", ReadRetrySeconds = 0 });
+        var options = new QdrantStoreOptions { Address = server.Address, Collection = "limited", ReadRetrySeconds = 600 };
+        await using var store = new QdrantStore(options, logger);
+        await using var impatient = new QdrantStore(options with { ReadRetrySeconds = 0 });
         await store.CreateAsync(Info());
         var document = Document("a.md", "v1", "alpha");
         await store.WriteAsync([document]);
@@ -178,7 +181,11 @@ public sealed class QdrantServerTests : IDisposable
         await using var store = new QdrantStore(new QdrantStoreOptions { Address = server.Address, Collection = "strict" });
         await store.CreateAsync(Info());
         using var rest = new QdrantRest(server.RestAddress);
-        await rest.PatchAsync("collections/strict--1", """{"strict_mode_config":{"enabled":true,"unindexed_filtering_retrieve":false,"unindexed_filtering_update":false,"max_query_limit":50}}""");
+        const string limits = """
+            {"enabled":true,"unindexed_filtering_retrieve":false,"unindexed_filtering_update":false,"max_query_limit":500}
+            """;
+        foreach (var collection in (string[])["strict--1", "strict--1--documents"])
+            await rest.PatchAsync($"collections/{collection}", $$"""{"strict_mode_config":{{limits}}}""");
 
         // Every field that is filtered by has its index.
         await store.WriteAsync([Document("a.md", "v1", "alpha"), Document("b/c.md", "v1", "alpha")]);
@@ -187,7 +194,7 @@ public sealed class QdrantServerTests : IDisposable
         Assert.Empty(await store.SearchSparseAsync(TermVector.FromText("alpha"), 5, new StoreFilter(Tags: ["x"])));
         Assert.Equal(0, await store.RemoveLeftoversAsync());
         await store.DeleteAsync(["a.md"]);
-        var exception = await Assert.ThrowsAsync<StoreException>(() => store.SearchSparseAsync(TermVector.FromText("alpha"), 100));
+        var exception = await Assert.ThrowsAsync<StoreException>(() => store.SearchSparseAsync(TermVector.FromText("alpha"), 501));
         Assert.Equal(StoreError.Refused, exception.Error);
         Assert.Contains("strict mode", exception.Message);
     }
@@ -204,7 +211,7 @@ public sealed class QdrantServerTests : IDisposable
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        var serving = ServeAsync(listener, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20\r\nConnection: close\r\n\r\n<html>Welcome</html>");
+        var serving = ServeAsync(listener, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\nConnection: close\r\n\r\n<html>Welcome</html>");
         var address = new Uri($"http://{listener.LocalEndpoint}/");
         await using (var store = new QdrantStore(new QdrantStoreOptions { Address = address, ReadRetrySeconds = 600 }))
         {
@@ -233,12 +240,13 @@ public sealed class QdrantServerTests : IDisposable
         listener.Start();
         var serving = ServeAsync(listener, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         var system = HttpClient.DefaultProxy;
-        HttpClient.DefaultProxy = new ProxyFor(new Uri($"http://{listener.LocalEndpoint}/"), "kotonoha.invalid", $"127.0.0.1:{server.Address.Port}");
+        HttpClient.DefaultProxy = new ProxyFor(new Uri($"http://{listener.LocalEndpoint}/"), "kotonoha.invalid", server.Address.Authority);
         try
         {
             await using var near = new QdrantStore(new QdrantStoreOptions { Address = server.Address });
             Assert.Null(await near.GetInfoAsync());
-            await using var far = new QdrantStore(new QdrantStoreOptions { Address = new Uri("https://kotonoha.invalid/"), ReadRetrySeconds = 0 });
+            var options = new QdrantStoreOptions { Address = new Uri("https://kotonoha.invalid/"), ReadRetrySeconds = 0 };
+            await using var far = new QdrantStore(options);
             var exception = await Assert.ThrowsAsync<StoreException>(() => far.GetInfoAsync());
             Assert.True(exception.Message.Contains("502", StringComparison.Ordinal), exception.ToString());
         }
@@ -262,22 +270,29 @@ public sealed class QdrantServerTests : IDisposable
         using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         int port = QdrantServerFixture.FreePort();
         Directory.CreateDirectory(Storage);
-        using var server = QdrantServerProcessTests.Launch(await QdrantServerFixture.InstallAsync(), Storage, port, QdrantServerFixture.FreePort(), new()
+        var settings = new Dictionary<string, string>
         {
             ["QDRANT__SERVICE__ENABLE_TLS"] = "true",
             ["QDRANT__TLS__CERT"] = _folder.Write("certificate.pem", certificate.ExportCertificatePem()),
             ["QDRANT__TLS__KEY"] = _folder.Write("key.pem", key.ExportPkcs8PrivateKeyPem()),
-        });
+        };
+        var program = await QdrantServerFixture.InstallAsync();
+        using var server = QdrantServerProcessTests.Launch(program, Storage, port, QdrantServerFixture.FreePort(), settings);
         try
         {
             // The certificate is nobody's that this machine trusts; a client that trusts it is given.
-            var options = new QdrantStoreOptions { Address = new Uri(FormattableString.Invariant($"https://localhost:{port}")), ReadRetrySeconds = 60 };
+            var address = new UriBuilder("https", "localhost", port).Uri;
+            var options = new QdrantStoreOptions { Address = address, ReadRetrySeconds = 60 };
             using var channel = GrpcChannel.ForAddress(options.Address, new GrpcChannelOptions
             {
                 HttpHandler = new SocketsHttpHandler
                 {
                     UseProxy = false,
-                    SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, shown, _, _) => shown!.GetCertHashString() == certificate.GetCertHashString() },
+                    SslOptions = new SslClientAuthenticationOptions
+                    {
+                        RemoteCertificateValidationCallback
+                            = (_, shown, _, _) => shown!.GetCertHashString() == certificate.GetCertHashString(),
+                    },
                 },
                 DisposeHttpClient = true,
             });
@@ -297,7 +312,8 @@ public sealed class QdrantServerTests : IDisposable
             var exception = await Assert.ThrowsAsync<StoreException>(() => strict.GetInfoAsync());
             Assert.Equal(StoreError.Unreachable, exception.Error);
             Assert.Contains("certificate", exception.Message);
-            await using var plain = new QdrantStore(options with { Address = new Uri(FormattableString.Invariant($"http://localhost:{port}")), ReadRetrySeconds = 0 });
+            address = new UriBuilder("http", "localhost", port).Uri;
+            await using var plain = new QdrantStore(options with { Address = address, ReadRetrySeconds = 0 });
             await Assert.ThrowsAsync<StoreException>(() => plain.GetInfoAsync());
         }
         finally
@@ -325,8 +341,9 @@ public sealed class QdrantServerTests : IDisposable
         Assert.Contains(uploads, request => request.Points.Count == 20);
 
         // This channel takes answers of up to 4 MiB, as channels do unless told otherwise; the document has 10 MB.
-        Assert.Equal(large.Chunks.Select(chunk => chunk.Chunk), await store.ReadDocumentAsync("large.md"));
-        Assert.Equal(large.Chunks.Select(chunk => chunk.Chunk), await store.ReadChunksAsync([.. large.Chunks.Select(chunk => chunk.Chunk.Id)]));
+        var chunks = large.Chunks.Select(chunk => chunk.Chunk).ToList();
+        Assert.Equal(chunks, await store.ReadDocumentAsync("large.md"));
+        Assert.Equal(chunks, await store.ReadChunksAsync([.. chunks.Select(chunk => chunk.Id)]));
         await store.SetAverageLengthAsync(12, chunk => TermVector.FromText(chunk.Text[..5]));
         Assert.Equal(82, (await store.SearchDenseAsync(Enumerable.Repeat(1f, Info().DenseDimension).ToArray(), 1000)).Count);
     }
@@ -412,7 +429,9 @@ public sealed class QdrantServerTests : IDisposable
         public ConcurrentQueue<IMessage> Sent { get; } = [];
 
         public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
-            TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
+            TRequest request,
+            ClientInterceptorContext<TRequest, TResponse> context,
+            AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
         {
             Sent.Enqueue((IMessage)request);
             return continuation(request, context);
