@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Kotonoha.Rag.Chunking;
 using Microsoft.Extensions.Logging;
@@ -26,6 +27,8 @@ public sealed class QdrantStore : IKnowledgeStore
     private const int ParallelUploads = 2;
     private const int MaxSearchRounds = 6;
 
+    private static readonly TimeSpan _freshness = TimeSpan.FromSeconds(5);
+
     private readonly QdrantConnection _connection;
     private readonly QdrantGenerations _generations;
     private readonly QdrantStoreOptions _options;
@@ -35,6 +38,7 @@ public sealed class QdrantStore : IKnowledgeStore
     private readonly string _chunks;
     private readonly string _ledger;
     private readonly CollectionInfo? _building;
+    private volatile Found? _seen;
     private int _foreignPoints;
 
     /// <summary>Creates a store; the server is asked at the first call.</summary>
@@ -154,12 +158,17 @@ public sealed class QdrantStore : IKnowledgeStore
         ReadOnlyMemory<float> query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
-        var (info, points) = await RequireAsync(cancellationToken).ConfigureAwait(false);
-        if (query.Length != info.DenseDimension)
-            throw StoreException.WrongWidth(query.Length, info);
+        // A look of a moment ago is enough: what has changed since shows in the server's answer.
+        var found = _seen is { } seen && Stopwatch.GetElapsedTime(seen.At) < _freshness
+            ? seen
+            : await RequireAsync(cancellationToken).ConfigureAwait(false);
+        if (query.Length != found.Info.DenseDimension)
+            found = await RequireAsync(cancellationToken).ConfigureAwait(false);
+        if (query.Length != found.Info.DenseDimension)
+            throw StoreException.WrongWidth(query.Length, found.Info);
         if (query.Length == 0 || limit == 0)
             return [];
-        bool exact = _options.ExactSearch ?? points <= MaxExactChunks;
+        bool exact = _options.ExactSearch ?? found.Points <= MaxExactChunks;
         var dense = new VectorInput { Dense = QdrantPoints.Dense(query.Span) };
         return await SearchAsync(dense, QdrantPoints.DenseName, exact, limit, filter, cancellationToken).ConfigureAwait(false);
     }
@@ -322,8 +331,8 @@ public sealed class QdrantStore : IKnowledgeStore
         var points = _generations.CountAsync(_chunks, cancellationToken);
         var info = _generations.ReadInfoAsync(_ledger, cancellationToken);
         await Task.WhenAll(points, info).ConfigureAwait(false);
-        return await points.ConfigureAwait(false) is { } count && await info.ConfigureAwait(false) is { } present
-            ? new Found(present, count)
+        return _seen = await points.ConfigureAwait(false) is { } count && await info.ConfigureAwait(false) is { } present
+            ? new Found(present, count, Stopwatch.GetTimestamp())
             : null;
     }
 
@@ -524,7 +533,7 @@ public sealed class QdrantStore : IKnowledgeStore
         }
     }
 
-    private sealed record Found(CollectionInfo Info, ulong Points);
+    private sealed record Found(CollectionInfo Info, ulong Points, long At);
 
     private sealed record Hit(ScoredChunk Chunk, string Version);
 }
