@@ -23,12 +23,6 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     /// <summary>The collection with the ledger: of a generation, or by its alias.</summary>
     public string Ledger(int? generation) => Chunks(generation) + LedgerSuffix;
 
-    /// <summary>The generation that answers.</summary>
-    public async Task<int> CurrentAsync(CancellationToken cancellationToken)
-        => (await SurveyAsync(cancellationToken).ConfigureAwait(false)).Aliased
-            ?? throw new StoreException(
-                StoreError.Missing, $"There is no collection '{name}' at {address} any more. {StoreException.HowToIngest}");
-
     /// <summary>
     /// Looks closer where the aliases do not lead to a whole generation, and puts them back where only they are gone.
     /// </summary>
@@ -56,9 +50,8 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     {
         var survey = await SurveyAsync(cancellationToken).ConfigureAwait(false);
         await DropOthersAsync(survey.Aliased, cancellationToken).ConfigureAwait(false);
-        int next = survey.Highest + 1;
-        await CreateAsync(next, info, cancellationToken).ConfigureAwait(false);
-        return next;
+        await CreateAsync(survey.Next, info, cancellationToken).ConfigureAwait(false);
+        return survey.Next;
     }
 
     /// <summary>Lets a generation answer, at once, and deletes the others.</summary>
@@ -294,5 +287,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
 /// <param name="Ledgers">The generations whose ledger is there.</param>
 internal sealed record QdrantSurvey(int? Aliased, IReadOnlyList<int> Chunks, IReadOnlyList<int> Ledgers)
 {
-    public int Highest => Chunks.Concat(Ledgers).DefaultIfEmpty(0).Max();
+    /// <summary>The first free number above the generation that answers.</summary>
+    public int Next => Enumerable.Range((Aliased ?? 0) + 1, Chunks.Count + Ledgers.Count + 1)
+        .First(number => !Chunks.Contains(number) && !Ledgers.Contains(number));
 }

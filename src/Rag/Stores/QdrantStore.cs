@@ -295,6 +295,7 @@ public sealed class QdrantStore : IKnowledgeStore
             throw new ArgumentException("This is not a rebuild of this store.", nameof(rebuilt));
         _connection.BeginWrite();
         await _generations.CommitAsync(generation, cancellationToken).ConfigureAwait(false);
+        _seen = null;
     }
 
     /// <summary>Closes the connections; the server goes on.</summary>
