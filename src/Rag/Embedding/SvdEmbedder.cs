@@ -1,4 +1,5 @@
 using Kotonoha.Foundation.IO;
+using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Rag.Embedding;
@@ -53,9 +54,10 @@ public sealed class SvdEmbedder : IFittedEmbedder
     public async Task<IFittedEmbedder> LoadAsync(string version, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(version);
-        const string remedy = "Put the file back, or re-index: synchronise the folder with a rebuild.";
+        const string remedy = $"Put the file back, or {StoreException.HowToReindex}.";
         if (!version.All(char.IsAsciiLetterOrDigit))
-            throw new EmbedderMismatchException($"The collection's vectors were made by the embedder '{version}', which is not one that is fitted on documents. Use that embedder, or re-index: synchronise the folder with a rebuild.");
+            throw new EmbedderMismatchException(
+                $"The collection's vectors were made by the embedder '{version}', which is not one that is fitted on documents. Use that embedder, or {StoreException.HowToReindex}.");
         var path = PathOf(version);
         try
         {

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
@@ -90,7 +91,7 @@ internal static class Retriever
         var known = Enumerable.Range(0, ranking.Count).Where(i => vectors[i] is not null).ToArray();
         var picked = MaximalMarginalRelevance.Select(
             [.. known.Select(i => ranking[i].Score)],
-            (x, y) => VectorMath.Dot(vectors[known[x]], vectors[known[y]]),
+            (x, y) => TensorPrimitives.Dot(vectors[known[x]], vectors[known[y]]),
             lambda,
             limit);
         // The order is the picking order; the scores stay the fused ones.

@@ -26,7 +26,10 @@ public sealed record Bm25(float K1, float B)
     /// <param name="lengthNorm">What <see cref="LengthNorm"/> gives for the text.</param>
     public float TermWeight(int count, float lengthNorm) => count * (K1 + 1) / (count + lengthNorm);
 
-    /// <summary>The weights of a text's terms, in the order of its <see cref="TermVector.Indices"/>: what Qdrant keeps as the sparse vector's values.</summary>
+    /// <summary>
+    /// The weights of a text's terms, in the order of its <see cref="TermVector.Indices"/>: what Qdrant keeps as the sparse vector's
+    /// values.
+    /// </summary>
     /// <param name="terms">The text's terms.</param>
     /// <param name="averageLength">The collection's average length; must be positive.</param>
     public float[] Weigh(TermVector terms, double averageLength)

@@ -1,10 +1,11 @@
 using System.Buffers;
+using System.Numerics.Tensors;
 
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// The embedded store's search structures in memory: unit vectors in pages of rows, and BM25 postings. A removed chunk's place (slot) is left
-/// dead until the index is built anew. Not thread-safe: the store guards it.
+/// The embedded store's search structures in memory: unit vectors in pages of rows, and BM25 postings. A removed chunk's place (slot) is
+/// left dead until the index is built anew. Not thread-safe: the store guards it.
 /// </summary>
 internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? weights = null)
 {
@@ -86,7 +87,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? w
             var entry = _slots[slot];
             if (entry.Document is null || accepted?.Contains(entry.Document) == false)
                 continue;
-            float score = VectorMath.Dot(unitQuery, Row(slot));
+            float score = TensorPrimitives.Dot(unitQuery, Row(slot));
             if (best.Takes(score))
                 best.Add(new ScoredChunk(entry.Id, entry.Document.Record.Source, score));
         }

@@ -3,21 +3,26 @@ using Kotonoha.Rag.Chunking;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// Keeps chunks with their vectors, and the ledger of documents. Answers two questions: the n best by dense and the n best by sparse vector.
+/// Keeps chunks with their vectors, and the ledger of documents. Answers two questions: the n best by dense and the n best by sparse
+/// vector.
 /// </summary>
 /// <remarks>
 /// Implementations are thread-safe. A document is written in this order: new chunks, its ledger record (the acknowledgement), then the old
-/// chunks go. Searches give back chunks of the versions that the ledger names, and no others. Every method throws <see cref="StoreException"/>
-/// when the store cannot do its work.
+/// chunks go. Searches give back chunks of the versions that the ledger names, and no others. Every method throws
+/// <see cref="StoreException"/> when the store cannot do its work.
 /// </remarks>
-public interface IKnowledgeStore : IAsyncDisposable
+public interface IKnowledgeStore : IAsyncDisposable, IDisposable
 {
     /// <summary>Where the store is, for messages: a file's path or a server's address with the collection's name.</summary>
     string Location { get; }
 
     /// <summary>Reads what the collection says about itself.</summary>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>The metadata, or null where no collection has been created yet.</returns>
+    /// <returns>
+    /// The metadata, or null where there is no collection: none has been created yet, or a part of it is gone and it has to be created
+    /// anew.
+    /// </returns>
+    /// <exception cref="StoreException">There is something else in its place, or the store cannot do its work.</exception>
     Task<CollectionInfo?> GetInfoAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Creates the collection.</summary>
@@ -47,7 +52,8 @@ public interface IKnowledgeStore : IAsyncDisposable
     /// <param name="filter">Which documents, or null for all.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>Chunks by score descending, then by id.</returns>
-    Task<IReadOnlyList<ScoredChunk>> SearchDenseAsync(ReadOnlyMemory<float> query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default);
+    Task<IReadOnlyList<ScoredChunk>> SearchDenseAsync(
+        ReadOnlyMemory<float> query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default);
 
     /// <summary>Finds the chunks with the greatest BM25 scores; chunks without any of the terms are not found.</summary>
     /// <param name="query">The query's terms.</param>
@@ -55,7 +61,8 @@ public interface IKnowledgeStore : IAsyncDisposable
     /// <param name="filter">Which documents, or null for all.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>Chunks by score descending, then by id.</returns>
-    Task<IReadOnlyList<ScoredChunk>> SearchSparseAsync(TermVector query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default);
+    Task<IReadOnlyList<ScoredChunk>> SearchSparseAsync(
+        TermVector query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default);
 
     /// <summary>Reads chunks.</summary>
     /// <param name="ids">Their ids.</param>
@@ -88,7 +95,8 @@ public interface IKnowledgeStore : IAsyncDisposable
 
     /// <summary>
     /// Begins a new generation of the collection beside the present one, which goes on answering; used to re-index. What is written to the
-    /// result becomes visible as a whole by <see cref="CommitRebuildAsync"/>. A rebuild that was begun earlier and never committed is thrown away.
+    /// result becomes visible as a whole by <see cref="CommitRebuildAsync"/>. A rebuild that was begun earlier and never committed is
+    /// thrown away.
     /// </summary>
     /// <param name="info">The new generation's metadata.</param>
     /// <param name="cancellationToken">Stops the work.</param>

@@ -1,10 +1,12 @@
+using Qdrant.Client;
+
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>Which Qdrant server and collection, and how it is used.</summary>
 public sealed record QdrantStoreOptions
 {
-    /// <summary>The server's REST address.</summary>
-    public Uri Address { get; init; } = new("http://localhost:6333");
+    /// <summary>The server's gRPC address, by default of port 6334; <c>https</c> for TLS. It has no path.</summary>
+    public Uri Address { get; init; } = new("http://localhost:6334");
 
     /// <summary>The API key, or null for none.</summary>
     public string? ApiKey { get; init; }
@@ -12,13 +14,22 @@ public sealed record QdrantStoreOptions
     /// <summary>The collection's name; <c>NAME--documents</c> is the ledger's.</summary>
     public string Collection { get; init; } = "kotonoha";
 
-    /// <summary>The client to use (proxies, certificates), or null for a new one; a given one is not disposed.</summary>
-    public HttpClient? HttpClient { get; init; }
+    /// <summary>
+    /// The client to use (from a service container, or with certificates, a proxy or headers of its own), or null for a new one that
+    /// connects to <see cref="Address"/> with <see cref="ApiKey"/>. A given one is not disposed; the address is then only named in
+    /// messages.
+    /// </summary>
+    public IQdrantClient? Client { get; init; }
 
-    /// <summary>How many points an upload has, from 64 to 256 (fewer where a document is small).</summary>
+    /// <summary>
+    /// How many points an upload has at most, best from 64 to 256; it has fewer where they would make a message of more than 4 MiB.
+    /// </summary>
     public int BatchSize { get; init; } = 128;
 
-    /// <summary>Whether dense searches look at every vector, or null to do so while the collection is small (<see cref="QdrantStore.MaxExactChunks"/>).</summary>
+    /// <summary>
+    /// Whether dense searches look at every vector, or null to do so while the collection is small
+    /// (<see cref="QdrantStore.MaxExactChunks"/>).
+    /// </summary>
     public bool? ExactSearch { get; init; }
 
     /// <summary>How long a request is repeated while the server does not answer or is overloaded, in seconds, for reading.</summary>
@@ -27,6 +38,6 @@ public sealed record QdrantStoreOptions
     /// <summary>The same for writing: a server that is restarted in this time costs an ingestion nothing.</summary>
     public int WriteRetrySeconds { get; init; } = 60;
 
-    /// <summary>How long one request may take, in seconds.</summary>
+    /// <summary>The deadline of one request, in seconds.</summary>
     public int RequestTimeoutSeconds { get; init; } = 60;
 }

@@ -18,7 +18,8 @@ public sealed record StoreFilter(string? SourcePrefix = null, IReadOnlyList<stri
                     return false;
         if (NormalizedPrefix is not { Length: > 0 } prefix)
             return true;
-        return source == prefix || (source.Length > prefix.Length && source[prefix.Length] == '/' && source.StartsWith(prefix, StringComparison.Ordinal));
+        return source == prefix
+            || (source.Length > prefix.Length && source[prefix.Length] == '/' && source.StartsWith(prefix, StringComparison.Ordinal));
     }
 
     /// <summary>The prefix without a slash at its end, or null.</summary>

@@ -11,7 +11,7 @@ namespace Kotonoha.EndToEnd.Snippets;
 [Trait("Category", "EndToEnd")]
 public partial class SnippetTests
 {
-    public static TheoryData<string> Files => ["README.md", "README.ja.md", "docs/readers.md"];
+    public static TheoryData<string> Files => ["README.md", "README.ja.md", "docs/qdrant.md", "docs/readers.md"];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -56,6 +56,7 @@ public partial class SnippetTests
               <ItemGroup>
                 <Reference Include="{AppContext.BaseDirectory}Kotonoha.*.dll" Exclude="{AppContext.BaseDirectory}Kotonoha.EndToEnd.dll" />
                 <Reference Include="{AppContext.BaseDirectory}Microsoft.Extensions.*.dll" />
+                <Reference Include="{AppContext.BaseDirectory}Qdrant.Client.dll" />
               </ItemGroup>
             </Project>
             """);

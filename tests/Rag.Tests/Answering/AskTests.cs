@@ -59,7 +59,7 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
 
     public async Task InitializeAsync()
     {
-        _knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        _knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         foreach (var (name, text) in Documents)
             await _knowledge.AddDocumentAsync(name, new MemoryStream(Encoding.UTF8.GetBytes(text)));
     }
@@ -141,7 +141,7 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task An_empty_store_answers_nothing()
     {
-        await using var empty = new KnowledgeBase(EmbeddedStore.Open(_folder.File("empty.db")));
+        await using var empty = new KnowledgeBase(EmbeddedStore.Open(_folder.At("empty.db")));
         var answer = await empty.AskAsync("Anything?");
         Assert.False(answer.Found);
         Assert.Empty(answer.Nearest);

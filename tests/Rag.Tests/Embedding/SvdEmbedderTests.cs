@@ -29,12 +29,12 @@ public sealed class SvdEmbedderTests : IDisposable
     [Fact]
     public async Task The_same_texts_give_the_same_version_and_bits_also_after_loading()
     {
-        var first = await new SvdEmbedder(_folder.File("one")).FitAsync(Texts);
-        var second = await new SvdEmbedder(_folder.File("two")).FitAsync(Texts);
-        var other = await new SvdEmbedder(_folder.File("two")).FitAsync(Texts[..6]);
+        var first = await new SvdEmbedder(_folder.At("one")).FitAsync(Texts);
+        var second = await new SvdEmbedder(_folder.At("two")).FitAsync(Texts);
+        var other = await new SvdEmbedder(_folder.At("two")).FitAsync(Texts[..6]);
         Assert.Equal(first.Version, second.Version);
         Assert.NotEqual(first.Version, other.Version);
-        var loaded = await new SvdEmbedder(_folder.File("one")).LoadAsync(first.Version!);
+        var loaded = await new SvdEmbedder(_folder.At("one")).LoadAsync(first.Version!);
         Assert.Equal(await VectorsAsync(first, Texts), await VectorsAsync(loaded, Texts));
         Assert.Equal(await VectorsAsync(first, Texts), await VectorsAsync(second, Texts));
     }

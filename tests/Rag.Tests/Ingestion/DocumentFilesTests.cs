@@ -21,22 +21,22 @@ public sealed class DocumentFilesTests : IDisposable
         _folder.Write("docs/.hidden/secret.md", "hidden");
         _folder.Write("docs/.secret.md", "hidden");
         _folder.Write("elsewhere/private.md", "not in the folder");
-        File.CreateSymbolicLink(_folder.File("docs/link.md"), _folder.File("elsewhere/private.md"));
-        Directory.CreateSymbolicLink(_folder.File("docs/linked"), _folder.File("elsewhere"));
-        var files = DocumentFiles.Of(_folder.File("docs"), DocumentReaders.Default);
+        File.CreateSymbolicLink(_folder.At("docs/link.md"), _folder.At("elsewhere/private.md"));
+        Directory.CreateSymbolicLink(_folder.At("docs/linked"), _folder.At("elsewhere"));
+        var files = DocumentFiles.Of(_folder.At("docs"), DocumentReaders.Default);
         Assert.Equal(["Z.md", "a.md", "sub/b.txt"], files.Select(file => file.Source));
-        Assert.Equal(_folder.File("docs/sub/b.txt"), files[2].Path);
-        Assert.Throws<KotonohaException>(() => DocumentFiles.Of(_folder.File("docz"), DocumentReaders.Default));
+        Assert.Equal(_folder.At("docs/sub/b.txt"), files[2].Path);
+        Assert.Throws<KotonohaException>(() => DocumentFiles.Of(_folder.At("docz"), DocumentReaders.Default));
     }
 
     [Fact]
     public async Task A_file_over_the_size_limit_is_skipped_before_it_is_read()
     {
         _folder.Write("docs/small.txt", "small");
-        using (var huge = File.Create(_folder.File("docs/huge.txt")))
+        using (var huge = File.Create(_folder.At("docs/huge.txt")))
             huge.SetLength(DocumentLimits.MaxFileBytes + 1L);
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
-        var plan = await knowledge.PlanSyncAsync(_folder.File("docs"));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
+        var plan = await knowledge.PlanSyncAsync(_folder.At("docs"));
         Assert.Equal(["small.txt"], plan.Added);
         Assert.Contains("64 MB", Assert.Single(plan.Skipped, skip => skip.Source == "huge.txt").Reason);
     }

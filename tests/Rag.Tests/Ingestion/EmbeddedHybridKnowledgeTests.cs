@@ -4,5 +4,5 @@ namespace Kotonoha.Rag.Tests.Ingestion;
 
 public sealed class EmbeddedHybridKnowledgeTests : HybridKnowledgeTests
 {
-    protected override IKnowledgeStore Open() => EmbeddedStore.Open(Folder.File("kb.db"));
+    protected override IKnowledgeStore Open() => EmbeddedStore.Open(Folder.At("kb.db"));
 }

@@ -1,7 +1,6 @@
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
-using Kotonoha.Readers.Tests;
 
 namespace Kotonoha.Rag.Tests.Ingestion;
 
@@ -14,7 +13,7 @@ public sealed class FolderSyncTests : IDisposable
     [Fact]
     public async Task Sync_adds_changes_renames_and_removes_and_says_so()
     {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         _folder.Write("docs/tea.md", "# Tea\n\nGreen tea is steeped at seventy degrees.\n");
         _folder.Write("docs/sub/coffee.txt", "Coffee beans are roasted.\n");
         _folder.Write("docs/ja.md", "# 寿司\n\n寿司は酢飯で作る。\n");
@@ -22,24 +21,24 @@ public sealed class FolderSyncTests : IDisposable
         var acknowledged = new List<string>();
         var options = new SyncOptions { Acknowledged = acknowledged.Add };
 
-        var plan = await knowledge.PlanSyncAsync(_folder.File("docs"));
+        var plan = await knowledge.PlanSyncAsync(_folder.At("docs"));
         Assert.Equal(["ja.md", "sub/coffee.txt", "tea.md"], plan.Added);
         Assert.Empty(await knowledge.ListDocumentsAsync());
-        var first = await knowledge.SyncFolderAsync(_folder.File("docs"), options: options);
+        var first = await knowledge.SyncFolderAsync(_folder.At("docs"), options: options);
         Assert.Equal(["ja.md", "sub/coffee.txt", "tea.md"], first.Added);
         Assert.Equal(first.Added, acknowledged.Order(StringComparer.Ordinal));
         Assert.Equal("tea.md", (await knowledge.SearchAsync("how hot is green tea"))[0].Chunk.Source);
         Assert.Equal("ja.md", (await knowledge.SearchAsync("寿司は何で作る？"))[0].Chunk.Source);
 
-        var second = await knowledge.SyncFolderAsync(_folder.File("docs"), options: options);
+        var second = await knowledge.SyncFolderAsync(_folder.At("docs"), options: options);
         Assert.Equal(3, second.Unchanged.Count);
         Assert.Equal(0, second.Chunks);
         Assert.Equal(3, acknowledged.Count);
 
         _folder.Write("docs/tea.md", "# Tea\n\nBlack tea is steeped at boiling point.\n");
-        File.Move(_folder.File("docs/ja.md"), _folder.File("docs/sushi.md"));
-        File.Delete(_folder.File("docs/sub/coffee.txt"));
-        var third = await knowledge.SyncFolderAsync(_folder.File("docs"));
+        File.Move(_folder.At("docs/ja.md"), _folder.At("docs/sushi.md"));
+        File.Delete(_folder.At("docs/sub/coffee.txt"));
+        var third = await knowledge.SyncFolderAsync(_folder.At("docs"));
         Assert.Equal(["sushi.md"], third.Added);
         Assert.Equal(["tea.md"], third.Changed);
         Assert.Equal(["ja.md", "sub/coffee.txt"], third.Removed);
@@ -51,11 +50,11 @@ public sealed class FolderSyncTests : IDisposable
     [Fact]
     public async Task Broken_documents_are_skipped_with_their_reason_and_lose_nothing_else()
     {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         _folder.Write("docs/good.md", "# Good\n\nThis one is fine.\n");
-        File.WriteAllBytes(_folder.File("docs/broken.md"), [0x00, 0x01, 0x02, 0xff, 0xfe, 0x00]);
+        File.WriteAllBytes(_folder.At("docs/broken.md"), [0x00, 0x01, 0x02, 0xff, 0xfe, 0x00]);
         _folder.Write("docs/picture.xyz", "no reader");
-        var report = await knowledge.SyncFolderAsync(_folder.File("docs"));
+        var report = await knowledge.SyncFolderAsync(_folder.At("docs"));
         Assert.Contains("good.md", report.Added);
         Assert.Contains(report.Skipped, skip => skip.Source == "picture.xyz" && skip.Reason.Contains(".xyz", StringComparison.Ordinal));
         Assert.Equal("good.md", (await knowledge.SearchAsync("fine"))[0].Chunk.Source);
@@ -64,12 +63,12 @@ public sealed class FolderSyncTests : IDisposable
     [Fact]
     public async Task What_a_reader_could_not_read_of_a_document_is_reported()
     {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         _folder.Write("docs/good.md", "# Good\n\nThis one is fine.\n");
         var pages = TestPdf.Write([new Drawn(72, 700, 11, "The first page tells of kettles.")], []);
-        File.WriteAllBytes(_folder.File("docs/scan.pdf"), pages);
-        File.WriteAllBytes(_folder.File("docs/empty.pdf"), TestPdf.Write([], []));
-        var report = await knowledge.SyncFolderAsync(_folder.File("docs"));
+        File.WriteAllBytes(_folder.At("docs/scan.pdf"), pages);
+        File.WriteAllBytes(_folder.At("docs/empty.pdf"), TestPdf.Write([], []));
+        var report = await knowledge.SyncFolderAsync(_folder.At("docs"));
         var remark = Assert.Single(report.Remarks);
         Assert.Equal(("scan.pdf", "page 2 has no text (blank)"), (remark.Source, remark.Text));
         Assert.Contains("no text", Assert.Single(report.Skipped).Reason, StringComparison.Ordinal);
@@ -79,12 +78,12 @@ public sealed class FolderSyncTests : IDisposable
     [Fact]
     public async Task A_document_that_breaks_later_keeps_its_stored_version_and_says_so()
     {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         _folder.Write("docs/page.html", "<p>The harbour opens at six.</p>");
         _folder.Write("docs/other.md", "Other text.");
-        await knowledge.SyncFolderAsync(_folder.File("docs"));
-        File.WriteAllBytes(_folder.File("docs/page.html"), [0x50, 0x4b, 0x03, 0x04, 0x00, 0x00, 0x00, 0xff, 0xfe, 0x00]);
-        var report = await knowledge.SyncFolderAsync(_folder.File("docs"));
+        await knowledge.SyncFolderAsync(_folder.At("docs"));
+        File.WriteAllBytes(_folder.At("docs/page.html"), [0x50, 0x4b, 0x03, 0x04, 0x00, 0x00, 0x00, 0xff, 0xfe, 0x00]);
+        var report = await knowledge.SyncFolderAsync(_folder.At("docs"));
         Assert.Contains("stays", Assert.Single(report.Skipped).Reason);
         Assert.Equal("page.html", (await knowledge.SearchAsync("harbour"))[0].Chunk.Source);
     }
@@ -92,17 +91,17 @@ public sealed class FolderSyncTests : IDisposable
     [Fact]
     public async Task A_missing_folder_is_an_error_and_deletes_nothing()
     {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         _folder.Write("docs/good.md", "# Good\n\nThis one is fine.\n");
-        await knowledge.SyncFolderAsync(_folder.File("docs"));
-        await Assert.ThrowsAsync<KotonohaException>(() => knowledge.SyncFolderAsync(_folder.File("docz")));
+        await knowledge.SyncFolderAsync(_folder.At("docs"));
+        await Assert.ThrowsAsync<KotonohaException>(() => knowledge.SyncFolderAsync(_folder.At("docz")));
         Assert.Single(await knowledge.ListDocumentsAsync());
     }
 
     [Fact]
     public async Task Single_documents_are_added_replaced_and_deleted()
     {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         Assert.True(await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nApples grow on trees."), ["fruit"]) > 0);
         Assert.Equal(0, await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nApples grow on trees."), ["fruit"]));
         Assert.True(await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nPears grow on trees."), ["fruit"]) > 0);
@@ -118,18 +117,18 @@ public sealed class FolderSyncTests : IDisposable
     [Fact]
     public async Task Words_of_a_heading_find_the_text_below_it()
     {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         _folder.Write("docs/a.md", "# Engines\n\n## Lubrication\n\nChange it every ten thousand kilometres.\n\n## Cooling\n\nCheck the level every month.\n");
-        await knowledge.SyncFolderAsync(_folder.File("docs"));
+        await knowledge.SyncFolderAsync(_folder.At("docs"));
         Assert.Contains("ten thousand", (await knowledge.SearchAsync("lubrication"))[0].Chunk.Text);
     }
 
     [Fact]
     public async Task The_search_is_a_tool()
     {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.File("kb.db")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
         _folder.Write("docs/a.md", "# Engines\n\nChange the oil every ten thousand kilometres.\n");
-        await knowledge.SyncFolderAsync(_folder.File("docs"));
+        await knowledge.SyncFolderAsync(_folder.At("docs"));
         var tool = Assert.Single(knowledge.AsTools(), tool => tool.Name == "search_documents");
         var result = await tool.InvokeAsync(new() { ["query"] = "oil" });
         Assert.Contains("ten thousand kilometres", result!.ToString());

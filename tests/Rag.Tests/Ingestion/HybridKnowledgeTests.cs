@@ -18,7 +18,7 @@ public abstract class HybridKnowledgeTests : IDisposable
         WriteTopics(6);
         await using (var knowledge = new KnowledgeBase(Open(), Embedder()))
         {
-            await knowledge.SyncFolderAsync(Folder.File("docs"));
+            await knowledge.SyncFolderAsync(Folder.At("docs"));
             var info = await knowledge.Store.GetInfoAsync();
             Assert.NotNull(info!.EmbedderVersion);
             Assert.True(info.DenseDimension > 1);
@@ -29,7 +29,7 @@ public abstract class HybridKnowledgeTests : IDisposable
         Assert.Equal("topic3.md", hits[0].Chunk.Source);
         Assert.NotNull(hits[0].DenseScore);
         Assert.NotNull(hits[0].SparseScore);
-        Assert.Equal(6, (await again.SyncFolderAsync(Folder.File("docs"))).Unchanged.Count);
+        Assert.Equal(6, (await again.SyncFolderAsync(Folder.At("docs"))).Unchanged.Count);
     }
 
     [Fact]
@@ -37,17 +37,17 @@ public abstract class HybridKnowledgeTests : IDisposable
     {
         WriteTopics(6);
         await using (var knowledge = new KnowledgeBase(Open(), Embedder()))
-            await knowledge.SyncFolderAsync(Folder.File("docs"));
-        Directory.Delete(Folder.File("embedders"), recursive: true);
+            await knowledge.SyncFolderAsync(Folder.At("docs"));
+        Directory.Delete(Folder.At("embedders"), recursive: true);
         await using var again = new KnowledgeBase(Open(), Embedder());
         await Assert.ThrowsAsync<EmbedderMismatchException>(() => again.SearchAsync("topic3"));
-        await Assert.ThrowsAsync<EmbedderMismatchException>(() => again.SyncFolderAsync(Folder.File("docs")));
+        await Assert.ThrowsAsync<EmbedderMismatchException>(() => again.SyncFolderAsync(Folder.At("docs")));
         var acknowledged = new List<string>();
-        var report = await again.SyncFolderAsync(Folder.File("docs"), options: new SyncOptions { Rebuild = true, Acknowledged = acknowledged.Add });
+        var report = await again.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Rebuild = true, Acknowledged = acknowledged.Add });
         Assert.Equal(6, acknowledged.Count);
         Assert.True(report.Refitted);
         Assert.Equal("topic3.md", (await again.SearchAsync("topic3"))[0].Chunk.Source);
-        Assert.Single(Directory.GetFiles(Folder.File("embedders")));
+        Assert.Single(Directory.GetFiles(Folder.At("embedders")));
     }
 
     [Fact]
@@ -55,19 +55,19 @@ public abstract class HybridKnowledgeTests : IDisposable
     {
         WriteTopics(4);
         await using var knowledge = new KnowledgeBase(Open(), Embedder());
-        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        await knowledge.SyncFolderAsync(Folder.At("docs"));
         var before = await knowledge.Store.GetInfoAsync();
         WriteTopics(7);
-        Assert.False((await knowledge.SyncFolderAsync(Folder.File("docs"))).Refitted);
+        Assert.False((await knowledge.SyncFolderAsync(Folder.At("docs"))).Refitted);
         Assert.Equal(before!.EmbedderVersion, (await knowledge.Store.GetInfoAsync())!.EmbedderVersion);
         WriteTopics(9);
-        Assert.True((await knowledge.SyncFolderAsync(Folder.File("docs"))).Refitted);
+        Assert.True((await knowledge.SyncFolderAsync(Folder.At("docs"))).Refitted);
         var after = await knowledge.Store.GetInfoAsync();
         Assert.NotEqual(before.EmbedderVersion, after!.EmbedderVersion);
         Assert.True(after.DenseDimension > before.DenseDimension);
         Assert.Equal(9, (await knowledge.ListDocumentsAsync()).Count);
         Assert.Equal("topic8.md", (await knowledge.SearchAsync("topic8"))[0].Chunk.Source);
-        Assert.Single(Directory.GetFiles(Folder.File("embedders")));
+        Assert.Single(Directory.GetFiles(Folder.At("embedders")));
     }
 
     [Fact]
@@ -75,11 +75,11 @@ public abstract class HybridKnowledgeTests : IDisposable
     {
         WriteTopics(9);
         await using var knowledge = new KnowledgeBase(Open(), Embedder(), new KnowledgeBaseOptions { MaxFitCharacters = 300 });
-        Assert.False((await knowledge.SyncFolderAsync(Folder.File("docs"))).Refitted);
+        Assert.False((await knowledge.SyncFolderAsync(Folder.At("docs"))).Refitted);
         var info = await knowledge.Store.GetInfoAsync();
         Assert.Equal(0, info!.FittedChunks);
         WriteTopics(10);
-        Assert.False((await knowledge.SyncFolderAsync(Folder.File("docs"))).Refitted);
+        Assert.False((await knowledge.SyncFolderAsync(Folder.At("docs"))).Refitted);
         Assert.Equal(info.EmbedderVersion, (await knowledge.Store.GetInfoAsync())!.EmbedderVersion);
         Assert.Equal("topic9.md", (await knowledge.SearchAsync("topic9"))[0].Chunk.Source);
     }
@@ -89,12 +89,12 @@ public abstract class HybridKnowledgeTests : IDisposable
     {
         WriteTopics(6);
         await using var knowledge = new KnowledgeBase(Open(), Embedder());
-        await knowledge.SyncFolderAsync(Folder.File("docs"));
-        File.WriteAllBytes(Folder.File("docs/topic1.md"), [0x50, 0x4b, 0x03, 0x04, 0x00, 0x00, 0x00, 0xff, 0xfe, 0x00]);
-        File.Delete(Folder.File("docs/topic2.md"));
-        File.CreateSymbolicLink(Folder.File("docs/topic2.md"), Folder.File("docs/topic0.md"));
-        File.Delete(Folder.File("docs/topic3.md"));
-        var report = await knowledge.SyncFolderAsync(Folder.File("docs"), options: new SyncOptions { Rebuild = true });
+        await knowledge.SyncFolderAsync(Folder.At("docs"));
+        File.WriteAllBytes(Folder.At("docs/topic1.md"), [0x50, 0x4b, 0x03, 0x04, 0x00, 0x00, 0x00, 0xff, 0xfe, 0x00]);
+        File.Delete(Folder.At("docs/topic2.md"));
+        File.CreateSymbolicLink(Folder.At("docs/topic2.md"), Folder.At("docs/topic0.md"));
+        File.Delete(Folder.At("docs/topic3.md"));
+        var report = await knowledge.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Rebuild = true });
         Assert.True(report.Refitted);
         Assert.Equal(["topic3.md"], report.Removed);
         Assert.Equal(["topic0.md", "topic4.md", "topic5.md"], report.Added);
@@ -109,10 +109,10 @@ public abstract class HybridKnowledgeTests : IDisposable
     {
         WriteTopics(3);
         await using var knowledge = new KnowledgeBase(Open(), Embedder());
-        await knowledge.SyncFolderAsync(Folder.File("docs"));
-        foreach (var file in Directory.GetFiles(Folder.File("docs")))
+        await knowledge.SyncFolderAsync(Folder.At("docs"));
+        foreach (var file in Directory.GetFiles(Folder.At("docs")))
             File.Delete(file);
-        var report = await knowledge.SyncFolderAsync(Folder.File("docs"), options: new SyncOptions { Rebuild = true });
+        var report = await knowledge.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Rebuild = true });
         Assert.Equal(3, report.Removed.Count);
         Assert.False(report.Refitted);
         Assert.Empty(await knowledge.ListDocumentsAsync());
@@ -124,10 +124,10 @@ public abstract class HybridKnowledgeTests : IDisposable
     {
         WriteTopics(4);
         await using var knowledge = new KnowledgeBase(Open());
-        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        await knowledge.SyncFolderAsync(Folder.At("docs"));
         double before = (await knowledge.Store.GetInfoAsync())!.AverageLength;
         Folder.Write("docs/long.md", "# Long\n\n" + string.Join(' ', Enumerable.Range(0, 150).Select(i => $"word{i}")));
-        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        await knowledge.SyncFolderAsync(Folder.At("docs"));
         var records = await knowledge.ListDocumentsAsync();
         double after = (await knowledge.Store.GetInfoAsync())!.AverageLength;
         Assert.Equal(records.Sum(record => record.TermCount) / (double)records.Sum(record => record.ChunkCount), after, 1e-9);
@@ -140,7 +140,7 @@ public abstract class HybridKnowledgeTests : IDisposable
         WriteTopics(3);
         var embedder = new RecordingEmbedder();
         await using var knowledge = new KnowledgeBase(Open(), embedder);
-        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        await knowledge.SyncFolderAsync(Folder.At("docs"));
         Assert.Equal(["document"], embedder.Purposes.Distinct());
         embedder.Purposes.Clear();
         await knowledge.SearchAsync("topic1");
@@ -155,7 +155,7 @@ public abstract class HybridKnowledgeTests : IDisposable
         WriteTopics(3);
         await using (var knowledge = new KnowledgeBase(Open(), new RecordingEmbedder(version: "1f")))
         {
-            await knowledge.SyncFolderAsync(Folder.File("docs"));
+            await knowledge.SyncFolderAsync(Folder.At("docs"));
             Assert.Equal("test/letters/8/1f", (await knowledge.Store.GetInfoAsync())!.EmbedderVersion);
         }
 
@@ -171,7 +171,7 @@ public abstract class HybridKnowledgeTests : IDisposable
     {
         WriteTopics(6);
         await using var knowledge = new KnowledgeBase(Open(), Embedder());
-        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        await knowledge.SyncFolderAsync(Folder.At("docs"));
         var reranker = new PreferringReranker("topic4");
         var hits = await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 3, Reranker = reranker });
         Assert.Equal("topic4.md", hits[0].Chunk.Source);
@@ -187,9 +187,9 @@ public abstract class HybridKnowledgeTests : IDisposable
     public async Task Thresholds_and_diversity_narrow_the_hits()
     {
         WriteTopics(6);
-        Folder.Write("docs/copy.md", File.ReadAllText(Folder.File("docs/topic2.md")));
+        Folder.Write("docs/copy.md", File.ReadAllText(Folder.At("docs/topic2.md")));
         await using var knowledge = new KnowledgeBase(Open(), Embedder());
-        await knowledge.SyncFolderAsync(Folder.File("docs"));
+        await knowledge.SyncFolderAsync(Folder.At("docs"));
         var all = await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20 });
         Assert.Equal(7, all.Count);
         Assert.Equal(all.OrderByDescending(hit => hit.Score), all);
@@ -203,7 +203,7 @@ public abstract class HybridKnowledgeTests : IDisposable
 
     protected abstract IKnowledgeStore Open();
 
-    private SvdEmbedder Embedder() => new(Folder.File("embedders"));
+    private SvdEmbedder Embedder() => new(Folder.At("embedders"));
 
     private void WriteTopics(int count)
     {

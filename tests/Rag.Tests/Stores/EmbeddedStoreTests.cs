@@ -20,7 +20,7 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
     [Fact]
     public void Another_programs_sqlite_file_is_foreign_and_stays_as_it_is()
     {
-        var path = _folder.File("other.db");
+        var path = _folder.At("other.db");
         using (var connection = new SqliteConnection($"Data Source={path};Pooling=False"))
         {
             connection.Open();
@@ -37,7 +37,7 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
     [Fact]
     public async Task A_damaged_file_is_a_typed_error()
     {
-        var path = _folder.File("kb.db");
+        var path = _folder.At("kb.db");
         await using (var store = EmbeddedStore.Open(path))
         {
             await store.CreateAsync(Info());
@@ -52,23 +52,32 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
 
     [Fact]
     public void A_missing_file_is_named_when_it_must_exist()
-        => Assert.Equal(StoreError.Missing, Assert.Throws<StoreException>(() => EmbeddedStore.Open(_folder.File("none.db"), new EmbeddedStoreOptions { CreateIfMissing = false })).Error);
+    {
+        var options = new EmbeddedStoreOptions { CreateIfMissing = false };
+        var exception = Assert.Throws<StoreException>(() => EmbeddedStore.Open(_folder.At("none.db"), options));
+        Assert.Equal(StoreError.Missing, exception.Error);
+        Assert.Contains("none.db", exception.Message);
+    }
 
     [Fact]
     public void A_path_that_cannot_be_made_is_a_typed_error()
-        => Assert.Equal(StoreError.Storage, Assert.Throws<StoreException>(() => EmbeddedStore.Open(_folder.File("no/such/folder/kb.db"))).Error);
+    {
+        var exception = Assert.Throws<StoreException>(() => EmbeddedStore.Open(_folder.At("no/such/folder/kb.db")));
+        Assert.Equal(StoreError.Storage, exception.Error);
+    }
 
     [Fact]
     public async Task A_writer_that_waits_too_long_fails_clearly_and_works_afterwards()
     {
-        var path = _folder.File("kb.db");
+        var path = _folder.At("kb.db");
         await using var store = EmbeddedStore.Open(path, new EmbeddedStoreOptions { BusyTimeoutSeconds = 1 });
         await store.CreateAsync(Info());
         using (var other = new SqliteConnection($"Data Source={path};Pooling=False"))
         {
             other.Open();
             using var transaction = other.BeginTransaction(deferred: false);
-            Assert.Equal(StoreError.Busy, (await Assert.ThrowsAsync<StoreException>(() => store.WriteAsync([Document("a.md", "v1", "alpha")]))).Error);
+            var write = store.WriteAsync([Document("a.md", "v1", "alpha")]);
+            Assert.Equal(StoreError.Busy, (await Assert.ThrowsAsync<StoreException>(() => write)).Error);
         }
 
         await store.WriteAsync([Document("a.md", "v1", "alpha")]);
@@ -78,7 +87,7 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
     [Fact]
     public async Task A_reader_sees_whole_writes_of_another()
     {
-        var path = _folder.File("kb.db");
+        var path = _folder.At("kb.db");
         await using var writer = EmbeddedStore.Open(path);
         await writer.CreateAsync(Info());
         await using var reader = EmbeddedStore.Open(path);
@@ -104,10 +113,14 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
     [Fact]
     public async Task The_index_is_built_anew_when_most_of_it_is_dead()
     {
-        await using var store = EmbeddedStore.Open(_folder.File("kb.db"));
+        await using var store = EmbeddedStore.Open(_folder.At("kb.db"));
         await store.CreateAsync(Info());
         for (int version = 0; version < 30; version++)
-            await store.WriteAsync([.. Enumerable.Range(0, 50).Select(i => Document($"{i}.md", $"v{version}", $"common only{version}", "common second"))]);
+        {
+            string[] texts = [$"common only{version}", "common second"];
+            await store.WriteAsync([.. Enumerable.Range(0, 50).Select(i => Document($"{i}.md", $"v{version}", texts))]);
+        }
+
         Assert.Equal(100, (await store.SearchSparseAsync(TermVector.FromText("common"), 1000)).Count);
         Assert.Empty(await store.SearchSparseAsync(TermVector.FromText("only28"), 10));
         Assert.Equal(50, (await store.SearchSparseAsync(TermVector.FromText("only29"), 1000)).Count);
@@ -116,7 +129,7 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
     [Fact]
     public async Task A_failed_write_leaves_the_old_version_whole()
     {
-        await using var store = EmbeddedStore.Open(_folder.File("kb.db"));
+        await using var store = EmbeddedStore.Open(_folder.At("kb.db"));
         await store.CreateAsync(Info());
         await store.WriteAsync([Document("a.md", "v1", "alpha", "alpha too")]);
         var broken = Document("a.md", "v2", "beta", "beta too");
@@ -126,7 +139,9 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
         Assert.Empty(await store.SearchSparseAsync(TermVector.FromText("beta"), 5));
     }
 
-    protected override Task<IKnowledgeStore> OpenAsync() => Task.FromResult<IKnowledgeStore>(EmbeddedStore.Open(_folder.File($"{Guid.NewGuid():N}.db")));
+    protected override Task<IKnowledgeStore> OpenAsync()
+        => Task.FromResult<IKnowledgeStore>(EmbeddedStore.Open(_folder.At($"{Guid.NewGuid():N}.db")));
 
-    protected override Task<IKnowledgeStore> ReopenAsync(IKnowledgeStore store) => Task.FromResult<IKnowledgeStore>(EmbeddedStore.Open(store.Location));
+    protected override Task<IKnowledgeStore> ReopenAsync(IKnowledgeStore store)
+        => Task.FromResult<IKnowledgeStore>(EmbeddedStore.Open(store.Location));
 }

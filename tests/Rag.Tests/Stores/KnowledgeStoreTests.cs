@@ -36,11 +36,13 @@ public abstract class KnowledgeStoreTests
         await using var store = await OpenAsync();
         await store.CreateAsync(Info());
         var document = Document("guide/日本語 ファイル.md", "v1", "東京タワーは333メートル。\n\"quoted\" \\ 𠮷野家 👩‍👩‍👧 \u0000 end", "second");
-        var chunks = document.Chunks.Select((chunk, i) => chunk with { Chunk = chunk.Chunk with { Heading = i == 0 ? "Über › 高さ" : null, Page = i == 0 ? 3 : null, Title = "題" } }).ToArray();
+        var chunks = document.Chunks.ToArray();
+        chunks[0] = chunks[0] with { Chunk = chunks[0].Chunk with { Heading = "Über › 高さ", Page = 3, Title = "題" } };
         await store.WriteAsync([document with { Chunks = chunks }]);
         var read = await store.ReadDocumentAsync("guide/日本語 ファイル.md");
         Assert.Equal(chunks.Select(chunk => chunk.Chunk), read);
-        Assert.Equal([chunks[1].Chunk, null, chunks[0].Chunk], await store.ReadChunksAsync([chunks[1].Chunk.Id, Guid.NewGuid().ToString(), chunks[0].Chunk.Id]));
+        string[] ids = [chunks[1].Chunk.Id, Guid.NewGuid().ToString(), chunks[0].Chunk.Id];
+        Assert.Equal([chunks[1].Chunk, null, chunks[0].Chunk], await store.ReadChunksAsync(ids));
     }
 
     [Fact]
@@ -283,8 +285,9 @@ public abstract class KnowledgeStoreTests
                 var hits = await store.SearchSparseAsync(TermVector.FromText("common"), 50);
                 // Every version has ten chunks with the word; a search falls into one version or between two.
                 Assert.True(hits.Count <= 10, $"{hits.Count} chunks of one document");
-                var versions = (await store.ReadChunksAsync([.. hits.Select(hit => hit.Id)])).OfType<Chunk>().Select(chunk => chunk.Text.Split(' ')[1]).Distinct();
-                Assert.True(versions.Count() <= 1, "chunks of two versions in one answer");
+                var chunks = (await store.ReadChunksAsync([.. hits.Select(hit => hit.Id)])).OfType<Chunk>();
+                int versions = chunks.Select(chunk => chunk.Text.Split(' ')[1]).Distinct().Count();
+                Assert.True(versions <= 1, "chunks of two versions in one answer");
                 seen++;
             }
 
@@ -296,6 +299,23 @@ public abstract class KnowledgeStoreTests
         Assert.True(await reader > 0);
 
         static string[] Words(int version) => [.. Enumerable.Range(0, 10).Select(i => $"common version{version} part{i}")];
+    }
+
+    [Fact]
+    public async Task A_store_can_be_disposed_synchronously_and_more_than_once()
+    {
+        var store = await OpenAsync();
+        using (store)
+        {
+            await store.CreateAsync(Info());
+            await store.WriteAsync([Document("a.md", "v1", "alpha")]);
+        }
+
+        store.Dispose();
+        await store.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => store.GetInfoAsync());
+        using var again = await ReopenAsync(store);
+        Assert.Single(await again.SearchSparseAsync(TermVector.FromText("alpha"), 5));
     }
 
     /// <summary>Opens a store without a collection.</summary>
@@ -316,7 +336,9 @@ public abstract class KnowledgeStoreTests
             var chunk = new Chunk(id, source, ordinal, start, start += text.Length, text, null, null, null);
             return new IndexedChunk(chunk, TermVector.FromTerms(text.Split(' ', '\n')), RandomVector(random));
         }).ToArray();
-        return new DocumentWrite(new DocumentRecord(source, "hash-" + version, $"{source}@{version}", chunks.Length, chunks.Sum(chunk => chunk.Terms.Length), null, start, []), chunks);
+        int terms = chunks.Sum(chunk => chunk.Terms.Length);
+        var record = new DocumentRecord(source, "hash-" + version, $"{source}@{version}", chunks.Length, terms, null, start, []);
+        return new DocumentWrite(record, chunks);
     }
 
     internal static DocumentWrite[] RandomDocuments(int seed, int count)
@@ -324,14 +346,17 @@ public abstract class KnowledgeStoreTests
         var random = new Random(seed);
         return [.. Enumerable.Range(0, count).Select(i =>
         {
-            var document = Document($"folder{i % 3}/{i}.txt", "v1", [.. Enumerable.Range(0, 1 + i % 4).Select(_ => string.Join(' ', Enumerable.Range(0, random.Next(3, 30)).Select(_ => RandomWord(random))))]);
+            var texts = Enumerable.Range(0, 1 + i % 4)
+                .Select(_ => string.Join(' ', Enumerable.Range(0, random.Next(3, 30)).Select(_ => RandomWord(random))));
+            var document = Document($"folder{i % 3}/{i}.txt", "v1", [.. texts]);
             return document with { Chunks = [.. document.Chunks.Select(chunk => chunk with { Dense = RandomVector(random) })] };
         })];
     }
 
     private static string RandomWord(Random random) => "w" + (int)(40 * random.NextDouble() * random.NextDouble());
 
-    private static float[] RandomVector(Random random) => [.. Enumerable.Range(0, Dimension).Select(_ => (float)(random.NextDouble() * 2 - 1))];
+    private static float[] RandomVector(Random random)
+        => [.. Enumerable.Range(0, Dimension).Select(_ => (float)(random.NextDouble() * 2 - 1))];
 
     private static double Cosine(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
     {
@@ -354,8 +379,8 @@ public abstract class KnowledgeStoreTests
                 if (place < 0)
                     continue;
                 int n = chunks.Count(other => other.Terms.Indices.Contains(query.Indices[i]));
-                double tf = chunk.Terms.Counts[place];
-                score += query.Counts[i] * Math.Log(1 + (chunks.Length - n + 0.5) / (n + 0.5)) * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * chunk.Terms.Length / average));
+                double tf = chunk.Terms.Counts[place], idf = Math.Log(1 + (chunks.Length - n + 0.5) / (n + 0.5));
+                score += query.Counts[i] * idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * chunk.Terms.Length / average));
             }
 
             if (score > 0)
@@ -373,7 +398,8 @@ public abstract class KnowledgeStoreTests
         for (int i = 0; i < expected.Count; i++)
         {
             Assert.Equal(expected[i].Score, actual[i].Score, 1e-4);
-            bool tied = (i > 0 && expected[i - 1].Score - expected[i].Score < 2e-4) || i + 1 >= expected.Count || expected[i].Score - expected[i + 1].Score < 2e-4;
+            bool tied = (i > 0 && expected[i - 1].Score - expected[i].Score < 2e-4)
+                || i + 1 >= expected.Count || expected[i].Score - expected[i + 1].Score < 2e-4;
             if (!tied)
                 Assert.Equal((expected[i].Id, expected[i].Source), (actual[i].Id, actual[i].Source));
         }

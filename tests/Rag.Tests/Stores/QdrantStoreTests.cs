@@ -6,9 +6,13 @@ namespace Kotonoha.Rag.Tests.Stores;
 [Trait("Needs", "qdrant")]
 public sealed class QdrantStoreTests(QdrantServerFixture fixture) : KnowledgeStoreTests, IClassFixture<QdrantServerFixture>
 {
-    protected override Task<IKnowledgeStore> OpenAsync()
-        => Task.FromResult<IKnowledgeStore>(new QdrantStore(new QdrantStoreOptions { Address = fixture.Server.Address, Collection = $"test-{Guid.NewGuid():N}" }));
+    protected override Task<IKnowledgeStore> OpenAsync() => OpenAsync($"test-{Guid.NewGuid():N}");
 
-    protected override Task<IKnowledgeStore> ReopenAsync(IKnowledgeStore store)
-        => Task.FromResult<IKnowledgeStore>(new QdrantStore(new QdrantStoreOptions { Address = fixture.Server.Address, Collection = store.Location.Split('/')[^1] }));
+    protected override Task<IKnowledgeStore> ReopenAsync(IKnowledgeStore store) => OpenAsync(store.Location.Split('/')[^1]);
+
+    private Task<IKnowledgeStore> OpenAsync(string collection)
+    {
+        var options = new QdrantStoreOptions { Address = fixture.Server.Address, Collection = collection };
+        return Task.FromResult<IKnowledgeStore>(new QdrantStore(options));
+    }
 }

@@ -18,7 +18,9 @@ public sealed class TermVectorTests
     public void Two_hundred_thousand_terms_collide_about_as_rarely_as_chance_says()
     {
         // Expected pairs: n²/2³³ = 4.7; five standard deviations above is 16.
-        var terms = Enumerable.Range(0, 100_000).Select(i => $"word{i}").Concat(Enumerable.Range(0, 100_000).Select(i => $"{(char)(0x4e00 + i % 20_000)}{(char)(0x3041 + i / 20_000)}")).ToArray();
+        var words = Enumerable.Range(0, 100_000).Select(i => $"word{i}");
+        var bigrams = Enumerable.Range(0, 100_000).Select(i => $"{(char)(0x4e00 + i % 20_000)}{(char)(0x3041 + i / 20_000)}");
+        string[] terms = [.. words, .. bigrams];
         int distinct = terms.Select(term => TermVector.FromTerms([term]).Indices[0]).Distinct().Count();
         Assert.InRange(terms.Length - distinct, 0, 16);
     }

@@ -2,30 +2,30 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 
-namespace Kotonoha.Readers.Tests;
+namespace Kotonoha.Tests.Support;
 
 /// <summary>A text at a place of a page, in points from the lower left corner.</summary>
-internal sealed record Drawn(double X, double Y, double Size, string Text)
+public sealed record Drawn(double X, double Y, double Size, string Text)
 {
     /// <summary>The font: F1 is Helvetica, F2 a font of Unicode characters that says so, F3 the same font that does not say so.</summary>
-    internal string Font { get; init; } = "F1";
+    public string Font { get; init; } = "F1";
 }
 
 /// <summary>Writes PDF files by hand, object by object.</summary>
-internal sealed class TestPdf
+public sealed class TestPdf
 {
     /// <summary>How wide every glyph of F2 and F3 is, in thousandths of its size.</summary>
-    internal const int UnicodeWidth = 600;
+    public const int UnicodeWidth = 600;
 
     private readonly List<byte[]> _objects = [];
 
     /// <summary>Writes a document whose pages show text.</summary>
-    internal static byte[] Write(params Drawn[][] pages) => Write(pages, "");
+    public static byte[] Write(params Drawn[][] pages) => Write(pages, "");
 
     /// <summary>Writes a document.</summary>
     /// <param name="pages">The texts of each page.</param>
     /// <param name="drawing">Drawn on each page before its text, for example lines: <c>x y m x y l S</c>.</param>
-    internal static byte[] Write(Drawn[][] pages, string drawing)
+    public static byte[] Write(Drawn[][] pages, string drawing)
     {
         var pdf = new TestPdf();
         pdf.Add("<< /Type /Catalog /Pages 2 0 R >>");
@@ -47,15 +47,15 @@ internal sealed class TestPdf
     }
 
     /// <summary>Adds an object; the first is number 1 and must be the catalog.</summary>
-    internal void Add(string text) => _objects.Add(Encoding.Latin1.GetBytes(text));
+    public void Add(string text) => _objects.Add(Encoding.Latin1.GetBytes(text));
 
-    internal void AddStream(string text, string entries = "") => AddStream(Encoding.Latin1.GetBytes(text), entries);
+    public void AddStream(string text, string entries = "") => AddStream(Encoding.Latin1.GetBytes(text), entries);
 
-    internal void AddStream(byte[] content, string entries = "")
+    public void AddStream(byte[] content, string entries = "")
         => _objects.Add([.. Encoding.Latin1.GetBytes($"<< /Length {content.Length} {entries} >>\nstream\n"), .. content,
             .. "\nendstream"u8]);
 
-    internal byte[] ToArray()
+    public byte[] ToArray()
     {
         using var file = new MemoryStream();
         Write("%PDF-1.7\n");
@@ -78,7 +78,7 @@ internal sealed class TestPdf
         void Write(string text) => file.Write(Encoding.Latin1.GetBytes(text));
     }
 
-    internal static byte[] Deflate(byte[] content)
+    public static byte[] Deflate(byte[] content)
     {
         using var packed = new MemoryStream();
         using (var stream = new ZLibStream(packed, CompressionLevel.SmallestSize))
@@ -87,7 +87,7 @@ internal sealed class TestPdf
     }
 
     /// <summary>Lines of text below one another.</summary>
-    internal static Drawn[] Lines(double x, double y, double size, double pitch, params string[] lines)
+    public static Drawn[] Lines(double x, double y, double size, double pitch, params string[] lines)
         => [.. lines.Select((line, i) => new Drawn(x, y - (i * pitch), size, line))];
 
     private static string Show(Drawn drawn)

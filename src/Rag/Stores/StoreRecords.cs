@@ -1,0 +1,83 @@
+using System.Text.Json.Serialization;
+using Kotonoha.Rag.Chunking;
+
+namespace Kotonoha.Rag.Stores;
+
+/// <summary>What a collection says about itself; kept in the store.</summary>
+/// <param name="SchemaVersion">The layout of the stored data; see <see cref="CurrentSchemaVersion"/>.</param>
+/// <param name="AnalyzerId">The text analyzer whose terms the sparse vectors hold.</param>
+/// <param name="EmbedderVersion">The embedder whose vectors are stored, or null where there are none.</param>
+/// <param name="DenseDimension">The dense vectors' width, or 0 where there are none.</param>
+/// <param name="AverageLength">BM25's average length in terms; positive.</param>
+/// <param name="FittedChunks">
+/// How many chunks the collection had when its embedder was fitted; 0 for an embedder that shall not be fitted anew as the collection
+/// grows: one that is not fitted, or that was fitted on as much text as fitting takes.
+/// </param>
+public sealed record CollectionInfo(
+    int SchemaVersion,
+    string AnalyzerId,
+    string? EmbedderVersion,
+    int DenseDimension,
+    double AverageLength,
+    int FittedChunks = 0)
+{
+    /// <summary>The layout that this version reads and writes.</summary>
+    public const int CurrentSchemaVersion = 1;
+}
+
+/// <summary>The ledger's entry for a document; once it is written, the document is acknowledged.</summary>
+/// <param name="Source">The document: its path relative to the folder that was read, with <c>/</c>.</param>
+/// <param name="Hash">The SHA-256 of its bytes, as lower-case hexadecimal digits.</param>
+/// <param name="Version">
+/// Names this version of its chunks, unlike any other document's or version's; a search gives back chunks of this version alone.
+/// </param>
+/// <param name="ChunkCount">The number of its chunks.</param>
+/// <param name="TermCount">The number of terms in its chunks, with repetitions.</param>
+/// <param name="Title">Its title, or null.</param>
+/// <param name="Bytes">Its size in bytes.</param>
+/// <param name="Tags">Free tags to filter by.</param>
+public sealed record DocumentRecord(
+    string Source,
+    string Hash,
+    string Version,
+    int ChunkCount,
+    long TermCount,
+    string? Title,
+    long Bytes,
+    IReadOnlyList<string> Tags);
+
+/// <summary>A chunk with the vectors it is found by.</summary>
+/// <param name="Chunk">The chunk; its id must be a UUID.</param>
+/// <param name="Terms">Its terms, for BM25.</param>
+/// <param name="Dense">Its dense vector (any length but zero; stores normalise it), or empty where the collection has none.</param>
+public sealed record IndexedChunk(Chunk Chunk, TermVector Terms, ReadOnlyMemory<float> Dense);
+
+/// <summary>A document as it is written: its ledger entry and all its chunks.</summary>
+/// <param name="Record">The ledger entry.</param>
+/// <param name="Chunks">The chunks; their source is the record's.</param>
+public sealed record DocumentWrite(DocumentRecord Record, IReadOnlyList<IndexedChunk> Chunks)
+{
+    /// <summary>Refuses chunks of another document and vectors of another width than the collection's.</summary>
+    internal void Check(CollectionInfo info)
+    {
+        foreach (var chunk in Chunks)
+        {
+            if (chunk.Chunk.Source != Record.Source)
+                throw new ArgumentException($"Chunk {chunk.Chunk.Id} belongs to '{chunk.Chunk.Source}', not to '{Record.Source}'.");
+            if (chunk.Dense.Length != info.DenseDimension)
+                throw StoreException.WrongWidth(chunk.Dense.Length, info);
+        }
+    }
+}
+
+/// <summary>One entry of a store's answer.</summary>
+/// <param name="Id">The chunk's id.</param>
+/// <param name="Source">The chunk's document.</param>
+/// <param name="Score">The cosine similarity of a dense search, the BM25 score of a sparse one.</param>
+public readonly record struct ScoredChunk(string Id, string Source, double Score);
+
+/// <summary>JSON of what the stores keep, without reflection.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(CollectionInfo))]
+[JsonSerializable(typeof(string[]))]
+internal sealed partial class StoreJson : JsonSerializerContext;
