@@ -7,6 +7,9 @@ namespace Kotonoha.Connector;
 /// <summary>What the views of a model answer when they are asked for a service. The model is loaded only by a question that needs it.</summary>
 internal static class ModelServices
 {
+    // What is cut for an encoder is a document, and its prompt takes some of the room.
+    private const string DocumentPrompt = "document";
+
     /// <summary>The services of a GPT's view: itself, its metadata, the model, its options and its tokenizer (as this library's or as Microsoft.ML.Tokenizers').</summary>
     public static object? OfGpt(object view, ModelSource<LocalGpt> source, object metadata, Type serviceType, object? serviceKey)
     {
@@ -17,7 +20,7 @@ internal static class ModelServices
             : serviceType == typeof(LocalGptOptions) ? source.Get().Options
             : serviceType == typeof(Tokenizer) ? source.Get().Tokenizer
             : serviceType == typeof(Microsoft.ML.Tokenizers.Tokenizer) ? source.Get().Tokenizer.AsMicrosoftTokenizer(addSpecialTokens: false)
-            : serviceType == typeof(ITokenLimit) ? new TokenLimit(source.Get().ContextLength, source.Get().Tokenizer)
+            : serviceType == typeof(ITokenLimit) ? new TokenLimit(source.Get().ContextLength, text => source.Get().CountTokens(text))
             : OfView(view, metadata, serviceType);
     }
 
@@ -30,17 +33,10 @@ internal static class ModelServices
         return serviceType == typeof(LocalEncoder) ? source.Get()
             : serviceType == typeof(Tokenizer) ? source.Get().Tokenizer
             : serviceType == typeof(Microsoft.ML.Tokenizers.Tokenizer) ? source.Get().Tokenizer.AsMicrosoftTokenizer(addSpecialTokens: false)
-            : serviceType == typeof(ITokenLimit) ? new TokenLimit(source.Get().MaximumTokens, source.Get().Tokenizer)
+            : serviceType == typeof(ITokenLimit) ? new TokenLimit(source.Get().MaximumTokens, text => source.Get().CountTokens(text, DocumentPrompt))
             : OfView(view, metadata, serviceType);
     }
 
     private static object? OfView(object view, object metadata, Type serviceType)
         => serviceType == metadata.GetType() ? metadata : serviceType.IsInstanceOfType(view) ? view : null;
-
-    private sealed class TokenLimit(int maxTokens, Tokenizer tokenizer) : ITokenLimit
-    {
-        public int MaxTokens => maxTokens;
-
-        public int CountTokens(string text) => tokenizer.CountTokens(text);
-    }
 }

@@ -83,9 +83,9 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <param name="content">Its bytes.</param>
     /// <param name="tags">Tags to filter by, or null for none.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>How many chunks were written; 0 also where the store held the document as it is.</returns>
+    /// <returns>How many chunks were written (none where the store held the document as it is), and what there is to say about it.</returns>
     /// <exception cref="KotonohaException">The document cannot be read, or the store cannot do its work.</exception>
-    public Task<int> AddDocumentAsync(string source, Stream content, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
+    public Task<AddReport> AddDocumentAsync(string source, Stream content, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
         ArgumentNullException.ThrowIfNull(content);
@@ -103,9 +103,9 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <param name="chunks">The chunks; ids must be UUIDs and unlike those of the stored version unless the chunk is the same.</param>
     /// <param name="tags">Tags to filter by, or null for none.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>How many chunks were written; documents that the store held as they are are left alone.</returns>
+    /// <returns>How many chunks were written (none of documents that the store held as they are), and a remark on each that is longer than the embedder reads.</returns>
     /// <exception cref="KotonohaException">The store cannot do its work.</exception>
-    public Task<int> AddChunksAsync(IEnumerable<Chunk> chunks, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
+    public Task<AddReport> AddChunksAsync(IEnumerable<Chunk> chunks, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(chunks);
         return AddAsync(
@@ -116,7 +116,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
                     var ordered = group.OrderBy(chunk => chunk.Ordinal).ToArray();
                     var content = System.Text.Encoding.UTF8.GetBytes(string.Join('\f', ordered.Select(chunk => $"{chunk.Id}\f{chunk.Title}\f{chunk.Heading}\f{chunk.Text}")));
                     var hash = IndexText.Hash(content);
-                    return preparer.Analyse(group.Key, hash, IndexText.Version(group.Key, hash, _options.Chunking), ordered, ordered[0].Title, content.Length, tags ?? []);
+                    return preparer.Analyse(group.Key, hash, IndexText.Version(group.Key, hash, _options.Chunking, TokenLimit), ordered, ordered[0].Title, content.Length, tags ?? []);
                 }),
             ]),
             cancellationToken);
@@ -220,15 +220,18 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
                 + $"You have to {StoreException.HowToReindex}.");
     }
 
+    private ITokenLimit? TokenLimit => _options.EmbedderLimit ?? _embedder?.GetService(typeof(ITokenLimit)) as ITokenLimit;
+
     private SyncPlan Plan(List<FolderFile> files, List<SkippedDocument> skipped, IReadOnlyList<DocumentRecord> records)
     {
         var stored = records.ToDictionary(record => record.Source, StringComparer.Ordinal);
+        var limit = TokenLimit;
         List<string> added = [], changed = [], unchanged = [];
         foreach (var file in files)
         {
             if (!stored.TryGetValue(file.Source, out var record))
                 added.Add(file.Source);
-            else if (record.Hash == file.Hash && record.Version == IndexText.Version(file.Source, file.Hash, _options.Chunking))
+            else if (record.Hash == file.Hash && record.Version == IndexText.Version(file.Source, file.Hash, _options.Chunking, limit))
                 unchanged.Add(file.Source);
             else
                 changed.Add(file.Source);
@@ -273,7 +276,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         var remarks = new List<DocumentRemark>();
         var storedSources = stored.Select(record => record.Source).ToHashSet(StringComparer.Ordinal);
         int prepared = 0;
-        var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, clock);
+        var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock);
         await foreach (var document in preparer.PrepareAsync([.. files.Where(file => toWrite.Contains(file.Source))], cancellationToken).ConfigureAwait(false))
         {
             progress?.Report(new ProgressReport("read", ++prepared, toWrite.Count, document.Source));
@@ -322,13 +325,13 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         return store;
     }
 
-    private async Task<int> AddAsync(Func<DocumentPreparer, Task<IReadOnlyList<PreparedDocument>>> prepare, CancellationToken cancellationToken)
+    private async Task<AddReport> AddAsync(Func<DocumentPreparer, Task<IReadOnlyList<PreparedDocument>>> prepare, CancellationToken cancellationToken)
     {
         await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             var clock = new StageClock();
-            var documents = await prepare(new DocumentPreparer(_options.Readers, _options.Chunking, clock)).ConfigureAwait(false);
+            var documents = await prepare(new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock)).ConfigureAwait(false);
             var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
             var embedder = _embedder;
             if (info is not null)
@@ -347,7 +350,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             _embedder = writer.Embedder ?? _embedder;
             if (writer.WrittenDocuments > 0)
                 await SettleAsync(clock, null, cancellationToken).ConfigureAwait(false);
-            return writer.WrittenChunks;
+            return new AddReport(writer.WrittenChunks, [.. documents.SelectMany(document => document.Remarks.Select(text => new DocumentRemark(document.Source, text)))]);
         }
         finally
         {
@@ -379,7 +382,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     {
         var info = (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
         var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
-        var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, clock);
+        var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock);
         var writer = new DocumentWriter(_store, null, _embedder, clock)
         {
             Create = (store, fresh, token) => store.BeginRebuildAsync(fresh, token),

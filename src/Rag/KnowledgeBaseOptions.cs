@@ -1,3 +1,4 @@
+using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Readers;
 using Kotonoha.Rag.Retrieval;
@@ -14,6 +15,12 @@ public sealed record KnowledgeBaseOptions
 
     /// <summary>How documents are cut; a change cuts every document anew at the next synchronisation.</summary>
     public ChunkingOptions Chunking { get; init; } = new();
+
+    /// <summary>
+    /// What the embedder reads at once, where it does not say so itself (an <see cref="ITokenLimit"/> from its <c>GetService</c>, as Kotonoha's embedders
+    /// give one). No chunk has more tokens.
+    /// </summary>
+    public ITokenLimit? EmbedderLimit { get; init; }
 
     /// <summary>How questions are searched for where the call does not say.</summary>
     public SearchOptions Search { get; init; } = new();

@@ -1,8 +1,8 @@
 namespace Kotonoha.Foundation.Text;
 
 /// <summary>
-/// How much text a model takes at once. A view of a model (<c>IEmbeddingGenerator</c>, <c>IChatClient</c>) may give one from its <c>GetService</c>, so that whoever
-/// cuts text for it need not guess.
+/// How much text a model takes at once. A view of a model (<c>IEmbeddingGenerator</c>, <c>IChatClient</c>) may give one from its
+/// <c>GetService</c>, so that whoever cuts text for it need not guess.
 /// </summary>
 /// <remarks>Implementations are thread-safe.</remarks>
 public interface ITokenLimit
@@ -13,4 +13,16 @@ public interface ITokenLimit
     /// <summary>Counts the tokens of a text, those included that the model puts around every text.</summary>
     /// <param name="text">The text.</param>
     int CountTokens(string text);
+}
+
+/// <summary>A limit from a number and a way of counting.</summary>
+/// <param name="maxTokens">The tokens of the longest text, special tokens included.</param>
+/// <param name="countTokens">Counts the tokens of a text, special tokens included; thread-safe.</param>
+public sealed class TokenLimit(int maxTokens, Func<string, int> countTokens) : ITokenLimit
+{
+    /// <inheritdoc/>
+    public int MaxTokens => maxTokens;
+
+    /// <inheritdoc/>
+    public int CountTokens(string text) => countTokens(text);
 }

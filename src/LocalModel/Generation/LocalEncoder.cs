@@ -225,13 +225,15 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         return new RerankResult([.. scores], inputs.Sum(i => i.Ids.Length), inputs.Count(i => i.Truncated));
     }
 
-    /// <summary>The number of tokens of a text, special tokens included, before it is cut.</summary>
+    /// <summary>The number of tokens of a text as the model would read it if it were not cut: with its prompt and the special tokens.</summary>
     /// <param name="text">The text.</param>
-    public int CountTokens(string text)
+    /// <param name="promptName">The prompt, as <see cref="EncodingOptions.PromptName"/>; null for the default one.</param>
+    /// <exception cref="ArgumentException">There is no prompt of this name.</exception>
+    public int CountTokens(string text, string? promptName = null)
     {
         ArgumentNullException.ThrowIfNull(text);
         ThrowIfDisposed();
-        return Tokenizer.CountTokens(text, parseSpecialTokens: true);
+        return _texts.CountTokens(PromptOf(new EncodingOptions { PromptName = promptName }) + text);
     }
 
     /// <inheritdoc/>

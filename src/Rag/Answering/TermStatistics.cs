@@ -1,4 +1,4 @@
-using Kotonoha.Rag.Ingestion;
+using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Answering;

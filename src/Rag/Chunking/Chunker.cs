@@ -15,14 +15,17 @@ public sealed class Chunker
     private const int MaxGraphemeLength = 64;
 
     private readonly ChunkingOptions _options;
+    private readonly ITokenLimit? _limit;
 
     /// <summary>Creates a chunker.</summary>
     /// <param name="options">The sizes; null for the defaults.</param>
+    /// <param name="limit">What the embedder reads at once: no chunk, with the headings above it, has more tokens. Null for no such limit.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size makes no sense.</exception>
-    public Chunker(ChunkingOptions? options = null)
+    public Chunker(ChunkingOptions? options = null, ITokenLimit? limit = null)
     {
         _options = options ?? new ChunkingOptions();
         _options.Validate();
+        _limit = limit;
     }
 
     /// <summary>The size of a text as the options count it: 1 for a CJK character, a quarter for any other.</summary>
@@ -45,9 +48,9 @@ public sealed class Chunker
         var pending = new List<Piece>();
         foreach (var block in document.Blocks)
         {
-            foreach (var piece in Cut(document.Text, block))
+            foreach (var piece in Cut(document, block))
             {
-                if (pending.Count > 0 && !Joins(pending, piece, document.Text))
+                if (pending.Count > 0 && !Joins(pending, piece, document))
                     Emit();
                 pending.Add(piece);
             }
@@ -71,7 +74,7 @@ public sealed class Chunker
     }
 
     /// <summary>Whether a piece still belongs to the chunk that is being filled.</summary>
-    private bool Joins(List<Piece> pending, Piece piece, string text)
+    private bool Joins(List<Piece> pending, Piece piece, ExtractedDocument document)
     {
         var last = pending[^1];
         if (piece.Start < last.End || piece.Block.Page != last.Block.Page)
@@ -79,43 +82,45 @@ public sealed class Chunker
         bool onlyHeadings = pending.TrueForAll(p => p.Block.Kind == BlockKind.Heading);
         if (piece.Block.Kind == BlockKind.Heading && !onlyHeadings)
             return false;
-        int size = Measure(text.AsSpan(pending[0].Start, last.End - pending[0].Start));
-        return Measure(text.AsSpan(pending[0].Start, piece.End - pending[0].Start)) <= _options.MaxSize
-            && (onlyHeadings || size < _options.TargetSize);
+        int size = Measure(document.Text.AsSpan(pending[0].Start, last.End - pending[0].Start));
+        return (onlyHeadings || size < _options.TargetSize) && RoomOf(document, piece.Block).Fits(pending[0].Start, piece.End);
     }
 
-    private IEnumerable<Piece> Cut(string text, DocumentBlock block)
+    private IEnumerable<Piece> Cut(ExtractedDocument document, DocumentBlock block)
     {
-        if (Measure(text.AsSpan(block.Start, block.End - block.Start)) <= _options.MaxSize)
+        var text = document.Text;
+        var room = RoomOf(document, block);
+        if (room.Fits(block.Start, block.End))
             return [new Piece(block.Start, block.End, block, null)];
         var units = block.Kind is BlockKind.Table or BlockKind.Code
             ? Lines(text, block.Start, block.End)
             : SentenceSplitter.Split(text, block.Start, block.End);
         var header = block.Kind == BlockKind.Table ? text[units[0].Start..units[0].End] : null;
         int overlap = block.Kind is BlockKind.Table or BlockKind.Code ? 0 : _options.OverlapSentences;
-        return Pack(text, units.SelectMany(unit => CutLong(text, unit)).ToList(), overlap)
+        return Pack([.. units.SelectMany(unit => CutLong(unit, room))], overlap, room)
             .Select(span => new Piece(span.Start, span.End, block, span.Start > block.Start ? header : null));
     }
 
+    private Room RoomOf(ExtractedDocument document, DocumentBlock block)
+        => new(document.Text, _options.MaxSize, _limit, _limit is null ? null : IndexText.Context(block.HeadingPath, document.Title, _limit));
+
     /// <summary>Joins units, in order, into spans as large as allowed; a span starts with the last units of the one before where there is room.</summary>
-    private IEnumerable<TextSpan> Pack(string text, List<TextSpan> units, int overlap)
+    private static IEnumerable<TextSpan> Pack(List<TextSpan> units, int overlap, Room room)
     {
         int first = 0;
         while (first < units.Count)
         {
             int last = first;
-            while (last + 1 < units.Count && Fits(units[first].Start, units[last + 1].End))
+            while (last + 1 < units.Count && room.Fits(units[first].Start, units[last + 1].End))
                 last++;
             yield return new TextSpan(units[first].Start, units[last].End);
             int next = last + 1;
             int repeated = 0;
             // The repetition must leave room for at least one new unit, or nothing would move on.
-            while (repeated < overlap && next < units.Count && next - repeated - 1 > first && Fits(units[next - repeated - 1].Start, units[next].End))
+            while (repeated < overlap && next < units.Count && next - repeated - 1 > first && room.Fits(units[next - repeated - 1].Start, units[next].End))
                 repeated++;
             first = next - repeated;
         }
-
-        bool Fits(int start, int end) => Measure(text.AsSpan(start, end - start)) <= _options.MaxSize;
     }
 
     private static List<TextSpan> Lines(string text, int start, int end)
@@ -134,30 +139,49 @@ public sealed class Chunker
     }
 
     /// <summary>Cuts a unit that is too large: after the last comma or space of the second half of the room, else between grapheme clusters.</summary>
-    private IEnumerable<TextSpan> CutLong(string text, TextSpan unit)
+    private static IEnumerable<TextSpan> CutLong(TextSpan unit, Room room)
     {
-        int limit = _options.MaxSize * 4;
         int start = unit.Start;
         while (start < unit.End)
         {
-            int size = 0, end = start, soft = -1;
-            while (end < unit.End)
+            var clusters = Clusters(room.Text, start, unit.End, room.MaxSize * 4);
+            int half = room.MaxSize * 2;
+            if (!room.Fits(start, clusters[^1].End))
             {
-                int length = ClusterLength(text, end, unit.End);
-                int quarters = Quarters(text.AsSpan(end, length));
-                if (size + quarters > limit && end > start)
-                    break;
-                size += quarters;
-                end += length;
-                if (size > limit / 2 && IsSoftBreak(text[end - 1]))
-                    soft = end;
+                int fitting = 1, tooMany = clusters.Count;
+                while (tooMany - fitting > 1)
+                {
+                    int middle = (fitting + tooMany) / 2;
+                    (fitting, tooMany) = room.Fits(start, clusters[middle - 1].End) ? (middle, tooMany) : (fitting, middle);
+                }
+
+                clusters.RemoveRange(fitting, clusters.Count - fitting);
+                half = clusters[^1].Size / 2;
             }
 
-            if (end < unit.End && soft > start)
-                end = soft;
+            int end = clusters[^1].End;
+            if (end < unit.End && clusters.FindLast(c => c.Size > half && IsSoftBreak(room.Text[c.End - 1])) is { End: > 0 } soft)
+                end = soft.End;
             yield return new TextSpan(start, end);
             start = end;
         }
+    }
+
+    /// <summary>The grapheme clusters from a place on, at least one: where each ends, and the size in quarters up to there, as far as the limit allows.</summary>
+    private static List<(int End, int Size)> Clusters(string text, int start, int end, int limit)
+    {
+        var clusters = new List<(int End, int Size)>();
+        for (int at = start, size = 0; at < end;)
+        {
+            int length = ClusterLength(text, at, end);
+            size += Quarters(text.AsSpan(at, length));
+            if (size > limit && at > start)
+                break;
+            at += length;
+            clusters.Add((at, size));
+        }
+
+        return clusters;
     }
 
     private static int ClusterLength(string text, int start, int end)
@@ -176,6 +200,14 @@ public sealed class Chunker
         foreach (char c in text)
             quarters += CjkText.IsCjk(c) ? char.IsSurrogate(c) ? 2 : 4 : 1;
         return quarters;
+    }
+
+    /// <summary>What a chunk may hold: a size, and the tokens that the embedder reads, the headings above it included.</summary>
+    private readonly record struct Room(string Text, int MaxSize, ITokenLimit? Limit, string? Context)
+    {
+        public bool Fits(int start, int end)
+            => Measure(Text.AsSpan(start, end - start)) <= MaxSize
+                && (Limit is null || Limit.CountTokens(Context is null ? Text[start..end] : $"{Context}\n{Text.AsSpan(start, end - start)}") <= Limit.MaxTokens);
     }
 
     private readonly record struct Piece(int Start, int End, DocumentBlock Block, string? TableHeader);

@@ -1,15 +1,16 @@
 using System.Runtime.CompilerServices;
 using Kotonoha.Foundation;
+using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
-using Kotonoha.Readers;
 using Kotonoha.Rag.Stores;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Rag.Ingestion;
 
 /// <summary>Reads, cuts and analyses documents, several at a time, in the order given.</summary>
-internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions chunking, StageClock clock)
+internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions chunking, ITokenLimit? limit, StageClock clock)
 {
-    private readonly Chunker _chunker = new(chunking);
+    private readonly Chunker _chunker = new(chunking, limit);
 
     /// <summary>Prepares files while the caller works on earlier ones.</summary>
     public async IAsyncEnumerable<PreparedDocument> PrepareAsync(IReadOnlyList<FolderFile> files, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -52,20 +53,30 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
     {
         var extracted = await clock.MeasureAsync("read", () => readers.ReadAsync(content, source, cancellationToken)).ConfigureAwait(false);
         var hash = IndexText.Hash(content);
-        var version = IndexText.Version(source, hash, chunking);
+        var version = IndexText.Version(source, hash, chunking, limit);
         var chunks = clock.Measure("chunk", () => _chunker.Split(extracted, source, version));
-        return Analyse(source, hash, version, chunks, extracted.Title, content.Length, tags) with { Remarks = extracted.Remarks };
+        var prepared = Analyse(source, hash, version, chunks, extracted.Title, content.Length, tags);
+        return prepared with { Remarks = [.. extracted.Remarks, .. prepared.Remarks] };
     }
 
-    /// <summary>Prepares chunks that were cut by somebody else.</summary>
+    /// <summary>Prepares chunks that were cut by somebody else; one that is longer than the embedder reads gets a remark.</summary>
     public PreparedDocument Analyse(string source, string hash, string version, IReadOnlyList<Chunk> chunks, string? title, long bytes, IReadOnlyList<string> tags)
         => clock.Measure("analyse", () =>
         {
-            var texts = chunks.Select(IndexText.Of).ToArray();
-            var terms = Array.ConvertAll(texts, TermVector.FromText);
+            TermVector[] terms = [.. chunks.Select(chunk => TermVector.FromText(IndexText.Of(chunk)))];
+            string[] texts = [.. chunks.Select(chunk => IndexText.ForEmbedder(chunk, limit))];
             var record = new DocumentRecord(source, hash, version, chunks.Count, terms.Sum(vector => (long)vector.Length), title, bytes, tags);
-            return new PreparedDocument(source, record, chunks, terms, texts, null);
+            return new PreparedDocument(source, record, chunks, terms, texts, null) { Remarks = [.. LongTexts(texts)] };
         });
+
+    private IEnumerable<string> LongTexts(string[] texts)
+    {
+        if (limit is null)
+            yield break;
+        for (int i = 0; i < texts.Length; i++)
+            if (limit.CountTokens(texts[i]) is var tokens && tokens > limit.MaxTokens)
+                yield return $"chunk {i} has {tokens} tokens, and the embedder reads {limit.MaxTokens}: what comes after them is found by words alone";
+    }
 
     private async Task<PreparedDocument> PrepareFileAsync(FolderFile file, CancellationToken cancellationToken)
     {
@@ -79,4 +90,13 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
             return PreparedDocument.Skipped(file.Source, exception.Message);
         }
     }
+}
+
+/// <summary>A document that has been read, cut and analysed, or the reason why it could not be.</summary>
+internal sealed record PreparedDocument(string Source, DocumentRecord? Record, IReadOnlyList<Chunk> Chunks, TermVector[] Terms, string[] Texts, string? SkipReason)
+{
+    /// <summary>What the reader has to say about the document.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
+
+    public static PreparedDocument Skipped(string source, string reason) => new(source, null, [], [], [], reason);
 }

@@ -1,4 +1,5 @@
 using Kotonoha.Foundation;
+using Kotonoha.Rag.Chunking;
 using Kotonoha.Readers;
 
 namespace Kotonoha.Rag.Ingestion;

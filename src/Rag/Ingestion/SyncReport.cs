@@ -33,6 +33,11 @@ public sealed record SyncReport(
     public IReadOnlyList<DocumentRemark> Remarks { get; init; } = [];
 }
 
+/// <summary>What adding documents or chunks did.</summary>
+/// <param name="Chunks">How many chunks were written.</param>
+/// <param name="Remarks">What there is to say about the documents: parts that could not be read, chunks that are longer than the embedder reads.</param>
+public sealed record AddReport(int Chunks, IReadOnlyList<DocumentRemark> Remarks);
+
 /// <summary>A file that was not taken in.</summary>
 /// <param name="Source">Its path relative to the folder, with <c>/</c>.</param>
 /// <param name="Reason">Why, and what helps.</param>

@@ -1,5 +1,5 @@
 using System.Numerics.Tensors;
-using Kotonoha.Rag.Ingestion;
+using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
 

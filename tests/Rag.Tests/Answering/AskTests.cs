@@ -273,7 +273,7 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
             Assert.Equal(count > 0, statistics.IsSeen(term));
         }
 
-        static string IndexTextOf(Chunk chunk) => Kotonoha.Rag.Ingestion.IndexText.Of(chunk);
+        static string IndexTextOf(Chunk chunk) => Kotonoha.Rag.Chunking.IndexText.Of(chunk);
     }
 
     private sealed class PreferringScorer(string preferred) : ISentenceScorer

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Readers;
 
@@ -34,6 +35,40 @@ public class ChunkerTests
                 Assert.Equal(chunks.Count, chunks.Select(c => c.Id).Distinct().Count());
             }
         }
+    }
+
+    [Fact]
+    public async Task Split_keeps_to_what_the_embedder_reads()
+    {
+        // A token a character, as with a vocabulary that does not know the script.
+        var limit = new TokenLimit(48, text => text.Length + 2);
+        var random = new Random(13);
+        for (int round = 0; round < 100; round++)
+        {
+            var document = await DocumentReaders.Default.ReadAsync(Encoding.UTF8.GetBytes(RandomMarkdown(random)), "random.md");
+            var chunks = new Chunker(Small, limit).Split(document, "random.md", "hash");
+            int covered = 0;
+            foreach (var chunk in chunks)
+            {
+                Assert.InRange(limit.CountTokens(IndexText.ForEmbedder(chunk, limit)), 1, limit.MaxTokens);
+                Assert.True(chunk.Start >= covered ? string.IsNullOrWhiteSpace(document.Text[covered..chunk.Start]) : chunk.End > covered);
+                Assert.Equal(document.Text[chunk.Start..chunk.End], chunk.Text);
+                covered = chunk.End;
+            }
+
+            Assert.True(string.IsNullOrWhiteSpace(document.Text[covered..]));
+        }
+    }
+
+    [Fact]
+    public async Task A_heading_that_would_take_the_embedders_room_is_left_out_for_it()
+    {
+        var limit = new TokenLimit(40, text => text.Length + 2);
+        var document = await DocumentReaders.Default.ReadAsync("# A heading that is far longer than what there is room for\n\nShort text."u8.ToArray(), "a.md");
+        var chunks = new Chunker(Small, limit).Split(document, "a.md", "h");
+        Assert.EndsWith("Short text.", chunks[^1].Text);
+        Assert.Equal(chunks[^1].Text, IndexText.ForEmbedder(chunks[^1], limit));
+        Assert.Contains("far longer", IndexText.Of(chunks[^1]));
     }
 
     [Fact]

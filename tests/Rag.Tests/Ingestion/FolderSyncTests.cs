@@ -1,4 +1,6 @@
 using Kotonoha.Foundation;
+using Kotonoha.Foundation.Text;
+using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
 
@@ -102,9 +104,9 @@ public sealed class FolderSyncTests : IDisposable
     public async Task Single_documents_are_added_replaced_and_deleted()
     {
         await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
-        Assert.True(await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nApples grow on trees."), ["fruit"]) > 0);
-        Assert.Equal(0, await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nApples grow on trees."), ["fruit"]));
-        Assert.True(await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nPears grow on trees."), ["fruit"]) > 0);
+        Assert.True((await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nApples grow on trees."), ["fruit"])).Chunks > 0);
+        Assert.Equal(0, (await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nApples grow on trees."), ["fruit"])).Chunks);
+        Assert.True((await knowledge.AddDocumentAsync("notes/a.md", Content("# A\n\nPears grow on trees."), ["fruit"])).Chunks > 0);
         Assert.Empty(await knowledge.SearchAsync("apples"));
         Assert.Single(await knowledge.SearchAsync("pears"));
         await knowledge.DeleteDocumentAsync("notes/a.md");
@@ -112,6 +114,24 @@ public sealed class FolderSyncTests : IDisposable
         Assert.Empty(await knowledge.ListDocumentsAsync());
 
         static MemoryStream Content(string text) => new(System.Text.Encoding.UTF8.GetBytes(text));
+    }
+
+    [Fact]
+    public async Task A_chunk_that_is_longer_than_the_embedder_reads_gets_a_remark()
+    {
+        var options = new KnowledgeBaseOptions { EmbedderLimit = new TokenLimit(20, text => text.Split(' ').Length) };
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")), options: options);
+        var report = await knowledge.AddChunksAsync([Chunk(0, "short"), Chunk(1, string.Join(' ', Enumerable.Repeat("long", 30)))]);
+        Assert.Equal(2, report.Chunks);
+        var remark = Assert.Single(report.Remarks);
+        Assert.Equal("a.md", remark.Source);
+        Assert.Contains("chunk 1 has 30 tokens, and the embedder reads 20", remark.Text);
+
+        var text = string.Join(' ', Enumerable.Range(0, 60).Select(i => $"word{i}"));
+        Assert.Empty((await knowledge.AddDocumentAsync("b.txt", new MemoryStream(System.Text.Encoding.UTF8.GetBytes(text)))).Remarks);
+        Assert.True((await knowledge.ListDocumentsAsync()).Single(d => d.Source == "b.txt").ChunkCount >= 3);
+
+        static Chunk Chunk(int ordinal, string text) => new(Guid.NewGuid().ToString(), "a.md", ordinal, 0, text.Length, text, null, null, null);
     }
 
     [Fact]

@@ -141,7 +141,7 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
 
         await _rest.DeleteAsync($"collections/{_name}--2");
         await knowledge.DeleteDocumentAsync("topic0.md");
-        Assert.Equal(1, await knowledge.AddDocumentAsync("topic1.md", File.OpenRead(_folder.At("docs/topic1.md"))));
+        Assert.Equal(1, (await knowledge.AddDocumentAsync("topic1.md", File.OpenRead(_folder.At("docs/topic1.md")))).Chunks);
         Assert.Equal(["topic1.md"], (await knowledge.ListDocumentsAsync()).Select(record => record.Source));
         Assert.Equal("topic1.md", (await knowledge.SearchAsync("topic1"))[0].Chunk.Source);
     }

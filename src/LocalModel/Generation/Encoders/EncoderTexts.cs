@@ -22,12 +22,14 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
     /// <exception cref="ContextOverflowException">The text is too long.</exception>
     public EncoderInput Encode(string text, int promptTokens, bool truncate)
     {
-        var prepared = Prepare(text);
-        var input = Input(_cutting.EncodeWithOffsets(prepared, parseSpecialTokens: true), promptTokens);
+        var input = Input(_cutting.EncodeWithOffsets(Prepare(text), parseSpecialTokens: true), promptTokens);
         if (input.Truncated && !truncate)
-            throw new ContextOverflowException(tokenizer.CountTokens(prepared, parseSpecialTokens: true), maximumTokens, "text");
+            throw new ContextOverflowException(CountTokens(text), maximumTokens, "text");
         return input;
     }
+
+    /// <summary>The tokens of a text, prompt included, before it is cut.</summary>
+    public int CountTokens(string text) => tokenizer.CountTokens(Prepare(text), parseSpecialTokens: true);
 
     /// <summary>Encodes a pair; the longer text is cut first.</summary>
     public EncoderInput EncodePair(string first, string second)

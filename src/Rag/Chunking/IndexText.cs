@@ -1,10 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
 using Kotonoha.Foundation.Text;
-using Kotonoha.Rag.Chunking;
-using Kotonoha.Rag.Stores;
 
-namespace Kotonoha.Rag.Ingestion;
+namespace Kotonoha.Rag.Chunking;
 
 /// <summary>What of a chunk is indexed, and how a document's version is named.</summary>
 internal static class IndexText
@@ -19,20 +17,23 @@ internal static class IndexText
         return context is null ? chunk.Text : context + "\n" + chunk.Text;
     }
 
+    /// <summary>What an embedder reads of a chunk: the same text, but without a context that would take more than half of what the embedder reads.</summary>
+    public static string ForEmbedder(Chunk chunk, ITokenLimit? limit)
+        => Context(chunk.Heading, chunk.Title, limit) is { } context ? context + "\n" + chunk.Text : chunk.Text;
+
+    /// <summary>The line that stands before a chunk's text for an embedder, or null.</summary>
+    public static string? Context(string? heading, string? title, ITokenLimit? limit)
+        => (heading ?? title) is { } context && (limit is null || limit.CountTokens(context) <= limit.MaxTokens / 2) ? context : null;
+
     /// <summary>Names the version of a document's chunks: the document, its content, and everything that decides how it is cut and analysed.</summary>
-    public static string Version(string source, string contentHash, ChunkingOptions chunking)
-        => Hash(Encoding.UTF8.GetBytes(FormattableString.Invariant(
-            $"{source}/{contentHash}/{Rules}/{TextAnalyzer.Id}/{chunking.MaxSize}/{chunking.TargetSize}/{chunking.OverlapSentences}")))[..32];
+    public static string Version(string source, string contentHash, ChunkingOptions chunking, ITokenLimit? limit)
+    {
+        var cut = FormattableString.Invariant($"{chunking.MaxSize}/{chunking.TargetSize}/{chunking.OverlapSentences}");
+        if (limit is not null)
+            cut += FormattableString.Invariant($"/{limit.MaxTokens}");
+        return Hash(Encoding.UTF8.GetBytes($"{source}/{contentHash}/{Rules}/{TextAnalyzer.Id}/{cut}"))[..32];
+    }
 
     /// <summary>The SHA-256 of some bytes, as lower-case hexadecimal digits.</summary>
     public static string Hash(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
-}
-
-/// <summary>A document that has been read, cut and analysed, or the reason why it could not be.</summary>
-internal sealed record PreparedDocument(string Source, DocumentRecord? Record, IReadOnlyList<Chunk> Chunks, TermVector[] Terms, string[] Texts, string? SkipReason)
-{
-    /// <summary>What the reader has to say about the document.</summary>
-    public IReadOnlyList<string> Remarks { get; init; } = [];
-
-    public static PreparedDocument Skipped(string source, string reason) => new(source, null, [], [], [], reason);
 }
