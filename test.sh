@@ -1,17 +1,10 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test; then measures coverage in a second run. The last line counts: N passed, N failed, N skipped.
-#   ./test.sh [--no-coverage]
+# Builds everything and runs every test. The last line counts: N passed, N failed, N skipped. (scripts/coverage measures coverage.)
 set -uo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$here"
 export DOTNET_CLI_UI_LANGUAGE=en DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
-coverage=yes
-for argument in "$@"; do
-  case "$argument" in
-    --no-coverage) coverage=no ;;
-    *) echo "test.sh: unknown option '$argument' (there is --no-coverage)" >&2; exit 2 ;;
-  esac
-done
+[ $# = 0 ] || { echo "test.sh: it has no options." >&2; exit 2; }
 
 command -v dotnet >/dev/null || { echo "test.sh: the command 'dotnet' is missing; install the .NET 10 SDK first." >&2; exit 1; }
 
@@ -33,16 +26,6 @@ status=0
 for project in tests/*.Tests tests/EndToEnd; do
   dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off 2>&1 | tee -a "$results/log" || status=1
 done
-
-if [ "$coverage" = yes ]; then
-  echo "Coverage (single hit; without kernels, soaks and end-to-end tests):"
-  for project in tests/*.Tests; do
-    dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off --filter "Category!=EndToEnd&Category!=Soak&Category!=Allocation" \
-      --settings tests/coverage.runsettings --collect "XPlat Code Coverage" --results-directory "$results/coverage" >"$results/coverage.log" 2>&1 \
-      || { status=1; cat "$results/coverage.log"; }
-  done
-  dotnet run scripts/merge-coverage.cs -- "$results/coverage" || status=1
-fi
 
 count() { grep -Eo "$1: +[0-9]+" "$results/log" | grep -Eo '[0-9]+' | awk '{ n += $1 } END { print n + 0 }'; }
 passed=$(count Passed) failed=$(count Failed) skipped=$(count Skipped)
