@@ -11,7 +11,7 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Loads encoders in the layout of the Hugging Face hub.</summary>
-public static class EncoderCheckpoint
+internal static class EncoderCheckpoint
 {
     /// <summary>
     /// Whether a path is that of an encoder: a folder of sentence-transformers, one in the hub's layout whose <c>model_type</c> is an encoder's, or a GGUF file of one.

@@ -6,7 +6,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Settings of models from the metadata of GGUF files.</summary>
 /// <remarks>Source of the keys: llama.cpp, <c>gguf-py/gguf/constants.py</c>.</remarks>
-public static class GgufConfig
+internal static class GgufConfig
 {
     /// <summary>The architecture of encoders in <c>general.architecture</c>.</summary>
     public const string EncoderArchitecture = "bert";

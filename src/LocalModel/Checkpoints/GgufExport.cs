@@ -10,7 +10,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// Matrices get the type that is asked for; norms, biases, position and token-type embeddings stay F32, and with a type of 4 or 5 bits the token embedding and the
 /// head become Q8_0. Rows that are no whole number of blocks become F16, which the result says.
 /// </remarks>
-public static class GgufExport
+internal static class GgufExport
 {
     private const uint QuantizationVersion = 2;
     private static readonly string[] Embeddings = ["token_embd.weight", "output.weight"];

@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>A GGUF file, open for reading; its header has been checked as a whole, its tensors are read on demand.</summary>
 /// <remarks>Reading is thread-safe. Versions 2 and 3, little-endian. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.</remarks>
-public sealed class GgufFile : IDisposable
+internal sealed class GgufFile : IDisposable
 {
     private const int BlockBytes = 1 << 16;
     private readonly GgufHeader _header;

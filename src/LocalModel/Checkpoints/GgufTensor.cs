@@ -3,7 +3,7 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>One tensor of a GGUF file.</summary>
-public sealed class GgufTensor
+internal sealed class GgufTensor
 {
     private readonly long[] _shape;
 

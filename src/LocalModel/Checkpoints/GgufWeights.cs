@@ -6,7 +6,7 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Loads models from GGUF files.</summary>
-public static class GgufCheckpoint
+internal static class GgufCheckpoint
 {
     /// <summary>Loads a language model (llama, qwen2, qwen3, gpt2).</summary>
     /// <param name="path">The file.</param>
@@ -78,7 +78,7 @@ public static class GgufCheckpoint
 /// matrices lie with their outputs outermost, which the parameters know; the rows of <c>llama</c>'s queries and keys stay in the file's order, which asks for
 /// rotary positions that turn neighbours (<see cref="GgufConfig"/> sets that).
 /// </summary>
-public sealed class GgufWeights : IWeightSource
+internal sealed class GgufWeights : IWeightSource
 {
     private const int MostNamesInAMessage = 5;
 

@@ -8,7 +8,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Collects metadata and tensors and writes them as one GGUF file of version 3.</summary>
 /// <remarks>Metadata and tensors are written in the order in which they were added. Tensors are read at the moment of writing, a row at a time.</remarks>
-public sealed class GgufWriter
+internal sealed class GgufWriter
 {
     private const uint Version = 3;
     private const int Alignment = GgufHeader.DefaultAlignment;

@@ -9,7 +9,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>A safetensors file, open for reading; its header has been checked as a whole, its tensors are read on demand.</summary>
 /// <remarks>Reading is thread-safe. Format: https://github.com/huggingface/safetensors.</remarks>
-public sealed class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : IDisposable
 {
     private const int BlockBytes = 1 << 16;
     private readonly SafetensorsHeader _header;

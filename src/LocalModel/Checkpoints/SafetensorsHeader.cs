@@ -213,7 +213,7 @@ internal sealed class SafetensorsHeader
 }
 
 /// <summary>One tensor of a safetensors file.</summary>
-public sealed class SafetensorsEntry
+internal sealed class SafetensorsEntry
 {
     private readonly long[] _shape;
 

@@ -10,7 +10,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// The weights of a folder in the Hugging Face layout, whole or in shards; half precision is raised to single, or its matrices are mapped as they are.
 /// Knows the older spellings: names without or with the model's prefix, <c>gamma</c> and <c>beta</c> of norms.
 /// </summary>
-public sealed class SafetensorsWeights : IWeightSource
+internal sealed class SafetensorsWeights : IWeightSource
 {
     private const int MostNamesInAMessage = 5;
 
@@ -159,7 +159,7 @@ public sealed class SafetensorsWeights : IWeightSource
 /// <summary>
 /// The tensors of a model's folder: <c>model.safetensors</c>, or the shards that <c>model.safetensors.index.json</c> names, as if they were one file.
 /// </summary>
-public sealed class SafetensorsSet : IDisposable
+internal sealed class SafetensorsSet : IDisposable
 {
     /// <summary>The name of the file of a model that is not cut into shards.</summary>
     public const string FileName = "model.safetensors";

@@ -13,7 +13,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// As the reference writer does, tensors of larger elements come first, then by name, and the header is padded with spaces so that the data
 /// is aligned. Parameters and arrays are read at the moment of writing, not copied before.
 /// </remarks>
-public sealed class SafetensorsWriter
+internal sealed class SafetensorsWriter
 {
     private const int Alignment = 8;
     private readonly SortedDictionary<string, string> _metadata = new(StringComparer.Ordinal);

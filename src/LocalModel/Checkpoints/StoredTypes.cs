@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>How a checkpoint file stores the elements of a tensor.</summary>
-public enum StoredType
+internal enum StoredType
 {
     /// <summary><c>BOOL</c>, 1 byte.</summary>
     Bool,

@@ -12,7 +12,7 @@ namespace Kotonoha.LocalModel.Cpu;
 /// A row gives the same bits alone and among others, on one thread and on many; between vector widths the last bits may differ. Rare operations run on the
 /// reference loops. May be shared by passes that run one after another.
 /// </remarks>
-public sealed unsafe class CpuBackend : ReferenceBackend<float>
+internal sealed unsafe class CpuBackend : ReferenceBackend<float>
 {
     /// <summary>The environment variable that sets the number of threads.</summary>
     public const string ThreadsVariable = "KOTONOHA_THREADS";

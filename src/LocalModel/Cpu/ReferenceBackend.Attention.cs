@@ -3,7 +3,7 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
 
-public unsafe partial class ReferenceBackend<T>
+internal unsafe partial class ReferenceBackend<T>
 {
     internal override void Attention(in AttentionCall call)
     {

@@ -2,7 +2,7 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
 
-public unsafe partial class ReferenceBackend<T>
+internal unsafe partial class ReferenceBackend<T>
 {
     private const double GeluCubic = 0.044715;
     private const double QuickGeluFactor = 1.702;

@@ -2,7 +2,7 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
 
-public unsafe partial class ReferenceBackend<T>
+internal unsafe partial class ReferenceBackend<T>
 {
     internal override void CrossEntropy(View logits, int* targets, View classWeights, CrossEntropyOptions options, View output)
     {

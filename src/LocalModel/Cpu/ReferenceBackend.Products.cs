@@ -2,7 +2,7 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
 
-public unsafe partial class ReferenceBackend<T>
+internal unsafe partial class ReferenceBackend<T>
 {
     internal override void Linear(View x, Parameter weight, Parameter? bias, LinearLayout layout, View output)
     {

@@ -9,7 +9,7 @@ namespace Kotonoha.LocalModel.Cpu;
 /// what finite differences are taken of. Sums run from the first element to the last.
 /// </summary>
 /// <typeparam name="T">The type of activations: float or double. Parameters stay float32.</typeparam>
-public unsafe partial class ReferenceBackend<T> : Backend
+internal unsafe partial class ReferenceBackend<T> : Backend
     where T : unmanaged, IFloatingPointIeee754<T>
 {
     /// <inheritdoc/>

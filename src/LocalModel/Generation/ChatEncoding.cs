@@ -4,7 +4,7 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>Brings chat templates and tokenizers together: reads a model's template, and turns rendered conversations into token ids.</summary>
-public static class ChatEncoding
+internal static class ChatEncoding
 {
     /// <summary>Reads the chat template of a model.</summary>
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>

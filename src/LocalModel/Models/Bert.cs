@@ -8,7 +8,7 @@ namespace Kotonoha.LocalModel.Models;
 /// BERT and its family (BERT, RoBERTa, XLM-RoBERTa, DistilBERT): word, position and type embeddings; blocks of attention over the whole text and a
 /// feed-forward part, each added to its input and normed afterwards; a head.
 /// </summary>
-public sealed class Bert : EncoderModel
+internal sealed class Bert : EncoderModel
 {
     private readonly Embedding _wordEmbedding;
     private readonly Embedding _positionEmbedding;

@@ -3,7 +3,7 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>The settings of a model of BERT's family, as in its <c>config.json</c> (that file's names in brackets, DistilBERT's after the stroke).</summary>
-public sealed record BertConfig
+internal sealed record BertConfig
 {
     /// <summary>The member of the family (<c>model_type</c>).</summary>
     public BertKind Kind { get; init; }
@@ -94,7 +94,7 @@ public sealed record BertConfig
 }
 
 /// <summary>The members of BERT's family, which differ in names, positions, token types and heads.</summary>
-public enum BertKind
+internal enum BertKind
 {
     /// <summary>BERT (arXiv:1810.04805).</summary>
     Bert,
@@ -107,7 +107,7 @@ public enum BertKind
 }
 
 /// <summary>What stands on top of an encoder.</summary>
-public enum EncoderHead
+internal enum EncoderHead
 {
     /// <summary>Nothing: the hidden states are what is wanted.</summary>
     None,

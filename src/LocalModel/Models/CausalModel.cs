@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Models;
 public abstract class CausalModel : IDisposable
 {
     /// <summary>The weights, in the order of the checkpoint, under the checkpoint's names.</summary>
-    public abstract IReadOnlyList<Parameter> Parameters { get; }
+    internal abstract IReadOnlyList<Parameter> Parameters { get; }
 
     /// <summary>The number of token ids, which is the width of the logits.</summary>
     public abstract int VocabularySize { get; }
@@ -31,16 +31,16 @@ public abstract class CausalModel : IDisposable
     /// <param name="pass">A training or an inference pass that has begun.</param>
     /// <param name="batch">The tokens.</param>
     /// <exception cref="ArgumentException">A sequence is longer than <see cref="ContextLength"/>.</exception>
-    public abstract Tensor Forward(Pass pass, Batch batch);
+    internal abstract Tensor Forward(Pass pass, Batch batch);
 
     /// <summary>The logits of the next token: (rows, vocabulary).</summary>
     /// <param name="pass">The pass that the hidden states belong to.</param>
     /// <param name="hidden">Rows of what <see cref="Forward"/> returned: all, or those chosen with <see cref="Pass.SelectRows"/>.</param>
-    public abstract Tensor Logits(Pass pass, Tensor hidden);
+    internal abstract Tensor Logits(Pass pass, Tensor hidden);
 
     /// <summary>A key/value cache that fits this model.</summary>
     /// <param name="capacityTokens">The tokens of all sequences together.</param>
-    public abstract KvCache CreateCache(int capacityTokens);
+    internal abstract KvCache CreateCache(int capacityTokens);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -3,7 +3,7 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>A model that reads a whole text at once, every token seeing every other one, and gives a vector for each token.</summary>
-public abstract class EncoderModel : IDisposable
+internal abstract class EncoderModel : IDisposable
 {
     /// <summary>The weights under the checkpoint's names.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }

@@ -22,7 +22,7 @@ public sealed class Gpt2 : CausalModel
     /// <param name="weights">Where the weights come from; may be disposed afterwards.</param>
     /// <exception cref="UnsupportedModelException">The settings are impossible.</exception>
     /// <exception cref="CheckpointException">The source lacks a weight, or has it in another shape.</exception>
-    public Gpt2(Gpt2Config config, IWeightSource weights)
+    internal Gpt2(Gpt2Config config, IWeightSource weights)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(weights);
@@ -64,7 +64,7 @@ public sealed class Gpt2 : CausalModel
     public Gpt2Config Config { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters => _layers.Parameters;
+    internal override IReadOnlyList<Parameter> Parameters => _layers.Parameters;
 
     /// <inheritdoc/>
     public override int VocabularySize => Config.VocabularySize;
@@ -96,7 +96,7 @@ public sealed class Gpt2 : CausalModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Forward(Pass pass, Batch batch)
+    internal override Tensor Forward(Pass pass, Batch batch)
     {
         RequireContext(batch);
 
@@ -109,10 +109,10 @@ public sealed class Gpt2 : CausalModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
+    internal override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
 
     /// <inheritdoc/>
-    public override KvCache CreateCache(int capacityTokens)
+    internal override KvCache CreateCache(int capacityTokens)
         => new(Config.Layers, Config.Heads, Config.Width / Config.Heads, Config.Width / Config.Heads, capacityTokens);
 
     // One layer: (tokens, width) -> (tokens, width)

@@ -21,7 +21,7 @@ public sealed class Llama : CausalModel
     /// <param name="weights">Where the weights come from; may be disposed afterwards.</param>
     /// <exception cref="UnsupportedModelException">The settings are impossible.</exception>
     /// <exception cref="CheckpointException">The source lacks a weight, or has it in another shape.</exception>
-    public Llama(LlamaConfig config, IWeightSource weights)
+    internal Llama(LlamaConfig config, IWeightSource weights)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(weights);
@@ -75,7 +75,7 @@ public sealed class Llama : CausalModel
     public LlamaConfig Config { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters => _layers.Parameters;
+    internal override IReadOnlyList<Parameter> Parameters => _layers.Parameters;
 
     /// <inheritdoc/>
     public override int VocabularySize => Config.VocabularySize;
@@ -103,7 +103,7 @@ public sealed class Llama : CausalModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Forward(Pass pass, Batch batch)
+    internal override Tensor Forward(Pass pass, Batch batch)
     {
         RequireContext(batch);
 
@@ -115,10 +115,10 @@ public sealed class Llama : CausalModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
+    internal override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
 
     /// <inheritdoc/>
-    public override KvCache CreateCache(int capacityTokens)
+    internal override KvCache CreateCache(int capacityTokens)
         => new(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, capacityTokens);
 
     // One layer: (tokens, width) -> (tokens, width)

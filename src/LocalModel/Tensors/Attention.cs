@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>The kind of an attention. Head h of the queries reads key head h / (<see cref="Heads"/> / <see cref="KeyHeads"/>).</summary>
-public readonly record struct AttentionOptions
+internal readonly record struct AttentionOptions
 {
     /// <summary>Creates the options.</summary>
     /// <param name="heads">The query heads.</param>

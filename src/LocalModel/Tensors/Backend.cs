@@ -11,7 +11,7 @@ namespace Kotonoha.LocalModel.Tensors;
 /// Views hold elements of the backend's own type; parameters and their gradients hold float32 (or the parameter's format). "accumulate" says whether a
 /// gradient is added to (true) or overwritten (false); gradients of parameters are always added to. A view without memory is not wanted.
 /// </remarks>
-public abstract unsafe class Backend : IDisposable
+internal abstract unsafe class Backend : IDisposable
 {
     private protected Backend()
     {

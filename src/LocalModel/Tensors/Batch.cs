@@ -5,7 +5,7 @@ namespace Kotonoha.LocalModel.Tensors;
 /// <see cref="KvCache"/>. Only attention and pooling look at the borders. A batch may be cleared and filled again; it must not change between a
 /// training pass's forward and backward.
 /// </summary>
-public sealed class Batch
+internal sealed class Batch
 {
     private int[] _tokens;
     private int[] _positions;

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>One gradient buffer (float32, native memory) for each of the parameters that are trained. It belongs to the trainer.</summary>
-public sealed unsafe class Gradients : IDisposable
+internal sealed unsafe class Gradients : IDisposable
 {
     private const nuint Alignment = 64;
     private readonly Dictionary<Parameter, int> _indices = [];

@@ -6,7 +6,7 @@ namespace Kotonoha.LocalModel.Tensors;
 /// Where a model's weights come from: zeros for a fresh one, a Hugging Face folder, a GGUF file. A model file asks for each weight by the name that
 /// transformers gives it (<c>model.layers.0.self_attn.q_proj.weight</c>); the source knows how its files spell it, and in which format it is kept.
 /// </summary>
-public interface IWeightSource : IDisposable
+internal interface IWeightSource : IDisposable
 {
     /// <summary>The folder or file, for error texts.</summary>
     string Path { get; }
@@ -23,7 +23,7 @@ public interface IWeightSource : IDisposable
 }
 
 /// <summary>Weights of a fresh model: all there, all zero, in float32.</summary>
-public sealed class ZeroWeights : IWeightSource
+internal sealed class ZeroWeights : IWeightSource
 {
     /// <inheritdoc/>
     public string Path => "(a fresh model)";

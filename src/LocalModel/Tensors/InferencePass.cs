@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>A pass that records nothing: prefill, decoding, scoring, embedding. Its memory is used again from layer to layer.</summary>
-public sealed class InferencePass : Pass
+internal sealed class InferencePass : Pass
 {
     private CancellationToken _cancellation;
 

@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Tensors;
 /// The keys and values of past tokens, in blocks of <see cref="BlockTokens"/> positions that many sequences share: memory is taken block by block,
 /// not by the longest possible sequence. Not thread-safe: it belongs to the one thread that runs the model.
 /// </summary>
-public sealed unsafe class KvCache : IDisposable
+internal sealed unsafe class KvCache : IDisposable
 {
     /// <summary>The positions of one block.</summary>
     public const int BlockTokens = 32;
@@ -133,7 +133,7 @@ public sealed unsafe class KvCache : IDisposable
 /// One sequence of a <see cref="KvCache"/>: a table of blocks and a length. <see cref="Batch.Append(ReadOnlySpan{int}, KvSequence)"/> makes it longer;
 /// disposing it gives the blocks back.
 /// </summary>
-public sealed class KvSequence : IDisposable
+internal sealed class KvSequence : IDisposable
 {
     private readonly KvCache _cache;
     private int[] _blocks;

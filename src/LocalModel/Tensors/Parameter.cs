@@ -6,7 +6,7 @@ namespace Kotonoha.LocalModel.Tensors;
 /// A named weight of a model, as numbers of single precision or in the format of a checkpoint. It lives as long as the model, in native memory of its own
 /// (aligned to 64 bytes) or inside a mapped file; gradients and optimiser state belong to the trainer, not to it.
 /// </summary>
-public sealed unsafe class Parameter : IDisposable
+internal sealed unsafe class Parameter : IDisposable
 {
     private const nuint Alignment = 64;
     private readonly int[] _shape;

@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <content>Attention and rotary positions.</content>
-public abstract unsafe partial class Pass
+internal abstract unsafe partial class Pass
 {
     /// <summary>
     /// softmax(q kᵀ · scale) v, head by head, sequence by sequence. In a batch with a cache the keys and values are put into it first, and the

@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <content>Element by element, and row by row.</content>
-public abstract unsafe partial class Pass
+internal abstract unsafe partial class Pass
 {
     /// <summary>a + b; b may have a single row or column, which then counts for all.</summary>
     /// <param name="a">(rows, columns).</param>

@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <content>Products with weights, norms, embeddings, products of two tensors, losses.</content>
-public abstract unsafe partial class Pass
+internal abstract unsafe partial class Pass
 {
     /// <summary>Rows of a table: (ids, width).</summary>
     /// <param name="table">[rows, width].</param>

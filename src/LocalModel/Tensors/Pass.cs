@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Tensors;
 /// The operations that a model is written in. Each takes tensors of this pass and returns a new one; a <see cref="TrainingPass"/> records the calls,
 /// an <see cref="InferencePass"/> does not. Not thread-safe.
 /// </summary>
-public abstract unsafe partial class Pass : IDisposable
+internal abstract unsafe partial class Pass : IDisposable
 {
     private float[] _hostCopy = [];
     private RotaryTable.Buffer?[] _rotary = [];

@@ -74,7 +74,7 @@ internal enum BinaryOperation
 }
 
 /// <summary>How the matrix of a linear layer lies in memory.</summary>
-public enum LinearLayout
+internal enum LinearLayout
 {
     /// <summary>[out, in]: most checkpoints.</summary>
     OutIn,
@@ -84,7 +84,7 @@ public enum LinearLayout
 }
 
 /// <summary>How a loss over rows becomes one number.</summary>
-public enum Reduction
+internal enum Reduction
 {
     /// <summary>The mean over counted rows (weighted, where classes have weights).</summary>
     Mean,
@@ -116,7 +116,7 @@ public enum Pooling
 }
 
 /// <summary>The kind of a cross entropy; as in PyTorch.</summary>
-public readonly record struct CrossEntropyOptions
+internal readonly record struct CrossEntropyOptions
 {
     /// <summary>The target that marks a row to leave out, as everywhere in the field.</summary>
     public const int DefaultIgnoreIndex = -100;

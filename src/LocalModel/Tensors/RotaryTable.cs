@@ -2,7 +2,7 @@ namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>The angles of rotary position embeddings: pair p at position t turns by t · frequency[p] (RoFormer, arXiv:2104.09864).</summary>
 /// <remarks>Thread-safe.</remarks>
-public sealed class RotaryTable
+internal sealed class RotaryTable
 {
     private const int FirstPositions = 256;
     private readonly int _limit = int.MaxValue;

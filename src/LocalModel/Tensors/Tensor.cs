@@ -4,7 +4,7 @@ namespace Kotonoha.LocalModel.Tensors;
 /// An activation of a pass: a handle on a matrix of (<see cref="Rows"/>, <see cref="Columns"/>), most often (tokens, width). It lives until its
 /// pass begins anew or, in an inference pass, until the next layer begins; use after that throws. Nobody disposes one.
 /// </summary>
-public readonly struct Tensor : IEquatable<Tensor>
+internal readonly struct Tensor : IEquatable<Tensor>
 {
     internal Tensor(int slot, long stamp, int rows, int columns)
     {

@@ -1,7 +1,7 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>A pass that records each call on a tape and then walks it backwards (reverse-mode differentiation).</summary>
-public sealed unsafe class TrainingPass : Pass
+internal sealed unsafe class TrainingPass : Pass
 {
     private readonly ulong _seed;
     private TapeEntry[] _tape = new TapeEntry[256];

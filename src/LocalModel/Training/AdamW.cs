@@ -34,7 +34,7 @@ public sealed record AdamWOptions
 
 /// <summary>The AdamW optimiser: Adam with decoupled weight decay. It owns the moments; the weights stay the model's.</summary>
 /// <remarks>Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), in the order of operations of torch.optim.AdamW.</remarks>
-public sealed unsafe class AdamW : IDisposable
+internal sealed unsafe class AdamW : IDisposable
 {
     private const string FirstMomentPrefix = "exp_avg.";
     private const string SecondMomentPrefix = "exp_avg_sq.";

@@ -48,7 +48,7 @@ public sealed record ChunkingOptions
 }
 
 /// <summary>UUIDs of version 5 (RFC 9562 §5.5): the same namespace and name always give the same UUID.</summary>
-public static class NameBasedUuid
+internal static class NameBasedUuid
 {
     /// <summary>The namespace of Kotonoha's chunk ids.</summary>
     public static Guid ChunkNamespace { get; } = new("6c1f3b52-8a0e-5d47-9b7c-2f41d2a9e0c3");

@@ -1,7 +1,7 @@
 namespace Kotonoha.Rag.Retrieval;
 
 /// <summary>Makes one ranking of several. Results are sorted by score descending, then by id in ordinal order.</summary>
-public static class Fusion
+internal static class Fusion
 {
     /// <summary>Reciprocal rank fusion: Σ weight / (k + rank), ranks from 1 (Cormack, Clarke and Büttcher 2009).</summary>
     /// <param name="lists">The rankings, best first.</param>
@@ -67,4 +67,4 @@ public static class Fusion
 /// <summary>One entry of a ranking.</summary>
 /// <param name="Id">What is ranked.</param>
 /// <param name="Score">Its score; greater is better.</param>
-public readonly record struct RankedItem(string Id, double Score);
+internal readonly record struct RankedItem(string Id, double Score);

@@ -3,7 +3,7 @@ using Kotonoha.Rag.Stores;
 namespace Kotonoha.Rag.Retrieval;
 
 /// <summary>Picks results that are relevant and differ from one another (Carbonell and Goldstein 1998).</summary>
-public static class MaximalMarginalRelevance
+internal static class MaximalMarginalRelevance
 {
     /// <summary>
     /// Picks greedily: first the most relevant, then again and again the candidate with the greatest

@@ -6,7 +6,7 @@ namespace Kotonoha.Rag.Stores;
 /// </summary>
 /// <param name="K1">How fast a repeated term saturates.</param>
 /// <param name="B">How much a text's length counts, from 0 to 1.</param>
-public sealed record Bm25(float K1, float B)
+internal sealed record Bm25(float K1, float B)
 {
     /// <summary>What the stores compute with: k1 = 1.2, b = 0.75.</summary>
     public static Bm25 Default { get; } = new(1.2f, 0.75f);

@@ -8,7 +8,7 @@ namespace Kotonoha.Tokenizers;
 /// model as a tokenizer of a language model, see <see cref="Tokenizer.ParseSentencePiece"/>.
 /// </summary>
 /// <remarks>Immutable and thread-safe. Lone surrogates are read as U+FFFD. Source of the rules: SentencePiece 0.2.</remarks>
-public sealed class SentencePieceProcessor
+internal sealed class SentencePieceProcessor
 {
     private readonly SentencePieceSpec _spec;
     private readonly SentencePieceModel _model;
@@ -150,7 +150,7 @@ public sealed class SentencePieceProcessor
 /// <param name="Id">The piece's id.</param>
 /// <param name="Piece">The piece; for the unknown piece the normalised characters that it stands for.</param>
 /// <param name="Surface">The part of the text; of several byte pieces of one character the last one has it.</param>
-public sealed record EncodedPiece(int Id, string Piece, string Surface);
+internal sealed record EncodedPiece(int Id, string Piece, string Surface);
 
 /// <summary>
 /// SentencePiece's own normalisation: at each place the longest user-defined piece, else the longest rule, else the character; then blanks (source:

@@ -207,7 +207,7 @@ public sealed class EngineCoreTests
 
         public bool Interrupted => _forwards >= step;
 
-        public override IReadOnlyList<Parameter> Parameters => [];
+        internal override IReadOnlyList<Parameter> Parameters => [];
 
         public override int VocabularySize => inner.VocabularySize;
 
@@ -215,15 +215,15 @@ public sealed class EngineCoreTests
 
         public override int Width => inner.Width;
 
-        public override Tensor Forward(Pass pass, Batch batch)
+        internal override Tensor Forward(Pass pass, Batch batch)
         {
             if (++_forwards == step)
                 interrupt();
             return inner.Forward(pass, batch);
         }
 
-        public override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
+        internal override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
 
-        public override KvCache CreateCache(int capacityTokens) => inner.CreateCache(capacityTokens);
+        internal override KvCache CreateCache(int capacityTokens) => inner.CreateCache(capacityTokens);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class SteppedModel(CausalModel inner) : CausalModel
 
     public SemaphoreSlim Permits { get; } = new(0);
 
-    public override IReadOnlyList<Parameter> Parameters => inner.Parameters;
+    internal override IReadOnlyList<Parameter> Parameters => inner.Parameters;
 
     public override int VocabularySize => inner.VocabularySize;
 
@@ -19,13 +19,13 @@ internal sealed class SteppedModel(CausalModel inner) : CausalModel
 
     public override int Width => inner.Width;
 
-    public override Tensor Forward(Pass pass, Batch batch)
+    internal override Tensor Forward(Pass pass, Batch batch)
     {
         Permits.Wait();
         return inner.Forward(pass, batch);
     }
 
-    public override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
+    internal override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
 
-    public override KvCache CreateCache(int capacityTokens) => inner.CreateCache(capacityTokens);
+    internal override KvCache CreateCache(int capacityTokens) => inner.CreateCache(capacityTokens);
 }
