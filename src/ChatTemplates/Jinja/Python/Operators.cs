@@ -81,8 +81,6 @@ internal static class Operators
                 return Order(sign, a.Items, b.Items, equality);
             case (PyTuple a, PyTuple b):
                 return Order(sign, a.Items, b.Items, equality);
-            case (PyBytes a, PyBytes b):
-                return Holds(sign, a.Value.AsSpan().SequenceCompareTo(b.Value));
             default:
                 if (!Numbers.IsNumber(left) || !Numbers.IsNumber(right))
                     throw Fail.Type($"'{sign}' not supported between instances of '{Python.TypeName(left)}' and '{Python.TypeName(right)}'");
@@ -123,7 +121,7 @@ internal static class Operators
         {
             case (PyString a, PyString b):
                 if (a.IsMarkup != b.IsMarkup)
-                    (a, b) = (Html.Escape(a, run.Meter), Html.Escape(b, run.Meter));
+                    (a, b) = (a.Escaped(run.Meter), b.Escaped(run.Meter));
                 if (b.Text.Length == 0)
                     return a;
                 if (a.Text.Length == 0)
@@ -136,9 +134,6 @@ internal static class Operators
                 return a.With(Joined(a.Items, b.Items, run.Meter));
             case (PyTuple a, PyTuple b):
                 return a.With(Joined(a.Items, b.Items, run.Meter));
-            case (PyBytes a, PyBytes b):
-                run.Meter.Text(a.Value.Length + b.Value.Length);
-                return new PyBytes([.. a.Value, .. b.Value]);
             case (PyString, _):
                 throw Fail.Type($"can only concatenate str (not \"{Python.TypeName(right)}\") to str");
             case (PySequence, _):
@@ -207,8 +202,6 @@ internal sealed class PyEquality(Meter meter) : IEqualityComparer<object>
                 throw Fail.Type($"unhashable type: '{Python.TypeName(value)}'");
             case Undefined:
                 return 1;
-            case PyBytes bytes:
-                return bytes.Value.Length;
             default:
                 return RuntimeHelpers.GetHashCode(value);
         }
@@ -236,8 +229,6 @@ internal sealed class PyEquality(Meter meter) : IEqualityComparer<object>
                 return AreEqual(a, b);
             case (PyRange a, PyRange b):
                 return a.Count == b.Count && (a.Count == 0 || (a.Start == b.Start && (a.Count == 1 || a.Step == b.Step)));
-            case (PyBytes a, PyBytes b):
-                return a.Value.AsSpan().SequenceEqual(b.Value);
             case (PyDictView { Kind: not "values" } a, PyDictView { Kind: not "values" } b):
                 return a.Kind == b.Kind && a.Count == b.Count && a.Dict.Entries.All(e => b.Dict.TryGet(e.Key, out var other) && (a.Kind == "keys" || AreEqual(e.Value, other)));
             case (BoundMethod a, BoundMethod b):

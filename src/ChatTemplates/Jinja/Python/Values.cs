@@ -10,12 +10,6 @@ internal sealed class PyNone
     }
 }
 
-/// <summary>Python bytes, as <c>str.encode</c> gives them.</summary>
-internal sealed class PyBytes(byte[] value)
-{
-    public byte[] Value => value;
-}
-
 /// <summary>A list, tuple or dictionary; it knows how deep it nests, so that no walk over it can be endless.</summary>
 internal abstract class PyContainer
 {

@@ -5,7 +5,7 @@ internal sealed partial class Parser
 {
     private readonly List<Token> _tokens;
     private readonly Meter _meter;
-    private readonly Dictionary<string, Block> _blocks = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _blocks = new(StringComparer.Ordinal);
     private readonly Stack<HashSet<string>> _mentioned = new();
     private int _at;
     private int _nesting;
@@ -18,14 +18,14 @@ internal sealed partial class Parser
 
     private Token Current => _tokens[_at];
 
-    public static (IReadOnlyList<Statement> Body, IReadOnlyDictionary<string, Block> Blocks, IReadOnlySet<string> Mentioned) Parse(string template, Meter meter)
+    public static (IReadOnlyList<Statement> Body, IReadOnlySet<string> Mentioned) Parse(string template, Meter meter)
     {
         var parser = new Parser(Lexer.Read(template, meter), meter);
         parser._mentioned.Push([]);
         var body = parser.Statements();
         if (parser.Current.Kind != TokenKind.End)
             throw parser.UnknownTag();
-        return (body, parser._blocks, parser._mentioned.Peek());
+        return (body, parser._mentioned.Peek());
     }
 
     // Statements up to a block that begins with one of the given names; the name is the current token then.
@@ -101,9 +101,6 @@ internal sealed partial class Parser
             case "filter":
                 var filter = FilterChain(null, startsInline: true);
                 return new FilterBlock(filter!, Inside(() => Body("endfilter")), token.Line);
-            case "autoescape":
-                var value = Expression();
-                return new AutoescapeStatement(value, Inside(() => Body("endautoescape")), token.Line);
             case "generation":
                 return new GenerationBlock(OutsideLoops(() => Inside(() => Body("endgeneration"))), token.Line);
             case "block":
@@ -257,8 +254,7 @@ internal sealed partial class Parser
         var body = OutsideLoops(() => Inside(() => Statements("endblock")));
         _at++;
         SkipName(name);
-        var block = new Block(body, scoped, line);
-        return _blocks.TryAdd(name, block) ? block : throw Fail.Syntax($"block '{name}' defined twice", line);
+        return _blocks.Add(name) ? new Block(body, scoped, line) : throw Fail.Syntax($"block '{name}' defined twice", line);
     }
 
     private OutputStatement Print(int line)
@@ -407,7 +403,7 @@ internal sealed partial class Parser
         return true;
     }
 
-    private ChatTemplateException UnknownTag() => Wrong($"Encountered unknown tag '{Current.Text}'.");
+    private ChatTemplateException UnknownTag() => Wrong($"Encountered unknown tag '{Current.Text}'{LeftOut.NoteOnTag(Current.Text)}.");
 
     private ChatTemplateException Wrong(string message) => Fail.Syntax(message, Current.Line);
 }

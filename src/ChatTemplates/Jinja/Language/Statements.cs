@@ -25,9 +25,6 @@ internal sealed class Block(IReadOnlyList<Statement> body, bool isScoped, int li
         run.Run(body, new Scope(isScoped ? scope : run.Root), output);
         return Flow.Next;
     }
-
-    /// <summary>The text of the block, for <c>self.name()</c>.</summary>
-    public object Render(Rendering run) => run.Capture(body, new Scope(run.Root));
 }
 
 /// <summary>Text outside of tags.</summary>
@@ -46,14 +43,7 @@ internal sealed class OutputStatement(IReadOnlyList<Expression> values, int line
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
     {
         for (int i = 0; i < values.Count; i++)
-        {
-            var value = values[i].Evaluate(run, scope);
-            if (run.Autoescape)
-                output.Append(Html.Escape(value as PyString ?? Python.Str(value, run.Meter), run.Meter));
-            else
-                Python.WriteStr(output, value);
-        }
-
+            Python.WriteStr(output, values[i].Evaluate(run, scope));
         return Flow.Next;
     }
 }
@@ -82,7 +72,7 @@ internal sealed class ForStatement(Target target, Expression items, Expression? 
     {
         var text = new TextBuilder(run.Meter);
         Execute(run, scope, text, values, depth);
-        return text.ToText(run.Autoescape);
+        return text.ToText();
     }
 
     private Flow Execute(Rendering run, Scope scope, TextBuilder output, object values, int depth)
@@ -196,7 +186,7 @@ internal sealed class SetBlock(Target target, FilterExpression? filter, IReadOnl
         var inside = new Scope(scope);
         if (run.Run(body, inside, text) is var flow && flow != Flow.Next)
             return flow;
-        object value = text.ToText(run.Autoescape);
+        object value = text.ToText();
         target.Assign(run, scope, filter?.Apply(run, inside, value) ?? value);
         return Flow.Next;
     }
@@ -223,21 +213,8 @@ internal sealed class FilterBlock(FilterExpression filter, IReadOnlyList<Stateme
         var inside = new Scope(scope);
         if (run.Run(body, inside, text) is var flow && flow != Flow.Next)
             return flow;
-        Python.WriteStr(output, filter.Apply(run, inside, text.ToText(run.Autoescape)));
+        Python.WriteStr(output, filter.Apply(run, inside, text.ToText()));
         return Flow.Next;
-    }
-}
-
-/// <summary><c>autoescape</c>: values are escaped as HTML, or not, inside.</summary>
-internal sealed class AutoescapeStatement(Expression value, IReadOnlyList<Statement> body, int line) : Statement(line)
-{
-    public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
-    {
-        bool before = run.Autoescape;
-        run.Autoescape = Python.IsTrue(value.Evaluate(run, scope));
-        var flow = run.Run(body, new Scope(scope), output);
-        run.Autoescape = before;
-        return flow;
     }
 }
 

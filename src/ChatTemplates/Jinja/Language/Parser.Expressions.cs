@@ -294,7 +294,7 @@ internal sealed partial class Parser
             var name = DottedName();
             var arguments = Current.IsOperator("(") ? Arguments() : ArgumentList.None;
             if (!Filters.Exists(name) && !_lenient)
-                throw Fail.Syntax($"No filter named '{name}'.", line);
+                throw Fail.Syntax(Filters.Unknown(name), line);
             chain = new FilterExpression(chain, name, arguments);
         }
 

@@ -117,7 +117,7 @@ internal sealed class AttributeAccess : Expression
 
     public AttributeAccess(Expression owner, string name) => (_owner, _name) = (Holding(owner), new PyString(name));
 
-    protected override object Compute(Rendering run, Scope scope) => Attributes.GetAttribute(_owner.Evaluate(run, scope), _name, run);
+    protected override object Compute(Rendering run, Scope scope) => Attributes.GetAttribute(_owner.Evaluate(run, scope), _name);
 }
 
 /// <summary><c>value[key]</c>: the item, else the attribute.</summary>
@@ -131,7 +131,7 @@ internal sealed class ItemAccess : Expression
     protected override object Compute(Rendering run, Scope scope)
     {
         var value = _owner.Evaluate(run, scope);
-        return Attributes.GetItem(value, _key.Evaluate(run, scope), run);
+        return Attributes.GetItem(value, _key.Evaluate(run, scope));
     }
 }
 
@@ -334,14 +334,10 @@ internal sealed class Concatenation : Expression
     protected override object Compute(Rendering run, Scope scope)
     {
         var values = TupleExpression.EvaluateAll(_operands, run, scope);
-        bool markup = run.Autoescape && values.Any(v => v is PyString { IsMarkup: true });
         var text = new TextBuilder(run.Meter);
         foreach (var value in values)
-            if (markup)
-                text.Append(Html.Escape(value as PyString ?? Python.Str(value, run.Meter), run.Meter));
-            else
-                Python.WriteStr(text, value);
-        return text.ToText(markup);
+            Python.WriteStr(text, value);
+        return text.ToText();
     }
 }
 

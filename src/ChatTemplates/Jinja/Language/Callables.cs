@@ -97,6 +97,9 @@ internal sealed class Method(string name, string parameters, Func<Rendering, obj
 
     public string Name => name;
 
+    /// <summary>Some methods by their names.</summary>
+    public static Dictionary<string, Method> Table(params Method[] methods) => methods.ToDictionary(m => m.Name, StringComparer.Ordinal);
+
     public object Call(Rendering run, object owner, Arguments arguments) => body(run, owner, _signature.Bind(arguments));
 }
 
@@ -331,39 +334,5 @@ internal sealed class Joiner(object separator) : Callable
             return separator;
         _used = true;
         return PyString.Empty;
-    }
-}
-
-/// <summary>Gives its items one after the other, over and over.</summary>
-internal sealed class Cycler(PyTuple items)
-{
-    private int _place;
-
-    public object Current => items.Items[_place];
-
-    public object Next()
-    {
-        var item = Current;
-        _place = (_place + 1) % items.Count;
-        return item;
-    }
-
-    public void Reset() => _place = 0;
-}
-
-/// <summary>The variable <c>self</c>: the blocks of the template.</summary>
-internal sealed class TemplateReference
-{
-    public static readonly TemplateReference Value = new();
-
-    private TemplateReference()
-    {
-    }
-
-    public static bool TryGet(Rendering run, string name, out object value)
-    {
-        bool found = run.Blocks.TryGetValue(name, out var block);
-        value = found ? new Function(name, "", (inner, _) => block!.Render(inner)) : PyNone.Value;
-        return found;
     }
 }
