@@ -156,11 +156,17 @@ internal static class Fail
 
     public static ChatTemplateException Type(string message) => new(ChatTemplateError.Type, message);
 
+    /// <summary>A value is of the wrong type, or it is not there at all.</summary>
+    public static ChatTemplateException Type(object value, string message) => value is Undefined missing ? missing.Used() : Type(message);
+
     public static ChatTemplateException Value(string message) => new(ChatTemplateError.Value, message);
 
     public static ChatTemplateException Security(string message) => new(ChatTemplateError.Security, message);
 
     public static ChatTemplateException Raised(string message) => new(ChatTemplateError.Raised, message);
+
+    public static ChatTemplateException Conversation(string message, Exception? inner = null)
+        => new(ChatTemplateError.Conversation, message, inner: inner);
 
     public static ChatTemplateException Limit(string message) => new(ChatTemplateError.Limit, message);
 

@@ -17,8 +17,8 @@ internal sealed class Signature
 
     /// <param name="name">The function.</param>
     /// <param name="parameters">
-    /// The parameters with blanks between them: <c>x</c> is required, <c>x=</c> is not, <c>*</c> takes the further arguments as one list, <c>**</c> the
-    /// further named ones as pairs, and a <c>/</c> in front refuses names.
+    /// The parameters with blanks between them: <c>x</c> is required, <c>x=</c> is not, <c>*</c> takes the further arguments as one list,
+    /// <c>**</c> the further named ones as pairs, and a <c>/</c> in front refuses names.
     /// </param>
     public Signature(string name, string parameters)
     {
@@ -171,7 +171,10 @@ internal sealed class Macro(MacroBody body, Scope scope) : Callable
         {
             int standard = i - (parameters - body.Defaults.Count);
             var name = body.Parameters[i];
-            inside.Set(name, values[i] ?? (standard >= 0 ? body.Defaults[standard].Evaluate(run, inside) : new Undefined($"parameter '{name}' was not provided")));
+            values[i] ??= standard >= 0
+                ? body.Defaults[standard].Evaluate(run, inside)
+                : new Undefined($"parameter '{name}' was not provided");
+            inside.Set(name, values[i]!);
         }
 
         return run.Capture(body.Body, inside);
@@ -299,7 +302,9 @@ internal sealed class Namespace
         if (name is not PyString text)
             throw Fail.Type($"A namespace has texts as names of its attributes, not {Python.TypeName(name)}.");
         if (text.Text.StartsWith('_'))
-            throw Fail.Security($"Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{text.Text}'. Please rename the attribute.");
+            throw Fail.Security(
+                $"Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{text.Text}'. "
+                + "Please rename the attribute.");
         if (_places.TryGetValue(text.Text, out int place))
         {
             _attributes[place] = (_attributes[place].Name, value);

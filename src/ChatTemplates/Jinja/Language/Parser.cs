@@ -62,7 +62,8 @@ internal sealed partial class Parser
                     break;
                 default:
                     if (ends.Length > 0)
-                        throw Wrong($"Unexpected end of template. Jinja was looking for the following tags: '{string.Join("' or '", ends)}'.");
+                        throw Wrong(
+                            $"Unexpected end of template. Jinja was looking for the following tags: '{string.Join("' or '", ends)}'.");
                     Leave();
                     return body;
             }
@@ -151,7 +152,7 @@ internal sealed partial class Parser
         if (Names(target).Contains("loop"))
             throw Fail.Syntax("can't assign to special loop variable in for-loop target", line);
         ExpectName("in");
-        var items = Tuple(withConditional: false, endNames: "recursive");
+        var items = Tuple(withConditional: false, endName: "recursive");
         Expression? test = SkipName("if") ? Expression() : null;
         bool recursive = SkipName("recursive");
         Expect(TokenKind.BlockEnd);
@@ -217,7 +218,8 @@ internal sealed partial class Parser
         var names = _mentioned.Pop();
         _mentioned.Peek().UnionWith(names);
         names.ExceptWith(parameters);
-        return new MacroBody(name, parameters, defaults, body, names.Contains("caller") || parameters.Contains("caller"), names.Contains("varargs"), names.Contains("kwargs"));
+        bool usesCaller = names.Contains("caller") || parameters.Contains("caller");
+        return new MacroBody(name, parameters, defaults, body, usesCaller, names.Contains("varargs"), names.Contains("kwargs"));
     }
 
     private (List<string> Parameters, List<Expression> Defaults) Parameters()
@@ -288,7 +290,7 @@ internal sealed partial class Parser
         {
             if (parts.Count > 0)
                 ExpectOperator(",");
-            if (Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || Current.IsOperator(")") || (endName is not null && Current.IsName(endName)) || (several && Current.IsOperator("=")))
+            if (EndsTuple(endName) || (several && Current.IsOperator("=")))
                 break;
             parts.Add(OneTarget(withNamespace));
             if (!Current.IsOperator(","))
@@ -362,7 +364,9 @@ internal sealed partial class Parser
     private void Expect(TokenKind kind)
     {
         if (Current.Kind != kind)
-            throw Wrong(Current.Kind == TokenKind.End ? "unexpected end of template" : $"expected token '{new Token(kind, "", 0).Describe()}', got '{Current.Describe()}'");
+            throw Wrong(Current.Kind == TokenKind.End
+                ? "unexpected end of template"
+                : $"expected token '{new Token(kind, "", 0).Describe()}', got '{Current.Describe()}'");
         _at++;
     }
 

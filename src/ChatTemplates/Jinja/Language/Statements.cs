@@ -49,7 +49,9 @@ internal sealed class OutputStatement(IReadOnlyList<Expression> values, int line
 }
 
 /// <summary><c>if</c> with its <c>elif</c> and <c>else</c> parts.</summary>
-internal sealed class IfStatement(IReadOnlyList<(Expression Test, IReadOnlyList<Statement> Body)> branches, IReadOnlyList<Statement> otherwise, int line) : Statement(line)
+internal sealed class IfStatement(
+    IReadOnlyList<(Expression Test, IReadOnlyList<Statement> Body)> branches, IReadOnlyList<Statement> otherwise, int line)
+    : Statement(line)
 {
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
     {
@@ -61,7 +63,23 @@ internal sealed class IfStatement(IReadOnlyList<(Expression Test, IReadOnlyList<
 }
 
 /// <summary>A <c>for</c> loop.</summary>
-internal sealed class ForStatement(Target target, Expression items, Expression? test, IReadOnlyList<Statement> body, IReadOnlyList<Statement> otherwise, bool isRecursive, bool needsLoop, int line)
+/// <param name="target">What each item is assigned to.</param>
+/// <param name="items">The items.</param>
+/// <param name="test">Which of them count; null for all.</param>
+/// <param name="body">What runs for each.</param>
+/// <param name="otherwise">What runs where there is none.</param>
+/// <param name="isRecursive">The body may call <c>loop</c> with other items.</param>
+/// <param name="usesLoop">The body mentions <c>loop</c>.</param>
+/// <param name="line">Its line.</param>
+internal sealed class ForStatement(
+    Target target,
+    Expression items,
+    Expression? test,
+    IReadOnlyList<Statement> body,
+    IReadOnlyList<Statement> otherwise,
+    bool isRecursive,
+    bool usesLoop,
+    int line)
     : Statement(line)
 {
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
@@ -81,7 +99,7 @@ internal sealed class ForStatement(Target target, Expression items, Expression? 
             throw Fail.Type($"'{Python.TypeName(values)}' object is not iterable");
         var source = test is null ? values : new PyIterator(Selected(run, scope, values));
         bool any = false;
-        if (needsLoop || isRecursive)
+        if (usesLoop || isRecursive)
         {
             var loop = new LoopContext(source, depth, run.Meter, isRecursive ? inner => Recurse(run, scope, inner, depth + 1) : null);
             while (loop.MoveNext(out var item))
@@ -193,7 +211,8 @@ internal sealed class SetBlock(Target target, FilterExpression? filter, IReadOnl
 }
 
 /// <summary><c>with a = 1, b = 2</c>: a scope of its own; the values are computed outside of it.</summary>
-internal sealed class WithStatement(IReadOnlyList<(Target Target, Expression Value)> variables, IReadOnlyList<Statement> body, int line) : Statement(line)
+internal sealed class WithStatement(IReadOnlyList<(Target Target, Expression Value)> variables, IReadOnlyList<Statement> body, int line)
+    : Statement(line)
 {
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
     {
@@ -235,7 +254,13 @@ internal sealed class GenerationBlock(IReadOnlyList<Statement> body, int line) :
 
 /// <summary>A macro as it is written.</summary>
 internal sealed record MacroBody(
-    string Name, IReadOnlyList<string> Parameters, IReadOnlyList<Expression> Defaults, IReadOnlyList<Statement> Body, bool UsesCaller, bool UsesVarargs, bool UsesKwargs);
+    string Name,
+    IReadOnlyList<string> Parameters,
+    IReadOnlyList<Expression> Defaults,
+    IReadOnlyList<Statement> Body,
+    bool UsesCaller,
+    bool UsesVarargs,
+    bool UsesKwargs);
 
 /// <summary><c>macro name(parameters)</c>.</summary>
 internal sealed class MacroStatement(MacroBody body, int line) : Statement(line)

@@ -46,7 +46,9 @@ internal static class Attributes
 
     // Python's internals print as nothing; using one violates the sandbox, as using a method that changes a list or dictionary does.
     private static Undefined Missing(object owner, object key)
-        => key is PyString { Text: var name } && name.StartsWith("__", StringComparison.Ordinal) ? Undefined.Unsafe(owner, name) : Undefined.Attribute(owner, key);
+        => key is PyString { Text: var name } && name.StartsWith("__", StringComparison.Ordinal)
+            ? Undefined.Unsafe(owner, name)
+            : Undefined.Attribute(owner, key);
 
     private static Dictionary<string, Method>? MethodsOf(object owner) => owner switch
     {

@@ -3,6 +3,9 @@ namespace Kotonoha.ChatTemplates.Jinja;
 // Filters over lists and dictionaries.
 internal static partial class Filters
 {
+    private static object First(Rendering run, object?[] a)
+        => Python.Iterate(a[0]!, run.Meter).FirstOrDefault() ?? new Undefined("No first item, sequence was empty.");
+
     private static object Last(Rendering run, object?[] a) => a[0] switch
     {
         PyIterator or LoopContext => throw Fail.Type($"'{Python.TypeName(a[0]!)}' object is not reversible"),
@@ -29,7 +32,8 @@ internal static partial class Filters
             throw Fail.Type($"'{Python.TypeName(a[0]!)}' object has no attribute 'items'");
         bool caseSensitive = Flag(a[1]);
         run.Meter.Items(dict.Count * 3L);
-        return new PyList(Sorted(run, [.. new PyDictView(dict, "items").Items], i => Cased(((PyTuple)i).Items[by == "key" ? 0 : 1], caseSensitive, run), Flag(a[3])));
+        object Key(object pair) => Cased(((PyTuple)pair).Items[by == "key" ? 0 : 1], caseSensitive, run);
+        return new PyList(Sorted(run, [.. new PyDictView(dict, "items").Items], Key, Flag(a[3])));
     }
 
     private static PyList Sort(Rendering run, object?[] a)
@@ -38,7 +42,8 @@ internal static partial class Filters
         var paths = a[3] is PyString text
             ? text.Text.Split(',').Select(p => Path(new PyString(p))).ToArray()
             : [Path(a[3] ?? PyNone.Value)];
-        return new PyList(Sorted(run, Python.ToList(a[0]!, run.Meter), i => new PyList([.. paths.Select(p => Cased(Walk(i, p, null), caseSensitive, run))]), Flag(a[1])));
+        object Key(object item) => new PyList([.. paths.Select(p => Cased(Walk(item, p, null), caseSensitive, run))]);
+        return new PyList(Sorted(run, Python.ToList(a[0]!, run.Meter), Key, Flag(a[1])));
     }
 
     private static object GroupBy(Rendering run, object?[] a)
@@ -91,7 +96,7 @@ internal static partial class Filters
         foreach (var item in Python.Iterate(a[0]!, run.Meter))
         {
             var key = Cased(Walk(item, path, null), caseSensitive, run);
-            if (bestKey is null || (largest ? Operators.Compare(">", key, bestKey, run.Equality) : Operators.IsLess(key, bestKey, run.Equality)))
+            if (bestKey is null || Operators.Compare(largest ? ">" : "<", key, bestKey, run.Equality))
                 (best, bestKey) = (item, key);
         }
 
@@ -181,9 +186,12 @@ internal static partial class Filters
     private static object[] Path(object attribute) => attribute switch
     {
         PyNone => [],
-        PyString text => [.. text.Text.Split('.').Select(p => p.Length > 0 && p.All(c => PyChar.IsDigit(c)) && Numbers.ParseInteger(p, 10) is { } index ? index : new PyString(p))],
+        PyString text => [.. text.Text.Split('.').Select(Step)],
         _ => [attribute],
     };
+
+    private static object Step(string key)
+        => key.Length > 0 && key.All(c => PyChar.IsDigit(c)) && Numbers.ParseInteger(key, 10) is { } index ? index : new PyString(key);
 
     private static object Walk(object item, object[] path, object? standard)
     {

@@ -40,9 +40,9 @@ internal static partial class Filters
         var digits = a[1] ?? Numbers.Box(0L);
         if (method == "common")
         {
-            if (digits is PyNone)
-                return value is double whole ? Numbers.Truncate(Math.Round(whole, MidpointRounding.ToEven)) : Numbers.Box(Numbers.ToBig(value));
-            return RoundTo(value, StringMethods.Integer(digits));
+            if (digits is not PyNone)
+                return RoundTo(value, StringMethods.Integer(digits));
+            return value is double real ? Numbers.Truncate(Math.Round(real, MidpointRounding.ToEven)) : Numbers.Box(Numbers.ToBig(value));
         }
 
         var power = Operators.Binary("**", Numbers.Box(10L), digits, run);

@@ -28,7 +28,7 @@ internal static partial class Filters
         Add("d default", "value default_value= boolean=", (_, a) => Default(a));
         Add("dictsort", "value case_sensitive= by= reverse=", DictSort);
         Add("e escape", "/ s", (run, a) => Soft(a[0]!, run).Escaped(run.Meter));
-        Add("first", "seq", (run, a) => Python.Iterate(a[0]!, run.Meter).FirstOrDefault() ?? new Undefined("No first item, sequence was empty."));
+        Add("first", "seq", First);
         Add("float", "value default=", (_, a) => ToFloat(a[0]!) ?? a[1] ?? 0.0);
         Add("format", "/ value *", (run, a) => PercentFormat.Format(Soft(a[0]!, run), a[1]!, run));
         Add("groupby", "value attribute default= case_sensitive=", GroupBy);

@@ -153,7 +153,8 @@ internal static class Json
         private IEnumerable<KeyValuePair<object, object>> Sorted(PyDict dict)
         {
             var items = new PyList([.. new PyDictView(dict, "items").Items]);
-            var sorted = (PyList)Filters.Get("sort").Call(run, new Arguments([items], [("attribute", Numbers.Box(0L)), ("case_sensitive", Numbers.True)]));
+            var byKey = new Arguments([items], [("attribute", Numbers.Box(0L)), ("case_sensitive", Numbers.True)]);
+            var sorted = (PyList)Filters.Get("sort").Call(run, byKey);
             return sorted.Items.Cast<PyTuple>().Select(p => KeyValuePair.Create(p.Items[0], p.Items[1]));
         }
 

@@ -1,6 +1,8 @@
 namespace Kotonoha.ChatTemplates.Jinja;
 
-/// <summary>What Jinja2 and Python have and no chat template uses: an error about such a name says that it is left out on purpose.</summary>
+/// <summary>
+/// What Jinja2 and Python have and chat templates do not use: an error about such a name says that it is left out on purpose.
+/// </summary>
 internal static class LeftOut
 {
     private const string Note = ": chat templates here do not have it";
@@ -13,7 +15,8 @@ internal static class LeftOut
     private static readonly HashSet<string> Tags = Names("autoescape endautoescape");
 
     private static readonly HashSet<string> OfStrings = Names(
-        "casefold center encode expandtabs format_map isascii isdecimal isidentifier isprintable istitle ljust maketrans rjust swapcase translate zfill");
+        "casefold center encode expandtabs format_map isascii isdecimal isidentifier isprintable istitle ljust maketrans rjust swapcase "
+        + "translate zfill");
 
     private static readonly HashSet<string> OfNumbers = Names(
         "as_integer_ratio bit_count bit_length conjugate denominator from_bytes fromhex hex imag is_integer numerator real to_bytes");

@@ -40,11 +40,12 @@ internal static class StringMethods
         new Method("islower", "/", (_, o, _) => Numbers.Box(IsLower((PyString)o))));
 
     public static PyString Text(object value)
-        => value as PyString ?? throw (value is Undefined missing ? missing.Used() : Fail.Type($"a string is required, not {Python.TypeName(value)}"));
+        => value as PyString ?? throw Fail.Type(value, $"a string is required, not {Python.TypeName(value)}");
 
     public static long Integer(object value)
-        => Numbers.TryIndex(value, out long index) ? index
-            : throw (value is Undefined missing ? missing.Used() : Fail.Type($"'{Python.TypeName(value)}' object cannot be interpreted as an integer"));
+        => Numbers.TryIndex(value, out long index)
+            ? index
+            : throw Fail.Type(value, $"'{Python.TypeName(value)}' object cannot be interpreted as an integer");
 
     public static PyString Upper(PyString text, Meter meter) => Mapped(text, meter, (_, _, c, into) => PyCase.Upper(c, into));
 
@@ -181,7 +182,7 @@ internal static class StringMethods
             int end = at;
             while (end < source.Length && !PyChar.IsLineEnd(source[end]))
                 end++;
-            int behind = end >= source.Length ? end : source[end] == '\r' && end + 1 < source.Length && source[end + 1] == '\n' ? end + 2 : end + 1;
+            int behind = end >= source.Length ? end : string.CompareOrdinal(source, end, "\r\n", 0, 2) == 0 ? end + 2 : end + 1;
             parts.Add(text.Part(at, keepEnds ? behind : end));
             at = behind;
         }
@@ -306,7 +307,9 @@ internal static class StringMethods
         if (separator.Text.Length == 0)
             throw Fail.Value("empty separator");
         meter.Text(text.Text.Length);
-        int found = fromEnd ? text.Text.LastIndexOf(separator.Text, StringComparison.Ordinal) : text.Text.IndexOf(separator.Text, StringComparison.Ordinal);
+        int found = fromEnd
+            ? text.Text.LastIndexOf(separator.Text, StringComparison.Ordinal)
+            : text.Text.IndexOf(separator.Text, StringComparison.Ordinal);
         if (found < 0)
             return new PyTuple(fromEnd ? [PyString.Empty, PyString.Empty, text] : [text, PyString.Empty, PyString.Empty]);
         int behind = found + separator.Text.Length;
@@ -355,9 +358,9 @@ internal static class StringMethods
         IReadOnlyList<object> candidates = arguments[0] is PyTuple tuple ? tuple.Items : [arguments[0]!];
         foreach (var candidate in candidates)
         {
-            var affix = candidate as PyString ?? throw (candidate is Undefined missing
-                ? missing.Used()
-                : Fail.Type($"{(atEnd ? "endswith" : "startswith")} first arg must be str or a tuple of str, not {Python.TypeName(candidate)}"));
+            var affix = candidate as PyString ?? throw Fail.Type(
+                candidate,
+                $"{(atEnd ? "endswith" : "startswith")} first arg must be str or a tuple of str, not {Python.TypeName(candidate)}");
             meter.Work(affix.Text.Length);
             var part = text.Text.AsSpan(start, end - start);
             if (atEnd ? part.EndsWith(affix.Text, StringComparison.Ordinal) : part.StartsWith(affix.Text, StringComparison.Ordinal))
@@ -374,7 +377,7 @@ internal static class StringMethods
         if (Bounds(text, arguments[1], arguments[2]) is not var (start, end))
             return -1;
         var span = text.Text.AsSpan(start, end - start);
-        int found = part.Length == 0 ? (last ? span.Length : 0) : last ? span.LastIndexOf(part, StringComparison.Ordinal) : span.IndexOf(part, StringComparison.Ordinal);
+        int found = last ? span.LastIndexOf(part, StringComparison.Ordinal) : span.IndexOf(part, StringComparison.Ordinal);
         return found < 0 ? -1 : text.IndexOf(start + found);
     }
 

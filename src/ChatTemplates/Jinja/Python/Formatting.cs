@@ -197,7 +197,9 @@ internal sealed class BraceFormat(PyString format, PyTuple values, List<(string 
             throw Fail.Value("cannot switch between manual and automatic field numbering");
         (_automatic, _manual) = (name.Length == 0, name.Length > 0);
         int index = name.Length == 0 ? _next++ : name.Length < 9 ? int.Parse(name, CultureInfo.InvariantCulture) : int.MaxValue;
-        return index < values.Count ? values.Items[index] : throw Fail.Value($"Replacement index {index} out of range for positional args tuple");
+        return index < values.Count
+            ? values.Items[index]
+            : throw Fail.Value($"Replacement index {index} out of range for positional args tuple");
     }
 
     private static object Key(string key)
@@ -205,8 +207,8 @@ internal sealed class BraceFormat(PyString format, PyTuple values, List<(string 
 }
 
 /// <summary>
-/// How a value is written: <c>[[fill]align][sign][0][width][,][.precision][type]</c> with the types s, d, f and %. That is what chat templates use of
-/// Python's format specifications.
+/// How a value is written: <c>[[fill]align][sign][0][width][,][.precision][type]</c> with the types s, d, f and %. That is what chat
+/// templates use of Python's format specifications.
 /// </summary>
 internal readonly record struct FormatSpec
 {
@@ -265,9 +267,18 @@ internal readonly record struct FormatSpec
         char kind = at < text.Length ? text[at++] : '\0';
         if (at < text.Length || kind is not ('\0' or 's' or 'd' or 'f' or '%') || (isGrouped && align == '='))
             throw Fail.Value(
-                $"Invalid format specifier '{text}': chat templates here know [[fill]align][sign][0][width][,][.precision] and the types s, d, f and %, "
-                + "and no zeros in front of groups of digits");
-        return new FormatSpec { Fill = fill, Align = align, Sign = sign, Width = width, IsGrouped = isGrouped, Precision = precision, Kind = kind };
+                $"Invalid format specifier '{text}': chat templates here know [[fill]align][sign][0][width][,][.precision] "
+                + "and the types s, d, f and %, and no zeros in front of groups of digits");
+        return new FormatSpec
+        {
+            Fill = fill,
+            Align = align,
+            Sign = sign,
+            Width = width,
+            IsGrouped = isGrouped,
+            Precision = precision,
+            Kind = kind,
+        };
     }
 
     /// <summary>The number at a place of a text; null where no digit stands there.</summary>
@@ -293,7 +304,8 @@ internal readonly record struct FormatSpec
         {
             if (Kind is not ('\0' or 's' or 'r') || Sign != '\0' || IsGrouped || (Align == '=' && Fill != Zero))
                 throw Fail.Value("The format specification does not suit a string.");
-            return Padded(Precision >= 0 && text.Length > Precision ? text.Slice(0, Precision) : text, Align is '\0' or '=' ? '<' : Align, Width, meter);
+            var shown = Precision >= 0 && text.Length > Precision ? text.Slice(0, Precision) : text;
+            return Padded(shown, Align is '\0' or '=' ? '<' : Align, Width, meter);
         }
 
         if (Precision > TemplateLimits.MaxPrecision)
@@ -336,7 +348,9 @@ internal readonly record struct FormatSpec
                 var digits = Numbers.Text(Numbers.ToBig(value));
                 return (digits.StartsWith('-') ? "-" : "") + digits.TrimStart('-').PadLeft(Math.Max(0, Precision), '0');
             case 'd' or '\0' when Numbers.IsInteger(value):
-                return Precision < 0 ? Numbers.Text(Numbers.ToBig(value)) : throw Fail.Value("Precision not allowed in integer format specifier");
+                return Precision < 0
+                    ? Numbers.Text(Numbers.ToBig(value))
+                    : throw Fail.Value("Precision not allowed in integer format specifier");
             case '\0' when Precision < 0:
                 return Numbers.Repr((double)value);
             case 'f':

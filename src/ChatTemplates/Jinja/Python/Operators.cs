@@ -83,7 +83,8 @@ internal static class Operators
                 return Order(sign, a.Items, b.Items, equality);
             default:
                 if (!Numbers.IsNumber(left) || !Numbers.IsNumber(right))
-                    throw Fail.Type($"'{sign}' not supported between instances of '{Python.TypeName(left)}' and '{Python.TypeName(right)}'");
+                    throw Fail.Type(
+                        $"'{sign}' not supported between instances of '{Python.TypeName(left)}' and '{Python.TypeName(right)}'");
                 int order = Numbers.Compare(left, right);
                 return order != 2 && Holds(sign, order);
         }
@@ -137,7 +138,8 @@ internal static class Operators
             case (PyString, _):
                 throw Fail.Type($"can only concatenate str (not \"{Python.TypeName(right)}\") to str");
             case (PySequence, _):
-                throw Fail.Type($"can only concatenate {Python.TypeName(left)} (not \"{Python.TypeName(right)}\") to {Python.TypeName(left)}");
+                var kind = Python.TypeName(left);
+                throw Fail.Type($"can only concatenate {kind} (not \"{Python.TypeName(right)}\") to {kind}");
             default:
                 throw Fail.Operands("+", left, right);
         }
@@ -151,7 +153,9 @@ internal static class Operators
 
     private static object Repeat(object left, object right, Meter meter)
     {
-        var (value, factor) = Numbers.TryIndex(left, out long count) && left is not double ? (right, count) : Numbers.TryIndex(right, out count) ? (left, count) : (null, 0);
+        var (value, factor) = Numbers.TryIndex(left, out long count) ? (right, count)
+            : Numbers.TryIndex(right, out count) ? (left, count)
+            : (null, 0);
         factor = Math.Max(0, factor);
         switch (value)
         {
@@ -175,7 +179,9 @@ internal static class Operators
     }
 }
 
-/// <summary>Python's <c>==</c> and <c>hash</c>: 1, 1.0 and true are equal, texts are compared ordinally, containers by their items.</summary>
+/// <summary>
+/// Python's <c>==</c> and <c>hash</c>: 1, 1.0 and true are equal, texts are compared ordinally, containers by their items.
+/// </summary>
 internal sealed class PyEquality(Meter meter) : IEqualityComparer<object>
 {
     public Meter Meter => meter;
@@ -230,7 +236,8 @@ internal sealed class PyEquality(Meter meter) : IEqualityComparer<object>
             case (PyRange a, PyRange b):
                 return a.Count == b.Count && (a.Count == 0 || (a.Start == b.Start && (a.Count == 1 || a.Step == b.Step)));
             case (PyDictView { Kind: not "values" } a, PyDictView { Kind: not "values" } b):
-                return a.Kind == b.Kind && a.Count == b.Count && a.Dict.Entries.All(e => b.Dict.TryGet(e.Key, out var other) && (a.Kind == "keys" || AreEqual(e.Value, other)));
+                return a.Kind == b.Kind && a.Count == b.Count
+                    && a.Dict.Entries.All(e => b.Dict.TryGet(e.Key, out var other) && (a.Kind == "keys" || AreEqual(e.Value, other)));
             case (BoundMethod a, BoundMethod b):
                 return ReferenceEquals(a.Owner, b.Owner) && a.Method == b.Method;
             default:

@@ -3,8 +3,8 @@ using System.Text;
 namespace Kotonoha.ChatTemplates.Jinja;
 
 /// <summary>
-/// A text as templates see it: indexed by code points, and it remembers which of its characters come from the conversation and which the template
-/// wrote. Immutable.
+/// A text as templates see it: indexed by code points, and it remembers which of its characters come from the conversation and which the
+/// template wrote. Immutable.
 /// </summary>
 internal sealed class PyString
 {

@@ -124,7 +124,8 @@ internal static class Python
                 WriteItems(into, "[", [.. view.Items], "])");
                 break;
             case PyRange range:
-                into.Append(string.Create(CultureInfo.InvariantCulture, $"range({range.Start}, {range.Stop}{(range.Step == 1 ? "" : $", {range.Step}")})"));
+                var step = range.Step == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $", {range.Step}");
+                into.Append(string.Create(CultureInfo.InvariantCulture, $"range({range.Start}, {range.Stop}{step})"));
                 break;
             case Namespace space:
                 into.Meter.Enter();
@@ -203,7 +204,7 @@ internal static class Python
         {
             case PyString text:
                 if (item is not PyString part)
-                    throw item is Undefined missing ? missing.Used() : Fail.Type($"'in <string>' requires string as left operand, not {TypeName(item)}");
+                    throw Fail.Type(item, $"'in <string>' requires string as left operand, not {TypeName(item)}");
                 equality.Meter.Work(text.Text.Length);
                 return text.Text.Contains(part.Text, StringComparison.Ordinal);
             case PyDict dict:
@@ -212,8 +213,6 @@ internal static class Python
                 return view.Dict.TryGet(item, out _);
             case PyRange range:
                 return Numbers.IsNumber(item) && Iterate(range, equality.Meter).Any(i => equality.AreEqual(i, item));
-            case Namespace or Undefined when !IsIterable(container):
-                throw Fail.Type($"argument of type '{TypeName(container)}' is not iterable");
             default:
                 if (!IsIterable(container))
                     throw Fail.Type($"argument of type '{TypeName(container)}' is not iterable");
@@ -293,7 +292,7 @@ internal static class Python
     private static long? Bound(object? value)
         => value is null or PyNone ? null
             : Numbers.TryIndex(value, out long index) ? index
-            : throw (value is Undefined missing ? missing.Used() : Fail.Type("slice indices must be integers or None or have an __index__ method"));
+            : throw Fail.Type(value, "slice indices must be integers or None or have an __index__ method");
 
     private static long Clamp(long? bound, long missing, int count, bool down)
     {

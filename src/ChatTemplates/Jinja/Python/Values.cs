@@ -84,7 +84,9 @@ internal sealed class PyRange(long start, long stop, long step)
     }
 }
 
-/// <summary>A Python dictionary: in order of insertion, keys equal as in Python. Filled by who makes it, never changed by a template.</summary>
+/// <summary>
+/// A Python dictionary: in order of insertion, keys equal as in Python. Filled by who makes it, never changed by a template.
+/// </summary>
 internal sealed class PyDict(PyEquality equality) : PyContainer
 {
     private readonly OrderedDictionary<object, object> _entries = new(equality);
