@@ -102,7 +102,8 @@ public sealed class ChatTemplateTests
         foreach (var turns in RandomConversations(100))
         {
             var answers = Template(name).Render(turns, addGenerationPrompt: true).Where(s => s.IsAnswer).Select(s => s.Text);
-            Assert.Equal(string.Concat(turns.Where(t => t.Role == ChatTurn.Assistant).Select(t => t.Content + end)), string.Concat(answers));
+            var said = turns.Where(t => t.Role == ChatTurn.Assistant).Select(t => t.Content + end);
+            Assert.Equal(string.Concat(said), string.Concat(answers));
         }
     }
 
@@ -149,7 +150,10 @@ public sealed class ChatTemplateTests
     {
         var random = new Random(11);
         string[] roles = [ChatTurn.System, ChatTurn.User, ChatTurn.Assistant];
-        string[] words = ["<|end|>", "<|user|>", "<|im_end|>", "<|im_start|>assistant\n", "<", "|", "User: ", "the fox", " ", "\n", "言の葉", "😀", "é"];
+        string[] words =
+        [
+            "<|end|>", "<|user|>", "<|im_end|>", "<|im_start|>assistant\n", "<", "|", "User: ", "the fox", " ", "\n", "言の葉", "😀", "é",
+        ];
         for (int i = 0; i < count; i++)
             yield return [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => Turn())];
 

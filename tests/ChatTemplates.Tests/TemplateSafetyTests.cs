@@ -24,7 +24,7 @@ public sealed class TemplateSafetyTests
         { "splits", n => $"{{{{ ('a ' * {n}).split() | map('upper') | join('-') | replace('A', 'bb') | length }}}}" },
         { "wraps", n => $"{{{{ ('some-long word ' * {n}) | wordwrap(20) | title | length }}}}" },
         { "sorts", n => $"{{{{ range({n}) | map('string') | sort(reverse=true) | unique | list | tojson(indent=1) | length }}}}" },
-        { "joins", n => $"{{% set ns = namespace(n=0) %}}{{% for i in range({n}) %}}{{% set ns.n = ns.n + i %}}{{% endfor %}}{{{{ ns.n }}}}" },
+        { "sets", n => $"{{% set s = namespace(n=0) %}}{{% for i in range({n}) %}}{{% set s.n = s.n + i %}}{{% endfor %}}{{{{ s.n }}}}" },
     };
 
     [Theory]

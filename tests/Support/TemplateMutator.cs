@@ -14,8 +14,8 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
         "{%- macro f(a, b=2, *c) -%}{{ a }}{{ caller() if caller }}{{ varargs }}{{ kwargs }}{%- endmacro -%}{{ f(1, b=[3]) }}"
             + "{% call(x) f(4) %}{{ x }}{% endcall %}",
         "{% macro r(n) %}{{ n }}{% if n > 0 %}{{ r(n - 1) }}{% endif %}{% endmacro %}{{ r(9) }}",
-        "{% set ns = namespace(s='x', l=[0]) %}{% for i in range(9) %}{% set ns.s = ns.s ~ ns.s %}{% set ns.l = ns.l + [ns.l] %}{% endfor %}"
-            + "{{ ns.s | length }}{{ ns.l }}",
+        "{% set ns = namespace(s='x', l=[0]) %}{% for i in range(9) %}{% set ns.s = ns.s ~ ns.s %}{% set ns.l = ns.l + [ns.l] %}"
+            + "{% endfor %}{{ ns.s | length }}{{ ns.l }}",
         "{% for k, v in messages[0].items() if k is not none recursive %}{{ loop.index }}/{{ loop.length }}{{ loop.previtem }}"
             + "{{ loop.cycle('a', 'b') }}{{ loop([[1, 2]]) if loop.depth < 3 }}{% else %}none{% endfor %}",
         "{% set x %}a{% filter upper | indent(2) %}b{% endfilter %}{% endset %}{% with y = x, z = 3 %}{{ y * z }}{% endwith %}"
@@ -26,8 +26,8 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
             + "{{ 'a b' | title | replace('a', 'bb') | wordwrap(3) | truncate(4, true) }}{{ '<a>' | e + '<b>' | safe }}",
         "{{ 2 ** 100 // 3 % 7 - -1.5e3 / 4 ~ [1, (2,), {'k': none}] ~ (1 if true else 2) }}"
             + "{{ 'x' in 'xy' and not 3 not in [3] or 1 < 2 <= 3 }}{{ messages[::-1][0]['content'][1:-1:2] }}",
-        "{%- generation -%}{{ strftime_now('%Y-%m-%d %H:%M') }}{%- endgeneration -%}{% break %}{{ raise_exception('no') }}{{ ''.__class__ }}"
-            + "{% block b scoped %}{{ messages | dictsort }}{% endblock %}{{ joiner(1)() }}{{ dict(a=1) }}",
+        "{%- generation -%}{{ strftime_now('%Y-%m-%d %H:%M') }}{%- endgeneration -%}{% break %}{{ raise_exception('no') }}"
+            + "{{ ''.__class__ }}{% block b scoped %}{{ messages | dictsort }}{% endblock %}{{ joiner(1)() }}{{ dict(a=1) }}",
         "{% autoescape true %}{{ lipsum(1) }}{{ '%x' % 1 }}{{ 'a'.zfill(3) }}{{ messages | urlize | pprint }}{{ self }}{% endautoescape %}",
     ];
 
@@ -35,7 +35,8 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
     [
         "{%", "%}", "{{", "}}", "{#", "#}", "-", "+", "{%-", "-%}", "(", ")", "[", "]", "{", "}", "'", "\"", "\\", "|", "~", "**", "//",
         ".", ",", ":", "=", "==", "in ", "not ", "is ", " if ", " else ", "for ", "endfor", "endif", "elif ", "set ", "macro ", "endmacro",
-        "call ", "endcall", "range(99999)", "* 99999999", "** 9999", "messages", "loop", "loop.length", "namespace()", "ns.x", "none", "true",
+        "call ", "endcall", "range(99999)", "* 99999999", "** 9999", "messages", "loop", "loop.length", "namespace()", "ns.x", "none",
+        "true",
         "9999999999999999999", "1e308", "| tojson", "| list", "| sort", "| map('upper')", "| join", "| length", "| int", "| float",
         "| round(3)", "| format(1)", "| wordwrap(2)", "| indent(99999)", "| unique", "| dictsort", ".items()", ".split()", ".format(1)",
         "'%99999d' % 1", "[[[[", "]]]]", "((((", "))))", "\n", "\r\n", " ", "\t", "\u0000", "😀", "é", "\u2028", "\uD800", "generation",
@@ -99,7 +100,7 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
         {
             0 => $"{Expression(depth - 1)} {Binary[_random.Next(Binary.Length)]} {Expression(depth - 1)}",
             1 => $"({Expression(depth - 1)}) | {Filters[_random.Next(Filters.Length)]}",
-            2 => $"({Expression(depth - 1)}).{Methods[_random.Next(Methods.Length)]}({(_random.Next(2) == 0 ? "" : Expression(depth - 1))})",
+            2 => $"({Expression(depth - 1)}).{Methods[_random.Next(Methods.Length)]}({(_random.Next(2) > 0 ? Expression(depth - 1) : "")})",
             3 => $"({Expression(depth - 1)})[{Expression(depth - 1)}]",
             4 => $"({Expression(depth - 1)})[{Expression(0)}:{Expression(0)}]",
             5 => $"[{Expression(depth - 1)}, {Expression(depth - 1)}]",
@@ -109,20 +110,24 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
         };
     }
 
-    private static readonly string[] Binary = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "and", "or", "in", "not in"];
+    private static readonly string[] Binary =
+    [
+        "+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "and", "or", "in", "not in",
+    ];
 
     private static readonly string[] Filters =
     [
         "abs", "capitalize", "default('x')", "dictsort", "e", "first", "float", "groupby('role')", "indent(3)", "int", "int(0, 16)",
         "items|list", "join('-')", "last", "length", "list", "lower", "map('upper')|list", "map(attribute='role')|list", "max", "min",
-        "replace('a','bc')", "reverse|list", "round(2)", "select|list", "selectattr('role')|list", "sort", "string", "sum", "title", "tojson",
-        "tojson(indent=1)", "trim", "truncate(5)", "unique|list", "upper", "wordwrap(5)", "format(1, 2)", "attr('x')", "safe", "urlize",
+        "replace('a','bc')", "reverse|list", "round(2)", "select|list", "selectattr('role')|list", "sort", "string", "sum", "title",
+        "tojson", "tojson(indent=1)", "trim", "truncate(5)", "unique|list", "upper",
+        "wordwrap(5)", "format(1, 2)", "attr('x')", "safe", "urlize",
     ];
 
     private static readonly string[] Methods =
     [
-        "upper", "split", "strip", "join", "format", "items", "get", "keys", "index", "count", "replace", "startswith", "endswith", "partition",
-        "splitlines", "title", "copy", "append", "rsplit", "find", "isdigit", "removeprefix", "zfill",
+        "upper", "split", "strip", "join", "format", "items", "get", "keys", "index", "count", "replace", "startswith", "endswith",
+        "partition", "splitlines", "title", "copy", "append", "rsplit", "find", "isdigit", "removeprefix", "zfill",
     ];
 
     private static readonly string[] Tests =

@@ -7,7 +7,8 @@ using Kotonoha.Tests.Support;
 namespace Kotonoha.Benchmarks.Fuzz;
 
 /// <summary>
-/// <c>fuzz-templates COUNT SEED [FOLDER]</c>: random and mutated chat templates end in a text or in a <see cref="ChatTemplateException"/>, soon.
+/// <c>fuzz-templates COUNT SEED [FOLDER]</c>: random and mutated chat templates end in a text or in a
+/// <see cref="ChatTemplateException"/>, soon.
 /// </summary>
 internal static class TemplateFuzz
 {
@@ -77,7 +78,8 @@ internal static class TemplateFuzz
 
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{count} templates from seed {seed} in {whole.Elapsed.TotalSeconds:F0} s, the slowest {slowest.TotalMilliseconds:F0} ms; {failures} failures"));
+            $"{count} templates from seed {seed} in {whole.Elapsed.TotalSeconds:F0} s, the slowest {slowest.TotalMilliseconds:F0} ms; "
+            + $"{failures} failures"));
         foreach (var (outcome, number) in outcomes)
             Console.WriteLine($"  {outcome}: {number}");
         return failures > 0 ? 1 : 0;

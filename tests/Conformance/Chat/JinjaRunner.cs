@@ -14,8 +14,8 @@ internal sealed partial class JinjaRunner : FixtureRunner
     private static readonly string[] LeftOut =
     [
         "|batch", "|center", "|filesizeformat", "|forceescape", "|pprint", "|slice", "|striptags", "|urlencode", "|wordcount", "|xmlattr",
-        ".bit_length", ".casefold", ".center", ".encode", ".expandtabs", ".format_map", ".fromkeys", ".is_integer", ".isdecimal", ".istitle",
-        ".ljust", ".rjust", ".swapcase", ".zfill",
+        ".bit_length", ".casefold", ".center", ".encode", ".expandtabs", ".format_map", ".fromkeys", ".is_integer", ".isdecimal",
+        ".istitle", ".ljust", ".rjust", ".swapcase", ".zfill",
         "cycler", "lipsum", "self",
         "%c", "%e", "%g", "%x", "%(",
     ];

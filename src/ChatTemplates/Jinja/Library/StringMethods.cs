@@ -64,15 +64,6 @@ internal static class StringMethods
 
     public static bool IsLower(PyString text) => HasCase(text, PyChar.IsLower, c => PyChar.IsUpper(c) || PyChar.IsTitle(c));
 
-    private static PyString Format(Rendering run, object format, object?[] arguments)
-        => BraceFormat.Format((PyString)format, (PyTuple)arguments[0]!, (List<(string, object)>)arguments[1]!, run);
-
-    private static PyString WithoutPrefix(PyString text, string prefix)
-        => text.Text.StartsWith(prefix, StringComparison.Ordinal) ? text.Part(prefix.Length, text.Text.Length) : text;
-
-    private static PyString WithoutSuffix(PyString text, string suffix)
-        => text.Text.EndsWith(suffix, StringComparison.Ordinal) ? text.Part(0, text.Text.Length - suffix.Length) : text;
-
     public static PyString Strip(PyString text, object? characters, bool left, bool right, Meter meter)
     {
         Func<int, bool> goes = PyChar.IsSpace;
@@ -159,10 +150,7 @@ internal static class StringMethods
                 return parts;
             if (limit >= 0 && parts.Count >= limit)
             {
-                int end = source.Length;
-                while (end > at && PyChar.IsSpace(source[end - 1]))
-                    end--;
-                parts.Add(text.Part(at, end));
+                parts.Add(text.Part(at, source.Length));
                 return parts;
             }
 
@@ -233,6 +221,15 @@ internal static class StringMethods
         return Parts(parts, text, meter);
     }
 
+    private static PyString Format(Rendering run, object format, object?[] arguments)
+        => BraceFormat.Format((PyString)format, (PyTuple)arguments[0]!, (List<(string, object)>)arguments[1]!, run);
+
+    private static PyString WithoutPrefix(PyString text, string prefix)
+        => text.Text.StartsWith(prefix, StringComparison.Ordinal) ? text.Part(prefix.Length, text.Text.Length) : text;
+
+    private static PyString WithoutSuffix(PyString text, string suffix)
+        => text.Text.EndsWith(suffix, StringComparison.Ordinal) ? text.Part(0, text.Text.Length - suffix.Length) : text;
+
     private static PyString Title(PyString text, Meter meter)
     {
         bool inWord = false;
@@ -278,10 +275,7 @@ internal static class StringMethods
             int start = end;
             if (parts.Count >= limit)
             {
-                start = 0;
-                while (PyChar.IsSpace(source[start]))
-                    start++;
-                parts.Add(text.Part(start, end));
+                parts.Add(text.Part(0, end));
                 break;
             }
 

@@ -56,12 +56,13 @@ internal static class PercentFormat
         char kind = text[at++];
         if (kind is not ('s' or 'r' or 'd' or 'i' or 'f' or '%'))
             throw Fail.Value($"unsupported format character '{kind}': chat templates here know %s, %r, %d, %i, %f and %%");
-        bool zeros = zero && !left && kind is 'd' or 'i' or 'f';
+        bool isNumber = kind is 'd' or 'i' or 'f';
+        bool hasZeros = isNumber && zero && !left;
         return new FormatSpec
         {
-            Fill = zeros ? FormatSpec.Zero : null,
-            Align = left ? '<' : zeros ? '=' : '>',
-            Sign = sign,
+            Fill = hasZeros ? FormatSpec.Zero : null,
+            Align = left ? '<' : hasZeros ? '\0' : '>',
+            Sign = isNumber ? sign : '\0',
             Width = width,
             Precision = precision,
             Kind = kind == 'd' ? 'i' : kind,
@@ -220,7 +221,7 @@ internal readonly record struct FormatSpec
     {
     }
 
-    /// <summary>What fills the width; null for blanks.</summary>
+    /// <summary>What fills the width; null for blanks. Zeros without an alignment stand behind the sign of a number.</summary>
     public PyString? Fill { get; init; }
 
     /// <summary><c>&lt;</c>, <c>&gt;</c>, <c>^</c>, or <c>=</c> to fill between the sign and the digits; 0 where none is given.</summary>
@@ -251,7 +252,7 @@ internal readonly record struct FormatSpec
         if (at < text.Length && text[at] == '0')
         {
             at++;
-            (fill, align) = (fill ?? Zero, align == '\0' ? '=' : align);
+            fill ??= Zero;
         }
 
         long width = Number(text, ref at) ?? 0;
@@ -265,7 +266,8 @@ internal readonly record struct FormatSpec
         }
 
         char kind = at < text.Length ? text[at++] : '\0';
-        if (at < text.Length || kind is not ('\0' or 's' or 'd' or 'f' or '%') || (isGrouped && align == '='))
+        bool groupsZeros = isGrouped && fill is not null && align is '\0' or '=' && width > 0;
+        if (at < text.Length || kind is not ('\0' or 's' or 'd' or 'f' or '%') || groupsZeros)
             throw Fail.Value(
                 $"Invalid format specifier '{text}': chat templates here know [[fill]align][sign][0][width][,][.precision] "
                 + "and the types s, d, f and %, and no zeros in front of groups of digits");
@@ -302,10 +304,10 @@ internal readonly record struct FormatSpec
         meter.Text(Width);
         if (value is PyString text)
         {
-            if (Kind is not ('\0' or 's' or 'r') || Sign != '\0' || IsGrouped || (Align == '=' && Fill != Zero))
+            if (Kind is not ('\0' or 's' or 'r') || Sign != '\0' || IsGrouped || Align == '=')
                 throw Fail.Value("The format specification does not suit a string.");
             var shown = Precision >= 0 && text.Length > Precision ? text.Slice(0, Precision) : text;
-            return Padded(shown, Align is '\0' or '=' ? '<' : Align, Width, meter);
+            return Padded(shown, Align == '\0' ? '<' : Align, Width, meter);
         }
 
         if (Precision > TemplateLimits.MaxPrecision)
@@ -315,7 +317,7 @@ internal readonly record struct FormatSpec
         digits = digits.TrimStart('-');
         if (IsGrouped)
             digits = Grouped(digits);
-        return Align == '='
+        return Align == '=' || (Align == '\0' && Fill is not null)
             ? new PyString(sign + Padded(new PyString(digits), '>', Width - sign.Length, meter).Text)
             : Padded(new PyString(sign + digits), Align == '\0' ? '>' : Align, Width, meter);
     }
