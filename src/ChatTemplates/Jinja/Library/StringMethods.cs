@@ -134,33 +134,6 @@ internal static class StringMethods
         return result.ToText(text.IsMarkup);
     }
 
-    /// <summary>The words between white space.</summary>
-    /// <param name="text">The text.</param>
-    /// <param name="limit">The most cuts; negative for all.</param>
-    public static List<PyString> SplitWhite(PyString text, long limit)
-    {
-        var parts = new List<PyString>();
-        var source = text.Text;
-        int at = 0;
-        while (true)
-        {
-            while (at < source.Length && PyChar.IsSpace(source[at]))
-                at++;
-            if (at >= source.Length)
-                return parts;
-            if (limit >= 0 && parts.Count >= limit)
-            {
-                parts.Add(text.Part(at, source.Length));
-                return parts;
-            }
-
-            int start = at;
-            while (at < source.Length && !PyChar.IsSpace(source[at]))
-                at++;
-            parts.Add(text.Part(start, at));
-        }
-    }
-
     public static PyList Lines(PyString text, bool keepEnds, Meter meter)
     {
         var parts = new List<object>();
@@ -178,7 +151,7 @@ internal static class StringMethods
         return Parts(parts, text, meter);
     }
 
-    public static object Split(PyString text, object? separator, object? limit, bool fromEnd, Meter meter)
+    private static object Split(PyString text, object? separator, object? limit, bool fromEnd, Meter meter)
     {
         long cuts = limit is null ? -1 : Integer(limit);
         if (separator is null or PyNone)
@@ -259,6 +232,31 @@ internal static class StringMethods
         }
 
         return result.ToText(text.IsMarkup);
+    }
+
+    // The words between white space, cut at most the given number of times; negative for all.
+    private static List<PyString> SplitWhite(PyString text, long limit)
+    {
+        var parts = new List<PyString>();
+        var source = text.Text;
+        int at = 0;
+        while (true)
+        {
+            while (at < source.Length && PyChar.IsSpace(source[at]))
+                at++;
+            if (at >= source.Length)
+                return parts;
+            if (limit >= 0 && parts.Count >= limit)
+            {
+                parts.Add(text.Part(at, source.Length));
+                return parts;
+            }
+
+            int start = at;
+            while (at < source.Length && !PyChar.IsSpace(source[at]))
+                at++;
+            parts.Add(text.Part(start, at));
+        }
     }
 
     private static List<object> SplitWhiteFromEnd(PyString text, long limit)

@@ -217,8 +217,8 @@ internal static class Numbers
     }
 
     /// <summary>The exponent as Python writes it: a sign and at least two digits.</summary>
-    public static string Exponent(int exponent, char letter = 'e')
-        => string.Create(CultureInfo.InvariantCulture, $"{letter}{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}");
+    private static string Exponent(int exponent)
+        => string.Create(CultureInfo.InvariantCulture, $"e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}");
 
     /// <summary>The float times 10 to the given number, rounded half to even; the sign is left out.</summary>
     public static BigInteger Scaled(double value, int decimals)

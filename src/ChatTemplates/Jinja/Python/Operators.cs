@@ -91,7 +91,7 @@ internal static class Operators
     }
 
     // By code points, which is not the order of UTF-16 units.
-    public static int CompareText(string a, string b)
+    private static int CompareText(string a, string b)
     {
         int i = a.AsSpan().CommonPrefixLength(b);
         if (i == a.Length || i == b.Length)

@@ -80,7 +80,7 @@ internal static class Python
         return text.Length <= ShortReprLength ? text : text[..ShortReprLength] + "…";
     }
 
-    public static void WriteRepr(TextBuilder into, object value)
+    private static void WriteRepr(TextBuilder into, object value)
     {
         into.Meter.Step();
         switch (value)
