@@ -6,39 +6,33 @@ namespace Kotonoha.ChatTemplates;
 
 /// <summary>How a conversation becomes the text that a model continues.</summary>
 /// <remarks>
-/// A template is a Jinja text, most often one that came with the model; it is rendered as transformers renders it, in a sandbox: it sees the conversation and
-/// nothing else, and its steps, memory, output and depth are bounded. Whichever it is, control tokens and message text are never mixed up: what the
-/// conversation spells stays text. Instances are immutable and may be used from any thread.
+/// A template is a Jinja text, most often one that came with the model; it is rendered as transformers renders it, in a sandbox: it sees
+/// the conversation and nothing else, and its steps, memory, output and depth are bounded. Whichever it is, control tokens and message text
+/// are never mixed up: what the conversation spells stays text. Instances are immutable and may be used from any thread.
 /// </remarks>
 public sealed class ChatTemplate
 {
-    private const string EndOfText = "<|endoftext|>";
-    private const string EndOfTurn = "<|end|>";
-    private const string ImStart = "<|im_start|>";
-    private const string ImEnd = "<|im_end|>";
-
     // A word that no template writes by itself.
     private const string Probe = "kotonohaprobe";
 
-    private readonly Func<ChatTurn, IEnumerable<ChatSegment>>? _renderTurn;
-    private readonly ChatSegment[] _generationPrompt;
+    private readonly bool _isBuiltIn;
     private readonly Lazy<JinjaTemplate> _engine;
     private readonly SpecialTokens _tokens = new();
 
-    private ChatTemplate(string name, string jinja, Func<ChatTurn, IEnumerable<ChatSegment>> renderTurn, ChatSegment[] generationPrompt)
+    // A built-in template. The text that is rendered here marks what the assistant says with generation blocks. The text that checkpoints
+    // carry does not, because not every program that reads it knows such blocks.
+    private ChatTemplate(string name, BuiltIn format)
     {
         Name = name;
-        Jinja = jinja;
-        _renderTurn = renderTurn;
-        _generationPrompt = generationPrompt;
-        _engine = new Lazy<JinjaTemplate>(() => new JinjaTemplate(jinja));
+        _isBuiltIn = true;
+        Jinja = format.Jinja(marksAnswers: false);
+        _engine = new Lazy<JinjaTemplate>(() => new JinjaTemplate(format.Jinja(marksAnswers: true)));
     }
 
     private ChatTemplate(string jinja, SpecialTokens? tokens, IReadOnlyList<string> controlTokens)
     {
         Name = "jinja";
         Jinja = jinja;
-        _generationPrompt = [];
         _tokens = tokens ?? _tokens;
         var template = new JinjaTemplate(jinja);
         _engine = new Lazy<JinjaTemplate>(template);
@@ -46,59 +40,46 @@ public sealed class ChatTemplate
         EndTokens = FindEndTokens();
     }
 
-    /// <summary>The template of models trained here: <c>&lt;|user|&gt;…&lt;|end|&gt;&lt;|assistant|&gt;…&lt;|end|&gt;</c>, one token before and one after each message.</summary>
-    public static ChatTemplate Kotonoha { get; } = new(
-        "kotonoha",
-        "{% for message in messages %}{% if message['role'] not in ['system', 'user', 'assistant'] %}"
-        + "{{ raise_exception('the role must be system, user or assistant, not ' + message['role']) }}{% endif %}"
-        + "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
-        + "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
-        turn =>
-        [
-            Control($"<|{turn.Role}|>"),
-            new ChatSegment(turn.Content, IsControl: false, IsAnswer: turn.Role == ChatTurn.Assistant),
-            new ChatSegment(EndOfTurn, IsControl: true, IsAnswer: turn.Role == ChatTurn.Assistant),
-        ],
-        [Control("<|assistant|>")])
+    /// <summary>
+    /// The template of models trained here: <c>&lt;|user|&gt;…&lt;|end|&gt;&lt;|assistant|&gt;…&lt;|end|&gt;</c>, one token before and one
+    /// after each message.
+    /// </summary>
+    public static ChatTemplate Kotonoha { get; } = new("kotonoha", new BuiltIn
     {
-        ControlTokens = [EndOfText, "<|system|>", "<|user|>", "<|assistant|>", EndOfTurn],
-        EndTokens = [EndOfTurn, EndOfText],
+        Check = "{% if message['role'] not in ['system', 'user', 'assistant'] %}"
+            + "{{ raise_exception('the role must be system, user or assistant, not ' + message['role']) }}{% endif %}",
+        Header = "'<|' + message['role'] + '|>'",
+        Message = "message['content'] + '<|end|>'",
+        GenerationPrompt = "'<|assistant|>'",
+    })
+    {
+        ControlTokens = ["<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"],
+        EndTokens = ["<|end|>", "<|endoftext|>"],
     };
 
     /// <summary>ChatML: <c>&lt;|im_start|&gt;user\n…&lt;|im_end|&gt;\n</c>.</summary>
-    public static ChatTemplate ChatMl { get; } = new(
-        "chatml",
-        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
-        + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
-        turn =>
-        [
-            Control(ImStart),
-            Words(turn.Role + "\n"),
-            new ChatSegment(turn.Content, IsControl: false, IsAnswer: turn.Role == ChatTurn.Assistant),
-            new ChatSegment(ImEnd, IsControl: true, IsAnswer: turn.Role == ChatTurn.Assistant),
-            Words("\n"),
-        ],
-        [Control(ImStart), Words("assistant\n")])
+    public static ChatTemplate ChatMl { get; } = new("chatml", new BuiltIn
     {
-        ControlTokens = [ImStart, ImEnd],
-        EndTokens = [ImEnd],
+        Header = @"'<|im_start|>' + message['role'] + '\n'",
+        Message = "message['content'] + '<|im_end|>'",
+        Footer = @"'\n'",
+        GenerationPrompt = @"'<|im_start|>assistant\n'",
+    })
+    {
+        ControlTokens = ["<|im_start|>", "<|im_end|>"],
+        EndTokens = ["<|im_end|>"],
     };
 
     /// <summary>
-    /// Lines that begin with the role, for checkpoints without a template: <c>User: …\n\nAssistant:</c>. It has no control tokens, so nothing but the
-    /// words keeps the roles apart, and generation also stops where the model begins a line of the user itself.
+    /// Lines that begin with the role, for checkpoints without a template: <c>User: …\n\nAssistant:</c>. It has no control tokens, so nothing
+    /// but the words keeps the roles apart, and generation also stops where the model begins a line of the user itself.
     /// </summary>
-    public static ChatTemplate Plain { get; } = new(
-        "plain",
-        "{% for message in messages %}{{ message['role']|capitalize + ': ' + message['content'] + '\\n\\n' }}{% endfor %}"
-        + "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}",
-        turn =>
-        [
-            Words(Capitalise(turn.Role) + ": "),
-            new ChatSegment(turn.Content, IsControl: false, IsAnswer: turn.Role == ChatTurn.Assistant),
-            new ChatSegment("\n\n", IsControl: false, IsAnswer: turn.Role == ChatTurn.Assistant),
-        ],
-        [Words("Assistant:")])
+    public static ChatTemplate Plain { get; } = new("plain", new BuiltIn
+    {
+        Header = "message['role']|capitalize + ': '",
+        Message = @"message['content'] + '\n\n'",
+        GenerationPrompt = "'Assistant:'",
+    })
     {
         StopStrings = ["\nUser:", "\nSystem:"],
         TrimsAnswerStart = true,
@@ -125,12 +106,12 @@ public sealed class ChatTemplate
     /// <summary>Whether the template does anything with the declarations of functions.</summary>
     public bool UsesTools => _engine.Value.Mentions("tools");
 
-    internal bool IsBuiltIn => _renderTurn is not null;
-
     /// <summary>Reads a template.</summary>
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
     /// <param name="tokens">The special tokens that the template sees (<c>bos_token</c> and the others); null for none.</param>
-    /// <param name="controlTokens">The control tokens of the model, which <see cref="Render"/> tells apart from other text; null for none.</param>
+    /// <param name="controlTokens">
+    /// The control tokens of the model, which <see cref="Render"/> tells apart from other text; null for none.
+    /// </param>
     /// <exception cref="ChatTemplateException">The text is no template, or larger or deeper than is allowed.</exception>
     public static ChatTemplate FromJinja(string jinja, SpecialTokens? tokens = null, IReadOnlyList<string>? controlTokens = null)
     {
@@ -147,16 +128,22 @@ public sealed class ChatTemplate
     /// <summary>Renders a conversation as transformers' <c>apply_chat_template</c> does.</summary>
     /// <param name="input">The conversation.</param>
     /// <returns>The text, which can be encoded without mixing up control tokens and what the conversation spells.</returns>
-    /// <exception cref="ChatTemplateException">The template refuses the conversation, fails on it or uses more than it may; the error says which.</exception>
+    /// <exception cref="ChatTemplateException">
+    /// The template refuses the conversation, fails on it or uses more than it may; the error says which.
+    /// </exception>
     public ChatPrompt Apply(ChatTemplateInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        if (_isBuiltIn && input.Turns?.FirstOrDefault(t => !HasPlaceFor(t)) is { } turn)
+            throw new ChatTemplateException(
+                $"The chat template '{Name}' has no place for a message of the role '{turn.Role}'"
+                + $"{(turn.ToolCalls.Count > 0 ? " with function calls" : "")}; send system, user and assistant messages only.");
         var template = _engine.Value;
         if (input.ContinueFinalMessage is not null && input.AddGenerationPrompt)
-            throw new ChatTemplateException(
-                ChatTemplateError.Conversation,
-                "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message when you want the model to continue the final message, "
-                + "and add_generation_prompt when you want to add a header that will prompt it to start a new assistant message instead.");
+            throw Fail.Conversation(
+                "continue_final_message and add_generation_prompt are not compatible. "
+                + "Use continue_final_message when you want the model to continue the final message, and add_generation_prompt when you want "
+                + "to add a header that will prompt it to start a new assistant message instead.");
         var final = input.ContinueFinalMessage is null ? null : new FinalMessage();
         var rendered = template.Render(
             run =>
@@ -184,19 +171,7 @@ public sealed class ChatTemplate
     public IReadOnlyList<ChatSegment> Render(IEnumerable<ChatTurn> turns, bool addGenerationPrompt)
     {
         ArgumentNullException.ThrowIfNull(turns);
-        if (_renderTurn is null)
-            return Segments(Apply(new ChatTemplateInput { Turns = [.. turns], AddGenerationPrompt = addGenerationPrompt }));
-        var segments = new List<ChatSegment>();
-        foreach (var turn in turns)
-        {
-            if (turn.Role is not (ChatTurn.System or ChatTurn.User or ChatTurn.Assistant) || turn.ToolCalls.Count > 0)
-                throw new ChatTemplateException($"The chat template '{Name}' has no place for a message of the role '{turn.Role}'{(turn.ToolCalls.Count > 0 ? " with function calls" : "")}; send system, user and assistant messages only.");
-            segments.AddRange(_renderTurn(turn).Where(s => s.Text.Length > 0));
-        }
-
-        if (addGenerationPrompt)
-            segments.AddRange(_generationPrompt);
-        return segments;
+        return Segments(Apply(new ChatTemplateInput { Turns = [.. turns], AddGenerationPrompt = addGenerationPrompt }));
     }
 
     /// <summary>Renders a conversation as one text, for showing and for comparing.</summary>
@@ -214,13 +189,18 @@ public sealed class ChatTemplate
     public override string ToString() => Name;
 
     private static object Optional(JsonElement? json, Rendering run)
-        => json is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } value ? ConversationVariables.Value(value, isData: true, run) : PyNone.Value;
+        => json is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } value
+            ? ConversationVariables.Value(value, isData: true, run)
+            : PyNone.Value;
 
     private static void SetToken(Rendering run, string name, string? token)
     {
         if (token is not null)
             run.Root.Set(name, new PyString(token));
     }
+
+    private static bool HasPlaceFor(ChatTurn turn)
+        => turn.Role is ChatTurn.System or ChatTurn.User or ChatTurn.Assistant && turn.ToolCalls.Count == 0;
 
     private List<ChatSegment> Segments(ChatPrompt prompt)
     {
@@ -242,9 +222,9 @@ public sealed class ChatTemplate
             while (from < to)
             {
                 var inside = prompt.Answers.FirstOrDefault(a => a.Start <= from && from < a.End);
-                int end = inside.End > 0 ? Math.Min(to, inside.End) : prompt.Answers.Where(a => a.Start > from && a.Start < to).Select(a => a.Start).DefaultIfEmpty(to).Min();
-                if (isControl)
-                    end = to;
+                int end = isControl ? to
+                    : inside.End > 0 ? Math.Min(to, inside.End)
+                    : prompt.Answers.Select(a => a.Start).Where(start => start > from && start < to).DefaultIfEmpty(to).Min();
                 segments.Add(new ChatSegment(prompt.Text[from..end], isControl, inside.End > 0));
                 from = end;
             }
@@ -273,13 +253,40 @@ public sealed class ChatTemplate
         behind += Probe.Length;
         foreach (var (start, end) in prompt.WrittenTokens(ControlTokens))
             if (start >= behind)
-                return prompt.Text.AsSpan(behind, start - behind).IsWhiteSpace() && prompt.Text[start..end] != _tokens.Bos ? [prompt.Text[start..end]] : [];
+            {
+                var token = prompt.Text[start..end];
+                return prompt.Text.AsSpan(behind, start - behind).IsWhiteSpace() && token != _tokens.Bos ? [token] : [];
+            }
+
         return [];
     }
 
-    private static ChatSegment Control(string token) => new(token, IsControl: true, IsAnswer: false);
+    /// <summary>The format of a built-in template, by Jinja expressions.</summary>
+    private sealed record BuiltIn
+    {
+        /// <summary>Statements before each message.</summary>
+        public string Check { get; init; } = "";
 
-    private static ChatSegment Words(string text) => new(text, IsControl: false, IsAnswer: false);
+        /// <summary>What comes before a message.</summary>
+        public required string Header { get; init; }
 
-    private static string Capitalise(string role) => char.ToUpperInvariant(role[0]) + role[1..];
+        /// <summary>The message, and what the model writes to end it.</summary>
+        public required string Message { get; init; }
+
+        /// <summary>What comes behind a message.</summary>
+        public string? Footer { get; init; }
+
+        /// <summary>The beginning of the assistant's message.</summary>
+        public required string GenerationPrompt { get; init; }
+
+        public string Jinja(bool marksAnswers)
+        {
+            var message = marksAnswers
+                ? $"{{{{ {Header} }}}}{{% if message['role'] == 'assistant' %}}{{% generation %}}{{{{ {Message} }}}}{{% endgeneration %}}"
+                    + $"{{% else %}}{{{{ {Message} }}}}{{% endif %}}{(Footer is null ? "" : $"{{{{ {Footer} }}}}")}"
+                : $"{{{{ {Header} + {Message}{(Footer is null ? "" : " + " + Footer)} }}}}";
+            return $"{{% for message in messages %}}{Check}{message}{{% endfor %}}"
+                + $"{{% if add_generation_prompt %}}{{{{ {GenerationPrompt} }}}}{{% endif %}}";
+        }
+    }
 }

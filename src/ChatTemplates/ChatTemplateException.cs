@@ -13,7 +13,7 @@ public sealed class ChatTemplateException : KotonohaException
     }
 
     internal ChatTemplateException(ChatTemplateError error, string message, int? line = null, Exception? inner = null)
-        : base(line is { } number && error is not (ChatTemplateError.Raised or ChatTemplateError.Conversation) ? $"Chat template, line {number}: {message}" : message, inner)
+        : base(IsOfTheTemplate(error) && line is { } number ? $"Chat template, line {number}: {message}" : message, inner)
         => (Error, Line, Detail) = (error, line, message);
 
     /// <summary>What went wrong.</summary>
@@ -24,6 +24,9 @@ public sealed class ChatTemplateException : KotonohaException
 
     // The message without the line.
     internal string Detail { get; }
+
+    private static bool IsOfTheTemplate(ChatTemplateError error)
+        => error is not (ChatTemplateError.Raised or ChatTemplateError.Conversation);
 
     // The same error with the line where it happened.
     internal ChatTemplateException At(int line) => Line is null ? new ChatTemplateException(Error, Detail, line, this) : this;
@@ -56,6 +59,8 @@ public enum ChatTemplateError
     /// <summary>The template needs more steps, memory, output or depth than it gets.</summary>
     Limit,
 
-    /// <summary>The conversation or an argument is not one that can be rendered: it is empty, or its last message cannot be continued.</summary>
+    /// <summary>
+    /// The conversation or an argument is not one that can be rendered: it is empty, or its last message cannot be continued.
+    /// </summary>
     Conversation,
 }

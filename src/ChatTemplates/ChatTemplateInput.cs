@@ -2,13 +2,18 @@ using System.Text.Json;
 
 namespace Kotonoha.ChatTemplates;
 
-/// <summary>What a chat template renders, as <c>apply_chat_template</c> of transformers takes it. Either <see cref="Turns"/> or <see cref="Messages"/> is set.</summary>
+/// <summary>
+/// What a chat template renders, as <c>apply_chat_template</c> of transformers takes it. Either <see cref="Turns"/> or
+/// <see cref="Messages"/> is set.
+/// </summary>
 public sealed record ChatTemplateInput
 {
     /// <summary>The messages, oldest first.</summary>
     public IReadOnlyList<ChatTurn>? Turns { get; init; }
 
-    /// <summary>The messages as a JSON array of objects, for contents in several parts and for fields that only a certain template knows.</summary>
+    /// <summary>
+    /// The messages as a JSON array of objects, for contents in several parts and for fields that only a certain template knows.
+    /// </summary>
     public JsonElement? Messages { get; init; }
 
     /// <summary>The functions that may be called: a JSON array of their declarations, or null.</summary>
@@ -20,7 +25,9 @@ public sealed record ChatTemplateInput
     /// <summary>Ends with the beginning of the assistant's next message.</summary>
     public bool AddGenerationPrompt { get; init; }
 
-    /// <summary>The field of the last message that the model is to continue (most often <c>content</c>): the text ends there. Null for none.</summary>
+    /// <summary>
+    /// The field of the last message that the model is to continue (most often <c>content</c>): the text ends there. Null for none.
+    /// </summary>
     public string? ContinueFinalMessage { get; init; }
 
     /// <summary>Further variables of the template; they win over the special tokens.</summary>

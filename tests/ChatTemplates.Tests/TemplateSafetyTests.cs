@@ -22,9 +22,9 @@ public sealed class TemplateSafetyTests
         { "raw blocks", n => "{% raw %}" + string.Concat(Enumerable.Repeat("{% endra ", n)) + "{% endraw %}" },
         { "names", n => string.Concat(Enumerable.Range(0, n).Select(i => $"{{% set a{i} = {i} %}}{{{{ a{i} }}}}")) },
         { "splits", n => $"{{{{ ('a ' * {n}).split() | map('upper') | join('-') | replace('A', 'bb') | length }}}}" },
-        { "wraps", n => $"{{{{ ('some-long word ' * {n}) | wordwrap(20) | title | striptags | urlize | length }}}}" },
+        { "wraps", n => $"{{{{ ('some-long word ' * {n}) | wordwrap(20) | title | length }}}}" },
         { "sorts", n => $"{{{{ range({n}) | map('string') | sort(reverse=true) | unique | list | tojson(indent=1) | length }}}}" },
-        { "joins", n => $"{{% set ns = namespace(n=0) %}}{{% for i in range({n}) %}}{{% set ns.n = ns.n + i %}}{{% endfor %}}{{{{ ns.n }}}}" },
+        { "sets", n => $"{{% set s = namespace(n=0) %}}{{% for i in range({n}) %}}{{% set s.n = s.n + i %}}{{% endfor %}}{{{{ s.n }}}}" },
     };
 
     [Theory]
@@ -49,22 +49,31 @@ public sealed class TemplateSafetyTests
     [InlineData("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", ChatTemplateError.Limit)]
     [InlineData("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", ChatTemplateError.Limit)]
     [InlineData("{% set ns = namespace(l=[]) %}{% for a in range(99999) %}{% set ns.l = [ns.l] %}{% endfor %}", ChatTemplateError.Limit)]
-    [InlineData("{% set ns = namespace(g=[1]) %}{% for a in range(99999) %}{% set ns.g = ns.g | map('string') %}{% endfor %}{{ ns.g | list }}", ChatTemplateError.Limit)]
-    [InlineData("{% set ns = namespace(t=(1, 2)) %}{% for a in range(99) %}{% set ns.t = (ns.t, ns.t) %}{% endfor %}{{ {ns.t: 1} | length }}", ChatTemplateError.Limit)]
+    [InlineData(
+        "{% set ns = namespace(g=[1]) %}{% for a in range(99999) %}{% set ns.g = ns.g | map('string') %}{% endfor %}{{ ns.g | list }}",
+        ChatTemplateError.Limit)]
+    [InlineData(
+        "{% set ns = namespace(t=(1, 2)) %}{% for a in range(99) %}{% set ns.t = (ns.t, ns.t) %}{% endfor %}{{ {ns.t: 1} | length }}",
+        ChatTemplateError.Limit)]
+    [InlineData("{{ '%999999999d' % 1 }}", ChatTemplateError.Limit)]
+    [InlineData("{{ '{:>999999999}'.format('a') }}", ChatTemplateError.Limit)]
+    [InlineData("{{ '{:.9999f}'.format(0.1) }}", ChatTemplateError.Limit)]
+    [InlineData("{{ '%.999999999d' % 1 }}", ChatTemplateError.Limit)]
     [InlineData("{% for a in b %}", ChatTemplateError.Syntax)]
     [InlineData("{{ 1 | nothing }}", ChatTemplateError.Syntax)]
     [InlineData("{{ raise_exception('Only so: ' ~ messages | length) }}", ChatTemplateError.Raised)]
     public void A_template_that_fails_says_how(string template, ChatTemplateError expected)
-        => Assert.Equal(expected, Assert.Throws<ChatTemplateException>(() => ChatTemplate.FromJinja(template).RenderText(Hello, addGenerationPrompt: false)).Error);
+        => Assert.Equal(expected, Assert.Throws<ChatTemplateException>(() => Render(template)).Error);
 
     [Fact]
     public void What_a_template_raises_is_the_message_to_the_letter()
-        => Assert.Equal("Only so: 1", Assert.Throws<ChatTemplateException>(
-            () => ChatTemplate.FromJinja("{{ raise_exception('Only so: ' ~ messages | length) }}").RenderText(Hello, addGenerationPrompt: false)).Message);
+        => Assert.Equal(
+            "Only so: 1",
+            Assert.Throws<ChatTemplateException>(() => Render("{{ raise_exception('Only so: ' ~ messages | length) }}")).Message);
 
     [Fact]
     public void An_error_names_its_line()
-        => Assert.Equal(3, Assert.Throws<ChatTemplateException>(() => ChatTemplate.FromJinja("a\n{% if true %}\n{{ missing.part }}\n{% endif %}").RenderText(Hello, addGenerationPrompt: false)).Line);
+        => Assert.Equal(3, Assert.Throws<ChatTemplateException>(() => Render("a\n{% if true %}\n{{ missing.part }}\n{% endif %}")).Line);
 
     [Fact]
     public void Random_templates_end_in_a_text_or_in_the_documented_error()
@@ -90,6 +99,8 @@ public sealed class TemplateSafetyTests
         var template = new JinjaTemplate(ChatTemplate.ChatMl.Jinja);
         Assert.True(template.ReadSteps < 500, $"{template.ReadSteps} steps to read");
     }
+
+    private static string Render(string template) => ChatTemplate.FromJinja(template).RenderText(Hello, addGenerationPrompt: false);
 
     private static long Steps(string template)
     {

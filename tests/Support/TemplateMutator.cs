@@ -1,30 +1,46 @@
 namespace Kotonoha.Tests.Support;
 
-/// <summary>Makes chat templates out of others: bytes changed, pieces of templates cut out, doubled, moved and put together, random expressions. Every seed gives the same ones.</summary>
+/// <summary>
+/// Makes chat templates out of others: bytes changed, pieces of templates cut out, doubled, moved and put together, random expressions.
+/// Every seed gives the same ones.
+/// </summary>
 public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
 {
-    /// <summary>Small templates that use every part of the language.</summary>
+    /// <summary>Small templates that use every part of the language, and one that uses what is left out of it.</summary>
     public static readonly IReadOnlyList<string> Seeds =
     [
-        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m.content | trim + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
-        "{%- macro f(a, b=2, *c) -%}{{ a }}{{ caller() if caller }}{{ varargs }}{{ kwargs }}{%- endmacro -%}{{ f(1, b=[3]) }}{% call(x) f(4) %}{{ x }}{% endcall %}",
+        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m.content | trim + '<|im_end|>\n' }}{% endfor %}"
+            + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+        "{%- macro f(a, b=2, *c) -%}{{ a }}{{ caller() if caller }}{{ varargs }}{{ kwargs }}{%- endmacro -%}{{ f(1, b=[3]) }}"
+            + "{% call(x) f(4) %}{{ x }}{% endcall %}",
         "{% macro r(n) %}{{ n }}{% if n > 0 %}{{ r(n - 1) }}{% endif %}{% endmacro %}{{ r(9) }}",
-        "{% set ns = namespace(s='x', l=[0]) %}{% for i in range(9) %}{% set ns.s = ns.s ~ ns.s %}{% set ns.l = ns.l + [ns.l] %}{% endfor %}{{ ns.s | length }}{{ ns.l }}",
-        "{% for k, v in messages[0].items() if k is not none recursive %}{{ loop.index }}/{{ loop.length }}{{ loop.previtem }}{{ loop.cycle('a', 'b') }}{{ loop([[1, 2]]) if loop.depth < 3 }}{% else %}none{% endfor %}",
-        "{% set x %}a{% filter upper | indent(2) %}b{% endfilter %}{% endset %}{% with y = x, z = 3 %}{{ y * z }}{% endwith %}{% raw %}{{ x }}{% endraw %}{# c #}",
-        "{{ [3, 1, 2] | sort(reverse=true) | map('string') | join(', ') }}{{ messages | groupby('role') | tojson(indent=2) }}{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | list }}",
-        "{{ '%5.2f|%-8s|%x|%%' % (1.5, 'ab', 255) }}{{ '{0:>8} {1!r} {k:,}'.format(1, 'q', k=12345) }}{{ 'a b' | title | center(9) | replace('a', 'bb') | wordwrap(3) | truncate(4, true) }}",
-        "{{ 2 ** 100 // 3 % 7 - -1.5e3 / 4 ~ [1, (2,), {'k': none}] ~ (1 if true else 2) }}{{ 'x' in 'xy' and not 3 not in [3] or 1 < 2 <= 3 }}{{ messages[::-1][0]['content'][1:-1:2] }}",
-        "{%- generation -%}{{ strftime_now('%Y-%m-%d %H:%M') }}{%- endgeneration -%}{% break %}{{ raise_exception('no') }}{{ ''.__class__ }}{{ messages | pprint }}{{ lipsum(1) }}{{ cycler(1, 2).next() }}",
-        "{% autoescape true %}{{ '<a>' | e ~ '<b>' }}{{ '<c>' | safe }}{% endautoescape %}{{ 'http://a.bc x@y.zz' | urlize }}{{ '<p>a</p>' | striptags }}{{ {'a': 1, 'b': '<'} | xmlattr }}{{ messages | urlencode }}",
+        "{% set ns = namespace(s='x', l=[0]) %}{% for i in range(9) %}{% set ns.s = ns.s ~ ns.s %}{% set ns.l = ns.l + [ns.l] %}"
+            + "{% endfor %}{{ ns.s | length }}{{ ns.l }}",
+        "{% for k, v in messages[0].items() if k is not none recursive %}{{ loop.index }}/{{ loop.length }}{{ loop.previtem }}"
+            + "{{ loop.cycle('a', 'b') }}{{ loop([[1, 2]]) if loop.depth < 3 }}{% else %}none{% endfor %}",
+        "{% set x %}a{% filter upper | indent(2) %}b{% endfilter %}{% endset %}{% with y = x, z = 3 %}{{ y * z }}{% endwith %}"
+            + "{% raw %}{{ x }}{% endraw %}{# c #}",
+        "{{ [3, 1, 2] | sort(reverse=true) | map('string') | join(', ') }}{{ messages | groupby('role') | tojson(indent=2) }}"
+            + "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | list }}",
+        "{{ '%5.2f|%-8s|%+d|%%' % (1.5, 'ab', 255) }}{{ '{0:>8} {1!r} {k:,}'.format(1, 'q', k=12345) }}"
+            + "{{ 'a b' | title | replace('a', 'bb') | wordwrap(3) | truncate(4, true) }}{{ '<a>' | e + '<b>' | safe }}",
+        "{{ 2 ** 100 // 3 % 7 - -1.5e3 / 4 ~ [1, (2,), {'k': none}] ~ (1 if true else 2) }}"
+            + "{{ 'x' in 'xy' and not 3 not in [3] or 1 < 2 <= 3 }}{{ messages[::-1][0]['content'][1:-1:2] }}",
+        "{%- generation -%}{{ strftime_now('%Y-%m-%d %H:%M') }}{%- endgeneration -%}{% break %}{{ raise_exception('no') }}"
+            + "{{ ''.__class__ }}{% block b scoped %}{{ messages | dictsort }}{% endblock %}{{ joiner(1)() }}{{ dict(a=1) }}",
+        "{% autoescape true %}{{ lipsum(1) }}{{ '%x' % 1 }}{{ 'a'.zfill(3) }}{{ messages | urlize | pprint }}{{ self }}{% endautoescape %}",
     ];
 
     private static readonly string[] Pieces =
     [
-        "{%", "%}", "{{", "}}", "{#", "#}", "-", "+", "{%-", "-%}", "(", ")", "[", "]", "{", "}", "'", "\"", "\\", "|", "~", "**", "//", ".", ",", ":", "=", "==", "in ", "not ", "is ", " if ", " else ", "for ", "endfor",
-        "endif", "elif ", "set ", "macro ", "endmacro", "call ", "endcall", "range(99999)", "* 99999999", "** 9999", "messages", "loop", "loop.length", "namespace()", "ns.x", "none", "true", "9999999999999999999", "1e308",
-        "| tojson", "| list", "| sort", "| map('upper')", "| join", "| length", "| int", "| float", "| round(3)", "| format(1)", "| center(99999)", "| batch(2)", "| slice(3)", "| unique", "| dictsort", ".items()", ".split()", ".format(1)",
-        "'%99999d' % 1", "[[[[", "]]]]", "((((", "))))", "\n", "\r\n", " ", "\t", "\u0000", "😀", "é", "\u2028", "\uD800", "generation", "endgeneration", "raw", "endraw", "include 'x'", "self", "varargs", "caller()", "__class__",
+        "{%", "%}", "{{", "}}", "{#", "#}", "-", "+", "{%-", "-%}", "(", ")", "[", "]", "{", "}", "'", "\"", "\\", "|", "~", "**", "//",
+        ".", ",", ":", "=", "==", "in ", "not ", "is ", " if ", " else ", "for ", "endfor", "endif", "elif ", "set ", "macro ", "endmacro",
+        "call ", "endcall", "range(99999)", "* 99999999", "** 9999", "messages", "loop", "loop.length", "namespace()", "ns.x", "none",
+        "true",
+        "9999999999999999999", "1e308", "| tojson", "| list", "| sort", "| map('upper')", "| join", "| length", "| int", "| float",
+        "| round(3)", "| format(1)", "| wordwrap(2)", "| indent(99999)", "| unique", "| dictsort", ".items()", ".split()", ".format(1)",
+        "'%99999d' % 1", "[[[[", "]]]]", "((((", "))))", "\n", "\r\n", " ", "\t", "\u0000", "😀", "é", "\u2028", "\uD800", "generation",
+        "endgeneration", "raw", "endraw", "include 'x'", "self", "varargs", "caller()", "__class__",
     ];
 
     private readonly Random _random = new(seed);
@@ -84,7 +100,7 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
         {
             0 => $"{Expression(depth - 1)} {Binary[_random.Next(Binary.Length)]} {Expression(depth - 1)}",
             1 => $"({Expression(depth - 1)}) | {Filters[_random.Next(Filters.Length)]}",
-            2 => $"({Expression(depth - 1)}).{Methods[_random.Next(Methods.Length)]}({(_random.Next(2) == 0 ? "" : Expression(depth - 1))})",
+            2 => $"({Expression(depth - 1)}).{Methods[_random.Next(Methods.Length)]}({(_random.Next(2) > 0 ? Expression(depth - 1) : "")})",
             3 => $"({Expression(depth - 1)})[{Expression(depth - 1)}]",
             4 => $"({Expression(depth - 1)})[{Expression(0)}:{Expression(0)}]",
             5 => $"[{Expression(depth - 1)}, {Expression(depth - 1)}]",
@@ -94,19 +110,29 @@ public sealed class TemplateMutator(int seed, IReadOnlyList<string> corpus)
         };
     }
 
-    private static readonly string[] Binary = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "and", "or", "in", "not in"];
+    private static readonly string[] Binary =
+    [
+        "+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "and", "or", "in", "not in",
+    ];
 
     private static readonly string[] Filters =
     [
-        "abs", "batch(2)|list", "capitalize", "center(30)", "default('x')", "dictsort", "e", "filesizeformat", "first", "float", "groupby('role')", "indent(3)", "int", "items|list", "join('-')", "last", "length", "list", "lower",
-        "map('upper')|list", "map(attribute='role')|list", "max", "min", "pprint", "replace('a','bc')", "reverse|list", "round(2)", "select|list", "selectattr('role')|list", "slice(2)|list", "sort", "string", "striptags", "sum",
-        "title", "tojson", "tojson(indent=1)", "trim", "truncate(5)", "unique|list", "upper", "urlencode", "urlize", "wordcount", "wordwrap(5)", "xmlattr", "format(1, 2)", "attr('x')", "safe", "forceescape",
+        "abs", "capitalize", "default('x')", "dictsort", "e", "first", "float", "groupby('role')", "indent(3)", "int", "int(0, 16)",
+        "items|list", "join('-')", "last", "length", "list", "lower", "map('upper')|list", "map(attribute='role')|list", "max", "min",
+        "replace('a','bc')", "reverse|list", "round(2)", "select|list", "selectattr('role')|list", "sort", "string", "sum", "title",
+        "tojson", "tojson(indent=1)", "trim", "truncate(5)", "unique|list", "upper",
+        "wordwrap(5)", "format(1, 2)", "attr('x')", "safe", "urlize",
     ];
 
     private static readonly string[] Methods =
     [
-        "upper", "split", "strip", "join", "format", "items", "get", "keys", "index", "count", "zfill", "ljust", "replace", "startswith", "partition", "splitlines", "encode", "title", "copy", "append", "format_map", "expandtabs", "bit_length",
+        "upper", "split", "strip", "join", "format", "items", "get", "keys", "index", "count", "replace", "startswith", "endswith",
+        "partition", "splitlines", "title", "copy", "append", "rsplit", "find", "isdigit", "removeprefix", "zfill",
     ];
 
-    private static readonly string[] Tests = ["defined", "none", "string", "number", "mapping", "sequence", "iterable", "odd", "divisibleby 3", "in [1]", "sameas none", "eq 1", "lower", "callable", "filter", "not undefined"];
+    private static readonly string[] Tests =
+    [
+        "defined", "none", "string", "number", "mapping", "sequence", "iterable", "odd", "divisibleby 3", "in [1]", "sameas none", "eq 1",
+        "lower", "callable", "filter", "not undefined",
+    ];
 }

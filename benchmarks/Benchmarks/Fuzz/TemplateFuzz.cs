@@ -6,9 +6,20 @@ using Kotonoha.Tests.Support;
 
 namespace Kotonoha.Benchmarks.Fuzz;
 
-/// <summary><c>fuzz-templates COUNT SEED [FOLDER]</c>: random and mutated chat templates end in a text or in a <see cref="ChatTemplateException"/>, soon.</summary>
+/// <summary>
+/// <c>fuzz-templates COUNT SEED [FOLDER]</c>: random and mutated chat templates end in a text or in a
+/// <see cref="ChatTemplateException"/>, soon.
+/// </summary>
 internal static class TemplateFuzz
 {
+    private const string Conversation = """
+        [
+          { "role": "system", "content": "Be brief." },
+          { "role": "user", "content": "<|im_end|> 言の葉 😀?", "n": 1.5 },
+          { "role": "assistant", "content": "yes", "tool_calls": [{ "function": { "name": "f", "arguments": { "a": [1, null, true] } } }] }
+        ]
+        """;
+
     private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(10);
 
     public static int Run(string[] arguments)
@@ -22,9 +33,13 @@ internal static class TemplateFuzz
         int count = int.Parse(arguments[0], CultureInfo.InvariantCulture), seed = int.Parse(arguments[1], CultureInfo.InvariantCulture);
         List<string> corpus = [.. TemplateMutator.Seeds];
         if (arguments.Length == 3)
-            corpus.AddRange(Directory.EnumerateFiles(arguments[2], "*.jinja", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(File.ReadAllText));
+        {
+            var files = Directory.EnumerateFiles(arguments[2], "*.jinja", SearchOption.AllDirectories).Order(StringComparer.Ordinal);
+            corpus.AddRange(files.Select(File.ReadAllText));
+        }
+
         var mutator = new TemplateMutator(seed, corpus);
-        using var messages = JsonDocument.Parse("""[{"role":"system","content":"Be brief."},{"role":"user","content":"<|im_end|> 言の葉 😀?","n":1.5},{"role":"assistant","content":"yes","tool_calls":[{"function":{"name":"f","arguments":{"a":[1,null,true]}}}]}]""");
+        using var messages = JsonDocument.Parse(Conversation);
         var input = new ChatTemplateInput { Messages = messages.RootElement, AddGenerationPrompt = true, Now = DateTime.UnixEpoch };
         var outcomes = new SortedDictionary<string, int>(StringComparer.Ordinal);
         int failures = 0;
@@ -48,7 +63,7 @@ internal static class TemplateFuzz
             {
                 outcome = $"FAILED {exception.GetType().Name}";
                 if (++failures <= 10)
-                    Console.WriteLine($"{i}: {exception.GetType().Name}: {exception.Message}\n{exception.StackTrace}\n{JsonSerializer.Serialize(template)}");
+                    Console.WriteLine($"{i}: {exception}\n{JsonSerializer.Serialize(template)}");
             }
 
             if (watch.Elapsed > LongestTime)
@@ -61,7 +76,10 @@ internal static class TemplateFuzz
             outcomes[outcome] = outcomes.GetValueOrDefault(outcome) + 1;
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{count} templates from seed {seed} in {whole.Elapsed.TotalSeconds:F0} s, the slowest {slowest.TotalMilliseconds:F0} ms; {failures} failures"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{count} templates from seed {seed} in {whole.Elapsed.TotalSeconds:F0} s, the slowest {slowest.TotalMilliseconds:F0} ms; "
+            + $"{failures} failures"));
         foreach (var (outcome, number) in outcomes)
             Console.WriteLine($"  {outcome}: {number}");
         return failures > 0 ? 1 : 0;

@@ -20,12 +20,12 @@ internal static class ConversationVariables
             foreach (var item in array.EnumerateArray())
                 messages.Add(item.ValueKind == JsonValueKind.Object
                     ? Message((PyDict)Value(item, isData: true, run), run)
-                    : throw new ChatTemplateException(ChatTemplateError.Conversation, "A message is no JSON object."));
+                    : throw Fail.Conversation("A message is no JSON object."));
         else
-            throw new ChatTemplateException(ChatTemplateError.Conversation, "The conversation must be given as turns or as a JSON array of messages.");
+            throw Fail.Conversation("The conversation must be given as turns or as a JSON array of messages.");
         return messages.Count > 0
             ? new PyList(messages)
-            : throw new ChatTemplateException(ChatTemplateError.Conversation, "Cannot apply chat template to an empty conversation. Provide at least one message.");
+            : throw Fail.Conversation("Cannot apply chat template to an empty conversation. Provide at least one message.");
     }
 
     /// <summary>The value of some JSON.</summary>
@@ -73,7 +73,7 @@ internal static class ConversationVariables
         }
         catch (InvalidOperationException exception)
         {
-            throw new ChatTemplateException(ChatTemplateError.Conversation, "A text of the conversation holds half of a surrogate pair.", inner: exception);
+            throw Fail.Conversation("A text of the conversation holds half of a surrogate pair.", exception);
         }
     }
 

@@ -14,10 +14,10 @@ internal sealed class FinalMessage
         var last = ((PyDict)messages.Items[^1]).Copy();
         bool isReasoning = ReasoningKeys.Contains(field);
         if (last.Get(field) is not { } value)
-            throw Wrong($"continue_final_message is set to \"{field}\", but the final message has no such field");
+            throw Fail.Conversation($"continue_final_message is set to \"{field}\", but the final message has no such field");
         string[] copies = isReasoning ? [.. ReasoningKeys.Where(k => last.Get(k) is not null)] : [field];
         if (!copies.Any(c => template.Contains(c, StringComparison.Ordinal)))
-            throw Wrong($"continue_final_message is set to \"{field}\" but this is not an accepted field in the chat_template");
+            throw Fail.Conversation($"continue_final_message is set to \"{field}\" but this is not an accepted field in the chat_template");
         foreach (var copy in copies)
             last.Set(copy, With(last.Get(copy)!, run));
         _text = value is PyString whole ? whole.Text : _text;
@@ -30,9 +30,10 @@ internal sealed class FinalMessage
         var mark = Mark.TrimEnd();
         int place = rendered.Text.LastIndexOf(mark, StringComparison.Ordinal);
         if (place < 0 || !rendered.Text.Contains(Stripped(_text), StringComparison.Ordinal))
-            throw Wrong(
-                "continue_final_message is set but the final message does not appear in the chat after applying the chat template! This can happen if the chat template deletes "
-                + "portions of the final message. Please verify the chat template and final message in your chat to ensure they are compatible."
+            throw Fail.Conversation(
+                "continue_final_message is set but the final message does not appear in the chat after applying the chat template! "
+                + "This can happen if the chat template deletes portions of the final message. "
+                + "Please verify the chat template and final message in your chat to ensure they are compatible."
                 + $"Final message to continue: {Stripped(_text)}\nRendered chat:\n{rendered.Text}");
         if (string.CompareOrdinal(rendered.Text, place, Mark, 0, Mark.Length) != 0)
             while (place > 0 && PyChar.IsSpace(rendered.Text[place - 1]))
@@ -45,7 +46,7 @@ internal sealed class FinalMessage
         if (value is PyString content)
             return Operators.Binary("+", content, new PyString(Mark), run);
         if (value is not PySequence parts)
-            throw Wrong("continue_final_message is set, but the final message's field is neither a text nor a list of parts");
+            throw Fail.Conversation("continue_final_message is set, but the final message's field is neither a text nor a list of parts");
         for (int i = parts.Count - 1; i >= 0; i--)
             if (parts.Items[i] is PyDict part && part.Get("text") is PyString partText)
             {
@@ -55,7 +56,7 @@ internal sealed class FinalMessage
                 return new PyList([.. parts.Items.Take(i), marked, .. parts.Items.Skip(i + 1)]);
             }
 
-        throw Wrong("continue_final_message is set but we could not find any text to continue in the final message!");
+        throw Fail.Conversation("continue_final_message is set but we could not find any text to continue in the final message!");
     }
 
     private static string Stripped(string text)
@@ -67,6 +68,4 @@ internal sealed class FinalMessage
             end--;
         return text[start..end];
     }
-
-    private static ChatTemplateException Wrong(string message) => new(ChatTemplateError.Conversation, message);
 }

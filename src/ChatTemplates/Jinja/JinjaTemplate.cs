@@ -4,7 +4,6 @@ namespace Kotonoha.ChatTemplates.Jinja;
 internal sealed class JinjaTemplate
 {
     private readonly IReadOnlyList<Statement> _body;
-    private readonly IReadOnlyDictionary<string, Block> _blocks;
     private readonly IReadOnlySet<string> _mentioned;
 
     /// <summary>Reads a template.</summary>
@@ -18,7 +17,7 @@ internal sealed class JinjaTemplate
     public JinjaTemplate(string source, Meter meter)
     {
         Source = source;
-        (_body, _blocks, _mentioned) = Parser.Parse(source, meter);
+        (_body, _mentioned) = Parser.Parse(source, meter);
         ReadSteps = meter.Steps;
     }
 
@@ -38,7 +37,7 @@ internal sealed class JinjaTemplate
 
     public RenderedTemplate Render(Action<Rendering> variables, Func<DateTime> clock, Meter meter)
     {
-        var run = new Rendering(meter, _blocks, clock);
+        var run = new Rendering(meter, clock);
         try
         {
             variables(run);

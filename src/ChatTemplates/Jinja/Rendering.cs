@@ -3,12 +3,11 @@ namespace Kotonoha.ChatTemplates.Jinja;
 /// <summary>One rendering of a template: what it has used, where it is, what it has written.</summary>
 internal sealed class Rendering
 {
-    public Rendering(Meter meter, IReadOnlyDictionary<string, Block> blocks, Func<DateTime> clock)
+    public Rendering(Meter meter, Func<DateTime> clock)
     {
-        Meter = meter;
+        (Meter, Clock) = (meter, clock);
         Equality = new PyEquality(meter);
         Output = new TextBuilder(meter);
-        (Blocks, Clock) = (blocks, clock);
     }
 
     public Meter Meter { get; }
@@ -21,15 +20,11 @@ internal sealed class Rendering
     /// <summary>The local time that <c>strftime_now</c> reads.</summary>
     public Func<DateTime> Clock { get; }
 
-    public IReadOnlyDictionary<string, Block> Blocks { get; }
-
     /// <summary>The outermost variables.</summary>
     public Scope Root { get; } = new(null);
 
     /// <summary>The line of the statement or call that runs.</summary>
     public int Line { get; set; } = 1;
-
-    public bool Autoescape { get; set; }
 
     /// <summary>What <c>generation</c> blocks wrote, in UTF-16 units of the output.</summary>
     public List<(int Start, int End)> Generated { get; } = [];
@@ -41,7 +36,7 @@ internal sealed class Rendering
     {
         var text = new TextBuilder(Meter);
         Run(body, scope, text);
-        return text.ToText(Autoescape);
+        return text.ToText();
     }
 
     public Flow Run(IReadOnlyList<Statement> body, Scope scope, TextBuilder output)
@@ -135,16 +130,21 @@ internal sealed class Scope(Scope? outer)
 /// <summary>What stands for a value that is not there: it prints as nothing and fails when it is used.</summary>
 internal sealed class Undefined(string message, ChatTemplateError error = ChatTemplateError.Undefined)
 {
-    public static Undefined Name(string name) => new($"'{name}' is undefined");
+    public static Undefined Name(string name) => new($"'{name}' is undefined{LeftOut.NoteOnGlobal(name)}");
 
     public static Undefined Attribute(object owner, object name)
         => new(name is PyString text
-            ? owner is PyNone ? $"'None' has no attribute '{text.Text}'" : $"'{Python.TypeName(owner)} object' has no attribute '{text.Text}'"
+            ? owner is PyNone
+                ? $"'None' has no attribute '{text.Text}'"
+                : $"'{Python.TypeName(owner)} object' has no attribute '{text.Text}'{LeftOut.NoteOnAttribute(owner, text.Text)}"
             : $"{Python.TypeName(owner)} object has no element {Python.ShortRepr(name)}");
 
     /// <summary>A part of the interpreter that templates must not reach.</summary>
     public static Undefined Unsafe(object owner, string name)
         => new($"access to attribute '{name}' of '{Python.TypeName(owner)}' object is unsafe.", ChatTemplateError.Security);
+
+    /// <summary>The value, which must be there.</summary>
+    public static object Checked(object value) => value is Undefined missing ? throw missing.Used() : value;
 
     public ChatTemplateException Used() => new(error, message);
 }
@@ -156,9 +156,17 @@ internal static class Fail
 
     public static ChatTemplateException Type(string message) => new(ChatTemplateError.Type, message);
 
+    /// <summary>A value is of the wrong type, or it is not there at all.</summary>
+    public static ChatTemplateException Type(object value, string message) => value is Undefined missing ? missing.Used() : Type(message);
+
     public static ChatTemplateException Value(string message) => new(ChatTemplateError.Value, message);
 
     public static ChatTemplateException Security(string message) => new(ChatTemplateError.Security, message);
+
+    public static ChatTemplateException Raised(string message) => new(ChatTemplateError.Raised, message);
+
+    public static ChatTemplateException Conversation(string message, Exception? inner = null)
+        => new(ChatTemplateError.Conversation, message, inner: inner);
 
     public static ChatTemplateException Limit(string message) => new(ChatTemplateError.Limit, message);
 

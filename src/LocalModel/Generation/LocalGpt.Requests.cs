@@ -254,28 +254,7 @@ public sealed partial class LocalGpt
         var template = request.Tools is null ? ChatTemplate : ToolTemplate;
         if (request.Tools is not null && !template.UsesTools)
             throw new ChatTemplateException($"The chat template '{template.Name}' does nothing with functions; send the request without Tools.");
-        if (!template.IsBuiltIn)
-        {
-            ids.AddRange(template.Apply(new ChatTemplateInput { Turns = request.Turns, Tools = request.Tools, AddGenerationPrompt = true }).Encode(Tokenizer));
-            return;
-        }
-
-        // Neighbouring texts are encoded as one, as if the whole had been rendered first; control tokens come from the template alone.
-        var text = new StringBuilder();
-        foreach (var segment in template.Render(request.Turns!, addGenerationPrompt: true))
-        {
-            if (!segment.IsControl)
-            {
-                text.Append(segment.Text);
-                continue;
-            }
-
-            Tokenizer.Encode(text.ToString(), ids, addSpecialTokens: false);
-            text.Clear();
-            ids.Add(Tokenizer.TokenToId(segment.Text)!.Value);
-        }
-
-        Tokenizer.Encode(text.ToString(), ids, addSpecialTokens: false);
+        ids.AddRange(template.Apply(new ChatTemplateInput { Turns = request.Turns, Tools = request.Tools, AddGenerationPrompt = true }).Encode(Tokenizer));
     }
 
     private int[] EncodeWhole(string text, bool truncate)

@@ -7,7 +7,9 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Chat;
 
-/// <summary>Templates, conversations, special tokens and clock of a folder of chat fixtures, found in the folder of a file or above it.</summary>
+/// <summary>
+/// Templates, conversations, special tokens and clock of a folder of chat fixtures, found in the folder of a file or above it.
+/// </summary>
 internal sealed class ChatFixture
 {
     private readonly string _templates;
@@ -58,7 +60,11 @@ internal sealed class ChatFixture
     {
         var name = row.Text("template")!;
         if (!_read.TryGetValue(name, out var template))
-            _read.Add(name, template = ChatEncoding.ReadTemplate(File.ReadAllText(Path.Combine(_templates, name + ".jinja")), Settings, Tokenizer));
+        {
+            var jinja = File.ReadAllText(Path.Combine(_templates, name + ".jinja"));
+            _read.Add(name, template = ChatEncoding.ReadTemplate(jinja, Settings, Tokenizer));
+        }
+
         var conversation = _conversations[row.Text("conversation")!];
         var variables = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         Add(conversation, "kwargs");
@@ -95,8 +101,10 @@ internal sealed class ChatFixture
             var message = row.Text("error");
             return row.Text("error_type") switch
             {
-                "TemplateError" when exception.Error != ChatTemplateError.Raised || exception.Message != message => $"the error is {exception.Error} '{exception.Message}', expected '{message}'",
-                "ValueError" when exception.Error == ChatTemplateError.Conversation && exception.Message != message => $"the error is '{exception.Message}', expected '{message}'",
+                "TemplateError" when exception.Error != ChatTemplateError.Raised || exception.Message != message
+                    => $"the error is {exception.Error} '{exception.Message}', expected '{message}'",
+                "ValueError" when exception.Error == ChatTemplateError.Conversation && exception.Message != message
+                    => $"the error is '{exception.Message}', expected '{message}'",
                 _ => null,
             };
         }

@@ -4,13 +4,16 @@ using Kotonoha.LocalModel.Generation;
 
 namespace Kotonoha.Conformance.Chat;
 
-/// <summary>Whole templates over whole conversations: text or error, spans and masks of answers, ids with the conversation kept as text.</summary>
+/// <summary>
+/// Whole templates over whole conversations: text or error, spans and masks of answers, ids with the conversation kept as text.
+/// </summary>
 internal sealed class ChatTemplateRunner : FixtureRunner
 {
     /// <inheritdoc/>
     public override IEnumerable<string> Discover(string root)
         => Directory.EnumerateFiles(root, "*.jsonl", SearchOption.AllDirectories)
-            .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row && row.Text("template") is not null && row.Text("conversation") is not null)
+            .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row
+                && row.Text("template") is not null && row.Text("conversation") is not null)
             .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/'));
 
     /// <inheritdoc/>
@@ -39,16 +42,21 @@ internal sealed class ChatTemplateRunner : FixtureRunner
         var prompt = fixture.Render(row);
         if (row.Text("rendered") is { } rendered && FixtureJson.Differ("rendered", prompt.Text, rendered) is { } difference)
             return difference;
-        if (row.TryGetProperty("ids_plain", out _) && FixtureJson.Differ("ids_plain", prompt.Encode(fixture.Tokenizer!, keepConversationAsText: false), row.Ints("ids_plain")) is { } plain)
+        if (Ids("ids_plain", keepConversationAsText: false) is { } plain)
             return plain;
-        if (row.TryGetProperty("ids_sanitized", out _) && FixtureJson.Differ("ids_sanitized", prompt.Encode(fixture.Tokenizer!), row.Ints("ids_sanitized")) is { } sanitized)
+        if (Ids("ids_sanitized", keepConversationAsText: true) is { } sanitized)
             return sanitized;
         if (!row.TryGetProperty("spans", out var spans))
             return null;
         var units = row.TryGetProperty("spans_utf16", out var own) ? own : spans;
         var (ids, mask) = prompt.EncodeWithMask(fixture.Tokenizer!);
-        return FixtureJson.Differ("spans", [.. prompt.Answers.SelectMany(a => (int[])[a.Start, a.End])], [.. units.EnumerateArray().SelectMany(s => s.EnumerateArray()).Select(e => e.GetInt32())])
+        int[] expected = [.. units.EnumerateArray().SelectMany(s => s.EnumerateArray()).Select(e => e.GetInt32())];
+        return FixtureJson.Differ("spans", [.. prompt.Answers.SelectMany(a => (int[])[a.Start, a.End])], expected)
             ?? FixtureJson.Differ("input_ids", ids, row.Ints("input_ids"))
             ?? FixtureJson.Differ("assistant_masks", [.. mask.Select(m => m ? 1 : 0)], row.Ints("assistant_masks"));
+
+        string? Ids(string field, bool keepConversationAsText) => row.TryGetProperty(field, out _)
+            ? FixtureJson.Differ(field, prompt.Encode(fixture.Tokenizer!, keepConversationAsText), row.Ints(field))
+            : null;
     }
 }

@@ -17,7 +17,8 @@ internal sealed class HostileTemplateRunner : FixtureRunner
     /// <inheritdoc/>
     public override IEnumerable<string> Discover(string root)
         => Directory.EnumerateFiles(root, "*.jsonl", SearchOption.AllDirectories)
-            .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row && (row.Text("template") ?? row.Text("template_generator")) is not null && row.Text("expected") is not null)
+            .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row
+                && (row.Text("template") ?? row.Text("template_generator")) is not null && row.Text("expected") is not null)
             .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/'));
 
     /// <inheritdoc/>
@@ -25,7 +26,10 @@ internal sealed class HostileTemplateRunner : FixtureRunner
     {
         int number = 0;
         foreach (var row in FixtureJson.Rows(Path.Combine(root, family)))
-            log.Case($"row {++number}", () => Check(row.Text("template") ?? Generate(row.Text("template_generator")!), row.Text("expected")!));
+        {
+            string Template() => row.Text("template") ?? Generate(row.Text("template_generator")!);
+            log.Case($"row {++number}", () => Check(Template(), row.Text("expected")!));
+        }
     }
 
     private static string? Check(string template, string expected)
@@ -35,7 +39,7 @@ internal sealed class HostileTemplateRunner : FixtureRunner
         string? text = null;
         try
         {
-            text = new JinjaTemplate(template).Render(_ => { }, () => DateTime.UnixEpoch).Text.Text;
+            text = Render(template);
         }
         catch (ChatTemplateException)
         {
@@ -44,7 +48,9 @@ internal sealed class HostileTemplateRunner : FixtureRunner
 
         if (watch.Elapsed > LongestTime)
             return $"took {watch.Elapsed.TotalSeconds:F1} s";
-        return text is null || text.Length <= (isHarmless ? HarmlessResult : SmallResult) ? null : $"rendered {text.Length} characters, expected: {expected}";
+        return text is null || text.Length <= (isHarmless ? HarmlessResult : SmallResult)
+            ? null
+            : $"rendered {text.Length} characters, expected: {expected}";
     }
 
     // "'(' * 3 + ')' * 3 inside {{ }}" is itself an expression.
@@ -52,7 +58,9 @@ internal sealed class HostileTemplateRunner : FixtureRunner
     {
         const string Inside = " inside {{ }}";
         bool inside = description.EndsWith(Inside, StringComparison.Ordinal);
-        var text = new JinjaTemplate("{{ " + (inside ? description[..^Inside.Length] : description) + " }}").Render(_ => { }, () => DateTime.UnixEpoch).Text.Text;
+        var text = Render("{{ " + (inside ? description[..^Inside.Length] : description) + " }}");
         return inside ? "{{ " + text + " }}" : text;
     }
+
+    private static string Render(string template) => new JinjaTemplate(template).Render(_ => { }, () => DateTime.UnixEpoch).Text.Text;
 }

@@ -80,7 +80,10 @@ internal static class Numbers
             return ToBig(x).CompareTo(ToBig(y));
         if (x is double left && y is double right)
             return double.IsNaN(left) || double.IsNaN(right) ? 2 : left.CompareTo(right);
-        return x is double number ? CompareMixed(number, ToBig(y)) : CompareMixed((double)y, ToBig(x)) is var reverse && reverse == 2 ? 2 : -CompareMixed((double)y, ToBig(x));
+        if (x is double number)
+            return CompareMixed(number, ToBig(y));
+        int reverse = CompareMixed((double)y, ToBig(x));
+        return reverse == 2 ? 2 : -reverse;
     }
 
     public static object Add(object x, object y)
@@ -214,8 +217,8 @@ internal static class Numbers
     }
 
     /// <summary>The exponent as Python writes it: a sign and at least two digits.</summary>
-    public static string Exponent(int exponent, char letter = 'e')
-        => string.Create(CultureInfo.InvariantCulture, $"{letter}{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}");
+    private static string Exponent(int exponent)
+        => string.Create(CultureInfo.InvariantCulture, $"e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}");
 
     /// <summary>The float times 10 to the given number, rounded half to even; the sign is left out.</summary>
     public static BigInteger Scaled(double value, int decimals)
@@ -277,7 +280,7 @@ internal static class Numbers
         if (at < digits.Length && digits[at] is '+' or '-')
             negative = digits[at++] == '-';
         bool prefixed = false;
-        if (at + 1 < digits.Length && digits[at] == '0' && char.ToLowerInvariant(digits[at + 1]) is 'x' or 'o' or 'b' && at + 1 < digits.Length)
+        if (at + 1 < digits.Length && digits[at] == '0' && char.ToLowerInvariant(digits[at + 1]) is 'x' or 'o' or 'b')
         {
             int named = char.ToLowerInvariant(digits[at + 1]) switch { 'x' => 16, 'o' => 8, _ => 2 };
             if (radix == 0 || radix == named)
@@ -306,7 +309,7 @@ internal static class Numbers
                 continue;
             }
 
-            int digit = char.IsAsciiDigit(digits[at]) ? digits[at] - '0' : char.IsAsciiLetter(digits[at]) ? char.ToLowerInvariant(digits[at]) - 'a' + 10 : 99;
+            int digit = DigitValue(digits[at]);
             if (digit >= radix)
                 return null;
             value = value * radix + digit;
@@ -338,15 +341,20 @@ internal static class Numbers
 
         for (int i = 0; i < body.Length; i++)
         {
-            bool between = body[i] == '_' && i > 0 && i + 1 < body.Length && char.IsAsciiDigit(body[i - 1]) && char.IsAsciiDigit(body[i + 1]);
+            bool between = i > 0 && i + 1 < body.Length && body[i] == '_' && char.IsAsciiDigit(body[i - 1]) && char.IsAsciiDigit(body[i + 1]);
             if (!char.IsAsciiDigit(body[i]) && !between && body[i] is not ('.' or 'e' or 'E' or '+' or '-'))
                 return null;
         }
 
-        return double.TryParse(body.Replace("_", "", StringComparison.Ordinal), NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out double value)
+        const NumberStyles Styles = NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        return double.TryParse(body.Replace("_", "", StringComparison.Ordinal), Styles, CultureInfo.InvariantCulture, out double value)
             ? sign * value
             : null;
     }
+
+    /// <summary>The value of an ASCII letter or digit as a digit of some base; more than any base for other characters.</summary>
+    public static int DigitValue(char c)
+        => char.IsAsciiDigit(c) ? c - '0' : char.IsAsciiLetter(c) ? char.ToLowerInvariant(c) - 'a' + 10 : int.MaxValue;
 
     // Without white space around it, with ASCII digits; null where another character beyond ASCII stands.
     private static string? Digits(string text)

@@ -81,18 +81,17 @@ internal static class Operators
                 return Order(sign, a.Items, b.Items, equality);
             case (PyTuple a, PyTuple b):
                 return Order(sign, a.Items, b.Items, equality);
-            case (PyBytes a, PyBytes b):
-                return Holds(sign, a.Value.AsSpan().SequenceCompareTo(b.Value));
             default:
                 if (!Numbers.IsNumber(left) || !Numbers.IsNumber(right))
-                    throw Fail.Type($"'{sign}' not supported between instances of '{Python.TypeName(left)}' and '{Python.TypeName(right)}'");
+                    throw Fail.Type(
+                        $"'{sign}' not supported between instances of '{Python.TypeName(left)}' and '{Python.TypeName(right)}'");
                 int order = Numbers.Compare(left, right);
                 return order != 2 && Holds(sign, order);
         }
     }
 
     // By code points, which is not the order of UTF-16 units.
-    public static int CompareText(string a, string b)
+    private static int CompareText(string a, string b)
     {
         int i = a.AsSpan().CommonPrefixLength(b);
         if (i == a.Length || i == b.Length)
@@ -123,7 +122,7 @@ internal static class Operators
         {
             case (PyString a, PyString b):
                 if (a.IsMarkup != b.IsMarkup)
-                    (a, b) = (Html.Escape(a, run.Meter), Html.Escape(b, run.Meter));
+                    (a, b) = (a.Escaped(run.Meter), b.Escaped(run.Meter));
                 if (b.Text.Length == 0)
                     return a;
                 if (a.Text.Length == 0)
@@ -136,13 +135,11 @@ internal static class Operators
                 return a.With(Joined(a.Items, b.Items, run.Meter));
             case (PyTuple a, PyTuple b):
                 return a.With(Joined(a.Items, b.Items, run.Meter));
-            case (PyBytes a, PyBytes b):
-                run.Meter.Text(a.Value.Length + b.Value.Length);
-                return new PyBytes([.. a.Value, .. b.Value]);
             case (PyString, _):
                 throw Fail.Type($"can only concatenate str (not \"{Python.TypeName(right)}\") to str");
             case (PySequence, _):
-                throw Fail.Type($"can only concatenate {Python.TypeName(left)} (not \"{Python.TypeName(right)}\") to {Python.TypeName(left)}");
+                var kind = Python.TypeName(left);
+                throw Fail.Type($"can only concatenate {kind} (not \"{Python.TypeName(right)}\") to {kind}");
             default:
                 throw Fail.Operands("+", left, right);
         }
@@ -156,7 +153,9 @@ internal static class Operators
 
     private static object Repeat(object left, object right, Meter meter)
     {
-        var (value, factor) = Numbers.TryIndex(left, out long count) && left is not double ? (right, count) : Numbers.TryIndex(right, out count) ? (left, count) : (null, 0);
+        var (value, factor) = Numbers.TryIndex(left, out long count) ? (right, count)
+            : Numbers.TryIndex(right, out count) ? (left, count)
+            : (null, 0);
         factor = Math.Max(0, factor);
         switch (value)
         {
@@ -180,7 +179,9 @@ internal static class Operators
     }
 }
 
-/// <summary>Python's <c>==</c> and <c>hash</c>: 1, 1.0 and true are equal, texts are compared ordinally, containers by their items.</summary>
+/// <summary>
+/// Python's <c>==</c> and <c>hash</c>: 1, 1.0 and true are equal, texts are compared ordinally, containers by their items.
+/// </summary>
 internal sealed class PyEquality(Meter meter) : IEqualityComparer<object>
 {
     public Meter Meter => meter;
@@ -207,8 +208,6 @@ internal sealed class PyEquality(Meter meter) : IEqualityComparer<object>
                 throw Fail.Type($"unhashable type: '{Python.TypeName(value)}'");
             case Undefined:
                 return 1;
-            case PyBytes bytes:
-                return bytes.Value.Length;
             default:
                 return RuntimeHelpers.GetHashCode(value);
         }
@@ -236,10 +235,9 @@ internal sealed class PyEquality(Meter meter) : IEqualityComparer<object>
                 return AreEqual(a, b);
             case (PyRange a, PyRange b):
                 return a.Count == b.Count && (a.Count == 0 || (a.Start == b.Start && (a.Count == 1 || a.Step == b.Step)));
-            case (PyBytes a, PyBytes b):
-                return a.Value.AsSpan().SequenceEqual(b.Value);
             case (PyDictView { Kind: not "values" } a, PyDictView { Kind: not "values" } b):
-                return a.Kind == b.Kind && a.Count == b.Count && a.Dict.Entries.All(e => b.Dict.TryGet(e.Key, out var other) && (a.Kind == "keys" || AreEqual(e.Value, other)));
+                return a.Kind == b.Kind && a.Count == b.Count
+                    && a.Dict.Entries.All(e => b.Dict.TryGet(e.Key, out var other) && (a.Kind == "keys" || AreEqual(e.Value, other)));
             case (BoundMethod a, BoundMethod b):
                 return ReferenceEquals(a.Owner, b.Owner) && a.Method == b.Method;
             default:

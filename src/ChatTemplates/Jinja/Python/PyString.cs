@@ -3,8 +3,8 @@ using System.Text;
 namespace Kotonoha.ChatTemplates.Jinja;
 
 /// <summary>
-/// A text as templates see it: indexed by code points, and it remembers which of its characters come from the conversation and which the template
-/// wrote. Immutable.
+/// A text as templates see it: indexed by code points, and it remembers which of its characters come from the conversation and which the
+/// template wrote. Immutable.
 /// </summary>
 internal sealed class PyString
 {
@@ -17,7 +17,7 @@ internal sealed class PyString
 
     /// <param name="text">The text.</param>
     /// <param name="data">Pairs of start and end (UTF-16 units) of what comes from the conversation, in order; null for nothing.</param>
-    /// <param name="isMarkup">The text counts as escaped HTML.</param>
+    /// <param name="isMarkup">The text counts as escaped HTML: operators escape what they join to it, as MarkupSafe's do.</param>
     public PyString(string text, int[]? data = null, bool isMarkup = false) => (Text, Data, IsMarkup) = (text, data, isMarkup);
 
     public string Text { get; }
@@ -107,7 +107,25 @@ internal sealed class PyString
 
     public PyString AsPlain() => IsMarkup ? new PyString(Text, Data) : this;
 
-    public PyString WithMarkup(bool isMarkup) => isMarkup ? AsMarkup() : AsPlain();
+    /// <summary>Escaped for HTML as MarkupSafe does it, unless it counts as escaped.</summary>
+    public PyString Escaped(Meter meter)
+    {
+        if (IsMarkup)
+            return this;
+        if (Text.AsSpan().IndexOfAny("&<>\"'") < 0)
+            return AsMarkup();
+        var builder = new TextBuilder(meter);
+        for (int i = 0; i < Text.Length; i++)
+        {
+            var escaped = Text[i] switch { '&' => "&amp;", '<' => "&lt;", '>' => "&gt;", '"' => "&#34;", '\'' => "&#39;", _ => null };
+            if (escaped is null)
+                builder.Append(this, i, i + 1);
+            else
+                builder.Append(escaped, IsData(i));
+        }
+
+        return builder.ToText(isMarkup: true);
+    }
 
     public override string ToString() => Text;
 

@@ -20,15 +20,12 @@ internal static class Python
         PyDict => "dict",
         PyDictView view => "dict_" + view.Kind,
         PyRange => "range",
-        PyBytes => "bytes",
         PyIterator iterator => iterator.TypeName,
         Undefined => "Undefined",
         Namespace => "Namespace",
         Macro => "Macro",
         LoopContext => "LoopContext",
-        Cycler => "Cycler",
         Joiner => "Joiner",
-        TemplateReference => "TemplateReference",
         BoundMethod => "builtin_function_or_method",
         Function { IsType: true } => "type",
         _ => "function",
@@ -44,7 +41,6 @@ internal static class Python
         PyDict dict => dict.Count > 0,
         PyDictView view => view.Count > 0,
         PyRange range => range.Count > 0,
-        PyBytes bytes => bytes.Value.Length > 0,
         LoopContext loop => loop.Length > 0,
         _ => true,
     };
@@ -84,7 +80,7 @@ internal static class Python
         return text.Length <= ShortReprLength ? text : text[..ShortReprLength] + "…";
     }
 
-    public static void WriteRepr(TextBuilder into, object value)
+    private static void WriteRepr(TextBuilder into, object value)
     {
         into.Meter.Step();
         switch (value)
@@ -128,10 +124,8 @@ internal static class Python
                 WriteItems(into, "[", [.. view.Items], "])");
                 break;
             case PyRange range:
-                into.Append(string.Create(CultureInfo.InvariantCulture, $"range({range.Start}, {range.Stop}{(range.Step == 1 ? "" : $", {range.Step}")})"));
-                break;
-            case PyBytes bytes:
-                WriteBytes(into, bytes.Value);
+                var step = range.Step == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $", {range.Step}");
+                into.Append(string.Create(CultureInfo.InvariantCulture, $"range({range.Start}, {range.Stop}{step})"));
                 break;
             case Namespace space:
                 into.Meter.Enter();
@@ -145,9 +139,6 @@ internal static class Python
                 break;
             case LoopContext loop:
                 into.Append(string.Create(CultureInfo.InvariantCulture, $"<LoopContext {loop.Index0 + 1}/{loop.Length}>"));
-                break;
-            case TemplateReference:
-                into.Append("<TemplateReference None>");
                 break;
             case Function { IsType: true } type:
                 into.Append($"<class '{type.Name}'>");
@@ -171,14 +162,13 @@ internal static class Python
         PyDict dict => dict.Count,
         PyDictView view => view.Count,
         PyRange range => range.Count,
-        PyBytes bytes => bytes.Value.Length,
         Undefined => 0,
         LoopContext loop => loop.Length,
         _ => throw Fail.Type($"object of type '{TypeName(value)}' has no len()"),
     };
 
     public static bool IsIterable(object value)
-        => value is PyString or PySequence or PyDict or PyDictView or PyRange or PyBytes or PyIterator or Undefined or LoopContext;
+        => value is PyString or PySequence or PyDict or PyDictView or PyRange or PyIterator or Undefined or LoopContext;
 
     /// <summary>The items of an iterable; each costs a step.</summary>
     public static IEnumerable<object> Iterate(object value, Meter meter) => value switch
@@ -188,7 +178,6 @@ internal static class Python
         PyDict dict => Counted(dict.Keys, meter),
         PyDictView view => Counted(view.Items, meter),
         PyRange range => Numbered(range, meter),
-        PyBytes bytes => Counted(bytes.Value.Select(b => Numbers.Box((long)b)), meter),
         PyIterator iterator => Counted(iterator.Rest(), meter),
         LoopContext loop => Counted(loop.Rest(), meter),
         Undefined => [],
@@ -215,7 +204,7 @@ internal static class Python
         {
             case PyString text:
                 if (item is not PyString part)
-                    throw item is Undefined missing ? missing.Used() : Fail.Type($"'in <string>' requires string as left operand, not {TypeName(item)}");
+                    throw Fail.Type(item, $"'in <string>' requires string as left operand, not {TypeName(item)}");
                 equality.Meter.Work(text.Text.Length);
                 return text.Text.Contains(part.Text, StringComparison.Ordinal);
             case PyDict dict:
@@ -224,8 +213,6 @@ internal static class Python
                 return view.Dict.TryGet(item, out _);
             case PyRange range:
                 return Numbers.IsNumber(item) && Iterate(range, equality.Meter).Any(i => equality.AreEqual(i, item));
-            case Namespace or Undefined when !IsIterable(container):
-                throw Fail.Type($"argument of type '{TypeName(container)}' is not iterable");
             default:
                 if (!IsIterable(container))
                     throw Fail.Type($"argument of type '{TypeName(container)}' is not iterable");
@@ -246,8 +233,8 @@ internal static class Python
                 return key is not (PyList or PyDict or PyDictView) && dict.TryGet(key, out item);
             case Undefined missing:
                 throw missing.Used();
-            case PySequence or PyString or PyRange or PyBytes when Numbers.TryIndex(key, out long index):
-                long count = value switch { PySequence s => s.Count, PyString t => t.Length, PyRange r => r.Count, _ => ((PyBytes)value).Value.Length };
+            case PySequence or PyString or PyRange when Numbers.TryIndex(key, out long index):
+                long count = value switch { PySequence s => s.Count, PyString t => t.Length, _ => ((PyRange)value).Count };
                 if (index < 0)
                     index += count;
                 if (index < 0 || index >= count)
@@ -256,8 +243,7 @@ internal static class Python
                 {
                     PySequence sequence => sequence.Items[(int)index],
                     PyString text => text.At((int)index),
-                    PyRange range => range[(int)index],
-                    _ => Numbers.Box((long)((PyBytes)value).Value[index]),
+                    _ => ((PyRange)value)[(int)index],
                 };
                 return true;
             default:
@@ -270,7 +256,7 @@ internal static class Python
     {
         if (value is Undefined missing)
             throw missing.Used();
-        if (value is not (PySequence or PyString or PyRange or PyBytes))
+        if (value is not (PySequence or PyString or PyRange))
             throw Fail.Type($"'{TypeName(value)}' object is not subscriptable");
         int count = (int)Length(value, meter);
         long by = Bound(step) ?? 1;
@@ -297,8 +283,6 @@ internal static class Python
                 return builder.ToText(text.IsMarkup);
             case PyRange range:
                 return new PyRange(range.Start + from * range.Step, range.Start + to * range.Step, by * range.Step);
-            case PyBytes bytes:
-                return new PyBytes([.. indexes.Select(i => bytes.Value[i])]);
             default:
                 var sequence = (PySequence)value;
                 return sequence.With([.. indexes.Select(i => sequence.Items[i])]);
@@ -308,7 +292,7 @@ internal static class Python
     private static long? Bound(object? value)
         => value is null or PyNone ? null
             : Numbers.TryIndex(value, out long index) ? index
-            : throw (value is Undefined missing ? missing.Used() : Fail.Type("slice indices must be integers or None or have an __index__ method"));
+            : throw Fail.Type(value, "slice indices must be integers or None or have an __index__ method");
 
     private static long Clamp(long? bound, long missing, int count, bool down)
     {
@@ -404,25 +388,6 @@ internal static class Python
                 into.Append(escaped, data);
         }
 
-        into.Append(quote);
-    }
-
-    private static void WriteBytes(TextBuilder into, byte[] bytes)
-    {
-        char quote = bytes.Contains((byte)'\'') && !bytes.Contains((byte)'"') ? '"' : '\'';
-        into.Append("b");
-        into.Append(quote);
-        foreach (byte b in bytes)
-            into.Append(b switch
-            {
-                (byte)'\\' => "\\\\",
-                (byte)'\n' => "\\n",
-                (byte)'\r' => "\\r",
-                (byte)'\t' => "\\t",
-                _ when b == quote => "\\" + quote,
-                >= 32 and < 127 => ((char)b).ToString(),
-                _ => string.Create(CultureInfo.InvariantCulture, $"\\x{b:x2}"),
-            });
         into.Append(quote);
     }
 }

@@ -10,12 +10,6 @@ internal sealed class PyNone
     }
 }
 
-/// <summary>Python bytes, as <c>str.encode</c> gives them.</summary>
-internal sealed class PyBytes(byte[] value)
-{
-    public byte[] Value => value;
-}
-
 /// <summary>A list, tuple or dictionary; it knows how deep it nests, so that no walk over it can be endless.</summary>
 internal abstract class PyContainer
 {
@@ -90,7 +84,9 @@ internal sealed class PyRange(long start, long stop, long step)
     }
 }
 
-/// <summary>A Python dictionary: in order of insertion, keys equal as in Python. Filled by who makes it, never changed by a template.</summary>
+/// <summary>
+/// A Python dictionary: in order of insertion, keys equal as in Python. Filled by who makes it, never changed by a template.
+/// </summary>
 internal sealed class PyDict(PyEquality equality) : PyContainer
 {
     private readonly OrderedDictionary<object, object> _entries = new(equality);

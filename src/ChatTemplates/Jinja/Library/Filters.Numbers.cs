@@ -3,12 +3,9 @@ using System.Numerics;
 
 namespace Kotonoha.ChatTemplates.Jinja;
 
-// Filters that make numbers or text of numbers.
+// Filters that make numbers.
 internal static partial class Filters
 {
-    private static readonly string[] DecimalUnits = ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
-    private static readonly string[] BinaryUnits = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
-
     private static object? ToFloat(object value) => value switch
     {
         PyString text => Numbers.ParseFloat(text.Text),
@@ -17,19 +14,18 @@ internal static partial class Filters
         _ => null,
     };
 
-    private static object? ToInteger(object value, long radix)
+    private static object? ToInteger(object value, object? radix)
     {
         if (value is Undefined missing)
             throw missing.Used();
         if (value is double number)
-            return double.IsFinite(number) ? Numbers.Truncate(number) : double.IsNaN(number) ? null : null;
+            return double.IsFinite(number) ? Numbers.Truncate(number) : null;
         if (Numbers.IsInteger(value))
             return Numbers.Box(Numbers.ToBig(value));
         if (value is not PyString text)
             return null;
-        object? whole = null;
-        if (radix == 0 || radix is >= 2 and <= 36)
-            whole = Numbers.ParseInteger(text.Text, (int)radix);
+        long by = radix is null ? 10 : StringMethods.Integer(radix);
+        var whole = by is 0 or (>= 2 and <= 36) ? Numbers.ParseInteger(text.Text, (int)by) : null;
         return whole ?? (Numbers.ParseFloat(text.Text) is { } parsed && double.IsFinite(parsed) ? Numbers.Truncate(parsed) : null);
     }
 
@@ -38,15 +34,15 @@ internal static partial class Filters
         var method = a[2] is null ? "common" : StringMethods.Text(a[2]!).Text;
         if (method is not ("common" or "ceil" or "floor"))
             throw Fail.Value("method must be common, ceil or floor");
-        var value = Used(a[0]!);
+        var value = Undefined.Checked(a[0]!);
         if (!Numbers.IsNumber(value))
             throw Fail.Type($"type {Python.TypeName(value)} doesn't define __round__ method");
         var digits = a[1] ?? Numbers.Box(0L);
         if (method == "common")
         {
-            if (digits is PyNone)
-                return value is double whole ? Numbers.Truncate(Math.Round(whole, MidpointRounding.ToEven)) : Numbers.Box(Numbers.ToBig(value));
-            return RoundTo(value, StringMethods.Integer(digits));
+            if (digits is not PyNone)
+                return RoundTo(value, StringMethods.Integer(digits));
+            return value is double real ? Numbers.Truncate(Math.Round(real, MidpointRounding.ToEven)) : Numbers.Box(Numbers.ToBig(value));
         }
 
         var power = Operators.Binary("**", Numbers.Box(10L), digits, run);
@@ -82,23 +78,5 @@ internal static partial class Filters
         if (half > 0 || (half == 0 && !quotient.IsEven))
             quotient++;
         return Numbers.Box(quotient * unit * integer.Sign);
-    }
-
-    private static PyString FileSize(Rendering run, object?[] a)
-    {
-        double bytes = (double)(ToFloat(a[0]!) ?? throw Fail.Value($"could not convert {Python.TypeName(a[0]!)} to float"));
-        bool binary = Flag(a[1]);
-        double step = binary ? 1024 : 1000;
-        if (bytes == 1)
-            return new PyString("1 Byte");
-        if (bytes < step)
-            return new PyString($"{Numbers.Truncate(bytes)} Bytes");
-        double unit = step;
-        for (int i = 0; ; i++)
-        {
-            unit *= step;
-            if (bytes < unit || i == DecimalUnits.Length - 1)
-                return new PyString($"{NumberFormat.Fixed(step * bytes / unit, 1)} {(binary ? BinaryUnits : DecimalUnits)[i]}");
-        }
     }
 }

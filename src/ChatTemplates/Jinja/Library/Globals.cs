@@ -3,20 +3,14 @@ namespace Kotonoha.ChatTemplates.Jinja;
 /// <summary>The names that every template sees beside its variables.</summary>
 internal static class Globals
 {
-    private const string Lorem =
-        "lorem ipsum dolor sit amet consectetuer adipiscing elit sed diam nonummy nibh euismod tincidunt ut laoreet dolore magna aliquam erat volutpat";
-
     private static readonly Dictionary<string, object> All = new(StringComparer.Ordinal)
     {
         ["range"] = new Function("range", "/ start stop= step=", (_, a) => Range(a)),
         ["dict"] = new Function("dict", "/ source= **", MakeDict, isType: true),
         ["namespace"] = new Function("namespace", "/ source= **", MakeNamespace, isType: true),
-        ["cycler"] = new Function("cycler", "/ *", (_, a) => a[0] is PyTuple { Count: > 0 } items ? new Cycler(items) : throw Fail.Type("at least one item has to be provided"), isType: true),
         ["joiner"] = new Function("joiner", "sep=", (_, a) => new Joiner(a[0] ?? new PyString(", ")), isType: true),
-        ["lipsum"] = new Function("lipsum", "n= html= min= max=", (run, a) => Lipsum(run, a)),
-        ["raise_exception"] = new Function("raise_exception", "message", (run, a) => throw new ChatTemplateException(ChatTemplateError.Raised, Python.Str(a[0]!, run.Meter).Text)),
+        ["raise_exception"] = new Function("raise_exception", "message", (run, a) => throw Fail.Raised(Python.Str(a[0]!, run.Meter).Text)),
         ["strftime_now"] = new Function("strftime_now", "format", (run, a) => TimeFormat.Format(StringMethods.Text(a[0]!), run)),
-        ["self"] = TemplateReference.Value,
     };
 
     public static bool TryGet(string name, out object value)
@@ -74,30 +68,5 @@ internal static class Globals
 
         foreach (var (name, value) in (List<(string, object)>)arguments[1]!)
             yield return (new PyString(name), value);
-    }
-
-    // The same words every time: what a template renders does not depend on chance.
-    private static PyString Lipsum(Rendering run, object?[] arguments)
-    {
-        long paragraphs = arguments[0] is null ? 5 : StringMethods.Integer(arguments[0]!);
-        bool html = arguments[1] is null || Python.IsTrue(arguments[1]!);
-        long words = arguments[3] is null ? 100 : StringMethods.Integer(arguments[3]!);
-        var vocabulary = Lorem.Split(' ');
-        var text = new TextBuilder(run.Meter);
-        for (long p = 0; p < paragraphs; p++)
-        {
-            if (p > 0)
-                text.Append(html ? "\n" : "\n\n");
-            text.Append(html ? "<p>Lorem" : "Lorem");
-            for (long w = 1; w < words; w++)
-            {
-                text.Append(' ');
-                text.Append(vocabulary[w % vocabulary.Length]);
-            }
-
-            text.Append(html ? ".</p>" : ".");
-        }
-
-        return text.ToText(isMarkup: html);
     }
 }

@@ -224,7 +224,7 @@ internal sealed partial class Parser
     }
 
     // One expression, or several with commas between them.
-    private Expression Tuple(bool withConditional, string? endNames = null, bool explicitParentheses = false)
+    private Expression Tuple(bool withConditional, string? endName = null, bool explicitParentheses = false)
     {
         var items = new List<Expression>();
         bool several = false;
@@ -232,7 +232,7 @@ internal sealed partial class Parser
         {
             if (items.Count > 0)
                 ExpectOperator(",");
-            if (Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || Current.IsOperator(")") || (endNames is not null && Current.IsName(endNames)))
+            if (EndsTuple(endName))
                 break;
             items.Add(withConditional ? Expression() : Or());
             if (!Current.IsOperator(","))
@@ -246,6 +246,11 @@ internal sealed partial class Parser
             return items[0];
         return explicitParentheses ? new TupleExpression(items) : throw Wrong($"Expected an expression, got '{Current.Describe()}'");
     }
+
+    private bool EndsTuple(string? endName)
+        => Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd
+            || Current.IsOperator(")")
+            || (endName is not null && Current.IsName(endName));
 
     private Expression Postfix(Expression value)
     {
@@ -294,7 +299,7 @@ internal sealed partial class Parser
             var name = DottedName();
             var arguments = Current.IsOperator("(") ? Arguments() : ArgumentList.None;
             if (!Filters.Exists(name) && !_lenient)
-                throw Fail.Syntax($"No filter named '{name}'.", line);
+                throw Fail.Syntax(Filters.Unknown(name), line);
             chain = new FilterExpression(chain, name, arguments);
         }
 
@@ -312,8 +317,7 @@ internal sealed partial class Parser
         {
             arguments = Arguments();
         }
-        else if ((Current.Kind is TokenKind.Name or TokenKind.Text or TokenKind.Integer or TokenKind.Float || (Current.Kind == TokenKind.Operator && Current.Text is "(" or "[" or "{"))
-            && !(Current.Kind == TokenKind.Name && Current.Text is "else" or "or" or "and"))
+        else if (BeginsOperand())
         {
             if (Current.IsName("is"))
                 throw Wrong("You cannot chain multiple tests with is");
@@ -325,6 +329,14 @@ internal sealed partial class Parser
         Expression test = new TestExpression(value, name, arguments);
         return negated ? new Not(test) : test;
     }
+
+    // Whether the one argument of a test may begin here.
+    private bool BeginsOperand() => Current.Kind switch
+    {
+        TokenKind.Name => Current.Text is not ("else" or "or" or "and"),
+        TokenKind.Operator => Current.Text is "(" or "[" or "{",
+        _ => Current.Kind is TokenKind.Text or TokenKind.Integer or TokenKind.Float,
+    };
 
     private string DottedName()
     {

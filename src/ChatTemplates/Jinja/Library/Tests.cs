@@ -38,7 +38,7 @@ internal static class Tests
         Add("string", "value", (_, a) => a[0] is PyString);
         Add("mapping", "value", (_, a) => a[0] is PyDict);
         Add("number", "value", (_, a) => Numbers.IsNumber(a[0]!));
-        Add("sequence", "value", (_, a) => a[0] is PyString or PySequence or PyDict or PyRange or PyBytes or Undefined);
+        Add("sequence", "value", (_, a) => a[0] is PyString or PySequence or PyDict or PyRange or Undefined);
         Add("iterable", "value", (_, a) => Python.IsIterable(a[0]!));
         Add("callable", "value", (_, a) => a[0] is Callable or Undefined);
         Add("sameas", "value other", (_, a) => IsSame(a[0]!, a[1]!));

@@ -17,8 +17,8 @@ internal sealed class Signature
 
     /// <param name="name">The function.</param>
     /// <param name="parameters">
-    /// The parameters with blanks between them: <c>x</c> is required, <c>x=</c> is not, <c>*</c> takes the further arguments as one list, <c>**</c> the
-    /// further named ones as pairs, and a <c>/</c> in front refuses names.
+    /// The parameters with blanks between them: <c>x</c> is required, <c>x=</c> is not, <c>*</c> takes the further arguments as one list,
+    /// <c>**</c> the further named ones as pairs, and a <c>/</c> in front refuses names.
     /// </param>
     public Signature(string name, string parameters)
     {
@@ -97,6 +97,9 @@ internal sealed class Method(string name, string parameters, Func<Rendering, obj
 
     public string Name => name;
 
+    /// <summary>Some methods by their names.</summary>
+    public static Dictionary<string, Method> Table(params Method[] methods) => methods.ToDictionary(m => m.Name, StringComparer.Ordinal);
+
     public object Call(Rendering run, object owner, Arguments arguments) => body(run, owner, _signature.Bind(arguments));
 }
 
@@ -168,7 +171,10 @@ internal sealed class Macro(MacroBody body, Scope scope) : Callable
         {
             int standard = i - (parameters - body.Defaults.Count);
             var name = body.Parameters[i];
-            inside.Set(name, values[i] ?? (standard >= 0 ? body.Defaults[standard].Evaluate(run, inside) : new Undefined($"parameter '{name}' was not provided")));
+            values[i] ??= standard >= 0
+                ? body.Defaults[standard].Evaluate(run, inside)
+                : new Undefined($"parameter '{name}' was not provided");
+            inside.Set(name, values[i]!);
         }
 
         return run.Capture(body.Body, inside);
@@ -296,7 +302,9 @@ internal sealed class Namespace
         if (name is not PyString text)
             throw Fail.Type($"A namespace has texts as names of its attributes, not {Python.TypeName(name)}.");
         if (text.Text.StartsWith('_'))
-            throw Fail.Security($"Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{text.Text}'. Please rename the attribute.");
+            throw Fail.Security(
+                $"Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{text.Text}'. "
+                + "Please rename the attribute.");
         if (_places.TryGetValue(text.Text, out int place))
         {
             _attributes[place] = (_attributes[place].Name, value);
@@ -331,39 +339,5 @@ internal sealed class Joiner(object separator) : Callable
             return separator;
         _used = true;
         return PyString.Empty;
-    }
-}
-
-/// <summary>Gives its items one after the other, over and over.</summary>
-internal sealed class Cycler(PyTuple items)
-{
-    private int _place;
-
-    public object Current => items.Items[_place];
-
-    public object Next()
-    {
-        var item = Current;
-        _place = (_place + 1) % items.Count;
-        return item;
-    }
-
-    public void Reset() => _place = 0;
-}
-
-/// <summary>The variable <c>self</c>: the blocks of the template.</summary>
-internal sealed class TemplateReference
-{
-    public static readonly TemplateReference Value = new();
-
-    private TemplateReference()
-    {
-    }
-
-    public static bool TryGet(Rendering run, string name, out object value)
-    {
-        bool found = run.Blocks.TryGetValue(name, out var block);
-        value = found ? new Function(name, "", (inner, _) => block!.Render(inner)) : PyNone.Value;
-        return found;
     }
 }

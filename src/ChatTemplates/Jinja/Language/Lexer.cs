@@ -55,7 +55,8 @@ internal sealed class Lexer
     // Longest first.
     private static readonly string[] Operators =
     [
-        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";",
+        "//", "**", "==", "!=", ">=", "<=",
+        "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";",
     ];
 
     private readonly string _source;
@@ -207,7 +208,8 @@ internal sealed class Lexer
 
     private void ReadRaw()
     {
-        for (int open = _source.IndexOf("{%", _at, StringComparison.Ordinal); open >= 0; open = _source.IndexOf("{%", open + 2, StringComparison.Ordinal))
+        int open = _at - 2;
+        while ((open = _source.IndexOf("{%", open + 2, StringComparison.Ordinal)) >= 0)
         {
             if (!RawBlock(open, "endraw", out char sign, out char endSign, out int behind, allowPlus: true))
                 continue;
@@ -314,7 +316,7 @@ internal sealed class Lexer
         {
             int radix = char.ToLowerInvariant(_source[_at + 1]) switch { 'x' => 16, 'b' => 2, _ => 8 };
             int i = _at + 2;
-            while (i < _source.Length && (Digit(_source[i]) < radix || (_source[i] == '_' && i + 1 < _source.Length && Digit(_source[i + 1]) < radix)))
+            while (IsDigit(i, radix) || (i < _source.Length && _source[i] == '_' && IsDigit(i + 1, radix)))
                 i++;
             if (i > _at + 2)
             {
@@ -323,7 +325,7 @@ internal sealed class Lexer
                     throw Fail.Limit("A number of the template has too many digits.");
                 foreach (char c in _source.AsSpan(_at + 2, i - _at - 2))
                     if (c != '_')
-                        value = value * radix + Digit(c);
+                        value = value * radix + Numbers.DigitValue(c);
                 _at = i;
                 Add(TokenKind.Integer, _source[start.._at], Numbers.Box(value));
                 return;
@@ -344,7 +346,8 @@ internal sealed class Lexer
         {
             _at = exponent;
             var spelling = _source[start.._at];
-            Add(TokenKind.Float, spelling, double.Parse(spelling.Replace("_", "", StringComparison.Ordinal), NumberStyles.Float, CultureInfo.InvariantCulture));
+            var plain = spelling.Replace("_", "", StringComparison.Ordinal);
+            Add(TokenKind.Float, spelling, double.Parse(plain, NumberStyles.Float, CultureInfo.InvariantCulture));
             return;
         }
 
@@ -352,7 +355,7 @@ internal sealed class Lexer
         if (_source[start] == '0')
         {
             end = start;
-            while (end < _source.Length && (_source[end] == '0' || (_source[end] == '_' && end + 1 < _source.Length && _source[end + 1] == '0')))
+            while (IsDigit(end, 1) || (end < _source.Length && _source[end] == '_' && IsDigit(end + 1, 1)))
                 end++;
         }
 
@@ -363,11 +366,11 @@ internal sealed class Lexer
         Add(TokenKind.Integer, text, Numbers.Box(BigInteger.Parse(text, CultureInfo.InvariantCulture)));
     }
 
-    private static int Digit(char c) => char.IsAsciiHexDigit(c) ? Convert.ToInt32(c.ToString(), 16) : int.MaxValue;
+    private bool IsDigit(int index, int radix = 10) => index < _source.Length && Numbers.DigitValue(_source[index]) < radix;
 
     private int Digits(int from)
     {
-        while (from < _source.Length && (char.IsAsciiDigit(_source[from]) || (_source[from] == '_' && from + 1 < _source.Length && char.IsAsciiDigit(_source[from + 1]))))
+        while (IsDigit(from) || (from < _source.Length && _source[from] == '_' && IsDigit(from + 1)))
             from++;
         return from;
     }
@@ -438,16 +441,17 @@ internal sealed class Lexer
                     text.Append('\v');
                     break;
                 case >= '0' and <= '7':
-                    int octal = 0, digits = 0;
-                    for (; digits < 3 && i + digits < body.Length && body[i + digits] is >= '0' and <= '7'; digits++)
-                        octal = octal * 8 + (body[i + digits] - '0');
+                    int octal = 0, length = 0;
+                    for (; length < 3 && i + length < body.Length && body[i + length] is >= '0' and <= '7'; length++)
+                        octal = octal * 8 + (body[i + length] - '0');
                     text.Append((char)octal);
-                    i += digits - 1;
+                    i += length - 1;
                     break;
                 case 'x' or 'u' or 'U':
                     int count = c switch { 'x' => 2, 'u' => 4, _ => 8 };
-                    if (i + count >= body.Length
-                        || !int.TryParse(body.AsSpan(i + 1, count), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int codePoint)
+                    var digits = body.AsSpan(i + 1, Math.Min(count, body.Length - i - 1));
+                    if (digits.Length < count
+                        || !int.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int codePoint)
                         || codePoint is < 0 or > 0x10FFFF)
                         throw Fail.Syntax($"A string of the template has a broken escape \\{c}.", line);
                     Foundation.Unicode.CodePoints.Append(text, codePoint);

@@ -3,16 +3,14 @@ using Kotonoha.Foundation.Unicode;
 
 namespace Kotonoha.ChatTemplates.Jinja;
 
-/// <summary>The methods of Python's <c>str</c>.</summary>
+/// <summary>The methods of Python's <c>str</c> that chat templates use.</summary>
 internal static class StringMethods
 {
-    public static readonly Dictionary<string, Method> All = NumberMethods.Table(
+    public static readonly Dictionary<string, Method> All = Method.Table(
         new Method("upper", "/", (run, o, _) => Upper((PyString)o, run.Meter)),
         new Method("lower", "/", (run, o, _) => Lower((PyString)o, run.Meter)),
         new Method("capitalize", "/", (run, o, _) => Capitalize((PyString)o, run.Meter)),
         new Method("title", "/", (run, o, _) => Title((PyString)o, run.Meter)),
-        new Method("swapcase", "/", (run, o, _) => SwapCase((PyString)o, run.Meter)),
-        new Method("casefold", "/", (run, o, _) => Whole((PyString)o, Normalizer.FoldCase(((PyString)o).Text), run.Meter)),
         new Method("strip", "/ chars=", (run, o, a) => Strip((PyString)o, a[0], true, true, run.Meter)),
         new Method("lstrip", "/ chars=", (run, o, a) => Strip((PyString)o, a[0], true, false, run.Meter)),
         new Method("rstrip", "/ chars=", (run, o, a) => Strip((PyString)o, a[0], false, true, run.Meter)),
@@ -30,35 +28,24 @@ internal static class StringMethods
         new Method("index", "/ sub start= end=", (run, o, a) => Found(Find((PyString)o, a, last: false, run.Meter))),
         new Method("rindex", "/ sub start= end=", (run, o, a) => Found(Find((PyString)o, a, last: true, run.Meter))),
         new Method("count", "/ sub start= end=", (run, o, a) => CountOf((PyString)o, a, run.Meter)),
-        new Method("removeprefix", "/ prefix", (_, o, a) => ((PyString)o).Text.StartsWith(Text(a[0]!).Text, StringComparison.Ordinal) ? ((PyString)o).Part(Text(a[0]!).Text.Length, ((PyString)o).Text.Length) : o),
-        new Method("removesuffix", "/ suffix", (_, o, a) => ((PyString)o).Text.EndsWith(Text(a[0]!).Text, StringComparison.Ordinal) ? ((PyString)o).Part(0, ((PyString)o).Text.Length - Text(a[0]!).Text.Length) : o),
-        new Method("center", "/ width fillchar=", (run, o, a) => Pad((PyString)o, a, '^', run.Meter)),
-        new Method("ljust", "/ width fillchar=", (run, o, a) => Pad((PyString)o, a, '<', run.Meter)),
-        new Method("rjust", "/ width fillchar=", (run, o, a) => Pad((PyString)o, a, '>', run.Meter)),
-        new Method("zfill", "/ width", (run, o, a) => ZeroFill((PyString)o, Integer(a[0]!), run.Meter)),
-        new Method("expandtabs", "tabsize=", (run, o, a) => ExpandTabs((PyString)o, a[0] is null ? 8 : Integer(a[0]!), run.Meter)),
-        new Method("encode", "encoding= errors=", (run, o, a) => Encode((PyString)o, a, run.Meter)),
-        new Method("format", "/ * **", (run, o, a) => BraceFormat.Format((PyString)o, (PyTuple)a[0]!, (List<(string, object)>)a[1]!, run)),
-        new Method("format_map", "/ mapping", (run, o, a) => BraceFormat.Format((PyString)o, a[0]!, run)),
+        new Method("removeprefix", "/ prefix", (_, o, a) => WithoutPrefix((PyString)o, Text(a[0]!).Text)),
+        new Method("removesuffix", "/ suffix", (_, o, a) => WithoutSuffix((PyString)o, Text(a[0]!).Text)),
+        new Method("format", "/ * **", Format),
         new Method("isalpha", "/", (_, o, _) => Numbers.Box(Each(o, PyChar.IsAlpha))),
         new Method("isalnum", "/", (_, o, _) => Numbers.Box(Each(o, c => PyChar.IsAlpha(c) || PyChar.IsNumeric(c)))),
         new Method("isdigit", "/", (_, o, _) => Numbers.Box(Each(o, PyChar.IsDigit))),
-        new Method("isdecimal", "/", (_, o, _) => Numbers.Box(Each(o, PyChar.IsDecimal))),
         new Method("isnumeric", "/", (_, o, _) => Numbers.Box(Each(o, PyChar.IsNumeric))),
         new Method("isspace", "/", (_, o, _) => Numbers.Box(Each(o, PyChar.IsSpace))),
-        new Method("isascii", "/", (_, o, _) => Numbers.Box(Ascii.IsValid(((PyString)o).Text))),
-        new Method("isprintable", "/", (_, o, _) => Numbers.Box(((PyString)o).Text.Length == 0 || Each(o, PyChar.IsPrintable))),
-        new Method("isidentifier", "/", (_, o, _) => Numbers.Box(Each(o, PyChar.IsWord) && PyChar.IsIdentifierStart(CodePoint((PyString)o)))),
         new Method("isupper", "/", (_, o, _) => Numbers.Box(IsUpper((PyString)o))),
-        new Method("islower", "/", (_, o, _) => Numbers.Box(IsLower((PyString)o))),
-        new Method("istitle", "/", (_, o, _) => Numbers.Box(IsTitle((PyString)o))));
+        new Method("islower", "/", (_, o, _) => Numbers.Box(IsLower((PyString)o))));
 
     public static PyString Text(object value)
-        => value as PyString ?? throw (value is Undefined missing ? missing.Used() : Fail.Type($"a string is required, not {Python.TypeName(value)}"));
+        => value as PyString ?? throw Fail.Type(value, $"a string is required, not {Python.TypeName(value)}");
 
     public static long Integer(object value)
-        => Numbers.TryIndex(value, out long index) ? index
-            : throw (value is Undefined missing ? missing.Used() : Fail.Type($"'{Python.TypeName(value)}' object cannot be interpreted as an integer"));
+        => Numbers.TryIndex(value, out long index)
+            ? index
+            : throw Fail.Type(value, $"'{Python.TypeName(value)}' object cannot be interpreted as an integer");
 
     public static PyString Upper(PyString text, Meter meter) => Mapped(text, meter, (_, _, c, into) => PyCase.Upper(c, into));
 
@@ -147,36 +134,6 @@ internal static class StringMethods
         return result.ToText(text.IsMarkup);
     }
 
-    /// <summary>The words between white space.</summary>
-    /// <param name="text">The text.</param>
-    /// <param name="limit">The most cuts; negative for all.</param>
-    public static List<PyString> SplitWhite(PyString text, long limit)
-    {
-        var parts = new List<PyString>();
-        var source = text.Text;
-        int at = 0;
-        while (true)
-        {
-            while (at < source.Length && PyChar.IsSpace(source[at]))
-                at++;
-            if (at >= source.Length)
-                return parts;
-            if (limit >= 0 && parts.Count >= limit)
-            {
-                int end = source.Length;
-                while (end > at && PyChar.IsSpace(source[end - 1]))
-                    end--;
-                parts.Add(text.Part(at, end));
-                return parts;
-            }
-
-            int start = at;
-            while (at < source.Length && !PyChar.IsSpace(source[at]))
-                at++;
-            parts.Add(text.Part(start, at));
-        }
-    }
-
     public static PyList Lines(PyString text, bool keepEnds, Meter meter)
     {
         var parts = new List<object>();
@@ -186,7 +143,7 @@ internal static class StringMethods
             int end = at;
             while (end < source.Length && !PyChar.IsLineEnd(source[end]))
                 end++;
-            int behind = end >= source.Length ? end : source[end] == '\r' && end + 1 < source.Length && source[end + 1] == '\n' ? end + 2 : end + 1;
+            int behind = end >= source.Length ? end : string.CompareOrdinal(source, end, "\r\n", 0, 2) == 0 ? end + 2 : end + 1;
             parts.Add(text.Part(at, keepEnds ? behind : end));
             at = behind;
         }
@@ -194,7 +151,7 @@ internal static class StringMethods
         return Parts(parts, text, meter);
     }
 
-    public static object Split(PyString text, object? separator, object? limit, bool fromEnd, Meter meter)
+    private static object Split(PyString text, object? separator, object? limit, bool fromEnd, Meter meter)
     {
         long cuts = limit is null ? -1 : Integer(limit);
         if (separator is null or PyNone)
@@ -237,86 +194,14 @@ internal static class StringMethods
         return Parts(parts, text, meter);
     }
 
-    public static PyString Pad(PyString text, long width, PyString? fill, char side, Meter meter)
-    {
-        if (fill is { Length: not 1 })
-            throw Fail.Type("The fill character must be exactly one character long");
-        long gap = width - text.Length;
-        if (gap <= 0)
-            return text;
-        meter.Text(gap + text.Text.Length);
-        long left = side switch { '<' => 0, '>' => gap, _ => gap / 2 + (gap & width & 1) };
-        var result = new TextBuilder(meter);
-        Fill(result, fill, left);
-        result.Append(text);
-        Fill(result, fill, gap - left);
-        return result.ToText(text.IsMarkup);
-    }
+    private static PyString Format(Rendering run, object format, object?[] arguments)
+        => BraceFormat.Format((PyString)format, (PyTuple)arguments[0]!, (List<(string, object)>)arguments[1]!, run);
 
-    private static void Fill(TextBuilder into, PyString? fill, long count)
-    {
-        if (fill is null)
-            into.Append(' ', (int)count);
-        else
-            for (long i = 0; i < count; i++)
-                into.Append(fill);
-    }
+    private static PyString WithoutPrefix(PyString text, string prefix)
+        => text.Text.StartsWith(prefix, StringComparison.Ordinal) ? text.Part(prefix.Length, text.Text.Length) : text;
 
-    private static PyString Pad(PyString text, object?[] arguments, char side, Meter meter)
-        => Pad(text, Integer(arguments[0]!), arguments[1] is null ? null : Text(arguments[1]!), side, meter);
-
-    private static PyString ZeroFill(PyString text, long width, Meter meter)
-    {
-        long gap = width - text.Length;
-        if (gap <= 0)
-            return text;
-        meter.Text(gap + text.Text.Length);
-        int sign = text.Text.Length > 0 && text.Text[0] is '+' or '-' ? 1 : 0;
-        var result = new TextBuilder(meter);
-        result.Append(text, 0, sign);
-        result.Append('0', (int)gap);
-        result.Append(text, sign, text.Text.Length);
-        return result.ToText();
-    }
-
-    private static PyString ExpandTabs(PyString text, long size, Meter meter)
-    {
-        var result = new TextBuilder(meter);
-        var source = text.Text;
-        long column = 0;
-        for (int i = 0; i < source.Length;)
-        {
-            int start = i;
-            int codePoint = CodePoints.Next(source, ref i);
-            if (codePoint == '\t')
-            {
-                long gap = size > 0 ? size - column % size : 0;
-                meter.Text(result.Length + gap);
-                result.Append(' ', (int)gap);
-                column += gap;
-                continue;
-            }
-
-            result.Append(text, start, i);
-            column = codePoint is '\n' or '\r' ? 0 : column + 1;
-        }
-
-        return result.ToText();
-    }
-
-    private static PyBytes Encode(PyString text, object?[] arguments, Meter meter)
-    {
-        meter.Text(text.Text.Length * 3L);
-        var encoding = arguments[0] is null ? "utf-8" : Text(arguments[0]!).Text.ToLowerInvariant().Replace('_', '-');
-        return encoding switch
-        {
-            "utf-8" or "utf8" => new PyBytes(Encoding.UTF8.GetBytes(text.Text)),
-            "ascii" or "us-ascii" when Ascii.IsValid(text.Text) => new PyBytes(Encoding.ASCII.GetBytes(text.Text)),
-            "latin-1" or "latin1" or "iso-8859-1" when text.Text.All(c => c < 256) => new PyBytes(Encoding.Latin1.GetBytes(text.Text)),
-            "ascii" or "us-ascii" or "latin-1" or "latin1" or "iso-8859-1" => throw Fail.Value($"'{encoding}' codec can't encode the text"),
-            _ => throw Fail.Value($"unknown encoding: {encoding}; templates know utf-8, ascii and latin-1"),
-        };
-    }
+    private static PyString WithoutSuffix(PyString text, string suffix)
+        => text.Text.EndsWith(suffix, StringComparison.Ordinal) ? text.Part(0, text.Text.Length - suffix.Length) : text;
 
     private static PyString Title(PyString text, Meter meter)
     {
@@ -330,17 +215,6 @@ internal static class StringMethods
             inWord = PyChar.IsUpper(c) || PyChar.IsLower(c) || PyChar.IsTitle(c);
         });
     }
-
-    private static PyString SwapCase(PyString text, Meter meter)
-        => Mapped(text, meter, (source, i, c, into) =>
-        {
-            if (PyChar.IsUpper(c))
-                PyCase.Lower(source, i, c, into);
-            else if (PyChar.IsLower(c))
-                PyCase.Upper(c, into);
-            else
-                CodePoints.Append(into, c);
-        });
 
     private static PyString Mapped(PyString text, Meter meter, Action<string, int, int, StringBuilder> map)
     {
@@ -360,11 +234,29 @@ internal static class StringMethods
         return result.ToText(text.IsMarkup);
     }
 
-    // A mapping of the whole text; all of it counts as the conversation's if any of it does.
-    private static PyString Whole(PyString text, string mapped, Meter meter)
+    // The words between white space, cut at most the given number of times; negative for all.
+    private static List<PyString> SplitWhite(PyString text, long limit)
     {
-        meter.Text(mapped.Length);
-        return text.Data is null ? new PyString(mapped, null, text.IsMarkup) : PyString.FromData(mapped).WithMarkup(text.IsMarkup);
+        var parts = new List<PyString>();
+        var source = text.Text;
+        int at = 0;
+        while (true)
+        {
+            while (at < source.Length && PyChar.IsSpace(source[at]))
+                at++;
+            if (at >= source.Length)
+                return parts;
+            if (limit >= 0 && parts.Count >= limit)
+            {
+                parts.Add(text.Part(at, source.Length));
+                return parts;
+            }
+
+            int start = at;
+            while (at < source.Length && !PyChar.IsSpace(source[at]))
+                at++;
+            parts.Add(text.Part(start, at));
+        }
     }
 
     private static List<object> SplitWhiteFromEnd(PyString text, long limit)
@@ -381,10 +273,7 @@ internal static class StringMethods
             int start = end;
             if (parts.Count >= limit)
             {
-                start = 0;
-                while (PyChar.IsSpace(source[start]))
-                    start++;
-                parts.Add(text.Part(start, end));
+                parts.Add(text.Part(0, end));
                 break;
             }
 
@@ -410,7 +299,9 @@ internal static class StringMethods
         if (separator.Text.Length == 0)
             throw Fail.Value("empty separator");
         meter.Text(text.Text.Length);
-        int found = fromEnd ? text.Text.LastIndexOf(separator.Text, StringComparison.Ordinal) : text.Text.IndexOf(separator.Text, StringComparison.Ordinal);
+        int found = fromEnd
+            ? text.Text.LastIndexOf(separator.Text, StringComparison.Ordinal)
+            : text.Text.IndexOf(separator.Text, StringComparison.Ordinal);
         if (found < 0)
             return new PyTuple(fromEnd ? [PyString.Empty, PyString.Empty, text] : [text, PyString.Empty, PyString.Empty]);
         int behind = found + separator.Text.Length;
@@ -426,9 +317,9 @@ internal static class StringMethods
             if (index > 0)
                 result.Append(separator);
             if (item is PyString text)
-                result.Append(separator.IsMarkup ? Html.Escape(text, run.Meter) : text);
+                result.Append(separator.IsMarkup ? text.Escaped(run.Meter) : text);
             else if (separator.IsMarkup)
-                result.Append(Html.Escape(Python.Str(item, run.Meter), run.Meter));
+                result.Append(Python.Str(item, run.Meter).Escaped(run.Meter));
             else
                 throw Fail.Type($"sequence item {index}: expected str instance, {Python.TypeName(item)} found");
             index++;
@@ -459,9 +350,9 @@ internal static class StringMethods
         IReadOnlyList<object> candidates = arguments[0] is PyTuple tuple ? tuple.Items : [arguments[0]!];
         foreach (var candidate in candidates)
         {
-            var affix = candidate as PyString ?? throw (candidate is Undefined missing
-                ? missing.Used()
-                : Fail.Type($"{(atEnd ? "endswith" : "startswith")} first arg must be str or a tuple of str, not {Python.TypeName(candidate)}"));
+            var affix = candidate as PyString ?? throw Fail.Type(
+                candidate,
+                $"{(atEnd ? "endswith" : "startswith")} first arg must be str or a tuple of str, not {Python.TypeName(candidate)}");
             meter.Work(affix.Text.Length);
             var part = text.Text.AsSpan(start, end - start);
             if (atEnd ? part.EndsWith(affix.Text, StringComparison.Ordinal) : part.StartsWith(affix.Text, StringComparison.Ordinal))
@@ -478,7 +369,7 @@ internal static class StringMethods
         if (Bounds(text, arguments[1], arguments[2]) is not var (start, end))
             return -1;
         var span = text.Text.AsSpan(start, end - start);
-        int found = part.Length == 0 ? (last ? span.Length : 0) : last ? span.LastIndexOf(part, StringComparison.Ordinal) : span.IndexOf(part, StringComparison.Ordinal);
+        int found = last ? span.LastIndexOf(part, StringComparison.Ordinal) : span.IndexOf(part, StringComparison.Ordinal);
         return found < 0 ? -1 : text.IndexOf(start + found);
     }
 
@@ -493,12 +384,6 @@ internal static class StringMethods
         if (part.Length == 0)
             return Numbers.Box((long)text.IndexOf(end) - text.IndexOf(start) + 1);
         return Numbers.Box((long)text.Text.AsSpan(start, end - start).Count(part));
-    }
-
-    private static int CodePoint(PyString text)
-    {
-        int at = 0;
-        return CodePoints.Next(text.Text, ref at);
     }
 
     private static bool Each(object value, Func<int, bool> holds)
@@ -519,33 +404,6 @@ internal static class StringMethods
             if (other(codePoint))
                 return false;
             any |= wanted(codePoint);
-        }
-
-        return any;
-    }
-
-    private static bool IsTitle(PyString text)
-    {
-        bool any = false, inWord = false;
-        for (int i = 0; i < text.Text.Length;)
-        {
-            int codePoint = CodePoints.Next(text.Text, ref i);
-            if (PyChar.IsUpper(codePoint) || PyChar.IsTitle(codePoint))
-            {
-                if (inWord)
-                    return false;
-                inWord = any = true;
-            }
-            else if (PyChar.IsLower(codePoint))
-            {
-                if (!inWord)
-                    return false;
-                any = true;
-            }
-            else
-            {
-                inWord = false;
-            }
         }
 
         return any;

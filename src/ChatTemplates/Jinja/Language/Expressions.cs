@@ -27,7 +27,8 @@ internal abstract class Expression
     {
         Height = Math.Max(Height, part.Height + 1);
         if (Height > TemplateLimits.MaxExpressionHeight)
-            throw Fail.Limit($"An expression has more than {TemplateLimits.MaxExpressionHeight} operators, filters and brackets inside one another.");
+            throw Fail.Limit(
+                $"An expression has more than {TemplateLimits.MaxExpressionHeight} operators, filters and brackets inside one another.");
         return part;
     }
 
@@ -117,7 +118,7 @@ internal sealed class AttributeAccess : Expression
 
     public AttributeAccess(Expression owner, string name) => (_owner, _name) = (Holding(owner), new PyString(name));
 
-    protected override object Compute(Rendering run, Scope scope) => Attributes.GetAttribute(_owner.Evaluate(run, scope), _name, run);
+    protected override object Compute(Rendering run, Scope scope) => Attributes.GetAttribute(_owner.Evaluate(run, scope), _name);
 }
 
 /// <summary><c>value[key]</c>: the item, else the attribute.</summary>
@@ -131,7 +132,7 @@ internal sealed class ItemAccess : Expression
     protected override object Compute(Rendering run, Scope scope)
     {
         var value = _owner.Evaluate(run, scope);
-        return Attributes.GetItem(value, _key.Evaluate(run, scope), run);
+        return Attributes.GetItem(value, _key.Evaluate(run, scope));
     }
 }
 
@@ -156,18 +157,26 @@ internal sealed class SliceAccess : Expression
         // Jinja computes constants while it reads the template, and an error becomes an undefined value there.
         if (_owner.IsConstant && Numbers.IsNumber(value) | value is PyNone && _bounds.All(b => b?.IsConstant != false))
             return Undefined.Attribute(value, new PyString("slice"));
-        return Python.Slice(value, _bounds[0]?.Evaluate(run, scope), _bounds[1]?.Evaluate(run, scope), _bounds[2]?.Evaluate(run, scope), run.Meter);
+        object? start = _bounds[0]?.Evaluate(run, scope), stop = _bounds[1]?.Evaluate(run, scope), step = _bounds[2]?.Evaluate(run, scope);
+        return Python.Slice(value, start, stop, step, run.Meter);
     }
 }
 
 /// <summary>The arguments of a call as they are written.</summary>
+/// <param name="positional">By place.</param>
+/// <param name="named">By name.</param>
+/// <param name="morePositional">What stands behind <c>*</c>, or null.</param>
+/// <param name="moreNamed">What stands behind <c>**</c>, or null.</param>
 internal sealed class ArgumentList(
-    IReadOnlyList<Expression> positional, IReadOnlyList<(string Name, Expression Value)> named, Expression? morePositional, Expression? moreNamed)
+    IReadOnlyList<Expression> positional,
+    IReadOnlyList<(string Name, Expression Value)> named,
+    Expression? morePositional,
+    Expression? moreNamed)
 {
     public static readonly ArgumentList None = new([], [], null, null);
 
     public IEnumerable<Expression> Parts
-        => positional.Concat(named.Select(n => n.Value)).Concat(morePositional is null ? [] : [morePositional]).Concat(moreNamed is null ? [] : [moreNamed]);
+        => [.. positional, .. named.Select(n => n.Value), .. new[] { morePositional, moreNamed }.OfType<Expression>()];
 
     /// <param name="run">The rendering.</param>
     /// <param name="scope">Where the call stands.</param>
@@ -263,7 +272,7 @@ internal sealed class FilterExpression : Expression
     /// <summary>Applies the filters to the text of a block.</summary>
     public object Apply(Rendering run, Scope scope, object text)
     {
-        var input = _value switch { null => text, FilterExpression inner => inner.Apply(run, scope, text), _ => _value.Evaluate(run, scope) };
+        var input = _value is null ? text : ((FilterExpression)_value).Apply(run, scope, text);
         return Filters.Get(_name).Call(run, _arguments.Evaluate(run, scope, input));
     }
 
@@ -300,7 +309,8 @@ internal sealed class UnaryOperation : Expression
     public override bool IsConstant => _operand.IsConstant;
 
     /// <summary>The number of <c>-number</c>.</summary>
-    public Constant? NegatedConstant => _sign == "-" && _operand is Constant { Value: long or double or System.Numerics.BigInteger } number ? number : null;
+    public Constant? NegatedConstant
+        => _sign == "-" && _operand is Constant { Value: long or double or System.Numerics.BigInteger } number ? number : null;
 
     protected override object Compute(Rendering run, Scope scope) => Operators.Unary(_sign, _operand.Evaluate(run, scope));
 }
@@ -334,14 +344,10 @@ internal sealed class Concatenation : Expression
     protected override object Compute(Rendering run, Scope scope)
     {
         var values = TupleExpression.EvaluateAll(_operands, run, scope);
-        bool markup = run.Autoescape && values.Any(v => v is PyString { IsMarkup: true });
         var text = new TextBuilder(run.Meter);
         foreach (var value in values)
-            if (markup)
-                text.Append(Html.Escape(value as PyString ?? Python.Str(value, run.Meter), run.Meter));
-            else
-                Python.WriteStr(text, value);
-        return text.ToText(markup);
+            Python.WriteStr(text, value);
+        return text.ToText();
     }
 }
 

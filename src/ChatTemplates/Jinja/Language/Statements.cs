@@ -25,9 +25,6 @@ internal sealed class Block(IReadOnlyList<Statement> body, bool isScoped, int li
         run.Run(body, new Scope(isScoped ? scope : run.Root), output);
         return Flow.Next;
     }
-
-    /// <summary>The text of the block, for <c>self.name()</c>.</summary>
-    public object Render(Rendering run) => run.Capture(body, new Scope(run.Root));
 }
 
 /// <summary>Text outside of tags.</summary>
@@ -46,20 +43,15 @@ internal sealed class OutputStatement(IReadOnlyList<Expression> values, int line
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
     {
         for (int i = 0; i < values.Count; i++)
-        {
-            var value = values[i].Evaluate(run, scope);
-            if (run.Autoescape)
-                output.Append(Html.Escape(value as PyString ?? Python.Str(value, run.Meter), run.Meter));
-            else
-                Python.WriteStr(output, value);
-        }
-
+            Python.WriteStr(output, values[i].Evaluate(run, scope));
         return Flow.Next;
     }
 }
 
 /// <summary><c>if</c> with its <c>elif</c> and <c>else</c> parts.</summary>
-internal sealed class IfStatement(IReadOnlyList<(Expression Test, IReadOnlyList<Statement> Body)> branches, IReadOnlyList<Statement> otherwise, int line) : Statement(line)
+internal sealed class IfStatement(
+    IReadOnlyList<(Expression Test, IReadOnlyList<Statement> Body)> branches, IReadOnlyList<Statement> otherwise, int line)
+    : Statement(line)
 {
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
     {
@@ -71,7 +63,23 @@ internal sealed class IfStatement(IReadOnlyList<(Expression Test, IReadOnlyList<
 }
 
 /// <summary>A <c>for</c> loop.</summary>
-internal sealed class ForStatement(Target target, Expression items, Expression? test, IReadOnlyList<Statement> body, IReadOnlyList<Statement> otherwise, bool isRecursive, bool needsLoop, int line)
+/// <param name="target">What each item is assigned to.</param>
+/// <param name="items">The items.</param>
+/// <param name="test">Which of them count; null for all.</param>
+/// <param name="body">What runs for each.</param>
+/// <param name="otherwise">What runs where there is none.</param>
+/// <param name="isRecursive">The body may call <c>loop</c> with other items.</param>
+/// <param name="usesLoop">The body mentions <c>loop</c>.</param>
+/// <param name="line">Its line.</param>
+internal sealed class ForStatement(
+    Target target,
+    Expression items,
+    Expression? test,
+    IReadOnlyList<Statement> body,
+    IReadOnlyList<Statement> otherwise,
+    bool isRecursive,
+    bool usesLoop,
+    int line)
     : Statement(line)
 {
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
@@ -82,7 +90,7 @@ internal sealed class ForStatement(Target target, Expression items, Expression? 
     {
         var text = new TextBuilder(run.Meter);
         Execute(run, scope, text, values, depth);
-        return text.ToText(run.Autoescape);
+        return text.ToText();
     }
 
     private Flow Execute(Rendering run, Scope scope, TextBuilder output, object values, int depth)
@@ -91,7 +99,7 @@ internal sealed class ForStatement(Target target, Expression items, Expression? 
             throw Fail.Type($"'{Python.TypeName(values)}' object is not iterable");
         var source = test is null ? values : new PyIterator(Selected(run, scope, values));
         bool any = false;
-        if (needsLoop || isRecursive)
+        if (usesLoop || isRecursive)
         {
             var loop = new LoopContext(source, depth, run.Meter, isRecursive ? inner => Recurse(run, scope, inner, depth + 1) : null);
             while (loop.MoveNext(out var item))
@@ -196,14 +204,15 @@ internal sealed class SetBlock(Target target, FilterExpression? filter, IReadOnl
         var inside = new Scope(scope);
         if (run.Run(body, inside, text) is var flow && flow != Flow.Next)
             return flow;
-        object value = text.ToText(run.Autoescape);
+        object value = text.ToText();
         target.Assign(run, scope, filter?.Apply(run, inside, value) ?? value);
         return Flow.Next;
     }
 }
 
 /// <summary><c>with a = 1, b = 2</c>: a scope of its own; the values are computed outside of it.</summary>
-internal sealed class WithStatement(IReadOnlyList<(Target Target, Expression Value)> variables, IReadOnlyList<Statement> body, int line) : Statement(line)
+internal sealed class WithStatement(IReadOnlyList<(Target Target, Expression Value)> variables, IReadOnlyList<Statement> body, int line)
+    : Statement(line)
 {
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
     {
@@ -223,21 +232,8 @@ internal sealed class FilterBlock(FilterExpression filter, IReadOnlyList<Stateme
         var inside = new Scope(scope);
         if (run.Run(body, inside, text) is var flow && flow != Flow.Next)
             return flow;
-        Python.WriteStr(output, filter.Apply(run, inside, text.ToText(run.Autoescape)));
+        Python.WriteStr(output, filter.Apply(run, inside, text.ToText()));
         return Flow.Next;
-    }
-}
-
-/// <summary><c>autoescape</c>: values are escaped as HTML, or not, inside.</summary>
-internal sealed class AutoescapeStatement(Expression value, IReadOnlyList<Statement> body, int line) : Statement(line)
-{
-    public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
-    {
-        bool before = run.Autoescape;
-        run.Autoescape = Python.IsTrue(value.Evaluate(run, scope));
-        var flow = run.Run(body, new Scope(scope), output);
-        run.Autoescape = before;
-        return flow;
     }
 }
 
@@ -258,7 +254,13 @@ internal sealed class GenerationBlock(IReadOnlyList<Statement> body, int line) :
 
 /// <summary>A macro as it is written.</summary>
 internal sealed record MacroBody(
-    string Name, IReadOnlyList<string> Parameters, IReadOnlyList<Expression> Defaults, IReadOnlyList<Statement> Body, bool UsesCaller, bool UsesVarargs, bool UsesKwargs);
+    string Name,
+    IReadOnlyList<string> Parameters,
+    IReadOnlyList<Expression> Defaults,
+    IReadOnlyList<Statement> Body,
+    bool UsesCaller,
+    bool UsesVarargs,
+    bool UsesKwargs);
 
 /// <summary><c>macro name(parameters)</c>.</summary>
 internal sealed class MacroStatement(MacroBody body, int line) : Statement(line)

@@ -5,7 +5,7 @@ internal sealed partial class Parser
 {
     private readonly List<Token> _tokens;
     private readonly Meter _meter;
-    private readonly Dictionary<string, Block> _blocks = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _blocks = new(StringComparer.Ordinal);
     private readonly Stack<HashSet<string>> _mentioned = new();
     private int _at;
     private int _nesting;
@@ -18,14 +18,14 @@ internal sealed partial class Parser
 
     private Token Current => _tokens[_at];
 
-    public static (IReadOnlyList<Statement> Body, IReadOnlyDictionary<string, Block> Blocks, IReadOnlySet<string> Mentioned) Parse(string template, Meter meter)
+    public static (IReadOnlyList<Statement> Body, IReadOnlySet<string> Mentioned) Parse(string template, Meter meter)
     {
         var parser = new Parser(Lexer.Read(template, meter), meter);
         parser._mentioned.Push([]);
         var body = parser.Statements();
         if (parser.Current.Kind != TokenKind.End)
             throw parser.UnknownTag();
-        return (body, parser._blocks, parser._mentioned.Peek());
+        return (body, parser._mentioned.Peek());
     }
 
     // Statements up to a block that begins with one of the given names; the name is the current token then.
@@ -62,7 +62,8 @@ internal sealed partial class Parser
                     break;
                 default:
                     if (ends.Length > 0)
-                        throw Wrong($"Unexpected end of template. Jinja was looking for the following tags: '{string.Join("' or '", ends)}'.");
+                        throw Wrong(
+                            $"Unexpected end of template. Jinja was looking for the following tags: '{string.Join("' or '", ends)}'.");
                     Leave();
                     return body;
             }
@@ -101,9 +102,6 @@ internal sealed partial class Parser
             case "filter":
                 var filter = FilterChain(null, startsInline: true);
                 return new FilterBlock(filter!, Inside(() => Body("endfilter")), token.Line);
-            case "autoescape":
-                var value = Expression();
-                return new AutoescapeStatement(value, Inside(() => Body("endautoescape")), token.Line);
             case "generation":
                 return new GenerationBlock(OutsideLoops(() => Inside(() => Body("endgeneration"))), token.Line);
             case "block":
@@ -154,7 +152,7 @@ internal sealed partial class Parser
         if (Names(target).Contains("loop"))
             throw Fail.Syntax("can't assign to special loop variable in for-loop target", line);
         ExpectName("in");
-        var items = Tuple(withConditional: false, endNames: "recursive");
+        var items = Tuple(withConditional: false, endName: "recursive");
         Expression? test = SkipName("if") ? Expression() : null;
         bool recursive = SkipName("recursive");
         Expect(TokenKind.BlockEnd);
@@ -220,7 +218,8 @@ internal sealed partial class Parser
         var names = _mentioned.Pop();
         _mentioned.Peek().UnionWith(names);
         names.ExceptWith(parameters);
-        return new MacroBody(name, parameters, defaults, body, names.Contains("caller") || parameters.Contains("caller"), names.Contains("varargs"), names.Contains("kwargs"));
+        bool usesCaller = names.Contains("caller") || parameters.Contains("caller");
+        return new MacroBody(name, parameters, defaults, body, usesCaller, names.Contains("varargs"), names.Contains("kwargs"));
     }
 
     private (List<string> Parameters, List<Expression> Defaults) Parameters()
@@ -257,8 +256,7 @@ internal sealed partial class Parser
         var body = OutsideLoops(() => Inside(() => Statements("endblock")));
         _at++;
         SkipName(name);
-        var block = new Block(body, scoped, line);
-        return _blocks.TryAdd(name, block) ? block : throw Fail.Syntax($"block '{name}' defined twice", line);
+        return _blocks.Add(name) ? new Block(body, scoped, line) : throw Fail.Syntax($"block '{name}' defined twice", line);
     }
 
     private OutputStatement Print(int line)
@@ -292,7 +290,7 @@ internal sealed partial class Parser
         {
             if (parts.Count > 0)
                 ExpectOperator(",");
-            if (Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || Current.IsOperator(")") || (endName is not null && Current.IsName(endName)) || (several && Current.IsOperator("=")))
+            if (EndsTuple(endName) || (several && Current.IsOperator("=")))
                 break;
             parts.Add(OneTarget(withNamespace));
             if (!Current.IsOperator(","))
@@ -366,7 +364,9 @@ internal sealed partial class Parser
     private void Expect(TokenKind kind)
     {
         if (Current.Kind != kind)
-            throw Wrong(Current.Kind == TokenKind.End ? "unexpected end of template" : $"expected token '{new Token(kind, "", 0).Describe()}', got '{Current.Describe()}'");
+            throw Wrong(Current.Kind == TokenKind.End
+                ? "unexpected end of template"
+                : $"expected token '{new Token(kind, "", 0).Describe()}', got '{Current.Describe()}'");
         _at++;
     }
 
@@ -407,7 +407,7 @@ internal sealed partial class Parser
         return true;
     }
 
-    private ChatTemplateException UnknownTag() => Wrong($"Encountered unknown tag '{Current.Text}'.");
+    private ChatTemplateException UnknownTag() => Wrong($"Encountered unknown tag '{Current.Text}'{LeftOut.NoteOnTag(Current.Text)}.");
 
     private ChatTemplateException Wrong(string message) => Fail.Syntax(message, Current.Line);
 }

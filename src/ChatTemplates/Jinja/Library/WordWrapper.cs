@@ -56,7 +56,8 @@ internal static partial class WordWrapper
                 {
                     int room = (int)(width - length), from = line.IndexOf(start);
                     int cut = line.PlaceOf(from + room);
-                    int hyphen = breakHyphens && room > 0 && Size(line, (start, end)) > room ? line.Text.LastIndexOf('-', cut - 1, cut - start) : -1;
+                    bool mayBreak = breakHyphens && room > 0 && Size(line, (start, end)) > room;
+                    int hyphen = mayBreak ? line.Text.LastIndexOf('-', cut - 1, cut - start) : -1;
                     if (hyphen > start && line.Text.AsSpan(start, hyphen - start).IndexOfAnyExcept('-') >= 0)
                         cut = hyphen + 1;
                     current.Add((start, cut));

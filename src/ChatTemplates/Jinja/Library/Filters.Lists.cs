@@ -3,6 +3,9 @@ namespace Kotonoha.ChatTemplates.Jinja;
 // Filters over lists and dictionaries.
 internal static partial class Filters
 {
+    private static object First(Rendering run, object?[] a)
+        => Python.Iterate(a[0]!, run.Meter).FirstOrDefault() ?? new Undefined("No first item, sequence was empty.");
+
     private static object Last(Rendering run, object?[] a) => a[0] switch
     {
         PyIterator or LoopContext => throw Fail.Type($"'{Python.TypeName(a[0]!)}' object is not reversible"),
@@ -20,61 +23,17 @@ internal static partial class Filters
         return a[0] is PyIterator ? new PyList(items) : new PyIterator(items, "reversed");
     }
 
-    private static IEnumerable<object> Batch(Rendering run, object value, long size, object? fill)
-    {
-        var batch = new List<object>();
-        foreach (var item in Python.Iterate(value, run.Meter))
-        {
-            if (batch.Count == size)
-            {
-                yield return new PyList(batch);
-                batch = [];
-            }
-
-            batch.Add(item);
-        }
-
-        if (batch.Count == 0)
-            yield break;
-        if (fill is not (null or PyNone) && batch.Count < size)
-        {
-            run.Meter.Items(size);
-            while (batch.Count < size)
-                batch.Add(fill);
-        }
-
-        yield return new PyList(batch);
-    }
-
-    private static IEnumerable<object> Slices(Rendering run, object value, long slices, object? fill)
-    {
-        var items = Python.ToList(value, run.Meter);
-        if (slices == 0)
-            throw Fail.Value("integer division or modulo by zero");
-        long length = items.Count / Math.Max(1, slices), more = items.Count % Math.Max(1, slices);
-        int at = 0;
-        for (long slice = 0; slice < slices; slice++)
-        {
-            run.Meter.Items(length + 1);
-            int count = (int)(length + (slice < more ? 1 : 0));
-            var part = items.GetRange(at, count);
-            at += count;
-            if (fill is not (null or PyNone) && slice >= more)
-                part.Add(fill);
-            yield return new PyList(part);
-        }
-    }
-
     private static PyList DictSort(Rendering run, object?[] a)
     {
         var by = a[2] is null ? "key" : StringMethods.Text(a[2]!).Text;
         if (by is not ("key" or "value"))
             throw Fail.Value("You can only sort by either \"key\" or \"value\"");
-        if (Used(a[0]!) is not PyDict dict)
+        if (Undefined.Checked(a[0]!) is not PyDict dict)
             throw Fail.Type($"'{Python.TypeName(a[0]!)}' object has no attribute 'items'");
         bool caseSensitive = Flag(a[1]);
         run.Meter.Items(dict.Count * 3L);
-        return new PyList(Sorted(run, [.. new PyDictView(dict, "items").Items], i => Cased(((PyTuple)i).Items[by == "key" ? 0 : 1], caseSensitive, run), Flag(a[3])));
+        object Key(object pair) => Cased(((PyTuple)pair).Items[by == "key" ? 0 : 1], caseSensitive, run);
+        return new PyList(Sorted(run, [.. new PyDictView(dict, "items").Items], Key, Flag(a[3])));
     }
 
     private static PyList Sort(Rendering run, object?[] a)
@@ -83,7 +42,8 @@ internal static partial class Filters
         var paths = a[3] is PyString text
             ? text.Text.Split(',').Select(p => Path(new PyString(p))).ToArray()
             : [Path(a[3] ?? PyNone.Value)];
-        return new PyList(Sorted(run, Python.ToList(a[0]!, run.Meter), i => new PyList([.. paths.Select(p => Cased(Walk(run, i, p, null), caseSensitive, run))]), Flag(a[1])));
+        object Key(object item) => new PyList([.. paths.Select(p => Cased(Walk(item, p, null), caseSensitive, run))]);
+        return new PyList(Sorted(run, Python.ToList(a[0]!, run.Meter), Key, Flag(a[1])));
     }
 
     private static object GroupBy(Rendering run, object?[] a)
@@ -91,7 +51,7 @@ internal static partial class Filters
         var path = Path(a[1]!);
         bool caseSensitive = Flag(a[3]);
         var standard = a[2] is null or PyNone ? null : a[2];
-        object Key(object item) => Cased(Walk(run, item, path, standard), caseSensitive, run);
+        object Key(object item) => Cased(Walk(item, path, standard), caseSensitive, run);
         var groups = new List<object>();
         var group = new List<object>();
         object? key = null;
@@ -112,7 +72,7 @@ internal static partial class Filters
             groups.Add(Group());
         return new PyList(groups);
 
-        object Group() => new PyTuple([Walk(run, group[0], path, standard), new PyList(group)], ["grouper", "list"]);
+        object Group() => new PyTuple([Walk(group[0], path, standard), new PyList(group)], ["grouper", "list"]);
     }
 
     private static IEnumerable<object> Unique(Rendering run, object?[] a)
@@ -121,7 +81,7 @@ internal static partial class Filters
         bool caseSensitive = Flag(a[1]);
         var seen = new HashSet<object>(run.Equality);
         foreach (var item in Python.Iterate(a[0]!, run.Meter))
-            if (seen.Add(Cased(Walk(run, item, path, null), caseSensitive, run)))
+            if (seen.Add(Cased(Walk(item, path, null), caseSensitive, run)))
             {
                 run.Meter.Items(1);
                 yield return item;
@@ -135,8 +95,8 @@ internal static partial class Filters
         object? best = null, bestKey = null;
         foreach (var item in Python.Iterate(a[0]!, run.Meter))
         {
-            var key = Cased(Walk(run, item, path, null), caseSensitive, run);
-            if (bestKey is null || (largest ? Operators.Compare(">", key, bestKey, run.Equality) : Operators.IsLess(key, bestKey, run.Equality)))
+            var key = Cased(Walk(item, path, null), caseSensitive, run);
+            if (bestKey is null || Operators.Compare(largest ? ">" : "<", key, bestKey, run.Equality))
                 (best, bestKey) = (item, key);
         }
 
@@ -150,7 +110,7 @@ internal static partial class Filters
         if (total is PyString)
             throw Fail.Type("sum() can't sum strings [use ''.join(seq) instead]");
         foreach (var item in Python.Iterate(a[0]!, run.Meter))
-            total = Operators.Binary("+", total, path is null ? item : Walk(run, item, path, null), run);
+            total = Operators.Binary("+", total, path is null ? item : Walk(item, path, null), run);
         return total;
     }
 
@@ -158,16 +118,7 @@ internal static partial class Filters
     {
         var path = a[2] is null or PyNone ? null : Path(a[2]!);
         var separator = a[1] is null ? PyString.Empty : Soft(a[1]!, run);
-        var items = Python.Iterate(a[0]!, run.Meter).Select(i => path is null ? i : Walk(run, i, path, null));
-        bool markup = false;
-        if (run.Autoescape)
-        {
-            items = items.ToList();
-            markup = separator.IsMarkup || items.Any(i => i is PyString { IsMarkup: true });
-            if (markup)
-                separator = Html.Escape(separator, run.Meter);
-        }
-
+        var items = Python.Iterate(a[0]!, run.Meter).Select(i => path is null ? i : Walk(i, path, null));
         var result = new TextBuilder(run.Meter);
         bool first = true;
         foreach (var item in items)
@@ -175,17 +126,17 @@ internal static partial class Filters
             if (!first)
                 result.Append(separator);
             first = false;
-            if (markup)
-                result.Append(Html.Escape(Soft(item, run), run.Meter));
-            else
-                Python.WriteStr(result, item);
+            Python.WriteStr(result, item);
         }
 
-        return result.ToText(markup);
+        return result.ToText();
     }
 
-    private static IEnumerable<object> Map(Rendering run, object value, PyTuple arguments, List<(string Name, object Value)> named)
+    private static IEnumerable<object> Map(Rendering run, object?[] a)
     {
+        var value = a[0]!;
+        var arguments = (PyTuple)a[1]!;
+        var named = (List<(string Name, object Value)>)a[2]!;
         if (!Python.IsTrue(value))
             yield break;
         Func<object, object> map;
@@ -195,7 +146,7 @@ internal static partial class Filters
             var standard = named.Find(n => n.Name == "default").Value;
             if (named.Find(n => n.Name is not ("attribute" or "default")) is { Name: { } unknown })
                 throw Fail.Type($"Unexpected keyword argument '{unknown}'");
-            map = item => Walk(run, item, path, standard is PyNone ? null : standard);
+            map = item => Walk(item, path, standard is PyNone ? null : standard);
         }
         else
         {
@@ -224,7 +175,7 @@ internal static partial class Filters
         object[] rest = [.. arguments.Items.Skip(used + 1)];
         foreach (var item in Python.Iterate(value, run.Meter))
         {
-            var looked = path is null ? item : Walk(run, item, path, null);
+            var looked = path is null ? item : Walk(item, path, null);
             bool holds = Python.IsTrue(test is null ? looked : test.Call(run, new Arguments([looked, .. rest], named)));
             if (holds == wanted)
                 yield return item;
@@ -235,15 +186,18 @@ internal static partial class Filters
     private static object[] Path(object attribute) => attribute switch
     {
         PyNone => [],
-        PyString text => [.. text.Text.Split('.').Select(p => p.Length > 0 && p.All(c => PyChar.IsDigit(c)) && Numbers.ParseInteger(p, 10) is { } index ? index : new PyString(p))],
+        PyString text => [.. text.Text.Split('.').Select(Step)],
         _ => [attribute],
     };
 
-    private static object Walk(Rendering run, object item, object[] path, object? standard)
+    private static object Step(string key)
+        => key.Length > 0 && key.All(c => PyChar.IsDigit(c)) && Numbers.ParseInteger(key, 10) is { } index ? index : new PyString(key);
+
+    private static object Walk(object item, object[] path, object? standard)
     {
         foreach (var key in path)
         {
-            item = Attributes.GetItem(item, key, run);
+            item = Attributes.GetItem(item, key);
             if (standard is not null && item is Undefined)
                 item = standard;
         }

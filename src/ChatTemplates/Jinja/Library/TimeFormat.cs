@@ -48,7 +48,7 @@ internal static class TimeFormat
         string Number(int value, int width, char standard = '0')
         {
             var digits = value.ToString(CultureInfo.InvariantCulture);
-            return pad switch { '-' => digits, '_' => digits.PadLeft(width), '0' => digits.PadLeft(width, '0'), _ => digits.PadLeft(width, standard) };
+            return pad == '-' ? digits : digits.PadLeft(width, pad switch { '_' => ' ', '0' => '0', _ => standard });
         }
 
         int hour12 = (t.Hour + 11) % 12 + 1, weekday = (int)t.DayOfWeek;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Numerics;
-using System.Text;
 
 namespace Kotonoha.ChatTemplates.Jinja;
 
@@ -33,27 +32,6 @@ internal static class Json
 
         writer.Write(a[0]!, 0);
         return writer.Text.ToText();
-    }
-
-    /// <summary>With <c>\x</c>, <c>\u</c> and <c>\U</c> for everything beyond ASCII, as Python's <c>ascii</c> does.</summary>
-    public static string AsciiEscaped(string text)
-    {
-        if (Ascii.IsValid(text))
-            return text;
-        var result = new StringBuilder();
-        for (int i = 0; i < text.Length;)
-        {
-            int codePoint = Foundation.Unicode.CodePoints.Next(text, ref i);
-            result.Append(codePoint switch
-            {
-                < 128 => ((char)codePoint).ToString(),
-                < 256 => string.Create(CultureInfo.InvariantCulture, $"\\x{codePoint:x2}"),
-                < 0x10000 => string.Create(CultureInfo.InvariantCulture, $"\\u{codePoint:x4}"),
-                _ => string.Create(CultureInfo.InvariantCulture, $"\\U{codePoint:x8}"),
-            });
-        }
-
-        return result.ToString();
     }
 
     private static PyString Blanks(Rendering run, long count)
@@ -175,7 +153,8 @@ internal static class Json
         private IEnumerable<KeyValuePair<object, object>> Sorted(PyDict dict)
         {
             var items = new PyList([.. new PyDictView(dict, "items").Items]);
-            var sorted = (PyList)Filters.Get("sort").Call(run, new Arguments([items], [("attribute", Numbers.Box(0L)), ("case_sensitive", Numbers.True)]));
+            var byKey = new Arguments([items], [("attribute", Numbers.Box(0L)), ("case_sensitive", Numbers.True)]);
+            var sorted = (PyList)Filters.Get("sort").Call(run, byKey);
             return sorted.Items.Cast<PyTuple>().Select(p => KeyValuePair.Create(p.Items[0], p.Items[1]));
         }
 
@@ -196,7 +175,7 @@ internal static class Json
             for (int i = 0; i < text.Length; i++)
             {
                 char c = text[i];
-                if (c >= ' ' && c != '"' && c != '\\' && (c < 128 || !EnsureAscii) && !(c == 127 && false))
+                if (c >= ' ' && c != '"' && c != '\\' && (c < 128 || !EnsureAscii))
                     continue;
                 Text.Append(value, plain, i);
                 plain = i + 1;
