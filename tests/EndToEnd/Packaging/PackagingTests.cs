@@ -34,7 +34,44 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
                 "Agents: user <Hello>, 42",
                 "Agents: StepLimit, 8 tokens",
             ],
-            run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+            Lines(run));
+    }
+
+    [Fact]
+    public async Task An_app_on_Semantic_Kernel_and_Agent_Framework_uses_every_registration()
+    {
+        var folder = feed.CopyApp("KernelApp");
+        SavedModel.Save(Path.Combine(folder, "gpt"));
+        using var encoders = FixtureArchive.Extract("models-encoders");
+        var built = await Command.DotnetAsync(folder, "build", "-c", "Release", "-o", Path.Combine(folder, "out"), "-nologo", "--tl:off");
+        Assert.True(built.ExitCode == 0, built.ToString());
+        Assert.Contains("0 Warning(s)", built.Output, StringComparison.Ordinal);
+        var run = await Command.DotnetAsync(folder, Path.Combine(folder, "out", "KernelApp.dll"), Path.Combine(folder, "gpt"), encoders.At("st-mean-prompts-excluded"));
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Equal(
+            """
+            kernel AddLocalGpt, prompt function: length, rendered 'Tea in 3 words:', called the prompt, words.count
+            kernel AddLocalGpt, streamed prompt function: the same text
+            kernel AddLocalGpt, chat completion: assistant, length, the same streamed
+            kernel AddLocalGpt, text generation: length
+            kernel AddLocalGpt, embeddings: 32 components
+            kernel AddLocalGpt, functions are invoked by: KernelFunctionInvokingChatClient
+            kernel AddLocalGptChatClient: 5 tokens
+            kernel AddLocalGptChatCompletion: length by service id
+            kernel AddLocalGptTextGeneration: length
+            kernel AddLocalGptEmbeddingGenerator: 32 components
+            kernel AddLocalEmbeddings: 32 components
+            services AddLocalGpt, AddLocalGptWarmUp, health: Healthy
+            ChatClientAgent: True (the session remembers)
+            ChatClientAgent, streamed: True
+            services AddLocalGptChatClient: True, length
+            services AddLocalGptChatCompletion: assistant
+            services AddLocalGptTextGeneration: length
+            services AddLocalGptEmbeddingGenerator: 32 components
+            services AddLocalEmbeddings: 32 components, True
+            AddLocalGpt(LocalGpt): True
+            """,
+            string.Join('\n', Lines(run)));
     }
 
     [Fact]
@@ -78,4 +115,6 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
         Assert.True(run.ExitCode == 0, run.ToString());
         Assert.Equal("trimmed: kotonoha, streamed", run.Output.Trim());
     }
+
+    private static string[] Lines(Command run) => run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 }
