@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Kotonoha.ChatTemplates.Jinja;
+using Kotonoha.ChatTemplates.Tools;
 
 namespace Kotonoha.ChatTemplates;
 
@@ -17,6 +18,7 @@ public sealed class ChatTemplate
 
     private readonly bool _isBuiltIn;
     private readonly Lazy<JinjaTemplate> _engine;
+    private readonly Lazy<ToolCallFormat?> _toolCalls;
     private readonly SpecialTokens _tokens = new();
 
     // A built-in template. The text that is rendered here marks what the assistant says with generation blocks. The text that checkpoints
@@ -27,6 +29,7 @@ public sealed class ChatTemplate
         _isBuiltIn = true;
         Jinja = format.Jinja(marksAnswers: false);
         _engine = new Lazy<JinjaTemplate>(() => new JinjaTemplate(format.Jinja(marksAnswers: true)));
+        _toolCalls = new Lazy<ToolCallFormat?>(() => null);
     }
 
     private ChatTemplate(string jinja, SpecialTokens? tokens, IReadOnlyList<string> controlTokens)
@@ -38,6 +41,7 @@ public sealed class ChatTemplate
         _engine = new Lazy<JinjaTemplate>(template);
         ControlTokens = controlTokens;
         EndTokens = FindEndTokens();
+        _toolCalls = new Lazy<ToolCallFormat?>(() => ToolCallProbe.Find(this, [.. EndTokens, .. _tokens.Eos is { Length: > 0 } eos ? [eos] : Array.Empty<string>()]));
     }
 
     /// <summary>
@@ -105,6 +109,15 @@ public sealed class ChatTemplate
 
     /// <summary>Whether the template does anything with the declarations of functions.</summary>
     public bool UsesTools => _engine.Value.Mentions("tools");
+
+    /// <summary>
+    /// How the template writes the functions that are called, learnt by rendering calls; null where it has no place for functions or writes calls in a form that
+    /// is not understood. Conversations with functions then go through <see cref="ToolPrompt"/>, and calls have the form <see cref="ToolCallFormat.General"/>.
+    /// </summary>
+    public ToolCallFormat? ToolCalls => _toolCalls.Value;
+
+    /// <summary>What the model writes around its reasoning, as far as the template says.</summary>
+    public ReasoningTags ReasoningTags => ReasoningTags.Of(Jinja);
 
     /// <summary>Reads a template.</summary>
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
