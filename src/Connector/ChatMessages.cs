@@ -11,13 +11,13 @@ internal static class ChatMessages
     /// <summary>The conversation as turns.</summary>
     /// <param name="messages">The messages.</param>
     /// <param name="instructions">Come first, joined to a system message that is there already; null for none.</param>
-    /// <param name="usesTools">Whether the model's template has a place for calls and results.</param>
     /// <exception cref="NotSupportedException">A content or a role cannot be sent to the model.</exception>
-    public static List<ChatTurn> ToTurns(IEnumerable<ChatMessage> messages, string? instructions, bool usesTools)
+    public static List<ChatTurn> ToTurns(IEnumerable<ChatMessage> messages, string? instructions)
     {
         var turns = new List<ChatTurn>();
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var message in messages)
-            turns.AddRange(Turns(message, usesTools));
+            turns.AddRange(Turns(message, names));
         if (string.IsNullOrEmpty(instructions))
             return turns;
         if (turns.Count > 0 && turns[0].Role == ChatTurn.System)
@@ -28,17 +28,14 @@ internal static class ChatMessages
     }
 
     /// <summary>The declarations as <c>[{"type": "function", "function": {name, description, parameters}}]</c>.</summary>
-    /// <exception cref="NotSupportedException">A tool is no function.</exception>
-    public static JsonElement Declare(IEnumerable<AITool> tools)
+    public static JsonElement Declare(IEnumerable<AIFunctionDeclaration> functions)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartArray();
-            foreach (var tool in tools)
+            foreach (var function in functions)
             {
-                if (tool is not AIFunctionDeclaration function)
-                    throw new NotSupportedException($"The tool '{tool.Name}' is a {tool.GetType().Name}; the local model knows functions only.");
                 json.WriteStartObject();
                 json.WriteString("type", "function");
                 json.WriteStartObject("function");
@@ -58,7 +55,7 @@ internal static class ChatMessages
     }
 
     // A message with calls becomes one turn, each result a turn of its own.
-    private static IEnumerable<ChatTurn> Turns(ChatMessage message, bool usesTools)
+    private static IEnumerable<ChatTurn> Turns(ChatMessage message, Dictionary<string, string> names)
     {
         var text = new StringBuilder();
         var calls = new List<ChatToolCall>();
@@ -71,13 +68,12 @@ internal static class ChatMessages
                     break;
                 case TextReasoningContent or UsageContent or ErrorContent:
                     break;
-                case FunctionCallContent or FunctionResultContent when !usesTools:
-                    throw new NotSupportedException("Tool calls come with a later version; a message with a function call or result cannot be sent.");
                 case FunctionCallContent call:
+                    names[call.CallId] = call.Name;
                     calls.Add(new ChatToolCall(call.Name, Arguments(call), call.CallId));
                     break;
                 case FunctionResultContent result:
-                    results.Add(new ChatTurn(ChatTurn.Tool, ResultText(result.Result)) { ToolCallId = result.CallId });
+                    results.Add(new ChatTurn(ChatTurn.Tool, ResultText(result)) { ToolCallId = result.CallId, Name = names.GetValueOrDefault(result.CallId) });
                     break;
                 default:
                     throw new NotSupportedException($"The model reads text only; a message with a {content.GetType().Name} cannot be sent.");
@@ -101,12 +97,15 @@ internal static class ChatMessages
     private static JsonElement Arguments(FunctionCallContent call) => JsonSerializer.SerializeToElement(
         call.Arguments ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)));
 
-    private static string ResultText(object? result) => result switch
+    // A function that failed says so: middleware gives the exception beside a text, or alone.
+    private static string ResultText(FunctionResultContent content) => content.Result switch
     {
-        null => "",
+        null => content.Exception is { } exception ? $"Error: {exception.Message}" : "",
         string text => text,
         JsonElement { ValueKind: JsonValueKind.String } text => text.GetString()!,
         JsonElement json => json.GetRawText(),
-        _ => JsonSerializer.Serialize(result, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object))),
+        TextContent text => text.Text,
+        IEnumerable<AIContent> contents => string.Concat(contents.OfType<TextContent>().Select(text => text.Text)),
+        var result => JsonSerializer.Serialize(result, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object))),
     };
 }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Kotonoha.ChatTemplates.Tools;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Microsoft.Extensions.AI;
@@ -7,7 +9,20 @@ namespace Kotonoha.Connector;
 /// <summary>What a chat request asks of the model.</summary>
 /// <param name="Generation">The conversation and its settings.</param>
 /// <param name="Beams">The beam search, or null where tokens are chosen one by one.</param>
-internal sealed record ChatRequest(GenerationRequest Generation, BeamSearchOptions? Beams);
+internal sealed record ChatRequest(GenerationRequest Generation, BeamSearchOptions? Beams)
+{
+    /// <summary>The functions that may be called, or null.</summary>
+    public RequestedTools? Tools { get; init; }
+
+    /// <summary>What the model writes around its reasoning.</summary>
+    public ReasoningTags ReasoningTags { get; init; } = ReasoningTags.Think;
+
+    /// <summary>Whether the prompt has opened the reasoning.</summary>
+    public bool StartsInReasoning { get; init; }
+
+    /// <summary>Whether the caller wants to see the reasoning.</summary>
+    public bool ShowsReasoning { get; init; } = true;
+}
 
 /// <summary>
 /// Turns messages and <see cref="ChatOptions"/> into a request of the model. What would give another answer than was asked for is refused; what makes no
@@ -62,6 +77,8 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         ["logprobs"] = (s, v) => s.IncludeLogProbabilities = v.Boolean(),
         ["num_beams"] = (s, v) => s.Search(o => o with { BeamCount = v.Integer() }),
         ["length_penalty"] = (s, v) => s.Search(o => o with { LengthPenalty = v.Number() }),
+        ["enable_thinking"] = (s, v) => s.TemplateVariables["enable_thinking"] = v.Json(),
+        ["chat_template_kwargs"] = (s, v) => s.AddVariables(v.Json()),
         ["early_stopping"] = (s, v) => s.Search(o => o with { EarlyStopping = v.EarlyStopping() }),
     };
 
@@ -81,14 +98,26 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
     /// <summary>Reads a request.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="options">The settings, or null.</param>
-    public ChatRequest Read(IEnumerable<ChatMessage> messages, ChatOptions? options)
+    public ChatRequest Read(IEnumerable<ChatMessage> messages, ChatOptions? options) => Finish(ReadSettings(messages, options));
+
+    /// <summary>Reads settings alone, for a prompt that is no conversation.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="options">The settings, or null.</param>
+    public GenerationRequest ReadCompletion(string prompt, ChatOptions? options)
     {
-        bool usesTools = UsesTools();
-        var turns = ChatMessages.ToTurns(messages, options?.Instructions, usesTools);
+        var request = ReadSettings([new ChatMessage(ChatRole.User, prompt)], options is null ? null : WithoutConversation(options));
+        return request.Beams is null
+            ? request.Generation with { Prompt = prompt, Turns = null, Tools = null }
+            : throw new NotSupportedException("Text generation has no beam search; leave out num_beams, or use the chat client.");
+    }
+
+    private ChatRequest ReadSettings(IEnumerable<ChatMessage> messages, ChatOptions? options)
+    {
+        var turns = ChatMessages.ToTurns(messages, options?.Instructions);
         if (options is null)
             return new ChatRequest(new GenerationRequest { Turns = turns, MaxOutputTokens = model.Options.DefaultMaxOutputTokens }, null);
-        var tools = options.ToolMode is NoneChatToolMode ? [] : options.Tools ?? [];
-        Refuse(options, tools, usesTools);
+        Refuse(options);
+        var tools = RequestedTools.Read(options, () => model.ToolCalls);
 
         var start = StartingPoint(options);
         var settings = new Settings(start.Sampling ?? model.DefaultSampling) { IncludeLogProbabilities = start.IncludeLogProbabilities };
@@ -108,31 +137,24 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         var generation = start with
         {
             Turns = turns,
-            Tools = tools.Count > 0 ? ChatMessages.Declare(tools) : null,
+            Tools = tools?.Declare(),
+            TemplateVariables = Variables(options, settings),
             MaxOutputTokens = options.MaxOutputTokens ?? settings.MaxTokens ?? start.MaxOutputTokens ?? model.Options.DefaultMaxOutputTokens,
             StopStrings = options.StopSequences is { Count: > 0 } stops ? [.. stops] : settings.Stops ?? start.StopStrings,
             Sampling = settings.Sampling,
             IncludeLogProbabilities = settings.IncludeLogProbabilities,
         };
-        return new ChatRequest(generation, settings.BeamSearch());
-    }
-
-    /// <summary>Reads settings alone, for a prompt that is no conversation.</summary>
-    /// <param name="prompt">The prompt.</param>
-    /// <param name="options">The settings, or null.</param>
-    public GenerationRequest ReadCompletion(string prompt, ChatOptions? options)
-    {
-        var request = Read([new ChatMessage(ChatRole.User, prompt)], options is null ? null : WithoutConversation(options));
-        return request.Beams is null
-            ? request.Generation with { Prompt = prompt, Turns = null, Tools = null }
-            : throw new NotSupportedException("Text generation has no beam search; leave out num_beams, or use the chat client.");
+        var beams = settings.BeamSearch();
+        if (beams is not null && tools is not null)
+            throw new NotSupportedException("Beam search cannot be combined with functions; leave out num_beams or Tools.");
+        return new ChatRequest(generation, beams) { Tools = tools, ShowsReasoning = options.Reasoning?.Output != ReasoningOutput.None };
     }
 
     private static ChatOptions WithoutConversation(ChatOptions options)
     {
         var settings = options.Clone();
-        if (settings.ToolMode is not RequiredChatToolMode)
-            settings.Tools = null;
+        settings.Tools = null;
+        settings.ToolMode = null;
         return settings;
     }
 
@@ -161,25 +183,51 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             throw new NotSupportedException($"'{key}' is {count}, but a request gets one answer; send it {count} times, they run together.");
     }
 
-    // A template that cannot be used fails when the conversation is rendered, with its own reason.
-    private bool UsesTools()
+    // What depends on the rendered prompt and on the model's tokens.
+    private ChatRequest Finish(ChatRequest request)
     {
-        try
+        var template = request.Tools is null ? model.ChatTemplate : model.ToolTemplate;
+        var tags = template.ReasoningTags;
+        var marks = request.Tools?.Format is { } format ? (string?[])[format.Open, format.Between, format.Close, format.AlternateTrigger, tags.Open, tags.Close] : [tags.Open, tags.Close];
+        return request with
         {
-            return model.ToolTemplate.UsesTools;
-        }
-        catch (ChatTemplates.ChatTemplateException)
-        {
-            return false;
-        }
+            ReasoningTags = tags,
+            StartsInReasoning = request.Generation.Turns is { Count: > 0 } && model.Render(request.Generation).Text.AsSpan().TrimEnd().EndsWith(tags.Open, StringComparison.Ordinal),
+            Generation = request.Generation with
+            {
+                VisibleControlTokens = [.. model.Tokenizer.SpecialTokens.Select(token => token.Content).Where(token => marks.Any(mark => mark?.Contains(token, StringComparison.Ordinal) == true))],
+            },
+        };
     }
 
-    private void Refuse(ChatOptions options, IList<AITool> tools, bool usesTools)
+    // The variables of the template: the caller's own, and what the reasoning effort means to it.
+    private Dictionary<string, JsonElement>? Variables(ChatOptions options, Settings settings)
     {
-        if (tools.Count > 0 && !usesTools)
-            throw new NotSupportedException("The model's chat template does nothing with functions, and tool calls by any local model come with a later version; send the request without Tools.");
-        if (options.ToolMode is RequiredChatToolMode)
-            throw new NotSupportedException("Tool calls by the local model come with a later version, so ToolMode cannot require one.");
+        var variables = settings.TemplateVariables;
+        if (options.Reasoning?.Effort is { } effort)
+        {
+            var template = model.ChatTemplate.Jinja;
+            bool thinks = effort != ReasoningEffort.None;
+            if (template.Contains("enable_thinking", StringComparison.Ordinal))
+                variables.TryAdd("enable_thinking", JsonSerializer.SerializeToElement(thinks, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(bool))));
+            else if (thinks && template.Contains("reasoning_effort", StringComparison.Ordinal))
+                variables.TryAdd("reasoning_effort", JsonSerializer.SerializeToElement(EffortName(effort), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(string))));
+            else if (thinks)
+                notices.Warn("reasoning", "The model's chat template has no setting for reasoning; the reasoning effort of the request is left out.");
+        }
+
+        return variables.Count > 0 ? variables : null;
+    }
+
+    private static string EffortName(ReasoningEffort effort) => effort switch
+    {
+        ReasoningEffort.Low => "low",
+        ReasoningEffort.Medium => "medium",
+        _ => "high",
+    };
+
+    private void Refuse(ChatOptions options)
+    {
         if (options.ResponseFormat is not (null or ChatResponseFormatText))
             throw new NotSupportedException("JSON response formats come with a later version; ask for JSON in the prompt, or leave ResponseFormat unset.");
         if (options.ConversationId is not null)
@@ -188,8 +236,6 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         if (options.ContinuationToken is not null)
             throw new NotSupportedException("Responses cannot be resumed; leave ContinuationToken unset.");
 #pragma warning restore MEAI001
-        if (options.Reasoning?.Effort is not (null or ReasoningEffort.None))
-            notices.Warn("reasoning", "The local model has no separate reasoning; the reasoning effort of the request is left out.");
         if (options.ModelId is { } modelId && modelId != model.ModelId)
             notices.Warn("model:" + modelId, $"A request asks for the model '{modelId}'; '{model.ModelId}' answers it, the only model of this client.");
     }
@@ -222,6 +268,8 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
 
         public int? MaxTokens { get; set; }
 
+        public Dictionary<string, JsonElement> TemplateVariables { get; } = new(StringComparer.Ordinal);
+
         public string[]? Stops { get; set; }
 
         public void Change(Func<SamplingOptions, SamplingOptions> change) => Sampling = change(Sampling);
@@ -239,6 +287,14 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         public void DrawTopK(int topK) => Draw(o => o with { TopK = topK >= -1 ? Math.Max(topK, 0) : throw new ArgumentOutOfRangeException("options", topK, $"TopK is {topK}; it must be at least 1, or 0 for none.") });
 
         public void Search(Func<BeamSearchOptions, BeamSearchOptions> change) => _beams = change(_beams ?? new BeamSearchOptions { BeamCount = 1 });
+
+        public void AddVariables(JsonElement variables)
+        {
+            if (variables.ValueKind != JsonValueKind.Object)
+                throw new ArgumentException("'chat_template_kwargs' must be an object: the names and values of template variables.", "options");
+            foreach (var variable in variables.EnumerateObject())
+                TemplateVariables[variable.Name] = variable.Value.Clone();
+        }
 
         /// <summary>The beam search, or null where one beam is all that was asked for.</summary>
         public BeamSearchOptions? BeamSearch()

@@ -12,8 +12,9 @@ namespace Kotonoha.Connector;
 /// A request without <see cref="ChatOptions.MaxOutputTokens"/> ends after <see cref="LocalGptOptions.DefaultMaxOutputTokens"/> tokens. Setting Temperature, TopP,
 /// TopK, Seed or a sampling setting among the additional properties draws tokens (temperature 1 unless set); otherwise the model's own default settings apply.
 /// Additional properties that are understood are listed in <see cref="KnownProperties"/>; another one is left out and a warning is logged once, or it is refused
-/// where <see cref="LocalGptOptions.Strict"/> is set. Functions are declared to the model where its chat template has a place for them; where it has none, tools
-/// are refused by <see cref="NotSupportedException"/>, as JSON response formats and images are.
+/// where <see cref="LocalGptOptions.Strict"/> is set. Functions are declared to the model as its chat template says, or in a short block of the system message where
+/// it has no place for them; calls come back as <see cref="FunctionCallContent"/>, which the host's middleware invokes. Images are refused by
+/// <see cref="NotSupportedException"/>, as JSON response formats are.
 /// </para>
 /// <para>
 /// Errors, reasoning and usage in the history are not sent to the model. No conversation id is ever returned: the history is the caller's.
@@ -125,6 +126,7 @@ public sealed class LocalGptChatClient : IChatClient
         var request = new ChatRequestReader(this, model, _notices).Read(messages, options);
         string responseId = Guid.NewGuid().ToString("N"), messageId = Guid.NewGuid().ToString("N");
         var createdAt = DateTimeOffset.UtcNow;
+        var parts = new AnswerParts(request);
         var tokenIds = new List<int>();
         var logProbabilities = new List<float>();
         var updates = request.Beams is null ? model.GenerateAsync(request.Generation, cancellationToken) : SearchAsync(model, request, cancellationToken);
@@ -136,9 +138,10 @@ public sealed class LocalGptChatClient : IChatClient
                 logProbabilities.AddRange(update.LogProbabilities);
             }
 
-            if (update.Text.Length == 0 && update.FinishReason is null)
+            List<AIContent> contents = [.. parts.Read(update.Text, isLast: update.FinishReason is not null)];
+            if (contents.Count == 0 && update.FinishReason is null)
                 continue;
-            var result = new ChatResponseUpdate(ChatRole.Assistant, (string?)null)
+            var result = new ChatResponseUpdate(ChatRole.Assistant, contents)
             {
                 ResponseId = responseId,
                 MessageId = messageId,
@@ -146,13 +149,11 @@ public sealed class LocalGptChatClient : IChatClient
                 CreatedAt = createdAt,
                 RawRepresentation = update,
             };
-            if (update.Text.Length > 0)
-                result.Contents.Add(new TextContent(update.Text));
             if (update is { FinishReason: { } reason, Usage: { } usage })
             {
-                result.FinishReason = Usages.FinishReason(reason);
+                result.FinishReason = parts.HasCalls ? ChatFinishReason.ToolCalls : Usages.FinishReason(reason);
                 result.Contents.Add(new UsageContent(Usages.Details(usage)));
-                result.AdditionalProperties = new AdditionalPropertiesDictionary(Usages.Properties(reason, usage));
+                result.AdditionalProperties = new AdditionalPropertiesDictionary(Usages.Properties(result.FinishReason.Value, usage));
                 if (request.Generation.IncludeLogProbabilities)
                 {
                     result.AdditionalProperties["token_ids"] = tokenIds.ToArray();

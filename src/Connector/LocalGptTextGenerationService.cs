@@ -63,7 +63,7 @@ public sealed class LocalGptTextGenerationService : ITextGenerationService
     {
         if (update is not { FinishReason: { } reason, Usage: { } usage })
             return null;
-        var metadata = Usages.Properties(reason, usage);
+        var metadata = Usages.Properties(Usages.FinishReason(reason), usage);
         metadata["Usage"] = Usages.Details(usage);
         return metadata;
     }

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Text.Json;
 using Kotonoha.LocalModel.Generation;
+using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector;
 
@@ -33,6 +34,9 @@ internal readonly record struct PropertyValue(string Key, object Value)
         JsonElement { ValueKind: JsonValueKind.String } element => element.GetString()!,
         _ => throw Wrong("a text"),
     };
+
+    /// <summary>The value as JSON.</summary>
+    public JsonElement Json() => Value is JsonElement json ? json : JsonSerializer.SerializeToElement(Value, AIJsonUtilities.DefaultOptions.GetTypeInfo(Value.GetType()));
 
     /// <summary>A text, or a list of texts.</summary>
     public string[] Texts()

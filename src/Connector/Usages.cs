@@ -23,11 +23,11 @@ internal static class Usages
     };
 
     /// <summary>Durations, speed, seed and finish reason, for additional properties and metadata.</summary>
-    public static Dictionary<string, object?> Properties(FinishReason reason, GenerationUsage usage)
+    public static Dictionary<string, object?> Properties(ChatFinishReason reason, GenerationUsage usage)
     {
         var properties = new Dictionary<string, object?>
         {
-            [FinishReasonKey] = FinishReason(reason).Value,
+            [FinishReasonKey] = reason.Value,
             ["queue_duration"] = usage.QueueTime,
             ["prefill_duration"] = usage.PrefillTime,
             ["decode_duration"] = usage.DecodeTime,

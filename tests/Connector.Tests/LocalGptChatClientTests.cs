@@ -175,8 +175,7 @@ public sealed class LocalGptChatClientTests : IDisposable
 
     public static TheoryData<string, ChatOptions> NotSupported => new()
     {
-        { "Tool", new ChatOptions { Tools = [AIFunctionFactory.Create(() => 1, "one")] } },
-        { "ToolMode", new ChatOptions { ToolMode = ChatToolMode.RequireAny } },
+        { "web", new ChatOptions { Tools = [new HostedWebSearchTool()] } },
         { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.Json } },
         { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonSerializer.SerializeToElement(new { type = "object" })) } },
         { "ConversationId", new ChatOptions { ConversationId = "1" } },
@@ -332,8 +331,6 @@ public sealed class LocalGptChatClientTests : IDisposable
     {
         new ChatMessage(ChatRole.User, [new DataContent(new byte[] { 1 }, "image/png")]),
         new ChatMessage(ChatRole.User, [new UriContent("https://example.org/a.png", "image/png")]),
-        new ChatMessage(ChatRole.Assistant, [new FunctionCallContent("1", "one")]),
-        new ChatMessage(ChatRole.Tool, [new FunctionResultContent("1", 1)]),
         new ChatMessage(new ChatRole("narrator"), "Once"),
     };
 

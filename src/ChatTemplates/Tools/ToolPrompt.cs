@@ -14,15 +14,14 @@ public static class ToolPrompt
     /// <summary>A conversation without functions, calls and results of their own.</summary>
     /// <param name="turns">The messages, oldest first.</param>
     /// <param name="tools">The functions that may be called: a JSON array of their declarations, or null for none.</param>
-    /// <param name="mustCall">Whether the answer must be a call.</param>
     /// <exception cref="ChatTemplateException">A declaration has no name.</exception>
-    public static IReadOnlyList<ChatTurn> Inline(IReadOnlyList<ChatTurn> turns, JsonElement? tools, bool mustCall = false)
+    public static IReadOnlyList<ChatTurn> Inline(IReadOnlyList<ChatTurn> turns, JsonElement? tools)
     {
         ArgumentNullException.ThrowIfNull(turns);
         var result = new List<ChatTurn>(turns.Count + 1);
         if (tools is { ValueKind: JsonValueKind.Array } declarations && declarations.GetArrayLength() > 0)
         {
-            var block = Describe(declarations, mustCall);
+            var block = Describe(declarations);
             bool hasSystem = turns.Count > 0 && turns[0].Role == ChatTurn.System;
             result.Add(new ChatTurn(ChatTurn.System, hasSystem ? $"{turns[0].Content}\n\n{block}" : block));
             turns = hasSystem ? [.. turns.Skip(1)] : turns;
@@ -40,10 +39,9 @@ public static class ToolPrompt
 
     /// <summary>The functions in a few lines: how to call them, and a signature for each.</summary>
     /// <param name="tools">A JSON array of declarations.</param>
-    /// <param name="mustCall">Whether the answer must be a call.</param>
-    public static string Describe(JsonElement tools, bool mustCall = false)
+    public static string Describe(JsonElement tools)
     {
-        var text = new StringBuilder(mustCall ? "Call a function. Write only\n" : "You can call functions. To call one, write only\n");
+        var text = new StringBuilder("You can call functions. To call one, write only\n");
         text.Append("<tool_call>{\"name\": \"NAME\", \"arguments\": {…}}</tool_call>\nFunctions:");
         foreach (var tool in tools.EnumerateArray())
         {

@@ -1,4 +1,9 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Kotonoha.ChatTemplates;
+using Kotonoha.ChatTemplates.Tools;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Generation;
@@ -6,6 +11,8 @@ namespace Kotonoha.LocalModel.Generation;
 /// <summary>Brings chat templates and tokenizers together: reads a model's template, and turns rendered conversations into token ids.</summary>
 internal static class ChatEncoding
 {
+    private const int ShortIdLength = 9;
+
     /// <summary>Reads the chat template of a model.</summary>
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
     /// <param name="settings">The special tokens that the template sees (<c>bos_token</c> and the others); null for none.</param>
@@ -19,6 +26,20 @@ internal static class ChatEncoding
             .Select(token => token.Content);
         var named = settings is null ? null : new SpecialTokens(settings.BosToken, settings.EosToken, settings.UnknownToken, settings.PadToken);
         return ChatTemplate.FromJinja(jinja, named, control is null ? [] : [.. control]);
+    }
+
+    /// <summary>Renders a conversation that may hold functions and calls, in the template's own way or as plain messages.</summary>
+    /// <param name="template">The template.</param>
+    /// <param name="input">The conversation, given as turns.</param>
+    /// <exception cref="ChatTemplateException">The template refuses the conversation.</exception>
+    public static ChatPrompt Render(ChatTemplate template, ChatTemplateInput input)
+    {
+        var turns = input.Turns ?? [];
+        if (input.Tools is null && !turns.Any(turn => turn.Role == ChatTurn.Tool || turn.ToolCalls.Count > 0))
+            return template.Apply(input);
+        return template.ToolCalls is { } format
+            ? template.Apply(input with { Turns = [.. turns.Select(turn => Adapted(turn, format))] })
+            : template.Apply(input with { Turns = ToolPrompt.Inline(turns, input.Tools), Tools = null });
     }
 
     /// <summary>Encodes the prompt without adding special tokens.</summary>
@@ -63,6 +84,30 @@ internal static class ChatEncoding
         return ([.. encoded.Ids], mask);
     }
 
+    // Calls that other models made come with other ids, and some templates take arguments as a text.
+    private static ChatTurn Adapted(ChatTurn turn, ToolCallFormat format)
+    {
+        if (format.HasIds && turn.ToolCallId is { } id)
+            turn = turn with { ToolCallId = ShortId(id) };
+        if (turn.ToolCalls.Count == 0 || !(format.HasIds || format.TakesArgumentsAsText))
+            return turn;
+        return turn with
+        {
+            ToolCalls =
+            [
+                .. turn.ToolCalls.Select(call => call with
+                {
+                    Id = format.HasIds ? ShortId(call.Id ?? call.Name) : call.Id,
+                    Arguments = format.TakesArgumentsAsText ? JsonSerializer.SerializeToElement(call.Arguments.GetRawText(), ChatJson.Default.String) : call.Arguments,
+                }),
+            ],
+        };
+    }
+
+    // Nine letters and digits, as templates that write ids want them.
+    private static string ShortId(string id)
+        => id.Length == ShortIdLength && id.All(char.IsAsciiLetterOrDigit) ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)))[..ShortIdLength];
+
     // Offsets only grow, but tokens may share characters; the first that holds the place counts.
     private static int TokenAt(TokenizedText encoded, int place)
     {
@@ -84,3 +129,6 @@ internal static class ChatEncoding
         return !prompt.IsFromConversation(start) && !prompt.IsFromConversation(end - 1);
     }
 }
+
+[JsonSerializable(typeof(string))]
+internal sealed partial class ChatJson : JsonSerializerContext;

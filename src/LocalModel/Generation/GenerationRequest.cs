@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kotonoha.ChatTemplates;
+using Kotonoha.ChatTemplates.Tools;
 using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.LocalModel.Generation;
@@ -16,8 +17,17 @@ public sealed record GenerationRequest
     /// <summary>A conversation to answer, rendered with the model's chat template.</summary>
     public IReadOnlyList<ChatTurn>? Turns { get; init; }
 
-    /// <summary>The functions that the conversation may call, a JSON array of declarations; only for templates that use them. Null for none.</summary>
+    /// <summary>
+    /// The functions that the conversation may call, a JSON array of declarations; null for none. Where the chat template has no place for functions they become part
+    /// of the system message (<see cref="ToolPrompt"/>).
+    /// </summary>
     public JsonElement? Tools { get; init; }
+
+    /// <summary>Variables of the chat template besides the conversation, such as <c>enable_thinking</c>; null for none.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
+
+    /// <summary>Control tokens that are spelt out in the text of the answer, from which control tokens are left out otherwise: the marks of function calls.</summary>
+    public IReadOnlyList<string> VisibleControlTokens { get; init; } = [];
 
     /// <summary>Control tokens spelt in <see cref="Prompt"/> become control tokens. Never set this for text that somebody else wrote.</summary>
     public bool ParseControlTokens { get; init; }

@@ -164,7 +164,10 @@ public sealed partial class LocalGpt
         bool trimStart = request.Turns is not null && ChatTemplate.TrimsAnswerStart;
         var job = new GenerationJob(
             prompt, MaxNewTokens(request, prompt.Length), request.Sampling ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens, stops, _tokenizer,
-            request.IncludeLogProbabilities, source.Token);
+            request.IncludeLogProbabilities, source.Token)
+        {
+            VisibleTokens = [.. request.VisibleControlTokens.Select(token => Tokenizer.TokenToId(token)).OfType<int>()],
+        };
         Enqueue([job]);
         var updates = job.ReadAsync().GetAsyncEnumerator(CancellationToken.None);
         try
@@ -241,7 +244,7 @@ public sealed partial class LocalGpt
         }
         else
         {
-            EncodeTurns(request, ids);
+            ids.AddRange(Render(request).Encode(Tokenizer));
         }
 
         if (ids.Count == 0)
@@ -249,13 +252,10 @@ public sealed partial class LocalGpt
         return ids.Count < ContextLength ? [.. ids] : throw new ContextOverflowException(ids.Count, ContextLength);
     }
 
-    private void EncodeTurns(GenerationRequest request, List<int> ids)
-    {
-        var template = request.Tools is null ? ChatTemplate : ToolTemplate;
-        if (request.Tools is not null && !template.UsesTools)
-            throw new ChatTemplateException($"The chat template '{template.Name}' does nothing with functions; send the request without Tools.");
-        ids.AddRange(template.Apply(new ChatTemplateInput { Turns = request.Turns, Tools = request.Tools, AddGenerationPrompt = true }).Encode(Tokenizer));
-    }
+    /// <summary>Renders the conversation of a request, up to where the answer begins.</summary>
+    internal ChatPrompt Render(GenerationRequest request) => ChatEncoding.Render(
+        request.Tools is null ? ChatTemplate : ToolTemplate,
+        new ChatTemplateInput { Turns = request.Turns, Tools = request.Tools, Variables = request.TemplateVariables, AddGenerationPrompt = true });
 
     private int[] EncodeWhole(string text, bool truncate)
     {

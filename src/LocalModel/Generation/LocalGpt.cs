@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kotonoha.ChatTemplates;
+using Kotonoha.ChatTemplates.Tools;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Checkpoints;
@@ -148,6 +149,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <summary>The chat template for requests that bring functions: the checkpoint's own for that, else the same.</summary>
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
     public ChatTemplate ToolTemplate => _toolTemplate ?? ChatTemplate;
+
+    /// <summary>How the model is asked for function calls and writes them: in the form of its template, or in the general one where the template has none.</summary>
+    /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
+    public ToolCallFormat ToolCalls => ToolTemplate.ToolCalls ?? ToolCallFormat.General;
 
     /// <summary>Puts a model to work that is already in memory, for example one that was just trained.</summary>
     /// <param name="model">The model; from now on it belongs to the returned object, which disposes it.</param>

@@ -76,6 +76,9 @@ internal sealed class GenerationJob : EngineJob
         _logProbabilities = includeLogProbabilities ? new float[maxNewTokens] : [];
     }
 
+    /// <summary>Control tokens that are spelt out in the text.</summary>
+    public int[] VisibleTokens { get; init; } = [];
+
     public override int ReservedBlocks => Blocks(_ids.Length);
 
     public override bool IsDone => _failed || _finish is not null;
@@ -203,7 +206,7 @@ internal sealed class GenerationJob : EngineJob
 
     private bool Decode(int token)
     {
-        if (_tokenizer?.TokenForDecoding(token, skipSpecialTokens: true) is { } spelling)
+        if (_tokenizer?.TokenForDecoding(token, skipSpecialTokens: !VisibleTokens.AsSpan().Contains(token)) is { } spelling)
             _decoder!.Push(spelling, endsToken: true);
         return Append();
     }
