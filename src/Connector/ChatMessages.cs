@@ -10,7 +10,7 @@ internal static class ChatMessages
 {
     /// <summary>The conversation as turns.</summary>
     /// <param name="messages">The messages.</param>
-    /// <param name="instructions">Come first, joined to a system message that is there already; null for none.</param>
+    /// <param name="instructions">Instructions that come first, joined to a system message that is there already; null for none.</param>
     /// <param name="usesTools">Whether the model's template has a place for calls and results.</param>
     /// <exception cref="NotSupportedException">A content or a role cannot be sent to the model.</exception>
     public static List<ChatTurn> ToTurns(IEnumerable<ChatMessage> messages, string? instructions, bool usesTools)
@@ -28,7 +28,7 @@ internal static class ChatMessages
     }
 
     /// <summary>The declarations as <c>[{"type": "function", "function": {name, description, parameters}}]</c>.</summary>
-    /// <exception cref="NotSupportedException">A tool is no function.</exception>
+    /// <exception cref="NotSupportedException">A tool is not a function.</exception>
     public static JsonElement Declare(IEnumerable<AITool> tools)
     {
         using var buffer = new MemoryStream();
