@@ -67,13 +67,13 @@ public interface IKnowledgeStore : IAsyncDisposable, IDisposable
     /// <summary>Reads chunks.</summary>
     /// <param name="ids">Their ids.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>One entry an id, in the given order; null where there is no such chunk.</returns>
+    /// <returns>One entry per id, in the given order; null where there is no such chunk.</returns>
     Task<IReadOnlyList<Chunk?>> ReadChunksAsync(IReadOnlyList<string> ids, CancellationToken cancellationToken = default);
 
     /// <summary>Reads dense vectors.</summary>
     /// <param name="ids">The chunks' ids.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>One entry an id, in the given order: the vector (of length 1), or null where there is none.</returns>
+    /// <returns>One entry per id, in the given order: the vector (of length 1), or null where there is none.</returns>
     Task<IReadOnlyList<float[]?>> ReadVectorsAsync(IReadOnlyList<string> ids, CancellationToken cancellationToken = default);
 
     /// <summary>Reads a document's chunks.</summary>
