@@ -6,7 +6,7 @@ namespace Kotonoha.Rag.Chunking;
 
 /// <summary>
 /// Cuts a document into chunks that are literal ranges of its text. A chunk stays within one section and one page; blocks are kept whole where they
-/// fit, otherwise cut between sentences (tables and code: between lines) or, failing that, between words, never inside a grapheme cluster.
+/// fit, otherwise cut between sentences (tables and code: between lines) or, failing that, words, never inside a grapheme cluster.
 /// </summary>
 /// <remarks>
 /// Nothing of a block is lost: without the overlaps, the chunks of a document add up to its text, white space apart. Thread-safe.

@@ -232,7 +232,7 @@ internal sealed class QdrantConnection : IDisposable
             StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Cancelled => true,
             StatusCode.ResourceExhausted => !IsTooLarge(exception),
             StatusCode.Internal when IsTls(exception) => false,
-            // A connection that broke, unless it was not a gRPC connection.
+            // A connection that broke; an answer in plain HTTP is something else.
             StatusCode.Internal when exception.Status.DebugException is HttpRequestException
                 => await ProbeAsync(exception, cancellationToken).ConfigureAwait(false) is null,
             StatusCode.Internal => exception.Status.DebugException is IOException or SocketException,
