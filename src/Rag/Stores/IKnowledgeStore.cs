@@ -103,7 +103,7 @@ public interface IKnowledgeStore : IAsyncDisposable, IDisposable
     /// <returns>The new generation; disposing it without commit throws it away at the next rebuild.</returns>
     Task<IKnowledgeStore> BeginRebuildAsync(CollectionInfo info, CancellationToken cancellationToken = default);
 
-    /// <summary>Puts a new generation in the place of the present one, at once, and removes the old one.</summary>
+    /// <summary>Puts a new generation in place of the present one, at once, and removes the old one.</summary>
     /// <param name="rebuilt">What <see cref="BeginRebuildAsync"/> gave.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     Task CommitRebuildAsync(IKnowledgeStore rebuilt, CancellationToken cancellationToken = default);

@@ -34,7 +34,7 @@ internal static class Numbers
         _ => (BigInteger)value,
     };
 
-    /// <summary>An index or count; false when the value is no integer. Values beyond long become its ends.</summary>
+    /// <summary>An index or count; false when the value is not an integer. Values beyond long become its ends.</summary>
     public static bool TryIndex(object value, out long index)
     {
         switch (value)
