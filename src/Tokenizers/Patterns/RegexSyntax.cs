@@ -28,7 +28,7 @@ internal abstract record RegexNode
     /// <summary>The first of several that leads to a match.</summary>
     public sealed record Choice(IReadOnlyList<RegexNode> Options) : RegexNode;
 
-    /// <summary>A part several times; <see cref="int.MaxValue"/> is not an upper limit.</summary>
+    /// <summary>A part several times; <see cref="int.MaxValue"/> stands for no upper limit.</summary>
     public sealed record Repeat(RegexNode Body, int Min, int Max, RegexGreed Greed) : RegexNode;
 
     /// <summary>A part whose first match is kept.</summary>
