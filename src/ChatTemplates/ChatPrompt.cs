@@ -44,7 +44,7 @@ public sealed class ChatPrompt
     internal string Template => _template;
 
     /// <summary>Whether a character comes from the conversation, not from the template.</summary>
-    /// <param name="index">Its place, in UTF-16 units.</param>
+    /// <param name="index">Its position, in UTF-16 units.</param>
     public bool IsFromConversation(int index) => _text.IsData(index);
 
     /// <summary>Where the template itself wrote one of some tokens; the longest first, in order.</summary>
@@ -75,7 +75,7 @@ public sealed class ChatPrompt
 /// <summary>A part of a rendered conversation of one origin.</summary>
 /// <param name="Start">Where it starts, in UTF-16 units.</param>
 /// <param name="End">Where it ends (exclusive).</param>
-/// <param name="IsFromConversation">It was said in the conversation; else the template wrote it.</param>
+/// <param name="IsFromConversation">It was said in the conversation; otherwise the template wrote it.</param>
 public readonly record struct ChatPromptPart(int Start, int End, bool IsFromConversation);
 
 /// <summary>A piece of a rendered conversation.</summary>

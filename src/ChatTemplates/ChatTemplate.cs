@@ -107,7 +107,7 @@ public sealed class ChatTemplate
     /// <summary>Blanks at the start of an answer belong to the format, not to the answer.</summary>
     public bool TrimsAnswerStart { get; private init; }
 
-    /// <summary>Whether the template does anything with the declarations of functions.</summary>
+    /// <summary>Whether the template uses the declarations of functions.</summary>
     public bool UsesTools => _engine.Value.Mentions("tools");
 
     /// <summary>
@@ -125,7 +125,7 @@ public sealed class ChatTemplate
     /// <param name="controlTokens">
     /// The control tokens of the model, which <see cref="Render"/> tells apart from other text; null for none.
     /// </param>
-    /// <exception cref="ChatTemplateException">The text is no template, or larger or deeper than is allowed.</exception>
+    /// <exception cref="ChatTemplateException">The text is not a template, or is larger or deeper than allowed.</exception>
     public static ChatTemplate FromJinja(string jinja, SpecialTokens? tokens = null, IReadOnlyList<string>? controlTokens = null)
     {
         ArgumentNullException.ThrowIfNull(jinja);
@@ -142,7 +142,7 @@ public sealed class ChatTemplate
     /// <param name="input">The conversation.</param>
     /// <returns>The text, which can be encoded without mixing up control tokens and what the conversation spells.</returns>
     /// <exception cref="ChatTemplateException">
-    /// The template refuses the conversation, fails on it or uses more than it may; the error says which.
+    /// The template refuses the conversation, fails on it or exceeds its limits; the error says which.
     /// </exception>
     public ChatPrompt Apply(ChatTemplateInput input)
     {
@@ -244,7 +244,7 @@ public sealed class ChatTemplate
         }
     }
 
-    // The control token that the template writes behind what the assistant said.
+    // The control token that the template writes after what the assistant said.
     private List<string> FindEndTokens()
     {
         if (ControlTokens.Count == 0)
@@ -286,7 +286,7 @@ public sealed class ChatTemplate
         /// <summary>The message, and what the model writes to end it.</summary>
         public required string Message { get; init; }
 
-        /// <summary>What comes behind a message.</summary>
+        /// <summary>What comes after a message.</summary>
         public string? Footer { get; init; }
 
         /// <summary>The beginning of the assistant's message.</summary>

@@ -50,13 +50,13 @@ public enum ChatTemplateError
     /// <summary>An operation met a wrong value, for example a division by zero or a text that is not found.</summary>
     Value,
 
-    /// <summary>The template asked for something that the sandbox does not give.</summary>
+    /// <summary>The template asked for something that the sandbox does not allow.</summary>
     Security,
 
     /// <summary>The template itself refused the conversation by <c>raise_exception</c>; the message is the template's own.</summary>
     Raised,
 
-    /// <summary>The template needs more steps, memory, output or depth than it gets.</summary>
+    /// <summary>The template needs more steps, memory, output or depth than it is allowed.</summary>
     Limit,
 
     /// <summary>

@@ -30,7 +30,7 @@ public sealed record ChatTemplateInput
     /// </summary>
     public string? ContinueFinalMessage { get; init; }
 
-    /// <summary>Further variables of the template; they win over the special tokens.</summary>
+    /// <summary>Further variables of the template; they take precedence over the special tokens.</summary>
     public IReadOnlyDictionary<string, JsonElement>? Variables { get; init; }
 
     /// <summary>The local time that the template sees; null for now.</summary>
@@ -70,7 +70,7 @@ public sealed record ChatTurn(string Role, string Content)
 /// <summary>A function call that the assistant made.</summary>
 /// <param name="Name">The function.</param>
 /// <param name="Arguments">Its arguments, a JSON object.</param>
-/// <param name="Id">What ties the result to the call, or null.</param>
+/// <param name="Id">What links the result to the call, or null.</param>
 public sealed record ChatToolCall(string Name, JsonElement Arguments, string? Id = null);
 
 /// <summary>The texts of a model's special tokens, as chat templates name them.</summary>

@@ -10,7 +10,7 @@ internal static class ChatMessages
 {
     /// <summary>The conversation as turns.</summary>
     /// <param name="messages">The messages.</param>
-    /// <param name="instructions">Come first, joined to a system message that is there already; null for none.</param>
+    /// <param name="instructions">Instructions that come first, joined to a system message that is there already; null for none.</param>
     /// <exception cref="NotSupportedException">A content or a role cannot be sent to the model.</exception>
     public static List<ChatTurn> ToTurns(IEnumerable<ChatMessage> messages, string? instructions)
     {

@@ -25,12 +25,12 @@ internal sealed record ChatRequest(GenerationRequest Generation, BeamSearchOptio
 }
 
 /// <summary>
-/// Turns messages and <see cref="ChatOptions"/> into a request of the model. What would give another answer than was asked for is refused; what makes no
-/// difference is left out, and a warning says so once.
+/// Turns messages and <see cref="ChatOptions"/> into a request of the model. What would give another answer than the one asked for is
+/// refused; what makes no difference is left out, and a warning says so once.
 /// </summary>
 /// <param name="client">The client, for the caller's own factory of settings.</param>
 /// <param name="model">The model.</param>
-/// <param name="notices">Hears what is left out.</param>
+/// <param name="notices">Is told what is left out.</param>
 internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt model, Notices notices)
 {
     private static readonly Dictionary<string, Action<Settings, PropertyValue>> Readers = new(StringComparer.OrdinalIgnoreCase)
@@ -240,7 +240,7 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             notices.Warn("model:" + modelId, $"A request asks for the model '{modelId}'; '{model.ModelId}' answers it, the only model of this client.");
     }
 
-    // RawRepresentationFactory may give a GenerationRequest to start from; the options that are set win over it.
+    // RawRepresentationFactory may return a GenerationRequest to start from; options that are set take precedence.
     private GenerationRequest StartingPoint(ChatOptions options)
     {
         switch (options.RawRepresentationFactory?.Invoke(client))
@@ -256,7 +256,7 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         }
     }
 
-    // The settings as they are gathered.
+    // The settings gathered so far.
     private sealed class Settings(SamplingOptions start)
     {
         private BeamSearchOptions? _beams;
@@ -283,7 +283,7 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             Sampling = change(Sampling);
         }
 
-        // 0 and −1 mean everywhere that top-k is off.
+        // 0 and −1 mean that top-k is off, here as in other libraries.
         public void DrawTopK(int topK) => Draw(o => o with { TopK = topK >= -1 ? Math.Max(topK, 0) : throw new ArgumentOutOfRangeException("options", topK, $"TopK is {topK}; it must be at least 1, or 0 for none.") });
 
         public void Search(Func<BeamSearchOptions, BeamSearchOptions> change) => _beams = change(_beams ?? new BeamSearchOptions { BeamCount = 1 });

@@ -33,7 +33,7 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     /// <summary>Makes a view of a loaded encoder; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
     /// <param name="defaults">Prompt and form where a call says nothing else.</param>
-    /// <param name="loggerFactory">Hears warnings; null for nobody.</param>
+    /// <param name="loggerFactory">Receives warnings; null for none.</param>
     public LocalEmbeddingGenerator(LocalEncoder model, EncodingOptions? defaults = null, ILoggerFactory? loggerFactory = null)
         : this(new ModelSource<LocalEncoder>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false), defaults, loggerFactory)
     {
@@ -42,7 +42,7 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     /// <summary>Makes a view of a loaded GPT; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
     /// <param name="defaults">Pooling and form where a call says nothing else; by default the mean, normalised.</param>
-    /// <param name="loggerFactory">Hears warnings; null for nobody.</param>
+    /// <param name="loggerFactory">Receives warnings; null for none.</param>
     public LocalEmbeddingGenerator(LocalGpt model, EmbeddingRequestOptions? defaults = null, ILoggerFactory? loggerFactory = null)
         : this(new ModelSource<LocalGpt>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false), defaults, loggerFactory)
     {
@@ -82,9 +82,9 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     public EmbeddingGeneratorMetadata Metadata => new(LocalGptChatClient.ProviderName, providerUri: null, _embedder.ModelId, _embedder.Dimensions);
 
     /// <summary>Loads an encoder and makes a generator that owns it: disposing the generator disposes the model.</summary>
-    /// <param name="path">The model's folder, or what else <see cref="LocalEncoder.Load"/> takes.</param>
+    /// <param name="path">The model's folder, or anything else that <see cref="LocalEncoder.Load"/> takes.</param>
     /// <param name="options">How to load and run it.</param>
-    /// <param name="loggerFactory">Hears what is loaded, and warnings; null for nobody.</param>
+    /// <param name="loggerFactory">Receives a note of what is loaded, and warnings; null for none.</param>
     public static LocalEmbeddingGenerator Load(string path, LocalEncoderOptions? options = null, ILoggerFactory? loggerFactory = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);

@@ -32,7 +32,7 @@ public sealed class LocalGptChatClient : IChatClient
 
     /// <summary>Makes a view of a loaded model; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="loggerFactory">Hears warnings about settings that are left out; null for nobody.</param>
+    /// <param name="loggerFactory">Receives warnings about settings that are left out; null for none.</param>
     public LocalGptChatClient(LocalGpt model, ILoggerFactory? loggerFactory = null)
         : this(new ModelSource<LocalGpt>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false), loggerFactory)
     {
@@ -58,9 +58,9 @@ public sealed class LocalGptChatClient : IChatClient
     public ChatClientMetadata Metadata { get; }
 
     /// <summary>Loads a model and makes a client that owns it: disposing the client disposes the model.</summary>
-    /// <param name="path">The checkpoint's folder, or what else <see cref="LocalGpt.Load"/> takes.</param>
+    /// <param name="path">The checkpoint's folder, or anything else that <see cref="LocalGpt.Load"/> takes.</param>
     /// <param name="options">How to load and run it.</param>
-    /// <param name="loggerFactory">Hears what is loaded, and warnings about settings that are left out; null for nobody.</param>
+    /// <param name="loggerFactory">Receives a note of what is loaded, and warnings about settings that are left out; null for none.</param>
     public static LocalGptChatClient Load(string path, LocalGptOptions? options = null, ILoggerFactory? loggerFactory = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -100,7 +100,7 @@ public sealed class LocalGptChatClient : IChatClient
             _source.Dispose();
     }
 
-    /// <summary>Continues a text that is no conversation.</summary>
+    /// <summary>Continues a text that is not a conversation.</summary>
     internal async IAsyncEnumerable<GenerationUpdate> CompleteAsync(
         string prompt, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -9,7 +9,7 @@ namespace Kotonoha.Connector;
 internal sealed class LocalGptHealthCheck(ModelSource<LocalGpt> source) : IHealthCheck
 {
     /// <summary>The source of the model that is registered under an id.</summary>
-    /// <exception cref="InvalidOperationException">None is.</exception>
+    /// <exception cref="InvalidOperationException">None is registered.</exception>
     public static ModelSource<LocalGpt> Source(IServiceProvider provider, string? serviceId)
         => (serviceId is null ? provider.GetService<ModelSource<LocalGpt>>() : provider.GetKeyedService<ModelSource<LocalGpt>>(serviceId))
             ?? throw new InvalidOperationException(

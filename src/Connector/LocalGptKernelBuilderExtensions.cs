@@ -33,7 +33,10 @@ public static class LocalGptKernelBuilderExtensions
         Action<OpenTelemetryChatClient>? openTelemetryConfig = null)
         => AddAll(builder, LocalGptServiceCollectionExtensions.Origin(builder, path, options), serviceId, openTelemetrySourceName, openTelemetryConfig);
 
-    /// <summary>As <see cref="AddLocalGpt(IKernelBuilder, string, LocalGptOptions?, string?, string?, Action{OpenTelemetryChatClient}?)"/>, with a model that is loaded already.</summary>
+    /// <summary>
+    /// Like <see cref="AddLocalGpt(IKernelBuilder, string, LocalGptOptions?, string?, string?, Action{OpenTelemetryChatClient}?)"/>, with a
+    /// model that is already loaded.
+    /// </summary>
     /// <param name="builder">The kernel's builder.</param>
     /// <param name="model">The model; its owner disposes it.</param>
     /// <param name="serviceId">The service's id, or null for the default services.</param>

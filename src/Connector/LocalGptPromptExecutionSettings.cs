@@ -22,22 +22,22 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
         ReadCommentHandling = JsonCommentHandling.Skip,
     };
 
-    /// <summary>How freely tokens are drawn; 0 always takes the likeliest.</summary>
+    /// <summary>How freely tokens are drawn; 0 always takes the most likely one.</summary>
     [JsonPropertyName("temperature")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public float? Temperature { get; set => field = Set(value); }
 
-    /// <summary>Tokens are drawn from the likeliest that together have this probability, from 0 to 1.</summary>
+    /// <summary>Tokens are drawn from the most likely ones that together have this probability, from 0 to 1.</summary>
     [JsonPropertyName("top_p")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public float? TopP { get; set => field = Set(value); }
 
-    /// <summary>Tokens are drawn from so many of the likeliest; 0 for all.</summary>
+    /// <summary>Tokens are drawn from this many of the most likely ones; 0 for all.</summary>
     [JsonPropertyName("top_k")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? TopK { get; set => field = Set(value); }
 
-    /// <summary>Tokens are drawn from those that are at least this share as likely as the likeliest, from 0 to 1.</summary>
+    /// <summary>Tokens are drawn from those whose probability is at least this share of the highest one, from 0 to 1.</summary>
     [JsonPropertyName("min_p")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public float? MinP { get; set => field = Set(value); }
@@ -62,12 +62,12 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? MinNewTokens { get; set => field = Set(value); }
 
-    /// <summary>Taken from the logit of a token for each time that it has been written.</summary>
+    /// <summary>Subtracted from the logit of a token for each time that it has been written.</summary>
     [JsonPropertyName("frequency_penalty")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public float? FrequencyPenalty { get; set => field = Set(value); }
 
-    /// <summary>Taken from the logit of a token that has been written.</summary>
+    /// <summary>Subtracted from the logit of a token that has been written.</summary>
     [JsonPropertyName("presence_penalty")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public float? PresencePenalty { get; set => field = Set(value); }
@@ -77,7 +77,7 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public float? RepetitionPenalty { get; set => field = Set(value); }
 
-    /// <summary>No row of so many tokens is written twice; 0 for no such rule.</summary>
+    /// <summary>No sequence of this many tokens is written twice; 0 allows repetition.</summary>
     [JsonPropertyName("no_repeat_ngram_size")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? NoRepeatNgramSize { get; set => field = Set(value); }
@@ -111,7 +111,7 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
     [JsonConverter(typeof(ResponseFormatConverter))]
     public object? ResponseFormat { get; set => field = Set(value); }
 
-    /// <summary>How much a model that reasons apart from its answer should do so: <c>low</c>, <c>medium</c>, <c>high</c>.</summary>
+    /// <summary>How much a model that reasons before it answers should reason: <c>low</c>, <c>medium</c>, <c>high</c>.</summary>
     [JsonPropertyName("reasoning_effort")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? ReasoningEffort { get; set => field = Set(value); }
@@ -121,8 +121,8 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? ChatSystemPrompt { get; set => field = Set(value); }
 
-    /// <summary>The settings of another class as these; what this class has no property for is kept in its extension data.</summary>
-    /// <param name="executionSettings">The settings; null for none. An instance of this class is returned as it is.</param>
+    /// <summary>Converts settings of another class; what this class has no property for is kept in its extension data.</summary>
+    /// <param name="executionSettings">The settings; null for none. An instance of this class is returned unchanged.</param>
     /// <exception cref="ArgumentException">A value has the wrong form.</exception>
     [RequiresUnreferencedCode("Reads settings of any class through JSON.")]
     [RequiresDynamicCode("Reads settings of any class through JSON.")]

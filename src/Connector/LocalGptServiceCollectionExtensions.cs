@@ -32,7 +32,9 @@ public static class LocalGptServiceCollectionExtensions
     public static IServiceCollection AddLocalGpt(this IServiceCollection services, string path, LocalGptOptions? options = null, string? serviceId = null)
         => AddAll(services, Origin(services, path, options), serviceId);
 
-    /// <summary>As <see cref="AddLocalGpt(IServiceCollection, string, LocalGptOptions?, string?)"/>, with a model that is loaded already.</summary>
+    /// <summary>
+    /// Like <see cref="AddLocalGpt(IServiceCollection, string, LocalGptOptions?, string?)"/>, with a model that is already loaded.
+    /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="model">The model; its owner disposes it.</param>
     /// <param name="serviceId">The key, or null for the default services.</param>

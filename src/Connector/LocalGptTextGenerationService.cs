@@ -16,7 +16,7 @@ public sealed class LocalGptTextGenerationService : ITextGenerationService
 
     /// <summary>Makes a view of a loaded model.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="loggerFactory">Hears warnings about settings that are left out; null for nobody.</param>
+    /// <param name="loggerFactory">Receives warnings about settings that are left out; null for none.</param>
     public LocalGptTextGenerationService(LocalGpt model, ILoggerFactory? loggerFactory = null)
         : this(new LocalGptChatClient(model, loggerFactory))
     {

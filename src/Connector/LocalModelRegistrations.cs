@@ -10,9 +10,9 @@ using Microsoft.SemanticKernel.TextGeneration;
 namespace Kotonoha.Connector;
 
 /// <summary>Where the model of a registration comes from.</summary>
-/// <param name="Path">The files; null for a model that is loaded already.</param>
+/// <param name="Path">The files; null for a model that is already loaded.</param>
 /// <param name="Options">How to load and run it.</param>
-/// <param name="Model">The loaded model; it stays its owner's.</param>
+/// <param name="Model">The loaded model; it still belongs to its owner.</param>
 internal sealed record GptOrigin(string? Path, LocalGptOptions? Options, LocalGpt? Model);
 
 /// <summary>What has been registered with a collection of services, so that a second model does not silently take the place of the first.</summary>
@@ -47,7 +47,7 @@ internal sealed class LocalModelRegistrations
         _registered[(typeof(TService), serviceId)] = (method, null);
     }
 
-    /// <summary>Registers a service that gives way to a registration of its own, whether that comes before or after.</summary>
+    /// <summary>Registers a service that gives way to one that is registered for itself, before or after.</summary>
     public void Offer<TService>(IServiceCollection services, string? serviceId, string method, Func<IServiceProvider, TService> factory)
         where TService : class
     {
@@ -105,7 +105,7 @@ internal static class LocalModelServices
             services.AddKeyedSingleton(serviceId, model);
     }
 
-    /// <summary>Registers the chat client with what Semantic Kernel puts around its own ones.</summary>
+    /// <summary>Registers the chat client with what Semantic Kernel puts around its own clients.</summary>
     public static void AddKernelChatClient(
         IServiceCollection services, GptOrigin origin, string? serviceId, string method, string? sourceName, Action<OpenTelemetryChatClient>? configure)
     {
@@ -146,7 +146,7 @@ internal static class LocalModelServices
     /// <param name="origin">The model.</param>
     /// <param name="serviceId">The key, or null.</param>
     /// <param name="method">The method that was called.</param>
-    /// <param name="givesWay">Whether a generator that is registered by itself takes its place.</param>
+    /// <param name="givesWay">Whether a generator that is registered for itself takes its place.</param>
     public static void AddGptEmbeddings(IServiceCollection services, GptOrigin origin, string? serviceId, string method, bool givesWay)
     {
         AddModel(services, origin, serviceId);

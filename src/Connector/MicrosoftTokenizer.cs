@@ -13,7 +13,8 @@ public static class TokenizerExtensions
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens, for example a begin-of-text token.</param>
     /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
     /// <returns>
-    /// A thread-safe view. Its pipeline is the one of the file, so <c>considerNormalization</c> and <c>considerPreTokenization</c> change nothing.
+    /// A thread-safe view. Its pipeline is that of the file, so <c>considerNormalization</c> and <c>considerPreTokenization</c> change
+    /// nothing.
     /// Offsets are UTF-16 units of the text as given, and the normalized text is always null. A limit on the number of tokens counts the added
     /// ones and never cuts a character.
     /// </returns>
@@ -85,7 +86,9 @@ internal sealed class MicrosoftTokenizer(Tokenizer tokenizer, bool addSpecialTok
         return new Content(encoding, text.Length, first, end, first, end, HasAdded: true);
     }
 
-    /// <summary>How many of the ids decode to a beginning of the text that has at most so many characters and ends between two tokens' texts.</summary>
+    /// <summary>
+    /// The number of ids that decode to a prefix of the text with at most this many characters, ending between two tokens.
+    /// </summary>
     private int LongestFittingPrefix(int[] ids, string text, int maxLength)
     {
         int low = 0, high = ids.Length;
@@ -98,7 +101,7 @@ internal sealed class MicrosoftTokenizer(Tokenizer tokenizer, bool addSpecialTok
                 high = middle - 1;
         }
 
-        // Ids that end inside a character decode to a replacement character that the whole text does not have there.
+        // Ids that end inside a character decode to a replacement character, which the whole text does not have there.
         while (tokenizer.Decode(ids.AsSpan(0, low)) is var part && (part.Length > maxLength || !text.StartsWith(part, StringComparison.Ordinal)))
             low--;
         return low;
@@ -137,7 +140,7 @@ internal sealed class MicrosoftTokenizer(Tokenizer tokenizer, bool addSpecialTok
             var tokens = new List<EncodedToken>(TokenCount);
             foreach (int i in Indices())
             {
-                // A token that the post-processor added stands nowhere in the text.
+                // A token that the post-processor added is not in the text.
                 var range = i < First ? Start..Start : i >= Last ? End..End : Encoding.Offsets[i].Start..Encoding.Offsets[i].End;
                 tokens.Add(new EncodedToken(Encoding.Ids[i], Encoding.Tokens[i], range));
             }

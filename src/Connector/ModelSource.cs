@@ -6,9 +6,13 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kotonoha.Connector;
 
-/// <summary>A model that is loaded when it is first needed, once for everybody who needs it, or that somebody else has loaded already.</summary>
+/// <summary>
+/// A model that is loaded when it is first needed, once for everybody who needs it, or that somebody else has already loaded.
+/// </summary>
 /// <typeparam name="T">The kind of model.</typeparam>
-/// <remarks>Thread-safe. A loading that fails is tried again by the next caller, so that a missing file can be put in place while the application runs.</remarks>
+/// <remarks>
+/// Thread-safe. A load that fails is tried again by the next caller, so that a missing file can be put in place while the application runs.
+/// </remarks>
 internal sealed class ModelSource<T> : IDisposable, IAsyncDisposable
     where T : class, IDisposable, IAsyncDisposable
 {
@@ -22,7 +26,7 @@ internal sealed class ModelSource<T> : IDisposable, IAsyncDisposable
     /// <param name="load">Loads it.</param>
     public ModelSource(string modelId, Func<Task<T>> load) => (ModelId, _load) = (modelId, load);
 
-    /// <summary>A model that is loaded already.</summary>
+    /// <summary>A model that is already loaded.</summary>
     /// <param name="modelId">The model's name.</param>
     /// <param name="model">The model.</param>
     /// <param name="owned">Whether it belongs to the source from now on.</param>
@@ -40,11 +44,11 @@ internal sealed class ModelSource<T> : IDisposable, IAsyncDisposable
     /// <summary>Whether the model is being loaded at this moment.</summary>
     public bool IsLoading => _loading is { IsCompleted: false };
 
-    /// <summary>Why the last loading failed, or null.</summary>
+    /// <summary>Why the last load failed, or null.</summary>
     public Exception? Failure => _loading?.Exception?.InnerException;
 
-    /// <summary>The model; loads it if need be.</summary>
-    /// <param name="cancellationToken">Ends the waiting; the loading goes on for the others.</param>
+    /// <summary>Returns the model; loads it if necessary.</summary>
+    /// <param name="cancellationToken">Ends the wait; loading goes on for the others.</param>
     /// <exception cref="ObjectDisposedException">The source was disposed.</exception>
     public Task<T> GetAsync(CancellationToken cancellationToken)
     {
@@ -57,7 +61,7 @@ internal sealed class ModelSource<T> : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>The model; loads it if need be, and blocks the caller until it is there.</summary>
+    /// <summary>Returns the model; loads it if necessary, and blocks the caller until it is there.</summary>
     public T Get() => Loaded ?? GetAsync(CancellationToken.None).GetAwaiter().GetResult();
 
     /// <inheritdoc/>
@@ -102,7 +106,7 @@ internal static partial class ModelSource
             modelId, path, logger, () => LocalEncoder.LoadAsync(path, options), model => (model.Description, model.Device.Name, model.Remarks)));
     }
 
-    /// <summary>A logger of a factory, or one that says nothing.</summary>
+    /// <summary>A logger from a factory, or one that logs nothing.</summary>
     public static ILogger Logger<TCategory>(ILoggerFactory? factory) => factory?.CreateLogger<TCategory>() ?? (ILogger)NullLogger.Instance;
 
     private static async Task<T> LoadAsync<T>(

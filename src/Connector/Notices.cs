@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Kotonoha.Connector;
 
 /// <summary>Says each thing once: what a request asked for and did not get, where that does no harm.</summary>
-/// <param name="logger">Hears it, as a warning.</param>
+/// <param name="logger">Receives it as a warning.</param>
 internal sealed partial class Notices(ILogger logger)
 {
     // Keys come from requests; beyond this many, nothing new is remembered or said.

@@ -6,7 +6,7 @@ namespace Kotonoha.Connector;
 /// <summary>What a generation cost and why it ended, in the words of Microsoft.Extensions.AI and Semantic Kernel.</summary>
 internal static class Usages
 {
-    /// <summary>The key under which Semantic Kernel's users look for the finish reason among a message's metadata.</summary>
+    /// <summary>The key under which Semantic Kernel's users look for the finish reason in a message's metadata.</summary>
     public const string FinishReasonKey = "FinishReason";
 
     /// <summary>The finish reason.</summary>

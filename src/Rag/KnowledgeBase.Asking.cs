@@ -12,7 +12,7 @@ public sealed partial class KnowledgeBase
     // The number of chunks only sets the weight of unknown words, and that by its logarithm: it may be this old.
     private static readonly TimeSpan ChunkCountAge = TimeSpan.FromSeconds(30);
 
-    // Each of a question's terms is looked up: a whole document is no question.
+    // Each of a question's terms is looked up: a whole document is not a question.
     private const int MaxQuestionLength = 4000;
 
     // A chat model that sees no answer is believed unless the documents answer almost word for word.

@@ -17,7 +17,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     // BM25's average length is renewed when it is off by more than this.
     private const double MaxAverageDrift = 0.1;
 
-    // A fitted embedder is fitted anew once there are so many times the chunks that it was fitted on.
+    // A fitted embedder is fitted anew once there are this many times the chunks that it was fitted on.
     private const int RefitGrowth = 2;
 
     private readonly IKnowledgeStore _store;
@@ -54,11 +54,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// Makes the store hold exactly the folder's documents: new and changed ones (by content hash) are read and written, the others are deleted
-    /// or left alone. A document that cannot be read is skipped with its reason; what was stored of it stays.
+    /// Makes the store hold exactly the folder's documents: new and changed ones (by content hash) are read and written, those that are
+    /// gone are deleted, the others are left alone. A document that cannot be read is skipped with its reason; what was stored of it stays.
     /// </summary>
-    /// <param name="folder">The folder; it is read with all folders below it, names that begin with a dot apart.</param>
-    /// <param name="progress">Is told how far the work is, or null.</param>
+    /// <param name="folder">The folder; it is read with all folders below it, except names that begin with a dot.</param>
+    /// <param name="progress">Told how far the work is, or null.</param>
     /// <param name="options">How to work, or null for the defaults.</param>
     /// <param name="cancellationToken">Stops the work; what was acknowledged stays.</param>
     /// <returns>What was done.</returns>
@@ -99,11 +99,16 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             cancellationToken);
     }
 
-    /// <summary>Adds chunks that were cut elsewhere; the chunks of one source become that document, in the place of what was stored of it.</summary>
+    /// <summary>
+    /// Adds chunks that were cut elsewhere; the chunks of one source become that document, in place of what was stored of it.
+    /// </summary>
     /// <param name="chunks">The chunks; ids must be UUIDs and unlike those of the stored version unless the chunk is the same.</param>
     /// <param name="tags">Tags to filter by, or null for none.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>How many chunks were written (none of documents that the store held as they are), and a remark on each that is longer than the embedder reads.</returns>
+    /// <returns>
+    /// How many chunks were written (none for documents that the store held already), and a remark on each that is longer than the embedder
+    /// reads.
+    /// </returns>
     /// <exception cref="KotonohaException">The store cannot do its work.</exception>
     public Task<AddReport> AddChunksAsync(IEnumerable<Chunk> chunks, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
     {
@@ -162,7 +167,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Fits the embedder anew on all stored chunks and makes all vectors again, in a new generation that replaces the present one at once.</summary>
-    /// <param name="progress">Is told how far the work is, or null.</param>
+    /// <param name="progress">Told how far the work is, or null.</param>
     /// <param name="cancellationToken">Stops the work; the present generation then stays.</param>
     /// <exception cref="KotonohaException">The store cannot do its work.</exception>
     public async Task RefitAsync(IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
@@ -289,7 +294,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
 
         if (rebuild)
         {
-            // What cannot be read at the moment is taken over as it is stored.
+            // What cannot be read at the moment is taken over as it was stored.
             var gone = removed.Concat(toWrite).Except(broken.Select(skip => skip.Source), StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal);
             await CopyAsync(stored.Where(record => !gone.Contains(record.Source)), preparer, writer, cancellationToken).ConfigureAwait(false);
         }

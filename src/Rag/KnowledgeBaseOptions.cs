@@ -22,9 +22,9 @@ public sealed record KnowledgeBaseOptions
     /// </summary>
     public ITokenLimit? EmbedderLimit { get; init; }
 
-    /// <summary>How questions are searched for where the call does not say.</summary>
+    /// <summary>How to search where the call does not say.</summary>
     public SearchOptions Search { get; init; } = new();
 
-    /// <summary>On how many characters of documents an embedder is fitted at most.</summary>
+    /// <summary>The most characters of documents that an embedder is fitted on.</summary>
     internal long MaxFitCharacters { get; init; } = DefaultMaxFitCharacters;
 }

@@ -1,6 +1,6 @@
 namespace Kotonoha.Readers;
 
-/// <summary>How much of a document's demands the readers put up with; what goes beyond is a <see
+/// <summary>The limits that readers set to a document; whatever goes beyond them is a <see
 /// cref="DocumentFormatException"/>.</summary>
 public static class DocumentLimits
 {

@@ -9,17 +9,15 @@ namespace Kotonoha.Readers;
 /// <see cref="ExtractedDocument"/> or a typed error within <see cref="DocumentLimits.MaxReadMs"/>.</summary>
 /// <remarks>
 /// Thread-safe. Formats that a library parses (Markdown, HTML, PDF, DOCX) are read in child processes by <see cref="Default"/>, since a
-/// hostile file
-/// can bring a parser to overflow its stack, to eat all memory or never to end, and none of these can be stopped inside a process. The
-/// processes
-/// are started at need, serve many documents, end when they have been idle for a while, and end with this process.
+/// hostile file can make a parser overflow its stack, use all memory or never end, and none of these can be stopped inside a
+/// process. The processes are started as needed, serve many documents, end when they have been idle for a while, and end with this process.
 /// </remarks>
 public sealed class DocumentReaders
 {
     private readonly Dictionary<string, IDocumentReader> _byExtension = new(StringComparer.OrdinalIgnoreCase);
     private readonly ReaderPool? _pool;
 
-    /// <summary>Creates a registry of readers of your own, which run in this process; where two readers claim an extension the later one
+    /// <summary>Creates a registry of your own readers, which run in this process; where two readers claim an extension the later one
     /// has it.</summary>
     /// <param name="readers">The readers.</param>
     public DocumentReaders(params IEnumerable<IDocumentReader> readers)
@@ -40,11 +38,10 @@ public sealed class DocumentReaders
     public static DocumentReaders Default { get; } = InChildProcesses(new ReaderProcessOptions());
 
     /// <summary>The same readers without child processes: for documents that you trust, and for apps that cannot start any. A hostile file
-    /// can
-    /// end the process or take all its memory.</summary>
+    /// can end the process or take all its memory.</summary>
     public static DocumentReaders InProcess { get; } = new(Own());
 
-    /// <summary>The readers that Kotonoha brings, as <see cref="Default"/>, with limits of your own.</summary>
+    /// <summary>The readers that Kotonoha brings, as <see cref="Default"/>, with your own limits.</summary>
     /// <param name="options">How many child processes there may be, and what each may take.</param>
     public static DocumentReaders InChildProcesses(ReaderProcessOptions options)
     {
@@ -55,7 +52,7 @@ public sealed class DocumentReaders
     internal static DocumentReaders InChildProcesses(ReaderPool pool)
         => new(pool, Own().Select(reader => reader is PlainTextReader ? reader : new IsolatedReader(pool, reader)));
 
-    /// <summary>These readers and some of your own, which run in this process.</summary>
+    /// <summary>These readers and your own, which run in this process.</summary>
     /// <param name="readers">More readers; where one claims an extension that is read already, it takes its place.</param>
     public DocumentReaders With(params IEnumerable<IDocumentReader> readers) => new(_pool, _byExtension.Values.Distinct().Concat(readers));
 
@@ -72,9 +69,8 @@ public sealed class DocumentReaders
         return _byExtension.TryGetValue(Path.GetExtension(fileName), out reader);
     }
 
-    /// <summary>Starts a child process where these readers use some, so that the first document need not wait for it; a way to find out
-    /// whether
-    /// it starts.</summary>
+    /// <summary>Starts a child process if these readers use any, so that the first document need not wait for it; a way to find out
+    /// whether it starts.</summary>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <exception cref="DocumentReaderUnavailableException">The program cannot be started.</exception>
     public Task StartAsync(CancellationToken cancellationToken = default) => _pool?.StartAsync(cancellationToken) ?? Task.CompletedTask;
@@ -137,7 +133,7 @@ public sealed class DocumentReaders
         }
     }
 
-    /// <summary>The parsers underneath throw whatever they like on broken input; their callers shall not have to know.</summary>
+    /// <summary>The parsers underneath throw whatever they like on broken input; their callers should not have to know.</summary>
     internal static DocumentFormatException Broken(string name, string mediaType, Exception error)
         => new($"'{name}' cannot be read as {mediaType}: {error.Message}", error);
 

@@ -1,6 +1,6 @@
 namespace Kotonoha.Readers;
 
-/// <summary>What a reader got out of a file: the text that citations point into, and where its parts lie.</summary>
+/// <summary>What a reader extracted from a file: the text that citations point into, and where its parts lie.</summary>
 /// <param name="Text">The whole text; every offset in Kotonoha's RAG counts UTF-16 units of this string.</param>
 /// <param name="Blocks">The parts in order; they do not overlap, and text between them is white space.</param>
 /// <param name="Title">The document's title, or null.</param>
@@ -17,8 +17,8 @@ public sealed record ExtractedDocument(string Text, IReadOnlyList<DocumentBlock>
 /// <param name="End">Where it ends (exclusive).</param>
 /// <param name="HeadingPath">The headings above it, outermost first, joined by <c> › </c>; null above the first heading. A heading's own
 /// path includes itself.</param>
-/// <param name="Page">The page on which it starts, from 1, where the format has pages; else null.</param>
-/// <param name="HeadingLevel">1 to 6 for a heading, else 0.</param>
+/// <param name="Page">The page on which it starts, from 1, where the format has pages; otherwise null.</param>
+/// <param name="HeadingLevel">1 to 6 for a heading, otherwise 0.</param>
 public sealed record DocumentBlock(BlockKind Kind, int Start, int End, string? HeadingPath = null, int? Page = null, int HeadingLevel = 0);
 
 /// <summary>What a part of a document is.</summary>
@@ -33,7 +33,7 @@ public enum BlockKind
     /// <summary>One item of a list.</summary>
     ListItem,
 
-    /// <summary>A table; one line a row, the first line its header.</summary>
+    /// <summary>A table; one line per row, the first line its header.</summary>
     Table,
 
     /// <summary>Code or other preformatted text.</summary>

@@ -1,6 +1,6 @@
 namespace Kotonoha.Readers;
 
-/// <summary>Runs a parser where its recursion has room and its time ends.</summary>
+/// <summary>Runs a parser with room for its recursion and a time limit.</summary>
 internal static class ParserThread
 {
     /// <summary>Runs a reader on a thread of its own.</summary>

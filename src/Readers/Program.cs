@@ -18,7 +18,7 @@ internal static class Program
 
         using var input = Console.OpenStandardInput();
         using var output = Console.OpenStandardOutput();
-        Console.SetOut(TextWriter.Null); // what a parser may print is no part of the protocol
+        Console.SetOut(TextWriter.Null); // what a parser may print is not part of the protocol
         // Ctrl+C reaches the whole process group: the host decides what comes of it.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = true);
 
@@ -29,7 +29,7 @@ internal static class Program
             Name = "document parser"
         }.Start();
         output.Write(new byte[4]);
-        // This thread only waits for input, so that the program ends with its host also in the middle of a document.
+        // This thread only waits for input, so that the program ends with its host even in the middle of a document.
         while (ReaderProtocol.ReadFrameAsync(input, int.MaxValue, CancellationToken.None).AsTask().GetAwaiter().GetResult() is { } frame)
             requests.Add(frame);
         return 0;
@@ -69,7 +69,7 @@ internal static class Program
         }
         catch (Exception error)
         {
-            // An assembly is named by its full name, a file never.
+            // An assembly is named by its full name; a file never is.
             if (error.GetBaseException() is FileNotFoundException { FileName: { } assembly } missing
                 && assembly.Contains(", Version=", StringComparison.Ordinal))
                 return new Reply(ReplyKind.MissingPart, null, missing.Message);

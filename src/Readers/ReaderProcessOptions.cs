@@ -3,7 +3,7 @@ namespace Kotonoha.Readers;
 /// <summary>How <see cref="DocumentReaders.InChildProcesses(ReaderProcessOptions)"/> reads.</summary>
 public sealed record ReaderProcessOptions
 {
-    /// <summary>The least value of <see cref="MaxMemoryBytes"/>: below it the runtime itself has no room.</summary>
+    /// <summary>The lowest value of <see cref="MaxMemoryBytes"/>: below it, the runtime itself has no room.</summary>
     public const long LeastMemoryBytes = 64L * 1024 * 1024;
 
     /// <summary>How many child processes there may be at a time; by default as many as there are cores.</summary>

@@ -52,7 +52,7 @@ internal sealed class AddedVocabulary
 
     /// <summary>
     /// What decoding writes for a token: a token that is searched in normalised text stands for normalised text. Null for a control token
-    /// that is left out; one whose normalised form differs is no control token to decoding, as the reference has it.
+    /// that is left out; one whose normalised form differs is not a control token to decoding, as in the reference.
     /// </summary>
     public string? Spelling(AddedToken token, bool skipSpecialTokens)
     {
@@ -68,10 +68,10 @@ internal sealed class AddedVocabulary
 /// <param name="Content">The text that stands for it.</param>
 public sealed record AddedToken(int Id, string Content)
 {
-    /// <summary>Whether it is a control token: left out by decoding on request, and recognised in a text on request only.</summary>
+    /// <summary>Whether it is a control token: left out by decoding on request, and recognised in a text only on request.</summary>
     public bool IsSpecial { get; init; }
 
-    /// <summary>Whether it only matches where no letter, digit, mark or connector stands on either side.</summary>
+    /// <summary>Whether it only matches where there is no letter, digit, mark or connector on either side.</summary>
     public bool SingleWord { get; init; }
 
     /// <summary>Whether it swallows the white space to its left.</summary>
@@ -128,7 +128,7 @@ internal sealed class AddedTokenMatcher
     /// <summary>Finds the matches of a text, in order.</summary>
     /// <param name="text">The text.</param>
     /// <param name="parseSpecialTokens">False: special tokens are passed over, as text.</param>
-    /// <param name="matches">Gets the matches with the white space they swallow; neighbours may then overlap.</param>
+    /// <param name="matches">Receives the matches with the white space they swallow; neighbours may then overlap.</param>
     public void Find(ReadOnlySpan<char> text, bool parseSpecialTokens, List<AddedTokenMatch> matches)
     {
         matches.Clear();

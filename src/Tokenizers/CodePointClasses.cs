@@ -4,7 +4,7 @@ using Kotonoha.Foundation.Unicode;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>What the word patterns of byte-level tokenizers ask of a code point.</summary>
+/// <summary>How the word patterns of byte-level tokenizers classify a code point.</summary>
 internal enum CodePointClass : byte
 {
     /// <summary>Neither a letter nor a number nor white space.</summary>
@@ -108,7 +108,7 @@ internal static class CodePointClasses
     }
 }
 
-/// <summary>What the word patterns that look at case ask of a code point.</summary>
+/// <summary>How the word patterns that look at case classify a code point.</summary>
 internal enum CasedClass : byte
 {
     /// <summary>None of the others.</summary>

@@ -3,7 +3,7 @@ namespace Kotonoha.Tokenizers;
 /// <summary>The state and the buffers of one encoding; each thread keeps one set, so that encoding allocates nothing once it is warm.</summary>
 internal sealed class EncodingScratch
 {
-    // Buffers that a very long text has blown up are given back to the collector.
+    // Buffers that a very long text has enlarged are given back to the collector.
     private const int MaxKeptUnits = 1 << 20;
 
     [ThreadStatic]
@@ -19,10 +19,10 @@ internal sealed class EncodingScratch
 
     public List<AddedTokenMatch> NormalizedMatches { get; } = [];
 
-    /// <summary>Gets the token ids, when nothing more is wanted.</summary>
+    /// <summary>Receives the token ids, when nothing more is wanted.</summary>
     public List<int>? Ids { get; private set; }
 
-    /// <summary>Gets the tokens with everything that is known of them, when that is wanted.</summary>
+    /// <summary>Receives the tokens with everything that is known about them, when that is wanted.</summary>
     public TokenSequence? Detailed { get; private set; }
 
     /// <summary>0 for the first text of a pair, 1 for the second.</summary>

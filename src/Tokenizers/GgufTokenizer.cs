@@ -3,8 +3,9 @@ using Kotonoha.Foundation.Gguf;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// Makes a tokenizer of the vocabulary in a GGUF file's metadata (keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, section
-/// Tokenizer). Text is not normalised but where the vocabulary asks for it, as in llama.cpp. A tokenizer.json that the file holds (<c>tokenizer.huggingface.json</c>) is not looked at.
+/// Makes a tokenizer from the vocabulary in a GGUF file's metadata (keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md,
+/// section Tokenizer). Text is normalised only where the vocabulary asks for it, as in llama.cpp. A tokenizer.json that the file holds
+/// (<c>tokenizer.huggingface.json</c>) is ignored.
 /// </summary>
 internal static class GgufTokenizer
 {
@@ -71,7 +72,7 @@ internal static class GgufTokenizer
         var added = new List<AddedToken>();
         for (int id = 0; id < tokens.Length; id++)
         {
-            // Merges may make a token of a user's too.
+            // Merges may produce a user's token too.
             if (types[id] is PieceType.Control or PieceType.UserDefined or PieceType.Unknown)
                 added.Add(new AddedToken(id, tokens[id]) { IsSpecial = types[id] != PieceType.UserDefined });
             if (types[id] is not (PieceType.Control or PieceType.Unknown) && !vocabulary.TryAdd(tokens[id], id))
@@ -188,7 +189,7 @@ internal static class GgufPreTokenizers
     /// <summary>Whether a tokenizer of that name takes words that are tokens as they are, and begins texts with its begin token unless told otherwise.</summary>
     public static bool IsLlama3(string name) => Patterns.TryGetValue(name, out var patterns) && patterns is [Cl100kWordCutter.Llama3Pattern] && name is not ("dbrx" or "smaug-bpe");
 
-    /// <summary>The name of patterns that isolate their matches one after the other, or null; of several names the commonest.</summary>
+    /// <summary>The name of patterns that isolate their matches one after the other, or null; of several names, the most common.</summary>
     public static string? NameOf(IReadOnlyList<string> patterns)
         => Common.Concat(Names).FirstOrDefault(name => Patterns[name].AsSpan().SequenceEqual([.. patterns]));
 

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>A value of a JSON document together with its path, so that an error can say where it is.</summary>
+/// <summary>A value of a JSON document with its path, so that an error can say where it is.</summary>
 internal readonly record struct JsonPlace(JsonElement Element, string Path)
 {
     public bool IsNull => Element.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;

@@ -4,11 +4,11 @@ namespace Kotonoha.Tokenizers;
 
 /// <summary>
 /// A stretch of text on its way through the pipeline: its current characters, where each came from in the original text (only when
-/// offsets are wanted), and the pieces it is cut into. Buffers are kept and used again.
+/// offsets are wanted), and the pieces it is cut into. Buffers are reused.
 /// </summary>
 internal sealed class PieceBuffer
 {
-    // A file's rules may put any number of characters in the place of one.
+    // A file's rules may replace one character by any number of them.
     private const int MaxUnits = 1 << 28;
 
     private char[] _text = new char[256];
@@ -40,7 +40,7 @@ internal sealed class PieceBuffer
     /// <summary>How many units the buffers hold, for deciding whether to keep them.</summary>
     public int Capacity => _text.Length + _nextText.Length;
 
-    /// <summary>Takes in a section of the original text as one piece.</summary>
+    /// <summary>Loads a section of the original text as one piece.</summary>
     public void Load(ReadOnlySpan<char> section, int originalStart, bool trackOffsets)
     {
         TracksOffsets = trackOffsets;
@@ -73,7 +73,7 @@ internal sealed class PieceBuffer
             (_pieces[0], _pieces[1], _pieceCount) = (0, _length, 1);
     }
 
-    /// <summary>Takes in a part of another buffer's text as one piece.</summary>
+    /// <summary>Loads a part of another buffer's text as one piece.</summary>
     public void LoadPart(PieceBuffer other, int start, int end)
     {
         Load(other.Text[start..end], other._originalStart, other.TracksOffsets);
@@ -120,7 +120,7 @@ internal sealed class PieceBuffer
         _pieceCount = written;
     }
 
-    /// <summary>Starts to write another text in the place of the whole; <see cref="Rewriter.Finish"/> makes it the current one.</summary>
+    /// <summary>Starts to write another text in place of the whole; <see cref="Rewriter.Finish"/> makes it the current one.</summary>
     public Rewriter Rewrite()
     {
         BeginRewrite(_length);
@@ -285,13 +285,13 @@ internal sealed class PieceBuffer
         }
 
         /// <summary>
-        /// Appends a code point by the protocol of Hugging Face's NormalizedString: one that replaces takes the place of the next old code
-        /// point, one that removes takes the next ones after it away too, one that is inserted shares the place of the old one before.
+        /// Appends a code point in the manner of Hugging Face's NormalizedString: one that replaces takes the place of the next old code
+        /// point, one that removes also takes away the ones after it, one that is inserted shares the place of the old one before it.
         /// </summary>
         /// <param name="old">The current text.</param>
         /// <param name="codePoint">The code point.</param>
-        /// <param name="change">0 for replacing, greater for inserting, smaller for removing so many.</param>
-        /// <param name="place">The next old code point; moves on.</param>
+        /// <param name="change">0 for replacing, greater for inserting, smaller for removing this many.</param>
+        /// <param name="place">The next old code point; is advanced.</param>
         public void Transform(ReadOnlySpan<char> old, int codePoint, int change, ref int place)
         {
             if (change > 0)

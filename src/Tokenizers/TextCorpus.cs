@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>Text files as a corpus: each line with its line end is one item. Files are read as they are walked, never held whole.</summary>
+/// <summary>
+/// Text files as a corpus: each line with its line end is one item. Files are read as they are enumerated, never held whole.
+/// </summary>
 public sealed class TextCorpus : IEnumerable<string>
 {
     // A file without line ends is handed out in parts of this many units.
@@ -37,7 +39,7 @@ public sealed class TextCorpus : IEnumerable<string>
             : throw new TokenizerException($"Corpus '{path}' has no file that ends in {string.Join(", ", wanted)}. Give another folder, or name the extensions.");
     }
 
-    /// <summary>Walks the lines of all files.</summary>
+    /// <summary>Enumerates the lines of all files.</summary>
     /// <returns>The lines, each with its line end.</returns>
     /// <exception cref="TokenizerException">A file cannot be read or is not UTF-8.</exception>
     public IEnumerator<string> GetEnumerator() => Files.SelectMany(Lines).GetEnumerator();
@@ -127,9 +129,9 @@ internal static class WordCounter
 /// <summary>The patterns that cut text into words for byte-level BPE.</summary>
 public enum WordPattern
 {
-    /// <summary>GPT-2's: a blank goes with the word behind it, numbers and punctuation stay whole.</summary>
+    /// <summary>GPT-2's: a blank goes with the word after it, numbers and punctuation stay whole.</summary>
     Gpt2,
 
-    /// <summary>cl100k's as Llama 3 spells it: at most three digits a word, line ends go with the punctuation before them.</summary>
+    /// <summary>cl100k's as Llama 3 spells it: at most three digits per word, line ends go with the punctuation before them.</summary>
     Cl100k,
 }

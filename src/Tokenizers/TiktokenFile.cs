@@ -100,7 +100,7 @@ internal static class TiktokenFile
             }
         }
 
-        // Words are what the pattern matches; what it does not match is no part of the text to tiktoken.
+        // Words are what the pattern matches; what it does not match is not part of the text to tiktoken.
         var split = new SplitPreTokenizer(encoding.Pattern, isRegex: true, SplitBehavior.Removed, invert: true, RegexDialect.Rust);
         return new TokenizerParts
         {

@@ -3,7 +3,7 @@ using System.Text;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// Decodes tokens as they are generated: each call gives the characters that are now whole, never half of one. All texts joined equal the
+/// Decodes tokens as they are generated: each call returns the characters that are now whole, never half of one. All texts joined equal the
 /// decoding of all ids at once. Not thread-safe; one per text.
 /// </summary>
 public sealed class TokenStreamDecoder

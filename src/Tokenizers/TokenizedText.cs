@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>A text (or a pair) as tokens, with everything that is known of each. All lists have the same length.</summary>
+/// <summary>A text (or a pair) as tokens, with everything that is known about each. All lists have the same length.</summary>
 public sealed class TokenizedText
 {
     private readonly int[] _ids;
@@ -13,7 +13,7 @@ public sealed class TokenizedText
     private readonly int[] _origins;
     private readonly bool[] _attention;
 
-    // A pair has as many parts as the product of its texts' parts, so nobody pays for them who does not look.
+    // A pair has as many parts as the product of its texts' parts, so they cost nothing unless they are read.
     private readonly Lazy<IReadOnlyList<TokenizedText>>? _overflowing;
 
     internal TokenizedText(IReadOnlyList<TokenSequence> sequences, Lazy<IReadOnlyList<TokenizedText>>? overflowing)
@@ -65,7 +65,7 @@ public sealed class TokenizedText
     /// <summary>What truncation cut off: further parts, each with the tokens of the post-processor; empty when nothing was cut off.</summary>
     public IReadOnlyList<TokenizedText> Overflowing => _overflowing?.Value ?? [];
 
-    /// <summary>Fills it up to a length, its further parts too.</summary>
+    /// <summary>Pads it, and its further parts, to a length.</summary>
     internal TokenizedText Pad(int length, PaddingOptions padding)
     {
         int missing = Math.Max(0, length - _ids.Length);
@@ -93,7 +93,7 @@ public sealed class TokenizedText
 /// <param name="End">One after the last unit.</param>
 public readonly record struct TokenOffset(int Start, int End);
 
-/// <summary>The tokens of one text while they are post-processed; only <see cref="Ids"/> is filled when nobody asked for more.</summary>
+/// <summary>The tokens of one text while they are post-processed; only <see cref="Ids"/> is filled when no more was asked for.</summary>
 internal sealed class TokenSequence
 {
     private readonly string? _text;
@@ -171,7 +171,9 @@ internal sealed class TokenSequence
 
     /// <summary>The same tokens with another segment.</summary>
     /// <param name="typeId">The segment.</param>
-    /// <param name="keepOverflowTypes">Whether tokens that truncation cut off keep the segment of their text instead, as the reference has it.</param>
+    /// <param name="keepOverflowTypes">
+    /// Whether tokens that truncation cut off keep the segment of their text instead, as in the reference.
+    /// </param>
     public TokenSequence Retyped(int typeId, bool keepOverflowTypes = true)
     {
         var copy = Slice(0, Count, IsOverflow);

@@ -5,7 +5,7 @@ namespace Kotonoha.Tokenizers;
 /// <content>Reading tokenizers of other kinds than tokenizer.json.</content>
 public sealed partial class Tokenizer
 {
-    /// <summary>Makes a tokenizer of the vocabulary in a GGUF file (<c>tokenizer.ggml.*</c>).</summary>
+    /// <summary>Makes a tokenizer from the vocabulary in a GGUF file (<c>tokenizer.ggml.*</c>).</summary>
     /// <param name="metadata">The metadata of the file.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="TokenizerException">The file has no vocabulary, a broken one, or one of a kind that is not known.</exception>

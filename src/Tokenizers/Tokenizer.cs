@@ -47,16 +47,20 @@ public sealed partial class Tokenizer
     /// <summary>All tokens that are searched in the text before the model sees it, in the order of the file.</summary>
     public IReadOnlyList<AddedToken> AddedTokens => _added.Tokens;
 
-    /// <summary>How texts that are too long are cut, or null. Every way of encoding does so, as in the library that the file comes from.</summary>
+    /// <summary>
+    /// How texts that are too long are cut, or null. Every method of encoding does so, as in the library that the file comes from.
+    /// </summary>
     public TruncationOptions? Truncation { get; private set; }
 
-    /// <summary>How encodings are filled up to one length, or null. Every way of encoding does so, as in the library that the file comes from.</summary>
+    /// <summary>
+    /// How encodings are padded to one length, or null. Every method of encoding does so, as in the library that the file comes from.
+    /// </summary>
     public PaddingOptions? Padding { get; private set; }
 
     internal ITokenModel Model => _model;
 
     /// <summary>The same tokenizer with another truncation.</summary>
-    /// <param name="truncation">How to cut; null for not at all.</param>
+    /// <param name="truncation">How to truncate; null for not at all.</param>
     /// <returns>A tokenizer that shares everything else with this one.</returns>
     /// <exception cref="ArgumentException">A number is negative, or the stride is longer than what the added tokens leave of the length.</exception>
     public Tokenizer WithTruncation(TruncationOptions? truncation)
@@ -76,7 +80,7 @@ public sealed partial class Tokenizer
     }
 
     /// <summary>The same tokenizer with another padding.</summary>
-    /// <param name="padding">How to fill up; null for not at all.</param>
+    /// <param name="padding">How to pad; null for not at all.</param>
     /// <returns>A tokenizer that shares everything else with this one.</returns>
     /// <exception cref="ArgumentException">A number is negative or beyond <see cref="PaddingOptions.MaxLength"/>.</exception>
     public Tokenizer WithPadding(PaddingOptions? padding)
@@ -126,7 +130,7 @@ public sealed partial class Tokenizer
 
     /// <summary>Encodes a text and appends the ids to a list; allocates nothing once the buffers are warm.</summary>
     /// <param name="text">Any text.</param>
-    /// <param name="ids">Gets the token ids.</param>
+    /// <param name="ids">Receives the token ids.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
     /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
     public void Encode(ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens = true, bool parseSpecialTokens = false)
@@ -155,7 +159,7 @@ public sealed partial class Tokenizer
 
     /// <summary>Encodes a text into a buffer.</summary>
     /// <param name="text">Any text.</param>
-    /// <param name="destination">Gets the token ids.</param>
+    /// <param name="destination">Receives the token ids.</param>
     /// <param name="written">How many ids there are; when they do not fit, how many would.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
     /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
@@ -176,7 +180,7 @@ public sealed partial class Tokenizer
     public TokenizedText EncodeWithOffsets(ReadOnlySpan<char> text, bool addSpecialTokens = true, bool parseSpecialTokens = false)
         => Pad(Finish([RunDetailed(text, parseSpecialTokens, 0)], addSpecialTokens));
 
-    /// <summary>Encodes a pair of texts (question and passage, say) with the place of every token.</summary>
+    /// <summary>Encodes a pair of texts (such as a question and a passage) with the place of every token.</summary>
     /// <param name="first">Any text.</param>
     /// <param name="second">Any text.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
@@ -185,7 +189,7 @@ public sealed partial class Tokenizer
     public TokenizedText EncodePair(ReadOnlySpan<char> first, ReadOnlySpan<char> second, bool addSpecialTokens = true, bool parseSpecialTokens = false)
         => Pad(Finish([RunDetailed(first, parseSpecialTokens, 0), RunDetailed(second, parseSpecialTokens, 1)], addSpecialTokens));
 
-    /// <summary>Encodes texts together: padding without a length fills all of them up to the longest.</summary>
+    /// <summary>Encodes texts together: padding without a length pads all of them to the longest.</summary>
     /// <param name="texts">Any texts.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
     /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from outside.</param>
@@ -196,7 +200,7 @@ public sealed partial class Tokenizer
         return Pad([.. texts.Select(t => Finish([RunDetailed(t, parseSpecialTokens, 0)], addSpecialTokens))]);
     }
 
-    /// <summary>Encodes pairs of texts together: padding without a length fills all of them up to the longest.</summary>
+    /// <summary>Encodes pairs of texts together: padding without a length pads all of them to the longest.</summary>
     /// <param name="pairs">Any texts.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
     /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from outside.</param>
@@ -222,7 +226,7 @@ public sealed partial class Tokenizer
     /// <summary>Decodes tokens.</summary>
     /// <param name="ids">The token ids; an id without a token stands for no text.</param>
     /// <param name="skipSpecialTokens">Whether control tokens are left out.</param>
-    /// <returns>The text; bytes that are no UTF-8 become U+FFFD, one for each maximal broken part.</returns>
+    /// <returns>The text; bytes that are not UTF-8 become U+FFFD, one for each maximal broken part.</returns>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = false)
     {
         var output = new StringBuilder();
@@ -291,12 +295,16 @@ public sealed partial class Tokenizer
     /// <summary>Writes the tokenizer as tokenizer.json; a reader sees the old file or the new one, never half of one.</summary>
     /// <param name="path">The file; its folder must exist.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="TokenizerException">The tokenizer came from a file of another kind and does what tokenizer.json has no words for.</exception>
+    /// <exception cref="TokenizerException">
+    /// The tokenizer came from a file of another kind and does what tokenizer.json cannot express.
+    /// </exception>
     public void Save(string path) => AtomicFile.Write(path, Write);
 
     /// <summary>Writes the tokenizer as tokenizer.json.</summary>
-    /// <param name="stream">Gets the JSON in UTF-8.</param>
-    /// <exception cref="TokenizerException">The tokenizer came from a file of another kind and does what tokenizer.json has no words for.</exception>
+    /// <param name="stream">Receives the JSON in UTF-8.</param>
+    /// <exception cref="TokenizerException">
+    /// The tokenizer came from a file of another kind and does what tokenizer.json cannot express.
+    /// </exception>
     public void Write(Stream stream)
         => TokenizerWriter.Write(stream, SentencePieceConversion.Convert(new TokenizerParts
         {
@@ -359,7 +367,7 @@ public sealed partial class Tokenizer
     }
 
     /// <summary>
-    /// Every combination of the parts of a text, or of two, but the one that is kept. A combination with a part that is kept has further
+    /// Every combination of the parts of a text, or of two, except the one that is kept. A combination with a part that is kept has further
     /// ones itself: those in which that part is another.
     /// </summary>
     private static IEnumerable<(TokenSequence[] Parts, IEnumerable<TokenSequence[]> Others)> Combine(TokenSequence[] kept, CutOffTokens[] cutOff)
@@ -512,7 +520,7 @@ public sealed partial class Tokenizer
 
     /// <summary>Encodes a text in which a caller decides about each added token that is found; nothing is added.</summary>
     /// <param name="text">Any text.</param>
-    /// <param name="ids">Gets the token ids.</param>
+    /// <param name="ids">Receives the token ids.</param>
     /// <param name="keeps">Whether a token found from a place up to another (UTF-16 units, swallowed white space included) is one; otherwise it is text.</param>
     internal void EncodeChosen(ReadOnlySpan<char> text, List<int> ids, Func<AddedToken, int, int, bool> keeps)
         => Run(text, parseSpecialTokens: true, ids, null, 0, keeps);

@@ -3,7 +3,7 @@ using Kotonoha.Foundation.Gguf;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>Tells tokenizer files apart by their content and reads them.</summary>
+/// <summary>Recognises tokenizer files by their content and reads them.</summary>
 internal static class TokenizerFiles
 {
     public const string JsonName = "tokenizer.json";
@@ -32,7 +32,7 @@ internal static class TokenizerFiles
         return stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("GGUF"u8);
     }
 
-    /// <summary>What belongs to a rank file: the description beside it, or that of the published file of its name.</summary>
+    /// <summary>What belongs to a rank file: the description beside it, or that of the published file of the same name.</summary>
     private static TiktokenEncoding EncodingOf(string file, string folder)
     {
         var description = Path.Combine(folder, EncodingName);

@@ -21,7 +21,7 @@ internal static partial class TokenizerReader
         };
     }
 
-    /// <summary>Files before 2021 do not name the model's type; their members tell.</summary>
+    /// <summary>Files before 2021 do not name the model's type; their members show it.</summary>
     private static string? TypeOfOlderFile(JsonPlace place)
         => !place["merges"].IsNull ? "BPE"
             : !place["unk_id"].IsNull ? "Unigram"

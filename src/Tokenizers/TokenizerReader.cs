@@ -2,12 +2,12 @@ using System.Text.Json;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>Reads tokenizer.json; what is not supported is an error that names it, never left out.</summary>
+/// <summary>Reads tokenizer.json; what is not supported is an error that names it; nothing is left out.</summary>
 internal static partial class TokenizerReader
 {
     public static TokenizerParts Read(ReadOnlyMemory<byte> utf8Json)
     {
-        // A byte order mark is no JSON.
+        // A byte order mark is not JSON.
         if (utf8Json.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]))
             utf8Json = utf8Json[3..];
         try

@@ -5,7 +5,9 @@ using Kotonoha.Foundation.Json;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>What <c>tokenizer_config.json</c> says beside the tokenizer itself: special tokens, the longest input, the chat template.</summary>
+/// <summary>
+/// What <c>tokenizer_config.json</c> says besides the tokenizer itself: special tokens, the longest input, the chat template.
+/// </summary>
 public sealed record TokenizerSettings
 {
     /// <summary>The name of the file.</summary>

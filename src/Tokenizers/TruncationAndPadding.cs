@@ -4,7 +4,7 @@ namespace Kotonoha.Tokenizers;
 public sealed record TruncationOptions
 {
     /// <summary>
-    /// The number of tokens at most, those of the post-processor included. A length that is smaller than their number alone cuts nothing, as
+    /// The most tokens, those of the post-processor included. A length that is smaller than the number of those alone cuts nothing, as
     /// in Hugging Face tokenizers.
     /// </summary>
     public int MaxLength { get; init; } = 512;
@@ -58,7 +58,7 @@ internal static class Truncator
     /// <param name="sequences">The sequences; what is left of each takes its place.</param>
     /// <param name="options">How to cut.</param>
     /// <param name="added">How many tokens the post-processor will add.</param>
-    /// <returns>For each sequence what was cut off, or null when nothing was.</returns>
+    /// <returns>For each sequence, what was cut off, or null when nothing was.</returns>
     public static CutOffTokens[]? Apply(List<TokenSequence> sequences, TruncationOptions options, int added)
     {
         int maxLength = options.MaxLength - added;
@@ -139,19 +139,19 @@ internal static class Truncator
     }
 }
 
-/// <summary>How token sequences are filled up to one length, as tokenizer.json stores it.</summary>
+/// <summary>How token sequences are padded to one length, as tokenizer.json stores it.</summary>
 public sealed record PaddingOptions
 {
-    /// <summary>The longest length that can be asked for.</summary>
+    /// <summary>The longest length that may be set.</summary>
     public const int MaxLength = 1 << 24;
 
-    /// <summary>The length to fill up to; null: that of the longest text of the batch.</summary>
+    /// <summary>The length to pad to; null for that of the longest text of the batch.</summary>
     public int? Length { get; init; }
 
     /// <summary>The length is rounded up to a multiple of this.</summary>
     public int? PadToMultipleOf { get; init; }
 
-    /// <summary>Where the padding stands.</summary>
+    /// <summary>Where the padding is put.</summary>
     public TokenSide Direction { get; init; }
 
     /// <summary>The id of the padding token.</summary>

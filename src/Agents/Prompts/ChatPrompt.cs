@@ -15,7 +15,7 @@ public static class ChatPrompt
     private const string Close = "</message";
     private const string CData = "<![CDATA[";
 
-    /// <summary>The messages of a rendered prompt; one user message where it is no chat.</summary>
+    /// <summary>The messages of a rendered prompt; one user message where it is not a chat.</summary>
     /// <param name="prompt">The rendered prompt.</param>
     /// <exception cref="ChatPromptException">The chat is malformed; the error says where.</exception>
     public static IReadOnlyList<ChatMessage> Parse(string prompt)

@@ -12,7 +12,7 @@ public sealed class FewShotExamples(IReadOnlyList<FewShotExample> examples, IExa
     /// <summary>Chooses examples for an input and writes them as pairs of a user and an assistant message.</summary>
     /// <param name="input">The input that the prompt is for.</param>
     /// <param name="cancellationToken">Cancels the choice.</param>
-    /// <returns>Two messages an example.</returns>
+    /// <returns>Two messages per example.</returns>
     public async Task<IReadOnlyList<ChatMessage>> SelectMessagesAsync(string input, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(input);

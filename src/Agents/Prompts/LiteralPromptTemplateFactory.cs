@@ -7,15 +7,15 @@ using Microsoft.SemanticKernel;
 namespace Kotonoha.Agents.Prompts;
 
 /// <summary>
-/// Reads Semantic Kernel's template syntax as <see cref="KernelPromptTemplateFactory"/> does, and keeps values the text that they are: in a prompt of plain text they are
-/// not HTML-escaped, and <c>&lt;message&gt;</c> tags that a value spells never become messages.
+/// Reads Semantic Kernel's template syntax as <see cref="KernelPromptTemplateFactory"/> does, and keeps values as plain text: in a prompt
+/// of plain text they are not HTML-escaped, and <c>&lt;message&gt;</c> tags that a value spells never become messages.
 /// </summary>
 /// <remarks>
 /// A template whose own text holds <c>&lt;message …&gt;</c> is a chat, and its values are escaped as Semantic Kernel does, since its reader unescapes them. In any other
-/// template they are inserted as they are; should the result look like a chat then, it is written as one user message around the escaped text.
-/// Thread-safe. Use it in the place of the default: <c>kernel.CreateFunctionFromPrompt(config, new LiteralPromptTemplateFactory())</c>.
+/// template they are inserted as they are; if the result then looks like a chat, it is written as one user message around the escaped text.
+/// Thread-safe. Use it in place of the default: <c>kernel.CreateFunctionFromPrompt(config, new LiteralPromptTemplateFactory())</c>.
 /// </remarks>
-/// <param name="loggerFactory">Hears what Semantic Kernel's templates log; null for nobody.</param>
+/// <param name="loggerFactory">Receives what Semantic Kernel's templates log; null for none.</param>
 public sealed partial class LiteralPromptTemplateFactory(ILoggerFactory? loggerFactory = null) : IPromptTemplateFactory
 {
     private readonly KernelPromptTemplateFactory _chat = new(loggerFactory);
@@ -50,7 +50,7 @@ public sealed partial class LiteralPromptTemplateFactory(ILoggerFactory? loggerF
                 throw new KernelException(
                     $"The prompt template '{config.Name}' has no value for {string.Join(", ", missing.Select(variable => $"'{variable.Name}'"))}. Give one, or declare a default.");
 
-            // Semantic Kernel puts defaults in where a function is invoked; a template that is rendered by itself gets them here.
+            // Semantic Kernel fills in defaults when a function is invoked; a template that is rendered by itself gets them here.
             var values = arguments is null ? new KernelArguments() : new KernelArguments(arguments);
             foreach (var variable in config.InputVariables)
                 if (variable.Default is { } value && !values.ContainsName(variable.Name))

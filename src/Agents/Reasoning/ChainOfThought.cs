@@ -6,11 +6,12 @@ namespace Kotonoha.Agents.Reasoning;
 
 /// <summary>
 /// Lets the model write its reasoning first and the answer after a marker, zero-shot (Kojima et al., 2022) or after worked examples (Wei et al., 2022), and
-/// gives back the two apart.
+/// returns the two separately.
 /// </summary>
 /// <remarks>
-/// The answer is what follows the last line that starts with <c>Answer:</c>, <c>答え：</c> or the like, else the last "the answer is …". A reply without a
-/// marker is noted in the trace and, unless switched off, asked for once more; it never passes for an answer. Thread-safe, as far as the client is.
+/// The answer is what follows the last line that starts with <c>Answer:</c>, <c>答え：</c> or the like, otherwise the last "the answer is …".
+/// A reply without a marker is noted in the trace and, unless switched off, asked for once more; it is never taken for an answer.
+/// Thread-safe, as far as the client is.
 /// </remarks>
 /// <param name="chat">The chat client.</param>
 /// <param name="options">How to ask; null for zero-shot with the client's own options.</param>
@@ -92,7 +93,7 @@ public sealed class ChainOfThought(IChatClient chat, ChainOfThoughtOptions? opti
         var examples = new List<ChatMessage>();
         foreach (var example in shown)
         {
-            // An example asks in the very words in which the question is asked.
+            // An example asks in the same words as the question.
             var asked = await StrategyPrompts.RenderAsync("chain-of-thought", language, cancellationToken, ("question", example.Input)).ConfigureAwait(false);
             examples.Add(asked[^1]);
             examples.Add(new ChatMessage(ChatRole.Assistant, example.Output));

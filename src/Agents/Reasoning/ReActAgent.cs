@@ -6,8 +6,8 @@ using Microsoft.Extensions.AI;
 namespace Kotonoha.Agents.Reasoning;
 
 /// <summary>
-/// Answers a question by turns of thought, action and observation (ReAct: Yao et al., 2022) in plain text, so that it works with any chat client, also one
-/// without tool calls of its own.
+/// Answers a question by turns of thought, action and observation (ReAct: Yao et al., 2022) in plain text, so that it works with any chat
+/// client, even one without tool calls of its own.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -27,8 +27,10 @@ public sealed class ReActAgent : IReasoningStrategy
     /// <summary>Creates an agent.</summary>
     /// <param name="chat">The chat client.</param>
     /// <param name="tools">The tools that it may use.</param>
-    /// <param name="options">Its limits and manner; null for the usual ones.</param>
-    /// <exception cref="ArgumentException">Two tools cannot be told apart, one is named <c>finish</c>, or one wants approval and nobody is there to give it.</exception>
+    /// <param name="options">Its limits and behaviour; null for the defaults.</param>
+    /// <exception cref="ArgumentException">
+    /// Two tools cannot be told apart, one is named <c>finish</c>, or one wants approval and there is no callback to give it.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit is not positive.</exception>
     public ReActAgent(IChatClient chat, IEnumerable<AIFunction> tools, ReActOptions? options = null)
     {
@@ -229,7 +231,7 @@ public sealed class ReActAgent : IReasoningStrategy
             {
                 if (NeedsApproval(tool) && !await _options.ApproveAsync!(tool.Name, arguments, token).ConfigureAwait(false))
                     return "Error: this call was not approved.";
-                // On a thread of the pool, for a tool may block before its first await.
+                // On a thread of the pool, since a tool may block before its first await.
                 var result = await timeout.RunAsync(inner => Task.Run(
                     async () => ToolText.Of(await tool.InvokeAsync(arguments, inner).ConfigureAwait(false) ?? ""), inner)).ConfigureAwait(false);
                 return result is null ? $"Error: the tool did not answer within {Written(_options.ToolTimeout!.Value)}."
@@ -255,7 +257,7 @@ public sealed class ReActAgent : IReasoningStrategy
     private sealed record ToolCall(AIFunction? Tool, AIFunctionArguments? Arguments, string? Note, string? Problem, string Key);
 }
 
-/// <summary>The limits and the manner of a <see cref="ReActAgent"/>.</summary>
+/// <summary>The limits and the behaviour of a <see cref="ReActAgent"/>.</summary>
 public sealed record ReActOptions
 {
     /// <summary>The most model calls; 8 unless said otherwise. On the last one the model is told to answer, and no tool is called any more.</summary>
@@ -276,7 +278,10 @@ public sealed record ReActOptions
     /// <summary>The most UTF-16 units of a tool's result that the model is shown; 4,000 unless said otherwise. It is told how much is left out.</summary>
     public int MaxObservationLength { get; init; } = 4000;
 
-    /// <summary>How often the same action with the same input is run; 2 unless said otherwise. From the second time on the model is told; one more ends the run.</summary>
+    /// <summary>
+    /// How often the same action with the same input is run; 2 unless said otherwise. From the second time on, the model is told; one more
+    /// time ends the run.
+    /// </summary>
     public int MaxSameActions { get; init; } = 2;
 
     /// <summary>How many malformed steps in a row are sent back to the model; 2 unless said otherwise. One more ends the run.</summary>

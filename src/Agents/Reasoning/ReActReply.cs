@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Kotonoha.Agents.Reasoning;
 
 /// <summary>One step in ReAct's text form as a model wrote it.</summary>
-/// <param name="Thought">What stands before the action or the answer.</param>
+/// <param name="Thought">What comes before the action or the answer.</param>
 /// <param name="Answer">The final answer; null where the step is an action or malformed.</param>
 /// <param name="Tool">The tool's name as written; null where the step is an answer or malformed.</param>
 /// <param name="Input">The tool's input as written.</param>
@@ -115,7 +115,7 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // No JSON, or an escape of half a character, which no string can hold.
+            // Not JSON, or an escape of half a character, which no string can hold.
             return (null, "");
         }
     }
@@ -180,7 +180,7 @@ internal static class LabeledText
         return found;
     }
 
-    /// <summary>Takes away what a model puts around a short text: blanks, Markdown emphasis, code marks, a pair of quotes.</summary>
+    /// <summary>Removes what a model puts around a short text: blanks, Markdown emphasis, code marks, a pair of quotes.</summary>
     internal static string Unwrap(string text)
     {
         text = text.Trim();

@@ -52,10 +52,10 @@ public sealed record AgentStep(AgentStepKind Kind, string Text)
     /// <summary>The model call that it belongs to, from 1.</summary>
     public int Turn { get; init; }
 
-    /// <summary>The tool, for an action and its observation; null else.</summary>
+    /// <summary>The tool, for an action and its observation; null otherwise.</summary>
     public string? Tool { get; init; }
 
-    /// <summary>The arguments that the tool was called with, for an action whose input could be read; null else.</summary>
+    /// <summary>The arguments that the tool was called with, for an action whose input could be read; null otherwise.</summary>
     public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
 
     /// <summary>When the step was finished, counted from the start of the run.</summary>
@@ -64,10 +64,12 @@ public sealed record AgentStep(AgentStepKind Kind, string Text)
     /// <summary>How long the model call or the tool call took; zero for steps that came out of the same model call.</summary>
     public TimeSpan Duration { get; init; }
 
-    /// <summary>The tokens of the model call, on the first step that came out of it; null else, or where the client reports none.</summary>
+    /// <summary>
+    /// The tokens of the model call, on the first step that came out of it; null otherwise, or where the client reports none.
+    /// </summary>
     public UsageDetails? Usage { get; init; }
 
-    /// <summary>Why the run ended, on its last step; null else.</summary>
+    /// <summary>Why the run ended, on its last step; null otherwise.</summary>
     public StopReason? StopReason { get; init; }
 
     /// <summary>The step as one line or more for a person to read, for example <c>Action: calculator 2 + 3</c>.</summary>
@@ -109,7 +111,7 @@ public enum StopReason
     /// <summary>The model's last reply was cut off at its length limit before an answer.</summary>
     ReplyCutOff,
 
-    /// <summary>The model did not keep to the form of a step, too often in a row.</summary>
+    /// <summary>Too many replies in a row did not keep to the form of a step.</summary>
     InvalidSteps,
 
     /// <summary>The steps allowed are used up.</summary>
@@ -125,7 +127,9 @@ public enum StopReason
     RepeatedAction,
 }
 
-/// <summary>Keeps a limit of time over work that is done with a token, and tells that limit apart from the caller's cancellation.</summary>
+/// <summary>
+/// Keeps a time limit on work that is done with a cancellation token, and tells that limit apart from the caller's cancellation.
+/// </summary>
 internal sealed class RunLimit : IDisposable
 {
     private readonly CancellationTokenSource? _timer;
@@ -141,7 +145,7 @@ internal sealed class RunLimit : IDisposable
         _linked = CancellationTokenSource.CreateLinkedTokenSource(_timer.Token, caller);
     }
 
-    /// <summary>Does work, also work that does not look at its token; null where the time was used up.</summary>
+    /// <summary>Does work, even work that does not look at its token; null where the time was used up.</summary>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     internal async Task<T?> RunAsync<T>(Func<CancellationToken, Task<T>> work)
         where T : class

@@ -11,7 +11,7 @@ internal static class StrategyPrompts
     private static readonly ConcurrentDictionary<string, IPromptTemplate> Templates = new();
     private static readonly LiteralPromptTemplateFactory Factory = new();
 
-    // The prompts call no functions; rendering wants a kernel all the same.
+    // The prompts call no functions, but rendering needs a kernel.
     private static readonly Kernel NoKernel = new();
 
     internal static PromptLanguage Resolve(PromptLanguage language, string question) => language != PromptLanguage.Auto ? language
@@ -38,7 +38,7 @@ internal static class StrategyPrompts
 /// <summary>The language in which a strategy speaks to the model.</summary>
 public enum PromptLanguage
 {
-    /// <summary>Japanese where the question holds kana or kanji, else English.</summary>
+    /// <summary>Japanese where the question holds kana or kanji, otherwise English.</summary>
     Auto,
 
     /// <summary>English.</summary>

@@ -22,7 +22,10 @@ public static class Calculator
 
     /// <summary>Calculates an expression.</summary>
     /// <param name="expression">For example <c>(12.5 + 3) * 4</c>.</param>
-    /// <returns>The value, in the shortest form that says it all: digits, a point where needed, an exponent for very large and very small values.</returns>
+    /// <returns>
+    /// The value, in the shortest form that keeps every digit: digits, a point where needed, an exponent for very large and very small
+    /// values.
+    /// </returns>
     /// <exception cref="CalculatorException">The expression cannot be read, or has no finite value (division by zero, a root of a negative number, too large).</exception>
     public static string Evaluate(string expression)
     {

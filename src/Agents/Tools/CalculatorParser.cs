@@ -64,7 +64,7 @@ internal sealed class CalculatorParser
         return value;
     }
 
-    /// <summary>Brings full-width and typographic forms to ASCII, one character for one.</summary>
+    /// <summary>Converts full-width and typographic forms to ASCII, one character for one.</summary>
     private static char Fold(char c) => c switch
     {
         >= '！' and <= '～' => (char)(c - '！' + '!'),
@@ -162,7 +162,7 @@ internal sealed class CalculatorParser
         int at = _at;
         if (!Take('^') && !TakePower())
             return value;
-        // To the right, with a sign of its own: 2^-3^2 is 2^(-(3^2)).
+        // Binds to the right, with a sign of its own: 2^-3^2 is 2^(-(3^2)).
         var exponent = ReadSign();
         if (value.IsZero && exponent.Approximate < 0)
             throw Error(at, "division by zero.");

@@ -8,7 +8,9 @@ namespace Kotonoha.Agents.Tools;
 internal static class ToolArguments
 {
     /// <summary>Reads a JSON object, or a single value for a tool with one parameter (or one required parameter).</summary>
-    /// <exception cref="FormatException">The input does not fit; the message says what is expected and is fit for the model to read.</exception>
+    /// <exception cref="FormatException">
+    /// The input does not fit; the message says what is expected and can be shown to the model.
+    /// </exception>
     internal static AIFunctionArguments Read(AIFunction function, string input)
     {
         input = StripFence(input);
@@ -49,7 +51,7 @@ internal static class ToolArguments
             // Models like to go on after the object: the first JSON value is the input.
             var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(input), new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
             json = JsonElement.ParseValue(ref reader);
-            // Writing looks at every name and every string, however deep.
+            // Writing looks at every name and every string, at any depth.
             using var writer = new Utf8JsonWriter(Stream.Null);
             json.WriteTo(writer);
         }

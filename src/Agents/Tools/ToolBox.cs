@@ -9,7 +9,7 @@ internal sealed class ToolBox
 {
     private readonly List<AIFunction> _tools = [];
 
-    /// <exception cref="ArgumentException">Two names are the same to a model that gets case and separators wrong.</exception>
+    /// <exception cref="ArgumentException">Two names differ in case and separators only, which models get wrong.</exception>
     internal ToolBox(IEnumerable<AIFunction> tools)
     {
         foreach (var tool in tools)
@@ -23,7 +23,9 @@ internal sealed class ToolBox
 
     internal IReadOnlyList<AIFunction> Tools => _tools;
 
-    /// <summary>Finds the tool that a name means: exactly, but for case and separators, or within two typing errors if only one tool is.</summary>
+    /// <summary>
+    /// Finds the tool that a name means: exactly, apart from case and separators, or within two typing errors if that fits one tool only.
+    /// </summary>
     internal AIFunction? Find(string name)
     {
         var normal = Normalize(name);
@@ -39,7 +41,7 @@ internal sealed class ToolBox
         return near.Count == 1 ? near[0] : null;
     }
 
-    /// <summary>One line a tool: name, description and the arguments with their types.</summary>
+    /// <summary>One line per tool: name, description and the arguments with their types.</summary>
     internal string Describe()
     {
         var text = new StringBuilder();

@@ -21,7 +21,7 @@ internal static class ToolSchema
 
     internal static IReadOnlyList<string> Required(AIFunction function) => Names(function.JsonSchema, "required");
 
-    /// <summary>Turns text into the scalar that a parameter's schema asks for, where it spells one; else it stays text.</summary>
+    /// <summary>Turns text into the scalar that a parameter's schema asks for, where it spells one; otherwise it stays text.</summary>
     internal static object? Coerce(JsonElement? schema, string text)
     {
         if (schema is not { ValueKind: JsonValueKind.Object } known)

@@ -64,7 +64,7 @@ internal static class ConversationVariables
         }
     }
 
-    // A JSON text may spell half of a surrogate pair, which is no character; it shows when the escapes are decoded.
+    // A JSON text may spell half of a surrogate pair, which is not a character; it shows when the escapes are decoded.
     private static string Decoded(Func<string?> read)
     {
         try

@@ -1,6 +1,6 @@
 namespace Kotonoha.ChatTemplates.Jinja;
 
-/// <summary>The last message when the model is to continue it: it gets a mark, and the rendered text ends where the mark stands.</summary>
+/// <summary>The last message when the model is to continue it: it gets a mark, and the rendered text ends at the mark.</summary>
 internal sealed class FinalMessage
 {
     private const string Mark = "CONTINUE_FINAL_MESSAGE_TAG ";
@@ -8,7 +8,7 @@ internal sealed class FinalMessage
 
     private string _text = "";
 
-    /// <summary>Puts the mark behind a field of the last message.</summary>
+    /// <summary>Puts the mark after a field of the last message.</summary>
     public PyList Marked(PyList messages, string field, string template, Rendering run)
     {
         var last = ((PyDict)messages.Items[^1]).Copy();

@@ -7,7 +7,7 @@ internal sealed class JinjaTemplate
     private readonly IReadOnlySet<string> _mentioned;
 
     /// <summary>Reads a template.</summary>
-    /// <exception cref="ChatTemplateException">The text is no template, or too long or too deep.</exception>
+    /// <exception cref="ChatTemplateException">The text is not a template, or is too long or too deep.</exception>
     public JinjaTemplate(string source)
         : this(source, new Meter())
     {
@@ -32,7 +32,7 @@ internal sealed class JinjaTemplate
     /// <summary>Renders the template.</summary>
     /// <param name="variables">Fills in the variables.</param>
     /// <param name="clock">The local time that <c>strftime_now</c> reads.</param>
-    /// <exception cref="ChatTemplateException">The template fails, or uses more than it may.</exception>
+    /// <exception cref="ChatTemplateException">The template fails, or exceeds its limits.</exception>
     public RenderedTemplate Render(Action<Rendering> variables, Func<DateTime> clock) => Render(variables, clock, new Meter());
 
     public RenderedTemplate Render(Action<Rendering> variables, Func<DateTime> clock, Meter meter)

@@ -57,7 +57,7 @@ internal sealed class Meter
 
     public void Leave() => _depth--;
 
-    /// <summary>Stops before the thread's own stack ends.</summary>
+    /// <summary>Stops before the thread's stack is exhausted.</summary>
     public static void CheckStack()
     {
         if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
@@ -110,9 +110,9 @@ internal static class TemplateLimits
     /// <summary>The digits of the longest integer that becomes text or is read from text, as in Python.</summary>
     public const int MaxIntegerDigits = 4300;
 
-    /// <summary>The digits behind the point when a number is formatted.</summary>
+    /// <summary>The digits after the point when a number is formatted.</summary>
     public const int MaxPrecision = 4096;
 
-    /// <summary>Lists and dictionaries inside one another.</summary>
+    /// <summary>How deep lists and dictionaries may nest.</summary>
     public const int MaxDataDepth = 256;
 }

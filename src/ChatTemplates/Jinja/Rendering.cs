@@ -62,12 +62,12 @@ internal sealed class Rendering
 }
 
 /// <summary>What a template rendered.</summary>
-/// <param name="Text">The text, and what of it comes from the conversation.</param>
+/// <param name="Text">The text, and which parts of it come from the conversation.</param>
 /// <param name="Generated">What <c>generation</c> blocks wrote, in UTF-16 units.</param>
 /// <param name="Steps">The steps it took.</param>
 internal sealed record RenderedTemplate(PyString Text, IReadOnlyList<(int Start, int End)> Generated, long Steps);
 
-/// <summary>The variables of one block; names that are not here are looked for outside of it.</summary>
+/// <summary>The variables of one block; names that are not here are looked up outside it.</summary>
 internal sealed class Scope(Scope? outer)
 {
     private const int SearchedOneByOne = 8;
@@ -127,7 +127,7 @@ internal sealed class Scope(Scope? outer)
     }
 }
 
-/// <summary>What stands for a value that is not there: it prints as nothing and fails when it is used.</summary>
+/// <summary>Stands for a value that is not there: it prints as nothing and fails when it is used.</summary>
 internal sealed class Undefined(string message, ChatTemplateError error = ChatTemplateError.Undefined)
 {
     public static Undefined Name(string name) => new($"'{name}' is undefined{LeftOut.NoteOnGlobal(name)}");

@@ -80,7 +80,7 @@ internal sealed class Asker(KnowledgeBase knowledge, AnsweringModel model, bool 
         }
     }
 
-    /// <summary>The questions of --ask and --ask-file, in that order; blank lines of the file are no questions.</summary>
+    /// <summary>The questions of --ask and --ask-file, in that order; blank lines of the file are not questions.</summary>
     public static IReadOnlyList<string> Questions(IEnumerable<string> asked, string? file)
     {
         var questions = asked.ToList();

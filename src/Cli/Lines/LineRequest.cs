@@ -161,7 +161,7 @@ internal sealed class LineRequest : IDisposable
     public void Dispose() => _document.Dispose();
 }
 
-/// <summary>Puts the names that the fields of a line have in the place of the library's names, which its errors use.</summary>
+/// <summary>Puts the names that the fields of a line have in place of the library's names, which its errors use.</summary>
 internal static partial class FieldNames
 {
     private const string NoOptionOfTheCommand = $", or raise {nameof(LocalGptOptions)}.{nameof(LocalGptOptions.CacheTokens)}";

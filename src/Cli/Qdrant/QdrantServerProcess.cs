@@ -128,7 +128,7 @@ public sealed class QdrantServerProcess : IAsyncDisposable
     /// <param name="program">The program, as <see cref="InstallAsync"/> gives it.</param>
     /// <param name="storageFolder">Where the server keeps its data; made where it is missing.</param>
     /// <param name="port">The gRPC port, for a server that comes back under the same address; or null for a free one.</param>
-    /// <param name="apiKey">The API key that it shall want, or null for none.</param>
+    /// <param name="apiKey">The API key that it requires, or null for none.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <exception cref="KotonohaException">
     /// Another run has a server on the folder, or the server does not start; the message then holds the end of its log.

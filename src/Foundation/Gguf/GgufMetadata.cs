@@ -10,7 +10,7 @@ public sealed class GgufException : KotonohaException
 {
     /// <summary>Creates the error.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="offset">The byte of the file at which the trouble lies, or null where it lies at no certain byte.</param>
+    /// <param name="offset">The byte of the file where the problem lies, or null where it has no particular place.</param>
     /// <param name="problem">What is wrong.</param>
     /// <param name="innerException">The cause, if there is one.</param>
     public GgufException(string file, long? offset, string problem, Exception? innerException = null)
@@ -23,7 +23,7 @@ public sealed class GgufException : KotonohaException
     /// <summary>The file.</summary>
     public string File { get; }
 
-    /// <summary>The byte of the file at which the trouble lies, or null where it lies at no certain byte.</summary>
+    /// <summary>The byte of the file where the problem lies, or null where it has no particular place.</summary>
     public long? Offset { get; }
 }
 
@@ -91,9 +91,9 @@ public sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
     /// <exception cref="GgufException">The file has no such key.</exception>
     public GgufValue this[string key] => _values.TryGetValue(key, out var value) ? value : throw Missing(key);
 
-    /// <summary>Reads the metadata of a file and nothing else of it.</summary>
+    /// <summary>Reads the metadata of a file and nothing else.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="GgufException">The file is no GGUF file, or its metadata are malformed.</exception>
+    /// <exception cref="GgufException">The file is not a GGUF file, or its metadata are malformed.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static GgufMetadata Read(string path)
     {

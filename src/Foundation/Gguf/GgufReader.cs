@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Kotonoha.Foundation.Gguf;
 
-/// <summary>Reads the header of a GGUF file in order. No length is believed before it has been held against the bytes that are left.</summary>
+/// <summary>
+/// Reads the header of a GGUF file in order. No length is believed before it has been checked against the bytes that are left.
+/// </summary>
 internal sealed class GgufReader(string file, Stream stream)
 {
     private const int LongestKeptBuffer = 1 << 16;
@@ -28,7 +30,7 @@ internal sealed class GgufReader(string file, Stream stream)
 
     public ulong UInt64(string what) => BinaryPrimitives.ReadUInt64LittleEndian(Small(8, what));
 
-    /// <summary>A number of things that take at least so many bytes each.</summary>
+    /// <summary>A number of things that take at least this many bytes each.</summary>
     public int Count(int bytesEach, string what, int maximum = int.MaxValue)
     {
         long at = Position;

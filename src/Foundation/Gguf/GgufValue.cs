@@ -76,7 +76,7 @@ public sealed class GgufValue
             : new GgufValue(KindOf(value.GetType()), null, value);
     }
 
-    /// <summary>The value as a whole number, or null where it is none or too large.</summary>
+    /// <summary>The value as a whole number, or null where it is not one or is too large.</summary>
     public long? AsInteger() => Value switch
     {
         byte v => v,
@@ -90,7 +90,7 @@ public sealed class GgufValue
         _ => null,
     };
 
-    /// <summary>The value as a number, or null where it is none.</summary>
+    /// <summary>The value as a number, or null where it is not one.</summary>
     public double? AsNumber() => Value switch
     {
         float v => v,
@@ -99,16 +99,16 @@ public sealed class GgufValue
         _ => AsInteger(),
     };
 
-    /// <summary>The value as a text, or null where it is none.</summary>
+    /// <summary>The value as a text, or null where it is not one.</summary>
     public string? AsText() => Value as string;
 
-    /// <summary>The value as a truth value, or null where it is none.</summary>
+    /// <summary>The value as a truth value, or null where it is not one.</summary>
     public bool? AsBool() => Value is bool truth ? truth : null;
 
-    /// <summary>The texts of an array, or null where it is none (an empty array of any kind has none).</summary>
+    /// <summary>The texts of an array, or null where it is not one (an empty array of any kind has none).</summary>
     public string[]? AsTexts() => Value is Array { Length: 0 } ? [] : Value as string[];
 
-    /// <summary>The whole numbers of an array, or null where it is none.</summary>
+    /// <summary>The whole numbers of an array, or null where it is not one.</summary>
     public long[]? AsIntegers() => Value switch
     {
         Array { Length: 0 } => [],
@@ -123,7 +123,7 @@ public sealed class GgufValue
         _ => null,
     };
 
-    /// <summary>The numbers of an array in single precision, or null where it is none.</summary>
+    /// <summary>The numbers of an array in single precision, or null where it is not one.</summary>
     public float[]? AsFloats() => Value switch
     {
         float[] v => v,

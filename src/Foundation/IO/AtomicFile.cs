@@ -41,7 +41,7 @@ public static class AtomicFile
     public static void WriteText(string path, string text)
         => Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>Makes renames and new names in a folder last through a power loss; does nothing on Windows, which journals them.</summary>
+    /// <summary>Makes renames and new names in a folder survive a power loss; does nothing on Windows, which journals them.</summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="IOException">The operating system could not sync the folder.</exception>
     public static void SyncFolder(string folder)

@@ -31,7 +31,7 @@ internal sealed class JsonFields : IDisposable
             throw new CheckpointException(file, "the file is missing. Give the folder of a saved model.", exception);
         }
 
-        // A byte order mark is no JSON, but editors leave it.
+        // A byte order mark is not JSON, but editors leave it.
         ReadOnlyMemory<byte> json = bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
         JsonDocument document;
         try
@@ -139,7 +139,7 @@ internal sealed class JsonFields : IDisposable
             : throw Wrong(name, $"should hold texts, not {member.Value.GetRawText()}"))];
     }
 
-    /// <summary>The texts of a list; empty where it is missing, what is no text is passed over.</summary>
+    /// <summary>The texts of a list; empty where it is missing; what is not a text is passed over.</summary>
     public IReadOnlyList<string> TextList(string name)
         => Value(name) is { ValueKind: JsonValueKind.Array } list
             ? [.. list.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)]

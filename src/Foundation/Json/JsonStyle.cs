@@ -24,7 +24,9 @@ internal static class JsonStyle
             writer.WriteNull(name);
     }
 
-    /// <summary>Writes a number that is no whole one by its kind: always with a point or an exponent, since readers of typed configs tell 0 from 0.0.</summary>
+    /// <summary>
+    /// Writes a number of a fractional kind: always with a point or an exponent, since readers of typed configs tell 0 from 0.0.
+    /// </summary>
     public static void WriteReal(Utf8JsonWriter writer, string name, double value) => WriteReal(writer, name, value.ToString("R", CultureInfo.InvariantCulture));
 
     /// <summary>As above, with the digits that single precision has.</summary>

@@ -1,6 +1,6 @@
 namespace Kotonoha.Foundation.Text;
 
-/// <summary>What tells text that is written without spaces from text that is written with them.</summary>
+/// <summary>Tells text that is written without spaces from text that is written with them.</summary>
 public static class CjkText
 {
     /// <summary>Whether a UTF-16 unit belongs to kanji, kana, CJK punctuation or full-width forms (surrogates count: the supplementary planes

@@ -16,7 +16,7 @@ public static class TextAnalyzer
     public static string Id { get; } = $"kotonoha-bigram-1/unicode-{UnicodeData.Version}";
 
     /// <summary>Finds the terms of a text in order.</summary>
-    /// <param name="text">Any text, also malformed UTF-16.</param>
+    /// <param name="text">Any text, even malformed UTF-16.</param>
     /// <returns>The terms with their places in <paramref name="text"/>.</returns>
     public static List<TextToken> Analyze(string text)
     {
@@ -34,7 +34,8 @@ public static class TextAnalyzer
                 continue;
             }
 
-            // A cluster reaches to the next place where a text may be cut before normalisation; all it becomes has the cluster's range.
+            // A cluster extends to the next place where a text may be cut before normalisation; everything that it becomes has the
+            // cluster's range.
             int start = i;
             cluster.Clear();
             cluster.Add(CodePoints.Next(text, ref i));

@@ -5,7 +5,7 @@ namespace Kotonoha.Foundation.Unicode;
 /// <summary>Reading UTF-16 text by code points.</summary>
 public static class CodePoints
 {
-    /// <summary>Reads the code point at an index and moves the index behind it; a lone surrogate is returned as it is.</summary>
+    /// <summary>Reads the code point at an index and moves the index past it; a lone surrogate is returned as it is.</summary>
     /// <param name="text">The text.</param>
     /// <param name="index">A place in the text, in UTF-16 units; moved by 1 or 2.</param>
     /// <returns>The code point.</returns>

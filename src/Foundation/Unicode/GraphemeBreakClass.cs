@@ -15,7 +15,7 @@ public enum GraphemeBreakClass
     /// <summary>Always alone.</summary>
     Control,
 
-    /// <summary>Joins what stands before it.</summary>
+    /// <summary>Joins what comes before it.</summary>
     Extend,
 
     /// <summary>Zero width joiner.</summary>
@@ -24,10 +24,10 @@ public enum GraphemeBreakClass
     /// <summary>One half of a flag.</summary>
     RegionalIndicator,
 
-    /// <summary>Joins what stands behind it.</summary>
+    /// <summary>Joins what follows it.</summary>
     Prepend,
 
-    /// <summary>Joins what stands before it.</summary>
+    /// <summary>Joins what comes before it.</summary>
     SpacingMark,
 
     /// <summary>Hangul leading consonant.</summary>

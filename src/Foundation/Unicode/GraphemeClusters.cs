@@ -1,6 +1,6 @@
 namespace Kotonoha.Foundation.Unicode;
 
-/// <summary>Extended grapheme clusters, what a reader takes for one character (Unicode Standard Annex 29 of the tables' version).</summary>
+/// <summary>Extended grapheme clusters: what a reader takes for one character (Unicode Standard Annex 29 of the tables' version).</summary>
 public static class GraphemeClusters
 {
     /// <summary>Finds the end of the cluster that starts at an index.</summary>
@@ -22,7 +22,7 @@ public static class GraphemeClusters
             if (Breaks(left, right, joinedPictograph, oddFlags))
                 break;
 
-            // A pictograph, any number of Extend and then a joiner holds on to another pictograph.
+            // A pictograph, any number of Extend and then a joiner joins another pictograph.
             joinedPictograph = pictograph && right == GraphemeBreakClass.ZeroWidthJoiner;
             pictograph = right == GraphemeBreakClass.Pictographic || (pictograph && right == GraphemeBreakClass.Extend);
             oddFlags = right == GraphemeBreakClass.RegionalIndicator && !oddFlags;

@@ -24,7 +24,7 @@ public static class Normalizer
         return result == text ? text : result;
     }
 
-    /// <summary>Folds case (full folding: <c>ß</c> becomes <c>ss</c>), for comparison without regard to case.</summary>
+    /// <summary>Folds case (full folding: <c>ß</c> becomes <c>ss</c>), for comparisons that ignore case.</summary>
     /// <param name="text">Any text.</param>
     /// <returns>The folded text.</returns>
     public static string FoldCase(string text)
@@ -86,7 +86,7 @@ public static class Normalizer
     }
 
     // Canonical ordering: runs of non-starters are sorted by combining class, equal classes keep their order. A merge of runs would
-    // matter for thousands of marks on one letter only; binary insertion keeps even those below quadratic comparisons.
+    // matter only for thousands of marks on one letter; binary insertion keeps even those below quadratic comparisons.
     private static void Order(List<int> text)
     {
         for (int start = 0; start < text.Count;)

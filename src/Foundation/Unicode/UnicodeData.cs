@@ -58,17 +58,17 @@ public static class UnicodeData
     /// <returns>0 to 254.</returns>
     public static int GetCombiningClass(int codePoint) => Data.CombiningClasses[codePoint];
 
-    /// <summary>Whether no normalisation form joins this code point, or anything it decomposes to, with what stands before it.</summary>
+    /// <summary>Whether no normalisation form joins this code point, or anything it decomposes to, with what comes before it.</summary>
     /// <param name="codePoint">A code point.</param>
     /// <returns>True where a text may be cut before the code point and its parts normalised apart.</returns>
     public static bool IsNormalizationBoundary(int codePoint) => (Properties(codePoint) & 128) != 0;
 
-    /// <summary>The simple case folding: one code point for one, as regular expressions compare without regard to case.</summary>
+    /// <summary>The simple case folding: one code point for one, as regular expressions compare when they ignore case.</summary>
     /// <param name="codePoint">A code point.</param>
     /// <returns>What it folds to; itself where it has no folding.</returns>
     public static int SimpleFolding(int codePoint) => codePoint switch
     {
-        // The tables hold full foldings. Of those to several characters these few have a simple one too (status S of CaseFolding.txt).
+        // The tables hold full foldings. Of those to several characters, these few have a simple one too (status S of CaseFolding.txt).
         0x1E9E => 0xDF,
         (>= 0x1F88 and <= 0x1F8F) or (>= 0x1F98 and <= 0x1F9F) or (>= 0x1FA8 and <= 0x1FAF) => codePoint - 8,
         0x1FBC or 0x1FCC or 0x1FFC => codePoint - 9,

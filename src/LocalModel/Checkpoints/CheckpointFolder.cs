@@ -6,7 +6,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
 /// A folder of checkpoints: <c>step-N</c> folders and a file <c>latest</c> that names the newest. A save is written under another name, synced to
-/// disk, renamed, and only then named, so whoever reads meets a whole checkpoint at every moment, also after a kill or a power loss.
+/// disk, renamed, and only then named, so a reader finds a whole checkpoint at any moment, even after a kill or a power loss.
 /// </summary>
 /// <remarks>The last two are kept, so that a reader that has just looked up the newest can still read it. Savers exclude each other by a lock file.</remarks>
 public sealed class CheckpointFolder
@@ -19,7 +19,7 @@ public sealed class CheckpointFolder
     private const int KeptCheckpoints = 2;
     private readonly Action<string>? _beforeOperation;
 
-    /// <summary>Names a folder; it need not exist yet.</summary>
+    /// <summary>Creates the object for a folder, which need not exist yet.</summary>
     /// <param name="path">The folder.</param>
     public CheckpointFolder(string path)
         : this(path, null)
@@ -61,8 +61,8 @@ public sealed class CheckpointFolder
     }
 
     /// <summary>
-    /// The folder that holds the files of a model: the folder itself where it has a <c>config.json</c> (the layout of the Hugging Face hub), else the
-    /// checkpoint that its <c>latest</c> names.
+    /// The folder that holds the files of a model: the folder itself where it has a <c>config.json</c> (the layout of the Hugging Face
+    /// hub), otherwise the checkpoint that its <c>latest</c> names.
     /// </summary>
     /// <param name="path">The folder.</param>
     /// <exception cref="CheckpointException">There is no model.</exception>
@@ -85,7 +85,7 @@ public sealed class CheckpointFolder
     }
 
     /// <summary>
-    /// Reads from the newest checkpoint. Should it be replaced twice while it is being read, so that its files vanish, the reading starts again
+    /// Reads from the newest checkpoint. If it is replaced twice while it is being read, so that its files vanish, reading starts again
     /// with the newer one.
     /// </summary>
     /// <typeparam name="T">What is read.</typeparam>
@@ -114,7 +114,7 @@ public sealed class CheckpointFolder
     public string StepPath(long step) => System.IO.Path.Combine(Path, StepPrefix + step.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Saves a checkpoint as a whole and retires older ones.</summary>
-    /// <param name="step">The step; null for one after the highest there is.</param>
+    /// <param name="step">The step; null for one after the highest.</param>
     /// <param name="write">Writes the files into the folder that it is given.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="CheckpointException">A checkpoint of this step exists, or another process is saving here.</exception>
@@ -184,7 +184,7 @@ public sealed class CheckpointFolder
         }
     }
 
-    // What a killed process left; nobody but the holder of the lock writes here.
+    // What a killed process left; only the holder of the lock writes here.
     private void RemoveLeftovers()
     {
         foreach (var folder in Directory.EnumerateDirectories(Path))

@@ -3,7 +3,7 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>What a checkpoint holds beside the model's settings and weights.</summary>
+/// <summary>What a checkpoint holds besides the model's settings and weights.</summary>
 public sealed record CheckpointParts
 {
     /// <summary>The token that GPT-2, and whatever <see cref="Of"/> is used for, puts after every document.</summary>

@@ -4,7 +4,10 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>How a model reads and writes text, as its checkpoint says: tokenizer, special tokens, chat templates, the settings that its makers advise.</summary>
+/// <summary>
+/// How a model reads and writes text, as its checkpoint says: tokenizer, special tokens, chat templates, the settings that its makers
+/// recommend.
+/// </summary>
 /// <param name="Tokenizer">The tokenizer; null where the checkpoint has none that can be read and that was allowed.</param>
 /// <param name="Settings">Special tokens and chat templates.</param>
 /// <param name="Generation">Ids of special tokens and sampling.</param>
@@ -15,15 +18,17 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
     private const string TemplateNames = "tokenizer.chat_templates";
     private const string Sampling = "general.sampling.";
 
-    // Metadata that advises how to sample, and that is read.
+    // Metadata that recommends how to sample, and that is read.
     private static readonly string[] KnownSampling = ["temp", "top_k", "top_p", "min_p", "penalty_repeat"];
 
-    /// <summary>Why there is no tokenizer, where that was allowed; else null.</summary>
+    /// <summary>Why there is no tokenizer, where that was allowed; otherwise null.</summary>
     public string? TokenizerProblem { get; private init; }
 
     /// <summary>Reads what lies in a folder or a GGUF file.</summary>
     /// <param name="path">A folder in the hub's layout, one of <see cref="CheckpointFolder"/>, a GGUF file, or a folder that holds a single one.</param>
-    /// <param name="mayLackTokenizer">A missing or unsupported tokenizer is no error; <see cref="TokenizerProblem"/> says then what it is.</param>
+    /// <param name="mayLackTokenizer">
+    /// A missing or unsupported tokenizer is not an error; <see cref="TokenizerProblem"/> then says what is wrong.
+    /// </param>
     /// <exception cref="CheckpointException">There is no model, or a file is broken.</exception>
     /// <exception cref="GgufException">The GGUF file is broken.</exception>
     /// <exception cref="TokenizerException">The tokenizer is missing, broken or of an unsupported kind.</exception>

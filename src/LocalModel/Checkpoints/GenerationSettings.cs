@@ -5,7 +5,10 @@ using Kotonoha.Foundation.Json;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>What <c>generation_config.json</c> says: special token ids and the settings that the model's makers advise. Null: not said.</summary>
+/// <summary>
+/// What <c>generation_config.json</c> says: special token ids and the settings that the model's makers recommend. Null means that it is not
+/// set.
+/// </summary>
 public sealed record GenerationSettings
 {
     /// <summary>The name of the file.</summary>
@@ -22,13 +25,13 @@ public sealed record GenerationSettings
     /// <summary>The id of the token that begins a sequence.</summary>
     public int? BosTokenId { get; init; }
 
-    /// <summary>The ids of the tokens that end a sequence; none where it ends at the limit alone.</summary>
+    /// <summary>The ids of the tokens that end a sequence; none where it ends only at the limit.</summary>
     public IReadOnlyList<int> EosTokenIds { get; init; } = [];
 
     /// <summary>The id of the token that fills batches.</summary>
     public int? PadTokenId { get; init; }
 
-    /// <summary>Whether tokens are drawn by chance (else the best is taken).</summary>
+    /// <summary>Whether tokens are drawn at random (otherwise the best is taken).</summary>
     public bool? DoSample { get; init; }
 
     /// <summary>The divisor of the logits.</summary>

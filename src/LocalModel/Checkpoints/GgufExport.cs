@@ -8,7 +8,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>Writes models as GGUF files in the layout of llama.cpp's converter, and GGUF files in another type.</summary>
 /// <remarks>
 /// Matrices get the type that is asked for; norms, biases, position and token-type embeddings stay F32, and with a type of 4 or 5 bits the token embedding and the
-/// head become Q8_0. Rows that are no whole number of blocks become F16, which the result says.
+/// head become Q8_0. Rows that are not a whole number of blocks become F16, which the result says.
 /// </remarks>
 internal static class GgufExport
 {

@@ -42,7 +42,7 @@ internal sealed class GgufFile : IDisposable
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="GgufException">The file is no well-formed GGUF file, or shorter than its header says.</exception>
+    /// <exception cref="GgufException">The file is not a well-formed GGUF file, or shorter than its header says.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static GgufFile Open(string path)
     {

@@ -13,7 +13,7 @@ internal static class GgufCheckpoint
     /// <param name="precision">In which format the weights are kept.</param>
     /// <exception cref="GgufException">The file is broken.</exception>
     /// <exception cref="CheckpointException">Its tensors do not fit its metadata.</exception>
-    /// <exception cref="UnsupportedModelException">The architecture is not supported, or is no language model.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is not supported, or is not a language model.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static CausalModel Load(string path, WeightPrecision precision = WeightPrecision.AsStored)
     {
@@ -26,7 +26,7 @@ internal static class GgufCheckpoint
     /// <param name="precision">In which format the weights are kept.</param>
     /// <exception cref="GgufException">A value of the metadata is missing or wrong.</exception>
     /// <exception cref="CheckpointException">The tensors do not fit the metadata.</exception>
-    /// <exception cref="UnsupportedModelException">The architecture is not supported, or is no language model.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is not supported, or is not a language model.</exception>
     public static CausalModel Load(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored) => Load(file, precision, progress: null);
 
     internal static CausalModel Load(GgufFile file, WeightPrecision precision, IProgress<ProgressReport>? progress)

@@ -33,7 +33,7 @@ internal sealed class GgufWriter
     /// <param name="type">The format: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 or Q5_1.</param>
     /// <param name="shape">The dimensions, outermost first.</param>
     /// <param name="readRow">Fills a row of the last dimension, given its number.</param>
-    /// <exception cref="ArgumentException">The name is taken, the format cannot be written, or rows are no whole blocks.</exception>
+    /// <exception cref="ArgumentException">The name is taken, the format cannot be written, or rows are not whole blocks.</exception>
     public void Add(string name, DataType type, ReadOnlySpan<long> shape, Action<long, Span<float>> readRow)
     {
         ArgumentNullException.ThrowIfNull(readRow);

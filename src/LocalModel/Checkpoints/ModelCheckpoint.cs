@@ -20,7 +20,7 @@ public static class ModelCheckpoint
     /// <summary>The name of the tokenizer's file.</summary>
     public const string TokenizerFileName = "tokenizer.json";
 
-    /// <summary>The weight of a head of its own.</summary>
+    /// <summary>The weight of a separate head.</summary>
     internal const string HeadName = "lm_head.weight";
 
     private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes];
@@ -80,10 +80,11 @@ public static class ModelCheckpoint
     }
 
     /// <summary>
-    /// Saves a model as a new checkpoint of a <see cref="CheckpointFolder"/>; whoever reads meanwhile sees the one before or this one, as a whole.
+    /// Saves a model as a new checkpoint of a <see cref="CheckpointFolder"/>; a reader meanwhile sees either the one before or this one,
+    /// whole.
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="path">The folder of checkpoints; made if it is not there.</param>
+    /// <param name="path">The folder of checkpoints; created if it does not exist.</param>
     /// <param name="parts">Tokenizer and settings.</param>
     /// <param name="step">The number of the checkpoint, most often the training step; null for one more than the last.</param>
     /// <returns>The folder of the new checkpoint, in the hub's layout.</returns>
@@ -94,7 +95,7 @@ public static class ModelCheckpoint
 
     /// <summary>Saves a model with its tokenizer as a new checkpoint; as <see cref="Save(CausalModel, string, CheckpointParts?, long?)"/>.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="path">The folder of checkpoints; made if it is not there.</param>
+    /// <param name="path">The folder of checkpoints; created if it does not exist.</param>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <returns>The folder of the new checkpoint, in the hub's layout.</returns>
     public static string Save(this CausalModel model, string path, Tokenizer tokenizer) => model.Save(path, CheckpointParts.Of(tokenizer));
@@ -125,7 +126,7 @@ public static class ModelCheckpoint
     /// <param name="folder">The folder; must exist.</param>
     /// <param name="parts">Tokenizer and settings.</param>
     /// <param name="type">F32, F16 or BF16: how the weights are stored.</param>
-    /// <param name="written">Told the name of every tensor when its turn comes.</param>
+    /// <param name="written">Told the name of each tensor when it is written.</param>
     internal static void Write(CausalModel model, string folder, CheckpointParts parts, StoredType type = StoredType.Float32, Action<string>? written = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -211,7 +212,7 @@ public static class ModelCheckpoint
         }
     }
 
-    // What computes; how fresh weights are drawn makes no difference to loaded ones.
+    // The settings that decide about results; how fresh weights are drawn makes no difference to loaded ones.
     private static string Settings(CausalModel model) => model switch
     {
         Gpt2 { Config: var config } => (config with { InnerWidth = config.FeedForwardWidth, InitializerRange = 0 }).ToString(),

@@ -12,14 +12,14 @@ public static class ModelExport
 {
     private const string Stage = "write";
 
-    /// <summary>Writes a model into a new folder. It is made beside its place and renamed, so nobody sees half of it.</summary>
+    /// <summary>Writes a model into a new folder. It is built beside its place and renamed, so that nobody sees half of it.</summary>
     /// <param name="model">The model; quantised weights are raised, and rows that lie in another order are put back.</param>
     /// <param name="parts">Tokenizer and settings.</param>
     /// <param name="folder">The folder; must not exist, or be empty.</param>
     /// <param name="type">Single precision, half precision or bfloat16.</param>
-    /// <param name="progress">Told of the tensors.</param>
+    /// <param name="progress">Told about the tensors.</param>
     /// <param name="cancellationToken">Ends it between two tensors; nothing is left behind.</param>
-    /// <exception cref="CheckpointException">The folder holds something already.</exception>
+    /// <exception cref="CheckpointException">The folder is not empty.</exception>
     /// <exception cref="ArgumentException">The type is another one.</exception>
     /// <exception cref="UnsupportedModelException">The layout has no place for the model.</exception>
     /// <exception cref="IOException">The folder cannot be written.</exception>
@@ -64,15 +64,15 @@ public static class ModelExport
         }
     }
 
-    /// <summary>Writes a language model, wherever it comes from, into a new folder in the Hugging Face layout.</summary>
+    /// <summary>Writes a language model from any source into a new folder in the Hugging Face layout.</summary>
     /// <param name="source">A folder or a GGUF file, as for <see cref="ModelCheckpoint.Load(string, WeightPrecision)"/>.</param>
     /// <param name="folder">The folder; must not exist, or be empty.</param>
     /// <param name="type">Single precision, half precision or bfloat16.</param>
     /// <param name="adapter">The folder of a LoRA or DoRA adapter that is added to the weights; null for none.</param>
-    /// <param name="progress">Told of the tensors.</param>
+    /// <param name="progress">Told about the tensors.</param>
     /// <param name="cancellationToken">Ends it between two tensors; nothing is left behind.</param>
-    /// <returns>What was done otherwise than asked, one sentence each; most often empty.</returns>
-    /// <exception cref="CheckpointException">The source is no model, or the folder holds something already.</exception>
+    /// <returns>Where the result departs from what was asked, one sentence each; most often empty.</returns>
+    /// <exception cref="CheckpointException">The source is not a model, or the folder is not empty.</exception>
     /// <exception cref="ArgumentException">The type is another one.</exception>
     /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
     /// <exception cref="IOException">The folder cannot be written.</exception>
@@ -87,16 +87,16 @@ public static class ModelExport
         return remarks;
     }
 
-    /// <summary>Writes a model, wherever it comes from, as a GGUF file; a GGUF file is quantised anew and keeps its metadata.</summary>
+    /// <summary>Writes a model from any source as a GGUF file; a GGUF file is quantised anew and keeps its metadata.</summary>
     /// <param name="source">A folder or a GGUF file.</param>
     /// <param name="file">The file; its folder must exist. Written as a whole.</param>
     /// <param name="type">The type of the matrices; one of <see cref="GgufExport.Types"/>.</param>
     /// <param name="name">The model's name in the file; null for that of the source.</param>
     /// <param name="adapter">The folder of a LoRA or DoRA adapter that is added to the weights; null for none.</param>
-    /// <param name="progress">Told of the tensors.</param>
+    /// <param name="progress">Told about the tensors.</param>
     /// <param name="cancellationToken">Ends it between two tensors; nothing is left behind.</param>
-    /// <returns>What was done otherwise than asked, one sentence each; most often empty.</returns>
-    /// <exception cref="CheckpointException">The source is no model, or it is the target too.</exception>
+    /// <returns>Where the result departs from what was asked, one sentence each; most often empty.</returns>
+    /// <exception cref="CheckpointException">The source is not a model, or is also the target.</exception>
     /// <exception cref="ArgumentException">The type cannot be written.</exception>
     /// <exception cref="UnsupportedModelException">GGUF files have no place for the model or its tokenizer.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -197,7 +197,7 @@ public static class ModelExport
         return new CheckpointParts { TokenizerJson = json, TokenizerSettings = text.Settings, GenerationSettings = text.Generation };
     }
 
-    // Tells at once, on the thread that writes.
+    // Reports at once, on the thread that writes.
     private sealed class Counter(Action<int> tell) : IProgress<int>
     {
         public void Report(int value) => tell(value);

@@ -40,7 +40,7 @@ internal sealed class SafetensorsFile : IDisposable
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="SafetensorsException">The file is no well-formed safetensors file.</exception>
+    /// <exception cref="SafetensorsException">The file is not a well-formed safetensors file.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static SafetensorsFile Open(string path)
     {

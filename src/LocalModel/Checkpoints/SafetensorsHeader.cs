@@ -34,7 +34,7 @@ internal sealed class SafetensorsHeader
     public static SafetensorsHeader Read(string file, Microsoft.Win32.SafeHandles.SafeFileHandle handle)
         => Read(file, RandomAccess.GetLength(handle), (destination, offset) => ReadExactly(file, handle, destination, offset));
 
-    /// <summary>Reads from anything of a known length that can be read at any place.</summary>
+    /// <summary>Reads from anything that has a known length and random access.</summary>
     public static SafetensorsHeader Read(string file, long fileLength, Action<Span<byte>, long> readAt)
     {
         if (fileLength < LengthBytes)
@@ -91,7 +91,7 @@ internal sealed class SafetensorsHeader
                     throw Broken(at, $"tensor '{Shorten(name)}' is named twice.");
             }
 
-            // One more read finds text after the object; spaces (padding) are no token.
+            // One more read finds text after the object; spaces (padding) are not tokens.
             if (reader.TokenType != JsonTokenType.EndObject || reader.Read())
                 throw Broken(reader.TokenStartIndex, "the header is not one JSON object.");
         }
@@ -259,7 +259,7 @@ public sealed class SafetensorsException : KotonohaException
 {
     /// <summary>Creates the error.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="offset">The byte of the file at which the trouble lies, or null where it lies at no certain byte.</param>
+    /// <param name="offset">The byte of the file where the problem lies, or null where it has no particular place.</param>
     /// <param name="problem">What is wrong.</param>
     /// <param name="innerException">The cause, if there is one.</param>
     public SafetensorsException(string file, long? offset, string problem, Exception? innerException = null)
@@ -272,6 +272,6 @@ public sealed class SafetensorsException : KotonohaException
     /// <summary>The file.</summary>
     public string File { get; }
 
-    /// <summary>The byte of the file at which the trouble lies, or null where it lies at no certain byte.</summary>
+    /// <summary>The byte of the file where the problem lies, or null where it has no particular place.</summary>
     public long? Offset { get; }
 }

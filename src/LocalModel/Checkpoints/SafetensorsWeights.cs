@@ -51,7 +51,9 @@ internal sealed class SafetensorsWeights : IWeightSource
     }
 
     /// <inheritdoc/>
-    /// <exception cref="SafetensorsException">The file is broken, or the weight is no floating-point number of 16 or 32 bits.</exception>
+    /// <exception cref="SafetensorsException">
+    /// The file is broken, or the weight is not a floating-point number of 16 or 32 bits.
+    /// </exception>
     public Parameter Take(string name, params ReadOnlySpan<int> shape)
     {
         ArgumentNullException.ThrowIfNull(name);

@@ -195,7 +195,7 @@ internal static unsafe class StoredRows<S, V>
 {
     private const int SmallestGroup = 16;
 
-    /// <summary>The scratch that <see cref="Read"/> needs for so many elements, in floats.</summary>
+    /// <summary>The scratch that <see cref="Read"/> needs for this many elements, in floats.</summary>
     public static int Scratch(int elements) => elements / sizeof(float) + 2 * (elements / SmallestGroup) + S.Count;
 
     /// <summary>One element of a row of float16 or bfloat16.</summary>

@@ -4,18 +4,18 @@ using Kotonoha.LocalModel.Training;
 
 namespace Kotonoha.LocalModel.Evaluation;
 
-/// <summary>Measures how well a model predicts a row of tokens.</summary>
+/// <summary>Measures how well a model predicts a sequence of tokens.</summary>
 public static class Perplexity
 {
     /// <summary>
-    /// The mean loss over a whole row of tokens, cut into windows that do not overlap: every token but the first is predicted exactly once, from
-    /// those before it in its window.
+    /// The mean loss over a whole sequence of tokens, cut into windows that do not overlap: every token but the first is predicted exactly
+    /// once, from those before it in its window.
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="tokens">The row; at least two tokens.</param>
+    /// <param name="tokens">The sequence; at least two tokens.</param>
     /// <param name="contextLength">Tokens in a window; null for the model's context length.</param>
-    /// <param name="threads">The threads that compute; 0 for one a core.</param>
-    /// <param name="cancellationToken">Looked at between layers.</param>
+    /// <param name="threads">The threads that compute; 0 for one per core.</param>
+    /// <param name="cancellationToken">Checked between layers.</param>
     public static PerplexityResult Measure(CausalModel model, TokenSource tokens, int? contextLength = null, int threads = 0, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -8,7 +8,7 @@ public enum EarlyStopping
     /// <summary>When the best running beam, at its present length, cannot beat the worst finished one.</summary>
     WhenUnlikely,
 
-    /// <summary>As soon as as many hypotheses are finished as there are beams.</summary>
+    /// <summary>As soon as there are as many finished hypotheses as beams.</summary>
     Always,
 
     /// <summary>Only when no continuation up to the maximum length can beat the worst finished one.</summary>
@@ -79,7 +79,7 @@ internal sealed class BeamSearch
     /// <param name="prompt">The prompt's tokens.</param>
     /// <param name="maxNewTokens">The longest continuation.</param>
     /// <param name="options">Validated settings.</param>
-    /// <param name="processors">Act on the log-probabilities, which are not renormalised afterwards.</param>
+    /// <param name="processors">These act on the log-probabilities, which are not renormalised afterwards.</param>
     /// <param name="endTokens">The tokens that end a hypothesis.</param>
     public BeamSearch(ReadOnlySpan<int> prompt, int maxNewTokens, BeamSearchOptions options, IEnumerable<LogitsProcessor> processors, IReadOnlyList<int> endTokens)
     {
@@ -115,7 +115,7 @@ internal sealed class BeamSearch
     /// <param name="parents">Receives for every beam of the next step the beam it continues.</param>
     /// <param name="tokens">Receives for every beam of the next step its new token.</param>
     /// <param name="scratch">Working memory of the vocabulary's size.</param>
-    /// <returns>False when the search is over; then the outputs mean nothing.</returns>
+    /// <returns>False when the search is over; the outputs are then undefined.</returns>
     public bool Step(Span<float> logits, Span<int> parents, Span<int> tokens, SamplingScratch scratch)
     {
         int vocabulary = logits.Length / BeamCount;

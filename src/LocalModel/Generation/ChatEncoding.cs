@@ -17,7 +17,7 @@ internal static class ChatEncoding
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
     /// <param name="settings">The special tokens that the template sees (<c>bos_token</c> and the others); null for none.</param>
     /// <param name="tokenizer">The model's tokenizer, whose control tokens <see cref="ChatTemplate.Render"/> tells apart; null for none.</param>
-    /// <exception cref="ChatTemplateException">The text is no template, or larger or deeper than is allowed.</exception>
+    /// <exception cref="ChatTemplateException">The text is not a template, or is larger or deeper than allowed.</exception>
     public static ChatTemplate ReadTemplate(string jinja, TokenizerSettings? settings = null, Tokenizer? tokenizer = null)
     {
         ArgumentNullException.ThrowIfNull(jinja);

@@ -8,23 +8,23 @@ public sealed record EmbeddingRequestOptions
     /// <summary>How the tokens' hidden states (after the final norm) become one vector. Default: their mean.</summary>
     public Pooling Pooling { get; init; } = Pooling.Mean;
 
-    /// <summary>The vector is brought to length one. Default true.</summary>
+    /// <summary>Whether the vector is normalised to length one. Default true.</summary>
     public bool Normalize { get; init; } = true;
 
     /// <summary>The leading components to keep (then normalised again); null keeps all.</summary>
     public int? Dimensions { get; init; }
 
-    /// <summary>A text longer than the context is cut at its end; by default it is refused.</summary>
+    /// <summary>Whether a text longer than the context is cut at its end; by default it is refused.</summary>
     public bool TruncateLongTexts { get; init; }
 }
 
 /// <summary>The vectors of several texts.</summary>
-/// <param name="Vectors">One vector a text, in the order of the texts.</param>
+/// <param name="Vectors">One vector per text, in the order of the texts.</param>
 /// <param name="InputTokens">The tokens of all texts together.</param>
 /// <param name="TruncatedTexts">How many texts were longer than the model reads and were cut.</param>
 public sealed record EmbeddingResult(IReadOnlyList<float[]> Vectors, int InputTokens, int TruncatedTexts = 0);
 
-/// <summary>How an encoder makes vectors of texts.</summary>
+/// <summary>How an encoder turns texts into vectors.</summary>
 public sealed record EncodingOptions
 {
     /// <summary>
@@ -36,18 +36,20 @@ public sealed record EncodingOptions
     /// <summary>The text to put before each text, instead of a named prompt.</summary>
     public string? Prompt { get; init; }
 
-    /// <summary>Whether vectors are brought to length one; null for what the model's files say.</summary>
+    /// <summary>Whether vectors are normalised to length one; null for what the model's files say.</summary>
     public bool? Normalize { get; init; }
 
     /// <summary>The leading components to keep (normalised again where vectors are); null keeps all.</summary>
     public int? Dimensions { get; init; }
 
-    /// <summary>A text longer than the model reads is cut at its end, as sentence-transformers does; otherwise it is refused. Default true.</summary>
+    /// <summary>
+    /// Whether a text longer than the model reads is cut at its end, as sentence-transformers does; otherwise it is refused. Default true.
+    /// </summary>
     public bool TruncateLongTexts { get; init; } = true;
 }
 
 /// <summary>How well texts answer a query.</summary>
-/// <param name="Scores">One score a text, in the order of the texts; higher is better.</param>
+/// <param name="Scores">One score per text, in the order of the texts; higher is better.</param>
 /// <param name="InputTokens">The tokens of all pairs together.</param>
 /// <param name="TruncatedTexts">How many pairs were longer than the model reads and were cut.</param>
 public sealed record RerankResult(IReadOnlyList<float> Scores, int InputTokens, int TruncatedTexts);

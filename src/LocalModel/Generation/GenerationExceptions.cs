@@ -25,7 +25,7 @@ public sealed class ContextOverflowException : KotonohaException
     public int ContextLength { get; }
 }
 
-/// <summary>The engine has as many waiting requests as it may; this one was not accepted.</summary>
+/// <summary>The engine's queue is full; this request was not accepted.</summary>
 public sealed class QueueFullException : KotonohaException
 {
     /// <summary>Creates the error.</summary>

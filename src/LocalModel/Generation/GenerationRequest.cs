@@ -26,10 +26,15 @@ public sealed record GenerationRequest
     /// <summary>Variables of the chat template besides the conversation, such as <c>enable_thinking</c>; null for none.</summary>
     public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 
-    /// <summary>Control tokens that are spelt out in the text of the answer, from which control tokens are left out otherwise: the marks of function calls.</summary>
+    /// <summary>
+    /// Control tokens that are spelt out in the text of the answer, from which control tokens are left out otherwise: the marks of
+    /// function calls.
+    /// </summary>
     public IReadOnlyList<string> VisibleControlTokens { get; init; } = [];
 
-    /// <summary>Control tokens spelt in <see cref="Prompt"/> become control tokens. Never set this for text that somebody else wrote.</summary>
+    /// <summary>
+    /// Whether control tokens spelt in <see cref="Prompt"/> become control tokens. Never set this for text that somebody else wrote.
+    /// </summary>
     public bool ParseControlTokens { get; init; }
 
     /// <summary>The most tokens to generate; null means until an end token or the end of the context.</summary>
@@ -44,10 +49,10 @@ public sealed record GenerationRequest
     /// <summary>The tokens that end the output, instead of the model's own; null for those.</summary>
     public IReadOnlyList<int>? EndTokenIds { get; init; }
 
-    /// <summary>Generation goes on past end tokens (for measurements).</summary>
+    /// <summary>Whether generation goes on past end tokens (for measurements).</summary>
     public bool IgnoreEndTokens { get; init; }
 
-    /// <summary>Each update carries its tokens' log-probabilities.</summary>
+    /// <summary>Whether each update carries its tokens' log-probabilities.</summary>
     public bool IncludeLogProbabilities { get; init; }
 
     /// <summary>A request to continue a text.</summary>
@@ -71,7 +76,9 @@ public sealed record GenerationResult(
 /// <summary>A piece of a generation, in order.</summary>
 /// <param name="Text">New text, whole characters only; may be empty.</param>
 /// <param name="TokenIds">The tokens generated since the update before, the end token included.</param>
-/// <param name="LogProbabilities">Their natural log-probabilities under the model, before any setting acted; empty unless asked for.</param>
+/// <param name="LogProbabilities">
+/// Their natural log-probabilities under the model, before any setting was applied; empty unless asked for.
+/// </param>
 /// <param name="FinishReason">Why generation ended; on the last update only.</param>
 /// <param name="Usage">What it cost; on the last update only.</param>
 public sealed record GenerationUpdate(
@@ -87,7 +94,9 @@ public sealed record GenerationUpdate(
 /// <param name="QueueTime">From the request until the engine took it up.</param>
 /// <param name="PrefillTime">From there to the first generated token.</param>
 /// <param name="DecodeTime">From the first generated token to the last.</param>
-/// <param name="Seed">The seed of the draws, given or taken at random; with it the same request gives the same text. Null when decoding was greedy.</param>
+/// <param name="Seed">
+/// The seed of the draws, given or chosen at random; with it the same request gives the same text. Null when decoding was greedy.
+/// </param>
 public sealed record GenerationUsage(int InputTokens, int OutputTokens, TimeSpan QueueTime, TimeSpan PrefillTime, TimeSpan DecodeTime, long? Seed);
 
 /// <summary>Why generation ended.</summary>

@@ -10,14 +10,15 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>
-/// A loaded encoder at work: weights, tokenizer, what sentence-transformers' files ask for, and the one thread that computes. It makes vectors of texts,
-/// or, with a classification head of one label, scores how well texts answer a query (a cross-encoder). Texts of any number of callers run together in
-/// batches, and each gets the same result, to the bit, as if it ran alone.
+/// A loaded encoder at work: weights, tokenizer, what sentence-transformers' files ask for, and the one thread that computes. It turns
+/// texts into vectors, or, with a classification head of one label, scores how well texts answer a query (a cross-encoder). Texts of any
+/// number of callers run together in batches, and each gets the same result, to the bit, as if it ran alone.
 /// </summary>
 /// <remarks>
 /// Thread-safe. <see cref="Dispose"/> refuses new requests, ends the waiting and running ones with an <see cref="OperationCanceledException"/>, waits for the
-/// thread and frees the weights. Texts go through as sentence-transformers would put them through: white space around them is removed, special tokens
-/// that they spell out are recognised, and what is longer than the model reads is cut. Half-precision weights are computed with in single precision.
+/// thread and frees the weights. Texts are treated as sentence-transformers treats them: white space around them is removed, special tokens
+/// that they spell out are recognised, and what is longer than the model reads is cut. Computations with half-precision weights are in
+/// single precision.
 /// </remarks>
 public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 {
@@ -81,10 +82,13 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     public string Description => string.Create(CultureInfo.InvariantCulture,
         $"{ModelId}: encoder, {_model.ParameterCount:N0} parameters, {Dimensions:N0} dimensions, {string.Join(" + ", Pooling)} pooling, up to {MaximumTokens:N0} tokens, on {_backend.Description}");
 
-    /// <summary>What the checkpoint leaves open or asks for and is not done, one sentence each; most often empty.</summary>
+    /// <summary>What the checkpoint leaves open, or asks for and is not done, one sentence each; most often empty.</summary>
     public IReadOnlyList<string> Remarks { get; }
 
-    /// <summary>A hash of everything that decides about the vectors: settings, weights, tokenizer, pooling and the longest text. Taken from the files while they are loaded.</summary>
+    /// <summary>
+    /// A hash of everything that the vectors depend on: settings, weights, tokenizer, pooling and the longest text. Taken from the files
+    /// while they are loaded.
+    /// </summary>
     public string Version { get; }
 
     /// <summary>The number of weights.</summary>
@@ -149,7 +153,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <summary>As <see cref="Load"/>, on another thread.</summary>
     /// <param name="path">The model's folder.</param>
     /// <param name="options">How to load and run it.</param>
-    /// <param name="cancellationToken">Gives the loading up: a model that is ready after that is disposed.</param>
+    /// <param name="cancellationToken">Stops loading: a model that is ready after that is disposed.</param>
     public static async Task<LocalEncoder> LoadAsync(string path, LocalEncoderOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -207,9 +211,11 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <summary>Scores how well each text answers a query; texts are not sorted.</summary>
     /// <param name="query">The query.</param>
     /// <param name="texts">The texts.</param>
-    /// <param name="rawScores">The head's logits as they are; otherwise what the model's settings ask for, most often their sigmoid.</param>
+    /// <param name="rawScores">
+    /// Whether to return the head's logits as they are; otherwise what the model's settings ask for, most often their sigmoid.
+    /// </param>
     /// <param name="cancellationToken">Ends it, between two layers.</param>
-    /// <exception cref="NotSupportedException">The model is no cross-encoder (<see cref="CanRerank"/>).</exception>
+    /// <exception cref="NotSupportedException">The model is not a cross-encoder (<see cref="CanRerank"/>).</exception>
     /// <exception cref="CheckpointException">The tokenizer gives an id or a type that the model does not know.</exception>
     /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>

@@ -6,7 +6,7 @@ namespace Kotonoha.LocalModel.Generation;
 /// <summary>How an encoder is loaded and run. Everything has a default.</summary>
 public sealed record LocalEncoderOptions
 {
-    /// <summary>The threads that compute; null for the environment variable <c>KOTONOHA_THREADS</c>, or else one a core.</summary>
+    /// <summary>The threads that compute; null for the environment variable <c>KOTONOHA_THREADS</c>, or otherwise one per core.</summary>
     public int? Threads { get; init; }
 
     /// <summary>The tokens of the longest text, special tokens included, at most the model's own; null for what the model's files say.</summary>

@@ -13,7 +13,7 @@ public sealed partial class LocalGpt
 {
     /// <summary>Continues a prompt or answers a conversation, token by token.</summary>
     /// <param name="request">What to continue and how.</param>
-    /// <param name="cancellationToken">Ends it: between two layers of a prompt, else after the present token.</param>
+    /// <param name="cancellationToken">Ends it: between two layers of a prompt, otherwise after the present token.</param>
     /// <returns>Updates with whole characters; the last one carries the finish reason and the usage.</returns>
     /// <exception cref="ArgumentException">The request is contradictory or a setting is out of range.</exception>
     /// <exception cref="ContextOverflowException">The prompt does not fit into the context.</exception>
@@ -78,7 +78,7 @@ public sealed partial class LocalGpt
         int maxNewTokens = MaxNewTokens(request, prompt.Length);
         int[] modelEnds = EndTokensOf(request), ends = request.IgnoreEndTokens ? [] : modelEnds;
 
-        // Asked before any memory is taken: the number of beams is the caller's.
+        // Checked before any memory is taken: the number of beams comes from the caller.
         RequireRoom((long)options.BeamCount * ((prompt.Length + maxNewTokens - 1) / KvCache.BlockTokens + 2));
         var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, modelEnds, prompt.Length, prompt.Length + maxNewTokens), ends);
         var job = new BeamJob(prompt, maxNewTokens, search, VocabularySize, source.Token);

@@ -5,7 +5,7 @@ public sealed partial class LocalGpt
 {
     /// <summary>How likely the model finds each token of a sequence, given those before it.</summary>
     /// <param name="tokenIds">At least one token, at most as many as the context holds.</param>
-    /// <param name="includeLastLogits">The logits after the last token are wanted too.</param>
+    /// <param name="includeLastLogits">Whether the logits after the last token are wanted too.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="ArgumentException">There is no token, or one that the model does not know.</exception>
     /// <exception cref="ContextOverflowException">The sequence does not fit into the context.</exception>

@@ -17,10 +17,10 @@ namespace Kotonoha.LocalModel.Generation;
 /// callers at once; their sequences run together in one batch, and each gets the same result, to the bit, as if it ran alone.
 /// </summary>
 /// <remarks>
-/// Thread-safe. Requests wait in a queue of limited length and are taken up in order as the key/value cache has room. <see cref="Dispose"/> refuses
-/// new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread and frees the weights. Whoever created the
-/// object disposes it, never a chat client or an embedding generator made from it. The library writes nothing to the console:
-/// <see cref="Description"/> says which device is in use.
+/// Thread-safe. Requests wait in a queue of limited length and are started in order as the key/value cache has room. <see cref="Dispose"/>
+/// refuses new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread and frees the
+/// weights. Whoever created the object disposes it, never a chat client or an embedding generator made from it. The library writes nothing
+/// to the console: <see cref="Description"/> says which device is in use.
 /// </remarks>
 public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 {
@@ -107,7 +107,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <summary>Where the model computes.</summary>
     public Device Device { get; }
 
-    /// <summary>The requests that wait for their turn at this moment.</summary>
+    /// <summary>The number of requests that are waiting.</summary>
     public int WaitingRequests => _engine.Waiting;
 
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
@@ -133,10 +133,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <exception cref="TokenizerException">The model was loaded without one (<see cref="LocalGptOptions.AllowMissingTokenizer"/>).</exception>
     public Tokenizer Tokenizer => _tokenizer ?? throw new TokenizerException($"{ModelId} has no tokenizer, so it takes token ids and no texts. Put its tokenizer.json beside the weights.");
 
-    /// <summary>Whether there is a tokenizer; without one the model takes and gives token ids alone.</summary>
+    /// <summary>Whether there is a tokenizer; without one the model takes and returns token ids only.</summary>
     public bool HasTokenizer => _tokenizer is not null;
 
-    /// <summary>The settings for requests that bring none: the checkpoint's where it has any, else greedy.</summary>
+    /// <summary>The settings for requests that bring none: the checkpoint's where it has any, otherwise greedy.</summary>
     public SamplingOptions DefaultSampling { get; }
 
     /// <summary>The tokens that end a generation.</summary>
@@ -146,15 +146,18 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
     public ChatTemplate ChatTemplate => _chatTemplate ?? throw new ChatTemplateException(_templateProblem!);
 
-    /// <summary>The chat template for requests that bring functions: the checkpoint's own for that, else the same.</summary>
+    /// <summary>The chat template for requests that bring functions: the checkpoint's own for that, otherwise the same.</summary>
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
     public ChatTemplate ToolTemplate => _toolTemplate ?? ChatTemplate;
 
-    /// <summary>How the model is asked for function calls and writes them: in the form of its template, or in the general one where the template has none.</summary>
+    /// <summary>
+    /// How the model is asked for function calls and writes them: in the form of its template, or in the general one where the template has
+    /// none.
+    /// </summary>
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
     public ToolCallFormat ToolCalls => ToolTemplate.ToolCalls ?? ToolCallFormat.General;
 
-    /// <summary>Puts a model to work that is already in memory, for example one that was just trained.</summary>
+    /// <summary>Runs a model that is already in memory, for example one that was just trained.</summary>
     /// <param name="model">The model; from now on it belongs to the returned object, which disposes it.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="options">How to run it.</param>
@@ -198,10 +201,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     }
 
     /// <summary>As <see cref="Load(string, LocalGptOptions?)"/>, on another thread.</summary>
-    /// <param name="path">The checkpoint's folder, or what else <see cref="Load(string, LocalGptOptions?)"/> takes.</param>
+    /// <param name="path">The checkpoint's folder, or anything else that <see cref="Load(string, LocalGptOptions?)"/> takes.</param>
     /// <param name="options">How to load and run it.</param>
-    /// <param name="progress">Told about each tensor that is read, as the stage <c>load</c>; null for nobody.</param>
-    /// <param name="cancellationToken">Gives the loading up: a model that is ready after that is disposed.</param>
+    /// <param name="progress">Told about each tensor that is read, as the stage <c>load</c>; null for none.</param>
+    /// <param name="cancellationToken">Stops loading: a model that is ready after that is disposed.</param>
     public static async Task<LocalGpt> LoadAsync(
         string path, LocalGptOptions? options = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -235,7 +238,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         };
         await foreach (var _ in GenerateAsync(request, cancellationToken).ConfigureAwait(false))
         {
-            // Only the running counts.
+            // Only running it matters.
         }
     }
 

@@ -10,10 +10,10 @@ public sealed record LocalGptOptions
     /// <summary>The requests that may wait when <see cref="QueueLength"/> is not set.</summary>
     public const int DefaultQueueLength = 64;
 
-    /// <summary>The value of <see cref="DefaultMaxOutputTokens"/> where nothing else is said.</summary>
+    /// <summary>The default of <see cref="DefaultMaxOutputTokens"/>.</summary>
     public const int StandardMaxOutputTokens = 1024;
 
-    /// <summary>The threads that compute; null for the environment variable <c>KOTONOHA_THREADS</c>, or else one a core.</summary>
+    /// <summary>The threads that compute; null for the environment variable <c>KOTONOHA_THREADS</c>, or otherwise one per core.</summary>
     public int? Threads { get; init; }
 
     /// <summary>
@@ -23,8 +23,8 @@ public sealed record LocalGptOptions
     public int? ContextLength { get; init; }
 
     /// <summary>
-    /// Whether activations and sums stay in single precision before quantised weights too; by default activations are rounded to 8 bits for such products,
-    /// which is several times faster. Makes no difference to other weights.
+    /// Whether activations and sums stay in single precision for quantised weights too; by default activations are rounded to 8 bits for
+    /// such products, which is several times faster. Makes no difference to other weights.
     /// </summary>
     public bool Exact { get; init; }
 
@@ -51,7 +51,7 @@ public sealed record LocalGptOptions
 
     /// <summary>
     /// The most tokens of an answer to a chat request that does not say how many; null for no limit but the end of the context. A model that never chooses its
-    /// end token would else write for minutes. Default 1,024.
+    /// end token would otherwise write for minutes. Default 1,024.
     /// </summary>
     public int? DefaultMaxOutputTokens { get; init; } = StandardMaxOutputTokens;
 
@@ -65,8 +65,8 @@ public sealed record LocalGptOptions
     public string? ModelId { get; init; }
 
     /// <summary>
-    /// A checkpoint without a tokenizer, or with one that is not supported, is loaded too; it then takes and gives token ids alone, and
-    /// <see cref="LocalGpt.Remarks"/> says so. By default that is an error.
+    /// Whether a checkpoint without a tokenizer, or with one that is not supported, is loaded too; it then takes and returns token ids
+    /// only, and <see cref="LocalGpt.Remarks"/> says so. By default that is an error.
     /// </summary>
     public bool AllowMissingTokenizer { get; init; }
 

@@ -36,7 +36,8 @@ internal abstract class EncoderModel : IDisposable
     public abstract Tensor Forward(Pass pass, Batch batch);
 
     /// <summary>
-    /// What the head makes of the hidden states: (tokens, labels) for masked tokens (labels = vocabulary), token labels and answers (start, end), else (sequences, labels).
+    /// What the head makes of the hidden states: (tokens, labels) for masked tokens (labels = vocabulary), token labels and answers (start,
+    /// end), otherwise (sequences, labels).
     /// </summary>
     /// <param name="pass">The pass that the hidden states belong to.</param>
     /// <param name="hidden">What <see cref="Forward"/> returned.</param>

@@ -5,8 +5,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// GPT-2 (Radford et al. 2019): token and position embeddings, then blocks of causal attention and a feed-forward part, each behind a layer norm and
-/// added to the residual stream; a last norm; a head that is most often the token embedding.
+/// GPT-2 (Radford et al. 2019): token and position embeddings, then blocks of causal attention and a feed-forward part, each preceded by a
+/// layer norm and added to the residual stream; a last norm; a head that is most often the token embedding.
 /// </summary>
 public sealed class Gpt2 : CausalModel
 {
@@ -79,7 +79,7 @@ public sealed class Gpt2 : CausalModel
 
     /// <summary>
     /// A fresh model, initialised as GPT-2 was: weights normal with deviation .02, those that end a residual branch divided by √(2 · layers),
-    /// biases zero, norms one. The same seed gives the same weights on every machine of the same mathematics library.
+    /// biases zero, norms one. The same seed gives the same weights on every machine with the same mathematics library.
     /// </summary>
     /// <param name="config">The settings.</param>
     /// <param name="seed">The seed.</param>

@@ -6,7 +6,8 @@ namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
 /// The Llama family (Touvron et al. 2023; Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3): token embeddings, then blocks of causal attention with rotary
-/// positions and shared key heads, and a gated feed-forward part, each behind an RMS norm and added to the residual stream; a last norm; a head.
+/// positions and shared key heads, and a gated feed-forward part, each preceded by an RMS norm and added to the residual stream; a last
+/// norm; a head.
 /// </summary>
 public sealed class Llama : CausalModel
 {
@@ -90,7 +91,7 @@ public sealed class Llama : CausalModel
 
     /// <summary>
     /// A fresh model, initialised as transformers does: weights normal with deviation <see cref="LlamaConfig.InitializerRange"/>, biases zero, norms one.
-    /// The same seed gives the same weights on every machine of the same mathematics library.
+    /// The same seed gives the same weights on every machine with the same mathematics library.
     /// </summary>
     /// <param name="config">The settings.</param>
     /// <param name="seed">The seed.</param>

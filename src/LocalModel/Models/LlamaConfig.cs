@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Models;
 /// </summary>
 public sealed record LlamaConfig
 {
-    /// <summary>The most blocks that are taken for possible.</summary>
+    /// <summary>The most blocks that are accepted.</summary>
     internal const int MaxLayers = 1 << 16;
 
     // Nothing in a file but its weights would bound the angles that are computed for a head.
@@ -73,7 +73,7 @@ public sealed record LlamaConfig
     /// <summary>The scaling of the rotary frequencies, or null.</summary>
     public RopeScaling? RopeScaling { get; init; }
 
-    /// <summary>What each pair's frequency is divided by besides (<c>rope_freqs.weight</c> of a GGUF file); empty for nothing.</summary>
+    /// <summary>What each pair's frequency is also divided by (<c>rope_freqs.weight</c> of a GGUF file); empty for nothing.</summary>
     public IReadOnlyList<double> RopeFrequencyFactors { get; init; } = [];
 
     /// <summary>Whether the weights are laid out so that neighbouring features turn together (GGUF files of the architecture <c>llama</c>).</summary>

@@ -21,7 +21,10 @@ public enum RopeScalingKind
     LongRope,
 }
 
-/// <summary>The scaling of rotary frequencies, as <c>rope_parameters</c> (or the older <c>rope_scaling</c>) of a config says (that file's names in brackets).</summary>
+/// <summary>
+/// The scaling of rotary frequencies, as <c>rope_parameters</c> (or the older <c>rope_scaling</c>) of a config gives it (that file's names
+/// in brackets).
+/// </summary>
 public sealed record RopeScaling
 {
     /// <summary>The kind (<c>rope_type</c>).</summary>
@@ -89,7 +92,7 @@ public sealed record RopeScaling
 /// <summary>The rotary frequencies of a model under its scaling, as transformers computes them (<c>modeling_rope_utils</c>), in double precision.</summary>
 internal static class RopeFrequencies
 {
-    /// <summary>The table that a model turns its queries and keys by.</summary>
+    /// <summary>The table by which a model rotates its queries and keys.</summary>
     public static RotaryTable Table(LlamaConfig config)
     {
         if (config.RopeScaling is not { } scaling)
@@ -111,7 +114,7 @@ internal static class RopeFrequencies
         }
     }
 
-    /// <summary>The frequencies of a scaling that does not depend on the length, one a pair.</summary>
+    /// <summary>The frequencies of a scaling that does not depend on the length, one per pair.</summary>
     public static double[] Scaled(LlamaConfig config)
         => Divided(Scaled(config.RopeScaling!, config.RopeTheta, config.HeadWidth, config.RopeScaling!.OriginalContextLength ?? config.ContextLength, 0), config.RopeFrequencyFactors);
 

@@ -3,8 +3,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// What sentence-transformers does with the hidden states: pooling, then its other modules. A text is worked on alone and in the order of its tokens, so
-/// that the vector does not depend on its neighbours.
+/// What sentence-transformers does with the hidden states: pooling, then its other modules. A text is processed alone and in the order of
+/// its tokens, so that the vector does not depend on its neighbours.
 /// </summary>
 /// <param name="width">The width of the hidden states.</param>
 /// <param name="poolings">The poolings, put side by side.</param>
@@ -76,10 +76,10 @@ internal sealed class SentenceEmbedding(int width, IReadOnlyList<TokenPooling> p
 /// <summary>A module of sentence-transformers after pooling.</summary>
 internal interface IEmbeddingStep
 {
-    /// <summary>The components that come out when so many go in.</summary>
+    /// <summary>The components that come out when this many go in.</summary>
     int Outputs(int inputs);
 
-    /// <summary>Changes a vector or makes a new one of it.</summary>
+    /// <summary>Changes a vector or makes a new one from it.</summary>
     float[] Apply(float[] vector);
 }
 
@@ -121,7 +121,7 @@ internal sealed class DenseStep(float[] weight, float[]? bias, int inputs, Activ
     }
 }
 
-/// <summary>Brings a vector to length one.</summary>
+/// <summary>Normalises a vector to length one.</summary>
 internal sealed class NormalizeStep : IEmbeddingStep
 {
     /// <inheritdoc/>
@@ -134,7 +134,7 @@ internal sealed class NormalizeStep : IEmbeddingStep
         return vector;
     }
 
-    /// <summary>Brings a vector to length one; zeros stay.</summary>
+    /// <summary>Normalises a vector to length one; zeros stay.</summary>
     public static void Normalize(Span<float> vector)
     {
         double squares = 0;
@@ -148,7 +148,10 @@ internal sealed class NormalizeStep : IEmbeddingStep
     }
 }
 
-/// <summary>How sentence-transformers makes one vector of the vectors of a text's tokens. Several together are put side by side in the order of this list.</summary>
+/// <summary>
+/// How sentence-transformers makes one vector from the vectors of a text's tokens. Several together are put side by side in the order of
+/// this list.
+/// </summary>
 public enum TokenPooling
 {
     /// <summary>The first token's.</summary>

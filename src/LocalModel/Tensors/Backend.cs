@@ -4,8 +4,8 @@ using Kotonoha.LocalModel.Training;
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// What computes: one method for each operation and one for its derivative. Passes call it; users choose one and hand it over. A backend may be
-/// shared by passes that run one after another, not by passes that run at the same time.
+/// The device that runs the operations: one method for each operation and one for its derivative. Passes call it; users choose one and hand
+/// it over. A backend may be shared by passes that run one after another, not by passes that run at the same time.
 /// </summary>
 /// <remarks>
 /// Views hold elements of the backend's own type; parameters and their gradients hold float32 (or the parameter's format). "accumulate" says whether a
@@ -17,7 +17,7 @@ internal abstract unsafe class Backend : IDisposable
     {
     }
 
-    /// <summary>What computes, for logs: device, instruction set, threads.</summary>
+    /// <summary>The device, for logs: device, instruction set, threads.</summary>
     public abstract string Description { get; }
 
     internal abstract int ElementSize { get; }

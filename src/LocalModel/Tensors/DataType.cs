@@ -110,10 +110,10 @@ public static class DataTypes
     /// <param name="type">The type.</param>
     public static bool IsInteger(this DataType type) => type is DataType.Int8 or DataType.Int16 or DataType.Int32 or DataType.Int64;
 
-    /// <summary>The bytes of so many elements, which must be whole blocks.</summary>
+    /// <summary>The bytes of a number of elements, which must be whole blocks.</summary>
     /// <param name="type">The type.</param>
     /// <param name="elements">The elements.</param>
-    /// <exception cref="ArgumentException">The elements are no whole number of blocks.</exception>
+    /// <exception cref="ArgumentException">The elements are not a whole number of blocks.</exception>
     public static long Bytes(this DataType type, long elements)
     {
         var (_, name, blockElements, blockBytes) = All[(int)type];
@@ -122,7 +122,7 @@ public static class DataTypes
             : throw new ArgumentException($"{elements} elements are no whole number of {name} blocks of {blockElements}.", nameof(elements));
     }
 
-    /// <summary>The type of a name such as <c>q4_0</c> or <c>F16</c>, in any case.</summary>
+    /// <summary>Finds the type with a name such as <c>q4_0</c> or <c>F16</c>, in any case.</summary>
     /// <param name="name">The name.</param>
     /// <param name="type">The type.</param>
     /// <returns>Whether there is one.</returns>

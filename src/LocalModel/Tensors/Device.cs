@@ -2,7 +2,7 @@ using Kotonoha.Foundation;
 
 namespace Kotonoha.LocalModel.Tensors;
 
-/// <summary>Where a model computes. Naming a device that is not there throws; nothing falls back to another one in silence.</summary>
+/// <summary>Where a model computes. Naming a device that is not there throws; nothing falls back to another one silently.</summary>
 public sealed class Device
 {
     private Device(string name) => Name = name;

@@ -6,7 +6,7 @@ internal sealed class InferencePass : Pass
     private CancellationToken _cancellation;
 
     /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
-    /// <param name="backend">What computes.</param>
+    /// <param name="backend">The device that runs the operations.</param>
     public InferencePass(Backend backend)
         : base(backend)
     {

@@ -45,13 +45,14 @@ internal sealed unsafe class KvCache : IDisposable
         for (int b = blocks - 1; b >= 0; b--)
             _free.Push(b);
 
-        // Kernels may read up to one vector past the end. The system gives zeroed pages out as they are touched, so an unused part costs nothing.
+        // Kernels may read up to one vector past the end. The system provides zeroed pages as they are touched, so an unused part costs
+        // nothing.
         nuint bytes = checked((nuint)(_blockElements * blocks * sizeof(float)) + 2 * Alignment);
         _allocation = NativeMemory.AllocZeroed(bytes);
         _memory = (float*)(((nuint)_allocation + Alignment - 1) & ~(Alignment - 1));
     }
 
-    /// <summary>Frees memory that nobody disposed.</summary>
+    /// <summary>Frees memory that was not disposed.</summary>
     ~KvCache() => Free();
 
     /// <summary>The layers of the model.</summary>
@@ -75,8 +76,8 @@ internal sealed unsafe class KvCache : IDisposable
     /// <summary>A new, empty sequence.</summary>
     /// <param name="expectedTokens">The length that its table of blocks is made for; it grows when the sequence becomes longer.</param>
     /// <param name="promptLength">
-    /// The tokens of a prompt that comes in chunks, so that scalings of rotary positions that go by the sequence's length see the same length in every
-    /// chunk as in one piece; 0 when the length is that of what has come.
+    /// The tokens of a prompt that comes in chunks, so that scalings of rotary positions that depend on the sequence's length see the same
+    /// length in every chunk as in one piece; 0 when the length is that of what has come.
     /// </param>
     public KvSequence NewSequence(int expectedTokens = 0, int promptLength = 0)
     {

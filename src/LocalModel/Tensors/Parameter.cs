@@ -25,7 +25,7 @@ internal sealed unsafe class Parameter : IDisposable
     /// <param name="name">The name that the checkpoint uses.</param>
     /// <param name="format">How the elements are stored; rows are whole blocks.</param>
     /// <param name="shape">The dimensions, outermost first; rows are contiguous.</param>
-    /// <exception cref="ArgumentException">A row is no whole number of blocks.</exception>
+    /// <exception cref="ArgumentException">A row is not a whole number of blocks.</exception>
     public Parameter(string name, DataType format, params ReadOnlySpan<int> shape)
         : this(name, format, isStoredTransposed: false, shape)
     {

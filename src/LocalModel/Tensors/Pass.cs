@@ -19,7 +19,7 @@ internal abstract unsafe partial class Pass : IDisposable
         Arena = new Arena(backend.ElementSize);
     }
 
-    /// <summary>What computes.</summary>
+    /// <summary>The device that runs the operations.</summary>
     public Backend Backend { get; }
 
     /// <summary>Whether calls are recorded and dropout is active.</summary>

@@ -92,7 +92,7 @@ internal enum Reduction
     /// <summary>The sum.</summary>
     Sum,
 
-    /// <summary>One value a row.</summary>
+    /// <summary>One value per row.</summary>
     None,
 }
 
@@ -118,7 +118,7 @@ public enum Pooling
 /// <summary>The kind of a cross entropy; as in PyTorch.</summary>
 internal readonly record struct CrossEntropyOptions
 {
-    /// <summary>The target that marks a row to leave out, as everywhere in the field.</summary>
+    /// <summary>The target that marks a row to leave out, the usual value.</summary>
     public const int DefaultIgnoreIndex = -100;
 
     /// <summary>Creates the default: mean, no smoothing, targets of −100 left out.</summary>

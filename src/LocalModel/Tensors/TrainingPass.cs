@@ -10,7 +10,7 @@ internal sealed unsafe class TrainingPass : Pass
     private ulong _drawn;
 
     /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
-    /// <param name="backend">What computes.</param>
+    /// <param name="backend">The device that runs the operations.</param>
     /// <param name="seed">What random numbers (dropout) depend on, together with the step and the place in the model.</param>
     public TrainingPass(Backend backend, ulong seed = 0)
         : base(backend) => _seed = seed;

@@ -64,7 +64,7 @@ internal sealed unsafe class AdamW : IDisposable
     public long StepCount { get; private set; }
 
     /// <summary>Changes the weights by one step; allocates nothing.</summary>
-    /// <param name="backend">What computes.</param>
+    /// <param name="backend">The device that runs the operations.</param>
     /// <param name="gradients">The gradients of the same parameters.</param>
     /// <param name="learningRate">The learning rate of this step.</param>
     /// <param name="gradientScale">What every gradient is multiplied by first: the factor of gradient clipping.</param>

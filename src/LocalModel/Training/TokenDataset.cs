@@ -4,10 +4,12 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Training;
 
-/// <summary>What a model is trained on, and what it is held against: two rows of tokens. Training takes windows at random places of the first.</summary>
+/// <summary>
+/// What a model is trained on, and what it is measured on: two sequences of tokens. Training takes windows at random places of the first.
+/// </summary>
 public sealed class TokenDataset : IDisposable
 {
-    /// <summary>The part of the text that is held out unless another is asked for.</summary>
+    /// <summary>The part of the text that is held out by default.</summary>
     public const double DefaultValidationFraction = 0.1;
 
     private const string TrainFile = "train.tokens";
@@ -36,7 +38,7 @@ public sealed class TokenDataset : IDisposable
     /// <summary>All ids are below this number.</summary>
     public int VocabularySize => Train.VocabularySize;
 
-    /// <summary>A dataset in memory; the last part of the row is held out.</summary>
+    /// <summary>A dataset in memory; the last part is held out.</summary>
     /// <param name="tokens">The ids.</param>
     /// <param name="vocabularySize">All ids are below this number.</param>
     /// <param name="validationFraction">The part that is held out, from 0 (none) to below 1.</param>
@@ -107,7 +109,7 @@ public sealed class TokenDataset : IDisposable
     }
 
     /// <summary>Writes tokenised documents into two token files; of every document the last part is held out.</summary>
-    /// <param name="folder">The folder for the files; made if it is not there.</param>
+    /// <param name="folder">The folder for the files; created if it does not exist.</param>
     /// <param name="documents">The ids of each document, its end token included.</param>
     /// <param name="vocabularySize">All ids are below this number.</param>
     /// <param name="validationFraction">The part that is held out, from 0 (none) to below 1.</param>
@@ -129,7 +131,7 @@ public sealed class TokenDataset : IDisposable
                 validation.Add(document.Span[^held..]);
             }
 
-            // Should the process end between the two, old held-out tokens must not stand beside new training tokens.
+            // If the process ends between the two, old held-out tokens must not stand beside new training tokens.
             File.Delete(Path.Combine(folder, ValidationFile));
             train.Complete();
             validation.Complete();
@@ -172,7 +174,7 @@ public sealed class TokenDataset : IDisposable
     }
 }
 
-/// <summary>A long row of token ids that windows are read from; thread-safe.</summary>
+/// <summary>A long sequence of token ids that windows are read from; thread-safe.</summary>
 public abstract class TokenSource : IDisposable
 {
     /// <summary>The number of tokens.</summary>
@@ -187,7 +189,7 @@ public abstract class TokenSource : IDisposable
     /// <summary>Copies ids.</summary>
     /// <param name="start">The place of the first, from 0.</param>
     /// <param name="destination">Receives as many as it has room for.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The sequence ends before.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The sequence ends before that.</exception>
     public abstract void CopyTo(long start, Span<int> destination);
 
     /// <inheritdoc/>
@@ -197,7 +199,7 @@ public abstract class TokenSource : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Lets go of files and memory.</summary>
+    /// <summary>Releases files and memory.</summary>
     /// <param name="disposing">Whether it is called by <see cref="Dispose()"/>.</param>
     protected virtual void Dispose(bool disposing)
     {

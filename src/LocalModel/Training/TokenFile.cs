@@ -5,7 +5,7 @@ using Kotonoha.Foundation;
 
 namespace Kotonoha.LocalModel.Training;
 
-/// <summary>Token ids in a memory-mapped file, 2 bytes each where the vocabulary allows it, else 4.</summary>
+/// <summary>Token ids in a memory-mapped file, 2 bytes each where the vocabulary allows it, otherwise 4.</summary>
 /// <remarks>
 /// Layout, little-endian: <c>KNTOKENS</c>, version (u32 = 1), bytes per token (u32 = 2 or 4), vocabulary size (u32), zero (u32), count
 /// (u64), hash (u64), 24 zero bytes, then the ids from byte 64 on to the end of the file.
@@ -63,7 +63,7 @@ public sealed unsafe class TokenFile : TokenSource
 
     /// <summary>Maps a token file.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="TokenFileException">The file is no well-formed token file.</exception>
+    /// <exception cref="TokenFileException">The file is not a well-formed token file.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static TokenFile Open(string path)
     {
@@ -197,7 +197,9 @@ public sealed class TokenFileWriter : IDisposable
     }
 }
 
-/// <summary>A hash over token ids in order: the mixing of SplitMix64 (Steele, Lea and Flood 2014). It tells data apart; it is no protection.</summary>
+/// <summary>
+/// A hash over token ids in order: the mixing of SplitMix64 (Steele, Lea and Flood 2014). It tells data apart; it is not a protection.
+/// </summary>
 internal static class TokenHash
 {
     public const ulong Start = 0x9E3779B97F4A7C15;
@@ -216,7 +218,7 @@ internal static class TokenHash
 
 /// <summary>A token file that is broken.</summary>
 /// <param name="file">The file.</param>
-/// <param name="offset">The byte at which the trouble lies.</param>
+/// <param name="offset">The byte where the problem lies.</param>
 /// <param name="problem">What is wrong.</param>
 public sealed class TokenFileException(string file, long offset, string problem)
     : KotonohaException(FormattableString.Invariant($"{file}, byte {offset}: {problem} Build the token file again."))
@@ -224,6 +226,6 @@ public sealed class TokenFileException(string file, long offset, string problem)
     /// <summary>The file.</summary>
     public string File { get; } = file;
 
-    /// <summary>The byte at which the trouble lies.</summary>
+    /// <summary>The byte where the problem lies.</summary>
     public long Offset { get; } = offset;
 }

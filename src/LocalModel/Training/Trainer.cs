@@ -8,10 +8,10 @@ using Kotonoha.LocalModel.Models;
 namespace Kotonoha.LocalModel.Training;
 
 /// <summary>
-/// Trains a language model to predict the next token. The same data, options and fresh model give the same weights to the bit on machines of
-/// the same instruction set, whatever the number of threads.
+/// Trains a language model to predict the next token. The same data, options and fresh model give the same weights to the bit on machines
+/// with the same instruction set, whatever the number of threads.
 /// </summary>
-/// <remarks>Not thread-safe; while a run goes on nobody else may use the model.</remarks>
+/// <remarks>Not thread-safe; nobody else may use the model during a run.</remarks>
 public sealed class Trainer
 {
     private readonly CausalModel _model;
@@ -37,8 +37,8 @@ public sealed class Trainer
     /// <summary>Trains on a thread of its own.</summary>
     /// <param name="dataset">The tokens.</param>
     /// <param name="progress">Told after every step, on the training thread.</param>
-    /// <param name="cancellationToken">Looked at between steps and while the held-out loss is measured.</param>
-    /// <exception cref="TrainingException">The loss is no number any more, or the data do not fit the model.</exception>
+    /// <param name="cancellationToken">Checked between steps and while the held-out loss is measured.</param>
+    /// <exception cref="TrainingException">The loss is not a number any more, or the data do not fit the model.</exception>
     /// <exception cref="CheckpointException">The folder holds a checkpoint of another run, of more steps, or any where nothing is to be resumed; or another process is saving there.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled; the last checkpoint is whole.</exception>
     public Task<TrainingResult> RunAsync(TokenDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)

@@ -19,7 +19,7 @@ public sealed record TrainingOptions
     /// <summary>Micro-batches in a step: their gradients are accumulated, which trains with large batches in little memory.</summary>
     public int MicroBatches { get; init; } = 1;
 
-    /// <summary>How the losses of micro-batches are weighed.</summary>
+    /// <summary>How the losses of micro-batches are weighted.</summary>
     public GradientAccumulation Accumulation { get; init; }
 
     /// <summary>The highest learning rate of the default schedule.</summary>
@@ -43,7 +43,7 @@ public sealed record TrainingOptions
     /// <summary>What the order of the data and dropout depend on. The same seed, data and steps give the same weights.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>The threads that compute; 0 for one a core. The result does not depend on it.</summary>
+    /// <summary>The threads that compute; 0 for one per core. The result does not depend on it.</summary>
     public int Threads { get; init; }
 
     /// <summary>Steps between measurements of the held-out loss; 0 for none. It is measured after the last step too.</summary>
@@ -85,28 +85,28 @@ public enum GradientAccumulation
     TokenWeighted,
 }
 
-/// <summary>How far a training run is; reported after every step.</summary>
+/// <summary>The progress of a training run; reported after every step.</summary>
 /// <param name="Step">Steps done, those before a resume included.</param>
 /// <param name="Steps">Steps of the whole run.</param>
-/// <param name="Loss">The objective of the last step in nats a token.</param>
+/// <param name="Loss">The objective of the last step in nats per token.</param>
 /// <param name="GradientNorm">The L2 norm of the last step's gradients before clipping.</param>
 /// <param name="LearningRate">The learning rate of the last step.</param>
-/// <param name="TokensPerSecond">Tokens trained on a second, since this run began.</param>
+/// <param name="TokensPerSecond">Tokens trained on per second, since this run began.</param>
 /// <param name="TimeLeft">The expected time to the last step.</param>
-/// <param name="ValidationLoss">The held-out loss in nats a token, where it was measured after this step.</param>
+/// <param name="ValidationLoss">The held-out loss in nats per token, where it was measured after this step.</param>
 public readonly record struct TrainingProgress(
     long Step, long Steps, double Loss, double GradientNorm, double LearningRate, double TokensPerSecond, TimeSpan TimeLeft, double? ValidationLoss);
 
-/// <summary>What a training run came to.</summary>
+/// <summary>The result of a training run.</summary>
 /// <param name="Steps">Steps of the whole run.</param>
 /// <param name="ResumedFrom">The step that it went on from; 0 for a fresh run.</param>
-/// <param name="Loss">The objective of the last step in nats a token; null where the run was complete before.</param>
-/// <param name="ValidationLoss">The held-out loss in nats a token, where it was measured.</param>
-/// <param name="TokensPerSecond">Tokens trained on a second.</param>
+/// <param name="Loss">The objective of the last step in nats per token; null where the run was complete before.</param>
+/// <param name="ValidationLoss">The held-out loss in nats per token, where it was measured.</param>
+/// <param name="TokensPerSecond">Tokens trained on per second.</param>
 /// <param name="Duration">The time that it took.</param>
 /// <param name="Checkpoint">The folder of the last checkpoint, where one was saved.</param>
 public sealed record TrainingResult(long Steps, long ResumedFrom, double? Loss, double? ValidationLoss, double TokensPerSecond, TimeSpan Duration, string? Checkpoint);
 
-/// <summary>A training run that cannot go on: its loss is no number any more, or its data do not fit the model.</summary>
+/// <summary>A training run that cannot go on: its loss is not a number any more, or its data do not fit the model.</summary>
 /// <param name="message">What failed, at which step, and what to do.</param>
 public sealed class TrainingException(string message) : KotonohaException(message);

@@ -8,8 +8,8 @@ using Kotonoha.LocalModel.Checkpoints;
 namespace Kotonoha.LocalModel.Training;
 
 /// <summary>
-/// What a checkpoint's <c>training/</c> holds beside the optimiser's moments: where the run stands. Random numbers and the order of the data are
-/// functions of seed and step, so these two are the random state and the data position.
+/// What a checkpoint's <c>training/</c> holds besides the optimiser's moments: where the run stands. Random numbers and the order of the
+/// data are functions of seed and step, so these two are the random state and the data position.
 /// </summary>
 internal sealed record TrainingState
 {

@@ -8,7 +8,7 @@ internal static class AnswerFinder
     // A sentence in the other language answers only where none in the question's own does nearly as well.
     private const double OtherLanguagePenalty = 1.5;
 
-    // A passage without a number of the question most often speaks of something else; one without its date, nearly always.
+    // A passage that lacks a number of the question is most often about something else; one that lacks its date, nearly always.
     private const double MissingNumberPenalty = 1.5, MissingDatePenalty = 4;
 
     /// <summary>Ranks the sentences of the hits.</summary>

@@ -88,7 +88,9 @@ internal static class EnglishSynonyms
     /// <summary>The key of a stem's group; the stem itself where it is in none.</summary>
     internal static string KeyOf(string stem) => KeyByStem.GetValueOrDefault(stem, stem);
 
-    /// <summary>The forms of a word and of its synonyms, the word as well; some of them are no words, and found nowhere.</summary>
+    /// <summary>
+    /// The forms of a word and of its synonyms, the word itself included; some of them are not words and are found nowhere.
+    /// </summary>
     internal static IEnumerable<string> WordsLike(string word)
     {
         var stem = EnglishStemmer.Stem(word);
@@ -114,7 +116,9 @@ internal static class EnglishSynonyms
     }
 }
 
-/// <summary>The terms of a text as answers are matched by: English words by their stems and synonyms, everything else as the analyzer gives it.</summary>
+/// <summary>
+/// The terms of a text by which answers are matched: English words by their stems and synonyms, everything else as the analyzer gives it.
+/// </summary>
 internal static class TermKeys
 {
     internal static string KeyOf(string term) => IsLatin(term) ? EnglishSynonyms.KeyOf(EnglishStemmer.Stem(term)) : term;
@@ -127,7 +131,7 @@ internal static class TermKeys
         return keys;
     }
 
-    /// <summary>Whether a term has nothing but hiragana (and long marks): grammar more often than content.</summary>
+    /// <summary>Whether a term consists of hiragana (and long marks) alone: grammar more often than content.</summary>
     internal static bool IsHiragana(string term)
     {
         foreach (char c in term)

@@ -7,7 +7,7 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Rag.Answering;
 
-/// <summary>Lets a chat model write the answer from numbered passages, and keeps of it what the passages support.</summary>
+/// <summary>Lets a chat model write the answer from numbered passages, and keeps what the passages support.</summary>
 internal static partial class ModelWriter
 {
     private const string Refusal = "NOT FOUND";

@@ -5,7 +5,7 @@ using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Answering;
 
-/// <summary>Decides what is quoted around the best sentence: it alone, or with one neighbour that completes it.</summary>
+/// <summary>Decides what is quoted around the best sentence: the sentence alone, or with one neighbour that completes it.</summary>
 internal static partial class QuoteBuilder
 {
     // Chosen on the tuning questions: a neighbour is worth its length where it holds more of the question, or one of the two cannot stand alone.
@@ -62,7 +62,7 @@ internal static partial class QuoteBuilder
 internal static class CitationVerifier
 {
     /// <summary>Keeps the citations whose quotation stands literally at its place, and numbers them anew from 1.</summary>
-    /// <returns>The citations that hold, and for each old number its new one (absent where it fell).</returns>
+    /// <returns>The citations that hold, and for each old number its new one (absent where it was dropped).</returns>
     internal static async Task<(IReadOnlyList<Citation> Citations, IReadOnlyDictionary<int, int> Numbers)> VerifyAsync(
         IKnowledgeStore store, IReadOnlyList<Citation> citations, CancellationToken cancellationToken)
     {

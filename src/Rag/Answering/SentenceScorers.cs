@@ -11,7 +11,7 @@ public interface ISentenceScorer
     /// <param name="question">The question.</param>
     /// <param name="sentences">The candidate sentences.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>One score a sentence, greater is better; only their order and differences within one call mean something.</returns>
+    /// <returns>One score per sentence, greater is better; only their order and differences within one call mean something.</returns>
     ValueTask<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> sentences, CancellationToken cancellationToken = default);
 }
 

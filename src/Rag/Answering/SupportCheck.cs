@@ -15,7 +15,7 @@ internal sealed partial class SupportCheck
     private const double NumberShare = 0.5, PresupposedShare = 0.6;
     private const int MaxSentences = 3;
 
-    // Of windows that support as much, the shortest is quoted.
+    // Of windows that support equally much, the shortest is quoted.
     private const double LengthCost = 0.03;
 
     private readonly Question _asked;

@@ -13,7 +13,9 @@ namespace Kotonoha.Rag.Chunking;
 /// <param name="Heading">The path of headings above it, or null.</param>
 /// <param name="Page">The page it lies on, from 1, or null.</param>
 /// <param name="Title">The document's title, or null.</param>
-/// <param name="TableHeader">The header row of the table whose rows the chunk starts with, when that row itself lies in an earlier chunk; else null.</param>
+/// <param name="TableHeader">
+/// The header row of the table whose rows the chunk starts with, when that row itself lies in an earlier chunk; otherwise null.
+/// </param>
 public sealed record Chunk(
     string Id, string Source, int Ordinal, int Start, int End, string Text, string? Heading, int? Page, string? Title, string? TableHeader = null);
 

@@ -6,9 +6,11 @@ namespace Kotonoha.Rag.Chunking;
 
 /// <summary>
 /// Cuts a document into chunks that are literal ranges of its text. A chunk stays within one section and one page; blocks are kept whole where they
-/// fit, else cut between sentences (tables and code: between lines), else between words, never inside a grapheme cluster.
+/// fit, otherwise cut between sentences (tables and code: between lines) or, failing that, words, never inside a grapheme cluster.
 /// </summary>
-/// <remarks>Every block lies in chunks as a whole: leaving out overlaps, the chunks of a document add up to its text, white space apart. Thread-safe.</remarks>
+/// <remarks>
+/// Nothing of a block is lost: without the overlaps, the chunks of a document add up to its text, white space apart. Thread-safe.
+/// </remarks>
 public sealed class Chunker
 {
     /// <summary>Grapheme clusters longer than this many UTF-16 units are an attack on the reader, not text, and may be cut between code points.</summary>
@@ -138,7 +140,9 @@ public sealed class Chunker
         return lines;
     }
 
-    /// <summary>Cuts a unit that is too large: after the last comma or space of the second half of the room, else between grapheme clusters.</summary>
+    /// <summary>
+    /// Cuts a unit that is too large: after the last comma or space of the second half of the room, otherwise between grapheme clusters.
+    /// </summary>
     private static IEnumerable<TextSpan> CutLong(TextSpan unit, Room room)
     {
         int start = unit.Start;

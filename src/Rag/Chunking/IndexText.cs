@@ -4,7 +4,7 @@ using Kotonoha.Foundation.Text;
 
 namespace Kotonoha.Rag.Chunking;
 
-/// <summary>What of a chunk is indexed, and how a document's version is named.</summary>
+/// <summary>What part of a chunk is indexed, and how a document's version is named.</summary>
 internal static class IndexText
 {
     // Changes when the rules in this file, the readers or the chunker change, so that the next sync cuts every document anew.

@@ -6,7 +6,10 @@ namespace Kotonoha.Rag.Chunking;
 /// Finds sentences, Japanese and Western: <c>。．！？!?</c> end one together with the closers that follow, unless they stand inside a matched pair of
 /// brackets or quotation marks; a full stop ends one before white space unless it belongs to an abbreviation, an initial or a list number.
 /// </summary>
-/// <remarks>Offsets are UTF-16 units of the whole text; sentences carry no white space at their ends and leave none but white space out. Thread-safe.</remarks>
+/// <remarks>
+/// Offsets are UTF-16 units of the whole text; sentences have no white space at their ends, and only white space lies between them.
+/// Thread-safe.
+/// </remarks>
 public static class SentenceSplitter
 {
     /// <summary>A bracket that is not closed within this many UTF-16 units does not hold a sentence together.</summary>
@@ -66,7 +69,7 @@ public static class SentenceSplitter
         return sentences;
     }
 
-    /// <summary>The first place that is neither a further terminator nor a closing bracket or quotation mark.</summary>
+    /// <summary>The first position after further terminators, closing brackets and quotation marks.</summary>
     private static int SkipClosers(string text, int i, int end)
     {
         while (i < end && (IsTerminator(text[i]) || AfterTerminator.Contains(text[i])))

@@ -32,7 +32,10 @@ internal static class EmbedderIdentity
     /// <summary>The key of a service that names the version of an embedder's model, for example a hash of its files.</summary>
     public const string VersionKey = "version";
 
-    /// <summary>A fitted embedder's version; of any other the provider, model and width that its metadata names, and the version where it has one.</summary>
+    /// <summary>
+    /// A fitted embedder's version; for any other embedder, the provider, model and width that its metadata names, and the version where it
+    /// has one.
+    /// </summary>
     public static string? Of(IEmbeddingGenerator<string, Embedding<float>> embedder)
     {
         if (embedder is IFittedEmbedder fitted)

@@ -8,10 +8,12 @@ namespace Kotonoha.Rag.Embedding;
 /// An embedder that needs no download: latent semantic analysis, fitted on the documents themselves. It runs on any machine in milliseconds
 /// and knows no more than the documents say.
 /// </summary>
-/// <remarks>Immutable and thread-safe. Its fitted forms lie in a folder, one file a version. Queries and documents are embedded alike.</remarks>
+/// <remarks>
+/// Immutable and thread-safe. Its fitted forms lie in a folder, one file per version. Queries and documents are embedded alike.
+/// </remarks>
 public sealed class SvdEmbedder : IFittedEmbedder
 {
-    /// <summary>How many dimensions it has where the documents give as many.</summary>
+    /// <summary>The most dimensions that it has; a small collection gives fewer.</summary>
     public const int MaxDimension = 256;
 
     private readonly string _folder;

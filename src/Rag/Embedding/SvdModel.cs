@@ -13,7 +13,7 @@ namespace Kotonoha.Rag.Embedding;
 /// </summary>
 internal sealed class SvdModel
 {
-    // Fitted on at most so many texts, evenly chosen, and so many terms, the most frequent ones.
+    // The most texts (evenly chosen) and terms (the most frequent ones) that are used for fitting.
     private const int MaxFitTexts = 20_000;
     private const int MaxTerms = 120_000;
 
@@ -56,7 +56,7 @@ internal sealed class SvdModel
         foreach (var vector in vectors)
             foreach (uint term in vector.Indices)
                 CollectionsMarshal.GetValueRefOrAddDefault(frequencies, term, out _)++;
-        // A term of one text says nothing about other terms; small corpora need every term nonetheless.
+        // A term that only one text has says nothing about other terms; small corpora need every term nonetheless.
         int least = vectors.Length < 50 ? 1 : 2;
         uint[] terms =
         [

@@ -8,7 +8,7 @@ internal static class SymmetricEigen
     /// <summary>Decomposes a matrix.</summary>
     /// <param name="matrix">The matrix, row-major (size, size); it is overwritten.</param>
     /// <param name="size">Its size.</param>
-    /// <returns>The eigenvalues in no order, and the eigenvectors of length 1 in the rows of a (size, size) matrix.</returns>
+    /// <returns>The eigenvalues in no particular order, and the eigenvectors of length 1 in the rows of a (size, size) matrix.</returns>
     public static (double[] Values, double[] Vectors) Decompose(double[] matrix, int size)
     {
         var vectors = new double[size * size];

@@ -1,7 +1,7 @@
 namespace Kotonoha.Rag.Evaluation;
 
 /// <summary>
-/// The measures of a ranking against judgements, as trec_eval defines them. Judgements of 0 or less, and none at all, mean not relevant;
+/// The measures of a ranking against judgements, as trec_eval defines them. A judgement of 0 or less, or none at all, means not relevant;
 /// a query without a relevant document gives 0.
 /// </summary>
 public static class RetrievalMetrics
@@ -69,7 +69,7 @@ public static class RetrievalMetrics
     public static double Precision(IReadOnlyList<string> ranking, IReadOnlyDictionary<string, int> judgements, int depth)
         => CountFound(ranking, judgements, depth) / (double)depth;
 
-    /// <summary>1 where a relevant document is among the first <paramref name="depth"/>, else 0.</summary>
+    /// <summary>1 where a relevant document is among the first <paramref name="depth"/>, otherwise 0.</summary>
     /// <inheritdoc cref="Ndcg"/>
     public static double Success(IReadOnlyList<string> ranking, IReadOnlyDictionary<string, int> judgements, int? depth = null)
         => CountFound(ranking, judgements, depth) > 0 ? 1 : 0;

@@ -28,10 +28,10 @@ internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info
         return store;
     };
 
-    /// <summary>The embedder is fitted on documents up to so many characters; what comes after is folded into its basis.</summary>
+    /// <summary>The embedder is fitted on at most this many characters of documents; what comes after is folded into its basis.</summary>
     public long MaxFitCharacters { get; init; } = KnowledgeBaseOptions.DefaultMaxFitCharacters;
 
-    /// <summary>Is called with each source once it is durable.</summary>
+    /// <summary>Called with each source once it is durable.</summary>
     public Action<string>? Acknowledged { get; init; }
 
     public IProgress<ProgressReport>? Progress { get; init; }

@@ -61,7 +61,7 @@ public static class DocumentFiles
         return Find(folder, readers, CancellationToken.None).Files;
     }
 
-    /// <summary>As <see cref="Of"/>, with what is left out and why (names that begin with a dot apart).</summary>
+    /// <summary>As <see cref="Of"/>, with what is left out and why (except names that begin with a dot).</summary>
     internal static (List<DocumentFile> Files, List<SkippedDocument> Skipped) Find(string folder, DocumentReaders readers, CancellationToken cancellationToken)
     {
         var root = Path.GetFullPath(folder);

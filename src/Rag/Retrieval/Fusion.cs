@@ -1,18 +1,18 @@
 namespace Kotonoha.Rag.Retrieval;
 
-/// <summary>Makes one ranking of several. Results are sorted by score descending, then by id in ordinal order.</summary>
+/// <summary>Merges several rankings into one. Results are sorted by score descending, then by id in ordinal order.</summary>
 internal static class Fusion
 {
     /// <summary>Reciprocal rank fusion: Σ weight / (k + rank), ranks from 1 (Cormack, Clarke and Büttcher 2009).</summary>
     /// <param name="lists">The rankings, best first.</param>
-    /// <param name="weights">One weight a list, or null for 1 each.</param>
+    /// <param name="weights">One weight per list, or null for 1 each.</param>
     /// <param name="k">Damps the difference between the first ranks. Qdrant's default of 2 with positions from 0 is 1 here.</param>
     public static List<RankedItem> ReciprocalRank(IReadOnlyList<IReadOnlyList<RankedItem>> lists, IReadOnlyList<double>? weights = null, double k = 60)
         => Sum(lists, (list, position) => (weights?[list] ?? 1) / (k + position + 1));
 
     /// <summary>Min-max fusion: each list's scores scaled to 0..1 by its least and greatest, weighted and added; a list whose scores are all equal gives 1.</summary>
     /// <param name="lists">The rankings, best first.</param>
-    /// <param name="weights">One weight a list.</param>
+    /// <param name="weights">One weight per list.</param>
     public static List<RankedItem> MinMax(IReadOnlyList<IReadOnlyList<RankedItem>> lists, IReadOnlyList<double> weights)
     {
         ArgumentNullException.ThrowIfNull(lists);

@@ -9,7 +9,7 @@ internal static class MaximalMarginalRelevance
     /// Picks greedily: first the most relevant, then again and again the candidate with the greatest
     /// λ · relevance − (1 − λ) · (greatest similarity to a picked one); the lowest index wins a tie.
     /// </summary>
-    /// <param name="relevance">One relevance a candidate.</param>
+    /// <param name="relevance">One relevance per candidate.</param>
     /// <param name="similarity">The similarity of two candidates by their indices.</param>
     /// <param name="lambda">1 looks at relevance alone, 0 at difference alone (after the first).</param>
     /// <param name="count">How many to pick at most.</param>

@@ -16,7 +16,7 @@ public sealed record SearchOptions
     /// <summary>How the two rankings become one. Without an embedder the sparse ranking stands alone.</summary>
     public FusionMethod Fusion { get; init; } = FusionMethod.MinMax;
 
-    /// <summary>The dense ranking's weight in <see cref="FusionMethod.MinMax"/>; the sparse one's is 1 less it. From 0 to 1.</summary>
+    /// <summary>The dense ranking's weight in <see cref="FusionMethod.MinMax"/>; the sparse one's is 1 minus this. From 0 to 1.</summary>
     public double DenseWeight { get; init; } = 0.5;
 
     /// <summary>Which documents are searched, or null for all.</summary>
@@ -100,6 +100,6 @@ public interface IReranker
     /// <param name="question">The question.</param>
     /// <param name="passages">The passages.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>One score a passage, in their order; greater is better, none is negative.</returns>
+    /// <returns>One score per passage, in their order; greater is better, none is negative.</returns>
     Task<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> passages, CancellationToken cancellationToken = default);
 }

@@ -1,7 +1,7 @@
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// BM25 as both stores compute it (Robertson and Zaragoza 2009, with the never negative idf of Lucene):
+/// BM25 as both stores compute it (Robertson and Zaragoza 2009, with Lucene's idf, which is never negative):
 /// Σ over the query's terms of ln(1 + (N − n + 0.5)/(n + 0.5)) · tf(k1 + 1)/(tf + k1(1 − b + b·length/average)).
 /// </summary>
 /// <param name="K1">How fast a repeated term saturates.</param>

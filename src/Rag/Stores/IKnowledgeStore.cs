@@ -67,13 +67,13 @@ public interface IKnowledgeStore : IAsyncDisposable, IDisposable
     /// <summary>Reads chunks.</summary>
     /// <param name="ids">Their ids.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>One entry an id, in the given order; null where there is no such chunk.</returns>
+    /// <returns>One entry per id, in the given order; null where there is no such chunk.</returns>
     Task<IReadOnlyList<Chunk?>> ReadChunksAsync(IReadOnlyList<string> ids, CancellationToken cancellationToken = default);
 
     /// <summary>Reads dense vectors.</summary>
     /// <param name="ids">The chunks' ids.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>One entry an id, in the given order: the vector (of length 1), or null where there is none.</returns>
+    /// <returns>One entry per id, in the given order: the vector (of length 1), or null where there is none.</returns>
     Task<IReadOnlyList<float[]?>> ReadVectorsAsync(IReadOnlyList<string> ids, CancellationToken cancellationToken = default);
 
     /// <summary>Reads a document's chunks.</summary>
@@ -103,7 +103,7 @@ public interface IKnowledgeStore : IAsyncDisposable, IDisposable
     /// <returns>The new generation; disposing it without commit throws it away at the next rebuild.</returns>
     Task<IKnowledgeStore> BeginRebuildAsync(CollectionInfo info, CancellationToken cancellationToken = default);
 
-    /// <summary>Puts a new generation in the place of the present one, at once, and removes the old one.</summary>
+    /// <summary>Puts a new generation in place of the present one, at once, and removes the old one.</summary>
     /// <param name="rebuilt">What <see cref="BeginRebuildAsync"/> gave.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     Task CommitRebuildAsync(IKnowledgeStore rebuilt, CancellationToken cancellationToken = default);

@@ -15,7 +15,7 @@ using Qdrant.Client.Grpc;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// The way to a Qdrant server: sends a request with a deadline, repeats it while that can help, and turns failures into
+/// Talks to a Qdrant server: sends a request with a deadline, repeats it while that can help, and turns failures into
 /// <see cref="StoreException"/>.
 /// </summary>
 internal sealed class QdrantConnection : IDisposable
@@ -72,7 +72,7 @@ internal sealed class QdrantConnection : IDisposable
         _client = new QdrantClient(new QdrantGrpcClient(calls), _deadline);
     }
 
-    /// <summary>Lets what the calling asynchronous method reads be repeated as long as what it writes.</summary>
+    /// <summary>Repeats the reads of the calling asynchronous method for as long as writes.</summary>
     public void BeginWrite() => _isWriting.Value = true;
 
     /// <summary>Sends a request that only reads.</summary>
@@ -92,7 +92,7 @@ internal sealed class QdrantConnection : IDisposable
 
     public void Dispose() => _channel?.Dispose();
 
-    /// <summary>Whether the answer was larger than the client takes that was given.</summary>
+    /// <summary>Whether the answer was larger than the given client accepts.</summary>
     public static bool IsTooLarge(StoreException exception) => exception.InnerException is RpcException rpc && IsTooLarge(rpc);
 
     private static bool IsTooLarge(RpcException exception) => exception.StatusCode == StatusCode.ResourceExhausted
@@ -232,14 +232,14 @@ internal sealed class QdrantConnection : IDisposable
             StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Cancelled => true,
             StatusCode.ResourceExhausted => !IsTooLarge(exception),
             StatusCode.Internal when IsTls(exception) => false,
-            // A connection that broke, unless it was none of gRPC's.
+            // A connection that broke; an answer in plain HTTP is something else.
             StatusCode.Internal when exception.Status.DebugException is HttpRequestException
                 => await ProbeAsync(exception, cancellationToken).ConfigureAwait(false) is null,
             StatusCode.Internal => exception.Status.DebugException is IOException or SocketException,
             _ => false,
         };
 
-    /// <summary>Asks the address in plain HTTP who it is, where its answer was none of gRPC's.</summary>
+    /// <summary>Asks the address in plain HTTP who it is, where its answer was not gRPC.</summary>
     /// <returns>The beginning of the answer, or null where there is none.</returns>
     private async Task<string?> ProbeAsync(RpcException exception, CancellationToken cancellationToken)
     {

@@ -31,7 +31,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     public async Task<bool> RestoreAliasesAsync(CancellationToken cancellationToken)
     {
         var survey = await SurveyAsync(cancellationToken).ConfigureAwait(false);
-        // Without any alias the lowest: a higher one is a rebuild that was never committed.
+        // Without any alias, the lowest one: a higher one is a rebuild that was never committed.
         IEnumerable<int> candidates = survey.Aliased is { } aliased ? [aliased] : survey.Chunks.Intersect(survey.Ledgers).Order();
         foreach (int generation in candidates)
             if (survey.Chunks.Contains(generation) && survey.Ledgers.Contains(generation)
@@ -54,7 +54,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
         return survey.Next;
     }
 
-    /// <summary>Lets a generation answer, at once, and deletes the others.</summary>
+    /// <summary>Makes a generation the one that answers, at once, and deletes the others.</summary>
     public async Task CommitAsync(int generation, CancellationToken cancellationToken)
     {
         await PointAliasesAsync(generation, cancellationToken).ConfigureAwait(false);
@@ -95,7 +95,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
         }
     }
 
-    /// <summary>Makes payload indexes again that somebody deleted: every field that is filtered by has one.</summary>
+    /// <summary>Recreates payload indexes that somebody deleted: every field that is filtered by has one.</summary>
     public async Task IndexAsync(int? generation, CancellationToken cancellationToken)
     {
         await AddMissingAsync(Chunks(generation), ChunkFields).ConfigureAwait(false);
@@ -258,7 +258,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
         }
         catch (StoreException exception) when (exception.Error == StoreError.Busy)
         {
-            // The name was free a moment ago: this is our own request whose answer was lost and that was repeated.
+            // The name was free a moment ago: this is our own request, repeated because its answer was lost.
         }
     }
 

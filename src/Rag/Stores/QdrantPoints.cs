@@ -27,7 +27,7 @@ internal static class QdrantPoints
     /// <summary>The point of the ledger that holds a document's record.</summary>
     public static PointId RecordId(string source) => Id(NameBasedUuid.Create(RecordNamespace, "document/" + source).ToString());
 
-    /// <summary>Cuts points into uploads of at most so many points, and of at most 4 MiB where a single point is not larger.</summary>
+    /// <summary>Divides points into uploads of at most this many points and at most 4 MiB (unless a single point is larger).</summary>
     public static IEnumerable<IReadOnlyList<T>> Batches<T>(IEnumerable<T> points, int maxCount)
         where T : IMessage
     {

@@ -20,7 +20,7 @@ namespace Kotonoha.Rag.Stores;
 /// </remarks>
 public sealed class QdrantStore : IKnowledgeStore
 {
-    /// <summary>Up to so many chunks dense searches look at every vector; beyond, the server's index answers approximately.</summary>
+    /// <summary>Up to this many chunks, dense searches look at every vector; beyond, the server's index answers approximately.</summary>
     public const int MaxExactChunks = 50_000;
 
     private const int PagePoints = 500;
@@ -43,7 +43,7 @@ public sealed class QdrantStore : IKnowledgeStore
 
     /// <summary>Creates a store; the server is asked at the first call.</summary>
     /// <param name="options">Which server and collection.</param>
-    /// <param name="logger">Is told of requests that are repeated and of points that Kotonoha did not write, or null.</param>
+    /// <param name="logger">Told of requests that are repeated and of points that Kotonoha did not write, or null.</param>
     /// <exception cref="ArgumentException">The name cannot be a collection's, or the address not a gRPC server's.</exception>
     public QdrantStore(QdrantStoreOptions options, ILogger<QdrantStore>? logger = null)
     {
@@ -361,7 +361,7 @@ public sealed class QdrantStore : IKnowledgeStore
         }
         catch (StoreException exception) when (exception.Error == StoreError.Refused)
         {
-            // Says so where the name is another's collection.
+            // Says so where the name belongs to somebody else's collection.
             await RequireAsync(cancellationToken).ConfigureAwait(false);
             throw;
         }
@@ -414,13 +414,13 @@ public sealed class QdrantStore : IKnowledgeStore
             result.Must.Add(Conditions.MatchKeyword("prefixes", prefix));
         foreach (var tag in filter?.Tags ?? [])
             result.Must.Add(Conditions.MatchKeyword("tags", tag));
-        // Once such points have been seen, they shall not crowd out ours.
+        // Once such points have been seen, they must not crowd out ours.
         if (Volatile.Read(ref _foreignPoints) != 0)
             result.MustNot.Add(Conditions.IsEmpty("version"));
         return result.Must.Count + result.MustNot.Count == 0 ? null : result;
     }
 
-    /// <summary>What points say; those that Kotonoha did not write are passed over, with one warning a store.</summary>
+    /// <summary>What points say; those that Kotonoha did not write are passed over, with one warning per store.</summary>
     private IEnumerable<TResult> OfOurs<TPoint, TResult>(IEnumerable<TPoint> points, Func<TPoint, TResult?> read)
         where TResult : class
     {

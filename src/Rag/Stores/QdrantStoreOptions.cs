@@ -16,13 +16,13 @@ public sealed record QdrantStoreOptions
 
     /// <summary>
     /// The client to use (from a service container, or with certificates, a proxy or headers of its own), or null for a new one that
-    /// connects to <see cref="Address"/> with <see cref="ApiKey"/>. A given one is not disposed; the address is then only named in
+    /// connects to <see cref="Address"/> with <see cref="ApiKey"/>. A given one is not disposed; the address then appears only in
     /// messages.
     /// </summary>
     public IQdrantClient? Client { get; init; }
 
     /// <summary>
-    /// How many points an upload has at most, best from 64 to 256; it has fewer where they would make a message of more than 4 MiB.
+    /// The most points in an upload, best from 64 to 256; it has fewer where they would make a message of more than 4 MiB.
     /// </summary>
     public int BatchSize { get; init; } = 128;
 

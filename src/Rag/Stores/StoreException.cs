@@ -36,7 +36,7 @@ public enum StoreError
 /// <summary>A knowledge store cannot do what was asked.</summary>
 public sealed class StoreException : KotonohaException
 {
-    /// <summary>How a collection is made anew, for messages.</summary>
+    /// <summary>How to re-index a collection, for messages.</summary>
     internal const string HowToReindex = "re-index ('kotonoha ingest --rebuild', SyncOptions.Rebuild)";
 
     /// <summary>How documents get into a collection, for messages.</summary>

@@ -1,6 +1,6 @@
 namespace Kotonoha.Rag.Stores;
 
-/// <summary>Narrows a search to some documents. What is given must all hold.</summary>
+/// <summary>Narrows a search to some documents. Everything that is given must hold.</summary>
 /// <param name="SourcePrefix">A folder (all documents below it) or one document, with <c>/</c>; null for all.</param>
 /// <param name="Tags">Tags that a document must all have; null or empty for all.</param>
 public sealed record StoreFilter(string? SourcePrefix = null, IReadOnlyList<string>? Tags = null)

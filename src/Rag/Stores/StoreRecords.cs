@@ -10,7 +10,7 @@ namespace Kotonoha.Rag.Stores;
 /// <param name="DenseDimension">The dense vectors' width, or 0 where there are none.</param>
 /// <param name="AverageLength">BM25's average length in terms; positive.</param>
 /// <param name="FittedChunks">
-/// How many chunks the collection had when its embedder was fitted; 0 for an embedder that shall not be fitted anew as the collection
+/// How many chunks the collection had when its embedder was fitted; 0 for an embedder that must not be fitted anew as the collection
 /// grows: one that is not fitted, or that was fitted on as much text as fitting takes.
 /// </param>
 public sealed record CollectionInfo(

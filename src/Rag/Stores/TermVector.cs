@@ -31,7 +31,7 @@ public sealed class TermVector
     /// <param name="text">Any text.</param>
     public static TermVector FromText(string text) => FromTerms(TextAnalyzer.Analyze(text).Select(token => token.Term));
 
-    /// <summary>Counts terms that are given.</summary>
+    /// <summary>Counts given terms.</summary>
     /// <param name="terms">The terms with repetitions, in any order.</param>
     public static TermVector FromTerms(IEnumerable<string> terms)
     {

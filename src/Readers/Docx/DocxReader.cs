@@ -3,7 +3,7 @@ using DocumentFormat.OpenXml.Packaging;
 namespace Kotonoha.Readers;
 
 /// <summary>Reads DOCX: headings by their style, lists, tables row by row, footnotes at the end; deleted and hidden text is left out. Pages
-/// are not known to the format.</summary>
+/// are unknown to the format.</summary>
 internal sealed class DocxReader : IDocumentReader
 {
     /// <inheritdoc/>

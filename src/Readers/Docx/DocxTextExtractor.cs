@@ -84,7 +84,7 @@ internal sealed class DocxTextExtractor
     private string CellText(TableCell cell)
         => string.Join(' ', cell.Descendants<Paragraph>().Select(TextOf)).ReplaceLineEndings(" ").Trim();
 
-    /// <summary>Children of a type, also inside content controls.</summary>
+    /// <summary>Children of a type, including those inside content controls.</summary>
     private static IEnumerable<T> Descend<T>(OpenXmlElement parent)
         where T : OpenXmlElement
         => parent.ChildElements.SelectMany(child

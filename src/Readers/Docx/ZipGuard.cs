@@ -8,7 +8,7 @@ namespace Kotonoha.Readers;
 internal static class ZipGuard
 {
     /// <summary>Checks a package; sizes are counted while unpacking, not taken from the directory, which may lie.</summary>
-    /// <exception cref="DocumentFormatException">It is no zip file or goes beyond a limit.</exception>
+    /// <exception cref="DocumentFormatException">It is not a zip file or goes beyond a limit.</exception>
     internal static void Check(byte[] content, string name, CancellationToken cancellationToken)
     {
         try

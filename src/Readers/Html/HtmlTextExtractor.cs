@@ -47,8 +47,7 @@ internal sealed partial class HtmlTextExtractor
             OnCreated = (element, _) =>
             {
                 // The parser's work grows with the square of the depth, so a deep tree is refused while it grows. An element is attached
-                // only
-                // after this call: its forerunner is looked at.
+                // only after this call, so the element before it is looked at.
                 if ((elements & 63) == 0 && previous is not null && Depth(previous) > DocumentLimits.MaxNestingDepth)
                     throw TooDeep(name);
                 previous = element;
@@ -129,7 +128,7 @@ internal sealed partial class HtmlTextExtractor
                 WalkBlock(element, BlockKind.ListItem, depth);
                 break;
             case "p" when _kind == BlockKind.ListItem:
-                // The paragraphs of a loose list are items still.
+                // The paragraphs of a loose list are still items.
                 WalkBlockKeepingMarker(element, depth);
                 break;
             case var tag when BlockElements.Contains(tag):
@@ -201,7 +200,7 @@ internal sealed partial class HtmlTextExtractor
 
     private IEnumerable<IElement> VisibleChildren(IElement parent) => parent.Children.Where(IsVisible);
 
-    /// <summary>The text of an element as one run; blocks inside it are parted by spaces.</summary>
+    /// <summary>The text of an element as one run; blocks inside it are separated by spaces.</summary>
     private string InlineText(IElement element, int depth)
     {
         var text = new StringBuilder();
@@ -261,7 +260,7 @@ internal sealed partial class HtmlTextExtractor
             return false;
         if (element.GetAttribute("style") is { } style && HidingStyle().IsMatch(style))
             return false;
-        // Numbers and arrows of footnotes are no part of the sentence they hang on.
+        // Numbers and arrows of footnotes are not part of the sentence that they are attached to.
         return !(element.LocalName == "a" && element.GetAttribute("class") is "footnote-ref" or "footnote-back-ref");
     }
 

@@ -4,7 +4,7 @@ namespace Kotonoha.Readers;
 
 /// <summary>
 /// Reads Markdown (CommonMark with tables, footnotes, definition and task lists) as a person sees it rendered: it is rendered to HTML and
-/// goes the way of <see cref="HtmlReader"/>, so that comments and hidden elements are dropped by one set of rules.
+/// then read by <see cref="HtmlReader"/>, so that comments and hidden elements are dropped by one set of rules.
 /// </summary>
 internal sealed class MarkdownReader : IDocumentReader
 {

@@ -6,7 +6,7 @@ namespace Kotonoha.Readers.Pdf;
 /// <summary>How a document sets text from right to left.</summary>
 /// <param name="LettersAsRead">Whether the letters of words stand from left to right in the order in which they are read, as faulty
 /// programs set them.</param>
-/// <param name="BracketsAsRead">Whether a bracket inside such text is the character that is read; else it is the one that its shape
+/// <param name="BracketsAsRead">Whether a bracket inside such text is the character that is read; otherwise it is the one that its shape
 /// shows.</param>
 internal readonly record struct BidiStyle(bool LettersAsRead, bool BracketsAsRead);
 
@@ -118,9 +118,8 @@ internal static class BidiText
     }
 
     /// <summary>
-    /// Whether the letters of right-to-left words stand in the order of reading from left to right. Told by what can only end a word
-    /// (Hebrew final
-    /// letters, Arabic teh marbuta and alef maksura) and what often begins one (the Arabic article).
+    /// Whether the letters of right-to-left words stand in the order of reading from left to right. This shows in what can only end a word
+    /// (Hebrew final letters, Arabic teh marbuta and alef maksura) and what often begins one (the Arabic article).
     /// </summary>
     /// <param name="visualWords">Words with right-to-left letters, their letters from left to right as they stand on the page.</param>
     private static bool AreLettersAsRead(IEnumerable<string> visualWords)
@@ -196,7 +195,7 @@ internal static class BidiText
             int first = i;
             if (kinds[i] == Direction.Left || ReachesLeft(kinds, start, i))
             {
-                // From a left-to-right letter over neutral pieces and numbers to the last one before right-to-left text.
+                // From a left-to-right letter, across neutral pieces and numbers, to the last one before right-to-left text.
                 for (int j = i; j >= start && kinds[j] != Direction.Right; j--)
                     if (kinds[j] == Direction.Left)
                         first = j;

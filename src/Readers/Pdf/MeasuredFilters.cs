@@ -5,9 +5,8 @@ using UglyToad.PdfPig.Tokens;
 
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>The library's filters, with an eye on what compressed streams unpack to: the library itself unpacks without a bound, and takes
-/// a
-/// stream that it cannot unpack for an empty one.</summary>
+/// <summary>The library's filters, which measure what compressed streams unpack to: the library itself unpacks without a limit, and takes
+/// a stream that it cannot unpack for an empty one.</summary>
 internal sealed class MeasuredFilters : IFilterProvider
 {
     private readonly IFilterProvider _inner = DefaultFilterProvider.Instance;

@@ -53,7 +53,7 @@ internal sealed class PdfGlyphs
 
     private readonly Dictionary<IFont, FontTraits> _fonts = new(ReferenceEqualityComparer.Instance);
 
-    /// <summary>The fonts of the page read last whose glyphs stand for no known characters.</summary>
+    /// <summary>The fonts, on the page read last, whose glyphs stand for no known characters.</summary>
     internal SortedSet<string> UnreadableFonts { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Reads a page.</summary>
@@ -198,8 +198,8 @@ internal sealed class PdfGlyphs
         return text;
     }
 
-    /// <summary>Which upright characters are written below one another: at least three in a row of the file, each about its size below the
-    /// last.</summary>
+    /// <summary>Which upright characters are written below one another: at least three in sequence in the file, each about its size below
+    /// the last.</summary>
     private static bool[] Stacked(List<Letter> letters)
     {
         var stacked = new bool[letters.Count];

@@ -1,13 +1,13 @@
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>Brings what stands on a page into the order in which it is read: column by column where there are columns, tables as a
+/// <summary>Puts what is on a page into reading order: column by column where there are columns, tables as a
 /// whole.</summary>
 internal static class PdfLayout
 {
     /// <summary>A gutter between columns is at least this many font sizes wide, once several rows have it.</summary>
     private const double LeastGutter = 0.7;
 
-    /// <summary>Rows further apart than this many font sizes do not stand in the same columns.</summary>
+    /// <summary>Rows further apart than this many font sizes are not in the same columns.</summary>
     private const double BandGap = 3.2;
 
     private const int MaxDepth = 12;
@@ -96,7 +96,7 @@ internal static class PdfLayout
             runs.Add(run);
     }
 
-    /// <summary>Whether two rules or more go over most of a band: a table without vertical rules.</summary>
+    /// <summary>Whether two rules or more span most of a band: a table without vertical rules.</summary>
     private static bool IsRuled(List<Rule> horizontal, Band band)
         => horizontal.Where(rule => rule.At > band.Top - 12 && rule.At < band.Bottom + 12
                 && Math.Min(rule.To, band.End) - Math.Max(rule.From, band.Start) > 0.8 * (band.End - band.Start))
@@ -135,10 +135,10 @@ internal static class PdfLayout
 
         internal double Size => Items.OfType<PdfLine>().Select(line => line.Size).DefaultIfEmpty(10).Max();
 
-        /// <summary>What covers the row's height, also items of other rows.</summary>
+        /// <summary>What covers the row's height, items of other rows included.</summary>
         internal List<(double Start, double End)> Spans { get; } = [];
 
-        /// <summary>What is left of gaps in this row.</summary>
+        /// <summary>The gaps that are left in this row.</summary>
         internal List<(double Start, double End)> Free(IEnumerable<(double Start, double End)> gaps)
         {
             var free = gaps.ToList();
@@ -210,7 +210,7 @@ internal static class PdfLayout
                 band.RowCount++;
             }
 
-            // Columns whose lines stand between those of others have shown no gap of their own yet.
+            // Columns whose lines lie between those of others have shown no gap of their own yet.
             double size = rows[first].Size;
             var page = new Row([]);
             page.Spans.AddRange(band._items.Select(item => (item.Start, item.End)));

@@ -3,7 +3,7 @@ using Kotonoha.Foundation.Text;
 
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>Something that stands on a page: a line of text or a table. Coordinates follow the reading: Start is left, or right where the
+/// <summary>Something on a page: a line of text or a table. Coordinates follow the reading: Start is left, or right where the
 /// page is read from right to left.</summary>
 internal abstract class PdfItem
 {
@@ -20,7 +20,7 @@ internal abstract class PdfItem
     internal double Width => End - Start;
 }
 
-/// <summary>A line of text, up to the next gap that parts columns or cells.</summary>
+/// <summary>A line of text, up to the next gap that separates columns or cells.</summary>
 internal sealed class PdfLine : PdfItem
 {
     internal required string Text { get; init; }
@@ -38,7 +38,7 @@ internal sealed class PdfLine : PdfItem
     /// <summary>Whether a word is cut at its end, as a soft hyphen says.</summary>
     internal bool SoftHyphen { get; init; }
 
-    /// <summary>Whether it is set in a font of even width, as code is; its spaces are then those on the page.</summary>
+    /// <summary>Whether it is set in a monospaced font, as code is; its spaces are then those on the page.</summary>
     internal bool Mono { get; init; }
 
     /// <summary>How wide a character is where <see cref="Mono"/>.</summary>
@@ -52,7 +52,7 @@ internal sealed class PdfLine : PdfItem
 /// <summary>A table.</summary>
 internal sealed class PdfTable : PdfItem
 {
-    /// <summary>One line a row, cells joined by <c> | </c>.</summary>
+    /// <summary>One line per row, cells joined by <c> | </c>.</summary>
     internal required string Text { get; init; }
 }
 
@@ -66,10 +66,10 @@ internal sealed record PageLines(PageFrame Frame, PdfLines Maker, List<PdfLine> 
     }
 }
 
-/// <summary>Puts glyphs together to lines.</summary>
+/// <summary>Puts glyphs together into lines.</summary>
 internal sealed partial class PdfLines
 {
-    /// <summary>A gap wider than this share of the font size parts words.</summary>
+    /// <summary>A gap wider than this share of the font size separates words.</summary>
     private const double WordGap = 0.17;
 
     /// <summary>The same between CJK characters, which have air around them.</summary>
@@ -78,16 +78,16 @@ internal sealed partial class PdfLines
     /// <summary>The same where CJK text meets other text.</summary>
     private const double MixedWordGap = 0.25;
 
-    /// <summary>A rule parts cells in a gap wider than this.</summary>
+    /// <summary>A rule separates cells in a gap wider than this.</summary>
     private const double LeastRuledGap = 0.05;
 
-    /// <summary>A gap wider than this may part columns or cells, if the lines above or below have one there too.</summary>
+    /// <summary>A gap wider than this may separate columns or cells, if the lines above or below have one there too.</summary>
     private const double ColumnGap = 0.9;
 
     /// <summary>Below this, the lines above and below must both have one.</summary>
     private const double NarrowColumnGap = 1.5;
 
-    /// <summary>A gap wider than this parts them whatever stands above and below.</summary>
+    /// <summary>A gap wider than this separates them whatever is above and below.</summary>
     private const double SureColumnGap = 2.2;
 
     /// <summary>Glyphs of the same text closer together than this share of their size are one.</summary>
@@ -101,7 +101,7 @@ internal sealed partial class PdfLines
     private readonly bool _hasRightToLeft;
     private readonly List<Row> _rows;
 
-    /// <summary>Whether most of the page is set in a font of even width: then this says nothing about a single line.</summary>
+    /// <summary>Whether most of the page is monospaced: then this says nothing about a single line.</summary>
     private readonly bool _isTypewritten;
 
     internal PdfLines(PageFrame frame, BidiStyle style)
@@ -211,7 +211,7 @@ internal sealed partial class PdfLines
         }
     }
 
-    /// <summary>Superscripts and subscripts join the line that they hang on.</summary>
+    /// <summary>Superscripts and subscripts join the line that they belong to.</summary>
     private static void RaiseSmallWords(List<Row> rows)
     {
         for (int i = 0; i < rows.Count; i++)
@@ -388,7 +388,7 @@ internal sealed partial class PdfLines
         };
     }
 
-    /// <summary>Where letters are spaced out, the gap that parts words is larger than usual.</summary>
+    /// <summary>Where letters are spaced out, the gap that separates words is larger than usual.</summary>
     private static double LetterSpacing(List<Glyph> glyphs)
     {
         var gaps = new List<double>();
@@ -422,7 +422,7 @@ internal sealed partial class PdfLines
         return widths[widths.Count / 2];
     }
 
-    /// <summary>The glyphs on one base line, over the whole width of the page.</summary>
+    /// <summary>The glyphs on one base line, across the whole width of the page.</summary>
     private sealed class Row(double baseline, double size)
     {
         internal double Base { get; } = baseline;
@@ -448,7 +448,7 @@ internal sealed partial class PdfLines
         internal void Prepare(int index)
         {
             Index = index;
-            // Letters of one width that are not as wide as high: a typewriter's.
+            // Letters of one width that are not as wide as they are high: a typewriter's.
             var letters = Glyphs.FindAll(glyph => !glyph.IsSpace);
             Pitch = PdfLines.Pitch(letters);
             Mono = letters.Count >= 3 && Pitch > 0.45 * Size && Pitch < 0.72 * Size

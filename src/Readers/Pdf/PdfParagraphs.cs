@@ -9,11 +9,11 @@ namespace Kotonoha.Readers.Pdf;
 /// <param name="Asides">What does not interrupt the text: footnotes, text in other directions.</param>
 internal sealed record PageContent(int Number, List<List<PdfItem>> Runs, List<List<PdfItem>> Asides);
 
-/// <summary>Makes headings, paragraphs, lists, tables and code of the lines of all pages; a sentence that goes over a page's or column's
+/// <summary>Makes headings, paragraphs, lists, tables and code from the lines of all pages; a sentence that crosses a page's or column's
 /// border is one.</summary>
 internal sealed partial class PdfParagraphs
 {
-    /// <summary>Text this many times as large as the body's is a heading.</summary>
+    /// <summary>Text this many times as large as the body text is a heading.</summary>
     private const double HeadingScale = 1.15;
 
     /// <summary>The same for a bold line.</summary>
@@ -170,7 +170,7 @@ internal sealed partial class PdfParagraphs
         return 3 * lower >= lower + upper && full >= (lower + upper > 0 ? 3 : 2);
     }
 
-    /// <summary>Whether a line at the start of a page or column goes on with the sentence before.</summary>
+    /// <summary>Whether a line at the start of a page or column continues the sentence before it.</summary>
     private bool GoesOn(PdfLine line)
     {
         var last = _paragraph[^1];
@@ -235,7 +235,7 @@ internal sealed partial class PdfParagraphs
             => a.End + (0.3 * a.Size) + b.FirstWordWidth < blockEnd - Math.Max(2 * a.Size, 0.1 * (blockEnd - a.Start));
     }
 
-    /// <summary>The usual distance of lines in a run, in font sizes.</summary>
+    /// <summary>The usual distance between lines in a run, in font sizes.</summary>
     private double PitchOf(List<PdfItem> run)
     {
         var lines = run.OfType<PdfLine>().ToList();

@@ -13,7 +13,7 @@ namespace Kotonoha.Readers.Pdf;
 /// cref="DocumentReaders"/>.</remarks>
 internal sealed class PdfReader : IDocumentReader
 {
-    /// <summary>From this share of the body's size downwards, text at the foot of a page is a footnote.</summary>
+    /// <summary>Text at the foot of a page that is at most this share of the body's size is a footnote.</summary>
     private const double FootnoteScale = 0.92;
 
     /// <inheritdoc/>
@@ -123,7 +123,7 @@ internal sealed class PdfReader : IDocumentReader
         }
     }
 
-    /// <summary>Footnotes do not come between the parts of a sentence that goes over the page's border.</summary>
+    /// <summary>Footnotes do not come between the parts of a sentence that crosses a page border.</summary>
     private static void SetFootnotesAside(List<PageContent> pages)
     {
         double body = PdfParagraphs.BodySize(pages.SelectMany(page => page.Runs).SelectMany(run => run).OfType<PdfLine>());
@@ -142,7 +142,7 @@ internal sealed class PdfReader : IDocumentReader
         }
     }
 
-    /// <summary>The title in the file's metadata, unless a program put a stopgap there.</summary>
+    /// <summary>The title in the file's metadata, unless a program put a placeholder there.</summary>
     private static string? Title(PdfDocument pdf)
     {
         var title = pdf.Information.Title?.Trim();
@@ -154,7 +154,7 @@ internal sealed class PdfReader : IDocumentReader
             ? null : title;
     }
 
-    /// <summary>Gathers what could not be read.</summary>
+    /// <summary>Collects what could not be read.</summary>
     private sealed class PageRemarks
     {
         private const string Help = "run a text recognition over it first.";

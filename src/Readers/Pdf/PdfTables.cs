@@ -1,6 +1,6 @@
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>Finds tables: by their ruled grid, or as lines that stand beside each other in rows without being columns of running
+/// <summary>Finds tables: by their ruled grid, or as lines that are side by side in rows without being columns of running
 /// text.</summary>
 internal static class PdfTables
 {
@@ -10,7 +10,7 @@ internal static class PdfTables
     /// <summary>A prose column's next line follows within this many font sizes.</summary>
     private const double LinePitch = 1.8;
 
-    /// <summary>From this share of lines that go on in the next line, a column is running text.</summary>
+    /// <summary>A column in which at least this share of the lines continues in the next one is running text.</summary>
     private const double FlowShare = 0.5;
 
     /// <summary>Finds the tables whose cells are ruled off.</summary>
@@ -34,15 +34,15 @@ internal static class PdfTables
         return tables;
     }
 
-    /// <summary>Whether lines that stand in columns beside each other are a table (else they are columns of text).</summary>
+    /// <summary>Whether lines in columns side by side are a table (otherwise they are columns of text).</summary>
     /// <param name="columns">The lines of each column, from top to bottom.</param>
-    /// <param name="ruled">Whether horizontal rules go over several columns.</param>
+    /// <param name="ruled">Whether horizontal rules span several columns.</param>
     internal static bool IsTable(List<List<PdfLine>> columns, bool ruled)
     {
         if (ruled)
             return true;
         var lines = columns.SelectMany(column => column).ToList();
-        // Lines of a table stand on the lines of other columns.
+        // Lines of a table share their height with lines of other columns.
         var fewest = columns.MinBy(column => column.Count)!;
         int mates = fewest.Count(line
             => lines.Exists(other => !fewest.Contains(other) && Math.Abs(other.Base - line.Base) < 0.35 * line.Size));
@@ -125,7 +125,7 @@ internal static class PdfTables
         int filled = clusters[i].Cells.Count(cell => cell is not null);
         if (distance < limit)
             return true;
-        // One cell alone, not the first: it goes on from the line above if that line does not end.
+        // One cell alone, not the first: it continues the line above if that line does not end.
         return limit == 0 && filled == 1 && clusters[i].Cells[0] is null
             && Array.FindIndex(clusters[i].Cells, cell => cell is not null) is var column
             && clusters[i - 1].Cells[column] is { } above && distance < LinePitch * above[^1].Size && !above[^1].EndsSentence
@@ -152,7 +152,7 @@ internal static class PdfTables
             return null;
         // Columns without any text are double rules or margins.
         var filled = Enumerable.Range(0, rows[0].Length).Where(c => rows.Exists(row => row[c].Length > 0)).ToList();
-        // A frame around text is no table.
+        // A frame around text is not a table.
         return rows.Count < 2 && filled.Count < 2
             ? null
             : string.Join('\n', rows.Select(row => string.Join(" | ", filled.Select(c => row[c]))));
@@ -200,7 +200,7 @@ internal static class PdfTables
     }
 
     /// <summary>The share of a column's lines that go on in the next one: in the middle of a sentence, or because the next word had no
-    /// room. NaN where nothing tells.</summary>
+    /// room. NaN where nothing shows it.</summary>
     private static double Flow(List<PdfLine> column)
     {
         int flows = 0, ends = 0;
@@ -216,7 +216,7 @@ internal static class PdfTables
                 continue;
             double room = width - (a.End - column.Min(line => line.Start)) - (0.25 * a.Size) - b.FirstWordWidth;
             if (StartsLower(b.Text) && wide)
-                flows += room < a.Size ? 1 : 0; // else it tells nothing: a sentence goes on, but not for want of room
+                flows += room < a.Size ? 1 : 0; // otherwise it shows nothing: a sentence continues, but not for want of room
             else if (wide && !longest && room < 0)
                 flows++;
             else if (!longest)

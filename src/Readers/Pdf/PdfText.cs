@@ -7,7 +7,7 @@ namespace Kotonoha.Readers.Pdf;
 /// <summary>Joins the lines of a paragraph or cell.</summary>
 internal static partial class PdfText
 {
-    /// <summary>For texts too short to tell from other words whether a hyphen at a line's end belongs to the word.</summary>
+    /// <summary>For texts too short to show by other words whether a hyphen at a line's end belongs to the word.</summary>
     internal static Lazy<HashSet<string>> NoVocabulary { get; } = new([]);
 
     /// <summary>The words of lines, compounds with their hyphens.</summary>

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Kotonoha.Readers.Pdf;
 
-/// <summary>Finds running headers, footers and page numbers: lines at the upper or lower edge that come again at the same place of other
+/// <summary>Finds running headers, footers and page numbers: lines at the upper or lower edge that recur at the same place on other
 /// pages.</summary>
 internal static partial class RunningLines
 {
@@ -13,7 +13,7 @@ internal static partial class RunningLines
     /// <summary>Running rows lie within this share of the page's height.</summary>
     private const double EdgeShare = 0.2;
 
-    /// <summary>They stand on the same height of each page, within so many points.</summary>
+    /// <summary>They are at the same height on each page, within this many points.</summary>
     private const double Place = 6;
 
     /// <summary>A row with a number that counts the pages is a running one only if it keeps this many font sizes away from the
@@ -134,7 +134,7 @@ internal static partial class RunningLines
             double at = rows[i][0].Base;
             if (top ? at > EdgeShare * height : at < (1 - EdgeShare) * height)
                 break;
-            // The innermost row of several keeps the distance for all.
+            // The innermost of several rows keeps the distance for all.
             double distance = i + 1 < rows.Count ? Math.Abs(rows[i + 1][0].Base - at) : double.MaxValue;
             edge.Add(new EdgeRow([.. rows[i].OrderBy(line => line.Start)], at, rows[i].Max(line => line.Size), distance));
         }

@@ -1,9 +1,8 @@
 namespace Kotonoha.Readers.Processes;
 
 /// <summary>
-/// Keeps the running reader programs: starts one when a document comes and none is idle, up to a number; ends those that have been idle for
-/// a
-/// while. A document that makes its program end, hang or eat too much memory costs that document alone.
+/// Keeps the running reader programs: starts one when a document comes and none is idle, up to a maximum; ends those that have been idle
+/// for a while. A document that makes its program end, hang or eat too much memory costs that document alone.
 /// </summary>
 /// <remarks>Thread-safe. All programs end with this process, however it ends, since their input ends with it.</remarks>
 internal sealed class ReaderPool

@@ -14,7 +14,7 @@ internal sealed record ReaderProgram(string Muxer, string Assembly, string Frame
         "Publish the app as framework-dependent files (neither self-contained nor single-file nor AOT) on a machine with the .NET runtime; "
         + "or, where every document can be trusted, read them in the app's own process with DocumentReaders.InProcess.";
 
-    // What the runtime may need to start at all. Nothing else of the environment is any business of the program: neither the host's
+    // What the runtime may need to start at all. Nothing else in the environment is the program's business: neither the host's
     // runtime settings nor its secrets.
     private static readonly string[] InheritedVariables =
         ["SystemRoot", "windir", "TEMP", "TMP", "TMPDIR", "DOTNET_ROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
@@ -72,7 +72,7 @@ internal sealed record ReaderProgram(string Muxer, string Assembly, string Frame
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
-                // Somebody looks at it; the system clears its folder for temporary files.
+                // Somebody is looking at it; the system clears its folder for temporary files.
             }
         };
         try
@@ -116,8 +116,8 @@ internal sealed record ReaderProgram(string Muxer, string Assembly, string Frame
         }
         """;
 
-    /// <summary>The app's list of assemblies, where it speaks of the folder in which the program lies; else the runtime takes all that lie
-    /// there.</summary>
+    /// <summary>The app's list of assemblies, where it refers to the folder in which the program lies; otherwise the runtime takes all that
+    /// lie there.</summary>
     private IEnumerable<string> DepsFile()
     {
         var folder = Path.GetDirectoryName(Assembly);

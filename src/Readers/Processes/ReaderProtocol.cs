@@ -12,7 +12,7 @@ internal enum ReplyKind : byte
     /// <summary>It cannot be read; the text says why.</summary>
     FormatError,
 
-    /// <summary>The memory did not suffice; the program ends.</summary>
+    /// <summary>There was not enough memory; the program ends.</summary>
     OutOfMemory,
 
     /// <summary>An assembly that the program needs does not lie beside it; the text names it.</summary>
@@ -24,8 +24,7 @@ internal sealed record Reply(ReplyKind Kind, ExtractedDocument? Document, string
 
 /// <summary>
 /// What host and reader program say to each other over the program's standard input and output: frames of a length (four bytes,
-/// little-endian) and
-/// as many bytes. The program greets with an empty frame; then each request (a name and a file) gets one reply.
+/// little-endian) and as many bytes. The program greets with an empty frame; then each request (a name and a file) gets one reply.
 /// </summary>
 /// <remarks>The host trusts no number that comes from the program: a hostile document may have taken it over.</remarks>
 internal static class ReaderProtocol
@@ -84,7 +83,7 @@ internal static class ReaderProtocol
         }
         else
         {
-            // The text may quote anything; what is no sound UTF-16 is replaced.
+            // The text may quote anything; what is not valid UTF-16 is replaced.
             writer.Write(Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(reply.Text)));
         }
 
@@ -94,7 +93,7 @@ internal static class ReaderProtocol
         return frame;
     }
 
-    /// <summary>Reads a reply and checks that it keeps the contract of <see cref="ExtractedDocument"/>.</summary>
+    /// <summary>Reads a reply and checks that it meets the contract of <see cref="ExtractedDocument"/>.</summary>
     /// <exception cref="InvalidDataException">It does not.</exception>
     internal static Reply ReadReply(byte[] frame)
     {

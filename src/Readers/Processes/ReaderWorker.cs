@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Kotonoha.Readers.Processes;
 
-/// <summary>One running reader program. It reads one document at a time; after anything but a reply it is of no more use.</summary>
+/// <summary>One running reader program. It reads one document at a time; after anything but a reply it is of no further use.</summary>
 internal sealed class ReaderWorker
 {
     private const int MaxErrorChars = 4096;
@@ -78,7 +78,7 @@ internal sealed class ReaderWorker
 
     /// <summary>Has a document read.</summary>
     /// <exception cref="IOException">The program ended meanwhile.</exception>
-    /// <exception cref="InvalidDataException">Its reply is none.</exception>
+    /// <exception cref="InvalidDataException">Its reply is not valid.</exception>
     internal async Task<Reply> ReadAsync(byte[] content, string name, CancellationToken cancellationToken)
     {
         await _requests.WriteAsync(ReaderProtocol.RequestHead(name, content.Length), cancellationToken).ConfigureAwait(false);
@@ -90,7 +90,7 @@ internal sealed class ReaderWorker
     }
 
     /// <summary>Ends the program: by the end of its input, or at once.</summary>
-    /// <returns>The start of what it printed as errors.</returns>
+    /// <returns>The beginning of its error output.</returns>
     internal async Task<string> EndAsync(bool kill)
     {
         try

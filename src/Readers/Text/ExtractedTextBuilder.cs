@@ -18,7 +18,7 @@ internal sealed class ExtractedTextBuilder(string name)
 
     internal string? FirstHeading { get; private set; }
 
-    /// <summary>Adds a block; text that is empty once cleaned and trimmed adds nothing.</summary>
+    /// <summary>Adds a block; text that is empty once it is cleaned and trimmed adds nothing.</summary>
     internal void Add(BlockKind kind, string text, int? page = null)
     {
         var clean = Clean(text);

@@ -1,6 +1,6 @@
 namespace Kotonoha.Readers;
 
-/// <summary>Reads plain text; blank lines part its paragraphs, line breaks inside them stay.</summary>
+/// <summary>Reads plain text; blank lines separate its paragraphs; line breaks inside them stay.</summary>
 internal sealed class PlainTextReader : IDocumentReader
 {
     /// <inheritdoc/>

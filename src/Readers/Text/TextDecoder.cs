@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Kotonoha.Readers;
 
-/// <summary>Turns the bytes of a text file into text: byte order marks, UTF-8, ISO-2022-JP, Shift_JIS and EUC-JP; nothing is guessed
+/// <summary>Turns the bytes of a text file into text: byte order marks, UTF-8, ISO-2022-JP, Shift_JIS and EUC-JP; no guess is
 /// silently wrong.</summary>
 internal static class TextDecoder
 {
@@ -12,7 +12,7 @@ internal static class TextDecoder
     /// <param name="content">The bytes.</param>
     /// <param name="name">The file's name, for messages.</param>
     /// <param name="declared">The encoding that the document itself names (HTML), or null.</param>
-    /// <exception cref="DocumentFormatException">The bytes are no text in a known encoding.</exception>
+    /// <exception cref="DocumentFormatException">The bytes are not text in a known encoding.</exception>
     internal static string Decode(byte[] content, string name, string? declared = null)
     {
         ReadOnlySpan<byte> bytes = content;

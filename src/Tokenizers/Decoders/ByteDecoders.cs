@@ -4,8 +4,9 @@ using System.Text.Json;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// Makes text of runs of byte tokens like <c>&lt;0xE3&gt;</c>. When the text as a whole is decoded, a run that is not valid UTF-8 becomes
-/// U+FFFD for every byte. While tokens come one by one, nobody can know what a run will be: its characters are given as they become whole.
+/// Makes text from runs of byte tokens like <c>&lt;0xE3&gt;</c>. When the text as a whole is decoded, a run that is not valid UTF-8 becomes
+/// U+FFFD for every byte. While tokens come one by one, it cannot be known what a run will become: its characters are given as they become
+/// whole.
 /// </summary>
 internal sealed record ByteFallbackDecoder : ITokenDecoder
 {
@@ -17,7 +18,7 @@ internal sealed record ByteFallbackDecoder : ITokenDecoder
 }
 
 /// <summary>Joins the bytes of byte tokens into characters.</summary>
-/// <param name="next">Gets the tokens.</param>
+/// <param name="next">Receives the tokens.</param>
 /// <param name="incremental">Whether characters are handed on before their run of bytes has ended.</param>
 internal sealed class ByteFallbackStream(IDecoderStream next, bool incremental) : WholeTokenStream(next)
 {

@@ -4,11 +4,11 @@ using System.Text.Json;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>Turns tokens back into text, or into other tokens for the decoder behind it.</summary>
+/// <summary>Turns tokens back into text, or into other tokens for the decoder after it.</summary>
 internal interface ITokenDecoder
 {
     /// <summary>Starts decoding one text; a whole text is decoded through the same stream.</summary>
-    /// <param name="next">Gets the tokens.</param>
+    /// <param name="next">Receives the tokens.</param>
     /// <param name="incremental">Whether the text is wanted while its tokens come; otherwise all of them come before anyone looks.</param>
     IDecoderStream Start(IDecoderStream next, bool incremental);
 
@@ -16,7 +16,7 @@ internal interface ITokenDecoder
     void Write(Utf8JsonWriter writer);
 }
 
-/// <summary>One step of a text on its way from tokens to characters. It hands what is certain to the step behind it.</summary>
+/// <summary>One step of a text on its way from tokens to characters. It hands what is certain to the step after it.</summary>
 internal interface IDecoderStream
 {
     /// <summary>Takes a token, or a part of one.</summary>
@@ -24,11 +24,11 @@ internal interface IDecoderStream
     /// <param name="endsToken">Whether the token ends here.</param>
     void Push(ReadOnlySpan<char> text, bool endsToken);
 
-    /// <summary>Hands on what is left, and ends the step behind.</summary>
+    /// <summary>Hands on what is left, and ends the step after it.</summary>
     void Finish();
 }
 
-/// <summary>The end of the way: joins all tokens.</summary>
+/// <summary>The end of the chain: joins all tokens.</summary>
 internal sealed class TextStream(StringBuilder output) : IDecoderStream
 {
     /// <inheritdoc/>
@@ -195,7 +195,7 @@ internal sealed record SequenceDecoder(ITokenDecoder[] Parts) : ITokenDecoder
     }
 }
 
-/// <summary>Makes one token of all, for the decoders behind it.</summary>
+/// <summary>Makes one token of all, for the decoders after it.</summary>
 internal sealed record FuseDecoder : ITokenDecoder
 {
     /// <inheritdoc/>
@@ -216,7 +216,7 @@ internal sealed record FuseDecoder : ITokenDecoder
     }
 }
 
-/// <summary>Puts a text in the place of every match of a pattern in a token.</summary>
+/// <summary>Replaces every match of a pattern in a token by a text.</summary>
 internal sealed record ReplaceDecoder(TextPattern Pattern, string Content) : ITokenDecoder
 {
     /// <inheritdoc/>
@@ -291,7 +291,7 @@ internal sealed record StripDecoder(string Content, int Left, int Right) : IToke
         private int _stripped;
         private bool _atStart = true;
 
-        // Characters that go if the token ends behind them.
+        // Characters that are dropped if the token ends after them.
         private int _held;
 
         public void Push(ReadOnlySpan<char> text, bool endsToken)
@@ -338,7 +338,7 @@ internal sealed record StripDecoder(string Content, int Left, int Right) : IToke
     }
 }
 
-/// <summary>Makes blanks of the suffix that ends words; in the last token it goes.</summary>
+/// <summary>Turns the suffix that ends words into blanks; in the last token it is dropped.</summary>
 internal sealed record BpeDecoder(string Suffix) : ITokenDecoder
 {
     /// <inheritdoc/>
@@ -355,7 +355,7 @@ internal sealed record BpeDecoder(string Suffix) : ITokenDecoder
 
     private sealed class Stream(string suffix, IDecoderStream next) : WholeTokenStream(next)
     {
-        // What comes from the first suffix of a token on waits until it is known whether the token is the last.
+        // What comes from the first suffix of a token onwards waits until it is known whether the token is the last.
         private string? _held;
 
         protected override void Token(ReadOnlySpan<char> token)
@@ -385,7 +385,7 @@ internal sealed record BpeDecoder(string Suffix) : ITokenDecoder
 
 /// <summary>Joins word pieces: a blank before every token but those with the prefix.</summary>
 /// <param name="Prefix">What stands before a piece inside of a word; it is taken off.</param>
-/// <param name="Cleanup">Whether blanks before punctuation and English contractions go.</param>
+/// <param name="Cleanup">Whether blanks before punctuation and English contractions are dropped.</param>
 internal sealed record WordPieceDecoder(string Prefix, bool Cleanup) : ITokenDecoder
 {
     /// <inheritdoc/>
@@ -401,7 +401,7 @@ internal sealed record WordPieceDecoder(string Prefix, bool Cleanup) : ITokenDec
         writer.WriteEndObject();
     }
 
-    /// <summary>Takes the blanks out of a token that only tokenization put there.</summary>
+    /// <summary>Removes the blanks that only tokenization put into a token.</summary>
     internal static string CleanUp(string token)
         => token.Replace(" .", ".", StringComparison.Ordinal)
             .Replace(" ?", "?", StringComparison.Ordinal)
@@ -427,7 +427,9 @@ internal sealed record WordPieceDecoder(string Prefix, bool Cleanup) : ITokenDec
     }
 }
 
-/// <summary>Makes blanks of the character that stood for them; in the first token it goes when a text was given one at its start.</summary>
+/// <summary>
+/// Turns the character that stands for blanks back into blanks; in the first token it is dropped when a text was given one at its start.
+/// </summary>
 /// <param name="Replacement">The character that stands for a blank.</param>
 /// <param name="Scheme">Where it was put although there was no blank.</param>
 /// <param name="Split">Kept for the file; has no effect.</param>
@@ -461,10 +463,10 @@ internal sealed record MetaspaceDecoder(char Replacement, PrependScheme Scheme, 
     }
 }
 
-/// <summary>Joins the output of connectionist temporal classification: equal neighbours are one token, padding goes.</summary>
+/// <summary>Joins the output of connectionist temporal classification: equal neighbours are one token, padding is dropped.</summary>
 /// <param name="PadToken">The padding.</param>
 /// <param name="WordDelimiterToken">What stands for a blank.</param>
-/// <param name="Cleanup">Whether delimiters become blanks, and blanks before punctuation and English contractions go.</param>
+/// <param name="Cleanup">Whether delimiters become blanks, and blanks before punctuation and English contractions are dropped.</param>
 internal sealed record CtcDecoder(string PadToken, string WordDelimiterToken, bool Cleanup) : ITokenDecoder
 {
     /// <inheritdoc/>

@@ -110,8 +110,8 @@ internal sealed class BpeModel : ITokenModel
     }
 
     /// <summary>
-    /// The character before which a text may be cut when another one stands before it, because no merge joins across such a place: then the
-    /// words can be worked out one by one, though nobody cut the text into words. U+2581 as a rule.
+    /// The character before which a text may be cut when another one stands before it, because no merge joins across such a place; then the
+    /// words can be tokenized one by one although the text was not cut into words. U+2581 as a rule.
     /// </summary>
     private char FindBlank()
     {
@@ -123,7 +123,7 @@ internal sealed class BpeModel : ITokenModel
         return NoBlank;
     }
 
-    /// <summary>Works a piece out without the cache and says how many steps that took.</summary>
+    /// <summary>Tokenizes a piece without the cache and returns the number of steps that took.</summary>
     internal long CountSteps(ReadOnlySpan<char> piece)
     {
         long before = _threadWorkspace?.Steps ?? 0;
@@ -269,7 +269,7 @@ internal sealed class MergeTable
     private readonly int _shift;
 
     /// <summary>Fills the table.</summary>
-    /// <param name="merges">The merges; a later one of the same pair stands.</param>
+    /// <param name="merges">The merges; a later one of the same pair wins.</param>
     /// <param name="ranks">Their ranks; null for their order.</param>
     public MergeTable(IReadOnlyList<(int Left, int Right, int Joined)> merges, IReadOnlyList<int>? ranks = null)
     {

@@ -21,19 +21,21 @@ public sealed record BpeTrainingOptions
     /// <summary>How text is cut into words before pairs are counted.</summary>
     public WordPattern Pattern { get; init; } = WordPattern.Gpt2;
 
-    /// <summary>A token has fewer characters (bytes, for byte-level BPE) than this, a pair of single ones apart; null for no limit.</summary>
+    /// <summary>
+    /// A token has fewer characters (bytes, for byte-level BPE) than this, except for a pair of single ones; null for no limit.
+    /// </summary>
     public int? MaxTokenLength { get; init; }
 
-    /// <summary>Keep only so many characters, the most frequent ones (the initial alphabet always); null for all.</summary>
+    /// <summary>Keep only this many characters, the most frequent ones (the initial alphabet always); null for all.</summary>
     internal int? LimitAlphabet { get; init; }
 
     /// <summary>Characters that are in the vocabulary even if the texts lack them.</summary>
     internal string InitialAlphabet { get; init; } = "";
 
-    /// <summary>What stands before a token that does not begin its word; null for nothing.</summary>
+    /// <summary>What precedes a token that does not begin its word; null for nothing.</summary>
     internal string? ContinuingSubwordPrefix { get; init; }
 
-    /// <summary>What stands behind a token that ends its word; null for nothing.</summary>
+    /// <summary>What stands after a token that ends its word; null for nothing.</summary>
     internal string? EndOfWordSuffix { get; init; }
 }
 
@@ -44,7 +46,7 @@ public sealed record BpeTrainingOptions
 /// </summary>
 internal sealed class BpeTrainer
 {
-    // How many steps pass between looks at the cancellation token.
+    // How many steps pass between checks of the cancellation token.
     private const int StepsPerCheck = 64;
 
     private readonly BpeTrainingOptions _options;
@@ -55,7 +57,7 @@ internal sealed class BpeTrainer
     private readonly Dictionary<long, PairInfo> _pairs = [];
     private readonly PriorityQueue<long, (long NegativeCount, long Pair)> _queue = new();
 
-    // All words behind each other: symbols of word w are symbols[starts[w] .. starts[w] + sizes[w]].
+    // All words one after another: symbols of word w are symbols[starts[w] .. starts[w] + sizes[w]].
     private int[] _symbols = [];
     private int[] _starts = [];
     private int[] _sizes = [];
@@ -92,7 +94,7 @@ internal sealed class BpeTrainer
         }
         else if (_lengths[id] == 0)
         {
-            // A special token that the text can spell: it is as long as what spells it.
+            // A special token that the text can spell: it is as long as its spelling.
             _lengths[id] = length;
         }
 

@@ -1,7 +1,7 @@
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// The symbols of one word while they are merged. Always the pair of the lowest rank goes first, of equal ranks the leftmost. Short words
+/// The symbols of one word while they are merged. The pair of the lowest rank always goes first; of equal ranks, the leftmost. Short words
 /// look at all pairs each time; long ones keep a heap over a linked list, so that n symbols cost O(n log n).
 /// </summary>
 internal sealed class BpeWorkspace
@@ -28,7 +28,7 @@ internal sealed class BpeWorkspace
 
     public int Capacity => _ids.Length;
 
-    /// <summary>How many pairs were looked at since the workspace was made: what a hostile text is measured by.</summary>
+    /// <summary>How many pairs were looked at since the workspace was made: the measure for a hostile text.</summary>
     public long Steps { get; private set; }
 
     public void Clear() => Count = 0;
@@ -107,7 +107,7 @@ internal sealed class BpeWorkspace
             var (key, joined) = Pop();
             int left = (int)(uint)key;
 
-            // An entry is stale when one of its symbols has grown since; joined symbols stand for the joined text, so the id tells.
+            // An entry is stale when one of its symbols has grown since; joined symbols stand for the joined text, so the id shows it.
             if (_ids[left] < 0 || _next[left] < 0 || merges.Rank(_ids[left], _ids[_next[left]], out int now) == int.MaxValue || now != joined)
                 continue;
             int right = _next[left];

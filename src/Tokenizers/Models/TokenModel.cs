@@ -19,14 +19,14 @@ internal interface ITokenModel
     void Write(Utf8JsonWriter writer);
 }
 
-/// <summary>Works a word out without a cache.</summary>
+/// <summary>Tokenizes a word without a cache.</summary>
 internal interface IWordTokenizer
 {
     /// <summary>Appends the tokens of a word.</summary>
     void Run(ReadOnlySpan<char> piece, TokenSink sink);
 }
 
-/// <summary>Collects tokens; their places too when offsets are wanted. Buffers are kept and used again.</summary>
+/// <summary>Collects tokens; their places too when offsets are wanted. Buffers are reused.</summary>
 internal sealed class TokenSink
 {
     private int[] _ids = new int[64];
@@ -55,7 +55,7 @@ internal sealed class TokenSink
             (_starts, _ends) = (new int[_ids.Length], new int[_ids.Length]);
     }
 
-    /// <summary>Drops the tokens from a place on.</summary>
+    /// <summary>Drops the tokens from a given place onwards.</summary>
     public void Rewind(int count) => Count = count;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

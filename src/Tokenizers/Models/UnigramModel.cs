@@ -4,7 +4,7 @@ namespace Kotonoha.Tokenizers;
 
 /// <summary>
 /// A unigram language model over pieces (Kudo 2018): a text becomes the sequence of pieces with the highest sum of scores, found by Viterbi's
-/// algorithm along a trie. A character without a piece counts the lowest score less ten; neighbouring ones become one unknown piece, or
+/// algorithm along a trie. A character without a piece counts as the lowest score minus ten; neighbouring ones become one unknown piece, or
 /// bytes. Source of the details: Hugging Face tokenizers. Thread-safe.
 /// </summary>
 internal sealed class UnigramModel : ITokenModel, IWordTokenizer
@@ -78,7 +78,7 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
         writer.WriteEndObject();
     }
 
-    /// <summary>Works a piece out without the cache and says how many steps that took.</summary>
+    /// <summary>Tokenizes a piece without the cache and returns the number of steps that took.</summary>
     internal long CountSteps(ReadOnlySpan<char> piece)
     {
         var workspace = new UnigramWorkspace();
@@ -137,7 +137,7 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
             return;
         }
 
-        // Unknown characters that stand together may yet spell a piece.
+        // Unknown characters that are adjacent may still spell a piece.
         if (Vocabulary.TryGetId(text, out int known))
             sink.Add(known, start, end);
         else if (_byteIds is null || !ByteTokens.TryAdd(_byteIds, text, start, end, sink))
@@ -162,7 +162,7 @@ internal sealed class UnigramWorkspace
     /// <summary>The pieces from the first to the last.</summary>
     public List<(int Start, int End, int Id)> Path => _path;
 
-    /// <summary>How many ways were offered and characters walked since the workspace was made: what a hostile text is measured by.</summary>
+    /// <summary>How many ways were offered and characters walked since the workspace was made: the measure for a hostile text.</summary>
     public long Steps { get; set; }
 
     public void Start(int length)
@@ -180,7 +180,7 @@ internal sealed class UnigramWorkspace
 
     public double ScoreAt(int place) => _scores[place];
 
-    /// <summary>A way to a place; of equal ones the first is kept.</summary>
+    /// <summary>A path to a place; of equal ones, the first is kept.</summary>
     public void Offer(int start, int end, double score, int id)
     {
         if (_from[end] == Unreached || score > _scores[end])

@@ -17,7 +17,7 @@ public sealed record UnigramTrainingOptions
     /// <summary>The longest piece, in characters.</summary>
     public int MaxPieceLength { get; init; } = 16;
 
-    /// <summary>Which part of the pieces is kept each time the vocabulary shrinks.</summary>
+    /// <summary>The share of the pieces that is kept each time the vocabulary shrinks.</summary>
     public double ShrinkingFactor { get; init; } = 0.75;
 
     /// <summary>How many rounds of expectation and maximisation run between two shrinkings.</summary>
@@ -113,7 +113,7 @@ internal sealed class UnigramTrainer
         return [.. seed.Select(s => (s.Item1, Math.Log(s.Item2) - logSum))];
     }
 
-    /// <summary>How often each piece is to be expected in the words.</summary>
+    /// <summary>How often each piece is expected in the words.</summary>
     private double[] Expect()
     {
         var expected = new double[_pieces.Count];
@@ -142,7 +142,9 @@ internal sealed class UnigramTrainer
         return expected;
     }
 
-    /// <summary>New scores from expected counts; what is hardly expected goes. The digamma function makes the prior a sparse one.</summary>
+    /// <summary>
+    /// New scores from expected counts; pieces that are hardly expected are dropped. The digamma function makes the prior a sparse one.
+    /// </summary>
     private List<(string, double)> Maximize(double[] expected)
     {
         var kept = new List<(string Text, double Count)>();
@@ -193,7 +195,7 @@ internal sealed class UnigramTrainer
             if (frequency[id] == 0)
                 continue;
 
-            // Without the piece its count goes to what it would be cut into.
+            // Without the piece, its count goes to the pieces it would be cut into.
             double logSumWithout = Math.Log(sum + frequency[id] * (path.Count - 1)), without = 0;
             foreach (int part in path)
                 without += Math.Log(frequency[part] + frequency[id]) - logSumWithout;
@@ -318,8 +320,8 @@ internal sealed class UnigramTrainer
 
 /// <summary>
 /// Finds the repeated substrings of some words that cannot be lengthened to the right without becoming rarer: the inner nodes of the suffix tree of all
-/// words behind each other, by way of a suffix array that is sorted as far as the longest substring wanted. What occurs at the ends of words only is
-/// therefore not found (the boundary behind it lengthens it), as in Hugging Face tokenizers.
+/// words one after another, by way of a suffix array that is sorted as far as the longest substring wanted. What occurs at the ends of words
+/// only is therefore not found (the boundary after it lengthens it), as in Hugging Face tokenizers.
 /// </summary>
 internal sealed class SubstringFinder
 {

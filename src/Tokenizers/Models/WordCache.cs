@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// Remembers the tokens of words. Bounded: an entry is never replaced, and a word whose places are taken is worked out each time, so a
+/// Remembers the tokens of words. Bounded: an entry is never replaced, and a word whose slots are taken is tokenized each time, so a
 /// warm cache allocates nothing. Thread-safe: entries are immutable and published by one reference write.
 /// </summary>
 internal sealed class WordCache
@@ -17,10 +17,10 @@ internal sealed class WordCache
     private const int Ways = 4;
     private readonly Entry?[] _entries = new Entry?[1 << Bits];
 
-    /// <summary>Appends the tokens of a word: from here, or worked out and kept.</summary>
+    /// <summary>Appends the tokens of a word: from the cache, or computed and kept.</summary>
     /// <param name="word">The word.</param>
     /// <param name="sink">Receives the tokens.</param>
-    /// <param name="model">Works out what is not here.</param>
+    /// <param name="model">Tokenizes what is not in the cache.</param>
     public void Tokenize(ReadOnlySpan<char> word, TokenSink sink, IWordTokenizer model)
     {
         if (word.Length > MaxWordLength)
@@ -35,7 +35,7 @@ internal sealed class WordCache
             return;
         }
 
-        // A cached word knows its places, also when the text that brought it did not ask for them.
+        // A cached word knows its offsets, even if the text that brought it did not ask for them.
         var tracked = new TokenSink();
         tracked.Clear(trackOffsets: true);
         model.Run(word, tracked);
@@ -74,7 +74,9 @@ internal sealed class WordCache
             }
     }
 
-    /// <summary>The ends of a word and its length, which are the whole of most words: they are compared without a further look at memory.</summary>
+    /// <summary>
+    /// The ends of a word and its length, which are the whole of most words: they are compared without another memory access.
+    /// </summary>
     internal readonly record struct Key(ulong First, ulong Second, ulong Last, int Length, uint Hash)
     {
         /// <summary>Words up to this length are equal when their keys are.</summary>

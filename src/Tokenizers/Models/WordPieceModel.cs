@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// WordPiece as BERT has it: from the left always the longest known piece, pieces inside of a word with a prefix; a word that cannot be
+/// WordPiece as BERT has it: from the left, always the longest known piece; pieces inside a word have a prefix; a word that cannot be
 /// covered, or that is too long, is unknown as a whole. Source of the details: Hugging Face tokenizers. Thread-safe.
 /// </summary>
 internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
@@ -28,7 +28,7 @@ internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
 
     public string UnknownToken { get; }
 
-    /// <summary>What stands before a piece that does not begin its word, for example <c>##</c>.</summary>
+    /// <summary>What precedes a piece that does not begin its word, for example <c>##</c>.</summary>
     public string ContinuingSubwordPrefix { get; }
 
     /// <summary>A word of more code points is unknown.</summary>
@@ -103,9 +103,9 @@ public sealed record WordPieceTrainingOptions
     /// <summary>Whether texts become lower case and lose their accents.</summary>
     public bool Lowercase { get; init; } = true;
 
-    /// <summary>What stands before a piece that does not begin its word.</summary>
+    /// <summary>What precedes a piece that does not begin its word.</summary>
     public string ContinuingSubwordPrefix { get; init; } = "##";
 
-    /// <summary>Keep only so many characters, the most frequent ones; null for all.</summary>
+    /// <summary>Keep only this many characters, the most frequent ones; null for all.</summary>
     public int? LimitAlphabet { get; init; }
 }

@@ -6,9 +6,9 @@ using Kotonoha.Foundation.Unicode;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>BERT's preparation of text (source: google-research/bert tokenization.py as Hugging Face tokenizers has it).</summary>
-/// <param name="CleanText">Whether control characters, U+0000 and U+FFFD go and every white space becomes a blank.</param>
-/// <param name="HandleChineseChars">Whether every Chinese character stands between blanks.</param>
-/// <param name="StripAccents">Whether marks go; null: as <paramref name="Lowercase"/> says.</param>
+/// <param name="CleanText">Whether control characters, U+0000 and U+FFFD are dropped and every white space becomes a blank.</param>
+/// <param name="HandleChineseChars">Whether blanks are put around every Chinese character.</param>
+/// <param name="StripAccents">Whether marks are dropped; null: as <paramref name="Lowercase"/> says.</param>
 /// <param name="Lowercase">Whether the text becomes lower case.</param>
 internal sealed record BertNormalizer(bool CleanText, bool HandleChineseChars, bool? StripAccents, bool Lowercase) : INormalizer
 {
@@ -49,7 +49,7 @@ internal sealed record BertNormalizer(bool CleanText, bool HandleChineseChars, b
 
     private static void Clean(PieceBuffer buffer)
     {
-        // Nearly all texts are printable ASCII but for tabs and line ends.
+        // Nearly all texts are printable ASCII, tabs and line ends.
         var characters = buffer.Characters;
         int at = characters.IndexOfAnyExceptInRange(' ', '~');
         while (at >= 0 && characters[at] is '\t' or '\n' or '\r')
@@ -96,7 +96,7 @@ internal sealed record BertNormalizer(bool CleanText, bool HandleChineseChars, b
 /// <summary>
 /// Unicode as the components of Hugging Face tokenizers know it, whose tables are older than ours: categories of Unicode 8
 /// (unicode_categories 0.1.1), normalisation of Unicode 9 (unicode-normalization-alignments 0.1.12). A code point that came later is to them
-/// unassigned: it has no category, does not decompose and is no mark.
+/// unassigned: it has no category, does not decompose and is not a mark.
 /// </summary>
 internal static class LibraryCategories
 {

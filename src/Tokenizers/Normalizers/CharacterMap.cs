@@ -70,7 +70,7 @@ internal sealed class CharacterMap
         return true;
     }
 
-    /// <summary>The target that the shortest prefix of a text has, as text; null when no prefix has a rule.</summary>
+    /// <summary>The target of the shortest prefix of a text, as text; null when no prefix has a rule.</summary>
     public string? Transform(ReadOnlySpan<byte> utf8) => TryMatch(utf8, longest: false, out _, out var target) ? Encoding.UTF8.GetString(target) : null;
 
     private static uint Offset(uint unit) => unit >> 10 << (int)((unit & 1 << 9) >> 6);

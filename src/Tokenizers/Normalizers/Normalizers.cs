@@ -72,7 +72,7 @@ internal sealed record PrependNormalizer(string Prepend) : INormalizer
     }
 }
 
-/// <summary>Puts a text behind any text that is not empty; it shares the place of the last character.</summary>
+/// <summary>Puts a text after any text that is not empty; it shares the place of the last character.</summary>
 internal sealed record AppendNormalizer(string Append) : INormalizer
 {
     /// <inheritdoc/>
@@ -97,7 +97,7 @@ internal sealed record AppendNormalizer(string Append) : INormalizer
     }
 }
 
-/// <summary>Puts a text in the place of every match; it shares the place of the last character of the match.</summary>
+/// <summary>Puts a text in place of every match; it shares the place of the last character of the match.</summary>
 internal sealed record ReplaceNormalizer(TextPattern Pattern, string Content) : INormalizer
 {
     private readonly bool _isCharacterForCharacter = !Pattern.IsRegex && Pattern.Text.Length == 1 && Content.Length == 1;
@@ -145,7 +145,7 @@ internal sealed record ReplaceNormalizer(TextPattern Pattern, string Content) : 
     }
 }
 
-/// <summary>Takes white space off the ends of the text.</summary>
+/// <summary>Removes white space from the ends of the text.</summary>
 internal sealed record StripNormalizer(bool Left, bool Right) : INormalizer
 {
     /// <inheritdoc/>
@@ -276,7 +276,7 @@ internal sealed record ByteLevelNormalizer : INormalizer
     public void Write(Utf8JsonWriter writer) => NormalizerJson.WriteBare(writer, "ByteLevel");
 }
 
-/// <summary>Taking code points out of a text; the others keep their origin.</summary>
+/// <summary>Removes code points from a text; the others keep their origin.</summary>
 internal static class CodePointFilter
 {
     public static void Remove(PieceBuffer buffer, Func<int, bool> remove)

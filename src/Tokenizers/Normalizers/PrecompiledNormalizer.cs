@@ -6,8 +6,8 @@ using Kotonoha.Foundation.Unicode;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// SentencePiece's table of replacements as Hugging Face tokenizers applies it: to grapheme clusters of less than six UTF-8 bytes as a whole
-/// (a rule for a beginning of the cluster takes all of it), to other clusters code point by code point.
+/// SentencePiece's table of replacements as Hugging Face tokenizers applies it: to grapheme clusters of fewer than six UTF-8 bytes as a
+/// whole (a rule for a prefix of the cluster takes all of it), to other clusters code point by code point.
 /// </summary>
 internal sealed record PrecompiledNormalizer : INormalizer
 {
@@ -33,7 +33,7 @@ internal sealed record PrecompiledNormalizer : INormalizer
         var text = buffer.Text;
         for (int start = 0, end; start < text.Length; start = end)
         {
-            // Two ASCII characters never share a cluster, but for CR LF.
+            // Two ASCII characters never share a cluster, except CR LF.
             if (text[start] < 0x80 && (start + 1 == text.Length || text[start + 1] < 0x80) && text[start] != '\r')
             {
                 end = start + 1;
@@ -97,7 +97,7 @@ internal sealed record PrecompiledNormalizer : INormalizer
         return count;
     }
 
-    /// <summary>Writes the new text. The last code point waits, since what is removed behind it belongs to it.</summary>
+    /// <summary>Writes the new text. The last code point waits, since what is removed after it belongs to it.</summary>
     private ref struct Output(PieceBuffer buffer)
     {
         private readonly ReadOnlySpan<char> _text = buffer.Text;

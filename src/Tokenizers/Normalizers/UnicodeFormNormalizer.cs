@@ -5,7 +5,7 @@ using Kotonoha.Foundation.Unicode;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// A Unicode normalisation form. Characters that are composed stand where the first of them stood, as the reference has it (source: Hugging
+/// A Unicode normalisation form. Characters that are composed are put where the first of them was, as in the reference (source: Hugging
 /// Face tokenizers over unicode-normalization-alignments, whose tables are Unicode 9's: <see cref="LibraryCategories"/>).
 /// </summary>
 /// <param name="Form">NFC, NFD, NFKC or NFKD.</param>
@@ -54,7 +54,7 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
         var writer = buffer.Rewrite();
         while (start < text.Length)
         {
-            // A stretch that is normalised apart: up to the next code point that nothing joins to what stands before it.
+            // A stretch that is normalised separately: up to the next code point that nothing joins to what stands before it.
             int end = start;
             int first = CodePoints.Next(text, ref end), single = end;
             while (end < text.Length)
@@ -86,7 +86,7 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
 
     private static bool IsBoundary(int codePoint) => UnicodeData.IsNormalizationBoundary(codePoint) || !LibraryCategories.TakesPartInNormalization(codePoint);
 
-    /// <summary>Whether a code point that stands alone stays as it is for certain.</summary>
+    /// <summary>Whether a code point that stands alone certainly stays as it is.</summary>
     private bool IsInert(int codePoint)
         => codePoint < LastInert || (codePoint is < 0xAC00 or > 0xD7A3
             ? UnicodeData.Decomposition(codePoint, Compatible).IsEmpty || !LibraryCategories.TakesPartInNormalization(codePoint)

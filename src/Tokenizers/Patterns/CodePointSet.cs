@@ -178,7 +178,7 @@ internal static class CodePointSets
         _ => null,
     };
 
-    /// <summary>The set with every character that differs from one of its own in case alone (simple folding).</summary>
+    /// <summary>The set with every character that differs only in case from one of its own (simple folding).</summary>
     public static CodePointSet IgnoreCase(CodePointSet set)
     {
         var more = new List<(int, int)>(set.Ranges.ToArray());

@@ -5,12 +5,13 @@ namespace Kotonoha.Tokenizers;
 
 /// <summary>Where a pattern matches, in UTF-16 units.</summary>
 /// <param name="Start">The first unit.</param>
-/// <param name="End">The unit behind the last.</param>
+/// <param name="End">The unit after the last.</param>
 internal readonly record struct RegexMatch(int Start, int End);
 
 /// <summary>
-/// Runs a pattern over one text: a backtracking machine with a stack of its own. Once a text costs more than a plain one should, the places
-/// where an instruction has failed are remembered (a failure does not depend on how the place was reached), so that none fails twice.
+/// Runs a pattern over one text: a backtracking machine with a stack of its own. Once a text costs more than an ordinary one should, the
+/// places where an instruction has failed are remembered (a failure does not depend on how the place was reached), so that none fails
+/// twice.
 /// </summary>
 internal sealed class RegexMatcher
 {
@@ -51,7 +52,7 @@ internal sealed class RegexMatcher
         /// <summary>All that an instruction could do at a place has failed.</summary>
         Failed,
 
-        /// <summary>A loop's start of iteration as it was.</summary>
+        /// <summary>The former start of a loop's iteration.</summary>
         Restore,
     }
 
@@ -116,7 +117,9 @@ internal sealed class RegexMatcher
         return false;
     }
 
-    /// <summary>Runs from an instruction to its end; gives the place that was reached. With a wanted end only that counts.</summary>
+    /// <summary>
+    /// Runs from an instruction to its end; returns the place that was reached. If an end is given, only that end counts.
+    /// </summary>
     private int Execute(ReadOnlySpan<char> text, int pc, int at, int wantedEnd)
     {
         int ground = _stackCount;
@@ -199,7 +202,7 @@ internal sealed class RegexMatcher
         }
     }
 
-    /// <summary>Takes up what is left to try; false when nothing is.</summary>
+    /// <summary>Takes up what is left to try; false when there is nothing.</summary>
     private bool Backtrack(ReadOnlySpan<char> text, int ground, bool learns, ref int pc, ref int at)
     {
         while (_stackCount > ground)
@@ -236,7 +239,7 @@ internal sealed class RegexMatcher
     /// <summary>Takes a greedy repetition one code point back, if it can give back more.</summary>
     private bool GiveBack(ReadOnlySpan<char> text, ref Entry entry, bool learns)
     {
-        // What is behind the repetition has failed at entry.At, and at every place that takes more.
+        // What is after the repetition has failed at entry.At, and at every place that takes more.
         if (learns && _code[entry.Pc].Max == int.MaxValue)
         {
             int slot = _code[entry.Pc].Slot;

@@ -57,7 +57,7 @@ internal ref struct RegexParser
 
     private static RegexNode Joined(List<RegexNode> parts) => parts.Count == 1 ? parts[0] : new RegexNode.Sequence(parts);
 
-    /// <summary>Null for what is nothing to match: comments, switches, blanks of the extended form.</summary>
+    /// <summary>Null for what matches nothing: comments, switches, blanks of the extended form.</summary>
     private RegexNode? ParseAtom()
     {
         char c = _pattern[_at];
@@ -133,7 +133,7 @@ internal ref struct RegexParser
             return new RegexNode.Look(Closed(open, ParseChoice()), IsBehind: true, IsNegative: true);
         if (Skip("<") || (_dialect == RegexDialect.Rust && Skip("P<")))
         {
-            // Names are for captures, which nothing here asks for.
+            // Names are for captures, which are not used here.
             int end = _pattern.IndexOf('>', _at);
             if (end <= _at)
                 throw Wrong("a group without a name");

@@ -9,7 +9,7 @@ internal enum RegexOperation
     /// <summary>Takes code points of a set, between two numbers of them.</summary>
     RepeatSet,
 
-    /// <summary>Goes on at one place, and if that fails at another.</summary>
+    /// <summary>Goes on at one place and, if that fails, at another.</summary>
     Split,
 
     /// <summary>Goes on at another place.</summary>
@@ -38,7 +38,7 @@ internal enum RegexOperation
 }
 
 /// <summary>One step of a compiled pattern.</summary>
-/// <param name="Operation">What is done.</param>
+/// <param name="Operation">What it does.</param>
 internal readonly record struct RegexInstruction(RegexOperation Operation)
 {
     /// <summary>The code points that are taken.</summary>

@@ -1,6 +1,6 @@
 namespace Kotonoha.Tokenizers;
 
-/// <summary>Whose reading of a pattern holds where regular-expression engines differ.</summary>
+/// <summary>Whose interpretation of a pattern applies where regular-expression engines differ.</summary>
 internal enum RegexDialect
 {
     /// <summary>
@@ -28,13 +28,13 @@ internal abstract record RegexNode
     /// <summary>The first of several that leads to a match.</summary>
     public sealed record Choice(IReadOnlyList<RegexNode> Options) : RegexNode;
 
-    /// <summary>A part several times; <see cref="int.MaxValue"/> is no upper limit.</summary>
+    /// <summary>A part several times; <see cref="int.MaxValue"/> stands for no upper limit.</summary>
     public sealed record Repeat(RegexNode Body, int Min, int Max, RegexGreed Greed) : RegexNode;
 
     /// <summary>A part whose first match is kept.</summary>
     public sealed record Atomic(RegexNode Body) : RegexNode;
 
-    /// <summary>A condition on what stands behind or before the place.</summary>
+    /// <summary>A condition on what stands after or before the place.</summary>
     public sealed record Look(RegexNode Body, bool IsBehind, bool IsNegative) : RegexNode;
 
     /// <summary>A condition on the place.</summary>
@@ -59,10 +59,10 @@ internal enum RegexAnchor
     /// <summary>The end of the text, or before a line end.</summary>
     LineEnd,
 
-    /// <summary>Between a word character and none.</summary>
+    /// <summary>Between a word character and another one or an end.</summary>
     WordBoundary,
 
-    /// <summary>Not between a word character and none.</summary>
+    /// <summary>Not between a word character and another one or an end.</summary>
     NoWordBoundary,
 }
 

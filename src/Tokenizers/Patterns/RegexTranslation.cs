@@ -4,7 +4,10 @@ using Kotonoha.Foundation.Unicode;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>Spells a pattern of Rust's engine for Oniguruma. Both spellings are parsed and compared, so that none goes out that means something else.</summary>
+/// <summary>
+/// Spells a pattern of Rust's engine for Oniguruma. Both spellings are parsed and compared, so that none is written that means something
+/// else.
+/// </summary>
 internal static class RegexTranslation
 {
     /// <summary>The pattern in Oniguruma's spelling, or null when none is known.</summary>
@@ -132,15 +135,15 @@ internal static class RegexTranslation
 }
 
 /// <summary>
-/// A regular expression that a file brought along, run within a bound of steps and memory. It works on code points and on the checked-in
+/// A regular expression from a file, run within limits on steps and memory. It works on code points and on the checked-in
 /// Unicode tables, finds the leftmost match by backtracking order, and remembers what has failed where, so that the work stays
 /// proportional to pattern times text for all but repetitions of what may be empty.
 /// </summary>
 /// <remarks>
-/// Known are literals, sets with nested sets and <c>&amp;&amp;</c>, POSIX brackets, general categories, <c>\s \d \w \h \R</c>, anchors, groups,
-/// greedy, lazy and possessive quantifiers, atomic groups, looking ahead and behind (the latter with a longest length), and the switches
-/// <c>i x m s</c>; ignoring case uses simple folding. Back references and calls are refused. Immutable and thread-safe. Source of the rules:
-/// the documentation of Oniguruma 6.9 and of the Rust crates regex and fancy-regex.
+/// It knows literals, sets with nested sets and <c>&amp;&amp;</c>, POSIX brackets, general categories, <c>\s \d \w \h \R</c>, anchors,
+/// groups, greedy, lazy and possessive quantifiers, atomic groups, look-ahead and look-behind (the latter with a maximum length), and the
+/// switches <c>i x m s</c>; ignoring case uses simple folding. Back references and calls are refused. Immutable and thread-safe. Source of
+/// the rules: the documentation of Oniguruma 6.9 and of the Rust crates regex and fancy-regex.
 /// </remarks>
 internal sealed class BoundedRegex : IMatchFinder
 {

@@ -3,7 +3,7 @@ using Kotonoha.Foundation.Unicode;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>Works on finished sequences: trims offsets, adds special tokens.</summary>
+/// <summary>Processes finished sequences: trims offsets, adds special tokens.</summary>
 internal interface IPostProcessor
 {
     /// <summary>Changes the sequences (one or two, more when another has added tokens), which are then read one after the other.</summary>
@@ -248,7 +248,7 @@ internal sealed record RobertaPostProcessor(
     }
 }
 
-/// <summary>Takes white space out of the offsets of byte-level tokens.</summary>
+/// <summary>Removes white space from the offsets of byte-level tokens.</summary>
 /// <param name="AddPrefixSpace">Whether the first blank of a text may have been added by the pre-tokenizer.</param>
 /// <param name="TrimOffsets">Whether it does anything.</param>
 /// <param name="UseRegex">Kept for the file; has no effect.</param>
@@ -298,7 +298,7 @@ internal sealed record ByteLevelPostProcessor(bool AddPrefixSpace, bool TrimOffs
         }
     }
 
-    // An added blank shares the place of the character behind it, and that may be a surrogate pair: count in code points.
+    // An added blank shares the place of the character after it, and that may be a surrogate pair: count in code points.
     private static int Forward(string text, int at, int codePoints)
     {
         for (; codePoints > 0; codePoints--)

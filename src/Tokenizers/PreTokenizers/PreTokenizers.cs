@@ -154,7 +154,7 @@ internal sealed record DigitsPreTokenizer(bool IndividualDigits) : IPreTokenizer
     }
 }
 
-/// <summary>Cuts into parts of so many code points; the last may be shorter.</summary>
+/// <summary>Cuts into parts of this many code points; the last may be shorter.</summary>
 internal sealed record FixedLengthPreTokenizer(int Length) : IPreTokenizer
 {
     /// <inheritdoc/>
@@ -320,7 +320,7 @@ internal sealed record BertPreTokenizer : IPreTokenizer
     }
 }
 
-/// <summary>Cuts text into words as GPT-2 does and spells each in the byte alphabet, so that no text is foreign to the vocabulary.</summary>
+/// <summary>Cuts text into words as GPT-2 does and spells each in the byte alphabet, so that the vocabulary covers any text.</summary>
 /// <param name="AddPrefixSpace">Whether a piece that does not begin with a blank gets one.</param>
 /// <param name="UseRegex">Whether pieces are cut by GPT-2's pattern (otherwise something before has cut them).</param>
 /// <param name="TrimOffsets">Kept for the file; offsets are trimmed by the post-processor.</param>

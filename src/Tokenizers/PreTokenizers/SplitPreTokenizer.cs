@@ -18,14 +18,14 @@ internal sealed class SplitPreTokenizer : IPreTokenizer
     /// <param name="isRegex">Whether it is a regular expression.</param>
     /// <param name="behavior">What becomes of the matches.</param>
     /// <param name="invert">Whether what lies between the matches is meant by "matches".</param>
-    /// <param name="dialect">Whose reading of a regular expression holds.</param>
+    /// <param name="dialect">Whose interpretation of the regular expression applies.</param>
     /// <exception cref="TokenizerException">The pattern is malformed or asks for something that is not supported.</exception>
     public SplitPreTokenizer(string pattern, bool isRegex = true, SplitBehavior behavior = SplitBehavior.Isolated, bool invert = false, RegexDialect dialect = RegexDialect.Oniguruma)
     {
         (_pattern, _isRegex, _behavior, _invert) = (pattern, isRegex, behavior, invert);
         _regex = isRegex ? BoundedRegex.Parse(pattern, dialect) : BoundedRegex.Literal(pattern);
 
-        // A scanner gives matches and what lies between as pieces, whichever of them is inverted.
+        // A scanner returns both matches and what lies between as pieces, whichever of them is meant.
         if (isRegex && (behavior == SplitBehavior.Isolated || (behavior == SplitBehavior.Removed && invert)))
             _scanner = WordScanner.For(pattern, dialect);
         if (behavior == SplitBehavior.Removed && _scanner is { LeavesNothing: false })
@@ -69,7 +69,7 @@ internal enum SplitBehavior
     /// <summary>A match goes with what stands before it.</summary>
     MergedWithPrevious,
 
-    /// <summary>A match goes with what stands behind it.</summary>
+    /// <summary>A match goes with what stands after it.</summary>
     MergedWithNext,
 
     /// <summary>Matches that touch are one piece.</summary>

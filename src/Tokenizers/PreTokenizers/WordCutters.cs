@@ -100,7 +100,7 @@ internal readonly struct Gpt2WordCutter : IPieceCutter
         if (!CodePointClasses.IsSpace(found))
             return CodePointClasses.RunEnd(text, word + width, found);
 
-        // \s+(?!\S): all of the white space but what comes right before the next word.
+        // \s+(?!\S): all of the white space except what comes right before the next word.
         int end = CodePointClasses.SpaceEnd(text, start);
         return end < text.Length && end > start + 1 ? end - 1 : end;
     }
@@ -119,7 +119,7 @@ internal readonly struct Gpt2WordCutter : IPieceCutter
 /// The word patterns of the cl100k family by hand. Every character belongs to a word:
 /// <c>(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+</c>.
 /// </summary>
-/// <param name="MaxDigits">How many digits a word has at most.</param>
+/// <param name="MaxDigits">The most digits in a word.</param>
 /// <param name="WholeTail">Whether the white space at the end of the text is one word, line ends or not.</param>
 internal readonly record struct Cl100kWordCutter(int MaxDigits, bool WholeTail = false) : IPieceCutter
 {
@@ -202,7 +202,7 @@ internal readonly record struct Cl100kWordCutter(int MaxDigits, bool WholeTail =
         return end < text.Length && end > start + 1 ? end - 1 : end;
     }
 
-    /// <summary>How many characters of a contraction stand behind an apostrophe, in either case.</summary>
+    /// <summary>How many characters of a contraction stand after an apostrophe, in either case.</summary>
     public static int Contraction(ReadOnlySpan<char> rest)
     {
         if (rest.IsEmpty)
@@ -217,8 +217,8 @@ internal readonly record struct Cl100kWordCutter(int MaxDigits, bool WholeTail =
 }
 
 /// <summary>
-/// o200k's word pattern by hand. A word is upper case, then lower case, with one character before and a contraction behind; letters without case and
-/// marks count as both. Every character belongs to a word.
+/// o200k's word pattern by hand. A word is upper case, then lower case, with one character before and a contraction after; letters without
+/// case and marks count as both. Every character belongs to a word.
 /// </summary>
 internal readonly struct O200kWordCutter : IPieceCutter
 {
@@ -293,7 +293,8 @@ internal readonly struct O200kWordCutter : IPieceCutter
                 behindEither = at;
         }
 
-        // With lower case behind the run all of it counts; else the run is given back as far as to its last character that counts as both.
+        // With lower case after the run all of it counts; otherwise the run is given back up to its last character that counts as
+        // both.
         int end = CasedClasses.RunEnd(text, at, Lower);
         return end > at ? end : behindEither;
     }

@@ -12,11 +12,11 @@ internal interface ISegmenter
 /// <summary>A part of a normalised text and the piece that it is.</summary>
 /// <param name="Id">The piece's id; that of the unknown piece where none covers the part.</param>
 /// <param name="Start">The first UTF-16 unit.</param>
-/// <param name="End">The unit behind the last.</param>
+/// <param name="End">The unit after the last.</param>
 internal readonly record struct Segment(int Id, int Start, int End);
 
 /// <summary>
-/// The most probable segmentation under a unigram model (Kudo 2018). Sums are in single precision and ties fall as in SentencePiece's
+/// The most probable segmentation under a unigram model (Kudo 2018). Sums are in single precision and ties are broken as in SentencePiece's
 /// EncodeOptimized, so that ids agree.
 /// </summary>
 internal sealed class UnigramSegmenter : ISegmenter
@@ -181,7 +181,7 @@ internal sealed class BpeSegmenter : ISegmenter
             if (vocabulary.IsPiece(pieces[id].Text))
                 _ = _symbols.TryAdd(pieces[id].Text, id);
 
-        // Characters that are no piece can still be joined into one; they need a number of their own.
+        // Characters that are not pieces can still be joined into one; they need a number of their own.
         _foreign = pieces.Length;
         foreach (var piece in pieces)
             if (vocabulary.IsPiece(piece.Text))
@@ -226,7 +226,7 @@ internal sealed class BpeSegmenter : ISegmenter
             int symbol;
             if (_vocabulary.UserDefined is { } userDefined && (end = userDefined.LongestMatch(text, start)) > start)
             {
-                // Its number stands behind all others, so that nothing joins it.
+                // Its number stands after all others, so that nothing joins it.
                 symbol = _foreign + 1 + _vocabulary.IdOf(text[start..end]);
             }
             else
@@ -274,7 +274,7 @@ internal sealed class BpeSegmenter : ISegmenter
     }
 }
 
-/// <summary>Every word is a piece, with the blank before it (or behind it).</summary>
+/// <summary>Every word is a piece, with the blank before it (or after it).</summary>
 internal sealed class WordSegmenter(SentencePieceVocabulary vocabulary, bool blankIsSuffix) : ISegmenter
 {
     private const char Meta = '\u2581';

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// Turns pieces back into text: U+2581 becomes a blank, the one that normalisation put in front goes, byte pieces become characters, U+FFFD for every
-/// byte that belongs to none (source: sentencepiece_processor.cc of SentencePiece 0.2).
+/// Turns pieces back into text: U+2581 becomes a blank, the one that normalisation put in front is dropped, byte pieces become characters,
+/// U+FFFD for every byte that belongs to none (source: sentencepiece_processor.cc of SentencePiece 0.2).
 /// </summary>
 internal sealed class SentencePieceDecoder(SentencePieceSpec spec, SentencePieceVocabulary vocabulary) : ITokenDecoder
 {
@@ -83,7 +83,7 @@ internal sealed class SentencePieceDecoder(SentencePieceSpec spec, SentencePiece
             Next.Push(_text.ToString(), endsToken: true);
         }
 
-        /// <summary>Hands on the characters that are whole, and what is certainly none.</summary>
+        /// <summary>Passes on the characters that are whole, and what certainly never will be.</summary>
         private void PushBytes(bool isEnd)
         {
             _text.Clear();

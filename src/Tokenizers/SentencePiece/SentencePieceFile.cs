@@ -226,7 +226,7 @@ internal ref struct ProtobufReader
         }
     }
 
-    /// <summary>Leaves the current field out.</summary>
+    /// <summary>Skips the current field.</summary>
     public void Skip()
     {
         switch (_wire)
@@ -248,7 +248,7 @@ internal ref struct ProtobufReader
         }
     }
 
-    /// <summary>The error that something else stands at the current place.</summary>
+    /// <summary>The error that something else is at the current place.</summary>
     public readonly TokenizerException Wrong(string what)
         => new($"the SentencePiece model has {what} at byte {_offset + _at}. Check that the file is a complete .model file.");
 

@@ -96,7 +96,7 @@ internal sealed class SentencePieceModel : ITokenModel
     public void Write(Utf8JsonWriter writer) => throw SentencePieceNormalizer.NotTokenizerJson();
 }
 
-/// <summary>All that a SentencePiece model says, with the format's default values.</summary>
+/// <summary>Everything that a SentencePiece model says, with the format's default values.</summary>
 internal sealed record SentencePieceSpec
 {
     public required IReadOnlyList<ScoredPiece> Pieces { get; init; }
@@ -109,10 +109,10 @@ internal sealed record SentencePieceSpec
     /// <summary>Whether blanks end a word instead of starting one.</summary>
     public bool TreatWhitespaceAsSuffix { get; init; }
 
-    /// <summary>Whether a text gets a blank in front (or behind, as a suffix).</summary>
+    /// <summary>Whether a text gets a blank in front (or after, as a suffix).</summary>
     public bool AddDummyPrefix { get; init; } = true;
 
-    /// <summary>Whether blanks at the ends go and runs of blanks become one.</summary>
+    /// <summary>Whether blanks at the ends are dropped and runs of blanks become one.</summary>
     public bool RemoveExtraWhitespaces { get; init; } = true;
 
     /// <summary>Whether blanks become U+2581.</summary>
@@ -225,7 +225,7 @@ internal sealed class SentencePieceVocabulary
 
     public ScoredPiece[] Pieces { get; }
 
-    /// <summary>All pieces, also those that no text makes.</summary>
+    /// <summary>All pieces, including those that no text makes.</summary>
     public Vocabulary All { get; } = new();
 
     public int UnknownId { get; }

@@ -63,7 +63,7 @@ internal sealed class SentencePieceProcessor
     /// <param name="text">Any text.</param>
     /// <param name="addBegin">Whether the begin piece comes first.</param>
     /// <param name="addEnd">Whether the end piece comes last.</param>
-    /// <param name="reverse">Whether the pieces of the text are turned round.</param>
+    /// <param name="reverse">Whether the pieces of the text are reversed.</param>
     /// <returns>The ids.</returns>
     /// <exception cref="InvalidOperationException">The model has no begin or end piece.</exception>
     public int[] EncodeIds(string text, bool addBegin = false, bool addEnd = false, bool reverse = false)
@@ -109,7 +109,7 @@ internal sealed class SentencePieceProcessor
     /// <param name="text">Any text.</param>
     /// <param name="count">How many at most.</param>
     /// <returns>The ids and the score (the sum of the pieces' scores) of each, the best first.</returns>
-    /// <exception cref="InvalidOperationException">The model is no unigram model.</exception>
+    /// <exception cref="InvalidOperationException">The model is not a unigram model.</exception>
     public IReadOnlyList<(int[] Ids, double Score)> EncodeBest(string text, int count)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -149,12 +149,12 @@ internal sealed class SentencePieceProcessor
 /// <summary>A piece of an encoded text.</summary>
 /// <param name="Id">The piece's id.</param>
 /// <param name="Piece">The piece; for the unknown piece the normalised characters that it stands for.</param>
-/// <param name="Surface">The part of the text; of several byte pieces of one character the last one has it.</param>
+/// <param name="Surface">The part of the text; of several byte pieces of one character, the last one has it.</param>
 internal sealed record EncodedPiece(int Id, string Piece, string Surface);
 
 /// <summary>
-/// SentencePiece's own normalisation: at each place the longest user-defined piece, else the longest rule, else the character; then blanks (source:
-/// normalizer.cc of SentencePiece 0.2).
+/// SentencePiece's own normalisation: at each place the longest user-defined piece, otherwise the longest rule, otherwise the character;
+/// then blanks (source: normalizer.cc of SentencePiece 0.2).
 /// </summary>
 internal sealed class SentencePieceNormalizer : INormalizer
 {
@@ -178,8 +178,10 @@ internal sealed class SentencePieceNormalizer : INormalizer
 
     /// <summary>Normalises a text.</summary>
     /// <param name="text">Well-formed text.</param>
-    /// <param name="output">Gets the characters.</param>
-    /// <param name="origins">Gets for each character how much of the text had been read before it, and at last how much was read in all.</param>
+    /// <param name="output">Receives the characters.</param>
+    /// <param name="origins">
+    /// Receives for each character how much of the text had been read before it, and finally how much was read in all.
+    /// </param>
     public void Normalize(ReadOnlySpan<char> text, List<char> output, List<int> origins)
     {
         output.Clear();

@@ -28,7 +28,7 @@ internal static class SentencePieceTokenizer
                 : throw new TokenizerException($"The tokenizer adds a {role} token, but its vocabulary has none. Check the file, or turn it off there.");
     }
 
-    /// <summary>A post-processor that puts a token before and one behind every text; null for neither.</summary>
+    /// <summary>A post-processor that puts a token before and one after every text; null for neither.</summary>
     public static IPostProcessor? BeginAndEnd((string Token, int Id)? begin, (string Token, int Id)? end)
     {
         if (begin is null && end is null)
@@ -58,12 +58,14 @@ internal static class SentencePieceTokenizer
 }
 
 /// <summary>
-/// Says in the components of tokenizer.json what a SentencePiece model does, as the converters of transformers do (<c>convert_slow_tokenizer</c>): its
-/// byte-pair models become BPE with the merges that the scores imply, unigram models become Unigram. What would make other tokens is an error.
+/// Expresses in the components of tokenizer.json what a SentencePiece model does, as the converters of transformers do
+/// (<c>convert_slow_tokenizer</c>): its byte-pair models become BPE with the merges that the scores imply, unigram models become Unigram.
+/// What would make other tokens is an error.
 /// </summary>
 /// <remarks>
 /// Two differences are those of the components themselves: Precompiled applies a model's rules to grapheme clusters, SentencePiece to any run of
-/// characters; and the pieces of control symbols and bytes are found in the texts that Unigram sees. Neither is known to matter but in odd texts.
+/// characters; and the pieces of control symbols and bytes are found in the texts that Unigram sees. Neither is known to matter except in
+/// odd texts.
 /// </remarks>
 internal static class SentencePieceConversion
 {
@@ -112,7 +114,8 @@ internal static class SentencePieceConversion
             steps.Add(new PrecompiledNormalizer(CharacterMap.Parse(spec.CharsMap) ?? throw Inexpressible("its table of replacements is malformed")));
         bool hasPrefix = spec.AddDummyPrefix && !spec.TreatWhitespaceAsSuffix, hasSuffix = spec.AddDummyPrefix && spec.TreatWhitespaceAsSuffix;
 
-        // Of blanks at the end those that the text spells as U+2581 go too; one that the model puts there stands also behind a text of nothing else.
+        // Of blanks at the end those that the text spells as U+2581 go too; one that the model puts there stands also after a text of
+        // nothing else.
         var blanks = spec.EscapeWhitespaces ? $"[ {Meta}]" : "[ ]";
         if (spec.RemoveExtraWhitespaces)
         {
@@ -194,7 +197,10 @@ internal static class SentencePieceConversion
         return new BpeModel(vocabulary.All, model.Spec.Kind == SentencePieceKind.Char ? [] : [.. Merges(vocabulary).Select(m => (m.Left, m.Right))], options);
     }
 
-    /// <summary>Every way to make a piece of two, by falling score; of one piece's ways that with the longest left part first, as transformers has it.</summary>
+    /// <summary>
+    /// Every way to make a piece of two, by falling score; of the ways to make one piece, the one with the longest left part first, as in
+    /// transformers.
+    /// </summary>
     private static List<(string Left, string Right, int Piece)> Merges(SentencePieceVocabulary vocabulary)
     {
         var pieces = vocabulary.Pieces;
@@ -226,7 +232,7 @@ internal static class SentencePieceConversion
         bool CanStand(string part) => vocabulary.IsPiece(part) || characters.Contains(part);
     }
 
-    /// <summary>Of pieces with one score SentencePiece joins the leftmost; merges have an order in any case.</summary>
+    /// <summary>Of pieces with equal scores SentencePiece joins the leftmost; merges always have an order.</summary>
     private static void CheckTies(List<(string Left, string Right, int Piece)> merges, ScoredPiece[] pieces)
     {
         foreach (var group in merges.GroupBy(m => pieces[m.Piece].Score))

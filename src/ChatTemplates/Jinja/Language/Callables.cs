@@ -31,7 +31,7 @@ internal sealed class Signature
         _parameters = [.. words.Select(w => w.TrimEnd('='))];
     }
 
-    /// <summary>One value a parameter, null for those that were not given; then the further arguments.</summary>
+    /// <summary>One value per parameter, null for those that were not given; then the further arguments.</summary>
     public object?[] Bind(Arguments arguments)
     {
         var values = new object?[_parameters.Length + (_takesMore ? 1 : 0) + (_takesMoreNamed ? 1 : 0)];
@@ -97,7 +97,7 @@ internal sealed class Method(string name, string parameters, Func<Rendering, obj
 
     public string Name => name;
 
-    /// <summary>Some methods by their names.</summary>
+    /// <summary>Methods by their names.</summary>
     public static Dictionary<string, Method> Table(params Method[] methods) => methods.ToDictionary(m => m.Name, StringComparer.Ordinal);
 
     public object Call(Rendering run, object owner, Arguments arguments) => body(run, owner, _signature.Bind(arguments));
@@ -248,7 +248,7 @@ internal sealed class LoopContext : Callable
         return true;
     }
 
-    /// <summary>The items that are still to come; whoever takes them takes them from the loop.</summary>
+    /// <summary>The items that are still to come; taking them takes them from the loop.</summary>
     public IEnumerable<object> Rest()
     {
         while (MoveNext(out var item))

@@ -110,7 +110,7 @@ internal sealed class DictExpression : Expression
     }
 }
 
-/// <summary><c>value.name</c>: the attribute, else the key.</summary>
+/// <summary><c>value.name</c>: the attribute, otherwise the key.</summary>
 internal sealed class AttributeAccess : Expression
 {
     private readonly Expression _owner;
@@ -121,7 +121,7 @@ internal sealed class AttributeAccess : Expression
     protected override object Compute(Rendering run, Scope scope) => Attributes.GetAttribute(_owner.Evaluate(run, scope), _name);
 }
 
-/// <summary><c>value[key]</c>: the item, else the attribute.</summary>
+/// <summary><c>value[key]</c>: the item, otherwise the attribute.</summary>
 internal sealed class ItemAccess : Expression
 {
     private readonly Expression _owner;
@@ -386,7 +386,7 @@ internal sealed class Logic : Expression
     private readonly bool _decisive;
 
     /// <param name="operands">Two or more.</param>
-    /// <param name="isOr">The first true one decides, else the first false one.</param>
+    /// <param name="isOr">The first true one decides, otherwise the first false one.</param>
     public Logic(IReadOnlyList<Expression> operands, bool isOr) => (_operands, _decisive) = (Holding(operands), isOr);
 
     protected override object Compute(Rendering run, Scope scope)

@@ -48,7 +48,8 @@ internal readonly record struct Token(TokenKind Kind, string Text, int Line, obj
 
 /// <summary>
 /// Cuts a template into tokens as Jinja2 3.1 does with <c>trim_blocks</c>, <c>lstrip_blocks</c> and without <c>keep_trailing_newline</c>:
-/// a line end behind a block or comment goes, blanks between the line's begin and a block go, <c>-</c> strips more and <c>+</c> nothing.
+/// a line end after a block or comment is dropped, as are blanks between the start of a line and a block; <c>-</c> strips more and <c>+</c>
+/// nothing.
 /// </summary>
 internal sealed class Lexer
 {
@@ -230,7 +231,7 @@ internal sealed class Lexer
         _at = BehindEnd(end + 2, sign);
     }
 
-    // Behind the end of a block or comment: '-' strips all white space, '+' nothing, else one line end goes.
+    // After the end of a block or comment: '-' strips all white space, '+' nothing, otherwise one line end is dropped.
     private int BehindEnd(int behind, char sign)
     {
         if (sign == '-')
@@ -399,7 +400,7 @@ internal sealed class Lexer
         _meter.Step();
     }
 
-    // Python's string escapes; what is none stays as it is.
+    // Python's string escapes; anything else stays as it is.
     private static string Unescape(string body, int line)
     {
         var text = new StringBuilder(body.Length);
@@ -509,7 +510,7 @@ internal sealed class Lexer
         _tokens.Add(new Token(kind, text, LineAt(kind == TokenKind.Data ? _at : Math.Min(_at, _source.Length)), value));
     }
 
-    // Places only grow, so that counting stays linear.
+    // Positions only grow, so counting stays linear.
     private int LineAt(int place)
     {
         if (place > _lineCountedTo)

@@ -330,7 +330,7 @@ internal sealed partial class Parser
         return negated ? new Not(test) : test;
     }
 
-    // Whether the one argument of a test may begin here.
+    // Whether the single argument of a test may begin here.
     private bool BeginsOperand() => Current.Kind switch
     {
         TokenKind.Name => Current.Text is not ("else" or "or" or "and"),

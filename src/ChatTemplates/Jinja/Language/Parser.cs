@@ -70,7 +70,7 @@ internal sealed partial class Parser
         }
     }
 
-    // The body of a tag up to its end tag, which is taken too.
+    // The body of a tag up to its end tag, which is consumed too.
     private List<Statement> Body(string end)
     {
         Expect(TokenKind.BlockEnd);

@@ -1,7 +1,7 @@
 namespace Kotonoha.ChatTemplates.Jinja;
 
 /// <summary>A part of a template that is executed.</summary>
-/// <param name="line">Its line, from 1; 0 where none is told.</param>
+/// <param name="line">Its line, from 1; 0 where it is not known.</param>
 internal abstract class Statement(int line)
 {
     public int Line => line;
@@ -67,7 +67,7 @@ internal sealed class IfStatement(
 /// <param name="items">The items.</param>
 /// <param name="test">Which of them count; null for all.</param>
 /// <param name="body">What runs for each.</param>
-/// <param name="otherwise">What runs where there is none.</param>
+/// <param name="otherwise">What runs where there are no items.</param>
 /// <param name="isRecursive">The body may call <c>loop</c> with other items.</param>
 /// <param name="usesLoop">The body mentions <c>loop</c>.</param>
 /// <param name="line">Its line.</param>
@@ -85,7 +85,7 @@ internal sealed class ForStatement(
     public override Flow Execute(Rendering run, Scope scope, TextBuilder output)
         => Execute(run, scope, output, items.Evaluate(run, scope), 0);
 
-    /// <summary>The text of the loop over other items, one deeper.</summary>
+    /// <summary>The text of the loop over other items, one level deeper.</summary>
     public object Recurse(Rendering run, Scope scope, object values, int depth)
     {
         var text = new TextBuilder(run.Meter);
@@ -244,7 +244,7 @@ internal sealed class GenerationBlock(IReadOnlyList<Statement> body, int line) :
     {
         var text = run.Capture(body, new Scope(scope));
 
-        // As in transformers, the place counts what the whole rendering has written so far.
+        // As in transformers, positions count what the whole rendering has written so far.
         int start = run.Output.Length;
         run.Generated.Add((start, start + text.Text.Length));
         output.Append(text);

@@ -6,7 +6,7 @@ internal static class Attributes
     private static readonly HashSet<string> ListChanges = ["append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"];
     private static readonly HashSet<string> DictChanges = ["clear", "pop", "popitem", "setdefault", "update"];
 
-    /// <summary><c>value.name</c>: the attribute, else the item, else undefined.</summary>
+    /// <summary><c>value.name</c>: the attribute, otherwise the item, otherwise undefined.</summary>
     public static object GetAttribute(object owner, PyString name)
     {
         if (owner is Undefined missing)
@@ -14,7 +14,7 @@ internal static class Attributes
         return TryAttribute(owner, name.Text, out var value) || Python.TryItem(owner, name, out value) ? value : Missing(owner, name);
     }
 
-    /// <summary><c>value[key]</c>: the item, else the attribute, else undefined.</summary>
+    /// <summary><c>value[key]</c>: the item, otherwise the attribute, otherwise undefined.</summary>
     public static object GetItem(object owner, object key)
     {
         if (owner is Undefined missing)

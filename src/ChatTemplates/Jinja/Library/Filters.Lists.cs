@@ -182,7 +182,7 @@ internal static partial class Filters
         }
     }
 
-    // "a.b.0" as the keys to follow; none at all for None.
+    // "a.b.0" as the keys to follow; no keys for None.
     private static object[] Path(object attribute) => attribute switch
     {
         PyNone => [],

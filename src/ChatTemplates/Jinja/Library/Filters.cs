@@ -93,7 +93,7 @@ internal static partial class Filters
         return StringMethods.Replace(text.AsPlain(), old, replacement, count, run.Meter);
     }
 
-    // Words begin behind blanks, hyphens and opening brackets.
+    // Words begin after blanks, hyphens and opening brackets.
     private static PyString Title(PyString text, Rendering run)
     {
         var result = new TextBuilder(run.Meter);

@@ -1,6 +1,6 @@
 namespace Kotonoha.ChatTemplates.Jinja;
 
-/// <summary>The tests of Jinja2: what may stand behind <c>is</c>.</summary>
+/// <summary>The tests of Jinja2: what may follow <c>is</c>.</summary>
 internal static class Tests
 {
     private static readonly Dictionary<string, Function> All = Table();

@@ -110,7 +110,7 @@ internal static partial class WordWrapper
             yield return (at, text.Length);
     }
 
-    // White space, dashes between words, and words, which may break behind a hyphen between letters.
+    // White space, dashes between words, and words, which may break after a hyphen between letters.
     [GeneratedRegex("""
         [\t\n\x0b\x0c\r ]+
         | (?<=[\w!"'&.,?])-{2,}(?=\w)

@@ -128,7 +128,7 @@ internal sealed class BraceFormat(PyString format, PyTuple values, List<(string 
         return result.ToText(format.IsMarkup);
     }
 
-    // {name!conversion:specification}; returns the place behind it.
+    // {name!conversion:specification}; returns the position after it.
     private int Field(int start, TextBuilder result)
     {
         var text = format.Text;
@@ -168,7 +168,7 @@ internal sealed class BraceFormat(PyString format, PyTuple values, List<(string 
             : throw Fail.Type($"unsupported format string passed to {Python.TypeName(value)}.__format__");
     }
 
-    // The value that "name.attribute[key]" means.
+    // The value that "name.attribute[key]" refers to.
     private object Value(string field)
     {
         int end = field.AsSpan().IndexOfAny('.', '[');
@@ -221,7 +221,7 @@ internal readonly record struct FormatSpec
     {
     }
 
-    /// <summary>What fills the width; null for blanks. Zeros without an alignment stand behind the sign of a number.</summary>
+    /// <summary>What fills the width; null for blanks. Zeros without an alignment come after the sign of a number.</summary>
     public PyString? Fill { get; init; }
 
     /// <summary><c>&lt;</c>, <c>&gt;</c>, <c>^</c>, or <c>=</c> to fill between the sign and the digits; 0 where none is given.</summary>
@@ -283,7 +283,7 @@ internal readonly record struct FormatSpec
         };
     }
 
-    /// <summary>The number at a place of a text; null where no digit stands there.</summary>
+    /// <summary>The number at a position in a text; null where there is no digit.</summary>
     public static int? Number(string text, ref int at)
     {
         int start = at;
@@ -366,7 +366,7 @@ internal readonly record struct FormatSpec
         }
     }
 
-    // With a given number of digits behind the point, rounded half to even from the exact value.
+    // With a given number of digits after the point, rounded half to even from the exact value.
     private string Fixed(double value)
     {
         if (!double.IsFinite(value))

@@ -34,7 +34,7 @@ internal static class Numbers
         _ => (BigInteger)value,
     };
 
-    /// <summary>An index or count; false when the value is no integer. Values beyond long become its ends.</summary>
+    /// <summary>An index or count; false when the value is not an integer. Values beyond long become its ends.</summary>
     public static bool TryIndex(object value, out long index)
     {
         switch (value)
@@ -190,7 +190,7 @@ internal static class Numbers
             : double.IsInfinity(value) ? throw Fail.Value("cannot convert float infinity to integer")
             : Box(new BigInteger(Math.Truncate(value)));
 
-    /// <summary><c>repr</c> of a float: the shortest digits that give it back.</summary>
+    /// <summary><c>repr</c> of a float: the shortest digits that read back as the same float.</summary>
     public static string Repr(double value)
     {
         if (double.IsNaN(value))
@@ -245,7 +245,7 @@ internal static class Numbers
         return half > 0 || (half == 0 && !quotient.IsEven) ? quotient + 1 : quotient;
     }
 
-    /// <summary>The shortest digits of a finite float; its point lies behind that many of them.</summary>
+    /// <summary>The shortest digits of a finite float; its point comes after that many of them.</summary>
     public static (bool Negative, string Digits, int Point) Digits(double value)
     {
         bool negative = double.IsNegative(value);
@@ -267,7 +267,7 @@ internal static class Numbers
         return (negative, digits, point - zeros);
     }
 
-    /// <summary><c>int(text, base)</c>; null when the text is no such number.</summary>
+    /// <summary><c>int(text, base)</c>; null when the text is not such a number.</summary>
     public static object? ParseInteger(string text, int radix)
     {
         if (radix is not 0 and (< 2 or > 36))
@@ -321,7 +321,7 @@ internal static class Numbers
         return Box(negative ? -value : value);
     }
 
-    /// <summary><c>float(text)</c>; null when the text is no number.</summary>
+    /// <summary><c>float(text)</c>; null when the text is not a number.</summary>
     public static double? ParseFloat(string text)
     {
         var digits = Digits(text);
@@ -356,7 +356,7 @@ internal static class Numbers
     public static int DigitValue(char c)
         => char.IsAsciiDigit(c) ? c - '0' : char.IsAsciiLetter(c) ? char.ToLowerInvariant(c) - 'a' + 10 : int.MaxValue;
 
-    // Without white space around it, with ASCII digits; null where another character beyond ASCII stands.
+    // Without white space around it, with ASCII digits; null where there is any other character beyond ASCII.
     private static string? Digits(string text)
     {
         int start = 0, end = text.Length;

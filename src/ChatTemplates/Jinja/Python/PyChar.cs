@@ -95,7 +95,7 @@ internal static class PyCase
             CodePoints.Append(into, Rune.IsValid(codePoint) ? Rune.ToLowerInvariant(new Rune(codePoint)).Value : codePoint);
     }
 
-    // Behind a cased letter and before none, case-ignorable characters aside.
+    // After a cased letter and not before one, case-ignorable characters aside.
     private static bool IsFinalSigma(string text, int index)
     {
         int before = index - 1;

@@ -12,7 +12,7 @@ internal sealed class PyString
 
     private static readonly PyString[] Ascii = [.. Enumerable.Range(0, 128).Select(c => new PyString(((char)c).ToString()))];
 
-    // The UTF-16 index of every code point and of the end; null until asked for, empty where both indexes agree.
+    // The UTF-16 index of every code point and of the end; null until it is needed, empty where both indexes agree.
     private int[]? _places;
 
     /// <param name="text">The text.</param>
@@ -147,7 +147,7 @@ internal sealed class PyString
     }
 }
 
-/// <summary>Builds a text, remembers what of it comes from the conversation, and counts every character.</summary>
+/// <summary>Builds a text, remembers which parts of it come from the conversation, and counts every character.</summary>
 internal sealed class TextBuilder(Meter meter)
 {
     private readonly StringBuilder _text = new();

@@ -85,7 +85,7 @@ internal sealed class PyRange(long start, long stop, long step)
 }
 
 /// <summary>
-/// A Python dictionary: in order of insertion, keys equal as in Python. Filled by who makes it, never changed by a template.
+/// A Python dictionary: in order of insertion, keys equal as in Python. Filled by its creator, never changed by a template.
 /// </summary>
 internal sealed class PyDict(PyEquality equality) : PyContainer
 {
@@ -97,7 +97,7 @@ internal sealed class PyDict(PyEquality equality) : PyContainer
 
     public IEnumerable<KeyValuePair<object, object>> Entries => _entries;
 
-    /// <summary>Sets a value; a key that is there keeps its place and its first spelling.</summary>
+    /// <summary>Sets a value; a key that exists keeps its place and its first spelling.</summary>
     public void Set(object key, object value)
     {
         Contains(key);

@@ -29,7 +29,7 @@ internal sealed class HubCache(string folder)
     /// <summary>The folder of a commit's files.</summary>
     public string Snapshot(HubModelName model, string commit) => Path.Combine(ModelFolder(model), "snapshots", commit);
 
-    /// <summary>The commit that a revision stands for, as far as the cache knows; else null.</summary>
+    /// <summary>The commit that a revision stands for, as far as the cache knows; otherwise null.</summary>
     public string? CommitOf(HubModelName model, string revision)
     {
         if (IsCommit(revision))

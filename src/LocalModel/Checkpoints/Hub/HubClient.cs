@@ -4,8 +4,8 @@ using Kotonoha.Foundation;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
-/// Fetches models from a hub into the cache that the Hugging Face tools share. What is there is not fetched again, what was interrupted goes on, and
-/// nothing is taken whose hash is not the announced one.
+/// Fetches models from a hub into the cache that the Hugging Face tools share. What is there is not fetched again, what was interrupted is
+/// continued, and nothing whose hash differs from the announced one is accepted.
 /// </summary>
 /// <remarks>Thread-safe; several processes may pull into one cache.</remarks>
 public sealed class HubClient : IDisposable
@@ -13,7 +13,7 @@ public sealed class HubClient : IDisposable
     /// <summary>The revision where none is named.</summary>
     public const string DefaultRevision = "main";
 
-    /// <summary>The detail of the report that a file is being fetched by another process, which is waited for.</summary>
+    /// <summary>The detail of a report that another process is fetching a file and this one waits for it.</summary>
     public const string Waiting = "waiting for another process that fetches it";
 
     private readonly HubOptions _options;
@@ -21,8 +21,8 @@ public sealed class HubClient : IDisposable
     private readonly HubCache _cache;
 
     /// <summary>Creates a client.</summary>
-    /// <param name="options">Where from and where to; null for what the environment says.</param>
-    /// <exception cref="HubException">A variable of the environment has a value that means nothing.</exception>
+    /// <param name="options">Where from and where to; null to use the environment.</param>
+    /// <exception cref="HubException">A variable of the environment has an invalid value.</exception>
     public HubClient(HubOptions? options = null)
     {
         _options = options ?? HubOptions.FromEnvironment();
@@ -30,7 +30,9 @@ public sealed class HubClient : IDisposable
         _cache = new HubCache(_options.CacheFolder);
     }
 
-    /// <summary>Fetches what a model needs: configuration, tokenizer and weights (safetensors, else the only GGUF file), or one file.</summary>
+    /// <summary>
+    /// Fetches what a model needs: configuration, tokenizer and weights (safetensors, otherwise the only GGUF file), or one file.
+    /// </summary>
     /// <param name="modelId">The model, <c>OWNER/NAME</c>.</param>
     /// <param name="file">One file of it (and its other parts when it is split); null for all that the model needs.</param>
     /// <param name="revision">A branch, a tag or a commit's hash; null for <c>main</c>.</param>
@@ -164,7 +166,7 @@ public sealed class HubClient : IDisposable
         }
         catch (Exception exception) when (exception is IOException or ArgumentException or UnauthorizedAccessException)
         {
-            return; // then the disk itself will say it
+            return; // then the disk itself reports it
         }
 
         if (free < bytes)

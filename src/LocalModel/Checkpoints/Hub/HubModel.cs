@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <param name="Commit">The commit that its revision stands for.</param>
 /// <param name="Path">What a loader takes: the snapshot's folder, or the GGUF file in it where that is the model.</param>
 /// <param name="Files">The names of the files that belong to it, with '/' between folders.</param>
-/// <param name="FetchedBytes">How much was fetched for it just now; 0 where everything was there.</param>
+/// <param name="FetchedBytes">The bytes that were fetched just now; 0 where everything was there.</param>
 public sealed record HubModel(string Id, string Commit, string Path, IReadOnlyList<string> Files, long FetchedBytes);
 
 /// <summary>The name of a model on a hub.</summary>
@@ -55,7 +55,7 @@ public static class HubModels
     /// either with <c>@REVISION</c> are looked up in the cache.
     /// </summary>
     /// <param name="pathOrId">A path, or a model of a hub.</param>
-    /// <param name="options">Where the cache is; null for what the environment says.</param>
+    /// <param name="options">Where the cache is; null to use the environment.</param>
     /// <exception cref="HubException">Nothing of this name is there; the message says how to pull it.</exception>
     public static string Resolve(string pathOrId, HubOptions? options = null)
     {
@@ -66,7 +66,10 @@ public static class HubModels
         return Find(cache, model, revision, file, "there is no such path either. To fetch it").Path;
     }
 
-    /// <summary>The name by which a model is known: <c>OWNER/NAME</c> for one of the cache, else the last part of its path, without <c>.gguf</c>.</summary>
+    /// <summary>
+    /// The name by which a model is known: <c>OWNER/NAME</c> for one of the cache, otherwise the last part of its path, without
+    /// <c>.gguf</c>.
+    /// </summary>
     /// <param name="pathOrId">What a person wrote.</param>
     public static string NameOf(string pathOrId)
     {
@@ -139,7 +142,7 @@ internal static class HubFileName
             : throw new HubException($"The name '{Printable(name)}' leads out of '{folder}'.");
     }
 
-    /// <summary>A text of a server as one line of an error message.</summary>
+    /// <summary>A text from a server as one line of an error message.</summary>
     public static string Printable(string text)
         => new([.. text.Take(200).Select(c => char.IsControl(c) ? ' ' : c)]);
 }

@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>Where models come from and where they are kept.</summary>
 public sealed partial record HubOptions
 {
-    /// <summary>The hub that is asked where nothing else is said.</summary>
+    /// <summary>The hub that is used by default.</summary>
     public const string DefaultEndpoint = "https://huggingface.co";
 
     /// <summary>The hub's address.</summary>
@@ -19,7 +19,7 @@ public sealed partial record HubOptions
     /// <summary>The folder of the cache, in the layout of the Hugging Face tools.</summary>
     public required string CacheFolder { get; init; }
 
-    /// <summary>Nothing is fetched: only what the cache holds is found.</summary>
+    /// <summary>Whether to fetch nothing: only what the cache holds is found.</summary>
     public bool Offline { get; init; }
 
     /// <summary>How long a server may be silent, when it is asked and while it sends. Default 10 seconds.</summary>
@@ -29,12 +29,12 @@ public sealed partial record HubOptions
     internal TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// What the environment says, as the Hugging Face tools read it: <c>HF_ENDPOINT</c>; <c>HF_TOKEN</c>, <c>HUGGING_FACE_HUB_TOKEN</c> or the file
+    /// Reads the environment as the Hugging Face tools do: <c>HF_ENDPOINT</c>; <c>HF_TOKEN</c>, <c>HUGGING_FACE_HUB_TOKEN</c> or the file
     /// <c>HF_TOKEN_PATH</c> (by default <c>token</c> in the home), unless <c>HF_HUB_DISABLE_IMPLICIT_TOKEN</c>; <c>HF_HUB_CACHE</c>,
     /// <c>HUGGINGFACE_HUB_CACHE</c>, or <c>hub</c> in the home; <c>HF_HOME</c>, or <c>huggingface</c> in <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>;
     /// <c>HF_HUB_OFFLINE</c>, <c>TRANSFORMERS_OFFLINE</c>; <c>HF_HUB_DOWNLOAD_TIMEOUT</c> in seconds.
     /// </summary>
-    /// <exception cref="HubException">A variable has a value that means nothing.</exception>
+    /// <exception cref="HubException">A variable has an invalid value.</exception>
     public static HubOptions FromEnvironment() => FromEnvironment(Environment.GetEnvironmentVariable);
 
     internal static HubOptions FromEnvironment(Func<string, string?> variable)
@@ -81,7 +81,7 @@ public sealed partial record HubOptions
     private static partial Regex Variable();
 }
 
-/// <summary>The sizes and counts that the exchange with a hub keeps to.</summary>
+/// <summary>The limits on the exchange with a hub.</summary>
 internal static class HubLimits
 {
     public const int MaxNameLength = 96;

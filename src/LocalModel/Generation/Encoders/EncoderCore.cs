@@ -106,7 +106,7 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
             }
             catch (Exception exception)
             {
-                // What one text cannot do is no reason to end the others.
+                // A failure of one text is no reason to end the others.
                 job.Fail(exception);
             }
         }

@@ -122,7 +122,7 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
             }
             catch (Exception exception)
             {
-                // What one sequence cannot do is no reason to end the others.
+                // A failure of one sequence is no reason to end the others.
                 job.Fail(exception);
             }
     }

@@ -5,7 +5,7 @@ namespace Kotonoha.LocalModel.Generation.Sampling;
 internal abstract class LogitsProcessor
 {
     /// <summary>Changes the logits in place.</summary>
-    /// <param name="logits">One score a token of the vocabulary; minus infinity = removed.</param>
+    /// <param name="logits">One score per token of the vocabulary; minus infinity = removed.</param>
     /// <param name="ids">The sequence so far: prompt and generated tokens.</param>
     /// <param name="scratch">Working memory of at least the vocabulary's size.</param>
     public abstract void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch);
@@ -23,7 +23,10 @@ internal sealed class RepetitionPenalty(float penalty, int ignoreFirst = 0) : Lo
     }
 }
 
-/// <summary>Takes presence + frequency · count off the logit of every token that was generated (not of those in the prompt alone), as OpenAI's API defines it.</summary>
+/// <summary>
+/// Subtracts presence + frequency · count from the logit of every token that was generated (not of those in the prompt alone), as OpenAI's
+/// API defines it.
+/// </summary>
 internal sealed class PresenceFrequencyPenalty(float presence, float frequency, int countFrom) : LogitsProcessor
 {
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
@@ -55,7 +58,10 @@ internal sealed class NoRepeatNgram(int size) : LogitsProcessor
     }
 }
 
-/// <summary>"Don't repeat yourself": the longer the repeated run that a token would extend, the more it loses: multiplier · base^(length - allowed length).</summary>
+/// <summary>
+/// "Don't repeat yourself": the longer the repeated run that a token would extend, the more is subtracted: multiplier · base^(length -
+/// allowed length).
+/// </summary>
 internal sealed class DryPenalty(float multiplier, float @base, int allowedLength, IReadOnlyList<int> sequenceBreakers) : LogitsProcessor
 {
     private const int MaximumMatch = 50;

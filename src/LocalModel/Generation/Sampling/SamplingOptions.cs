@@ -5,7 +5,7 @@ namespace Kotonoha.LocalModel.Generation.Sampling;
 /// <summary>How a token is drawn from the distribution that the filters leave. Both draw from the same distribution, but not the same tokens.</summary>
 public enum DrawMethod
 {
-    /// <summary>One random number a token, looked up in the cumulated probabilities in order of ids.</summary>
+    /// <summary>One random number per token, looked up in the cumulative probabilities in order of ids.</summary>
     InverseCdf,
 
     /// <summary>
@@ -59,19 +59,19 @@ public sealed record SamplingOptions
     /// <summary>How often XTC is applied; 0 is off.</summary>
     public float XtcProbability { get; init; }
 
-    /// <summary>The filters leave at least so many tokens. Default 1.</summary>
+    /// <summary>The fewest tokens that the filters leave. Default 1.</summary>
     public int MinTokensToKeep { get; init; } = 1;
 
     /// <summary>Above 1, tokens that have occurred (in prompt or output) become less likely; 1 is off.</summary>
     public float RepetitionPenalty { get; init; } = 1;
 
-    /// <summary>The repetition penalty does not count the prompt.</summary>
+    /// <summary>Whether the repetition penalty ignores the prompt.</summary>
     public bool RepetitionPenaltyIgnoresPrompt { get; init; }
 
-    /// <summary>Taken off the logit of every token generated before; 0 is off.</summary>
+    /// <summary>Subtracted from the logit of every token generated before; 0 is off.</summary>
     public float PresencePenalty { get; init; }
 
-    /// <summary>Taken off the logit of a token once for every time it was generated before; 0 is off.</summary>
+    /// <summary>Subtracted from the logit of a token once for every time it was generated before; 0 is off.</summary>
     public float FrequencyPenalty { get; init; }
 
     /// <summary>DRY's multiplier; 0 is off.</summary>
@@ -89,10 +89,10 @@ public sealed record SamplingOptions
     /// <summary>No n-gram of this size occurs twice, the prompt included; 0 is off.</summary>
     public int NoRepeatNgramSize { get; init; }
 
-    /// <summary>End tokens are banned until so many tokens were generated.</summary>
+    /// <summary>End tokens are banned until this many tokens were generated.</summary>
     public int MinNewTokens { get; init; }
 
-    /// <summary>End tokens are banned until prompt and output together have so many tokens.</summary>
+    /// <summary>End tokens are banned until prompt and output together have this many tokens.</summary>
     public int MinLength { get; init; }
 
     /// <summary>The token that is forced when the sequence has one token so far; null is off.</summary>
@@ -101,16 +101,21 @@ public sealed record SamplingOptions
     /// <summary>The tokens (each with logit 0, all others banned) at the last place that the output limit leaves; none is off.</summary>
     public IReadOnlyList<int> ForcedLastTokens { get; init; } = [];
 
-    /// <summary>Makes end tokens likelier the longer the output gets; null is off.</summary>
+    /// <summary>Makes end tokens more likely the longer the output gets; null is off.</summary>
     public LengthDecay? LengthDecay { get; init; }
 
     /// <summary>Tokens that do not begin the output.</summary>
     public IReadOnlyList<int> BeginSuppressTokens { get; init; } = [];
 
-    /// <summary>The log-probabilities are normalised again after all processors (beam scores, for example, then stay probabilities).</summary>
+    /// <summary>
+    /// Whether the log-probabilities are normalised again after all processors (beam scores, for example, then stay probabilities).
+    /// </summary>
     public bool RenormalizeLogits { get; init; }
 
-    /// <summary>Mirostat 2: the surprise in bits that the drawn tokens shall have; 0 is off. It acts on what the other filters leave, and makes the draw itself.</summary>
+    /// <summary>
+    /// Mirostat 2: the target surprise, in bits, of the drawn tokens; 0 is off. It acts on what the other filters leave, and makes the draw
+    /// itself.
+    /// </summary>
     public float MirostatTau { get; init; }
 
     /// <summary>How fast Mirostat's cut follows the surprise.</summary>
@@ -131,7 +136,7 @@ public sealed record SamplingOptions
     /// <summary>Tokens that never occur in the output.</summary>
     public IReadOnlyList<int> SuppressTokens { get; init; } = [];
 
-    /// <summary>The seed of the draws; null takes a random one.</summary>
+    /// <summary>The seed of the draws; null for a random one.</summary>
     public long? Seed { get; init; }
 
     /// <summary>Whether the most probable token is taken each time.</summary>

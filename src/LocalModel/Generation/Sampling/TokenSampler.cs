@@ -169,7 +169,7 @@ internal sealed class TokenSampler
     }
 
     /// <summary>The token with the largest logit - log(-log u) (the Gumbel-max draw from softmax(logits)); among equals the lowest id.</summary>
-    /// <param name="logits">One score a token; those at minus infinity are never chosen.</param>
+    /// <param name="logits">One score per token; those at minus infinity are never chosen.</param>
     /// <param name="uniforms">A number in (0, 1) for each token.</param>
     public static int GumbelMaximum(ReadOnlySpan<float> logits, ReadOnlySpan<float> uniforms)
     {
@@ -223,7 +223,7 @@ internal sealed class Mirostat(double target, double learningRate)
     public double Limit { get; private set; } = 2 * target;
 
     /// <summary>Draws a token by inverse CDF in descending order of probability, and moves the limit.</summary>
-    /// <param name="logits">One score a token.</param>
+    /// <param name="logits">One score per token.</param>
     /// <param name="u">A number in [0, 1).</param>
     /// <param name="scratch">Working memory.</param>
     public int Next(ReadOnlySpan<float> logits, double u, SamplingScratch scratch)
