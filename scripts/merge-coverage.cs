@@ -15,11 +15,13 @@ foreach (var report in Directory.EnumerateFiles(args[0], "coverage.cobertura.xml
                 if (line.Attribute("condition-coverage")?.Value is { } condition)
                 {
                     var parts = condition[(condition.IndexOf('(') + 1)..condition.IndexOf(')')].Split('/');
-                    (covered, branches) = (int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture));
+                    (covered, branches) =
+                        (int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture));
                 }
 
                 lines.TryGetValue(key, out var old);
-                lines[key] = (old.Hit || (long)line.Attribute("hits")! > 0, Math.Max(old.Branches, branches), Math.Max(old.Covered, covered));
+                lines[key] =
+                    (old.Hit || (long)line.Attribute("hits")! > 0, Math.Max(old.Branches, branches), Math.Max(old.Covered, covered));
             }
 
 if (lines.Count == 0)
@@ -28,10 +30,13 @@ if (lines.Count == 0)
     return 1;
 }
 
-foreach (var group in lines.GroupBy(l => l.Key.Package).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => (Name: g.Key, Rows: g.Select(l => l.Value).ToList())).Append(("src", [.. lines.Values])))
+foreach (var group in lines.GroupBy(l => l.Key.Package).OrderBy(g => g.Key, StringComparer.Ordinal)
+    .Select(g => (Name: g.Key, Rows: g.Select(l => l.Value).ToList())).Append(("src", [.. lines.Values])))
 {
-    double lineShare = 100.0 * group.Rows.Count(r => r.Hit) / group.Rows.Count, branchShare = 100.0 * group.Rows.Sum(r => r.Covered) / Math.Max(1, group.Rows.Sum(r => r.Branches));
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {group.Name,-22} lines {lineShare,5:F1}%  branches {branchShare,5:F1}%"));
+    double lineShare = 100.0 * group.Rows.Count(r => r.Hit) / group.Rows.Count,
+        branchShare = 100.0 * group.Rows.Sum(r => r.Covered) / Math.Max(1, group.Rows.Sum(r => r.Branches));
+    Console.WriteLine(
+        string.Create(CultureInfo.InvariantCulture, $"  {group.Name,-22} lines {lineShare,5:F1}%  branches {branchShare,5:F1}%"));
 }
 
 return 0;

@@ -9,7 +9,8 @@ internal static class Arguments
         for (int i = 0; i < args.Length; i += 2)
         {
             if (!args[i].StartsWith("--", StringComparison.Ordinal) || !known.Contains(args[i][2..]) || i + 1 == args.Length)
-                throw new ArgumentException($"'{args[i]}' is not known or has no value; known are {string.Join(", ", known.Select(name => "--" + name + " VALUE"))}.");
+                throw new ArgumentException($"'{args[i]}' is not known or has no value; known are "
+                    + $"{string.Join(", ", known.Select(name => "--" + name + " VALUE"))}.");
             options[args[i][2..]] = args[i + 1];
         }
 

@@ -6,8 +6,9 @@ using Kotonoha.LocalModel.Generation;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// <c>embed --model DIR --texts FILE.jsonl [--count N] [--rounds N] [--threads N] [--peer-model FILE.gguf]</c>: how many texts a second an encoder turns into vectors; with a
-/// peer, llama.cpp on the same texts in turn (through node-llama-cpp, installed in the folder that NODE_LLAMA_CPP names).
+/// <c>embed --model DIR --texts FILE.jsonl [--count N] [--rounds N] [--threads N] [--peer-model FILE.gguf]</c>: how many texts a second an
+/// encoder turns into vectors; with a peer, llama.cpp on the same texts in turn (through node-llama-cpp, installed in the folder that
+/// NODE_LLAMA_CPP names).
 /// </summary>
 internal static class EmbedBenchmark
 {
@@ -22,9 +23,13 @@ internal static class EmbedBenchmark
         Console.WriteLine(Machine.Describe());
         using var encoder = LocalEncoder.Load(options["model"], new LocalEncoderOptions { Threads = Number("threads") });
         Console.WriteLine(encoder.Description);
-        using var peer = options.TryGetValue("peer-model", out var gguf) ? LlamaEmbedPeer.Start(gguf, Number("threads") ?? Environment.ProcessorCount) : null;
+        using var peer = options.TryGetValue("peer-model", out var gguf)
+            ? LlamaEmbedPeer.Start(gguf, Number("threads") ?? Environment.ProcessorCount)
+            : null;
         var warm = await encoder.EmbedAsync(texts[..Math.Min(texts.Length, BatchTexts)]);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{texts.Length} texts, {(double)warm.InputTokens / warm.Vectors.Count:F0} tokens each in the first {warm.Vectors.Count}"));
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{texts.Length} texts, {(double)warm.InputTokens / warm.Vectors.Count:F0} "
+                + $"tokens each in the first {warm.Vectors.Count}"));
         peer?.Embed(texts[..Math.Min(texts.Length, BatchTexts)]);
         var own = new List<double>();
         var others = new List<double>();
@@ -43,13 +48,17 @@ internal static class EmbedBenchmark
 
             own.Add(texts.Length / watch.Elapsed.TotalSeconds);
             var processor = Process.GetCurrentProcess().TotalProcessorTime - before;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round + 1}: {own[^1]:F1} texts/s, {tokens / watch.Elapsed.TotalSeconds:F0} tokens/s, {1000 * processor.TotalSeconds / texts.Length:F1} ms of processor a text"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round + 1}: {own[^1]:F1} texts/s, "
+                + $"{tokens / watch.Elapsed.TotalSeconds:F0} tokens/s, {1000 * processor.TotalSeconds / texts.Length:F1} ms of processor "
+                + $"a text"));
             if (peer is null)
                 continue;
             var (seconds, theirs) = peer.Embed(texts);
             others.Add(texts.Length / seconds);
             double worst = vectors.Zip(theirs, Cosine).Min();
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"         {others[^1]:F1} texts/s of {peer.Description}; least cosine to its vectors {worst:F6}"));
+            Console.WriteLine(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"         {others[^1]:F1} texts/s of {peer.Description}; least cosine to its vectors {worst:F6}"));
         }
 
         own.Sort();
@@ -57,7 +66,9 @@ internal static class EmbedBenchmark
         if (others.Count > 0)
         {
             others.Sort();
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"median of the peer {others[others.Count / 2]:F1} texts/s: {own[own.Count / 2] / others[others.Count / 2]:F2}×"));
+            Console.WriteLine(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"median of the peer {others[others.Count / 2]:F1} texts/s: {own[own.Count / 2] / others[others.Count / 2]:F2}×"));
         }
 
         return 0;
@@ -74,7 +85,9 @@ internal static class EmbedBenchmark
                 continue;
             using var json = JsonDocument.Parse(line);
             var text = json.RootElement.GetProperty("text").GetString()!;
-            yield return json.RootElement.TryGetProperty("title", out var title) && title.GetString() is { Length: > 0 } name ? $"{name} {text}" : text;
+            yield return json.RootElement.TryGetProperty("title", out var title) && title.GetString() is { Length: > 0 } name
+                ? $"{name} {text}"
+                : text;
         }
     }
 

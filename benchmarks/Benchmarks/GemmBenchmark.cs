@@ -8,7 +8,10 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Benchmarks;
 
-/// <summary>Matrix products against the multiply-add roof measured beside them, and a training step of nanoGPT's small CPU setting. Medians of several runs.</summary>
+/// <summary>
+/// Matrix products against the multiply-add roof measured beside them, and a training step of nanoGPT's small CPU setting. Medians of
+/// several runs.
+/// </summary>
 internal static class GemmBenchmark
 {
     private const int Rounds = 7;
@@ -22,8 +25,9 @@ internal static class GemmBenchmark
         Console.WriteLine($"{backend.Description}, {Environment.ProcessorCount} cores");
         _single = backend.Threads == 1;
         double roof = Median(() => Roof());
-        Console.WriteLine(Line($"multiply-add roof, one thread: {roof:F0} GFLOP/s"));
-        foreach (var (m, n, k) in ((int, int, int)[])[(512, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048), (768, 384, 128), (768, 512, 128), (768, 128, 512), (256, 3072, 768), (1, 3072, 768), (8, 3072, 768)])
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"multiply-add roof, one thread: {roof:F0} GFLOP/s"));
+        foreach (var (m, n, k) in ((int, int, int)[])[(512, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048), (768, 384, 128),
+            (768, 512, 128), (768, 128, 512), (256, 3072, 768), (1, 3072, 768), (8, 3072, 768)])
             Product(backend, m, n, k, roof);
         Step(backend, roof);
         return 0;
@@ -63,7 +67,8 @@ internal static class GemmBenchmark
                 return seconds / repeats;
             });
         double forward = flops / times[0] * 1e-9, backward = 2 * flops / times[1] * 1e-9, share = forward / (roof * backend.Threads);
-        Console.WriteLine(Line($"{m} x {n} x {k}: forward {forward:F0} GFLOP/s ({share:P0} of the roof), both gradients {backward:F0} GFLOP/s"));
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{m} x {n} x {k}: forward {forward:F0} GFLOP/s ({share:P0} of the roof), both gradients {backward:F0} GFLOP/s"));
     }
 
     private static void Step(CpuBackend backend, double roof)
@@ -97,7 +102,9 @@ internal static class GemmBenchmark
             return time;
         });
         double weights = model.ParameterCount - config.ContextLength * config.Width, flops = 6 * weights * 768;
-        Console.WriteLine(Line($"step, 4 layers, 4 heads, 128 wide, 12 x 64 tokens: median {seconds * 1e3:F1} ms, best {best * 1e3:F1} ms, {768 / seconds:F0} tokens/s, {flops / seconds * 1e-9:F0} GFLOP/s in products ({flops / seconds * 1e-9 / (roof * backend.Threads):P0} of the roof)"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step, 4 layers, 4 heads, 128 wide, 12 x 64 tokens: median {seconds * 1e3:F1} ms, best "
+            + $"{best * 1e3:F1} ms, {768 / seconds:F0} tokens/s, {flops / seconds * 1e-9:F0} GFLOP/s in products "
+            + $"({flops / seconds * 1e-9 / (roof * backend.Threads):P0} of the roof)"));
     }
 
     private static void Fill(Parameter parameter)
@@ -150,5 +157,4 @@ internal static class GemmBenchmark
     private static double Seconds(long start)
         => _single ? new TimeSpan(Environment.CpuUsage.TotalTime.Ticks - start).TotalSeconds : Stopwatch.GetElapsedTime(start).TotalSeconds;
 
-    private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Kotonoha.Benchmarks;
 
-/// <summary>Documents that look like documents: Markdown, HTML and text, English and Japanese, words by Zipf's law; the same seed gives the same bytes.</summary>
+/// <summary>
+/// Documents that look like documents: Markdown, HTML and text, English and Japanese, words by Zipf's law; the same seed gives the same
+/// bytes.
+/// </summary>
 internal sealed class GeneratedDocuments
 {
     private const int Words = 6_000;
@@ -19,8 +22,13 @@ internal sealed class GeneratedDocuments
     public GeneratedDocuments(int seed)
     {
         _random = new Random(seed);
-        string[] syllables = ["ba", "con", "der", "el", "fi", "gra", "ho", "in", "ju", "ka", "lo", "men", "nor", "o", "per", "qui", "ra", "ste", "ti", "un", "ver", "wi", "xe", "yo", "zu"];
-        _english = [.. Enumerable.Range(0, Words).Select(_ => string.Concat(Enumerable.Range(0, _random.Next(1, 5)).Select(_ => syllables[_random.Next(syllables.Length)])))];
+        string[] syllables =
+            ["ba", "con", "der", "el", "fi", "gra", "ho", "in", "ju", "ka", "lo", "men", "nor", "o", "per", "qui", "ra", "ste", "ti", "un",
+                "ver", "wi", "xe", "yo", "zu"];
+        _english =
+            [.. Enumerable.Range(0, Words)
+                .Select(_ =>
+                    string.Concat(Enumerable.Range(0, _random.Next(1, 5)).Select(_ => syllables[_random.Next(syllables.Length)])))];
         _japanese =
         [
             .. Enumerable.Range(0, Words).Select(i => i % 3 == 0
@@ -54,7 +62,10 @@ internal sealed class GeneratedDocuments
     }
 
     private string Markdown(bool japanese)
-        => Paragraphs(japanese, (kind, body) => kind == 'h' ? $"## {body}\n\n" : _random.Next(8) == 0 ? $"- {body}\n- {Sentence(japanese)}\n\n" : body + "\n\n");
+        => Paragraphs(japanese,
+            (kind, body) => kind == 'h' ? $"## {body}\n\n"
+                : _random.Next(8) == 0 ? $"- {body}\n- {Sentence(japanese)}\n\n"
+                : body + "\n\n");
 
     private string Html(bool japanese)
         => $"<!DOCTYPE html><html><head><title>{Phrase(japanese)}</title><style>p {{ margin: 1em }}</style></head><body>"
@@ -66,7 +77,9 @@ internal sealed class GeneratedDocuments
         var text = new StringBuilder();
         for (int paragraph = 0, size = 0; size < BytesPerDocument - 300; paragraph++)
         {
-            var body = paragraph % 4 == 0 ? Phrase(japanese) : string.Join(japanese ? "" : " ", Enumerable.Range(0, _random.Next(3, 7)).Select(_ => Sentence(japanese)));
+            var body = paragraph % 4 == 0
+                ? Phrase(japanese)
+                : string.Join(japanese ? "" : " ", Enumerable.Range(0, _random.Next(3, 7)).Select(_ => Sentence(japanese)));
             size += Encoding.UTF8.GetByteCount(body) + 4;
             text.Append(format(paragraph % 4 == 0 ? 'h' : 'p', body));
         }
@@ -78,8 +91,13 @@ internal sealed class GeneratedDocuments
 
     private string Sentence(bool japanese)
         => japanese
-            ? string.Concat(Enumerable.Range(0, _random.Next(4, 9)).Select(_ => Word(true) + Particles[_random.Next(Particles.Length)])) + Word(true) + Endings[_random.Next(Endings.Length)]
-            : string.Join(' ', Enumerable.Range(0, _random.Next(8, 18)).Select(_ => _random.Next(40) == 0 ? _random.Next(10_000).ToString(System.Globalization.CultureInfo.InvariantCulture) : Word(false))) + ".";
+            ? string.Concat(Enumerable.Range(0, _random.Next(4, 9)).Select(_ => Word(true) + Particles[_random.Next(Particles.Length)]))
+            + Word(true) + Endings[_random.Next(Endings.Length)]
+            : string.Join(' ',
+                Enumerable.Range(0, _random.Next(8, 18))
+                    .Select(_ => _random.Next(40) == 0
+                        ? _random.Next(10_000).ToString(System.Globalization.CultureInfo.InvariantCulture)
+                        : Word(false))) + ".";
 
     // Zipf: the rank's density falls as 1 over the rank.
     private string Word(bool japanese) => (japanese ? _japanese : _english)[(int)Math.Exp(_random.NextDouble() * Math.Log(Words)) - 1];

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Ingestion;
@@ -6,8 +7,8 @@ using Kotonoha.Rag.Ingestion;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// <c>ingest [--documents 1000] [--seed 1] [--store embedded|qdrant] [--qdrant-url URL]</c>: brings generated documents into a store, then once
-/// more unchanged; seconds by stage and peak memory.
+/// <c>ingest [--documents 1000] [--seed 1] [--store embedded|qdrant] [--qdrant-url URL]</c>: brings generated documents into a store, then
+/// once more unchanged; seconds by stage and peak memory.
 /// </summary>
 internal static class IngestBenchmark
 {
@@ -21,13 +22,15 @@ internal static class IngestBenchmark
         {
             var sources = Path.Combine(folder, "documents");
             long bytes = new GeneratedDocuments(seed).Write(sources, documents);
-            Print($"{documents} generated documents, {bytes / 1e6:F2} MB, seed {seed}, store {options.GetValueOrDefault("store", "embedded")}, {Environment.ProcessorCount} cores");
+            Print($"{documents} generated documents, {bytes / 1e6:F2} MB, seed {seed}, store "
+                + $"{options.GetValueOrDefault("store", "embedded")}, {Environment.ProcessorCount} cores");
             await using var stores = await BenchmarkStores.StartAsync(options);
             await using var knowledge = new KnowledgeBase(stores.Open(), new SvdEmbedder(Path.Combine(folder, "embedders")));
             int acknowledged = 0;
             var report = await knowledge.SyncFolderAsync(sources, options: new SyncOptions { Acknowledged = _ => acknowledged++ });
             if (report.Added.Count != documents || acknowledged != documents || report.Skipped.Count > 0)
-                throw new InvalidOperationException($"{report.Added.Count} documents added, {acknowledged} acknowledged, {report.Skipped.Count} skipped ({report.Skipped.FirstOrDefault()}).");
+                throw new InvalidOperationException($"{report.Added.Count} documents added, {acknowledged} acknowledged, "
+                    + $"{report.Skipped.Count} skipped ({report.Skipped.FirstOrDefault()}).");
             double total = report.Timings["total"];
             Print($"{report.Chunks} chunks in {total:F2} s: {documents / total:F1} documents/s");
             foreach (var (stage, seconds) in report.Timings.Where(pair => pair.Key != "total"))
@@ -44,7 +47,7 @@ internal static class IngestBenchmark
             Directory.Delete(folder, recursive: true);
         }
 
-        static void Print(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+        static void Print(DefaultInterpolatedStringHandler line) => Console.WriteLine(line.ToStringAndClear());
     }
 
     private static double PeakMegabytes(string process)

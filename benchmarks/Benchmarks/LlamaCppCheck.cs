@@ -8,15 +8,16 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// Tiny models are trained, exported to GGUF in several types, loaded by llama.cpp, and must go on with the same tokens, as far as each choice is clearer than
-/// a margin; and llama.cpp must cut texts into the same tokens.
+/// Tiny models are trained, exported to GGUF in several types, loaded by llama.cpp, and must go on with the same tokens, as far as each
+/// choice is clearer than a margin; and llama.cpp must cut texts into the same tokens.
 /// </summary>
 internal static class LlamaCppCheck
 {
     private const float Margin = 0.02f;
     private const int NewTokens = 48;
     private const int Steps = 25;
-    private static readonly DataType[] Types = [DataType.Float32, DataType.Float16, DataType.BFloat16, DataType.Q8_0, DataType.Q4_0, DataType.Q5_1];
+    private static readonly DataType[] Types =
+        [DataType.Float32, DataType.Float16, DataType.BFloat16, DataType.Q8_0, DataType.Q4_0, DataType.Q5_1];
 
     public static async Task<int> RunAsync(string[] arguments)
     {
@@ -59,7 +60,8 @@ internal static class LlamaCppCheck
                         peer.Load(path, 128, Environment.ProcessorCount, singlePrecisionCache: true);
                         var (same, clear, problem) = Compare(path, peer, tokenizer, texts);
                         compared += clear;
-                        Console.WriteLine($"{name} {type.Name()}: {same} of {clear} clear choices the same{(problem is null ? "" : $"; FAILED: {problem}")}");
+                        Console.WriteLine($"{name} {type.Name()}: {same} of {clear} clear choices the "
+                            + $"same{(problem is null ? "" : $"; FAILED: {problem}")}");
                         failures += problem is null ? 0 : 1;
                         if (name == "gpt2" && type == DataType.Float32)
                             failures += CompareTokens(peer, tokenizer, texts, ref compared);
@@ -79,7 +81,8 @@ internal static class LlamaCppCheck
     private static int CompareTokens(LlamaPeer peer, Tokenizer tokenizer, string[] texts, ref int compared)
     {
         int failures = 0;
-        foreach (var line in texts.SelectMany(t => t.Split('\n')).Where(l => l.Length > 0).Append("  two  blanks, 1234567 and 日本語 🙂\ttab").Take(400))
+        foreach (var line in texts.SelectMany(t => t.Split('\n')).Where(l => l.Length > 0).Append("  two  blanks, 1234567 and 日本語 🙂\ttab")
+            .Take(400))
         {
             compared++;
             int[] here = tokenizer.Encode(line, addSpecialTokens: false), there = peer.Tokenize(line);
@@ -125,7 +128,8 @@ internal static class LlamaCppCheck
             {
                 clear++;
                 if (i >= there.Length || there[i] != here[i].Id)
-                    return (same, clear, $"token {i} is {here[i].Id} here (margin {here[i].Margin.ToString("0.000", CultureInfo.InvariantCulture)}), {(i < there.Length ? there[i] : -1)} there");
+                    return (same, clear, $"token {i} is {here[i].Id} here (margin "
+                        + $"{here[i].Margin.ToString("0.000", CultureInfo.InvariantCulture)}), {(i < there.Length ? there[i] : -1)} there");
                 same++;
             }
         }

@@ -21,12 +21,14 @@ internal sealed class LlamaEmbedPeer : IDisposable
     public static LlamaEmbedPeer Start(string model, int threads)
     {
         var script = Path.Combine(AppContext.BaseDirectory, "peers", "llama_embed.mjs");
-        var folder = Environment.GetEnvironmentVariable("NODE_LLAMA_CPP") ?? throw new InvalidOperationException("NODE_LLAMA_CPP must name the folder in which 'npm install node-llama-cpp' was run.");
+        var folder = Environment.GetEnvironmentVariable("NODE_LLAMA_CPP")
+            ?? throw new InvalidOperationException("NODE_LLAMA_CPP must name the folder in which 'npm install node-llama-cpp' was run.");
         var start = new ProcessStartInfo("node") { RedirectStandardInput = true, RedirectStandardOutput = true };
         foreach (var argument in (string[])[script, folder, Path.GetFullPath(model), threads.ToString(CultureInfo.InvariantCulture)])
             start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
-        var description = process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("node-llama-cpp did not start; its reason is above.");
+        var description = process.StandardOutput.ReadLine()
+            ?? throw new InvalidOperationException("node-llama-cpp did not start; its reason is above.");
         return new LlamaEmbedPeer(process, description);
     }
 
@@ -36,7 +38,8 @@ internal sealed class LlamaEmbedPeer : IDisposable
         _process.StandardInput.WriteLine(JsonSerializer.Serialize(texts));
         _process.StandardInput.Flush();
         using var reply = JsonDocument.Parse(_process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("The peer ended."));
-        var vectors = reply.RootElement.GetProperty("vectors").EnumerateArray().Select(v => v.EnumerateArray().Select(x => x.GetSingle()).ToArray()).ToList();
+        var vectors = reply.RootElement.GetProperty("vectors").EnumerateArray()
+            .Select(v => v.EnumerateArray().Select(x => x.GetSingle()).ToArray()).ToList();
         return (reply.RootElement.GetProperty("seconds").GetDouble(), vectors);
     }
 

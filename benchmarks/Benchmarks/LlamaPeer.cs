@@ -20,7 +20,14 @@ internal sealed class LlamaPeer : IDisposable
     /// <summary>Starts the peer in a folder with its <c>node_modules</c>, or says why it cannot be started.</summary>
     public static LlamaPeer? Start(string script, string folder, out string reason)
     {
-        var start = new ProcessStartInfo("node") { WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start =
+            new ProcessStartInfo("node")
+            {
+                WorkingDirectory = folder,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true
+            };
         start.ArgumentList.Add(Path.GetFullPath(script));
         Process process;
         try
@@ -48,7 +55,14 @@ internal sealed class LlamaPeer : IDisposable
     }
 
     public JsonNode Load(string path, int context, int threads, bool singlePrecisionCache)
-        => Ask(new JsonObject { ["op"] = "load", ["path"] = Path.GetFullPath(path), ["context"] = context, ["threads"] = threads, ["f32Cache"] = singlePrecisionCache });
+        => Ask(new JsonObject
+        {
+            ["op"] = "load",
+            ["path"] = Path.GetFullPath(path),
+            ["context"] = context,
+            ["threads"] = threads,
+            ["f32Cache"] = singlePrecisionCache
+        });
 
     /// <summary>The greedy continuation.</summary>
     public int[] Greedy(int[] tokens, int count) => Ids(Ask(Request("greedy", tokens, count)));

@@ -4,7 +4,10 @@ using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.Benchmarks;
 
-/// <summary>Loads a GGUF file in this process, generates 16 tokens, and holds the peak of resident memory (VmHWM) against 1.15 × file + key/value cache + 160 MB.</summary>
+/// <summary>
+/// Loads a GGUF file in this process, generates 16 tokens, and holds the peak of resident memory (VmHWM) against 1.15 × file + key/value
+/// cache + 160 MB.
+/// </summary>
 internal static class MemoryCheck
 {
     private const int NewTokens = 16;
@@ -30,7 +33,14 @@ internal static class MemoryCheck
         using (var model = LocalGpt.Load(arguments[0], new LocalGptOptions { ContextLength = Context, CacheTokens = Context }))
         {
             int count = 0;
-            var request = new GenerationRequest { TokenIds = [1, 2, 3, 4, 5], MaxOutputTokens = NewTokens, IgnoreEndTokens = true, Sampling = SamplingOptions.Greedy };
+            var request =
+                new GenerationRequest
+                {
+                    TokenIds = [1, 2, 3, 4, 5],
+                    MaxOutputTokens = NewTokens,
+                    IgnoreEndTokens = true,
+                    Sampling = SamplingOptions.Greedy
+                };
             await foreach (var update in model.GenerateAsync(request))
                 count += update.TokenIds.Count;
             if (count != NewTokens)
@@ -41,7 +51,8 @@ internal static class MemoryCheck
         double peak = 1024 * double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
         double size = new FileInfo(arguments[0]).Length, bound = FileFactor * size + cache + Allowance;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"peak {peak / 1e6:0} MB; file {size / 1e6:0} MB, cache {cache / 1e6:0} MB, bound {bound / 1e6:0} MB: {(peak <= bound ? "kept" : "EXCEEDED")}"));
+            $"peak {peak / 1e6:0} MB; file {size / 1e6:0} MB, cache {cache / 1e6:0} MB, bound {bound / 1e6:0} MB: "
+                + $"{(peak <= bound ? "kept" : "EXCEEDED")}"));
         return peak <= bound ? 0 : 1;
     }
 }

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// <c>questions QUESTIONS.json [ANSWERS.jsonl | --questions-only]</c>: the table of questions with a known answer (or none): what was expected,
-/// what was quoted, whether the first quotation or any holds the expected text.
+/// <c>questions QUESTIONS.json [ANSWERS.jsonl | --questions-only]</c>: the table of questions with a known answer (or none): what was
+/// expected, what was quoted, whether the first quotation or any holds the expected text.
 /// </summary>
 internal static class QuestionTable
 {
@@ -13,7 +13,8 @@ internal static class QuestionTable
     {
         using var file = JsonDocument.Parse(File.ReadAllText(args[0]));
         var root = file.RootElement;
-        var questions = (root.ValueKind == JsonValueKind.Array ? root : root.GetProperty("questions")).EnumerateArray().Select(Question.Read).ToList();
+        var questions = (root.ValueKind == JsonValueKind.Array ? root : root.GetProperty("questions")).EnumerateArray()
+            .Select(Question.Read).ToList();
         if (args[1] == "--questions-only")
         {
             foreach (var question in questions)
@@ -37,7 +38,9 @@ internal static class QuestionTable
             bool found = answer.GetProperty("found").GetBoolean();
             var citations = answer.GetProperty("citations").EnumerateArray().ToList();
             var (expected, source) = (question.Contains, question.Source);
-            string verdict, got = found ? $"{citations[0].GetProperty("source").GetString()}: “{Shorten(citations[0].GetProperty("quote").GetString()!)}”" : "not in the documents";
+            string verdict, got = found
+                ? $"{citations[0].GetProperty("source").GetString()}: “{Shorten(citations[0].GetProperty("quote").GetString()!)}”"
+                : "not in the documents";
             if (expected is null)
             {
                 unanswerable++;
@@ -54,10 +57,13 @@ internal static class QuestionTable
                 verdict = quoted ? sameFile ? "yes" : "yes, another file" : sameFile ? "NO, but the file" : "NO";
             }
 
-            Console.WriteLine($"| {i + 1} | {question.Kind} | {question.Text} | {(expected is null ? "nothing" : $"{source}: “{expected}”")} | {got.Replace('|', '/')} | {verdict} |");
+            Console.WriteLine($"| {i + 1} | {question.Kind} | {question.Text} | "
+                + $"{(expected is null ? "nothing" : $"{source}: “{expected}”")} | {got.Replace('|', '/')} | {verdict} |");
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"answerable: {right} of {questions.Count - unanswerable} are quoted ({first} in the first quotation, {rightFile} with the expected file among the sources); unanswerable: {abstained} of {unanswerable} refused"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"answerable: {right} of {questions.Count - unanswerable} are "
+            + $"quoted ({first} in the first quotation, {rightFile} with the expected file among the sources); unanswerable: "
+            + $"{abstained} of {unanswerable} refused"));
         return 0;
     }
 
@@ -80,10 +86,12 @@ internal static class QuestionTable
         {
             var text = element.GetProperty("question").GetString()!;
             if (!element.TryGetProperty("expect", out var expect))
-                return new Question(text, element.GetProperty("kind").GetString()!, element.GetProperty("contains").GetString(), element.GetProperty("file").GetString());
+                return new Question(text, element.GetProperty("kind").GetString()!, element.GetProperty("contains").GetString(),
+                    element.GetProperty("file").GetString());
             return expect.ValueKind == JsonValueKind.Null
                 ? new Question(text, element.GetProperty("language").GetString()!, null, null)
-                : new Question(text, element.GetProperty("language").GetString()!, expect.GetProperty("contains").GetString(), expect.GetProperty("source").GetString());
+                : new Question(text, element.GetProperty("language").GetString()!, expect.GetProperty("contains").GetString(),
+                    expect.GetProperty("source").GetString());
         }
     }
 }

@@ -13,8 +13,9 @@ using Kotonoha.Rag.Stores;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// <c>retrieval [--cranfield DIR] [--jsquad FILE] [--store embedded|qdrant] [--qdrant-url URL] [--embedding-model DIR] [--rerank-model DIR]</c>: BM25,
-/// dense and hybrid retrieval through the store's own search, one chunk an abstract or paragraph; without downloaded weights, or with those named.
+/// <c>retrieval [--cranfield DIR] [--jsquad FILE] [--store embedded|qdrant] [--qdrant-url URL] [--embedding-model DIR] [--rerank-model
+/// DIR]</c>: BM25, dense and hybrid retrieval through the store's own search, one chunk an abstract or paragraph; without downloaded
+/// weights, or with those named.
 /// </summary>
 internal static class RetrievalBenchmark
 {
@@ -44,10 +45,12 @@ internal static class RetrievalBenchmark
         try
         {
             await using var store = stores.Open();
-            await using var knowledge = new KnowledgeBase(store, encoder?.AsEmbeddingGenerator() ?? new SvdEmbedder(Path.Combine(folder, "embedders")));
+            await using var knowledge =
+                new KnowledgeBase(store, encoder?.AsEmbeddingGenerator() ?? new SvdEmbedder(Path.Combine(folder, "embedders")));
             var watch = System.Diagnostics.Stopwatch.StartNew();
             await knowledge.AddChunksAsync(collection.Chunks);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{collection.Name}: {collection.Chunks.Count} chunks, {collection.Queries.Count} queries, {store.GetType().Name}; embedded and stored in {watch.Elapsed.TotalSeconds:F1} s"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{collection.Name}: {collection.Chunks.Count} chunks, "
+                + $"{collection.Queries.Count} queries, {store.GetType().Name}; embedded and stored in {watch.Elapsed.TotalSeconds:F1} s"));
             Console.WriteLine("| retrieval | nDCG@10 | MRR@10 | R@10 | R@100 | MAP |");
             Console.WriteLine("| --- | --- | --- | --- | --- | --- |");
             var usual = new SearchOptions();
@@ -61,7 +64,8 @@ internal static class RetrievalBenchmark
             Row($"dense ({encoder?.ModelId ?? "SVD"})", [.. lists.Select(pair => Sources(pair.Dense))]);
             Row("RRF, k = 60", [.. lists.Select(pair => Fused(pair, FusionMethod.ReciprocalRank, 0))]);
             foreach (double weight in (double[])[0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.7, 0.8])
-                Row(string.Create(CultureInfo.InvariantCulture, $"min-max, dense weight {weight:0.00}"), [.. lists.Select(pair => Fused(pair, FusionMethod.MinMax, weight))]);
+                Row(string.Create(CultureInfo.InvariantCulture, $"min-max, dense weight {weight:0.00}"),
+                    [.. lists.Select(pair => Fused(pair, FusionMethod.MinMax, weight))]);
 
             // The same once more as an application does it: one call a question, the default setting.
             var rankings = new List<string[]>();
@@ -69,7 +73,8 @@ internal static class RetrievalBenchmark
             foreach (var query in collection.Queries)
                 rankings.Add(Sources(await knowledge.SearchAsync(query.Text, usual with { Limit = Depth })));
             double milliseconds = watch.Elapsed.TotalMilliseconds / collection.Queries.Count;
-            Row(string.Create(CultureInfo.InvariantCulture, $"the default: {usual.Fusion}, dense weight {usual.DenseWeight:0.00} ({milliseconds:F1} ms a question)"), rankings);
+            Row(string.Create(CultureInfo.InvariantCulture,
+                $"the default: {usual.Fusion}, dense weight {usual.DenseWeight:0.00} ({milliseconds:F1} ms a question)"), rankings);
             if (crossEncoder is not null)
             {
                 var reranked = usual with { Limit = Depth, Reranker = new CrossEncoderReranker(crossEncoder), RerankedCandidates = Depth };
@@ -81,10 +86,15 @@ internal static class RetrievalBenchmark
 
             void Row(string name, List<string[]> found)
             {
-                double Mean(Func<string[], IReadOnlyDictionary<string, int>, double> measure) => found.Select((ranking, i) => measure(ranking, collection.Queries[i].Judgements)).Average();
+                double Mean(Func<string[], IReadOnlyDictionary<string, int>, double> measure)
+                    => found.Select((ranking, i) => measure(ranking, collection.Queries[i].Judgements)).Average();
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {name} | {Mean((r, j) => RetrievalMetrics.Ndcg(r, j, 10)):F4} | {Mean((r, j) => RetrievalMetrics.ReciprocalRank(r, j, 10)):F4} | {Mean((r, j) => RetrievalMetrics.Recall(r, j, 10)):F4} | {Mean((r, j) => RetrievalMetrics.Recall(r, j, 100)):F4} | {Mean((r, j) => RetrievalMetrics.AveragePrecision(r, j)):F4} |"));
+                    $"| {name} | {Mean((r, j) => RetrievalMetrics.Ndcg(r, j, 10)):F4} | "
+                        + $"{Mean((r, j) => RetrievalMetrics.ReciprocalRank(r, j, 10)):F4} | "
+                        + $"{Mean((r, j) => RetrievalMetrics.Recall(r, j, 10)):F4} | "
+                        + $"{Mean((r, j) => RetrievalMetrics.Recall(r, j, 100)):F4} | "
+                        + $"{Mean((r, j) => RetrievalMetrics.AveragePrecision(r, j)):F4} |"));
             }
         }
         finally
@@ -95,9 +105,11 @@ internal static class RetrievalBenchmark
 
     private static string[] Sources(IReadOnlyList<SearchHit> hits) => [.. hits.Select(hit => hit.Chunk.Source)];
 
-    private static string[] Fused((IReadOnlyList<SearchHit> Dense, IReadOnlyList<SearchHit> Sparse) lists, FusionMethod method, double weight)
+    private static string[] Fused(
+        (IReadOnlyList<SearchHit> Dense, IReadOnlyList<SearchHit> Sparse) lists, FusionMethod method, double weight)
     {
-        var sources = lists.Dense.Concat(lists.Sparse).DistinctBy(hit => hit.Chunk.Id).ToDictionary(hit => hit.Chunk.Id, hit => hit.Chunk.Source);
+        var sources = lists.Dense.Concat(lists.Sparse).DistinctBy(hit => hit.Chunk.Id)
+            .ToDictionary(hit => hit.Chunk.Id, hit => hit.Chunk.Source);
         var fused = Retriever.Fuse(
             [.. lists.Dense.Select(hit => new ScoredChunk(hit.Chunk.Id, hit.Chunk.Source, hit.Score))],
             [.. lists.Sparse.Select(hit => new ScoredChunk(hit.Chunk.Id, hit.Chunk.Source, hit.Score))],
@@ -116,12 +128,15 @@ internal static class RetrievalBenchmark
         }).ToList();
         var judgements = File.ReadLines(Path.Combine(folder, "qrels.tsv")).Skip(1).Select(line => line.Split('\t'))
             .GroupBy(parts => parts[0])
-            .ToDictionary(group => group.Key, group => group.ToDictionary(parts => parts[1], parts => int.Parse(parts[2], CultureInfo.InvariantCulture)));
+            .ToDictionary(group => group.Key,
+                group => group.ToDictionary(parts => parts[1], parts => int.Parse(parts[2], CultureInfo.InvariantCulture)));
         var queries = Lines("queries.jsonl").Where(line => judgements.ContainsKey(line.GetProperty("_id").GetString()!))
             .Select(line => new Query(line.GetProperty("text").GetString()!, judgements[line.GetProperty("_id").GetString()!])).ToList();
         return new Collection("Cranfield", chunks, queries);
 
-        IEnumerable<JsonElement> Lines(string name) => File.ReadLines(Path.Combine(folder, name)).Where(line => line.Length > 0).Select(line => JsonDocument.Parse(line).RootElement);
+        IEnumerable<JsonElement> Lines(string name)
+            => File.ReadLines(Path.Combine(folder, name)).Where(line => line.Length > 0)
+                .Select(line => JsonDocument.Parse(line).RootElement);
     }
 
     private static Collection ReadJsquad(string path)

@@ -29,7 +29,8 @@ internal static class ShakespeareBenchmark
         }
 
         var options = Arguments.Parse(args[1..], "seeds", "steps", "rounds", "threads", "peer", "peer-threads");
-        int Number(string name, int otherwise) => options.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+        int Number(string name, int otherwise)
+            => options.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
         int seeds = Number("seeds", 3), steps = Number("steps", 2000), rounds = Number("rounds", 15), threads = Number("threads", 0);
         var training = new TrainingOptions
         {
@@ -44,7 +45,8 @@ internal static class ShakespeareBenchmark
         Console.WriteLine($"Machine: {Machine.Describe()}");
         using (var backend = new CpuBackend(threads))
             Console.WriteLine($"Kotonoha: {backend.Description}");
-        Console.WriteLine(Invariant($"Data: {data.Train.Count:N0} tokens to train on, {data.Validation.Count:N0} held out; {steps} steps of {Batch} × {Config.ContextLength} tokens"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Data: {data.Train.Count:N0} tokens to train on, {data.Validation.Count:N0} held out; {steps} steps "
+            + $"of {Batch} × {Config.ContextLength} tokens"));
         bool passed = await Losses(data, training, seeds);
         if (rounds > 0)
             await Speed(args[0], data, training, rounds, options.GetValueOrDefault("peer"), Number("peer-threads", 0));
@@ -65,10 +67,12 @@ internal static class ShakespeareBenchmark
             var result = await new Trainer(model, training with { Seed = seed }).RunAsync(data);
             double loss = Perplexity.Measure(model, data.Validation, Config.ContextLength).Loss;
             sum += loss;
-            Console.WriteLine(Invariant($"| {seed} | {before:F4} | {loss:F4} | {result.Duration.TotalSeconds:F1} | {result.TokensPerSecond:N0} |"));
+            Console.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"| {seed} | {before:F4} | {loss:F4} | {result.Duration.TotalSeconds:F1} | {result.TokensPerSecond:N0} |"));
         }
 
-        Console.WriteLine(Invariant($"Mean held-out loss of {seeds} seeds: {sum / seeds:F4} (bar: at most {Bar:F2}): {(sum / seeds <= Bar ? "passed" : "FAILED")}"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Mean held-out loss of {seeds} seeds: {sum / seeds:F4} (bar: at most {Bar:F2}): "
+            + $"{(sum / seeds <= Bar ? "passed" : "FAILED")}"));
         return sum / seeds <= Bar;
     }
 
@@ -77,7 +81,10 @@ internal static class ShakespeareBenchmark
         var peers = new List<TorchPeer>();
         try
         {
-            int[] counts = peerThreads > 0 ? [peerThreads] : [.. Enumerable.Range(0, 31).Select(i => 1 << i).TakeWhile(t => t < Environment.ProcessorCount).Append(Environment.ProcessorCount)];
+            int[] counts = peerThreads > 0
+                ? [peerThreads]
+                : [.. Enumerable.Range(0, 31).Select(i => 1 << i).TakeWhile(t => t < Environment.ProcessorCount)
+                    .Append(Environment.ProcessorCount)];
             foreach (int threads in counts)
             {
                 var reason = "no --peer was given";
@@ -113,7 +120,8 @@ internal static class ShakespeareBenchmark
         {
             if (value.Step % StepsInABlock != 0)
                 return;
-            var seconds = (clock.Elapsed.TotalSeconds / StepsInABlock, (Environment.CpuUsage.TotalTime - processor).TotalSeconds / StepsInABlock);
+            var seconds =
+                (clock.Elapsed.TotalSeconds / StepsInABlock, (Environment.CpuUsage.TotalTime - processor).TotalSeconds / StepsInABlock);
             if (block >= WarmupBlocks)
                 own.Add(seconds);
             foreach (var peer in peers)
@@ -137,11 +145,14 @@ internal static class ShakespeareBenchmark
         foreach (var peer in peers)
             Row(peer.Description, peer.Steps);
         if (peers.MinBy(p => Median(p.Steps, s => s.Wall)) is { } best)
-            Console.WriteLine(Invariant($"Kotonoha against PyTorch's best ({best.Description}): {Median(best.Steps, s => s.Wall) / Median(own, s => s.Wall):F2} times as fast (medians of {rounds} alternating blocks of {StepsInABlock} steps)"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Kotonoha against PyTorch's best ({best.Description}): "
+                + $"{Median(best.Steps, s => s.Wall) / Median(own, s => s.Wall):F2} times as fast (medians of {rounds} alternating "
+                + $"blocks of {StepsInABlock} steps)"));
 
         // Processor time is what remains to compare on a machine that others use too; threads that wait by spinning count in it.
         static void Row(string name, List<(double Wall, double Processor)> steps)
-            => Console.WriteLine(Invariant($"| {name} | {Median(steps, s => s.Wall) * 1e3:F1} | {steps.Min(s => s.Wall) * 1e3:F1} | {Median(steps, s => s.Processor) * 1e3:F1} | {Batch * Config.ContextLength / Median(steps, s => s.Wall):N0} |"));
+            => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {Median(steps, s => s.Wall) * 1e3:F1} | {steps.Min(s => s.Wall) * 1e3:F1} | "
+                + $"{Median(steps, s => s.Processor) * 1e3:F1} | {Batch * Config.ContextLength / Median(steps, s => s.Wall):N0} |"));
     }
 
     private static double Median<T>(List<T> values, Func<T, double> of)
@@ -150,7 +161,6 @@ internal static class ShakespeareBenchmark
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private sealed class Turn(Action<TrainingProgress> then) : IProgress<TrainingProgress>
     {

@@ -20,17 +20,60 @@ internal static class TinyModels
 
     public static IEnumerable<(string Name, CausalModel Model)> All()
     {
-        yield return ("gpt2", Gpt2.Create(new Gpt2Config { VocabularySize = Vocabulary, ContextLength = Context, Width = 96, Layers = 3, Heads = 4, InitializerRange = 0.06f }));
-        yield return ("gpt2-untied", Gpt2.Create(new Gpt2Config { VocabularySize = Vocabulary, ContextLength = Context, Width = 64, Layers = 2, Heads = 2, InitializerRange = 0.06f, TieWordEmbeddings = false }));
-        var llama = new LlamaConfig { VocabularySize = Vocabulary, ContextLength = Context, Width = 96, Layers = 3, Heads = 6, KeyHeads = 2, HeadWidth = 16, InnerWidth = 160, InitializerRange = 0.06f };
+        yield return ("gpt2",
+            Gpt2.Create(
+                new Gpt2Config
+                {
+                    VocabularySize = Vocabulary,
+                    ContextLength = Context,
+                    Width = 96,
+                    Layers = 3,
+                    Heads = 4,
+                    InitializerRange = 0.06f
+                }));
+        yield return ("gpt2-untied",
+            Gpt2.Create(
+                new Gpt2Config
+                {
+                    VocabularySize = Vocabulary,
+                    ContextLength = Context,
+                    Width = 64,
+                    Layers = 2,
+                    Heads = 2,
+                    InitializerRange = 0.06f,
+                    TieWordEmbeddings = false
+                }));
+        var llama =
+            new LlamaConfig
+            {
+                VocabularySize = Vocabulary,
+                ContextLength = Context,
+                Width = 96,
+                Layers = 3,
+                Heads = 6,
+                KeyHeads = 2,
+                HeadWidth = 16,
+                InnerWidth = 160,
+                InitializerRange = 0.06f
+            };
         yield return ("llama", Llama.Create(llama));
-        yield return ("llama-tied-linear", Llama.Create(llama with { TieWordEmbeddings = true, RopeScaling = new RopeScaling { Kind = RopeScalingKind.Linear, Factor = 2 } }));
-        yield return ("llama3", Llama.Create(llama with { RopeTheta = 500000, RopeScaling = new RopeScaling { Kind = RopeScalingKind.Llama3, Factor = 8, OriginalContextLength = 32 } }));
+        yield return ("llama-tied-linear",
+            Llama.Create(
+                llama with { TieWordEmbeddings = true, RopeScaling = new RopeScaling { Kind = RopeScalingKind.Linear, Factor = 2 } }));
+        yield return ("llama3",
+            Llama.Create(
+                llama with
+                {
+                    RopeTheta = 500000,
+                    RopeScaling = new RopeScaling { Kind = RopeScalingKind.Llama3, Factor = 8, OriginalContextLength = 32 }
+                }));
         yield return ("mistral", Llama.Create(llama with { ModelType = "mistral" }));
         yield return ("qwen2", Llama.Create(llama with { ModelType = "qwen2", QueryKeyValueBias = true, TieWordEmbeddings = true }));
         yield return ("qwen3", Llama.Create(llama with { ModelType = "qwen3", QueryKeyNorm = true, HeadWidth = 32, Heads = 4 }));
     }
 
     public static Task TrainAsync(CausalModel model, Tokenizer tokenizer, IEnumerable<string> texts, int steps)
-        => new Trainer(model, new TrainingOptions { Steps = steps, BatchSize = 8, ContextLength = 64, LearningRate = 3e-3 }).RunAsync(TokenDataset.From(tokenizer, texts, 0.1));
+        => new Trainer(model,
+            new TrainingOptions { Steps = steps, BatchSize = 8, ContextLength = 64, LearningRate = 3e-3 }).RunAsync(
+                TokenDataset.From(tokenizer, texts, 0.1));
 }

@@ -7,8 +7,8 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// Encoding and training against the npm binding of Hugging Face's Rust tokenizers, in turn on one thread, by processor time and by the clock: <c>tokenizer-peer FOLDER FILE TOKENIZER.json…</c>
-/// (FOLDER: where the binding is installed). See scripts/bench-tokenizers.
+/// Encoding and training against the npm binding of Hugging Face's Rust tokenizers, in turn on one thread, by processor time and by the
+/// clock: <c>tokenizer-peer FOLDER FILE TOKENIZER.json…</c> (FOLDER: where the binding is installed). See scripts/bench-tokenizers.
 /// </summary>
 internal static class TokenizerPeer
 {
@@ -20,7 +20,8 @@ internal static class TokenizerPeer
     {
         if (args.Length < 3 || !Directory.Exists(args[0]) || !File.Exists(args[1]))
         {
-            Console.Error.WriteLine("usage: benchmarks tokenizer-peer FOLDER FILE TOKENIZER.json... (scripts/bench-tokenizers installs the peer)");
+            Console.Error.WriteLine(
+                "usage: benchmarks tokenizer-peer FOLDER FILE TOKENIZER.json... (scripts/bench-tokenizers installs the peer)");
             return 2;
         }
 
@@ -29,7 +30,9 @@ internal static class TokenizerPeer
         var texts = text.Split('\n').Select(line => line + "\n").ToArray();
         double megabytes = Encoding.UTF8.GetByteCount(text) / 1e6;
         using var peer = Start(args[0]);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.Describe()}; {megabytes:F2} MB of {Path.GetFileName(file)}, best of {Rounds} in turn"));
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture,
+                $"{Machine.Describe()}; {megabytes:F2} MB of {Path.GetFileName(file)}, best of {Rounds} in turn"));
         foreach (var path in args.Skip(2).Select(Path.GetFullPath))
         {
             var tokenizer = Tokenizer.Load(path).WithTruncation(null).WithPadding(null);
@@ -49,12 +52,14 @@ internal static class TokenizerPeer
             }
 
             Console.WriteLine($"{path}: {ids.Count:N0} tokens{(ids.Count == tokens ? "" : $", peer {tokens:N0}")}");
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  here, line by line                {megabytes / here.Processor,6:F1} MB/s of processor time, {megabytes / here.Clock,6:F1} MB/s by the clock"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  here, line by line                "
+                + $"{megabytes / here.Processor,6:F1} MB/s of processor time, {megabytes / here.Clock,6:F1} MB/s by the clock"));
             Report("peer, line by line, ids read", lines);
             Report("peer, one batch, nothing read", batch);
 
             void Report(string what, Cost cost) => Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"  {what,-33} {megabytes / cost.Processor,6:F2} MB/s ({cost.Processor / here.Processor:F1}x),               {megabytes / cost.Clock,6:F2} MB/s ({cost.Clock / here.Clock:F1}x)"));
+                $"  {what,-33} {megabytes / cost.Processor,6:F2} MB/s ({cost.Processor / here.Processor:F1}x),               "
+                    + $"{megabytes / cost.Clock,6:F2} MB/s ({cost.Clock / here.Clock:F1}x)"));
         }
 
         var (train, peerTrain) = (Cost.Highest, Cost.Highest);
@@ -67,7 +72,9 @@ internal static class TokenizerPeer
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"BPE training to {DefaultVocabulary:N0}: here {train.Processor:F2} s of processor time ({train.Clock:F2} s), peer {peerTrain.Processor:F2} s ({peerTrain.Clock:F2} s), {peerTrain.Processor / train.Processor:F2}x ({peerTrain.Clock / train.Clock:F2}x)"));
+            $"BPE training to {DefaultVocabulary:N0}: here {train.Processor:F2} s of processor time ({train.Clock:F2} s), peer "
+                + $"{peerTrain.Processor:F2} s ({peerTrain.Clock:F2} s), {peerTrain.Processor / train.Processor:F2}x "
+                + $"({peerTrain.Clock / train.Clock:F2}x)"));
         peer.StandardInput.Close();
         peer.WaitForExit();
         return 0;
@@ -94,7 +101,8 @@ internal static class TokenizerPeer
         }
 
         using var answer = JsonDocument.Parse(line ?? throw new InvalidOperationException("The peer has ended."));
-        return (new Cost(answer.RootElement.GetProperty("seconds").GetDouble(), answer.RootElement.GetProperty("wall").GetDouble()), answer.RootElement.GetProperty("tokens").GetInt32());
+        return (new Cost(answer.RootElement.GetProperty("seconds").GetDouble(), answer.RootElement.GetProperty("wall").GetDouble()),
+            answer.RootElement.GetProperty("tokens").GetInt32());
     }
 
     /// <summary>Seconds of processor time and seconds by the clock: on a busy machine the first say more.</summary>

@@ -43,7 +43,8 @@ internal static class TokenizerSpeed
             ids.Clear();
             foreach (var line in lines)
                 tokenizer!.Encode(line, ids);
-            Console.WriteLine($"{pattern} allocates {GC.GetAllocatedBytesForCurrentThread() - before:N0} bytes for {lines.Length:N0} lines, {ids.Count:N0} tokens");
+            Console.WriteLine($"{pattern} allocates {GC.GetAllocatedBytesForCurrentThread() - before:N0} bytes for "
+                + $"{lines.Length:N0} lines, {ids.Count:N0} tokens");
             Report($"{pattern} encode with offsets", megabytes, () => tokenizer!.EncodeWithOffsets(text));
             Report($"{pattern} decode", megabytes, () => tokenizer!.Decode(ids.ToArray()));
         }
@@ -62,6 +63,7 @@ internal static class TokenizerSpeed
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: {best:F3} s, {megabytes / best:F1} MB/s (best of {Rounds})"));
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{what}: {best:F3} s, {megabytes / best:F1} MB/s (best of {Rounds})"));
     }
 }

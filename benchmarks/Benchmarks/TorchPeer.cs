@@ -28,8 +28,10 @@ internal sealed class TorchPeer : IDisposable
     public static TorchPeer? Start(string script, string text, Gpt2Config config, int batch, int threads, out string reason)
     {
         var python = Environment.GetEnvironmentVariable("KOTONOHA_TORCH_PYTHON") ?? "/usr/bin/python3";
-        var start = new ProcessStartInfo(python) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (object argument in (object[])[script, text, config.VocabularySize, config.Layers, config.Heads, config.Width, config.ContextLength, batch])
+        var start =
+            new ProcessStartInfo(python) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (object argument
+            in (object[])[script, text, config.VocabularySize, config.Layers, config.Heads, config.Width, config.ContextLength, batch])
             start.ArgumentList.Add(Convert.ToString(argument, CultureInfo.InvariantCulture)!);
         start.Environment["OMP_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
         start.Environment["OPENBLAS_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
@@ -63,7 +65,8 @@ internal sealed class TorchPeer : IDisposable
     {
         _process.StandardInput.WriteLine(steps.ToString(CultureInfo.InvariantCulture));
         _process.StandardInput.Flush();
-        var line = _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"The peer ended: {_process.StandardError.ReadToEnd()}");
+        var line = _process.StandardOutput.ReadLine()
+            ?? throw new InvalidOperationException($"The peer ended: {_process.StandardError.ReadToEnd()}");
         var numbers = line.Split(' ').Select(n => double.Parse(n, CultureInfo.InvariantCulture) / steps).ToArray();
         return (numbers[0], numbers[1]);
     }

@@ -7,7 +7,9 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Benchmarks;
 
-/// <summary>Mutated headers of GGUF and safetensors files, in memory: each is read or refused by the documented error, soon and without much memory.</summary>
+/// <summary>
+/// Mutated headers of GGUF and safetensors files, in memory: each is read or refused by the documented error, soon and without much memory.
+/// </summary>
 internal static class WeightsFuzz
 {
     private const long MostBytes = 8L << 20;
@@ -15,11 +17,13 @@ internal static class WeightsFuzz
     private const int MostMutations = 4;
 
     private static readonly ulong[] Tempting =
-        [0, 1, 2, 8, 31, 32, 33, 255, 1 << 16, int.MaxValue, uint.MaxValue, 1UL << 32, 1UL << 40, 1UL << 60, 1UL << 61, 1UL << 62, long.MaxValue, 1UL << 63, ulong.MaxValue - 7, ulong.MaxValue];
+        [0, 1, 2, 8, 31, 32, 33, 255, 1 << 16, int.MaxValue, uint.MaxValue, 1UL << 32, 1UL << 40, 1UL << 60, 1UL << 61, 1UL << 62,
+            long.MaxValue, 1UL << 63, ulong.MaxValue - 7, ulong.MaxValue];
 
     public static int Run(string[] arguments)
     {
-        if (arguments.Length != 2 || !long.TryParse(arguments[0], NumberStyles.None, CultureInfo.InvariantCulture, out long count) || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int seed))
+        if (arguments.Length != 2 || !long.TryParse(arguments[0], NumberStyles.None, CultureInfo.InvariantCulture, out long count)
+            || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int seed))
         {
             Console.Error.WriteLine("usage: benchmarks fuzz-weights COUNT SEED");
             return 2;
@@ -57,7 +61,9 @@ internal static class WeightsFuzz
                 seconds = Math.Min(seconds, Seconds(input, gguf)); // on a busy machine the process may just have waited
             most = Math.Max(most, allocated);
             slowest = Math.Max(slowest, seconds);
-            problem ??= allocated > MostBytes ? $"{allocated} bytes allocated" : seconds > MostSeconds ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} seconds") : null;
+            problem ??= allocated > MostBytes ? $"{allocated} bytes allocated"
+                : seconds > MostSeconds ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} seconds")
+                : null;
             if (problem is null)
                 continue;
             if (++failures <= 5)
@@ -65,7 +71,8 @@ internal static class WeightsFuzz
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"fuzz weights, seed {seed}: {count} headers in {watch.Elapsed.TotalSeconds:0} s, {accepted} accepted, {failures} failures; at most {most} bytes and {slowest * 1000:0.0} ms for one"));
+            $"fuzz weights, seed {seed}: {count} headers in {watch.Elapsed.TotalSeconds:0} s, {accepted} accepted, {failures} failures; "
+                + $"at most {most} bytes and {slowest * 1000:0.0} ms for one"));
         return failures == 0 ? 0 : 1;
     }
 
@@ -100,8 +107,12 @@ internal static class WeightsFuzz
 
     private static string? ReadSafetensors(byte[] input)
     {
-        var header = SafetensorsHeader.Read("input", input.Length, (destination, offset) => input.AsSpan((int)offset, destination.Length).CopyTo(destination));
-        return header.Entries.All(e => e.Begin >= 0 && e.End >= e.Begin && e.End <= input.Length - header.DataStart) ? null : "a tensor lies outside the file";
+        var header =
+            SafetensorsHeader.Read("input", input.Length,
+                (destination, offset) => input.AsSpan((int)offset, destination.Length).CopyTo(destination));
+        return header.Entries.All(e => e.Begin >= 0 && e.End >= e.Begin && e.End <= input.Length - header.DataStart)
+            ? null
+            : "a tensor lies outside the file";
     }
 
     private static byte[] Mutate(byte[] seed, Random random)
@@ -131,7 +142,9 @@ internal static class WeightsFuzz
                 case 5:
                     {
                         int length = Math.Min(random.Next(1, 32), input.Length - at);
-                        input = random.Next(2) == 0 ? [.. input[..at], .. input[(at + length)..]] : [.. input[..(at + length)], .. input[at..]];
+                        input = random.Next(2) == 0
+                            ? [.. input[..at], .. input[(at + length)..]]
+                            : [.. input[..(at + length)], .. input[at..]];
                         break;
                     }
 

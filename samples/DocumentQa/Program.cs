@@ -25,16 +25,19 @@ if (!Directory.Exists(modelFolder))
 using var gpt = LocalGpt.Load(modelFolder);
 
 // The folder's documents go into the store; on the next run only what has changed does.
-await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(Path.Combine(work, "knowledge.db")), new SvdEmbedder(Path.Combine(work, "embedder")));
+await using var knowledge =
+    new KnowledgeBase(EmbeddedStore.Open(Path.Combine(work, "knowledge.db")), new SvdEmbedder(Path.Combine(work, "embedder")));
 var report = await knowledge.SyncFolderAsync(documents);
-Console.WriteLine($"{report.Added.Count} added, {report.Changed.Count} changed, {report.Removed.Count} removed, {report.Unchanged.Count} unchanged, {report.Skipped.Count} skipped");
+Console.WriteLine($"{report.Added.Count} added, {report.Changed.Count} changed, {report.Removed.Count} removed, "
+    + $"{report.Unchanged.Count} unchanged, {report.Skipped.Count} skipped");
 
 foreach (var question in args[3..])
 {
     var answer = await knowledge.AskAsync(question, options: new AskOptions { Scorer = new QuestionLikelihood(gpt) });
     Console.WriteLine($"\n{question}\n{answer.Text}");
     foreach (var citation in answer.Citations)
-        Console.WriteLine($"  [{citation.Number}] {citation.Source}{(citation.Page is { } page ? $", page {page}" : "")}: {citation.Quote}");
+        Console.WriteLine(
+            $"  [{citation.Number}] {citation.Source}{(citation.Page is { } page ? $", page {page}" : "")}: {citation.Quote}");
     foreach (var nearest in answer.Nearest)
         Console.WriteLine($"  nearest: {nearest.Source}");
 }
@@ -44,7 +47,8 @@ return 0;
 async Task TrainAsync(int steps)
 {
     var texts = new List<string>();
-    foreach (var file in Directory.EnumerateFiles(documents, "*", SearchOption.AllDirectories).Where(file => DocumentReaders.Default.TryGet(file, out _)).Order(StringComparer.Ordinal))
+    foreach (var file in Directory.EnumerateFiles(documents, "*", SearchOption.AllDirectories)
+        .Where(file => DocumentReaders.Default.TryGet(file, out _)).Order(StringComparer.Ordinal))
     {
         try
         {
@@ -67,8 +71,10 @@ async Task TrainAsync(int steps)
 /// <summary>How likely the model finds the question after each sentence.</summary>
 internal sealed class QuestionLikelihood(LocalGpt gpt) : ISentenceScorer
 {
-    public async ValueTask<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> sentences, CancellationToken cancellationToken = default)
-        => [.. (await gpt.ScoreAsync([.. sentences.Select(sentence => (Fit(sentence), "\n" + Fit(question)))], cancellationToken)).Select(score => score.PerToken)];
+    public async ValueTask<IReadOnlyList<double>> ScoreAsync(
+        string question, IReadOnlyList<string> sentences, CancellationToken cancellationToken = default)
+        => [.. (await gpt.ScoreAsync([.. sentences.Select(sentence => (Fit(sentence), "\n" + Fit(question)))], cancellationToken)).Select(
+            score => score.PerToken)];
 
     private string Fit(string text) => gpt.CountTokens(text) <= gpt.ContextLength / 3 ? text : Fit(text[..(text.Length / 2)]);
 }

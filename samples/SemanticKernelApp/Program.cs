@@ -27,7 +27,8 @@ Console.WriteLine($"Prompt function: {text}");
 
 // 4. The same, streamed.
 Console.Write("Streamed: ");
-await foreach (string piece in kernel.InvokePromptStreamingAsync<string>(prompt, new KernelArguments(settings) { ["topic"] = "A tokenizer" }))
+await foreach (string piece
+    in kernel.InvokePromptStreamingAsync<string>(prompt, new KernelArguments(settings) { ["topic"] = "A tokenizer" }))
     Console.Write(piece);
 Console.WriteLine();
 

@@ -20,7 +20,8 @@ string file = args[0], folder = args[1];
 int steps = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 600;
 
 // 1. A tokenizer that is learned from the text. The control tokens let a chat client talk to the model later.
-var tokenizer = Tokenizer.TrainByteLevelBpe(TextCorpus.From(file), vocabularySize: 1024, specialTokens: ChatTemplate.Kotonoha.ControlTokens);
+var tokenizer =
+    Tokenizer.TrainByteLevelBpe(TextCorpus.From(file), vocabularySize: 1024, specialTokens: ChatTemplate.Kotonoha.ControlTokens);
 
 // 2. The text as tokens; its last tenth is held out.
 using var dataset = TokenDataset.FromTokens(tokenizer.Encode(await File.ReadAllTextAsync(file)), tokenizer.VocabularySize);
@@ -43,7 +44,12 @@ using var gpt = LocalGpt.Load(folder);
 foreach (var prompt in args.Length > 3 ? args[3..] : ["The "])
 {
     Console.Write($"\n{prompt}");
-    var request = GenerationRequest.FromPrompt(prompt) with { MaxOutputTokens = 48, Sampling = new SamplingOptions { Temperature = 0.8f, TopK = 40, Seed = 1 } };
+    var request =
+        GenerationRequest.FromPrompt(prompt) with
+        {
+            MaxOutputTokens = 48,
+            Sampling = new SamplingOptions { Temperature = 0.8f, TopK = 40, Seed = 1 }
+        };
     await foreach (var update in gpt.GenerateAsync(request))
         Console.Write(update.Text);
     Console.WriteLine();
@@ -56,6 +62,7 @@ internal sealed class TrainingDisplay : IProgress<TrainingProgress>
     public void Report(TrainingProgress value)
     {
         if (value.Step % 50 == 0 || value.Step == value.Steps)
-            Console.WriteLine($"step {value.Step}/{value.Steps}  loss {value.Loss:F2}  {value.TokensPerSecond:N0} tokens/s  {value.TimeLeft:m\\:ss} left");
+            Console.WriteLine($"step {value.Step}/{value.Steps}  loss {value.Loss:F2}  {value.TokensPerSecond:N0} tokens/s  "
+                + $"{value.TimeLeft:m\\:ss} left");
     }
 }

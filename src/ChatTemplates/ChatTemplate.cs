@@ -41,7 +41,9 @@ public sealed class ChatTemplate
         _engine = new Lazy<JinjaTemplate>(template);
         ControlTokens = controlTokens;
         EndTokens = FindEndTokens();
-        _toolCalls = new Lazy<ToolCallFormat?>(() => ToolCallProbe.Find(this, [.. EndTokens, .. _tokens.Eos is { Length: > 0 } eos ? [eos] : Array.Empty<string>()]));
+        _toolCalls =
+            new Lazy<ToolCallFormat?>(
+                () => ToolCallProbe.Find(this, [.. EndTokens, .. _tokens.Eos is { Length: > 0 } eos ? [eos] : Array.Empty<string>()]));
     }
 
     /// <summary>
@@ -75,8 +77,8 @@ public sealed class ChatTemplate
     };
 
     /// <summary>
-    /// Lines that begin with the role, for checkpoints without a template: <c>User: …\n\nAssistant:</c>. It has no control tokens, so nothing
-    /// but the words keeps the roles apart, and generation also stops where the model begins a line of the user itself.
+    /// Lines that begin with the role, for checkpoints without a template: <c>User: …\n\nAssistant:</c>. It has no control tokens, so
+    /// nothing but the words keeps the roles apart, and generation also stops where the model begins a line of the user itself.
     /// </summary>
     public static ChatTemplate Plain { get; } = new("plain", new BuiltIn
     {
@@ -111,8 +113,9 @@ public sealed class ChatTemplate
     public bool UsesTools => _engine.Value.Mentions("tools");
 
     /// <summary>
-    /// How the template writes the functions that are called, learnt by rendering calls; null where it has no place for functions or writes calls in a form that
-    /// is not understood. Conversations with functions then go through <see cref="ToolPrompt"/>, and calls have the form <see cref="ToolCallFormat.General"/>.
+    /// How the template writes the functions that are called, learnt by rendering calls; null where it has no place for functions or writes
+    /// calls in a form that is not understood. Conversations with functions then go through <see cref="ToolPrompt"/>, and calls have the
+    /// form <see cref="ToolCallFormat.General"/>.
     /// </summary>
     public ToolCallFormat? ToolCalls => _toolCalls.Value;
 
@@ -155,7 +158,8 @@ public sealed class ChatTemplate
         if (input.ContinueFinalMessage is not null && input.AddGenerationPrompt)
             throw Fail.Conversation(
                 "continue_final_message and add_generation_prompt are not compatible. "
-                + "Use continue_final_message when you want the model to continue the final message, and add_generation_prompt when you want "
+                + "Use continue_final_message when you want the model to continue the final message, and add_generation_prompt when you "
+                + "want "
                 + "to add a header that will prompt it to start a new assistant message instead.");
         var final = input.ContinueFinalMessage is null ? null : new FinalMessage();
         var rendered = template.Render(

@@ -64,7 +64,8 @@ internal static class CommandLine
         var meant = new HashSet<Token>(parsed.Tokens.TakeWhile(t => t.Type != TokenType.DoubleDash), ReferenceEqualityComparer.Instance);
         return parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
             .Where(t => t.Value.StartsWith("--", StringComparison.Ordinal) && meant.Contains(t))
-            .Select(t => $"'{t.Value}' is not an option of '{parsed.CommandResult.Command.Name}'; a text that begins with -- comes after a bare --");
+            .Select(t => $"'{t.Value}' is not an option of '{parsed.CommandResult.Command.Name}'; a text that begins with -- comes after "
+                + "a bare --");
     }
 
     /// <summary>One clear message for an error that a person can do something about; null for a defect of the program.</summary>
@@ -72,11 +73,15 @@ internal static class CommandLine
     {
         KotonohaException => exception.Message,
         AggregateException { InnerExceptions.Count: 1 } aggregate => Describe(aggregate.InnerExceptions[0]),
-        IOException when (exception.HResult & 0xFFFF) == DiskFull => $"the disk is full; free some space and run the same command again ({exception.Message})",
+        IOException
+            when (exception.HResult & 0xFFFF) == DiskFull =>
+                $"the disk is full; free some space and run the same command again ({exception.Message})",
         UnauthorizedAccessException or IOException => exception.Message,
         _ => null,
     };
 }
 
-/// <summary>The command line asks for something that cannot be done as it stands (a missing folder, options that exclude each other).</summary>
+/// <summary>
+/// The command line asks for something that cannot be done as it stands (a missing folder, options that exclude each other).
+/// </summary>
 internal sealed class UsageException(string message) : KotonohaException(message);

@@ -9,7 +9,9 @@ namespace Kotonoha.Connector;
 internal sealed class AnswerParts(ChatRequest request)
 {
     private readonly AnswerReader _reader = new(
-        request.Tools is null ? null : request.Tools.Format, request.ReasoningTags, request.StartsInReasoning, request.Tools is null ? null : request.Tools.Knows);
+        request.Tools is null ? null : request.Tools.Format, request.ReasoningTags, request.StartsInReasoning, request.Tools is null
+            ? null
+            : request.Tools.Knows);
 
     /// <summary>Whether a function was called.</summary>
     public bool HasCalls { get; private set; }
@@ -48,7 +50,8 @@ internal sealed class AnswerParts(ChatRequest request)
     private static FunctionCallContent Call(ChatToolCall call) => new(
         call.Id ?? $"call_{Guid.NewGuid():N}",
         call.Name,
-        call.Arguments.EnumerateObject().ToDictionary(argument => argument.Name, argument => (object?)argument.Value, StringComparer.Ordinal))
+        call.Arguments.EnumerateObject()
+            .ToDictionary(argument => argument.Name, argument => (object?)argument.Value, StringComparer.Ordinal))
     {
         // The template's own ids are short and may come again in a later turn.
         RawRepresentation = call,

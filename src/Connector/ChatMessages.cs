@@ -73,10 +73,16 @@ internal static class ChatMessages
                     calls.Add(new ChatToolCall(call.Name, Arguments(call), call.CallId));
                     break;
                 case FunctionResultContent result:
-                    results.Add(new ChatTurn(ChatTurn.Tool, ResultText(result)) { ToolCallId = result.CallId, Name = names.GetValueOrDefault(result.CallId) });
+                    results.Add(
+                        new ChatTurn(ChatTurn.Tool, ResultText(result))
+                        {
+                            ToolCallId = result.CallId,
+                            Name = names.GetValueOrDefault(result.CallId)
+                        });
                     break;
                 default:
-                    throw new NotSupportedException($"The model reads text only; a message with a {content.GetType().Name} cannot be sent.");
+                    throw new NotSupportedException(
+                        $"The model reads text only; a message with a {content.GetType().Name} cannot be sent.");
             }
 
         if (results.Count == 0 || calls.Count > 0 || text.Length > 0)
@@ -91,11 +97,13 @@ internal static class ChatMessages
         "user" => ChatTurn.User,
         "assistant" => ChatTurn.Assistant,
         "tool" => throw new NotSupportedException("A message of the role 'tool' must hold the result of a function; this one has none."),
-        _ => throw new NotSupportedException($"A message of the role '{role.Value}' cannot be sent; known are system, developer, user, assistant and tool."),
+        _ => throw new NotSupportedException(
+            $"A message of the role '{role.Value}' cannot be sent; known are system, developer, user, assistant and tool."),
     };
 
     private static JsonElement Arguments(FunctionCallContent call) => JsonSerializer.SerializeToElement(
-        call.Arguments ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)));
+        call.Arguments
+            ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)));
 
     // A function that failed says so: middleware gives the exception beside a text, or alone.
     private static string ResultText(FunctionResultContent content) => content.Result switch

@@ -85,14 +85,18 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
     // Settings of other services that make no difference to an answer of this model.
     private static readonly HashSet<string> Harmless = new(StringComparer.OrdinalIgnoreCase)
     {
-        "user", "num_ctx", "stream", "stream_options", "parallel_tool_calls", "store", "metadata", "keep_alive", "service_tier", "safety_identifier", "prompt_cache_key",
+        "user", "num_ctx", "stream", "stream_options", "parallel_tool_calls", "store", "metadata", "keep_alive", "service_tier",
+        "safety_identifier", "prompt_cache_key",
         "num_thread", "num_gpu", "num_batch", "use_mmap", "low_vram",
     };
 
     // How many answers a request wants: this client gives one.
     private static readonly string[] Counts = ["n", "results_per_prompt", "num_return_sequences", "candidate_count", "best_of"];
 
-    /// <summary>The keys of <see cref="ChatOptions.AdditionalProperties"/> that are understood, most of them by their names in Hugging Face's <c>generate</c>.</summary>
+    /// <summary>
+    /// The keys of <see cref="ChatOptions.AdditionalProperties"/> that are understood, most of them by their names in Hugging Face's
+    /// <c>generate</c>.
+    /// </summary>
     public static IReadOnlyCollection<string> KnownProperties => Readers.Keys;
 
     /// <summary>Reads a request.</summary>
@@ -139,7 +143,8 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             Turns = turns,
             Tools = tools?.Declare(),
             TemplateVariables = Variables(options, settings),
-            MaxOutputTokens = options.MaxOutputTokens ?? settings.MaxTokens ?? start.MaxOutputTokens ?? model.Options.DefaultMaxOutputTokens,
+            MaxOutputTokens = options.MaxOutputTokens ?? settings.MaxTokens ?? start.MaxOutputTokens
+                ?? model.Options.DefaultMaxOutputTokens,
             StopStrings = options.StopSequences is { Count: > 0 } stops ? [.. stops] : settings.Stops ?? start.StopStrings,
             Sampling = settings.Sampling,
             IncludeLogProbabilities = settings.IncludeLogProbabilities,
@@ -171,16 +176,20 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             else if (Counts.Contains(key, StringComparer.OrdinalIgnoreCase))
                 RequireOne(key, value.Integer());
             else if (model.Options.Strict)
-                throw new ArgumentException($"The setting '{key}' is not known; known are {string.Join(", ", Readers.Keys.Order(StringComparer.Ordinal))}.", nameof(options));
+                throw new ArgumentException(
+                    $"The setting '{key}' is not known; known are {string.Join(", ", Readers.Keys.Order(StringComparer.Ordinal))}.",
+                    nameof(options));
             else
-                notices.Warn("property:" + key, $"The setting '{key}' is not known to the local model and is left out (set LocalGptOptions.Strict to make this an error).");
+                notices.Warn("property:" + key, $"The setting '{key}' is not known to the local model and is left out (set "
+                    + "LocalGptOptions.Strict to make this an error).");
         }
     }
 
     private static void RequireOne(string key, int count)
     {
         if (count != 1)
-            throw new NotSupportedException($"'{key}' is {count}, but a request gets one answer; send it {count} times, they run together.");
+            throw new NotSupportedException(
+                $"'{key}' is {count}, but a request gets one answer; send it {count} times, they run together.");
     }
 
     // What depends on the rendered prompt and on the model's tokens.
@@ -188,14 +197,19 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
     {
         var template = request.Tools is null ? model.ChatTemplate : model.ToolTemplate;
         var tags = template.ReasoningTags;
-        var marks = request.Tools?.Format is { } format ? (string?[])[format.Open, format.Between, format.Close, format.AlternateTrigger, tags.Open, tags.Close] : [tags.Open, tags.Close];
+        var marks = request.Tools?.Format is { } format
+            ? (string?[])[format.Open, format.Between, format.Close, format.AlternateTrigger, tags.Open, tags.Close]
+            : [tags.Open, tags.Close];
         return request with
         {
             ReasoningTags = tags,
-            StartsInReasoning = request.Generation.Turns is { Count: > 0 } && model.Render(request.Generation).Text.AsSpan().TrimEnd().EndsWith(tags.Open, StringComparison.Ordinal),
+            StartsInReasoning = request.Generation.Turns is { Count: > 0 }
+                && model.Render(request.Generation).Text.AsSpan().TrimEnd().EndsWith(tags.Open, StringComparison.Ordinal),
             Generation = request.Generation with
             {
-                VisibleControlTokens = [.. model.Tokenizer.SpecialTokens.Select(token => token.Content).Where(token => marks.Any(mark => mark?.Contains(token, StringComparison.Ordinal) == true))],
+                VisibleControlTokens =
+                    [.. model.Tokenizer.SpecialTokens.Select(token => token.Content)
+                        .Where(token => marks.Any(mark => mark?.Contains(token, StringComparison.Ordinal) == true))],
             },
         };
     }
@@ -209,11 +223,14 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             var template = model.ChatTemplate.Jinja;
             bool thinks = effort != ReasoningEffort.None;
             if (template.Contains("enable_thinking", StringComparison.Ordinal))
-                variables.TryAdd("enable_thinking", JsonSerializer.SerializeToElement(thinks, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(bool))));
+                variables.TryAdd("enable_thinking",
+                    JsonSerializer.SerializeToElement(thinks, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(bool))));
             else if (thinks && template.Contains("reasoning_effort", StringComparison.Ordinal))
-                variables.TryAdd("reasoning_effort", JsonSerializer.SerializeToElement(EffortName(effort), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(string))));
+                variables.TryAdd("reasoning_effort",
+                    JsonSerializer.SerializeToElement(EffortName(effort), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(string))));
             else if (thinks)
-                notices.Warn("reasoning", "The model's chat template has no setting for reasoning; the reasoning effort of the request is left out.");
+                notices.Warn("reasoning",
+                    "The model's chat template has no setting for reasoning; the reasoning effort of the request is left out.");
         }
 
         return variables.Count > 0 ? variables : null;
@@ -229,7 +246,8 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
     private void Refuse(ChatOptions options)
     {
         if (options.ResponseFormat is not (null or ChatResponseFormatText))
-            throw new NotSupportedException("JSON response formats come with a later version; ask for JSON in the prompt, or leave ResponseFormat unset.");
+            throw new NotSupportedException(
+                "JSON response formats come with a later version; ask for JSON in the prompt, or leave ResponseFormat unset.");
         if (options.ConversationId is not null)
             throw new NotSupportedException("The client stores no conversations; send the whole history and no ConversationId.");
 #pragma warning disable MEAI001 // Still marked as experimental there; it is read only to refuse it.
@@ -237,7 +255,8 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             throw new NotSupportedException("Responses cannot be resumed; leave ContinuationToken unset.");
 #pragma warning restore MEAI001
         if (options.ModelId is { } modelId && modelId != model.ModelId)
-            notices.Warn("model:" + modelId, $"A request asks for the model '{modelId}'; '{model.ModelId}' answers it, the only model of this client.");
+            notices.Warn("model:" + modelId,
+                $"A request asks for the model '{modelId}'; '{model.ModelId}' answers it, the only model of this client.");
     }
 
     // RawRepresentationFactory may return a GenerationRequest to start from; options that are set take precedence.
@@ -250,9 +269,12 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             case GenerationRequest { Prompt: null, TokenIds: null, Turns: null } request:
                 return request;
             case GenerationRequest:
-                throw new ArgumentException("The GenerationRequest of RawRepresentationFactory must bring settings only; the prompt comes from the messages.", nameof(options));
+                throw new ArgumentException(
+                    "The GenerationRequest of RawRepresentationFactory must bring settings only; the prompt comes from the messages.",
+                    nameof(options));
             case var other:
-                throw new ArgumentException($"RawRepresentationFactory returned a {other.GetType().Name}; this client takes a GenerationRequest.", nameof(options));
+                throw new ArgumentException(
+                    $"RawRepresentationFactory returned a {other.GetType().Name}; this client takes a GenerationRequest.", nameof(options));
         }
     }
 
@@ -284,14 +306,23 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         }
 
         // 0 and −1 mean that top-k is off, here as in other libraries.
-        public void DrawTopK(int topK) => Draw(o => o with { TopK = topK >= -1 ? Math.Max(topK, 0) : throw new ArgumentOutOfRangeException("options", topK, $"TopK is {topK}; it must be at least 1, or 0 for none.") });
+        public void DrawTopK(int topK)
+            => Draw(o =>
+                o with
+                {
+                    TopK = topK >= -1
+                    ? Math.Max(topK, 0)
+                    : throw new ArgumentOutOfRangeException("options", topK, $"TopK is {topK}; it must be at least 1, or 0 for none.")
+                });
 
-        public void Search(Func<BeamSearchOptions, BeamSearchOptions> change) => _beams = change(_beams ?? new BeamSearchOptions { BeamCount = 1 });
+        public void Search(Func<BeamSearchOptions, BeamSearchOptions> change)
+            => _beams = change(_beams ?? new BeamSearchOptions { BeamCount = 1 });
 
         public void AddVariables(JsonElement variables)
         {
             if (variables.ValueKind != JsonValueKind.Object)
-                throw new ArgumentException("'chat_template_kwargs' must be an object: the names and values of template variables.", "options");
+                throw new ArgumentException("'chat_template_kwargs' must be an object: the names and values of template variables.",
+                    "options");
             foreach (var variable in variables.EnumerateObject())
                 TemplateVariables[variable.Name] = variable.Value.Clone();
         }

@@ -6,19 +6,22 @@ using Microsoft.Extensions.Logging;
 namespace Kotonoha.Connector;
 
 /// <summary>
-/// A local model as an embedding generator for Microsoft.Extensions.AI and Semantic Kernel: an encoder (a sentence-transformers folder, say), or a GPT.
+/// A local model as an embedding generator for Microsoft.Extensions.AI and Semantic Kernel: an encoder (a sentence-transformers folder,
+/// say), or a GPT.
 /// </summary>
 /// <remarks>
 /// <para>Thread-safe. All texts of a call run together; each vector is the same, to the bit, as if its text came alone.</para>
 /// <para>
-/// Dimensions keeps the leading components. Additional properties of both kinds: <c>normalize</c>, <c>truncate</c> (whether a text that is longer than the model
-/// reads is cut or refused; an encoder cuts by default, as sentence-transformers does, a GPT refuses), <c>prompt_name</c> (<c>query</c> and <c>document</c> always
-/// work). An encoder also has <c>prompt</c> (a text of one's own), a GPT <c>pooling</c> (<c>mean</c>, <c>cls</c>, <c>last</c>, <c>max</c>). Any other key is left out, and
-/// a warning is logged once. The first text that is cut is logged too.
+/// Dimensions keeps the leading components. Additional properties of both kinds: <c>normalize</c>, <c>truncate</c> (whether a text that is
+/// longer than the model reads is cut or refused; an encoder cuts by default, as sentence-transformers does, a GPT refuses),
+/// <c>prompt_name</c> (<c>query</c> and <c>document</c> always work). An encoder also has <c>prompt</c> (a text of one's own), a GPT
+/// <c>pooling</c> (<c>mean</c>, <c>cls</c>, <c>last</c>, <c>max</c>). Any other key is left out, and a warning is logged once. The first
+/// text that is cut is logged too.
 /// </para>
 /// <para>
-/// The service <see cref="string"/> under the key <see cref="VersionKey"/> is a hash of an encoder's files; the service <see cref="Foundation.Text.ITokenLimit"/>
-/// says how long a text may be. Disposing the generator disposes the model only if the generator loaded it.
+/// The service <see cref="string"/> under the key <see cref="VersionKey"/> is a hash of an encoder's files; the service
+/// <see cref="Foundation.Text.ITokenLimit"/> says how long a text may be. Disposing the generator disposes the model only if the generator
+/// loaded it.
 /// </para>
 /// </remarks>
 public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
@@ -35,7 +38,8 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     /// <param name="defaults">Prompt and form where a call says nothing else.</param>
     /// <param name="loggerFactory">Receives warnings; null for none.</param>
     public LocalEmbeddingGenerator(LocalEncoder model, EncodingOptions? defaults = null, ILoggerFactory? loggerFactory = null)
-        : this(new ModelSource<LocalEncoder>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false), defaults, loggerFactory)
+        : this(new ModelSource<LocalEncoder>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false),
+            defaults, loggerFactory)
     {
     }
 
@@ -44,11 +48,13 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     /// <param name="defaults">Pooling and form where a call says nothing else; by default the mean, normalised.</param>
     /// <param name="loggerFactory">Receives warnings; null for none.</param>
     public LocalEmbeddingGenerator(LocalGpt model, EmbeddingRequestOptions? defaults = null, ILoggerFactory? loggerFactory = null)
-        : this(new ModelSource<LocalGpt>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false), defaults, loggerFactory)
+        : this(new ModelSource<LocalGpt>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false), defaults,
+            loggerFactory)
     {
     }
 
-    internal LocalEmbeddingGenerator(ModelSource<LocalEncoder> source, EncodingOptions? defaults, ILoggerFactory? loggerFactory, bool ownsSource = false)
+    internal LocalEmbeddingGenerator(
+        ModelSource<LocalEncoder> source, EncodingOptions? defaults, ILoggerFactory? loggerFactory, bool ownsSource = false)
         : this(new EncoderEmbedder(source, defaults ?? new EncodingOptions()), loggerFactory, ownsSource)
     {
     }
@@ -75,11 +81,13 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
         object? GetService(object view, object metadata, Type serviceType, object? serviceKey);
 
         Task<EmbeddingResult> EmbedAsync(
-            IReadOnlyList<string> texts, IEmbeddingGenerator generator, EmbeddingGenerationOptions? options, Notices notices, CancellationToken cancellationToken);
+            IReadOnlyList<string> texts, IEmbeddingGenerator generator, EmbeddingGenerationOptions? options, Notices notices,
+            CancellationToken cancellationToken);
     }
 
     /// <summary>The provider's and the model's names and, once the model is loaded, the length of a vector.</summary>
-    public EmbeddingGeneratorMetadata Metadata => new(LocalGptChatClient.ProviderName, providerUri: null, _embedder.ModelId, _embedder.Dimensions);
+    public EmbeddingGeneratorMetadata Metadata
+        => new(LocalGptChatClient.ProviderName, providerUri: null, _embedder.ModelId, _embedder.Dimensions);
 
     /// <summary>Loads an encoder and makes a generator that owns it: disposing the generator disposes the model.</summary>
     /// <param name="path">The model's folder, or anything else that <see cref="LocalEncoder.Load"/> takes.</param>
@@ -102,7 +110,8 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
         ArgumentNullException.ThrowIfNull(values);
         var result = await _embedder.EmbedAsync([.. values], this, options, _notices, cancellationToken).ConfigureAwait(false);
         if (result.TruncatedTexts > 0)
-            _notices.Warn("truncated", $"A text was longer than '{_embedder.ModelId}' reads and was cut at its end; its vector says nothing about the rest. Cut texts smaller, or set the additional property 'truncate' to false to have them refused.");
+            _notices.Warn("truncated", $"A text was longer than '{_embedder.ModelId}' reads and was cut at its end; its vector says "
+                + "nothing about the rest. Cut texts smaller, or set the additional property 'truncate' to false to have them refused.");
         var createdAt = DateTimeOffset.UtcNow;
         return new GeneratedEmbeddings<Embedding<float>>(
             result.Vectors.Select(vector => new Embedding<float>(vector) { ModelId = _embedder.ModelId, CreatedAt = createdAt }))
@@ -137,12 +146,16 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
 
         // Vectors of another model would be worthless beside those of the right one.
         if (options.ModelId is { } wanted && wanted != modelId)
-            throw new ArgumentException($"The request asks for the model '{wanted}', but this generator runs '{modelId}'.", nameof(options));
+            throw new ArgumentException($"The request asks for the model '{wanted}', but this generator runs '{modelId}'.",
+                nameof(options));
         var result = options.RawRepresentationFactory?.Invoke(generator) switch
         {
             null => defaults,
             T start => start,
-            var other => throw new ArgumentException($"RawRepresentationFactory returned a {other.GetType().Name}; this generator takes an {typeof(T).Name}.", nameof(options)),
+            var other =>
+                throw new ArgumentException(
+                    $"RawRepresentationFactory returned a {other.GetType().Name}; this generator takes an {typeof(T).Name}.",
+                    nameof(options)),
         };
         foreach (var (key, content) in options.AdditionalProperties ?? [])
             if (content is not null && readers.TryGetValue(key, out var read))
@@ -154,13 +167,14 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
 
     private sealed class EncoderEmbedder(ModelSource<LocalEncoder> source, EncodingOptions defaults) : IEmbedder
     {
-        private static readonly Dictionary<string, Func<EncodingOptions, PropertyValue, EncodingOptions>> Readers = new(StringComparer.OrdinalIgnoreCase)
-        {
-            ["normalize"] = (o, v) => o with { Normalize = v.Boolean() },
-            ["prompt"] = (o, v) => o with { Prompt = v.Text(), PromptName = null },
-            ["prompt_name"] = (o, v) => o with { PromptName = v.Text(), Prompt = null },
-            ["truncate"] = (o, v) => o with { TruncateLongTexts = v.Boolean() },
-        };
+        private static readonly Dictionary<string, Func<EncodingOptions, PropertyValue, EncodingOptions>> Readers =
+            new(StringComparer.OrdinalIgnoreCase)
+            {
+                ["normalize"] = (o, v) => o with { Normalize = v.Boolean() },
+                ["prompt"] = (o, v) => o with { Prompt = v.Text(), PromptName = null },
+                ["prompt_name"] = (o, v) => o with { PromptName = v.Text(), Prompt = null },
+                ["truncate"] = (o, v) => o with { TruncateLongTexts = v.Boolean() },
+            };
 
         public string ModelId => source.ModelId;
 
@@ -170,9 +184,11 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
             => ModelServices.OfEncoder(view, source, metadata, serviceType, serviceKey);
 
         public async Task<EmbeddingResult> EmbedAsync(
-            IReadOnlyList<string> texts, IEmbeddingGenerator generator, EmbeddingGenerationOptions? options, Notices notices, CancellationToken cancellationToken)
+            IReadOnlyList<string> texts, IEmbeddingGenerator generator, EmbeddingGenerationOptions? options, Notices notices,
+            CancellationToken cancellationToken)
         {
-            var settings = Read(generator, options, ModelId, defaults, (o, dimensions) => o with { Dimensions = dimensions }, Readers, notices);
+            var settings =
+                Read(generator, options, ModelId, defaults, (o, dimensions) => o with { Dimensions = dimensions }, Readers, notices);
             var model = await source.GetAsync(cancellationToken).ConfigureAwait(false);
             return await model.EmbedAsync(texts, settings, cancellationToken).ConfigureAwait(false);
         }
@@ -182,17 +198,19 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
 
     private sealed class GptEmbedder(ModelSource<LocalGpt> source, EmbeddingRequestOptions defaults) : IEmbedder
     {
-        private static readonly Dictionary<string, Func<EmbeddingRequestOptions, PropertyValue, EmbeddingRequestOptions>> Readers = new(StringComparer.OrdinalIgnoreCase)
-        {
-            ["normalize"] = (o, v) => o with { Normalize = v.Boolean() },
-            ["pooling"] = (o, v) => o with { Pooling = PoolingOf(v.Text()) },
+        private static readonly Dictionary<string, Func<EmbeddingRequestOptions, PropertyValue, EmbeddingRequestOptions>> Readers =
+            new(StringComparer.OrdinalIgnoreCase)
+            {
+                ["normalize"] = (o, v) => o with { Normalize = v.Boolean() },
+                ["pooling"] = (o, v) => o with { Pooling = PoolingOf(v.Text()) },
 
-            // A GPT embeds both alike.
-            ["prompt_name"] = (o, v) => v.Text() is "query" or "document"
-                ? o
-                : throw new ArgumentException($"The additional property 'prompt_name' is '{v.Value}'; it must be query or document.", "options"),
-            ["truncate"] = (o, v) => o with { TruncateLongTexts = v.Boolean() },
-        };
+                // A GPT embeds both alike.
+                ["prompt_name"] = (o, v) => v.Text() is "query" or "document"
+                    ? o
+                    : throw new ArgumentException($"The additional property 'prompt_name' is '{v.Value}'; it must be query or document.",
+                        "options"),
+                ["truncate"] = (o, v) => o with { TruncateLongTexts = v.Boolean() },
+            };
 
         public string ModelId => source.ModelId;
 
@@ -202,9 +220,11 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
             => ModelServices.OfGpt(view, source, metadata, serviceType, serviceKey);
 
         public async Task<EmbeddingResult> EmbedAsync(
-            IReadOnlyList<string> texts, IEmbeddingGenerator generator, EmbeddingGenerationOptions? options, Notices notices, CancellationToken cancellationToken)
+            IReadOnlyList<string> texts, IEmbeddingGenerator generator, EmbeddingGenerationOptions? options, Notices notices,
+            CancellationToken cancellationToken)
         {
-            var settings = Read(generator, options, ModelId, defaults, (o, dimensions) => o with { Dimensions = dimensions }, Readers, notices);
+            var settings =
+                Read(generator, options, ModelId, defaults, (o, dimensions) => o with { Dimensions = dimensions }, Readers, notices);
             var model = await source.GetAsync(cancellationToken).ConfigureAwait(false);
             return await model.EmbedAsync(texts, settings, cancellationToken).ConfigureAwait(false);
         }
@@ -217,7 +237,8 @@ public sealed class LocalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
             "cls" or "first" => Pooling.First,
             "last" => Pooling.Last,
             "max" => Pooling.Max,
-            _ => throw new ArgumentException($"The additional property 'pooling' is '{name}'; it must be mean, cls, last or max.", "options"),
+            _ => throw new ArgumentException($"The additional property 'pooling' is '{name}'; it must be mean, cls, last or max.",
+                "options"),
         };
     }
 }

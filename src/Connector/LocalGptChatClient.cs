@@ -7,13 +7,17 @@ namespace Kotonoha.Connector;
 
 /// <summary>A local GPT as a chat client for Microsoft.Extensions.AI, Semantic Kernel and Agent Framework.</summary>
 /// <remarks>
-/// <para>Thread-safe: concurrent requests run together in the model's engine. Streaming is the core; <see cref="GetResponseAsync"/> gathers the stream.</para>
 /// <para>
-/// A request without <see cref="ChatOptions.MaxOutputTokens"/> ends after <see cref="LocalGptOptions.DefaultMaxOutputTokens"/> tokens. Setting Temperature, TopP,
-/// TopK, Seed or a sampling setting among the additional properties draws tokens (temperature 1 unless set); otherwise the model's own default settings apply.
-/// Additional properties that are understood are listed in <see cref="KnownProperties"/>; another one is left out and a warning is logged once, or it is refused
-/// where <see cref="LocalGptOptions.Strict"/> is set. Functions are declared to the model as its chat template says, or in a short block of the system message where
-/// it has no place for them; calls come back as <see cref="FunctionCallContent"/>, which the host's middleware invokes. Images are refused by
+/// Thread-safe: concurrent requests run together in the model's engine. Streaming is the core; <see cref="GetResponseAsync"/> gathers the
+/// stream.
+/// </para>
+/// <para>
+/// A request without <see cref="ChatOptions.MaxOutputTokens"/> ends after <see cref="LocalGptOptions.DefaultMaxOutputTokens"/> tokens.
+/// Setting Temperature, TopP, TopK, Seed or a sampling setting among the additional properties draws tokens (temperature 1 unless set);
+/// otherwise the model's own default settings apply. Additional properties that are understood are listed in <see cref="KnownProperties"/>;
+/// another one is left out and a warning is logged once, or it is refused where <see cref="LocalGptOptions.Strict"/> is set. Functions are
+/// declared to the model as its chat template says, or in a short block of the system message where it has no place for them; calls come
+/// back as <see cref="FunctionCallContent"/>, which the host's middleware invokes. Images are refused by
 /// <see cref="NotSupportedException"/>, as JSON response formats are.
 /// </para>
 /// <para>
@@ -34,7 +38,8 @@ public sealed class LocalGptChatClient : IChatClient
     /// <param name="model">The model.</param>
     /// <param name="loggerFactory">Receives warnings about settings that are left out; null for none.</param>
     public LocalGptChatClient(LocalGpt model, ILoggerFactory? loggerFactory = null)
-        : this(new ModelSource<LocalGpt>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false), loggerFactory)
+        : this(new ModelSource<LocalGpt>((model ?? throw new ArgumentNullException(nameof(model))).ModelId, model, owned: false),
+            loggerFactory)
     {
     }
 
@@ -48,7 +53,9 @@ public sealed class LocalGptChatClient : IChatClient
         Metadata = new ChatClientMetadata(ProviderName, providerUri: null, source.ModelId);
     }
 
-    /// <summary>The additional properties of a request that are understood, most of them by their names in Hugging Face's <c>generate</c>.</summary>
+    /// <summary>
+    /// The additional properties of a request that are understood, most of them by their names in Hugging Face's <c>generate</c>.
+    /// </summary>
     public static IReadOnlyCollection<string> KnownProperties => ChatRequestReader.KnownProperties;
 
     /// <summary>The model behind the client; it is loaded now where that has not happened yet.</summary>
@@ -73,7 +80,8 @@ public sealed class LocalGptChatClient : IChatClient
     /// <exception cref="NotSupportedException">An option or a content is not supported.</exception>
     /// <exception cref="ContextOverflowException">The conversation does not fit into the model's context.</exception>
     /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
-    public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
         return GatherAsync(messages, options, cancellationToken);
@@ -91,7 +99,8 @@ public sealed class LocalGptChatClient : IChatClient
     }
 
     /// <inheritdoc/>
-    public object? GetService(Type serviceType, object? serviceKey = null) => ModelServices.OfGpt(this, _source, Metadata, serviceType, serviceKey);
+    public object? GetService(Type serviceType, object? serviceKey = null)
+        => ModelServices.OfGpt(this, _source, Metadata, serviceType, serviceKey);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -110,7 +119,8 @@ public sealed class LocalGptChatClient : IChatClient
             yield return update;
     }
 
-    private async Task<ChatResponse> GatherAsync(IEnumerable<ChatMessage> messages, ChatOptions? options, CancellationToken cancellationToken)
+    private async Task<ChatResponse> GatherAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options, CancellationToken cancellationToken)
     {
         var response = await StreamAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken).ConfigureAwait(false);
 
@@ -129,7 +139,9 @@ public sealed class LocalGptChatClient : IChatClient
         var parts = new AnswerParts(request);
         var tokenIds = new List<int>();
         var logProbabilities = new List<float>();
-        var updates = request.Beams is null ? model.GenerateAsync(request.Generation, cancellationToken) : SearchAsync(model, request, cancellationToken);
+        var updates = request.Beams is null
+            ? model.GenerateAsync(request.Generation, cancellationToken)
+            : SearchAsync(model, request, cancellationToken);
         await foreach (var update in updates.ConfigureAwait(false))
         {
             if (request.Generation.IncludeLogProbabilities)

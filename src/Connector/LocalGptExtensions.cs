@@ -7,19 +7,25 @@ using Microsoft.SemanticKernel.TextGeneration;
 
 namespace Kotonoha.Connector;
 
-/// <summary>Views of a loaded model as services of Microsoft.Extensions.AI and Semantic Kernel. Disposing a view leaves the model as it is.</summary>
+/// <summary>
+/// Views of a loaded model as services of Microsoft.Extensions.AI and Semantic Kernel. Disposing a view leaves the model as it is.
+/// </summary>
 public static class LocalGptExtensions
 {
     /// <summary>The model as a chat client.</summary>
     /// <param name="model">The model.</param>
     /// <param name="loggerFactory">Receives warnings about settings that are left out; null for none.</param>
-    public static IChatClient AsChatClient(this LocalGpt model, ILoggerFactory? loggerFactory = null) => new LocalGptChatClient(model, loggerFactory);
+    public static IChatClient AsChatClient(this LocalGpt model, ILoggerFactory? loggerFactory = null)
+        => new LocalGptChatClient(model, loggerFactory);
 
-    /// <summary>The model as Semantic Kernel's chat completion, with kernel functions invoked where the request's settings say so.</summary>
+    /// <summary>
+    /// The model as Semantic Kernel's chat completion, with kernel functions invoked where the request's settings say so.
+    /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="loggerFactory">Receives warnings about settings that are left out; null for none.</param>
     public static IChatCompletionService AsChatCompletionService(this LocalGpt model, ILoggerFactory? loggerFactory = null)
-        => new LocalGptChatClient(model, loggerFactory).AsBuilder().UseKernelFunctionInvocation(loggerFactory).Build().AsChatCompletionService();
+        => new LocalGptChatClient(model, loggerFactory).AsBuilder().UseKernelFunctionInvocation(loggerFactory).Build()
+            .AsChatCompletionService();
 
     /// <summary>The model as Semantic Kernel's text generation: it continues the prompt as it stands.</summary>
     /// <param name="model">The model.</param>

@@ -13,16 +13,21 @@ internal sealed class LocalGptHealthCheck(ModelSource<LocalGpt> source) : IHealt
     public static ModelSource<LocalGpt> Source(IServiceProvider provider, string? serviceId)
         => (serviceId is null ? provider.GetService<ModelSource<LocalGpt>>() : provider.GetKeyedService<ModelSource<LocalGpt>>(serviceId))
             ?? throw new InvalidOperationException(
-                $"No local model is registered{(serviceId is null ? "" : $" under '{serviceId}'")}. Call AddLocalGpt or AddLocalGptChatClient with this serviceId first.");
+                $"No local model is registered{(serviceId is null ? "" : $" under '{serviceId}'")}. Call AddLocalGpt or "
+                    + "AddLocalGptChatClient with this serviceId first.");
 
     /// <inheritdoc/>
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         var data = new Dictionary<string, object> { ["model"] = source.ModelId };
         if (source.Failure is { } failure)
-            return Task.FromResult(new HealthCheckResult(context.Registration.FailureStatus, $"{source.ModelId} could not be loaded: {failure.Message}", failure, data));
+            return Task.FromResult(
+                new HealthCheckResult(context.Registration.FailureStatus, $"{source.ModelId} could not be loaded: {failure.Message}",
+                    failure, data));
         if (source.Loaded is not { } model)
-            return Task.FromResult(HealthCheckResult.Degraded($"{source.ModelId} {(source.IsLoading ? "is being loaded" : "is not loaded yet")}.", data: data));
+            return Task.FromResult(
+                HealthCheckResult.Degraded($"{source.ModelId} {(source.IsLoading ? "is being loaded" : "is not loaded yet")}.",
+                    data: data));
         int waiting = model.WaitingRequests;
         data["device"] = model.Device.Name;
         data["waiting"] = waiting;

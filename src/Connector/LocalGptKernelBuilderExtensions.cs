@@ -7,14 +7,16 @@ namespace Microsoft.SemanticKernel;
 
 /// <summary>Registers local models with a kernel.</summary>
 /// <remarks>
-/// Chat clients are built as Semantic Kernel builds those of its own connectors: with the invocation of kernel functions, so that filters and automatic function
-/// calls work, with telemetry and logging. For the rest see <see cref="LocalGptServiceCollectionExtensions"/>: models are loaded when first used, once for all
-/// their views; a second local model under the same <c>serviceId</c> is an <see cref="InvalidOperationException"/>.
+/// Chat clients are built as Semantic Kernel builds those of its own connectors: with the invocation of kernel functions, so that filters
+/// and automatic function calls work, with telemetry and logging. For the rest see <see cref="LocalGptServiceCollectionExtensions"/>:
+/// models are loaded when first used, once for all their views; a second local model under the same <c>serviceId</c> is an
+/// <see cref="InvalidOperationException"/>.
 /// </remarks>
 public static class LocalGptKernelBuilderExtensions
 {
     /// <summary>
-    /// Adds everything that a model can do: <see cref="LocalGpt"/>, <see cref="IChatClient"/>, chat completion, text generation, an embedding generator.
+    /// Adds everything that a model can do: <see cref="LocalGpt"/>, <see cref="IChatClient"/>, chat completion, text generation, an
+    /// embedding generator.
     /// </summary>
     /// <param name="builder">The kernel's builder.</param>
     /// <param name="path">The checkpoint's folder, a GGUF file, or <c>OWNER/NAME</c> of a model in the hub's cache.</param>
@@ -31,7 +33,8 @@ public static class LocalGptKernelBuilderExtensions
         string? serviceId = null,
         string? openTelemetrySourceName = null,
         Action<OpenTelemetryChatClient>? openTelemetryConfig = null)
-        => AddAll(builder, LocalGptServiceCollectionExtensions.Origin(builder, path, options), serviceId, openTelemetrySourceName, openTelemetryConfig);
+        => AddAll(builder, LocalGptServiceCollectionExtensions.Origin(builder, path, options), serviceId, openTelemetrySourceName,
+            openTelemetryConfig);
 
     /// <summary>
     /// Like <see cref="AddLocalGpt(IKernelBuilder, string, LocalGptOptions?, string?, string?, Action{OpenTelemetryChatClient}?)"/>, with a
@@ -126,7 +129,8 @@ public static class LocalGptKernelBuilderExtensions
 
     /// <summary>Adds an encoder: <see cref="LocalEncoder"/>, and as a view of it an embedding generator.</summary>
     /// <param name="builder">The kernel's builder.</param>
-    /// <param name="path">A folder of sentence-transformers, an encoder in the Hugging Face layout, a GGUF file of a BERT, or <c>OWNER/NAME</c>.</param>
+    /// <param name="path">A folder of sentence-transformers, an encoder in the Hugging Face layout, a GGUF file of a BERT, or
+    /// <c>OWNER/NAME</c>.</param>
     /// <param name="options">How to load and run the model.</param>
     /// <param name="serviceId">The service's id, or null for the default service.</param>
     /// <returns>The same builder.</returns>

@@ -9,8 +9,8 @@ namespace Kotonoha.Connector;
 
 /// <summary>Semantic Kernel's settings of a request to a local GPT. Whatever is null is left to the model's own defaults.</summary>
 /// <remarks>
-/// The JSON names are those of Semantic Kernel's other connectors, so that a prompt file works with any of them. Settings without a property here
-/// (<see cref="LocalGptChatClient.KnownProperties"/>) go into <see cref="PromptExecutionSettings.ExtensionData"/>.
+/// The JSON names are those of Semantic Kernel's other connectors, so that a prompt file works with any of them. Settings without a
+/// property here (<see cref="LocalGptChatClient.KnownProperties"/>) go into <see cref="PromptExecutionSettings.ExtensionData"/>.
 /// </remarks>
 [JsonNumberHandling(JsonNumberHandling.AllowReadingFromString)]
 public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
@@ -103,8 +103,8 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
     public int? BeamCount { get; set => field = Set(value); }
 
     /// <summary>
-    /// The form of the answer: <c>text</c>, <c>json_object</c>, a JSON schema (<see cref="JsonElement"/>), a <see cref="Type"/> whose schema is meant, or a
-    /// <see cref="ChatResponseFormat"/>.
+    /// The form of the answer: <c>text</c>, <c>json_object</c>, a JSON schema (<see cref="JsonElement"/>), a <see cref="Type"/> whose
+    /// schema is meant, or a <see cref="ChatResponseFormat"/>.
     /// </summary>
     [JsonPropertyName("response_format")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -144,7 +144,8 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
         catch (JsonException exception)
         {
             throw new ArgumentException(
-                $"The settings cannot be read as those of a local GPT: {exception.Message} Correct the value at {exception.Path}.", nameof(executionSettings), exception);
+                $"The settings cannot be read as those of a local GPT: {exception.Message} Correct the value at {exception.Path}.",
+                nameof(executionSettings), exception);
         }
     }
 
@@ -202,7 +203,8 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
             => reader.TokenType == JsonTokenType.String ? reader.GetString() : JsonElement.ParseValue(ref reader);
 
         /// <inheritdoc/>
-        [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "A type in the settings is read by reflection in the application that names it.")]
+        [UnconditionalSuppressMessage("Trimming", "IL2026",
+            Justification = "A type in the settings is read by reflection in the application that names it.")]
         [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
         public override void Write(Utf8JsonWriter writer, object value, JsonSerializerOptions options)
         {
@@ -215,7 +217,8 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
                     schema.WriteTo(writer);
                     break;
                 case Type type:
-                    // Property names as JsonSerializer.Deserialize expects them by default, which is how Semantic Kernel's users read the answer.
+                    // Property names as JsonSerializer.Deserialize expects them by default, which is how Semantic Kernel's users read the
+                    // answer.
                     AIJsonUtilities.CreateJsonSchema(type, serializerOptions: JsonSerializerOptions.Default).WriteTo(writer);
                     break;
                 case ChatResponseFormatJson { Schema: { } schema }:
@@ -228,7 +231,8 @@ public sealed class LocalGptPromptExecutionSettings : PromptExecutionSettings
                     writer.WriteStringValue("text");
                     break;
                 default:
-                    throw new JsonException($"A response format of the type {value.GetType().Name} is not known; give text, json_object, a JSON schema, a Type or a ChatResponseFormat.");
+                    throw new JsonException($"A response format of the type {value.GetType().Name} is not known; give text, json_object, "
+                        + "a JSON schema, a Type or a ChatResponseFormat.");
             }
         }
     }

@@ -9,19 +9,20 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers local models with a collection of services (ASP.NET Core, Agent Framework, the services of a kernel).</summary>
 /// <remarks>
 /// <para>
-/// A model is loaded when it is first used, once for all its views, and disposed with the container; what is loaded, where it runs and how long that took is
-/// logged. Without a <c>serviceId</c> the services are the default ones, with one they are keyed by it.
+/// A model is loaded when it is first used, once for all its views, and disposed with the container; what is loaded, where it runs and how
+/// long that took is logged. Without a <c>serviceId</c> the services are the default ones, with one they are keyed by it.
 /// </para>
 /// <para>
-/// A second local model under the same id is an <see cref="InvalidOperationException"/> at registration. The embeddings that <c>AddLocalGpt</c> brings are the one
-/// exception: they give way to any embedding generator that is registered before, and to <c>AddLocalEmbeddings</c> before or after.
+/// A second local model under the same id is an <see cref="InvalidOperationException"/> at registration. The embeddings that
+/// <c>AddLocalGpt</c> brings are the one exception: they give way to any embedding generator that is registered before, and to
+/// <c>AddLocalEmbeddings</c> before or after.
 /// </para>
 /// </remarks>
 public static class LocalGptServiceCollectionExtensions
 {
     /// <summary>
-    /// Registers everything that a model can do: <see cref="LocalGpt"/>, a bare <see cref="IChatClient"/>, Semantic Kernel's chat completion and text generation,
-    /// an embedding generator.
+    /// Registers everything that a model can do: <see cref="LocalGpt"/>, a bare <see cref="IChatClient"/>, Semantic Kernel's chat
+    /// completion and text generation, an embedding generator.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="path">The checkpoint's folder, a GGUF file, or <c>OWNER/NAME</c> of a model in the hub's cache.</param>
@@ -29,7 +30,8 @@ public static class LocalGptServiceCollectionExtensions
     /// <param name="serviceId">The key, or null for the default services.</param>
     /// <returns>The same services.</returns>
     /// <exception cref="InvalidOperationException">Another local model is registered under this id.</exception>
-    public static IServiceCollection AddLocalGpt(this IServiceCollection services, string path, LocalGptOptions? options = null, string? serviceId = null)
+    public static IServiceCollection AddLocalGpt(
+        this IServiceCollection services, string path, LocalGptOptions? options = null, string? serviceId = null)
         => AddAll(services, Origin(services, path, options), serviceId);
 
     /// <summary>
@@ -48,8 +50,8 @@ public static class LocalGptServiceCollectionExtensions
     }
 
     /// <summary>
-    /// Registers a model as a chat client without anything around it; the returned builder adds what the application wants (function invocation, logging,
-    /// telemetry, caching).
+    /// Registers a model as a chat client without anything around it; the returned builder adds what the application wants (function
+    /// invocation, logging, telemetry, caching).
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="path">The checkpoint's folder, a GGUF file, or <c>OWNER/NAME</c> of a model in the hub's cache.</param>
@@ -61,7 +63,10 @@ public static class LocalGptServiceCollectionExtensions
         this IServiceCollection services, string path, LocalGptOptions? options = null, string? serviceId = null)
         => LocalModelServices.AddBareChatClient(services, Origin(services, path, options), serviceId, nameof(AddLocalGptChatClient));
 
-    /// <summary>Registers a model as Semantic Kernel's chat completion, with function invocation, telemetry and logging as its own connectors have them.</summary>
+    /// <summary>
+    /// Registers a model as Semantic Kernel's chat completion, with function invocation, telemetry and logging as its own connectors have
+    /// them.
+    /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="path">The checkpoint's folder, a GGUF file, or <c>OWNER/NAME</c> of a model in the hub's cache.</param>
     /// <param name="options">How to load and run the model.</param>
@@ -79,7 +84,8 @@ public static class LocalGptServiceCollectionExtensions
         Action<OpenTelemetryChatClient>? openTelemetryConfig = null)
     {
         LocalModelServices.AddChatCompletion(
-            services, Origin(services, path, options), serviceId, nameof(AddLocalGptChatCompletion), openTelemetrySourceName, openTelemetryConfig);
+            services, Origin(services, path, options), serviceId, nameof(AddLocalGptChatCompletion), openTelemetrySourceName,
+            openTelemetryConfig);
         return services;
     }
 
@@ -107,14 +113,16 @@ public static class LocalGptServiceCollectionExtensions
     public static IServiceCollection AddLocalGptEmbeddingGenerator(
         this IServiceCollection services, string path, LocalGptOptions? options = null, string? serviceId = null)
     {
-        LocalModelServices.AddGptEmbeddings(services, Origin(services, path, options), serviceId, nameof(AddLocalGptEmbeddingGenerator), givesWay: false);
+        LocalModelServices.AddGptEmbeddings(services, Origin(services, path, options), serviceId, nameof(AddLocalGptEmbeddingGenerator),
+            givesWay: false);
         return services;
     }
 
     /// <summary>Registers an encoder: <see cref="LocalEncoder"/>, and as a view of it an embedding generator.</summary>
     /// <param name="services">The services.</param>
     /// <param name="path">
-    /// A folder of sentence-transformers, an encoder in the Hugging Face layout, a GGUF file of a BERT, or <c>OWNER/NAME</c> of a model in the hub's cache.
+    /// A folder of sentence-transformers, an encoder in the Hugging Face layout, a GGUF file of a BERT, or <c>OWNER/NAME</c> of a model in
+    /// the hub's cache.
     /// </param>
     /// <param name="options">How to load and run the model.</param>
     /// <param name="serviceId">The key, or null for the default service.</param>
@@ -129,7 +137,9 @@ public static class LocalGptServiceCollectionExtensions
         return services;
     }
 
-    /// <summary>Loads a registered model and runs a few tokens while the application starts, so that the first request need not wait.</summary>
+    /// <summary>
+    /// Loads a registered model and runs a few tokens while the application starts, so that the first request need not wait.
+    /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="serviceId">The key under which the model is registered, or null for the default one.</param>
     /// <returns>The same services.</returns>
@@ -140,8 +150,8 @@ public static class LocalGptServiceCollectionExtensions
     }
 
     /// <summary>
-    /// Adds a health check of a registered model: healthy when it is loaded and takes requests, degraded while it is not loaded yet or its queue is full,
-    /// unhealthy (or <paramref name="failureStatus"/>) when it could not be loaded. The check itself loads nothing.
+    /// Adds a health check of a registered model: healthy when it is loaded and takes requests, degraded while it is not loaded yet or its
+    /// queue is full, unhealthy (or <paramref name="failureStatus"/>) when it could not be loaded. The check itself loads nothing.
     /// </summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="serviceId">The key under which the model is registered, or null for the default one.</param>
@@ -150,7 +160,8 @@ public static class LocalGptServiceCollectionExtensions
     /// <param name="tags">The check's tags.</param>
     /// <returns>The same builder.</returns>
     public static IHealthChecksBuilder AddLocalGpt(
-        this IHealthChecksBuilder builder, string? serviceId = null, string name = "local-gpt", HealthStatus? failureStatus = null, IEnumerable<string>? tags = null)
+        this IHealthChecksBuilder builder, string? serviceId = null, string name = "local-gpt", HealthStatus? failureStatus = null,
+        IEnumerable<string>? tags = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentException.ThrowIfNullOrWhiteSpace(name);

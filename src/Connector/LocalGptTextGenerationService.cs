@@ -9,7 +9,10 @@ using Microsoft.SemanticKernel.TextGeneration;
 namespace Kotonoha.Connector;
 
 /// <summary>A local GPT as Semantic Kernel's text generation: it continues the prompt as it stands, without a chat template.</summary>
-/// <remarks>Thread-safe. Settings are read as the chat client reads them (<see cref="LocalGptChatClient"/>). Disposing it is not needed: it owns nothing.</remarks>
+/// <remarks>
+/// Thread-safe. Settings are read as the chat client reads them (<see cref="LocalGptChatClient"/>). Disposing it is not needed: it owns
+/// nothing.
+/// </remarks>
 public sealed class LocalGptTextGenerationService : ITextGenerationService
 {
     private readonly LocalGptChatClient _client;
@@ -33,12 +36,14 @@ public sealed class LocalGptTextGenerationService : ITextGenerationService
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<TextContent>> GetTextContentsAsync(
-        string prompt, PromptExecutionSettings? executionSettings = null, Kernel? kernel = null, CancellationToken cancellationToken = default)
+        string prompt, PromptExecutionSettings? executionSettings = null, Kernel? kernel = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         var text = new StringBuilder();
         GenerationUpdate? last = null;
-        await foreach (var update in _client.CompleteAsync(prompt, executionSettings.ToChatOptions(kernel), cancellationToken).ConfigureAwait(false))
+        await foreach (var update in _client.CompleteAsync(prompt, executionSettings.ToChatOptions(kernel), cancellationToken)
+            .ConfigureAwait(false))
         {
             text.Append(update.Text);
             last = update;
@@ -55,8 +60,10 @@ public sealed class LocalGptTextGenerationService : ITextGenerationService
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        await foreach (var update in _client.CompleteAsync(prompt, executionSettings.ToChatOptions(kernel), cancellationToken).ConfigureAwait(false))
-            yield return new StreamingTextContent(update.Text, choiceIndex: 0, _client.Metadata.DefaultModelId, update, Encoding.UTF8, Metadata(update));
+        await foreach (var update in _client.CompleteAsync(prompt, executionSettings.ToChatOptions(kernel), cancellationToken)
+            .ConfigureAwait(false))
+            yield return new StreamingTextContent(update.Text, choiceIndex: 0, _client.Metadata.DefaultModelId, update, Encoding.UTF8,
+                Metadata(update));
     }
 
     private static Dictionary<string, object?>? Metadata(GenerationUpdate? update)

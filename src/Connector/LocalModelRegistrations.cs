@@ -15,7 +15,9 @@ namespace Kotonoha.Connector;
 /// <param name="Model">The loaded model; it still belongs to its owner.</param>
 internal sealed record GptOrigin(string? Path, LocalGptOptions? Options, LocalGpt? Model);
 
-/// <summary>What has been registered with a collection of services, so that a second model does not silently take the place of the first.</summary>
+/// <summary>
+/// What has been registered with a collection of services, so that a second model does not silently take the place of the first.
+/// </summary>
 internal sealed class LocalModelRegistrations
 {
     private readonly Dictionary<(Type Service, string? Id), (string Method, ServiceDescriptor? Replaceable)> _registered = [];
@@ -39,7 +41,8 @@ internal sealed class LocalModelRegistrations
         {
             if (former.Replaceable is not { } descriptor)
                 throw new InvalidOperationException(
-                    $"{method}: a local model is registered as {Named<TService>()}{(serviceId is null ? "" : $" '{serviceId}'")} already, by {former.Method}. "
+                    $"{method}: a local model is registered as {Named<TService>()}{(serviceId is null ? "" : $" '{serviceId}'")} "
+                        + $"already, by {former.Method}. "
                     + "Give one of them a serviceId of its own.");
             services.Remove(descriptor);
         }
@@ -58,10 +61,13 @@ internal sealed class LocalModelRegistrations
         _registered[(typeof(TService), serviceId)] = (method, descriptor);
     }
 
-    private static string Named<TService>() => typeof(TService) == typeof(IEmbeddingGenerator<string, Embedding<float>>) ? "embedding generator" : typeof(TService).Name;
+    private static string Named<TService>()
+        => typeof(TService) == typeof(IEmbeddingGenerator<string, Embedding<float>>) ? "embedding generator" : typeof(TService).Name;
 }
 
-/// <summary>The models of a container: each is loaded once, whatever views of it are registered, and is disposed with the container.</summary>
+/// <summary>
+/// The models of a container: each is loaded once, whatever views of it are registered, and is disposed with the container.
+/// </summary>
 internal sealed class LocalModels(ILoggerFactory? loggerFactory = null) : IDisposable, IAsyncDisposable
 {
     private readonly ConcurrentDictionary<GptOrigin, ModelSource<LocalGpt>> _gpts = new();
@@ -107,7 +113,8 @@ internal static class LocalModelServices
 
     /// <summary>Registers the chat client with what Semantic Kernel puts around its own clients.</summary>
     public static void AddKernelChatClient(
-        IServiceCollection services, GptOrigin origin, string? serviceId, string method, string? sourceName, Action<OpenTelemetryChatClient>? configure)
+        IServiceCollection services, GptOrigin origin, string? serviceId, string method, string? sourceName,
+        Action<OpenTelemetryChatClient>? configure)
     {
         LocalModelRegistrations.Of(services).Claim<IChatClient>(services, serviceId, method);
         AddModel(services, origin, serviceId);
@@ -126,11 +133,13 @@ internal static class LocalModelServices
 
     /// <summary>Registers Semantic Kernel's chat completion.</summary>
     public static void AddChatCompletion(
-        IServiceCollection services, GptOrigin origin, string? serviceId, string method, string? sourceName, Action<OpenTelemetryChatClient>? configure)
+        IServiceCollection services, GptOrigin origin, string? serviceId, string method, string? sourceName,
+        Action<OpenTelemetryChatClient>? configure)
     {
         LocalModelRegistrations.Of(services).Claim<IChatCompletionService>(services, serviceId, method);
         AddModel(services, origin, serviceId);
-        services.AddKeyedSingleton(serviceId, (provider, _) => KernelPipeline(provider, origin, sourceName, configure).AsChatCompletionService(provider));
+        services.AddKeyedSingleton(serviceId,
+            (provider, _) => KernelPipeline(provider, origin, sourceName, configure).AsChatCompletionService(provider));
     }
 
     /// <summary>Registers Semantic Kernel's text generation.</summary>
@@ -138,7 +147,8 @@ internal static class LocalModelServices
     {
         LocalModelRegistrations.Of(services).Claim<ITextGenerationService>(services, serviceId, method);
         AddModel(services, origin, serviceId);
-        services.AddKeyedSingleton<ITextGenerationService>(serviceId, (provider, _) => new LocalGptTextGenerationService(Client(provider, origin)));
+        services.AddKeyedSingleton<ITextGenerationService>(serviceId,
+            (provider, _) => new LocalGptTextGenerationService(Client(provider, origin)));
     }
 
     /// <summary>Registers the embeddings of a GPT.</summary>
@@ -161,7 +171,8 @@ internal static class LocalModelServices
         services.AddKeyedSingleton(serviceId, (provider, _) => Generator(provider));
 
         IEmbeddingGenerator<string, Embedding<float>> Generator(IServiceProvider provider) => Logged(
-            new LocalEmbeddingGenerator(provider.GetRequiredService<LocalModels>().Gpt(origin), null, provider.GetService<ILoggerFactory>()), provider);
+            new LocalEmbeddingGenerator(provider.GetRequiredService<LocalModels>().Gpt(origin), null,
+                provider.GetService<ILoggerFactory>()), provider);
     }
 
     /// <summary>Registers an encoder and its embeddings.</summary>
@@ -172,10 +183,12 @@ internal static class LocalModelServices
         TryAdd(services, serviceId, provider => provider.GetRequiredService<LocalModels>().Encoder(path, options));
         TryAdd(services, serviceId, provider => provider.GetRequiredService<LocalModels>().Encoder(path, options).Get());
         services.AddKeyedSingleton<IEmbeddingGenerator<string, Embedding<float>>>(serviceId, (provider, _) => Logged(
-            new LocalEmbeddingGenerator(provider.GetRequiredService<LocalModels>().Encoder(path, options), null, provider.GetService<ILoggerFactory>()), provider));
+            new LocalEmbeddingGenerator(provider.GetRequiredService<LocalModels>().Encoder(path, options), null,
+                provider.GetService<ILoggerFactory>()), provider));
     }
 
-    private static void AddModels(IServiceCollection services) => TryAdd(services, null, provider => new LocalModels(provider.GetService<ILoggerFactory>()));
+    private static void AddModels(IServiceCollection services)
+        => TryAdd(services, null, provider => new LocalModels(provider.GetService<ILoggerFactory>()));
 
     private static void TryAdd<TService>(IServiceCollection services, string? serviceId, Func<IServiceProvider, TService> factory)
         where TService : class
@@ -190,18 +203,21 @@ internal static class LocalModelServices
     private static LocalGptChatClient Client(IServiceProvider provider, GptOrigin origin)
         => new(provider.GetRequiredService<LocalModels>().Gpt(origin), provider.GetService<ILoggerFactory>());
 
-    // As Semantic Kernel's own connectors build it: function invocation outermost, so that each call of the model is traced and logged by itself.
+    // As Semantic Kernel's own connectors build it: function invocation outermost, so that each call of the model is traced and logged by
+    // itself.
     private static IChatClient KernelPipeline(
         IServiceProvider provider, GptOrigin origin, string? sourceName, Action<OpenTelemetryChatClient>? configure)
     {
         var loggerFactory = provider.GetService<ILoggerFactory>();
-        var builder = Client(provider, origin).AsBuilder().UseKernelFunctionInvocation(loggerFactory).UseOpenTelemetry(loggerFactory, sourceName, configure);
+        var builder = Client(provider, origin).AsBuilder().UseKernelFunctionInvocation(loggerFactory)
+            .UseOpenTelemetry(loggerFactory, sourceName, configure);
         if (loggerFactory is not null)
             builder.UseLogging(loggerFactory);
         return builder.Build(provider);
     }
 
-    private static IEmbeddingGenerator<string, Embedding<float>> Logged(IEmbeddingGenerator<string, Embedding<float>> generator, IServiceProvider provider)
+    private static IEmbeddingGenerator<string, Embedding<float>> Logged(
+        IEmbeddingGenerator<string, Embedding<float>> generator, IServiceProvider provider)
     {
         var builder = generator.AsBuilder();
         if (provider.GetService<ILoggerFactory>() is { } loggerFactory)

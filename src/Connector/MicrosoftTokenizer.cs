@@ -11,21 +11,24 @@ public static class TokenizerExtensions
     /// <summary>The tokenizer under the contract of Microsoft.ML.Tokenizers.</summary>
     /// <param name="tokenizer">The tokenizer; its truncation and padding do not apply.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens, for example a begin-of-text token.</param>
-    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from
+    /// outside.</param>
     /// <returns>
     /// A thread-safe view. Its pipeline is that of the file, so <c>considerNormalization</c> and <c>considerPreTokenization</c> change
     /// nothing.
-    /// Offsets are UTF-16 units of the text as given, and the normalized text is always null. A limit on the number of tokens counts the added
-    /// ones and never cuts a character.
+    /// Offsets are UTF-16 units of the text as given, and the normalized text is always null. A limit on the number of tokens counts the
+    /// added ones and never cuts a character.
     /// </returns>
-    public static Microsoft.ML.Tokenizers.Tokenizer AsMicrosoftTokenizer(this Tokenizer tokenizer, bool addSpecialTokens = true, bool parseSpecialTokens = false)
+    public static Microsoft.ML.Tokenizers.Tokenizer AsMicrosoftTokenizer(
+        this Tokenizer tokenizer, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         return new MicrosoftTokenizer(tokenizer.WithTruncation(null).WithPadding(null), addSpecialTokens, parseSpecialTokens);
     }
 }
 
-internal sealed class MicrosoftTokenizer(Tokenizer tokenizer, bool addSpecialTokens, bool parseSpecialTokens) : Microsoft.ML.Tokenizers.Tokenizer
+internal sealed class MicrosoftTokenizer(Tokenizer tokenizer, bool addSpecialTokens, bool parseSpecialTokens)
+    : Microsoft.ML.Tokenizers.Tokenizer
 {
     public override string Decode(IEnumerable<int> ids) => tokenizer.Decode(ids.ToArray());
 
@@ -55,7 +58,11 @@ internal sealed class MicrosoftTokenizer(Tokenizer tokenizer, bool addSpecialTok
     {
         var given = Given(text, textSpan);
         if (settings.MaxTokenCount == int.MaxValue)
-            return new EncodeResults<int> { Tokens = tokenizer.Encode(given, addSpecialTokens, parseSpecialTokens), CharsConsumed = given.Length };
+            return new EncodeResults<int>
+            {
+                Tokens = tokenizer.Encode(given, addSpecialTokens, parseSpecialTokens),
+                CharsConsumed = given.Length
+            };
         var content = ContentOf(given).Limited(settings.MaxTokenCount, fromEnd: false);
         return new EncodeResults<int> { Tokens = [.. content.Indices().Select(i => content.Encoding.Ids[i])], CharsConsumed = content.End };
     }
@@ -102,13 +109,17 @@ internal sealed class MicrosoftTokenizer(Tokenizer tokenizer, bool addSpecialTok
         }
 
         // Ids that end inside a character decode to a replacement character, which the whole text does not have there.
-        while (tokenizer.Decode(ids.AsSpan(0, low)) is var part && (part.Length > maxLength || !text.StartsWith(part, StringComparison.Ordinal)))
+        while (tokenizer.Decode(ids.AsSpan(0, low)) is var part
+            && (part.Length > maxLength || !text.StartsWith(part, StringComparison.Ordinal)))
             low--;
         return low;
     }
 
-    /// <summary>The part of an encoding that is kept: content tokens from one index up to another, with the added ones around them or nothing.</summary>
-    private readonly record struct Content(TokenizedText Encoding, int TextLength, int First, int Last, int KeptFirst, int KeptLast, bool HasAdded)
+    /// <summary>
+    /// The part of an encoding that is kept: content tokens from one index up to another, with the added ones around them or nothing.
+    /// </summary>
+    private readonly record struct Content(
+        TokenizedText Encoding, int TextLength, int First, int Last, int KeptFirst, int KeptLast, bool HasAdded)
     {
         public int TokenCount => KeptLast - KeptFirst + (HasAdded ? Encoding.Ids.Count - Last + First : 0);
 

@@ -57,7 +57,9 @@ internal sealed class ModelSource<T> : IDisposable, IAsyncDisposable
             ObjectDisposedException.ThrowIf(_disposed, typeof(T));
             if (_loading is null or { IsFaulted: true } or { IsCanceled: true })
                 _loading = Task.Run(_load!);
-            return _loading.IsCompletedSuccessfully && !cancellationToken.IsCancellationRequested ? _loading : _loading.WaitAsync(cancellationToken);
+            return _loading.IsCompletedSuccessfully && !cancellationToken.IsCancellationRequested
+                ? _loading
+                : _loading.WaitAsync(cancellationToken);
         }
     }
 
@@ -94,7 +96,8 @@ internal static partial class ModelSource
         var modelId = options?.ModelId ?? HubModels.NameOf(path);
         var logger = Logger<LocalGptChatClient>(loggerFactory);
         return new ModelSource<LocalGpt>(modelId, () => LoadAsync(
-            modelId, path, logger, () => LocalGpt.LoadAsync(path, options), model => (model.Description, model.Device.Name, model.Remarks)));
+            modelId, path, logger, () => LocalGpt.LoadAsync(path, options),
+            model => (model.Description, model.Device.Name, model.Remarks)));
     }
 
     /// <summary>An encoder that is loaded later.</summary>
@@ -103,14 +106,16 @@ internal static partial class ModelSource
         var modelId = options?.ModelId ?? HubModels.NameOf(path);
         var logger = Logger<LocalEmbeddingGenerator>(loggerFactory);
         return new ModelSource<LocalEncoder>(modelId, () => LoadAsync(
-            modelId, path, logger, () => LocalEncoder.LoadAsync(path, options), model => (model.Description, model.Device.Name, model.Remarks)));
+            modelId, path, logger, () => LocalEncoder.LoadAsync(path, options),
+            model => (model.Description, model.Device.Name, model.Remarks)));
     }
 
     /// <summary>A logger from a factory, or one that logs nothing.</summary>
     public static ILogger Logger<TCategory>(ILoggerFactory? factory) => factory?.CreateLogger<TCategory>() ?? (ILogger)NullLogger.Instance;
 
     private static async Task<T> LoadAsync<T>(
-        string modelId, string path, ILogger logger, Func<Task<T>> load, Func<T, (string Description, string Device, IReadOnlyList<string> Remarks)> describe)
+        string modelId, string path, ILogger logger, Func<Task<T>> load,
+        Func<T, (string Description, string Device, IReadOnlyList<string> Remarks)> describe)
     {
         Loading(logger, modelId, path);
         long start = Stopwatch.GetTimestamp();
@@ -133,7 +138,8 @@ internal static partial class ModelSource
     [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "Loading the model {ModelId} from {Path}.")]
     private static partial void Loading(ILogger logger, string modelId, string path);
 
-    [LoggerMessage(EventId = 2, Level = LogLevel.Information, Message = "The model {ModelId} was loaded on {Device} in {ElapsedMs} ms ({Description}).")]
+    [LoggerMessage(EventId = 2, Level = LogLevel.Information,
+        Message = "The model {ModelId} was loaded on {Device} in {ElapsedMs} ms ({Description}).")]
     private static partial void Ready(ILogger logger, string modelId, string device, long elapsedMs, string description);
 
     [LoggerMessage(EventId = 3, Level = LogLevel.Warning, Message = "The model {ModelId}: {Remark}")]

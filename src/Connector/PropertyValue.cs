@@ -6,7 +6,9 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector;
 
-/// <summary>The value of an additional property, which arrives as a number, a string, a JSON element or a list, depending on who sent it.</summary>
+/// <summary>
+/// The value of an additional property, which arrives as a number, a string, a JSON element or a list, depending on who sent it.
+/// </summary>
 internal readonly record struct PropertyValue(string Key, object Value)
 {
     public float Number() => (float)Double(Value);
@@ -36,7 +38,10 @@ internal readonly record struct PropertyValue(string Key, object Value)
     };
 
     /// <summary>The value as JSON.</summary>
-    public JsonElement Json() => Value is JsonElement json ? json : JsonSerializer.SerializeToElement(Value, AIJsonUtilities.DefaultOptions.GetTypeInfo(Value.GetType()));
+    public JsonElement Json()
+        => Value is JsonElement json
+            ? json
+            : JsonSerializer.SerializeToElement(Value, AIJsonUtilities.DefaultOptions.GetTypeInfo(Value.GetType()));
 
     /// <summary>A text, or a list of texts.</summary>
     public string[] Texts()
@@ -73,7 +78,9 @@ internal readonly record struct PropertyValue(string Key, object Value)
 
     public EarlyStopping EarlyStopping() => Value switch
     {
-        bool or JsonElement { ValueKind: JsonValueKind.True or JsonValueKind.False } => Boolean() ? LocalModel.Generation.EarlyStopping.Always : LocalModel.Generation.EarlyStopping.WhenUnlikely,
+        bool or JsonElement { ValueKind: JsonValueKind.True or JsonValueKind.False } => Boolean()
+            ? LocalModel.Generation.EarlyStopping.Always
+            : LocalModel.Generation.EarlyStopping.WhenUnlikely,
         _ when Text() is "never" => LocalModel.Generation.EarlyStopping.Never,
         _ => throw Wrong("true, false or \"never\""),
     };
@@ -110,5 +117,6 @@ internal readonly record struct PropertyValue(string Key, object Value)
     private double Parse(string text)
         => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) ? number : throw Wrong("a number");
 
-    private ArgumentException Wrong(string expected) => new($"The additional property '{Key}' is '{Value}'; it must be {expected}.", "options");
+    private ArgumentException Wrong(string expected)
+        => new($"The additional property '{Key}' is '{Value}'; it must be {expected}.", "options");
 }

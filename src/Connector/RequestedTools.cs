@@ -9,7 +9,8 @@ namespace Kotonoha.Connector;
 /// <param name="format">How the model writes calls.</param>
 /// <param name="mode">Whether it may, must or must in particular.</param>
 /// <param name="allowsMultiple">Whether one answer may call several.</param>
-internal sealed class RequestedTools(IReadOnlyList<AIFunctionDeclaration> functions, ToolCallFormat format, ChatToolMode? mode, bool allowsMultiple)
+internal sealed class RequestedTools(
+    IReadOnlyList<AIFunctionDeclaration> functions, ToolCallFormat format, ChatToolMode? mode, bool allowsMultiple)
 {
     /// <summary>How the model writes calls.</summary>
     public ToolCallFormat Format => format;
@@ -33,11 +34,14 @@ internal sealed class RequestedTools(IReadOnlyList<AIFunctionDeclaration> functi
     {
         var tools = options.ToolMode is NoneChatToolMode ? [] : options.Tools ?? [];
         if (tools.Count == 0)
-            return options.ToolMode is RequiredChatToolMode ? throw new ArgumentException("ToolMode requires a function call, but Tools is empty.", nameof(options)) : null;
+            return options.ToolMode is RequiredChatToolMode
+                ? throw new ArgumentException("ToolMode requires a function call, but Tools is empty.", nameof(options))
+                : null;
         var functions = new List<AIFunctionDeclaration>(tools.Count);
         foreach (var tool in tools)
             functions.Add(tool as AIFunctionDeclaration
-                ?? throw new NotSupportedException($"The tool '{tool.Name}' is a {tool.GetType().Name}; the local model knows functions only."));
+                ?? throw new NotSupportedException(
+                    $"The tool '{tool.Name}' is a {tool.GetType().Name}; the local model knows functions only."));
         if (functions.GroupBy(f => f.Name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new ArgumentException($"Two tools have the name '{twice.Key}'.", nameof(options));
         return new RequestedTools(functions, format(), options.ToolMode, options.AllowMultipleToolCalls != false);

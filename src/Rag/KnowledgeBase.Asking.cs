@@ -18,26 +18,31 @@ public sealed partial class KnowledgeBase
     // A chat model that sees no answer is believed unless the documents answer almost word for word.
     private const double BeyondDoubt = 0.9;
 
-    // Fused scores count from the best hit of a search; a passage that only another search finds stands behind those that the question itself found.
+    // Fused scores count from the best hit of a search; a passage that only another search finds stands behind those that the question
+    // itself found.
     private const double OtherSearchShare = 0.8;
 
     private (long Count, long Taken) _chunkCount = (-1, 0);
 
     /// <summary>
-    /// Answers a question from the documents: with sentences quoted from them, or in the words of a chat model as far as the documents support them;
-    /// or says that the documents do not answer.
+    /// Answers a question from the documents: with sentences quoted from them, or in the words of a chat model as far as the documents
+    /// support them; or says that the documents do not answer.
     /// </summary>
     /// <param name="question">The question, in English or Japanese.</param>
-    /// <param name="chat">Writes the answer from the passages, or null: then sentences are quoted. What it writes without support is replaced by quotations.</param>
+    /// <param name="chat">Writes the answer from the passages, or null: then sentences are quoted. What it writes without support is
+    /// replaced by quotations.</param>
     /// <param name="options">How to answer, or null for the defaults.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>The answer; its citations are verified literally against the store.</returns>
-    /// <exception cref="KotonohaException">The question is too long, the store cannot do its work, or the collection was made by another embedder or analyzer.</exception>
-    public async Task<Answer> AskAsync(string question, IChatClient? chat = null, AskOptions? options = null, CancellationToken cancellationToken = default)
+    /// <exception cref="KotonohaException">The question is too long, the store cannot do its work, or the collection was made by another
+    /// embedder or analyzer.</exception>
+    public async Task<Answer> AskAsync(
+        string question, IChatClient? chat = null, AskOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(question);
         if (question.Length > MaxQuestionLength)
-            throw new KotonohaException($"The question has {question.Length} characters; {MaxQuestionLength} is the limit. Ask one thing at a time.");
+            throw new KotonohaException(
+                $"The question has {question.Length} characters; {MaxQuestionLength} is the limit. Ask one thing at a time.");
         options ??= new AskOptions();
         options.Validate();
         var clock = new AnswerClock();
@@ -62,7 +67,9 @@ public sealed partial class KnowledgeBase
             }
         }
 
-        var (citations, _) = await CitationVerifier.VerifyAsync(_store, AnswerComposer.Quote(candidates, trace.Features, options), cancellationToken).ConfigureAwait(false);
+        var (citations, _) =
+            await CitationVerifier.VerifyAsync(_store, AnswerComposer.Quote(candidates, trace.Features, options), cancellationToken)
+                .ConfigureAwait(false);
         clock.Mark("verify");
         // Documents may have changed since they were searched.
         return citations.Count == 0
@@ -74,7 +81,8 @@ public sealed partial class KnowledgeBase
     internal Task<AnswerTrace?> TraceAsync(string question, AskOptions options, CancellationToken cancellationToken)
         => TraceAsync(new Question(question), options, new AnswerClock(), cancellationToken);
 
-    private async Task<AnswerTrace?> TraceAsync(Question question, AskOptions options, AnswerClock clock, CancellationToken cancellationToken)
+    private async Task<AnswerTrace?> TraceAsync(
+        Question question, AskOptions options, AnswerClock clock, CancellationToken cancellationToken)
     {
         var search = (options.Search ?? _options.Search) with { Limit = options.Passages };
         var hits = await FindPassagesAsync(question, search, cancellationToken).ConfigureAwait(false);
@@ -88,13 +96,15 @@ public sealed partial class KnowledgeBase
     }
 
     /// <summary>The hits for the question as it stands, then those that only its other searches find.</summary>
-    private async Task<IReadOnlyList<SearchHit>> FindPassagesAsync(Question question, SearchOptions search, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<SearchHit>> FindPassagesAsync(
+        Question question, SearchOptions search, CancellationToken cancellationToken)
     {
         var hits = new List<SearchHit>(await SearchAsync(question.Text, search, cancellationToken).ConfigureAwait(false));
         var known = hits.Select(hit => hit.Chunk.Id).ToHashSet(StringComparer.Ordinal);
         foreach (var words in question.OtherSearches().Where(words => words.Length > 0))
         {
-            var others = await SearchAsync(words, search with { Limit = Math.Max(1, search.Limit / 2) }, cancellationToken).ConfigureAwait(false);
+            var others = await SearchAsync(words, search with { Limit = Math.Max(1, search.Limit / 2) }, cancellationToken)
+                .ConfigureAwait(false);
             hits.AddRange(others.Where(hit => known.Add(hit.Chunk.Id)).Select(hit => hit with { Score = OtherSearchShare * hit.Score }));
         }
 
@@ -102,16 +112,20 @@ public sealed partial class KnowledgeBase
     }
 
     /// <summary>The model's supported sentences with their citations; null where none is left.</summary>
-    private async Task<Answer?> FromDraftAsync(Question question, ModelDraft draft, List<Candidate> candidates, AnswerClock clock, CancellationToken cancellationToken)
+    private async Task<Answer?> FromDraftAsync(
+        Question question, ModelDraft draft, List<Candidate> candidates, AnswerClock clock, CancellationToken cancellationToken)
     {
         var kept = ModelWriter.Check(question, draft);
         var citations = new List<Citation>();
         var marks = new List<(string Text, int Number)>();
         foreach (var sentence in kept)
         {
-            double score = candidates.Find(candidate => candidate.Passage == sentence.Passage && candidate.Span.Start >= sentence.Span.Start && candidate.Span.End <= sentence.Span.End)?.Probability ?? candidates[0].Probability;
+            double score =
+                candidates.Find(candidate => candidate.Passage == sentence.Passage && candidate.Span.Start >= sentence.Span.Start
+                    && candidate.Span.End <= sentence.Span.End)?.Probability ?? candidates[0].Probability;
             var citation = AnswerComposer.Cite(sentence.Passage, sentence.Span, citations.Count + 1, score);
-            int known = citations.FindIndex(other => other.Source == citation.Source && other.Start == citation.Start && other.End == citation.End);
+            int known =
+                citations.FindIndex(other => other.Source == citation.Source && other.Start == citation.Start && other.End == citation.End);
             if (known < 0)
                 citations.Add(citation);
             marks.Add((sentence.Text, known < 0 ? citation.Number : known + 1));
@@ -126,15 +140,18 @@ public sealed partial class KnowledgeBase
             : new Answer(question.Text, true, string.Join(' ', lines), AnsweredBy.Model, held, [], clock.Milliseconds);
     }
 
-    private static Answer NotFound(Question question, IReadOnlyList<NearestDocument> nearest, AnswerClock clock, AnsweredBy by = AnsweredBy.Extraction)
+    private static Answer NotFound(
+        Question question, IReadOnlyList<NearestDocument> nearest, AnswerClock clock, AnsweredBy by = AnsweredBy.Extraction)
         => new(question.Text, false, AnswerTexts.For(question).Refusal(nearest), by, [], nearest, clock.Milliseconds);
 
     private async Task<TermStatistics> StatisticsAsync(Question question, CancellationToken cancellationToken)
     {
         var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
-        var terms = question.Terms.Select(term => term.Term).Concat(question.Runs.SelectMany(run => Foundation.Text.TextAnalyzer.Analyze(run)).Select(token => token.Term));
+        var terms = question.Terms.Select(term => term.Term)
+            .Concat(question.Runs.SelectMany(run => Foundation.Text.TextAnalyzer.Analyze(run)).Select(token => token.Term));
         return await TermStatistics.CollectAsync(
-            _store, info?.AverageLength ?? 1, await ChunkCountAsync(cancellationToken).ConfigureAwait(false), terms, cancellationToken).ConfigureAwait(false);
+            _store, info?.AverageLength ?? 1, await ChunkCountAsync(cancellationToken).ConfigureAwait(false), terms, cancellationToken)
+                .ConfigureAwait(false);
     }
 
     private async Task<long> ChunkCountAsync(CancellationToken cancellationToken)

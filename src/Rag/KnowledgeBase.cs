@@ -28,9 +28,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
 
     /// <summary>Creates a knowledge base over a store.</summary>
     /// <param name="store">The store; it may be new.</param>
-    /// <param name="embedder">Makes the dense vectors (an <see cref="IFittedEmbedder"/> is fitted on the first documents), or null for BM25 alone.</param>
+    /// <param name="embedder">Makes the dense vectors (an <see cref="IFittedEmbedder"/> is fitted on the first documents), or null for BM25
+    /// alone.</param>
     /// <param name="options">The options, or null for the defaults.</param>
-    public KnowledgeBase(IKnowledgeStore store, IEmbeddingGenerator<string, Embedding<float>>? embedder = null, KnowledgeBaseOptions? options = null)
+    public KnowledgeBase(
+        IKnowledgeStore store, IEmbeddingGenerator<string, Embedding<float>>? embedder = null, KnowledgeBaseOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(store);
         _store = store;
@@ -62,8 +64,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <param name="options">How to work, or null for the defaults.</param>
     /// <param name="cancellationToken">Stops the work; what was acknowledged stays.</param>
     /// <returns>What was done.</returns>
-    /// <exception cref="KotonohaException">The folder cannot be read, the store cannot do its work, or the collection was made by another embedder or analyzer.</exception>
-    public async Task<SyncReport> SyncFolderAsync(string folder, IProgress<ProgressReport>? progress = null, SyncOptions? options = null, CancellationToken cancellationToken = default)
+    /// <exception cref="KotonohaException">The folder cannot be read, the store cannot do its work, or the collection was made by another
+    /// embedder or analyzer.</exception>
+    public async Task<SyncReport> SyncFolderAsync(
+        string folder, IProgress<ProgressReport>? progress = null, SyncOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         options ??= new SyncOptions();
@@ -83,9 +88,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <param name="content">Its bytes.</param>
     /// <param name="tags">Tags to filter by, or null for none.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>How many chunks were written (none where the store held the document as it is), and what there is to say about it.</returns>
+    /// <returns>How many chunks were written (none where the store held the document as it is), and what there is to say about
+    /// it.</returns>
     /// <exception cref="KotonohaException">The document cannot be read, or the store cannot do its work.</exception>
-    public Task<AddReport> AddDocumentAsync(string source, Stream content, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
+    public Task<AddReport> AddDocumentAsync(
+        string source, Stream content, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
         ArgumentNullException.ThrowIfNull(content);
@@ -110,7 +117,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// reads.
     /// </returns>
     /// <exception cref="KotonohaException">The store cannot do its work.</exception>
-    public Task<AddReport> AddChunksAsync(IEnumerable<Chunk> chunks, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
+    public Task<AddReport> AddChunksAsync(
+        IEnumerable<Chunk> chunks, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(chunks);
         return AddAsync(
@@ -119,9 +127,12 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
                 .. chunks.GroupBy(chunk => chunk.Source, StringComparer.Ordinal).Select(group =>
                 {
                     var ordered = group.OrderBy(chunk => chunk.Ordinal).ToArray();
-                    var content = System.Text.Encoding.UTF8.GetBytes(string.Join('\f', ordered.Select(chunk => $"{chunk.Id}\f{chunk.Title}\f{chunk.Heading}\f{chunk.Text}")));
+                    var content =
+                        System.Text.Encoding.UTF8.GetBytes(
+                            string.Join('\f', ordered.Select(chunk => $"{chunk.Id}\f{chunk.Title}\f{chunk.Heading}\f{chunk.Text}")));
                     var hash = IndexText.Hash(content);
-                    return preparer.Analyse(group.Key, hash, IndexText.Version(group.Key, hash, _options.Chunking, TokenLimit), ordered, ordered[0].Title, content.Length, tags ?? []);
+                    return preparer.Analyse(group.Key, hash, IndexText.Version(group.Key, hash, _options.Chunking, TokenLimit), ordered,
+                        ordered[0].Title, content.Length, tags ?? []);
                 }),
             ]),
             cancellationToken);
@@ -154,8 +165,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <param name="options">How to search, or null for the knowledge base's way.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>Hits, best first; none where the store is empty.</returns>
-    /// <exception cref="KotonohaException">The store cannot do its work, or the collection was made by another embedder or analyzer.</exception>
-    public async Task<IReadOnlyList<SearchHit>> SearchAsync(string question, SearchOptions? options = null, CancellationToken cancellationToken = default)
+    /// <exception cref="KotonohaException">The store cannot do its work, or the collection was made by another embedder or
+    /// analyzer.</exception>
+    public async Task<IReadOnlyList<SearchHit>> SearchAsync(
+        string question, SearchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(question);
         var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
@@ -166,7 +179,9 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         return await Retriever.SearchAsync(_store, embedder, question, options ?? _options.Search, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Fits the embedder anew on all stored chunks and makes all vectors again, in a new generation that replaces the present one at once.</summary>
+    /// <summary>
+    /// Fits the embedder anew on all stored chunks and makes all vectors again, in a new generation that replaces the present one at once.
+    /// </summary>
     /// <param name="progress">Told how far the work is, or null.</param>
     /// <param name="cancellationToken">Stops the work; the present generation then stays.</param>
     /// <exception cref="KotonohaException">The store cannot do its work.</exception>
@@ -193,8 +208,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
                 [Description("How many passages at most, from 1 to 20.")] int limit = 5,
                 CancellationToken cancellationToken = default) =>
             {
-                var hits = await SearchAsync(query, _options.Search with { Limit = Math.Clamp(limit, 1, 20) }, cancellationToken).ConfigureAwait(false);
-                return hits.Select(hit => new FoundPassage(hit.Chunk.Source, hit.Chunk.Heading ?? hit.Chunk.Title, hit.Chunk.Page, hit.Chunk.Text, hit.Score)).ToArray();
+                var hits = await SearchAsync(query, _options.Search with { Limit = Math.Clamp(limit, 1, 20) }, cancellationToken)
+                    .ConfigureAwait(false);
+                return hits.Select(
+                    hit => new FoundPassage(hit.Chunk.Source, hit.Chunk.Heading ?? hit.Chunk.Title, hit.Chunk.Page, hit.Chunk.Text,
+                        hit.Score)).ToArray();
             },
             "search_documents",
             "Finds passages in the user's documents. Gives the passages that fit best, each with its document, heading and page."),
@@ -250,10 +268,12 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         return new SyncPlan(added, changed, [.. removed], unchanged, skipped);
     }
 
-    private async Task<SyncReport> SyncAsync(string folder, IProgress<ProgressReport>? progress, SyncOptions options, CancellationToken cancellationToken)
+    private async Task<SyncReport> SyncAsync(
+        string folder, IProgress<ProgressReport>? progress, SyncOptions options, CancellationToken cancellationToken)
     {
         var clock = new StageClock();
-        var (files, skipped) = await clock.MeasureAsync("scan", () => FolderScan.ScanAsync(folder, _options.Readers, cancellationToken)).ConfigureAwait(false);
+        var (files, skipped) = await clock.MeasureAsync("scan", () => FolderScan.ScanAsync(folder, _options.Readers, cancellationToken))
+            .ConfigureAwait(false);
         var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
         bool rebuild = options.Rebuild && info is not null;
         IEmbeddingGenerator<string, Embedding<float>>? embedder = _embedder;
@@ -282,12 +302,15 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         var storedSources = stored.Select(record => record.Source).ToHashSet(StringComparer.Ordinal);
         int prepared = 0;
         var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock);
-        await foreach (var document in preparer.PrepareAsync([.. files.Where(file => toWrite.Contains(file.Source))], cancellationToken).ConfigureAwait(false))
+        await foreach (var document in preparer.PrepareAsync([.. files.Where(file => toWrite.Contains(file.Source))], cancellationToken)
+            .ConfigureAwait(false))
         {
             progress?.Report(new ProgressReport("read", ++prepared, toWrite.Count, document.Source));
             remarks.AddRange(document.Remarks.Select(text => new DocumentRemark(document.Source, text)));
             if (document.SkipReason is { } reason)
-                broken.Add(new SkippedDocument(document.Source, storedSources.Contains(document.Source) ? reason + " (The version that was stored before stays.)" : reason));
+                broken.Add(
+                    new SkippedDocument(document.Source,
+                        storedSources.Contains(document.Source) ? reason + " (The version that was stored before stays.)" : reason));
             else
                 await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
         }
@@ -295,8 +318,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         if (rebuild)
         {
             // What cannot be read at the moment is taken over as it was stored.
-            var gone = removed.Concat(toWrite).Except(broken.Select(skip => skip.Source), StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal);
-            await CopyAsync(stored.Where(record => !gone.Contains(record.Source)), preparer, writer, cancellationToken).ConfigureAwait(false);
+            var gone = removed.Concat(toWrite).Except(broken.Select(skip => skip.Source), StringComparer.Ordinal)
+                .ToHashSet(StringComparer.Ordinal);
+            await CopyAsync(stored.Where(record => !gone.Contains(record.Source)), preparer, writer, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
@@ -324,19 +349,22 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         };
     }
 
-    private static async Task<IKnowledgeStore> CreateInPlaceAsync(IKnowledgeStore store, CollectionInfo info, CancellationToken cancellationToken)
+    private static async Task<IKnowledgeStore> CreateInPlaceAsync(
+        IKnowledgeStore store, CollectionInfo info, CancellationToken cancellationToken)
     {
         await store.CreateAsync(info, cancellationToken).ConfigureAwait(false);
         return store;
     }
 
-    private async Task<AddReport> AddAsync(Func<DocumentPreparer, Task<IReadOnlyList<PreparedDocument>>> prepare, CancellationToken cancellationToken)
+    private async Task<AddReport> AddAsync(
+        Func<DocumentPreparer, Task<IReadOnlyList<PreparedDocument>>> prepare, CancellationToken cancellationToken)
     {
         await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             var clock = new StageClock();
-            var documents = await prepare(new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock)).ConfigureAwait(false);
+            var documents = await prepare(new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock))
+                .ConfigureAwait(false);
             var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
             var embedder = _embedder;
             if (info is not null)
@@ -346,16 +374,20 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
                 CheckWritable(info, embedder);
             }
 
-            var stored = (await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(record => record.Source, StringComparer.Ordinal);
+            var stored =
+                (await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(record => record.Source,
+                    StringComparer.Ordinal);
             var writer = new DocumentWriter(_store, info, embedder, clock) { MaxFitCharacters = _options.MaxFitCharacters };
             foreach (var document in documents)
-                if (!(stored.TryGetValue(document.Source, out var record) && record.Version == document.Record!.Version && record.Tags.SequenceEqual(document.Record.Tags)))
+                if (!(stored.TryGetValue(document.Source, out var record) && record.Version == document.Record!.Version
+                    && record.Tags.SequenceEqual(document.Record.Tags)))
                     await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
             await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
             _embedder = writer.Embedder ?? _embedder;
             if (writer.WrittenDocuments > 0)
                 await SettleAsync(clock, null, cancellationToken).ConfigureAwait(false);
-            return new AddReport(writer.WrittenChunks, [.. documents.SelectMany(document => document.Remarks.Select(text => new DocumentRemark(document.Source, text)))]);
+            return new AddReport(writer.WrittenChunks,
+                [.. documents.SelectMany(document => document.Remarks.Select(text => new DocumentRemark(document.Source, text)))]);
         }
         finally
         {
@@ -363,7 +395,9 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it.</summary>
+    /// <summary>
+    /// After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it.
+    /// </summary>
     private async Task<bool> SettleAsync(StageClock clock, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
     {
         var info = (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
@@ -379,7 +413,9 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             return false;
         double average = Math.Max(1, records.Sum(record => record.TermCount) / (double)chunks);
         if (Math.Abs(average / info.AverageLength - 1) > MaxAverageDrift)
-            await clock.MeasureAsync("store", () => _store.SetAverageLengthAsync(average, chunk => TermVector.FromText(IndexText.Of(chunk)), cancellationToken)).ConfigureAwait(false);
+            await clock.MeasureAsync("store",
+                () => _store.SetAverageLengthAsync(average, chunk => TermVector.FromText(IndexText.Of(chunk)), cancellationToken))
+                    .ConfigureAwait(false);
         return false;
     }
 
@@ -401,16 +437,20 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Writes stored documents anew from their stored chunks.</summary>
-    private async Task CopyAsync(IEnumerable<DocumentRecord> records, DocumentPreparer preparer, DocumentWriter writer, CancellationToken cancellationToken)
+    private async Task CopyAsync(
+        IEnumerable<DocumentRecord> records, DocumentPreparer preparer, DocumentWriter writer, CancellationToken cancellationToken)
     {
         foreach (var record in records)
         {
             var chunks = await _store.ReadDocumentAsync(record.Source, cancellationToken).ConfigureAwait(false);
-            await writer.AddAsync(preparer.Analyse(record.Source, record.Hash, record.Version, chunks, record.Title, record.Bytes, record.Tags), cancellationToken).ConfigureAwait(false);
+            await writer.AddAsync(
+                preparer.Analyse(record.Source, record.Hash, record.Version, chunks, record.Title, record.Bytes, record.Tags),
+                cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task CommitRebuildAsync(DocumentWriter writer, CollectionInfo old, Action<string>? acknowledged, CancellationToken cancellationToken)
+    private async Task CommitRebuildAsync(
+        DocumentWriter writer, CollectionInfo old, Action<string>? acknowledged, CancellationToken cancellationToken)
     {
         if (writer.Info is null)
             return;
@@ -424,7 +464,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     }
 
     /// <summary>The embedder whose vectors the collection holds; null where there is none at hand or none is needed.</summary>
-    private async Task<IEmbeddingGenerator<string, Embedding<float>>?> EmbedderOfAsync(CollectionInfo info, CancellationToken cancellationToken)
+    private async Task<IEmbeddingGenerator<string, Embedding<float>>?> EmbedderOfAsync(
+        CollectionInfo info, CancellationToken cancellationToken)
     {
         var embedder = _embedder;
         if (embedder is null || info.EmbedderVersion is null)

@@ -17,8 +17,8 @@ public sealed record KnowledgeBaseOptions
     public ChunkingOptions Chunking { get; init; } = new();
 
     /// <summary>
-    /// What the embedder reads at once, where it does not say so itself (an <see cref="ITokenLimit"/> from its <c>GetService</c>, as Kotonoha's embedders
-    /// give one). No chunk has more tokens.
+    /// What the embedder reads at once, where it does not say so itself (an <see cref="ITokenLimit"/> from its <c>GetService</c>, as
+    /// Kotonoha's embedders give one). No chunk has more tokens.
     /// </summary>
     public ITokenLimit? EmbedderLimit { get; init; }
 

@@ -20,7 +20,8 @@ internal sealed class AddedVocabulary
         foreach (var token in tokens)
         {
             if (!_byId.TryAdd(token.Id, token) || !_byContent.TryAdd(token.Content, token))
-                throw new TokenizerException($"added_tokens: '{token.Content}' (id {token.Id}) repeats an id or a content. Remove one of the two.");
+                throw new TokenizerException(
+                    $"added_tokens: '{token.Content}' (id {token.Id}) repeats an id or a content. Remove one of the two.");
             if (token.Content.Length == 0)
                 continue;
             if (!token.Normalized)

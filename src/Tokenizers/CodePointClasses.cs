@@ -77,8 +77,10 @@ internal static class CodePointClasses
     /// </summary>
     public static bool IsWord(int codePoint)
         => UnicodeData.IsLetter(codePoint) || UnicodeData.IsMark(codePoint)
-            || UnicodeData.GetCategory(codePoint) is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation
-            || codePoint is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189);
+            || UnicodeData.GetCategory(codePoint) is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber
+            or UnicodeCategory.ConnectorPunctuation
+            || codePoint is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169)
+            or (>= 0x1F170 and <= 0x1F189);
 
     private static CodePointClass OfPair(ReadOnlySpan<char> text, int index, out int width)
     {

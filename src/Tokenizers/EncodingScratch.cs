@@ -1,6 +1,8 @@
 namespace Kotonoha.Tokenizers;
 
-/// <summary>The state and the buffers of one encoding; each thread keeps one set, so that encoding allocates nothing once it is warm.</summary>
+/// <summary>
+/// The state and the buffers of one encoding; each thread keeps one set, so that encoding allocates nothing once it is warm.
+/// </summary>
 internal sealed class EncodingScratch
 {
     // Buffers that a very long text has enlarged are given back to the collector.

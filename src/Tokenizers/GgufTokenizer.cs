@@ -26,13 +26,16 @@ internal static class GgufTokenizer
                 "t5" => ReadSentencePiece(file, SentencePieceKind.Unigram),
                 "gpt2" => ReadBytePairs(file),
                 "bert" => ReadWordPieces(file),
-                null or "none" => throw new TokenizerException("the file has no vocabulary (tokenizer.ggml.model). Load the model's tokenizer.json."),
-                _ => throw new TokenizerException($"tokenizer.ggml.model is '{kind}'. Known are bert, gpt2, llama, t5.", $"tokenizer.ggml.model {kind}", null),
+                null or "none" =>
+                    throw new TokenizerException("the file has no vocabulary (tokenizer.ggml.model). Load the model's tokenizer.json."),
+                _ => throw new TokenizerException($"tokenizer.ggml.model is '{kind}'. Known are bert, gpt2, llama, t5.",
+                    $"tokenizer.ggml.model {kind}", null),
             };
         }
         catch (Exception exception) when (exception is TokenizerException or GgufException)
         {
-            throw new TokenizerException($"{file.Path}: {exception.Message}", (exception as TokenizerException)?.UnsupportedComponent, exception);
+            throw new TokenizerException($"{file.Path}: {exception.Message}", (exception as TokenizerException)?.UnsupportedComponent,
+                exception);
         }
     }
 
@@ -59,7 +62,8 @@ internal static class GgufTokenizer
             EndPiece = TokenOf(file, "eos", tokens)?.Token,
         };
         return SentencePieceTokenizer.Build(
-            spec, file.Bool(Prefix + "add_bos_token") ?? (isBpe && spec.BeginPiece is not null), file.Bool(Prefix + "add_eos_token") ?? !isBpe);
+            spec, file.Bool(Prefix + "add_bos_token") ?? (isBpe && spec.BeginPiece is not null), file.Bool(Prefix + "add_eos_token")
+                ?? !isBpe);
     }
 
     private static TokenizerParts ReadBytePairs(GgufMetadata file)
@@ -89,12 +93,15 @@ internal static class GgufTokenizer
         }
 
         var begin = TokenOf(file, "bos", tokens);
-        bool addBegin = file.Bool(Prefix + "add_bos_token") ?? (isLlama3 && begin is not null), addEnd = file.Bool(Prefix + "add_eos_token") ?? false;
+        bool addBegin = file.Bool(Prefix + "add_bos_token")
+            ?? (isLlama3 && begin is not null), addEnd = file.Bool(Prefix + "add_eos_token") ?? false;
         return new TokenizerParts
         {
             PreTokenizer = preTokenizer,
             Model = new BpeModel(vocabulary, merges, new BpeModelOptions { IgnoreMerges = isLlama3 || name == "tekken" }),
-            PostProcessor = SentencePieceTokenizer.BeginAndEnd(addBegin ? begin ?? throw Lacks("bos") : null, addEnd ? TokenOf(file, "eos", tokens) ?? throw Lacks("eos") : null)
+            PostProcessor =
+                SentencePieceTokenizer.BeginAndEnd(addBegin ? begin ?? throw Lacks("bos") : null,
+                    addEnd ? TokenOf(file, "eos", tokens) ?? throw Lacks("eos") : null)
                 ?? new ByteLevelPostProcessor(AddPrefixSpace: true, TrimOffsets: false, UseRegex: true),
             Decoder = new ByteLevelDecoder(AddPrefixSpace: true, TrimOffsets: true, UseRegex: true),
             AddedTokens = added,
@@ -121,14 +128,16 @@ internal static class GgufTokenizer
         }
 
         // The metadata has always spelled the separator's key like this.
-        var separator = TokenOf(file, "seperator", tokens) ?? TokenOf(file, "separator", tokens) ?? TokenOf(file, "eos", tokens) ?? throw Lacks("seperator");
+        var separator = TokenOf(file, "seperator", tokens) ?? TokenOf(file, "separator", tokens) ?? TokenOf(file, "eos", tokens)
+            ?? throw Lacks("seperator");
         var unknown = TokenOf(file, "unknown", tokens) ?? throw Lacks("unknown");
         return new TokenizerParts
         {
             Normalizer = new BertNormalizer(CleanText: true, HandleChineseChars: true, StripAccents: null, Lowercase: !isCased),
             PreTokenizer = new BertPreTokenizer(),
             Model = new WordPieceModel(vocabulary, unknown.Token, "##", MaxWordPieceCharacters),
-            PostProcessor = new BertPostProcessor(TokenOf(file, "bos", tokens) ?? TokenOf(file, "cls", tokens) ?? throw Lacks("bos"), separator),
+            PostProcessor =
+                new BertPostProcessor(TokenOf(file, "bos", tokens) ?? TokenOf(file, "cls", tokens) ?? throw Lacks("bos"), separator),
             Decoder = new WordPieceDecoder("##", Cleanup: true),
             AddedTokens = added,
         };
@@ -142,7 +151,8 @@ internal static class GgufTokenizer
         if (file.Integers(Prefix + "token_type") is { } numbers)
         {
             if (numbers.Length != tokens.Length)
-                throw new TokenizerException($"tokenizer.ggml.token_type has {numbers.Length} values for {tokens.Length} tokens. Check the file.");
+                throw new TokenizerException(
+                    $"tokenizer.ggml.token_type has {numbers.Length} values for {tokens.Length} tokens. Check the file.");
             for (int id = 0; id < types.Length; id++)
                 types[id] = numbers[id] is >= (int)PieceType.Normal and <= (int)PieceType.Byte ? (PieceType)numbers[id]
                     : throw new TokenizerException($"token {id} has type {numbers[id]}, where 1 to 6 are known. Check the file.");
@@ -163,8 +173,8 @@ internal static class GgufTokenizer
 }
 
 /// <summary>
-/// The pre-tokenizers that <c>tokenizer.ggml.pre</c> names: patterns that isolate their matches one after the other, as the tokenizers of those
-/// models have them (source of the names: llama.cpp's llama-vocab.cpp).
+/// The pre-tokenizers that <c>tokenizer.ggml.pre</c> names: patterns that isolate their matches one after the other, as the tokenizers of
+/// those models have them (source of the names: llama.cpp's llama-vocab.cpp).
 /// </summary>
 internal static class GgufPreTokenizers
 {
@@ -186,8 +196,13 @@ internal static class GgufPreTokenizers
     /// <summary>The names that are known.</summary>
     public static IEnumerable<string> Names => Patterns.Keys;
 
-    /// <summary>Whether a tokenizer of that name takes words that are tokens as they are, and begins texts with its begin token unless told otherwise.</summary>
-    public static bool IsLlama3(string name) => Patterns.TryGetValue(name, out var patterns) && patterns is [Cl100kWordCutter.Llama3Pattern] && name is not ("dbrx" or "smaug-bpe");
+    /// <summary>
+    /// Whether a tokenizer of that name takes words that are tokens as they are, and begins texts with its begin token unless told
+    /// otherwise.
+    /// </summary>
+    public static bool IsLlama3(string name)
+        => Patterns.TryGetValue(name, out var patterns) && patterns is [Cl100kWordCutter.Llama3Pattern]
+            && name is not ("dbrx" or "smaug-bpe");
 
     /// <summary>The name of patterns that isolate their matches one after the other, or null; of several names, the most common.</summary>
     public static string? NameOf(IReadOnlyList<string> patterns)
@@ -199,7 +214,8 @@ internal static class GgufPreTokenizers
     {
         if (name is null || !Patterns.TryGetValue(name, out var patterns))
             throw new TokenizerException(
-                $"tokenizer.ggml.pre is {(name is null ? "missing" : $"'{name}'")}. Known are {string.Join(", ", Names)}. Convert the model anew, or use its tokenizer.json.",
+                $"tokenizer.ggml.pre is {(name is null ? "missing" : $"'{name}'")}. Known are {string.Join(", ", Names)}. Convert the "
+                    + "model anew, or use its tokenizer.json.",
                 $"tokenizer.ggml.pre {name}", null);
         var byteLevel = new ByteLevelPreTokenizer(AddPrefixSpace: false, UseRegex: false, TrimOffsets: true);
         return new SequencePreTokenizer([.. patterns.Select(pattern => new SplitPreTokenizer(pattern)), byteLevel]);

@@ -26,10 +26,13 @@ internal readonly record struct JsonPlace(JsonElement Element, string Path)
     public string AsCharacter()
     {
         var text = AsString();
-        return text.Length == 1 || (text.Length == 2 && char.IsSurrogatePair(text[0], text[1])) ? text : throw Wrong("a string of one character");
+        return text.Length == 1 || (text.Length == 2 && char.IsSurrogatePair(text[0], text[1]))
+            ? text
+            : throw Wrong("a string of one character");
     }
 
-    public bool AsBool() => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Wrong("true or false");
+    public bool AsBool()
+        => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Wrong("true or false");
 
     public bool AsBool(bool missing) => IsNull ? missing : AsBool();
 
@@ -75,7 +78,8 @@ internal readonly record struct JsonPlace(JsonElement Element, string Path)
     }
 
     public TokenizerException Wrong(string wanted)
-        => new($"'{Path}' is {(Element.ValueKind == JsonValueKind.Undefined ? "missing" : $"a JSON {Element.ValueKind}")} where {wanted} is expected. Check the file.");
+        => new($"'{Path}' is {(Element.ValueKind == JsonValueKind.Undefined ? "missing" : $"a JSON {Element.ValueKind}")} where "
+            + $"{wanted} is expected. Check the file.");
 
     // An id above this is a broken file, not a vocabulary: it would only exhaust memory.
     private const int MaxId = 16_777_215;

@@ -129,7 +129,8 @@ internal sealed class PieceBuffer
 
     /// <summary>Puts a character before pieces that do not start with it; it shares the origin of the piece's first character.</summary>
     /// <param name="character">The character.</param>
-    /// <param name="onlyAtStart">Whether only pieces that begin where the original text begins get it (offsets must be tracked then).</param>
+    /// <param name="onlyAtStart">Whether only pieces that begin where the original text begins get it (offsets must be tracked
+    /// then).</param>
     public void Prepend(char character, bool onlyAtStart = false)
     {
         BeginRewrite(_length + _pieceCount);
@@ -149,8 +150,8 @@ internal sealed class PieceBuffer
     }
 
     /// <summary>
-    /// Spells every piece in the byte alphabet: one character for each byte of its UTF-8 form. The text must be well-formed, and no piece may
-    /// end within a surrogate pair.
+    /// Spells every piece in the byte alphabet: one character for each byte of its UTF-8 form. The text must be well-formed, and no piece
+    /// may end within a surrogate pair.
     /// </summary>
     public void SpellBytes()
     {

@@ -36,7 +36,8 @@ public sealed class TextCorpus : IEnumerable<string>
             .Order(StringComparer.Ordinal)
             .ToArray();
         return files.Length > 0 ? new TextCorpus(files)
-            : throw new TokenizerException($"Corpus '{path}' has no file that ends in {string.Join(", ", wanted)}. Give another folder, or name the extensions.");
+            : throw new TokenizerException(
+                $"Corpus '{path}' has no file that ends in {string.Join(", ", wanted)}. Give another folder, or name the extensions.");
     }
 
     /// <summary>Enumerates the lines of all files.</summary>
@@ -95,7 +96,8 @@ public sealed class TextCorpus : IEnumerable<string>
         }
         catch (DecoderFallbackException exception)
         {
-            throw new TokenizerException($"Corpus file '{file}' is not UTF-8 (at or soon after line {line}). Convert it to UTF-8.", exception);
+            throw new TokenizerException($"Corpus file '{file}' is not UTF-8 (at or soon after line {line}). Convert it to UTF-8.",
+                exception);
         }
         catch (IOException exception)
         {
@@ -107,7 +109,8 @@ public sealed class TextCorpus : IEnumerable<string>
 /// <summary>Counts the words of a corpus as a pre-tokenizer cuts and spells them.</summary>
 internal static class WordCounter
 {
-    public static Dictionary<string, long> Count(IEnumerable<string> texts, INormalizer? normalizer, IPreTokenizer? preTokenizer, CancellationToken cancellationToken)
+    public static Dictionary<string, long> Count(
+        IEnumerable<string> texts, INormalizer? normalizer, IPreTokenizer? preTokenizer, CancellationToken cancellationToken)
     {
         var counts = new Dictionary<string, long>(StringComparer.Ordinal);
         var lookup = counts.GetAlternateLookup<ReadOnlySpan<char>>();

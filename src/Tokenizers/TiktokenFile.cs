@@ -12,7 +12,8 @@ namespace Kotonoha.Tokenizers;
 public sealed record TiktokenEncoding(string Pattern, IReadOnlyDictionary<string, int> SpecialTokens)
 {
     /// <summary>GPT-2's encoding.</summary>
-    public static TiktokenEncoding R50kBase { get; } = new(Gpt2WordCutter.Patterns[1], new Dictionary<string, int> { ["<|endoftext|>"] = 50256 });
+    public static TiktokenEncoding R50kBase { get; } =
+        new(Gpt2WordCutter.Patterns[1], new Dictionary<string, int> { ["<|endoftext|>"] = 50256 });
 
     /// <summary>That of GPT-3.5 and GPT-4.</summary>
     public static TiktokenEncoding Cl100kBase { get; } = new(Cl100kWordCutter.TiktokenPattern, new Dictionary<string, int>
@@ -25,7 +26,8 @@ public sealed record TiktokenEncoding(string Pattern, IReadOnlyDictionary<string
     });
 
     /// <summary>That of GPT-4o.</summary>
-    public static TiktokenEncoding O200kBase { get; } = new(O200kWordCutter.Pattern, new Dictionary<string, int> { ["<|endoftext|>"] = 199999, ["<|endofprompt|>"] = 200018 });
+    public static TiktokenEncoding O200kBase { get; } =
+        new(O200kWordCutter.Pattern, new Dictionary<string, int> { ["<|endoftext|>"] = 199999, ["<|endofprompt|>"] = 200018 });
 
     /// <summary>Reads a JSON file with <c>pat_str</c> and <c>special_tokens</c>.</summary>
     /// <param name="path">The file.</param>
@@ -52,8 +54,8 @@ public sealed record TiktokenEncoding(string Pattern, IReadOnlyDictionary<string
 }
 
 /// <summary>
-/// Reads a tiktoken rank file: each line is a token's bytes in base64 and its rank, which is its id. The pair whose joined bytes have the lowest rank
-/// is joined first; a word that is a token is taken as it is (source: tiktoken's lib.rs).
+/// Reads a tiktoken rank file: each line is a token's bytes in base64 and its rank, which is its id. The pair whose joined bytes have the
+/// lowest rank is joined first; a word that is a token is taken as it is (source: tiktoken's lib.rs).
 /// </summary>
 internal static class TiktokenFile
 {
@@ -81,7 +83,8 @@ internal static class TiktokenFile
 
         foreach (char c in ByteAlphabet.Characters)
             if (!vocabulary.TryGetId([c], out _))
-                throw new TokenizerException($"the ranks lack the single byte that is spelled '{c}', so that not every text could be encoded. Check that the file is complete.");
+                throw new TokenizerException($"the ranks lack the single byte that is spelled '{c}', so that not every text could be "
+                    + "encoded. Check that the file is complete.");
         ranked.Sort((a, b) => a.Rank.CompareTo(b.Rank));
         var merges = new List<(string, string)>();
         var ranks = new List<int>();
@@ -104,17 +107,20 @@ internal static class TiktokenFile
         var split = new SplitPreTokenizer(encoding.Pattern, isRegex: true, SplitBehavior.Removed, invert: true, RegexDialect.Rust);
         return new TokenizerParts
         {
-            PreTokenizer = new SequencePreTokenizer([split, new ByteLevelPreTokenizer(AddPrefixSpace: false, UseRegex: false, TrimOffsets: true)]),
+            PreTokenizer =
+                new SequencePreTokenizer([split, new ByteLevelPreTokenizer(AddPrefixSpace: false, UseRegex: false, TrimOffsets: true)]),
             Model = new BpeModel(vocabulary, merges, new BpeModelOptions { IgnoreMerges = true }, ranks),
             Decoder = new ByteLevelDecoder(AddPrefixSpace: false, TrimOffsets: true, UseRegex: true),
-            AddedTokens = [.. encoding.SpecialTokens.OrderBy(t => t.Value).Select(t => new AddedToken(t.Value, t.Key) { IsSpecial = true })],
+            AddedTokens =
+                [.. encoding.SpecialTokens.OrderBy(t => t.Value).Select(t => new AddedToken(t.Value, t.Key) { IsSpecial = true })],
         };
     }
 
     private static (string Token, int Rank) ReadLine(ReadOnlySpan<byte> row, int line)
     {
         int blank = row.IndexOf((byte)' ');
-        if (blank <= 0 || blank > MaxTokenBytes || !int.TryParse(row[(blank + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int rank) || rank > MaxRank)
+        if (blank <= 0 || blank > MaxTokenBytes
+            || !int.TryParse(row[(blank + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int rank) || rank > MaxRank)
             throw Wrong(line, "is not a token in base64, a blank and a rank");
         Span<byte> bytes = new byte[Base64.GetMaxDecodedFromUtf8Length(blank)];
         if (Base64.DecodeFromUtf8(row[..blank], bytes, out int read, out int count) != OperationStatus.Done || read != blank || count == 0)

@@ -62,7 +62,9 @@ public sealed class TokenizedText
     /// <summary>False for padding.</summary>
     public IReadOnlyList<bool> AttentionMask => _attention;
 
-    /// <summary>What truncation cut off: further parts, each with the tokens of the post-processor; empty when nothing was cut off.</summary>
+    /// <summary>
+    /// What truncation cut off: further parts, each with the tokens of the post-processor; empty when nothing was cut off.
+    /// </summary>
     public IReadOnlyList<TokenizedText> Overflowing => _overflowing?.Value ?? [];
 
     /// <summary>Pads it, and its further parts, to a length.</summary>
@@ -70,7 +72,9 @@ public sealed class TokenizedText
     {
         int missing = Math.Max(0, length - _ids.Length);
         int shift = padding.Direction == TokenSide.Left ? missing : 0;
-        var parts = _overflowing is null ? null : new Lazy<IReadOnlyList<TokenizedText>>(() => [.. Overflowing.Select(o => o.Pad(length, padding))]);
+        var parts = _overflowing is null
+            ? null
+            : new Lazy<IReadOnlyList<TokenizedText>>(() => [.. Overflowing.Select(o => o.Pad(length, padding))]);
         var padded = new TokenizedText(_ids.Length + missing, parts);
         Array.Fill(padded._ids, padding.PadId);
         Array.Fill(padded._tokens, padding.PadToken);

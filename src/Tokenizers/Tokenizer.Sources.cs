@@ -22,7 +22,8 @@ public sealed partial class Tokenizer
     /// <param name="source">The name that errors give it.</param>
     /// <returns>The tokenizer; written as tokenizer.json it becomes what transformers makes of such a model.</returns>
     /// <exception cref="TokenizerException">The content is malformed, or lacks a token that is to be added.</exception>
-    public static Tokenizer ParseSentencePiece(ReadOnlySpan<byte> content, bool addBeginToken = false, bool addEndToken = false, string source = "tokenizer.model")
+    public static Tokenizer ParseSentencePiece(
+        ReadOnlySpan<byte> content, bool addBeginToken = false, bool addEndToken = false, string source = "tokenizer.model")
     {
         try
         {

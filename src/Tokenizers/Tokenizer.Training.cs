@@ -13,10 +13,12 @@ public sealed partial class Tokenizer
     /// <param name="cancellationToken">Stops the training.</param>
     /// <returns>The tokenizer; the same texts in any order give the same one.</returns>
     public static Tokenizer TrainByteLevelBpe(
-        IEnumerable<string> texts, int vocabularySize, int minFrequency = 2, IReadOnlyList<string>? specialTokens = null, CancellationToken cancellationToken = default)
+        IEnumerable<string> texts, int vocabularySize, int minFrequency = 2, IReadOnlyList<string>? specialTokens = null,
+        CancellationToken cancellationToken = default)
     {
         var options = new BpeTrainingOptions { VocabularySize = vocabularySize, MinFrequency = minFrequency };
-        return TrainByteLevelBpe(texts, specialTokens is null ? options : options with { SpecialTokens = specialTokens }, cancellationToken);
+        return TrainByteLevelBpe(texts, specialTokens is null ? options : options with { SpecialTokens = specialTokens },
+            cancellationToken);
     }
 
     /// <summary>Learns a byte-level BPE tokenizer, as GPT-2 has it: any text can be encoded and decodes to itself.</summary>
@@ -25,7 +27,8 @@ public sealed partial class Tokenizer
     /// <param name="cancellationToken">Stops the training.</param>
     /// <returns>The tokenizer; the same texts in any order give the same one.</returns>
     /// <exception cref="ArgumentException">A special token is empty or stands twice, or a number is out of range.</exception>
-    public static Tokenizer TrainByteLevelBpe(IEnumerable<string> texts, BpeTrainingOptions options, CancellationToken cancellationToken = default)
+    public static Tokenizer TrainByteLevelBpe(
+        IEnumerable<string> texts, BpeTrainingOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
@@ -54,9 +57,11 @@ public sealed partial class Tokenizer
     /// <param name="texts">The texts, for example <see cref="TextCorpus.From"/>.</param>
     /// <param name="options">What to learn.</param>
     /// <param name="cancellationToken">Stops the training.</param>
-    /// <returns>The tokenizer, with BERT's preparation of text and <c>[CLS] … [SEP]</c> around it; the same texts in any order give the same one.</returns>
+    /// <returns>The tokenizer, with BERT's preparation of text and <c>[CLS] … [SEP]</c> around it; the same texts in any order give the
+    /// same one.</returns>
     /// <exception cref="ArgumentException">A special token is missing, empty or stands twice, or a number is out of range.</exception>
-    public static Tokenizer TrainWordPiece(IEnumerable<string> texts, WordPieceTrainingOptions options, CancellationToken cancellationToken = default)
+    public static Tokenizer TrainWordPiece(
+        IEnumerable<string> texts, WordPieceTrainingOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
@@ -94,7 +99,8 @@ public sealed partial class Tokenizer
     /// <param name="cancellationToken">Stops the training.</param>
     /// <returns>The tokenizer; the same texts in any order give the same one.</returns>
     /// <exception cref="ArgumentException">A special token is empty or stands twice, or a number is out of range.</exception>
-    public static Tokenizer TrainUnigram(IEnumerable<string> texts, UnigramTrainingOptions options, CancellationToken cancellationToken = default)
+    public static Tokenizer TrainUnigram(
+        IEnumerable<string> texts, UnigramTrainingOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
@@ -113,7 +119,10 @@ public sealed partial class Tokenizer
             PreTokenizer = preTokenizer,
             Model = new UnigramModel(pieces, unknownId, byteFallback: false),
             Decoder = new MetaspaceDecoder('\u2581', PrependScheme.Always, Split: true),
-            AddedTokens = Special([.. pieces.Take(options.SpecialTokens.Contains(options.UnknownToken) ? options.SpecialTokens.Count : options.SpecialTokens.Count + 1).Select(p => p.Token)]),
+            AddedTokens =
+                Special([.. pieces.Take(options.SpecialTokens.Contains(options.UnknownToken)
+                    ? options.SpecialTokens.Count
+                    : options.SpecialTokens.Count + 1).Select(p => p.Token)]),
         });
     }
 
@@ -123,7 +132,8 @@ public sealed partial class Tokenizer
     /// <param name="cancellationToken">Stops the training.</param>
     /// <returns>The tokenizer; other words become the unknown token.</returns>
     /// <exception cref="ArgumentException">A special token is missing, empty or stands twice, or a number is out of range.</exception>
-    public static Tokenizer TrainWordLevel(IEnumerable<string> texts, WordLevelTrainingOptions options, CancellationToken cancellationToken = default)
+    public static Tokenizer TrainWordLevel(
+        IEnumerable<string> texts, WordLevelTrainingOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
@@ -138,9 +148,11 @@ public sealed partial class Tokenizer
         });
     }
 
-    private static AddedToken[] Special(IReadOnlyList<string> tokens) => [.. tokens.Select((token, id) => new AddedToken(id, token) { IsSpecial = true })];
+    private static AddedToken[] Special(IReadOnlyList<string> tokens)
+        => [.. tokens.Select((token, id) => new AddedToken(id, token) { IsSpecial = true })];
 
-    private static void Check(int vocabularySize, IReadOnlyList<string> specialTokens, string parameter, params ReadOnlySpan<string> required)
+    private static void Check(
+        int vocabularySize, IReadOnlyList<string> specialTokens, string parameter, params ReadOnlySpan<string> required)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabularySize);
         if (specialTokens.Any(string.IsNullOrEmpty) || specialTokens.Distinct(StringComparer.Ordinal).Count() != specialTokens.Count)

@@ -11,8 +11,8 @@ namespace Kotonoha.Tokenizers;
 /// tokenizer.json.
 /// </summary>
 /// <remarks>
-/// Immutable and thread-safe. Any string can be encoded; a lone surrogate is read as U+FFFD, as every UTF-8 encoder does. A tokenizer made by
-/// <see cref="TrainByteLevelBpe(IEnumerable{string}, int, int, IReadOnlyList{string}?, CancellationToken)"/> decodes every encoded
+/// Immutable and thread-safe. Any string can be encoded; a lone surrogate is read as U+FFFD, as every UTF-8 encoder does. A tokenizer made
+/// by <see cref="TrainByteLevelBpe(IEnumerable{string}, int, int, IReadOnlyList{string}?, CancellationToken)"/> decodes every encoded
 /// well-formed string to itself.
 /// </remarks>
 public sealed partial class Tokenizer
@@ -31,7 +31,8 @@ public sealed partial class Tokenizer
         (_postProcessor, _decoder) = (parts.PostProcessor, parts.Decoder);
         foreach (var token in parts.AddedTokens)
             if (_model.Vocabulary.TryGetId(token.Content, out int id) ? id != token.Id : _model.Vocabulary.TokenOf(token.Id) is not null)
-                throw new TokenizerException($"added_tokens: '{token.Content}' has id {token.Id}, but the model's vocabulary says otherwise. Give it the id of the vocabulary, or a free one.");
+                throw new TokenizerException($"added_tokens: '{token.Content}' has id {token.Id}, but the model's vocabulary says "
+                    + "otherwise. Give it the id of the vocabulary, or a free one.");
         (Truncation, Padding, _needsOrigins) = (parts.Truncation, parts.Padding, _preTokenizer?.NeedsOrigins ?? false);
         _added = new AddedVocabulary(parts.AddedTokens, NormalizeText);
         VocabularySize = Math.Max(_model.Vocabulary.IdLimit, parts.AddedTokens.Count == 0 ? 0 : parts.AddedTokens.Max(t => t.Id) + 1);
@@ -62,7 +63,8 @@ public sealed partial class Tokenizer
     /// <summary>The same tokenizer with another truncation.</summary>
     /// <param name="truncation">How to truncate; null for not at all.</param>
     /// <returns>A tokenizer that shares everything else with this one.</returns>
-    /// <exception cref="ArgumentException">A number is negative, or the stride is longer than what the added tokens leave of the length.</exception>
+    /// <exception cref="ArgumentException">A number is negative, or the stride is longer than what the added tokens leave of the
+    /// length.</exception>
     public Tokenizer WithTruncation(TruncationOptions? truncation)
     {
         if (truncation is not null)
@@ -71,7 +73,8 @@ public sealed partial class Tokenizer
             ArgumentOutOfRangeException.ThrowIfNegative(truncation.Stride);
             if (truncation.MaxLength - CountAddedTokens() is >= 0 and var room && room < truncation.Stride)
                 throw new ArgumentException(
-                    $"A stride of {truncation.Stride} does not fit into {truncation.MaxLength} tokens of which {CountAddedTokens()} are added by the post-processor.", nameof(truncation));
+                    $"A stride of {truncation.Stride} does not fit into {truncation.MaxLength} tokens of which "
+                        + $"{CountAddedTokens()} are added by the post-processor.", nameof(truncation));
         }
 
         var copy = (Tokenizer)MemberwiseClone();
@@ -119,7 +122,8 @@ public sealed partial class Tokenizer
     /// <summary>Encodes a text.</summary>
     /// <param name="text">Any text.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens (for example a begin-of-text token).</param>
-    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from
+    /// outside.</param>
     /// <returns>The token ids.</returns>
     public int[] Encode(ReadOnlySpan<char> text, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
@@ -132,7 +136,8 @@ public sealed partial class Tokenizer
     /// <param name="text">Any text.</param>
     /// <param name="ids">Receives the token ids.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
-    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from
+    /// outside.</param>
     public void Encode(ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -162,9 +167,11 @@ public sealed partial class Tokenizer
     /// <param name="destination">Receives the token ids.</param>
     /// <param name="written">How many ids there are; when they do not fit, how many would.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
-    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from
+    /// outside.</param>
     /// <returns>False when the buffer is too short; it is then left as it was.</returns>
-    public bool TryEncode(ReadOnlySpan<char> text, Span<int> destination, out int written, bool addSpecialTokens = true, bool parseSpecialTokens = false)
+    public bool TryEncode(
+        ReadOnlySpan<char> text, Span<int> destination, out int written, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         var ids = new List<int>();
         Encode(text, ids, addSpecialTokens, parseSpecialTokens);
@@ -175,7 +182,8 @@ public sealed partial class Tokenizer
     /// <summary>Encodes a text with the place of every token.</summary>
     /// <param name="text">Any text.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
-    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from outside.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the text spells out are recognised. Leave it off for text from
+    /// outside.</param>
     /// <returns>The tokens with offsets in UTF-16 units.</returns>
     public TokenizedText EncodeWithOffsets(ReadOnlySpan<char> text, bool addSpecialTokens = true, bool parseSpecialTokens = false)
         => Pad(Finish([RunDetailed(text, parseSpecialTokens, 0)], addSpecialTokens));
@@ -184,17 +192,21 @@ public sealed partial class Tokenizer
     /// <param name="first">Any text.</param>
     /// <param name="second">Any text.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
-    /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from outside.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from
+    /// outside.</param>
     /// <returns>The tokens; offsets count from the start of their own text.</returns>
-    public TokenizedText EncodePair(ReadOnlySpan<char> first, ReadOnlySpan<char> second, bool addSpecialTokens = true, bool parseSpecialTokens = false)
+    public TokenizedText EncodePair(
+        ReadOnlySpan<char> first, ReadOnlySpan<char> second, bool addSpecialTokens = true, bool parseSpecialTokens = false)
         => Pad(Finish([RunDetailed(first, parseSpecialTokens, 0), RunDetailed(second, parseSpecialTokens, 1)], addSpecialTokens));
 
     /// <summary>Encodes texts together: padding without a length pads all of them to the longest.</summary>
     /// <param name="texts">Any texts.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
-    /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from outside.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from
+    /// outside.</param>
     /// <returns>The tokens of each text.</returns>
-    public IReadOnlyList<TokenizedText> EncodeBatch(IReadOnlyList<string> texts, bool addSpecialTokens = true, bool parseSpecialTokens = false)
+    public IReadOnlyList<TokenizedText> EncodeBatch(
+        IReadOnlyList<string> texts, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(texts);
         return Pad([.. texts.Select(t => Finish([RunDetailed(t, parseSpecialTokens, 0)], addSpecialTokens))]);
@@ -203,12 +215,17 @@ public sealed partial class Tokenizer
     /// <summary>Encodes pairs of texts together: padding without a length pads all of them to the longest.</summary>
     /// <param name="pairs">Any texts.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens.</param>
-    /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from outside.</param>
+    /// <param name="parseSpecialTokens">Whether control tokens that the texts spell out are recognised. Leave it off for text from
+    /// outside.</param>
     /// <returns>The tokens of each pair; offsets count from the start of their own text.</returns>
-    public IReadOnlyList<TokenizedText> EncodeBatch(IReadOnlyList<(string First, string Second)> pairs, bool addSpecialTokens = true, bool parseSpecialTokens = false)
+    public IReadOnlyList<TokenizedText> EncodeBatch(
+        IReadOnlyList<(string First, string Second)> pairs, bool addSpecialTokens = true, bool parseSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(pairs);
-        return Pad([.. pairs.Select(p => Finish([RunDetailed(p.First, parseSpecialTokens, 0), RunDetailed(p.Second, parseSpecialTokens, 1)], addSpecialTokens))]);
+        return Pad(
+            [.. pairs.Select(
+                p => Finish([RunDetailed(p.First, parseSpecialTokens, 0), RunDetailed(p.Second, parseSpecialTokens, 1)],
+                    addSpecialTokens))]);
     }
 
     /// <summary>The number of tokens of a text.</summary>
@@ -244,13 +261,13 @@ public sealed partial class Tokenizer
     public TokenStreamDecoder CreateStreamDecoder(bool skipSpecialTokens = false) => new(this, skipSpecialTokens);
 
     /// <summary>
-    /// Reads a tokenizer; the content of the file says what it is: a tokenizer.json, the vocabulary of a GGUF file, a SentencePiece <c>.model</c>, or a
-    /// tiktoken rank file with its <c>encoding.json</c> (<c>pat_str</c>, <c>special_tokens</c>) beside it, or under its published name
-    /// (<c>r50k_base.tiktoken</c>, <c>cl100k_base.tiktoken</c>, <c>o200k_base.tiktoken</c>).
+    /// Reads a tokenizer; the content of the file says what it is: a tokenizer.json, the vocabulary of a GGUF file, a SentencePiece
+    /// <c>.model</c>, or a tiktoken rank file with its <c>encoding.json</c> (<c>pat_str</c>, <c>special_tokens</c>) beside it, or under its
+    /// published name (<c>r50k_base.tiktoken</c>, <c>cl100k_base.tiktoken</c>, <c>o200k_base.tiktoken</c>).
     /// </summary>
     /// <param name="path">
-    /// The file, or a model's folder: <c>tokenizer.json</c> is looked for there, then <c>vocab.json</c> with <c>merges.txt</c>, <c>tokenizer.model</c> and
-    /// <c>*.tiktoken</c>.
+    /// The file, or a model's folder: <c>tokenizer.json</c> is looked for there, then <c>vocab.json</c> with <c>merges.txt</c>,
+    /// <c>tokenizer.model</c> and <c>*.tiktoken</c>.
     /// </param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="TokenizerException">The file is missing, malformed or names a component that is not supported.</exception>
@@ -340,7 +357,9 @@ public sealed partial class Tokenizer
     }
 
     private CutOffTokens[]? Truncate(List<TokenSequence> sequences, bool addSpecialTokens)
-        => Truncation is null ? null : Truncator.Apply(sequences, Truncation, addSpecialTokens ? CountAddedTokens(sequences.Count == 2) : 0);
+        => Truncation is null
+            ? null
+            : Truncator.Apply(sequences, Truncation, addSpecialTokens ? CountAddedTokens(sequences.Count == 2) : 0);
 
     private TokenizedText Finish(List<TokenSequence> sequences, bool addSpecialTokens)
     {
@@ -370,7 +389,8 @@ public sealed partial class Tokenizer
     /// Every combination of the parts of a text, or of two, except the one that is kept. A combination with a part that is kept has further
     /// ones itself: those in which that part is another.
     /// </summary>
-    private static IEnumerable<(TokenSequence[] Parts, IEnumerable<TokenSequence[]> Others)> Combine(TokenSequence[] kept, CutOffTokens[] cutOff)
+    private static IEnumerable<(TokenSequence[] Parts, IEnumerable<TokenSequence[]> Others)> Combine(
+        TokenSequence[] kept, CutOffTokens[] cutOff)
     {
         if (kept.Length == 1)
         {
@@ -414,7 +434,9 @@ public sealed partial class Tokenizer
     }
 
     /// <summary>Fills one of the two, the ids or the detailed sequence.</summary>
-    private void Run(ReadOnlySpan<char> text, bool parseSpecialTokens, List<int>? ids, TokenSequence? detailed, int sequenceId, Func<AddedToken, int, int, bool>? keeps = null)
+    private void Run(
+        ReadOnlySpan<char> text, bool parseSpecialTokens, List<int>? ids, TokenSequence? detailed, int sequenceId,
+        Func<AddedToken, int, int, bool>? keeps = null)
     {
         text = WellFormed(text);
         var scratch = EncodingScratch.Rent(ids, detailed, sequenceId, parseSpecialTokens);
@@ -521,7 +543,8 @@ public sealed partial class Tokenizer
     /// <summary>Encodes a text in which a caller decides about each added token that is found; nothing is added.</summary>
     /// <param name="text">Any text.</param>
     /// <param name="ids">Receives the token ids.</param>
-    /// <param name="keeps">Whether a token found from a place up to another (UTF-16 units, swallowed white space included) is one; otherwise it is text.</param>
+    /// <param name="keeps">Whether a token found from a place up to another (UTF-16 units, swallowed white space included) is one;
+    /// otherwise it is text.</param>
     internal void EncodeChosen(ReadOnlySpan<char> text, List<int> ids, Func<AddedToken, int, int, bool> keeps)
         => Run(text, parseSpecialTokens: true, ids, null, 0, keeps);
 

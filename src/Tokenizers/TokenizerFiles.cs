@@ -41,7 +41,8 @@ internal static class TokenizerFiles
             "r50k_base.tiktoken" => TiktokenEncoding.R50kBase,
             "cl100k_base.tiktoken" => TiktokenEncoding.Cl100kBase,
             "o200k_base.tiktoken" => TiktokenEncoding.O200kBase,
-            _ => throw new TokenizerException($"'{file}' holds tiktoken's ranks only. Put an {EncodingName} with pat_str and special_tokens beside it."),
+            _ => throw new TokenizerException(
+                $"'{file}' holds tiktoken's ranks only. Put an {EncodingName} with pat_str and special_tokens beside it."),
         };
     }
 
@@ -68,7 +69,9 @@ internal static class TokenizerFiles
             var root = new JsonPlace(document.RootElement, "");
 
             // transformers' Llama tokenizer begins texts unless it is told not to.
-            var parts = SentencePieceTokenizer.Build(spec, root["add_bos_token"].AsBool(missing: true), root["add_eos_token"].AsBool(missing: false));
+            var parts =
+                SentencePieceTokenizer.Build(spec, root["add_bos_token"].AsBool(missing: true),
+                    root["add_eos_token"].AsBool(missing: false));
             if (root["added_tokens_decoder"].IsNull)
                 return parts;
             var added = parts.AddedTokens.ToDictionary(t => t.Id);
@@ -86,7 +89,8 @@ internal static class TokenizerFiles
         }
         catch (JsonException exception)
         {
-            throw new TokenizerException($"{Path.Combine(folder, TokenizerSettings.FileName)} is not valid JSON: {exception.Message} Check the file.", exception);
+            throw new TokenizerException(
+                $"{Path.Combine(folder, TokenizerSettings.FileName)} is not valid JSON: {exception.Message} Check the file.", exception);
         }
         catch (TokenizerException exception)
         {

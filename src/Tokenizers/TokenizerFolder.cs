@@ -6,8 +6,8 @@ using Kotonoha.Foundation.Json;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// The tokenizer of a model's folder: <c>tokenizer.json</c>, or what older folders have instead: <c>vocab.json</c> with <c>merges.txt</c> (GPT-2's and Qwen's
-/// byte-level BPE), a SentencePiece <c>tokenizer.model</c>, or a rank file of tiktoken with its <c>encoding.json</c>.
+/// The tokenizer of a model's folder: <c>tokenizer.json</c>, or what older folders have instead: <c>vocab.json</c> with <c>merges.txt</c>
+/// (GPT-2's and Qwen's byte-level BPE), a SentencePiece <c>tokenizer.model</c>, or a rank file of tiktoken with its <c>encoding.json</c>.
 /// </summary>
 internal static class TokenizerFolder
 {
@@ -36,10 +36,13 @@ internal static class TokenizerFolder
             return ByteLevelBpe(folder, config);
         if (File.Exists(Path.Combine(folder, SentencePieceFile)))
             return Tokenizer.Load(Path.Combine(folder, SentencePieceFile));
-        return Directory.EnumerateFiles(folder, "*.tiktoken").Order(StringComparer.Ordinal).FirstOrDefault() is { } ranks ? Tokenizer.Load(ranks) : null;
+        return Directory.EnumerateFiles(folder, "*.tiktoken").Order(StringComparer.Ordinal).FirstOrDefault() is { } ranks
+            ? Tokenizer.Load(ranks)
+            : null;
     }
 
-    private static JsonFields? Optional(string folder, string name) => File.Exists(Path.Combine(folder, name)) ? JsonFields.Open(Path.Combine(folder, name)) : null;
+    private static JsonFields? Optional(string folder, string name)
+        => File.Exists(Path.Combine(folder, name)) ? JsonFields.Open(Path.Combine(folder, name)) : null;
 
     // Written as the tokenizer.json that transformers makes of such files, and read like one.
     private static Tokenizer ByteLevelBpe(string folder, JsonFields? config)
@@ -51,7 +54,8 @@ internal static class TokenizerFolder
         {
             writer.WriteStartObject();
             writer.WriteStartArray("added_tokens");
-            foreach (var (token, isSpecial) in AddedTokens(folder, config).Concat(OwnSpecialTokens(folder, config, vocabulary)).DistinctBy(t => t.Token.Id).OrderBy(t => t.Token.Id))
+            foreach (var (token, isSpecial) in AddedTokens(folder, config).Concat(OwnSpecialTokens(folder, config, vocabulary))
+                .DistinctBy(t => t.Token.Id).OrderBy(t => t.Token.Id))
             {
                 writer.WriteStartObject();
                 writer.WriteNumber("id", token.Id);
@@ -69,7 +73,8 @@ internal static class TokenizerFolder
             writer.WriteRaw("pre_tokenizer", kind == "Qwen2"
                 ? $$"""{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "{{JsonEncodedText.Encode(QwenPattern)}}"}, "behavior": "Isolated", "invert": false}, {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false}]}"""
                 : $$"""{"type": "ByteLevel", "add_prefix_space": {{(config?.Boolean("add_prefix_space") == true ? "true" : "false")}}, "trim_offsets": true, "use_regex": true}""");
-            writer.WriteRaw("post_processor", """{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true}""");
+            writer.WriteRaw("post_processor",
+                """{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true}""");
             writer.WriteRaw("decoder", """{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}""");
             writer.WriteStartObject("model");
             writer.WriteString("type", "BPE");
@@ -96,7 +101,8 @@ internal static class TokenizerFolder
         {
             "GPT2Tokenizer" or "GPT2TokenizerFast" or "gpt2" => "GPT2",
             "Qwen2Tokenizer" or "Qwen2TokenizerFast" or "qwen2" or "qwen3" => "Qwen2",
-            _ => throw new TokenizerException($"{folder}: {VocabularyFile} and {MergesFile} of the kind '{name}' are not supported; known are GPT2Tokenizer and Qwen2Tokenizer. Save the tokenizer as tokenizer.json with transformers."),
+            _ => throw new TokenizerException($"{folder}: {VocabularyFile} and {MergesFile} of the kind '{name}' are not supported; "
+                + "known are GPT2Tokenizer and Qwen2Tokenizer. Save the tokenizer as tokenizer.json with transformers."),
         };
     }
 
@@ -106,7 +112,8 @@ internal static class TokenizerFolder
         if (config?.Object("added_tokens_decoder") is { } decoder)
             foreach (var entry in decoder.Root.EnumerateObject())
             {
-                if (!int.TryParse(entry.Name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id) || decoder.Object(entry.Name) is not { } token || token.Text("content") is not { } text)
+                if (!int.TryParse(entry.Name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture,
+                    out int id) || decoder.Object(entry.Name) is not { } token || token.Text("content") is not { } text)
                     throw config.Wrong("added_tokens_decoder", $"has the entry '{entry.Name}', which is no token");
                 yield return ((text, id), token.Boolean("special") ?? false);
             }
@@ -118,10 +125,12 @@ internal static class TokenizerFolder
     }
 
     // Tokens of the vocabulary that play a role, such as GPT-2's <|endoftext|>.
-    private static IEnumerable<((string Text, int Id) Token, bool IsSpecial)> OwnSpecialTokens(string folder, JsonFields? config, JsonFields vocabulary)
+    private static IEnumerable<((string Text, int Id) Token, bool IsSpecial)> OwnSpecialTokens(
+        string folder, JsonFields? config, JsonFields vocabulary)
     {
         using var map = Optional(folder, SpecialTokensFile);
-        var texts = Roles.SelectMany(role => (string?[])[config?.Token(role), map?.Token(role)]).OfType<string>().Append(EndOfText).Distinct(StringComparer.Ordinal);
+        var texts = Roles.SelectMany(role => (string?[])[config?.Token(role), map?.Token(role)]).OfType<string>().Append(EndOfText)
+            .Distinct(StringComparer.Ordinal);
         foreach (var text in texts)
             if (vocabulary.Int32(text, 0) is { } id)
                 yield return ((text, id), true);

@@ -10,11 +10,14 @@ internal static partial class TokenizerReader
         var type = place["type"].AsString();
         return type switch
         {
-            "ByteLevel" => new ByteLevelDecoder(place["add_prefix_space"].AsBool(), place["trim_offsets"].AsBool(), place["use_regex"].AsBool(missing: true)),
+            "ByteLevel" =>
+                new ByteLevelDecoder(place["add_prefix_space"].AsBool(), place["trim_offsets"].AsBool(),
+                    place["use_regex"].AsBool(missing: true)),
             "BPEDecoder" => new BpeDecoder(place["suffix"].AsStringOrNull() ?? "</w>"),
             "ByteFallback" => new ByteFallbackDecoder(),
             "CTC" => new CtcDecoder(
-                place["pad_token"].AsStringOrNull() ?? "<pad>", place["word_delimiter_token"].AsStringOrNull() ?? "|", place["cleanup"].AsBool(missing: true)),
+                place["pad_token"].AsStringOrNull() ?? "<pad>", place["word_delimiter_token"].AsStringOrNull()
+                    ?? "|", place["cleanup"].AsBool(missing: true)),
             "Fuse" => new FuseDecoder(),
             "Metaspace" => ReadMetaspaceDecoder(place),
             "Replace" => new ReplaceDecoder(ReadPattern(place["pattern"]), place["content"].AsString()),

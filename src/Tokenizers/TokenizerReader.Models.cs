@@ -14,7 +14,8 @@ internal static partial class TokenizerReader
             "BPE" => ReadBpe(place),
             "Unigram" => ReadUnigram(place),
             "WordPiece" => new WordPieceModel(
-                ReadVocabulary(place), place["unk_token"].AsStringOrNull() ?? "[UNK]", place["continuing_subword_prefix"].AsStringOrNull() ?? "##",
+                ReadVocabulary(place), place["unk_token"].AsStringOrNull() ?? "[UNK]", place["continuing_subword_prefix"].AsStringOrNull()
+                    ?? "##",
                 place["max_input_chars_per_word"].IsNull ? 100 : place["max_input_chars_per_word"].AsCount()),
             "WordLevel" => new WordLevelModel(ReadVocabulary(place), place["unk_token"].AsStringOrNull() ?? "<unk>"),
             var type => throw TokenizerException.Unsupported($"model {type ?? "without a type"}"),
@@ -46,7 +47,8 @@ internal static partial class TokenizerReader
             pieces.Add(parts.Length == 2 ? (parts[0].AsString(), parts[1].AsNumber()) : throw entry.Wrong("a piece and its score"));
         }
 
-        return new UnigramModel(pieces, place["unk_id"].IsNull ? null : place["unk_id"].AsId(), place["byte_fallback"].AsBool(missing: false));
+        return new UnigramModel(pieces, place["unk_id"].IsNull ? null : place["unk_id"].AsId(),
+            place["byte_fallback"].AsBool(missing: false));
     }
 
     private static BpeModel ReadBpe(JsonPlace place)

@@ -22,8 +22,12 @@ internal static partial class TokenizerReader
             "Replace" => new ReplaceNormalizer(ReadPattern(place["pattern"]), place["content"].AsString()),
             "Strip" => new StripNormalizer(place["strip_left"].AsBool(missing: true), place["strip_right"].AsBool(missing: true)),
             "StripAccents" => new StripAccentsNormalizer(),
-            "Sequence" => new SequenceNormalizer([.. place["normalizers"].Elements().Select(n => ReadNormalizer(n) ?? throw n.Wrong("a normalizer"))]),
-            _ => UnicodeFormNormalizer.FormOf(type) is { } form ? new UnicodeFormNormalizer(form) : throw TokenizerException.Unsupported($"normalizer {type}"),
+            "Sequence" =>
+                new SequenceNormalizer(
+                    [.. place["normalizers"].Elements().Select(n => ReadNormalizer(n) ?? throw n.Wrong("a normalizer"))]),
+            _ => UnicodeFormNormalizer.FormOf(type) is { } form
+                ? new UnicodeFormNormalizer(form)
+                : throw TokenizerException.Unsupported($"normalizer {type}"),
         };
     }
 

@@ -18,7 +18,8 @@ internal static partial class TokenizerReader
         catch (JsonException exception)
         {
             throw new TokenizerException(
-                $"not valid JSON at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}: {exception.Message} Check the file.", exception);
+                $"not valid JSON at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}: {exception.Message} Check "
+                    + "the file.", exception);
         }
     }
 
@@ -56,18 +57,26 @@ internal static partial class TokenizerReader
         var type = place["type"].AsString();
         return type switch
         {
-            "ByteLevel" => new ByteLevelPreTokenizer(place["add_prefix_space"].AsBool(), place["use_regex"].AsBool(missing: true), place["trim_offsets"].AsBool()),
+            "ByteLevel" =>
+                new ByteLevelPreTokenizer(place["add_prefix_space"].AsBool(), place["use_regex"].AsBool(missing: true),
+                    place["trim_offsets"].AsBool()),
             "CharDelimiterSplit" => new CharDelimiterSplitPreTokenizer(place["delimiter"].AsCharacter()),
-            "FixedLength" => new FixedLengthPreTokenizer(place["length"].IsNull ? 5 : place["length"].AsCount() is > 0 and var length ? length : throw place["length"].Wrong("a number above 0")),
+            "FixedLength" =>
+                new FixedLengthPreTokenizer(place["length"].IsNull ? 5
+                    : place["length"].AsCount() is > 0 and var length ? length
+                    : throw place["length"].Wrong("a number above 0")),
             "Metaspace" => ReadMetaspace(place),
-            "Punctuation" => new PunctuationPreTokenizer(place["behavior"].IsNull ? SplitBehavior.Isolated : ReadBehavior(place["behavior"])),
+            "Punctuation" =>
+                new PunctuationPreTokenizer(place["behavior"].IsNull ? SplitBehavior.Isolated : ReadBehavior(place["behavior"])),
             "Split" => ReadSplit(place),
             "UnicodeScripts" => new UnicodeScriptsPreTokenizer(),
             "BertPreTokenizer" => new BertPreTokenizer(),
             "Digits" => new DigitsPreTokenizer(place["individual_digits"].AsBool(missing: false)),
             "Whitespace" => new WhitespacePreTokenizer(),
             "WhitespaceSplit" => new WhitespaceSplitPreTokenizer(),
-            "Sequence" => new SequencePreTokenizer([.. place["pretokenizers"].Elements().Select(p => ReadPreTokenizer(p) ?? throw p.Wrong("a pre-tokenizer"))]),
+            "Sequence" =>
+                new SequencePreTokenizer(
+                    [.. place["pretokenizers"].Elements().Select(p => ReadPreTokenizer(p) ?? throw p.Wrong("a pre-tokenizer"))]),
             _ => throw TokenizerException.Unsupported($"pre_tokenizer {type}"),
         };
     }
@@ -77,7 +86,8 @@ internal static partial class TokenizerReader
         var pattern = place["pattern"];
         bool isRegex = !pattern["Regex"].IsNull;
         return new SplitPreTokenizer(
-            pattern[isRegex ? "Regex" : "String"].AsString(), isRegex, ReadBehavior(place["behavior"]), place["invert"].AsBool(missing: false));
+            pattern[isRegex ? "Regex" : "String"].AsString(), isRegex, ReadBehavior(place["behavior"]),
+            place["invert"].AsBool(missing: false));
     }
 
     private static SplitBehavior ReadBehavior(JsonPlace place) => place.AsString() switch
@@ -96,7 +106,9 @@ internal static partial class TokenizerReader
         return new MetaspacePreTokenizer(replacement, scheme, split);
     }
 
-    /// <summary>Older files have <c>add_prefix_space</c> (and a <c>str_rep</c> that repeats the replacement) instead of <c>prepend_scheme</c>.</summary>
+    /// <summary>
+    /// Older files have <c>add_prefix_space</c> (and a <c>str_rep</c> that repeats the replacement) instead of <c>prepend_scheme</c>.
+    /// </summary>
     private static (char Replacement, PrependScheme Scheme, bool Split) ReadMetaspaceMembers(JsonPlace place)
     {
         var replacement = place["replacement"].AsCharacter();
@@ -123,13 +135,19 @@ internal static partial class TokenizerReader
         var type = place["type"].AsString();
         return type switch
         {
-            "ByteLevel" => new ByteLevelPostProcessor(place["add_prefix_space"].AsBool(), place["trim_offsets"].AsBool(), place["use_regex"].AsBool(missing: true)),
+            "ByteLevel" =>
+                new ByteLevelPostProcessor(place["add_prefix_space"].AsBool(), place["trim_offsets"].AsBool(),
+                    place["use_regex"].AsBool(missing: true)),
             "BertProcessing" => new BertPostProcessor(ReadTokenAndId(place["cls"]), ReadTokenAndId(place["sep"])),
             "RobertaProcessing" => new RobertaPostProcessor(
-                ReadTokenAndId(place["cls"]), ReadTokenAndId(place["sep"]), place["trim_offsets"].AsBool(missing: true), place["add_prefix_space"].AsBool(missing: true)),
+                ReadTokenAndId(place["cls"]), ReadTokenAndId(place["sep"]), place["trim_offsets"].AsBool(missing: true),
+                place["add_prefix_space"].AsBool(missing: true)),
             "TemplateProcessing" => new TemplatePostProcessor(
-                [.. place["single"].Elements().Select(ReadTemplatePiece)], [.. place["pair"].Elements().Select(ReadTemplatePiece)], ReadTemplateTokens(place["special_tokens"])),
-            "Sequence" => new SequencePostProcessor([.. place["processors"].Elements().Select(p => ReadPostProcessor(p) ?? throw p.Wrong("a post-processor"))]),
+                [.. place["single"].Elements().Select(ReadTemplatePiece)], [.. place["pair"].Elements().Select(ReadTemplatePiece)],
+                ReadTemplateTokens(place["special_tokens"])),
+            "Sequence" =>
+                new SequencePostProcessor(
+                    [.. place["processors"].Elements().Select(p => ReadPostProcessor(p) ?? throw p.Wrong("a post-processor"))]),
             _ => throw TokenizerException.Unsupported($"post_processor {type}"),
         };
     }
@@ -159,7 +177,9 @@ internal static partial class TokenizerReader
         var tokens = new List<TemplateSpecialToken>();
         foreach (var (name, entry) in place.Members())
         {
-            var special = new TemplateSpecialToken(name, [.. entry["ids"].Elements().Select(e => e.AsId())], [.. entry["tokens"].Elements().Select(e => e.AsString())]);
+            var special =
+                new TemplateSpecialToken(name, [.. entry["ids"].Elements().Select(e => e.AsId())],
+                    [.. entry["tokens"].Elements().Select(e => e.AsString())]);
             if (special.Ids.Length != special.Tokens.Length)
                 throw entry.Wrong("as many ids as tokens");
             tokens.Add(special);

@@ -1,6 +1,8 @@
 namespace Kotonoha.Tokenizers;
 
-/// <summary>How a text that is too long is cut, as tokenizer.json stores it. What is cut off comes back as <see cref="TokenizedText.Overflowing"/>.</summary>
+/// <summary>
+/// How a text that is too long is cut, as tokenizer.json stores it. What is cut off comes back as <see cref="TokenizedText.Overflowing"/>.
+/// </summary>
 public sealed record TruncationOptions
 {
     /// <summary>
@@ -84,11 +86,13 @@ internal static class Truncator
 
         int target = options.Strategy == TruncationStrategy.OnlyFirst ? 0 : 1;
         if (target >= sequences.Count)
-            throw new TokenizerException("Truncation of the second text alone needs a second text. Give a pair, or choose another strategy.");
+            throw new TokenizerException(
+                "Truncation of the second text alone needs a second text. Give a pair, or choose another strategy.");
         int left = sequences[target].Count - (total - maxLength);
         if (left <= 0)
             throw new TokenizerException(
-                $"Truncation to {options.MaxLength} tokens would have to cut {total - maxLength} tokens from a text of {sequences[target].Count}. Raise the length, or choose another strategy.");
+                $"Truncation to {options.MaxLength} tokens would have to cut {total - maxLength} tokens from a text of "
+                    + $"{sequences[target].Count}. Raise the length, or choose another strategy.");
         Cut(sequences, target, left, options, cutOff);
         return cutOff;
     }
@@ -122,7 +126,8 @@ internal static class Truncator
         }
 
         if (options.Stride >= maxLength)
-            throw new TokenizerException($"A stride of {options.Stride} needs more than the {maxLength} tokens that truncation leaves a text. Lower the stride, or raise the length.");
+            throw new TokenizerException($"A stride of {options.Stride} needs more than the {maxLength} tokens that truncation leaves a "
+                + "text. Lower the stride, or raise the length.");
         int step = maxLength - options.Stride;
         for (int done = 0; ; done += step)
         {

@@ -16,7 +16,9 @@ public class FuzzTests
     [Fact]
     public void A_prompt_parses_or_says_where_it_does_not()
     {
-        string[] pieces = ["{{", "}}", "a", " ", "\n", "=", "<message role=\"user\">", "</message>", "<message", ">", "<![CDATA[", "]]>", "<text>", "</text>", "&lt;", "&", "😀", "\uD800"];
+        string[] pieces =
+            ["{{", "}}", "a", " ", "\n", "=", "<message role=\"user\">", "</message>", "<message", ">", "<![CDATA[", "]]>", "<text>",
+                "</text>", "&lt;", "&", "😀", "\uD800"];
         var random = new Random(3);
         int parsed = 0;
         for (int i = 0; i < Rounds; i++)
@@ -40,7 +42,9 @@ public class FuzzTests
     [Fact]
     public void An_expression_has_a_value_or_a_typed_error()
     {
-        string[] pieces = ["1", "2.5", "0", "9", "+", "-", "*", "/", "%", "^", "(", ")", ",", "sqrt", "max", "ln", "pi", "e", "round", "log", " ", ".", "1e9", "$", "x", "９", "×"];
+        string[] pieces =
+            ["1", "2.5", "0", "9", "+", "-", "*", "/", "%", "^", "(", ")", ",", "sqrt", "max", "ln", "pi", "e", "round", "log", " ", ".",
+                "1e9", "$", "x", "９", "×"];
         var random = new Random(5);
         int valued = 0;
         for (int i = 0; i < 10 * Rounds; i++)
@@ -63,7 +67,10 @@ public class FuzzTests
     [Fact]
     public async Task Whatever_a_model_writes_a_run_ends_with_a_reason()
     {
-        string[] pieces = ["Thought:", "Action:", "Action Input:", "Observation:", "Final Answer:", "Question:", "行動：", "行動入力:", "最終回答:", "\n", " ", "**", "#", "search", "serach", "finish", "add", "{", "}", "{\"q\":", "\"x\"", "[", "]", "(", ")", "```json\n", "```", "1", "null", "\\", "\uDC00"];
+        string[] pieces =
+            ["Thought:", "Action:", "Action Input:", "Observation:", "Final Answer:", "Question:", "行動：", "行動入力:", "最終回答:", "\n", " ", "**",
+                "#", "search", "serach", "finish", "add", "{", "}", "{\"q\":", "\"x\"", "[", "]", "(", ")", "```json\n", "```", "1", "null",
+                "\\", "\uDC00"];
         var search = AIFunctionFactory.Create((string q) => q, "search");
         var add = AIFunctionFactory.Create((int a, int b) => a + b, "add");
         var random = new Random(6);
@@ -71,7 +78,8 @@ public class FuzzTests
         for (int i = 0; i < Rounds; i++)
         {
             var replies = Enumerable.Range(0, 4).Select(_ => Write(random, pieces, 16)).ToArray();
-            var result = await new ReActAgent(new ScriptedChatClient(replies), [search, add], new ReActOptions { MaxSteps = 4 }).SolveAsync("q");
+            var result =
+                await new ReActAgent(new ScriptedChatClient(replies), [search, add], new ReActOptions { MaxSteps = 4 }).SolveAsync("q");
             reasons.Add(result.StopReason);
             Assert.Equal(result.StopReason == StopReason.Answered, result.Answer is not null);
             var thought = await new ChainOfThought(new ScriptedChatClient(replies)).SolveAsync("q");

@@ -57,16 +57,19 @@ public class ToolCallTests
 
     public static TheoryData<string, string, string, string?, string, string> Forms => new()
     {
-        { Hermes, "<tool_call>\n{\"name\": \"", "\", \"arguments\": ", "}\n</tool_call>\n<tool_call>\n{\"name\": \"", "}\n</tool_call>", "<tool_call>" },
+        { Hermes, "<tool_call>\n{\"name\": \"", "\", \"arguments\": ", "}\n</tool_call>\n<tool_call>\n{\"name\": \"", "}\n</tool_call>",
+            "<tool_call>" },
         { Llama, "{\"name\": \"", "\", \"parameters\": ", null, "}", "" },
-        { Mistral, "[TOOL_CALLS][{\"name\": \"", "\", \"arguments\": ", ", \"id\": \"\0\"}, {\"name\": \"", ", \"id\": \"\0\"}]", "[TOOL_CALLS]" },
+        { Mistral, "[TOOL_CALLS][{\"name\": \"", "\", \"arguments\": ", ", \"id\": \"\0\"}, {\"name\": \"", ", \"id\": \"\0\"}]",
+            "[TOOL_CALLS]" },
         { Named, "[TOOL_CALLS]", "[ARGS]", "[TOOL_CALLS]", "", "[TOOL_CALLS]" },
         { OpenedReasoning, "<|calls|>", "<|sep|>", "<|calls_end|><|calls|>", "<|calls_end|>", "<|calls|>" },
     };
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public void The_form_of_calls_is_learnt_from_the_template(string jinja, string open, string middle, string? between, string close, string trigger)
+    public void The_form_of_calls_is_learnt_from_the_template(
+        string jinja, string open, string middle, string? between, string close, string trigger)
     {
         var format = Template(jinja).ToolCalls!;
         Assert.Equal((open, middle, between, close, trigger), (format.Open, format.Middle, format.Between, format.Close, format.Trigger));
@@ -79,12 +82,14 @@ public class ToolCallTests
     {
         Assert.Null(ChatTemplate.Kotonoha.ToolCalls);
         Assert.Null(Template("{% for m in messages %}{{ m.content }}{% endfor %}{{ tools }}").ToolCalls);
-        Assert.Null(Template("{{ tools }}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}[{{ c.function.name }}(x=1)]{% endfor %}{% endfor %}").ToolCalls);
+        Assert.Null(Template("{{ tools }}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}[{{ c.function.name }}(x=1)]{% "
+            + "endfor %}{% endfor %}").ToolCalls);
     }
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public void What_the_template_writes_is_read_again_however_it_is_cut(string jinja, string open, string middle, string? between, string close, string trigger)
+    public void What_the_template_writes_is_read_again_however_it_is_cut(
+        string jinja, string open, string middle, string? between, string close, string trigger)
     {
         _ = (open, middle, close, trigger);
         var format = Template(jinja).ToolCalls!;
@@ -155,15 +160,21 @@ public class ToolCallTests
         Assert.Equal(Json, Joined(ReadInPieces(Reader(), Json, 4), AnswerPartKind.Text));
         Assert.Equal("""{"name": "get_weather"}""", Joined(ReadInPieces(Reader(), """{"name": "get_weather"}""", 4), AnswerPartKind.Text));
         Assert.Equal("""{"name": "get_wea""", Joined(ReadInPieces(Reader(), """{"name": "get_wea""", 4), AnswerPartKind.UnreadableCall));
-        Assert.Equal("get_weather", ReadInPieces(Reader(), """{ "name" : "get_weather", "parameters" : {"city": "Zug"}}""", 5).SelectMany(p => p.Calls).Single().Name);
-        Assert.Equal("get_weather", ReadInPieces(Reader(), """<|python_tag|>{"name": "get_weather", "parameters": {"city": "Zug"}}""", 5).SelectMany(p => p.Calls).Single().Name);
+        Assert.Equal("get_weather",
+            ReadInPieces(Reader(), """{ "name" : "get_weather", "parameters" : {"city": "Zug"}}""", 5).SelectMany(p => p.Calls)
+                .Single().Name);
+        Assert.Equal("get_weather",
+            ReadInPieces(Reader(), """<|python_tag|>{"name": "get_weather", "parameters": {"city": "Zug"}}""", 5).SelectMany(p => p.Calls)
+                .Single().Name);
     }
 
     [Fact]
     public void Models_that_leave_out_blanks_or_write_arguments_as_text_are_understood()
     {
         var format = Template(Hermes).ToolCalls!;
-        var parts = ReadInPieces(new AnswerReader(format), """<tool_call>{"name":"get_weather","arguments":"{\"city\":\"Zug\"}"}</tool_call>  <tool_call> {"name": "f", "parameters": {}} </tool_call> ok""", 7);
+        var parts =
+            ReadInPieces(new AnswerReader(format),
+                """<tool_call>{"name":"get_weather","arguments":"{\"city\":\"Zug\"}"}</tool_call>  <tool_call> {"name": "f", "parameters": {}} </tool_call> ok""", 7);
         Assert.Equal(["get_weather", "f"], parts.SelectMany(p => p.Calls).Select(c => c.Name));
         Assert.Equal("Zug", parts.SelectMany(p => p.Calls).First().Arguments.GetProperty("city").GetString());
         Assert.Equal("ok", Joined(parts, AnswerPartKind.Text).Trim());
@@ -177,7 +188,8 @@ public class ToolCallTests
             [
                 new ChatTurn(ChatTurn.System, "Be brief."),
                 new ChatTurn(ChatTurn.User, "Weather?"),
-                new ChatTurn(ChatTurn.Assistant, "") { ToolCalls = [Call("get_weather", """{"city":"Zug"}""", "1"), Call("get_weather", """{"city":"Ulm"}""", "2")] },
+                new ChatTurn(ChatTurn.Assistant,
+                    "") { ToolCalls = [Call("get_weather", """{"city":"Zug"}""", "1"), Call("get_weather", """{"city":"Ulm"}""", "2")] },
                 new ChatTurn(ChatTurn.Tool, "sunny") { ToolCallId = "1" },
                 new ChatTurn(ChatTurn.Tool, "rain") { ToolCallId = "2" },
             ],
@@ -196,7 +208,8 @@ public class ToolCallTests
     }
 
     private static ChatTemplate Template(string jinja) => ChatTemplate.FromJinja(
-        jinja, new SpecialTokens("<s>", "</s>"), ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|eot|>", "<|eos|>", "[TOOL_CALLS]", "[INST]", "[/INST]"]);
+        jinja, new SpecialTokens("<s>", "</s>"),
+        ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|eot|>", "<|eos|>", "[TOOL_CALLS]", "[INST]", "[/INST]"]);
 
     private static ChatToolCall Call(string name, string arguments, string id)
     {
@@ -213,5 +226,6 @@ public class ToolCallTests
         return parts;
     }
 
-    private static string Joined(IEnumerable<AnswerPart> parts, AnswerPartKind kind) => string.Concat(parts.Where(p => p.Kind == kind).Select(p => p.Text));
+    private static string Joined(IEnumerable<AnswerPart> parts, AnswerPartKind kind)
+        => string.Concat(parts.Where(p => p.Kind == kind).Select(p => p.Text));
 }

@@ -44,7 +44,9 @@ internal sealed class CaseLog
         }
     }
 
-    /// <summary>Compares numbers; null when every |got - want| is at most absolute + relative * |want| and NaN and infinities agree.</summary>
+    /// <summary>
+    /// Compares numbers; null when every |got - want| is at most absolute + relative * |want| and NaN and infinities agree.
+    /// </summary>
     public static string? Compare(ReadOnlySpan<float> got, ReadOnlySpan<float> want, double absolute, double relative)
     {
         if (got.Length != want.Length)

@@ -13,7 +13,9 @@ internal static class FixtureTensors
     public static double[] Numbers(this JsonElement element) => element.EnumerateArray().Select(e => e.GetDouble()).ToArray();
 
     public static string? Close(double got, double want, double absolute, double relative)
-        => Math.Abs(got - want) <= absolute + relative * Math.Abs(want) ? null : FormattableString.Invariant($"{got:R} instead of {want:R}");
+        => Math.Abs(got - want) <= absolute + relative * Math.Abs(want)
+            ? null
+            : FormattableString.Invariant($"{got:R} instead of {want:R}");
 
     /// <summary>The folders below a root, with paths relative to it, that hold a config.json of a model type.</summary>
     public static IEnumerable<string> ModelFolders(string root, string modelType)
@@ -25,7 +27,8 @@ internal static class FixtureTensors
             {
                 using var json = JsonDocument.Parse(File.ReadAllBytes(file));
                 matches = json.RootElement.ValueKind == JsonValueKind.Object
-                    && json.RootElement.TryGetProperty("model_type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals(modelType);
+                    && json.RootElement.TryGetProperty("model_type", out var type) && type.ValueKind == JsonValueKind.String
+                    && type.ValueEquals(modelType);
             }
             catch (JsonException)
             {

@@ -52,7 +52,8 @@ internal sealed class NumericsCase : IDisposable
 
     public Parameter? Weight(string name) => _inputs.GetValueOrDefault(name);
 
-    public Parameter Need(string name) => _inputs.TryGetValue(name, out var input) ? input : throw new InvalidDataException($"the case has no input '{name}'");
+    public Parameter Need(string name)
+        => _inputs.TryGetValue(name, out var input) ? input : throw new InvalidDataException($"the case has no input '{name}'");
 
     /// <summary>An input as a tensor of (everything but the last dimension, last dimension).</summary>
     public Tensor Tensor(string name) => Pass.FromParameter(Need(name));

@@ -3,7 +3,10 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Conformance;
 
-/// <summary>Each formula of the numerics fixtures, in the operations of a pass. Chosen by the formula and the name of a case; shapes come from its arrays.</summary>
+/// <summary>
+/// Each formula of the numerics fixtures, in the operations of a pass. Chosen by the formula and the name of a case; shapes come from its
+/// arrays.
+/// </summary>
 internal static class NumericsFormulas
 {
     public static Tensor Compute(NumericsCase c) => c.File switch
@@ -87,7 +90,8 @@ internal static class NumericsFormulas
                 return c.Pass.Gated(c.Tensor("gate"), c.Tensor("up"), Activation.GeluTanh);
             case "swiglu_mlp":
                 var x = c.Tensor("x");
-                return c.Pass.Linear(c.Pass.Gated(c.Pass.Linear(x, c.Need("wg")), c.Pass.Linear(x, c.Need("wu")), Activation.Silu), c.Need("wd"));
+                return c.Pass.Linear(c.Pass.Gated(c.Pass.Linear(x, c.Need("wg")), c.Pass.Linear(x, c.Need("wu")), Activation.Silu),
+                    c.Need("wd"));
             case "softcap":
                 return c.Pass.SoftCap(c.Tensor("x"), c.Number("cap", 0));
         }
@@ -135,7 +139,8 @@ internal static class NumericsFormulas
             case "causal_lm":
                 int time = c.ConstantShape("labels")[^1];
                 var labels = c.Integers("labels");
-                var shifted = labels.Select((_, i) => i % time == time - 1 ? CrossEntropyOptions.DefaultIgnoreIndex : labels[i + 1]).ToArray();
+                var shifted = labels.Select((_, i) => i % time == time - 1 ? CrossEntropyOptions.DefaultIgnoreIndex : labels[i + 1])
+                    .ToArray();
                 return pass.CrossEntropy(c.Tensor("logits"), shifted);
             case "z_loss":
                 var lse = pass.LogSumExp(c.Tensor("logits"));
@@ -165,7 +170,8 @@ internal static class NumericsFormulas
         {
             IgnoreIndex = (int)c.Number("ignore_index", CrossEntropyOptions.DefaultIgnoreIndex),
             LabelSmoothing = c.Number("label_smoothing", 0),
-            Reduction = reduction switch { "mean" => Reduction.Mean, "sum" => Reduction.Sum, "none" => Reduction.None, _ => throw Unknown(c) },
+            Reduction =
+                reduction switch { "mean" => Reduction.Mean, "sum" => Reduction.Sum, "none" => Reduction.None, _ => throw Unknown(c) },
         };
         var weights = c.HasConstant("weight") ? pass.Constant(c.Floats("weight"), 1, logits.Columns) : default;
         return pass.CrossEntropy(logits, c.Integers("target"), options, weights);
@@ -260,7 +266,11 @@ internal static class NumericsFormulas
         for (int b = 0; b < shape[0]; b++)
             batch.Append(new int[mask.AsSpan(b * shape[1], shape[1]).Count(1)]);
         var tokens = pass.SelectRows(c.Tensor("x"), Enumerable.Range(0, mask.Length).Where(i => mask[i] != 0).ToArray());
-        var pooling = c.Is("mean") ? Pooling.Mean : c.Is("max") ? Pooling.Max : c.Is("cls") ? Pooling.First : c.Is("last") ? Pooling.Last : throw Unknown(c);
+        var pooling = c.Is("mean") ? Pooling.Mean
+            : c.Is("max") ? Pooling.Max
+            : c.Is("cls") ? Pooling.First
+            : c.Is("last") ? Pooling.Last
+            : throw Unknown(c);
         var pooled = pass.Pool(tokens, batch, pooling);
         return c.Name.EndsWith("_l2", StringComparison.Ordinal) ? pass.L2Normalize(pooled) : pooled;
     }
@@ -299,7 +309,8 @@ internal static class NumericsFormulas
                 int heads = c.OutputShape[1];
                 return FromTokens(c, x, shape[0], heads, shape[1]);
             case "split_cat":
-                var order = c.Formula[(c.Formula.LastIndexOf(' ') + 1)..].Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture)).ToArray();
+                var order = c.Formula[(c.Formula.LastIndexOf(' ') + 1)..].Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture))
+                    .ToArray();
                 int width = x.Columns / order.Length;
                 var joined = pass.Columns(x, order[0] * width, width);
                 foreach (int part in order.Skip(1))

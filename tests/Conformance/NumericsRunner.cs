@@ -58,7 +58,8 @@ internal sealed class NumericsRunner : FixtureRunner
         var upstream = pass.Constant(numerics.Floats("grad_" + numerics.Output), output.Rows, output.Columns);
         pass.Backward(pass.Sum(pass.Multiply(output, upstream)), gradients);
         foreach (var name in numerics.Gradients)
-            if (CaseLog.Compare(gradients[numerics.Need(name)], numerics.Floats("grad_in_" + name), numerics.Tolerance, numerics.Tolerance) is { } gradientDifference)
+            if (CaseLog.Compare(gradients[numerics.Need(name)], numerics.Floats("grad_in_" + name), numerics.Tolerance, numerics.Tolerance)
+                is { } gradientDifference)
                 return $"gradient of {name}: {gradientDifference}";
         return null;
     }
@@ -71,7 +72,8 @@ internal sealed class NumericsRunner : FixtureRunner
             using var document = JsonDocument.Parse(File.ReadAllBytes(list));
             return document.RootElement.ValueKind == JsonValueKind.Array && document.RootElement.GetArrayLength() > 0
                 && document.RootElement[0] is { ValueKind: JsonValueKind.Object } first
-                && first.TryGetProperty("file", out _) && first.TryGetProperty("case", out _) && first.TryGetProperty("op", out _) && first.TryGetProperty("outputs", out _);
+                && first.TryGetProperty("file", out _) && first.TryGetProperty("case", out _) && first.TryGetProperty("op", out _)
+                && first.TryGetProperty("outputs", out _);
         }
         catch (JsonException)
         {

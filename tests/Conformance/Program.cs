@@ -1,7 +1,8 @@
 using Kotonoha.Conformance;
 
 // conformance DIR [FAMILY...] [--models DIR]: runs the reference fixtures below DIR. A FAMILY is a path below DIR: that folder or file and
-// everything below it; a trailing * makes it a prefix; without one, all. Published models are looked for in --models, by default DIR/../models.
+// everything below it; a trailing * makes it a prefix; without one, all. Published models are looked for in --models, by default
+// DIR/../models.
 string? models = null;
 if (Array.IndexOf(args, "--models") is >= 0 and var option)
 {
@@ -17,7 +18,8 @@ if (Array.IndexOf(args, "--models") is >= 0 and var option)
 
 if (args.Length == 0 || args[0] is "-h" or "--help")
 {
-    Console.Error.WriteLine("usage: conformance DIR [FAMILY...] [--models DIR]   (FAMILY: a path below DIR; a trailing * makes it a prefix)");
+    Console.Error.WriteLine(
+        "usage: conformance DIR [FAMILY...] [--models DIR]   (FAMILY: a path below DIR; a trailing * makes it a prefix)");
     return 2;
 }
 
@@ -85,7 +87,9 @@ return failed > 0 ? 1 : 0;
 static IEnumerable<string> Unclaimed(string root, IEnumerable<string> claimed)
 {
     var taken = claimed.ToArray();
-    bool Claimed(string path) => taken.Any(t => t == path || t.StartsWith(path + "/", StringComparison.Ordinal) || path.StartsWith(t + "/", StringComparison.Ordinal));
+    bool Claimed(string path)
+        => taken.Any(t => t == path || t.StartsWith(path + "/", StringComparison.Ordinal)
+            || path.StartsWith(t + "/", StringComparison.Ordinal));
     foreach (var top in Directory.EnumerateDirectories(root).Order(StringComparer.Ordinal))
     {
         var name = Path.GetFileName(top);
@@ -94,7 +98,8 @@ static IEnumerable<string> Unclaimed(string root, IEnumerable<string> claimed)
         foreach (var entry in Directory.EnumerateFileSystemEntries(top).Order(StringComparer.Ordinal))
         {
             var path = $"{name}/{Path.GetFileName(entry)}";
-            bool data = Directory.Exists(entry) || entry.EndsWith(".jsonl", StringComparison.Ordinal) || entry.EndsWith(".json", StringComparison.Ordinal);
+            bool data = Directory.Exists(entry) || entry.EndsWith(".jsonl", StringComparison.Ordinal)
+                || entry.EndsWith(".json", StringComparison.Ordinal);
             if (data && !Claimed(path) && Path.GetFileName(entry) is not ("texts.jsonl" or "pairs.jsonl"))
                 yield return path;
         }

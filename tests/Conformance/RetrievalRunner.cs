@@ -67,8 +67,11 @@ internal sealed class RetrievalRunner : FixtureRunner
         var sums = new Dictionary<string, double>();
         foreach (var query in expected.EnumerateObject())
         {
-            var judgements = fixture.GetProperty("qrels").GetProperty(query.Name).EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetInt32());
-            var ranking = RetrievalMetrics.Order(fixture.GetProperty("run").GetProperty(query.Name).EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetDouble()));
+            var judgements = fixture.GetProperty("qrels").GetProperty(query.Name).EnumerateObject()
+                .ToDictionary(p => p.Name, p => p.Value.GetInt32());
+            var ranking =
+                RetrievalMetrics.Order(fixture.GetProperty("run").GetProperty(query.Name).EnumerateObject()
+                    .ToDictionary(p => p.Name, p => p.Value.GetDouble()));
             foreach (var value in query.Value.EnumerateObject())
             {
                 if (value.Name == "order")
@@ -106,8 +109,11 @@ internal sealed class RetrievalRunner : FixtureRunner
 
     private static void CheckFusion(JsonElement fixture, string name, CaseLog log)
     {
-        RankedItem[][] lists = [.. fixture.GetProperty("lists").EnumerateArray().Select(list => list.EnumerateArray().Select(Item).ToArray())];
-        double[] weights = fixture.TryGetProperty("weights", out var given) ? [.. given.EnumerateArray().Select(weight => weight.GetDouble())] : [];
+        RankedItem[][] lists =
+            [.. fixture.GetProperty("lists").EnumerateArray().Select(list => list.EnumerateArray().Select(Item).ToArray())];
+        double[] weights = fixture.TryGetProperty("weights", out var given)
+            ? [.. given.EnumerateArray().Select(weight => weight.GetDouble())]
+            : [];
         Compare("rrf_60", Fusion.ReciprocalRank(lists));
         Compare("rrf_2_zero_based", Fusion.ReciprocalRank(lists, k: 1));
         if (weights.Length > 0)
@@ -131,7 +137,9 @@ internal sealed class RetrievalRunner : FixtureRunner
     private static void CheckMmr(JsonElement fixture, string name, CaseLog log) => log.Case(name, () =>
     {
         float[][] vectors = [.. fixture.GetProperty("vectors").EnumerateArray().Select(Vector)];
-        var got = MaximalMarginalRelevance.Select(Vector(fixture.GetProperty("query")), vectors, fixture.GetProperty("lambda").GetDouble(), fixture.GetProperty("k").GetInt32());
+        var got =
+            MaximalMarginalRelevance.Select(Vector(fixture.GetProperty("query")), vectors, fixture.GetProperty("lambda").GetDouble(),
+                fixture.GetProperty("k").GetInt32());
         int[] selected = [.. fixture.GetProperty("selected").EnumerateArray().Select(index => index.GetInt32())];
         if (!got.Select(pick => pick.Index).SequenceEqual(selected))
             return $"picked [{string.Join(", ", got.Select(pick => pick.Index))}], expected [{string.Join(", ", selected)}]";
@@ -158,7 +166,9 @@ internal sealed class RetrievalRunner : FixtureRunner
         foreach (var idf in fixture.GetProperty("idf").EnumerateObject())
         {
             uint term = TermVector.FromTerms([idf.Name]).Indices[0];
-            log.Case($"{name}/idf/{idf.Name}", () => Near(Bm25.Idf(documents.Length, documents.Count(document => document.Indices.Contains(term))), idf.Value.GetDouble(), 1e-4));
+            log.Case($"{name}/idf/{idf.Name}",
+                () => Near(Bm25.Idf(documents.Length, documents.Count(document => document.Indices.Contains(term))), idf.Value.GetDouble(),
+                    1e-4));
         }
 
         int query = 0;
@@ -169,7 +179,9 @@ internal sealed class RetrievalRunner : FixtureRunner
             {
                 var want = fixture.GetProperty(field)[query];
                 log.Case($"{name}/{field}/{query}", () => Enumerable.Range(0, documents.Length)
-                    .Select(i => Near(scores.GetValueOrDefault($"{i}") / factor, want[i].GetDouble(), 1e-4) is { } difference ? $"document {i}: {difference}" : null)
+                    .Select(i => Near(scores.GetValueOrDefault($"{i}") / factor, want[i].GetDouble(), 1e-4) is { } difference
+                        ? $"document {i}: {difference}"
+                        : null)
                     .FirstOrDefault(difference => difference is not null));
             }
 
@@ -183,5 +195,7 @@ internal sealed class RetrievalRunner : FixtureRunner
         => got.SequenceEqual(want.EnumerateArray().Select(id => id.GetString()!)) ? null : $"[{string.Join(", ", got)}], expected {want}";
 
     private static string? Near(double got, double want, double tolerance)
-        => Math.Abs(got - want) <= tolerance * Math.Max(1, Math.Abs(want)) ? null : FormattableString.Invariant($"{got:R}, expected {want:R}");
+        => Math.Abs(got - want) <= tolerance * Math.Max(1, Math.Abs(want))
+            ? null
+            : FormattableString.Invariant($"{got:R}, expected {want:R}");
 }

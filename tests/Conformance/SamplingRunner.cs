@@ -45,7 +45,8 @@ internal sealed class SamplingRunner : FixtureRunner
 
     private static Action<JsonElement, SafetensorsFile, CaseLog>? Kind(JsonElement root) => root switch
     {
-        { ValueKind: JsonValueKind.Object } when root.TryGetProperty("tied_rows", out _) && root.TryGetProperty("cases", out _) => Processors,
+        { ValueKind: JsonValueKind.Object }
+            when root.TryGetProperty("tied_rows", out _) && root.TryGetProperty("cases", out _) => Processors,
         { ValueKind: JsonValueKind.Object } when root.TryGetProperty("inverse_cdf", out _) => Draws,
         { ValueKind: JsonValueKind.Object } when root.TryGetProperty("batches", out _) && root.TryGetProperty("cases", out _) => Beams,
         { ValueKind: JsonValueKind.Array } when root.GetArrayLength() > 0 && root[0].TryGetProperty("tau", out _)
@@ -132,17 +133,22 @@ internal sealed class SamplingRunner : FixtureRunner
             "forced_eos" => [new ForcedTokens(EndTokens(p), Int(p, "max_length", 0) - 1)],
             "forced_bos" => [new ForcedTokens([Int(p, "bos_token_id", 0)], 1)],
             "suppress_tokens" => [new BannedTokens(Ids(p.GetProperty("tokens")))],
-            "begin_suppress_tokens" => [new BannedTokens(Ids(p.GetProperty("tokens")), Int(p, "begin_index", 0), Int(p, "begin_index", 0) + 1)],
+            "begin_suppress_tokens" =>
+                [new BannedTokens(Ids(p.GetProperty("tokens")), Int(p, "begin_index", 0), Int(p, "begin_index", 0) + 1)],
             "exponential_decay_length_penalty" =>
-                [new ExponentialLengthDecay(Int(p, "prompt_length", 0) + Int(p, "start", 0), p.GetProperty("factor").GetDouble(), EndTokens(p))],
+                [new ExponentialLengthDecay(Int(p, "prompt_length", 0) + Int(p, "start", 0), p.GetProperty("factor").GetDouble(),
+                    EndTokens(p))],
             "logit_normalization" => [new LogSoftmax()],
             "presence_frequency" =>
-                [new PresenceFrequencyPenalty(Number(p, "presence_penalty"), Number(p, "frequency_penalty"), Int(p, "counted_positions_from", 0))],
+                [new PresenceFrequencyPenalty(Number(p, "presence_penalty"), Number(p, "frequency_penalty"),
+                    Int(p, "counted_positions_from", 0))],
             "logit_bias" => [new SequenceBias([.. p.GetProperty("bias").EnumerateObject()
-                .Select(b => new TokenSequenceBias([int.Parse(b.Name, System.Globalization.CultureInfo.InvariantCulture)], b.Value.GetSingle()))])],
+                .Select(b =>
+                    new TokenSequenceBias([int.Parse(b.Name, System.Globalization.CultureInfo.InvariantCulture)], b.Value.GetSingle()))])],
             "top_n_sigma" => [new TopNSigma(Number(p, "n"))],
             "xtc" when p.GetProperty("applied").GetBoolean() => [new ExcludeTopChoices(Number(p, "threshold"))],
-            "dry" => [new DryPenalty(Number(p, "multiplier"), Number(p, "base"), Int(p, "allowed_length", 0), Ids(p.GetProperty("sequence_breakers")))],
+            "dry" => [new DryPenalty(Number(p, "multiplier"), Number(p, "base"), Int(p, "allowed_length", 0),
+                Ids(p.GetProperty("sequence_breakers")))],
             "chain" => Chain(p, promptLength),
             _ => null,
         };
@@ -174,12 +180,15 @@ internal sealed class SamplingRunner : FixtureRunner
                 case "begin_suppress_tokens": options = options with { BeginSuppressTokens = Ids(setting.Value) }; break;
                 case "forced_bos_token_id": options = options with { ForcedFirstToken = setting.Value.GetInt32() }; break;
                 case "forced_eos_token_id": options = options with { ForcedLastTokens = [setting.Value.GetInt32()] }; break;
-                case "exponential_decay_length_penalty": options = options with { LengthDecay = new LengthDecay(setting.Value[0].GetInt32(), setting.Value[1].GetDouble()) }; break;
+                case "exponential_decay_length_penalty":
+                    options =
+                    options with { LengthDecay = new LengthDecay(setting.Value[0].GetInt32(), setting.Value[1].GetDouble()) }; break;
                 case "renormalize_logits": options = options with { RenormalizeLogits = setting.Value.GetBoolean() }; break;
                 default: return null;
             }
 
-        return [.. TokenSampler.Processors(options, EndTokens(p), Int(p, "prompt_length", promptLength), Int(p, "max_length", int.MaxValue))];
+        return [.. TokenSampler.Processors(options, EndTokens(p), Int(p, "prompt_length", promptLength),
+            Int(p, "max_length", int.MaxValue))];
     }
 
     private static void Draws(JsonElement root, SafetensorsFile tensors, CaseLog log)
@@ -205,7 +214,8 @@ internal sealed class SamplingRunner : FixtureRunner
                 string row = entry.GetProperty("row").GetString()!;
                 log.Case("gumbel " + row, () =>
                 {
-                    int got = TokenSampler.GumbelMaximum(logits[row], tensors.ReadFloats("gumbel_u." + row)), want = entry.GetProperty("index").GetInt32();
+                    int got = TokenSampler.GumbelMaximum(logits[row], tensors.ReadFloats("gumbel_u." + row)),
+                        want = entry.GetProperty("index").GetInt32();
                     return got == want ? null : $"token {got}, expected {want}";
                 });
             }
@@ -215,7 +225,8 @@ internal sealed class SamplingRunner : FixtureRunner
     // The rows that draws and processors share lie in the file of the processors, beside that of the draws.
     private static Dictionary<string, float[]> RowLogits(string folder)
     {
-        foreach (var file in Directory.EnumerateFiles(folder, "*.json").Where(f => File.Exists(Path.ChangeExtension(f, ".safetensors")) && IsSampling(f)))
+        foreach (var file in Directory.EnumerateFiles(folder, "*.json")
+            .Where(f => File.Exists(Path.ChangeExtension(f, ".safetensors")) && IsSampling(f)))
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(file));
             if (Kind(document.RootElement) != Processors)
@@ -243,12 +254,14 @@ internal sealed class SamplingRunner : FixtureRunner
                 var scratch = new SamplingScratch(vocabulary);
                 foreach (var expected in entry.GetProperty("steps").EnumerateArray())
                 {
-                    if (FixtureTensors.Close(mirostat.Limit, expected.GetProperty("mu_before").GetDouble(), Tolerance, Tolerance) is { } before)
+                    if (FixtureTensors.Close(mirostat.Limit, expected.GetProperty("mu_before").GetDouble(), Tolerance, Tolerance)
+                        is { } before)
                         return $"step {step}: the limit before is {before}";
                     int token = mirostat.Next(logits.AsSpan(step * vocabulary, vocabulary), expected.GetProperty("u").GetDouble(), scratch);
                     if (token != expected.GetProperty("token").GetInt32())
                         return $"step {step}: token {token}, expected {expected.GetProperty("token").GetInt32()}";
-                    if (FixtureTensors.Close(mirostat.Limit, expected.GetProperty("mu_after").GetDouble(), Tolerance, Tolerance) is { } after)
+                    if (FixtureTensors.Close(mirostat.Limit, expected.GetProperty("mu_after").GetDouble(), Tolerance, Tolerance)
+                        is { } after)
                         return $"step {step}: the limit after is {after}";
                     step++;
                 }
@@ -269,12 +282,14 @@ internal sealed class SamplingRunner : FixtureRunner
                 float[] draft = tensors.ReadFloats("draft." + name), target = tensors.ReadFloats("target." + name);
                 double[] residual = new double[target.Length / (tokens.Length + 1)];
                 var (accepted, next) = SpeculativeAcceptance.Decide(
-                    draft, target, tokens, entry.GetProperty("uniforms").Numbers(), entry.GetProperty("final_uniform").GetDouble(), residual);
+                    draft, target, tokens, entry.GetProperty("uniforms").Numbers(), entry.GetProperty("final_uniform").GetDouble(),
+                    residual);
                 if (accepted != entry.GetProperty("accepted").GetInt32())
                     return $"{accepted} tokens accepted, expected {entry.GetProperty("accepted").GetInt32()}";
                 if (next != entry.GetProperty("next_token").GetInt32())
                     return $"token {next} follows, expected {entry.GetProperty("next_token").GetInt32()}";
-                return CaseLog.Compare([.. residual.Select(p => (float)p)], tensors.ReadFloats("residual." + name), Tolerance, Tolerance) is { } difference
+                return CaseLog.Compare([.. residual.Select(p => (float)p)], tensors.ReadFloats("residual." + name), Tolerance, Tolerance)
+                    is { } difference
                     ? $"residual: {difference}" : null;
             });
         }
@@ -289,7 +304,9 @@ internal sealed class SamplingRunner : FixtureRunner
             {
                 var (sequences, scores) = Search(entry, Ids(entry.GetProperty("prompt")), tensors, vocabulary);
                 return Differs(entry.GetProperty("sequences").EnumerateArray().Select(s => Ids(s)).ToArray(),
-                    entry.GetProperty("scores").ValueKind == JsonValueKind.Null ? null : [.. entry.GetProperty("scores").EnumerateArray().Select(s => s.GetDouble())],
+                    entry.GetProperty("scores").ValueKind == JsonValueKind.Null
+                        ? null
+                        : [.. entry.GetProperty("scores").EnumerateArray().Select(s => s.GetDouble())],
                     sequences, scores);
             });
 
@@ -297,13 +314,15 @@ internal sealed class SamplingRunner : FixtureRunner
         foreach (var entry in root.GetProperty("batches").EnumerateArray())
             log.Case($"batch {number++}", () =>
             {
-                int eos = entry.GetProperty("eos_token_id").GetInt32(), perPrompt = entry.GetProperty("num_return_sequences").GetInt32(), row = 0;
+                int eos = entry.GetProperty("eos_token_id").GetInt32(), perPrompt = entry.GetProperty("num_return_sequences").GetInt32(),
+                    row = 0;
                 foreach (var prompt in entry.GetProperty("prompts").EnumerateArray())
                 {
                     var (sequences, scores) = Search(entry, Ids(prompt), tensors, vocabulary);
                     var want = entry.GetProperty("sequences_padded").EnumerateArray().Skip(row).Take(perPrompt)
                         .Select(s => UntilEnd(Ids(s)[prompt.GetArrayLength()..], eos)).ToArray();
-                    var wantScores = entry.GetProperty("scores").EnumerateArray().Skip(row).Take(perPrompt).Select(s => s.GetDouble()).ToArray();
+                    var wantScores = entry.GetProperty("scores").EnumerateArray().Skip(row).Take(perPrompt).Select(s => s.GetDouble())
+                        .ToArray();
                     if (Differs(want, wantScores, sequences, scores) is { } difference)
                         return $"prompt {row / perPrompt}: {difference}";
                     row += perPrompt;
@@ -362,7 +381,8 @@ internal sealed class SamplingRunner : FixtureRunner
         for (int i = 0; i < want.Length; i++)
         {
             if (i >= got.Length || !want[i].AsSpan().SequenceEqual(got[i]))
-                return $"hypothesis {i} is [{(i < got.Length ? string.Join(' ', got[i]) : "missing")}], expected [{string.Join(' ', want[i])}]";
+                return $"hypothesis {i} is [{(i < got.Length ? string.Join(' ', got[i]) : "missing")}], expected "
+                    + $"[{string.Join(' ', want[i])}]";
             if (wantScores is not null && !(Math.Abs(scores[i] - wantScores[i]) <= ScoreTolerance))
                 return $"hypothesis {i} scores {scores[i]}, expected {wantScores[i]}";
         }
@@ -382,9 +402,11 @@ internal sealed class SamplingRunner : FixtureRunner
 
     private static int[][] Words(JsonElement array) => [.. array.EnumerateArray().Select(e => Ids(e))];
 
-    private static TokenSequenceBias[] Biases(JsonElement array) => [.. array.EnumerateArray().Select(e => new TokenSequenceBias(Ids(e[0]), e[1].GetSingle()))];
+    private static TokenSequenceBias[] Biases(JsonElement array)
+        => [.. array.EnumerateArray().Select(e => new TokenSequenceBias(Ids(e[0]), e[1].GetSingle()))];
 
-    private static int Int(JsonElement parameters, string name, int otherwise) => parameters.TryGetProperty(name, out var value) ? value.GetInt32() : otherwise;
+    private static int Int(JsonElement parameters, string name, int otherwise)
+        => parameters.TryGetProperty(name, out var value) ? value.GetInt32() : otherwise;
 
     private static float Number(JsonElement parameters, string name) => parameters.GetProperty(name).GetSingle();
 

@@ -28,7 +28,8 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
     public async Task Options_reach_the_model()
     {
         EmbeddingGenerationOptions With(string key, object value) => new() { AdditionalProperties = new() { [key] = value } };
-        async Task<float[]> Vector(EmbeddingGenerationOptions? options) => (await _generator.GenerateAsync(["a boat"], options))[0].Vector.ToArray();
+        async Task<float[]> Vector(EmbeddingGenerationOptions? options)
+            => (await _generator.GenerateAsync(["a boat"], options))[0].Vector.ToArray();
         async Task<float[]> Direct(EncodingOptions options) => (await _model.EmbedAsync(["a boat"], options)).Vectors[0];
 
         Assert.Equal(await Direct(new()), await Vector(null));
@@ -37,9 +38,11 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
         Assert.Equal(await Direct(new() { Prompt = "boats: " }), await Vector(With("prompt", "boats: ")));
         Assert.Equal(await Direct(new() { Normalize = false }), await Vector(With("normalize", false)));
         Assert.Equal(await Direct(new() { Dimensions = 4 }), await Vector(new() { Dimensions = 4 }));
-        Assert.Equal(await Direct(new() { Dimensions = 5 }), await Vector(new() { RawRepresentationFactory = _ => new EncodingOptions { Dimensions = 5 } }));
+        Assert.Equal(await Direct(new() { Dimensions = 5 }),
+            await Vector(new() { RawRepresentationFactory = _ => new EncodingOptions { Dimensions = 5 } }));
         var result = await _generator.GenerateAsync(["a boat", ""]);
-        Assert.Equal(("tiny", (await _model.EmbedAsync(["a boat", ""])).InputTokens), (result[0].ModelId, (int)result.Usage!.InputTokenCount!));
+        Assert.Equal(("tiny", (await _model.EmbedAsync(["a boat", ""])).InputTokens),
+            (result[0].ModelId, (int)result.Usage!.InputTokenCount!));
     }
 
     [Fact]
@@ -75,14 +78,18 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
     {
         foreach (var (key, value) in ((string, object)[])[("normalize", "perhaps"), ("prompt_name", "poem")])
         {
-            var error = await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { [key] = value } }));
+            var error =
+                await Assert.ThrowsAnyAsync<ArgumentException>(
+                    () => _generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { [key] = value } }));
             Assert.Contains(key == "prompt_name" ? "'poem'" : $"'{key}'", error.Message, StringComparison.Ordinal);
         }
 
         await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { ModelId = "other" }));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { RawRepresentationFactory = _ => "x" }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(
+            () => _generator.GenerateAsync(["a"], new() { RawRepresentationFactory = _ => "x" }));
         var truncate = new EmbeddingGenerationOptions { AdditionalProperties = new() { ["truncate"] = false } };
-        await Assert.ThrowsAsync<ContextOverflowException>(() => _generator.GenerateAsync([string.Concat(Enumerable.Repeat("boat ", 200))], truncate));
+        await Assert.ThrowsAsync<ContextOverflowException>(
+            () => _generator.GenerateAsync([string.Concat(Enumerable.Repeat("boat ", 200))], truncate));
     }
 
     [Fact]
@@ -114,7 +121,9 @@ public sealed class LocalEmbeddingGeneratorTests : IDisposable
         {
             resolved = provider.GetRequiredService<LocalEncoder>();
             Assert.Same(resolved, provider.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>().GetService<LocalEncoder>());
-            Assert.Equal("st-mean-prompts-excluded", provider.GetRequiredKeyedService<IEmbeddingGenerator<string, Embedding<float>>>("other").GetService<EmbeddingGeneratorMetadata>()!.DefaultModelId);
+            Assert.Equal("st-mean-prompts-excluded",
+                provider.GetRequiredKeyedService<IEmbeddingGenerator<string, Embedding<float>>>("other")
+                    .GetService<EmbeddingGeneratorMetadata>()!.DefaultModelId);
         }
 
         await Assert.ThrowsAsync<ObjectDisposedException>(() => resolved.EmbedAsync(["x"]));

@@ -41,7 +41,8 @@ public sealed class LocalGptEmbeddingGeneratorTests : IDisposable
     public async Task Options_are_honoured()
     {
         EmbeddingGenerationOptions With(string key, object value) => new() { AdditionalProperties = new() { [key] = value } };
-        async Task<float[]> Vector(EmbeddingGenerationOptions options) => (await _generator.GenerateAsync(["the fox"], options))[0].Vector.ToArray();
+        async Task<float[]> Vector(EmbeddingGenerationOptions options)
+            => (await _generator.GenerateAsync(["the fox"], options))[0].Vector.ToArray();
         async Task<float[]> Direct(EmbeddingRequestOptions options) => (await _model.EmbedAsync(["the fox"], options)).Vectors[0];
 
         Assert.Equal(await Direct(new() { Dimensions = 8 }), await Vector(new() { Dimensions = 8 }));
@@ -50,7 +51,8 @@ public sealed class LocalGptEmbeddingGeneratorTests : IDisposable
         Assert.Equal(await Direct(new() { Pooling = Pooling.First }), await Vector(With("pooling", "cls")));
         Assert.Equal(await Direct(new() { Normalize = false }), await Vector(With("normalize", false)));
         Assert.Equal(await Direct(new()), await Vector(With("prompt_name", "query")));
-        Assert.Equal(await Direct(new() { Pooling = Pooling.Max }), await Vector(new() { RawRepresentationFactory = _ => new EmbeddingRequestOptions { Pooling = Pooling.Max } }));
+        Assert.Equal(await Direct(new() { Pooling = Pooling.Max }),
+            await Vector(new() { RawRepresentationFactory = _ => new EmbeddingRequestOptions { Pooling = Pooling.Max } }));
         Assert.Single(await _generator.GenerateAsync([new string('x', 500)], With("truncate", true)));
     }
 
@@ -62,7 +64,9 @@ public sealed class LocalGptEmbeddingGeneratorTests : IDisposable
         await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { ModelId = "other" }));
         foreach (var (key, value) in ((string, object)[])[("pooling", "median"), ("normalize", "perhaps"), ("prompt_name", "poem")])
         {
-            var error = await Assert.ThrowsAnyAsync<ArgumentException>(() => _generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { [key] = value } }));
+            var error =
+                await Assert.ThrowsAnyAsync<ArgumentException>(
+                    () => _generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { [key] = value } }));
             Assert.Contains($"'{key}'", error.Message, StringComparison.Ordinal);
         }
 
@@ -73,7 +77,8 @@ public sealed class LocalGptEmbeddingGeneratorTests : IDisposable
     public async Task GetService_gives_metadata_model_and_tokenizer_and_disposing_leaves_the_model()
     {
         var metadata = _generator.GetService<EmbeddingGeneratorMetadata>()!;
-        Assert.Equal(("kotonoha", "tiny", _model.EmbeddingWidth), (metadata.ProviderName, metadata.DefaultModelId, metadata.DefaultModelDimensions));
+        Assert.Equal(("kotonoha", "tiny", _model.EmbeddingWidth),
+            (metadata.ProviderName, metadata.DefaultModelId, metadata.DefaultModelDimensions));
         Assert.Null(metadata.ProviderUri);
         Assert.Same(_model, _generator.GetService<LocalGpt>());
         Assert.Same(_model.Tokenizer, _generator.GetService<Tokenizer>());

@@ -12,7 +12,8 @@ public sealed class LocalGptPromptExecutionSettingsTests
     {
         var own = new LocalGptPromptExecutionSettings { MaxTokens = 3 };
         Assert.Same(own, LocalGptPromptExecutionSettings.FromExecutionSettings(own));
-        Assert.Equal(JsonSerializer.Serialize(new PromptExecutionSettings()), JsonSerializer.Serialize(LocalGptPromptExecutionSettings.FromExecutionSettings(null)));
+        Assert.Equal(JsonSerializer.Serialize(new PromptExecutionSettings()),
+            JsonSerializer.Serialize(LocalGptPromptExecutionSettings.FromExecutionSettings(null)));
     }
 
     [Fact]
@@ -31,7 +32,8 @@ public sealed class LocalGptPromptExecutionSettingsTests
             ExtensionData = new Dictionary<string, object> { ["min_p"] = 0.1, ["colour"] = "red" },
         };
         var settings = LocalGptPromptExecutionSettings.FromExecutionSettings(foreign);
-        Assert.Equal(("m", "s", 12, 0.25f, 0.1f), (settings.ModelId, settings.ServiceId, settings.MaxTokens!.Value, settings.Temperature!.Value, settings.MinP!.Value));
+        Assert.Equal(("m", "s", 12, 0.25f, 0.1f),
+            (settings.ModelId, settings.ServiceId, settings.MaxTokens!.Value, settings.Temperature!.Value, settings.MinP!.Value));
         Assert.Equal(["a", "b"], settings.StopSequences!);
         Assert.Same(behavior, settings.FunctionChoiceBehavior);
         Assert.Equal("red", settings.ExtensionData!["colour"].ToString());
@@ -42,7 +44,8 @@ public sealed class LocalGptPromptExecutionSettingsTests
     public void A_value_of_the_wrong_form_is_refused_with_its_place()
     {
         var wrong = new PromptExecutionSettings { ExtensionData = new Dictionary<string, object> { ["max_tokens"] = "many" } };
-        var error = Assert.Throws<ArgumentException>("executionSettings", () => LocalGptPromptExecutionSettings.FromExecutionSettings(wrong));
+        var error =
+            Assert.Throws<ArgumentException>("executionSettings", () => LocalGptPromptExecutionSettings.FromExecutionSettings(wrong));
         Assert.Contains("max_tokens", error.Message, StringComparison.Ordinal);
     }
 
@@ -64,7 +67,8 @@ public sealed class LocalGptPromptExecutionSettingsTests
         settings.Freeze();
         settings.Freeze();
         foreach (var property in OwnProperties())
-            Assert.IsType<InvalidOperationException>(Assert.Throws<TargetInvocationException>(() => property.SetValue(settings, property.GetValue(settings))).InnerException);
+            Assert.IsType<InvalidOperationException>(
+                Assert.Throws<TargetInvocationException>(() => property.SetValue(settings, property.GetValue(settings))).InnerException);
         Assert.Throws<NotSupportedException>(() => settings.StopSequences!.Add("c"));
         Assert.Throws<NotSupportedException>(() => settings.LogitBias![3] = 1);
         var clone = (LocalGptPromptExecutionSettings)settings.Clone();
@@ -78,10 +82,14 @@ public sealed class LocalGptPromptExecutionSettingsTests
     [InlineData("json_object", "\"json_object\"")]
     public void A_response_format_is_written_as_semantic_kernel_reads_it(string format, string json)
     {
-        string Written(object value) => JsonSerializer.SerializeToElement(new LocalGptPromptExecutionSettings { ResponseFormat = value }).GetProperty("response_format").GetRawText();
+        string Written(object value)
+            => JsonSerializer.SerializeToElement(new LocalGptPromptExecutionSettings { ResponseFormat = value })
+                .GetProperty("response_format").GetRawText();
         Assert.Equal(json, Written(format));
         Assert.Equal(json, Written(format == "text" ? ChatResponseFormat.Text : ChatResponseFormat.Json));
-        Assert.Equal("string", JsonDocument.Parse(Written(typeof(Person))).RootElement.GetProperty("properties").GetProperty("Name").GetProperty("type").GetString());
+        Assert.Equal("string",
+            JsonDocument.Parse(Written(typeof(Person))).RootElement.GetProperty("properties").GetProperty("Name").GetProperty("type")
+                .GetString());
         Assert.Throws<JsonException>(() => Written(3.5m));
     }
 
@@ -112,7 +120,8 @@ public sealed class LocalGptPromptExecutionSettingsTests
         return settings;
     }
 
-    private static IEnumerable<PropertyInfo> OwnProperties() => typeof(LocalGptPromptExecutionSettings).GetProperties().Where(p => p.DeclaringType == typeof(LocalGptPromptExecutionSettings));
+    private static IEnumerable<PropertyInfo> OwnProperties()
+        => typeof(LocalGptPromptExecutionSettings).GetProperties().Where(p => p.DeclaringType == typeof(LocalGptPromptExecutionSettings));
 
     private sealed record Person(string Name);
 

@@ -13,13 +13,16 @@ public sealed class MicrosoftTokenizerTests : IDisposable
 {
     private static readonly string[] OwnTexts =
     [
-        "", " ", "Hello, world!", "  two  spaces\n\nand lines\t", "naïve café Übergröße", "東京は日本の首都です。", "한국어 문장입니다.", "👩‍👩‍👧‍👦 family 🇯🇵",
-        "don't I'll we've 12345 6.789", "int main(void) { return 0; }", "Ελληνικά и кириллица", "<|endoftext|>", "a\u0301\u0323 combining", "ﬁ ligature ½",
+        "", " ", "Hello, world!", "  two  spaces\n\nand lines\t", "naïve café Übergröße", "東京は日本の首都です。", "한국어 문장입니다.",
+        "👩‍👩‍👧‍👦 family 🇯🇵",
+        "don't I'll we've 12345 6.789", "int main(void) { return 0; }", "Ελληνικά и кириллица", "<|endoftext|>", "a\u0301\u0323 combining",
+        "ﬁ ligature ½",
     ];
 
     private static readonly string[] PlainTexts =
     [
-        "", "Hello, world! How are you today?", "The quick brown fox jumps over the lazy dog.", "To be, or not to be, that is the question:",
+        "", "Hello, world! How are you today?", "The quick brown fox jumps over the lazy dog.",
+        "To be, or not to be, that is the question:",
         "I'm sure you're right, she's here, we've won.", "A house (with a garden) is for sale.", "Numbers such as 1, 2 and 3.",
     ];
 
@@ -54,20 +57,24 @@ public sealed class MicrosoftTokenizerTests : IDisposable
                 var within = peer.EncodeToIds(text, limit, out _, out int expected);
 
                 // The peer sees that it cuts a character only where two tokens begin in one place.
-                if (peer.EncodeToTokens(text, out _).Skip(within.Count).FirstOrDefault() is { Value: not null } next && next.Offset.Start.Value < expected)
+                if (peer.EncodeToTokens(text, out _).Skip(within.Count).FirstOrDefault() is { Value: not null } next
+                    && next.Offset.Start.Value < expected)
                     continue;
                 Assert.Equal(within, own.EncodeToIds(text, limit, out _, out int consumed));
                 Assert.Equal(expected, consumed);
-                Assert.Equal(peer.GetIndexByTokenCount(text, limit, out _, out int expectedCount), own.GetIndexByTokenCount(text, limit, out _, out int count));
+                Assert.Equal(peer.GetIndexByTokenCount(text, limit, out _, out int expectedCount),
+                    own.GetIndexByTokenCount(text, limit, out _, out int count));
                 Assert.Equal(expectedCount, count);
-                Assert.Equal(peer.GetIndexByTokenCountFromEnd(text, limit, out _, out expectedCount), own.GetIndexByTokenCountFromEnd(text, limit, out _, out count));
+                Assert.Equal(peer.GetIndexByTokenCountFromEnd(text, limit, out _, out expectedCount),
+                    own.GetIndexByTokenCountFromEnd(text, limit, out _, out count));
                 Assert.Equal(expectedCount, count);
             }
         }
     }
 
-    // The peer's BERT reader leaves out tabs and line ends instead of reading them as white space, and its SentencePiece reader merges equal scores
-    // from the right and loses characters that it does not know. Where Google's own readers disagree with it, the reference cases decide.
+    // The peer's BERT reader leaves out tabs and line ends instead of reading them as white space, and its SentencePiece reader merges
+    // equal scores from the right and loses characters that it does not know. Where Google's own readers disagree with it, the reference
+    // cases decide.
     [Fact]
     public void Bert_ids_are_equal_on_plain_text()
     {
@@ -102,11 +109,13 @@ public sealed class MicrosoftTokenizerTests : IDisposable
         Assert.Null(normalized);
         Assert.Equal([.. whole.Take(5), whole[^1]], limited);
         Assert.Equal(bert.EncodeToIds(text[..consumed]), limited);
-        Assert.Equal(bert.EncodeToTokens(text, out _)[^5].Offset.Start.Value, bert.GetIndexByTokenCountFromEnd(text, 6, out _, out int count));
+        Assert.Equal(bert.EncodeToTokens(text, out _)[^5].Offset.Start.Value,
+            bert.GetIndexByTokenCountFromEnd(text, 6, out _, out int count));
         Assert.Equal(6, count);
         Assert.Empty(bert.EncodeToIds(text, 1, out _, out consumed));
         Assert.Equal(0, consumed);
-        Assert.All(bert.EncodeToTokens(text, out _), token => Assert.Equal(token.Value is "[CLS]" or "[SEP]", token.Offset.Start.Equals(token.Offset.End)));
+        Assert.All(bert.EncodeToTokens(text, out _),
+            token => Assert.Equal(token.Value is "[CLS]" or "[SEP]", token.Offset.Start.Equals(token.Offset.End)));
 
         var bytes = PublishedTiktoken("gpt2").AsMicrosoftTokenizer();
         Assert.True(bytes.CountTokens("👩‍🚀") > 3);
@@ -155,7 +164,9 @@ public sealed class MicrosoftTokenizerTests : IDisposable
         using (var packed = new DeflateStream(data.GetManifestResourceStream(encoding + ".tiktoken.deflate")!, CompressionMode.Decompress))
         using (var reader = new StreamReader(packed))
             // After the number of tokens each line is a token; its rank is its place.
-            File.WriteAllLines(path, reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select((token, rank) => $"{token.TrimEnd()} {rank}"));
+            File.WriteAllLines(path,
+                reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)
+                    .Select((token, rank) => $"{token.TrimEnd()} {rank}"));
         return Tokenizer.Load(path);
     }
 

@@ -34,7 +34,8 @@ public sealed class RegistrationTests : IDisposable
         int loads = 0;
         LocalGpt model;
         IChatClient chat;
-        await using (var provider = new ServiceCollection().AddLocalGpt(Path("first"), Options with { OnLoaded = _ => loads++ }).BuildServiceProvider())
+        await using (var provider = new ServiceCollection().AddLocalGpt(Path("first"), Options with { OnLoaded = _ => loads++ })
+            .BuildServiceProvider())
         {
             chat = provider.GetRequiredService<IChatClient>();
             Assert.Equal("first", chat.GetService<ChatClientMetadata>()!.DefaultModelId);
@@ -73,7 +74,8 @@ public sealed class RegistrationTests : IDisposable
         var one = provider.GetRequiredKeyedService<IChatClient>("one");
         var two = provider.GetRequiredKeyedService<IChatClient>("two");
         Assert.Equal("the second", two.GetService<ChatClientMetadata>()!.DefaultModelId);
-        Assert.Same(two.GetService<LocalGpt>(), provider.GetRequiredKeyedService<IEmbeddingGenerator<string, Embedding<float>>>("two").GetService<LocalGpt>());
+        Assert.Same(two.GetService<LocalGpt>(),
+            provider.GetRequiredKeyedService<IEmbeddingGenerator<string, Embedding<float>>>("two").GetService<LocalGpt>());
         Assert.NotSame(one.GetService<LocalGpt>(), two.GetService<LocalGpt>());
         Assert.Null(provider.GetService<IChatClient>());
         var asked = new ChatOptions { MaxOutputTokens = 10 };
@@ -85,7 +87,8 @@ public sealed class RegistrationTests : IDisposable
     {
         var services = new ServiceCollection();
         services.AddLocalGptChatClient(Path("first"), Options);
-        services.AddLocalGptChatCompletion(Path("first"), Options).AddLocalGptTextGeneration(Path("first"), Options).AddLocalGptEmbeddingGenerator(Path("first"), Options, "vectors");
+        services.AddLocalGptChatCompletion(Path("first"), Options).AddLocalGptTextGeneration(Path("first"), Options)
+            .AddLocalGptEmbeddingGenerator(Path("first"), Options, "vectors");
         using var provider = services.BuildServiceProvider();
         Assert.Same(
             provider.GetRequiredService<IChatClient>().GetService<LocalGpt>(),
@@ -131,7 +134,8 @@ public sealed class RegistrationTests : IDisposable
         Refused(s => Builder(s).AddLocalGpt(Path("first")).AddLocalGpt(Path("second")), "AddLocalGpt");
 
         void Refused(Action<IServiceCollection> register, string named)
-            => Assert.Contains(named, Assert.Throws<InvalidOperationException>(() => register(new ServiceCollection())).Message, StringComparison.Ordinal);
+            => Assert.Contains(named, Assert.Throws<InvalidOperationException>(() => register(new ServiceCollection())).Message,
+                StringComparison.Ordinal);
     }
 
     [Theory]
@@ -179,7 +183,8 @@ public sealed class RegistrationTests : IDisposable
     public async Task Loading_says_what_on_which_device_and_how_long()
     {
         var log = new RecordingLogger();
-        await using var provider = new ServiceCollection().AddSingleton<ILoggerFactory>(log).AddLocalGpt(Path("first"), Options).BuildServiceProvider();
+        await using var provider = new ServiceCollection().AddSingleton<ILoggerFactory>(log).AddLocalGpt(Path("first"), Options)
+            .BuildServiceProvider();
         await provider.GetRequiredService<IChatClient>().GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 1 });
         var (level, message) = Assert.Single(log.Entries, entry => entry.Message.Contains("was loaded", StringComparison.Ordinal));
         Assert.Equal(LogLevel.Information, level);
@@ -207,7 +212,8 @@ public sealed class RegistrationTests : IDisposable
     [InlineData("none.gguf")]
     [InlineData("models/none.gguf")]
     public void A_missing_gguf_file_is_not_taken_for_a_model_of_the_hub(string path)
-        => Assert.Contains("there is no such file", Assert.Throws<CheckpointException>(() => LocalGpt.Load(path)).Message, StringComparison.Ordinal);
+        => Assert.Contains("there is no such file", Assert.Throws<CheckpointException>(() => LocalGpt.Load(path)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task Loading_reports_each_tensor()
@@ -223,16 +229,19 @@ public sealed class RegistrationTests : IDisposable
     [Fact]
     public async Task The_health_check_tells_loading_loaded_and_failed_apart()
     {
-        var services = new ServiceCollection().AddLogging().AddLocalGpt(Path("first"), Options).AddLocalGpt(_folder.At("none.gguf"), serviceId: "broken");
+        var services = new ServiceCollection().AddLogging().AddLocalGpt(Path("first"), Options)
+            .AddLocalGpt(_folder.At("none.gguf"), serviceId: "broken");
         services.AddHealthChecks().AddLocalGpt().AddLocalGpt("broken", name: "broken");
         services.AddLocalGptWarmUp();
         await using var provider = services.BuildServiceProvider();
         var checks = provider.GetRequiredService<HealthCheckService>();
         Assert.Equal(HealthStatus.Degraded, (await checks.CheckHealthAsync()).Entries["local-gpt"].Status);
 
-        foreach (var hosted in provider.GetServices<IHostedService>().Where(service => service.GetType().Assembly == typeof(LocalGptChatClient).Assembly))
+        foreach (var hosted in provider.GetServices<IHostedService>()
+            .Where(service => service.GetType().Assembly == typeof(LocalGptChatClient).Assembly))
             await hosted.StartAsync(default);
-        await Assert.ThrowsAsync<CheckpointException>(() => provider.GetRequiredKeyedService<IChatClient>("broken").GetResponseAsync(Hello));
+        await Assert.ThrowsAsync<CheckpointException>(() => provider.GetRequiredKeyedService<IChatClient>("broken")
+            .GetResponseAsync(Hello));
         var report = await checks.CheckHealthAsync();
         Assert.Equal(HealthStatus.Healthy, report.Entries["local-gpt"].Status);
         Assert.Equal("cpu", report.Entries["local-gpt"].Data["device"]);
@@ -240,10 +249,12 @@ public sealed class RegistrationTests : IDisposable
         Assert.Contains("no such file", report.Entries["broken"].Description, StringComparison.Ordinal);
 
         await using var empty = new ServiceCollection().AddLocalGptWarmUp().BuildServiceProvider();
-        Assert.Contains("AddLocalGpt", Assert.Throws<InvalidOperationException>(() => empty.GetServices<IHostedService>().ToList()).Message, StringComparison.Ordinal);
+        Assert.Contains("AddLocalGpt", Assert.Throws<InvalidOperationException>(() => empty.GetServices<IHostedService>().ToList()).Message,
+            StringComparison.Ordinal);
     }
 
-    public static TheoryData<string> Methods => [.. typeof(LocalGptKernelBuilderExtensions).GetMethods().Where(m => m.IsStatic).Select(m => m.Name).Distinct()];
+    public static TheoryData<string> Methods
+        => [.. typeof(LocalGptKernelBuilderExtensions).GetMethods().Where(m => m.IsStatic).Select(m => m.Name).Distinct()];
 
     [Theory]
     [MemberData(nameof(Methods))]
@@ -253,11 +264,19 @@ public sealed class RegistrationTests : IDisposable
             (typeof(LocalGptKernelBuilderExtensions), typeof(IKernelBuilder), Kernel.CreateBuilder()),
             (typeof(LocalGptServiceCollectionExtensions), typeof(IServiceCollection), new ServiceCollection())])
         {
-            var found = type.GetMethods().Single(m => m.Name == method && m.GetParameters() is [var p, var path, ..] && p.ParameterType == first && path.Name == "path");
-            object?[] Arguments(object? target, object? path) => [target, path, .. Enumerable.Repeat<object?>(null, found.GetParameters().Length - 2)];
-            Assert.IsType<ArgumentNullException>(Assert.ThrowsAny<Exception>(() => found.Invoke(null, Arguments(null, "x"))).InnerException);
-            Assert.Equal("path", Assert.IsAssignableFrom<ArgumentException>(Assert.ThrowsAny<Exception>(() => found.Invoke(null, Arguments(builder, null))).InnerException).ParamName);
-            Assert.Equal("path", Assert.IsAssignableFrom<ArgumentException>(Assert.ThrowsAny<Exception>(() => found.Invoke(null, Arguments(builder, " "))).InnerException).ParamName);
+            var found = type.GetMethods()
+                .Single(m => m.Name == method && m.GetParameters() is [var p, var path, ..] && p.ParameterType == first
+                    && path.Name == "path");
+            object?[] Arguments(object? target, object? path)
+                => [target, path, .. Enumerable.Repeat<object?>(null, found.GetParameters().Length - 2)];
+            Assert.IsType<ArgumentNullException>(
+                Assert.ThrowsAny<Exception>(() => found.Invoke(null, Arguments(null, "x"))).InnerException);
+            Assert.Equal("path",
+                Assert.IsAssignableFrom<ArgumentException>(
+                    Assert.ThrowsAny<Exception>(() => found.Invoke(null, Arguments(builder, null))).InnerException).ParamName);
+            Assert.Equal("path",
+                Assert.IsAssignableFrom<ArgumentException>(
+                    Assert.ThrowsAny<Exception>(() => found.Invoke(null, Arguments(builder, " "))).InnerException).ParamName);
         }
     }
 

@@ -12,7 +12,8 @@ namespace Kotonoha.Connector.Tests;
 /// <summary>A kernel with a local model in it, as Semantic Kernel's users build one.</summary>
 public sealed class SemanticKernelTests : IDisposable
 {
-    private readonly LocalGpt _model = TinyGpt.Create(new LocalGptOptions { ModelId = "tiny", DefaultSampling = TinyGpt.Saying("the fox") });
+    private readonly LocalGpt _model =
+        TinyGpt.Create(new LocalGptOptions { ModelId = "tiny", DefaultSampling = TinyGpt.Saying("the fox") });
     private readonly Kernel _kernel;
 
     public SemanticKernelTests() => _kernel = Kernel.CreateBuilder().AddLocalGpt(_model).Build();
@@ -69,7 +70,13 @@ public sealed class SemanticKernelTests : IDisposable
         var service = _kernel.GetRequiredService<ITextGenerationService>();
         Assert.Equal("tiny", service.GetModelId());
         var settings = new LocalGptPromptExecutionSettings { MaxTokens = 6, Temperature = 0 };
-        var direct = await _model.CompleteAsync(GenerationRequest.FromPrompt("the quick") with { MaxOutputTokens = 6, Sampling = _model.DefaultSampling with { Temperature = 0 } });
+        var direct =
+            await _model.CompleteAsync(
+                GenerationRequest.FromPrompt("the quick") with
+                {
+                    MaxOutputTokens = 6,
+                    Sampling = _model.DefaultSampling with { Temperature = 0 }
+                });
         var content = await service.GetTextContentAsync("the quick", settings);
         Assert.Equal(direct.Text, content.Text);
         Assert.Equal(TinyGpt.Tokenizer.CountTokens("the quick"), Assert.IsType<UsageDetails>(content.Metadata!["Usage"]).InputTokenCount);
@@ -79,7 +86,8 @@ public sealed class SemanticKernelTests : IDisposable
             streamed.Add(piece.Text);
         Assert.Equal(direct.Text, string.Concat(streamed));
         await Assert.ThrowsAsync<ArgumentNullException>("prompt", () => service.GetTextContentsAsync(null!));
-        await Assert.ThrowsAsync<NotSupportedException>(() => service.GetTextContentsAsync("x", new LocalGptPromptExecutionSettings { BeamCount = 2 }));
+        await Assert.ThrowsAsync<NotSupportedException>(
+            () => service.GetTextContentsAsync("x", new LocalGptPromptExecutionSettings { BeamCount = 2 }));
     }
 
     [Fact]
@@ -88,7 +96,17 @@ public sealed class SemanticKernelTests : IDisposable
         var asked = new List<ChatOptions>();
         using var client = new LocalGptChatClient(_model).AsBuilder().Use(inner => new Watching(inner, asked)).Build();
         var chat = client.AsChatCompletionService();
-        var own = new LocalGptPromptExecutionSettings { Temperature = 0.5f, TopP = 0.9f, MinP = 0.1f, MaxTokens = 3, StopSequences = ["qq"], Seed = 7, ChatSystemPrompt = "Be brief." };
+        var own =
+            new LocalGptPromptExecutionSettings
+            {
+                Temperature = 0.5f,
+                TopP = 0.9f,
+                MinP = 0.1f,
+                MaxTokens = 3,
+                StopSequences = ["qq"],
+                Seed = 7,
+                ChatSystemPrompt = "Be brief."
+            };
         var foreign = new PromptExecutionSettings
         {
             ExtensionData = JsonSerializer.Deserialize<Dictionary<string, object>>(
@@ -100,9 +118,12 @@ public sealed class SemanticKernelTests : IDisposable
         Assert.Equal(7L, first.Metadata!["seed"]);
         foreach (var options in asked)
         {
-            Assert.Equal((0.5f, 0.9f, 3, 7L, "Be brief."), (options.Temperature!.Value, options.TopP!.Value, options.MaxOutputTokens!.Value, options.Seed!.Value, options.Instructions));
+            Assert.Equal((0.5f, 0.9f, 3, 7L, "Be brief."),
+                (options.Temperature!.Value, options.TopP!.Value, options.MaxOutputTokens!.Value, options.Seed!.Value,
+                    options.Instructions));
             Assert.Equal(["qq"], options.StopSequences!);
-            Assert.Equal(0.1, Convert.ToDouble(options.AdditionalProperties!["min_p"], System.Globalization.CultureInfo.InvariantCulture), 6);
+            Assert.Equal(0.1, Convert.ToDouble(options.AdditionalProperties!["min_p"], System.Globalization.CultureInfo.InvariantCulture),
+                6);
         }
     }
 
@@ -122,7 +143,8 @@ public sealed class SemanticKernelTests : IDisposable
     [Fact]
     public async Task A_chat_prompt_keeps_its_roles()
     {
-        var result = await _kernel.InvokePromptAsync("""<message role="system">Be brief.</message><message role="user">Who jumps?</message>""");
+        var result =
+            await _kernel.InvokePromptAsync("""<message role="system">Be brief.</message><message role="user">Who jumps?</message>""");
         var usage = Assert.IsType<UsageDetails>(result.Metadata!["Usage"]);
         Assert.Equal(TinyGpt.Tokenizer.CountTokens("Be brief.") + TinyGpt.Tokenizer.CountTokens("Who jumps?") + 5, usage.InputTokenCount);
     }
@@ -137,7 +159,8 @@ public sealed class SemanticKernelTests : IDisposable
             Seen.Add($"prompt {context.RenderedPrompt}");
         }
 
-        public async Task OnFunctionInvocationAsync(Microsoft.SemanticKernel.FunctionInvocationContext context, Func<Microsoft.SemanticKernel.FunctionInvocationContext, Task> next)
+        public async Task OnFunctionInvocationAsync(
+            Microsoft.SemanticKernel.FunctionInvocationContext context, Func<Microsoft.SemanticKernel.FunctionInvocationContext, Task> next)
         {
             await next(context);
             Seen.Add($"answer {context.Result.GetValue<string>()}");
@@ -146,7 +169,8 @@ public sealed class SemanticKernelTests : IDisposable
 
     private sealed class Watching(IChatClient inner, List<ChatOptions> asked) : DelegatingChatClient(inner)
     {
-        public override Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+        public override Task<ChatResponse> GetResponseAsync(
+            IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
         {
             asked.Add(options!);
             return base.GetResponseAsync(messages, options, cancellationToken);

@@ -9,7 +9,10 @@ using FunctionResultContent = Microsoft.Extensions.AI.FunctionResultContent;
 
 namespace Kotonoha.Connector.Tests;
 
-/// <summary>Function calls through the chat client. What the model says is forced by biases, so that the way of a call is tested and not the model's wit.</summary>
+/// <summary>
+/// Function calls through the chat client. What the model says is forced by biases, so that the way of a call is tested and not the model's
+/// wit.
+/// </summary>
 public sealed class ToolCallTests : IDisposable
 {
     private const string Call = """<tool_call>{"name": "weather", "arguments": {"city": "Zug", "days": 2}}</tool_call>""";
@@ -29,7 +32,8 @@ public sealed class ToolCallTests : IDisposable
         var message = Assert.Single(response.Messages);
         Assert.Equal("I look.", message.Text);
         var call = Assert.Single(message.Contents.OfType<FunctionCallContent>());
-        Assert.Equal(("weather", "Zug", 2), (call.Name, call.Arguments!["city"]!.ToString(), ((JsonElement)call.Arguments["days"]!).GetInt32()));
+        Assert.Equal(("weather", "Zug", 2),
+            (call.Name, call.Arguments!["city"]!.ToString(), ((JsonElement)call.Arguments["days"]!).GetInt32()));
         Assert.Equal(ChatFinishReason.ToolCalls, response.FinishReason);
         Assert.Equal("tool_calls", response.AdditionalProperties!["FinishReason"]);
     }
@@ -54,7 +58,8 @@ public sealed class ToolCallTests : IDisposable
         var response = await _client.GetResponseAsync(Question, options);
         Assert.Equal("", response.Text);
         var error = Assert.Single(response.Messages[0].Contents.OfType<ErrorContent>());
-        Assert.Equal(("unreadable_function_call", "<tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Zug\""), (error.ErrorCode, error.Details));
+        Assert.Equal(("unreadable_function_call", "<tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Zug\""),
+            (error.ErrorCode, error.Details));
         Assert.Empty(response.Messages[0].Contents.OfType<FunctionCallContent>());
     }
 
@@ -73,10 +78,12 @@ public sealed class ToolCallTests : IDisposable
         Assert.Equal(["Zug 2"], asked);
         Assert.Contains(response.Messages, m => m.Contents.OfType<FunctionResultContent>().Any(r => r.Result?.ToString() == "sunny"));
         Assert.Equal(
-            "<|system|>You can call functions. To call one, write only\n<tool_call>{\"name\": \"NAME\", \"arguments\": {…}}</tool_call>\nFunctions:\nweather(city: string, days: integer)"
+            "<|system|>You can call functions. To call one, write only\n<tool_call>{\"name\": \"NAME\", \"arguments\": "
+                + "{…}}</tool_call>\nFunctions:\nweather(city: string, days: integer)"
             + "<|end|><|user|>Weather in Zug?<|end|><|assistant|>",
             requests[0]);
-        Assert.EndsWith($"<|assistant|>{Call}<|end|><|user|><tool_response>sunny</tool_response><|end|><|assistant|>", requests[1], StringComparison.Ordinal);
+        Assert.EndsWith($"<|assistant|>{Call}<|end|><|user|><tool_response>sunny</tool_response><|end|><|assistant|>", requests[1],
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -84,7 +91,9 @@ public sealed class ToolCallTests : IDisposable
     {
         var options = Saying("Hello");
         options.ToolMode = ChatToolMode.None;
-        var request = new ChatRequestReader(_client, _model, new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(Question, options);
+        var request =
+            new ChatRequestReader(_client, _model,
+                new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(Question, options);
         Assert.Null(request.Generation.Tools);
         Assert.Equal("Hello", (await _client.GetResponseAsync(Question, options)).Text);
     }
@@ -105,13 +114,27 @@ public sealed class ToolCallTests : IDisposable
     [Fact]
     public void Template_variables_reach_the_template()
     {
-        var template = ChatTemplate.FromJinja("{% if enable_thinking is defined %}{{ enable_thinking }} {% endif %}{{ style }}{% for m in messages %}{{ m.content }}{% endfor %}");
+        var template = ChatTemplate.FromJinja("{% if enable_thinking is defined %}{{ enable_thinking }} {% endif %}{{ style }}{% for m "
+            + "in messages %}{{ m.content }}{% endfor %}");
         using var model = TinyGpt.Create(new LocalGptOptions { ChatTemplate = template });
         string Rendered(ChatOptions options) => model.Render(
-            new ChatRequestReader(new LocalGptChatClient(model), model, new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(Question, options).Generation).Text;
-        Assert.Equal("False Weather in Zug?", Rendered(new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.None } }));
-        Assert.Equal("True Weather in Zug?", Rendered(new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } }));
-        Assert.Equal("True briefWeather in Zug?", Rendered(new ChatOptions { AdditionalProperties = new() { ["enable_thinking"] = true, ["chat_template_kwargs"] = JsonSerializer.SerializeToElement(new { style = "brief" }) } }));
+            new ChatRequestReader(new LocalGptChatClient(model), model,
+                new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(Question, options).Generation).Text;
+        Assert.Equal("False Weather in Zug?",
+            Rendered(new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.None } }));
+        Assert.Equal("True Weather in Zug?",
+            Rendered(new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } }));
+        Assert.Equal("True briefWeather in Zug?",
+            Rendered(
+                new ChatOptions
+                {
+                    AdditionalProperties =
+                    new()
+                    {
+                        ["enable_thinking"] = true,
+                        ["chat_template_kwargs"] = JsonSerializer.SerializeToElement(new { style = "brief" })
+                    }
+                }));
     }
 
     [Fact]
@@ -136,11 +159,15 @@ public sealed class ToolCallTests : IDisposable
 
     private sealed class Recording(IChatClient inner, List<string> requests, LocalGpt model) : DelegatingChatClient(inner)
     {
-        public override Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+        public override Task<ChatResponse> GetResponseAsync(
+            IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
         {
             var list = messages.ToList();
             var client = (LocalGptChatClient)InnerClient.GetService(typeof(LocalGptChatClient))!;
-            requests.Add(model.Render(new ChatRequestReader(client, model, new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(list, options).Generation).Text);
+            requests.Add(
+                model.Render(
+                    new ChatRequestReader(client, model,
+                        new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(list, options).Generation).Text);
             return base.GetResponseAsync(list, options, cancellationToken);
         }
     }

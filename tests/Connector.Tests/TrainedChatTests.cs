@@ -20,15 +20,22 @@ public sealed class TrainedChatTests
     [Fact]
     public async Task A_model_trained_on_conversations_answers_them_through_the_chat_client()
     {
-        var tokenizer = Tokenizer.TrainByteLevelBpe(Lessons.SelectMany(l => new[] { l.Question, l.Answer }), 300, minFrequency: 2, [.. ChatTemplate.Kotonoha.ControlTokens]);
-        var model = Gpt2.Create(new Gpt2Config { VocabularySize = tokenizer.VocabularySize, ContextLength = 128, Width = 64, Layers = 2, Heads = 4 }, seed: 1);
+        var tokenizer =
+            Tokenizer.TrainByteLevelBpe(Lessons.SelectMany(l => new[] { l.Question, l.Answer }), 300, minFrequency: 2,
+                [.. ChatTemplate.Kotonoha.ControlTokens]);
+        var model =
+            Gpt2.Create(
+                new Gpt2Config { VocabularySize = tokenizer.VocabularySize, ContextLength = 128, Width = 64, Layers = 2, Heads = 4 },
+                seed: 1);
         var tokens = new List<int>();
         var random = new Random(2);
         while (tokens.Count < 20_000)
         {
             tokens.Add(tokenizer.TokenToId("<|endoftext|>")!.Value);
             var (question, answer) = Lessons[random.Next(Lessons.Length)];
-            foreach (var segment in ChatTemplate.Kotonoha.Render([new ChatTurn(ChatTurn.User, question), new ChatTurn(ChatTurn.Assistant, answer)], addGenerationPrompt: false))
+            foreach (var segment
+                in ChatTemplate.Kotonoha.Render([new ChatTurn(ChatTurn.User, question), new ChatTurn(ChatTurn.Assistant, answer)],
+                    addGenerationPrompt: false))
                 if (segment.IsControl)
                     tokens.Add(tokenizer.TokenToId(segment.Text)!.Value);
                 else

@@ -18,7 +18,8 @@ public class ChildProcessTests
     {
         var documents = new (string Name, byte[] Content)[]
         {
-            ("a.md", Encoding.UTF8.GetBytes("---\ntitle: \"T\"\n---\n# 見出し\n\n## B\n\ntext\n\n- a\n- b\n\n| x | y |\n|---|---|\n| 1 | 漢字 |\n")),
+            ("a.md", Encoding.UTF8.GetBytes(
+                "---\ntitle: \"T\"\n---\n# 見出し\n\n## B\n\ntext\n\n- a\n- b\n\n| x | y |\n|---|---|\n| 1 | 漢字 |\n")),
             ("a.txt", Encoding.UTF8.GetBytes("One.\n\nTwo.")),
             ("a.html", Page),
             ("a.docx", DocxReaderTests.Write("<w:p><w:r><w:t>Some text here.</w:t></w:r></w:p>")),

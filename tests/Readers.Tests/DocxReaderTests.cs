@@ -50,8 +50,10 @@ public class DocxReaderTests
         var document = await DocumentReaders.Default.ReadAsync(
             Write(
                 Paragraph("当番", "<w:pStyle w:val=\"a1\"/>") + Paragraph("Part", "<w:pStyle w:val=\"a2\"/>")
-                + "<w:p><w:r><w:t>Visible </w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:hyperlink><w:r><w:t>link</w:t></w:r></w:hyperlink>"
-                + "<w:del w:id=\"1\" w:author=\"x\"><w:r><w:delText>deleted</w:delText></w:r></w:del><w:ins w:id=\"2\" w:author=\"x\"><w:r><w:t>, inserted</w:t></w:r></w:ins>"
+                + "<w:p><w:r><w:t>Visible "
+                + "</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:hyperlink><w:r><w:t>link</w:t></w:r></w:hyperlink>"
+                + "<w:del w:id=\"1\" w:author=\"x\"><w:r><w:delText>deleted</w:delText></w:r></w:del><w:ins w:id=\"2\" "
+                + "w:author=\"x\"><w:r><w:t>, inserted</w:t></w:r></w:ins>"
                 + "<w:r><w:fldChar w:fldCharType=\"begin\"/><w:instrText>PAGE</w:instrText></w:r></w:p>"
                 + Item(5, "three") + Item(5, "four") + Item(6, "bullet")
                 + $"<w:tbl>{Row("Level", "Within")}{Row("SEV1", "15 minutes")}</w:tbl>",

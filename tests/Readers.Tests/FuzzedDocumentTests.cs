@@ -5,16 +5,19 @@ namespace Kotonoha.Readers.Tests;
 
 public class FuzzedDocumentTests
 {
-    private const string Markdown = "---\ntitle: T\n---\n# 見出し\n\nText *with* [link](x) <b>html</b> &amp; `code`.\n\n- a\n  1. b\n\n| a | b |\n|---|---|\n| c | 漢字 |\n\n```\ncode\n```\n\n[^1]: note\n\nx[^1]";
+    private const string Markdown = "---\ntitle: T\n---\n# 見出し\n\nText *with* [link](x) <b>html</b> &amp; `code`.\n\n- a\n  1. b\n\n| a "
+        + "| b |\n|---|---|\n| c | 漢字 |\n\n```\ncode\n```\n\n[^1]: note\n\nx[^1]";
 
-    private const string Html = "<html><head><title>T</title><style>.a{display:none}</style></head><body><h1>H</h1><p class=a>gone</p><table><tr><td>1<td>二</table><ul><li>x<ol><li>y</ol></ul><pre> p </pre><svg><text>s</text></svg>";
+    private const string Html = "<html><head><title>T</title><style>.a{display:none}</style></head><body><h1>H</h1><p "
+        + "class=a>gone</p><table><tr><td>1<td>二</table><ul><li>x<ol><li>y</ol></ul><pre> p </pre><svg><text>s</text></svg>";
 
     public static TheoryData<string, byte[], int> Seeds() => new()
     {
         { "f.md", Encoding.UTF8.GetBytes(Markdown), 400 },
         { "f.html", Encoding.UTF8.GetBytes(Html), 400 },
         { "f.txt", Encoding.UTF8.GetBytes(Markdown), 400 },
-        { "f.docx", DocxReaderTests.Write("<w:p><w:r><w:t>Some text here.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p/></w:tc></w:tr></w:tbl>"), 250 },
+        { "f.docx",
+            DocxReaderTests.Write("<w:p><w:r><w:t>Some text here.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p/></w:tc></w:tr></w:tbl>"), 250 },
         { "f.pdf", TestPdf.Write([new Drawn(72, 700, 12, "Some text here."), new Drawn(72, 680, 12, "More") { Font = "F2" }]), 250 },
     };
 

@@ -66,8 +66,10 @@ internal static class HostilePdfs
     /// <summary>A cross-reference table that names itself as its forerunner.</summary>
     internal static byte[] CyclicCrossReferences()
     {
-        const string Body = "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Count 0 /Kids [] >>\nendobj\n";
+        const string Body =
+            "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Count 0 /Kids [] >>\nendobj\n";
         return Encoding.ASCII.GetBytes(
-            $"{Body}xref\n0 1\n0000000000 65535 f \ntrailer\n<< /Size 3 /Root 1 0 R /Prev {Body.Length} >>\nstartxref\n{Body.Length}\n%%EOF\n");
+            $"{Body}xref\n0 1\n0000000000 65535 f \ntrailer\n<< /Size 3 /Root 1 0 R /Prev {Body.Length} "
+                + $">>\nstartxref\n{Body.Length}\n%%EOF\n");
     }
 }

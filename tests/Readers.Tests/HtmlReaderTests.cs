@@ -29,7 +29,8 @@ public class HtmlReaderTests
             """);
         Assert.Equal("Page & title", document.Title);
         Assert.Equal(
-            "Main heading\n\nLoose text\nnext line\n\nsmall\n\nOnetwo three four\n\nfirst\ninner\nsecond\nmore\nTerm\nMeaning\n\nSizes\n\nName | Size\na b | 1\n\n"
+            "Main heading\n\nLoose text\nnext line\n\nsmall\n\nOnetwo three "
+                + "four\n\nfirst\ninner\nsecond\nmore\nTerm\nMeaning\n\nSizes\n\nName | Size\na b | 1\n\n"
             + "  kept\n  as is\n\nThe end.",
             document.Text);
     }

@@ -128,7 +128,8 @@ public class PdfReaderTests
                 "The log book is checked by the exam-")),
             Page(3, TestPdf.Lines(72, 720, 11, 14, "iner in charge.")));
         Assert.Equal(
-            "The maintenance team replaces the filter of the pump every six weeks, and the replacement is recorded in the blue log book that hangs beside the main door. "
+            "The maintenance team replaces the filter of the pump every six weeks, and the replacement is recorded in the blue log book "
+                + "that hangs beside the main door. "
             + "The log book is checked by the examiner in charge.\n\n1 A footnote about pumps.",
             document.Text);
         Assert.Equal(1, document.Blocks[0].Page);
@@ -183,7 +184,8 @@ public class PdfReaderTests
                 .. TestPdf.Lines(400, 740, 10, 12, "Dogs must be kept", "on a lead in the", "park at all times."),
             ]);
         Assert.Equal(
-            "Notice board\n\nThe swimming pool opens at seven in the morning and closes at nine.\n\nParking is free for residents of Garden Street.\n\nDogs must be kept on a lead in the park at all times.",
+            "Notice board\n\nThe swimming pool opens at seven in the morning and closes at nine.\n\nParking is free for residents of "
+                + "Garden Street.\n\nDogs must be kept on a lead in the park at all times.",
             document.Text);
     }
 

@@ -21,7 +21,10 @@ public sealed record HubRequest(string Method, string Path, bool OfStore, IReadO
         : Path.Split($"/resolve/{LoopbackHub.Commit}/") is { Length: 2 } parts ? parts[1] : "";
 
     /// <summary>The first byte it wants, when it says so.</summary>
-    public int? From => Headers.TryGetValue("Range", out var range) ? int.Parse(range["bytes=".Length..].TrimEnd('-'), CultureInfo.InvariantCulture) : null;
+    public int? From
+        => Headers.TryGetValue("Range", out var range)
+            ? int.Parse(range["bytes=".Length..].TrimEnd('-'), CultureInfo.InvariantCulture)
+            : null;
 }
 
 /// <summary>An answer of the hub of the tests.</summary>
@@ -43,7 +46,9 @@ public sealed record HubReply(int Status, byte[] Body, (string Name, string Valu
     public HubReply With(string name, string value) => this with { Headers = [.. Headers.Where(h => h.Name != name), (name, value)] };
 }
 
-/// <summary>A small hub on the loopback: one model, whose large files lie on another host (another port), as they do on the public one.</summary>
+/// <summary>
+/// A small hub on the loopback: one model, whose large files lie on another host (another port), as they do on the public one.
+/// </summary>
 public sealed class LoopbackHub : IDisposable
 {
     public const string Model = "ann/tiny";
@@ -80,7 +85,8 @@ public sealed class LoopbackHub : IDisposable
     }
 
     /// <summary>The requests for contents.</summary>
-    public IEnumerable<HubRequest> Downloads => Requests.Where(r => r is { Method: "GET", IsList: false } && (r.OfStore || !IsLarge(r.File)));
+    public IEnumerable<HubRequest> Downloads
+        => Requests.Where(r => r is { Method: "GET", IsList: false } && (r.OfStore || !IsLarge(r.File)));
 
     public byte[] Add(string name, string text) => Add(name, Encoding.UTF8.GetBytes(text), large: false);
 
@@ -146,7 +152,8 @@ public sealed class LoopbackHub : IDisposable
                     lines[0].Split(' ')[0],
                     Uri.UnescapeDataString(lines[0].Split(' ')[1]),
                     ofStore,
-                    lines.Skip(1).Select(l => l.Split(':', 2)).ToDictionary(l => l[0].Trim(), l => l[1].Trim(), StringComparer.OrdinalIgnoreCase));
+                    lines.Skip(1).Select(l => l.Split(':', 2))
+                        .ToDictionary(l => l[0].Trim(), l => l[1].Trim(), StringComparer.OrdinalIgnoreCase));
                 lock (_requests)
                     _requests.Add(request);
                 var reply = Change(request, Reply(request));
@@ -161,8 +168,11 @@ public sealed class LoopbackHub : IDisposable
     private HubReply Reply(HubRequest request)
     {
         if (request.IsList)
-            return request.Path.EndsWith($"/{Model}/revision/main", StringComparison.Ordinal) || request.Path.EndsWith($"/{Model}/revision/{Commit}", StringComparison.Ordinal)
-                ? HubReply.Json(JsonSerializer.Serialize(new { id = Model, sha = Commit, siblings = _files.Keys.Select(rfilename => new { rfilename }) }))
+            return request.Path.EndsWith($"/{Model}/revision/main", StringComparison.Ordinal)
+                || request.Path.EndsWith($"/{Model}/revision/{Commit}", StringComparison.Ordinal)
+                ? HubReply.Json(
+                    JsonSerializer.Serialize(
+                        new { id = Model, sha = Commit, siblings = _files.Keys.Select(rfilename => new { rfilename }) }))
                 : new HubReply(404).With("X-Error-Code", "RevisionNotFound");
         if (!_files.TryGetValue(request.File, out var file))
             return new HubReply(404).With("X-Error-Code", "EntryNotFound");
@@ -172,12 +182,18 @@ public sealed class LoopbackHub : IDisposable
                 .With("X-Linked-Etag", $"\"{Sha256(file.Content)}\"")
                 .With("X-Linked-Size", file.Content.Length.ToString(CultureInfo.InvariantCulture))
                 .With("X-Repo-Commit", Commit);
-        var reply = new HubReply(200, file.Content).With("ETag", file.Large ? "\"of-the-store\"" : $"\"{GitHash(file.Content)}\"").With("X-Repo-Commit", Commit);
+        var reply = new HubReply(200, file.Content).With("ETag", file.Large ? "\"of-the-store\"" : $"\"{GitHash(file.Content)}\"")
+            .With("X-Repo-Commit", Commit);
         if (request.From is not { } from)
             return reply;
         return from >= file.Content.Length
             ? new HubReply(416).With("Content-Range", $"bytes */{file.Content.Length}")
-            : reply with { Status = 206, Body = file.Content[from..], Headers = [.. reply.Headers, ("Content-Range", $"bytes {from}-{file.Content.Length - 1}/{file.Content.Length}")] };
+            : reply with
+            {
+                Status = 206,
+                Body = file.Content[from..],
+                Headers = [.. reply.Headers, ("Content-Range", $"bytes {from}-{file.Content.Length - 1}/{file.Content.Length}")]
+            };
     }
 
     private static async Task SendAsync(TcpClient client, NetworkStream stream, HubRequest request, HubReply reply)

@@ -30,7 +30,8 @@ public sealed class RecordingLogger : ILoggerFactory, ILogger
     public bool IsEnabled(LogLevel logLevel) => true;
 
     /// <inheritdoc/>
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         => _entries.Enqueue((logLevel, formatter(state, exception)));
 
     /// <inheritdoc/>

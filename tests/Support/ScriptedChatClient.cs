@@ -22,7 +22,14 @@ public sealed class ScriptedChatClient : IChatClient
     public bool HonoursStopSequences { get; init; } = true;
 
     public ScriptedChatClient Then(string reply, ChatFinishReason? finish = null, UsageDetails? usage = null)
-        => Then((_, _) => Task.FromResult(new ChatResponse(new ChatMessage(ChatRole.Assistant, reply)) { FinishReason = finish ?? ChatFinishReason.Stop, Usage = usage }));
+        => Then((_, _) =>
+            Task.FromResult(
+                new ChatResponse(new ChatMessage(ChatRole.Assistant, reply))
+                {
+                    FinishReason = finish
+                    ?? ChatFinishReason.Stop,
+                    Usage = usage
+                }));
 
     public ScriptedChatClient Then(Func<IReadOnlyList<ChatMessage>, CancellationToken, Task<ChatResponse>> reply)
     {
@@ -30,7 +37,8 @@ public sealed class ScriptedChatClient : IChatClient
         return this;
     }
 
-    public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var request = messages.ToList();
@@ -41,12 +49,14 @@ public sealed class ScriptedChatClient : IChatClient
         var response = await reply(request, cancellationToken);
         if (HonoursStopSequences && options?.StopSequences is { Count: > 0 } stops)
             foreach (var content in response.Messages.SelectMany(message => message.Contents).OfType<TextContent>())
-                content.Text = stops.Select(stop => content.Text.IndexOf(stop, StringComparison.Ordinal)).Where(at => at >= 0).DefaultIfEmpty(-1).Min() is var at and >= 0 ? content.Text[..at] : content.Text;
+                content.Text = stops.Select(stop => content.Text.IndexOf(stop, StringComparison.Ordinal)).Where(at => at >= 0)
+                    .DefaultIfEmpty(-1).Min() is var at and >= 0 ? content.Text[..at] : content.Text;
         return response;
     }
 
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         foreach (var update in (await GetResponseAsync(messages, options, cancellationToken)).ToChatResponseUpdates())
             yield return update;

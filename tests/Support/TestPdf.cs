@@ -33,13 +33,17 @@ public sealed class TestPdf
         pdf.Add("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>");
         pdf.Add("<< /Type /Font /Subtype /Type0 /BaseFont /Test /Encoding /Identity-H /DescendantFonts [6 0 R] /ToUnicode 8 0 R >>");
         pdf.Add("<< /Type /Font /Subtype /Type0 /BaseFont /Mute /Encoding /Identity-H /DescendantFonts [6 0 R] >>");
-        pdf.Add($"<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Test /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> /DW {UnicodeWidth} /FontDescriptor 7 0 R >>");
-        pdf.Add("<< /Type /FontDescriptor /FontName /Test /Flags 4 /FontBBox [0 -200 1000 800] /ItalicAngle 0 /Ascent 800 /Descent -200 /CapHeight 700 /StemV 80 >>");
-        pdf.AddStream("/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Test def /CMapType 2 def 1 begincodespacerange <0000> <FFFF> endcodespacerange "
+        pdf.Add($"<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Test /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) "
+            + $"/Supplement 0 >> /DW {UnicodeWidth} /FontDescriptor 7 0 R >>");
+        pdf.Add("<< /Type /FontDescriptor /FontName /Test /Flags 4 /FontBBox [0 -200 1000 800] /ItalicAngle 0 /Ascent 800 /Descent -200 "
+            + "/CapHeight 700 /StemV 80 >>");
+        pdf.AddStream("/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Test def /CMapType 2 def 1 "
+            + "begincodespacerange <0000> <FFFF> endcodespacerange "
             + "1 beginbfrange <0000> <FFFF> <0000> endbfrange endcmap end end");
         foreach (var page in pages)
         {
-            pdf.Add($"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R /F2 4 0 R /F3 5 0 R >> >> /Contents {pdf._objects.Count + 2} 0 R >>");
+            pdf.Add($"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R /F2 4 0 R /F3 5 0 R >> >> "
+                + $"/Contents {pdf._objects.Count + 2} 0 R >>");
             pdf.AddStream(drawing + "\n" + string.Concat(page.Select(Show)));
         }
 

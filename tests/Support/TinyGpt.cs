@@ -13,10 +13,19 @@ public static class TinyGpt
 
     /// <summary>Byte-level, with the control tokens of the chat template; Japanese characters take several tokens each.</summary>
     public static Tokenizer Tokenizer { get; } = Tokenizer.TrainByteLevelBpe(
-        ["the quick brown fox jumps over the lazy dog", "the slow brown fox"], 280, minFrequency: 2, [.. ChatTemplate.Kotonoha.ControlTokens]);
+        ["the quick brown fox jumps over the lazy dog", "the slow brown fox"], 280, minFrequency: 2,
+        [.. ChatTemplate.Kotonoha.ControlTokens]);
 
     public static Gpt2 Model(ulong seed = 7, int contextLength = ContextLength) => Gpt2.Create(
-        new Gpt2Config { VocabularySize = Tokenizer.VocabularySize, ContextLength = contextLength, Width = 32, Layers = 2, Heads = 4, InitializerRange = 0.4f }, seed);
+        new Gpt2Config
+        {
+            VocabularySize = Tokenizer.VocabularySize,
+            ContextLength = contextLength,
+            Width = 32,
+            Layers = 2,
+            Heads = 4,
+            InitializerRange = 0.4f
+        }, seed);
 
     public static Llama Llama(int contextLength = ContextLength, RopeScaling? scaling = null) => LocalModel.Models.Llama.Create(
         new LlamaConfig
@@ -37,7 +46,8 @@ public static class TinyGpt
         seed: 7);
 
     public static LocalGpt Create(LocalGptOptions? options = null, ulong seed = 7, int contextLength = ContextLength)
-        => LocalGpt.Create(Model(seed, contextLength), Tokenizer, (options ?? new LocalGptOptions()) with { Threads = options?.Threads ?? 1 });
+        => LocalGpt.Create(Model(seed, contextLength), Tokenizer,
+            (options ?? new LocalGptOptions()) with { Threads = options?.Threads ?? 1 });
 
     /// <summary>Settings under which the model says exactly this text and then its end token, whatever its weights are.</summary>
     public static SamplingOptions Saying(string text)

@@ -16,7 +16,14 @@ public sealed class BpeTrainerTests
             var words = new Dictionary<string, long>(StringComparer.Ordinal);
             for (int i = 0; i < 12; i++)
                 words[string.Concat(Enumerable.Range(0, random.Next(1, 14)).Select(_ => "aab猫"[random.Next(4)]))] = random.Next(1, 6);
-            var options = new BpeTrainingOptions { VocabularySize = 40, MinFrequency = minFrequency, SpecialTokens = ["<s>", "aa", "bab"], MaxTokenLength = maxTokenLength };
+            var options =
+                new BpeTrainingOptions
+                {
+                    VocabularySize = 40,
+                    MinFrequency = minFrequency,
+                    SpecialTokens = ["<s>", "aa", "bab"],
+                    MaxTokenLength = maxTokenLength
+                };
             var (vocabulary, merges) = BpeTrainer.Train(words, options, CancellationToken.None);
             var (tokens, expected) = Recount(words, options);
             Assert.Equal(expected, merges);
@@ -39,7 +46,8 @@ public sealed class BpeTrainerTests
     {
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
-        Assert.Throws<OperationCanceledException>(() => Tokenizer.TrainByteLevelBpe(["the cat the cat"], 300, cancellationToken: cancelled.Token));
+        Assert.Throws<OperationCanceledException>(
+            () => Tokenizer.TrainByteLevelBpe(["the cat the cat"], 300, cancellationToken: cancelled.Token));
     }
 
     [Fact]
@@ -58,7 +66,9 @@ public sealed class BpeTrainerTests
         Assert.Throws<ArgumentException>(() => Tokenizer.TrainByteLevelBpe(["x"], 300, specialTokens: [""]));
     }
 
-    /// <summary>The rules as they are written: highest count, then smaller left id, then smaller right id; overlapping counts, joined from the left.</summary>
+    /// <summary>
+    /// The rules as they are written: highest count, then smaller left id, then smaller right id; overlapping counts, joined from the left.
+    /// </summary>
     private static (List<string> Tokens, List<(string, string)> Merges) Recount(Dictionary<string, long> words, BpeTrainingOptions options)
     {
         var tokens = options.SpecialTokens.ToList();
@@ -70,7 +80,8 @@ public sealed class BpeTrainerTests
         {
             var best = split
                 .SelectMany(w => w.Parts.Zip(w.Parts.Skip(1), (a, b) => (Pair: (a, b), w.Count)))
-                .Where(p => options.MaxTokenLength is not { } limit || p.Pair.a.Length + p.Pair.b.Length is var length && (length == 2 || length < limit))
+                .Where(p => options.MaxTokenLength is not { } limit || p.Pair.a.Length + p.Pair.b.Length is var length
+                    && (length == 2 || length < limit))
                 .GroupBy(p => p.Pair, p => p.Count)
                 .Select(g => (Pair: g.Key, Count: g.Sum()))
                 .OrderByDescending(p => p.Count).ThenBy(p => tokens.IndexOf(p.Pair.a)).ThenBy(p => tokens.IndexOf(p.Pair.b))

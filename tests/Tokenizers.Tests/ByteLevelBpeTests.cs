@@ -10,7 +10,8 @@ public sealed class ByteLevelBpeTests
         "吾輩は猫である。名前はまだ無い。\n", "猫の名前は猫である。\n", "def f(x):\n    return x + 1\n", "😀👍 the end\n",
     ];
 
-    private static readonly Tokenizer Trained = Tokenizer.TrainByteLevelBpe(Texts, vocabularySize: 275, specialTokens: ["<|endoftext|>", "<|pad|>"]);
+    private static readonly Tokenizer Trained =
+        Tokenizer.TrainByteLevelBpe(Texts, vocabularySize: 275, specialTokens: ["<|endoftext|>", "<|pad|>"]);
 
     [Fact]
     public void Training_gives_special_tokens_then_bytes_then_joined_pairs()

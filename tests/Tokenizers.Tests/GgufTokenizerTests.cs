@@ -14,7 +14,9 @@ public sealed class GgufTokenizerTests
         string[] tokens = ["<unk>", "<s>", "</s>", .. ByteTokens, "▁", "h", "e", "l", "o", "ll", "he", "▁he", "hell"];
         float[] scores = [.. new float[259], -9, -9, -9, -9, -9, -1, -2, -3, -4];
         int[] types = [2, 3, 3, .. Enumerable.Repeat(6, 256), .. Enumerable.Repeat(1, 9)];
-        var tokenizer = Load(("tokenizer.ggml.model", "llama"), ("tokenizer.ggml.tokens", tokens), ("tokenizer.ggml.scores", scores), ("tokenizer.ggml.token_type", types),
+        var tokenizer =
+            Load(("tokenizer.ggml.model", "llama"), ("tokenizer.ggml.tokens", tokens), ("tokenizer.ggml.scores", scores),
+                ("tokenizer.ggml.token_type", types),
             ("tokenizer.ggml.bos_token_id", 1), ("tokenizer.ggml.eos_token_id", 2));
 
         // "ll" and "he" come first; "▁he" then beats "hell".
@@ -27,7 +29,9 @@ public sealed class GgufTokenizerTests
     public void The_begin_token_can_be_turned_off()
     {
         string[] tokens = ["<unk>", "<s>", "▁", "a"];
-        var tokenizer = Load(("tokenizer.ggml.model", "llama"), ("tokenizer.ggml.tokens", tokens), ("tokenizer.ggml.scores", new float[4]), ("tokenizer.ggml.token_type", new[] { 2, 3, 1, 1 }),
+        var tokenizer =
+            Load(("tokenizer.ggml.model", "llama"), ("tokenizer.ggml.tokens", tokens), ("tokenizer.ggml.scores", new float[4]),
+                ("tokenizer.ggml.token_type", new[] { 2, 3, 1, 1 }),
             ("tokenizer.ggml.bos_token_id", 1), ("tokenizer.ggml.add_bos_token", false), ("tokenizer.ggml.add_space_prefix", false));
         Assert.Equal(["a"], Tokens(tokenizer, "a"));
     }
@@ -38,7 +42,8 @@ public sealed class GgufTokenizerTests
         string[] tokens = ["1", "2", "3", "12", "123", "a", "<|end|>"];
         (string, object)[] common =
         [
-            ("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.tokens", tokens), ("tokenizer.ggml.token_type", new[] { 1, 1, 1, 1, 1, 1, 3 }), ("tokenizer.ggml.merges", new[] { "1 2", "12 3" }),
+            ("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.tokens", tokens),
+            ("tokenizer.ggml.token_type", new[] { 1, 1, 1, 1, 1, 1, 3 }), ("tokenizer.ggml.merges", new[] { "1 2", "12 3" }),
         ];
         Assert.Equal(["123", "123", "a"], Tokens(Load([.. common, ("tokenizer.ggml.pre", "llama-bpe")]), "123123a"));
         Assert.Equal(["123", "123", "a"], Tokens(Load([.. common, ("tokenizer.ggml.pre", "gpt-2")]), "123123a"));
@@ -52,7 +57,9 @@ public sealed class GgufTokenizerTests
     public void Word_pieces_are_spelled_as_tokenizer_json_spells_them()
     {
         string[] tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "▁cat", "s", "▁,"];
-        var tokenizer = Load(("tokenizer.ggml.model", "bert"), ("tokenizer.ggml.tokens", tokens), ("tokenizer.ggml.token_type", new[] { 3, 3, 3, 3, 1, 1, 1 }),
+        var tokenizer =
+            Load(("tokenizer.ggml.model", "bert"), ("tokenizer.ggml.tokens", tokens),
+                ("tokenizer.ggml.token_type", new[] { 3, 3, 3, 3, 1, 1, 1 }),
             ("tokenizer.ggml.unknown_token_id", 1), ("tokenizer.ggml.bos_token_id", 2), ("tokenizer.ggml.seperator_token_id", 3));
         Assert.Equal(["[CLS]", "cat", "##s", ",", "[UNK]", "[SEP]"], Tokens(tokenizer, "CATS, dogs"));
     }
@@ -60,7 +67,9 @@ public sealed class GgufTokenizerTests
     [Fact]
     public void An_unknown_pre_tokenizer_is_an_error_that_lists_the_known_ones()
     {
-        var error = Assert.Throws<TokenizerException>(() => Load(("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "tomorrow"), ("tokenizer.ggml.tokens", new[] { "a" })));
+        var error =
+            Assert.Throws<TokenizerException>(
+                () => Load(("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "tomorrow"), ("tokenizer.ggml.tokens", new[] { "a" })));
         Assert.Contains("llama-bpe", error.Message, StringComparison.Ordinal);
         Assert.Contains("tomorrow", error.UnsupportedComponent, StringComparison.Ordinal);
     }

@@ -18,7 +18,9 @@ public sealed class NormalizerTests
         new UnicodeFormNormalizer(form).Normalize(buffer);
         Assert.Equal(Normalizer.Normalize(expected, form), buffer.Text.ToString());
         if (places.Length > 0)
-            Assert.Equal(places, string.Join(" ", Enumerable.Range(0, buffer.Text.Length).Select(i => buffer.Origin(i, i + 1)).Select(o => $"{o.Start}-{o.End}")));
+            Assert.Equal(places,
+                string.Join(" ",
+                    Enumerable.Range(0, buffer.Text.Length).Select(i => buffer.Origin(i, i + 1)).Select(o => $"{o.Start}-{o.End}")));
     }
 
     [Theory]
@@ -29,7 +31,9 @@ public sealed class NormalizerTests
     public void With_and_without_places_the_text_is_the_normalised_one(NormalizationForm form)
     {
         var random = new Random(31);
-        int[][] ranges = [[0x41, 0x7B], [0x300, 0x345], [0xC0, 0x180], [0x1E00, 0x1F00], [0x1100, 0x1200], [0xAC00, 0xAD00], [0xFF00, 0xFFE0], [0x1D400, 0x1D500], [0x0900, 0x0A00]];
+        int[][] ranges =
+            [[0x41, 0x7B], [0x300, 0x345], [0xC0, 0x180], [0x1E00, 0x1F00], [0x1100, 0x1200], [0xAC00, 0xAD00], [0xFF00, 0xFFE0],
+                [0x1D400, 0x1D500], [0x0900, 0x0A00]];
         for (int i = 0; i < 3_000; i++)
         {
             var builder = new StringBuilder();

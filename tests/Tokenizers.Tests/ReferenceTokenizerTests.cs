@@ -35,24 +35,29 @@ public sealed class ReferenceTokenizerTests
         var tokenizer = Tokenizer.Load(archive.At(name));
         var texts = Rows(archive.At(name.StartsWith("added", StringComparison.Ordinal) ? "added/texts.jsonl" : "texts.jsonl"))
             .ToDictionary(r => r.GetProperty("id").GetInt32(), r => r.GetProperty("text").GetString()!);
-        var pairs = Rows(archive.At("pairs.jsonl")).ToDictionary(r => r.GetProperty("id").GetInt32(), r => (A: r.GetProperty("a").GetString()!, B: r.GetProperty("b").GetString()!));
+        var pairs = Rows(archive.At("pairs.jsonl"))
+            .ToDictionary(r => r.GetProperty("id").GetInt32(),
+                r => (A: r.GetProperty("a").GetString()!, B: r.GetProperty("b").GetString()!));
         int checkedRows = 0;
         foreach (var row in Rows(archive.At(name + "/cases.jsonl")))
         {
-            bool addSpecial = row.GetProperty("add_special_tokens").GetBoolean(), parseSpecial = !row.TryGetProperty("encode_special_tokens", out _);
+            bool addSpecial = row.GetProperty("add_special_tokens").GetBoolean(),
+                parseSpecial = !row.TryGetProperty("encode_special_tokens", out _);
             var got = row.TryGetProperty("pair_id", out var pairId)
                 ? tokenizer.EncodePair(pairs[pairId.GetInt32()].A, pairs[pairId.GetInt32()].B, addSpecial, parseSpecial)
                 : tokenizer.EncodeWithOffsets(texts[row.GetProperty("text_id").GetInt32()], addSpecial, parseSpecial);
             Assert.Equal(Ints(row, "ids"), got.Ids);
             Assert.Equal(row.GetProperty("tokens").EnumerateArray().Select(t => t.GetString()!), got.Tokens);
-            Assert.Equal(Ints(row, row.TryGetProperty("offsets_utf16", out _) ? "offsets_utf16" : "offsets"), got.Offsets.SelectMany(o => (int[])[o.Start, o.End]));
+            Assert.Equal(Ints(row, row.TryGetProperty("offsets_utf16", out _) ? "offsets_utf16" : "offsets"),
+                got.Offsets.SelectMany(o => (int[])[o.Start, o.End]));
             Assert.Equal(row.TryGetProperty("type_ids", out _) ? Ints(row, "type_ids") : new int[got.Ids.Count], got.TypeIds);
             Assert.Equal(row.TryGetProperty("sequence_ids", out _) ? Ints(row, "sequence_ids") : new int[got.Ids.Count], got.SequenceIds);
             if (pairId.ValueKind == JsonValueKind.Undefined)
                 Assert.Equal(got.Ids, tokenizer.Encode(texts[row.GetProperty("text_id").GetInt32()], addSpecial, parseSpecial));
             var decoded = row.GetProperty("decoded").GetString();
             Assert.Equal(decoded, tokenizer.Decode([.. got.Ids]));
-            Assert.Equal(row.TryGetProperty("decoded_skip_special", out var skipped) ? skipped.GetString() : decoded, tokenizer.Decode([.. got.Ids], skipSpecialTokens: true));
+            Assert.Equal(row.TryGetProperty("decoded_skip_special", out var skipped) ? skipped.GetString() : decoded,
+                tokenizer.Decode([.. got.Ids], skipSpecialTokens: true));
             checkedRows++;
         }
 
@@ -86,16 +91,20 @@ public sealed class ReferenceTokenizerTests
         using var document = JsonDocument.Parse(File.ReadAllBytes(archive.At($"trainers/{name}.json")));
         var row = document.RootElement;
         var trainer = row.GetProperty("trainer");
-        var tokenizer = Tokenizer.TrainByteLevelBpe(TextCorpus.From(archive.At("trainers/" + row.GetProperty("corpus").GetString())), new BpeTrainingOptions
-        {
-            VocabularySize = trainer.GetProperty("vocab_size").GetInt32(),
-            MinFrequency = trainer.GetProperty("min_frequency").GetInt32(),
-            SpecialTokens = [.. trainer.GetProperty("special_tokens").EnumerateArray().Select(t => t.GetString()!)],
-            Pattern = pattern,
-        });
-        Assert.Equal(row.GetProperty("vocab").EnumerateArray().Select(t => t.GetString()), Enumerable.Range(0, tokenizer.VocabularySize).Select(tokenizer.IdToToken));
+        var tokenizer =
+            Tokenizer.TrainByteLevelBpe(TextCorpus.From(archive.At("trainers/" + row.GetProperty("corpus").GetString())),
+                new BpeTrainingOptions
+                {
+                    VocabularySize = trainer.GetProperty("vocab_size").GetInt32(),
+                    MinFrequency = trainer.GetProperty("min_frequency").GetInt32(),
+                    SpecialTokens = [.. trainer.GetProperty("special_tokens").EnumerateArray().Select(t => t.GetString()!)],
+                    Pattern = pattern,
+                });
+        Assert.Equal(row.GetProperty("vocab").EnumerateArray().Select(t => t.GetString()),
+            Enumerable.Range(0, tokenizer.VocabularySize).Select(tokenizer.IdToToken));
         Assert.Equal(
-            row.GetProperty("merges").EnumerateArray().Select(m => (m[0].GetString()!, m[1].GetString()!)), ((BpeModel)tokenizer.Model).Merges);
+            row.GetProperty("merges").EnumerateArray().Select(m => (m[0].GetString()!, m[1].GetString()!)),
+            ((BpeModel)tokenizer.Model).Merges);
     }
 
     [Fact]
@@ -127,7 +136,8 @@ public sealed class ReferenceTokenizerTests
                 if (row.TryGetProperty("batch", out var batch))
                     return tokenizer.EncodeBatch([.. batch.EnumerateArray().Select(t => t.GetString()!)], addSpecial);
                 if (row.TryGetProperty("batch_pairs", out var pairs))
-                    return tokenizer.EncodeBatch([.. pairs.EnumerateArray().Select(p => (p[0].GetString()!, p[1].GetString()!))], addSpecial);
+                    return tokenizer.EncodeBatch([.. pairs.EnumerateArray().Select(p => (p[0].GetString()!, p[1].GetString()!))],
+                        addSpecial);
                 var text = row.GetProperty("text").GetString();
                 if (row.TryGetProperty("pair", out var pair))
                     return [tokenizer.EncodePair(text, pair.GetString(), addSpecial)];
@@ -153,9 +163,11 @@ public sealed class ReferenceTokenizerTests
         static void AssertEncoding(JsonElement want, TokenizedText got)
         {
             Assert.Equal(Ints(want, "ids"), got.Ids);
-            Assert.Equal(Ints(want, want.TryGetProperty("offsets_utf16", out _) ? "offsets_utf16" : "offsets"), got.Offsets.SelectMany(o => (int[])[o.Start, o.End]));
+            Assert.Equal(Ints(want, want.TryGetProperty("offsets_utf16", out _) ? "offsets_utf16" : "offsets"),
+                got.Offsets.SelectMany(o => (int[])[o.Start, o.End]));
             Assert.Equal(want.TryGetProperty("type_ids", out _) ? Ints(want, "type_ids") : new int[got.Ids.Count], got.TypeIds);
-            Assert.Equal(want.TryGetProperty("special_tokens_mask", out _) ? Ints(want, "special_tokens_mask") : new int[got.Ids.Count], got.SpecialTokensMask.Select(m => m ? 1 : 0));
+            Assert.Equal(want.TryGetProperty("special_tokens_mask", out _) ? Ints(want, "special_tokens_mask") : new int[got.Ids.Count],
+                got.SpecialTokensMask.Select(m => m ? 1 : 0));
             Assert.Equal(Ints(want, "attention_mask"), got.AttentionMask.Select(m => m ? 1 : 0));
             JsonElement[] further = want.TryGetProperty("overflowing", out var list) ? [.. list.EnumerateArray()] : [];
             Assert.Equal(further.Length, got.Overflowing.Count);
@@ -189,10 +201,12 @@ public sealed class ReferenceTokenizerTests
                         buffer.Load(one.GetProperty("text").GetString(), 0, trackOffsets: true);
                         preTokenizer!.PreTokenize(buffer);
                         var pieces = Enumerable.Range(0, buffer.PieceCount).ToArray();
-                        Assert.Equal(one.GetProperty("pieces").EnumerateArray().Select(p => p.GetString()), pieces.Select(p => buffer.Piece(p).ToString()));
+                        Assert.Equal(one.GetProperty("pieces").EnumerateArray().Select(p => p.GetString()),
+                            pieces.Select(p => buffer.Piece(p).ToString()));
                         Assert.Equal(
                             Ints(one, one.TryGetProperty("offsets_utf16", out _) ? "offsets_utf16" : "offsets"),
-                            pieces.Select(p => buffer.Origin(buffer.Bounds(p).Start, buffer.Bounds(p).End)).SelectMany(o => (int[])[o.Start, o.End]));
+                            pieces.Select(p => buffer.Origin(buffer.Bounds(p).Start, buffer.Bounds(p).End))
+                                .SelectMany(o => (int[])[o.Start, o.End]));
                         break;
                     default:
                         var output = new StringBuilder();
@@ -246,14 +260,18 @@ public sealed class ReferenceTokenizerTests
             {
                 MaxLength = t.GetProperty("max_length").GetInt32(),
                 Stride = t.GetProperty("stride").GetInt32(),
-                Strategy = Enum.Parse<TruncationStrategy>(t.GetProperty("strategy").GetString()!.Replace("_", "", StringComparison.Ordinal), ignoreCase: true),
+                Strategy =
+                    Enum.Parse<TruncationStrategy>(t.GetProperty("strategy").GetString()!.Replace("_", "", StringComparison.Ordinal),
+                        ignoreCase: true),
                 Direction = Enum.Parse<TokenSide>(t.GetProperty("direction").GetString()!, ignoreCase: true),
             });
         if (row.TryGetProperty("padding", out var p))
             tokenizer = tokenizer.WithPadding(new PaddingOptions
             {
                 Length = p.GetProperty("length").ValueKind == JsonValueKind.Null ? null : p.GetProperty("length").GetInt32(),
-                PadToMultipleOf = p.GetProperty("pad_to_multiple_of").ValueKind == JsonValueKind.Null ? null : p.GetProperty("pad_to_multiple_of").GetInt32(),
+                PadToMultipleOf = p.GetProperty("pad_to_multiple_of").ValueKind == JsonValueKind.Null
+                    ? null
+                    : p.GetProperty("pad_to_multiple_of").GetInt32(),
                 Direction = Enum.Parse<TokenSide>(p.GetProperty("direction").GetString()!, ignoreCase: true),
                 PadId = p.GetProperty("pad_id").GetInt32(),
                 PadTypeId = p.GetProperty("pad_type_id").GetInt32(),
@@ -262,7 +280,8 @@ public sealed class ReferenceTokenizerTests
         return tokenizer;
     }
 
-    private static IEnumerable<JsonElement> Rows(string file) => File.ReadLines(file).Where(l => l.Length > 0).Select(l => JsonDocument.Parse(l).RootElement);
+    private static IEnumerable<JsonElement> Rows(string file)
+        => File.ReadLines(file).Where(l => l.Length > 0).Select(l => JsonDocument.Parse(l).RootElement);
 
     private static int[] Ints(JsonElement row, string name) => [.. row.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
 }

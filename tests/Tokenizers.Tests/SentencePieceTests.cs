@@ -7,7 +7,8 @@ public sealed class SentencePieceTests
 {
     private static readonly (string, float, int)[] Pieces =
     [
-        ("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("▁", -3, 1), ("a", -2, 1), ("b", -2.5f, 1), ("ab", -4, 1), ("▁a", -4, 1), ("<u>", 0, 4),
+        ("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("▁", -3, 1), ("a", -2, 1), ("b", -2.5f, 1), ("ab", -4, 1), ("▁a", -4, 1),
+        ("<u>", 0, 4),
     ];
 
     [Fact]
@@ -43,7 +44,9 @@ public sealed class SentencePieceTests
     [Fact]
     public void A_byte_pair_model_joins_the_highest_score_first()
     {
-        using var model = Write([("<unk>", 0, 2), ("▁", -9, 1), ("a", -9, 1), ("b", -9, 1), ("c", -9, 1), ("bc", -1, 1), ("ab", -2, 1), ("▁ab", -3, 1)], kind: 2);
+        using var model =
+            Write([("<unk>", 0, 2), ("▁", -9, 1), ("a", -9, 1), ("b", -9, 1), ("c", -9, 1), ("bc", -1, 1), ("ab", -2, 1), ("▁ab", -3, 1)],
+                kind: 2);
         var processor = SentencePieceProcessor.Load(model.File);
         Assert.Equal(["▁", "a", "bc"], processor.Encode("abc").Select(p => p.Piece));
         Assert.Equal(["▁ab"], processor.Encode("ab").Select(p => p.Piece));
@@ -55,7 +58,8 @@ public sealed class SentencePieceTests
     {
         using var model = Write(Pieces, kind: 1);
         Assert.Equal([7, 5], Tokenizer.Load(model.File).Encode("ab"));
-        File.WriteAllText(Path.Combine(Path.GetDirectoryName(model.File)!, "tokenizer_config.json"), """{"add_eos_token": true, "added_tokens_decoder": {"9": {"content": "<x>", "special": true}}}""");
+        File.WriteAllText(Path.Combine(Path.GetDirectoryName(model.File)!, "tokenizer_config.json"),
+            """{"add_eos_token": true, "added_tokens_decoder": {"9": {"content": "<x>", "special": true}}}""");
         var tokenizer = Tokenizer.Load(model.File);
         Assert.Equal([1, 7, 5, 9, 2], tokenizer.Encode("ab<x>", parseSpecialTokens: true));
         Assert.Equal("ab", tokenizer.Decode([1, 7, 5, 2], skipSpecialTokens: true));
@@ -89,7 +93,9 @@ public sealed class SentencePieceTests
         foreach (var (text, score, type) in pieces)
         {
             var bytes = Encoding.UTF8.GetBytes(text);
-            stream.Write([0x0A, (byte)(bytes.Length + 9), 0x0A, (byte)bytes.Length, .. bytes, 0x15, .. BitConverter.GetBytes(score), 0x18, (byte)type]);
+            stream.Write(
+                [0x0A, (byte)(bytes.Length + 9), 0x0A, (byte)bytes.Length, .. bytes, 0x15, .. BitConverter.GetBytes(score), 0x18,
+                    (byte)type]);
         }
 
         stream.Write([0x12, 0x02, 0x18, (byte)kind]);

@@ -4,7 +4,8 @@ namespace Kotonoha.Tokenizers.Tests;
 
 public sealed class TiktokenTests
 {
-    private static readonly TiktokenEncoding Plain = TiktokenEncoding.Cl100kBase with { SpecialTokens = new Dictionary<string, int> { ["<|end|>"] = 500 } };
+    private static readonly TiktokenEncoding Plain =
+        TiktokenEncoding.Cl100kBase with { SpecialTokens = new Dictionary<string, int> { ["<|end|>"] = 500 } };
 
     [Fact]
     public void The_lowest_rank_of_the_joined_bytes_goes_first()
@@ -49,7 +50,8 @@ public sealed class TiktokenTests
         Assert.Equal([256, ' ', 100257], Tokenizer.Load(file).Encode("ab <|endoftext|>", parseSpecialTokens: true));
         var other = Path.Combine(folder.Path, "mine.tiktoken");
         File.Move(file, other);
-        Assert.Contains("encoding.json with pat_str", Assert.Throws<TokenizerException>(() => Tokenizer.Load(other)).Message, StringComparison.Ordinal);
+        Assert.Contains("encoding.json with pat_str", Assert.Throws<TokenizerException>(() => Tokenizer.Load(other)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -59,12 +61,15 @@ public sealed class TiktokenTests
     [InlineData("YQ== 99999999999\n", "line 1")]
     [InlineData("YQ== 0\n", "single byte")]
     public void A_broken_rank_file_is_an_error_that_names_the_line(string content, string part)
-        => Assert.Contains(part, Assert.Throws<TokenizerException>(() => Tokenizer.ParseTiktoken(Encoding.ASCII.GetBytes(content), Plain)).Message, StringComparison.Ordinal);
+        => Assert.Contains(part,
+            Assert.Throws<TokenizerException>(() => Tokenizer.ParseTiktoken(Encoding.ASCII.GetBytes(content), Plain)).Message,
+            StringComparison.Ordinal);
 
     /// <summary>The bytes in their order, then some words.</summary>
     private static byte[] Ranks(params string[] words)
     {
-        var lines = Enumerable.Range(0, 256).Select(b => Convert.ToBase64String([(byte)b])).Concat(words.Select(w => Convert.ToBase64String(Encoding.UTF8.GetBytes(w))));
+        var lines = Enumerable.Range(0, 256).Select(b => Convert.ToBase64String([(byte)b]))
+            .Concat(words.Select(w => Convert.ToBase64String(Encoding.UTF8.GetBytes(w))));
         return Encoding.ASCII.GetBytes(string.Concat(lines.Select((line, rank) => $"{line} {rank}\n")));
     }
 }

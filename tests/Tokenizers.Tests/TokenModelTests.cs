@@ -13,7 +13,8 @@ public sealed class TokenModelTests
     [InlineData("", "")]
     public void WordPiece_takes_the_longest_piece_from_the_left_or_nothing(string word, string tokens)
     {
-        var model = new WordPieceModel(new Vocabulary(["[UNK]", "un", "##aff", "##able", "##a", "##un"]), "[UNK]", "##", maxInputCharsPerWord: 9);
+        var model =
+            new WordPieceModel(new Vocabulary(["[UNK]", "un", "##aff", "##able", "##a", "##un"]), "[UNK]", "##", maxInputCharsPerWord: 9);
         Assert.Equal(tokens, Spell(model, word));
     }
 
@@ -43,7 +44,8 @@ public sealed class TokenModelTests
             var word = new string([.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => "abc"[random.Next(3)])]);
             double lowest = pieces.Min(p => p.Item2) - 10;
             double Best(int at) => at == word.Length ? 0
-                : pieces.Where(p => string.CompareOrdinal(word, at, p.Item1, 0, p.Item1.Length) == 0).Select(p => p.Item2 + Best(at + p.Item1.Length))
+                : pieces.Where(p => string.CompareOrdinal(word, at, p.Item1, 0, p.Item1.Length) == 0)
+                .Select(p => p.Item2 + Best(at + p.Item1.Length))
                     .Append(pieces.Exists(p => p.Item1 == word[at..(at + 1)]) ? double.NegativeInfinity : lowest + Best(at + 1)).Max();
             var sink = Tokens(model, word);
             double got = 0;
@@ -71,14 +73,17 @@ public sealed class TokenModelTests
         Assert.Throws<TokenizerException>(() => Spell(new UnigramModel([("a", -1)], unknownId: null, byteFallback: false), "ab"));
         Assert.Throws<TokenizerException>(() => Spell(new WordLevelModel(new Vocabulary(["a"]), "<unk>"), "b"));
         Assert.Throws<TokenizerException>(() => Spell(new WordPieceModel(new Vocabulary(["a"]), "[UNK]", "##", 100), "b"));
-        Assert.Throws<TokenizerException>(() => Spell(new BpeModel(new Vocabulary(["a"]), [], new BpeModelOptions { UnknownToken = "<unk>" }), "b"));
+        Assert.Throws<TokenizerException>(
+            () => Spell(new BpeModel(new Vocabulary(["a"]), [], new BpeModelOptions { UnknownToken = "<unk>" }), "b"));
         Assert.Throws<TokenizerException>(() => new UnigramModel([("a", -1)], unknownId: 1, byteFallback: false));
     }
 
     [Fact]
     public void Unigram_costs_a_number_of_steps_that_grows_with_the_text_alone()
     {
-        var model = new UnigramModel([("<unk>", 0), .. Enumerable.Range(1, 16).Select(n => (new string('a', n), -(double)n))], unknownId: 0, byteFallback: false);
+        var model =
+            new UnigramModel([("<unk>", 0), .. Enumerable.Range(1, 16).Select(n => (new string('a', n), -(double)n))], unknownId: 0,
+                byteFallback: false);
         long Steps(int length) => model.CountSteps(new string('a', length));
         Assert.True(Steps(200_000) <= 2.1 * Steps(100_000));
     }
@@ -189,9 +194,12 @@ public sealed class TokenModelTests
         var sink = new TokenSink();
         sink.Clear(trackOffsets: true);
         model.Tokenize(word, sink);
-        Assert.Equal(word, string.Concat(Enumerable.Range(0, sink.Count).Select(i => i > 0 && sink.Starts[i] < sink.Ends[i - 1] ? "" : word[sink.Starts[i]..sink.Ends[i]])));
+        Assert.Equal(word,
+            string.Concat(Enumerable.Range(0, sink.Count)
+                .Select(i => i > 0 && sink.Starts[i] < sink.Ends[i - 1] ? "" : word[sink.Starts[i]..sink.Ends[i]])));
         return sink;
     }
 
-    private static string Spell(ITokenModel model, string word) => string.Join(' ', Tokens(model, word).Ids.ToArray().Select(id => model.Vocabulary.TokenOf(id)));
+    private static string Spell(ITokenModel model, string word)
+        => string.Join(' ', Tokens(model, word).Ids.ToArray().Select(id => model.Vocabulary.TokenOf(id)));
 }

@@ -8,7 +8,8 @@ public sealed class TokenizerConversionTests
 {
     private static readonly ScoredPiece[] Pieces =
     [
-        new("<unk>", 0, PieceType.Unknown), new("<s>", 0, PieceType.Control), new("▁", -9, PieceType.Normal), new("a", -10, PieceType.Normal), new("b", -11, PieceType.Normal),
+        new("<unk>", 0, PieceType.Unknown), new("<s>", 0, PieceType.Control), new("▁", -9, PieceType.Normal),
+        new("a", -10, PieceType.Normal), new("b", -11, PieceType.Normal),
         new("ab", -1, PieceType.Normal), new("▁a", -2, PieceType.Normal), new("▁ab", -3, PieceType.Normal),
     ];
 
@@ -68,7 +69,15 @@ public sealed class TokenizerConversionTests
     [InlineData(SentencePieceKind.Char, false, true, false)]
     internal void Blanks_are_kept_and_added_as_before(SentencePieceKind kind, bool prefix, bool removes, bool suffix)
     {
-        var source = Of(new SentencePieceSpec { Pieces = Pieces, Kind = kind, AddDummyPrefix = prefix, RemoveExtraWhitespaces = removes, TreatWhitespaceAsSuffix = suffix });
+        var source =
+            Of(new SentencePieceSpec
+            {
+                Pieces = Pieces,
+                Kind = kind,
+                AddDummyPrefix = prefix,
+                RemoveExtraWhitespaces = removes,
+                TreatWhitespaceAsSuffix = suffix
+            });
         var written = Rewritten(source);
         foreach (var text in (string[])["", " ", "ab", " ab", "a  b ", "▁a", " ▁", "ab ▁▁ ", "x y", "▁ ab\nab\n", "  \n  "])
             Assert.Equal(source.Encode(text), written.Encode(text));
@@ -78,7 +87,9 @@ public sealed class TokenizerConversionTests
     public void User_defined_pieces_are_taken_first()
     {
         ScoredPiece[] pieces = [.. Pieces, new("<u>", 0, PieceType.UserDefined), new("aa", 0, PieceType.UserDefined)];
-        foreach (var spec in (SentencePieceSpec[])[new() { Pieces = pieces, Kind = SentencePieceKind.Unigram }, new() { Pieces = pieces, Kind = SentencePieceKind.Bpe, AddDummyPrefix = false }])
+        foreach (var spec
+            in (SentencePieceSpec[])[new() { Pieces = pieces, Kind = SentencePieceKind.Unigram },
+                new() { Pieces = pieces, Kind = SentencePieceKind.Bpe, AddDummyPrefix = false }])
         {
             var source = Of(spec);
             var written = Rewritten(source);
@@ -114,7 +125,8 @@ public sealed class TokenizerConversionTests
     [InlineData(@"\w+", null)]
     [InlineData(@"\ba", null)]
     [InlineData(@"(?m)^a", null)]
-    public void Patterns_of_tiktoken_are_spelled_for_oniguruma(string pattern, string? want) => Assert.Equal(want, RegexTranslation.ToOniguruma(pattern));
+    public void Patterns_of_tiktoken_are_spelled_for_oniguruma(string pattern, string? want)
+        => Assert.Equal(want, RegexTranslation.ToOniguruma(pattern));
 
     private static void Refused(SentencePieceSpec spec, string reason)
         => Assert.Contains(reason, Assert.Throws<TokenizerException>(() => Rewritten(Of(spec))).Message, StringComparison.Ordinal);

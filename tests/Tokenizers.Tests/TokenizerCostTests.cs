@@ -72,7 +72,8 @@ public sealed class TokenizerCostTests
         // A cold tokenizer, so that the threads fill its cache against each other.
         var shared = Tokenizer.Parse(Saved());
         var random = new Random(9);
-        var texts = Enumerable.Range(0, 400).Select(_ => string.Concat(Enumerable.Range(0, 60).Select(_ => "ab the猫!\n"[random.Next(9)]))).ToArray();
+        var texts = Enumerable.Range(0, 400).Select(_ => string.Concat(Enumerable.Range(0, 60).Select(_ => "ab the猫!\n"[random.Next(9)])))
+            .ToArray();
         var expected = texts.Select(t => Trained.Encode(t)).ToArray();
         Parallel.For(0, 4 * texts.Length, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
         {

@@ -77,7 +77,8 @@ public sealed class TokenizerFileTests
 
     [Fact]
     public void A_missing_file_is_a_typed_error()
-        => Assert.Contains("no-such", Assert.Throws<TokenizerException>(() => Tokenizer.Load("no-such/tokenizer.json")).Message, StringComparison.Ordinal);
+        => Assert.Contains("no-such", Assert.Throws<TokenizerException>(() => Tokenizer.Load("no-such/tokenizer.json")).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Ids_without_a_token_decode_to_nothing()

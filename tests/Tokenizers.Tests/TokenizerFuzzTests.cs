@@ -3,7 +3,9 @@ namespace Kotonoha.Tokenizers.Tests;
 /// <summary>A small dose of what <c>scripts/fuzz tokenizers</c> does at length.</summary>
 public sealed class TokenizerFuzzTests
 {
-    private static readonly string[] Bits = ["a", "the", " the", "'LL", "'ſ", "\r\n", "  ", "\u00A0", "\u0301\u0323", "漢字", "가", "😀", "٣", "<s>", "<unk>", "[CLS]", "<0x0A>", "▁", "##", "Ġ", "\uD800", "\0", "\uE000", "ﬃ", "..."];
+    private static readonly string[] Bits =
+        ["a", "the", " the", "'LL", "'ſ", "\r\n", "  ", "\u00A0", "\u0301\u0323", "漢字", "가", "😀", "٣", "<s>", "<unk>", "[CLS]", "<0x0A>",
+            "▁", "##", "Ġ", "\uD800", "\0", "\uE000", "ﬃ", "..."];
 
     [Fact]
     public void Any_text_goes_through_every_reference_tokenizer()
@@ -19,7 +21,8 @@ public sealed class TokenizerFuzzTests
                 var ids = tokenizer.Encode(text, parseSpecialTokens: true);
                 var detailed = tokenizer.EncodeWithOffsets(text, parseSpecialTokens: true);
                 Assert.Equal(ids, detailed.Ids);
-                Assert.All(detailed.Offsets, offset => Assert.True(offset.Start >= 0 && offset.End >= offset.Start && offset.End <= text.Length));
+                Assert.All(detailed.Offsets,
+                    offset => Assert.True(offset.Start >= 0 && offset.End >= offset.Start && offset.End <= text.Length));
                 _ = tokenizer.Decode(ids);
             }
         }
@@ -51,5 +54,6 @@ public sealed class TokenizerFuzzTests
     }
 
     private static string RandomText(Random random)
-        => string.Concat(Enumerable.Range(0, random.Next(12)).Select(_ => random.Next(3) == 0 ? ((char)random.Next(0x10000)).ToString() : Bits[random.Next(Bits.Length)]));
+        => string.Concat(Enumerable.Range(0, random.Next(12))
+            .Select(_ => random.Next(3) == 0 ? ((char)random.Next(0x10000)).ToString() : Bits[random.Next(Bits.Length)]));
 }

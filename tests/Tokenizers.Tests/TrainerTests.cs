@@ -5,7 +5,8 @@ public sealed class TrainerTests
 {
     private static readonly string[] Texts =
     [
-        "the cat sat on the mat", "the cats sat on the mats", "a cat and a hat", "the hat of the cat", "that cat sat there", "mats and hats and cats",
+        "the cat sat on the mat", "the cats sat on the mats", "a cat and a hat", "the hat of the cat", "that cat sat there",
+        "mats and hats and cats",
     ];
 
     [Fact]
@@ -40,12 +41,14 @@ public sealed class TrainerTests
             for (int length = 2; length <= 4 && start + length < all.Length; length++)
             {
                 var part = all.Substring(start, length);
-                var places = Enumerable.Range(0, all.Length - length).Where(p => all.AsSpan(p).StartsWith(part, StringComparison.Ordinal)).ToArray();
+                var places = Enumerable.Range(0, all.Length - length).Where(p => all.AsSpan(p).StartsWith(part, StringComparison.Ordinal))
+                    .ToArray();
                 if (!part.Contains('\0') && places.Select(p => all[p + length]).Distinct().Count() > 1)
                     wanted.Add($"{part} {places.Length}");
             }
 
-        var found = new SubstringFinder(words, 4).Find(CancellationToken.None).Select(s => $"{string.Concat(s.CodePoints.Select(c => (char)c))} {s.Count}");
+        var found = new SubstringFinder(words, 4).Find(CancellationToken.None)
+            .Select(s => $"{string.Concat(s.CodePoints.Select(c => (char)c))} {s.Count}");
         Assert.Equal(wanted, new SortedSet<string>(found, StringComparer.Ordinal));
     }
 
@@ -53,7 +56,9 @@ public sealed class TrainerTests
     public void Whole_words_come_by_falling_count()
     {
         var tokenizer = Tokenizer.TrainWordLevel(Texts, new WordLevelTrainingOptions { VocabularySize = 4 });
-        Assert.Equal(["<unk>", "the", "and", "cat"], Enumerable.Range(0, 4).Select(id => tokenizer.IdToToken(id)).Order(StringComparer.Ordinal).OrderBy(t => t == "<unk>" ? 0 : t == "the" ? 1 : 2));
+        Assert.Equal(["<unk>", "the", "and", "cat"],
+            Enumerable.Range(0, 4).Select(id => tokenizer.IdToToken(id)).Order(StringComparer.Ordinal)
+                .OrderBy(t => t == "<unk>" ? 0 : t == "the" ? 1 : 2));
     }
 
     [Fact]
@@ -71,14 +76,18 @@ public sealed class TrainerTests
         var unigram = new UnigramTrainingOptions { VocabularySize = 30 };
         Assert.Equal(Written(Tokenizer.TrainWordPiece(Texts, pieces)), Written(Tokenizer.TrainWordPiece(backwards, pieces)));
         Assert.Equal(Written(Tokenizer.TrainUnigram(Texts, unigram)), Written(Tokenizer.TrainUnigram(backwards, unigram)));
-        Assert.Equal(Written(Tokenizer.TrainUnigram(Texts, unigram)), Written(Tokenizer.Parse(Written(Tokenizer.TrainUnigram(Texts, unigram)))));
+        Assert.Equal(Written(Tokenizer.TrainUnigram(Texts, unigram)),
+            Written(Tokenizer.Parse(Written(Tokenizer.TrainUnigram(Texts, unigram)))));
     }
 
     [Fact]
     public void What_cannot_be_trained_is_an_error()
     {
-        Assert.Throws<ArgumentException>(() => Tokenizer.TrainWordPiece(Texts, new WordPieceTrainingOptions { VocabularySize = 60, SpecialTokens = ["[UNK]"] }));
-        Assert.Throws<ArgumentException>(() => Tokenizer.TrainUnigram(Texts, new UnigramTrainingOptions { VocabularySize = 60, ShrinkingFactor = 1 }));
-        Assert.Throws<ArgumentException>(() => Tokenizer.TrainWordLevel(Texts, new WordLevelTrainingOptions { VocabularySize = 60, UnknownToken = "?" }));
+        Assert.Throws<ArgumentException>(
+            () => Tokenizer.TrainWordPiece(Texts, new WordPieceTrainingOptions { VocabularySize = 60, SpecialTokens = ["[UNK]"] }));
+        Assert.Throws<ArgumentException>(
+            () => Tokenizer.TrainUnigram(Texts, new UnigramTrainingOptions { VocabularySize = 60, ShrinkingFactor = 1 }));
+        Assert.Throws<ArgumentException>(
+            () => Tokenizer.TrainWordLevel(Texts, new WordLevelTrainingOptions { VocabularySize = 60, UnknownToken = "?" }));
     }
 }

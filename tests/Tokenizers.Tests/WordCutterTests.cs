@@ -18,14 +18,16 @@ public sealed partial class WordCutterTests
     [InlineData("it''s  ", "it|''|s|  ")]
     [InlineData("x\t\ty ", "x|\t|\t|y| ")]
     [InlineData("猫が 😀😀 a1", "猫が| 😀😀| a|1")]
-    public void Gpt2_words_are_cut_where_gpt2_cuts(string text, string words) => Assert.Equal(words, string.Join("|", Words(default(Gpt2WordCutter), text)));
+    public void Gpt2_words_are_cut_where_gpt2_cuts(string text, string words)
+        => Assert.Equal(words, string.Join("|", Words(default(Gpt2WordCutter), text)));
 
     [Theory]
     [InlineData("I'M sure you'Re 12345", "I|'M| sure| you|'Re| |123|45")]
     [InlineData("He'ſ (ok)!!\r\n\n  x", "He|'ſ| (|ok|)!!\r\n\n| | x")]
     [InlineData("😀x 𝒙𝒚z, 𝟙𝟚𝟛𝟜", "😀x| 𝒙𝒚z|,| |𝟙𝟚𝟛|𝟜")]
     [InlineData("a \n b\t\n\nc", "a| \n| b|\t\n\n|c")]
-    public void Cl100k_words_are_cut_where_cl100k_cuts(string text, string words) => Assert.Equal(words, string.Join("|", Words(new Cl100kWordCutter(3), text)));
+    public void Cl100k_words_are_cut_where_cl100k_cuts(string text, string words)
+        => Assert.Equal(words, string.Join("|", Words(new Cl100kWordCutter(3), text)));
 
     [Theory]
     [InlineData("Whitespace", " don't  stop_me, 猫。\n", "don|'|t|stop_me|,|猫|。")]
@@ -64,7 +66,8 @@ public sealed partial class WordCutterTests
             int length = random.Next(1, 24);
             while (builder.Length < length)
             {
-                var source = random.Next(12) switch { < 4 => Letters, < 6 => Others, < 7 => Digits, < 10 => Blanks, < 11 => "\r\n\n", _ => "" };
+                var source =
+                    random.Next(12) switch { < 4 => Letters, < 6 => Others, < 7 => Digits, < 10 => Blanks, < 11 => "\r\n\n", _ => "" };
                 if (source.Length > 0)
                 {
                     int at = random.Next(source.Length);

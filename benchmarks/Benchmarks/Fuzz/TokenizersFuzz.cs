@@ -6,8 +6,8 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Benchmarks.Fuzz;
 
 /// <summary>
-/// Hostile texts and mutated files through every tokenizer of a folder: <c>fuzz-tokenizers COUNT SEED [FOLDER]</c>. Any exception outside the documented types
-/// ends the run; the slowest input is named.
+/// Hostile texts and mutated files through every tokenizer of a folder: <c>fuzz-tokenizers COUNT SEED [FOLDER]</c>. Any exception outside
+/// the documented types ends the run; the slowest input is named.
 /// </summary>
 internal static class TokenizersFuzz
 {
@@ -15,13 +15,16 @@ internal static class TokenizersFuzz
 
     private static readonly string[] Bits =
     [
-        "a", "the", " the", "'s", "'LL", "'ſ", "\r\n", "\n\n", "  ", "\t", "\u00A0", "\u3000", "\u200D", "\u0301\u0323", "é", "漢字", "かな", "가나", "😀", "👨‍👩‍👧", "🇯🇵", "0", "123", "٣", "²",
-        "<s>", "</s>", "<unk>", "<|endoftext|>", "<|im_start|>", "[CLS]", "[MASK]", "<mask>", "<0x0A>", "▁", "##", "Ġ", "\uD800", "\uDC00", "\uFFFD", "\0", "\u0378", "\uE000", "\U000E0001", "ß", "ﬃ", "Å", "...", "!!!", "http://x.y",
+        "a", "the", " the", "'s", "'LL", "'ſ", "\r\n", "\n\n", "  ", "\t", "\u00A0", "\u3000", "\u200D", "\u0301\u0323", "é", "漢字", "かな",
+        "가나", "😀", "👨‍👩‍👧", "🇯🇵", "0", "123", "٣", "²",
+        "<s>", "</s>", "<unk>", "<|endoftext|>", "<|im_start|>", "[CLS]", "[MASK]", "<mask>", "<0x0A>", "▁", "##", "Ġ", "\uD800", "\uDC00",
+        "\uFFFD", "\0", "\u0378", "\uE000", "\U000E0001", "ß", "ﬃ", "Å", "...", "!!!", "http://x.y",
     ];
 
     public static int Run(string[] args)
     {
-        if (args.Length is < 2 or > 3 || !long.TryParse(args[0], CultureInfo.InvariantCulture, out long count) || !int.TryParse(args[1], CultureInfo.InvariantCulture, out int seed))
+        if (args.Length is < 2 or > 3 || !long.TryParse(args[0], CultureInfo.InvariantCulture, out long count)
+            || !int.TryParse(args[1], CultureInfo.InvariantCulture, out int seed))
         {
             Console.Error.WriteLine("usage: benchmarks fuzz-tokenizers COUNT SEED [FOLDER]   (FOLDER: with tokenizer files at any depth)");
             return 2;
@@ -74,7 +77,8 @@ internal static class TokenizersFuzz
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"no crash in {count:N0} inputs ({refused:N0} changed files refused), {Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s; the slowest took {slowest.Ms:F0} ms ({slowest.What})"));
+            $"no crash in {count:N0} inputs ({refused:N0} changed files refused), "
+                + $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s; the slowest took {slowest.Ms:F0} ms ({slowest.What})"));
         return 0;
     }
 

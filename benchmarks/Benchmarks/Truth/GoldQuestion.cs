@@ -7,7 +7,9 @@ namespace Kotonoha.Benchmarks.Truth;
 /// <param name="Answers">What the first quotation must contain one of; empty where the documents do not answer.</param>
 internal sealed record GoldQuestion(string Question, IReadOnlyList<string> Answers)
 {
-    /// <summary>Reads questions: one object { question, answers } a line, or an array of { question, expect: { contains } | null }.</summary>
+    /// <summary>
+    /// Reads questions: one object { question, answers } a line, or an array of { question, expect: { contains } | null }.
+    /// </summary>
     public static IReadOnlyList<GoldQuestion> ReadFile(string path)
     {
         if (!path.EndsWith(".json", StringComparison.Ordinal))
@@ -17,7 +19,9 @@ internal sealed record GoldQuestion(string Question, IReadOnlyList<string> Answe
         [
             .. file.RootElement.EnumerateArray().Select(q => new GoldQuestion(
                 q.GetProperty("question").GetString()!,
-                q.GetProperty("expect") is { ValueKind: JsonValueKind.Object } expect ? [expect.GetProperty("contains").GetString()!] : [])),
+                q.GetProperty("expect") is { ValueKind: JsonValueKind.Object } expect
+                    ? [expect.GetProperty("contains").GetString()!]
+                    : [])),
         ];
     }
 }

@@ -43,11 +43,13 @@ internal static class TruthBench
                 }
 
                 if (args.Contains("--misses") && !IsRight(gold, answer))
-                    Console.WriteLine($"- {gold.Question}\n  gold: {string.Join(" / ", gold.Answers.Distinct())}\n  {(answer.Found ? answer.Citations[0].Score + " " + answer.Citations[0].Quote : "(not found)")}");
+                    Console.WriteLine($"- {gold.Question}\n  gold: {string.Join(" / ", gold.Answers.Distinct())}\n  "
+                        + $"{(answer.Found ? answer.Citations[0].Score + " " + answer.Citations[0].Quote : "(not found)")}");
             }
 
             foreach (var (threshold, score) in scores)
-                Console.WriteLine(FormattableString.Invariant($"seed {Seed(args)}, {(tuning ? "tuning" : "measured")} questions, threshold {threshold:F2}: {score}; {asking / (2 * PerHalf):F1} ms a question"));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {Seed(args)}, {(tuning ? "tuning" : "measured")} questions, "
+                    + $"threshold {threshold:F2}: {score}; {asking / (2 * PerHalf):F1} ms a question"));
             return scores.Values.All(score => score.IsTrue) ? 0 : 1;
         }
         finally
@@ -60,14 +62,22 @@ internal static class TruthBench
     {
         var quotes = new List<(string, string)>();
         foreach (var citation in answer.Citations)
-            quotes.Add((citation.Quote, (await DocumentReaders.Default.ReadFileAsync(Path.Combine(documents, citation.Source))).Text[citation.Start..citation.End]));
+            quotes.Add(
+                (citation.Quote,
+                    (await DocumentReaders.Default.ReadFileAsync(
+                        Path.Combine(documents, citation.Source))).Text[citation.Start..citation.End]));
         return quotes;
     }
 
     private static bool IsRight(GoldQuestion gold, Answer answer)
-        => gold.Answers.Count == 0 ? !answer.Found : answer.Found && gold.Answers.Any(a => answer.Citations[0].Quote.Contains(a, StringComparison.Ordinal));
+        => gold.Answers.Count == 0
+            ? !answer.Found
+            : answer.Found && gold.Answers.Any(a => answer.Citations[0].Quote.Contains(a, StringComparison.Ordinal));
 
-    /// <summary><c>truth-file DOCS QUESTIONS.jsonl [--threshold N] [--embedding-model DIR] [--scorer-weight W] [--scorer-candidates N]</c>: the same for any folder, with every question on a line.</summary>
+    /// <summary>
+    /// <c>truth-file DOCS QUESTIONS.jsonl [--threshold N] [--embedding-model DIR] [--scorer-weight W] [--scorer-candidates N]</c>: the same
+    /// for any folder, with every question on a line.
+    /// </summary>
     internal static async Task<int> RunFileAsync(string[] args)
     {
         var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
@@ -75,7 +85,9 @@ internal static class TruthBench
         {
             using var encoder = Option(args, "--embedding-model") is { } model ? LocalEncoder.Load(model) : null;
             using var embedder = encoder?.AsEmbeddingGenerator();
-            await using var knowledge = embedder is null ? Open(folder.FullName) : new KnowledgeBase(EmbeddedStore.Open(Path.Combine(folder.FullName, "kb.db")), embedder);
+            await using var knowledge = embedder is null
+                ? Open(folder.FullName)
+                : new KnowledgeBase(EmbeddedStore.Open(Path.Combine(folder.FullName, "kb.db")), embedder);
             await knowledge.SyncFolderAsync(args[0]);
             var score = new TruthScore();
             var options = Options(args);
@@ -91,7 +103,9 @@ internal static class TruthBench
                 var answer = await knowledge.AskAsync(gold.Question, null, options);
                 score.Add(gold, answer.Found, await QuotesAsync(answer, args[0]));
                 var best = (await knowledge.TraceAsync(gold.Question, options, default))?.Candidates.FirstOrDefault();
-                Console.WriteLine($"{(IsRight(gold, answer) ? "right" : "WRONG")} {best?.Probability:F2} {(gold.Answers.Count == 0 ? "(unanswerable) " : "")}{gold.Question}\n    {best?.Passage.Chunk.Source}: {best?.Sentence.Normalized}");
+                Console.WriteLine($"{(IsRight(gold, answer) ? "right" : "WRONG")} {best?.Probability:F2} "
+                    + $"{(gold.Answers.Count == 0 ? "(unanswerable) " : "")}{gold.Question}\n    {best?.Passage.Chunk.Source}: "
+                    + $"{best?.Sentence.Normalized}");
             }
 
             Console.WriteLine(score);
@@ -104,12 +118,16 @@ internal static class TruthBench
     }
 
     private static AskOptions Options(string[] args)
-        => Option(args, "--threshold") is { } threshold ? new AskOptions { Threshold = double.Parse(threshold, CultureInfo.InvariantCulture) } : new AskOptions();
+        => Option(args, "--threshold") is { } threshold
+            ? new AskOptions { Threshold = double.Parse(threshold, CultureInfo.InvariantCulture) }
+            : new AskOptions();
 
     internal static KnowledgeBase Open(string folder)
         => new(EmbeddedStore.Open(Path.Combine(folder, "kb.db")), new SvdEmbedder(Path.Combine(folder, "embedder")));
 
-    /// <summary><c>truth-data DATA FOLDER [--seed N]</c>: writes docs/, questions.txt and gold.json, for a measurement through the command line.</summary>
+    /// <summary>
+    /// <c>truth-data DATA FOLDER [--seed N]</c>: writes docs/, questions.txt and gold.json, for a measurement through the command line.
+    /// </summary>
     internal static int WriteData(string[] args)
     {
         var data = TruthData.Draw(args[0], Seed(args), PerHalf, tuning: false);
@@ -167,7 +185,8 @@ internal static class TruthBench
         return knowledge;
     }
 
-    internal static string? Option(string[] args, string name) => Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
+    internal static string? Option(string[] args, string name)
+        => Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
 
     private static int Seed(string[] args) => int.Parse(Option(args, "--seed") ?? "1", CultureInfo.InvariantCulture);
 

@@ -5,13 +5,15 @@ using System.Text.Json;
 namespace Kotonoha.Benchmarks.Truth;
 
 /// <summary>
-/// JSQuAD as a test of truth: half of the articles are indexed, one document an article; questions of that half are answerable, those of the other
-/// half are not. A question belongs to the measured or to the tuning part by a hash of its id, so that no threshold is chosen on what is measured.
+/// JSQuAD as a test of truth: half of the articles are indexed, one document an article; questions of that half are answerable, those of
+/// the other half are not. A question belongs to the measured or to the tuning part by a hash of its id, so that no threshold is chosen on
+/// what is measured.
 /// </summary>
 internal sealed class TruthData
 {
     private TruthData(
-        IReadOnlyList<(string Name, string Text)> documents, IReadOnlyList<GoldQuestion> answerable, IReadOnlyList<GoldQuestion> unanswerable, IReadOnlyList<GoldQuestion> near)
+        IReadOnlyList<(string Name, string Text)> documents, IReadOnlyList<GoldQuestion> answerable,
+        IReadOnlyList<GoldQuestion> unanswerable, IReadOnlyList<GoldQuestion> near)
         => (Documents, Answerable, Unanswerable, Near) = (documents, answerable, unanswerable, near);
 
     internal IReadOnlyList<(string Name, string Text)> Documents { get; }
@@ -20,7 +22,9 @@ internal sealed class TruthData
 
     internal IReadOnlyList<GoldQuestion> Unanswerable { get; }
 
-    /// <summary>Questions about indexed articles whose paragraph was held out: unanswerable too, most of them, and harder to tell.</summary>
+    /// <summary>
+    /// Questions about indexed articles whose paragraph was held out: unanswerable too, most of them, and harder to tell.
+    /// </summary>
     internal IReadOnlyList<GoldQuestion> Near { get; }
 
     /// <summary>Draws a test.</summary>
@@ -40,7 +44,9 @@ internal sealed class TruthData
         var hidden = indexed.SelectMany(article => article).Where(_ => random.NextDouble() < heldOut).ToHashSet();
         var documents = indexed.Select((article, i) => (
             $"article-{i + 1:D2}.txt",
-            string.Join("\n\n", article.Where(paragraph => !hidden.Contains(paragraph)).Select(paragraph => paragraph.GetProperty("context").GetString())))).ToList();
+            string.Join("\n\n",
+                article.Where(paragraph => !hidden.Contains(paragraph)).Select(paragraph => paragraph.GetProperty("context").GetString()))))
+                    .ToList();
         return new TruthData(
             documents,
             Questions(indexed.SelectMany(article => article).Where(paragraph => !hidden.Contains(paragraph)), answerable: true),
@@ -56,7 +62,9 @@ internal sealed class TruthData
                 .Where(question => IsTuning(question.GetProperty("id").GetString()!) == tuning)
                 .Select(question => new GoldQuestion(
                     question.GetProperty("question").GetString()!.ReplaceLineEndings(" ").Trim(),
-                    answerable ? [.. question.GetProperty("answers").EnumerateArray().Select(answer => answer.GetProperty("text").GetString()!)] : []))
+                    answerable
+                        ? [.. question.GetProperty("answers").EnumerateArray().Select(answer => answer.GetProperty("text").GetString()!)]
+                        : []))
                 .ToArray();
             random.Shuffle(all);
             return [.. all.Take(perHalf)];

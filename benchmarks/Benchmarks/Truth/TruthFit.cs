@@ -5,10 +5,11 @@ using Kotonoha.Rag.Answering;
 namespace Kotonoha.Benchmarks.Truth;
 
 /// <summary>
-/// <c>truth-fit DATA [DOCS QUESTIONS]...</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their weights. Ranking: softmax over the
-/// candidates of a question, gold those that contain an answer. Answering: logistic regression on the best candidate, 1 where the question's
-/// paragraph is indexed; the unanswerable ones come from the left-out articles and, half as many, from paragraphs held out of the indexed articles.
-/// Folders of documents with questions of their own join in, each question several times, since there are few of them.
+/// <c>truth-fit DATA [DOCS QUESTIONS]...</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their
+/// weights. Ranking: softmax over the candidates of a question, gold those that contain an answer. Answering: logistic regression on the
+/// best candidate, 1 where the question's paragraph is indexed; the unanswerable ones come from the left-out articles and, half as many,
+/// from paragraphs held out of the indexed articles. Folders of documents with questions of their own join in, each question several times,
+/// since there are few of them.
 /// </summary>
 internal static class TruthFit
 {
@@ -53,9 +54,13 @@ internal static class TruthFit
         }
 
         var random = new Random(1);
-        var ranking = FitRanking([.. samples.Where(s => s.Answerable).Select(s => s.Candidates).Where(c => c.Exists(x => x.Gold) && c.Exists(x => !x.Gold))], random);
+        var ranking =
+            FitRanking(
+                [.. samples.Where(s => s.Answerable).Select(s => s.Candidates).Where(c => c.Exists(x => x.Gold) && c.Exists(x => !x.Gold))],
+                random);
         Print("ranking", ranking);
-        var rows = samples.Select(s => (Features: s.Answer(ranking), s.Answerable)).Where(r => r.Features is not null).Select(r => (r.Features!, r.Answerable)).ToList();
+        var rows = samples.Select(s => (Features: s.Answer(ranking), s.Answerable)).Where(r => r.Features is not null)
+            .Select(r => (r.Features!, r.Answerable)).ToList();
         var (weights, bias) = FitAnswering(rows, random);
         Print("answering", weights);
         Print("bias", [bias]);
@@ -69,7 +74,9 @@ internal static class TruthFit
             return;
         var sample = new Sample(
             gold.Answers.Count > 0,
-            [.. trace.Candidates.Select(c => (c.Features, gold.Answers.Any(a => c.Passage.Chunk.Text[c.Span.Start..c.Span.End].Contains(a, StringComparison.Ordinal))))],
+            [.. trace.Candidates.Select(
+                c => (c.Features,
+                    gold.Answers.Any(a => c.Passage.Chunk.Text[c.Span.Start..c.Span.End].Contains(a, StringComparison.Ordinal))))],
             trace.AnswerFeaturesUnder);
         samples.AddRange(Enumerable.Repeat(sample, times));
     }

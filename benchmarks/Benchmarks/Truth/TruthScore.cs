@@ -18,7 +18,9 @@ internal sealed class TruthScore
         {
             _answerable++;
             _falseAbstentions += found ? 0 : 1;
-            _hits += found && quotes.Count > 0 && gold.Answers.Any(answer => quotes[0].Quote.Contains(answer, StringComparison.Ordinal)) ? 1 : 0;
+            _hits += found && quotes.Count > 0 && gold.Answers.Any(answer => quotes[0].Quote.Contains(answer, StringComparison.Ordinal))
+                ? 1
+                : 0;
         }
         else
         {
@@ -39,8 +41,11 @@ internal sealed class TruthScore
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"first quote contains a gold answer {Rate(_hits, _answerable):F3} of {_answerable}; false answers {Rate(_falseAnswers, _unanswerable):F3} of {_unanswerable}; "
-        + $"false abstentions {Rate(_falseAbstentions, _answerable):F3}; quotes {_quotes}, not literally in their source {_notLiteral}; first quote {Rate(_quoteLength, Math.Max(1, _answerable - _falseAbstentions + _falseAnswers)):F0} characters on average");
+        $"first quote contains a gold answer {Rate(_hits, _answerable):F3} of {_answerable}; false answers "
+            + $"{Rate(_falseAnswers, _unanswerable):F3} of {_unanswerable}; "
+        + $"false abstentions {Rate(_falseAbstentions, _answerable):F3}; quotes {_quotes}, not literally in their source "
+        + $"{_notLiteral}; first quote {Rate(_quoteLength, Math.Max(1, _answerable - _falseAbstentions + _falseAnswers)):F0} characters "
+        + $"on average");
 
     private static double Rate(long part, long whole) => whole == 0 ? 0 : (double)part / whole;
 }

@@ -4,10 +4,13 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Prompts;
 
-/// <summary>Reads a rendered prompt: <c>&lt;message role="…"&gt;…&lt;/message&gt;</c>, the chat form of Semantic Kernel's prompts, or plain text.</summary>
+/// <summary>
+/// Reads a rendered prompt: <c>&lt;message role="…"&gt;…&lt;/message&gt;</c>, the chat form of Semantic Kernel's prompts, or plain text.
+/// </summary>
 /// <remarks>
-/// Entities are decoded, CDATA sections and <c>&lt;text&gt;</c> children are read, white space inside a message is kept. Other markup inside a message is
-/// its text. What Semantic Kernel drops or turns into one user message without a word (text between messages, a tag that is not closed) is an error here.
+/// Entities are decoded, CDATA sections and <c>&lt;text&gt;</c> children are read, white space inside a message is kept. Other markup
+/// inside a message is its text. What Semantic Kernel drops or turns into one user message without a word (text between messages, a tag
+/// that is not closed) is an error here.
 /// </remarks>
 public static class ChatPrompt
 {
@@ -87,7 +90,9 @@ public static class ChatPrompt
                 SkipTag(text, ref at, Close);
                 if (children.Count > 0 && !string.IsNullOrWhiteSpace(body.ToString()))
                     throw Error(text, start, "the message holds text beside its <text> parts; put all of it into <text>…</text>.");
-                return children.Count > 0 ? new ChatMessage(role, [.. children.Select(part => new TextContent(part))]) : new ChatMessage(role, body.ToString());
+                return children.Count > 0
+                    ? new ChatMessage(role, [.. children.Select(part => new TextContent(part))])
+                    : new ChatMessage(role, body.ToString());
             }
             else if (StartsWith(text, at, CData))
             {
@@ -199,8 +204,10 @@ public static class ChatPrompt
                 "amp" => "&",
                 "quot" => "\"",
                 "apos" => "'",
-                ['#', 'x' or 'X', .. var hex] when int.TryParse(hex, System.Globalization.NumberStyles.AllowHexSpecifier, null, out var code) => CodePoint(code),
-                ['#', .. var digits] when int.TryParse(digits, System.Globalization.NumberStyles.None, null, out var code) => CodePoint(code),
+                ['#', 'x' or 'X', .. var hex]
+                    when int.TryParse(hex, System.Globalization.NumberStyles.AllowHexSpecifier, null, out var code) => CodePoint(code),
+                ['#', .. var digits]
+                    when int.TryParse(digits, System.Globalization.NumberStyles.None, null, out var code) => CodePoint(code),
                 _ => null,
             };
             if (decoded is not null)
@@ -217,7 +224,8 @@ public static class ChatPrompt
     private static string? CodePoint(int code) => Rune.IsValid(code) && code != 0 ? new Rune(code).ToString() : null;
 
     private static bool IsTag(string text, int at, string tag)
-        => StartsWith(text, at, tag) && (at + tag.Length >= text.Length || !(char.IsLetterOrDigit(text[at + tag.Length]) || text[at + tag.Length] is '_' or '-'));
+        => StartsWith(text, at, tag)
+            && (at + tag.Length >= text.Length || !(char.IsLetterOrDigit(text[at + tag.Length]) || text[at + tag.Length] is '_' or '-'));
 
     private static bool StartsWith(string text, int at, string prefix)
         => string.Compare(text, at, prefix, 0, prefix.Length, StringComparison.OrdinalIgnoreCase) == 0;

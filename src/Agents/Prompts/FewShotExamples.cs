@@ -47,7 +47,9 @@ public interface IExampleSelector
 /// <param name="count">How many at most.</param>
 public sealed class FirstExampleSelector(int count) : IExampleSelector
 {
-    private readonly int _count = count >= 0 ? count : throw new ArgumentOutOfRangeException(nameof(count), count, "The number of examples must not be negative.");
+    private readonly int _count = count >= 0
+        ? count
+        : throw new ArgumentOutOfRangeException(nameof(count), count, "The number of examples must not be negative.");
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<FewShotExample>> SelectAsync(
@@ -58,13 +60,20 @@ public sealed class FirstExampleSelector(int count) : IExampleSelector
     }
 }
 
-/// <summary>Shows a random choice of examples in their given order; the same seed, count and number of examples give the same choice on every machine.</summary>
+/// <summary>
+/// Shows a random choice of examples in their given order; the same seed, count and number of examples give the same choice on every
+/// machine.
+/// </summary>
 /// <param name="count">How many at most.</param>
 /// <param name="seed">The seed.</param>
-/// <remarks>Selection sampling (Knuth, The Art of Computer Programming, volume 2, algorithm S) over SplitMix64 (Steele, Lea and Flood, 2014).</remarks>
+/// <remarks>
+/// Selection sampling (Knuth, The Art of Computer Programming, volume 2, algorithm S) over SplitMix64 (Steele, Lea and Flood, 2014).
+/// </remarks>
 public sealed class RandomExampleSelector(int count, ulong seed) : IExampleSelector
 {
-    private readonly int _count = count >= 0 ? count : throw new ArgumentOutOfRangeException(nameof(count), count, "The number of examples must not be negative.");
+    private readonly int _count = count >= 0
+        ? count
+        : throw new ArgumentOutOfRangeException(nameof(count), count, "The number of examples must not be negative.");
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<FewShotExample>> SelectAsync(
@@ -93,12 +102,16 @@ public sealed class RandomExampleSelector(int count, ulong seed) : IExampleSelec
     }
 }
 
-/// <summary>Shows the examples that fit into a budget, in their given order; an example that does not fit is left out and the next one tried.</summary>
+/// <summary>
+/// Shows the examples that fit into a budget, in their given order; an example that does not fit is left out and the next one tried.
+/// </summary>
 /// <param name="budget">The most that all shown examples may measure together.</param>
 /// <param name="measure">Measures a text: a tokenizer's count of tokens, or its length in UTF-16 units when null.</param>
 public sealed class BudgetExampleSelector(int budget, Func<string, int>? measure = null) : IExampleSelector
 {
-    private readonly int _budget = budget >= 0 ? budget : throw new ArgumentOutOfRangeException(nameof(budget), budget, "The budget must not be negative.");
+    private readonly int _budget = budget >= 0
+        ? budget
+        : throw new ArgumentOutOfRangeException(nameof(budget), budget, "The budget must not be negative.");
     private readonly Func<string, int> _measure = measure ?? (static text => text.Length);
 
     /// <inheritdoc/>

@@ -11,9 +11,10 @@ namespace Kotonoha.Agents.Prompts;
 /// of plain text they are not HTML-escaped, and <c>&lt;message&gt;</c> tags that a value spells never become messages.
 /// </summary>
 /// <remarks>
-/// A template whose own text holds <c>&lt;message …&gt;</c> is a chat, and its values are escaped as Semantic Kernel does, since its reader unescapes them. In any other
-/// template they are inserted as they are; if the result then looks like a chat, it is written as one user message around the escaped text.
-/// Thread-safe. Use it in place of the default: <c>kernel.CreateFunctionFromPrompt(config, new LiteralPromptTemplateFactory())</c>.
+/// A template whose own text holds <c>&lt;message …&gt;</c> is a chat, and its values are escaped as Semantic Kernel does, since its reader
+/// unescapes them. In any other template they are inserted as they are; if the result then looks like a chat, it is written as one user
+/// message around the escaped text. Thread-safe. Use it in place of the default: <c>kernel.CreateFunctionFromPrompt(config, new
+/// LiteralPromptTemplateFactory())</c>.
 /// </remarks>
 /// <param name="loggerFactory">Receives what Semantic Kernel's templates log; null for none.</param>
 public sealed partial class LiteralPromptTemplateFactory(ILoggerFactory? loggerFactory = null) : IPromptTemplateFactory
@@ -22,8 +23,8 @@ public sealed partial class LiteralPromptTemplateFactory(ILoggerFactory? loggerF
     private readonly KernelPromptTemplateFactory _text = new(loggerFactory) { AllowDangerouslySetContent = true };
 
     /// <summary>
-    /// Whether a variable without a value and without a default is an error that names it, unless the template declares that it is not required. Otherwise it is
-    /// empty, and Semantic Kernel logs a warning. Default true.
+    /// Whether a variable without a value and without a default is an error that names it, unless the template declares that it is not
+    /// required. Otherwise it is empty, and Semantic Kernel logs a warning. Default true.
     /// </summary>
     public bool RequireVariables { get; init; } = true;
 
@@ -32,23 +33,29 @@ public sealed partial class LiteralPromptTemplateFactory(ILoggerFactory? loggerF
     {
         ArgumentNullException.ThrowIfNull(templateConfig);
         bool isChat = ChatPrompt.IsChat(Block().Replace(templateConfig.Template, ""));
-        result = (isChat ? _chat : _text).TryCreate(templateConfig, out var template) ? new LiteralTemplate(template, templateConfig, isChat, RequireVariables) : null;
+        result = (isChat ? _chat : _text).TryCreate(templateConfig, out var template)
+            ? new LiteralTemplate(template, templateConfig, isChat, RequireVariables)
+            : null;
         return result is not null;
     }
 
     [GeneratedRegex(@"\{\{.*?\}\}", RegexOptions.Singleline)]
     private static partial Regex Block();
 
-    private sealed class LiteralTemplate(IPromptTemplate inner, PromptTemplateConfig config, bool isChat, bool requireVariables) : IPromptTemplate
+    private sealed class LiteralTemplate(IPromptTemplate inner, PromptTemplateConfig config, bool isChat, bool requireVariables)
+        : IPromptTemplate
     {
-        public async Task<string> RenderAsync(Kernel kernel, KernelArguments? arguments = null, CancellationToken cancellationToken = default)
+        public async Task<string> RenderAsync(
+            Kernel kernel, KernelArguments? arguments = null, CancellationToken cancellationToken = default)
         {
             var missing = requireVariables
-                ? config.InputVariables.Where(variable => variable.IsRequired && variable.Default is null && arguments?.ContainsName(variable.Name) != true).ToList()
+                ? config.InputVariables.Where(variable => variable.IsRequired && variable.Default is null
+                    && arguments?.ContainsName(variable.Name) != true).ToList()
                 : [];
             if (missing.Count > 0)
                 throw new KernelException(
-                    $"The prompt template '{config.Name}' has no value for {string.Join(", ", missing.Select(variable => $"'{variable.Name}'"))}. Give one, or declare a default.");
+                    $"The prompt template '{config.Name}' has no value for "
+                        + $"{string.Join(", ", missing.Select(variable => $"'{variable.Name}'"))}. Give one, or declare a default.");
 
             // Semantic Kernel fills in defaults when a function is invoked; a template that is rendered by itself gets them here.
             var values = arguments is null ? new KernelArguments() : new KernelArguments(arguments);

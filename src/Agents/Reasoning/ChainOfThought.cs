@@ -5,8 +5,8 @@ using Microsoft.Extensions.AI;
 namespace Kotonoha.Agents.Reasoning;
 
 /// <summary>
-/// Lets the model write its reasoning first and the answer after a marker, zero-shot (Kojima et al., 2022) or after worked examples (Wei et al., 2022), and
-/// returns the two separately.
+/// Lets the model write its reasoning first and the answer after a marker, zero-shot (Kojima et al., 2022) or after worked examples (Wei et
+/// al., 2022), and returns the two separately.
 /// </summary>
 /// <remarks>
 /// The answer is what follows the last line that starts with <c>Answer:</c>, <c>答え：</c> or the like, otherwise the last "the answer is …".
@@ -21,7 +21,8 @@ public sealed class ChainOfThought(IChatClient chat, ChainOfThoughtOptions? opti
     private readonly ChainOfThoughtOptions _options = options ?? new ChainOfThoughtOptions();
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<AgentStep> RunAsync(string question, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<AgentStep> RunAsync(
+        string question, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(question);
         var language = StrategyPrompts.Resolve(_options.Language, question);
@@ -74,7 +75,9 @@ public sealed class ChainOfThought(IChatClient chat, ChainOfThoughtOptions? opti
     private static (string? Answer, string Reasoning) Read(ChatResponse response)
     {
         var (answer, reasoning) = AnswerReader.Read(response.Text);
-        var own = string.Join('\n', response.Messages.SelectMany(message => message.Contents).OfType<TextReasoningContent>().Select(content => content.Text));
+        var own =
+            string.Join('\n',
+                response.Messages.SelectMany(message => message.Contents).OfType<TextReasoningContent>().Select(content => content.Text));
         if (own.Length == 0)
             return (answer, reasoning);
         // A client that keeps the reasoning apart itself leaves the answer alone in the text.
@@ -86,15 +89,19 @@ public sealed class ChainOfThought(IChatClient chat, ChainOfThoughtOptions? opti
     private async Task<IReadOnlyList<ChatMessage>> AskAsync(string question, PromptLanguage language, CancellationToken cancellationToken)
     {
         var chosen = _options.Examples.Select(example => new FewShotExample(example.Question,
-            language == PromptLanguage.Japanese ? $"{example.Reasoning}\n答え：{example.Answer}" : $"{example.Reasoning}\nAnswer: {example.Answer}")).ToList();
+            language == PromptLanguage.Japanese
+                ? $"{example.Reasoning}\n答え：{example.Answer}"
+                : $"{example.Reasoning}\nAnswer: {example.Answer}")).ToList();
         IReadOnlyList<FewShotExample> shown = _options.ExampleSelector is null ? chosen
             : await _options.ExampleSelector.SelectAsync(chosen, question, cancellationToken).ConfigureAwait(false);
-        var messages = await StrategyPrompts.RenderAsync("chain-of-thought", language, cancellationToken, ("question", question)).ConfigureAwait(false);
+        var messages = await StrategyPrompts.RenderAsync("chain-of-thought", language, cancellationToken, ("question", question))
+            .ConfigureAwait(false);
         var examples = new List<ChatMessage>();
         foreach (var example in shown)
         {
             // An example asks in the same words as the question.
-            var asked = await StrategyPrompts.RenderAsync("chain-of-thought", language, cancellationToken, ("question", example.Input)).ConfigureAwait(false);
+            var asked = await StrategyPrompts.RenderAsync("chain-of-thought", language, cancellationToken, ("question", example.Input))
+                .ConfigureAwait(false);
             examples.Add(asked[^1]);
             examples.Add(new ChatMessage(ChatRole.Assistant, example.Output));
         }
@@ -117,8 +124,8 @@ public sealed record ChainOfThoughtOptions
     public PromptLanguage Language { get; init; }
 
     /// <summary>
-    /// Whether to ask once more for the answer alone where the first reply marks none, as in the second stage of zero-shot chain of thought (Kojima et al.,
-    /// 2022); true unless said otherwise.
+    /// Whether to ask once more for the answer alone where the first reply marks none, as in the second stage of zero-shot chain of thought
+    /// (Kojima et al., 2022); true unless said otherwise.
     /// </summary>
     public bool AsksAgain { get; init; } = true;
 

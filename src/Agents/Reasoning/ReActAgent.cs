@@ -11,10 +11,13 @@ namespace Kotonoha.Agents.Reasoning;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Tools are called with arguments that were checked against their schema. Whatever goes wrong with a tool (an unknown name, input that does not fit, an
-/// error, no answer in time) is shown to the model as an observation. A tool's result is shown in a user message; it is never read as a step.
+/// Tools are called with arguments that were checked against their schema. Whatever goes wrong with a tool (an unknown name, input that
+/// does not fit, an error, no answer in time) is shown to the model as an observation. A tool's result is shown in a user message; it is
+/// never read as a step.
 /// </para>
-/// <para>Thread-safe, as far as the client and the tools are: every run keeps its own state. Errors of the chat client reach the caller.</para>
+/// <para>
+/// Thread-safe, as far as the client and the tools are: every run keeps its own state. Errors of the chat client reach the caller.
+/// </para>
 /// </remarks>
 public sealed class ReActAgent : IReasoningStrategy
 {
@@ -51,13 +54,16 @@ public sealed class ReActAgent : IReasoningStrategy
             if (IsFinish(tool.Name))
                 throw new ArgumentException($"A tool must not be named '{tool.Name}': it ends the run.", nameof(tools));
             if (_options.ApproveAsync is null && NeedsApproval(tool))
-                throw new ArgumentException($"Tool '{tool.Name}' wants approval: set {nameof(ReActOptions)}.{nameof(ReActOptions.ApproveAsync)}.", nameof(tools));
+                throw new ArgumentException(
+                    $"Tool '{tool.Name}' wants approval: set {nameof(ReActOptions)}.{nameof(ReActOptions.ApproveAsync)}.", nameof(tools));
         }
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ReasoningException">There is a limit of tokens, and neither the client nor <see cref="ReActOptions.CountTokens"/> counts them.</exception>
-    public async IAsyncEnumerable<AgentStep> RunAsync(string question, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    /// <exception cref="ReasoningException">There is a limit of tokens, and neither the client nor <see cref="ReActOptions.CountTokens"/>
+    /// counts them.</exception>
+    public async IAsyncEnumerable<AgentStep> RunAsync(
+        string question, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(question);
         var clock = new RunClock(_options.TimeProvider);
@@ -83,7 +89,8 @@ public sealed class ReActAgent : IReasoningStrategy
 
             var reply = ReActReply.Parse(response.Text);
             tokens += CountTokens(messages, response);
-            yield return clock.Stamp(new AgentStep(AgentStepKind.Thought, reply.Thought) { Turn = turn, Duration = duration, Usage = response.Usage });
+            yield return clock.Stamp(
+                new AgentStep(AgentStepKind.Thought, reply.Thought) { Turn = turn, Duration = duration, Usage = response.Usage });
             if ((reply.Answer ?? FinishInput(reply)) is { } answer)
             {
                 yield return clock.Stamp(new AgentStep(AgentStepKind.Answer, answer) { Turn = turn, StopReason = StopReason.Answered });
@@ -95,10 +102,14 @@ public sealed class ReActAgent : IReasoningStrategy
             if (reply.Tool is null)
             {
                 bool isCut = response.FinishReason == ChatFinishReason.Length;
-                yield return Step(AgentStepKind.Note, isCut ? "The reply was cut off at its length limit before an action or an answer." : "The reply holds neither an action nor an answer.");
+                yield return Step(AgentStepKind.Note,
+                    isCut
+                        ? "The reply was cut off at its length limit before an action or an answer."
+                        : "The reply holds neither an action nor an answer.");
                 if (++invalid > _options.MaxInvalidSteps)
                 {
-                    yield return Stop(isCut ? StopReason.ReplyCutOff : StopReason.InvalidSteps, $"{invalid} steps in a row were malformed.");
+                    yield return Stop(isCut ? StopReason.ReplyCutOff : StopReason.InvalidSteps,
+                        $"{invalid} steps in a row were malformed.");
                     yield break;
                 }
 
@@ -108,7 +119,12 @@ public sealed class ReActAgent : IReasoningStrategy
             {
                 invalid = 0;
                 var call = Resolve(reply);
-                yield return Step(AgentStepKind.Action, reply.Input) with { Tool = call.Tool?.Name ?? reply.Tool, Arguments = call.Arguments };
+                yield return Step(AgentStepKind.Action, reply.Input) with
+                {
+                    Tool = call.Tool?.Name
+                    ?? reply.Tool,
+                    Arguments = call.Arguments
+                };
                 if (call.Note is not null)
                     yield return Step(AgentStepKind.Note, call.Note);
                 if (isLast)
@@ -116,7 +132,8 @@ public sealed class ReActAgent : IReasoningStrategy
                 int times = actions[call.Key] = actions.GetValueOrDefault(call.Key) + 1;
                 if (times > _options.MaxSameActions)
                 {
-                    yield return Stop(StopReason.RepeatedAction, $"The model asked {times} times for '{call.Tool?.Name ?? reply.Tool}' with the same input.");
+                    yield return Stop(StopReason.RepeatedAction,
+                        $"The model asked {times} times for '{call.Tool?.Name ?? reply.Tool}' with the same input.");
                     yield break;
                 }
 
@@ -124,12 +141,18 @@ public sealed class ReActAgent : IReasoningStrategy
                 var result = call.Problem ?? await InvokeAsync(call, limit).ConfigureAwait(false);
                 if (result is null)
                 {
-                    yield return Stop(StopReason.TimeLimit, $"The time allowed ({Written(_options.MaxDuration!.Value)}) is used up; tool '{call.Tool!.Name}' was cancelled.");
+                    yield return Stop(StopReason.TimeLimit,
+                        $"The time allowed ({Written(_options.MaxDuration!.Value)}) is used up; tool '{call.Tool!.Name}' was cancelled.");
                     yield break;
                 }
 
                 observation = Truncate(result, words);
-                yield return Step(AgentStepKind.Observation, observation) with { Tool = call.Tool?.Name ?? reply.Tool, Duration = clock.Lap() };
+                yield return Step(AgentStepKind.Observation, observation) with
+                {
+                    Tool = call.Tool?.Name
+                    ?? reply.Tool,
+                    Duration = clock.Lap()
+                };
                 observation = $"{words.Observation} {observation}";
                 if (times > 1)
                     observation += $"\n\n{words.SameAction}";
@@ -138,7 +161,8 @@ public sealed class ReActAgent : IReasoningStrategy
             messages.Add(new ChatMessage(ChatRole.User, observation));
             if (tokens >= _options.MaxTokens)
             {
-                yield return Stop(StopReason.TokenLimit, string.Create(CultureInfo.InvariantCulture, $"{tokens} tokens are used, {_options.MaxTokens} are allowed."));
+                yield return Stop(StopReason.TokenLimit,
+                    string.Create(CultureInfo.InvariantCulture, $"{tokens} tokens are used, {_options.MaxTokens} are allowed."));
                 yield break;
             }
 
@@ -146,11 +170,12 @@ public sealed class ReActAgent : IReasoningStrategy
             AgentStep Stop(StopReason reason, string text) => Step(AgentStepKind.Stopped, text) with { StopReason = reason };
         }
 
-        yield return clock.Stamp(new AgentStep(AgentStepKind.Stopped, string.Create(CultureInfo.InvariantCulture, $"All {_options.MaxSteps} steps are used up."))
-        {
-            Turn = _options.MaxSteps,
-            StopReason = StopReason.StepLimit,
-        });
+        yield return clock.Stamp(
+            new AgentStep(AgentStepKind.Stopped, string.Create(CultureInfo.InvariantCulture, $"All {_options.MaxSteps} steps are used up."))
+            {
+                Turn = _options.MaxSteps,
+                StopReason = StopReason.StepLimit,
+            });
     }
 
     private static bool IsFinish(string name) => FinishNames.Contains(name.Trim(), StringComparer.OrdinalIgnoreCase);
@@ -195,7 +220,8 @@ public sealed class ReActAgent : IReasoningStrategy
         if (response.Usage is { } usage && (usage.TotalTokenCount ?? usage.InputTokenCount + usage.OutputTokenCount) is { } total)
             return total;
         if (_options.CountTokens is not { } count)
-            throw new ReasoningException($"The chat client reports no token usage, so the limit of {_options.MaxTokens} tokens cannot be kept: set {nameof(ReActOptions)}.{nameof(ReActOptions.CountTokens)}, or leave {nameof(ReActOptions.MaxTokens)} out.");
+            throw new ReasoningException($"The chat client reports no token usage, so the limit of {_options.MaxTokens} tokens cannot be "
+                + $"kept: set {nameof(ReActOptions)}.{nameof(ReActOptions.CountTokens)}, or leave {nameof(ReActOptions.MaxTokens)} out.");
         return messages.Sum(message => (long)count(message.Text)) + count(response.Text);
     }
 
@@ -205,7 +231,8 @@ public sealed class ReActAgent : IReasoningStrategy
         if (tool is null)
         {
             var names = string.Join(", ", _tools.Tools.Select(known => known.Name));
-            return new ToolCall(null, null, null, $"Error: there is no tool '{reply.Tool}'. Tools: {names}.", $"?{reply.Tool} {reply.Input}");
+            return new ToolCall(null, null, null, $"Error: there is no tool '{reply.Tool}'. Tools: {names}.",
+                $"?{reply.Tool} {reply.Input}");
         }
 
         var note = tool.Name == reply.Tool ? null : $"Tool '{reply.Tool}' is read as '{tool.Name}'.";
@@ -233,7 +260,8 @@ public sealed class ReActAgent : IReasoningStrategy
                     return "Error: this call was not approved.";
                 // On a thread of the pool, since a tool may block before its first await.
                 var result = await timeout.RunAsync(inner => Task.Run(
-                    async () => ToolText.Of(await tool.InvokeAsync(arguments, inner).ConfigureAwait(false) ?? ""), inner)).ConfigureAwait(false);
+                    async () => ToolText.Of(await tool.InvokeAsync(arguments, inner).ConfigureAwait(false) ?? ""), inner))
+                        .ConfigureAwait(false);
                 return result is null ? $"Error: the tool did not answer within {Written(_options.ToolTimeout!.Value)}."
                     : result.Length == 0 ? "(the tool gave no result)" : result;
             }
@@ -251,7 +279,8 @@ public sealed class ReActAgent : IReasoningStrategy
             return result;
         if (char.IsHighSurrogate(result[length - 1]))
             length--;
-        return string.Create(CultureInfo.InvariantCulture, $"{result[..length]}… {string.Format(CultureInfo.InvariantCulture, words.Truncated, result.Length - length)}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{result[..length]}… {string.Format(CultureInfo.InvariantCulture, words.Truncated, result.Length - length)}");
     }
 
     private sealed record ToolCall(AIFunction? Tool, AIFunctionArguments? Arguments, string? Note, string? Problem, string Key);
@@ -260,22 +289,33 @@ public sealed class ReActAgent : IReasoningStrategy
 /// <summary>The limits and the behaviour of a <see cref="ReActAgent"/>.</summary>
 public sealed record ReActOptions
 {
-    /// <summary>The most model calls; 8 unless said otherwise. On the last one the model is told to answer, and no tool is called any more.</summary>
+    /// <summary>
+    /// The most model calls; 8 unless said otherwise. On the last one the model is told to answer, and no tool is called any more.
+    /// </summary>
     public int MaxSteps { get; init; } = 8;
 
-    /// <summary>The most tokens of all model calls together, input and output; null for no limit. No model call starts once they are used up.</summary>
+    /// <summary>
+    /// The most tokens of all model calls together, input and output; null for no limit. No model call starts once they are used up.
+    /// </summary>
     public int? MaxTokens { get; init; }
 
-    /// <summary>Counts the tokens of a text for <see cref="MaxTokens"/> where the client reports no usage; null makes that an error.</summary>
+    /// <summary>
+    /// Counts the tokens of a text for <see cref="MaxTokens"/> where the client reports no usage; null makes that an error.
+    /// </summary>
     public Func<string, int>? CountTokens { get; init; }
 
     /// <summary>The most time that a run takes; null for no limit. A model or tool call under way is cancelled.</summary>
     public TimeSpan? MaxDuration { get; init; }
 
-    /// <summary>The most time that one tool call takes; 30 seconds unless said otherwise, null for no limit. The model is told when a tool does not answer.</summary>
+    /// <summary>
+    /// The most time that one tool call takes; 30 seconds unless said otherwise, null for no limit. The model is told when a tool does not
+    /// answer.
+    /// </summary>
     public TimeSpan? ToolTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The most UTF-16 units of a tool's result that the model is shown; 4,000 unless said otherwise. It is told how much is left out.</summary>
+    /// <summary>
+    /// The most UTF-16 units of a tool's result that the model is shown; 4,000 unless said otherwise. It is told how much is left out.
+    /// </summary>
     public int MaxObservationLength { get; init; } = 4000;
 
     /// <summary>
@@ -287,7 +327,10 @@ public sealed record ReActOptions
     /// <summary>How many malformed steps in a row are sent back to the model; 2 unless said otherwise. One more ends the run.</summary>
     public int MaxInvalidSteps { get; init; } = 2;
 
-    /// <summary>Asked before a tool that wants approval (<see cref="ApprovalRequiredAIFunction"/>) is called, with its name and arguments; such a tool is refused without it.</summary>
+    /// <summary>
+    /// Asked before a tool that wants approval (<see cref="ApprovalRequiredAIFunction"/>) is called, with its name and arguments; such a
+    /// tool is refused without it.
+    /// </summary>
     public Func<string, IReadOnlyDictionary<string, object?>, CancellationToken, ValueTask<bool>>? ApproveAsync { get; init; }
 
     /// <summary>The language of the prompt.</summary>

@@ -75,7 +75,8 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
     private static string ReadThought(string reply, List<LabeledText.Label<Kind>> labels, int decision)
     {
         var before = reply[..(decision >= 0 ? labels[decision].Start : reply.Length)];
-        return labels.Count > 0 && labels[0].Kind == Kind.Thought && labels[0].ContentStart <= before.Length && reply.AsSpan(0, labels[0].Start).IsWhiteSpace()
+        return labels.Count > 0 && labels[0].Kind == Kind.Thought && labels[0].ContentStart <= before.Length
+            && reply.AsSpan(0, labels[0].Start).IsWhiteSpace()
             ? before[labels[0].ContentStart..].Trim()
             : before.Trim();
     }
@@ -91,7 +92,9 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
             return (null, "");
         int open = line.IndexOfAny(['(', '[', '（']);
         if (open <= 0)
-            return (line, action.Length > line.Length && FirstLine(action).Length < action.Length ? action[FirstLine(action).Length..].Trim() : "");
+            return (line, action.Length > line.Length && FirstLine(action).Length < action.Length
+                ? action[FirstLine(action).Length..].Trim()
+                : "");
         char close = line[open] switch { '(' => ')', '[' => ']', _ => '）' };
         return line[^1] == close ? (line[..open].Trim(), line[(open + 1)..^1].Trim()) : (line, "");
     }
@@ -129,7 +132,8 @@ internal sealed record ReActReply(string Thought, string? Answer, string? Tool, 
 }
 
 /// <summary>What a ReAct agent says to the model between its steps.</summary>
-internal sealed record ReActWords(PromptLanguage Language, string Observation, string Malformed, string LastStep, string SameAction, string Truncated)
+internal sealed record ReActWords(
+    PromptLanguage Language, string Observation, string Malformed, string LastStep, string SameAction, string Truncated)
 {
     private static readonly ReActWords English = new(
         PromptLanguage.English,
@@ -150,8 +154,13 @@ internal sealed record ReActWords(PromptLanguage Language, string Observation, s
     internal static ReActWords For(PromptLanguage language) => language == PromptLanguage.Japanese ? Japanese : English;
 }
 
-/// <summary>Finds labels at the start of lines, such as <c>Answer:</c>, <c>**Final Answer:**</c>, <c>### Answer</c> or <c>答え：</c>, in what a model wrote.</summary>
-/// <remarks>Letters are compared without case, ordinally. A label is read through Markdown's marks and with an ASCII or a full-width colon.</remarks>
+/// <summary>
+/// Finds labels at the start of lines, such as <c>Answer:</c>, <c>**Final Answer:**</c>, <c>### Answer</c> or <c>答え：</c>, in what a model
+/// wrote.
+/// </summary>
+/// <remarks>
+/// Letters are compared without case, ordinally. A label is read through Markdown's marks and with an ASCII or a full-width colon.
+/// </remarks>
 internal static class LabeledText
 {
     /// <summary>A label that was found: which one, where its line starts, and where its text starts, in UTF-16 units.</summary>
@@ -185,7 +194,9 @@ internal static class LabeledText
     {
         text = text.Trim();
         while (text.Length >= 2 && (text[0], text[^1]) is ('*', '*') or ('`', '`') or ('"', '"') or ('\'', '\'') or ('「', '」') or ('_', '_')
-            && text.AsSpan(1, text.Length - 2).IndexOf(text[0]) is var inner && (inner < 0 || text.StartsWith("**", StringComparison.Ordinal) && text.EndsWith("**", StringComparison.Ordinal) && text.Length > 4))
+            && text.AsSpan(1, text.Length - 2).IndexOf(text[0]) is var inner
+            && (inner < 0 || text.StartsWith("**", StringComparison.Ordinal) && text.EndsWith("**", StringComparison.Ordinal)
+                && text.Length > 4))
             text = text[1..^1].Trim();
         return text;
     }
@@ -207,7 +218,8 @@ internal static class LabeledText
             return null;
         at++;
         // The closing mark of a label in bold ("**Answer:** 7") goes with the label.
-        if (text.AsSpan(start, at - start).Contains("**", StringComparison.Ordinal) && text.AsSpan(at).StartsWith("**", StringComparison.Ordinal))
+        if (text.AsSpan(start, at - start).Contains("**", StringComparison.Ordinal)
+            && text.AsSpan(at).StartsWith("**", StringComparison.Ordinal))
             at += 2;
         return at;
     }
@@ -225,7 +237,8 @@ internal static class AnswerReader
     private static readonly (string Word, Kind Kind)[] Labels =
     [
         ("Final Answer", Kind.Answer), ("The Answer", Kind.Answer), ("Answer", Kind.Answer), ("A", Kind.Answer),
-        ("最終回答", Kind.Answer), ("最終的な答え", Kind.Answer), ("答え", Kind.Answer), ("こたえ", Kind.Answer), ("回答", Kind.Answer), ("解答", Kind.Answer), ("結論", Kind.Answer),
+        ("最終回答", Kind.Answer), ("最終的な答え", Kind.Answer), ("答え", Kind.Answer), ("こたえ", Kind.Answer), ("回答", Kind.Answer), ("解答", Kind.Answer),
+        ("結論", Kind.Answer),
         ("Question", Kind.Question), ("Q", Kind.Question), ("質問", Kind.Question), ("問題", Kind.Question),
     ];
 
@@ -233,8 +246,8 @@ internal static class AnswerReader
 
     /// <summary>Reads a reply; the answer is null where no marker stands before it.</summary>
     /// <remarks>
-    /// What follows the next question is a model talking to itself and is dropped. The last labelled line wins, for reasoning may say "Answer:" on its
-    /// way; without one, the last phrase "the answer is …" or 「答えは…」.
+    /// What follows the next question is a model talking to itself and is dropped. The last labelled line wins, for reasoning may say
+    /// "Answer:" on its way; without one, the last phrase "the answer is …" or 「答えは…」.
     /// </remarks>
     internal static (string? Answer, string Reasoning) Read(string reply)
     {
@@ -286,5 +299,6 @@ internal static class AnswerReader
     }
 
     private static bool IsSentenceEnd(string text, int at)
-        => text[at] is '\n' or '。' or '！' || (text[at] is '.' or '!' && (at + 1 >= text.Length || char.IsWhiteSpace(text[at + 1]) || text[at + 1] is '*' or '"'));
+        => text[at] is '\n' or '。' or '！'
+            || (text[at] is '.' or '!' && (at + 1 >= text.Length || char.IsWhiteSpace(text[at + 1]) || text[at + 1] is '*' or '"'));
 }

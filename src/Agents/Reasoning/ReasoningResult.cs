@@ -195,6 +195,8 @@ internal sealed class RunClock(TimeProvider time)
     internal AgentStep Stamp(AgentStep step) => step with { Elapsed = Elapsed };
 }
 
-/// <summary>A reasoning strategy cannot keep what it was asked to keep, for example a token limit over a client that reports no tokens.</summary>
+/// <summary>
+/// A reasoning strategy cannot keep what it was asked to keep, for example a token limit over a client that reports no tokens.
+/// </summary>
 /// <param name="message">What failed, on what input, and what to do next.</param>
 public sealed class ReasoningException(string message) : KotonohaException(message);

@@ -19,7 +19,8 @@ public static class ReasoningStrategyExtensions
     /// <param name="cancellationToken">Cancels the work.</param>
     /// <returns>The answer with its trace.</returns>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public static async Task<ReasoningResult> SolveAsync(this IReasoningStrategy strategy, string question, CancellationToken cancellationToken = default)
+    public static async Task<ReasoningResult> SolveAsync(
+        this IReasoningStrategy strategy, string question, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(strategy);
         var steps = new List<AgentStep>();

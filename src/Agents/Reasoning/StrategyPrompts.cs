@@ -24,7 +24,8 @@ internal static class StrategyPrompts
     {
         var template = Templates.GetOrAdd($"{name}.{(language == PromptLanguage.Japanese ? "ja" : "en")}", static file =>
         {
-            using var stream = typeof(StrategyPrompts).Assembly.GetManifestResourceStream($"Kotonoha.Agents.Reasoning.Prompts.{file}.prompt")!;
+            using var stream =
+                typeof(StrategyPrompts).Assembly.GetManifestResourceStream($"Kotonoha.Agents.Reasoning.Prompts.{file}.prompt")!;
             using var reader = new StreamReader(stream);
             return Factory.Create(new PromptTemplateConfig(reader.ReadToEnd()) { Name = file });
         });

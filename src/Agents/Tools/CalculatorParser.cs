@@ -3,30 +3,30 @@ namespace Kotonoha.Agents.Tools;
 /// <summary>Reads and calculates an expression by recursive descent: sums, products, signs, powers, atoms.</summary>
 internal sealed class CalculatorParser
 {
-    private static readonly Dictionary<string, (int MinArguments, int MaxArguments, Func<CalculatorValue[], CalculatorValue> Apply)> Functions = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly Dictionary<string, Function> Functions = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["sqrt"] = (1, 1, v => InDouble(Math.Sqrt, v)),
-        ["cbrt"] = (1, 1, v => InDouble(Math.Cbrt, v)),
-        ["abs"] = (1, 1, v => v[0].Map(Math.Abs, Math.Abs)),
-        ["floor"] = (1, 1, v => v[0].Map(Math.Floor, Math.Floor)),
-        ["ceil"] = (1, 1, v => v[0].Map(Math.Ceiling, Math.Ceiling)),
-        ["trunc"] = (1, 1, v => v[0].Map(Math.Truncate, Math.Truncate)),
-        ["round"] = (1, 2, Round),
-        ["min"] = (1, int.MaxValue, v => v.Aggregate((a, b) => b.CompareTo(a) < 0 ? b : a)),
-        ["max"] = (1, int.MaxValue, v => v.Aggregate((a, b) => b.CompareTo(a) > 0 ? b : a)),
-        ["sum"] = (1, int.MaxValue, v => v.Aggregate((a, b) => a + b)),
-        ["pow"] = (2, 2, v => CalculatorValue.Power(v[0], v[1])),
-        ["exp"] = (1, 1, v => InDouble(Math.Exp, v)),
-        ["ln"] = (1, 1, v => InDouble(Math.Log, v)),
-        ["log10"] = (1, 1, v => InDouble(Math.Log10, v)),
-        ["log2"] = (1, 1, v => InDouble(Math.Log2, v)),
-        ["log"] = (2, 2, v => CalculatorValue.From(Math.Log(v[0].Approximate) / Math.Log(v[1].Approximate))),
-        ["sin"] = (1, 1, v => InDouble(Math.Sin, v)),
-        ["cos"] = (1, 1, v => InDouble(Math.Cos, v)),
-        ["tan"] = (1, 1, v => InDouble(Math.Tan, v)),
-        ["asin"] = (1, 1, v => InDouble(Math.Asin, v)),
-        ["acos"] = (1, 1, v => InDouble(Math.Acos, v)),
-        ["atan"] = (1, 1, v => InDouble(Math.Atan, v)),
+        ["sqrt"] = new(1, 1, v => InDouble(Math.Sqrt, v)),
+        ["cbrt"] = new(1, 1, v => InDouble(Math.Cbrt, v)),
+        ["abs"] = new(1, 1, v => v[0].Map(Math.Abs, Math.Abs)),
+        ["floor"] = new(1, 1, v => v[0].Map(Math.Floor, Math.Floor)),
+        ["ceil"] = new(1, 1, v => v[0].Map(Math.Ceiling, Math.Ceiling)),
+        ["trunc"] = new(1, 1, v => v[0].Map(Math.Truncate, Math.Truncate)),
+        ["round"] = new(1, 2, Round),
+        ["min"] = new(1, int.MaxValue, v => v.Aggregate((a, b) => b.CompareTo(a) < 0 ? b : a)),
+        ["max"] = new(1, int.MaxValue, v => v.Aggregate((a, b) => b.CompareTo(a) > 0 ? b : a)),
+        ["sum"] = new(1, int.MaxValue, v => v.Aggregate((a, b) => a + b)),
+        ["pow"] = new(2, 2, v => CalculatorValue.Power(v[0], v[1])),
+        ["exp"] = new(1, 1, v => InDouble(Math.Exp, v)),
+        ["ln"] = new(1, 1, v => InDouble(Math.Log, v)),
+        ["log10"] = new(1, 1, v => InDouble(Math.Log10, v)),
+        ["log2"] = new(1, 1, v => InDouble(Math.Log2, v)),
+        ["log"] = new(2, 2, v => CalculatorValue.From(Math.Log(v[0].Approximate) / Math.Log(v[1].Approximate))),
+        ["sin"] = new(1, 1, v => InDouble(Math.Sin, v)),
+        ["cos"] = new(1, 1, v => InDouble(Math.Cos, v)),
+        ["tan"] = new(1, 1, v => InDouble(Math.Tan, v)),
+        ["asin"] = new(1, 1, v => InDouble(Math.Asin, v)),
+        ["acos"] = new(1, 1, v => InDouble(Math.Acos, v)),
+        ["atan"] = new(1, 1, v => InDouble(Math.Atan, v)),
     };
 
     private static readonly Dictionary<string, double> Constants = new(StringComparer.OrdinalIgnoreCase)
@@ -75,7 +75,8 @@ internal sealed class CalculatorParser
         _ => c,
     };
 
-    private static CalculatorValue InDouble(Func<double, double> function, CalculatorValue[] arguments) => CalculatorValue.From(function(arguments[0].Approximate));
+    private static CalculatorValue InDouble(Func<double, double> function, CalculatorValue[] arguments)
+        => CalculatorValue.From(function(arguments[0].Approximate));
 
     private static CalculatorValue Round(CalculatorValue[] arguments)
     {
@@ -91,7 +92,8 @@ internal sealed class CalculatorParser
     private CalculatorException Error(int at, string problem) => new(_written, at + 1, problem);
 
     private CalculatorValue Finite(CalculatorValue value, int at, string what)
-        => double.IsNaN(value.Approximate) ? throw Error(at, $"{what} has no value for {(what.StartsWith('\'') ? "these arguments" : "these numbers")}.")
+        => double.IsNaN(value.Approximate) ? throw Error(at,
+            $"{what} has no value for {(what.StartsWith('\'') ? "these arguments" : "these numbers")}.")
             : double.IsInfinity(value.Approximate) ? throw Error(at, $"the result of {what} is too large or infinite.")
             : value;
 
@@ -235,7 +237,7 @@ internal sealed class CalculatorParser
         if (arguments.Count < function.MinArguments || arguments.Count > function.MaxArguments)
             throw Error(start, string.Equals(name, "log", StringComparison.OrdinalIgnoreCase)
                 ? "write ln(x), log10(x) or log(x, base)."
-                : $"'{name}' wants {(function.MinArguments == function.MaxArguments ? $"{function.MinArguments}" : $"{function.MinArguments} to {function.MaxArguments}")} arguments, but has {arguments.Count}.");
+                : $"'{name}' wants {function.Arity} arguments, but has {arguments.Count}.");
         return Finite(function.Apply([.. arguments]), start, $"'{name}'");
     }
 
@@ -266,5 +268,10 @@ internal sealed class CalculatorParser
     {
         while (_at < _text.Length && char.IsAsciiDigit(_text[_at]))
             _at++;
+    }
+
+    private sealed record Function(int MinArguments, int MaxArguments, Func<CalculatorValue[], CalculatorValue> Apply)
+    {
+        public string Arity => MinArguments == MaxArguments ? $"{MinArguments}" : $"{MinArguments} to {MaxArguments}";
     }
 }

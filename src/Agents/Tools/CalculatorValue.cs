@@ -21,7 +21,8 @@ internal readonly record struct CalculatorValue(double Approximate, decimal? Exa
     internal static CalculatorValue Parse(ReadOnlySpan<char> digits)
     {
         double value = double.Parse(digits, NumberStyles.Float, CultureInfo.InvariantCulture);
-        return decimal.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var exact) && (value == 0 || exact >= SmallestExact) ? From(exact) : From(value);
+        return decimal.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var exact)
+            && (value == 0 || exact >= SmallestExact) ? From(exact) : From(value);
     }
 
     public static CalculatorValue operator +(CalculatorValue a, CalculatorValue b)
@@ -69,11 +70,16 @@ internal readonly record struct CalculatorValue(double Approximate, decimal? Exa
     internal int CompareTo(CalculatorValue other)
         => Exact is { } a && other.Exact is { } b ? a.CompareTo(b) : Approximate.CompareTo(other.Approximate);
 
-    /// <summary>The value in digits, or with an exponent where it is known in double precision only and is very large or very small.</summary>
+    /// <summary>
+    /// The value in digits, or with an exponent where it is known in double precision only and is very large or very small.
+    /// </summary>
     public override string ToString()
-        => Exact is { } exact ? exact.ToString("0.############################", CultureInfo.InvariantCulture) : Approximate.ToString("R", CultureInfo.InvariantCulture);
+        => Exact is { } exact
+            ? exact.ToString("0.############################", CultureInfo.InvariantCulture)
+            : Approximate.ToString("R", CultureInfo.InvariantCulture);
 
-    private static CalculatorValue Combine(CalculatorValue a, CalculatorValue b, double value, Func<decimal, decimal, decimal> calculate, bool mayVanish)
+    private static CalculatorValue Combine(
+        CalculatorValue a, CalculatorValue b, double value, Func<decimal, decimal, decimal> calculate, bool mayVanish)
     {
         if (a.Exact is not { } x || b.Exact is not { } y)
             return From(value);

@@ -39,9 +39,11 @@ internal static class ToolArguments
     /// <summary>The arguments as text that is the same for the same arguments, whatever their order.</summary>
     internal static string Canonical(AIFunctionArguments arguments)
         => string.Join(',', arguments.OrderBy(argument => argument.Key, StringComparer.Ordinal)
-            .Select(argument => $"{argument.Key}={(argument.Value is JsonElement json ? json.GetRawText() : ToolText.Of(argument.Value ?? ""))}"));
+            .Select(argument =>
+                $"{argument.Key}={(argument.Value is JsonElement json ? json.GetRawText() : ToolText.Of(argument.Value ?? ""))}"));
 
-    private static AIFunctionArguments? ReadObject(AIFunction function, IReadOnlyList<KeyValuePair<string, JsonElement>> parameters, string input)
+    private static AIFunctionArguments? ReadObject(
+        AIFunction function, IReadOnlyList<KeyValuePair<string, JsonElement>> parameters, string input)
     {
         if (!input.StartsWith('{'))
             return null;
@@ -49,7 +51,9 @@ internal static class ToolArguments
         try
         {
             // Models like to go on after the object: the first JSON value is the input.
-            var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(input), new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            var reader =
+                new Utf8JsonReader(Encoding.UTF8.GetBytes(input),
+                    new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
             json = JsonElement.ParseValue(ref reader);
             // Writing looks at every name and every string, at any depth.
             using var writer = new Utf8JsonWriter(Stream.Null);
@@ -61,14 +65,16 @@ internal static class ToolArguments
         }
         catch (JsonException e)
         {
-            throw new FormatException($"The input is not valid JSON ({e.Message}) Write one JSON object, for example {Example(function)}.", e);
+            throw new FormatException($"The input is not valid JSON ({e.Message}) Write one JSON object, for example {Example(function)}.",
+                e);
         }
 
         var members = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach (var member in json.EnumerateObject())
         {
             var name = parameters.Any(parameter => parameter.Key == member.Name) ? member.Name
-                : parameters.FirstOrDefault(parameter => string.Equals(parameter.Key, member.Name, StringComparison.OrdinalIgnoreCase)).Key ?? member.Name;
+                : parameters.FirstOrDefault(parameter => string.Equals(parameter.Key, member.Name, StringComparison.OrdinalIgnoreCase)).Key
+                ?? member.Name;
             var schema = parameters.FirstOrDefault(parameter => parameter.Key == name);
             members[name] = schema.Key is not null && member.Value.ValueKind == JsonValueKind.String
                 ? ToJson(ToolSchema.Coerce(schema.Value, member.Value.GetString()!))
@@ -111,7 +117,8 @@ internal static class ToolArguments
     }
 
     private static FormatException HalfCharacter(AIFunction function, InvalidOperationException e)
-        => new($"The input holds an escape of half a character (\\uD800 to \\uDFFF must come in pairs). Write the character itself, for example {Example(function)}.", e);
+        => new($"The input holds an escape of half a character (\\uD800 to \\uDFFF must come in pairs). Write the character itself, for "
+            + $"example {Example(function)}.", e);
 
     private static JsonElement ToJson(object? value)
     {
@@ -162,7 +169,8 @@ internal static class ToolArguments
 
     private static string Placeholder(JsonElement schema)
     {
-        if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("enum", out var options) && options.ValueKind == JsonValueKind.Array && options.GetArrayLength() > 0)
+        if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("enum", out var options)
+            && options.ValueKind == JsonValueKind.Array && options.GetArrayLength() > 0)
             return options[0].GetRawText();
         return ToolSchema.Types(schema).FirstOrDefault(type => type != "null") switch
         {

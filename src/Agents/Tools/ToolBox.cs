@@ -37,7 +37,9 @@ internal sealed class ToolBox
         var byEnd = _tools.Where(tool => EndsWith(name, Normalize(tool.Name)) || EndsWith(tool.Name, normal)).ToList();
         if (byEnd.Count == 1)
             return byEnd[0];
-        var near = _tools.Where(tool => Normalize(tool.Name) is var other && Distance(normal, other) <= Math.Min(2, Math.Min(normal.Length, other.Length) / 4)).ToList();
+        var near =
+            _tools.Where(tool => Normalize(tool.Name) is var other
+                && Distance(normal, other) <= Math.Min(2, Math.Min(normal.Length, other.Length) / 4)).ToList();
         return near.Count == 1 ? near[0] : null;
     }
 
@@ -67,7 +69,9 @@ internal sealed class ToolBox
         bool isObject = schema.ValueKind == JsonValueKind.Object;
         var type = isObject && schema.TryGetProperty("enum", out var options) ? $"one of {options.GetRawText()}"
             : ToolSchema.Types(schema) is { Count: > 0 } types ? string.Join(" or ", types) : "any value";
-        var description = isObject && schema.TryGetProperty("description", out var text) && text.ValueKind == JsonValueKind.String ? $" ({OneLine(text.GetString()!)})" : "";
+        var description = isObject && schema.TryGetProperty("description", out var text) && text.ValueKind == JsonValueKind.String
+            ? $" ({OneLine(text.GetString()!)})"
+            : "";
         return $"\"{name}\": {type}{(required.Contains(name) ? "" : ", optional")}{description}";
     }
 

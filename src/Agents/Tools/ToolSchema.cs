@@ -4,7 +4,10 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Tools;
 
-/// <summary>Reads the JSON schema of a function's arguments: describes it to a model, checks values against it and mends what small models get wrong (a number in quotes).</summary>
+/// <summary>
+/// Reads the JSON schema of a function's arguments: describes it to a model, checks values against it and mends what small models get wrong
+/// (a number in quotes).
+/// </summary>
 internal static class ToolSchema
 {
     private const int MaxDepth = 32;
@@ -30,9 +33,11 @@ internal static class ToolSchema
         if (types.Count == 0 || types.Contains("string"))
             return text;
         var trimmed = text.Trim();
-        if (types.Contains("integer") && long.TryParse(trimmed, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer))
+        if (types.Contains("integer")
+            && long.TryParse(trimmed, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer))
             return integer;
-        if (types.Contains("number") && double.TryParse(trimmed, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number))
+        if (types.Contains("number") && double.TryParse(trimmed, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            && double.IsFinite(number))
             return number;
         if (types.Contains("boolean") && bool.TryParse(trimmed, out var truth))
             return truth;
@@ -51,7 +56,9 @@ internal static class ToolSchema
         return text;
     }
 
-    /// <summary>What is wrong with a value; null when it fits the schema. Keywords that are not known here are left to the function itself.</summary>
+    /// <summary>
+    /// What is wrong with a value; null when it fits the schema. Keywords that are not known here are left to the function itself.
+    /// </summary>
     internal static string? Problem(JsonElement root, JsonElement schema, JsonElement value, string path, int depth = 0)
     {
         if (depth > MaxDepth)
@@ -78,7 +85,8 @@ internal static class ToolSchema
         {
             JsonValueKind.Object => ObjectProblem(root, schema, value, path, depth),
             JsonValueKind.Array when schema.TryGetProperty("items", out var items)
-                => value.EnumerateArray().Select((item, i) => Problem(root, items, item, $"{path}[{i}]", depth + 1)).FirstOrDefault(problem => problem is not null),
+                => value.EnumerateArray().Select((item, i) => Problem(root, items, item, $"{path}[{i}]", depth + 1))
+                    .FirstOrDefault(problem => problem is not null),
             _ => null,
         };
     }
@@ -90,7 +98,8 @@ internal static class ToolSchema
         return type.ValueKind switch
         {
             JsonValueKind.String => [type.GetString()!],
-            JsonValueKind.Array => [.. type.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)],
+            JsonValueKind.Array =>
+                [.. type.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)],
             _ => [],
         };
     }
@@ -108,7 +117,9 @@ internal static class ToolSchema
             if (!value.TryGetProperty(name, out _))
                 return $"'{Join(path, name)}' is missing";
         bool hasProperties = schema.TryGetProperty("properties", out var properties) && properties.ValueKind == JsonValueKind.Object;
-        bool isClosed = schema.TryGetProperty("additionalProperties", out var additional) ? additional.ValueKind == JsonValueKind.False : depth == 0 && hasProperties;
+        bool isClosed = schema.TryGetProperty("additionalProperties", out var additional)
+            ? additional.ValueKind == JsonValueKind.False
+            : depth == 0 && hasProperties;
         foreach (var member in value.EnumerateObject())
         {
             if (hasProperties && properties.TryGetProperty(member.Name, out var known))
@@ -118,7 +129,8 @@ internal static class ToolSchema
             }
             else if (isClosed)
             {
-                return $"'{Join(path, member.Name)}' is not known; known are: {(hasProperties ? string.Join(", ", properties.EnumerateObject().Select(property => property.Name)) : "none")}";
+                return $"'{Join(path, member.Name)}' is not known; known are: "
+                    + $"{(hasProperties ? string.Join(", ", properties.EnumerateObject().Select(property => property.Name)) : "none")}";
             }
         }
 
@@ -148,7 +160,8 @@ internal static class ToolSchema
     };
 
     private static IReadOnlyList<string> Names(JsonElement schema, string keyword)
-        => schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty(keyword, out var names) && names.ValueKind == JsonValueKind.Array
+        => schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty(keyword, out var names)
+            && names.ValueKind == JsonValueKind.Array
             ? [.. names.EnumerateArray().Where(name => name.ValueKind == JsonValueKind.String).Select(name => name.GetString()!)]
             : [];
 
@@ -161,7 +174,8 @@ internal static class ToolSchema
         foreach (var part in pointer.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             var name = part.Replace("~1", "/").Replace("~0", "~");
-            if (found.ValueKind == JsonValueKind.Array && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < found.GetArrayLength())
+            if (found.ValueKind == JsonValueKind.Array
+                && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < found.GetArrayLength())
                 found = found[index];
             else if (found.ValueKind != JsonValueKind.Object || !found.TryGetProperty(name, out found))
                 return null;

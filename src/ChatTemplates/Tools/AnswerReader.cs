@@ -27,8 +27,13 @@ public sealed record AnswerPart(AnswerPartKind Kind, string Text)
     public IReadOnlyList<ChatToolCall> Calls { get; init; } = [];
 }
 
-/// <summary>Tells words, reasoning and function calls of an answer apart while it is written, however its text is cut into pieces.</summary>
-/// <remarks>Text that may still become a mark, and the blanks before it, are held back; so no part of a call is ever given out as words. Not thread-safe.</remarks>
+/// <summary>
+/// Tells words, reasoning and function calls of an answer apart while it is written, however its text is cut into pieces.
+/// </summary>
+/// <remarks>
+/// Text that may still become a mark, and the blanks before it, are held back; so no part of a call is ever given out as words. Not
+/// thread-safe.
+/// </remarks>
 public sealed class AnswerReader
 {
     private readonly ToolCallFormat? _format;
@@ -42,13 +47,17 @@ public sealed class AnswerReader
     /// <param name="format">How calls are written; null where none are expected.</param>
     /// <param name="tags">The marks of reasoning, which may stand at the start; null for <see cref="ReasoningTags.Think"/>.</param>
     /// <param name="startsInReasoning">Whether the prompt has opened the reasoning already.</param>
-    /// <param name="isFunction">Whether a name is that of a function; null for any name. It matters where calls have no mark of their own.</param>
-    public AnswerReader(ToolCallFormat? format, ReasoningTags? tags = null, bool startsInReasoning = false, Predicate<string>? isFunction = null)
+    /// <param name="isFunction">Whether a name is that of a function; null for any name. It matters where calls have no mark of their
+    /// own.</param>
+    public AnswerReader(
+        ToolCallFormat? format, ReasoningTags? tags = null, bool startsInReasoning = false, Predicate<string>? isFunction = null)
     {
         _format = format;
         _tags = tags ?? ReasoningTags.Think;
         _isFunction = isFunction ?? (_ => true);
-        _triggers = format is null ? [] : [.. new[] { format.Trigger, format.AlternateTrigger }.Where(t => !string.IsNullOrEmpty(t)).Select(t => t!)];
+        _triggers = format is null
+            ? []
+            : [.. new[] { format.Trigger, format.AlternateTrigger }.Where(t => !string.IsNullOrEmpty(t)).Select(t => t!)];
         _state = startsInReasoning ? State.Reasoning : State.Start;
     }
 
@@ -100,7 +109,8 @@ public sealed class AnswerReader
                 var start = held.TrimStart();
                 if (start.StartsWith(_tags.Open, StringComparison.Ordinal))
                     return Enter(State.Reasoning, held.Length - start.Length + _tags.Open.Length);
-                return (isLast || (start.Length > 0 && !_tags.Open.StartsWith(start, StringComparison.Ordinal))) && Enter(State.Text, 0, start);
+                return (isLast || (start.Length > 0 && !_tags.Open.StartsWith(start, StringComparison.Ordinal)))
+                    && Enter(State.Text, 0, start);
             case State.AfterReasoning:
                 // Blanks between the reasoning and the answer belong to the form.
                 int blanks = held.Length - held.TrimStart().Length;
@@ -137,7 +147,8 @@ public sealed class AnswerReader
 
     private bool ReadText(string held, List<AnswerPart> parts, bool isLast)
     {
-        int found = _triggers.Select(trigger => held.IndexOf(trigger, StringComparison.Ordinal)).Where(at => at >= 0).DefaultIfEmpty(-1).Min();
+        int found = _triggers.Select(trigger => held.IndexOf(trigger, StringComparison.Ordinal)).Where(at => at >= 0).DefaultIfEmpty(-1)
+            .Min();
         int sure = found >= 0 ? held.AsSpan(0, found).TrimEnd().Length
             : isLast ? held.Length
             : _triggers.Length == 0 ? held.Length
@@ -164,7 +175,8 @@ public sealed class AnswerReader
 
         // Without a mark it is an answer that happens to be JSON, unless it starts like a call and is cut off.
         var start = held.TrimStart();
-        bool isCall = marked || (start.StartsWith(_format.Open, StringComparison.Ordinal) && JsonSpelling.TryParse(start, 0, out _) is null);
+        bool isCall = marked
+            || (start.StartsWith(_format.Open, StringComparison.Ordinal) && JsonSpelling.TryParse(start, 0, out _) is null);
         parts.Add(new AnswerPart(isCall ? AnswerPartKind.UnreadableCall : AnswerPartKind.Text, held));
         _held.Clear();
         return false;

@@ -19,5 +19,6 @@ public sealed record ReasoningTags(string Open, string Close)
     ];
 
     /// <summary>The pair that a template speaks of; <see cref="Think"/> where it speaks of none.</summary>
-    internal static ReasoningTags Of(string jinja) => Known.FirstOrDefault(tags => jinja.Contains(tags.Close, StringComparison.Ordinal)) ?? Think;
+    internal static ReasoningTags Of(string jinja)
+        => Known.FirstOrDefault(tags => jinja.Contains(tags.Close, StringComparison.Ordinal)) ?? Think;
 }

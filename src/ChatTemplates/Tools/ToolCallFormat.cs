@@ -2,11 +2,14 @@ using System.Text.Json;
 
 namespace Kotonoha.ChatTemplates.Tools;
 
-/// <summary>How a model writes the functions that it calls. Learnt from a chat template by rendering calls, or the general form for templates that know none.</summary>
+/// <summary>
+/// How a model writes the functions that it calls. Learnt from a chat template by rendering calls, or the general form for templates that
+/// know none.
+/// </summary>
 /// <remarks>
-/// A call is <c>Open name Middle arguments Close</c>, and several calls are <c>Open name Middle arguments Between name Middle arguments Close</c>, where the arguments
-/// are a JSON object. So <c>&lt;tool_call&gt;\n{"name": "</c>, <c>", "arguments": </c> and <c>}\n&lt;/tool_call&gt;</c> are the form of Hermes and Qwen. Instances are
-/// immutable.
+/// A call is <c>Open name Middle arguments Close</c>, and several calls are <c>Open name Middle arguments Between name Middle arguments
+/// Close</c>, where the arguments are a JSON object. So <c>&lt;tool_call&gt;\n{"name": "</c>, <c>", "arguments": </c> and
+/// <c>}\n&lt;/tool_call&gt;</c> are the form of Hermes and Qwen. Instances are immutable.
 /// </remarks>
 public sealed record ToolCallFormat
 {
@@ -38,8 +41,8 @@ public sealed record ToolCallFormat
     public required string Close { get; init; }
 
     /// <summary>
-    /// The start of <see cref="Open"/> by which a call is told from an answer in words; empty where calls have no mark of their own: there an answer is a call when it
-    /// begins with a JSON object that names a function.
+    /// The start of <see cref="Open"/> by which a call is told from an answer in words; empty where calls have no mark of their own: there
+    /// an answer is a call when it begins with a JSON object that names a function.
     /// </summary>
     public required string Trigger { get; init; }
 
@@ -67,7 +70,10 @@ public sealed record ToolCallFormat
         for (int i = 0; i < calls.Count; i++)
         {
             text.Append(calls[i].Name).Append(Middle).Append(JsonSpelling.Spaced(calls[i].Arguments));
-            text.Append((i == calls.Count - 1 ? Close : Between ?? Close + Open).Replace(IdPlace.ToString(), calls[i].Id, StringComparison.Ordinal));
+            text.Append(
+                (i == calls.Count - 1
+                    ? Close
+                    : Between ?? Close + Open).Replace(IdPlace.ToString(), calls[i].Id, StringComparison.Ordinal));
         }
 
         return text.ToString();
@@ -152,7 +158,8 @@ public sealed record ToolCallFormat
             if (name.Length == 0 || Match(text, at, Middle, out _) is not (>= 0 and var arguments))
                 return calls;
             arguments = SkipBlanks(text, arguments);
-            if (arguments >= text.Length || text[arguments] != '{' || JsonSpelling.TryParse(text, arguments, out int length) is not { } json)
+            if (arguments >= text.Length || text[arguments] != '{'
+                || JsonSpelling.TryParse(text, arguments, out int length) is not { } json)
                 return calls;
             at = arguments + length;
             int next = Between is null ? -1 : Match(text, at, Between, out var id);

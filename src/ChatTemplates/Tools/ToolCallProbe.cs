@@ -21,9 +21,13 @@ internal static class ToolCallProbe
                 format = format with
                 {
                     TakesArgumentsAsText = asText,
-                    AlternateTrigger = format.Trigger.Length == 0 && template.Jinja.Contains("<|python_tag|>", StringComparison.Ordinal) ? "<|python_tag|>" : null,
+                    AlternateTrigger = format.Trigger.Length == 0 && template.Jinja.Contains("<|python_tag|>", StringComparison.Ordinal)
+                        ? "<|python_tag|>"
+                        : null,
                 };
-                return Render(template, asText, FirstName, SecondName) is { } two ? format with { Between = BetweenOf(format, two) } : format;
+                return Render(template, asText, FirstName, SecondName) is { } two
+                    ? format with { Between = BetweenOf(format, two) }
+                    : format;
             }
 
         return null;
@@ -68,7 +72,9 @@ internal static class ToolCallProbe
     }
 
     private static string WithoutOpenReasoning(string before)
-        => ReasoningTags.Known.Select(tags => before.LastIndexOf(tags.Open, StringComparison.Ordinal)).Max() is >= 0 and var at ? before[..at] : before;
+        => ReasoningTags.Known.Select(tags => before.LastIndexOf(tags.Open, StringComparison.Ordinal)).Max() is >= 0 and var at
+            ? before[..at]
+            : before;
 
     private static string Declaration(string name) => $$$$"""
         {"type": "function", "function": {"name": "{{{{name}}}}", "description": "a", "parameters":
@@ -81,7 +87,8 @@ internal static class ToolCallProbe
             return null;
         var open = WithoutReasoning(answer[..call.Name]);
         var behind = answer[call.End..];
-        int end = endTokens.Select(token => behind.IndexOf(token, StringComparison.Ordinal)).Where(at => at >= 0).DefaultIfEmpty(behind.Length).Min();
+        int end = endTokens.Select(token => behind.IndexOf(token, StringComparison.Ordinal)).Where(at => at >= 0)
+            .DefaultIfEmpty(behind.Length).Min();
         var close = behind[..end].TrimEnd().Replace(FirstId, ToolCallFormat.IdPlace.ToString(), StringComparison.Ordinal);
         var middle = answer[(call.Name + FirstName.Length)..call.Arguments];
         if (open.Contains(FirstId, StringComparison.Ordinal) || middle.Contains(FirstId, StringComparison.Ordinal))
@@ -92,7 +99,8 @@ internal static class ToolCallProbe
             return format.Trigger.Length > 0 ? format : null;
 
         // A call in a JSON object: the names of its properties.
-        if (JsonSpelling.TryParse($"{open[json..]}{FirstName}{answer[(call.Name + FirstName.Length)..]}", 0, out _) is not { ValueKind: JsonValueKind.Object } whole)
+        if (JsonSpelling.TryParse($"{open[json..]}{FirstName}{answer[(call.Name + FirstName.Length)..]}", 0, out _)
+            is not { ValueKind: JsonValueKind.Object } whole)
             return null;
         if (whole.TryGetProperty("function", out var inner) && inner.ValueKind == JsonValueKind.Object)
             whole = inner;
@@ -108,7 +116,8 @@ internal static class ToolCallProbe
     {
         if (Locate(answer, FirstName, 0) is not { } first || Locate(answer, SecondName, first.End) is not { } second)
             return null;
-        return answer[first.End..second.Name].Replace(FirstId, ToolCallFormat.IdPlace.ToString(), StringComparison.Ordinal) is var between && between.Length > 0
+        return answer[first.End..second.Name].Replace(FirstId, ToolCallFormat.IdPlace.ToString(), StringComparison.Ordinal) is var between
+            && between.Length > 0
             && answer[(second.Name + SecondName.Length)..second.Arguments] == format.Middle
             ? between
             : null;

@@ -4,8 +4,9 @@ using System.Text.Json;
 namespace Kotonoha.ChatTemplates.Tools;
 
 /// <summary>
-/// Functions, calls and results as plain messages, for templates that know none of them: the functions in a short block of the system message, calls in
-/// <see cref="ToolCallFormat.General"/>, results as messages of the user. What is trained on such messages and what is asked later look the same.
+/// Functions, calls and results as plain messages, for templates that know none of them: the functions in a short block of the system
+/// message, calls in <see cref="ToolCallFormat.General"/>, results as messages of the user. What is trained on such messages and what is
+/// asked later look the same.
 /// </summary>
 public static class ToolPrompt
 {
@@ -46,11 +47,13 @@ public static class ToolPrompt
         foreach (var tool in tools.EnumerateArray())
         {
             var function = tool.ValueKind == JsonValueKind.Object && tool.TryGetProperty("function", out var inner) ? inner : tool;
-            if (function.ValueKind != JsonValueKind.Object || !function.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String)
+            if (function.ValueKind != JsonValueKind.Object || !function.TryGetProperty("name", out var name)
+                || name.ValueKind != JsonValueKind.String)
                 throw Jinja.Fail.Conversation("A declaration of a function has no name.");
             text.Append('\n').Append(name.GetString()).Append('(');
             text.Append(function.TryGetProperty("parameters", out var parameters) ? Members(parameters, ", ", 0) : "").Append(')');
-            if (function.TryGetProperty("description", out var description) && description.ValueKind == JsonValueKind.String && description.GetString()!.Trim() is { Length: > 0 } said)
+            if (function.TryGetProperty("description", out var description) && description.ValueKind == JsonValueKind.String
+                && description.GetString()!.Trim() is { Length: > 0 } said)
                 text.Append(" - ").Append(said.ReplaceLineEndings(" "));
         }
 
@@ -61,7 +64,8 @@ public static class ToolPrompt
     private static void Result(ChatTurn turn, List<ChatTurn> result)
     {
         var text = $"<tool_response>{turn.Content}</tool_response>";
-        if (result.Count > 0 && result[^1] is { Role: ChatTurn.User } last && last.Content.EndsWith("</tool_response>", StringComparison.Ordinal))
+        if (result.Count > 0 && result[^1] is { Role: ChatTurn.User } last
+            && last.Content.EndsWith("</tool_response>", StringComparison.Ordinal))
             result[^1] = last with { Content = $"{last.Content}\n{text}" };
         else
             result.Add(new ChatTurn(ChatTurn.User, text));
@@ -69,12 +73,14 @@ public static class ToolPrompt
 
     private static string Members(JsonElement schema, string separator, int depth)
     {
-        if (schema.ValueKind != JsonValueKind.Object || !schema.TryGetProperty("properties", out var properties) || properties.ValueKind != JsonValueKind.Object)
+        if (schema.ValueKind != JsonValueKind.Object || !schema.TryGetProperty("properties", out var properties)
+            || properties.ValueKind != JsonValueKind.Object)
             return "";
         string[] required = schema.TryGetProperty("required", out var names) && names.ValueKind == JsonValueKind.Array
             ? [.. names.EnumerateArray().Where(n => n.ValueKind == JsonValueKind.String).Select(n => n.GetString()!)]
             : [];
-        return string.Join(separator, properties.EnumerateObject().Select(p => $"{p.Name}{(required.Contains(p.Name) ? "" : "?")}: {TypeOf(p.Value, depth + 1)}"));
+        return string.Join(separator,
+            properties.EnumerateObject().Select(p => $"{p.Name}{(required.Contains(p.Name) ? "" : "?")}: {TypeOf(p.Value, depth + 1)}"));
     }
 
     // A schema as a type in TypeScript's manner, which models know and which is short.

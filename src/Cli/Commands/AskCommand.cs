@@ -32,7 +32,8 @@ internal static class AskCommand
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
         if (await session.Knowledge.Store.GetInfoAsync(cancellationToken) is null)
-            throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds no readable document; run 'kotonoha ingest' with the same --docs, --home, --store and --embedding-model first");
+            throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds no readable document; run 'kotonoha "
+                + "ingest' with the same --docs, --home, --store and --embedding-model first");
         using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
         return await new Asker(session.Knowledge, model, questions.Json).AskAsync(questions.Questions, cancellationToken) ? 0 : 1;
     }

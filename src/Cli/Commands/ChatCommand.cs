@@ -17,10 +17,17 @@ internal static class ChatCommand
     public static Command Create()
     {
         var folder = new FolderOptions(searches: false);
-        var path = new Option<string?>("--model") { Description = "A checkpoint folder, a GGUF file, or OWNER/NAME (default: the GPT trained on --docs).", HelpName = "DIR" };
+        var path =
+            new Option<string?>(
+                "--model")
+            {
+                Description = "A checkpoint folder, a GGUF file, or OWNER/NAME (default: the GPT trained on --docs).",
+                HelpName = "DIR"
+            };
         var adapter = new AdapterOptions();
         var system = new Option<string?>("--system") { Description = "Instructions before the conversation.", HelpName = "TEXT" };
-        var temperature = new Option<float>("--temperature") { Description = "0 always takes the likeliest token.", DefaultValueFactory = _ => 0.7f };
+        var temperature =
+            new Option<float>("--temperature") { Description = "0 always takes the likeliest token.", DefaultValueFactory = _ => 0.7f };
         var seed = new Option<long?>("--seed") { Description = "The same seed gives the same text." };
         var most = new Option<int?>("--max-tokens")
         {
@@ -54,7 +61,9 @@ internal static class ChatCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, string? path, AdapterSettings adapter, ChatOptions options, bool json, string[] messages, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        FolderSettings settings, string? path, AdapterSettings adapter, ChatOptions options, bool json, string[] messages,
+        CancellationToken cancellationToken)
     {
         if (options.Temperature is not >= 0)
             throw new UsageException("--temperature: 0 or more");
@@ -64,7 +73,8 @@ internal static class ChatCommand
         {
             var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
             if (!ModelBuilder.Exists(workspace))
-                throw new UsageException($"no GPT has been trained on '{workspace.Documents}' yet; run 'kotonoha train' with the same --docs and --home first, or name one with --model");
+                throw new UsageException($"no GPT has been trained on '{workspace.Documents}' yet; run 'kotonoha train' with the same "
+                    + "--docs and --home first, or name one with --model");
             path = workspace.Model;
         }
 
@@ -135,7 +145,8 @@ internal static class ChatCommand
             catch (ContextOverflowException exception) when (_messages.Count > 1)
             {
                 _messages.RemoveAt(_messages.Count - 1);
-                await Console.Error.WriteLineAsync($"(The conversation has grown too long for the model: {exception.Message} /clear begins a new one.)");
+                await Console.Error.WriteLineAsync(
+                    $"(The conversation has grown too long for the model: {exception.Message} /clear begins a new one.)");
                 return;
             }
 

@@ -18,8 +18,18 @@ internal static class ExportCommands
         var target = new Argument<string>("TARGET") { Description = "A new folder (Hugging Face layout), or a file that ends in .gguf." };
         var type = Type("How the weights are stored (default: f32).");
         var name = Name();
-        var adapter = new Option<string?>("--adapter") { Description = "A LoRA or DoRA adapter that is added to the weights: a folder in PEFT's layout, or OWNER/NAME of a pulled one.", HelpName = "DIR" };
-        var command = new Command("export", "Write a model for other programs: a folder for transformers and vLLM, or a GGUF file for llama.cpp and Ollama.") { model, target, type, name, adapter };
+        var adapter =
+            new Option<string?>(
+                "--adapter")
+            {
+                Description =
+                    "A LoRA or DoRA adapter that is added to the weights: a folder in PEFT's layout, or OWNER/NAME of a pulled one.",
+                HelpName = "DIR"
+            };
+        var command =
+            new Command("export",
+                "Write a model for other programs: a folder for transformers and vLLM, or a GGUF file for llama.cpp and Ollama.") { model,
+                    target, type, name, adapter };
         command.SetAction((parsed, cancellationToken) =>
         {
             var (from, to) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(target));
@@ -37,7 +47,9 @@ internal static class ExportCommands
         var type = Type("The type of the matrices.");
         type.Required = true;
         var name = Name();
-        var command = new Command("quantize", "Write a model as a GGUF file of another type, most often a smaller one.") { model, target, type, name };
+        var command =
+            new Command("quantize", "Write a model as a GGUF file of another type, most often a smaller one.") { model, target, type,
+                name };
         command.SetAction((parsed, cancellationToken) =>
         {
             var to = parsed.GetRequiredValue(target);
@@ -53,7 +65,8 @@ internal static class ExportCommands
         var model = Model();
         var target = new Argument<string>("FOLDER") { Description = "A new folder." };
         var type = Type("How the weights are stored: f32, f16 or bf16 (default: f32).");
-        var command = new Command("import", "Turn a GGUF file (or another checkpoint) into a folder in the Hugging Face layout, to train it further or to give it to other programs.") { model, target, type };
+        var command = new Command("import", "Turn a GGUF file (or another checkpoint) into a folder in the Hugging Face layout, to train "
+            + "it further or to give it to other programs.") { model, target, type };
         command.SetAction((parsed, cancellationToken) =>
         {
             var to = parsed.GetRequiredValue(target);
@@ -64,11 +77,13 @@ internal static class ExportCommands
         return command;
     }
 
-    private static Argument<string> Model() => new("MODEL") { Description = "A model's folder, a GGUF file, or OWNER/NAME of a pulled model." };
+    private static Argument<string> Model()
+        => new("MODEL") { Description = "A model's folder, a GGUF file, or OWNER/NAME of a pulled model." };
 
     private static Option<string?> Type(string description) => new("--type")
     {
-        Description = $"{description} One of {string.Join(", ", GgufExport.Types.Select(t => t.Name().ToLowerInvariant()))}; a folder takes the first three.",
+        Description = $"{description} One of {string.Join(", ", GgufExport.Types.Select(t => t.Name().ToLowerInvariant()))}; a folder "
+            + "takes the first three.",
         HelpName = "T",
     };
 
@@ -76,7 +91,8 @@ internal static class ExportCommands
 
     private static bool IsGguf(string path) => path.EndsWith(GgufEnding, StringComparison.OrdinalIgnoreCase);
 
-    private static async Task<int> WriteAsync(string model, string target, string? typeName, string? name, string? adapter, CancellationToken cancellationToken)
+    private static async Task<int> WriteAsync(
+        string model, string target, string? typeName, string? name, string? adapter, CancellationToken cancellationToken)
     {
         var type = DataType.Float32;
         var allowed = IsGguf(target) ? GgufExport.Types : FolderTypes;

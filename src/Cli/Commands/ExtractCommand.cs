@@ -19,7 +19,9 @@ internal static class ExtractCommand
     private static async Task<int> RunAsync(string path, bool json, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))
-            throw new UsageException(Directory.Exists(path) ? $"'{path}' is a folder; extract takes a file" : $"file '{path}' does not exist");
+            throw new UsageException(Directory.Exists(path)
+                ? $"'{path}' is a folder; extract takes a file"
+                : $"file '{path}' does not exist");
         var document = await DocumentReaders.Default.ReadFileAsync(path, cancellationToken);
         if (!json)
         {

@@ -103,4 +103,6 @@ internal sealed class FolderOptions(bool searches)
 /// <param name="EmbeddingModel">The sentence embedding model, or null for vectors fitted on the documents.</param>
 /// <param name="RerankModel">The cross-encoder that orders the best passages anew, or null.</param>
 /// <param name="Threads">The model's threads, or null for the default.</param>
-internal sealed record FolderSettings(string? Documents, string? Home, bool Qdrant, string? QdrantUrl, string? QdrantApiKey, string? EmbeddingModel, string? RerankModel, int? Threads);
+internal sealed record FolderSettings(
+    string? Documents, string? Home, bool Qdrant, string? QdrantUrl, string? QdrantApiKey, string? EmbeddingModel, string? RerankModel,
+    int? Threads);

@@ -15,17 +15,23 @@ internal static class IngestCommand
         var options = new FolderOptions(searches: true);
         var plan = new Option<bool>("--plan") { Description = "Say what would be done, and change nothing." };
         var rebuild = new Option<bool>("--rebuild") { Description = "Read everything anew and fit the embedder again." };
-        var json = new Option<bool>("--json") { Description = "Print one JSON object a line: each document once it is durably stored, then the counts." };
+        var json =
+            new Option<bool>(
+                "--json")
+            { Description = "Print one JSON object a line: each document once it is durably stored, then the counts." };
         var command = new Command("ingest", "Bring a folder of documents into the store: adds, updates and deletes by content.");
         options.AddTo(command);
         command.Options.Add(plan);
         command.Options.Add(rebuild);
         command.Options.Add(json);
-        command.SetAction((parsed, cancellationToken) => RunAsync(options.Read(parsed), parsed.GetValue(plan), parsed.GetValue(rebuild), parsed.GetValue(json), cancellationToken));
+        command.SetAction(
+            (parsed, cancellationToken) =>
+                RunAsync(options.Read(parsed), parsed.GetValue(plan), parsed.GetValue(rebuild), parsed.GetValue(json), cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, bool plan, bool rebuild, bool json, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        FolderSettings settings, bool plan, bool rebuild, bool json, CancellationToken cancellationToken)
     {
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         using var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
@@ -38,7 +44,8 @@ internal static class IngestCommand
         }
 
         var report = await IngestStage.RunAsync(session, workspace, json ? Acknowledge : null, rebuild, cancellationToken);
-        Print(json, report.Added, report.Changed, report.Removed, report.Unchanged.Count, report.Skipped, report.Remarks, report.Chunks, report.Timings);
+        Print(json, report.Added, report.Changed, report.Removed, report.Unchanged.Count, report.Skipped, report.Remarks, report.Chunks,
+            report.Timings);
         return 0;
     }
 
@@ -114,7 +121,8 @@ internal static class IngestCommand
 /// <summary>Brings the folder into the store, with bars and counts on standard error.</summary>
 internal static class IngestStage
 {
-    public static async Task<SyncReport> RunAsync(KnowledgeSession session, Workspace workspace, Action<string>? acknowledged, bool rebuild, CancellationToken cancellationToken)
+    public static async Task<SyncReport> RunAsync(
+        KnowledgeSession session, Workspace workspace, Action<string>? acknowledged, bool rebuild, CancellationToken cancellationToken)
     {
         var watch = Stopwatch.StartNew();
         var report = await ProgressDisplay.RunAsync(progress => session.Knowledge.SyncFolderAsync(
@@ -129,9 +137,14 @@ internal static class IngestStage
 
     private static string Summary(SyncReport report, KnowledgeSession session, TimeSpan elapsed)
     {
-        var stages = string.Join(", ", report.Timings.Where(t => t.Key != "total" && t.Value >= 0.001).Select(t => string.Create(CultureInfo.InvariantCulture, $"{t.Key} {t.Value:F2} s")));
+        var stages =
+            string.Join(", ",
+                report.Timings.Where(t => t.Key != "total" && t.Value >= 0.001)
+                    .Select(t => string.Create(CultureInfo.InvariantCulture, $"{t.Key} {t.Value:F2} s")));
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"Documents in {session.Knowledge.Store.Location}: {report.Added.Count} added, {report.Changed.Count} changed, {report.Removed.Count} removed, {report.Unchanged.Count} unchanged, {report.Skipped.Count} skipped; {report.Chunks} chunks written in {elapsed.TotalSeconds:F2} s{(stages.Length > 0 ? $" ({stages})" : "")}");
+            $"Documents in {session.Knowledge.Store.Location}: {report.Added.Count} added, {report.Changed.Count} changed, "
+                + $"{report.Removed.Count} removed, {report.Unchanged.Count} unchanged, {report.Skipped.Count} skipped; "
+                + $"{report.Chunks} chunks written in {elapsed.TotalSeconds:F2} s{(stages.Length > 0 ? $" ({stages})" : "")}");
     }
 }

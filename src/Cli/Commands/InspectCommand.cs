@@ -13,9 +13,17 @@ internal static class InspectCommand
 
     public static Command Create()
     {
-        var model = new Argument<string>("MODEL") { Description = "A model's folder, a GGUF or safetensors file, or OWNER/NAME of a pulled model." };
-        var json = new Option<bool>("--json") { Description = "Print one JSON object: format, architecture, parameters, tokenizer, metadata, tensors." };
-        var command = new Command("inspect", "Say what a model's files hold: architecture, size, tokenizer, metadata, tensors. Reads no weights.") { model, json };
+        var model =
+            new Argument<string>(
+                "MODEL")
+            { Description = "A model's folder, a GGUF or safetensors file, or OWNER/NAME of a pulled model." };
+        var json =
+            new Option<bool>(
+                "--json")
+            { Description = "Print one JSON object: format, architecture, parameters, tokenizer, metadata, tensors." };
+        var command =
+            new Command("inspect",
+                "Say what a model's files hold: architecture, size, tokenizer, metadata, tensors. Reads no weights.") { model, json };
         command.SetAction(parsed =>
         {
             var summary = ModelSummary.Read(parsed.GetRequiredValue(model));

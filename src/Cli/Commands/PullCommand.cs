@@ -11,11 +11,19 @@ internal static class PullCommand
     public static Command Create()
     {
         var model = new Argument<string>("MODEL") { Description = "OWNER/NAME, as the hub spells it." };
-        var file = new Option<string?>("--file") { Description = "One file of the model, for example a GGUF file (default: configuration, tokenizer and safetensors).", HelpName = "F" };
+        var file =
+            new Option<string?>(
+                "--file")
+            {
+                Description =
+                    "One file of the model, for example a GGUF file (default: configuration, tokenizer and safetensors).",
+                HelpName = "F"
+            };
         var revision = new Option<string?>("--revision") { Description = "A branch, a tag or a commit (default: main).", HelpName = "R" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
         var command = new Command("pull", "Fetch a model from a hub into the cache that the Hugging Face tools use. "
-            + "Goes on where it was interrupted, checks every hash, takes nothing pickled. Prints the path; OWNER/NAME stands for it wherever a model is asked for. "
+            + "Goes on where it was interrupted, checks every hash, takes nothing pickled. Prints the path; OWNER/NAME stands for it "
+            + "wherever a model is asked for. "
             + "HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE are honoured.")
         {
             model, file, revision, json,

@@ -7,19 +7,42 @@ namespace Kotonoha.Cli.Commands;
 /// <summary>The options of every command that answers questions.</summary>
 internal sealed class QuestionOptions
 {
-    public Option<string[]> Ask { get; } = new("--ask") { Description = "A question; may be repeated.", HelpName = "QUESTION", DefaultValueFactory = _ => [] };
+    public Option<string[]> Ask { get; } =
+        new("--ask") { Description = "A question; may be repeated.", HelpName = "QUESTION", DefaultValueFactory = _ => [] };
 
-    public Option<string?> AskFile { get; } = new("--ask-file") { Description = "A file with one question a line (- for standard input).", HelpName = "FILE" };
+    public Option<string?> AskFile { get; } =
+        new("--ask-file") { Description = "A file with one question a line (- for standard input).", HelpName = "FILE" };
 
     public Option<bool> Json { get; } = new("--json") { Description = "Print one JSON object a line." };
 
-    public Option<bool> NoModel { get; } = new("--no-model") { Description = "Answer without a language model: sentences are ranked by their words, and by --embedding-model where there is one." };
+    public Option<bool> NoModel { get; } =
+        new("--no-model")
+        {
+            Description =
+            "Answer without a language model: sentences are ranked by their words, and by --embedding-model where there is one."
+        };
 
-    public Option<string?> ChatModel { get; } = new("--chat-model") { Description = "A chat model that writes the answers in place of the GPT trained here: a Hugging Face folder, a GGUF file, or OWNER/NAME. What the documents do not support is replaced by quotations.", HelpName = "FILE|DIR" };
+    public Option<string?> ChatModel { get; } = new("--chat-model")
+    {
+        Description = "A chat model that writes the answers in place of "
+        + "the GPT trained here: a Hugging Face folder, a GGUF file, or OWNER/NAME. What the documents do not support is replaced by "
+        + "quotations.",
+        HelpName = "FILE|DIR"
+    };
 
-    public Option<double?> Threshold { get; } = new("--threshold") { Description = "How sure an answer must be, from 0 to 1; below it the documents count as not answering.", HelpName = "P" };
+    public Option<double?> Threshold { get; } =
+        new("--threshold")
+        {
+            Description = "How sure an answer must be, from 0 to 1; below it the documents count as not answering.",
+            HelpName = "P"
+        };
 
-    public Option<double?> ModelWeight { get; } = new("--model-weight") { Description = "How much the GPT, or --embedding-model, counts in ranking sentences; 0 is not at all.", HelpName = "W" };
+    public Option<double?> ModelWeight { get; } =
+        new("--model-weight")
+        {
+            Description = "How much the GPT, or --embedding-model, counts in ranking sentences; 0 is not at all.",
+            HelpName = "W"
+        };
 
     public void AddTo(Command command)
     {
@@ -54,4 +77,5 @@ internal sealed class QuestionOptions
 /// <param name="NoModel">Whether to answer without any language model.</param>
 /// <param name="ChatModel">The chat model that writes the answers, or null.</param>
 /// <param name="ModelWeight">How much a model counts in ranking sentences, or null for what was found best.</param>
-internal sealed record QuestionSettings(IReadOnlyList<string> Questions, AskOptions Options, bool Json, bool NoModel, string? ChatModel, double? ModelWeight);
+internal sealed record QuestionSettings(
+    IReadOnlyList<string> Questions, AskOptions Options, bool Json, bool NoModel, string? ChatModel, double? ModelWeight);

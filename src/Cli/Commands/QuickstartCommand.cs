@@ -13,7 +13,9 @@ internal static class QuickstartCommand
         var folder = new FolderOptions(searches: true);
         var questions = new QuestionOptions();
         var steps = TrainCommand.StepsOption();
-        var command = new Command("quickstart", "Documents in, cited answers out: trains a GPT on the folder (the first time), brings it into the store, answers questions.");
+        var command =
+            new Command("quickstart", "Documents in, cited answers out: trains a GPT on the folder (the first time), brings it into the "
+                + "store, answers questions.");
         folder.AddTo(command);
         questions.AddTo(command);
         command.Options.Add(steps);
@@ -25,7 +27,8 @@ internal static class QuickstartCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(FolderSettings settings, QuestionSettings questions, int? steps, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        FolderSettings settings, QuestionSettings questions, int? steps, CancellationToken cancellationToken)
     {
         bool trains = !questions.NoModel && questions.ChatModel is null && settings.EmbeddingModel is null;
         if (steps is not null && !trains)
@@ -37,7 +40,9 @@ internal static class QuickstartCommand
             if (trains && !ModelBuilder.Exists(workspace))
                 await ModelBuilder.BuildAsync(workspace, steps ?? ModelBuilder.DefaultSteps, settings.Threads, cancellationToken);
             else if (trains && steps is { } wanted && ModelBuilder.StepsOf(workspace) is { } had && had != wanted)
-                await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"There is a model of {had} steps already; 'kotonoha train --again --steps {wanted}' trains anew."));
+                await Console.Error.WriteLineAsync(
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"There is a model of {had} steps already; 'kotonoha train --again --steps {wanted}' trains anew."));
             await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
             using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
             await IngestStage.RunAsync(session, workspace, acknowledged: null, rebuild: false, cancellationToken);
@@ -61,9 +66,11 @@ internal static class QuickstartCommand
 
     private static string Next(Workspace workspace, FolderSettings settings, string? chatModel)
     {
-        var same = (settings.Documents is null ? "" : $" --docs {Quoted(settings.Documents)}") + (settings.Home is null ? "" : $" --home {Quoted(settings.Home)}");
+        var same = (settings.Documents is null ? "" : $" --docs {Quoted(settings.Documents)}")
+            + (settings.Home is null ? "" : $" --home {Quoted(settings.Home)}");
         var store = settings.QdrantUrl is { } url ? $" --qdrant-url {Quoted(url)}" : settings.Qdrant ? " --store qdrant" : "";
-        var embedding = (settings.EmbeddingModel is { } embedder ? $" --embedding-model {Quoted(embedder)}" : "") + (settings.RerankModel is { } reranker ? $" --rerank-model {Quoted(reranker)}" : "");
+        var embedding = (settings.EmbeddingModel is { } embedder ? $" --embedding-model {Quoted(embedder)}" : "")
+            + (settings.RerankModel is { } reranker ? $" --rerank-model {Quoted(reranker)}" : "");
         if (chatModel is not null)
             return $"""
                 What to try next:
@@ -86,5 +93,7 @@ internal static class QuickstartCommand
     }
 
     private static string Quoted(string value)
-        => value.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '-' or '_' or ':') ? value : "'" + value.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+        => value.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '-' or '_' or ':')
+            ? value
+            : "'" + value.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 }

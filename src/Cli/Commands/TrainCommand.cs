@@ -12,16 +12,25 @@ internal static class TrainCommand
     {
         var options = new FolderOptions(searches: false);
         var steps = StepsOption();
-        var again = new Option<bool>("--again") { Description = "Train anew although there is a model (documents have changed, or other steps)." };
+        var again =
+            new Option<bool>("--again") { Description = "Train anew although there is a model (documents have changed, or other steps)." };
         var command = new Command("train", "Train a GPT from scratch on a folder of documents: tokenizer first, then the model.");
         options.AddTo(command);
         command.Options.Add(steps);
         command.Options.Add(again);
-        command.SetAction((parsed, cancellationToken) => RunAsync(options.Read(parsed), Steps(parsed.GetValue(steps)), parsed.GetValue(again), cancellationToken));
+        command.SetAction(
+            (parsed, cancellationToken) =>
+                RunAsync(options.Read(parsed), Steps(parsed.GetValue(steps)), parsed.GetValue(again), cancellationToken));
         return command;
     }
 
-    public static Option<int> StepsOption() => new("--steps") { Description = "Training steps; the same documents and steps give the same model.", DefaultValueFactory = _ => ModelBuilder.DefaultSteps, HelpName = "N" };
+    public static Option<int> StepsOption()
+        => new("--steps")
+        {
+            Description = "Training steps; the same documents and steps give the same model.",
+            DefaultValueFactory = _ => ModelBuilder.DefaultSteps,
+            HelpName = "N"
+        };
 
     public static int Steps(int steps)
         => steps >= 1 ? steps : throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--steps {steps}: at least 1"));

@@ -17,7 +17,8 @@ internal sealed class GenerateLines(LocalGpt gpt, int maxTokens) : ILineHandler
         var settings = new LineSampling(gpt.DefaultSampling, maxTokens);
         settings.Read(request);
         request.RequireNothingElse();
-        var generation = messages is null ? settings.Request with { TokenIds = ids is { Length: 0 } ? null : ids, Prompt = ids is { Length: 0 } ? "" : null }
+        var generation = messages
+            is null ? settings.Request with { TokenIds = ids is { Length: 0 } ? null : ids, Prompt = ids is { Length: 0 } ? "" : null }
             : messages.PlainTurns() is { } turns ? settings.Request with { Turns = turns, Tools = messages.Tools }
             : settings.Request with { TokenIds = gpt.ChatTemplate.Apply(messages.Input(addGenerationPrompt: true)).Encode(gpt.Tokenizer) };
         if (settings.Beams is { } beams)
@@ -25,9 +26,12 @@ internal sealed class GenerateLines(LocalGpt gpt, int maxTokens) : ILineHandler
             var found = await gpt.BeamSearchAsync(generation, beams, cancellationToken);
             return json =>
             {
-                Write(json, found.Hypotheses[0].TokenIds, found.Hypotheses[0].Text, found.Hypotheses[0].FinishReason, [], found.Hypotheses[0].Score);
+                Write(json, found.Hypotheses[0].TokenIds, found.Hypotheses[0].Text, found.Hypotheses[0].FinishReason, [],
+                    found.Hypotheses[0].Score);
                 WriteUsage(json, found.Usage with { OutputTokens = found.Hypotheses.Sum(h => h.TokenIds.Count) });
-                WriteSequences(json, found.Hypotheses.Count, i => Write(json, found.Hypotheses[i].TokenIds, found.Hypotheses[i].Text, found.Hypotheses[i].FinishReason, [], found.Hypotheses[i].Score));
+                WriteSequences(json, found.Hypotheses.Count,
+                    i => Write(json, found.Hypotheses[i].TokenIds, found.Hypotheses[i].Text, found.Hypotheses[i].FinishReason, [],
+                        found.Hypotheses[i].Score));
             };
         }
 
@@ -42,9 +46,11 @@ internal sealed class GenerateLines(LocalGpt gpt, int maxTokens) : ILineHandler
 
     public void Dispose() => gpt.Dispose();
 
-    private static void Write(Utf8JsonWriter json, GenerationResult result) => Write(json, result.TokenIds, result.Text, result.FinishReason, result.LogProbabilities, null);
+    private static void Write(Utf8JsonWriter json, GenerationResult result)
+        => Write(json, result.TokenIds, result.Text, result.FinishReason, result.LogProbabilities, null);
 
-    private static void Write(Utf8JsonWriter json, IReadOnlyList<int> ids, string text, FinishReason reason, IReadOnlyList<float> logProbabilities, double? score)
+    private static void Write(
+        Utf8JsonWriter json, IReadOnlyList<int> ids, string text, FinishReason reason, IReadOnlyList<float> logProbabilities, double? score)
     {
         json.WriteIntegers("ids", ids);
         json.WriteString("text", text);

@@ -134,7 +134,9 @@ internal sealed class RerankLines(LocalEncoder encoder) : ILineHandler
     public void Dispose() => encoder.Dispose();
 }
 
-/// <summary><c>kotonoha score</c>: {text or ids, add_special_tokens?, parse_special_tokens?} → {ids, log_probs, last_logits with --logits}.</summary>
+/// <summary>
+/// <c>kotonoha score</c>: {text or ids, add_special_tokens?, parse_special_tokens?} → {ids, log_probs, last_logits with --logits}.
+/// </summary>
 internal sealed class ScoreLines(LocalGpt gpt, bool logits) : ILineHandler
 {
     public async Task<Action<Utf8JsonWriter>> AnswerAsync(LineRequest request, CancellationToken cancellationToken)

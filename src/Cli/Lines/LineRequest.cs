@@ -95,7 +95,9 @@ internal sealed class LineRequest : IDisposable
     {
         null => null,
         { ValueKind: JsonValueKind.String } one => [one.GetString()!],
-        { ValueKind: JsonValueKind.Array } several => [.. several.EnumerateArray().Select(v => v.ValueKind == JsonValueKind.String ? v.GetString()! : throw Wrong(name, "a string or a list of strings"))],
+        { ValueKind: JsonValueKind.Array } several =>
+            [.. several.EnumerateArray()
+                .Select(v => v.ValueKind == JsonValueKind.String ? v.GetString()! : throw Wrong(name, "a string or a list of strings"))],
         _ => throw Wrong(name, "a string or a list of strings"),
     };
 
@@ -105,17 +107,22 @@ internal sealed class LineRequest : IDisposable
     {
         foreach (var field in _document.RootElement.EnumerateObject())
             if (!_taken.Contains(field.Name))
-                throw new LineException($"the field '{field.Name}' is not known; known are {string.Join(", ", _taken.Order(StringComparer.Ordinal))}");
+                throw new LineException(
+                    $"the field '{field.Name}' is not known; known are {string.Join(", ", _taken.Order(StringComparer.Ordinal))}");
     }
 
     public static int IntegerOf(string name, JsonElement value)
         => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : throw Wrong(name, "a whole number");
 
     public static float NumberOf(string name, JsonElement value)
-        => value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && float.IsFinite(number) ? number : throw Wrong(name, "a number");
+        => value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && float.IsFinite(number)
+            ? number
+            : throw Wrong(name, "a number");
 
     public static int[] IntegersOf(string name, JsonElement value)
-        => value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().Select(v => IntegerOf(name, v))] : throw Wrong(name, "a list of whole numbers");
+        => value.ValueKind == JsonValueKind.Array
+            ? [.. value.EnumerateArray().Select(v => IntegerOf(name, v))]
+            : throw Wrong(name, "a list of whole numbers");
 
     // Escapes are decoded as they are read, so half a pair would show anywhere later.
     private static void RequireWholeCharacters(JsonElement json)
@@ -223,7 +230,10 @@ internal static partial class FieldNames
     private static partial Regex Word();
 }
 
-/// <summary>The tokens that a line gives: as ids, or as a text. The text is the user's own, so control tokens spelt in it are control tokens unless the line says otherwise.</summary>
+/// <summary>
+/// The tokens that a line gives: as ids, or as a text. The text is the user's own, so control tokens spelt in it are control tokens unless
+/// the line says otherwise.
+/// </summary>
 internal static class LineTokens
 {
     public static int[]? Take(LineRequest request, string textField, Func<Tokenizer> tokenizer)
@@ -286,5 +296,6 @@ internal sealed record LineMessages(JsonElement Messages, JsonElement? Tools)
     }
 
     /// <summary>What a chat template is given.</summary>
-    public ChatTemplateInput Input(bool addGenerationPrompt) => new() { Messages = Messages, Tools = Tools, AddGenerationPrompt = addGenerationPrompt };
+    public ChatTemplateInput Input(bool addGenerationPrompt)
+        => new() { Messages = Messages, Tools = Tools, AddGenerationPrompt = addGenerationPrompt };
 }

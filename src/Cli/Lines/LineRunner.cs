@@ -7,7 +7,10 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Cli.Lines;
 
-/// <summary>Answers every line of the input with one line of the output, in order. A window of lines is worked on at once; each answer leaves as soon as it and all before it are there.</summary>
+/// <summary>
+/// Answers every line of the input with one line of the output, in order. A window of lines is worked on at once; each answer leaves as
+/// soon as it and all before it are there.
+/// </summary>
 internal static class LineRunner
 {
     private const int Window = 32;
@@ -20,10 +23,13 @@ internal static class LineRunner
     /// <param name="cancellationToken">Ends the run.</param>
     /// <param name="maxLineBytes">The longest line that is read.</param>
     /// <returns>The exit code: 1 when a line was answered with an error.</returns>
-    public static async Task<int> RunAsync(Stream input, Stream output, ILineHandler handler, CancellationToken cancellationToken, int maxLineBytes = LineReader.MaxLineBytes)
+    public static async Task<int> RunAsync(
+        Stream input, Stream output, ILineHandler handler, CancellationToken cancellationToken, int maxLineBytes = LineReader.MaxLineBytes)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var answers = Channel.CreateBounded<Task<(string Line, bool Failed)>>(new BoundedChannelOptions(Window) { SingleReader = true, SingleWriter = true });
+        var answers =
+            Channel.CreateBounded<Task<(string Line, bool Failed)>>(
+                new BoundedChannelOptions(Window) { SingleReader = true, SingleWriter = true });
         var reading = ReadAsync(new LineReader(input, maxLineBytes), handler, answers.Writer, stop.Token);
         try
         {
@@ -66,11 +72,14 @@ internal static class LineRunner
         {
             // A defect costs its own line alone; where it happened goes to standard error.
             await Console.Error.WriteLineAsync($"kotonoha: {exception}");
-            return (JsonLines.Error(null, $"a defect of the program: {exception.GetType().Name}: {exception.Message.Split('\n')[0].TrimEnd('\r')}"), true);
+            return (JsonLines.Error(null,
+                $"a defect of the program: {exception.GetType().Name}: {exception.Message.Split('\n')[0].TrimEnd('\r')}"), true);
         }
     }
 
-    private static async Task ReadAsync(LineReader lines, ILineHandler handler, ChannelWriter<Task<(string Line, bool Failed)>> answers, CancellationToken cancellationToken)
+    private static async Task ReadAsync(
+        LineReader lines, ILineHandler handler, ChannelWriter<Task<(string Line, bool Failed)>> answers,
+        CancellationToken cancellationToken)
     {
         try
         {
@@ -89,7 +98,8 @@ internal static class LineRunner
 
                 if (line is null)
                     break;
-                await answers.WriteAsync(Task.Run(() => AnswerAsync(handler, line, cancellationToken), CancellationToken.None), cancellationToken);
+                await answers.WriteAsync(Task.Run(() => AnswerAsync(handler, line, cancellationToken), CancellationToken.None),
+                    cancellationToken);
             }
 
             answers.Complete();

@@ -10,7 +10,10 @@ namespace Kotonoha.Cli.Lines;
 /// <param name="maxTokens">The most new tokens where the line says nothing.</param>
 internal sealed class LineSampling(SamplingOptions start, int maxTokens)
 {
-    /// <summary>The most new tokens where neither the line nor the command line says anything: an answer that does not end must not hold back the lines after it.</summary>
+    /// <summary>
+    /// The most new tokens where neither the line nor the command line says anything: an answer that does not end must not hold back the
+    /// lines after it.
+    /// </summary>
     public const int DefaultMaxTokens = 256;
 
     // Many lines of so many still fit into the engine's queue.
@@ -32,7 +35,8 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
     /// <summary>Takes all settings of a line.</summary>
     public void Read(LineRequest line)
     {
-        var limits = MaxTokensFields.Select(name => (Name: name, Value: line.Integer(name))).Where(limit => limit.Value is not null).ToList();
+        var limits = MaxTokensFields.Select(name => (Name: name, Value: line.Integer(name))).Where(limit => limit.Value is not null)
+            .ToList();
         if (limits.Count > 1)
             throw new LineException("'max_tokens', 'max_new_tokens' and 'max_completion_tokens' mean the same; give one of them");
         if (limits is [{ Value: < 1 } small])
@@ -122,7 +126,12 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
             _sampling = _sampling with { DrySequenceBreakers = breakers };
         if (line.Take("exponential_decay_length_penalty") is { } decay)
             _sampling = decay.ValueKind == JsonValueKind.Array && decay.GetArrayLength() == 2
-                ? _sampling with { LengthDecay = new LengthDecay(LineRequest.IntegerOf("exponential_decay_length_penalty", decay[0]), LineRequest.NumberOf("exponential_decay_length_penalty", decay[1])) }
+                ? _sampling with
+                {
+                    LengthDecay =
+                    new LengthDecay(LineRequest.IntegerOf("exponential_decay_length_penalty", decay[0]),
+                        LineRequest.NumberOf("exponential_decay_length_penalty", decay[1]))
+                }
                 : throw LineRequest.Wrong("exponential_decay_length_penalty", "[start, factor]");
         if (line.Boolean("renormalize_logits") is { } renormalize)
             _sampling = _sampling with { RenormalizeLogits = renormalize };
@@ -145,7 +154,8 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
         if (line.Take("forced_eos_token_id") is { } last)
             _sampling = _sampling with { ForcedLastTokens = OneOrMore("forced_eos_token_id", last) };
         if (line.Take("bad_words_ids") is { } words)
-            _sampling = _sampling with { BadWords = [.. List("bad_words_ids", words).Select(w => LineRequest.IntegersOf("bad_words_ids", w))] };
+            _sampling =
+                _sampling with { BadWords = [.. List("bad_words_ids", words).Select(w => LineRequest.IntegersOf("bad_words_ids", w))] };
         if (line.Take("sequence_bias") is { } biases)
             _sampling = _sampling with { SequenceBias = [.. List("sequence_bias", biases).Select(Bias)] };
         if (line.Take("logit_bias") is { } logitBias)
@@ -176,7 +186,13 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
             // A model's own settings of the draw give way to the beams; those of the line do not.
             if (!_drawing)
                 _sampling = _sampling with { Temperature = 0 };
-            _beams = _beams with { ReturnCount = returned, LengthPenalty = lengthPenalty ?? _beams.LengthPenalty, EarlyStopping = early ?? _beams.EarlyStopping };
+            _beams = _beams with
+            {
+                ReturnCount = returned,
+                LengthPenalty = lengthPenalty ?? _beams.LengthPenalty,
+                EarlyStopping = early
+                ?? _beams.EarlyStopping
+            };
             return;
         }
 
@@ -194,9 +210,11 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
         _drawing = true;
     }
 
-    private static int[] OneOrMore(string name, JsonElement value) => value.ValueKind == JsonValueKind.Number ? [LineRequest.IntegerOf(name, value)] : LineRequest.IntegersOf(name, value);
+    private static int[] OneOrMore(string name, JsonElement value)
+        => value.ValueKind == JsonValueKind.Number ? [LineRequest.IntegerOf(name, value)] : LineRequest.IntegersOf(name, value);
 
-    private static IEnumerable<JsonElement> List(string name, JsonElement value) => value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : throw LineRequest.Wrong(name, "a list");
+    private static IEnumerable<JsonElement> List(string name, JsonElement value)
+        => value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : throw LineRequest.Wrong(name, "a list");
 
     private static TokenSequenceBias Bias(JsonElement pair)
         => pair.ValueKind == JsonValueKind.Array && pair.GetArrayLength() == 2
@@ -209,7 +227,9 @@ internal sealed class LineSampling(SamplingOptions start, int maxTokens)
             throw LineRequest.Wrong("logit_bias", "an object of token ids and biases");
         var biases = new Dictionary<int, float>();
         foreach (var field in value.EnumerateObject())
-            biases[int.TryParse(field.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : throw LineRequest.Wrong("logit_bias", "an object of token ids and biases")]
+            biases[int.TryParse(field.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                ? id
+                : throw LineRequest.Wrong("logit_bias", "an object of token ids and biases")]
                 = LineRequest.NumberOf("logit_bias", field.Value);
         return biases;
     }

@@ -7,7 +7,9 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Cli.Models;
 
-/// <summary>The language model that takes part in answering, if any: a chat model that writes, or the GPT of the folder that ranks sentences.</summary>
+/// <summary>
+/// The language model that takes part in answering, if any: a chat model that writes, or the GPT of the folder that ranks sentences.
+/// </summary>
 internal sealed class AnsweringModel : IDisposable
 {
     // Smaller models lose themselves in long prompts.
@@ -36,26 +38,35 @@ internal sealed class AnsweringModel : IDisposable
     public static AnsweringModel Open(Workspace workspace, FolderSettings folder, QuestionSettings questions, ISentenceScorer? embeddings)
     {
         if (questions.ModelWeight is not null && embeddings is null && (questions.NoModel || questions.ChatModel is not null))
-            throw new UsageException("--model-weight: no model ranks sentences here; it goes with the GPT trained here or with --embedding-model");
+            throw new UsageException(
+                "--model-weight: no model ranks sentences here; it goes with the GPT trained here or with --embedding-model");
 
         // The embedding model knows language; the GPT trained here, only these documents.
         var options = embeddings is null
             ? questions.Options
-            : questions.Options with { Scorer = embeddings, ScorerWeight = questions.ModelWeight ?? EmbeddingWeight, ScorerCandidates = EmbeddingCandidates };
+            : questions.Options with
+            {
+                Scorer = embeddings,
+                ScorerWeight = questions.ModelWeight
+                ?? EmbeddingWeight,
+                ScorerCandidates = EmbeddingCandidates
+            };
         if (questions.NoModel)
             return new AnsweringModel(null, null, options);
         if (questions.ChatModel is { } path)
         {
             var writer = LoadedModel.Open(path, folder.Threads);
             if (writer.Gpt.ParameterCount < SmallModel)
-                options = options with { Writing = WritingStyle.ShortText, PromptBudget = ShortTextBudget, MaxOutputTokens = ShortAnswerTokens };
+                options =
+                    options with { Writing = WritingStyle.ShortText, PromptBudget = ShortTextBudget, MaxOutputTokens = ShortAnswerTokens };
             return new AnsweringModel(writer, writer.Gpt.AsChatClient(), options);
         }
 
         if (embeddings is not null)
             return new AnsweringModel(null, null, options);
         var ranking = LoadedModel.OpenOrNull(workspace, folder);
-        return new AnsweringModel(ranking, null, options with { Scorer = ranking?.Scorer, ScorerWeight = questions.ModelWeight ?? options.ScorerWeight });
+        return new AnsweringModel(ranking, null,
+            options with { Scorer = ranking?.Scorer, ScorerWeight = questions.ModelWeight ?? options.ScorerWeight });
     }
 
     public void Dispose()
@@ -68,7 +79,8 @@ internal sealed class AnsweringModel : IDisposable
 /// <summary>Ranks sentences by how likely the GPT finds the question after each of them (query likelihood, Ponte and Croft 1998).</summary>
 internal sealed class GptSentenceScorer(LocalGpt model) : ISentenceScorer
 {
-    public async ValueTask<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> sentences, CancellationToken cancellationToken = default)
+    public async ValueTask<IReadOnlyList<double>> ScoreAsync(
+        string question, IReadOnlyList<string> sentences, CancellationToken cancellationToken = default)
     {
         int room = model.ContextLength - model.CountTokens(question) - model.CountTokens(TrainingRows.QuestionMark) - 2;
 

@@ -8,7 +8,8 @@ namespace Kotonoha.Cli.Models;
 internal sealed class CrossEncoderReranker(LocalEncoder encoder) : IReranker
 {
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> passages, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<double>> ScoreAsync(
+        string question, IReadOnlyList<string> passages, CancellationToken cancellationToken = default)
     {
         // In double precision the sigmoids of good passages do not all round to 1.
         var result = await encoder.RerankAsync(question, passages, rawScores: true, cancellationToken).ConfigureAwait(false);

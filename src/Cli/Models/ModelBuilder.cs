@@ -28,7 +28,8 @@ internal static class ModelBuilder
     private const int LeastCharacters = 200, ReasonsShown = 5;
 
     /// <summary>Whether the workspace has a completely trained model.</summary>
-    public static bool Exists(Workspace workspace) => File.Exists(Path.Combine(workspace.Model, "latest")) && File.Exists(CompletedMark(workspace));
+    public static bool Exists(Workspace workspace)
+        => File.Exists(Path.Combine(workspace.Model, "latest")) && File.Exists(CompletedMark(workspace));
 
     /// <summary>Deletes the model, so that the next training begins anew.</summary>
     public static void Forget(Workspace workspace)
@@ -40,7 +41,10 @@ internal static class ModelBuilder
 
     /// <summary>The steps of the finished model.</summary>
     public static int? StepsOf(Workspace workspace)
-        => Exists(workspace) && int.TryParse(File.ReadAllText(CompletedMark(workspace)), NumberStyles.Integer, CultureInfo.InvariantCulture, out int steps) ? steps : null;
+        => Exists(workspace)
+            && int.TryParse(File.ReadAllText(CompletedMark(workspace)), NumberStyles.Integer, CultureInfo.InvariantCulture, out int steps)
+            ? steps
+            : null;
 
     /// <summary>Trains the model of a workspace, or goes on with a training that was interrupted.</summary>
     public static async Task BuildAsync(Workspace workspace, int steps, int? threads, CancellationToken cancellationToken)
@@ -51,11 +55,20 @@ internal static class ModelBuilder
         using var dataset = Tokenise(data, tokenizer, documents);
         BeginRun(workspace, steps, dataset);
         using var model = Gpt2.Create(
-            Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, Layers = Layers, Heads = Heads, Width = Width, ContextLength = Context },
+            Gpt2Config.Tiny with
+            {
+                VocabularySize = tokenizer.VocabularySize,
+                Layers = Layers,
+                Heads = Heads,
+                Width = Width,
+                ContextLength = Context
+            },
             Seed);
         await Console.Error.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"Training a GPT from scratch on {documents.Count} documents ({documents.Sum(d => d.Document.Text.Length):N0} characters): {model.ParameterCount:N0} parameters ({Layers} layers, {Heads} heads, {Width} wide, context {Context}), vocabulary {tokenizer.VocabularySize}, {dataset.Train.Count:N0} tokens, {steps} steps …"));
+            $"Training a GPT from scratch on {documents.Count} documents ({documents.Sum(d => d.Document.Text.Length):N0} characters): "
+                + $"{model.ParameterCount:N0} parameters ({Layers} layers, {Heads} heads, {Width} wide, context {Context}), vocabulary "
+                + $"{tokenizer.VocabularySize}, {dataset.Train.Count:N0} tokens, {steps} steps …"));
         double before = Perplexity.Measure(model, dataset.Validation, threads: threads ?? 0, cancellationToken: cancellationToken).Loss;
         var result = await ProgressDisplay.RunAsync(progress => new Trainer(model, Options(workspace, tokenizer, steps, threads ?? 0))
             .RunAsync(dataset, new TrainingSink(progress), cancellationToken));
@@ -65,7 +78,8 @@ internal static class ModelBuilder
         Directory.Delete(data, recursive: true);
         await Console.Error.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"Trained in {watch.Elapsed.TotalSeconds:F1} s ({result.TokensPerSecond:N0} tokens/s): loss on held-out text {before:F2} before, {after:F2} after (nats a token); the model is in {workspace.Model}"));
+            $"Trained in {watch.Elapsed.TotalSeconds:F1} s ({result.TokensPerSecond:N0} tokens/s): loss on held-out text "
+                + $"{before:F2} before, {after:F2} after (nats a token); the model is in {workspace.Model}"));
     }
 
     private static async Task<(List<(string Source, ExtractedDocument Document)> Documents, Tokenizer Tokenizer)> PrepareAsync(
@@ -76,7 +90,9 @@ internal static class ModelBuilder
         if (characters < LeastCharacters)
         {
             var message = new StringBuilder();
-            message.Append(CultureInfo.InvariantCulture, $"'{workspace.Documents}' has {characters} characters of readable text; a model needs at least {LeastCharacters} (documents: {string.Join(", ", DocumentReaders.Default.Extensions)}); --no-model answers without one");
+            message.Append(CultureInfo.InvariantCulture, $"'{workspace.Documents}' has {characters} characters of readable text; a model "
+                + $"needs at least {LeastCharacters} (documents: {string.Join(", ", DocumentReaders.Default.Extensions)}); --no-model "
+                + $"answers without one");
             foreach (var reason in unread.Take(ReasonsShown))
                 message.Append("\n  ").Append(reason);
             throw new UsageException(message.ToString());
@@ -93,11 +109,13 @@ internal static class ModelBuilder
         return (documents, tokenizer);
     }
 
-    // An interrupted training goes on only where it is the same one: other documents or another number of steps begin anew, so that the same
-    // documents and steps always give the same model.
+    // An interrupted training goes on only where it is the same one: other documents or another number of steps begin anew, so that the
+    // same documents and steps always give the same model.
     private static void BeginRun(Workspace workspace, int steps, TokenDataset dataset)
     {
-        var run = string.Create(CultureInfo.InvariantCulture, $"{steps} {dataset.Train.Fingerprint:x16} {Layers} {Heads} {Width} {Context} {Windows} {Seed}\n");
+        var run =
+            string.Create(CultureInfo.InvariantCulture,
+                $"{steps} {dataset.Train.Fingerprint:x16} {Layers} {Heads} {Width} {Context} {Windows} {Seed}\n");
         var file = Path.Combine(workspace.Root, "training-run");
         if (File.Exists(file) && File.ReadAllText(file) == run)
             return;
@@ -121,7 +139,14 @@ internal static class ModelBuilder
                 Parts = new CheckpointParts
                 {
                     TokenizerJson = Json(tokenizer),
-                    TokenizerSettings = new TokenizerSettings { BosToken = "<|endoftext|>", EosToken = "<|endoftext|>", ModelMaxLength = Context, ChatTemplate = ChatTemplate.Kotonoha.Jinja },
+                    TokenizerSettings =
+                        new TokenizerSettings
+                        {
+                            BosToken = "<|endoftext|>",
+                            EosToken = "<|endoftext|>",
+                            ModelMaxLength = Context,
+                            ChatTemplate = ChatTemplate.Kotonoha.Jinja
+                        },
                     GenerationSettings = new GenerationSettings { BosTokenId = endOfText, EosTokenIds = [endOfTurn, endOfText] },
                 },
             },
@@ -170,7 +195,8 @@ internal static class ModelBuilder
     private sealed class TrainingSink(IProgress<ProgressReport> progress) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value) => progress.Report(new ProgressReport(
-            "train", value.Step, value.Steps, string.Create(CultureInfo.InvariantCulture, $"loss {value.Loss:F2}  {value.TokensPerSecond:N0} tokens/s")));
+            "train", value.Step, value.Steps,
+            string.Create(CultureInfo.InvariantCulture, $"loss {value.Loss:F2}  {value.TokensPerSecond:N0} tokens/s")));
     }
 }
 
@@ -181,7 +207,8 @@ internal static class FolderDocuments
     private const int HeldOutOneIn = 12;
 
     /// <summary>Reads the documents; those that cannot be read come back as lines that say why.</summary>
-    public static async Task<(List<(string Source, ExtractedDocument Document)> Documents, List<string> Unread)> ReadAsync(string folder, IProgress<ProgressReport> progress, CancellationToken cancellationToken)
+    public static async Task<(List<(string Source, ExtractedDocument Document)> Documents, List<string> Unread)> ReadAsync(
+        string folder, IProgress<ProgressReport> progress, CancellationToken cancellationToken)
     {
         var files = DocumentFiles.Of(folder, DocumentReaders.Default);
         var documents = new List<(string, ExtractedDocument)>();
@@ -206,12 +233,14 @@ internal static class FolderDocuments
     }
 
     /// <summary>Splits documents into those to learn from and those to measure on (at least one of each where there are two).</summary>
-    public static (List<(string Source, ExtractedDocument Document)> Train, List<(string Source, ExtractedDocument Document)> HeldOut) Split(
+    public static (List<(string Source, ExtractedDocument Document)> Train,
+        List<(string Source, ExtractedDocument Document)> HeldOut) Split(
         List<(string Source, ExtractedDocument Document)> documents)
     {
         // A document that is more than half of all text is never held out.
         long half = documents.Sum(d => (long)d.Document.Text.Length) / 2;
-        var ordered = documents.OrderBy(d => d.Document.Text.Length > half).ThenBy(d => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(d.Source))), StringComparer.Ordinal).ToList();
+        var ordered = documents.OrderBy(d => d.Document.Text.Length > half)
+            .ThenBy(d => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(d.Source))), StringComparer.Ordinal).ToList();
         int heldOut = documents.Count < 2 ? 0 : Math.Max(1, documents.Count / HeldOutOneIn);
         return (ordered[heldOut..], ordered[..heldOut]);
     }
@@ -249,7 +278,10 @@ internal sealed class TrainingRows(Tokenizer tokenizer)
                 if (words.Length == 0)
                     continue;
                 yield return Row(tokenizer.Encode(sentence + QuestionMark + words, addSpecialTokens: false));
-                yield return Row(tokenizer.Encode(sentence + QuestionMark + (heading is null ? Words(sentence, random) : $"{heading} {Words(sentence, random)}"), addSpecialTokens: false));
+                yield return Row(
+                    tokenizer.Encode(
+                        sentence + QuestionMark + (heading is null ? Words(sentence, random) : $"{heading} {Words(sentence, random)}"),
+                        addSpecialTokens: false));
                 yield return ChatRow(heading ?? words, sentence);
             }
         }
@@ -277,7 +309,9 @@ internal sealed class TrainingRows(Tokenizer tokenizer)
     private int[] ChatRow(string question, string answer)
     {
         var ids = new List<int>();
-        foreach (var segment in ChatTemplate.Kotonoha.Render([new ChatTurn(ChatTurn.User, question), new ChatTurn(ChatTurn.Assistant, answer)], addGenerationPrompt: false))
+        foreach (var segment
+            in ChatTemplate.Kotonoha.Render([new ChatTurn(ChatTurn.User, question), new ChatTurn(ChatTurn.Assistant, answer)],
+                addGenerationPrompt: false))
             tokenizer.Encode(segment.Text, ids, addSpecialTokens: false, parseSpecialTokens: segment.IsControl);
         return Row([.. ids]);
     }

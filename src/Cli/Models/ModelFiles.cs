@@ -9,15 +9,18 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Cli.Models;
 
-/// <summary>Opens what a person names as a model: a folder, a file, or <c>OWNER/NAME</c> of the hub's cache. What it runs on is told on standard error.</summary>
+/// <summary>
+/// Opens what a person names as a model: a folder, a file, or <c>OWNER/NAME</c> of the hub's cache. What it runs on is told on standard
+/// error.
+/// </summary>
 internal static class ModelFiles
 {
     // Lines of the input wait in the engine's queue, several sequences each.
     private const int QueueLength = 1 << 16;
 
     /// <summary>
-    /// The tokenizer of a model, or a tokenizer's file. What a file stores about length and padding counts for the file alone: a model's tokenizer neither cuts nor
-    /// pads, as in transformers, and cuts at <c>max_seq_length</c> in a folder of sentence-transformers.
+    /// The tokenizer of a model, or a tokenizer's file. What a file stores about length and padding counts for the file alone: a model's
+    /// tokenizer neither cuts nor pads, as in transformers, and cuts at <c>max_seq_length</c> in a folder of sentence-transformers.
     /// </summary>
     public static Tokenizer Tokenizer(string model)
     {
@@ -27,7 +30,9 @@ internal static class ModelFiles
         var tokenizer = File.Exists(Path.Combine(path, ModelCheckpoint.TokenizerFileName))
             ? Kotonoha.Tokenizers.Tokenizer.Load(path)
             : CheckpointText.Load(path).Tokenizer ?? throw new UsageException($"'{model}' has no tokenizer");
-        var maximum = File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName)) ? EncoderFiles.Open(path).MaximumTokens : null;
+        var maximum = File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName))
+            ? EncoderFiles.Open(path).MaximumTokens
+            : null;
         return tokenizer.WithPadding(null).WithTruncation(maximum is { } length ? new TruncationOptions { MaxLength = length } : null);
     }
 
@@ -65,7 +70,9 @@ internal static class ModelFiles
 
     /// <summary>What makes vectors of texts: an encoder, or a causal model.</summary>
     public static ILineHandler Embedder(string model, int? threads, bool exact)
-        => EncoderCheckpoint.IsEncoder(HubModels.Resolve(model)) ? new EmbedLines(Encoder(model, threads)) : new CausalEmbedLines(Gpt(model, threads, exact));
+        => EncoderCheckpoint.IsEncoder(HubModels.Resolve(model))
+            ? new EmbedLines(Encoder(model, threads))
+            : new CausalEmbedLines(Gpt(model, threads, exact));
 
     private static void Tell(string description, IEnumerable<string> remarks)
     {
@@ -101,7 +108,8 @@ internal sealed class LoadedModel : IDisposable
     {
         if (ModelBuilder.Exists(workspace))
             return Open(workspace.Model, settings.Threads);
-        Console.Error.WriteLine("No GPT has been trained on this folder ('kotonoha train' does it); sentences are ranked by their words alone.");
+        Console.Error.WriteLine(
+            "No GPT has been trained on this folder ('kotonoha train' does it); sentences are ranked by their words alone.");
         return null;
     }
 

@@ -55,7 +55,9 @@ internal sealed class ModelSummary
             Path = path,
             Format = "gguf",
             Architecture = file.Metadata.Text("general.architecture"),
-            Tokenizer = kind is null or "none" ? null : string.Join(", ", new[] { kind, pattern, tokens is { } count ? $"{count} tokens" : null }.OfType<string>()),
+            Tokenizer = kind is null or "none"
+                ? null
+                : string.Join(", ", new[] { kind, pattern, tokens is { } count ? $"{count} tokens" : null }.OfType<string>()),
             HasChatTemplate = file.Metadata.Text("tokenizer.chat_template") is not null,
             Tensors = [.. file.Tensors.Select(t => new TensorSummary(t.Name, t.Type.Name(), t.Shape.ToArray(), t.Count, t.Bytes))],
             Metadata = [.. file.Metadata.Select(m => (m.Key, Json(m.Value)))],

@@ -90,7 +90,8 @@ internal static class AnswerText
         text.Append("A: ").AppendLine(answer.Text);
         foreach (var citation in answer.Citations)
         {
-            text.Append(CultureInfo.InvariantCulture, $"   [{citation.Number}] {citation.Source}{Place(citation.Page, citation.Heading)}").AppendLine();
+            text.Append(CultureInfo.InvariantCulture, $"   [{citation.Number}] {citation.Source}{Place(citation.Page, citation.Heading)}")
+                .AppendLine();
             text.Append("       “").Append(citation.Quote.ReplaceLineEndings(" ")).AppendLine("”");
         }
 
@@ -100,7 +101,8 @@ internal static class AnswerText
     }
 
     private static string Place(int? page, string? heading)
-        => (page is { } number ? string.Create(CultureInfo.InvariantCulture, $", page {number}") : "") + (heading is null ? "" : $", {heading}");
+        => (page is { } number ? string.Create(CultureInfo.InvariantCulture, $", page {number}") : "")
+            + (heading is null ? "" : $", {heading}");
 }
 
 /// <summary>Standard output as a stream that says when its reader has left.</summary>
@@ -109,8 +111,8 @@ internal static class StandardOutput
     private const int Descriptor = 1;
 
     /// <summary>
-    /// Opens it. The console's own stream swallows the error of a closed pipe, so a pipe is written as a file is; a real file stays with the console's,
-    /// which moves the place that other programs go on writing at.
+    /// Opens it. The console's own stream swallows the error of a closed pipe, so a pipe is written as a file is; a real file stays with
+    /// the console's, which moves the place that other programs go on writing at.
     /// </summary>
     public static Stream Open()
     {

@@ -17,7 +17,8 @@ internal static class ProgressDisplay
         await console.Progress()
             .AutoClear(false)
             .HideCompleted(false)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(),
+                new RemainingTimeColumn())
             .StartAsync(async context =>
             {
                 var tasks = new Dictionary<string, ProgressTask>(StringComparer.Ordinal);
@@ -30,7 +31,10 @@ internal static class ProgressDisplay
                         task.IsIndeterminate = report.Total is null;
                         task.MaxValue = Math.Max(1, report.Total ?? report.Completed);
                         task.Value = report.Completed;
-                        task.Description = Markup.Escape(report.Detail is null ? $"{report.Stage} {report.Completed}/{report.Total}" : $"{report.Stage} {report.Completed}/{report.Total}  {report.Detail}");
+                        task.Description =
+                            Markup.Escape(report.Detail is null
+                                ? $"{report.Stage} {report.Completed}/{report.Total}"
+                                : $"{report.Stage} {report.Completed}/{report.Total}  {report.Detail}");
                     }
                 }));
                 foreach (var task in tasks.Values)

@@ -50,10 +50,13 @@ internal sealed class Workspace
             throw new UsageException("--docs is empty");
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(documents));
         if (!Directory.Exists(full))
-            throw new UsageException(File.Exists(full) ? $"'{documents}' is a file; --docs takes a folder" : $"folder '{documents}' does not exist");
+            throw new UsageException(File.Exists(full)
+                ? $"'{documents}' is a file; --docs takes a folder"
+                : $"folder '{documents}' does not exist");
         var homeFolder = HomeFolder(home);
         var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(full)))[..12];
-        var name = new string([.. Path.GetFileName(full).ToLowerInvariant().Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_').Take(24)]);
+        var name =
+            new string([.. Path.GetFileName(full).ToLowerInvariant().Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_').Take(24)]);
         var root = Path.Combine(homeFolder, "folders", name.Length > 0 ? $"{name}-{digest}" : digest);
         Directory.CreateDirectory(root);
         return new Workspace(homeFolder, full, root);
@@ -84,7 +87,8 @@ internal sealed class WorkspaceLock : IDisposable
                 if (!told)
                     await Console.Error.WriteLineAsync($"Another run is working on '{workspace.Documents}'; waiting for it …");
                 if (DateTime.UtcNow - start > Patience)
-                    throw new UsageException($"another run has held '{path}' for {Patience.TotalMinutes:F0} minutes; stop it, or use another --home");
+                    throw new UsageException(
+                        $"another run has held '{path}' for {Patience.TotalMinutes:F0} minutes; stop it, or use another --home");
                 await Task.Delay(PollMs, cancellationToken);
             }
         }

@@ -191,7 +191,9 @@ public sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
         {
             long at = reader.Position;
             uint code = reader.UInt32($"the type of '{key}'");
-            return code <= (uint)GgufValueType.Float64 ? (GgufValueType)code : throw reader.Broken(at, $"the value of '{key}' has the unknown type {code}.");
+            return code <= (uint)GgufValueType.Float64
+                ? (GgufValueType)code
+                : throw reader.Broken(at, $"the value of '{key}' has the unknown type {code}.");
         }
 
         private GgufValue Value(string key, GgufValueType type, int depth)

@@ -60,8 +60,8 @@ public sealed class GgufValue
     public GgufValueType? ElementType { get; }
 
     /// <summary>
-    /// The value: <see cref="byte"/>, <see cref="sbyte"/>, … <see cref="double"/>, <see cref="bool"/>, <see cref="string"/>, or an array of one of these
-    /// (or of <see cref="GgufValue"/> for an array of arrays).
+    /// The value: <see cref="byte"/>, <see cref="sbyte"/>, … <see cref="double"/>, <see cref="bool"/>, <see cref="string"/>, or an array of
+    /// one of these (or of <see cref="GgufValue"/> for an array of arrays).
     /// </summary>
     public object Value { get; }
 

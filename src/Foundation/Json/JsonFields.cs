@@ -3,7 +3,9 @@ using System.Text.Unicode;
 
 namespace Kotonoha.Foundation.Json;
 
-/// <summary>The fields of a JSON file of a checkpoint. What is missing or of the wrong kind is an error that names file and field.</summary>
+/// <summary>
+/// The fields of a JSON file of a checkpoint. What is missing or of the wrong kind is an error that names file and field.
+/// </summary>
 internal sealed class JsonFields : IDisposable
 {
     private const long MaxBytes = 64 << 20;
@@ -23,7 +25,8 @@ internal sealed class JsonFields : IDisposable
         try
         {
             if (new FileInfo(file) is { Exists: true, Length: > MaxBytes } info)
-                throw new CheckpointException(file, $"the file has {info.Length} bytes; {MaxBytes} are the most that is read of such a file. It is no {Path.GetFileName(file)}.");
+                throw new CheckpointException(file, $"the file has {info.Length} bytes; {MaxBytes} are the most that is read of such a "
+                    + $"file. It is no {Path.GetFileName(file)}.");
             bytes = System.IO.File.ReadAllBytes(file);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
@@ -41,7 +44,8 @@ internal sealed class JsonFields : IDisposable
         }
         catch (JsonException exception)
         {
-            throw new CheckpointException(file, $"line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}: this is not valid JSON. Restore the file. ({exception.Message})", exception);
+            throw new CheckpointException(file, $"line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}: this is not "
+                + $"valid JSON. Restore the file. ({exception.Message})", exception);
         }
 
         if (document.RootElement.ValueKind != JsonValueKind.Object)
@@ -116,7 +120,8 @@ internal sealed class JsonFields : IDisposable
             return [];
         if (value.ValueKind != JsonValueKind.Array)
             throw Wrong(name, $"should be a list of numbers, not {value.ValueKind}");
-        return [.. value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double number) && double.IsFinite(number)
+        return [.. value.EnumerateArray()
+            .Select(item => item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double number) && double.IsFinite(number)
             ? number
             : throw Wrong(name, $"should be a list of numbers, not of {item.GetRawText()}"))];
     }
@@ -157,7 +162,9 @@ internal sealed class JsonFields : IDisposable
     {
         if (Value(name) is not { } value)
             return null;
-        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(name, $"should be a text, not {value.GetRawText()}");
+        return value.ValueKind == JsonValueKind.String
+            ? value.GetString()
+            : throw Wrong(name, $"should be a text, not {value.GetRawText()}");
     }
 
     /// <summary>A special token: its text, or an object whose <c>content</c> is the text.</summary>
@@ -194,7 +201,8 @@ internal sealed class JsonFields : IDisposable
                 }
                 catch (InvalidOperationException exception)
                 {
-                    throw new CheckpointException(file, $"byte {reader.TokenStartIndex + 1}: a name or text holds half of a surrogate pair. Restore the file.", exception);
+                    throw new CheckpointException(file,
+                        $"byte {reader.TokenStartIndex + 1}: a name or text holds half of a surrogate pair. Restore the file.", exception);
                 }
     }
 }

@@ -27,10 +27,12 @@ internal static class JsonStyle
     /// <summary>
     /// Writes a number of a fractional kind: always with a point or an exponent, since readers of typed configs tell 0 from 0.0.
     /// </summary>
-    public static void WriteReal(Utf8JsonWriter writer, string name, double value) => WriteReal(writer, name, value.ToString("R", CultureInfo.InvariantCulture));
+    public static void WriteReal(Utf8JsonWriter writer, string name, double value)
+        => WriteReal(writer, name, value.ToString("R", CultureInfo.InvariantCulture));
 
     /// <summary>As above, with the digits that single precision has.</summary>
-    public static void WriteReal(Utf8JsonWriter writer, string name, float value) => WriteReal(writer, name, value.ToString("R", CultureInfo.InvariantCulture));
+    public static void WriteReal(Utf8JsonWriter writer, string name, float value)
+        => WriteReal(writer, name, value.ToString("R", CultureInfo.InvariantCulture));
 
     private static void WriteReal(Utf8JsonWriter writer, string name, string digits)
     {

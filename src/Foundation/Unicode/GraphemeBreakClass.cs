@@ -1,6 +1,8 @@
 namespace Kotonoha.Foundation.Unicode;
 
-/// <summary>How a code point takes part in grapheme clusters (Unicode Standard Annex 29, table 2; Extended_Pictographic of emoji-data).</summary>
+/// <summary>
+/// How a code point takes part in grapheme clusters (Unicode Standard Annex 29, table 2; Extended_Pictographic of emoji-data).
+/// </summary>
 public enum GraphemeBreakClass
 {
     /// <summary>Stands for itself.</summary>

@@ -45,7 +45,8 @@ public static class GraphemeClusters
             (GraphemeBreakClass.Prepend, _) => false,
             (GraphemeBreakClass.HangulLeading, GraphemeBreakClass.HangulLeading or GraphemeBreakClass.HangulVowel
                 or GraphemeBreakClass.HangulSyllable or GraphemeBreakClass.HangulClosedSyllable) => false,
-            (GraphemeBreakClass.HangulSyllable or GraphemeBreakClass.HangulVowel, GraphemeBreakClass.HangulVowel or GraphemeBreakClass.HangulTrailing) => false,
+            (GraphemeBreakClass.HangulSyllable or GraphemeBreakClass.HangulVowel, GraphemeBreakClass.HangulVowel
+                or GraphemeBreakClass.HangulTrailing) => false,
             (GraphemeBreakClass.HangulClosedSyllable or GraphemeBreakClass.HangulTrailing, GraphemeBreakClass.HangulTrailing) => false,
             (GraphemeBreakClass.ZeroWidthJoiner, GraphemeBreakClass.Pictographic) => !joinedPictograph,
             (GraphemeBreakClass.RegionalIndicator, GraphemeBreakClass.RegionalIndicator) => !oddFlags,

@@ -2,10 +2,13 @@ using System.Text;
 
 namespace Kotonoha.Foundation.Unicode;
 
-/// <summary>Unicode normalisation (UAX #15) and full case folding over the checked-in tables. Lone surrogates pass through unchanged.</summary>
+/// <summary>
+/// Unicode normalisation (UAX #15) and full case folding over the checked-in tables. Lone surrogates pass through unchanged.
+/// </summary>
 public static class Normalizer
 {
-    private const int HangulBase = 0xAC00, LBase = 0x1100, VBase = 0x1161, TBase = 0x11A7, VCount = 21, TCount = 28, SyllableCount = 11172, LCount = 19;
+    private const int HangulBase = 0xAC00, LBase = 0x1100, VBase = 0x1161, TBase = 0x11A7, VCount = 21, TCount = 28, SyllableCount = 11172,
+        LCount = 19;
 
     /// <summary>Normalises a text.</summary>
     /// <param name="text">Any text.</param>
@@ -108,7 +111,10 @@ public static class Normalizer
             if (!sorted)
             {
                 var run = text.GetRange(start, end - start).Select((codePoint, place) => (codePoint, place)).ToArray();
-                Array.Sort(run, static (a, b) => (UnicodeData.GetCombiningClass(a.codePoint), a.place).CompareTo((UnicodeData.GetCombiningClass(b.codePoint), b.place)));
+                Array.Sort(run,
+                    static (a, b) =>
+                        (UnicodeData.GetCombiningClass(a.codePoint),
+                            a.place).CompareTo((UnicodeData.GetCombiningClass(b.codePoint), b.place)));
                 for (int i = 0; i < run.Length; i++)
                     text[start + i] = run[i].codePoint;
             }

@@ -31,17 +31,20 @@ public static class UnicodeData
     /// <summary>Whether the code point is a mark (categories M*).</summary>
     /// <param name="codePoint">A code point.</param>
     /// <returns>True for a mark.</returns>
-    public static bool IsMark(int codePoint) => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.NonSpacingMark and <= (int)UnicodeCategory.EnclosingMark;
+    public static bool IsMark(int codePoint)
+        => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.NonSpacingMark and <= (int)UnicodeCategory.EnclosingMark;
 
     /// <summary>Whether the code point is a number (categories N*).</summary>
     /// <param name="codePoint">A code point.</param>
     /// <returns>True for a number.</returns>
-    public static bool IsNumber(int codePoint) => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.DecimalDigitNumber and <= (int)UnicodeCategory.OtherNumber;
+    public static bool IsNumber(int codePoint)
+        => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.DecimalDigitNumber and <= (int)UnicodeCategory.OtherNumber;
 
     /// <summary>Whether the code point is punctuation (categories P*).</summary>
     /// <param name="codePoint">A code point.</param>
     /// <returns>True for punctuation.</returns>
-    public static bool IsPunctuation(int codePoint) => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.ConnectorPunctuation and <= (int)UnicodeCategory.OtherPunctuation;
+    public static bool IsPunctuation(int codePoint)
+        => (Properties(codePoint) & 31) is >= (int)UnicodeCategory.ConnectorPunctuation and <= (int)UnicodeCategory.OtherPunctuation;
 
     /// <summary>Whether the code point has the property White_Space.</summary>
     /// <param name="codePoint">A code point.</param>

@@ -4,7 +4,9 @@ using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>The <c>config.json</c> of a model of BERT's family, as transformers writes it; what a file leaves out has transformers' default.</summary>
+/// <summary>
+/// The <c>config.json</c> of a model of BERT's family, as transformers writes it; what a file leaves out has transformers' default.
+/// </summary>
 internal static class BertConfigFile
 {
     private const int MaxLabels = 1 << 16;
@@ -91,7 +93,8 @@ internal static class BertConfigFile
         var labels = new string[named.Count];
         foreach (var (number, label) in named)
         {
-            if (!int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id >= labels.Length || labels[id] is not null)
+            if (!int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id >= labels.Length
+                || labels[id] is not null)
                 throw fields.Wrong("id2label", $"should number the classes from 0, but has '{number}'");
             labels[id] = label;
         }

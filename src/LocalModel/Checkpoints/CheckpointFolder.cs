@@ -5,10 +5,12 @@ using Kotonoha.Foundation.IO;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
-/// A folder of checkpoints: <c>step-N</c> folders and a file <c>latest</c> that names the newest. A save is written under another name, synced to
-/// disk, renamed, and only then named, so a reader finds a whole checkpoint at any moment, even after a kill or a power loss.
+/// A folder of checkpoints: <c>step-N</c> folders and a file <c>latest</c> that names the newest. A save is written under another name,
+/// synced to disk, renamed, and only then named, so a reader finds a whole checkpoint at any moment, even after a kill or a power loss.
 /// </summary>
-/// <remarks>The last two are kept, so that a reader that has just looked up the newest can still read it. Savers exclude each other by a lock file.</remarks>
+/// <remarks>
+/// The last two are kept, so that a reader that has just looked up the newest can still read it. Savers exclude each other by a lock file.
+/// </remarks>
 public sealed class CheckpointFolder
 {
     internal const string LatestFile = "latest";
@@ -56,7 +58,8 @@ public sealed class CheckpointFolder
 
             return TryParseStep(text, out long step)
                 ? step
-                : throw new CheckpointException(file, "this file should name the newest checkpoint (step-N). Write the name of a step-N folder into it, or delete it and save again.");
+                : throw new CheckpointException(file, "this file should name the newest checkpoint (step-N). Write the name of a step-N "
+                    + "folder into it, or delete it and save again.");
         }
     }
 
@@ -74,14 +77,18 @@ public sealed class CheckpointFolder
         if (!Directory.Exists(path))
             throw new CheckpointException(path, "there is no such folder. Give the folder of a saved model.");
         if (File.Exists(System.IO.Path.Combine(path, LoraAdapter.ConfigFileName)))
-            throw new CheckpointException(path, "this is an adapter, not a model. Load the model that it was trained on, and give this folder as its adapter (--adapter, LocalGptOptions.Adapter).");
+            throw new CheckpointException(path, "this is an adapter, not a model. Load the model that it was trained on, and give this "
+                + "folder as its adapter (--adapter, LocalGptOptions.Adapter).");
         var folder = new CheckpointFolder(path);
         long step = folder.LatestStep
-            ?? throw new CheckpointException(path, "the folder holds no model: neither 'config.json' nor 'latest' nor a .gguf file is there. Give the folder of a saved model.");
+            ?? throw new CheckpointException(path, "the folder holds no model: neither 'config.json' nor 'latest' nor a .gguf file is "
+                + "there. Give the folder of a saved model.");
         var named = folder.StepPath(step);
         return Directory.Exists(named)
             ? named
-            : throw new CheckpointException(path, $"'latest' names the checkpoint '{StepPrefix}{step.ToString(CultureInfo.InvariantCulture)}', which is not there. Write the name of a folder that is there into 'latest', or save again.");
+            : throw new CheckpointException(path, $"'latest' names the checkpoint "
+                + $"'{StepPrefix}{step.ToString(CultureInfo.InvariantCulture)}', which is not there. Write the name of a folder that is "
+                + $"there into 'latest', or save again.");
     }
 
     /// <summary>
@@ -129,7 +136,8 @@ public sealed class CheckpointFolder
         ArgumentOutOfRangeException.ThrowIfNegative(number, nameof(step));
         var target = StepPath(number);
         if (Directory.Exists(target) && LatestStep >= number)
-            throw new CheckpointException(target, "a checkpoint of this step exists already. Save into another folder, or continue from this one.");
+            throw new CheckpointException(target,
+                "a checkpoint of this step exists already. Save into another folder, or continue from this one.");
         var unfinished = System.IO.Path.Combine(Path, $"{UnfinishedPrefix}{Guid.NewGuid():N}");
         try
         {
@@ -180,7 +188,8 @@ public sealed class CheckpointFolder
         }
         catch (IOException exception) when (exception is not (DirectoryNotFoundException or PathTooLongException))
         {
-            throw new CheckpointException(Path, $"another process is saving into this folder, or it cannot be written. Wait for it, or save elsewhere. ({exception.Message})", exception);
+            throw new CheckpointException(Path, $"another process is saving into this folder, or it cannot be written. Wait for it, or "
+                + $"save elsewhere. ({exception.Message})", exception);
         }
     }
 
@@ -189,7 +198,8 @@ public sealed class CheckpointFolder
     {
         foreach (var folder in Directory.EnumerateDirectories(Path))
             if (System.IO.Path.GetFileName(folder) is var name
-                && (name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal) || name.StartsWith(ObsoletePrefix, StringComparison.Ordinal)))
+                && (name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal)
+                    || name.StartsWith(ObsoletePrefix, StringComparison.Ordinal)))
             {
                 Before("remove leftovers");
                 Directory.Delete(folder, recursive: true);

@@ -18,7 +18,9 @@ public sealed record CheckpointParts
     /// <summary>What goes into <c>generation_config.json</c>, and the special token ids of <c>config.json</c>.</summary>
     public GenerationSettings GenerationSettings { get; init; } = new();
 
-    /// <summary>The parts of a model with a tokenizer; <see cref="EndOfText"/>, where the tokenizer has it, begins and ends sequences.</summary>
+    /// <summary>
+    /// The parts of a model with a tokenizer; <see cref="EndOfText"/>, where the tokenizer has it, begins and ends sequences.
+    /// </summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="chatTemplate">The chat template (Jinja), or null.</param>
     public static CheckpointParts Of(Tokenizer tokenizer, string? chatTemplate = null)
@@ -31,7 +33,8 @@ public sealed record CheckpointParts
         return new CheckpointParts
         {
             TokenizerJson = Encoding.UTF8.GetString(json.ToArray()),
-            TokenizerSettings = new TokenizerSettings { BosToken = token, EosToken = token, UnknownToken = token, ChatTemplate = chatTemplate },
+            TokenizerSettings =
+                new TokenizerSettings { BosToken = token, EosToken = token, UnknownToken = token, ChatTemplate = chatTemplate },
             GenerationSettings = new GenerationSettings { BosTokenId = end, EosTokenIds = end is { } id ? [id] : [] },
         };
     }

@@ -25,7 +25,8 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
     public string? TokenizerProblem { get; private init; }
 
     /// <summary>Reads what lies in a folder or a GGUF file.</summary>
-    /// <param name="path">A folder in the hub's layout, one of <see cref="CheckpointFolder"/>, a GGUF file, or a folder that holds a single one.</param>
+    /// <param name="path">A folder in the hub's layout, one of <see cref="CheckpointFolder"/>, a GGUF file, or a folder that holds a single
+    /// one.</param>
     /// <param name="mayLackTokenizer">
     /// A missing or unsupported tokenizer is not an error; <see cref="TokenizerProblem"/> then says what is wrong.
     /// </param>
@@ -41,14 +42,18 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
     }
 
     internal static CheckpointText FromFolder(string folder, bool mayLackTokenizer)
-        => new CheckpointText(null, TokenizerSettings.Load(folder), GenerationSettings.Load(folder)).With(() => TokenizerFolder.Load(folder), folder, mayLackTokenizer);
+        => new CheckpointText(null, TokenizerSettings.Load(folder),
+            GenerationSettings.Load(folder)).With(() => TokenizerFolder.Load(folder), folder, mayLackTokenizer);
 
     internal static CheckpointText FromGguf(GgufFile file, bool mayLackTokenizer)
     {
         var tokens = file.Metadata.Texts(Vocabulary + "tokens") ?? [];
         var further = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var name in file.Metadata.Texts(TemplateNames) ?? [])
-            if (name != "default" && !further.TryAdd(name, file.Metadata.Text($"tokenizer.chat_template.{name}") ?? throw file.Metadata.Missing($"tokenizer.chat_template.{name}")))
+            if (name != "default"
+                && !further.TryAdd(name,
+                    file.Metadata.Text($"tokenizer.chat_template.{name}")
+                        ?? throw file.Metadata.Missing($"tokenizer.chat_template.{name}")))
                 throw new GgufException(file.Path, null, $"the metadata value '{TemplateNames}' names '{name}' twice.");
         var settings = new TokenizerSettings
         {
@@ -59,7 +64,8 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
             ChatTemplate = file.Metadata.Text("tokenizer.chat_template"),
             FurtherChatTemplates = further.Count > 0 ? further : null,
         };
-        var advised = file.Metadata.Keys.Where(key => key.StartsWith(Sampling, StringComparison.Ordinal)).Select(key => key[Sampling.Length..]).ToList();
+        var advised = file.Metadata.Keys.Where(key => key.StartsWith(Sampling, StringComparison.Ordinal))
+            .Select(key => key[Sampling.Length..]).ToList();
         var generation = new GenerationSettings
         {
             BosTokenId = IdOf("bos"),
@@ -74,7 +80,8 @@ public sealed record CheckpointText(Tokenizer? Tokenizer, TokenizerSettings Sett
             Ignored = [.. advised.Except(KnownSampling).Select(name => Sampling + name)],
         };
         bool hasTokenizer = file.Metadata.Text(Vocabulary + "model") is not (null or "none");
-        return new CheckpointText(null, settings, generation).With(() => hasTokenizer ? Tokenizer.FromGguf(file.Metadata) : null, file.Path, mayLackTokenizer);
+        return new CheckpointText(null, settings, generation).With(() => hasTokenizer ? Tokenizer.FromGguf(file.Metadata) : null, file.Path,
+            mayLackTokenizer);
 
         int? IdOf(string role) => file.Metadata.Whole($"{Vocabulary}{role}_token_id");
 

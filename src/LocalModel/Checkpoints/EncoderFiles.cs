@@ -14,7 +14,8 @@ namespace Kotonoha.LocalModel.Checkpoints;
 internal static class EncoderCheckpoint
 {
     /// <summary>
-    /// Whether a path is that of an encoder: a folder of sentence-transformers, one in the hub's layout whose <c>model_type</c> is an encoder's, or a GGUF file of one.
+    /// Whether a path is that of an encoder: a folder of sentence-transformers, one in the hub's layout whose <c>model_type</c> is an
+    /// encoder's, or a GGUF file of one.
     /// </summary>
     /// <param name="path">Any path.</param>
     /// <exception cref="CheckpointException">Its <c>config.json</c> is broken, or a file that is no model.</exception>
@@ -51,7 +52,8 @@ internal static class EncoderCheckpoint
         using var fields = JsonFields.Open(file);
         var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
         if (!BertConfigFile.Knows(type))
-            throw new UnsupportedModelException($"{file}: model_type '{type}' is no supported encoder; known are {string.Join(", ", BertConfigFile.ModelTypes)}. Use a model of one of these kinds.");
+            throw new UnsupportedModelException($"{file}: model_type '{type}' is no supported encoder; known are "
+                + $"{string.Join(", ", BertConfigFile.ModelTypes)}. Use a model of one of these kinds.");
         using var weights = new SafetensorsWeights(folder);
         var model = new Bert(BertConfigFile.Read(fields, type, head), weights);
         try
@@ -59,7 +61,8 @@ internal static class EncoderCheckpoint
             var left = new List<string>();
             weights.RequireAllTaken(name =>
             {
-                // Heads that nobody asked for may be there; a part of the body that is left over means that config.json describes another model.
+                // Heads that nobody asked for may be there; a part of the body that is left over means that config.json describes another
+                // model.
                 if (name.Contains(".layer.", StringComparison.Ordinal) || name.Contains("embeddings.", StringComparison.Ordinal))
                     return false;
                 left.Add(name);
@@ -77,7 +80,10 @@ internal static class EncoderCheckpoint
     }
 }
 
-/// <summary>The files of an encoder that makes vectors or scores: a folder of sentence-transformers, a plain one in the hub's layout, or a GGUF file.</summary>
+/// <summary>
+/// The files of an encoder that makes vectors or scores: a folder of sentence-transformers, a plain one in the hub's layout, or a GGUF
+/// file.
+/// </summary>
 internal sealed class EncoderFiles
 {
     private const int VersionDigits = 16;
@@ -134,9 +140,14 @@ internal sealed class EncoderFiles
             throw new CheckpointException(folder, "there is no such folder. Give the folder of an encoder.");
         bool plain = !File.Exists(Path.Combine(folder, SentenceTransformerFolder.ModulesFileName));
         var settings = plain
-            ? SentenceTransformerFolder.ReadPrompts(new SentenceTransformerFolder { Transformer = folder, Poolings = [TokenPooling.Mean] }, folder)
+            ? SentenceTransformerFolder.ReadPrompts(new SentenceTransformerFolder { Transformer = folder, Poolings = [TokenPooling.Mean] },
+                folder)
             : SentenceTransformerFolder.Read(folder);
-        return new EncoderFiles(folder, settings, plain, gguf: false) { MaximumTokens = settings.MaximumTokens ?? TokenizerSettings.Load(settings.Transformer).ModelMaxLength };
+        return new EncoderFiles(folder, settings, plain, gguf: false)
+        {
+            MaximumTokens = settings.MaximumTokens
+            ?? TokenizerSettings.Load(settings.Transformer).ModelMaxLength
+        };
     }
 
     /// <summary>Loads the tokenizer. What its file says about length and padding is overridden, as sentence-transformers does.</summary>
@@ -148,7 +159,9 @@ internal sealed class EncoderFiles
         return Tokenizer.FromGguf(file.Metadata);
     }
 
-    /// <summary>Loads the model in single precision; a plain folder keeps its head for the classification of texts, if it has one.</summary>
+    /// <summary>
+    /// Loads the model in single precision; a plain folder keeps its head for the classification of texts, if it has one.
+    /// </summary>
     public EncoderModel LoadModel()
     {
         if (_gguf)
@@ -162,7 +175,8 @@ internal sealed class EncoderFiles
         if (unused.Count > 0)
             _remarks.Add($"The weights hold tensors of a head that is not used: {string.Join(", ", unused)}.");
         if (_plain && head == EncoderHead.None)
-            _remarks.Add($"The folder has no {SentenceTransformerFolder.ModulesFileName} that says how tokens become a vector; their mean is taken, without normalisation, as sentence-transformers does.");
+            _remarks.Add($"The folder has no {SentenceTransformerFolder.ModulesFileName} that says how tokens become a vector; their "
+                + "mean is taken, without normalisation, as sentence-transformers does.");
         else if (_plain)
             _remarks.Add("The model classifies texts (a cross-encoder, with one label); as an embedder it takes the mean of its tokens.");
         return model;
@@ -187,7 +201,10 @@ internal sealed class EncoderFiles
             hash.AppendData(SHA256.HashData(stream));
         }
 
-        hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{string.Join('+', poolings)}\0{maximumTokens}\0{string.Join('+', Steps.Select(s => s.GetType().Name))}")));
+        hash.AppendData(
+            Encoding.UTF8.GetBytes(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"{string.Join('+', poolings)}\0{maximumTokens}\0{string.Join('+', Steps.Select(s => s.GetType().Name))}")));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..VersionDigits];
     }
 
@@ -203,10 +220,15 @@ internal sealed class EncoderFiles
             2 => TokenPooling.Cls,
             3 => TokenPooling.LastToken,
             null or 0 => null,
-            _ => throw new UnsupportedModelException($"{path}: the pooling type {type} is not supported; 1 (mean), 2 (first token) and 3 (last token) are. Use the model's folder in the Hugging Face layout."),
+            _ => throw new UnsupportedModelException($"{path}: the pooling type {type} is not supported; 1 (mean), 2 (first token) and 3 "
+                + "(last token) are. Use the model's folder in the Hugging Face layout."),
         };
-        var settings = new SentenceTransformerFolder { Transformer = path, Poolings = [pooling ?? TokenPooling.Mean], Steps = [new NormalizeStep()] };
-        var files = new EncoderFiles(path, settings, plain: true, gguf: true) { MaximumTokens = file.Metadata.Whole($"{file.Architecture}.context_length") };
+        var settings =
+            new SentenceTransformerFolder { Transformer = path, Poolings = [pooling ?? TokenPooling.Mean], Steps = [new NormalizeStep()] };
+        var files =
+            new EncoderFiles(path, settings, plain: true,
+                gguf: true)
+            { MaximumTokens = file.Metadata.Whole($"{file.Architecture}.context_length") };
         if (pooling is null)
             files._remarks.Add("The file does not say how tokens become a vector; their mean is taken.");
         files._remarks.Add("GGUF files do not say whether vectors are brought to length one; they are.");

@@ -17,8 +17,10 @@ public sealed record GenerationSettings
     // Those that are read, and those that say nothing about which tokens come out.
     private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
     {
-        "bos_token_id", "eos_token_id", "pad_token_id", "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens",
-        "_from_model_config", "_commit_hash", "transformers_version", "use_cache", "cache_implementation", "cache_config", "output_attentions",
+        "bos_token_id", "eos_token_id", "pad_token_id", "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
+        "max_new_tokens",
+        "_from_model_config", "_commit_hash", "transformers_version", "use_cache", "cache_implementation", "cache_config",
+        "output_attentions",
         "output_hidden_states", "output_logits", "output_scores", "return_dict_in_generate",
     };
 
@@ -77,7 +79,9 @@ public sealed record GenerationSettings
             MinP = fields.Number("min_p"),
             RepetitionPenalty = fields.Number("repetition_penalty"),
             MaxNewTokens = fields.Int32("max_new_tokens", 1),
-            Ignored = [.. fields.Root.EnumerateObject().Where(f => f.Value.ValueKind != JsonValueKind.Null && !Known.Contains(f.Name)).Select(f => f.Name)],
+            Ignored =
+                [.. fields.Root.EnumerateObject().Where(f => f.Value.ValueKind != JsonValueKind.Null && !Known.Contains(f.Name))
+                    .Select(f => f.Name)],
         };
     }
 

@@ -22,7 +22,8 @@ internal static class GgufConfig
     /// <summary>The settings of a model of the Llama family.</summary>
     /// <param name="file">The file.</param>
     /// <exception cref="GgufException">A value is missing or of the wrong kind.</exception>
-    /// <exception cref="UnsupportedModelException">The architecture is another one, or the file asks for something that is not supported.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is another one, or the file asks for something that is not
+    /// supported.</exception>
     public static LlamaConfig Llama(GgufFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -38,7 +39,8 @@ internal static class GgufConfig
         if (Whole(file, "expert_count", 0) > 0)
             throw new UnsupportedModelException($"{file.Path}: mixtures of experts are not supported.");
         RequireCausal(file, true);
-        if (file.Metadata.Number(Key(file, "attention.scale")) is { } scale and not 0 && Math.Abs(scale * Math.Sqrt(headWidth) - 1) > Rounding)
+        if (file.Metadata.Number(Key(file, "attention.scale")) is { } scale and not 0
+            && Math.Abs(scale * Math.Sqrt(headWidth) - 1) > Rounding)
             throw Unsupported(file, "attention.scale", scale, "attention scores are divided by the root of the head width");
         int layers = Whole(file, "block_count"), context = Whole(file, "context_length");
         var scaling = Scaling(file);
@@ -62,7 +64,9 @@ internal static class GgufConfig
             SlidingWindow = Whole(file, "attention.sliding_window", 0),
             RopeTheta = file.Metadata.Number(Key(file, "rope.freq_base")) ?? 10000,
             RopeScaling = scaling,
-            RopeFrequencyFactors = file.TryGet("rope_freqs.weight", out _) ? Array.ConvertAll(file.ReadFloats("rope_freqs.weight"), f => (double)f) : [],
+            RopeFrequencyFactors = file.TryGet("rope_freqs.weight", out _)
+                ? Array.ConvertAll(file.ReadFloats("rope_freqs.weight"), f => (double)f)
+                : [],
             RotaryInterleaved = architecture == "llama",
         };
     }
@@ -117,32 +121,40 @@ internal static class GgufConfig
     internal static void RequireEncoder(GgufFile file)
     {
         if (file.Architecture != EncoderArchitecture)
-            throw new UnsupportedModelException($"{file.Path}: the architecture '{file.Architecture}' is no encoder that is supported here; in GGUF files '{EncoderArchitecture}' is. Use a file of a BERT, or the folder of an encoder.");
+            throw new UnsupportedModelException($"{file.Path}: the architecture '{file.Architecture}' is no encoder that is supported "
+                + $"here; in GGUF files '{EncoderArchitecture}' is. Use a file of a BERT, or the folder of an encoder.");
     }
 
     internal static UnsupportedModelException Unknown(GgufFile file)
-        => new($"{file.Path}: the architecture '{file.Architecture}' is no language model that is supported here; known are {string.Join(", ", GgufNames.Architectures.Where(a => a != EncoderArchitecture))}. Use a model of one of these kinds.");
+        => new($"{file.Path}: the architecture '{file.Architecture}' is no language model that is supported here; known are "
+            + $"{string.Join(", ", GgufNames.Architectures.Where(a => a != EncoderArchitecture))}. Use a model of one of these kinds.");
 
     private static string Key(GgufFile file, string name) => $"{file.Architecture}.{name}";
 
-    private static int Whole(GgufFile file, string name, int? fallback = null) => file.Metadata.Whole(Key(file, name)) ?? fallback ?? throw file.Metadata.Missing(Key(file, name));
+    private static int Whole(GgufFile file, string name, int? fallback = null)
+        => file.Metadata.Whole(Key(file, name)) ?? fallback ?? throw file.Metadata.Missing(Key(file, name));
 
-    private static float Single(GgufFile file, string name) => (float)(file.Metadata.Number(Key(file, name)) ?? throw file.Metadata.Missing(Key(file, name)));
+    private static float Single(GgufFile file, string name)
+        => (float)(file.Metadata.Number(Key(file, name)) ?? throw file.Metadata.Missing(Key(file, name)));
 
     private static int Rows(GgufFile file, string tensor)
     {
         var found = file[tensor];
-        return found.Shape.Length == 2 && found.Shape[0] <= int.MaxValue ? (int)found.Shape[0] : throw new GgufException(file.Path, null, $"tensor '{tensor}' has the shape {found.ShapeText}.");
+        return found.Shape.Length == 2 && found.Shape[0] <= int.MaxValue
+            ? (int)found.Shape[0]
+            : throw new GgufException(file.Path, null, $"tensor '{tensor}' has the shape {found.ShapeText}.");
     }
 
     private static void RequireCausal(GgufFile file, bool causal)
     {
         if (file.Metadata.Bool(Key(file, "attention.causal")) is { } asked && asked != causal)
-            throw Unsupported(file, "attention.causal", asked, $"attention of this architecture {(causal ? "sees what came before alone" : "goes both ways")}");
+            throw Unsupported(file, "attention.causal", asked,
+                $"attention of this architecture {(causal ? "sees what came before alone" : "goes both ways")}");
     }
 
     private static UnsupportedModelException Unsupported(GgufFile file, string name, object value, string instead)
-        => new(string.Create(CultureInfo.InvariantCulture, $"{file.Path}: the metadata value '{Key(file, name)}' is {value}, which is not supported; {instead}. Use the model's folder in the Hugging Face layout."));
+        => new(string.Create(CultureInfo.InvariantCulture, $"{file.Path}: the metadata value '{Key(file, name)}' is {value}, which is "
+            + $"not supported; {instead}. Use the model's folder in the Hugging Face layout."));
 
     private static RopeScaling? Scaling(GgufFile file)
     {
@@ -160,7 +172,9 @@ internal static class GgufConfig
         double? factor = file.Metadata.Number(Key(file, "rope.scaling.factor")) ?? file.Metadata.Number(Key(file, "rope.scale_linear"));
         return type switch
         {
-            null or "none" => factor is null or 1 || type == "none" ? null : new RopeScaling { Kind = RopeScalingKind.Linear, Factor = factor.Value },
+            null or "none" => factor is null or 1 || type == "none"
+                ? null
+                : new RopeScaling { Kind = RopeScalingKind.Linear, Factor = factor.Value },
             "linear" => new RopeScaling { Kind = RopeScalingKind.Linear, Factor = factor ?? 1 },
             "yarn" => new RopeScaling
             {
@@ -171,7 +185,8 @@ internal static class GgufConfig
                 BetaFast = file.Metadata.Number(Key(file, "rope.scaling.yarn_beta_fast")) ?? 32,
                 BetaSlow = file.Metadata.Number(Key(file, "rope.scaling.yarn_beta_slow")) ?? 1,
             },
-            _ => throw new UnsupportedModelException($"{file.Path}: rope scaling of the type '{type}' is not supported in GGUF files; none, linear and yarn are."),
+            _ => throw new UnsupportedModelException(
+                $"{file.Path}: rope scaling of the type '{type}' is not supported in GGUF files; none, linear and yarn are."),
         };
     }
 }

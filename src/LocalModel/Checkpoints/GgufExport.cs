@@ -7,8 +7,8 @@ namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Writes models as GGUF files in the layout of llama.cpp's converter, and GGUF files in another type.</summary>
 /// <remarks>
-/// Matrices get the type that is asked for; norms, biases, position and token-type embeddings stay F32, and with a type of 4 or 5 bits the token embedding and the
-/// head become Q8_0. Rows that are not a whole number of blocks become F16, which the result says.
+/// Matrices get the type that is asked for; norms, biases, position and token-type embeddings stay F32, and with a type of 4 or 5 bits the
+/// token embedding and the head become Q8_0. Rows that are not a whole number of blocks become F16, which the result says.
 /// </remarks>
 internal static class GgufExport
 {
@@ -30,20 +30,27 @@ internal static class GgufExport
     /// <exception cref="UnsupportedModelException">llama.cpp has no such model, or no such tokenizer, or an adapter is active.</exception>
     /// <exception cref="ArgumentException">The type cannot be written.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static IReadOnlyList<string> Save(CausalModel model, CheckpointParts parts, string path, DataType type = DataType.Float16, string? name = null, IProgress<int>? progress = null)
+    public static IReadOnlyList<string> Save(
+        CausalModel model, CheckpointParts parts, string path, DataType type = DataType.Float16, string? name = null,
+        IProgress<int>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(parts);
         if (model.HasAdapter)
-            throw new UnsupportedModelException("The model has an active adapter, which GGUF files of models have no place for. Load it with the adapter merged, then save it.");
+            throw new UnsupportedModelException("The model has an active adapter, which GGUF files of models have no place for. Load it "
+                + "with the adapter merged, then save it.");
         return model switch
         {
             Gpt2 gpt2 => Write(GgufModelMetadata.Of(gpt2.Config), model.Parameters, (_, row) => row, []),
-            Llama llama => Write(GgufModelMetadata.Of(llama.Config), model.Parameters, RowOrder(llama.Config), GgufModelMetadata.FrequencyFactors(llama.Config)),
+            Llama llama =>
+                Write(GgufModelMetadata.Of(llama.Config), model.Parameters, RowOrder(llama.Config),
+                    GgufModelMetadata.FrequencyFactors(llama.Config)),
             _ => throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be written as GGUF files."),
         };
 
-        IReadOnlyList<string> Write((string Architecture, GgufWriter Writer) file, IReadOnlyList<Parameter> parameters, Func<string, int, int> row, float[] frequencies)
+        IReadOnlyList<string> Write(
+            (string Architecture, GgufWriter Writer) file, IReadOnlyList<Parameter> parameters, Func<string, int, int> row,
+            float[] frequencies)
         {
             General(file.Writer, name, type);
             var unsaid = GgufVocabulary.Write(file.Writer, parts, model.VocabularySize);
@@ -58,7 +65,8 @@ internal static class GgufExport
     /// <summary>Writes a BERT without its head, for embedding texts.</summary>
     /// <param name="model">The model.</param>
     /// <param name="parts">Its tokenizer (WordPiece).</param>
-    /// <param name="pooling">How the tokens of a text become one row: <see cref="Pooling.Mean"/>, <see cref="Pooling.First"/> or <see cref="Pooling.Last"/>.</param>
+    /// <param name="pooling">How the tokens of a text become one row: <see cref="Pooling.Mean"/>, <see cref="Pooling.First"/> or
+    /// <see cref="Pooling.Last"/>.</param>
     /// <param name="path">The file; its folder must exist. Written as a whole.</param>
     /// <param name="type">The type of the matrices.</param>
     /// <param name="name">The model's name (<c>general.name</c>), or null.</param>
@@ -68,14 +76,18 @@ internal static class GgufExport
     /// <exception cref="ArgumentException">The type cannot be written.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static IReadOnlyList<string> Save(
-        Bert model, CheckpointParts parts, Pooling pooling, string path, DataType type = DataType.Float16, string? name = null, IProgress<int>? progress = null)
+        Bert model, CheckpointParts parts, Pooling pooling, string path, DataType type = DataType.Float16, string? name = null,
+        IProgress<int>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(parts);
         var (architecture, writer) = GgufModelMetadata.Of(model.Config, pooling);
         General(writer, name, type);
         var unsaid = GgufVocabulary.Write(writer, parts, model.Config.VocabularySize);
-        List<string> remarks = [.. unsaid, .. Add(writer, architecture, [.. model.Parameters.Where(p => GgufNames.Of(architecture, p.Name) is not null)], type, (_, row) => row)];
+        List<string> remarks =
+            [.. unsaid,
+                .. Add(writer, architecture, [.. model.Parameters.Where(p => GgufNames.Of(architecture, p.Name) is not null)], type,
+                    (_, row) => row)];
         foreach (var left in model.Parameters.Where(p => GgufNames.Of(architecture, p.Name) is null))
             remarks.Add($"'{left.Name}' is left out: GGUF files of the architecture bert have no place for it.");
         AtomicFile.Write(path, stream => writer.Write(stream, progress));
@@ -92,7 +104,8 @@ internal static class GgufExport
     /// <exception cref="GgufException">The source is broken.</exception>
     /// <exception cref="ArgumentException">The type cannot be written.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
-    public static IReadOnlyList<string> Quantize(string source, string path, DataType type, string? name = null, IProgress<int>? progress = null)
+    public static IReadOnlyList<string> Quantize(
+        string source, string path, DataType type, string? name = null, IProgress<int>? progress = null)
     {
         using var file = GgufFile.Open(source);
         var writer = new GgufWriter();
@@ -141,7 +154,8 @@ internal static class GgufExport
         DataType.Q5_0 => 8,
         DataType.Q5_1 => 9,
         DataType.BFloat16 => 32,
-        _ => throw new ArgumentException($"Models cannot be written as {type.Name()}; {string.Join(", ", Types.Select(t => t.Name()))} can be written.", nameof(type)),
+        _ => throw new ArgumentException(
+            $"Models cannot be written as {type.Name()}; {string.Join(", ", Types.Select(t => t.Name()))} can be written.", nameof(type)),
     };
 
     private static DataType TypeOf(string name, ReadOnlySpan<long> shape, DataType wanted, List<string> remarks)
@@ -152,17 +166,20 @@ internal static class GgufExport
             wanted = DataType.Q8_0;
         if (shape[^1] % wanted.BlockElements() == 0)
             return wanted;
-        remarks.Add($"'{name}' is written as F16: its rows of {shape[^1]} elements are no whole number of {wanted.Name()} blocks of {wanted.BlockElements()}.");
+        remarks.Add($"'{name}' is written as F16: its rows of {shape[^1]} elements are no whole number of {wanted.Name()} blocks of "
+            + $"{wanted.BlockElements()}.");
         return DataType.Float16;
     }
 
-    private static List<string> Add(GgufWriter writer, string architecture, IReadOnlyList<Parameter> parameters, DataType type, Func<string, int, int> sourceRow)
+    private static List<string> Add(
+        GgufWriter writer, string architecture, IReadOnlyList<Parameter> parameters, DataType type, Func<string, int, int> sourceRow)
     {
         var remarks = new List<string>();
         foreach (var parameter in parameters)
         {
             var name = GgufNames.Of(architecture, parameter.Name)
-                ?? throw new UnsupportedModelException($"GGUF files of the architecture '{architecture}' have no place for the weight '{parameter.Name}'.");
+                ?? throw new UnsupportedModelException(
+                    $"GGUF files of the architecture '{architecture}' have no place for the weight '{parameter.Name}'.");
             bool transposed = GgufNames.IsTransposed(architecture, parameter.Name);
             long[] shape = [.. parameter.Shape.ToArray().Select(dimension => (long)dimension)];
             if (transposed)
@@ -170,7 +187,8 @@ internal static class GgufExport
             var stored = TypeOf(name, shape, type, remarks);
             bool asItLies = transposed == parameter.IsStoredTransposed || parameter.Shape.Length < 2;
             if (asItLies)
-                writer.Add(name, stored, shape, (row, values) => parameter.ReadStoredRow(shape.Length < 2 ? 0 : sourceRow(name, (int)row), values));
+                writer.Add(name, stored, shape,
+                    (row, values) => parameter.ReadStoredRow(shape.Length < 2 ? 0 : sourceRow(name, (int)row), values));
             else
                 writer.Add(name, stored, shape, Transposed(parameter));
         }
@@ -194,12 +212,14 @@ internal static class GgufExport
         };
     }
 
-    // The architecture llama turns neighbouring features: its rows of queries and keys are taken in another order, unless they lie so already.
+    // The architecture llama turns neighbouring features: its rows of queries and keys are taken in another order, unless they lie so
+    // already.
     private static Func<string, int, int> RowOrder(LlamaConfig config)
     {
         if (GgufModelMetadata.Architecture(config) != "llama" || config.RotaryInterleaved)
             return (_, row) => row;
-        return (name, row) => name.EndsWith(".attn_q.weight", StringComparison.Ordinal) || name.EndsWith(".attn_k.weight", StringComparison.Ordinal)
+        return (name, row) => name.EndsWith(".attn_q.weight", StringComparison.Ordinal)
+            || name.EndsWith(".attn_k.weight", StringComparison.Ordinal)
             ? RotaryRows.Source(row, config.HeadWidth)
             : row;
     }

@@ -6,7 +6,9 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>A GGUF file, open for reading; its header has been checked as a whole, its tensors are read on demand.</summary>
-/// <remarks>Reading is thread-safe. Versions 2 and 3, little-endian. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.</remarks>
+/// <remarks>
+/// Reading is thread-safe. Versions 2 and 3, little-endian. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+/// </remarks>
 internal sealed class GgufFile : IDisposable
 {
     private const int BlockBytes = 1 << 16;
@@ -74,7 +76,8 @@ internal sealed class GgufFile : IDisposable
     {
         var tensor = this[name];
         if (tensor.Count != destination.Length)
-            throw new ArgumentException($"Tensor '{name}' has {tensor.Count} elements, the destination {destination.Length}.", nameof(destination));
+            throw new ArgumentException($"Tensor '{name}' has {tensor.Count} elements, the destination {destination.Length}.",
+                nameof(destination));
         int blockElements = tensor.Type.BlockElements(), blockBytes = tensor.Type.BlockBytes(), blocks = BlockBytes / blockBytes;
         var buffer = ArrayPool<byte>.Shared.Rent(blocks * blockBytes);
         try
@@ -174,5 +177,8 @@ internal sealed class GgufFile : IDisposable
     }
 
     private int ArrayLength(GgufTensor tensor, long count)
-        => count <= Array.MaxLength ? (int)count : throw new GgufException(Path, tensor.Offset, $"tensor '{tensor.Name}' has {count} elements or bytes, too many for one array.");
+        => count <= Array.MaxLength
+            ? (int)count
+            : throw new GgufException(Path, tensor.Offset,
+                $"tensor '{tensor.Name}' has {count} elements or bytes, too many for one array.");
 }

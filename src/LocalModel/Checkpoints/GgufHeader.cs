@@ -83,9 +83,11 @@ internal sealed class GgufHeader
         if (!GgufTypes.TryGet(code, out var type))
             throw _reader.Broken(at, $"tensor '{shown}' has the type {GgufTypes.Describe(code)}.");
         if (shape[^1] % type.BlockElements() != 0)
-            throw _reader.Broken(at, $"the rows of tensor '{shown}' have {shape[^1]} elements, no whole number of {type.Name()} blocks of {type.BlockElements()}.");
+            throw _reader.Broken(at, $"the rows of tensor '{shown}' have {shape[^1]} elements, no whole number of {type.Name()} blocks "
+                + $"of {type.BlockElements()}.");
         if (count / type.BlockElements() > _reader.Length / type.BlockBytes())
-            throw _reader.Broken(at, $"tensor '{shown}' needs {(double)count / type.BlockElements() * type.BlockBytes():0} bytes, more than the file has; the file is cut off or broken.");
+            throw _reader.Broken(at, $"tensor '{shown}' needs {(double)count / type.BlockElements() * type.BlockBytes():0} bytes, more "
+                + "than the file has; the file is cut off or broken.");
         _described.Add((name, type, shape, _reader.UInt64($"the offset of tensor '{shown}'"), at));
     }
 
@@ -98,9 +100,11 @@ internal sealed class GgufHeader
         {
             var (name, type, shape, offset, at) = _described[i];
             if (offset % (ulong)_alignment != 0)
-                throw _reader.Broken(at, $"the offset {offset} of tensor '{GgufMetadata.Shorten(name)}' is no multiple of the alignment {_alignment}.");
+                throw _reader.Broken(at,
+                    $"the offset {offset} of tensor '{GgufMetadata.Shorten(name)}' is no multiple of the alignment {_alignment}.");
             if (start > _reader.Length || offset > (ulong)(_reader.Length - start))
-                throw _reader.Broken(at, $"tensor '{GgufMetadata.Shorten(name)}' begins behind the end of the file; the file is cut off or broken.");
+                throw _reader.Broken(at,
+                    $"tensor '{GgufMetadata.Shorten(name)}' begins behind the end of the file; the file is cut off or broken.");
             var tensor = new GgufTensor(name, type, shape, start + (long)offset);
             if (tensor.Bytes > _reader.Length - tensor.Offset)
                 throw _reader.Broken(at, $"the file ends before the data of tensor '{GgufMetadata.Shorten(name)}' does; it is cut off.");

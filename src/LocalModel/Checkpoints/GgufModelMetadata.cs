@@ -12,9 +12,11 @@ internal static class GgufModelMetadata
     public static (string Architecture, GgufWriter Writer) Of(Gpt2Config config)
     {
         if (config.Activation is not Activation.GeluTanh)
-            throw new UnsupportedModelException($"llama.cpp's GPT-2 has the activation gelu_new; this model has '{config.ActivationFunction}'.");
+            throw new UnsupportedModelException(
+                $"llama.cpp's GPT-2 has the activation gelu_new; this model has '{config.ActivationFunction}'.");
         if (!config.ScaleAttentionWeights || config.ScaleAttentionByInverseLayerIndex)
-            throw new UnsupportedModelException("llama.cpp's GPT-2 divides attention scores by the root of the head width and by nothing else; this model does otherwise.");
+            throw new UnsupportedModelException("llama.cpp's GPT-2 divides attention scores by the root of the head width and by nothing "
+                + "else; this model does otherwise.");
         var (writer, set) = Start("gpt2");
         set("context_length", config.ContextLength);
         set("embedding_length", config.Width);
@@ -29,13 +31,16 @@ internal static class GgufModelMetadata
     {
         var architecture = Architecture(config);
         if (config.Activation != Activation.Silu)
-            throw new UnsupportedModelException($"llama.cpp's {architecture} has the activation silu; this model has '{config.HiddenActivation}'.");
+            throw new UnsupportedModelException(
+                $"llama.cpp's {architecture} has the activation silu; this model has '{config.HiddenActivation}'.");
         if (config.QueryKeyNorm != (architecture == "qwen3"))
-            throw new UnsupportedModelException($"llama.cpp's {architecture} has {(config.QueryKeyNorm ? "no norms" : "norms")} of queries and keys; this model is otherwise.");
+            throw new UnsupportedModelException($"llama.cpp's {architecture} has {(config.QueryKeyNorm ? "no norms" : "norms")} of "
+                + "queries and keys; this model is otherwise.");
         if (config.SlidingWindow > 0 && config.SlidingLayers.Count > 0 && config.SlidingLayers.Distinct().Count() > 1)
             throw new UnsupportedModelException($"llama.cpp's {architecture} has no layers with and without a window.");
         if (architecture == "llama" && !config.RotaryInterleaved && config.QueryKeyValueBias)
-            throw new UnsupportedModelException("Models of the architecture llama with biases of queries and keys cannot be written as GGUF files.");
+            throw new UnsupportedModelException(
+                "Models of the architecture llama with biases of queries and keys cannot be written as GGUF files.");
         var (writer, set) = Start(architecture);
         set("context_length", config.ContextLength);
         set("embedding_length", config.Width);
@@ -99,7 +104,8 @@ internal static class GgufModelMetadata
 
     // longrope with one list for all lengths and no other effect: what a config.json makes of a GGUF file's factors.
     private static bool IsFixedDivision(RopeScaling? scaling)
-        => scaling is { Kind: RopeScalingKind.LongRope } && scaling.ShortFactors.SequenceEqual(scaling.LongFactors) && (scaling.AttentionFactor ?? scaling.Factor) == 1;
+        => scaling is { Kind: RopeScalingKind.LongRope } && scaling.ShortFactors.SequenceEqual(scaling.LongFactors)
+            && (scaling.AttentionFactor ?? scaling.Factor) == 1;
 
     private static void Scaling(LlamaConfig config, Action<string, object> set)
     {
@@ -122,7 +128,8 @@ internal static class GgufModelMetadata
                     set("rope.scaling.attn_factor", (float)(attention / RopeFrequencies.YarnAttention(yarn.Factor)));
                 break;
             default:
-                throw new UnsupportedModelException($"A rope scaling of the kind {config.RopeScaling.Kind} with these settings cannot be written into a GGUF file.");
+                throw new UnsupportedModelException(
+                    $"A rope scaling of the kind {config.RopeScaling.Kind} with these settings cannot be written into a GGUF file.");
         }
     }
 

@@ -13,14 +13,18 @@ internal static class GgufNames
         ("gpt2", "transformer.", "h.",
         [
             ("wte", "token_embd"), ("wpe", "position_embd"), ("ln_f", "output_norm"), ("lm_head", "output"),
-            ("ln_1", "attn_norm"), ("attn.c_attn", "attn_qkv"), ("attn.c_proj", "attn_output"), ("ln_2", "ffn_norm"), ("mlp.c_fc", "ffn_up"), ("mlp.c_proj", "ffn_down"),
+            ("ln_1", "attn_norm"), ("attn.c_attn", "attn_qkv"), ("attn.c_proj", "attn_output"), ("ln_2", "ffn_norm"),
+            ("mlp.c_fc", "ffn_up"), ("mlp.c_proj", "ffn_down"),
         ]),
         ("bert", "bert.", "encoder.layer.",
         [
-            ("embeddings.word_embeddings", "token_embd"), ("embeddings.position_embeddings", "position_embd"), ("embeddings.token_type_embeddings", "token_types"),
+            ("embeddings.word_embeddings", "token_embd"), ("embeddings.position_embeddings", "position_embd"),
+            ("embeddings.token_type_embeddings", "token_types"),
             ("embeddings.LayerNorm", "token_embd_norm"),
-            ("attention.self.query", "attn_q"), ("attention.self.key", "attn_k"), ("attention.self.value", "attn_v"), ("attention.output.dense", "attn_output"),
-            ("attention.output.LayerNorm", "attn_output_norm"), ("intermediate.dense", "ffn_up"), ("output.dense", "ffn_down"), ("output.LayerNorm", "layer_output_norm"),
+            ("attention.self.query", "attn_q"), ("attention.self.key", "attn_k"), ("attention.self.value", "attn_v"),
+            ("attention.output.dense", "attn_output"),
+            ("attention.output.LayerNorm", "attn_output_norm"), ("intermediate.dense", "ffn_up"), ("output.dense", "ffn_down"),
+            ("output.LayerNorm", "layer_output_norm"),
         ]),
         ("llama", "model.", "layers.", LlamaNames), ("qwen2", "model.", "layers.", LlamaNames), ("qwen3", "model.", "layers.", LlamaNames),
     ];
@@ -29,14 +33,18 @@ internal static class GgufNames
     [
         ("embed_tokens", "token_embd"), ("norm", "output_norm"), ("lm_head", "output"),
         ("input_layernorm", "attn_norm"), ("self_attn.q_proj", "attn_q"), ("self_attn.k_proj", "attn_k"), ("self_attn.v_proj", "attn_v"),
-        ("self_attn.o_proj", "attn_output"), ("self_attn.q_norm", "attn_q_norm"), ("self_attn.k_norm", "attn_k_norm"), ("post_attention_layernorm", "ffn_norm"),
+        ("self_attn.o_proj", "attn_output"), ("self_attn.q_norm", "attn_q_norm"), ("self_attn.k_norm", "attn_k_norm"),
+        ("post_attention_layernorm", "ffn_norm"),
         ("mlp.gate_proj", "ffn_gate"), ("mlp.up_proj", "ffn_up"), ("mlp.down_proj", "ffn_down"),
     ];
 
     /// <summary>The architectures whose names are known.</summary>
     public static IEnumerable<string> Architectures => Families.Select(family => family.Architecture);
 
-    /// <summary>The name in a GGUF file of a weight that transformers calls <paramref name="name"/> (with or without its root), or null where there is none.</summary>
+    /// <summary>
+    /// The name in a GGUF file of a weight that transformers calls <paramref name="name"/> (with or without its root), or null where there
+    /// is none.
+    /// </summary>
     public static string? Of(string architecture, string name)
     {
         foreach (var family in Families)
@@ -70,5 +78,6 @@ internal static class GgufNames
 
     /// <summary>Whether transformers keeps a matrix with its inputs outermost, which GGUF files never do (GPT-2's projections).</summary>
     public static bool IsTransposed(string architecture, string name)
-        => architecture == "gpt2" && name.EndsWith(".weight", StringComparison.Ordinal) && (name.Contains(".attn.c_", StringComparison.Ordinal) || name.Contains(".mlp.c_", StringComparison.Ordinal));
+        => architecture == "gpt2" && name.EndsWith(".weight", StringComparison.Ordinal)
+            && (name.Contains(".attn.c_", StringComparison.Ordinal) || name.Contains(".mlp.c_", StringComparison.Ordinal));
 }

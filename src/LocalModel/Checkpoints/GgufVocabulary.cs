@@ -5,7 +5,9 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>Writes a tokenizer (the text of its <c>tokenizer.json</c>) into the metadata of a GGUF file, as llama.cpp's converter does.</summary>
+/// <summary>
+/// Writes a tokenizer (the text of its <c>tokenizer.json</c>) into the metadata of a GGUF file, as llama.cpp's converter does.
+/// </summary>
 /// <remarks>Source: llama.cpp, <c>convert_hf_to_gguf.py</c> and <c>gguf-py/gguf/vocab.py</c>.</remarks>
 internal sealed class GgufVocabulary
 {
@@ -67,14 +69,16 @@ internal sealed class GgufVocabulary
         var kind = _model.GetProperty("type").GetString();
         bool bytes = kind == "BPE" && _model.TryGetProperty("byte_fallback", out var fallback) && fallback.ValueKind == JsonValueKind.True;
         if (kind is not ("BPE" or "WordPiece"))
-            throw new UnsupportedModelException($"A tokenizer of the kind {kind} cannot be written into a GGUF file; BPE and WordPiece can.");
+            throw new UnsupportedModelException(
+                $"A tokenizer of the kind {kind} cannot be written into a GGUF file; BPE and WordPiece can.");
         foreach (var token in _model.GetProperty("vocab").EnumerateObject())
             Put(token.Value.GetInt32(), token.Name, Normal);
         Normalizer(kind, bytes);
         if (kind == "WordPiece")
             WordPiece();
         foreach (var token in _root.GetProperty("added_tokens").EnumerateArray())
-            Put(token.GetProperty("id").GetInt32(), token.GetProperty("content").GetString()!, token.GetProperty("special").GetBoolean() ? Control : UserDefined);
+            Put(token.GetProperty("id").GetInt32(), token.GetProperty("content").GetString()!,
+                token.GetProperty("special").GetBoolean() ? Control : UserDefined);
         if (bytes)
             Sentences();
         for (int id = 0; id < _size; id++)
@@ -99,23 +103,34 @@ internal sealed class GgufVocabulary
         if (kind == "WordPiece")
         {
             bool cased = _tokens.Any(t => t is not null && !(t.StartsWith('[') && t.EndsWith(']')) && t.Any(char.IsAsciiLetterUpper));
-            if (steps is not [var bert] || TypeOf(bert) != "BertNormalizer" || !Flag(bert, "clean_text", true) || !Flag(bert, "handle_chinese_chars", true)
-                || Flag(bert, "lowercase", true) == cased || Flag(bert, "strip_accents", !cased) == cased || Steps("pre_tokenizer", "pretokenizers") is not [var cutter] || TypeOf(cutter) != "BertPreTokenizer")
-                throw Other(cased ? "a BertNormalizer that keeps capitals and accents, as the vocabulary does, and a BertPreTokenizer" : "a BertNormalizer that makes lower case and strips accents, as the vocabulary without capitals needs, and a BertPreTokenizer");
+            if (steps is not [var bert] || TypeOf(bert) != "BertNormalizer" || !Flag(bert, "clean_text", true)
+                || !Flag(bert, "handle_chinese_chars", true)
+                || Flag(bert, "lowercase", true) == cased || Flag(bert, "strip_accents", !cased) == cased
+                || Steps("pre_tokenizer", "pretokenizers") is not [var cutter] || TypeOf(cutter) != "BertPreTokenizer")
+                throw Other(cased
+                    ? "a BertNormalizer that keeps capitals and accents, as the vocabulary does, and a BertPreTokenizer"
+                    : "a BertNormalizer that makes lower case and strips accents, as the vocabulary without capitals needs, and a "
+                        + "BertPreTokenizer");
             if (cased)
-                _remarks.Add("The tokenizer keeps capitals, which a GGUF file does not say: readers see it by the capitals of the vocabulary, or make every text lower case.");
+                _remarks.Add("The tokenizer keeps capitals, which a GGUF file does not say: readers see it by the capitals of the "
+                    + "vocabulary, or make every text lower case.");
         }
         else if (bytes)
         {
             // Blanks become the mark of a word's start, and another may stand before the text.
             var cutters = Steps("pre_tokenizer", "pretokenizers");
             bool metaspace = cutters is [var only] && TypeOf(only) == "Metaspace";
-            bool uncut = cutters.Count == 0 || (cutters is [var split] && TypeOf(split) == "Split" && Text(split.GetProperty("pattern"), "String") == " "); // no blank is left to cut at
+            // no blank is left to cut at
+            bool uncut = cutters.Count == 0
+                || (cutters is [var split] && TypeOf(split) == "Split" && Text(split.GetProperty("pattern"), "String") == " ");
             bool prepends = metaspace
-                ? !cutters[0].TryGetProperty("prepend_scheme", out var scheme) ? Flag(cutters[0], "add_prefix_space", true) : scheme.GetString() != "never"
+                ? !cutters[0].TryGetProperty("prepend_scheme", out var scheme)
+                ? Flag(cutters[0], "add_prefix_space", true)
+                : scheme.GetString() != "never"
                 : steps.Count > 0 && TypeOf(steps[0]) == "Prepend" && Text(steps[0], "prepend") == $"{WordStart}";
             var rest = metaspace || !prepends ? steps : steps[1..];
-            bool marks = rest is [var replace] && TypeOf(replace) == "Replace" && Text(replace, "content") == $"{WordStart}" && Text(replace.GetProperty("pattern"), "String") == " ";
+            bool marks = rest is [var replace] && TypeOf(replace) == "Replace" && Text(replace, "content") == $"{WordStart}"
+                && Text(replace.GetProperty("pattern"), "String") == " ";
             if (metaspace ? rest.Count > 0 : !(marks && uncut))
                 throw Other("the marking of blanks and nothing else");
             if (!prepends)
@@ -123,7 +138,8 @@ internal sealed class GgufVocabulary
         }
         else if (steps is [var form] && TypeOf(form) == "NFC")
         {
-            _remarks.Add("The tokenizer brings texts to the Unicode form NFC first, which a GGUF file does not say: texts in another form become other tokens.");
+            _remarks.Add("The tokenizer brings texts to the Unicode form NFC first, which a GGUF file does not say: texts in another "
+                + "form become other tokens.");
         }
         else if (steps.Count > 0)
         {
@@ -131,7 +147,9 @@ internal sealed class GgufVocabulary
         }
 
         UnsupportedModelException Other(string known)
-            => new($"The tokenizer's normalizer ({Names(steps)}) and pre-tokenizer ({Names(Steps("pre_tokenizer", "pretokenizers"))}) cannot be written into a GGUF file; readers expect {known} for this kind of vocabulary, and texts would become other tokens.");
+            => new($"The tokenizer's normalizer ({Names(steps)}) and pre-tokenizer "
+                + $"({Names(Steps("pre_tokenizer", "pretokenizers"))}) cannot be written into a GGUF file; readers expect {known} for "
+                + "this kind of vocabulary, and texts would become other tokens.");
 
         static string Names(List<JsonElement> parts) => parts.Count == 0 ? "none" : string.Join(", ", parts.Select(TypeOf));
     }
@@ -145,15 +163,19 @@ internal sealed class GgufVocabulary
 
     private static string? TypeOf(JsonElement step) => Text(step, "type");
 
-    private static string? Text(JsonElement step, string name) => step.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    private static string? Text(JsonElement step, string name)
+        => step.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     private static bool Flag(JsonElement step, string name, bool otherwise)
-        => step.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.ValueKind == JsonValueKind.True : otherwise;
+        => step.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? value.ValueKind == JsonValueKind.True
+            : otherwise;
 
     private void Put(int id, string token, int type)
     {
         if (id < 0 || id >= _size)
-            throw new UnsupportedModelException($"The tokenizer's token '{token}' has the id {id}, but the model knows {_size} ids; they do not belong together.");
+            throw new UnsupportedModelException(
+                $"The tokenizer's token '{token}' has the id {id}, but the model knows {_size} ids; they do not belong together.");
         _tokens[id] = token;
         _types[id] = type;
     }
@@ -171,7 +193,9 @@ internal sealed class GgufVocabulary
         var unknown = _model.TryGetProperty("unk_token", out var name) ? name.GetString() : null;
         for (int id = 0; id < _size; id++)
             if (_tokens[id] is { } token && (token == unknown || _types[id] == Normal))
-                _types[id] = token == unknown ? Unknown : token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>' ? Byte : Normal;
+                _types[id] = token == unknown ? Unknown
+                    : token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>' ? Byte
+                    : Normal;
     }
 
     // Pieces are joined by rising score; the rank of the merge that makes a piece is its score.
@@ -212,20 +236,28 @@ internal sealed class GgufVocabulary
         var steps = Steps("pre_tokenizer", "pretokenizers");
         var kinds = steps.ConvertAll(TypeOf);
         if (kinds.Contains("ByteLevel") && Flag(steps[kinds.IndexOf("ByteLevel")], "add_prefix_space", true))
-            throw new UnsupportedModelException("The tokenizer puts a blank before every text (add_prefix_space), which a GGUF file cannot say: texts would become other tokens.");
-        bool IsByteLevel(int i, bool regex) => kinds[i] == "ByteLevel" && (!steps[i].TryGetProperty("use_regex", out var use) || use.GetBoolean()) == regex;
+            throw new UnsupportedModelException("The tokenizer puts a blank before every text (add_prefix_space), which a GGUF file "
+                + "cannot say: texts would become other tokens.");
+        bool IsByteLevel(int i, bool regex)
+            => kinds[i] == "ByteLevel" && (!steps[i].TryGetProperty("use_regex", out var use) || use.GetBoolean()) == regex;
         if (kinds.Count == 1 && IsByteLevel(0, true))
             return "gpt-2";
         if (kinds.Count == 2 && kinds[0] == "Digits" && steps[0].GetProperty("individual_digits").GetBoolean() && IsByteLevel(1, true))
             return "smollm";
-        if (kinds.Count == 2 && kinds[0] == "Split" && IsByteLevel(1, false) && steps[0].GetProperty("pattern").TryGetProperty("Regex", out var regex))
+        if (kinds.Count == 2 && kinds[0] == "Split" && IsByteLevel(1, false)
+            && steps[0].GetProperty("pattern").TryGetProperty("Regex", out var regex))
             foreach (var (pattern, name) in Patterns)
                 if (pattern == regex.GetString())
-                    return name == "dbrx" && _model.TryGetProperty("ignore_merges", out var ignore) && ignore.ValueKind == JsonValueKind.True ? "llama-bpe" : name;
+                    return name == "dbrx" && _model.TryGetProperty("ignore_merges", out var ignore)
+                        && ignore.ValueKind == JsonValueKind.True ? "llama-bpe" : name;
         if (kinds.Count > 1 && IsByteLevel(kinds.Count - 1, false) && kinds.SkipLast(1).All(kind => kind == "Split")
-            && GgufPreTokenizers.NameOf([.. steps.SkipLast(1).Select(step => step.GetProperty("pattern").TryGetProperty("Regex", out var cut) ? cut.GetString()! : "")]) is { } known)
+            && GgufPreTokenizers.NameOf(
+                [.. steps.SkipLast(1)
+                    .Select(step => step.GetProperty("pattern").TryGetProperty("Regex", out var cut) ? cut.GetString()! : "")])
+                    is { } known)
             return known;
-        throw new UnsupportedModelException("The tokenizer's pre-tokenizer has no name in GGUF files, which know GPT-2's, cl100k's (Llama 3), o200k's, Qwen2's and SmolLM's. Use a tokenizer with one of these.");
+        throw new UnsupportedModelException("The tokenizer's pre-tokenizer has no name in GGUF files, which know GPT-2's, cl100k's "
+            + "(Llama 3), o200k's, Qwen2's and SmolLM's. Use a tokenizer with one of these.");
     }
 
     private void Special(CheckpointParts parts, Tokenizer tokenizer, bool wordPiece)
@@ -240,7 +272,8 @@ internal sealed class GgufVocabulary
             Number("mask_token_id", Id("[MASK]"));
         }
 
-        int? eos = Id(settings.EosToken) ?? (parts.GenerationSettings.EosTokenIds.Count > 0 ? parts.GenerationSettings.EosTokenIds[0] : null);
+        int? eos = Id(settings.EosToken)
+            ?? (parts.GenerationSettings.EosTokenIds.Count > 0 ? parts.GenerationSettings.EosTokenIds[0] : null);
         Number("bos_token_id", bos);
         Number("eos_token_id", wordPiece ? null : eos);
         Number("unknown_token_id", Id(settings.UnknownToken) ?? (wordPiece ? Id("[UNK]") : null));

@@ -27,7 +27,8 @@ internal static class GgufCheckpoint
     /// <exception cref="GgufException">A value of the metadata is missing or wrong.</exception>
     /// <exception cref="CheckpointException">The tensors do not fit the metadata.</exception>
     /// <exception cref="UnsupportedModelException">The architecture is not supported, or is not a language model.</exception>
-    public static CausalModel Load(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored) => Load(file, precision, progress: null);
+    public static CausalModel Load(GgufFile file, WeightPrecision precision = WeightPrecision.AsStored)
+        => Load(file, precision, progress: null);
 
     internal static CausalModel Load(GgufFile file, WeightPrecision precision, IProgress<ProgressReport>? progress)
     {
@@ -38,7 +39,9 @@ internal static class GgufCheckpoint
         {
             "gpt2" => new Gpt2(GgufConfig.Gpt2(file), source),
             var architecture when GgufConfig.IsLlama(architecture) => new Llama(GgufConfig.Llama(file), source),
-            var architecture => throw new UnsupportedModelException($"{file.Path}: the architecture '{architecture}' is no language model. Load it as an encoder."),
+            var architecture =>
+                throw new UnsupportedModelException(
+                    $"{file.Path}: the architecture '{architecture}' is no language model. Load it as an encoder."),
         };
         return Whole(model, weights);
     }
@@ -74,9 +77,9 @@ internal static class GgufCheckpoint
 }
 
 /// <summary>
-/// The weights of a GGUF file by transformers' names. Matrices stay in the file and are mapped; vectors (norms, biases) are raised to single precision. GPT-2's
-/// matrices lie with their outputs outermost, which the parameters know; the rows of <c>llama</c>'s queries and keys stay in the file's order, which asks for
-/// rotary positions that turn neighbours (<see cref="GgufConfig"/> sets that).
+/// The weights of a GGUF file by transformers' names. Matrices stay in the file and are mapped; vectors (norms, biases) are raised to
+/// single precision. GPT-2's matrices lie with their outputs outermost, which the parameters know; the rows of <c>llama</c>'s queries and
+/// keys stay in the file's order, which asks for rotary positions that turn neighbours (<see cref="GgufConfig"/> sets that).
 /// </summary>
 internal sealed class GgufWeights : IWeightSource
 {
@@ -90,7 +93,9 @@ internal sealed class GgufWeights : IWeightSource
     private readonly WeightPrecision _precision;
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
 
-    /// <summary>The weights of an open file, which still belongs to the caller; parameters that are mapped keep their part of it beyond that.</summary>
+    /// <summary>
+    /// The weights of an open file, which still belongs to the caller; parameters that are mapped keep their part of it beyond that.
+    /// </summary>
     /// <param name="file">The file.</param>
     /// <param name="precision">In which format the weights are kept.</param>
     /// <exception cref="Models.UnsupportedModelException">The file's architecture is unknown.</exception>
@@ -120,9 +125,11 @@ internal sealed class GgufWeights : IWeightSource
     {
         ArgumentNullException.ThrowIfNull(name);
         var stored = GgufNames.Of(_architecture, name)
-            ?? throw new CheckpointException(Path, $"GGUF files of the architecture '{_architecture}' have no name for the weight '{name}'. Use the model in the layout of the Hugging Face hub.");
+            ?? throw new CheckpointException(Path, $"GGUF files of the architecture '{_architecture}' have no name for the weight "
+                + $"'{name}'. Use the model in the layout of the Hugging Face hub.");
         if (!_file.TryGet(stored, out var tensor))
-            throw new CheckpointException(Path, $"there is no tensor '{stored}', which the model that the metadata describes has. Convert the model again.");
+            throw new CheckpointException(Path,
+                $"there is no tensor '{stored}', which the model that the metadata describes has. Convert the model again.");
         bool transposed = shape.Length == 2 && GgufNames.IsTransposed(_architecture, name);
         RequireShape(tensor, transposed ? [shape[1], shape[0]] : shape);
         _taken.Add(stored);
@@ -149,9 +156,12 @@ internal sealed class GgufWeights : IWeightSource
     /// <exception cref="CheckpointException">Tensors were left.</exception>
     public void RequireAllTaken()
     {
-        var left = _file.Tensors.Select(tensor => tensor.Name).Where(name => !_taken.Contains(name) && !NoWeights.Contains(name)).Order(StringComparer.Ordinal).ToList();
+        var left = _file.Tensors.Select(tensor => tensor.Name).Where(name => !_taken.Contains(name) && !NoWeights.Contains(name))
+            .Order(StringComparer.Ordinal).ToList();
         if (left.Count > 0)
-            throw new CheckpointException(Path, $"the tensors do not fit the model that the metadata describes: surplus {string.Join(", ", left.Take(MostNamesInAMessage).Select(n => $"'{n}'"))}{(left.Count > MostNamesInAMessage ? $" and {left.Count - MostNamesInAMessage} more" : "")}.");
+            throw new CheckpointException(Path, $"the tensors do not fit the model that the metadata describes: surplus "
+                + $"{string.Join(", ", left.Take(MostNamesInAMessage).Select(n => $"'{n}'"))}"
+                + $"{(left.Count > MostNamesInAMessage ? $" and {left.Count - MostNamesInAMessage} more" : "")}.");
     }
 
     /// <summary>Does nothing: the file belongs to whoever opened it.</summary>
@@ -175,11 +185,15 @@ internal sealed class GgufWeights : IWeightSource
         for (int i = 0; same && i < wanted.Length; i++)
             same = tensor.Shape[i] == wanted[i];
         if (!same)
-            throw new CheckpointException(Path, $"tensor '{tensor.Name}' has the shape {tensor.ShapeText}, the model that the metadata describes needs [{string.Join(", ", wanted.ToArray())}]. Convert the model again.");
+            throw new CheckpointException(Path, $"tensor '{tensor.Name}' has the shape {tensor.ShapeText}, the model that the metadata "
+                + $"describes needs [{string.Join(", ", wanted.ToArray())}]. Convert the model again.");
     }
 }
 
-/// <summary>The two orders of the rows of queries and keys: halves of a head that turn together (transformers) and neighbours that do (GGUF's llama).</summary>
+/// <summary>
+/// The two orders of the rows of queries and keys: halves of a head that turn together (transformers) and neighbours that do (GGUF's
+/// llama).
+/// </summary>
 internal static class RotaryRows
 {
     /// <summary>The row, in transformers' order, that lies at a row of a file whose neighbours turn together.</summary>

@@ -7,7 +7,9 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Collects metadata and tensors and writes them as one GGUF file of version 3.</summary>
-/// <remarks>Metadata and tensors are written in the order in which they were added. Tensors are read at the moment of writing, a row at a time.</remarks>
+/// <remarks>
+/// Metadata and tensors are written in the order in which they were added. Tensors are read at the moment of writing, a row at a time.
+/// </remarks>
 internal sealed class GgufWriter
 {
     private const uint Version = 3;
@@ -38,7 +40,8 @@ internal sealed class GgufWriter
     {
         ArgumentNullException.ThrowIfNull(readRow);
         if (!Quantizer.Formats.Contains(type))
-            throw new ArgumentException($"Tensor '{name}' cannot be written as {type.Name()}; {string.Join(", ", Quantizer.Formats.Select(f => f.Name()))} can be written.", nameof(type));
+            throw new ArgumentException($"Tensor '{name}' cannot be written as {type.Name()}; "
+                + $"{string.Join(", ", Quantizer.Formats.Select(f => f.Name()))} can be written.", nameof(type));
         long columns = shape.IsEmpty ? 1 : shape[^1], rows = 1;
         foreach (long dimension in shape[..Math.Max(0, shape.Length - 1)])
             rows = checked(rows * dimension);

@@ -39,7 +39,8 @@ internal static class Gpt2ConfigFile
         return config;
     }
 
-    public static void Write(string file, Gpt2Config config, GenerationSettings generation, string dataType = "float32") => AtomicFile.Write(file, stream =>
+    public static void Write(string file, Gpt2Config config, GenerationSettings generation, string dataType = "float32")
+        => AtomicFile.Write(file, stream =>
     {
         using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
         writer.WriteStartObject();

@@ -6,16 +6,22 @@ using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>The <c>config.json</c> of the Llama family, in the newer and the older spelling; what a file leaves out has transformers' default of its kind.</summary>
+/// <summary>
+/// The <c>config.json</c> of the Llama family, in the newer and the older spelling; what a file leaves out has transformers' default of its
+/// kind.
+/// </summary>
 internal static class LlamaConfigFile
 {
-    private static readonly LlamaConfig Qwen = new() { VocabularySize = 151936, InnerWidth = 22016, ContextLength = 32768, SlidingWindow = 4096 };
+    private static readonly LlamaConfig Qwen =
+        new() { VocabularySize = 151936, InnerWidth = 22016, ContextLength = 32768, SlidingWindow = 4096 };
 
     // What transformers' classes default to: LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config.
     private static readonly Dictionary<string, (string Architecture, LlamaConfig Defaults)> Kinds = new(StringComparer.Ordinal)
     {
         ["llama"] = ("LlamaForCausalLM", new LlamaConfig { HeadWidth = 0, KeyHeads = 0 }),
-        ["mistral"] = ("MistralForCausalLM", new LlamaConfig { HeadWidth = 0, KeyHeads = 8, InnerWidth = 14336, ContextLength = 4096 * 32, SlidingWindow = 4096 }),
+        ["mistral"] =
+            ("MistralForCausalLM",
+                new LlamaConfig { HeadWidth = 0, KeyHeads = 8, InnerWidth = 14336, ContextLength = 4096 * 32, SlidingWindow = 4096 }),
         ["qwen2"] = ("Qwen2ForCausalLM", Qwen with { HeadWidth = 0, QueryKeyValueBias = true }),
         ["qwen3"] = ("Qwen3ForCausalLM", Qwen with { QueryKeyNorm = true }),
     };
@@ -23,8 +29,12 @@ internal static class LlamaConfigFile
     /// <summary>The values of <c>model_type</c> that are read.</summary>
     public static IReadOnlyCollection<string> ModelTypes => Kinds.Keys;
 
-    /// <summary>Whether the outputs of a weight are features that turn with the position: its rows have an order that depends on the layout of the pairs.</summary>
-    public static bool IsTurned(string name) => name.Contains(".q_proj.", StringComparison.Ordinal) || name.Contains(".k_proj.", StringComparison.Ordinal);
+    /// <summary>
+    /// Whether the outputs of a weight are features that turn with the position: its rows have an order that depends on the layout of the
+    /// pairs.
+    /// </summary>
+    public static bool IsTurned(string name)
+        => name.Contains(".q_proj.", StringComparison.Ordinal) || name.Contains(".k_proj.", StringComparison.Ordinal);
 
     public static LlamaConfig Read(JsonFields fields)
     {
@@ -123,7 +133,8 @@ internal static class LlamaConfigFile
         writer.WriteEndObject();
     }
 
-    // Mistral's window is in all layers; Qwen's only where use_sliding_window says so, from max_window_layers on or in the layers that layer_types names.
+    // Mistral's window is in all layers; Qwen's only where use_sliding_window says so, from max_window_layers on or in the layers that
+    // layer_types names.
     private static (int Window, bool[] Layers) Window(JsonFields fields, string type, int layers, LlamaConfig defaults)
     {
         if (type == "llama")
@@ -162,13 +173,16 @@ internal static class LlamaConfigFile
         string? problem =
             config.QueryKeyNorm != (config.ModelType == "qwen3") ? "norms of queries and keys"
             : config.FeedForwardBias && config.ModelType != "llama" ? "biases in the feed-forward part"
-            : qwen2 && (!config.QueryKeyValueBias || config.AttentionOutputBias) ? "biases of attention other than those of queries, keys and values"
+            : qwen2 && (!config.QueryKeyValueBias
+                || config.AttentionOutputBias) ? "biases of attention other than those of queries, keys and values"
             : !qwen2 && config.QueryKeyValueBias != config.AttentionOutputBias ? "biases in only a part of attention"
             : config.ModelType == "mistral" && config.QueryKeyValueBias ? "biases of attention"
             : config.ModelType == "llama" && config.SlidingWindow > 0 ? "a sliding window"
-            : config.ModelType == "mistral" && config.SlidingLayers.Contains(false) && config.SlidingWindow > 0 ? "a sliding window in only some layers"
+            : config.ModelType == "mistral" && config.SlidingLayers.Contains(false)
+            && config.SlidingWindow > 0 ? "a sliding window in only some layers"
             : null;
         if (problem is not null)
-            throw new UnsupportedModelException($"A config.json of model_type '{config.ModelType}' cannot express {problem}. Use another model_type or other settings.");
+            throw new UnsupportedModelException(
+                $"A config.json of model_type '{config.ModelType}' cannot express {problem}. Use another model_type or other settings.");
     }
 }

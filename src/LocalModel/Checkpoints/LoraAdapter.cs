@@ -11,8 +11,9 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
-/// A LoRA or DoRA adapter in the layout of the PEFT library: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>. ΔW = B A · alpha / r (with
-/// rank stabilisation alpha / √r); DoRA brings each output's row of W + ΔW to unit length and multiplies it by its magnitude. Modules saved whole replace the base's.
+/// A LoRA or DoRA adapter in the layout of the PEFT library: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>. ΔW = B A ·
+/// alpha / r (with rank stabilisation alpha / √r); DoRA brings each output's row of W + ΔW to unit length and multiplies it by its
+/// magnitude. Modules saved whole replace the base's.
 /// </summary>
 internal sealed class LoraAdapter
 {
@@ -24,7 +25,8 @@ internal sealed class LoraAdapter
     // Settings that change the result and are not done; null, false, empty and 0 mean that they are off.
     private static readonly string[] Unsupported =
     [
-        "alora_invocation_tokens", "arrow_config", "layer_replication", "lora_bias", "megatron_config", "monteclora_config", "target_parameters",
+        "alora_invocation_tokens", "arrow_config", "layer_replication", "lora_bias", "megatron_config", "monteclora_config",
+        "target_parameters",
         "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config", "kasa_config",
     ];
 
@@ -42,23 +44,28 @@ internal sealed class LoraAdapter
     {
         var adapter = new LoraAdapter(folder);
         if (!File.Exists(Path.Combine(folder, ConfigFileName)))
-            throw new CheckpointException(folder, $"this is no adapter: it has no {ConfigFileName}. Give the folder of an adapter in PEFT's layout.");
+            throw new CheckpointException(folder,
+                $"this is no adapter: it has no {ConfigFileName}. Give the folder of an adapter in PEFT's layout.");
         using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
         if (fields.Text("peft_type") is var type && type != "LORA")
-            throw new UnsupportedModelException($"{fields.File}: adapters of the type '{type}' are not supported; known is LORA (with or without use_dora).");
+            throw new UnsupportedModelException(
+                $"{fields.File}: adapters of the type '{type}' are not supported; known is LORA (with or without use_dora).");
         foreach (var name in Unsupported)
             if (fields.Value(name) is { } value && !IsOff(value))
                 throw new UnsupportedModelException($"{fields.File}: the setting {name} is not supported.");
         var file = Path.Combine(folder, WeightsFileName);
         if (!File.Exists(file))
-            throw new CheckpointException(file, "the file is missing. Adapters are read from safetensors; convert adapter_model.bin, which is pickled.");
+            throw new CheckpointException(file,
+                "the file is missing. Adapters are read from safetensors; convert adapter_model.bin, which is pickled.");
         using var tensors = SafetensorsFile.Open(file);
         var pairs = new Dictionary<string, Tensors>(StringComparer.Ordinal);
         foreach (var tensor in tensors.Tensors)
             adapter.Sort(tensor.Name, tensors, pairs);
         foreach (var (module, parts) in pairs)
             adapter._modules[module] = parts.Complete(fields, module, tensors);
-        return adapter._modules.Count + adapter._replacements.Count > 0 ? adapter : throw new CheckpointException(file, "the file has no tensors.");
+        return adapter._modules.Count + adapter._replacements.Count > 0
+            ? adapter
+            : throw new CheckpointException(file, "the file has no tensors.");
     }
 
     /// <summary>Adds the adapter to the weights of a model; afterwards the model is as if it had been trained so.</summary>
@@ -116,7 +123,8 @@ internal sealed class LoraAdapter
     private void Sort(string name, SafetensorsFile tensors, Dictionary<string, Tensors> pairs)
     {
         var inner = name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name;
-        inner = inner.Replace(".modules_to_save.default", "", StringComparison.Ordinal).Replace(".modules_to_save", "", StringComparison.Ordinal).Replace(".base_layer", "", StringComparison.Ordinal);
+        inner = inner.Replace(".modules_to_save.default", "", StringComparison.Ordinal)
+            .Replace(".modules_to_save", "", StringComparison.Ordinal).Replace(".base_layer", "", StringComparison.Ordinal);
         foreach (var ending in (string[])[".lora_A.weight", ".lora_B.weight", ".lora_magnitude_vector", ".lora_magnitude_vector.weight"])
             if (inner.EndsWith(ending, StringComparison.Ordinal))
             {
@@ -133,7 +141,8 @@ internal sealed class LoraAdapter
             }
 
         if (inner.Contains("lora_", StringComparison.Ordinal))
-            throw new UnsupportedModelException($"{tensors.Path}: the tensor '{name}' is not supported; adapters of linear layers are (lora_A, lora_B, lora_magnitude_vector).");
+            throw new UnsupportedModelException($"{tensors.Path}: the tensor '{name}' is not supported; adapters of linear layers are "
+                + "(lora_A, lora_B, lora_magnitude_vector).");
         _replacements[inner] = tensors.ReadFloats(name);
     }
 
@@ -142,27 +151,36 @@ internal sealed class LoraAdapter
         var weight = Find(model, module + ".weight");
         var (rows, columns) = IsTransposed(model) ? (matrices.In, matrices.Out) : (matrices.Out, matrices.In);
         if (weight is not { Shape.Length: 2 } || weight == model.Parameters[0])
-            throw new CheckpointException(_folder, $"the adapter is for a linear layer '{module}', which the model does not have (a head that is tied to the embedding cannot have one). Use the base model that the adapter was trained on.");
+            throw new CheckpointException(_folder, $"the adapter is for a linear layer '{module}', which the model does not have (a head "
+                + "that is tied to the embedding cannot have one). Use the base model that the adapter was trained on.");
         return weight.Shape[0] == rows && weight.Shape[1] == columns
             ? weight
-            : throw new CheckpointException(_folder, $"the adapter of '{module}' is for a matrix of [{rows}, {columns}], the model's is [{weight.Shape[0]}, {weight.Shape[1]}]. Use the base model that the adapter was trained on.");
+            : throw new CheckpointException(_folder, $"the adapter of '{module}' is for a matrix of [{rows}, {columns}], the model's is "
+                + $"[{weight.Shape[0]}, {weight.Shape[1]}]. Use the base model that the adapter was trained on.");
     }
 
     private static Parameter? Find(CausalModel model, string name)
-        => model.Parameters.FirstOrDefault(p => p.Name == name) ?? model.Parameters.FirstOrDefault(p => p.Name == "model." + name || p.Name == "transformer." + name);
+        => model.Parameters.FirstOrDefault(p => p.Name == name)
+            ?? model.Parameters.FirstOrDefault(p => p.Name == "model." + name || p.Name == "transformer." + name);
 
     private void Replace(CausalModel model)
     {
         foreach (var (name, values) in _replacements)
         {
-            var parameter = Find(model, name) ?? throw new CheckpointException(_folder, $"the adapter replaces '{name}', which the model does not have. Use the base model that the adapter was trained on.");
+            var parameter = Find(model, name)
+                ?? throw new CheckpointException(_folder,
+                    $"the adapter replaces '{name}', which the model does not have. Use the base model that the adapter was trained on.");
             if (parameter == model.Parameters[0] && !model.Parameters.Any(p => p.Name == ModelCheckpoint.HeadName))
-                throw new CheckpointException(_folder, $"the adapter replaces '{name}', which is the head of the model too (tie_word_embeddings), but not the head. Adapters that part the two are not supported.");
+                throw new CheckpointException(_folder, $"the adapter replaces '{name}', which is the head of the model too "
+                    + "(tie_word_embeddings), but not the head. Adapters that part the two are not supported.");
             if (parameter.Length != values.Length)
-                throw new CheckpointException(_folder, $"the adapter's '{name}' has {values.Length} elements, the model's {parameter.Length}. Use the base model that the adapter was trained on.");
+                throw new CheckpointException(_folder, $"the adapter's '{name}' has {values.Length} elements, the model's "
+                    + $"{parameter.Length}. Use the base model that the adapter was trained on.");
             if (parameter.Format != DataType.Float32 || parameter.IsMapped)
-                throw new CheckpointException(_folder, $"the adapter replaces '{name}', which is kept as {parameter.Format} in the model's file. Merge the adapter (MergeAdapter), so that the weights are raised to single precision.");
-            if (model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } } && LlamaConfigFile.IsTurned(parameter.Name))
+                throw new CheckpointException(_folder, $"the adapter replaces '{name}', which is kept as {parameter.Format} in the "
+                    + "model's file. Merge the adapter (MergeAdapter), so that the weights are raised to single precision.");
+            if (model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } }
+                && LlamaConfigFile.IsTurned(parameter.Name))
                 RotaryRows.Interleave(values, parameter.Shape[0], headWidth, parameter.Values);
             else
                 values.CopyTo(parameter.Values);
@@ -181,19 +199,27 @@ internal sealed class LoraAdapter
         public Matrices Complete(JsonFields fields, string module, SafetensorsFile tensors)
         {
             if (Down is null || Up is null)
-                throw new CheckpointException(tensors.Path, $"the adapter of '{module}' has only one of lora_A and lora_B. Restore the file.");
+                throw new CheckpointException(tensors.Path,
+                    $"the adapter of '{module}' has only one of lora_A and lora_B. Restore the file.");
             bool dora = fields.Boolean("use_dora") ?? false;
             if (dora != Magnitude is not null)
-                throw new CheckpointException(tensors.Path, $"'{module}' {(dora ? "has no lora_magnitude_vector, but use_dora is true" : "has a lora_magnitude_vector, but use_dora is not true")}. Use the adapter_config.json that belongs to these weights.");
+                throw new CheckpointException(tensors.Path,
+                    $"'{module}' has {(dora ? "no" : "a")} lora_magnitude_vector, but use_dora is {(dora ? "true" : "not true")}. "
+                    + "Use the adapter_config.json that belongs to these weights.");
             if (!IsTarget(fields, module))
-                throw new CheckpointException(tensors.Path, $"the weights adapt '{module}', which target_modules does not name. Use the adapter_config.json that belongs to these weights.");
+                throw new CheckpointException(tensors.Path, $"the weights adapt '{module}', which target_modules does not name. Use the "
+                    + "adapter_config.json that belongs to these weights.");
             var (down, up) = (tensors[Down], tensors[Up]);
-            if (down.Shape.Length != 2 || up.Shape.Length != 2 || down.Shape[0] != up.Shape[1] || (Magnitude is not null && tensors[Magnitude].Count != up.Shape[0]))
-                throw new CheckpointException(tensors.Path, $"the tensors of '{module}' do not fit each other: lora_A {down.ShapeText}, lora_B {up.ShapeText}. Restore the file.");
+            if (down.Shape.Length != 2 || up.Shape.Length != 2 || down.Shape[0] != up.Shape[1]
+                || (Magnitude is not null && tensors[Magnitude].Count != up.Shape[0]))
+                throw new CheckpointException(tensors.Path, $"the tensors of '{module}' do not fit each other: lora_A "
+                    + $"{down.ShapeText}, lora_B {up.ShapeText}. Restore the file.");
             int rank = checked((int)down.Shape[0]);
             double configured = OfPattern(fields, "rank_pattern", module) ?? fields.Number("r") ?? 8;
             if (configured != rank)
-                throw new CheckpointException(tensors.Path, $"lora_A of '{module}' has the rank {rank}, the config says {configured.ToString(CultureInfo.InvariantCulture)} (r, rank_pattern). Use the adapter_config.json that belongs to these weights.");
+                throw new CheckpointException(tensors.Path, $"lora_A of '{module}' has the rank {rank}, the config says "
+                    + $"{configured.ToString(CultureInfo.InvariantCulture)} (r, rank_pattern). Use the adapter_config.json that belongs "
+                    + $"to these weights.");
             double alpha = OfPattern(fields, "alpha_pattern", module) ?? fields.Number("lora_alpha") ?? 8;
             return new Matrices(
                 checked((int)down.Shape[1]), checked((int)up.Shape[0]), rank,
@@ -207,10 +233,13 @@ internal sealed class LoraAdapter
             if (fields.Value("target_modules") is not { } targets)
                 return true;
             if (targets.ValueKind == JsonValueKind.String)
-                return targets.GetString() is var pattern && (pattern == "all-linear" || Matches(fields, "target_modules", $"^(?:{pattern})$", module));
+                return targets.GetString() is var pattern
+                    && (pattern == "all-linear" || Matches(fields, "target_modules", $"^(?:{pattern})$", module));
             if (targets.ValueKind != JsonValueKind.Array)
                 throw fields.Wrong("target_modules", "should be a list of names or a regular expression");
-            return targets.EnumerateArray().Any(t => t.ValueKind == JsonValueKind.String && t.GetString() is { } name && (name == module || module.EndsWith("." + name, StringComparison.Ordinal)));
+            return targets.EnumerateArray()
+                .Any(t => t.ValueKind == JsonValueKind.String && t.GetString() is { } name
+                    && (name == module || module.EndsWith("." + name, StringComparison.Ordinal)));
         }
 
         // The keys are regular expressions for the end of the name; the first that fits counts.
@@ -232,7 +261,8 @@ internal sealed class LoraAdapter
             }
             catch (Exception exception) when (exception is ArgumentException or RegexMatchTimeoutException)
             {
-                throw new CheckpointException(fields.File, $"the field '{field}' holds the pattern '{pattern}', which cannot be used. ({exception.Message})", exception);
+                throw new CheckpointException(fields.File,
+                    $"the field '{field}' holds the pattern '{pattern}', which cannot be used. ({exception.Message})", exception);
             }
         }
     }

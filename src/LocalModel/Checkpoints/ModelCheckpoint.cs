@@ -9,8 +9,8 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
-/// Saves and loads models in the layout of the Hugging Face hub: <c>config.json</c>, <c>generation_config.json</c>, <c>model.safetensors</c>,
-/// <c>tokenizer.json</c>, <c>tokenizer_config.json</c>.
+/// Saves and loads models in the layout of the Hugging Face hub: <c>config.json</c>, <c>generation_config.json</c>,
+/// <c>model.safetensors</c>, <c>tokenizer.json</c>, <c>tokenizer_config.json</c>.
 /// </summary>
 public static class ModelCheckpoint
 {
@@ -26,23 +26,28 @@ public static class ModelCheckpoint
     private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes];
 
     // Heads of other tasks: the weights of the language model's head are missing there.
-    private static readonly string[] OtherTasks = ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel"];
+    private static readonly string[] OtherTasks =
+        ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel"];
 
     /// <summary>Loads a model's settings and weights.</summary>
-    /// <param name="path">A folder in the hub's layout, one of <see cref="CheckpointFolder"/>, a GGUF file, or a folder that holds a single one.</param>
+    /// <param name="path">A folder in the hub's layout, one of <see cref="CheckpointFolder"/>, a GGUF file, or a folder that holds a single
+    /// one.</param>
     /// <param name="precision">
-    /// In which format the weights are kept: raised to single precision, to train or edit them, or as stored. A GPT-2 in the hub's layout is always raised.
+    /// In which format the weights are kept: raised to single precision, to train or edit them, or as stored. A GPT-2 in the hub's layout
+    /// is always raised.
     /// </param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
     /// <exception cref="GgufException">The weights' file is broken.</exception>
     /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
-    public static CausalModel Load(string path, WeightPrecision precision = WeightPrecision.Single) => Load(path, precision, progress: null);
+    public static CausalModel Load(string path, WeightPrecision precision = WeightPrecision.Single)
+        => Load(path, precision, progress: null);
 
     /// <summary>As <see cref="Load(string, WeightPrecision)"/>, with a LoRA or DoRA adapter in PEFT's layout.</summary>
     /// <param name="path">The model, as there.</param>
     /// <param name="adapter">The adapter's folder (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>).</param>
-    /// <param name="merge">Whether it is added to the weights, which are then raised to single precision; otherwise it stays active beside them.</param>
+    /// <param name="merge">Whether it is added to the weights, which are then raised to single precision; otherwise it stays active beside
+    /// them.</param>
     /// <param name="precision">In which format the weights are kept beside an active adapter.</param>
     /// <exception cref="CheckpointException">Files are missing, or model and adapter do not belong together.</exception>
     /// <exception cref="SafetensorsException">A weights' file is broken.</exception>
@@ -51,7 +56,8 @@ public static class ModelCheckpoint
     public static CausalModel Load(string path, string adapter, bool merge = true, WeightPrecision precision = WeightPrecision.Single)
         => Load(path, adapter, merge, precision, progress: null);
 
-    internal static CausalModel Load(string path, string adapter, bool merge, WeightPrecision precision, IProgress<ProgressReport>? progress)
+    internal static CausalModel Load(
+        string path, string adapter, bool merge, WeightPrecision precision, IProgress<ProgressReport>? progress)
     {
         ArgumentException.ThrowIfNullOrEmpty(adapter);
         var model = Load(path, merge ? WeightPrecision.Single : precision, progress);
@@ -93,7 +99,9 @@ public static class ModelCheckpoint
     public static string Save(this CausalModel model, string path, CheckpointParts? parts = null, long? step = null)
         => new CheckpointFolder(path).Save(step, folder => Write(model, folder, parts ?? new CheckpointParts()));
 
-    /// <summary>Saves a model with its tokenizer as a new checkpoint; as <see cref="Save(CausalModel, string, CheckpointParts?, long?)"/>.</summary>
+    /// <summary>
+    /// Saves a model with its tokenizer as a new checkpoint; as <see cref="Save(CausalModel, string, CheckpointParts?, long?)"/>.
+    /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="path">The folder of checkpoints; created if it does not exist.</param>
     /// <param name="tokenizer">The tokenizer.</param>
@@ -108,12 +116,14 @@ public static class ModelCheckpoint
         if (stored.GetType() != model.GetType() || stored.Parameters.Count != model.Parameters.Count)
             throw new CheckpointException(folder, "the checkpoint is of another model. Save into another folder.");
         if (Settings(stored) != Settings(model))
-            throw new CheckpointException(folder, "the checkpoint is of another model: its heads, activation, dropouts or other settings in config.json differ. Use the same settings, or save into another folder.");
+            throw new CheckpointException(folder, "the checkpoint is of another model: its heads, activation, dropouts or other settings "
+                + "in config.json differ. Use the same settings, or save into another folder.");
         for (int i = 0; i < model.Parameters.Count; i++)
         {
             var (from, to) = (stored.Parameters[i], model.Parameters[i]);
             if (from.Name != to.Name || !from.Shape.SequenceEqual(to.Shape))
-                throw new CheckpointException(folder, $"the checkpoint is of another model: its '{from.Name}' has the shape [{string.Join(", ", from.Shape.ToArray())}]. Save into another folder.");
+                throw new CheckpointException(folder, $"the checkpoint is of another model: its '{from.Name}' has the shape "
+                    + $"[{string.Join(", ", from.Shape.ToArray())}]. Save into another folder.");
             if (model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } } && LlamaConfigFile.IsTurned(to.Name))
                 RotaryRows.Interleave(from.Values, to.Shape[0], headWidth, to.Values);
             else
@@ -127,11 +137,13 @@ public static class ModelCheckpoint
     /// <param name="parts">Tokenizer and settings.</param>
     /// <param name="type">F32, F16 or BF16: how the weights are stored.</param>
     /// <param name="written">Told the name of each tensor when it is written.</param>
-    internal static void Write(CausalModel model, string folder, CheckpointParts parts, StoredType type = StoredType.Float32, Action<string>? written = null)
+    internal static void Write(
+        CausalModel model, string folder, CheckpointParts parts, StoredType type = StoredType.Float32, Action<string>? written = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (model.HasAdapter)
-            throw new UnsupportedModelException("The model has an active adapter, which this layout has no place for. Load it with the adapter merged, then save it.");
+            throw new UnsupportedModelException(
+                "The model has an active adapter, which this layout has no place for. Load it with the adapter merged, then save it.");
         WriteConfig(model, Path.Combine(folder, ConfigFileName), parts.GenerationSettings, type);
         parts.GenerationSettings.Save(folder);
         var tensors = new SafetensorsWriter();
@@ -159,8 +171,10 @@ public static class ModelCheckpoint
         Func<IWeightSource, CausalModel> create = type switch
         {
             Gpt2ConfigFile.ModelType when Gpt2ConfigFile.Read(fields) is var config => weights => new Gpt2(config, weights),
-            _ when LlamaConfigFile.ModelTypes.Contains(type) && LlamaConfigFile.Read(fields) is var config => weights => new Llama(config, weights),
-            _ => throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are {string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
+            _ when LlamaConfigFile.ModelTypes.Contains(type)
+                && LlamaConfigFile.Read(fields) is var config => weights => new Llama(config, weights),
+            _ => throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are "
+                + $"{string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
         };
         CheckDataType(fields);
         CheckTask(fields);
@@ -187,7 +201,8 @@ public static class ModelCheckpoint
     {
         var values = new float[parameter.Length];
         parameter.Read(values);
-        if (model is not Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } } || !LlamaConfigFile.IsTurned(parameter.Name))
+        if (model is not Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } }
+            || !LlamaConfigFile.IsTurned(parameter.Name))
             return values;
         var ordered = new float[values.Length];
         int columns = parameter.Length / parameter.Shape[0];
@@ -223,12 +238,15 @@ public static class ModelCheckpoint
     private static void CheckTask(JsonFields fields)
     {
         if (fields.Value("quantization_config") is not null)
-            throw new UnsupportedModelException($"{fields.File}: the weights are quantised (quantization_config), which is not supported in this layout. Use the unquantised model or a GGUF file.");
+            throw new UnsupportedModelException($"{fields.File}: the weights are quantised (quantization_config), which is not supported "
+                + "in this layout. Use the unquantised model or a GGUF file.");
         if (fields.Value("architectures") is not { ValueKind: System.Text.Json.JsonValueKind.Array } architectures)
             return;
         foreach (var architecture in architectures.EnumerateArray())
-            if (architecture.ValueKind == System.Text.Json.JsonValueKind.String && OtherTasks.FirstOrDefault(t => architecture.GetString()!.EndsWith(t, StringComparison.Ordinal)) is not null)
-                throw new UnsupportedModelException($"{fields.File}: the architecture {architecture.GetString()} is no language model (…ForCausalLM, …LMHeadModel), so it cannot generate text.");
+            if (architecture.ValueKind == System.Text.Json.JsonValueKind.String
+                && OtherTasks.FirstOrDefault(t => architecture.GetString()!.EndsWith(t, StringComparison.Ordinal)) is not null)
+                throw new UnsupportedModelException($"{fields.File}: the architecture {architecture.GetString()} is no language model "
+                    + "(…ForCausalLM, …LMHeadModel), so it cannot generate text.");
     }
 
     private static void CheckDataType(JsonFields fields)

@@ -7,7 +7,9 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>Writes models for other programs: as a folder in the Hugging Face layout, which transformers, vLLM and others load, or as a GGUF file.</summary>
+/// <summary>
+/// Writes models for other programs: as a folder in the Hugging Face layout, which transformers, vLLM and others load, or as a GGUF file.
+/// </summary>
 public static class ModelExport
 {
     private const string Stage = "write";
@@ -24,7 +26,8 @@ public static class ModelExport
     /// <exception cref="UnsupportedModelException">The layout has no place for the model.</exception>
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public static void SaveFolder(
-        CausalModel model, CheckpointParts parts, string folder, DataType type = DataType.Float32, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+        CausalModel model, CheckpointParts parts, string folder, DataType type = DataType.Float32,
+        IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(parts);
@@ -34,7 +37,8 @@ public static class ModelExport
             DataType.Float32 => StoredType.Float32,
             DataType.Float16 => StoredType.Float16,
             DataType.BFloat16 => StoredType.BFloat16,
-            _ => throw new ArgumentException($"Folders in the Hugging Face layout hold F32, F16 or BF16, not {type.Name()}; a GGUF file can hold it.", nameof(type)),
+            _ => throw new ArgumentException(
+                $"Folders in the Hugging Face layout hold F32, F16 or BF16, not {type.Name()}; a GGUF file can hold it.", nameof(type)),
         };
         folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
@@ -77,7 +81,8 @@ public static class ModelExport
     /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public static IReadOnlyList<string> SaveFolder(
-        string source, string folder, DataType type = DataType.Float32, string? adapter = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+        string source, string folder, DataType type = DataType.Float32, string? adapter = null, IProgress<ProgressReport>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         if (EncoderCheckpoint.IsEncoder(source))
             throw new UnsupportedModelException($"'{source}' is an encoder; only language models are written in the Hugging Face layout.");
@@ -101,7 +106,8 @@ public static class ModelExport
     /// <exception cref="UnsupportedModelException">GGUF files have no place for the model or its tokenizer.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static IReadOnlyList<string> SaveGguf(
-        string source, string file, DataType type, string? name = null, string? adapter = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+        string source, string file, DataType type, string? name = null, string? adapter = null, IProgress<ProgressReport>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
         ArgumentException.ThrowIfNullOrEmpty(file);
@@ -125,15 +131,18 @@ public static class ModelExport
                 _ => (Pooling?)null,
             };
             if (pooling is not { } known)
-                throw new UnsupportedModelException($"GGUF files have no place for the pooling {string.Join(" + ", files.Poolings)} of '{source}'.");
+                throw new UnsupportedModelException(
+                    $"GGUF files have no place for the pooling {string.Join(" + ", files.Poolings)} of '{source}'.");
             var lost = Lost(files, source);
             using var encoder = files.LoadModel();
             if (encoder is not Bert bert)
                 throw new UnsupportedModelException($"Models of the type {encoder.GetType().Name} cannot be written as GGUF files.");
             if (files.MaximumTokens < bert.ContextLength)
-                lost.Add($"Texts are cut after {files.MaximumTokens} tokens, which a GGUF file does not say: readers take up to {bert.ContextLength}, unless told otherwise.");
+                lost.Add($"Texts are cut after {files.MaximumTokens} tokens, which a GGUF file does not say: readers take up to "
+                    + $"{bert.ContextLength}, unless told otherwise.");
             var encoderParts = PartsOf(source, lost);
-            return [.. lost, .. files.Remarks, .. GgufExport.Save(bert, encoderParts, known, file, type, name, Count(bert.Parameters.Count))];
+            return [.. lost, .. files.Remarks,
+                .. GgufExport.Save(bert, encoderParts, known, file, type, name, Count(bert.Parameters.Count))];
         }
 
         using var model = LoadModel(source, adapter);
@@ -152,14 +161,19 @@ public static class ModelExport
     private static List<string> Lost(EncoderFiles files, string source)
     {
         if (files.Steps.FirstOrDefault(s => s is not NormalizeStep) is { } step)
-            throw new UnsupportedModelException($"GGUF files have no place for the {(step is DenseStep ? "dense layer" : step.GetType().Name)} behind the pooling of '{source}': its vectors would be others.");
+            throw new UnsupportedModelException($"GGUF files have no place for the "
+                + $"{(step is DenseStep ? "dense layer" : step.GetType().Name)} behind the pooling of '{source}': its vectors would be "
+                + "others.");
         if (files.LowerCase && files.LoadTokenizer() is var tokenizer && !tokenizer.Encode("A").SequenceEqual(tokenizer.Encode("a")))
-            throw new UnsupportedModelException($"GGUF files have no place for do_lower_case of '{source}', whose tokenizer keeps capitals: its vectors would be others.");
+            throw new UnsupportedModelException($"GGUF files have no place for do_lower_case of '{source}', whose tokenizer keeps "
+                + "capitals: its vectors would be others.");
         var lost = new List<string>();
         if (files.Steps.Count == 0)
-            lost.Add("Vectors are not brought to length one, which a GGUF file does not say: readers bring them to it, unless told otherwise.");
+            lost.Add("Vectors are not brought to length one, which a GGUF file does not say: readers bring them to it, unless told "
+                + "otherwise.");
         if (files.Prompts.Any(p => p.Value.Length > 0))
-            lost.Add($"The prompts {string.Join(", ", files.Prompts.Keys.Order(StringComparer.Ordinal))} are left out: GGUF files have no place for them. Put them before the texts.");
+            lost.Add($"The prompts {string.Join(", ", files.Prompts.Keys.Order(StringComparer.Ordinal))} are left out: GGUF files have "
+                + "no place for them. Put them before the texts.");
         return lost;
     }
 
@@ -171,7 +185,9 @@ public static class ModelExport
     {
         var text = CheckpointText.Load(source, mayLackTokenizer: true);
         string? json = null;
-        var file = GgufFolder.Find(source) is null ? Path.Combine(CheckpointFolder.Resolve(source), ModelCheckpoint.TokenizerFileName) : null;
+        var file = GgufFolder.Find(source) is null
+            ? Path.Combine(CheckpointFolder.Resolve(source), ModelCheckpoint.TokenizerFileName)
+            : null;
         if (File.Exists(file))
         {
             json = File.ReadAllText(file);

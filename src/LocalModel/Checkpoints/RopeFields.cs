@@ -4,12 +4,16 @@ using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>The rotary settings of a <c>config.json</c>: <c>rope_parameters</c>, or as older files spell it <c>rope_theta</c> and <c>rope_scaling</c>.</summary>
+/// <summary>
+/// The rotary settings of a <c>config.json</c>: <c>rope_parameters</c>, or as older files spell it <c>rope_theta</c> and
+/// <c>rope_scaling</c>.
+/// </summary>
 internal static class RopeFields
 {
     private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
     {
-        "rope_type", "type", "rope_theta", "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor", "attention_factor",
+        "rope_type", "type", "rope_theta", "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor",
+        "attention_factor",
         "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate", "short_factor", "long_factor", "partial_rotary_factor",
         "max_position_embeddings", "finetuned", "attn_factor",
     };
@@ -18,7 +22,9 @@ internal static class RopeFields
     public static LlamaConfig Read(JsonFields fields, LlamaConfig config)
     {
         RequireWhole(fields, fields.Number("partial_rotary_factor"));
-        var (name, rope) = fields.Object("rope_parameters") is { } newer ? ("rope_parameters", newer) : ("rope_scaling", fields.Object("rope_scaling"));
+        var (name, rope) = fields.Object("rope_parameters") is { } newer
+            ? ("rope_parameters", newer)
+            : ("rope_scaling", fields.Object("rope_scaling"));
         double? theta = rope?.Number("rope_theta") ?? fields.Number("rope_theta");
         config = config with { RopeTheta = theta ?? config.RopeTheta, RopeScaling = null };
         if (rope is null)
@@ -37,9 +43,11 @@ internal static class RopeFields
             "llama3" => RopeScalingKind.Llama3,
             "yarn" => RopeScalingKind.Yarn,
             "longrope" => RopeScalingKind.LongRope,
-            _ => throw new UnsupportedModelException($"{fields.File}: the rope_type '{type}' is not supported; known are default, linear, dynamic, llama3, yarn, longrope. Use a model with one of these."),
+            _ => throw new UnsupportedModelException($"{fields.File}: the rope_type '{type}' is not supported; known are default, "
+                + "linear, dynamic, llama3, yarn, longrope. Use a model with one of these."),
         };
-        int? original = rope.Int32("original_max_position_embeddings", 1) ?? (kind == RopeScalingKind.LongRope ? fields.Int32("original_max_position_embeddings", 1) : null);
+        int? original = rope.Int32("original_max_position_embeddings", 1)
+            ?? (kind == RopeScalingKind.LongRope ? fields.Int32("original_max_position_embeddings", 1) : null);
         double? factor = rope.Number("factor");
         if (factor is null && original is { } trained && kind is RopeScalingKind.Yarn or RopeScalingKind.LongRope)
             factor = (double)config.ContextLength / (original ?? config.ContextLength);
@@ -73,7 +81,8 @@ internal static class RopeFields
         writer.WriteStartObject("rope_parameters");
         if (config.RopeFrequencyFactors.Count > 0)
         {
-            // Factors without a rule behind them, as GGUF files hold them: longrope with the same list for short and long sequences says just that.
+            // Factors without a rule behind them, as GGUF files hold them: longrope with the same list for short and long sequences says
+            // just that.
             if (config.RopeScaling is not null)
                 throw new UnsupportedModelException("A config.json cannot express rope frequency factors together with a scaling.");
             JsonStyle.WriteReal(writer, "attention_factor", 1.0);
@@ -144,6 +153,7 @@ internal static class RopeFields
     private static void RequireWhole(JsonFields fields, double? part)
     {
         if (part is { } some && some != 1)
-            throw new UnsupportedModelException($"{fields.File}: partial_rotary_factor {some} is not supported for this kind of model; only 1 is.");
+            throw new UnsupportedModelException(
+                $"{fields.File}: partial_rotary_factor {some} is not supported for this kind of model; only 1 is.");
     }
 }

@@ -36,7 +36,9 @@ internal sealed class SafetensorsFile : IDisposable
     /// <param name="name">The name.</param>
     /// <exception cref="SafetensorsException">The file has no tensor of this name.</exception>
     public SafetensorsEntry this[string name]
-        => _header.ByName.TryGetValue(name, out var entry) ? entry : throw new SafetensorsException(Path, null, $"there is no tensor '{name}'.");
+        => _header.ByName.TryGetValue(name, out var entry)
+            ? entry
+            : throw new SafetensorsException(Path, null, $"there is no tensor '{name}'.");
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file.</param>
@@ -75,12 +77,14 @@ internal sealed class SafetensorsFile : IDisposable
         {
             ReadBytes(entry, MemoryMarshal.AsBytes(destination));
             if (!BitConverter.IsLittleEndian)
-                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<float, int>(destination), MemoryMarshal.Cast<float, int>(destination));
+                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<float, int>(destination),
+                    MemoryMarshal.Cast<float, int>(destination));
             return;
         }
 
         if (entry.Type is not (StoredType.Float16 or StoredType.BFloat16))
-            throw new SafetensorsException(Path, _header.DataStart + entry.Begin, $"tensor '{name}' is of type {entry.Type.Name()}; F32, F16 or BF16 is needed here.");
+            throw new SafetensorsException(Path, _header.DataStart + entry.Begin,
+                $"tensor '{name}' is of type {entry.Type.Name()}; F32, F16 or BF16 is needed here.");
         var block = ArrayPool<byte>.Shared.Rent(BlockBytes);
         try
         {
@@ -128,7 +132,8 @@ internal sealed class SafetensorsFile : IDisposable
                 StoredType.Int32 => BinaryPrimitives.ReadInt32LittleEndian(element),
                 StoredType.UInt32 => BinaryPrimitives.ReadUInt32LittleEndian(element),
                 StoredType.Int64 => BinaryPrimitives.ReadInt64LittleEndian(element),
-                _ => throw new SafetensorsException(Path, _header.DataStart + entry.Begin, $"tensor '{name}' is of type {entry.Type.Name()}; whole numbers are needed here."),
+                _ => throw new SafetensorsException(Path, _header.DataStart + entry.Begin,
+                    $"tensor '{name}' is of type {entry.Type.Name()}; whole numbers are needed here."),
             };
         }
     }
@@ -191,12 +196,17 @@ internal sealed class SafetensorsFile : IDisposable
     internal long OffsetOf(SafetensorsEntry entry) => _header.DataStart + entry.Begin;
 
     private int ArrayLength(SafetensorsEntry entry)
-        => entry.Count <= Array.MaxLength ? (int)entry.Count : throw new SafetensorsException(Path, _header.DataStart + entry.Begin, $"tensor '{entry.Name}' has {entry.Count} elements, too many for one array.");
+        => entry.Count <= Array.MaxLength
+            ? (int)entry.Count
+            : throw new SafetensorsException(Path, _header.DataStart + entry.Begin,
+                $"tensor '{entry.Name}' has {entry.Count} elements, too many for one array.");
 
     private SafetensorsEntry Checked(string name, int length)
     {
         var entry = this[name];
-        return entry.Count == length ? entry : throw new ArgumentException($"Tensor '{name}' has {entry.Count} elements, the destination {length}.", nameof(length));
+        return entry.Count == length
+            ? entry
+            : throw new ArgumentException($"Tensor '{name}' has {entry.Count} elements, the destination {length}.", nameof(length));
     }
 
     private void ReadBytes(SafetensorsEntry entry, Span<byte> destination)

@@ -7,8 +7,8 @@ using Kotonoha.Foundation;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
-/// Reads and checks the header of a safetensors file: 8 bytes of length, then one JSON object that names type, shape and byte range of every
-/// tensor. Nothing is believed before it is checked: lengths against the file, ranges against each other, shapes against ranges.
+/// Reads and checks the header of a safetensors file: 8 bytes of length, then one JSON object that names type, shape and byte range of
+/// every tensor. Nothing is believed before it is checked: lengths against the file, ranges against each other, shapes against ranges.
 /// </summary>
 /// <remarks>The format: https://github.com/huggingface/safetensors (README, "Format").</remarks>
 internal sealed class SafetensorsHeader
@@ -38,14 +38,17 @@ internal sealed class SafetensorsHeader
     public static SafetensorsHeader Read(string file, long fileLength, Action<Span<byte>, long> readAt)
     {
         if (fileLength < LengthBytes)
-            throw new SafetensorsException(file, fileLength, "the file ends inside the 8 bytes of the header's length; it is cut off or no safetensors file.");
+            throw new SafetensorsException(file, fileLength,
+                "the file ends inside the 8 bytes of the header's length; it is cut off or no safetensors file.");
         Span<byte> lengthBytes = stackalloc byte[LengthBytes];
         readAt(lengthBytes, 0);
         ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(lengthBytes);
         if (headerLength > MaxHeaderBytes)
-            throw new SafetensorsException(file, 0, $"a header of {headerLength} bytes is announced, {MaxHeaderBytes} are the most a safetensors file may have; this is no safetensors file.");
+            throw new SafetensorsException(file, 0, $"a header of {headerLength} bytes is announced, {MaxHeaderBytes} are the most a "
+                + "safetensors file may have; this is no safetensors file.");
         if (headerLength > (ulong)(fileLength - LengthBytes))
-            throw new SafetensorsException(file, 0, $"a header of {headerLength} bytes is announced, but only {fileLength - LengthBytes} bytes follow; the file is cut off or no safetensors file.");
+            throw new SafetensorsException(file, 0, $"a header of {headerLength} bytes is announced, but only "
+                + $"{fileLength - LengthBytes} bytes follow; the file is cut off or no safetensors file.");
         if (headerLength < 2)
             throw new SafetensorsException(file, 0, $"a header of {headerLength} bytes is announced; the shortest possible one has 2.");
 
@@ -75,7 +78,8 @@ internal sealed class SafetensorsHeader
             throw Broken(0, "the header does not begin with '{'.");
         if (!Utf8.IsValid(json))
             throw Broken(0, "the header is not valid UTF-8.");
-        var reader = new Utf8JsonReader(json, new JsonReaderOptions { AllowTrailingCommas = false, CommentHandling = JsonCommentHandling.Disallow });
+        var reader =
+            new Utf8JsonReader(json, new JsonReaderOptions { AllowTrailingCommas = false, CommentHandling = JsonCommentHandling.Disallow });
         try
         {
             reader.Read();
@@ -97,11 +101,13 @@ internal sealed class SafetensorsHeader
         }
         catch (JsonException exception)
         {
-            throw new SafetensorsException(_file, LengthBytes + reader.TokenStartIndex, $"the header is not valid JSON: {exception.Message}", exception);
+            throw new SafetensorsException(_file, LengthBytes + reader.TokenStartIndex,
+                $"the header is not valid JSON: {exception.Message}", exception);
         }
         catch (InvalidOperationException exception)
         {
-            throw new SafetensorsException(_file, LengthBytes + reader.TokenStartIndex, "a text of the header holds half of a surrogate pair.", exception);
+            throw new SafetensorsException(_file, LengthBytes + reader.TokenStartIndex,
+                "a text of the header holds half of a surrogate pair.", exception);
         }
     }
 
@@ -150,7 +156,8 @@ internal sealed class SafetensorsHeader
         }
 
         if (typeName is null || shape is null || offsets is null)
-            throw Broken(start, $"tensor '{Shorten(name)}' lacks '{(typeName is null ? "dtype" : shape is null ? "shape" : "data_offsets")}'.");
+            throw Broken(start,
+                $"tensor '{Shorten(name)}' lacks '{(typeName is null ? "dtype" : shape is null ? "shape" : "data_offsets")}'.");
         if (!StoredTypes.TryParse(typeName, out var type))
             throw Broken(start, $"tensor '{Shorten(name)}' has the unknown dtype '{Shorten(typeName)}'.");
         if (offsets.Length != 2 || offsets[0] > offsets[1])
@@ -168,7 +175,8 @@ internal sealed class SafetensorsHeader
         }
 
         if (bytes != offsets[1] - offsets[0])
-            throw Broken(start, $"shape and dtype of tensor '{Shorten(name)}' ask for {bytes} bytes, its data_offsets span {offsets[1] - offsets[0]}.");
+            throw Broken(start,
+                $"shape and dtype of tensor '{Shorten(name)}' ask for {bytes} bytes, its data_offsets span {offsets[1] - offsets[0]}.");
         return new SafetensorsEntry(name, type, shape, offsets[0], offsets[1]);
     }
 
@@ -180,7 +188,8 @@ internal sealed class SafetensorsHeader
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetUInt64(out ulong number) || number > long.MaxValue)
-                throw Broken(reader.TokenStartIndex, $"'{key}' of tensor '{Shorten(name)}' holds something else than whole numbers from 0 to 2^63-1.");
+                throw Broken(reader.TokenStartIndex,
+                    $"'{key}' of tensor '{Shorten(name)}' holds something else than whole numbers from 0 to 2^63-1.");
             numbers.Add((long)number);
         }
 
@@ -190,26 +199,34 @@ internal sealed class SafetensorsHeader
     private void CheckRanges(long dataLength)
     {
         Entries = [.. ByName.Values];
-        Array.Sort(Entries, static (a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End != b.End ? a.End.CompareTo(b.End) : string.CompareOrdinal(a.Name, b.Name));
+        Array.Sort(Entries,
+            static (a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin)
+                : a.End != b.End ? a.End.CompareTo(b.End)
+                : string.CompareOrdinal(a.Name, b.Name));
         long position = 0;
         foreach (var entry in Entries)
         {
             if (entry.Begin < position)
-                throw new SafetensorsException(_file, DataStart + entry.Begin, $"tensor '{Shorten(entry.Name)}' shares bytes with another tensor.");
+                throw new SafetensorsException(_file, DataStart + entry.Begin,
+                    $"tensor '{Shorten(entry.Name)}' shares bytes with another tensor.");
             if (entry.Begin > position)
-                throw new SafetensorsException(_file, DataStart + position, $"{entry.Begin - position} bytes before tensor '{Shorten(entry.Name)}' belong to no tensor.");
+                throw new SafetensorsException(_file, DataStart + position,
+                    $"{entry.Begin - position} bytes before tensor '{Shorten(entry.Name)}' belong to no tensor.");
             if (entry.End > dataLength)
-                throw new SafetensorsException(_file, DataStart + dataLength, $"the file ends before the data of tensor '{Shorten(entry.Name)}' does; it is cut off.");
+                throw new SafetensorsException(_file, DataStart + dataLength,
+                    $"the file ends before the data of tensor '{Shorten(entry.Name)}' does; it is cut off.");
             position = entry.End;
         }
 
         if (position != dataLength)
-            throw new SafetensorsException(_file, DataStart + position, $"{dataLength - position} bytes after the last tensor belong to nothing.");
+            throw new SafetensorsException(_file, DataStart + position,
+                $"{dataLength - position} bytes after the last tensor belong to nothing.");
     }
 
     private SafetensorsException Broken(long headerOffset, string problem) => new(_file, LengthBytes + headerOffset, problem);
 
-    private static string Shorten(string name) => name.Length <= 120 ? name : string.Create(CultureInfo.InvariantCulture, $"{name.AsSpan(0, 120)}…");
+    private static string Shorten(string name)
+        => name.Length <= 120 ? name : string.Create(CultureInfo.InvariantCulture, $"{name.AsSpan(0, 120)}…");
 }
 
 /// <summary>One tensor of a safetensors file.</summary>

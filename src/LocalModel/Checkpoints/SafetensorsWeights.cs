@@ -7,8 +7,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
-/// The weights of a folder in the Hugging Face layout, whole or in shards; half precision is raised to single, or its matrices are mapped as they are.
-/// Knows the older spellings: names without or with the model's prefix, <c>gamma</c> and <c>beta</c> of norms.
+/// The weights of a folder in the Hugging Face layout, whole or in shards; half precision is raised to single, or its matrices are mapped
+/// as they are. Knows the older spellings: names without or with the model's prefix, <c>gamma</c> and <c>beta</c> of norms.
 /// </summary>
 internal sealed class SafetensorsWeights : IWeightSource
 {
@@ -17,10 +17,12 @@ internal sealed class SafetensorsWeights : IWeightSource
     // What a model of transformers keeps its bare part under.
     private static readonly string[] Prefixes = ["model.", "transformer.", "bert.", "roberta.", "distilbert."];
 
-    private static readonly (string Name, string Older)[] OlderEndings = [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")];
+    private static readonly (string Name, string Older)[] OlderEndings =
+        [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")];
 
     // Values that older versions stored beside the weights and that are computed instead.
-    private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", "position_ids", "embeddings.token_type_ids"];
+    private static readonly string[] Buffers =
+        [".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", "position_ids", "embeddings.token_type_ids"];
 
     private readonly SafetensorsSet _tensors;
     private readonly WeightPrecision _precision;
@@ -28,7 +30,8 @@ internal sealed class SafetensorsWeights : IWeightSource
 
     /// <summary>Opens the weights of a folder.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="precision">In which format matrices of half precision are kept; a file that is mapped must not be cut short while it is in use.</param>
+    /// <param name="precision">In which format matrices of half precision are kept; a file that is mapped must not be cut short while it is
+    /// in use.</param>
     /// <exception cref="CheckpointException">There are none, or index and shards disagree.</exception>
     /// <exception cref="SafetensorsException">A file is broken.</exception>
     public SafetensorsWeights(string folder, WeightPrecision precision = WeightPrecision.Single)
@@ -58,10 +61,13 @@ internal sealed class SafetensorsWeights : IWeightSource
     {
         ArgumentNullException.ThrowIfNull(name);
         var stored = StoredName(name)
-            ?? throw new CheckpointException(Path, $"there is no tensor '{name}', which the model that config.json describes has. Use the config.json that belongs to these weights.");
+            ?? throw new CheckpointException(Path, $"there is no tensor '{name}', which the model that config.json describes has. Use "
+                + "the config.json that belongs to these weights.");
         var file = _tensors.FileOf(stored);
         if (!SameShape(file[stored].Shape, shape))
-            throw new CheckpointException(file.Path, $"tensor '{stored}' has the shape {file[stored].ShapeText}, the model that config.json describes needs [{string.Join(", ", shape.ToArray())}]. Use the config.json that belongs to these weights.");
+            throw new CheckpointException(file.Path, $"tensor '{stored}' has the shape {file[stored].ShapeText}, the model that "
+                + $"config.json describes needs [{string.Join(", ", shape.ToArray())}]. "
+                + "Use the config.json that belongs to these weights.");
         _taken[stored] = name;
         if (_precision == WeightPrecision.AsStored && shape.Length == 2 && HalfFormat(file[stored].Type) is { } format)
             return new Parameter(name, format, file.Map(), file.OffsetOf(file[stored]), isStoredTransposed: false, shape);
@@ -90,7 +96,8 @@ internal sealed class SafetensorsWeights : IWeightSource
         var values = new float[original.Length];
         original.Read(values);
         if (file[stored].Count != original.Length || !file.ReadFloats(stored).AsSpan().SequenceEqual(values))
-            throw new CheckpointException(Path, $"config.json says that '{stored}' is '{original.Name}' (tie_word_embeddings), but the stored ones differ. Set tie_word_embeddings to false if it is its own.");
+            throw new CheckpointException(Path, $"config.json says that '{stored}' is '{original.Name}' (tie_word_embeddings), but the "
+                + "stored ones differ. Set tie_word_embeddings to false if it is its own.");
         _taken[stored] = name;
     }
 
@@ -99,7 +106,8 @@ internal sealed class SafetensorsWeights : IWeightSource
     /// <exception cref="CheckpointException">Tensors were left.</exception>
     internal void RequireAllTaken(Func<string, bool>? mayStay = null)
     {
-        var left = _tensors.Names.Where(n => !_taken.ContainsKey(n) && !IsBuffer(n) && mayStay?.Invoke(n) != true).Order(StringComparer.Ordinal).ToList();
+        var left = _tensors.Names.Where(n => !_taken.ContainsKey(n) && !IsBuffer(n) && mayStay?.Invoke(n) != true)
+            .Order(StringComparer.Ordinal).ToList();
         if (left.Count == 0)
             return;
         foreach (var name in left)
@@ -108,7 +116,9 @@ internal sealed class SafetensorsWeights : IWeightSource
         var names = string.Join(", ", left.Take(MostNamesInAMessage).Select(n => $"'{n}'"));
         throw new CheckpointException(
             Path,
-            $"the tensors do not fit the model that config.json describes: surplus {names}{(left.Count > MostNamesInAMessage ? $" and {left.Count - MostNamesInAMessage} more" : "")}. Use the config.json that belongs to these weights.");
+            $"the tensors do not fit the model that config.json describes: surplus "
+                + $"{names}{(left.Count > MostNamesInAMessage ? $" and {left.Count - MostNamesInAMessage} more" : "")}. Use the "
+                + "config.json that belongs to these weights.");
     }
 
     /// <inheritdoc/>
@@ -159,7 +169,8 @@ internal sealed class SafetensorsWeights : IWeightSource
 }
 
 /// <summary>
-/// The tensors of a model's folder: <c>model.safetensors</c>, or the shards that <c>model.safetensors.index.json</c> names, as if they were one file.
+/// The tensors of a model's folder: <c>model.safetensors</c>, or the shards that <c>model.safetensors.index.json</c> names, as if they were
+/// one file.
 /// </summary>
 internal sealed class SafetensorsSet : IDisposable
 {
@@ -198,7 +209,8 @@ internal sealed class SafetensorsSet : IDisposable
                 set.AddShards(index);
             else
                 throw new CheckpointException(folder, Directory.EnumerateFiles(folder, "*.bin").Any()
-                    ? $"the folder holds neither '{FileName}' nor '{IndexFileName}', but pickled weights (.bin), which are not read because they can run code. Fetch or convert the weights as safetensors."
+                    ? $"the folder holds neither '{FileName}' nor '{IndexFileName}', but pickled weights (.bin), which are not read "
+                        + "because they can run code. Fetch or convert the weights as safetensors."
                     : $"the folder holds neither '{FileName}' nor '{IndexFileName}'. Give the folder of a saved model.");
             return set;
         }
@@ -237,7 +249,8 @@ internal sealed class SafetensorsSet : IDisposable
         _files.Add(file);
         foreach (var tensor in file.Tensors)
             if (!_byName.TryAdd(tensor.Name, file))
-                throw new CheckpointException(Folder, $"tensor '{tensor.Name}' is in two shards, '{Path.GetFileName(_byName[tensor.Name].Path)}' and '{Path.GetFileName(file.Path)}'. Restore the files.");
+                throw new CheckpointException(Folder, $"tensor '{tensor.Name}' is in two shards, "
+                    + $"'{Path.GetFileName(_byName[tensor.Name].Path)}' and '{Path.GetFileName(file.Path)}'. Restore the files.");
     }
 
     private void AddShards(string index)
@@ -268,6 +281,7 @@ internal sealed class SafetensorsSet : IDisposable
                 throw new CheckpointException(index, $"tensor '{tensor}' is not in '{shard}' as the index says. Restore the files.");
         foreach (var tensor in _byName.Keys)
             if (!named.ContainsKey(tensor))
-                throw new CheckpointException(index, $"tensor '{tensor}' of '{Path.GetFileName(_byName[tensor].Path)}' is not named in the index. Restore the files.");
+                throw new CheckpointException(index,
+                    $"tensor '{tensor}' of '{Path.GetFileName(_byName[tensor].Path)}' is not named in the index. Restore the files.");
     }
 }

@@ -17,7 +17,8 @@ internal sealed class SafetensorsWriter
 {
     private const int Alignment = 8;
     private readonly SortedDictionary<string, string> _metadata = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (StoredType Type, long[] Shape, long Bytes, Action<Stream> Write)> _tensors = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (StoredType Type, long[] Shape, long Bytes, Action<Stream> Write)> _tensors =
+        new(StringComparer.Ordinal);
 
     /// <summary>Creates a writer of an empty file with the metadata <c>format: pt</c>, which the ecosystem's readers ask for.</summary>
     public SafetensorsWriter() => _metadata["format"] = "pt";
@@ -93,7 +94,8 @@ internal sealed class SafetensorsWriter
     public void Write(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        var order = _tensors.OrderByDescending(t => t.Value.Type.Size()).ThenBy(t => t.Value.Type).ThenBy(t => t.Key, StringComparer.Ordinal).ToArray();
+        var order = _tensors.OrderByDescending(t => t.Value.Type.Size()).ThenBy(t => t.Value.Type)
+            .ThenBy(t => t.Key, StringComparer.Ordinal).ToArray();
         var json = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(json, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {

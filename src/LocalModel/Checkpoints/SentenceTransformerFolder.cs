@@ -91,12 +91,15 @@ internal sealed record SentenceTransformerFolder
                     steps.Add(new NormalizeStep()); // it has no files, and after some downloads no folder either
                     break;
                 default:
-                    throw new UnsupportedModelException($"{Path.Combine(folder, ModulesFileName)}: the module '{type}' is not supported at this place; known are a Transformer, a Pooling, then any of Dense and Normalize. Use a model of these modules.");
+                    throw new UnsupportedModelException($"{Path.Combine(folder, ModulesFileName)}: the module '{type}' is not supported "
+                        + "at this place; known are a Transformer, a Pooling, then any of Dense and Normalize. Use a model of these "
+                        + "modules.");
             }
         }
 
         if (result is null || result.Poolings.Count == 0)
-            throw new UnsupportedModelException($"{Path.Combine(folder, ModulesFileName)}: a Transformer and a Pooling module are needed. Use a model that makes one vector a text.");
+            throw new UnsupportedModelException($"{Path.Combine(folder, ModulesFileName)}: a Transformer and a Pooling module are "
+                + "needed. Use a model that makes one vector a text.");
         return ReadPrompts(result with { Steps = steps }, folder);
     }
 
@@ -128,17 +131,21 @@ internal sealed record SentenceTransformerFolder
                 var type = module.GetProperty("type").GetString()!;
                 var path = module.GetProperty("path").GetString()!;
                 if (path.Contains("..", StringComparison.Ordinal) || Path.IsPathRooted(path))
-                    throw new CheckpointException(file, $"the module '{type}' names the path '{path}', which is outside of the folder. Restore the file.");
+                    throw new CheckpointException(file,
+                        $"the module '{type}' names the path '{path}', which is outside of the folder. Restore the file.");
                 if (path.AsSpan().ContainsAny(Path.GetInvalidPathChars()))
-                    throw new CheckpointException(file, $"the module '{type}' names a path with characters that no path may have. Restore the file.");
+                    throw new CheckpointException(file,
+                        $"the module '{type}' names a path with characters that no path may have. Restore the file.");
                 modules.Add((module.GetProperty("idx").GetInt32(), type[(type.LastIndexOf('.') + 1)..], path));
             }
 
             return [.. modules.OrderBy(m => m.Index).Select(m => (m.Type, m.Path))];
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException or NullReferenceException or FormatException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException
+            or NullReferenceException or FormatException)
         {
-            throw new CheckpointException(file, $"a list of modules with idx, type and path is expected. Restore the file. ({exception.Message})", exception);
+            throw new CheckpointException(file,
+                $"a list of modules with idx, type and path is expected. Restore the file. ({exception.Message})", exception);
         }
     }
 
@@ -158,14 +165,17 @@ internal sealed record SentenceTransformerFolder
         var poolings = PoolingFields.Where(f => fields.Boolean(f.Field) == true).Select(f => f.Pooling).ToList();
         if (fields.Value("pooling_mode") is { } mode)
         {
-            IReadOnlyList<string> names = mode.ValueKind == JsonValueKind.Array ? fields.TextList("pooling_mode") : [fields.Text("pooling_mode")!];
+            IReadOnlyList<string> names = mode.ValueKind == JsonValueKind.Array
+                ? fields.TextList("pooling_mode")
+                : [fields.Text("pooling_mode")!];
             poolings = [.. names.Select(n => PoolingNames.TryGetValue(n, out var pooling)
                 ? pooling
                 : throw fields.Wrong("pooling_mode", $"names '{n}'; known are {string.Join(", ", PoolingNames.Keys)}")).Distinct().Order()];
         }
 
         if (poolings.Count == 0)
-            throw new CheckpointException(file, $"no pooling is switched on; known are {string.Join(", ", PoolingFields.Select(f => f.Field))}. Restore the file.");
+            throw new CheckpointException(file,
+                $"no pooling is switched on; known are {string.Join(", ", PoolingFields.Select(f => f.Field))}. Restore the file.");
         return result with { Poolings = poolings, IncludePrompt = fields.Boolean("include_prompt") ?? true };
     }
 
@@ -175,16 +185,22 @@ internal sealed record SentenceTransformerFolder
         int inputs = fields.RequiredInt32("in_features", 1), outputs = fields.RequiredInt32("out_features", 1);
         var name = fields.Text("activation_function") ?? "torch.nn.modules.activation.Tanh";
         var activation = ActivationOf(name)
-            ?? throw new UnsupportedModelException($"{Path.Combine(folder, ModelCheckpoint.ConfigFileName)}: activation_function '{name}' is not supported; known are Identity, Tanh, ReLU, Sigmoid.");
+            ?? throw new UnsupportedModelException($"{Path.Combine(folder, ModelCheckpoint.ConfigFileName)}: activation_function "
+                + $"'{name}' is not supported; known are Identity, Tanh, ReLU, Sigmoid.");
         if (!File.Exists(Path.Combine(folder, SafetensorsSet.FileName)) && File.Exists(Path.Combine(folder, PickledWeights)))
-            throw new CheckpointException(folder, $"the weights are pickled ('{PickledWeights}'), which is not read because such a file can run code. Save the model as safetensors.");
+            throw new CheckpointException(folder, $"the weights are pickled ('{PickledWeights}'), which is not read because such a file "
+                + "can run code. Save the model as safetensors.");
         using var tensors = SafetensorsSet.Open(folder);
-        return new DenseStep(Read("linear.weight", inputs * (long)outputs), fields.Boolean("bias") ?? true ? Read("linear.bias", outputs) : null, inputs, activation);
+        return new DenseStep(Read("linear.weight", inputs * (long)outputs),
+            fields.Boolean("bias") ?? true ? Read("linear.bias", outputs) : null, inputs, activation);
 
         float[] Read(string tensor, long count)
         {
             var file = tensors.FileOf(tensor);
-            return file[tensor].Count == count ? file.ReadFloats(tensor) : throw new CheckpointException(file.Path, $"tensor '{tensor}' has the shape {file[tensor].ShapeText}, but config.json says {outputs} × {inputs}. Restore the files.");
+            return file[tensor].Count == count
+                ? file.ReadFloats(tensor)
+                : throw new CheckpointException(file.Path, $"tensor '{tensor}' has the shape {file[tensor].ShapeText}, but config.json "
+                    + $"says {outputs} × {inputs}. Restore the files.");
         }
     }
 

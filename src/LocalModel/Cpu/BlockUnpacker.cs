@@ -6,8 +6,9 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// Takes quantised rows apart: element = quant · scale + minimum, where quants are unsigned bytes and every <see cref="GroupSize"/> elements share scale and
-/// minimum. Signed formats get the minimum −offset · scale. One fused multiply-add then gives the bits of <see cref="Dequantizer"/>, or the nearest beside them.
+/// Takes quantised rows apart: element = quant · scale + minimum, where quants are unsigned bytes and every <see cref="GroupSize"/>
+/// elements share scale and minimum. Signed formats get the minimum −offset · scale. One fused multiply-add then gives the bits of
+/// <see cref="Dequantizer"/>, or the nearest beside them.
 /// </summary>
 internal static unsafe class BlockUnpacker
 {
@@ -149,7 +150,8 @@ internal static unsafe class BlockUnpacker
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<byte> Bits(Vector256<byte> packed, int shift, byte mask) => (packed.AsUInt16() >>> shift).AsByte() & Vector256.Create(mask);
+    private static Vector256<byte> Bits(Vector256<byte> packed, int shift, byte mask)
+        => (packed.AsUInt16() >>> shift).AsByte() & Vector256.Create(mask);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Q2(byte* b, byte* quants, float* scales, float* minimums, int stride)

@@ -9,8 +9,8 @@ namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>The CPU: float32 activations, kernels for the widest vectors there are, a pool of threads.</summary>
 /// <remarks>
-/// A row gives the same bits alone and among others, on one thread and on many; between vector widths the last bits may differ. Rare operations run on the
-/// reference loops. May be shared by passes that run one after another.
+/// A row gives the same bits alone and among others, on one thread and on many; between vector widths the last bits may differ. Rare
+/// operations run on the reference loops. May be shared by passes that run one after another.
 /// </remarks>
 internal sealed unsafe class CpuBackend : ReferenceBackend<float>
 {
@@ -23,7 +23,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
     private long _tableBytes;
 
     /// <summary>Creates the backend.</summary>
-    /// <param name="threads">How many threads compute, the caller included; 0 for the value of <c>KOTONOHA_THREADS</c>, or else one a core.</param>
+    /// <param name="threads">How many threads compute, the caller included; 0 for the value of <c>KOTONOHA_THREADS</c>, or else one a
+    /// core.</param>
     /// <exception cref="KotonohaException"><c>KOTONOHA_THREADS</c> is not a positive whole number.</exception>
     public CpuBackend(int threads = 0)
         : this(threads, Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)
@@ -53,8 +54,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
     public int Threads => _pool.Threads;
 
     /// <summary>
-    /// Whether activations stay in single precision before quantised weights too. Otherwise they are rounded to 8 bits for such products, which are then done
-    /// in whole numbers: several times faster, and as far from exact as llama.cpp's.
+    /// Whether activations stay in single precision before quantised weights too. Otherwise they are rounded to 8 bits for such products,
+    /// which are then done in whole numbers: several times faster, and as far from exact as llama.cpp's.
     /// </summary>
     public bool IsExact { get; init; }
 
@@ -76,7 +77,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
 
     internal override double SumOfSquares(Gradients gradients) => OptimizerKernels.SumOfSquares(_pool, gradients.Memory, gradients.Length);
 
-    internal override void Copy(View source, View target, float factor, bool accumulate) => _kernels.Copy(source, target, factor, accumulate);
+    internal override void Copy(View source, View target, float factor, bool accumulate)
+        => _kernels.Copy(source, target, factor, accumulate);
 
     internal override void Embedding(Parameter table, int* ids, View output)
     {
@@ -128,7 +130,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
         }
         else
         {
-            throw new InvalidOperationException($"The weight '{weight.Name}' is stored as {weight.Format.Name()} with its inputs outermost; such products need single precision. Load the model with its weights raised to single precision.");
+            throw new InvalidOperationException($"The weight '{weight.Name}' is stored as {weight.Format.Name()} with its inputs "
+                + "outermost; such products need single precision. Load the model with its weights raised to single precision.");
         }
 
         product.Bias = Pointer(bias);
@@ -136,7 +139,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
     }
 
     internal override void LinearBackward(
-        View x, Parameter weight, LinearLayout layout, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient)
+        View x, Parameter weight, LinearLayout layout, View outputGradient, View xGradient, bool accumulate, float* weightGradient,
+        float* biasGradient)
     {
         int inputs = x.Columns, outputs = outputGradient.Columns;
         bool inOut = layout == LinearLayout.InOut;
@@ -180,15 +184,19 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
         => _kernels.LayerNorm(x, Pointer(weight), Pointer(bias), epsilon, false, 0, output);
 
     internal override void LayerNormBackward(
-        View x, Parameter? weight, float epsilon, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient)
-        => _kernels.LayerNormBackward(x, Pointer(weight), epsilon, false, 0, outputGradient, xGradient, accumulate, weightGradient, biasGradient);
+        View x, Parameter? weight, float epsilon, View outputGradient, View xGradient, bool accumulate, float* weightGradient,
+        float* biasGradient)
+        => _kernels.LayerNormBackward(x, Pointer(weight), epsilon, false, 0, outputGradient, xGradient, accumulate, weightGradient,
+            biasGradient);
 
     internal override void RmsNorm(View x, Parameter? weight, float epsilon, float weightOffset, View output)
         => _kernels.LayerNorm(x, Pointer(weight), null, epsilon, true, weightOffset, output);
 
     internal override void RmsNormBackward(
-        View x, Parameter? weight, float epsilon, float weightOffset, View outputGradient, View xGradient, bool accumulate, float* weightGradient)
-        => _kernels.LayerNormBackward(x, Pointer(weight), epsilon, true, weightOffset, outputGradient, xGradient, accumulate, weightGradient, null);
+        View x, Parameter? weight, float epsilon, float weightOffset, View outputGradient, View xGradient, bool accumulate,
+        float* weightGradient)
+        => _kernels.LayerNormBackward(x, Pointer(weight), epsilon, true, weightOffset, outputGradient, xGradient, accumulate,
+            weightGradient, null);
 
     internal override void Binary(BinaryOperation operation, View a, View b, View output)
     {
@@ -253,7 +261,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
     }
 
     internal override void GatedBackward(
-        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient, bool accumulateUp)
+        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient,
+        bool accumulateUp)
     {
         if (activation == Activation.Softplus)
             base.GatedBackward(activation, gate, up, outputGradient, gateGradient, accumulateGate, upGradient, accumulateUp);
@@ -288,7 +297,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
     }
 
     internal override void CrossEntropyBackward(
-        View logits, int* targets, View classWeights, CrossEntropyOptions options, View outputGradient, View logitsGradient, bool accumulate)
+        View logits, int* targets, View classWeights, CrossEntropyOptions options, View outputGradient, View logitsGradient,
+        bool accumulate)
     {
         if (options.LabelSmoothing != 0 || classWeights.Exists)
         {
@@ -298,7 +308,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
 
         float factor = options.Reduction == Reduction.Mean ? MeanFactor(targets, logits.Rows, default, options) : 1;
         int stride = options.Reduction == Reduction.None ? 1 : 0;
-        _kernels.CrossEntropyBackward(logits, targets, options.IgnoreIndex, outputGradient.Float, stride, factor, logitsGradient, accumulate);
+        _kernels.CrossEntropyBackward(logits, targets, options.IgnoreIndex, outputGradient.Float, stride, factor, logitsGradient,
+            accumulate);
     }
 
     internal override void Attention(in AttentionCall call)

@@ -15,9 +15,10 @@ internal sealed unsafe partial class CpuKernels<S, V>
     private const float LowestWeight = -60;
 
     /// <remarks>
-    /// One task is one head of one sequence. Six queries at a time: scores against each visible block of keys, counted from position 0; softmax; then one
-    /// chain over the keys for each element of the output. A masked key has weight zero, which leaves the bits of a chain as they are. Where every sequence has
-    /// a single query (decoding), the heads that share keys take the place of the queries, so that the cache is read once for all of them.
+    /// One task is one head of one sequence. Six queries at a time: scores against each visible block of keys, counted from position 0;
+    /// softmax; then one chain over the keys for each element of the output. A masked key has weight zero, which leaves the bits of a chain
+    /// as they are. Where every sequence has a single query (decoding), the heads that share keys take the place of the queries, so that
+    /// the cache is read once for all of them.
     /// </remarks>
     public override void Attention(ref AttentionArguments g)
     {
@@ -54,7 +55,9 @@ internal sealed unsafe partial class CpuKernels<S, V>
 
         // A row is one query of the head, or one head of the only query.
         int allRows = g->HeadsAreRows ? heads : queries;
-        nint queryStride = g->HeadsAreRows ? g->KeyWidth : g->Query.Stride, outputStride = g->HeadsAreRows ? g->ValueWidth : g->Output.Stride;
+        nint queryStride = g->HeadsAreRows ? g->KeyWidth : g->Query.Stride, outputStride = g->HeadsAreRows
+            ? g->ValueWidth
+            : g->Output.Stride;
         int stride = Blocks(g->LongestKeys) * Block, valuePadded = Padded(g->ValueWidth);
         bool cached = g->FirstBlocks[sequence] >= 0;
         float* keyBlocks = g->Scratch + worker * g->ScratchPerWorker;
@@ -89,7 +92,8 @@ internal sealed unsafe partial class CpuKernels<S, V>
                     ? (float*)g->ValueBlocks[g->FirstBlocks[sequence] + b] + (long)keyHead * Block * g->ValueWidth
                     : Row(g->Value, g->KeyStarts[sequence] + b * Block) + keyHead * g->ValueWidth;
                 nint valueStride = cached ? g->ValueWidth : g->Value.Stride;
-                MixBlock(weights + b * Block, stride, block, valueStride, Math.Min(Block, keys - b * Block), sums, valuePadded, rows, b == firstBlock);
+                MixBlock(weights + b * Block, stride, block, valueStride, Math.Min(Block, keys - b * Block), sums, valuePadded, rows,
+                    b == firstBlock);
             }
 
             for (int r = 0; r < rows; r++)
@@ -132,10 +136,12 @@ internal sealed unsafe partial class CpuKernels<S, V>
                 for (int b = firstBlock; b < endBlock; b++)
                 {
                     float* target = weights + (long)row * stride + b * Block;
-                    ScoreBlock(query + (nint)row * g->Query.Stride, g->Query.Stride, keyBlocks + (long)b * Block * g->KeyWidth, g->KeyWidth, target, stride, rows);
+                    ScoreBlock(query + (nint)row * g->Query.Stride, g->Query.Stride, keyBlocks + (long)b * Block * g->KeyWidth, g->KeyWidth,
+                        target, stride, rows);
                     target = slopes + (long)row * stride + b * Block;
                     ScoreBlock(
-                        upstream + (nint)row * g->OutputGradient.Stride, g->OutputGradient.Stride, valueBlocks + (long)b * Block * g->ValueWidth, g->ValueWidth, target, stride, rows);
+                        upstream + (nint)row * g->OutputGradient.Stride, g->OutputGradient.Stride,
+                        valueBlocks + (long)b * Block * g->ValueWidth, g->ValueWidth, target, stride, rows);
                 }
 
                 for (int r = row; r < row + rows; r++)
@@ -157,17 +163,22 @@ internal sealed unsafe partial class CpuKernels<S, V>
                 if (g->KeyGradient.Exists)
                     Gemm<S, V>.Small(
                         slopes + (long)first * stride + key, 1, stride, query + (nint)first * g->Query.Stride, g->Query.Stride,
-                        Row(g->KeyGradient, keyStart + key) + keyHead * g->KeyWidth, g->KeyGradient.Stride, rows, g->KeyWidth, queries - first, TileMode.Add, tile);
+                        Row(g->KeyGradient, keyStart + key) + keyHead * g->KeyWidth, g->KeyGradient.Stride, rows, g->KeyWidth,
+                        queries - first, TileMode.Add, tile);
                 if (g->ValueGradient.Exists)
                     Gemm<S, V>.Small(
-                        weights + (long)first * stride + key, 1, stride, upstream + (nint)first * g->OutputGradient.Stride, g->OutputGradient.Stride,
-                        Row(g->ValueGradient, keyStart + key) + keyHead * g->ValueWidth, g->ValueGradient.Stride, rows, g->ValueWidth, queries - first, TileMode.Add, tile);
+                        weights + (long)first * stride + key, 1, stride, upstream + (nint)first * g->OutputGradient.Stride,
+                        g->OutputGradient.Stride,
+                        Row(g->ValueGradient, keyStart + key) + keyHead * g->ValueWidth, g->ValueGradient.Stride, rows, g->ValueWidth,
+                        queries - first, TileMode.Add, tile);
             }
         }
     }
 
-    // Scores become weights (not yet divided by their sum, but dropped if need be), zero where masked; the result is one over the sum, 0 if nothing is seen.
-    private static float Weigh(AttentionArguments* g, int sequence, int head, int query, int keys, int firstBlock, int endBlock, float* scores)
+    // Scores become weights (not yet divided by their sum, but dropped if need be), zero where masked; the result is one over the sum, 0 if
+    // nothing is seen.
+    private static float Weigh(
+        AttentionArguments* g, int sequence, int head, int query, int keys, int firstBlock, int endBlock, float* scores)
     {
         int row = g->QueryStarts[sequence] + query;
         g->Visible(g->QueryOffsets[sequence] + query, keys, out int first, out int end);
@@ -222,9 +233,11 @@ internal sealed unsafe partial class CpuKernels<S, V>
         return 1 / S.Sum(sum);
     }
 
-    // Scores and the products of upstream gradient and values become: weights as they were applied, and gradients of the dot products. Zero where masked.
-    // The softmax is computed again rather than from a stored logarithm of its sum, which would cost digits where scores are large.
-    private static void Slopes(AttentionArguments* g, int sequence, int head, int row, int query, int keys, float* weights, float* slopes, int stride)
+    // Scores and the products of upstream gradient and values become: weights as they were applied, and gradients of the dot products. Zero
+    // where masked. The softmax is computed again rather than from a stored logarithm of its sum, which would cost digits where scores are
+    // large.
+    private static void Slopes(
+        AttentionArguments* g, int sequence, int head, int row, int query, int keys, float* weights, float* slopes, int stride)
     {
         g->Visible(g->QueryOffsets[sequence] + query, keys, out int first, out int end);
         int aligned = first / S.Count * S.Count, written = first < end ? (end + S.Count - 1) / S.Count * S.Count : aligned;
@@ -300,7 +313,8 @@ internal sealed unsafe partial class CpuKernels<S, V>
     }
 
     // One block of the chain over keys. Columns past the value's width are computed into the padding and never read.
-    private static void MixBlock(float* weights, int stride, float* block, nint valueStride, int keys, float* sums, int padded, int rows, bool first)
+    private static void MixBlock(
+        float* weights, int stride, float* block, nint valueStride, int keys, float* sums, int padded, int rows, bool first)
     {
         var mode = first ? TileMode.Overwrite : TileMode.Continue;
         for (int c = 0; c < padded;)

@@ -5,8 +5,8 @@ namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>The fast kernels, written once for every vector width.</summary>
 /// <remarks>
-/// Sums over a row run in lanes (element c in lane c mod width), then across lanes in a fixed order; so they depend on the row alone. Sums over rows (gradients
-/// of weights) run over fixed chunks of rows, then over the chunks.
+/// Sums over a row run in lanes (element c in lane c mod width), then across lanes in a fixed order; so they depend on the row alone. Sums
+/// over rows (gradients of weights) run over fixed chunks of rows, then over the chunks.
 /// </remarks>
 internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
     where S : struct, ISimd<V>
@@ -90,7 +90,8 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
     }
 
     public override void GatedBackward(
-        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient, bool accumulateUp)
+        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient,
+        bool accumulateUp)
     {
         var arguments = new RowArguments
         {
@@ -212,7 +213,8 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
         V cap = S.Create(g->Number);
         for (int r = First(g, task), end = End(g, task); r < end; r++)
             for (int c = 0; c < g->A.Columns; c += S.Count)
-                Put(Row(g->B, r) + c, S.Multiply(cap, VectorMath<S, V>.Tanh(S.Divide(S.Load(Row(g->A, r) + c), cap))), g->A.Columns - c, false);
+                Put(Row(g->B, r) + c, S.Multiply(cap, VectorMath<S, V>.Tanh(S.Divide(S.Load(Row(g->A, r) + c), cap))), g->A.Columns - c,
+                    false);
     }
 
     private static void GatedTask(void* pointer, int task, int worker)
@@ -220,7 +222,8 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
         var g = (RowArguments*)pointer;
         for (int r = First(g, task), end = End(g, task); r < end; r++)
             for (int c = 0; c < g->A.Columns; c += S.Count)
-                Put(Row(g->C, r) + c, S.Multiply(Value((Activation)g->Kind, S.Load(Row(g->A, r) + c)), S.Load(Row(g->B, r) + c)), g->A.Columns - c, false);
+                Put(Row(g->C, r) + c, S.Multiply(Value((Activation)g->Kind, S.Load(Row(g->A, r) + c)), S.Load(Row(g->B, r) + c)),
+                    g->A.Columns - c, false);
     }
 
     private static void GatedBackwardTask(void* pointer, int task, int worker)
@@ -231,7 +234,8 @@ internal sealed unsafe partial class CpuKernels<S, V> : CpuKernels
             {
                 V x = S.Load(Row(g->A, r) + c), up = S.Load(Row(g->B, r) + c), upstream = S.Load(Row(g->C, r) + c);
                 if (g->D.Exists)
-                    Put(Row(g->D, r) + c, S.Multiply(S.Multiply(upstream, up), Slope((Activation)g->Kind, x)), g->A.Columns - c, g->Accumulate);
+                    Put(Row(g->D, r) + c, S.Multiply(S.Multiply(upstream, up), Slope((Activation)g->Kind, x)), g->A.Columns - c,
+                        g->Accumulate);
                 if (g->E.Exists)
                     Put(Row(g->E, r) + c, S.Multiply(upstream, Value((Activation)g->Kind, x)), g->A.Columns - c, g->AccumulateToo);
             }

@@ -7,12 +7,23 @@ internal sealed unsafe partial class CpuKernels<S, V>
 {
     public override void LayerNorm(View x, float* weight, float* bias, float epsilon, bool rootMeanSquare, float weightOffset, View output)
     {
-        var arguments = new RowArguments { A = x, B = output, Weight = weight, Bias = bias, Number = epsilon, SecondNumber = weightOffset, Flag = rootMeanSquare };
+        var arguments =
+            new RowArguments
+            {
+                A = x,
+                B = output,
+                Weight = weight,
+                Bias = bias,
+                Number = epsilon,
+                SecondNumber = weightOffset,
+                Flag = rootMeanSquare
+            };
         RunRows(&LayerNormTask, ref arguments, x);
     }
 
     public override void LayerNormBackward(
-        View x, float* weight, float epsilon, bool rootMeanSquare, float weightOffset, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient)
+        View x, float* weight, float epsilon, bool rootMeanSquare, float weightOffset, View outputGradient, View xGradient, bool accumulate,
+        float* weightGradient, float* biasGradient)
     {
         // Every chunk of rows has sums of its own, which are then added in order.
         int chunks = (x.Rows + RowsPerChunk - 1) / RowsPerChunk, padded = (x.Columns + S.Count - 1) / S.Count * S.Count;
@@ -50,7 +61,8 @@ internal sealed unsafe partial class CpuKernels<S, V>
         RunRows(&SoftmaxTask, ref arguments, x);
     }
 
-    public override void Rotary(View x, float* turns, int pairs, int* positions, int headWidth, bool interleaved, bool inverse, View output, bool accumulate)
+    public override void Rotary(
+        View x, float* turns, int pairs, int* positions, int headWidth, bool interleaved, bool inverse, View output, bool accumulate)
     {
         var arguments = new RowArguments
         {
@@ -73,7 +85,8 @@ internal sealed unsafe partial class CpuKernels<S, V>
         RunRows(&CrossEntropyTask, ref arguments, logits);
     }
 
-    public override void CrossEntropyBackward(View logits, int* targets, int ignoreIndex, float* upstream, int upstreamStride, float factor, View gradient, bool accumulate)
+    public override void CrossEntropyBackward(
+        View logits, int* targets, int ignoreIndex, float* upstream, int upstreamStride, float factor, View gradient, bool accumulate)
     {
         var arguments = new RowArguments
         {
@@ -103,7 +116,8 @@ internal sealed unsafe partial class CpuKernels<S, V>
                 if (!g->Flag)
                     for (V sign = S.Create(g->Number); p + S.Count <= pairs; p += S.Count)
                     {
-                        V a = S.Load(from + p), b = S.Load(from + pairs + p), cosine = S.Load(cosines + p), sine = S.Multiply(sign, S.Load(sines + p));
+                        V a = S.Load(from + p), b = S.Load(from + pairs + p), cosine = S.Load(cosines + p),
+                            sine = S.Multiply(sign, S.Load(sines + p));
                         Put(to + p, S.Subtract(S.Multiply(a, cosine), S.Multiply(b, sine)), S.Count, g->Accumulate);
                         Put(to + pairs + p, S.Add(S.Multiply(b, cosine), S.Multiply(a, sine)), S.Count, g->Accumulate);
                     }

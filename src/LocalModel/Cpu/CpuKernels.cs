@@ -21,7 +21,8 @@ internal abstract unsafe class CpuKernels
     public abstract void LayerNorm(View x, float* weight, float* bias, float epsilon, bool rootMeanSquare, float weightOffset, View output);
 
     public abstract void LayerNormBackward(
-        View x, float* weight, float epsilon, bool rootMeanSquare, float weightOffset, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient);
+        View x, float* weight, float epsilon, bool rootMeanSquare, float weightOffset, View outputGradient, View xGradient, bool accumulate,
+        float* weightGradient, float* biasGradient);
 
     /// <summary>a (operation) b of the same dimensions, or b a single row; false for anything else.</summary>
     public abstract bool Binary(BinaryOperation operation, View a, View b, View output);
@@ -38,12 +39,14 @@ internal abstract unsafe class CpuKernels
     public abstract void Gated(Activation activation, View gate, View up, View output);
 
     public abstract void GatedBackward(
-        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient, bool accumulateUp);
+        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient,
+        bool accumulateUp);
 
     public abstract void Softmax(View x, View output, bool logarithm);
 
     /// <summary>Turns pairs of features; turns holds the cosines and then the sines of every position.</summary>
-    public abstract void Rotary(View x, float* turns, int pairs, int* positions, int headWidth, bool interleaved, bool inverse, View output, bool accumulate);
+    public abstract void Rotary(
+        View x, float* turns, int pairs, int* positions, int headWidth, bool interleaved, bool inverse, View output, bool accumulate);
 
     public abstract void Dropout(View x, float probability, ulong key, View output, bool accumulate);
 
@@ -51,7 +54,8 @@ internal abstract unsafe class CpuKernels
     public abstract void CrossEntropy(View logits, int* targets, int ignoreIndex, float* rowLosses);
 
     /// <summary>The gradient without smoothing and weights; row r's upstream gradient is upstream[r · upstreamStride] · factor.</summary>
-    public abstract void CrossEntropyBackward(View logits, int* targets, int ignoreIndex, float* upstream, int upstreamStride, float factor, View gradient, bool accumulate);
+    public abstract void CrossEntropyBackward(
+        View logits, int* targets, int ignoreIndex, float* upstream, int upstreamStride, float factor, View gradient, bool accumulate);
 
     public abstract void Attention(ref AttentionArguments arguments);
 

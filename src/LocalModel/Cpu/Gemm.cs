@@ -5,13 +5,14 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// Matrix products. The inner dimension is cut into blocks of <see cref="InnerBlock"/> from 0 on; each block is one chain of fused multiply-adds, and the
-/// blocks are added in order to the bias (or zero, or what is there). That order depends on the inner dimension alone, so a row gives the same bits
-/// alone, in a batch, and on any number of threads; the three ways below differ only in how B reaches the registers.
+/// Matrix products. The inner dimension is cut into blocks of <see cref="InnerBlock"/> from 0 on; each block is one chain of fused
+/// multiply-adds, and the blocks are added in order to the bias (or zero, or what is there). That order depends on the inner dimension
+/// alone, so a row gives the same bits alone, in a batch, and on any number of threads; the three ways below differ only in how B reaches
+/// the registers.
 /// </summary>
 /// <remarks>
-/// Memory: B is packed into panels of four vectors (two with short vectors) so that the innermost loop reads it in a line; A is read where it lies, a
-/// value at a time. Few rows: B is read once, in place, row after row, as fast as memory gives it.
+/// Memory: B is packed into panels of four vectors (two with short vectors) so that the innermost loop reads it in a line; A is read where
+/// it lies, a value at a time. Few rows: B is read once, in place, row after row, as fast as memory gives it.
 /// </remarks>
 internal static unsafe class Gemm<S, V>
     where S : struct, ISimd<V>
@@ -49,7 +50,9 @@ internal static unsafe class Gemm<S, V>
         float* memory = pool.Scratch(g.ScratchPerWorker + packedSize);
         g.Scratch = memory + packedSize;
         g.Packed = share ? memory : null;
-        g.RowChunks = !parallel || panels >= 4 * pool.Threads ? 1 : Math.Clamp(g.M / MinimumRowChunk, 1, (4 * pool.Threads + panels - 1) / panels);
+        g.RowChunks = !parallel || panels >= 4 * pool.Threads
+            ? 1
+            : Math.Clamp(g.M / MinimumRowChunk, 1, (4 * pool.Threads + panels - 1) / panels);
         g.InPlace = direct;
         fixed (GemmArguments* arguments = &g)
         {
@@ -69,7 +72,8 @@ internal static unsafe class Gemm<S, V>
         int innerBlocks = (g->K + InnerBlock - 1) / InnerBlock;
         int panel = task / innerBlocks, first = task % innerBlocks * InnerBlock;
         float* temporary = g->Scratch + worker * g->ScratchPerWorker + (long)InnerBlock * PanelWidth + Tiles<S, V>.Rows * PanelWidth;
-        Pack(g, panel * PanelWidth, first, Math.Min(InnerBlock, g->K - first), g->Packed + ((long)panel * g->K + first) * PanelWidth, temporary);
+        Pack(g, panel * PanelWidth, first, Math.Min(InnerBlock, g->K - first), g->Packed + ((long)panel * g->K + first) * PanelWidth,
+            temporary);
     }
 
     private static void ComputeAllPanels(void* arguments, int task, int worker)
@@ -168,7 +172,8 @@ internal static unsafe class Gemm<S, V>
 
     // target[k · stride + j] = B(first + k, column + j) of a transposed or stored B, for one vector of columns.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackStrip(GemmArguments* g, int column, int columns, int first, int inner, float* target, nint stride, float* temporary)
+    private static void PackStrip(
+        GemmArguments* g, int column, int columns, int first, int inner, float* target, nint stride, float* temporary)
     {
         float* rows = g->B + column * g->BStride + first;
         nint rowStride = g->BStride;
@@ -185,7 +190,8 @@ internal static unsafe class Gemm<S, V>
                     if (Sse.IsSupported)
                         for (int j = 0; j < S.Count; j++)
                             Sse.Prefetch0(stored + j * g->StoredStride + (first + 2 * p + InnerBlock) * 2);
-                    S.Transpose((float*)(stored + (first + 2 * p) * 2), (nint)(g->StoredStride / sizeof(float)), temporary + p * S.Count, S.Count);
+                    S.Transpose((float*)(stored + (first + 2 * p) * 2), (nint)(g->StoredStride / sizeof(float)), temporary + p * S.Count,
+                        S.Count);
                 }
 
                 for (int p = 0; p < pairs; p++)
@@ -203,7 +209,8 @@ internal static unsafe class Gemm<S, V>
             }
 
             for (int j = 0; j < columns; j++)
-                StoredRows<S, V>.Read(g->Format, stored + j * g->StoredStride, first, inner, temporary + j * InnerBlock, temporary + S.Count * InnerBlock);
+                StoredRows<S, V>.Read(g->Format, stored + j * g->StoredStride, first, inner, temporary + j * InnerBlock,
+                    temporary + S.Count * InnerBlock);
             rows = temporary;
             rowStride = InnerBlock;
         }
@@ -257,7 +264,8 @@ internal static unsafe class Gemm<S, V>
                     PackStrip(g, column + j, Math.Min(S.Count, columns - j), first, inner, strip + j, StripWidth, temporary);
                 for (int r = 0; r < g->M; r++)
                 {
-                    Tiles<S, V>.Run(vectors, g->A + r * g->ARow + first * g->AInner, g->ARow, g->AInner, strip, StripWidth, inner, tile, StripWidth, 1, TileMode.Overwrite);
+                    Tiles<S, V>.Run(vectors, g->A + r * g->ARow + first * g->AInner, g->ARow, g->AInner, strip, StripWidth, inner, tile,
+                        StripWidth, 1, TileMode.Overwrite);
                     float* c = g->C + r * g->CStride + column;
                     for (int j = 0; j < columns; j++)
                         c[j] = first > 0 ? c[j] + tile[j] : g->Bias is not null ? g->Bias[column + j] + tile[j] : tile[j];
@@ -341,9 +349,12 @@ internal static unsafe class Gemm<S, V>
 
     // ---- one thread, for use inside a task
 
-    /// <summary>C (m × n) on the calling thread in one chain without blocks; B lies row after row. Tile is scratch of <see cref="TileSize"/>.</summary>
+    /// <summary>
+    /// C (m × n) on the calling thread in one chain without blocks; B lies row after row. Tile is scratch of <see cref="TileSize"/>.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Small(float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, int m, int n, int inner, TileMode mode, float* tile)
+    public static void Small(
+        float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, int m, int n, int inner, TileMode mode, float* tile)
     {
         for (int column = 0; column < n;)
         {
@@ -363,7 +374,8 @@ internal static unsafe class Gemm<S, V>
                 if (mode == TileMode.Continue)
                     for (int r = 0; r < rows; r++)
                         new ReadOnlySpan<float>(to + r * cRow, columns).CopyTo(new Span<float>(tile + r * PanelWidth, columns));
-                Tiles<S, V>.Run(vectors, from, aRow, aInner, b + column, bInner, inner, tile, PanelWidth, rows, mode == TileMode.Add ? TileMode.Overwrite : mode);
+                Tiles<S, V>.Run(vectors, from, aRow, aInner, b + column, bInner, inner, tile, PanelWidth, rows,
+                    mode == TileMode.Add ? TileMode.Overwrite : mode);
                 for (int r = 0; r < rows; r++)
                     for (int j = 0; j < columns; j++)
                         to[r * cRow + j] = mode == TileMode.Add ? to[r * cRow + j] + tile[r * PanelWidth + j] : tile[r * PanelWidth + j];

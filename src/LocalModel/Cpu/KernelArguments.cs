@@ -30,7 +30,10 @@ internal unsafe struct GemmArguments
     /// <summary>Whether B is stored N × K.</summary>
     public bool BTransposed;
 
-    /// <summary>B in another format than float32 or at an odd address, N × K: rows of blocks, <see cref="StoredStride"/> bytes apart. B is then null.</summary>
+    /// <summary>
+    /// B in another format than float32 or at an odd address, N × K: rows of blocks, <see cref="StoredStride"/> bytes apart. B is then
+    /// null.
+    /// </summary>
     public byte* Stored;
 
     public long StoredStride;

@@ -10,9 +10,11 @@ internal static unsafe class OptimizerKernels
     // 32 KB a buffer: a thread's four buffers stay in its second-level cache while it works.
     private const int Block = 8192;
 
-    public static void AdamW(WorkerPool? pool, float* weights, float* gradients, float* moment1, float* moment2, long count, in AdamWFactors factors)
+    public static void AdamW(
+        WorkerPool? pool, float* weights, float* gradients, float* moment1, float* moment2, long count, in AdamWFactors factors)
     {
-        var arguments = new Arguments { Weights = weights, Values = gradients, Moment1 = moment1, Moment2 = moment2, Count = count, Factors = factors };
+        var arguments =
+            new Arguments { Weights = weights, Values = gradients, Moment1 = moment1, Moment2 = moment2, Count = count, Factors = factors };
         Run(pool, &AdamWTask, &arguments, Blocks(count));
     }
 

@@ -6,8 +6,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// Sixteen rows of blocks of 32 elements straight into a panel, with 512-bit vectors: what generating one token after another spends its time on. Gives what
-/// <see cref="BlockUnpacker"/> and a transposition give, to the bit.
+/// Sixteen rows of blocks of 32 elements straight into a panel, with 512-bit vectors: what generating one token after another spends its
+/// time on. Gives what <see cref="BlockUnpacker"/> and a transposition give, to the bit.
 /// </summary>
 internal static unsafe class PanelPacker
 {
@@ -144,7 +144,8 @@ internal static unsafe class PanelPacker
     // Bits 0 to 3 of a word become 16 in bytes 0 to 3.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> Fifth(Vector512<uint> bits)
-        => ((bits & Vector512.Create(1u)) << 4) | ((bits & Vector512.Create(2u)) << 11) | ((bits & Vector512.Create(4u)) << 18) | ((bits & Vector512.Create(8u)) << 25);
+        => ((bits & Vector512.Create(1u)) << 4) | ((bits & Vector512.Create(2u)) << 11) | ((bits & Vector512.Create(4u)) << 18)
+            | ((bits & Vector512.Create(8u)) << 25);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Bytes(byte** rows, int blocks, int blockBytes, byte* panel)
@@ -163,7 +164,8 @@ internal static unsafe class PanelPacker
 
     // Sixteen bytes of each row: word i of all rows in w_i.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Words(byte** rows, long at, out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3)
+    private static void Words(
+        byte** rows, long at, out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3)
     {
         var a = Four(rows, at);
         var b = Four(rows + 4, at);
@@ -188,7 +190,10 @@ internal static unsafe class PanelPacker
             Vector256.Create(Vector128.Load(rows[2] + at), Vector128.Load(rows[3] + at))).AsUInt32();
 }
 
-/// <summary>Raises parts of stored rows to float32 with vectors; the same numbers as <see cref="Dequantizer"/>, up to the last bit of formats with a minimum.</summary>
+/// <summary>
+/// Raises parts of stored rows to float32 with vectors; the same numbers as <see cref="Dequantizer"/>, up to the last bit of formats with a
+/// minimum.
+/// </summary>
 internal static unsafe class StoredRows<S, V>
     where S : struct, ISimd<V>
     where V : struct
@@ -200,7 +205,9 @@ internal static unsafe class StoredRows<S, V>
 
     /// <summary>One element of a row of float16 or bfloat16.</summary>
     public static float Element(DataType format, byte* row, int index)
-        => format == DataType.BFloat16 ? BitConverter.UInt32BitsToSingle((uint)*(ushort*)(row + 2 * index) << 16) : BlockUnpacker.Half(row + 2 * index);
+        => format == DataType.BFloat16
+            ? BitConverter.UInt32BitsToSingle((uint)*(ushort*)(row + 2 * index) << 16)
+            : BlockUnpacker.Half(row + 2 * index);
 
     /// <summary>Raises the elements first, first + 1, … of a row; of quantised formats both numbers are whole blocks.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

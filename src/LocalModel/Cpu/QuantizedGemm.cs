@@ -5,13 +5,14 @@ using System.Runtime.Intrinsics.X86;
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// Products with quantised weights in whole numbers: activations are rounded to 8 bits with a scale for every group of a row, as the weights' groups are; a
-/// group's sum is exact; scaled sums are added group after group from the first to the last. So a row gives the same bits alone and among others, on any
-/// number of threads and with any instruction set that has a fused multiply-add.
+/// Products with quantised weights in whole numbers: activations are rounded to 8 bits with a scale for every group of a row, as the
+/// weights' groups are; a group's sum is exact; scaled sums are added group after group from the first to the last. So a row gives the same
+/// bits alone and among others, on any number of threads and with any instruction set that has a fused multiply-add.
 /// </summary>
 /// <remarks>
-/// Memory: sixteen rows of weights at a time are unpacked to bytes and interleaved by fours (a panel, which stays in the nearest cache), then all rows of
-/// activations pass over them. Weights are read once, in lines, where they lie. The scheme of scales is llama.cpp's (Q8_0, Q8_1), the layout is not.
+/// Memory: sixteen rows of weights at a time are unpacked to bytes and interleaved by fours (a panel, which stays in the nearest cache),
+/// then all rows of activations pass over them. Weights are read once, in lines, where they lie. The scheme of scales is llama.cpp's (Q8_0,
+/// Q8_1), the layout is not.
 /// </remarks>
 internal static unsafe class QuantizedGemm<S, V>
     where S : struct, ISimd<V>
@@ -68,7 +69,8 @@ internal static unsafe class QuantizedGemm<S, V>
         {
             var largest = Vector256.Max(Vector256.Abs(Vector256.Load(x)), Vector256.Abs(Vector256.Load(x + 8)));
             if (g->Group == 32)
-                largest = Vector256.Max(largest, Vector256.Max(Vector256.Abs(Vector256.Load(x + 16)), Vector256.Abs(Vector256.Load(x + 24))));
+                largest =
+                    Vector256.Max(largest, Vector256.Max(Vector256.Abs(Vector256.Load(x + 16)), Vector256.Abs(Vector256.Load(x + 24))));
             var half = Vector128.Max(largest.GetLower(), largest.GetUpper());
             half = Vector128.Max(half, Vector128.Shuffle(half, Vector128.Create(2, 3, 0, 1)));
             float most = Vector128.Max(half, Vector128.Shuffle(half, Vector128.Create(1, 0, 3, 2))).ToScalar();
@@ -119,23 +121,28 @@ internal static unsafe class QuantizedGemm<S, V>
                     int inner = Math.Min(InnerBlock, g->K - first);
                     Unpack(g, column, columns, first, inner, rows, panel, scales, minimums);
                     sbyte* x = g->Quants + (long)firstRow * g->K + first;
-                    float* xScales = g->Scales + (long)firstRow * allGroups + first / g->Group, xSums = g->Sums + (long)firstRow * allGroups + first / g->Group;
+                    float* xScales = g->Scales + (long)firstRow * allGroups + first / g->Group,
+                        xSums = g->Sums + (long)firstRow * allGroups + first / g->Group;
                     int groups = inner / g->Group, r = 0;
                     for (; r + 4 <= count; r += 4)
-                        FourRows(x + (long)r * g->K, g->K, xScales + r * allGroups, xSums + r * allGroups, allGroups, panel, scales, minimums, groups, quads, sums + r * Outputs);
+                        FourRows(x + (long)r * g->K, g->K, xScales + r * allGroups, xSums + r * allGroups, allGroups, panel, scales,
+                            minimums, groups, quads, sums + r * Outputs);
                     for (; r < count; r++)
-                        OneRow(x + (long)r * g->K, xScales + r * allGroups, xSums + r * allGroups, panel, scales, minimums, groups, quads, sums + r * Outputs);
+                        OneRow(x + (long)r * g->K, xScales + r * allGroups, xSums + r * allGroups, panel, scales, minimums, groups, quads,
+                            sums + r * Outputs);
                 }
 
                 for (int r = 0; r < count; r++)
-                    new ReadOnlySpan<float>(sums + r * Outputs, columns).CopyTo(new Span<float>(g->C + (firstRow + r) * g->CStride + column, columns));
+                    new ReadOnlySpan<float>(sums + r * Outputs,
+                        columns).CopyTo(new Span<float>(g->C + (firstRow + r) * g->CStride + column, columns));
             }
         }
     }
 
     // panel[(k / 4) · 64 + output · 4 + k % 4], scales[group · 16 + output]; outputs past the last are the last one again.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Unpack(QuantizedArguments* g, int column, int columns, int first, int inner, byte* rows, byte* panel, float* scales, float* minimums)
+    private static void Unpack(
+        QuantizedArguments* g, int column, int columns, int first, int inner, byte* rows, byte* panel, float* scales, float* minimums)
     {
         long offset = Tensors.DataTypes.Bytes(g->Format, first);
         if (S.Count == Outputs && PanelPacker.Knows(g->Format))
@@ -191,7 +198,9 @@ internal static unsafe class QuantizedGemm<S, V>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourRows(sbyte* x, nint xRow, float* xScales, float* xSums, nint groupRow, byte* panel, float* scales, float* minimums, int groups, int quads, float* sums)
+    private static void FourRows(
+        sbyte* x, nint xRow, float* xScales, float* xSums, nint groupRow, byte* panel, float* scales, float* minimums, int groups,
+        int quads, float* sums)
     {
         sbyte* x1 = x + xRow, x2 = x1 + xRow, x3 = x2 + xRow;
         for (int g = 0; g < groups; g++)
@@ -245,7 +254,8 @@ internal static unsafe class QuantizedGemm<S, V>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void OneRow(sbyte* x, float* xScales, float* xSums, byte* panel, float* scales, float* minimums, int groups, int quads, float* sums)
+    private static void OneRow(
+        sbyte* x, float* xScales, float* xSums, byte* panel, float* scales, float* minimums, int groups, int quads, float* sums)
     {
         for (int g = 0; g < groups; g++)
         {

@@ -170,12 +170,14 @@ internal unsafe partial class ReferenceBackend<T>
             if (call.Queries.Cached(s) is not { } cached)
                 continue;
             var cache = cached.Cache;
-            if (cache.KeyHeads != call.Options.KeyHeads || cache.KeyWidth != call.KeyWidth || cache.ValueWidth != call.ValueWidth || (uint)call.Options.Layer >= (uint)cache.Layers)
+            if (cache.KeyHeads != call.Options.KeyHeads || cache.KeyWidth != call.KeyWidth || cache.ValueWidth != call.ValueWidth
+                || (uint)call.Options.Layer >= (uint)cache.Layers)
                 throw new ArgumentException("The key/value cache was made for another model: layers, heads or widths differ.");
             int start = call.Queries.SequenceStarts[s], past = call.Queries.QueryOffsets[s];
             for (int i = start; i < call.Queries.SequenceStarts[s + 1]; i++)
             {
-                int position = past + i - start, place = position % KvCache.BlockTokens, block = cached.Blocks[position / KvCache.BlockTokens];
+                int position = past + i - start, place = position % KvCache.BlockTokens,
+                    block = cached.Blocks[position / KvCache.BlockTokens];
                 for (int h = 0; h < cache.KeyHeads; h++)
                 {
                     float* keys = cache.Keys(block, call.Options.Layer, h), values = cache.Values(block, call.Options.Layer, h);

@@ -101,7 +101,8 @@ internal unsafe partial class ReferenceBackend<T>
     }
 
     internal override void GatedBackward(
-        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient, bool accumulateUp)
+        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient,
+        bool accumulateUp)
     {
         for (int r = 0; r < gate.Rows; r++)
             for (int c = 0; c < gate.Columns; c++)

@@ -9,7 +9,9 @@ internal unsafe partial class ReferenceBackend<T>
         T total = T.Zero;
         for (int r = 0; r < logits.Rows; r++)
         {
-            T loss = targets[r] == options.IgnoreIndex ? T.Zero : RowLoss(Row(logits, r), logits.Columns, targets[r], classWeights, options.LabelSmoothing);
+            T loss = targets[r] == options.IgnoreIndex
+                ? T.Zero
+                : RowLoss(Row(logits, r), logits.Columns, targets[r], classWeights, options.LabelSmoothing);
             if (options.Reduction == Reduction.None)
                 *Row(output, r) = loss;
             total += loss;
@@ -22,7 +24,8 @@ internal unsafe partial class ReferenceBackend<T>
     }
 
     internal override void CrossEntropyBackward(
-        View logits, int* targets, View classWeights, CrossEntropyOptions options, View outputGradient, View logitsGradient, bool accumulate)
+        View logits, int* targets, View classWeights, CrossEntropyOptions options, View outputGradient, View logitsGradient,
+        bool accumulate)
     {
         int classes = logits.Columns;
         T smoothing = Of(options.LabelSmoothing);

@@ -20,7 +20,8 @@ internal unsafe partial class ReferenceBackend<T>
     }
 
     internal override void LinearBackward(
-        View x, Parameter weight, LinearLayout layout, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient)
+        View x, Parameter weight, LinearLayout layout, View outputGradient, View xGradient, bool accumulate, float* weightGradient,
+        float* biasGradient)
     {
         int outputs = outputGradient.Columns, inputs = x.Columns;
         var (outStride, inStride) = Strides(layout, inputs, outputs);

@@ -21,7 +21,8 @@ internal unsafe partial class ReferenceBackend<T>
     }
 
     internal override void LayerNormBackward(
-        View x, Parameter? weight, float epsilon, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient)
+        View x, Parameter? weight, float epsilon, View outputGradient, View xGradient, bool accumulate, float* weightGradient,
+        float* biasGradient)
     {
         int width = x.Columns;
         T n = Of(width);
@@ -66,7 +67,8 @@ internal unsafe partial class ReferenceBackend<T>
     }
 
     internal override void RmsNormBackward(
-        View x, Parameter? weight, float epsilon, float weightOffset, View outputGradient, View xGradient, bool accumulate, float* weightGradient)
+        View x, Parameter? weight, float epsilon, float weightOffset, View outputGradient, View xGradient, bool accumulate,
+        float* weightGradient)
     {
         int width = x.Columns;
         T* weightSum = stackalloc T[width];
@@ -364,5 +366,6 @@ internal unsafe partial class ReferenceBackend<T>
         return T.Sqrt(sum);
     }
 
-    private static T Weight(Parameter? weight, float offset, int column) => weight is null ? T.One : Of(weight.Pointer[column]) + Of(offset);
+    private static T Weight(Parameter? weight, float offset, int column)
+        => weight is null ? T.One : Of(weight.Pointer[column]) + Of(offset);
 }

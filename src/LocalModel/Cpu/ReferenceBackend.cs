@@ -5,8 +5,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// Every operation as plain loops, generic over the number type: the definition that the fast kernels are held against, and, in double precision,
-/// what finite differences are taken of. Sums run from the first element to the last.
+/// Every operation as plain loops, generic over the number type: the definition that the fast kernels are held against, and, in double
+/// precision, what finite differences are taken of. Sums run from the first element to the last.
 /// </summary>
 /// <typeparam name="T">The type of activations: float or double. Parameters stay float32.</typeparam>
 internal unsafe partial class ReferenceBackend<T> : Backend
@@ -63,7 +63,8 @@ internal unsafe partial class ReferenceBackend<T> : Backend
         }
     }
 
-    internal override void FromParameter(Parameter parameter, View target) => Write(new ReadOnlySpan<float>(parameter.Pointer, parameter.Length), target);
+    internal override void FromParameter(Parameter parameter, View target)
+        => Write(new ReadOnlySpan<float>(parameter.Pointer, parameter.Length), target);
 
     internal override void FromParameterBackward(View gradient, float* parameterGradient)
     {

@@ -116,7 +116,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         var sign = (bits & Vector128.Create(0x8000u)) << 16;
         var magnitude = (bits & Vector128.Create(0x7fffu)) << 13;
 
-        // A new exponent by an addition; a subnormal half as the difference of two normal numbers; infinity and NaN keep the largest exponent.
+        // A new exponent by an addition; a subnormal half as the difference of two normal numbers; infinity and NaN keep the largest
+        // exponent.
         var normal = magnitude + Vector128.Create(112u << 23);
         var small = ((magnitude + Vector128.Create(113u << 23)).AsSingle() - Vector128.Create(113u << 23).AsSingle()).AsUInt32();
         var infinite = magnitude + Vector128.Create(224u << 23);

@@ -120,7 +120,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
         var high01 = Avx.UnpackHigh(r0, r1).AsDouble();
         var low23 = Avx.UnpackLow(r2, r3).AsDouble();
         var high23 = Avx.UnpackHigh(r2, r3).AsDouble();
-        return (Avx.UnpackLow(low01, low23).AsSingle(), Avx.UnpackHigh(low01, low23).AsSingle(), Avx.UnpackLow(high01, high23).AsSingle(), Avx.UnpackHigh(high01, high23).AsSingle());
+        return (Avx.UnpackLow(low01, low23).AsSingle(), Avx.UnpackHigh(low01, low23).AsSingle(), Avx.UnpackLow(high01, high23).AsSingle(),
+            Avx.UnpackHigh(high01, high23).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -150,7 +151,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
         var sign = (bits & Vector256.Create(0x8000u)) << 16;
         var magnitude = (bits & Vector256.Create(0x7fffu)) << 13;
 
-        // A new exponent by an addition; a subnormal half as the difference of two normal numbers; infinity and NaN keep the largest exponent.
+        // A new exponent by an addition; a subnormal half as the difference of two normal numbers; infinity and NaN keep the largest
+        // exponent.
         var normal = magnitude + Vector256.Create(112u << 23);
         var small = ((magnitude + Vector256.Create(113u << 23)).AsSingle() - Vector256.Create(113u << 23).AsSingle()).AsUInt32();
         var infinite = magnitude + Vector256.Create(224u << 23);

@@ -3,12 +3,12 @@ using System.Runtime.CompilerServices;
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// The innermost loops of every matrix product: a tile of up to six rows by up to four vectors stays in registers while the inner dimension passes by.
-/// Each element is one chain of fused multiply-adds from the first inner index to the last, whatever the tile it falls into.
+/// The innermost loops of every matrix product: a tile of up to six rows by up to four vectors stays in registers while the inner dimension
+/// passes by. Each element is one chain of fused multiply-adds from the first inner index to the last, whatever the tile it falls into.
 /// </summary>
 /// <remarks>
-/// a[r · aRow + k · aInner] is broadcast; b[k · bInner …] is read as vectors, possibly past the last wanted column: memory handed out by arenas and
-/// caches can be read for one vector past its end. Rows past the last are computed on the last one and not stored.
+/// a[r · aRow + k · aInner] is broadcast; b[k · bInner …] is read as vectors, possibly past the last wanted column: memory handed out by
+/// arenas and caches can be read for one vector past its end. Rows past the last are computed on the last one and not stored.
 /// </remarks>
 internal static unsafe class Tiles<S, V>
     where S : struct, ISimd<V>
@@ -19,7 +19,9 @@ internal static unsafe class Tiles<S, V>
 
     /// <summary>Computes a tile of any number of rows up to <see cref="Rows"/> and 1, 2 or 4 vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Run(int vectors, float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start = null)
+    public static void Run(
+        int vectors, float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode,
+        float* start = null)
     {
         if (rows == 1)
         {
@@ -46,7 +48,8 @@ internal static unsafe class Tiles<S, V>
 
     /// <summary>6 rows by 4 vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile6x4(float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
+    private static void Tile6x4(
+        float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
     {
         nint a1 = Math.Min(1, rows - 1) * aRow;
         nint a2 = Math.Min(2, rows - 1) * aRow;
@@ -213,7 +216,8 @@ internal static unsafe class Tiles<S, V>
 
     /// <summary>6 rows by 2 vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile6x2(float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
+    private static void Tile6x2(
+        float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
     {
         nint a1 = Math.Min(1, rows - 1) * aRow;
         nint a2 = Math.Min(2, rows - 1) * aRow;
@@ -328,7 +332,8 @@ internal static unsafe class Tiles<S, V>
 
     /// <summary>6 rows by 1 vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile6x1(float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
+    private static void Tile6x1(
+        float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
     {
         nint a1 = Math.Min(1, rows - 1) * aRow;
         nint a2 = Math.Min(2, rows - 1) * aRow;
@@ -417,7 +422,8 @@ internal static unsafe class Tiles<S, V>
 
     /// <summary>1 rows by 4 vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1x4(float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
+    private static void Tile1x4(
+        float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
     {
         V c00 = S.Zero;
         V c01 = S.Zero;
@@ -469,7 +475,8 @@ internal static unsafe class Tiles<S, V>
 
     /// <summary>1 rows by 2 vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1x2(float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
+    private static void Tile1x2(
+        float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
     {
         V c00 = S.Zero;
         V c01 = S.Zero;
@@ -509,7 +516,8 @@ internal static unsafe class Tiles<S, V>
 
     /// <summary>1 rows by 1 vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1x1(float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
+    private static void Tile1x1(
+        float* a, nint aRow, nint aInner, float* b, nint bInner, int inner, float* c, nint cRow, int rows, TileMode mode, float* start)
     {
         V c00 = S.Zero;
         if (mode == TileMode.Continue)

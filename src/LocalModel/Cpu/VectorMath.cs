@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Kotonoha.LocalModel.Cpu;
 
-/// <summary>Elementary functions on vectors, to about 1e-7 relative; own polynomials (Chebyshev fits). No result is denormal where a plain zero does.</summary>
+/// <summary>
+/// Elementary functions on vectors, to about 1e-7 relative; own polynomials (Chebyshev fits). No result is denormal where a plain zero
+/// does.
+/// </summary>
 internal static unsafe class VectorMath<S, V>
     where S : struct, ISimd<V>
     where V : struct
@@ -116,7 +119,10 @@ internal static class ErrorFunction
     private const double SeriesLimit = 2.5;
     private const int FractionTerms = 60;
 
-    /// <summary>2/√π ∫₀ˣ exp(−t²) dt: the Maclaurin series near zero, the continued fraction of erfc further out (Abramowitz and Stegun 7.1.6, 7.1.14).</summary>
+    /// <summary>
+    /// 2/√π ∫₀ˣ exp(−t²) dt: the Maclaurin series near zero, the continued fraction of erfc further out (Abramowitz and Stegun 7.1.6,
+    /// 7.1.14).
+    /// </summary>
     public static double Erf(double x)
     {
         double a = Math.Abs(x);

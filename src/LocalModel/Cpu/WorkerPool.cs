@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// A few threads that share the tasks of one job with the caller. A job is a static function and a pointer to its arguments, so nothing is allocated.
-/// Workers look for the next job for a short while and then sleep; work that is a single task stays on the caller.
+/// A few threads that share the tasks of one job with the caller. A job is a static function and a pointer to its arguments, so nothing is
+/// allocated. Workers look for the next job for a short while and then sleep; work that is a single task stays on the caller.
 /// </summary>
 internal sealed unsafe class WorkerPool : IDisposable
 {
@@ -18,8 +18,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     private delegate*<void*, int, int, void> _function;
     private void* _arguments;
 
-    // High half: the number of the job; low half: the tasks that nobody has taken yet. One word, so that a late worker can never take a task of
-    // one job for a task of another.
+    // High half: the number of the job; low half: the tasks that nobody has taken yet. One word, so that a late worker can never take a
+    // task of one job for a task of another.
     private long _ticket;
     private int _completed;
     private int _parked;
@@ -45,7 +45,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     public int Threads { get; }
 
     /// <summary>
-    /// Runs function(arguments, task, worker) for every task from 0 on, in any order; returns when all are done. The function must not throw.
+    /// Runs function(arguments, task, worker) for every task from 0 on, in any order; returns when all are done. The function must not
+    /// throw.
     /// </summary>
     public void Run(delegate*<void*, int, int, void> function, void* arguments, int tasks)
     {
@@ -76,7 +77,9 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    /// <summary>Memory for each worker, 64-byte aligned; its contents do not outlive the job. Returns the first worker's; the others' follow.</summary>
+    /// <summary>
+    /// Memory for each worker, 64-byte aligned; its contents do not outlive the job. Returns the first worker's; the others' follow.
+    /// </summary>
     public float* Scratch(long floatsPerWorker)
     {
         long bytes = floatsPerWorker * sizeof(float) * Threads + (long)Alignment;
@@ -136,7 +139,8 @@ internal sealed unsafe class WorkerPool : IDisposable
                 continue;
             lock (_gate)
             {
-                // Parked is announced before the last look, and the caller publishes before it looks at parked: one of the two sees the other.
+                // Parked is announced before the last look, and the caller publishes before it looks at parked: one of the two sees the
+                // other.
                 Interlocked.Increment(ref _parked);
                 while (!HasTasks(Volatile.Read(ref _ticket)) && !_stopping)
                     Monitor.Wait(_gate);

@@ -16,7 +16,8 @@ public static class Perplexity
     /// <param name="contextLength">Tokens in a window; null for the model's context length.</param>
     /// <param name="threads">The threads that compute; 0 for one per core.</param>
     /// <param name="cancellationToken">Checked between layers.</param>
-    public static PerplexityResult Measure(CausalModel model, TokenSource tokens, int? contextLength = null, int threads = 0, CancellationToken cancellationToken = default)
+    public static PerplexityResult Measure(
+        CausalModel model, TokenSource tokens, int? contextLength = null, int threads = 0, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         using var backend = new CpuBackend(threads);

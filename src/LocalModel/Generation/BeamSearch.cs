@@ -21,7 +21,9 @@ public sealed record BeamSearchOptions
     /// <summary>How many beams run side by side. Default 4.</summary>
     public int BeamCount { get; init; } = 4;
 
-    /// <summary>A finished hypothesis scores its summed log-probability / (new tokens ^ penalty): above 0 favours long ones. Default 1.</summary>
+    /// <summary>
+    /// A finished hypothesis scores its summed log-probability / (new tokens ^ penalty): above 0 favours long ones. Default 1.
+    /// </summary>
     public float LengthPenalty { get; init; } = 1;
 
     /// <summary>When to stop early.</summary>
@@ -54,8 +56,12 @@ public sealed record BeamHypothesis(string Text, IReadOnlyList<int> TokenIds, do
 /// <param name="Usage">What it cost; the output tokens are those that all beams generated.</param>
 public sealed record BeamSearchResult(IReadOnlyList<BeamHypothesis> Hypotheses, GenerationUsage Usage);
 
-/// <summary>The bookkeeping of one beam search: it is given the logits of all running beams, and says which beams go on with which token.</summary>
-/// <remarks>The rules are those of transformers' <c>generate</c> (version 5): vectorised beam search with a list of finished hypotheses.</remarks>
+/// <summary>
+/// The bookkeeping of one beam search: it is given the logits of all running beams, and says which beams go on with which token.
+/// </summary>
+/// <remarks>
+/// The rules are those of transformers' <c>generate</c> (version 5): vectorised beam search with a list of finished hypotheses.
+/// </remarks>
 internal sealed class BeamSearch
 {
     // The score of a beam that has not started, and of an empty place in the list of finished hypotheses.
@@ -81,7 +87,9 @@ internal sealed class BeamSearch
     /// <param name="options">Validated settings.</param>
     /// <param name="processors">These act on the log-probabilities, which are not renormalised afterwards.</param>
     /// <param name="endTokens">The tokens that end a hypothesis.</param>
-    public BeamSearch(ReadOnlySpan<int> prompt, int maxNewTokens, BeamSearchOptions options, IEnumerable<LogitsProcessor> processors, IReadOnlyList<int> endTokens)
+    public BeamSearch(
+        ReadOnlySpan<int> prompt, int maxNewTokens, BeamSearchOptions options, IEnumerable<LogitsProcessor> processors,
+        IReadOnlyList<int> endTokens)
     {
         _options = options;
         _processors = [.. processors];
@@ -167,7 +175,9 @@ internal sealed class BeamSearch
         return _scores[0] / Math.Pow(horizon, _options.LengthPenalty) > worst;
     }
 
-    /// <summary>The finished hypotheses, best first: new tokens (the end token included), score, and whether an end token ended it.</summary>
+    /// <summary>
+    /// The finished hypotheses, best first: new tokens (the end token included), score, and whether an end token ended it.
+    /// </summary>
     public IReadOnlyList<(int[] Ids, double Score, bool Ended)> Results => [.. _finished.Take(_options.ReturnCount)];
 
     // Keeps the best candidates in descending order; an equal one that came earlier stays in front.

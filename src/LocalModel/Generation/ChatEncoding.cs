@@ -8,7 +8,9 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Generation;
 
-/// <summary>Brings chat templates and tokenizers together: reads a model's template, and turns rendered conversations into token ids.</summary>
+/// <summary>
+/// Brings chat templates and tokenizers together: reads a model's template, and turns rendered conversations into token ids.
+/// </summary>
 internal static class ChatEncoding
 {
     private const int ShortIdLength = 9;
@@ -16,7 +18,8 @@ internal static class ChatEncoding
     /// <summary>Reads the chat template of a model.</summary>
     /// <param name="jinja">The <c>chat_template</c> of a checkpoint.</param>
     /// <param name="settings">The special tokens that the template sees (<c>bos_token</c> and the others); null for none.</param>
-    /// <param name="tokenizer">The model's tokenizer, whose control tokens <see cref="ChatTemplate.Render"/> tells apart; null for none.</param>
+    /// <param name="tokenizer">The model's tokenizer, whose control tokens <see cref="ChatTemplate.Render"/> tells apart; null for
+    /// none.</param>
     /// <exception cref="ChatTemplateException">The text is not a template, or is larger or deeper than allowed.</exception>
     public static ChatTemplate ReadTemplate(string jinja, TokenizerSettings? settings = null, Tokenizer? tokenizer = null)
     {
@@ -24,7 +27,9 @@ internal static class ChatEncoding
         var control = tokenizer?.AddedTokens
             .Where(token => token.Content.Length > 0 && (token.IsSpecial || jinja.Contains(token.Content, StringComparison.Ordinal)))
             .Select(token => token.Content);
-        var named = settings is null ? null : new SpecialTokens(settings.BosToken, settings.EosToken, settings.UnknownToken, settings.PadToken);
+        var named = settings is null
+            ? null
+            : new SpecialTokens(settings.BosToken, settings.EosToken, settings.UnknownToken, settings.PadToken);
         return ChatTemplate.FromJinja(jinja, named, control is null ? [] : [.. control]);
     }
 
@@ -46,8 +51,8 @@ internal static class ChatEncoding
     /// <param name="prompt">The rendered conversation.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="keepConversationAsText">
-    /// Control tokens spelt in the conversation stay text: all special tokens, and those further added tokens that the template itself writes.
-    /// Without it, they become control tokens, as in transformers by default.
+    /// Control tokens spelt in the conversation stay text: all special tokens, and those further added tokens that the template itself
+    /// writes. Without it, they become control tokens, as in transformers by default.
     /// </param>
     /// <returns>The token ids.</returns>
     public static int[] Encode(this ChatPrompt prompt, Tokenizer tokenizer, bool keepConversationAsText = true)
@@ -60,7 +65,9 @@ internal static class ChatEncoding
         return [.. ids];
     }
 
-    /// <summary>Encodes the prompt and marks the tokens of <see cref="ChatPrompt.Answers"/>, as transformers' <c>assistant_masks</c> does.</summary>
+    /// <summary>
+    /// Encodes the prompt and marks the tokens of <see cref="ChatPrompt.Answers"/>, as transformers' <c>assistant_masks</c> does.
+    /// </summary>
     /// <param name="prompt">The rendered conversation.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <returns>The token ids and, for each, whether it belongs to an answer.</returns>
@@ -98,7 +105,9 @@ internal static class ChatEncoding
                 .. turn.ToolCalls.Select(call => call with
                 {
                     Id = format.HasIds ? ShortId(call.Id ?? call.Name) : call.Id,
-                    Arguments = format.TakesArgumentsAsText ? JsonSerializer.SerializeToElement(call.Arguments.GetRawText(), ChatJson.Default.String) : call.Arguments,
+                    Arguments = format.TakesArgumentsAsText
+                        ? JsonSerializer.SerializeToElement(call.Arguments.GetRawText(), ChatJson.Default.String)
+                        : call.Arguments,
                 }),
             ],
         };
@@ -106,7 +115,9 @@ internal static class ChatEncoding
 
     // Nine letters and digits, as templates that write ids want them.
     private static string ShortId(string id)
-        => id.Length == ShortIdLength && id.All(char.IsAsciiLetterOrDigit) ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)))[..ShortIdLength];
+        => id.Length == ShortIdLength && id.All(char.IsAsciiLetterOrDigit)
+            ? id
+            : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)))[..ShortIdLength];
 
     // Offsets only grow, but tokens may share characters; the first that holds the place counts.
     private static int TokenAt(TokenizedText encoded, int place)
@@ -117,9 +128,11 @@ internal static class ChatEncoding
         return -1;
     }
 
-    private static bool IsControl(ChatPrompt prompt, AddedToken token) => token.IsSpecial || prompt.Template.Contains(token.Content, StringComparison.Ordinal);
+    private static bool IsControl(ChatPrompt prompt, AddedToken token)
+        => token.IsSpecial || prompt.Template.Contains(token.Content, StringComparison.Ordinal);
 
-    // A token that the template composes around a role still is its own; one whose first or last character comes from the conversation is not.
+    // A token that the template composes around a role still is its own; one whose first or last character comes from the conversation is
+    // not.
     private static bool IsWritten(ChatPrompt prompt, AddedToken token, int start, int end)
     {
         while (token.StripLeft && start < end - token.Content.Length)

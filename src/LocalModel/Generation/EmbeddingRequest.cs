@@ -28,8 +28,9 @@ public sealed record EmbeddingResult(IReadOnlyList<float[]> Vectors, int InputTo
 public sealed record EncodingOptions
 {
     /// <summary>
-    /// The name of the prompt to put before each text. <c>query</c> and <c>document</c> may be asked of any model: a document's prompt may also be called
-    /// <c>passage</c> or <c>corpus</c>, and where there is none the default applies. Null for the model's default, if it has one.
+    /// The name of the prompt to put before each text. <c>query</c> and <c>document</c> may be asked of any model: a document's prompt may
+    /// also be called <c>passage</c> or <c>corpus</c>, and where there is none the default applies. Null for the model's default, if it has
+    /// one.
     /// </summary>
     public string? PromptName { get; init; }
 

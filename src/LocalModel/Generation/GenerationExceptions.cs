@@ -12,7 +12,8 @@ public sealed class ContextOverflowException : KotonohaException
     /// <param name="what">What did not fit, for example <c>prompt</c>.</param>
     public ContextOverflowException(int promptTokens, int contextLength, string what = "prompt")
         : base(string.Create(CultureInfo.InvariantCulture,
-            $"The {what} has {promptTokens} tokens, but the model's context holds {contextLength}, the output included. Shorten the {what} (fewer or shorter messages, less quoted text), or use a model with a longer context."))
+            $"The {what} has {promptTokens} tokens, but the model's context holds {contextLength}, the output included. Shorten the "
+                + $"{what} (fewer or shorter messages, less quoted text), or use a model with a longer context."))
     {
         PromptTokens = promptTokens;
         ContextLength = contextLength;
@@ -32,7 +33,8 @@ public sealed class QueueFullException : KotonohaException
     /// <param name="queueLength">The requests that may wait.</param>
     public QueueFullException(int queueLength)
         : base(string.Create(CultureInfo.InvariantCulture,
-            $"The model already has {queueLength} requests waiting, as many as QueueLength among its options allows. Try again later, or raise the limit."))
+            $"The model already has {queueLength} requests waiting, as many as QueueLength among its options allows. Try again later, or "
+                + $"raise the limit."))
         => QueueLength = queueLength;
 
     /// <summary>The requests that may wait.</summary>

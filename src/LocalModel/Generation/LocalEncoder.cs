@@ -15,10 +15,10 @@ namespace Kotonoha.LocalModel.Generation;
 /// number of callers run together in batches, and each gets the same result, to the bit, as if it ran alone.
 /// </summary>
 /// <remarks>
-/// Thread-safe. <see cref="Dispose"/> refuses new requests, ends the waiting and running ones with an <see cref="OperationCanceledException"/>, waits for the
-/// thread and frees the weights. Texts are treated as sentence-transformers treats them: white space around them is removed, special tokens
-/// that they spell out are recognised, and what is longer than the model reads is cut. Computations with half-precision weights are in
-/// single precision.
+/// Thread-safe. <see cref="Dispose"/> refuses new requests, ends the waiting and running ones with an
+/// <see cref="OperationCanceledException"/>, waits for the thread and frees the weights. Texts are treated as sentence-transformers treats
+/// them: white space around them is removed, special tokens that they spell out are recognised, and what is longer than the model reads is
+/// cut. Computations with half-precision weights are in single precision.
 /// </remarks>
 public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 {
@@ -46,7 +46,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         if (options.Threads is { } threads)
             ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1, nameof(options.Threads));
         if (options.MaximumTokens is { } maximum && (maximum < 1 || maximum > model.ContextLength))
-            throw new ArgumentOutOfRangeException(nameof(options), maximum, $"MaximumTokens is {maximum}; the model reads at most {model.ContextLength} tokens, so it must be between 1 and {model.ContextLength}.");
+            throw new ArgumentOutOfRangeException(nameof(options), maximum, $"MaximumTokens is {maximum}; the model reads at most "
+                + $"{model.ContextLength} tokens, so it must be between 1 and {model.ContextLength}.");
         if (options.Pooling is { Count: 0 })
             throw new ArgumentException("Pooling is an empty list; name at least one pooling, or leave it null.", nameof(options));
         MaximumTokens = options.MaximumTokens ?? Math.Min(files.MaximumTokens ?? int.MaxValue, model.ContextLength);
@@ -80,7 +81,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
-        $"{ModelId}: encoder, {_model.ParameterCount:N0} parameters, {Dimensions:N0} dimensions, {string.Join(" + ", Pooling)} pooling, up to {MaximumTokens:N0} tokens, on {_backend.Description}");
+        $"{ModelId}: encoder, {_model.ParameterCount:N0} parameters, {Dimensions:N0} dimensions, {string.Join(" + ", Pooling)} pooling, "
+            + $"up to {MaximumTokens:N0} tokens, on {_backend.Description}");
 
     /// <summary>What the checkpoint leaves open, or asks for and is not done, one sentence each; most often empty.</summary>
     public IReadOnlyList<string> Remarks { get; }
@@ -117,8 +119,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 
     /// <summary>Loads an encoder and starts its engine.</summary>
     /// <param name="path">
-    /// A folder of sentence-transformers (with <c>modules.json</c>), one in the Hugging Face layout (an encoder or a cross-encoder), a GGUF file of a BERT, or
-    /// <c>OWNER/NAME</c> of a model in the hub's cache.
+    /// A folder of sentence-transformers (with <c>modules.json</c>), one in the Hugging Face layout (an encoder or a cross-encoder), a GGUF
+    /// file of a BERT, or <c>OWNER/NAME</c> of a model in the hub's cache.
     /// </param>
     /// <param name="options">How to load and run it.</param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
@@ -138,7 +140,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         try
         {
             if (tokenizer.VocabularySize > model.VocabularySize)
-                throw new CheckpointException(path, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.");
+                throw new CheckpointException(path, $"the tokenizer has {tokenizer.VocabularySize} tokens, but the model knows "
+                    + $"{model.VocabularySize}; they do not belong together.");
             if (options?.Pooling is null)
                 files.RequireWidths(model.Width);
             return new LocalEncoder(files, model, tokenizer, modelId, options ?? new LocalEncoderOptions());
@@ -154,7 +157,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <param name="path">The model's folder.</param>
     /// <param name="options">How to load and run it.</param>
     /// <param name="cancellationToken">Stops loading: a model that is ready after that is disposed.</param>
-    public static async Task<LocalEncoder> LoadAsync(string path, LocalEncoderOptions? options = null, CancellationToken cancellationToken = default)
+    public static async Task<LocalEncoder> LoadAsync(
+        string path, LocalEncoderOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var loading = Task.Run(() => Load(path, options), cancellationToken);
@@ -164,7 +168,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            _ = loading.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            _ = loading.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
+                TaskScheduler.Default);
             throw;
         }
     }
@@ -179,13 +184,15 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>
-    public async Task<EmbeddingResult> EmbedAsync(IReadOnlyList<string> texts, EncodingOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task<EmbeddingResult> EmbedAsync(
+        IReadOnlyList<string> texts, EncodingOptions? options = null, CancellationToken cancellationToken = default)
     {
         RequireTexts(texts);
         options ??= new EncodingOptions();
         var prompt = PromptOf(options);
         if (options.Dimensions is { } dimensions && (dimensions < 1 || dimensions > Dimensions))
-            throw new ArgumentOutOfRangeException(nameof(options), dimensions, $"Dimensions is {dimensions}; the model's vectors have {Dimensions} components, so it must be between 1 and {Dimensions}.");
+            throw new ArgumentOutOfRangeException(nameof(options), dimensions, $"Dimensions is {dimensions}; the model's vectors have "
+                + $"{Dimensions} components, so it must be between 1 and {Dimensions}.");
         bool normalizes = _files.Steps.Any(s => s is NormalizeStep);
         var form = options.Normalize ?? true ? _embedding : _unnormalized;
         var (vectors, inputs) = await RunAsync(
@@ -220,18 +227,23 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>
-    public async Task<RerankResult> RerankAsync(string query, IReadOnlyList<string> texts, bool rawScores = false, CancellationToken cancellationToken = default)
+    public async Task<RerankResult> RerankAsync(
+        string query, IReadOnlyList<string> texts, bool rawScores = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
         RequireTexts(texts);
         if (!CanRerank)
-            throw new NotSupportedException($"'{ModelId}' is no cross-encoder: a head for sequence classification with one label is needed to score texts. Load such a model, or compare embeddings.");
-        var (logits, inputs) = await RunAsync(() => [.. texts.Select(t => _texts.EncodePair(query, t))], null, cancellationToken).ConfigureAwait(false);
+            throw new NotSupportedException($"'{ModelId}' is no cross-encoder: a head for sequence classification with one label is "
+                + "needed to score texts. Load such a model, or compare embeddings.");
+        var (logits, inputs) = await RunAsync(() => [.. texts.Select(t => _texts.EncodePair(query, t))], null, cancellationToken)
+            .ConfigureAwait(false);
         var scores = logits.Select(l => rawScores || !_files.ScoresAreSigmoids ? l[0] : (float)(1 / (1 + Math.Exp(-l[0]))));
         return new RerankResult([.. scores], inputs.Sum(i => i.Ids.Length), inputs.Count(i => i.Truncated));
     }
 
-    /// <summary>The number of tokens of a text as the model would read it if it were not cut: with its prompt and the special tokens.</summary>
+    /// <summary>
+    /// The number of tokens of a text as the model would read it if it were not cut: with its prompt and the special tokens.
+    /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="promptName">The prompt, as <see cref="EncodingOptions.PromptName"/>; null for the default one.</param>
     /// <exception cref="ArgumentException">There is no prompt of this name.</exception>
@@ -264,7 +276,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <summary>The tokens of a pair as the model reads it (for tests against references).</summary>
     internal EncoderInput EncodePair(string first, string second) => _texts.EncodePair(first, second);
 
-    private async Task<(float[][] Results, EncoderInput[] Inputs)> RunAsync(Func<EncoderInput[]> encode, SentenceEmbedding? form, CancellationToken cancellationToken)
+    private async Task<(float[][] Results, EncoderInput[] Inputs)> RunAsync(
+        Func<EncoderInput[]> encode, SentenceEmbedding? form, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         using var source = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposal.Token);
@@ -286,7 +299,9 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     private string PromptOf(EncodingOptions options)
     {
         if (options.Prompt is not null)
-            return options.PromptName is null ? options.Prompt : throw new ArgumentException("Prompt and PromptName are both set; set one of them.", nameof(options));
+            return options.PromptName is null
+                ? options.Prompt
+                : throw new ArgumentException("Prompt and PromptName are both set; set one of them.", nameof(options));
         if (options.PromptName is not { } name)
             return DefaultPrompt();
         if (Prompts.TryGetValue(name, out var prompt))
@@ -295,7 +310,9 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
             return Prompts[other];
         if (name is "query" or "document")
             return DefaultPrompt();
-        throw new ArgumentException($"There is no prompt '{name}'; '{ModelId}' has {(Prompts.Count == 0 ? "none" : string.Join(", ", Prompts.Keys.Order(StringComparer.Ordinal)))}, and query and document may always be asked for.", nameof(options));
+        throw new ArgumentException($"There is no prompt '{name}'; '{ModelId}' has "
+            + $"{(Prompts.Count == 0 ? "none" : string.Join(", ", Prompts.Keys.Order(StringComparer.Ordinal)))}, and query and document "
+            + "may always be asked for.", nameof(options));
     }
 
     private string DefaultPrompt() => DefaultPromptName is { } name ? Prompts[name] : "";

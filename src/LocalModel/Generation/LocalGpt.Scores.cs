@@ -9,7 +9,8 @@ public sealed partial class LocalGpt
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="ArgumentException">There is no token, or one that the model does not know.</exception>
     /// <exception cref="ContextOverflowException">The sequence does not fit into the context.</exception>
-    public async Task<TokenScores> ScoreTokensAsync(IReadOnlyList<int> tokenIds, bool includeLastLogits = false, CancellationToken cancellationToken = default)
+    public async Task<TokenScores> ScoreTokensAsync(
+        IReadOnlyList<int> tokenIds, bool includeLastLogits = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tokenIds);
         if (tokenIds.Count == 0)
@@ -28,6 +29,7 @@ public sealed partial class LocalGpt
     {
         foreach (int id in ids)
             if (id < 0 || id >= VocabularySize)
-                throw new ArgumentOutOfRangeException(name, id, $"{name} holds {id}, but the model knows the tokens 0 to {VocabularySize - 1}.");
+                throw new ArgumentOutOfRangeException(name, id,
+                    $"{name} holds {id}, but the model knows the tokens 0 to {VocabularySize - 1}.");
     }
 }

@@ -1,8 +1,8 @@
 namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>
-/// The text of one generation as it grows. It finds stop strings across token borders and holds back what may still become one. One thread writes;
-/// another may read the part that was released to it, which never changes any more.
+/// The text of one generation as it grows. It finds stop strings across token borders and holds back what may still become one. One thread
+/// writes; another may read the part that was released to it, which never changes any more.
 /// </summary>
 internal sealed class OutputText
 {
@@ -57,7 +57,8 @@ internal sealed class OutputText
     /// <summary>Releases everything: the text is complete.</summary>
     public void Complete() => Released = Length;
 
-    // The stop string that is complete first; of several that end together the one that begins first. Only what the new text can have completed is searched.
+    // The stop string that is complete first; of several that end together the one that begins first. Only what the new text can have
+    // completed is searched.
     private int FindStop(int before)
     {
         int best = -1, bestEnd = int.MaxValue;

@@ -2,12 +2,16 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Layers;
 
-/// <summary>Multi-head attention (arXiv:1706.03762) with its four projections; key heads may be fewer than query heads (arXiv:2305.13245).</summary>
+/// <summary>
+/// Multi-head attention (arXiv:1706.03762) with its four projections; key heads may be fewer than query heads (arXiv:2305.13245).
+/// </summary>
 /// <param name="Query">width -> heads · head width.</param>
 /// <param name="Key">width -> key heads · head width.</param>
 /// <param name="Value">width -> key heads · head width.</param>
 /// <param name="Output">heads · head width -> width.</param>
-/// <remarks>Which keys a query may see (causal mask, window) is decided by the <see cref="AttentionOptions"/> and applied in the kernels.</remarks>
+/// <remarks>
+/// Which keys a query may see (causal mask, window) is decided by the <see cref="AttentionOptions"/> and applied in the kernels.
+/// </remarks>
 internal sealed record Attention(Linear Query, Linear Key, Linear Value, Linear Output)
 {
     /// <summary>The norm of each query head, or null (Qwen3).</summary>

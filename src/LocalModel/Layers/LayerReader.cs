@@ -2,7 +2,9 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Layers;
 
-/// <summary>Builds layers from a source of weights, and keeps a list of what it took: a model's parameters in the order of its checkpoint.</summary>
+/// <summary>
+/// Builds layers from a source of weights, and keeps a list of what it took: a model's parameters in the order of its checkpoint.
+/// </summary>
 /// <param name="weights">The source.</param>
 internal sealed class LayerReader(IWeightSource weights)
 {
@@ -23,7 +25,9 @@ internal sealed class LayerReader(IWeightSource weights)
     /// <summary>A linear layer: <c>NAME.weight</c> [out, in] (or [in, out] by the layout) and <c>NAME.bias</c> [out].</summary>
     public Linear Linear(string name, int inputs, int outputs, bool bias = true, LinearLayout layout = LinearLayout.OutIn)
     {
-        var weight = layout == LinearLayout.OutIn ? Parameter(name + ".weight", outputs, inputs) : Parameter(name + ".weight", inputs, outputs);
+        var weight = layout == LinearLayout.OutIn
+            ? Parameter(name + ".weight", outputs, inputs)
+            : Parameter(name + ".weight", inputs, outputs);
         return Linear(weight, bias ? Parameter(name + ".bias", outputs) : null, layout);
     }
 

@@ -13,10 +13,14 @@ internal sealed record Linear(Parameter Weight, Parameter? Bias = null, LinearLa
 
     /// <summary>(rows, in) -> (rows, out).</summary>
     public Tensor Forward(Pass pass, Tensor x)
-        => Adapter is { } adapter ? adapter.Forward(pass, x, pass.Linear(x, Weight, null, Layout), Bias) : pass.Linear(x, Weight, Bias, Layout);
+        => Adapter is { } adapter
+            ? adapter.Forward(pass, x, pass.Linear(x, Weight, null, Layout), Bias)
+            : pass.Linear(x, Weight, Bias, Layout);
 }
 
-/// <summary>What an adapter adds to a linear layer: B A x (LoRA, arXiv:2106.09685), and with DoRA (arXiv:2402.09353) a factor on each output.</summary>
+/// <summary>
+/// What an adapter adds to a linear layer: B A x (LoRA, arXiv:2106.09685), and with DoRA (arXiv:2402.09353) a factor on each output.
+/// </summary>
 /// <param name="Down">A: [rank, in].</param>
 /// <param name="Up">B times the scaling: [out, rank].</param>
 /// <param name="OutputScale">DoRA's magnitude over the length of each output's weights: [out]; null for LoRA.</param>

@@ -19,6 +19,7 @@ internal static class ActivationNames
         "quick_gelu" => Activation.QuickGelu,
         "tanh" => Activation.Tanh,
         _ => throw new UnsupportedModelException(
-            $"{field} '{name}' is unknown; known are gelu_new, gelu_pytorch_tanh, gelu_fast, gelu, relu, relu2, silu, swish, quick_gelu, tanh."),
+            $"{field} '{name}' is unknown; known are gelu_new, gelu_pytorch_tanh, gelu_fast, gelu, relu, relu2, silu, swish, quick_gelu, "
+                + "tanh."),
     };
 }

@@ -5,8 +5,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// BERT and its family (BERT, RoBERTa, XLM-RoBERTa, DistilBERT): word, position and type embeddings; blocks of attention over the whole text and a
-/// feed-forward part, each added to its input and normed afterwards; a head.
+/// BERT and its family (BERT, RoBERTa, XLM-RoBERTa, DistilBERT): word, position and type embeddings; blocks of attention over the whole
+/// text and a feed-forward part, each added to its input and normed afterwards; a head.
 /// </summary>
 internal sealed class Bert : EncoderModel
 {
@@ -94,9 +94,12 @@ internal sealed class Bert : EncoderModel
             (EncoderHead.MaskedLanguageModel, BertKind.Roberta) =>
                 (Dense("lm_head.dense", width, width), Norm("lm_head.layer_norm"), Decoder("lm_head.decoder.weight", "lm_head.bias")),
             (EncoderHead.MaskedLanguageModel, _) =>
-                (Dense("vocab_transform", width, width), Norm("vocab_layer_norm"), Decoder("vocab_projector.weight", "vocab_projector.bias")),
-            (EncoderHead.SequenceClassification, BertKind.Roberta) => (Dense("classifier.dense", width, width), null, Dense("classifier.out_proj", width, Labels)),
-            (EncoderHead.SequenceClassification, BertKind.DistilBert) => (Dense("pre_classifier", width, width), null, Dense("classifier", width, Labels)),
+                (Dense("vocab_transform", width, width), Norm("vocab_layer_norm"),
+                    Decoder("vocab_projector.weight", "vocab_projector.bias")),
+            (EncoderHead.SequenceClassification, BertKind.Roberta) =>
+                (Dense("classifier.dense", width, width), null, Dense("classifier.out_proj", width, Labels)),
+            (EncoderHead.SequenceClassification, BertKind.DistilBert) =>
+                (Dense("pre_classifier", width, width), null, Dense("classifier", width, Labels)),
             (EncoderHead.SequenceClassification or EncoderHead.TokenClassification, _) => (null, null, Dense("classifier", width, Labels)),
             (EncoderHead.QuestionAnswering, _) => (null, null, Dense("qa_outputs", width, Labels)),
             _ => (null, null, Dense("cls.seq_relationship", width, Labels)),
@@ -174,14 +177,17 @@ internal sealed class Bert : EncoderModel
         {
             case EncoderHead.MaskedLanguageModel:
                 // RoBERTa's head has the exact gelu whatever its blocks have.
-                hidden = pass.Activate(_headDense!.Forward(pass, hidden), Config.Kind == BertKind.Roberta ? Activation.Gelu : Config.Activation);
+                hidden = pass.Activate(_headDense!.Forward(pass, hidden),
+                    Config.Kind == BertKind.Roberta ? Activation.Gelu : Config.Activation);
                 return last.Forward(pass, _headNorm!.Forward(pass, hidden));
             case EncoderHead.SequenceClassification when Config.Kind == BertKind.Bert:
             case EncoderHead.NextSentence:
                 return last.Forward(pass, pass.Dropout(Pooled(pass, hidden, batch), Config.HiddenDropout));
             case EncoderHead.SequenceClassification:
                 var first = pass.Activate(
-                    _headDense!.Forward(pass, pass.Pool(hidden, batch, Pooling.First)), Config.Kind == BertKind.Roberta ? Activation.Tanh : Activation.Relu);
+                    _headDense!.Forward(pass, pass.Pool(hidden, batch, Pooling.First)), Config.Kind == BertKind.Roberta
+                        ? Activation.Tanh
+                        : Activation.Relu);
                 return last.Forward(pass, pass.Dropout(first, Config.HiddenDropout));
             default:
                 return last.Forward(pass, pass.Dropout(hidden, Config.HiddenDropout));
@@ -220,7 +226,8 @@ internal sealed class Bert : EncoderModel
         {
             int length = batch.SequenceStarts[s + 1] - batch.SequenceStarts[s];
             if (length == 0 || length > ContextLength)
-                throw new ArgumentException($"A text of {length} tokens is {(length == 0 ? "empty" : $"longer than the model's {ContextLength}")}.", nameof(batch));
+                throw new ArgumentException(
+                    $"A text of {length} tokens is {(length == 0 ? "empty" : $"longer than the model's {ContextLength}")}.", nameof(batch));
         }
     }
 

@@ -2,7 +2,9 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Models;
 
-/// <summary>The settings of a model of BERT's family, as in its <c>config.json</c> (that file's names in brackets, DistilBERT's after the stroke).</summary>
+/// <summary>
+/// The settings of a model of BERT's family, as in its <c>config.json</c> (that file's names in brackets, DistilBERT's after the stroke).
+/// </summary>
 internal sealed record BertConfig
 {
     /// <summary>The member of the family (<c>model_type</c>).</summary>
@@ -82,7 +84,8 @@ internal sealed record BertConfig
             throw new UnsupportedModelException($"max_position_embeddings {Positions} leaves no position after pad_token_id {PaddingId}.");
         if (!(LayerNormEpsilon > 0))
             throw new UnsupportedModelException($"layer_norm_eps {LayerNormEpsilon} must be positive.");
-        foreach (var (dropout, name) in ((float, string)[])[(HiddenDropout, "hidden_dropout_prob"), (AttentionDropout, "attention_probs_dropout_prob")])
+        foreach (var (dropout, name) in ((float, string)[])[(HiddenDropout, "hidden_dropout_prob"),
+            (AttentionDropout, "attention_probs_dropout_prob")])
             if (!(dropout is >= 0 and < 1))
                 throw new UnsupportedModelException($"{name} {dropout} must be at least 0 and less than 1.");
         if (LabelNames.Count == 0)
@@ -99,7 +102,9 @@ internal enum BertKind
     /// <summary>BERT (arXiv:1810.04805).</summary>
     Bert,
 
-    /// <summary>RoBERTa (arXiv:1907.11692) and XLM-RoBERTa (arXiv:1911.02116): positions count from the padding id + 1, one token type.</summary>
+    /// <summary>
+    /// RoBERTa (arXiv:1907.11692) and XLM-RoBERTa (arXiv:1911.02116): positions count from the padding id + 1, one token type.
+    /// </summary>
     Roberta,
 
     /// <summary>DistilBERT (arXiv:1910.01108): no token types, no pooler.</summary>

@@ -42,7 +42,8 @@ public sealed class Gpt2 : CausalModel
                     _layers.LayerNorm(name + "ln_1", width, epsilon),
                     new FusedAttention(Conv1D(name + "attn.c_attn", width, 3 * width), Conv1D(name + "attn.c_proj", width, width)),
                     _layers.LayerNorm(name + "ln_2", width, epsilon),
-                    new FeedForward(Conv1D(name + "mlp.c_fc", width, inner), Conv1D(name + "mlp.c_proj", inner, width), config.Activation)));
+                    new FeedForward(Conv1D(name + "mlp.c_fc", width, inner), Conv1D(name + "mlp.c_proj", inner, width),
+                        config.Activation)));
             }
 
             _finalNorm = _layers.LayerNorm("transformer.ln_f", width, epsilon);
@@ -78,8 +79,8 @@ public sealed class Gpt2 : CausalModel
     internal override IReadOnlyList<Linear> Linears => _layers.Linears;
 
     /// <summary>
-    /// A fresh model, initialised as GPT-2 was: weights normal with deviation .02, those that end a residual branch divided by √(2 · layers),
-    /// biases zero, norms one. The same seed gives the same weights on every machine with the same mathematics library.
+    /// A fresh model, initialised as GPT-2 was: weights normal with deviation .02, those that end a residual branch divided by √(2 ·
+    /// layers), biases zero, norms one. The same seed gives the same weights on every machine with the same mathematics library.
     /// </summary>
     /// <param name="config">The settings.</param>
     /// <param name="seed">The seed.</param>

@@ -74,7 +74,8 @@ public sealed record Gpt2Config
             throw new UnsupportedModelException($"n_head {Heads} does not divide n_embd {Width}.");
         if (!(LayerNormEpsilon > 0))
             throw new UnsupportedModelException($"layer_norm_epsilon {LayerNormEpsilon} must be positive.");
-        foreach (var (dropout, name) in ((float, string)[])[(EmbeddingDropout, "embd_pdrop"), (AttentionDropout, "attn_pdrop"), (ResidualDropout, "resid_pdrop")])
+        foreach (var (dropout, name) in ((float, string)[])[(EmbeddingDropout, "embd_pdrop"), (AttentionDropout, "attn_pdrop"),
+            (ResidualDropout, "resid_pdrop")])
             if (!(dropout is >= 0 and < 1))
                 throw new UnsupportedModelException($"{name} {dropout} must be at least 0 and less than 1.");
         _ = Activation;

@@ -3,7 +3,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// The settings of a model of the Llama family (Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3), as in its <c>config.json</c> (that file's names in brackets).
+/// The settings of a model of the Llama family (Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3), as in its <c>config.json</c> (that file's
+/// names in brackets).
 /// </summary>
 public sealed record LlamaConfig
 {
@@ -76,7 +77,9 @@ public sealed record LlamaConfig
     /// <summary>What each pair's frequency is also divided by (<c>rope_freqs.weight</c> of a GGUF file); empty for nothing.</summary>
     public IReadOnlyList<double> RopeFrequencyFactors { get; init; } = [];
 
-    /// <summary>Whether the weights are laid out so that neighbouring features turn together (GGUF files of the architecture <c>llama</c>).</summary>
+    /// <summary>
+    /// Whether the weights are laid out so that neighbouring features turn together (GGUF files of the architecture <c>llama</c>).
+    /// </summary>
     public bool RotaryInterleaved { get; init; }
 
     /// <summary>Dropout of attention weights in training (<c>attention_dropout</c>).</summary>
@@ -90,7 +93,10 @@ public sealed record LlamaConfig
     public Activation Activation => ActivationNames.Parse("hidden_act", HiddenActivation);
 
     /// <summary>The longest sequence: <see cref="ContextLength"/>, or with dynamic scaling that times the factor.</summary>
-    public int LongestSequence => RopeScaling is { Kind: RopeScalingKind.Dynamic, Factor: var factor } ? (int)Math.Min(ContextLength * factor, int.MaxValue) : ContextLength;
+    public int LongestSequence
+        => RopeScaling is { Kind: RopeScalingKind.Dynamic, Factor: var factor }
+            ? (int)Math.Min(ContextLength * factor, int.MaxValue)
+            : ContextLength;
 
     /// <summary>The window of a layer, or 0.</summary>
     /// <param name="layer">The layer, from 0.</param>
@@ -117,7 +123,8 @@ public sealed record LlamaConfig
         if (HeadWidth % 2 != 0)
             throw new UnsupportedModelException($"head_dim {HeadWidth} must be even.");
         foreach (var (product, name) in ((long, string)[])
-            [((long)Heads * HeadWidth, "num_attention_heads · head_dim"), ((long)VocabularySize * Width, "vocab_size · hidden_size"), ((long)InnerWidth * Width, "intermediate_size · hidden_size")])
+            [((long)Heads * HeadWidth, "num_attention_heads · head_dim"), ((long)VocabularySize * Width, "vocab_size · hidden_size"),
+                ((long)InnerWidth * Width, "intermediate_size · hidden_size")])
             if (product > int.MaxValue)
                 throw new UnsupportedModelException($"{name} is {product}; {int.MaxValue} elements are the most that one weight may have.");
         if (!(RmsNormEpsilon > 0))
@@ -128,8 +135,10 @@ public sealed record LlamaConfig
             throw new UnsupportedModelException($"sliding_window {SlidingWindow} must not be negative.");
         if (SlidingLayers.Count != 0 && SlidingLayers.Count != Layers)
             throw new UnsupportedModelException($"layer_types has {SlidingLayers.Count} entries for {Layers} layers.");
-        if (RopeFrequencyFactors.Count != 0 && (RopeFrequencyFactors.Count != HeadWidth / 2 || RopeFrequencyFactors.Any(f => !(f > 0 && double.IsFinite(f)))))
-            throw new UnsupportedModelException($"the rope frequency factors must be {HeadWidth / 2} positive numbers, one for each pair of a head.");
+        if (RopeFrequencyFactors.Count != 0
+            && (RopeFrequencyFactors.Count != HeadWidth / 2 || RopeFrequencyFactors.Any(f => !(f > 0 && double.IsFinite(f)))))
+            throw new UnsupportedModelException(
+                $"the rope frequency factors must be {HeadWidth / 2} positive numbers, one for each pair of a head.");
         if (!(AttentionDropout is >= 0 and < 1))
             throw new UnsupportedModelException($"attention_dropout {AttentionDropout} must be at least 0 and less than 1.");
         RopeScaling?.Validate(HeadWidth / 2);

@@ -94,7 +94,9 @@ internal sealed class DenseStep(float[] weight, float[]? bias, int inputs, Activ
 
     /// <inheritdoc/>
     public int Outputs(int count)
-        => count == inputs ? _outputs : throw new ArgumentException($"a Dense module takes vectors of {inputs} components, but gets {count}.");
+        => count == inputs
+            ? _outputs
+            : throw new ArgumentException($"a Dense module takes vectors of {inputs} components, but gets {count}.");
 
     /// <inheritdoc/>
     public float[] Apply(float[] vector)

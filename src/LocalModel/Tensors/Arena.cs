@@ -63,8 +63,8 @@ internal sealed unsafe class Arena : IDisposable
         byte* target = _slots[moved.Slot].Data;
         byte* source = (byte*)view.Data;
 
-        // The target lies at the very front, so copying rows upwards never overwrites a row that is still to be read, unless the source lies
-        // in a later block, where there is no overlap at all.
+        // The target lies at the very front, so copying rows upwards never overwrites a row that is still to be read, unless the source
+        // lies in a later block, where there is no overlap at all.
         if (target != source)
             for (nuint r = 0; r < (nuint)view.Rows; r++)
                 Buffer.MemoryCopy(source + r * strideBytes, target + r * rowBytes, rowBytes, rowBytes);
@@ -141,8 +141,8 @@ internal sealed unsafe class Arena : IDisposable
     }
 
     /// <summary>
-    /// The gradient to write, or a view without memory when none is wanted; <paramref name="accumulate"/> says whether to add to it (true) or to
-    /// overwrite it (false, the first time).
+    /// The gradient to write, or a view without memory when none is wanted; <paramref name="accumulate"/> says whether to add to it (true)
+    /// or to overwrite it (false, the first time).
     /// </summary>
     public View GradientToWrite(Tensor tensor, out bool accumulate)
     {

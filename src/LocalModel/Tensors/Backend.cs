@@ -8,8 +8,9 @@ namespace Kotonoha.LocalModel.Tensors;
 /// it over. A backend may be shared by passes that run one after another, not by passes that run at the same time.
 /// </summary>
 /// <remarks>
-/// Views hold elements of the backend's own type; parameters and their gradients hold float32 (or the parameter's format). "accumulate" says whether a
-/// gradient is added to (true) or overwritten (false); gradients of parameters are always added to. A view without memory is not wanted.
+/// Views hold elements of the backend's own type; parameters and their gradients hold float32 (or the parameter's format). "accumulate"
+/// says whether a gradient is added to (true) or overwritten (false); gradients of parameters are always added to. A view without memory is
+/// not wanted.
 /// </remarks>
 internal abstract unsafe class Backend : IDisposable
 {
@@ -57,7 +58,8 @@ internal abstract unsafe class Backend : IDisposable
     internal abstract void Linear(View x, Parameter weight, Parameter? bias, LinearLayout layout, View output);
 
     internal abstract void LinearBackward(
-        View x, Parameter weight, LinearLayout layout, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient);
+        View x, Parameter weight, LinearLayout layout, View outputGradient, View xGradient, bool accumulate, float* weightGradient,
+        float* biasGradient);
 
     /// <summary>output (+)= op(a) · op(b), where op transposes if asked to.</summary>
     internal abstract void MatMul(View a, bool transposeA, View b, bool transposeB, View output, bool accumulate);
@@ -65,12 +67,14 @@ internal abstract unsafe class Backend : IDisposable
     internal abstract void LayerNorm(View x, Parameter? weight, Parameter? bias, float epsilon, View output);
 
     internal abstract void LayerNormBackward(
-        View x, Parameter? weight, float epsilon, View outputGradient, View xGradient, bool accumulate, float* weightGradient, float* biasGradient);
+        View x, Parameter? weight, float epsilon, View outputGradient, View xGradient, bool accumulate, float* weightGradient,
+        float* biasGradient);
 
     internal abstract void RmsNorm(View x, Parameter? weight, float epsilon, float weightOffset, View output);
 
     internal abstract void RmsNormBackward(
-        View x, Parameter? weight, float epsilon, float weightOffset, View outputGradient, View xGradient, bool accumulate, float* weightGradient);
+        View x, Parameter? weight, float epsilon, float weightOffset, View outputGradient, View xGradient, bool accumulate,
+        float* weightGradient);
 
     /// <summary>b may have one row or one column, which then counts for all.</summary>
     internal abstract void Binary(BinaryOperation operation, View a, View b, View output);
@@ -90,7 +94,8 @@ internal abstract unsafe class Backend : IDisposable
     internal abstract void Gated(Activation activation, View gate, View up, View output);
 
     internal abstract void GatedBackward(
-        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient, bool accumulateUp);
+        Activation activation, View gate, View up, View outputGradient, View gateGradient, bool accumulateGate, View upGradient,
+        bool accumulateUp);
 
     internal abstract void Softmax(View x, View output);
 
@@ -135,7 +140,8 @@ internal abstract unsafe class Backend : IDisposable
     internal abstract void CrossEntropy(View logits, int* targets, View classWeights, CrossEntropyOptions options, View output);
 
     internal abstract void CrossEntropyBackward(
-        View logits, int* targets, View classWeights, CrossEntropyOptions options, View outputGradient, View logitsGradient, bool accumulate);
+        View logits, int* targets, View classWeights, CrossEntropyOptions options, View outputGradient, View logitsGradient,
+        bool accumulate);
 
     internal abstract void Pool(Pooling pooling, View x, Batch batch, View output);
 

@@ -2,8 +2,8 @@ namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
 /// What a model runs on: the tokens of one or more sequences, one after another without padding. A sequence may continue one in a
-/// <see cref="KvCache"/>. Only attention and pooling look at the borders. A batch may be cleared and filled again; it must not change between a
-/// training pass's forward and backward.
+/// <see cref="KvCache"/>. Only attention and pooling look at the borders. A batch may be cleared and filled again; it must not change
+/// between a training pass's forward and backward.
 /// </summary>
 internal sealed class Batch
 {
@@ -67,7 +67,8 @@ internal sealed class Batch
         if (sequenceLength == 0)
             sequenceLength = tokenIds.Length;
         if (tokenIds.Length % sequenceLength != 0)
-            throw new ArgumentException($"{tokenIds.Length} tokens are not a whole number of sequences of {sequenceLength}.", nameof(tokenIds));
+            throw new ArgumentException($"{tokenIds.Length} tokens are not a whole number of sequences of {sequenceLength}.",
+                nameof(tokenIds));
         var batch = new Batch(tokenIds.Length);
         for (int start = 0; start < tokenIds.Length; start += sequenceLength)
             batch.Append(tokenIds.Slice(start, sequenceLength));
@@ -158,7 +159,10 @@ internal sealed class Batch
         _starts[Sequences] = Tokens;
     }
 
-    /// <summary>The length of a sequence that rotary scalings go by: the tokens up to its last one here, or those of the whole prompt that it belongs to.</summary>
+    /// <summary>
+    /// The length of a sequence that rotary scalings go by: the tokens up to its last one here, or those of the whole prompt that it
+    /// belongs to.
+    /// </summary>
     internal int RopeLength(int sequence)
         => Math.Max(_positions[_starts[sequence + 1] - 1] + 1, _caches[sequence] is { } cached ? cached.PromptLength : 0);
 

@@ -1,12 +1,14 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// Random numbers that are a function of a key and a counter and of nothing else, so a run can be repeated or resumed at any place and split over
-/// any number of threads.
+/// Random numbers that are a function of a key and a counter and of nothing else, so a run can be repeated or resumed at any place and
+/// split over any number of threads.
 /// </summary>
 internal static class CounterRandom
 {
-    /// <summary>A key from its parts (seed, step, operation); SplitMix64's finaliser (Steele, Lea, Flood 2014) over a running sum.</summary>
+    /// <summary>
+    /// A key from its parts (seed, step, operation); SplitMix64's finaliser (Steele, Lea, Flood 2014) over a running sum.
+    /// </summary>
     public static ulong Key(ulong seed, ulong step, ulong operation)
         => Mix(Mix(Mix(seed + 0x9E3779B97F4A7C15) + step + 0x9E3779B97F4A7C15) + operation + 0x9E3779B97F4A7C15);
 

@@ -1,8 +1,8 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// How the elements of a tensor are stored. Quantised formats store rows of blocks: a few small whole numbers that share a scale (and, where said, a
-/// minimum); their names and layouts are ggml's.
+/// How the elements of a tensor are stored. Quantised formats store rows of blocks: a few small whole numbers that share a scale (and,
+/// where said, a minimum); their names and layouts are ggml's.
 /// </summary>
 /// <remarks>Source: ggml, <c>ggml-common.h</c> and <c>ggml-quants.c</c>; block sizes in <see cref="DataTypes"/>.</remarks>
 public enum DataType
@@ -82,12 +82,15 @@ public static class DataTypes
 {
     private static readonly (DataType Type, string Name, int BlockElements, int BlockBytes)[] All =
     [
-        (DataType.Float32, "F32", 1, 4), (DataType.Float16, "F16", 1, 2), (DataType.BFloat16, "BF16", 1, 2), (DataType.Float64, "F64", 1, 8),
+        (DataType.Float32, "F32", 1, 4), (DataType.Float16, "F16", 1, 2), (DataType.BFloat16, "BF16", 1, 2),
+        (DataType.Float64, "F64", 1, 8),
         (DataType.Int8, "I8", 1, 1), (DataType.Int16, "I16", 1, 2), (DataType.Int32, "I32", 1, 4), (DataType.Int64, "I64", 1, 8),
         (DataType.Q4_0, "Q4_0", 32, 18), (DataType.Q4_1, "Q4_1", 32, 20), (DataType.Q5_0, "Q5_0", 32, 22), (DataType.Q5_1, "Q5_1", 32, 24),
-        (DataType.Q8_0, "Q8_0", 32, 34), (DataType.Q2_K, "Q2_K", 256, 84), (DataType.Q3_K, "Q3_K", 256, 110), (DataType.Q4_K, "Q4_K", 256, 144),
+        (DataType.Q8_0, "Q8_0", 32, 34), (DataType.Q2_K, "Q2_K", 256, 84), (DataType.Q3_K, "Q3_K", 256, 110),
+        (DataType.Q4_K, "Q4_K", 256, 144),
         (DataType.Q5_K, "Q5_K", 256, 176), (DataType.Q6_K, "Q6_K", 256, 210), (DataType.IQ4_NL, "IQ4_NL", 32, 18),
-        (DataType.IQ4_XS, "IQ4_XS", 256, 136), (DataType.TQ1_0, "TQ1_0", 256, 54), (DataType.TQ2_0, "TQ2_0", 256, 66), (DataType.MXFP4, "MXFP4", 32, 17),
+        (DataType.IQ4_XS, "IQ4_XS", 256, 136), (DataType.TQ1_0, "TQ1_0", 256, 54), (DataType.TQ2_0, "TQ2_0", 256, 66),
+        (DataType.MXFP4, "MXFP4", 32, 17),
     ];
 
     /// <summary>The name that ggml gives the type, for example <c>Q4_0</c>.</summary>
@@ -119,7 +122,8 @@ public static class DataTypes
         var (_, name, blockElements, blockBytes) = All[(int)type];
         return elements % blockElements == 0
             ? checked(elements / blockElements * blockBytes)
-            : throw new ArgumentException($"{elements} elements are no whole number of {name} blocks of {blockElements}.", nameof(elements));
+            : throw new ArgumentException($"{elements} elements are no whole number of {name} blocks of {blockElements}.",
+                nameof(elements));
     }
 
     /// <summary>Finds the type with a name such as <c>q4_0</c> or <c>F16</c>, in any case.</summary>

@@ -12,7 +12,9 @@ public sealed class Device
 
     /// <summary>An NVIDIA GPU.</summary>
     /// <exception cref="DeviceNotAvailableException">There is none that this version can use.</exception>
-    public static Device Cuda => throw new DeviceNotAvailableException("cuda", "this version of Kotonoha computes on the processor only. Use Device.Cpu, or Device.Best for the best one there is.");
+    public static Device Cuda
+        => throw new DeviceNotAvailableException("cuda",
+            "this version of Kotonoha computes on the processor only. Use Device.Cpu, or Device.Best for the best one there is.");
 
     /// <summary>The fastest device there is.</summary>
     public static Device Best => Cpu;

@@ -3,8 +3,9 @@ using Kotonoha.Foundation;
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// Where a model's weights come from: zeros for a fresh one, a Hugging Face folder, a GGUF file. A model file asks for each weight by the name that
-/// transformers gives it (<c>model.layers.0.self_attn.q_proj.weight</c>); the source knows how its files spell it, and in which format it is kept.
+/// Where a model's weights come from: zeros for a fresh one, a Hugging Face folder, a GGUF file. A model file asks for each weight by the
+/// name that transformers gives it (<c>model.layers.0.self_attn.q_proj.weight</c>); the source knows how its files spell it, and in which
+/// format it is kept.
 /// </summary>
 internal interface IWeightSource : IDisposable
 {
@@ -15,10 +16,13 @@ internal interface IWeightSource : IDisposable
     /// <param name="name">The name in transformers' spelling.</param>
     bool Contains(string name);
 
-    /// <summary>A weight as a new parameter, which belongs to the caller; read, mapped or raised to float32 as the source was opened for.</summary>
+    /// <summary>
+    /// A weight as a new parameter, which belongs to the caller; read, mapped or raised to float32 as the source was opened for.
+    /// </summary>
     /// <param name="name">The name in transformers' spelling.</param>
     /// <param name="shape">The dimensions, outermost first.</param>
-    /// <exception cref="CheckpointException">The source has no such weight, or it has another shape or a type that cannot be used.</exception>
+    /// <exception cref="CheckpointException">The source has no such weight, or it has another shape or a type that cannot be
+    /// used.</exception>
     Parameter Take(string name, params ReadOnlySpan<int> shape);
 }
 

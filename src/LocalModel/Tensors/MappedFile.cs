@@ -3,8 +3,9 @@ using System.IO.MemoryMappedFiles;
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// A file in the address space, read-only. It counts who uses it (its opener and each parameter that points into it) and is unmapped when the last one
-/// lets go. Whoever maps has checked that the file is as long as its header says; a file that is cut short later ends the process at the next read.
+/// A file in the address space, read-only. It counts who uses it (its opener and each parameter that points into it) and is unmapped when
+/// the last one lets go. Whoever maps has checked that the file is as long as its header says; a file that is cut short later ends the
+/// process at the next read.
 /// </summary>
 internal sealed unsafe class MappedFile
 {
@@ -23,7 +24,8 @@ internal sealed unsafe class MappedFile
         try
         {
             Length = _stream.Length;
-            _mapping = MemoryMappedFile.CreateFromFile(_stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            _mapping =
+                MemoryMappedFile.CreateFromFile(_stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
             _view = _mapping.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
             _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
         }

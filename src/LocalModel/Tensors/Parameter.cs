@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// A named weight of a model, as numbers of single precision or in the format of a checkpoint. It lives as long as the model, in native memory of its own
-/// (aligned to 64 bytes) or inside a mapped file; gradients and optimiser state belong to the trainer, not to it.
+/// A named weight of a model, as numbers of single precision or in the format of a checkpoint. It lives as long as the model, in native
+/// memory of its own (aligned to 64 bytes) or inside a mapped file; gradients and optimiser state belong to the trainer, not to it.
 /// </summary>
 internal sealed unsafe class Parameter : IDisposable
 {
@@ -96,7 +96,8 @@ internal sealed unsafe class Parameter : IDisposable
 
     /// <summary>The elements, row after row; may be written. Only of parameters of single precision in memory of their own.</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    /// <exception cref="InvalidOperationException">The parameter has another format, or is mapped: <see cref="Read"/> reads any.</exception>
+    /// <exception cref="InvalidOperationException">The parameter has another format, or is mapped: <see cref="Read"/> reads
+    /// any.</exception>
     public Span<float> Values
     {
         get
@@ -104,7 +105,9 @@ internal sealed unsafe class Parameter : IDisposable
             ObjectDisposedException.ThrowIf(_memory is null, this);
             return Format == DataType.Float32 && !IsMapped
                 ? new Span<float>(_memory, Length)
-                : throw new InvalidOperationException($"The parameter '{Name}' is {(IsMapped ? "mapped from a file" : $"stored as {Format.Name()}")} and cannot be changed; load the model with its weights raised to single precision to train or edit it.");
+                : throw new InvalidOperationException($"The parameter '{Name}' is "
+                    + $"{(IsMapped ? "mapped from a file" : $"stored as {Format.Name()}")} and cannot be changed; load the model with "
+                    + "its weights raised to single precision to train or edit it.");
         }
     }
 
@@ -124,7 +127,9 @@ internal sealed unsafe class Parameter : IDisposable
     /// <exception cref="InvalidOperationException">The parameter has another format than single precision.</exception>
     internal float* Pointer => Format == DataType.Float32 && !IsStoredTransposed
         ? (float*)_memory
-        : throw new InvalidOperationException($"The parameter '{Name}' is stored as {Format.Name()}{(IsStoredTransposed ? ", transposed" : "")}; this operation needs single precision. Load the model with its weights raised to single precision.");
+        : throw new InvalidOperationException($"The parameter '{Name}' is stored as "
+            + $"{Format.Name()}{(IsStoredTransposed ? ", transposed" : "")}; this operation needs single precision. Load the model with "
+            + "its weights raised to single precision.");
 
     /// <summary>Reads the elements in row-major order, raised to single precision.</summary>
     /// <param name="destination">Receives <see cref="Length"/> elements.</param>
@@ -133,7 +138,8 @@ internal sealed unsafe class Parameter : IDisposable
     public void Read(Span<float> destination)
     {
         if (destination.Length != Length)
-            throw new ArgumentException($"Parameter '{Name}' has {Length} elements, the destination {destination.Length}.", nameof(destination));
+            throw new ArgumentException($"Parameter '{Name}' has {Length} elements, the destination {destination.Length}.",
+                nameof(destination));
         if (!IsStoredTransposed)
         {
             for (int row = 0; row < Length / RowElements; row++)

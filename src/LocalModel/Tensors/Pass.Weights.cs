@@ -36,7 +36,15 @@ internal abstract unsafe partial class Pass
         var output = Arena.Allocate(x.Rows, columns, IsTraining);
         Backend.Linear(Arena.View(x), weight, bias, layout, Arena.View(output));
         if (IsTraining)
-            Record(new TapeEntry { Operation = Operation.Linear, Kind = (int)layout, Output = output, A = x, Weight = weight, Bias = bias });
+            Record(new TapeEntry
+            {
+                Operation = Operation.Linear,
+                Kind = (int)layout,
+                Output = output,
+                A = x,
+                Weight = weight,
+                Bias = bias
+            });
         return output;
     }
 
@@ -53,7 +61,15 @@ internal abstract unsafe partial class Pass
         var output = Arena.Allocate(x.Rows, x.Columns, Wants(x) || (IsTraining && (weight ?? bias) is not null));
         Backend.LayerNorm(Arena.View(x), weight, bias, epsilon, Arena.View(output));
         if (IsTraining)
-            Record(new TapeEntry { Operation = Operation.LayerNorm, Output = output, A = x, Weight = weight, Bias = bias, Number = epsilon });
+            Record(new TapeEntry
+            {
+                Operation = Operation.LayerNorm,
+                Output = output,
+                A = x,
+                Weight = weight,
+                Bias = bias,
+                Number = epsilon
+            });
         return output;
     }
 
@@ -69,7 +85,15 @@ internal abstract unsafe partial class Pass
         var output = Arena.Allocate(x.Rows, x.Columns, Wants(x) || (IsTraining && weight is not null));
         Backend.RmsNorm(Arena.View(x), weight, epsilon, weightOffset, Arena.View(output));
         if (IsTraining)
-            Record(new TapeEntry { Operation = Operation.RmsNorm, Output = output, A = x, Weight = weight, Number = epsilon, SecondNumber = weightOffset });
+            Record(new TapeEntry
+            {
+                Operation = Operation.RmsNorm,
+                Output = output,
+                A = x,
+                Weight = weight,
+                Number = epsilon,
+                SecondNumber = weightOffset
+            });
         return output;
     }
 
@@ -86,7 +110,14 @@ internal abstract unsafe partial class Pass
         var output = Arena.Allocate(transposeA ? a.Columns : a.Rows, transposeB ? b.Rows : b.Columns, Wants(a) || Wants(b));
         Backend.MatMul(Arena.View(a), transposeA, Arena.View(b), transposeB, Arena.View(output), accumulate: false);
         if (IsTraining)
-            Record(new TapeEntry { Operation = Operation.MatMul, Kind = (transposeA ? 1 : 0) | (transposeB ? 2 : 0), Output = output, A = a, B = b });
+            Record(new TapeEntry
+            {
+                Operation = Operation.MatMul,
+                Kind = (transposeA ? 1 : 0) | (transposeB ? 2 : 0),
+                Output = output,
+                A = a,
+                B = b
+            });
         return output;
     }
 
@@ -99,7 +130,8 @@ internal abstract unsafe partial class Pass
     /// <param name="logits">(rows, classes).</param>
     /// <param name="targets">The class of each row, or the ignore index.</param>
     /// <param name="options">Smoothing, reduction, ignore index.</param>
-    /// <param name="classWeights">(1, classes), or none. With smoothing e: (1−e) w[target] nll + e Σ w[c] (−log p[c]) / C; the mean divides by Σ w[target].</param>
+    /// <param name="classWeights">(1, classes), or none. With smoothing e: (1−e) w[target] nll + e Σ w[c] (−log p[c]) / C; the mean divides
+    /// by Σ w[target].</param>
     /// <remarks>The mean over no row at all is 0, not NaN.</remarks>
     public Tensor CrossEntropy(Tensor logits, ReadOnlySpan<int> targets, in CrossEntropyOptions options, Tensor classWeights = default)
     {
@@ -107,13 +139,22 @@ internal abstract unsafe partial class Pass
         Require(!classWeights.Exists || classWeights.Length == logits.Columns, "a weight is needed for each class");
         foreach (int target in targets)
             if (target != options.IgnoreIndex && (uint)target >= (uint)logits.Columns)
-                throw new ArgumentOutOfRangeException(nameof(targets), target, $"A target must be a class from 0 to {logits.Columns - 1} or the ignore index {options.IgnoreIndex}.");
+                throw new ArgumentOutOfRangeException(nameof(targets), target,
+                    $"A target must be a class from 0 to {logits.Columns - 1} or the ignore index {options.IgnoreIndex}.");
         logits = Dense(logits);
         int* kept = Arena.Integers(targets);
         var output = Arena.Allocate(options.Reduction == Reduction.None ? logits.Rows : 1, 1, Wants(logits));
         Backend.CrossEntropy(Arena.View(logits), kept, Optional(classWeights), options, Arena.View(output));
         if (IsTraining)
-            Record(new TapeEntry { Operation = Operation.CrossEntropy, Output = output, A = logits, B = classWeights, Integers = (nint)kept, CrossEntropy = options });
+            Record(new TapeEntry
+            {
+                Operation = Operation.CrossEntropy,
+                Output = output,
+                A = logits,
+                B = classWeights,
+                Integers = (nint)kept,
+                CrossEntropy = options
+            });
         return output;
     }
 }

@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// The operations that a model is written in. Each takes tensors of this pass and returns a new one; a <see cref="TrainingPass"/> records the calls,
-/// an <see cref="InferencePass"/> does not. Not thread-safe.
+/// The operations that a model is written in. Each takes tensors of this pass and returns a new one; a <see cref="TrainingPass"/> records
+/// the calls, an <see cref="InferencePass"/> does not. Not thread-safe.
 /// </summary>
 internal abstract unsafe partial class Pass : IDisposable
 {
@@ -85,7 +85,8 @@ internal abstract unsafe partial class Pass : IDisposable
     }
 
     /// <summary>
-    /// The border between two layers. An inference pass looks at cancellation here and takes back the memory of every tensor but the given one.
+    /// The border between two layers. An inference pass looks at cancellation here and takes back the memory of every tensor but the given
+    /// one.
     /// </summary>
     /// <param name="hidden">What the next layer starts from.</param>
     /// <returns>The same values, to go on with.</returns>
@@ -183,7 +184,8 @@ internal abstract unsafe partial class Pass : IDisposable
             throw new ArgumentException(problem);
     }
 
-    private static void Require([DoesNotReturnIf(false)] bool condition, [InterpolatedStringHandlerArgument(nameof(condition))] CheckMessage problem)
+    private static void Require(
+        [DoesNotReturnIf(false)] bool condition, [InterpolatedStringHandlerArgument(nameof(condition))] CheckMessage problem)
     {
         if (!condition)
             throw new ArgumentException(problem.ToString());

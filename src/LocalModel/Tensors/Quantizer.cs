@@ -56,7 +56,8 @@ internal static class Quantizer
                     WithMinimum(x, b, 31, 8);
                     break;
                 default:
-                    throw new ArgumentOutOfRangeException(nameof(type), type, $"Weights can be written as {string.Join(", ", Formats.Select(f => f.Name()))}.");
+                    throw new ArgumentOutOfRangeException(nameof(type), type,
+                        $"Weights can be written as {string.Join(", ", Formats.Select(f => f.Name()))}.");
             }
         }
     }

@@ -1,8 +1,8 @@
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// An activation of a pass: a handle on a matrix of (<see cref="Rows"/>, <see cref="Columns"/>), most often (tokens, width). It lives until its
-/// pass begins anew or, in an inference pass, until the next layer begins; use after that throws. Nobody disposes one.
+/// An activation of a pass: a handle on a matrix of (<see cref="Rows"/>, <see cref="Columns"/>), most often (tokens, width). It lives until
+/// its pass begins anew or, in an inference pass, until the next layer begins; use after that throws. Nobody disposes one.
 /// </summary>
 internal readonly struct Tensor : IEquatable<Tensor>
 {
@@ -72,7 +72,10 @@ internal unsafe struct Slot
     public bool Touched;
 }
 
-/// <summary>The memory of a matrix as a backend sees it: row r begins <c>r * Stride</c> elements after <see cref="Data"/>. The element type is the backend's.</summary>
+/// <summary>
+/// The memory of a matrix as a backend sees it: row r begins <c>r * Stride</c> elements after <see cref="Data"/>. The element type is the
+/// backend's.
+/// </summary>
 internal readonly unsafe struct View
 {
     public View(void* data, int rows, int columns, int stride)

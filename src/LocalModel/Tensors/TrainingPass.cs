@@ -84,7 +84,8 @@ internal sealed unsafe class TrainingPass : Pass
         {
             var written = Arena.GradientToWrite(entry.A, out accumulate);
             Backend.LinearBackward(
-                Arena.View(entry.A), entry.Weight!, (LinearLayout)entry.Kind, gradient, written, accumulate, gradients.Pointer(entry.Weight), gradients.Pointer(entry.Bias));
+                Arena.View(entry.A), entry.Weight!, (LinearLayout)entry.Kind, gradient, written, accumulate,
+                gradients.Pointer(entry.Weight), gradients.Pointer(entry.Bias));
             return;
         }
 
@@ -100,10 +101,12 @@ internal sealed unsafe class TrainingPass : Pass
         switch (entry.Operation)
         {
             case Operation.LayerNorm:
-                Backend.LayerNormBackward(x, entry.Weight, entry.Number, gradient, xGradient, accumulate, gradients.Pointer(entry.Weight), gradients.Pointer(entry.Bias));
+                Backend.LayerNormBackward(x, entry.Weight, entry.Number, gradient, xGradient, accumulate, gradients.Pointer(entry.Weight),
+                    gradients.Pointer(entry.Bias));
                 return;
             case Operation.RmsNorm:
-                Backend.RmsNormBackward(x, entry.Weight, entry.Number, entry.SecondNumber, gradient, xGradient, accumulate, gradients.Pointer(entry.Weight));
+                Backend.RmsNormBackward(x, entry.Weight, entry.Number, entry.SecondNumber, gradient, xGradient, accumulate,
+                    gradients.Pointer(entry.Weight));
                 return;
             case Operation.Binary:
                 BinaryBackward(in entry, gradient, xGradient, accumulate);
@@ -113,7 +116,8 @@ internal sealed unsafe class TrainingPass : Pass
                 return;
             case Operation.Gated:
                 var upGradient = Arena.GradientToWrite(entry.B, out bool accumulateUp);
-                Backend.GatedBackward((Activation)entry.Kind, x, Arena.View(entry.B), gradient, xGradient, accumulate, upGradient, accumulateUp);
+                Backend.GatedBackward((Activation)entry.Kind, x, Arena.View(entry.B), gradient, xGradient, accumulate, upGradient,
+                    accumulateUp);
                 return;
             case Operation.ConcatColumns:
                 int left = x.Columns;
@@ -192,7 +196,8 @@ internal sealed unsafe class TrainingPass : Pass
         // a and b may be the same tensor: what is written for b then adds to what is written for a.
         var bGradient = Arena.GradientToWrite(entry.B, out bool accumulateB);
         Backend.BinaryBackward(
-            (BinaryOperation)entry.Kind, Arena.View(entry.A), Arena.View(entry.B), gradient, aGradient, accumulateA, bGradient, accumulateB);
+            (BinaryOperation)entry.Kind, Arena.View(entry.A), Arena.View(entry.B), gradient, aGradient, accumulateA, bGradient,
+            accumulateB);
     }
 
     private void MatMulBackward(in TapeEntry entry, View gradient, View aGradient, bool accumulateA)
@@ -238,7 +243,10 @@ internal struct TapeEntry
 {
     public Operation Operation;
 
-    /// <summary>A <see cref="BinaryOperation"/>, <see cref="Activation"/>, <see cref="LinearLayout"/>, <see cref="Tensors.Pooling"/>, or two bits of transposition.</summary>
+    /// <summary>
+    /// A <see cref="BinaryOperation"/>, <see cref="Activation"/>, <see cref="LinearLayout"/>, <see cref="Tensors.Pooling"/>, or two bits of
+    /// transposition.
+    /// </summary>
     public int Kind;
 
     public int Count;

@@ -33,7 +33,9 @@ public sealed record AdamWOptions
 }
 
 /// <summary>The AdamW optimiser: Adam with decoupled weight decay. It owns the moments; the weights stay the model's.</summary>
-/// <remarks>Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), in the order of operations of torch.optim.AdamW.</remarks>
+/// <remarks>
+/// Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), in the order of operations of torch.optim.AdamW.
+/// </remarks>
 internal sealed unsafe class AdamW : IDisposable
 {
     private const string FirstMomentPrefix = "exp_avg.";
@@ -114,7 +116,8 @@ internal sealed unsafe class AdamW : IDisposable
             Load(file, SecondMomentPrefix + parameter.Name, _moment2[parameter]);
             Load(file, StepPrefix + parameter.Name, step);
             if (step[0] < 0 || step[0] != MathF.Truncate(step[0]) || (steps is not null && steps != (long)step[0]))
-                throw new SafetensorsException(file.Path, null, $"'{StepPrefix}{parameter.Name}' is no step count, or another one than that of the other parameters.");
+                throw new SafetensorsException(file.Path, null,
+                    $"'{StepPrefix}{parameter.Name}' is no step count, or another one than that of the other parameters.");
             steps = (long)step[0];
         }
 
@@ -124,7 +127,8 @@ internal sealed unsafe class AdamW : IDisposable
     private static void Load(SafetensorsFile file, string name, Span<float> destination)
     {
         if (file[name].Count != destination.Length)
-            throw new SafetensorsException(file.Path, null, $"tensor '{name}' has {file[name].Count} elements, the model has {destination.Length}.");
+            throw new SafetensorsException(file.Path, null,
+                $"tensor '{name}' has {file[name].Count} elements, the model has {destination.Length}.");
         file.Read(name, destination);
     }
 }
@@ -139,7 +143,8 @@ internal sealed unsafe class AdamW : IDisposable
 /// <param name="StepSize">Learning rate / (1 − β1^t).</param>
 /// <param name="Decay">1 − learning rate · weight decay.</param>
 internal readonly record struct AdamWFactors(
-    float GradientScale, float OneMinusBeta1, float Beta2, float OneMinusBeta2, float InverseSquareRootCorrection2, float Epsilon, float StepSize, float Decay)
+    float GradientScale, float OneMinusBeta1, float Beta2, float OneMinusBeta2, float InverseSquareRootCorrection2, float Epsilon,
+    float StepSize, float Decay)
 {
     /// <summary>The factors of step t = 1, 2, …</summary>
     public static AdamWFactors Of(AdamWOptions options, long t, double learningRate, double weightDecay, float gradientScale)
@@ -158,7 +163,9 @@ internal readonly record struct AdamWFactors(
 /// The element-wise update of AdamW. Every element is computed by the same operations whatever the vector width and wherever a range is
 /// cut, so the result does not depend on the number of threads.
 /// </summary>
-/// <remarks>Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), in the order of operations of torch.optim.AdamW.</remarks>
+/// <remarks>
+/// Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), in the order of operations of torch.optim.AdamW.
+/// </remarks>
 internal static class AdamWKernel
 {
     // Below these a value changes nothing (epsilon is far larger), but its square or its slow decay would be a denormal number, and
@@ -167,7 +174,8 @@ internal static class AdamWKernel
     private const float TinyMoment = 1e-30f;
 
     /// <summary>Updates weights and moments in place.</summary>
-    public static void Update(Span<float> weights, ReadOnlySpan<float> gradients, Span<float> moment1, Span<float> moment2, in AdamWFactors f)
+    public static void Update(
+        Span<float> weights, ReadOnlySpan<float> gradients, Span<float> moment1, Span<float> moment2, in AdamWFactors f)
     {
         int n = weights.Length;
         ArgumentOutOfRangeException.ThrowIfNotEqual(gradients.Length, n);
@@ -183,13 +191,21 @@ internal static class AdamWKernel
             for (; i <= n - Vector512<float>.Count; i += Vector512<float>.Count)
             {
                 var gradient = Vector512.LoadUnsafe(ref g, (nuint)i) * f.GradientScale;
-                gradient = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(gradient), Vector512.Create(TinyGradient)), Vector512<float>.Zero, gradient);
+                gradient =
+                    Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(gradient), Vector512.Create(TinyGradient)),
+                        Vector512<float>.Zero, gradient);
                 var first = Vector512.LoadUnsafe(ref m, (nuint)i);
                 first = Vector512.FusedMultiplyAdd(gradient - first, Vector512.Create(f.OneMinusBeta1), first);
-                first = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(first), Vector512.Create(TinyMoment)), Vector512<float>.Zero, first);
-                var second = Vector512.FusedMultiplyAdd(gradient * gradient, Vector512.Create(f.OneMinusBeta2), Vector512.LoadUnsafe(ref v, (nuint)i) * f.Beta2);
-                second = Vector512.ConditionalSelect(Vector512.LessThan(second, Vector512.Create(TinyMoment)), Vector512<float>.Zero, second);
-                var denominator = Vector512.FusedMultiplyAdd(Vector512.Sqrt(second), Vector512.Create(f.InverseSquareRootCorrection2), Vector512.Create(f.Epsilon));
+                first = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(first), Vector512.Create(TinyMoment)),
+                    Vector512<float>.Zero, first);
+                var second =
+                    Vector512.FusedMultiplyAdd(gradient * gradient, Vector512.Create(f.OneMinusBeta2),
+                        Vector512.LoadUnsafe(ref v, (nuint)i) * f.Beta2);
+                second = Vector512.ConditionalSelect(Vector512.LessThan(second, Vector512.Create(TinyMoment)), Vector512<float>.Zero,
+                    second);
+                var denominator =
+                    Vector512.FusedMultiplyAdd(Vector512.Sqrt(second), Vector512.Create(f.InverseSquareRootCorrection2),
+                        Vector512.Create(f.Epsilon));
                 var weight = Vector512.LoadUnsafe(ref w, (nuint)i) * f.Decay - first * f.StepSize / denominator;
                 first.StoreUnsafe(ref m, (nuint)i);
                 second.StoreUnsafe(ref v, (nuint)i);
@@ -202,13 +218,21 @@ internal static class AdamWKernel
             for (; i <= n - Vector256<float>.Count; i += Vector256<float>.Count)
             {
                 var gradient = Vector256.LoadUnsafe(ref g, (nuint)i) * f.GradientScale;
-                gradient = Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Abs(gradient), Vector256.Create(TinyGradient)), Vector256<float>.Zero, gradient);
+                gradient =
+                    Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Abs(gradient), Vector256.Create(TinyGradient)),
+                        Vector256<float>.Zero, gradient);
                 var first = Vector256.LoadUnsafe(ref m, (nuint)i);
                 first = Vector256.FusedMultiplyAdd(gradient - first, Vector256.Create(f.OneMinusBeta1), first);
-                first = Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Abs(first), Vector256.Create(TinyMoment)), Vector256<float>.Zero, first);
-                var second = Vector256.FusedMultiplyAdd(gradient * gradient, Vector256.Create(f.OneMinusBeta2), Vector256.LoadUnsafe(ref v, (nuint)i) * f.Beta2);
-                second = Vector256.ConditionalSelect(Vector256.LessThan(second, Vector256.Create(TinyMoment)), Vector256<float>.Zero, second);
-                var denominator = Vector256.FusedMultiplyAdd(Vector256.Sqrt(second), Vector256.Create(f.InverseSquareRootCorrection2), Vector256.Create(f.Epsilon));
+                first = Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Abs(first), Vector256.Create(TinyMoment)),
+                    Vector256<float>.Zero, first);
+                var second =
+                    Vector256.FusedMultiplyAdd(gradient * gradient, Vector256.Create(f.OneMinusBeta2),
+                        Vector256.LoadUnsafe(ref v, (nuint)i) * f.Beta2);
+                second = Vector256.ConditionalSelect(Vector256.LessThan(second, Vector256.Create(TinyMoment)), Vector256<float>.Zero,
+                    second);
+                var denominator =
+                    Vector256.FusedMultiplyAdd(Vector256.Sqrt(second), Vector256.Create(f.InverseSquareRootCorrection2),
+                        Vector256.Create(f.Epsilon));
                 var weight = Vector256.LoadUnsafe(ref w, (nuint)i) * f.Decay - first * f.StepSize / denominator;
                 first.StoreUnsafe(ref m, (nuint)i);
                 second.StoreUnsafe(ref v, (nuint)i);

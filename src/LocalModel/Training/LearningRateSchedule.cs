@@ -26,7 +26,8 @@ public abstract record LearningRateSchedule
     /// <param name="decayStart">The first step of the decay.</param>
     /// <param name="totalSteps">The step from which on the rate is the minimum.</param>
     /// <param name="decay">The curve of the decay.</param>
-    public static LearningRateSchedule WarmupStableDecay(double peak, double minimum, long warmupSteps, long decayStart, long totalSteps, DecayCurve decay = DecayCurve.Linear)
+    public static LearningRateSchedule WarmupStableDecay(
+        double peak, double minimum, long warmupSteps, long decayStart, long totalSteps, DecayCurve decay = DecayCurve.Linear)
         => new WarmupStableDecaySchedule(peak, minimum, warmupSteps, decayStart, totalSteps, decay);
 
     private static double Warmup(double peak, long step, long warmupSteps) => peak * (step + 1) / (warmupSteps + 1);
@@ -49,7 +50,8 @@ public abstract record LearningRateSchedule
         }
     }
 
-    private sealed record WarmupStableDecaySchedule(double Peak, double Minimum, long WarmupSteps, long DecayStart, long TotalSteps, DecayCurve Decay) : LearningRateSchedule
+    private sealed record WarmupStableDecaySchedule(
+        double Peak, double Minimum, long WarmupSteps, long DecayStart, long TotalSteps, DecayCurve Decay) : LearningRateSchedule
     {
         public override double At(long step)
         {

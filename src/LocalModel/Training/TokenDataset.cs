@@ -24,7 +24,9 @@ public sealed class TokenDataset : IDisposable
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(validation);
         if (train.VocabularySize != validation.VocabularySize)
-            throw new ArgumentException($"The training part has a vocabulary of {train.VocabularySize}, the validation part of {validation.VocabularySize}.", nameof(validation));
+            throw new ArgumentException(
+                $"The training part has a vocabulary of {train.VocabularySize}, the validation part of {validation.VocabularySize}.",
+                nameof(validation));
         Train = train;
         Validation = validation;
     }
@@ -43,7 +45,8 @@ public sealed class TokenDataset : IDisposable
     /// <param name="vocabularySize">All ids are below this number.</param>
     /// <param name="validationFraction">The part that is held out, from 0 (none) to below 1.</param>
     /// <exception cref="ArgumentException">An id lies outside the vocabulary.</exception>
-    public static TokenDataset FromTokens(ReadOnlySpan<int> tokens, int vocabularySize, double validationFraction = DefaultValidationFraction)
+    public static TokenDataset FromTokens(
+        ReadOnlySpan<int> tokens, int vocabularySize, double validationFraction = DefaultValidationFraction)
     {
         int held = (int)HeldOut(tokens.Length, validationFraction);
         return new TokenDataset(
@@ -87,10 +90,13 @@ public sealed class TokenDataset : IDisposable
             validation.AddRange(document.Span[^held..]);
         }
 
-        return new TokenDataset(new MemoryTokens([.. train], tokenizer.VocabularySize), new MemoryTokens([.. validation], tokenizer.VocabularySize));
+        return new TokenDataset(new MemoryTokens([.. train], tokenizer.VocabularySize),
+            new MemoryTokens([.. validation], tokenizer.VocabularySize));
     }
 
-    /// <summary>The token ids of documents, each followed by the tokenizer's <c>&lt;|endoftext|&gt;</c> if it has one; for <see cref="Build"/>.</summary>
+    /// <summary>
+    /// The token ids of documents, each followed by the tokenizer's <c>&lt;|endoftext|&gt;</c> if it has one; for <see cref="Build"/>.
+    /// </summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="documents">The texts.</param>
     public static IEnumerable<ReadOnlyMemory<int>> Encode(Tokenizer tokenizer, IEnumerable<string> documents)
@@ -116,7 +122,9 @@ public sealed class TokenDataset : IDisposable
     /// <returns>The dataset, open.</returns>
     /// <exception cref="ArgumentException">An id lies outside the vocabulary.</exception>
     /// <exception cref="IOException">The files cannot be written.</exception>
-    public static TokenDataset Build(string folder, IEnumerable<ReadOnlyMemory<int>> documents, int vocabularySize, double validationFraction = DefaultValidationFraction)
+    public static TokenDataset Build(
+        string folder, IEnumerable<ReadOnlyMemory<int>> documents, int vocabularySize,
+        double validationFraction = DefaultValidationFraction)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(documents);
@@ -263,7 +271,8 @@ internal sealed class WindowSampler
     public WindowSampler(TokenSource tokens, int rows, int length, ulong seed)
     {
         if (tokens.Count < length + 1L)
-            throw new TrainingException($"The training part has {tokens.Count} tokens; a window of {length} and the token after it need {length + 1L}. Give more text, or a smaller ContextLength.");
+            throw new TrainingException($"The training part has {tokens.Count} tokens; a window of {length} and the token after it need "
+                + $"{length + 1L}. Give more text, or a smaller ContextLength.");
         _tokens = tokens;
         _rows = rows;
         _length = length;

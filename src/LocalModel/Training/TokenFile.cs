@@ -39,7 +39,8 @@ public sealed unsafe class TokenFile : TokenSource
             throw new TokenFileException(path, 16, $"a vocabulary of {vocabularySize} ids does not fit {width} bytes per token.");
         ulong count = BinaryPrimitives.ReadUInt64LittleEndian(header[24..]);
         if (count != (ulong)(stream.Length - HeaderBytes) / width || (stream.Length - HeaderBytes) % width != 0)
-            throw new TokenFileException(path, 24, $"{count} tokens are announced, the file has {stream.Length - HeaderBytes} bytes for them.");
+            throw new TokenFileException(path, 24,
+                $"{count} tokens are announced, the file has {stream.Length - HeaderBytes} bytes for them.");
         _bytesPerToken = (int)width;
         VocabularySize = (int)vocabularySize;
         Count = (long)count;
@@ -84,7 +85,8 @@ public sealed unsafe class TokenFile : TokenSource
                 ? BinaryPrimitives.ReadUInt16LittleEndian(new ReadOnlySpan<byte>(source + 2L * i, 2))
                 : BinaryPrimitives.ReadUInt32LittleEndian(new ReadOnlySpan<byte>(source + 4L * i, 4));
             if (id >= (uint)VocabularySize)
-                throw new TokenFileException(_path, HeaderBytes + (start + i) * _bytesPerToken, $"the id {id} lies outside the vocabulary of {VocabularySize}.");
+                throw new TokenFileException(_path, HeaderBytes + (start + i) * _bytesPerToken,
+                    $"the id {id} lies outside the vocabulary of {VocabularySize}.");
             destination[i] = (int)id;
         }
     }

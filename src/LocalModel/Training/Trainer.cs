@@ -27,7 +27,8 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         if (options.ContextLength > model.ContextLength)
-            throw new ArgumentOutOfRangeException(nameof(options), options.ContextLength, $"ContextLength is larger than the model's {model.ContextLength}.");
+            throw new ArgumentOutOfRangeException(nameof(options), options.ContextLength,
+                $"ContextLength is larger than the model's {model.ContextLength}.");
         _model = model;
         _options = options;
     }
@@ -39,14 +40,18 @@ public sealed class Trainer
     /// <param name="progress">Told after every step, on the training thread.</param>
     /// <param name="cancellationToken">Checked between steps and while the held-out loss is measured.</param>
     /// <exception cref="TrainingException">The loss is not a number any more, or the data do not fit the model.</exception>
-    /// <exception cref="CheckpointException">The folder holds a checkpoint of another run, of more steps, or any where nothing is to be resumed; or another process is saving there.</exception>
+    /// <exception cref="CheckpointException">The folder holds a checkpoint of another run, of more steps, or any where nothing is to be
+    /// resumed; or another process is saving there.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled; the last checkpoint is whole.</exception>
-    public Task<TrainingResult> RunAsync(TokenDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public Task<TrainingResult> RunAsync(
+        TokenDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         if (dataset.VocabularySize > _model.VocabularySize)
-            throw new TrainingException($"The data have {dataset.VocabularySize} token ids, the model has {_model.VocabularySize}. Train with the tokenizer that belongs to the model.");
-        return Task.Factory.StartNew(() => Run(dataset, progress, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            throw new TrainingException($"The data have {dataset.VocabularySize} token ids, the model has {_model.VocabularySize}. Train "
+                + $"with the tokenizer that belongs to the model.");
+        return Task.Factory.StartNew(() => Run(dataset, progress, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
     }
 
     private TrainingResult Run(TokenDataset dataset, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
@@ -57,7 +62,9 @@ public sealed class Trainer
         var schedule = _options.EffectiveSchedule;
         long start = Resume(engine, dataset);
         if (start > _options.Steps)
-            throw new CheckpointException(_options.Checkpoints!.Folder, string.Create(CultureInfo.InvariantCulture, $"the run has done {start} steps already, more than the {_options.Steps} asked for. Raise Steps, or save into another folder."));
+            throw new CheckpointException(_options.Checkpoints!.Folder,
+                string.Create(CultureInfo.InvariantCulture, $"the run has done {start} steps already, more than the "
+                    + $"{_options.Steps} asked for. Raise Steps, or save into another folder."));
         var counted = new int[_options.MicroBatches];
         var clock = Stopwatch.StartNew();
         double? loss = null, validationLoss = null;
@@ -93,7 +100,9 @@ public sealed class Trainer
                 : null;
             if (_options.Checkpoints is { } saving && (last || (saving.Every > 0 && done % saving.Every == 0)))
                 checkpoint = Save(engine, dataset, done, saving);
-            progress?.Report(new TrainingProgress(done, _options.Steps, objective, norm, rate, tokensPerSecond, clock.Elapsed / (done - start) * (_options.Steps - done), validationLoss));
+            progress?.Report(
+                new TrainingProgress(done, _options.Steps, objective, norm, rate, tokensPerSecond,
+                    clock.Elapsed / (done - start) * (_options.Steps - done), validationLoss));
         }
 
         return new TrainingResult(_options.Steps, start, loss, validationLoss, tokensPerSecond, clock.Elapsed, checkpoint);
@@ -112,7 +121,9 @@ public sealed class Trainer
         if (_options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
             return 0;
         if (!saving.Resume)
-            throw new CheckpointException(saving.Folder, string.Create(CultureInfo.InvariantCulture, $"the folder holds checkpoints already (the newest is of step {newest}), which a new run would replace or collide with. Save into another folder, or resume."));
+            throw new CheckpointException(saving.Folder, string.Create(CultureInfo.InvariantCulture, $"the folder holds checkpoints "
+                + $"already (the newest is of step {newest}), which a new run would replace or collide with. Save into another folder, "
+                + $"or resume."));
         return CheckpointFolder.Read(saving.Folder, folder =>
         {
             if (!TrainingState.Exists(folder))

@@ -93,5 +93,6 @@ internal sealed class TrainingEngine : IDisposable
     }
 
     private TrainingException Diverged(string what, double value)
-        => new(FormattableString.Invariant($"The {what} of step {_step + 1} is {value}: the training has diverged. Lower the learning rate or clip the gradients; the last checkpoint is untouched."));
+        => new(FormattableString.Invariant($"The {what} of step {_step + 1} is {value}: the training has diverged. ")
+            + "Lower the learning rate or clip the gradients; the last checkpoint is untouched.");
 }

@@ -95,7 +95,8 @@ public enum GradientAccumulation
 /// <param name="TimeLeft">The expected time to the last step.</param>
 /// <param name="ValidationLoss">The held-out loss in nats per token, where it was measured after this step.</param>
 public readonly record struct TrainingProgress(
-    long Step, long Steps, double Loss, double GradientNorm, double LearningRate, double TokensPerSecond, TimeSpan TimeLeft, double? ValidationLoss);
+    long Step, long Steps, double Loss, double GradientNorm, double LearningRate, double TokensPerSecond, TimeSpan TimeLeft,
+    double? ValidationLoss);
 
 /// <summary>The result of a training run.</summary>
 /// <param name="Steps">Steps of the whole run.</param>
@@ -105,7 +106,8 @@ public readonly record struct TrainingProgress(
 /// <param name="TokensPerSecond">Tokens trained on per second.</param>
 /// <param name="Duration">The time that it took.</param>
 /// <param name="Checkpoint">The folder of the last checkpoint, where one was saved.</param>
-public sealed record TrainingResult(long Steps, long ResumedFrom, double? Loss, double? ValidationLoss, double TokensPerSecond, TimeSpan Duration, string? Checkpoint);
+public sealed record TrainingResult(
+    long Steps, long ResumedFrom, double? Loss, double? ValidationLoss, double TokensPerSecond, TimeSpan Duration, string? Checkpoint);
 
 /// <summary>A training run that cannot go on: its loss is not a number any more, or its data do not fit the model.</summary>
 /// <param name="message">What failed, at which step, and what to do.</param>

@@ -41,7 +41,9 @@ internal sealed record TrainingState
         {
             Step = fields.Int64("step") ?? throw fields.Wrong("step", "is missing"),
             Seed = fields.UInt64("seed") ?? throw fields.Wrong("seed", "is missing"),
-            DataFingerprint = ulong.TryParse(fingerprint, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong hash) ? hash : throw fields.Wrong("data_fingerprint", "should be a hexadecimal number as a text"),
+            DataFingerprint = ulong.TryParse(fingerprint, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong hash)
+                ? hash
+                : throw fields.Wrong("data_fingerprint", "should be a hexadecimal number as a text"),
             DataTokens = fields.Int64("data_tokens") ?? throw fields.Wrong("data_tokens", "is missing"),
             BatchSize = fields.RequiredInt32("batch_size", 1),
             MicroBatches = fields.RequiredInt32("micro_batches", 1),
@@ -76,7 +78,9 @@ internal sealed record TrainingState
         moments.Save(Path.Combine(folder, OptimizerFile));
     }
 
-    /// <summary>Refuses a checkpoint of another run: with other data or batches the losses would not be those of an undisturbed run.</summary>
+    /// <summary>
+    /// Refuses a checkpoint of another run: with other data or batches the losses would not be those of an undisturbed run.
+    /// </summary>
     public void CheckSameRun(string checkpoint, TrainingState current)
     {
         var difference = this with { Step = current.Step } == current ? null
@@ -84,7 +88,8 @@ internal sealed record TrainingState
             : Seed != current.Seed ? "random numbers (seed)"
             : "batch sizes or another context length";
         if (difference is not null)
-            throw new CheckpointException(checkpoint, $"this run was begun with other {difference}, so it cannot go on. Use the same, or save into another folder.");
+            throw new CheckpointException(checkpoint,
+                $"this run was begun with other {difference}, so it cannot go on. Use the same, or save into another folder.");
     }
 }
 
@@ -96,8 +101,8 @@ public sealed record TrainingCheckpoints(string Folder)
     public int Every { get; init; } = 500;
 
     /// <summary>
-    /// Whether a run goes on from the newest checkpoint of the folder, if it has one. It must be of the same data, seed and batch sizes; the
-    /// losses are then exactly those of an undisturbed run. If false, a folder that has checkpoints is refused.
+    /// Whether a run goes on from the newest checkpoint of the folder, if it has one. It must be of the same data, seed and batch sizes;
+    /// the losses are then exactly those of an undisturbed run. If false, a folder that has checkpoints is refused.
     /// </summary>
     public bool Resume { get; init; } = true;
 

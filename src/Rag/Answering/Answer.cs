@@ -20,7 +20,8 @@ public sealed record Answer(
 /// <summary>A literal quotation from a document.</summary>
 /// <param name="Number">The number of its marker in the answer, from 1.</param>
 /// <param name="Source">The document, as a path relative to the folder that was read, with <c>/</c>.</param>
-/// <param name="Quote">The quoted text; exactly the range <paramref name="Start"/>..<paramref name="End"/> of the document's extracted text.</param>
+/// <param name="Quote">The quoted text; exactly the range <paramref name="Start"/>..<paramref name="End"/> of the document's extracted
+/// text.</param>
 /// <param name="Start">Where it starts, in UTF-16 units.</param>
 /// <param name="End">Where it ends (exclusive).</param>
 /// <param name="Page">The page, from 1, or null.</param>
@@ -56,7 +57,8 @@ internal sealed record AnswerTrace(List<Candidate> Candidates, CandidateFeatures
     {
         if (Candidates.Count == 0)
             return null;
-        var scored = Candidates.Select(candidate => (Candidate: candidate, Score: AnswerModel.Dot(rankingWeights, candidate.Features))).OrderByDescending(entry => entry.Score).ToList();
+        var scored = Candidates.Select(candidate => (Candidate: candidate, Score: AnswerModel.Dot(rankingWeights, candidate.Features)))
+            .OrderByDescending(entry => entry.Score).ToList();
         var best = scored[0];
         var rival = scored.Find(entry => entry.Candidate.Passage != best.Candidate.Passage);
         return Answers.Of(best.Candidate, best.Score - (rival.Candidate is null ? scored[^1].Score : rival.Score));

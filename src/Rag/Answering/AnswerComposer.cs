@@ -32,7 +32,8 @@ internal static class AnswerComposer
     {
         var chunk = passage.Chunk;
         return new Citation(
-            number, chunk.Source, chunk.Text[span.Start..span.End], chunk.Start + span.Start, chunk.Start + span.End, chunk.Page, chunk.Heading, Math.Round(score, 4));
+            number, chunk.Source, chunk.Text[span.Start..span.End], chunk.Start + span.Start, chunk.Start + span.End, chunk.Page,
+            chunk.Heading, Math.Round(score, 4));
     }
 
     /// <summary>The quotations one below the other, each with its marker.</summary>
@@ -40,7 +41,8 @@ internal static class AnswerComposer
     {
         var text = new StringBuilder();
         foreach (var citation in citations)
-            text.Append(text.Length > 0 ? "\n" : "").Append(CultureInfo.InvariantCulture, $"{citation.Quote.ReplaceLineEndings(" ")} [{citation.Number}]");
+            text.Append(text.Length > 0 ? "\n" : "")
+                .Append(CultureInfo.InvariantCulture, $"{citation.Quote.ReplaceLineEndings(" ")} [{citation.Number}]");
         return text.ToString();
     }
 
@@ -52,7 +54,8 @@ internal static class AnswerComposer
             .OrderByDescending(candidate => candidate.Probability)
             .Take(limit)
             .Select(candidate => new NearestDocument(
-                candidate.Passage.Chunk.Source, candidate.Passage.Chunk.Heading, candidate.Passage.Chunk.Page, Math.Round(candidate.Probability, 4)))];
+                candidate.Passage.Chunk.Source, candidate.Passage.Chunk.Heading, candidate.Passage.Chunk.Page,
+                Math.Round(candidate.Probability, 4)))];
 
     private static bool Repeats(Citation a, Citation b)
         => (a.Source == b.Source && a.Start < b.End && b.Start < a.End) || a.Quote == b.Quote;

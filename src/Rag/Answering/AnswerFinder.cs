@@ -2,7 +2,10 @@ using Kotonoha.Rag.Retrieval;
 
 namespace Kotonoha.Rag.Answering;
 
-/// <summary>From hits to candidate sentences, ranked, each with the probability that it answers. No model is needed; a sentence scorer may take part.</summary>
+/// <summary>
+/// From hits to candidate sentences, ranked, each with the probability that it answers. No model is needed; a sentence scorer may take
+/// part.
+/// </summary>
 internal static class AnswerFinder
 {
     // A sentence in the other language answers only where none in the question's own does nearly as well.
@@ -29,12 +32,15 @@ internal static class AnswerFinder
             cancellationToken.ThrowIfCancellationRequested();
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
-                if (passage.Sentences[i].IsQuestion || !seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
+                if (passage.Sentences[i].IsQuestion
+                    || !seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
                     continue;
                 var candidate = new Candidate { Passage = passage, Index = i, Features = features.Of(passage, i) };
-                candidate.Score = AnswerModel.Rank(candidate.Features) - (passage.IsJapanese != question.IsJapanese ? OtherLanguagePenalty : 0)
+                candidate.Score = AnswerModel.Rank(candidate.Features)
+                    - (passage.IsJapanese != question.IsJapanese ? OtherLanguagePenalty : 0)
                     - (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
-                    - (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal) || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty);
+                    - (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal)
+                        || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty);
                 candidates.Add(candidate);
             }
         }
@@ -54,15 +60,19 @@ internal static class AnswerFinder
     }
 
     private static void Sort(List<Candidate> candidates)
-        => candidates.Sort(static (a, b) => b.Score != a.Score ? b.Score.CompareTo(a.Score) : a.Passage.Rank != b.Passage.Rank ? a.Passage.Rank.CompareTo(b.Passage.Rank) : a.Index.CompareTo(b.Index));
+        => candidates.Sort(static (a, b) => b.Score != a.Score ? b.Score.CompareTo(a.Score)
+            : a.Passage.Rank != b.Passage.Rank ? a.Passage.Rank.CompareTo(b.Passage.Rank)
+            : a.Index.CompareTo(b.Index));
 
     /// <summary>Only order and differences of a scorer's numbers mean something, so they count in standard deviations.</summary>
-    private static async Task AddScorerAsync(Question question, List<Candidate> candidates, AskOptions options, CancellationToken cancellationToken)
+    private static async Task AddScorerAsync(
+        Question question, List<Candidate> candidates, AskOptions options, CancellationToken cancellationToken)
     {
         int count = Math.Min(options.ScorerCandidates, candidates.Count);
         if (count < 2)
             return;
-        var texts = candidates.Take(count).Select(candidate => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End]).ToList();
+        var texts = candidates.Take(count).Select(candidate => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End])
+            .ToList();
         var scores = await options.Scorer!.ScoreAsync(question.Text, texts, cancellationToken).ConfigureAwait(false);
         if (scores.Count != count)
             throw new InvalidOperationException($"The sentence scorer gave {scores.Count} scores for {count} sentences.");

@@ -36,7 +36,8 @@ internal sealed class AnswerTexts
     internal string Refusal(IReadOnlyList<NearestDocument> nearest)
         => nearest.Count == 0
             ? NotFound
-            : NotFoundButNear.Replace("{documents}", string.Join(Separator, nearest.Select(document => document.Source)), StringComparison.Ordinal);
+            : NotFoundButNear.Replace("{documents}", string.Join(Separator, nearest.Select(document => document.Source)),
+                StringComparison.Ordinal);
 
     /// <summary>What a small chat model is asked.</summary>
     internal string ShortPrompt(string text, string question)

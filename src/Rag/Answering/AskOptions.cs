@@ -5,7 +5,9 @@ namespace Kotonoha.Rag.Answering;
 /// <summary>How a question is answered.</summary>
 public sealed record AskOptions
 {
-    /// <summary>How passages are searched for, or null for the knowledge base's way; <see cref="Passages"/> takes the place of its limit.</summary>
+    /// <summary>
+    /// How passages are searched for, or null for the knowledge base's way; <see cref="Passages"/> takes the place of its limit.
+    /// </summary>
     public SearchOptions? Search { get; init; }
 
     /// <summary>How many passages are looked through for the answer (default 10).</summary>
@@ -17,7 +19,9 @@ public sealed record AskOptions
     /// </summary>
     public double Threshold { get; init; } = AnswerModel.DefaultThreshold;
 
-    /// <summary>How many quotations at most (default 3); the second and third are given only where they answer nearly as well as the first.</summary>
+    /// <summary>
+    /// How many quotations at most (default 3); the second and third are given only where they answer nearly as well as the first.
+    /// </summary>
     public int MaxCitations { get; init; } = 3;
 
     /// <summary>How many near documents are named when nothing is found (default 3).</summary>
@@ -35,7 +39,10 @@ public sealed record AskOptions
     /// <summary>How a chat model is asked (default: numbered passages).</summary>
     public WritingStyle Writing { get; init; }
 
-    /// <summary>How large the passages of a chat model's prompt may be together, as <see cref="Chunking.Chunker.Measure"/> counts, which is about tokens (default 1,200).</summary>
+    /// <summary>
+    /// How large the passages of a chat model's prompt may be together, as <see cref="Chunking.Chunker.Measure"/> counts, which is about
+    /// tokens (default 1,200).
+    /// </summary>
     public int PromptBudget { get; init; } = 1200;
 
     /// <summary>How many tokens a chat model may write (default 200).</summary>
@@ -60,19 +67,22 @@ public sealed record AskOptions
 /// <summary>How a chat model is asked to write an answer.</summary>
 public enum WritingStyle
 {
-    /// <summary>Numbered passages, an instruction to cite them by their numbers and to say when they hold no answer. For models that follow instructions.</summary>
+    /// <summary>
+    /// Numbered passages, an instruction to cite them by their numbers and to say when they hold no answer. For models that follow
+    /// instructions.
+    /// </summary>
     NumberedPassages,
 
     /// <summary>
-    /// The best sentences as plain text and a request for one sentence, without numbers. For models of up to about a billion parameters, which lose themselves in
-    /// longer prompts; what they write is checked in the same way.
+    /// The best sentences as plain text and a request for one sentence, without numbers. For models of up to about a billion parameters,
+    /// which lose themselves in longer prompts; what they write is checked in the same way.
     /// </summary>
     ShortText,
 }
 
 /// <summary>
-/// The numbers by which sentences are ranked and answers are believed: two linear models, fitted by <c>benchmarks truth-fit</c> (softmax over the
-/// candidates of a question; logistic regression over answerable and unanswerable questions).
+/// The numbers by which sentences are ranked and answers are believed: two linear models, fitted by <c>benchmarks truth-fit</c> (softmax
+/// over the candidates of a question; logistic regression over answerable and unanswerable questions).
 /// </summary>
 internal static class AnswerModel
 {

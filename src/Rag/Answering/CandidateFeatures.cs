@@ -25,11 +25,14 @@ internal sealed class Candidate
     internal TextSpan Span => Sentence.Span;
 }
 
-/// <summary>Measures how a sentence fits a question. Coverage is the share of the question's term weights (rarity times content) that a text holds.</summary>
+/// <summary>
+/// Measures how a sentence fits a question. Coverage is the share of the question's term weights (rarity times content) that a text holds.
+/// </summary>
 internal sealed class CandidateFeatures
 {
     // The numbers of the features; the weights in AnswerModel have the same order.
-    internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9, Rank = 10, Both = 11, SomethingNew = 12;
+    internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9,
+        Rank = 10, Both = 11, SomethingNew = 12;
     internal const int Count = 13;
 
     // What only the nearest heading or the table's header holds counts by this part: all sentences and rows below have it.
@@ -63,15 +66,21 @@ internal sealed class CandidateFeatures
         return sum;
     }
 
-    /// <summary>How many terms the sentence adds to the question, kana apart; a word counts as two terms, about as many as its translation has bigrams.</summary>
+    /// <summary>
+    /// How many terms the sentence adds to the question, kana apart; a word counts as two terms, about as many as its translation has
+    /// bigrams.
+    /// </summary>
     internal int NewTerms(PassageSentence sentence)
-        => sentence.OwnKeys.Where(key => !_question.AllKeys.Contains(key) && !TermKeys.IsHiragana(key)).Sum(key => TermKeys.IsLatin(key) ? 2 : 1);
+        => sentence.OwnKeys.Where(key => !_question.AllKeys.Contains(key) && !TermKeys.IsHiragana(key))
+            .Sum(key => TermKeys.IsLatin(key) ? 2 : 1);
 
     internal double[] Of(Passage passage, int index)
     {
         var sentence = passage.Sentences[index];
         var previous = index > 0 && passage.Sentences[index - 1].Block == sentence.Block ? passage.Sentences[index - 1] : null;
-        var next = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].Block == sentence.Block ? passage.Sentences[index + 1] : null;
+        var next = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].Block == sentence.Block
+            ? passage.Sentences[index + 1]
+            : null;
         int newTerms = NewTerms(sentence);
 
         var features = new double[Count];
@@ -79,7 +88,9 @@ internal sealed class CandidateFeatures
         features[Passage] = Coverage(passage.Keys);
         features[Previous] = previous is null ? 0 : Coverage(previous.OwnKeys, sentence.Keys);
         features[Next] = next is null ? 0 : Coverage(next.OwnKeys, sentence.Keys);
-        features[Kind] = _question.Kind == AnswerKind.Other ? 0 : AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized) ? 1 : -1;
+        features[Kind] = _question.Kind == AnswerKind.Other ? 0
+            : AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized) ? 1
+            : -1;
         features[New] = Math.Min(newTerms / MuchNew, 1);
         features[Hit] = _topScore > 0 ? passage.Hit.Score / _topScore : 0;
         features[Length] = Math.Log(1 + QuoteBuilder.Width(sentence.Normalized)) / LengthScale;

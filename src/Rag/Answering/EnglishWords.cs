@@ -3,8 +3,8 @@ using Kotonoha.Foundation.Text;
 namespace Kotonoha.Rag.Answering;
 
 /// <summary>
-/// A light stemmer for English: joins the forms of a word that a question and a text may use (train, trained, training, trainer). Cruder than
-/// Porter's (1980), whose idea of stripping suffixes in order it follows; used to match answers, never for the index.
+/// A light stemmer for English: joins the forms of a word that a question and a text may use (train, trained, training, trainer). Cruder
+/// than Porter's (1980), whose idea of stripping suffixes in order it follows; used to match answers, never for the index.
 /// </summary>
 internal static class EnglishStemmer
 {
@@ -13,10 +13,14 @@ internal static class EnglishStemmer
     /// <summary>Longest first; what is stripped, and the length that must stay.</summary>
     private static readonly (string Suffix, int MinStem)[] Derivations =
     [
-        ("ization", 4), ("isation", 4), ("ational", 4), ("fulness", 3), ("ation", 4), ("ments", 4), ("ition", 4), ("izing", 4), ("ising", 4), ("ances", 4),
-        ("ences", 4), ("ating", 4), ("ment", 4), ("ness", 4), ("able", 4), ("ible", 4), ("ance", 4), ("ence", 4), ("ator", 4), ("ated", 4), ("ates", 4),
-        ("ized", 4), ("ised", 4), ("izes", 4), ("ises", 4), ("sion", 4), ("tion", 4), ("ings", 3), ("ers", 4), ("ors", 5), ("ive", 4), ("ity", 5), ("ize", 4), ("ise", 4),
-        ("ate", 4), ("ing", 3), ("ful", 4), ("ion", 4), ("ous", 4), ("ies", 3), ("ied", 3), ("ily", 3), ("al", 4), ("er", 4), ("or", 5), ("ly", 4), ("ed", 3), ("es", 3), ("s", 3), ("y", 3), ("e", 3),
+        ("ization", 4), ("isation", 4), ("ational", 4), ("fulness", 3), ("ation", 4), ("ments", 4), ("ition", 4), ("izing", 4),
+        ("ising", 4), ("ances", 4),
+        ("ences", 4), ("ating", 4), ("ment", 4), ("ness", 4), ("able", 4), ("ible", 4), ("ance", 4), ("ence", 4), ("ator", 4), ("ated", 4),
+        ("ates", 4),
+        ("ized", 4), ("ised", 4), ("izes", 4), ("ises", 4), ("sion", 4), ("tion", 4), ("ings", 3), ("ers", 4), ("ors", 5), ("ive", 4),
+        ("ity", 5), ("ize", 4), ("ise", 4),
+        ("ate", 4), ("ing", 3), ("ful", 4), ("ion", 4), ("ous", 4), ("ies", 3), ("ied", 3), ("ily", 3), ("al", 4), ("er", 4), ("or", 5),
+        ("ly", 4), ("ed", 3), ("es", 3), ("s", 3), ("y", 3), ("e", 3),
     ];
 
     /// <summary>The stem of a lower-case word; words with digits or other letters than a–z come back as they are.</summary>
@@ -36,7 +40,8 @@ internal static class EnglishStemmer
         {
             foreach (var (suffix, least) in Derivations)
             {
-                if (!stem.EndsWith(suffix, StringComparison.Ordinal) || stem.Length - suffix.Length < least || (suffix == "s" && stem[^2] is 's' or 'u' or 'i'))
+                if (!stem.EndsWith(suffix, StringComparison.Ordinal) || stem.Length - suffix.Length < least
+                    || (suffix == "s" && stem[^2] is 's' or 'u' or 'i'))
                     continue;
                 stem = stem[..^suffix.Length];
                 break;
@@ -54,7 +59,8 @@ internal static class EnglishStemmer
             + "begun=begin gave=give given=give took=take taken=take lost=lose found=find bought=buy paid=pay cost=cost ran=run "
             + "grew=grow grown=grow knew=know known=know led=lead left=leave meant=mean met=meet shown=show stood=stand thrown=throw "
             + "threw=throw broken=break broke=break children=child indices=index matrices=matrix vertices=vertex caught=catch "
-            + "fell=fall fallen=fall rose=rise risen=rise used=use uses=use using=use tied=tie ties=tie tying=tie dies=die died=die dying=die")
+            + "fell=fall fallen=fall rose=rise risen=rise used=use uses=use using=use tied=tie ties=tie tying=tie dies=die died=die "
+            + "dying=die")
             .Split(' ').Select(pair => pair.Split('=')).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.Ordinal);
 }
 
@@ -63,19 +69,23 @@ internal static class EnglishStopWords
 {
     private static readonly HashSet<string> Words =
     [
-        .. ("a an the this that these those there here it its itself they them their theirs he she his her him hers we us our ours you your yours i me my mine "
-            + "what which who whom whose when where why how is are was were be been being am do does did doing done has have had having can could may might must shall should will would "
-            + "of in on at by for with from to into onto upon about over under between through during than then as and or but nor not no if so because while until s t "
+        .. ("a an the this that these those there here it its itself they them their theirs he she his her him hers we us our ours you "
+            + "your yours i me my mine "
+            + "what which who whom whose when where why how is are was were be been being am do does did doing done has have had having "
+            + "can could may might must shall should will would "
+            + "of in on at by for with from to into onto upon about over under between through during than then as and or but nor not no "
+            + "if so because while until s t "
             + "many much more most some any each every all both either neither other another such own same too very just also only ever "
-            + "tell please explain describe give name say called call mean means get gets got let kind sort type thing things happen happens there anything something someone anyone everything").Split(' '),
+            + "tell please explain describe give name say called call mean means get gets got let kind sort type thing things happen "
+            + "happens there anything something someone anyone everything").Split(' '),
     ];
 
     internal static bool Contains(string word) => Words.Contains(word);
 }
 
 /// <summary>
-/// English words that a question may use for one another (a small embedded list, one group a line). All words of a group get the key of its first,
-/// in questions and texts alike; used to match answers, never for the index.
+/// English words that a question may use for one another (a small embedded list, one group a line). All words of a group get the key of its
+/// first, in questions and texts alike; used to match answers, never for the index.
 /// </summary>
 internal static class EnglishSynonyms
 {
@@ -83,7 +93,8 @@ internal static class EnglishSynonyms
 
     private static readonly Dictionary<string, string> KeyByStem = Read();
 
-    private static readonly ILookup<string, string> StemsByKey = KeyByStem.ToLookup(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
+    private static readonly ILookup<string, string> StemsByKey =
+        KeyByStem.ToLookup(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
 
     /// <summary>The key of a stem's group; the stem itself where it is in none.</summary>
     internal static string KeyOf(string stem) => KeyByStem.GetValueOrDefault(stem, stem);
@@ -98,7 +109,8 @@ internal static class EnglishSynonyms
             return [word];
         var key = KeyOf(stem);
         return StemsByKey[key].Append(stem).Distinct(StringComparer.Ordinal)
-            .SelectMany(each => Endings.Select(ending => each + ending).Concat(Endings.Where(ending => ending is "ed" or "ing" or "er").Select(ending => each + each[^1] + ending)))
+            .SelectMany(each => Endings.Select(ending => each + ending)
+                .Concat(Endings.Where(ending => ending is "ed" or "ing" or "er").Select(ending => each + each[^1] + ending)))
             .Append(word);
     }
 

@@ -12,7 +12,10 @@ internal static partial class ModelWriter
 {
     private const string Refusal = "NOT FOUND";
 
-    /// <summary>What to ask, one after the other until an answer is supported: a small model that strays from a paragraph often keeps to the sentence alone.</summary>
+    /// <summary>
+    /// What to ask, one after the other until an answer is supported: a small model that strays from a paragraph often keeps to the
+    /// sentence alone.
+    /// </summary>
     /// <param name="question">The question.</param>
     /// <param name="candidates">The candidate sentences, best first.</param>
     /// <param name="options">The style and the limits.</param>
@@ -40,17 +43,21 @@ internal static partial class ModelWriter
     /// <param name="options">The style and the limits.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>What the model wrote.</returns>
-    internal static async Task<ModelDraft> WriteAsync(IChatClient chat, ModelPrompt prompt, AskOptions options, CancellationToken cancellationToken)
+    internal static async Task<ModelDraft> WriteAsync(
+        IChatClient chat, ModelPrompt prompt, AskOptions options, CancellationToken cancellationToken)
     {
         var response = await chat.GetResponseAsync(
             [new ChatMessage(ChatRole.System, prompt.Instruction), new ChatMessage(ChatRole.User, prompt.Text)],
             new ChatOptions { MaxOutputTokens = options.MaxOutputTokens, Temperature = 0 },
             cancellationToken).ConfigureAwait(false);
         bool isShort = options.Writing == WritingStyle.ShortText;
-        return new ModelDraft(response.Text, prompt.Passages, isShort, !isShort && response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
+        return new ModelDraft(response.Text, prompt.Passages, isShort,
+            !isShort && response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
     }
 
-    /// <summary>Keeps the sentences that a passage supports, with the place that says the same; none where together they do not answer.</summary>
+    /// <summary>
+    /// Keeps the sentences that a passage supports, with the place that says the same; none where together they do not answer.
+    /// </summary>
     internal static List<SupportedSentence> Check(Question question, ModelDraft draft)
     {
         var kept = new List<SupportedSentence>();
@@ -75,7 +82,10 @@ internal static partial class ModelWriter
         return answers ? kept : [];
     }
 
-    /// <summary>The sentences without their markers. A marker may stand before the full stop or after it, where it would seem to open the next sentence.</summary>
+    /// <summary>
+    /// The sentences without their markers. A marker may stand before the full stop or after it, where it would seem to open the next
+    /// sentence.
+    /// </summary>
     private static List<(string Text, HashSet<int> Marks)> Sentences(string draft)
     {
         var sentences = new List<(string Text, HashSet<int> Marks)>();
@@ -101,7 +111,8 @@ internal static partial class ModelWriter
         => Mark().Matches(text).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
 
     // As many passages as fit the budget, the first one always.
-    private static ModelPrompt NumberedPassages(AnswerTexts texts, Question question, IReadOnlyList<Candidate> candidates, AskOptions options)
+    private static ModelPrompt NumberedPassages(
+        AnswerTexts texts, Question question, IReadOnlyList<Candidate> candidates, AskOptions options)
     {
         var passages = new List<Passage>();
         int size = 0;
@@ -119,7 +130,8 @@ internal static partial class ModelWriter
             // The fence is longer than any run of backticks inside, so no passage can leave it.
             int longest = Backticks().Matches(passages[i].Chunk.Text).Select(match => match.Length).DefaultIfEmpty(2).Max();
             var fence = new string('`', Math.Max(3, longest + 1));
-            prompt.Append(CultureInfo.InvariantCulture, $"[{i + 1}] {passages[i].Chunk.Heading ?? passages[i].Chunk.Title}\n{fence}\n{passages[i].Chunk.Text}\n{fence}\n");
+            prompt.Append(CultureInfo.InvariantCulture,
+                $"[{i + 1}] {passages[i].Chunk.Heading ?? passages[i].Chunk.Title}\n{fence}\n{passages[i].Chunk.Text}\n{fence}\n");
         }
 
         return new ModelPrompt(texts.Instruction, prompt.Append('\n').Append(question.Text).ToString(), passages);
@@ -142,7 +154,8 @@ internal static partial class ModelWriter
 
         return new TextSpan(sentences[first].Span.Start, sentences[last].Span.End);
 
-        bool Fits(int from, int to) => Chunker.Measure(candidate.Passage.Chunk.Text.AsSpan()[sentences[from].Span.Start..sentences[to].Span.End]) <= budget;
+        bool Fits(int from, int to)
+            => Chunker.Measure(candidate.Passage.Chunk.Text.AsSpan()[sentences[from].Span.Start..sentences[to].Span.End]) <= budget;
     }
 
     [GeneratedRegex(@"\s*\[(\d{1,3})\]")]
@@ -184,5 +197,7 @@ internal sealed class AnswerClock
 
     /// <summary>Milliseconds by stage so far, and in all.</summary>
     internal IReadOnlyDictionary<string, double> Milliseconds
-        => new Dictionary<string, double>(_stages, StringComparer.Ordinal) { ["total"] = Math.Round(Stopwatch.GetElapsedTime(_start).TotalMilliseconds, 2) };
+        => new Dictionary<string, double>(_stages,
+            StringComparer.Ordinal)
+        { ["total"] = Math.Round(Stopwatch.GetElapsedTime(_start).TotalMilliseconds, 2) };
 }

@@ -17,12 +17,15 @@ internal sealed class Passage
         Sentences = Split(hit.Chunk);
         Folded = Normalizer.FoldCase(Normalizer.Normalize(hit.Chunk.Text, NormalizationForm.FormKC));
         var keys = TermKeys.Of(hit.Chunk.Text);
-        foreach (var context in (string?[])[hit.Chunk.Heading, hit.Chunk.Title, hit.Chunk.TableHeader, Path.ChangeExtension(hit.Chunk.Source, null)])
+        foreach (var context
+            in (string?[])[hit.Chunk.Heading, hit.Chunk.Title, hit.Chunk.TableHeader, Path.ChangeExtension(hit.Chunk.Source, null)])
             if (context is not null)
                 keys.UnionWith(TermKeys.Of(context));
         IsJapanese = keys.Count(key => !TermKeys.IsLatin(key)) * 2 > keys.Count;
         Keys = keys;
-        Context = Normalizer.FoldCase(Normalizer.Normalize($"{hit.Chunk.Heading}\n{hit.Chunk.Title}\n{hit.Chunk.Source}", NormalizationForm.FormKC));
+        Context =
+            Normalizer.FoldCase(
+                Normalizer.Normalize($"{hit.Chunk.Heading}\n{hit.Chunk.Title}\n{hit.Chunk.Source}", NormalizationForm.FormKC));
         Numbers = [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context)];
     }
 
@@ -53,7 +56,9 @@ internal sealed class Passage
     private static List<PassageSentence> Split(Chunk chunk)
     {
         var text = chunk.Text;
-        var leaf = chunk.Heading is { } path ? TermKeys.Of(path[(path.LastIndexOf(" › ", StringComparison.Ordinal) is var at and >= 0 ? at + 3 : 0)..]) : [];
+        var leaf = chunk.Heading is { } path
+            ? TermKeys.Of(path[(path.LastIndexOf(" › ", StringComparison.Ordinal) is var at and >= 0 ? at + 3 : 0)..])
+            : [];
         var sentences = new List<PassageSentence>();
         int block = 0;
         for (int start = SkipHeadings(chunk); start < text.Length; block++)
@@ -61,7 +66,8 @@ internal sealed class Passage
             int end = text.IndexOf("\n\n", start, StringComparison.Ordinal);
             end = end < 0 ? text.Length : end;
             var lines = Lines(text, start, end);
-            if (lines.Count > 0 && lines.TrueForAll(line => text.AsSpan(line.Start, line.Length).Contains(CellSeparator, StringComparison.Ordinal)))
+            if (lines.Count > 0
+                && lines.TrueForAll(line => text.AsSpan(line.Start, line.Length).Contains(CellSeparator, StringComparison.Ordinal)))
                 AddRows(sentences, text, lines, block, start == 0 ? chunk.TableHeader : null, leaf);
             else
                 foreach (var span in SentenceSplitter.Split(text, start, end))
@@ -105,7 +111,8 @@ internal sealed class Passage
         return lines;
     }
 
-    private static void AddRows(List<PassageSentence> sentences, string text, List<TextSpan> rows, int block, string? header, HashSet<string> leaf)
+    private static void AddRows(
+        List<PassageSentence> sentences, string text, List<TextSpan> rows, int block, string? header, HashSet<string> leaf)
     {
         bool headerIsHere = header is null && rows.Count > 1;
         if (headerIsHere)
@@ -121,7 +128,9 @@ internal sealed class Passage
         var normalized = Normalizer.Normalize(own, NormalizationForm.FormKC);
         var ownKeys = TermKeys.Of(own);
         return new PassageSentence(
-            span, block, isRow, normalized, Normalizer.FoldCase(normalized), context.Count == 0 ? ownKeys : [.. ownKeys, .. context], ownKeys);
+            span, block, isRow, normalized, Normalizer.FoldCase(normalized), context.Count == 0
+                ? ownKeys
+                : [.. ownKeys, .. context], ownKeys);
     }
 }
 

@@ -5,7 +5,9 @@ using Kotonoha.Foundation.Unicode;
 
 namespace Kotonoha.Rag.Answering;
 
-/// <summary>What the question says, taken apart: its terms without the words that only ask, its names and numbers, the kind of answer it wants.</summary>
+/// <summary>
+/// What the question says, taken apart: its terms without the words that only ask, its names and numbers, the kind of answer it wants.
+/// </summary>
 internal sealed partial class Question
 {
     // How much content kana carry beside kanji, katakana and words; chosen on the tuning questions.
@@ -29,7 +31,8 @@ internal sealed partial class Question
         var asked = AskedNoun().Matches(Folded).Select(match => match.Groups[1].Value).ToHashSet(StringComparer.Ordinal);
         var terms = TermsOf(content, keepStopWords: false, asked);
         Terms = terms.Count > 0 ? terms : TermsOf(Folded, keepStopWords: true, asked);
-        Runs = [.. Run().Matches(content).Select(match => match.Value).Where(run => !EnglishStopWords.Contains(run) && !asked.Contains(run)).Distinct(StringComparer.Ordinal)];
+        Runs = [.. Run().Matches(content).Select(match => match.Value).Where(run => !EnglishStopWords.Contains(run) && !asked.Contains(run))
+            .Distinct(StringComparer.Ordinal)];
     }
 
     /// <summary>As asked.</summary>
@@ -49,15 +52,17 @@ internal sealed partial class Question
     internal IReadOnlyList<QuestionTerm> Terms { get; }
 
     /// <summary>
-    /// What is searched for besides the question as it stands, for English: its words without function words (they are rare in terse documents, and would
-    /// drown the rest), then the other forms and synonyms of its words (the index holds words as they are written).
+    /// What is searched for besides the question as it stands, for English: its words without function words (they are rare in terse
+    /// documents, and would drown the rest), then the other forms and synonyms of its words (the index holds words as they are written).
     /// </summary>
     internal IEnumerable<string> OtherSearches()
     {
         if (IsJapanese || Terms.Count == 0)
             yield break;
         yield return string.Join(' ', Terms.Select(term => term.Term));
-        yield return string.Join(' ', Terms.Where(term => term.Weight >= 1).SelectMany(term => EnglishSynonyms.WordsLike(term.Term)).Distinct(StringComparer.Ordinal));
+        yield return string.Join(' ',
+            Terms.Where(term => term.Weight >= 1).SelectMany(term => EnglishSynonyms.WordsLike(term.Term))
+                .Distinct(StringComparer.Ordinal));
     }
 
     /// <summary>The keys of all terms, question words too.</summary>
@@ -82,7 +87,10 @@ internal sealed partial class Question
                 terms.Add(new QuestionTerm(
                     token.Term,
                     TermKeys.KeyOf(token.Term),
-                    asked.Contains(token.Term) ? AskedNounWeight : TermKeys.IsHiragana(token.Term) ? HiraganaWeight : TermKeys.HasHiragana(token.Term) ? MixedWeight : 1));
+                    asked.Contains(token.Term) ? AskedNounWeight
+                        : TermKeys.IsHiragana(token.Term) ? HiraganaWeight
+                        : TermKeys.HasHiragana(token.Term) ? MixedWeight
+                        : 1));
         return terms;
     }
 
@@ -122,7 +130,9 @@ internal enum AnswerKind
     Reason,
 }
 
-/// <summary>Tells what kind of answer a question wants by its question words, and finds things of that kind in a sentence. Works on NFKC text.</summary>
+/// <summary>
+/// Tells what kind of answer a question wants by its question words, and finds things of that kind in a sentence. Works on NFKC text.
+/// </summary>
 internal static partial class AnswerKinds
 {
     internal static AnswerKind Of(string question)
@@ -168,7 +178,8 @@ internal static partial class AnswerKinds
     [GeneratedRegex(@"なぜ|どうして|理由|\bwhy\b|\b(what|which) reasons?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex ReasonQuestion();
 
-    [GeneratedRegex(@"ため|ので|から|理由|\b(because|cause[ds]?|since|so that|due to|therefore|as a result|to avoid|for this reason|otherwise)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"ため|ので|から|理由|\b(because|cause[ds]?|since|so that|due to|therefore|as a result|to avoid|for this reason|otherwise)\b",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Reason();
 
     [GeneratedRegex(@"\d+\s*(年|月|日|世紀|時)|[一二三四五六七八九十]+(年|月|世紀)|時代|以降|以来|まで|当時|\b(1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|night|morning|daily|weekly|monthly|yearly|every|after|before|during|once|twice|until)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]

@@ -8,7 +8,8 @@ namespace Kotonoha.Rag.Answering;
 /// <summary>Decides what is quoted around the best sentence: the sentence alone, or with one neighbour that completes it.</summary>
 internal static partial class QuoteBuilder
 {
-    // Chosen on the tuning questions: a neighbour is worth its length where it holds more of the question, or one of the two cannot stand alone.
+    // Chosen on the tuning questions: a neighbour is worth its length where it holds more of the question, or one of the two cannot stand
+    // alone.
     private const double NeighbourCoverage = 0.04;
     private const int MaxWidth = 200, MaxAnaphoraWidth = 150, ShortWidth = 25, FewNewTerms = 6;
 
@@ -29,7 +30,8 @@ internal static partial class QuoteBuilder
         var own = sentence.Span;
         if (sentence.IsRow)
             return own;
-        if (candidate.Index + 1 < passage.Sentences.Count && passage.Sentences[candidate.Index + 1] is var next && next.Block == sentence.Block && !next.IsRow)
+        if (candidate.Index + 1 < passage.Sentences.Count && passage.Sentences[candidate.Index + 1] is var next
+            && next.Block == sentence.Block && !next.IsRow)
         {
             var both = new TextSpan(own.Start, next.Span.End);
             double width = WidthOf(passage, both);
@@ -41,7 +43,8 @@ internal static partial class QuoteBuilder
                 return both;
         }
 
-        if (candidate.Index > 0 && passage.Sentences[candidate.Index - 1] is var previous && previous.Block == sentence.Block && !previous.IsRow)
+        if (candidate.Index > 0 && passage.Sentences[candidate.Index - 1] is var previous && previous.Block == sentence.Block
+            && !previous.IsRow)
         {
             var both = new TextSpan(previous.Span.Start, own.End);
             if (WidthOf(passage, both) <= MaxWidth
@@ -72,7 +75,8 @@ internal static class CitationVerifier
         foreach (var citation in citations)
         {
             if (!documents.TryGetValue(citation.Source, out var chunks))
-                documents[citation.Source] = chunks = await store.ReadDocumentAsync(citation.Source, cancellationToken).ConfigureAwait(false);
+                documents[citation.Source] = chunks = await store.ReadDocumentAsync(citation.Source, cancellationToken)
+                    .ConfigureAwait(false);
             if (!chunks.Any(chunk => Holds(chunk, citation)))
                 continue;
             numbers[citation.Number] = held.Count + 1;

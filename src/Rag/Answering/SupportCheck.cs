@@ -5,8 +5,9 @@ using Kotonoha.Rag.Chunking;
 namespace Kotonoha.Rag.Answering;
 
 /// <summary>
-/// Tells whether a sentence that a model wrote says what a passage says, and where the passage says it: up to three sentences in a row that hold most of its
-/// content, all of its numbers and names, number by number with the name it belongs to, and that do not negate what it affirms.
+/// Tells whether a sentence that a model wrote says what a passage says, and where the passage says it: up to three sentences in a row that
+/// hold most of its content, all of its numbers and names, number by number with the name it belongs to, and that do not negate what it
+/// affirms.
 /// </summary>
 internal sealed partial class SupportCheck
 {
@@ -44,19 +45,26 @@ internal sealed partial class SupportCheck
         _negated = Negation().IsMatch(_said.Folded);
     }
 
-    /// <summary>Whether it says something that is not in the question: of the kind that the question asks for, where that is an amount or a time.</summary>
+    /// <summary>
+    /// Whether it says something that is not in the question: of the kind that the question asks for, where that is an amount or a time.
+    /// </summary>
     internal bool Answers
         => _asked.Kind is AnswerKind.Quantity or AnswerKind.Time
             ? AnswerKinds.Holds(_asked.Kind, _said.Normalized, _asked.Normalized)
-            : IsYesNoQuestion().IsMatch(_asked.Folded) || _content.Exists(term => !_asked.AllKeys.Contains(term.Key)) || !_asked.Numbers.IsSupersetOf(_said.Numbers);
+            : IsYesNoQuestion().IsMatch(_asked.Folded) || _content.Exists(term => !_asked.AllKeys.Contains(term.Key))
+            || !_asked.Numbers.IsSupersetOf(_said.Numbers);
 
-    /// <summary>The range of the passage's text that says the same, with the share of the sentence's content that it holds; null where nothing does.</summary>
+    /// <summary>
+    /// The range of the passage's text that says the same, with the share of the sentence's content that it holds; null where nothing does.
+    /// </summary>
     internal (TextSpan Span, double Share)? Find(Passage passage)
     {
         double total = _claims.Sum(term => term.Weight);
         if (total == 0 || _claims.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < _supportedShare * total)
             return null;
-        if (_claims.Count < _content.Count && _content.Where(term => passage.Keys.Contains(term.Key)).Sum(term => term.Weight) < PresupposedShare * _content.Sum(term => term.Weight))
+        if (_claims.Count < _content.Count
+            && _content.Where(term => passage.Keys.Contains(term.Key))
+            .Sum(term => term.Weight) < PresupposedShare * _content.Sum(term => term.Weight))
             return null;
         if (SpeaksOfAnother())
             return null;
@@ -89,7 +97,8 @@ internal sealed partial class SupportCheck
     private bool SpeaksOfAnother()
         => NameAndNoun().Matches(_asked.Normalized).Any(wanted =>
             !_said.Folded.Contains(Fold(wanted.Groups[1].Value), StringComparison.Ordinal)
-            && NameAndNoun().Matches(_said.Normalized).Any(other => string.Equals(other.Groups[2].Value, wanted.Groups[2].Value, StringComparison.OrdinalIgnoreCase)));
+            && NameAndNoun().Matches(_said.Normalized)
+            .Any(other => string.Equals(other.Groups[2].Value, wanted.Groups[2].Value, StringComparison.OrdinalIgnoreCase)));
 
     // What the sentence repeats from the question may stand anywhere in the passage.
     private bool Holds(HashSet<string> window, Passage passage, string key)
@@ -98,10 +107,13 @@ internal sealed partial class SupportCheck
     private bool Agrees(string window, string windowText, Passage passage)
     {
         var numbers = Question.NumbersOf(window).ToHashSet(StringComparer.Ordinal);
-        return _said.Numbers.All(number => numbers.Contains(number) || (_asked.Numbers.Contains(number) && passage.Numbers.Contains(number)))
+        return _said.Numbers.All(number => numbers.Contains(number)
+            || (_asked.Numbers.Contains(number) && passage.Numbers.Contains(number)))
             && _names.All(name => window.Contains(name, StringComparison.Ordinal) || IsMeant(name, windowText, passage))
             && _said.Numbers.Where(numbers.Contains).All(number => _names.All(name => BelongTogether(window, number, name)))
-            && (numbers.Count < 2 || _said.Numbers.Where(number => numbers.Contains(number) && !_asked.Numbers.Contains(number)).All(number => IsSaidOf(window, number)))
+            && (numbers.Count < 2
+                || _said.Numbers.Where(number => numbers.Contains(number) && !_asked.Numbers.Contains(number))
+                .All(number => IsSaidOf(window, number)))
             && (_negated ? Negation().IsMatch(window) : !Denies(window, DenyingShare));
     }
 
@@ -111,8 +123,8 @@ internal sealed partial class SupportCheck
             && (passage.Folded.Contains(name, StringComparison.Ordinal) || passage.Context.Contains(name, StringComparison.Ordinal))
             && Name().Matches(windowText).All(match => _names.Contains(Fold(match.Value), StringComparer.Ordinal));
 
-    // "6 yen in the Sprout plan and 4 yen in the Garden plan" does not say "6 yen in the Garden plan": next to the name, the number must be the nearest one,
-    // looking back or looking ahead as the text does elsewhere.
+    // "6 yen in the Sprout plan and 4 yen in the Garden plan" does not say "6 yen in the Garden plan": next to the name, the number must be
+    // the nearest one, looking back or looking ahead as the text does elsewhere.
     private static bool BelongTogether(string window, string number, string name)
     {
         var numbers = NumberAt().Matches(window).Select(match => (match.Index, Value: match.Value.TrimEnd('.', ','))).ToArray();

@@ -5,14 +5,15 @@ namespace Kotonoha.Rag.Answering;
 
 /// <summary>How rare the terms of a question are in the collection (inverse document frequency).</summary>
 /// <remarks>
-/// A store does not tell frequencies; it tells the best chunk of a term with its BM25 score, which is the term's idf times a weight that follows from
-/// that chunk alone. So one search of depth 1 a term, and one read, give every idf exactly, on any store of any size.
+/// A store does not tell frequencies; it tells the best chunk of a term with its BM25 score, which is the term's idf times a weight that
+/// follows from that chunk alone. So one search of depth 1 a term, and one read, give every idf exactly, on any store of any size.
 /// </remarks>
 internal sealed class TermStatistics
 {
     private const int ParallelSearches = 8;
 
-    // In a handful of chunks nearly every term is unseen or everywhere, and that says little; frequencies count as in a collection of this size.
+    // In a handful of chunks nearly every term is unseen or everywhere, and that says little; frequencies count as in a collection of this
+    // size.
     private const long LeastChunks = 300;
 
     private readonly Dictionary<string, double> _idf;
@@ -43,7 +44,8 @@ internal sealed class TermStatistics
 
         var ids = best.OfType<ScoredChunk>().Select(chunk => chunk.Id).Distinct(StringComparer.Ordinal).ToList();
         var chunks = await store.ReadChunksAsync(ids, cancellationToken).ConfigureAwait(false);
-        var vectors = chunks.Where(chunk => chunk is not null).ToDictionary(chunk => chunk!.Id, chunk => TermVector.FromText(IndexText.Of(chunk!)), StringComparer.Ordinal);
+        var vectors = chunks.Where(chunk => chunk is not null)
+            .ToDictionary(chunk => chunk!.Id, chunk => TermVector.FromText(IndexText.Of(chunk!)), StringComparer.Ordinal);
         long size = Math.Max(chunkCount, LeastChunks);
         double unseen = Bm25.Idf(size, 0);
         var idf = new Dictionary<string, double>(StringComparer.Ordinal);

@@ -4,7 +4,8 @@ using System.Text;
 namespace Kotonoha.Rag.Chunking;
 
 /// <summary>A piece of a document that is indexed and found as a whole.</summary>
-/// <param name="Id">A UUID made from the source, the document's content hash and the ordinal (version 5, so the same input gives the same id).</param>
+/// <param name="Id">A UUID made from the source, the document's content hash and the ordinal (version 5, so the same input gives the same
+/// id).</param>
 /// <param name="Source">The document: its path relative to the folder that was read, with <c>/</c>.</param>
 /// <param name="Ordinal">The chunk's number in its document, from 0.</param>
 /// <param name="Start">Where it starts in the document's extracted text, in UTF-16 units.</param>
@@ -17,7 +18,8 @@ namespace Kotonoha.Rag.Chunking;
 /// The header row of the table whose rows the chunk starts with, when that row itself lies in an earlier chunk; otherwise null.
 /// </param>
 public sealed record Chunk(
-    string Id, string Source, int Ordinal, int Start, int End, string Text, string? Heading, int? Page, string? Title, string? TableHeader = null);
+    string Id, string Source, int Ordinal, int Start, int End, string Text, string? Heading, int? Page, string? Title,
+    string? TableHeader = null);
 
 /// <summary>A range of a text.</summary>
 /// <param name="Start">Where it starts, in UTF-16 units.</param>
@@ -28,7 +30,10 @@ public readonly record struct TextSpan(int Start, int End)
     public int Length => End - Start;
 }
 
-/// <summary>How a document is cut. Sizes are counted as <see cref="Chunker.Measure"/> does: a CJK character is 1, any other a quarter, which is about a token each way.</summary>
+/// <summary>
+/// How a document is cut. Sizes are counted as <see cref="Chunker.Measure"/> does: a CJK character is 1, any other a quarter, which is
+/// about a token each way.
+/// </summary>
 public sealed record ChunkingOptions
 {
     /// <summary>No chunk is larger than this (default 400).</summary>

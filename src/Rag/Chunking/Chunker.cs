@@ -5,15 +5,18 @@ using Kotonoha.Readers;
 namespace Kotonoha.Rag.Chunking;
 
 /// <summary>
-/// Cuts a document into chunks that are literal ranges of its text. A chunk stays within one section and one page; blocks are kept whole where they
-/// fit, otherwise cut between sentences (tables and code: between lines) or, failing that, words, never inside a grapheme cluster.
+/// Cuts a document into chunks that are literal ranges of its text. A chunk stays within one section and one page; blocks are kept whole
+/// where they fit, otherwise cut between sentences (tables and code: between lines) or, failing that, words, never inside a grapheme
+/// cluster.
 /// </summary>
 /// <remarks>
 /// Nothing of a block is lost: without the overlaps, the chunks of a document add up to its text, white space apart. Thread-safe.
 /// </remarks>
 public sealed class Chunker
 {
-    /// <summary>Grapheme clusters longer than this many UTF-16 units are an attack on the reader, not text, and may be cut between code points.</summary>
+    /// <summary>
+    /// Grapheme clusters longer than this many UTF-16 units are an attack on the reader, not text, and may be cut between code points.
+    /// </summary>
     private const int MaxGraphemeLength = 64;
 
     private readonly ChunkingOptions _options;
@@ -21,7 +24,8 @@ public sealed class Chunker
 
     /// <summary>Creates a chunker.</summary>
     /// <param name="options">The sizes; null for the defaults.</param>
-    /// <param name="limit">What the embedder reads at once: no chunk, with the headings above it, has more tokens. Null for no such limit.</param>
+    /// <param name="limit">What the embedder reads at once: no chunk, with the headings above it, has more tokens. Null for no such
+    /// limit.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size makes no sense.</exception>
     public Chunker(ChunkingOptions? options = null, ITokenLimit? limit = null)
     {
@@ -70,7 +74,8 @@ public sealed class Chunker
             var id = NameBasedUuid.Create(
                 NameBasedUuid.ChunkNamespace, string.Create(CultureInfo.InvariantCulture, $"{source}|{contentHash}|{ordinal}"));
             chunks.Add(new Chunk(
-                id.ToString(), source, ordinal, start, end, document.Text[start..end], last.HeadingPath, last.Page, document.Title, pending[0].TableHeader));
+                id.ToString(), source, ordinal, start, end, document.Text[start..end], last.HeadingPath, last.Page, document.Title,
+                pending[0].TableHeader));
             pending.Clear();
         }
     }
@@ -104,9 +109,12 @@ public sealed class Chunker
     }
 
     private Room RoomOf(ExtractedDocument document, DocumentBlock block)
-        => new(document.Text, _options.MaxSize, _limit, _limit is null ? null : IndexText.Context(block.HeadingPath, document.Title, _limit));
+        => new(document.Text, _options.MaxSize, _limit,
+            _limit is null ? null : IndexText.Context(block.HeadingPath, document.Title, _limit));
 
-    /// <summary>Joins units, in order, into spans as large as allowed; a span starts with the last units of the one before where there is room.</summary>
+    /// <summary>
+    /// Joins units, in order, into spans as large as allowed; a span starts with the last units of the one before where there is room.
+    /// </summary>
     private static IEnumerable<TextSpan> Pack(List<TextSpan> units, int overlap, Room room)
     {
         int first = 0;
@@ -119,7 +127,8 @@ public sealed class Chunker
             int next = last + 1;
             int repeated = 0;
             // The repetition must leave room for at least one new unit, or nothing would move on.
-            while (repeated < overlap && next < units.Count && next - repeated - 1 > first && room.Fits(units[next - repeated - 1].Start, units[next].End))
+            while (repeated < overlap && next < units.Count && next - repeated - 1 > first
+                && room.Fits(units[next - repeated - 1].Start, units[next].End))
                 repeated++;
             first = next - repeated;
         }
@@ -171,7 +180,10 @@ public sealed class Chunker
         }
     }
 
-    /// <summary>The grapheme clusters from a place on, at least one: where each ends, and the size in quarters up to there, as far as the limit allows.</summary>
+    /// <summary>
+    /// The grapheme clusters from a place on, at least one: where each ends, and the size in quarters up to there, as far as the limit
+    /// allows.
+    /// </summary>
     private static List<(int End, int Size)> Clusters(string text, int start, int end, int limit)
     {
         var clusters = new List<(int End, int Size)>();
@@ -211,7 +223,9 @@ public sealed class Chunker
     {
         public bool Fits(int start, int end)
             => Measure(Text.AsSpan(start, end - start)) <= MaxSize
-                && (Limit is null || Limit.CountTokens(Context is null ? Text[start..end] : $"{Context}\n{Text.AsSpan(start, end - start)}") <= Limit.MaxTokens);
+                && (Limit is null
+                    || Limit.CountTokens(Context is null ? Text[start..end] : $"{Context}\n{Text.AsSpan(start, end - start)}")
+                    <= Limit.MaxTokens);
     }
 
     private readonly record struct Piece(int Start, int End, DocumentBlock Block, string? TableHeader);

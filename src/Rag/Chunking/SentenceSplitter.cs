@@ -3,8 +3,9 @@ using Kotonoha.Foundation.Text;
 namespace Kotonoha.Rag.Chunking;
 
 /// <summary>
-/// Finds sentences, Japanese and Western: <c>。．！？!?</c> end one together with the closers that follow, unless they stand inside a matched pair of
-/// brackets or quotation marks; a full stop ends one before white space unless it belongs to an abbreviation, an initial or a list number.
+/// Finds sentences, Japanese and Western: <c>。．！？!?</c> end one together with the closers that follow, unless they stand inside a matched
+/// pair of brackets or quotation marks; a full stop ends one before white space unless it belongs to an abbreviation, an initial or a list
+/// number.
 /// </summary>
 /// <remarks>
 /// Offsets are UTF-16 units of the whole text; sentences have no white space at their ends, and only white space lies between them.
@@ -24,8 +25,10 @@ public static class SentenceSplitter
 
     private static readonly HashSet<string> Abbreviations = new(StringComparer.OrdinalIgnoreCase)
     {
-        "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "etc", "e.g", "i.e", "cf", "fig", "figs", "eq", "eqs", "sec", "ch", "vol", "no", "nos",
-        "pp", "p", "al", "approx", "dept", "est", "inc", "ltd", "co", "corp", "gen", "col", "lt", "sgt", "rev", "hon", "jan", "feb", "mar", "apr", "jun",
+        "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "etc", "e.g", "i.e", "cf", "fig", "figs", "eq", "eqs", "sec", "ch", "vol",
+        "no", "nos",
+        "pp", "p", "al", "approx", "dept", "est", "inc", "ltd", "co", "corp", "gen", "col", "lt", "sgt", "rev", "hon", "jan", "feb", "mar",
+        "apr", "jun",
         "jul", "aug", "sep", "sept", "oct", "nov", "dec", "a.m", "p.m", "u.s", "u.k", "ph.d", "ca", "incl", "max", "min",
     };
 
@@ -95,7 +98,9 @@ public static class SentenceSplitter
         return next >= end || char.IsWhiteSpace(text[next]) || (text[i] != '.' && CjkText.IsCjk(text[next]));
     }
 
-    /// <summary>Whether the closer at <paramref name="i"/> ends a sentence that stands in brackets as a whole, as in <c>(Like this.)</c>.</summary>
+    /// <summary>
+    /// Whether the closer at <paramref name="i"/> ends a sentence that stands in brackets as a whole, as in <c>(Like this.)</c>.
+    /// </summary>
     private static bool EndsBracketedSentence(string text, Dictionary<int, int> closings, int sentence, int i, int end)
     {
         if (i == sentence || !IsTerminator(text[i - 1]) || (i + 1 < end && !char.IsWhiteSpace(text[i + 1])))
@@ -118,7 +123,8 @@ public static class SentenceSplitter
         if (Abbreviations.GetAlternateLookup<ReadOnlySpan<char>>().Contains(candidate))
             return true;
         // "1." at the start is the number of a list item or a heading.
-        return candidate.Length <= 3 && candidate.IndexOfAnyExceptInRange('0', '9') < 0 && text.AsSpan(sentence, word - sentence).IsWhiteSpace();
+        return candidate.Length <= 3 && candidate.IndexOfAnyExceptInRange('0', '9') < 0
+            && text.AsSpan(sentence, word - sentence).IsWhiteSpace();
     }
 
     private static bool GoesOnInLowerCase(string text, int i, int end)
@@ -129,7 +135,10 @@ public static class SentenceSplitter
         return next < end && char.IsLower(text[next]) && text.AsSpan(i, next - i).IndexOf('\n') < 0;
     }
 
-    /// <summary>Whether a line break ends a sentence: before an empty line, after a terminator, around list marks, and after a line too short to have been wrapped.</summary>
+    /// <summary>
+    /// Whether a line break ends a sentence: before an empty line, after a terminator, around list marks, and after a line too short to
+    /// have been wrapped.
+    /// </summary>
     private static bool EndsLine(string text, int sentence, int i, int end)
     {
         int next = i + 1;
@@ -142,7 +151,8 @@ public static class SentenceSplitter
         int width = 0;
         for (int j = line; j < i; j++)
             width += CjkText.IsCjk(text[j]) ? 2 : 1;
-        return width < WrappedLineWidth || text[next] is '-' or '*' or '•' or '・' or '■' or '●' or '|' || text.AsSpan(line, i - line).Contains(" | ", StringComparison.Ordinal);
+        return width < WrappedLineWidth || text[next] is '-' or '*' or '•' or '・' or '■' or '●' or '|'
+            || text.AsSpan(line, i - line).Contains(" | ", StringComparison.Ordinal);
     }
 
     /// <summary>Opening bracket → the place of its closing bracket; pairs that nest wrongly or lie too far apart do not count.</summary>

@@ -41,7 +41,9 @@ internal static class EmbedderIdentity
         if (embedder is IFittedEmbedder fitted)
             return fitted.Version;
         var metadata = embedder.GetService(typeof(EmbeddingGeneratorMetadata)) as EmbeddingGeneratorMetadata;
-        var name = FormattableString.Invariant($"{metadata?.ProviderName ?? embedder.GetType().Name}/{metadata?.DefaultModelId}/{metadata?.DefaultModelDimensions}");
+        var name =
+            FormattableString.Invariant(
+                $"{metadata?.ProviderName ?? embedder.GetType().Name}/{metadata?.DefaultModelId}/{metadata?.DefaultModelDimensions}");
         return embedder.GetService(typeof(string), VersionKey) is string version ? $"{name}/{version}" : name;
     }
 }

@@ -59,18 +59,21 @@ public sealed class SvdEmbedder : IFittedEmbedder
         const string remedy = $"Put the file back, or {StoreException.HowToReindex}.";
         if (!version.All(char.IsAsciiLetterOrDigit))
             throw new EmbedderMismatchException(
-                $"The collection's vectors were made by the embedder '{version}', which is not one that is fitted on documents. Use that embedder, or {StoreException.HowToReindex}.");
+                $"The collection's vectors were made by the embedder '{version}', which is not one that is fitted on documents. Use that "
+                    + $"embedder, or {StoreException.HowToReindex}.");
         var path = PathOf(version);
         try
         {
             var model = SvdModel.Read(await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false));
             if (model.Version != version)
-                throw new EmbedderMismatchException($"The file '{path}' holds the embedder '{model.Version}' instead of '{version}'. {remedy}");
+                throw new EmbedderMismatchException(
+                    $"The file '{path}' holds the embedder '{model.Version}' instead of '{version}'. {remedy}");
             return new SvdEmbedder(_folder, model);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new EmbedderMismatchException($"The collection's vectors were made by the embedder '{version}', whose file '{path}' is missing. {remedy}", exception);
+            throw new EmbedderMismatchException(
+                $"The collection's vectors were made by the embedder '{version}', whose file '{path}' is missing. {remedy}", exception);
         }
         catch (InvalidDataException exception)
         {
@@ -88,11 +91,13 @@ public sealed class SvdEmbedder : IFittedEmbedder
 
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The embedder has not been fitted.</exception>
-    public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
+    public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
+        IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(values);
         if (_model is not { } model)
-            throw new InvalidOperationException("The embedder has not been fitted yet: fit it on the documents' texts, or load a fitted form.");
+            throw new InvalidOperationException(
+                "The embedder has not been fitted yet: fit it on the documents' texts, or load a fitted form.");
         if (options?.Dimensions is { } dimensions && dimensions != model.Dimension)
             throw new NotSupportedException($"The embedder has {model.Dimension} dimensions; {dimensions} were asked for.");
         return Task.Run(
@@ -100,7 +105,8 @@ public sealed class SvdEmbedder : IFittedEmbedder
             {
                 string[] texts = [.. values];
                 var embeddings = new Embedding<float>[texts.Length];
-                Parallel.For(0, texts.Length, new ParallelOptions { CancellationToken = cancellationToken }, i => embeddings[i] = new Embedding<float>(model.Embed(texts[i])) { ModelId = model.Version });
+                Parallel.For(0, texts.Length, new ParallelOptions { CancellationToken = cancellationToken },
+                    i => embeddings[i] = new Embedding<float>(model.Embed(texts[i])) { ModelId = model.Version });
                 return new GeneratedEmbeddings<Embedding<float>>(embeddings);
             },
             cancellationToken);
@@ -111,7 +117,8 @@ public sealed class SvdEmbedder : IFittedEmbedder
     {
         ArgumentNullException.ThrowIfNull(serviceType);
         return serviceKey is not null ? null
-            : serviceType == typeof(EmbeddingGeneratorMetadata) ? new EmbeddingGeneratorMetadata("kotonoha", null, Version, _model?.Dimension)
+            : serviceType
+            == typeof(EmbeddingGeneratorMetadata) ? new EmbeddingGeneratorMetadata("kotonoha", null, Version, _model?.Dimension)
             : serviceType.IsInstanceOfType(this) ? this
             : null;
     }

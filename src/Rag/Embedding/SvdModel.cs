@@ -47,9 +47,12 @@ internal sealed class SvdModel
 
     public static SvdModel Fit(IReadOnlyList<string> texts, int rank, CancellationToken cancellationToken)
     {
-        var chosen = texts.Count <= MaxFitTexts ? texts : [.. Enumerable.Range(0, MaxFitTexts).Select(i => texts[(int)((long)i * texts.Count / MaxFitTexts)])];
+        var chosen = texts.Count <= MaxFitTexts
+            ? texts
+            : [.. Enumerable.Range(0, MaxFitTexts).Select(i => texts[(int)((long)i * texts.Count / MaxFitTexts)])];
         var vectors = new TermVector[chosen.Count];
-        Parallel.For(0, vectors.Length, new ParallelOptions { CancellationToken = cancellationToken }, i => vectors[i] = SvdFeatures.Of(chosen[i]));
+        Parallel.For(0, vectors.Length, new ParallelOptions { CancellationToken = cancellationToken },
+            i => vectors[i] = SvdFeatures.Of(chosen[i]));
         double averageLength = Math.Max(1, vectors.Length == 0 ? 1 : vectors.Average(vector => vector.Length));
 
         var frequencies = new Dictionary<uint, int>();
@@ -162,8 +165,9 @@ internal sealed class SvdModel
 }
 
 /// <summary>
-/// What the fitted embedder counts: words cut to their first six letters (so that inflected forms meet), numbers whole, and for kanji and kana
-/// each bigram and its first character. Against the analyzer's terms alone this gains .014 nDCG@10 on Cranfield and .005 MRR@10 on JSQuAD.
+/// What the fitted embedder counts: words cut to their first six letters (so that inflected forms meet), numbers whole, and for kanji and
+/// kana each bigram and its first character. Against the analyzer's terms alone this gains .014 nDCG@10 on Cranfield and .005 MRR@10 on
+/// JSQuAD.
 /// </summary>
 internal static class SvdFeatures
 {
@@ -183,10 +187,14 @@ internal static class SvdFeatures
             }
             else
             {
-                yield return term.Length > StemLength && !term.AsSpan().ContainsAnyInRange('0', '9') ? term[..(char.IsHighSurrogate(term[StemLength - 1]) ? StemLength - 1 : StemLength)] : term;
+                yield return term.Length > StemLength && !term.AsSpan().ContainsAnyInRange('0', '9')
+                    ? term[..(char.IsHighSurrogate(term[StemLength - 1]) ? StemLength - 1 : StemLength)]
+                    : term;
             }
         }
     }
 
-    private static bool IsKanaOrKanji(int codePoint) => codePoint is (>= 0x3040 and <= 0x30ff) or (>= 0x3400 and <= 0x9fff) or (>= 0xf900 and <= 0xfaff) or (>= 0x20000 and <= 0x3ffff) or 0x3005;
+    private static bool IsKanaOrKanji(int codePoint)
+        => codePoint is (>= 0x3040 and <= 0x30ff) or (>= 0x3400 and <= 0x9fff) or (>= 0xf900 and <= 0xfaff) or (>= 0x20000 and <= 0x3ffff)
+            or 0x3005;
 }

@@ -1,6 +1,9 @@
 namespace Kotonoha.Rag.Embedding;
 
-/// <summary>Eigenvalues and eigenvectors of a dense symmetric matrix: Householder tridiagonalisation, then implicit QR steps with Wilkinson's shift (Golub and Van Loan, §8.3).</summary>
+/// <summary>
+/// Eigenvalues and eigenvectors of a dense symmetric matrix: Householder tridiagonalisation, then implicit QR steps with Wilkinson's shift
+/// (Golub and Van Loan, §8.3).
+/// </summary>
 internal static class SymmetricEigen
 {
     private const int MaxStepsPerValue = 60;

@@ -83,8 +83,8 @@ internal static class TruncatedSvd
     }
 
     /// <summary>
-    /// Makes the columns of a row-major matrix nearly orthonormal while keeping their span: Y ← YR⁻¹ with RᵀR = YᵀY + shift (shifted Cholesky QR,
-    /// Fukaya and others 2020). Good enough between iterations, and two passes over the rows are all it takes.
+    /// Makes the columns of a row-major matrix nearly orthonormal while keeping their span: Y ← YR⁻¹ with RᵀR = YᵀY + shift (shifted
+    /// Cholesky QR, Fukaya and others 2020). Good enough between iterations, and two passes over the rows are all it takes.
     /// </summary>
     private static void Condition(float[] matrix, int rows, int width, CancellationToken cancellationToken)
     {
@@ -126,7 +126,9 @@ internal static class TruncatedSvd
         return Array.ConvertAll(matrix, value => (float)value);
     }
 
-    /// <summary>The symmetric part of XᵀY for row-major (rows, width) matrices, in double precision, summed by fixed blocks of rows.</summary>
+    /// <summary>
+    /// The symmetric part of XᵀY for row-major (rows, width) matrices, in double precision, summed by fixed blocks of rows.
+    /// </summary>
     private static double[] Products(float[] x, float[] y, int rows, int width, CancellationToken cancellationToken)
     {
         var blocks = new double[(rows + BlockRows - 1) / BlockRows][];
@@ -168,7 +170,10 @@ internal static class TruncatedSvd
     }
 }
 
-/// <summary>A sparse matrix by rows (compressed sparse rows), with its products against dense row-major matrices. Threads split rows, never a sum, so the bits do not depend on their number.</summary>
+/// <summary>
+/// A sparse matrix by rows (compressed sparse rows), with its products against dense row-major matrices. Threads split rows, never a sum,
+/// so the bits do not depend on their number.
+/// </summary>
 internal sealed class SparseMatrix
 {
     private readonly int[] _starts;
@@ -224,7 +229,9 @@ internal sealed class SparseMatrix
         return new SparseMatrix(RowCount, starts, columns, values);
     }
 
-    /// <summary>This matrix times a dense one of <paramref name="width"/> columns: (rows, columns) × (columns, width) → (rows, width).</summary>
+    /// <summary>
+    /// This matrix times a dense one of <paramref name="width"/> columns: (rows, columns) × (columns, width) → (rows, width).
+    /// </summary>
     public float[] Multiply(float[] dense, int width, CancellationToken cancellationToken)
     {
         var product = new float[checked(RowCount * width)];

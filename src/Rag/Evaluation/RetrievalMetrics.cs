@@ -6,7 +6,9 @@ namespace Kotonoha.Rag.Evaluation;
 /// </summary>
 public static class RetrievalMetrics
 {
-    /// <summary>Puts a run in order as trec_eval does: score as 32-bit float descending, ties by document id descending (by code point).</summary>
+    /// <summary>
+    /// Puts a run in order as trec_eval does: score as 32-bit float descending, ties by document id descending (by code point).
+    /// </summary>
     /// <param name="run">The scores by document id.</param>
     /// <returns>The document ids, best first.</returns>
     public static IReadOnlyList<string> Order(IReadOnlyDictionary<string, double> run)
@@ -17,7 +19,9 @@ public static class RetrievalMetrics
         return [.. entries.Select(entry => entry.Key)];
     }
 
-    /// <summary>Normalised discounted cumulative gain: gain = judgement, discount 1/log2(rank + 1), over the ideal order of all judged documents.</summary>
+    /// <summary>
+    /// Normalised discounted cumulative gain: gain = judgement, discount 1/log2(rank + 1), over the ideal order of all judged documents.
+    /// </summary>
     /// <param name="ranking">The document ids, best first.</param>
     /// <param name="judgements">The judgements by document id.</param>
     /// <param name="depth">How many ranks count, or null for all.</param>
@@ -43,7 +47,10 @@ public static class RetrievalMetrics
         return 0;
     }
 
-    /// <summary>The precisions at the ranks of relevant documents, added and divided by the number of relevant documents. Its mean over queries is the MAP.</summary>
+    /// <summary>
+    /// The precisions at the ranks of relevant documents, added and divided by the number of relevant documents. Its mean over queries is
+    /// the MAP.
+    /// </summary>
     /// <inheritdoc cref="Ndcg"/>
     public static double AveragePrecision(IReadOnlyList<string> ranking, IReadOnlyDictionary<string, int> judgements, int? depth = null)
     {

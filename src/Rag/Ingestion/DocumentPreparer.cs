@@ -13,7 +13,8 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
     private readonly Chunker _chunker = new(chunking, limit);
 
     /// <summary>Prepares files while the caller works on earlier ones.</summary>
-    public async IAsyncEnumerable<PreparedDocument> PrepareAsync(IReadOnlyList<FolderFile> files, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<PreparedDocument> PrepareAsync(
+        IReadOnlyList<FolderFile> files, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         int ahead = 4 * Environment.ProcessorCount;
@@ -49,7 +50,8 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
     }
 
     /// <summary>Prepares a document that lies in memory.</summary>
-    public async Task<PreparedDocument> PrepareAsync(string source, byte[] content, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    public async Task<PreparedDocument> PrepareAsync(
+        string source, byte[] content, IReadOnlyList<string> tags, CancellationToken cancellationToken)
     {
         var extracted = await clock.MeasureAsync("read", () => readers.ReadAsync(content, source, cancellationToken)).ConfigureAwait(false);
         var hash = IndexText.Hash(content);
@@ -60,12 +62,14 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
     }
 
     /// <summary>Prepares chunks that were cut by somebody else; one that is longer than the embedder reads gets a remark.</summary>
-    public PreparedDocument Analyse(string source, string hash, string version, IReadOnlyList<Chunk> chunks, string? title, long bytes, IReadOnlyList<string> tags)
+    public PreparedDocument Analyse(
+        string source, string hash, string version, IReadOnlyList<Chunk> chunks, string? title, long bytes, IReadOnlyList<string> tags)
         => clock.Measure("analyse", () =>
         {
             TermVector[] terms = [.. chunks.Select(chunk => TermVector.FromText(IndexText.Of(chunk)))];
             string[] texts = [.. chunks.Select(chunk => IndexText.ForEmbedder(chunk, limit))];
-            var record = new DocumentRecord(source, hash, version, chunks.Count, terms.Sum(vector => (long)vector.Length), title, bytes, tags);
+            var record =
+                new DocumentRecord(source, hash, version, chunks.Count, terms.Sum(vector => (long)vector.Length), title, bytes, tags);
             return new PreparedDocument(source, record, chunks, terms, texts, null) { Remarks = [.. LongTexts(texts)] };
         });
 
@@ -75,14 +79,16 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
             yield break;
         for (int i = 0; i < texts.Length; i++)
             if (limit.CountTokens(texts[i]) is var tokens && tokens > limit.MaxTokens)
-                yield return $"chunk {i} has {tokens} tokens, and the embedder reads {limit.MaxTokens}: what comes after them is found by words alone";
+                yield return $"chunk {i} has {tokens} tokens, and the embedder reads {limit.MaxTokens}: what comes after them is found "
+                    + "by words alone";
     }
 
     private async Task<PreparedDocument> PrepareFileAsync(FolderFile file, CancellationToken cancellationToken)
     {
         try
         {
-            var content = await clock.MeasureAsync("read", () => File.ReadAllBytesAsync(file.Path, cancellationToken)).ConfigureAwait(false);
+            var content = await clock.MeasureAsync("read", () => File.ReadAllBytesAsync(file.Path, cancellationToken))
+                .ConfigureAwait(false);
             return await PrepareAsync(file.Source, content, [], cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is KotonohaException or IOException or UnauthorizedAccessException)
@@ -93,7 +99,8 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
 }
 
 /// <summary>A document that has been read, cut and analysed, or the reason why it could not be.</summary>
-internal sealed record PreparedDocument(string Source, DocumentRecord? Record, IReadOnlyList<Chunk> Chunks, TermVector[] Terms, string[] Texts, string? SkipReason)
+internal sealed record PreparedDocument(
+    string Source, DocumentRecord? Record, IReadOnlyList<Chunk> Chunks, TermVector[] Terms, string[] Texts, string? SkipReason)
 {
     /// <summary>What the reader has to say about the document.</summary>
     public IReadOnlyList<string> Remarks { get; init; } = [];

@@ -11,7 +11,8 @@ namespace Kotonoha.Rag.Ingestion;
 /// Embeds prepared documents and writes them in batches. Where there is no collection yet, it first gathers documents, fits the embedder on
 /// them, measures BM25's average length and creates the collection.
 /// </summary>
-internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info, IEmbeddingGenerator<string, Embedding<float>>? embedder, StageClock clock)
+internal sealed class DocumentWriter(
+    IKnowledgeStore store, CollectionInfo? info, IEmbeddingGenerator<string, Embedding<float>>? embedder, StageClock clock)
 {
     // Chunks a write, and texts an embedding call.
     private const int BatchChunks = 256;
@@ -22,7 +23,8 @@ internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info
     private Task _writing = Task.CompletedTask;
 
     /// <summary>Gives the metadata with which a collection is created: in place, or as a new generation.</summary>
-    public Func<IKnowledgeStore, CollectionInfo, CancellationToken, Task<IKnowledgeStore>> Create { get; init; } = async (store, info, cancellationToken) =>
+    public Func<IKnowledgeStore, CollectionInfo, CancellationToken, Task<IKnowledgeStore>> Create { get; init; } =
+        async (store, info, cancellationToken) =>
     {
         await store.CreateAsync(info, cancellationToken).ConfigureAwait(false);
         return store;
@@ -97,7 +99,9 @@ internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info
         {
             Progress?.Report(new ProgressReport("fit", 0, null));
             var texts = _waiting.SelectMany(document => document.Texts).ToList();
-            var fitted = await clock.MeasureAsync("fit", () => Task.Run(() => unfitted.FitAsync(texts, cancellationToken), cancellationToken)).ConfigureAwait(false);
+            var fitted =
+                await clock.MeasureAsync("fit", () => Task.Run(() => unfitted.FitAsync(texts, cancellationToken), cancellationToken))
+                    .ConfigureAwait(false);
             Embedder = fitted;
             version = fitted.Version;
             // Beyond the limit a new fit would see no more than this one did.
@@ -109,7 +113,9 @@ internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info
         }
 
         if (Embedder is not null)
-            dimension = (await EmbedAsync([chunks > 0 ? _waiting.First(document => document.Chunks.Count > 0).Texts[0] : " "], cancellationToken).ConfigureAwait(false))[0].Length;
+            dimension =
+                (await EmbedAsync([chunks > 0 ? _waiting.First(document => document.Chunks.Count > 0).Texts[0] : " "], cancellationToken)
+                    .ConfigureAwait(false))[0].Length;
         Info = new CollectionInfo(
             CollectionInfo.CurrentSchemaVersion,
             TextAnalyzer.Id,
@@ -161,7 +167,8 @@ internal sealed class DocumentWriter(IKnowledgeStore store, CollectionInfo? info
             {
                 var embeddings = await Embedder.GenerateAsync(batch, EmbeddingPurpose.Document, cancellationToken).ConfigureAwait(false);
                 if (embeddings.Count != batch.Length)
-                    throw new KotonohaException($"The embedder gave {embeddings.Count} vectors for {batch.Length} texts. Use an embedder that gives one vector a text.");
+                    throw new KotonohaException($"The embedder gave {embeddings.Count} vectors for {batch.Length} texts. Use an embedder "
+                        + "that gives one vector a text.");
                 foreach (var embedding in embeddings)
                     vectors.Add(embedding.Vector);
             }

@@ -7,9 +7,12 @@ namespace Kotonoha.Rag.Ingestion;
 /// <summary>Lists and hashes the documents of a folder.</summary>
 internal static class FolderScan
 {
-    /// <summary>Finds the documents, by source in ordinal order. Names that begin with a dot are passed over; what cannot be taken in is listed.</summary>
+    /// <summary>
+    /// Finds the documents, by source in ordinal order. Names that begin with a dot are passed over; what cannot be taken in is listed.
+    /// </summary>
     /// <exception cref="KotonohaException">The folder does not exist or cannot be read.</exception>
-    public static async Task<(List<FolderFile> Files, List<SkippedDocument> Skipped)> ScanAsync(string folder, DocumentReaders readers, CancellationToken cancellationToken)
+    public static async Task<(List<FolderFile> Files, List<SkippedDocument> Skipped)> ScanAsync(
+        string folder, DocumentReaders readers, CancellationToken cancellationToken)
     {
         var (candidates, skipped) = DocumentFiles.Find(folder, readers, cancellationToken);
         var files = new FolderFile?[candidates.Count];
@@ -62,7 +65,8 @@ public static class DocumentFiles
     }
 
     /// <summary>As <see cref="Of"/>, with what is left out and why (except names that begin with a dot).</summary>
-    internal static (List<DocumentFile> Files, List<SkippedDocument> Skipped) Find(string folder, DocumentReaders readers, CancellationToken cancellationToken)
+    internal static (List<DocumentFile> Files, List<SkippedDocument> Skipped) Find(
+        string folder, DocumentReaders readers, CancellationToken cancellationToken)
     {
         var root = Path.GetFullPath(folder);
         if (!Directory.Exists(root))
@@ -103,7 +107,9 @@ public static class DocumentFiles
                     else if (!readers.TryGet(entry.Name, out _))
                         skipped.Add(new SkippedDocument(source, $"There is no reader for '{entry.Extension}' files."));
                     else if (((FileInfo)entry).Length > DocumentLimits.MaxFileBytes)
-                        skipped.Add(new SkippedDocument(source, $"The file is larger than {DocumentLimits.MaxFileBytes >> 20} MB; split it into smaller files."));
+                        skipped.Add(
+                            new SkippedDocument(source,
+                                $"The file is larger than {DocumentLimits.MaxFileBytes >> 20} MB; split it into smaller files."));
                     else
                         files.Add(new DocumentFile(entry.FullName, source));
                 }

@@ -6,7 +6,10 @@ public sealed record SyncOptions
     /// <summary>Called with a document's source once the document is durably stored; calls come one at a time.</summary>
     public Action<string>? Acknowledged { get; init; }
 
-    /// <summary>Reads everything anew into a new generation of the collection, with a newly fitted embedder; the present one answers until that is complete. Stored documents that cannot be read at the moment are taken over from it.</summary>
+    /// <summary>
+    /// Reads everything anew into a new generation of the collection, with a newly fitted embedder; the present one answers until that is
+    /// complete. Stored documents that cannot be read at the moment are taken over from it.
+    /// </summary>
     public bool Rebuild { get; init; }
 }
 
@@ -18,7 +21,8 @@ public sealed record SyncOptions
 /// <param name="Skipped">Files that were not taken in, each with its reason.</param>
 /// <param name="Chunks">How many chunks were written.</param>
 /// <param name="Refitted">Whether the embedder was fitted anew and all vectors with it.</param>
-/// <param name="Timings">Seconds by stage (<c>scan</c>, <c>read</c>, <c>chunk</c>, <c>analyse</c>, <c>fit</c>, <c>embed</c>, <c>store</c>, and <c>total</c>). Stages overlap, and parallel work counts once a thread, so they do not add up.</param>
+/// <param name="Timings">Seconds by stage (<c>scan</c>, <c>read</c>, <c>chunk</c>, <c>analyse</c>, <c>fit</c>, <c>embed</c>, <c>store</c>,
+/// and <c>total</c>). Stages overlap, and parallel work counts once a thread, so they do not add up.</param>
 public sealed record SyncReport(
     IReadOnlyList<string> Added,
     IReadOnlyList<string> Changed,
@@ -37,7 +41,8 @@ public sealed record SyncReport(
 
 /// <summary>What adding documents or chunks did.</summary>
 /// <param name="Chunks">How many chunks were written.</param>
-/// <param name="Remarks">What there is to say about the documents: parts that could not be read, chunks that are longer than the embedder reads.</param>
+/// <param name="Remarks">What there is to say about the documents: parts that could not be read, chunks that are longer than the embedder
+/// reads.</param>
 public sealed record AddReport(int Chunks, IReadOnlyList<DocumentRemark> Remarks);
 
 /// <summary>A file that was not taken in.</summary>

@@ -7,17 +7,23 @@ internal static class Fusion
     /// <param name="lists">The rankings, best first.</param>
     /// <param name="weights">One weight per list, or null for 1 each.</param>
     /// <param name="k">Damps the difference between the first ranks. Qdrant's default of 2 with positions from 0 is 1 here.</param>
-    public static List<RankedItem> ReciprocalRank(IReadOnlyList<IReadOnlyList<RankedItem>> lists, IReadOnlyList<double>? weights = null, double k = 60)
+    public static List<RankedItem> ReciprocalRank(
+        IReadOnlyList<IReadOnlyList<RankedItem>> lists, IReadOnlyList<double>? weights = null, double k = 60)
         => Sum(lists, (list, position) => (weights?[list] ?? 1) / (k + position + 1));
 
-    /// <summary>Min-max fusion: each list's scores scaled to 0..1 by its least and greatest, weighted and added; a list whose scores are all equal gives 1.</summary>
+    /// <summary>
+    /// Min-max fusion: each list's scores scaled to 0..1 by its least and greatest, weighted and added; a list whose scores are all equal
+    /// gives 1.
+    /// </summary>
     /// <param name="lists">The rankings, best first.</param>
     /// <param name="weights">One weight per list.</param>
     public static List<RankedItem> MinMax(IReadOnlyList<IReadOnlyList<RankedItem>> lists, IReadOnlyList<double> weights)
     {
         ArgumentNullException.ThrowIfNull(lists);
         ArgumentNullException.ThrowIfNull(weights);
-        var ranges = lists.Select(list => list.Count == 0 ? (0, 0) : (Least: list.Min(item => item.Score), Greatest: list.Max(item => item.Score))).ToArray();
+        var ranges =
+            lists.Select(list => list.Count == 0 ? (0, 0) : (Least: list.Min(item => item.Score), Greatest: list.Max(item => item.Score)))
+                .ToArray();
         return Sum(lists, (list, position) =>
         {
             var (least, greatest) = ranges[list];
@@ -25,7 +31,10 @@ internal static class Fusion
         });
     }
 
-    /// <summary>Distribution-based score fusion: each score's place between the list's mean ± 3 sample standard deviations, added; .5 where nothing varies.</summary>
+    /// <summary>
+    /// Distribution-based score fusion: each score's place between the list's mean ± 3 sample standard deviations, added; .5 where nothing
+    /// varies.
+    /// </summary>
     /// <param name="lists">The rankings, best first.</param>
     public static List<RankedItem> DistributionBased(IReadOnlyList<IReadOnlyList<RankedItem>> lists)
     {

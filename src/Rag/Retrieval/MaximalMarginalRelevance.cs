@@ -14,7 +14,8 @@ internal static class MaximalMarginalRelevance
     /// <param name="lambda">1 looks at relevance alone, 0 at difference alone (after the first).</param>
     /// <param name="count">How many to pick at most.</param>
     /// <returns>The picked indices in order, each with its value when it was picked (the first: its relevance).</returns>
-    public static List<(int Index, double Score)> Select(IReadOnlyList<double> relevance, Func<int, int, double> similarity, double lambda, int count)
+    public static List<(int Index, double Score)> Select(
+        IReadOnlyList<double> relevance, Func<int, int, double> similarity, double lambda, int count)
     {
         ArgumentNullException.ThrowIfNull(relevance);
         ArgumentNullException.ThrowIfNull(similarity);
@@ -50,7 +51,8 @@ internal static class MaximalMarginalRelevance
     /// <param name="lambda">1 looks at relevance alone, 0 at difference alone (after the first).</param>
     /// <param name="count">How many to pick at most.</param>
     /// <returns>The picked indices in order, each with its value when it was picked.</returns>
-    public static List<(int Index, double Score)> Select(ReadOnlySpan<float> query, IReadOnlyList<float[]> candidates, double lambda, int count)
+    public static List<(int Index, double Score)> Select(
+        ReadOnlySpan<float> query, IReadOnlyList<float[]> candidates, double lambda, int count)
     {
         ArgumentNullException.ThrowIfNull(candidates);
         var queryVector = query.ToArray();

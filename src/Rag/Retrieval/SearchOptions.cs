@@ -31,10 +31,15 @@ public sealed record SearchOptions
     /// <summary>Leaves out hits whose BM25 score is smaller or unknown, or null.</summary>
     public double? MinSparseScore { get; init; }
 
-    /// <summary>λ of maximal marginal relevance over the fused candidates (1 is relevance alone), or null for none. Needs dense vectors.</summary>
+    /// <summary>
+    /// λ of maximal marginal relevance over the fused candidates (1 is relevance alone), or null for none. Needs dense vectors.
+    /// </summary>
     public double? MmrLambda { get; init; }
 
-    /// <summary>Orders the best candidates anew by reading them together with the question, or null for none. It comes after fusion, thresholds and diversity.</summary>
+    /// <summary>
+    /// Orders the best candidates anew by reading them together with the question, or null for none. It comes after fusion, thresholds and
+    /// diversity.
+    /// </summary>
     public IReranker? Reranker { get; init; }
 
     /// <summary>How many candidates the reranker reads; at least <see cref="Limit"/> are taken.</summary>
@@ -63,7 +68,9 @@ public sealed record SearchHit(Chunk Chunk, double Score, double? DenseScore, do
 /// <summary>How the dense and the sparse ranking become one.</summary>
 public enum FusionMethod
 {
-    /// <summary>Each list's scores are scaled to 0..1 by its least and greatest score, weighted and added; the winner of the ablation.</summary>
+    /// <summary>
+    /// Each list's scores are scaled to 0..1 by its least and greatest score, weighted and added; the winner of the ablation.
+    /// </summary>
     MinMax,
 
     /// <summary>Reciprocal rank fusion with k = 60 and ranks from 1 (Cormack, Clarke and Büttcher 2009).</summary>
@@ -92,7 +99,10 @@ public static class EmbeddingPurpose
         => new() { AdditionalProperties = new AdditionalPropertiesDictionary { [PropertyName] = name } };
 }
 
-/// <summary>Reads a question together with each passage and says how well they fit: slower and better than comparing vectors, so it is asked of the best candidates only.</summary>
+/// <summary>
+/// Reads a question together with each passage and says how well they fit: slower and better than comparing vectors, so it is asked of the
+/// best candidates only.
+/// </summary>
 /// <remarks>A cross-encoder is one; a chat model that grades passages could be another.</remarks>
 public interface IReranker
 {

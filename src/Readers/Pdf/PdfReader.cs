@@ -186,7 +186,8 @@ internal sealed class PdfReader : IDocumentReader
             if (_blank.Count > 0)
                 remarks.Add($"{Pages(_blank)} no text (blank)");
             foreach (var (font, pages) in _fonts)
-                remarks.Add($"{Pages(pages)} text in the font '{font}' that is left out: the file does not say which characters its glyphs are");
+                remarks.Add(
+                    $"{Pages(pages)} text in the font '{font}' that is left out: the file does not say which characters its glyphs are");
             return remarks;
         }
 
@@ -196,7 +197,8 @@ internal sealed class PdfReader : IDocumentReader
                 return $"'{name}' does not say which characters its glyphs are (font {string.Join(", ", _fonts.Keys)}); {Help}";
             if (_others.Count > 0)
                 return $"'{name}' has no readable text: {_others[0]}.";
-            return $"'{name}' has {(pages == 1 ? "1 page but no text in it" : $"{pages} pages but no text in them")} (scanned images?); {Help}";
+            return $"'{name}' has {(pages == 1 ? "1 page but no text in it" : $"{pages} pages but no text in them")} (scanned images?); "
+                + $"{Help}";
         }
 
         private static string Pages(List<int> pages)

@@ -88,8 +88,8 @@ internal sealed class ByteFallbackStream(IDecoderStream next, bool incremental) 
 }
 
 /// <summary>
-/// Reads tokens in the byte alphabet: the bytes of all tokens joined are read as UTF-8, U+FFFD for each maximal part that is broken. A token
-/// with a character outside the alphabet stands for itself.
+/// Reads tokens in the byte alphabet: the bytes of all tokens joined are read as UTF-8, U+FFFD for each maximal part that is broken. A
+/// token with a character outside the alphabet stands for itself.
 /// </summary>
 /// <param name="AddPrefixSpace">Kept for the file; has no effect.</param>
 /// <param name="TrimOffsets">Kept for the file; has no effect.</param>

@@ -305,7 +305,8 @@ internal sealed record StripDecoder(string Content, int Left, int Right) : IToke
 
             _atStart &= text.IsEmpty;
             int trailing = 0;
-            while (trailing < text.Length / content.Length && text[..^(trailing * content.Length)].EndsWith(content, StringComparison.Ordinal))
+            while (trailing < text.Length / content.Length
+                && text[..^(trailing * content.Length)].EndsWith(content, StringComparison.Ordinal))
                 trailing++;
             if (trailing * content.Length < text.Length)
             {

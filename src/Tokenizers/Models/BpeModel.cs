@@ -28,7 +28,8 @@ internal sealed class BpeModel : ITokenModel
     /// <param name="merges">The pairs that are joined.</param>
     /// <param name="options">The switches.</param>
     /// <param name="ranks">The ranks of the pairs, in rising order; null for their places.</param>
-    public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, BpeModelOptions options, IReadOnlyList<int>? ranks = null)
+    public BpeModel(
+        Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, BpeModelOptions options, IReadOnlyList<int>? ranks = null)
     {
         Vocabulary = vocabulary;
         Options = options;
@@ -36,12 +37,16 @@ internal sealed class BpeModel : ITokenModel
         var table = new List<(int, int, int)>(_mergeTexts.Length);
         foreach (var (left, right) in _mergeTexts)
         {
-            var joined = left + right[(options.ContinuingSubwordPrefix is { Length: > 0 } prefix && right.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : 0)..];
+            var joined = left
+                + right[(options.ContinuingSubwordPrefix is { Length: > 0 } prefix && right.StartsWith(prefix, StringComparison.Ordinal)
+                    ? prefix.Length
+                    : 0)..];
             table.Add((IdOf(left), IdOf(right), IdOf(joined)));
 
             int IdOf(string token)
                 => vocabulary.TryGetId(token, out int id) ? id
-                    : throw new TokenizerException($"merge '{left}' + '{right}' needs token '{token}', which the vocabulary lacks. Check that vocab and merges belong together.");
+                    : throw new TokenizerException($"merge '{left}' + '{right}' needs token '{token}', which the vocabulary lacks. Check "
+                        + "that vocab and merges belong together.");
         }
 
         _merges = new MergeTable(table, ranks);
@@ -118,7 +123,8 @@ internal sealed class BpeModel : ITokenModel
         if (!_plainCharacters || Options.IgnoreMerges)
             return NoBlank;
         foreach (char candidate in (ReadOnlySpan<char>)['\u2581', ' '])
-            if (Vocabulary.TryGetId([candidate], out _) && Options.UnknownToken?.EndsWith(candidate) != true && !_mergeTexts.Any(m => m.Right.StartsWith(candidate) && !m.Left.EndsWith(candidate)))
+            if (Vocabulary.TryGetId([candidate], out _) && Options.UnknownToken?.EndsWith(candidate) != true
+                && !_mergeTexts.Any(m => m.Right.StartsWith(candidate) && !m.Left.EndsWith(candidate)))
                 return candidate;
         return NoBlank;
     }
@@ -187,7 +193,8 @@ internal sealed class BpeModel : ITokenModel
             }
             else if (Options.UnknownToken is { Length: > 0 } unknown)
             {
-                throw new TokenizerException($"The character '{piece[start..end]}' is unknown, and the vocabulary lacks unk_token '{unknown}'. Add it to the vocabulary.");
+                throw new TokenizerException($"The character '{piece[start..end]}' is unknown, and the vocabulary lacks unk_token "
+                    + $"'{unknown}'. Add it to the vocabulary.");
             }
         }
 

@@ -6,7 +6,9 @@ namespace Kotonoha.Tokenizers;
 /// <summary>How a BPE vocabulary is learned.</summary>
 public sealed record BpeTrainingOptions
 {
-    /// <summary>The number of tokens to end with, special tokens and alphabet included; the alphabet is kept whole even if it is larger.</summary>
+    /// <summary>
+    /// The number of tokens to end with, special tokens and alphabet included; the alphabet is kept whole even if it is larger.
+    /// </summary>
     public required int VocabularySize { get; init; }
 
     /// <summary>A pair that is rarer is not joined.</summary>
@@ -15,7 +17,9 @@ public sealed record BpeTrainingOptions
     /// <summary>The control tokens; they get the first ids, in this order.</summary>
     public IReadOnlyList<string> SpecialTokens { get; init; } = ["<|endoftext|>"];
 
-    /// <summary>Whether a text that does not begin with a blank gets one (GPT-2's <c>add_prefix_space</c>). Decoding then gives that blank back.</summary>
+    /// <summary>
+    /// Whether a text that does not begin with a blank gets one (GPT-2's <c>add_prefix_space</c>). Decoding then gives that blank back.
+    /// </summary>
     public bool AddPrefixSpace { get; init; }
 
     /// <summary>How text is cut into words before pairs are counted.</summary>
@@ -40,9 +44,9 @@ public sealed record BpeTrainingOptions
 }
 
 /// <summary>
-/// Learns a BPE vocabulary from word counts. At each step the pair with the highest count is joined; of equal counts the one with the smaller
-/// left id, then the smaller right id. Pairs overlap in counting, joining goes from left to right. Source of the rules: Hugging Face
-/// tokenizers' BpeTrainer.
+/// Learns a BPE vocabulary from word counts. At each step the pair with the highest count is joined; of equal counts the one with the
+/// smaller left id, then the smaller right id. Pairs overlap in counting, joining goes from left to right. Source of the rules: Hugging
+/// Face tokenizers' BpeTrainer.
 /// </summary>
 internal sealed class BpeTrainer
 {
@@ -124,7 +128,8 @@ internal sealed class BpeTrainer
     {
         // A fixed order of words keeps memory traffic and therefore time the same from run to run; the result does not depend on it.
         var words = wordCounts.OrderBy(w => w.Key, StringComparer.Ordinal).ToArray();
-        (_starts, _sizes, _counts, _lastVisit) = (new int[words.Length], new int[words.Length], new long[words.Length], new int[words.Length]);
+        (_starts, _sizes, _counts, _lastVisit) =
+            (new int[words.Length], new int[words.Length], new long[words.Length], new int[words.Length]);
         Array.Fill(_lastVisit, -1);
         var all = new List<int>();
         var lookup = _ids.GetAlternateLookup<ReadOnlySpan<char>>();
@@ -141,7 +146,12 @@ internal sealed class BpeTrainer
                 if (!lookup.TryGetValue(units[..rune.EncodeToUtf16(units)], out int id))
                     continue;
                 if (decorates)
-                    id = IdOf($"{(isFirst ? "" : _options.ContinuingSubwordPrefix)}{rune}{(at == words[word].Key.Length ? _options.EndOfWordSuffix : "")}", 1);
+                {
+                    string? prefix = isFirst ? "" : _options.ContinuingSubwordPrefix;
+                    string? suffix = at == words[word].Key.Length ? _options.EndOfWordSuffix : "";
+                    id = IdOf($"{prefix}{rune}{suffix}", 1);
+                }
+
                 all.Add(id);
             }
 
@@ -214,7 +224,9 @@ internal sealed class BpeTrainer
     }
 
     private ReadOnlySpan<char> WithoutPrefix(string token)
-        => _options.ContinuingSubwordPrefix is { Length: > 0 } prefix && token.StartsWith(prefix, StringComparison.Ordinal) ? token.AsSpan(prefix.Length) : token;
+        => _options.ContinuingSubwordPrefix is { Length: > 0 } prefix && token.StartsWith(prefix, StringComparison.Ordinal)
+            ? token.AsSpan(prefix.Length)
+            : token;
 
     private void JoinInWord(int word, int left, int right, int joined, HashSet<long> touched)
     {

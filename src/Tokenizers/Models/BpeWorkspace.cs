@@ -108,7 +108,8 @@ internal sealed class BpeWorkspace
             int left = (int)(uint)key;
 
             // An entry is stale when one of its symbols has grown since; joined symbols stand for the joined text, so the id shows it.
-            if (_ids[left] < 0 || _next[left] < 0 || merges.Rank(_ids[left], _ids[_next[left]], out int now) == int.MaxValue || now != joined)
+            if (_ids[left] < 0 || _next[left] < 0 || merges.Rank(_ids[left], _ids[_next[left]], out int now) == int.MaxValue
+                || now != joined)
                 continue;
             int right = _next[left];
             _ids[left] = joined;

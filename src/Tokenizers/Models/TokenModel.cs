@@ -9,7 +9,9 @@ internal interface ITokenModel
     /// <summary>The tokens and their ids.</summary>
     Vocabulary Vocabulary { get; }
 
-    /// <summary>The id whose tokens are shown as the text they stand for, not as the vocabulary spells them; -1 when there is none.</summary>
+    /// <summary>
+    /// The id whose tokens are shown as the text they stand for, not as the vocabulary spells them; -1 when there is none.
+    /// </summary>
     int SurfaceId => -1;
 
     /// <summary>Appends the tokens of a piece; their places count from the start of the piece.</summary>

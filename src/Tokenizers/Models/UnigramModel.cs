@@ -3,9 +3,9 @@ using System.Text.Json;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// A unigram language model over pieces (Kudo 2018): a text becomes the sequence of pieces with the highest sum of scores, found by Viterbi's
-/// algorithm along a trie. A character without a piece counts as the lowest score minus ten; neighbouring ones become one unknown piece, or
-/// bytes. Source of the details: Hugging Face tokenizers. Thread-safe.
+/// A unigram language model over pieces (Kudo 2018): a text becomes the sequence of pieces with the highest sum of scores, found by
+/// Viterbi's algorithm along a trie. A character without a piece counts as the lowest score minus ten; neighbouring ones become one unknown
+/// piece, or bytes. Source of the details: Hugging Face tokenizers. Thread-safe.
 /// </summary>
 internal sealed class UnigramModel : ITokenModel, IWordTokenizer
 {
@@ -46,7 +46,9 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
 
     public int? UnknownId { get; }
 
-    /// <summary>Whether an unknown piece becomes its bytes, as tokens like <c>&lt;0x0A&gt;</c>, when the vocabulary has all of them.</summary>
+    /// <summary>
+    /// Whether an unknown piece becomes its bytes, as tokens like <c>&lt;0x0A&gt;</c>, when the vocabulary has all of them.
+    /// </summary>
     public bool ByteFallback { get; }
 
     /// <inheritdoc/>
@@ -145,7 +147,8 @@ internal sealed class UnigramModel : ITokenModel, IWordTokenizer
     }
 
     private static TokenizerException Unknown(ReadOnlySpan<char> character)
-        => new($"The character '{character}' is unknown, and the model names no unk_id. Add the character to the vocabulary, or an unknown token.");
+        => new($"The character '{character}' is unknown, and the model names no unk_id. Add the character to the vocabulary, or an "
+            + "unknown token.");
 }
 
 /// <summary>The best path to every place of a text, and the pieces of the best one to its end.</summary>

@@ -5,13 +5,17 @@ namespace Kotonoha.Tokenizers;
 /// <summary>How a unigram vocabulary is learned.</summary>
 public sealed record UnigramTrainingOptions
 {
-    /// <summary>The number of pieces to end with, special tokens included; every character of the texts is kept even if there are more.</summary>
+    /// <summary>
+    /// The number of pieces to end with, special tokens included; every character of the texts is kept even if there are more.
+    /// </summary>
     public required int VocabularySize { get; init; }
 
     /// <summary>The control tokens; they get the first ids, in this order.</summary>
     public IReadOnlyList<string> SpecialTokens { get; init; } = ["<unk>", "<s>", "</s>"];
 
-    /// <summary>The token that stands for what no piece covers; it is put before the others when it is not one of <see cref="SpecialTokens"/>.</summary>
+    /// <summary>
+    /// The token that stands for what no piece covers; it is put before the others when it is not one of <see cref="SpecialTokens"/>.
+    /// </summary>
     public string UnknownToken { get; init; } = "<unk>";
 
     /// <summary>The longest piece, in characters.</summary>
@@ -28,8 +32,8 @@ public sealed record UnigramTrainingOptions
 }
 
 /// <summary>
-/// Learns a unigram vocabulary (Kudo 2018): frequent substrings as a start, then rounds of expectation and maximisation, after which the pieces are
-/// dropped whose loss costs the likelihood least. Source of the details: Hugging Face tokenizers' UnigramTrainer.
+/// Learns a unigram vocabulary (Kudo 2018): frequent substrings as a start, then rounds of expectation and maximisation, after which the
+/// pieces are dropped whose loss costs the likelihood least. Source of the details: Hugging Face tokenizers' UnigramTrainer.
 /// </summary>
 internal sealed class UnigramTrainer
 {
@@ -60,7 +64,8 @@ internal sealed class UnigramTrainer
         IReadOnlyDictionary<string, long> wordCounts, UnigramTrainingOptions options, CancellationToken cancellationToken)
     {
         // In a fixed order, so that sums and therefore results are the same from run to run.
-        var words = wordCounts.Where(w => w.Key.Length > 0).OrderBy(w => w.Key, StringComparer.Ordinal).Select(w => (w.Key, w.Value)).ToArray();
+        var words = wordCounts.Where(w => w.Key.Length > 0).OrderBy(w => w.Key, StringComparer.Ordinal).Select(w => (w.Key, w.Value))
+            .ToArray();
         var trainer = new UnigramTrainer(options, words, cancellationToken);
         return trainer.Run();
     }
@@ -104,9 +109,11 @@ internal sealed class UnigramTrainer
         foreach (var (text, count) in _words)
             foreach (var rune in text.EnumerateRunes())
                 characters[rune] = characters.GetValueOrDefault(rune) + count;
-        var seed = characters.OrderByDescending(c => c.Value).ThenByDescending(c => c.Key.Value).Select(c => (c.Key.ToString(), (double)c.Value)).ToList();
+        var seed = characters.OrderByDescending(c => c.Value).ThenByDescending(c => c.Key.Value)
+            .Select(c => (c.Key.ToString(), (double)c.Value)).ToList();
         var substrings = new SubstringFinder(_words.Select(w => w.Text), _options.MaxPieceLength).Find(_cancellationToken)
-            .Select(s => (Text: string.Concat(s.CodePoints.Select(c => new Rune(c).ToString())), Score: (double)s.CodePoints.Length * s.Count))
+            .Select(s =>
+                (Text: string.Concat(s.CodePoints.Select(c => new Rune(c).ToString())), Score: (double)s.CodePoints.Length * s.Count))
             .OrderByDescending(s => s.Score).ThenByDescending(s => s.Text, CodePointComparer.Instance);
         seed.AddRange(substrings.Take(Math.Max(0, _options.SeedSize - seed.Count)));
         double logSum = Math.Log(seed.Sum(s => s.Item2));
@@ -273,7 +280,9 @@ internal sealed class UnigramTrainer
         }
     }
 
-    /// <summary>The ids of the best path, with or without the piece that is the whole; its score, or minus infinity when there is none.</summary>
+    /// <summary>
+    /// The ids of the best path, with or without the piece that is the whole; its score, or minus infinity when there is none.
+    /// </summary>
     private double BestPath(int length, List<(int Start, int End, int Id)> edges, bool withWhole, List<int> path)
     {
         path.Clear();
@@ -319,9 +328,9 @@ internal sealed class UnigramTrainer
 }
 
 /// <summary>
-/// Finds the repeated substrings of some words that cannot be lengthened to the right without becoming rarer: the inner nodes of the suffix tree of all
-/// words one after another, by way of a suffix array that is sorted as far as the longest substring wanted. What occurs at the ends of words
-/// only is therefore not found (the boundary after it lengthens it), as in Hugging Face tokenizers.
+/// Finds the repeated substrings of some words that cannot be lengthened to the right without becoming rarer: the inner nodes of the suffix
+/// tree of all words one after another, by way of a suffix array that is sorted as far as the longest substring wanted. What occurs at the
+/// ends of words only is therefore not found (the boundary after it lengthens it), as in Hugging Face tokenizers.
 /// </summary>
 internal sealed class SubstringFinder
 {

@@ -105,11 +105,14 @@ internal sealed class WordCache
                     first = first << 16 | c;
             }
 
-            ulong hash = (first * Factor) ^ BitOperations.RotateLeft(second * 0xC2B2AE3D27D4EB4FUL, 23) ^ BitOperations.RotateLeft(last * 0x165667B19E3779F9UL, 43) ^ more;
+            ulong hash =
+                (first * Factor) ^ BitOperations.RotateLeft(second * 0xC2B2AE3D27D4EB4FUL,
+                    23) ^ BitOperations.RotateLeft(last * 0x165667B19E3779F9UL, 43) ^ more;
             return new Key(first, second, last, length, (uint)((hash ^ hash >> 29) * Factor >> 32));
         }
 
-        private static ulong At(ref byte start, int unit) => Unsafe.ReadUnaligned<ulong>(ref Unsafe.AddByteOffset(ref start, unit * sizeof(char)));
+        private static ulong At(ref byte start, int unit)
+            => Unsafe.ReadUnaligned<ulong>(ref Unsafe.AddByteOffset(ref start, unit * sizeof(char)));
     }
 
     /// <summary>A word with its tokens.</summary>

@@ -23,7 +23,8 @@ internal sealed class WordLevelModel : ITokenModel
     {
         if (!Vocabulary.TryGetId(piece, out int id))
             id = _unknownId >= 0 ? _unknownId : throw new TokenizerException(
-                $"The word '{(piece.Length <= 40 ? piece.ToString() : piece[..40].ToString() + "…")}' is unknown, and the vocabulary lacks unk_token '{UnknownToken}'. Add it to the vocabulary.");
+                $"The word '{(piece.Length <= 40 ? piece.ToString() : piece[..40].ToString() + "…")}' is unknown, and the vocabulary "
+                    + $"lacks unk_token '{UnknownToken}'. Add it to the vocabulary.");
         sink.Add(id, 0, piece.Length);
     }
 
@@ -55,14 +56,15 @@ public sealed record WordLevelTrainingOptions
 }
 
 /// <summary>
-/// Makes a vocabulary of whole words: special tokens, then by falling count, words of equal count by code point (source: Hugging Face tokenizers'
-/// WordLevelTrainer).
+/// Makes a vocabulary of whole words: special tokens, then by falling count, words of equal count by code point (source: Hugging Face
+/// tokenizers' WordLevelTrainer).
 /// </summary>
 internal static class WordLevelTrainer
 {
     public static Vocabulary Train(IReadOnlyDictionary<string, long> wordCounts, WordLevelTrainingOptions options)
         => new(options.SpecialTokens
-            .Concat(wordCounts.Where(w => w.Value >= options.MinFrequency).OrderByDescending(w => w.Value).ThenBy(w => w.Key, CodePointComparer.Instance).Select(w => w.Key))
+            .Concat(wordCounts.Where(w => w.Value >= options.MinFrequency).OrderByDescending(w => w.Value)
+                .ThenBy(w => w.Key, CodePointComparer.Instance).Select(w => w.Key))
             .Distinct(StringComparer.Ordinal)
             .Take(options.VocabularySize));
 }

@@ -15,7 +15,8 @@ internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
 
     public WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingSubwordPrefix, int maxInputCharsPerWord)
     {
-        (Vocabulary, UnknownToken, ContinuingSubwordPrefix, MaxInputCharsPerWord) = (vocabulary, unknownToken, continuingSubwordPrefix, maxInputCharsPerWord);
+        (Vocabulary, UnknownToken, ContinuingSubwordPrefix, MaxInputCharsPerWord) =
+            (vocabulary, unknownToken, continuingSubwordPrefix, maxInputCharsPerWord);
         for (int id = 0; id < vocabulary.IdLimit; id++)
             if (vocabulary.TokenOf(id) is { } token)
                 _trie.Add(token, id);
@@ -74,7 +75,8 @@ internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
             return;
         if (_unknownId < 0)
             throw new TokenizerException(
-                $"The word '{(piece.Length <= 40 ? piece.ToString() : piece[..40].ToString() + "…")}' is unknown, and the vocabulary lacks unk_token '{UnknownToken}'. Add it to the vocabulary.");
+                $"The word '{(piece.Length <= 40 ? piece.ToString() : piece[..40].ToString() + "…")}' is unknown, and the vocabulary "
+                    + $"lacks unk_token '{UnknownToken}'. Add it to the vocabulary.");
         sink.Rewind(first);
         sink.Add(_unknownId, 0, piece.Length);
     }
@@ -91,7 +93,9 @@ internal sealed class WordPieceModel : ITokenModel, IWordTokenizer
 /// <summary>How a WordPiece vocabulary is learned.</summary>
 public sealed record WordPieceTrainingOptions
 {
-    /// <summary>The number of tokens to end with, special tokens and alphabet included; the alphabet is kept whole even if it is larger.</summary>
+    /// <summary>
+    /// The number of tokens to end with, special tokens and alphabet included; the alphabet is kept whole even if it is larger.
+    /// </summary>
     public required int VocabularySize { get; init; }
 
     /// <summary>A pair that is rarer is not joined.</summary>

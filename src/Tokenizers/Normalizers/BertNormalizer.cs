@@ -95,8 +95,8 @@ internal sealed record BertNormalizer(bool CleanText, bool HandleChineseChars, b
 
 /// <summary>
 /// Unicode as the components of Hugging Face tokenizers know it, whose tables are older than ours: categories of Unicode 8
-/// (unicode_categories 0.1.1), normalisation of Unicode 9 (unicode-normalization-alignments 0.1.12). A code point that came later is to them
-/// unassigned: it has no category, does not decompose and is not a mark.
+/// (unicode_categories 0.1.1), normalisation of Unicode 9 (unicode-normalization-alignments 0.1.12). A code point that came later is to
+/// them unassigned: it has no category, does not decompose and is not a mark.
 /// </summary>
 internal static class LibraryCategories
 {
@@ -105,9 +105,12 @@ internal static class LibraryCategories
 
     /// <summary>Whether it is a control, format, private-use or surrogate code point.</summary>
     public static bool IsOther(int codePoint)
-        => Category(codePoint) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.Surrogate;
+        => Category(codePoint) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse
+            or UnicodeCategory.Surrogate;
 
-    /// <summary>Whether it is punctuation to BERT: categories P*, and all of ASCII's printable characters but letters, digits and the blank.</summary>
+    /// <summary>
+    /// Whether it is punctuation to BERT: categories P*, and all of ASCII's printable characters but letters, digits and the blank.
+    /// </summary>
     public static bool IsPunctuation(int codePoint)
     {
         if (codePoint < 0x80)
@@ -128,5 +131,7 @@ internal static class LibraryCategories
     public static bool TakesPartInNormalization(int codePoint) => UnicodeData.GetAge(codePoint) is > 0 and <= NormalizationAge;
 
     private static UnicodeCategory Category(int codePoint)
-        => UnicodeData.GetAge(codePoint) is > 0 and <= CategoriesAge ? UnicodeData.GetCategory(codePoint) : UnicodeCategory.OtherNotAssigned;
+        => UnicodeData.GetAge(codePoint) is > 0 and <= CategoriesAge
+            ? UnicodeData.GetCategory(codePoint)
+            : UnicodeCategory.OtherNotAssigned;
 }

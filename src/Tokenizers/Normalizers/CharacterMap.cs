@@ -71,7 +71,8 @@ internal sealed class CharacterMap
     }
 
     /// <summary>The target of the shortest prefix of a text, as text; null when no prefix has a rule.</summary>
-    public string? Transform(ReadOnlySpan<byte> utf8) => TryMatch(utf8, longest: false, out _, out var target) ? Encoding.UTF8.GetString(target) : null;
+    public string? Transform(ReadOnlySpan<byte> utf8)
+        => TryMatch(utf8, longest: false, out _, out var target) ? Encoding.UTF8.GetString(target) : null;
 
     private static uint Offset(uint unit) => unit >> 10 << (int)((unit & 1 << 9) >> 6);
 }

@@ -137,8 +137,8 @@ internal sealed record PrecompiledNormalizer : INormalizer
 }
 
 /// <summary>
-/// SentencePiece's compiled normalisation rules (<c>precompiled_charsmap</c>): a double-array trie (Darts-clone) from UTF-8 text to places in a
-/// block of replacements that each end with a zero byte.
+/// SentencePiece's compiled normalisation rules (<c>precompiled_charsmap</c>): a double-array trie (Darts-clone) from UTF-8 text to places
+/// in a block of replacements that each end with a zero byte.
 /// </summary>
 internal sealed class CharsMap
 {
@@ -152,15 +152,18 @@ internal sealed class CharsMap
     /// <exception cref="TokenizerException">The block is malformed.</exception>
     public CharsMap(ReadOnlySpan<byte> block)
     {
-        if (block.Length < 4 || BinaryPrimitives.ReadUInt32LittleEndian(block) is var size && (size > block.Length - 4 || size % 4 != 0 || size == 0))
-            throw new TokenizerException("precompiled_charsmap is shorter than its trie, or its trie is no array of 32-bit units. Check the file.");
+        if (block.Length < 4 || BinaryPrimitives.ReadUInt32LittleEndian(block) is var size
+            && (size > block.Length - 4 || size % 4 != 0 || size == 0))
+            throw new TokenizerException(
+                "precompiled_charsmap is shorter than its trie, or its trie is no array of 32-bit units. Check the file.");
         _units = new uint[size / 4];
         for (int i = 0; i < _units.Length; i++)
             _units[i] = BinaryPrimitives.ReadUInt32LittleEndian(block[(4 + 4 * i)..]);
         _replacements = block[(int)(4 + size)..].ToArray();
 
         foreach (uint unit in _units)
-            if ((unit & 0x80000000) != 0 && (int)(unit & 0x7FFFFFFF) is var place && place < _replacements.Length && !_texts.ContainsKey(place) && (place == 0 || _replacements[place - 1] == 0))
+            if ((unit & 0x80000000) != 0 && (int)(unit & 0x7FFFFFFF) is var place && place < _replacements.Length
+                && !_texts.ContainsKey(place) && (place == 0 || _replacements[place - 1] == 0))
                 _texts[place] = ReadText(place);
     }
 

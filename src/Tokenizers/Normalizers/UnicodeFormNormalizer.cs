@@ -84,7 +84,8 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter writer) => NormalizerJson.WriteBare(writer, "NF" + Form.ToString()["Form".Length..]);
 
-    private static bool IsBoundary(int codePoint) => UnicodeData.IsNormalizationBoundary(codePoint) || !LibraryCategories.TakesPartInNormalization(codePoint);
+    private static bool IsBoundary(int codePoint)
+        => UnicodeData.IsNormalizationBoundary(codePoint) || !LibraryCategories.TakesPartInNormalization(codePoint);
 
     /// <summary>Whether a code point that stands alone certainly stays as it is.</summary>
     private bool IsInert(int codePoint)
@@ -92,7 +93,9 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
             ? UnicodeData.Decomposition(codePoint, Compatible).IsEmpty || !LibraryCategories.TakesPartInNormalization(codePoint)
             : Composes);
 
-    private void NormalizePart(ReadOnlySpan<char> text, int start, int end, ref PieceBuffer.Rewriter writer, List<(int CodePoint, int Class, int Change)> parts, List<int> places)
+    private void NormalizePart(
+        ReadOnlySpan<char> text, int start, int end, ref PieceBuffer.Rewriter writer, List<(int CodePoint, int Class, int Change)> parts,
+        List<int> places)
     {
         // Each new character says how many old ones it stands for: 1 - change.
         parts.Clear();
@@ -167,7 +170,8 @@ internal sealed record UnicodeFormNormalizer(NormalizationForm Form) : INormaliz
         {
             var part = parts[read];
             bool adjacent = starter >= 0 && written == starter + 1;
-            if (starter >= 0 && (adjacent || (lastClass < part.Class && lastClass != 0)) && Joined(parts[starter].CodePoint, part.CodePoint) is int joined and >= 0)
+            if (starter >= 0 && (adjacent || (lastClass < part.Class && lastClass != 0))
+                && Joined(parts[starter].CodePoint, part.CodePoint) is int joined and >= 0)
             {
                 parts[starter] = (joined, 0, parts[starter].Change + part.Change - 1);
                 continue;

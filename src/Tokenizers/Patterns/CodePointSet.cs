@@ -96,7 +96,8 @@ internal sealed class CodePointSet
 internal static class CodePointSets
 {
     private static readonly string[] CategoryNames =
-        ["Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Cn"];
+        ["Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Pc", "Pd", "Ps", "Pe",
+            "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Cn"];
 
     // Spelled as names are compared: lower case, without blanks, hyphens and underscores.
     private const string LongNameList =
@@ -113,8 +114,10 @@ internal static class CodePointSets
     private static readonly Lazy<CodePointSet[]> Categories = new(BuildCategories);
     private static readonly Lazy<CodePointSet> Spaces = new(() => Where(UnicodeData.IsWhiteSpace));
     private static readonly Lazy<CodePointSet> RustWords = new(() => Where(CodePointClasses.IsWord));
-    private static readonly Lazy<CodePointSet> BracketWords = new(() => Where(static c => c is not (0x200C or 0x200D) && CodePointClasses.IsWord(c)));
-    private static readonly Lazy<CodePointSet> PlainWords = new(() => BracketWords.Value.Union(CodePointSet.Of([(0xB2, 0xB3), (0xB9, 0xB9), (0xBC, 0xBE)])));
+    private static readonly Lazy<CodePointSet> BracketWords =
+        new(() => Where(static c => c is not (0x200C or 0x200D) && CodePointClasses.IsWord(c)));
+    private static readonly Lazy<CodePointSet> PlainWords =
+        new(() => BracketWords.Value.Union(CodePointSet.Of([(0xB2, 0xB3), (0xB9, 0xB9), (0xBC, 0xBE)])));
     private static readonly Lazy<Dictionary<int, int[]>> CaseFamilies = new(BuildCaseFamilies);
 
     public static CodePointSet WhiteSpace => Spaces.Value;
@@ -126,13 +129,16 @@ internal static class CodePointSets
     /// <summary><c>\w</c>: what is alphabetic, marks, digits and connectors.</summary>
     /// <param name="dialect">Rust's has the joiners too.</param>
     /// <param name="inBrackets">
-    /// Outside of brackets, and at the borders of words, Oniguruma looks below U+0100 into a table of its own, which has the superscripts and
-    /// fractions.
+    /// Outside of brackets, and at the borders of words, Oniguruma looks below U+0100 into a table of its own, which has the superscripts
+    /// and fractions.
     /// </param>
     public static CodePointSet Word(RegexDialect dialect, bool inBrackets = true)
         => dialect == RegexDialect.Rust ? RustWords.Value : inBrackets ? BracketWords.Value : PlainWords.Value;
 
-    /// <summary>The set of a property (<c>L</c>, <c>Lu</c>, <c>Uppercase_Letter</c>, <c>Alpha</c>, <c>White_Space</c>), or null when the tables have none of that name.</summary>
+    /// <summary>
+    /// The set of a property (<c>L</c>, <c>Lu</c>, <c>Uppercase_Letter</c>, <c>Alpha</c>, <c>White_Space</c>), or null when the tables have
+    /// none of that name.
+    /// </summary>
     public static CodePointSet? Named(string name)
     {
         var key = string.Concat(name.Where(c => c is not (' ' or '_' or '-'))).ToLowerInvariant();
@@ -143,7 +149,8 @@ internal static class CodePointSets
         int category = Array.FindIndex(CategoryNames, c => c.Equals(known, StringComparison.OrdinalIgnoreCase));
         if (category >= 0)
             return Categories.Value[category];
-        if (known.Length == 1 && known.ToUpperInvariant() is var group && CategoryNames.Any(c => c.StartsWith(group, StringComparison.Ordinal)))
+        if (known.Length == 1 && known.ToUpperInvariant() is var group
+            && CategoryNames.Any(c => c.StartsWith(group, StringComparison.Ordinal)))
             return Union(CategoryNames.Where(c => c.StartsWith(group, StringComparison.Ordinal)));
         return key switch
         {

@@ -409,7 +409,8 @@ internal sealed class RegexMatcher
     }
 
     private TokenizerException Exceeded(string bound)
-        => new($"pattern '{_regex.Pattern}' took more than {bound} on a text of {_units:N0} characters. Use a pattern that cannot match in so many ways.");
+        => new($"pattern '{_regex.Pattern}' took more than {bound} on a text of {_units:N0} characters. Use a pattern that cannot match "
+            + "in so many ways.");
 
     /// <summary>
     /// A run of a repetition's set that was walked along, so that starting again further inside costs nothing, and from where on in it

@@ -89,10 +89,14 @@ internal ref struct RegexParser
                 return new RegexNode.Set(_modes.DotMatchesLineEnd ? CodePointSet.All : CodePointSet.Of('\n').Complement());
             case '^':
                 _at++;
-                return new RegexNode.Anchor(_modes.LineAnchors || _dialect == RegexDialect.Oniguruma ? RegexAnchor.LineStart : RegexAnchor.TextStart);
+                return new RegexNode.Anchor(_modes.LineAnchors || _dialect == RegexDialect.Oniguruma
+                    ? RegexAnchor.LineStart
+                    : RegexAnchor.TextStart);
             case '$':
                 _at++;
-                return new RegexNode.Anchor(_modes.LineAnchors || _dialect == RegexDialect.Oniguruma ? RegexAnchor.LineEnd : RegexAnchor.TextEnd);
+                return new RegexNode.Anchor(_modes.LineAnchors || _dialect == RegexDialect.Oniguruma
+                    ? RegexAnchor.LineEnd
+                    : RegexAnchor.TextEnd);
             case '*' or '+' or '?':
                 throw Wrong($"'{c}' with nothing to repeat");
             case '\\':
@@ -306,7 +310,8 @@ internal ref struct RegexParser
             _at++;
             var carriageReturn = new RegexNode.Set(CodePointSet.Of('\r'));
             var lineEnds = new RegexNode.Set(CodePointSet.Of([('\n', '\r'), (0x85, 0x85), (0x2028, 0x2029)]));
-            return new RegexNode.Atomic(new RegexNode.Choice([new RegexNode.Sequence([carriageReturn, new RegexNode.Set(CodePointSet.Of('\n'))]), lineEnds]));
+            return new RegexNode.Atomic(
+                new RegexNode.Choice([new RegexNode.Sequence([carriageReturn, new RegexNode.Set(CodePointSet.Of('\n'))]), lineEnds]));
         }
 
         _at = start;
@@ -399,7 +404,8 @@ internal ref struct RegexParser
     }
 
     private readonly int Hex(ReadOnlySpan<char> digits, int start)
-        => int.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value) && value is >= 0 and < CodePointSet.Limit
+        => int.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value)
+            && value is >= 0 and < CodePointSet.Limit
             ? value : throw Wrong("a code point that there is not", start);
 
     private CodePointSet ParseProperty(int start, bool negative)

@@ -79,7 +79,8 @@ internal sealed class RegexCompiler
     private RegexCompiler(string pattern) => _pattern = pattern;
 
     /// <summary>Compiles a pattern.</summary>
-    /// <returns>The instructions, the number of loops that need a check for empty iterations, and the number of instructions that can fail in two ways.</returns>
+    /// <returns>The instructions, the number of loops that need a check for empty iterations, and the number of instructions that can fail
+    /// in two ways.</returns>
     public static (RegexInstruction[] Code, int Loops, int Forks) Compile(string pattern, RegexNode node)
     {
         var compiler = new RegexCompiler(pattern);
@@ -126,7 +127,8 @@ internal sealed class RegexCompiler
     private int Add(RegexInstruction instruction)
     {
         if (_code.Count == MaxInstructions)
-            throw new TokenizerException($"pattern '{_pattern}' is too large: its repetitions spell out to more than {MaxInstructions} steps. Use smaller intervals.");
+            throw new TokenizerException($"pattern '{_pattern}' is too large: its repetitions spell out to more than "
+                + $"{MaxInstructions} steps. Use smaller intervals.");
         _code.Add(instruction);
         return _code.Count - 1;
     }
@@ -157,11 +159,19 @@ internal sealed class RegexCompiler
             case RegexNode.Look look:
                 var (min, max) = LengthOf(look.Body);
                 if (max == int.MaxValue)
-                    throw new TokenizerException($"pattern '{_pattern}' looks behind without a limit. Give what is looked for a longest length.");
+                    throw new TokenizerException(
+                        $"pattern '{_pattern}' looks behind without a limit. Give what is looked for a longest length.");
                 EmitApart(new(RegexOperation.LookBehind) { IsNegative = look.IsNegative, Min = min, Max = max }, look.Body);
                 break;
             case RegexNode.Repeat { Body: RegexNode.Set set } repeat:
-                Add(new(RegexOperation.RepeatSet) { Set = set.CodePoints, Min = repeat.Min, Max = repeat.Max, Greed = repeat.Greed, Slot = _forks++ });
+                Add(new(RegexOperation.RepeatSet)
+                {
+                    Set = set.CodePoints,
+                    Min = repeat.Min,
+                    Max = repeat.Max,
+                    Greed = repeat.Greed,
+                    Slot = _forks++
+                });
                 break;
             case RegexNode.Repeat { Greed: RegexGreed.Possessive } repeat:
                 EmitApart(new(RegexOperation.Atomic), repeat with { Greed = RegexGreed.Greedy });
@@ -255,7 +265,9 @@ internal sealed class RegexCompiler
                 return (lengths.Min(l => l.Min), lengths.Max(l => l.Max));
             case RegexNode.Repeat repeat:
                 var body = LengthOf(repeat.Body);
-                return (Clamped((long)body.Min * repeat.Min), body.Max == 0 ? 0 : body.Max == int.MaxValue ? int.MaxValue : Clamped((long)body.Max * repeat.Max));
+                return (Clamped((long)body.Min * repeat.Min), body.Max == 0 ? 0
+                    : body.Max == int.MaxValue ? int.MaxValue
+                    : Clamped((long)body.Max * repeat.Max));
             default:
                 return (0, 0);
         }

@@ -16,7 +16,9 @@ internal static class RegexTranslation
         var spelled = Respell(pattern);
         try
         {
-            return AreSame(RegexParser.Parse(pattern, RegexDialect.Rust), RegexParser.Parse(spelled, RegexDialect.Oniguruma)) ? spelled : null;
+            return AreSame(RegexParser.Parse(pattern, RegexDialect.Rust), RegexParser.Parse(spelled, RegexDialect.Oniguruma))
+                ? spelled
+                : null;
         }
         catch (TokenizerException)
         {
@@ -86,7 +88,8 @@ internal static class RegexTranslation
         return output.ToString();
     }
 
-    private static int EndOf(char close, int at, string pattern) => pattern.IndexOf(close, at) is >= 0 and var end ? end + 1 : pattern.Length;
+    private static int EndOf(char close, int at, string pattern)
+        => pattern.IndexOf(close, at) is >= 0 and var end ? end + 1 : pattern.Length;
 
     private static int EndOfSet(string pattern, int at)
     {
@@ -183,7 +186,8 @@ internal sealed class BoundedRegex : IMatchFinder
     public static BoundedRegex Parse(string pattern, RegexDialect dialect = RegexDialect.Oniguruma)
     {
         if (pattern.Length > MaxPatternLength)
-            throw new TokenizerException($"A pattern of {pattern.Length} characters is too long: at most {MaxPatternLength} are read. Check the file.");
+            throw new TokenizerException(
+                $"A pattern of {pattern.Length} characters is too long: at most {MaxPatternLength} are read. Check the file.");
         if (Kept.TryGetValue((pattern, dialect), out var known))
             return known;
         var regex = new BoundedRegex(pattern, dialect, RegexParser.Parse(pattern, dialect));

@@ -63,7 +63,9 @@ internal sealed class SequencePostProcessor : IPostProcessor
         => parts.SelectMany(p => p is SequencePostProcessor inner ? Flatten(inner._parts) : [p]);
 }
 
-/// <summary>Joins the sequences and special tokens in the order that a template gives, one template for a text and one for a pair.</summary>
+/// <summary>
+/// Joins the sequences and special tokens in the order that a template gives, one template for a text and one for a pair.
+/// </summary>
 internal sealed class TemplatePostProcessor : IPostProcessor
 {
     private readonly TemplatePiece[] _single;
@@ -78,7 +80,8 @@ internal sealed class TemplatePostProcessor : IPostProcessor
         _singleIsText = single.Where(p => p.SpecialToken is null).ToArray() is [{ Sequence: 0 }];
         foreach (var piece in single.Concat(pair))
             if (piece.SpecialToken is { } name && !_specialTokens.ContainsKey(name))
-                throw new TokenizerException($"post_processor TemplateProcessing names '{name}', which its special_tokens lack. Add it there.");
+                throw new TokenizerException(
+                    $"post_processor TemplateProcessing names '{name}', which its special_tokens lack. Add it there.");
     }
 
     /// <inheritdoc/>
@@ -207,7 +210,10 @@ internal sealed record BertPostProcessor((string Token, int Id) Start, (string T
     }
 }
 
-/// <summary>RoBERTa's frame: <c>&lt;s&gt; A &lt;/s&gt;</c>, for a pair <c>&lt;s&gt; A &lt;/s&gt;&lt;/s&gt; B &lt;/s&gt;</c>; everything is segment 0.</summary>
+/// <summary>
+/// RoBERTa's frame: <c>&lt;s&gt; A &lt;/s&gt;</c>, for a pair <c>&lt;s&gt; A &lt;/s&gt;&lt;/s&gt; B &lt;/s&gt;</c>; everything is segment
+/// 0.
+/// </summary>
 internal sealed record RobertaPostProcessor(
     (string Token, int Id) Start, (string Token, int Id) Separator, bool TrimOffsets, bool AddPrefixSpace) : IPostProcessor
 {

@@ -20,7 +20,9 @@ internal sealed class SplitPreTokenizer : IPreTokenizer
     /// <param name="invert">Whether what lies between the matches is meant by "matches".</param>
     /// <param name="dialect">Whose interpretation of the regular expression applies.</param>
     /// <exception cref="TokenizerException">The pattern is malformed or asks for something that is not supported.</exception>
-    public SplitPreTokenizer(string pattern, bool isRegex = true, SplitBehavior behavior = SplitBehavior.Isolated, bool invert = false, RegexDialect dialect = RegexDialect.Oniguruma)
+    public SplitPreTokenizer(
+        string pattern, bool isRegex = true, SplitBehavior behavior = SplitBehavior.Isolated, bool invert = false,
+        RegexDialect dialect = RegexDialect.Oniguruma)
     {
         (_pattern, _isRegex, _behavior, _invert) = (pattern, isRegex, behavior, invert);
         _regex = isRegex ? BoundedRegex.Parse(pattern, dialect) : BoundedRegex.Literal(pattern);
@@ -45,7 +47,9 @@ internal sealed class SplitPreTokenizer : IPreTokenizer
     public void Write(Utf8JsonWriter writer)
     {
         var written = !_isRegex || _regex.Dialect == RegexDialect.Oniguruma ? _pattern
-            : RegexTranslation.ToOniguruma(_pattern) ?? throw new TokenizerException($"pattern '{_pattern}' means something that the engine of tokenizer.json spells in no known way. Keep the file that it came from.");
+            : RegexTranslation.ToOniguruma(_pattern)
+            ?? throw new TokenizerException($"pattern '{_pattern}' means something that the engine of tokenizer.json spells in no known "
+                + "way. Keep the file that it came from.");
         writer.WriteStartObject();
         writer.WriteString("type"u8, "Split"u8);
         writer.WriteStartObject("pattern"u8);
@@ -149,7 +153,9 @@ internal sealed class SplitCutter(IMatchFinder finder, SplitBehavior behavior, b
     }
 }
 
-/// <summary>Patterns like <c>\p{N}{1,3}</c> or <c>\s?[A-Za-z]+</c> by hand: runs of one set, each with one character of another before it.</summary>
+/// <summary>
+/// Patterns like <c>\p{N}{1,3}</c> or <c>\s?[A-Za-z]+</c> by hand: runs of one set, each with one character of another before it.
+/// </summary>
 /// <param name="Lead">What may stand before a run; null for nothing.</param>
 /// <param name="Members">What a run is made of.</param>
 /// <param name="Max">How many code points a run has at most.</param>
@@ -176,7 +182,8 @@ internal readonly record struct SetRunCutter(CodePointSet? Lead, CodePointSet Me
     private bool StartsRun(ReadOnlySpan<char> text, int at)
     {
         int codePoint = CodePoints.Next(text, ref at);
-        return Members.Contains(codePoint) || (Lead is not null && Lead.Contains(codePoint) && at < text.Length && Members.Contains(CodePoints.Next(text, ref at)));
+        return Members.Contains(codePoint)
+            || (Lead is not null && Lead.Contains(codePoint) && at < text.Length && Members.Contains(CodePoints.Next(text, ref at)));
     }
 
     private int RunEnd(ReadOnlySpan<char> text, int start)

@@ -20,7 +20,8 @@ internal abstract class WordScanner
         return RegexParser.Parse(pattern, dialect) switch
         {
             RegexNode.Set set => Of(new SetRunCutter(null, set.CodePoints, 1)),
-            RegexNode.Repeat { Body: RegexNode.Set set, Min: 1, Greed: not RegexGreed.Lazy } run => Of(new SetRunCutter(null, set.CodePoints, run.Max)),
+            RegexNode.Repeat { Body: RegexNode.Set set, Min: 1, Greed: not RegexGreed.Lazy } run =>
+                Of(new SetRunCutter(null, set.CodePoints, run.Max)),
             RegexNode.Sequence
             {
                 Parts:
@@ -51,7 +52,8 @@ internal abstract class WordScanner
         Add(Of(default(O200kWordCutter), leavesNothing: true), O200kWordCutter.Pattern);
         Add(Of(default(DeepSeekWordCutter)), DeepSeekWordCutter.Pattern);
         known[(Cl100kWordCutter.TiktokenPattern, RegexDialect.Rust)] = Of(new Cl100kWordCutter(3, WholeTail: true), leavesNothing: true);
-        known[(RegexTranslation.ToOniguruma(Cl100kWordCutter.TiktokenPattern)!, RegexDialect.Oniguruma)] = known[(Cl100kWordCutter.TiktokenPattern, RegexDialect.Rust)];
+        known[(RegexTranslation.ToOniguruma(Cl100kWordCutter.TiktokenPattern)!, RegexDialect.Oniguruma)] =
+            known[(Cl100kWordCutter.TiktokenPattern, RegexDialect.Rust)];
         known[(TrailingSpaceCutter.Pattern, RegexDialect.Oniguruma)] = Of(default(TrailingSpaceCutter));
         return known;
     }
@@ -124,14 +126,16 @@ internal readonly struct Gpt2WordCutter : IPieceCutter
 internal readonly record struct Cl100kWordCutter(int MaxDigits, bool WholeTail = false) : IPieceCutter
 {
     /// <summary>The pattern as Llama 3 spells it.</summary>
-    public const string Llama3Pattern = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    public const string Llama3Pattern =
+        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     /// <summary>The pattern as tiktoken spells it; <c>\s++$</c> makes the tail whole.</summary>
     public const string TiktokenPattern =
         @"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s";
 
     /// <summary>
-    /// Spellings of cl100k and Llama 3. <c>\s*[\r\n]</c> and <c>\s*[\r\n]+</c> cut alike: <c>\s*</c> gives back no more than up to the last line end.
+    /// Spellings of cl100k and Llama 3. <c>\s*[\r\n]</c> and <c>\s*[\r\n]+</c> cut alike: <c>\s*</c> gives back no more than up to the last
+    /// line end.
     /// </summary>
     public static readonly string[] ThreeDigits =
     [
@@ -249,7 +253,8 @@ internal readonly struct O200kWordCutter : IPieceCutter
             return Contracted(text, LowerWordEnd(text, start) is var word && word > start ? word : CasedClasses.RunEnd(text, start, Upper));
         if (first == CasedClass.Number)
         {
-            for (int digits = 1; digits < MaxDigits && second < text.Length && CasedClasses.At(text, second, out width) == CasedClass.Number; digits++)
+            for (int digits = 1; digits < MaxDigits && second < text.Length
+                && CasedClasses.At(text, second, out width) == CasedClass.Number; digits++)
                 second += width;
             return second;
         }
@@ -300,19 +305,22 @@ internal readonly struct O200kWordCutter : IPieceCutter
     }
 
     private static int Contracted(ReadOnlySpan<char> text, int end)
-        => end < text.Length && text[end] == '\'' && Cl100kWordCutter.Contraction(text[(end + 1)..]) is var suffix and > 0 ? end + 1 + suffix : end;
+        => end < text.Length && text[end] == '\'' && Cl100kWordCutter.Contraction(text[(end + 1)..]) is var suffix and > 0
+            ? end + 1 + suffix
+            : end;
 }
 
 /// <summary>
-/// The third of DeepSeek-V3's patterns by hand (the first two are runs of digits and of kanji and kana). Numbers and control characters belong to no
-/// word; what lies between words is a piece.
+/// The third of DeepSeek-V3's patterns by hand (the first two are runs of digits and of kanji and kana). Numbers and control characters
+/// belong to no word; what lies between words is a piece.
 /// </summary>
 internal readonly struct DeepSeekWordCutter : IPieceCutter
 {
     public const string Pattern =
         @"[!""#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-    private const int Letters = 1 << (int)CasedClass.Upper | 1 << (int)CasedClass.Lower | 1 << (int)CasedClass.Uncased | 1 << (int)CasedClass.Mark;
+    private const int Letters = 1 << (int)CasedClass.Upper | 1 << (int)CasedClass.Lower | 1 << (int)CasedClass.Uncased
+        | 1 << (int)CasedClass.Mark;
     private const int Symbols = 1 << (int)CasedClass.Symbol;
 
     /// <inheritdoc/>

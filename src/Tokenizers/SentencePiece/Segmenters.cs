@@ -46,7 +46,9 @@ internal sealed class UnigramSegmenter : ISegmenter
     {
         if (text.IsEmpty)
             return;
-        var ends = _best is not null && _best.Length > text.Length ? _best : _best = new (float, int, int)[text.Length + Math.Max(64, text.Length / 4)];
+        var ends = _best is not null && _best.Length > text.Length
+            ? _best
+            : _best = new (float, int, int)[text.Length + Math.Max(64, text.Length / 4)];
         for (int i = 0; i <= text.Length; i++)
             ends[i] = (0, -1, -1);
         float unknown = _vocabulary.MinScore - UnknownPenalty;
@@ -84,7 +86,9 @@ internal sealed class UnigramSegmenter : ISegmenter
 
     /// <summary>What a piece counts in a path.</summary>
     public float ScoreOf(int id, ReadOnlySpan<char> text)
-        => _vocabulary.Pieces[id].Type == PieceType.UserDefined ? UserDefinedScore(Encoding.UTF8.GetByteCount(text)) : _vocabulary.Pieces[id].Score;
+        => _vocabulary.Pieces[id].Type == PieceType.UserDefined
+            ? UserDefinedScore(Encoding.UTF8.GetByteCount(text))
+            : _vocabulary.Pieces[id].Score;
 
     /// <summary>The best segmentations with their scores, the best first; here a user-defined piece counts by its characters.</summary>
     public List<(Segment[] Path, double Score)> Best(ReadOnlySpan<char> text, int count)
@@ -159,8 +163,8 @@ internal sealed class UnigramSegmenter : ISegmenter
 }
 
 /// <summary>
-/// SentencePiece's byte-pair encoding: neighbours whose joined text is a piece are joined, the highest score first, of equal scores the leftmost
-/// (source: bpe_model.cc). User-defined pieces stay whole; unused pieces are taken apart again at the end.
+/// SentencePiece's byte-pair encoding: neighbours whose joined text is a piece are joined, the highest score first, of equal scores the
+/// leftmost (source: bpe_model.cc). User-defined pieces stay whole; unused pieces are taken apart again at the end.
 /// </summary>
 internal sealed class BpeSegmenter : ISegmenter
 {
@@ -263,7 +267,8 @@ internal sealed class BpeSegmenter : ISegmenter
                 (rank, score) = (rank + 1, pieces[id].Score);
             var text = pieces[id].Text.AsSpan();
             for (int cut = 1; cut < text.Length; cut++)
-                if (!char.IsLowSurrogate(text[cut]) && _symbols.TryGetId(text[..cut], out int left) && _symbols.TryGetId(text[cut..], out int right))
+                if (!char.IsLowSurrogate(text[cut]) && _symbols.TryGetId(text[..cut], out int left)
+                    && _symbols.TryGetId(text[cut..], out int right))
                 {
                     table.Add((left, right, id));
                     ranks.Add(rank);

@@ -24,7 +24,13 @@ internal sealed class SentencePieceDecoder(SentencePieceSpec spec, SentencePiece
         if (spec.DecodingCharsMap.Length == 0)
             return text;
         var rules = new SentencePieceNormalizer(
-            spec with { CharsMap = spec.DecodingCharsMap, AddDummyPrefix = false, RemoveExtraWhitespaces = false, EscapeWhitespaces = false }, null);
+            spec with
+            {
+                CharsMap = spec.DecodingCharsMap,
+                AddDummyPrefix = false,
+                RemoveExtraWhitespaces = false,
+                EscapeWhitespaces = false
+            }, null);
         var output = new List<char>();
         rules.Normalize(text, output, []);
         return string.Concat(output);

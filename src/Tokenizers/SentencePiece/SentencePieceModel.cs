@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Kotonoha.Tokenizers;
 
-/// <summary>A SentencePiece model as a step of the pipeline: pieces of normalised text, unknown ones as bytes or joined. Thread-safe.</summary>
+/// <summary>
+/// A SentencePiece model as a step of the pipeline: pieces of normalised text, unknown ones as bytes or joined. Thread-safe.
+/// </summary>
 internal sealed class SentencePieceModel : ITokenModel
 {
     [ThreadStatic]
@@ -199,10 +201,13 @@ internal sealed class SentencePieceVocabulary
             switch (piece.Type)
             {
                 case PieceType.Unknown:
-                    UnknownId = UnknownId < 0 ? id : throw new TokenizerException("The SentencePiece vocabulary has two unknown pieces. Check the file.");
+                    UnknownId = UnknownId < 0
+                        ? id
+                        : throw new TokenizerException("The SentencePiece vocabulary has two unknown pieces. Check the file.");
                     break;
                 case PieceType.Byte:
-                    _byteIds[ByteOf(piece.Text) ?? throw new TokenizerException($"Byte piece '{piece.Text}' is not of the form <0x0A>. Check the file.")] = id;
+                    _byteIds[ByteOf(piece.Text)
+                        ?? throw new TokenizerException($"Byte piece '{piece.Text}' is not of the form <0x0A>. Check the file.")] = id;
                     break;
                 case PieceType.Normal:
                     (MinScore, MaxScore) = (Math.Min(MinScore, piece.Score), Math.Max(MaxScore, piece.Score));
@@ -220,7 +225,8 @@ internal sealed class SentencePieceVocabulary
         if (UnknownId < 0)
             throw new TokenizerException("The SentencePiece vocabulary has no unknown piece. Check the file.");
         if (spec.ByteFallback && _byteIds.Contains(-1))
-            throw new TokenizerException($"Byte fallback needs a piece for each byte, but <0x{Array.IndexOf(_byteIds, -1):X2}> is missing. Check the file.");
+            throw new TokenizerException(
+                $"Byte fallback needs a piece for each byte, but <0x{Array.IndexOf(_byteIds, -1):X2}> is missing. Check the file.");
     }
 
     public ScoredPiece[] Pieces { get; }
@@ -249,6 +255,8 @@ internal sealed class SentencePieceVocabulary
 
     /// <summary>The byte that a piece like <c>&lt;0x0A&gt;</c> stands for.</summary>
     public static byte? ByteOf(ReadOnlySpan<char> piece)
-        => piece is ['<', '0', 'x', _, _, '>'] && byte.TryParse(piece[3..5], System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture, out byte value)
+        => piece is ['<', '0', 'x', _, _, '>']
+            && byte.TryParse(piece[3..5], System.Globalization.NumberStyles.AllowHexSpecifier,
+                System.Globalization.CultureInfo.InvariantCulture, out byte value)
             ? value : null;
 }

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Kotonoha.Tokenizers;
 
 /// <summary>
-/// A SentencePiece model by itself, with what only SentencePiece gives: normalised text, surfaces, scores and the best segmentations. To use the
-/// model as a tokenizer of a language model, see <see cref="Tokenizer.ParseSentencePiece"/>.
+/// A SentencePiece model by itself, with what only SentencePiece gives: normalised text, surfaces, scores and the best segmentations. To
+/// use the model as a tokenizer of a language model, see <see cref="Tokenizer.ParseSentencePiece"/>.
 /// </summary>
 /// <remarks>Immutable and thread-safe. Lone surrogates are read as U+FFFD. Source of the rules: SentencePiece 0.2.</remarks>
 internal sealed class SentencePieceProcessor
@@ -46,7 +46,9 @@ internal sealed class SentencePieceProcessor
     /// <returns>The piece; blanks are U+2581.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such id.</exception>
     public string PieceOf(int id)
-        => (uint)id < (uint)PieceCount ? _model.Pieces.Pieces[id].Text : throw new ArgumentOutOfRangeException(nameof(id), id, $"The model has {PieceCount} pieces.");
+        => (uint)id < (uint)PieceCount
+            ? _model.Pieces.Pieces[id].Text
+            : throw new ArgumentOutOfRangeException(nameof(id), id, $"The model has {PieceCount} pieces.");
 
     /// <summary>Normalises a text as the model wants it.</summary>
     /// <param name="text">Any text.</param>
@@ -99,7 +101,8 @@ internal sealed class SentencePieceProcessor
             bool isByte = _model.Pieces.Pieces[id].Type == PieceType.Byte;
             if (isByte && i + 1 < pieces.Length && segments[i + 1].Start == start)
                 surface = "";
-            pieces[i] = new EncodedPiece(id, id == _model.Pieces.UnknownId ? new string(characters, start, end - start) : PieceOf(id), surface);
+            pieces[i] =
+                new EncodedPiece(id, id == _model.Pieces.UnknownId ? new string(characters, start, end - start) : PieceOf(id), surface);
         }
 
         return pieces;
@@ -143,7 +146,9 @@ internal sealed class SentencePieceProcessor
     }
 
     private int IdOf(string? piece, string role)
-        => piece is not null && _model.Vocabulary.TryGetId(piece, out int id) ? id : throw new InvalidOperationException($"The model has no {role} piece.");
+        => piece is not null && _model.Vocabulary.TryGetId(piece, out int id)
+            ? id
+            : throw new InvalidOperationException($"The model has no {role} piece.");
 }
 
 /// <summary>A piece of an encoded text.</summary>
@@ -249,7 +254,8 @@ internal sealed class SentencePieceNormalizer : INormalizer
 
     /// <summary>The error that tokenizer.json has no component of SentencePiece's behaviour.</summary>
     internal static TokenizerException NotTokenizerJson()
-        => new("A tokenizer made from a SentencePiece vocabulary cannot be written as tokenizer.json, whose components work otherwise. Keep the file that it came from.");
+        => new("A tokenizer made from a SentencePiece vocabulary cannot be written as tokenizer.json, whose components work otherwise. "
+            + "Keep the file that it came from.");
 
     /// <summary>What the next part of the text becomes.</summary>
     private ReadOnlySpan<char> Prefix(ReadOnlySpan<char> text, int at, out int width)

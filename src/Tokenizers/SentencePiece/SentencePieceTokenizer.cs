@@ -25,7 +25,8 @@ internal static class SentencePieceTokenizer
 
         (string, int) Added(string? piece, string role)
             => piece is not null && model.Vocabulary.TryGetId(piece, out int id) ? (piece, id)
-                : throw new TokenizerException($"The tokenizer adds a {role} token, but its vocabulary has none. Check the file, or turn it off there.");
+                : throw new TokenizerException(
+                    $"The tokenizer adds a {role} token, but its vocabulary has none. Check the file, or turn it off there.");
     }
 
     /// <summary>A post-processor that puts a token before and one after every text; null for neither.</summary>
@@ -63,9 +64,9 @@ internal static class SentencePieceTokenizer
 /// What would make other tokens is an error.
 /// </summary>
 /// <remarks>
-/// Two differences are those of the components themselves: Precompiled applies a model's rules to grapheme clusters, SentencePiece to any run of
-/// characters; and the pieces of control symbols and bytes are found in the texts that Unigram sees. Neither is known to matter except in
-/// odd texts.
+/// Two differences are those of the components themselves: Precompiled applies a model's rules to grapheme clusters, SentencePiece to any
+/// run of characters; and the pieces of control symbols and bytes are found in the texts that Unigram sees. Neither is known to matter
+/// except in odd texts.
 /// </remarks>
 internal static class SentencePieceConversion
 {
@@ -87,7 +88,8 @@ internal static class SentencePieceConversion
         bool isUnigram = spec.Kind == SentencePieceKind.Unigram;
         AddedToken[] userDefined =
         [
-            .. Enumerable.Range(0, pieces.Length).Where(id => pieces[id].Type == PieceType.UserDefined).Select(id => new AddedToken(id, pieces[id].Text) { Normalized = true }),
+            .. Enumerable.Range(0, pieces.Length).Where(id => pieces[id].Type == PieceType.UserDefined)
+            .Select(id => new AddedToken(id, pieces[id].Text) { Normalized = true }),
         ];
         CheckUserDefined(spec, userDefined, isUnigram);
         var steps = Normalizers(spec);
@@ -99,7 +101,9 @@ internal static class SentencePieceConversion
                 1 => steps[0],
                 _ => new SequenceNormalizer([.. steps]),
             },
-            PreTokenizer = isUnigram && BlanksBeginPieces(spec, vocabulary) ? new MetaspacePreTokenizer(Meta, PrependScheme.Never, Split: true) : null,
+            PreTokenizer = isUnigram && BlanksBeginPieces(spec, vocabulary)
+                ? new MetaspacePreTokenizer(Meta, PrependScheme.Never, Split: true)
+                : null,
             Model = isUnigram ? Unigram(model) : BytePairs(model),
             Decoder = new SequenceDecoder([.. Decoders(spec)]),
             AddedTokens = isUnigram ? parts.AddedTokens : [.. parts.AddedTokens.Concat(userDefined).OrderBy(t => t.Id)],
@@ -111,8 +115,11 @@ internal static class SentencePieceConversion
         var steps = new List<INormalizer>();
         char blank = spec.EscapeWhitespaces ? Meta : ' ';
         if (spec.CharsMap.Length > 0)
-            steps.Add(new PrecompiledNormalizer(CharacterMap.Parse(spec.CharsMap) ?? throw Inexpressible("its table of replacements is malformed")));
-        bool hasPrefix = spec.AddDummyPrefix && !spec.TreatWhitespaceAsSuffix, hasSuffix = spec.AddDummyPrefix && spec.TreatWhitespaceAsSuffix;
+            steps.Add(
+                new PrecompiledNormalizer(CharacterMap.Parse(spec.CharsMap)
+                    ?? throw Inexpressible("its table of replacements is malformed")));
+        bool hasPrefix = spec.AddDummyPrefix && !spec.TreatWhitespaceAsSuffix, hasSuffix = spec.AddDummyPrefix
+            && spec.TreatWhitespaceAsSuffix;
 
         // Of blanks at the end those that the text spells as U+2581 go too; one that the model puts there stands also after a text of
         // nothing else.
@@ -151,20 +158,27 @@ internal static class SentencePieceConversion
         => spec.EscapeWhitespaces && vocabulary.IsPiece([Meta])
             && vocabulary.Pieces.All(p => p.Type is not (PieceType.Normal or PieceType.UserDefined) || p.Text.LastIndexOf(Meta) <= 0);
 
-    /// <summary>User-defined pieces are taken from the text first: Unigram takes them for their score, BPE needs them as added tokens of the normalised text.</summary>
+    /// <summary>
+    /// User-defined pieces are taken from the text first: Unigram takes them for their score, BPE needs them as added tokens of the
+    /// normalised text.
+    /// </summary>
     private static void CheckUserDefined(SentencePieceSpec spec, AddedToken[] userDefined, bool isUnigram)
     {
         if (userDefined.Length == 0)
             return;
         if (!isUnigram && spec.AddDummyPrefix)
-            throw Inexpressible($"it has user-defined pieces ('{userDefined[0].Content}') and puts a blank at the start of a text, which an added token would get too");
-        var rules = new SentencePieceNormalizer(spec with { AddDummyPrefix = false, RemoveExtraWhitespaces = spec.RemoveExtraWhitespaces && !isUnigram }, null);
+            throw Inexpressible($"it has user-defined pieces ('{userDefined[0].Content}') and puts a blank at the start of a text, which "
+                + "an added token would get too");
+        var rules =
+            new SentencePieceNormalizer(
+                spec with { AddDummyPrefix = false, RemoveExtraWhitespaces = spec.RemoveExtraWhitespaces && !isUnigram }, null);
         List<char> changed = [];
         foreach (var token in userDefined)
         {
             rules.Normalize(token.Content, changed, []);
             if (string.Concat(changed) != token.Content)
-                throw Inexpressible($"the user-defined piece '{token.Content}' stands for text that is not normalised, and tokenizer.json would normalise it");
+                throw Inexpressible($"the user-defined piece '{token.Content}' stands for text that is not normalised, and "
+                    + "tokenizer.json would normalise it");
         }
     }
 
@@ -193,8 +207,15 @@ internal static class SentencePieceConversion
         var pieces = vocabulary.Pieces;
         if (pieces.FirstOrDefault(p => p.Type is PieceType.Control or PieceType.Unknown && IsCharacter(p.Text)) is { Text: { } control })
             throw Inexpressible($"its control piece '{control}' is a single character, which BPE would find in texts");
-        var options = new BpeModelOptions { UnknownToken = pieces[vocabulary.UnknownId].Text, FuseUnknown = true, ByteFallback = model.Spec.ByteFallback };
-        return new BpeModel(vocabulary.All, model.Spec.Kind == SentencePieceKind.Char ? [] : [.. Merges(vocabulary).Select(m => (m.Left, m.Right))], options);
+        var options =
+            new BpeModelOptions
+            {
+                UnknownToken = pieces[vocabulary.UnknownId].Text,
+                FuseUnknown = true,
+                ByteFallback = model.Spec.ByteFallback
+            };
+        return new BpeModel(vocabulary.All,
+            model.Spec.Kind == SentencePieceKind.Char ? [] : [.. Merges(vocabulary).Select(m => (m.Left, m.Right))], options);
     }
 
     /// <summary>
@@ -205,7 +226,8 @@ internal static class SentencePieceConversion
     {
         var pieces = vocabulary.Pieces;
         var characters = new HashSet<string>(
-            pieces.Where(p => vocabulary.IsPiece(p.Text)).SelectMany(p => p.Text.EnumerateRunes()).Select(r => r.ToString()), StringComparer.Ordinal);
+            pieces.Where(p => vocabulary.IsPiece(p.Text)).SelectMany(p => p.Text.EnumerateRunes()).Select(r => r.ToString()),
+            StringComparer.Ordinal);
         var merges = new List<(string Left, string Right, int Piece)>();
         for (int id = 0; id < pieces.Length; id++)
         {
@@ -218,9 +240,11 @@ internal static class SentencePieceConversion
                 if (char.IsLowSurrogate(text[cut]) || !CanStand(left) || !CanStand(right))
                     continue;
                 if (!vocabulary.IsPiece(left) || !vocabulary.IsPiece(right))
-                    throw Inexpressible($"its piece '{text}' is made of '{left}' and '{right}', of which one is no piece, and BPE joins pieces only");
+                    throw Inexpressible(
+                        $"its piece '{text}' is made of '{left}' and '{right}', of which one is no piece, and BPE joins pieces only");
                 if (type == PieceType.Unused)
-                    throw Inexpressible($"its piece '{text}' is joined on the way to others and then taken apart, because it is not to be used");
+                    throw Inexpressible(
+                        $"its piece '{text}' is joined on the way to others and then taken apart, because it is not to be used");
                 merges.Add((left, right, id));
             }
         }
@@ -241,7 +265,8 @@ internal static class SentencePieceConversion
             foreach (var (_, right, piece) in group)
                 foreach (int other in byLeft[right])
                     if (other != piece)
-                        throw Inexpressible($"its pieces '{pieces[piece].Text}' and '{pieces[other].Text}' have the same score: whichever stands first in a text is joined, and merges have a fixed order");
+                        throw Inexpressible($"its pieces '{pieces[piece].Text}' and '{pieces[other].Text}' have the same score: "
+                            + "whichever stands first in a text is joined, and merges have a fixed order");
         }
     }
 

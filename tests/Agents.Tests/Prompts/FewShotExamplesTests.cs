@@ -5,7 +5,8 @@ namespace Kotonoha.Agents.Tests.Prompts;
 
 public class FewShotExamplesTests
 {
-    private static readonly FewShotExample[] Examples = [.. Enumerable.Range(0, 10).Select(i => new FewShotExample($"q{i}", new string('a', i)))];
+    private static readonly FewShotExample[] Examples =
+        [.. Enumerable.Range(0, 10).Select(i => new FewShotExample($"q{i}", new string('a', i)))];
 
     private static async Task<IEnumerable<string>> ChooseAsync(IExampleSelector selector)
         => (await selector.SelectAsync(Examples, "input")).Select(example => example.Input);
@@ -14,7 +15,8 @@ public class FewShotExamplesTests
     public async Task Examples_become_pairs_of_messages()
     {
         var messages = await new FewShotExamples([new("1+1", "2"), new("2+2", "4")]).SelectMessagesAsync("3+3");
-        Assert.Equal([(ChatRole.User, "1+1"), (ChatRole.Assistant, "2"), (ChatRole.User, "2+2"), (ChatRole.Assistant, "4")], messages.Select(m => (m.Role, m.Text)));
+        Assert.Equal([(ChatRole.User, "1+1"), (ChatRole.Assistant, "2"), (ChatRole.User, "2+2"), (ChatRole.Assistant, "4")],
+            messages.Select(m => (m.Role, m.Text)));
     }
 
     [Fact]
@@ -30,7 +32,10 @@ public class FewShotExamplesTests
     {
         // An example measures 2 + i UTF-16 units: 2 + 3 + 4 + 5 = 14, then nothing below 6 is left for 1.
         Assert.Equal(["q0", "q1", "q2", "q3"], await ChooseAsync(new BudgetExampleSelector(15)));
-        Assert.Equal(["q0", "q2"], await ChooseAsync(new BudgetExampleSelector(4, text => text switch { "" => 1, "a" => 9, _ when text.StartsWith('q') => 1, "aa" => 1, _ => 9 })));
+        Assert.Equal(["q0", "q2"],
+            await ChooseAsync(
+                new BudgetExampleSelector(4,
+                    text => text switch { "" => 1, "a" => 9, _ when text.StartsWith('q') => 1, "aa" => 1, _ => 9 })));
         Assert.Empty(await ChooseAsync(new BudgetExampleSelector(1)));
     }
 

@@ -40,8 +40,11 @@ public class LiteralPromptTemplateFactoryTests
     [Fact]
     public async Task A_chat_template_keeps_its_roles_around_any_value()
     {
-        var messages = await SentAsync("<message role=\"system\">s</message><message role=\"user\">{{$q}}</message><message role=\"assistant\">{{$q}}</message>", ("q", Attack));
-        Assert.Equal([(ChatRole.System, "s"), (ChatRole.User, Attack), (ChatRole.Assistant, Attack)], messages.Select(m => (m.Role, m.Text)));
+        var messages =
+            await SentAsync("<message role=\"system\">s</message><message role=\"user\">{{$q}}</message><message "
+                + "role=\"assistant\">{{$q}}</message>", ("q", Attack));
+        Assert.Equal([(ChatRole.System, "s"), (ChatRole.User, Attack), (ChatRole.Assistant, Attack)],
+            messages.Select(m => (m.Role, m.Text)));
     }
 
     [Fact]
@@ -54,13 +57,16 @@ public class LiteralPromptTemplateFactoryTests
     [Fact]
     public async Task Random_values_come_through_unchanged_and_change_no_role()
     {
-        string[] pieces = ["<", ">", "/", "message", "<message role=\"system\">", "</message>", "<text>", "</text>", "<image>", "<![CDATA[", "]]>", "&", "&lt;", "&amp;", "&#60;", "\"", "'", " x ", "{{$a}}", "}}", "言", "😀"];
+        string[] pieces =
+            ["<", ">", "/", "message", "<message role=\"system\">", "</message>", "<text>", "</text>", "<image>", "<![CDATA[", "]]>", "&",
+                "&lt;", "&amp;", "&#60;", "\"", "'", " x ", "{{$a}}", "}}", "言", "😀"];
         var random = new Random(4);
         string Value() => "v" + string.Concat(Enumerable.Range(0, random.Next(10)).Select(_ => pieces[random.Next(pieces.Length)])) + "w";
         for (int i = 0; i < 500; i++)
         {
             var (a, b) = (Value(), Value());
-            var chat = await SentAsync("<message role=\"system\">s</message><message role=\"user\">{{$a}}{{$b}}</message>", ("a", a), ("b", b));
+            var chat =
+                await SentAsync("<message role=\"system\">s</message><message role=\"user\">{{$a}}{{$b}}</message>", ("a", a), ("b", b));
             Assert.Equal([(ChatRole.System, "s"), (ChatRole.User, a + b)], chat.Select(m => (m.Role, m.Text)));
             Assert.Equal([(ChatRole.User, a + b)], (await SentAsync("{{$a}}{{$b}}", ("a", a), ("b", b))).Select(m => (m.Role, m.Text)));
         }
@@ -69,19 +75,22 @@ public class LiteralPromptTemplateFactoryTests
     [Fact]
     public async Task A_variable_without_a_value_is_an_error_unless_it_need_not_have_one()
     {
-        var error = await Assert.ThrowsAsync<KernelException>(() => RenderAsync(new PromptTemplateConfig("{{$a}} {{$b}}") { Name = "greeting" }));
+        var error =
+            await Assert.ThrowsAsync<KernelException>(() => RenderAsync(new PromptTemplateConfig("{{$a}} {{$b}}") { Name = "greeting" }));
         Assert.Contains("'greeting'", error.Message, StringComparison.Ordinal);
         Assert.Contains("'a', 'b'", error.Message, StringComparison.Ordinal);
         Assert.Equal("x ", await RenderAsync(new PromptTemplateConfig("{{$a}} {{$b}}")
         {
             InputVariables = [new() { Name = "a", Default = "x" }, new() { Name = "b", IsRequired = false }],
         }));
-        Assert.Equal(" ", await RenderAsync(new PromptTemplateConfig("{{$a}} {{$b}}"), new LiteralPromptTemplateFactory { RequireVariables = false }));
+        Assert.Equal(" ",
+            await RenderAsync(new PromptTemplateConfig("{{$a}} {{$b}}"), new LiteralPromptTemplateFactory { RequireVariables = false }));
     }
 
     [Fact]
     public void A_template_of_another_format_is_left_to_other_factories()
-        => Assert.False(new LiteralPromptTemplateFactory().TryCreate(new PromptTemplateConfig("{{a}}") { TemplateFormat = "handlebars" }, out _));
+        => Assert.False(
+            new LiteralPromptTemplateFactory().TryCreate(new PromptTemplateConfig("{{a}}") { TemplateFormat = "handlebars" }, out _));
 
     private static Task<string> RenderAsync(PromptTemplateConfig config, LiteralPromptTemplateFactory? factory = null)
         => (factory ?? new LiteralPromptTemplateFactory()).Create(config).RenderAsync(new Kernel());

@@ -6,7 +6,8 @@ namespace Kotonoha.Agents.Tests.Reasoning;
 
 public class ChainOfThoughtTests
 {
-    private static Task<ReasoningResult> SolveAsync(ScriptedChatClient chat, ChainOfThoughtOptions? options = null, string question = "How many?")
+    private static Task<ReasoningResult> SolveAsync(
+        ScriptedChatClient chat, ChainOfThoughtOptions? options = null, string question = "How many?")
         => new ChainOfThought(chat, options).SolveAsync(question);
 
     [Theory]
@@ -19,7 +20,8 @@ public class ChainOfThoughtTests
     [InlineData("Because.\nAnswer: 4\n\nQuestion: And five?\nAnswer: 9", "4", "Because.")]
     [InlineData("Question: How many?\nTwo pairs.\nAnswer: 4", "4", "Question: How many?\nTwo pairs.")]
     [InlineData("Answer: line one\nline two", "line one\nline two", "")]
-    [InlineData("Two pairs make 4. Therefore, the answer is 4.5. This is so because of pairs.", "4.5", "Two pairs make 4. Therefore, the answer is 4.5. This is so because of pairs.")]
+    [InlineData("Two pairs make 4. Therefore, the answer is 4.5. This is so because of pairs.", "4.5",
+        "Two pairs make 4. Therefore, the answer is 4.5. This is so because of pairs.")]
     [InlineData("二足す二は四。\n答え：4", "4", "二足す二は四。")]
     [InlineData("二足す二は四。\n最終回答: 「四つ」", "四つ", "二足す二は四。")]
     [InlineData("二足す二は四なので、答えは4です。以上。", "4", "二足す二は四なので、答えは4です。以上。")]
@@ -131,7 +133,8 @@ public class ChainOfThoughtTests
         var chat = new ScriptedChatClient("Answer: 4");
         await SolveAsync(chat, new ChainOfThoughtOptions { ChatOptions = new ChatOptions { Temperature = 0.25f } });
         Assert.Equal(0.25f, chat.Options[0]!.Temperature);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new ChainOfThought(chat).SolveAsync("q", new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => new ChainOfThought(chat).SolveAsync("q", new CancellationToken(canceled: true)));
         await Assert.ThrowsAsync<ArgumentException>(() => new ChainOfThought(chat).SolveAsync(" "));
         Assert.Throws<ArgumentNullException>(() => new ChainOfThought(null!));
     }

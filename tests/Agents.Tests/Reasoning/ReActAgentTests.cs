@@ -30,7 +30,8 @@ public class ReActAgentTests
 
     private ReActAgent Agent(IChatClient chat, ReActOptions? options = null) => new(chat, [_add, _search], options);
 
-    private static string Act(string tool, string input, string thought = "I need a tool.") => $"Thought: {thought}\nAction: {tool}\nAction Input: {input}";
+    private static string Act(string tool, string input, string thought = "I need a tool.")
+        => $"Thought: {thought}\nAction: {tool}\nAction Input: {input}";
 
     [Fact]
     public async Task A_run_goes_from_thought_to_action_to_observation_to_answer()
@@ -49,7 +50,8 @@ public class ReActAgentTests
         Assert.Equal([1, 1, 1, 2, 2], steps.Select(step => step.Turn));
         Assert.Equal(["system", "user", "assistant", "user"], chat.Requests[1].Select(message => message.Role.Value));
         Assert.Equal("Observation: 5", chat.Requests[1][3].Text);
-        Assert.Contains("- add_numbers: Adds two whole numbers. Arguments: {\"a\": integer (First number), \"b\": integer (Second number)}", chat.Requests[0][0].Text, StringComparison.Ordinal);
+        Assert.Contains("- add_numbers: Adds two whole numbers. Arguments: {\"a\": integer (First number), \"b\": integer (Second number)}",
+            chat.Requests[0][0].Text, StringComparison.Ordinal);
         Assert.Contains("\"limit\": integer, optional", chat.Requests[0][0].Text, StringComparison.Ordinal);
         Assert.Contains("\nObservation:", chat.Options[0]!.StopSequences!);
     }
@@ -71,7 +73,10 @@ public class ReActAgentTests
     [Fact]
     public async Task An_observation_that_the_model_makes_up_is_cut_off()
     {
-        var chat = new ScriptedChatClient(Act("search", "x") + "\nObservation: made up\nThought: good\nFinal Answer: wrong", "Final Answer: right") { HonoursStopSequences = false };
+        var chat =
+            new ScriptedChatClient(Act("search", "x") + "\nObservation: made up\nThought: good\nFinal Answer: wrong",
+                "Final Answer: right")
+            { HonoursStopSequences = false };
         var result = await Agent(chat).SolveAsync("q");
         Assert.Equal("right", result.Answer);
         Assert.DoesNotContain("made up", chat.Requests[1][2].Text, StringComparison.Ordinal);
@@ -208,7 +213,8 @@ public class ReActAgentTests
     public async Task The_token_limit_ends_the_run()
     {
         var usage = new UsageDetails { InputTokenCount = 60, OutputTokenCount = 40 };
-        var chat = new ScriptedChatClient().Then(Act("search", "a"), usage: usage).Then(Act("search", "b"), usage: usage).Then("Final Answer: late");
+        var chat = new ScriptedChatClient().Then(Act("search", "a"), usage: usage).Then(Act("search", "b"), usage: usage)
+            .Then("Final Answer: late");
         var result = await Agent(chat, new ReActOptions { MaxTokens = 200 }).SolveAsync("q");
         Assert.Equal(StopReason.TokenLimit, result.StopReason);
         Assert.Equal(2, chat.Requests.Count);
@@ -218,8 +224,11 @@ public class ReActAgentTests
     [Fact]
     public async Task A_token_limit_without_usage_counts_itself_or_fails_loudly()
     {
-        await Assert.ThrowsAsync<ReasoningException>(() => Agent(new ScriptedChatClient("Final Answer: x"), new ReActOptions { MaxTokens = 10 }).SolveAsync("q"));
-        var result = await Agent(new ScriptedChatClient(Act("search", "a")), new ReActOptions { MaxTokens = 10, CountTokens = text => text.Length }).SolveAsync("q");
+        await Assert.ThrowsAsync<ReasoningException>(
+            () => Agent(new ScriptedChatClient("Final Answer: x"), new ReActOptions { MaxTokens = 10 }).SolveAsync("q"));
+        var result =
+            await Agent(new ScriptedChatClient(Act("search", "a")), new ReActOptions { MaxTokens = 10, CountTokens = text => text.Length })
+                .SolveAsync("q");
         Assert.Equal(StopReason.TokenLimit, result.StopReason);
     }
 
@@ -265,7 +274,9 @@ public class ReActAgentTests
             await Task.Delay(Timeout.Infinite, token);
         }, "slow");
         var chat = new ScriptedChatClient(Act("slow", ""), "Final Answer: gave up");
-        var result = await new ReActAgent(chat, [slow], new ReActOptions { ToolTimeout = TimeSpan.FromSeconds(5), TimeProvider = time }).SolveAsync("q");
+        var result =
+            await new ReActAgent(chat, [slow],
+                new ReActOptions { ToolTimeout = TimeSpan.FromSeconds(5), TimeProvider = time }).SolveAsync("q");
         Assert.Equal("Observation: Error: the tool did not answer within 00:00:05.", chat.Requests[1][3].Text);
         Assert.Equal("gave up", result.Answer);
     }
@@ -274,7 +285,8 @@ public class ReActAgentTests
     public async Task A_repeated_action_is_told_to_the_model_and_then_ends_the_run()
     {
         var chat = new ScriptedChatClient(
-            Act("add_numbers", "{\"a\": 1, \"b\": 2}"), Act("add_numbers", "{\"b\": 2, \"a\": 1}"), Act("search", "x"), Act("add_numbers", "{\"a\":1,\"b\":2}"));
+            Act("add_numbers", "{\"a\": 1, \"b\": 2}"), Act("add_numbers", "{\"b\": 2, \"a\": 1}"), Act("search", "x"),
+            Act("add_numbers", "{\"a\":1,\"b\":2}"));
         var result = await Agent(chat).SolveAsync("q");
         Assert.Equal(StopReason.RepeatedAction, result.StopReason);
         Assert.Equal(["1+2", "1+2", "search x 3"], _calls);
@@ -313,12 +325,15 @@ public class ReActAgentTests
             await Task.Delay(Timeout.Infinite, token);
             return new ChatResponse();
         });
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Agent(chat, new ReActOptions { MaxDuration = TimeSpan.FromHours(1) }).SolveAsync("q", source.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Agent(chat, new ReActOptions { MaxDuration = TimeSpan.FromHours(1) })
+            .SolveAsync("q", source.Token));
     }
 
     [Fact]
     public async Task An_error_of_the_chat_client_reaches_the_caller()
-        => Assert.Contains("no reply number 1", (await Assert.ThrowsAsync<InvalidOperationException>(() => Agent(new ScriptedChatClient()).SolveAsync("q"))).Message, StringComparison.Ordinal);
+        => Assert.Contains("no reply number 1",
+            (await Assert.ThrowsAsync<InvalidOperationException>(() => Agent(new ScriptedChatClient()).SolveAsync("q"))).Message,
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData(true, "Observation: deleted")]

@@ -146,6 +146,7 @@ public class CalculatorTests
         Assert.Equal("calculator", function.Name);
         Assert.Equal(["expression"], ToolSchema.Properties(function).Select(property => property.Key));
         Assert.Equal("6", (await function.InvokeAsync(new AIFunctionArguments { ["expression"] = "2*3" }))!.ToString());
-        await Assert.ThrowsAsync<CalculatorException>(async () => await function.InvokeAsync(new AIFunctionArguments { ["expression"] = "1/0" }));
+        await Assert.ThrowsAsync<CalculatorException>(
+            async () => await function.InvokeAsync(new AIFunctionArguments { ["expression"] = "1/0" }));
     }
 }

@@ -41,7 +41,8 @@ public class ToolSchemaTests
     [InlineData("""{"name": "a", "either": "x"}""", "'either' fits none of the allowed forms, it is \"x\"")]
     [InlineData("""{"name": "a", "never": 1}""", "'never' is not allowed")]
     [InlineData("""{"name": "a", "closed": {"b": 1}}""", "'closed.b' is not known; known are: a")]
-    [InlineData("""{"name": "a", "other": 1}""", "'other' is not known; known are: name, count, ratio, colour, tags, place, either, never, closed, free")]
+    [InlineData("""{"name": "a", "other": 1}""",
+        "'other' is not known; known are: name, count, ratio, colour, tags, place, either, never, closed, free")]
     public void Problem_says_what_does_not_fit(string value, string? problem)
     {
         var schema = JsonElement.Parse(Schema);

@@ -10,7 +10,8 @@ internal sealed class MetadataRunner : FixtureRunner
     private const string ListFile = "metadata.json";
 
     public override IEnumerable<string> Discover(string root)
-        => Directory.EnumerateFiles(root, ListFile, SearchOption.AllDirectories).Select(f => Path.GetRelativePath(root, f).Replace('\\', '/'));
+        => Directory.EnumerateFiles(root, ListFile, SearchOption.AllDirectories)
+            .Select(f => Path.GetRelativePath(root, f).Replace('\\', '/'));
 
     public override void Run(string root, string family, CaseLog log)
     {
@@ -23,7 +24,9 @@ internal sealed class MetadataRunner : FixtureRunner
             {
                 using var file = GgufFile.Open(path);
                 var keys = item.Value.GetProperty("entries").EnumerateArray().Select(e => e.GetProperty("key").GetString()!);
-                return file.Metadata.Keys.Where(k => k != "general.alignment").SequenceEqual(keys.Where(k => k != "general.alignment")) ? null : "other keys, or another order";
+                return file.Metadata.Keys.Where(k => k != "general.alignment").SequenceEqual(keys.Where(k => k != "general.alignment"))
+                    ? null
+                    : "other keys, or another order";
             });
             foreach (var entry in item.Value.GetProperty("entries").EnumerateArray())
                 log.Case($"{item.Name} {entry.GetProperty("key").GetString()}", () =>
@@ -45,7 +48,8 @@ internal sealed class MetadataRunner : FixtureRunner
     {
         if (!got.Type.ToString().Equals(entry.GetProperty("type").GetString(), StringComparison.OrdinalIgnoreCase))
             return $"type {got.Type}";
-        if (entry.TryGetProperty("element_type", out var element) && !got.ElementType.ToString()!.Equals(element.GetString(), StringComparison.OrdinalIgnoreCase))
+        if (entry.TryGetProperty("element_type", out var element)
+            && !got.ElementType.ToString()!.Equals(element.GetString(), StringComparison.OrdinalIgnoreCase))
             return $"element type {got.ElementType}";
         return Same(got.Value, entry.GetProperty("value")) ? null : $"{got.Value} instead of {entry.GetProperty("value").GetRawText()}";
     }
@@ -53,7 +57,8 @@ internal sealed class MetadataRunner : FixtureRunner
     private static bool Same(object got, JsonElement want) => got switch
     {
         GgufValue value => Same(value.Value, want),
-        Array array => want.ValueKind == JsonValueKind.Array && array.Length == want.GetArrayLength() && Enumerable.Range(0, array.Length).All(i => Same(array.GetValue(i)!, want[i])),
+        Array array => want.ValueKind == JsonValueKind.Array && array.Length == want.GetArrayLength()
+            && Enumerable.Range(0, array.Length).All(i => Same(array.GetValue(i)!, want[i])),
         string text => want.ValueKind == JsonValueKind.String && text == want.GetString(),
         bool truth => truth ? want.ValueKind == JsonValueKind.True : want.ValueKind == JsonValueKind.False,
         float number => ((double)number).Equals(Number(want)),

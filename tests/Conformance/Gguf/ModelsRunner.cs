@@ -10,8 +10,8 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Conformance.Gguf;
 
 /// <summary>
-/// Whole tiny models in GGUF files: logits and greedy output with the weights as stored (mapped; activations exact) and raised to single precision; files of
-/// single precision also give everything that the same model's folder does.
+/// Whole tiny models in GGUF files: logits and greedy output with the weights as stored (mapped; activations exact) and raised to single
+/// precision; files of single precision also give everything that the same model's folder does.
 /// </summary>
 internal sealed class ModelsRunner : FixtureRunner
 {
@@ -34,7 +34,9 @@ internal sealed class ModelsRunner : FixtureRunner
         foreach (var item in json.RootElement.EnumerateObject())
         {
             var path = Path.Combine(Path.GetDirectoryName(list)!, item.Name + ".gguf");
-            var like = item.Value.TryGetProperty("equals_model", out var equal) && equal.ValueKind == JsonValueKind.String ? Path.Combine(root, "models", equal.GetString()!) : null;
+            var like = item.Value.TryGetProperty("equals_model", out var equal) && equal.ValueKind == JsonValueKind.String
+                ? Path.Combine(root, "models", equal.GetString()!)
+                : null;
             if (item.Value.GetProperty("architecture").GetString() == "bert")
             {
                 log.Case(item.Name, () => Embeddings(path, like!));
@@ -53,7 +55,9 @@ internal sealed class ModelsRunner : FixtureRunner
         {
             using var file = GgufFile.Open(path);
             model = GgufCheckpoint.Load(file, precision);
-            return model.Parameters.All(p => p.Shape.Length == 1 || p.IsMapped == (precision == WeightPrecision.AsStored)) ? null : "weights are mapped that should not be, or the other way round";
+            return model.Parameters.All(p => p.Shape.Length == 1 || p.IsMapped == (precision == WeightPrecision.AsStored))
+                ? null
+                : "weights are mapped that should not be, or the other way round";
         });
         if (model is null)
             return;
@@ -77,7 +81,8 @@ internal sealed class ModelsRunner : FixtureRunner
             var fixture = new CausalModelFixture(path, model, backend, logits, expected);
             int length = checked((int)logits["input_ids"].Shape[1]);
             var ids = logits.Ids("input_ids");
-            log.Case($"{name} {precision} logits", () => CaseLog.Compare(fixture.Forward(Batch.Packed(ids, length)).Logits, logits.ReadFloats("logits"), Tolerance, 0));
+            log.Case($"{name} {precision} logits",
+                () => CaseLog.Compare(fixture.Forward(Batch.Packed(ids, length)).Logits, logits.ReadFloats("logits"), Tolerance, 0));
             log.Case($"{name} {precision} logits of one token after another", () =>
             {
                 using var pass = new InferencePass(backend);
@@ -100,7 +105,8 @@ internal sealed class ModelsRunner : FixtureRunner
             foreach (var entry in greedy.EnumerateArray())
                 log.Case($"{name} {precision} greedy {number++}", () =>
                 {
-                    int[] want = entry.GetProperty("new_ids").Ids(), got = GenerationCheck.Greedy(fixture, entry.GetProperty("prompt").Ids(), want.Length);
+                    int[] want = entry.GetProperty("new_ids").Ids(),
+                        got = GenerationCheck.Greedy(fixture, entry.GetProperty("prompt").Ids(), want.Length);
                     return got.AsSpan().SequenceEqual(want) ? null : $"[{string.Join(' ', got)}], expected [{string.Join(' ', want)}]";
                 });
         }
@@ -111,9 +117,12 @@ internal sealed class ModelsRunner : FixtureRunner
     {
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(like, "expected.json")));
         using var tensors = SafetensorsFile.Open(Path.Combine(like, "expected.safetensors"));
-        using var encoder = LocalEncoder.Load(path, new LocalEncoderOptions { MaximumTokens = json.RootElement.GetProperty("max_seq_length").GetInt32() });
-        var vectors = encoder.EmbedAsync([.. json.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)]).GetAwaiter().GetResult().Vectors;
-        return CaseLog.Compare([.. vectors.SelectMany(v => v)], tensors.ReadFloats(json.RootElement.GetProperty("cases")[0].GetProperty("embeddings").GetString()!), EmbeddingTolerance, 0);
+        using var encoder =
+            LocalEncoder.Load(path, new LocalEncoderOptions { MaximumTokens = json.RootElement.GetProperty("max_seq_length").GetInt32() });
+        var vectors = encoder.EmbedAsync([.. json.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)])
+            .GetAwaiter().GetResult().Vectors;
+        return CaseLog.Compare([.. vectors.SelectMany(v => v)],
+            tensors.ReadFloats(json.RootElement.GetProperty("cases")[0].GetProperty("embeddings").GetString()!), EmbeddingTolerance, 0);
     }
 
     // Mean of the last hidden states, divided by its length; token ids by the folder's own tokenizer.
@@ -137,6 +146,8 @@ internal sealed class ModelsRunner : FixtureRunner
             got.AddRange(pass.Read(pass.L2Normalize(pass.Pool(model.Forward(pass, batch), batch, Pooling.Mean))).ToArray());
         }
 
-        return CaseLog.Compare([.. got], tensors.ReadFloats(tensors.Tensors.First(t => t.Name.StartsWith("embeddings", StringComparison.Ordinal)).Name), EmbeddingTolerance, 0);
+        return CaseLog.Compare([.. got],
+            tensors.ReadFloats(tensors.Tensors.First(t => t.Name.StartsWith("embeddings", StringComparison.Ordinal)).Name),
+            EmbeddingTolerance, 0);
     }
 }

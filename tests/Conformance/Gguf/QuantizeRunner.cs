@@ -9,7 +9,8 @@ internal sealed class QuantizeRunner : FixtureRunner
     private const string InputPrefix = "in.";
 
     public override IEnumerable<string> Discover(string root)
-        => Directory.EnumerateFiles(root, "quantize*.safetensors", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(root, f).Replace('\\', '/'));
+        => Directory.EnumerateFiles(root, "quantize*.safetensors", SearchOption.AllDirectories)
+            .Select(f => Path.GetRelativePath(root, f).Replace('\\', '/'));
 
     public override void Run(string root, string family, CaseLog log)
     {

@@ -29,7 +29,8 @@ internal sealed class TensorTypesRunner : FixtureRunner
             {
                 using var stored = GgufFile.Open(Path.Combine(folder, name + ".gguf"));
                 using var raised = SafetensorsFile.Open(Path.Combine(folder, name + ".safetensors"));
-                if (type.Value.TryGetProperty("block_bytes", out var bytes) && DataTypes.TryParse(type.Name, out var known) && known.BlockBytes() != bytes.GetInt32())
+                if (type.Value.TryGetProperty("block_bytes", out var bytes) && DataTypes.TryParse(type.Name, out var known)
+                    && known.BlockBytes() != bytes.GetInt32())
                     return "blocks of another size";
                 return stored.Tensors.Count == raised.Tensors.Count ? null : "another number of tensors";
             });
@@ -46,7 +47,9 @@ internal sealed class TensorTypesRunner : FixtureRunner
         if (!tensor.Shape.SequenceEqual(raised[name].Shape))
             return $"shape {tensor.ShapeText} instead of {raised[name].ShapeText}";
         if (tensor.Type.IsInteger() || tensor.Type == DataType.Float64)
-            return Plain(tensor.Type, stored.ReadBytes(name)).SequenceEqual(Plain(TypeOf(raised[name].Type), raised.ReadBytes(name))) ? null : "other values";
+            return Plain(tensor.Type, stored.ReadBytes(name)).SequenceEqual(Plain(TypeOf(raised[name].Type), raised.ReadBytes(name)))
+                ? null
+                : "other values";
         float[] want = raised.ReadFloats(name), got = stored.ReadFloats(name);
         if (!tensor.Type.IsQuantized())
             return CaseLog.Compare(got, want, 0, 0);

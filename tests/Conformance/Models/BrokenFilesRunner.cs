@@ -4,14 +4,17 @@ using Kotonoha.LocalModel.Checkpoints;
 
 namespace Kotonoha.Conformance.Models;
 
-/// <summary>Malformed checkpoint files: refused by a typed error, without taking memory that the file only promises; valid controls are read.</summary>
+/// <summary>
+/// Malformed checkpoint files: refused by a typed error, without taking memory that the file only promises; valid controls are read.
+/// </summary>
 internal sealed class BrokenFilesRunner : FixtureRunner
 {
     private const string ListFile = "broken.json";
     private const long MaxAllocatedBytes = 8 << 20;
 
     public override IEnumerable<string> Discover(string root)
-        => Directory.EnumerateFiles(root, ListFile, SearchOption.AllDirectories).Select(f => Path.GetRelativePath(root, Path.GetDirectoryName(f)!).Replace('\\', '/'));
+        => Directory.EnumerateFiles(root, ListFile, SearchOption.AllDirectories)
+            .Select(f => Path.GetRelativePath(root, Path.GetDirectoryName(f)!).Replace('\\', '/'));
 
     public override void Run(string root, string family, CaseLog log)
     {
@@ -66,7 +69,8 @@ internal sealed class BrokenFilesRunner : FixtureRunner
     private static string? Tensors(Dictionary<string, long[]> tensors, JsonElement expected)
     {
         foreach (var tensor in expected.EnumerateObject())
-            if (!tensors.TryGetValue(tensor.Name, out var shape) || !shape.AsSpan().SequenceEqual(tensor.Value.EnumerateArray().Select(d => d.GetInt64()).ToArray()))
+            if (!tensors.TryGetValue(tensor.Name, out var shape)
+                || !shape.AsSpan().SequenceEqual(tensor.Value.EnumerateArray().Select(d => d.GetInt64()).ToArray()))
                 return $"tensor '{tensor.Name}' is missing or of another shape";
         return tensors.Count == expected.EnumerateObject().Count() ? null : "other tensors than expected";
     }

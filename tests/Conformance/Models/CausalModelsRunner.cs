@@ -4,7 +4,9 @@ using Kotonoha.LocalModel.Cpu;
 
 namespace Kotonoha.Conformance.Models;
 
-/// <summary>Tiny causal checkpoints: loading, logits, hidden states, losses, log-probabilities, and what <see cref="ICausalModelCheck"/>s add.</summary>
+/// <summary>
+/// Tiny causal checkpoints: loading, logits, hidden states, losses, log-probabilities, and what <see cref="ICausalModelCheck"/>s add.
+/// </summary>
 internal sealed class CausalModelsRunner : FixtureRunner
 {
     private const string ExpectedFile = "expected.json";
@@ -12,7 +14,8 @@ internal sealed class CausalModelsRunner : FixtureRunner
 
     // What expected.json says about how it was made, or what tells how sharp the fixture is: nothing to compare.
     private static readonly string[] Informative =
-        ["seed", "model", "transformers", "torch", "max_abs_diff_f32_vs_f64", "logit_std", "beam_penalty_matters", "same_as", "note", "shards"];
+        ["seed", "model", "transformers", "torch", "max_abs_diff_f32_vs_f64", "logit_std", "beam_penalty_matters", "same_as", "note",
+            "shards"];
 
     private static readonly ICausalModelCheck[] Checks =
     [
@@ -24,7 +27,8 @@ internal sealed class CausalModelsRunner : FixtureRunner
     ];
 
     public override IEnumerable<string> Discover(string root)
-        => ModelTypes.SelectMany(type => FixtureTensors.ModelFolders(root, type)).Where(f => File.Exists(Path.Combine(root, f, ExpectedFile)));
+        => ModelTypes.SelectMany(type => FixtureTensors.ModelFolders(root, type))
+            .Where(f => File.Exists(Path.Combine(root, f, ExpectedFile)));
 
     public override void Run(string root, string family, CaseLog log)
     {
@@ -49,7 +53,8 @@ internal sealed class CausalModelsRunner : FixtureRunner
         // Half precision as it is stored, which is how the engine keeps it.
         using var stored = ModelCheckpoint.Load(folder, WeightPrecision.AsStored);
         if (stored.Parameters.Any(p => p.IsMapped))
-            foreach (ICausalModelCheck check in (ICausalModelCheck[])[new LogitsCheck(), new SequenceLogProbabilityCheck(), new GenerationCheck()])
+            foreach (ICausalModelCheck check
+                in (ICausalModelCheck[])[new LogitsCheck(), new SequenceLogProbabilityCheck(), new GenerationCheck()])
                 check.Run(fixture with { Model = stored }, log);
         foreach (var field in json.RootElement.EnumerateObject())
             if (!handled.Contains(field.Name))

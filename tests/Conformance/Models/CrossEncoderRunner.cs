@@ -13,7 +13,8 @@ internal sealed class CrossEncoderRunner : FixtureRunner
         foreach (var file in Directory.EnumerateFiles(root, "expected.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-            if (json.RootElement.TryGetProperty("pairs", out var pairs) && pairs.ValueKind == JsonValueKind.Array && pairs[0].TryGetProperty("score_sigmoid", out _))
+            if (json.RootElement.TryGetProperty("pairs", out var pairs) && pairs.ValueKind == JsonValueKind.Array
+                && pairs[0].TryGetProperty("score_sigmoid", out _))
                 yield return Path.GetRelativePath(root, Path.GetDirectoryName(file)!).Replace('\\', '/');
         }
     }
@@ -23,7 +24,8 @@ internal sealed class CrossEncoderRunner : FixtureRunner
         var folder = Path.Combine(root, family);
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "expected.json")));
         var expected = json.RootElement;
-        using var encoder = LocalEncoder.Load(folder, new LocalEncoderOptions { MaximumTokens = expected.GetProperty("max_length").GetInt32() });
+        using var encoder =
+            LocalEncoder.Load(folder, new LocalEncoderOptions { MaximumTokens = expected.GetProperty("max_length").GetInt32() });
         log.Pass(); // it could be loaded
         int number = 0;
         foreach (var item in expected.GetProperty("pairs").EnumerateArray())
@@ -31,11 +33,20 @@ internal sealed class CrossEncoderRunner : FixtureRunner
             string first = item.GetProperty("pair")[0].GetString()!, second = item.GetProperty("pair")[1].GetString()!;
             var name = $"pair {number++}";
             var input = encoder.EncodePair(first, second);
-            log.Case($"{name}: ids", () => input.Ids.AsSpan().SequenceEqual(item.GetProperty("input_ids").Ids()) ? null : $"[{string.Join(", ", input.Ids)}]");
-            log.Case($"{name}: types", () => input.TypeIds.AsSpan().SequenceEqual(item.GetProperty("token_type_ids").Ids()) ? null : $"[{string.Join(", ", input.TypeIds)}]");
-            log.Case($"{name}: raw score", () => FixtureTensors.Close(Score(first, second, raw: true), item.GetProperty("score").GetDouble(), Tolerance, 0));
-            log.Case($"{name}: score", () => FixtureTensors.Close(Score(first, second, raw: false), item.GetProperty("predict_default").GetDouble(), Tolerance, 0));
-            log.Case($"{name}: sigmoid", () => FixtureTensors.Close(1 / (1 + Math.Exp(-Score(first, second, raw: true))), item.GetProperty("score_sigmoid").GetDouble(), Tolerance, 0));
+            log.Case($"{name}: ids",
+                () => input.Ids.AsSpan().SequenceEqual(item.GetProperty("input_ids").Ids()) ? null : $"[{string.Join(", ", input.Ids)}]");
+            log.Case($"{name}: types",
+                () => input.TypeIds.AsSpan().SequenceEqual(item.GetProperty("token_type_ids").Ids())
+                    ? null
+                    : $"[{string.Join(", ", input.TypeIds)}]");
+            log.Case($"{name}: raw score",
+                () => FixtureTensors.Close(Score(first, second, raw: true), item.GetProperty("score").GetDouble(), Tolerance, 0));
+            log.Case($"{name}: score",
+                () => FixtureTensors.Close(Score(first, second, raw: false), item.GetProperty("predict_default").GetDouble(), Tolerance,
+                    0));
+            log.Case($"{name}: sigmoid",
+                () => FixtureTensors.Close(1 / (1 + Math.Exp(-Score(first, second, raw: true))),
+                    item.GetProperty("score_sigmoid").GetDouble(), Tolerance, 0));
         }
 
         if (expected.TryGetProperty("rank", out var rank))

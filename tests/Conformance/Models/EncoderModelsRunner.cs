@@ -14,7 +14,8 @@ internal sealed class EncoderModelsRunner : FixtureRunner
     private const double RecordedFactor = 20;
     private const double LossTolerance = 1e-4;
     private static readonly string[] ModelTypes = ["bert", "roberta", "xlm-roberta", "distilbert", "camembert"];
-    private static readonly string[] Informative = ["seed", "model", "transformers", "torch", "max_abs_diff_f32_vs_f64", "logit_std", "same_as", "note"];
+    private static readonly string[] Informative =
+        ["seed", "model", "transformers", "torch", "max_abs_diff_f32_vs_f64", "logit_std", "same_as", "note"];
 
     public override IEnumerable<string> Discover(string root)
         => ModelTypes.SelectMany(type => FixtureTensors.ModelFolders(root, type)).Where(f => IsFixture(Path.Combine(root, f)));
@@ -23,7 +24,9 @@ internal sealed class EncoderModelsRunner : FixtureRunner
     {
         var folder = Path.Combine(root, family);
         using var own = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, ExpectedFile)));
-        var expectations = own.RootElement.TryGetProperty("same_as", out var other) ? Path.Combine(folder, "..", other.GetString()!) : folder;
+        var expectations = own.RootElement.TryGetProperty("same_as", out var other)
+            ? Path.Combine(folder, "..", other.GetString()!)
+            : folder;
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(expectations, ExpectedFile)));
         using var tensors = SafetensorsFile.Open(Path.Combine(expectations, "expected.safetensors"));
         using var model = EncoderCheckpoint.Load(folder);
@@ -76,7 +79,9 @@ internal sealed class EncoderModelsRunner : FixtureRunner
                 var one = new Batch();
                 one.Append(ids.AsSpan(row * width, lengths[row]), types.AsSpan(row * width, lengths[row]));
                 int start = batch.SequenceStarts[row] * model.Width;
-                return alone.Read(model.Forward(alone, one)).SequenceEqual(states.AsSpan(start, lengths[row] * model.Width)) ? null : "the hidden states differ";
+                return alone.Read(model.Forward(alone, one)).SequenceEqual(states.AsSpan(start, lengths[row] * model.Width))
+                    ? null
+                    : "the hidden states differ";
             });
         }
 
@@ -84,7 +89,8 @@ internal sealed class EncoderModelsRunner : FixtureRunner
         {
             handled.UnionWith(["labels", "labels.start_positions", "labels.end_positions"]);
             if (model.Head == EncoderHead.QuestionAnswering && lengths.Any(l => l < width))
-                log.Skip("loss", "the reference's loss of an answer counts the logits of padded places, which a batch without padding does not have");
+                log.Skip("loss",
+                    "the reference's loss of an answer counts the logits of padded places, which a batch without padding does not have");
             else
                 log.Case("loss", () => FixtureTensors.Close(Loss(), loss.GetDouble(), 0, LossTolerance));
         }
@@ -99,7 +105,8 @@ internal sealed class EncoderModelsRunner : FixtureRunner
             if (!handled.Contains(tensor.Name))
                 log.Skip(tensor.Name, $"'{tensor.Name}' is not checked yet");
 
-        string? Compare(string name, ReadOnlySpan<float> got) => CaseLog.Compare(got, Unpadded(tensors.ReadFloats(name), tensors[name].Shape), ToleranceOf(name), 0);
+        string? Compare(string name, ReadOnlySpan<float> got)
+            => CaseLog.Compare(got, Unpadded(tensors.ReadFloats(name), tensors[name].Shape), ToleranceOf(name), 0);
 
         double ToleranceOf(string name)
             => expected.TryGetProperty("max_abs_diff_f32_vs_f64", out var recorded) && recorded.TryGetProperty(name, out var difference)

@@ -4,7 +4,10 @@ using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.Conformance.Models;
 
-/// <summary>Greedy decoding with and without an end token, each prompt alone and all in one batch, and beam search: through the engine that serves requests.</summary>
+/// <summary>
+/// Greedy decoding with and without an end token, each prompt alone and all in one batch, and beam search: through the engine that serves
+/// requests.
+/// </summary>
 internal sealed class GenerationCheck : ICausalModelCheck
 {
     private const double ScoreTolerance = 1e-3;
@@ -30,7 +33,8 @@ internal sealed class GenerationCheck : ICausalModelCheck
         int[] ends = EndTokens(expected);
         var cases = expected.GetProperty("cases").EnumerateArray().ToArray();
         GenerationJob NewJob(JsonElement entry) => new(
-            entry.GetProperty("prompt").Ids(), maxNewTokens, SamplingOptions.Greedy, ends, ignoreEndTokens: false, [], tokenizer: null, includeLogProbabilities: false,
+            entry.GetProperty("prompt").Ids(), maxNewTokens, SamplingOptions.Greedy, ends, ignoreEndTokens: false, [], tokenizer: null,
+            includeLogProbabilities: false,
             CancellationToken.None);
 
         for (int i = 0; i < cases.Length; i++)
@@ -65,7 +69,9 @@ internal sealed class GenerationCheck : ICausalModelCheck
         int[] want = entry.GetProperty("new_ids").Ids();
         if (!got.AsSpan().SequenceEqual(want))
             return $"[{string.Join(' ', got)}], expected [{string.Join(' ', want)}]";
-        return entry.TryGetProperty("stopped_by_eos", out var stopped) && stopped.GetBoolean() != ends.Contains(got[^1]) ? "stopped for another reason" : null;
+        return entry.TryGetProperty("stopped_by_eos", out var stopped) && stopped.GetBoolean() != ends.Contains(got[^1])
+            ? "stopped for another reason"
+            : null;
     }
 
     private static string? Beam(CausalModelFixture fixture, JsonElement entry)
@@ -75,14 +81,17 @@ internal sealed class GenerationCheck : ICausalModelCheck
         var expected = entry.GetProperty("hypotheses").EnumerateArray().ToArray();
         var options = SamplingRunner.ReadOptions(entry) with { ReturnCount = expected.Length };
         options.Validate();
-        var job = new BeamJob(prompt, maxNewTokens, new BeamSearch(prompt, maxNewTokens, options, [], ends), fixture.Model.VocabularySize, CancellationToken.None);
+        var job =
+            new BeamJob(prompt, maxNewTokens, new BeamSearch(prompt, maxNewTokens, options, [], ends), fixture.Model.VocabularySize,
+                CancellationToken.None);
         RunAll(fixture, [job]);
         var found = job.Result.GetAwaiter().GetResult();
         for (int i = 0; i < expected.Length; i++)
         {
             int[] want = expected[i].GetProperty("new_ids").Ids();
             if (i >= found.Count || !found[i].Ids.AsSpan().SequenceEqual(want))
-                return $"hypothesis {i} is [{(i < found.Count ? string.Join(' ', found[i].Ids) : "missing")}], expected [{string.Join(' ', want)}]";
+                return $"hypothesis {i} is [{(i < found.Count ? string.Join(' ', found[i].Ids) : "missing")}], expected "
+                    + $"[{string.Join(' ', want)}]";
             if (FixtureTensors.Close(found[i].Score, expected[i].GetProperty("score").GetDouble(), ScoreTolerance, 0) is { } difference)
                 return $"score of hypothesis {i}: {difference}";
         }
@@ -92,7 +101,9 @@ internal sealed class GenerationCheck : ICausalModelCheck
 
     /// <summary>What a model goes on with, greedily.</summary>
     internal static int[] Greedy(CausalModelFixture fixture, int[] prompt, int maxNewTokens)
-        => Generate(fixture, new GenerationJob(prompt, maxNewTokens, SamplingOptions.Greedy, [], ignoreEndTokens: false, [], tokenizer: null, includeLogProbabilities: false, CancellationToken.None))[0];
+        => Generate(fixture,
+            new GenerationJob(prompt, maxNewTokens, SamplingOptions.Greedy, [], ignoreEndTokens: false, [], tokenizer: null,
+                includeLogProbabilities: false, CancellationToken.None))[0];
 
     private static int[][] Generate(CausalModelFixture fixture, params GenerationJob[] jobs)
     {
@@ -102,12 +113,14 @@ internal sealed class GenerationCheck : ICausalModelCheck
 
     private static void RunAll(CausalModelFixture fixture, IReadOnlyList<EngineJob> jobs)
     {
-        using var engine = new EngineCore(fixture.Model, fixture.Backend, jobs.Sum(j => j.ReservedBlocks) * LocalModel.Tensors.KvCache.BlockTokens);
+        using var engine =
+            new EngineCore(fixture.Model, fixture.Backend, jobs.Sum(j => j.ReservedBlocks) * LocalModel.Tensors.KvCache.BlockTokens);
         foreach (var job in jobs)
             engine.Admit(job);
         while (engine.ActiveJobs > 0)
             engine.Step();
     }
 
-    private static int[] EndTokens(JsonElement settings) => settings.GetProperty("eos_token_id") is { ValueKind: JsonValueKind.Number } id ? [id.GetInt32()] : [];
+    private static int[] EndTokens(JsonElement settings)
+        => settings.GetProperty("eos_token_id") is { ValueKind: JsonValueKind.Number } id ? [id.GetInt32()] : [];
 }

@@ -6,7 +6,8 @@ namespace Kotonoha.Conformance.Models;
 internal sealed class LogitsCheck : ICausalModelCheck
 {
     public IEnumerable<string> Fields =>
-        ["a.input_ids", "a.attention_mask", "a.position_ids", "a.logits", "a.last_hidden", "b.input_ids", "b.logits", "b.last_hidden", "b.hidden_states_0"];
+        ["a.input_ids", "a.attention_mask", "a.position_ids", "a.logits", "a.last_hidden", "b.input_ids", "b.logits", "b.last_hidden",
+            "b.hidden_states_0"];
 
     public void Run(CausalModelFixture fixture, CaseLog log)
     {
@@ -18,14 +19,17 @@ internal sealed class LogitsCheck : ICausalModelCheck
             return positions.AsSpan().SequenceEqual(batch.Positions) ? null : "positions of the ragged batch differ";
         });
         var padded = fixture.Forward(batch);
-        log.Case("a.last_hidden", () => Compare(padded.Hidden, Unpad(fixture.Tensors.ReadFloats("a.last_hidden"), fixture.Model.Width), "b.hidden_states"));
-        log.Case("a.logits", () => Compare(padded.Logits, Unpad(fixture.Tensors.ReadFloats("a.logits"), fixture.Model.VocabularySize), "a.logits"));
+        log.Case("a.last_hidden",
+            () => Compare(padded.Hidden, Unpad(fixture.Tensors.ReadFloats("a.last_hidden"), fixture.Model.Width), "b.hidden_states"));
+        log.Case("a.logits",
+            () => Compare(padded.Logits, Unpad(fixture.Tensors.ReadFloats("a.logits"), fixture.Model.VocabularySize), "a.logits"));
         for (int r = 0; r < rows.Length; r++)
         {
             int row = r;
             log.Case($"a.logits row {row} alone", () =>
             {
-                var want = fixture.Tensors.ReadFloats("a.logits").AsSpan((row * width + starts[row]) * fixture.Model.VocabularySize, rows[row].Length * fixture.Model.VocabularySize);
+                var want = fixture.Tensors.ReadFloats("a.logits")
+                    .AsSpan((row * width + starts[row]) * fixture.Model.VocabularySize, rows[row].Length * fixture.Model.VocabularySize);
                 return Compare(fixture.Forward(Batch.Packed(rows[row])).Logits, want, "a.logits");
             });
         }
@@ -42,7 +46,8 @@ internal sealed class LogitsCheck : ICausalModelCheck
             return Compare([.. pass.LayerInputs, .. pass.Read(last)], fixture.Tensors.ReadFloats("b.hidden_states_0"), "b.hidden_states");
         });
 
-        string? Compare(ReadOnlySpan<float> got, ReadOnlySpan<float> want, string tolerance) => CaseLog.Compare(got, want, fixture.ToleranceOf(tolerance), 0);
+        string? Compare(ReadOnlySpan<float> got, ReadOnlySpan<float> want, string tolerance)
+            => CaseLog.Compare(got, want, fixture.ToleranceOf(tolerance), 0);
 
         T[] Unpad<T>(T[] values, int columns)
         {

@@ -17,7 +17,8 @@ internal sealed class LoraRunner : FixtureRunner
 
     public override IEnumerable<string> Discover(string root)
     {
-        foreach (var file in Directory.EnumerateFiles(root, LoraAdapter.ConfigFileName, SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        foreach (var file in Directory.EnumerateFiles(root, LoraAdapter.ConfigFileName, SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal))
         {
             var expected = Path.Combine(Path.GetDirectoryName(file)!, ExpectedFile);
             if (!File.Exists(expected))
@@ -42,7 +43,8 @@ internal sealed class LoraRunner : FixtureRunner
         using var merged = ModelCheckpoint.Load(model, folder);
         foreach (var tensor in tensors.Tensors)
             if (tensor.Name.StartsWith(MergedPrefix, StringComparison.Ordinal))
-                log.Case(tensor.Name, () => merged.Parameters.FirstOrDefault(p => p.Name == tensor.Name[MergedPrefix.Length..]) is { } parameter
+                log.Case(tensor.Name,
+                    () => merged.Parameters.FirstOrDefault(p => p.Name == tensor.Name[MergedPrefix.Length..]) is { } parameter
                     ? CaseLog.Compare(parameter.Values, tensors.ReadFloats(tensor.Name), weightTolerance, 0)
                     : "the model has no such weight");
         log.Case("logits merged", () => Logits(merged));
@@ -55,7 +57,8 @@ internal sealed class LoraRunner : FixtureRunner
             using var pass = new InferencePass(backend);
             pass.Begin();
             var batch = Batch.Packed(tensors.Ids("input_ids"), checked((int)tensors["input_ids"].Shape[1]));
-            return CaseLog.Compare(pass.Read(loaded.Logits(pass, loaded.Forward(pass, batch))), tensors.ReadFloats("logits"), logitTolerance, 0);
+            return CaseLog.Compare(pass.Read(loaded.Logits(pass, loaded.Forward(pass, batch))), tensors.ReadFloats("logits"),
+                logitTolerance, 0);
         }
     }
 }

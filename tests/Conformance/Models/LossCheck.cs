@@ -16,7 +16,10 @@ internal sealed class LossCheck : ICausalModelCheck
         int length = checked((int)fixture.Tensors["b.input_ids"].Shape[1]);
         var batch = Batch.Packed(fixture.Tensors.Ids("b.input_ids"), length);
         var targets = Shifted(fixture.Tensors.Ids("b.labels"), length);
-        log.Case("loss.counted_targets", () => targets.Count(t => t != IgnoredLabel) is var counted && counted == expected.GetProperty("counted_targets").GetInt32() ? null : $"{counted} counted");
+        log.Case("loss.counted_targets",
+            () => targets.Count(t => t != IgnoredLabel) is var counted && counted == expected.GetProperty("counted_targets").GetInt32()
+                ? null
+                : $"{counted} counted");
         log.Case("loss.value", () =>
         {
             using var pass = new InferencePass(fixture.Backend);
@@ -33,7 +36,8 @@ internal sealed class LossCheck : ICausalModelCheck
         string? Loss(Pass pass)
         {
             var logits = fixture.Model.Logits(pass, fixture.Model.Forward(pass, batch));
-            return FixtureTensors.Close(pass.ReadScalar(pass.CrossEntropy(logits, targets)), expected.GetProperty("value").GetDouble(), 0, RelativeTolerance);
+            return FixtureTensors.Close(pass.ReadScalar(pass.CrossEntropy(logits, targets)), expected.GetProperty("value").GetDouble(), 0,
+                RelativeTolerance);
         }
     }
 
@@ -49,7 +53,8 @@ internal sealed class LossCheck : ICausalModelCheck
     private static bool NoDropout(CausalModelFixture fixture)
         => fixture.Model switch
         {
-            LocalModel.Models.Gpt2 { Config: { } config } => (config.AttentionDropout, config.EmbeddingDropout, config.ResidualDropout) == (0, 0, 0),
+            LocalModel.Models.Gpt2 { Config: { } config } =>
+                (config.AttentionDropout, config.EmbeddingDropout, config.ResidualDropout) == (0, 0, 0),
             LocalModel.Models.Llama { Config: { } config } => config.AttentionDropout == 0,
             _ => true,
         };

@@ -7,8 +7,8 @@ using Kotonoha.LocalModel.Generation.Sampling;
 namespace Kotonoha.Conformance.Models;
 
 /// <summary>
-/// A published language model (NAME.json and NAME.safetensors for the folder NAME among the models) in exact mode: token ids of prompts and chats,
-/// log-probabilities, last logits, and the greedy continuation up to the first choice that is too narrow to call.
+/// A published language model (NAME.json and NAME.safetensors for the folder NAME among the models) in exact mode: token ids of prompts and
+/// chats, log-probabilities, last logits, and the greedy continuation up to the first choice that is too narrow to call.
 /// </summary>
 /// <param name="models">The folder of the models.</param>
 internal sealed class RealCausalRunner(string models) : FixtureRunner
@@ -58,7 +58,10 @@ internal sealed class RealCausalRunner(string models) : FixtureRunner
             {
                 var name = $"chat.{number++}";
                 log.Case($"{name}: rendered", () => Rendered(gpt, chat));
-                log.Case($"{name}: ids", () => Same(gpt.Tokenizer.Encode(chat.GetProperty("rendered").GetString()!, addSpecialTokens: false, parseSpecialTokens: true), chat.GetProperty("input_ids").Ids()));
+                log.Case($"{name}: ids",
+                    () => Same(
+                        gpt.Tokenizer.Encode(chat.GetProperty("rendered").GetString()!, addSpecialTokens: false, parseSpecialTokens: true),
+                        chat.GetProperty("input_ids").Ids()));
                 Continue(name, chat);
             }
 
@@ -66,27 +69,34 @@ internal sealed class RealCausalRunner(string models) : FixtureRunner
         {
             int[] ids = item.GetProperty("input_ids").Ids(), greedy = item.GetProperty("greedy_ids").Ids();
             var scores = gpt.ScoreTokensAsync(ids, includeLastLogits: true).GetAwaiter().GetResult();
-            log.Case($"{name}: last logits", () => CaseLog.Compare([.. scores.LastLogits!], tensors.ReadFloats($"{name}.last_logits"), LogitTolerance, 0));
+            log.Case($"{name}: last logits",
+                () => CaseLog.Compare([.. scores.LastLogits!], tensors.ReadFloats($"{name}.last_logits"), LogitTolerance, 0));
             if (item.TryGetProperty("log_probs", out var wanted))
-                log.Case($"{name}: log-probabilities", () => CaseLog.Compare([.. scores.LogProbabilities], [.. wanted.Numbers().Select(p => (float)p)], LogitTolerance, 0));
+                log.Case($"{name}: log-probabilities",
+                    () => CaseLog.Compare([.. scores.LogProbabilities], [.. wanted.Numbers().Select(p => (float)p)], LogitTolerance, 0));
             log.Case($"{name}: greedy", () =>
             {
                 var request = new GenerationRequest { TokenIds = ids, MaxOutputTokens = greedy.Length, Sampling = SamplingOptions.Greedy };
                 int[] got = [.. gpt.CompleteAsync(request).GetAwaiter().GetResult().TokenIds];
                 int same = got.AsSpan().CommonPrefixLength(greedy);
                 if (same == greedy.Length)
-                    return item.TryGetProperty("greedy_text", out var text) && gpt.Tokenizer.Decode(greedy) != text.GetString() ? $"'{gpt.Tokenizer.Decode(greedy)}' is the text" : null;
-                var logits = gpt.ScoreTokensAsync([.. ids, .. greedy[..same]], includeLastLogits: true).GetAwaiter().GetResult().LastLogits!.OrderDescending().Take(2).ToArray();
+                    return item.TryGetProperty("greedy_text", out var text) && gpt.Tokenizer.Decode(greedy) != text.GetString()
+                        ? $"'{gpt.Tokenizer.Decode(greedy)}' is the text"
+                        : null;
+                var logits = gpt.ScoreTokensAsync([.. ids, .. greedy[..same]], includeLastLogits: true).GetAwaiter()
+                    .GetResult().LastLogits!.OrderDescending().Take(2).ToArray();
                 return logits[0] - logits[1] <= LeastMargin ? null : $"[{string.Join(' ', got)}], expected [{string.Join(' ', greedy)}]";
             });
         }
     }
 
-    private static string? Same(int[] got, int[] want) => got.AsSpan().SequenceEqual(want) ? null : $"[{string.Join(' ', got)}], expected [{string.Join(' ', want)}]";
+    private static string? Same(int[] got, int[] want)
+        => got.AsSpan().SequenceEqual(want) ? null : $"[{string.Join(' ', got)}], expected [{string.Join(' ', want)}]";
 
     private static string? Rendered(LocalGpt gpt, JsonElement chat)
     {
-        var turns = chat.GetProperty("messages").EnumerateArray().Select(m => new ChatTurn(m.GetProperty("role").GetString()!, m.GetProperty("content").GetString()!));
+        var turns = chat.GetProperty("messages").EnumerateArray()
+            .Select(m => new ChatTurn(m.GetProperty("role").GetString()!, m.GetProperty("content").GetString()!));
         var got = gpt.ChatTemplate.RenderText(turns, addGenerationPrompt: true);
         return got == chat.GetProperty("rendered").GetString() ? null : $"'{got}'";
     }

@@ -4,7 +4,9 @@ using Kotonoha.LocalModel.Generation;
 
 namespace Kotonoha.Conformance.Models;
 
-/// <summary>A published sentence embedder (NAME.json and NAME.safetensors for the folder NAME among the models): token ids and vectors.</summary>
+/// <summary>
+/// A published sentence embedder (NAME.json and NAME.safetensors for the folder NAME among the models): token ids and vectors.
+/// </summary>
 /// <param name="models">The folder of the models.</param>
 internal sealed class RealEmbedderRunner(string models) : FixtureRunner
 {
@@ -18,7 +20,8 @@ internal sealed class RealEmbedderRunner(string models) : FixtureRunner
             if (!File.Exists(tensors))
                 continue;
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-            if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("texts", out _) || !json.RootElement.TryGetProperty("input_ids", out _))
+            if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("texts", out _)
+                || !json.RootElement.TryGetProperty("input_ids", out _))
                 continue;
             using var expected = SafetensorsFile.Open(tensors);
             if (expected.TryGet("embeddings", out _))
@@ -42,11 +45,15 @@ internal sealed class RealEmbedderRunner(string models) : FixtureRunner
         string[] texts = [.. json.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)];
         int[][] ids = [.. json.RootElement.GetProperty("input_ids").EnumerateArray().Select(e => e.Ids())];
         for (int i = 0; i < texts.Length; i++)
-            log.Case($"ids of text {i}", () => encoder.Encode(texts[i]).Ids.AsSpan().SequenceEqual(ids[i]) ? null : $"[{string.Join(", ", encoder.Encode(texts[i]).Ids)}] instead of [{string.Join(", ", ids[i])}]");
+            log.Case($"ids of text {i}",
+                () => encoder.Encode(texts[i]).Ids.AsSpan().SequenceEqual(ids[i])
+                    ? null
+                    : $"[{string.Join(", ", encoder.Encode(texts[i]).Ids)}] instead of [{string.Join(", ", ids[i])}]");
         if (json.RootElement.TryGetProperty("max_seq_length", out var maximum))
             log.Case("max_seq_length", () => encoder.MaximumTokens == maximum.GetInt32() ? null : $"{encoder.MaximumTokens} tokens");
         var vectors = encoder.EmbedAsync(texts).GetAwaiter().GetResult().Vectors;
-        SentenceEmbedderRunner.CompareVectors(log, "embeddings", vectors, tensors.ReadFloats("embeddings"), double.PositiveInfinity, LeastCosine);
+        SentenceEmbedderRunner.CompareVectors(log, "embeddings", vectors, tensors.ReadFloats("embeddings"), double.PositiveInfinity,
+            LeastCosine);
         log.Case("each text alone has the same bits", () =>
         {
             for (int i = 0; i < texts.Length; i++)

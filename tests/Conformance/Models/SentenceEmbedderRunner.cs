@@ -30,20 +30,29 @@ internal sealed class SentenceEmbedderRunner : FixtureRunner
             var name = promptName ?? "(no prompt)";
             int[][] ids = [.. expected.GetProperty("input_ids").EnumerateArray().Select(e => e.Ids())];
             for (int i = 0; i < texts.Length; i++)
-                log.Case($"{name}: ids of text {i}", () => encoder.Encode(texts[i], promptName).Ids.AsSpan().SequenceEqual(ids[i]) ? null : $"[{string.Join(", ", encoder.Encode(texts[i], promptName).Ids)}] instead of [{string.Join(", ", ids[i])}]");
+                log.Case($"{name}: ids of text {i}",
+                    () => encoder.Encode(texts[i], promptName).Ids.AsSpan().SequenceEqual(ids[i])
+                        ? null
+                        : $"[{string.Join(", ", encoder.Encode(texts[i], promptName).Ids)}] instead of [{string.Join(", ", ids[i])}]");
             var vectors = encoder.EmbedAsync(texts, new EncodingOptions { PromptName = promptName }).GetAwaiter().GetResult().Vectors;
             var want = tensors.ReadFloats(expected.GetProperty("embeddings").GetString()!);
             CompareVectors(log, name, vectors, want, Tolerance, LeastCosine);
             var cosines = vectors.SelectMany(a => vectors.Select(b => (float)Cosine(a, b))).ToArray();
-            log.Case($"{name}: cosines", () => CaseLog.Compare(cosines, tensors.ReadFloats(expected.GetProperty("cosine").GetString()!), Tolerance, 0));
-            log.Case($"{name}: a text alone has the same bits", () => texts.Index().FirstOrDefault(t => !Alone(t.Item).AsSpan().SequenceEqual(vectors[t.Index])).Item is { } other ? $"'{other}' differs" : null);
+            log.Case($"{name}: cosines",
+                () => CaseLog.Compare(cosines, tensors.ReadFloats(expected.GetProperty("cosine").GetString()!), Tolerance, 0));
+            log.Case($"{name}: a text alone has the same bits",
+                () => texts.Index().FirstOrDefault(t => !Alone(t.Item).AsSpan().SequenceEqual(vectors[t.Index])).Item is { } other
+                    ? $"'{other}' differs"
+                    : null);
 
-            float[] Alone(string text) => encoder.EmbedAsync([text], new EncodingOptions { PromptName = promptName }).GetAwaiter().GetResult().Vectors[0];
+            float[] Alone(string text)
+                => encoder.EmbedAsync([text], new EncodingOptions { PromptName = promptName }).GetAwaiter().GetResult().Vectors[0];
         }
     }
 
     /// <summary>Logs a case for each vector: components within a tolerance, and the cosine.</summary>
-    public static void CompareVectors(CaseLog log, string name, IReadOnlyList<float[]> vectors, float[] want, double tolerance, double leastCosine)
+    public static void CompareVectors(
+        CaseLog log, string name, IReadOnlyList<float[]> vectors, float[] want, double tolerance, double leastCosine)
     {
         int width = want.Length / vectors.Count;
         for (int i = 0; i < vectors.Count; i++)

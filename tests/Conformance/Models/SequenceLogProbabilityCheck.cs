@@ -28,7 +28,8 @@ internal sealed class SequenceLogProbabilityCheck : ICausalModelCheck
                 for (int i = 0; i < want.Length; i++)
                     if (FixtureTensors.Close(picked[i], want[i], Tolerance, 0) is { } difference)
                         return $"token {i}: {difference}";
-                return FixtureTensors.Close(picked.Sum(p => (double)p), item.GetProperty("sum_logprob").GetDouble(), Tolerance * want.Length, 0);
+                return FixtureTensors.Close(picked.Sum(p => (double)p), item.GetProperty("sum_logprob").GetDouble(),
+                    Tolerance * want.Length, 0);
             });
     }
 }

@@ -24,6 +24,7 @@ internal sealed class WeakestTensorCheck : ICausalModelCheck
         double change = 0;
         for (int i = 0; i < whole.Length; i++)
             change = Math.Max(change, Math.Abs(whole[i] - without[i]));
-        return FixtureTensors.Close(change, weakest.GetProperty("logit_change_when_removed").GetDouble(), 2 * fixture.ToleranceOf("b.logits"), 0);
+        return FixtureTensors.Close(change, weakest.GetProperty("logit_change_when_removed").GetDouble(),
+            2 * fixture.ToleranceOf("b.logits"), 0);
     });
 }

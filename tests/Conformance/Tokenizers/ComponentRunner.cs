@@ -11,7 +11,8 @@ internal sealed class ComponentRunner : FixtureRunner
     public override IEnumerable<string> Discover(string root)
         => Directory.EnumerateFiles(root, "*.jsonl", SearchOption.AllDirectories)
             .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row
-                && row.Text("kind") is "pre_tokenizer" or "normalizer" or "decoder" && row.TryGetProperty("config", out _) && row.TryGetProperty("cases", out _))
+                && row.Text("kind") is "pre_tokenizer" or "normalizer" or "decoder" && row.TryGetProperty("config", out _)
+                && row.TryGetProperty("cases", out _))
             .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/'));
 
     /// <inheritdoc/>
@@ -38,19 +39,23 @@ internal sealed class ComponentRunner : FixtureRunner
             catch (TokenizerException exception)
             {
                 foreach (var _ in cases)
-                    log.Skip($"row {number}", exception.UnsupportedComponent is { } component ? $"{component} is not supported" : exception.Message);
+                    log.Skip($"row {number}",
+                        exception.UnsupportedComponent is { } component ? $"{component} is not supported" : exception.Message);
                 continue;
             }
 
             for (int i = 0; i < cases.Length; i++)
             {
                 var one = cases[i];
-                log.Case($"row {number} ({place["type"].AsString()}) case {i + 1}", () => check(one) is { } difference && !one.TryGetProperty("library_error", out _) ? difference : null);
+                log.Case($"row {number} ({place["type"].AsString()}) case {i + 1}",
+                    () => check(one) is { } difference && !one.TryGetProperty("library_error", out _) ? difference : null);
             }
         }
     }
 
-    /// <summary>Puts the table that a configuration points at (a SentencePiece model and a member of it) in the place of the pointer.</summary>
+    /// <summary>
+    /// Puts the table that a configuration points at (a SentencePiece model and a member of it) in the place of the pointer.
+    /// </summary>
     private static JsonElement Config(JsonElement config, string folder)
     {
         if (config.Text("precompiled_charsmap_from") is not { } source)
@@ -125,7 +130,8 @@ internal sealed class ComponentRunner : FixtureRunner
             return FixtureJson.Differ("pieces", [.. pieces.Select(p => buffer.Piece(p).ToString())], row.Strings("pieces"))
                 ?? FixtureJson.Differ(
                     "offsets",
-                    [.. pieces.Select(p => buffer.Origin(buffer.Bounds(p).Start, buffer.Bounds(p).End)).SelectMany(o => (int[])[o.Start, o.End])],
+                    [.. pieces.Select(p => buffer.Origin(buffer.Bounds(p).Start, buffer.Bounds(p).End))
+                        .SelectMany(o => (int[])[o.Start, o.End])],
                     row.Ints(row.TryGetProperty("offsets_utf16", out _) ? "offsets_utf16" : "offsets"));
         };
     }

@@ -12,7 +12,8 @@ internal sealed class CostRunner : FixtureRunner
     public override IEnumerable<string> Discover(string root)
         => Directory.EnumerateFiles(root, "*.jsonl", SearchOption.AllDirectories)
             .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row && row.TryGetProperty("tokenizer", out _)
-                && row.TryGetProperty("unit", out _) && row.TryGetProperty("tokens", out var tokens) && tokens.ValueKind == JsonValueKind.Object)
+                && row.TryGetProperty("unit", out _) && row.TryGetProperty("tokens", out var tokens)
+                && tokens.ValueKind == JsonValueKind.Object)
             .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/'));
 
     /// <inheritdoc/>
@@ -33,7 +34,9 @@ internal sealed class CostRunner : FixtureRunner
             foreach (var length in rowCase.GetProperty("tokens").EnumerateObject())
                 log.Case($"row {row} ({name}, {length.Name})", () =>
                 {
-                    int count = tokenizer.CountTokens(Repeated(unit, int.Parse(length.Name, CultureInfo.InvariantCulture)), addSpecialTokens: false, parseSpecialTokens: true);
+                    int count =
+                        tokenizer.CountTokens(Repeated(unit, int.Parse(length.Name, CultureInfo.InvariantCulture)), addSpecialTokens: false,
+                            parseSpecialTokens: true);
                     return count == length.Value.GetInt32() ? null : $"{count} tokens instead of {length.Value}";
                 });
         }

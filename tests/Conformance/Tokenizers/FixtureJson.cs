@@ -23,11 +23,13 @@ internal static class FixtureJson
         }
     }
 
-    public static bool Flag(this JsonElement row, string name) => row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
+    public static bool Flag(this JsonElement row, string name)
+        => row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
     public static int[] Ints(this JsonElement row, string name) => [.. row.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
 
-    public static string[] Strings(this JsonElement row, string name) => [.. row.GetProperty(name).EnumerateArray().Select(e => e.GetString()!)];
+    public static string[] Strings(this JsonElement row, string name)
+        => [.. row.GetProperty(name).EnumerateArray().Select(e => e.GetString()!)];
 
     public static string? Text(this JsonElement row, string name)
         => row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;

@@ -43,7 +43,9 @@ internal sealed class GgufTokenizerRunner : FixtureRunner
         var ids = row.Ints("ids");
         var text = row.GetProperty("text").GetString()!;
         return FixtureJson.Differ("ids", tokenizer.Encode(text, addSpecialTokens: false, parseSpecialTokens: true), ids)
-            ?? (row.TryGetProperty("pieces", out _) ? FixtureJson.Differ("pieces", [.. ids.Select(id => tokenizer.IdToToken(id)!)], row.Strings("pieces")) : null)
+            ?? (row.TryGetProperty("pieces", out _)
+                ? FixtureJson.Differ("pieces", [.. ids.Select(id => tokenizer.IdToToken(id)!)], row.Strings("pieces"))
+                : null)
             ?? FixtureJson.Differ("decoded", tokenizer.Decode(ids), row.GetProperty("decoded").GetString()!);
     }
 
@@ -56,7 +58,8 @@ internal sealed class GgufTokenizerRunner : FixtureRunner
             using var document = JsonDocument.Parse(File.ReadAllBytes(file));
             var root = document.RootElement;
             return root.ValueKind == JsonValueKind.Object && root.EnumerateObject().Any()
-                && root.EnumerateObject().All(m => m.Value.ValueKind == JsonValueKind.Object && m.Value.TryGetProperty("cases", out var cases)
+                && root.EnumerateObject()
+                .All(m => m.Value.ValueKind == JsonValueKind.Object && m.Value.TryGetProperty("cases", out var cases)
                     && cases.ValueKind == JsonValueKind.Array && File.Exists(Path.Combine(Path.GetDirectoryName(file)!, m.Name + ".gguf")));
         }
         catch (JsonException)

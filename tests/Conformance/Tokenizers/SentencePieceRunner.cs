@@ -10,7 +10,8 @@ internal sealed class SentencePieceRunner : FixtureRunner
     public override IEnumerable<string> Discover(string root)
         => Directory.EnumerateFiles(root, "*.model", SearchOption.AllDirectories)
             .Select(file => Path.GetDirectoryName(file)!)
-            .Where(folder => File.Exists(Path.Combine(folder, "cases.jsonl")) && TokenizerFolderRunner.TextsOf(folder, "texts.jsonl") is not null)
+            .Where(folder => File.Exists(Path.Combine(folder, "cases.jsonl"))
+                && TokenizerFolderRunner.TextsOf(folder, "texts.jsonl") is not null)
             .Distinct()
             .Select(folder => Path.GetRelativePath(root, folder).Replace('\\', '/'));
 
@@ -21,7 +22,8 @@ internal sealed class SentencePieceRunner : FixtureRunner
         var file = Directory.EnumerateFiles(folder, "*.model").Single();
         var processor = SentencePieceProcessor.Load(file);
         var tokenizer = Tokenizer.ParseSentencePiece(File.ReadAllBytes(file), source: file);
-        var texts = FixtureJson.Rows(TokenizerFolderRunner.TextsOf(folder, "texts.jsonl")!).ToDictionary(r => r.GetProperty("id").GetInt32(), r => r.GetProperty("text").GetString()!);
+        var texts = FixtureJson.Rows(TokenizerFolderRunner.TextsOf(folder, "texts.jsonl")!)
+            .ToDictionary(r => r.GetProperty("id").GetInt32(), r => r.GetProperty("text").GetString()!);
         int row = 0;
         foreach (var rowCase in FixtureJson.Rows(Path.Combine(folder, "cases.jsonl")))
             log.Case($"row {++row}", () => rowCase.TryGetProperty("decode_ids", out _)
@@ -40,7 +42,8 @@ internal sealed class SentencePieceRunner : FixtureRunner
         return FixtureJson.Differ("normalized", processor.Normalize(text), row.GetProperty("normalized").GetString()!)
             ?? FixtureJson.Differ("ids", [.. pieces.Select(p => p.Id)], ids)
             ?? FixtureJson.Differ("pieces", [.. pieces.Select(p => p.Piece)], names)
-            ?? FixtureJson.Differ("surfaces", [.. pieces.Select(p => p.Surface)], row.TryGetProperty("surfaces", out _) ? row.Strings("surfaces") : names)
+            ?? FixtureJson.Differ("surfaces", [.. pieces.Select(p => p.Surface)],
+                row.TryGetProperty("surfaces", out _) ? row.Strings("surfaces") : names)
             ?? FixtureJson.Differ("decoded", processor.Decode(ids), decoded)
             ?? FixtureJson.Differ("ids of the pipeline", tokenizer.Encode(text), ids)
             ?? FixtureJson.Differ("ids of the pipeline with offsets", tokenizer.EncodeWithOffsets(text).Ids, ids)
@@ -69,5 +72,6 @@ internal sealed class SentencePieceRunner : FixtureRunner
         return null;
     }
 
-    private static string? Near(double got, double want) => Math.Abs(got - want) <= 1e-3 + 1e-5 * Math.Abs(want) ? null : $"score is {got:R}, expected {want:R}";
+    private static string? Near(double got, double want)
+        => Math.Abs(got - want) <= 1e-3 + 1e-5 * Math.Abs(want) ? null : $"score is {got:R}, expected {want:R}";
 }

@@ -21,7 +21,8 @@ internal sealed class TiktokenRunner : FixtureRunner
         var file = Directory.EnumerateFiles(folder, "*.tiktoken").Single();
         var encoding = TiktokenEncoding.Load(Path.Combine(folder, "encoding.json"));
         var tokenizer = Tokenizer.ParseTiktoken(File.ReadAllBytes(file), encoding, file);
-        var texts = FixtureJson.Rows(TokenizerFolderRunner.TextsOf(folder, "texts.jsonl")!).ToDictionary(r => r.GetProperty("id").GetInt32(), r => r.GetProperty("text").GetString()!);
+        var texts = FixtureJson.Rows(TokenizerFolderRunner.TextsOf(folder, "texts.jsonl")!)
+            .ToDictionary(r => r.GetProperty("id").GetInt32(), r => r.GetProperty("text").GetString()!);
         int row = 0;
         foreach (var rowCase in FixtureJson.Rows(Path.Combine(folder, "cases.jsonl")))
             log.Case($"row {++row}", () => rowCase.TryGetProperty("decode_ids", out _)
@@ -38,7 +39,9 @@ internal sealed class TiktokenRunner : FixtureRunner
             ?? FixtureJson.Differ("ordinary ids", tokenizer.Encode(text), ordinary)
             ?? FixtureJson.Differ("ordinary ids with offsets", detailed.Ids, ordinary);
         if (difference is null && row.TryGetProperty("offsets_start", out _))
-            difference = FixtureJson.Differ("offsets_start", [.. detailed.Offsets.Select(o => TokenizerFolderRunner.CodePoints(text, o.Start))], row.Ints("offsets_start"));
+            difference =
+                FixtureJson.Differ("offsets_start", [.. detailed.Offsets.Select(o => TokenizerFolderRunner.CodePoints(text, o.Start))],
+                    row.Ints("offsets_start"));
         return difference;
     }
 

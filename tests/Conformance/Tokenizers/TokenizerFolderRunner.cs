@@ -19,9 +19,11 @@ internal sealed class TokenizerFolderRunner : FixtureRunner
         var folder = Path.Combine(root, family);
         if (FixtureJson.LoadOrSkip(folder, family, log) is not { } tokenizer)
             return;
-        var texts = FixtureJson.Rows(TextsOf(folder, "texts.jsonl")!).ToDictionary(r => r.GetProperty("id").GetInt32(), r => r.GetProperty("text").GetString()!);
+        var texts = FixtureJson.Rows(TextsOf(folder, "texts.jsonl")!)
+            .ToDictionary(r => r.GetProperty("id").GetInt32(), r => r.GetProperty("text").GetString()!);
         var pairs = TextsOf(folder, "pairs.jsonl") is { } file
-            ? FixtureJson.Rows(file).ToDictionary(r => r.GetProperty("id").GetInt32(), r => (r.GetProperty("a").GetString()!, r.GetProperty("b").GetString()!))
+            ? FixtureJson.Rows(file)
+            .ToDictionary(r => r.GetProperty("id").GetInt32(), r => (r.GetProperty("a").GetString()!, r.GetProperty("b").GetString()!))
             : [];
         log.Case("saved and loaded again", () => CheckSaved(tokenizer, folder, texts));
         int row = 0;
@@ -47,7 +49,8 @@ internal sealed class TokenizerFolderRunner : FixtureRunner
         if (!first.ToArray().AsSpan().SequenceEqual(second.ToArray()))
             return "what is saved differs when it is loaded and saved again";
         foreach (var (id, text) in texts)
-            if (FixtureJson.Differ($"text {id}: ids", again.Encode(text, parseSpecialTokens: true), tokenizer.Encode(text, parseSpecialTokens: true)) is { } difference)
+            if (FixtureJson.Differ($"text {id}: ids", again.Encode(text, parseSpecialTokens: true),
+                tokenizer.Encode(text, parseSpecialTokens: true)) is { } difference)
                 return difference;
         return null;
     }
@@ -69,7 +72,8 @@ internal sealed class TokenizerFolderRunner : FixtureRunner
         var decoded = row.GetProperty("decoded").GetString()!;
         return difference
             ?? FixtureJson.Differ("decoded", tokenizer.Decode(ids), decoded)
-            ?? FixtureJson.Differ("decoded_skip_special", tokenizer.Decode(ids, skipSpecialTokens: true), row.Text("decoded_skip_special") ?? decoded);
+            ?? FixtureJson.Differ("decoded_skip_special", tokenizer.Decode(ids, skipSpecialTokens: true),
+                row.Text("decoded_skip_special") ?? decoded);
     }
 
     internal static string? CompareEncoding(TokenizedText got, JsonElement row, string text, string? pair)
@@ -80,7 +84,8 @@ internal sealed class TokenizerFolderRunner : FixtureRunner
         return FixtureJson.Differ("ids", got.Ids, row.Ints("ids"))
             ?? FixtureJson.Differ("tokens", got.Tokens, row.Strings("tokens"))
             ?? FixtureJson.Differ("type_ids", got.TypeIds, Given(row, "type_ids", count, 0))
-            ?? FixtureJson.Differ("special_tokens_mask", [.. got.SpecialTokensMask.Select(m => m ? 1 : 0)], Given(row, "special_tokens_mask", count, 0))
+            ?? FixtureJson.Differ("special_tokens_mask", [.. got.SpecialTokensMask.Select(m => m ? 1 : 0)],
+                Given(row, "special_tokens_mask", count, 0))
             ?? FixtureJson.Differ("sequence_ids", got.SequenceIds, Given(row, "sequence_ids", count, 0))
             ?? FixtureJson.Differ("attention_mask", [.. got.AttentionMask.Select(m => m ? 1 : 0)], Given(row, "attention_mask", count, 1))
             ?? FixtureJson.Differ("offsets_utf16", [.. got.Offsets.SelectMany(o => (int[])[o.Start, o.End])], utf16)

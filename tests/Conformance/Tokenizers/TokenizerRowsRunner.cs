@@ -5,15 +5,16 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Conformance.Tokenizers;
 
 /// <summary>
-/// Files of rows that name a tokenizer folder beside them: streamed decoding (<c>chunks</c>), decoding of arbitrary ids (<c>decoded</c>) and
-/// token counts of long hostile texts (<c>unit</c>).
+/// Files of rows that name a tokenizer folder beside them: streamed decoding (<c>chunks</c>), decoding of arbitrary ids (<c>decoded</c>)
+/// and token counts of long hostile texts (<c>unit</c>).
 /// </summary>
 internal sealed class TokenizerRowsRunner : FixtureRunner
 {
     /// <inheritdoc/>
     public override IEnumerable<string> Discover(string root)
         => Directory.EnumerateFiles(root, "*.jsonl", SearchOption.AllDirectories)
-            .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row && row.Text("tokenizer") is not null && CheckOf(row) is not null)
+            .Where(file => FixtureJson.FirstRow(file) is { ValueKind: JsonValueKind.Object } row && row.Text("tokenizer") is not null
+                && CheckOf(row) is not null)
             .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/'));
 
     /// <inheritdoc/>
@@ -34,7 +35,8 @@ internal sealed class TokenizerRowsRunner : FixtureRunner
                 loaded.Add(name, tokenizer);
             }
 
-            log.Case($"row {number} ({name})", () => (CheckOf(row) ?? throw new InvalidDataException("the row is of no known kind"))(tokenizer, row));
+            log.Case($"row {number} ({name})",
+                () => (CheckOf(row) ?? throw new InvalidDataException("the row is of no known kind"))(tokenizer, row));
         }
     }
 
@@ -51,7 +53,8 @@ internal sealed class TokenizerRowsRunner : FixtureRunner
         var chunks = ids.Select(decoder.Push).ToArray();
         return FixtureJson.Differ("chunks", chunks, row.Strings("chunks"))
             ?? FixtureJson.Differ("final", decoder.Finish(), row.Text("final") ?? "")
-            ?? FixtureJson.Differ("decoded", tokenizer.Decode(ids, row.Flag("skip_special_tokens")), row.GetProperty("decoded").GetString()!);
+            ?? FixtureJson.Differ("decoded", tokenizer.Decode(ids, row.Flag("skip_special_tokens")),
+                row.GetProperty("decoded").GetString()!);
     }
 
     private static string? Decoding(Tokenizer tokenizer, JsonElement row)
@@ -60,7 +63,8 @@ internal sealed class TokenizerRowsRunner : FixtureRunner
         var decoded = row.GetProperty("decoded").GetString()!;
         return FixtureJson.Differ("tokens", [.. ids.Select(id => tokenizer.IdToToken(id) ?? "")], row.Strings("tokens"))
             ?? FixtureJson.Differ("decoded", tokenizer.Decode(ids), decoded)
-            ?? FixtureJson.Differ("decoded_skip_special", tokenizer.Decode(ids, skipSpecialTokens: true), row.Text("decoded_skip_special") ?? decoded);
+            ?? FixtureJson.Differ("decoded_skip_special", tokenizer.Decode(ids, skipSpecialTokens: true),
+                row.Text("decoded_skip_special") ?? decoded);
     }
 
     private static string? Cost(Tokenizer tokenizer, JsonElement row)

@@ -51,7 +51,9 @@ internal sealed class TrainerRunner : FixtureRunner
     {
         var options = new BpeTrainingOptions
         {
-            VocabularySize = Known(trainer, "min_frequency", "special_tokens", "max_token_length", "limit_alphabet", "initial_alphabet", "continuing_subword_prefix", "end_of_word_suffix"),
+            VocabularySize =
+                Known(trainer, "min_frequency", "special_tokens", "max_token_length", "limit_alphabet", "initial_alphabet",
+                    "continuing_subword_prefix", "end_of_word_suffix"),
             MinFrequency = trainer.TryGetProperty("min_frequency", out var frequency) ? frequency.GetInt64() : 0,
             SpecialTokens = SpecialTokens(trainer),
             MaxTokenLength = trainer.TryGetProperty("max_token_length", out var length) ? length.GetInt32() : null,
@@ -66,9 +68,13 @@ internal sealed class TrainerRunner : FixtureRunner
         if (row.TryGetProperty("vocab", out _))
             log.Case("vocab", () => FixtureJson.Differ("vocab", tokens, row.Strings("vocab")));
         if (row.TryGetProperty("vocab_set", out _))
-            log.Case("vocab_set", () => FixtureJson.Differ("vocab_set", [.. tokens.Order(StringComparer.Ordinal)], [.. row.Strings("vocab_set").Order(StringComparer.Ordinal)]));
+            log.Case("vocab_set",
+                () => FixtureJson.Differ("vocab_set", [.. tokens.Order(StringComparer.Ordinal)],
+                    [.. row.Strings("vocab_set").Order(StringComparer.Ordinal)]));
         if (row.TryGetProperty("merges", out var wanted))
-            log.Case("merges", () => FixtureJson.Differ("merges", [.. merges], wanted.EnumerateArray().Select(m => (m[0].GetString()!, m[1].GetString()!)).ToArray()));
+            log.Case("merges",
+                () => FixtureJson.Differ("merges", [.. merges],
+                    wanted.EnumerateArray().Select(m => (m[0].GetString()!, m[1].GetString()!)).ToArray()));
     }
 
     private static void RunWordLevel(JsonElement row, JsonElement trainer, Dictionary<string, long> words, CaseLog log)
@@ -82,7 +88,8 @@ internal sealed class TrainerRunner : FixtureRunner
         log.Case("vocab", () => FixtureJson.Differ("vocab", Tokens(WordLevelTrainer.Train(words, options)), row.Strings("vocab")));
     }
 
-    private static void RunUnigram(JsonElement row, JsonElement trainer, Dictionary<string, long> words, Dictionary<string, long> wordsOfLines, CaseLog log)
+    private static void RunUnigram(
+        JsonElement row, JsonElement trainer, Dictionary<string, long> words, Dictionary<string, long> wordsOfLines, CaseLog log)
     {
         var options = new UnigramTrainingOptions
         {
@@ -102,7 +109,9 @@ internal sealed class TrainerRunner : FixtureRunner
         log.Case("size", () => pieces.Count == want.Length ? null : $"{pieces.Count} pieces instead of {want.Length}");
         log.Case("pieces in common", () => want.Count(w => got.ContainsKey(w.Token)) is var common && common >= PiecesInCommon * want.Length
             ? null : $"{common} of {want.Length} pieces in common");
-        log.Case("scores", () => want.Where(w => got.TryGetValue(w.Token, out double score) && Math.Abs(score - w.Score) > ScoreTolerance).Select(w => w.Token).FirstOrDefault() is { } far
+        log.Case("scores",
+            () => want.Where(w => got.TryGetValue(w.Token, out double score) && Math.Abs(score - w.Score) > ScoreTolerance)
+                .Select(w => w.Token).FirstOrDefault() is { } far
             ? $"the score of '{far}' is {got[far]}, expected {want.First(w => w.Token == far).Score}" : null);
 
         // The corpus' lines through a model of the pieces; unknown characters count the lowest score less ten.
@@ -116,10 +125,14 @@ internal sealed class TrainerRunner : FixtureRunner
             model.Tokenize(word, sink);
             tokens += count * sink.Count;
             for (int i = 0; i < sink.Count; i++)
-                likelihood += count * (sink.Ids[i] == unknownId ? unknown * word[sink.Starts[i]..sink.Ends[i]].EnumerateRunes().Count() : pieces[sink.Ids[i]].Score);
+                likelihood += count
+                    * (sink.Ids[i] == unknownId
+                        ? unknown * word[sink.Starts[i]..sink.Ends[i]].EnumerateRunes().Count()
+                        : pieces[sink.Ids[i]].Score);
         }
 
-        log.Case("likelihood", () => Near("log-likelihood", likelihood, row.GetProperty("corpus_log_likelihood").GetDouble(), LikelihoodTolerance));
+        log.Case("likelihood",
+            () => Near("log-likelihood", likelihood, row.GetProperty("corpus_log_likelihood").GetDouble(), LikelihoodTolerance));
         log.Case("tokens", () => Near("number of tokens", tokens, row.GetProperty("corpus_tokens").GetDouble(), TokenTolerance));
     }
 
@@ -135,9 +148,11 @@ internal sealed class TrainerRunner : FixtureRunner
         return trainer.GetProperty("vocab_size").GetInt32();
     }
 
-    private static string[] SpecialTokens(JsonElement trainer) => trainer.TryGetProperty("special_tokens", out _) ? trainer.Strings("special_tokens") : [];
+    private static string[] SpecialTokens(JsonElement trainer)
+        => trainer.TryGetProperty("special_tokens", out _) ? trainer.Strings("special_tokens") : [];
 
-    private static string[] Tokens(Vocabulary vocabulary) => [.. Enumerable.Range(0, vocabulary.IdLimit).Select(id => vocabulary.TokenOf(id)!)];
+    private static string[] Tokens(Vocabulary vocabulary)
+        => [.. Enumerable.Range(0, vocabulary.IdLimit).Select(id => vocabulary.TokenOf(id)!)];
 
     private static bool IsTrainerFile(string file)
     {

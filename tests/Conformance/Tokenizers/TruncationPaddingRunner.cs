@@ -3,7 +3,9 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Conformance.Tokenizers;
 
-/// <summary>Rows with a tokenizer, <c>truncation</c> and <c>padding</c>, one text, a pair or a batch, and the encodings expected, or an error.</summary>
+/// <summary>
+/// Rows with a tokenizer, <c>truncation</c> and <c>padding</c>, one text, a pair or a batch, and the encodings expected, or an error.
+/// </summary>
 internal sealed class TruncationPaddingRunner : FixtureRunner
 {
     /// <inheritdoc/>
@@ -91,7 +93,8 @@ internal sealed class TruncationPaddingRunner : FixtureRunner
         if (row.TryGetProperty("batch", out _))
             return tokenizer.EncodeBatch(row.Strings("batch"), addSpecial, parseSpecialTokens: true);
         if (row.TryGetProperty("batch_pairs", out var pairs))
-            return tokenizer.EncodeBatch([.. pairs.EnumerateArray().Select(p => (p[0].GetString()!, p[1].GetString()!))], addSpecial, parseSpecialTokens: true);
+            return tokenizer.EncodeBatch([.. pairs.EnumerateArray().Select(p => (p[0].GetString()!, p[1].GetString()!))], addSpecial,
+                parseSpecialTokens: true);
         var text = row.Text("text")!;
         return [row.Text("pair") is { } pair
             ? tokenizer.EncodePair(text, pair, addSpecial, parseSpecialTokens: true)

@@ -8,7 +8,9 @@ using Kotonoha.LocalModel.Training;
 
 namespace Kotonoha.Conformance.Training;
 
-/// <summary>Training runs of causal models step by step: losses, gradient norms, gradients, weights, optimiser state, packed sequences.</summary>
+/// <summary>
+/// Training runs of causal models step by step: losses, gradient norms, gradients, weights, optimiser state, packed sequences.
+/// </summary>
 internal sealed class CausalTrainingRunner : FixtureRunner
 {
     private const string RunsFile = "runs.json";
@@ -88,7 +90,8 @@ internal sealed class CausalTrainingRunner : FixtureRunner
     }
 
     private static void Steps(
-        string folder, string name, JsonElement run, SafetensorsFile batches, TrainingOptions options, CausalModel model, TrainingEngine engine, int first, CaseLog log)
+        string folder, string name, JsonElement run, SafetensorsFile batches, TrainingOptions options, CausalModel model,
+        TrainingEngine engine, int first, CaseLog log)
     {
         var shape = batches["input_ids"].Shape;
         int micros = checked((int)shape[1]), rows = checked((int)shape[2]), length = checked((int)shape[3]), size = rows * length;
@@ -112,21 +115,27 @@ internal sealed class CausalTrainingRunner : FixtureRunner
                 double weight = TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TrainingEngine.Counted(row))], m);
                 double loss = engine.Accumulate(m, Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length), targets[m], weight);
                 objective += weight * loss;
-                log.Case($"{name} step {at + 1} micro_losses {micro}", () => FixtureTensors.Close(loss, run.GetProperty("micro_losses")[at][micro].GetDouble(), lossTolerance, 0));
+                log.Case($"{name} step {at + 1} micro_losses {micro}",
+                    () => FixtureTensors.Close(loss, run.GetProperty("micro_losses")[at][micro].GetDouble(), lossTolerance, 0));
                 if (original && step == 0 && m == 0)
                     CompareGradients(folder, name, run, "micro1.", model, engine, log);
             }
 
-            log.Case($"{name} step {at + 1} loss", () => FixtureTensors.Close(objective, run.GetProperty("loss")[at].GetDouble(), lossTolerance, 0));
-            log.Case($"{name} step {at + 1} loss_float64", () => FixtureTensors.Close(objective, run.GetProperty("loss_float64")[at].GetDouble(), lossTolerance, 0));
+            log.Case($"{name} step {at + 1} loss",
+                () => FixtureTensors.Close(objective, run.GetProperty("loss")[at].GetDouble(), lossTolerance, 0));
+            log.Case($"{name} step {at + 1} loss_float64",
+                () => FixtureTensors.Close(objective, run.GetProperty("loss_float64")[at].GetDouble(), lossTolerance, 0));
             if (original && step == 0)
                 CompareGradients(folder, name, run, "step1.", model, engine, log);
             double norm = engine.Update(rates[step]);
-            log.Case($"{name} step {at + 1} grad_norm", () => FixtureTensors.Close(norm, run.GetProperty("grad_norm")[at].GetDouble(), 0, normTolerance));
-            log.Case($"{name} step {at + 1} grad_norm_float64", () => FixtureTensors.Close(norm, run.GetProperty("grad_norm_float64")[at].GetDouble(), 0, normTolerance));
+            log.Case($"{name} step {at + 1} grad_norm",
+                () => FixtureTensors.Close(norm, run.GetProperty("grad_norm")[at].GetDouble(), 0, normTolerance));
+            log.Case($"{name} step {at + 1} grad_norm_float64",
+                () => FixtureTensors.Close(norm, run.GetProperty("grad_norm_float64")[at].GetDouble(), 0, normTolerance));
             if (run.GetProperty("snapshots").Ids().Contains(step + 1))
                 CompareWeights(folder, name, run, step + 1, model, log);
-            if (original && File.Exists(Path.Combine(folder, $"optimizer.step{step + 1}.safetensors")) && File.Exists(Path.Combine(folder, $"{name}.weights.step{step + 1}.safetensors"))
+            if (original && File.Exists(Path.Combine(folder, $"optimizer.step{step + 1}.safetensors"))
+                && File.Exists(Path.Combine(folder, $"{name}.weights.step{step + 1}.safetensors"))
                 && run.GetProperty("schedule").GetProperty("kind").GetString() == "cosine")
                 CompareMoments(folder, name, run, step + 1, model, engine, log);
         }
@@ -152,16 +161,22 @@ internal sealed class CausalTrainingRunner : FixtureRunner
         return null;
     }
 
-    // Gradients were recorded for the first run of the file that starts from the initial weights without smoothing and with means of means: "cosine".
-    private static void CompareGradients(string folder, string name, JsonElement run, string prefix, CausalModel model, TrainingEngine engine, CaseLog log)
+    // Gradients were recorded for the first run of the file that starts from the initial weights without smoothing and with means of means:
+    // "cosine".
+    private static void CompareGradients(
+        string folder, string name, JsonElement run, string prefix, CausalModel model, TrainingEngine engine, CaseLog log)
     {
         var file = Path.Combine(folder, "grads.safetensors");
         if (!File.Exists(file) || run.GetProperty("schedule").GetProperty("kind").GetString() != "cosine")
             return;
         using var expected = SafetensorsFile.Open(file);
         foreach (var parameter in model.Parameters)
-            log.Case($"{name} {prefix}{parameter.Name}", () => CaseLog.Compare(engine.Gradients[parameter], expected.ReadFloats(prefix + parameter.Name), 2e-6, 1e-4));
-        log.Case($"{name} {prefix} names", () => expected.Tensors.Count(t => t.Name.StartsWith(prefix, StringComparison.Ordinal)) == model.Parameters.Count ? null : "other tensors than the model's");
+            log.Case($"{name} {prefix}{parameter.Name}",
+                () => CaseLog.Compare(engine.Gradients[parameter], expected.ReadFloats(prefix + parameter.Name), 2e-6, 1e-4));
+        log.Case($"{name} {prefix} names",
+            () => expected.Tensors.Count(t => t.Name.StartsWith(prefix, StringComparison.Ordinal)) == model.Parameters.Count
+                ? null
+                : "other tensors than the model's");
     }
 
     private static void CompareWeights(string folder, string name, JsonElement run, int step, CausalModel model, CaseLog log)
@@ -179,7 +194,8 @@ internal sealed class CausalTrainingRunner : FixtureRunner
             });
     }
 
-    private static void CompareMoments(string folder, string name, JsonElement run, int step, CausalModel model, TrainingEngine engine, CaseLog log)
+    private static void CompareMoments(
+        string folder, string name, JsonElement run, int step, CausalModel model, TrainingEngine engine, CaseLog log)
     {
         var saved = Path.Combine(Path.GetTempPath(), $"kotonoha-conformance-{Guid.NewGuid():N}.safetensors");
         var writer = new SafetensorsWriter();
@@ -189,12 +205,17 @@ internal sealed class CausalTrainingRunner : FixtureRunner
         {
             using var got = SafetensorsFile.Open(saved);
             using var want = SafetensorsFile.Open(Path.Combine(folder, $"optimizer.step{step}.safetensors"));
-            log.Case($"{name} optimizer.step{step} names", () => got.Tensors.Select(t => t.Name + t.ShapeText).Order(StringComparer.Ordinal).SequenceEqual(want.Tensors.Select(t => t.Name + t.ShapeText).Order(StringComparer.Ordinal)) ? null : "other names or shapes");
+            log.Case($"{name} optimizer.step{step} names",
+                () => got.Tensors.Select(t => t.Name + t.ShapeText).Order(StringComparer.Ordinal)
+                    .SequenceEqual(want.Tensors.Select(t => t.Name + t.ShapeText).Order(StringComparer.Ordinal))
+                    ? null
+                    : "other names or shapes");
             foreach (var tensor in want.Tensors)
                 log.Case($"{name} optimizer.step{step} {tensor.Name}", () =>
                 {
                     float[] ours = got.ReadFloats(tensor.Name), theirs = want.ReadFloats(tensor.Name);
-                    return CaseLog.Compare(ours, theirs, tensor.Name.StartsWith("exp_avg_sq.", StringComparison.Ordinal) ? 1e-7 : 2e-6, 1e-4);
+                    return CaseLog.Compare(ours, theirs, tensor.Name.StartsWith("exp_avg_sq.", StringComparison.Ordinal) ? 1e-7 : 2e-6,
+                        1e-4);
                 });
         }
         finally
@@ -228,7 +249,8 @@ internal sealed class CausalTrainingRunner : FixtureRunner
             packed.Append(ids.AsSpan(start, end - start));
         }
 
-        log.Case("packed position_ids", () => expected.Ids("position_ids").AsSpan().SequenceEqual(packed.Positions) ? null : "positions differ");
+        log.Case("packed position_ids",
+            () => expected.Ids("position_ids").AsSpan().SequenceEqual(packed.Positions) ? null : "positions differ");
         using var pass = new TrainingPass(backend);
         pass.Begin(0);
         var logits = model.Logits(pass, model.Forward(pass, packed));

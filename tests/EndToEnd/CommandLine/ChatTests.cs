@@ -50,8 +50,10 @@ public sealed class ChatTests : IDisposable
     private (List<JsonElement> Replies, string Error) Chat(string input, params string[] options)
     {
         var (code, output, error) = CliProcess.Run(
-            ["chat", "--model", _folder.At("model"), "--threads", "1", "--max-tokens", "4", "--temperature", "0", "--json", .. options], input: Encoding.UTF8.GetBytes(input));
+            ["chat", "--model", _folder.At("model"), "--threads", "1", "--max-tokens", "4", "--temperature", "0", "--json", .. options],
+            input: Encoding.UTF8.GetBytes(input));
         Assert.True(code == 0, error);
-        return ([.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement.Clone())], error);
+        return ([.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement.Clone())],
+            error);
     }
 }

@@ -10,7 +10,9 @@ internal sealed class CliProcess : IDisposable
     private readonly StringBuilder _output = new(), _error = new();
     private readonly Action<string>? _onLine;
 
-    private CliProcess(IEnumerable<string> arguments, string? workingFolder, Action<string>? onLine, IReadOnlyDictionary<string, string>? environment, byte[]? input = null)
+    private CliProcess(
+        IEnumerable<string> arguments, string? workingFolder, Action<string>? onLine, IReadOnlyDictionary<string, string>? environment,
+        byte[]? input = null)
     {
         _onLine = onLine;
         var start = new ProcessStartInfo("dotnet")
@@ -50,7 +52,8 @@ internal sealed class CliProcess : IDisposable
     public int ExitCode => _process.ExitCode;
 
     public static CliProcess Start(
-        IEnumerable<string> arguments, Action<string>? onLine = null, string? workingFolder = null, IReadOnlyDictionary<string, string>? environment = null)
+        IEnumerable<string> arguments, Action<string>? onLine = null, string? workingFolder = null,
+        IReadOnlyDictionary<string, string>? environment = null)
         => new(arguments, workingFolder, onLine, environment);
 
     /// <summary>Runs the command to its end.</summary>

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Kotonoha.EndToEnd.CommandLine;
 
-/// <summary><c>kotonoha export</c>, <c>quantize</c>, <c>import</c> and <c>inspect</c> as processes: a model goes out and comes back the same.</summary>
+/// <summary>
+/// <c>kotonoha export</c>, <c>quantize</c>, <c>import</c> and <c>inspect</c> as processes: a model goes out and comes back the same.
+/// </summary>
 [Trait("Category", "EndToEnd")]
 public sealed class ExportTests : IDisposable
 {
@@ -34,7 +36,8 @@ public sealed class ExportTests : IDisposable
     {
         Run("quantize", _model.Path, _work.At("small.gguf"), "--type", type);
         Assert.True(new FileInfo(_work.At("small.gguf")).Length < 0.8 * new FileInfo(_model.At("model.safetensors")).Length);
-        Assert.All(Score(_model.Path).Zip(Score(_work.At("small.gguf"))), pair => Assert.InRange(pair.Second, pair.First - most, pair.First + most));
+        Assert.All(Score(_model.Path).Zip(Score(_work.At("small.gguf"))),
+            pair => Assert.InRange(pair.Second, pair.First - most, pair.First + most));
     }
 
     [Fact]
@@ -47,7 +50,8 @@ public sealed class ExportTests : IDisposable
         Assert.Equal("gpt2", folder.RootElement.GetProperty("architecture").GetString());
         Assert.Equal(74112, folder.RootElement.GetProperty("parameters").GetInt64());
         Assert.Equal(74112, gguf.RootElement.GetProperty("parameters").GetInt64());
-        Assert.Contains(gguf.RootElement.GetProperty("tensors").EnumerateArray(), t => t.GetProperty("name").GetString() == "blk.0.attn_qkv.weight" && t.GetProperty("type").GetString() == "F16");
+        Assert.Contains(gguf.RootElement.GetProperty("tensors").EnumerateArray(),
+            t => t.GetProperty("name").GetString() == "blk.0.attn_qkv.weight" && t.GetProperty("type").GetString() == "F16");
         Assert.Equal(64, gguf.RootElement.GetProperty("metadata").GetProperty("gpt2.context_length").GetInt32());
         Assert.Contains("parameters    74,112", Run("inspect", _model.Path), StringComparison.Ordinal);
     }
@@ -62,7 +66,8 @@ public sealed class ExportTests : IDisposable
         Assert.Equal(2, CliProcess.Run(["quantize", _model.Path, _work.At("x.gguf"), "--type", "q9"]).ExitCode);
         Assert.Equal(2, CliProcess.Run(["import", _model.Path, _work.At("x.gguf")]).ExitCode);
         if (OperatingSystem.IsLinux())
-            Assert.Contains("the folder '/proc/x' cannot be made", CliProcess.Run(["export", _model.Path, "/proc/x/y.gguf"]).Error, StringComparison.Ordinal);
+            Assert.Contains("the folder '/proc/x' cannot be made", CliProcess.Run(["export", _model.Path, "/proc/x/y.gguf"]).Error,
+                StringComparison.Ordinal);
         Assert.False(Path.Exists(_work.At("new")));
     }
 
@@ -95,7 +100,10 @@ public sealed class ExportTests : IDisposable
     [InlineData("chat", "5000")]
     public void A_number_of_threads_that_cannot_be_is_an_error_of_usage(string command, string threads)
     {
-        var (code, _, error) = CliProcess.Run(command == "chat" ? [command, "hi", "--model", _model.Path, "--threads", threads] : [command, _model.Path, "hi", "--threads", threads]);
+        var (code, _, error) =
+            CliProcess.Run(command == "chat"
+                ? [command, "hi", "--model", _model.Path, "--threads", threads]
+                : [command, _model.Path, "hi", "--threads", threads]);
         Assert.Equal(2, code);
         Assert.Contains($"--threads {threads}", error, StringComparison.Ordinal);
     }
@@ -115,7 +123,8 @@ public sealed class ExportTests : IDisposable
 
         var active = Score("--adapter", models.At("lora-llama-dora"));
         Assert.NotEqual(Score(), active);
-        Assert.All(active.Zip(Score("--adapter", models.At("lora-llama-dora"), "--merge")), pair => Assert.Equal(pair.First, pair.Second, 4));
+        Assert.All(active.Zip(Score("--adapter", models.At("lora-llama-dora"), "--merge")),
+            pair => Assert.Equal(pair.First, pair.Second, 4));
         Run("export", models.At("llama"), _work.At("merged"), "--adapter", models.At("lora-llama-dora"));
         command = ["score", _work.At("merged"), "--jsonl"];
         Assert.All(active.Zip(Score()), pair => Assert.Equal(pair.First, pair.Second, 4));
@@ -144,7 +153,9 @@ public sealed class ExportTests : IDisposable
 
     private static double[] Score(string path)
     {
-        var (code, output, error) = CliProcess.Run(["score", path, "--jsonl", "--logits", "--exact"], input: Encoding.UTF8.GetBytes("{\"ids\": [5, 9, 20, 31, 7]}\n"));
+        var (code, output, error) =
+            CliProcess.Run(["score", path, "--jsonl", "--logits", "--exact"],
+                input: Encoding.UTF8.GetBytes("{\"ids\": [5, 9, 20, 31, 7]}\n"));
         Assert.True(code == 0, error);
         using var answer = JsonDocument.Parse(output);
         return [.. answer.RootElement.GetProperty("last_logits").EnumerateArray().Select(l => l.GetDouble())];

@@ -24,10 +24,13 @@ public sealed class LineRunnerTests
     public async Task A_line_that_is_too_long_is_skipped_and_answered(int length)
     {
         var within = new string(' ', 98);
-        var (code, answers) = await RunAsync($"{{}}\n{new string('x', length)}\n{{{within}}}\r\n{{ {within}}}\n{{}}\n{new string('x', length)}", maxLineBytes: 100);
+        var (code, answers) =
+            await RunAsync($"{{}}\n{new string('x', length)}\n{{{within}}}\r\n{{ {within}}}\n{{}}\n{new string('x', length)}",
+                maxLineBytes: 100);
         Assert.Equal(1, code);
         Assert.Equal([true, false, true, false, true, false], answers.Select(a => a.TryGetProperty("ok", out _)));
-        Assert.All(answers.Where(a => a.TryGetProperty("error", out _)), a => Assert.Contains("longer than 100 bytes", a.GetProperty("error").GetString(), StringComparison.Ordinal));
+        Assert.All(answers.Where(a => a.TryGetProperty("error", out _)),
+            a => Assert.Contains("longer than 100 bytes", a.GetProperty("error").GetString(), StringComparison.Ordinal));
     }
 
     [Fact]
@@ -46,14 +49,20 @@ public sealed class LineRunnerTests
     {
         using var handler = new Handler();
         using var output = new MemoryStream();
-        int code = await LineRunner.RunAsync(new MemoryStream(Encoding.UTF8.GetBytes(input)), output, handler, CancellationToken.None, maxLineBytes);
-        return (code, [.. Encoding.UTF8.GetString(output.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonSerializer.Deserialize<JsonElement>(l))]);
+        int code =
+            await LineRunner.RunAsync(new MemoryStream(Encoding.UTF8.GetBytes(input)), output, handler, CancellationToken.None,
+                maxLineBytes);
+        return (code,
+            [.. Encoding.UTF8.GetString(output.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(l => JsonSerializer.Deserialize<JsonElement>(l))]);
     }
 
     private sealed class Handler : ILineHandler
     {
         public Task<Action<Utf8JsonWriter>> AnswerAsync(LineRequest request, CancellationToken cancellationToken)
-            => request.Boolean("fail") == true ? throw new InvalidOperationException("What nobody thought of.") : Task.FromResult<Action<Utf8JsonWriter>>(json => json.WriteBoolean("ok", true));
+            => request.Boolean("fail") == true
+                ? throw new InvalidOperationException("What nobody thought of.")
+                : Task.FromResult<Action<Utf8JsonWriter>>(json => json.WriteBoolean("ok", true));
 
         public void Dispose()
         {

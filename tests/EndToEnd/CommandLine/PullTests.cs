@@ -15,7 +15,16 @@ public sealed class PullTests : IDisposable
         _hub.Add("model.safetensors", File.ReadAllBytes(_model.At("model.safetensors")), large: true);
     }
 
-    private Dictionary<string, string> Variables => new() { ["HF_ENDPOINT"] = _hub.Endpoint, ["HF_HOME"] = _home.Path, ["HF_TOKEN"] = "hf_secret", ["HF_HUB_CACHE"] = "", ["HUGGINGFACE_HUB_CACHE"] = "", ["HF_HUB_OFFLINE"] = "" };
+    private Dictionary<string, string> Variables
+        => new()
+        {
+            ["HF_ENDPOINT"] = _hub.Endpoint,
+            ["HF_HOME"] = _home.Path,
+            ["HF_TOKEN"] = "hf_secret",
+            ["HF_HUB_CACHE"] = "",
+            ["HUGGINGFACE_HUB_CACHE"] = "",
+            ["HF_HUB_OFFLINE"] = ""
+        };
 
     public void Dispose()
     {
@@ -35,7 +44,9 @@ public sealed class PullTests : IDisposable
         Assert.True(code == 0, error);
         var snapshot = _home.At("hub", "models--ann--tiny", "snapshots", LoopbackHub.Commit);
         Assert.Equal(snapshot, output.Trim());
-        var generated = CliProcess.Run(["generate", LoopbackHub.Model, "--jsonl"], environment: Variables, input: """{"ids": [1, 2], "max_tokens": 2, "temperature": 0}"""u8.ToArray());
+        var generated =
+            CliProcess.Run(["generate", LoopbackHub.Model, "--jsonl"], environment: Variables,
+                input: """{"ids": [1, 2], "max_tokens": 2, "temperature": 0}"""u8.ToArray());
         Assert.True(generated.ExitCode == 0, generated.Error);
         Assert.Contains($"Model: {LoopbackHub.Model}", generated.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("hf_secret", output + error + generated.Output + generated.Error, StringComparison.Ordinal);
@@ -59,7 +70,8 @@ public sealed class PullTests : IDisposable
         {
             await stalled.Task.WaitAsync(TimeSpan.FromSeconds(60));
             var blobs = _home.At("hub", "models--ann--tiny", "blobs");
-            for (int wait = 0; wait < 600 && !Directory.EnumerateFiles(blobs, "*.incomplete").Any(f => new FileInfo(f).Length == 100_000); wait++)
+            for (int wait = 0; wait < 600
+                && !Directory.EnumerateFiles(blobs, "*.incomplete").Any(f => new FileInfo(f).Length == 100_000); wait++)
                 await Task.Delay(50);
             pull.Interrupt();
             Assert.True(await pull.WaitForExitAsync(TimeSpan.FromSeconds(20)));

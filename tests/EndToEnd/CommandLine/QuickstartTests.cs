@@ -30,7 +30,8 @@ public sealed class QuickstartTests : IDisposable
             <h1>渡り鳥の観察</h1><p>水瀬湖には毎年十月になると約四千羽の白鳥が飛来する。白鳥は三月の終わりに北へ帰る。</p>
             <h2>観察のきまり</h2><p>観察小屋から鳥までの距離は五十メートル以上あける。餌を与えることは禁じられている。</p></body></html>
             """);
-        Write("notes/ferry.txt", "The ferry to the island of Tobishima leaves at 7:15 and at 16:40. The crossing takes 55 minutes. On Sundays only the morning ferry runs.\n");
+        Write("notes/ferry.txt", "The ferry to the island of Tobishima leaves at 7:15 and at 16:40. The crossing takes 55 minutes. On "
+            + "Sundays only the morning ferry runs.\n");
     }
 
     private string Home => Path.Combine(_root, "home");
@@ -40,7 +41,9 @@ public sealed class QuickstartTests : IDisposable
     [Fact]
     public void Answers_quote_their_documents_literally_and_a_second_run_finds_everything_unchanged()
     {
-        string[] arguments = ["quickstart", "--docs", _documents, "--home", Home, "--steps", "8", "--json", "--ask", "When was the lighthouse of Minase built?", "--ask", "白鳥は何羽飛来しますか。", "--ask", "What is the capital of Mongolia?"];
+        string[] arguments =
+            ["quickstart", "--docs", _documents, "--home", Home, "--steps", "8", "--json", "--ask",
+                "When was the lighthouse of Minase built?", "--ask", "白鳥は何羽飛来しますか。", "--ask", "What is the capital of Mongolia?"];
         var (code, output, error) = CliProcess.Run(arguments);
         Assert.True(code == 0, error);
         var answers = Parse(output);
@@ -53,7 +56,8 @@ public sealed class QuickstartTests : IDisposable
             var extracted = CliProcess.Run(["extract", Path.Combine(_documents, source)]);
             Assert.Equal(0, extracted.ExitCode);
             var text = extracted.Output[..^Environment.NewLine.Length];
-            Assert.Equal(citation.GetProperty("quote").GetString(), text[citation.GetProperty("start").GetInt32()..citation.GetProperty("end").GetInt32()]);
+            Assert.Equal(citation.GetProperty("quote").GetString(),
+                text[citation.GetProperty("start").GetInt32()..citation.GetProperty("end").GetInt32()]);
             Assert.True(citation.TryGetProperty("page", out var page) && page.ValueKind == JsonValueKind.Null);
             Assert.InRange(citation.GetProperty("score").GetDouble(), 0, 1);
         }
@@ -76,7 +80,8 @@ public sealed class QuickstartTests : IDisposable
         Assert.Equal(0, CliProcess.Run(Arguments("first")).ExitCode);
         Assert.Equal(0, CliProcess.Run([.. Arguments("second"), "--threads", "1"]).ExitCode);
         string Hash(string home) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(
-            Directory.EnumerateFiles(Path.Combine(_root, home), "model.safetensors", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Last())));
+            Directory.EnumerateFiles(Path.Combine(_root, home), "model.safetensors", SearchOption.AllDirectories)
+                .Order(StringComparer.Ordinal).Last())));
         Assert.Equal(Hash("first"), Hash("second"));
     }
 
@@ -116,17 +121,24 @@ public sealed class QuickstartTests : IDisposable
     {
         Assert.Equal(0, CliProcess.Run(["ingest", "--docs", _documents, "--home", Home]).ExitCode);
         var file = Path.Combine(_root, "questions.txt");
-        File.WriteAllText(file, "How high is the tower of the lighthouse?\n\nHow long does the crossing to Tobishima take?\n観察小屋から鳥までの距離はどれだけあけますか。\n");
-        var answers = Parse(CliProcess.Run(["ask", "--docs", _documents, "--home", Home, "--no-model", "--json", "--ask-file", file]).Output);
-        Assert.Equal(["How high is the tower of the lighthouse?", "How long does the crossing to Tobishima take?", "観察小屋から鳥までの距離はどれだけあけますか。"], answers.Select(a => a.GetProperty("question").GetString()));
+        File.WriteAllText(file,
+            "How high is the tower of the lighthouse?\n\nHow long does the crossing to Tobishima take?\n観察小屋から鳥までの距離はどれだけあけますか。\n");
+        var answers =
+            Parse(CliProcess.Run(["ask", "--docs", _documents, "--home", Home, "--no-model", "--json", "--ask-file", file]).Output);
+        Assert.Equal(
+            ["How high is the tower of the lighthouse?", "How long does the crossing to Tobishima take?", "観察小屋から鳥までの距離はどれだけあけますか。"],
+            answers.Select(a => a.GetProperty("question").GetString()));
         Assert.All(answers, a => Assert.Equal("extraction", a.GetProperty("answered_by").GetString()));
     }
 
     [Fact]
     public void Both_stores_give_the_same_answers()
     {
-        string[] questions = ["--ask", "When was the lighthouse of Minase built?", "--ask", "白鳥は何羽飛来しますか。", "--ask", "What is the capital of Mongolia?", "--ask", "What does a ticket cost?"];
-        string[] Arguments(string store) => ["quickstart", "--docs", _documents, "--home", Home, "--no-model", "--json", "--store", store, .. questions];
+        string[] questions =
+            ["--ask", "When was the lighthouse of Minase built?", "--ask", "白鳥は何羽飛来しますか。", "--ask", "What is the capital of Mongolia?",
+                "--ask", "What does a ticket cost?"];
+        string[] Arguments(string store)
+            => ["quickstart", "--docs", _documents, "--home", Home, "--no-model", "--json", "--store", store, .. questions];
         var embedded = CliProcess.Run(Arguments("embedded"));
         var qdrant = CliProcess.Run(Arguments("qdrant"));
         Assert.True(embedded.ExitCode == 0, embedded.Error);
@@ -137,7 +149,9 @@ public sealed class QuickstartTests : IDisposable
     [Fact]
     public void A_Qdrant_server_that_does_not_answer_is_one_clear_error()
     {
-        var (code, output, error) = CliProcess.Run(["ask", "--docs", _documents, "--home", Home, "--qdrant-url", "http://127.0.0.1:9", "--no-model", "--json", "Anything?"]);
+        var (code, output, error) =
+            CliProcess.Run(
+                ["ask", "--docs", _documents, "--home", Home, "--qdrant-url", "http://127.0.0.1:9", "--no-model", "--json", "Anything?"]);
         Assert.NotEqual(0, code);
         Assert.Contains("127.0.0.1:9", error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
@@ -147,7 +161,8 @@ public sealed class QuickstartTests : IDisposable
     [Fact]
     public async Task Two_runs_at_once_wait_for_each_other()
     {
-        string[] arguments = ["quickstart", "--docs", _documents, "--home", Home, "--steps", "5", "--json", "--ask", "What does a ticket cost?"];
+        string[] arguments =
+            ["quickstart", "--docs", _documents, "--home", Home, "--steps", "5", "--json", "--ask", "What does a ticket cost?"];
         var runs = await Task.WhenAll(Task.Run(() => CliProcess.Run(arguments)), Task.Run(() => CliProcess.Run(arguments)));
         Assert.All(runs, run => Assert.True(run.ExitCode == 0, run.Error));
         Assert.Equal(WithoutTimings(Parse(runs[0].Output)[0]), WithoutTimings(Parse(runs[1].Output)[0]));
@@ -163,7 +178,8 @@ public sealed class QuickstartTests : IDisposable
     [InlineData("quickstart", "--qdrant-api-key-env", "X")]
     public void A_wrong_call_is_one_clear_message_and_an_exit_code(params string[] arguments)
     {
-        var (code, output, error) = CliProcess.Run([.. arguments, .. arguments[0] == "extract" ? Array.Empty<string>() : ["--home", Home]], _root);
+        var (code, output, error) =
+            CliProcess.Run([.. arguments, .. arguments[0] == "extract" ? Array.Empty<string>() : ["--home", Home]], _root);
         Assert.Equal(2, code);
         Assert.StartsWith("kotonoha: ", error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);

@@ -2,12 +2,15 @@ using Kotonoha.EndToEnd.Support;
 
 namespace Kotonoha.EndToEnd.Packaging;
 
-/// <summary>Kotonoha's packages, packed once for all tests into a folder outside of the source tree, and the way for an app to restore from it.</summary>
+/// <summary>
+/// Kotonoha's packages, packed once for all tests into a folder outside of the source tree, and the way for an app to restore from it.
+/// </summary>
 public sealed class PackageFeed : IAsyncLifetime
 {
     // No release has this version, so that nothing of the machine's own feeds or caches can take a package's place.
     private const string Version = "0.1.0-end-to-end";
-    private static readonly string[] Projects = ["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Readers", "Rag", "Agents"];
+    private static readonly string[] Projects =
+        ["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Readers", "Rag", "Agents"];
     private readonly TemporaryFolder _folder = new();
 
     internal IReadOnlyList<string> Packages { get; private set; } = [];
@@ -18,11 +21,13 @@ public sealed class PackageFeed : IAsyncLifetime
         {
             // What is packed is what these tests were built with.
             var packed = await Command.DotnetAsync(Repository.Root, "pack", Repository.At("src", project, $"{project}.csproj"),
-                "-c", Repository.Configuration, "--no-build", "-o", _folder.At("feed"), $"-p:Version={Version}", "-v", "quiet", "-nologo", "--tl:off");
+                "-c", Repository.Configuration, "--no-build", "-o", _folder.At("feed"), $"-p:Version={Version}", "-v", "quiet", "-nologo",
+                "--tl:off");
             Assert.True(packed.ExitCode == 0, packed.ToString());
         }
 
-        Packages = [.. Directory.GetFiles(_folder.At("feed"), "*.nupkg").Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
+        Packages =
+            [.. Directory.GetFiles(_folder.At("feed"), "*.nupkg").Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
     }
 
     public Task DisposeAsync()
@@ -31,7 +36,9 @@ public sealed class PackageFeed : IAsyncLifetime
         return Task.CompletedTask;
     }
 
-    /// <summary>Copies one of the programs below Packaging/Apps to a fresh folder that restores from this feed and the machine's own.</summary>
+    /// <summary>
+    /// Copies one of the programs below Packaging/Apps to a fresh folder that restores from this feed and the machine's own.
+    /// </summary>
     internal string CopyApp(string name)
     {
         var target = _folder.At(name);

@@ -11,7 +11,8 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
     public void Every_library_is_packed()
         => Assert.Equal(
             [
-                "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.LocalModel", "Kotonoha.Rag",
+                "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.LocalModel",
+                "Kotonoha.Rag",
                 "Kotonoha.Readers", "Kotonoha.Tokenizers",
             ],
             feed.Packages.Select(name => name[..name.IndexOf(".0.", StringComparison.Ordinal)]));
@@ -46,7 +47,9 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
         var built = await Command.DotnetAsync(folder, "build", "-c", "Release", "-o", Path.Combine(folder, "out"), "-nologo", "--tl:off");
         Assert.True(built.ExitCode == 0, built.ToString());
         Assert.Contains("0 Warning(s)", built.Output, StringComparison.Ordinal);
-        var run = await Command.DotnetAsync(folder, Path.Combine(folder, "out", "KernelApp.dll"), Path.Combine(folder, "gpt"), encoders.At("st-mean-prompts-excluded"));
+        var run =
+            await Command.DotnetAsync(folder, Path.Combine(folder, "out", "KernelApp.dll"), Path.Combine(folder, "gpt"),
+                encoders.At("st-mean-prompts-excluded"));
         Assert.True(run.ExitCode == 0, run.ToString());
         Assert.Equal(
             """
@@ -90,14 +93,17 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
         async Task<string> PublishAsync(string target, params string[] options)
         {
             var published = await Command.DotnetAsync(folder,
-                ["publish", "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "false", "-o", Path.Combine(folder, target), "-nologo", "--tl:off", .. options]);
+                ["publish", "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "false", "-o",
+                    Path.Combine(folder, target), "-nologo", "--tl:off", .. options]);
             Assert.True(published.ExitCode == 0, published.ToString());
             return string.Join('\n', Directory.GetFiles(Path.Combine(folder, target)));
         }
 
         async Task<Command> RunAsync(string target)
         {
-            var run = await Command.RunAsync(Path.Combine(folder, target, OperatingSystem.IsWindows() ? "ReaderApp.exe" : "ReaderApp"), [], folder);
+            var run =
+                await Command.RunAsync(Path.Combine(folder, target, OperatingSystem.IsWindows() ? "ReaderApp.exe" : "ReaderApp"), [],
+                    folder);
             Assert.True(run.ExitCode == 0, run.ToString());
             return run;
         }
@@ -108,13 +114,16 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
     {
         var folder = feed.CopyApp("TrimmedApp");
         var published = await Command.DotnetAsync(folder,
-            "publish", "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "-o", Path.Combine(folder, "out"), "-nologo", "--tl:off");
+            "publish", "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "-o", Path.Combine(folder, "out"),
+            "-nologo", "--tl:off");
         Assert.True(published.ExitCode == 0, published.ToString());
         Assert.DoesNotContain("warning", published.Output, StringComparison.OrdinalIgnoreCase);
-        var run = await Command.RunAsync(Path.Combine(folder, "out", OperatingSystem.IsWindows() ? "TrimmedApp.exe" : "TrimmedApp"), [], folder);
+        var run =
+            await Command.RunAsync(Path.Combine(folder, "out", OperatingSystem.IsWindows() ? "TrimmedApp.exe" : "TrimmedApp"), [], folder);
         Assert.True(run.ExitCode == 0, run.ToString());
         Assert.Equal("trimmed: kotonoha, streamed", run.Output.Trim());
     }
 
-    private static string[] Lines(Command run) => run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    private static string[] Lines(Command run)
+        => run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 }

@@ -12,7 +12,9 @@ public partial class SampleTests
     public async Task TrainYourOwnGpt_learns_and_completes_prompts()
     {
         using var folder = new TemporaryFolder();
-        var run = await RunAsync("TrainYourOwnGpt", folder, Repository.At("samples", "documents", "model", "tokenizers.md"), folder.At("gpt"), "3", "A tokenizer ", "バイト");
+        var run =
+            await RunAsync("TrainYourOwnGpt", folder, Repository.At("samples", "documents", "model", "tokenizers.md"), folder.At("gpt"),
+                "3", "A tokenizer ", "バイト");
         Assert.True(run.ExitCode == 0, run.ToString());
         var losses = Loss().Matches(run.Output).Select(match => double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).ToList();
         Assert.Equal(2, losses.Count);
@@ -35,7 +37,8 @@ public partial class SampleTests
         Assert.Contains("in 2 steps", first.Output, StringComparison.Ordinal);
         Assert.Contains("3 added, 0 changed, 0 removed, 0 unchanged, 0 skipped", first.Output, StringComparison.Ordinal);
         var (answered, refused) = (After(first.Output, answerable), After(first.Output, unanswerable));
-        Assert.Matches(@"(?m)^  \[1\] rag/vector-stores\.html: .*port 6333", answered[..answered.IndexOf(unanswerable, StringComparison.Ordinal)]);
+        Assert.Matches(@"(?m)^  \[1\] rag/vector-stores\.html: .*port 6333",
+            answered[..answered.IndexOf(unanswerable, StringComparison.Ordinal)]);
         Assert.DoesNotContain("[1]", refused, StringComparison.Ordinal);
         Assert.Contains("  nearest: ", refused, StringComparison.Ordinal);
 
@@ -79,7 +82,8 @@ public partial class SampleTests
             project => Assert.True(File.Exists(Path.Combine(Path.GetDirectoryName(project)!, "README.md")), project));
 
     private static Task<Command> RunAsync(string sample, TemporaryFolder folder, params string[] arguments)
-        => Command.DotnetAsync(folder.Path, [Repository.At("samples", sample, "bin", Repository.Configuration, "net10.0", $"Kotonoha.{sample}.dll"), .. arguments]);
+        => Command.DotnetAsync(folder.Path,
+            [Repository.At("samples", sample, "bin", Repository.Configuration, "net10.0", $"Kotonoha.{sample}.dll"), .. arguments]);
 
     [GeneratedRegex(@"loss on held-out text (?:before|after):\s+([\d.]+)")]
     private static partial Regex Loss();

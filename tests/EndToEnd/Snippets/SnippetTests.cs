@@ -5,10 +5,13 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace Kotonoha.EndToEnd.Snippets;
 
-/// <summary>Compiles the C# of the README files and of docs against the libraries and the packages that they name, so that what a reader copies works.</summary>
+/// <summary>
+/// Compiles the C# of the README files and of docs against the libraries and the packages that they name, so that what a reader copies
+/// works.
+/// </summary>
 /// <remarks>
-/// A block of <c>```csharp</c> stands after <c>&lt;!-- snippet: name --&gt;</c> and is a program of top-level statements. What it takes for granted may
-/// stand in that comment, on the lines after the name.
+/// A block of <c>```csharp</c> stands after <c>&lt;!-- snippet: name --&gt;</c> and is a program of top-level statements. What it takes for
+/// granted may stand in that comment, on the lines after the name.
 /// </remarks>
 public partial class SnippetTests
 {
@@ -22,7 +25,8 @@ public partial class SnippetTests
         global using System.Threading.Tasks;
         """;
 
-    private static readonly string[] Libraries = ["Kotonoha.", "Microsoft.Extensions.", "Microsoft.SemanticKernel", "Microsoft.Agents.", "Microsoft.ML.Tokenizers", "Qdrant.Client"];
+    private static readonly string[] Libraries =
+        ["Kotonoha.", "Microsoft.Extensions.", "Microsoft.SemanticKernel", "Microsoft.Agents.", "Microsoft.ML.Tokenizers", "Qdrant.Client"];
 
     private static readonly Lazy<MetadataReference[]> References = new(() =>
     [
@@ -55,7 +59,8 @@ public partial class SnippetTests
     [Fact]
     public void A_snippet_that_is_wrong_does_not_compile()
     {
-        var match = Snippet().Match("<!-- snippet: a\nint given = 1;\n-->\n```csharp\nusing System;\nConsole.WriteLine(given.Nothing);\n```\n");
+        var match = Snippet()
+            .Match("<!-- snippet: a\nint given = 1;\n-->\n```csharp\nusing System;\nConsole.WriteLine(given.Nothing);\n```\n");
         Assert.Equal("CS1061", Assert.Single(Errors(match)).Id);
     }
 
@@ -64,7 +69,9 @@ public partial class SnippetTests
         // Usings first, in whatever order given code and snippet bring them.
         var lines = $"{snippet.Groups["given"].Value}\n{snippet.Groups["code"].Value}".Split('\n');
         var code = string.Join('\n', lines.Where(IsUsing).Distinct().Concat(lines.Where(line => !IsUsing(line))));
-        var options = new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable, allowUnsafe: false);
+        var options =
+            new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable,
+                allowUnsafe: false);
         var compilation = CSharpCompilation.Create(
             snippet.Groups["name"].Value,
             [CSharpSyntaxTree.ParseText(ImplicitUsings), CSharpSyntaxTree.ParseText(code, path: snippet.Groups["name"].Value)],
@@ -75,7 +82,8 @@ public partial class SnippetTests
         static bool IsUsing(string line) => UsingLine().IsMatch(line);
     }
 
-    [GeneratedRegex(@"<!-- snippet: (?<name>[\w-]+)\s*(?<given>.*?)-->\r?\n```csharp\r?\n(?<code>.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline)]
+    [GeneratedRegex(@"<!-- snippet: (?<name>[\w-]+)\s*(?<given>.*?)-->\r?\n```csharp\r?\n(?<code>.*?)^```",
+        RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Snippet();
 
     [GeneratedRegex("^```(csharp|cs|c#)", RegexOptions.Multiline | RegexOptions.IgnoreCase)]

@@ -3,10 +3,14 @@ using System.Text;
 
 namespace Kotonoha.EndToEnd.Soak;
 
-/// <summary>Documents with one word each and version that stands nowhere else, so that a search shows which version of the document is there.</summary>
+/// <summary>
+/// Documents with one word each and version that stands nowhere else, so that a search shows which version of the document is there.
+/// </summary>
 internal static class GeneratedDocuments
 {
-    private static readonly string[] Words = ["token", "model", "gradient", "attention", "kernel", "batch", "index", "vector", "prompt", "chunk", "loss", "layer", "埋め込み", "検索", "学習"];
+    private static readonly string[] Words =
+        ["token", "model", "gradient", "attention", "kernel", "batch", "index", "vector", "prompt", "chunk", "loss", "layer", "埋め込み", "検索",
+            "学習"];
 
     public static string Name(int number) => string.Create(CultureInfo.InvariantCulture, $"part-{number % 7}/document-{number:D4}.md");
 
@@ -23,7 +27,8 @@ internal static class GeneratedDocuments
             {
                 text.Append(CultureInfo.InvariantCulture, $"## Section {section} of {UniqueWord(number, version)}\n\n");
                 for (int sentence = 0; sentence < 25; sentence++)
-                    text.Append("The ").AppendJoin(' ', Enumerable.Range(0, 8).Select(_ => Words[random.Next(Words.Length)])).Append(CultureInfo.InvariantCulture, $" of {UniqueWord(number, version)} is {random.Next(1000)}.\n");
+                    text.Append("The ").AppendJoin(' ', Enumerable.Range(0, 8).Select(_ => Words[random.Next(Words.Length)]))
+                        .Append(CultureInfo.InvariantCulture, $" of {UniqueWord(number, version)} is {random.Next(1000)}.\n");
                 text.Append('\n');
             }
 

@@ -10,7 +10,8 @@ namespace Kotonoha.EndToEnd.Soak;
 [Trait("Needs", "qdrant")]
 public sealed class IngestKillTests(ITestOutputHelper output) : IDisposable
 {
-    private static readonly string QdrantCache = Environment.GetEnvironmentVariable("KOTONOHA_TEST_CACHE") ?? Path.Combine(Path.GetTempPath(), "kotonoha-test-qdrant");
+    private static readonly string QdrantCache = Environment.GetEnvironmentVariable("KOTONOHA_TEST_CACHE")
+        ?? Path.Combine(Path.GetTempPath(), "kotonoha-test-qdrant");
     private readonly string _root = Directory.CreateTempSubdirectory("kotonoha-kill-").FullName;
 
     private static int Documents => SoakSettings.Value("DOCUMENTS", 60);
@@ -66,7 +67,8 @@ public sealed class IngestKillTests(ITestOutputHelper output) : IDisposable
     private IngestKillSoak SoakOver(Uri address) => new(_root, Documents, Seed, Say)
     {
         StoreArguments = ["--qdrant-url", address.ToString()],
-        OpenStore = (folder, home) => new QdrantStore(new QdrantStoreOptions { Address = address, Collection = Workspace.Open(home, folder).Collection }),
+        OpenStore = (folder, home) =>
+            new QdrantStore(new QdrantStoreOptions { Address = address, Collection = Workspace.Open(home, folder).Collection }),
     };
 
     private void Say(string line)

@@ -6,5 +6,6 @@ namespace Kotonoha.EndToEnd.Soak;
 internal static class SoakSettings
 {
     public static int Value(string name, int small)
-        => int.TryParse(Environment.GetEnvironmentVariable("KOTONOHA_SOAK_" + name), NumberStyles.Integer, CultureInfo.InvariantCulture, out int value) ? value : small;
+        => int.TryParse(Environment.GetEnvironmentVariable("KOTONOHA_SOAK_" + name), NumberStyles.Integer, CultureInfo.InvariantCulture,
+            out int value) ? value : small;
 }

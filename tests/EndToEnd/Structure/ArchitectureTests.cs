@@ -19,12 +19,16 @@ public partial class ArchitectureTests
         ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Foundation"],
             [
                 "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
-                "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions",
+                "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
+                "Microsoft.Extensions.Hosting.Abstractions",
                 "Microsoft.Extensions.Logging.Abstractions", "Microsoft.ML.Tokenizers", "Microsoft.SemanticKernel.Abstractions",
             ]),
         ["Readers"] = (["Foundation"], null),
         ["Rag"] = (["Foundation", "Readers"], null),
-        ["Agents"] = (["Foundation"], ["Microsoft.Extensions.AI.Abstractions", "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions"]),
+        ["Agents"] =
+            (["Foundation"],
+                ["Microsoft.Extensions.AI.Abstractions", "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core",
+                    "Microsoft.Extensions.Logging.Abstractions"]),
         ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
     };
 
@@ -48,14 +52,18 @@ public partial class ArchitectureTests
 
     [Fact]
     public void Every_project_of_src_has_its_rule()
-        => Assert.Equal(Rules.Keys.Order(StringComparer.Ordinal), Directory.GetDirectories(Repository.At("src")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal));
+        => Assert.Equal(Rules.Keys.Order(StringComparer.Ordinal),
+            Directory.GetDirectories(Repository.At("src")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Projects))]
     public void Project_and_package_references_follow_the_arrows(string project)
     {
         var file = XDocument.Load(Repository.At("src", project, $"{project}.csproj"));
-        Assert.Empty(ReferenceProblems(project, Includes("ProjectReference").Select(path => Path.GetFileNameWithoutExtension(path.Replace('\\', '/'))), Includes("PackageReference")));
+        Assert.Empty(
+            ReferenceProblems(project,
+                Includes("ProjectReference").Select(path => Path.GetFileNameWithoutExtension(path.Replace('\\', '/'))),
+                Includes("PackageReference")));
 
         IEnumerable<string> Includes(string item) => file.Descendants(item).Select(element => element.Attribute("Include")!.Value);
     }
@@ -65,8 +73,10 @@ public partial class ArchitectureTests
     public void Source_files_name_no_project_against_the_arrows(string project)
     {
         var problems = Directory.EnumerateFiles(Repository.At("src", project), "*.cs", SearchOption.AllDirectories)
-            .Where(path => !Path.GetRelativePath(Repository.At("src", project), path).Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))
-            .SelectMany(path => SourceProblems(project, File.ReadAllText(path)).Select(problem => $"{Path.GetRelativePath(Repository.Root, path)}: {problem}"));
+            .Where(path => !Path.GetRelativePath(Repository.At("src", project), path).Split(Path.DirectorySeparatorChar)
+                .Any(part => part is "bin" or "obj"))
+            .SelectMany(path => SourceProblems(project, File.ReadAllText(path))
+                .Select(problem => $"{Path.GetRelativePath(Repository.Root, path)}: {problem}"));
         Assert.Empty(problems);
     }
 
@@ -88,7 +98,8 @@ public partial class ArchitectureTests
     public void Every_folder_of_LocalModel_has_its_rule()
         => Assert.Equal(
             FolderRules.Keys.Order(StringComparer.Ordinal),
-            Directory.GetDirectories(Repository.At("src", "LocalModel")).Select(folder => Path.GetFileName(folder)!).Where(name => name is not ("bin" or "obj"))
+            Directory.GetDirectories(Repository.At("src", "LocalModel")).Select(folder => Path.GetFileName(folder)!)
+                .Where(name => name is not ("bin" or "obj"))
                 .Order(StringComparer.Ordinal));
 
     [Theory]
@@ -97,12 +108,14 @@ public partial class ArchitectureTests
     {
         var root = Repository.At("src", "LocalModel", folder);
         Assert.Empty(Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
-            .SelectMany(path => FolderProblems(folder, File.ReadAllText(path)).Select(problem => $"{Path.GetRelativePath(Repository.Root, path)}: {problem}")));
+            .SelectMany(path => FolderProblems(folder, File.ReadAllText(path))
+                .Select(problem => $"{Path.GetRelativePath(Repository.Root, path)}: {problem}")));
     }
 
     [Theory]
     [InlineData("Models", "using Kotonoha.LocalModel.Checkpoints;", "names LocalModel.Checkpoints")]
-    [InlineData("Models", "var x = Generation.LocalGpt.Load(path);\nvar y = new LocalModel.Training.Trainer();", "names LocalModel.Training")]
+    [InlineData("Models", "var x = Generation.LocalGpt.Load(path);\nvar y = new LocalModel.Training.Trainer();",
+        "names LocalModel.Training")]
     [InlineData("Generation", "using Kotonoha.LocalModel.Tensors;\nnamespace Kotonoha.LocalModel.Generation;", null)]
     public void The_check_of_folders_finds_what_it_should(string folder, string source, string? problem)
         => Assert.Equal(problem is null ? [] : [problem], FolderProblems(folder, source));
@@ -122,7 +135,8 @@ public partial class ArchitectureTests
     [Theory]
     [InlineData("LocalModel", "using Kotonoha.Rag.Chunking;", "names Kotonoha.Rag")]
     [InlineData("LocalModel", "using Microsoft.Extensions.AI;", "uses Microsoft.Extensions.AI")]
-    [InlineData("LocalModel", "global using static System.Math;\nusing Kotonoha.LocalModel.Tensors;\nusing X = Kotonoha.Foundation.Text;", null)]
+    [InlineData("LocalModel", "global using static System.Math;\nusing Kotonoha.LocalModel.Tensors;\nusing X = Kotonoha.Foundation.Text;",
+        null)]
     [InlineData("Rag", "var x = new Kotonoha.LocalModel.Tensors.Shape();", "names Kotonoha.LocalModel")]
     [InlineData("Agents", "using Kotonoha.Foundation;\nusing Microsoft.Extensions.AI;", null)]
     [InlineData("Agents", "using Kotonoha.Connector;", "names Kotonoha.Connector")]
@@ -144,7 +158,8 @@ public partial class ArchitectureTests
         return
         [
             .. projects.Except(allowedProjects).Select(name => $"references {name}"),
-            .. packages.Where(name => allowedPackages is not null && !allowedPackages.Contains(name)).Select(name => $"references package {name}"),
+            .. packages.Where(name => allowedPackages is not null && !allowedPackages.Contains(name))
+            .Select(name => $"references package {name}"),
         ];
     }
 
@@ -155,15 +170,18 @@ public partial class ArchitectureTests
             .Where(name => Rules.ContainsKey(name) && name != project && !allowedProjects.Contains(name))
             .Select(name => $"names Kotonoha.{name}");
         var used = allowedPackages is null ? [] : UsingDirective().Matches(source).Select(match => match.Groups[1].Value)
-            .Where(name => !name.StartsWith("Kotonoha.", StringComparison.Ordinal) && name != "System" && !name.StartsWith("System.", StringComparison.Ordinal)
+            .Where(name => !name.StartsWith("Kotonoha.", StringComparison.Ordinal) && name != "System"
+                && !name.StartsWith("System.", StringComparison.Ordinal)
                 && name != "Microsoft.Win32.SafeHandles" && !allowedPackages.Any(package => IsOf(package, name)))
             .Select(name => $"uses {name}");
         return [.. named, .. used];
     }
 
-    // A package's namespaces are its own name's, or those below it: Microsoft.SemanticKernel.Abstractions has Microsoft.SemanticKernel.ChatCompletion.
+    // A package's namespaces are its own name's, or those below it: Microsoft.SemanticKernel.Abstractions has
+    // Microsoft.SemanticKernel.ChatCompletion.
     private static bool IsOf(string package, string name)
-        => package.StartsWith(name, StringComparison.Ordinal) || (name + ".").StartsWith(package.Replace(".Abstractions", "", StringComparison.Ordinal) + ".", StringComparison.Ordinal);
+        => package.StartsWith(name, StringComparison.Ordinal)
+            || (name + ".").StartsWith(package.Replace(".Abstractions", "", StringComparison.Ordinal) + ".", StringComparison.Ordinal);
 
     private static List<string> FolderProblems(string folder, string source)
         => [.. LocalModelName().Matches(source).Select(match => match.Groups[1].Value).Distinct()

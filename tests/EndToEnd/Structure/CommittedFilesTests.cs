@@ -1,6 +1,9 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Kotonoha.EndToEnd.Support;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Kotonoha.EndToEnd.Structure;
 
@@ -24,7 +27,8 @@ public partial class CommittedFilesTests
     {
         using var folder = new TemporaryFolder();
         File.Copy(Repository.At(".editorconfig"), folder.At(".editorconfig"));
-        folder.Write("Odd.csproj", "<Project Sdk=\"Microsoft.NET.Sdk\">\n  <PropertyGroup>\n    <TargetFramework>net10.0</TargetFramework>\n  </PropertyGroup>\n</Project>\n");
+        folder.Write("Odd.csproj", "<Project Sdk=\"Microsoft.NET.Sdk\">\n  <PropertyGroup>\n    "
+            + "<TargetFramework>net10.0</TargetFramework>\n  </PropertyGroup>\n</Project>\n");
         folder.Write("Odd.cs", "class Odd\n{\n    int  x;\n  void F() { }\n}\n");
         var restored = await Command.DotnetAsync(folder.Path, "restore", "--tl:off");
         Assert.True(restored.ExitCode == 0, restored.ToString());
@@ -33,13 +37,37 @@ public partial class CommittedFilesTests
         Assert.NotEqual(0, check.ExitCode);
     }
 
+    /// <summary>Data in verbatim and raw strings (regular expressions, JSON) stays in one piece.</summary>
+    [Fact]
+    public async Task Lines_have_at_most_140_columns()
+    {
+        const int Columns = 140;
+        var problems = new List<string>();
+        foreach (var file in (await Repository.FilesAsync()).Where(file => file.EndsWith(".cs", StringComparison.Ordinal)))
+        {
+            var tree = CSharpSyntaxTree.ParseText(File.ReadAllText(Repository.At(file)));
+            foreach (var line in tree.GetText().Lines.Where(line => line.Span.Length > Columns))
+                if (!tree.GetRoot().DescendantTokens(line.Span).Any(IsData))
+                    problems.Add($"{file}:{line.LineNumber + 1} has {line.Span.Length} columns");
+        }
+
+        Assert.Empty(problems);
+
+        static bool IsData(SyntaxToken token)
+            => token.IsKind(SyntaxKind.SingleLineRawStringLiteralToken) || token.IsKind(SyntaxKind.MultiLineRawStringLiteralToken)
+                || (token.IsKind(SyntaxKind.StringLiteralToken) && token.Text.StartsWith('@'))
+                || (token.IsKind(SyntaxKind.Utf8StringLiteralToken) && token.Span.Length > Columns)
+                || token.Parent?.FirstAncestorOrSelf<InterpolatedStringExpressionSyntax>() is { } text && text.StringStartToken.Text.Contains("\"\"\"", StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Text_files_keep_to_the_editor_settings()
     {
         var problems = new List<string>();
         foreach (var file in await Repository.FilesAsync())
             if (!IsBinary(file))
-                problems.AddRange(FormProblems(file, await File.ReadAllBytesAsync(Repository.At(file))).Select(problem => $"{file}: {problem}"));
+                problems.AddRange(FormProblems(file, await File.ReadAllBytesAsync(Repository.At(file)))
+                    .Select(problem => $"{file}: {problem}"));
         Assert.Empty(problems);
     }
 
@@ -101,9 +129,11 @@ public partial class CommittedFilesTests
             return ["is not UTF-8"];
         }
 
-        // The same exceptions as in .editorconfig and .gitattributes: sample documents are somebody's own, Markdown's two blanks at an end are a line break.
+        // The same exceptions as in .editorconfig and .gitattributes: sample documents are somebody's own, Markdown's two blanks at an end
+        // are a line break.
         var problems = new List<string>();
-        if (text.Length == 0 || file.StartsWith("samples/documents", StringComparison.Ordinal) || file.Contains("/Fixtures/", StringComparison.Ordinal))
+        if (text.Length == 0 || file.StartsWith("samples/documents", StringComparison.Ordinal)
+            || file.Contains("/Fixtures/", StringComparison.Ordinal))
             return problems;
         if (text[^1] != '\n')
             problems.Add("the last line has no end");

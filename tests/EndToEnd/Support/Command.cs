@@ -6,7 +6,8 @@ namespace Kotonoha.EndToEnd.Support;
 internal sealed record Command(string Line, int ExitCode, string Output, string Error)
 {
     internal static Task<Command> DotnetAsync(string folder, params string[] arguments)
-        // The host that runs the tests, so that no other SDK is picked up from the path. Nothing stays behind: build servers would hold files of temporary folders.
+        // The host that runs the tests, so that no other SDK is picked up from the path. Nothing stays behind: build servers would hold
+        // files of temporary folders.
         => RunAsync(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", arguments, folder, new Dictionary<string, string?>
         {
             ["MSBUILDDISABLENODEREUSE"] = "1",

@@ -33,6 +33,7 @@ internal static class Repository
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (File.Exists(Path.Combine(folder.FullName, "Framework.sln")))
                 return folder.FullName;
-        throw new DirectoryNotFoundException($"Framework.sln is in no folder above '{AppContext.BaseDirectory}': run the tests from the source tree.");
+        throw new DirectoryNotFoundException(
+            $"Framework.sln is in no folder above '{AppContext.BaseDirectory}': run the tests from the source tree.");
     }
 }

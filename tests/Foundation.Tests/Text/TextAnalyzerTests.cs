@@ -32,7 +32,10 @@ public sealed class TextAnalyzerTests
         var random = new Random(Seed);
         for (int round = 0; round < 3_000; round++)
         {
-            var text = new string([.. Enumerable.Range(0, random.Next(40)).Select(_ => (char)(random.Next(4) == 0 ? random.Next(0x10000) : random.Next(0x3000, 0x3100)))]);
+            var text =
+                new string(
+                    [.. Enumerable.Range(0, random.Next(40))
+                        .Select(_ => (char)(random.Next(4) == 0 ? random.Next(0x10000) : random.Next(0x3000, 0x3100)))]);
             int start = 0;
             foreach (var token in TextAnalyzer.Analyze(text))
             {

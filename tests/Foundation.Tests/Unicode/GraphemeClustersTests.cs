@@ -15,7 +15,9 @@ public sealed class GraphemeClustersTests
         while (reader.ReadLine() is { } line)
         {
             string[] clusters = [.. line.Split('÷', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-                .Select(c => string.Concat(c.Split('×', StringSplitOptions.TrimEntries).Select(x => char.ConvertFromUtf32(Convert.ToInt32(x, 16)))))];
+                .Select(c =>
+                    string.Concat(c.Split('×', StringSplitOptions.TrimEntries)
+                        .Select(x => char.ConvertFromUtf32(Convert.ToInt32(x, 16)))))];
             var text = string.Concat(clusters);
             var got = new List<string>();
             for (int at = 0, end; at < text.Length; at = end)

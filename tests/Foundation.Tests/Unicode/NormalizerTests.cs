@@ -16,7 +16,8 @@ public sealed class NormalizerTests
         {
             if (line.Length == 0 || line[0] == '@')
                 continue;
-            var columns = line.Split(';').Take(5).Select(c => string.Concat(c.Split(' ').Select(x => char.ConvertFromUtf32(Convert.ToInt32(x, 16))))).ToArray();
+            var columns = line.Split(';').Take(5)
+                .Select(c => string.Concat(c.Split(' ').Select(x => char.ConvertFromUtf32(Convert.ToInt32(x, 16))))).ToArray();
             for (int i = 0; i < 5; i++)
             {
                 Check(columns[i], NormalizationForm.FormC, columns[i < 3 ? 1 : 3]);

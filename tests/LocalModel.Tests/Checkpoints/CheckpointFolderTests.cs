@@ -40,7 +40,8 @@ public sealed class CheckpointFolderTests
             killed.Save(99, target => WriteFiles(target, 99));
             Assert.Equal(99, CheckpointFolder.Read(copy, ReadFiles));
             Assert.True(Names(killed).Length <= 2, operation);
-            Assert.DoesNotContain(Directory.GetFileSystemEntries(copy), e => e.Contains(".unfinished", StringComparison.Ordinal) || e.Contains(".obsolete", StringComparison.Ordinal));
+            Assert.DoesNotContain(Directory.GetFileSystemEntries(copy),
+                e => e.Contains(".unfinished", StringComparison.Ordinal) || e.Contains(".obsolete", StringComparison.Ordinal));
             Directory.Delete(copy, recursive: true);
         }
 
@@ -114,16 +115,20 @@ public sealed class CheckpointFolderTests
     public void Folders_without_a_model_and_broken_names_are_told_apart()
     {
         using var temp = new TemporaryFolder();
-        Assert.Contains("no such folder", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.At("none"))).Message, StringComparison.Ordinal);
-        Assert.Contains("holds no model", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains("no such folder", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.At("none"))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("holds no model", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message,
+            StringComparison.Ordinal);
         foreach (var text in new[] { "", "step-", "step-x", "../other", "step-01", "step-1/../.." })
         {
             File.WriteAllText(temp.At("latest"), text);
-            Assert.Contains("newest checkpoint", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message, StringComparison.Ordinal);
+            Assert.Contains("newest checkpoint", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message,
+                StringComparison.Ordinal);
         }
 
         File.WriteAllText(temp.At("latest"), "step-7\n");
-        Assert.Contains("not there", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains("not there", Assert.Throws<CheckpointException>(() => CheckpointFolder.Resolve(temp.Path)).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(temp.At("config.json"), "{}");
         Assert.Equal(temp.Path, CheckpointFolder.Resolve(temp.Path));
     }
@@ -144,7 +149,11 @@ public sealed class CheckpointFolderTests
 
     private static int ReadFiles(string folder)
     {
-        var values = new[] { "a", "b", "training/c", "training/d" }.Select(n => int.Parse(File.ReadAllText(Path.Combine(folder, n)), System.Globalization.CultureInfo.InvariantCulture)).Distinct().ToArray();
+        var values =
+            new[] { "a", "b", "training/c",
+                "training/d" }.Select(
+                    n => int.Parse(File.ReadAllText(Path.Combine(folder, n)), System.Globalization.CultureInfo.InvariantCulture)).Distinct()
+                        .ToArray();
         return Assert.Single(values);
     }
 

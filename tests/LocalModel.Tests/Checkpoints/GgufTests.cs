@@ -14,15 +14,18 @@ public sealed class GgufTests
 {
     private static readonly int[] Prompt = [3, 17, 5, 44, 9, 1, 60, 2];
 
-    public static TheoryData<string> Kinds => ["gpt2", "gpt2-untied", "llama", "llama-tied", "llama3", "llama-linear", "mistral", "qwen2", "qwen3"];
+    public static TheoryData<string> Kinds
+        => ["gpt2", "gpt2-untied", "llama", "llama-tied", "llama3", "llama-linear", "mistral", "qwen2", "qwen3"];
 
     [Fact]
     public void Metadata_of_every_kind_comes_back_in_order()
     {
         object[] values =
         [
-            (byte)200, (sbyte)-3, (ushort)60000, (short)-300, 4000000000u, -7, 0.1f, true, "日本語 🙂\0", ulong.MaxValue, long.MinValue, double.Epsilon,
-            new[] { 1, 2, 3 }, new[] { "a", "", "ü" }, new[] { true, false }, Array.Empty<float>(), new[] { GgufValue.Of(new[] { 1u }), GgufValue.Of(new[] { "x" }) },
+            (byte)200, (sbyte)-3, (ushort)60000, (short)-300, 4000000000u, -7, 0.1f, true, "日本語 🙂\0", ulong.MaxValue, long.MinValue,
+            double.Epsilon,
+            new[] { 1, 2, 3 }, new[] { "a", "", "ü" }, new[] { true, false }, Array.Empty<float>(),
+            new[] { GgufValue.Of(new[] { 1u }), GgufValue.Of(new[] { "x" }) },
         ];
         var writer = new GgufWriter();
         for (int i = 0; i < values.Length; i++)
@@ -108,7 +111,8 @@ public sealed class GgufTests
     [Fact]
     public void Rows_that_are_no_whole_blocks_become_halves_and_that_is_said()
     {
-        using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 61, ContextLength = 32, Width = 40, Layers = 1, Heads = 4, InnerWidth = 64 });
+        using var model =
+            Gpt2.Create(new Gpt2Config { VocabularySize = 61, ContextLength = 32, Width = 40, Layers = 1, Heads = 4, InnerWidth = 64 });
         using var folder = new TemporaryFolder();
         var remarks = GgufExport.Save(model, new CheckpointParts(), Path.Combine(folder.Path, "m.gguf"), DataType.Q8_0);
         Assert.Contains(remarks, r => r.Contains("'token_embd.weight' is written as F16", StringComparison.Ordinal));
@@ -117,7 +121,8 @@ public sealed class GgufTests
     [Fact]
     public void A_tokenizer_goes_along()
     {
-        var tokenizer = Tokenizer.TrainByteLevelBpe(["the cat sat on the mat, the cat ran"], 280, specialTokens: [CheckpointParts.EndOfText]);
+        var tokenizer =
+            Tokenizer.TrainByteLevelBpe(["the cat sat on the mat, the cat ran"], 280, specialTokens: [CheckpointParts.EndOfText]);
         using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 300, ContextLength = 32, Width = 32, Layers = 1, Heads = 2 });
         using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "m.gguf");
@@ -156,10 +161,15 @@ public sealed class GgufTests
     [Fact]
     public void A_tokenizer_that_is_written_cuts_texts_as_before()
     {
-        string[] texts = ["Hello World", " leading", "two  blanks", "tail ", "Ünïcödé ÉÀ e", "ﬁ Ａ①", "日本語 漢字", "a\tb\nc", "123 4567", "don't I'LL", "\u200b\u0001x", "İstanbul", "🙂 price: $5.99!"];
-        using TemporaryFolder some = FixtureArchive.Extract("tokenizers"), more = FixtureArchive.Extract("tokenizer-components"), folder = new();
+        string[] texts =
+            ["Hello World", " leading", "two  blanks", "tail ", "Ünïcödé ÉÀ e", "ﬁ Ａ①", "日本語 漢字", "a\tb\nc", "123 4567", "don't I'LL",
+                "\u200b\u0001x", "İstanbul", "🙂 price: $5.99!"];
+        using TemporaryFolder some = FixtureArchive.Extract("tokenizers"), more = FixtureArchive.Extract("tokenizer-components"),
+            folder = new();
         var written = new List<string>();
-        foreach (var file in new[] { some, more }.SelectMany(f => Directory.EnumerateFiles(f.Path, "tokenizer.json", SearchOption.AllDirectories)).Where(f => !f.Contains("added", StringComparison.Ordinal)))
+        foreach (var file
+            in new[] { some, more }.SelectMany(f => Directory.EnumerateFiles(f.Path, "tokenizer.json", SearchOption.AllDirectories))
+                .Where(f => !f.Contains("added", StringComparison.Ordinal)))
         {
             var parts = new CheckpointParts { TokenizerJson = File.ReadAllText(file) };
             var tokenizer = Tokenizer.Load(Path.GetDirectoryName(file)!);
@@ -177,7 +187,8 @@ public sealed class GgufTests
             writer.Save(folder.At("m.gguf"));
             using var gguf = GgufFile.Open(folder.At("m.gguf"));
             var read = Tokenizer.FromGguf(gguf.Metadata);
-            Assert.All(texts, text => Assert.Equal(tokenizer.Encode(text, addSpecialTokens: false), read.Encode(text, addSpecialTokens: false)));
+            Assert.All(texts,
+                text => Assert.Equal(tokenizer.Encode(text, addSpecialTokens: false), read.Encode(text, addSpecialTokens: false)));
             written.Add(Path.GetFileName(Path.GetDirectoryName(file)!));
         }
 
@@ -189,9 +200,11 @@ public sealed class GgufTests
     {
         using var model = Model("llama");
         var weight = model.Parameters.First(p => p.Name.EndsWith("q_proj.weight", StringComparison.Ordinal));
-        model.Attach(new Dictionary<Parameter, LowRankAdapter> { [weight] = new(new Parameter("down", 1, 64), new Parameter("up", 64, 1), null) });
+        model.Attach(
+            new Dictionary<Parameter, LowRankAdapter> { [weight] = new(new Parameter("down", 1, 64), new Parameter("up", 64, 1), null) });
         using var folder = new TemporaryFolder();
-        Assert.Throws<UnsupportedModelException>(() => GgufExport.Save(model, new CheckpointParts(), folder.At("m.gguf"), DataType.Float32));
+        Assert.Throws<UnsupportedModelException>(
+            () => GgufExport.Save(model, new CheckpointParts(), folder.At("m.gguf"), DataType.Float32));
         Assert.False(File.Exists(folder.At("m.gguf")));
     }
 
@@ -204,7 +217,8 @@ public sealed class GgufTests
         using var turned = GgufCheckpoint.Load(folder.At("m.gguf"), WeightPrecision.Single);
         File.WriteAllText(folder.At("adapter_config.json"), """{"peft_type": "LORA", "r": 1, "modules_to_save": ["q_proj"]}""");
         var writer = new SafetensorsWriter();
-        writer.Add("base_model.model.model.layers.0.self_attn.q_proj.weight", Enumerable.Range(0, 64 * 64).Select(i => MathF.Sin(i * i)).ToArray(), 64, 64);
+        writer.Add("base_model.model.model.layers.0.self_attn.q_proj.weight",
+            Enumerable.Range(0, 64 * 64).Select(i => MathF.Sin(i * i)).ToArray(), 64, 64);
         writer.Save(folder.At("adapter_model.safetensors"));
         float[] before = Logits(model);
         LoraAdapter.Open(folder.Path).Merge(model);
@@ -218,7 +232,19 @@ public sealed class GgufTests
     {
         using var folder = new TemporaryFolder();
         var yarn = new RopeScaling { Kind = RopeScalingKind.Yarn, Factor = 4, OriginalContextLength = 16 };
-        var config = new LlamaConfig { ModelType = "qwen2", VocabularySize = 64, ContextLength = 64, Width = 64, Layers = 1, Heads = 4, KeyHeads = 2, HeadWidth = 16, InnerWidth = 96 };
+        var config =
+            new LlamaConfig
+            {
+                ModelType = "qwen2",
+                VocabularySize = 64,
+                ContextLength = 64,
+                Width = 64,
+                Layers = 1,
+                Heads = 4,
+                KeyHeads = 2,
+                HeadWidth = 16,
+                InnerWidth = 96
+            };
         using (var model = Llama.Create(config with { RopeScaling = yarn }))
             GgufExport.Save(model, new CheckpointParts(), folder.At("a.gguf"), DataType.Float32);
         double Scale(params (string Key, object Value)[] changes)
@@ -237,10 +263,14 @@ public sealed class GgufTests
         }
 
         double own = 1 + 0.1 * Math.Log(4);
-        Assert.Equal(own, Scale(("rope.scaling.yarn_ext_factor", 1f), ("rope.scaling.yarn_log_multiplier", 0f), ("attention.scale", 0.25f), ("attention.causal", true)), 1e-12);
+        Assert.Equal(own,
+            Scale(("rope.scaling.yarn_ext_factor", 1f), ("rope.scaling.yarn_log_multiplier", 0f), ("attention.scale", 0.25f),
+                ("attention.causal", true)), 1e-12);
         Assert.Equal(0.9 * own, Scale(("rope.scaling.attn_factor", 0.9f)), 1e-6);
-        foreach (var (key, value) in ((string, object)[])[("rope.scaling.yarn_ext_factor", 0f), ("rope.scaling.yarn_log_multiplier", 1f), ("attention.scale", 0.5f), ("attention.causal", false)])
-            Assert.Contains("qwen2." + key, Assert.Throws<UnsupportedModelException>(() => Scale((key, value))).Message, StringComparison.Ordinal);
+        foreach (var (key, value) in ((string, object)[])[("rope.scaling.yarn_ext_factor", 0f), ("rope.scaling.yarn_log_multiplier", 1f),
+            ("attention.scale", 0.5f), ("attention.causal", false)])
+            Assert.Contains("qwen2." + key, Assert.Throws<UnsupportedModelException>(() => Scale((key, value))).Message,
+                StringComparison.Ordinal);
 
         using var given = Llama.Create(config with { RopeScaling = yarn with { AttentionFactor = 0.8 } });
         GgufExport.Save(given, new CheckpointParts(), folder.At("a.gguf"), DataType.Float32);
@@ -306,15 +336,40 @@ public sealed class GgufTests
 
     private static CausalModel Model(string kind)
     {
-        var llama = new LlamaConfig { VocabularySize = 64, ContextLength = 64, Width = 64, Layers = 2, Heads = 4, KeyHeads = 2, HeadWidth = 16, InnerWidth = 96, InitializerRange = 0.15f };
-        var gpt2 = new Gpt2Config { VocabularySize = 64, ContextLength = 64, Width = 64, Layers = 2, Heads = 4, InnerWidth = 96, InitializerRange = 0.15f };
+        var llama =
+            new LlamaConfig
+            {
+                VocabularySize = 64,
+                ContextLength = 64,
+                Width = 64,
+                Layers = 2,
+                Heads = 4,
+                KeyHeads = 2,
+                HeadWidth = 16,
+                InnerWidth = 96,
+                InitializerRange = 0.15f
+            };
+        var gpt2 =
+            new Gpt2Config
+            {
+                VocabularySize = 64,
+                ContextLength = 64,
+                Width = 64,
+                Layers = 2,
+                Heads = 4,
+                InnerWidth = 96,
+                InitializerRange = 0.15f
+            };
         return kind switch
         {
             "gpt2" => Gpt2.Create(gpt2, 1),
             "gpt2-untied" => Gpt2.Create(gpt2 with { TieWordEmbeddings = false }, 2),
             "llama" => Llama.Create(llama, 3),
             "llama-tied" => Llama.Create(llama with { TieWordEmbeddings = true }, 4),
-            "llama3" => Llama.Create(llama with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.Llama3, Factor = 8, OriginalContextLength = 16 } }, 5),
+            "llama3" =>
+                Llama.Create(
+                    llama with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.Llama3, Factor = 8, OriginalContextLength = 16 } },
+                    5),
             "llama-linear" => Llama.Create(llama with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.Linear, Factor = 3 } }, 6),
             "mistral" => Llama.Create(llama with { ModelType = "mistral", SlidingWindow = 4 }, 7),
             "qwen2" => Llama.Create(llama with { ModelType = "qwen2", QueryKeyValueBias = true }, 8),

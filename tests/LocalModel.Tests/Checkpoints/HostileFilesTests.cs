@@ -7,7 +7,9 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Tests.Checkpoints;
 
-/// <summary>Files that ask for more than they hold, or hold what nobody can read: each is a typed error, soon and without much memory.</summary>
+/// <summary>
+/// Files that ask for more than they hold, or hold what nobody can read: each is a typed error, soon and without much memory.
+/// </summary>
 public sealed class HostileFilesTests : IDisposable
 {
     private const long FewBytes = 8 << 20;
@@ -46,7 +48,8 @@ public sealed class HostileFilesTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"model_type": "qwen2", "num_hidden_layers": 2147483647, "use_sliding_window": true, "sliding_window": 4}""", "num_hidden_layers")]
+    [InlineData("""{"model_type": "qwen2", "num_hidden_layers": 2147483647, "use_sliding_window": true, "sliding_window": 4}""",
+        "num_hidden_layers")]
     [InlineData("""{"model_type": "llama", "num_hidden_layers": 2147483647}""", "num_hidden_layers")]
     [InlineData("""{"model_type": "llama", "num_attention_heads": 1, "head_dim": 20000000}""", "head_dim")]
     [InlineData("""{"model_type": "bert", "num_labels": 2147483647}""", "num_labels")]
@@ -65,7 +68,19 @@ public sealed class HostileFilesTests : IDisposable
     [InlineData("tokenizer.ggml.bos_token_id", -1L)]
     public void Numbers_of_a_gguf_file_that_are_no_counts_are_refused_by_name(string key, long value)
     {
-        using (var model = Llama.Create(new LlamaConfig { VocabularySize = 64, ContextLength = 64, Width = 32, Layers = 1, Heads = 4, KeyHeads = 2, HeadWidth = 8, InnerWidth = 64 }))
+        using (var model =
+            Llama.Create(
+                new LlamaConfig
+                {
+                    VocabularySize = 64,
+                    ContextLength = 64,
+                    Width = 32,
+                    Layers = 1,
+                    Heads = 4,
+                    KeyHeads = 2,
+                    HeadWidth = 8,
+                    InnerWidth = 64
+                }))
             GgufExport.Save(model, new CheckpointParts(), _folder.At("a.gguf"), DataType.Float32);
         var path = With("a.gguf", (key, value), ("llama.rope.scaling.type", "yarn"), ("llama.rope.scaling.factor", 4f));
         var error = Assert.Throws<GgufException>(() =>
@@ -82,7 +97,9 @@ public sealed class HostileFilesTests : IDisposable
     public void Numbers_of_an_encoders_gguf_file_that_are_no_counts_are_refused_by_name(string key, long value)
     {
         using (var zeros = new ZeroWeights())
-        using (var model = new Bert(new BertConfig { VocabularySize = 64, Positions = 32, Width = 32, Layers = 1, Heads = 4, FeedForwardWidth = 64 }, zeros))
+        using (var model =
+            new Bert(new BertConfig { VocabularySize = 64, Positions = 32, Width = 32, Layers = 1, Heads = 4, FeedForwardWidth = 64 },
+                zeros))
             GgufExport.Save(model, new CheckpointParts(), Pooling.Mean, _folder.At("a.gguf"), DataType.Float32);
         var path = With("a.gguf", (key, value));
         var error = Assert.Throws<GgufException>(() => EncoderFiles.Open(path).LoadModel().Dispose());

@@ -10,10 +10,13 @@ public sealed class LlamaConfigTests
     [Fact]
     public void The_older_and_the_newer_spelling_of_rotary_settings_mean_the_same()
     {
-        var newer = Read("""{"model_type": "llama", "rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 16}}""");
-        var older = Read("""{"model_type": "llama", "rope_theta": 5e5, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 16}}""");
+        var newer =
+            Read("""{"model_type": "llama", "rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 16}}""");
+        var older =
+            Read("""{"model_type": "llama", "rope_theta": 5e5, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 16}}""");
         Assert.Equal(LlamaConfigFile.Text(newer), LlamaConfigFile.Text(older));
-        Assert.Equal((RopeScalingKind.Llama3, 8, 16), (newer.RopeScaling!.Kind, newer.RopeScaling.Factor, newer.RopeScaling.OriginalContextLength));
+        Assert.Equal((RopeScalingKind.Llama3, 8, 16),
+            (newer.RopeScaling!.Kind, newer.RopeScaling.Factor, newer.RopeScaling.OriginalContextLength));
         Assert.Equal((5e5, 5e5), (newer.RopeTheta, older.RopeTheta));
     }
 
@@ -34,7 +37,8 @@ public sealed class LlamaConfigTests
 
     [Theory]
     [InlineData("""{"model_type": "mamba"}""", "known are gpt2, llama, mistral, qwen2, qwen3")]
-    [InlineData("""{"model_type": "llama", "rope_scaling": {"type": "su", "factor": 2}}""", "known are default, linear, dynamic, llama3, yarn, longrope")]
+    [InlineData("""{"model_type": "llama", "rope_scaling": {"type": "su", "factor": 2}}""",
+        "known are default, linear, dynamic, llama3, yarn, longrope")]
     [InlineData("""{"model_type": "llama", "rope_scaling": {"type": "linear"}}""", "has no factor")]
     [InlineData("""{"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2, "surprise": 1}}""", "'surprise'")]
     [InlineData("""{"model_type": "llama", "partial_rotary_factor": 0.5}""", "partial_rotary_factor 0.5")]

@@ -36,14 +36,26 @@ public sealed class ModelCheckpointTests
         var ours = JsonNode.Parse(File.ReadAllText(Path.Combine(saved, "config.json")))!.AsObject();
         var theirs = JsonNode.Parse(File.ReadAllText(folder.At("config.json")))!.AsObject();
         foreach (var (field, value) in ours)
-            Assert.True(JsonNode.DeepEquals(value, theirs[field]) || (double)value! == (double)theirs[field]!, $"{field}: {value} instead of {theirs[field]}");
+            Assert.True(JsonNode.DeepEquals(value, theirs[field]) || (double)value! == (double)theirs[field]!,
+                $"{field}: {value} instead of {theirs[field]}");
     }
 
     [Fact]
     public void A_saved_folder_of_checkpoints_is_loaded_again_with_tokenizer_and_settings()
     {
         using var folder = new TemporaryFolder();
-        using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 300, ContextLength = 16, Width = 8, Layers = 1, Heads = 2, ResidualDropout = 0.25f, InnerWidth = 12 }, seed: 5);
+        using var model =
+            Gpt2.Create(
+                new Gpt2Config
+                {
+                    VocabularySize = 300,
+                    ContextLength = 16,
+                    Width = 8,
+                    Layers = 1,
+                    Heads = 2,
+                    ResidualDropout = 0.25f,
+                    InnerWidth = 12
+                }, seed: 5);
         var tokenizer = Tokenizer.TrainByteLevelBpe(["言の葉 and words, words, words"], 262);
         model.Save(folder.At("model"), CheckpointParts.Of(tokenizer, "{{ messages }}"));
         model.Save(folder.At("model"), tokenizer);
@@ -78,7 +90,8 @@ public sealed class ModelCheckpointTests
         }
 
         foreach (var parameter in expected.Parameters)
-            Put(parameter.Name["transformer.".Length..], parameter.Values.ToArray(), Array.ConvertAll(parameter.Shape.ToArray(), d => (long)d));
+            Put(parameter.Name["transformer.".Length..], parameter.Values.ToArray(),
+                Array.ConvertAll(parameter.Shape.ToArray(), d => (long)d));
         Put("h.0.attn.bias", new float[4], 1, 1, 2, 2);
         Put("h.0.attn.masked_bias", [-1e4f]);
         Put("lm_head.weight", expected.Parameters[0].Values.ToArray(), expected.Parameters[0].Shape[0], expected.Parameters[0].Shape[1]);
@@ -100,7 +113,8 @@ public sealed class ModelCheckpointTests
 
         map.Remove("wte.weight");
         File.WriteAllText(index, new JsonObject { ["weight_map"] = map }.ToJsonString());
-        Assert.Contains("wte.weight", Assert.Throws<CheckpointException>(() => ModelCheckpoint.Load(hub)).Message, StringComparison.Ordinal);
+        Assert.Contains("wte.weight", Assert.Throws<CheckpointException>(() => ModelCheckpoint.Load(hub)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -114,7 +128,8 @@ public sealed class ModelCheckpointTests
 
         Refused("no tensor 'transformer.h.1.ln_2.bias'", t => t.Remove("transformer.h.1.ln_2.bias"));
         Refused("surplus 'score.weight'", t => t["score.weight"] = (new float[2], [2]));
-        Refused("'transformer.h.0.attn.c_proj.weight' has the shape [48, 12]", t => t["transformer.h.0.attn.c_proj.weight"] = (new float[48 * 12], [48, 12]));
+        Refused("'transformer.h.0.attn.c_proj.weight' has the shape [48, 12]",
+            t => t["transformer.h.0.attn.c_proj.weight"] = (new float[48 * 12], [48, 12]));
         Refused("'transformer.wte.weight' has the shape [14400]", t => t["transformer.wte.weight"] = (new float[14400], [14400]));
         Refused("same tensor", t => t["h.1.ln_2.bias"] = (new float[48], [48]));
         Refused("tie_word_embeddings", t => t["lm_head.weight"] = (new float[14400], [300, 48]));
@@ -127,7 +142,8 @@ public sealed class ModelCheckpointTests
             foreach (var (name, (values, shape)) in changed)
                 writer.Add(name, values, shape);
             writer.Save(folder.At("model.safetensors"));
-            Assert.Contains(words, Assert.Throws<CheckpointException>(() => ModelCheckpoint.Load(folder.Path)).Message, StringComparison.Ordinal);
+            Assert.Contains(words, Assert.Throws<CheckpointException>(() => ModelCheckpoint.Load(folder.Path)).Message,
+                StringComparison.Ordinal);
         }
     }
 
@@ -169,7 +185,9 @@ public sealed class ModelCheckpointTests
         config["scale_attn_by_inverse_layer_idx"] = true;
         File.WriteAllText(folder.At("config.json"), "\uFEFF" + config.ToJsonString());
         using var model = (Gpt2)ModelCheckpoint.Load(folder.Path);
-        Assert.Equal((64, 192, 0.5f, true, true), (model.Config.ContextLength, model.Config.FeedForwardWidth, model.Config.AttentionDropout, model.Config.ScaleAttentionByInverseLayerIndex, model.Config.TieWordEmbeddings));
+        Assert.Equal((64, 192, 0.5f, true, true),
+            (model.Config.ContextLength, model.Config.FeedForwardWidth, model.Config.AttentionDropout,
+                model.Config.ScaleAttentionByInverseLayerIndex, model.Config.TieWordEmbeddings));
     }
 
     [Theory]
@@ -196,13 +214,30 @@ public sealed class ModelCheckpointTests
             """);
         var loaded = TokenizerSettings.Load(folder.Path);
         Assert.Equal([new("tool_use", "T")], loaded.FurtherChatTemplates!);
-        Assert.Equal(new TokenizerSettings { BosToken = "<s>", EosToken = "</s>", ChatTemplate = "D", FurtherChatTemplates = loaded.FurtherChatTemplates }, loaded);
+        Assert.Equal(
+            new TokenizerSettings
+            {
+                BosToken = "<s>",
+                EosToken = "</s>",
+                ChatTemplate = "D",
+                FurtherChatTemplates = loaded.FurtherChatTemplates
+            }, loaded);
         File.WriteAllText(folder.At("chat_template.jinja"), "J");
         Assert.Equal("J", TokenizerSettings.Load(folder.Path).ChatTemplate);
         File.WriteAllText(folder.At("tokenizer_config.json"), """{ "chat_template": [{"name": "tool_use", "template": "T"}] }""");
-        Assert.Contains("chat_template", Assert.Throws<CheckpointException>(() => TokenizerSettings.Load(folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains("chat_template", Assert.Throws<CheckpointException>(() => TokenizerSettings.Load(folder.Path)).Message,
+            StringComparison.Ordinal);
 
-        var settings = new TokenizerSettings { BosToken = "<b>", EosToken = "終", PadToken = "p", UnknownToken = "u", ModelMaxLength = 77, ChatTemplate = "{% if x %}\n\"y\"" };
+        var settings =
+            new TokenizerSettings
+            {
+                BosToken = "<b>",
+                EosToken = "終",
+                PadToken = "p",
+                UnknownToken = "u",
+                ModelMaxLength = 77,
+                ChatTemplate = "{% if x %}\n\"y\""
+            };
         File.Delete(folder.At("chat_template.jinja"));
         settings.Save(folder.Path);
         Assert.Equal(settings, TokenizerSettings.Load(folder.Path));
@@ -212,12 +247,26 @@ public sealed class ModelCheckpointTests
     public void Generation_settings_are_read_back_and_fall_to_the_config_where_there_is_no_file()
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder.At("config.json"), """{ "bos_token_id": 1, "eos_token_id": [2, 3], "pad_token_id": null, "temperature": 3 }""");
+        File.WriteAllText(folder.At("config.json"),
+            """{ "bos_token_id": 1, "eos_token_id": [2, 3], "pad_token_id": null, "temperature": 3 }""");
         var fromConfig = GenerationSettings.Load(folder.Path);
         Assert.Equal((1, null, null), (fromConfig.BosTokenId, fromConfig.PadTokenId, fromConfig.Temperature));
         Assert.Equal([2, 3], fromConfig.EosTokenIds);
 
-        var settings = new GenerationSettings { BosTokenId = 5, EosTokenIds = [7, 9], PadTokenId = 0, DoSample = true, Temperature = 0.7, TopK = 40, TopP = 0.9, MinP = 0.05, RepetitionPenalty = 1.1, MaxNewTokens = 99 };
+        var settings =
+            new GenerationSettings
+            {
+                BosTokenId = 5,
+                EosTokenIds = [7, 9],
+                PadTokenId = 0,
+                DoSample = true,
+                Temperature = 0.7,
+                TopK = 40,
+                TopP = 0.9,
+                MinP = 0.05,
+                RepetitionPenalty = 1.1,
+                MaxNewTokens = 99
+            };
         settings.Save(folder.Path);
         var loaded = GenerationSettings.Load(folder.Path);
         Assert.Equal([7, 9], loaded.EosTokenIds);
@@ -227,6 +276,7 @@ public sealed class ModelCheckpointTests
         Assert.Equal(40, json.RootElement.GetProperty("top_k").GetInt32());
 
         File.WriteAllText(folder.At("generation_config.json"), """{ "eos_token_id": "x" }""");
-        Assert.Contains("eos_token_id", Assert.Throws<CheckpointException>(() => GenerationSettings.Load(folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains("eos_token_id", Assert.Throws<CheckpointException>(() => GenerationSettings.Load(folder.Path)).Message,
+            StringComparison.Ordinal);
     }
 }

@@ -23,7 +23,8 @@ public sealed class SafetensorsFileTests
                     {
                         var expected = item.GetProperty("reference_reader").GetProperty("tensors").EnumerateObject()
                             .ToDictionary(t => t.Name, t => t.Value.EnumerateArray().Select(d => d.GetInt64()).ToArray());
-                        Assert.Equal(expected.Keys.Order(StringComparer.Ordinal), opened.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal));
+                        Assert.Equal(expected.Keys.Order(StringComparer.Ordinal),
+                            opened.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal));
                         foreach (var (name, shape) in expected)
                             Assert.Equal(shape, opened[name].Shape.ToArray());
                     }
@@ -44,7 +45,8 @@ public sealed class SafetensorsFileTests
     public void Open_never_throws_anything_but_its_own_error_on_mutated_files()
     {
         using var folder = new TemporaryFolder();
-        var good = Bytes("""{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"U8","shape":[3],"data_offsets":[16,19]}}""", new byte[19]);
+        var good =
+            Bytes("""{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"U8","shape":[3],"data_offsets":[16,19]}}""", new byte[19]);
         var random = new Random(7);
         var file = folder.At("mutated.safetensors");
         int opened = 0;
@@ -52,7 +54,9 @@ public sealed class SafetensorsFileTests
         {
             var bytes = good.AsSpan(0, random.Next(8) == 0 ? random.Next(good.Length) : good.Length).ToArray();
             for (int n = random.Next(4); n > 0 && bytes.Length > 0; n--)
-                bytes[random.Next(bytes.Length)] = random.Next(2) == 0 ? (byte)random.Next(256) : (byte)"{}[]\",:0123456789"[random.Next(17)];
+                bytes[random.Next(bytes.Length)] = random.Next(2) == 0
+                    ? (byte)random.Next(256)
+                    : (byte)"{}[]\",:0123456789"[random.Next(17)];
             File.WriteAllBytes(file, bytes);
             try
             {
@@ -96,7 +100,9 @@ public sealed class SafetensorsFileTests
         }
 
         var path = folder.At("half.safetensors");
-        File.WriteAllBytes(path, Bytes("""{"h":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2,2],"data_offsets":[8,16]}}""", data));
+        File.WriteAllBytes(path,
+            Bytes("""{"h":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2,2],"data_offsets":[8,16]}}""",
+                data));
         using var file = SafetensorsFile.Open(path);
         Assert.Equal([1.5f, -0.000061035156f, float.PositiveInfinity, 5.9604645e-8f], file.ReadFloats("h"));
         Assert.Equal([1.5f, -123.5f, BitConverter.Int32BitsToSingle(0x10000), float.PositiveInfinity], file.ReadFloats("b"));

@@ -8,7 +8,8 @@ namespace Kotonoha.LocalModel.Tests.Cpu;
 [Collection(nameof(AllocationTests))]
 public sealed class AllocationTests
 {
-    private static readonly Gpt2Config Config = new() { VocabularySize = 61, ContextLength = 5000, Width = 16, Layers = 2, Heads = 2, ResidualDropout = 0.1f };
+    private static readonly Gpt2Config Config =
+        new() { VocabularySize = 61, ContextLength = 5000, Width = 16, Layers = 2, Heads = 2, ResidualDropout = 0.1f };
 
     [Fact]
     public void A_hundred_training_steps_allocate_nothing()

@@ -4,7 +4,9 @@ using Kotonoha.LocalModel.Tests.Tensors;
 
 namespace Kotonoha.LocalModel.Tests.Cpu;
 
-/// <summary>Every operation, forward and backward, on the fast kernels of each vector width against the reference loops in double precision.</summary>
+/// <summary>
+/// Every operation, forward and backward, on the fast kernels of each vector width against the reference loops in double precision.
+/// </summary>
 public sealed class FastAgainstReferenceTests
 {
     public static TheoryData<string, int, int> Cases
@@ -29,7 +31,8 @@ public sealed class FastAgainstReferenceTests
         Assert.Equal(want.Keys, got.Keys);
         foreach (var (key, values) in want)
             for (int i = 0; i < values.Length; i++)
-                Assert.True(Math.Abs(got[key][i] - values[i]) <= 4e-6 * (1 + Math.Abs(values[i])), $"{key}[{i}] is {got[key][i]}, expected {values[i]}");
+                Assert.True(Math.Abs(got[key][i] - values[i]) <= 4e-6 * (1 + Math.Abs(values[i])),
+                    $"{key}[{i}] is {got[key][i]}, expected {values[i]}");
     }
 
     private static Dictionary<string, float[]> Run(Backend backend, string name)

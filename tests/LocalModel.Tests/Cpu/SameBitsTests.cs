@@ -18,7 +18,8 @@ public sealed class SameBitsTests
     [InlineData(256, nameof(LinearLayout.OutIn), 300, 200)]
     [InlineData(128, nameof(LinearLayout.InOut), 300, 200)]
     [InlineData(128, nameof(LinearLayout.OutIn), 300, 200)]
-    public void A_row_of_a_linear_layer_does_not_depend_on_the_rows_beside_it_or_on_threads(int bits, string layoutName, int inputs, int outputs)
+    public void A_row_of_a_linear_layer_does_not_depend_on_the_rows_beside_it_or_on_threads(
+        int bits, string layoutName, int inputs, int outputs)
     {
         var layout = Enum.Parse<LinearLayout>(layoutName);
         const int Rows = 403;
@@ -32,7 +33,8 @@ public sealed class SameBitsTests
         foreach (int count in (int[])[1, 2, 3, 5, 6, 7, 31, 64, 200])
             foreach (var backend in (CpuBackend[])[one, two])
                 for (int first = 0; first + count <= Rows; first += 97)
-                    Assert.Equal(all[(first * outputs)..((first + count) * outputs)], Apply(backend, x.Values.Slice(first * inputs, count * inputs), count));
+                    Assert.Equal(all[(first * outputs)..((first + count) * outputs)],
+                        Apply(backend, x.Values.Slice(first * inputs, count * inputs), count));
 
         float[] Apply(CpuBackend backend, Span<float> values, int rows)
         {
@@ -46,11 +48,22 @@ public sealed class SameBitsTests
     [MemberData(nameof(Widths))]
     public void Prefill_in_chunks_decoding_and_batches_give_the_bits_of_the_whole_prompt(int bits)
     {
-        var config = new Gpt2Config { VocabularySize = 61, ContextLength = 120, Width = 60, Layers = 2, Heads = 3, InnerWidth = 100, InitializerRange = 0.2f };
+        var config =
+            new Gpt2Config
+            {
+                VocabularySize = 61,
+                ContextLength = 120,
+                Width = 60,
+                Layers = 2,
+                Heads = 3,
+                InnerWidth = 100,
+                InitializerRange = 0.2f
+            };
         using var model = Gpt2.Create(config, seed: 4);
         using var one = new CpuBackend(1, bits);
         using var two = new CpuBackend(2, bits);
-        int[] prompt = Enumerable.Range(0, 101).Select(i => i * i % 61).ToArray(), other = Enumerable.Range(0, 37).Select(i => i * 5 % 61).ToArray();
+        int[] prompt = Enumerable.Range(0, 101).Select(i => i * i % 61).ToArray(),
+            other = Enumerable.Range(0, 37).Select(i => i * 5 % 61).ToArray();
         var whole = Logits(model, one, [(prompt, [101])])[0];
         Assert.Equal(whole, Logits(model, two, [(prompt, [101])])[0]);
         Assert.Equal(whole, Logits(model, two, [(prompt, [32, 32, 32, 5])])[0]);

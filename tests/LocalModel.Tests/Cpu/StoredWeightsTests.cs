@@ -3,7 +3,9 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Tests.Cpu;
 
-/// <summary>Products with weights in every stored format, against plain loops over the raised weights; and the same bits for the same row.</summary>
+/// <summary>
+/// Products with weights in every stored format, against plain loops over the raised weights; and the same bits for the same row.
+/// </summary>
 public sealed class StoredWeightsTests
 {
     public static TheoryData<DataType, int> FormatsAndWidths
@@ -92,7 +94,8 @@ public sealed class StoredWeightsTests
             float[] all = Apply(one, x, Rows, weight, bias);
             Assert.Equal(all, Apply(two, x, Rows, weight, bias));
             foreach (var (first, count) in ((int, int)[])[(0, 1), (7, 3), (100, 4), (258, 3), (30, 60)])
-                Assert.Equal(all[(first * Outputs)..((first + count) * Outputs)], Apply(two, x[(first * Inputs)..((first + count) * Inputs)], count, weight, bias));
+                Assert.Equal(all[(first * Outputs)..((first + count) * Outputs)],
+                    Apply(two, x[(first * Inputs)..((first + count) * Inputs)], count, weight, bias));
         }
     }
 
@@ -179,7 +182,10 @@ public sealed class StoredWeightsTests
                     if (format == DataType.Float32)
                         BitConverter.TryWriteBytes(stored[(4 * i)..], value);
                     else
-                        BitConverter.TryWriteBytes(stored[(2 * i)..], format == DataType.Float16 ? BitConverter.HalfToUInt16Bits((Half)value) : (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16));
+                        BitConverter.TryWriteBytes(stored[(2 * i)..],
+                            format == DataType.Float16
+                                ? BitConverter.HalfToUInt16Bits((Half)value)
+                                : (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16));
                 }
 
                 continue;
@@ -190,7 +196,8 @@ public sealed class StoredWeightsTests
                     if (format == DataType.MXFP4)
                         stored[at] = (byte)random.Next(118, 128);
                     else
-                        BitConverter.TryWriteBytes(stored[(at + scale)..], BitConverter.HalfToUInt16Bits((Half)((random.NextSingle() - 0.5f) * 0.1f)));
+                        BitConverter.TryWriteBytes(stored[(at + scale)..],
+                            BitConverter.HalfToUInt16Bits((Half)((random.NextSingle() - 0.5f) * 0.1f)));
         }
 
         return weight;

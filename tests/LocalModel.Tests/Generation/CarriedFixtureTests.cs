@@ -17,7 +17,10 @@ public sealed class CarriedFixtureTests
     {
         using var folder = FixtureArchive.Extract(archive);
         var log = new CaseLog();
-        foreach (FixtureRunner runner in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner(), new LoraRunner(), new Conformance.Gguf.ModelsRunner(), new Conformance.Tokenizers.GgufTokenizerRunner(), new EncoderModelsRunner(), new SentenceEmbedderRunner(), new CrossEncoderRunner()])
+        foreach (FixtureRunner runner
+            in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner(), new LoraRunner(), new Conformance.Gguf.ModelsRunner(),
+                new Conformance.Tokenizers.GgufTokenizerRunner(), new EncoderModelsRunner(), new SentenceEmbedderRunner(),
+                new CrossEncoderRunner()])
             foreach (var family in runner.Discover(folder.Path))
                 runner.Run(folder.Path, family, log);
 

@@ -24,7 +24,16 @@ public sealed class EngineCoreTests
         {
             "gpt2" => TinyGpt.Model(contextLength: LongContext),
             "dynamic" => TinyGpt.Llama(contextLength: 40, new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 20 }),
-            "longrope" => TinyGpt.Llama(LongContext, new RopeScaling { Kind = RopeScalingKind.LongRope, Factor = 2, OriginalContextLength = 40, ShortFactors = [1, 1, 1, 1], LongFactors = [2, 2, 2, 2] }),
+            "longrope" =>
+                TinyGpt.Llama(LongContext,
+                    new RopeScaling
+                    {
+                        Kind = RopeScalingKind.LongRope,
+                        Factor = 2,
+                        OriginalContextLength = 40,
+                        ShortFactors = [1, 1, 1, 1],
+                        LongFactors = [2, 2, 2, 2]
+                    }),
             _ => TinyGpt.Llama(contextLength: LongContext),
         };
         using var backend = new CpuBackend(1);
@@ -32,10 +41,12 @@ public sealed class EngineCoreTests
         SamplingOptions[] settings =
         [
             SamplingOptions.Greedy with { RepetitionPenalty = 1.1f, NoRepeatNgramSize = 3 },
-            new SamplingOptions { Temperature = 0.8f, TopK = 40, TopP = 0.9f, MinP = 0.01f, TypicalP = 0.95f, FrequencyPenalty = 0.1f, Seed = 1 },
+            new SamplingOptions { Temperature = 0.8f, TopK = 40, TopP = 0.9f, MinP = 0.01f, TypicalP = 0.95f, FrequencyPenalty = 0.1f,
+                Seed = 1 },
         ];
 
-        // With one thread everything runs on this one. The runtime allocates on it too while it compiles the loops anew, so a later round counts.
+        // With one thread everything runs on this one. The runtime allocates on it too while it compiles the loops anew, so a later round
+        // counts.
         long allocated = long.MaxValue;
         for (int round = 0; round < Rounds && allocated > 0; round++)
         {
@@ -103,7 +114,9 @@ public sealed class EngineCoreTests
     {
         using var model = TinyGpt.Model();
         using var backend = new CpuBackend(1);
-        var banned = Job([5], 10, SamplingOptions.Greedy with { SuppressTokens = [.. Enumerable.Range(0, model.VocabularySize)] }, CancellationToken.None);
+        var banned =
+            Job([5], 10, SamplingOptions.Greedy with { SuppressTokens = [.. Enumerable.Range(0, model.VocabularySize)] },
+                CancellationToken.None);
         int[] ids = Run(model, backend, engine => engine.Admit(banned), Job([9, 8, 7], 12, SamplingOptions.Greedy, CancellationToken.None));
         Assert.Equal(12, ids.Length);
         Assert.Throws<SamplingException>(() => banned.ReadAsync().ToBlockingEnumerable().ToList());
@@ -117,7 +130,8 @@ public sealed class EngineCoreTests
 
         // An end token outside the vocabulary: to ban it for the first three tokens is an index error.
         var broken = new GenerationJob(
-            [5], 10, SamplingOptions.Greedy with { MinNewTokens = 3 }, [100_000], ignoreEndTokens: false, [], TinyGpt.Tokenizer, includeLogProbabilities: false, CancellationToken.None);
+            [5], 10, SamplingOptions.Greedy with { MinNewTokens = 3 }, [100_000], ignoreEndTokens: false, [], TinyGpt.Tokenizer,
+            includeLogProbabilities: false, CancellationToken.None);
         int[] ids = Run(model, backend, engine => engine.Admit(broken), Job([9, 8, 7], 12, SamplingOptions.Greedy, CancellationToken.None));
         Assert.Equal(12, ids.Length);
         Assert.Throws<IndexOutOfRangeException>(() => broken.ReadAsync().ToBlockingEnumerable().ToList());
@@ -131,7 +145,10 @@ public sealed class EngineCoreTests
         using var backend = new CpuBackend(1);
         var random = new Random(20);
         var sources = Enumerable.Range(0, Jobs).Select(_ => new CancellationTokenSource()).ToArray();
-        var plans = Enumerable.Range(0, Jobs).Select(i => (Kind: random.Next(4), Length: random.Next(1, i % 10 == 0 ? 290 : 40), Seed: random.Next(), Cancelled: random.Next(4) == 0)).ToArray();
+        var plans = Enumerable.Range(0, Jobs)
+            .Select(i =>
+                (Kind: random.Next(4), Length: random.Next(1, i % 10 == 0 ? 290 : 40), Seed: random.Next(), Cancelled: random.Next(4) == 0))
+                    .ToArray();
         EngineJob Make(int i, CancellationToken token)
         {
             var content = new Random(plans[i].Seed);
@@ -142,7 +159,8 @@ public sealed class EngineCoreTests
                 0 => Job(prompt, content.Next(1, 20), new SamplingOptions { Seed = plans[i].Seed }, token),
                 1 => new ScoreJob(prompt, [.. Enumerable.Range(0, content.Next(0, 12)).Select(_ => Ids(content.Next(0, 60)))], token),
                 2 => new EmbeddingJob(prompt, model.Width, Pooling.Mean, token),
-                _ => new BeamJob(prompt, 8, new BeamSearch(prompt, 8, new BeamSearchOptions { BeamCount = 3, ReturnCount = 3 }, [], [5]), model.VocabularySize, token),
+                _ => new BeamJob(prompt, 8, new BeamSearch(prompt, 8, new BeamSearchOptions { BeamCount = 3, ReturnCount = 3 }, [], [5]),
+                    model.VocabularySize, token),
             };
         }
 
@@ -187,8 +205,10 @@ public sealed class EngineCoreTests
             source.Dispose();
     }
 
-    private static GenerationJob Job(int[] prompt, int maxNewTokens, SamplingOptions sampling, CancellationToken cancellation, string[]? stops = null)
-        => new(prompt, maxNewTokens, sampling, [], ignoreEndTokens: true, stops ?? [], TinyGpt.Tokenizer, includeLogProbabilities: true, cancellation);
+    private static GenerationJob Job(
+        int[] prompt, int maxNewTokens, SamplingOptions sampling, CancellationToken cancellation, string[]? stops = null)
+        => new(prompt, maxNewTokens, sampling, [], ignoreEndTokens: true, stops ?? [], TinyGpt.Tokenizer, includeLogProbabilities: true,
+            cancellation);
 
     private static int[] Run(CausalModel model, Backend backend, Action<EngineCore> prepare, GenerationJob job)
     {

@@ -9,7 +9,8 @@ namespace Kotonoha.LocalModel.Tests.Generation;
 
 public sealed class LocalEncoderTests : IDisposable
 {
-    private const string LongText = "the ferry leaves the small harbour at six in the morning and comes back at night with the mail, the milk and the news of the town on the other shore";
+    private const string LongText = "the ferry leaves the small harbour at six in the morning and comes back at night with the mail, the "
+        + "milk and the news of the town on the other shore";
 
     private static readonly LocalEncoderOptions Options = new() { Threads = 1 };
     private readonly TemporaryFolder _folder = FixtureArchive.Extract("models-encoders");
@@ -42,7 +43,9 @@ public sealed class LocalEncoderTests : IDisposable
         var result = await encoder.EmbedAsync(["short", LongText]);
         Assert.Equal(1, result.TruncatedTexts);
         Assert.Equal(encoder.CountTokens("short") + encoder.MaximumTokens, result.InputTokens);
-        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => encoder.EmbedAsync([LongText], new EncodingOptions { TruncateLongTexts = false }));
+        var error =
+            await Assert.ThrowsAsync<ContextOverflowException>(
+                () => encoder.EmbedAsync([LongText], new EncodingOptions { TruncateLongTexts = false }));
         Assert.Equal((encoder.CountTokens(LongText), 28), (error.PromptTokens, error.ContextLength));
 
         using var shorter = Load("st-max-cls-concat", Options with { MaximumTokens = 12 });
@@ -108,7 +111,8 @@ public sealed class LocalEncoderTests : IDisposable
     {
         var model = _folder.At("st-max-cls-concat");
         Directory.CreateDirectory(Path.Combine(model, "2_Dense"));
-        File.WriteAllText(Path.Combine(model, "2_Dense", "config.json"), """{"in_features": 96, "out_features": 2, "bias": true, "activation_function": "torch.nn.modules.activation.Tanh"}""");
+        File.WriteAllText(Path.Combine(model, "2_Dense", "config.json"),
+            """{"in_features": 96, "out_features": 2, "bias": true, "activation_function": "torch.nn.modules.activation.Tanh"}""");
         using (var weight = new Parameter("linear.weight", 2, 96))
         using (var bias = new Parameter("linear.bias", 2))
         {
@@ -137,16 +141,19 @@ public sealed class LocalEncoderTests : IDisposable
     {
         var model = _folder.At("st-max-cls-concat");
         AddModule(model, "sentence_transformers.models.CNN", "2_CNN");
-        Assert.Contains("'CNN'", Assert.Throws<UnsupportedModelException>(() => Load("st-max-cls-concat")).Message, StringComparison.Ordinal);
+        Assert.Contains("'CNN'", Assert.Throws<UnsupportedModelException>(() => Load("st-max-cls-concat")).Message,
+            StringComparison.Ordinal);
 
         var other = _folder.At("st-mean-prompts-excluded");
         AddModule(other, "sentence_transformers.models.Dense", "3_Dense");
         Directory.CreateDirectory(Path.Combine(other, "3_Dense"));
         File.WriteAllText(Path.Combine(other, "3_Dense", "config.json"), """{"in_features": 32, "out_features": 2}""");
         File.WriteAllText(Path.Combine(other, "3_Dense", "pytorch_model.bin"), "");
-        Assert.Contains("pickled", Assert.Throws<CheckpointException>(() => Load("st-mean-prompts-excluded")).Message, StringComparison.Ordinal);
+        Assert.Contains("pickled", Assert.Throws<CheckpointException>(() => Load("st-mean-prompts-excluded")).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(other, "modules.json"), """[{"idx": 0, "type": "a.Transformer", "path": "../bert"}]""");
-        Assert.Contains("outside", Assert.Throws<CheckpointException>(() => Load("st-mean-prompts-excluded")).Message, StringComparison.Ordinal);
+        Assert.Contains("outside", Assert.Throws<CheckpointException>(() => Load("st-mean-prompts-excluded")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -159,12 +166,14 @@ public sealed class LocalEncoderTests : IDisposable
         writer.Add("linear.weight", new float[64], 2, 32);
         writer.Save(Path.Combine(model, "2_Dense", "model.safetensors"));
         AddModule(model, "sentence_transformers.models.Dense", "2_Dense");
-        Assert.Contains("32 components, but gets 96", Assert.Throws<CheckpointException>(() => Load("st-max-cls-concat")).Message, StringComparison.Ordinal);
+        Assert.Contains("32 components, but gets 96", Assert.Throws<CheckpointException>(() => Load("st-max-cls-concat")).Message,
+            StringComparison.Ordinal);
 
         // What the options ask for is the caller's to get right.
         Assert.Throws<ArgumentException>(() => Load("st-max-cls-concat", Options with { Pooling = [TokenPooling.Cls, TokenPooling.Mean] }));
         AddModule(model, "sentence_transformers.models.Dense", "3_\0");
-        Assert.Contains("characters", Assert.Throws<CheckpointException>(() => Load("st-max-cls-concat")).Message, StringComparison.Ordinal);
+        Assert.Contains("characters", Assert.Throws<CheckpointException>(() => Load("st-max-cls-concat")).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -181,7 +190,9 @@ public sealed class LocalEncoderTests : IDisposable
         void Save() => File.WriteAllText(file, json.ToJsonString());
         Save();
         Load("st-crossencoder").Dispose();
-        var changed = field == "ids" ? json["post_processor"]!["special_tokens"]!["[CLS]"]! : json["post_processor"]!["pair"]![1]!["Sequence"]!;
+        var changed = field == "ids"
+            ? json["post_processor"]!["special_tokens"]!["[CLS]"]!
+            : json["post_processor"]!["pair"]![1]!["Sequence"]!;
         changed[field] = JsonNode.Parse(value);
         Save();
         Assert.Contains(words, Assert.Throws<CheckpointException>(() => Load("st-crossencoder")).Message, StringComparison.Ordinal);
@@ -256,7 +267,9 @@ public sealed class LocalEncoderTests : IDisposable
         }
 
         var file = _folder.At("st-max-cls-concat/1_Pooling/config.json");
-        File.WriteAllText(file, File.ReadAllText(file).Replace("\"pooling_mode_max_tokens\": true", "\"pooling_mode_max_tokens\": false", StringComparison.Ordinal));
+        File.WriteAllText(file,
+            File.ReadAllText(file)
+                .Replace("\"pooling_mode_max_tokens\": true", "\"pooling_mode_max_tokens\": false", StringComparison.Ordinal));
         Assert.NotEqual(before, Version());
     }
 
@@ -284,7 +297,8 @@ public sealed class LocalEncoderTests : IDisposable
         Assert.Contains(remarks, r => r.Contains("prompts passage, query are left out", StringComparison.Ordinal));
         Assert.Contains(remarks, r => r.Contains("cut after 32 tokens", StringComparison.Ordinal));
         Directory.CreateDirectory(Path.Combine(model, "3_Dense"));
-        File.WriteAllText(Path.Combine(model, "3_Dense", "config.json"), """{"in_features": 32, "out_features": 2, "bias": false, "activation_function": "torch.nn.modules.linear.Identity"}""");
+        File.WriteAllText(Path.Combine(model, "3_Dense", "config.json"),
+            """{"in_features": 32, "out_features": 2, "bias": false, "activation_function": "torch.nn.modules.linear.Identity"}""");
         using (var weight = new Parameter("linear.weight", 2, 32))
         {
             var writer = new SafetensorsWriter();
@@ -294,20 +308,28 @@ public sealed class LocalEncoderTests : IDisposable
 
         var before = File.ReadAllText(Path.Combine(model, "modules.json"));
         AddModule(model, "sentence_transformers.models.Dense", "3_Dense");
-        Assert.Contains("dense layer", Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message, StringComparison.Ordinal);
+        Assert.Contains("dense layer",
+            Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message,
+            StringComparison.Ordinal);
         var plain = JsonNode.Parse(before)!.AsArray();
         plain.RemoveAt(2);
         File.WriteAllText(Path.Combine(model, "modules.json"), plain.ToJsonString());
-        Assert.Contains(ModelExport.SaveGguf(model, gguf, DataType.Float32), r => r.Contains("not brought to length one", StringComparison.Ordinal));
+        Assert.Contains(ModelExport.SaveGguf(model, gguf, DataType.Float32),
+            r => r.Contains("not brought to length one", StringComparison.Ordinal));
 
         var tokenizer = Path.Combine(model, "tokenizer.json");
         var json = JsonNode.Parse(File.ReadAllText(tokenizer))!;
         json["normalizer"]!["lowercase"] = false;
         File.WriteAllText(tokenizer, json.ToJsonString());
-        Assert.Contains("BertNormalizer", Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message, StringComparison.Ordinal);
+        Assert.Contains("BertNormalizer",
+            Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message,
+            StringComparison.Ordinal);
         var settings = Path.Combine(model, "sentence_bert_config.json");
-        File.WriteAllText(settings, File.ReadAllText(settings).Replace("\"do_lower_case\": false", "\"do_lower_case\": true", StringComparison.Ordinal));
-        Assert.Contains("do_lower_case", Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message, StringComparison.Ordinal);
+        File.WriteAllText(settings,
+            File.ReadAllText(settings).Replace("\"do_lower_case\": false", "\"do_lower_case\": true", StringComparison.Ordinal));
+        Assert.Contains("do_lower_case",
+            Assert.Throws<UnsupportedModelException>(() => ModelExport.SaveGguf(model, gguf, DataType.Float32)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -330,13 +352,17 @@ public sealed class LocalEncoderTests : IDisposable
     public void A_checkpoint_of_another_kind_or_shape_is_a_typed_error()
     {
         Change("bert", config => config["model_type"] = "t5");
-        Assert.Contains("distilbert", Assert.Throws<UnsupportedModelException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
+        Assert.Contains("distilbert", Assert.Throws<UnsupportedModelException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message,
+            StringComparison.Ordinal);
         Change("bert", config => (config["model_type"], config["num_hidden_layers"]) = ("bert", 1));
-        Assert.Contains("surplus", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
+        Assert.Contains("surplus", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message,
+            StringComparison.Ordinal);
         Change("bert", config => config["num_hidden_layers"] = 3);
-        Assert.Contains("layer.2", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
+        Assert.Contains("layer.2", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message,
+            StringComparison.Ordinal);
         Change("bert", config => config["position_embedding_type"] = "relative_key");
-        Assert.Contains("position_embedding_type", Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
+        Assert.Contains("position_embedding_type",
+            Assert.Throws<CheckpointException>(() => EncoderCheckpoint.Load(_folder.At("bert"))).Message, StringComparison.Ordinal);
         Assert.Throws<CheckpointException>(() => Load("nowhere"));
     }
 
@@ -344,8 +370,10 @@ public sealed class LocalEncoderTests : IDisposable
     public void Damaged_settings_are_typed_errors_or_settings()
     {
         var model = _folder.At("st-mean-prompts-excluded");
-        string[] names = ["config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json", "config_sentence_transformers.json"];
-        int count = int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_FUZZ_COUNT") ?? "60", System.Globalization.CultureInfo.InvariantCulture);
+        string[] names =
+            ["config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json", "config_sentence_transformers.json"];
+        int count =
+            int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_FUZZ_COUNT") ?? "60", System.Globalization.CultureInfo.InvariantCulture);
         var random = new Random(1);
         for (int i = 0; i < count; i++)
         {
@@ -380,7 +408,8 @@ public sealed class LocalEncoderTests : IDisposable
             {
                 0 => [(byte)random.Next(256)],
                 1 => whole[..random.Next(1, Math.Min(40, whole.Length))],
-                2 => System.Text.Encoding.UTF8.GetBytes(((string[])["null", "-1", "1e99", "[]", "{}", "\"\\ud800\"", "true", "99999999999", "0", "\"x\""])[random.Next(10)]),
+                2 => System.Text.Encoding.UTF8.GetBytes(
+                    ((string[])["null", "-1", "1e99", "[]", "{}", "\"\\ud800\"", "true", "99999999999", "0", "\"x\""])[random.Next(10)]),
                 3 => [],
                 _ => [0xFF, 0xC0],
             };

@@ -14,13 +14,20 @@ public sealed class LocalGptLoadTests
     {
         using var folder = FixtureArchive.Extract("models-gguf");
         var file = folder.At("llama-q8_0.gguf");
-        Assert.Contains("several models (llama-q8_0.gguf, qwen2-f16.gguf)", Assert.Throws<CheckpointException>(() => LocalGpt.Load(folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains("several models (llama-q8_0.gguf, qwen2-f16.gguf)",
+            Assert.Throws<CheckpointException>(() => LocalGpt.Load(folder.Path)).Message, StringComparison.Ordinal);
         File.Delete(folder.At("qwen2-f16.gguf"));
         using var byFile = LocalGpt.Load(file, new LocalGptOptions { Threads = 1 });
         using var byFolder = LocalGpt.Load(folder.Path, new LocalGptOptions { Threads = 1, Exact = true });
         Assert.Equal("llama-q8_0", byFile.ModelId);
         Assert.Equal([2], byFile.EndTokens);
-        var request = GenerationRequest.FromPrompt("The harbour is calm") with { MaxOutputTokens = 5, Sampling = SamplingOptions.Greedy, IgnoreEndTokens = true };
+        var request =
+            GenerationRequest.FromPrompt("The harbour is calm") with
+            {
+                MaxOutputTokens = 5,
+                Sampling = SamplingOptions.Greedy,
+                IgnoreEndTokens = true
+            };
         Assert.Equal(5, (await byFile.CompleteAsync(request)).TokenIds.Count);
         Assert.Equal(5, (await byFolder.CompleteAsync(request)).TokenIds.Count);
     }
@@ -31,7 +38,9 @@ public sealed class LocalGptLoadTests
     public void A_folder_with_the_older_vocabulary_files_gives_the_ids_of_its_tokenizer_json(string tokenizerClass)
     {
         using var folder = new TemporaryFolder();
-        var tokenizer = Tokenizer.TrainByteLevelBpe(["the quick brown fox's 12 34 jumps", "  over the lazy dog\n\n"], 290, minFrequency: 1, ["<|endoftext|>", "<|extra|>"]);
+        var tokenizer =
+            Tokenizer.TrainByteLevelBpe(["the quick brown fox's 12 34 jumps", "  over the lazy dog\n\n"], 290, minFrequency: 1,
+                ["<|endoftext|>", "<|extra|>"]);
         using (var stream = File.Create(folder.At("whole.json")))
             tokenizer.Write(stream);
         var json = JsonNode.Parse(File.ReadAllText(folder.At("whole.json")))!;
@@ -41,7 +50,9 @@ public sealed class LocalGptLoadTests
                 vocabulary[(string)added["content"]!] = (int)added["id"]!;
         vocabulary.Remove("<|extra|>");
         File.WriteAllText(folder.At("vocab.json"), vocabulary.ToJsonString());
-        File.WriteAllLines(folder.At("merges.txt"), ["#version: 0.2", .. json["model"]!["merges"]!.AsArray().Select(m => m is JsonArray pair ? $"{pair[0]} {pair[1]}" : (string)m!)]);
+        File.WriteAllLines(folder.At("merges.txt"),
+            ["#version: 0.2",
+                .. json["model"]!["merges"]!.AsArray().Select(m => m is JsonArray pair ? $"{pair[0]} {pair[1]}" : (string)m!)]);
         File.WriteAllText(folder.At("added_tokens.json"), $$"""{"<|extra|>": {{tokenizer.TokenToId("<|extra|>")}}}""");
         File.WriteAllText(folder.At("tokenizer_config.json"), $$"""{"tokenizer_class": "{{tokenizerClass}}", "eos_token": "<|endoftext|>"}""");
         var older = TokenizerFolder.Load(folder.Path)!;
@@ -59,7 +70,8 @@ public sealed class LocalGptLoadTests
         File.WriteAllText(folder.At("vocab.json"), "{}");
         File.WriteAllText(folder.At("merges.txt"), "");
         File.WriteAllText(folder.At("tokenizer_config.json"), """{"tokenizer_class": "CodeGenTokenizer"}""");
-        Assert.Contains("known are GPT2Tokenizer and Qwen2Tokenizer", Assert.Throws<TokenizerException>(() => TokenizerFolder.Load(folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains("known are GPT2Tokenizer and Qwen2Tokenizer",
+            Assert.Throws<TokenizerException>(() => TokenizerFolder.Load(folder.Path)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -67,7 +79,8 @@ public sealed class LocalGptLoadTests
     {
         using var folder = FixtureArchive.Extract("models-llama");
         var options = new LocalGptOptions { Threads = 1, AllowMissingTokenizer = true };
-        var request = new GenerationRequest { TokenIds = [5, 6, 7], MaxOutputTokens = 8, Sampling = SamplingOptions.Greedy, IgnoreEndTokens = true };
+        var request =
+            new GenerationRequest { TokenIds = [5, 6, 7], MaxOutputTokens = 8, Sampling = SamplingOptions.Greedy, IgnoreEndTokens = true };
         async Task<int[]> Run(LocalGptOptions chosen)
         {
             using var gpt = LocalGpt.Load(folder.At("llama"), chosen);
@@ -82,11 +95,23 @@ public sealed class LocalGptLoadTests
     [Fact]
     public void The_default_context_of_a_large_model_keeps_the_cache_within_a_gibibyte_and_says_so()
     {
-        var config = new LlamaConfig { VocabularySize = TinyGpt.Tokenizer.VocabularySize, ContextLength = 131072, Width = 8, Layers = 32, Heads = 8, KeyHeads = 8, HeadWidth = 128, InnerWidth = 8 };
+        var config =
+            new LlamaConfig
+            {
+                VocabularySize = TinyGpt.Tokenizer.VocabularySize,
+                ContextLength = 131072,
+                Width = 8,
+                Layers = 32,
+                Heads = 8,
+                KeyHeads = 8,
+                HeadWidth = 128,
+                InnerWidth = 8
+            };
         using var gpt = LocalGpt.Create(Llama.Create(config), TinyGpt.Tokenizer, new LocalGptOptions { Threads = 1 });
         Assert.Equal(4096, gpt.ContextLength);
         Assert.Contains(gpt.Remarks, r => r.Contains("131,072", StringComparison.Ordinal));
-        using var chosen = LocalGpt.Create(Llama.Create(config), TinyGpt.Tokenizer, new LocalGptOptions { Threads = 1, ContextLength = 512 });
+        using var chosen =
+            LocalGpt.Create(Llama.Create(config), TinyGpt.Tokenizer, new LocalGptOptions { Threads = 1, ContextLength = 512 });
         Assert.Equal(512, chosen.ContextLength);
         Assert.Empty(chosen.Remarks);
     }

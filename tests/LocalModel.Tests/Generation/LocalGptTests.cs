@@ -29,7 +29,13 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task Streamed_pieces_joined_are_the_text_of_the_whole()
     {
-        var request = GenerationRequest.FromPrompt("the quick") with { MaxOutputTokens = 40, IgnoreEndTokens = true, Sampling = new SamplingOptions { Seed = 5 } };
+        var request =
+            GenerationRequest.FromPrompt("the quick") with
+            {
+                MaxOutputTokens = 40,
+                IgnoreEndTokens = true,
+                Sampling = new SamplingOptions { Seed = 5 }
+            };
         var pieces = await Stream(_model, request);
         var whole = await _model.CompleteAsync(request);
 
@@ -71,13 +77,14 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task Concurrent_requests_give_the_same_bits_as_alone()
     {
-        var requests = Enumerable.Range(0, 8).Select(i => GenerationRequest.FromPrompt(string.Concat(Enumerable.Repeat("brown fox ", i + 1))) with
-        {
-            MaxOutputTokens = 20 + i,
-            IgnoreEndTokens = true,
-            IncludeLogProbabilities = true,
-            Sampling = i % 3 == 0 ? SamplingOptions.Greedy : new SamplingOptions { Seed = i, TopK = 50, TopP = 0.95f },
-        }).ToArray();
+        var requests = Enumerable.Range(0, 8)
+            .Select(i => GenerationRequest.FromPrompt(string.Concat(Enumerable.Repeat("brown fox ", i + 1))) with
+            {
+                MaxOutputTokens = 20 + i,
+                IgnoreEndTokens = true,
+                IncludeLogProbabilities = true,
+                Sampling = i % 3 == 0 ? SamplingOptions.Greedy : new SamplingOptions { Seed = i, TopK = 50, TopP = 0.95f },
+            }).ToArray();
         var alone = new List<GenerationResult>();
         foreach (var request in requests)
             alone.Add(await _model.CompleteAsync(request));
@@ -113,7 +120,8 @@ public sealed class LocalGptTests : IDisposable
     {
         var pieces = await Stream(_model, GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying(Japanese) });
         Assert.Equal(Japanese, string.Concat(pieces.Select(p => p.Text)));
-        Assert.True(pieces.SelectMany(p => p.TokenIds).Count() > Japanese.EnumerateRunes().Count() + 1, "characters should take several tokens");
+        Assert.True(pieces.SelectMany(p => p.TokenIds).Count() > Japanese.EnumerateRunes().Count() + 1,
+            "characters should take several tokens");
         foreach (var piece in pieces)
             Assert.Equal(piece.Text, Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(piece.Text)));
     }
@@ -122,7 +130,9 @@ public sealed class LocalGptTests : IDisposable
     public async Task A_character_cut_off_by_the_limit_becomes_a_replacement_character()
     {
         int tokens = TinyGpt.Tokenizer.Encode("a言").Length;
-        var result = await _model.CompleteAsync(GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("a言"), MaxOutputTokens = tokens - 1 });
+        var result =
+            await _model.CompleteAsync(
+                GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("a言"), MaxOutputTokens = tokens - 1 });
         Assert.Equal("a\uFFFD", result.Text);
         Assert.Equal(FinishReason.Length, result.FinishReason);
     }
@@ -134,7 +144,9 @@ public sealed class LocalGptTests : IDisposable
     [InlineData("言", "")]
     public async Task Stop_strings_are_found_across_token_borders_and_left_out(string stop, string expected)
     {
-        var pieces = await Stream(_model, GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying(Japanese), StopStrings = ["nowhere", stop] });
+        var pieces =
+            await Stream(_model,
+                GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying(Japanese), StopStrings = ["nowhere", stop] });
         Assert.Equal(expected, string.Concat(pieces.Select(p => p.Text)));
         Assert.Equal(FinishReason.StopString, pieces[^1].FinishReason);
     }
@@ -142,7 +154,9 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task A_stop_string_that_does_not_come_to_pass_is_given_out_in_the_end()
     {
-        var result = await _model.CompleteAsync(GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("the fox"), StopStrings = ["fox!"] });
+        var result =
+            await _model.CompleteAsync(
+                GenerationRequest.FromPrompt("dog") with { Sampling = TinyGpt.Saying("the fox"), StopStrings = ["fox!"] });
         Assert.Equal("the fox", result.Text);
         Assert.Equal(FinishReason.EndToken, result.FinishReason);
     }
@@ -169,7 +183,8 @@ public sealed class LocalGptTests : IDisposable
     public async Task Cancellation_while_decoding_ends_the_request_and_frees_its_room()
     {
         var stepped = new SteppedModel(TinyGpt.Model());
-        using var small = LocalGpt.Create(stepped, TinyGpt.Tokenizer, new LocalGptOptions { CacheTokens = TinyGpt.ContextLength, Threads = 1 });
+        using var small =
+            LocalGpt.Create(stepped, TinyGpt.Tokenizer, new LocalGptOptions { CacheTokens = TinyGpt.ContextLength, Threads = 1 });
         try
         {
             for (int round = 0; round < 5; round++)
@@ -199,7 +214,9 @@ public sealed class LocalGptTests : IDisposable
         for (int round = 0; round < 5; round++)
             await foreach (var update in small.GenerateAsync(GenerationRequest.FromPrompt("the") with { IgnoreEndTokens = true }))
                 break;
-        Assert.Equal(3, (await small.CompleteAsync(GenerationRequest.FromPrompt("the") with { MaxOutputTokens = 3, IgnoreEndTokens = true })).Usage.OutputTokens);
+        Assert.Equal(3,
+            (await small.CompleteAsync(
+                GenerationRequest.FromPrompt("the") with { MaxOutputTokens = 3, IgnoreEndTokens = true })).Usage.OutputTokens);
     }
 
     [Fact]
@@ -216,7 +233,9 @@ public sealed class LocalGptTests : IDisposable
     {
         const int Waiting = 3;
         var stepped = new SteppedModel(TinyGpt.Model());
-        using var busy = LocalGpt.Create(stepped, TinyGpt.Tokenizer, new LocalGptOptions { QueueLength = Waiting, CacheTokens = TinyGpt.ContextLength, Threads = 1 });
+        using var busy =
+            LocalGpt.Create(stepped, TinyGpt.Tokenizer,
+                new LocalGptOptions { QueueLength = Waiting, CacheTokens = TinyGpt.ContextLength, Threads = 1 });
         using var all = new CancellationTokenSource();
         var sources = Enumerable.Range(0, Waiting + 1).Select(_ => CancellationTokenSource.CreateLinkedTokenSource(all.Token)).ToList();
         try
@@ -255,7 +274,9 @@ public sealed class LocalGptTests : IDisposable
     public void A_failing_OnLoaded_reaches_the_caller_and_leaves_the_weights()
     {
         using var weights = TinyGpt.Model();
-        Assert.Throws<InvalidOperationException>(() => LocalGpt.Create(weights, TinyGpt.Tokenizer, new LocalGptOptions { OnLoaded = _ => throw new InvalidOperationException() }));
+        Assert.Throws<InvalidOperationException>(
+            () => LocalGpt.Create(weights, TinyGpt.Tokenizer,
+                new LocalGptOptions { OnLoaded = _ => throw new InvalidOperationException() }));
         using var created = LocalGpt.Create(weights, TinyGpt.Tokenizer);
         Assert.Equal(weights.ParameterCount, created.ParameterCount);
     }
@@ -264,7 +285,9 @@ public sealed class LocalGptTests : IDisposable
     public async Task A_full_queue_refuses_the_next_request()
     {
         var stepped = new SteppedModel(TinyGpt.Model());
-        using var busy = LocalGpt.Create(stepped, TinyGpt.Tokenizer, new LocalGptOptions { QueueLength = 1, CacheTokens = TinyGpt.ContextLength, Threads = 1 });
+        using var busy =
+            LocalGpt.Create(stepped, TinyGpt.Tokenizer,
+                new LocalGptOptions { QueueLength = 1, CacheTokens = TinyGpt.ContextLength, Threads = 1 });
         using var source = new CancellationTokenSource();
         try
         {
@@ -291,7 +314,8 @@ public sealed class LocalGptTests : IDisposable
     public async Task Scores_are_the_log_probabilities_of_a_whole_forward_however_they_are_asked_for()
     {
         const string Prefix = "the quick brown ";
-        string[] continuations = ["fox", "", "言の葉", "the lazy dog jumps over the fox", "x", .. Enumerable.Range(0, 60).Select(i => $"dog {i}")];
+        string[] continuations =
+            ["fox", "", "言の葉", "the lazy dog jumps over the fox", "x", .. Enumerable.Range(0, 60).Select(i => $"dog {i}")];
         var shared = await _model.ScoreAsync(Prefix, continuations);
         var single = new List<SequenceScore>();
         foreach (var continuation in continuations)
@@ -325,7 +349,9 @@ public sealed class LocalGptTests : IDisposable
     [Fact]
     public async Task Scores_of_many_prefixes_come_in_the_order_of_the_pairs()
     {
-        (string, string)[] pairs = [("the fox", "dog"), ("the dog", "dog"), ("the fox", "cat"), ("", "dog"), ("the dog", string.Concat(Enumerable.Repeat("lazy ", 12)))];
+        (string, string)[] pairs =
+            [("the fox", "dog"), ("the dog", "dog"), ("the fox", "cat"), ("", "dog"),
+                ("the dog", string.Concat(Enumerable.Repeat("lazy ", 12)))];
         var together = await _model.ScoreAsync(pairs);
         for (int i = 0; i < pairs.Length; i++)
             Assert.Equal((await _model.ScoreAsync([pairs[i]]))[0], together[i]);
@@ -384,7 +410,8 @@ public sealed class LocalGptTests : IDisposable
         Assert.Equal(8, cut.Length);
         for (int c = 0; c < 8; c++)
             Assert.Equal(raw[c] / length, cut[c], 1e-6);
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => _model.EmbedAsync(["the"], new EmbeddingRequestOptions { Dimensions = 33 }));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
+            () => _model.EmbedAsync(["the"], new EmbeddingRequestOptions { Dimensions = 33 }));
     }
 
     [Fact]
@@ -403,7 +430,9 @@ public sealed class LocalGptTests : IDisposable
         var request = GenerationRequest.FromPrompt("the brown") with { MaxOutputTokens = 12 };
         var options = new BeamSearchOptions { BeamCount = 4, ReturnCount = 4 };
         var alone = await _model.BeamSearchAsync(request, options);
-        var others = Enumerable.Range(0, 4).Select(i => _model.CompleteAsync(GenerationRequest.FromPrompt("lazy") with { Sampling = new SamplingOptions { Seed = i } })).ToArray();
+        var others = Enumerable.Range(0, 4)
+            .Select(i => _model.CompleteAsync(GenerationRequest.FromPrompt("lazy") with { Sampling = new SamplingOptions { Seed = i } }))
+            .ToArray();
         var beside = await _model.BeamSearchAsync(request, options);
         await Task.WhenAll(others);
 
@@ -418,17 +447,22 @@ public sealed class LocalGptTests : IDisposable
         var best = alone.Hypotheses[0];
         var greedy = await _model.CompleteAsync(request with { IncludeLogProbabilities = true });
         Assert.True(best.Score >= greedy.LogProbabilities.Sum(p => (double)p) / greedy.TokenIds.Count - 1e-4);
-        await Assert.ThrowsAsync<ArgumentException>(() => _model.BeamSearchAsync(request with { Sampling = new SamplingOptions() }, options));
+        await Assert.ThrowsAsync<ArgumentException>(
+            () => _model.BeamSearchAsync(request with { Sampling = new SamplingOptions() }, options));
         await Assert.ThrowsAsync<ArgumentException>(() => _model.BeamSearchAsync(request with { StopStrings = ["x"] }, options));
         await Assert.ThrowsAsync<ArgumentException>(() => _model.BeamSearchAsync(request with { IncludeLogProbabilities = true }, options));
-        await Assert.ThrowsAsync<KvCacheFullException>(() => _model.BeamSearchAsync(request with { MaxOutputTokens = 90 }, options with { BeamCount = 64 }));
+        await Assert.ThrowsAsync<KvCacheFullException>(
+            () => _model.BeamSearchAsync(request with { MaxOutputTokens = 90 }, options with { BeamCount = 64 }));
         await Assert.ThrowsAsync<KvCacheFullException>(() => _model.BeamSearchAsync(request, options with { BeamCount = int.MaxValue }));
     }
 
     [Fact]
     public async Task Beam_search_without_a_possible_continuation_is_an_error()
     {
-        var request = GenerationRequest.FromPrompt("the") with { Sampling = SamplingOptions.Greedy with { SuppressTokens = [.. Enumerable.Range(0, _model.VocabularySize)] } };
+        var request =
+            GenerationRequest.FromPrompt(
+                "the") with
+            { Sampling = SamplingOptions.Greedy with { SuppressTokens = [.. Enumerable.Range(0, _model.VocabularySize)] } };
         await Assert.ThrowsAsync<SamplingException>(() => _model.BeamSearchAsync(request, new BeamSearchOptions { BeamCount = 2 }));
     }
 
@@ -441,7 +475,8 @@ public sealed class LocalGptTests : IDisposable
         var options = new BeamSearchOptions { BeamCount = 2 };
         var found = await biased.BeamSearchAsync(GenerationRequest.FromPrompt("the") with { MaxOutputTokens = 4 }, options);
         Assert.Equal([letter, letter, letter, letter], found.Hypotheses[0].TokenIds);
-        await Assert.ThrowsAsync<ArgumentException>(() => biased.BeamSearchAsync(GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who?")), options));
+        await Assert.ThrowsAsync<ArgumentException>(
+            () => biased.BeamSearchAsync(GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who?")), options));
     }
 
     [Fact]
@@ -491,7 +526,8 @@ public sealed class LocalGptTests : IDisposable
         Assert.Contains("num_beams", loaded.Remarks[1], StringComparison.Ordinal);
         Assert.Contains("70001, 70002 lie outside the vocabulary", loaded.Remarks[2], StringComparison.Ordinal);
         Assert.DoesNotContain(70002, loaded.EndTokens);
-        var request = new GenerationRequest { Prompt = "", MaxOutputTokens = 4, Sampling = SamplingOptions.Greedy with { MinNewTokens = 4 } };
+        var request =
+            new GenerationRequest { Prompt = "", MaxOutputTokens = 4, Sampling = SamplingOptions.Greedy with { MinNewTokens = 4 } };
         Assert.Equal(4, (await loaded.CompleteAsync(request)).TokenIds.Count);
     }
 
@@ -537,11 +573,13 @@ public sealed class LocalGptTests : IDisposable
 
     [Theory]
     [MemberData(nameof(BadRequests))]
-    public void Contradictory_requests_are_refused_at_once(GenerationRequest request) => Assert.ThrowsAny<ArgumentException>(() => _model.GenerateAsync(request));
+    public void Contradictory_requests_are_refused_at_once(GenerationRequest request)
+        => Assert.ThrowsAny<ArgumentException>(() => _model.GenerateAsync(request));
 
     public static TheoryData<LocalGptOptions> BadOptions => new()
     {
-        new LocalGptOptions { Threads = 0 }, new LocalGptOptions { ContextLength = TinyGpt.ContextLength + 1 }, new LocalGptOptions { ContextLength = 1 },
+        new LocalGptOptions { Threads = 0 }, new LocalGptOptions { ContextLength = TinyGpt.ContextLength + 1 },
+        new LocalGptOptions { ContextLength = 1 },
         new LocalGptOptions { QueueLength = 0 }, new LocalGptOptions { CacheTokens = 10 },
     };
 
@@ -568,7 +606,12 @@ public sealed class LocalGptTests : IDisposable
     {
         using var folder = new TemporaryFolder();
         Save(folder.Path, ChatTemplate.Kotonoha.Jinja);
-        var request = GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who jumps?")) with { MaxOutputTokens = 16, Sampling = SamplingOptions.Greedy };
+        var request =
+            GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who jumps?")) with
+            {
+                MaxOutputTokens = 16,
+                Sampling = SamplingOptions.Greedy
+            };
         using var loaded = await LocalGpt.LoadAsync(folder.Path, new LocalGptOptions { Threads = 1 });
 
         Assert.Equal(Path.GetFileName(folder.Path), loaded.ModelId);
@@ -599,7 +642,8 @@ public sealed class LocalGptTests : IDisposable
     public async Task Without_a_template_role_lines_are_used_and_the_next_role_ends_the_answer()
     {
         using var plain = TinyGpt.Create(new LocalGptOptions { ChatTemplate = ChatTemplate.Plain });
-        var request = GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who?")) with { Sampling = TinyGpt.Saying(" the fox\nUser: and") };
+        var request =
+            GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "Who?")) with { Sampling = TinyGpt.Saying(" the fox\nUser: and") };
         var pieces = await Stream(plain, request);
         Assert.Equal("the fox", string.Concat(pieces.Select(p => p.Text)));
         Assert.Equal(FinishReason.StopString, pieces[^1].FinishReason);
@@ -615,7 +659,10 @@ public sealed class LocalGptTests : IDisposable
         Assert.Throws<CheckpointException>(() => LocalGpt.Load(Path.Combine(folder.Path, "nowhere")));
     }
 
-    /// <summary>Token ids that are given out at once for the first time (the checks), and from the second time on (the encoding) when the gate is open.</summary>
+    /// <summary>
+    /// Token ids that are given out at once for the first time (the checks), and from the second time on (the encoding) when the gate is
+    /// open.
+    /// </summary>
     private sealed class GatedTokens(int[] ids) : IReadOnlyList<int>
     {
         private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -654,7 +701,16 @@ public sealed class LocalGptTests : IDisposable
         {
             TokenizerJson = Encoding.UTF8.GetString(json.ToArray()),
             TokenizerSettings = new TokenizerSettings { ChatTemplate = template, EosToken = "<|endoftext|>" },
-            GenerationSettings = new GenerationSettings { BosTokenId = end, EosTokenIds = [end], DoSample = template == ChatTemplate.Kotonoha.Jinja, Temperature = 0.7, TopK = 9, MaxNewTokens = 5 },
+            GenerationSettings =
+                new GenerationSettings
+                {
+                    BosTokenId = end,
+                    EosTokenIds = [end],
+                    DoSample = template == ChatTemplate.Kotonoha.Jinja,
+                    Temperature = 0.7,
+                    TopK = 9,
+                    MaxNewTokens = 5
+                },
         });
     }
 

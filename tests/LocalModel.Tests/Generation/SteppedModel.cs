@@ -3,7 +3,9 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Tests.Generation;
 
-/// <summary>A real model whose every step waits for a permit, so that a test decides how far the engine gets. It owns the inner model.</summary>
+/// <summary>
+/// A real model whose every step waits for a permit, so that a test decides how far the engine gets. It owns the inner model.
+/// </summary>
 internal sealed class SteppedModel(CausalModel inner) : CausalModel
 {
     /// <summary>More steps than any test runs: given at the end, so that the engine's thread can be joined.</summary>

@@ -6,7 +6,8 @@ namespace Kotonoha.LocalModel.Tests.Models;
 
 public sealed class BertTests
 {
-    private static readonly BertConfig Small = new() { VocabularySize = 20, Positions = 10, Width = 8, Layers = 1, Heads = 2, FeedForwardWidth = 16 };
+    private static readonly BertConfig Small =
+        new() { VocabularySize = 20, Positions = 10, Width = 8, Layers = 1, Heads = 2, FeedForwardWidth = 16 };
 
     [Fact]
     public void A_fresh_model_has_the_parameters_of_its_kind_and_head()
@@ -38,10 +39,12 @@ public sealed class BertTests
         pass.Begin();
         Assert.Equal(8, model.Forward(pass, Batch.Packed(new int[8])).Rows);
         Assert.Throws<ArgumentException>(() => model.Forward(pass, Batch.Packed(new int[9])));
-        Assert.Throws<InvalidOperationException>(() => model.Logits(pass, model.Forward(pass, Batch.Packed(new int[2])), Batch.Packed(new int[2])));
+        Assert.Throws<InvalidOperationException>(
+            () => model.Logits(pass, model.Forward(pass, Batch.Packed(new int[2])), Batch.Packed(new int[2])));
         Assert.Throws<UnsupportedModelException>(() => (Small with { Heads = 3 }).Validate());
         Assert.Throws<UnsupportedModelException>(() => (Small with { ActivationFunction = "mish" }).Validate());
-        Assert.Throws<UnsupportedModelException>(() => (Small with { Kind = BertKind.DistilBert, Head = EncoderHead.NextSentence }).Validate());
+        Assert.Throws<UnsupportedModelException>(
+            () => (Small with { Kind = BertKind.DistilBert, Head = EncoderHead.NextSentence }).Validate());
         Assert.Throws<UnsupportedModelException>(() => (Small with { Kind = BertKind.Roberta, PaddingId = 9 }).Validate());
     }
 

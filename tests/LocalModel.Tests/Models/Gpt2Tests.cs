@@ -6,7 +6,8 @@ namespace Kotonoha.LocalModel.Tests.Models;
 
 public sealed class Gpt2Tests
 {
-    private static readonly Gpt2Config Small = new() { VocabularySize = 37, ContextLength = 80, Width = 24, Layers = 3, Heads = 4, InnerWidth = 50 };
+    private static readonly Gpt2Config Small =
+        new() { VocabularySize = 37, ContextLength = 80, Width = 24, Layers = 3, Heads = 4, InnerWidth = 50 };
 
     [Fact]
     public void Plain_gradient_steps_on_one_batch_make_its_loss_small()
@@ -83,7 +84,8 @@ public sealed class Gpt2Tests
     [Fact]
     public void An_unknown_activation_is_refused_by_name()
     {
-        var error = Assert.Throws<UnsupportedModelException>(() => new Gpt2(Small with { ActivationFunction = "mystery" }, new ZeroWeights()));
+        var error =
+            Assert.Throws<UnsupportedModelException>(() => new Gpt2(Small with { ActivationFunction = "mystery" }, new ZeroWeights()));
         Assert.Contains("mystery", error.Message, StringComparison.Ordinal);
     }
 

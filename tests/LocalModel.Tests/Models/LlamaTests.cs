@@ -7,7 +7,19 @@ namespace Kotonoha.LocalModel.Tests.Models;
 
 public sealed class LlamaTests
 {
-    private static readonly LlamaConfig Small = new() { VocabularySize = 37, ContextLength = 80, Width = 24, Layers = 3, Heads = 4, KeyHeads = 2, HeadWidth = 10, InnerWidth = 50, InitializerRange = 0.2f };
+    private static readonly LlamaConfig Small =
+        new()
+        {
+            VocabularySize = 37,
+            ContextLength = 80,
+            Width = 24,
+            Layers = 3,
+            Heads = 4,
+            KeyHeads = 2,
+            HeadWidth = 10,
+            InnerWidth = 50,
+            InitializerRange = 0.2f
+        };
 
     public static TheoryData<string> Kinds => ["plain", "window", "norms and biases", "dynamic", "longrope", "interleaved"];
 
@@ -58,7 +70,9 @@ public sealed class LlamaTests
         using var backend = new CpuBackend(1);
         using var halves = Llama.Create(Small, seed: 4);
         using var neighbours = Llama.Create(Small with { RotaryInterleaved = true }, seed: 4);
-        foreach (var parameter in neighbours.Parameters.Where(p => p.Name.Contains("q_proj", StringComparison.Ordinal) || p.Name.Contains("k_proj", StringComparison.Ordinal)))
+        foreach (var parameter
+            in neighbours.Parameters.Where(p => p.Name.Contains("q_proj", StringComparison.Ordinal)
+                || p.Name.Contains("k_proj", StringComparison.Ordinal)))
         {
             var from = parameter.Values.ToArray();
             int columns = parameter.Shape[1];
@@ -77,7 +91,8 @@ public sealed class LlamaTests
     {
         using var backend = new CpuBackend(1);
         using var folder = new TemporaryFolder();
-        using var model = Llama.Create(Small with { RotaryInterleaved = true, QueryKeyValueBias = true, AttentionOutputBias = true }, seed: 6);
+        using var model =
+            Llama.Create(Small with { RotaryInterleaved = true, QueryKeyValueBias = true, AttentionOutputBias = true }, seed: 6);
         foreach (var bias in model.Parameters.Where(p => p.Name.EndsWith("bias", StringComparison.Ordinal)))
             for (int i = 0; i < bias.Length; i++)
                 bias.Values[i] = i % 7 * 0.1f;
@@ -123,7 +138,8 @@ public sealed class LlamaTests
         Refused(Small with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.Linear, Factor = 0.5 } }, "factor 0.5");
 
         static void Refused(LlamaConfig config, string words)
-            => Assert.Contains(words, Assert.Throws<UnsupportedModelException>(() => new Llama(config, new ZeroWeights())).Message, StringComparison.Ordinal);
+            => Assert.Contains(words, Assert.Throws<UnsupportedModelException>(() => new Llama(config, new ZeroWeights())).Message,
+                StringComparison.Ordinal);
     }
 
     private static float[] Logits(CausalModel model, CpuBackend backend, int[] ids)
@@ -136,9 +152,29 @@ public sealed class LlamaTests
     private static LlamaConfig Of(string kind) => kind switch
     {
         "window" => Small with { ModelType = "mistral", SlidingWindow = 7 },
-        "norms and biases" => Small with { ModelType = "qwen3", QueryKeyNorm = true, QueryKeyValueBias = true, AttentionOutputBias = true, TieWordEmbeddings = true },
+        "norms and biases" =>
+            Small with
+            {
+                ModelType = "qwen3",
+                QueryKeyNorm = true,
+                QueryKeyValueBias = true,
+                AttentionOutputBias = true,
+                TieWordEmbeddings = true
+            },
         "dynamic" => Small with { ContextLength = 40, RopeScaling = new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 2 } },
-        "longrope" => Small with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.LongRope, Factor = 2, OriginalContextLength = 40, ShortFactors = [1, 1, 1, 1, 1], LongFactors = [1, 2, 3, 4, 5] } },
+        "longrope" =>
+            Small with
+            {
+                RopeScaling =
+                new RopeScaling
+                {
+                    Kind = RopeScalingKind.LongRope,
+                    Factor = 2,
+                    OriginalContextLength = 40,
+                    ShortFactors = [1, 1, 1, 1, 1],
+                    LongFactors = [1, 2, 3, 4, 5]
+                }
+            },
         "interleaved" => Small with { RotaryInterleaved = true },
         _ => Small,
     };

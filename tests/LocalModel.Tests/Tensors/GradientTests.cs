@@ -41,7 +41,8 @@ public sealed class GradientTests
         using var model = Gpt2.Create(config, seed: 3);
         using var pass = new TrainingPass(new ReferenceBackend<double>(), seed: 5);
         var batch = Batch.Packed([[1, 4, 2, 10, 3], [7, 0, 7]]);
-        Check(pass, () => pass.CrossEntropy(model.Logits(pass, model.Forward(pass, batch)), [4, 2, 10, 3, -100, 0, 7, 5]), () => model.Parameters, everyNth: 7);
+        Check(pass, () => pass.CrossEntropy(model.Logits(pass, model.Forward(pass, batch)), [4, 2, 10, 3, -100, 0, 7, 5]),
+            () => model.Parameters, everyNth: 7);
     }
 
     private static void Check(TrainingPass pass, Func<Tensor> compute, Func<IReadOnlyList<Parameter>> parameters, int everyNth)

@@ -13,7 +13,8 @@ internal static class OperationCases
         ["linear in-out without bias, one row"] = p => p.Pass.Linear(p.Tensor("x", 1, 19), p.Of("w", 19, 3), null, LinearLayout.InOut),
         ["linear of larger odd shapes"] = p => p.Pass.Linear(p.Tensor("x", 13, 35), p.Of("w", 35, 67), p.Of("b", 67), LinearLayout.InOut),
         ["linear out-in of larger odd shapes"] = p => p.Pass.Linear(p.Tensor("x", 13, 35), p.Of("w", 67, 35), p.Of("b", 67)),
-        ["linear, two uses of one weight"] = p => p.Pass.Linear(p.Pass.Linear(p.Tensor("x", 4, 6), p.Of("w", 6, 6)), p.Of("w", 6, 6), null, LinearLayout.InOut),
+        ["linear, two uses of one weight"] = p =>
+            p.Pass.Linear(p.Pass.Linear(p.Tensor("x", 4, 6), p.Of("w", 6, 6)), p.Of("w", 6, 6), null, LinearLayout.InOut),
         ["matmul"] = p => p.Pass.MatMul(p.Tensor("a", 4, 3), p.Tensor("b", 3, 5)),
         ["matmul transposed left"] = p => p.Pass.MatMul(p.Tensor("a", 3, 4), p.Tensor("b", 3, 5), transposeA: true),
         ["matmul transposed right"] = p => p.Pass.MatMul(p.Tensor("a", 4, 3), p.Tensor("b", 5, 3), transposeB: true),
@@ -43,7 +44,8 @@ internal static class OperationCases
         ["softplus"] = p => p.Pass.Activate(p.Tensor("x", 4, 35), Activation.Softplus),
         ["soft cap"] = p => p.Pass.SoftCap(p.Tensor("x", 4, 35), 2.5f),
         ["swiglu"] = p => p.Pass.Gated(p.Tensor("gate", 4, 35), p.Tensor("up", 4, 35), Activation.Silu),
-        ["geglu of two halves"] = p => p.Pass.Gated(p.Pass.Columns(p.Tensor("x", 4, 38), 0, 19), p.Pass.Columns(p.Tensor("x", 4, 38), 19, 19), Activation.GeluTanh),
+        ["geglu of two halves"] = p =>
+            p.Pass.Gated(p.Pass.Columns(p.Tensor("x", 4, 38), 0, 19), p.Pass.Columns(p.Tensor("x", 4, 38), 19, 19), Activation.GeluTanh),
         ["dropout"] = p => p.Pass.Dropout(p.Tensor("x", 6, 35), 0.4f),
         ["softmax"] = p => p.Pass.Softmax(p.Tensor("x", 4, 35)),
         ["log softmax"] = p => p.Pass.LogSoftmax(p.Tensor("x", 4, 35)),
@@ -58,7 +60,8 @@ internal static class OperationCases
         ["columns of columns"] = p => p.Pass.Activate(p.Pass.Columns(p.Pass.Columns(p.Tensor("x", 3, 10), 2, 7), 1, 3), Activation.Tanh),
         ["concat columns"] = p => p.Pass.ConcatColumns(p.Tensor("a", 3, 4), p.Pass.Columns(p.Tensor("b", 3, 7), 2, 3)),
         ["rotary half"] = p => p.Pass.Rotary(p.Tensor("x", 5, 16), new RotaryTable(10000, 8), [0, 1, 2, 9, 700], 8),
-        ["rotary interleaved, partial"] = p => p.Pass.Rotary(p.Tensor("x", 5, 16), new RotaryTable(10000, 6, interleaved: true), [0, 1, 2, 9, 700], 8),
+        ["rotary interleaved, partial"] = p =>
+            p.Pass.Rotary(p.Tensor("x", 5, 16), new RotaryTable(10000, 6, interleaved: true), [0, 1, 2, 9, 700], 8),
         ["pool mean"] = p => p.Pass.Pool(p.Tensor("x", 7, 5), Ragged(3, 0, 4), Pooling.Mean),
         ["pool sum"] = p => p.Pass.Pool(p.Tensor("x", 7, 5), Ragged(3, 0, 4), Pooling.Sum),
         ["pool max"] = p => p.Pass.Pool(p.Tensor("x", 7, 5), Ragged(3, 4), Pooling.Max),
@@ -67,24 +70,29 @@ internal static class OperationCases
         ["cross entropy"] = p => p.Pass.CrossEntropy(p.Tensor("x", 5, 35), [3, -100, 0, 34, 1]),
         ["cross entropy, smoothed, summed"] = p => p.Pass.CrossEntropy(
             p.Tensor("x", 5, 35), [3, -100, 0, 34, 1], new CrossEntropyOptions { LabelSmoothing = 0.2f, Reduction = Reduction.Sum }),
-        ["cross entropy, one value a row"] = p => p.Pass.CrossEntropy(p.Tensor("x", 4, 7), [3, -100, 0, 6], new CrossEntropyOptions { Reduction = Reduction.None }),
+        ["cross entropy, one value a row"] = p =>
+            p.Pass.CrossEntropy(p.Tensor("x", 4, 7), [3, -100, 0, 6], new CrossEntropyOptions { Reduction = Reduction.None }),
         ["cross entropy, smoothed with class weights"] = p => p.Pass.CrossEntropy(
-            p.Tensor("x", 4, 5), [3, -100, 0, 4], new CrossEntropyOptions { LabelSmoothing = 0.2f }, p.Pass.Constant([1, 2, 0.5f, 3, 0.25f], 1, 5)),
+            p.Tensor("x", 4, 5), [3, -100, 0, 4], new CrossEntropyOptions { LabelSmoothing = 0.2f },
+            p.Pass.Constant([1, 2, 0.5f, 3, 0.25f], 1, 5)),
         ["attention, full"] = p => Attend(p, Ragged(3, 5), new AttentionOptions(2)),
         ["attention, causal"] = p => Attend(p, Ragged(3, 5), new AttentionOptions(2) { Causal = true }),
         ["attention, causal over blocks"] = p => Attend(p, Ragged(39, 1, 17), new AttentionOptions(2) { Causal = true }),
         ["attention, causal with a window"] = p => Attend(p, Ragged(21, 5), new AttentionOptions(2) { Causal = true, Window = 3 }),
-        ["attention, grouped, own scale, capped"] = p => Attend(p, Ragged(3, 5), new AttentionOptions(6, 2) { Causal = true, Scale = 0.7f, SoftCap = 1.5f }),
+        ["attention, grouped, own scale, capped"] = p =>
+            Attend(p, Ragged(3, 5), new AttentionOptions(6, 2) { Causal = true, Scale = 0.7f, SoftCap = 1.5f }),
         ["attention, dropped"] = p => Attend(p, Ragged(9, 5), new AttentionOptions(2) { Causal = true, Dropout = 0.3f }),
         ["attention, wide values"] = p => Attend(p, Ragged(3, 5), new AttentionOptions(3) { Causal = true }, keyWidth: 4, valueWidth: 19),
         ["attention, other keys"] = p => p.Pass.Attention(
             p.Tensor("q", 8, 10), p.Tensor("k", 6, 10), p.Tensor("v", 6, 10), Ragged(3, 5), new AttentionOptions(2), Ragged(2, 4)),
         ["attention, biased"] = p => p.Pass.Attention(
-            p.Tensor("q", 8, 10), p.Tensor("k", 8, 10), p.Tensor("v", 8, 10), Ragged(3, 5), new AttentionOptions(2), null, p.Tensor("bias", 2 * 5, 5)),
+            p.Tensor("q", 8, 10), p.Tensor("k", 8, 10), p.Tensor("v", 8, 10), Ragged(3, 5), new AttentionOptions(2), null,
+            p.Tensor("bias", 2 * 5, 5)),
         ["attention, parts of one tensor"] = p =>
         {
             var qkv = p.Tensor("qkv", 8, 30);
-            return p.Pass.Attention(p.Pass.Columns(qkv, 0, 10), p.Pass.Columns(qkv, 10, 10), p.Pass.Columns(qkv, 20, 10), Ragged(3, 5), new AttentionOptions(2) { Causal = true });
+            return p.Pass.Attention(p.Pass.Columns(qkv, 0, 10), p.Pass.Columns(qkv, 10, 10), p.Pass.Columns(qkv, 20, 10), Ragged(3, 5),
+                new AttentionOptions(2) { Causal = true });
         },
     };
 

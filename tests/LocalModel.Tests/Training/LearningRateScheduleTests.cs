@@ -18,8 +18,12 @@ public sealed class LearningRateScheduleTests
             var schedule = item.GetProperty("kind").GetString() switch
             {
                 "nanogpt-cosine" => LearningRateSchedule.WarmupCosine(Number("peak"), Number("min"), Step("warmup"), Step("total")),
-                "wsd-linear" => LearningRateSchedule.WarmupStableDecay(Number("peak"), Number("min"), Step("warmup"), Step("decay_start"), Step("total")),
-                "wsd-1-sqrt" => LearningRateSchedule.WarmupStableDecay(Number("peak"), Number("min"), Step("warmup"), Step("decay_start"), Step("total"), DecayCurve.OneMinusSquareRoot),
+                "wsd-linear" =>
+                    LearningRateSchedule.WarmupStableDecay(Number("peak"), Number("min"), Step("warmup"), Step("decay_start"),
+                        Step("total")),
+                "wsd-1-sqrt" =>
+                    LearningRateSchedule.WarmupStableDecay(Number("peak"), Number("min"), Step("warmup"), Step("decay_start"),
+                        Step("total"), DecayCurve.OneMinusSquareRoot),
                 _ => null,
             };
             if (schedule is null)

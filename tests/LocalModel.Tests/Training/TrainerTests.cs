@@ -11,7 +11,18 @@ namespace Kotonoha.LocalModel.Tests.Training;
 
 public sealed class TrainerTests
 {
-    private static readonly Gpt2Config Config = new() { VocabularySize = 256, ContextLength = 24, Width = 32, Layers = 2, Heads = 2, EmbeddingDropout = 0.1f, AttentionDropout = 0.1f, ResidualDropout = 0.1f };
+    private static readonly Gpt2Config Config =
+        new()
+        {
+            VocabularySize = 256,
+            ContextLength = 24,
+            Width = 32,
+            Layers = 2,
+            Heads = 2,
+            EmbeddingDropout = 0.1f,
+            AttentionDropout = 0.1f,
+            ResidualDropout = 0.1f
+        };
 
     private static readonly TrainingOptions Options = new() { Steps = 20, BatchSize = 3, MicroBatches = 2, LearningRate = 3e-3, Seed = 11 };
 
@@ -78,15 +89,20 @@ public sealed class TrainerTests
         await Refused("seed", options with { Steps = 4, Seed = 12 }, data);
         await Refused("batch sizes", options with { Steps = 4, BatchSize = 4 }, data);
         using var wider = Gpt2.Create(Config with { Width = 64 }, 1);
-        Assert.Contains("another model", (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(wider, options).RunAsync(data))).Message, StringComparison.Ordinal);
+        Assert.Contains("another model",
+            (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(wider, options).RunAsync(data))).Message,
+            StringComparison.Ordinal);
         using var manyHeads = Gpt2.Create(Config with { Heads = 4 }, 1);
-        Assert.Contains("heads", (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(manyHeads, options).RunAsync(data))).Message, StringComparison.Ordinal);
+        Assert.Contains("heads",
+            (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(manyHeads, options).RunAsync(data))).Message,
+            StringComparison.Ordinal);
         await Refused("2 steps already", options with { Steps = 1 }, data);
         await Refused("holds checkpoints already", options with { Checkpoints = options.Checkpoints! with { Resume = false } }, data);
         Assert.Equal(2, new CheckpointFolder(folder.At("run")).LatestStep);
 
         async Task Refused(string words, TrainingOptions with, TokenDataset on)
-            => Assert.Contains(words, (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(model, with).RunAsync(on))).Message, StringComparison.Ordinal);
+            => Assert.Contains(words, (await Assert.ThrowsAsync<CheckpointException>(() => new Trainer(model, with).RunAsync(on))).Message,
+                StringComparison.Ordinal);
     }
 
     [Fact]
@@ -121,9 +137,12 @@ public sealed class TrainerTests
     {
         using var model = Gpt2.Create(Config, 1);
         using var large = TokenDataset.FromTokens(new int[100], 300);
-        Assert.Contains("300", (await Assert.ThrowsAsync<TrainingException>(() => new Trainer(model, Options).RunAsync(large))).Message, StringComparison.Ordinal);
+        Assert.Contains("300", (await Assert.ThrowsAsync<TrainingException>(() => new Trainer(model, Options).RunAsync(large))).Message,
+            StringComparison.Ordinal);
         using var small = TokenDataset.FromTokens(new int[24], 256, 0);
-        Assert.Contains("24 tokens", (await Assert.ThrowsAsync<TrainingException>(() => new Trainer(model, Options).RunAsync(small))).Message, StringComparison.Ordinal);
+        Assert.Contains("24 tokens",
+            (await Assert.ThrowsAsync<TrainingException>(() => new Trainer(model, Options).RunAsync(small))).Message,
+            StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => new Trainer(model, Options with { ContextLength = 25 }));
     }
 
@@ -210,16 +229,22 @@ public sealed class TrainerTests
         using var folder = FixtureArchive.Extract("training-gpt2");
         using var json = System.Text.Json.JsonDocument.Parse(await File.ReadAllBytesAsync(folder.At("runs.json")));
         using var batches = SafetensorsFile.Open(folder.At("batches.safetensors"));
-        int[] ids = Array.ConvertAll(batches.ReadIntegers("input_ids"), i => (int)i), labels = Array.ConvertAll(batches.ReadIntegers("labels"), i => (int)i);
-        int micros = (int)batches["input_ids"].Shape[1], length = (int)batches["input_ids"].Shape[3], size = (int)batches["input_ids"].Shape[2] * length;
+        int[] ids = Array.ConvertAll(batches.ReadIntegers("input_ids"), i => (int)i),
+            labels = Array.ConvertAll(batches.ReadIntegers("labels"), i => (int)i);
+        int micros = (int)batches["input_ids"].Shape[1], length = (int)batches["input_ids"].Shape[3],
+            size = (int)batches["input_ids"].Shape[2] * length;
         using var backend = new CpuBackend();
         foreach (var run in json.RootElement.GetProperty("runs").EnumerateArray())
         {
             var options = new TrainingOptions
             {
-                Accumulation = run.GetProperty("accumulation").GetString() == "token_weighted" ? GradientAccumulation.TokenWeighted : GradientAccumulation.MeanOfMeans,
+                Accumulation = run.GetProperty("accumulation").GetString() == "token_weighted"
+                    ? GradientAccumulation.TokenWeighted
+                    : GradientAccumulation.MeanOfMeans,
                 LabelSmoothing = run.GetProperty("label_smoothing").GetDouble(),
-                MaxGradientNorm = run.GetProperty("clip") is { ValueKind: System.Text.Json.JsonValueKind.Number } clip ? clip.GetDouble() : null,
+                MaxGradientNorm = run.GetProperty("clip") is { ValueKind: System.Text.Json.JsonValueKind.Number } clip
+                    ? clip.GetDouble()
+                    : null,
             };
             using var model = ModelCheckpoint.Load(folder.Path);
             using var engine = new TrainingEngine(model, backend, options);
@@ -228,13 +253,16 @@ public sealed class TrainerTests
             {
                 var targets = new int[micros][];
                 for (int m = 0; m < micros; m++)
-                    targets[m] = Enumerable.Range(0, size).Select(i => i % length == length - 1 ? -100 : labels[(step * micros + m) * size + i + 1]).ToArray();
+                    targets[m] = Enumerable.Range(0, size)
+                        .Select(i => i % length == length - 1 ? -100 : labels[(step * micros + m) * size + i + 1]).ToArray();
                 engine.Begin(step);
                 double objective = 0;
                 for (int m = 0; m < micros; m++)
                 {
-                    double weight = TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TrainingEngine.Counted(row))], m);
-                    objective += weight * engine.Accumulate(m, Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length), targets[m], weight);
+                    double weight =
+                        TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TrainingEngine.Counted(row))], m);
+                    objective += weight
+                        * engine.Accumulate(m, Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length), targets[m], weight);
                 }
 
                 double norm = engine.Update(rate.GetDouble());
@@ -255,7 +283,8 @@ public sealed class TrainerTests
     }
 
     private static TokenDataset Text(string seed = "the quick brown fox")
-        => TokenDataset.FromBytes(System.Text.Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(seed + " jumps over the lazy dog. ", 60))));
+        => TokenDataset.FromBytes(
+            System.Text.Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(seed + " jumps over the lazy dog. ", 60))));
 
     private sealed class Recorder(Action<TrainingProgress>? then = null) : IProgress<TrainingProgress>
     {

@@ -10,10 +10,23 @@ public sealed class TrainingAllocationTests
     [Fact]
     public void A_steady_training_step_allocates_nothing_on_the_managed_heap()
     {
-        // With one thread everything runs on this one. The runtime allocates on it too while it compiles the loops anew, so a later round counts.
+        // With one thread everything runs on this one. The runtime allocates on it too while it compiles the loops anew, so a later round
+        // counts.
         var options = new TrainingOptions();
         using var data = TokenDataset.FromBytes(new byte[400]);
-        using var model = Gpt2.Create(new Gpt2Config { VocabularySize = 256, ContextLength = 8, Width = 8, Layers = 1, Heads = 2, EmbeddingDropout = 0.1f, AttentionDropout = 0.1f, ResidualDropout = 0.1f }, 1);
+        using var model =
+            Gpt2.Create(
+                new Gpt2Config
+                {
+                    VocabularySize = 256,
+                    ContextLength = 8,
+                    Width = 8,
+                    Layers = 1,
+                    Heads = 2,
+                    EmbeddingDropout = 0.1f,
+                    AttentionDropout = 0.1f,
+                    ResidualDropout = 0.1f
+                }, 1);
         using var backend = new CpuBackend(threads: 1);
         using var engine = new TrainingEngine(model, backend, options);
         var sampler = new WindowSampler(data.Train, 2, 8, options.Seed);

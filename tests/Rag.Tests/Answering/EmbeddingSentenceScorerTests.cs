@@ -26,7 +26,8 @@ public sealed class EmbeddingSentenceScorerTests
     {
         internal List<string> Purposes { get; } = [];
 
-        public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
+        public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
+            IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
         {
             Purposes.Add((string)options!.AdditionalProperties!["prompt_name"]!);
             return Task.FromResult(new GeneratedEmbeddings<Embedding<float>>(values.Select(value => new Embedding<float>(table[value]))));

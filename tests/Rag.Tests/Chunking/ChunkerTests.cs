@@ -25,7 +25,9 @@ public class ChunkerTests
                 {
                     Assert.Equal(document.Text[chunk.Start..chunk.End], chunk.Text);
                     Assert.True(Chunker.Measure(chunk.Text) <= Small.MaxSize, chunk.Text);
-                    Assert.True(chunk.Start >= covered ? string.IsNullOrWhiteSpace(document.Text[covered..chunk.Start]) : overlap > 0 && chunk.End > covered);
+                    Assert.True(chunk.Start >= covered
+                        ? string.IsNullOrWhiteSpace(document.Text[covered..chunk.Start])
+                        : overlap > 0 && chunk.End > covered);
                     Assert.False(char.IsLowSurrogate(chunk.Text[0]) || char.IsHighSurrogate(chunk.Text[^1]), chunk.Text);
                     covered = chunk.End;
                 }
@@ -64,7 +66,9 @@ public class ChunkerTests
     public async Task A_heading_that_would_take_the_embedders_room_is_left_out_for_it()
     {
         var limit = new TokenLimit(40, text => text.Length + 2);
-        var document = await DocumentReaders.Default.ReadAsync("# A heading that is far longer than what there is room for\n\nShort text."u8.ToArray(), "a.md");
+        var document =
+            await DocumentReaders.Default.ReadAsync("# A heading that is far longer than what there is room for\n\nShort text."u8.ToArray(),
+                "a.md");
         var chunks = new Chunker(Small, limit).Split(document, "a.md", "h");
         Assert.EndsWith("Short text.", chunks[^1].Text);
         Assert.Equal(chunks[^1].Text, IndexText.ForEmbedder(chunks[^1], limit));
@@ -87,7 +91,8 @@ public class ChunkerTests
     public async Task Split_bounds_even_a_single_endless_grapheme_cluster()
     {
         var document = await DocumentReaders.Default.ReadAsync(Encoding.UTF8.GetBytes("a" + new string('\u0301', 5000)), "zalgo.txt");
-        Assert.All(new Chunker(Small).Split(document, "zalgo.txt", "h"), chunk => Assert.True(Chunker.Measure(chunk.Text) <= Small.MaxSize));
+        Assert.All(new Chunker(Small).Split(document, "zalgo.txt", "h"),
+            chunk => Assert.True(Chunker.Measure(chunk.Text) <= Small.MaxSize));
     }
 
     [Fact]
@@ -135,9 +140,12 @@ public class ChunkerTests
         string[] parts =
         [
             "# 見出し", "## Second 章", "段落です。「中で。切らない。」と言う。終わり！", "A paragraph. With *emphasis*, `code` and [a link](x).",
-            "- item one\n- item two\n  - nested 𠮷 item", "| a | b |\n|---|---|\n| 1 | 二 |\n| 3 | 四 |", "```\ncode line one\n\n  code line two\n```",
-            "> quote", "1. first\n2. second", string.Concat(Enumerable.Repeat("長い文が続く、", 20)), string.Concat(Enumerable.Repeat("word ", 70)),
-            string.Concat(Enumerable.Repeat("A sentence here. ", 30)), string.Concat(Enumerable.Repeat("𠮷👨‍👩‍👧‍👦", 30)), "<!-- gone -->", "<div hidden>gone</div>",
+            "- item one\n- item two\n  - nested 𠮷 item", "| a | b |\n|---|---|\n| 1 | 二 |\n| 3 | 四 |",
+            "```\ncode line one\n\n  code line two\n```",
+            "> quote", "1. first\n2. second", string.Concat(Enumerable.Repeat("長い文が続く、", 20)),
+            string.Concat(Enumerable.Repeat("word ", 70)),
+            string.Concat(Enumerable.Repeat("A sentence here. ", 30)), string.Concat(Enumerable.Repeat("𠮷👨‍👩‍👧‍👦", 30)),
+            "<!-- gone -->", "<div hidden>gone</div>",
         ];
         return string.Join("\n\n", Enumerable.Range(0, random.Next(1, 12)).Select(_ => parts[random.Next(parts.Length)]));
     }

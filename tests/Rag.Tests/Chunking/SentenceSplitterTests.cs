@@ -15,7 +15,8 @@ public class SentenceSplitterTests
     [InlineData("He said \"Stop.\" Then he left. (It was late.) Fine?", "He said \"Stop.\"", "Then he left.", "(It was late.)", "Fine?")]
     [InlineData("1. Install the tool. 2. Run it.", "1. Install the tool.", "2. Run it.")]
     [InlineData("Short line\nAnother line", "Short line", "Another line")]
-    [InlineData("This sentence was wrapped by its author after some seventy chars\nand goes on here. Next.", "This sentence was wrapped by its author after some seventy chars\nand goes on here.", "Next.")]
+    [InlineData("This sentence was wrapped by its author after some seventy chars\nand goes on here. Next.",
+        "This sentence was wrapped by its author after some seventy chars\nand goes on here.", "Next.")]
     [InlineData("GPTは何？GPT is what? 次", "GPTは何？", "GPT is what?", "次")]
     [InlineData("   ")]
     public void Split_finds_sentences(string text, params string[] expected)

@@ -8,7 +8,8 @@ public sealed class SvdEmbedderTests : IDisposable
     private static readonly string[] Texts =
     [
         "The cat sat on the mat.", "A kitten is a young cat.", "Cats and kittens like milk.", "The dog barked at the cat.",
-        "Stocks fell on the market today.", "The market for bonds and stocks rose.", "Investors buy stocks and bonds.", "Bonds are safer than stocks.",
+        "Stocks fell on the market today.", "The market for bonds and stocks rose.", "Investors buy stocks and bonds.",
+        "Bonds are safer than stocks.",
         "東京は日本の首都である。", "日本の首都は東京です。", "京都は古い都である。",
     ];
 

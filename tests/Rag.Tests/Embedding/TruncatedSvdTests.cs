@@ -20,7 +20,8 @@ public sealed class TruncatedSvdTests
         for (int k = 0; k < size; k++)
         {
             for (int i = 0; i < size; i++)
-                Assert.Equal(values[k] * vectors[k * size + i], Enumerable.Range(0, size).Sum(j => matrix[i * size + j] * vectors[k * size + j]), 1e-11);
+                Assert.Equal(values[k] * vectors[k * size + i],
+                    Enumerable.Range(0, size).Sum(j => matrix[i * size + j] * vectors[k * size + j]), 1e-11);
             for (int l = 0; l < size; l++)
                 Assert.Equal(k == l ? 1 : 0, Enumerable.Range(0, size).Sum(i => vectors[k * size + i] * vectors[l * size + i]), 1e-11);
         }

@@ -18,7 +18,8 @@ public sealed class EmbedderLimitTests : IDisposable
         using var encoder = LocalEncoder.Load(_folder.At("st-mean-prompts-excluded"), new LocalEncoderOptions { Threads = 1 });
         var log = new RecordingLogger();
         _folder.Write("docs/town.txt", string.Concat(Enumerable.Range(0, 20).Select(i => $"図書館の返却箱は玄関の右側{i}番にあります。")));
-        _folder.Write("docs/boats.md", "# Boats\n\n" + string.Join(' ', Enumerable.Range(0, 60).Select(i => $"Boat {i} lies at pier {i % 7}.")));
+        _folder.Write("docs/boats.md",
+            "# Boats\n\n" + string.Join(' ', Enumerable.Range(0, 60).Select(i => $"Boat {i} lies at pier {i % 7}.")));
         using var generator = new LocalEmbeddingGenerator(encoder, loggerFactory: log);
         var limit = generator.GetService(typeof(ITokenLimit)) as ITokenLimit;
         await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")), generator);

@@ -131,14 +131,16 @@ public sealed class FolderSyncTests : IDisposable
         Assert.Empty((await knowledge.AddDocumentAsync("b.txt", new MemoryStream(System.Text.Encoding.UTF8.GetBytes(text)))).Remarks);
         Assert.True((await knowledge.ListDocumentsAsync()).Single(d => d.Source == "b.txt").ChunkCount >= 3);
 
-        static Chunk Chunk(int ordinal, string text) => new(Guid.NewGuid().ToString(), "a.md", ordinal, 0, text.Length, text, null, null, null);
+        static Chunk Chunk(int ordinal, string text)
+            => new(Guid.NewGuid().ToString(), "a.md", ordinal, 0, text.Length, text, null, null, null);
     }
 
     [Fact]
     public async Task Words_of_a_heading_find_the_text_below_it()
     {
         await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
-        _folder.Write("docs/a.md", "# Engines\n\n## Lubrication\n\nChange it every ten thousand kilometres.\n\n## Cooling\n\nCheck the level every month.\n");
+        _folder.Write("docs/a.md",
+            "# Engines\n\n## Lubrication\n\nChange it every ten thousand kilometres.\n\n## Cooling\n\nCheck the level every month.\n");
         await knowledge.SyncFolderAsync(_folder.At("docs"));
         Assert.Contains("ten thousand", (await knowledge.SearchAsync("lubrication"))[0].Chunk.Text);
     }

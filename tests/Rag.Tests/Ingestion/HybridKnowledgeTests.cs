@@ -43,7 +43,8 @@ public abstract class HybridKnowledgeTests : IDisposable
         await Assert.ThrowsAsync<EmbedderMismatchException>(() => again.SearchAsync("topic3"));
         await Assert.ThrowsAsync<EmbedderMismatchException>(() => again.SyncFolderAsync(Folder.At("docs")));
         var acknowledged = new List<string>();
-        var report = await again.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Rebuild = true, Acknowledged = acknowledged.Add });
+        var report =
+            await again.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Rebuild = true, Acknowledged = acknowledged.Add });
         Assert.Equal(6, acknowledged.Count);
         Assert.True(report.Refitted);
         Assert.Equal("topic3.md", (await again.SearchAsync("topic3"))[0].Chunk.Source);
@@ -99,7 +100,8 @@ public abstract class HybridKnowledgeTests : IDisposable
         Assert.Equal(["topic3.md"], report.Removed);
         Assert.Equal(["topic0.md", "topic4.md", "topic5.md"], report.Added);
         Assert.Contains("stays", Assert.Single(report.Skipped, skip => skip.Source == "topic1.md").Reason);
-        Assert.Equal(["topic0.md", "topic1.md", "topic2.md", "topic4.md", "topic5.md"], (await knowledge.ListDocumentsAsync()).Select(record => record.Source));
+        Assert.Equal(["topic0.md", "topic1.md", "topic2.md", "topic4.md", "topic5.md"],
+            (await knowledge.ListDocumentsAsync()).Select(record => record.Source));
         Assert.Equal("topic1.md", (await knowledge.SearchAsync("topic1"))[0].Chunk.Source);
         Assert.Equal("topic2.md", (await knowledge.SearchAsync("own2a"))[0].Chunk.Source);
     }
@@ -179,8 +181,11 @@ public abstract class HybridKnowledgeTests : IDisposable
         Assert.Equal((1.0, 0.0), (hits[0].RerankScore, hits[1].Score));
         Assert.Equal(3, hits.Count);
         Assert.Equal(6, reranker.Read);
-        Assert.Equal("topic2.md", (await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 1, Reranker = reranker, RerankedCandidates = 1 }))[0].Chunk.Source);
-        await Assert.ThrowsAsync<InvalidOperationException>(() => knowledge.SearchAsync("topic2 common", new SearchOptions { Reranker = new PreferringReranker("topic4", -1) }));
+        Assert.Equal("topic2.md",
+            (await knowledge.SearchAsync("topic2 common",
+                new SearchOptions { Limit = 1, Reranker = reranker, RerankedCandidates = 1 }))[0].Chunk.Source);
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            () => knowledge.SearchAsync("topic2 common", new SearchOptions { Reranker = new PreferringReranker("topic4", -1) }));
     }
 
     [Fact]
@@ -193,8 +198,10 @@ public abstract class HybridKnowledgeTests : IDisposable
         var all = await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20 });
         Assert.Equal(7, all.Count);
         Assert.Equal(all.OrderByDescending(hit => hit.Score), all);
-        Assert.Equal(2, (await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20, MinScore = all[1].Score - 1e-9 })).Count);
-        Assert.All(await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20, MinDenseScore = 0.5 }), hit => Assert.True(hit.DenseScore >= 0.5));
+        Assert.Equal(2,
+            (await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20, MinScore = all[1].Score - 1e-9 })).Count);
+        Assert.All(await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 20, MinDenseScore = 0.5 }),
+            hit => Assert.True(hit.DenseScore >= 0.5));
         Assert.Equal(["copy.md", "topic2.md"], all.Take(2).Select(hit => hit.Chunk.Source).Order(StringComparer.Ordinal));
         var diverse = await knowledge.SearchAsync("topic2 common", new SearchOptions { Limit = 2, MmrLambda = 0.3 });
         Assert.Equal(all[0], diverse[0]);
@@ -208,6 +215,7 @@ public abstract class HybridKnowledgeTests : IDisposable
     private void WriteTopics(int count)
     {
         for (int i = 0; i < count; i++)
-            Folder.Write($"docs/topic{i}.md", $"# About topic{i}\n\nThe common text of topic{i} has its own words: own{i}a own{i}b own{i}c own{i}d, topic{i}.\n");
+            Folder.Write($"docs/topic{i}.md",
+                $"# About topic{i}\n\nThe common text of topic{i} has its own words: own{i}a own{i}b own{i}c own{i}d, topic{i}.\n");
     }
 }

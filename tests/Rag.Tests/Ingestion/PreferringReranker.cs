@@ -7,9 +7,11 @@ internal sealed class PreferringReranker(string word, double least = 0) : IReran
 {
     public int Read { get; private set; }
 
-    public Task<IReadOnlyList<double>> ScoreAsync(string question, IReadOnlyList<string> passages, CancellationToken cancellationToken = default)
+    public Task<IReadOnlyList<double>> ScoreAsync(
+        string question, IReadOnlyList<string> passages, CancellationToken cancellationToken = default)
     {
         Read = passages.Count;
-        return Task.FromResult<IReadOnlyList<double>>([.. passages.Select(passage => passage.Contains(word, StringComparison.Ordinal) ? 1 : least)]);
+        return Task.FromResult<IReadOnlyList<double>>(
+            [.. passages.Select(passage => passage.Contains(word, StringComparison.Ordinal) ? 1 : least)]);
     }
 }

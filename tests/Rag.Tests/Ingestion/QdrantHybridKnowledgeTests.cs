@@ -8,5 +8,6 @@ public sealed class QdrantHybridKnowledgeTests(QdrantServerFixture fixture) : Hy
 {
     private readonly string _collection = $"hybrid-{Guid.NewGuid():N}";
 
-    protected override IKnowledgeStore Open() => new QdrantStore(new QdrantStoreOptions { Address = fixture.Server.Address, Collection = _collection });
+    protected override IKnowledgeStore Open()
+        => new QdrantStore(new QdrantStoreOptions { Address = fixture.Server.Address, Collection = _collection });
 }

@@ -8,7 +8,8 @@ internal sealed class RecordingEmbedder(string model = "letters", string? versio
 {
     public List<string?> Purposes { get; } = [];
 
-    public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
+    public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
+        IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         Purposes.Add(options?.AdditionalProperties?[EmbeddingPurpose.PropertyName] as string);
         return Task.FromResult(new GeneratedEmbeddings<Embedding<float>>(values.Select(value =>

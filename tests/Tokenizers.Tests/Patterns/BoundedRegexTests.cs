@@ -106,7 +106,8 @@ public sealed class BoundedRegexTests
     [Fact]
     public void A_search_beyond_its_bound_is_an_error()
         => Assert.Contains("steps", Assert.Throws<TokenizerException>(
-            () => BoundedRegex.Parse("(?:a?|(?:aa)*)*(?:(?:b?a)*)*(?:a*|a)*c").FindAll(new string('a', 3_000), [])).Message, StringComparison.Ordinal);
+            () => BoundedRegex.Parse("(?:a?|(?:aa)*)*(?:(?:b?a)*)*(?:a*|a)*c").FindAll(new string('a', 3_000), [])).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Random_patterns_match_what_the_runtime_matches()
@@ -116,13 +117,15 @@ public sealed class BoundedRegexTests
         {
             var pattern = RandomPattern(random, 3);
             var text = RandomText(random);
-            var want = new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(10)).Matches(text).Select(m => (m.Index, m.Index + m.Length)).ToArray();
+            var want = new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(10)).Matches(text)
+                .Select(m => (m.Index, m.Index + m.Length)).ToArray();
             var got = new List<RegexMatch>();
             BoundedRegex.Parse(pattern, RegexDialect.Rust).FindAll(text, got);
 
             // The runtime keeps an empty match that touches the one before.
             var wanted = want.Where((m, i) => m.Item1 < m.Item2 || i == 0 || want[i - 1].Item2 != m.Item1);
-            Assert.True(wanted.SequenceEqual(got.Select(m => (m.Start, m.End))), $"pattern {pattern} text '{text}' want {string.Join(" ", wanted)} got {string.Join(" ", got)}");
+            Assert.True(wanted.SequenceEqual(got.Select(m => (m.Start, m.End))),
+                $"pattern {pattern} text '{text}' want {string.Join(" ", wanted)} got {string.Join(" ", got)}");
         }
     }
 
@@ -149,7 +152,8 @@ public sealed class BoundedRegexTests
                 _ => $"(a{inner})",
             });
             if (kind is not (6 or 7 or 8) && random.Next(2) == 0)
-                builder.Append(random.Next(8) switch { 0 => "*", 1 => "+", 2 => "?", 3 => "*?", 4 => "+?", 5 => "??", 6 => "{1,2}", _ => "{2,}" });
+                builder.Append(
+                    random.Next(8) switch { 0 => "*", 1 => "+", 2 => "?", 3 => "*?", 4 => "+?", 5 => "??", 6 => "{1,2}", _ => "{2,}" });
             if (random.Next(6) == 0 && i + 1 < parts)
                 builder.Append('|');
         }

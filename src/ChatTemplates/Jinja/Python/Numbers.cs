@@ -341,7 +341,8 @@ internal static class Numbers
 
         for (int i = 0; i < body.Length; i++)
         {
-            bool between = i > 0 && i + 1 < body.Length && body[i] == '_' && char.IsAsciiDigit(body[i - 1]) && char.IsAsciiDigit(body[i + 1]);
+            bool between = i > 0 && i + 1 < body.Length && body[i] == '_' && char.IsAsciiDigit(body[i - 1])
+                && char.IsAsciiDigit(body[i + 1]);
             if (!char.IsAsciiDigit(body[i]) && !between && body[i] is not ('.' or 'e' or 'E' or '+' or '-'))
                 return null;
         }

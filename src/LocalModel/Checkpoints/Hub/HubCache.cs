@@ -3,8 +3,8 @@ using Kotonoha.Foundation.IO;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
-/// The cache of the Hugging Face tools: a folder a model with <c>blobs/HASH</c> (contents), <c>snapshots/COMMIT/NAME</c> (links to them) and
-/// <c>refs/REVISION</c> (the commit that a branch or tag stands for). What one tool has fetched, the others find.
+/// The cache of the Hugging Face tools: a folder a model with <c>blobs/HASH</c> (contents), <c>snapshots/COMMIT/NAME</c> (links to them)
+/// and <c>refs/REVISION</c> (the commit that a branch or tag stands for). What one tool has fetched, the others find.
 /// </summary>
 internal sealed class HubCache(string folder)
 {
@@ -18,7 +18,8 @@ internal sealed class HubCache(string folder)
     public string Folder => folder;
 
     /// <summary>Whether a revision is a commit's full hash.</summary>
-    public static bool IsCommit(string revision) => revision.Length == CommitLetters && revision.All(c => c is >= '0' and <= '9' or >= 'a' and <= 'f');
+    public static bool IsCommit(string revision)
+        => revision.Length == CommitLetters && revision.All(c => c is >= '0' and <= '9' or >= 'a' and <= 'f');
 
     /// <summary>The folder of a model.</summary>
     public string ModelFolder(HubModelName model) => Path.Combine(folder, model.FolderName);
@@ -38,7 +39,9 @@ internal sealed class HubCache(string folder)
         if (!File.Exists(file))
             return null;
         var commit = File.ReadAllText(file).Trim();
-        return IsCommit(commit) ? commit : throw new HubException($"'{file}' should hold a commit's hash. Delete it and pull the model again.");
+        return IsCommit(commit)
+            ? commit
+            : throw new HubException($"'{file}' should hold a commit's hash. Delete it and pull the model again.");
     }
 
     /// <summary>Notes which commit a branch or tag stands for.</summary>
@@ -84,7 +87,9 @@ internal sealed class HubCache(string folder)
         }
     }
 
-    /// <summary>Puts a content under its name into a snapshot: as a relative link, or as a file where the system has no links for us.</summary>
+    /// <summary>
+    /// Puts a content under its name into a snapshot: as a relative link, or as a file where the system has no links for us.
+    /// </summary>
     /// <param name="blob">The content's file.</param>
     /// <param name="snapshot">The snapshot's folder.</param>
     /// <param name="name">The checked name.</param>
@@ -119,11 +124,13 @@ internal sealed class HubCache(string folder)
     }
 
     /// <summary>Whether a file is there, and when it is a link, what it points to.</summary>
-    public static bool HasContent(string path) => File.Exists(path) && new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is null or FileInfo { Exists: true };
+    public static bool HasContent(string path)
+        => File.Exists(path) && new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is null or FileInfo { Exists: true };
 
     // Anything else (no permission, a full disk, a cache that is only for reading) would not end by waiting.
     private static bool IsHeld(IOException exception)
-        => exception.HResult == (OperatingSystem.IsWindows() ? SharingViolation : OperatingSystem.IsLinux() ? WouldBlockLinux : WouldBlockBsd);
+        => exception.HResult
+            == (OperatingSystem.IsWindows() ? SharingViolation : OperatingSystem.IsLinux() ? WouldBlockLinux : WouldBlockBsd);
 
     private string Ref(HubModelName model, string revision) => HubFileName.Below(Path.Combine(ModelFolder(model), "refs"), revision);
 }

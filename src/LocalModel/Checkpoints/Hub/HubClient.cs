@@ -39,10 +39,12 @@ public sealed class HubClient : IDisposable
     /// <param name="progress">Told of the bytes of each file.</param>
     /// <param name="cancellationToken">Ends it; the next pull goes on where it stopped.</param>
     /// <returns>The model in the cache.</returns>
-    /// <exception cref="HubException">The model or file is not there or not allowed, pickled, or came with a wrong hash; or the hub cannot be reached.</exception>
+    /// <exception cref="HubException">The model or file is not there or not allowed, pickled, or came with a wrong hash; or the hub cannot
+    /// be reached.</exception>
     /// <exception cref="IOException">The cache cannot be written.</exception>
     public async Task<HubModel> PullAsync(
-        string modelId, string? file = null, string? revision = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+        string modelId, string? file = null, string? revision = null, IProgress<ProgressReport>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(modelId);
         var model = HubModelName.Parse(modelId);
@@ -50,7 +52,8 @@ public sealed class HubClient : IDisposable
         if (!HubFileName.IsSafe(revision))
             throw new HubException($"'{HubFileName.Printable(revision)}' is no name of a branch, a tag or a commit.");
         if (file is not null && !HubFileName.IsSafe(file))
-            throw new HubException($"'{HubFileName.Printable(file)}' is no name of a file of a model. Give it as the hub lists it, without a leading slash and without '..'.");
+            throw new HubException($"'{HubFileName.Printable(file)}' is no name of a file of a model. Give it as the hub lists it, "
+                + "without a leading slash and without '..'.");
         if (_options.Offline)
             return HubModels.Find(_cache, model, revision, file, "HF_HUB_OFFLINE forbids to fetch it; unset it, and pull the model");
 
@@ -61,7 +64,8 @@ public sealed class HubClient : IDisposable
         if (selection.Preliminary is { } first)
         {
             fetched += await FetchAsync(model, commit, [first], progress, cancellationToken).ConfigureAwait(false);
-            preliminary = await File.ReadAllBytesAsync(HubFileName.Below(_cache.Snapshot(model, commit), first), cancellationToken).ConfigureAwait(false);
+            preliminary = await File.ReadAllBytesAsync(HubFileName.Below(_cache.Snapshot(model, commit), first), cancellationToken)
+                .ConfigureAwait(false);
         }
 
         var (files, main) = selection.Choose(preliminary);
@@ -74,13 +78,15 @@ public sealed class HubClient : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _requests.Dispose();
 
-    private async Task<(string Commit, List<string> Names)> ListAsync(HubModelName model, string revision, CancellationToken cancellationToken)
+    private async Task<(string Commit, List<string> Names)> ListAsync(
+        HubModelName model, string revision, CancellationToken cancellationToken)
     {
         var what = $"{model} at {revision}";
         var address = _requests.Address($"api/models/{model}/revision/{Uri.EscapeDataString(revision)}");
         byte[] json = await _requests.RepeatAsync(what, async () =>
         {
-            using var response = await _requests.SendAsync(HttpMethod.Get, address, 0, stayOnHost: false, null, cancellationToken).ConfigureAwait(false);
+            using var response = await _requests.SendAsync(HttpMethod.Get, address, 0, stayOnHost: false, null, cancellationToken)
+                .ConfigureAwait(false);
             return response.IsSuccessStatusCode
                 ? await _requests.ReadAsync(what, response, cancellationToken).ConfigureAwait(false)
                 : throw _requests.Error(what, model, response);
@@ -91,15 +97,22 @@ public sealed class HubClient : IDisposable
             var commit = document.RootElement.GetProperty("sha").GetString()!;
             if (!HubCache.IsCommit(commit))
                 throw new HubException($"{what}: the hub names '{HubFileName.Printable(commit)}' as the commit, which is no hash.");
-            return (commit, [.. document.RootElement.GetProperty("siblings").EnumerateArray().Select(s => HubFileName.Check(s.GetProperty("rfilename").GetString()!))]);
+            return (commit,
+                [.. document.RootElement.GetProperty("siblings").EnumerateArray()
+                    .Select(s => HubFileName.Check(s.GetProperty("rfilename").GetString()!))]);
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentNullException or NullReferenceException)
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException
+            or ArgumentNullException or NullReferenceException)
         {
-            throw new HubException($"{what}: {_options.Endpoint.Authority} answers with something that is no description of a model. Is HF_ENDPOINT a hub?", exception);
+            throw new HubException(
+                $"{what}: {_options.Endpoint.Authority} answers with something that is no description of a model. Is HF_ENDPOINT a hub?",
+                exception);
         }
     }
 
-    private async Task<long> FetchAsync(HubModelName model, string commit, IReadOnlyList<string> names, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
+    private async Task<long> FetchAsync(
+        HubModelName model, string commit, IReadOnlyList<string> names, IProgress<ProgressReport>? progress,
+        CancellationToken cancellationToken)
     {
         var snapshot = _cache.Snapshot(model, commit);
         var missing = new List<HubFile>();
@@ -112,10 +125,13 @@ public sealed class HubClient : IDisposable
         {
             var blob = _cache.Blob(model, file.Digest);
             Directory.CreateDirectory(Path.GetDirectoryName(blob)!);
-            using (await _cache.LockAsync(model, file.Digest, () => progress?.Report(new ProgressReport(file.Name, 0, file.Size, Waiting)), cancellationToken).ConfigureAwait(false))
+            using (await _cache.LockAsync(model, file.Digest, () => progress?.Report(new ProgressReport(file.Name, 0, file.Size, Waiting)),
+                cancellationToken).ConfigureAwait(false))
             {
                 if (!File.Exists(blob) || new FileInfo(blob).Length != file.Size)
-                    fetched += await download.FetchAsync(file, blob, bytes => progress?.Report(new ProgressReport(file.Name, bytes, file.Size)), cancellationToken).ConfigureAwait(false);
+                    fetched += await download.FetchAsync(file, blob,
+                        bytes => progress?.Report(new ProgressReport(file.Name, bytes, file.Size)), cancellationToken)
+                            .ConfigureAwait(false);
                 HubCache.Link(blob, snapshot, file.Name);
             }
         }
@@ -132,19 +148,25 @@ public sealed class HubClient : IDisposable
             var answers = new List<HttpResponseMessage>();
             try
             {
-                answers.Add(await _requests.SendAsync(HttpMethod.Head, address, 0, stayOnHost: true, answers, cancellationToken).ConfigureAwait(false));
+                answers.Add(await _requests.SendAsync(HttpMethod.Head, address, 0, stayOnHost: true, answers, cancellationToken)
+                    .ConfigureAwait(false));
                 var last = answers[^1];
                 if ((int)last.StatusCode >= 400)
                     throw _requests.Error(name, model, last);
                 string? First(string header) => answers.Select(a => HubRequests.Header(a, header)).FirstOrDefault(v => v is not null);
                 if (First("X-Repo-Commit") is { } said && said != commit)
-                    throw new HubException($"{name} of {model}: the hub answers for the commit {HubFileName.Printable(said)} instead of {commit}. Pull again.");
+                    throw new HubException($"{name} of {model}: the hub answers for the commit {HubFileName.Printable(said)} instead of "
+                        + $"{commit}. Pull again.");
                 var etag = First("X-Linked-Etag") ?? HubRequests.Header(last, "ETag");
                 var digest = HubDigest.TryParse(etag)
-                    ?? throw new HubException($"{name} of {model}: the hub names no hash that its content could be checked by (ETag: {HubFileName.Printable(etag ?? "none")}).");
+                    ?? throw new HubException($"{name} of {model}: the hub names no hash that its content could be checked by (ETag: "
+                        + $"{HubFileName.Printable(etag ?? "none")}).");
                 long size = long.TryParse(First("X-Linked-Size"), out long linked) ? linked
-                    : last.Content.Headers.ContentLength ?? throw new HubException($"{name} of {model}: the hub does not say how long it is.");
-                return size >= 0 ? new HubFile(name, address, digest, size) : throw new HubException($"{name} of {model}: the hub says that it has {size} bytes.");
+                    : last.Content.Headers.ContentLength
+                    ?? throw new HubException($"{name} of {model}: the hub does not say how long it is.");
+                return size >= 0
+                    ? new HubFile(name, address, digest, size)
+                    : throw new HubException($"{name} of {model}: the hub says that it has {size} bytes.");
             }
             finally
             {
@@ -170,6 +192,7 @@ public sealed class HubClient : IDisposable
         }
 
         if (free < bytes)
-            throw new HubException($"The files need {bytes >> 20} MiB, but '{_cache.Folder}' has room for {free >> 20} MiB. Make room, or set HF_HOME to a folder on another disk.");
+            throw new HubException($"The files need {bytes >> 20} MiB, but '{_cache.Folder}' has room for {free >> 20} MiB. Make room, "
+                + "or set HF_HOME to a folder on another disk.");
     }
 }

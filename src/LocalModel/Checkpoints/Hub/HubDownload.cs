@@ -5,7 +5,9 @@ using System.Text;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>Fetches one content into the cache: goes on where an earlier attempt stopped, and takes it only when its hash is right.</summary>
+/// <summary>
+/// Fetches one content into the cache: goes on where an earlier attempt stopped, and takes it only when its hash is right.
+/// </summary>
 internal sealed class HubDownload(HubRequests requests, HubModelName model)
 {
     /// <summary>Fetches a file.</summary>
@@ -51,17 +53,22 @@ internal sealed class HubDownload(HubRequests requests, HubModelName model)
 
             File.Delete(incomplete);
             if (!rest)
-                throw new HubException($"{file.Name} of {model} came with another hash than the hub announced ({file.Digest.Text}), so it was deleted. Pull again; if that repeats, somebody between you and the hub changes it.");
+                throw new HubException($"{file.Name} of {model} came with another hash than the hub announced ({file.Digest.Text}), so "
+                    + "it was deleted. Pull again; if that repeats, somebody between you and the hub changes it.");
             rest = false; // the earlier part may have been the bad one: once more from the start
         }
     }
 
-    private async Task<long> TransferAsync(HubFile file, string incomplete, long from, Action<long> progress, CancellationToken cancellationToken)
+    private async Task<long> TransferAsync(
+        HubFile file, string incomplete, long from, Action<long> progress, CancellationToken cancellationToken)
     {
-        using var response = await requests.SendAsync(HttpMethod.Get, file.Address, from, stayOnHost: false, null, cancellationToken).ConfigureAwait(false);
+        using var response = await requests.SendAsync(HttpMethod.Get, file.Address, from, stayOnHost: false, null, cancellationToken)
+            .ConfigureAwait(false);
         switch (response.StatusCode)
         {
-            case HttpStatusCode.PartialContent when from > 0 && response.Content.Headers.ContentRange is { } range && range.From == from && (range.Length ?? file.Size) == file.Size:
+            case HttpStatusCode.PartialContent
+                when from > 0 && response.Content.Headers.ContentRange is { } range && range.From == from
+                    && (range.Length ?? file.Size) == file.Size:
                 break;
             case HttpStatusCode.OK:
                 from = 0; // the server does not resume
@@ -76,7 +83,8 @@ internal sealed class HubDownload(HubRequests requests, HubModelName model)
         }
 
         if (response.Content.Headers.ContentEncoding.Any(e => e != "identity"))
-            throw new HubException($"{file.Name} of {model}: {response.RequestMessage?.RequestUri?.Host} sends it compressed although that was not asked for, so its hash cannot be checked.");
+            throw new HubException($"{file.Name} of {model}: {response.RequestMessage?.RequestUri?.Host} sends it compressed although "
+                + "that was not asked for, so its hash cannot be checked.");
         Directory.CreateDirectory(Path.GetDirectoryName(incomplete)!);
         using var target = new FileStream(incomplete, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, 1, FileOptions.Asynchronous);
         target.SetLength(from);
@@ -93,7 +101,8 @@ internal sealed class HubDownload(HubRequests requests, HubModelName model)
             if (target.Position + read > file.Size)
             {
                 target.SetLength(0);
-                throw new HubException(string.Create(CultureInfo.InvariantCulture, $"{file.Name} of {model}: more came than the {file.Size} bytes that the hub announced, so it was dropped. Pull again later."));
+                throw new HubException(string.Create(CultureInfo.InvariantCulture, $"{file.Name} of {model}: more came than the "
+                    + $"{file.Size} bytes that the hub announced, so it was dropped. Pull again later."));
             }
 
             await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
@@ -108,7 +117,8 @@ internal sealed class HubDownload(HubRequests requests, HubModelName model)
         target.Flush(flushToDisk: true);
         return target.Position == file.Size
             ? target.Position - from
-            : throw new HubInterruption(string.Create(CultureInfo.InvariantCulture, $"the connection ended after {target.Position} of {file.Size} bytes"), null);
+            : throw new HubInterruption(
+                string.Create(CultureInfo.InvariantCulture, $"the connection ended after {target.Position} of {file.Size} bytes"), null);
     }
 
     private static long Length(string path) => File.Exists(path) ? new FileInfo(path).Length : 0;
@@ -138,7 +148,9 @@ internal sealed class HubDigest
     /// <summary>Whether a file has this hash; reads all of it.</summary>
     public async Task<bool> MatchesAsync(string path, CancellationToken cancellationToken)
     {
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1, FileOptions.Asynchronous | FileOptions.SequentialScan);
+        using var stream =
+            new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1,
+                FileOptions.Asynchronous | FileOptions.SequentialScan);
         bool isGit = Text.Length == Sha1Letters;
 #pragma warning disable CA5350 // Git's object ids are SHA-1.
         using var hash = IncrementalHash.CreateHash(isGit ? HashAlgorithmName.SHA1 : HashAlgorithmName.SHA256);
@@ -153,8 +165,11 @@ internal sealed class HubDigest
     }
 }
 
-/// <summary>Something failed that may succeed the next time; caught and turned into a <see cref="HubException"/> after enough attempts.</summary>
-internal sealed class HubInterruption(string message, TimeSpan? retryAfter, Exception? innerException = null) : Exception(message, innerException)
+/// <summary>
+/// Something failed that may succeed the next time; caught and turned into a <see cref="HubException"/> after enough attempts.
+/// </summary>
+internal sealed class HubInterruption(string message, TimeSpan? retryAfter, Exception? innerException = null)
+    : Exception(message, innerException)
 {
     /// <summary>How long the server asks to wait.</summary>
     public TimeSpan? RetryAfter => retryAfter;

@@ -31,7 +31,8 @@ internal sealed partial record HubModelName(string Owner, string Name)
     /// <exception cref="HubException">The text is not of this form.</exception>
     public static HubModelName Parse(string text)
         => TryParse(text) ?? throw new HubException(
-            $"'{text}' is no model of a hub: give OWNER/NAME (letters, digits, '.', '_' and '-'; no '..' or '--'), at most {HubLimits.MaxNameLength} characters.");
+            $"'{text}' is no model of a hub: give OWNER/NAME (letters, digits, '.', '_' and '-'; no '..' or '--'), at most "
+                + $"{HubLimits.MaxNameLength} characters.");
 
     /// <summary>The name as the hub spells it.</summary>
     public override string ToString() => $"{Owner}/{Name}";
@@ -51,8 +52,8 @@ public static class HubModels
     private const string Gguf = ".gguf";
 
     /// <summary>
-    /// The path that a loader takes for what a person wrote: an existing file or folder stays as it is; <c>OWNER/NAME</c>, <c>OWNER/NAME/FILE</c> and
-    /// either with <c>@REVISION</c> are looked up in the cache.
+    /// The path that a loader takes for what a person wrote: an existing file or folder stays as it is; <c>OWNER/NAME</c>,
+    /// <c>OWNER/NAME/FILE</c> and either with <c>@REVISION</c> are looked up in the cache.
     /// </summary>
     /// <param name="pathOrId">A path, or a model of a hub.</param>
     /// <param name="options">Where the cache is; null to use the environment.</param>
@@ -60,7 +61,8 @@ public static class HubModels
     public static string Resolve(string pathOrId, HubOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(pathOrId);
-        if (Path.Exists(pathOrId) || TryParse(pathOrId) is not var (model, file, revision) || (file is null && GgufFolder.IsMissingFile(pathOrId)))
+        if (Path.Exists(pathOrId) || TryParse(pathOrId) is not var (model, file, revision)
+            || (file is null && GgufFolder.IsMissingFile(pathOrId)))
             return pathOrId;
         var cache = new HubCache((options ?? HubOptions.FromEnvironment()).CacheFolder);
         return Find(cache, model, revision, file, "there is no such path either. To fetch it").Path;
@@ -74,30 +76,39 @@ public static class HubModels
     public static string NameOf(string pathOrId)
     {
         ArgumentException.ThrowIfNullOrEmpty(pathOrId);
-        return !Path.Exists(pathOrId) && TryParse(pathOrId) is var (model, file, _) && (file is not null || !GgufFolder.IsMissingFile(pathOrId))
+        return !Path.Exists(pathOrId) && TryParse(pathOrId) is var (model, file, _)
+            && (file is not null || !GgufFolder.IsMissingFile(pathOrId))
             ? model.ToString()
-            : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(pathOrId))) is var name && name.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase) ? name[..^Gguf.Length] : name;
+            : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(pathOrId))) is var name
+            && name.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase) ? name[..^Gguf.Length] : name;
     }
 
     internal static HubModel Find(HubCache cache, HubModelName model, string revision, string? file, string advice)
     {
         var arguments = (file is null ? "" : $" --file {file}") + (revision == HubClient.DefaultRevision ? "" : $" --revision {revision}");
-        HubException Missing(string what) => new($"{what} is not in the cache '{cache.Folder}'; {advice}: kotonoha pull {model}{arguments}");
-        var commit = cache.CommitOf(model, revision) ?? throw Missing($"{model}{(revision == HubClient.DefaultRevision ? "" : $" at {revision}")}");
+        HubException Missing(string what)
+            => new($"{what} is not in the cache '{cache.Folder}'; {advice}: kotonoha pull {model}{arguments}");
+        var commit = cache.CommitOf(model, revision)
+            ?? throw Missing($"{model}{(revision == HubClient.DefaultRevision ? "" : $" at {revision}")}");
         var snapshot = cache.Snapshot(model, commit);
         if (!Directory.Exists(snapshot))
             throw Missing(model.ToString());
         string[] files = [.. Directory.EnumerateFiles(snapshot, "*", SearchOption.AllDirectories).Where(HubCache.HasContent)
             .Select(f => Path.GetRelativePath(snapshot, f).Replace(Path.DirectorySeparatorChar, '/')).Order(StringComparer.Ordinal)];
         if (file is not null)
-            return HubCache.HasContent(HubFileName.Below(snapshot, file)) ? new HubModel(model.ToString(), commit, HubFileName.Below(snapshot, file), [file], 0) : throw Missing($"{file} of {model}");
+            return HubCache.HasContent(HubFileName.Below(snapshot, file))
+                ? new HubModel(model.ToString(), commit, HubFileName.Below(snapshot, file), [file], 0)
+                : throw Missing($"{file} of {model}");
         var selection = new HubSelection(model, files, null);
-        ReadOnlyMemory<byte>? preliminary = selection.Preliminary is { } first ? File.ReadAllBytes(HubFileName.Below(snapshot, first)).AsMemory() : default(ReadOnlyMemory<byte>?);
+        ReadOnlyMemory<byte>? preliminary = selection.Preliminary is { } first
+            ? File.ReadAllBytes(HubFileName.Below(snapshot, first)).AsMemory()
+            : default(ReadOnlyMemory<byte>?);
         if (selection.Find(preliminary) is var (chosen, main))
             return new HubModel(model.ToString(), commit, main is null ? snapshot : HubFileName.Below(snapshot, main), chosen, 0);
         string[] ggufs = [.. files.Where(HubSelection.IsGguf)];
         throw ggufs.Length > 1
-            ? new HubException($"The cache holds several files of {model}; name one: {string.Join(", ", ggufs.Select(g => $"{model}/{g}"))}")
+            ? new HubException(
+                $"The cache holds several files of {model}; name one: {string.Join(", ", ggufs.Select(g => $"{model}/{g}"))}")
             : Missing($"What a model needs of {model} (weights with all their parts, or a tokenizer alone)");
     }
 
@@ -126,7 +137,10 @@ internal static class HubFileName
     /// <summary>Refuses a name that does not stay below the folder it is put into, on any operating system.</summary>
     /// <exception cref="HubException">The name is not safe.</exception>
     public static string Check(string name)
-        => IsSafe(name) ? name : throw new HubException($"The hub names a file '{Printable(name)}', which is no name of a file below a model's folder; nothing of it was fetched.");
+        => IsSafe(name)
+            ? name
+            : throw new HubException($"The hub names a file '{Printable(name)}', which is no name of a file below a model's folder; "
+                + "nothing of it was fetched.");
 
     /// <summary>Whether a name stays below the folder it is put into, on any operating system.</summary>
     public static bool IsSafe(string name)

@@ -31,8 +31,8 @@ public sealed partial record HubOptions
     /// <summary>
     /// Reads the environment as the Hugging Face tools do: <c>HF_ENDPOINT</c>; <c>HF_TOKEN</c>, <c>HUGGING_FACE_HUB_TOKEN</c> or the file
     /// <c>HF_TOKEN_PATH</c> (by default <c>token</c> in the home), unless <c>HF_HUB_DISABLE_IMPLICIT_TOKEN</c>; <c>HF_HUB_CACHE</c>,
-    /// <c>HUGGINGFACE_HUB_CACHE</c>, or <c>hub</c> in the home; <c>HF_HOME</c>, or <c>huggingface</c> in <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>;
-    /// <c>HF_HUB_OFFLINE</c>, <c>TRANSFORMERS_OFFLINE</c>; <c>HF_HUB_DOWNLOAD_TIMEOUT</c> in seconds.
+    /// <c>HUGGINGFACE_HUB_CACHE</c>, or <c>hub</c> in the home; <c>HF_HOME</c>, or <c>huggingface</c> in <c>XDG_CACHE_HOME</c> or
+    /// <c>~/.cache</c>; <c>HF_HUB_OFFLINE</c>, <c>TRANSFORMERS_OFFLINE</c>; <c>HF_HUB_DOWNLOAD_TIMEOUT</c> in seconds.
     /// </summary>
     /// <exception cref="HubException">A variable has an invalid value.</exception>
     public static HubOptions FromEnvironment() => FromEnvironment(Environment.GetEnvironmentVariable);

@@ -4,7 +4,10 @@ using System.Net.Http.Headers;
 
 namespace Kotonoha.LocalModel.Checkpoints;
 
-/// <summary>The exchange with a hub: redirects by hand (the token stays with the hub's own host), repetition of what failed for the moment, errors in words.</summary>
+/// <summary>
+/// The exchange with a hub: redirects by hand (the token stays with the hub's own host), repetition of what failed for the moment, errors
+/// in words.
+/// </summary>
 internal sealed class HubRequests : IDisposable
 {
     private readonly HubOptions _options;
@@ -24,7 +27,8 @@ internal sealed class HubRequests : IDisposable
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };
-        _client.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("kotonoha", typeof(HubRequests).Assembly.GetName().Version?.ToString(3)));
+        _client.DefaultRequestHeaders.UserAgent.Add(
+            new ProductInfoHeaderValue("kotonoha", typeof(HubRequests).Assembly.GetName().Version?.ToString(3)));
     }
 
     /// <summary>The address of a path below the hub's.</summary>
@@ -52,10 +56,14 @@ internal sealed class HubRequests : IDisposable
     public async Task PauseAsync(string what, int attempt, HubInterruption interruption, CancellationToken cancellationToken)
     {
         if (attempt >= HubLimits.MaxAttempts)
-            throw new HubException($"{what}: {interruption.Message} (tried {attempt} times). Run the same command again later; what was fetched is kept.", interruption);
+            throw new HubException(
+                $"{what}: {interruption.Message} (tried {attempt} times). Run the same command again later; what was fetched is kept.",
+                interruption);
         if (interruption.RetryAfter > HubLimits.MaxRetryAfter)
-            throw new HubException(string.Create(CultureInfo.InvariantCulture, $"{what}: {interruption.Message}; the server asks to wait {interruption.RetryAfter.Value.TotalSeconds:F0} seconds. Run the same command again then."), interruption);
-        await Task.Delay(interruption.RetryAfter ?? _options.RetryDelay * Math.Pow(2, attempt - 1), cancellationToken).ConfigureAwait(false);
+            throw new HubException(string.Create(CultureInfo.InvariantCulture, $"{what}: {interruption.Message}; the server asks to wait "
+                + $"{interruption.RetryAfter.Value.TotalSeconds:F0} seconds. Run the same command again then."), interruption);
+        await Task.Delay(interruption.RetryAfter ?? _options.RetryDelay * Math.Pow(2, attempt - 1), cancellationToken)
+            .ConfigureAwait(false);
     }
 
     /// <summary>Asks once and follows redirects.</summary>
@@ -68,7 +76,8 @@ internal sealed class HubRequests : IDisposable
     /// <returns>The answer, of which the headers have arrived; it may be an error.</returns>
     /// <exception cref="HubInterruption">No answer came.</exception>
     public async Task<HttpResponseMessage> SendAsync(
-        HttpMethod method, Uri address, long from, bool stayOnHost, List<HttpResponseMessage>? redirects, CancellationToken cancellationToken)
+        HttpMethod method, Uri address, long from, bool stayOnHost, List<HttpResponseMessage>? redirects,
+        CancellationToken cancellationToken)
     {
         for (int hop = 0; hop <= HubLimits.MaxRedirects; hop++)
         {
@@ -79,7 +88,9 @@ internal sealed class HubRequests : IDisposable
             if (_options.Token is { } token && IsHub(address))
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             var response = await SendOnceAsync(request, cancellationToken).ConfigureAwait(false);
-            if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)
+            if (response.StatusCode
+                is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
+                    or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)
                 || response.Headers.Location is not { } location)
                 return response;
 
@@ -112,22 +123,31 @@ internal sealed class HubRequests : IDisposable
         var code = Header(response, "X-Error-Code");
         var words = Header(response, "X-Error-Message") is { Length: > 0 } message ? $" (it says: {HubFileName.Printable(message)})" : "";
         if (status is 408 or 429 or >= 500)
-            return new HubInterruption(string.Create(CultureInfo.InvariantCulture, $"the server answered {status} {response.StatusCode}{words}"), RetryAfter(response));
+            return new HubInterruption(
+                string.Create(CultureInfo.InvariantCulture, $"the server answered {status} {response.StatusCode}{words}"),
+                RetryAfter(response));
         return new HubException((status, code) switch
         {
-            (401 or 403, "GatedRepo") => $"{what}: {model} is gated. Accept its terms on {_options.Endpoint}{model} with your account, then set HF_TOKEN to a token of it.",
-            (401 or 403, _) when _options.Token is not null => $"{what}: the hub refused the access token for {model}{words}. Check the name, and that the token (HF_TOKEN or the token file) may read it.",
-            (401 or 403, _) => $"{what}: {model} does not exist on {_options.Endpoint.Authority}, or it is private{words}. Check the name; for a private model set HF_TOKEN.",
+            (401 or 403, "GatedRepo") => $"{what}: {model} is gated. Accept its terms on {_options.Endpoint}{model} with your account, "
+                + "then set HF_TOKEN to a token of it.",
+            (401 or 403, _)
+                when _options.Token is not null => $"{what}: the hub refused the access token for {model}{words}. Check the name, and "
+                    + "that the token (HF_TOKEN or the token file) may read it.",
+            (401 or 403, _) => $"{what}: {model} does not exist on {_options.Endpoint.Authority}, or it is private{words}. Check the "
+                + "name; for a private model set HF_TOKEN.",
             (404, "RevisionNotFound") => $"{what}: {model} has no such revision. Check --revision (a branch, a tag or a commit's hash).",
             (404, "EntryNotFound") => $"{what}: {model} has no such file.",
             (404, _) => $"{what}: not found on {_options.Endpoint.Authority}{words}. Check the model's name and the revision.",
-            _ => string.Create(CultureInfo.InvariantCulture, $"{what}: {response.RequestMessage?.RequestUri?.Host} answered {status} {response.StatusCode}{words}."),
+            _ => string.Create(CultureInfo.InvariantCulture,
+                $"{what}: {response.RequestMessage?.RequestUri?.Host} answered {status} {response.StatusCode}{words}."),
         });
     }
 
     /// <summary>A header of an answer, or null.</summary>
     public static string? Header(HttpResponseMessage response, string name)
-        => response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values) ? values.First() : null;
+        => response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values)
+            ? values.First()
+            : null;
 
     /// <summary>Reads the text of an answer.</summary>
     public async Task<byte[]> ReadAsync(string what, HttpResponseMessage response, CancellationToken cancellationToken)
@@ -186,7 +206,9 @@ internal sealed class HubRequests : IDisposable
         }
     }
 
-    private bool IsHub(Uri address) => Uri.Compare(address, _options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+    private bool IsHub(Uri address)
+        => Uri.Compare(address, _options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase)
+            == 0;
 
     private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter switch
     {

@@ -11,12 +11,15 @@ internal sealed partial class HubSelection
     private const string Safetensors = ".safetensors", Gguf = ".gguf", Index = ".safetensors.index.json";
 
     // Formats that run code, or may, when they are read.
-    private static readonly string[] Pickled = [".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".dill", ".h5", ".keras"];
+    private static readonly string[] Pickled =
+        [".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".dill", ".h5", ".keras"];
 
     private static readonly HashSet<string> Settings = new(StringComparer.Ordinal)
     {
-        "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-        "vocab.txt", "merges.txt", "chat_template.jinja", "chat_template.json", Modules, "sentence_bert_config.json", "config_sentence_transformers.json",
+        "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "vocab.json",
+        "vocab.txt", "merges.txt", "chat_template.jinja", "chat_template.json", Modules, "sentence_bert_config.json",
+        "config_sentence_transformers.json",
         "adapter_config.json",
     };
 
@@ -38,7 +41,9 @@ internal sealed partial class HubSelection
     /// <summary>The file that must be read before the choice is complete, or null.</summary>
     public string? Preliminary => _asked is null && _names.Contains(Modules) ? Modules : null;
 
-    /// <summary>The files to fetch, and among them the one that a loader takes instead of the folder (a GGUF file, or the file that was asked for).</summary>
+    /// <summary>
+    /// The files to fetch, and among them the one that a loader takes instead of the folder (a GGUF file, or the file that was asked for).
+    /// </summary>
     /// <param name="preliminary">The content of <see cref="Preliminary"/>.</param>
     /// <exception cref="HubException">The file is not there or pickled, or the model has no weights that can be read.</exception>
     public (IReadOnlyList<string> Files, string? Main) Choose(ReadOnlyMemory<byte>? preliminary)
@@ -63,15 +68,21 @@ internal sealed partial class HubSelection
             throw new HubException($"{_model} has no model.safetensors; say which file with --file. {Offer(several)}");
         return HasTokenizer(files)
             ? (files, null) // a tokenizer alone
-            : throw new HubException($"{_model} has no weights that can be read here (safetensors or GGUF). Look for a conversion of the model.");
+            : throw new HubException(
+                $"{_model} has no weights that can be read here (safetensors or GGUF). Look for a conversion of the model.");
     }
 
-    /// <summary>The same choice among the files of a cache, which may hold a part of the repository: null where no weights, or not all of their parts, are there, and no tokenizer alone.</summary>
+    /// <summary>
+    /// The same choice among the files of a cache, which may hold a part of the repository: null where no weights, or not all of their
+    /// parts, are there, and no tokenizer alone.
+    /// </summary>
     /// <param name="preliminary">The content of <see cref="Preliminary"/>.</param>
     public (IReadOnlyList<string> Files, string? Main)? Find(ReadOnlyMemory<byte>? preliminary)
     {
         var (files, main, weights) = Collect(preliminary);
-        bool whole = weights.Count > 0 ? IsWhole(weights) : HasTokenizer(files) && !_names.Any(n => IsWeights(n) || n.EndsWith(Index, StringComparison.Ordinal));
+        bool whole = weights.Count > 0
+            ? IsWhole(weights)
+            : HasTokenizer(files) && !_names.Any(n => IsWeights(n) || n.EndsWith(Index, StringComparison.Ordinal));
         return whole ? (files, main) : null;
     }
 
@@ -83,14 +94,17 @@ internal sealed partial class HubSelection
     {
         var parts = weights.Select(w => Shard().Match(w)).Where(m => m.Success).ToList();
         return weights.Any(IsWeights)
-            && parts.GroupBy(p => (p.Groups["stem"].Value, p.Groups["rest"].Value)).All(g => g.Count() == int.Parse(g.Key.Item2.AsSpan(0, 5), NumberStyles.None, CultureInfo.InvariantCulture));
+            && parts.GroupBy(p => (p.Groups["stem"].Value, p.Groups["rest"].Value))
+            .All(g => g.Count() == int.Parse(g.Key.Item2.AsSpan(0, 5), NumberStyles.None, CultureInfo.InvariantCulture));
     }
 
     private static bool HasTokenizer(List<string> files)
-        => files.Contains("tokenizer.json") || files.Any(f => f.EndsWith(".model", StringComparison.Ordinal) || f.EndsWith(".tiktoken", StringComparison.Ordinal));
+        => files.Contains("tokenizer.json")
+            || files.Any(f => f.EndsWith(".model", StringComparison.Ordinal) || f.EndsWith(".tiktoken", StringComparison.Ordinal));
 
     private static bool IsSetting(string name) => Settings.Contains(name)
-        || (!name.Contains('/', StringComparison.Ordinal) && (name.EndsWith(".model", StringComparison.Ordinal) || name.EndsWith(".tiktoken", StringComparison.Ordinal)));
+        || (!name.Contains('/', StringComparison.Ordinal)
+            && (name.EndsWith(".model", StringComparison.Ordinal) || name.EndsWith(".tiktoken", StringComparison.Ordinal)));
 
     private static bool IsIn(string folder, string name)
         => folder.Length == 0 ? !name.Contains('/', StringComparison.Ordinal) : name.StartsWith(folder + "/", StringComparison.Ordinal);
@@ -99,7 +113,10 @@ internal sealed partial class HubSelection
 
     private static bool IsWeights(string name) => name.EndsWith(Safetensors, StringComparison.Ordinal) || IsGguf(name);
 
-    private static string Offer(IEnumerable<string> names) => names.Take(30).ToList() is { Count: > 0 } some ? $"There are: {string.Join(", ", some)}." : "It has neither safetensors nor GGUF files.";
+    private static string Offer(IEnumerable<string> names)
+        => names.Take(30).ToList() is { Count: > 0 } some
+            ? $"There are: {string.Join(", ", some)}."
+            : "It has neither safetensors nor GGUF files.";
 
     // Settings and weights; safetensors before the only GGUF file.
     private (List<string> Files, string? Main, List<string> Weights) Collect(ReadOnlyMemory<byte>? preliminary)
@@ -114,7 +131,9 @@ internal sealed partial class HubSelection
             weights.AddRange(found);
         }
 
-        files.AddRange(_names.Where(n => n.StartsWith("additional_chat_templates/", StringComparison.Ordinal) && n.EndsWith(".jinja", StringComparison.Ordinal)));
+        files.AddRange(
+            _names.Where(n => n.StartsWith("additional_chat_templates/", StringComparison.Ordinal)
+                && n.EndsWith(".jinja", StringComparison.Ordinal)));
         var ggufs = _names.Where(IsGguf).ToList();
         if (weights.Any(IsWeights) || ggufs.Count == 0)
             return (files, null, weights);
@@ -129,8 +148,10 @@ internal sealed partial class HubSelection
         var others = _names.Where(IsWeights).ToList();
         var advice = others.Count > 0
             ? $"Take one of its other files with --file: {string.Join(", ", others.Take(30))}."
-            : "Look for a conversion of the model to safetensors or GGUF; many hubs have a branch of it (try --revision refs/pr/1), or one of another owner.";
-        throw new HubException($"{_model} offers '{name}': pickled weights, and others that may run code when they are opened, are not fetched. {advice}");
+            : "Look for a conversion of the model to safetensors or GGUF; many hubs have a branch of it (try --revision refs/pr/1), or "
+                + "one of another owner.";
+        throw new HubException(
+            $"{_model} offers '{name}': pickled weights, and others that may run code when they are opened, are not fetched. {advice}");
     }
 
     // The weights in one folder: sharded, in one file, or an adapter.
@@ -141,12 +162,16 @@ internal sealed partial class HubSelection
         {
             var index = $"{prefix}{stem}{Index}";
             if (_names.Contains(index))
-                return _names.Where(n => Shard().Match(n) is { Success: true } match && match.Groups["stem"].Value == prefix + stem && n.EndsWith(Safetensors, StringComparison.Ordinal)).Prepend(index);
+                return _names.Where(n => Shard().Match(n) is { Success: true } match && match.Groups["stem"].Value == prefix + stem
+                    && n.EndsWith(Safetensors, StringComparison.Ordinal)).Prepend(index);
             if (_names.Contains($"{prefix}{stem}{Safetensors}"))
                 return [$"{prefix}{stem}{Safetensors}"];
         }
 
-        return folder.Length == 0 && _names.Where(n => IsIn("", n) && n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: 1 } single ? single : [];
+        return folder.Length == 0
+            && _names.Where(n => IsIn("", n) && n.EndsWith(Safetensors, StringComparison.Ordinal)).ToList() is { Count: 1 } single
+            ? single
+            : [];
     }
 
     // All parts of a file that is one of several.
@@ -164,7 +189,8 @@ internal sealed partial class HubSelection
                 throw new HubException($"{Modules} of {_model} is no list of modules.");
             var folders = new List<string>();
             foreach (var module in document.RootElement.EnumerateArray())
-                if (module.ValueKind == JsonValueKind.Object && module.TryGetProperty("path", out var path) && path.ValueKind == JsonValueKind.String
+                if (module.ValueKind == JsonValueKind.Object && module.TryGetProperty("path", out var path)
+                    && path.ValueKind == JsonValueKind.String
                     && path.GetString()!.Trim('/') is { Length: > 0 } folder)
                     folders.Add(HubFileName.Check(folder));
             return folders;

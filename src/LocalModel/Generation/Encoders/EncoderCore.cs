@@ -4,12 +4,14 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>
-/// Runs texts through an encoder, as many at once as fill a batch. Batches have no padding, so texts need not be of similar length and come in the
-/// order of their arrival.
+/// Runs texts through an encoder, as many at once as fill a batch. Batches have no padding, so texts need not be of similar length and come
+/// in the order of their arrival.
 /// </summary>
 internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
 {
-    /// <summary>The tokens that a batch has at least room for: enough for full speed of the products, few enough to stay in the caches.</summary>
+    /// <summary>
+    /// The tokens that a batch has at least room for: enough for full speed of the products, few enough to stay in the caches.
+    /// </summary>
     public const int BatchTokens = 512;
 
     private readonly EncoderModel _model;
@@ -149,7 +151,8 @@ internal sealed class EncoderJob(EncoderInput input, SentenceEmbedding? embeddin
         float[] result = embedding is null ? logits.ToArray() : embedding.Pool(hidden, input.Ids.Length, input.PromptTokens);
         foreach (float x in result)
             if (!float.IsFinite(x))
-                throw new InvalidOperationException("The model gave a number that is not finite; its weights are damaged. Load another checkpoint.");
+                throw new InvalidOperationException(
+                    "The model gave a number that is not finite; its weights are damaged. Load another checkpoint.");
         _completion.TrySetResult(result);
     }
 

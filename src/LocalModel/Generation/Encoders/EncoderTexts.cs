@@ -4,7 +4,10 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Generation;
 
-/// <summary>Turns texts into what an encoder reads, as sentence-transformers does: without the white space around them, with special tokens, cut at a length.</summary>
+/// <summary>
+/// Turns texts into what an encoder reads, as sentence-transformers does: without the white space around them, with special tokens, cut at
+/// a length.
+/// </summary>
 /// <param name="tokenizer">The tokenizer.</param>
 /// <param name="maximumTokens">The tokens of the longest text, special tokens included.</param>
 /// <param name="lowerCase">Whether texts are turned to lower case first.</param>
@@ -44,7 +47,9 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
         return encoded.Ids.Count > 0 && encoded.SpecialTokensMask[^1] ? encoded.Ids.Count - 1 : encoded.Ids.Count;
     }
 
-    /// <summary>Checks that the model knows the ids and types of the special tokens and texts that the tokenizer's post-processor puts together.</summary>
+    /// <summary>
+    /// Checks that the model knows the ids and types of the special tokens and texts that the tokenizer's post-processor puts together.
+    /// </summary>
     /// <param name="pairs">Whether pairs are encoded too.</param>
     /// <exception cref="CheckpointException">It does not.</exception>
     public void RequireFitting(bool pairs)
@@ -59,12 +64,14 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
     {
         foreach (int id in text.Ids)
             if (id < 0 || id >= model.VocabularySize)
-                throw new CheckpointException(source, $"the tokenizer gives the id {id}, but the model knows {model.VocabularySize} tokens; they do not belong together.");
+                throw new CheckpointException(source,
+                    $"the tokenizer gives the id {id}, but the model knows {model.VocabularySize} tokens; they do not belong together.");
         if (model.TextTypes == 1)
             return;
         foreach (int type in text.TypeIds)
             if (type < 0 || type >= model.TextTypes)
-                throw new CheckpointException(source, $"the tokenizer gives tokens the type {type}, but the model knows {model.TextTypes} types; they do not belong together.");
+                throw new CheckpointException(source, $"the tokenizer gives tokens the type {type}, but the model knows "
+                    + $"{model.TextTypes} types; they do not belong together.");
     }
 
     private EncoderInput Input(TokenizedText text, int promptTokens)
@@ -77,7 +84,8 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
             throw new ContextOverflowException(ids.Length, maximumTokens, "text");
 
         // XLM-RoBERTa's tokenizer gives types that its model does not know.
-        return new EncoderInput(ids, model.TextTypes > 1 ? [.. text.TypeIds] : new int[ids.Length], promptTokens, ids.Length == maximumTokens && text.Overflowing.Count > 0);
+        return new EncoderInput(ids, model.TextTypes > 1 ? [.. text.TypeIds] : new int[ids.Length], promptTokens,
+            ids.Length == maximumTokens && text.Overflowing.Count > 0);
     }
 
     private string Prepare(string text)

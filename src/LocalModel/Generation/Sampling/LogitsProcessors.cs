@@ -1,6 +1,8 @@
 namespace Kotonoha.LocalModel.Generation.Sampling;
 
-/// <summary>One step between a model's logits and the choice of a token: it changes scores or removes tokens (sets them to minus infinity).</summary>
+/// <summary>
+/// One step between a model's logits and the choice of a token: it changes scores or removes tokens (sets them to minus infinity).
+/// </summary>
 /// <remarks>A processor holds settings only, so one instance may serve many sequences; it allocates nothing when applied.</remarks>
 internal abstract class LogitsProcessor
 {
@@ -11,7 +13,10 @@ internal abstract class LogitsProcessor
     public abstract void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch);
 }
 
-/// <summary>Makes every token that has occurred less likely: a positive logit is divided by the penalty, a negative one multiplied (Keskar et al., 2019, CTRL).</summary>
+/// <summary>
+/// Makes every token that has occurred less likely: a positive logit is divided by the penalty, a negative one multiplied (Keskar et al.,
+/// 2019, CTRL).
+/// </summary>
 internal sealed class RepetitionPenalty(float penalty, int ignoreFirst = 0) : LogitsProcessor
 {
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
@@ -77,7 +82,8 @@ internal sealed class DryPenalty(float multiplier, float @base, int allowedLengt
             if (ids[i] != ids[last])
                 continue;
             int length = 1;
-            while (length < MaximumMatch && i - length >= 0 && ids[i - length] == ids[last - length] && !_breakers.AsSpan().Contains(ids[i - length]))
+            while (length < MaximumMatch && i - length >= 0 && ids[i - length] == ids[last - length]
+                && !_breakers.AsSpan().Contains(ids[i - length]))
                 length++;
             ref int longest = ref scratch.Counts[ids[i + 1]];
             longest = Math.Max(longest, length);
@@ -93,7 +99,9 @@ internal sealed class DryPenalty(float multiplier, float @base, int allowedLengt
     }
 }
 
-/// <summary>The exponential length penalty: from a number of generated tokens on, the end tokens' logits gain |x| · (factor^(tokens beyond) - 1).</summary>
+/// <summary>
+/// The exponential length penalty: from a number of generated tokens on, the end tokens' logits gain |x| · (factor^(tokens beyond) - 1).
+/// </summary>
 /// <param name="Start">The generated tokens after which it begins.</param>
 /// <param name="Factor">Above 1, the end comes sooner.</param>
 public sealed record LengthDecay(int Start, double Factor);
@@ -118,7 +126,10 @@ internal sealed class ExponentialLengthDecay(int start, double factor, IReadOnly
 /// <param name="Bias">What is added; minus infinity bans the last token in this place.</param>
 public sealed record TokenSequenceBias(IReadOnlyList<int> Tokens, float Bias);
 
-/// <summary>Adds a bias to the last token of a sequence where the tokens before it match; with one token it is a logit bias, with minus infinity a ban.</summary>
+/// <summary>
+/// Adds a bias to the last token of a sequence where the tokens before it match; with one token it is a logit bias, with minus infinity a
+/// ban.
+/// </summary>
 internal sealed class SequenceBias(IReadOnlyList<TokenSequenceBias> biases) : LogitsProcessor
 {
     private readonly (int[] Tokens, float Bias)[] _biases = [.. biases.Select(b => (b.Tokens.ToArray(), b.Bias))];
@@ -131,7 +142,9 @@ internal sealed class SequenceBias(IReadOnlyList<TokenSequenceBias> biases) : Lo
     }
 }
 
-/// <summary>Bans tokens while the sequence's length is in [from, until): the end tokens below a minimum length, or tokens that are never wanted.</summary>
+/// <summary>
+/// Bans tokens while the sequence's length is in [from, until): the end tokens below a minimum length, or tokens that are never wanted.
+/// </summary>
 internal sealed class BannedTokens(IReadOnlyList<int> tokens, int from = 0, int until = int.MaxValue) : LogitsProcessor
 {
     private readonly int[] _tokens = [.. tokens];

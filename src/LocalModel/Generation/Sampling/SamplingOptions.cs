@@ -2,23 +2,28 @@ using Kotonoha.Foundation;
 
 namespace Kotonoha.LocalModel.Generation.Sampling;
 
-/// <summary>How a token is drawn from the distribution that the filters leave. Both draw from the same distribution, but not the same tokens.</summary>
+/// <summary>
+/// How a token is drawn from the distribution that the filters leave. Both draw from the same distribution, but not the same tokens.
+/// </summary>
 public enum DrawMethod
 {
     /// <summary>One random number per token, looked up in the cumulative probabilities in order of ids.</summary>
     InverseCdf,
 
     /// <summary>
-    /// The largest sum of logit and Gumbel noise, which depends on seed, position and id alone: a small change of the logits mostly leaves the choice as it was.
+    /// The largest sum of logit and Gumbel noise, which depends on seed, position and id alone: a small change of the logits mostly leaves
+    /// the choice as it was.
     /// </summary>
     Gumbel,
 }
 
-/// <summary>How the next token is chosen. The settings act in the order of Hugging Face's <c>generate</c>, each on the result of the one before.</summary>
+/// <summary>
+/// How the next token is chosen. The settings act in the order of Hugging Face's <c>generate</c>, each on the result of the one before.
+/// </summary>
 /// <remarks>
-/// Order: sequence and logit bias, repetition penalty, presence and frequency penalty, DRY, no-repeat n-gram, bad words, minimum length, minimum of new
-/// tokens, forced first and last token, length decay, suppressed tokens; then, unless greedy: temperature, top-h, top-n-sigma, top-k, top-p, min-p,
-/// typical-p, epsilon, eta; then renormalisation, XTC and the draw.
+/// Order: sequence and logit bias, repetition penalty, presence and frequency penalty, DRY, no-repeat n-gram, bad words, minimum length,
+/// minimum of new tokens, forced first and last token, length decay, suppressed tokens; then, unless greedy: temperature, top-h,
+/// top-n-sigma, top-k, top-p, min-p, typical-p, epsilon, eta; then renormalisation, XTC and the draw.
 /// A value at its default is off.
 /// </remarks>
 public sealed record SamplingOptions
@@ -174,7 +179,8 @@ public sealed record SamplingOptions
         if (!Enum.IsDefined(DrawMethod))
             throw new ArgumentOutOfRangeException(nameof(DrawMethod), DrawMethod, "DrawMethod is not one of those there are.");
         if (MirostatTau > 0 && DrawMethod == DrawMethod.Gumbel)
-            throw new ArgumentException("Mirostat makes its own draw by inverse CDF; leave DrawMethod out, or set MirostatTau to 0.", nameof(DrawMethod));
+            throw new ArgumentException("Mirostat makes its own draw by inverse CDF; leave DrawMethod out, or set MirostatTau to 0.",
+                nameof(DrawMethod));
         if (LengthDecay is { } decay)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(decay.Start, nameof(LengthDecay));
@@ -215,7 +221,8 @@ public sealed record SamplingOptions
             }
             else if (tokens is int id && (id < 0 || id >= vocabularySize))
             {
-                throw new ArgumentOutOfRangeException(name, id, $"{name} names token {id}, but the model knows the tokens 0 to {vocabularySize - 1}.");
+                throw new ArgumentOutOfRangeException(name, id,
+                    $"{name} names token {id}, but the model knows the tokens 0 to {vocabularySize - 1}.");
             }
         }
     }
@@ -223,7 +230,8 @@ public sealed record SamplingOptions
     private static void InRange(float value, float least, float most, string name)
     {
         if (!(value >= least && value <= most))
-            throw new ArgumentOutOfRangeException(name, value, FormattableString.Invariant($"{name} is {value}; it must be between {least} and {most}."));
+            throw new ArgumentOutOfRangeException(name, value,
+                FormattableString.Invariant($"{name} is {value}; it must be between {least} and {most}."));
     }
 
     private static void NotANumber(float value, string name)

@@ -89,7 +89,9 @@ internal sealed class SamplingScratch(int vocabularySize)
         return true;
     }
 
-    /// <summary>The tokens with a logit of at least the floor (and above minus infinity), best first; among equals the lower id comes first.</summary>
+    /// <summary>
+    /// The tokens with a logit of at least the floor (and above minus infinity), best first; among equals the lower id comes first.
+    /// </summary>
     /// <returns>Keys for <see cref="IdOf"/>; valid until the next call.</returns>
     public ReadOnlySpan<ulong> SortDescending(ReadOnlySpan<float> logits, float floor = float.NegativeInfinity)
     {
@@ -102,7 +104,9 @@ internal sealed class SamplingScratch(int vocabularySize)
         return sorted;
     }
 
-    /// <summary>All tokens above minus infinity in ascending order of a non-negative value; among equals the lower id comes first.</summary>
+    /// <summary>
+    /// All tokens above minus infinity in ascending order of a non-negative value; among equals the lower id comes first.
+    /// </summary>
     public ReadOnlySpan<ulong> SortAscending(ReadOnlySpan<float> logits, ReadOnlySpan<float> values)
     {
         int count = 0;

@@ -1,6 +1,8 @@
 namespace Kotonoha.LocalModel.Generation.Sampling;
 
-/// <summary>Removes tokens below a fixed probability (epsilon sampling), or below min(ε, sqrt(ε)·exp(-entropy)) (eta sampling; Hewitt et al., 2022).</summary>
+/// <summary>
+/// Removes tokens below a fixed probability (epsilon sampling), or below min(ε, sqrt(ε)·exp(-entropy)) (eta sampling; Hewitt et al., 2022).
+/// </summary>
 internal sealed class ProbabilityCutoff(float epsilon, bool entropyAware, int minTokensToKeep = 1) : LogitsProcessor
 {
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
@@ -151,7 +153,10 @@ internal sealed class MinP(float minP, int minTokensToKeep = 1) : LogitsProcesso
     private bool Keeps(float x, float maximum) => x > float.NegativeInfinity && Math.Exp((double)x - maximum) >= minP;
 }
 
-/// <summary>Locally typical sampling: keeps the tokens whose information is nearest to the entropy until their mass reaches p (Meister et al., 2023).</summary>
+/// <summary>
+/// Locally typical sampling: keeps the tokens whose information is nearest to the entropy until their mass reaches p (Meister et al.,
+/// 2023).
+/// </summary>
 internal sealed class TypicalP(float mass, int minTokensToKeep = 1) : LogitsProcessor
 {
     public override void Apply(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
@@ -213,7 +218,9 @@ internal sealed class TopNSigma(float n) : LogitsProcessor
     }
 }
 
-/// <summary>Keeps the most probable tokens while their entropy stays within a share of the entropy of the hundred best (Top-H decoding, 2025).</summary>
+/// <summary>
+/// Keeps the most probable tokens while their entropy stays within a share of the entropy of the hundred best (Top-H decoding, 2025).
+/// </summary>
 internal sealed class TopH(float share, int candidates = TopH.DefaultCandidates) : LogitsProcessor
 {
     public const int DefaultCandidates = 100;

@@ -18,7 +18,15 @@ public sealed class HubClientTests : IDisposable
         _hub.Add("pytorch_model.bin", [1, 2, 3], large: true);
     }
 
-    private HubOptions Options => new() { Endpoint = new Uri(_hub.Endpoint), CacheFolder = _folder.Path, Token = "hf_secret", RetryDelay = TimeSpan.FromMilliseconds(1), Timeout = TimeSpan.FromSeconds(5) };
+    private HubOptions Options
+        => new()
+        {
+            Endpoint = new Uri(_hub.Endpoint),
+            CacheFolder = _folder.Path,
+            Token = "hf_secret",
+            RetryDelay = TimeSpan.FromMilliseconds(1),
+            Timeout = TimeSpan.FromSeconds(5)
+        };
 
     private string ModelFolder => _folder.At("models--ann--tiny");
 
@@ -44,7 +52,8 @@ public sealed class HubClientTests : IDisposable
         Assert.Equal(LoopbackHub.Commit, await File.ReadAllTextAsync(Path.Combine(ModelFolder, "refs", "main")));
         Assert.Equal(_weights, await File.ReadAllBytesAsync(Path.Combine(snapshot, Weights)));
         Assert.Equal(_config, await File.ReadAllBytesAsync(Path.Combine(ModelFolder, "blobs", LoopbackHub.GitHash(_config))));
-        Assert.Equal(Path.Combine("..", "..", "blobs", LoopbackHub.Sha256(_weights)), new FileInfo(Path.Combine(snapshot, Weights)).LinkTarget);
+        Assert.Equal(Path.Combine("..", "..", "blobs", LoopbackHub.Sha256(_weights)),
+            new FileInfo(Path.Combine(snapshot, Weights)).LinkTarget);
         Assert.Equal([LoopbackHub.GitHash(_config), LoopbackHub.Sha256(_weights)], Names(Path.Combine(ModelFolder, "blobs")));
         Assert.Contains(reports, r => r.Stage == Weights && r.Completed == _weights.Length && r.Total == _weights.Length);
     }
@@ -74,7 +83,9 @@ public sealed class HubClientTests : IDisposable
     public async Task Cut_connections_are_resumed_where_they_stopped()
     {
         int cuts = 0;
-        _hub.Change = (request, reply) => request is { OfStore: true, Method: "GET" } && cuts++ < 3 ? reply with { CutAfter = 70_000 } : reply;
+        _hub.Change = (request, reply) => request is { OfStore: true, Method: "GET" } && cuts++ < 3
+            ? reply with { CutAfter = 70_000 }
+            : reply;
         var pulled = await PullAsync();
         Assert.Equal(_config.Length + _weights.Length, pulled.FetchedBytes);
         Assert.Equal([null, 70_000, 140_000, 210_000], _hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
@@ -132,11 +143,14 @@ public sealed class HubClientTests : IDisposable
     [InlineData("config.json")]
     public async Task A_wrong_hash_is_refused_and_leaves_nothing(string name)
     {
-        _hub.Change = (request, reply) => request.File == name && request.Method == "GET" && reply.Status == 200 ? reply with { Body = [.. reply.Body[..^1], (byte)(reply.Body[^1] ^ 1)] } : reply;
+        _hub.Change = (request, reply) => request.File == name && request.Method == "GET" && reply.Status == 200
+            ? reply with { Body = [.. reply.Body[..^1], (byte)(reply.Body[^1] ^ 1)] }
+            : reply;
         var error = await Assert.ThrowsAsync<HubException>(() => PullAsync());
         Assert.Contains("another hash", error.Message, StringComparison.Ordinal);
         Assert.Contains(name, error.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain(Names(Path.Combine(ModelFolder, "blobs")), n => n == LoopbackHub.Sha256(_weights) || n.EndsWith(".incomplete", StringComparison.Ordinal));
+        Assert.DoesNotContain(Names(Path.Combine(ModelFolder, "blobs")),
+            n => n == LoopbackHub.Sha256(_weights) || n.EndsWith(".incomplete", StringComparison.Ordinal));
         Assert.False(File.Exists(Path.Combine(ModelFolder, "refs", "main")));
     }
 
@@ -160,7 +174,8 @@ public sealed class HubClientTests : IDisposable
     public async Task A_renamed_model_is_followed_on_the_hubs_own_host()
     {
         _hub.Change = (request, reply) => request.Path.Contains("/bob/old/", StringComparison.Ordinal)
-            ? new HubReply(307).With("Location", request.Path.Replace("/bob/old/", $"/{LoopbackHub.Model}/", StringComparison.Ordinal)) : reply;
+            ? new HubReply(307).With("Location", request.Path.Replace("/bob/old/", $"/{LoopbackHub.Model}/", StringComparison.Ordinal))
+            : reply;
         using var client = new HubClient(Options);
         var pulled = await client.PullAsync("bob/old");
         Assert.Equal(_weights, await File.ReadAllBytesAsync(Path.Combine(pulled.Path, Weights)));
@@ -187,7 +202,9 @@ public sealed class HubClientTests : IDisposable
     public async Task A_busy_server_is_asked_again(int status)
     {
         var refused = new HashSet<(string, string)>();
-        _hub.Change = (request, reply) => refused.Add((request.Method, request.Path)) ? new HubReply(status).With("Retry-After", "0") : reply;
+        _hub.Change = (request, reply) => refused.Add((request.Method, request.Path))
+            ? new HubReply(status).With("Retry-After", "0")
+            : reply;
         await PullAsync();
         Assert.Equal(_weights, await File.ReadAllBytesAsync(Blob));
     }
@@ -205,7 +222,9 @@ public sealed class HubClientTests : IDisposable
     public async Task A_server_that_falls_silent_is_an_interruption()
     {
         int stalls = 0;
-        _hub.Change = (request, reply) => request is { OfStore: true } && stalls++ == 0 ? reply with { CutAfter = 1000, Held = Task.Delay(TimeSpan.FromSeconds(20)) } : reply;
+        _hub.Change = (request, reply) => request is { OfStore: true } && stalls++ == 0
+            ? reply with { CutAfter = 1000, Held = Task.Delay(TimeSpan.FromSeconds(20)) }
+            : reply;
         using var client = new HubClient(Options with { Timeout = TimeSpan.FromMilliseconds(300) });
         await client.PullAsync(LoopbackHub.Model);
         Assert.Equal([null, 1000], _hub.Downloads.Where(r => r.OfStore).Select(r => r.From));
@@ -215,7 +234,9 @@ public sealed class HubClientTests : IDisposable
     public async Task A_cancelled_pull_can_be_resumed()
     {
         using var stopped = new CancellationTokenSource();
-        _hub.Change = (request, reply) => request.OfStore ? reply with { CutAfter = 200_000, Held = Task.Delay(TimeSpan.FromSeconds(20), stopped.Token) } : reply;
+        _hub.Change = (request, reply) => request.OfStore
+            ? reply with { CutAfter = 200_000, Held = Task.Delay(TimeSpan.FromSeconds(20), stopped.Token) }
+            : reply;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => PullAsync(new Recorder([], r =>
         {
             if (r.Stage == Weights && r.Completed == 200_000)
@@ -267,7 +288,8 @@ public sealed class HubClientTests : IDisposable
     public async Task Offline_finds_what_the_cache_holds_and_asks_nobody()
     {
         using var offline = new HubClient(Options with { Offline = true });
-        Assert.Contains("HF_HUB_OFFLINE", (await Assert.ThrowsAsync<HubException>(() => offline.PullAsync(LoopbackHub.Model))).Message, StringComparison.Ordinal);
+        Assert.Contains("HF_HUB_OFFLINE", (await Assert.ThrowsAsync<HubException>(() => offline.PullAsync(LoopbackHub.Model))).Message,
+            StringComparison.Ordinal);
         var pulled = await PullAsync();
         int asked = _hub.Requests.Count;
         Assert.Equal(pulled.Path, (await offline.PullAsync(LoopbackHub.Model)).Path);
@@ -277,12 +299,14 @@ public sealed class HubClientTests : IDisposable
     [Fact]
     public async Task Resolve_finds_a_pulled_model_and_else_says_how_to_pull_it()
     {
-        Assert.Contains("kotonoha pull ann/tiny", Assert.Throws<HubException>(() => HubModels.Resolve(LoopbackHub.Model, Options)).Message, StringComparison.Ordinal);
+        Assert.Contains("kotonoha pull ann/tiny", Assert.Throws<HubException>(() => HubModels.Resolve(LoopbackHub.Model, Options)).Message,
+            StringComparison.Ordinal);
         var pulled = await PullAsync();
         Assert.Equal(pulled.Path, HubModels.Resolve(LoopbackHub.Model, Options));
         Assert.Equal(pulled.Path, HubModels.Resolve($"{LoopbackHub.Model}@{LoopbackHub.Commit}", Options));
         Assert.Equal(Path.Combine(pulled.Path, "config.json"), HubModels.Resolve($"{LoopbackHub.Model}/config.json", Options));
-        Assert.Contains("--revision v2", Assert.Throws<HubException>(() => HubModels.Resolve($"{LoopbackHub.Model}@v2", Options)).Message, StringComparison.Ordinal);
+        Assert.Contains("--revision v2", Assert.Throws<HubException>(() => HubModels.Resolve($"{LoopbackHub.Model}@v2", Options)).Message,
+            StringComparison.Ordinal);
         Assert.Equal("no-such-folder", HubModels.Resolve("no-such-folder", Options));
         Assert.Equal(LoopbackHub.Model, HubModels.NameOf(LoopbackHub.Model));
     }
@@ -307,7 +331,8 @@ public sealed class HubClientTests : IDisposable
         using var offline = new HubClient(Options with { Offline = true });
         if (main is null)
         {
-            Assert.Contains("kotonoha pull ann/tiny", Assert.Throws<HubException>(() => HubModels.Resolve(LoopbackHub.Model, Options)).Message, StringComparison.Ordinal);
+            Assert.Contains("kotonoha pull ann/tiny",
+                Assert.Throws<HubException>(() => HubModels.Resolve(LoopbackHub.Model, Options)).Message, StringComparison.Ordinal);
             await Assert.ThrowsAsync<HubException>(() => offline.PullAsync(LoopbackHub.Model));
             return;
         }
@@ -357,7 +382,9 @@ public sealed class HubClientTests : IDisposable
     }
 
     private static IEnumerable<string> Names(string path)
-        => Directory.Exists(path) ? Directory.EnumerateFiles(path).Select(f => Path.GetFileName(f)).OrderBy(n => n.Length).ThenBy(n => n, StringComparer.Ordinal) : [];
+        => Directory.Exists(path)
+            ? Directory.EnumerateFiles(path).Select(f => Path.GetFileName(f)).OrderBy(n => n.Length).ThenBy(n => n, StringComparer.Ordinal)
+            : [];
 
     private async Task<HubModel> PullAsync(IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
     {

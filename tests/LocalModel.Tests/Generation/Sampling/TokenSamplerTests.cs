@@ -71,7 +71,8 @@ public sealed class TokenSamplerTests
         for (int i = 0; i < Draws; i++)
         {
             int proposed = TokenSampler.InverseCdf([.. q], random.NextDouble());
-            var (accepted, next) = SpeculativeAcceptance.Decide(q, [.. p, .. p], [proposed], [random.NextDouble()], random.NextDouble(), residual);
+            var (accepted, next) =
+                SpeculativeAcceptance.Decide(q, [.. p, .. p], [proposed], [random.NextDouble()], random.NextDouble(), residual);
             counts[accepted == 1 ? proposed : next]++;
         }
 
@@ -107,26 +108,36 @@ public sealed class TokenSamplerTests
 
     [Fact]
     public void A_ban_of_every_token_is_an_error()
-        => Assert.Throws<SamplingException>(() => new TokenSampler(SamplingOptions.Greedy with { SuppressTokens = [0, 1, 2, 3] }, [], 1).Next([.. Logits], [0], new SamplingScratch(4)));
+        => Assert.Throws<SamplingException>(
+            () => new TokenSampler(SamplingOptions.Greedy with { SuppressTokens = [0, 1, 2, 3] }, [], 1).Next([.. Logits], [0],
+                new SamplingScratch(4)));
 
     [Theory]
     [InlineData(float.NaN)]
     [InlineData(float.PositiveInfinity)]
     public void A_logit_that_is_no_number_is_an_error(float broken)
-        => Assert.Throws<SamplingException>(() => new TokenSampler(new SamplingOptions { TopK = 2, TopP = 0.9f }, [], 1).Next([0, broken, 1, 2], [0], new SamplingScratch(4)));
+        => Assert.Throws<SamplingException>(
+            () => new TokenSampler(new SamplingOptions { TopK = 2, TopP = 0.9f }, [], 1).Next([0, broken, 1, 2], [0],
+                new SamplingScratch(4)));
 
     public static TheoryData<SamplingOptions> OutOfRange => new()
     {
-        new SamplingOptions { Temperature = -1 }, new SamplingOptions { Temperature = float.NaN }, new SamplingOptions { TopK = -1 }, new SamplingOptions { TopP = 1.1f },
-        new SamplingOptions { MinP = -0.1f }, new SamplingOptions { TypicalP = 2 }, new SamplingOptions { RepetitionPenalty = 0 }, new SamplingOptions { NoRepeatNgramSize = -2 },
-        new SamplingOptions { MinNewTokens = -1 }, new SamplingOptions { FrequencyPenalty = float.PositiveInfinity }, new SamplingOptions { SuppressTokens = [4] },
-        new SamplingOptions { LogitBias = new Dictionary<int, float> { [-1] = 1 } }, new SamplingOptions { BadWords = [[1, 9]] }, new SamplingOptions { MinTokensToKeep = 0 },
-        new SamplingOptions { MirostatTau = -1 }, new SamplingOptions { ForcedLastTokens = [7] }, new SamplingOptions { LengthDecay = new LengthDecay(-1, 1) }, new SamplingOptions { MinLength = -1 },
+        new SamplingOptions { Temperature = -1 }, new SamplingOptions { Temperature = float.NaN }, new SamplingOptions { TopK = -1 },
+        new SamplingOptions { TopP = 1.1f },
+        new SamplingOptions { MinP = -0.1f }, new SamplingOptions { TypicalP = 2 }, new SamplingOptions { RepetitionPenalty = 0 },
+        new SamplingOptions { NoRepeatNgramSize = -2 },
+        new SamplingOptions { MinNewTokens = -1 }, new SamplingOptions { FrequencyPenalty = float.PositiveInfinity },
+        new SamplingOptions { SuppressTokens = [4] },
+        new SamplingOptions { LogitBias = new Dictionary<int, float> { [-1] = 1 } }, new SamplingOptions { BadWords = [[1, 9]] },
+        new SamplingOptions { MinTokensToKeep = 0 },
+        new SamplingOptions { MirostatTau = -1 }, new SamplingOptions { ForcedLastTokens = [7] },
+        new SamplingOptions { LengthDecay = new LengthDecay(-1, 1) }, new SamplingOptions { MinLength = -1 },
     };
 
     [Theory]
     [MemberData(nameof(OutOfRange))]
-    public void Validate_refuses_values_out_of_range(SamplingOptions options) => Assert.Throws<ArgumentOutOfRangeException>(() => options.Validate(4));
+    public void Validate_refuses_values_out_of_range(SamplingOptions options)
+        => Assert.Throws<ArgumentOutOfRangeException>(() => options.Validate(4));
 
     private static int[] Draw(SamplingOptions options, int count)
     {

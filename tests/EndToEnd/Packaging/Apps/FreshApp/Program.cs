@@ -1,4 +1,5 @@
-// Uses every package once: trains a GPT for a few steps, asks it, searches a document, renders a prompt, calculates. Prints one line for each.
+// Uses every package once: trains a GPT for a few steps, asks it, searches a document, renders a prompt, calculates. Prints one line for
+// each.
 using Kotonoha.Agents.Prompts;
 using Kotonoha.Agents.Reasoning;
 using Kotonoha.Agents.Tools;
@@ -16,11 +17,14 @@ using Microsoft.SemanticKernel;
 string text = string.Concat(Enumerable.Repeat("The kettle boils at one hundred degrees. 湯は百度で沸く。\n", 40));
 
 Tokenizer tokenizer = Tokenizer.TrainByteLevelBpe([text], vocabularySize: 300);
-using (Gpt2 model = Gpt2.Create(Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, ContextLength = 2048, Width = 32, Layers = 1, Heads = 2 }))
+using (Gpt2 model =
+    Gpt2.Create(
+        Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, ContextLength = 2048, Width = 32, Layers = 1, Heads = 2 }))
 using (TokenDataset dataset = TokenDataset.FromTokens(tokenizer.Encode(text), tokenizer.VocabularySize))
 {
     var losses = new List<double>();
-    await new Trainer(model, new TrainingOptions { Steps = 30, BatchSize = 4, ContextLength = 32, Threads = 1 }).RunAsync(dataset, new Losses(losses));
+    await new Trainer(model, new TrainingOptions { Steps = 30, BatchSize = 4, ContextLength = 32, Threads = 1 }).RunAsync(dataset,
+        new Losses(losses));
     Console.WriteLine($"LocalModel: {losses.Count} steps, loss {(losses[^1] < losses[0] ? "fell" : "rose")}");
     model.Save("model", tokenizer);
 }
@@ -71,13 +75,18 @@ await using (var knowledge = new KnowledgeBase(EmbeddedStore.Open("kb.db")))
 }
 
 var kernel = new Kernel();
-kernel.Plugins.AddFromFunctions("math", [KernelFunctionFactory.CreateFromMethod((string expression) => Calculator.Evaluate(expression), "calculator")]);
-IPromptTemplate template = new LiteralPromptTemplateFactory().Create(new PromptTemplateConfig("<message role=\"user\">{{$greeting}}, {{math.calculator '6*7'}}</message>"));
+kernel.Plugins.AddFromFunctions("math",
+    [KernelFunctionFactory.CreateFromMethod((string expression) => Calculator.Evaluate(expression), "calculator")]);
+IPromptTemplate template =
+    new LiteralPromptTemplateFactory().Create(
+        new PromptTemplateConfig("<message role=\"user\">{{$greeting}}, {{math.calculator '6*7'}}</message>"));
 var messages = ChatPrompt.Parse(await template.RenderAsync(kernel, new KernelArguments { ["greeting"] = "<Hello>" }));
 Console.WriteLine($"Agents: {messages[0].Role} {messages[0].Text}");
 
 // A model of 30 steps does not keep to ReAct's form: what counts is that the run ends and says why.
-var agent = new ReActAgent(chat, [Calculator.CreateFunction()], new ReActOptions { MaxSteps = 1, ChatOptions = new ChatOptions { MaxOutputTokens = 8, Temperature = 0 } });
+var agent =
+    new ReActAgent(chat, [Calculator.CreateFunction()],
+        new ReActOptions { MaxSteps = 1, ChatOptions = new ChatOptions { MaxOutputTokens = 8, Temperature = 0 } });
 ReasoningResult result = await agent.SolveAsync("What is 6 * 7?");
 Console.WriteLine($"Agents: {result.StopReason}, {result.Usage.OutputTokenCount} tokens");
 

@@ -29,12 +29,14 @@ var settings = new LocalGptPromptExecutionSettings { MaxTokens = 5, Temperature 
     const string Prompt = "{{$topic}} in {{words.count 'one two three'}} words:";
     var arguments = new KernelArguments(settings) { ["topic"] = "Tea" };
     FunctionResult result = await kernel.InvokePromptAsync(Prompt, arguments);
-    Console.WriteLine($"kernel AddLocalGpt, prompt function: {result.Metadata?["FinishReason"]}, rendered '{filters.Rendered}', called {string.Join(", ", filters.Called)}");
+    Console.WriteLine($"kernel AddLocalGpt, prompt function: {result.Metadata?["FinishReason"]}, rendered '{filters.Rendered}', called "
+        + $"{string.Join(", ", filters.Called)}");
 
     string streamed = "";
     await foreach (string piece in kernel.InvokePromptStreamingAsync<string>(Prompt, arguments))
         streamed += piece;
-    Console.WriteLine($"kernel AddLocalGpt, streamed prompt function: {(streamed == result.GetValue<string>() ? "the same text" : "another text")}");
+    Console.WriteLine(
+        $"kernel AddLocalGpt, streamed prompt function: {(streamed == result.GetValue<string>() ? "the same text" : "another text")}");
 
     var chat = kernel.GetRequiredService<IChatCompletionService>();
     var history = new ChatHistory("Be brief.");
@@ -43,12 +45,14 @@ var settings = new LocalGptPromptExecutionSettings { MaxTokens = 5, Temperature 
     string chatStreamed = "";
     await foreach (StreamingChatMessageContent piece in chat.GetStreamingChatMessageContentsAsync(history, settings, kernel))
         chatStreamed += piece.Content;
-    Console.WriteLine($"kernel AddLocalGpt, chat completion: {reply.Role}, {reply.Metadata?["FinishReason"]}, {(chatStreamed == reply.Content ? "the same streamed" : "another text streamed")}");
+    Console.WriteLine($"kernel AddLocalGpt, chat completion: {reply.Role}, {reply.Metadata?["FinishReason"]}, "
+        + $"{(chatStreamed == reply.Content ? "the same streamed" : "another text streamed")}");
     TextContent text = await kernel.GetRequiredService<ITextGenerationService>().GetTextContentAsync("the quick", settings, kernel);
     Console.WriteLine($"kernel AddLocalGpt, text generation: {text.Metadata?["FinishReason"]}");
     var embedder = kernel.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();
     Console.WriteLine($"kernel AddLocalGpt, embeddings: {(await embedder.GenerateAsync("tea")).Vector.Length} components");
-    Console.WriteLine($"kernel AddLocalGpt, functions are invoked by: {kernel.GetRequiredService<IChatClient>().GetService<FunctionInvokingChatClient>()?.GetType().Name}");
+    Console.WriteLine($"kernel AddLocalGpt, functions are invoked by: "
+        + $"{kernel.GetRequiredService<IChatClient>().GetService<FunctionInvokingChatClient>()?.GetType().Name}");
 }
 
 // Each registration by itself, keyed.
@@ -60,7 +64,8 @@ var settings = new LocalGptPromptExecutionSettings { MaxTokens = 5, Temperature 
     builder.AddLocalGptEmbeddingGenerator(modelPath, serviceId: "gpt-vectors");
     builder.AddLocalEmbeddings(encoderPath, serviceId: "vectors");
     Kernel kernel = builder.Build();
-    ChatResponse response = await kernel.GetRequiredService<IChatClient>("client").GetResponseAsync("Hi", new ChatOptions { MaxOutputTokens = 5 });
+    ChatResponse response = await kernel.GetRequiredService<IChatClient>("client")
+        .GetResponseAsync("Hi", new ChatOptions { MaxOutputTokens = 5 });
     Console.WriteLine($"kernel AddLocalGptChatClient: {response.Usage?.OutputTokenCount} tokens");
     var keyed = new KernelArguments(new LocalGptPromptExecutionSettings { ServiceId = "chat", MaxTokens = 5, Temperature = 0 });
     FunctionResult result = await kernel.InvokePromptAsync("Hi", keyed);
@@ -70,7 +75,8 @@ var settings = new LocalGptPromptExecutionSettings { MaxTokens = 5, Temperature 
     foreach (string id in (string[])["gpt-vectors", "vectors"])
     {
         var embedder = kernel.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>(id);
-        Console.WriteLine($"kernel {(id == "vectors" ? "AddLocalEmbeddings" : "AddLocalGptEmbeddingGenerator")}: {(await embedder.GenerateAsync("tea")).Vector.Length} components");
+        Console.WriteLine($"kernel {(id == "vectors" ? "AddLocalEmbeddings" : "AddLocalGptEmbeddingGenerator")}: "
+            + $"{(await embedder.GenerateAsync("tea")).Vector.Length} components");
     }
 }
 
@@ -104,15 +110,19 @@ var settings = new LocalGptPromptExecutionSettings { MaxTokens = 5, Temperature 
         updates++;
     Console.WriteLine($"ChatClientAgent, streamed: {updates > 0}");
     var piped = host.Services.GetRequiredKeyedService<IChatClient>("piped");
-    Console.WriteLine($"services AddLocalGptChatClient: {piped.GetService<FunctionInvokingChatClient>() is not null}, {(await piped.GetResponseAsync("Hi", new ChatOptions { MaxOutputTokens = 5 })).FinishReason}");
-    ChatMessageContent reply = await host.Services.GetRequiredKeyedService<IChatCompletionService>("chat").GetChatMessageContentAsync("Hi", settings);
+    Console.WriteLine($"services AddLocalGptChatClient: {piped.GetService<FunctionInvokingChatClient>() is not null}, "
+        + $"{(await piped.GetResponseAsync("Hi", new ChatOptions { MaxOutputTokens = 5 })).FinishReason}");
+    ChatMessageContent reply = await host.Services.GetRequiredKeyedService<IChatCompletionService>("chat")
+        .GetChatMessageContentAsync("Hi", settings);
     Console.WriteLine($"services AddLocalGptChatCompletion: {reply.Role}");
-    TextContent text = await host.Services.GetRequiredKeyedService<ITextGenerationService>("text").GetTextContentAsync("the quick", settings);
+    TextContent text = await host.Services.GetRequiredKeyedService<ITextGenerationService>("text")
+        .GetTextContentAsync("the quick", settings);
     Console.WriteLine($"services AddLocalGptTextGeneration: {text.Metadata?["FinishReason"]}");
     var gptVectors = host.Services.GetRequiredKeyedService<IEmbeddingGenerator<string, Embedding<float>>>("gpt-vectors");
     Console.WriteLine($"services AddLocalGptEmbeddingGenerator: {(await gptVectors.GenerateAsync("tea")).Vector.Length} components");
     var embedder = host.Services.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();
-    Console.WriteLine($"services AddLocalEmbeddings: {(await embedder.GenerateAsync("tea")).Vector.Length} components, {embedder.GetService<LocalEncoder>() is not null}");
+    Console.WriteLine($"services AddLocalEmbeddings: {(await embedder.GenerateAsync("tea")).Vector.Length} components, "
+        + $"{embedder.GetService<LocalEncoder>() is not null}");
     await host.StopAsync();
 }
 
@@ -120,7 +130,9 @@ var settings = new LocalGptPromptExecutionSettings { MaxTokens = 5, Temperature 
 using LocalGpt loaded = await LocalGpt.LoadAsync(modelPath);
 Kernel shared = Kernel.CreateBuilder().AddLocalGpt(loaded).Build();
 await using ServiceProvider services = new ServiceCollection().AddLocalGpt(loaded).BuildServiceProvider();
-Console.WriteLine($"AddLocalGpt(LocalGpt): {shared.GetRequiredService<IChatClient>().GetService<LocalGpt>() == services.GetRequiredService<IChatClient>().GetService<LocalGpt>()}");
+Console.WriteLine($"AddLocalGpt(LocalGpt): "
+    + (shared.GetRequiredService<IChatClient>().GetService<LocalGpt>()
+        == services.GetRequiredService<IChatClient>().GetService<LocalGpt>()));
 
 internal sealed class WordPlugin
 {

@@ -9,7 +9,8 @@ using Microsoft.Extensions.AI;
 
 string text = string.Concat(Enumerable.Repeat("one two three four five. ", 60));
 Tokenizer tokenizer = Tokenizer.TrainByteLevelBpe([text], vocabularySize: 280);
-using (Gpt2 model = Gpt2.Create(Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, ContextLength = 64, Width = 16, Layers = 1, Heads = 2 }))
+using (Gpt2 model =
+    Gpt2.Create(Gpt2Config.Tiny with { VocabularySize = tokenizer.VocabularySize, ContextLength = 64, Width = 16, Layers = 1, Heads = 2 }))
 using (TokenDataset dataset = TokenDataset.FromTokens(tokenizer.Encode(text), tokenizer.VocabularySize))
 {
     await new Trainer(model, new TrainingOptions { Steps = 3, BatchSize = 2, Threads = 1 }).RunAsync(dataset);
