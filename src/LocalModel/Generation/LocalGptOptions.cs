@@ -40,6 +40,14 @@ public sealed record LocalGptOptions
     /// <summary>The tokens of the key/value cache that all running sequences share; null for 16 full contexts or 256 MiB, whichever is less, but at least one context.</summary>
     public int? CacheTokens { get; init; }
 
+    /// <summary>
+    /// Whether a prompt that begins as an earlier one did (the next turn of a chat, many samples of one prompt, the same examples, a tool loop) reads only
+    /// what is new: keys and values of sequences that have ended stay in the cache while there is room, the least recently used leave first, and requests
+    /// that run at the same time share what they have in common. Results are the same to the bit. The time to the first token tells whether somebody
+    /// asked something that begins alike; where requests of people who must not learn that of each other meet in one model, turn it off. Default true.
+    /// </summary>
+    public bool PrefixReuse { get; init; } = true;
+
     /// <summary>Where the model computes; null for <see cref="Device.Best"/>.</summary>
     public Device? Device { get; init; }
 

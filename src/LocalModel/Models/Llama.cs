@@ -14,6 +14,7 @@ public sealed class Llama : CausalModel
     private readonly List<Block> _blocks = [];
     private readonly RmsNorm _finalNorm;
     private readonly Linear _head;
+    private readonly RotaryTable _rotary;
     private readonly LayerReader _layers;
 
     /// <summary>Creates the model with the weights of a source.</summary>
@@ -33,13 +34,13 @@ public sealed class Llama : CausalModel
         try
         {
             _tokenEmbedding = _layers.Embedding("model.embed_tokens", config.VocabularySize, width);
-            var rotary = RopeFrequencies.Table(config);
+            _rotary = RopeFrequencies.Table(config);
             for (int i = 0; i < config.Layers; i++)
             {
                 var name = $"model.layers.{i}.";
                 _blocks.Add(new Block(
                     _layers.RmsNorm(name + "input_layernorm", width, epsilon),
-                    AttentionOf(name + "self_attn.", rotary),
+                    AttentionOf(name + "self_attn."),
                     _layers.RmsNorm(name + "post_attention_layernorm", width, epsilon),
                     new GatedFeedForward(
                         _layers.Linear(name + "mlp.gate_proj", width, inner, config.FeedForwardBias),
@@ -59,7 +60,7 @@ public sealed class Llama : CausalModel
             throw;
         }
 
-        Attention AttentionOf(string name, RotaryTable rotary)
+        Attention AttentionOf(string name)
         {
             var query = _layers.Linear(name + "q_proj", width, queries, config.QueryKeyValueBias);
             var key = _layers.Linear(name + "k_proj", width, keys, config.QueryKeyValueBias);
@@ -67,7 +68,7 @@ public sealed class Llama : CausalModel
             var queryNorm = config.QueryKeyNorm ? _layers.RmsNorm(name + "q_norm", config.HeadWidth, epsilon) : null;
             var keyNorm = config.QueryKeyNorm ? _layers.RmsNorm(name + "k_norm", config.HeadWidth, epsilon) : null;
             var output = _layers.Linear(name + "o_proj", queries, width, config.AttentionOutputBias);
-            return new Attention(query, key, value, output) { QueryNorm = queryNorm, KeyNorm = keyNorm, Rotary = rotary, HeadWidth = config.HeadWidth };
+            return new Attention(query, key, value, output) { QueryNorm = queryNorm, KeyNorm = keyNorm, Rotary = _rotary, HeadWidth = config.HeadWidth };
         }
     }
 
@@ -119,7 +120,7 @@ public sealed class Llama : CausalModel
 
     /// <inheritdoc/>
     internal override KvCache CreateCache(int capacityTokens)
-        => new(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, capacityTokens);
+        => new(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, capacityTokens, _rotary.DependsOnLength ? _rotary.LengthKey : null);
 
     // One layer: (tokens, width) -> (tokens, width)
     private Tensor ForwardLayer(Pass pass, Tensor x, Batch batch, int layer)

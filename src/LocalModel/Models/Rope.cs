@@ -101,8 +101,7 @@ internal static class RopeFrequencies
             return new RotaryTable(usual, config.ContextLength, (length, frequencies) => Dynamic(config, scaling, length, frequencies)); // others for every length
         if (scaling.Kind != RopeScalingKind.LongRope)
             return usual;
-        var longer = Of(int.MaxValue);
-        return new RotaryTable(usual, original, _ => longer);
+        return new RotaryTable(usual, original, Of(int.MaxValue));
 
         RotaryTable Of(int length)
         {

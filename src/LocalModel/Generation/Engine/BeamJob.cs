@@ -30,26 +30,27 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
         Stopwatch.GetElapsedTime(Created, Started),
         Stopwatch.GetElapsedTime(Started, _decodeStart),
         Stopwatch.GetElapsedTime(_decodeStart, _end),
-        Seed: null);
+        Seed: null,
+        _reader.CachedTokens);
 
     // One more block a beam: while beams change places, a parent and its copy live side by side.
     public override int ReservedBlocks => search.BeamCount * (Blocks(prompt.Length + maxNewTokens) + 1);
 
     public override bool IsDone => _done;
 
-    public override bool IsPrefilling => _prefilling;
+    public override bool IsPrefilling => _prefilling && _reader.Planned > 0;
 
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prompt.Length) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prompt.Length), Prompt = prompt, ReusesPrefix = true };
     }
 
     public override void Plan(StepPlan plan)
     {
         if (_prefilling)
         {
-            if (_reader.Plan(prompt, plan))
+            if (_reader.Plan(plan))
                 _firstRow = plan.WantLogits(_reader.FirstRow + _reader.Planned - 1);
             return;
         }

@@ -23,12 +23,12 @@ internal sealed class EmbeddingJob(int[] ids, int width, Pooling pooling, Cancel
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: ids.Length) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: ids.Length), Prompt = ids };
     }
 
     public override void Plan(StepPlan plan)
     {
-        _reader.Plan(ids, plan);
+        _reader.Plan(plan);
         plan.NeedsHiddenStates = true;
     }
 

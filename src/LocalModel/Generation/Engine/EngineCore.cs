@@ -18,18 +18,25 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
     private readonly List<EngineJob> _active = [];
     private int _reservedBlocks;
 
-    public EngineCore(CausalModel model, Backend backend, int cacheTokens)
+    /// <summary>Makes an engine for a model.</summary>
+    /// <param name="model">The model, whose weights stay as they are.</param>
+    /// <param name="backend">What computes.</param>
+    /// <param name="cacheTokens">The tokens of the key/value cache.</param>
+    /// <param name="prefixReuse">Whether prompts begin with the keys and values of earlier ones that begin alike.</param>
+    public EngineCore(CausalModel model, Backend backend, int cacheTokens, bool prefixReuse = true)
     {
         _model = model;
         _pass = new InferencePass(backend);
         _cache = model.CreateCache(cacheTokens);
+        if (prefixReuse)
+            _cache.KeepPrefixes();
         _scratch = new SamplingScratch(model.VocabularySize);
     }
 
     /// <summary>The blocks of the whole cache.</summary>
     public int CapacityBlocks => _cache.CapacityTokens / KvCache.BlockTokens;
 
-    /// <summary>The blocks that no sequence holds.</summary>
+    /// <summary>The blocks that no running sequence holds, whether or not they are kept for later ones.</summary>
     public int FreeBlocks => _cache.FreeTokens / KvCache.BlockTokens;
 
     /// <summary>The jobs that run.</summary>
@@ -199,6 +206,9 @@ internal sealed class StepPlan
     /// <summary>The prompt tokens that still fit into this step.</summary>
     public int PrefillBudget { get; private set; }
 
+    /// <summary>The prompts that are being read or wait for one that is, in the order of their jobs, each with the position key of its sequence.</summary>
+    public List<(ReadOnlyMemory<int> Tokens, int PositionKey)> Prompts { get; } = [];
+
     /// <summary>Some job reads the hidden states.</summary>
     public bool NeedsHiddenStates { get; set; }
 
@@ -209,6 +219,7 @@ internal sealed class StepPlan
     public void Clear()
     {
         Batch.Clear();
+        Prompts.Clear();
         _logitCount = 0;
         PrefillBudget = MaximumPrefillTokens;
         NeedsHiddenStates = false;

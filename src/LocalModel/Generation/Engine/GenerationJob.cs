@@ -80,7 +80,7 @@ internal sealed class GenerationJob : EngineJob
 
     public override bool IsDone => _failed || _finish is not null;
 
-    public override bool IsPrefilling => !_decoding;
+    public override bool IsPrefilling => !_decoding && _reader.Planned > 0;
 
     /// <summary>The tokens generated and published so far.</summary>
     public int Published => Volatile.Read(ref _published);
@@ -88,7 +88,7 @@ internal sealed class GenerationJob : EngineJob
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(_ids.Length, _promptLength) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(_ids.Length, _promptLength), Prompt = _ids.AsMemory(0, _promptLength), ReusesPrefix = true };
     }
 
     public override void Plan(StepPlan plan)
@@ -99,7 +99,7 @@ internal sealed class GenerationJob : EngineJob
             _logitRow = plan.AppendDecode(_ids.AsSpan(_length - 1, 1), _reader.Sequence);
             _plannedDecode = true;
         }
-        else if (_reader.Plan(_ids.AsSpan(0, _promptLength), plan))
+        else if (_reader.Plan(plan))
         {
             _logitRow = plan.WantLogits(_reader.FirstRow + _reader.Planned - 1);
         }
@@ -136,7 +136,13 @@ internal sealed class GenerationJob : EngineJob
         _signal.Writer.TryComplete(exception);
     }
 
-    public override void Dispose() => _reader.Sequence?.Dispose();
+    public override void Dispose()
+    {
+        // The next turn of a conversation brings the answer back. Its last token was never run, and neither was one whose step failed.
+        if (_decoding)
+            _reader.Sequence.Publish(_ids.AsSpan(0, _length - 1));
+        _reader.Sequence?.Dispose();
+    }
 
     /// <summary>Follows the generation: one update for every token that brings text, and one at the end.</summary>
     public async IAsyncEnumerable<GenerationUpdate> ReadAsync()
@@ -167,7 +173,8 @@ internal sealed class GenerationJob : EngineJob
                     Stopwatch.GetElapsedTime(Created, Started),
                     Stopwatch.GetElapsedTime(Started, _firstToken),
                     Stopwatch.GetElapsedTime(_firstToken, _lastToken),
-                    _greedy ? null : _sampler.Seed),
+                    _greedy ? null : _sampler.Seed,
+                    _reader.CachedTokens),
             };
             yield break;
         }
