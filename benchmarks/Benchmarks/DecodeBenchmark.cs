@@ -96,8 +96,11 @@ internal static class DecodeBenchmark
         }
     }
 
-    // gpt2-124m:q8_0 is that shape with random weights of that type.
-    private static string? RandomGpt2(string name)
+    /// <summary>
+    /// Writes the model that a name like <c>gpt2-124m:q8_0</c> stands for: that shape with random weights of that type. Null for other
+    /// names.
+    /// </summary>
+    public static string? RandomGpt2(string name)
     {
         const string Prefix = "gpt2-124m:";
         if (!name.StartsWith(Prefix, StringComparison.Ordinal))

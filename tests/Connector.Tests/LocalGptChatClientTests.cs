@@ -55,6 +55,17 @@ public sealed class LocalGptChatClientTests : IDisposable
     }
 
     [Fact]
+    public async Task Usage_tells_how_much_of_the_next_turn_was_known()
+    {
+        var first = await _client.GetResponseAsync(Hello, Saying("the fox"));
+        var second = await _client.GetResponseAsync([.. Hello, .. first.Messages, new(ChatRole.User, "And then?")], Saying("the dog"));
+        Assert.Equal(0, first.Usage!.CachedInputTokenCount);
+
+        // All but the end token, which was chosen and never run.
+        Assert.Equal(first.Usage.TotalTokenCount - 1, second.Usage!.CachedInputTokenCount);
+    }
+
+    [Fact]
     public async Task Usage_counts_the_rendered_prompt_and_the_generated_tokens()
     {
         var response = await _client.GetResponseAsync(Hello, Saying("the fox"));

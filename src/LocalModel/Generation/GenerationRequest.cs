@@ -78,9 +78,18 @@ public sealed record GenerationUpdate(
 /// <param name="PrefillTime">From there to the first generated token.</param>
 /// <param name="DecodeTime">From the first generated token to the last.</param>
 /// <param name="Seed">The seed of the draws, given or taken at random; with it the same request gives the same text. Null when decoding was greedy.</param>
-/// <param name="CachedInputTokens">The tokens of the prompt that were not computed, because an earlier or a concurrent request begins alike (<see cref="LocalGptOptions.PrefixReuse"/>).</param>
+/// <param name="CachedInputTokens">
+/// The tokens of the prompt that were not computed, because an earlier or a concurrent request begins alike
+/// (<see cref="LocalGptOptions.PrefixReuse"/>).
+/// </param>
 public sealed record GenerationUsage(
-    int InputTokens, int OutputTokens, TimeSpan QueueTime, TimeSpan PrefillTime, TimeSpan DecodeTime, long? Seed, int CachedInputTokens = 0);
+    int InputTokens,
+    int OutputTokens,
+    TimeSpan QueueTime,
+    TimeSpan PrefillTime,
+    TimeSpan DecodeTime,
+    long? Seed,
+    int CachedInputTokens = 0);
 
 /// <summary>Why generation ended.</summary>
 public enum FinishReason

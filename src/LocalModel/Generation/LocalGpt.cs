@@ -16,11 +16,11 @@ namespace Kotonoha.LocalModel.Generation;
 /// callers at once; their sequences run together in one batch, and each gets the same result, to the bit, as if it ran alone.
 /// </summary>
 /// <remarks>
-/// Thread-safe. Requests wait in a queue of limited length and are taken up in order as the key/value cache has room. A prompt that begins as an
-/// earlier or a concurrent one did computes only what is new, unless <see cref="LocalGptOptions.PrefixReuse"/> is off. <see cref="Dispose"/> refuses
-/// new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread and frees the weights. Whoever created the
-/// object disposes it, never a chat client or an embedding generator made from it. The library writes nothing to the console:
-/// <see cref="Description"/> says which device is in use.
+/// Thread-safe. Requests wait in a queue of limited length and are taken up in order as the key/value cache has room. A prompt that begins
+/// as an earlier or a concurrent one did computes only what is new, unless <see cref="LocalGptOptions.PrefixReuse"/> is off.
+/// <see cref="Dispose"/> refuses new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread
+/// and frees the weights. Whoever created the object disposes it, never a chat client or an embedding generator made from it. The library
+/// writes nothing to the console: <see cref="Description"/> says which device is in use.
 /// </remarks>
 public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 {

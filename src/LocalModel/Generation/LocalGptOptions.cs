@@ -37,14 +37,18 @@ public sealed record LocalGptOptions
     /// <summary>The requests that may wait for their turn; one more is refused with a <see cref="QueueFullException"/>. Default 64.</summary>
     public int QueueLength { get; init; } = DefaultQueueLength;
 
-    /// <summary>The tokens of the key/value cache that all running sequences share; null for 16 full contexts or 256 MiB, whichever is less, but at least one context.</summary>
+    /// <summary>
+    /// The tokens of the key/value cache that all running sequences share; null for 16 full contexts or 256 MiB, whichever is less, but at least
+    /// one context. With <see cref="PrefixReuse"/> it fills up over time, since ended sequences stay until their room is needed.
+    /// </summary>
     public int? CacheTokens { get; init; }
 
     /// <summary>
-    /// Whether a prompt that begins as an earlier one did (the next turn of a chat, many samples of one prompt, the same examples, a tool loop) reads only
-    /// what is new: keys and values of sequences that have ended stay in the cache while there is room, the least recently used leave first, and requests
-    /// that run at the same time share what they have in common. Results are the same to the bit. The time to the first token tells whether somebody
-    /// asked something that begins alike; where requests of people who must not learn that of each other meet in one model, turn it off. Default true.
+    /// Whether a prompt that begins as an earlier one did (the next turn of a chat, many samples of one prompt, the same examples, a tool
+    /// loop) computes only what is new: keys and values of sequences that have ended stay in the cache while there is room, the least
+    /// recently used leave first, and requests that run at the same time share what they have in common. Results are the same to the bit.
+    /// Privacy: the time to the first token (and the usage) can tell a caller that somebody asked something that begins alike; where
+    /// callers must not learn that of each other, turn it off. Default true.
     /// </summary>
     public bool PrefixReuse { get; init; } = true;
 

@@ -68,7 +68,13 @@ public sealed class Llama : CausalModel
             var queryNorm = config.QueryKeyNorm ? _layers.RmsNorm(name + "q_norm", config.HeadWidth, epsilon) : null;
             var keyNorm = config.QueryKeyNorm ? _layers.RmsNorm(name + "k_norm", config.HeadWidth, epsilon) : null;
             var output = _layers.Linear(name + "o_proj", queries, width, config.AttentionOutputBias);
-            return new Attention(query, key, value, output) { QueryNorm = queryNorm, KeyNorm = keyNorm, Rotary = _rotary, HeadWidth = config.HeadWidth };
+            return new Attention(query, key, value, output)
+            {
+                QueryNorm = queryNorm,
+                KeyNorm = keyNorm,
+                Rotary = _rotary,
+                HeadWidth = config.HeadWidth,
+            };
         }
     }
 
@@ -120,7 +126,10 @@ public sealed class Llama : CausalModel
 
     /// <inheritdoc/>
     internal override KvCache CreateCache(int capacityTokens)
-        => new(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, capacityTokens, _rotary.DependsOnLength ? _rotary.LengthKey : null);
+    {
+        Func<int, int>? positionKey = _rotary.DependsOnLength ? _rotary.LengthKey : null;
+        return new KvCache(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, capacityTokens, positionKey);
+    }
 
     // One layer: (tokens, width) -> (tokens, width)
     private Tensor ForwardLayer(Pass pass, Tensor x, Batch batch, int layer)

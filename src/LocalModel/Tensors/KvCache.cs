@@ -28,7 +28,9 @@ internal sealed unsafe class KvCache : IDisposable
     /// <param name="keyWidth">The width of one key head.</param>
     /// <param name="valueWidth">The width of one value head.</param>
     /// <param name="capacityTokens">The tokens of all sequences together, rounded up to whole blocks.</param>
-    /// <param name="positionKey">Equal numbers for lengths of a sequence at which the model turns keys alike; null when the length makes no difference.</param>
+    /// <param name="positionKey">
+    /// Equal numbers for lengths of a sequence at which the model turns keys alike; null when the length does not matter.
+    /// </param>
     public KvCache(int layers, int keyHeads, int keyWidth, int valueWidth, int capacityTokens, Func<int, int>? positionKey = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(layers);
@@ -76,7 +78,9 @@ internal sealed unsafe class KvCache : IDisposable
     /// <summary>The tokens that still fit, in whole blocks; blocks that are only kept for later sequences make room for them.</summary>
     public int FreeTokens => (_free.Count + (_prefixes?.IdleBlocks ?? 0)) * BlockTokens;
 
-    /// <summary>Whether blocks of sequences that have ended are kept while there is room, for later ones that begin alike (<see cref="KvSequence.Adopt"/>).</summary>
+    /// <summary>
+    /// Whether blocks are kept after their sequence, while there is room, for those that begin alike (<see cref="KvSequence.Adopt"/>).
+    /// </summary>
     public bool KeepsPrefixes => _prefixes is not null;
 
     /// <summary>A new, empty sequence.</summary>
@@ -129,7 +133,9 @@ internal sealed unsafe class KvCache : IDisposable
             _free.Push(block);
     }
 
-    /// <summary>What a sequence that holds a block may write into from an offset on: the block, or a copy of it where somebody else needs what stands there.</summary>
+    /// <summary>
+    /// What a sequence that holds a block may write into from an offset on: the block, or a copy where others need what stands there.
+    /// </summary>
     internal int MakeWritable(int block, int offset)
     {
         bool isKept = _prefixes?.Count(block) > offset;
@@ -137,7 +143,7 @@ internal sealed unsafe class KvCache : IDisposable
             return block;
         if (_references[block] == 1 && FreeTokens == 0)
         {
-            // Without room for a copy the tree forgets the block; nothing follows it there, since that would be idle or hold this block too.
+            // Without room for a copy the tree forgets the block. Nothing follows it there: that would be idle, or held with this block.
             _prefixes!.Remove(block);
             return block;
         }
@@ -148,7 +154,9 @@ internal sealed unsafe class KvCache : IDisposable
         return copy;
     }
 
-    /// <summary>The kept block with exactly these tokens after a parent, or that which begins with most of them; it is held from now on.</summary>
+    /// <summary>
+    /// The kept block with exactly these tokens after a parent, or that which begins with most of them; it is held from now on.
+    /// </summary>
     /// <returns>The block and how many of the tokens it holds; 0 where there is none.</returns>
     internal (int Block, int Tokens) Adopt(int parent, ReadOnlySpan<int> tokens)
     {
@@ -161,7 +169,9 @@ internal sealed unsafe class KvCache : IDisposable
     }
 
     /// <summary>Writes down which tokens a held block contains.</summary>
-    /// <returns>The block to hold from now on: another one where the tree has a full one of the same tokens after the same past, which makes the same bits.</returns>
+    /// <returns>
+    /// The block to hold from now on: another one where the tree has the same tokens after the same past already, and so the same bits.
+    /// </returns>
     internal int Keep(int block, int parent, ReadOnlySpan<int> tokens)
     {
         var tree = _prefixes!;
@@ -250,8 +260,8 @@ internal sealed class KvSequence : IDisposable
     }
 
     /// <summary>
-    /// Begins an empty sequence with the keys and values that the cache still has of its first tokens: full blocks are shared, and one that is wanted in
-    /// part is copied when something is appended to it. They have the bits that computing them again would give.
+    /// Begins an empty sequence with the keys and values that the cache still has of its first tokens: full blocks are shared, and one that
+    /// is wanted in part is copied when something is appended to it. They have the bits that computing them again would give.
     /// </summary>
     /// <param name="tokenIds">The tokens that are wanted.</param>
     /// <returns>How many of them the sequence now has; 0 unless <see cref="KvCache.KeepsPrefixes"/>.</returns>
@@ -278,7 +288,9 @@ internal sealed class KvSequence : IDisposable
         return Length;
     }
 
-    /// <summary>Tells the cache which tokens the sequence begins with, so that others can adopt them now and after its end; nothing unless <see cref="KvCache.KeepsPrefixes"/>.</summary>
+    /// <summary>
+    /// Tells a cache that <see cref="KvCache.KeepsPrefixes"/> which tokens the sequence begins with: others can adopt them from now on.
+    /// </summary>
     /// <param name="tokenIds">All tokens from the first on whose keys and values have been computed, no more.</param>
     public void Publish(ReadOnlySpan<int> tokenIds)
     {
@@ -300,8 +312,14 @@ internal sealed class KvSequence : IDisposable
     public KvSequence Fork()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var fork = new KvSequence(_cache) { _blocks = new int[_blocks.Length], _blockCount = _blockCount, Length = Length, _published = _published, PromptLength = PromptLength };
-        _blocks.AsSpan(0, _blockCount).CopyTo(fork._blocks);
+        var fork = new KvSequence(_cache)
+        {
+            _blocks = [.. _blocks],
+            _blockCount = _blockCount,
+            _published = _published,
+            Length = Length,
+            PromptLength = PromptLength,
+        };
         for (int b = 0; b < _blockCount; b++)
             _cache.Share(_blocks[b]);
         return fork;
@@ -347,7 +365,7 @@ internal sealed class KvSequence : IDisposable
         Length = before + tokens;
     }
 
-    // The tokens whose keys are turned as those of the prompt; with scalings that go by the length, tokens generated later may be turned otherwise.
+    // The tokens whose keys are turned as those of the prompt; with scalings that go by the length, later ones may be turned otherwise.
     private int AlikeTokens(int tokens)
     {
         while (tokens > PromptLength && _cache.PositionKey(tokens) != PositionKey)

@@ -3,14 +3,14 @@ using System.Numerics;
 namespace Kotonoha.LocalModel.Tensors;
 
 /// <summary>
-/// Which tokens the blocks of a <see cref="KvCache"/> hold: a tree in which each block follows the one before it, so that a sequence that begins as an
-/// earlier one did finds its keys and values (as vLLM's automatic prefix caching and SGLang's radix attention do). Full blocks are found by a hash of
-/// their parent and their tokens, which are then compared; the last block of a sequence may be full in part. Blocks that no sequence holds are idle and
-/// leave by age. Adding, finding and removing allocate nothing.
+/// Which tokens the blocks of a <see cref="KvCache"/> hold: a tree in which each block follows the one before it, so that a sequence that
+/// begins as an earlier one did finds its keys and values (as vLLM's automatic prefix caching and SGLang's radix attention do). Full blocks
+/// are found by a hash of their parent and their tokens, which are then compared; the last block of a sequence may be full in part. Blocks
+/// that no sequence holds are idle and leave by age. Adding, finding and removing allocate nothing.
 /// </summary>
 /// <remarks>
-/// A block becomes idle after those that follow it, because a sequence gives its last block back first and holds all blocks before the ones it
-/// holds. So the oldest idle block never has children.
+/// A block becomes idle after those that follow it, because a sequence gives its last block back first and holds all blocks before the ones
+/// it holds. So the oldest idle block never has children.
 /// </remarks>
 internal sealed class PrefixTree
 {
@@ -52,7 +52,9 @@ internal sealed class PrefixTree
         return block;
     }
 
-    /// <summary>The block after a parent that has the most tokens in common with those given, and how many; a negative block where none begins like them.</summary>
+    /// <summary>
+    /// The block after a parent that begins with most of the tokens given, and with how many; a negative block where there is none.
+    /// </summary>
     public (int Block, int Common) FindLongest(int parent, ReadOnlySpan<int> tokens)
     {
         int best = None, common = 0;
@@ -69,7 +71,7 @@ internal sealed class PrefixTree
         if (node.Count == 0)
         {
             ref int first = ref FirstChild(parent);
-            node = new Node { Parent = parent, FirstChild = None, NextSibling = first, PreviousSibling = None, NextInBucket = None, Newer = None, Older = None };
+            node = new Node { Parent = parent, FirstChild = None, NextSibling = first, PreviousSibling = None };
             if (first != None)
                 _nodes[first].PreviousSibling = block;
             first = block;
@@ -150,7 +152,9 @@ internal sealed class PrefixTree
         return block;
     }
 
-    /// <summary>Removes an idle block that says less than the tokens given: it has the same parent and holds only their beginning.</summary>
+    /// <summary>
+    /// Removes an idle block that says less than the tokens given: it has the same parent and holds only their beginning.
+    /// </summary>
     /// <returns>The block; negative when there is none (any more).</returns>
     public int RemoveBeginning(int parent, ReadOnlySpan<int> tokens)
     {

@@ -206,7 +206,9 @@ internal sealed class StepPlan
     /// <summary>The prompt tokens that still fit into this step.</summary>
     public int PrefillBudget { get; private set; }
 
-    /// <summary>The prompts that are being read or wait for one that is, in the order of their jobs, each with the position key of its sequence.</summary>
+    /// <summary>
+    /// The prompts that are being read or wait for one that is, in the order of their jobs, with the position keys of their sequences.
+    /// </summary>
     public List<(ReadOnlyMemory<int> Tokens, int PositionKey)> Prompts { get; } = [];
 
     /// <summary>Some job reads the hidden states.</summary>

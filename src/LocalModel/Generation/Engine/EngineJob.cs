@@ -86,8 +86,8 @@ internal static class EngineRequest
 }
 
 /// <summary>
-/// Brings the tokens of a prompt into the cache, chunk by chunk. Where the cache keeps prefixes it begins with what is there already, and waits for a
-/// prompt that is being read and begins alike instead of computing the same once more.
+/// Brings the tokens of a prompt into the cache, chunk by chunk. Where the cache keeps prefixes it begins with what is there already, and
+/// waits for a prompt that is being read and begins alike instead of computing the same once more.
 /// </summary>
 internal struct PromptReader
 {
@@ -104,7 +104,9 @@ internal struct PromptReader
     /// <summary>The tokens to read.</summary>
     public ReadOnlyMemory<int> Prompt { get; init; }
 
-    /// <summary>Whether only what follows the last token is wanted, so that those before it need not be computed when the cache has them.</summary>
+    /// <summary>
+    /// Whether only what follows the last token is wanted: then those before it need not be computed where the cache has them.
+    /// </summary>
     public bool ReusesPrefix { get; init; }
 
     /// <summary>The tokens that the cache had.</summary>

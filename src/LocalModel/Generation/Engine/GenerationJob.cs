@@ -88,7 +88,8 @@ internal sealed class GenerationJob : EngineJob
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(_ids.Length, _promptLength), Prompt = _ids.AsMemory(0, _promptLength), ReusesPrefix = true };
+        var sequence = cache.NewSequence(_ids.Length, _promptLength);
+        _reader = new PromptReader { Sequence = sequence, Prompt = _ids.AsMemory(0, _promptLength), ReusesPrefix = true };
     }
 
     public override void Plan(StepPlan plan)
