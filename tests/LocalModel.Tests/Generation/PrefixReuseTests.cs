@@ -300,7 +300,14 @@ public sealed class PrefixReuseTests : IDisposable
     public async Task A_model_counts_what_it_did_not_compute_unless_reuse_is_turned_off()
     {
         int[] prompt = Ids(new Random(1), 60);
-        var request = Request(prompt) with { IncludeLogProbabilities = true };
+        var request = new GenerationRequest
+        {
+            TokenIds = prompt,
+            MaxOutputTokens = 5,
+            Sampling = SamplingOptions.Greedy,
+            IgnoreEndTokens = true,
+            IncludeLogProbabilities = true,
+        };
         await using var reusing = TinyGpt.Create();
         await using var anew = TinyGpt.Create(new LocalGptOptions { PrefixReuse = false });
         var first = await reusing.CompleteAsync(request);
@@ -315,20 +322,20 @@ public sealed class PrefixReuseTests : IDisposable
     }
 
     [Fact]
-    public async Task Dispose_ends_requests_that_wait_for_the_prompt_of_another()
+    public void Dispose_ends_requests_that_wait_for_the_prompt_of_another()
     {
-        var model = new SteppedModel(TinyGpt.Model(contextLength: 800));
-        var gpt = LocalGpt.Create(model, TinyGpt.Tokenizer, new LocalGptOptions { Threads = 1, CacheTokens = 4 * 800 });
-        var request = Request(Ids(new Random(1), 700));
-        var tasks = Enumerable.Range(0, 3).Select(_ => gpt.CompleteAsync(request)).ToArray();
-        model.Permits.Release();
-        while (gpt.WaitingRequests > 0)
-            await Task.Delay(1);
-        var disposal = gpt.DisposeAsync();
-        model.Permits.Release(SteppedModel.AllSteps);
-        await disposal;
-        foreach (var task in tasks)
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => task);
+        using var model = new CountingModel(TinyGpt.Model(contextLength: 800));
+        int[] prompt = Ids(new Random(1), 700);
+        var jobs = Enumerable.Range(0, 3).Select(_ => Job(prompt, 5, SamplingOptions.Greedy)).ToArray();
+        using (var engine = new EngineCore(model, _backend, 4 * 800))
+        {
+            foreach (var job in jobs)
+                engine.Admit(job);
+            engine.Step();
+            Assert.Equal(StepPlan.MaximumPrefillTokens, model.Tokens);
+        }
+
+        Assert.All(jobs, job => Assert.Throws<ObjectDisposedException>(() => Outcome(job)));
     }
 
     private static CausalModel Model(string family)
@@ -391,9 +398,6 @@ public sealed class PrefixReuseTests : IDisposable
 
     private static int[] Ids(Random random, int count)
         => [.. Enumerable.Range(0, count).Select(_ => random.Next(TinyGpt.Tokenizer.VocabularySize))];
-
-    private static GenerationRequest Request(int[] prompt)
-        => new() { TokenIds = prompt, MaxOutputTokens = 5, Sampling = SamplingOptions.Greedy, IgnoreEndTokens = true };
 
     private static GenerationJob Job(int[] prompt, int maxNewTokens, SamplingOptions sampling, CancellationToken cancellation = default)
         => new(prompt, maxNewTokens, sampling, [], ignoreEndTokens: true, [], TinyGpt.Tokenizer, true, cancellation);
