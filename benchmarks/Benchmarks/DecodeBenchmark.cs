@@ -8,8 +8,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.Benchmarks;
 
 /// <summary>
-/// Reading a prompt (512 tokens) and generating after it, against llama.cpp on the same GGUF file; both sides by turns in the same minute, all threads, medians; on a machine that is busy
-/// otherwise the processor seconds of one thread say more (<c>--threads 1</c>).
+/// Reading a prompt (512 tokens) and generating after it, against llama.cpp on the same GGUF file; both sides by turns in the same minute,
+/// all threads, medians; on a machine that is busy otherwise the processor seconds of one thread say more (<c>--threads 1</c>).
 /// </summary>
 internal static class DecodeBenchmark
 {
@@ -25,13 +25,16 @@ internal static class DecodeBenchmark
         int threads = options.TryGetValue("threads", out text) ? int.Parse(text, CultureInfo.InvariantCulture) : Environment.ProcessorCount;
         if (files.Length == 0)
         {
-            Console.Error.WriteLine("usage: benchmarks decode FILE.gguf… [--rounds N] [--threads N] [--peer SCRIPT --peer-folder DIR]   (gpt2-124m:TYPE stands for random weights of that shape)");
+            Console.Error.WriteLine("usage: benchmarks decode FILE.gguf… [--rounds N] [--threads N] [--peer SCRIPT --peer-folder DIR]   "
+                + "(gpt2-124m:TYPE stands for random weights of that shape)");
             return 2;
         }
 
         Console.WriteLine(Machine.Describe());
         string reason = "no --peer and --peer-folder given";
-        using var peer = options.TryGetValue("peer", out var script) && options.TryGetValue("peer-folder", out var folder) ? LlamaPeer.Start(script, folder, out reason) : null;
+        using var peer = options.TryGetValue("peer", out var script) && options.TryGetValue("peer-folder", out var folder)
+            ? LlamaPeer.Start(script, folder, out reason)
+            : null;
         Console.WriteLine(peer is null ? $"peer skipped: {reason}" : $"peer: {peer.Description}");
         foreach (var file in files)
         {
@@ -48,7 +51,9 @@ internal static class DecodeBenchmark
     {
         using var model = GgufCheckpoint.Load(path);
         using var backend = new CpuBackend(threads);
-        int[] prompt = [.. Enumerable.Range(0, Math.Min(PromptTokens, model.ContextLength - NewTokens - 1)).Select(i => (i * 7919 + 13) % (model.VocabularySize - 20) + 10)];
+        int[] prompt =
+            [.. Enumerable.Range(0, Math.Min(PromptTokens, model.ContextLength - NewTokens - 1))
+                .Select(i => (i * 7919 + 13) % (model.VocabularySize - 20) + 10)];
         peer?.Load(path, 1024, threads, singlePrecisionCache: false);
         var runs = new List<double[]>();
         for (int round = 0; round <= rounds; round++)
@@ -57,15 +62,20 @@ internal static class DecodeBenchmark
             var peerPrefill = peer?.Prefill(prompt) ?? (double.NaN, double.NaN);
             var peerDecode = peer?.Decode(prompt, NewTokens) ?? (double.NaN, double.NaN);
             if (round > 0) // the first warms up
-                runs.Add([prompt.Length / prefill.Wall, prompt.Length / peerPrefill.Wall, 1 / decode.Wall, 1 / peerDecode.Wall, peerPrefill.Processor / prefill.Processor, peerDecode.Processor / decode.Processor]);
+                runs.Add(
+                    [prompt.Length / prefill.Wall, prompt.Length / peerPrefill.Wall, 1 / decode.Wall, 1 / peerDecode.Wall,
+                        peerPrefill.Processor / prefill.Processor, peerDecode.Processor / decode.Processor]);
         }
 
         double Median(Func<double[], double> value) => runs.Select(value).Order().ElementAt(runs.Count / 2);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{name}: prefill({prompt.Length}) {Median(r => r[0]):0} tok/s, peer {Median(r => r[1]):0}, ratio {Median(r => r[0] / r[1]):0.00}; decode {Median(r => r[2]):0.0} tok/s, peer {Median(r => r[3]):0.0}, ratio {Median(r => r[2] / r[3]):0.00}; by processor time {Median(r => r[4]):0.00} and {Median(r => r[5]):0.00}"));
+            $"{name}: prefill({prompt.Length}) {Median(r => r[0]):0} tok/s, peer {Median(r => r[1]):0}, ratio "
+                + $"{Median(r => r[0] / r[1]):0.00}; decode {Median(r => r[2]):0.0} tok/s, peer {Median(r => r[3]):0.0}, ratio "
+                + $"{Median(r => r[2] / r[3]):0.00}; by processor time {Median(r => r[4]):0.00} and {Median(r => r[5]):0.00}"));
     }
 
-    private static ((double Wall, double Processor) Prefill, (double Wall, double Processor) Decode) Ours(CausalModel model, CpuBackend backend, int[] prompt)
+    private static ((double Wall, double Processor) Prefill, (double Wall, double Processor) Decode) Ours(
+        CausalModel model, CpuBackend backend, int[] prompt)
     {
         using var pass = new InferencePass(backend);
         using var cache = model.CreateCache(prompt.Length + NewTokens + 1);
@@ -81,7 +91,8 @@ internal static class DecodeBenchmark
         used = Environment.CpuUsage.TotalTime;
         for (int i = 0; i < NewTokens; i++)
             next = Step([next], wanted: true);
-        return (prefill, (Stopwatch.GetElapsedTime(start).TotalSeconds / NewTokens, (Environment.CpuUsage.TotalTime - used).TotalSeconds / NewTokens));
+        return (prefill,
+            (Stopwatch.GetElapsedTime(start).TotalSeconds / NewTokens, (Environment.CpuUsage.TotalTime - used).TotalSeconds / NewTokens));
 
         int Step(ReadOnlySpan<int> tokens, bool wanted)
         {
@@ -96,8 +107,11 @@ internal static class DecodeBenchmark
         }
     }
 
-    // gpt2-124m:q8_0 is that shape with random weights of that type.
-    private static string? RandomGpt2(string name)
+    /// <summary>
+    /// Writes the model that a name like <c>gpt2-124m:q8_0</c> stands for: that shape with random weights of that type. Null for other
+    /// names.
+    /// </summary>
+    public static string? RandomGpt2(string name)
     {
         const string Prefix = "gpt2-124m:";
         if (!name.StartsWith(Prefix, StringComparison.Ordinal))

@@ -68,7 +68,8 @@ internal static class GemmBenchmark
             });
         double forward = flops / times[0] * 1e-9, backward = 2 * flops / times[1] * 1e-9, share = forward / (roof * backend.Threads);
         Console.WriteLine(
-            string.Create(CultureInfo.InvariantCulture, $"{m} x {n} x {k}: forward {forward:F0} GFLOP/s ({share:P0} of the roof), both gradients {backward:F0} GFLOP/s"));
+            string.Create(CultureInfo.InvariantCulture,
+                $"{m} x {n} x {k}: forward {forward:F0} GFLOP/s ({share:P0} of the roof), both gradients {backward:F0} GFLOP/s"));
     }
 
     private static void Step(CpuBackend backend, double roof)
@@ -102,7 +103,9 @@ internal static class GemmBenchmark
             return time;
         });
         double weights = model.ParameterCount - config.ContextLength * config.Width, flops = 6 * weights * 768;
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step, 4 layers, 4 heads, 128 wide, 12 x 64 tokens: median {seconds * 1e3:F1} ms, best "
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture,
+                $"step, 4 layers, 4 heads, 128 wide, 12 x 64 tokens: median {seconds * 1e3:F1} ms, best "
             + $"{best * 1e3:F1} ms, {768 / seconds:F0} tokens/s, {flops / seconds * 1e-9:F0} GFLOP/s in products "
             + $"({flops / seconds * 1e-9 / (roof * backend.Threads):P0} of the roof)"));
     }

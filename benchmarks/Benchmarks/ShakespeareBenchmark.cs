@@ -45,7 +45,9 @@ internal static class ShakespeareBenchmark
         Console.WriteLine($"Machine: {Machine.Describe()}");
         using (var backend = new CpuBackend(threads))
             Console.WriteLine($"Kotonoha: {backend.Description}");
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Data: {data.Train.Count:N0} tokens to train on, {data.Validation.Count:N0} held out; {steps} steps "
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture,
+                $"Data: {data.Train.Count:N0} tokens to train on, {data.Validation.Count:N0} held out; {steps} steps "
             + $"of {Batch} × {Config.ContextLength} tokens"));
         bool passed = await Losses(data, training, seeds);
         if (rounds > 0)
@@ -68,10 +70,12 @@ internal static class ShakespeareBenchmark
             double loss = Perplexity.Measure(model, data.Validation, Config.ContextLength).Loss;
             sum += loss;
             Console.WriteLine(
-                string.Create(CultureInfo.InvariantCulture, $"| {seed} | {before:F4} | {loss:F4} | {result.Duration.TotalSeconds:F1} | {result.TokensPerSecond:N0} |"));
+                string.Create(CultureInfo.InvariantCulture,
+                    $"| {seed} | {before:F4} | {loss:F4} | {result.Duration.TotalSeconds:F1} | {result.TokensPerSecond:N0} |"));
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Mean held-out loss of {seeds} seeds: {sum / seeds:F4} (bar: at most {Bar:F2}): "
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"Mean held-out loss of {seeds} seeds: {sum / seeds:F4} (bar: at most {Bar:F2}): "
             + $"{(sum / seeds <= Bar ? "passed" : "FAILED")}"));
         return sum / seeds <= Bar;
     }
@@ -151,7 +155,9 @@ internal static class ShakespeareBenchmark
 
         // Processor time is what remains to compare on a machine that others use too; threads that wait by spinning count in it.
         static void Row(string name, List<(double Wall, double Processor)> steps)
-            => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {Median(steps, s => s.Wall) * 1e3:F1} | {steps.Min(s => s.Wall) * 1e3:F1} | "
+            => Console.WriteLine(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"| {name} | {Median(steps, s => s.Wall) * 1e3:F1} | {steps.Min(s => s.Wall) * 1e3:F1} | "
                 + $"{Median(steps, s => s.Processor) * 1e3:F1} | {Batch * Config.ContextLength / Median(steps, s => s.Wall):N0} |"));
     }
 

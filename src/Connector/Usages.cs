@@ -19,7 +19,7 @@ internal static class Usages
         InputTokenCount = usage.InputTokens,
         OutputTokenCount = usage.OutputTokens,
         TotalTokenCount = usage.InputTokens + usage.OutputTokens,
-        CachedInputTokenCount = 0,
+        CachedInputTokenCount = usage.CachedInputTokens,
     };
 
     /// <summary>Durations, speed, seed and finish reason, for additional properties and metadata.</summary>

@@ -55,6 +55,17 @@ public sealed class LocalGptChatClientTests : IDisposable
     }
 
     [Fact]
+    public async Task Usage_tells_how_much_of_the_next_turn_was_known()
+    {
+        var first = await _client.GetResponseAsync(Hello, Saying("the fox"));
+        var second = await _client.GetResponseAsync([.. Hello, .. first.Messages, new(ChatRole.User, "And then?")], Saying("the dog"));
+        Assert.Equal(0, first.Usage!.CachedInputTokenCount);
+
+        // All but the end token, which was chosen and never run.
+        Assert.Equal(first.Usage.TotalTokenCount - 1, second.Usage!.CachedInputTokenCount);
+    }
+
+    [Fact]
     public async Task Usage_counts_the_rendered_prompt_and_the_generated_tokens()
     {
         var response = await _client.GetResponseAsync(Hello, Saying("the fox"));
@@ -68,14 +79,19 @@ public sealed class LocalGptChatClientTests : IDisposable
         Assert.Equal("tiny", response.ModelId);
         Assert.IsType<TimeSpan>(response.AdditionalProperties!["prefill_duration"]);
         Assert.IsType<TimeSpan>(response.AdditionalProperties["queue_duration"]);
-        Assert.Equal(ChatFinishReason.Length, (await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 2 })).FinishReason);
+        Assert.Equal(ChatFinishReason.Length,
+            (await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 2 })).FinishReason);
     }
 
     [Fact]
     public async Task Instructions_come_before_everything_and_join_a_system_message()
     {
-        var separate = await _client.GetResponseAsync([new(ChatRole.System, "Be brief.\n\nBe kind."), .. Hello], new ChatOptions { MaxOutputTokens = 12 });
-        var joined = await _client.GetResponseAsync([new(ChatRole.System, "Be kind."), .. Hello], new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief." });
+        var separate =
+            await _client.GetResponseAsync([new(ChatRole.System, "Be brief.\n\nBe kind."), .. Hello],
+                new ChatOptions { MaxOutputTokens = 12 });
+        var joined =
+            await _client.GetResponseAsync([new(ChatRole.System, "Be kind."), .. Hello],
+                new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief." });
         var alone = await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 12, Instructions = "Be brief.\n\nBe kind." });
         Assert.Equal(separate.Text, joined.Text);
         Assert.Equal(separate.Usage!.InputTokenCount, joined.Usage!.InputTokenCount);
@@ -96,7 +112,15 @@ public sealed class LocalGptChatClientTests : IDisposable
             PresencePenalty = 0.2f,
             MaxOutputTokens = 30,
             StopSequences = ["qq"],
-            AdditionalProperties = new() { ["min_p"] = 0.01, ["typical_p"] = "0.95", ["repetition_penalty"] = 1.2f, ["no_repeat_ngram_size"] = JsonSerializer.SerializeToElement(3), ["min_new_tokens"] = 5 },
+            AdditionalProperties =
+                new()
+                {
+                    ["min_p"] = 0.01,
+                    ["typical_p"] = "0.95",
+                    ["repetition_penalty"] = 1.2f,
+                    ["no_repeat_ngram_size"] = JsonSerializer.SerializeToElement(3),
+                    ["min_new_tokens"] = 5
+                },
         };
         var sampling = new SamplingOptions
         {
@@ -112,7 +136,15 @@ public sealed class LocalGptChatClientTests : IDisposable
             NoRepeatNgramSize = 3,
             MinNewTokens = 5,
         };
-        var direct = await _model.CompleteAsync(new GenerationRequest { Turns = [new ChatTurn("user", "Who jumps?")], MaxOutputTokens = 30, StopStrings = ["qq"], Sampling = sampling });
+        var direct =
+            await _model.CompleteAsync(
+                new GenerationRequest
+                {
+                    Turns = [new ChatTurn("user", "Who jumps?")],
+                    MaxOutputTokens = 30,
+                    StopStrings = ["qq"],
+                    Sampling = sampling
+                });
         var response = await _client.GetResponseAsync(Hello, options);
         Assert.Equal(direct.Text, response.Text);
         Assert.Equal(direct.TokenIds.Count, response.Usage!.OutputTokenCount);
@@ -123,7 +155,8 @@ public sealed class LocalGptChatClientTests : IDisposable
     public async Task Each_sampling_option_alone_turns_drawing_on_and_temperature_zero_turns_it_off()
     {
         var greedy = (await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 20 })).Text;
-        foreach (var options in (ChatOptions[])[new() { Temperature = 1 }, new() { TopP = 0.99f }, new() { TopK = 200 }, new() { Seed = 3 }])
+        foreach (var options
+            in (ChatOptions[])[new() { Temperature = 1 }, new() { TopP = 0.99f }, new() { TopK = 200 }, new() { Seed = 3 }])
         {
             options.MaxOutputTokens = 20;
             Assert.True((await _client.GetResponseAsync(Hello, options)).AdditionalProperties!.ContainsKey("seed"));
@@ -139,7 +172,9 @@ public sealed class LocalGptChatClientTests : IDisposable
     {
         var options = new ChatOptions { Seed = 77, MaxOutputTokens = 25 };
         var alone = (await _client.GetResponseAsync(Hello, options)).Text;
-        var together = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => _client.GetResponseAsync(Hello, i % 2 == 0 ? options : new ChatOptions { Seed = i, MaxOutputTokens = 30 })));
+        var together =
+            await Task.WhenAll(Enumerable.Range(0, 8)
+                .Select(i => _client.GetResponseAsync(Hello, i % 2 == 0 ? options : new ChatOptions { Seed = i, MaxOutputTokens = 30 })));
         for (int i = 0; i < together.Length; i += 2)
             Assert.Equal(alone, together[i].Text);
     }
@@ -157,9 +192,13 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task Beams_and_log_probabilities_are_asked_for_by_additional_properties()
     {
-        var beams = await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["num_beams"] = 3, ["early_stopping"] = "never" } });
+        var beams =
+            await _client.GetResponseAsync(Hello,
+                new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["num_beams"] = 3, ["early_stopping"] = "never" } });
         Assert.Equal(8 * 3, beams.Usage!.OutputTokenCount);
-        var logged = await _client.GetResponseAsync(Hello, new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["logprobs"] = true } });
+        var logged =
+            await _client.GetResponseAsync(Hello,
+                new ChatOptions { MaxOutputTokens = 8, AdditionalProperties = new() { ["logprobs"] = true } });
         var values = Assert.IsType<float[]>(logged.AdditionalProperties!["logprobs"]);
         Assert.Equal(logged.Usage!.OutputTokenCount, values.Length);
         Assert.All(values, v => Assert.True(v <= 0));
@@ -169,7 +208,12 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task A_beam_search_in_which_every_token_is_banned_is_a_typed_error()
     {
-        var options = new ChatOptions { AdditionalProperties = new() { ["num_beams"] = 2, ["suppress_tokens"] = Enumerable.Range(0, _model.VocabularySize).ToArray() } };
+        var options =
+            new ChatOptions
+            {
+                AdditionalProperties =
+                new() { ["num_beams"] = 2, ["suppress_tokens"] = Enumerable.Range(0, _model.VocabularySize).ToArray() }
+            };
         await Assert.ThrowsAsync<SamplingException>(() => _client.GetResponseAsync(Hello, options));
     }
 
@@ -177,7 +221,9 @@ public sealed class LocalGptChatClientTests : IDisposable
     {
         { "web", new ChatOptions { Tools = [new HostedWebSearchTool()] } },
         { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.Json } },
-        { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonSerializer.SerializeToElement(new { type = "object" })) } },
+        { "JSON",
+            new ChatOptions { ResponseFormat =
+                ChatResponseFormat.ForJsonSchema(JsonSerializer.SerializeToElement(new { type = "object" })) } },
         { "ConversationId", new ChatOptions { ConversationId = "1" } },
         { "'n'", new ChatOptions { AdditionalProperties = new() { ["n"] = 2 } } },
     };
@@ -226,7 +272,8 @@ public sealed class LocalGptChatClientTests : IDisposable
         var limited = await model.AsChatClient().GetResponseAsync(Hello, endless);
         Assert.Equal((5L, ChatFinishReason.Length), (limited.Usage!.OutputTokenCount!.Value, limited.FinishReason!.Value));
         Assert.Equal(1024, new LocalGptOptions().DefaultMaxOutputTokens);
-        using var unlimited = TinyGpt.Create(new LocalGptOptions { DefaultMaxOutputTokens = null, DefaultSampling = SamplingOptions.Greedy });
+        using var unlimited =
+            TinyGpt.Create(new LocalGptOptions { DefaultMaxOutputTokens = null, DefaultSampling = SamplingOptions.Greedy });
         var whole = await unlimited.AsChatClient().GetResponseAsync(Hello, endless);
         Assert.Equal(TinyGpt.ContextLength, whole.Usage!.TotalTokenCount);
     }
@@ -240,7 +287,12 @@ public sealed class LocalGptChatClientTests : IDisposable
     [InlineData("MAX_TOKENS")]
     public async Task The_other_names_of_the_limit_are_understood(string name)
     {
-        var named = new ChatOptions { AdditionalProperties = new() { [name] = 3.0 }, RawRepresentationFactory = _ => new GenerationRequest { IgnoreEndTokens = true } };
+        var named =
+            new ChatOptions
+            {
+                AdditionalProperties = new() { [name] = 3.0 },
+                RawRepresentationFactory = _ => new GenerationRequest { IgnoreEndTokens = true }
+            };
         Assert.Equal(3, (await _client.GetResponseAsync(Hello, named)).Usage!.OutputTokenCount);
         named.MaxOutputTokens = 2;
         Assert.Equal(2, (await _client.GetResponseAsync(Hello, named)).Usage!.OutputTokenCount);
@@ -258,7 +310,16 @@ public sealed class LocalGptChatClientTests : IDisposable
             var options = new ChatOptions
             {
                 MaxOutputTokens = 8,
-                AdditionalProperties = new() { ["top_q"] = 1, ["user"] = "u", ["num_ctx"] = 4096, ["results_per_prompt"] = 1, ["stream_options"] = new { }, ["parallel_tool_calls"] = true },
+                AdditionalProperties =
+                    new()
+                    {
+                        ["top_q"] = 1,
+                        ["user"] = "u",
+                        ["num_ctx"] = 4096,
+                        ["results_per_prompt"] = 1,
+                        ["stream_options"] = new { },
+                        ["parallel_tool_calls"] = true
+                    },
             };
             Assert.Equal(plain, (await client.GetResponseAsync(Hello, options)).Text);
         }
@@ -276,7 +337,8 @@ public sealed class LocalGptChatClientTests : IDisposable
     {
         var log = new RecordingLogger();
         using var client = new LocalGptChatClient(_model, log);
-        var options = new ChatOptions { MaxOutputTokens = 2, ModelId = "gpt-9", Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } };
+        var options =
+            new ChatOptions { MaxOutputTokens = 2, ModelId = "gpt-9", Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } };
         await client.GetResponseAsync(Hello, options);
         await client.GetResponseAsync(Hello, options);
         Assert.Equal(2, log.Warnings.Count);
@@ -287,7 +349,8 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task Top_k_of_zero_is_off()
     {
-        async Task<string> Text(int? topK) => (await _client.GetResponseAsync(Hello, new ChatOptions { Seed = 5, TopK = topK, MaxOutputTokens = 20 })).Text;
+        async Task<string> Text(int? topK)
+            => (await _client.GetResponseAsync(Hello, new ChatOptions { Seed = 5, TopK = topK, MaxOutputTokens = 20 })).Text;
         Assert.Equal(await Text(null), await Text(0));
         Assert.Equal(await Text(null), await Text(-1));
         Assert.NotEqual(await Text(null), await Text(1));
@@ -296,22 +359,29 @@ public sealed class LocalGptChatClientTests : IDisposable
     [Fact]
     public async Task Developer_is_system_and_errors_and_reasoning_in_the_history_are_left_out()
     {
-        async Task<long?> Tokens(params ChatMessage[] messages) => (await _client.GetResponseAsync(messages, new ChatOptions { MaxOutputTokens = 1 })).Usage!.InputTokenCount;
+        async Task<long?> Tokens(params ChatMessage[] messages)
+            => (await _client.GetResponseAsync(messages, new ChatOptions { MaxOutputTokens = 1 })).Usage!.InputTokenCount;
         var system = await Tokens(new ChatMessage(ChatRole.System, "Be brief."), Hello[0]);
         Assert.Equal(system, await Tokens(new ChatMessage(new ChatRole("developer"), "Be brief."), Hello[0]));
         var spoken = await Tokens(Hello[0], new ChatMessage(ChatRole.Assistant, "the fox"), Hello[0]);
         Assert.Equal(spoken, await Tokens(
             Hello[0],
-            new ChatMessage(ChatRole.Assistant, [new TextReasoningContent("hm"), new TextContent("the fox"), new ErrorContent("late"), new UsageContent(new UsageDetails())]),
+            new ChatMessage(ChatRole.Assistant,
+                [new TextReasoningContent("hm"), new TextContent("the fox"), new ErrorContent("late"),
+                    new UsageContent(new UsageDetails())]),
             Hello[0]));
     }
 
     [Fact]
     public async Task Wrong_values_are_refused_by_name()
     {
-        var malformed = await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["min_p"] = "much" } }));
+        var malformed =
+            await Assert.ThrowsAnyAsync<ArgumentException>(
+                () => _client.GetResponseAsync(Hello, new ChatOptions { AdditionalProperties = new() { ["min_p"] = "much" } }));
         Assert.Contains("'min_p'", malformed.Message, StringComparison.Ordinal);
-        foreach (var options in (ChatOptions[])[new() { TopP = 2 }, new() { TopK = -2 }, new() { Temperature = -1 }, new() { MaxOutputTokens = 0 }, new() { StopSequences = [""] }])
+        foreach (var options
+            in (ChatOptions[])[new() { TopP = 2 }, new() { TopK = -2 }, new() { Temperature = -1 }, new() { MaxOutputTokens = 0 },
+                new() { StopSequences = [""] }])
             await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, options));
         await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync([]));
         await Assert.ThrowsAsync<ArgumentNullException>("messages", () => _client.GetResponseAsync((IEnumerable<ChatMessage>)null!));
@@ -323,8 +393,10 @@ public sealed class LocalGptChatClientTests : IDisposable
     {
         var options = Saying("the fox");
         Assert.Equal("the fox", (await _client.GetResponseAsync(Hello, options)).Text);
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => "text" }));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => GenerationRequest.FromPrompt("x") }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(
+            () => _client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => "text" }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(
+            () => _client.GetResponseAsync(Hello, new ChatOptions { RawRepresentationFactory = _ => GenerationRequest.FromPrompt("x") }));
     }
 
     public static TheoryData<ChatMessage> UnreadableMessages => new()
@@ -348,13 +420,17 @@ public sealed class LocalGptChatClientTests : IDisposable
         history.Add(new ChatMessage(ChatRole.User, "And then?"));
         var second = await _client.GetResponseAsync(history, Saying("the dog"));
         Assert.Equal("the dog", second.Text);
-        Assert.Equal(TinyGpt.Tokenizer.CountTokens("Who jumps?") + TinyGpt.Tokenizer.CountTokens("the fox") + TinyGpt.Tokenizer.CountTokens("And then?") + 7, second.Usage!.InputTokenCount);
+        Assert.Equal(
+            TinyGpt.Tokenizer.CountTokens("Who jumps?") + TinyGpt.Tokenizer.CountTokens("the fox")
+                + TinyGpt.Tokenizer.CountTokens("And then?") + 7, second.Usage!.InputTokenCount);
     }
 
     [Fact]
     public async Task A_conversation_that_does_not_fit_is_refused_with_both_numbers()
     {
-        var error = await Assert.ThrowsAsync<ContextOverflowException>(() => _client.GetResponseAsync([new ChatMessage(ChatRole.User, new string('x', 500))]));
+        var error =
+            await Assert.ThrowsAsync<ContextOverflowException>(
+                () => _client.GetResponseAsync([new ChatMessage(ChatRole.User, new string('x', 500))]));
         Assert.Equal((503, TinyGpt.ContextLength), (error.PromptTokens, error.ContextLength));
     }
 
@@ -400,5 +476,6 @@ public sealed class LocalGptChatClientTests : IDisposable
         await Assert.ThrowsAsync<ObjectDisposedException>(() => owner.GetResponseAsync(Hello));
     }
 
-    private static ChatOptions Saying(string text) => new() { RawRepresentationFactory = _ => new GenerationRequest { Sampling = TinyGpt.Saying(text) } };
+    private static ChatOptions Saying(string text)
+        => new() { RawRepresentationFactory = _ => new GenerationRequest { Sampling = TinyGpt.Saying(text) } };
 }

@@ -48,7 +48,8 @@ internal static class TruthBench
             }
 
             foreach (var (threshold, score) in scores)
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {Seed(args)}, {(tuning ? "tuning" : "measured")} questions, "
+                Console.WriteLine(
+                    string.Create(CultureInfo.InvariantCulture, $"seed {Seed(args)}, {(tuning ? "tuning" : "measured")} questions, "
                     + $"threshold {threshold:F2}: {score}; {asking / (2 * PerHalf):F1} ms a question"));
             return scores.Values.All(score => score.IsTrue) ? 0 : 1;
         }

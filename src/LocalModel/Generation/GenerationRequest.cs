@@ -8,7 +8,10 @@ namespace Kotonoha.LocalModel.Generation;
 /// <summary>What to continue and how. Exactly one of <see cref="Prompt"/>, <see cref="TokenIds"/> and <see cref="Turns"/> is set.</summary>
 public sealed record GenerationRequest
 {
-    /// <summary>A text to continue. Control tokens spelt in it stay text unless <see cref="ParseControlTokens"/> is set; an empty text starts with the model's start token.</summary>
+    /// <summary>
+    /// A text to continue. Control tokens spelt in it stay text unless <see cref="ParseControlTokens"/> is set; an empty text starts with
+    /// the model's start token.
+    /// </summary>
     public string? Prompt { get; init; }
 
     /// <summary>Tokens to continue.</summary>
@@ -18,8 +21,8 @@ public sealed record GenerationRequest
     public IReadOnlyList<ChatTurn>? Turns { get; init; }
 
     /// <summary>
-    /// The functions that the conversation may call, a JSON array of declarations; null for none. Where the chat template has no place for functions they become part
-    /// of the system message (<see cref="ToolPrompt"/>).
+    /// The functions that the conversation may call, a JSON array of declarations; null for none. Where the chat template has no place for
+    /// functions they become part of the system message (<see cref="ToolPrompt"/>).
     /// </summary>
     public JsonElement? Tools { get; init; }
 
@@ -82,7 +85,8 @@ public sealed record GenerationResult(
 /// <param name="FinishReason">Why generation ended; on the last update only.</param>
 /// <param name="Usage">What it cost; on the last update only.</param>
 public sealed record GenerationUpdate(
-    string Text, IReadOnlyList<int> TokenIds, IReadOnlyList<float> LogProbabilities, FinishReason? FinishReason = null, GenerationUsage? Usage = null)
+    string Text, IReadOnlyList<int> TokenIds, IReadOnlyList<float> LogProbabilities, FinishReason? FinishReason = null,
+    GenerationUsage? Usage = null)
 {
     /// <inheritdoc/>
     public override string ToString() => Text;
@@ -97,7 +101,18 @@ public sealed record GenerationUpdate(
 /// <param name="Seed">
 /// The seed of the draws, given or chosen at random; with it the same request gives the same text. Null when decoding was greedy.
 /// </param>
-public sealed record GenerationUsage(int InputTokens, int OutputTokens, TimeSpan QueueTime, TimeSpan PrefillTime, TimeSpan DecodeTime, long? Seed);
+/// <param name="CachedInputTokens">
+/// The tokens of the prompt that were not computed, because an earlier or a concurrent request begins alike
+/// (<see cref="LocalGptOptions.PrefixReuse"/>).
+/// </param>
+public sealed record GenerationUsage(
+    int InputTokens,
+    int OutputTokens,
+    TimeSpan QueueTime,
+    TimeSpan PrefillTime,
+    TimeSpan DecodeTime,
+    long? Seed,
+    int CachedInputTokens = 0);
 
 /// <summary>Why generation ended.</summary>
 public enum FinishReason

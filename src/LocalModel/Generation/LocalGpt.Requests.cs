@@ -8,7 +8,8 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Generation;
 
-// What callers ask for. Texts are encoded on the thread pool and everything else happens on the engine's thread; the caller's thread only waits.
+// What callers ask for. Texts are encoded on the thread pool and everything else happens on the engine's thread; the caller's thread only
+// waits.
 public sealed partial class LocalGpt
 {
     /// <summary>Continues a prompt or answers a conversation, token by token.</summary>
@@ -49,29 +50,34 @@ public sealed partial class LocalGpt
 
     /// <summary>The most probable continuations by beam search.</summary>
     /// <param name="request">
-    /// What to continue; its sampling must be greedy (penalties and bans act on the log-probabilities; without it, those of <see cref="DefaultSampling"/>
-    /// apply), and it has neither stop strings nor log-probabilities.
+    /// What to continue; its sampling must be greedy (penalties and bans act on the log-probabilities; without it, those of
+    /// <see cref="DefaultSampling"/> apply), and it has neither stop strings nor log-probabilities.
     /// </param>
     /// <param name="options">The search.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The best hypotheses, best first, and what they cost.</returns>
-    /// <exception cref="ArgumentException">The request draws tokens, has stop strings (or its chat template has), or asks for log-probabilities.</exception>
+    /// <exception cref="ArgumentException">The request draws tokens, has stop strings (or its chat template has), or asks for
+    /// log-probabilities.</exception>
     /// <exception cref="SamplingException">Every continuation is banned.</exception>
     /// <exception cref="KvCacheFullException">The beams need more cache than there is.</exception>
-    public async Task<BeamSearchResult> BeamSearchAsync(GenerationRequest request, BeamSearchOptions options, CancellationToken cancellationToken = default)
+    public async Task<BeamSearchResult> BeamSearchAsync(
+        GenerationRequest request, BeamSearchOptions options, CancellationToken cancellationToken = default)
     {
         Validate(request);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         var sampling = request.Sampling ?? DefaultSampling with { Temperature = 0 };
         if (!sampling.IsGreedy)
-            throw new ArgumentException("Beam search takes the best continuations and draws nothing; set Temperature to 0.", nameof(request));
+            throw new ArgumentException("Beam search takes the best continuations and draws nothing; set Temperature to 0.",
+                nameof(request));
         if (request.StopStrings.Count > 0)
             throw new ArgumentException("Beam search ends at end tokens and at the limit; it has no stop strings.", nameof(request));
         if (request.Turns is not null && ChatTemplate.StopStrings.Count > 0)
-            throw new ArgumentException($"The chat template '{ChatTemplate.Name}' ends an answer by stop strings, which beam search does not have. Give a Prompt, or leave out the beams.", nameof(request));
+            throw new ArgumentException($"The chat template '{ChatTemplate.Name}' ends an answer by stop strings, which beam search does "
+                + $"not have. Give a Prompt, or leave out the beams.", nameof(request));
         if (request.IncludeLogProbabilities)
-            throw new ArgumentException("Beam search gives the score of a whole hypothesis, not the log-probability of each token; leave out IncludeLogProbabilities.", nameof(request));
+            throw new ArgumentException("Beam search gives the score of a whole hypothesis, not the log-probability of each token; leave "
+                + "out IncludeLogProbabilities.", nameof(request));
 
         using var source = Link(cancellationToken);
         int[] prompt = await EngineRequest.EncodeAsync(() => EncodePrompt(request), source.Token, cancellationToken).ConfigureAwait(false);
@@ -80,11 +86,15 @@ public sealed partial class LocalGpt
 
         // Checked before any memory is taken: the number of beams comes from the caller.
         RequireRoom((long)options.BeamCount * ((prompt.Length + maxNewTokens - 1) / KvCache.BlockTokens + 2));
-        var search = new BeamSearch(prompt, maxNewTokens, options, TokenSampler.Processors(sampling, modelEnds, prompt.Length, prompt.Length + maxNewTokens), ends);
+        var search =
+            new BeamSearch(prompt, maxNewTokens, options,
+                TokenSampler.Processors(sampling, modelEnds, prompt.Length, prompt.Length + maxNewTokens), ends);
         var job = new BeamJob(prompt, maxNewTokens, search, VocabularySize, source.Token);
         var found = await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
         BeamHypothesis[] hypotheses = [.. found.Select(h => new BeamHypothesis(
-            _tokenizer?.Decode(h.Ended ? h.Ids.AsSpan(0, h.Ids.Length - 1) : h.Ids, skipSpecialTokens: true) ?? "", h.Ids, h.Score, h.Ended ? FinishReason.EndToken : FinishReason.Length))];
+            _tokenizer?.Decode(h.Ended ? h.Ids.AsSpan(0, h.Ids.Length - 1) : h.Ids, skipSpecialTokens: true) ?? "", h.Ids, h.Score, h.Ended
+                ? FinishReason.EndToken
+                : FinishReason.Length))];
         return new BeamSearchResult(hypotheses, job.Usage);
     }
 
@@ -94,7 +104,8 @@ public sealed partial class LocalGpt
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>A score for each continuation, in order.</returns>
     /// <exception cref="ContextOverflowException">A prefix and its continuation do not fit into the context.</exception>
-    public Task<IReadOnlyList<SequenceScore>> ScoreAsync(string prefix, IReadOnlyList<string> continuations, CancellationToken cancellationToken = default)
+    public Task<IReadOnlyList<SequenceScore>> ScoreAsync(
+        string prefix, IReadOnlyList<string> continuations, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prefix);
         ArgumentNullException.ThrowIfNull(continuations);
@@ -106,7 +117,8 @@ public sealed partial class LocalGpt
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>A score for each pair, in order.</returns>
     /// <exception cref="ContextOverflowException">A prefix and its continuation do not fit into the context.</exception>
-    public async Task<IReadOnlyList<SequenceScore>> ScoreAsync(IReadOnlyList<(string Prefix, string Continuation)> pairs, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<SequenceScore>> ScoreAsync(
+        IReadOnlyList<(string Prefix, string Continuation)> pairs, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pairs);
         foreach (var (prefix, continuation) in pairs)
@@ -135,14 +147,16 @@ public sealed partial class LocalGpt
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>A vector for each text, in order; each the same, to the bit, as if its text came alone.</returns>
     /// <exception cref="ContextOverflowException">A text does not fit into the context and may not be cut.</exception>
-    public async Task<EmbeddingResult> EmbedAsync(IReadOnlyList<string> texts, EmbeddingRequestOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task<EmbeddingResult> EmbedAsync(
+        IReadOnlyList<string> texts, EmbeddingRequestOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         foreach (var text in texts)
             ArgumentNullException.ThrowIfNull(text, nameof(texts));
         options ??= new EmbeddingRequestOptions();
         if (options.Dimensions is { } dimensions && (dimensions < 1 || dimensions > EmbeddingWidth))
-            throw new ArgumentOutOfRangeException(nameof(options), dimensions, $"Dimensions is {dimensions}; the model's vectors have {EmbeddingWidth} components, so it must be between 1 and {EmbeddingWidth}.");
+            throw new ArgumentOutOfRangeException(nameof(options), dimensions, $"Dimensions is {dimensions}; the model's vectors have "
+                + $"{EmbeddingWidth} components, so it must be between 1 and {EmbeddingWidth}.");
         if (texts.Count == 0)
         {
             ThrowIfDisposed();
@@ -150,20 +164,26 @@ public sealed partial class LocalGpt
         }
 
         using var source = Link(cancellationToken);
-        var encoded = await EngineRequest.EncodeAsync(() => texts.Select(t => EncodeWhole(t, options.TruncateLongTexts)).ToArray(), source.Token, cancellationToken).ConfigureAwait(false);
+        var encoded =
+            await EngineRequest.EncodeAsync(() => texts.Select(t => EncodeWhole(t, options.TruncateLongTexts)).ToArray(), source.Token,
+                cancellationToken).ConfigureAwait(false);
         var jobs = encoded.Select(ids => new EmbeddingJob(ids, EmbeddingWidth, options.Pooling, source.Token)).ToArray();
         var vectors = await RunAsync(jobs, () => Task.WhenAll(jobs.Select(j => j.Result)), cancellationToken).ConfigureAwait(false);
         return new EmbeddingResult([.. vectors.Select(v => Finish(v, options))], encoded.Sum(ids => ids.Length));
     }
 
-    private async IAsyncEnumerable<GenerationUpdate> RunAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<GenerationUpdate> RunAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var source = Link(cancellationToken);
         int[] prompt = await EngineRequest.EncodeAsync(() => EncodePrompt(request), source.Token, cancellationToken).ConfigureAwait(false);
-        IReadOnlyCollection<string> stops = request.Turns is null ? request.StopStrings : [.. request.StopStrings, .. ChatTemplate.StopStrings];
+        IReadOnlyCollection<string> stops = request.Turns is null
+            ? request.StopStrings
+            : [.. request.StopStrings, .. ChatTemplate.StopStrings];
         bool trimStart = request.Turns is not null && ChatTemplate.TrimsAnswerStart;
         var job = new GenerationJob(
-            prompt, MaxNewTokens(request, prompt.Length), request.Sampling ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens, stops, _tokenizer,
+            prompt, MaxNewTokens(request, prompt.Length), request.Sampling
+                ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens, stops, _tokenizer,
             request.IncludeLogProbabilities, source.Token)
         {
             VisibleTokens = [.. request.VisibleControlTokens.Select(token => Tokenizer.TokenToId(token)).OfType<int>()],
@@ -228,7 +248,9 @@ public sealed partial class LocalGpt
     {
         if (blocks > _core.CapacityBlocks)
             throw new KvCacheFullException(string.Create(CultureInfo.InvariantCulture,
-                $"The request needs room for {blocks * KvCache.BlockTokens} tokens in the key/value cache, which holds {_core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise LocalGptOptions.CacheTokens."));
+                $"The request needs room for {blocks * KvCache.BlockTokens} tokens in the key/value cache, which holds "
+                    + $"{_core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise "
+                    + $"LocalGptOptions.CacheTokens."));
     }
 
     internal int[] EncodePrompt(GenerationRequest request)
@@ -255,7 +277,13 @@ public sealed partial class LocalGpt
     /// <summary>Renders the conversation of a request, up to where the answer begins.</summary>
     internal ChatPrompt Render(GenerationRequest request) => ChatEncoding.Render(
         request.Tools is null ? ChatTemplate : ToolTemplate,
-        new ChatTemplateInput { Turns = request.Turns, Tools = request.Tools, Variables = request.TemplateVariables, AddGenerationPrompt = true });
+        new ChatTemplateInput
+        {
+            Turns = request.Turns,
+            Tools = request.Tools,
+            Variables = request.TemplateVariables,
+            AddGenerationPrompt = true
+        });
 
     private int[] EncodeWhole(string text, bool truncate)
     {
@@ -267,7 +295,8 @@ public sealed partial class LocalGpt
         return truncate ? ids[..ContextLength] : throw new ContextOverflowException(ids.Length, ContextLength, "text");
     }
 
-    private List<(ScoreJob Job, List<int> Indexes)> Groups(IReadOnlyList<(string Prefix, string Continuation)> pairs, CancellationToken token)
+    private List<(ScoreJob Job, List<int> Indexes)> Groups(
+        IReadOnlyList<(string Prefix, string Continuation)> pairs, CancellationToken token)
     {
         var byPrefix = new Dictionary<string, List<int>>(StringComparer.Ordinal);
         for (int i = 0; i < pairs.Count; i++)
@@ -294,7 +323,9 @@ public sealed partial class LocalGpt
     }
 
     private int StartToken(string what)
-        => _startToken ?? throw new ArgumentException($"The {what} is empty, and the model has no start token to begin with; give it at least one character.");
+        => _startToken
+            ?? throw new ArgumentException(
+                $"The {what} is empty, and the model has no start token to begin with; give it at least one character.");
 
     private int[] EndTokensOf(GenerationRequest request) => request.EndTokenIds is { } own ? [.. own] : _endTokens;
 

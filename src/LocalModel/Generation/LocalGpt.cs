@@ -13,14 +13,15 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>
-/// A loaded model at work: weights, tokenizer, chat template and the one thread that computes. It generates, scores and embeds for any number of
-/// callers at once; their sequences run together in one batch, and each gets the same result, to the bit, as if it ran alone.
+/// A loaded model at work: weights, tokenizer, chat template and the one thread that computes. It generates, scores and embeds for any
+/// number of callers at once; their sequences run together in one batch, and each gets the same result, to the bit, as if it ran alone.
 /// </summary>
 /// <remarks>
-/// Thread-safe. Requests wait in a queue of limited length and are started in order as the key/value cache has room. <see cref="Dispose"/>
-/// refuses new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread and frees the
-/// weights. Whoever created the object disposes it, never a chat client or an embedding generator made from it. The library writes nothing
-/// to the console: <see cref="Description"/> says which device is in use.
+/// Thread-safe. Requests wait in a queue of limited length and are started in order as the key/value cache has room. A prompt that begins
+/// as an earlier or a concurrent one did computes only what is new, unless <see cref="LocalGptOptions.PrefixReuse"/> is off.
+/// <see cref="Dispose"/> refuses new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread
+/// and frees the weights. Whoever created the object disposes it, never a chat client or an embedding generator made from it. The library
+/// writes nothing to the console: <see cref="Description"/> says which device is in use.
 /// </remarks>
 public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 {
@@ -47,7 +48,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private int _disposed;
 
     private LocalGpt(
-        CausalModel model, Tokenizer? tokenizer, GenerationSettings settings, TokenizerSettings texts, string modelId, LocalGptOptions options, string? tokenizerProblem = null)
+        CausalModel model, Tokenizer? tokenizer, GenerationSettings settings, TokenizerSettings texts, string modelId,
+        LocalGptOptions options, string? tokenizerProblem = null)
     {
         _model = model;
         _tokenizer = tokenizer;
@@ -63,13 +65,16 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         if (options.DefaultMaxOutputTokens is { } limit)
             ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1, nameof(options.DefaultMaxOutputTokens));
         if (tokenizer?.VocabularySize > model.VocabularySize)
-            throw new ArgumentException($"The tokenizer has {tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.", nameof(tokenizer));
+            throw new ArgumentException($"The tokenizer has {tokenizer.VocabularySize} tokens, but the model knows "
+                + $"{model.VocabularySize}; they do not belong together.", nameof(tokenizer));
 
         (_chatTemplate, _templateProblem) = FindTemplate(options.ChatTemplate, texts.ChatTemplate, texts, tokenizer);
         _toolTemplate = options.ChatTemplate is null && texts.FurtherChatTemplates?.GetValueOrDefault(ToolTemplateName) is { } forTools
             ? FindTemplate(null, forTools, texts, tokenizer).Template
             : null;
-        var templateEnds = _chatTemplate is null || tokenizer is null ? [] : _chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
+        var templateEnds = _chatTemplate is null || tokenizer is null
+            ? []
+            : _chatTemplate.EndTokens.Select(t => tokenizer.TokenToId(t)).OfType<int>();
         var special = settings.EosTokenIds.Concat(settings.BosTokenId is { } bos ? [bos] : []);
         int[] strangers = [.. special.Where(id => !IsToken(id)).Distinct().Order()];
         int[] ends = [.. settings.EosTokenIds.Where(IsToken)];
@@ -82,7 +87,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
         ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
         _backend = new CpuBackend(options.Threads ?? 0) { IsExact = options.Exact };
-        _core = new EngineCore(model, _backend, cacheTokens);
+        _core = new EngineCore(model, _backend, cacheTokens, options.PrefixReuse);
         _engine = new EngineThread<EngineJob>(_core, options.QueueLength, typeof(LocalGpt));
         try
         {
@@ -112,7 +117,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
-        $"{ModelId}: {_model.ParameterCount:N0} parameters, vocabulary {VocabularySize:N0}, context {ContextLength:N0}, on {_backend.Description}");
+        $"{ModelId}: {_model.ParameterCount:N0} parameters, vocabulary {VocabularySize:N0}, context {ContextLength:N0}, on "
+            + $"{_backend.Description}");
 
     /// <summary>What the checkpoint asks for and is not done, one sentence each; most often empty.</summary>
     public IReadOnlyList<string> Remarks { get; }
@@ -130,8 +136,12 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     public int EmbeddingWidth => _model.Width;
 
     /// <summary>The tokenizer.</summary>
-    /// <exception cref="TokenizerException">The model was loaded without one (<see cref="LocalGptOptions.AllowMissingTokenizer"/>).</exception>
-    public Tokenizer Tokenizer => _tokenizer ?? throw new TokenizerException($"{ModelId} has no tokenizer, so it takes token ids and no texts. Put its tokenizer.json beside the weights.");
+    /// <exception cref="TokenizerException">The model was loaded without one
+    /// (<see cref="LocalGptOptions.AllowMissingTokenizer"/>).</exception>
+    public Tokenizer Tokenizer
+        => _tokenizer
+            ?? throw new TokenizerException(
+                $"{ModelId} has no tokenizer, so it takes token ids and no texts. Put its tokenizer.json beside the weights.");
 
     /// <summary>Whether there is a tokenizer; without one the model takes and returns token ids only.</summary>
     public bool HasTokenizer => _tokenizer is not null;
@@ -167,16 +177,21 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         if (options?.Adapter is not null)
-            throw new ArgumentException($"{nameof(LocalGptOptions.Adapter)} goes with a model that is loaded; load this one together with its adapter (ModelCheckpoint.Load).", nameof(options));
-        var settings = tokenizer.TokenToId(EndOfText) is { } id ? new GenerationSettings { BosTokenId = id, EosTokenIds = [id] } : new GenerationSettings();
+            throw new ArgumentException($"{nameof(LocalGptOptions.Adapter)} goes with a model that is loaded; load this one together "
+                + $"with its adapter (ModelCheckpoint.Load).", nameof(options));
+        var settings = tokenizer.TokenToId(EndOfText) is { } id
+            ? new GenerationSettings { BosTokenId = id, EosTokenIds = [id] }
+            : new GenerationSettings();
         bool speaksChat = ChatTemplate.Kotonoha.ControlTokens.All(t => tokenizer.TokenToId(t) is not null);
-        return new LocalGpt(model, tokenizer, settings, new TokenizerSettings { ChatTemplate = speaksChat ? ChatTemplate.Kotonoha.Jinja : null }, "local-gpt", options ?? new LocalGptOptions());
+        return new LocalGpt(model, tokenizer, settings,
+            new TokenizerSettings { ChatTemplate = speaksChat ? ChatTemplate.Kotonoha.Jinja : null }, "local-gpt", options
+                ?? new LocalGptOptions());
     }
 
     /// <summary>Loads a checkpoint and starts its engine.</summary>
     /// <param name="path">
-    /// A folder in the Hugging Face layout, a folder of checkpoints with <c>latest</c> and <c>step-N</c>, a GGUF file, a folder that holds a single one, or
-    /// <c>OWNER/NAME</c> of a model in the hub's cache.
+    /// A folder in the Hugging Face layout, a folder of checkpoints with <c>latest</c> and <c>step-N</c>, a GGUF file, a folder that holds
+    /// a single one, or <c>OWNER/NAME</c> of a model in the hub's cache.
     /// </param>
     /// <param name="options">How to load and run it.</param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
@@ -195,7 +210,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         var modelId = HubModels.NameOf(path);
         path = HubModels.Resolve(path);
         if (GgufFolder.Find(path) is not { } file)
-            return CheckpointFolder.Read(path, folder => Start(folder, modelId, CheckpointText.FromFolder(folder, options.AllowMissingTokenizer), options, progress));
+            return CheckpointFolder.Read(path,
+                folder => Start(folder, modelId, CheckpointText.FromFolder(folder, options.AllowMissingTokenizer), options, progress));
         using var gguf = GgufFile.Open(file);
         return Start(file, modelId, CheckpointText.FromGguf(gguf, options.AllowMissingTokenizer), options, progress);
     }
@@ -206,7 +222,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <param name="progress">Told about each tensor that is read, as the stage <c>load</c>; null for none.</param>
     /// <param name="cancellationToken">Stops loading: a model that is ready after that is disposed.</param>
     public static async Task<LocalGpt> LoadAsync(
-        string path, LocalGptOptions? options = null, IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
+        string path, LocalGptOptions? options = null, IProgress<ProgressReport>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var loading = Task.Run(() => Load(path, options, progress), cancellationToken);
@@ -216,7 +233,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            _ = loading.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            _ = loading.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
+                TaskScheduler.Default);
             throw;
         }
     }
@@ -267,13 +285,15 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => new(Task.Run(Dispose));
 
-    private static LocalGpt Start(string source, string modelId, CheckpointText text, LocalGptOptions options, IProgress<ProgressReport>? progress)
+    private static LocalGpt Start(
+        string source, string modelId, CheckpointText text, LocalGptOptions options, IProgress<ProgressReport>? progress)
     {
         var model = LoadModel(source, options, progress);
         try
         {
             return text.Tokenizer?.VocabularySize > model.VocabularySize
-                ? throw new CheckpointException(source, $"the tokenizer has {text.Tokenizer.VocabularySize} tokens, but the model knows {model.VocabularySize}; they do not belong together.")
+                ? throw new CheckpointException(source, $"the tokenizer has {text.Tokenizer.VocabularySize} tokens, but the model knows "
+                    + $"{model.VocabularySize}; they do not belong together.")
                 : new LocalGpt(model, text.Tokenizer, text.Generation, text.Settings, modelId, options, text.TokenizerProblem);
         }
         catch
@@ -288,7 +308,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             ? ModelCheckpoint.Load(path, adapter, options.MergeAdapter, WeightPrecision.AsStored, progress)
             : ModelCheckpoint.Load(path, WeightPrecision.AsStored, progress);
 
-    private static (ChatTemplate? Template, string? Problem) FindTemplate(ChatTemplate? chosen, string? jinja, TokenizerSettings texts, Tokenizer? tokenizer)
+    private static (ChatTemplate? Template, string? Problem) FindTemplate(
+        ChatTemplate? chosen, string? jinja, TokenizerSettings texts, Tokenizer? tokenizer)
     {
         if (tokenizer is null)
             return (null, "The model has no tokenizer, so it cannot be sent a conversation. Put its tokenizer.json beside the weights.");
@@ -305,7 +326,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         var missing = template.ControlTokens.Where(t => tokenizer.TokenToId(t) is null).ToList();
         return missing.Count == 0
             ? (template, null)
-            : (null, $"The chat template '{template.Name}' needs control tokens that the tokenizer does not have: {string.Join(", ", missing)}. Pass LocalGptOptions.ChatTemplate to use another template.");
+            : (null, $"The chat template '{template.Name}' needs control tokens that the tokenizer does not have: "
+                + $"{string.Join(", ", missing)}. Pass LocalGptOptions.ChatTemplate to use another template.");
     }
 
     private static SamplingOptions SamplingOf(GenerationSettings settings)
@@ -327,20 +349,25 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         if (tokenizerProblem is not null)
             yield return $"There is no tokenizer, so the model takes and gives token ids alone. {tokenizerProblem}";
         if (options.ContextLength is null && ContextLength < _model.ContextLength)
-            yield return string.Create(CultureInfo.InvariantCulture, $"The model's context is {_model.ContextLength:N0} tokens; {ContextLength:N0} are used, whose key/value cache takes {ContextLength * CacheBytesPerToken() >> 20:N0} MiB. Set ContextLength for more.");
+            yield return string.Create(CultureInfo.InvariantCulture, $"The model's context is {_model.ContextLength:N0} tokens; "
+                + $"{ContextLength:N0} are used, whose key/value cache takes {ContextLength * CacheBytesPerToken() >> 20:N0} MiB. Set "
+                + $"ContextLength for more.");
         if (settings.MaxNewTokens is { } limit)
-            yield return string.Create(CultureInfo.InvariantCulture, $"{GenerationSettings.FileName} limits the output to {limit} tokens; this is not applied, set MaxOutputTokens instead.");
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"{GenerationSettings.FileName} limits the output to {limit} tokens; this is not applied, set MaxOutputTokens instead.");
         foreach (var name in settings.Ignored)
             yield return $"{GenerationSettings.FileName} sets {name}; this is not applied, set it in the request where it is supported.";
         if (strangers.Length > 0)
-            yield return string.Create(CultureInfo.InvariantCulture, $"The special token ids {string.Join(", ", strangers)} lie outside the vocabulary of {VocabularySize} and are not used.");
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"The special token ids {string.Join(", ", strangers)} lie outside the vocabulary of {VocabularySize} and are not used.");
     }
 
     private bool IsToken(int id) => id >= 0 && id < VocabularySize;
 
     // Long contexts of large models would need more memory for the cache than for the weights.
     private int DefaultContext()
-        => Math.Min(_model.ContextLength, (int)Math.Min(int.MaxValue, Math.Max(DefaultContextLength, DefaultContextBytes / CacheBytesPerToken())));
+        => Math.Min(_model.ContextLength,
+            (int)Math.Min(int.MaxValue, Math.Max(DefaultContextLength, DefaultContextBytes / CacheBytesPerToken())));
 
     private long CacheBytesPerToken()
     {

@@ -17,8 +17,8 @@ public sealed record LocalGptOptions
     public int? Threads { get; init; }
 
     /// <summary>
-    /// The tokens of the longest sequence, at most the model's own; null for the model's own, or as many as fit into a cache of 1 GiB (but at least 4,096)
-    /// where that is less; <see cref="LocalGpt.Remarks"/> says so then.
+    /// The tokens of the longest sequence, at most the model's own; null for the model's own, or as many as fit into a cache of 1 GiB (but
+    /// at least 4,096) where that is less; <see cref="LocalGpt.Remarks"/> says so then.
     /// </summary>
     public int? ContextLength { get; init; }
 
@@ -31,14 +31,30 @@ public sealed record LocalGptOptions
     /// <summary>The folder of a LoRA or DoRA adapter in PEFT's layout; null for none.</summary>
     public string? Adapter { get; init; }
 
-    /// <summary>Whether the adapter is added to the weights, which saves its products at each token; by default it stays active beside them.</summary>
+    /// <summary>
+    /// Whether the adapter is added to the weights, which saves its products at each token; by default it stays active beside them.
+    /// </summary>
     public bool MergeAdapter { get; init; }
 
-    /// <summary>The requests that may wait for their turn; one more is refused with a <see cref="QueueFullException"/>. Default 64.</summary>
+    /// <summary>
+    /// The requests that may wait for their turn; one more is refused with a <see cref="QueueFullException"/>. Default 64.
+    /// </summary>
     public int QueueLength { get; init; } = DefaultQueueLength;
 
-    /// <summary>The tokens of the key/value cache that all running sequences share; null for 16 full contexts or 256 MiB, whichever is less, but at least one context.</summary>
+    /// <summary>
+    /// The tokens of the key/value cache that all running sequences share; null for 16 full contexts or 256 MiB, whichever is less, but at
+    /// least one context. With <see cref="PrefixReuse"/> it fills up over time, since ended sequences stay until their room is needed.
+    /// </summary>
     public int? CacheTokens { get; init; }
+
+    /// <summary>
+    /// Whether a prompt that begins as an earlier one did (the next turn of a chat, many samples of one prompt, the same examples, a tool
+    /// loop) computes only what is new: keys and values of sequences that have ended stay in the cache while there is room, the least
+    /// recently used leave first, and requests that run at the same time share what they have in common. Results are the same to the bit.
+    /// Privacy: the time to the first token (and the usage) can tell a caller that somebody asked something that begins alike; where
+    /// callers must not learn that of each other, turn it off. Default true.
+    /// </summary>
+    public bool PrefixReuse { get; init; } = true;
 
     /// <summary>Where the model computes; null for <see cref="Device.Best"/>.</summary>
     public Device? Device { get; init; }
@@ -50,14 +66,14 @@ public sealed record LocalGptOptions
     public SamplingOptions? DefaultSampling { get; init; }
 
     /// <summary>
-    /// The most tokens of an answer to a chat request that does not say how many; null for no limit but the end of the context. A model that never chooses its
-    /// end token would otherwise write for minutes. Default 1,024.
+    /// The most tokens of an answer to a chat request that does not say how many; null for no limit but the end of the context. A model
+    /// that never chooses its end token would otherwise write for minutes. Default 1,024.
     /// </summary>
     public int? DefaultMaxOutputTokens { get; init; } = StandardMaxOutputTokens;
 
     /// <summary>
-    /// Whether a chat request with a setting that is not known is refused. By default such a setting is left out, and a warning is logged once: applications
-    /// bring settings that were meant for other models.
+    /// Whether a chat request with a setting that is not known is refused. By default such a setting is left out, and a warning is logged
+    /// once: applications bring settings that were meant for other models.
     /// </summary>
     public bool Strict { get; init; }
 
@@ -70,6 +86,9 @@ public sealed record LocalGptOptions
     /// </summary>
     public bool AllowMissingTokenizer { get; init; }
 
-    /// <summary>Called once when the model is ready, before it is handed out: the place to log <see cref="LocalGpt.Description"/> and <see cref="LocalGpt.Remarks"/>.</summary>
+    /// <summary>
+    /// Called once when the model is ready, before it is handed out: the place to log <see cref="LocalGpt.Description"/> and
+    /// <see cref="LocalGpt.Remarks"/>.
+    /// </summary>
     public Action<LocalGpt>? OnLoaded { get; init; }
 }

@@ -5,9 +5,9 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// The Llama family (Touvron et al. 2023; Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3): token embeddings, then blocks of causal attention with rotary
-/// positions and shared key heads, and a gated feed-forward part, each preceded by an RMS norm and added to the residual stream; a last
-/// norm; a head.
+/// The Llama family (Touvron et al. 2023; Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3): token embeddings, then blocks of causal attention
+/// with rotary positions and shared key heads, and a gated feed-forward part, each preceded by an RMS norm and added to the residual
+/// stream; a last norm; a head.
 /// </summary>
 public sealed class Llama : CausalModel
 {
@@ -15,6 +15,7 @@ public sealed class Llama : CausalModel
     private readonly List<Block> _blocks = [];
     private readonly RmsNorm _finalNorm;
     private readonly Linear _head;
+    private readonly RotaryTable _rotary;
     private readonly LayerReader _layers;
 
     /// <summary>Creates the model with the weights of a source.</summary>
@@ -28,19 +29,20 @@ public sealed class Llama : CausalModel
         ArgumentNullException.ThrowIfNull(weights);
         config.Validate();
         Config = config;
-        int width = config.Width, inner = config.InnerWidth, queries = config.Heads * config.HeadWidth, keys = config.KeyHeads * config.HeadWidth;
+        int width = config.Width, inner = config.InnerWidth, queries = config.Heads * config.HeadWidth,
+            keys = config.KeyHeads * config.HeadWidth;
         float epsilon = config.RmsNormEpsilon;
         _layers = new LayerReader(weights);
         try
         {
             _tokenEmbedding = _layers.Embedding("model.embed_tokens", config.VocabularySize, width);
-            var rotary = RopeFrequencies.Table(config);
+            _rotary = RopeFrequencies.Table(config);
             for (int i = 0; i < config.Layers; i++)
             {
                 var name = $"model.layers.{i}.";
                 _blocks.Add(new Block(
                     _layers.RmsNorm(name + "input_layernorm", width, epsilon),
-                    AttentionOf(name + "self_attn.", rotary),
+                    AttentionOf(name + "self_attn."),
                     _layers.RmsNorm(name + "post_attention_layernorm", width, epsilon),
                     new GatedFeedForward(
                         _layers.Linear(name + "mlp.gate_proj", width, inner, config.FeedForwardBias),
@@ -60,7 +62,7 @@ public sealed class Llama : CausalModel
             throw;
         }
 
-        Attention AttentionOf(string name, RotaryTable rotary)
+        Attention AttentionOf(string name)
         {
             var query = _layers.Linear(name + "q_proj", width, queries, config.QueryKeyValueBias);
             var key = _layers.Linear(name + "k_proj", width, keys, config.QueryKeyValueBias);
@@ -68,7 +70,13 @@ public sealed class Llama : CausalModel
             var queryNorm = config.QueryKeyNorm ? _layers.RmsNorm(name + "q_norm", config.HeadWidth, epsilon) : null;
             var keyNorm = config.QueryKeyNorm ? _layers.RmsNorm(name + "k_norm", config.HeadWidth, epsilon) : null;
             var output = _layers.Linear(name + "o_proj", queries, width, config.AttentionOutputBias);
-            return new Attention(query, key, value, output) { QueryNorm = queryNorm, KeyNorm = keyNorm, Rotary = rotary, HeadWidth = config.HeadWidth };
+            return new Attention(query, key, value, output)
+            {
+                QueryNorm = queryNorm,
+                KeyNorm = keyNorm,
+                Rotary = _rotary,
+                HeadWidth = config.HeadWidth,
+            };
         }
     }
 
@@ -90,8 +98,8 @@ public sealed class Llama : CausalModel
     internal override IReadOnlyList<Linear> Linears => _layers.Linears;
 
     /// <summary>
-    /// A fresh model, initialised as transformers does: weights normal with deviation <see cref="LlamaConfig.InitializerRange"/>, biases zero, norms one.
-    /// The same seed gives the same weights on every machine with the same mathematics library.
+    /// A fresh model, initialised as transformers does: weights normal with deviation <see cref="LlamaConfig.InitializerRange"/>, biases
+    /// zero, norms one. The same seed gives the same weights on every machine with the same mathematics library.
     /// </summary>
     /// <param name="config">The settings.</param>
     /// <param name="seed">The seed.</param>
@@ -120,7 +128,10 @@ public sealed class Llama : CausalModel
 
     /// <inheritdoc/>
     internal override KvCache CreateCache(int capacityTokens)
-        => new(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, capacityTokens);
+    {
+        Func<int, int>? positionKey = _rotary.DependsOnLength ? _rotary.LengthKey : null;
+        return new KvCache(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, capacityTokens, positionKey);
+    }
 
     // One layer: (tokens, width) -> (tokens, width)
     private Tensor ForwardLayer(Pass pass, Tensor x, Batch batch, int layer)
@@ -131,7 +142,13 @@ public sealed class Llama : CausalModel
     }
 
     private AttentionOptions AttentionOf(int layer)
-        => new(Config.Heads, Config.KeyHeads) { Causal = true, Window = Config.WindowOf(layer), Dropout = Config.AttentionDropout, Layer = layer };
+        => new(Config.Heads, Config.KeyHeads)
+        {
+            Causal = true,
+            Window = Config.WindowOf(layer),
+            Dropout = Config.AttentionDropout,
+            Layer = layer
+        };
 
     private sealed record Block(RmsNorm AttentionNorm, Attention Attention, RmsNorm FeedForwardNorm, GatedFeedForward FeedForward);
 }

@@ -33,7 +33,9 @@ public sealed record RopeScaling
     /// <summary>How many times longer the context becomes (<c>factor</c>).</summary>
     public double Factor { get; init; } = 1;
 
-    /// <summary>The context that the model was trained on (<c>original_max_position_embeddings</c>); null for the model's context.</summary>
+    /// <summary>
+    /// The context that the model was trained on (<c>original_max_position_embeddings</c>); null for the model's context.
+    /// </summary>
     public int? OriginalContextLength { get; init; }
 
     /// <summary>llama3: wavelengths over original / this are divided by the factor (<c>low_freq_factor</c>).</summary>
@@ -74,38 +76,45 @@ public sealed record RopeScaling
         if (!(Factor >= 1) || !double.IsFinite(Factor))
             throw new UnsupportedModelException($"rope scaling: factor {Factor} must be at least 1.");
         if (OriginalContextLength is <= 0)
-            throw new UnsupportedModelException($"rope scaling: original_max_position_embeddings {OriginalContextLength} must be positive.");
+            throw new UnsupportedModelException(
+                $"rope scaling: original_max_position_embeddings {OriginalContextLength} must be positive.");
         if (Kind == RopeScalingKind.Llama3 && !(LowFrequencyFactor > 0 && HighFrequencyFactor > LowFrequencyFactor))
-            throw new UnsupportedModelException($"rope scaling: high_freq_factor {HighFrequencyFactor} must be greater than low_freq_factor {LowFrequencyFactor}, and both positive.");
+            throw new UnsupportedModelException($"rope scaling: high_freq_factor {HighFrequencyFactor} must be greater than "
+                + $"low_freq_factor {LowFrequencyFactor}, and both positive.");
         if (Kind == RopeScalingKind.Yarn && !(BetaSlow > 0 && BetaFast >= BetaSlow))
-            throw new UnsupportedModelException($"rope scaling: beta_fast {BetaFast} must be at least beta_slow {BetaSlow}, and both positive.");
+            throw new UnsupportedModelException(
+                $"rope scaling: beta_fast {BetaFast} must be at least beta_slow {BetaSlow}, and both positive.");
         if (AttentionFactor is { } attention && !(attention > 0 && double.IsFinite(attention)))
             throw new UnsupportedModelException($"rope scaling: attention_factor {attention} must be positive.");
         if (Kind != RopeScalingKind.LongRope)
             return;
         foreach (var (factors, name) in ((IReadOnlyList<double>, string)[])[(ShortFactors, "short_factor"), (LongFactors, "long_factor")])
             if (factors.Count != pairs || factors.Any(f => !(f > 0 && double.IsFinite(f))))
-                throw new UnsupportedModelException($"rope scaling: {name} must have {pairs} positive numbers, one for each pair of a head.");
+                throw new UnsupportedModelException(
+                    $"rope scaling: {name} must have {pairs} positive numbers, one for each pair of a head.");
     }
 }
 
-/// <summary>The rotary frequencies of a model under its scaling, as transformers computes them (<c>modeling_rope_utils</c>), in double precision.</summary>
+/// <summary>
+/// The rotary frequencies of a model under its scaling, as transformers computes them (<c>modeling_rope_utils</c>), in double precision.
+/// </summary>
 internal static class RopeFrequencies
 {
     /// <summary>The table by which a model rotates its queries and keys.</summary>
     public static RotaryTable Table(LlamaConfig config)
     {
         if (config.RopeScaling is not { } scaling)
-            return new RotaryTable(Divided(Plain(config.RopeTheta, config.HeadWidth), config.RopeFrequencyFactors), config.RotaryInterleaved);
+            return new RotaryTable(Divided(Plain(config.RopeTheta, config.HeadWidth), config.RopeFrequencyFactors),
+                config.RotaryInterleaved);
         int original = scaling.OriginalContextLength ?? config.ContextLength;
         double scale = AttentionFactor(scaling, original);
         var usual = Of(0);
         if (scaling.Kind == RopeScalingKind.Dynamic)
-            return new RotaryTable(usual, config.ContextLength, (length, frequencies) => Dynamic(config, scaling, length, frequencies)); // others for every length
+            // others for every length
+            return new RotaryTable(usual, config.ContextLength, (length, frequencies) => Dynamic(config, scaling, length, frequencies));
         if (scaling.Kind != RopeScalingKind.LongRope)
             return usual;
-        var longer = Of(int.MaxValue);
-        return new RotaryTable(usual, original, _ => longer);
+        return new RotaryTable(usual, original, Of(int.MaxValue));
 
         RotaryTable Of(int length)
         {
@@ -116,7 +125,9 @@ internal static class RopeFrequencies
 
     /// <summary>The frequencies of a scaling that does not depend on the length, one per pair.</summary>
     public static double[] Scaled(LlamaConfig config)
-        => Divided(Scaled(config.RopeScaling!, config.RopeTheta, config.HeadWidth, config.RopeScaling!.OriginalContextLength ?? config.ContextLength, 0), config.RopeFrequencyFactors);
+        => Divided(
+            Scaled(config.RopeScaling!, config.RopeTheta, config.HeadWidth,
+                config.RopeScaling!.OriginalContextLength ?? config.ContextLength, 0), config.RopeFrequencyFactors);
 
     /// <summary>What YaRN multiplies cosines and sines by (Peng et al. 2023, arXiv:2309.00071, section 3.4).</summary>
     public static double YarnAttention(double factor, double weight = 1) => factor <= 1 ? 1 : 0.1 * weight * Math.Log(factor) + 1;
@@ -190,7 +201,9 @@ internal static class RopeFrequencies
         double factor = scaling.Factor;
         if (scaling.Kind == RopeScalingKind.LongRope)
             return factor <= 1 ? 1 : Math.Sqrt(1 + Math.Log(factor) / Math.Log(original));
-        return scaling.MScale != 0 && scaling.MScaleAllDimensions != 0 ? YarnAttention(factor, scaling.MScale) / YarnAttention(factor, scaling.MScaleAllDimensions) : YarnAttention(factor);
+        return scaling.MScale != 0 && scaling.MScaleAllDimensions != 0
+            ? YarnAttention(factor, scaling.MScale) / YarnAttention(factor, scaling.MScaleAllDimensions)
+            : YarnAttention(factor);
     }
 
     private static double[] Plain(double theta, int width)

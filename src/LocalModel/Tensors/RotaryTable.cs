@@ -1,14 +1,15 @@
 namespace Kotonoha.LocalModel.Tensors;
 
-/// <summary>The angles of rotary position embeddings: pair p at position t turns by t · frequency[p] (RoFormer, arXiv:2104.09864).</summary>
+/// <summary>
+/// The angles of rotary position embeddings: pair p at position t turns by t · frequency[p] (RoFormer, arXiv:2104.09864).
+/// </summary>
 /// <remarks>Thread-safe.</remarks>
 internal sealed class RotaryTable
 {
     private const int FirstPositions = 256;
     private readonly int _limit = int.MaxValue;
-    private readonly Func<int, RotaryTable>? _longer;
+    private readonly RotaryTable? _longer;
     private readonly Action<int, double[]>? _stretch;
-    private volatile Longer? _last;
     private volatile float[] _turns = [];
 
     /// <summary>Creates the table of a base: frequency[p] = theta^(−2p / rotaryWidth).</summary>
@@ -31,11 +32,11 @@ internal sealed class RotaryTable
         Scale = scale;
     }
 
-    /// <summary>Creates a table whose frequencies depend on the length of the sequence (dynamic scaling).</summary>
+    /// <summary>Creates a table that has other frequencies for long sequences.</summary>
     /// <param name="usual">The table of sequences up to the limit.</param>
     /// <param name="limit">The longest sequence of the usual table.</param>
-    /// <param name="longer">The table of a longer sequence, from its length.</param>
-    public RotaryTable(RotaryTable usual, int limit, Func<int, RotaryTable> longer)
+    /// <param name="longer">The table of longer sequences.</param>
+    public RotaryTable(RotaryTable usual, int limit, RotaryTable longer)
         : this((usual ?? throw new ArgumentNullException(nameof(usual))).Frequency, usual.Interleaved, usual.Scale)
     {
         ArgumentNullException.ThrowIfNull(longer);
@@ -73,7 +74,8 @@ internal sealed class RotaryTable
 
     /// <summary>The table of a sequence of a length.</summary>
     /// <param name="length">The sequence's tokens.</param>
-    /// <param name="buffer">The caller's own, null at first: where frequencies of a single length are kept until it asks for those of another.</param>
+    /// <param name="buffer">The caller's own, null at first: where frequencies of a single length are kept until it asks for those of
+    /// another.</param>
     internal RotaryTable ForLength(int length, ref Buffer? buffer)
     {
         if (length <= _limit)
@@ -90,15 +92,15 @@ internal sealed class RotaryTable
             return buffer.Table;
         }
 
-        if (_last is { } known && known.Length == length)
-            return known.Table;
-        var table = _longer!(length);
-        if (table != _last?.Table)
-            _last = new Longer(length, table);
-        return table;
+        return _longer ?? this;
     }
 
-    /// <summary>Scaled cosines and then sines of each pair for the positions below a number, (positions, 2 · pairs); computed once and kept.</summary>
+    /// <summary>Equal for lengths of a sequence that have the same table.</summary>
+    internal int LengthKey(int length) => length <= _limit ? 0 : _stretch is null ? 1 : length;
+
+    /// <summary>
+    /// Scaled cosines and then sines of each pair for the positions below a number, (positions, 2 · pairs); computed once and kept.
+    /// </summary>
     internal float[] Turns(int positions)
     {
         int pairs = Frequency.Length;
@@ -131,8 +133,6 @@ internal sealed class RotaryTable
             frequencies[p] = Math.Pow(theta, -2.0 * p / rotaryWidth);
         return frequencies;
     }
-
-    private sealed record Longer(int Length, RotaryTable Table);
 
     /// <summary>The frequencies of one sequence at one length.</summary>
     internal sealed class Buffer(RotaryTable owner, RotaryTable table)

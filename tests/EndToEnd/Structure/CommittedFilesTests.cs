@@ -57,7 +57,8 @@ public partial class CommittedFilesTests
             => token.IsKind(SyntaxKind.SingleLineRawStringLiteralToken) || token.IsKind(SyntaxKind.MultiLineRawStringLiteralToken)
                 || (token.IsKind(SyntaxKind.StringLiteralToken) && token.Text.StartsWith('@'))
                 || (token.IsKind(SyntaxKind.Utf8StringLiteralToken) && token.Span.Length > Columns)
-                || token.Parent?.FirstAncestorOrSelf<InterpolatedStringExpressionSyntax>() is { } text && text.StringStartToken.Text.Contains("\"\"\"", StringComparison.Ordinal);
+                || token.Parent?.FirstAncestorOrSelf<InterpolatedStringExpressionSyntax>() is { } text
+                && text.StringStartToken.Text.Contains("\"\"\"", StringComparison.Ordinal);
     }
 
     [Fact]

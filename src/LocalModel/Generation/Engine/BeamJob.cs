@@ -5,9 +5,11 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>Runs a beam search: the beams are sequences of the cache that share their common past.</summary>
-internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search, int vocabulary, CancellationToken cancellation) : EngineJob(cancellation)
+internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search, int vocabulary, CancellationToken cancellation)
+    : EngineJob(cancellation)
 {
-    private readonly TaskCompletionSource<IReadOnlyList<(int[] Ids, double Score, bool Ended)>> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<IReadOnlyList<(int[] Ids, double Score, bool Ended)>> _completion =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly float[] _logits = new float[checked(search.BeamCount * vocabulary)];
     private readonly int[] _parents = new int[search.BeamCount];
     private readonly int[] _tokens = new int[search.BeamCount];
@@ -30,26 +32,27 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
         Stopwatch.GetElapsedTime(Created, Started),
         Stopwatch.GetElapsedTime(Started, _decodeStart),
         Stopwatch.GetElapsedTime(_decodeStart, _end),
-        Seed: null);
+        Seed: null,
+        _reader.CachedTokens);
 
     // One more block a beam: while beams change places, a parent and its copy live side by side.
     public override int ReservedBlocks => search.BeamCount * (Blocks(prompt.Length + maxNewTokens) + 1);
 
     public override bool IsDone => _done;
 
-    public override bool IsPrefilling => _prefilling;
+    public override bool IsPrefilling => _prefilling && _reader.Planned > 0;
 
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prompt.Length) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: prompt.Length), Prompt = prompt, ReusesPrefix = true };
     }
 
     public override void Plan(StepPlan plan)
     {
         if (_prefilling)
         {
-            if (_reader.Plan(prompt, plan))
+            if (_reader.Plan(plan))
                 _firstRow = plan.WantLogits(_reader.FirstRow + _reader.Planned - 1);
             return;
         }
@@ -94,7 +97,8 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
 
         var results = search.Results;
         if (results.Count == 0)
-            throw new SamplingException("Every continuation is banned, so beam search found nothing; loosen the bans (bad words, suppressed tokens, n-gram size, minimum length).");
+            throw new SamplingException("Every continuation is banned, so beam search found nothing; loosen the bans (bad words, "
+                + "suppressed tokens, n-gram size, minimum length).");
         _done = true;
         _end = Stopwatch.GetTimestamp();
         _completion.TrySetResult(results);

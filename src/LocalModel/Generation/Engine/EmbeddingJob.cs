@@ -3,7 +3,9 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Generation;
 
-/// <summary>Runs one text and pools its hidden states, token after token in order, so that the vector does not depend on chunks or neighbours.</summary>
+/// <summary>
+/// Runs one text and pools its hidden states, token after token in order, so that the vector does not depend on chunks or neighbours.
+/// </summary>
 internal sealed class EmbeddingJob(int[] ids, int width, Pooling pooling, CancellationToken cancellation) : EngineJob(cancellation)
 {
     private readonly TaskCompletionSource<float[]> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -23,12 +25,12 @@ internal sealed class EmbeddingJob(int[] ids, int width, Pooling pooling, Cancel
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: ids.Length) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: ids.Length), Prompt = ids };
     }
 
     public override void Plan(StepPlan plan)
     {
-        _reader.Plan(ids, plan);
+        _reader.Plan(plan);
         plan.NeedsHiddenStates = true;
     }
 
@@ -44,7 +46,8 @@ internal sealed class EmbeddingJob(int[] ids, int width, Pooling pooling, Cancel
                 _pooled[c] /= ids.Length;
         foreach (float x in _pooled)
             if (!float.IsFinite(x))
-                throw new SamplingException("The model gave a hidden state that is not a finite number; its weights are damaged, or training has diverged. Load another checkpoint.");
+                throw new SamplingException("The model gave a hidden state that is not a finite number; its weights are damaged, or "
+                    + "training has diverged. Load another checkpoint.");
         _completion.TrySetResult(_pooled);
     }
 

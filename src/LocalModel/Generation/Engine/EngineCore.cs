@@ -5,8 +5,9 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>
-/// Runs jobs step by step, all of them in one batch (continuous batching): each step decodes one token of every running sequence and adds a part of
-/// the prompts that wait. Not thread-safe; <see cref="EngineThread{TJob}"/> gives it a thread and a queue. In steady state a step allocates nothing.
+/// Runs jobs step by step, all of them in one batch (continuous batching): each step decodes one token of every running sequence and adds a
+/// part of the prompts that wait. Not thread-safe; <see cref="EngineThread{TJob}"/> gives it a thread and a queue. In steady state a step
+/// allocates nothing.
 /// </summary>
 internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
 {
@@ -18,18 +19,25 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
     private readonly List<EngineJob> _active = [];
     private int _reservedBlocks;
 
-    public EngineCore(CausalModel model, Backend backend, int cacheTokens)
+    /// <summary>Makes an engine for a model.</summary>
+    /// <param name="model">The model, whose weights stay as they are.</param>
+    /// <param name="backend">What computes.</param>
+    /// <param name="cacheTokens">The tokens of the key/value cache.</param>
+    /// <param name="prefixReuse">Whether prompts begin with the keys and values of earlier ones that begin alike.</param>
+    public EngineCore(CausalModel model, Backend backend, int cacheTokens, bool prefixReuse = true)
     {
         _model = model;
         _pass = new InferencePass(backend);
         _cache = model.CreateCache(cacheTokens);
+        if (prefixReuse)
+            _cache.KeepPrefixes();
         _scratch = new SamplingScratch(model.VocabularySize);
     }
 
     /// <summary>The blocks of the whole cache.</summary>
     public int CapacityBlocks => _cache.CapacityTokens / KvCache.BlockTokens;
 
-    /// <summary>The blocks that no sequence holds.</summary>
+    /// <summary>The blocks that no running sequence holds, whether or not they are kept for later ones.</summary>
     public int FreeBlocks => _cache.FreeTokens / KvCache.BlockTokens;
 
     /// <summary>The jobs that run.</summary>
@@ -163,7 +171,10 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
     }
 }
 
-/// <summary>What an <see cref="EngineThread{TJob}"/> drives: it holds the running jobs and works on them step by step. All methods run on that thread.</summary>
+/// <summary>
+/// What an <see cref="EngineThread{TJob}"/> drives: it holds the running jobs and works on them step by step. All methods run on that
+/// thread.
+/// </summary>
 /// <typeparam name="TJob">The kind of work.</typeparam>
 internal interface IEngineCore<TJob>
     where TJob : IEngineJob
@@ -184,7 +195,9 @@ internal interface IEngineCore<TJob>
     void FailAll(Func<TJob, Exception> reason);
 }
 
-/// <summary>What one step of the engine runs: the tokens of many sequences in one batch, and the rows whose logits somebody needs.</summary>
+/// <summary>
+/// What one step of the engine runs: the tokens of many sequences in one batch, and the rows whose logits somebody needs.
+/// </summary>
 internal sealed class StepPlan
 {
     /// <summary>The prompt tokens that one step runs at most, so that no prompt holds up the others for long.</summary>
@@ -199,6 +212,11 @@ internal sealed class StepPlan
     /// <summary>The prompt tokens that still fit into this step.</summary>
     public int PrefillBudget { get; private set; }
 
+    /// <summary>
+    /// The prompts that are being read or wait for one that is, in the order of their jobs, with the position keys of their sequences.
+    /// </summary>
+    public List<(ReadOnlyMemory<int> Tokens, int PositionKey)> Prompts { get; } = [];
+
     /// <summary>Some job reads the hidden states.</summary>
     public bool NeedsHiddenStates { get; set; }
 
@@ -209,6 +227,7 @@ internal sealed class StepPlan
     public void Clear()
     {
         Batch.Clear();
+        Prompts.Clear();
         _logitCount = 0;
         PrefillBudget = MaximumPrefillTokens;
         NeedsHiddenStates = false;

@@ -13,7 +13,10 @@ internal interface IEngineJob
     void Fail(Exception exception);
 }
 
-/// <summary>One piece of work of the engine: it adds its tokens to each step and takes what comes out, until it is done. All methods run on the engine's thread.</summary>
+/// <summary>
+/// One piece of work of the engine: it adds its tokens to each step and takes what comes out, until it is done. All methods run on the
+/// engine's thread.
+/// </summary>
 internal abstract class EngineJob : IEngineJob, IDisposable
 {
     private protected EngineJob(CancellationToken cancellation) => Cancellation = cancellation;
@@ -58,7 +61,9 @@ internal abstract class EngineJob : IEngineJob, IDisposable
     protected static int Blocks(int tokens) => (tokens + KvCache.BlockTokens - 1) / KvCache.BlockTokens;
 }
 
-/// <summary>What requests of every engine have in common: texts are encoded on the thread pool, and the end of a cancelled one says why.</summary>
+/// <summary>
+/// What requests of every engine have in common: texts are encoded on the thread pool, and the end of a cancelled one says why.
+/// </summary>
 internal static class EngineRequest
 {
     /// <summary>Runs the encoding of a request's texts.</summary>
@@ -85,14 +90,32 @@ internal static class EngineRequest
             : new OperationCanceledException("The model was disposed while the request was waiting or running.", exception);
 }
 
-/// <summary>Brings the tokens of a prompt into the cache, chunk by chunk.</summary>
+/// <summary>
+/// Brings the tokens of a prompt into the cache, chunk by chunk. Where the cache keeps prefixes it begins with what is there already, and
+/// waits for a prompt that is being read and begins alike instead of computing the same once more.
+/// </summary>
 internal struct PromptReader
 {
+    // Waiting for another prompt delays this one by a step, which fewer tokens are not worth.
+    private const int WorthWaitingFor = KvCache.BlockTokens / 2;
+
+    private bool _begun;
     private int _planned;
     private int _firstRow;
 
     /// <summary>The cached sequence.</summary>
     public KvSequence Sequence { get; init; }
+
+    /// <summary>The tokens to read.</summary>
+    public ReadOnlyMemory<int> Prompt { get; init; }
+
+    /// <summary>
+    /// Whether only what follows the last token is wanted: then those before it need not be computed where the cache has them.
+    /// </summary>
+    public bool ReusesPrefix { get; init; }
+
+    /// <summary>The tokens that the cache had.</summary>
+    public int CachedTokens { get; private set; }
 
     /// <summary>The batch row of the first token of the planned chunk.</summary>
     public readonly int FirstRow => _firstRow;
@@ -102,9 +125,19 @@ internal struct PromptReader
 
     /// <summary>Plans the next chunk; 0 when the step is full.</summary>
     /// <returns>True when the chunk holds the last token.</returns>
-    public bool Plan(ReadOnlySpan<int> prompt, StepPlan plan)
+    public bool Plan(StepPlan plan)
     {
-        var rest = prompt[Sequence.Length..];
+        _planned = 0;
+        if (ReusesPrefix && Sequence.Cache.KeepsPrefixes)
+        {
+            if (!_begun)
+                _begun = TryBegin(plan);
+            plan.Prompts.Add((Prompt, Sequence.PositionKey));
+            if (!_begun)
+                return false;
+        }
+
+        var rest = Prompt.Span[Sequence.Length..];
         _planned = Math.Min(rest.Length, plan.PrefillBudget);
         if (_planned > 0)
             _firstRow = plan.AppendPrefill(rest[.._planned], Sequence);
@@ -119,5 +152,26 @@ internal struct PromptReader
     }
 
     /// <summary>The planned chunk has run.</summary>
-    public void Accept() => _planned = 0;
+    public void Accept()
+    {
+        if (_planned > 0 && ReusesPrefix)
+            Sequence.Publish(Prompt.Span[..Sequence.Length]);
+        _planned = 0;
+    }
+
+    private bool TryBegin(StepPlan plan)
+    {
+        if (plan.PrefillBudget == 0)
+            return false;
+        var wanted = Prompt.Span[..^1]; // what follows the last token must be computed
+        CachedTokens = Sequence.Adopt(wanted);
+        foreach (var (other, positionKey) in plan.Prompts)
+            if (positionKey == Sequence.PositionKey && other.Span.CommonPrefixLength(wanted) - CachedTokens >= WorthWaitingFor)
+            {
+                Sequence.Truncate(0);
+                return false;
+            }
+
+        return true;
+    }
 }

@@ -8,8 +8,8 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.LocalModel.Generation;
 
 /// <summary>
-/// Generates one sequence. The engine's thread writes tokens and text into memory that was taken at the start and publishes how far it is; one reader
-/// follows behind and makes strings of it on its own thread.
+/// Generates one sequence. The engine's thread writes tokens and text into memory that was taken at the start and publishes how far it is;
+/// one reader follows behind and makes strings of it on its own thread.
 /// </summary>
 internal sealed class GenerationJob : EngineJob
 {
@@ -83,7 +83,7 @@ internal sealed class GenerationJob : EngineJob
 
     public override bool IsDone => _failed || _finish is not null;
 
-    public override bool IsPrefilling => !_decoding;
+    public override bool IsPrefilling => !_decoding && _reader.Planned > 0;
 
     /// <summary>The tokens generated and published so far.</summary>
     public int Published => Volatile.Read(ref _published);
@@ -91,7 +91,8 @@ internal sealed class GenerationJob : EngineJob
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(_ids.Length, _promptLength) };
+        var sequence = cache.NewSequence(_ids.Length, _promptLength);
+        _reader = new PromptReader { Sequence = sequence, Prompt = _ids.AsMemory(0, _promptLength), ReusesPrefix = true };
     }
 
     public override void Plan(StepPlan plan)
@@ -102,7 +103,7 @@ internal sealed class GenerationJob : EngineJob
             _logitRow = plan.AppendDecode(_ids.AsSpan(_length - 1, 1), _reader.Sequence);
             _plannedDecode = true;
         }
-        else if (_reader.Plan(_ids.AsSpan(0, _promptLength), plan))
+        else if (_reader.Plan(plan))
         {
             _logitRow = plan.WantLogits(_reader.FirstRow + _reader.Planned - 1);
         }
@@ -139,7 +140,13 @@ internal sealed class GenerationJob : EngineJob
         _signal.Writer.TryComplete(exception);
     }
 
-    public override void Dispose() => _reader.Sequence?.Dispose();
+    public override void Dispose()
+    {
+        // The next turn of a conversation brings the answer back. Its last token was never run, and neither was one whose step failed.
+        if (_decoding)
+            _reader.Sequence.Publish(_ids.AsSpan(0, _length - 1));
+        _reader.Sequence?.Dispose();
+    }
 
     /// <summary>Follows the generation: one update for every token that brings text, and one at the end.</summary>
     public async IAsyncEnumerable<GenerationUpdate> ReadAsync()
@@ -170,7 +177,8 @@ internal sealed class GenerationJob : EngineJob
                     Stopwatch.GetElapsedTime(Created, Started),
                     Stopwatch.GetElapsedTime(Started, _firstToken),
                     Stopwatch.GetElapsedTime(_firstToken, _lastToken),
-                    _greedy ? null : _sampler.Seed),
+                    _greedy ? null : _sampler.Seed,
+                    _reader.CachedTokens),
             };
             yield break;
         }

@@ -50,12 +50,12 @@ internal sealed class ScoreJob : EngineJob
 
     public override bool IsDone => _failed || _open == 0;
 
-    public override bool IsPrefilling => true;
+    public override bool IsPrefilling => _prefixDone || _reader.Planned > 0;
 
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: _prefix.Length) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(promptLength: _prefix.Length), Prompt = _prefix, ReusesPrefix = true };
         if (_open == 0)
             _completion.TrySetResult(_scores);
     }
@@ -64,7 +64,7 @@ internal sealed class ScoreJob : EngineJob
     {
         if (!_prefixDone)
         {
-            if (_open > 0 && _reader.Plan(_prefix, plan))
+            if (_open > 0 && _reader.Plan(plan))
                 _prefixRow = plan.WantLogits(_reader.FirstRow + _reader.Planned - 1);
             return;
         }
@@ -228,12 +228,12 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
     public override void Start(KvCache cache)
     {
         base.Start(cache);
-        _reader = new PromptReader { Sequence = cache.NewSequence(ids.Length, ids.Length) };
+        _reader = new PromptReader { Sequence = cache.NewSequence(ids.Length, ids.Length), Prompt = ids.AsMemory(0, RunTokens) };
     }
 
     public override void Plan(StepPlan plan)
     {
-        _reader.Plan(ids.AsSpan(0, RunTokens), plan);
+        _reader.Plan(plan);
         for (int i = 0; i < _reader.Planned; i++)
         {
             int row = plan.WantLogits(_reader.FirstRow + i);

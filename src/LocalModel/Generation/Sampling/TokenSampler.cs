@@ -37,10 +37,12 @@ internal sealed class TokenSampler
     public long Seed { get; }
 
     /// <summary>The processors that the settings ask for, in their order.</summary>
-    public static IEnumerable<LogitsProcessor> Processors(SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength, int maxLength = int.MaxValue)
+    public static IEnumerable<LogitsProcessor> Processors(
+        SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength, int maxLength = int.MaxValue)
     {
         if (options.SequenceBias.Count + options.LogitBias.Count > 0)
-            yield return new SequenceBias([.. options.SequenceBias, .. options.LogitBias.Select(b => new TokenSequenceBias([b.Key], b.Value))]);
+            yield return new SequenceBias(
+                [.. options.SequenceBias, .. options.LogitBias.Select(b => new TokenSequenceBias([b.Key], b.Value))]);
         if (options.RepetitionPenalty != 1)
             yield return new RepetitionPenalty(options.RepetitionPenalty, options.RepetitionPenaltyIgnoresPrompt ? promptLength : 0);
         if (options.PresencePenalty != 0 || options.FrequencyPenalty != 0)
@@ -101,7 +103,8 @@ internal sealed class TokenSampler
 
     /// <summary>A ban of token sequences; a word that is nothing but an end token is not banned.</summary>
     public static LogitsProcessor BadWords(IReadOnlyList<IReadOnlyList<int>> words, IReadOnlyList<int> endTokens)
-        => new SequenceBias([.. words.Where(w => w.Count != 1 || !endTokens.Contains(w[0])).Select(w => new TokenSequenceBias(w, float.NegativeInfinity))]);
+        => new SequenceBias(
+            [.. words.Where(w => w.Count != 1 || !endTokens.Contains(w[0])).Select(w => new TokenSequenceBias(w, float.NegativeInfinity))]);
 
     /// <summary>Chooses the next token; the logits are changed on the way.</summary>
     /// <param name="logits">The model's scores, one a token.</param>
@@ -143,11 +146,15 @@ internal sealed class TokenSampler
             if (logits[id] > maximum)
                 (maximum, best) = (logits[id], id);
         if (best < 0)
-            throw new SamplingException("Every token is banned at this point, so nothing can be generated; loosen the bans (bad words, suppressed tokens, n-gram size, minimum length).");
+            throw new SamplingException("Every token is banned at this point, so nothing can be generated; loosen the bans (bad words, "
+                + "suppressed tokens, n-gram size, minimum length).");
         return best;
     }
 
-    /// <summary>The smallest index whose cumulative weight exceeds u times the sum, cumulated in ascending order in double precision; never one of weight zero.</summary>
+    /// <summary>
+    /// The smallest index whose cumulative weight exceeds u times the sum, cumulated in ascending order in double precision; never one of
+    /// weight zero.
+    /// </summary>
     public static int InverseCdf(ReadOnlySpan<double> weights, double u)
     {
         double sum = 0;
@@ -168,7 +175,9 @@ internal sealed class TokenSampler
         return last;
     }
 
-    /// <summary>The token with the largest logit - log(-log u) (the Gumbel-max draw from softmax(logits)); among equals the lowest id.</summary>
+    /// <summary>
+    /// The token with the largest logit - log(-log u) (the Gumbel-max draw from softmax(logits)); among equals the lowest id.
+    /// </summary>
     /// <param name="logits">One score per token; those at minus infinity are never chosen.</param>
     /// <param name="uniforms">A number in (0, 1) for each token.</param>
     public static int GumbelMaximum(ReadOnlySpan<float> logits, ReadOnlySpan<float> uniforms)
@@ -188,7 +197,8 @@ internal sealed class TokenSampler
         foreach (float x in logits)
             numbers &= x < float.PositiveInfinity;
         if (!numbers)
-            throw new SamplingException("The model gave a logit that is not a finite number; its weights are damaged, or training has diverged. Load another checkpoint.");
+            throw new SamplingException("The model gave a logit that is not a finite number; its weights are damaged, or training has "
+                + "diverged. Load another checkpoint.");
     }
 
     // The same draw with noise from a key, without memory for it; 53 random bits in the middle of their cells, so never 0 or 1.
@@ -197,7 +207,8 @@ internal sealed class TokenSampler
         int best = -1;
         double maximum = double.NegativeInfinity;
         for (int id = 0; id < logits.Length; id++)
-            Challenge(logits[id], ((CounterRandom.Key(key, (ulong)id, GumbelStream) >> 12) + 0.5) * (1.0 / (1L << 52)), id, ref best, ref maximum);
+            Challenge(logits[id], ((CounterRandom.Key(key, (ulong)id, GumbelStream) >> 12) + 0.5) * (1.0 / (1L << 52)), id, ref best,
+                ref maximum);
         return best;
     }
 
@@ -211,10 +222,14 @@ internal sealed class TokenSampler
     }
 
     // A number in [0, 1) with 53 random bits that depends on the seed and the position alone.
-    private double Uniform(int position, ulong stream) => (CounterRandom.Key((ulong)Seed, (ulong)position, stream) >> 11) * (1.0 / (1L << 53));
+    private double Uniform(int position, ulong stream)
+        => (CounterRandom.Key((ulong)Seed, (ulong)position, stream) >> 11) * (1.0 / (1L << 53));
 }
 
-/// <summary>Mirostat 2: cuts the distribution so that the surprise of the chosen tokens stays near a target (Basu et al., 2020). One instance a sequence.</summary>
+/// <summary>
+/// Mirostat 2: cuts the distribution so that the surprise of the chosen tokens stays near a target (Basu et al., 2020). One instance a
+/// sequence.
+/// </summary>
 /// <param name="target">The surprise aimed at, in bits.</param>
 /// <param name="learningRate">How fast the cut follows.</param>
 internal sealed class Mirostat(double target, double learningRate)
@@ -249,8 +264,8 @@ internal sealed class Mirostat(double target, double learningRate)
 }
 
 /// <summary>
-/// Decides how many tokens that a small model proposed may stay, so that the tokens that come out are distributed as if the large model had drawn each one
-/// (Leviathan et al., 2023; Chen et al., 2023).
+/// Decides how many tokens that a small model proposed may stay, so that the tokens that come out are distributed as if the large model had
+/// drawn each one (Leviathan et al., 2023; Chen et al., 2023).
 /// </summary>
 internal static class SpeculativeAcceptance
 {
@@ -263,10 +278,13 @@ internal static class SpeculativeAcceptance
     /// <param name="residual">Receives the distribution that this token is drawn from, (vocabulary).</param>
     /// <returns>How many of the proposed tokens stay, and the token that follows them.</returns>
     public static (int Accepted, int Next) Decide(
-        ReadOnlySpan<float> draft, ReadOnlySpan<float> target, ReadOnlySpan<int> tokens, ReadOnlySpan<double> uniforms, double finalUniform, Span<double> residual)
+        ReadOnlySpan<float> draft, ReadOnlySpan<float> target, ReadOnlySpan<int> tokens, ReadOnlySpan<double> uniforms, double finalUniform,
+        Span<double> residual)
     {
         int vocabulary = residual.Length, accepted = 0;
-        while (accepted < tokens.Length && Accepts(draft[accepted * vocabulary + tokens[accepted]], target[accepted * vocabulary + tokens[accepted]], uniforms[accepted]))
+        while (accepted < tokens.Length
+            && Accepts(draft[accepted * vocabulary + tokens[accepted]], target[accepted * vocabulary + tokens[accepted]],
+                uniforms[accepted]))
             accepted++;
 
         var p = target.Slice(accepted * vocabulary, vocabulary);
