@@ -27,8 +27,8 @@ public partial class ArchitectureTests
         ["Rag"] = (["Foundation", "Readers"], null),
         ["Agents"] =
             (["Foundation"],
-                ["Microsoft.Extensions.AI.Abstractions", "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core",
-                    "Microsoft.Extensions.Logging.Abstractions"]),
+                ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions",
+                    "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions"]),
         ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
     };
 
