@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Kotonoha.Agents.Prompts;
+using Kotonoha.Foundation.Unicode;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Reasoning;
@@ -134,7 +135,7 @@ public sealed class SelfConsistencyAgent : StrategyAgent
     public static string NormalizeAnswer(string answer)
     {
         ArgumentNullException.ThrowIfNull(answer);
-        var text = answer.Normalize(NormalizationForm.FormKC).Trim().ToLowerInvariant();
+        var text = Normalizer.FoldCase(Normalizer.Normalize(answer, NormalizationForm.FormKC)).Trim();
         var numbers = System.Text.RegularExpressions.Regex.Matches(text, @"(?<![\p{L}\d])-?\d+(,\d{3})*(\.\d+)?(?!\d)");
         if (numbers.Count == 1 && decimal.TryParse(numbers[0].Value, NumberStyles.Number, CultureInfo.InvariantCulture, out var number))
             return (number / 1.000000000000000000000000000m).ToString(CultureInfo.InvariantCulture);

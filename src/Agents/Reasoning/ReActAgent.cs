@@ -45,7 +45,9 @@ public sealed class ReActAgent : StrategyAgent
 
     private protected override async Task<string> ReasonAsync(ReasoningRun run)
     {
-        var loop = new ReActLoop(run, ReActLoop.Open([.. _tools, .. run.Tools]), _options, asksCaller: true);
+        var loop = new ReActLoop(run, ReActLoop.Open([.. _tools, .. run.Tools]), _options, asksCaller: !run.IsNested);
+        if (run.IsNested)
+            return await loop.RunAsync(await loop.PromptAsync().ConfigureAwait(false)).ConfigureAwait(false);
         var state = run.Session.StateBag.GetValue<ReActState>(StateKey, AIJsonUtilities.DefaultOptions);
         run.Session.StateBag.TryRemoveValue(StateKey);
         var answers = run.Responses.OfType<ToolApprovalResponseContent>().ToList();
@@ -146,8 +148,16 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
         var messages = state.Messages.ToList();
         if (tools.Find(state.Tool) is not AIFunction tool)
             throw new ReasoningException($"The tool '{state.Tool}' waits for an approval, but the agent no longer has it.");
+        var arguments = ToolArguments.Read(tool, state.Arguments.GetRawText());
+        run.Emit(new AgentStep(AgentStepKind.Action, state.Arguments.GetRawText())
+        {
+            Turn = run.Meter.Calls,
+            Tool = state.Tool,
+            CallId = state.CallId,
+            Arguments = arguments.ToDictionary(),
+        });
         var result = answer.Approved
-            ? await run.InvokeAsync(tool, ToolArguments.Read(tool, state.Arguments.GetRawText()), options.ToolTimeout).ConfigureAwait(false)
+            ? await run.InvokeAsync(tool, arguments, options.ToolTimeout).ConfigureAwait(false)
             : Refused(answer.Reason);
         Observe(messages, state.Tool, state.CallId, result, null);
         return await RunAsync(messages, state.Step + 1).ConfigureAwait(false);
@@ -180,7 +190,9 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
     private static string Refused(string? reason)
         => string.IsNullOrWhiteSpace(reason) ? "Error: this call was not approved." : $"Error: this call was not approved: {reason}";
 
-    private static bool NeedsApproval(AITool tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
+    private bool AsksCaller(AITool tool) => options.ApproveAsync is null && NeedsApproval(tool);
+
+    internal static bool NeedsApproval(AITool tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
 
     private async Task ActAsync(List<ChatMessage> messages, ToolStep step, int turn, bool isLast)
     {
@@ -194,6 +206,7 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
             Tool = name,
             CallId = call,
             Arguments = arguments?.ToDictionary(),
+            IsOfCaller = arguments is not null && !isLast && (tool is not AIFunction || (asksCaller && AsksCaller(tool))),
         });
         if (tool is not null && name != step.Action)
             run.Emit(AgentStepKind.Note, $"Tool '{step.Action}' is read as '{name}'.");

@@ -122,6 +122,9 @@ public sealed record AgentStep(AgentStepKind Kind, string Text)
     /// <summary>Why the run ended, on its last step; null otherwise.</summary>
     public StopReason? StopReason { get; init; }
 
+    /// <summary>Whether the call is the caller's to run or to approve, who is shown it as such.</summary>
+    internal bool IsOfCaller { get; init; }
+
     /// <summary>The step as one line or more for a person to read, for example <c>Action: calculator {"expression": "2 + 3"}</c>.</summary>
     /// <returns>The kind, the tool if there is one, and the text.</returns>
     public override string ToString() => Tool is not null && Kind == AgentStepKind.Action ? $"{Kind}: {Tool} {Text}" : $"{Kind}: {Text}";
@@ -170,8 +173,11 @@ public enum StopReason
     /// <summary>Too many replies in a row did not keep to the form that was asked for.</summary>
     InvalidReplies,
 
-    /// <summary>The steps or model calls allowed are used up.</summary>
+    /// <summary>The steps allowed are used up.</summary>
     StepLimit,
+
+    /// <summary>The model calls allowed are used up.</summary>
+    ModelCallLimit,
 
     /// <summary>The tokens allowed are used up.</summary>
     TokenLimit,
@@ -184,6 +190,9 @@ public enum StopReason
 
     /// <summary>The model asked for the same action with the same input too often.</summary>
     RepeatedAction,
+
+    /// <summary>Every answer was found wrong by the evaluation that the options name.</summary>
+    AnswerRejected,
 
     /// <summary>
     /// A tool wants approval: the response holds a <see cref="ToolApprovalRequestContent"/>, and the next run of the session with its

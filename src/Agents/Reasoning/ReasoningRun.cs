@@ -34,6 +34,9 @@ internal sealed record ReasoningRun
     /// <summary>The session's state, where a strategy leaves what it goes on with in the next run.</summary>
     internal required StrategySession Session { get; init; }
 
+    /// <summary>Whether another strategy's run goes on around this one, so that it cannot be left and gone on with later.</summary>
+    internal bool IsNested { get; init; }
+
     /// <summary>The step below which the run's steps hang; null for the trunk.</summary>
     internal int? Branch { get; init; }
 
@@ -163,6 +166,10 @@ internal sealed class RunStoppedException(StopReason reason, string message, AIC
 {
     internal StopReason Reason { get; } = reason;
 
+    /// <summary>Whether only this attempt failed, so that another one may still be made within the run's limits.</summary>
+    internal bool IsOfAttempt => Reason is StopReason.AnswerMissing or StopReason.ReplyCutOff or StopReason.InvalidReplies
+        or StopReason.StepLimit or StopReason.RepeatedAction;
+
     /// <summary>What the caller is to answer or to run; null for nothing.</summary>
     internal AIContent? Content { get; } = content;
 }
@@ -203,7 +210,7 @@ internal sealed class RunMeter(StrategyOptions options, ChannelWriter<AgentStep>
         {
             var budget = options.Budget;
             if (Calls >= budget.MaxModelCalls)
-                throw new RunStoppedException(StopReason.StepLimit, $"All {budget.MaxModelCalls} model calls are used up.");
+                throw new RunStoppedException(StopReason.ModelCallLimit, $"All {budget.MaxModelCalls} model calls are used up.");
             if (_tokens >= budget.MaxTokens)
                 throw new RunStoppedException(StopReason.TokenLimit, Invariant($"{_tokens} tokens are used, {budget.MaxTokens} are allowed."));
             if (budget.MaxOutputTokens is { } most)

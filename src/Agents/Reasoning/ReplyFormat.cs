@@ -97,6 +97,19 @@ internal sealed class ChoiceReply(IReadOnlyList<string> choices) : ReplyFormat<s
     }
 }
 
+/// <summary>One line that is not blank.</summary>
+internal sealed class LineReply : ReplyFormat<string>
+{
+    internal override void Constrain(ChatOptions options) => Set(options, "regex", @"[^\n]+");
+
+    internal override (string? Value, string? Problem) Read(ChatResponse response, int attempt)
+        => string.Join(' ', response.Text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)) is { Length: > 0 } line
+            ? (line, null) : (null, "The reply is empty.");
+
+    internal override ValueTask<string> RepairAsync(string problem, PromptLanguage language, CancellationToken cancellationToken)
+        => new(language == PromptLanguage.Japanese ? "一文で書いてください。" : "Write one sentence.");
+}
+
 /// <summary>A JSON value by a schema.</summary>
 internal class JsonReply(ChatResponseFormatJson format) : ReplyFormat<JsonElement>
 {

@@ -59,7 +59,13 @@ public abstract class StrategyAgent : AIAgent
     private protected abstract Task<string> ReasonAsync(ReasoningRun run);
 
     /// <summary>Works on the question of another strategy's run.</summary>
-    internal Task<string> ReasonWithinAsync(ReasoningRun run) => ReasonAsync(run);
+    internal Task<string> ReasonWithinAsync(ReasoningRun run) => ReasonAsync(run with
+    {
+        Chat = _chat,
+        ChatOptions = Options.ChatOptions?.Clone() ?? run.ChatOptions,
+        Instructions = Join(Options.Instructions, run.Instructions) ?? "",
+        IsNested = true,
+    });
 
     /// <inheritdoc/>
     public override object? GetService(Type serviceType, object? serviceKey = null)
@@ -209,10 +215,10 @@ public abstract class StrategyAgent : AIAgent
             Session = session,
         };
         return run with { Language = StrategyPrompts.Resolve(Options.Language, run.Question) };
-
-        static string? Join(string? first, string? second)
-            => string.IsNullOrEmpty(first) ? second : string.IsNullOrEmpty(second) ? first : $"{first}\n\n{second}";
     }
+
+    private static string? Join(string? first, string? second)
+        => string.IsNullOrEmpty(first) ? second : string.IsNullOrEmpty(second) ? first : $"{first}\n\n{second}";
 
     /// <summary>A message with what the model is shown of it: other agents' tool calls and thoughts stay theirs.</summary>
     private static ChatMessage? Readable(ChatMessage message)
@@ -273,6 +279,7 @@ public abstract class StrategyAgent : AIAgent
             _role = role;
             List<AIContent> contents = step.Kind switch
             {
+                AgentStepKind.Action when step.IsOfCaller => [],
                 AgentStepKind.Action => [new FunctionCallContent(step.CallId!, step.Tool!, step.Arguments?.ToDictionary())
                 {
                     InformationalOnly = true,
