@@ -92,6 +92,12 @@ public sealed record ReActOptions : StrategyOptions
     public int MaxSameActions { get; init; } = 2;
 
     /// <summary>
+    /// Rules for what comes from outside: a tool that is not read-only then needs an approval once the run has seen a tool's result. Put them
+    /// around the client too, which they also protect against links and leaks. Null for none.
+    /// </summary>
+    public Guardrails.Guardrails? Guardrails { get; init; }
+
+    /// <summary>
     /// Asked before a tool that wants approval is called, with its name and arguments; null leaves the approval to the caller of the run.
     /// </summary>
     public Func<string, IReadOnlyDictionary<string, object?>, CancellationToken, ValueTask<bool>>? ApproveAsync { get; init; }
@@ -190,7 +196,10 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
     private static string Refused(string? reason)
         => string.IsNullOrWhiteSpace(reason) ? "Error: this call was not approved." : $"Error: this call was not approved: {reason}";
 
-    private bool AsksCaller(AITool tool) => options.ApproveAsync is null && NeedsApproval(tool);
+    private bool AsksCaller(AITool tool, List<ChatMessage> messages) => options.ApproveAsync is null && WantsApproval(tool, messages);
+
+    private bool WantsApproval(AITool tool, List<ChatMessage> messages)
+        => NeedsApproval(tool) || options.Guardrails?.NeedsApproval(tool, messages) == true;
 
     internal static bool NeedsApproval(AITool tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
 
@@ -206,7 +215,7 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
             Tool = name,
             CallId = call,
             Arguments = arguments?.ToDictionary(),
-            IsOfCaller = arguments is not null && !isLast && (tool is not AIFunction || (asksCaller && AsksCaller(tool))),
+            IsOfCaller = arguments is not null && !isLast && (tool is not AIFunction || (asksCaller && AsksCaller(tool, messages))),
         });
         if (tool is not null && name != step.Action)
             run.Emit(AgentStepKind.Note, $"Tool '{step.Action}' is read as '{name}'.");
@@ -224,7 +233,7 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
         if (problem is null && tool is not AIFunction)
             throw new RunStoppedException(StopReason.CallerFunction, $"'{name}' is called by the caller of the run.",
                 new FunctionCallContent(call, name, arguments!.ToDictionary()));
-        if (problem is null && NeedsApproval(tool!))
+        if (problem is null && WantsApproval(tool!, messages))
             problem = await ApproveAsync(messages, tool!, arguments!, call, turn).ConfigureAwait(false);
         problem ??= await run.InvokeAsync((AIFunction)tool!, arguments!, options.ToolTimeout).ConfigureAwait(false);
         Observe(messages, name, call, problem, times > 1 ? _words.SameAction : null, run.Options.TimeProvider.GetElapsedTime(start));
@@ -263,9 +272,9 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
         throw new RunStoppedException(StopReason.ApprovalNeeded, $"'{tool.Name}' waits for an approval.", request);
     }
 
-    private void Observe(List<ChatMessage> messages, string tool, string call, string result, string? note, TimeSpan duration = default)
+    private void Observe(List<ChatMessage> messages, string tool, string call, string output, string? note, TimeSpan duration = default)
     {
-        var text = Truncate(result);
+        var text = Truncate(output);
         run.Emit(new AgentStep(AgentStepKind.Observation, text)
         {
             Turn = run.Meter.Calls,
@@ -273,7 +282,10 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
             CallId = call,
             Duration = duration,
         });
-        var message = new ChatMessage(ChatRole.User, $"{_words.Observation} {text}");
+        var result = new TextContent(text);
+        if (options.Guardrails?.IsTrusted(tool) != true)
+            Guardrails.Guardrails.FromOutside(result, tool);
+        var message = new ChatMessage(ChatRole.User, [new TextContent($"{_words.Observation} "), result]);
         if (note is not null)
             message.Contents.Add(new TextContent($"\n\n{note}"));
         messages.Add(message);

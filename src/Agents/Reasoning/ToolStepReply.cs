@@ -24,9 +24,12 @@ internal sealed class ToolStepReply(IReadOnlyList<AIFunctionDeclaration> tools) 
     /// <summary>The action that ends a run.</summary>
     internal const string Answer = "answer";
 
+    /// <summary>The name by which guardrails know a step, whose tool input is not shown to anybody.</summary>
+    internal const string SchemaName = "kotonoha_step";
+
     private const int MaxThoughtLength = 800;
 
-    private readonly ChatResponseFormatJson _format = ChatResponseFormat.ForJsonSchema(Schema(tools), "step", "One step.");
+    private readonly ChatResponseFormatJson _format = ChatResponseFormat.ForJsonSchema(Schema(tools), SchemaName, "One step.");
 
     internal static bool IsAnswer(string name) => name.Trim().ToLowerInvariant() is Answer or "finish" or "final answer" or "final_answer";
 
