@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.Agents.Safety;
 using Kotonoha.Agents.Tools;
 using Microsoft.Extensions.AI;
 
@@ -95,7 +96,7 @@ public sealed record ReActOptions : StrategyOptions
     /// Rules for what comes from outside: a tool that is not read-only then needs an approval once the run has seen a tool's result. Put them
     /// around the client too, which they also protect against links and leaks. Null for none.
     /// </summary>
-    public Guardrails.Guardrails? Guardrails { get; init; }
+    public Guardrails? Guardrails { get; init; }
 
     /// <summary>
     /// Asked before a tool that wants approval is called, with its name and arguments; null leaves the approval to the caller of the run.
@@ -284,7 +285,7 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
         });
         var result = new TextContent(text);
         if (options.Guardrails?.IsTrusted(tool) != true)
-            Guardrails.Guardrails.FromOutside(result, tool);
+            Safety.Guardrails.FromOutside(result, tool);
         var message = new ChatMessage(ChatRole.User, [new TextContent($"{_words.Observation} "), result]);
         if (note is not null)
             message.Contents.Add(new TextContent($"\n\n{note}"));

@@ -5,7 +5,7 @@ using Kotonoha.Agents.Reasoning;
 using Microsoft.Agents.AI;
 using Microsoft.Extensions.AI;
 
-namespace Kotonoha.Agents.Guardrails;
+namespace Kotonoha.Agents.Safety;
 
 /// <summary>Guardrails between function invocation and the model.</summary>
 internal sealed class GuardrailChatClient : DelegatingChatClient
@@ -115,6 +115,9 @@ internal sealed class GuardrailChatClient : DelegatingChatClient
             return _guardrails.FilterText(text);
         }
 
+        // Escapes of JSON hide a word from whoever does not read it as JSON.
+        if (Plain(json) is var plain && _guardrails.Leaks(plain))
+            return _guardrails.FilterText(plain);
         // The input of a step's tool goes to the tool, not to a reader, and the approval of calls is what guards it.
         bool isCall = format.SchemaName == ToolStepReply.SchemaName && json is JsonObject step
             && step["action"] is JsonValue action && action.TryGetValue<string>(out var name) && !ToolStepReply.IsAnswer(name);
@@ -141,9 +144,18 @@ internal sealed class GuardrailChatClient : DelegatingChatClient
         }
     }
 
+    /// <summary>All names and values one after the other, as whoever receives them reads them.</summary>
+    private static string Plain(JsonNode? json) => json switch
+    {
+        JsonObject members => string.Concat(members.Select(member => member.Key + Plain(member.Value))),
+        JsonArray items => string.Concat(items.Select(Plain)),
+        JsonValue value => value.TryGetValue<string>(out var text) ? text : value.ToJsonString(),
+        _ => "",
+    };
+
     private AIContent Filter(FunctionCallContent call, List<ChatMessage> conversation, ChatOptions? options)
     {
-        if (_guardrails.Leaks(call.Name + JsonSerializer.Serialize(call.Arguments, AIJsonUtilities.DefaultOptions)))
+        if (_guardrails.Leaks($"{call.Name} {Plain(JsonSerializer.SerializeToNode(call.Arguments, AIJsonUtilities.DefaultOptions))}"))
         {
             _guardrails.Report("canary", ("where", "call"), ("tool", call.Name));
             return new TextContent(_guardrails.Refusal);

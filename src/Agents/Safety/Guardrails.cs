@@ -6,7 +6,7 @@ using Kotonoha.Foundation.Security;
 using Microsoft.Agents.AI;
 using Microsoft.Extensions.AI;
 
-namespace Kotonoha.Agents.Guardrails;
+namespace Kotonoha.Agents.Safety;
 
 /// <summary>
 /// Rules for a model that reads what strangers wrote: tool results and documents are labelled as such, nothing with a side effect is done

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Kotonoha.Foundation.Unicode;
 
-namespace Kotonoha.Agents.Guardrails;
+namespace Kotonoha.Agents.Safety;
 
 /// <summary>
 /// A secret word in the instructions: where it appears in what the model writes, the instructions leak. It is found as it is, spaced out,

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Unicode;
 
-namespace Kotonoha.Agents.Guardrails;
+namespace Kotonoha.Agents.Safety;
 
 /// <summary>
 /// Removes links and images from text whose hosts are not on a list: Markdown (inline, by reference, autolinks), HTML, and bare addresses,
