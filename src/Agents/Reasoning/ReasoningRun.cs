@@ -93,13 +93,19 @@ internal sealed record ReasoningRun
         options.Tools = null;
         options.ToolMode = null;
         constrain?.Invoke(options);
-        int turn = Meter.BeginCall(share, options);
+        var (turn, granted) = Meter.BeginCall(share, options);
         long start = Options.TimeProvider.GetTimestamp();
-        var response = await Meter.Limit.RunAsync(token => Chat.GetResponseAsync([.. messages], options, token)).ConfigureAwait(false);
-        if (response is null)
-            throw Meter.TimeIsUp();
-        Meter.EndCall(messages, response);
-        return new ModelReply(response, turn, Options.TimeProvider.GetElapsedTime(start));
+        ChatResponse? response = null;
+        try
+        {
+            response = await Meter.Limit.RunAsync(token => Chat.GetResponseAsync([.. messages], options, token)).ConfigureAwait(false);
+        }
+        finally
+        {
+            Meter.EndCall(messages, response, granted);
+        }
+
+        return new ModelReply(response ?? throw Meter.TimeIsUp(), turn, Options.TimeProvider.GetElapsedTime(start));
     }
 
     /// <summary>Asks the model for a reply in a form; a reply that is not in it is sent back, so often as the options allow.</summary>
@@ -186,6 +192,7 @@ internal sealed class RunMeter(StrategyOptions options, ChannelWriter<AgentStep>
     private int _toolCalls;
     private long _tokens;
     private long _output;
+    private long _granted;
 
     internal RunLimit Limit { get; } = limit;
 
@@ -203,8 +210,8 @@ internal sealed class RunMeter(StrategyOptions options, ChannelWriter<AgentStep>
         }
     }
 
-    /// <summary>Counts a model call and gives it its share of the output tokens that are left.</summary>
-    internal int BeginCall(int share, ChatOptions call)
+    /// <summary>Counts a model call and gives it its share of the output tokens that are left and that no other call may still write.</summary>
+    internal (int Turn, long Granted) BeginCall(int share, ChatOptions call)
     {
         lock (_lock)
         {
@@ -215,19 +222,23 @@ internal sealed class RunMeter(StrategyOptions options, ChannelWriter<AgentStep>
                 throw new RunStoppedException(StopReason.TokenLimit, Invariant($"{_tokens} tokens are used, {budget.MaxTokens} are allowed."));
             if (budget.MaxOutputTokens is { } most)
             {
-                long left = (most - _output) / share;
+                long left = Math.Min((most - _output) / share, most - _output - _granted);
                 if (left < Math.Min(LeastOutput, most))
                     throw new RunStoppedException(StopReason.TokenLimit, Invariant($"{_output} tokens are written, {most} are allowed."));
                 call.MaxOutputTokens = (int)Math.Min(left, call.MaxOutputTokens ?? int.MaxValue);
+                _granted += call.MaxOutputTokens.Value;
+                return (++Calls, call.MaxOutputTokens.Value);
             }
 
-            return ++Calls;
+            return (++Calls, 0);
         }
     }
 
-    internal void EndCall(IReadOnlyList<ChatMessage> messages, ChatResponse response)
+    internal void EndCall(IReadOnlyList<ChatMessage> messages, ChatResponse? response, long granted)
     {
-        if (options.Budget is { MaxTokens: null, MaxOutputTokens: null })
+        lock (_lock)
+            _granted -= granted;
+        if (response is null || options.Budget is { MaxTokens: null, MaxOutputTokens: null })
             return;
         long input, output;
         if (response.Usage is { OutputTokenCount: { } written } usage)
