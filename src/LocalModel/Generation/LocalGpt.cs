@@ -3,6 +3,7 @@ using Kotonoha.ChatTemplates;
 using Kotonoha.ChatTemplates.Tools;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Gguf;
+using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Generation.Sampling;
@@ -43,6 +44,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private readonly ChatTemplate? _toolTemplate;
     private readonly string? _templateProblem;
     private readonly Tokenizer? _tokenizer;
+    private readonly Lazy<TokenVocabulary> _tokenVocabulary;
     private readonly int[] _endTokens;
     private readonly int? _startToken;
     private int _disposed;
@@ -79,6 +81,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         int[] strangers = [.. special.Where(id => !IsToken(id)).Distinct().Order()];
         int[] ends = [.. settings.EosTokenIds.Where(IsToken)];
         _endTokens = [.. ends.Union(templateEnds)];
+        _tokenVocabulary = new Lazy<TokenVocabulary>(() => TokenVocabularies.Of(Tokenizer, _endTokens, VocabularySize));
         _startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);

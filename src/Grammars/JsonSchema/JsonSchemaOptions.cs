@@ -1,0 +1,16 @@
+namespace Kotonoha.Grammars;
+
+/// <summary>The form of the JSON text that a schema's grammar writes.</summary>
+public sealed record JsonSchemaOptions
+{
+    /// <summary>Whether one blank may stand behind a colon or a comma. Default true.</summary>
+    public bool AllowBlanks { get; init; } = true;
+
+    /// <summary>How deep objects and arrays may lie in each other, from 0 to 64 (what System.Text.Json reads). Default 32.</summary>
+    public int MaximumDepth { get; init; } = JsonSchema.JsonText.DefaultDepth;
+
+    /// <summary>
+    /// The digits that a number may have, before and behind the point together, from 1 to 18. Default 15: what a double keeps apart.
+    /// </summary>
+    public int MaximumDigits { get; init; } = JsonSchema.JsonNumber.MaximumDigits;
+}
