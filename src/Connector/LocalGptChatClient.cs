@@ -33,6 +33,7 @@ public sealed class LocalGptChatClient : IChatClient
     private readonly ModelSource<LocalGpt> _source;
     private readonly bool _ownsSource;
     private readonly Notices _notices;
+    private readonly GrammarCache _grammars = new();
 
     /// <summary>Makes a view of a loaded model; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
@@ -114,7 +115,7 @@ public sealed class LocalGptChatClient : IChatClient
         string prompt, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
-        var request = new ChatRequestReader(this, model, _notices).ReadCompletion(prompt, options);
+        var request = new ChatRequestReader(this, model, _notices, _grammars).ReadCompletion(prompt, options);
         await foreach (var update in model.GenerateAsync(request, cancellationToken).ConfigureAwait(false))
             yield return update;
     }
@@ -133,7 +134,7 @@ public sealed class LocalGptChatClient : IChatClient
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
-        var request = new ChatRequestReader(this, model, _notices).Read(messages, options);
+        var request = new ChatRequestReader(this, model, _notices, _grammars).Read(messages, options);
         string responseId = Guid.NewGuid().ToString("N"), messageId = Guid.NewGuid().ToString("N");
         var createdAt = DateTimeOffset.UtcNow;
         var parts = new AnswerParts(request);

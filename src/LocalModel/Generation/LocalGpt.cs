@@ -170,6 +170,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
     public ToolCallFormat ToolCalls => ToolTemplate.ToolCalls ?? ToolCallFormat.General;
 
+    /// <summary>What each token adds to a text, for constrained decoding.</summary>
+    /// <exception cref="TokenizerException">That cannot be told of this tokenizer.</exception>
+    internal TokenVocabulary TokenVocabulary => _tokenVocabulary.Value;
+
     /// <summary>Runs a model that is already in memory, for example one that was just trained.</summary>
     /// <param name="model">The model; from now on it belongs to the returned object, which disposes it.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
