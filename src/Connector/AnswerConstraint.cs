@@ -6,8 +6,8 @@ using Microsoft.Extensions.AI;
 namespace Kotonoha.Connector;
 
 /// <summary>
-/// Builds the grammar of an answer: words and calls of the functions that are offered, or JSON, or what else is asked for, behind the model's
-/// reasoning where it has any. So calls always parse and fit their schemas.
+/// Builds the grammar of an answer: words and calls of the functions that are offered, or JSON, or what else is asked for, behind the
+/// model's reasoning where it has any. So calls always parse and fit their schemas.
 /// </summary>
 /// <param name="tokenizer">The model's tokenizer, whose control tokens the marks of calls may be.</param>
 /// <param name="notices">Hears which schemas can only be kept to in part.</param>
@@ -20,7 +20,8 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
 
     private readonly string[] _controlTokens =
     [
-        .. tokenizer.SpecialTokens.Select(token => token.Content).Where(content => content.Length > 0).OrderByDescending(content => content.Length),
+        .. tokenizer.SpecialTokens.Select(token => token.Content).Where(content => content.Length > 0)
+        .OrderByDescending(content => content.Length),
     ];
 
     /// <summary>The grammar of an answer; null where it may be anything.</summary>
@@ -57,7 +58,9 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
     private Grammar Calls(RequestedTools tools)
     {
         var format = tools.Format;
-        var call = Grammar.OneOf([.. tools.Callable.Select(function => Grammar.Sequence(Spell(function.Name + format.Middle), Arguments(function)))]);
+        var call =
+            Grammar.OneOf(
+                [.. tools.Callable.Select(function => Grammar.Sequence(Spell(function.Name + format.Middle), Arguments(function)))]);
         var parts = new List<Grammar>();
         if (format.AlternateTrigger is { } alternate)
             parts.Add(Grammar.Optional(Spell(alternate)));
@@ -75,7 +78,8 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
         {
             return Grammar.FromJsonSchema(function.JsonSchema);
         }
-        catch (GrammarException exception) when (exception.Error is GrammarError.Unsupported or GrammarError.TooComplex && !IsStrict(function))
+        catch (GrammarException exception) when (exception.Error is GrammarError.Unsupported or GrammarError.TooComplex
+            && !IsStrict(function))
         {
             notices.Warn(
                 "schema:" + function.Name,

@@ -19,25 +19,31 @@ internal sealed record AnswerForm(string Key, Func<Grammar> Grammar)
             null or ChatResponseFormatText => null,
             ChatResponseFormatJson { Schema: { } schema } => OfSchema(schema),
             ChatResponseFormatJson => new AnswerForm("json", () => Grammars.Grammar.JsonObject),
-            _ => throw new NotSupportedException($"The response format {format.GetType().Name} is not known; known are text, JSON and a JSON schema."),
+            _ => throw new NotSupportedException(
+                $"The response format {format.GetType().Name} is not known; known are text, JSON and a JSON schema."),
         };
         return (form, further.Count) switch
         {
             (_, 0) => form,
             (null, 1) => further[0],
-            _ => throw new ArgumentException("An answer has one form: give either a ResponseFormat or one of json_schema, regex, choice and grammar.", "options"),
+            _ => throw new ArgumentException(
+                "An answer has one form: give either a ResponseFormat or one of json_schema, regex, choice and grammar.", "options"),
         };
     }
 
     /// <summary>JSON of a schema.</summary>
-    public static AnswerForm OfSchema(JsonElement schema) => new("schema " + schema.GetRawText(), () => Grammars.Grammar.FromJsonSchema(schema));
+    public static AnswerForm OfSchema(JsonElement schema)
+        => new("schema " + schema.GetRawText(), () => Grammars.Grammar.FromJsonSchema(schema));
 
     /// <summary>One of several texts.</summary>
     public static AnswerForm OfChoices(IReadOnlyList<string> choices)
-        => new("choice " + JsonSerializer.Serialize(choices, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IReadOnlyList<string>))), () => Grammars.Grammar.FromChoices(choices));
+        => new("choice " + JsonSerializer.Serialize(choices, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IReadOnlyList<string>))),
+            () => Grammars.Grammar.FromChoices(choices));
 }
 
-/// <summary>Keeps the grammars of the latest requests: what is found out about a grammar while it is used makes the next use fast. Thread-safe.</summary>
+/// <summary>
+/// Keeps the grammars of the latest requests: what is found out about a grammar while it is used makes the next use fast. Thread-safe.
+/// </summary>
 internal sealed class GrammarCache
 {
     private const int MaxGrammars = 64;

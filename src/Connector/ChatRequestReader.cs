@@ -251,12 +251,14 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         }
         catch (TokenizerException exception) when (request.Form is null && request.Tools is { MustCall: false })
         {
-            notices.Warn("constraint", $"Function calls are read as the model writes them, without a guarantee of their form. {exception.Message}");
+            notices.Warn("constraint",
+                $"Function calls are read as the model writes them, without a guarantee of their form. {exception.Message}");
             return null;
         }
 
         var key = $"{request.Tools?.Key} {request.Form?.Key} {reasoning} {startsInReasoning}";
-        return grammars.Get(key, () => new AnswerConstraint(model.Tokenizer, notices).Of(request.Tools, request.Form?.Grammar(), reasoning, startsInReasoning)!);
+        return grammars.Get(key,
+            () => new AnswerConstraint(model.Tokenizer, notices).Of(request.Tools, request.Form?.Grammar(), reasoning, startsInReasoning)!);
     }
 
     // The variables of the template: the caller's own, and what the reasoning effort means to it.

@@ -187,11 +187,15 @@ public sealed class ToolCallTests : IDisposable
         Assert.True(typed.TryGetResult(out var booking));
         Assert.InRange(booking.Nights, int.MinValue, int.MaxValue);
 
-        var json = await _client.GetResponseAsync(Question, new ChatOptions { ResponseFormat = ChatResponseFormat.Json, Seed = 1, MaxOutputTokens = 60 });
+        var json =
+            await _client.GetResponseAsync(Question,
+                new ChatOptions { ResponseFormat = ChatResponseFormat.Json, Seed = 1, MaxOutputTokens = 60 });
         Assert.Equal(JsonValueKind.Object, JsonDocument.Parse(json.Text).RootElement.ValueKind);
         Assert.InRange(json.Usage!.OutputTokenCount!.Value, 2, 60);
 
-        var choice = await _client.GetResponseAsync(Question, new ChatOptions { AdditionalProperties = new() { ["choice"] = new[] { "red", "green" } } });
+        var choice =
+            await _client.GetResponseAsync(Question,
+                new ChatOptions { AdditionalProperties = new() { ["choice"] = new[] { "red", "green" } } });
         Assert.Contains(choice.Text, (string[])["red", "green"]);
     }
 
@@ -203,19 +207,25 @@ public sealed class ToolCallTests : IDisposable
             Question, new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(schema), MaxOutputTokens = 10 }));
         Assert.Equal(GrammarError.BudgetTooSmall, error.Error);
         var odd = JsonSerializer.SerializeToElement(new { type = "object", dependentSchemas = new { a = new { } } });
-        error = await Assert.ThrowsAsync<GrammarException>(() => _client.GetResponseAsync(Question, new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(odd) }));
+        error = await Assert.ThrowsAsync<GrammarException>(
+            () => _client.GetResponseAsync(Question, new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(odd) }));
         Assert.Equal(GrammarError.Unsupported, error.Error);
         await Assert.ThrowsAsync<ArgumentException>(() => _client.GetResponseAsync(
-            Question, new ChatOptions { ResponseFormat = ChatResponseFormat.Json, AdditionalProperties = new() { ["choice"] = new[] { "a" } } }));
+            Question,
+            new ChatOptions { ResponseFormat = ChatResponseFormat.Json, AdditionalProperties = new() { ["choice"] = new[] { "a" } } }));
     }
 
     [Fact]
     public async Task Reasoning_comes_before_the_form()
     {
-        var template = ChatTemplate.FromJinja("{% for m in messages %}{{ m.content.split('</think>')[-1] }}{% endfor %}{% if add_generation_prompt %}<think>\n{% endif %}");
+        var template =
+            ChatTemplate.FromJinja("{% for m in messages %}{{ m.content.split('</think>')[-1] }}{% endfor %}{% if add_generation_prompt "
+                + "%}<think>\n{% endif %}");
         using var model = TinyGpt.Create(new LocalGptOptions { ChatTemplate = template }, contextLength: 512);
         using var client = new LocalGptChatClient(model);
-        var response = await client.GetResponseAsync(Question, new ChatOptions { ResponseFormat = ChatResponseFormat.Json, Seed = 4, MaxOutputTokens = 60 });
+        var response =
+            await client.GetResponseAsync(Question,
+                new ChatOptions { ResponseFormat = ChatResponseFormat.Json, Seed = 4, MaxOutputTokens = 60 });
         Assert.Equal(JsonValueKind.Object, JsonDocument.Parse(response.Text).RootElement.ValueKind);
         Assert.NotEmpty(response.Messages[0].Contents.OfType<TextReasoningContent>());
     }
