@@ -76,7 +76,7 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
     {
         try
         {
-            return Grammar.FromJsonSchema(function.JsonSchema);
+            return Grammar.FromJsonSchema(function.JsonSchema, AnswerForm.SchemaOptions);
         }
         catch (GrammarException exception) when (exception.Error is GrammarError.Unsupported or GrammarError.TooComplex
             && !IsStrict(function))

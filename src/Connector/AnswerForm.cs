@@ -9,6 +9,9 @@ namespace Kotonoha.Connector;
 /// <param name="Grammar">Compiles it.</param>
 internal sealed record AnswerForm(string Key, Func<Grammar> Grammar)
 {
+    /// <summary>How schemas are read. What comes of an integer is most often an <see cref="int"/>, so it fits one.</summary>
+    public static JsonSchemaOptions SchemaOptions { get; } = new() { Limits32BitIntegers = true };
+
     /// <summary>Reads the form of a request: its response format or one of its additional properties; null for any text.</summary>
     /// <exception cref="ArgumentException">Several forms are given.</exception>
     /// <exception cref="NotSupportedException">The response format is of an unknown kind.</exception>
@@ -33,7 +36,7 @@ internal sealed record AnswerForm(string Key, Func<Grammar> Grammar)
 
     /// <summary>JSON of a schema.</summary>
     public static AnswerForm OfSchema(JsonElement schema)
-        => new("schema " + schema.GetRawText(), () => Grammars.Grammar.FromJsonSchema(schema));
+        => new("schema " + schema.GetRawText(), () => Grammars.Grammar.FromJsonSchema(schema, SchemaOptions));
 
     /// <summary>One of several texts.</summary>
     public static AnswerForm OfChoices(IReadOnlyList<string> choices)

@@ -144,11 +144,23 @@ internal sealed partial class JsonSchemaCompiler
             }
         }
 
+        if (!fraction && _options.Limits32BitIntegers && !atoms.Keywords().Any(k => k.Name == "format" && IsLong(k.Value)))
+        {
+            minimum = minimum is null && !(maximum?.CompareTo(Smallest) < 0) ? Smallest : minimum;
+            maximum = maximum is null && !(minimum!.CompareTo(Largest) > 0) ? Largest : maximum;
+        }
+
         if (minimum is null && maximum is null && multipleOf.Count == 0 && fraction && _options.MaximumDigits == JsonNumber.MaximumDigits)
             return SimpleNumber;
         return JsonText.Rule("number", JsonNumber.Within(
             new NumberBounds(minimum, minimumOut, maximum, maximumOut, multipleOf), fraction, _options.MaximumDigits));
     }
+
+    private static readonly DecimalText Smallest = DecimalText.Parse("-2147483648")!;
+    private static readonly DecimalText Largest = DecimalText.Parse("2147483647")!;
+
+    private static bool IsLong(JsonElement format)
+        => format.ValueKind == JsonValueKind.String && format.GetString() is "int64" or "uint64";
 
     private static Node SimpleNumber { get; } =
         JsonText.Rule("number", JsonNumber.Within(new NumberBounds(null, false, null, false, []), true, JsonNumber.MaximumDigits));

@@ -13,4 +13,10 @@ public sealed record JsonSchemaOptions
     /// The digits that a number may have, before and behind the point together, from 1 to 18. Default 15: what a double keeps apart.
     /// </summary>
     public int MaximumDigits { get; init; } = JsonSchema.JsonNumber.MaximumDigits;
+
+    /// <summary>
+    /// Whether whole numbers whose schema gives them no bounds stay within 32 bits, which is what programs most often read them into; a
+    /// <c>format</c> of <c>int64</c> or <c>uint64</c> counts as a bound. Default false.
+    /// </summary>
+    public bool Limits32BitIntegers { get; init; }
 }
