@@ -5,8 +5,8 @@ using Microsoft.SemanticKernel.ChatCompletion;
 namespace Kotonoha.Connector;
 
 /// <summary>
-/// Gives the calls of an answer the names of plugin and function, so that <c>FunctionCallContent.InvokeAsync(kernel)</c> finds them: Semantic
-/// Kernel's bridge from <c>IChatClient</c> leaves both in one name, <c>plugin_function</c>.
+/// Gives the calls of an answer the names of plugin and function, so that <c>FunctionCallContent.InvokeAsync(kernel)</c> finds them:
+/// Semantic Kernel's bridge from <c>IChatClient</c> leaves both in one name, <c>plugin_function</c>.
 /// </summary>
 /// <param name="inner">The bridge.</param>
 internal sealed class NamedFunctionsChatCompletion(IChatCompletionService inner) : IChatCompletionService
@@ -21,7 +21,8 @@ internal sealed class NamedFunctionsChatCompletion(IChatCompletionService inner)
         Kernel? kernel = null,
         CancellationToken cancellationToken = default)
     {
-        var messages = await inner.GetChatMessageContentsAsync(chatHistory, executionSettings, kernel, cancellationToken).ConfigureAwait(false);
+        var messages = await inner.GetChatMessageContentsAsync(chatHistory, executionSettings, kernel, cancellationToken)
+            .ConfigureAwait(false);
         foreach (var message in messages)
             for (int i = 0; kernel is not null && i < message.Items.Count; i++)
                 if (message.Items[i] is FunctionCallContent { PluginName: null } call && Find(kernel, call.FunctionName) is { } function)

@@ -190,7 +190,13 @@ public sealed class SemanticKernelTests : IDisposable
         var kernel = builder.Build();
         var filter = new CallFilter();
         kernel.AutoFunctionInvocationFilters.Add(filter);
-        var settings = new LocalGptPromptExecutionSettings { MaxTokens = 100, Temperature = 0, FunctionChoiceBehavior = FunctionChoiceBehavior.Required() };
+        var settings =
+            new LocalGptPromptExecutionSettings
+            {
+                MaxTokens = 100,
+                Temperature = 0,
+                FunctionChoiceBehavior = FunctionChoiceBehavior.Required()
+            };
 
         if (streamed)
             await kernel.InvokePromptStreamingAsync("Double 4.", new KernelArguments(settings)).ToListAsync();
@@ -200,7 +206,8 @@ public sealed class SemanticKernelTests : IDisposable
         Assert.All(filter.Calls, call => Assert.StartsWith("math.twice(number: ", call, StringComparison.Ordinal));
         Assert.Equal(plugin.Numbers.Count, filter.Calls.Count);
 
-        settings = new LocalGptPromptExecutionSettings { MaxTokens = 20, Temperature = 0, FunctionChoiceBehavior = FunctionChoiceBehavior.None() };
+        settings =
+            new LocalGptPromptExecutionSettings { MaxTokens = 20, Temperature = 0, FunctionChoiceBehavior = FunctionChoiceBehavior.None() };
         int before = plugin.Numbers.Count;
         await kernel.InvokePromptAsync("Double 4.", new KernelArguments(settings));
         Assert.Equal(before, plugin.Numbers.Count);
@@ -268,9 +275,11 @@ public sealed class SemanticKernelTests : IDisposable
     {
         public List<string> Calls { get; } = [];
 
-        public async Task OnAutoFunctionInvocationAsync(AutoFunctionInvocationContext context, Func<AutoFunctionInvocationContext, Task> next)
+        public async Task OnAutoFunctionInvocationAsync(
+            AutoFunctionInvocationContext context, Func<AutoFunctionInvocationContext, Task> next)
         {
-            Calls.Add($"{context.Function.PluginName}.{context.Function.Name}({string.Join(", ", context.Arguments!.Select(a => $"{a.Key}: {a.Value}"))})");
+            Calls.Add(
+                $"{context.Function.PluginName}.{context.Function.Name}({string.Join(", ", context.Arguments!.Select(a => $"{a.Key}: {a.Value}"))})");
             await next(context);
         }
     }

@@ -14,7 +14,10 @@ internal static class TestVocabularies
     public static (Tokenizer Tokenizer, TokenVocabulary Vocabulary) ByteLevel { get; } = Of(
         Tokenizer.TrainByteLevelBpe(Corpus(), 1500, minFrequency: 2, [End, Call]));
 
-    /// <summary>A SentencePiece-like one: byte tokens where characters are missing, blanks as a character of their own, and one that goes at the start.</summary>
+    /// <summary>
+    /// A SentencePiece-like one: byte tokens where characters are missing, blanks as a character of their own, and one that goes at the
+    /// start.
+    /// </summary>
     public static (Tokenizer Tokenizer, TokenVocabulary Vocabulary) SentencePieceLike { get; } = Of(Parse());
 
     public static int EndToken(Tokenizer tokenizer) => tokenizer.TokenToId(End)!.Value;
@@ -26,7 +29,9 @@ internal static class TestVocabularies
     private static List<string> Corpus()
     {
         var random = new Random(5);
-        string[] words = ["name", "value", "title", "count", "the", "of", "answer", "true", "false", "null", "これは", "東京", "天気", "über", "naïve", "\u00e9t\u00e9", "😀", "items"];
+        string[] words =
+            ["name", "value", "title", "count", "the", "of", "answer", "true", "false", "null", "これは", "東京", "天気", "über", "naïve",
+                "\u00e9t\u00e9", "😀", "items"];
         var texts = new List<string>();
         for (int i = 0; i < 400; i++)
         {

@@ -37,7 +37,8 @@ internal static class UntrainedModel
                 break;
             if (budget is { } limit)
             {
-                Assert.True(matcher.ShortestCompletion <= limit - count, $"{matcher.ShortestCompletion} more tokens are needed, but only {limit - count} are left.");
+                Assert.True(matcher.ShortestCompletion <= limit - count,
+                    $"{matcher.ShortestCompletion} more tokens are needed, but only {limit - count} are left.");
             }
 
             matcher.Mask(mask);
@@ -73,7 +74,8 @@ internal static class UntrainedModel
             case Habit.Procrastinating or Habit.Punctuating when random.Next(4) > 0:
                 var chosen = allowed.FindAll(id => vocabulary.BytesOf(id, false).IndexOfAny("[{\"\\,:."u8) >= 0);
                 if (habit == Habit.Procrastinating)
-                    chosen = allowed.FindAll(id => vocabulary.BytesOf(id, false).IndexOfAny("[{"u8) >= 0 || vocabulary.BytesOf(id, false).IndexOfAnyExceptInRange((byte)0x80, (byte)0xFF) < 0);
+                    chosen = allowed.FindAll(id => vocabulary.BytesOf(id, false).IndexOfAny("[{"u8) >= 0
+                        || vocabulary.BytesOf(id, false).IndexOfAnyExceptInRange((byte)0x80, (byte)0xFF) < 0);
                 if (chosen.Count > 0)
                     allowed = chosen;
                 break;

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Options;
 namespace Kotonoha.Connector.Tests.Contract;
 
 /// <summary>
-/// What applications of Microsoft.Extensions.AI expect of any chat client: the checks of that library's own integration tests, in our words. Nothing throws that is
-/// expected to work; pictures apart.
+/// What applications of Microsoft.Extensions.AI expect of any chat client: the checks of that library's own integration tests, in our
+/// words. Nothing throws that is expected to work; pictures apart.
 /// </summary>
 public sealed class ChatClientContractTests(ContractModel model) : IClassFixture<ContractModel>
 {
@@ -41,7 +41,8 @@ public sealed class ChatClientContractTests(ContractModel model) : IClassFixture
     [Fact]
     public async Task Empty_texts_and_instructions_alone_are_accepted()
     {
-        await model.Client.GetResponseAsync([new(ChatRole.System, [new TextContent("")]), new(ChatRole.User, []), new(ChatRole.Assistant, ""), new(ChatRole.User, "Hi")]);
+        await model.Client.GetResponseAsync(
+            [new(ChatRole.System, [new TextContent("")]), new(ChatRole.User, []), new(ChatRole.Assistant, ""), new(ChatRole.User, "Hi")]);
         await model.Client.GetResponseAsync([], new ChatOptions { Instructions = "Say hello." });
     }
 
@@ -73,7 +74,8 @@ public sealed class ChatClientContractTests(ContractModel model) : IClassFixture
     public async Task A_required_function_without_parameters_is_invoked(bool streamed)
     {
         int called = 0;
-        await AskAsync(Tools(AIFunctionFactory.Create(() => { called++; return 42; }, "GetSecretNumber", "Gets the secret number.")), streamed);
+        await AskAsync(Tools(AIFunctionFactory.Create(() => { called++; return 42; }, "GetSecretNumber", "Gets the secret number.")),
+            streamed);
         Assert.True(called > 0);
     }
 
@@ -109,7 +111,8 @@ public sealed class ChatClientContractTests(ContractModel model) : IClassFixture
         bool first = false, second = false;
         var options = new ChatOptions
         {
-            Tools = [AIFunctionFactory.Create(() => { first = true; return 1; }, "First"), AIFunctionFactory.Create(() => { second = true; return 2; }, "Second")],
+            Tools = [AIFunctionFactory.Create(() => { first = true; return 1; }, "First"),
+                AIFunctionFactory.Create(() => { second = true; return 2; }, "Second")],
             ToolMode = ChatToolMode.RequireSpecific("Second"),
             Temperature = 0,
         };
@@ -190,7 +193,15 @@ public sealed class ChatClientContractTests(ContractModel model) : IClassFixture
         };
         ActivitySource.AddActivityListener(listener);
         var instruments = new List<string>();
-        using var meters = new MeterListener { InstrumentPublished = (instrument, l) => { if (instrument.Meter.Name == source) l.EnableMeasurementEvents(instrument); } };
+        using var meters =
+            new MeterListener
+            {
+                InstrumentPublished = (instrument, l) =>
+                {
+                    if (instrument.Meter.Name == source)
+                        l.EnableMeasurementEvents(instrument);
+                }
+            };
         meters.SetMeasurementEventCallback<int>((instrument, value, tags, state) => instruments.Add(instrument.Name));
         meters.SetMeasurementEventCallback<double>((instrument, value, tags, state) => instruments.Add(instrument.Name));
         meters.Start();
@@ -199,7 +210,8 @@ public sealed class ChatClientContractTests(ContractModel model) : IClassFixture
         var activity = Assert.Single(activities);
         Assert.Equal(LocalGptChatClient.ProviderName, activity.GetTagItem("gen_ai.provider.name"));
         Assert.Equal(response.ModelId, activity.GetTagItem("gen_ai.response.model"));
-        Assert.Equal(response.Usage!.OutputTokenCount, Convert.ToInt64(activity.GetTagItem("gen_ai.usage.output_tokens"), System.Globalization.CultureInfo.InvariantCulture));
+        Assert.Equal(response.Usage!.OutputTokenCount,
+            Convert.ToInt64(activity.GetTagItem("gen_ai.usage.output_tokens"), System.Globalization.CultureInfo.InvariantCulture));
         Assert.NotEmpty(instruments);
     }
 
@@ -241,10 +253,13 @@ public sealed class ChatClientContractTests(ContractModel model) : IClassFixture
     public async Task Reducers_shorten_what_the_client_sees()
     {
         using var client = model.Client.AsBuilder().UseChatReducer(new MessageCountingChatReducer(1)).Build();
-        var many = await client.GetResponseAsync([.. Enumerable.Range(0, 10).Select(i => new ChatMessage(ChatRole.User, $"Message number {i} of ten"))]);
+        var many =
+            await client.GetResponseAsync(
+                [.. Enumerable.Range(0, 10).Select(i => new ChatMessage(ChatRole.User, $"Message number {i} of ten"))]);
         var one = await client.GetResponseAsync([new(ChatRole.User, "Message number 9 of ten")]);
         Assert.Equal(one.Usage!.InputTokenCount, many.Usage!.InputTokenCount);
-        await new SummarizingChatReducer(model.Client, 1, 1).ReduceAsync([.. Enumerable.Range(0, 5).Select(i => new ChatMessage(ChatRole.User, $"Message {i}"))], default);
+        await new SummarizingChatReducer(model.Client, 1,
+            1).ReduceAsync([.. Enumerable.Range(0, 5).Select(i => new ChatMessage(ChatRole.User, $"Message {i}"))], default);
     }
 #pragma warning restore MEAI001
 
@@ -288,7 +303,8 @@ public sealed class ChatClientContractTests(ContractModel model) : IClassFixture
             await client.GetResponseAsync(question, options);
     }
 
-    private static ChatOptions Tools(AIFunction function) => new() { Tools = [function], ToolMode = ChatToolMode.RequireAny, Temperature = 0 };
+    private static ChatOptions Tools(AIFunction function)
+        => new() { Tools = [function], ToolMode = ChatToolMode.RequireAny, Temperature = 0 };
 
     private enum JobType
     {

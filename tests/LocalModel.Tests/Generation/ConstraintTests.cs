@@ -21,7 +21,10 @@ public sealed class ConstraintTests : IDisposable
     {
         for (int limit = 13; limit < 40; limit += 3)
         {
-            var result = await _model.CompleteAsync(Request(Person) with { MaxOutputTokens = limit, Sampling = new SamplingOptions { Temperature = temperature, Seed = limit } });
+            var result =
+                await _model.CompleteAsync(
+                    Request(Person) with { MaxOutputTokens = limit,
+                        Sampling = new SamplingOptions { Temperature = temperature, Seed = limit } });
             using var document = JsonDocument.Parse(result.Text);
             Assert.InRange(document.RootElement.GetProperty("n").GetInt32(), 7, 99);
             Assert.Equal(JsonValueKind.String, document.RootElement.GetProperty("a").ValueKind);
@@ -52,7 +55,8 @@ public sealed class ConstraintTests : IDisposable
     [Fact]
     public async Task Log_probabilities_stay_those_of_the_model()
     {
-        var result = await _model.CompleteAsync(Request(Grammar.FromChoices(["the fox", "the dog"])) with { IncludeLogProbabilities = true });
+        var result =
+            await _model.CompleteAsync(Request(Grammar.FromChoices(["the fox", "the dog"])) with { IncludeLogProbabilities = true });
         Assert.Contains(result.Text, (string[])["the fox", "the dog"]);
         int[] prompt = _model.Tokenizer.Encode("the ");
         var scores = await _model.ScoreTokensAsync([.. prompt, .. result.TokenIds]);
@@ -84,7 +88,8 @@ public sealed class ConstraintTests : IDisposable
         Assert.Equal(GrammarError.NotSpellable, error.Error);
         await Assert.ThrowsAsync<ArgumentException>(() => _model.CompleteAsync(Request(Person) with { StopStrings = ["x"] }));
         await Assert.ThrowsAsync<ArgumentException>(() => _model.CompleteAsync(Request(Person) with { IgnoreEndTokens = true }));
-        await Assert.ThrowsAsync<ArgumentException>(() => _model.BeamSearchAsync(Request(Person) with { Sampling = SamplingOptions.Greedy }, new BeamSearchOptions()));
+        await Assert.ThrowsAsync<ArgumentException>(
+            () => _model.BeamSearchAsync(Request(Person) with { Sampling = SamplingOptions.Greedy }, new BeamSearchOptions()));
         await Assert.ThrowsAsync<ArgumentException>(() => _model.CompleteAsync(Request(Grammar.Literal("")) with { EndTokenIds = [] }));
     }
 
@@ -92,7 +97,9 @@ public sealed class ConstraintTests : IDisposable
     public async Task Control_tokens_are_written_as_tokens()
     {
         int user = _model.Tokenizer.TokenToId("<|user|>")!.Value;
-        var result = await _model.CompleteAsync(Request(Grammar.Sequence(Grammar.Literal("the"), Grammar.ControlToken("<|user|>"), Grammar.Literal("fox"))));
+        var result =
+            await _model.CompleteAsync(
+                Request(Grammar.Sequence(Grammar.Literal("the"), Grammar.ControlToken("<|user|>"), Grammar.Literal("fox"))));
         Assert.Equal("thefox", result.Text);
         Assert.Contains(user, result.TokenIds);
     }
@@ -106,5 +113,6 @@ public sealed class ConstraintTests : IDisposable
         Assert.True(texts.Distinct().Count() > 6);
     }
 
-    private static GenerationRequest Request(Grammar grammar) => GenerationRequest.FromPrompt("the ") with { Constraint = grammar, MaxOutputTokens = 40 };
+    private static GenerationRequest Request(Grammar grammar)
+        => GenerationRequest.FromPrompt("the ") with { Constraint = grammar, MaxOutputTokens = 40 };
 }
