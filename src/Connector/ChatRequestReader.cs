@@ -86,13 +86,17 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         ["logprobs"] = (s, v) => s.IncludeLogProbabilities = v.Boolean(),
         ["num_beams"] = (s, v) => s.Search(o => o with { BeamCount = v.Integer() }),
         ["length_penalty"] = (s, v) => s.Search(o => o with { LengthPenalty = v.Number() }),
+        ["early_stopping"] = (s, v) => s.Search(o => o with { EarlyStopping = v.EarlyStopping() }),
+
+        // Forms of the answer, by the names that other servers give them.
         ["choice"] = (s, v) => s.Forms.Add(AnswerForm.OfChoices(v.Texts())),
         ["guided_choice"] = (s, v) => s.Forms.Add(AnswerForm.OfChoices(v.Texts())),
         ["json_schema"] = (s, v) => s.Forms.Add(AnswerForm.OfSchema(v.JsonOrText())),
         ["guided_json"] = (s, v) => s.Forms.Add(AnswerForm.OfSchema(v.JsonOrText())),
+
+        // Variables of the chat template.
         ["enable_thinking"] = (s, v) => s.TemplateVariables["enable_thinking"] = v.Json(),
         ["chat_template_kwargs"] = (s, v) => s.AddVariables(v.Json()),
-        ["early_stopping"] = (s, v) => s.Search(o => o with { EarlyStopping = v.EarlyStopping() }),
     };
 
     // Settings of other services that make no difference to an answer of this model.
@@ -122,9 +126,15 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
     /// <param name="options">The settings, or null.</param>
     public GenerationRequest ReadCompletion(string prompt, ChatOptions? options)
     {
-        var request = ReadSettings([new ChatMessage(ChatRole.User, prompt)], options is null ? null : WithoutConversation(options));
+        var request = ReadSettings([new ChatMessage(ChatRole.User, prompt)], options is null ? null : WithoutTools(options));
         return request.Beams is null
-            ? request.Generation with { Prompt = prompt, Turns = null, Tools = null }
+            ? request.Generation with
+            {
+                Prompt = prompt,
+                Turns = null,
+                Tools = null,
+                Constraint = request.Generation.Constraint ?? Constraint(request, reasoning: null, startsInReasoning: false),
+            }
             : throw new NotSupportedException("Text generation has no beam search; leave out num_beams, or use the chat client.");
     }
 
@@ -177,7 +187,7 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         };
     }
 
-    private static ChatOptions WithoutConversation(ChatOptions options)
+    private static ChatOptions WithoutTools(ChatOptions options)
     {
         var settings = options.Clone();
         settings.Tools = null;

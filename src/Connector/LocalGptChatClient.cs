@@ -143,7 +143,8 @@ public sealed class LocalGptChatClient : IChatClient
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
-        var request = await ReadAsync(model, messages, options, cancellationToken).ConfigureAwait(false);
+        // Templates and grammars take their time, which is not the caller's thread's.
+        var request = await Task.Run(() => ReadAsync(model, messages, options, cancellationToken), cancellationToken).ConfigureAwait(false);
         string responseId = Guid.NewGuid().ToString("N"), messageId = Guid.NewGuid().ToString("N");
         var createdAt = DateTimeOffset.UtcNow;
         var parts = new AnswerParts(request);
@@ -200,8 +201,8 @@ public sealed class LocalGptChatClient : IChatClient
         int limit = ContextWindow.PromptLimit(model, request.Generation.MaxOutputTokens);
         if (Fits(request))
             return request;
-        _notices.Warn("overflow",
-            "A conversation does not fit into the model's context any more; its oldest turns are left out from now on.");
+        _notices.Warn("overflow", "A conversation does not fit into the model's context any more; from now on "
+            + (OverflowReducer is null ? "its oldest turns are left out." : $"{OverflowReducer.GetType().Name} shortens it."));
         return reader.Read(
             OverflowReducer is null
                 ? ContextWindow.Shorten(conversation, shorter => Fits(reader.Read(shorter, options)))
