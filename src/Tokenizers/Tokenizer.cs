@@ -335,6 +335,9 @@ public sealed partial class Tokenizer
             AddedTokens = _added.Tokens,
         }));
 
+    /// <summary>What turns tokens into text; null where they are joined by blanks.</summary>
+    internal ITokenDecoder? Decoder => _decoder;
+
     internal IDecoderStream StartDecoding(StringBuilder output, bool incremental)
     {
         var text = new TextStream(output);

@@ -15,8 +15,9 @@ public partial class ArchitectureTests
         ["Foundation"] = ([], []),
         ["Tokenizers"] = (["Foundation"], ["System.Numerics.Tensors"]),
         ["ChatTemplates"] = (["Foundation"], []),
-        ["LocalModel"] = (["Foundation", "Tokenizers", "ChatTemplates"], ["System.Numerics.Tensors"]),
-        ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Foundation"],
+        ["Grammars"] = (["Foundation"], []),
+        ["LocalModel"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars"], ["System.Numerics.Tensors"]),
+        ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Grammars", "Foundation"],
             [
                 "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
                 "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
@@ -26,10 +27,10 @@ public partial class ArchitectureTests
         ["Readers"] = (["Foundation"], null),
         ["Rag"] = (["Foundation", "Readers"], null),
         ["Agents"] =
-            (["Foundation"],
+            (["Foundation", "Grammars"],
                 ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions",
                     "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions"]),
-        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
+        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
     };
 
     /// <summary>For each folder of LocalModel: the folders that it may know.</summary>
