@@ -1,0 +1,117 @@
+using System.Text.Json;
+using Kotonoha.ChatTemplates;
+using Kotonoha.ChatTemplates.Tools;
+using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Training;
+using Kotonoha.Tokenizers;
+
+namespace Kotonoha.Tests.Support.ToolCalling;
+
+/// <summary>How the small model that calls functions is made; the defaults are the ones of the tests.</summary>
+public sealed record ToolCallingOptions
+{
+    public ulong Seed { get; init; } = 1;
+
+    public int Steps { get; init; } = 600;
+
+    public int VocabularySize { get; init; } = 480;
+
+    public int Layers { get; init; } = 2;
+
+    public int Width { get; init; } = 128;
+
+    public int Heads { get; init; } = 4;
+
+    public int ContextLength { get; init; } = 512;
+
+    /// <summary>Tokens in a step.</summary>
+    public int StepTokens { get; init; } = 2048;
+
+    public int Conversations { get; init; } = 6000;
+
+    /// <summary>Requests in a conversation: the functions are described once for all of them.</summary>
+    public int MaxRequests { get; init; } = 6;
+
+    public double LearningRate { get; init; } = 4e-3;
+
+    public double Beta2 { get; init; } = 0.98;
+
+    public int Threads { get; init; }
+}
+
+/// <summary>A small model, trained from scratch, that calls the functions of <see cref="ToolCallingData"/>.</summary>
+public static class ToolCallingGpt
+{
+    /// <summary>Trains the tokenizer and the model.</summary>
+    public static async Task<(CausalModel Model, Tokenizer Tokenizer, TrainingResult Result)> TrainAsync(
+        ToolCallingOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var tokenizer = TrainTokenizer(options.VocabularySize);
+        var data = new ToolCallingData(1000 + (int)options.Seed);
+        var random = new Random((int)options.Seed);
+        using var dataset = ChatDataset.From(
+            tokenizer, ChatTemplate.Kotonoha,
+            Enumerable.Range(0, options.Conversations).Select(_ => data.Conversation(random.Next(1, options.MaxRequests + 1))),
+            new ChatDatasetOptions { ContextLength = options.ContextLength, ValidationFraction = 0.02, TooLong = LongConversations.Cut });
+        var model = Llama.Create(
+            new LlamaConfig
+            {
+                VocabularySize = tokenizer.VocabularySize,
+                ContextLength = options.ContextLength,
+                Width = options.Width,
+                Layers = options.Layers,
+                Heads = options.Heads,
+                KeyHeads = options.Heads,
+                HeadWidth = options.Width / options.Heads,
+                InnerWidth = options.Width * 2,
+                TieWordEmbeddings = true,
+            },
+            options.Seed);
+        var training = new TrainingOptions
+        {
+            Steps = options.Steps,
+            BatchSize = options.StepTokens / options.ContextLength,
+            LearningRate = options.LearningRate,
+            Optimizer = new AdamWOptions { Beta2 = options.Beta2 },
+            EvaluateEvery = 100,
+            Seed = options.Seed,
+            Threads = options.Threads,
+        };
+        var result = await new Trainer(model, training).RunAsync(dataset, progress, cancellationToken);
+        return (model, tokenizer, result);
+    }
+
+    /// <summary>A tokenizer of the words around the values: these stay in small pieces, which unseen ones are made of too.</summary>
+    public static Tokenizer TrainTokenizer(int vocabularySize)
+    {
+        var data = new ToolCallingData(1, ValuePool.Blank);
+        return Tokenizer.TrainByteLevelBpe(
+            Enumerable.Range(0, 400).Select(_ => ChatTemplate.Kotonoha.RenderText(
+                ToolPrompt.Inline(data.Conversation(8).Turns, ToolCallingData.Tools), addGenerationPrompt: false)),
+            vocabularySize, minFrequency: 2, [.. ChatTemplate.Kotonoha.ControlTokens]);
+    }
+
+    /// <summary>Whether an answer is the right one: the same function with the same arguments, or words where words are right.</summary>
+    public static bool IsRight(ToolRequest request, string answer)
+    {
+        var calls = answer.StartsWith(ToolCallFormat.General.Trigger, StringComparison.Ordinal)
+            ? ToolCallFormat.General.Read(answer, out _)
+            : [];
+        return request.Call is { } right
+            ? calls is [{ } call] && call.Name == right.Name && JsonElement.DeepEquals(call.Arguments, right.Arguments)
+            : calls.Count == 0 && !answer.Contains(ToolCallFormat.General.Trigger, StringComparison.Ordinal);
+    }
+
+    /// <summary>Asks all requests, greedily and without any constraint.</summary>
+    /// <returns>The answers, in order.</returns>
+    public static async Task<string[]> AskAsync(LocalGpt gpt, IReadOnlyList<ToolRequest> requests)
+        => await Task.WhenAll(requests.Select(async request => (await gpt.CompleteAsync(new GenerationRequest
+        {
+            Turns = [new ChatTurn(ChatTurn.User, request.Text)],
+            Tools = ToolCallingData.Tools,
+            MaxOutputTokens = 120,
+            Sampling = SamplingOptions.Greedy,
+        })).Text));
+}
