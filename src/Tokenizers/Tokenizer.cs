@@ -551,7 +551,7 @@ public sealed partial class Tokenizer
     /// <summary>The same with the place of every token.</summary>
     internal TokenizedText EncodeChosenWithOffsets(ReadOnlySpan<char> text, Func<AddedToken, int, int, bool> keeps)
     {
-        var sequence = new TokenSequence();
+        var sequence = new TokenSequence(text.ToString());
         Run(text, parseSpecialTokens: true, null, sequence, 0, keeps);
         return new TokenizedText([sequence], null);
     }

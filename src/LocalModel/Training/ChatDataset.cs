@@ -211,7 +211,8 @@ internal sealed class ChatExample
             return [];
         var whole = Apply(template, conversation, conversation.Turns.Count, addGenerationPrompt: false);
         return whole.Answers.Count == assistant.Length
-            ? [new RenderedExample(whole, [.. whole.Answers.Where((_, i) => !conversation.NotLearned.Contains(assistant[i]))])]
+            ? [new RenderedExample(whole, [.. whole.Answers.Where((_, i) => !conversation.NotLearned.Contains(assistant[i]))
+                .Select(answer => WithEnd(template, whole.Text, answer))])]
             : ByPrefixes(template, conversation, whole, assistant.Where(i => !conversation.NotLearned.Contains(i)));
     }
 
@@ -229,6 +230,12 @@ internal sealed class ChatExample
             targets[batch.Tokens + i - 1] = Mask[i] ? Ids[i] : CrossEntropyOptions.DefaultIgnoreIndex;
         batch.Append(Ids.AsSpan(0, Ids.Length - 1));
     }
+
+    // A model must learn to end, also where the template writes the end token behind the generation block.
+    private static (int, int) WithEnd(ChatTemplate template, string text, (int Start, int End) answer)
+        => template.EndTokens.FirstOrDefault(token => string.CompareOrdinal(text, answer.End, token, 0, token.Length) == 0) is { } end
+            ? (answer.Start, answer.End + end.Length)
+            : answer;
 
     private static List<RenderedExample> ByPrefixes(
         ChatTemplate template, Conversation conversation, ChatPrompt whole, IEnumerable<int> answers)

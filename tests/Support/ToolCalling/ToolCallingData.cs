@@ -121,6 +121,16 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         return new Conversation(turns, Tools);
     }
 
+    /// <summary>
+    /// A short conversation without functions in which the assistant repeats something: what small models learn to copy from.
+    /// </summary>
+    public Conversation Practice()
+    {
+        var draw = new Draw(_random, pool, isJapanese: _random.Next(6) == 0);
+        var (said, answer) = draw.Copying(_random.Next(3, 9));
+        return new Conversation([new ChatTurn(ChatTurn.User, said), new ChatTurn(ChatTurn.Assistant, answer)]);
+    }
+
     /// <summary>Whether a value belongs to those that no training conversation holds.</summary>
     public static bool IsHeldOut(string value) => Hash(value) % HeldOutOneIn == 0;
 
@@ -230,6 +240,19 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
             return Call("list_tasks", new { }, result,
                 ["What are my tasks?", "List my tasks.", "Show me my tasks, please.", "What do I have to do today?", "Which tasks are open?"],
                 ["今日のタスクは?", "タスクを見せて"], $"Your tasks: {result}.", $"タスク: {result}");
+        }
+
+        public (string Said, string Answer) Copying(int values)
+        {
+            var text = string.Join(' ', Enumerable.Range(0, values).Select(_ => random.Next(6) switch
+            {
+                0 => City(),
+                1 => Person(),
+                2 => Date(),
+                3 => Text(Number(9999)),
+                _ => Word(),
+            }));
+            return (isJapanese ? $"{text} と言って" : $"{Pick(["Say", "Repeat", "Repeat after me"])}: {text}", text);
         }
 
         public ToolRequest Talk()

@@ -29,7 +29,7 @@ public sealed record ToolCallingOptions
     /// <summary>Tokens in a step.</summary>
     public int StepTokens { get; init; } = 2048;
 
-    public int Conversations { get; init; } = 6000;
+    public int Conversations { get; init; } = 10000;
 
     /// <summary>Requests in a conversation: the functions are described once for all of them.</summary>
     public int MaxRequests { get; init; } = 6;
@@ -37,6 +37,16 @@ public sealed record ToolCallingOptions
     public double LearningRate { get; init; } = 4e-3;
 
     public double Beta2 { get; init; } = 0.98;
+
+    public float InitRange { get; init; } = 0.06f;
+
+    public bool QkNorm { get; init; }
+
+    public double Practice { get; init; } = 0.7;
+
+    public double Theta { get; init; } = 1000;
+
+    public int Window { get; init; } = 3;
 
     public int Threads { get; init; }
 }
@@ -53,7 +63,9 @@ public static class ToolCallingGpt
         var random = new Random((int)options.Seed);
         using var dataset = ChatDataset.From(
             tokenizer, ChatTemplate.Kotonoha,
-            Enumerable.Range(0, options.Conversations).Select(_ => data.Conversation(random.Next(1, options.MaxRequests + 1))),
+            Enumerable.Range(0, options.Conversations).Select(_ => random.NextDouble() < options.Practice
+                ? data.Practice()
+                : data.Conversation(random.Next(1, options.MaxRequests + 1))),
             new ChatDatasetOptions { ContextLength = options.ContextLength, ValidationFraction = 0.02, TooLong = LongConversations.Cut });
         var model = Llama.Create(
             new LlamaConfig
@@ -67,6 +79,11 @@ public static class ToolCallingGpt
                 HeadWidth = options.Width / options.Heads,
                 InnerWidth = options.Width * 2,
                 TieWordEmbeddings = true,
+                InitializerRange = options.InitRange,
+                QueryKeyNorm = options.QkNorm,
+                RopeTheta = options.Theta,
+                SlidingWindow = options.Window,
+                SlidingLayers = options.Window == 0 ? [] : [.. Enumerable.Range(0, options.Layers).Select(i => i == 0)],
             },
             options.Seed);
         var training = new TrainingOptions
@@ -107,11 +124,16 @@ public static class ToolCallingGpt
     /// <summary>Asks all requests, greedily and without any constraint.</summary>
     /// <returns>The answers, in order.</returns>
     public static async Task<string[]> AskAsync(LocalGpt gpt, IReadOnlyList<ToolRequest> requests)
-        => await Task.WhenAll(requests.Select(async request => (await gpt.CompleteAsync(new GenerationRequest
-        {
-            Turns = [new ChatTurn(ChatTurn.User, request.Text)],
-            Tools = ToolCallingData.Tools,
-            MaxOutputTokens = 120,
-            Sampling = SamplingOptions.Greedy,
-        })).Text));
+    {
+        var answers = new List<string>();
+        foreach (var part in requests.Chunk(gpt.Options.QueueLength))
+            answers.AddRange(await Task.WhenAll(part.Select(async request => (await gpt.CompleteAsync(new GenerationRequest
+            {
+                Turns = [new ChatTurn(ChatTurn.User, request.Text)],
+                Tools = ToolCallingData.Tools,
+                MaxOutputTokens = 120,
+                Sampling = SamplingOptions.Greedy,
+            })).Text)));
+        return [.. answers];
+    }
 }
