@@ -1,8 +1,6 @@
 using System.Globalization;
-using System.Text;
 using Kotonoha.ChatTemplates;
 using Kotonoha.Cli.Output;
-using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
@@ -39,15 +37,15 @@ internal static class ChatTrainer
         var conversations = Conversation.ReadFile(asked.File).ToList();
         if (conversations.Count == 0)
             throw new UsageException($"--chat '{asked.File}' has no conversation");
-        var (tokenizer, template, parts) = asked.Model is { } name
-            ? Existing(HubModels.Resolve(name), name)
+        var text = asked.Model is { } name
+            ? CheckpointText.Load(HubModels.Resolve(name))
             : await Task.Run(() => Fresh(conversations, asked.Context ?? NewContext, cancellationToken), cancellationToken);
         using var model = asked.Model is { } path
             ? ModelCheckpoint.Load(HubModels.Resolve(path))
             : Gpt2.Create(
                 Gpt2Config.Tiny with
                 {
-                    VocabularySize = tokenizer.VocabularySize,
+                    VocabularySize = text.Tokenizer!.VocabularySize,
                     Layers = Layers,
                     Heads = Heads,
                     Width = Width,
@@ -58,7 +56,7 @@ internal static class ChatTrainer
         if (context > model.ContextLength)
             throw new UsageException(
                 string.Create(CultureInfo.InvariantCulture, $"--context {context}: the model's context is {model.ContextLength}"));
-        using var dataset = ChatDataset.From(tokenizer, template, conversations, new ChatDatasetOptions
+        using var dataset = ChatDataset.From(text, conversations, new ChatDatasetOptions
         {
             ContextLength = context,
             TooLong = asked.CutsLong ? LongConversations.Cut : LongConversations.Skip,
@@ -79,7 +77,15 @@ internal static class ChatTrainer
             Seed = Seed,
             Threads = asked.Threads ?? 0,
             EvaluateEvery = Math.Max(1, asked.Steps / 4),
-            Checkpoints = new TrainingCheckpoints(asked.Output) { Every = Math.Max(1, asked.Steps / 4), Parts = parts },
+            Checkpoints = new TrainingCheckpoints(asked.Output)
+            {
+                Every = Math.Max(1, asked.Steps / 4),
+                Parts = CheckpointParts.Of(text.Tokenizer!) with
+                {
+                    TokenizerSettings = text.Settings,
+                    GenerationSettings = text.Generation,
+                },
+            },
         };
         var result = await ProgressDisplay.RunAsync(
             progress => new Trainer(model, options).RunAsync(dataset, new TrainingSink(progress), cancellationToken));
@@ -90,31 +96,21 @@ internal static class ChatTrainer
                 + $"{asked.Output}"));
     }
 
-    private static (Tokenizer, ChatTemplate, CheckpointParts) Existing(string path, string name)
-    {
-        var text = CheckpointText.Load(path);
-        var template = text.Settings.ChatTemplate is { } jinja
-            ? ChatEncoding.ReadTemplate(jinja, text.Settings, text.Tokenizer)
-            : throw new UsageException($"'{name}' has no chat template, so conversations cannot be rendered for it");
-        var parts = CheckpointParts.Of(text.Tokenizer!) with { TokenizerSettings = text.Settings, GenerationSettings = text.Generation };
-        return (text.Tokenizer!, template, parts);
-    }
-
-    private static (Tokenizer, ChatTemplate, CheckpointParts) Fresh(
+    private static CheckpointText Fresh(
         List<Conversation> conversations, int context, CancellationToken cancellationToken)
     {
         // The tokenizer learns from what the model will read, functions and calls included.
         var template = ChatTemplate.Kotonoha;
-        var texts = conversations.Select(c => ChatEncoding.Render(template, new ChatTemplateInput { Turns = c.Turns, Tools = c.Tools }))
-            .Select(prompt => template.ControlTokens.Aggregate(prompt.Text, (text, token) => text.Replace(token, "\n", StringComparison.Ordinal)));
+        var texts = conversations
+            .Select(c => ChatEncoding.Render(template, new ChatTemplateInput { Turns = c.Turns, Tools = c.Tools }).Text)
+            .Select(text => template.ControlTokens.Aggregate(text, (t, token) => t.Replace(token, "\n", StringComparison.Ordinal)));
         var tokenizer = Tokenizer.TrainByteLevelBpe(
             texts, new BpeTrainingOptions { VocabularySize = VocabularySize, SpecialTokens = template.ControlTokens }, cancellationToken);
         var parts = CheckpointParts.Of(tokenizer, template.Jinja);
         int endOfTurn = tokenizer.TokenToId(template.EndTokens[0])!.Value;
-        return (tokenizer, template, parts with
-        {
-            TokenizerSettings = parts.TokenizerSettings with { ModelMaxLength = context },
-            GenerationSettings = parts.GenerationSettings with { EosTokenIds = [endOfTurn, .. parts.GenerationSettings.EosTokenIds] },
-        });
+        return new CheckpointText(
+            tokenizer,
+            parts.TokenizerSettings with { ModelMaxLength = context },
+            parts.GenerationSettings with { EosTokenIds = [endOfTurn, .. parts.GenerationSettings.EosTokenIds] });
     }
 }

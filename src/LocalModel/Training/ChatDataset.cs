@@ -1,4 +1,5 @@
 using Kotonoha.ChatTemplates;
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -47,16 +48,22 @@ public sealed class ChatDataset : TrainingDataset
     private ChatDataset(List<ChatExample> examples, int vocabularySize, double validationFraction)
     {
         VocabularySize = vocabularySize;
-        int held = examples.Count - (int)(examples.Count * (1 - validationFraction));
-        ChatExample[] ordered = [.. examples.OrderBy(e => e.Hash)];
-        while (held > 0 && held < ordered.Length && ordered[held].Hash == ordered[held - 1].Hash)
-            held++;
-        if (examples.Count > 0 && held == examples.Count)
-            throw new TrainingException($"Nothing is left to train on: of {examples.Count} conversations {held} are held out. Give more "
+
+        // Equal conversations are one group; a group that is larger than what is still to be held out is trained on.
+        int wanted = examples.Count - (int)(examples.Count * (1 - validationFraction));
+        var held = new HashSet<ulong>();
+        foreach (var group in examples.GroupBy(e => e.Hash).OrderBy(g => g.Key))
+            if (group.Count() is var count && count <= wanted)
+            {
+                wanted -= count;
+                held.Add(group.Key);
+            }
+
+        _train = [.. examples.Where(e => !held.Contains(e.Hash))];
+        _validation = [.. examples.Where(e => held.Contains(e.Hash))];
+        if (_train.Length == 0)
+            throw new TrainingException($"Nothing is left to train on: all {examples.Count} conversations are held out. Give more "
                 + "conversations, or a smaller ValidationFraction.");
-        ulong last = held == 0 ? 0 : ordered[held - 1].Hash;
-        _train = held == 0 ? [.. examples] : [.. examples.Where(e => e.Hash > last)];
-        _validation = ordered[..held];
         Fingerprint = TokenHash.Start;
         foreach (var example in _train)
         {
@@ -94,6 +101,28 @@ public sealed class ChatDataset : TrainingDataset
 
     internal override long TrainTokens { get; }
 
+    /// <summary>Renders and encodes conversations for a model that exists, with the templates that it will be asked with.</summary>
+    /// <param name="model">The model's tokenizer and templates.</param>
+    /// <param name="conversations">The conversations; <see cref="Conversation.ReadFile"/> reads them.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="ChatTemplateException">The template cannot be read, or refuses a conversation.</exception>
+    /// <exception cref="TrainingException">The model has no tokenizer or no template, no conversation is left, or the template writes an
+    /// answer otherwise than it asks for it.</exception>
+    public static ChatDataset From(CheckpointText model, IEnumerable<Conversation> conversations, ChatDatasetOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var tokenizer = model.Tokenizer
+            ?? throw new TrainingException($"The model has no tokenizer, so conversations cannot be encoded. {model.TokenizerProblem}");
+        if (model.Settings.ChatTemplate is not { } jinja)
+            throw new TrainingException("The model has no chat template, so conversations cannot be rendered for it. Put its "
+                + "chat_template.jinja beside the weights, or give a template.");
+        var template = ChatEncoding.ReadTemplate(jinja, model.Settings, tokenizer);
+        var withTools = model.Settings.FurtherChatTemplates?.GetValueOrDefault(LocalGpt.ToolTemplateName) is { } forTools
+            ? ChatEncoding.ReadTemplate(forTools, model.Settings, tokenizer)
+            : template;
+        return From(tokenizer, conversation => conversation.Tools is null ? template : withTools, conversations, options);
+    }
+
     /// <summary>Renders and encodes conversations.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="template">The model's chat template.</param>
@@ -107,6 +136,13 @@ public sealed class ChatDataset : TrainingDataset
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(template);
+        return From(tokenizer, _ => template, conversations, options);
+    }
+
+    private static ChatDataset From(
+        Tokenizer tokenizer, Func<Conversation, ChatTemplate> templateOf, IEnumerable<Conversation> conversations,
+        ChatDatasetOptions options)
+    {
         ArgumentNullException.ThrowIfNull(conversations);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.ContextLength, 2);
@@ -118,7 +154,7 @@ public sealed class ChatDataset : TrainingDataset
         {
             read++;
             bool any = false;
-            foreach (var rendered in ChatExample.Render(template, conversation))
+            foreach (var rendered in ChatExample.Render(templateOf(conversation), conversation))
             {
                 var example = rendered.Encode(tokenizer);
                 any |= example.Ids.Length > 0;

@@ -176,9 +176,13 @@ public sealed class ChatDatasetTests
         Assert.Equal((60, 20), (data.TrainConversations, data.ValidationConversations));
         Assert.Equal(data.Tokens, reversed.Tokens);
         Assert.NotEqual(data.Fingerprint, reversed.Fingerprint);
-        Assert.Equal(0, data.TrainConversations % 2);
+        Assert.Equal(2 * data.Tokens, ChatDataset.From(Tokenizer, ChatTemplate.Kotonoha, conversations.Concat(conversations), options).Tokens);
+
+        // Most conversations are the same one: it is trained on.
+        var same = ChatDataset.From(Tokenizer, ChatTemplate.Kotonoha, [.. Talks(5), .. Enumerable.Repeat(conversations[0], 15)], options);
+        Assert.Equal((16, 4), (same.TrainConversations, same.ValidationConversations));
         Assert.Throws<TrainingException>(
-            () => ChatDataset.From(Tokenizer, ChatTemplate.Kotonoha, [conversations[0], conversations[0]], options));
+            () => ChatDataset.From(Tokenizer, ChatTemplate.Kotonoha, [conversations[0]], options));
     }
 
     [Fact]
@@ -262,7 +266,7 @@ public sealed class ChatDatasetTests
         using var model = Gpt2.Create(Config, 1);
         var options = new TrainingOptions { Steps = 1, BatchSize = 1, EvaluateEvery = 1, LearningRate = 1e-9 };
         var measured = (await new Trainer(model, options).RunAsync(data)).ValidationLoss!.Value;
-        var examples = talks.SelectMany(t => Encoded(ChatTemplate.Kotonoha, t)).OrderBy(e => e.Hash).Take(data.ValidationConversations);
+        var examples = talks.SelectMany(t => Encoded(ChatTemplate.Kotonoha, t)).OrderBy(e => e.Hash).Take(data.ValidationConversations).ToList();
         var losses = examples.SelectMany(e => Losses(model, backend, e).Where((_, i) => e.Mask[i + 1])).ToList();
         Assert.Equal(losses.Average(), measured, 1e-5);
         Assert.Equal(everything.Tokens - data.Tokens, examples.Sum(e => e.Ids.Length));

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Kotonoha.ChatTemplates;
 using Kotonoha.ChatTemplates.Tools;
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
@@ -14,46 +15,70 @@ public sealed record ToolCallingOptions
 {
     public ulong Seed { get; init; } = 1;
 
-    public int Steps { get; init; } = 600;
+    public int Steps { get; init; } = 2500;
 
-    public int VocabularySize { get; init; } = 480;
-
-    public int Layers { get; init; } = 2;
-
-    public int Width { get; init; } = 128;
-
-    public int Heads { get; init; } = 4;
-
-    public int ContextLength { get; init; } = 512;
-
-    /// <summary>Tokens in a step.</summary>
-    public int StepTokens { get; init; } = 2048;
-
-    public int Conversations { get; init; } = 10000;
-
-    /// <summary>Requests in a conversation: the functions are described once for all of them.</summary>
-    public int MaxRequests { get; init; } = 6;
+    /// <summary>Tokens in a step; a multiple of <see cref="ContextLength"/>. Small steps learn more from as many tokens.</summary>
+    public int StepTokens { get; init; } = 1024;
 
     public double LearningRate { get; init; } = 4e-3;
 
-    public double Beta2 { get; init; } = 0.98;
+    /// <summary>The words around the values take about 200 tokens besides the bytes.</summary>
+    public int VocabularySize { get; init; } = 480;
 
-    public float InitRange { get; init; } = 0.06f;
+    public int ContextLength { get; init; } = 512;
 
-    public bool QkNorm { get; init; }
+    public int Layers { get; init; } = 3;
 
+    public int Width { get; init; } = 96;
+
+    public int Heads { get; init; } = 4;
+
+    /// <summary>
+    /// The tokens that the first layer sees. With a window it can do nothing but tell each token what came before it, which is what the
+    /// later layers need in order to copy; without one they find that out ten times later.
+    /// </summary>
+    public int Window { get; init; } = 4;
+
+    public int Conversations { get; init; } = 10_000;
+
+    /// <summary>The most requests in a conversation: the functions are described once for all of them.</summary>
+    public int MaxRequests { get; init; } = 3;
+
+    /// <summary>The part of the conversations that practise copying.</summary>
     public double Practice { get; init; } = 0.7;
 
-    public double Theta { get; init; } = 1000;
-
-    public int Window { get; init; } = 3;
-
+    /// <summary>The threads that compute; 0 for one per core.</summary>
     public int Threads { get; init; }
 }
 
 /// <summary>A small model, trained from scratch, that calls the functions of <see cref="ToolCallingData"/>.</summary>
 public static class ToolCallingGpt
 {
+    private static readonly Lazy<Task<string>> Folder = new(() => Task.Run(FolderAsync));
+
+    /// <summary>
+    /// Loads the model of the default options. The first test that asks trains it; it is kept beside the build outputs, for as long as the
+    /// code that trains it is the same.
+    /// </summary>
+    public static async Task<LocalGpt> LoadAsync(LocalGptOptions? options = null)
+        => LocalGpt.Load(await Folder.Value, options ?? new LocalGptOptions());
+
+    /// <summary>Trains a model and saves it.</summary>
+    public static async Task<TrainingResult> SaveAsync(
+        string folder, ToolCallingOptions options, IProgress<TrainingProgress>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        var (model, tokenizer, result) = await TrainAsync(options, progress, cancellationToken);
+        using (model)
+        {
+            var parts = CheckpointParts.Of(tokenizer, ChatTemplate.Kotonoha.Jinja);
+            int[] ends = [.. ChatTemplate.Kotonoha.EndTokens.Select(token => tokenizer.TokenToId(token)!.Value)];
+            model.Save(folder, parts with { GenerationSettings = parts.GenerationSettings with { EosTokenIds = ends } });
+        }
+
+        return result;
+    }
+
     /// <summary>Trains the tokenizer and the model.</summary>
     public static async Task<(CausalModel Model, Tokenizer Tokenizer, TrainingResult Result)> TrainAsync(
         ToolCallingOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -79,9 +104,10 @@ public static class ToolCallingGpt
                 HeadWidth = options.Width / options.Heads,
                 InnerWidth = options.Width * 2,
                 TieWordEmbeddings = true,
-                InitializerRange = options.InitRange,
-                QueryKeyNorm = options.QkNorm,
-                RopeTheta = options.Theta,
+                ModelType = "qwen3",
+                InitializerRange = 0.06f,
+                QueryKeyNorm = true,
+                RopeTheta = 1000,
                 SlidingWindow = options.Window,
                 SlidingLayers = options.Window == 0 ? [] : [.. Enumerable.Range(0, options.Layers).Select(i => i == 0)],
             },
@@ -91,8 +117,8 @@ public static class ToolCallingGpt
             Steps = options.Steps,
             BatchSize = options.StepTokens / options.ContextLength,
             LearningRate = options.LearningRate,
-            Optimizer = new AdamWOptions { Beta2 = options.Beta2 },
-            EvaluateEvery = 100,
+            Optimizer = new AdamWOptions { Beta2 = 0.98 },
+            EvaluateEvery = 500,
             Seed = options.Seed,
             Threads = options.Threads,
         };
@@ -135,5 +161,23 @@ public static class ToolCallingGpt
                 Sampling = SamplingOptions.Greedy,
             })).Text)));
         return [.. answers];
+    }
+
+    private static async Task<string> FolderAsync()
+    {
+        // Up from tests/PROJECT/bin/CONFIGURATION/FRAMEWORK. Builds are deterministic: the same code has the same version ids.
+        var kept = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../Support/obj/tool-calling"));
+        var name = $"{typeof(Trainer).Module.ModuleVersionId:N}-{typeof(ToolCallingGpt).Module.ModuleVersionId:N}";
+        var folder = Path.Combine(kept, name);
+        if (Directory.Exists(folder))
+            return folder;
+        if (Directory.Exists(kept))
+            foreach (var old in Directory.GetDirectories(kept))
+                Directory.Delete(old, recursive: true);
+        var beside = Path.Combine(Directory.CreateDirectory(kept).FullName, $".{Guid.NewGuid():N}");
+        await SaveAsync(beside, new ToolCallingOptions());
+        if (!Directory.Exists(folder))
+            Directory.Move(beside, folder);
+        return folder;
     }
 }
