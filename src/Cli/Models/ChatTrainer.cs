@@ -65,7 +65,8 @@ internal static class ChatTrainer
         await Console.Error.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
             $"Training {(asked.Model is null ? "a new GPT" : $"'{asked.Model}'")} ({model.ParameterCount:N0} parameters) on "
-                + $"{dataset.TrainConversations:N0} conversations: {dataset.Tokens:N0} tokens, {dataset.AnswerTokens:N0} of them in answers; "
+                + $"{dataset.TrainConversations:N0} conversations: {dataset.Tokens:N0} tokens, {dataset.AnswerTokens:N0} of them in "
+                + $"answers; "
                 + $"{dataset.ValidationConversations:N0} held out, {dataset.Skipped:N0} skipped and {dataset.Cut:N0} cut as longer than "
                 + $"{context:N0} tokens, {dataset.WithoutAnswer:N0} without an answer; {asked.Steps:N0} steps …"));
         var options = new TrainingOptions

@@ -19,7 +19,8 @@ public sealed class ChatDatasetTests
         + "{% for m in messages %}{% if m.role == 'tool' %}{{ '<|user|><tool_response>' + m.content + '</tool_response>' }}"
         + "{% else %}{{ '<|' + m.role + '|>' }}{% if m.reasoning_content and loop.last %}"
         + "{{ '<think>' + m.reasoning_content + '</think>' }}{% endif %}{{ m.content }}{% for c in m.tool_calls or [] %}"
-        + "{{ '<tool_call>{\"name\": \"' + c.function.name + '\", \"arguments\": ' }}{{ c.function.arguments | tojson }}{{ '}</tool_call>' }}"
+        + "{{ '<tool_call>{\"name\": \"' + c.function.name + '\", \"arguments\": ' }}{{ c.function.arguments | tojson }}"
+        + "{{ '}</tool_call>' }}"
         + "{% endfor %}{% endif %}{{ '<|end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
 
     private static readonly Gpt2Config Config =
@@ -97,7 +98,8 @@ public sealed class ChatDatasetTests
             {
                 if (conversation.Turns[turn].Role != ChatTurn.Assistant)
                     continue;
-                int[] asked = gpt.EncodePrompt(new GenerationRequest { Turns = [.. conversation.Turns.Take(turn)], Tools = conversation.Tools });
+                var request = new GenerationRequest { Turns = [.. conversation.Turns.Take(turn)], Tools = conversation.Tools };
+                int[] asked = gpt.EncodePrompt(request);
                 Assert.Equal(asked, example.Ids[..asked.Length]);
                 Assert.DoesNotContain(true, example.Mask[at..asked.Length]);
                 at = Array.IndexOf(example.Ids, gpt.Tokenizer.TokenToId("<|end|>")!.Value, asked.Length) + 1;
@@ -176,7 +178,8 @@ public sealed class ChatDatasetTests
         Assert.Equal((60, 20), (data.TrainConversations, data.ValidationConversations));
         Assert.Equal(data.Tokens, reversed.Tokens);
         Assert.NotEqual(data.Fingerprint, reversed.Fingerprint);
-        Assert.Equal(2 * data.Tokens, ChatDataset.From(Tokenizer, ChatTemplate.Kotonoha, conversations.Concat(conversations), options).Tokens);
+        var twice = ChatDataset.From(Tokenizer, ChatTemplate.Kotonoha, conversations.Concat(conversations), options);
+        Assert.Equal(2 * data.Tokens, twice.Tokens);
 
         // Most conversations are the same one: it is trained on.
         var same = ChatDataset.From(Tokenizer, ChatTemplate.Kotonoha, [.. Talks(5), .. Enumerable.Repeat(conversations[0], 15)], options);
@@ -266,7 +269,8 @@ public sealed class ChatDatasetTests
         using var model = Gpt2.Create(Config, 1);
         var options = new TrainingOptions { Steps = 1, BatchSize = 1, EvaluateEvery = 1, LearningRate = 1e-9 };
         var measured = (await new Trainer(model, options).RunAsync(data)).ValidationLoss!.Value;
-        var examples = talks.SelectMany(t => Encoded(ChatTemplate.Kotonoha, t)).OrderBy(e => e.Hash).Take(data.ValidationConversations).ToList();
+        var examples = talks.SelectMany(t => Encoded(ChatTemplate.Kotonoha, t)).OrderBy(e => e.Hash).Take(data.ValidationConversations)
+            .ToList();
         var losses = examples.SelectMany(e => Losses(model, backend, e).Where((_, i) => e.Mask[i + 1])).ToList();
         Assert.Equal(losses.Average(), measured, 1e-5);
         Assert.Equal(everything.Tokens - data.Tokens, examples.Sum(e => e.Ids.Length));

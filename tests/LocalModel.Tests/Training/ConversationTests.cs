@@ -36,7 +36,8 @@ public sealed class ConversationTests
         "system:s user:a assistant:b", "")]
     [InlineData("""{"conversations": [{"from": "human", "value": "a"}, {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {}}"}, {"from": "observation", "value": "r"}, {"from": "gpt", "value": "b"}], "tools": "[{\"name\": \"f\"}]"}""",
         "user:a assistant:f tool:r assistant:b", "")]
-    [InlineData("""{"conversations": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}""", "user:a assistant:b", "")]
+    [InlineData("""{"conversations": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}""",
+        "user:a assistant:b", "")]
     public void Other_shapes_are_read(string json, string turns, string notLearned)
     {
         var conversation = Conversation.Parse(json);

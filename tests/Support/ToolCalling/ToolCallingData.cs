@@ -42,7 +42,8 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
     private static readonly string[] Inner =
         ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "c", "h", "w", "j", "x", "q", "ll", "nd", "rt", "st", "th"];
 
-    private static readonly string[] Codas = ["", "", "n", "r", "s", "l", "m", "t", "k", "d", "ck", "ng"];
+    private static readonly string[] Codas =
+        ["", "", "n", "r", "s", "l", "m", "t", "k", "d", "ck", "ng", "er", "ow", "le", "ing", "en", "et", "or", "ty", "ge", "ter"];
     private static readonly string[] Names =
         ["Alice", "Ben", "Carol", "David", "Emma", "Frank", "Grace", "Hugo", "Irene", "Jack", "Kaito", "Lena", "Maria", "Nadia", "Oscar",
             "Paula", "Quinn", "Rosa", "Sofia", "Tom", "Ursula", "Victor", "Wendy", "Xenia", "Yuki", "Zoe", "Akira", "Haruto", "Sakura"];
@@ -177,8 +178,8 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
             var result = TimeIn(city);
             return Call("get_time", new { city }, result,
                 [
-                    $"What time is it in {city}?", $"Tell me the time in {city}.", $"Current time in {city}?", $"How late is it in {city} now?",
-                    $"Time in {city}, please.",
+                    $"What time is it in {city}?", $"Tell me the time in {city}.", $"Current time in {city}?",
+                    $"How late is it in {city} now?", $"Time in {city}, please.",
                 ],
                 [$"{city}は今何時?", $"{city}の時刻を教えて"], $"It is {result} in {city}.", $"{city}は{result}です。");
         }
@@ -197,7 +198,7 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
 
         public ToolRequest Money()
         {
-            var amount = random.Next(4) == 0 ? Number(999) + 0.5 : Number(9999);
+            var amount = random.Next(4) == 0 ? Number(99) + 0.5 : Number(9999);
             var from = Pick(Currencies);
             string to = from;
             while (to == from)
@@ -238,7 +239,10 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         {
             var result = pool == ValuePool.Blank ? "" : $"{Phrase()}, {Phrase()}";
             return Call("list_tasks", new { }, result,
-                ["What are my tasks?", "List my tasks.", "Show me my tasks, please.", "What do I have to do today?", "Which tasks are open?"],
+                [
+                    "What are my tasks?", "List my tasks.", "Show me my tasks, please.", "What do I have to do today?",
+                    "Which tasks are open?",
+                ],
                 ["今日のタスクは?", "タスクを見せて"], $"Your tasks: {result}.", $"タスク: {result}");
         }
 
@@ -263,7 +267,8 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
                 ("Hello!", "Hello! How can I help?"), ("Good morning.", "Good morning! How can I help?"),
                 ("Thank you very much.", "You are welcome."), ("Thanks!", "You are welcome."), ("Who are you?", "I am a small model."),
                 ("What is your name?", "I am a small model."), ("What can you do?", "I can call functions and talk a little."),
-                ("Goodbye.", "Goodbye!"), ($"My name is {name}.", $"Nice to meet you, {name}."), ($"I am {name}.", $"Nice to meet you, {name}."),
+                ("Goodbye.", "Goodbye!"), ($"My name is {name}.", $"Nice to meet you, {name}."),
+                ($"I am {name}.", $"Nice to meet you, {name}."),
                 ($"Say: {text}", text), ($"Repeat after me: {text}", text), ($"Say {name}.", name), ($"Repeat the name {name}.", name),
             ];
             (string, string)[] japanese =
