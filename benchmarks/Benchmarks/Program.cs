@@ -25,6 +25,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,
     ["tokenizer"] = arguments => Task.FromResult(TokenizerSpeed.Run(arguments)),
     ["tokenizer-peer"] = arguments => Task.FromResult(TokenizerPeer.Run(arguments)),
+    ["tool-model"] = ToolModelBenchmark.RunAsync,
     ["truth"] = TruthBench.RunAsync,
     ["truth-data"] = arguments => Task.FromResult(TruthBench.WriteData(arguments)),
     ["truth-file"] = TruthBench.RunFileAsync,

@@ -26,6 +26,9 @@ namespace Kotonoha.LocalModel.Generation;
 /// </remarks>
 public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 {
+    /// <summary>The name of the further template for conversations with functions.</summary>
+    internal const string ToolTemplateName = "tool_use";
+
     private const int DefaultCacheContexts = 16;
     private const long DefaultCacheBytes = 256L << 20;
     private const long DefaultContextBytes = 1L << 30;
@@ -33,7 +36,6 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private const int GenerateDefaultTopK = 50;
     private const int WarmUpTokens = 16;
     private const string EndOfText = "<|endoftext|>";
-    private const string ToolTemplateName = "tool_use";
 
     private readonly CausalModel _model;
     private readonly CpuBackend _backend;

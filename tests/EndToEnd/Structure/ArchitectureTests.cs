@@ -42,7 +42,8 @@ public partial class ArchitectureTests
         ["Layers"] = ["Tensors"],
         ["Models"] = ["Layers", "Tensors"],
         ["Checkpoints"] = ["Models", "Layers", "Tensors"],
-        ["Training"] = ["Checkpoints", "Models", "Tensors", "Cpu"],
+        // Conversations are trained on as they are asked: rendered and encoded by the same code.
+        ["Training"] = ["Generation", "Checkpoints", "Models", "Tensors", "Cpu"],
         ["Evaluation"] = ["Training", "Models", "Cpu"],
         ["Generation"] = ["Checkpoints", "Models", "Tensors", "Cpu"],
     };
