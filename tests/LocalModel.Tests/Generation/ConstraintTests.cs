@@ -23,8 +23,11 @@ public sealed class ConstraintTests : IDisposable
         {
             var result =
                 await _model.CompleteAsync(
-                    Request(Person) with { MaxOutputTokens = limit,
-                        Sampling = new SamplingOptions { Temperature = temperature, Seed = limit } });
+                    Request(Person) with
+                    {
+                        MaxOutputTokens = limit,
+                        Sampling = new SamplingOptions { Temperature = temperature, Seed = limit }
+                    });
             using var document = JsonDocument.Parse(result.Text);
             Assert.InRange(document.RootElement.GetProperty("n").GetInt32(), 7, 99);
             Assert.Equal(JsonValueKind.String, document.RootElement.GetProperty("a").ValueKind);
