@@ -30,7 +30,7 @@ internal sealed record AnswerForm(string Key, Func<Grammar> Grammar)
             (_, 0) => form,
             (null, 1) => further[0],
             _ => throw new ArgumentException(
-                "An answer has one form: give either a ResponseFormat, or one of json_schema (guided_json) and choice (guided_choice).",
+                "An answer has one form: give either a ResponseFormat, or one of json_schema, regex, choice and grammar (or guided_json, guided_regex, guided_choice, guided_grammar).",
                 "options"),
         };
     }
@@ -38,6 +38,12 @@ internal sealed record AnswerForm(string Key, Func<Grammar> Grammar)
     /// <summary>JSON of a schema.</summary>
     public static AnswerForm OfSchema(JsonElement schema)
         => new("schema " + schema.GetRawText(), () => Grammars.Grammar.FromJsonSchema(schema, SchemaOptions));
+
+    /// <summary>What a regular expression matches as a whole.</summary>
+    public static AnswerForm OfRegex(string pattern) => new("regex " + pattern, () => Grammars.Grammar.FromRegex(pattern));
+
+    /// <summary>What a GBNF grammar describes.</summary>
+    public static AnswerForm OfGbnf(string text) => new("gbnf " + text, () => Grammars.Grammar.FromGbnf(text));
 
     /// <summary>One of several texts.</summary>
     public static AnswerForm OfChoices(IReadOnlyList<string> choices)

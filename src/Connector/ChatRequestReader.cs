@@ -91,6 +91,10 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         // Forms of the answer, by the names that other servers give them.
         ["choice"] = (s, v) => s.Forms.Add(AnswerForm.OfChoices(v.Texts())),
         ["guided_choice"] = (s, v) => s.Forms.Add(AnswerForm.OfChoices(v.Texts())),
+        ["regex"] = (s, v) => s.Forms.Add(AnswerForm.OfRegex(v.Text())),
+        ["guided_regex"] = (s, v) => s.Forms.Add(AnswerForm.OfRegex(v.Text())),
+        ["grammar"] = (s, v) => s.Forms.Add(AnswerForm.OfGbnf(v.Text())),
+        ["guided_grammar"] = (s, v) => s.Forms.Add(AnswerForm.OfGbnf(v.Text())),
         ["json_schema"] = (s, v) => s.Forms.Add(AnswerForm.OfSchema(v.JsonOrText())),
         ["guided_json"] = (s, v) => s.Forms.Add(AnswerForm.OfSchema(v.JsonOrText())),
 

@@ -1,8 +1,10 @@
 using System.Text;
 using System.Text.Json;
 using Kotonoha.Grammars.Automaton;
+using Kotonoha.Grammars.Gbnf;
 using Kotonoha.Grammars.JsonSchema;
 using Kotonoha.Grammars.Nodes;
+using Kotonoha.Grammars.Patterns;
 
 namespace Kotonoha.Grammars;
 
@@ -43,6 +45,28 @@ public sealed class Grammar
     /// names the JSON pointer.</exception>
     public static Grammar FromJsonSchema(JsonElement schema, JsonSchemaOptions? options = null)
         => Checked(new JsonSchemaCompiler(schema, options ?? new JsonSchemaOptions()).Compile());
+
+    /// <summary>The texts that a regular expression matches as a whole, as far as it describes a regular language.</summary>
+    /// <param name="pattern">
+    /// The pattern, in the syntax that .NET and ECMAScript share: classes, groups, alternatives, repetitions, categories, <c>(?i)</c> for
+    /// ASCII letters, anchors at the ends. A dot and negated classes stand for characters of the basic plane, <c>\d</c>, <c>\w</c> and
+    /// <c>\s</c> for ASCII.
+    /// </param>
+    /// <exception cref="GrammarException">The pattern is malformed, or has lookarounds, backreferences or word borders.</exception>
+    public static Grammar FromRegex(string pattern)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        return Checked(PatternParser.Parse(pattern, set => set.ToUtf8(), isSearch: false));
+    }
+
+    /// <summary>The texts of a grammar in GBNF, llama.cpp's notation.</summary>
+    /// <param name="text">The rules; <c>root</c> is the whole.</param>
+    /// <exception cref="GrammarException">The text is malformed, a rule is missing, or a rule begins with itself; the error names the line.</exception>
+    public static Grammar FromGbnf(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Checked(GbnfParser.Parse(text));
+    }
 
     /// <summary>One of several texts.</summary>
     /// <param name="choices">At least one text.</param>

@@ -1,7 +1,9 @@
 using System.Numerics;
 using System.Text;
 using System.Text.Json;
+using Kotonoha.Grammars.Automaton;
 using Kotonoha.Grammars.Nodes;
+using Kotonoha.Grammars.Patterns;
 
 namespace Kotonoha.Grammars.JsonSchema;
 
@@ -286,12 +288,27 @@ internal sealed partial class JsonSchemaCompiler
                 continue;
             if (value.ValueKind != JsonValueKind.String)
                 throw place.Malformed(name, "a string");
-            if (name == "pattern" || StringFormats.PatternOf(value.GetString()!) is not null)
-                throw place.Unsupported(name);
+            if ((name == "pattern" ? value.GetString() : StringFormats.PatternOf(value.GetString()!)) is { } pattern)
+                contents.Add(PatternOf(place, name, pattern));
         }
 
         if (minimum > 0 || maximum is not null)
             contents.Add(Node.Repeat(JsonText.Escaped(JsonText.Countable), minimum, maximum));
-        return contents.Count == 0 ? JsonText.String : JsonText.Rule("string", JsonText.Quoted(contents[0]));
+        if (contents.Count == 0)
+            return JsonText.String;
+        var content = Intersection.Of(contents);
+        return content == Node.Nothing ? content : JsonText.Rule("string", JsonText.Quoted(content));
+    }
+
+    private static Node PatternOf(SchemaPlace place, string name, string pattern)
+    {
+        try
+        {
+            return PatternParser.Parse(pattern, JsonText.Escaped, isSearch: true);
+        }
+        catch (GrammarException exception)
+        {
+            throw new GrammarException(exception.Error, $"{place.Pointer}/{name}: {exception.Message}", $"{place.Pointer}/{name}", exception);
+        }
     }
 }
