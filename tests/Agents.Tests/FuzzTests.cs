@@ -69,7 +69,8 @@ public class FuzzTests
     public async Task Whatever_a_model_writes_a_run_ends_with_a_reason()
     {
         string[] pieces =
-            ["{\"thought\": \"t\", ", "\"action\": ", "\"input\": ", "\"answer\"", "\"search\"", "\"serach\"", "\"finish\"", "\"add\"", "{", "}", "}",
+            ["{\"thought\": \"t\", ", "\"action\": ", "\"input\": ", "\"answer\"", "\"search\"", "\"serach\"", "\"finish\"", "\"add\"", "{",
+                "}", "}",
                 "{\"q\": ", "{\"action\": \"search\", \"input\": \"x\"}", "{\"answer\": 1}", "{\"action\": \"add\", \"input\": {\"a\": 1, ",
                 "\"x\"", "[", "]", ", ", ":", "```json\n", "```", "1", "null", "\\", "\\ud83d", "\uDC00", "Answer: ", "答え：", "\n"];
         var search = AIFunctionFactory.Create((string q) => q, "search");

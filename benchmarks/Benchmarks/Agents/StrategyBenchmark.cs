@@ -15,13 +15,15 @@ internal static class StrategyBenchmark
 {
     private sealed record Problem(string Question, string Answer);
 
-    private sealed record Row(string Name, int Right, int Answered, int Count, long Tokens, double Seconds, Dictionary<StopReason, int> Stops);
+    private sealed record Row(
+        string Name, int Right, int Answered, int Count, long Tokens, double Seconds, Dictionary<StopReason, int> Stops);
 
     public static async Task<int> RunAsync(string[] args)
     {
         if (args.Length == 0 || args[0].StartsWith("--", StringComparison.Ordinal))
         {
-            Console.Error.WriteLine("usage: benchmarks agents MODEL [--problems FILE.jsonl] [--count N] [--seed N] [--tokens N] [--strategies a,b]");
+            Console.Error.WriteLine(
+                "usage: benchmarks agents MODEL [--problems FILE.jsonl] [--count N] [--seed N] [--tokens N] [--strategies a,b]");
             return 2;
         }
 
@@ -46,18 +48,25 @@ internal static class StrategyBenchmark
                 Budget = budget,
                 ChatOptions = greedy,
                 // Made like the problems, from a seed that no problem has.
-                Examples = [.. Generate(2, -1 - seed).Select(example => new ReasonedExample(example.Question, "I take the steps one by one.", example.Answer))],
+                Examples =
+                    [.. Generate(2, -1 - seed)
+                        .Select(example => new ReasonedExample(example.Question, "I take the steps one by one.", example.Answer))],
             }),
-            ["self-consistency"] = () => new SelfConsistencyAgent(chat, new SelfConsistencyOptions { Budget = budget, ChatOptions = new ChatOptions { Seed = seed } }),
+            ["self-consistency"] = () =>
+                new SelfConsistencyAgent(chat,
+                    new SelfConsistencyOptions { Budget = budget, ChatOptions = new ChatOptions { Seed = seed } }),
             ["react"] = () => new ReActAgent(chat, tools, new ReActOptions { Budget = budget, ChatOptions = greedy }),
-            ["plan-and-execute"] = () => new PlanAndExecuteAgent(chat, tools, new PlanAndExecuteOptions { Budget = budget, ChatOptions = greedy }),
+            ["plan-and-execute"] = () =>
+                new PlanAndExecuteAgent(chat, tools, new PlanAndExecuteOptions { Budget = budget, ChatOptions = greedy }),
             ["tree-of-thoughts"] = () => new TreeOfThoughtsAgent(chat, new TreeOfThoughtsOptions { Budget = budget, ChatOptions = greedy }),
             ["reflexion"] = () => new ReflexionAgent(chat,
-                new ChainOfThoughtAgent(chat, new ChainOfThoughtOptions { ChatOptions = greedy }), new ReflexionOptions { Budget = budget, ChatOptions = greedy }),
+                new ChainOfThoughtAgent(chat, new ChainOfThoughtOptions { ChatOptions = greedy }),
+                new ReflexionOptions { Budget = budget, ChatOptions = greedy }),
         };
         var chosen = options.TryGetValue("strategies", out var names) ? names.Split(',') : [.. strategies.Keys];
         Console.WriteLine($"{Path.GetFileName(args[0].TrimEnd('/'))}, {problems.Count} problems"
-            + (file is null ? $" (seed {seed})" : $" of {Path.GetFileName(file)}") + $", at most {tokens} tokens written for each; 95% Wilson intervals");
+            + (file is null ? $" (seed {seed})" : $" of {Path.GetFileName(file)}")
+            + $", at most {tokens} tokens written for each; 95% Wilson intervals");
         Console.WriteLine("| strategy | right | interval | answered | tokens a problem | seconds a problem | ends |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
         foreach (var name in chosen)
@@ -89,7 +98,8 @@ internal static class StrategyBenchmark
         var (low, high) = Wilson(row.Right, row.Count);
         var stops = string.Join(", ", row.Stops.OrderByDescending(stop => stop.Value).Select(stop => $"{stop.Key} {stop.Value}"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| {row.Name} | {row.Right}/{row.Count} | {low:P0}–{high:P0} | {row.Answered} | {(double)row.Tokens / row.Count:F0} | {row.Seconds / row.Count:F2} | {stops} |"));
+            $"| {row.Name} | {row.Right}/{row.Count} | {low:P0}–{high:P0} | {row.Answered} | {(double)row.Tokens / row.Count:F0} | "
+                + $"{row.Seconds / row.Count:F2} | {stops} |"));
     }
 
     /// <summary>The interval of a share that is right in 95 of 100 cases (Wilson, 1927).</summary>
@@ -106,7 +116,8 @@ internal static class StrategyBenchmark
     private static IEnumerable<Problem> Generate(int count, int seed)
     {
         var random = new Random(seed);
-        (string Name, string Thing)[] people = [("Aki", "apples"), ("Ben", "books"), ("Mika", "stamps"), ("Omar", "shells"), ("Yui", "pens")];
+        (string Name, string Thing)[] people =
+            [("Aki", "apples"), ("Ben", "books"), ("Mika", "stamps"), ("Omar", "shells"), ("Yui", "pens")];
         for (int i = 0; i < count; i++)
         {
             var (name, thing) = people[random.Next(people.Length)];

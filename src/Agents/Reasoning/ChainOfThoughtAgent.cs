@@ -68,8 +68,8 @@ public sealed record ReasonedExample(string Question, string Reasoning, string A
 /// Samples several chains of thought and gives the answer that most of them come to (self-consistency: Wang et al., 2022).
 /// </summary>
 /// <remarks>
-/// Answers are compared by their number where they are one ("1,200 yen" and "1200"), else without case, width and closing marks. The samples
-/// run at the same time; a sample without an answer has no vote.
+/// Answers are compared by their number where they are one ("1,200 yen" and "1200"), else without case, width and closing marks. The
+/// samples run at the same time; a sample without an answer has no vote.
 /// </remarks>
 public sealed class SelfConsistencyAgent : StrategyAgent
 {
@@ -129,7 +129,9 @@ public sealed class SelfConsistencyAgent : StrategyAgent
         }
     }
 
-    /// <summary>What makes two answers the same: the number in them where there is just one, else the text without case, width and closing marks.</summary>
+    /// <summary>
+    /// What makes two answers the same: the number in them where there is just one, else the text without case, width and closing marks.
+    /// </summary>
     /// <param name="answer">The answer.</param>
     /// <returns>A text that equal answers share.</returns>
     public static string NormalizeAnswer(string answer)
@@ -153,7 +155,9 @@ public sealed record SelfConsistencyOptions : ChainOfThoughtOptions
     /// <summary>How many samples run at the same time; all of them unless said otherwise.</summary>
     public int MaxConcurrency { get; init; } = int.MaxValue;
 
-    /// <summary>The temperature of the samples where <see cref="StrategyOptions.ChatOptions"/> gives none; 0.7 unless said otherwise.</summary>
+    /// <summary>
+    /// The temperature of the samples where <see cref="StrategyOptions.ChatOptions"/> gives none; 0.7 unless said otherwise.
+    /// </summary>
     public float SampleTemperature { get; init; } = 0.7f;
 
     /// <summary>Answers with the same key are the same; <see cref="SelfConsistencyAgent.NormalizeAnswer"/> unless said otherwise.</summary>

@@ -19,7 +19,8 @@ public sealed class PlanAndExecuteAgent : StrategyAgent
     /// <param name="chat">The chat client.</param>
     /// <param name="tools">The tools for the plan's steps; none lets the model reason them out.</param>
     /// <param name="options">Its limits; null for the defaults.</param>
-    /// <exception cref="ArgumentException">Two tools cannot be told apart, or one wants approval and there is no callback to give it.</exception>
+    /// <exception cref="ArgumentException">Two tools cannot be told apart, or one wants approval and there is no callback to give
+    /// it.</exception>
     public PlanAndExecuteAgent(IChatClient chat, IEnumerable<AITool>? tools = null, PlanAndExecuteOptions? options = null)
         : base(chat, options ??= new PlanAndExecuteOptions())
     {
@@ -73,7 +74,8 @@ public sealed class PlanAndExecuteAgent : StrategyAgent
             ("results", Results(done))).ConfigureAwait(false);
         var (json, reply) = await run.AskAsync(run.Prompt(prompt[0].Text, done.Count == 0 ? null : prompt[1].Text),
             new JsonReply(_schema, "plan")).ConfigureAwait(false);
-        var plan = new Queue<string>(json.GetProperty("steps").EnumerateArray().Select(step => step.GetString()!).Take(_options.MaxPlanSteps));
+        var plan =
+            new Queue<string>(json.GetProperty("steps").EnumerateArray().Select(step => step.GetString()!).Take(_options.MaxPlanSteps));
         var text = new StringBuilder().AppendJoin('\n', plan.Select((step, i) => $"{i + 1}. {step}")).ToString();
         run.Emit(AgentStepKind.Plan, text, reply);
         return plan;
@@ -90,7 +92,8 @@ public sealed class PlanAndExecuteAgent : StrategyAgent
             return await loop.RunAsync(await loop.PromptAsync().ConfigureAwait(false)).ConfigureAwait(false);
         }
 
-        var (value, reply) = await part.AskAsync(await ChainOfThoughtAgent.PromptAsync(part, new ChainOfThoughtOptions()).ConfigureAwait(false),
+        var (value, reply) =
+            await part.AskAsync(await ChainOfThoughtAgent.PromptAsync(part, new ChainOfThoughtOptions()).ConfigureAwait(false),
             new AnswerReply(run.Language)).ConfigureAwait(false);
         run.Emit(AgentStepKind.Thought, value.Reasoning, reply);
         run.Emit(AgentStepKind.Note, value.Answer);
@@ -107,7 +110,9 @@ public sealed record PlanAndExecuteOptions : StrategyOptions
     /// <summary>How often a new plan is made after a step that came to nothing; 1 unless said otherwise.</summary>
     public int MaxReplans { get; init; } = 1;
 
-    /// <summary>How each step of the plan is worked on; only what concerns steps and tools counts, the rest is taken from these options.</summary>
+    /// <summary>
+    /// How each step of the plan is worked on; only what concerns steps and tools counts, the rest is taken from these options.
+    /// </summary>
     public ReActOptions Execution { get; init; } = new() { MaxSteps = 5 };
 
     private protected override void CheckOwn()

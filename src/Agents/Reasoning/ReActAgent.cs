@@ -19,7 +19,8 @@ namespace Kotonoha.Agents.Reasoning;
 /// <para>
 /// A tool that wants approval (<see cref="ApprovalRequiredAIFunction"/>) is asked for through <see cref="ReActOptions.ApproveAsync"/>, or
 /// else as the framework does: the run ends with a <see cref="ToolApprovalRequestContent"/>, and the next run of the session, given its
-/// response, goes on where it was. A function without an implementation, such as a handoff that a workflow adds, ends the run with its call.
+/// response, goes on where it was. A function without an implementation, such as a handoff that a workflow adds, ends the run with its
+/// call.
 /// </para>
 /// </remarks>
 public sealed class ReActAgent : StrategyAgent
@@ -72,7 +73,9 @@ public sealed class ReActAgent : StrategyAgent
 /// <summary>The limits and the behaviour of a <see cref="ReActAgent"/>.</summary>
 public sealed record ReActOptions : StrategyOptions
 {
-    /// <summary>The most steps; 8 unless said otherwise. On the last one the model can only answer, and no tool is called any more.</summary>
+    /// <summary>
+    /// The most steps; 8 unless said otherwise. On the last one the model can only answer, and no tool is called any more.
+    /// </summary>
     public int MaxSteps { get; init; } = 8;
 
     /// <summary>
@@ -93,8 +96,8 @@ public sealed record ReActOptions : StrategyOptions
     public int MaxSameActions { get; init; } = 2;
 
     /// <summary>
-    /// Rules for what comes from outside: a tool that is not read-only then needs an approval once the run has seen a tool's result. Put them
-    /// around the client too, which they also protect against links and leaks. Null for none.
+    /// Rules for what comes from outside: a tool that is not read-only then needs an approval once the run has seen a tool's result. Put
+    /// them around the client too, which they also protect against links and leaks. Null for none.
     /// </summary>
     public Guardrails? Guardrails { get; init; }
 
@@ -114,7 +117,8 @@ public sealed record ReActOptions : StrategyOptions
 
 /// <summary>A call that waits for an approval, and all that the run needs to go on.</summary>
 internal sealed record ReActState(
-    string RequestId, string CallId, string Tool, JsonElement Arguments, int Step, List<ChatMessage> Messages, Dictionary<string, int> Actions);
+    string RequestId, string CallId, string Tool, JsonElement Arguments, int Step, List<ChatMessage> Messages,
+    Dictionary<string, int> Actions);
 
 /// <summary>The turns of thought, action and observation, within one run.</summary>
 internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions options, bool asksCaller)
@@ -133,7 +137,8 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
         {
             ArgumentNullException.ThrowIfNull(tool, nameof(tools));
             functions.Add(tool as AIFunctionDeclaration ?? throw new ArgumentException(
-                $"The tool '{tool.Name}' is no function ({tool.GetType().Name}): a provider's hosted tools need its own tool calls.", nameof(tools)));
+                $"The tool '{tool.Name}' is no function ({tool.GetType().Name}): a provider's hosted tools need its own tool calls.",
+                nameof(tools)));
             if (ToolStepReply.IsAnswer(tool.Name))
                 throw new ArgumentException($"A tool must not be named '{tool.Name}': it ends the run.", nameof(tools));
         }
@@ -260,7 +265,8 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
     {
         if (options.ApproveAsync is { } approve)
         {
-            var given = await run.Meter.Limit.RunAsync(async token => (object)await approve(tool.Name, arguments, token).ConfigureAwait(false))
+            var given =
+                await run.Meter.Limit.RunAsync(async token => (object)await approve(tool.Name, arguments, token).ConfigureAwait(false))
                 .ConfigureAwait(false) ?? throw run.Meter.TimeIsUp();
             return (bool)given ? null : Refused(null);
         }

@@ -210,7 +210,9 @@ internal sealed class RunMeter(StrategyOptions options, ChannelWriter<AgentStep>
         }
     }
 
-    /// <summary>Counts a model call and gives it its share of the output tokens that are left and that no other call may still write.</summary>
+    /// <summary>
+    /// Counts a model call and gives it its share of the output tokens that are left and that no other call may still write.
+    /// </summary>
     internal (int Turn, long Granted) BeginCall(int share, ChatOptions call)
     {
         lock (_lock)
@@ -219,7 +221,8 @@ internal sealed class RunMeter(StrategyOptions options, ChannelWriter<AgentStep>
             if (Calls >= budget.MaxModelCalls)
                 throw new RunStoppedException(StopReason.ModelCallLimit, $"All {budget.MaxModelCalls} model calls are used up.");
             if (_tokens >= budget.MaxTokens)
-                throw new RunStoppedException(StopReason.TokenLimit, Invariant($"{_tokens} tokens are used, {budget.MaxTokens} are allowed."));
+                throw new RunStoppedException(StopReason.TokenLimit,
+                    Invariant($"{_tokens} tokens are used, {budget.MaxTokens} are allowed."));
             if (budget.MaxOutputTokens is { } most)
             {
                 long left = Math.Min((most - _output) / share, most - _output - _granted);

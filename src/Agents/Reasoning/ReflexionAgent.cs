@@ -8,8 +8,8 @@ namespace Kotonoha.Agents.Reasoning;
 /// </summary>
 /// <remarks>
 /// With an evaluation of the caller's own (a unit test, a checker) a run without an accepted answer ends with
-/// <see cref="StopReason.AnswerRejected"/>. Without one the model judges itself, which is worth little with a small model; then the last answer
-/// is given in the end. The attempts share the budget of this agent.
+/// <see cref="StopReason.AnswerRejected"/>. Without one the model judges itself, which is worth little with a small model; then the last
+/// answer is given in the end. The attempts share the budget of this agent.
 /// </remarks>
 public sealed class ReflexionAgent : StrategyAgent
 {
@@ -43,8 +43,10 @@ public sealed class ReflexionAgent : StrategyAgent
             if (lessons.Count > 0)
             {
                 var memory = await StrategyPrompts.RenderAsync("reflexion-memory", run.Language, run.Meter.Cancellation,
-                    ("lessons", string.Join('\n', lessons.TakeLast(_options.MaxLessons).Select(lesson => $"- {lesson}")))).ConfigureAwait(false);
-                attempt = run with { Instructions = run.Instructions.Length > 0 ? $"{run.Instructions}\n\n{memory[0].Text}" : memory[0].Text };
+                    ("lessons", string.Join('\n', lessons.TakeLast(_options.MaxLessons).Select(lesson => $"- {lesson}"))))
+                        .ConfigureAwait(false);
+                attempt =
+                    run with { Instructions = run.Instructions.Length > 0 ? $"{run.Instructions}\n\n{memory[0].Text}" : memory[0].Text };
             }
 
             string said;
@@ -75,7 +77,8 @@ public sealed class ReflexionAgent : StrategyAgent
             throw stopped!;
         return _options.EvaluateAsync is null
             ? last
-            : throw new RunStoppedException(StopReason.AnswerRejected, $"None of {_options.MaxTrials} attempts was accepted; the last was: {last}");
+            : throw new RunStoppedException(StopReason.AnswerRejected,
+                $"None of {_options.MaxTrials} attempts was accepted; the last was: {last}");
     }
 
     private async Task<AnswerEvaluation> EvaluateAsync(ReasoningRun run, string answer)

@@ -170,7 +170,8 @@ public abstract class StrategyAgent : AIAgent
 
     private static StrategySession Own(AgentSession session) => session as StrategySession
         ?? throw new ArgumentException(
-            $"A strategy needs a session of its own ({nameof(CreateSessionAsync)}), but this is a {session.GetType().Name}.", nameof(session));
+            $"A strategy needs a session of its own ({nameof(CreateSessionAsync)}), but this is a {session.GetType().Name}.",
+            nameof(session));
 
     private async Task<ReasoningRun> PrepareAsync(
         List<ChatMessage> request, StrategySession session, AgentRunOptions? options, RunMeter meter, CancellationToken cancellationToken)
@@ -237,7 +238,8 @@ public abstract class StrategyAgent : AIAgent
         List<ChatMessage> request, StrategySession session, AgentResponseUpdate last, CancellationToken cancellationToken)
     {
         // A question that waits for an approval comes into the history together with its answer.
-        request = [.. session.StateBag.GetValue<List<ChatMessage>>(WaitingKey) ?? [], .. request.Where(message => Readable(message) is not null)];
+        request =
+            [.. session.StateBag.GetValue<List<ChatMessage>>(WaitingKey) ?? [], .. request.Where(message => Readable(message) is not null)];
         session.StateBag.TryRemoveValue(WaitingKey);
         if (last.GetStep()!.StopReason == StopReason.ApprovalNeeded)
         {

@@ -35,7 +35,9 @@ public record StrategyOptions
     /// <summary>Counts the tokens of a text for the budget where the client reports no usage; null makes that an error.</summary>
     public Func<string, int>? CountTokens { get; init; }
 
-    /// <summary>Keeps the history of a session: questions and answers, not the thoughts between; null for one in the session's memory.</summary>
+    /// <summary>
+    /// Keeps the history of a session: questions and answers, not the thoughts between; null for one in the session's memory.
+    /// </summary>
     public ChatHistoryProvider? ChatHistoryProvider { get; init; }
 
     /// <summary>What else is put before the model on each run: passages from documents, memories, skills.</summary>
@@ -70,7 +72,9 @@ public sealed record RunBudget
     /// <summary>The most model calls; 64 unless said otherwise, null for no limit.</summary>
     public int? MaxModelCalls { get; init; } = 64;
 
-    /// <summary>The most tokens of all model calls together, input and output; null for no limit. No model call starts once they are used up.</summary>
+    /// <summary>
+    /// The most tokens of all model calls together, input and output; null for no limit. No model call starts once they are used up.
+    /// </summary>
     public long? MaxTokens { get; init; }
 
     /// <summary>

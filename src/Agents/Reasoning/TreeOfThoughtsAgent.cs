@@ -4,8 +4,8 @@ using Microsoft.Extensions.AI;
 namespace Kotonoha.Agents.Reasoning;
 
 /// <summary>
-/// Searches a tree of partial solutions: proposes several next thoughts for each, lets the model judge them, keeps the best few, and answers
-/// from the best path (tree of thoughts, breadth first: Yao et al., 2023).
+/// Searches a tree of partial solutions: proposes several next thoughts for each, lets the model judge them, keeps the best few, and
+/// answers from the best path (tree of thoughts, breadth first: Yao et al., 2023).
 /// </summary>
 /// <remarks>
 /// A thought is judged by one word (sure, likely, impossible: 1, 0.5, 0); of equally good ones the earlier stays first. Thoughts that are
@@ -37,7 +37,8 @@ public sealed class TreeOfThoughtsAgent : StrategyAgent
         List<Path> beam = [new Path(null, [], 1)];
         for (int depth = 1; depth <= _options.Depth; depth++)
         {
-            var proposed = (await ForAllAsync(beam, path => ProposeAsync(run, path, beam.Count)).ConfigureAwait(false)).SelectMany(paths => paths)
+            var proposed =
+                (await ForAllAsync(beam, path => ProposeAsync(run, path, beam.Count)).ConfigureAwait(false)).SelectMany(paths => paths)
                 .ToList();
             var judged = await ForAllAsync(proposed, path => JudgeAsync(run, path, proposed.Count)).ConfigureAwait(false);
             var next = judged.Where(path => path.Score > 0).OrderByDescending(path => path.Score).Take(_options.BeamWidth).ToList();
@@ -82,7 +83,8 @@ public sealed class TreeOfThoughtsAgent : StrategyAgent
             var branch = run with { Branch = path.Id };
             return [.. json.GetProperty("thoughts").EnumerateArray().Select(thought => thought.GetString()!.Trim())
                 .Where(thought => thought.Length > 0).Distinct(StringComparer.Ordinal).Take(_options.Branches)
-                .Select((thought, i) => new Path(branch.Emit(AgentStepKind.Thought, thought, i == 0 ? reply : null).Id, [.. path.Thoughts, thought], 0))];
+                .Select((thought, i) =>
+                    new Path(branch.Emit(AgentStepKind.Thought, thought, i == 0 ? reply : null).Id, [.. path.Thoughts, thought], 0))];
         }
         catch (RunStoppedException e) when (e.IsOfAttempt)
         {

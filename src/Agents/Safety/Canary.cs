@@ -17,9 +17,12 @@ internal sealed class Canary
     internal Canary(string? word = null)
     {
         // Letters and digits alternate, so that the word is none of any language and survives normalisation.
-        Word = word ?? string.Concat(Enumerable.Range(0, 9).Select(_ => $"{"bdfgkmpstvz"[RandomNumberGenerator.GetInt32(11)]}{RandomNumberGenerator.GetInt32(2, 10)}"));
+        Word = word
+            ?? string.Concat(Enumerable.Range(0, 9)
+                .Select(_ => $"{"bdfgkmpstvz"[RandomNumberGenerator.GetInt32(11)]}{RandomNumberGenerator.GetInt32(2, 10)}"));
         if (Word.Length < 8 || !Word.All(char.IsAsciiLetterOrDigit))
-            throw new ArgumentException("A canary has at least eight ASCII letters and digits, so that no text has it by chance.", nameof(word));
+            throw new ArgumentException("A canary has at least eight ASCII letters and digits, so that no text has it by chance.",
+                nameof(word));
         var bytes = Encoding.ASCII.GetBytes(Word);
         var lower = Word.ToLowerInvariant();
         _folded =
@@ -47,7 +50,8 @@ internal sealed class Canary
     /// <summary>Whether a text holds the word in any form.</summary>
     internal bool IsIn(string text)
     {
-        var folded = string.Concat(Normalizer.FoldCase(Normalizer.Normalize(text, NormalizationForm.FormKC)).Where(char.IsAsciiLetterOrDigit));
+        var folded =
+            string.Concat(Normalizer.FoldCase(Normalizer.Normalize(text, NormalizationForm.FormKC)).Where(char.IsAsciiLetterOrDigit));
         if (_folded.Any(form => folded.Contains(form, StringComparison.Ordinal)))
             return true;
         var dense = string.Concat(text.Where(c => char.IsAsciiLetterOrDigit(c) || c is '+' or '/'));

@@ -157,7 +157,9 @@ internal sealed partial class LinkFilter(IReadOnlyCollection<string> allowedHost
         {
             var next = WebUtility.HtmlDecode(NamedEntity().Replace(text, static entity => Unseen.Contains(entity.Groups[1].Value) ? ""
                 : Entities.GetValueOrDefault(entity.Groups[1].Value, entity.Value)));
-            next = next.Contains('%') ? Percent().Replace(next, static code => ((char)Convert.ToInt32(code.Groups[1].Value, 16)).ToString()) : next;
+            next = next.Contains('%')
+                ? Percent().Replace(next, static code => ((char)Convert.ToInt32(code.Groups[1].Value, 16)).ToString())
+                : next;
             if (next == text)
                 break;
             text = next;
@@ -168,7 +170,8 @@ internal sealed partial class LinkFilter(IReadOnlyCollection<string> allowedHost
         {
             var category = Rune.GetUnicodeCategory(rune);
             if (category is not (System.Globalization.UnicodeCategory.Format or System.Globalization.UnicodeCategory.Control)
-                && !Rune.IsWhiteSpace(rune) && rune.Value is not (0x34f or 0x115f or 0x1160 or 0x17b4 or 0x17b5 or 0x3164 or (>= 0xfe00 and <= 0xfe0f)))
+                && !Rune.IsWhiteSpace(rune)
+                && rune.Value is not (0x34f or 0x115f or 0x1160 or 0x17b4 or 0x17b5 or 0x3164 or (>= 0xfe00 and <= 0xfe0f)))
                 plain.Append(rune.ToString());
         }
 
@@ -183,7 +186,8 @@ internal sealed partial class LinkFilter(IReadOnlyCollection<string> allowedHost
     [GeneratedRegex(@"[\s/""']on[a-z]+\s*=", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex EventAttribute();
 
-    [GeneratedRegex(@"^[ \t>]{0,20}\[[^\]\n]+\]:[ \t]*\n?[ \t]*(?<to>\S+)[^\n]*\n?", RegexOptions.CultureInvariant | RegexOptions.Multiline)]
+    [GeneratedRegex(@"^[ \t>]{0,20}\[[^\]\n]+\]:[ \t]*\n?[ \t]*(?<to>\S+)[^\n]*\n?",
+        RegexOptions.CultureInvariant | RegexOptions.Multiline)]
     private static partial Regex Definition();
 
     [GeneratedRegex(@"[^\s「」『』（）、]+", RegexOptions.CultureInvariant)]

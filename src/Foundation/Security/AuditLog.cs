@@ -51,14 +51,16 @@ public sealed class AuditLog : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         // Only a share of none keeps others out on every system; readers need the log itself, so the writer holds a file beside it.
-        var writer = new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        var writer =
+            new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
         FileStream? file = null;
         try
         {
             file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
             var (check, complete) = Verify(file, key);
             if (!check.IsIntact)
-                throw new AuditLogException($"'{path}', line {check.BrokenLine}: {check.Problem} Keep the file as evidence, and begin a new one.");
+                throw new AuditLogException(
+                    $"'{path}', line {check.BrokenLine}: {check.Problem} Keep the file as evidence, and begin a new one.");
             long torn = file.Length - complete;
             file.SetLength(complete);
             file.Position = complete;
@@ -164,14 +166,16 @@ public sealed class AuditLog : IDisposable
             if (head.Number == expected?.Number)
             {
                 if (head.Hash != expected.Hash)
-                    return (new AuditVerification(false, head, head.Number, "The entry is not the one that was kept as the head."), complete);
+                    return (new AuditVerification(false, head, head.Number, "The entry is not the one that was kept as the head."),
+                        complete);
                 isExpectedSeen = true;
             }
         }
 
         return isExpectedSeen
             ? (new AuditVerification(true, head, null, null), complete)
-            : (new AuditVerification(false, head, head.Number + 1, $"The log ends before entry {expected!.Number}, which was kept as the head."),
+            : (new AuditVerification(false, head, head.Number + 1,
+                $"The log ends before entry {expected!.Number}, which was kept as the head."),
                 complete);
     }
 

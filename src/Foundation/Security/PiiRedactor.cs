@@ -68,7 +68,8 @@ public sealed partial class PiiRedactor(PiiKinds kinds = PiiKinds.All)
             if (!kinds.HasFlag(kind))
                 continue;
             foreach (Match match in pattern().Matches(text))
-                if (isValid(match) && !found.Any(other => match.Index < other.Start + other.Length && other.Start < match.Index + match.Length))
+                if (isValid(match)
+                    && !found.Any(other => match.Index < other.Start + other.Length && other.Start < match.Index + match.Length))
                     found.Add((match.Index, match.Length, label));
         }
 
@@ -129,13 +130,15 @@ public sealed partial class PiiRedactor(PiiKinds kinds = PiiKinds.All)
         RegexOptions.CultureInvariant)]
     private static partial Regex EmailPattern();
 
-    [GeneratedRegex(@"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
+        RegexOptions.CultureInvariant)]
     private static partial Regex IbanPattern();
 
     [GeneratedRegex(@"(?<![0-9０-９])(?:[0-9０-９][ \-‐‑–－−]?){12,18}[0-9０-９](?![0-9０-９])", RegexOptions.CultureInvariant)]
     private static partial Regex CardPattern();
 
-    [GeneratedRegex(@"(?<![0-9０-９][ \-‐‑–－−]?)(?:[0-9０-９]{4}[ \-‐‑–－−]?){2}[0-9０-９]{4}(?![ \-‐‑–－−]?[0-9０-９])", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"(?<![0-9０-９][ \-‐‑–－−]?)(?:[0-9０-９]{4}[ \-‐‑–－−]?){2}[0-9０-９]{4}(?![ \-‐‑–－−]?[0-9０-９])",
+        RegexOptions.CultureInvariant)]
     private static partial Regex MyNumberPattern();
 
     [GeneratedRegex(@"(?<![0-9０-９A-Za-z+＋])(?<![0-9０-９][\-‐‑–－−ー])(?:"
@@ -146,7 +149,8 @@ public sealed partial class PiiRedactor(PiiKinds kinds = PiiKinds.All)
         + @")(?![\-‐‑–－−ー]?[0-9０-９])", RegexOptions.CultureInvariant)]
     private static partial Regex PhonePattern();
 
-    [GeneratedRegex(@"〒 ?[0-9０-９]{3}[\-‐‑–－−ー]?[0-9０-９]{4}(?![0-9０-９])|(?<![0-9０-９\-‐‑–－−ー])[0-9０-９]{3}[\-‐‑–－−ー][0-9０-９]{4}(?![0-9０-９\-‐‑–－−ー])"
+    [GeneratedRegex(@"〒 ?[0-9０-９]{3}[\-‐‑–－−ー]?[0-9０-９]{4}(?![0-9０-９])|"
+        + @"(?<![0-9０-９\-‐‑–－−ー])[0-9０-９]{3}[\-‐‑–－−ー][0-9０-９]{4}(?![0-9０-９\-‐‑–－−ー])"
         + @"|(?<=(?<![A-Za-z])[A-Z]{2} )[0-9]{5}(?:-[0-9]{4})?(?![0-9])", RegexOptions.CultureInvariant)]
     private static partial Regex PostalCodePattern();
 }

@@ -112,7 +112,9 @@ public sealed class SsrfGuard
         IPAddress[] addresses;
         try
         {
-            addresses = IPAddress.TryParse(host, out var literal) ? [literal] : await _resolve(host, cancellationToken).ConfigureAwait(false);
+            addresses = IPAddress.TryParse(host, out var literal)
+                ? [literal]
+                : await _resolve(host, cancellationToken).ConfigureAwait(false);
         }
         catch (SocketException e)
         {
@@ -167,7 +169,8 @@ public sealed class SsrfGuard
                 var status = (int)response.StatusCode;
                 response.Dispose();
                 if (redirects >= guard._options.MaxRedirects)
-                    throw new SsrfException(target.ToString(), $"it is redirect number {redirects + 1}, {guard._options.MaxRedirects} are allowed");
+                    throw new SsrfException(target.ToString(),
+                        $"it is redirect number {redirects + 1}, {guard._options.MaxRedirects} are allowed");
                 request = Follow(request, target, status);
             }
         }
@@ -190,7 +193,8 @@ public sealed class SsrfGuard
         private static bool IsSecret(string header)
             => header.Equals(nameof(HttpRequestHeaders.Authorization), StringComparison.OrdinalIgnoreCase)
                 || header.Equals("Cookie", StringComparison.OrdinalIgnoreCase)
-                || header.Contains("key", StringComparison.OrdinalIgnoreCase) || header.Contains("token", StringComparison.OrdinalIgnoreCase);
+                || header.Contains("key", StringComparison.OrdinalIgnoreCase)
+                || header.Contains("token", StringComparison.OrdinalIgnoreCase);
     }
 }
 
@@ -205,7 +209,9 @@ public sealed record SsrfGuardOptions
     /// <summary>The ports that may be reached; 80 and 443 unless said otherwise, null for any.</summary>
     public IReadOnlyCollection<int>? AllowedPorts { get; init; } = [80, 443];
 
-    /// <summary>Networks that are allowed although they are not public, such as the one of an intranet server; none unless said otherwise.</summary>
+    /// <summary>
+    /// Networks that are allowed although they are not public, such as the one of an intranet server; none unless said otherwise.
+    /// </summary>
     public IReadOnlyCollection<IPNetwork> AllowedNetworks { get; init; } = [];
 
     /// <summary>Whether plain HTTP is allowed; true unless said otherwise.</summary>

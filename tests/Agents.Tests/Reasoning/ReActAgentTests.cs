@@ -37,7 +37,8 @@ public class ReActAgentTests
     private static string Act(string tool, string input, string thought = "I need a tool.")
         => new JsonObject { ["thought"] = thought, ["action"] = tool, ["input"] = Input(input) }.ToJsonString();
 
-    private static string Done(string answer, string thought = "Now I know.") => Act("answer", JsonValue.Create(answer).ToJsonString(), thought);
+    private static string Done(string answer, string thought = "Now I know.")
+        => Act("answer", JsonValue.Create(answer).ToJsonString(), thought);
 
     private static JsonNode? Input(string input)
     {
@@ -110,7 +111,8 @@ public class ReActAgentTests
     [Theory]
     [InlineData("""{"thought": "hm", "action": "add_numbers", "input": {"a": 2, "b": 3}}""")]
     [InlineData("""{"action": "add_numbers", "input": {"a": 2, "b": 3}}""")]
-    [InlineData("Sure!\n```json\n{\n  \"thought\": \"hm {\",\n  \"action\": \"add_numbers\",\n  \"input\": {\"a\": 2, \"b\": 3,},\n}\n```\nThen I will know.")]
+    [InlineData("Sure!\n```json\n{\n  \"thought\": \"hm {\",\n  \"action\": \"add_numbers\",\n  \"input\": {\"a\": 2, \"b\": "
+        + "3,},\n}\n```\nThen I will know.")]
     [InlineData("""{"thought": "hm", "action": "add_numbers", "input": {"a": "2", "B": 3}} and so on""")]
     [InlineData("""{"thought": "hm", "action": "add_numbers", "action_input": {"a": 2, "b": 3}}""")]
     [InlineData("""{"thought": "hm", "action": "add_numbers", "input": "{\"a\": 2, \"b\": 3}"}""")]
@@ -230,7 +232,8 @@ public class ReActAgentTests
         await Assert.ThrowsAsync<ReasoningException>(
             () => Agent(new ScriptedChatClient(Done("x")), new ReActOptions { Budget = new RunBudget { MaxTokens = 10 } }).SolveAsync("q"));
         var result =
-            await Agent(new ScriptedChatClient(Act("search", "a")), new ReActOptions { Budget = new RunBudget { MaxTokens = 10 }, CountTokens = text => text.Length })
+            await Agent(new ScriptedChatClient(Act("search", "a")),
+                new ReActOptions { Budget = new RunBudget { MaxTokens = 10 }, CountTokens = text => text.Length })
                 .SolveAsync("q");
         Assert.Equal(StopReason.TokenLimit, result.StopReason);
     }
@@ -245,7 +248,9 @@ public class ReActAgentTests
             await Task.Delay(Timeout.Infinite, token);
             return new ChatResponse();
         });
-        var result = await Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.FromSeconds(60) }, TimeProvider = time }).SolveAsync("q");
+        var result =
+            await Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.FromSeconds(60) }, TimeProvider = time })
+                .SolveAsync("q");
         Assert.Equal(StopReason.TimeLimit, result.StopReason);
         Assert.Equal(TimeSpan.FromSeconds(61), result.Elapsed);
     }
@@ -261,7 +266,12 @@ public class ReActAgentTests
             release.Wait();
         }, "slow");
         var result = await new ReActAgent(new ScriptedChatClient(Act("slow", "")), [slow],
-            new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.FromSeconds(60) }, ToolTimeout = null, TimeProvider = time }).SolveAsync("q");
+            new ReActOptions
+            {
+                Budget = new RunBudget { MaxDuration = TimeSpan.FromSeconds(60) },
+                ToolTimeout = null,
+                TimeProvider = time
+            }).SolveAsync("q");
         release.Set();
         Assert.Equal(StopReason.TimeLimit, result.StopReason);
         Assert.Equal(AgentStepKind.Stopped, result.Steps[^1].Kind);
@@ -328,7 +338,8 @@ public class ReActAgentTests
             await Task.Delay(Timeout.Infinite, token);
             return new ChatResponse();
         });
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.FromHours(1) } })
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.FromHours(1) } })
             .SolveAsync("q", source.Token));
     }
 
@@ -365,7 +376,8 @@ public class ReActAgentTests
         Assert.Throws<ArgumentException>(() => new ReActAgent(chat, [_search, AIFunctionFactory.Create(() => 1, "Search")]));
         Assert.Throws<ArgumentException>(() => new ReActAgent(chat, [AIFunctionFactory.Create(() => 1, "finish")]));
         Assert.Throws<ArgumentOutOfRangeException>(() => Agent(chat, new ReActOptions { MaxSteps = 0 }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.Zero } }));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.Zero } }));
         Assert.Throws<ArgumentNullException>(() => new ReActAgent(null!, []));
         Assert.Throws<ArgumentNullException>(() => new ReActAgent(chat, null!));
     }

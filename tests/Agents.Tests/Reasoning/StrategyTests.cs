@@ -7,7 +7,9 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Tests.Reasoning;
 
-/// <summary>Self-consistency, plan-and-execute, tree of thoughts and Reflexion, on models whose replies are a function of what they are asked.</summary>
+/// <summary>
+/// Self-consistency, plan-and-execute, tree of thoughts and Reflexion, on models whose replies are a function of what they are asked.
+/// </summary>
 public class StrategyTests
 {
     private static string Step(string action, string input) => $$"""{"thought": "t", "action": "{{action}}", "input": {{input}}}""";
@@ -16,10 +18,12 @@ public class StrategyTests
     public async Task Self_consistency_gives_the_answer_of_most_samples()
     {
         var chat = new ScriptedChatClient("a\nAnswer: 41", "b\nAnswer: 1,200 yen", "no idea", "c\nAnswer: **1200**", "d\nAnswer: ￥1200.0");
-        var result = await new SelfConsistencyAgent(chat, new SelfConsistencyOptions { MaxRepairs = 0, MaxConcurrency = 1 }).SolveAsync("q");
+        var result =
+            await new SelfConsistencyAgent(chat, new SelfConsistencyOptions { MaxRepairs = 0, MaxConcurrency = 1 }).SolveAsync("q");
         Assert.Equal("1,200 yen", result.Answer);
         Assert.Equal([0.6, 0.2], result.Steps.Where(step => step.Kind == AgentStepKind.Evaluation).Select(step => step.Score!.Value));
-        Assert.Contains(result.Steps, step => step.Kind == AgentStepKind.Note && step.Text.Contains("has no vote", StringComparison.Ordinal));
+        Assert.Contains(result.Steps,
+            step => step.Kind == AgentStepKind.Note && step.Text.Contains("has no vote", StringComparison.Ordinal));
         Assert.All(chat.Options, options => Assert.Equal(0.7f, options!.Temperature));
     }
 
@@ -71,7 +75,8 @@ public class StrategyTests
         // The second step knows the first one's result, the answer knows both.
         Assert.Contains("1. Multiply 6 by 7\n   → 42", chat.Requests[3][^1].Text, StringComparison.Ordinal);
         Assert.Contains("2. Add 1\n   → 43", chat.Requests[5][^1].Text, StringComparison.Ordinal);
-        Assert.Equal(6, ((ChatResponseFormatJson)chat.Options[0]!.ResponseFormat!).Schema!.Value.GetProperty("properties").GetProperty("steps")
+        Assert.Equal(6,
+            ((ChatResponseFormatJson)chat.Options[0]!.ResponseFormat!).Schema!.Value.GetProperty("properties").GetProperty("steps")
             .GetProperty("maxItems").GetInt32());
     }
 
@@ -115,9 +120,11 @@ public class StrategyTests
         var better = thoughts.Values.Single(step => step.Text == "better");
         Assert.Equal("good", thoughts[better.Parent!.Value].Text);
         Assert.Null(thoughts[better.Parent!.Value].Parent);
-        Assert.All(result.Steps.Where(step => step.Kind == AgentStepKind.Evaluation), step => Assert.True(thoughts.ContainsKey(step.Parent!.Value)));
+        Assert.All(result.Steps.Where(step => step.Kind == AgentStepKind.Evaluation),
+            step => Assert.True(thoughts.ContainsKey(step.Parent!.Value)));
         Assert.Contains("\n  Evaluation: sure", result.ToString(), StringComparison.Ordinal);
-        Assert.Equal(["sure", "likely", "impossible"], chat.Options.Select(options => options!.AdditionalProperties?.GetValueOrDefault("choice"))
+        Assert.Equal(["sure", "likely", "impossible"],
+            chat.Options.Select(options => options!.AdditionalProperties?.GetValueOrDefault("choice"))
             .OfType<string[]>().First());
     }
 
@@ -152,7 +159,8 @@ public class StrategyTests
     [Fact]
     public async Task A_session_keeps_questions_and_answers_and_comes_back_from_json()
     {
-        var chat = new ScriptedChatClient(Step("calculator", """{"expression": "6*7"}"""), Step("answer", "\"42\""), Step("answer", "\"43\""));
+        var chat =
+            new ScriptedChatClient(Step("calculator", """{"expression": "6*7"}"""), Step("answer", "\"42\""), Step("answer", "\"43\""));
         var agent = new ReActAgent(chat, [Calculator.CreateFunction()], new ReActOptions { Name = "clerk" });
         var session = await agent.CreateSessionAsync();
         await agent.RunAsync("6 * 7?", session);
@@ -168,7 +176,8 @@ public class StrategyTests
     [Fact]
     public async Task A_run_that_ends_without_an_answer_says_so_in_its_text_and_in_an_error()
     {
-        var response = await new ChainOfThoughtAgent(new ScriptedChatClient("Hm."), new ChainOfThoughtOptions { MaxRepairs = 0 }).RunAsync("q");
+        var response =
+            await new ChainOfThoughtAgent(new ScriptedChatClient("Hm."), new ChainOfThoughtOptions { MaxRepairs = 0 }).RunAsync("q");
         Assert.Equal("No answer: The reply holds no marked answer. (1 reply)", response.Text);
         Assert.Equal("AnswerMissing", response.Messages.SelectMany(message => message.Contents).OfType<ErrorContent>().Single().ErrorCode);
     }
@@ -194,10 +203,12 @@ public class StrategyTests
         Assert.All(updates, update => Assert.NotNull(update.GetStep()));
         var response = updates.ToAgentResponse();
         Assert.Equal(("42", 18L), (response.Text, response.Usage!.TotalTokenCount!.Value));
-        Assert.Equal([ChatRole.Assistant, ChatRole.Tool, ChatRole.Assistant, ChatRole.Assistant], response.Messages.Select(message => message.Role));
+        Assert.Equal([ChatRole.Assistant, ChatRole.Tool, ChatRole.Assistant, ChatRole.Assistant],
+            response.Messages.Select(message => message.Role));
         var call = response.Messages[0].Contents.OfType<FunctionCallContent>().Single();
         Assert.Equal(("calculator", true), (call.Name, call.InformationalOnly));
-        Assert.Equal("42", response.Messages[1].Contents.OfType<FunctionResultContent>().Single(result => result.CallId == call.CallId).Result);
+        Assert.Equal("42",
+            response.Messages[1].Contents.OfType<FunctionResultContent>().Single(result => result.CallId == call.CallId).Result);
     }
 
     [Fact]
@@ -236,11 +247,14 @@ public class StrategyTests
         await new ReActAgent(chat, [plan]).RunAsync("q");
         var schema = ((ChatResponseFormatJson)chat.Options[0]!.ResponseFormat!).Schema!.Value;
         var text = schema.GetRawText();
-        foreach (System.Text.RegularExpressions.Match reference in System.Text.RegularExpressions.Regex.Matches(text, "\"\\$ref\": ?\"#/([^\"]*)\""))
+        foreach (System.Text.RegularExpressions.Match reference
+            in System.Text.RegularExpressions.Regex.Matches(text, "\"\\$ref\": ?\"#/([^\"]*)\""))
         {
             var at = schema;
             foreach (var part in reference.Groups[1].Value.Split('/'))
-                at = at.ValueKind == JsonValueKind.Array ? at[int.Parse(part, System.Globalization.CultureInfo.InvariantCulture)] : at.GetProperty(part);
+                at = at.ValueKind == JsonValueKind.Array
+                    ? at[int.Parse(part, System.Globalization.CultureInfo.InvariantCulture)]
+                    : at.GetProperty(part);
             Assert.Equal(JsonValueKind.Object, at.ValueKind);
         }
 

@@ -46,19 +46,22 @@ public class WorkflowTests
         var events = new List<WorkflowEvent>();
         var second = new ScriptedChatClient(Step("calculator", """{"expression": "42+1"}"""), Step("answer", "\"43\""));
         var workflow = AgentWorkflowBuilder.BuildSequential(
-            [Thinker("first", "t\nAnswer: 42"), new ReActAgent(second, [Calculator.CreateFunction()], new ReActOptions { Name = "second" })]);
+            [Thinker("first", "t\nAnswer: 42"),
+                new ReActAgent(second, [Calculator.CreateFunction()], new ReActOptions { Name = "second" })]);
         var output = await RunAsync(workflow, "6 * 7, then one more?", events);
         Assert.Equal("43", output[^1].Text);
         Assert.Equal(["6 * 7, then one more?", "42"], second.Requests[0].Skip(1).Select(message => message.Text));
         // The trace streams through the workflow.
-        Assert.Contains(events.OfType<AgentResponseUpdateEvent>(), update => update.Update.GetStep() is { Kind: AgentStepKind.Observation, Text: "43" });
+        Assert.Contains(events.OfType<AgentResponseUpdateEvent>(),
+            update => update.Update.GetStep() is { Kind: AgentStepKind.Observation, Text: "43" });
     }
 
     [Fact]
     public async Task Concurrent_agents_answer_side_by_side()
     {
         var output = await RunAsync(
-            AgentWorkflowBuilder.BuildConcurrent([Thinker("a", "t\nAnswer: 41"), Thinker("b", "t\nAnswer: 42"), Thinker("c", "t\nAnswer: 42")]),
+            AgentWorkflowBuilder.BuildConcurrent(
+                [Thinker("a", "t\nAnswer: 41"), Thinker("b", "t\nAnswer: 42"), Thinker("c", "t\nAnswer: 42")]),
             "6 * 7?");
         Assert.Equal(["41", "42", "42"], output.Where(message => message.Role == ChatRole.Assistant && message.Text.Length > 0)
             .Select(message => message.Text).Order(StringComparer.Ordinal));
@@ -75,7 +78,8 @@ public class WorkflowTests
                 new ChainOfThoughtAgent(critic, new ChainOfThoughtOptions { Name = "critic" })])
             .Build();
         var output = await RunAsync(workflow, "6 * 7?");
-        Assert.Equal(["41", "one too low", "42"], output.Where(message => message.Role == ChatRole.Assistant).Select(message => message.Text));
+        Assert.Equal(["41", "one too low", "42"],
+            output.Where(message => message.Role == ChatRole.Assistant).Select(message => message.Text));
     }
 
     [Fact]
@@ -151,7 +155,8 @@ public class WorkflowTests
     {
         var (agent, deleted) = Deleter(Step("delete", "\"a.txt\""), Step("answer", "\"done\""));
         var workflow = AgentWorkflowBuilder.BuildSequential([agent]);
-        await using var run = await InProcessExecution.RunStreamingAsync(workflow, new List<ChatMessage> { new(ChatRole.User, "Clean up.") });
+        await using var run =
+            await InProcessExecution.RunStreamingAsync(workflow, new List<ChatMessage> { new(ChatRole.User, "Clean up.") });
         await run.TrySendMessageAsync(new TurnToken(emitEvents: true));
         int asked = 0;
         List<ChatMessage> output = [];

@@ -102,7 +102,8 @@ public sealed class AuditLogTests : IDisposable
         Write(1);
         Assert.True(AuditLog.Verify(_path).IsIntact);
         var third = JsonElement.Parse(File.ReadAllLines(_path)[2]);
-        Assert.Equal(("recovered", "17"), (third.GetProperty("event").GetString(), third.GetProperty("data").GetProperty("cut_off_bytes").GetString()));
+        Assert.Equal(("recovered", "17"),
+            (third.GetProperty("event").GetString(), third.GetProperty("data").GetProperty("cut_off_bytes").GetString()));
         Assert.True(whole > 0);
     }
 
@@ -116,6 +117,8 @@ public sealed class AuditLogTests : IDisposable
             Assert.Equal(40, AuditLog.Verify(_path).Head.Number);
         }
 
-        Assert.Equal(40, File.ReadAllLines(_path).Select(line => JsonElement.Parse(line).GetProperty("data").GetProperty("i").GetString()).Distinct().Count());
+        Assert.Equal(40,
+            File.ReadAllLines(_path).Select(line => JsonElement.Parse(line).GetProperty("data").GetProperty("i").GetString()).Distinct()
+                .Count());
     }
 }

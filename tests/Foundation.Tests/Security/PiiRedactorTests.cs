@@ -61,9 +61,11 @@ public class PiiRedactorTests
         for (int i = 0; i < 500; i++)
         {
             var eleven = string.Concat(Enumerable.Range(0, 11).Select(_ => (char)('0' + random.Next(10))));
-            Assert.Equal(1, Enumerable.Range(0, 10).Count(digit => PiiRedactor.IsMyNumber(eleven + digit.ToString(CultureInfo.InvariantCulture))));
+            Assert.Equal(1,
+                Enumerable.Range(0, 10).Count(digit => PiiRedactor.IsMyNumber(eleven + digit.ToString(CultureInfo.InvariantCulture))));
             var fifteen = "4" + string.Concat(Enumerable.Range(0, 14).Select(_ => (char)('0' + random.Next(10))));
-            Assert.Equal(1, Enumerable.Range(0, 10).Count(digit => PiiRedactor.IsCard(fifteen + digit.ToString(CultureInfo.InvariantCulture))));
+            Assert.Equal(1,
+                Enumerable.Range(0, 10).Count(digit => PiiRedactor.IsCard(fifteen + digit.ToString(CultureInfo.InvariantCulture))));
             Assert.Equal(1, Enumerable.Range(2, 97).Count(check => PiiRedactor.IsIban($"DE{check:00}{eleven}{eleven[..7]}")));
         }
     }

@@ -44,7 +44,8 @@ public class SsrfGuardTests
     [InlineData("2002:7f00:1::", false)]
     [InlineData("2001:0:5ef5:79fd::1", false)]
     [InlineData("2001:db8::1", false)]
-    public void An_address_is_public_or_not(string address, bool isPublic) => Assert.Equal(isPublic, SsrfGuard.IsPublic(IPAddress.Parse(address)));
+    public void An_address_is_public_or_not(string address, bool isPublic)
+        => Assert.Equal(isPublic, SsrfGuard.IsPublic(IPAddress.Parse(address)));
 
     [Theory]
     [InlineData("http://127.0.0.1/")]
@@ -82,7 +83,8 @@ public class SsrfGuardTests
         };
         var guard = new SsrfGuard(new SsrfGuardOptions { AllowedHosts = ["*.example.com"] }, (host, _) => Task.FromResult(addresses[host]));
         Assert.Single(await guard.CheckAsync(new Uri("https://one.example.com/")));
-        Assert.Contains("10.0.0.1", (await Assert.ThrowsAsync<SsrfException>(() => guard.CheckAsync(new Uri("https://two.example.com")))).Message,
+        Assert.Contains("10.0.0.1",
+            (await Assert.ThrowsAsync<SsrfException>(() => guard.CheckAsync(new Uri("https://two.example.com")))).Message,
             StringComparison.Ordinal);
         foreach (var other in (string[])["https://example.org", "https://example.com", "https://evilexample.com"])
             await Assert.ThrowsAsync<SsrfException>(() => guard.CheckAsync(new Uri(other)));
