@@ -134,6 +134,9 @@ public static class WorkTools
         return await ReadTextAsync(stream, maxBytes, cancellationToken).ConfigureAwait(false);
     }
 
+    private static IEnumerable<string?> Names(string folder)
+        => Directory.EnumerateFileSystemEntries(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal).Take(100);
+
     private static async Task<string> ReadTextAsync(Stream stream, int maxBytes, CancellationToken cancellationToken)
     {
         var buffer = new byte[Math.Min(maxBytes, 1 << 16) + 1];
