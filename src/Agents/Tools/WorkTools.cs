@@ -126,7 +126,7 @@ public static class WorkTools
         if (!File.Exists(full))
             throw new ToolException(Directory.Exists(full)
                 ? $"'{path}' is a folder; it holds: "
-                    + $"{string.Join(", ", Directory.EnumerateFileSystemEntries(full).Select(Path.GetFileName).Order(StringComparer.Ordinal).Take(100))}"
+                    + $"{string.Join(", ", Names(full))}"
                 : $"There is no file '{path}'.");
         if (new FileInfo(full).Length > maxBytes)
             throw new ToolException($"'{path}' has {new FileInfo(full).Length} bytes; at most {maxBytes} are read.");
