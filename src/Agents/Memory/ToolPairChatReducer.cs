@@ -36,7 +36,8 @@ public sealed class ToolPairChatReducer : IChatReducer
         return new ToolPairChatReducer(count, message => message.Contents.Sum(content => countTokens(content switch
         {
             TextContent text => text.Text,
-            FunctionCallContent call => $"{call.Name} {System.Text.Json.JsonSerializer.Serialize(call.Arguments, AIJsonUtilities.DefaultOptions)}",
+            FunctionCallContent call =>
+                $"{call.Name} {System.Text.Json.JsonSerializer.Serialize(call.Arguments, AIJsonUtilities.DefaultOptions)}",
             FunctionResultContent result => result.Result is null ? "" : Tools.ToolText.Of(result.Result),
             _ => "",
         })));
@@ -52,7 +53,9 @@ public sealed class ToolPairChatReducer : IChatReducer
         foreach (var message in all.Where(message => message.Role != ChatRole.System))
         {
             // What a user says to an open call (an approval, say) belongs to the turn of that call.
-            if (turns.Count == 0 || (message.Role == ChatRole.User && message.Contents.Any(content => content is not (InputResponseContent or FunctionResultContent))))
+            if (turns.Count == 0
+                || (message.Role == ChatRole.User
+                    && message.Contents.Any(content => content is not (InputResponseContent or FunctionResultContent))))
                 turns.Add([]);
             turns[^1].Add(message);
         }
@@ -61,13 +64,16 @@ public sealed class ToolPairChatReducer : IChatReducer
         int first = turns.Count;
         while (first > 0 && (first == turns.Count || turns[first - 1].Sum(_cost) <= left))
             left -= turns[--first].Sum(_cost);
-        return Task.FromResult<IEnumerable<ChatMessage>>([.. system, .. turns.Skip(first).SelectMany((turn, i) => Paired(turn, first + i == turns.Count - 1))]);
+        return Task.FromResult<IEnumerable<ChatMessage>>(
+            [.. system, .. turns.Skip(first).SelectMany((turn, i) => Paired(turn, first + i == turns.Count - 1))]);
     }
 
     private static IEnumerable<ChatMessage> Paired(List<ChatMessage> turn, bool isLast)
     {
-        var calls = turn.SelectMany(message => message.Contents).OfType<FunctionCallContent>().Select(call => call.CallId).ToHashSet(StringComparer.Ordinal);
-        var results = turn.SelectMany(message => message.Contents).OfType<FunctionResultContent>().Select(result => result.CallId).ToHashSet(StringComparer.Ordinal);
+        var calls = turn.SelectMany(message => message.Contents).OfType<FunctionCallContent>().Select(call => call.CallId)
+            .ToHashSet(StringComparer.Ordinal);
+        var results = turn.SelectMany(message => message.Contents).OfType<FunctionResultContent>().Select(result => result.CallId)
+            .ToHashSet(StringComparer.Ordinal);
         foreach (var message in turn)
         {
             var kept = message.Contents.Where(content => content switch

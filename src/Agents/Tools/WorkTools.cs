@@ -20,7 +20,8 @@ public static class WorkTools
     {
         var time = timeProvider ?? TimeProvider.System;
         return AIFunctionFactory.Create(
-            () => TimeZoneInfo.ConvertTime(time.GetUtcNow(), zone ?? time.LocalTimeZone).ToString("dddd, yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture),
+            () => TimeZoneInfo.ConvertTime(time.GetUtcNow(), zone ?? time.LocalTimeZone)
+                .ToString("dddd, yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture),
             "clock", "The date, the day of the week and the time now.").ReadOnly();
     }
 
@@ -47,7 +48,8 @@ public static class WorkTools
     /// </summary>
     /// <param name="guard">What may be reached; null for public addresses only.</param>
     /// <param name="maxBytes">The most that is read of an answer; the rest is left out, which the result says.</param>
-    /// <returns>A tool named <c>fetch</c>, whose errors are <see cref="SsrfException"/>, <see cref="ToolException"/> and HTTP's own.</returns>
+    /// <returns>A tool named <c>fetch</c>, whose errors are <see cref="SsrfException"/>, <see cref="ToolException"/> and HTTP's
+    /// own.</returns>
     public static AIFunction Fetch(SsrfGuard? guard = null, int maxBytes = 1 << 20)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
@@ -57,7 +59,8 @@ public static class WorkTools
             {
                 if (!Uri.TryCreate(url, UriKind.Absolute, out var address))
                     throw new ToolException($"'{url}' is no absolute address.");
-                using var response = await client.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+                using var response = await client.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
+                    .ConfigureAwait(false);
                 if (!response.IsSuccessStatusCode)
                     throw new ToolException($"'{url}' answered {(int)response.StatusCode} {response.ReasonPhrase}.");
                 if (response.Content.Headers.ContentType?.MediaType is { } type && !IsText(type))
@@ -67,11 +70,14 @@ public static class WorkTools
             },
             "fetch", "Fetches the text of a public web page.");
 
-        static bool IsText(string type) => type.StartsWith("text/", StringComparison.Ordinal) || type.EndsWith("json", StringComparison.Ordinal)
+        static bool IsText(string type)
+            => type.StartsWith("text/", StringComparison.Ordinal) || type.EndsWith("json", StringComparison.Ordinal)
             || type.EndsWith("xml", StringComparison.Ordinal);
     }
 
-    /// <summary>Queries a database. That nothing is written is for the connection to see to: open it read-only, or as a user who may only read.</summary>
+    /// <summary>
+    /// Queries a database. That nothing is written is for the connection to see to: open it read-only, or as a user who may only read.
+    /// </summary>
     /// <param name="connect">
     /// Makes a connection that can only read, for example <c>new SqliteConnection("Data Source=shop.db;Mode=ReadOnly")</c>.
     /// </param>
@@ -89,7 +95,8 @@ public static class WorkTools
             async ([Description("One SELECT statement")] string sql, CancellationToken cancellationToken) =>
             {
                 var statement = sql.Trim().TrimEnd(';');
-                if (!(statement.StartsWith("select", StringComparison.OrdinalIgnoreCase) || statement.StartsWith("with", StringComparison.OrdinalIgnoreCase)))
+                if (!(statement.StartsWith("select", StringComparison.OrdinalIgnoreCase)
+                    || statement.StartsWith("with", StringComparison.OrdinalIgnoreCase)))
                     throw new ToolException("Only one SELECT or WITH statement is run.");
                 using var timer = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
                 timer.CancelAfter(limit);
@@ -118,13 +125,17 @@ public static class WorkTools
 
         if (!File.Exists(full))
             throw new ToolException(Directory.Exists(full)
-                ? $"'{path}' is a folder; it holds: {string.Join(", ", Directory.EnumerateFileSystemEntries(full).Select(Path.GetFileName).Order(StringComparer.Ordinal).Take(100))}"
+                ? $"'{path}' is a folder; it holds: "
+                    + $"{string.Join(", ", Names(full))}"
                 : $"There is no file '{path}'.");
         if (new FileInfo(full).Length > maxBytes)
             throw new ToolException($"'{path}' has {new FileInfo(full).Length} bytes; at most {maxBytes} are read.");
         await using var stream = new FileStream(full, FileMode.Open, FileAccess.Read, FileShare.Read);
         return await ReadTextAsync(stream, maxBytes, cancellationToken).ConfigureAwait(false);
     }
+
+    private static IEnumerable<string?> Names(string folder)
+        => Directory.EnumerateFileSystemEntries(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal).Take(100);
 
     private static async Task<string> ReadTextAsync(Stream stream, int maxBytes, CancellationToken cancellationToken)
     {
@@ -142,7 +153,8 @@ public static class WorkTools
         return Encoding.UTF8.GetString(read.GetBuffer(), 0, (int)read.Length) + (isCut ? $"\n(cut off after {maxBytes} bytes)" : "");
     }
 
-    private static async Task<string> RunAsync(Func<DbConnection> connect, string sql, int maxRows, TimeSpan limit, CancellationToken cancellationToken)
+    private static async Task<string> RunAsync(
+        Func<DbConnection> connect, string sql, int maxRows, TimeSpan limit, CancellationToken cancellationToken)
     {
         await using var connection = connect();
         await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
@@ -160,7 +172,8 @@ public static class WorkTools
             cancellationToken.ThrowIfCancellationRequested();
             if (rows++ == maxRows)
                 return text.Append(CultureInfo.InvariantCulture, $"(more than {maxRows} rows; the rest is left out)").ToString();
-            text.AppendJoin(" | ", Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? "NULL" : Cell(reader.GetValue(i)))).Append('\n');
+            text.AppendJoin(" | ",
+                Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? "NULL" : Cell(reader.GetValue(i)))).Append('\n');
         }
 
         if (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))

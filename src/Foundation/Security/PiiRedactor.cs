@@ -149,7 +149,8 @@ public sealed partial class PiiRedactor(PiiKinds kinds = PiiKinds.All)
         + @")(?![\-‐‑–－−ー]?[0-9０-９])", RegexOptions.CultureInvariant)]
     private static partial Regex PhonePattern();
 
-    [GeneratedRegex(@"〒 ?[0-9０-９]{3}[\-‐‑–－−ー]?[0-9０-９]{4}(?![0-9０-９])|(?<![0-9０-９\-‐‑–－−ー])[0-9０-９]{3}[\-‐‑–－−ー][0-9０-９]{4}(?![0-9０-９\-‐‑–－−ー])"
+    [GeneratedRegex(@"〒 ?[0-9０-９]{3}[\-‐‑–－−ー]?[0-9０-９]{4}(?![0-9０-９])|"
+        + @"(?<![0-9０-９\-‐‑–－−ー])[0-9０-９]{3}[\-‐‑–－−ー][0-9０-９]{4}(?![0-9０-９\-‐‑–－−ー])"
         + @"|(?<=(?<![A-Za-z])[A-Z]{2} )[0-9]{5}(?:-[0-9]{4})?(?![0-9])", RegexOptions.CultureInvariant)]
     private static partial Regex PostalCodePattern();
 }

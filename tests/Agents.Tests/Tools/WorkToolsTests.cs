@@ -36,7 +36,9 @@ public class WorkToolsTests
         var tool = WorkTools.ReadFile(folder.At("root"), maxBytes: 100);
         Assert.Equal("書いた。", await CallAsync(tool, ("path", "notes/a.txt")));
         Assert.Equal("書いた。", await CallAsync(tool, ("path", "notes/../notes/./a.txt")));
-        foreach (var path in (string[])["../root-secret/s.txt", "..\\root-secret\\s.txt", folder.At("root-secret", "s.txt"), "~/x", "", "notes", "none.txt",
+        foreach (var path
+            in (string[])["../root-secret/s.txt", "..\\root-secret\\s.txt", folder.At("root-secret", "s.txt"), "~/x", "", "notes",
+                "none.txt",
             "link.txt", "links/s.txt", "big.txt", "binary.bin", "notes/a.txt\0", "..", "/etc/passwd"])
             await Assert.ThrowsAsync<ToolException>(() => CallAsync(tool, ("path", path)));
         Assert.Throws<DirectoryNotFoundException>(() => WorkTools.ReadFile(folder.At("nowhere")));
@@ -71,7 +73,9 @@ public class WorkToolsTests
                 context.Response.Close();
             }
         });
-        var fetch = WorkTools.Fetch(new SsrfGuard(new SsrfGuardOptions { AllowedNetworks = [IPNetwork.Parse("127.0.0.0/8")], AllowedPorts = null }), maxBytes: 4);
+        var fetch =
+            WorkTools.Fetch(new SsrfGuard(new SsrfGuardOptions { AllowedNetworks = [IPNetwork.Parse("127.0.0.0/8")], AllowedPorts = null }),
+                maxBytes: 4);
         Assert.Equal("abcd\n(cut off after 4 bytes)", await CallAsync(fetch, ("url", $"http://127.0.0.1:{port}/")));
         await Assert.ThrowsAsync<ToolException>(() => CallAsync(fetch, ("url", $"http://127.0.0.1:{port}/image")));
         await Assert.ThrowsAsync<ToolException>(() => CallAsync(fetch, ("url", $"http://127.0.0.1:{port}/gone")));
@@ -91,8 +95,11 @@ public class WorkToolsTests
             await command.ExecuteNonQueryAsync();
         }
 
-        var query = WorkTools.Query(() => new SqliteConnection($"Data Source={path};Mode=ReadOnly;Pooling=False"), "t (id, name)", maxRows: 2, TimeSpan.FromSeconds(1));
-        Assert.Equal("id | name\n1 | a\n2 | NULL\n(more than 2 rows; the rest is left out)", await CallAsync(query, ("sql", "SELECT * FROM t;")));
+        var query =
+            WorkTools.Query(() => new SqliteConnection($"Data Source={path};Mode=ReadOnly;Pooling=False"), "t (id, name)", maxRows: 2,
+                TimeSpan.FromSeconds(1));
+        Assert.Equal("id | name\n1 | a\n2 | NULL\n(more than 2 rows; the rest is left out)",
+            await CallAsync(query, ("sql", "SELECT * FROM t;")));
         Assert.Equal("n\n3\n(1 rows)", await CallAsync(query, ("sql", "with x as (select count(*) n from t) select n from x")));
         await Assert.ThrowsAsync<ToolException>(() => CallAsync(query, ("sql", "DELETE FROM t")));
         await Assert.ThrowsAsync<SqliteException>(() => CallAsync(query, ("sql", "SELECT 1; DELETE FROM t")));
@@ -107,10 +114,12 @@ public class WorkToolsTests
         ChatMessage[] history =
         [
             Say(ChatRole.System, "S"),
-            Say(ChatRole.User, "q1"), new(ChatRole.Assistant, [new FunctionCallContent("1", "f")]), new(ChatRole.Tool, [new FunctionResultContent("1", "r")]),
+            Say(ChatRole.User, "q1"), new(ChatRole.Assistant, [new FunctionCallContent("1", "f")]),
+            new(ChatRole.Tool, [new FunctionResultContent("1", "r")]),
             Say(ChatRole.Assistant, "a1"),
             Say(ChatRole.User, "q2"), Say(ChatRole.Assistant, "a2"),
-            Say(ChatRole.User, "q3"), new(ChatRole.Assistant, [new FunctionCallContent("3", "f")]), new(ChatRole.Tool, [new FunctionResultContent("3", "r")]),
+            Say(ChatRole.User, "q3"), new(ChatRole.Assistant, [new FunctionCallContent("3", "f")]),
+            new(ChatRole.Tool, [new FunctionResultContent("3", "r")]),
         ];
         async Task<int> Kept(ToolPairChatReducer reducer) => (await reducer.ReduceAsync(history, default)).Count();
         Assert.Equal(10, await Kept(ToolPairChatReducer.ByMessages(9)));
@@ -122,8 +131,12 @@ public class WorkToolsTests
         Assert.Equal(4, await Kept(ToolPairChatReducer.ByTokens(1, text => text.Length)));
         Assert.Equal(10, await Kept(ToolPairChatReducer.ByTokens(1000, text => text.Length)));
         // A result whose call is gone and a call that nobody answered go.
-        ChatMessage[] broken = [new(ChatRole.Tool, [new FunctionResultContent("x", "r")]), new(ChatRole.Assistant, [new FunctionCallContent("y", "f"), new TextContent("t")]), Say(ChatRole.User, "q")];
+        ChatMessage[] broken =
+            [new(ChatRole.Tool, [new FunctionResultContent("x", "r")]),
+                new(ChatRole.Assistant, [new FunctionCallContent("y", "f"), new TextContent("t")]), Say(ChatRole.User, "q")];
         Assert.Equal(["t", "q"], (await ToolPairChatReducer.ByMessages(9).ReduceAsync(broken, default)).Select(message => message.Text));
-        Assert.DoesNotContain((await ToolPairChatReducer.ByMessages(9).ReduceAsync(broken, default)).SelectMany(message => message.Contents), content => content is FunctionCallContent);
+        Assert.DoesNotContain(
+            (await ToolPairChatReducer.ByMessages(9).ReduceAsync(broken, default)).SelectMany(message => message.Contents),
+            content => content is FunctionCallContent);
     }
 }
