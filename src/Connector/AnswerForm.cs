@@ -30,7 +30,8 @@ internal sealed record AnswerForm(string Key, Func<Grammar> Grammar)
             (_, 0) => form,
             (null, 1) => further[0],
             _ => throw new ArgumentException(
-                "An answer has one form: give either a ResponseFormat, or one of json_schema, regex, choice and grammar (or guided_json, guided_regex, guided_choice, guided_grammar).",
+                "An answer has one form: give either a ResponseFormat, or one of json_schema, regex, choice and grammar (or guided_json, "
+                    + "guided_regex, guided_choice, guided_grammar).",
                 "options"),
         };
     }

@@ -61,7 +61,8 @@ public sealed class Grammar
 
     /// <summary>The texts of a grammar in GBNF, llama.cpp's notation.</summary>
     /// <param name="text">The rules; <c>root</c> is the whole.</param>
-    /// <exception cref="GrammarException">The text is malformed, a rule is missing, or a rule begins with itself; the error names the line.</exception>
+    /// <exception cref="GrammarException">The text is malformed, a rule is missing, or a rule begins with itself; the error names the
+    /// line.</exception>
     public static Grammar FromGbnf(string text)
     {
         ArgumentNullException.ThrowIfNull(text);

@@ -24,7 +24,14 @@ public sealed class RandomToolTests
             var tools = Enumerable.Range(0, 1 + random.Next(4)).Select(n => new Declared($"tool_{n}", Parameters(random))).ToList();
             var response = await client.GetResponseAsync(
                 "Do something.",
-                new ChatOptions { Tools = [.. tools], ToolMode = ChatToolMode.RequireAny, Temperature = 1, Seed = random.Next(), MaxOutputTokens = 700 });
+                new ChatOptions
+                {
+                    Tools = [.. tools],
+                    ToolMode = ChatToolMode.RequireAny,
+                    Temperature = 1,
+                    Seed = random.Next(),
+                    MaxOutputTokens = 700
+                });
             var calls = response.Messages[0].Contents.OfType<FunctionCallContent>().ToList();
             Assert.True(calls.Count > 0, $"seed {seed}, case {i}");
             foreach (var call in calls)
@@ -43,7 +50,13 @@ public sealed class RandomToolTests
         var properties = new JsonObject();
         for (int i = random.Next(4); i > 0; i--)
             properties[$"argument{i}"] = WithoutReferences(new RandomSchemas(random));
-        var schema = new JsonObject { ["type"] = "object", ["properties"] = properties, ["required"] = new JsonArray([.. properties.Select(p => JsonValue.Create(p.Key))]) };
+        var schema =
+            new JsonObject
+            {
+                ["type"] = "object",
+                ["properties"] = properties,
+                ["required"] = new JsonArray([.. properties.Select(p => JsonValue.Create(p.Key))])
+            };
         return JsonSerializer.SerializeToElement(schema);
     }
 

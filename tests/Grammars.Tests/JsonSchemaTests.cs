@@ -12,8 +12,12 @@ public sealed class JsonSchemaTests
     [Fact]
     public void Every_text_of_a_random_schema_validates()
     {
-        int count = int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_GRAMMAR_CASES") ?? $"{Dose}", System.Globalization.CultureInfo.InvariantCulture);
-        int seed = int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_GRAMMAR_SEED") ?? "1", System.Globalization.CultureInfo.InvariantCulture);
+        int count =
+            int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_GRAMMAR_CASES") ?? $"{Dose}",
+                System.Globalization.CultureInfo.InvariantCulture);
+        int seed =
+            int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_GRAMMAR_SEED") ?? "1",
+                System.Globalization.CultureInfo.InvariantCulture);
         var random = new Random(seed);
         var options = new EvaluationOptions { RequireFormatValidation = true };
         for (int i = 0; i < count; i++)
@@ -64,7 +68,9 @@ public sealed class JsonSchemaTests
     [Fact]
     public void Integers_without_bounds_can_be_kept_within_32_bits()
     {
-        using var document = JsonDocument.Parse("""{"type": "array", "prefixItems": [{"type": "integer"}, {"type": "integer", "format": "int64"}], "items": false}""");
+        using var document =
+            JsonDocument.Parse(
+                """{"type": "array", "prefixItems": [{"type": "integer"}, {"type": "integer", "format": "int64"}], "items": false}""");
         var grammar = Grammar.FromJsonSchema(document.RootElement, new JsonSchemaOptions { Limits32BitIntegers = true });
         Assert.True(grammar.Matches("[2147483647, 3000000000]"));
         Assert.True(grammar.Matches("[-2147483648, 0]"));

@@ -6,7 +6,8 @@ namespace Kotonoha.Tests.Support;
 public sealed class RandomSchemas(Random random)
 {
     private static readonly string[] Formats = ["date", "date-time", "duration", "uuid", "email", "hostname", "ipv4", "ipv6", "uri"];
-    private static readonly string[] Patterns = ["^[a-z]{2,5}$", "^\\d{3}-\\d{4}$", "b+", "^(red|green)?$", "\\p{Lu}", "^[^\"\\\\]{1,4}$", "\"\\\\"];
+    private static readonly string[] Patterns =
+        ["^[a-z]{2,5}$", "^\\d{3}-\\d{4}$", "b+", "^(red|green)?$", "\\p{Lu}", "^[^\"\\\\]{1,4}$", "\"\\\\"];
     private int _names;
 
     /// <summary>A schema.</summary>
@@ -25,7 +26,11 @@ public sealed class RandomSchemas(Random random)
             {
                 ["value"] = schema,
                 ["next"] = random.Next(2) == 0
-                    ? new JsonObject { ["anyOf"] = new JsonArray(new JsonObject { ["$ref"] = "#/$defs/node" }, new JsonObject { ["type"] = "null" }) }
+                    ? new JsonObject
+                    {
+                        ["anyOf"] =
+                        new JsonArray(new JsonObject { ["$ref"] = "#/$defs/node" }, new JsonObject { ["type"] = "null" })
+                    }
                     : new JsonObject { ["type"] = "array", ["items"] = new JsonObject { ["$ref"] = "#/$defs/node" }, ["maxItems"] = 3 },
             },
             ["required"] = new JsonArray("value", "next"),

@@ -27,7 +27,8 @@ internal static class Intersection
             state => Edges(left, right, state));
     }
 
-    private static List<(byte First, byte Last, (State, State) Target)> Edges(GrammarAutomaton left, GrammarAutomaton right, (State Left, State Right) state)
+    private static List<(byte First, byte Last, (State, State) Target)> Edges(
+        GrammarAutomaton left, GrammarAutomaton right, (State Left, State Right) state)
     {
         var edges = new List<(byte First, byte Last, (State, State) Target)>();
         for (int value = 0; value <= byte.MaxValue; value++)

@@ -4,8 +4,8 @@ using Kotonoha.Grammars.Nodes;
 namespace Kotonoha.Grammars.Gbnf;
 
 /// <summary>
-/// Reads grammars in GBNF, llama.cpp's notation: rules <c>name ::= alternatives</c> of texts in quotes, classes, rule names and groups, with
-/// <c>*</c>, <c>+</c>, <c>?</c> and <c>{m,n}</c>; <c>#</c> begins a comment, and the rule <c>root</c> is the whole.
+/// Reads grammars in GBNF, llama.cpp's notation: rules <c>name ::= alternatives</c> of texts in quotes, classes, rule names and groups,
+/// with <c>*</c>, <c>+</c>, <c>?</c> and <c>{m,n}</c>; <c>#</c> begins a comment, and the rule <c>root</c> is the whole.
 /// </summary>
 internal sealed class GbnfParser
 {
@@ -159,11 +159,15 @@ internal sealed class GbnfParser
                 default:
                     int close = _text.IndexOf('}', _at);
                     string[] bounds = close < 0 ? [] : _text[_at..close].Split(',');
-                    if (bounds.Length is not (1 or 2) || !int.TryParse(bounds[0], NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out int minimum))
+                    if (bounds.Length is not (1 or 2)
+                        || !int.TryParse(bounds[0], NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
+                            CultureInfo.InvariantCulture, out int minimum))
                         throw Malformed("a repetition is written {2}, {2,} or {2,4}", start);
                     int? maximum = bounds.Length == 1 ? minimum : null;
                     if (bounds is [_, var most] && !string.IsNullOrWhiteSpace(most))
-                        maximum = int.TryParse(most, NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out int count) && count >= minimum
+                        maximum =
+                            int.TryParse(most, NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
+                                CultureInfo.InvariantCulture, out int count) && count >= minimum
                             ? count
                             : throw Malformed("a repetition is written {2}, {2,} or {2,4}", start);
                     _at = close + 1;

@@ -308,7 +308,8 @@ internal sealed partial class JsonSchemaCompiler
         }
         catch (GrammarException exception)
         {
-            throw new GrammarException(exception.Error, $"{place.Pointer}/{name}: {exception.Message}", $"{place.Pointer}/{name}", exception);
+            throw new GrammarException(exception.Error, $"{place.Pointer}/{name}: {exception.Message}", $"{place.Pointer}/{name}",
+                exception);
         }
     }
 }

@@ -42,7 +42,8 @@ internal sealed class PatternParser
     /// <summary>The texts that a pattern matches.</summary>
     /// <param name="pattern">The pattern.</param>
     /// <param name="character">How one character of a set is written.</param>
-    /// <param name="isSearch">Whether the pattern may match anywhere in the text, as in JSON schemas; otherwise it is the whole text.</param>
+    /// <param name="isSearch">Whether the pattern may match anywhere in the text, as in JSON schemas; otherwise it is the whole
+    /// text.</param>
     /// <exception cref="GrammarException">The pattern is malformed, or uses what is not regular; the error names the place.</exception>
     public static Node Parse(string pattern, Func<CharSet, Node> character, bool isSearch)
     {
@@ -324,7 +325,8 @@ internal sealed class PatternParser
                 int close = _pattern.IndexOf('}', _at);
                 var code = close < 0 ? "" : _pattern[(_at + 1)..close];
                 _at = close + 1;
-                return int.TryParse(code, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value) && value <= CharSet.Maximum
+                return int.TryParse(code, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value)
+                    && value <= CharSet.Maximum
                     ? CharSet.Of((value, value))
                     : throw Malformed("a code point is written wrongly", start);
             case 'u':
@@ -367,7 +369,8 @@ internal sealed class PatternParser
             throw Malformed("a category is written \\p{L}", start);
         var name = _pattern[(_at + 1)..close];
         _at = close + 1;
-        var categories = Enum.GetValues<UnicodeCategory>().Where(category => Abbreviation(category).StartsWith(name, StringComparison.Ordinal)).ToHashSet();
+        var categories = Enum.GetValues<UnicodeCategory>()
+            .Where(category => Abbreviation(category).StartsWith(name, StringComparison.Ordinal)).ToHashSet();
         if (name.Length is 0 or > 2 || categories.Count == 0)
         {
             _at = start;
@@ -432,7 +435,8 @@ internal sealed class PatternParser
         return set.Union(CharSet.Of(more));
     }
 
-    private static int? One(CharSet set) => set.Ranges.Length == 1 && set.Ranges[0].First == set.Ranges[0].Last ? set.Ranges[0].First : null;
+    private static int? One(CharSet set)
+        => set.Ranges.Length == 1 && set.Ranges[0].First == set.Ranges[0].Last ? set.Ranges[0].First : null;
 
     private GrammarException Malformed(string what, int? at = null) => new(
         GrammarError.Syntax,
@@ -441,6 +445,7 @@ internal sealed class PatternParser
 
     private GrammarException Unsupported(string what) => new(
         GrammarError.Unsupported,
-        string.Create(CultureInfo.InvariantCulture, $"The pattern '{_pattern}' has {what} at position {_at}, which is not supported in constraints. Say it with classes, groups and repetitions."),
+        string.Create(CultureInfo.InvariantCulture, $"The pattern '{_pattern}' has {what} at position {_at}, which is not supported in "
+            + $"constraints. Say it with classes, groups and repetitions."),
         _at.ToString(CultureInfo.InvariantCulture));
 }

@@ -207,7 +207,8 @@ public sealed class EngineCoreTests
 
     private static GenerationJob Job(
         int[] prompt, int maxNewTokens, SamplingOptions sampling, CancellationToken cancellation, string[]? stops = null)
-        => new(prompt, maxNewTokens, sampling, [], ignoreEndTokens: true, stops ?? [], TinyGpt.Tokenizer, includeLogProbabilities: true, matcher: null,
+        => new(prompt, maxNewTokens, sampling, [], ignoreEndTokens: true, stops ?? [], TinyGpt.Tokenizer, includeLogProbabilities: true,
+            matcher: null,
             cancellation);
 
     private static int[] Run(CausalModel model, Backend backend, Action<EngineCore> prepare, GenerationJob job)
