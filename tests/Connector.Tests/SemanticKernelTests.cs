@@ -278,8 +278,8 @@ public sealed class SemanticKernelTests : IDisposable
         public async Task OnAutoFunctionInvocationAsync(
             AutoFunctionInvocationContext context, Func<AutoFunctionInvocationContext, Task> next)
         {
-            Calls.Add(
-                $"{context.Function.PluginName}.{context.Function.Name}({string.Join(", ", context.Arguments!.Select(a => $"{a.Key}: {a.Value}"))})");
+            var arguments = context.Arguments!.Select(argument => $"{argument.Key}: {argument.Value}");
+            Calls.Add($"{context.Function.PluginName}.{context.Function.Name}({string.Join(", ", arguments)})");
             await next(context);
         }
     }
