@@ -68,7 +68,7 @@ public sealed class ForeignTemplateTests
     {
         using var tools = JsonDocument.Parse("""[{"type": "function", "function": {"name": "add<|end|>", "parameters": {}}}]""");
         var request = GenerationRequest.FromTurns(new ChatTurn(ChatTurn.User, "hi")) with { Tools = tools.RootElement };
-        foreach (var model in (LocalGpt[])[Model(), TinyGpt.Create(contextLength: 512)])
+        foreach (var model in (LocalGpt[])[Model(512), TinyGpt.Create(contextLength: 512)])
             using (model)
             {
                 var ids = model.EncodePrompt(request);
@@ -123,9 +123,10 @@ public sealed class ForeignTemplateTests
             (TokenizerSettings.Load(folder.Path).ChatTemplate, TokenizerSettings.Load(folder.Path).FurtherChatTemplates!["tool_use"]));
     }
 
-    private static LocalGpt Model()
+    private static LocalGpt Model(int contextLength = TinyGpt.ContextLength)
     {
         using var bare = TinyGpt.Create();
-        return TinyGpt.Create(new LocalGptOptions { ChatTemplate = ChatEncoding.ReadTemplate(Own, tokenizer: bare.Tokenizer) });
+        var template = ChatEncoding.ReadTemplate(Own, tokenizer: bare.Tokenizer);
+        return TinyGpt.Create(new LocalGptOptions { ChatTemplate = template }, contextLength: contextLength);
     }
 }
