@@ -11,8 +11,8 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
     public void Every_library_is_packed()
         => Assert.Equal(
             [
-                "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.Grammars", "Kotonoha.LocalModel",
-                "Kotonoha.Rag", "Kotonoha.Readers", "Kotonoha.Tokenizers",
+                "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.Grammars",
+                "Kotonoha.LocalModel", "Kotonoha.Rag", "Kotonoha.Readers", "Kotonoha.Tokenizers",
             ],
             feed.Packages.Select(name => name[..name.IndexOf(".0.", StringComparison.Ordinal)]));
 
