@@ -1,16 +1,19 @@
 using Kotonoha.Benchmarks;
+using Kotonoha.Benchmarks.Agents;
 using Kotonoha.Benchmarks.Fuzz;
 using Kotonoha.Benchmarks.Truth;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
+    ["agents"] = StrategyBenchmark.RunAsync,
     ["decode"] = arguments => Task.FromResult(DecodeBenchmark.Run(arguments)),
     ["embed"] = EmbedBenchmark.RunAsync,
     ["fuzz-templates"] = arguments => Task.FromResult(TemplateFuzz.Run(arguments)),
     ["fuzz-tokenizers"] = arguments => Task.FromResult(TokenizersFuzz.Run(arguments)),
     ["fuzz-weights"] = arguments => Task.FromResult(WeightsFuzz.Run(arguments)),
     ["gemm"] = arguments => Task.FromResult(GemmBenchmark.Run(arguments)),
+    ["guardrails"] = GuardrailCheck.RunAsync,
     ["hf-tokenizers"] = arguments => Task.FromResult(HfTokenizersCheck.Run(arguments)),
     ["ingest"] = IngestBenchmark.RunAsync,
     ["llama-cpp"] = LlamaCppCheck.RunAsync,
@@ -22,6 +25,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,
     ["tokenizer"] = arguments => Task.FromResult(TokenizerSpeed.Run(arguments)),
     ["tokenizer-peer"] = arguments => Task.FromResult(TokenizerPeer.Run(arguments)),
+    ["tool-model"] = ToolModelBenchmark.RunAsync,
     ["truth"] = TruthBench.RunAsync,
     ["truth-data"] = arguments => Task.FromResult(TruthBench.WriteData(arguments)),
     ["truth-file"] = TruthBench.RunFileAsync,

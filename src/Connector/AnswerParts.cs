@@ -53,7 +53,6 @@ internal sealed class AnswerParts(ChatRequest request)
         call.Arguments.EnumerateObject()
             .ToDictionary(argument => argument.Name, argument => (object?)argument.Value, StringComparer.Ordinal))
     {
-        // The template's own ids are short and may come again in a later turn.
         RawRepresentation = call,
     };
 }

@@ -1,7 +1,9 @@
 using System.Text.Json;
 using Kotonoha.ChatTemplates.Tools;
+using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Connector;
@@ -13,6 +15,12 @@ internal sealed record ChatRequest(GenerationRequest Generation, BeamSearchOptio
 {
     /// <summary>The functions that may be called, or null.</summary>
     public RequestedTools? Tools { get; init; }
+
+    /// <summary>What the words of the answer must be, or null.</summary>
+    public AnswerForm? Form { get; init; }
+
+    /// <summary>Whether the model is asked not to reason.</summary>
+    public bool SkipsReasoning { get; init; }
 
     /// <summary>What the model writes around its reasoning.</summary>
     public ReasoningTags ReasoningTags { get; init; } = ReasoningTags.Think;
@@ -31,7 +39,8 @@ internal sealed record ChatRequest(GenerationRequest Generation, BeamSearchOptio
 /// <param name="client">The client, for the caller's own factory of settings.</param>
 /// <param name="model">The model.</param>
 /// <param name="notices">Is told what is left out.</param>
-internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt model, Notices notices)
+/// <param name="grammars">The grammars of earlier requests.</param>
+internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt model, Notices notices, GrammarCache grammars)
 {
     private static readonly Dictionary<string, Action<Settings, PropertyValue>> Readers = new(StringComparer.OrdinalIgnoreCase)
     {
@@ -77,9 +86,21 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         ["logprobs"] = (s, v) => s.IncludeLogProbabilities = v.Boolean(),
         ["num_beams"] = (s, v) => s.Search(o => o with { BeamCount = v.Integer() }),
         ["length_penalty"] = (s, v) => s.Search(o => o with { LengthPenalty = v.Number() }),
+        ["early_stopping"] = (s, v) => s.Search(o => o with { EarlyStopping = v.EarlyStopping() }),
+
+        // Forms of the answer, by the names that other servers give them.
+        ["choice"] = (s, v) => s.Forms.Add(AnswerForm.OfChoices(v.Texts())),
+        ["guided_choice"] = (s, v) => s.Forms.Add(AnswerForm.OfChoices(v.Texts())),
+        ["regex"] = (s, v) => s.Forms.Add(AnswerForm.OfRegex(v.Text())),
+        ["guided_regex"] = (s, v) => s.Forms.Add(AnswerForm.OfRegex(v.Text())),
+        ["grammar"] = (s, v) => s.Forms.Add(AnswerForm.OfGbnf(v.Text())),
+        ["guided_grammar"] = (s, v) => s.Forms.Add(AnswerForm.OfGbnf(v.Text())),
+        ["json_schema"] = (s, v) => s.Forms.Add(AnswerForm.OfSchema(v.JsonOrText())),
+        ["guided_json"] = (s, v) => s.Forms.Add(AnswerForm.OfSchema(v.JsonOrText())),
+
+        // Variables of the chat template.
         ["enable_thinking"] = (s, v) => s.TemplateVariables["enable_thinking"] = v.Json(),
         ["chat_template_kwargs"] = (s, v) => s.AddVariables(v.Json()),
-        ["early_stopping"] = (s, v) => s.Search(o => o with { EarlyStopping = v.EarlyStopping() }),
     };
 
     // Settings of other services that make no difference to an answer of this model.
@@ -109,9 +130,15 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
     /// <param name="options">The settings, or null.</param>
     public GenerationRequest ReadCompletion(string prompt, ChatOptions? options)
     {
-        var request = ReadSettings([new ChatMessage(ChatRole.User, prompt)], options is null ? null : WithoutConversation(options));
+        var request = ReadSettings([new ChatMessage(ChatRole.User, prompt)], options is null ? null : WithoutTools(options));
         return request.Beams is null
-            ? request.Generation with { Prompt = prompt, Turns = null, Tools = null }
+            ? request.Generation with
+            {
+                Prompt = prompt,
+                Turns = null,
+                Tools = null,
+                Constraint = request.Generation.Constraint ?? Constraint(request, reasoning: null, startsInReasoning: false),
+            }
             : throw new NotSupportedException("Text generation has no beam search; leave out num_beams, or use the chat client.");
     }
 
@@ -152,10 +179,19 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         var beams = settings.BeamSearch();
         if (beams is not null && tools is not null)
             throw new NotSupportedException("Beam search cannot be combined with functions; leave out num_beams or Tools.");
-        return new ChatRequest(generation, beams) { Tools = tools, ShowsReasoning = options.Reasoning?.Output != ReasoningOutput.None };
+        var form = AnswerForm.Read(options.ResponseFormat, settings.Forms);
+        if (beams is not null && form is not null)
+            throw new NotSupportedException("Beam search cannot be combined with a form of the answer; leave out num_beams, or the form.");
+        return new ChatRequest(generation, beams)
+        {
+            Tools = tools,
+            Form = form,
+            ShowsReasoning = options.Reasoning?.Output != ReasoningOutput.None,
+            SkipsReasoning = options.Reasoning?.Effort == ReasoningEffort.None,
+        };
     }
 
-    private static ChatOptions WithoutConversation(ChatOptions options)
+    private static ChatOptions WithoutTools(ChatOptions options)
     {
         var settings = options.Clone();
         settings.Tools = null;
@@ -200,18 +236,43 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         var marks = request.Tools?.Format is { } format
             ? (string?[])[format.Open, format.Between, format.Close, format.AlternateTrigger, tags.Open, tags.Close]
             : [tags.Open, tags.Close];
+        bool starts = request.Generation.Turns is { Count: > 0 }
+            && model.Render(request.Generation).Text.AsSpan().TrimEnd().EndsWith(tags.Open, StringComparison.Ordinal);
+        bool reasons = starts || (!request.SkipsReasoning && template.Jinja.Contains(tags.Close, StringComparison.Ordinal));
         return request with
         {
             ReasoningTags = tags,
-            StartsInReasoning = request.Generation.Turns is { Count: > 0 }
-                && model.Render(request.Generation).Text.AsSpan().TrimEnd().EndsWith(tags.Open, StringComparison.Ordinal),
+            StartsInReasoning = starts,
             Generation = request.Generation with
             {
+                Constraint = request.Generation.Constraint ?? Constraint(request, reasons ? tags : null, starts),
                 VisibleControlTokens =
-                    [.. model.Tokenizer.SpecialTokens.Select(token => token.Content)
-                        .Where(token => marks.Any(mark => mark?.Contains(token, StringComparison.Ordinal) == true))],
+                [
+                    .. model.Tokenizer.SpecialTokens.Select(token => token.Content)
+                        .Where(token => marks.Any(mark => mark?.Contains(token, StringComparison.Ordinal) == true)),
+                ],
             },
         };
+    }
+
+    private Grammar? Constraint(ChatRequest request, ReasoningTags? reasoning, bool startsInReasoning)
+    {
+        if (request.Tools is null && request.Form is null)
+            return null;
+        try
+        {
+            _ = model.TokenVocabulary;
+        }
+        catch (TokenizerException exception) when (request.Form is null && request.Tools is { MustCall: false })
+        {
+            notices.Warn("constraint",
+                $"Function calls are read as the model writes them, without a guarantee of their form. {exception.Message}");
+            return null;
+        }
+
+        var key = $"{request.Tools?.Key} {request.Form?.Key} {reasoning} {startsInReasoning}";
+        return grammars.Get(key,
+            () => new AnswerConstraint(model.Tokenizer, notices).Of(request.Tools, request.Form?.Grammar(), reasoning, startsInReasoning)!);
     }
 
     // The variables of the template: the caller's own, and what the reasoning effort means to it.
@@ -245,9 +306,6 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
 
     private void Refuse(ChatOptions options)
     {
-        if (options.ResponseFormat is not (null or ChatResponseFormatText))
-            throw new NotSupportedException(
-                "JSON response formats come with a later version; ask for JSON in the prompt, or leave ResponseFormat unset.");
         if (options.ConversationId is not null)
             throw new NotSupportedException("The client stores no conversations; send the whole history and no ConversationId.");
 #pragma warning disable MEAI001 // Still marked as experimental there; it is read only to refuse it.
@@ -289,6 +347,8 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         public bool IncludeLogProbabilities { get; set; }
 
         public int? MaxTokens { get; set; }
+
+        public List<AnswerForm> Forms { get; } = [];
 
         public Dictionary<string, JsonElement> TemplateVariables { get; } = new(StringComparer.Ordinal);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Kotonoha.LocalModel.Generation;
 using Microsoft.Extensions.AI;
@@ -17,8 +18,9 @@ namespace Kotonoha.Connector;
 /// otherwise the model's own default settings apply. Additional properties that are understood are listed in <see cref="KnownProperties"/>;
 /// another one is left out and a warning is logged once, or it is refused where <see cref="LocalGptOptions.Strict"/> is set. Functions are
 /// declared to the model as its chat template says, or in a short block of the system message where it has no place for them; calls come
-/// back as <see cref="FunctionCallContent"/>, which the host's middleware invokes. Images are refused by
-/// <see cref="NotSupportedException"/>, as JSON response formats are.
+/// back as <see cref="FunctionCallContent"/>, which the host's middleware invokes. Calls and JSON response formats hold token by token,
+/// whatever the model is; what cannot be kept to is a <see cref="Kotonoha.Grammars.GrammarException"/> before the first token. Images are
+/// refused by <see cref="NotSupportedException"/>.
 /// </para>
 /// <para>
 /// Errors, reasoning and usage in the history are not sent to the model. No conversation id is ever returned: the history is the caller's.
@@ -33,6 +35,7 @@ public sealed class LocalGptChatClient : IChatClient
     private readonly ModelSource<LocalGpt> _source;
     private readonly bool _ownsSource;
     private readonly Notices _notices;
+    private readonly GrammarCache _grammars = new();
 
     /// <summary>Makes a view of a loaded model; disposing the view leaves the model as it is.</summary>
     /// <param name="model">The model.</param>
@@ -63,6 +66,13 @@ public sealed class LocalGptChatClient : IChatClient
 
     /// <summary>The provider's and the model's names.</summary>
     public ChatClientMetadata Metadata { get; }
+
+    /// <summary>
+    /// Shortens a conversation that does not fit into the context together with its answer; null leaves that to
+    /// <see cref="LocalGptOptions.ContextOverflow"/>. It is asked only then.
+    /// </summary>
+    [Experimental("MEAI001")] // As IChatReducer is.
+    public IChatReducer? OverflowReducer { get; init; }
 
     /// <summary>Loads a model and makes a client that owns it: disposing the client disposes the model.</summary>
     /// <param name="path">The checkpoint's folder, or anything else that <see cref="LocalGpt.Load"/> takes.</param>
@@ -114,7 +124,7 @@ public sealed class LocalGptChatClient : IChatClient
         string prompt, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
-        var request = new ChatRequestReader(this, model, _notices).ReadCompletion(prompt, options);
+        var request = new ChatRequestReader(this, model, _notices, _grammars).ReadCompletion(prompt, options);
         await foreach (var update in model.GenerateAsync(request, cancellationToken).ConfigureAwait(false))
             yield return update;
     }
@@ -133,7 +143,8 @@ public sealed class LocalGptChatClient : IChatClient
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
-        var request = new ChatRequestReader(this, model, _notices).Read(messages, options);
+        // Templates and grammars take their time, which is not the caller's thread's.
+        var request = await Task.Run(() => ReadAsync(model, messages, options, cancellationToken), cancellationToken).ConfigureAwait(false);
         string responseId = Guid.NewGuid().ToString("N"), messageId = Guid.NewGuid().ToString("N");
         var createdAt = DateTimeOffset.UtcNow;
         var parts = new AnswerParts(request);
@@ -176,6 +187,41 @@ public sealed class LocalGptChatClient : IChatClient
             yield return result;
         }
     }
+
+#pragma warning disable MEAI001 // IChatReducer is still marked as experimental there.
+    // Reads a request, and shortens its conversation where that is wanted and needed.
+    private async Task<ChatRequest> ReadAsync(
+        LocalGpt model, IEnumerable<ChatMessage> messages, ChatOptions? options, CancellationToken cancellationToken)
+    {
+        var reader = new ChatRequestReader(this, model, _notices, _grammars);
+        if (OverflowReducer is null && model.Options.ContextOverflow == ContextOverflowPolicy.Throw)
+            return reader.Read(messages, options);
+        var conversation = messages as IReadOnlyList<ChatMessage> ?? [.. messages];
+        var request = reader.Read(conversation, options);
+        int limit = ContextWindow.PromptLimit(model, request.Generation.MaxOutputTokens);
+        if (Fits(request))
+            return request;
+        _notices.Warn("overflow", "A conversation does not fit into the model's context any more; from now on "
+            + (OverflowReducer is null ? "its oldest turns are left out." : $"{OverflowReducer.GetType().Name} shortens it."));
+        return reader.Read(
+            OverflowReducer is null
+                ? ContextWindow.Shorten(conversation, shorter => Fits(reader.Read(shorter, options)))
+                : await OverflowReducer.ReduceAsync(conversation, cancellationToken).ConfigureAwait(false),
+            options);
+
+        bool Fits(ChatRequest candidate)
+        {
+            try
+            {
+                return model.EncodePrompt(candidate.Generation).Length <= limit;
+            }
+            catch (ContextOverflowException)
+            {
+                return false;
+            }
+        }
+    }
+#pragma warning restore MEAI001
 
     // The best hypothesis of a beam search, as one update.
     private static async IAsyncEnumerable<GenerationUpdate> SearchAsync(

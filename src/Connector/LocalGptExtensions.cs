@@ -24,8 +24,9 @@ public static class LocalGptExtensions
     /// <param name="model">The model.</param>
     /// <param name="loggerFactory">Receives warnings about settings that are left out; null for none.</param>
     public static IChatCompletionService AsChatCompletionService(this LocalGpt model, ILoggerFactory? loggerFactory = null)
-        => new LocalGptChatClient(model, loggerFactory).AsBuilder().UseKernelFunctionInvocation(loggerFactory).Build()
-            .AsChatCompletionService();
+        => new NamedFunctionsChatCompletion(
+            new LocalGptChatClient(model, loggerFactory).AsBuilder().UseKernelFunctionInvocation(loggerFactory).Build()
+                .AsChatCompletionService());
 
     /// <summary>The model as Semantic Kernel's text generation: it continues the prompt as it stands.</summary>
     /// <param name="model">The model.</param>

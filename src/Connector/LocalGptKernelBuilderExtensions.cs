@@ -9,8 +9,8 @@ namespace Microsoft.SemanticKernel;
 /// <remarks>
 /// Chat clients are built as Semantic Kernel builds those of its own connectors: with the invocation of kernel functions, so that filters
 /// and automatic function calls work, with telemetry and logging. For the rest see <see cref="LocalGptServiceCollectionExtensions"/>:
-/// models are loaded when first used, once for all their views; a second local model under the same <c>serviceId</c> is an
-/// <see cref="InvalidOperationException"/>.
+/// models are loaded when first used, once for all their views; a second local model as the same service under the same <c>serviceId</c> is
+/// an <see cref="InvalidOperationException"/>.
 /// </remarks>
 public static class LocalGptKernelBuilderExtensions
 {

@@ -13,8 +13,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// long that took is logged. Without a <c>serviceId</c> the services are the default ones, with one they are keyed by it.
 /// </para>
 /// <para>
-/// A second local model under the same id is an <see cref="InvalidOperationException"/> at registration. The embeddings that
-/// <c>AddLocalGpt</c> brings are the one exception: they give way to any embedding generator that is registered before, and to
+/// A second local model as the same service under the same id is an <see cref="InvalidOperationException"/> at registration. The embeddings
+/// that <c>AddLocalGpt</c> brings are the one exception: they give way to any embedding generator that is registered before, and to
 /// <c>AddLocalEmbeddings</c> before or after.
 /// </para>
 /// </remarks>

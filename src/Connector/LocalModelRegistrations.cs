@@ -138,8 +138,9 @@ internal static class LocalModelServices
     {
         LocalModelRegistrations.Of(services).Claim<IChatCompletionService>(services, serviceId, method);
         AddModel(services, origin, serviceId);
-        services.AddKeyedSingleton(serviceId,
-            (provider, _) => KernelPipeline(provider, origin, sourceName, configure).AsChatCompletionService(provider));
+        services.AddKeyedSingleton<IChatCompletionService>(serviceId,
+            (provider, _) => new NamedFunctionsChatCompletion(
+                KernelPipeline(provider, origin, sourceName, configure).AsChatCompletionService(provider)));
     }
 
     /// <summary>Registers Semantic Kernel's text generation.</summary>

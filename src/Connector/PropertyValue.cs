@@ -43,6 +43,22 @@ internal readonly record struct PropertyValue(string Key, object Value)
             ? json
             : JsonSerializer.SerializeToElement(Value, AIJsonUtilities.DefaultOptions.GetTypeInfo(Value.GetType()));
 
+    /// <summary>The value as JSON, which may be spelt in a text.</summary>
+    public JsonElement JsonOrText()
+    {
+        if (Value is not string && Json() is not { ValueKind: JsonValueKind.String })
+            return Json();
+        try
+        {
+            using var document = JsonDocument.Parse(Text());
+            return document.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            throw Wrong("JSON");
+        }
+    }
+
     /// <summary>A text, or a list of texts.</summary>
     public string[] Texts()
     {

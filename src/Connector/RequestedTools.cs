@@ -47,6 +47,10 @@ internal sealed class RequestedTools(
         return new RequestedTools(functions, format(), options.ToolMode, options.AllowMultipleToolCalls != false);
     }
 
+    /// <summary>Tells requests apart whose calls are bound in another way.</summary>
+    public string Key
+        => $"{Declare().GetRawText()} {(MustCall ? string.Join(' ', Callable.Select(f => f.Name)) : "auto")} {AllowsMultiple}";
+
     /// <summary>Whether a function has this name.</summary>
     public bool Knows(string name) => functions.Any(f => f.Name == name);
 

@@ -335,6 +335,9 @@ public sealed partial class Tokenizer
             AddedTokens = _added.Tokens,
         }));
 
+    /// <summary>What turns tokens into text; null where they are joined by blanks.</summary>
+    internal ITokenDecoder? Decoder => _decoder;
+
     internal IDecoderStream StartDecoding(StringBuilder output, bool incremental)
     {
         var text = new TextStream(output);
@@ -547,6 +550,14 @@ public sealed partial class Tokenizer
     /// otherwise it is text.</param>
     internal void EncodeChosen(ReadOnlySpan<char> text, List<int> ids, Func<AddedToken, int, int, bool> keeps)
         => Run(text, parseSpecialTokens: true, ids, null, 0, keeps);
+
+    /// <summary>The same with the place of every token.</summary>
+    internal TokenizedText EncodeChosenWithOffsets(ReadOnlySpan<char> text, Func<AddedToken, int, int, bool> keeps)
+    {
+        var sequence = new TokenSequence(text.ToString());
+        Run(text, parseSpecialTokens: true, null, sequence, 0, keeps);
+        return new TokenizedText([sequence], null);
+    }
 
     private static void KeepChosen(List<AddedTokenMatch> matches, Func<AddedToken, int, int, bool> keeps, PieceBuffer? buffer)
         => matches.RemoveAll(m => (buffer?.Origin(m.Start, m.End) ?? (m.Start, m.End)) is var (start, end) && !keeps(m.Token, start, end));

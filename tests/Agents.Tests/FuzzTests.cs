@@ -1,5 +1,6 @@
 using Kotonoha.Agents.Prompts;
 using Kotonoha.Agents.Reasoning;
+using Kotonoha.Agents.Tests.Reasoning;
 using Kotonoha.Agents.Tools;
 using Microsoft.Extensions.AI;
 
@@ -68,24 +69,25 @@ public class FuzzTests
     public async Task Whatever_a_model_writes_a_run_ends_with_a_reason()
     {
         string[] pieces =
-            ["Thought:", "Action:", "Action Input:", "Observation:", "Final Answer:", "Question:", "行動：", "行動入力:", "最終回答:", "\n", " ", "**",
-                "#", "search", "serach", "finish", "add", "{", "}", "{\"q\":", "\"x\"", "[", "]", "(", ")", "```json\n", "```", "1", "null",
-                "\\", "\uDC00"];
+            ["{\"thought\": \"t\", ", "\"action\": ", "\"input\": ", "\"answer\"", "\"search\"", "\"serach\"", "\"finish\"", "\"add\"", "{",
+                "}", "}",
+                "{\"q\": ", "{\"action\": \"search\", \"input\": \"x\"}", "{\"answer\": 1}", "{\"action\": \"add\", \"input\": {\"a\": 1, ",
+                "\"x\"", "[", "]", ", ", ":", "```json\n", "```", "1", "null", "\\", "\\ud83d", "\uDC00", "Answer: ", "答え：", "\n"];
         var search = AIFunctionFactory.Create((string q) => q, "search");
         var add = AIFunctionFactory.Create((int a, int b) => a + b, "add");
         var random = new Random(6);
         var reasons = new HashSet<StopReason>();
         for (int i = 0; i < Rounds; i++)
         {
-            var replies = Enumerable.Range(0, 4).Select(_ => Write(random, pieces, 16)).ToArray();
+            var replies = Enumerable.Range(0, 12).Select(_ => Write(random, pieces, 16)).ToArray();
             var result =
                 await new ReActAgent(new ScriptedChatClient(replies), [search, add], new ReActOptions { MaxSteps = 4 }).SolveAsync("q");
             reasons.Add(result.StopReason);
             Assert.Equal(result.StopReason == StopReason.Answered, result.Answer is not null);
-            var thought = await new ChainOfThought(new ScriptedChatClient(replies)).SolveAsync("q");
+            var thought = await new ChainOfThoughtAgent(new ScriptedChatClient(replies)).SolveAsync("q");
             Assert.Equal(thought.StopReason == StopReason.Answered, thought.Answer is not null);
         }
 
-        Assert.Superset(new HashSet<StopReason> { StopReason.Answered, StopReason.StepLimit, StopReason.InvalidSteps }, reasons);
+        Assert.Superset(new HashSet<StopReason> { StopReason.Answered, StopReason.StepLimit, StopReason.InvalidReplies }, reasons);
     }
 }

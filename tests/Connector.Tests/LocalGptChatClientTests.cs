@@ -220,10 +220,6 @@ public sealed class LocalGptChatClientTests : IDisposable
     public static TheoryData<string, ChatOptions> NotSupported => new()
     {
         { "web", new ChatOptions { Tools = [new HostedWebSearchTool()] } },
-        { "JSON", new ChatOptions { ResponseFormat = ChatResponseFormat.Json } },
-        { "JSON",
-            new ChatOptions { ResponseFormat =
-                ChatResponseFormat.ForJsonSchema(JsonSerializer.SerializeToElement(new { type = "object" })) } },
         { "ConversationId", new ChatOptions { ConversationId = "1" } },
         { "'n'", new ChatOptions { AdditionalProperties = new() { ["n"] = 2 } } },
     };

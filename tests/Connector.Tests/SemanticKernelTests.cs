@@ -176,4 +176,111 @@ public sealed class SemanticKernelTests : IDisposable
             return base.GetResponseAsync(messages, options, cancellationToken);
         }
     }
+
+    /// <summary>The model has no training; that a call comes, and fits, is the constraint's doing.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Kernel_functions_are_invoked_through_the_filters(bool streamed)
+    {
+        using var model = TinyGpt.Create(contextLength: 2048);
+        var builder = Kernel.CreateBuilder().AddLocalGpt(model);
+        var plugin = new Doubler();
+        builder.Plugins.AddFromObject(plugin, "math");
+        var kernel = builder.Build();
+        var filter = new CallFilter();
+        kernel.AutoFunctionInvocationFilters.Add(filter);
+        var settings =
+            new LocalGptPromptExecutionSettings
+            {
+                MaxTokens = 100,
+                Temperature = 0,
+                FunctionChoiceBehavior = FunctionChoiceBehavior.Required()
+            };
+
+        if (streamed)
+            await kernel.InvokePromptStreamingAsync("Double 4.", new KernelArguments(settings)).ToListAsync();
+        else
+            await kernel.InvokePromptAsync("Double 4.", new KernelArguments(settings));
+        Assert.NotEmpty(plugin.Numbers);
+        Assert.All(filter.Calls, call => Assert.StartsWith("math.twice(number: ", call, StringComparison.Ordinal));
+        Assert.Equal(plugin.Numbers.Count, filter.Calls.Count);
+
+        settings =
+            new LocalGptPromptExecutionSettings { MaxTokens = 20, Temperature = 0, FunctionChoiceBehavior = FunctionChoiceBehavior.None() };
+        int before = plugin.Numbers.Count;
+        await kernel.InvokePromptAsync("Double 4.", new KernelArguments(settings));
+        Assert.Equal(before, plugin.Numbers.Count);
+    }
+
+    [Fact]
+    public async Task Without_automatic_invocation_the_calls_are_handed_out_and_their_results_taken_back()
+    {
+        using var model = TinyGpt.Create(contextLength: 2048);
+        var builder = Kernel.CreateBuilder().AddLocalGpt(model);
+        builder.Plugins.AddFromObject(new Doubler(), "math");
+        var kernel = builder.Build();
+        var chat = kernel.GetRequiredService<IChatCompletionService>();
+        var settings = new LocalGptPromptExecutionSettings
+        {
+            MaxTokens = 100,
+            Temperature = 0,
+            FunctionChoiceBehavior = FunctionChoiceBehavior.Required(autoInvoke: false),
+        };
+        var history = new ChatHistory();
+        history.AddUserMessage("Double 4.");
+        var reply = await chat.GetChatMessageContentAsync(history, settings, kernel);
+        var call = Microsoft.SemanticKernel.FunctionCallContent.GetFunctionCalls(reply).First();
+        Assert.Equal(("math", "twice"), (call.PluginName, call.FunctionName));
+        history.Add(reply);
+        foreach (var each in Microsoft.SemanticKernel.FunctionCallContent.GetFunctionCalls(reply))
+            history.Add((await each.InvokeAsync(kernel)).ToChatMessage());
+        var builderOfCalls = new FunctionCallContentBuilder();
+        history.RemoveRange(1, history.Count - 1);
+        await foreach (var update in chat.GetStreamingChatMessageContentsAsync(history, settings, kernel))
+            builderOfCalls.Append(update);
+        Assert.All(builderOfCalls.Build(), each => Assert.Equal(("math", "twice"), (each.PluginName, each.FunctionName)));
+        Assert.NotEmpty(builderOfCalls.Build());
+
+        settings = new LocalGptPromptExecutionSettings { MaxTokens = 10, Temperature = 0 };
+        Assert.Equal(AuthorRole.Assistant, (await chat.GetChatMessageContentAsync(history, settings, kernel)).Role);
+    }
+
+    [Fact]
+    public async Task A_response_format_holds_in_a_prompt_function()
+    {
+        using var model = TinyGpt.Create(contextLength: 512);
+        var kernel = Kernel.CreateBuilder().AddLocalGpt(model).Build();
+        var settings = new LocalGptPromptExecutionSettings { MaxTokens = 120, Temperature = 1, Seed = 5, ResponseFormat = typeof(City) };
+        var result = await kernel.InvokePromptAsync("Name a city.", new KernelArguments(settings));
+        var city = JsonSerializer.Deserialize<City>(result.GetValue<string>()!)!;
+        Assert.NotNull(city.Name);
+    }
+
+    private sealed record City(string Name, int Inhabitants);
+
+    private sealed class Doubler
+    {
+        public List<int> Numbers { get; } = [];
+
+        [KernelFunction("twice")]
+        public int Twice(int number)
+        {
+            Numbers.Add(number);
+            return unchecked(number * 2);
+        }
+    }
+
+    private sealed class CallFilter : IAutoFunctionInvocationFilter
+    {
+        public List<string> Calls { get; } = [];
+
+        public async Task OnAutoFunctionInvocationAsync(
+            AutoFunctionInvocationContext context, Func<AutoFunctionInvocationContext, Task> next)
+        {
+            Calls.Add(
+                $"{context.Function.PluginName}.{context.Function.Name}({string.Join(", ", context.Arguments!.Select(a => $"{a.Key}: {a.Value}"))})");
+            await next(context);
+        }
+    }
 }

@@ -1,11 +1,10 @@
 using System.ComponentModel;
 using System.Text.Json;
 using Kotonoha.ChatTemplates;
+using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Generation;
 using Microsoft.Extensions.AI;
-using Microsoft.SemanticKernel;
-using FunctionCallContent = Microsoft.Extensions.AI.FunctionCallContent;
-using FunctionResultContent = Microsoft.Extensions.AI.FunctionResultContent;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kotonoha.Connector.Tests;
 
@@ -93,7 +92,7 @@ public sealed class ToolCallTests : IDisposable
         options.ToolMode = ChatToolMode.None;
         var request =
             new ChatRequestReader(_client, _model,
-                new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(Question, options);
+                new Notices(NullLogger.Instance), new GrammarCache()).Read(Question, options);
         Assert.Null(request.Generation.Tools);
         Assert.Equal("Hello", (await _client.GetResponseAsync(Question, options)).Text);
     }
@@ -119,7 +118,7 @@ public sealed class ToolCallTests : IDisposable
         using var model = TinyGpt.Create(new LocalGptOptions { ChatTemplate = template });
         string Rendered(ChatOptions options) => model.Render(
             new ChatRequestReader(new LocalGptChatClient(model), model,
-                new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(Question, options).Generation).Text;
+                new Notices(NullLogger.Instance), new GrammarCache()).Read(Question, options).Generation).Text;
         Assert.Equal("False Weather in Zug?",
             Rendered(new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.None } }));
         Assert.Equal("True Weather in Zug?",
@@ -150,12 +149,103 @@ public sealed class ToolCallTests : IDisposable
             await Assert.ThrowsAsync<ArgumentException>(() => _client.GetResponseAsync(Question, options));
     }
 
+    /// <summary>A model without any training, which draws what it likes: only the grammar makes calls of it.</summary>
+    [Theory]
+    [InlineData(1, "weather")]
+    [InlineData(2, "book")]
+    [InlineData(3, null)]
+    public async Task A_required_call_always_fits_its_schema(long seed, string? name)
+    {
+        var options = new ChatOptions
+        {
+            Tools = [Weather, AIFunctionFactory.Create((string title, Booking[] bookings, bool? sure) => 0, "book")],
+            ToolMode = name is null ? ChatToolMode.RequireAny : ChatToolMode.RequireSpecific(name),
+            Seed = seed,
+            MaxOutputTokens = 250,
+        };
+        var response = await _client.GetResponseAsync(Question, options);
+        var calls = response.Messages[0].Contents.OfType<FunctionCallContent>().ToList();
+        Assert.NotEmpty(calls);
+        Assert.Equal("", response.Text);
+        Assert.DoesNotContain(response.Messages[0].Contents, content => content is ErrorContent);
+        Assert.Equal(ChatFinishReason.ToolCalls, response.FinishReason);
+        foreach (var call in calls)
+        {
+            Assert.True(name is null || name == call.Name);
+            Assert.True(Assert.IsType<JsonElement>(call.Arguments![call.Name == "weather" ? "days" : "bookings"]).ValueKind
+                == (call.Name == "weather" ? JsonValueKind.Number : JsonValueKind.Array));
+        }
+
+        options.AllowMultipleToolCalls = false;
+        Assert.Single((await _client.GetResponseAsync(Question, options)).Messages[0].Contents.OfType<FunctionCallContent>());
+    }
+
+    [Fact]
+    public async Task Answers_take_the_form_that_is_asked_for()
+    {
+        var typed = await _client.GetResponseAsync<Booking>(Question, new ChatOptions { Seed = 1, MaxOutputTokens = 200 });
+        Assert.True(typed.TryGetResult(out var booking));
+        Assert.InRange(booking.Nights, int.MinValue, int.MaxValue);
+
+        var json =
+            await _client.GetResponseAsync(Question,
+                new ChatOptions { ResponseFormat = ChatResponseFormat.Json, Seed = 1, MaxOutputTokens = 60 });
+        Assert.Equal(JsonValueKind.Object, JsonDocument.Parse(json.Text).RootElement.ValueKind);
+        Assert.InRange(json.Usage!.OutputTokenCount!.Value, 2, 60);
+
+        var choice =
+            await _client.GetResponseAsync(Question,
+                new ChatOptions { AdditionalProperties = new() { ["choice"] = new[] { "red", "green" } } });
+        Assert.Contains(choice.Text, (string[])["red", "green"]);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_kept_to_is_an_error_before_the_first_token()
+    {
+        var schema = JsonSerializer.SerializeToElement(new { type = "string", minLength = 100 });
+        var error = await Assert.ThrowsAsync<GrammarException>(() => _client.GetResponseAsync(
+            Question, new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(schema), MaxOutputTokens = 10 }));
+        Assert.Equal(GrammarError.BudgetTooSmall, error.Error);
+        var odd = JsonSerializer.SerializeToElement(new { type = "object", dependentSchemas = new { a = new { } } });
+        error = await Assert.ThrowsAsync<GrammarException>(
+            () => _client.GetResponseAsync(Question, new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(odd) }));
+        Assert.Equal(GrammarError.Unsupported, error.Error);
+        await Assert.ThrowsAsync<ArgumentException>(() => _client.GetResponseAsync(
+            Question,
+            new ChatOptions { ResponseFormat = ChatResponseFormat.Json, AdditionalProperties = new() { ["choice"] = new[] { "a" } } }));
+    }
+
+    [Fact]
+    public async Task Reasoning_comes_before_the_form()
+    {
+        var template =
+            ChatTemplate.FromJinja("{% for m in messages %}{{ m.content.split('</think>')[-1] }}{% endfor %}{% if add_generation_prompt "
+                + "%}<think>\n{% endif %}");
+        using var model = TinyGpt.Create(new LocalGptOptions { ChatTemplate = template }, contextLength: 512);
+        using var client = new LocalGptChatClient(model);
+        var response =
+            await client.GetResponseAsync(Question,
+                new ChatOptions { ResponseFormat = ChatResponseFormat.Json, Seed = 4, MaxOutputTokens = 60 });
+        Assert.Equal(JsonValueKind.Object, JsonDocument.Parse(response.Text).RootElement.ValueKind);
+        Assert.NotEmpty(response.Messages[0].Contents.OfType<TextReasoningContent>());
+    }
+
+    private static AIFunction Weather => AIFunctionFactory.Create(([Description("Where.")] string city, int days) => "", "weather");
+
     private static ChatOptions Saying(string text) => new()
     {
-        Tools = [AIFunctionFactory.Create(([Description("Where.")] string city, int days) => "", "weather")],
+        Tools = [Weather],
         RawRepresentationFactory = _ => new GenerationRequest { Sampling = TinyGpt.Saying(text) },
         MaxOutputTokens = 300,
     };
+
+    private sealed record Booking(string Hotel, int Nights, Room Room);
+
+    private enum Room
+    {
+        Single,
+        Double,
+    }
 
     private sealed class Recording(IChatClient inner, List<string> requests, LocalGpt model) : DelegatingChatClient(inner)
     {
@@ -167,7 +257,7 @@ public sealed class ToolCallTests : IDisposable
             requests.Add(
                 model.Render(
                     new ChatRequestReader(client, model,
-                        new Notices(Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance)).Read(list, options).Generation).Text);
+                        new Notices(NullLogger.Instance), new GrammarCache()).Read(list, options).Generation).Text);
             return base.GetResponseAsync(list, options, cancellationToken);
         }
     }

@@ -1,13 +1,14 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Kotonoha.Agents.Safety;
 using Kotonoha.Agents.Tools;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Reasoning;
 
 /// <summary>
-/// Answers a question by turns of thought, action and observation (ReAct: Yao et al., 2022) in plain text, so that it works with any chat
-/// client, even one without tool calls of its own.
+/// Answers a question by turns of thought, action and observation (ReAct: Yao et al., 2022). A step is a JSON object by a schema that is
+/// made of the tools' own, so it works with any chat client, even one without tool calls.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -16,296 +17,66 @@ namespace Kotonoha.Agents.Reasoning;
 /// never read as a step.
 /// </para>
 /// <para>
-/// Thread-safe, as far as the client and the tools are: every run keeps its own state. Errors of the chat client reach the caller.
+/// A tool that wants approval (<see cref="ApprovalRequiredAIFunction"/>) is asked for through <see cref="ReActOptions.ApproveAsync"/>, or
+/// else as the framework does: the run ends with a <see cref="ToolApprovalRequestContent"/>, and the next run of the session, given its
+/// response, goes on where it was. A function without an implementation, such as a handoff that a workflow adds, ends the run with its
+/// call.
 /// </para>
 /// </remarks>
-public sealed class ReActAgent : IReasoningStrategy
+public sealed class ReActAgent : StrategyAgent
 {
-    private static readonly string[] FinishNames = ["finish", "final answer", "final_answer"];
+    private const string StateKey = "kotonoha.react";
 
-    private readonly IChatClient _chat;
-    private readonly ToolBox _tools;
+    private readonly IReadOnlyList<AITool> _tools;
     private readonly ReActOptions _options;
 
     /// <summary>Creates an agent.</summary>
     /// <param name="chat">The chat client.</param>
     /// <param name="tools">The tools that it may use.</param>
     /// <param name="options">Its limits and behaviour; null for the defaults.</param>
-    /// <exception cref="ArgumentException">
-    /// Two tools cannot be told apart, one is named <c>finish</c>, or one wants approval and there is no callback to give it.
-    /// </exception>
+    /// <exception cref="ArgumentException">Two tools cannot be told apart, or one is named <c>answer</c> or <c>finish</c>.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit is not positive.</exception>
-    public ReActAgent(IChatClient chat, IEnumerable<AIFunction> tools, ReActOptions? options = null)
+    public ReActAgent(IChatClient chat, IEnumerable<AITool> tools, ReActOptions? options = null)
+        : base(chat, options ??= new ReActOptions())
     {
-        ArgumentNullException.ThrowIfNull(chat);
         ArgumentNullException.ThrowIfNull(tools);
-        _chat = chat;
-        _tools = new ToolBox(tools);
-        _options = options ?? new ReActOptions();
-        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxSteps, 1, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxTokens ?? 1, 1, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxObservationLength, 1, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxSameActions, 1, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfNegative(_options.MaxInvalidSteps, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(_options.MaxDuration ?? TimeSpan.MaxValue, TimeSpan.Zero, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(_options.ToolTimeout ?? TimeSpan.MaxValue, TimeSpan.Zero, nameof(options));
-        foreach (var tool in _tools.Tools)
-        {
-            if (IsFinish(tool.Name))
-                throw new ArgumentException($"A tool must not be named '{tool.Name}': it ends the run.", nameof(tools));
-            if (_options.ApproveAsync is null && NeedsApproval(tool))
-                throw new ArgumentException(
-                    $"Tool '{tool.Name}' wants approval: set {nameof(ReActOptions)}.{nameof(ReActOptions.ApproveAsync)}.", nameof(tools));
-        }
+        _options = options;
+        _tools = [.. tools];
+        _ = ReActLoop.Open(_tools);
     }
 
-    /// <inheritdoc/>
-    /// <exception cref="ReasoningException">There is a limit of tokens, and neither the client nor <see cref="ReActOptions.CountTokens"/>
-    /// counts them.</exception>
-    public async IAsyncEnumerable<AgentStep> RunAsync(
-        string question, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    private protected override async Task<string> ReasonAsync(ReasoningRun run)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(question);
-        var clock = new RunClock(_options.TimeProvider);
-        using var limit = new RunLimit(_options.MaxDuration, _options.TimeProvider, cancellationToken);
-        var words = ReActWords.For(StrategyPrompts.Resolve(_options.Language, question));
-        var messages = new List<ChatMessage>(await StrategyPrompts.RenderAsync(
-            "react", words.Language, cancellationToken, ("question", question), ("tools", _tools.Describe())).ConfigureAwait(false));
-        var actions = new Dictionary<string, int>(StringComparer.Ordinal);
-        long tokens = 0;
-        int invalid = 0;
-
-        for (int turn = 1; turn <= _options.MaxSteps; turn++)
-        {
-            bool isLast = turn == _options.MaxSteps;
-            if (isLast)
-                messages[^1] = new ChatMessage(ChatRole.User, $"{messages[^1].Text}\n\n{words.LastStep}");
-            var (response, duration) = await AskAsync(messages, clock, limit).ConfigureAwait(false);
-            if (response is null)
-            {
-                yield return Stop(StopReason.TimeLimit, $"The time allowed ({Written(_options.MaxDuration!.Value)}) is used up.");
-                yield break;
-            }
-
-            var reply = ReActReply.Parse(response.Text);
-            tokens += CountTokens(messages, response);
-            yield return clock.Stamp(
-                new AgentStep(AgentStepKind.Thought, reply.Thought) { Turn = turn, Duration = duration, Usage = response.Usage });
-            if ((reply.Answer ?? FinishInput(reply)) is { } answer)
-            {
-                yield return clock.Stamp(new AgentStep(AgentStepKind.Answer, answer) { Turn = turn, StopReason = StopReason.Answered });
-                yield break;
-            }
-
-            messages.Add(new ChatMessage(ChatRole.Assistant, reply.Text));
-            string observation;
-            if (reply.Tool is null)
-            {
-                bool isCut = response.FinishReason == ChatFinishReason.Length;
-                yield return Step(AgentStepKind.Note,
-                    isCut
-                        ? "The reply was cut off at its length limit before an action or an answer."
-                        : "The reply holds neither an action nor an answer.");
-                if (++invalid > _options.MaxInvalidSteps)
-                {
-                    yield return Stop(isCut ? StopReason.ReplyCutOff : StopReason.InvalidSteps,
-                        $"{invalid} steps in a row were malformed.");
-                    yield break;
-                }
-
-                observation = words.Malformed;
-            }
-            else
-            {
-                invalid = 0;
-                var call = Resolve(reply);
-                yield return Step(AgentStepKind.Action, reply.Input) with
-                {
-                    Tool = call.Tool?.Name
-                    ?? reply.Tool,
-                    Arguments = call.Arguments
-                };
-                if (call.Note is not null)
-                    yield return Step(AgentStepKind.Note, call.Note);
-                if (isLast)
-                    break;
-                int times = actions[call.Key] = actions.GetValueOrDefault(call.Key) + 1;
-                if (times > _options.MaxSameActions)
-                {
-                    yield return Stop(StopReason.RepeatedAction,
-                        $"The model asked {times} times for '{call.Tool?.Name ?? reply.Tool}' with the same input.");
-                    yield break;
-                }
-
-                clock.Lap();
-                var result = call.Problem ?? await InvokeAsync(call, limit).ConfigureAwait(false);
-                if (result is null)
-                {
-                    yield return Stop(StopReason.TimeLimit,
-                        $"The time allowed ({Written(_options.MaxDuration!.Value)}) is used up; tool '{call.Tool!.Name}' was cancelled.");
-                    yield break;
-                }
-
-                observation = Truncate(result, words);
-                yield return Step(AgentStepKind.Observation, observation) with
-                {
-                    Tool = call.Tool?.Name
-                    ?? reply.Tool,
-                    Duration = clock.Lap()
-                };
-                observation = $"{words.Observation} {observation}";
-                if (times > 1)
-                    observation += $"\n\n{words.SameAction}";
-            }
-
-            messages.Add(new ChatMessage(ChatRole.User, observation));
-            if (tokens >= _options.MaxTokens)
-            {
-                yield return Stop(StopReason.TokenLimit,
-                    string.Create(CultureInfo.InvariantCulture, $"{tokens} tokens are used, {_options.MaxTokens} are allowed."));
-                yield break;
-            }
-
-            AgentStep Step(AgentStepKind kind, string text) => clock.Stamp(new AgentStep(kind, text) { Turn = turn });
-            AgentStep Stop(StopReason reason, string text) => Step(AgentStepKind.Stopped, text) with { StopReason = reason };
-        }
-
-        yield return clock.Stamp(
-            new AgentStep(AgentStepKind.Stopped, string.Create(CultureInfo.InvariantCulture, $"All {_options.MaxSteps} steps are used up."))
-            {
-                Turn = _options.MaxSteps,
-                StopReason = StopReason.StepLimit,
-            });
-    }
-
-    private static bool IsFinish(string name) => FinishNames.Contains(name.Trim(), StringComparer.OrdinalIgnoreCase);
-
-    private static bool NeedsApproval(AIFunction tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
-
-    private static string Written(TimeSpan time) => time.ToString("c", CultureInfo.InvariantCulture);
-
-    /// <summary>The answer of <c>Action: finish</c>, which many models have learned from ReAct's paper.</summary>
-    private static string? FinishInput(ReActReply reply)
-    {
-        if (reply.Tool is null || !IsFinish(reply.Tool) || reply.Input.Length == 0)
-            return null;
-        if (!reply.Input.StartsWith('{'))
-            return LabeledText.Unwrap(reply.Input);
+        var loop = new ReActLoop(run, ReActLoop.Open([.. _tools, .. run.Tools]), _options, asksCaller: !run.IsNested);
+        if (run.IsNested)
+            return await loop.RunAsync(await loop.PromptAsync().ConfigureAwait(false)).ConfigureAwait(false);
+        var state = run.Session.StateBag.GetValue<ReActState>(StateKey, AIJsonUtilities.DefaultOptions);
+        run.Session.StateBag.TryRemoveValue(StateKey);
+        var answers = run.Responses.OfType<ToolApprovalResponseContent>().ToList();
+        if (answers.Count > 0 && answers.All(answer => answer.RequestId != state?.RequestId))
+            throw new ReasoningException($"The approval '{answers[0].RequestId}' belongs to no call that waits in this session: pass the "
+                + "session of the run that asked for it, once.");
         try
         {
-            using var json = System.Text.Json.JsonDocument.Parse(reply.Input);
-            var members = json.RootElement.EnumerateObject().ToList();
-            return members.Count == 1 ? ToolText.Of(members[0].Value.Clone()) : reply.Input;
+            return state is null || answers.Count == 0
+                ? await loop.RunAsync(await loop.PromptAsync().ConfigureAwait(false)).ConfigureAwait(false)
+                : await loop.GoOnAsync(state, answers.First(answer => answer.RequestId == state.RequestId)).ConfigureAwait(false);
         }
-        catch (System.Text.Json.JsonException)
+        catch (RunStoppedException e) when (e.Reason == StopReason.ApprovalNeeded)
         {
-            return reply.Input;
-        }
-    }
-
-    /// <summary>Asks the model; the response is null where the time is used up.</summary>
-    private async Task<(ChatResponse? Response, TimeSpan Duration)> AskAsync(List<ChatMessage> messages, RunClock clock, RunLimit limit)
-    {
-        var options = _options.ChatOptions?.Clone() ?? new ChatOptions();
-        options.StopSequences = [.. options.StopSequences ?? [], .. ReActReply.StopSequences];
-        clock.Lap();
-        var response = await limit.RunAsync(token => _chat.GetResponseAsync([.. messages], options, token)).ConfigureAwait(false);
-        return (response, clock.Lap());
-    }
-
-    private long CountTokens(List<ChatMessage> messages, ChatResponse response)
-    {
-        if (_options.MaxTokens is null)
-            return 0;
-        if (response.Usage is { } usage && (usage.TotalTokenCount ?? usage.InputTokenCount + usage.OutputTokenCount) is { } total)
-            return total;
-        if (_options.CountTokens is not { } count)
-            throw new ReasoningException($"The chat client reports no token usage, so the limit of {_options.MaxTokens} tokens cannot be "
-                + $"kept: set {nameof(ReActOptions)}.{nameof(ReActOptions.CountTokens)}, or leave {nameof(ReActOptions.MaxTokens)} out.");
-        return messages.Sum(message => (long)count(message.Text)) + count(response.Text);
-    }
-
-    private ToolCall Resolve(ReActReply reply)
-    {
-        var tool = _tools.Find(reply.Tool!);
-        if (tool is null)
-        {
-            var names = string.Join(", ", _tools.Tools.Select(known => known.Name));
-            return new ToolCall(null, null, null, $"Error: there is no tool '{reply.Tool}'. Tools: {names}.",
-                $"?{reply.Tool} {reply.Input}");
-        }
-
-        var note = tool.Name == reply.Tool ? null : $"Tool '{reply.Tool}' is read as '{tool.Name}'.";
-        try
-        {
-            var arguments = ToolArguments.Read(tool, reply.Input);
-            return new ToolCall(tool, arguments, note, null, $"{tool.Name} {ToolArguments.Canonical(arguments)}");
-        }
-        catch (FormatException e)
-        {
-            return new ToolCall(tool, null, note, $"Error: {e.Message}", $"{tool.Name} {reply.Input}");
+            run.Session.StateBag.SetValue(StateKey, loop.Waiting!, AIJsonUtilities.DefaultOptions);
+            throw;
         }
     }
-
-    /// <summary>Calls the tool; the result is null where the time of the run is used up.</summary>
-    private async Task<string?> InvokeAsync(ToolCall call, RunLimit limit)
-    {
-        var (tool, arguments) = (call.Tool!, call.Arguments!);
-        return await limit.RunAsync(async token =>
-        {
-            using var timeout = new RunLimit(_options.ToolTimeout, _options.TimeProvider, token);
-            try
-            {
-                if (NeedsApproval(tool) && !await _options.ApproveAsync!(tool.Name, arguments, token).ConfigureAwait(false))
-                    return "Error: this call was not approved.";
-                // On a thread of the pool, since a tool may block before its first await.
-                var result = await timeout.RunAsync(inner => Task.Run(
-                    async () => ToolText.Of(await tool.InvokeAsync(arguments, inner).ConfigureAwait(false) ?? ""), inner))
-                        .ConfigureAwait(false);
-                return result is null ? $"Error: the tool did not answer within {Written(_options.ToolTimeout!.Value)}."
-                    : result.Length == 0 ? "(the tool gave no result)" : result;
-            }
-            catch (Exception e) when (!token.IsCancellationRequested)
-            {
-                return $"Error: {e.Message}";
-            }
-        }).ConfigureAwait(false);
-    }
-
-    private string Truncate(string result, ReActWords words)
-    {
-        int length = _options.MaxObservationLength;
-        if (result.Length <= length)
-            return result;
-        if (char.IsHighSurrogate(result[length - 1]))
-            length--;
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{result[..length]}… {string.Format(CultureInfo.InvariantCulture, words.Truncated, result.Length - length)}");
-    }
-
-    private sealed record ToolCall(AIFunction? Tool, AIFunctionArguments? Arguments, string? Note, string? Problem, string Key);
 }
 
 /// <summary>The limits and the behaviour of a <see cref="ReActAgent"/>.</summary>
-public sealed record ReActOptions
+public sealed record ReActOptions : StrategyOptions
 {
     /// <summary>
-    /// The most model calls; 8 unless said otherwise. On the last one the model is told to answer, and no tool is called any more.
+    /// The most steps; 8 unless said otherwise. On the last one the model can only answer, and no tool is called any more.
     /// </summary>
     public int MaxSteps { get; init; } = 8;
-
-    /// <summary>
-    /// The most tokens of all model calls together, input and output; null for no limit. No model call starts once they are used up.
-    /// </summary>
-    public int? MaxTokens { get; init; }
-
-    /// <summary>
-    /// Counts the tokens of a text for <see cref="MaxTokens"/> where the client reports no usage; null makes that an error.
-    /// </summary>
-    public Func<string, int>? CountTokens { get; init; }
-
-    /// <summary>The most time that a run takes; null for no limit. A model or tool call under way is cancelled.</summary>
-    public TimeSpan? MaxDuration { get; init; }
 
     /// <summary>
     /// The most time that one tool call takes; 30 seconds unless said otherwise, null for no limit. The model is told when a tool does not
@@ -324,21 +95,235 @@ public sealed record ReActOptions
     /// </summary>
     public int MaxSameActions { get; init; } = 2;
 
-    /// <summary>How many malformed steps in a row are sent back to the model; 2 unless said otherwise. One more ends the run.</summary>
-    public int MaxInvalidSteps { get; init; } = 2;
+    /// <summary>
+    /// Rules for what comes from outside: a tool that is not read-only then needs an approval once the run has seen a tool's result. Put
+    /// them around the client too, which they also protect against links and leaks. Null for none.
+    /// </summary>
+    public Guardrails? Guardrails { get; init; }
 
     /// <summary>
-    /// Asked before a tool that wants approval (<see cref="ApprovalRequiredAIFunction"/>) is called, with its name and arguments; such a
-    /// tool is refused without it.
+    /// Asked before a tool that wants approval is called, with its name and arguments; null leaves the approval to the caller of the run.
     /// </summary>
     public Func<string, IReadOnlyDictionary<string, object?>, CancellationToken, ValueTask<bool>>? ApproveAsync { get; init; }
 
-    /// <summary>The language of the prompt.</summary>
-    public PromptLanguage Language { get; init; }
+    private protected override void CheckOwn()
+    {
+        Positive(MaxSteps, nameof(MaxSteps));
+        Positive(MaxObservationLength, nameof(MaxObservationLength));
+        Positive(MaxSameActions, nameof(MaxSameActions));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(ToolTimeout ?? TimeSpan.MaxValue, TimeSpan.Zero, nameof(ToolTimeout));
+    }
+}
 
-    /// <summary>Options passed on with each model call; null for the client's own. Stop sequences are added to them.</summary>
-    public ChatOptions? ChatOptions { get; init; }
+/// <summary>A call that waits for an approval, and all that the run needs to go on.</summary>
+internal sealed record ReActState(
+    string RequestId, string CallId, string Tool, JsonElement Arguments, int Step, List<ChatMessage> Messages,
+    Dictionary<string, int> Actions);
 
-    /// <summary>The clock behind the limits of time.</summary>
-    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+/// <summary>The turns of thought, action and observation, within one run.</summary>
+internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions options, bool asksCaller)
+{
+    private readonly ReActWords _words = ReActWords.For(run.Language);
+    private Dictionary<string, int> _actions = new(StringComparer.Ordinal);
+
+    /// <summary>The call that waits, where the run ended for an approval.</summary>
+    internal ReActState? Waiting { get; private set; }
+
+    /// <summary>The tools, told apart and none named like the end of a run.</summary>
+    internal static ToolBox Open(IEnumerable<AITool> tools)
+    {
+        var functions = new List<AIFunctionDeclaration>();
+        foreach (var tool in tools)
+        {
+            ArgumentNullException.ThrowIfNull(tool, nameof(tools));
+            functions.Add(tool as AIFunctionDeclaration ?? throw new ArgumentException(
+                $"The tool '{tool.Name}' is no function ({tool.GetType().Name}): a provider's hosted tools need its own tool calls.",
+                nameof(tools)));
+            if (ToolStepReply.IsAnswer(tool.Name))
+                throw new ArgumentException($"A tool must not be named '{tool.Name}': it ends the run.", nameof(tools));
+        }
+
+        return new ToolBox(functions);
+    }
+
+    internal async Task<List<ChatMessage>> PromptAsync()
+    {
+        var prompt = await StrategyPrompts.RenderAsync("react", run.Language, run.Meter.Cancellation, ("tools", tools.Describe()))
+            .ConfigureAwait(false);
+        return run.Prompt(prompt[0].Text);
+    }
+
+    /// <summary>Goes on after an approval was given or refused.</summary>
+    internal async Task<string> GoOnAsync(ReActState state, ToolApprovalResponseContent answer)
+    {
+        _actions = new Dictionary<string, int>(state.Actions, StringComparer.Ordinal);
+        var messages = state.Messages.ToList();
+        if (tools.Find(state.Tool) is not AIFunction tool)
+            throw new ReasoningException($"The tool '{state.Tool}' waits for an approval, but the agent no longer has it.");
+        var arguments = ToolArguments.Read(tool, state.Arguments.GetRawText());
+        run.Emit(new AgentStep(AgentStepKind.Action, state.Arguments.GetRawText())
+        {
+            Turn = run.Meter.Calls,
+            Tool = state.Tool,
+            CallId = state.CallId,
+            Arguments = arguments.ToDictionary(),
+        });
+        var result = answer.Approved
+            ? await run.InvokeAsync(tool, arguments, options.ToolTimeout).ConfigureAwait(false)
+            : Refused(answer.Reason);
+        Observe(messages, state.Tool, state.CallId, result, null);
+        return await RunAsync(messages, state.Step + 1).ConfigureAwait(false);
+    }
+
+    internal async Task<string> RunAsync(List<ChatMessage> messages, int first = 1)
+    {
+        var format = new ToolStepReply(tools.Tools);
+        for (int turn = first; turn <= options.MaxSteps; turn++)
+        {
+            bool isLast = turn == options.MaxSteps;
+            if (isLast && turn > 1)
+            {
+                ReasoningRun.Nudge(messages, _words.LastStep);
+                format = new ToolStepReply([]);
+            }
+
+            var (step, reply) = await run.AskAsync(messages, format).ConfigureAwait(false);
+            run.Emit(AgentStepKind.Thought, step.Thought, reply);
+            if (step.IsAnswer)
+                return step.Input;
+            messages.Add(new ChatMessage(ChatRole.Assistant, step.Text));
+            await ActAsync(messages, step, turn, isLast).ConfigureAwait(false);
+        }
+
+        throw new RunStoppedException(StopReason.StepLimit,
+            string.Create(CultureInfo.InvariantCulture, $"All {options.MaxSteps} steps are used up."));
+    }
+
+    private static string Refused(string? reason)
+        => string.IsNullOrWhiteSpace(reason) ? "Error: this call was not approved." : $"Error: this call was not approved: {reason}";
+
+    private bool AsksCaller(AITool tool, List<ChatMessage> messages) => options.ApproveAsync is null && WantsApproval(tool, messages);
+
+    private bool WantsApproval(AITool tool, List<ChatMessage> messages)
+        => NeedsApproval(tool) || options.Guardrails?.NeedsApproval(tool, messages) == true;
+
+    internal static bool NeedsApproval(AITool tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
+
+    private async Task ActAsync(List<ChatMessage> messages, ToolStep step, int turn, bool isLast)
+    {
+        var tool = tools.Find(step.Action);
+        var (arguments, problem) = Read(tool, step);
+        var name = tool?.Name ?? step.Action;
+        var call = Guid.NewGuid().ToString("N")[..12];
+        run.Emit(new AgentStep(AgentStepKind.Action, step.Input)
+        {
+            Turn = run.Meter.Calls,
+            Tool = name,
+            CallId = call,
+            Arguments = arguments?.ToDictionary(),
+            IsOfCaller = arguments is not null && !isLast && (tool is not AIFunction || (asksCaller && AsksCaller(tool, messages))),
+        });
+        if (tool is not null && name != step.Action)
+            run.Emit(AgentStepKind.Note, $"Tool '{step.Action}' is read as '{name}'.");
+        var key = arguments is null ? $"{name} {step.Input}" : $"{name} {ToolArguments.Canonical(arguments)}";
+        int times = _actions[key] = _actions.GetValueOrDefault(key) + 1;
+        if (isLast)
+        {
+            Observe(messages, name, call, "Error: no step is left, so no tool is called.", null);
+            return;
+        }
+
+        if (times > options.MaxSameActions)
+            throw new RunStoppedException(StopReason.RepeatedAction, $"The model asked {times} times for '{name}' with the same input.");
+        long start = run.Options.TimeProvider.GetTimestamp();
+        if (problem is null && tool is not AIFunction)
+            throw new RunStoppedException(StopReason.CallerFunction, $"'{name}' is called by the caller of the run.",
+                new FunctionCallContent(call, name, arguments!.ToDictionary()));
+        if (problem is null && WantsApproval(tool!, messages))
+            problem = await ApproveAsync(messages, tool!, arguments!, call, turn).ConfigureAwait(false);
+        problem ??= await run.InvokeAsync((AIFunction)tool!, arguments!, options.ToolTimeout).ConfigureAwait(false);
+        Observe(messages, name, call, problem, times > 1 ? _words.SameAction : null, run.Options.TimeProvider.GetElapsedTime(start));
+    }
+
+    private (AIFunctionArguments? Arguments, string? Problem) Read(AIFunctionDeclaration? tool, ToolStep step)
+    {
+        if (tool is null)
+            return (null, $"Error: there is no tool '{step.Action}'. Tools: {string.Join(", ", tools.Tools.Select(known => known.Name))}.");
+        try
+        {
+            return (ToolArguments.Read(tool, step.Input), null);
+        }
+        catch (FormatException e)
+        {
+            return (null, $"Error: {e.Message}");
+        }
+    }
+
+    /// <summary>Null where the call is approved; else what the model is told.</summary>
+    private async ValueTask<string?> ApproveAsync(
+        List<ChatMessage> messages, AIFunctionDeclaration tool, AIFunctionArguments arguments, string call, int turn)
+    {
+        if (options.ApproveAsync is { } approve)
+        {
+            var given =
+                await run.Meter.Limit.RunAsync(async token => (object)await approve(tool.Name, arguments, token).ConfigureAwait(false))
+                .ConfigureAwait(false) ?? throw run.Meter.TimeIsUp();
+            return (bool)given ? null : Refused(null);
+        }
+
+        if (!asksCaller)
+            return Refused("nobody is there to approve it");
+        var request = new ToolApprovalRequestContent(call, new FunctionCallContent(call, tool.Name, arguments.ToDictionary()));
+        Waiting = new ReActState(request.RequestId, call, tool.Name, JsonSerializer.SerializeToElement(
+            arguments.ToDictionary(), AIJsonUtilities.DefaultOptions), turn, messages, _actions);
+        throw new RunStoppedException(StopReason.ApprovalNeeded, $"'{tool.Name}' waits for an approval.", request);
+    }
+
+    private void Observe(List<ChatMessage> messages, string tool, string call, string output, string? note, TimeSpan duration = default)
+    {
+        var text = Truncate(output);
+        run.Emit(new AgentStep(AgentStepKind.Observation, text)
+        {
+            Turn = run.Meter.Calls,
+            Tool = tool,
+            CallId = call,
+            Duration = duration,
+        });
+        var result = new TextContent(text);
+        if (options.Guardrails?.IsTrusted(tool) != true)
+            Safety.Guardrails.FromOutside(result, tool);
+        var message = new ChatMessage(ChatRole.User, [new TextContent($"{_words.Observation} "), result]);
+        if (note is not null)
+            message.Contents.Add(new TextContent($"\n\n{note}"));
+        messages.Add(message);
+    }
+
+    private string Truncate(string result)
+    {
+        int length = options.MaxObservationLength;
+        if (result.Length <= length)
+            return result;
+        if (char.IsHighSurrogate(result[length - 1]))
+            length--;
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{result[..length]}… {string.Format(CultureInfo.InvariantCulture, _words.Truncated, result.Length - length)}");
+    }
+}
+
+/// <summary>What a ReAct agent says to the model between its steps.</summary>
+internal sealed record ReActWords(string Observation, string LastStep, string SameAction, string Truncated)
+{
+    private static readonly ReActWords English = new(
+        "Observation:",
+        "This is the last step: no tool can be used any more. Give the best answer you can.",
+        "This is the same action with the same input as before. Use its result, or try something else.",
+        "({0} more characters are left out)");
+
+    private static readonly ReActWords Japanese = new(
+        "観察:",
+        "これが最後の一歩です。もう道具は使えません。できるかぎりの答えを書いてください。",
+        "これは前と同じ行動、同じ入力です。その結果を使うか、別のことを試してください。",
+        "（あと {0} 文字は省略）");
+
+    internal static ReActWords For(PromptLanguage language) => language == PromptLanguage.Japanese ? Japanese : English;
 }

@@ -1,9 +1,10 @@
-using Kotonoha.Foundation;
+using System.Text;
+using Microsoft.Agents.AI;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Reasoning;
 
-/// <summary>What a reasoning strategy came to.</summary>
+/// <summary>What a strategy came to: its answer and the whole trace.</summary>
 public sealed class ReasoningResult
 {
     /// <summary>Collects the steps of a finished run.</summary>
@@ -42,6 +43,43 @@ public sealed class ReasoningResult
 
     /// <summary>How long the run took.</summary>
     public TimeSpan Elapsed { get; }
+
+    /// <summary>The trace as lines for a person to read; what came out of another step (a tree's thought) is indented below it.</summary>
+    /// <returns>One line or more per step.</returns>
+    public override string ToString()
+    {
+        var depths = new Dictionary<int, int>();
+        var text = new StringBuilder();
+        foreach (var step in Steps)
+        {
+            int depth = depths[step.Id] = step.Parent is { } parent ? depths.GetValueOrDefault(parent) + 1 : 0;
+            text.Append(' ', 2 * depth).Append(step).Append('\n');
+        }
+
+        return text.ToString();
+    }
+}
+
+/// <summary>Reads the trace of a strategy from what the framework's calls return.</summary>
+public static class ReasoningExtensions
+{
+    /// <summary>The trace behind a response.</summary>
+    /// <param name="response">The response of a <see cref="StrategyAgent"/>, also through agents that pass it on.</param>
+    /// <returns>The trace, or null where the response does not come from a strategy.</returns>
+    public static ReasoningResult? GetReasoning(this AgentResponse response)
+    {
+        ArgumentNullException.ThrowIfNull(response);
+        return response.RawRepresentation as ReasoningResult;
+    }
+
+    /// <summary>The step behind an update.</summary>
+    /// <param name="update">The update of a <see cref="StrategyAgent"/>.</param>
+    /// <returns>The step, or null where the update does not come from a strategy.</returns>
+    public static AgentStep? GetStep(this AgentResponseUpdate update)
+    {
+        ArgumentNullException.ThrowIfNull(update);
+        return update.RawRepresentation as AgentStep;
+    }
 }
 
 /// <summary>One step of a reasoning trace, as data.</summary>
@@ -49,14 +87,26 @@ public sealed class ReasoningResult
 /// <param name="Text">The thought, the observation, the answer, the note, or the action's input.</param>
 public sealed record AgentStep(AgentStepKind Kind, string Text)
 {
+    /// <summary>The number of the step within its run, from 1.</summary>
+    public int Id { get; init; }
+
+    /// <summary>The step that this one continues or judges, for strategies that branch; null for a step of the trunk.</summary>
+    public int? Parent { get; init; }
+
     /// <summary>The model call that it belongs to, from 1.</summary>
     public int Turn { get; init; }
 
     /// <summary>The tool, for an action and its observation; null otherwise.</summary>
     public string? Tool { get; init; }
 
+    /// <summary>The id that an action and its observation share; null otherwise.</summary>
+    public string? CallId { get; init; }
+
     /// <summary>The arguments that the tool was called with, for an action whose input could be read; null otherwise.</summary>
     public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
+
+    /// <summary>The value of an evaluation (0 to 1), or the share of the votes of an answer; null otherwise.</summary>
+    public double? Score { get; init; }
 
     /// <summary>When the step was finished, counted from the start of the run.</summary>
     public TimeSpan Elapsed { get; init; }
@@ -72,7 +122,10 @@ public sealed record AgentStep(AgentStepKind Kind, string Text)
     /// <summary>Why the run ended, on its last step; null otherwise.</summary>
     public StopReason? StopReason { get; init; }
 
-    /// <summary>The step as one line or more for a person to read, for example <c>Action: calculator 2 + 3</c>.</summary>
+    /// <summary>Whether the call is the caller's to run or to approve, who is shown it as such.</summary>
+    internal bool IsOfCaller { get; init; }
+
+    /// <summary>The step as one line or more for a person to read, for example <c>Action: calculator {"expression": "2 + 3"}</c>.</summary>
     /// <returns>The kind, the tool if there is one, and the text.</returns>
     public override string ToString() => Tool is not null && Kind == AgentStepKind.Action ? $"{Kind}: {Tool} {Text}" : $"{Kind}: {Text}";
 }
@@ -89,6 +142,12 @@ public enum AgentStepKind
     /// <summary>What the tool gave back, or why it gave nothing.</summary>
     Observation,
 
+    /// <summary>The plan, one step a line.</summary>
+    Plan,
+
+    /// <summary>A judgement of a thought or of an answer, with its <see cref="AgentStep.Score"/>.</summary>
+    Evaluation,
+
     /// <summary>Something the strategy noticed: a missing marker, a tool name read as another, a malformed step.</summary>
     Note,
 
@@ -99,23 +158,26 @@ public enum AgentStepKind
     Stopped,
 }
 
-/// <summary>Why a reasoning strategy ended.</summary>
+/// <summary>Why a strategy ended.</summary>
 public enum StopReason
 {
     /// <summary>It gave its answer.</summary>
     Answered,
 
-    /// <summary>The model's last reply holds no marked answer; the reply stands in the trace.</summary>
+    /// <summary>No model call held an answer; the replies stand in the trace.</summary>
     AnswerMissing,
 
     /// <summary>The model's last reply was cut off at its length limit before an answer.</summary>
     ReplyCutOff,
 
-    /// <summary>Too many replies in a row did not keep to the form of a step.</summary>
-    InvalidSteps,
+    /// <summary>Too many replies in a row did not keep to the form that was asked for.</summary>
+    InvalidReplies,
 
     /// <summary>The steps allowed are used up.</summary>
     StepLimit,
+
+    /// <summary>The model calls allowed are used up.</summary>
+    ModelCallLimit,
 
     /// <summary>The tokens allowed are used up.</summary>
     TokenLimit,
@@ -123,80 +185,23 @@ public enum StopReason
     /// <summary>The time allowed is used up.</summary>
     TimeLimit,
 
+    /// <summary>The tool calls allowed are used up.</summary>
+    ToolCallLimit,
+
     /// <summary>The model asked for the same action with the same input too often.</summary>
     RepeatedAction,
+
+    /// <summary>Every answer was found wrong by the evaluation that the options name.</summary>
+    AnswerRejected,
+
+    /// <summary>
+    /// A tool wants approval: the response holds a <see cref="ToolApprovalRequestContent"/>, and the next run of the session with its
+    /// answer goes on.
+    /// </summary>
+    ApprovalNeeded,
+
+    /// <summary>
+    /// The model called a function that the caller runs (a handoff, for example): the response holds the <see cref="FunctionCallContent"/>.
+    /// </summary>
+    CallerFunction,
 }
-
-/// <summary>
-/// Keeps a time limit on work that is done with a cancellation token, and tells that limit apart from the caller's cancellation.
-/// </summary>
-internal sealed class RunLimit : IDisposable
-{
-    private readonly CancellationTokenSource? _timer;
-    private readonly CancellationTokenSource? _linked;
-    private readonly CancellationToken _caller;
-
-    internal RunLimit(TimeSpan? limit, TimeProvider time, CancellationToken caller)
-    {
-        _caller = caller;
-        if (limit is null)
-            return;
-        _timer = new CancellationTokenSource(limit.Value, time);
-        _linked = CancellationTokenSource.CreateLinkedTokenSource(_timer.Token, caller);
-    }
-
-    /// <summary>Does work, even work that does not look at its token; null where the time was used up.</summary>
-    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
-    internal async Task<T?> RunAsync<T>(Func<CancellationToken, Task<T>> work)
-        where T : class
-    {
-        _caller.ThrowIfCancellationRequested();
-        if (_timer?.IsCancellationRequested == true)
-            return null;
-        var token = _linked?.Token ?? _caller;
-        try
-        {
-            return await work(token).WaitAsync(token).ConfigureAwait(false);
-        }
-        catch (Exception) when (_timer?.IsCancellationRequested == true && !_caller.IsCancellationRequested)
-        {
-            // Work that is cancelled may end with any error of its own.
-            return null;
-        }
-        catch (Exception e) when (e is not OperationCanceledException && _caller.IsCancellationRequested)
-        {
-            throw new OperationCanceledException(e.Message, e, _caller);
-        }
-    }
-
-    public void Dispose()
-    {
-        _linked?.Dispose();
-        _timer?.Dispose();
-    }
-}
-
-/// <summary>Measures a run: the time since its start, and the time since the last look.</summary>
-internal sealed class RunClock(TimeProvider time)
-{
-    private readonly long _start = time.GetTimestamp();
-    private long _last = time.GetTimestamp();
-
-    internal TimeSpan Elapsed => time.GetElapsedTime(_start);
-
-    internal TimeSpan Lap()
-    {
-        long now = time.GetTimestamp();
-        var lap = time.GetElapsedTime(_last, now);
-        _last = now;
-        return lap;
-    }
-
-    internal AgentStep Stamp(AgentStep step) => step with { Elapsed = Elapsed };
-}
-
-/// <summary>
-/// A reasoning strategy cannot keep what it was asked to keep, for example a token limit over a client that reports no tokens.
-/// </summary>
-/// <param name="message">What failed, on what input, and what to do next.</param>
-public sealed class ReasoningException(string message) : KotonohaException(message);

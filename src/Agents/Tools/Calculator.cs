@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Kotonoha.Agents.Safety;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Tools;
@@ -39,5 +40,6 @@ public static class Calculator
     public static AIFunction CreateFunction() => AIFunctionFactory.Create(
         ([Description("For example (12.5 + 3) * 4 or sqrt(2)")] string expression) => Evaluate(expression),
         "calculator",
-        "Calculates an arithmetic expression with + - * / % ^, parentheses and functions such as sqrt, round, min, max, ln, sin.");
+        "Calculates an arithmetic expression with + - * / % ^, parentheses and functions such as sqrt, round, min, max, ln, sin.")
+        .ReadOnly();
 }

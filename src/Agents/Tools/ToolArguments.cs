@@ -11,7 +11,7 @@ internal static class ToolArguments
     /// <exception cref="FormatException">
     /// The input does not fit; the message says what is expected and can be shown to the model.
     /// </exception>
-    internal static AIFunctionArguments Read(AIFunction function, string input)
+    internal static AIFunctionArguments Read(AIFunctionDeclaration function, string input)
     {
         input = StripFence(input);
         var parameters = ToolSchema.Properties(function);
@@ -29,7 +29,7 @@ internal static class ToolArguments
     }
 
     /// <summary>A call of the tool as JSON with the kind of each value in its place.</summary>
-    internal static string Example(AIFunction function)
+    internal static string Example(AIFunctionDeclaration function)
     {
         var required = ToolSchema.Required(function);
         var shown = ToolSchema.Properties(function).Where(parameter => required.Count == 0 || required.Contains(parameter.Key));
@@ -43,7 +43,7 @@ internal static class ToolArguments
                 $"{argument.Key}={(argument.Value is JsonElement json ? json.GetRawText() : ToolText.Of(argument.Value ?? ""))}"));
 
     private static AIFunctionArguments? ReadObject(
-        AIFunction function, IReadOnlyList<KeyValuePair<string, JsonElement>> parameters, string input)
+        AIFunctionDeclaration function, IReadOnlyList<KeyValuePair<string, JsonElement>> parameters, string input)
     {
         if (!input.StartsWith('{'))
             return null;
@@ -84,7 +84,7 @@ internal static class ToolArguments
         return Check(function, members);
     }
 
-    private static AIFunctionArguments Check(AIFunction function, Dictionary<string, JsonElement> members)
+    private static AIFunctionArguments Check(AIFunctionDeclaration function, Dictionary<string, JsonElement> members)
     {
         using var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer))
@@ -116,7 +116,7 @@ internal static class ToolArguments
         return arguments;
     }
 
-    private static FormatException HalfCharacter(AIFunction function, InvalidOperationException e)
+    private static FormatException HalfCharacter(AIFunctionDeclaration function, InvalidOperationException e)
         => new($"The input holds an escape of half a character (\\uD800 to \\uDFFF must come in pairs). Write the character itself, for "
             + $"example {Example(function)}.", e);
 

@@ -7,10 +7,10 @@ namespace Kotonoha.Agents.Tools;
 /// <summary>The tools of an agent: finds one by the name that a model wrote, and describes them to the model.</summary>
 internal sealed class ToolBox
 {
-    private readonly List<AIFunction> _tools = [];
+    private readonly List<AIFunctionDeclaration> _tools = [];
 
     /// <exception cref="ArgumentException">Two names differ in case and separators only, which models get wrong.</exception>
-    internal ToolBox(IEnumerable<AIFunction> tools)
+    internal ToolBox(IEnumerable<AIFunctionDeclaration> tools)
     {
         foreach (var tool in tools)
         {
@@ -21,12 +21,12 @@ internal sealed class ToolBox
         }
     }
 
-    internal IReadOnlyList<AIFunction> Tools => _tools;
+    internal IReadOnlyList<AIFunctionDeclaration> Tools => _tools;
 
     /// <summary>
     /// Finds the tool that a name means: exactly, apart from case and separators, or within two typing errors if that fits one tool only.
     /// </summary>
-    internal AIFunction? Find(string name)
+    internal AIFunctionDeclaration? Find(string name)
     {
         var normal = Normalize(name);
         if (normal.Length == 0)

@@ -13,16 +13,16 @@ internal static class ToolSchema
     private const int MaxDepth = 32;
 
     /// <summary>The parameters in the order of the schema, with their schemas.</summary>
-    internal static IReadOnlyList<KeyValuePair<string, JsonElement>> Properties(AIFunction function)
+    internal static IReadOnlyList<KeyValuePair<string, JsonElement>> Properties(AIFunctionDeclaration function)
         => function.JsonSchema is { ValueKind: JsonValueKind.Object } schema
             && schema.TryGetProperty("properties", out var properties) && properties.ValueKind == JsonValueKind.Object
             ? [.. properties.EnumerateObject().Select(property => KeyValuePair.Create(property.Name, property.Value))]
             : [];
 
-    internal static JsonElement? Property(AIFunction function, string name)
+    internal static JsonElement? Property(AIFunctionDeclaration function, string name)
         => Properties(function).FirstOrDefault(property => property.Key == name) is { Key: not null } found ? found.Value : null;
 
-    internal static IReadOnlyList<string> Required(AIFunction function) => Names(function.JsonSchema, "required");
+    internal static IReadOnlyList<string> Required(AIFunctionDeclaration function) => Names(function.JsonSchema, "required");
 
     /// <summary>Turns text into the scalar that a parameter's schema asks for, where it spells one; otherwise it stays text.</summary>
     internal static object? Coerce(JsonElement? schema, string text)

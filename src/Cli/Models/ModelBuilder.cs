@@ -190,14 +190,14 @@ internal static class ModelBuilder
     }
 
     private static string CompletedMark(Workspace workspace) => Path.Combine(workspace.Root, "model-completed");
+}
 
-    /// <summary>Shows the training as one bar: step, loss, tokens a second (time left is the bar's own column).</summary>
-    private sealed class TrainingSink(IProgress<ProgressReport> progress) : IProgress<TrainingProgress>
-    {
-        public void Report(TrainingProgress value) => progress.Report(new ProgressReport(
-            "train", value.Step, value.Steps,
-            string.Create(CultureInfo.InvariantCulture, $"loss {value.Loss:F2}  {value.TokensPerSecond:N0} tokens/s")));
-    }
+/// <summary>Shows the training as one bar: step, loss, tokens a second (time left is the bar's own column).</summary>
+internal sealed class TrainingSink(IProgress<ProgressReport> progress) : IProgress<TrainingProgress>
+{
+    public void Report(TrainingProgress value) => progress.Report(new ProgressReport(
+        "train", value.Step, value.Steps,
+        string.Create(CultureInfo.InvariantCulture, $"loss {value.Loss:F2}  {value.TokensPerSecond:N0} tokens/s")));
 }
 
 /// <summary>The documents of a folder as the model learns from them.</summary>

@@ -61,22 +61,28 @@ internal static class ChatEncoding
         if (!keepConversationAsText || !prompt.HasConversation)
             return tokenizer.Encode(prompt.Text, addSpecialTokens: false, parseSpecialTokens: true);
         var ids = new List<int>();
-        tokenizer.EncodeChosen(prompt.Text, ids, (token, start, end) => IsWritten(prompt, token, start, end) || !IsControl(prompt, token));
+        tokenizer.EncodeChosen(prompt.Text, ids, Keeps(prompt));
         return [.. ids];
     }
 
     /// <summary>
-    /// Encodes the prompt and marks the tokens of <see cref="ChatPrompt.Answers"/>, as transformers' <c>assistant_masks</c> does.
+    /// Encodes the prompt and marks the tokens of its answers, as transformers' <c>assistant_masks</c> does.
     /// </summary>
     /// <param name="prompt">The rendered conversation.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="answers">Start and end of each answer in UTF-16 units, in order; <see cref="ChatPrompt.Answers"/> when null.</param>
+    /// <param name="keepConversationAsText">As in <see cref="Encode"/>, so that the token ids are the same.</param>
     /// <returns>The token ids and, for each, whether it belongs to an answer.</returns>
-    public static (int[] Ids, bool[] AnswerMask) EncodeWithMask(this ChatPrompt prompt, Tokenizer tokenizer)
+    public static (int[] Ids, bool[] AnswerMask) EncodeWithMask(
+        this ChatPrompt prompt, Tokenizer tokenizer, IReadOnlyList<(int Start, int End)>? answers = null,
+        bool keepConversationAsText = true)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        var encoded = tokenizer.EncodeWithOffsets(prompt.Text, addSpecialTokens: false, parseSpecialTokens: true);
+        var encoded = !keepConversationAsText || !prompt.HasConversation
+            ? tokenizer.EncodeWithOffsets(prompt.Text, addSpecialTokens: false, parseSpecialTokens: true)
+            : tokenizer.EncodeChosenWithOffsets(prompt.Text, Keeps(prompt));
         var mask = new bool[encoded.Ids.Count];
-        foreach (var (start, end) in prompt.Answers)
+        foreach (var (start, end) in answers ?? prompt.Answers)
         {
             int first = TokenAt(encoded, start);
             if (first < 0)
@@ -90,6 +96,10 @@ internal static class ChatEncoding
 
         return ([.. encoded.Ids], mask);
     }
+
+    // Whether a control token that is found is one, or text of the conversation.
+    private static Func<AddedToken, int, int, bool> Keeps(ChatPrompt prompt)
+        => (token, start, end) => IsWritten(prompt, token, start, end) || !IsControl(prompt, token);
 
     // Calls that other models made come with other ids, and some templates take arguments as a text.
     private static ChatTurn Adapted(ChatTurn turn, ToolCallFormat format)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Kotonoha.ChatTemplates;
 using Kotonoha.ChatTemplates.Tools;
+using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.LocalModel.Generation;
@@ -51,6 +52,19 @@ public sealed record GenerationRequest
 
     /// <summary>The tokens that end the output, instead of the model's own; null for those.</summary>
     public IReadOnlyList<int>? EndTokenIds { get; init; }
+
+    /// <summary>
+    /// What the output must be; null for anything. Every token is chosen among those that keep the text within the grammar, so that it is
+    /// complete within <see cref="MaxOutputTokens"/> (or the end of the context), whatever the model is. Generation ends as soon as nothing
+    /// may follow.
+    /// </summary>
+    /// <remarks>
+    /// The grammar outranks all other settings: where penalties, bans, forced tokens or a minimum length leave none of its tokens, those
+    /// settings do not count for that token. Stop strings still end the text, complete or not. It cannot be combined with
+    /// <see cref="IgnoreEndTokens"/>. Control tokens are part of the output's tokens, not of its text (but see
+    /// <see cref="VisibleControlTokens"/>).
+    /// </remarks>
+    public Grammar? Constraint { get; init; }
 
     /// <summary>Whether generation goes on past end tokens (for measurements).</summary>
     public bool IgnoreEndTokens { get; init; }
@@ -117,7 +131,10 @@ public sealed record GenerationUsage(
 /// <summary>Why generation ended.</summary>
 public enum FinishReason
 {
-    /// <summary>The model chose an end token; its text is not part of the output.</summary>
+    /// <summary>
+    /// The model chose an end token, whose text is not part of the output; or the text is complete under the request's constraint, and
+    /// nothing may follow.
+    /// </summary>
     EndToken,
 
     /// <summary>A stop string was produced; it is not part of the output.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Kotonoha.ChatTemplates;
+using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -20,6 +21,8 @@ public sealed partial class LocalGpt
     /// <exception cref="ContextOverflowException">The prompt does not fit into the context.</exception>
     /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
     /// <exception cref="ChatTemplateException">A conversation cannot be rendered.</exception>
+    /// <exception cref="GrammarException">The model's tokens cannot spell the constraint, or its shortest text is longer than the output
+    /// may be.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>
     public IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken = default)
@@ -74,7 +77,9 @@ public sealed partial class LocalGpt
             throw new ArgumentException("Beam search ends at end tokens and at the limit; it has no stop strings.", nameof(request));
         if (request.Turns is not null && ChatTemplate.StopStrings.Count > 0)
             throw new ArgumentException($"The chat template '{ChatTemplate.Name}' ends an answer by stop strings, which beam search does "
-                + $"not have. Give a Prompt, or leave out the beams.", nameof(request));
+                + "not have. Give a Prompt, or leave out the beams.", nameof(request));
+        if (request.Constraint is not null)
+            throw new ArgumentException("Beam search does not know constraints; leave out Constraint, or the beams.", nameof(request));
         if (request.IncludeLogProbabilities)
             throw new ArgumentException("Beam search gives the score of a whole hypothesis, not the log-probability of each token; leave "
                 + "out IncludeLogProbabilities.", nameof(request));
@@ -176,15 +181,16 @@ public sealed partial class LocalGpt
         GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var source = Link(cancellationToken);
-        int[] prompt = await EngineRequest.EncodeAsync(() => EncodePrompt(request), source.Token, cancellationToken).ConfigureAwait(false);
+        var (prompt, matcher) = await EngineRequest.EncodeAsync(() => Prepare(request), source.Token, cancellationToken)
+            .ConfigureAwait(false);
         IReadOnlyCollection<string> stops = request.Turns is null
             ? request.StopStrings
             : [.. request.StopStrings, .. ChatTemplate.StopStrings];
-        bool trimStart = request.Turns is not null && ChatTemplate.TrimsAnswerStart;
+        bool trimStart = request.Turns is not null && matcher is null && ChatTemplate.TrimsAnswerStart;
         var job = new GenerationJob(
             prompt, MaxNewTokens(request, prompt.Length), request.Sampling
-                ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens, stops, _tokenizer,
-            request.IncludeLogProbabilities, source.Token)
+                ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens,
+            stops, _tokenizer, request.IncludeLogProbabilities, matcher, source.Token)
         {
             VisibleTokens = [.. request.VisibleControlTokens.Select(token => Tokenizer.TokenToId(token)).OfType<int>()],
         };
@@ -251,6 +257,19 @@ public sealed partial class LocalGpt
                 $"The request needs room for {blocks * KvCache.BlockTokens} tokens in the key/value cache, which holds "
                     + $"{_core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise "
                     + $"LocalGptOptions.CacheTokens."));
+    }
+
+    private (int[] Prompt, GrammarMatcher? Matcher) Prepare(GenerationRequest request)
+    {
+        int[] prompt = EncodePrompt(request);
+        if (request.Constraint is not { } grammar)
+            return (prompt, null);
+        int[] ends = EndTokensOf(request);
+        var matcher = new GrammarMatcher(grammar, _tokenVocabulary.Value, MaxNewTokens(request, prompt.Length), ends);
+        return matcher.CanContinue || ends.Length > 0
+            ? (prompt, matcher)
+            : throw new ArgumentException("The constraint allows the empty text alone, and the model has no end token that could say so. "
+                + "Give another constraint, or EndTokenIds.", nameof(request));
     }
 
     internal int[] EncodePrompt(GenerationRequest request)
@@ -357,6 +376,9 @@ public sealed partial class LocalGpt
             throw new ArgumentException("Tools belong to a conversation; give Turns, or leave Tools out.", nameof(request));
         if (request.Turns is { Count: 0 })
             throw new ArgumentException("The conversation is empty; give it at least one message.", nameof(request));
+        if (request.Constraint is not null && request.IgnoreEndTokens)
+            throw new ArgumentException("A constraint ends the text where it is complete; leave out IgnoreEndTokens, or the constraint.",
+                nameof(request));
         RequireTokens(request.TokenIds ?? [], nameof(request.TokenIds));
         RequireTokens(request.EndTokenIds ?? [], nameof(request.EndTokenIds));
         request.Sampling?.Validate(VocabularySize);

@@ -3,6 +3,7 @@ using Kotonoha.ChatTemplates;
 using Kotonoha.ChatTemplates.Tools;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Gguf;
+using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Generation.Sampling;
@@ -25,6 +26,9 @@ namespace Kotonoha.LocalModel.Generation;
 /// </remarks>
 public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 {
+    /// <summary>The name of the further template for conversations with functions.</summary>
+    internal const string ToolTemplateName = "tool_use";
+
     private const int DefaultCacheContexts = 16;
     private const long DefaultCacheBytes = 256L << 20;
     private const long DefaultContextBytes = 1L << 30;
@@ -32,7 +36,6 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private const int GenerateDefaultTopK = 50;
     private const int WarmUpTokens = 16;
     private const string EndOfText = "<|endoftext|>";
-    private const string ToolTemplateName = "tool_use";
 
     private readonly CausalModel _model;
     private readonly CpuBackend _backend;
@@ -43,6 +46,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private readonly ChatTemplate? _toolTemplate;
     private readonly string? _templateProblem;
     private readonly Tokenizer? _tokenizer;
+    private readonly Lazy<TokenVocabulary> _tokenVocabulary;
     private readonly int[] _endTokens;
     private readonly int? _startToken;
     private int _disposed;
@@ -79,6 +83,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         int[] strangers = [.. special.Where(id => !IsToken(id)).Distinct().Order()];
         int[] ends = [.. settings.EosTokenIds.Where(IsToken)];
         _endTokens = [.. ends.Union(templateEnds)];
+        _tokenVocabulary = new Lazy<TokenVocabulary>(() => TokenVocabularies.Of(Tokenizer, _endTokens, VocabularySize));
         _startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);
@@ -166,6 +171,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// </summary>
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>
     public ToolCallFormat ToolCalls => ToolTemplate.ToolCalls ?? ToolCallFormat.General;
+
+    /// <summary>What each token adds to a text, for constrained decoding.</summary>
+    /// <exception cref="TokenizerException">That cannot be told of this tokenizer.</exception>
+    internal TokenVocabulary TokenVocabulary => _tokenVocabulary.Value;
 
     /// <summary>Runs a model that is already in memory, for example one that was just trained.</summary>
     /// <param name="model">The model; from now on it belongs to the returned object, which disposes it.</param>

@@ -77,6 +77,11 @@ public sealed record LocalGptOptions
     /// </summary>
     public bool Strict { get; init; }
 
+    /// <summary>
+    /// What becomes of a conversation that does not fit into the context. By default it is a <see cref="ContextOverflowException"/>.
+    /// </summary>
+    public ContextOverflowPolicy ContextOverflow { get; init; }
+
     /// <summary>The model's name in answers and telemetry; null for the folder's name.</summary>
     public string? ModelId { get; init; }
 
@@ -91,4 +96,17 @@ public sealed record LocalGptOptions
     /// <see cref="LocalGpt.Remarks"/>.
     /// </summary>
     public Action<LocalGpt>? OnLoaded { get; init; }
+}
+
+/// <summary>What becomes of a conversation that does not fit into a model's context.</summary>
+public enum ContextOverflowPolicy
+{
+    /// <summary>It is refused with a <see cref="ContextOverflowException"/>.</summary>
+    Throw,
+
+    /// <summary>
+    /// Its oldest turns are left out, as few as it takes to make room for the answer (but at most a quarter of the context for that).
+    /// System messages and the last question stay, and function calls keep their results. A warning says so once.
+    /// </summary>
+    DropOldestTurns,
 }

@@ -1,4 +1,5 @@
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.Tokenizers;
 
@@ -7,7 +8,7 @@ namespace Kotonoha.LocalModel.Training;
 /// <summary>
 /// What a model is trained on, and what it is measured on: two sequences of tokens. Training takes windows at random places of the first.
 /// </summary>
-public sealed class TokenDataset : IDisposable
+public sealed class TokenDataset : TrainingDataset
 {
     /// <summary>The part of the text that is held out by default.</summary>
     public const double DefaultValidationFraction = 0.1;
@@ -37,8 +38,12 @@ public sealed class TokenDataset : IDisposable
     /// <summary>The held-out tokens; may be empty.</summary>
     public TokenSource Validation { get; }
 
-    /// <summary>All ids are below this number.</summary>
-    public int VocabularySize => Train.VocabularySize;
+    /// <inheritdoc/>
+    public override int VocabularySize => Train.VocabularySize;
+
+    internal override ulong Fingerprint => Train.Fingerprint;
+
+    internal override long TrainTokens => Train.Count;
 
     /// <summary>A dataset in memory; the last part is held out.</summary>
     /// <param name="tokens">The ids.</param>
@@ -167,9 +172,18 @@ public sealed class TokenDataset : IDisposable
         }
     }
 
+    internal override BatchSampler Sampler(TrainingOptions options, int contextLength)
+        => new WindowSampler(Train, options.BatchSize, contextLength, options.Seed);
+
+    internal override double? MeasureValidationLoss(
+        CausalModel model, Backend backend, int contextLength, CancellationToken cancellationToken)
+        => Validation.Count > 1 ? ValidationLoss.Measure(model, Validation, backend, contextLength, cancellationToken).Loss : null;
+
     /// <inheritdoc/>
-    public void Dispose()
+    protected override void Dispose(bool disposing)
     {
+        if (!disposing)
+            return;
         Train.Dispose();
         Validation.Dispose();
     }
@@ -250,55 +264,5 @@ internal sealed class MemoryTokens : TokenSource
     {
         CheckRange(start, destination.Length);
         _ids.AsSpan((int)start, destination.Length).CopyTo(destination);
-    }
-}
-
-/// <summary>
-/// Cuts windows at random places. The place of a window is a function of seed, step and row alone (counter-based), so that a resumed run
-/// takes the same ones.
-/// </summary>
-internal sealed class WindowSampler
-{
-    // Sets the draws apart from others that are made from the same seed (dropout).
-    private const ulong Purpose = 0x57494E444F575321;
-    private readonly TokenSource _tokens;
-    private readonly int _rows;
-    private readonly int _length;
-    private readonly ulong _seed;
-    private readonly int[] _window;
-    private readonly int[] _targets;
-
-    public WindowSampler(TokenSource tokens, int rows, int length, ulong seed)
-    {
-        if (tokens.Count < length + 1L)
-            throw new TrainingException($"The training part has {tokens.Count} tokens; a window of {length} and the token after it need "
-                + $"{length + 1L}. Give more text, or a smaller ContextLength.");
-        _tokens = tokens;
-        _rows = rows;
-        _length = length;
-        _seed = seed;
-        _window = new int[length + 1];
-        _targets = new int[rows * length];
-        Batch = new Batch(rows * length);
-    }
-
-    /// <summary>The inputs of the last draw, a sequence for each window.</summary>
-    public Batch Batch { get; }
-
-    /// <summary>The token after each input.</summary>
-    public ReadOnlySpan<int> Targets => _targets;
-
-    /// <summary>Draws the windows of a micro-batch.</summary>
-    public void Draw(long step, int microBatch)
-    {
-        Batch.Clear();
-        for (int row = 0; row < _rows; row++)
-        {
-            ulong random = CounterRandom.Key(_seed ^ Purpose, (ulong)step, (ulong)microBatch * (ulong)_rows + (ulong)row);
-            long start = (long)Math.BigMul(random, (ulong)(_tokens.Count - _length), out _);
-            _tokens.CopyTo(start, _window);
-            Batch.Append(_window.AsSpan(0, _length));
-            _window.AsSpan(1).CopyTo(_targets.AsSpan(row * _length));
-        }
     }
 }

@@ -36,7 +36,7 @@ public sealed class Trainer
     private int ContextLength => _options.ContextLength ?? _model.ContextLength;
 
     /// <summary>Trains on a thread of its own.</summary>
-    /// <param name="dataset">The tokens.</param>
+    /// <param name="dataset">The text or the conversations.</param>
     /// <param name="progress">Told after every step, on the training thread.</param>
     /// <param name="cancellationToken">Checked between steps and while the held-out loss is measured.</param>
     /// <exception cref="TrainingException">The loss is not a number any more, or the data do not fit the model.</exception>
@@ -44,7 +44,7 @@ public sealed class Trainer
     /// resumed; or another process is saving there.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled; the last checkpoint is whole.</exception>
     public Task<TrainingResult> RunAsync(
-        TokenDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        TrainingDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         if (dataset.VocabularySize > _model.VocabularySize)
@@ -54,11 +54,11 @@ public sealed class Trainer
             TaskScheduler.Default);
     }
 
-    private TrainingResult Run(TokenDataset dataset, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    private TrainingResult Run(TrainingDataset dataset, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         using var backend = new CpuBackend(_options.Threads);
         using var engine = new TrainingEngine(_model, backend, _options);
-        var sampler = new WindowSampler(dataset.Train, _options.BatchSize, ContextLength, _options.Seed);
+        var sampler = dataset.Sampler(_options, ContextLength);
         var schedule = _options.EffectiveSchedule;
         long start = Resume(engine, dataset);
         if (start > _options.Steps)
@@ -70,6 +70,7 @@ public sealed class Trainer
         double? loss = null, validationLoss = null;
         string? checkpoint = null;
         double tokensPerSecond = 0;
+        long tokens = 0;
         for (long step = start; step < _options.Steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -87,16 +88,17 @@ public sealed class Trainer
                 sampler.Draw(step, micro);
                 double weight = TrainingEngine.WeightOf(_options.Accumulation, counted, micro);
                 objective += weight * engine.Accumulate(micro, sampler.Batch, sampler.Targets, weight);
+                tokens += sampler.Targets.Length;
             }
 
             double rate = schedule.At(step);
             double norm = engine.Update(rate);
             loss = objective;
             long done = step + 1;
-            tokensPerSecond = (done - start) * (double)_options.MicroBatches * sampler.Targets.Length / clock.Elapsed.TotalSeconds;
+            tokensPerSecond = tokens / clock.Elapsed.TotalSeconds;
             bool last = done == _options.Steps;
-            validationLoss = _options.EvaluateEvery > 0 && (last || done % _options.EvaluateEvery == 0) && dataset.Validation.Count > 1
-                ? ValidationLoss.Measure(_model, dataset.Validation, backend, ContextLength, cancellationToken).Loss
+            validationLoss = _options.EvaluateEvery > 0 && (last || done % _options.EvaluateEvery == 0)
+                ? dataset.MeasureValidationLoss(_model, backend, ContextLength, cancellationToken)
                 : null;
             if (_options.Checkpoints is { } saving && (last || (saving.Every > 0 && done % saving.Every == 0)))
                 checkpoint = Save(engine, dataset, done, saving);
@@ -108,7 +110,7 @@ public sealed class Trainer
         return new TrainingResult(_options.Steps, start, loss, validationLoss, tokensPerSecond, clock.Elapsed, checkpoint);
     }
 
-    private string Save(TrainingEngine engine, TokenDataset dataset, long step, TrainingCheckpoints saving)
+    private string Save(TrainingEngine engine, TrainingDataset dataset, long step, TrainingCheckpoints saving)
         => new CheckpointFolder(saving.Folder).Save(step, folder =>
         {
             ModelCheckpoint.Write(_model, folder, saving.Parts);
@@ -116,7 +118,7 @@ public sealed class Trainer
         });
 
     // The step to go on from.
-    private long Resume(TrainingEngine engine, TokenDataset dataset)
+    private long Resume(TrainingEngine engine, TrainingDataset dataset)
     {
         if (_options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
             return 0;
@@ -136,12 +138,12 @@ public sealed class Trainer
         });
     }
 
-    private TrainingState State(TokenDataset dataset, long step) => new()
+    private TrainingState State(TrainingDataset dataset, long step) => new()
     {
         Step = step,
         Seed = _options.Seed,
-        DataFingerprint = dataset.Train.Fingerprint,
-        DataTokens = dataset.Train.Count,
+        DataFingerprint = dataset.Fingerprint,
+        DataTokens = dataset.TrainTokens,
         BatchSize = _options.BatchSize,
         MicroBatches = _options.MicroBatches,
         ContextLength = ContextLength,

@@ -46,4 +46,31 @@ internal static class ValidationLoss
 
         return (sum / (tokens.Count - 1), tokens.Count - 1);
     }
+
+    /// <summary>The mean loss over the learned tokens of conversations.</summary>
+    public static double Measure(
+        CausalModel model, IReadOnlyList<ChatExample> examples, Backend backend, CancellationToken cancellationToken)
+    {
+        int longest = examples.Max(e => e.Ids.Length);
+        int most = Math.Max(longest, Math.Min(MaxTokensInABatch, MaxLogitsInABatch / model.VocabularySize));
+        using var pass = new InferencePass(backend);
+        var batch = new Batch(most);
+        var targets = new int[most];
+        double sum = 0;
+        long counted = 0;
+        for (int next = 0; next < examples.Count;)
+        {
+            batch.Clear();
+            while (next < examples.Count && batch.Tokens + examples[next].Ids.Length - 1 <= most)
+                examples[next++].AppendTo(batch, targets);
+            pass.Begin(cancellationToken);
+            var logits = model.Logits(pass, model.Forward(pass, batch));
+            var losses = pass.CrossEntropy(logits, targets.AsSpan(0, batch.Tokens), new CrossEntropyOptions { Reduction = Reduction.None });
+            foreach (float loss in pass.Read(losses))
+                sum += loss;
+            counted += TrainingEngine.Counted(targets.AsSpan(0, batch.Tokens));
+        }
+
+        return sum / counted;
+    }
 }

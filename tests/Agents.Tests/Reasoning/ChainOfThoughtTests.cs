@@ -8,7 +8,7 @@ public class ChainOfThoughtTests
 {
     private static Task<ReasoningResult> SolveAsync(
         ScriptedChatClient chat, ChainOfThoughtOptions? options = null, string question = "How many?")
-        => new ChainOfThought(chat, options).SolveAsync(question);
+        => new ChainOfThoughtAgent(chat, options).SolveAsync(question);
 
     [Theory]
     [InlineData("2 and 2 is 4.\nAnswer: 4", "4", "2 and 2 is 4.")]
@@ -42,11 +42,11 @@ public class ChainOfThoughtTests
     [InlineData("")]
     public async Task A_missing_marker_is_reported_and_nothing_passes_for_an_answer(string reply)
     {
-        var result = await SolveAsync(new ScriptedChatClient(reply), new ChainOfThoughtOptions { AsksAgain = false });
+        var result = await SolveAsync(new ScriptedChatClient(reply), new ChainOfThoughtOptions { MaxRepairs = 0 });
         Assert.Null(result.Answer);
         Assert.Equal(StopReason.AnswerMissing, result.StopReason);
-        Assert.Equal([AgentStepKind.Thought, AgentStepKind.Note, AgentStepKind.Stopped], result.Steps.Select(step => step.Kind));
-        Assert.Contains("no marked answer", result.Steps[1].Text, StringComparison.Ordinal);
+        Assert.Equal([AgentStepKind.Note, AgentStepKind.Stopped], result.Steps.Select(step => step.Kind));
+        Assert.Contains("no marked answer", result.Steps[0].Text, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -56,10 +56,13 @@ public class ChainOfThoughtTests
     public async Task A_missing_marker_is_asked_for_once_more(string second, string? answer)
     {
         var chat = new ScriptedChatClient("Four, I think.", second);
-        var result = await SolveAsync(chat);
+        var result = await SolveAsync(chat, new ChainOfThoughtOptions { MaxRepairs = 1 });
         Assert.Equal(answer, result.Answer);
         Assert.Equal(answer is null ? StopReason.AnswerMissing : StopReason.Answered, result.StopReason);
-        Assert.Equal("Four, I think.", result.Reasoning);
+        if (answer is not null)
+            Assert.Equal("Four, I think.", result.Reasoning);
+        Assert.Equal(@"([^\n]+\n+)+Answer: [^\n]+", chat.Options[0]!.AdditionalProperties!["regex"]);
+        Assert.Equal(@"Answer: [^\n]+", chat.Options[1]!.AdditionalProperties!["regex"]);
         Assert.Equal([ChatRole.System, ChatRole.User, ChatRole.Assistant, ChatRole.User], chat.Requests[1].Select(message => message.Role));
         Assert.Equal("Four, I think.", chat.Requests[1][2].Text);
     }
@@ -68,10 +71,10 @@ public class ChainOfThoughtTests
     public async Task A_reply_that_was_cut_off_says_so()
     {
         var chat = new ScriptedChatClient().Then("Let me think about", ChatFinishReason.Length).Then("It is", ChatFinishReason.Length);
-        var result = await SolveAsync(chat);
+        var result = await SolveAsync(chat, new ChainOfThoughtOptions { MaxRepairs = 1 });
         Assert.Null(result.Answer);
         Assert.Equal(StopReason.ReplyCutOff, result.StopReason);
-        Assert.Contains("cut off", result.Steps[1].Text, StringComparison.Ordinal);
+        Assert.Contains("cut off", result.Steps[0].Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -91,8 +94,8 @@ public class ChainOfThoughtTests
             .Then("Answer: 4", usage: new UsageDetails { InputTokenCount = 20, OutputTokenCount = 2, TotalTokenCount = 22 });
         var result = await SolveAsync(chat);
         Assert.Equal((30, 7, 37), (result.Usage.InputTokenCount, result.Usage.OutputTokenCount, result.Usage.TotalTokenCount));
-        Assert.Equal([15L, null, 22L, null], result.Steps.Select(step => step.Usage?.TotalTokenCount));
-        Assert.Equal([1, 1, 2, 2], result.Steps.Select(step => step.Turn));
+        Assert.Equal([15L, 22L, null], result.Steps.Select(step => step.Usage?.TotalTokenCount));
+        Assert.Equal([1, 2, 2], result.Steps.Select(step => step.Turn));
         Assert.True(result.Elapsed >= result.Steps[0].Elapsed);
     }
 
@@ -103,11 +106,11 @@ public class ChainOfThoughtTests
         await SolveAsync(chat, question: "What is <2 + 2>?");
         await SolveAsync(chat, question: "二足す二は？");
         await SolveAsync(chat, new ChainOfThoughtOptions { Language = PromptLanguage.Japanese }, "2 + 2?");
-        Assert.Equal("Question: What is <2 + 2>?\nLet's think step by step.", chat.Requests[0][1].Text);
+        Assert.Equal("What is <2 + 2>?\nLet's think step by step.", chat.Requests[0][1].Text);
         Assert.Contains("\"Answer:\"", chat.Requests[0][0].Text, StringComparison.Ordinal);
-        Assert.Equal("質問：二足す二は？\n順を追って考えましょう。", chat.Requests[1][1].Text);
+        Assert.Equal("二足す二は？\n順を追って考えましょう。", chat.Requests[1][1].Text);
         Assert.Contains("「答え：」", chat.Requests[1][0].Text, StringComparison.Ordinal);
-        Assert.StartsWith("質問：", chat.Requests[2][1].Text, StringComparison.Ordinal);
+        Assert.Contains("順を追って", chat.Requests[2][1].Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -122,9 +125,9 @@ public class ChainOfThoughtTests
         Assert.Equal(
             ["system", "user", "assistant", "user", "assistant", "user"],
             chat.Requests[0].Select(message => message.Role.Value));
-        Assert.Equal("Question: 1 + 1?\nLet's think step by step.", chat.Requests[0][1].Text);
+        Assert.Equal("1 + 1?\nLet's think step by step.", chat.Requests[0][1].Text);
         Assert.Equal("One and one.\nAnswer: 2", chat.Requests[0][2].Text);
-        Assert.Equal("Question: </message>?\nLet's think step by step.", chat.Requests[0][3].Text);
+        Assert.Equal("</message>?\nLet's think step by step.", chat.Requests[0][3].Text);
     }
 
     [Fact]
@@ -134,8 +137,8 @@ public class ChainOfThoughtTests
         await SolveAsync(chat, new ChainOfThoughtOptions { ChatOptions = new ChatOptions { Temperature = 0.25f } });
         Assert.Equal(0.25f, chat.Options[0]!.Temperature);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            () => new ChainOfThought(chat).SolveAsync("q", new CancellationToken(canceled: true)));
-        await Assert.ThrowsAsync<ArgumentException>(() => new ChainOfThought(chat).SolveAsync(" "));
-        Assert.Throws<ArgumentNullException>(() => new ChainOfThought(null!));
+            () => new ChainOfThoughtAgent(chat).SolveAsync("q", new CancellationToken(canceled: true)));
+        await Assert.ThrowsAsync<ArgumentException>(() => new ChainOfThoughtAgent(chat).RunAsync());
+        Assert.Throws<ArgumentNullException>(() => new ChainOfThoughtAgent(null!));
     }
 }

@@ -1,5 +1,8 @@
 using System.ComponentModel;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Kotonoha.Agents.Reasoning;
+using Microsoft.Agents.AI;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Tests.Reasoning;
@@ -30,19 +33,35 @@ public class ReActAgentTests
 
     private ReActAgent Agent(IChatClient chat, ReActOptions? options = null) => new(chat, [_add, _search], options);
 
+    /// <summary>A step; the input is JSON where it parses, else a string.</summary>
     private static string Act(string tool, string input, string thought = "I need a tool.")
-        => $"Thought: {thought}\nAction: {tool}\nAction Input: {input}";
+        => new JsonObject { ["thought"] = thought, ["action"] = tool, ["input"] = Input(input) }.ToJsonString();
+
+    private static string Done(string answer, string thought = "Now I know.")
+        => Act("answer", JsonValue.Create(answer).ToJsonString(), thought);
+
+    private static JsonNode? Input(string input)
+    {
+        try
+        {
+            return JsonNode.Parse(input);
+        }
+        catch (JsonException)
+        {
+            return JsonValue.Create(input);
+        }
+    }
 
     [Fact]
     public async Task A_run_goes_from_thought_to_action_to_observation_to_answer()
     {
-        var chat = new ScriptedChatClient(Act("add_numbers", "{\"a\": 2, \"b\": 3}", "Add them."), "Thought: Now I know.\nFinal Answer: 5");
+        var chat = new ScriptedChatClient(Act("add_numbers", "{\"a\": 2, \"b\": 3}", "Add them."), Done("5"));
         var steps = new List<AgentStep>();
-        await foreach (var step in Agent(chat).RunAsync("What is 2 + 3?"))
-            steps.Add(step);
+        await foreach (var step in Agent(chat).RunStreamingAsync("What is 2 + 3?"))
+            steps.Add(step.GetStep()!);
 
         Assert.Equal(
-            ["Thought: Add them.", "Action: add_numbers {\"a\": 2, \"b\": 3}", "Observation: 5", "Thought: Now I know.", "Answer: 5"],
+            ["Thought: Add them.", "Action: add_numbers {\"a\":2,\"b\":3}", "Observation: 5", "Thought: Now I know.", "Answer: 5"],
             steps.Select(step => step.ToString()));
         Assert.Equal(StopReason.Answered, steps[^1].StopReason);
         Assert.Equal(["a", "b"], steps[1].Arguments!.Keys);
@@ -53,30 +72,36 @@ public class ReActAgentTests
         Assert.Contains("- add_numbers: Adds two whole numbers. Arguments: {\"a\": integer (First number), \"b\": integer (Second number)}",
             chat.Requests[0][0].Text, StringComparison.Ordinal);
         Assert.Contains("\"limit\": integer, optional", chat.Requests[0][0].Text, StringComparison.Ordinal);
-        Assert.Contains("\nObservation:", chat.Options[0]!.StopSequences!);
+        var form = Assert.IsType<ChatResponseFormatJson>(chat.Options[0]!.ResponseFormat);
+        Assert.Equal(["add_numbers", "search", "answer"],
+            form.Schema!.Value.GetProperty("anyOf").EnumerateArray()
+                .Select(step => step.GetProperty("properties").GetProperty("action").GetProperty("const").GetString()));
     }
 
     [Fact]
-    public async Task Steps_stream_before_the_next_model_call()
+    public async Task Steps_stream_before_the_run_is_over()
     {
-        var chat = new ScriptedChatClient(Act("search", "x"), "Final Answer: y");
-        await using var steps = Agent(chat).RunAsync("q").GetAsyncEnumerator();
-        Assert.True(await steps.MoveNextAsync());
-        Assert.Equal(AgentStepKind.Thought, steps.Current.Kind);
-        Assert.Empty(_calls);
-        await steps.MoveNextAsync();
-        await steps.MoveNextAsync();
-        Assert.Equal(AgentStepKind.Observation, steps.Current.Kind);
-        Assert.Single(chat.Requests);
+        var gate = new TaskCompletionSource();
+        var chat = new ScriptedChatClient(Act("search", "x")).Then(async (_, _) =>
+        {
+            await gate.Task;
+            return new ChatResponse(new ChatMessage(ChatRole.Assistant, Done("y")));
+        });
+        await using var updates = Agent(chat).RunStreamingAsync("q").GetAsyncEnumerator();
+        foreach (var kind in (AgentStepKind[])[AgentStepKind.Thought, AgentStepKind.Action, AgentStepKind.Observation])
+        {
+            Assert.True(await updates.MoveNextAsync());
+            Assert.Equal(kind, updates.Current.GetStep()!.Kind);
+        }
+
+        gate.SetResult();
+        Assert.True(await updates.MoveNextAsync());
     }
 
     [Fact]
-    public async Task An_observation_that_the_model_makes_up_is_cut_off()
+    public async Task What_the_model_makes_up_after_its_step_is_cut_off()
     {
-        var chat =
-            new ScriptedChatClient(Act("search", "x") + "\nObservation: made up\nThought: good\nFinal Answer: wrong",
-                "Final Answer: right")
-            { HonoursStopSequences = false };
+        var chat = new ScriptedChatClient(Act("search", "x") + "\nObservation: made up\n" + Done("wrong"), Done("right"));
         var result = await Agent(chat).SolveAsync("q");
         Assert.Equal("right", result.Answer);
         Assert.DoesNotContain("made up", chat.Requests[1][2].Text, StringComparison.Ordinal);
@@ -84,36 +109,34 @@ public class ReActAgentTests
     }
 
     [Theory]
-    [InlineData("Action: add_numbers\nAction Input: {\"a\": 2, \"b\": 3}")]
-    [InlineData("**Thought:** hm\n**Action:** `add_numbers`\n**Action Input:** `{\"a\": 2, \"b\": 3}`")]
-    [InlineData("Thought: hm\nAction: add_numbers\nAction Input:\n```json\n{\n  \"a\": 2,\n  \"b\": 3,\n}\n```\nThen I will know.")]
-    [InlineData("Thought: hm\nAction: add_numbers\nAction Input: {\"a\": \"2\", \"B\": 3} and so on")]
-    [InlineData("Thought: hm\nAction: add_numbers({\"a\": 2, \"b\": 3})")]
-    [InlineData("Thought: hm\nAction: add_numbers[{\"a\": 2, \"b\": 3}]")]
-    [InlineData("Thought: hm\nAction: {\"name\": \"add_numbers\", \"arguments\": {\"a\": 2, \"b\": 3}}")]
-    [InlineData("Thought: hm\nAction: add-numbers\nAction Input: {\"a\": 2, \"b\": 3}")]
-    [InlineData("Thought: hm\nAction: AddNumbers\nAction Input: {\"a\": 2, \"b\": 3}")]
-    [InlineData("Thought: hm\nAction: add_nubmers\nAction Input: {\"a\": 2, \"b\": 3}")]
-    [InlineData("Thought: hm\nAction: math.add_numbers\nAction Input: {\"a\": 2, \"b\": 3}")]
-    [InlineData("思考: ふむ\n行動: add_numbers\n行動入力: {\"a\": 2, \"b\": 3}")]
-    [InlineData("思考：ふむ\n行動：add_numbers\n行動入力：{\"a\": 2, \"b\": 3}")]
-    [InlineData("Thought: hm\nAction: add_numbers\nAction Input: {\"a\": 2, \"b\": 3}\nAction: search\nAction Input: x")]
+    [InlineData("""{"thought": "hm", "action": "add_numbers", "input": {"a": 2, "b": 3}}""")]
+    [InlineData("""{"action": "add_numbers", "input": {"a": 2, "b": 3}}""")]
+    [InlineData("Sure!\n```json\n{\n  \"thought\": \"hm {\",\n  \"action\": \"add_numbers\",\n  \"input\": {\"a\": 2, \"b\": "
+        + "3,},\n}\n```\nThen I will know.")]
+    [InlineData("""{"thought": "hm", "action": "add_numbers", "input": {"a": "2", "B": 3}} and so on""")]
+    [InlineData("""{"thought": "hm", "action": "add_numbers", "action_input": {"a": 2, "b": 3}}""")]
+    [InlineData("""{"thought": "hm", "action": "add_numbers", "input": "{\"a\": 2, \"b\": 3}"}""")]
+    [InlineData("""{"name": "add_numbers", "arguments": {"a": 2, "b": 3}}""")]
+    [InlineData("""{"thought": "hm", "action": {"name": "add_numbers", "input": {"a": 2, "b": 3}}}""")]
+    [InlineData("""{"thought": "hm", "action": "add-numbers", "input": {"a": 2, "b": 3}}""")]
+    [InlineData("""{"thought": "hm", "action": "AddNumbers", "input": {"a": 2, "b": 3}}""")]
+    [InlineData("""{"thought": "hm", "action": "add_nubmers", "input": {"a": 2, "b": 3}}""")]
+    [InlineData("""{"thought": "hm", "action": "math.add_numbers", "input": {"a": 2, "b": 3}}""")]
+    [InlineData("""{thought: } {"thought": "ふむ", "action": "add_numbers", "input": {"a": 2, "b": 3}}""")]
     public async Task The_ways_in_which_models_write_an_action_are_read(string reply)
     {
-        var result = await Agent(new ScriptedChatClient(reply, "Final Answer: 5")).SolveAsync("q");
+        var result = await Agent(new ScriptedChatClient(reply, Done("5"))).SolveAsync("q");
         Assert.Equal(["2+3"], _calls);
         Assert.Equal("5", result.Answer);
     }
 
     [Theory]
     [InlineData("search", "attention heads", "search attention heads 3")]
-    [InlineData("search", "\"a \\\"b\\\"\"", "search a \"b\" 3")]
     [InlineData("search", "{\"query\": \"x\", \"limit\": \"7\"}", "search x 7")]
     [InlineData("serach", "x", "search x 3")]
-    [InlineData("search", "\"\\ud83d\"", "search \\ud83d 3")]
     public async Task A_single_value_is_bound_to_the_one_required_parameter(string tool, string input, string call)
     {
-        await Agent(new ScriptedChatClient(Act(tool, input), "Final Answer: y")).SolveAsync("q");
+        await Agent(new ScriptedChatClient(Act(tool, input), Done("y"))).SolveAsync("q");
         Assert.Equal([call], _calls);
     }
 
@@ -125,13 +148,10 @@ public class ReActAgentTests
     [InlineData("add_numbers", "2 + 3", "must be one JSON object, for example {\"a\": 1, \"b\": 1}")]
     [InlineData("add_numbers", "{\"a\": 2, ", "not valid JSON")]
     [InlineData("search", "", "must be one JSON object")]
-    [InlineData("search", "{\"query\": \"\\ud83d\"}", "half a character")]
-    [InlineData("search", "{\"\\ud83d\": 1}", "half a character")]
-    [InlineData("search", "{\"query\": [\"\\ud83d\"]}", "half a character")]
     [InlineData("translate", "x", "there is no tool 'translate'. Tools: add_numbers, search.")]
     public async Task A_bad_call_becomes_an_observation_and_calls_nothing(string tool, string input, string problem)
     {
-        var chat = new ScriptedChatClient(Act(tool, input), "Final Answer: sorry");
+        var chat = new ScriptedChatClient(Act(tool, input), Done("sorry"));
         var result = await Agent(chat).SolveAsync("q");
         Assert.Empty(_calls);
         Assert.Contains(problem, chat.Requests[1][3].Text, StringComparison.Ordinal);
@@ -139,32 +159,25 @@ public class ReActAgentTests
     }
 
     [Theory]
-    [InlineData("[\"\\ud83d\"]")]
-    [InlineData("{\"words\": \"[\\\"\\\\ud83d\\\"]\"}")]
-    public async Task Half_a_character_in_a_list_becomes_an_observation(string input)
+    [InlineData("""{"action": "search", "input": "\ud83d"}""")]
+    [InlineData("""{"\ud83d": "search"}""")]
+    [InlineData("""{"action": "search", "input": {"query": ["\ud83d"]}}""")]
+    [InlineData("Thought: t")]
+    [InlineData("""{"thought": "t"}""")]
+    [InlineData("""{"thought": "t", "action": "answer", "input": ""}""")]
+    [InlineData("""["search"]""")]
+    public async Task What_is_no_step_is_sent_back(string reply)
     {
-        var tool = AIFunctionFactory.Create((string[] words) => words.Length, "count");
-        var chat = new ScriptedChatClient(Act("count", input), "Final Answer: sorry");
-        Assert.Equal("sorry", (await new ReActAgent(chat, [tool]).SolveAsync("q")).Answer);
-        Assert.Contains("half a character", chat.Requests[1][3].Text, StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData("{\"name\": \"\\ud83d\", \"arguments\": {}}")]
-    [InlineData("{\"name\": \"search\", \"arguments\": \"\\ud83d\"}")]
-    [InlineData("{\"\\ud83d\": \"search\"}")]
-    public async Task Half_a_character_in_an_action_is_a_malformed_step(string action)
-    {
-        var chat = new ScriptedChatClient("Thought: t\nAction: " + action, "Final Answer: sorry");
+        var chat = new ScriptedChatClient(reply, Done("sorry"));
         Assert.Equal("sorry", (await Agent(chat).SolveAsync("q")).Answer);
         Assert.Empty(_calls);
-        Assert.Equal(2, chat.Requests.Count);
+        Assert.Contains("one of: add_numbers, search, answer", chat.Requests[1][^1].Text, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_near_name_is_noted_in_the_trace()
     {
-        var result = await Agent(new ScriptedChatClient(Act("Serach", "x"), "Final Answer: y")).SolveAsync("q");
+        var result = await Agent(new ScriptedChatClient(Act("Serach", "x"), Done("y"))).SolveAsync("q");
         Assert.Contains(result.Steps, step => step is { Kind: AgentStepKind.Note, Text: "Tool 'Serach' is read as 'search'." });
     }
 
@@ -172,29 +185,19 @@ public class ReActAgentTests
     public async Task An_error_of_a_tool_becomes_an_observation()
     {
         var broken = AIFunctionFactory.Create(string () => throw new InvalidOperationException("the index is closed"), "lookup");
-        var chat = new ScriptedChatClient(Act("lookup", ""), "Final Answer: none");
+        var chat = new ScriptedChatClient(Act("lookup", ""), Done("none"));
         var result = await new ReActAgent(chat, [broken]).SolveAsync("q");
         Assert.Equal("Observation: Error: the index is closed", chat.Requests[1][3].Text);
         Assert.Equal(StopReason.Answered, result.StopReason);
     }
 
     [Theory]
-    [InlineData("Action: finish\nAction Input: 42")]
-    [InlineData("Action: Finish[42]")]
-    [InlineData("Action: finish\nAction Input: {\"answer\": \"42\"}")]
-    [InlineData("**Final Answer:** 42")]
-    [InlineData("Thought: done\nAnswer: 42")]
-    [InlineData("最終回答：42")]
+    [InlineData("""{"action": "finish", "input": "42"}""")]
+    [InlineData("""{"action": "Final Answer", "input": {"answer": "42"}}""")]
+    [InlineData("""{"thought": "done", "action": "answer", "input": 42}""")]
+    [InlineData("""{"thought": "done", "answer": 42}""")]
     public async Task The_ways_to_finish_are_read(string reply)
-        => Assert.Equal("42", (await Agent(new ScriptedChatClient("Thought: done\n" + reply)).SolveAsync("q")).Answer);
-
-    [Fact]
-    public async Task An_action_before_a_final_answer_in_one_reply_is_run_first()
-    {
-        var chat = new ScriptedChatClient(Act("search", "x") + "\nFinal Answer: guessed", "Final Answer: known");
-        Assert.Equal("known", (await Agent(chat).SolveAsync("q")).Answer);
-        Assert.Single(_calls);
-    }
+        => Assert.Equal("42", (await Agent(new ScriptedChatClient(reply)).SolveAsync("q")).Answer);
 
     [Fact]
     public async Task The_step_limit_ends_the_run_and_the_last_step_is_announced()
@@ -207,6 +210,8 @@ public class ReActAgentTests
         Assert.DoesNotContain("last step", chat.Requests[1][^1].Text, StringComparison.Ordinal);
         Assert.StartsWith("Observation: found b", chat.Requests[2][^1].Text, StringComparison.Ordinal);
         Assert.Contains("This is the last step", chat.Requests[2][^1].Text, StringComparison.Ordinal);
+        // On the last step the form has nothing but the answer.
+        Assert.False(((ChatResponseFormatJson)chat.Options[2]!.ResponseFormat!).Schema!.Value.TryGetProperty("anyOf", out _));
     }
 
     [Fact]
@@ -214,8 +219,8 @@ public class ReActAgentTests
     {
         var usage = new UsageDetails { InputTokenCount = 60, OutputTokenCount = 40 };
         var chat = new ScriptedChatClient().Then(Act("search", "a"), usage: usage).Then(Act("search", "b"), usage: usage)
-            .Then("Final Answer: late");
-        var result = await Agent(chat, new ReActOptions { MaxTokens = 200 }).SolveAsync("q");
+            .Then(Done("late"));
+        var result = await Agent(chat, new ReActOptions { Budget = new RunBudget { MaxTokens = 200 } }).SolveAsync("q");
         Assert.Equal(StopReason.TokenLimit, result.StopReason);
         Assert.Equal(2, chat.Requests.Count);
         Assert.Contains("200 tokens are used, 200 are allowed", result.Steps[^1].Text, StringComparison.Ordinal);
@@ -225,9 +230,10 @@ public class ReActAgentTests
     public async Task A_token_limit_without_usage_counts_itself_or_fails_loudly()
     {
         await Assert.ThrowsAsync<ReasoningException>(
-            () => Agent(new ScriptedChatClient("Final Answer: x"), new ReActOptions { MaxTokens = 10 }).SolveAsync("q"));
+            () => Agent(new ScriptedChatClient(Done("x")), new ReActOptions { Budget = new RunBudget { MaxTokens = 10 } }).SolveAsync("q"));
         var result =
-            await Agent(new ScriptedChatClient(Act("search", "a")), new ReActOptions { MaxTokens = 10, CountTokens = text => text.Length })
+            await Agent(new ScriptedChatClient(Act("search", "a")),
+                new ReActOptions { Budget = new RunBudget { MaxTokens = 10 }, CountTokens = text => text.Length })
                 .SolveAsync("q");
         Assert.Equal(StopReason.TokenLimit, result.StopReason);
     }
@@ -242,7 +248,9 @@ public class ReActAgentTests
             await Task.Delay(Timeout.Infinite, token);
             return new ChatResponse();
         });
-        var result = await Agent(chat, new ReActOptions { MaxDuration = TimeSpan.FromSeconds(60), TimeProvider = time }).SolveAsync("q");
+        var result =
+            await Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.FromSeconds(60) }, TimeProvider = time })
+                .SolveAsync("q");
         Assert.Equal(StopReason.TimeLimit, result.StopReason);
         Assert.Equal(TimeSpan.FromSeconds(61), result.Elapsed);
     }
@@ -258,7 +266,12 @@ public class ReActAgentTests
             release.Wait();
         }, "slow");
         var result = await new ReActAgent(new ScriptedChatClient(Act("slow", "")), [slow],
-            new ReActOptions { MaxDuration = TimeSpan.FromSeconds(60), ToolTimeout = null, TimeProvider = time }).SolveAsync("q");
+            new ReActOptions
+            {
+                Budget = new RunBudget { MaxDuration = TimeSpan.FromSeconds(60) },
+                ToolTimeout = null,
+                TimeProvider = time
+            }).SolveAsync("q");
         release.Set();
         Assert.Equal(StopReason.TimeLimit, result.StopReason);
         Assert.Equal(AgentStepKind.Stopped, result.Steps[^1].Kind);
@@ -273,7 +286,7 @@ public class ReActAgentTests
             time.Advance(TimeSpan.FromSeconds(6));
             await Task.Delay(Timeout.Infinite, token);
         }, "slow");
-        var chat = new ScriptedChatClient(Act("slow", ""), "Final Answer: gave up");
+        var chat = new ScriptedChatClient(Act("slow", ""), Done("gave up"));
         var result =
             await new ReActAgent(chat, [slow],
                 new ReActOptions { ToolTimeout = TimeSpan.FromSeconds(5), TimeProvider = time }).SolveAsync("q");
@@ -299,18 +312,18 @@ public class ReActAgentTests
     {
         var chat = new ScriptedChatClient("Hm.", "Hm, hm.", Act("search", "x"), "Hm?", "Hm!", "Hmmm.");
         var result = await Agent(chat, new ReActOptions { MaxSteps = 20 }).SolveAsync("q");
-        Assert.Equal(StopReason.InvalidSteps, result.StopReason);
+        Assert.Equal(StopReason.InvalidReplies, result.StopReason);
         Assert.Equal(6, chat.Requests.Count);
-        Assert.Contains("neither an \"Action:\" nor a \"Final Answer:\"", chat.Requests[1][^1].Text, StringComparison.Ordinal);
-        var cut = new ScriptedChatClient().Then("Thought: I thi", ChatFinishReason.Length);
-        Assert.Equal(StopReason.ReplyCutOff, (await Agent(cut, new ReActOptions { MaxInvalidSteps = 0 }).SolveAsync("q")).StopReason);
+        Assert.Contains("no JSON object", chat.Requests[1][^1].Text, StringComparison.Ordinal);
+        var cut = new ScriptedChatClient().Then("{\"thought\": \"I thi", ChatFinishReason.Length);
+        Assert.Equal(StopReason.ReplyCutOff, (await Agent(cut, new ReActOptions { MaxRepairs = 0 }).SolveAsync("q")).StopReason);
     }
 
     [Fact]
     public async Task A_long_observation_is_cut_and_says_how_much_is_left_out()
     {
         var tool = AIFunctionFactory.Create(() => "abcd😀fgh", "read");
-        var chat = new ScriptedChatClient(Act("read", ""), "Final Answer: x");
+        var chat = new ScriptedChatClient(Act("read", ""), Done("x"));
         await new ReActAgent(chat, [tool], new ReActOptions { MaxObservationLength = 5 }).SolveAsync("q");
         Assert.Equal("Observation: abcd… (5 more characters are left out)", chat.Requests[1][3].Text);
     }
@@ -325,7 +338,8 @@ public class ReActAgentTests
             await Task.Delay(Timeout.Infinite, token);
             return new ChatResponse();
         });
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Agent(chat, new ReActOptions { MaxDuration = TimeSpan.FromHours(1) })
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.FromHours(1) } })
             .SolveAsync("q", source.Token));
     }
 
@@ -341,8 +355,7 @@ public class ReActAgentTests
     public async Task A_tool_that_wants_approval_is_asked_about(bool isApproved, string observation)
     {
         var delete = new ApprovalRequiredAIFunction(AIFunctionFactory.Create((string path) => "deleted", "delete"));
-        Assert.Throws<ArgumentException>(() => new ReActAgent(new ScriptedChatClient(), [delete]));
-        var chat = new ScriptedChatClient(Act("delete", "a.txt"), "Final Answer: x");
+        var chat = new ScriptedChatClient(Act("delete", "a.txt"), Done("x"));
         var asked = new List<string>();
         await new ReActAgent(chat, [delete], new ReActOptions
         {
@@ -363,7 +376,8 @@ public class ReActAgentTests
         Assert.Throws<ArgumentException>(() => new ReActAgent(chat, [_search, AIFunctionFactory.Create(() => 1, "Search")]));
         Assert.Throws<ArgumentException>(() => new ReActAgent(chat, [AIFunctionFactory.Create(() => 1, "finish")]));
         Assert.Throws<ArgumentOutOfRangeException>(() => Agent(chat, new ReActOptions { MaxSteps = 0 }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Agent(chat, new ReActOptions { MaxDuration = TimeSpan.Zero }));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => Agent(chat, new ReActOptions { Budget = new RunBudget { MaxDuration = TimeSpan.Zero } }));
         Assert.Throws<ArgumentNullException>(() => new ReActAgent(null!, []));
         Assert.Throws<ArgumentNullException>(() => new ReActAgent(chat, null!));
     }
@@ -371,9 +385,9 @@ public class ReActAgentTests
     [Fact]
     public async Task The_prompt_speaks_japanese_to_a_japanese_question()
     {
-        var chat = new ScriptedChatClient("思考: 検索する\n行動: search\n行動入力: 言葉", "最終回答: はい");
+        var chat = new ScriptedChatClient(Act("search", "言葉"), Done("はい"));
         var result = await Agent(chat).SolveAsync("言葉とは？");
-        Assert.Contains("行動入力:", chat.Requests[0][0].Text, StringComparison.Ordinal);
+        Assert.Contains("道具の名前", chat.Requests[0][0].Text, StringComparison.Ordinal);
         Assert.Equal("観察: found 言葉", chat.Requests[1][3].Text);
         Assert.Equal("はい", result.Answer);
     }

@@ -49,7 +49,7 @@ internal sealed class ChatTemplateRunner : FixtureRunner
         if (!row.TryGetProperty("spans", out var spans))
             return null;
         var units = row.TryGetProperty("spans_utf16", out var own) ? own : spans;
-        var (ids, mask) = prompt.EncodeWithMask(fixture.Tokenizer!);
+        var (ids, mask) = prompt.EncodeWithMask(fixture.Tokenizer!, keepConversationAsText: false);
         int[] expected = [.. units.EnumerateArray().SelectMany(s => s.EnumerateArray()).Select(e => e.GetInt32())];
         return FixtureJson.Differ("spans", [.. prompt.Answers.SelectMany(a => (int[])[a.Start, a.End])], expected)
             ?? FixtureJson.Differ("input_ids", ids, row.Ints("input_ids"))

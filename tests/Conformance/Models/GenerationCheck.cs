@@ -34,7 +34,7 @@ internal sealed class GenerationCheck : ICausalModelCheck
         var cases = expected.GetProperty("cases").EnumerateArray().ToArray();
         GenerationJob NewJob(JsonElement entry) => new(
             entry.GetProperty("prompt").Ids(), maxNewTokens, SamplingOptions.Greedy, ends, ignoreEndTokens: false, [], tokenizer: null,
-            includeLogProbabilities: false,
+            includeLogProbabilities: false, matcher: null,
             CancellationToken.None);
 
         for (int i = 0; i < cases.Length; i++)
@@ -103,7 +103,7 @@ internal sealed class GenerationCheck : ICausalModelCheck
     internal static int[] Greedy(CausalModelFixture fixture, int[] prompt, int maxNewTokens)
         => Generate(fixture,
             new GenerationJob(prompt, maxNewTokens, SamplingOptions.Greedy, [], ignoreEndTokens: false, [], tokenizer: null,
-                includeLogProbabilities: false, CancellationToken.None))[0];
+                includeLogProbabilities: false, matcher: null, CancellationToken.None))[0];
 
     private static int[][] Generate(CausalModelFixture fixture, params GenerationJob[] jobs)
     {

@@ -33,7 +33,7 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
                 "Rag: kettle.md",
                 "Rag: report.pdf, page 1",
                 "Agents: user <Hello>, 42",
-                "Agents: StepLimit, 8 tokens",
+                "Agents: the run ended after 1 reason",
             ],
             Lines(run));
     }

@@ -15,10 +15,12 @@ public partial class ArchitectureTests
         ["Foundation"] = ([], []),
         ["Tokenizers"] = (["Foundation"], ["System.Numerics.Tensors"]),
         ["ChatTemplates"] = (["Foundation"], []),
-        ["LocalModel"] = (["Foundation", "Tokenizers", "ChatTemplates"], ["System.Numerics.Tensors"]),
-        ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Foundation"],
+        ["Grammars"] = (["Foundation"], []),
+        ["LocalModel"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars"], ["System.Numerics.Tensors"]),
+        ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Grammars", "Foundation"],
             [
-                "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
+                "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.AI.OpenAI", "OpenAI",
+                "System.ClientModel", "Microsoft.Extensions.DependencyInjection.Abstractions",
                 "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
                 "Microsoft.Extensions.Hosting.Abstractions",
                 "Microsoft.Extensions.Logging.Abstractions", "Microsoft.ML.Tokenizers", "Microsoft.SemanticKernel.Abstractions",
@@ -26,10 +28,12 @@ public partial class ArchitectureTests
         ["Readers"] = (["Foundation"], null),
         ["Rag"] = (["Foundation", "Readers"], null),
         ["Agents"] =
-            (["Foundation"],
-                ["Microsoft.Extensions.AI.Abstractions", "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core",
-                    "Microsoft.Extensions.Logging.Abstractions"]),
-        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
+            (["Foundation", "Grammars", "ChatTemplates"],
+                ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Extensions.AI",
+                    "Microsoft.Extensions.AI.Abstractions",
+                    "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
+                    "YamlDotNet"]),
+        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
     };
 
     /// <summary>For each folder of LocalModel: the folders that it may know.</summary>
@@ -41,7 +45,8 @@ public partial class ArchitectureTests
         ["Layers"] = ["Tensors"],
         ["Models"] = ["Layers", "Tensors"],
         ["Checkpoints"] = ["Models", "Layers", "Tensors"],
-        ["Training"] = ["Checkpoints", "Models", "Tensors", "Cpu"],
+        // Conversations are trained on as they are asked: rendered and encoded by the same code.
+        ["Training"] = ["Generation", "Checkpoints", "Models", "Tensors", "Cpu"],
         ["Evaluation"] = ["Training", "Models", "Cpu"],
         ["Generation"] = ["Checkpoints", "Models", "Tensors", "Cpu"],
     };

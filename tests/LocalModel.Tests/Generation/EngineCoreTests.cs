@@ -131,7 +131,7 @@ public sealed class EngineCoreTests
         // An end token outside the vocabulary: to ban it for the first three tokens is an index error.
         var broken = new GenerationJob(
             [5], 10, SamplingOptions.Greedy with { MinNewTokens = 3 }, [100_000], ignoreEndTokens: false, [], TinyGpt.Tokenizer,
-            includeLogProbabilities: false, CancellationToken.None);
+            includeLogProbabilities: false, matcher: null, CancellationToken.None);
         int[] ids = Run(model, backend, engine => engine.Admit(broken), Job([9, 8, 7], 12, SamplingOptions.Greedy, CancellationToken.None));
         Assert.Equal(12, ids.Length);
         Assert.Throws<IndexOutOfRangeException>(() => broken.ReadAsync().ToBlockingEnumerable().ToList());
@@ -208,6 +208,7 @@ public sealed class EngineCoreTests
     private static GenerationJob Job(
         int[] prompt, int maxNewTokens, SamplingOptions sampling, CancellationToken cancellation, string[]? stops = null)
         => new(prompt, maxNewTokens, sampling, [], ignoreEndTokens: true, stops ?? [], TinyGpt.Tokenizer, includeLogProbabilities: true,
+            matcher: null,
             cancellation);
 
     private static int[] Run(CausalModel model, Backend backend, Action<EngineCore> prepare, GenerationJob job)

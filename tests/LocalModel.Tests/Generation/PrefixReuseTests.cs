@@ -400,7 +400,8 @@ public sealed class PrefixReuseTests : IDisposable
         => [.. Enumerable.Range(0, count).Select(_ => random.Next(TinyGpt.Tokenizer.VocabularySize))];
 
     private static GenerationJob Job(int[] prompt, int maxNewTokens, SamplingOptions sampling, CancellationToken cancellation = default)
-        => new(prompt, maxNewTokens, sampling, [], ignoreEndTokens: true, [], TinyGpt.Tokenizer, true, cancellation);
+        => new(prompt, maxNewTokens, sampling, [], ignoreEndTokens: true, [], TinyGpt.Tokenizer, includeLogProbabilities: true,
+            matcher: null, cancellation);
 
     private static BeamJob Beams(int[] prompt, CancellationToken cancellation)
     {

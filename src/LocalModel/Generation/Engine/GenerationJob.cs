@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using System.Threading.Channels;
+using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.Tokenizers;
@@ -20,6 +21,7 @@ internal sealed class GenerationJob : EngineJob
     private readonly int _promptLength;
     private readonly int[] _endTokens;
     private readonly TokenSampler _sampler;
+    private readonly GrammarMatcher? _matcher;
     private readonly bool _greedy;
     private readonly Tokenizer? _tokenizer;
     private readonly IDecoderStream? _decoder;
@@ -50,6 +52,7 @@ internal sealed class GenerationJob : EngineJob
     /// <param name="stops">Non-empty stop strings.</param>
     /// <param name="tokenizer">Turns its tokens into text; null for tokens alone.</param>
     /// <param name="includeLogProbabilities">Keep each token's log-probability.</param>
+    /// <param name="matcher">Says which tokens may come; null for any. It has taken none yet.</param>
     /// <param name="cancellation">Ends it early.</param>
     public GenerationJob(
         ReadOnlySpan<int> prompt,
@@ -60,6 +63,7 @@ internal sealed class GenerationJob : EngineJob
         IReadOnlyCollection<string> stops,
         Tokenizer? tokenizer,
         bool includeLogProbabilities,
+        GrammarMatcher? matcher,
         CancellationToken cancellation)
         : base(cancellation)
     {
@@ -69,6 +73,7 @@ internal sealed class GenerationJob : EngineJob
         _endTokens = ignoreEndTokens ? [] : endTokens;
         _tokenizer = tokenizer;
         _decoder = tokenizer?.StartDecoding(_decoded, incremental: true);
+        _matcher = matcher;
         _greedy = sampling.IsGreedy;
         _sampler = new TokenSampler(sampling, endTokens, prompt.Length, prompt.Length + maxNewTokens);
         _text = new OutputText(stops, Math.Min(maxNewTokens * CharactersPerToken, 1 << 16));
@@ -118,7 +123,7 @@ internal sealed class GenerationJob : EngineJob
         var row = result.Logits(_logitRow);
         var logits = scratch.Logits.AsSpan(0, row.Length);
         row.CopyTo(logits);
-        int token = _sampler.Next(logits, _ids.AsSpan(0, _length), scratch);
+        int token = _sampler.Next(logits, _ids.AsSpan(0, _length), scratch, _matcher, row);
         if (_logProbabilities.Length > 0)
             _logProbabilities[_length - _promptLength] = (float)Softmax.Of(row).LogProbability(row[token]);
         _decoding = true;
@@ -196,10 +201,13 @@ internal sealed class GenerationJob : EngineJob
         _lastToken = Stopwatch.GetTimestamp();
         if (generated == 1)
             _firstToken = _lastToken;
-        if (_endTokens.AsSpan().Contains(token))
+        _matcher?.Accept(token);
+        if (_matcher?.HasEnded ?? _endTokens.AsSpan().Contains(token))
             _finish = FinishReason.EndToken;
         else if (Decode(token))
             _finish = FinishReason.StopString;
+        else if (_matcher?.IsAtEnd == true)
+            _finish = FinishReason.EndToken;
         else if (_length == _ids.Length)
             _finish = FinishReason.Length;
         if (_finish is FinishReason.EndToken or FinishReason.Length && Flush())

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Generation.Sampling;
@@ -11,6 +12,7 @@ internal sealed class TokenSampler
     private const ulong GumbelStream = 2;
 
     private readonly LogitsProcessor[] _processors;
+    private readonly LogitsProcessor[] _filters;
     private readonly ExcludeTopChoices? _excludeTopChoices;
     private readonly Mirostat? _mirostat;
     private readonly SamplingOptions _options;
@@ -25,7 +27,8 @@ internal sealed class TokenSampler
     {
         _options = options;
         _promptLength = promptLength;
-        _processors = [.. Processors(options, endTokens, promptLength, maxLength)];
+        _processors = [.. Rules(options, endTokens, promptLength, maxLength)];
+        _filters = [.. Filters(options)];
         if (options is { XtcProbability: > 0, IsGreedy: false })
             _excludeTopChoices = new ExcludeTopChoices(options.XtcThreshold);
         if (options is { MirostatTau: > 0, IsGreedy: false })
@@ -39,6 +42,11 @@ internal sealed class TokenSampler
     /// <summary>The processors that the settings ask for, in their order.</summary>
     public static IEnumerable<LogitsProcessor> Processors(
         SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength, int maxLength = int.MaxValue)
+        => Rules(options, endTokens, promptLength, maxLength).Concat(Filters(options));
+
+    // What makes tokens more or less likely, bans or forces them.
+    private static IEnumerable<LogitsProcessor> Rules(
+        SamplingOptions options, IReadOnlyList<int> endTokens, int promptLength, int maxLength)
     {
         if (options.SequenceBias.Count + options.LogitBias.Count > 0)
             yield return new SequenceBias(
@@ -71,15 +79,19 @@ internal sealed class TokenSampler
             int begin = promptLength > 1 || options.ForcedFirstToken is null ? promptLength : promptLength + 1;
             yield return new BannedTokens(options.BeginSuppressTokens, begin, begin + 1);
         }
+    }
 
+    // What leaves the likelier tokens alone.
+    private static IEnumerable<LogitsProcessor> Filters(SamplingOptions options)
+    {
         if (!options.IsGreedy)
-            foreach (var filter in Filters(options))
+            foreach (var filter in Truncations(options))
                 yield return filter;
         if (options.RenormalizeLogits)
             yield return new LogSoftmax();
     }
 
-    private static IEnumerable<LogitsProcessor> Filters(SamplingOptions options)
+    private static IEnumerable<LogitsProcessor> Truncations(SamplingOptions options)
     {
         if (options.Temperature != 1)
             yield return new Temperature(options.Temperature);
@@ -110,13 +122,21 @@ internal sealed class TokenSampler
     /// <param name="logits">The model's scores, one a token.</param>
     /// <param name="ids">Prompt and generated tokens so far.</param>
     /// <param name="scratch">Working memory.</param>
+    /// <param name="matcher">Says which tokens may come; null for all.</param>
+    /// <param name="scores">The model's scores once more, which stay as they are; only needed with a matcher.</param>
     /// <exception cref="SamplingException">No token is left, or a logit is not a number.</exception>
-    public int Next(Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch)
+    public int Next(
+        Span<float> logits, ReadOnlySpan<int> ids, SamplingScratch scratch, GrammarMatcher? matcher = null,
+        ReadOnlySpan<float> scores = default)
     {
-        if (_processors.Length > 0)
+        if (_processors.Length + _filters.Length > 0 || matcher is not null)
             RequireNumbers(logits);
         foreach (var processor in _processors)
             processor.Apply(logits, ids, scratch);
+        if (matcher is not null)
+            Constrain(logits, matcher, scores);
+        foreach (var filter in _filters)
+            filter.Apply(logits, ids, scratch);
         if (_options.IsGreedy)
             return Best(logits);
         int position = ids.Length - _promptLength;
@@ -134,6 +154,23 @@ internal sealed class TokenSampler
             weights[id] = logits[id] > float.NegativeInfinity ? Math.Exp((double)logits[id] - maximum) : 0;
         return InverseCdf(weights, Uniform(position, DrawStream));
     }
+
+    // Leaves the tokens that the grammar allows. Where other settings have banned all of these, the grammar outranks them; where the model
+    // itself rules them all out, they are equally likely.
+    private static void Constrain(Span<float> logits, GrammarMatcher matcher, ReadOnlySpan<float> scores)
+    {
+        matcher.Apply(logits);
+        if (HasToken(logits))
+            return;
+        scores.CopyTo(logits);
+        matcher.Apply(logits);
+        if (HasToken(logits))
+            return;
+        logits.Clear();
+        matcher.Apply(logits);
+    }
+
+    private static bool HasToken(ReadOnlySpan<float> logits) => logits.ContainsAnyExcept(float.NegativeInfinity);
 
     /// <summary>The token with the largest logit; among equals the lowest id.</summary>
     /// <exception cref="SamplingException">No token is left, or a logit is not a number.</exception>

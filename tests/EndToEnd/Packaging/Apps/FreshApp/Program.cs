@@ -83,12 +83,12 @@ IPromptTemplate template =
 var messages = ChatPrompt.Parse(await template.RenderAsync(kernel, new KernelArguments { ["greeting"] = "<Hello>" }));
 Console.WriteLine($"Agents: {messages[0].Role} {messages[0].Text}");
 
-// A model of 30 steps does not keep to ReAct's form: what counts is that the run ends and says why.
+// A model of 30 steps knows nothing: what counts is that the run ends and says why.
 var agent =
     new ReActAgent(chat, [Calculator.CreateFunction()],
-        new ReActOptions { MaxSteps = 1, ChatOptions = new ChatOptions { MaxOutputTokens = 8, Temperature = 0 } });
-ReasoningResult result = await agent.SolveAsync("What is 6 * 7?");
-Console.WriteLine($"Agents: {result.StopReason}, {result.Usage.OutputTokenCount} tokens");
+        new ReActOptions { MaxSteps = 1, MaxRepairs = 0, ChatOptions = new ChatOptions { MaxOutputTokens = 96, Temperature = 0 } });
+ReasoningResult result = (await agent.RunAsync("What is 6 * 7?")).GetReasoning()!;
+Console.WriteLine($"Agents: the run ended after {result.Steps.Count(step => step.StopReason is not null)} reason");
 
 internal sealed class Losses(List<double> losses) : IProgress<TrainingProgress>
 {

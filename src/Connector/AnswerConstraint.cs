@@ -1,0 +1,121 @@
+using Kotonoha.ChatTemplates.Tools;
+using Kotonoha.Grammars;
+using Kotonoha.Tokenizers;
+using Microsoft.Extensions.AI;
+
+namespace Kotonoha.Connector;
+
+/// <summary>
+/// Builds the grammar of an answer: words and calls of the functions that are offered, or JSON, or what else is asked for, behind the
+/// model's reasoning where it has any. So calls always parse and fit their schemas.
+/// </summary>
+/// <param name="tokenizer">The model's tokenizer, whose control tokens the marks of calls may be.</param>
+/// <param name="notices">Hears which schemas can only be kept to in part.</param>
+internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
+{
+    // One answer calls as many functions at most.
+    private const int MaxCalls = 16;
+    private const int IdLength = 9;
+    private static readonly Grammar Blanks = Grammar.Repeat(Grammar.FromChoices([" ", "\n"]), 0, 2);
+
+    private readonly string[] _controlTokens =
+    [
+        .. tokenizer.SpecialTokens.Select(token => token.Content).Where(content => content.Length > 0)
+        .OrderByDescending(content => content.Length),
+    ];
+
+    /// <summary>The grammar of an answer; null where it may be anything.</summary>
+    /// <param name="tools">The functions that may be called, or null.</param>
+    /// <param name="form">What the words must be; null for anything.</param>
+    /// <param name="reasoning">What the model writes around its reasoning; null for a model that is not known to reason.</param>
+    /// <param name="startsInReasoning">Whether the prompt has opened the reasoning.</param>
+    public Grammar? Of(RequestedTools? tools, Grammar? form, ReasoningTags? reasoning, bool startsInReasoning)
+    {
+        if (tools is null && form is null)
+            return null;
+        var answer = tools is null ? form! : WithCalls(tools, form);
+        if (reasoning is null)
+            return answer;
+        var thinking = Grammar.Sequence(Grammar.TextWithout(reasoning.Close), Spell(reasoning.Close), Blanks, answer);
+        return startsInReasoning ? thinking : Grammar.OneOf(Grammar.Sequence(Spell(reasoning.Open), thinking), answer);
+    }
+
+    private Grammar WithCalls(RequestedTools tools, Grammar? form)
+    {
+        var calls = Calls(tools);
+        if (tools.MustCall)
+            return calls;
+        if (form is not null)
+            return Grammar.OneOf(form, calls);
+
+        // Words end where a call begins: at its mark, or where it has none at its first characters. Control tokens are in no words anyway.
+        var format = tools.Format;
+        string mark = format.Trigger.Length > 0 ? format.Trigger : format.Open;
+        var words = _controlTokens.Contains(mark) ? Grammar.Text : Grammar.TextWithout(mark);
+        return Grammar.Sequence(words, Grammar.Optional(calls));
+    }
+
+    private Grammar Calls(RequestedTools tools)
+    {
+        var format = tools.Format;
+        var call =
+            Grammar.OneOf(
+                [.. tools.Callable.Select(function => Grammar.Sequence(Spell(function.Name + format.Middle), Arguments(function)))]);
+        var parts = new List<Grammar>();
+        if (format.AlternateTrigger is { } alternate)
+            parts.Add(Grammar.Optional(Spell(alternate)));
+        parts.Add(Spell(format.Open));
+        parts.Add(call);
+        if (tools.AllowsMultiple)
+            parts.Add(Grammar.Repeat(Grammar.Sequence(Spell(format.Between!), call), 0, MaxCalls - 1));
+        parts.Add(Spell(format.Close));
+        return Grammar.Sequence(parts);
+    }
+
+    private Grammar Arguments(AIFunctionDeclaration function)
+    {
+        try
+        {
+            return Grammar.FromJsonSchema(function.JsonSchema, AnswerForm.SchemaOptions);
+        }
+        catch (GrammarException exception) when (exception.Error is GrammarError.Unsupported or GrammarError.TooComplex
+            && !IsStrict(function))
+        {
+            notices.Warn(
+                "schema:" + function.Name,
+                $"The arguments of '{function.Name}' are held to be a JSON object, but not to its schema: {exception.Message}");
+            return Grammar.JsonObject;
+        }
+    }
+
+    private static bool IsStrict(AIFunctionDeclaration function)
+        => function.AdditionalProperties.TryGetValue("strict", out var strict) && strict is true;
+
+    // A text in which control tokens are such tokens, and the place of an id is any id.
+    private Grammar Spell(string text)
+    {
+        var parts = new List<Grammar>();
+        int literal = 0;
+        for (int at = 0; at < text.Length;)
+        {
+            string? token = Array.Find(_controlTokens, content => string.CompareOrdinal(text, at, content, 0, content.Length) == 0);
+            if (token is null && text[at] != ToolCallFormat.IdPlace)
+            {
+                at++;
+                continue;
+            }
+
+            if (at > literal)
+                parts.Add(Grammar.Literal(text[literal..at]));
+            parts.Add(token is null ? Id : Grammar.ControlToken(token));
+            literal = at += token?.Length ?? 1;
+        }
+
+        if (literal < text.Length || parts.Count == 0)
+            parts.Add(Grammar.Literal(text[literal..]));
+        return Grammar.Sequence(parts);
+    }
+
+    private static Grammar Id { get; } = Grammar.Repeat(
+        Grammar.FromChoices("abcdefghijklmnopqrstuvwxyz0123456789".Select(c => c.ToString())), IdLength, IdLength);
+}

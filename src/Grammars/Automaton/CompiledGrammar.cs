@@ -1,0 +1,393 @@
+using System.Runtime.InteropServices;
+using Kotonoha.Grammars.Automaton;
+using Kotonoha.Grammars.Nodes;
+
+namespace Kotonoha.Grammars;
+
+/// <summary>The tokens that may follow in one state.</summary>
+/// <param name="Tokens">The tokens.</param>
+/// <param name="LongestRest">The most tokens that are needed to complete the text after one of them.</param>
+internal sealed record NextTokens(TokenSet Tokens, int LongestRest);
+
+/// <summary>The tokens that may follow in one state, each with the tokens that the rest then takes; by ascending rest.</summary>
+internal sealed record RankedTokens(int[] Tokens, int[] Rests)
+{
+    /// <summary>The tokens after which the rest takes no more than so many.</summary>
+    public ReadOnlySpan<int> Within(int rest)
+    {
+        int count = Array.BinarySearch(Rests, rest);
+        if (count < 0)
+            return Tokens.AsSpan(0, ~count);
+        while (count < Rests.Length && Rests[count] == rest)
+            count++;
+        return Tokens.AsSpan(0, count);
+    }
+}
+
+/// <summary>
+/// A grammar over one vocabulary: its automaton as far as it was needed, and the tokens that may follow in each state. What a token can do
+/// inside of the rule that is being matched does not depend on what follows the rule; it is found once for all places where the rule has
+/// the same rest. Callers hold <see cref="Lock"/>.
+/// </summary>
+internal sealed class CompiledGrammar
+{
+    private const int MaximumStates = 20_000;
+    private const int MaximumCells = 500_000;
+    private const long MaximumMaskBytes = 64L << 20;
+    private const int MaximumRanked = 256;
+
+    private readonly TokenVocabulary _vocabulary;
+    private readonly ShortestTexts _shortest;
+    private readonly List<int> _rests = [];
+    private readonly List<int> _symbols = [];
+    private readonly Dictionary<(int State, bool First), NextTokens> _next = [];
+    private readonly Dictionary<(int State, bool First), InsideTokens> _inside = [];
+    private readonly Dictionary<(int State, bool First), RankedTokens> _ranked = [];
+    private readonly State[] _path = new State[byte.MaxValue + 1];
+    private readonly List<int> _targets = [];
+    private int[] _stamps = new int[256];
+    private int _stamp;
+    private long _maskBytes;
+
+    public CompiledGrammar(Node root, TokenVocabulary vocabulary)
+    {
+        _vocabulary = vocabulary;
+        Automaton = new GrammarAutomaton(root);
+        _shortest = new ShortestTexts(Graph.Reachable(root), vocabulary);
+    }
+
+    public Lock Lock { get; } = new();
+
+    public GrammarAutomaton Automaton { get; }
+
+    /// <summary>So much was found that sequences to come had better begin anew.</summary>
+    public bool IsFull => Automaton.StateCount > MaximumStates || Automaton.CellCount > MaximumCells || _maskBytes > MaximumMaskBytes;
+
+    /// <summary>
+    /// The tokens that the shortest rest of the text takes; <see cref="ShortestTexts.Infinite"/> where it cannot be completed.
+    /// </summary>
+    public int Rest(State state)
+    {
+        while (_rests.Count <= state.Id)
+            _rests.Add(-1);
+        if (_rests[state.Id] < 0)
+            _rests[state.Id] = Spell(state, first: false, null);
+        return _rests[state.Id];
+    }
+
+    /// <summary>Spells the shortest rest of the text with as few tokens as possible.</summary>
+    /// <param name="state">What is to be completed.</param>
+    /// <param name="first">Whether its first token is the first of the text.</param>
+    /// <param name="tokens">Receives the tokens; null to count only.</param>
+    /// <returns>Their number.</returns>
+    public int Spell(State state, bool first, List<int>? tokens)
+    {
+        if (_shortest.Length(state) >= ShortestTexts.Infinite)
+            return ShortestTexts.Infinite;
+        _symbols.Clear();
+        _shortest.Write(state, _symbols);
+        return Spell(CollectionsMarshal.AsSpan(_symbols), first, tokens);
+    }
+
+    /// <summary>
+    /// The state after a token. One that is a control token of the grammar here is that alone, even if it has a text too.
+    /// </summary>
+    public State After(State state, int token, bool first)
+    {
+        foreach (var (name, target) in ControlTargets(state))
+            if (_vocabulary.Controls(name).Contains(token) && Rest(target) < ShortestTexts.Infinite)
+                return target;
+        foreach (byte value in _vocabulary.BytesOf(token, first))
+            state = Automaton.Next(state, value);
+        return state;
+    }
+
+    /// <summary>Whether anything may follow that can be completed.</summary>
+    public bool GoesOn(State state) => Array.Exists(state.Lists, l => _shortest.Length(l) < ShortestTexts.Infinite);
+
+    /// <summary>The tokens that may follow.</summary>
+    public NextTokens Next(State state, bool first)
+    {
+        first &= _vocabulary.FirstTrie is not null;
+        ref var next = ref CollectionsMarshal.GetValueRefOrAddDefault(_next, (state.Id, first), out _);
+        if (next is not null)
+            return next;
+        if (_maskBytes > 2 * MaximumMaskBytes)
+        {
+            _maskBytes = 0;
+            _next.Clear();
+            _inside.Clear();
+        }
+
+        var found = FindNext(state, first);
+        _next[(state.Id, first)] = found;
+        return found;
+    }
+
+    /// <summary>The tokens that may follow, each with what the rest of the text then takes.</summary>
+    public RankedTokens Ranked(State state, bool first)
+    {
+        first &= _vocabulary.FirstTrie is not null;
+        if (_ranked.TryGetValue((state.Id, first), out var ranked))
+            return ranked;
+        if (_ranked.Count >= MaximumRanked)
+            _ranked.Clear();
+        var found = new List<(int Length, int Token)>();
+        var controls = new HashSet<int>();
+        foreach (var (name, target) in ControlTargets(state))
+            if (Rest(target) is < ShortestTexts.Infinite and var rest)
+                foreach (int token in _vocabulary.Controls(name))
+                    if (controls.Add(token))
+                        found.Add((rest, token));
+        var trie = TrieFor(first);
+        Walk(trie, 0, state, (node, target) =>
+        {
+            var tokens = trie.Tokens(node);
+            if (tokens.IsEmpty)
+                return;
+            int rest = Rest(target);
+            if (rest < ShortestTexts.Infinite)
+                foreach (int token in tokens)
+                    if (!controls.Contains(token))
+                        found.Add((rest, token));
+        });
+        found.Sort();
+        ranked = new RankedTokens([.. found.Select(f => f.Token)], [.. found.Select(f => f.Length)]);
+        _ranked.Add((state.Id, first), ranked);
+        return ranked;
+    }
+
+    private TokenTrie TrieFor(bool first) => first ? _vocabulary.FirstTrie! : _vocabulary.Trie;
+
+    private int Spell(ReadOnlySpan<int> symbols, bool first, List<int>? tokens)
+    {
+        int count = symbols.Length;
+        var best = new int[count + 1];
+        var length = new int[count];
+        var chosen = new int[count];
+        for (int at = count - 1; at >= 0; at--)
+        {
+            best[at] = ShortestTexts.Infinite;
+            if (symbols[at] >= ShortestTexts.FirstControl)
+            {
+                chosen[at] = _vocabulary.Controls(_shortest.ControlName(symbols[at]))[0];
+                (best[at], length[at]) = (best[at + 1] + 1, 1);
+                continue;
+            }
+
+            if (!IsBorder(symbols, at))
+                continue;
+            var trie = first && at == 0 && _vocabulary.FirstTrie is { } own ? own : _vocabulary.Trie;
+            int node = 0;
+            for (int end = at; end < count && symbols[end] < ShortestTexts.FirstControl;)
+            {
+                node = trie.Child(node, (byte)symbols[end++]);
+                if (node < 0)
+                    break;
+                if (best[end] + 1 < best[at] && trie.Tokens(node) is { Length: > 0 } here)
+                    (best[at], length[at], chosen[at]) = (best[end] + 1, end - at, here[0]);
+            }
+        }
+
+        if (best[0] < ShortestTexts.Infinite && tokens is not null)
+            for (int at = 0; at < count; at += length[at])
+                tokens.Add(chosen[at]);
+        return Math.Min(best[0], ShortestTexts.Infinite);
+    }
+
+    // A token may end inside of a character only where the rest of the character can be spelled byte by byte.
+    private bool IsBorder(ReadOnlySpan<int> symbols, int at)
+    {
+        if (_vocabulary.SpellsAllBytes)
+            return true;
+        for (; at < symbols.Length && symbols[at] is >= 0x80 and < 0xC0; at++)
+            if (!_vocabulary.SpelledBytes[symbols[at]])
+                return false;
+        return true;
+    }
+
+    private NextTokens FindNext(State state, bool first)
+    {
+        var boundary = CommonBoundary(state);
+        var inside = Inside(state, boundary, first);
+        int restBehind = 0;
+        if (boundary is not null)
+        {
+            _symbols.Clear();
+            _shortest.Write(boundary, _symbols);
+            restBehind = Spell(CollectionsMarshal.AsSpan(_symbols), first: false, null);
+        }
+
+        int longest = inside.Tokens.Count == 0 ? 0 : inside.LongestRest + restBehind;
+        var controls = ControlTargets(state);
+        if ((boundary is null || inside.Exits.Length == 0) && controls.Count == 0)
+            return new NextTokens(inside.Tokens, longest);
+
+        var tokens = new TokenSet.Builder(_vocabulary.Size);
+        inside.Tokens.AddTo(tokens.Bits);
+        if (boundary is not null && inside.Exits.Length > 0)
+        {
+            var outside = Automaton.Closure([boundary]);
+            longest = Math.Max(longest, Collect(TrieFor(first), inside.Exits, outside, tokens));
+        }
+
+        foreach (var (name, target) in controls)
+        {
+            if (Rest(target) is not (< ShortestTexts.Infinite and var rest))
+                continue;
+            tokens.Add(_vocabulary.Controls(name));
+            longest = Math.Max(longest, rest);
+        }
+
+        var set = tokens.Build();
+        _maskBytes += set.Bytes;
+        return new NextTokens(set, longest);
+    }
+
+    // What tokens can do before the rule ends, and where in the tree it may end.
+    private InsideTokens Inside(State state, Cell? boundary, bool first)
+    {
+        var lists = new Cell?[state.Lists.Length];
+        for (int i = 0; i < lists.Length; i++)
+            lists[i] = Apart(state.Lists[i], boundary);
+        var start = Automaton.Closure(lists);
+        if (_inside.TryGetValue((start.Id, first), out var inside))
+            return inside;
+        var trie = TrieFor(first);
+        var tokens = new TokenSet.Builder(_vocabulary.Size);
+        var exits = new List<int>();
+        BeginTargets();
+        Walk(trie, 0, start, (node, target) =>
+        {
+            if (target.IsOpen && trie.End(node) > node + 1)
+                exits.Add(node);
+            var here = trie.Tokens(node);
+            if (!here.IsEmpty && IsLive(target))
+            {
+                tokens.Add(here);
+                AddTarget(target);
+            }
+        });
+        var set = tokens.Build();
+        _maskBytes += set.Bytes;
+        inside = new InsideTokens(set, LongestTargetRest(), [.. exits]);
+        _inside.Add((start.Id, first), inside);
+        return inside;
+    }
+
+    private int Collect(TokenTrie trie, int[] nodes, State start, TokenSet.Builder tokens)
+    {
+        BeginTargets();
+        foreach (int above in nodes)
+            Walk(trie, above, start, (node, target) =>
+            {
+                var here = trie.Tokens(node);
+                if (!here.IsEmpty && IsLive(target))
+                {
+                    tokens.Add(here);
+                    AddTarget(target);
+                }
+            });
+        return LongestTargetRest();
+    }
+
+    private void Walk(TokenTrie trie, int above, State start, Action<int, State> visit)
+    {
+        int baseDepth = trie.Depth(above);
+        _path[0] = start;
+        for (int node = above + 1, end = trie.End(above); node < end;)
+        {
+            int depth = trie.Depth(node) - baseDepth;
+            var target = Automaton.Next(_path[depth - 1], trie.Byte(node));
+            if (target.IsDead)
+            {
+                node = trie.End(node);
+                continue;
+            }
+
+            _path[depth] = target;
+            visit(node, target);
+            node++;
+        }
+    }
+
+    private bool IsLive(State state) => !_shortest.HasInfinite || Rest(state) < ShortestTexts.Infinite;
+
+    private void BeginTargets()
+    {
+        _targets.Clear();
+        _stamp++;
+    }
+
+    private void AddTarget(State state)
+    {
+        if (state.Id >= _stamps.Length)
+            Array.Resize(ref _stamps, Math.Max(2 * _stamps.Length, state.Id + 1));
+        if (_stamps[state.Id] == _stamp)
+            return;
+        _stamps[state.Id] = _stamp;
+        _targets.Add(state.Id);
+    }
+
+    private int LongestTargetRest()
+    {
+        int longest = 0;
+        foreach (int target in _targets)
+            longest = Math.Max(longest, Rest(Automaton[target]));
+        return longest;
+    }
+
+    private List<(string Name, State Target)> ControlTargets(State state)
+    {
+        var targets = new List<(string, State)>();
+        foreach (var list in state.Lists)
+            if (list.Head is ControlNode control && !targets.Exists(t => t.Item1 == control.Name))
+                targets.Add((control.Name, Automaton.NextControl(state, control.Name)));
+        return targets;
+    }
+
+    // The innermost end of a rule that all lists have in common.
+    private static Cell? CommonBoundary(State state)
+    {
+        if (state.IsComplete || state.IsOpen || state.Lists.Length == 0)
+            return null;
+        var common = new List<Cell>();
+        for (var cell = state.Lists[0].Tail; cell is not null; cell = cell.Tail)
+            if (cell.Head is EndOfRuleNode)
+                common.Add(cell);
+        for (int i = 1; i < state.Lists.Length && common.Count > 0; i++)
+        {
+            var cells = new HashSet<Cell>();
+            for (var cell = state.Lists[i].Tail; cell is not null; cell = cell.Tail)
+                cells.Add(cell);
+            common.RemoveAll(c => !cells.Contains(c));
+        }
+
+        return common.Count == 0 ? null : common[0];
+    }
+
+    // The list by itself: the outside stands for what follows the rule, and repetitions that no token can use up are as good as shorter
+    // ones.
+    private Cell? Apart(Cell? list, Cell? boundary)
+    {
+        if (list is null)
+            return null;
+        if (list == boundary)
+            return Automaton.Cons(OutsideNode.Instance, null);
+        var tail = Apart(list.Tail, boundary);
+        var head = list.Head;
+        if (head is RepeatNode { Maximum: < RepeatNode.Unlimited } repeat)
+        {
+            int enough = Math.Max(_vocabulary.Trie.MaximumDepth, repeat.Minimum);
+            if (repeat.Maximum > enough)
+                head = Automaton.Repeat(repeat.Inner, repeat.Minimum, enough);
+        }
+
+        return head == list.Head && tail == list.Tail ? list : Automaton.Cons(head, tail);
+    }
+
+    /// <param name="Tokens">The tokens that are used up before the rule ends, or with it.</param>
+    /// <param name="LongestRest">The most tokens that the rest of the rule takes after one of them.</param>
+    /// <param name="Exits">The nodes of the tree at which the rule may end while tokens go on.</param>
+    private sealed record InsideTokens(TokenSet Tokens, int LongestRest, int[] Exits);
+}

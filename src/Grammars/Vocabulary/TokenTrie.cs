@@ -1,0 +1,93 @@
+namespace Kotonoha.Grammars;
+
+/// <summary>
+/// The tokens of a vocabulary by their bytes: the nodes of a prefix tree in depth-first order, so that one loop walks it and skips what is
+/// out of reach.
+/// </summary>
+internal sealed class TokenTrie
+{
+    private readonly byte[] _bytes;
+    private readonly byte[] _depths;
+    private readonly int[] _ends;
+    private readonly int[] _firstTokens;
+    private readonly int[] _tokens;
+
+    /// <summary>Builds the tree; texts of more than 255 bytes are left out, for no grammar is the better for them.</summary>
+    public TokenTrie(IEnumerable<(ReadOnlyMemory<byte> Bytes, int Id)> texts)
+    {
+        (ReadOnlyMemory<byte> Bytes, int Id)[] sorted = [.. texts.Where(t => t.Bytes.Length <= byte.MaxValue)];
+        Array.Sort(sorted, static (x, y) =>
+        {
+            int order = x.Bytes.Span.SequenceCompareTo(y.Bytes.Span);
+            return order != 0 ? order : x.Id.CompareTo(y.Id);
+        });
+        var bytes = new List<byte> { 0 };
+        var depths = new List<byte> { 0 };
+        var firsts = new List<int> { 0 };
+        var ends = new List<int> { 0 };
+        var path = new List<int> { 0 };
+        _tokens = new int[sorted.Length];
+        ReadOnlySpan<byte> before = [];
+        for (int i = 0; i < sorted.Length; i++)
+        {
+            var text = sorted[i].Bytes.Span;
+            int common = text.CommonPrefixLength(before);
+            for (; path.Count > common + 1; path.RemoveAt(path.Count - 1))
+                ends[path[^1]] = bytes.Count;
+            for (int depth = common; depth < text.Length; depth++)
+            {
+                path.Add(bytes.Count);
+                bytes.Add(text[depth]);
+                depths.Add((byte)(depth + 1));
+                firsts.Add(i);
+                ends.Add(0);
+            }
+
+            _tokens[i] = sorted[i].Id;
+            before = text;
+            MaximumDepth = Math.Max(MaximumDepth, text.Length);
+        }
+
+        foreach (int node in path)
+            ends[node] = bytes.Count;
+        firsts.Add(sorted.Length);
+        (_bytes, _depths, _ends, _firstTokens) = ([.. bytes], [.. depths], [.. ends], [.. firsts]);
+    }
+
+    /// <summary>The nodes; 0 is the root.</summary>
+    public int Count => _bytes.Length;
+
+    /// <summary>The bytes of the longest token.</summary>
+    public int MaximumDepth { get; }
+
+    /// <summary>The byte that leads to a node.</summary>
+    public byte Byte(int node) => _bytes[node];
+
+    /// <summary>The number of bytes that lead to a node.</summary>
+    public int Depth(int node) => _depths[node];
+
+    /// <summary>The first node behind all that lie below a node.</summary>
+    public int End(int node) => _ends[node];
+
+    /// <summary>The tokens that end at a node.</summary>
+    public ReadOnlySpan<int> Tokens(int node) => _tokens.AsSpan(_firstTokens[node], FirstOfNext(node) - _firstTokens[node]);
+
+    /// <summary>The node below another to which a byte leads; -1 for none.</summary>
+    public int Child(int node, byte value)
+    {
+        for (int child = node + 1; child < _ends[node]; child = _ends[child])
+            if (_bytes[child] == value)
+                return child;
+        return -1;
+    }
+
+    /// <summary>The nodes directly below a node.</summary>
+    public IEnumerable<int> Children(int node)
+    {
+        for (int child = node + 1; child < _ends[node]; child = _ends[child])
+            yield return child;
+    }
+
+    // Nodes are made for the first token that has them, so tokens that end at a node are those up to the first of the next node.
+    private int FirstOfNext(int node) => _firstTokens[node + 1];
+}
