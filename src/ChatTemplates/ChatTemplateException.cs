@@ -22,8 +22,8 @@ public sealed class ChatTemplateException : KotonohaException
     /// <summary>The line of the template, from 1, where it is known.</summary>
     public int? Line { get; }
 
-    // The message without the line.
-    internal string Detail { get; }
+    /// <summary>The message without the line.</summary>
+    public string Detail { get; }
 
     private static bool IsOfTheTemplate(ChatTemplateError error)
         => error is not (ChatTemplateError.Raised or ChatTemplateError.Conversation);

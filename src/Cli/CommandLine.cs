@@ -18,6 +18,7 @@ internal static class CommandLine
             QuickstartCommand.Create(),
             TrainCommand.Create(),
             ChatCommand.Create(),
+            RunCommand.Create(),
             IngestCommand.Create(),
             AskCommand.Create(),
             ExtractCommand.Create(),

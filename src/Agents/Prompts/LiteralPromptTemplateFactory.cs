@@ -32,12 +32,15 @@ public sealed partial class LiteralPromptTemplateFactory(ILoggerFactory? loggerF
     public bool TryCreate(PromptTemplateConfig templateConfig, [NotNullWhen(true)] out IPromptTemplate? result)
     {
         ArgumentNullException.ThrowIfNull(templateConfig);
-        bool isChat = ChatPrompt.IsChat(Block().Replace(templateConfig.Template, ""));
+        bool isChat = IsChat(templateConfig.Template);
         result = (isChat ? _chat : _text).TryCreate(templateConfig, out var template)
             ? new LiteralTemplate(template, templateConfig, isChat, RequireVariables)
             : null;
         return result is not null;
     }
+
+    /// <summary>Whether a template's own text, not that of its blocks, holds messages.</summary>
+    internal static bool IsChat(string template) => ChatPrompt.IsChat(Block().Replace(template, ""));
 
     [GeneratedRegex(@"\{\{.*?\}\}", RegexOptions.Singleline)]
     private static partial Regex Block();

@@ -17,7 +17,8 @@ internal sealed class JinjaTemplate
     public JinjaTemplate(string source, Meter meter)
     {
         Source = source;
-        (_body, _mentioned) = Parser.Parse(source, meter);
+        (_body, _mentioned, var bound) = Parser.Parse(source, meter);
+        FreeVariables = [.. _mentioned.Where(name => !bound.Contains(name) && !Globals.TryGet(name, out _)).Order(StringComparer.Ordinal)];
         ReadSteps = meter.Steps;
     }
 
@@ -25,6 +26,9 @@ internal sealed class JinjaTemplate
 
     /// <summary>The steps that reading took.</summary>
     public long ReadSteps { get; }
+
+    /// <summary>The names that the template reads and gives no value to itself.</summary>
+    public IReadOnlyList<string> FreeVariables { get; }
 
     /// <summary>Whether a name occurs as a variable.</summary>
     public bool Mentions(string name) => _mentioned.Contains(name);

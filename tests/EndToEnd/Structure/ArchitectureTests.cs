@@ -19,7 +19,8 @@ public partial class ArchitectureTests
         ["LocalModel"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars"], ["System.Numerics.Tensors"]),
         ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Grammars", "Foundation"],
             [
-                "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
+                "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.AI.OpenAI", "OpenAI",
+                "System.ClientModel", "Microsoft.Extensions.DependencyInjection.Abstractions",
                 "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
                 "Microsoft.Extensions.Hosting.Abstractions",
                 "Microsoft.Extensions.Logging.Abstractions", "Microsoft.ML.Tokenizers", "Microsoft.SemanticKernel.Abstractions",
@@ -27,10 +28,11 @@ public partial class ArchitectureTests
         ["Readers"] = (["Foundation"], null),
         ["Rag"] = (["Foundation", "Readers"], null),
         ["Agents"] =
-            (["Foundation", "Grammars"],
+            (["Foundation", "Grammars", "ChatTemplates"],
                 ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Extensions.AI",
                     "Microsoft.Extensions.AI.Abstractions",
-                    "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions"]),
+                    "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
+                    "YamlDotNet"]),
         ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
     };
 

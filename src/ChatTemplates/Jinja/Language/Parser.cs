@@ -7,6 +7,7 @@ internal sealed partial class Parser
     private readonly Meter _meter;
     private readonly HashSet<string> _blocks = new(StringComparer.Ordinal);
     private readonly Stack<HashSet<string>> _mentioned = new();
+    private readonly HashSet<string> _bound = new(StringComparer.Ordinal) { "loop", "caller", "varargs", "kwargs", "self", "super" };
     private int _at;
     private int _nesting;
     private int _loops;
@@ -18,14 +19,16 @@ internal sealed partial class Parser
 
     private Token Current => _tokens[_at];
 
-    public static (IReadOnlyList<Statement> Body, IReadOnlySet<string> Mentioned) Parse(string template, Meter meter)
+    /// <returns>The statements, the names that occur as variables, and the names that the template itself gives values to.</returns>
+    public static (IReadOnlyList<Statement> Body, IReadOnlySet<string> Mentioned, IReadOnlySet<string> Bound) Parse(
+        string template, Meter meter)
     {
         var parser = new Parser(Lexer.Read(template, meter), meter);
         parser._mentioned.Push([]);
         var body = parser.Statements();
         if (parser.Current.Kind != TokenKind.End)
             throw parser.UnknownTag();
-        return (body, parser._mentioned.Peek());
+        return (body, parser._mentioned.Peek(), parser._bound);
     }
 
     // Statements up to a block that begins with one of the given names; the name is the current token then.
@@ -213,6 +216,8 @@ internal sealed partial class Parser
 
     private MacroBody BodyOf(string name, List<string> parameters, List<Expression> defaults, string end)
     {
+        _bound.Add(name);
+        _bound.UnionWith(parameters);
         _mentioned.Push([]);
         var body = OutsideLoops(() => Inside(() => Body(end)));
         var names = _mentioned.Pop();
@@ -320,7 +325,11 @@ internal sealed partial class Parser
         if (name is "true" or "false" or "True" or "False" or "none" or "None")
             throw Wrong($"can't assign to '{name}'");
         if (!withNamespace || !Current.IsOperator("."))
+        {
+            _bound.Add(name);
             return new Target.Variable(name);
+        }
+
         _at++;
         _mentioned.Peek().Add(name);
         return new Target.Attribute(name, ExpectName());
