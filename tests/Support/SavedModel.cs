@@ -8,9 +8,9 @@ namespace Kotonoha.Tests.Support;
 /// <summary>The small model as a checkpoint.</summary>
 public static class SavedModel
 {
-    public static void Save(string folder, ulong seed = 7)
+    public static void Save(string folder, ulong seed = 7, int contextLength = TinyGpt.ContextLength)
     {
-        using var weights = TinyGpt.Model(seed);
+        using var weights = TinyGpt.Model(seed, contextLength);
         using var json = new MemoryStream();
         TinyGpt.Tokenizer.Write(json);
         int end = TinyGpt.Tokenizer.TokenToId("<|endoftext|>")!.Value;

@@ -30,7 +30,7 @@ internal static class KernelFormat
     public static PromptFileParts ReadFolder(string folder, PromptFileReading reading)
     {
         var file = Path.Combine(folder, PromptFileReader.KernelPromptFile);
-        var template = reading.Open(file);
+        var template = reading.Open(file).TrimEnd('\n');
         var config = Path.Combine(folder, PromptFileReader.KernelConfigFile);
         var root = File.Exists(config) ? YamlNode.Parse(reading.Open(config), config) : YamlNode.Parse("{}", config);
         var fields = reading.Fields(root, PromptFileReader.KernelConfigFile);
@@ -205,7 +205,7 @@ internal static class PromptyFormat
         if (fields.Map("configuration") is { } configuration)
         {
             model ??= configuration.Text("model", "name", "azure_deployment");
-            configuration.Ignore("model", "name", "azure_deployment");
+            configuration.Ignore("model", "name", "azure_deployment", "type");
             configuration.Done("; models.yaml says where a model is.");
         }
 
