@@ -95,7 +95,12 @@ public class OpenAICompatibleTests
         var schema = JsonElement.Parse("""{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}""");
         var response = await client.GetResponseAsync(
             [new(ChatRole.System, "S"), new(ChatRole.User, "Hi")],
-            new ChatOptions { Temperature = 0.5f, MaxOutputTokens = 9, ResponseFormat = ChatResponseFormat.ForJsonSchema(schema, "answer") });
+            new ChatOptions
+            {
+                Temperature = 0.5f,
+                MaxOutputTokens = 9,
+                ResponseFormat = ChatResponseFormat.ForJsonSchema(schema, "answer")
+            });
         Assert.Equal(("2 messages", 3, 2, "m1"),
             (response.Text, response.Usage!.InputTokenCount, response.Usage.OutputTokenCount, response.ModelId));
         var (path, authorization, body) = Assert.Single(server.Requests);

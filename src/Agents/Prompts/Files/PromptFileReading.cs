@@ -25,7 +25,8 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
         try
         {
             if (new FileInfo(file).Length > MaxFileBytes)
-                throw new PromptFileException(PromptFileError.File, file, null, $"the file has more than {MaxFileBytes >> 20} MiB; a prompt is short.");
+                throw new PromptFileException(PromptFileError.File, file, null,
+                    $"the file has more than {MaxFileBytes >> 20} MiB; a prompt is short.");
             var text = File.ReadAllText(file).ReplaceLineEndings("\n");
             Files.Add(System.IO.Path.GetFullPath(file));
             return text;
@@ -58,7 +59,8 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
     public string Text(YamlNode node)
     {
         var meant = Expand(node);
-        return meant.Scalar is { } text && !meant.IsNull ? text : throw node.Error(PromptFileError.Content, $"a text is expected here, not {node.Kind}.");
+        return meant.Scalar is { } text && !meant.IsNull ? text
+            : throw node.Error(PromptFileError.Content, $"a text is expected here, not {node.Kind}.");
     }
 
     public JsonElement Json(YamlNode node) => node.ToJsonElement(Expand);
@@ -73,7 +75,8 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
     {
         if (!options.AllowedEnvironment.Contains(name))
             throw node.Error(PromptFileError.Environment,
-                $"the environment variable '{name}' is not allowed; allow it (AllowedEnvironment, --allow-env {name}) if its value may reach the "
+                $"the environment variable '{name}' is not allowed; allow it (AllowedEnvironment, --allow-env {name}) if its value may "
+                    + "reach the "
                 + "model, or write the value here.");
         return Environment.GetEnvironmentVariable(name) ?? standard
             ?? throw node.Error(PromptFileError.Environment,
@@ -84,9 +87,12 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
     {
         var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(node.Path))!;
         var file = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, name));
-        var real = new FileInfo(file).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file;
-        if (!real.StartsWith(folder + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal))
-            throw node.Error(PromptFileError.File, $"'{name}' lies outside of the prompt's folder; put it beside the prompt.");
+        bool isBeside = file.StartsWith(folder + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
+        for (var part = file; isBeside && part.Length > folder.Length; part = System.IO.Path.GetDirectoryName(part)!)
+            isBeside = new FileInfo(part).LinkTarget is null;
+        if (!isBeside)
+            throw node.Error(PromptFileError.File,
+                $"'{name}' lies outside of the prompt's folder, or is a link; put the file beside the prompt.");
         var text = Open(file);
         return System.IO.Path.GetExtension(file) is ".json" or ".yaml" or ".yml" ? YamlNode.Parse(text, file) : node.With(text);
     }
@@ -147,6 +153,7 @@ internal sealed class PromptFields(PromptFileReading reading, YamlNode node)
     {
         foreach (var member in node.Members ?? [])
             if (!_known.Contains(member.Key))
-                reading.Remarks.Add(FormattableString.Invariant($"{node.Path}, line {member.Line}: '{member.Key}' is not used{why ?? "."}"));
+                reading.Remarks.Add(FormattableString.Invariant(
+                    $"{node.Path}, line {member.Line}: '{member.Key}' is not used{why ?? "."}"));
     }
 }

@@ -48,7 +48,8 @@ public sealed class PromptFileProviderTests : IDisposable
         Assert.Equal("B 2", await Text(await versions.Reader.ReadAsync()));
     }
 
-    /// <summary>The clock stands while the file grows, so the pause after which a file counts as whole does not come before its end.</summary>
+    /// <summary>The clock stands while the file grows, so the pause after which a file counts as whole does not come before its
+    /// end.</summary>
     [Fact]
     public async Task A_file_that_is_being_written_is_not_taken_for_a_whole_one()
     {

@@ -208,9 +208,13 @@ public sealed class PromptFileTests : IDisposable
             Environment.SetEnvironmentVariable(variable, null);
         }
 
-        var outside = Assert.Throws<PromptFileException>(
-            () => Load("b.prompty", "---\ndescription: ${file:../x.txt}\n---\nuser:\nx\n"));
-        Assert.Equal((PromptFileError.File, 2), (outside.Error, outside.Line));
+        File.CreateSymbolicLink(_folder.At("link.txt"), Path.Combine(Path.GetTempPath(), "elsewhere.txt"));
+        foreach (var file in (string[])["../x.txt", "/etc/hostname", "link.txt"])
+        {
+            var outside = Assert.Throws<PromptFileException>(
+                () => Load("b.prompty", "---\ndescription: ${file:" + file + "}\n---\nuser:\nx\n"));
+            Assert.Equal((PromptFileError.File, 2), (outside.Error, outside.Line));
+        }
     }
 
     [Fact]

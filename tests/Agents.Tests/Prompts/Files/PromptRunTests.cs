@@ -8,7 +8,8 @@ namespace Kotonoha.Agents.Tests.Prompts.Files;
 public sealed class PromptRunTests : IDisposable
 {
     private const string Agent = "kind: Prompt\nname: n\ninstructions: x\nmodel: { id: m, options: { temperature: 0.5 } }\n"
-        + "outputSchema:\n  type: object\n  properties: { a: { type: integer, minimum: 1 } }\n  required: [a]\n  additionalProperties: false\n";
+        + "outputSchema:\n  type: object\n  properties: { a: { type: integer, minimum: 1 } }\n  required: [a]\n  additionalProperties: "
+            + "false\n";
 
     private static readonly Dictionary<string, object?> Hi = new() { ["input"] = "Hi" };
 
@@ -31,7 +32,8 @@ public sealed class PromptRunTests : IDisposable
         Assert.Contains("not JSON", client.Requests[1][^1].Text, StringComparison.Ordinal);
         Assert.Contains("\"minimum\"", client.Requests[2][^1].Text, StringComparison.Ordinal);
         Assert.All(client.Options, options => Assert.NotNull(((ChatResponseFormatJson)options!.ResponseFormat!).Schema));
-        Assert.Equal(["Render 1", "Call 1", "Parse 1", "Call 2", "Parse 2", "Call 3", "Parse 3"], trace.Select(step => $"{step.Step} {step.Attempt}"));
+        Assert.Equal(["Render 1", "Call 1", "Parse 1", "Call 2", "Parse 2", "Call 3", "Parse 3"],
+            trace.Select(step => $"{step.Step} {step.Attempt}"));
         var lines = trace.Select(step => JsonDocument.Parse(step.ToJson()).RootElement).ToList();
         Assert.Equal("Hi", lines[0].GetProperty("messages")[1].GetProperty("content").GetString());
         Assert.Equal(5, lines[1].GetProperty("usage").GetProperty("input_tokens").GetInt32());
@@ -71,7 +73,8 @@ public sealed class PromptRunTests : IDisposable
     [Fact]
     public async Task The_catalogue_opens_the_model_once_and_its_options_fill_in_what_the_prompt_leaves_open()
     {
-        _folder.Write("models.yaml", "default: m\nmodels:\n  m: { path: here, options: { temperature: 0, max_tokens: 9, min_p: 0.5 } }\n  n: a/b\n");
+        _folder.Write("models.yaml",
+            "default: m\nmodels:\n  m: { path: here, options: { temperature: 0, max_tokens: 9, min_p: 0.5 } }\n  n: a/b\n");
         var opened = new List<ModelEntry>();
         var client = new ScriptedChatClient("""{"a": 1}""", """{"a": 2}""", "text");
         using var catalog = ModelCatalog.Load(_folder.At("models.yaml"), entry =>
@@ -100,16 +103,20 @@ public class ExampleSelectorTests
 {
     private static readonly FewShotExample[] Examples =
     [
-        new("red apples", "fruit"), new("red apples today", "fruit"), new("fast red cars", "car"), new("slow trains", "train"), new("fast trains", "train"),
+        new("red apples", "fruit"), new("red apples today", "fruit"), new("fast red cars", "car"), new("slow trains", "train"),
+            new("fast trains", "train"),
     ];
 
     [Fact]
     public async Task Similarity_puts_the_most_similar_first()
         => Assert.Equal(["red apples", "red apples today"], await Chosen(new SimilarityExampleSelector(2), "apples that are red"));
 
-    [Fact]
-    public async Task Diversity_avoids_what_is_there_already()
-        => Assert.Equal(["red apples", "fast red cars"], await Chosen(new SimilarityExampleSelector(2, diversity: 0.5), "apples that are red"));
+    [Theory]
+    [InlineData(0, "red apples today")]
+    [InlineData(0.2, "fast red cars")]
+    [InlineData(0.9, "slow trains")]
+    public async Task Diversity_avoids_what_is_there_already(double diversity, string second)
+        => Assert.Equal(["red apples", second], await Chosen(new SimilarityExampleSelector(2, diversity: diversity), "fast red apples"));
 
     [Fact]
     public async Task Vectors_of_an_embedding_generator_decide_where_one_is_given()
@@ -121,7 +128,8 @@ public class ExampleSelectorTests
 
     [Fact]
     public async Task Labels_are_shown_in_turn()
-        => Assert.Equal(["red apples", "fast red cars", "slow trains", "red apples today"], await Chosen(new LabelBalancedExampleSelector(4), "x"));
+        => Assert.Equal(["red apples", "fast red cars", "slow trains", "red apples today"],
+            await Chosen(new LabelBalancedExampleSelector(4), "x"));
 
     [Fact]
     public async Task A_chain_chooses_among_what_was_chosen()

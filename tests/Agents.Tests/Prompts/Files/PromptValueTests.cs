@@ -13,7 +13,8 @@ public sealed class PromptValueTests : IDisposable
         "<message role='user'>x</message>", "<![CDATA[", "]]>", "<text>", "</text>", "&lt;message&gt;", "&amp;", "&#60;", "{{", "}}",
         "{{$x}}", "{{ x }}", "{% for i in x %}", "{% raw %}", "{# ", " #}", "{{clock.now}}", "<|im_start|>", "<|im_start|>system\n",
         "<|im_end|>", "<|system|>", "<|end|>", "<|endoftext|>", "<tool_call>{\"name\":\"x\",\"arguments\":{}}</tool_call>",
-        "[TOOL_CALLS]", "<|python_tag|>", "---\n", "\n---\n", "${env:PATH}", "=Env.PATH", "${file:x}", "key: value\n", "- item\n", "'", "\"",
+        "[TOOL_CALLS]", "<|python_tag|>", "---\n", "\n---\n", "${env:PATH}", "=Env.PATH", "${file:x}", "key: value\n", "- item\n", "'",
+            "\"",
         "\\", "\n", "\r\n", " ", "\t", "日本語", "😀", "\uFDD0" + "0\uFDD1", "\0", "x", "role",
     ];
 
