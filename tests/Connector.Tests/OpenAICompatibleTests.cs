@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Kotonoha.Connector;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
@@ -60,14 +59,17 @@ internal sealed class LoopbackCompletions : IDisposable
                 var said = $"{body.GetProperty("messages").GetArrayLength()} messages";
                 context.Response.ContentType = streams ? "text/event-stream" : "application/json";
                 var answer = streams
-                    ? string.Concat(said.Split(' ').Select((word, i) =>
-                        $"data: {Chunk($$"""{"delta":{"role":"assistant","content":"{{(i == 0 ? word : " " + word)}}"},"index":0}""")}\n\n"))
-                        + $"data: {Chunk("""{"delta":{},"index":0,"finish_reason":"stop"}""")}\n\ndata: [DONE]\n\n"
-                    : $$"""
-                        {"id":"c1","object":"chat.completion","created":1,"model":"m1","choices":[{"index":0,"finish_reason":"stop",
-                         "message":{"role":"assistant","content":"{{said}}"}}],
-                         "usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}
-                        """;
+                    ? string.Concat(said.Split(' ').Select((word, i) => Chunk(i == 0 ? word : " " + word, null)))
+                        + Chunk(null, "stop") + "data: [DONE]\n\n"
+                    : JsonSerializer.Serialize(new
+                    {
+                        id = "c1",
+                        @object = "chat.completion",
+                        created = 1,
+                        model = "m1",
+                        choices = new[] { new { index = 0, finish_reason = "stop", message = new { role = "assistant", content = said } } },
+                        usage = new { prompt_tokens = 3, completion_tokens = 2, total_tokens = 5 },
+                    });
                 await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes(answer));
                 context.Response.Close();
             }
@@ -78,8 +80,18 @@ internal sealed class LoopbackCompletions : IDisposable
         }
     }
 
-    private static string Chunk(string choice)
-        => $$"""{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m1","choices":[{{choice}}]}""";
+    private static string Chunk(string? content, string? finish)
+    {
+        var delta = content is null ? (object)new { } : new { role = "assistant", content };
+        return "data: " + JsonSerializer.Serialize(new
+        {
+            id = "c1",
+            @object = "chat.completion.chunk",
+            created = 1,
+            model = "m1",
+            choices = new[] { new { index = 0, delta, finish_reason = finish } },
+        }) + "\n\n";
+    }
 }
 
 public class OpenAICompatibleTests

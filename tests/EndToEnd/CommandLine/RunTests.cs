@@ -84,7 +84,8 @@ public sealed class RunTests : IDisposable
         // An untrained model under the constraints of the file: one of three words.
         var words = Lines(Run([Sample("classify.yaml"), "--models", models, "--jsonl", "--trace", trace],
             "{\"message\":\"Where?\"}\n{\"message\":\"Who?\"}\n{\"massage\":\"x\"}\n", expectedCode: 1));
-        Assert.All(words.Take(2), line => Assert.Contains(line.GetProperty("text").GetString(), (string[])["billing", "shipping", "other"]));
+        string[] kinds = ["billing", "shipping", "other"];
+        Assert.All(words.Take(2), line => Assert.Contains(line.GetProperty("text").GetString(), kinds));
         Assert.Contains("no input 'massage'; it has 'message'", words[2].GetProperty("error").GetString(), StringComparison.Ordinal);
         var steps = File.ReadAllLines(trace).Select(line => JsonElement.Parse(line)).ToList();
         Assert.Equal(["call", "call", "render", "render"], steps.Select(step => step.GetProperty("step").GetString()).Order());

@@ -121,8 +121,7 @@ internal static class PromptFileReader
         catch (GrammarException exception)
         {
             throw node.Error(PromptFileError.Schema,
-                $"the output schema is invalid{(exception.Place is { Length: > 0 } place ? $" at {place}" : "")}: "
-                    + $"{exception.Message.TrimEnd('.')}. "
+                $"the output schema is invalid: {exception.Message.TrimEnd('.')}. "
                 + "Correct it, or remove what is not supported.", exception);
         }
 

@@ -114,7 +114,7 @@ public class ExampleSelectorTests
     [Theory]
     [InlineData(0, "red apples today")]
     [InlineData(0.2, "fast red cars")]
-    [InlineData(0.9, "slow trains")]
+    [InlineData(0.9, "fast trains")]
     public async Task Diversity_avoids_what_is_there_already(double diversity, string second)
         => Assert.Equal(["red apples", second], await Chosen(new SimilarityExampleSelector(2, diversity: diversity), "fast red apples"));
 
