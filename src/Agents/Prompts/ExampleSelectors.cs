@@ -8,8 +8,8 @@ namespace Kotonoha.Agents.Prompts;
 /// Shows the examples whose inputs are most like the input of the prompt, the most similar one first, so that a budget keeps it.
 /// </summary>
 /// <remarks>
-/// With a diversity above 0 it is maximal marginal relevance (Carbonell and Goldstein, 1998): an example counts less, the more it is like one
-/// that is chosen already. Without an embedding generator, inputs are compared by their words: the cosine of TF-IDF vectors over the
+/// With a diversity above 0 it is maximal marginal relevance (Carbonell and Goldstein, 1998): an example counts less, the more it is like
+/// one that is chosen already. Without an embedding generator, inputs are compared by their words: the cosine of TF-IDF vectors over the
 /// examples. Vectors of a list of examples are made once. Thread-safe.
 /// </remarks>
 /// <param name="count">How many at most.</param>
@@ -128,8 +128,8 @@ public sealed class SimilarityExampleSelector(
 }
 
 /// <summary>
-/// Shows examples of every label in turn, in their given order: the first of each label, then the second of each. A model that sees one label
-/// more often than the others prefers it.
+/// Shows examples of every label in turn, in their given order: the first of each label, then the second of each. A model that sees one
+/// label more often than the others prefers it.
 /// </summary>
 /// <param name="count">How many at most.</param>
 /// <param name="labelOf">The label of an example; null takes its output.</param>

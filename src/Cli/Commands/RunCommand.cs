@@ -16,7 +16,8 @@ internal static class RunCommand
     {
         var file = new Argument<string>("FILE")
         {
-            Description = "A prompt: YAML of Semantic Kernel or of Agent Framework (kind: Prompt), a .prompty file, a folder with skprompt.txt or "
+            Description = "A prompt: YAML of Semantic Kernel or of Agent Framework (kind: Prompt), a .prompty file, a folder with "
+                + "skprompt.txt or "
                 + "SKILL.md.",
         };
         var input = new Option<string[]>("--input") { Description = "The value of an input; may be repeated.", HelpName = "NAME=VALUE" };
@@ -27,13 +28,16 @@ internal static class RunCommand
         };
         var lines = new Option<bool>("--jsonl")
         {
-            Description = "Run once for each line (of --inputs, or of standard input), and write one JSON object a line, in the same order.",
+            Description =
+                "Run once for each line (of --inputs, or of standard input), and write one JSON object a line, in the same order.",
         };
         var render = new Option<bool>("--render") { Description = "Show the messages and options; no model runs." };
-        var trace = new Option<string?>("--trace") { Description = "Write each step (render, call, parse) as a line of JSON.", HelpName = "FILE" };
+        var trace =
+            new Option<string?>("--trace") { Description = "Write each step (render, call, parse) as a line of JSON.", HelpName = "FILE" };
         var model = new Option<string?>("--model")
         {
-            Description = "A name in models.yaml, a checkpoint folder, a GGUF file, or OWNER/NAME (default: the one that the prompt names).",
+            Description =
+                "A name in models.yaml, a checkpoint folder, a GGUF file, or OWNER/NAME (default: the one that the prompt names).",
             HelpName = "NAME",
         };
         var models = new Option<string?>("--models")
@@ -53,7 +57,8 @@ internal static class RunCommand
             DefaultValueFactory = _ => new PromptRunOptions().MaxRepairs,
         };
         var command = new Command("run", "Run a prompt file. An answer is text, or JSON where the file has an output schema.") { file };
-        foreach (var option in new Option[] { input, inputs, lines, render, trace, model, models, environment, repairs, LineCommand.Threads })
+        foreach (var option
+            in new Option[] { input, inputs, lines, render, trace, model, models, environment, repairs, LineCommand.Threads })
             command.Options.Add(option);
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -120,7 +125,8 @@ internal static class RunCommand
             var rendered = await prompt.RenderAsync(values, cancellationToken);
             if (models is null)
             {
-                options.Trace?.Report(new PromptTraceEvent(PromptTraceStep.Render, prompt.Name, 1, TimeSpan.Zero) { Messages = rendered.Messages });
+                options.Trace?.Report(
+                    new PromptTraceEvent(PromptTraceStep.Render, prompt.Name, 1, TimeSpan.Zero) { Messages = rendered.Messages });
                 await Console.Out.WriteAsync(Shown(rendered));
                 return 0;
             }

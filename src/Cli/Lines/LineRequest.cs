@@ -74,7 +74,8 @@ internal sealed class LineRequest : IDisposable
 
     /// <summary>All fields that are not null.</summary>
     public IReadOnlyDictionary<string, JsonElement> TakeAll()
-        => _document.RootElement.EnumerateObject().Select(field => field.Name).Where(Has).ToDictionary(name => name, name => Take(name)!.Value);
+        => _document.RootElement.EnumerateObject().Select(field => field.Name).Where(Has)
+            .ToDictionary(name => name, name => Take(name)!.Value);
 
     public string? Text(string name) => Take(name) is not { } value ? null
         : value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(name, "a string");

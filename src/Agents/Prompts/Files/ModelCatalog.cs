@@ -74,11 +74,13 @@ public sealed class ModelCatalog : IDisposable
         var entries = models.Select(member => Entry(member, reading)).ToList();
         var standard = fields.Text("default");
         if (standard is not null && !entries.Exists(entry => entry.Name == standard))
-            throw fields["default"]!.Error(PromptFileError.Model, $"the default model '{standard}' is not among the models; {Known(entries)}");
+            throw fields["default"]!.Error(PromptFileError.Model,
+                $"the default model '{standard}' is not among the models; {Known(entries)}");
         fields.Done();
         return reading.Remarks.Count == 0
             ? new ModelCatalog(path, entries, standard, open)
-            : throw new PromptFileException(PromptFileError.Content, path, null, $"some keys are not known: {string.Join(" ", reading.Remarks)}");
+            : throw new PromptFileException(PromptFileError.Content, path, null,
+                $"some keys are not known: {string.Join(" ", reading.Remarks)}");
     }
 
     /// <summary>Finds a model.</summary>
@@ -158,12 +160,14 @@ public sealed class ModelCatalog : IDisposable
             Location = path is not null ? System.IO.Path.GetFullPath(path, folder) : hub,
             Endpoint = address,
             Model = endpoint is null ? null
-                : fields.Text("model") ?? throw member.Value.Error(PromptFileError.Content, $"the endpoint of '{member.Key}' needs a 'model'."),
+                : fields.Text("model")
+                ?? throw member.Value.Error(PromptFileError.Content, $"the endpoint of '{member.Key}' needs a 'model'."),
             ApiKeyVariable = endpoint is null ? null : fields.Text("api_key_env"),
             Options = options,
         };
         if (fields["api_key"] is { } key)
-            throw key.Error(PromptFileError.Content, "a key does not belong into a file; name the environment variable that holds it: api_key_env.");
+            throw key.Error(PromptFileError.Content,
+                "a key does not belong into a file; name the environment variable that holds it: api_key_env.");
         fields.Done();
         return entry;
     }

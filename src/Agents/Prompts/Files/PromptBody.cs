@@ -12,7 +12,8 @@ internal abstract class PromptBody
     /// <summary>The variables that the template uses.</summary>
     public abstract IReadOnlyList<string> Variables { get; }
 
-    public abstract Task<List<ChatMessage>> RenderAsync(IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken);
+    public abstract Task<List<ChatMessage>> RenderAsync(
+        IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken);
 }
 
 /// <summary>Where a template begins in its file.</summary>
@@ -23,7 +24,8 @@ internal sealed record TemplatePlace(string Path, int Line)
 
     public PromptFileException Error(ChatTemplateException exception)
         => new(PromptFileError.Template, Path, exception.Line is { } line ? Line + line - 1 : null,
-            $"the template {(exception.Error == ChatTemplateError.Syntax ? "is malformed" : "fails")}: {exception.Detail.TrimEnd('.')}.", exception);
+            $"the template {(exception.Error == ChatTemplateError.Syntax ? "is malformed" : "fails")}: {exception.Detail.TrimEnd('.')}.",
+            exception);
 
     public static int LineOf(string text, int at) => 1 + text.AsSpan(0, at).Count('\n');
 }
@@ -73,7 +75,8 @@ internal sealed partial class KernelBody : PromptBody
         }
         catch (KernelException exception)
         {
-            throw new PromptFileException(PromptFileError.Template, _place.Path, null, $"the template fails: {exception.Message}", exception);
+            throw new PromptFileException(PromptFileError.Template, _place.Path, null, $"the template fails: {exception.Message}",
+                exception);
         }
 
         try
@@ -101,7 +104,8 @@ internal sealed partial class KernelBody : PromptBody
             int line = TemplatePlace.LineOf(template, at);
             int end = End(template, at + 2);
             if (end < 0)
-                throw place.Error(PromptFileError.Template, line, "the template is malformed: the block {{ that opens here is not closed; write }}.");
+                throw place.Error(PromptFileError.Template, line,
+                    "the template is malformed: the block {{ that opens here is not closed; write }}.");
             var block = template[at..end];
             try
             {
@@ -118,7 +122,8 @@ internal sealed partial class KernelBody : PromptBody
                 int dot = name.IndexOf('.', StringComparison.Ordinal);
                 if (kernel is null || !kernel.Plugins.TryGetFunction(dot < 0 ? null : name[..dot], name[(dot + 1)..], out _))
                     throw place.Error(PromptFileError.Tool, line,
-                        $"the template calls the function '{name}', which no kernel has; give a Kernel with it (PromptFileOptions.Kernel), or "
+                        $"the template calls the function '{name}', which no kernel has; give a Kernel with it "
+                            + $"(PromptFileOptions.Kernel), or "
                         + "write {{$" + name + "}} for an input.");
             }
 
@@ -164,7 +169,8 @@ internal sealed class LiteralBody(string text, ChatRole role) : PromptBody
 {
     public override IReadOnlyList<string> Variables => [];
 
-    public override Task<List<ChatMessage>> RenderAsync(IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken)
+    public override Task<List<ChatMessage>> RenderAsync(
+        IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken)
         => Task.FromResult<List<ChatMessage>>([new ChatMessage(role, text)]);
 }
 
@@ -188,7 +194,8 @@ internal sealed class QuestionBody(string input) : PromptBody
 {
     public override IReadOnlyList<string> Variables => [input];
 
-    public override Task<List<ChatMessage>> RenderAsync(IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken)
+    public override Task<List<ChatMessage>> RenderAsync(
+        IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken)
         => Task.FromResult<List<ChatMessage>>(values.TryGetValue(input, out var value)
             ? [new ChatMessage(ChatRole.User, value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText())]
             : []);

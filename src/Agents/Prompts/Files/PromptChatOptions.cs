@@ -49,7 +49,8 @@ internal static class PromptChatOptions
                     options.AllowMultipleToolCalls = fields.Truth(member.Key);
                     break;
                 case "chattoolmode" or "toolchoice":
-                    options.ToolMode = ToolMode(value, value.Members is null ? reading.Text(value) : fields.Map(member.Key)!.Text("kind", "type"));
+                    options.ToolMode =
+                        ToolMode(value, value.Members is null ? reading.Text(value) : fields.Map(member.Key)!.Text("kind", "type"));
                     break;
                 case "functionchoicebehavior":
                     options.ToolMode = ToolMode(value, value.Members is null ? reading.Text(value) : fields.Map(member.Key)!.Text("type"));
@@ -60,10 +61,12 @@ internal static class PromptChatOptions
                 case "reasoningeffort":
                     options.Reasoning = new ReasoningOptions
                     {
-                        Effort = Enum.TryParse<ReasoningEffort>(reading.Text(value).Replace("xhigh", "ExtraHigh", StringComparison.OrdinalIgnoreCase),
+                        Effort = Enum.TryParse<ReasoningEffort>(reading.Text(value)
+                            .Replace("xhigh", "ExtraHigh", StringComparison.OrdinalIgnoreCase),
                             ignoreCase: true, out var effort)
                             ? effort
-                            : throw value.Error(PromptFileError.Content, $"'{value.Scalar}' is no reasoning effort; write low, medium or high."),
+                            : throw value.Error(PromptFileError.Content,
+                                $"'{value.Scalar}' is no reasoning effort; write low, medium or high."),
                     };
                     break;
                 case "responseformat":
@@ -129,11 +132,13 @@ internal static class PromptChatOptions
     }
 
     private static float Number(YamlNode node, PromptFileReading reading, string name)
-        => reading.Expand(node).ScalarJson() is { } value && value.GetValueKind() == JsonValueKind.Number ? (float)value.Deserialize<double>()
+        => reading.Expand(node).ScalarJson() is { } value && value.GetValueKind() == JsonValueKind.Number
+            ? (float)value.Deserialize<double>()
             : throw node.Error(PromptFileError.Content, $"'{name}' must be a number, not {node.Kind}.");
 
     private static int Whole(YamlNode node, PromptFileReading reading, string name)
-        => reading.Expand(node).ScalarJson() is { } value && value.GetValueKind() == JsonValueKind.Number && value.TryGetValue(out long number)
+        => reading.Expand(node).ScalarJson() is { } value && value.GetValueKind() == JsonValueKind.Number
+            && value.TryGetValue(out long number)
             && number is >= 0 and <= int.MaxValue
             ? (int)number
             : throw node.Error(PromptFileError.Content, $"'{name}' must be a whole number of at least 0, not {node.Kind}.");

@@ -10,7 +10,8 @@ internal static class PromptFileReader
 {
     public const string SkillFile = "SKILL.md", KernelPromptFile = "skprompt.txt", KernelConfigFile = "config.json";
 
-    private const string Known = "a prompt is a .prompty file, a YAML file with 'template' (Semantic Kernel) or 'kind: Prompt' (Agent Framework), "
+    private const string Known =
+        "a prompt is a .prompty file, a YAML file with 'template' (Semantic Kernel) or 'kind: Prompt' (Agent Framework), "
         + "or a folder with skprompt.txt or SKILL.md.";
 
     public static PromptFile Read(string path, PromptFileOptions options)
@@ -24,7 +25,8 @@ internal static class PromptFileReader
         if (Directory.Exists(path))
             return File.Exists(Path.Combine(path, SkillFile)) ? SkillFormat.Read(Path.Combine(path, SkillFile), reading)
                 : File.Exists(Path.Combine(path, KernelPromptFile)) ? KernelFormat.ReadFolder(path, reading)
-                : throw new PromptFileException(PromptFileError.Format, path, null, $"the folder has neither {KernelPromptFile} nor {SkillFile}; {Known}");
+                : throw new PromptFileException(PromptFileError.Format, path, null,
+                    $"the folder has neither {KernelPromptFile} nor {SkillFile}; {Known}");
         var name = Path.GetFileName(path);
         if (name == SkillFile)
             return SkillFormat.Read(path, reading);
@@ -42,7 +44,8 @@ internal static class PromptFileReader
                         : throw root["kind"]!.Error(PromptFileError.Format, $"the kind '{kind}' is not known; {Known}");
                 return root["template"] is not null || root["messages"] is not null || root["template_format"] is not null
                     ? KernelFormat.ReadYaml(root, reading)
-                    : throw new PromptFileException(PromptFileError.Format, path, 1, $"the file has neither 'template' nor 'kind'; {Known}");
+                    : throw new PromptFileException(PromptFileError.Format, path, 1,
+                        $"the file has neither 'template' nor 'kind'; {Known}");
             default:
                 if (!File.Exists(path))
                     reading.Open(path);
@@ -76,7 +79,8 @@ internal static class PromptFileReader
             type = fromSchema;
         if (fields.Truth("allow_dangerously_set_content") == true)
             throw fields["allow_dangerously_set_content"]!.Error(PromptFileError.Content,
-                $"the value of '{name}' would be read as part of the template; values stay values here, so remove allow_dangerously_set_content.");
+                $"the value of '{name}' would be read as part of the template; values stay values here, so remove "
+                    + $"allow_dangerously_set_content.");
         var standard = fields["default", "defaultValue"];
         var input = new PromptInput(name)
         {
@@ -117,7 +121,8 @@ internal static class PromptFileReader
         catch (GrammarException exception)
         {
             throw node.Error(PromptFileError.Schema,
-                $"the output schema is invalid{(exception.Place is { Length: > 0 } place ? $" at {place}" : "")}: {exception.Message.TrimEnd('.')}. "
+                $"the output schema is invalid{(exception.Place is { Length: > 0 } place ? $" at {place}" : "")}: "
+                    + $"{exception.Message.TrimEnd('.')}. "
                 + "Correct it, or remove what is not supported.", exception);
         }
 
@@ -174,7 +179,9 @@ internal static class PromptFileReader
         var fields = node.Items is null ? reading.Fields(node, "'examples'") : null;
         var items = fields?["items"] ?? node;
         items = reading.Expand(items);
-        var examples = (items.Items ?? throw items.Error(PromptFileError.Content, "'examples' must be a list of {input, output}, or hold one as 'items'."))
+        var examples =
+            (items.Items
+                ?? throw items.Error(PromptFileError.Content, "'examples' must be a list of {input, output}, or hold one as 'items'."))
             .Select(item =>
             {
                 var example = reading.Fields(item, "an example");
@@ -210,7 +217,8 @@ internal static class PromptFileReader
             : throw value.Error(PromptFileError.Content, $"a whole number of at least 0 is expected here, not {value.Kind}.");
 
         static double? Fraction(YamlNode? value) => value is null ? null
-            : value.ScalarJson() is { } json && json.GetValueKind() == JsonValueKind.Number && json.Deserialize<double>() is >= 0 and <= 1 and var number
+            : value.ScalarJson() is { } json && json.GetValueKind() == JsonValueKind.Number
+            && json.Deserialize<double>() is >= 0 and <= 1 and var number
             ? number
             : throw value.Error(PromptFileError.Content, "a number from 0 to 1 is expected here.");
     }
@@ -275,7 +283,8 @@ internal static class PromptSchema
     // Words of the short form: 'kind', or 'required' as a truth value of a property.
     private static bool IsShort(YamlNode node)
         => node["type"] is null || node["kind"] is not null
-            || node["properties"]?.Members is { } members && members.Exists(m => m.Value["kind"] is not null || m.Value["required"] is { Items: null });
+            || node["properties"]?.Members is { } members
+            && members.Exists(m => m.Value["kind"] is not null || m.Value["required"] is { Items: null });
 
     private static JsonObject Object(
         IEnumerable<(string Name, YamlNode Node)> properties, string[] rest, YamlNode owner, PromptFileReading reading, bool isBare = false)

@@ -25,7 +25,8 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
         try
         {
             if (new FileInfo(file).Length > MaxFileBytes)
-                throw new PromptFileException(PromptFileError.File, file, null, $"the file has more than {MaxFileBytes >> 20} MiB; a prompt is short.");
+                throw new PromptFileException(PromptFileError.File, file, null,
+                    $"the file has more than {MaxFileBytes >> 20} MiB; a prompt is short.");
             var text = File.ReadAllText(file).ReplaceLineEndings("\n");
             Files.Add(System.IO.Path.GetFullPath(file));
             return text;
@@ -58,7 +59,9 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
     public string Text(YamlNode node)
     {
         var meant = Expand(node);
-        return meant.Scalar is { } text && !meant.IsNull ? text : throw node.Error(PromptFileError.Content, $"a text is expected here, not {node.Kind}.");
+        return meant.Scalar is { } text && !meant.IsNull
+            ? text
+            : throw node.Error(PromptFileError.Content, $"a text is expected here, not {node.Kind}.");
     }
 
     public JsonElement Json(YamlNode node) => node.ToJsonElement(Expand);
@@ -73,7 +76,8 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
     {
         if (!options.AllowedEnvironment.Contains(name))
             throw node.Error(PromptFileError.Environment,
-                $"the environment variable '{name}' is not allowed; allow it (AllowedEnvironment, --allow-env {name}) if its value may reach the "
+                $"the environment variable '{name}' is not allowed; allow it (AllowedEnvironment, --allow-env {name}) if its value may "
+                    + $"reach the "
                 + "model, or write the value here.");
         return Environment.GetEnvironmentVariable(name) ?? standard
             ?? throw node.Error(PromptFileError.Environment,
@@ -147,6 +151,7 @@ internal sealed class PromptFields(PromptFileReading reading, YamlNode node)
     {
         foreach (var member in node.Members ?? [])
             if (!_known.Contains(member.Key))
-                reading.Remarks.Add(FormattableString.Invariant($"{node.Path}, line {member.Line}: '{member.Key}' is not used{why ?? "."}"));
+                reading.Remarks.Add(
+                    FormattableString.Invariant($"{node.Path}, line {member.Line}: '{member.Key}' is not used{why ?? "."}"));
     }
 }

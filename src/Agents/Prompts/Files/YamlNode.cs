@@ -78,7 +78,8 @@ internal sealed class YamlNode
     /// <summary>A scalar like this one with another text.</summary>
     public YamlNode With(string text) => new(Path, Line) { Scalar = text, IsPlain = IsPlain };
 
-    public PromptFileException Error(PromptFileError error, string problem, Exception? inner = null) => new(error, Path, Line, problem, inner);
+    public PromptFileException Error(PromptFileError error, string problem, Exception? inner = null)
+        => new(error, Path, Line, problem, inner);
 
     /// <summary>The value as JSON.</summary>
     /// <param name="expand">Turns a scalar into the one that is meant.</param>
@@ -90,7 +91,8 @@ internal sealed class YamlNode
         JsonNode? Convert(YamlNode node)
         {
             if (left-- <= 0)
-                throw Error(PromptFileError.Syntax, FormattableString.Invariant($"aliases make more than {MaxNodes} values of this; use fewer."));
+                throw Error(PromptFileError.Syntax,
+                    FormattableString.Invariant($"aliases make more than {MaxNodes} values of this; use fewer."));
             if (node.Scalar is not null)
             {
                 var meant = expand?.Invoke(node) ?? node;
