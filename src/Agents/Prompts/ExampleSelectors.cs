@@ -9,8 +9,7 @@ namespace Kotonoha.Agents.Prompts;
 /// </summary>
 /// <remarks>
 /// With a diversity above 0 it is maximal marginal relevance (Carbonell and Goldstein, 1998): an example counts less, the more it is like
-/// one
-/// that is chosen already. Without an embedding generator, inputs are compared by their words: the cosine of TF-IDF vectors over the
+/// one that is chosen already. Without an embedding generator, inputs are compared by their words: the cosine of TF-IDF vectors over the
 /// examples. Vectors of a list of examples are made once. Thread-safe.
 /// </remarks>
 /// <param name="count">How many at most.</param>
@@ -130,8 +129,7 @@ public sealed class SimilarityExampleSelector(
 
 /// <summary>
 /// Shows examples of every label in turn, in their given order: the first of each label, then the second of each. A model that sees one
-/// label
-/// more often than the others prefers it.
+/// label more often than the others prefers it.
 /// </summary>
 /// <param name="count">How many at most.</param>
 /// <param name="labelOf">The label of an example; null takes its output.</param>

@@ -28,19 +28,16 @@ internal static class RunCommand
         };
         var lines = new Option<bool>("--jsonl")
         {
-            Description = "Run once for each line (of --inputs, or of standard input), and write one JSON object a line, in the same "
-                + "order.",
+            Description =
+                "Run once for each line (of --inputs, or of standard input), and write one JSON object a line, in the same order.",
         };
         var render = new Option<bool>("--render") { Description = "Show the messages and options; no model runs." };
-        var trace = new Option<string?>("--trace")
-        {
-            Description = "Write each step (render, call, parse) as a line of JSON.",
-            HelpName = "FILE"
-        };
+        var trace =
+            new Option<string?>("--trace") { Description = "Write each step (render, call, parse) as a line of JSON.", HelpName = "FILE" };
         var model = new Option<string?>("--model")
         {
-            Description = "A name in models.yaml, a checkpoint folder, a GGUF file, or OWNER/NAME (default: the one that the prompt "
-                + "names).",
+            Description =
+                "A name in models.yaml, a checkpoint folder, a GGUF file, or OWNER/NAME (default: the one that the prompt names).",
             HelpName = "NAME",
         };
         var models = new Option<string?>("--models")
@@ -60,8 +57,8 @@ internal static class RunCommand
             DefaultValueFactory = _ => new PromptRunOptions().MaxRepairs,
         };
         var command = new Command("run", "Run a prompt file. An answer is text, or JSON where the file has an output schema.") { file };
-        foreach (var option in new Option[] { input, inputs, lines, render, trace, model, models, environment, repairs,
-            LineCommand.Threads })
+        foreach (var option
+            in new Option[] { input, inputs, lines, render, trace, model, models, environment, repairs, LineCommand.Threads })
             command.Options.Add(option);
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -128,9 +125,8 @@ internal static class RunCommand
             var rendered = await prompt.RenderAsync(values, cancellationToken);
             if (models is null)
             {
-                options.Trace?.Report(new PromptTraceEvent(PromptTraceStep.Render, prompt.Name, 1,
-                    TimeSpan.Zero)
-                { Messages = rendered.Messages });
+                options.Trace?.Report(
+                    new PromptTraceEvent(PromptTraceStep.Render, prompt.Name, 1, TimeSpan.Zero) { Messages = rendered.Messages });
                 await Console.Out.WriteAsync(Shown(rendered));
                 return 0;
             }

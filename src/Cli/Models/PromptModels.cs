@@ -5,8 +5,9 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Cli.Models;
 
-/// <summary>The model that a prompt runs on: named on the command line or in the prompt, and found in <c>models.yaml</c>, or a
-/// path.</summary>
+/// <summary>
+/// The model that a prompt runs on: named on the command line or in the prompt, and found in <c>models.yaml</c>, or a path.
+/// </summary>
 internal sealed class PromptModels : IDisposable
 {
     public const string FileName = "models.yaml";
@@ -22,8 +23,8 @@ internal sealed class PromptModels : IDisposable
     public PromptModels(string? file, string prompt, int? threads)
     {
         _threads = ThreadCount.Check(threads);
-        var found = file ?? new[] { Path.Combine(Path.GetDirectoryName(Path.GetFullPath(prompt))!, FileName),
-            FileName }.FirstOrDefault(File.Exists);
+        var found = file
+            ?? new[] { Path.Combine(Path.GetDirectoryName(Path.GetFullPath(prompt))!, FileName), FileName }.FirstOrDefault(File.Exists);
         _catalog = found is null ? null : ModelCatalog.Load(found, Open);
     }
 
@@ -37,7 +38,7 @@ internal sealed class PromptModels : IDisposable
         if (model is null)
             throw new UsageException(prompt.Model is { } named
                 ? $"'{prompt.Path}' names the model '{named}', and no {FileName} says where it is; write one (see docs/prompt-files.md), "
-                    + "or name a "
+                    + $"or name a "
                     + "model with --model"
                 : $"'{prompt.Path}' names no model; name one with --model, or write a {FileName} with a default");
         var client = Local(model);
@@ -60,8 +61,8 @@ internal sealed class PromptModels : IDisposable
             return Local(location);
         string? key = null;
         if (entry.ApiKeyVariable is { } variable && (key = Environment.GetEnvironmentVariable(variable)) is null)
-            throw new UsageException($"the model '{entry.Name}' takes its key from the environment variable '{variable}', which is not "
-                + "set");
+            throw new UsageException(
+                $"the model '{entry.Name}' takes its key from the environment variable '{variable}', which is not set");
         return OpenAICompatibleChatClient.Create(entry.Endpoint!, entry.Model!, key);
     }
 

@@ -56,7 +56,8 @@ internal sealed partial class JinjaBody : PromptBody
                 "an expression names the role; values never decide who speaks. Declare the conversation as an input of kind 'thread' and "
                     + "write "
                 + "{{ its name }} on a line of its own.");
-        var source = roles == JinjaRoles.Lines ? RoleLine().Replace(template, match => Mark(match.Groups[1].Value.ToLowerInvariant()))
+        var source = roles == JinjaRoles.Lines
+            ? RoleLine().Replace(template, match => Mark(match.Groups[1].Value.ToLowerInvariant()))
             : template;
         foreach (var thread in threads ?? [])
             source = Regex.Replace(source, @"^[ \t]*\{\{-?\s*" + Regex.Escape(thread) + @"\s*-?\}\}[ \t]*$", _ =>
@@ -88,8 +89,8 @@ internal sealed partial class JinjaBody : PromptBody
 
     public override IReadOnlyList<string> Variables { get; }
 
-    public override Task<List<ChatMessage>> RenderAsync(IReadOnlyDictionary<string, JsonElement> values,
-        CancellationToken cancellationToken)
+    public override Task<List<ChatMessage>> RenderAsync(
+        IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken)
     {
         try
         {
@@ -115,8 +116,8 @@ internal sealed partial class JinjaBody : PromptBody
                 continue;
             Add(at);
             int close = text.IndexOf(Close, at);
-            if (close < 0 || !int.TryParse(text.AsSpan(at + 1, close - at - 1), NumberStyles.None, CultureInfo.InvariantCulture,
-                out int number))
+            if (close < 0
+                || !int.TryParse(text.AsSpan(at + 1, close - at - 1), NumberStyles.None, CultureInfo.InvariantCulture, out int number))
                 throw _place.Error(PromptFileError.Template, 1, "the template takes a line with a role apart; leave such lines whole.");
             var mark = _marks[number];
             if (mark.StartsWith("thread ", StringComparison.Ordinal))

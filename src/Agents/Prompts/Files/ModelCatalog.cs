@@ -160,8 +160,8 @@ public sealed class ModelCatalog : IDisposable
             Location = path is not null ? System.IO.Path.GetFullPath(path, folder) : hub,
             Endpoint = address,
             Model = endpoint is null ? null
-                : fields.Text("model") ?? throw member.Value.Error(PromptFileError.Content,
-                    $"the endpoint of '{member.Key}' needs a 'model'."),
+                : fields.Text("model")
+                ?? throw member.Value.Error(PromptFileError.Content, $"the endpoint of '{member.Key}' needs a 'model'."),
             ApiKeyVariable = endpoint is null ? null : fields.Text("api_key_env"),
             Options = options,
         };

@@ -12,8 +12,8 @@ internal abstract class PromptBody
     /// <summary>The variables that the template uses.</summary>
     public abstract IReadOnlyList<string> Variables { get; }
 
-    public abstract Task<List<ChatMessage>> RenderAsync(IReadOnlyDictionary<string, JsonElement> values,
-        CancellationToken cancellationToken);
+    public abstract Task<List<ChatMessage>> RenderAsync(
+        IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken);
 }
 
 /// <summary>Where a template begins in its file.</summary>
@@ -25,7 +25,7 @@ internal sealed record TemplatePlace(string Path, int Line)
     public PromptFileException Error(ChatTemplateException exception)
         => new(PromptFileError.Template, Path, exception.Line is { } line ? Line + line - 1 : null,
             $"the template {(exception.Error == ChatTemplateError.Syntax ? "is malformed" : "fails")}: {exception.Detail.TrimEnd('.')}.",
-                exception);
+            exception);
 
     public static int LineOf(string text, int at) => 1 + text.AsSpan(0, at).Count('\n');
 }
@@ -169,8 +169,8 @@ internal sealed class LiteralBody(string text, ChatRole role) : PromptBody
 {
     public override IReadOnlyList<string> Variables => [];
 
-    public override Task<List<ChatMessage>> RenderAsync(IReadOnlyDictionary<string, JsonElement> values,
-        CancellationToken cancellationToken)
+    public override Task<List<ChatMessage>> RenderAsync(
+        IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken)
         => Task.FromResult<List<ChatMessage>>([new ChatMessage(role, text)]);
 }
 
@@ -194,8 +194,8 @@ internal sealed class QuestionBody(string input) : PromptBody
 {
     public override IReadOnlyList<string> Variables => [input];
 
-    public override Task<List<ChatMessage>> RenderAsync(IReadOnlyDictionary<string, JsonElement> values,
-        CancellationToken cancellationToken)
+    public override Task<List<ChatMessage>> RenderAsync(
+        IReadOnlyDictionary<string, JsonElement> values, CancellationToken cancellationToken)
         => Task.FromResult<List<ChatMessage>>(values.TryGetValue(input, out var value)
             ? [new ChatMessage(ChatRole.User, value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText())]
             : []);

@@ -49,8 +49,8 @@ internal static class PromptChatOptions
                     options.AllowMultipleToolCalls = fields.Truth(member.Key);
                     break;
                 case "chattoolmode" or "toolchoice":
-                    options.ToolMode = ToolMode(value, value.Members is null ? reading.Text(value)
-                        : fields.Map(member.Key)!.Text("kind", "type"));
+                    options.ToolMode =
+                        ToolMode(value, value.Members is null ? reading.Text(value) : fields.Map(member.Key)!.Text("kind", "type"));
                     break;
                 case "functionchoicebehavior":
                     options.ToolMode = ToolMode(value, value.Members is null ? reading.Text(value) : fields.Map(member.Key)!.Text("type"));
@@ -61,8 +61,8 @@ internal static class PromptChatOptions
                 case "reasoningeffort":
                     options.Reasoning = new ReasoningOptions
                     {
-                        Effort = Enum.TryParse<ReasoningEffort>(reading.Text(value).Replace("xhigh", "ExtraHigh",
-                            StringComparison.OrdinalIgnoreCase),
+                        Effort = Enum.TryParse<ReasoningEffort>(reading.Text(value)
+                            .Replace("xhigh", "ExtraHigh", StringComparison.OrdinalIgnoreCase),
                             ignoreCase: true, out var effort)
                             ? effort
                             : throw value.Error(PromptFileError.Content,

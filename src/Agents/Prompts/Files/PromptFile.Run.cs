@@ -64,8 +64,8 @@ public sealed partial class PromptFile
         var prompt = await RenderAsync(inputs, options, cancellationToken).ConfigureAwait(false);
         var updates = new List<ChatResponseUpdate>();
         long start = Stopwatch.GetTimestamp();
-        await foreach (var update in client.GetStreamingResponseAsync(prompt.Messages, prompt.Options,
-            cancellationToken).ConfigureAwait(false))
+        await foreach (var update in client.GetStreamingResponseAsync(prompt.Messages, prompt.Options, cancellationToken)
+            .ConfigureAwait(false))
         {
             updates.Add(update);
             yield return update;
@@ -118,9 +118,8 @@ public sealed partial class PromptFile
         var prompt = await RenderAsync(inputs, cancellationToken).ConfigureAwait(false);
         if (options.Defaults is { } defaults)
             PromptChatOptions.Default(prompt.Options, defaults);
-        Tell(options, new PromptTraceEvent(PromptTraceStep.Render, Name, 1,
-            Stopwatch.GetElapsedTime(start))
-        { Messages = prompt.Messages });
+        Tell(options,
+            new PromptTraceEvent(PromptTraceStep.Render, Name, 1, Stopwatch.GetElapsedTime(start)) { Messages = prompt.Messages });
         return prompt;
     }
 
@@ -136,18 +135,15 @@ public sealed partial class PromptFile
     private string? Parse(ChatResponse response, int attempt, PromptRunOptions options, out JsonElement? json)
     {
         json = null;
-        if (OutputSchema is not { } schema || response.Messages.SelectMany(message => message.Contents).Any(content
-            => content is FunctionCallContent))
+        if (OutputSchema is not { } schema
+            || response.Messages.SelectMany(message => message.Contents).Any(content => content is FunctionCallContent))
             return null;
         long start = Stopwatch.GetTimestamp();
         var problem = OutputProblem(schema, response.Text, out json);
         if (problem is not null && response.FinishReason == ChatFinishReason.Length)
             problem += " The answer was cut at the most tokens that are allowed.";
-        Tell(options, new PromptTraceEvent(PromptTraceStep.Parse, Name, attempt, Stopwatch.GetElapsedTime(start))
-        {
-            Problem = problem,
-            Json = json
-        });
+        Tell(options,
+            new PromptTraceEvent(PromptTraceStep.Parse, Name, attempt, Stopwatch.GetElapsedTime(start)) { Problem = problem, Json = json });
         return problem;
     }
 }
@@ -159,8 +155,9 @@ public sealed record PromptRunOptions
     public int MaxRepairs
     {
         get;
-        init => field = value >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(value), value,
-            "The number of repairs must not be negative.");
+        init => field = value >= 0
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, "The number of repairs must not be negative.");
     } = 2;
 
     /// <summary>Options for what the file leaves open, for example those of the model.</summary>

@@ -90,8 +90,9 @@ public sealed partial class PromptFile
         return PromptFileReader.Read(path, options ?? new PromptFileOptions());
     }
 
-    /// <summary>Reads the value of an input from a text, as a command line has it: <c>3</c> for a number, JSON for lists and
-    /// objects.</summary>
+    /// <summary>
+    /// Reads the value of an input from a text, as a command line has it: <c>3</c> for a number, JSON for lists and objects.
+    /// </summary>
     /// <param name="name">The input.</param>
     /// <param name="text">The text.</param>
     /// <returns>The value.</returns>
@@ -167,8 +168,8 @@ public sealed partial class PromptFile
         foreach (var input in Inputs)
             if (!values.ContainsKey(input.Name) && input.Default is { } standard)
                 values[input.Name] = standard;
-        var missing = Inputs.Where(input => input.IsRequired && !values.ContainsKey(input.Name)).Select(input
-            => $"'{input.Name}'").ToList();
+        var missing = Inputs.Where(input => input.IsRequired && !values.ContainsKey(input.Name)).Select(input => $"'{input.Name}'")
+            .ToList();
         return missing.Count == 0 ? values : throw Error(PromptFileError.MissingInput,
             $"no value is given for the required input{(missing.Count == 1 ? "" : "s")} {string.Join(", ", missing)}; give "
             + $"{(missing.Count == 1 ? "it" : "them")} (--input NAME=VALUE), or declare a default.");

@@ -10,8 +10,8 @@ internal static class PromptFileReader
 {
     public const string SkillFile = "SKILL.md", KernelPromptFile = "skprompt.txt", KernelConfigFile = "config.json";
 
-    private const string Known = "a prompt is a .prompty file, a YAML file with 'template' (Semantic Kernel) or 'kind: Prompt' (Agent "
-        + "Framework), "
+    private const string Known =
+        "a prompt is a .prompty file, a YAML file with 'template' (Semantic Kernel) or 'kind: Prompt' (Agent Framework), "
         + "or a folder with skprompt.txt or SKILL.md.";
 
     public static PromptFile Read(string path, PromptFileOptions options)
@@ -80,7 +80,7 @@ internal static class PromptFileReader
         if (fields.Truth("allow_dangerously_set_content") == true)
             throw fields["allow_dangerously_set_content"]!.Error(PromptFileError.Content,
                 $"the value of '{name}' would be read as part of the template; values stay values here, so remove "
-                    + "allow_dangerously_set_content.");
+                    + $"allow_dangerously_set_content.");
         var standard = fields["default", "defaultValue"];
         var input = new PromptInput(name)
         {
@@ -178,8 +178,9 @@ internal static class PromptFileReader
         var fields = node.Items is null ? reading.Fields(node, "'examples'") : null;
         var items = fields?["items"] ?? node;
         items = reading.Expand(items);
-        var examples = (items.Items ?? throw items.Error(PromptFileError.Content,
-            "'examples' must be a list of {input, output}, or hold one as 'items'."))
+        var examples =
+            (items.Items
+                ?? throw items.Error(PromptFileError.Content, "'examples' must be a list of {input, output}, or hold one as 'items'."))
             .Select(item =>
             {
                 var example = reading.Fields(item, "an example");
@@ -216,7 +217,7 @@ internal static class PromptFileReader
 
         static double? Fraction(YamlNode? value) => value is null ? null
             : value.ScalarJson() is { } json && json.GetValueKind() == JsonValueKind.Number
-                && json.Deserialize<double>() is >= 0 and <= 1 and var number
+            && json.Deserialize<double>() is >= 0 and <= 1 and var number
             ? number
             : throw value.Error(PromptFileError.Content, "a number from 0 to 1 is expected here.");
     }
@@ -282,7 +283,7 @@ internal static class PromptSchema
     private static bool IsShort(YamlNode node)
         => node["type"] is null || node["kind"] is not null
             || node["properties"]?.Members is { } members
-                && members.Exists(m => m.Value["kind"] is not null || m.Value["required"] is { Items: null });
+            && members.Exists(m => m.Value["kind"] is not null || m.Value["required"] is { Items: null });
 
     private static JsonObject Object(
         IEnumerable<(string Name, YamlNode Node)> properties, string[] rest, YamlNode owner, PromptFileReading reading, bool isBare = false)

@@ -59,7 +59,8 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
     public string Text(YamlNode node)
     {
         var meant = Expand(node);
-        return meant.Scalar is { } text && !meant.IsNull ? text
+        return meant.Scalar is { } text && !meant.IsNull
+            ? text
             : throw node.Error(PromptFileError.Content, $"a text is expected here, not {node.Kind}.");
     }
 
@@ -76,7 +77,7 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
         if (!options.AllowedEnvironment.Contains(name))
             throw node.Error(PromptFileError.Environment,
                 $"the environment variable '{name}' is not allowed; allow it (AllowedEnvironment, --allow-env {name}) if its value may "
-                    + "reach the "
+                    + $"reach the "
                 + "model, or write the value here.");
         return Environment.GetEnvironmentVariable(name) ?? standard
             ?? throw node.Error(PromptFileError.Environment,
@@ -153,7 +154,7 @@ internal sealed class PromptFields(PromptFileReading reading, YamlNode node)
     {
         foreach (var member in node.Members ?? [])
             if (!_known.Contains(member.Key))
-                reading.Remarks.Add(FormattableString.Invariant(
-                    $"{node.Path}, line {member.Line}: '{member.Key}' is not used{why ?? "."}"));
+                reading.Remarks.Add(
+                    FormattableString.Invariant($"{node.Path}, line {member.Line}: '{member.Key}' is not used{why ?? "."}"));
     }
 }

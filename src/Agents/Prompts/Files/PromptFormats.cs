@@ -18,8 +18,8 @@ internal static class KernelFormat
         var name = fields.Text("name") ?? Path.GetFileNameWithoutExtension(root.Path);
         PromptBody body;
         if (messages is not null)
-            body = new SeveralBodies([.. (messages.Items
-                ?? throw messages.Error(PromptFileError.Content, "'messages' must be a list of {role, content}."))
+            body = new SeveralBodies(
+                [.. (messages.Items ?? throw messages.Error(PromptFileError.Content, "'messages' must be a list of {role, content}."))
                 .Select(message => Message(message, format, reading))]);
         else if (template is not null)
             body = Body(reading.Text(template), PlaceOf(template), format, null, threads, reading);
@@ -73,8 +73,8 @@ internal static class KernelFormat
         {
             var input = reading.Fields(node, "an input variable");
             declared.Add(PromptFileReader.Input(
-                input.Text("name") ?? throw node.Error(PromptFileError.Content, "an input variable needs a 'name'."), input, reading,
-                    isRequired: true));
+                input.Text("name")
+                    ?? throw node.Error(PromptFileError.Content, "an input variable needs a 'name'."), input, reading, isRequired: true));
         }
 
         if (fields.Map("input") is { } old)
@@ -82,16 +82,16 @@ internal static class KernelFormat
             {
                 var input = reading.Fields(node, "a parameter");
                 declared.Add(PromptFileReader.Input(
-                    input.Text("name") ?? throw node.Error(PromptFileError.Content, "a parameter needs a 'name'."), input, reading,
-                        isRequired: false));
+                    input.Text("name")
+                        ?? throw node.Error(PromptFileError.Content, "a parameter needs a 'name'."), input, reading, isRequired: false));
             }
 
         var output = fields.Map("output_variable");
         var outputSchema = output?["json_schema"];
         _ = output?.Text("description");
         output?.Done();
-        var schema = PromptFileReader.SetSchema(options, responseFormat, outputSchema ?? fields["output_schema", "outputSchema"], reading,
-            name);
+        var schema =
+            PromptFileReader.SetSchema(options, responseFormat, outputSchema ?? fields["output_schema", "outputSchema"], reading, name);
         var parts = new PromptFileParts(format, name, body)
         {
             Description = fields.Text("description"),
@@ -130,8 +130,9 @@ internal static class KernelFormat
         => (format is null ? "semantic-kernel" : reading.Text(format)) switch
         {
             "semantic-kernel" => new KernelBody(template, place, reading.Options.Kernel, role),
-            "jinja2" or "jinja" => new JinjaBody(template, place, role is null ? JinjaRoles.Tags : JinjaRoles.None, role ?? ChatRole.User,
-                threads),
+            "jinja2"
+                or "jinja" =>
+                    new JinjaBody(template, place, role is null ? JinjaRoles.Tags : JinjaRoles.None, role ?? ChatRole.User, threads),
             var other => throw format!.Error(PromptFileError.Format,
                 $"the template format '{other}' is not known; write semantic-kernel or jinja2"
                 + $"{(other is "handlebars" or "liquid" ? " (most templates need only their loops and conditions changed)" : "")}."),
@@ -226,7 +227,8 @@ internal static class PromptyFormat
     {
         if (fields["template"] is not { } template)
             return;
-        var format = template.Members is null ? template : template["format"] is { Members: not null } inner ? inner["kind"]
+        var format = template.Members is null ? template
+            : template["format"] is { Members: not null } inner ? inner["kind"]
             : template["format"] ?? template["type"];
         var parser = template["parser"] is { Members: not null } kind ? kind["kind"] : template["parser"];
         if (format is not null && reading.Text(format) is not ("jinja2" or "jinja") and var other)
@@ -260,7 +262,8 @@ internal static class AgentFormat
         bool isJinja = false;
         if (fields["template"] is { } template)
         {
-            var word = template.Members is null ? template : template["format"] is { Members: not null } inner ? inner["kind"]
+            var word = template.Members is null ? template
+                : template["format"] is { Members: not null } inner ? inner["kind"]
                 : template["format"];
             isJinja = word is null || reading.Text(word) is "jinja2" or "jinja"
                 ? word is not null
@@ -278,12 +281,8 @@ internal static class AgentFormat
         if (bodies.Count == 0)
             throw root.Error(PromptFileError.Content, "the agent has no 'instructions'.");
         if (!declared.Exists(input => input.Name == Question))
-            declared.Add(new PromptInput(Question)
-            {
-                Type = PromptInputType.Text,
-                Description = "What the agent is asked.",
-                IsRequired = true
-            });
+            declared.Add(
+                new PromptInput(Question) { Type = PromptInputType.Text, Description = "What the agent is asked.", IsRequired = true });
         bodies.Add(new QuestionBody(Question));
         var body = new SeveralBodies(bodies);
         if (!isJinja && declared.FirstOrDefault(input => input.Name != Question) is { } unused)
@@ -308,9 +307,9 @@ internal static class AgentFormat
 
 /// <summary>Agent Skills: a folder whose SKILL.md holds instructions; the question comes as the input <c>input</c>.</summary>
 /// <remarks>
-/// The rules for names and descriptions are Agent Framework's (<see cref="AgentSkillFrontmatter"/>). Its <see
-/// cref="AgentFileSkillsSource"/>
-/// logs a broken skill and leaves it out; a prompt must say which line is wrong, so the front matter is read here.
+/// The rules for names and descriptions are Agent Framework's (<see cref="AgentSkillFrontmatter"/>). Its
+/// <see cref="AgentFileSkillsSource"/> logs a broken skill and leaves it out; a prompt must say which line is wrong, so the front matter is
+/// read here.
 /// </remarks>
 internal static class SkillFormat
 {

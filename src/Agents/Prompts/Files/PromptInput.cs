@@ -99,14 +99,16 @@ public sealed record PromptInput
             PromptInputType.Object => value.ValueKind == JsonValueKind.Object,
             _ => value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(IsMessage),
         };
-        return fits ? null : string.Create(CultureInfo.InvariantCulture,
-            $"the input '{Name}' is {Describe(Type)}, and {Shown(value)} was given");
+        return fits
+            ? null
+            : string.Create(CultureInfo.InvariantCulture, $"the input '{Name}' is {Describe(Type)}, and {Shown(value)} was given");
     }
 
     /// <summary>The messages of a thread that has passed <see cref="Problem"/>.</summary>
     internal static IEnumerable<ChatMessage> Messages(JsonElement thread) => thread.EnumerateArray().Select(message => new ChatMessage(
-        message.GetProperty("role").GetString() == "user" ? ChatRole.User : ChatRole.Assistant,
-            message.GetProperty("content").GetString()));
+        message.GetProperty("role").GetString() == "user"
+            ? ChatRole.User
+            : ChatRole.Assistant, message.GetProperty("content").GetString()));
 
     internal static string Describe(PromptInputType type) => type switch
     {
