@@ -47,6 +47,8 @@ public sealed class JsonSchemaTests
     [InlineData("""{"type": "string", "format": "uuid"}""", "\"01234567-89ab-cdef-0123-456789abcdef\"", "\"0123\"")]
     [InlineData("""{"type": "string", "format": "wishes"}""", "\"anything\"", "1")]
     [InlineData("""{"type": "integer", "minimum": 3, "maximum": 12}""", "12", "13")]
+    [InlineData("""{"type": "string", "format": "json-pointer"}""", "\"/a/0\"", "\"a\"")]
+    [InlineData("{}", "118425941465111", "118425941465111e72")]
     public void Schemas_let_through_what_fits_alone(string schema, string fits, string doesNot)
     {
         using var document = JsonDocument.Parse(schema);

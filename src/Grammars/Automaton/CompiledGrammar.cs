@@ -257,17 +257,7 @@ internal sealed class CompiledGrammar
         var tokens = new TokenSet.Builder(_vocabulary.Size);
         var exits = new List<int>();
         BeginTargets();
-        Walk(trie, 0, start, (node, target) =>
-        {
-            if (target.IsOpen && trie.End(node) > node + 1)
-                exits.Add(node);
-            var here = trie.Tokens(node);
-            if (!here.IsEmpty && IsLive(target))
-            {
-                tokens.Add(here);
-                AddTarget(target);
-            }
-        });
+        Walk(trie, 0, start, tokens, exits);
         var set = tokens.Build();
         _maskBytes += set.Bytes;
         inside = new InsideTokens(set, LongestTargetRest(), [.. exits]);
@@ -279,15 +269,7 @@ internal sealed class CompiledGrammar
     {
         BeginTargets();
         foreach (int above in nodes)
-            Walk(trie, above, start, (node, target) =>
-            {
-                var here = trie.Tokens(node);
-                if (!here.IsEmpty && IsLive(target))
-                {
-                    tokens.Add(here);
-                    AddTarget(target);
-                }
-            });
+            Walk(trie, above, start, tokens, exits: null);
         return LongestTargetRest();
     }
 
@@ -307,6 +289,44 @@ internal sealed class CompiledGrammar
 
             _path[depth] = target;
             visit(node, target);
+            node++;
+        }
+    }
+
+    // Adds the tokens below a node of the tree, and notes where the rule may end while tokens go on.
+    private void Walk(TokenTrie trie, int above, State start, TokenSet.Builder tokens, List<int>? exits)
+    {
+        ReadOnlySpan<byte> bytes = trie.Bytes, depths = trie.Depths;
+        ReadOnlySpan<int> ends = trie.Ends, firsts = trie.FirstTokens;
+        int baseDepth = depths[above];
+        var path = _path;
+        path[0] = start;
+        State? last = null;
+        for (int node = above + 1, end = ends[above]; node < end;)
+        {
+            int depth = depths[node] - baseDepth;
+            var target = Automaton.Next(path[depth - 1], bytes[node]);
+            if (target.IsDead)
+            {
+                node = ends[node];
+                continue;
+            }
+
+            path[depth] = target;
+            if (target.IsOpen && exits is not null && ends[node] > node + 1)
+                exits.Add(node);
+            if (firsts[node + 1] > firsts[node])
+            {
+                if (target != last && IsLive(target))
+                {
+                    AddTarget(target);
+                    last = target;
+                }
+
+                if (target == last)
+                    tokens.Add(trie.Tokens(node));
+            }
+
             node++;
         }
     }

@@ -21,7 +21,7 @@ internal sealed class Cell(int id, Node head, Cell? tail)
 internal sealed class State(int id, Cell[] lists, bool isComplete, bool isOpen)
 {
     /// <summary>Successors by class of bytes; null until the first is asked for.</summary>
-    public int[]? Next;
+    public State?[]? Next;
 
     public int Id { get; } = id;
 
@@ -34,7 +34,7 @@ internal sealed class State(int id, Cell[] lists, bool isComplete, bool isOpen)
     public bool IsOpen { get; } = isOpen;
 
     /// <summary>Nothing may follow.</summary>
-    public bool IsDead => Lists.Length == 0 && !IsComplete && !IsOpen;
+    public bool IsDead { get; } = lists.Length == 0 && !isComplete && !isOpen;
 }
 
 /// <summary>
@@ -48,8 +48,6 @@ internal sealed class GrammarAutomaton
 
     /// <summary>The steps that finding the lists of one state may take.</summary>
     private const int MaximumSteps = 200_000;
-
-    private const int Unknown = -1;
 
     private readonly Dictionary<(int Head, int Tail), Cell> _cells = [];
     private readonly Dictionary<(int Inner, int Minimum, int Maximum), RepeatNode> _repeats = [];
@@ -100,20 +98,9 @@ internal sealed class GrammarAutomaton
     /// <summary>The state after a byte.</summary>
     public State Next(State state, byte value)
     {
-        var next = state.Next;
         int kind = _classOf[value];
-        if (next is not null && next[kind] is not Unknown and var known)
-            return _states[known];
-        if (next is null)
-        {
-            next = new int[_exampleOf.Length];
-            Array.Fill(next, Unknown);
-            state.Next = next;
-        }
-
-        var target = Compute(state, _exampleOf[kind]);
-        next[kind] = target.Id;
-        return target;
+        var next = state.Next ??= new State?[_exampleOf.Length];
+        return next[kind] ??= Compute(state, _exampleOf[kind]);
     }
 
     /// <summary>The state after a control token.</summary>

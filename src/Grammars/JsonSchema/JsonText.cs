@@ -44,7 +44,7 @@ internal static class JsonText
     /// <summary>Any number of at most 15 digits before and behind the point.</summary>
     public static Node Number { get; } = Rule("number", Node.Sequence(
         Node.Optional(Node.Literal("-")), JsonNumber.Unsigned(fraction: true), Node.Optional(Node.Sequence(
-            CharSet.Of("eE").ToUtf8(), Node.Optional(CharSet.Of("+-").ToUtf8()), Node.Repeat(CharSet.Of(('0', '9')).ToUtf8(), 1, 2)))));
+            CharSet.Of("eE").ToUtf8(), Node.Optional(CharSet.Of("+-").ToUtf8()), Node.Repeat(CharSet.Of(('0', '9')).ToUtf8(), 1, 1)))));
 
     /// <summary><c>true</c> or <c>false</c>.</summary>
     public static Node Boolean { get; } = Node.Choice(Node.Literal("true"), Node.Literal("false"));

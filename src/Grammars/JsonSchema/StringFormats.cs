@@ -25,6 +25,7 @@ internal static class StringFormats
         "ipv4" => $@"^{Byte}(\.{Byte}){{3}}$",
         "ipv6" => "^[0-9a-f]{1,4}(:[0-9a-f]{1,4}){7}$",
         "uri" or "iri" or "uri-reference" or "iri-reference" => $"^https?://{Host}(/[A-Za-z0-9._~-]{{0,60}}){{0,6}}$",
+        "json-pointer" => "^(/[A-Za-z0-9_.-]{0,40}){0,8}$",
         _ => null,
     };
 }

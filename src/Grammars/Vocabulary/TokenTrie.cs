@@ -54,6 +54,18 @@ internal sealed class TokenTrie
         (_bytes, _depths, _ends, _firstTokens) = ([.. bytes], [.. depths], [.. ends], [.. firsts]);
     }
 
+    /// <summary>The byte that leads to each node.</summary>
+    public ReadOnlySpan<byte> Bytes => _bytes;
+
+    /// <summary>The number of bytes that lead to each node.</summary>
+    public ReadOnlySpan<byte> Depths => _depths;
+
+    /// <summary>For each node the first one behind all that lie below it.</summary>
+    public ReadOnlySpan<int> Ends => _ends;
+
+    /// <summary>For each node where its tokens begin; they end where those of the next node begin.</summary>
+    public ReadOnlySpan<int> FirstTokens => _firstTokens;
+
     /// <summary>The nodes; 0 is the root.</summary>
     public int Count => _bytes.Length;
 
