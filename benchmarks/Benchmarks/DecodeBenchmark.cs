@@ -77,8 +77,8 @@ internal static class DecodeBenchmark
     private static ((double Wall, double Processor) Prefill, (double Wall, double Processor) Decode) Ours(
         CausalModel model, CpuBackend backend, int[] prompt)
     {
-        using var pass = new InferencePass(backend);
-        using var cache = model.CreateCache(prompt.Length + NewTokens + 1);
+        using var pass = new CpuInferencePass(backend);
+        using var cache = new BlockKvCache(model.CacheShape, prompt.Length + NewTokens + 1);
         using var sequence = cache.NewSequence(prompt.Length + NewTokens + 1);
         var batch = new Batch();
         long start = Stopwatch.GetTimestamp();

@@ -35,7 +35,7 @@ internal static class GemmBenchmark
 
     private static void Product(CpuBackend backend, int m, int n, int k, double roof)
     {
-        using var pass = new TrainingPass(backend);
+        using var pass = new CpuTrainingPass(backend);
         using var weight = new Parameter("w", k, n);
         using var x = new Parameter("x", m, k);
         using var gradients = new Gradients([weight, x]);
@@ -76,7 +76,7 @@ internal static class GemmBenchmark
     {
         var config = new Gpt2Config { VocabularySize = 256, ContextLength = 64, Width = 128, Layers = 4, Heads = 4 };
         using var model = Gpt2.Create(config);
-        using var pass = new TrainingPass(backend);
+        using var pass = new CpuTrainingPass(backend);
         using var gradients = new Gradients(model.Parameters);
         var random = new Random(1);
         var tokens = Enumerable.Range(0, 768).Select(_ => random.Next(256)).ToArray();

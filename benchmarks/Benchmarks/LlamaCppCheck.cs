@@ -139,8 +139,8 @@ internal static class LlamaCppCheck
 
     private static List<(int Id, float Margin)> Greedy(CausalModel model, CpuBackend backend, int[] prompt)
     {
-        using var pass = new InferencePass(backend);
-        using var cache = model.CreateCache(prompt.Length + NewTokens);
+        using var pass = new CpuInferencePass(backend);
+        using var cache = new BlockKvCache(model.CacheShape, prompt.Length + NewTokens);
         using var sequence = cache.NewSequence(prompt.Length + NewTokens);
         var chosen = new List<(int Id, float Margin)>();
         int[] next = prompt;

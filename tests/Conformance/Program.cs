@@ -1,8 +1,9 @@
 using Kotonoha.Conformance;
+using Kotonoha.LocalModel.Devices;
 
 // conformance DIR [FAMILY...] [--models DIR]: runs the reference fixtures below DIR. A FAMILY is a path below DIR: that folder or file and
 // everything below it; a trailing * makes it a prefix; without one, all. Published models are looked for in --models, by default
-// DIR/../models.
+// DIR/../models. --device NAME computes on another device than the processor (built with -p:KotonohaTorch=cpu).
 string? models = null;
 if (Array.IndexOf(args, "--models") is >= 0 and var option)
 {
@@ -16,10 +17,22 @@ if (Array.IndexOf(args, "--models") is >= 0 and var option)
     args = [.. args[..option], .. args[(option + 2)..]];
 }
 
+if (Array.IndexOf(args, "--device") is >= 0 and var deviceOption)
+{
+    if (deviceOption + 1 >= args.Length)
+    {
+        Console.Error.WriteLine("conformance: --device needs a name");
+        return 2;
+    }
+
+    ComputingDevice.Current = Device.Parse(args[deviceOption + 1]);
+    args = [.. args[..deviceOption], .. args[(deviceOption + 2)..]];
+}
+
 if (args.Length == 0 || args[0] is "-h" or "--help")
 {
     Console.Error.WriteLine(
-        "usage: conformance DIR [FAMILY...] [--models DIR]   (FAMILY: a path below DIR; a trailing * makes it a prefix)");
+        "usage: conformance DIR [FAMILY...] [--models DIR] [--device NAME]   (FAMILY: a path below DIR; a trailing * makes it a prefix)");
     return 2;
 }
 

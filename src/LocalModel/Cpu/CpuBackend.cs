@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Training;
 
 namespace Kotonoha.LocalModel.Cpu;
 
@@ -375,7 +374,7 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
     {
         int sequences = call.Queries.Sequences, blocks = 0;
         for (int s = 0; s < sequences; s++)
-            blocks += call.Queries.Cached(s)?.Blocks.Length ?? 0;
+            blocks += call.Cached(s)?.Blocks.Length ?? 0;
         nint* keyBlocks = (nint*)Table(2L * blocks * sizeof(nint) + 2L * sequences * sizeof(int));
         nint* valueBlocks = keyBlocks + blocks;
         int* firstBlocks = (int*)(valueBlocks + blocks);
@@ -383,15 +382,15 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
         int next = 0;
         for (int s = 0; s < sequences; s++)
         {
-            var cached = call.Queries.Cached(s);
+            var cached = call.Cached(s);
             keyCounts[s] = KeyCount(in call, s);
             firstBlocks[s] = cached is null ? -1 : next;
             if (cached is null)
                 continue;
             foreach (int block in cached.Blocks)
             {
-                keyBlocks[next] = (nint)cached.Cache.Keys(block, call.Options.Layer, 0);
-                valueBlocks[next++] = (nint)cached.Cache.Values(block, call.Options.Layer, 0);
+                keyBlocks[next] = (nint)cached.Blocked.Keys(block, call.Options.Layer, 0);
+                valueBlocks[next++] = (nint)cached.Blocked.Values(block, call.Options.Layer, 0);
             }
         }
 

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
 

@@ -1,5 +1,5 @@
 using System.Runtime.Intrinsics;
-using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Cpu;
 

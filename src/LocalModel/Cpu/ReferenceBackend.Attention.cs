@@ -98,7 +98,7 @@ internal unsafe partial class ReferenceBackend<T>
     }
 
     private protected static int KeyCount(in AttentionCall call, int sequence)
-        => call.Queries.Cached(sequence)?.Length ?? call.Keys.SequenceStarts[sequence + 1] - call.Keys.SequenceStarts[sequence];
+        => call.Cached(sequence)?.Length ?? call.Keys.SequenceStarts[sequence + 1] - call.Keys.SequenceStarts[sequence];
 
     private protected static int LongestQueries(in AttentionCall call)
     {
@@ -147,19 +147,19 @@ internal unsafe partial class ReferenceBackend<T>
     private static T KeyAt(in AttentionCall call, int sequence, int head, int key, int column)
     {
         int keyHead = head / (call.Options.Heads / call.Options.KeyHeads);
-        if (call.Queries.Cached(sequence) is not { } cached)
+        if (call.Cached(sequence) is not { } cached)
             return Row(call.Key, call.Keys.SequenceStarts[sequence] + key)[keyHead * call.KeyWidth + column];
         int block = cached.Blocks[key / KvCache.BlockTokens], place = key % KvCache.BlockTokens;
-        return Of(cached.Cache.Keys(block, call.Options.Layer, keyHead)[column * KvCache.BlockTokens + place]);
+        return Of(cached.Blocked.Keys(block, call.Options.Layer, keyHead)[column * KvCache.BlockTokens + place]);
     }
 
     private static T ValueAt(in AttentionCall call, int sequence, int head, int key, int column)
     {
         int keyHead = head / (call.Options.Heads / call.Options.KeyHeads);
-        if (call.Queries.Cached(sequence) is not { } cached)
+        if (call.Cached(sequence) is not { } cached)
             return Row(call.Value, call.Keys.SequenceStarts[sequence] + key)[keyHead * call.ValueWidth + column];
         int block = cached.Blocks[key / KvCache.BlockTokens], place = key % KvCache.BlockTokens;
-        return Of(cached.Cache.Values(block, call.Options.Layer, keyHead)[place * call.ValueWidth + column]);
+        return Of(cached.Blocked.Values(block, call.Options.Layer, keyHead)[place * call.ValueWidth + column]);
     }
 
     /// <summary>Puts the keys and values of new tokens into the cache.</summary>
@@ -167,24 +167,22 @@ internal unsafe partial class ReferenceBackend<T>
     {
         for (int s = 0; s < call.Queries.Sequences; s++)
         {
-            if (call.Queries.Cached(s) is not { } cached)
+            if (call.Cached(s) is not { } cached)
                 continue;
-            var cache = cached.Cache;
-            if (cache.KeyHeads != call.Options.KeyHeads || cache.KeyWidth != call.KeyWidth || cache.ValueWidth != call.ValueWidth
-                || (uint)call.Options.Layer >= (uint)cache.Layers)
-                throw new ArgumentException("The key/value cache was made for another model: layers, heads or widths differ.");
+            var cache = cached.Blocked;
+            var shape = cache.Shape;
             int start = call.Queries.SequenceStarts[s], past = call.Queries.QueryOffsets[s];
             for (int i = start; i < call.Queries.SequenceStarts[s + 1]; i++)
             {
                 int position = past + i - start, place = position % KvCache.BlockTokens,
                     block = cached.Blocks[position / KvCache.BlockTokens];
-                for (int h = 0; h < cache.KeyHeads; h++)
+                for (int h = 0; h < shape.KeyHeads; h++)
                 {
                     float* keys = cache.Keys(block, call.Options.Layer, h), values = cache.Values(block, call.Options.Layer, h);
-                    for (int c = 0; c < cache.KeyWidth; c++)
-                        keys[c * KvCache.BlockTokens + place] = float.CreateTruncating(Row(call.Key, i)[h * cache.KeyWidth + c]);
-                    for (int c = 0; c < cache.ValueWidth; c++)
-                        values[place * cache.ValueWidth + c] = float.CreateTruncating(Row(call.Value, i)[h * cache.ValueWidth + c]);
+                    for (int c = 0; c < shape.KeyWidth; c++)
+                        keys[c * KvCache.BlockTokens + place] = float.CreateTruncating(Row(call.Key, i)[h * shape.KeyWidth + c]);
+                    for (int c = 0; c < shape.ValueWidth; c++)
+                        values[place * shape.ValueWidth + c] = float.CreateTruncating(Row(call.Value, i)[h * shape.ValueWidth + c]);
                 }
             }
         }

@@ -1,4 +1,4 @@
-using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
 
@@ -15,13 +15,15 @@ public static class Perplexity
     /// <param name="tokens">The sequence; at least two tokens.</param>
     /// <param name="contextLength">Tokens in a window; null for the model's context length.</param>
     /// <param name="threads">The threads that compute; 0 for one per core.</param>
+    /// <param name="device">Where the model computes; null for <see cref="Device.Cpu"/>.</param>
     /// <param name="cancellationToken">Checked between layers.</param>
     public static PerplexityResult Measure(
-        CausalModel model, TokenSource tokens, int? contextLength = null, int threads = 0, CancellationToken cancellationToken = default)
+        CausalModel model, TokenSource tokens, int? contextLength = null, int threads = 0, Device? device = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
-        using var backend = new CpuBackend(threads);
-        var (loss, count) = ValidationLoss.Measure(model, tokens, backend, contextLength ?? model.ContextLength, cancellationToken);
+        using var session = (device ?? Device.Cpu).CreateInferenceSession(threads);
+        var (loss, count) = ValidationLoss.Measure(model, tokens, session, contextLength ?? model.ContextLength, cancellationToken);
         return new PerplexityResult(loss, count);
     }
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Gguf;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.Tokenizers;
@@ -25,7 +25,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     private static readonly string[] DocumentPromptNames = ["document", "passage", "corpus"];
 
     private readonly EncoderModel _model;
-    private readonly CpuBackend _backend;
+    private readonly InferenceSession _session;
     private readonly EncoderCore _core;
     private readonly EngineThread<EncoderJob> _engine;
     private readonly CancellationTokenSource _disposal = new();
@@ -41,7 +41,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         _model = model;
         Tokenizer = tokenizer;
         ModelId = options.ModelId ?? modelId;
-        Device = options.Device ?? Device.Best;
+        Device = options.Device ?? Device.Cpu;
         ArgumentOutOfRangeException.ThrowIfLessThan(options.QueueLength, 1, nameof(options.QueueLength));
         if (options.Threads is { } threads)
             ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1, nameof(options.Threads));
@@ -58,8 +58,9 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         _texts.RequireFitting(CanRerank);
         Version = files.Hash(Pooling, MaximumTokens);
         Remarks = files.Remarks;
-        _backend = new CpuBackend(options.Threads ?? 0);
-        _core = new EncoderCore(model, _backend);
+        _session = Device.CreateInferenceSession(options.Threads ?? 0);
+        _session.Load(model.Parameters);
+        _core = new EncoderCore(model, _session);
         _engine = new EngineThread<EncoderJob>(_core, options.QueueLength, typeof(LocalEncoder));
         try
         {
@@ -82,7 +83,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
         $"{ModelId}: encoder, {_model.ParameterCount:N0} parameters, {Dimensions:N0} dimensions, {string.Join(" + ", Pooling)} pooling, "
-            + $"up to {MaximumTokens:N0} tokens, on {_backend.Description}");
+            + $"up to {MaximumTokens:N0} tokens, on {_session.Description}");
 
     /// <summary>What the checkpoint leaves open, or asks for and is not done, one sentence each; most often empty.</summary>
     public IReadOnlyList<string> Remarks { get; }
@@ -323,7 +324,7 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
         _disposal.Cancel();
         _engine.Dispose();
         _core.Dispose();
-        _backend.Dispose();
+        _session.Dispose();
     }
 
     private void RequireTexts(IReadOnlyList<string> texts)

@@ -1,5 +1,5 @@
 using Kotonoha.LocalModel.Models;
-using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Devices;
 
 namespace Kotonoha.LocalModel.Generation;
 
@@ -19,7 +19,7 @@ public sealed record LocalEncoderOptions
     /// </summary>
     public int QueueLength { get; init; } = LocalGptOptions.DefaultQueueLength;
 
-    /// <summary>Where the model computes; null for <see cref="Device.Best"/>.</summary>
+    /// <summary>Where the model computes; null for <see cref="Device.Cpu"/>.</summary>
     public Device? Device { get; init; }
 
     /// <summary>How tokens become a vector, instead of what the model's files say; several are put side by side.</summary>

@@ -5,7 +5,7 @@ using Kotonoha.Foundation;
 using Kotonoha.Foundation.Gguf;
 using Kotonoha.Grammars;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -38,7 +38,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     private const string EndOfText = "<|endoftext|>";
 
     private readonly CausalModel _model;
-    private readonly CpuBackend _backend;
+    private readonly InferenceSession _session;
     private readonly EngineCore _core;
     private readonly EngineThread<EngineJob> _engine;
     private readonly CancellationTokenSource _disposal = new();
@@ -59,7 +59,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         _tokenizer = tokenizer;
         ModelId = options.ModelId ?? modelId;
         Options = options;
-        Device = options.Device ?? Device.Best;
+        Device = options.Device ?? Device.Cpu;
         ContextLength = options.ContextLength ?? DefaultContext();
         ArgumentOutOfRangeException.ThrowIfLessThan(ContextLength, 2, nameof(options.ContextLength));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(ContextLength, model.ContextLength, nameof(options.ContextLength));
@@ -91,8 +91,18 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
         ArgumentOutOfRangeException.ThrowIfLessThan(cacheTokens, ContextLength, nameof(options.CacheTokens));
-        _backend = new CpuBackend(options.Threads ?? 0) { IsExact = options.Exact };
-        _core = new EngineCore(model, _backend, cacheTokens, options.PrefixReuse);
+        _session = Device.CreateInferenceSession(options.Threads ?? 0, options.Exact);
+        try
+        {
+            Remarks = [.. Remarks, .. _session.Load(model.Parameters)];
+            _core = new EngineCore(model, _session, cacheTokens, options.PrefixReuse);
+        }
+        catch
+        {
+            _session.Dispose();
+            throw;
+        }
+
         _engine = new EngineThread<EngineJob>(_core, options.QueueLength, typeof(LocalGpt));
         try
         {
@@ -103,7 +113,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             // The model still belongs to the caller.
             _engine.Dispose();
             _core.Dispose();
-            _backend.Dispose();
+            _session.Dispose();
             throw;
         }
     }
@@ -123,7 +133,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
         $"{ModelId}: {_model.ParameterCount:N0} parameters, vocabulary {VocabularySize:N0}, context {ContextLength:N0}, on "
-            + $"{_backend.Description}");
+            + $"{_session.Description}");
 
     /// <summary>What the checkpoint asks for and is not done, one sentence each; most often empty.</summary>
     public IReadOnlyList<string> Remarks { get; }
@@ -287,7 +297,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         _disposal.Cancel();
         _engine.Dispose();
         _core.Dispose();
-        _backend.Dispose();
+        _session.Dispose();
         _model.Dispose();
     }
 
@@ -378,11 +388,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         => Math.Min(_model.ContextLength,
             (int)Math.Min(int.MaxValue, Math.Max(DefaultContextLength, DefaultContextBytes / CacheBytesPerToken())));
 
-    private long CacheBytesPerToken()
-    {
-        using var probe = _model.CreateCache(1);
-        return (long)probe.Layers * probe.KeyHeads * (probe.KeyWidth + probe.ValueWidth) * sizeof(float);
-    }
+    private long CacheBytesPerToken() => _model.CacheShape.ElementsPerToken * sizeof(float);
 
     private int DefaultCacheTokens()
     {

@@ -1,6 +1,6 @@
 using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Generation.Sampling;
-using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Devices;
 
 namespace Kotonoha.LocalModel.Generation;
 
@@ -56,7 +56,7 @@ public sealed record LocalGptOptions
     /// </summary>
     public bool PrefixReuse { get; init; } = true;
 
-    /// <summary>Where the model computes; null for <see cref="Device.Best"/>.</summary>
+    /// <summary>Where the model computes; null for <see cref="Device.Cpu"/>.</summary>
     public Device? Device { get; init; }
 
     /// <summary>The chat template to use instead of the checkpoint's.</summary>

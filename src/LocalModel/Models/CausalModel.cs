@@ -38,9 +38,8 @@ public abstract class CausalModel : IDisposable
     /// <param name="hidden">Rows of what <see cref="Forward"/> returned: all, or those chosen with <see cref="Pass.SelectRows"/>.</param>
     internal abstract Tensor Logits(Pass pass, Tensor hidden);
 
-    /// <summary>A key/value cache that fits this model.</summary>
-    /// <param name="capacityTokens">The tokens of all sequences together.</param>
-    internal abstract KvCache CreateCache(int capacityTokens);
+    /// <summary>What a key/value cache keeps of each token.</summary>
+    internal abstract KvShape CacheShape { get; }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -113,8 +113,8 @@ public sealed class Gpt2 : CausalModel
     internal override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
 
     /// <inheritdoc/>
-    internal override KvCache CreateCache(int capacityTokens)
-        => new(Config.Layers, Config.Heads, Config.Width / Config.Heads, Config.Width / Config.Heads, capacityTokens);
+    internal override KvShape CacheShape
+        => new(Config.Layers, Config.Heads, Config.Width / Config.Heads, Config.Width / Config.Heads);
 
     // One layer: (tokens, width) -> (tokens, width)
     private Tensor ForwardLayer(Pass pass, Tensor x, Batch batch, int layer)

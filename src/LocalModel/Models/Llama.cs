@@ -127,11 +127,8 @@ public sealed class Llama : CausalModel
     internal override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
 
     /// <inheritdoc/>
-    internal override KvCache CreateCache(int capacityTokens)
-    {
-        Func<int, int>? positionKey = _rotary.DependsOnLength ? _rotary.LengthKey : null;
-        return new KvCache(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, capacityTokens, positionKey);
-    }
+    internal override KvShape CacheShape
+        => new(Config.Layers, Config.KeyHeads, Config.HeadWidth, Config.HeadWidth, _rotary.DependsOnLength ? _rotary.LengthKey : null);
 
     // One layer: (tokens, width) -> (tokens, width)
     private Tensor ForwardLayer(Pass pass, Tensor x, Batch batch, int layer)

@@ -94,6 +94,9 @@ internal sealed unsafe class Parameter : IDisposable
     /// <summary>Whether the parameter lies in a mapped file: it can be read, not written.</summary>
     public bool IsMapped => _file is not null;
 
+    /// <summary>Grows whenever the elements may have been changed: copies on other devices are as old as the version they were made of.</summary>
+    internal int Version { get; private set; }
+
     /// <summary>The elements, row after row; may be written. Only of parameters of single precision in memory of their own.</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <exception cref="InvalidOperationException">The parameter has another format, or is mapped: <see cref="Read"/> reads
@@ -103,6 +106,7 @@ internal sealed unsafe class Parameter : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_memory is null, this);
+            Changed();
             return Format == DataType.Float32 && !IsMapped
                 ? new Span<float>(_memory, Length)
                 : throw new InvalidOperationException($"The parameter '{Name}' is "
@@ -162,6 +166,9 @@ internal sealed unsafe class Parameter : IDisposable
         Free();
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>The elements have been changed other than through <see cref="Values"/>.</summary>
+    internal void Changed() => Version++;
 
     /// <summary>Reads one stored row, raised to single precision.</summary>
     internal void ReadStoredRow(int row, Span<float> destination) => Dequantizer.Run(Format, StoredRow(row), destination);

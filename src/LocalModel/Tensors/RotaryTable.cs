@@ -123,6 +123,19 @@ internal sealed class RotaryTable
         return grown;
     }
 
+    /// <summary>Scaled cosines and then sines of each pair for some positions, row after row: (positions, 2 · pairs).</summary>
+    internal void RowsOf(ReadOnlySpan<int> positions, Span<float> rows)
+    {
+        int pairs = Frequency.Length;
+        for (int row = 0; row < positions.Length; row++)
+            for (int p = 0; p < pairs; p++)
+            {
+                var (sine, cosine) = Math.SinCos(positions[row] * Frequency[p]);
+                rows[row * 2 * pairs + p] = (float)(cosine * Scale);
+                rows[row * 2 * pairs + pairs + p] = (float)(sine * Scale);
+            }
+    }
+
     private static double[] Frequencies(double theta, int rotaryWidth)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rotaryWidth);

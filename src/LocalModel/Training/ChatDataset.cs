@@ -199,8 +199,8 @@ public sealed class ChatDataset : TrainingDataset
     }
 
     internal override double? MeasureValidationLoss(
-        CausalModel model, Backend backend, int contextLength, CancellationToken cancellationToken)
-        => _validation.Length > 0 ? ValidationLoss.Measure(model, _validation, backend, cancellationToken) : null;
+        CausalModel model, InferenceSession session, int contextLength, CancellationToken cancellationToken)
+        => _validation.Length > 0 ? ValidationLoss.Measure(model, _validation, session, cancellationToken) : null;
 }
 
 /// <summary>A rendered conversation and the places of the answers that are learned.</summary>

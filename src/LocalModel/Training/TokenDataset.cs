@@ -176,8 +176,8 @@ public sealed class TokenDataset : TrainingDataset
         => new WindowSampler(Train, options.BatchSize, contextLength, options.Seed);
 
     internal override double? MeasureValidationLoss(
-        CausalModel model, Backend backend, int contextLength, CancellationToken cancellationToken)
-        => Validation.Count > 1 ? ValidationLoss.Measure(model, Validation, backend, contextLength, cancellationToken).Loss : null;
+        CausalModel model, InferenceSession session, int contextLength, CancellationToken cancellationToken)
+        => Validation.Count > 1 ? ValidationLoss.Measure(model, Validation, session, contextLength, cancellationToken).Loss : null;
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Training;
@@ -56,11 +56,24 @@ public sealed class Trainer
 
     private TrainingResult Run(TrainingDataset dataset, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        using var backend = new CpuBackend(_options.Threads);
-        using var engine = new TrainingEngine(_model, backend, _options);
+        var (engine, start) = Resume(dataset);
+        using var session = engine.Session;
+        try
+        {
+            return Run(engine, start, dataset, progress, cancellationToken);
+        }
+        finally
+        {
+            session.Download();
+        }
+    }
+
+    private TrainingResult Run(
+        TrainingEngine engine, long start, TrainingDataset dataset, IProgress<TrainingProgress>? progress,
+        CancellationToken cancellationToken)
+    {
         var sampler = dataset.Sampler(_options, ContextLength);
         var schedule = _options.EffectiveSchedule;
-        long start = Resume(engine, dataset);
         if (start > _options.Steps)
             throw new CheckpointException(_options.Checkpoints!.Folder,
                 string.Create(CultureInfo.InvariantCulture, $"the run has done {start} steps already, more than the "
@@ -98,7 +111,7 @@ public sealed class Trainer
             tokensPerSecond = tokens / clock.Elapsed.TotalSeconds;
             bool last = done == _options.Steps;
             validationLoss = _options.EvaluateEvery > 0 && (last || done % _options.EvaluateEvery == 0)
-                ? dataset.MeasureValidationLoss(_model, backend, ContextLength, cancellationToken)
+                ? dataset.MeasureValidationLoss(_model, engine.Session.Evaluation, ContextLength, cancellationToken)
                 : null;
             if (_options.Checkpoints is { } saving && (last || (saving.Every > 0 && done % saving.Every == 0)))
                 checkpoint = Save(engine, dataset, done, saving);
@@ -111,17 +124,20 @@ public sealed class Trainer
     }
 
     private string Save(TrainingEngine engine, TrainingDataset dataset, long step, TrainingCheckpoints saving)
-        => new CheckpointFolder(saving.Folder).Save(step, folder =>
+    {
+        engine.Session.Download();
+        return new CheckpointFolder(saving.Folder).Save(step, folder =>
         {
             ModelCheckpoint.Write(_model, folder, saving.Parts);
             State(dataset, step).Save(folder, engine.Optimizer);
         });
+    }
 
-    // The step to go on from.
-    private long Resume(TrainingEngine engine, TrainingDataset dataset)
+    // What trains, and the step to go on from.
+    private (TrainingEngine Engine, long Step) Resume(TrainingDataset dataset)
     {
         if (_options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
-            return 0;
+            return (Engine(), 0);
         if (!saving.Resume)
             throw new CheckpointException(saving.Folder, string.Create(CultureInfo.InvariantCulture, $"the folder holds checkpoints "
                 + $"already (the newest is of step {newest}), which a new run would replace or collide with. Save into another folder, "
@@ -133,10 +149,25 @@ public sealed class Trainer
             var state = TrainingState.Load(folder);
             state.CheckSameRun(folder, State(dataset, state.Step));
             ModelCheckpoint.LoadInto(_model, folder);
-            TrainingState.LoadOptimizer(folder, engine.Optimizer);
-            return state.Step;
+
+            // A device takes the weights over when its session is made.
+            var engine = Engine();
+            try
+            {
+                TrainingState.LoadOptimizer(folder, engine.Optimizer);
+            }
+            catch
+            {
+                engine.Session.Dispose();
+                throw;
+            }
+
+            return (engine, state.Step);
         });
     }
+
+    private TrainingEngine Engine()
+        => new(_model, (_options.Device ?? Device.Cpu).CreateTrainingSession(_model.Parameters, _options.Seed, _options.Threads), _options);
 
     private TrainingState State(TrainingDataset dataset, long step) => new()
     {

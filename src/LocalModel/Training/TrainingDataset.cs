@@ -32,7 +32,7 @@ public abstract class TrainingDataset : IDisposable
 
     /// <summary>The loss on what is held out; null where nothing is.</summary>
     internal abstract double? MeasureValidationLoss(
-        CausalModel model, Backend backend, int contextLength, CancellationToken cancellationToken);
+        CausalModel model, InferenceSession session, int contextLength, CancellationToken cancellationToken);
 
     /// <summary>Releases files and memory.</summary>
     /// <param name="disposing">Whether it is called by <see cref="Dispose()"/>.</param>

@@ -7,25 +7,25 @@ namespace Kotonoha.LocalModel.Training;
 /// One optimisation step after another: forward and backward of each micro-batch, clipping, AdamW. In steady state a step allocates nothing
 /// on the managed heap.
 /// </summary>
-internal sealed class TrainingEngine : IDisposable
+internal sealed class TrainingEngine
 {
     private readonly CausalModel _model;
     private readonly TrainingOptions _options;
-    private readonly Backend _backend;
-    private readonly TrainingPass _pass;
     private long _step;
 
-    public TrainingEngine(CausalModel model, Backend backend, TrainingOptions options)
+    /// <summary>Creates an engine.</summary>
+    /// <param name="model">The model; the session trains its parameters.</param>
+    /// <param name="session">The device's part; the caller disposes it.</param>
+    /// <param name="options">How the model is trained.</param>
+    public TrainingEngine(CausalModel model, TrainingSession session, TrainingOptions options)
     {
         _model = model;
-        _backend = backend;
+        Session = session;
         _options = options;
-        _pass = new TrainingPass(backend, options.Seed);
-        Gradients = new Gradients(model.Parameters);
-        Optimizer = new AdamW(model.Parameters, options.Optimizer);
+        Optimizer = new AdamW(session, options.Optimizer);
     }
 
-    public Gradients Gradients { get; }
+    public TrainingSession Session { get; }
 
     public AdamW Optimizer { get; }
 
@@ -50,7 +50,7 @@ internal sealed class TrainingEngine : IDisposable
     public void Begin(long step)
     {
         _step = step;
-        Gradients.Zero();
+        Session.ZeroGradients();
     }
 
     /// <summary>Adds the gradients of a micro-batch.</summary>
@@ -61,35 +61,28 @@ internal sealed class TrainingEngine : IDisposable
     /// <returns>The mean loss over its counted targets.</returns>
     public double Accumulate(int microBatch, Batch batch, ReadOnlySpan<int> targets, double weight)
     {
-        _pass.Begin(_step, microBatch);
-        var logits = _model.Logits(_pass, _model.Forward(_pass, batch));
-        var loss = _pass.CrossEntropy(logits, targets, new CrossEntropyOptions { LabelSmoothing = (float)_options.LabelSmoothing });
-        double value = _pass.ReadScalar(loss);
-        if (!double.IsFinite(value))
-            throw Diverged("loss", value);
-        _pass.Backward(loss, Gradients, (float)weight);
-        return value;
+        var pass = Session.Begin(_step, microBatch);
+        var logits = _model.Logits(pass, _model.Forward(pass, batch));
+        var loss = pass.CrossEntropy(logits, targets, new CrossEntropyOptions { LabelSmoothing = (float)_options.LabelSmoothing });
+
+        // A GPU is given all its work before the host waits for a number.
+        Session.Backward(loss, (float)weight);
+        double value = pass.ReadScalar(loss);
+        return double.IsFinite(value) ? value : throw Diverged("loss", value);
     }
 
     /// <summary>Clips the gradients and changes the weights.</summary>
     /// <returns>The L2 norm of the gradients before clipping.</returns>
     public double Update(double learningRate)
     {
-        double norm = Math.Sqrt(_backend.SumOfSquares(Gradients));
+        double norm = Session.GradientNorm();
         if (!double.IsFinite(norm))
             throw Diverged("gradient norm", norm);
 
         // As torch.nn.utils.clip_grad_norm_.
         double scale = _options.MaxGradientNorm is { } limit ? Math.Min(1, limit / (norm + 1e-6)) : 1;
-        Optimizer.Step(_backend, Gradients, learningRate, (float)scale);
+        Optimizer.Step(learningRate, (float)scale);
         return norm;
-    }
-
-    public void Dispose()
-    {
-        _pass.Dispose();
-        Gradients.Dispose();
-        Optimizer.Dispose();
     }
 
     private TrainingException Diverged(string what, double value)

@@ -1,4 +1,5 @@
 using Kotonoha.Foundation;
+using Kotonoha.LocalModel.Devices;
 
 namespace Kotonoha.LocalModel.Training;
 
@@ -43,7 +44,10 @@ public sealed record TrainingOptions
     /// <summary>What the order of the data and dropout depend on. The same seed, data and steps give the same weights.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>The threads that compute; 0 for one per core. The result does not depend on it.</summary>
+    /// <summary>Where the model is trained; null for <see cref="Devices.Device.Cpu"/>. A run may go on on another device.</summary>
+    public Device? Device { get; init; }
+
+    /// <summary>The threads of the processor that compute; 0 for one per core. The result does not depend on it.</summary>
     public int Threads { get; init; }
 
     /// <summary>Steps between measurements of the held-out loss; 0 for none. It is measured after the last step too.</summary>

@@ -11,7 +11,7 @@ internal static class ValidationLoss
 
     /// <summary>The mean loss over windows that do not overlap, and the number of predicted tokens.</summary>
     public static (double Loss, long Tokens) Measure(
-        CausalModel model, TokenSource tokens, Backend backend, int contextLength, CancellationToken cancellationToken)
+        CausalModel model, TokenSource tokens, InferenceSession session, int contextLength, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(tokens);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(contextLength);
@@ -19,7 +19,6 @@ internal static class ValidationLoss
         if (tokens.Count < 2)
             throw new ArgumentException("A loss needs at least two tokens.", nameof(tokens));
         int windows = Math.Max(1, Math.Min(MaxTokensInABatch, MaxLogitsInABatch / model.VocabularySize) / contextLength);
-        using var pass = new InferencePass(backend);
         var batch = new Batch(windows * contextLength);
         var window = new int[contextLength + 1];
         var targets = new int[windows * contextLength];
@@ -37,7 +36,7 @@ internal static class ValidationLoss
                 start += length;
             }
 
-            pass.Begin(cancellationToken);
+            var pass = session.Begin(cancellationToken);
             var logits = model.Logits(pass, model.Forward(pass, batch));
             var losses = pass.CrossEntropy(logits, targets.AsSpan(0, batch.Tokens), new CrossEntropyOptions { Reduction = Reduction.None });
             foreach (float loss in pass.Read(losses))
@@ -49,11 +48,10 @@ internal static class ValidationLoss
 
     /// <summary>The mean loss over the learned tokens of conversations.</summary>
     public static double Measure(
-        CausalModel model, IReadOnlyList<ChatExample> examples, Backend backend, CancellationToken cancellationToken)
+        CausalModel model, IReadOnlyList<ChatExample> examples, InferenceSession session, CancellationToken cancellationToken)
     {
         int longest = examples.Max(e => e.Ids.Length);
         int most = Math.Max(longest, Math.Min(MaxTokensInABatch, MaxLogitsInABatch / model.VocabularySize));
-        using var pass = new InferencePass(backend);
         var batch = new Batch(most);
         var targets = new int[most];
         double sum = 0;
@@ -63,7 +61,7 @@ internal static class ValidationLoss
             batch.Clear();
             while (next < examples.Count && batch.Tokens + examples[next].Ids.Length - 1 <= most)
                 examples[next++].AppendTo(batch, targets);
-            pass.Begin(cancellationToken);
+            var pass = session.Begin(cancellationToken);
             var logits = model.Logits(pass, model.Forward(pass, batch));
             var losses = pass.CrossEntropy(logits, targets.AsSpan(0, batch.Tokens), new CrossEntropyOptions { Reduction = Reduction.None });
             foreach (float loss in pass.Read(losses))

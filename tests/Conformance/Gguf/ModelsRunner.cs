@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Kotonoha.Conformance.Models;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -62,14 +61,14 @@ internal sealed class ModelsRunner : FixtureRunner
         if (model is null)
             return;
         using (model)
-        using (var backend = new CpuBackend { IsExact = true })
+        using (var session = ComputingDevice.Inference())
         {
             var own = Path.ChangeExtension(path, ".expected.safetensors");
             if (!File.Exists(own))
             {
                 using var all = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(like!, "expected.json")));
                 using var tensors = SafetensorsFile.Open(Path.Combine(like!, "expected.safetensors"));
-                var whole = new CausalModelFixture(like!, model, backend, tensors, all.RootElement);
+                var whole = new CausalModelFixture(like!, model, session, tensors, all.RootElement);
                 foreach (var check in Checks)
                     check.Run(whole, log);
                 if (precision == WeightPrecision.Single)
@@ -78,20 +77,19 @@ internal sealed class ModelsRunner : FixtureRunner
             }
 
             using var logits = SafetensorsFile.Open(own);
-            var fixture = new CausalModelFixture(path, model, backend, logits, expected);
+            var fixture = new CausalModelFixture(path, model, session, logits, expected);
             int length = checked((int)logits["input_ids"].Shape[1]);
             var ids = logits.Ids("input_ids");
             log.Case($"{name} {precision} logits",
                 () => CaseLog.Compare(fixture.Forward(Batch.Packed(ids, length)).Logits, logits.ReadFloats("logits"), Tolerance, 0));
             log.Case($"{name} {precision} logits of one token after another", () =>
             {
-                using var pass = new InferencePass(backend);
-                using var cache = model.CreateCache(length);
+                using var cache = session.CreateCache(model.CacheShape, length);
                 using var sequence = cache.NewSequence(length);
                 var got = new List<float>();
                 for (int i = 0; i < length; i++)
                 {
-                    pass.Begin();
+                    var pass = session.Begin();
                     var batch = new Batch();
                     batch.Append(ids.AsSpan(i, 1), sequence);
                     got.AddRange(pass.Read(model.Logits(pass, model.Forward(pass, batch))).ToArray());
@@ -118,7 +116,11 @@ internal sealed class ModelsRunner : FixtureRunner
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(like, "expected.json")));
         using var tensors = SafetensorsFile.Open(Path.Combine(like, "expected.safetensors"));
         using var encoder =
-            LocalEncoder.Load(path, new LocalEncoderOptions { MaximumTokens = json.RootElement.GetProperty("max_seq_length").GetInt32() });
+            LocalEncoder.Load(path, new LocalEncoderOptions
+            {
+                MaximumTokens = json.RootElement.GetProperty("max_seq_length").GetInt32(),
+                Device = ComputingDevice.Current,
+            });
         var vectors = encoder.EmbedAsync([.. json.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)])
             .GetAwaiter().GetResult().Vectors;
         return CaseLog.Compare([.. vectors.SelectMany(v => v)],
@@ -135,12 +137,11 @@ internal sealed class ModelsRunner : FixtureRunner
         var tokenizer = Tokenizer.Load(Path.Combine(like, "tokenizer.json"));
         using var file = GgufFile.Open(path);
         using var model = GgufCheckpoint.LoadEncoder(file);
-        using var backend = new CpuBackend { IsExact = true };
-        using var pass = new InferencePass(backend);
+        using var session = ComputingDevice.Inference();
         var got = new List<float>();
         foreach (var text in json.RootElement.GetProperty("texts").EnumerateArray())
         {
-            pass.Begin();
+            var pass = session.Begin();
             int[] ids = tokenizer.Encode(text.GetString()!, addSpecialTokens: true);
             var batch = Batch.Packed(ids.Length <= longest ? ids : [.. ids[..(longest - 1)], ids[^1]]);
             got.AddRange(pass.Read(pass.L2Normalize(pass.Pool(model.Forward(pass, batch), batch, Pooling.Mean))).ToArray());

@@ -8,10 +8,10 @@ namespace Kotonoha.Conformance.Models;
 /// <summary>A loaded model and what is expected of it.</summary>
 /// <param name="Folder">The model's folder.</param>
 /// <param name="Model">The model.</param>
-/// <param name="Backend">What computes.</param>
+/// <param name="Session">What computes.</param>
 /// <param name="Tensors">expected.safetensors.</param>
 /// <param name="Expected">expected.json.</param>
-internal sealed record CausalModelFixture(string Folder, CausalModel Model, Backend Backend, SafetensorsFile Tensors, JsonElement Expected)
+internal sealed record CausalModelFixture(string Folder, CausalModel Model, InferenceSession Session, SafetensorsFile Tensors, JsonElement Expected)
 {
     private const double Tolerance = 1e-3;
     private const double RecordedFactor = 20;
@@ -42,8 +42,7 @@ internal sealed record CausalModelFixture(string Folder, CausalModel Model, Back
     /// <summary>Hidden states after the final norm and logits of a batch, row after row.</summary>
     public (float[] Hidden, float[] Logits) Forward(Batch batch)
     {
-        using var pass = new InferencePass(Backend);
-        pass.Begin();
+        var pass = Session.Begin();
         var hidden = Model.Forward(pass, batch);
         var states = pass.Read(hidden).ToArray();
         return (states, pass.Read(Model.Logits(pass, hidden)).ToArray());

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Cpu;
 
 namespace Kotonoha.Conformance.Models;
 
@@ -41,8 +40,8 @@ internal sealed class CausalModelsRunner : FixtureRunner
         using var tensors = SafetensorsFile.Open(Path.Combine(expectations, "expected.safetensors"));
         using var model = ModelCheckpoint.Load(folder);
         log.Pass(); // it could be loaded
-        using var backend = new CpuBackend();
-        var fixture = new CausalModelFixture(folder, model, backend, tensors, json.RootElement);
+        using var session = ComputingDevice.Inference();
+        var fixture = new CausalModelFixture(folder, model, session, tensors, json.RootElement);
         var handled = new HashSet<string>(Informative, StringComparer.Ordinal);
         foreach (var check in Checks)
         {

@@ -25,7 +25,11 @@ internal sealed class CrossEncoderRunner : FixtureRunner
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "expected.json")));
         var expected = json.RootElement;
         using var encoder =
-            LocalEncoder.Load(folder, new LocalEncoderOptions { MaximumTokens = expected.GetProperty("max_length").GetInt32() });
+            LocalEncoder.Load(folder, new LocalEncoderOptions
+            {
+                MaximumTokens = expected.GetProperty("max_length").GetInt32(),
+                Device = ComputingDevice.Current,
+            });
         log.Pass(); // it could be loaded
         int number = 0;
         foreach (var item in expected.GetProperty("pairs").EnumerateArray())

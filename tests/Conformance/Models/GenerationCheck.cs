@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
+using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Conformance.Models;
 
@@ -113,8 +114,7 @@ internal sealed class GenerationCheck : ICausalModelCheck
 
     private static void RunAll(CausalModelFixture fixture, IReadOnlyList<EngineJob> jobs)
     {
-        using var engine =
-            new EngineCore(fixture.Model, fixture.Backend, jobs.Sum(j => j.ReservedBlocks) * LocalModel.Tensors.KvCache.BlockTokens);
+        using var engine = new EngineCore(fixture.Model, fixture.Session, jobs.Sum(j => j.ReservedBlocks) * KvCache.BlockTokens);
         foreach (var job in jobs)
             engine.Admit(job);
         while (engine.ActiveJobs > 0)

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 
@@ -38,7 +37,7 @@ internal sealed class LoraRunner : FixtureRunner
         var recorded = json.RootElement.GetProperty("max_abs_diff_f32_vs_f64");
         double logitTolerance = Math.Max(Tolerance, RecordedFactor * recorded.GetProperty("logits").GetDouble());
         double weightTolerance = Math.Max(WeightTolerance, RecordedFactor * recorded.GetProperty("merged_weights").GetDouble());
-        using var backend = new CpuBackend();
+        using var session = ComputingDevice.Inference();
 
         using var merged = ModelCheckpoint.Load(model, folder);
         foreach (var tensor in tensors.Tensors)
@@ -54,8 +53,7 @@ internal sealed class LoraRunner : FixtureRunner
 
         string? Logits(CausalModel loaded)
         {
-            using var pass = new InferencePass(backend);
-            pass.Begin();
+            var pass = session.Begin();
             var batch = Batch.Packed(tensors.Ids("input_ids"), checked((int)tensors["input_ids"].Shape[1]));
             return CaseLog.Compare(pass.Read(loaded.Logits(pass, loaded.Forward(pass, batch))), tensors.ReadFloats("logits"),
                 logitTolerance, 0);

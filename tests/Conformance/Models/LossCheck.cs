@@ -22,15 +22,12 @@ internal sealed class LossCheck : ICausalModelCheck
                 : $"{counted} counted");
         log.Case("loss.value", () =>
         {
-            using var pass = new InferencePass(fixture.Backend);
-            pass.Begin();
-            return Loss(pass);
+            return Loss(fixture.Session.Begin());
         });
         log.Case("loss.value in a training pass", () =>
         {
-            using var pass = new TrainingPass(fixture.Backend);
-            pass.Begin(0);
-            return NoDropout(fixture) ? Loss(pass) : null;
+            using var session = ComputingDevice.Training(fixture.Model.Parameters);
+            return NoDropout(fixture) ? Loss(session.Begin(0)) : null;
         });
 
         string? Loss(Pass pass)

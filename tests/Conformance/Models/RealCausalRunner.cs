@@ -41,7 +41,7 @@ internal sealed class RealCausalRunner(string models) : FixtureRunner
 
         using var json = JsonDocument.Parse(File.ReadAllBytes(file));
         using var tensors = SafetensorsFile.Open(Path.ChangeExtension(file, ".safetensors"));
-        using var gpt = LocalGpt.Load(folder, new LocalGptOptions { Exact = true });
+        using var gpt = LocalGpt.Load(folder, new LocalGptOptions { Exact = true, Device = ComputingDevice.Current });
         log.Pass(); // it could be loaded
         int number = 0;
         foreach (var prompt in json.RootElement.GetProperty("prompts").EnumerateArray())

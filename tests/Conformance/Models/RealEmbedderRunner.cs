@@ -41,7 +41,7 @@ internal sealed class RealEmbedderRunner(string models) : FixtureRunner
 
         using var json = JsonDocument.Parse(File.ReadAllBytes(file));
         using var tensors = SafetensorsFile.Open(Path.ChangeExtension(file, ".safetensors"));
-        using var encoder = LocalEncoder.Load(folder);
+        using var encoder = LocalEncoder.Load(folder, new LocalEncoderOptions { Device = ComputingDevice.Current });
         string[] texts = [.. json.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)];
         int[][] ids = [.. json.RootElement.GetProperty("input_ids").EnumerateArray().Select(e => e.Ids())];
         for (int i = 0; i < texts.Length; i++)

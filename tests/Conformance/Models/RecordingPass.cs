@@ -1,9 +1,10 @@
+using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.Conformance.Models;
 
 /// <summary>An inference pass that keeps what enters each layer.</summary>
-internal sealed class RecordingPass(Backend backend) : Pass(backend)
+internal sealed class RecordingPass(Backend backend) : CpuPass(backend)
 {
     /// <summary>The input of each layer, row after row, layer after layer.</summary>
     public List<float> LayerInputs { get; } = [];

@@ -21,7 +21,7 @@ internal sealed class SentenceEmbedderRunner : FixtureRunner
         var folder = Path.Combine(root, family);
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "expected.json")));
         using var tensors = SafetensorsFile.Open(Path.Combine(folder, "expected.safetensors"));
-        using var encoder = LocalEncoder.Load(folder);
+        using var encoder = LocalEncoder.Load(folder, new LocalEncoderOptions { Device = ComputingDevice.Current });
         log.Pass(); // it could be loaded
         string[] texts = [.. json.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)];
         foreach (var expected in json.RootElement.GetProperty("cases").EnumerateArray())

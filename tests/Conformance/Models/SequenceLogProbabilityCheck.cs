@@ -16,8 +16,7 @@ internal sealed class SequenceLogProbabilityCheck : ICausalModelCheck
             log.Case($"sequence_logprobs {number++}", () =>
             {
                 int[] prompt = item.GetProperty("prompt").Ids(), continuation = item.GetProperty("continuation").Ids();
-                using var pass = new InferencePass(fixture.Backend);
-                pass.Begin();
+                var pass = fixture.Session.Begin();
 
                 // The last token of the continuation is only predicted, never read.
                 var hidden = fixture.Model.Forward(pass, Batch.Packed([.. prompt, .. continuation[..^1]]));

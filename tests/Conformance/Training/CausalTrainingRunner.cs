@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Kotonoha.Conformance.Models;
 using Kotonoha.LocalModel.Checkpoints;
-using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
@@ -31,14 +30,13 @@ internal sealed class CausalTrainingRunner : FixtureRunner
     {
         var folder = Path.Combine(root, family);
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, RunsFile)));
-        using var backend = new CpuBackend();
         foreach (var run in json.RootElement.GetProperty("runs").EnumerateArray())
-            Replay(folder, run, backend, log);
+            Replay(folder, run, log);
         if (File.Exists(Path.Combine(folder, "packed.safetensors")))
-            Packed(folder, backend, log);
+            Packed(folder, log);
     }
 
-    private static void Replay(string folder, JsonElement run, Backend backend, CaseLog log)
+    private static void Replay(string folder, JsonElement run, CaseLog log)
     {
         var name = run.GetProperty("name").GetString()!;
         if (run.GetProperty("optimizer").GetString() != "AdamW")
@@ -72,7 +70,8 @@ internal sealed class CausalTrainingRunner : FixtureRunner
         };
 
         using var model = ModelCheckpoint.Load(folder);
-        using var engine = new TrainingEngine(model, backend, options);
+        using var session = ComputingDevice.Training(model.Parameters);
+        var engine = new TrainingEngine(model, session, options);
         Steps(folder, name, run, batches, options, model, engine, 0, log);
 
         var state = Path.Combine(folder, "optimizer.step5.safetensors");
@@ -80,10 +79,11 @@ internal sealed class CausalTrainingRunner : FixtureRunner
         if (!File.Exists(state) || !File.Exists(weights))
             return;
         using var resumedModel = ModelCheckpoint.Load(folder);
-        using var resumedEngine = new TrainingEngine(resumedModel, backend, options);
         using var stored = SafetensorsFile.Open(weights);
         foreach (var parameter in resumedModel.Parameters)
             stored.Read(parameter.Name, parameter.Values);
+        using var resumedSession = ComputingDevice.Training(resumedModel.Parameters);
+        var resumedEngine = new TrainingEngine(resumedModel, resumedSession, options);
         using (var moments = SafetensorsFile.Open(state))
             resumedEngine.Optimizer.Load(moments);
         Steps(folder, $"{name} resumed", run, batches, options, resumedModel, resumedEngine, 5, log);
@@ -132,6 +132,7 @@ internal sealed class CausalTrainingRunner : FixtureRunner
                 () => FixtureTensors.Close(norm, run.GetProperty("grad_norm")[at].GetDouble(), 0, normTolerance));
             log.Case($"{name} step {at + 1} grad_norm_float64",
                 () => FixtureTensors.Close(norm, run.GetProperty("grad_norm_float64")[at].GetDouble(), 0, normTolerance));
+            engine.Session.Download();
             if (run.GetProperty("snapshots").Ids().Contains(step + 1))
                 CompareWeights(folder, name, run, step + 1, model, log);
             if (original && File.Exists(Path.Combine(folder, $"optimizer.step{step + 1}.safetensors"))
@@ -172,7 +173,12 @@ internal sealed class CausalTrainingRunner : FixtureRunner
         using var expected = SafetensorsFile.Open(file);
         foreach (var parameter in model.Parameters)
             log.Case($"{name} {prefix}{parameter.Name}",
-                () => CaseLog.Compare(engine.Gradients[parameter], expected.ReadFloats(prefix + parameter.Name), 2e-6, 1e-4));
+                () =>
+                {
+                    var gradient = new float[parameter.Length];
+                    engine.Session.ReadGradient(parameter, gradient);
+                    return CaseLog.Compare(gradient, expected.ReadFloats(prefix + parameter.Name), 2e-6, 1e-4);
+                });
         log.Case($"{name} {prefix} names",
             () => expected.Tensors.Count(t => t.Name.StartsWith(prefix, StringComparison.Ordinal)) == model.Parameters.Count
                 ? null
@@ -235,7 +241,7 @@ internal sealed class CausalTrainingRunner : FixtureRunner
             got.CopyTo(want, 0);
     }
 
-    private static void Packed(string folder, Backend backend, CaseLog log)
+    private static void Packed(string folder, CaseLog log)
     {
         using var expected = SafetensorsFile.Open(Path.Combine(folder, "packed.safetensors"));
         using var model = ModelCheckpoint.Load(folder);
@@ -251,8 +257,8 @@ internal sealed class CausalTrainingRunner : FixtureRunner
 
         log.Case("packed position_ids",
             () => expected.Ids("position_ids").AsSpan().SequenceEqual(packed.Positions) ? null : "positions differ");
-        using var pass = new TrainingPass(backend);
-        pass.Begin(0);
+        using var session = ComputingDevice.Training(model.Parameters);
+        var pass = session.Begin(0);
         var logits = model.Logits(pass, model.Forward(pass, packed));
         var values = pass.Read(logits).ToArray();
         log.Case("packed logits", () => CaseLog.Compare(values, expected.ReadFloats("logits"), PackedTolerance, 0));
@@ -260,8 +266,8 @@ internal sealed class CausalTrainingRunner : FixtureRunner
         log.Case("packed token_losses", () => Losses(pass, logits, "token_losses"));
 
         // One sequence without borders is what a leaking implementation computes: it must be told apart.
-        using var leaking = new TrainingPass(backend);
-        leaking.Begin(0);
+        using var leakingSession = ComputingDevice.Training(model.Parameters);
+        var leaking = leakingSession.Begin(0);
         var leakingLogits = model.Logits(leaking, model.Forward(leaking, Batch.Packed(ids)));
         log.Case("packed token_losses_without_block_mask", () => Losses(leaking, leakingLogits, "token_losses_without_block_mask"));
         log.Case("packed borders matter", () => Losses(leaking, leakingLogits, "token_losses") is null ? "sequences see each other" : null);

@@ -380,7 +380,7 @@ public sealed class GgufTests
     private static float[] Logits(CausalModel model)
     {
         using var backend = new CpuBackend(2) { IsExact = true };
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         pass.Begin();
         return pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(Prompt)))).ToArray();
     }

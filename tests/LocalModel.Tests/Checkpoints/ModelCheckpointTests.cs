@@ -21,7 +21,7 @@ public sealed class ModelCheckpointTests
         using var expected = SafetensorsFile.Open(folder.At("expected.safetensors"));
         var ids = Array.ConvertAll(expected.ReadIntegers("b.input_ids"), i => (int)i);
         using var backend = new CpuBackend();
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         pass.Begin();
         var logits = pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(ids, (int)expected["b.input_ids"].Shape[1])))).ToArray();
         var want = expected.ReadFloats("b.logits");

@@ -16,7 +16,7 @@ public sealed class AllocationTests
     {
         using var model = Gpt2.Create(Config);
         using var backend = new CpuBackend(2);
-        using var pass = new TrainingPass(backend);
+        using var pass = new CpuTrainingPass(backend);
         using var gradients = new Gradients(model.Parameters);
         int[] ids = Enumerable.Range(0, 96).Select(i => i * i % 61).ToArray();
         var batch = new Batch(96);
@@ -38,8 +38,8 @@ public sealed class AllocationTests
     {
         using var model = Gpt2.Create(Config);
         using var backend = new CpuBackend(2);
-        using var pass = new InferencePass(backend);
-        using var cache = model.CreateCache(9000);
+        using var pass = new CpuInferencePass(backend);
+        using var cache = new BlockKvCache(model.CacheShape, 9000);
         using var first = cache.NewSequence();
         using var second = cache.NewSequence();
         var batch = new Batch();

@@ -1,5 +1,4 @@
 using Kotonoha.LocalModel.Cpu;
-using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Tests.Tensors;
 
 namespace Kotonoha.LocalModel.Tests.Cpu;
@@ -37,7 +36,7 @@ public sealed class FastAgainstReferenceTests
 
     private static Dictionary<string, float[]> Run(Backend backend, string name)
     {
-        using var pass = new TrainingPass(backend, seed: 5);
+        using var pass = new CpuTrainingPass(backend, seed: 5);
         using var inputs = new Inputs { Pass = pass };
         pass.Begin(1);
         var output = OperationCases.All[name](inputs);

@@ -38,7 +38,7 @@ public sealed class SameBitsTests
 
         float[] Apply(CpuBackend backend, Span<float> values, int rows)
         {
-            using var pass = new InferencePass(backend);
+            using var pass = new CpuInferencePass(backend);
             pass.Begin();
             return pass.Read(pass.Linear(pass.Constant(values, rows, inputs), weight, bias, layout)).ToArray();
         }
@@ -74,7 +74,7 @@ public sealed class SameBitsTests
         Assert.Equal(together[0], together[2]);
 
         // Without a cache, as in training and scoring.
-        using var pass = new InferencePass(two);
+        using var pass = new CpuInferencePass(two);
         pass.Begin();
         var batch = Batch.Packed([other, prompt]);
         var packed = pass.Read(model.Logits(pass, model.Forward(pass, batch)));
@@ -103,7 +103,7 @@ public sealed class SameBitsTests
         float[] Gradient(int threads)
         {
             using var backend = new CpuBackend(threads);
-            using var pass = new TrainingPass(backend, seed: 9);
+            using var pass = new CpuTrainingPass(backend, seed: 9);
             using var gradients = new Gradients(model.Parameters);
             int[] ids = Enumerable.Range(0, 640).Select(i => i * i % 61).ToArray();
             pass.Begin(3);
@@ -116,8 +116,8 @@ public sealed class SameBitsTests
     // The logits of each sequence, fed in chunks through a cache; chunks of the same number run in one batch.
     private static float[][] Logits(Gpt2 model, CpuBackend backend, (int[] Ids, int[] Chunks)[] sequences)
     {
-        using var cache = model.CreateCache(1024);
-        using var pass = new InferencePass(backend);
+        using var cache = new BlockKvCache(model.CacheShape, 1024);
+        using var pass = new CpuInferencePass(backend);
         var cached = sequences.Select(_ => cache.NewSequence()).ToArray();
         var results = sequences.Select(_ => new List<float>()).ToArray();
         int vocabulary = model.VocabularySize;

@@ -160,7 +160,7 @@ public sealed class StoredWeightsTests
 
     private static float[] Apply(CpuBackend backend, float[] x, int rows, Parameter weight, Parameter? bias)
     {
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         pass.Begin();
         return pass.Read(pass.Linear(pass.Constant(x, rows, x.Length / rows), weight, bias)).ToArray();
     }

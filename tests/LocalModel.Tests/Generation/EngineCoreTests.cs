@@ -37,7 +37,7 @@ public sealed class EngineCoreTests
             _ => TinyGpt.Llama(contextLength: LongContext),
         };
         using var backend = new CpuBackend(1);
-        using var engine = new EngineCore(model, backend, 4 * LongContext);
+        using var engine = new EngineCore(model, new CpuInferenceSession(backend), 4 * LongContext);
         SamplingOptions[] settings =
         [
             SamplingOptions.Greedy with { RepetitionPenalty = 1.1f, NoRepeatNgramSize = 3 },
@@ -74,12 +74,12 @@ public sealed class EngineCoreTests
         using var model = TinyGpt.Llama(contextLength: 200, new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 4 });
         int[] ids = [.. Enumerable.Range(0, 600).Select(i => 5 + i * 7 % 200)];
         using var backend = new CpuBackend(1);
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         pass.Begin();
         var hidden = model.Forward(pass, Batch.Packed(ids));
         float[] want = pass.Read(model.Logits(pass, pass.SelectRows(hidden, [ids.Length - 1]))).ToArray();
 
-        using var engine = new EngineCore(model, backend, 1024);
+        using var engine = new EngineCore(model, new CpuInferenceSession(backend), 1024);
         var job = new TokenScoreJob(ids, lastLogits: true, CancellationToken.None);
         engine.Admit(job);
         while (engine.ActiveJobs > 0)
@@ -173,7 +173,7 @@ public sealed class EngineCoreTests
             _ => throw new InvalidOperationException(),
         };
 
-        using var engine = new EngineCore(model, backend, Capacity);
+        using var engine = new EngineCore(model, new CpuInferenceSession(backend), Capacity);
         var jobs = Enumerable.Range(0, Jobs).Select(i => Make(i, sources[i].Token)).ToArray();
         for (int next = 0; next < Jobs || engine.ActiveJobs > 0;)
         {
@@ -191,7 +191,7 @@ public sealed class EngineCoreTests
         {
             if (plans[i].Cancelled && sources[i].IsCancellationRequested)
                 continue; // it may have been done before
-            using var single = new EngineCore(model, backend, Capacity);
+            using var single = new EngineCore(model, new CpuInferenceSession(backend), Capacity);
             var alone = Make(i, CancellationToken.None);
             single.Admit(alone);
             while (single.ActiveJobs > 0)
@@ -213,7 +213,7 @@ public sealed class EngineCoreTests
 
     private static int[] Run(CausalModel model, Backend backend, Action<EngineCore> prepare, GenerationJob job)
     {
-        using var engine = new EngineCore(model, backend, 4 * Context);
+        using var engine = new EngineCore(model, new CpuInferenceSession(backend), 4 * Context);
         engine.Admit(job);
         prepare(engine);
         while (engine.ActiveJobs > 0)
@@ -245,6 +245,6 @@ public sealed class EngineCoreTests
 
         internal override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
 
-        internal override KvCache CreateCache(int capacityTokens) => inner.CreateCache(capacityTokens);
+        internal override KvShape CacheShape => inner.CacheShape;
     }
 }

@@ -23,8 +23,8 @@ public sealed class PrefixReuseTests : IDisposable
     public void A_chat_has_the_bits_of_one_that_computes_every_turn_anew(string family)
     {
         using var model = Model(family);
-        using var reusing = new EngineCore(model, _backend, 2 * Context);
-        using var anew = new EngineCore(model, _backend, 2 * Context, prefixReuse: false);
+        using var reusing = new EngineCore(model, new CpuInferenceSession(_backend), 2 * Context);
+        using var anew = new EngineCore(model, new CpuInferenceSession(_backend), 2 * Context, prefixReuse: false);
         var random = new Random(3);
         SamplingOptions[] settings =
         [
@@ -65,8 +65,8 @@ public sealed class PrefixReuseTests : IDisposable
     public void Prompts_that_part_anywhere_have_the_bits_of_those_that_run_alone(string family)
     {
         using var model = Model(family);
-        using var reusing = new EngineCore(model, _backend, 20 * Context);
-        using var anew = new EngineCore(model, _backend, 20 * Context, prefixReuse: false);
+        using var reusing = new EngineCore(model, new CpuInferenceSession(_backend), 20 * Context);
+        using var anew = new EngineCore(model, new CpuInferenceSession(_backend), 20 * Context, prefixReuse: false);
         var random = new Random(4);
         int[] common = Ids(random, 200);
         int[] shared = [0, 1, 15, 16, 31, 32, 33, 64, 95, 97, 99, 100, 101, 130, 200];
@@ -100,7 +100,7 @@ public sealed class PrefixReuseTests : IDisposable
     {
         const int Samples = 16, NewTokens = 5;
         using var model = new CountingModel(TinyGpt.Model(contextLength: 600));
-        using var engine = new EngineCore(model, _backend, Samples * 600);
+        using var engine = new EngineCore(model, new CpuInferenceSession(_backend), Samples * 600);
         int[] prompt = Ids(new Random(1), length);
         var jobs = Enumerable.Range(0, Samples).Select(i => Job(prompt, NewTokens, new SamplingOptions { Seed = i })).ToArray();
         Drive(engine, jobs);
@@ -115,7 +115,7 @@ public sealed class PrefixReuseTests : IDisposable
     public void When_the_prompt_that_others_wait_for_is_cancelled_they_go_on_from_what_it_read()
     {
         using var model = new CountingModel(TinyGpt.Model(contextLength: 900));
-        using var engine = new EngineCore(model, _backend, 4 * 900);
+        using var engine = new EngineCore(model, new CpuInferenceSession(_backend), 4 * 900);
         int[] prompt = Ids(new Random(1), 800);
         using var source = new CancellationTokenSource();
         var leader = Job(prompt, 5, SamplingOptions.Greedy, source.Token);
@@ -133,7 +133,7 @@ public sealed class PrefixReuseTests : IDisposable
         Assert.Equal(512, Outcome(followers[0]).Usage.CachedInputTokens);
         Assert.Equal(700, Outcome(followers[1]).Usage.CachedInputTokens);
         Assert.Equal(800 + 2 + 2 * 4, model.Tokens);
-        using var fresh = new EngineCore(model, _backend, 900);
+        using var fresh = new EngineCore(model, new CpuInferenceSession(_backend), 900);
         Assert.Equal(Run(fresh, Job(prompt, 5, SamplingOptions.Greedy)).Tokens, Outcome(followers[1]).Tokens);
     }
 
@@ -142,7 +142,7 @@ public sealed class PrefixReuseTests : IDisposable
     {
         const int Capacity = 9 * Block;
         using var model = TinyGpt.Model(contextLength: Capacity);
-        using var engine = new EngineCore(model, _backend, Capacity);
+        using var engine = new EngineCore(model, new CpuInferenceSession(_backend), Capacity);
         var random = new Random(2);
         int[] first = Ids(random, 90), second = Ids(random, 90);
         Run(engine, Job(first, 2, SamplingOptions.Greedy));
@@ -159,7 +159,7 @@ public sealed class PrefixReuseTests : IDisposable
         int[] whole = [.. first[..50], .. Ids(random, Capacity - 60)];
         var job = Job(whole, 10, SamplingOptions.Greedy);
         Assert.True(engine.CanAdmit(job));
-        using var anew = new EngineCore(model, _backend, Capacity, prefixReuse: false);
+        using var anew = new EngineCore(model, new CpuInferenceSession(_backend), Capacity, prefixReuse: false);
         Assert.Equal(Run(anew, Job(whole, 10, SamplingOptions.Greedy)).Tokens, Run(engine, job).Tokens);
         Assert.Equal(engine.CapacityBlocks, engine.FreeBlocks);
         int[] again = [.. whole[..^3], 9];
@@ -170,8 +170,8 @@ public sealed class PrefixReuseTests : IDisposable
     public void Scores_and_beams_reuse_prefixes_and_stay_the_same()
     {
         using var model = new CountingModel(TinyGpt.Model(contextLength: Context));
-        using var engine = new EngineCore(model, _backend, 4 * Context);
-        using var anew = new EngineCore(model, _backend, 4 * Context, prefixReuse: false);
+        using var engine = new EngineCore(model, new CpuInferenceSession(_backend), 4 * Context);
+        using var anew = new EngineCore(model, new CpuInferenceSession(_backend), 4 * Context, prefixReuse: false);
         var random = new Random(8);
         int[] examples = Ids(random, 150);
         for (int question = 0; question < 4; question++)
@@ -197,8 +197,8 @@ public sealed class PrefixReuseTests : IDisposable
     {
         using var inner = TinyGpt.Model(contextLength: Context);
         using var model = new CountingModel(inner);
-        using var engine = new EngineCore(model, _backend, 4 * Context);
-        using var anew = new EngineCore(inner, _backend, 4 * Context, prefixReuse: false);
+        using var engine = new EngineCore(model, new CpuInferenceSession(_backend), 4 * Context);
+        using var anew = new EngineCore(inner, new CpuInferenceSession(_backend), 4 * Context, prefixReuse: false);
         int[] prompt = Ids(new Random(1), 300);
         foreach (int failing in (int[])[1, 2, 3, 4, 9])
         {
@@ -222,8 +222,8 @@ public sealed class PrefixReuseTests : IDisposable
         const int Cancellations = 1000, Capacity = 1600;
         using var inner = TinyGpt.Model(contextLength: Context);
         using var model = new CountingModel(inner);
-        using var anew = new EngineCore(inner, _backend, Capacity, prefixReuse: false);
-        using var engine = new EngineCore(model, _backend, Capacity);
+        using var anew = new EngineCore(inner, new CpuInferenceSession(_backend), Capacity, prefixReuse: false);
+        using var engine = new EngineCore(model, new CpuInferenceSession(_backend), Capacity);
         var random = new Random(11);
         int[][] beginnings = [Ids(random, 350), Ids(random, 120), Ids(random, 33)];
         var wanted = new Dictionary<string, string>();
@@ -327,7 +327,7 @@ public sealed class PrefixReuseTests : IDisposable
         using var model = new CountingModel(TinyGpt.Model(contextLength: 800));
         int[] prompt = Ids(new Random(1), 700);
         var jobs = Enumerable.Range(0, 3).Select(_ => Job(prompt, 5, SamplingOptions.Greedy)).ToArray();
-        using (var engine = new EngineCore(model, _backend, 4 * 800))
+        using (var engine = new EngineCore(model, new CpuInferenceSession(_backend), 4 * 800))
         {
             foreach (var job in jobs)
                 engine.Admit(job);
@@ -498,6 +498,6 @@ public sealed class PrefixReuseTests : IDisposable
 
         internal override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
 
-        internal override KvCache CreateCache(int capacityTokens) => inner.CreateCache(capacityTokens);
+        internal override KvShape CacheShape => inner.CacheShape;
     }
 }

@@ -29,5 +29,5 @@ internal sealed class SteppedModel(CausalModel inner) : CausalModel
 
     internal override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
 
-    internal override KvCache CreateCache(int capacityTokens) => inner.CreateCache(capacityTokens);
+    internal override KvShape CacheShape => inner.CacheShape;
 }

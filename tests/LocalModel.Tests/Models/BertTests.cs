@@ -34,7 +34,7 @@ public sealed class BertTests
         using var weights = new ZeroWeights();
         using var model = new Bert(Small with { Kind = BertKind.Roberta, PaddingId = 1 }, weights);
         using var backend = new CpuBackend(1);
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         Assert.Equal(8, model.ContextLength);
         pass.Begin();
         Assert.Equal(8, model.Forward(pass, Batch.Packed(new int[8])).Rows);

@@ -14,7 +14,7 @@ public sealed class Gpt2Tests
     {
         using var backend = new CpuBackend(1);
         using var model = Gpt2.Create(Small, seed: 1);
-        using var pass = new TrainingPass(backend);
+        using var pass = new CpuTrainingPass(backend);
         using var gradients = new Gradients(model.Parameters);
         int[] ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3];
         int[] targets = [1, 4, 1, 5, 9, 2, 6, -100, 3, 5, 8, 9, 7, 9, 3, -100];
@@ -46,12 +46,12 @@ public sealed class Gpt2Tests
     {
         using var backend = new CpuBackend(1);
         using var model = Gpt2.Create(Small, seed: 2);
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         int[] ids = Enumerable.Range(0, 71).Select(i => i * 7 % 37).ToArray();
         pass.Begin();
         var whole = pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(ids)))).ToArray();
 
-        using var cache = model.CreateCache(128);
+        using var cache = new BlockKvCache(model.CacheShape, 128);
         using var sequence = cache.NewSequence();
         var batch = new Batch();
         for (int start = 0; start < ids.Length;)
@@ -74,7 +74,7 @@ public sealed class Gpt2Tests
     {
         using var backend = new CpuBackend(1);
         using var model = Gpt2.Create(Small, seed: 2);
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         using var source = new CancellationTokenSource();
         source.Cancel();
         pass.Begin(source.Token);

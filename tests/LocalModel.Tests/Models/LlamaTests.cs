@@ -29,12 +29,12 @@ public sealed class LlamaTests
     {
         using var backend = new CpuBackend(1);
         using var model = Llama.Create(Of(kind), seed: 2);
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         int[] ids = [.. Enumerable.Range(0, 71).Select(i => i * 7 % 37)];
         pass.Begin();
         var whole = pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(ids)))).ToArray();
 
-        using var cache = model.CreateCache(128);
+        using var cache = new BlockKvCache(model.CacheShape, 128);
         using var sequence = cache.NewSequence(promptLength: ids.Length);
         var batch = new Batch();
         for (int start = 0; start < ids.Length;)
@@ -144,7 +144,7 @@ public sealed class LlamaTests
 
     private static float[] Logits(CausalModel model, CpuBackend backend, int[] ids)
     {
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         pass.Begin();
         return pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(ids)))).ToArray();
     }

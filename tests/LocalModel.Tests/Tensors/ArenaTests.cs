@@ -1,5 +1,4 @@
 using Kotonoha.LocalModel.Cpu;
-using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Tests.Tensors;
 
@@ -8,7 +7,7 @@ public sealed class ArenaTests
     [Fact]
     public void A_tensor_that_outlived_its_pass_throws()
     {
-        using var pass = new InferencePass(new CpuBackend(1));
+        using var pass = new CpuInferencePass(new CpuBackend(1));
         pass.Begin();
         var old = pass.Constant([1, 2, 3, 4], 2, 2);
         pass.Begin();
@@ -19,7 +18,7 @@ public sealed class ArenaTests
     [Fact]
     public void A_disposed_pass_throws()
     {
-        var pass = new InferencePass(new CpuBackend(1));
+        var pass = new CpuInferencePass(new CpuBackend(1));
         pass.Begin();
         pass.Dispose();
         Assert.Throws<ObjectDisposedException>(() => pass.Begin());
@@ -30,8 +29,8 @@ public sealed class ArenaTests
     [Fact]
     public void A_tensor_of_another_pass_throws()
     {
-        using var first = new InferencePass(new CpuBackend(1));
-        using var second = new InferencePass(new CpuBackend(1));
+        using var first = new CpuInferencePass(new CpuBackend(1));
+        using var second = new CpuInferencePass(new CpuBackend(1));
         first.Begin();
         second.Begin();
         var stranger = first.Constant([1, 2], 1, 2);
@@ -41,7 +40,7 @@ public sealed class ArenaTests
     [Fact]
     public void The_next_layer_keeps_one_tensor_and_forgets_the_others()
     {
-        using var pass = new InferencePass(new CpuBackend(1));
+        using var pass = new CpuInferencePass(new CpuBackend(1));
         pass.Begin();
         var forgotten = pass.Constant([1, 2, 3, 4], 2, 2);
         var wide = pass.Constant([1, 2, 3, 4, 5, 6], 2, 3);
@@ -54,7 +53,7 @@ public sealed class ArenaTests
     [Fact]
     public void Large_tensors_live_beside_small_ones()
     {
-        using var pass = new InferencePass(new CpuBackend(1));
+        using var pass = new CpuInferencePass(new CpuBackend(1));
         for (int round = 0; round < 3; round++)
         {
             pass.Begin();

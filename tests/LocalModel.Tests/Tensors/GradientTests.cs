@@ -15,7 +15,7 @@ public sealed class GradientTests
     [MemberData(nameof(Names))]
     public void The_derivative_agrees_with_finite_differences(string name)
     {
-        using var pass = new TrainingPass(new ReferenceBackend<double>(), seed: 5);
+        using var pass = new CpuTrainingPass(new ReferenceBackend<double>(), seed: 5);
         using var inputs = new Inputs { Pass = pass };
         Check(pass, () => OperationCases.All[name](inputs), () => inputs.Parameters, everyNth: 1);
     }
@@ -39,13 +39,13 @@ public sealed class GradientTests
             InitializerRange = 0.4f,
         };
         using var model = Gpt2.Create(config, seed: 3);
-        using var pass = new TrainingPass(new ReferenceBackend<double>(), seed: 5);
+        using var pass = new CpuTrainingPass(new ReferenceBackend<double>(), seed: 5);
         var batch = Batch.Packed([[1, 4, 2, 10, 3], [7, 0, 7]]);
         Check(pass, () => pass.CrossEntropy(model.Logits(pass, model.Forward(pass, batch)), [4, 2, 10, 3, -100, 0, 7, 5]),
             () => model.Parameters, everyNth: 7);
     }
 
-    private static void Check(TrainingPass pass, Func<Tensor> compute, Func<IReadOnlyList<Parameter>> parameters, int everyNth)
+    private static void Check(CpuTrainingPass pass, Func<Tensor> compute, Func<IReadOnlyList<Parameter>> parameters, int everyNth)
     {
         // A fixed weight for each output makes one number of them; different weights, so that no error cancels.
         Tensor Weighted()

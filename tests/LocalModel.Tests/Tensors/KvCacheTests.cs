@@ -1,3 +1,4 @@
+using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Tests.Tensors;
@@ -7,7 +8,7 @@ public sealed class KvCacheTests
     [Fact]
     public void Sequences_share_the_memory_and_give_it_back()
     {
-        using var cache = new KvCache(layers: 1, keyHeads: 1, keyWidth: 2, valueWidth: 2, capacityTokens: 4 * KvCache.BlockTokens);
+        using var cache = new BlockKvCache(new KvShape(Layers: 1, KeyHeads: 1, KeyWidth: 2, ValueWidth: 2), capacityTokens: 4 * KvCache.BlockTokens);
         var batch = new Batch();
         using var a = cache.NewSequence();
         var b = cache.NewSequence();
@@ -23,7 +24,7 @@ public sealed class KvCacheTests
     [Fact]
     public void A_full_cache_throws_and_leaves_the_sequence_as_it_was()
     {
-        using var cache = new KvCache(1, 1, 2, 2, 2 * KvCache.BlockTokens);
+        using var cache = new BlockKvCache(new KvShape(1, 1, 2, 2), 2 * KvCache.BlockTokens);
         using var sequence = cache.NewSequence();
         var batch = new Batch();
         batch.Append(new int[10], sequence);
@@ -37,7 +38,7 @@ public sealed class KvCacheTests
     [Fact]
     public unsafe void A_fork_writes_into_a_copy_of_the_block_that_it_shares()
     {
-        using var cache = new KvCache(1, 1, 1, 1, 4 * KvCache.BlockTokens);
+        using var cache = new BlockKvCache(new KvShape(1, 1, 1, 1), 4 * KvCache.BlockTokens);
         using var sequence = cache.NewSequence();
         var batch = new Batch();
         batch.Append(new int[KvCache.BlockTokens + 3], sequence);
@@ -56,7 +57,7 @@ public sealed class KvCacheTests
     [Fact]
     public void A_cached_sequence_occurs_once_in_a_batch()
     {
-        using var cache = new KvCache(1, 1, 1, 1, 64);
+        using var cache = new BlockKvCache(new KvShape(1, 1, 1, 1), 64);
         using var sequence = cache.NewSequence();
         var batch = new Batch();
         batch.Append([1], sequence);
@@ -68,10 +69,10 @@ public sealed class KvCacheTests
     public unsafe void Sequences_that_adopt_fork_and_cut_what_others_published_always_hold_the_keys_of_their_own_tokens()
     {
         const int Blocks = 24, Rounds = 20_000;
-        using var cache = new KvCache(1, 1, 1, 1, Blocks * KvCache.BlockTokens);
+        using var cache = new BlockKvCache(new KvShape(1, 1, 1, 1), Blocks * KvCache.BlockTokens);
         cache.KeepPrefixes();
         var random = new Random(5);
-        var live = new List<(KvSequence Sequence, List<int> Ids)>();
+        var live = new List<(BlockKvSequence Sequence, List<int> Ids)>();
         var batch = new Batch();
         int adopted = 0;
         for (int round = 0; round < Rounds; round++)

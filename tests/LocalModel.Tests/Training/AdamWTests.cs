@@ -29,8 +29,8 @@ public sealed class AdamWTests
             return parameter;
         }).ToArray();
         using var backend = new CpuBackend(threads: 2);
-        using var gradients = new Gradients(parameters);
-        using var optimizer = new AdamW(parameters, new AdamWOptions
+        using var session = new CpuTrainingSession(parameters, backend);
+        var optimizer = new AdamW(session, new AdamWOptions
         {
             Beta1 = settings.GetProperty("betas")[0].GetDouble(),
             Beta2 = settings.GetProperty("betas")[1].GetDouble(),
@@ -40,8 +40,8 @@ public sealed class AdamWTests
         for (int step = 1; step <= root.GetProperty("steps").GetInt32(); step++)
         {
             foreach (int i in indices)
-                tensors.Read($"grad.{step}.{i}", gradients[parameters[i]]);
-            optimizer.Step(backend, gradients, settings.GetProperty("lr").GetDouble());
+                tensors.Read($"grad.{step}.{i}", session.Gradients[parameters[i]]);
+            optimizer.Step(settings.GetProperty("lr").GetDouble());
             foreach (int i in indices)
             {
                 var expected = tensors.ReadFloats($"{name}.{step}.{i}");
@@ -58,7 +58,7 @@ public sealed class AdamWTests
     public void Vectors_of_any_length_and_cut_get_the_bits_of_the_plain_formula()
     {
         var random = new Random(3);
-        var factors = AdamWFactors.Of(new AdamWOptions(), 3, 1e-3, 0.1, 0.37f);
+        var factors = new AdamWOptions().Factors(3, 1e-3, 0.1, 0.37f);
         for (int length = 0; length < 130; length++)
         {
             float[] w = Values(length, 1), g = Values(length, 3), m = Values(length, 1e-2), v = Values(length, 1e-3);
@@ -94,13 +94,13 @@ public sealed class AdamWTests
         foreach (var backend in (Backend[])[new CpuBackend(1), new CpuBackend(2), new CpuBackend(3), new ReferenceBackend<float>()])
         {
             using var parameter = new Parameter("w", length, 1);
-            using var gradients = new Gradients([parameter]);
-            using var optimizer = new AdamW([parameter], new AdamWOptions());
+            using var session = new CpuTrainingSession([parameter], backend);
+            var optimizer = new AdamW(session, new AdamWOptions());
             start.CopyTo(parameter.Values);
-            gradient.CopyTo(gradients[parameter]);
-            double sum = backend.SumOfSquares(gradients);
-            optimizer.Step(backend, gradients, 1e-2, 0.5f);
-            optimizer.Step(backend, gradients, 1e-2, 0.5f);
+            gradient.CopyTo(session.Gradients[parameter]);
+            double sum = backend.SumOfSquares(session.Gradients);
+            optimizer.Step(1e-2, 0.5f);
+            optimizer.Step(1e-2, 0.5f);
             results.Add((parameter.Values.ToArray(), sum));
             Assert.Equal(exact, sum, exact * 1e-12);
             backend.Dispose();
@@ -133,13 +133,13 @@ public sealed class AdamWTests
     {
         using var parameter = new Parameter("w", 4, 8);
         using var backend = new CpuBackend(threads: 2);
-        using var gradients = new Gradients([parameter]);
-        using var optimizer = new AdamW([parameter], new AdamWOptions());
-        gradients[parameter].Fill(0.01f);
-        optimizer.Step(backend, gradients, 1e-3);
-        gradients.Zero();
+        using var session = new CpuTrainingSession([parameter], backend);
+        var optimizer = new AdamW(session, new AdamWOptions());
+        session.Gradients[parameter].Fill(0.01f);
+        optimizer.Step(1e-3);
+        session.ZeroGradients();
         for (int step = 0; step < 3000; step++)
-            optimizer.Step(backend, gradients, 1e-3);
+            optimizer.Step(1e-3);
         using var folder = new TemporaryFolder();
         var writer = new SafetensorsWriter();
         optimizer.Save(writer);
@@ -156,8 +156,11 @@ public sealed class AdamWTests
         using var folder = new TemporaryFolder();
         using var small = new Parameter("w", 2, 2);
         using var large = new Parameter("w", 2, 3);
-        using var saved = new AdamW([small], new AdamWOptions());
-        using var other = new AdamW([large], new AdamWOptions());
+        using var backend = new CpuBackend(threads: 1);
+        using var smallSession = new CpuTrainingSession([small], backend);
+        using var largeSession = new CpuTrainingSession([large], backend);
+        var saved = new AdamW(smallSession, new AdamWOptions());
+        var other = new AdamW(largeSession, new AdamWOptions());
         var writer = new SafetensorsWriter();
         saved.Save(writer);
         writer.Save(folder.At("o.safetensors"));

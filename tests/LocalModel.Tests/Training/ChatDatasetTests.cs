@@ -317,7 +317,8 @@ public sealed class ChatDatasetTests
 
     private static (double Loss, float[] Gradients) Run(Gpt2 model, CpuBackend backend, ChatExample[][] micros, double[] weights)
     {
-        using var engine = new TrainingEngine(model, backend, new TrainingOptions());
+        using var session = new CpuTrainingSession(model.Parameters, backend);
+        var engine = new TrainingEngine(model, session, new TrainingOptions());
         engine.Begin(0);
         double loss = 0;
         for (int micro = 0; micro < micros.Length; micro++)
@@ -326,12 +327,12 @@ public sealed class ChatDatasetTests
             loss += weights[micro] * engine.Accumulate(micro, batch, targets, weights[micro]);
         }
 
-        return (loss, [.. model.Parameters.SelectMany(p => engine.Gradients[p].ToArray())]);
+        return (loss, [.. model.Parameters.SelectMany(p => session.Gradients[p].ToArray())]);
     }
 
     private static float[] Losses(Gpt2 model, CpuBackend backend, params ChatExample[] examples)
     {
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         var (batch, targets) = Packed(examples);
         pass.Begin();
         return pass.Read(pass.CrossEntropy(model.Logits(pass, model.Forward(pass, batch)), targets,

@@ -155,7 +155,7 @@ public sealed class TrainerTests
         using var data = TokenDataset.FromTokens(ids, 256, 0);
         double sum = 0;
         int counted = 0;
-        using var pass = new InferencePass(backend);
+        using var pass = new CpuInferencePass(backend);
         for (int start = 0; start < 99; start += 24)
         {
             int length = Math.Min(24, 99 - start);
@@ -247,7 +247,8 @@ public sealed class TrainerTests
                     : null,
             };
             using var model = ModelCheckpoint.Load(folder.Path);
-            using var engine = new TrainingEngine(model, backend, options);
+            using var session = new CpuTrainingSession(model.Parameters, backend);
+            var engine = new TrainingEngine(model, session, options);
             int step = 0;
             foreach (var rate in run.GetProperty("lr").EnumerateArray())
             {

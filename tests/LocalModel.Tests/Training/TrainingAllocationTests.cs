@@ -28,7 +28,8 @@ public sealed class TrainingAllocationTests
                     ResidualDropout = 0.1f
                 }, 1);
         using var backend = new CpuBackend(threads: 1);
-        using var engine = new TrainingEngine(model, backend, options);
+        using var session = new CpuTrainingSession(model.Parameters, backend);
+        var engine = new TrainingEngine(model, session, options);
         var sampler = new WindowSampler(data.Train, 2, 8, options.Seed);
         var schedule = options.EffectiveSchedule;
         Steps(0, 100);

@@ -15,15 +15,15 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
     public const int BatchTokens = 512;
 
     private readonly EncoderModel _model;
-    private readonly InferencePass _pass;
+    private readonly InferenceSession _session;
     private readonly Batch _batch = new(BatchTokens);
     private readonly List<EncoderJob> _active = [];
     private int _activeTokens;
 
-    public EncoderCore(EncoderModel model, Backend backend)
+    public EncoderCore(EncoderModel model, InferenceSession session)
     {
         _model = model;
-        _pass = new InferencePass(backend);
+        _session = session;
     }
 
     /// <inheritdoc/>
@@ -73,11 +73,7 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
             End(i, reason(_active[i]));
     }
 
-    public void Dispose()
-    {
-        FailAll(_ => new ObjectDisposedException(nameof(LocalEncoder)));
-        _pass.Dispose();
-    }
+    public void Dispose() => FailAll(_ => new ObjectDisposedException(nameof(LocalEncoder)));
 
     private void Run()
     {
@@ -92,10 +88,10 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
 
         var tokens = _active.Select(j => j.Cancellation).Distinct().ToArray();
         using var linked = tokens.Length > 1 ? CancellationTokenSource.CreateLinkedTokenSource(tokens) : null;
-        _pass.Begin(linked?.Token ?? tokens[0]);
-        var hidden = _model.Forward(_pass, _batch);
-        var states = wantsStates ? _pass.Read(hidden) : default;
-        var logits = wantsLogits ? _pass.Read(_model.Logits(_pass, hidden, _batch)) : default;
+        var pass = _session.Begin(linked?.Token ?? tokens[0]);
+        var hidden = _model.Forward(pass, _batch);
+        var states = wantsStates ? pass.Read(hidden) : default;
+        var logits = wantsLogits ? pass.Read(_model.Logits(pass, hidden, _batch)) : default;
         for (int i = 0; i < _active.Count; i++)
         {
             int first = _batch.SequenceStarts[i], end = _batch.SequenceStarts[i + 1];

@@ -12,7 +12,7 @@ namespace Kotonoha.LocalModel.Generation;
 internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
 {
     private readonly CausalModel _model;
-    private readonly InferencePass _pass;
+    private readonly InferenceSession _session;
     private readonly KvCache _cache;
     private readonly SamplingScratch _scratch;
     private readonly StepPlan _plan = new();
@@ -21,14 +21,14 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
 
     /// <summary>Makes an engine for a model.</summary>
     /// <param name="model">The model, whose weights stay as they are.</param>
-    /// <param name="backend">What computes.</param>
+    /// <param name="session">What computes; the caller disposes it.</param>
     /// <param name="cacheTokens">The tokens of the key/value cache.</param>
     /// <param name="prefixReuse">Whether prompts begin with the keys and values of earlier ones that begin alike.</param>
-    public EngineCore(CausalModel model, Backend backend, int cacheTokens, bool prefixReuse = true)
+    public EngineCore(CausalModel model, InferenceSession session, int cacheTokens, bool prefixReuse = true)
     {
         _model = model;
-        _pass = new InferencePass(backend);
-        _cache = model.CreateCache(cacheTokens);
+        _session = session;
+        _cache = session.CreateCache(model.CacheShape, cacheTokens);
         if (prefixReuse)
             _cache.KeepPrefixes();
         _scratch = new SamplingScratch(model.VocabularySize);
@@ -102,23 +102,22 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
     {
         FailAll(_ => new ObjectDisposedException(nameof(LocalGpt)));
         _cache.Dispose();
-        _pass.Dispose();
     }
 
     private void Run()
     {
         using var cancellation = PrefillCancellation();
-        _pass.Begin(cancellation.Token);
-        var hidden = _model.Forward(_pass, _plan.Batch);
-        var hiddenValues = _plan.NeedsHiddenStates ? _pass.Read(hidden) : default;
+        var pass = _session.Begin(cancellation.Token);
+        var hidden = _model.Forward(pass, _plan.Batch);
+        var hiddenValues = _plan.NeedsHiddenStates ? pass.Read(hidden) : default;
         if (_plan.LogitRows.IsEmpty)
         {
             Accept(new StepResult(hiddenValues, hidden.Columns, default, 0));
             return;
         }
 
-        var logits = _model.Logits(_pass, _plan.LogitRows.Length == hidden.Rows ? hidden : _pass.SelectRows(hidden, _plan.LogitRows));
-        Accept(new StepResult(hiddenValues, hidden.Columns, _pass.Read(logits), logits.Columns));
+        var logits = _model.Logits(pass, _plan.LogitRows.Length == hidden.Rows ? hidden : pass.SelectRows(hidden, _plan.LogitRows));
+        Accept(new StepResult(hiddenValues, hidden.Columns, pass.Read(logits), logits.Columns));
     }
 
     private void Accept(in StepResult result)

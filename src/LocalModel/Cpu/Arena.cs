@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Kotonoha.LocalModel.Tensors;
 
-namespace Kotonoha.LocalModel.Tensors;
+namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
 /// The memory of a pass: blocks of native memory, handed out from the front and taken back as a whole. Every tensor carries the generation
@@ -234,4 +235,58 @@ internal sealed unsafe class Arena : IDisposable
         _generation = 0;
         _slotCount = 0;
     }
+}
+
+/// <summary>Where an arena keeps a tensor.</summary>
+internal unsafe struct Slot
+{
+    public byte* Data;
+
+    /// <summary>The gradient of the whole root; null until somebody writes to it.</summary>
+    public byte* Gradient;
+
+    public int Rows;
+
+    public int Columns;
+
+    public int Stride;
+
+    /// <summary>The slot whose memory this one is a part of; −1 for a root.</summary>
+    public int Root;
+
+    public bool NeedsGradient;
+
+    /// <summary>Whether the gradient has been written to (roots only).</summary>
+    public bool Touched;
+}
+
+/// <summary>
+/// The memory of a matrix as a backend sees it: row r begins <c>r * Stride</c> elements after <see cref="Data"/>. The element type is the
+/// backend's.
+/// </summary>
+internal readonly unsafe struct View
+{
+    public View(void* data, int rows, int columns, int stride)
+    {
+        Data = data;
+        Rows = rows;
+        Columns = columns;
+        Stride = stride;
+    }
+
+    public void* Data { get; }
+
+    public int Rows { get; }
+
+    public int Columns { get; }
+
+    public int Stride { get; }
+
+    public bool Exists => Data is not null;
+
+    public bool Dense => Stride == Columns || Rows <= 1;
+
+    public long Length => (long)Rows * Columns;
+
+    public float* Float => (float*)Data;
 }

@@ -1,11 +1,10 @@
-using Kotonoha.LocalModel.Cpu;
-using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Tensors;
 
-namespace Kotonoha.LocalModel.Tensors;
+namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// The device that runs the operations: one method for each operation and one for its derivative. Passes call it; users choose one and hand
-/// it over. A backend may be shared by passes that run one after another, not by passes that run at the same time.
+/// The kernels of the processor: one method for each operation and one for its derivative. A backend may be shared by passes that run one
+/// after another, not by passes that run at the same time.
 /// </summary>
 /// <remarks>
 /// Views hold elements of the backend's own type; parameters and their gradients hold float32 (or the parameter's format). "accumulate"
@@ -150,4 +149,75 @@ internal abstract unsafe class Backend : IDisposable
     internal abstract void L2Normalize(View x, float epsilon, View output);
 
     internal abstract void L2NormalizeBackward(View x, float epsilon, View outputGradient, View xGradient, bool accumulate);
+}
+
+/// <summary>One attention: queries of a batch on keys of the same or another batch, or on the cached past of each sequence.</summary>
+internal readonly struct AttentionCall
+{
+    /// <summary>(tokens, heads · key width), possibly a part of wider rows; so are keys and values.</summary>
+    public View Query { get; init; }
+
+    public View Key { get; init; }
+
+    public View Value { get; init; }
+
+    /// <summary>Added to the scores: (heads · longest query sequence, longest key sequence), or without memory.</summary>
+    public View Bias { get; init; }
+
+    /// <summary>(tokens, heads · value width).</summary>
+    public View Output { get; init; }
+
+    public Batch Queries { get; init; }
+
+    public Batch Keys { get; init; }
+
+    public AttentionOptions Options { get; init; }
+
+    public ulong DropoutKey { get; init; }
+
+    public int KeyWidth => Query.Columns / Options.Heads;
+
+    public int ValueWidth => Value.Columns / Options.KeyHeads;
+
+    /// <summary>The cached past of a sequence; null where it has none.</summary>
+    public BlockKvSequence? Cached(int sequence) => Queries.Cached(sequence) switch
+    {
+        null => null,
+        BlockKvSequence cached => cached,
+        _ => throw new ArgumentException("The key/value cache belongs to another device."),
+    };
+
+    public float Scale => Options.Scale != 0 ? Options.Scale : 1f / MathF.Sqrt(KeyWidth);
+
+    /// <summary>The keys that a query at a place may see: the first, and one past the last.</summary>
+    public (int First, int End) Visible(int place, int keys)
+    {
+        if (!Options.Causal)
+            return (0, keys);
+        int end = Math.Min(keys, place + 1);
+        int first = Options.Window > 0 ? Math.Max(0, place - Options.Window + 1) : 0;
+        return (Math.Min(first, Math.Max(end, 0)), Math.Max(end, 0));
+    }
+}
+
+/// <summary>The gradients of one attention; what is not wanted has no memory.</summary>
+internal readonly struct AttentionGradients
+{
+    public View Output { get; init; }
+
+    public View Query { get; init; }
+
+    public View Key { get; init; }
+
+    public View Value { get; init; }
+
+    public View Bias { get; init; }
+
+    public bool AccumulateQuery { get; init; }
+
+    public bool AccumulateKey { get; init; }
+
+    public bool AccumulateValue { get; init; }
+
+    public bool AccumulateBias { get; init; }
 }

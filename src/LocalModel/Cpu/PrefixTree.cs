@@ -1,6 +1,7 @@
 using System.Numerics;
+using Kotonoha.LocalModel.Tensors;
 
-namespace Kotonoha.LocalModel.Tensors;
+namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
 /// Which tokens the blocks of a <see cref="KvCache"/> hold: a tree in which each block follows the one before it, so that a sequence that

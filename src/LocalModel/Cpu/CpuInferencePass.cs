@@ -1,13 +1,15 @@
-namespace Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>A pass that records nothing: prefill, decoding, scoring, embedding. Its memory is used again from layer to layer.</summary>
-internal sealed class InferencePass : Pass
+internal sealed class CpuInferencePass : CpuPass
 {
     private CancellationToken _cancellation;
 
     /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
     /// <param name="backend">The device that runs the operations.</param>
-    public InferencePass(Backend backend)
+    public CpuInferencePass(Backend backend)
         : base(backend)
     {
     }

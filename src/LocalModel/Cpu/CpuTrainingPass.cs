@@ -1,7 +1,9 @@
-namespace Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Tensors;
+
+namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>A pass that records each call on a tape and then walks it backwards (reverse-mode differentiation).</summary>
-internal sealed unsafe class TrainingPass : Pass
+internal sealed unsafe class CpuTrainingPass : CpuPass
 {
     private readonly ulong _seed;
     private TapeEntry[] _tape = new TapeEntry[256];
@@ -12,7 +14,7 @@ internal sealed unsafe class TrainingPass : Pass
     /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
     /// <param name="backend">The device that runs the operations.</param>
     /// <param name="seed">What random numbers (dropout) depend on, together with the step and the place in the model.</param>
-    public TrainingPass(Backend backend, ulong seed = 0)
+    public CpuTrainingPass(Backend backend, ulong seed = 0)
         : base(backend) => _seed = seed;
 
     /// <inheritdoc/>
@@ -159,10 +161,7 @@ internal sealed unsafe class TrainingPass : Pass
                 Backend.SumBackward(gradient, entry.Number, xGradient, accumulate);
                 break;
             case Operation.Rotary:
-                if (entry.Queries is { } batch)
-                    RotarySequences(gradient, entry.Rotary!, batch, integers, entry.Count, inverse: true, xGradient, accumulate);
-                else
-                    Backend.Rotary(gradient, entry.Rotary!, integers, entry.Count, inverse: true, xGradient, accumulate);
+                Rotary(gradient, entry.Rotary!, entry.Queries, integers, entry.Count, inverse: true, xGradient, accumulate);
                 break;
             case Operation.Dropout:
                 Backend.Dropout(gradient, entry.Number, entry.Key, xGradient, accumulate);
@@ -269,4 +268,34 @@ internal struct TapeEntry
     public RotaryTable? Rotary;
     public AttentionOptions Attention;
     public CrossEntropyOptions CrossEntropy;
+}
+
+/// <summary>The operations that a training pass records.</summary>
+internal enum Operation : byte
+{
+    Copy,
+    FromParameter,
+    Embedding,
+    Linear,
+    MatMul,
+    LayerNorm,
+    RmsNorm,
+    Binary,
+    Activate,
+    SoftCap,
+    Gated,
+    Softmax,
+    LogSoftmax,
+    LogSumExp,
+    RowSum,
+    Sum,
+    Attention,
+    Rotary,
+    SelectRows,
+    PickColumns,
+    Dropout,
+    ConcatColumns,
+    CrossEntropy,
+    Pool,
+    L2Normalize,
 }

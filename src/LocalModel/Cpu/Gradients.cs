@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Kotonoha.LocalModel.Tensors;
 
-namespace Kotonoha.LocalModel.Tensors;
+namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>One gradient buffer (float32, native memory) for each of the parameters that are trained. It belongs to the trainer.</summary>
 internal sealed unsafe class Gradients : IDisposable
