@@ -15,13 +15,15 @@ namespace Kotonoha.LocalModel.Torch;
 /// <remarks>
 /// The native library of TorchSharp 0.107 asks for the symbol version GLIBCXX_3.4.32, which Debian 12 and Ubuntu 22.04 do not have. Its only
 /// symbol of that version is a marker without effect, so a copy of the library in which the version is optional works there.
-/// The setting Kotonoha.Torch.Libraries of runtimeconfig.json names a folder of libtorch for the whole application.
+/// The environment variable KOTONOHA_LIBTORCH or the setting Kotonoha.Torch.Libraries of runtimeconfig.json names a folder of libtorch for
+/// the whole application.
 /// </remarks>
 internal static class TorchLibraries
 {
     private const string Native = "LibTorchSharp";
     private const string NativeFile = "libLibTorchSharp.so";
     private const string FolderSetting = "Kotonoha.Torch.Libraries";
+    private const string FolderVariable = "KOTONOHA_LIBTORCH";
     private const string MissingVersion = "GLIBCXX_3.4.32";
 
     // In the order in which they need each other; those of a build for another device are not there.
@@ -66,7 +68,9 @@ internal static class TorchLibraries
 
     private static void LoadOnLinux(string device, string? folder)
     {
-        folder ??= AppContext.GetData(FolderSetting) as string ?? FolderOf("libtorch_cpu.so");
+        folder ??= Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } variable
+            ? variable
+            : AppContext.GetData(FolderSetting) as string ?? FolderOf("libtorch_cpu.so");
         var native = Find(NativeFile);
         if (folder is null || native is null)
         {

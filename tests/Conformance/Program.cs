@@ -25,7 +25,7 @@ if (Array.IndexOf(args, "--device") is >= 0 and var deviceOption)
         return 2;
     }
 
-    ComputingDevice.Current = Device.Parse(args[deviceOption + 1]);
+    ComputingDevice.Current = Device.Parse(args[deviceOption + 1], "fp32");
     args = [.. args[..deviceOption], .. args[(deviceOption + 2)..]];
 }
 

@@ -40,6 +40,8 @@ internal sealed class SentenceEmbedderRunner : FixtureRunner
             var cosines = vectors.SelectMany(a => vectors.Select(b => (float)Cosine(a, b))).ToArray();
             log.Case($"{name}: cosines",
                 () => CaseLog.Compare(cosines, tensors.ReadFloats(expected.GetProperty("cosine").GetString()!), Tolerance, 0));
+            if (!ComputingDevice.IsCpu)
+                continue;
             log.Case($"{name}: a text alone has the same bits",
                 () => texts.Index().FirstOrDefault(t => !Alone(t.Item).AsSpan().SequenceEqual(vectors[t.Index])).Item is { } other
                     ? $"'{other}' differs"
