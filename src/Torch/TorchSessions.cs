@@ -279,8 +279,9 @@ internal static class TorchErrors
 {
     /// <summary>The typed error of a device without memory; null for another error.</summary>
     public static DeviceMemoryException? OutOfMemory(Exception exception, TorchSettings settings, string holders)
-        => exception is ExternalException or System.Runtime.InteropServices.COMException
-            && exception.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
+        => exception is ExternalException
+            && (exception.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
+                || exception.Message.Contains("can't allocate memory", StringComparison.Ordinal))
             ? new DeviceMemoryException(settings.Name, holders, exception)
             : null;
 }
