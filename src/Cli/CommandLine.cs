@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Kotonoha.Cli.Commands;
+using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
 
@@ -31,6 +32,7 @@ internal static class CommandLine
         };
         foreach (var command in ModelLineCommands.Create())
             root.Subcommands.Add(command);
+        ComputeDevice.AddTo(root);
         var parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         string[] errors = [.. parsed.Errors.Select(e => e.Message), .. UnknownOptions(parsed)];
         if (errors.Length > 0)
@@ -43,6 +45,7 @@ internal static class CommandLine
 
         try
         {
+            ComputeDevice.Choose(parsed);
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
         catch (OperationCanceledException)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.Foundation.Text;
@@ -32,7 +33,7 @@ internal static class DoctorCommand
             ("memory", string.Create(CultureInfo.InvariantCulture, $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB")),
             ("vectors", Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits"
                 : Vector128.IsHardwareAccelerated ? "128 bits" : "none: the model will be slow"),
-            ("device", "cpu"),
+            ("device", ComputeDevice.Describe()),
             ("analyzer", TextAnalyzer.Id),
             ("home", Directory.Exists(home) ? home : $"{home} (made at the first run)"),
             ("readers", await ReadersAsync(cancellationToken)),

@@ -76,6 +76,7 @@ internal static class ChatTrainer
             ContextLength = context,
             LearningRate = asked.LearningRate ?? (asked.Model is null ? FreshRate : FineTuningRate),
             Seed = Seed,
+            Device = ComputeDevice.Current,
             Threads = asked.Threads ?? 0,
             EvaluateEvery = Math.Max(1, asked.Steps / 4),
             Checkpoints = new TrainingCheckpoints(asked.Output)

@@ -69,10 +69,10 @@ internal static class ModelBuilder
             $"Training a GPT from scratch on {documents.Count} documents ({documents.Sum(d => d.Document.Text.Length):N0} characters): "
                 + $"{model.ParameterCount:N0} parameters ({Layers} layers, {Heads} heads, {Width} wide, context {Context}), vocabulary "
                 + $"{tokenizer.VocabularySize}, {dataset.Train.Count:N0} tokens, {steps} steps …"));
-        double before = Perplexity.Measure(model, dataset.Validation, threads: threads ?? 0, cancellationToken: cancellationToken).Loss;
+        double before = HeldOutLoss();
         var result = await ProgressDisplay.RunAsync(progress => new Trainer(model, Options(workspace, tokenizer, steps, threads ?? 0))
             .RunAsync(dataset, new TrainingSink(progress), cancellationToken));
-        double after = Perplexity.Measure(model, dataset.Validation, threads: threads ?? 0, cancellationToken: cancellationToken).Loss;
+        double after = HeldOutLoss();
         AtomicFile.WriteText(CompletedMark(workspace), string.Create(CultureInfo.InvariantCulture, $"{result.Steps}\n"));
         dataset.Dispose();
         Directory.Delete(data, recursive: true);
@@ -80,6 +80,10 @@ internal static class ModelBuilder
             CultureInfo.InvariantCulture,
             $"Trained in {watch.Elapsed.TotalSeconds:F1} s ({result.TokensPerSecond:N0} tokens/s): loss on held-out text "
                 + $"{before:F2} before, {after:F2} after (nats a token); the model is in {workspace.Model}"));
+
+        double HeldOutLoss()
+            => Perplexity.Measure(model, dataset.Validation, threads: threads ?? 0, device: ComputeDevice.Current,
+                cancellationToken: cancellationToken).Loss;
     }
 
     private static async Task<(List<(string Source, ExtractedDocument Document)> Documents, Tokenizer Tokenizer)> PrepareAsync(
@@ -132,6 +136,7 @@ internal static class ModelBuilder
             BatchSize = Windows,
             LearningRate = 2e-3,
             Seed = Seed,
+            Device = ComputeDevice.Current,
             Threads = threads,
             Checkpoints = new TrainingCheckpoints(workspace.Model)
             {

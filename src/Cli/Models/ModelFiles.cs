@@ -50,6 +50,7 @@ internal static class ModelFiles
     {
         var gpt = LocalGpt.Load(HubModels.Resolve(model), adapter.Apply(new LocalGptOptions
         {
+            Device = ComputeDevice.Current,
             Threads = ThreadCount.Check(threads),
             ModelId = HubModels.NameOf(model),
             QueueLength = QueueLength,
@@ -63,7 +64,12 @@ internal static class ModelFiles
     /// <summary>An encoder at work.</summary>
     public static LocalEncoder Encoder(string model, int? threads)
     {
-        var encoder = LocalEncoder.Load(model, new LocalEncoderOptions { Threads = ThreadCount.Check(threads), QueueLength = QueueLength });
+        var encoder = LocalEncoder.Load(model, new LocalEncoderOptions
+        {
+            Device = ComputeDevice.Current,
+            Threads = ThreadCount.Check(threads),
+            QueueLength = QueueLength,
+        });
         Tell(encoder.Description, encoder.Remarks);
         return encoder;
     }
@@ -97,7 +103,7 @@ internal sealed class LoadedModel : IDisposable
 
     public static LoadedModel Open(string path, int? threads, AdapterSettings adapter = default)
     {
-        var gpt = LocalGpt.Load(path, adapter.Apply(new LocalGptOptions { Threads = threads }));
+        var gpt = LocalGpt.Load(path, adapter.Apply(new LocalGptOptions { Threads = threads, Device = ComputeDevice.Current }));
         Console.Error.WriteLine($"GPT: {gpt.Description}");
         foreach (var remark in gpt.Remarks)
             Console.Error.WriteLine($"  {remark}");

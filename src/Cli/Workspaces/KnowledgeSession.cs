@@ -102,7 +102,8 @@ internal sealed class KnowledgeSession : IAsyncDisposable
     private static async Task<LocalEncoder> LoadAsync(
         string purpose, string path, FolderSettings settings, CancellationToken cancellationToken)
     {
-        var model = await LocalEncoder.LoadAsync(path, new LocalEncoderOptions { Threads = settings.Threads }, cancellationToken);
+        var options = new LocalEncoderOptions { Threads = settings.Threads, Device = ComputeDevice.Current };
+        var model = await LocalEncoder.LoadAsync(path, options, cancellationToken);
         await Console.Error.WriteLineAsync($"{purpose}: {model.Description}");
         foreach (var remark in model.Remarks)
             await Console.Error.WriteLineAsync($"  {remark}");

@@ -17,6 +17,7 @@ public partial class ArchitectureTests
         ["ChatTemplates"] = (["Foundation"], []),
         ["Grammars"] = (["Foundation"], []),
         ["LocalModel"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars"], ["System.Numerics.Tensors"]),
+        ["Torch"] = (["LocalModel", "Foundation"], ["TorchSharp"]),
         ["Connector"] = (["LocalModel", "Tokenizers", "ChatTemplates", "Grammars", "Foundation"],
             [
                 "Microsoft.Extensions.AI", "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.AI.OpenAI", "OpenAI",
@@ -33,7 +34,7 @@ public partial class ArchitectureTests
                     "Microsoft.Extensions.AI.Abstractions",
                     "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
                     "YamlDotNet"]),
-        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
+        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Torch"], null),
     };
 
     /// <summary>For each folder of LocalModel: the folders that it may know.</summary>
@@ -89,7 +90,7 @@ public partial class ArchitectureTests
     [MemberData(nameof(Projects))]
     public void Assemblies_follow_the_arrows(string project)
     {
-        using var file = File.OpenRead(Path.Combine(AppContext.BaseDirectory, $"Kotonoha.{project}.dll"));
+        using var file = File.OpenRead(AssemblyOf(project));
         using var image = new PEReader(file);
         var reader = image.GetMetadataReader();
         var references = reader.AssemblyReferences.Select(handle => reader.GetString(reader.GetAssemblyReference(handle).Name)).ToList();
@@ -156,6 +157,21 @@ public partial class ArchitectureTests
         Assert.Equal(["references Connector"], ReferenceProblems("Rag", ["Foundation", "Connector"], ["Markdig"]));
         Assert.Equal(["references package Markdig"], ReferenceProblems("Agents", ["Foundation"], ["Markdig"]));
     }
+
+    /// <summary>TorchSharp and its native library stay where they are asked for.</summary>
+    [Fact]
+    public void Only_Torch_references_TorchSharp()
+        => Assert.Equal(
+            ["Torch"],
+            Rules.Keys.Where(project => XDocument.Load(Repository.At("src", project, $"{project}.csproj")).Descendants("PackageReference")
+                .Any(element => element.Attribute("Include")!.Value.StartsWith("TorchSharp", StringComparison.Ordinal))));
+
+    // What these tests do not refer to is where its own build put it.
+    private static string AssemblyOf(string project)
+        => project == "Torch"
+            ? Repository.At("src", project, "bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/'))!),
+                Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), "Kotonoha.LocalModel.Torch.dll")
+            : Path.Combine(AppContext.BaseDirectory, $"Kotonoha.{project}.dll");
 
     private static List<string> ReferenceProblems(string project, IEnumerable<string> projects, IEnumerable<string> packages)
     {
