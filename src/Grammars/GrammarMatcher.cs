@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Kotonoha.Grammars.Automaton;
 
 namespace Kotonoha.Grammars;
@@ -44,14 +45,13 @@ public sealed class GrammarMatcher
         {
             _state = _compiled.Automaton.Start;
             _goesOn = _compiled.GoesOn(_state);
-            int shortest = _compiled.Spell(_state, first: true, _plan);
-            if (shortest >= ShortestTexts.Infinite)
+            if (!_compiled.TrySpell(_state, first: true, _plan))
                 throw new GrammarException(GrammarError.NotSpellable,
                     "The vocabulary cannot spell any text of the grammar: it lacks tokens for some characters or control tokens, or "
                         + "every text is longer than a million bytes.");
-            if (shortest > budget)
+            if (_plan.Count > budget)
                 throw new GrammarException(GrammarError.BudgetTooSmall, string.Create(CultureInfo.InvariantCulture,
-                    $"The shortest text of the grammar takes {shortest} tokens, but only {budget} may be generated. Raise "
+                    $"The shortest text of the grammar takes {_plan.Count} tokens, but only {budget} may be generated. Raise "
                         + $"MaxOutputTokens, or ask for less (fewer required properties, shorter bounds)."));
         }
     }
@@ -94,12 +94,14 @@ public sealed class GrammarMatcher
                 $"The mask has {mask.Length} words; the vocabulary of {_vocabulary.Size} needs {(_vocabulary.Size + 63) / 64}.",
                 nameof(mask));
         mask.Clear();
-        Allowed(out var set, out var list, out var ends);
-        set?.AddTo(mask);
-        foreach (int id in list)
-            mask[id >> 6] |= 1UL << (id & 63);
-        foreach (int id in ends)
-            mask[id >> 6] |= 1UL << (id & 63);
+        var allowed = Allowed();
+        allowed.Set?.AddTo(mask);
+        allowed.Further?.AddTo(mask);
+        if (allowed.Planned >= 0)
+            mask[allowed.Planned >> 6] |= 1UL << (allowed.Planned & 63);
+        if (allowed.Ends)
+            foreach (int id in _endTokens)
+                mask[id >> 6] |= 1UL << (id & 63);
     }
 
     /// <summary>Sets the scores of all tokens that may not come next to minus infinity.</summary>
@@ -108,16 +110,23 @@ public sealed class GrammarMatcher
     {
         if (logits.Length < _vocabulary.Size)
             throw new ArgumentException($"There are {logits.Length} scores; the vocabulary has {_vocabulary.Size} tokens.", nameof(logits));
-        Allowed(out var set, out var list, out var ends);
-        (set ?? TokenSet.Of(list)).Apply(logits, ends);
+        var allowed = Allowed();
+        var further = new List<int>();
+        allowed.Further?.AddTo(further);
+        if (allowed.Planned >= 0)
+            further.Add(allowed.Planned);
+        if (allowed.Ends)
+            further.AddRange(_endTokens);
+        (allowed.Set ?? TokenSet.Empty).Apply(logits, CollectionsMarshal.AsSpan(further));
     }
 
     /// <summary>Whether a token may come next.</summary>
     /// <param name="id">The token.</param>
     public bool Allows(int id)
     {
-        Allowed(out var set, out var list, out var ends);
-        return set?.Contains(id) == true || list.Contains(id) || ends.Contains(id);
+        var allowed = Allowed();
+        return allowed.Set?.Contains(id) == true || allowed.Further?.Contains(id) == true || allowed.Planned == id
+            || (allowed.Ends && _endTokens.AsSpan().Contains(id));
     }
 
     /// <summary>Takes a token.</summary>
@@ -152,34 +161,30 @@ public sealed class GrammarMatcher
         if (_state.IsComplete)
             return 0;
         if (_plan.Count == 0)
-            _compiled.Spell(_state, _first, _plan);
+            _compiled.TrySpell(_state, _first, _plan);
         return _plan.Count;
     }
 
-    // The tokens that may come: a set or else a list, and the end tokens.
-    private void Allowed(out TokenSet? set, out ReadOnlySpan<int> list, out ReadOnlySpan<int> ends)
+    private Choices Allowed()
     {
-        set = null;
-        list = [];
-        ends = _state.IsComplete && !HasEnded ? _endTokens : [];
+        bool ends = _state.IsComplete && !HasEnded;
         if (!CanContinue)
-            return;
+            return new Choices(null, null, -1, ends);
         lock (_compiled.Lock)
         {
             var next = _compiled.Next(_state, _first);
             if (RemainingBudget is not { } budget || next.LongestRest <= budget - 1)
-            {
-                set = next.Tokens;
-                return;
-            }
-
-            list = _compiled.Ranked(_state, _first).Within(budget - 1);
+                return new Choices(next.Tokens, null, -1, ends);
+            var (inside, outside) = _compiled.Within(_state, _first, budget - 1);
             Shortest();
-            if (_plan.Count > 0 && !list.Contains(_plan[0]))
-            {
-                int[] longer = [.. list, _plan[0]];
-                list = longer;
-            }
+            return new Choices(inside, outside, _plan.Count > 0 ? _plan[0] : -1, ends);
         }
     }
+
+    /// <summary>The tokens that may come.</summary>
+    /// <param name="Set">Most of them.</param>
+    /// <param name="Further">More of them; few as a rule.</param>
+    /// <param name="Planned">The one that leads to the shortest completion; -1 where it need not be named.</param>
+    /// <param name="Ends">Whether end tokens may come.</param>
+    private readonly record struct Choices(TokenSet? Set, TokenSet? Further, int Planned, bool Ends);
 }

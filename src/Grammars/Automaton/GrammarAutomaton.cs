@@ -136,6 +136,25 @@ internal sealed class GrammarAutomaton
         return node ??= new RepeatNode(inner, minimum, maximum);
     }
 
+    /// <summary>A list that begins with a sequence or a rule, with their parts instead.</summary>
+    public Cell? Unfold(Cell list)
+    {
+        var rest = list.Tail;
+        if (list.Head is RuleNode rule)
+        {
+            // A rule at the end of another needs no mark of its own, so that recursion at the end does not grow.
+            return Cons(rule.Body, rest is { Head: EndOfRuleNode } ? rest : Cons(EndOfRuleNode.Instance, rest));
+        }
+
+        var parts = ((SequenceNode)list.Head).Parts;
+        for (int i = parts.Length - 1; i >= 0; i--)
+            rest = Cons(parts[i], rest);
+        return rest;
+    }
+
+    /// <summary>The list of one turn of a repetition, those that are left, and what follows.</summary>
+    public Cell Unroll(RepeatNode repeat, Cell? tail) => Cons(repeat.Inner, Less(repeat) is { } after ? Cons(after, tail) : tail);
+
     private Node Spelled(ControlNode control)
     {
         ref var node = ref CollectionsMarshal.GetValueRefOrAddDefault(_spelled, control, out _);
@@ -198,19 +217,12 @@ internal sealed class GrammarAutomaton
                 case EndOfRuleNode:
                     _work.Push(list.Tail);
                     break;
-                case SequenceNode sequence:
-                    var rest = list.Tail;
-                    for (int i = sequence.Parts.Length - 1; i >= 0; i--)
-                        rest = Cons(sequence.Parts[i], rest);
-                    _work.Push(rest);
+                case SequenceNode or RuleNode:
+                    _work.Push(Unfold(list));
                     break;
                 case ChoiceNode choice:
                     foreach (var option in choice.Options)
                         _work.Push(Cons(option, list.Tail));
-                    break;
-                case RuleNode rule:
-                    // A rule at the end of another needs no mark of its own, so that recursion at the end does not grow.
-                    _work.Push(Cons(rule.Body, list.Tail is { Head: EndOfRuleNode } ? list.Tail : Cons(EndOfRuleNode.Instance, list.Tail)));
                     break;
                 case RepeatNode repeat:
                     bool empty = _nullable.Contains(repeat.Inner);
@@ -218,8 +230,7 @@ internal sealed class GrammarAutomaton
                         _work.Push(list.Tail);
                     if (empty && !IsLongest(repeat, list.Tail))
                         break;
-                    var after = Less(repeat);
-                    _work.Push(Cons(repeat.Inner, after is null ? list.Tail : Cons(after, list.Tail)));
+                    _work.Push(Unroll(repeat, list.Tail));
                     break;
                 default:
                     throw new InvalidOperationException($"{list.Head.GetType().Name} is no node of a grammar.");

@@ -11,6 +11,7 @@ internal sealed class TokenTrie
     private readonly int[] _ends;
     private readonly int[] _firstTokens;
     private readonly int[] _tokens;
+    private readonly int[] _roots = new int[256];
 
     /// <summary>Builds the tree; texts of more than 255 bytes are left out, for no grammar is the better for them.</summary>
     public TokenTrie(IEnumerable<(ReadOnlyMemory<byte> Bytes, int Id)> texts)
@@ -52,6 +53,9 @@ internal sealed class TokenTrie
             ends[node] = bytes.Count;
         firsts.Add(sorted.Length);
         (_bytes, _depths, _ends, _firstTokens) = ([.. bytes], [.. depths], [.. ends], [.. firsts]);
+        Array.Fill(_roots, -1);
+        foreach (int child in Children(0))
+            _roots[_bytes[child]] = child;
     }
 
     /// <summary>The byte that leads to each node.</summary>
@@ -87,6 +91,8 @@ internal sealed class TokenTrie
     /// <summary>The node below another to which a byte leads; -1 for none.</summary>
     public int Child(int node, byte value)
     {
+        if (node == 0)
+            return _roots[value];
         for (int child = node + 1; child < _ends[node]; child = _ends[child])
             if (_bytes[child] == value)
                 return child;
