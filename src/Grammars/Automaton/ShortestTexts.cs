@@ -211,12 +211,12 @@ internal sealed class ShortestTexts
             }
         }
 
-        if (_vocabulary is { SpellsAllBytes: false })
+        if (_vocabulary is { SpellsSomeCharactersOnlyWhole: true })
             TryCharacters(dfa, 0, [], ref best, ref way);
         return way;
     }
 
-    // A vocabulary without tokens for all bytes may still have the whole character.
+    // A vocabulary without tokens for some bytes may still have a whole character with them.
     private void TryCharacters(DfaNode dfa, int node, int[] path, ref int best, ref (int[] Bytes, DfaNode Target)? way)
     {
         var trie = _vocabulary!.Trie;
