@@ -20,9 +20,11 @@ public sealed class GrammarMatcher
 
     // The tokens of a rest that is known to fit; kept while they are followed.
     private readonly List<int> _plan = [];
+    private readonly MemberNames? _names;
     private State _state;
     private bool _goesOn;
     private bool _first = true;
+    private Choices? _allowed;
 
     /// <summary>Begins a text.</summary>
     /// <param name="grammar">What the text must be.</param>
@@ -44,6 +46,7 @@ public sealed class GrammarMatcher
         lock (_compiled.Lock)
         {
             _state = _compiled.Automaton.Start;
+            _names = _compiled.Automaton.HasFreeNames ? new MemberNames() : null;
             _goesOn = _compiled.GoesOn(_state);
             if (!_compiled.TrySpell(_state, first: true, _plan))
                 throw new GrammarException(GrammarError.NotSpellable,
@@ -102,6 +105,8 @@ public sealed class GrammarMatcher
         if (allowed.Ends)
             foreach (int id in _endTokens)
                 mask[id >> 6] |= 1UL << (id & 63);
+        foreach (int id in allowed.Repeating)
+            mask[id >> 6] &= ~(1UL << (id & 63));
     }
 
     /// <summary>Sets the scores of all tokens that may not come next to minus infinity.</summary>
@@ -118,6 +123,8 @@ public sealed class GrammarMatcher
         if (allowed.Ends)
             further.AddRange(_endTokens);
         (allowed.Set ?? TokenSet.Empty).Apply(logits, CollectionsMarshal.AsSpan(further));
+        foreach (int id in allowed.Repeating)
+            logits[id] = float.NegativeInfinity;
     }
 
     /// <summary>Whether a token may come next.</summary>
@@ -125,8 +132,8 @@ public sealed class GrammarMatcher
     public bool Allows(int id)
     {
         var allowed = Allowed();
-        return allowed.Set?.Contains(id) == true || allowed.Further?.Contains(id) == true || allowed.Planned == id
-            || (allowed.Ends && _endTokens.AsSpan().Contains(id));
+        return ((allowed.Set?.Contains(id) == true || allowed.Further?.Contains(id) == true || allowed.Planned == id)
+            && !allowed.Repeating.Contains(id)) || (allowed.Ends && _endTokens.AsSpan().Contains(id));
     }
 
     /// <summary>Takes a token.</summary>
@@ -136,6 +143,7 @@ public sealed class GrammarMatcher
     {
         if (!Allows(id))
             throw new GrammarException(GrammarError.TokenNotAllowed, $"Token {id} may not come here; choose among those of the mask.");
+        _allowed = null;
         if (_state.IsComplete && _endTokens.AsSpan().Contains(id))
         {
             HasEnded = true;
@@ -144,7 +152,7 @@ public sealed class GrammarMatcher
 
         lock (_compiled.Lock)
         {
-            _state = _compiled.After(_state, id, _first);
+            _state = _compiled.After(_state, id, _first, _names);
             _goesOn = _compiled.GoesOn(_state);
         }
 
@@ -161,23 +169,33 @@ public sealed class GrammarMatcher
         if (_state.IsComplete)
             return 0;
         if (_plan.Count == 0)
-            _compiled.TrySpell(_state, _first, _plan);
+        {
+            if (_names is null)
+                _compiled.TrySpell(_state, _first, _plan);
+            else
+                _compiled.TrySpellNewName(_state, _first, _names, _plan);
+        }
+
         return _plan.Count;
     }
 
-    private Choices Allowed()
+    private Choices Allowed() => _allowed ??= FindAllowed();
+
+    private Choices FindAllowed()
     {
         bool ends = _state.IsComplete && !HasEnded;
         if (!CanContinue)
-            return new Choices(null, null, -1, ends);
+            return new Choices(null, null, -1, [], ends);
         lock (_compiled.Lock)
         {
             var next = _compiled.Next(_state, _first);
-            if (RemainingBudget is not { } budget || next.LongestRest <= budget - 1)
-                return new Choices(next.Tokens, null, -1, ends);
-            var (inside, outside) = _compiled.Within(_state, _first, budget - 1);
+            var repeating = _names is null ? [] : _compiled.Repeating(_state, _first, _names);
+            int reserve = 1 + (_names is null ? 0 : CompiledGrammar.TokensToRename);
+            if (RemainingBudget is not { } budget || next.LongestRest <= budget - reserve)
+                return new Choices(next.Tokens, null, -1, repeating, ends);
+            var (inside, outside) = _compiled.Within(_state, _first, budget - reserve);
             Shortest();
-            return new Choices(inside, outside, _plan.Count > 0 ? _plan[0] : -1, ends);
+            return new Choices(inside, outside, _plan.Count > 0 ? _plan[0] : -1, repeating, ends);
         }
     }
 
@@ -185,6 +203,7 @@ public sealed class GrammarMatcher
     /// <param name="Set">Most of them.</param>
     /// <param name="Further">More of them; few as a rule.</param>
     /// <param name="Planned">The one that leads to the shortest completion; -1 where it need not be named.</param>
+    /// <param name="Repeating">Those of them that may not come after all, since they would give an object a name that it has.</param>
     /// <param name="Ends">Whether end tokens may come.</param>
-    private readonly record struct Choices(TokenSet? Set, TokenSet? Further, int Planned, bool Ends);
+    private readonly record struct Choices(TokenSet? Set, TokenSet? Further, int Planned, List<int> Repeating, bool Ends);
 }

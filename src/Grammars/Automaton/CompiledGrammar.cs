@@ -63,6 +63,11 @@ internal sealed class CompiledGrammar
     private const int MaximumCells = 500_000;
     private const long MaximumMaskBytes = 64L << 20;
 
+    /// <summary>What a name may take that must differ from others.</summary>
+    public const int TokensToRename = 3;
+
+    private const string Letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
     private readonly TokenVocabulary _vocabulary;
     private readonly ShortestTexts _shortest;
     private readonly Spellings _spellings;
@@ -119,15 +124,105 @@ internal sealed class CompiledGrammar
     /// <summary>
     /// The state after a token. One that is a control token of the grammar here is that alone, even if it has a text too.
     /// </summary>
-    public State After(State state, int token, bool first)
+    /// <param name="state">The state before it.</param>
+    /// <param name="token">A token that may come.</param>
+    /// <param name="first">Whether it is the first of the text.</param>
+    /// <param name="names">Follows the names of members; null where the grammar has none that are free.</param>
+    public State After(State state, int token, bool first, MemberNames? names)
     {
         foreach (var (name, target) in ControlTargets(state))
             if (_vocabulary.Controls(name).Contains(token) && Rest(target) < ShortestTexts.Infinite)
                 return target;
         foreach (byte value in _vocabulary.BytesOf(token, first))
-            state = Automaton.Next(state, value);
+        {
+            var next = Automaton.Next(state, value);
+            names?.Take(state, value, next);
+            state = next;
+        }
+
         return state;
     }
+
+    /// <summary>The tokens that would give an object a name that it has already.</summary>
+    public List<int> Repeating(State state, bool first, MemberNames names)
+    {
+        var repeating = new List<int>();
+        foreach (int token in _vocabulary.TokensWithQuotes(names.QuotesToRepeat(state)))
+            if (Repeats(state, _vocabulary.BytesOf(token, first), names.Copy()))
+                repeating.Add(token);
+        return repeating;
+    }
+
+    private bool Repeats(State state, ReadOnlySpan<byte> text, MemberNames names)
+    {
+        foreach (byte value in text)
+        {
+            var next = Automaton.Next(state, value);
+            if (next.IsDead)
+                return false;
+            if (!names.Take(state, value, next))
+                return true;
+            state = next;
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Spells a short rest of the text in which the name that is being written becomes one that its object does not have yet: letters are
+    /// put before the quote that ends it. The tokens are at most <see cref="TokensToRename"/> more than the shortest rest takes.
+    /// </summary>
+    public bool TrySpellNewName(State state, bool first, MemberNames names, List<int> tokens)
+    {
+        if (!state.Place.IsInName || _spellings.Find(state, first) is not { } ending)
+            return TrySpell(state, first, tokens);
+        int most = ending.Tokens + TokensToRename;
+        var before = new Stack<int>();
+        for (var at = state; Automaton.Next(at, (byte)ending.Symbol) is { Place.IsInName: true } next; at = next)
+        {
+            before.Push(ending.Symbol);
+            ending = ending.Next!;
+        }
+
+        Spelling? best = null;
+        foreach (var letters in Renamings())
+        {
+            var text = ending;
+            foreach (char letter in letters)
+                text = _spellings.Prepend(letter, text, _vocabulary.Trie);
+            foreach (int symbol in before)
+                text = _spellings.Prepend(symbol, text, _vocabulary.Trie);
+            if (text.Tokens >= (best?.Tokens ?? ShortestTexts.Infinite) || !IsNew(state, text, names.Copy()))
+                continue;
+            best = text;
+            if (best.Tokens <= most)
+                break;
+        }
+
+        for (var at = best; at is not null; at = at.After)
+            tokens.Add(at.Token);
+        return best is not null;
+    }
+
+    // Whether a text completes the state and no name in it comes twice.
+    private bool IsNew(State state, Spelling text, MemberNames names)
+    {
+        for (var at = text; at is not null; at = at.Next)
+        {
+            var next = at.Symbol >= ShortestTexts.FirstControl
+                ? Automaton.NextControl(state, _shortest.ControlName(at.Symbol))
+                : Automaton.Next(state, (byte)at.Symbol);
+            if (at.Symbol < ShortestTexts.FirstControl && !names.Take(state, (byte)at.Symbol, next))
+                return false;
+            state = next;
+        }
+
+        return state.IsComplete;
+    }
+
+    // What may be put before the end of a name: nothing, a letter, two letters.
+    private static IEnumerable<string> Renamings()
+        => new[] { "" }.Concat(Letters.Select(x => $"{x}")).Concat(Letters.SelectMany(x => Letters.Select(y => $"{x}{y}")));
 
     /// <summary>Whether anything may follow that can be completed.</summary>
     public bool GoesOn(State state) => Array.Exists(state.Lists, l => _shortest.Length(l) < ShortestTexts.Infinite);

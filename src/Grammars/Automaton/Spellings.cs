@@ -47,8 +47,8 @@ internal sealed class Spellings(GrammarAutomaton automaton, ShortestTexts shorte
 
     private static bool IsComplete(State state) => state.IsComplete || state.IsOpen;
 
-    // Of the lists with the shortest texts the one that takes the fewest tokens.
-    private Spelling? Find(State state, bool first)
+    /// <summary>Of the shortest texts the one that takes the fewest tokens; null for the empty one.</summary>
+    public Spelling? Find(State state, bool first)
     {
         int length = shortest.Length(state);
         if (length >= ShortestTexts.Infinite)
@@ -122,7 +122,8 @@ internal sealed class Spellings(GrammarAutomaton automaton, ShortestTexts shorte
         }
     }
 
-    private Spelling Prepend(int symbol, Spelling? next, TokenTrie trie)
+    /// <summary>A spelling with a symbol in front.</summary>
+    public Spelling Prepend(int symbol, Spelling? next, TokenTrie trie)
     {
         if (symbol >= ShortestTexts.FirstControl)
             return new Spelling(symbol, next)

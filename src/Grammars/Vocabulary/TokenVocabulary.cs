@@ -27,6 +27,7 @@ public sealed class TokenVocabulary
     private readonly ConditionalWeakTable<Grammar, CompiledGrammar> _compiled = [];
 
     private readonly TokenPiece[] _pieces;
+    private int[][]? _quoted;
 
     private TokenVocabulary(TokenPiece[] pieces, int[] endTokens, Dictionary<string, int[]> controls, TokenTrie trie, TokenTrie? firstTrie)
     {
@@ -103,6 +104,11 @@ public sealed class TokenVocabulary
                 ? new TokenTrie(firsts)
                 : null);
     }
+
+    /// <summary>The tokens with at least so many quotes, from one to four.</summary>
+    internal int[] TokensWithQuotes(int count)
+        => (_quoted ??= [.. Enumerable.Range(0, 4).Select(least => Enumerable.Range(0, Size)
+            .Where(id => _pieces[id].Bytes.Span.Count((byte)'"') > least).ToArray())])[count - 1];
 
     private static bool IsUnspelledCharacter(ReadOnlySpan<byte> bytes, bool[] spelled)
     {
