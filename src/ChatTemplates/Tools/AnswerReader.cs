@@ -182,7 +182,9 @@ public sealed class AnswerReader
         // Without a mark it is an answer that happens to be JSON, unless it starts like a call and is cut off.
         var start = held.TrimStart();
         bool isCall = marked
-            || (start.StartsWith(_format.Open, StringComparison.Ordinal) && JsonSpelling.TryParse(start, 0, out _) is null);
+            || (start.StartsWith(_format.Open, StringComparison.Ordinal) && (_format.Pairs is null
+                ? JsonSpelling.TryParse(start, 0, out _) is null
+                : _format.BeginsCall(start, _isFunction)));
         parts.Add(new AnswerPart(isCall ? AnswerPartKind.UnreadableCall : AnswerPartKind.Text, held));
         _held.Clear();
         return false;

@@ -97,6 +97,13 @@ public sealed record ToolCallFormat
         return NameKey is null ? ReadPieces(text, out end, parametersOf) : ReadObjects(text, out end);
     }
 
+    /// <summary>Whether a text that starts with <see cref="Open"/> goes on with the name of a function and what follows a name.</summary>
+    internal bool BeginsCall(string text, Predicate<string> isFunction)
+    {
+        int end = text.IndexOf(Middle, Open.Length, StringComparison.Ordinal);
+        return end >= 0 && isFunction(text[Open.Length..end]);
+    }
+
     // Calls that are JSON objects, alone or in an array, each with or without the marks around it.
     private List<ChatToolCall> ReadObjects(string text, out int end)
     {

@@ -25,7 +25,7 @@ public sealed record ToolCallPairs
     public required string Separator { get; init; }
 
     /// <summary>
-    /// Whether values are literals as in Python, with strings in quotes; if not, strings stand as they are and all else as JSON.
+    /// Whether values are literals as in Python, with strings in quotes; if not, strings stand as they are, objects and arrays as JSON.
     /// </summary>
     public bool AreLiterals { get; init; }
 
@@ -47,19 +47,26 @@ public sealed record ToolCallPairs
         static bool IsString(JsonElement type) => type.ValueKind == JsonValueKind.String && type.GetString() == "string";
     }
 
+    /// <summary>A value as the model writes it.</summary>
+    /// <param name="value">The value.</param>
+    public string Spell(JsonElement value)
+    {
+        if (!AreLiterals && value.ValueKind == JsonValueKind.String)
+            return value.GetString()!;
+        var text = new StringBuilder();
+        if (AreLiterals || value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array))
+            PythonLiteral.Write(value, text);
+        else
+            text.Append(JsonSpelling.Spaced(value));
+        return text.ToString();
+    }
+
     internal void Write(JsonElement arguments, StringBuilder text)
     {
         string before = BeforeKey;
         foreach (var argument in arguments.EnumerateObject())
         {
-            text.Append(before).Append(argument.Name).Append(AfterKey);
-            if (AreLiterals)
-                PythonLiteral.Write(argument.Value, text);
-            else
-                text.Append(argument.Value.ValueKind == JsonValueKind.String
-                    ? argument.Value.GetString()
-                    : JsonSpelling.Spaced(argument.Value));
-            text.Append(AfterValue);
+            text.Append(before).Append(argument.Name).Append(AfterKey).Append(Spell(argument.Value)).Append(AfterValue);
             before = Separator + BeforeKey;
         }
     }
