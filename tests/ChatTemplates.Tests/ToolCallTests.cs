@@ -138,6 +138,23 @@ public class ToolCallTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Calls_that_are_cut_off_anywhere_give_no_words_but_the_start_of_a_mark(
+        string jinja, string open, string middle, string? between, string close, string trigger)
+    {
+        _ = (open, middle, close);
+        var format = Template(jinja).ToolCalls!;
+        var call = Call("get_weather", """{"city": "Zug"}""", "abcdefgh1");
+        var text = format.Write(between is null ? [call] : [call, call]);
+        for (int length = Math.Max(trigger.Length, format.Open.Length + call.Name.Length + 1); length < text.Length; length++)
+        {
+            var parts = ReadInPieces(new AnswerReader(format, isFunction: name => name == "get_weather"), text[..length], 5);
+            Assert.StartsWith(Joined(parts, AnswerPartKind.Text).Trim(), trigger);
+            Assert.Contains(parts, p => p.Kind != AnswerPartKind.Text);
+        }
+    }
+
     [Fact]
     public void Arguments_that_stand_one_by_one_are_learnt_from_the_template_and_written_like_it()
     {

@@ -163,24 +163,24 @@ public sealed record ToolCallFormat
         var calls = new List<ChatToolCall>();
         end = 0;
         if (Match(text, 0, Open, out _) is not (>= 0 and var at))
-            return calls;
+            return [];
         while (true)
         {
-            int nameStart = at;
+            int nameStart = at = SkipBlanks(text, at);
             while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || text[at] is '_' or '-' or '.'))
                 at++;
             var name = text[nameStart..at];
             if (name.Length == 0 || Match(text, at, Middle, out _) is not (>= 0 and var arguments))
-                return calls;
+                return [];
             if (ReadArguments(text, ref arguments, parametersOf?.Invoke(name)) is not { } json)
-                return calls;
+                return [];
             at = arguments;
             int next = Between is null ? -1 : Match(text, at, Between, out var id);
             if (next < 0)
             {
                 next = Match(text, at, Close, out id);
                 if (next < 0)
-                    return calls;
+                    return [];
                 calls.Add(new ChatToolCall(name, json, id));
                 end = next;
                 return calls;
