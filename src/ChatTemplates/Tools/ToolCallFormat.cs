@@ -127,6 +127,8 @@ public sealed record ToolCallFormat
             int behind = SkipBlanks(text, at);
             if (mark.Length > 0 && string.CompareOrdinal(text, behind, mark, 0, mark.Length) == 0)
                 at = behind + mark.Length;
+            else if (mark.StartsWith(text[behind..], StringComparison.Ordinal))
+                at = text.Length; // the closing mark is cut off
             end = at;
         }
     }
