@@ -121,8 +121,8 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
     private Grammar Value(AIFunctionDeclaration function, JsonProperty property, ToolCallPairs form)
     {
         var schema = property.Value;
-        if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("enum", out var values) && values.ValueKind == JsonValueKind.Array
-            && values.GetArrayLength() > 0)
+        if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("enum", out var values)
+            && values.ValueKind == JsonValueKind.Array && values.GetArrayLength() > 0)
             return Grammar.FromChoices(values.EnumerateArray().Select(value => form.Spell(value)));
         if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("const", out var only))
             return Grammar.Literal(form.Spell(only));
@@ -131,9 +131,12 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
         if (!form.AreLiterals && ToolCallPairs.MayBeString(schema))
         {
             // A string without quotes; what else may stand here is such a text too.
-            if (TypeOf(schema) != "string" || schema.EnumerateObject().Any(k => k.Name is not ("type" or "description" or "title" or "default")))
-                notices.Warn($"schema:{function.Name}.{property.Name}", $"The argument '{property.Name}' of '{function.Name}' is held to be a "
-                    + "text, but not to its schema: this model writes strings without quotes.");
+            if (TypeOf(schema) != "string"
+                || schema.EnumerateObject().Any(k => k.Name is not ("type" or "description" or "title" or "default")))
+                notices.Warn(
+                    $"schema:{function.Name}.{property.Name}",
+                    $"The argument '{property.Name}' of '{function.Name}' is held to be a text, but not to its schema: this model writes "
+                        + "strings without quotes.");
             return Grammar.TextWithout(form.AfterValue.Trim());
         }
 

@@ -8,7 +8,8 @@ namespace Kotonoha.ChatTemplates.Tools;
 /// </summary>
 /// <remarks>
 /// A call is <c>Open name Middle arguments Close</c>, and several calls are <c>Open name Middle arguments Between name Middle arguments
-/// Close</c>, where the arguments are a JSON object, or pairs of names and values (<see cref="Pairs"/>). So <c>&lt;tool_call&gt;\n{"name": "</c>, <c>", "arguments": </c> and
+/// Close</c>, where the arguments are a JSON object, or pairs of names and values
+/// (<see cref="Pairs"/>). So <c>&lt;tool_call&gt;\n{"name": "</c>, <c>", "arguments": </c> and
 /// <c>}\n&lt;/tool_call&gt;</c> are the form of Hermes and Qwen. Instances are immutable.
 /// </remarks>
 public sealed record ToolCallFormat

@@ -1,11 +1,12 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
 namespace Kotonoha.ChatTemplates.Tools;
 
 /// <summary>
-/// How a model writes the arguments of a call one by one instead of as a JSON object: <c>&lt;parameter=city&gt;\nZug\n&lt;/parameter&gt;</c> of
-/// Qwen3-Coder, or <c>city="Zug"</c> as in Python.
+/// How a model writes the arguments of a call one by one instead of as a JSON object:
+/// <c>&lt;parameter=city&gt;\nZug\n&lt;/parameter&gt;</c> of Qwen3-Coder, or <c>city="Zug"</c> as in Python.
 /// </summary>
 /// <remarks>
 /// Arguments are <c>BeforeKey key AfterKey value AfterValue</c>, with <c>Separator</c> between each two. Instances are immutable.
@@ -42,7 +43,7 @@ public sealed record ToolCallPairs
                 return options.EnumerateArray().Any(option => MayBeString(option));
         if (known.TryGetProperty("enum", out var values) && values.ValueKind == JsonValueKind.Array)
             return values.EnumerateArray().Any(value => value.ValueKind == JsonValueKind.String);
-        return known.TryGetProperty("const", out var value) ? value.ValueKind == JsonValueKind.String : !known.TryGetProperty("$ref", out _);
+        return known.TryGetProperty("const", out var only) ? only.ValueKind == JsonValueKind.String : !known.TryGetProperty("$ref", out _);
 
         static bool IsString(JsonElement type) => type.ValueKind == JsonValueKind.String && type.GetString() == "string";
     }
@@ -286,7 +287,8 @@ internal static class PythonLiteral
             if (digits > 0)
             {
                 if (at + digits > text.Length
-                    || !ushort.TryParse(text.AsSpan(at, digits), System.Globalization.NumberStyles.AllowHexSpecifier, null, out ushort code))
+                    || !ushort.TryParse(
+                        text.AsSpan(at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort code))
                     return null;
                 content.Append((char)code);
                 at += digits;

@@ -37,7 +37,8 @@ internal static class ToolCallProbe
 
     private static string? Render(ChatTemplate template, bool asText, int argumentCount, params string[] names)
     {
-        var spelled = argumentCount == 1 ? $$"""{"{{Key}}": "{{Value}}"}""" : $$"""{"{{Key}}": "{{Value}}", "{{OtherKey}}": "{{OtherValue}}"}""";
+        var further = argumentCount == 1 ? "" : $", \"{OtherKey}\": \"{OtherValue}\"";
+        var spelled = $$"""{"{{Key}}": "{{Value}}"{{further}}}""";
         using var arguments = JsonDocument.Parse(spelled);
         using var text = JsonDocument.Parse(JsonSpelling.Quoted(spelled));
         using var tools = JsonDocument.Parse($"[{string.Join(", ", names.Select(Declaration))}]");
@@ -130,7 +131,8 @@ internal static class ToolCallProbe
             return null;
 
         // Strings in quotes are literals.
-        bool isLiteral = afterKey.Length > 0 && afterKey[^1] is '"' or '\'' && behind.StartsWith(afterKey[^1]) && between.StartsWith(afterKey[^1]);
+        bool isLiteral = afterKey.Length > 0 && afterKey[^1] is '"' or '\''
+            && behind.StartsWith(afterKey[^1]) && between.StartsWith(afterKey[^1]);
         if (isLiteral)
             (afterKey, behind, between) = (afterKey[..^1], behind[1..], between[1..]);
         int common = 0;
