@@ -17,6 +17,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["hf-tokenizers"] = arguments => Task.FromResult(HfTokenizersCheck.Run(arguments)),
     ["ingest"] = IngestBenchmark.RunAsync,
     ["llama-cpp"] = LlamaCppCheck.RunAsync,
+    ["masks"] = MaskBenchmark.RunAsync,
     ["memory"] = MemoryCheck.RunAsync,
     ["prefix"] = PrefixBenchmark.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Kotonoha.ChatTemplates.Tools;
 using Kotonoha.Grammars;
 using Kotonoha.Tokenizers;
@@ -50,8 +51,10 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
 
         // Words end where a call begins: at its mark, or where it has none at its first characters. Control tokens are in no words anyway.
         var format = tools.Format;
-        string mark = format.Trigger.Length > 0 ? format.Trigger : format.Open;
-        var words = _controlTokens.Contains(mark) ? Grammar.Text : Grammar.TextWithout(mark);
+        string[] marks = format.Trigger.Length > 0 ? [format.Trigger]
+            : format.Pairs is null ? [format.Open]
+            : [.. tools.Callable.Select(function => format.Open + function.Name + format.Middle)];
+        var words = marks is [var mark] && _controlTokens.Contains(mark) ? Grammar.Text : Grammar.TextWithout(marks);
         return Grammar.Sequence(words, Grammar.Optional(calls));
     }
 
@@ -60,7 +63,8 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
         var format = tools.Format;
         var call =
             Grammar.OneOf(
-                [.. tools.Callable.Select(function => Grammar.Sequence(Spell(function.Name + format.Middle), Arguments(function)))]);
+                [.. tools.Callable.Select(function => Grammar.Sequence(
+                    Spell(function.Name + format.Middle), format.Pairs is { } pairs ? Pairs(function, pairs) : Arguments(function)))]);
         var parts = new List<Grammar>();
         if (format.AlternateTrigger is { } alternate)
             parts.Add(Grammar.Optional(Spell(alternate)));
@@ -73,20 +77,80 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
     }
 
     private Grammar Arguments(AIFunctionDeclaration function)
+        => Held(function, () => Grammar.FromJsonSchema(function.JsonSchema, AnswerForm.SchemaOptions), Grammar.JsonObject, "a JSON object");
+
+    private Grammar Held(AIFunctionDeclaration function, Func<Grammar> compile, Grammar otherwise, string what)
     {
         try
         {
-            return Grammar.FromJsonSchema(function.JsonSchema, AnswerForm.SchemaOptions);
+            return compile();
         }
         catch (GrammarException exception) when (exception.Error is GrammarError.Unsupported or GrammarError.TooComplex
             && !IsStrict(function))
         {
             notices.Warn(
                 "schema:" + function.Name,
-                $"The arguments of '{function.Name}' are held to be a JSON object, but not to its schema: {exception.Message}");
-            return Grammar.JsonObject;
+                $"The arguments of '{function.Name}' are held to be {what}, but not to its schema: {exception.Message}");
+            return otherwise;
         }
     }
+
+    // The arguments one by one, in the order of the schema.
+    private Grammar Pairs(AIFunctionDeclaration function, ToolCallPairs form)
+    {
+        var schema = function.JsonSchema;
+        var properties = schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("properties", out var named)
+            && named.ValueKind == JsonValueKind.Object ? named.EnumerateObject().ToArray() : [];
+        HashSet<string> required = schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("required", out var names)
+            && names.ValueKind == JsonValueKind.Array ? [.. names.EnumerateArray().Select(name => name.ToString())] : [];
+
+        // What may come from a property on: where no argument came yet, and where one did.
+        Grammar first = Grammar.Literal(""), next = first;
+        for (int i = properties.Length - 1; i >= 0; i--)
+        {
+            var pair = Grammar.Sequence(
+                Spell(form.BeforeKey + properties[i].Name + form.AfterKey), Value(function, properties[i], form), Spell(form.AfterValue));
+            Grammar begun = Grammar.Sequence(pair, next), goneOn = Grammar.Sequence(Spell(form.Separator), pair, next);
+            bool isRequired = required.Contains(properties[i].Name);
+            (first, next) = isRequired ? (begun, goneOn) : (Grammar.OneOf(begun, first), Grammar.OneOf(goneOn, next));
+        }
+
+        return first;
+    }
+
+    private Grammar Value(AIFunctionDeclaration function, JsonProperty property, ToolCallPairs form)
+    {
+        var schema = property.Value;
+        if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("enum", out var values)
+            && values.ValueKind == JsonValueKind.Array && values.GetArrayLength() > 0)
+            return Grammar.FromChoices(values.EnumerateArray().Select(value => form.Spell(value)));
+        if (schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("const", out var only))
+            return Grammar.Literal(form.Spell(only));
+        if (TypeOf(schema) is "boolean")
+            return Grammar.FromChoices(["True", "False"]);
+        if (!form.AreLiterals && ToolCallPairs.MayBeString(schema))
+        {
+            // A string without quotes; what else may stand here is such a text too.
+            if (TypeOf(schema) != "string"
+                || schema.EnumerateObject().Any(k => k.Name is not ("type" or "description" or "title" or "default")))
+                notices.Warn(
+                    $"schema:{function.Name}.{property.Name}",
+                    $"The argument '{property.Name}' of '{function.Name}' is held to be a text, but not to its schema: this model writes "
+                        + "strings without quotes.");
+            return Grammar.TextWithout(form.AfterValue.Trim());
+        }
+
+        var whole = System.Text.Json.Nodes.JsonNode.Parse(schema.GetRawText());
+        if (whole is System.Text.Json.Nodes.JsonObject json && function.JsonSchema.TryGetProperty("$defs", out var definitions))
+            json.TryAdd("$defs", System.Text.Json.Nodes.JsonNode.Parse(definitions.GetRawText()));
+        using var document = JsonDocument.Parse(whole?.ToJsonString() ?? "null");
+        return Held(function, () => Grammar.FromJsonSchema(document.RootElement, AnswerForm.SchemaOptions), Grammar.Json, "JSON");
+    }
+
+    private static string? TypeOf(JsonElement schema)
+        => schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String
+            ? type.GetString()
+            : null;
 
     private static bool IsStrict(AIFunctionDeclaration function)
         => function.AdditionalProperties.TryGetValue("strict", out var strict) && strict is true;

@@ -11,7 +11,7 @@ internal sealed class AnswerParts(ChatRequest request)
     private readonly AnswerReader _reader = new(
         request.Tools is null ? null : request.Tools.Format, request.ReasoningTags, request.StartsInReasoning, request.Tools is null
             ? null
-            : request.Tools.Knows);
+            : request.Tools.Knows, request.Tools is null ? null : request.Tools.ParametersOf);
 
     /// <summary>Whether a function was called.</summary>
     public bool HasCalls { get; private set; }

@@ -54,6 +54,9 @@ internal sealed class RequestedTools(
     /// <summary>Whether a function has this name.</summary>
     public bool Knows(string name) => functions.Any(f => f.Name == name);
 
+    /// <summary>The schema of a function's parameters; null where there is no such function.</summary>
+    public JsonElement? ParametersOf(string name) => functions.FirstOrDefault(f => f.Name == name)?.JsonSchema;
+
     /// <summary>The declarations as <c>[{"type": "function", "function": {name, description, parameters}}]</c>.</summary>
     public JsonElement Declare() => ChatMessages.Declare(functions);
 }

@@ -141,13 +141,20 @@ public sealed class Grammar
         {
             var automaton = Automaton();
             var state = automaton.Start;
+            var names = automaton.HasFreeNames ? new MemberNames() : null;
             Span<byte> bytes = stackalloc byte[4];
             for (int at = 0; at < text.Length;)
             {
                 if (Rune.DecodeFromUtf16(text.AsSpan(at), out var rune, out int units) != System.Buffers.OperationStatus.Done)
                     return at;
                 foreach (byte value in bytes[..rune.EncodeToUtf8(bytes)])
-                    state = automaton.Next(state, value);
+                {
+                    var next = automaton.Next(state, value);
+                    if (names?.Take(state, value, next) == false)
+                        return at;
+                    state = next;
+                }
+
                 if (state.IsDead)
                     return at;
                 at += units;

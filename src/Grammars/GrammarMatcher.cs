@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Kotonoha.Grammars.Automaton;
 
 namespace Kotonoha.Grammars;
@@ -19,9 +20,11 @@ public sealed class GrammarMatcher
 
     // The tokens of a rest that is known to fit; kept while they are followed.
     private readonly List<int> _plan = [];
+    private readonly MemberNames? _names;
     private State _state;
     private bool _goesOn;
     private bool _first = true;
+    private Choices? _allowed;
 
     /// <summary>Begins a text.</summary>
     /// <param name="grammar">What the text must be.</param>
@@ -43,15 +46,15 @@ public sealed class GrammarMatcher
         lock (_compiled.Lock)
         {
             _state = _compiled.Automaton.Start;
+            _names = _compiled.Automaton.HasFreeNames ? new MemberNames() : null;
             _goesOn = _compiled.GoesOn(_state);
-            int shortest = _compiled.Spell(_state, first: true, _plan);
-            if (shortest >= ShortestTexts.Infinite)
+            if (!_compiled.TrySpell(_state, first: true, _plan))
                 throw new GrammarException(GrammarError.NotSpellable,
                     "The vocabulary cannot spell any text of the grammar: it lacks tokens for some characters or control tokens, or "
                         + "every text is longer than a million bytes.");
-            if (shortest > budget)
+            if (_plan.Count > budget)
                 throw new GrammarException(GrammarError.BudgetTooSmall, string.Create(CultureInfo.InvariantCulture,
-                    $"The shortest text of the grammar takes {shortest} tokens, but only {budget} may be generated. Raise "
+                    $"The shortest text of the grammar takes {_plan.Count} tokens, but only {budget} may be generated. Raise "
                         + $"MaxOutputTokens, or ask for less (fewer required properties, shorter bounds)."));
         }
     }
@@ -94,12 +97,16 @@ public sealed class GrammarMatcher
                 $"The mask has {mask.Length} words; the vocabulary of {_vocabulary.Size} needs {(_vocabulary.Size + 63) / 64}.",
                 nameof(mask));
         mask.Clear();
-        Allowed(out var set, out var list, out var ends);
-        set?.AddTo(mask);
-        foreach (int id in list)
-            mask[id >> 6] |= 1UL << (id & 63);
-        foreach (int id in ends)
-            mask[id >> 6] |= 1UL << (id & 63);
+        var allowed = Allowed();
+        allowed.Set?.AddTo(mask);
+        allowed.Further?.AddTo(mask);
+        if (allowed.Planned >= 0)
+            mask[allowed.Planned >> 6] |= 1UL << (allowed.Planned & 63);
+        if (allowed.Ends)
+            foreach (int id in _endTokens)
+                mask[id >> 6] |= 1UL << (id & 63);
+        foreach (int id in allowed.Repeating)
+            mask[id >> 6] &= ~(1UL << (id & 63));
     }
 
     /// <summary>Sets the scores of all tokens that may not come next to minus infinity.</summary>
@@ -108,16 +115,25 @@ public sealed class GrammarMatcher
     {
         if (logits.Length < _vocabulary.Size)
             throw new ArgumentException($"There are {logits.Length} scores; the vocabulary has {_vocabulary.Size} tokens.", nameof(logits));
-        Allowed(out var set, out var list, out var ends);
-        (set ?? TokenSet.Of(list)).Apply(logits, ends);
+        var allowed = Allowed();
+        var further = new List<int>();
+        allowed.Further?.AddTo(further);
+        if (allowed.Planned >= 0)
+            further.Add(allowed.Planned);
+        if (allowed.Ends)
+            further.AddRange(_endTokens);
+        (allowed.Set ?? TokenSet.Empty).Apply(logits, CollectionsMarshal.AsSpan(further));
+        foreach (int id in allowed.Repeating)
+            logits[id] = float.NegativeInfinity;
     }
 
     /// <summary>Whether a token may come next.</summary>
     /// <param name="id">The token.</param>
     public bool Allows(int id)
     {
-        Allowed(out var set, out var list, out var ends);
-        return set?.Contains(id) == true || list.Contains(id) || ends.Contains(id);
+        var allowed = Allowed();
+        return ((allowed.Set?.Contains(id) == true || allowed.Further?.Contains(id) == true || allowed.Planned == id)
+            && !allowed.Repeating.Contains(id)) || (allowed.Ends && _endTokens.AsSpan().Contains(id));
     }
 
     /// <summary>Takes a token.</summary>
@@ -127,6 +143,7 @@ public sealed class GrammarMatcher
     {
         if (!Allows(id))
             throw new GrammarException(GrammarError.TokenNotAllowed, $"Token {id} may not come here; choose among those of the mask.");
+        _allowed = null;
         if (_state.IsComplete && _endTokens.AsSpan().Contains(id))
         {
             HasEnded = true;
@@ -135,7 +152,7 @@ public sealed class GrammarMatcher
 
         lock (_compiled.Lock)
         {
-            _state = _compiled.After(_state, id, _first);
+            _state = _compiled.After(_state, id, _first, _names);
             _goesOn = _compiled.GoesOn(_state);
         }
 
@@ -152,34 +169,41 @@ public sealed class GrammarMatcher
         if (_state.IsComplete)
             return 0;
         if (_plan.Count == 0)
-            _compiled.Spell(_state, _first, _plan);
+        {
+            if (_names is null)
+                _compiled.TrySpell(_state, _first, _plan);
+            else
+                _compiled.TrySpellNewName(_state, _first, _names, _plan);
+        }
+
         return _plan.Count;
     }
 
-    // The tokens that may come: a set or else a list, and the end tokens.
-    private void Allowed(out TokenSet? set, out ReadOnlySpan<int> list, out ReadOnlySpan<int> ends)
+    private Choices Allowed() => _allowed ??= FindAllowed();
+
+    private Choices FindAllowed()
     {
-        set = null;
-        list = [];
-        ends = _state.IsComplete && !HasEnded ? _endTokens : [];
+        bool ends = _state.IsComplete && !HasEnded;
         if (!CanContinue)
-            return;
+            return new Choices(null, null, -1, [], ends);
         lock (_compiled.Lock)
         {
             var next = _compiled.Next(_state, _first);
-            if (RemainingBudget is not { } budget || next.LongestRest <= budget - 1)
-            {
-                set = next.Tokens;
-                return;
-            }
-
-            list = _compiled.Ranked(_state, _first).Within(budget - 1);
+            var repeating = _names is null ? [] : _compiled.Repeating(_state, _first, _names);
+            int reserve = 1 + (_names is null ? 0 : CompiledGrammar.TokensToRename);
+            if (RemainingBudget is not { } budget || next.LongestRest <= budget - reserve)
+                return new Choices(next.Tokens, null, -1, repeating, ends);
+            var (inside, outside) = _compiled.Within(_state, _first, budget - reserve);
             Shortest();
-            if (_plan.Count > 0 && !list.Contains(_plan[0]))
-            {
-                int[] longer = [.. list, _plan[0]];
-                list = longer;
-            }
+            return new Choices(inside, outside, _plan.Count > 0 ? _plan[0] : -1, repeating, ends);
         }
     }
+
+    /// <summary>The tokens that may come.</summary>
+    /// <param name="Set">Most of them.</param>
+    /// <param name="Further">More of them; few as a rule.</param>
+    /// <param name="Planned">The one that leads to the shortest completion; -1 where it need not be named.</param>
+    /// <param name="Repeating">Those of them that may not come after all, since they would give an object a name that it has.</param>
+    /// <param name="Ends">Whether end tokens may come.</param>
+    private readonly record struct Choices(TokenSet? Set, TokenSet? Further, int Planned, List<int> Repeating, bool Ends);
 }

@@ -55,6 +55,27 @@ public class ToolCallTests
         {%- if add_generation_prompt %}{{- '<|assistant|><think>\n' }}{% endif %}
         """;
 
+    private const string Tagged = """
+        {%- if tools %}{{- '<|im_start|>system\n<tools>' }}{% for tool in tools %}{{- '\n<function>\n<name>' + tool.function.name + '</name>\n</function>' }}{% endfor %}{{- '</tools><|im_end|>\n' }}{% endif %}
+        {%- for message in messages %}{{- '<|im_start|>' + message.role + '\n' + (message.content or '') }}
+        {%- for call in message.tool_calls or [] %}{{- '\n<tool_call>\n<function=' + call.function.name + '>\n' }}
+        {%- for name, value in call.function.arguments | items %}{{- '<parameter=' + name + '>\n' }}
+        {%- if value is string %}{{- value }}{% elif value is mapping or value is iterable %}{{- value | tojson }}{% else %}{{- value | string }}{% endif %}
+        {{- '\n</parameter>\n' }}{% endfor %}{{- '</function>\n</tool_call>' }}{% endfor %}{{- '<|im_end|>\n' }}{% endfor %}
+        {%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{% endif %}
+        """;
+
+    private const string PythonCalls = """
+        {%- if tools %}{{- 'Functions: ' + (tools | tojson) }}{% endif %}{% for message in messages %}{{- '<|im_start|>' + message.role + '\n' + (message.content or '') }}
+        {%- if message.tool_calls %}{{- 'MARK[' }}{% for call in message.tool_calls %}{{- call.function.name + '(' }}
+        {%- for name, value in call.function.arguments | items %}{{- name + '=' + (value | tojson) }}{% if not loop.last %}{{- ', ' }}{% endif %}{% endfor %}
+        {{- ')' }}{% if not loop.last %}{{- ', ' }}{% endif %}{% endfor %}{{- ']ENDS' }}{% endif %}{{- '<|im_end|>\n' }}{% endfor %}
+        {%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{% endif %}
+        """;
+
+    private static readonly string Python = PythonCalls.Replace("MARK", "").Replace("ENDS", "");
+    private static readonly string MarkedPython = PythonCalls.Replace("MARK", "<|tool_call_start|>").Replace("ENDS", "<|tool_call_end|>");
+
     public static TheoryData<string, string, string, string?, string, string> Forms => new()
     {
         { Hermes, "<tool_call>\n{\"name\": \"", "\", \"arguments\": ", "}\n</tool_call>\n<tool_call>\n{\"name\": \"", "}\n</tool_call>",
@@ -63,6 +84,10 @@ public class ToolCallTests
         { Mistral, "[TOOL_CALLS][{\"name\": \"", "\", \"arguments\": ", ", \"id\": \"\0\"}, {\"name\": \"", ", \"id\": \"\0\"}]",
             "[TOOL_CALLS]" },
         { Named, "[TOOL_CALLS]", "[ARGS]", "[TOOL_CALLS]", "", "[TOOL_CALLS]" },
+        { Tagged, "<tool_call>\n<function=", ">\n", "</function>\n</tool_call>\n<tool_call>\n<function=", "</function>\n</tool_call>",
+            "<tool_call>" },
+        { Python, "[", "(", "), ", ")]", "" },
+        { MarkedPython, "<|tool_call_start|>[", "(", "), ", ")]<|tool_call_end|>", "<|tool_call_start|>" },
         { OpenedReasoning, "<|calls|>", "<|sep|>", "<|calls_end|><|calls|>", "<|calls_end|>", "<|calls|>" },
     };
 
@@ -103,13 +128,85 @@ public class ToolCallTests
             var text = before + format.Write(calls);
             for (int size = 1; size <= text.Length; size++)
             {
-                var parts = ReadInPieces(new AnswerReader(format, isFunction: name => name is "get_weather" or "f"), text, size);
+                var parts = ReadInPieces(
+                    new AnswerReader(format, isFunction: name => name is "get_weather" or "f", parametersOf: Parameters), text, size);
                 Assert.Equal(before.TrimEnd(), Joined(parts, AnswerPartKind.Text));
                 Assert.Equal(
                     calls.Select(c => (c.Name, JsonSerializer.Serialize(c.Arguments), format.HasIds ? c.Id : null)),
                     parts.SelectMany(p => p.Calls).Select(c => (c.Name, JsonSerializer.Serialize(c.Arguments), c.Id)));
             }
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Calls_that_are_cut_off_anywhere_give_no_words_but_the_start_of_a_mark(
+        string jinja, string open, string middle, string? between, string close, string trigger)
+    {
+        _ = (open, middle, close);
+        var format = Template(jinja).ToolCalls!;
+        var call = Call("get_weather", """{"city": "Zug"}""", "abcdefgh1");
+        var text = format.Write(between is null ? [call] : [call, call]);
+        for (int length = Math.Max(trigger.Length, format.Open.Length + call.Name.Length + 1); length < text.Length; length++)
+        {
+            var parts = ReadInPieces(new AnswerReader(format, isFunction: name => name == "get_weather"), text[..length], 5);
+            Assert.StartsWith(Joined(parts, AnswerPartKind.Text).Trim(), trigger);
+            Assert.Contains(parts, p => p.Kind != AnswerPartKind.Text);
+        }
+    }
+
+    [Fact]
+    public void Arguments_that_stand_one_by_one_are_learnt_from_the_template_and_written_like_it()
+    {
+        var tagged = Template(Tagged).ToolCalls!.Pairs!;
+        Assert.Equal(("<parameter=", ">\n", "\n</parameter>\n", ""),
+            (tagged.BeforeKey, tagged.AfterKey, tagged.AfterValue, tagged.Separator));
+        var python = Template(Python).ToolCalls!.Pairs!;
+        Assert.Equal(("", "=", "", ", "), (python.BeforeKey, python.AfterKey, python.AfterValue, python.Separator));
+        Assert.Equal((false, true), (tagged.AreLiterals, python.AreLiterals));
+        List<ChatToolCall> calls = [Call("get_weather", """{"city": "Zürich", "unit": "c", "days": [1, 2]}""", "1"), Call("f", "{}", "2")];
+        foreach (var jinja in (string[])[Tagged, Python, MarkedPython])
+        {
+            var template = Template(jinja);
+            var rendered = template.RenderText(
+                [new ChatTurn(ChatTurn.User, "a"), new ChatTurn(ChatTurn.Assistant, "") { ToolCalls = calls }], addGenerationPrompt: false);
+            Assert.Contains(template.ToolCalls!.Write(calls), rendered);
+        }
+    }
+
+    [Theory]
+    [InlineData("Zug", "\"Zug\"")]
+    [InlineData("5", "\"5\"")]
+    [InlineData("None", "\"None\"")]
+    [InlineData("two\nlines <b>", "\"two\\nlines \\u003Cb\\u003E\"")]
+    public void Bare_strings_stay_strings_and_other_values_are_read_by_the_schema(string city, string json)
+    {
+        var text = $"<tool_call>\n<function=get_weather>\n<parameter=city>\n{city}\n</parameter>\n<parameter=days>\n[1, 2]\n</parameter>\n"
+            + "<parameter=sure>\nTrue\n</parameter>\n</function>\n</tool_call>";
+        var call = Template(Tagged).ToolCalls!.Read(text, out int end, Parameters).Single();
+        Assert.Equal(text.Length, end);
+        Assert.Equal($$"""{"city":{{json}},"days":[1,2],"sure":true}""", JsonSerializer.Serialize(call.Arguments));
+    }
+
+    [Theory]
+    [InlineData("""[get_weather(city='Z"u\'g', days=[1, -2.5], more={"a": None, 'b': (True, false)})]""",
+        """{"city":"Z\u0022u\u0027g","days":[1,-2.5],"more":{"a":null,"b":[true,false]}}""")]
+    [InlineData("[get_weather( city = \"\\u005a\\n\" , )]", null)]
+    [InlineData("[get_weather(city=Zug)]", null)]
+    [InlineData("[get_weather(city=\"a\", city=\"b\")]", null)]
+    [InlineData("[get_weather()]", "{}")]
+    public void Literals_of_Python_are_read(string text, string? json)
+    {
+        var calls = Template(Python).ToolCalls!.Read(text, out _);
+        Assert.Equal(json, calls.Count == 0 ? null : JsonSerializer.Serialize(calls.Single().Arguments));
+    }
+
+    [Fact]
+    public void Words_in_brackets_are_no_calls()
+    {
+        AnswerReader Reader() => new(Template(Python).ToolCalls!, isFunction: name => name == "get_weather");
+        Assert.Equal("[sic] and so on", Joined(ReadInPieces(Reader(), "[sic] and so on", 3), AnswerPartKind.Text));
+        Assert.Equal("[get_weather(city=", Joined(ReadInPieces(Reader(), "[get_weather(city=", 3), AnswerPartKind.UnreadableCall));
     }
 
     [Theory]
@@ -210,6 +307,12 @@ public class ToolCallTests
     private static ChatTemplate Template(string jinja) => ChatTemplate.FromJinja(
         jinja, new SpecialTokens("<s>", "</s>"),
         ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|eot|>", "<|eos|>", "[TOOL_CALLS]", "[INST]", "[/INST]"]);
+
+    private static JsonElement? Parameters(string name) => name == "get_weather"
+        ? JsonDocument.Parse("""
+            {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "array"}, "sure": {"type": "boolean"}}}
+            """).RootElement
+        : null;
 
     private static ChatToolCall Call(string name, string arguments, string id)
     {

@@ -7,6 +7,7 @@ namespace Kotonoha.Grammars.Tests;
 public sealed class JsonSchemaTests
 {
     private const int Dose = 150;
+    private static readonly JsonDocumentOptions OnceEach = new() { AllowDuplicateProperties = false };
 
     /// <summary><c>scripts/check-grammars</c> sets a number and a seed of its own.</summary>
     [Fact]
@@ -27,13 +28,13 @@ public sealed class JsonSchemaTests
             using var document = JsonDocument.Parse(schema.ToJsonString());
             var grammar = Grammar.FromJsonSchema(document.RootElement);
             int shortest = new GrammarMatcher(grammar, vocabulary).ShortestCompletion;
-            var habit = (Habit)random.Next(5);
+            var habit = (Habit)random.Next(Enum.GetValues<Habit>().Length);
             string text = UntrainedModel.Write(grammar, vocabulary, shortest + random.Next(100), habit, random);
             Assert.True(IsValid(text), $"seed {seed}, case {i}, {habit}: {text} under {schema.ToJsonString()}");
 
             bool IsValid(string json)
             {
-                using var value = JsonDocument.Parse(json);
+                using var value = JsonDocument.Parse(json, OnceEach);
                 return global::Json.Schema.JsonSchema.FromText(schema.ToJsonString()).Evaluate(value.RootElement, options).IsValid;
             }
         }
@@ -66,6 +67,34 @@ public sealed class JsonSchemaTests
         var error = Assert.Throws<GrammarException>(() => Grammar.FromJsonSchema(document.RootElement));
         Assert.Equal((GrammarError.Unsupported, place), (error.Error, error.Place));
     }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("""{"type": "object"}""")]
+    [InlineData("""{"type": "object", "additionalProperties": {"type": "integer"}}""")]
+    [InlineData("""{"type": "object", "properties": {"a": {}}, "additionalProperties": {"additionalProperties": {"type": "null"}}}""")]
+    public void No_object_has_a_name_twice(string schema)
+    {
+        using var document = JsonDocument.Parse(schema);
+        var grammar = Grammar.Sequence(Grammar.FromJsonSchema(document.RootElement), Grammar.Literal(";"));
+        var random = new Random(3);
+        for (int i = 0; i < 120; i++)
+        {
+            var vocabulary = (i % 2 == 0 ? TestVocabularies.ByteLevel : TestVocabularies.SentencePieceLike).Vocabulary;
+            int budget = new GrammarMatcher(grammar, vocabulary).ShortestCompletion + i / 2;
+            string text = UntrainedModel.Write(grammar, vocabulary, budget, (Habit)(i % 6), random);
+            using var _ = JsonDocument.Parse(text.TrimEnd(';'), OnceEach);
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"a": 1, "b": {"a": 2, "c": [{"a": 3}, {"a": 4}]}, "c": 5}""", null)]
+    [InlineData("""{"a": 1, "a": 2}""", 11)]
+    [InlineData("""{"a": 1, "b": {"a": 2}, "a": 3}""", 26)]
+    [InlineData("""{"\u0061": 1, "a": 2}""", 16)]
+    [InlineData("""{"a": 1, "\u0061": 2}""", 16)]
+    [InlineData("""[{"a": 1}, {"a": 2, "a": 3}]""", 22)]
+    public void The_second_member_of_a_name_is_a_mismatch(string text, int? place) => Assert.Equal(place, Grammar.Json.FindMismatch(text));
 
     [Fact]
     public void Integers_without_bounds_can_be_kept_within_32_bits()

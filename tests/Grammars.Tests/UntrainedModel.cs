@@ -19,6 +19,9 @@ internal enum Habit
 
     /// <summary>Never an end token while there is another.</summary>
     Endless,
+
+    /// <summary>The token with the lowest id, so that all that can be is the same again.</summary>
+    Repeating,
 }
 
 /// <summary>Writes texts under a grammar without knowing anything.</summary>
@@ -67,6 +70,8 @@ internal static class UntrainedModel
             allowed.RemoveAll(id => vocabulary.EndTokens.Contains(id));
         switch (habit)
         {
+            case Habit.Repeating:
+                return allowed[0];
             case Habit.Longest:
                 int most = allowed.Max(id => vocabulary.BytesOf(id, false).Length);
                 allowed.RemoveAll(id => vocabulary.BytesOf(id, false).Length < most);

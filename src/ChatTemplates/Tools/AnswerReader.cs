@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 
 namespace Kotonoha.ChatTemplates.Tools;
 
@@ -40,6 +41,7 @@ public sealed class AnswerReader
     private readonly ReasoningTags _tags;
     private readonly string[] _triggers;
     private readonly Predicate<string> _isFunction;
+    private readonly Func<string, JsonElement?>? _parametersOf;
     private readonly StringBuilder _held = new();
     private State _state;
 
@@ -49,9 +51,13 @@ public sealed class AnswerReader
     /// <param name="startsInReasoning">Whether the prompt has opened the reasoning already.</param>
     /// <param name="isFunction">Whether a name is that of a function; null for any name. It matters where calls have no mark of their
     /// own.</param>
+    /// <param name="parametersOf">The schema of a function's parameters; null where none is known. It matters where values are written
+    /// without quotes.</param>
     public AnswerReader(
-        ToolCallFormat? format, ReasoningTags? tags = null, bool startsInReasoning = false, Predicate<string>? isFunction = null)
+        ToolCallFormat? format, ReasoningTags? tags = null, bool startsInReasoning = false, Predicate<string>? isFunction = null,
+        Func<string, JsonElement?>? parametersOf = null)
     {
+        _parametersOf = parametersOf;
         _format = format;
         _tags = tags ?? ReasoningTags.Think;
         _isFunction = isFunction ?? (_ => true);
@@ -163,7 +169,7 @@ public sealed class AnswerReader
 
     private bool ReadCalls(string held, List<AnswerPart> parts)
     {
-        var calls = _format!.Read(held, out int end);
+        var calls = _format!.Read(held, out int end, _parametersOf);
         bool marked = _triggers.Any(trigger => held.AsSpan().TrimStart().StartsWith(trigger, StringComparison.Ordinal));
         if (calls.Count > 0 && (marked || calls.All(call => _isFunction(call.Name))))
         {
@@ -176,7 +182,9 @@ public sealed class AnswerReader
         // Without a mark it is an answer that happens to be JSON, unless it starts like a call and is cut off.
         var start = held.TrimStart();
         bool isCall = marked
-            || (start.StartsWith(_format.Open, StringComparison.Ordinal) && JsonSpelling.TryParse(start, 0, out _) is null);
+            || (start.StartsWith(_format.Open, StringComparison.Ordinal) && (_format.Pairs is null
+                ? JsonSpelling.TryParse(start, 0, out _) is null
+                : _format.BeginsCall(start, _isFunction)));
         parts.Add(new AnswerPart(isCall ? AnswerPartKind.UnreadableCall : AnswerPartKind.Text, held));
         _held.Clear();
         return false;

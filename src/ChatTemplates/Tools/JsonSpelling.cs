@@ -17,6 +17,9 @@ internal static class JsonSpelling
         return text.ToString();
     }
 
+    /// <summary>A string in quotes.</summary>
+    public static string Quoted(string content) => $"\"{Encoder.Encode(content)}\"";
+
     /// <summary>Parses the JSON value that begins at a place of a text; what stands behind it does not matter.</summary>
     /// <returns>The value, or null where there is none or it is not complete.</returns>
     public static JsonElement? TryParse(string text, int start, out int length)
@@ -48,7 +51,7 @@ internal static class JsonSpelling
                 string separator = "{";
                 foreach (var property in json.EnumerateObject())
                 {
-                    text.Append(separator).Append('"').Append(Encoder.Encode(property.Name)).Append("\": ");
+                    text.Append(separator).Append(Quoted(property.Name)).Append(": ");
                     Write(property.Value, text);
                     separator = ", ";
                 }
@@ -67,7 +70,7 @@ internal static class JsonSpelling
                 text.Append(separator == "[" ? "[]" : "]");
                 break;
             case JsonValueKind.String:
-                text.Append('"').Append(Encoder.Encode(json.GetString()!)).Append('"');
+                text.Append(Quoted(json.GetString()!));
                 break;
             default:
                 text.Append(json.GetRawText());

@@ -8,7 +8,8 @@ namespace Kotonoha.ChatTemplates.Tools;
 /// </summary>
 /// <remarks>
 /// A call is <c>Open name Middle arguments Close</c>, and several calls are <c>Open name Middle arguments Between name Middle arguments
-/// Close</c>, where the arguments are a JSON object. So <c>&lt;tool_call&gt;\n{"name": "</c>, <c>", "arguments": </c> and
+/// Close</c>, where the arguments are a JSON object, or pairs of names and values
+/// (<see cref="Pairs"/>). So <c>&lt;tool_call&gt;\n{"name": "</c>, <c>", "arguments": </c> and
 /// <c>}\n&lt;/tool_call&gt;</c> are the form of Hermes and Qwen. Instances are immutable.
 /// </remarks>
 public sealed record ToolCallFormat
@@ -55,6 +56,9 @@ public sealed record ToolCallFormat
     /// <summary>In a call that is one JSON object, the property that holds the arguments; null where calls are no JSON objects.</summary>
     public string? ArgumentsKey { get; init; }
 
+    /// <summary>How arguments are written that stand one by one; null where they are a JSON object.</summary>
+    public ToolCallPairs? Pairs { get; init; }
+
     /// <summary>Whether the template takes the arguments of earlier calls as a JSON text instead of an object.</summary>
     public bool TakesArgumentsAsText { get; init; }
 
@@ -69,7 +73,11 @@ public sealed record ToolCallFormat
         var text = new System.Text.StringBuilder(Open);
         for (int i = 0; i < calls.Count; i++)
         {
-            text.Append(calls[i].Name).Append(Middle).Append(JsonSpelling.Spaced(calls[i].Arguments));
+            text.Append(calls[i].Name).Append(Middle);
+            if (Pairs is null)
+                text.Append(JsonSpelling.Spaced(calls[i].Arguments));
+            else
+                Pairs.Write(calls[i].Arguments, text);
             text.Append(
                 (i == calls.Count - 1
                     ? Close
@@ -82,11 +90,19 @@ public sealed record ToolCallFormat
     /// <summary>Reads the calls at the start of a text that begins with the mark of a call.</summary>
     /// <param name="text">The text, from the mark on.</param>
     /// <param name="end">Where the calls end, in UTF-16 units; 0 where there are none.</param>
+    /// <param name="parametersOf">The schema of a function's parameters, by which bare values are read; null where it is not known.</param>
     /// <returns>The calls; empty where the text cannot be read, or is not complete.</returns>
-    public IReadOnlyList<ChatToolCall> Read(string text, out int end)
+    public IReadOnlyList<ChatToolCall> Read(string text, out int end, Func<string, JsonElement?>? parametersOf = null)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return NameKey is null ? ReadPieces(text, out end) : ReadObjects(text, out end);
+        return NameKey is null ? ReadPieces(text, out end, parametersOf) : ReadObjects(text, out end);
+    }
+
+    /// <summary>Whether a text that starts with <see cref="Open"/> goes on with the name of a function and what follows a name.</summary>
+    internal bool BeginsCall(string text, Predicate<string> isFunction)
+    {
+        int end = text.IndexOf(Middle, Open.Length, StringComparison.Ordinal);
+        return end >= 0 && isFunction(text[Open.Length..end]);
     }
 
     // Calls that are JSON objects, alone or in an array, each with or without the marks around it.
@@ -112,6 +128,8 @@ public sealed record ToolCallFormat
             int behind = SkipBlanks(text, at);
             if (mark.Length > 0 && string.CompareOrdinal(text, behind, mark, 0, mark.Length) == 0)
                 at = behind + mark.Length;
+            else if (mark.StartsWith(text[behind..], StringComparison.Ordinal))
+                at = text.Length; // the closing mark is cut off
             end = at;
         }
     }
@@ -143,31 +161,29 @@ public sealed record ToolCallFormat
     }
 
     // Calls of another shape, piece by piece; blanks between the pieces do not matter.
-    private List<ChatToolCall> ReadPieces(string text, out int end)
+    private List<ChatToolCall> ReadPieces(string text, out int end, Func<string, JsonElement?>? parametersOf)
     {
         var calls = new List<ChatToolCall>();
         end = 0;
         if (Match(text, 0, Open, out _) is not (>= 0 and var at))
-            return calls;
+            return [];
         while (true)
         {
-            int nameStart = at;
+            int nameStart = at = SkipBlanks(text, at);
             while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || text[at] is '_' or '-' or '.'))
                 at++;
             var name = text[nameStart..at];
             if (name.Length == 0 || Match(text, at, Middle, out _) is not (>= 0 and var arguments))
-                return calls;
-            arguments = SkipBlanks(text, arguments);
-            if (arguments >= text.Length || text[arguments] != '{'
-                || JsonSpelling.TryParse(text, arguments, out int length) is not { } json)
-                return calls;
-            at = arguments + length;
+                return [];
+            if (ReadArguments(text, ref arguments, parametersOf?.Invoke(name)) is not { } json)
+                return [];
+            at = arguments;
             int next = Between is null ? -1 : Match(text, at, Between, out var id);
             if (next < 0)
             {
                 next = Match(text, at, Close, out id);
                 if (next < 0)
-                    return calls;
+                    return [];
                 calls.Add(new ChatToolCall(name, json, id));
                 end = next;
                 return calls;
@@ -179,8 +195,19 @@ public sealed record ToolCallFormat
         }
     }
 
+    private JsonElement? ReadArguments(string text, ref int at, JsonElement? parameters)
+    {
+        if (Pairs is not null)
+            return Pairs.Read(text, ref at, parameters);
+        at = SkipBlanks(text, at);
+        if (at >= text.Length || text[at] != '{' || JsonSpelling.TryParse(text, at, out int length) is not { } json)
+            return null;
+        at += length;
+        return json;
+    }
+
     // The place behind a piece, or −1; blanks of the piece and of the text are passed over.
-    private static int Match(string text, int at, string piece, out string? id)
+    internal static int Match(string text, int at, string piece, out string? id)
     {
         id = null;
         foreach (char c in piece)
@@ -204,7 +231,7 @@ public sealed record ToolCallFormat
         return at;
     }
 
-    private static int SkipBlanks(string text, int at)
+    internal static int SkipBlanks(string text, int at)
     {
         while (at < text.Length && char.IsWhiteSpace(text[at]))
             at++;

@@ -6,6 +6,7 @@ namespace Kotonoha.ChatTemplates.Tools;
 internal static class ToolCallProbe
 {
     private const string FirstName = "kotonohaFirst", SecondName = "kotonohaSecond", Key = "kotonohaKey", Value = "kotonohaValue";
+    private const string OtherKey = "kotonohaOther", OtherValue = "kotonohaElse";
 
     // Some templates insist on nine letters and digits.
     private const string FirstId = "kotonoha1", SecondId = "kotonoha2";
@@ -16,7 +17,8 @@ internal static class ToolCallProbe
         if (!template.UsesTools)
             return null;
         foreach (bool asText in (bool[])[false, true])
-            if (Render(template, asText, FirstName) is { } one && Parse(one, endTokens) is { } format)
+            if (Render(template, asText, 1, FirstName) is { } one
+                && (Parse(one, endTokens) ?? ParsePairs(one, Render(template, asText, 2, FirstName), endTokens)) is { } format)
             {
                 format = format with
                 {
@@ -25,7 +27,7 @@ internal static class ToolCallProbe
                         ? "<|python_tag|>"
                         : null,
                 };
-                return Render(template, asText, FirstName, SecondName) is { } two
+                return Render(template, asText, 1, FirstName, SecondName) is { } two
                     ? format with { Between = BetweenOf(format, two) }
                     : format;
             }
@@ -33,12 +35,12 @@ internal static class ToolCallProbe
         return null;
     }
 
-    private static string? Render(ChatTemplate template, bool asText, params string[] names)
+    private static string? Render(ChatTemplate template, bool asText, int argumentCount, params string[] names)
     {
-        using var arguments = JsonDocument.Parse($$"""{"{{Key}}": "{{Value}}"}""");
-        using var text = JsonDocument.Parse($$"""
-            "{\"{{Key}}\": \"{{Value}}\"}"
-            """);
+        var further = argumentCount == 1 ? "" : $", \"{OtherKey}\": \"{OtherValue}\"";
+        var spelled = $$"""{"{{Key}}": "{{Value}}"{{further}}}""";
+        using var arguments = JsonDocument.Parse(spelled);
+        using var text = JsonDocument.Parse(JsonSpelling.Quoted(spelled));
         using var tools = JsonDocument.Parse($"[{string.Join(", ", names.Select(Declaration))}]");
         var given = asText ? text.RootElement : arguments.RootElement;
         ChatTurn[] question = [new(ChatTurn.User, "a")];
@@ -112,8 +114,77 @@ internal static class ToolCallProbe
         return format is { NameKey: not null, ArgumentsKey: not null } ? format : null;
     }
 
+    // Calls whose arguments are pairs of names and values: what surrounds these is seen from one argument and two of them.
+    private static ToolCallFormat? ParsePairs(string answer, string? withTwo, IReadOnlyList<string> endTokens)
+    {
+        if (withTwo is null || LocatePair(answer, FirstName, 0) is not { } one || LocatePair(withTwo, FirstName, 0) is not { } first
+            || withTwo.IndexOf(OtherKey, first.End, StringComparison.Ordinal) is not (>= 0 and var other)
+            || answer[one.Name..one.End] != withTwo[first.Name..first.End])
+            return null;
+        var behind = answer[one.End..];
+        int end = endTokens.Select(token => behind.IndexOf(token, StringComparison.Ordinal)).Where(at => at >= 0)
+            .DefaultIfEmpty(behind.Length).Min();
+        behind = behind[..end].TrimEnd();
+        string beforeFirst = answer[(one.Name + FirstName.Length)..one.Key], between = withTwo[first.End..other];
+        var afterKey = answer[(one.Key + Key.Length)..one.Value];
+        if (withTwo.AsSpan(other + OtherKey.Length).StartsWith($"{afterKey}{OtherValue}") is false)
+            return null;
+
+        // Strings in quotes are literals.
+        bool isLiteral = afterKey.Length > 0 && afterKey[^1] is '"' or '\''
+            && behind.StartsWith(afterKey[^1]) && between.StartsWith(afterKey[^1]);
+        if (isLiteral)
+            (afterKey, behind, between) = (afterKey[..^1], behind[1..], between[1..]);
+        int common = 0;
+        while (common < Math.Min(beforeFirst.Length, between.Length) && beforeFirst[^(common + 1)] == between[^(common + 1)])
+            common++;
+        while (common > 0 && (beforeFirst[^common] == '>' || char.IsWhiteSpace(beforeFirst[^common])))
+            common--;
+        string beforeKey = beforeFirst[^common..], afterValue = between[..^common];
+        afterValue = afterValue[..afterValue.AsSpan().CommonPrefixLength(behind)];
+        var open = WithoutReasoning(answer[..one.Name]);
+        if (afterKey.Trim().Length == 0 || (!isLiteral && afterValue.Trim().Length == 0) || open.Trim().Length == 0
+            || (open + beforeFirst + behind).Contains(FirstId, StringComparison.Ordinal))
+            return null;
+        return new ToolCallFormat
+        {
+            Open = open,
+            Middle = beforeFirst[..^common],
+            Close = behind[afterValue.Length..],
+            Trigger = open.TrimEnd() is ['<', ..] marked && marked.IndexOf('>') is > 0 and var mark ? marked[..(mark + 1)]
+                : open.TrimEnd().TrimEnd('[').TrimEnd(),
+            Pairs = new ToolCallPairs
+            {
+                BeforeKey = beforeKey,
+                AfterKey = afterKey,
+                AfterValue = afterValue,
+                Separator = between[afterValue.Length..^common],
+                AreLiterals = isLiteral,
+            },
+        };
+    }
+
+    // Where the name, the argument's name and its value stand.
+    private static (int Name, int Key, int Value, int End)? LocatePair(string text, string name, int from)
+    {
+        int at = text.IndexOf(name, from, StringComparison.Ordinal);
+        int key = at < 0 ? -1 : text.IndexOf(Key, at, StringComparison.Ordinal);
+        int value = key < 0 ? -1 : text.IndexOf(Value, key, StringComparison.Ordinal);
+        return value < 0 ? null : (at, key, value, value + Value.Length);
+    }
+
     private static string? BetweenOf(ToolCallFormat format, string answer)
     {
+        if (format.Pairs is { } pairs)
+        {
+            if (LocatePair(answer, FirstName, 0) is not { } one || LocatePair(answer, SecondName, one.End) is not { } two)
+                return null;
+            int end = one.End + (pairs.AreLiterals ? 1 : 0) + pairs.AfterValue.Length;
+            return end <= two.Name && answer[(two.Name + SecondName.Length)..two.Key] == format.Middle + pairs.BeforeKey
+                ? answer[end..two.Name]
+                : null;
+        }
+
         if (Locate(answer, FirstName, 0) is not { } first || Locate(answer, SecondName, first.End) is not { } second)
             return null;
         return answer[first.End..second.Name].Replace(FirstId, ToolCallFormat.IdPlace.ToString(), StringComparison.Ordinal) is var between

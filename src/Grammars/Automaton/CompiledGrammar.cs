@@ -9,18 +9,46 @@ namespace Kotonoha.Grammars;
 /// <param name="LongestRest">The most tokens that are needed to complete the text after one of them.</param>
 internal sealed record NextTokens(TokenSet Tokens, int LongestRest);
 
-/// <summary>The tokens that may follow in one state, each with the tokens that the rest then takes; by ascending rest.</summary>
-internal sealed record RankedTokens(int[] Tokens, int[] Rests)
+/// <summary>Tokens, each with the tokens that the rest then takes; by ascending rest.</summary>
+internal sealed class RankedTokens
 {
-    /// <summary>The tokens after which the rest takes no more than so many.</summary>
-    public ReadOnlySpan<int> Within(int rest)
+    private readonly int[] _tokens;
+    private readonly int[] _rests;
+    private readonly int[] _ends;
+    private readonly TokenSet?[] _sets;
+
+    /// <summary>Ranks tokens that are given by their rest.</summary>
+    public RankedTokens(SortedDictionary<int, List<int>> byRest)
     {
-        int count = Array.BinarySearch(Rests, rest);
-        if (count < 0)
-            return Tokens.AsSpan(0, ~count);
-        while (count < Rests.Length && Rests[count] == rest)
-            count++;
-        return Tokens.AsSpan(0, count);
+        _rests = [.. byRest.Keys];
+        _tokens = [.. byRest.Values.SelectMany(tokens => tokens)];
+        _ends = new int[_rests.Length];
+        int end = 0, next = 0;
+        foreach (var tokens in byRest.Values)
+            _ends[next++] = end += tokens.Count;
+        _sets = new TokenSet?[_rests.Length];
+    }
+
+    /// <summary>The memory of the sets made so far.</summary>
+    public int Bytes { get; private set; }
+
+    /// <summary>The tokens after which the rest takes no more than so many; null for none.</summary>
+    /// <param name="rest">The limit.</param>
+    /// <param name="size">The size of the vocabulary.</param>
+    public TokenSet? Within(int rest, int size)
+    {
+        int index = Array.BinarySearch(_rests, rest);
+        if (index < 0)
+            index = ~index - 1;
+        if (index < 0)
+            return null;
+        if (_sets[index] is { } known)
+            return known;
+        var builder = new TokenSet.Builder(size);
+        builder.Add(_tokens.AsSpan(0, _ends[index]));
+        var set = _sets[index] = builder.Build();
+        Bytes += set.Bytes;
+        return set;
     }
 }
 
@@ -34,15 +62,19 @@ internal sealed class CompiledGrammar
     private const int MaximumStates = 20_000;
     private const int MaximumCells = 500_000;
     private const long MaximumMaskBytes = 64L << 20;
-    private const int MaximumRanked = 256;
+
+    /// <summary>What a name may take that must differ from others.</summary>
+    public const int TokensToRename = 3;
+
+    private const string Letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
     private readonly TokenVocabulary _vocabulary;
     private readonly ShortestTexts _shortest;
+    private readonly Spellings _spellings;
     private readonly List<int> _rests = [];
-    private readonly List<int> _symbols = [];
     private readonly Dictionary<(int State, bool First), NextTokens> _next = [];
     private readonly Dictionary<(int State, bool First), InsideTokens> _inside = [];
-    private readonly Dictionary<(int State, bool First), RankedTokens> _ranked = [];
+    private readonly Dictionary<(int State, bool First), RankedTokens> _outside = [];
     private readonly State[] _path = new State[byte.MaxValue + 1];
     private readonly List<int> _targets = [];
     private int[] _stamps = new int[256];
@@ -54,6 +86,7 @@ internal sealed class CompiledGrammar
         _vocabulary = vocabulary;
         Automaton = new GrammarAutomaton(root);
         _shortest = new ShortestTexts(Graph.Reachable(root), vocabulary);
+        _spellings = new Spellings(Automaton, _shortest, vocabulary);
     }
 
     public Lock Lock { get; } = new();
@@ -71,36 +104,125 @@ internal sealed class CompiledGrammar
         while (_rests.Count <= state.Id)
             _rests.Add(-1);
         if (_rests[state.Id] < 0)
-            _rests[state.Id] = Spell(state, first: false, null);
+            _rests[state.Id] = _spellings.Count(state, first: false);
         return _rests[state.Id];
     }
 
     /// <summary>Spells the shortest rest of the text with as few tokens as possible.</summary>
     /// <param name="state">What is to be completed.</param>
     /// <param name="first">Whether its first token is the first of the text.</param>
-    /// <param name="tokens">Receives the tokens; null to count only.</param>
-    /// <returns>Their number.</returns>
-    public int Spell(State state, bool first, List<int>? tokens)
+    /// <param name="tokens">Receives the tokens.</param>
+    /// <returns>Whether it can be spelled.</returns>
+    public bool TrySpell(State state, bool first, List<int> tokens)
     {
-        if (_shortest.Length(state) >= ShortestTexts.Infinite)
-            return ShortestTexts.Infinite;
-        _symbols.Clear();
-        _shortest.Write(state, _symbols);
-        return Spell(CollectionsMarshal.AsSpan(_symbols), first, tokens);
+        if (_spellings.Count(state, first) >= ShortestTexts.Infinite)
+            return false;
+        _spellings.Write(state, first, tokens);
+        return true;
     }
 
     /// <summary>
     /// The state after a token. One that is a control token of the grammar here is that alone, even if it has a text too.
     /// </summary>
-    public State After(State state, int token, bool first)
+    /// <param name="state">The state before it.</param>
+    /// <param name="token">A token that may come.</param>
+    /// <param name="first">Whether it is the first of the text.</param>
+    /// <param name="names">Follows the names of members; null where the grammar has none that are free.</param>
+    public State After(State state, int token, bool first, MemberNames? names)
     {
         foreach (var (name, target) in ControlTargets(state))
             if (_vocabulary.Controls(name).Contains(token) && Rest(target) < ShortestTexts.Infinite)
                 return target;
         foreach (byte value in _vocabulary.BytesOf(token, first))
-            state = Automaton.Next(state, value);
+        {
+            var next = Automaton.Next(state, value);
+            names?.Take(state, value, next);
+            state = next;
+        }
+
         return state;
     }
+
+    /// <summary>The tokens that would give an object a name that it has already.</summary>
+    public List<int> Repeating(State state, bool first, MemberNames names)
+    {
+        var repeating = new List<int>();
+        foreach (int token in _vocabulary.TokensWithQuotes(names.QuotesToRepeat(state)))
+            if (Repeats(state, _vocabulary.BytesOf(token, first), names.Copy()))
+                repeating.Add(token);
+        return repeating;
+    }
+
+    private bool Repeats(State state, ReadOnlySpan<byte> text, MemberNames names)
+    {
+        foreach (byte value in text)
+        {
+            var next = Automaton.Next(state, value);
+            if (next.IsDead)
+                return false;
+            if (!names.Take(state, value, next))
+                return true;
+            state = next;
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Spells a short rest of the text in which the name that is being written becomes one that its object does not have yet: letters are
+    /// put before the quote that ends it. The tokens are at most <see cref="TokensToRename"/> more than the shortest rest takes.
+    /// </summary>
+    public bool TrySpellNewName(State state, bool first, MemberNames names, List<int> tokens)
+    {
+        if (!state.Place.IsInName || _spellings.Find(state, first) is not { } ending)
+            return TrySpell(state, first, tokens);
+        int most = ending.Tokens + TokensToRename;
+        var before = new Stack<int>();
+        for (var at = state; Automaton.Next(at, (byte)ending.Symbol) is { Place.IsInName: true } next; at = next)
+        {
+            before.Push(ending.Symbol);
+            ending = ending.Next!;
+        }
+
+        Spelling? best = null;
+        foreach (var letters in Renamings())
+        {
+            var text = ending;
+            foreach (char letter in letters)
+                text = _spellings.Prepend(letter, text, _vocabulary.Trie);
+            foreach (int symbol in before)
+                text = _spellings.Prepend(symbol, text, _vocabulary.Trie);
+            if (text.Tokens >= (best?.Tokens ?? ShortestTexts.Infinite) || !IsNew(state, text, names.Copy()))
+                continue;
+            best = text;
+            if (best.Tokens <= most)
+                break;
+        }
+
+        for (var at = best; at is not null; at = at.After)
+            tokens.Add(at.Token);
+        return best is not null;
+    }
+
+    // Whether a text completes the state and no name in it comes twice.
+    private bool IsNew(State state, Spelling text, MemberNames names)
+    {
+        for (var at = text; at is not null; at = at.Next)
+        {
+            var next = at.Symbol >= ShortestTexts.FirstControl
+                ? Automaton.NextControl(state, _shortest.ControlName(at.Symbol))
+                : Automaton.Next(state, (byte)at.Symbol);
+            if (at.Symbol < ShortestTexts.FirstControl && !names.Take(state, (byte)at.Symbol, next))
+                return false;
+            state = next;
+        }
+
+        return state.IsComplete;
+    }
+
+    // What may be put before the end of a name: nothing, a letter, two letters.
+    private static IEnumerable<string> Renamings()
+        => new[] { "" }.Concat(Letters.Select(x => $"{x}")).Concat(Letters.SelectMany(x => Letters.Select(y => $"{x}{y}")));
 
     /// <summary>Whether anything may follow that can be completed.</summary>
     public bool GoesOn(State state) => Array.Exists(state.Lists, l => _shortest.Length(l) < ShortestTexts.Infinite);
@@ -117,6 +239,7 @@ internal sealed class CompiledGrammar
             _maskBytes = 0;
             _next.Clear();
             _inside.Clear();
+            _outside.Clear();
         }
 
         var found = FindNext(state, first);
@@ -124,100 +247,94 @@ internal sealed class CompiledGrammar
         return found;
     }
 
-    /// <summary>The tokens that may follow, each with what the rest of the text then takes.</summary>
-    public RankedTokens Ranked(State state, bool first)
+    /// <summary>
+    /// The tokens that may follow so that the rest of the text then takes no more than so many, as two sets. What they take inside of a
+    /// rule and what follows it are counted apart, which may be more than they take together.
+    /// </summary>
+    public (TokenSet? Inside, TokenSet? Outside) Within(State state, bool first, int rest)
     {
         first &= _vocabulary.FirstTrie is not null;
-        if (_ranked.TryGetValue((state.Id, first), out var ranked))
-            return ranked;
-        if (_ranked.Count >= MaximumRanked)
-            _ranked.Clear();
-        var found = new List<(int Length, int Token)>();
-        var controls = new HashSet<int>();
-        foreach (var (name, target) in ControlTargets(state))
-            if (Rest(target) is < ShortestTexts.Infinite and var rest)
-                foreach (int token in _vocabulary.Controls(name))
-                    if (controls.Add(token))
-                        found.Add((rest, token));
-        var trie = TrieFor(first);
-        Walk(trie, 0, state, (node, target) =>
-        {
-            var tokens = trie.Tokens(node);
-            if (tokens.IsEmpty)
-                return;
-            int rest = Rest(target);
-            if (rest < ShortestTexts.Infinite)
-                foreach (int token in tokens)
-                    if (!controls.Contains(token))
-                        found.Add((rest, token));
-        });
-        found.Sort();
-        ranked = new RankedTokens([.. found.Select(f => f.Token)], [.. found.Select(f => f.Length)]);
-        _ranked.Add((state.Id, first), ranked);
-        return ranked;
+        var boundary = CommonBoundary(state);
+        var inside = Inside(state, boundary, first);
+        var ranked = inside.Ranked ??= RankInside(state, inside, first);
+        int behind = boundary is null ? 0 : _spellings.Count(boundary);
+        ref var outside = ref CollectionsMarshal.GetValueRefOrAddDefault(_outside, (state.Id, first), out _);
+        outside ??= RankOutside(state, boundary, inside, first);
+        int before = ranked.Bytes + outside.Bytes;
+        var sets = (ranked.Within(rest - behind, _vocabulary.Size), outside.Within(rest, _vocabulary.Size));
+        _maskBytes += ranked.Bytes + outside.Bytes - before;
+        return sets;
     }
 
     private TokenTrie TrieFor(bool first) => first ? _vocabulary.FirstTrie! : _vocabulary.Trie;
 
-    private int Spell(ReadOnlySpan<int> symbols, bool first, List<int>? tokens)
+    private RankedTokens RankInside(State state, InsideTokens inside, bool first)
     {
-        int count = symbols.Length;
-        var best = new int[count + 1];
-        var length = new int[count];
-        var chosen = new int[count];
-        for (int at = count - 1; at >= 0; at--)
-        {
-            best[at] = ShortestTexts.Infinite;
-            if (symbols[at] >= ShortestTexts.FirstControl)
-            {
-                chosen[at] = _vocabulary.Controls(_shortest.ControlName(symbols[at]))[0];
-                (best[at], length[at]) = (best[at + 1] + 1, 1);
-                continue;
-            }
-
-            if (!IsBorder(symbols, at))
-                continue;
-            var trie = first && at == 0 && _vocabulary.FirstTrie is { } own ? own : _vocabulary.Trie;
-            int node = 0;
-            for (int end = at; end < count && symbols[end] < ShortestTexts.FirstControl;)
-            {
-                node = trie.Child(node, (byte)symbols[end++]);
-                if (node < 0)
-                    break;
-                if (best[end] + 1 < best[at] && trie.Tokens(node) is { Length: > 0 } here)
-                    (best[at], length[at], chosen[at]) = (best[end] + 1, end - at, here[0]);
-            }
-        }
-
-        if (best[0] < ShortestTexts.Infinite && tokens is not null)
-            for (int at = 0; at < count; at += length[at])
-                tokens.Add(chosen[at]);
-        return Math.Min(best[0], ShortestTexts.Infinite);
+        var byRest = new SortedDictionary<int, List<int>>();
+        Rank(TrieFor(first), 0, inside.Start, byRest, ControlsOf(state));
+        return new RankedTokens(byRest);
     }
 
-    // A token may end inside of a character only where the rest of the character can be spelled byte by byte.
-    private bool IsBorder(ReadOnlySpan<int> symbols, int at)
+    // The tokens that go on behind the rule, and control tokens.
+    private RankedTokens RankOutside(State state, Cell? boundary, InsideTokens inside, bool first)
     {
-        if (_vocabulary.SpellsAllBytes)
-            return true;
-        for (; at < symbols.Length && symbols[at] is >= 0x80 and < 0xC0; at++)
-            if (!_vocabulary.SpelledBytes[symbols[at]])
-                return false;
-        return true;
+        var byRest = new SortedDictionary<int, List<int>>();
+        var controls = ControlsOf(state);
+        if (boundary is not null && inside.Exits.Length > 0)
+        {
+            var outside = Automaton.Closure([boundary]);
+            foreach (int above in inside.Exits)
+                Rank(TrieFor(first), above, outside, byRest, controls);
+        }
+
+        foreach (var (name, target) in ControlTargets(state))
+            if (Rest(target) is < ShortestTexts.Infinite and var rest)
+                AddRanked(byRest, rest).AddRange(_vocabulary.Controls(name));
+        return new RankedTokens(byRest);
+    }
+
+    private void Rank(TokenTrie trie, int above, State start, SortedDictionary<int, List<int>> byRest, HashSet<int> controls)
+    {
+        State? last = null;
+        List<int>? ranked = null;
+        Walk(trie, above, start, (node, target) =>
+        {
+            if (trie.Tokens(node) is not { Length: > 0 } tokens)
+                return;
+            if (target != last)
+            {
+                last = target;
+                ranked = Rest(target) is < ShortestTexts.Infinite and var rest ? AddRanked(byRest, rest) : null;
+            }
+
+            foreach (int token in tokens)
+                if (controls.Count == 0 || !controls.Contains(token))
+                    ranked?.Add(token);
+        });
+    }
+
+    private static List<int> AddRanked(SortedDictionary<int, List<int>> byRest, int rest)
+    {
+        if (!byRest.TryGetValue(rest, out var tokens))
+            byRest.Add(rest, tokens = []);
+        return tokens;
+    }
+
+    // Tokens that stand for a control token here are that alone.
+    private HashSet<int> ControlsOf(State state)
+    {
+        var controls = new HashSet<int>();
+        foreach (var (name, _) in ControlTargets(state))
+            foreach (int token in _vocabulary.Controls(name))
+                controls.Add(token);
+        return controls;
     }
 
     private NextTokens FindNext(State state, bool first)
     {
         var boundary = CommonBoundary(state);
         var inside = Inside(state, boundary, first);
-        int restBehind = 0;
-        if (boundary is not null)
-        {
-            _symbols.Clear();
-            _shortest.Write(boundary, _symbols);
-            restBehind = Spell(CollectionsMarshal.AsSpan(_symbols), first: false, null);
-        }
-
+        int restBehind = boundary is null ? 0 : _spellings.Count(boundary);
         int longest = inside.Tokens.Count == 0 ? 0 : inside.LongestRest + restBehind;
         var controls = ControlTargets(state);
         if ((boundary is null || inside.Exits.Length == 0) && controls.Count == 0)
@@ -260,7 +377,7 @@ internal sealed class CompiledGrammar
         Walk(trie, 0, start, tokens, exits);
         var set = tokens.Build();
         _maskBytes += set.Bytes;
-        inside = new InsideTokens(set, LongestTargetRest(), [.. exits]);
+        inside = new InsideTokens(start, set, LongestTargetRest(), [.. exits]);
         _inside.Add((start.Id, first), inside);
         return inside;
     }
@@ -406,8 +523,13 @@ internal sealed class CompiledGrammar
         return head == list.Head && tail == list.Tail ? list : Automaton.Cons(head, tail);
     }
 
+    /// <param name="Start">The rule by itself.</param>
     /// <param name="Tokens">The tokens that are used up before the rule ends, or with it.</param>
     /// <param name="LongestRest">The most tokens that the rest of the rule takes after one of them.</param>
     /// <param name="Exits">The nodes of the tree at which the rule may end while tokens go on.</param>
-    private sealed record InsideTokens(TokenSet Tokens, int LongestRest, int[] Exits);
+    private sealed record InsideTokens(State Start, TokenSet Tokens, int LongestRest, int[] Exits)
+    {
+        /// <summary>The tokens by the rest of the rule; null until it matters.</summary>
+        public RankedTokens? Ranked { get; set; }
+    }
 }

@@ -23,6 +23,8 @@ internal sealed class State(int id, Cell[] lists, bool isComplete, bool isOpen)
     /// <summary>Successors by class of bytes; null until the first is asked for.</summary>
     public State?[]? Next;
 
+    private JsonPlace _place = new(-1, false);
+
     public int Id { get; } = id;
 
     public Cell[] Lists { get; } = lists;
@@ -35,6 +37,44 @@ internal sealed class State(int id, Cell[] lists, bool isComplete, bool isOpen)
 
     /// <summary>Nothing may follow.</summary>
     public bool IsDead { get; } = lists.Length == 0 && !isComplete && !isOpen;
+
+    /// <summary>Where the text is among JSON objects.</summary>
+    public JsonPlace Place
+    {
+        get
+        {
+            if (_place.Objects < 0)
+                _place = JsonPlace.Of(Lists);
+            return _place;
+        }
+    }
+}
+
+/// <summary>A place among JSON objects.</summary>
+/// <param name="Objects">The objects around it.</param>
+/// <param name="IsInName">Whether a name is being written that must be new in its object.</param>
+internal readonly record struct JsonPlace(int Objects, bool IsInName)
+{
+    public static JsonPlace Of(Cell[] lists)
+    {
+        int most = 0;
+        foreach (var list in lists)
+        {
+            bool isInName = false;
+            int objects = 0;
+            for (var cell = list; cell is not null; cell = cell.Tail)
+            {
+                isInName |= cell.Head == EndOfRuleNode.OfName && objects == 0;
+                objects += cell.Head == EndOfRuleNode.OfObject ? 1 : 0;
+            }
+
+            if (isInName)
+                return new JsonPlace(objects, true);
+            most = Math.Max(most, objects);
+        }
+
+        return new JsonPlace(most, false);
+    }
 }
 
 /// <summary>
@@ -74,6 +114,7 @@ internal sealed class GrammarAutomaton
         _controlsAreText = controlsAreText;
         var nodes = Graph.Reachable(root);
         _nullable = Graph.Nullable(nodes);
+        HasFreeNames = nodes.Exists(n => n is RuleNode rule && rule.End == EndOfRuleNode.OfName);
         if (controlsAreText)
             nodes.AddRange(nodes.OfType<ControlNode>().Select(Spelled).SelectMany(Graph.Reachable).ToArray());
         (_classOf, _exampleOf) = Classes(nodes);
@@ -82,6 +123,9 @@ internal sealed class GrammarAutomaton
     }
 
     public Node Root { get; }
+
+    /// <summary>Whether it has JSON objects with names that must not come twice.</summary>
+    public bool HasFreeNames { get; }
 
     public State Start { get; }
 
@@ -135,6 +179,25 @@ internal sealed class GrammarAutomaton
         ref var node = ref CollectionsMarshal.GetValueRefOrAddDefault(_repeats, (inner.Id, minimum, maximum), out _);
         return node ??= new RepeatNode(inner, minimum, maximum);
     }
+
+    /// <summary>A list that begins with a sequence or a rule, with their parts instead.</summary>
+    public Cell? Unfold(Cell list)
+    {
+        var rest = list.Tail;
+        if (list.Head is RuleNode rule)
+        {
+            // A rule at the end of another needs no mark of its own, so that recursion at the end does not grow.
+            return Cons(rule.Body, rule.End == EndOfRuleNode.Instance && rest is { Head: EndOfRuleNode } ? rest : Cons(rule.End, rest));
+        }
+
+        var parts = ((SequenceNode)list.Head).Parts;
+        for (int i = parts.Length - 1; i >= 0; i--)
+            rest = Cons(parts[i], rest);
+        return rest;
+    }
+
+    /// <summary>The list of one turn of a repetition, those that are left, and what follows.</summary>
+    public Cell Unroll(RepeatNode repeat, Cell? tail) => Cons(repeat.Inner, Less(repeat) is { } after ? Cons(after, tail) : tail);
 
     private Node Spelled(ControlNode control)
     {
@@ -198,19 +261,12 @@ internal sealed class GrammarAutomaton
                 case EndOfRuleNode:
                     _work.Push(list.Tail);
                     break;
-                case SequenceNode sequence:
-                    var rest = list.Tail;
-                    for (int i = sequence.Parts.Length - 1; i >= 0; i--)
-                        rest = Cons(sequence.Parts[i], rest);
-                    _work.Push(rest);
+                case SequenceNode or RuleNode:
+                    _work.Push(Unfold(list));
                     break;
                 case ChoiceNode choice:
                     foreach (var option in choice.Options)
                         _work.Push(Cons(option, list.Tail));
-                    break;
-                case RuleNode rule:
-                    // A rule at the end of another needs no mark of its own, so that recursion at the end does not grow.
-                    _work.Push(Cons(rule.Body, list.Tail is { Head: EndOfRuleNode } ? list.Tail : Cons(EndOfRuleNode.Instance, list.Tail)));
                     break;
                 case RepeatNode repeat:
                     bool empty = _nullable.Contains(repeat.Inner);
@@ -218,8 +274,7 @@ internal sealed class GrammarAutomaton
                         _work.Push(list.Tail);
                     if (empty && !IsLongest(repeat, list.Tail))
                         break;
-                    var after = Less(repeat);
-                    _work.Push(Cons(repeat.Inner, after is null ? list.Tail : Cons(after, list.Tail)));
+                    _work.Push(Unroll(repeat, list.Tail));
                     break;
                 default:
                     throw new InvalidOperationException($"{list.Head.GetType().Name} is no node of a grammar.");

@@ -87,33 +87,6 @@ internal sealed class ShortestTexts
         return best;
     }
 
-    /// <summary>Writes a state's shortest text.</summary>
-    public void Write(State state, List<int> symbols)
-    {
-        if (state.IsComplete || state.IsOpen)
-            return;
-        int length = Length(state);
-        List<int>? best = null;
-        foreach (var list in state.Lists)
-        {
-            if (Length(list) != length)
-                continue;
-            var candidate = new List<int>(length);
-            Write(list, candidate);
-            if (best is null || IsBefore(candidate, best))
-                best = candidate;
-        }
-
-        symbols.AddRange(best!);
-    }
-
-    /// <summary>Writes a list's shortest text.</summary>
-    public void Write(Cell? list, List<int> symbols)
-    {
-        for (; list is not null; list = list.Tail)
-            Write(list.Head, symbols);
-    }
-
     /// <summary>Writes a node's shortest text.</summary>
     public void Write(Node node, List<int> symbols)
     {
@@ -143,7 +116,7 @@ internal sealed class ShortestTexts
                 Write(rule.Body, symbols);
                 break;
             case ControlNode control:
-                symbols.Add(FirstControl + ControlIndex(control.Name));
+                symbols.Add(SymbolOf(control));
                 break;
         }
     }
@@ -152,6 +125,9 @@ internal sealed class ShortestTexts
         => CollectionsMarshal.AsSpan(x).SequenceCompareTo(CollectionsMarshal.AsSpan(y)) < 0;
 
     private static int Add(int x, int y) => x + y > MaximumLength ? Infinite : x + y;
+
+    /// <summary>The symbol of a control token.</summary>
+    public int SymbolOf(ControlNode control) => FirstControl + ControlIndex(control.Name);
 
     private int ControlIndex(string name)
     {
@@ -162,7 +138,8 @@ internal sealed class ShortestTexts
         return _controls.Count - 1;
     }
 
-    private Node Chosen(ChoiceNode choice)
+    /// <summary>The option that holds a choice's shortest text.</summary>
+    public Node Chosen(ChoiceNode choice)
     {
         if (_chosen.TryGetValue(choice, out var chosen))
             return chosen;
@@ -213,8 +190,8 @@ internal sealed class ShortestTexts
         }
     }
 
-    // The bytes with which the shortest text goes on; null where it ends.
-    private (int[] Bytes, DfaNode Target)? Way(DfaNode dfa)
+    /// <summary>The bytes with which an automaton's shortest text goes on; null where it ends.</summary>
+    public (int[] Bytes, DfaNode Target)? Way(DfaNode dfa)
     {
         if (dfa.IsFinal)
             return null;
@@ -234,12 +211,12 @@ internal sealed class ShortestTexts
             }
         }
 
-        if (_vocabulary is { SpellsAllBytes: false })
+        if (_vocabulary is { SpellsSomeCharactersOnlyWhole: true })
             TryCharacters(dfa, 0, [], ref best, ref way);
         return way;
     }
 
-    // A vocabulary without tokens for all bytes may still have the whole character.
+    // A vocabulary without tokens for some bytes may still have a whole character with them.
     private void TryCharacters(DfaNode dfa, int node, int[] path, ref int best, ref (int[] Bytes, DfaNode Target)? way)
     {
         var trie = _vocabulary!.Trie;

@@ -38,12 +38,12 @@ internal sealed partial class JsonSchemaCompiler
         if (minimum > most || must > most)
             return Node.Nothing;
 
-        // Members beyond those with names may repeat a name, so not more than one of them can be asked for.
+        // The shortest text gives all free members the same name, so not more than one of them can be asked for.
         if (minimum > must + 1 && free != Node.Nothing)
         {
             if (minimum > members.Count + 1)
                 throw atoms.Find("minProperties")
-                    .Unsupported("minProperties", "more members than the schema names, since names that are free may repeat");
+                    .Unsupported("minProperties", "more than one member beyond those that the schema names");
         }
 
         bool counts = minimum > must || most < members.Count || (free != Node.Nothing && most != RepeatNode.Unlimited);
@@ -51,7 +51,7 @@ internal sealed partial class JsonSchemaCompiler
             throw atoms.Find(maximum is null ? "minProperties" : "maxProperties")
                 .TooComplex("so many properties with minProperties or maxProperties");
         var tails = new Dictionary<(int Index, bool IsFirst, int Count), Node>();
-        return Node.Sequence(Node.Literal("{"), Tail(0, true, 0), Node.Literal("}"));
+        return JsonText.Braces(Tail(0, true, 0));
 
         Node Tail(int index, bool isFirst, int count)
         {
@@ -84,7 +84,7 @@ internal sealed partial class JsonSchemaCompiler
     private static Node OtherNames(IReadOnlyList<string> names)
     {
         if (names.Count == 0)
-            return JsonText.String;
+            return JsonText.AnyName;
         var plain = (DfaNode)JsonText.Plain.ToUtf8();
         byte[][] texts = [.. names.Select(Encoding.UTF8.GetBytes)];
         var trie = (DfaNode)DfaNode.AnyOf(texts.Distinct());
@@ -94,7 +94,7 @@ internal sealed partial class JsonSchemaCompiler
             (Name: (DfaNode?)trie, Character: plain),
             state => state.Character == plain && state.Name is not { IsFinal: true },
             state => Edges(state.Name, state.Character));
-        return JsonText.Rule("name", JsonText.Quoted(content));
+        return JsonText.Name(content);
 
         IEnumerable<(byte, byte, (DfaNode?, DfaNode))> Edges(DfaNode? name, DfaNode character)
         {

@@ -38,6 +38,9 @@ internal static class JsonText
     /// <summary>Any string.</summary>
     public static Node String { get; } = Rule("string", Quoted(Node.Repeat(Character, 0, null)));
 
+    /// <summary>Any name that the object does not have yet.</summary>
+    public static Node AnyName { get; } = Name(Node.Repeat(Character, 0, null));
+
     /// <summary>Nothing or one blank.</summary>
     public static Node Blank { get; } = Node.Optional(Node.Literal(" "));
 
@@ -74,9 +77,18 @@ internal static class JsonText
     {
         if (depth == 0)
             return Node.Nothing;
-        var member = Node.Sequence(String, Colon, Value(depth - 1));
-        return Rule("object", Node.Sequence(Node.Literal("{"), Node.Repeat(member, 0, null, Comma), Node.Literal("}")));
+        var member = Node.Sequence(AnyName, Colon, Value(depth - 1));
+        return Rule("object", Braces(Node.Repeat(member, 0, null, Comma)));
     }
+
+    /// <summary>An object of these members.</summary>
+    public static Node Braces(Node members) => members == Node.Nothing ? members : Node.Sequence(
+        Node.Literal("{"), new RuleNode("members") { Body = members, End = EndOfRuleNode.OfObject }, Node.Literal("}"));
+
+    /// <summary>A name that the object does not have yet.</summary>
+    /// <param name="content">What it may be, in escaped form.</param>
+    public static Node Name(Node content) => Node.Sequence(
+        Node.Literal("\""), new RuleNode("name") { Body = Node.Sequence(content, Node.Literal("\"")), End = EndOfRuleNode.OfName });
 
     /// <summary>Any array of at most this depth.</summary>
     public static Node Array(int depth)

@@ -133,6 +133,9 @@ internal sealed class RuleNode(string name) : Node
 
     public string Name { get; } = name;
 
+    /// <summary>What stands at its end.</summary>
+    public EndOfRuleNode End { get; init; } = EndOfRuleNode.Instance;
+
     public Node Body
     {
         get => _body ?? throw new InvalidOperationException($"The rule {Name} has no body yet.");
@@ -150,6 +153,12 @@ internal sealed class ControlNode(string name) : Node
 internal sealed class EndOfRuleNode : Node
 {
     public static EndOfRuleNode Instance { get; } = new();
+
+    /// <summary>Stands where the members of a JSON object end.</summary>
+    public static EndOfRuleNode OfObject { get; } = new();
+
+    /// <summary>Stands where a name ends that the grammar leaves free and that may come but once in its object.</summary>
+    public static EndOfRuleNode OfName { get; } = new();
 
     private EndOfRuleNode()
     {

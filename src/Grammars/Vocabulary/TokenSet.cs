@@ -29,8 +29,6 @@ internal sealed class TokenSet
                 _ids[next++] = i * 64 + BitOperations.TrailingZeroCount(word);
     }
 
-    private TokenSet(int[] ids) => (_ids, Count) = (ids, ids.Length);
-
     public int Count { get; }
 
     /// <summary>The memory it takes.</summary>
@@ -39,12 +37,21 @@ internal sealed class TokenSet
     public bool Contains(int id)
         => _ids is not null ? Array.BinarySearch(_ids, id) >= 0 : id >> 6 < _bits!.Length && (_bits[id >> 6] >> (id & 63) & 1) != 0;
 
-    /// <summary>The set of some tokens.</summary>
-    public static TokenSet Of(ReadOnlySpan<int> ids)
+    /// <summary>No token.</summary>
+    public static TokenSet Empty { get; } = new([]);
+
+    /// <summary>Lists its tokens.</summary>
+    public void AddTo(List<int> ids)
     {
-        int[] sorted = ids.ToArray();
-        Array.Sort(sorted);
-        return new TokenSet(sorted);
+        if (_ids is not null)
+        {
+            ids.AddRange(_ids);
+            return;
+        }
+
+        for (int i = 0; i < _bits!.Length; i++)
+            for (ulong word = _bits[i]; word != 0; word &= word - 1)
+                ids.Add(i * 64 + BitOperations.TrailingZeroCount(word));
     }
 
     /// <summary>Sets the bits of its tokens.</summary>

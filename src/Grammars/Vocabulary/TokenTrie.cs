@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Kotonoha.Grammars;
 
 /// <summary>
@@ -11,13 +13,18 @@ internal sealed class TokenTrie
     private readonly int[] _ends;
     private readonly int[] _firstTokens;
     private readonly int[] _tokens;
+    private readonly int[] _roots = new int[256];
 
     /// <summary>Builds the tree; texts of more than 255 bytes are left out, for no grammar is the better for them.</summary>
     public TokenTrie(IEnumerable<(ReadOnlyMemory<byte> Bytes, int Id)> texts)
     {
-        (ReadOnlyMemory<byte> Bytes, int Id)[] sorted = [.. texts.Where(t => t.Bytes.Length <= byte.MaxValue)];
+        // The first bytes as a number settle most comparisons.
+        (ulong Start, ReadOnlyMemory<byte> Bytes, int Id)[] sorted =
+            [.. texts.Where(t => t.Bytes.Length <= byte.MaxValue).Select(t => (StartOf(t.Bytes.Span), t.Bytes, t.Id))];
         Array.Sort(sorted, static (x, y) =>
         {
+            if (x.Start != y.Start)
+                return x.Start.CompareTo(y.Start);
             int order = x.Bytes.Span.SequenceCompareTo(y.Bytes.Span);
             return order != 0 ? order : x.Id.CompareTo(y.Id);
         });
@@ -52,6 +59,9 @@ internal sealed class TokenTrie
             ends[node] = bytes.Count;
         firsts.Add(sorted.Length);
         (_bytes, _depths, _ends, _firstTokens) = ([.. bytes], [.. depths], [.. ends], [.. firsts]);
+        Array.Fill(_roots, -1);
+        foreach (int child in Children(0))
+            _roots[_bytes[child]] = child;
     }
 
     /// <summary>The byte that leads to each node.</summary>
@@ -87,6 +97,8 @@ internal sealed class TokenTrie
     /// <summary>The node below another to which a byte leads; -1 for none.</summary>
     public int Child(int node, byte value)
     {
+        if (node == 0)
+            return _roots[value];
         for (int child = node + 1; child < _ends[node]; child = _ends[child])
             if (_bytes[child] == value)
                 return child;
@@ -98,6 +110,14 @@ internal sealed class TokenTrie
     {
         for (int child = node + 1; child < _ends[node]; child = _ends[child])
             yield return child;
+    }
+
+    private static ulong StartOf(ReadOnlySpan<byte> text)
+    {
+        Span<byte> start = stackalloc byte[8];
+        start.Clear();
+        text[..Math.Min(8, text.Length)].CopyTo(start);
+        return BinaryPrimitives.ReadUInt64BigEndian(start);
     }
 
     // Nodes are made for the first token that has them, so tokens that end at a node are those up to the first of the next node.

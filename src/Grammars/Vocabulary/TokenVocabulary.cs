@@ -27,6 +27,7 @@ public sealed class TokenVocabulary
     private readonly ConditionalWeakTable<Grammar, CompiledGrammar> _compiled = [];
 
     private readonly TokenPiece[] _pieces;
+    private int[][]? _quoted;
 
     private TokenVocabulary(TokenPiece[] pieces, int[] endTokens, Dictionary<string, int[]> controls, TokenTrie trie, TokenTrie? firstTrie)
     {
@@ -37,6 +38,7 @@ public sealed class TokenVocabulary
                 spelled[trie.Byte(child)] = true;
         SpelledBytes = spelled;
         SpellsAllBytes = Array.TrueForAll(spelled, s => s);
+        SpellsSomeCharactersOnlyWhole = Array.Exists(pieces, p => IsUnspelledCharacter(p.Bytes.Span, spelled));
     }
 
     /// <summary>The number of token ids.</summary>
@@ -55,6 +57,9 @@ public sealed class TokenVocabulary
     internal bool[] SpelledBytes { get; }
 
     internal bool SpellsAllBytes { get; }
+
+    /// <summary>Some tokens are characters of several bytes of which one is no token by itself.</summary>
+    internal bool SpellsSomeCharactersOnlyWhole { get; }
 
     /// <summary>Builds a vocabulary.</summary>
     /// <param name="size">The number of token ids.</param>
@@ -98,6 +103,21 @@ public sealed class TokenVocabulary
             pieces, ends, controls.ToDictionary(c => c.Key, c => c.Value.ToArray(), StringComparer.Ordinal), new TokenTrie(texts), differ
                 ? new TokenTrie(firsts)
                 : null);
+    }
+
+    /// <summary>The tokens with at least so many quotes, from one to four.</summary>
+    internal int[] TokensWithQuotes(int count)
+        => (_quoted ??= [.. Enumerable.Range(0, 4).Select(least => Enumerable.Range(0, Size)
+            .Where(id => _pieces[id].Bytes.Span.Count((byte)'"') > least).ToArray())])[count - 1];
+
+    private static bool IsUnspelledCharacter(ReadOnlySpan<byte> bytes, bool[] spelled)
+    {
+        if (bytes.Length is not (>= 2 and <= 4) || bytes[0] < 0xC2 || bytes[1..].ContainsAnyExceptInRange((byte)0x80, (byte)0xBF))
+            return false;
+        foreach (byte value in bytes)
+            if (!spelled[value])
+                return true;
+        return false;
     }
 
     /// <summary>The control tokens of a name.</summary>
