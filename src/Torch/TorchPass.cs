@@ -23,7 +23,7 @@ internal sealed partial class TorchPass : Pass
 
     private readonly TorchSettings _settings;
     private readonly TorchWeights _weights;
-    private readonly List<Values> _tensors = [];
+    private readonly List<Values?> _tensors = [];
     private readonly Dictionary<Parameter, Values> _casts = [];
     private readonly Dictionary<Batch, BatchLayout> _layouts = [];
     private readonly ulong _seed;
@@ -56,7 +56,7 @@ internal sealed partial class TorchPass : Pass
         {
             long sum = 0;
             foreach (var tensor in _tensors)
-                sum += tensor.NumberOfElements * tensor.ElementSize;
+                sum += tensor is null ? 0 : tensor.NumberOfElements * tensor.ElementSize;
             return sum;
         }
     }
@@ -93,10 +93,29 @@ internal sealed partial class TorchPass : Pass
         var kept = this[hidden];
         foreach (var tensor in _tensors)
             if (!ReferenceEquals(tensor, kept))
-                tensor.Dispose();
+                tensor?.Dispose();
         _tensors.Clear();
         _generation = Interlocked.Increment(ref _lastGeneration);
         return Own(kept);
+    }
+
+    /// <summary>
+    /// Gives back every tensor but one before it is differentiated: what the derivative needs autograd holds itself, and gives back as it
+    /// goes.
+    /// </summary>
+    /// <param name="loss">The one, which stays readable.</param>
+    public void ReleaseAllBut(Tensor loss)
+    {
+        for (int slot = 0; slot < _tensors.Count; slot++)
+            if (slot != loss.Slot)
+            {
+                _tensors[slot]?.Dispose();
+                _tensors[slot] = null;
+            }
+
+        foreach (var cast in _casts.Values)
+            cast.Dispose();
+        _casts.Clear();
     }
 
     /// <inheritdoc/>
@@ -112,10 +131,9 @@ internal sealed partial class TorchPass : Pass
 
     /// <summary>The torch tensor of a handle.</summary>
     public Values this[Tensor tensor]
-        => tensor.Stamp == _generation
-            ? _tensors[tensor.Slot]
-            : throw new InvalidOperationException("This tensor is not valid any more: its pass has begun anew (or it belongs to another "
-                + "pass). Read what is needed before that.");
+        => (tensor.Stamp == _generation ? _tensors[tensor.Slot] : null)
+            ?? throw new InvalidOperationException("This tensor is not valid any more: its pass has begun anew, or a loss was "
+                + "differentiated (or it belongs to another pass). Read what is needed before that.");
 
     private protected override Tensor ConstantCore(ReadOnlySpan<float> values, int rows, int columns)
         => Own(tensor(values.ToArray(), [rows, columns], device: _settings.Device));
@@ -469,7 +487,7 @@ internal sealed partial class TorchPass : Pass
     private void Clear()
     {
         foreach (var tensor in _tensors)
-            tensor.Dispose();
+            tensor?.Dispose();
         _tensors.Clear();
         foreach (var cast in _casts.Values)
             cast.Dispose();

@@ -163,6 +163,7 @@ internal sealed class TorchTrainingSession : TrainingSession
         if (!value.requires_grad)
             throw new ArgumentException("The loss depends on no parameter.", nameof(loss));
         using var scaled = value.mul(factor);
+        _pass.ReleaseAllBut(loss);
         scaled.backward();
     }
 

@@ -50,7 +50,10 @@ internal abstract class TrainingSession : IDisposable
     /// <param name="microBatch">The part of the step, where gradients are accumulated over several.</param>
     public abstract Pass Begin(long step, int microBatch = 0);
 
-    /// <summary>Adds the derivative of a loss of the pass to the gradients.</summary>
+    /// <summary>
+    /// Adds the derivative of a loss of the pass to the gradients. After that only the loss can be read; the pass's other tensors may be
+    /// gone.
+    /// </summary>
     /// <param name="loss">A (1, 1) tensor.</param>
     /// <param name="factor">What the loss is multiplied by.</param>
     public abstract void Backward(Tensor loss, float factor = 1);
