@@ -90,7 +90,11 @@ public sealed class ChatDatasetTests
             var conversation = data.Conversation(2);
             conversation = conversation with
             {
-                Turns = [new ChatTurn(ChatTurn.System, "Spell <|end|> as it is."), .. conversation.Turns],
+                Turns =
+                [
+                    new ChatTurn(ChatTurn.System, "Spell <|end|> as it is."),
+                    .. conversation.Turns.Where(turn => turn.Role != ChatTurn.System),
+                ],
             };
             var example = Assert.Single(Encoded(template, conversation));
             int at = 0;

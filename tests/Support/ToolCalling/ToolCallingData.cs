@@ -70,11 +70,22 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
     private static readonly string[] Currencies = ["USD", "EUR", "JPY", "GBP", "CHF"];
     private static readonly string[] Skies = ["sunny", "cloudy", "rainy", "windy", "snowy"];
 
+    // One for each of the functions, in their order.
     private static readonly Func<Draw, ToolRequest>[] Callers =
     [
         d => d.Weather(), d => d.Time(), d => d.Sum("add"), d => d.Sum("multiply"), d => d.Money(), d => d.Message(), d => d.Table(),
         d => d.Tasks(),
     ];
+
+    // What an agent with some of the functions says of itself, for one that hands over to it.
+    private static readonly (string Description, int[] Callers)[] Desks =
+    [
+        ("Knows the weather.", [0]), ("Knows the time.", [1]), ("Adds and multiplies.", [2, 3]), ("Converts money.", [4]),
+        ("Sends messages.", [5]), ("Books tables.", [6]), ("Lists tasks.", [7]),
+    ];
+
+    private const double Prefixed = 0.3, Instructed = 0.3, OfSomeFunctions = 0.4, HandingOver = 0.3;
+    private const int MaxHandoffs = 8;
 
     private readonly Random _random = new(seed);
 
@@ -92,26 +103,38 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
     ];
 
     /// <summary>The declarations of the functions, as OpenAI writes them.</summary>
-    public static JsonElement Tools { get; } = JsonSerializer.SerializeToElement(
-        Functions.Select(f => new { type = "function", function = new { name = f.Name, description = "", parameters = f.JsonSchema } }));
+    public static JsonElement Tools { get; } = Declare(Functions.Select(f => (f.Name, "", f.JsonSchema)));
 
     /// <summary>A request: four of five need a function.</summary>
-    public ToolRequest Request()
-    {
-        var draw = new Draw(_random, pool, isJapanese: _random.Next(6) == 0);
-        return _random.Next(5) == 0 ? draw.Talk() : Callers[_random.Next(Callers.Length)](draw);
-    }
+    public ToolRequest Request() => Request(Callers);
 
-    /// <summary>A conversation of some requests, their calls, results and answers.</summary>
+    /// <summary>
+    /// A conversation of some requests, their calls, results and answers, as applications have them: with all functions or some, under
+    /// their names or behind the name of a plugin; or with the handoffs of a workflow's agent, which has only these to call.
+    /// </summary>
     public Conversation Conversation(int requests)
     {
         var turns = new List<ChatTurn>();
+        if (_random.NextDouble() < Instructed)
+            turns.Add(new ChatTurn(ChatTurn.System, NewDraw().Instructions()));
+        if (_random.NextDouble() < HandingOver)
+            return Handoffs(turns);
+        int[] offered = [.. Enumerable.Range(0, Callers.Length)];
+        if (_random.NextDouble() < OfSomeFunctions)
+        {
+            _random.Shuffle(offered);
+            offered = offered[.._random.Next(1, 4)];
+        }
+
+        var prefix = pool != ValuePool.Blank && _random.NextDouble() < Prefixed ? $"{NewDraw().Word()}_" : "";
+        Func<Draw, ToolRequest>[] callers = [.. offered.Select(i => Callers[i])];
         for (int i = 0; i < requests; i++)
         {
-            var request = Request();
+            var request = Request(callers);
             turns.Add(new ChatTurn(ChatTurn.User, request.Text));
-            if (request.Call is { } call)
+            if (request.Call is { } own)
             {
+                var call = own with { Name = prefix + own.Name };
                 turns.Add(new ChatTurn(ChatTurn.Assistant, "") { ToolCalls = [call] });
                 turns.Add(new ChatTurn(ChatTurn.Tool, request.Result) { ToolCallId = call.Id, Name = call.Name });
             }
@@ -119,7 +142,7 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
             turns.Add(new ChatTurn(ChatTurn.Assistant, request.Answer));
         }
 
-        return new Conversation(turns, Tools);
+        return new Conversation(turns, Declare(offered.Select(i => (prefix + Functions[i].Name, "", Functions[i].JsonSchema))));
     }
 
     /// <summary>
@@ -127,13 +150,53 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
     /// </summary>
     public Conversation Practice()
     {
-        var draw = new Draw(_random, pool, isJapanese: _random.Next(6) == 0);
+        var draw = NewDraw();
         var (said, answer) = draw.Copying(_random.Next(3, 9));
         return new Conversation([new ChatTurn(ChatTurn.User, said), new ChatTurn(ChatTurn.Assistant, answer)]);
     }
 
     /// <summary>Whether a value belongs to those that no training conversation holds.</summary>
     public static bool IsHeldOut(string value) => Hash(value) % HeldOutOneIn == 0;
+
+    private Draw NewDraw() => new(_random, pool, isJapanese: _random.Next(6) == 0);
+
+    private ToolRequest Request(Func<Draw, ToolRequest>[] callers)
+    {
+        var draw = NewDraw();
+        return _random.Next(5) == 0 ? draw.Talk() : callers[_random.Next(callers.Length)](draw);
+    }
+
+    // Agent Framework names handoffs by number and describes each by the agent that it leads to. Only one word of a handoff says which, so
+    // a conversation holds many.
+    private Conversation Handoffs(List<ChatTurn> turns)
+    {
+        var desks = Desks.ToArray();
+        _random.Shuffle(desks);
+        desks = desks[.._random.Next(2, 5)];
+        for (int i = _random.Next(1, MaxHandoffs + 1); i > 0; i--)
+        {
+            int to = _random.Next(desks.Length);
+            var request = Request([.. desks[to].Callers.Select(caller => Callers[caller])]);
+            turns.Add(new ChatTurn(ChatTurn.User, request.Text));
+            if (request.Call is not { } own)
+            {
+                turns.Add(new ChatTurn(ChatTurn.Assistant, request.Answer));
+                continue;
+            }
+
+            var call = new ChatToolCall(HandoffName(to), JsonElement.Parse("""{"reasonForHandoff": null}"""), own.Id);
+            turns.Add(new ChatTurn(ChatTurn.Assistant, "") { ToolCalls = [call] });
+        }
+
+        var schema = AIFunctionFactory.Create((string? reasonForHandoff) => "", "handoff").JsonSchema;
+        return new Conversation(turns, Declare(desks.Select((desk, i) => (HandoffName(i), desk.Description, schema))));
+
+        static string HandoffName(int index) => string.Create(CultureInfo.InvariantCulture, $"handoff_to_{index + 1}");
+    }
+
+    private static JsonElement Declare(IEnumerable<(string Name, string Description, JsonElement Parameters)> functions)
+        => JsonSerializer.SerializeToElement(functions.Select(
+            f => new { type = "function", function = new { name = f.Name, description = f.Description, parameters = f.Parameters } }));
 
     private static AIFunction Function(string name, Delegate method) => AIFunctionFactory.Create(method, name);
 
@@ -281,6 +344,11 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
             return new ToolRequest(said, null, "", answer);
         }
 
+        public string Instructions() => Pick([
+            "You are a helpful assistant.", $"You are {Person()}.", $"You work for {Person()} in {City()}.", $"Talk about {Phrase()}.",
+            "Be brief.", $"You are a {Word()} and you like {Phrase()}. Be brief.",
+        ]);
+
         private ToolRequest Call(
             string name, object arguments, string result, string[] english, string[] japanese, string answer, string japaneseAnswer)
             => new(
@@ -305,7 +373,7 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         }
 
         // Words are split between the pools too, not the phrases alone.
-        private string Word() => Value(() => random.Next(3) == 0 ? Made().ToLowerInvariant() : Pick(Words));
+        public string Word() => Value(() => random.Next(3) == 0 ? Made().ToLowerInvariant() : Pick(Words));
 
         private string KanaName() => string.Concat(Enumerable.Range(0, random.Next(2, 5)).Select(_ => Pick(Kana)));
 

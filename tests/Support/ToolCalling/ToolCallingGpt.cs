@@ -22,8 +22,8 @@ public sealed record ToolCallingOptions
 
     public double LearningRate { get; init; } = 4e-3;
 
-    /// <summary>The words around the values take about 200 tokens besides the bytes.</summary>
-    public int VocabularySize { get; init; } = 480;
+    /// <summary>The words around the values take about 260 tokens besides the bytes.</summary>
+    public int VocabularySize { get; init; } = 544;
 
     public int ContextLength { get; init; } = 512;
 
@@ -39,13 +39,13 @@ public sealed record ToolCallingOptions
     /// </summary>
     public int Window { get; init; } = 4;
 
-    public int Conversations { get; init; } = 10_000;
+    public int Conversations { get; init; } = 20_000;
 
     /// <summary>The most requests in a conversation: the functions are described once for all of them.</summary>
     public int MaxRequests { get; init; } = 3;
 
     /// <summary>The part of the conversations that practise copying.</summary>
-    public double Practice { get; init; } = 0.7;
+    public double Practice { get; init; } = 0.6;
 
     /// <summary>The threads that compute; 0 for one per core.</summary>
     public int Threads { get; init; }
@@ -131,21 +131,24 @@ public static class ToolCallingGpt
     {
         var data = new ToolCallingData(1, ValuePool.Blank);
         return Tokenizer.TrainByteLevelBpe(
-            Enumerable.Range(0, 400).Select(_ => ChatTemplate.Kotonoha.RenderText(
-                ToolPrompt.Inline(data.Conversation(8).Turns, ToolCallingData.Tools), addGenerationPrompt: false)),
+            Enumerable.Range(0, 400).Select(_ => data.Conversation(8)).Select(conversation => ChatTemplate.Kotonoha.RenderText(
+                ToolPrompt.Inline(conversation.Turns, conversation.Tools), addGenerationPrompt: false)),
             vocabularySize, minFrequency: 2, [.. ChatTemplate.Kotonoha.ControlTokens]);
     }
 
     /// <summary>Whether an answer is the right one: the same function with the same arguments, or words where words are right.</summary>
     public static bool IsRight(ToolRequest request, string answer)
     {
-        var calls = answer.StartsWith(ToolCallFormat.General.Trigger, StringComparison.Ordinal)
-            ? ToolCallFormat.General.Read(answer, out _)
-            : [];
         return request.Call is { } right
-            ? calls is [{ } call] && call.Name == right.Name && JsonElement.DeepEquals(call.Arguments, right.Arguments)
-            : calls.Count == 0 && !answer.Contains(ToolCallFormat.General.Trigger, StringComparison.Ordinal);
+            ? IsRight(right, answer)
+            : !answer.Contains(ToolCallFormat.General.Trigger, StringComparison.Ordinal);
     }
+
+    /// <summary>Whether an answer is this call and nothing else.</summary>
+    public static bool IsRight(ChatToolCall right, string answer)
+        => answer.StartsWith(ToolCallFormat.General.Trigger, StringComparison.Ordinal)
+            && ToolCallFormat.General.Read(answer, out _) is [{ } call] && call.Name == right.Name
+            && JsonElement.DeepEquals(call.Arguments, right.Arguments);
 
     /// <summary>Asks all requests, greedily and without any constraint.</summary>
     /// <returns>The answers, in order.</returns>
@@ -160,6 +163,28 @@ public static class ToolCallingGpt
                 MaxOutputTokens = 120,
                 Sampling = SamplingOptions.Greedy,
             })).Text)));
+        return [.. answers];
+    }
+
+    /// <summary>
+    /// Asks for the last call of each conversation, with what stands before it: other functions, other names, instructions, handoffs.
+    /// </summary>
+    /// <returns>The calls that are right and what was answered, in order.</returns>
+    public static async Task<(ChatToolCall Right, string Answer)[]> AskForCallsAsync(LocalGpt gpt, IEnumerable<Conversation> conversations)
+    {
+        var answers = new List<(ChatToolCall, string)>();
+        foreach (var part in conversations.Chunk(gpt.Options.QueueLength))
+            answers.AddRange(await Task.WhenAll(part.Select(async conversation =>
+            {
+                int at = conversation.Turns.ToList().FindLastIndex(turn => turn.ToolCalls.Count > 0);
+                return (conversation.Turns[at].ToolCalls[0], (await gpt.CompleteAsync(new GenerationRequest
+                {
+                    Turns = [.. conversation.Turns.Take(at)],
+                    Tools = conversation.Tools,
+                    MaxOutputTokens = 120,
+                    Sampling = SamplingOptions.Greedy,
+                })).Text);
+            })));
         return [.. answers];
     }
 
