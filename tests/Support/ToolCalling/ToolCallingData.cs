@@ -77,15 +77,15 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         d => d.Tasks(),
     ];
 
-    // What an agent with some of the functions says of itself, for one that hands over to it.
-    private static readonly (string Description, int[] Callers)[] Desks =
+    private static readonly (string Name, string Description, string[] Functions)[] DesksAndTheirFunctions =
     [
-        ("Knows the weather.", [0]), ("Knows the time.", [1]), ("Adds and multiplies.", [2, 3]), ("Converts money.", [4]),
-        ("Sends messages.", [5]), ("Books tables.", [6]), ("Lists tasks.", [7]),
+        ("weather", "Knows the weather.", ["get_weather"]), ("clock", "Knows the time.", ["get_time"]),
+        ("sums", "Adds and multiplies.", ["add", "multiply"]), ("bank", "Converts money.", ["convert_money"]),
+        ("post", "Sends messages.", ["send_message"]), ("waiter", "Books tables.", ["book_table"]),
+        ("tasks", "Lists tasks.", ["list_tasks"]),
     ];
 
-    private const double Prefixed = 0.3, Instructed = 0.3, OfSomeFunctions = 0.4, HandingOver = 0.3;
-    private const int MaxHandoffs = 8;
+    private const double Prefixed = 0.2, Instructed = 0.3, OfSomeFunctions = 0.4, HandingOver = 0.12;
 
     private readonly Random _random = new(seed);
 
@@ -105,6 +105,12 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
     /// <summary>The declarations of the functions, as OpenAI writes them.</summary>
     public static JsonElement Tools { get; } = Declare(Functions.Select(f => (f.Name, "", f.JsonSchema)));
 
+    /// <summary>
+    /// The agents of an office, by name, what each says of itself, and its functions. One that receives everybody hands over to them, and
+    /// they stand in this order.
+    /// </summary>
+    public static IReadOnlyList<(string Name, string Description, string[] Functions)> Desks => DesksAndTheirFunctions;
+
     /// <summary>A request: four of five need a function.</summary>
     public ToolRequest Request() => Request(Callers);
 
@@ -118,7 +124,7 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         if (_random.NextDouble() < Instructed)
             turns.Add(new ChatTurn(ChatTurn.System, NewDraw().Instructions()));
         if (_random.NextDouble() < HandingOver)
-            return Handoffs(turns);
+            return Handoffs(turns, requests);
         int[] offered = [.. Enumerable.Range(0, Callers.Length)];
         if (_random.NextDouble() < OfSomeFunctions)
         {
@@ -166,17 +172,12 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         return _random.Next(5) == 0 ? draw.Talk() : callers[_random.Next(callers.Length)](draw);
     }
 
-    // Agent Framework names handoffs by number and describes each by the agent that it leads to. Only one word of a handoff says which, so
-    // a conversation holds many.
-    private Conversation Handoffs(List<ChatTurn> turns)
+    // Agent Framework names handoffs by number, in the order in which they are declared, and describes each by the agent that it leads to.
+    private Conversation Handoffs(List<ChatTurn> turns, int requests)
     {
-        var desks = Desks.ToArray();
-        _random.Shuffle(desks);
-        desks = desks[.._random.Next(2, 5)];
-        for (int i = _random.Next(1, MaxHandoffs + 1); i > 0; i--)
+        for (int i = 0; i < requests; i++)
         {
-            int to = _random.Next(desks.Length);
-            var request = Request([.. desks[to].Callers.Select(caller => Callers[caller])]);
+            var request = Request(Callers);
             turns.Add(new ChatTurn(ChatTurn.User, request.Text));
             if (request.Call is not { } own)
             {
@@ -184,12 +185,13 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
                 continue;
             }
 
-            var call = new ChatToolCall(HandoffName(to), JsonElement.Parse("""{"reasonForHandoff": null}"""), own.Id);
+            var to = HandoffName(Array.FindIndex(DesksAndTheirFunctions, desk => desk.Functions.Contains(own.Name)));
+            var call = new ChatToolCall(to, JsonElement.Parse("""{"reasonForHandoff": null}"""), own.Id);
             turns.Add(new ChatTurn(ChatTurn.Assistant, "") { ToolCalls = [call] });
         }
 
         var schema = AIFunctionFactory.Create((string? reasonForHandoff) => "", "handoff").JsonSchema;
-        return new Conversation(turns, Declare(desks.Select((desk, i) => (HandoffName(i), desk.Description, schema))));
+        return new Conversation(turns, Declare(DesksAndTheirFunctions.Select((desk, i) => (HandoffName(i), desk.Description, schema))));
 
         static string HandoffName(int index) => string.Create(CultureInfo.InvariantCulture, $"handoff_to_{index + 1}");
     }

@@ -45,7 +45,7 @@ public sealed record ToolCallingOptions
     public int MaxRequests { get; init; } = 3;
 
     /// <summary>The part of the conversations that practise copying.</summary>
-    public double Practice { get; init; } = 0.6;
+    public double Practice { get; init; } = 0.65;
 
     /// <summary>The threads that compute; 0 for one per core.</summary>
     public int Threads { get; init; }
