@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Training;
-using Kotonoha.Tests.Support.ToolCalling;
+using Kotonoha.Samples.ToolCalling;
 
 namespace Kotonoha.Benchmarks;
 

@@ -139,9 +139,11 @@ public sealed record AgentFileOptions
 /// <param name="Arguments">Its arguments.</param>
 public sealed record ApprovalQuestion(string Agent, string Tool, IReadOnlyDictionary<string, object?> Arguments)
 {
+    private static readonly JsonSerializerOptions OneLine = new(AIJsonUtilities.DefaultOptions) { WriteIndented = false };
+
     /// <summary>The call as one line, for example <c>fetch {"url":"https://example.com"}</c>.</summary>
     /// <returns>The tool and its arguments as JSON.</returns>
-    public override string ToString() => $"{Tool} {JsonSerializer.Serialize(Arguments, AIJsonUtilities.DefaultOptions)}";
+    public override string ToString() => $"{Tool} {JsonSerializer.Serialize(Arguments, OneLine)}";
 }
 
 /// <summary>What agents are made with.</summary>

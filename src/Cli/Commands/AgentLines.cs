@@ -44,7 +44,7 @@ internal sealed class AgentLines(AgentFile file, PromptModels models, string? mo
     public async Task<Action<Utf8JsonWriter>> AnswerAsync(LineRequest request, CancellationToken cancellationToken)
     {
         var given = request.TakeAll().ToList();
-        if (given.Count != 1 || given[0].Name != Question || given[0].Value.ValueKind != JsonValueKind.String)
+        if (given.Count != 1 || given[0].Key != Question || given[0].Value.ValueKind != JsonValueKind.String)
             throw new LineException($"the line must hold '{Question}' alone: the question, as a text");
         var (texts, updates) = await RunAsync(given[0].Value.GetString()!, cancellationToken);
         var usage = new UsageDetails();

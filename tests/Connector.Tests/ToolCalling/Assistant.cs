@@ -1,5 +1,5 @@
 using System.Globalization;
-using Kotonoha.Tests.Support.ToolCalling;
+using Kotonoha.Samples.ToolCalling;
 using Microsoft.Extensions.AI;
 using Microsoft.SemanticKernel;
 

@@ -4,7 +4,7 @@ using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
-using Kotonoha.Tests.Support.ToolCalling;
+using Kotonoha.Samples.ToolCalling;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Training;

@@ -4,7 +4,7 @@ using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Training;
 using Microsoft.Extensions.AI;
 
-namespace Kotonoha.Tests.Support.ToolCalling;
+namespace Kotonoha.Samples.ToolCalling;
 
 /// <summary>Which names and values requests are made of. No value is in two pools.</summary>
 public enum ValuePool
@@ -27,7 +27,7 @@ public enum ValuePool
 public sealed record ToolRequest(string Text, ChatToolCall? Call, string Result, string Answer);
 
 /// <summary>
-/// Makes requests to an assistant with eight functions, in English and some in Japanese, and conversations of them. The same seed makes the
+/// Makes requests to an assistant with ten functions, in English and some in Japanese, and conversations of them. The same seed makes the
 /// same ones.
 /// </summary>
 public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Training)
@@ -74,15 +74,15 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
     private static readonly Func<Draw, ToolRequest>[] Callers =
     [
         d => d.Weather(), d => d.Time(), d => d.Sum("add"), d => d.Sum("multiply"), d => d.Money(), d => d.Message(), d => d.Table(),
-        d => d.Tasks(),
+        d => d.Tasks(), d => d.Search(), d => d.Clock(),
     ];
 
     private static readonly (string Name, string Description, string[] Functions)[] DesksAndTheirFunctions =
     [
-        ("weather", "Knows the weather.", ["get_weather"]), ("clock", "Knows the time.", ["get_time"]),
+        ("weather", "Knows the weather.", ["get_weather"]), ("clock", "Knows the time.", ["get_time", "clock"]),
         ("sums", "Adds and multiplies.", ["add", "multiply"]), ("bank", "Converts money.", ["convert_money"]),
         ("post", "Sends messages.", ["send_message"]), ("waiter", "Books tables.", ["book_table"]),
-        ("tasks", "Lists tasks.", ["list_tasks"]),
+        ("tasks", "Lists tasks.", ["list_tasks"]), ("library", "Searches documents.", ["search_documents"]),
     ];
 
     private const double Prefixed = 0.2, Instructed = 0.3, OfSomeFunctions = 0.4, HandingOver = 0.12;
@@ -100,6 +100,8 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         Function("send_message", (string to, string text) => "sent"),
         Function("book_table", (int people, string date) => "booked"),
         Function("list_tasks", () => "none"),
+        Function("search_documents", (string query) => "nothing"),
+        Function("clock", () => ""),
     ];
 
     /// <summary>The declarations of the functions, as OpenAI writes them.</summary>
@@ -309,6 +311,27 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
                     "Which tasks are open?",
                 ],
                 ["今日のタスクは?", "タスクを見せて"], $"Your tasks: {result}.", $"タスク: {result}");
+        }
+
+        public ToolRequest Search()
+        {
+            var query = Phrase();
+            var result = pool == ValuePool.Blank ? "" : $"{Phrase()}, {Phrase()}";
+            return Call("search_documents", new { query }, result,
+                [
+                    $"What do you know about {query}?", $"Look up {query}, please.", $"Search for {query}.",
+                    $"What do the documents say about {query}?", $"Find {query}.",
+                ],
+                [$"{query}について調べて", $"{query}を検索して"], $"I have found: {result}", $"見つかりました: {result}");
+        }
+
+        public ToolRequest Clock()
+        {
+            var time = new DateTime(2026, 1, 1).AddMinutes(random.Next(2_000_000));
+            var result = pool == ValuePool.Blank ? "" : time.ToString("dddd, yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) + " +00:00";
+            return Call("clock", new { }, result,
+                ["What day is it?", "What is the date today?", "Which day is today?", "What is today's date?"],
+                ["今日は何日?", "今日の日付は?"], $"It is {result}.", $"{result}です。");
         }
 
         public (string Said, string Answer) Copying(int values)
