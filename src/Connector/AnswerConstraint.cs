@@ -48,11 +48,17 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
         if (form is not null)
             return Grammar.OneOf(form, calls);
 
-        // Words end where a call begins: at its mark, or where it has none at its first characters. Control tokens are in no words anyway.
-        var format = tools.Format;
+        return Grammar.Sequence(WordsWithoutCalls(tools.Format), Grammar.Optional(calls));
+    }
+
+    /// <summary>
+    /// Words that end where a call would begin: at its mark, or where it has none at its first characters. Control tokens are in no words
+    /// anyway.
+    /// </summary>
+    public Grammar WordsWithoutCalls(ToolCallFormat format)
+    {
         string mark = format.Trigger.Length > 0 ? format.Trigger : format.Open;
-        var words = _controlTokens.Contains(mark) ? Grammar.Text : Grammar.TextWithout(mark);
-        return Grammar.Sequence(words, Grammar.Optional(calls));
+        return _controlTokens.Contains(mark) ? Grammar.Text : Grammar.TextWithout(mark);
     }
 
     private Grammar Calls(RequestedTools tools)

@@ -23,6 +23,7 @@ internal sealed class Assistant
         AIFunctionFactory.Create(Add, "add"), AIFunctionFactory.Create(Multiply, "multiply"),
         AIFunctionFactory.Create(ConvertMoney, "convert_money"), AIFunctionFactory.Create(SendMessage, "send_message"),
         AIFunctionFactory.Create(BookTable, "book_table"), AIFunctionFactory.Create(ListTasks, "list_tasks"),
+        AIFunctionFactory.Create(SearchDocuments, "search_documents"), AIFunctionFactory.Create(Clock, "clock"),
     ];
 
     [KernelFunction("get_weather")]
@@ -50,10 +51,29 @@ internal sealed class Assistant
     [KernelFunction("list_tasks")]
     public string ListTasks() => Called("list_tasks", "water garden, market");
 
+    [KernelFunction("search_documents")]
+    public string SearchDocuments(string query) => Called("search_documents", "window, letter", query);
+
+    [KernelFunction("clock")]
+    public string Clock() => Called("clock", "Friday, 2027-05-14 08:15:30 +00:00");
+
     /// <summary>The call that is right for a request, as <see cref="Calls"/> has it; null where none is.</summary>
-    public static string? Right(ToolRequest request) => request.Call is { } call
+    private static string? Right(ToolRequest request) => request.Call is { } call
         ? $"{call.Name}({string.Join(", ", call.Arguments.EnumerateObject().Select(argument => argument.Value.ToString()))})"
         : null;
+
+    /// <summary>Whether the right call was made, and the answer is made of its result.</summary>
+    public bool IsRight(ToolRequest request, string answer) => Right(request) is { } call
+        ? Calls is [{ } made] && made == call
+            && (Results[0] is "sent" or "booked" || answer.Contains(Results[0], StringComparison.Ordinal))
+        : Calls.Count == 0;
+
+    /// <summary>Forgets what was called.</summary>
+    public void Clear()
+    {
+        Calls.Clear();
+        Results.Clear();
+    }
 
     private string Called(string name, string result, params object[] arguments)
     {
