@@ -43,7 +43,10 @@ ChatClientAgent Agent(string name, string instructions, AdditionalPropertiesDict
         Name = name,
         ChatOptions = new ChatOptions
         {
-            Instructions = instructions, Temperature = 0, MaxOutputTokens = 40, AdditionalProperties = properties,
+            Instructions = instructions,
+            Temperature = 0,
+            MaxOutputTokens = 40,
+            AdditionalProperties = properties,
         },
     });
 

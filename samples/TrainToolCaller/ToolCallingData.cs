@@ -77,6 +77,8 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         d => d.Tasks(), d => d.Search(), d => d.Clock(),
     ];
 
+    private const int CallersWithArguments = 7, ExtractingOneIn = 6;
+
     private static readonly (string Name, string Description, string[] Functions)[] DesksAndTheirFunctions =
     [
         ("weather", "Knows the weather.", ["get_weather"]), ("clock", "Knows the time.", ["get_time", "clock"]),
@@ -154,11 +156,19 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
     }
 
     /// <summary>
-    /// A short conversation without functions in which the assistant repeats something: what small models learn to copy from.
+    /// A short conversation without functions in which the assistant repeats something, which is what small models learn to copy from, or
+    /// gives what a request says as JSON.
     /// </summary>
     public Conversation Practice()
     {
         var draw = NewDraw();
+        if (_random.Next(ExtractingOneIn) == 0)
+        {
+            var request = Callers[_random.Next(CallersWithArguments)](draw);
+            return new Conversation(
+                [new ChatTurn(ChatTurn.User, request.Text), new ChatTurn(ChatTurn.Assistant, request.Call!.Arguments.GetRawText())]);
+        }
+
         var (said, answer) = draw.Copying(_random.Next(3, 9));
         return new Conversation([new ChatTurn(ChatTurn.User, said), new ChatTurn(ChatTurn.Assistant, answer)]);
     }
