@@ -155,6 +155,7 @@ public partial class SampleTests
         Assert.True(run.ExitCode == 0, run.ToString());
         var lines = run.Output.ReplaceLineEndings("\n");
         Assert.StartsWith("round 1, writer: ", lines, StringComparison.Ordinal);
+        Assert.True(lines.Contains("\n  style: ", StringComparison.Ordinal), run.ToString());
         Assert.Matches(@"(?m)^  style: (approve|revise)$", lines);
         Assert.Matches(@"(?m)^  facts: (approve|revise)$", lines);
     }
