@@ -60,7 +60,9 @@ static async Task<List<(string Reviewer, string Vote)>> ReviewAsync(Workflow wor
         = await InProcessExecution.RunStreamingAsync(workflow, new List<ChatMessage> { new(ChatRole.User, draft) });
     await run.TrySendMessageAsync(new TurnToken(emitEvents: true));
     await foreach (WorkflowEvent happened in run.WatchStreamAsync())
-        if (happened is WorkflowOutputEvent output && output.Is<List<ChatMessage>>(out var messages))
+        if (happened is ExecutorFailedEvent { Data: { } error })
+            throw new InvalidOperationException("A reviewer failed.", error);
+        else if (happened is WorkflowOutputEvent output && output.Is<List<ChatMessage>>(out var messages))
             votes.AddRange(messages.Where(message => message.Role == ChatRole.Assistant)
                 .Select(message => (message.AuthorName ?? "", message.Text)));
     return votes;

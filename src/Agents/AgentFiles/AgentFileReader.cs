@@ -103,7 +103,6 @@ internal sealed record AgentDefinition(string Name, string? Description)
                 model = members.Text("id", "name");
                 if (members.Map("options") is { } settings && PromptChatOptions.Read(settings, reading, chat) is { } schema)
                     throw schema.Error(PromptFileError.Content, "an agent has no response format; remove it.");
-                members.Ignore("provider", "api", "apiType", "connection");
                 members.Check();
             }
         }
@@ -340,7 +339,6 @@ internal static class ToolDefinition
             ?? throw node.Error(PromptFileError.Content, $"a tool needs a 'kind': {Kinds}.");
         needsApproval = Approval(fields, reading);
         var make = Make(kind, fields, node, reading, options);
-        fields?.Ignore("description");
         fields?.Check();
         return make;
     }

@@ -44,7 +44,7 @@ internal static class WorkflowFileReader
             AIAgent Made(string agent) => made.TryGetValue(agent, out var known)
                 ? known
                 : made[agent] = agents[agent].Open(opening, model);
-            return make(Made).AsAIAgent(id: name, name: name, description: description);
+            return make(Made).AsAIAgent(id: name, name: name, description: description, includeExceptionDetails: true);
         });
     }
 

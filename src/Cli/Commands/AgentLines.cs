@@ -14,7 +14,7 @@ internal sealed class AgentLines(AgentFile file, PromptModels models, string? mo
 {
     public const string Question = "input";
 
-    private readonly Lazy<AIAgent> _agent = new(() => file.CreateAgent(name => models.Client(file.Path, name, model)));
+    private readonly Lock _lock = new();
 
     /// <summary>What an agent's file may use: databases are opened for reading, approvals asked for at the terminal.</summary>
     public static AgentFileOptions Options(IReadOnlyCollection<string> environment) => new()
@@ -75,11 +75,13 @@ internal sealed class AgentLines(AgentFile file, PromptModels models, string? mo
     private async Task<(List<(string? Agent, string Text)> Texts, List<AgentResponseUpdate> Updates)> RunAsync(
         string question, CancellationToken cancellationToken)
     {
-        var agent = _agent.Value;
-        var session = await agent.CreateSessionAsync(cancellationToken);
+        // One for each question: a workflow serves one run at a time. The models are shared.
+        AIAgent agent;
+        lock (_lock)
+            agent = file.CreateAgent(name => models.Client(file.Path, name, model));
         var updates = new List<AgentResponseUpdate>();
         var lines = new AgentTrace(line => trace?.Write(line));
-        await foreach (var update in agent.RunStreamingAsync(question, session, cancellationToken: cancellationToken))
+        await foreach (var update in agent.RunStreamingAsync(question, cancellationToken: cancellationToken))
         {
             updates.Add(update);
             lines.Add(update);

@@ -92,12 +92,17 @@ internal static class RunCommand
         {
             if (parsed.GetValue(render))
                 throw new UsageException("--render shows prompts; an agent has none before it runs (--trace shows what it does)");
+            if (parsed.GetResult(repairs) is { Implicit: false })
+                throw new UsageException("--repairs is for prompts with an output schema; an agent has none");
+            var given = parsed.GetValue(input) ?? [];
+            if (parsed.GetValue(lines) ? given.Length > 0 : parsed.GetValue(inputs) is not null)
+                throw new UsageException(
+                    $"an agent takes one question, --input {AgentLines.Question}=TEXT, or with --jsonl many, as lines of --inputs or of the input");
             var agent = AgentFile.Load(parsed.GetRequiredValue(file), AgentLines.Options(parsed.GetValue(environment) ?? []));
             using var steps = parsed.GetValue(trace) is { } path ? new TraceFile(path) : null;
             using var runner = new AgentLines(
                 agent, new PromptModels(parsed.GetValue(models), agent.Path, parsed.GetValue(LineCommand.Threads)),
                 parsed.GetValue(model), steps);
-            var given = parsed.GetValue(input) ?? [];
             if (!parsed.GetValue(lines))
                 return given is [var one] && one.StartsWith(AgentLines.Question + "=", StringComparison.Ordinal)
                     ? await runner.OnceAsync(one[(AgentLines.Question.Length + 1)..], cancellationToken)

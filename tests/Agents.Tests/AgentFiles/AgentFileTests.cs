@@ -208,6 +208,16 @@ public sealed class AgentFileTests : IDisposable
     }
 
     [Fact]
+    public async Task What_fails_in_a_workflow_is_told_with_its_reason()
+    {
+        var file = Load("kind: Workflow\nagents: { a: { strategy: chainOfThought } }\nsequential: a\n");
+        var agent = file.CreateAgent(new ScriptedChatClient().Then((_, _) => throw new IOException("no power")));
+        var response = await agent.RunAsync("x?");
+        Assert.Contains(response.Messages.SelectMany(message => message.Contents).OfType<ErrorContent>(),
+            error => error.Message.Contains("no power", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_handoff_leads_to_the_agent_that_is_chosen()
     {
         var file = Load("""
