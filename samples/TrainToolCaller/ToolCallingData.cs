@@ -77,7 +77,7 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         d => d.Tasks(), d => d.Search(), d => d.Clock(),
     ];
 
-    private const int CallersWithArguments = 7, ExtractingOneIn = 6;
+    private const int CallersWithArguments = 7, ExtractingOneIn = 10;
 
     private static readonly (string Name, string Description, string[] Functions)[] DesksAndTheirFunctions =
     [

@@ -12,7 +12,7 @@ public sealed record ToolCallingOptions
 {
     public ulong Seed { get; init; } = 1;
 
-    public int Steps { get; init; } = 2500;
+    public int Steps { get; init; } = 3000;
 
     /// <summary>Tokens in a step; a multiple of <see cref="ContextLength"/>. Small steps learn more from as many tokens.</summary>
     public int StepTokens { get; init; } = 1024;

@@ -99,11 +99,19 @@ internal static class TerminalApproval
 {
     private static readonly SemaphoreSlim Turn = new(1);
 
-    public static async ValueTask<bool> AskAsync(ApprovalQuestion question, CancellationToken cancellationToken)
+    public static ValueTask<bool> AskAsync(ApprovalQuestion question, CancellationToken cancellationToken)
+        => AskAsync(question, Console.IsInputRedirected ? null : Console.In, Console.Error, cancellationToken);
+
+    /// <param name="question">The call.</param>
+    /// <param name="terminal">Where the person answers; null where there is none.</param>
+    /// <param name="shown">Where the person reads.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    internal static async ValueTask<bool> AskAsync(
+        ApprovalQuestion question, TextReader? terminal, TextWriter shown, CancellationToken cancellationToken)
     {
-        if (Console.IsInputRedirected)
+        if (terminal is null)
         {
-            await Console.Error.WriteLineAsync(
+            await shown.WriteLineAsync(
                 $"kotonoha: '{question.Agent}' may not call {question}: it wants approval, and the input is no terminal.");
             return false;
         }
@@ -111,8 +119,8 @@ internal static class TerminalApproval
         await Turn.WaitAsync(cancellationToken);
         try
         {
-            await Console.Error.WriteAsync($"'{question.Agent}' wants to call {question}. Allow it? [y/N] ");
-            var answer = await Console.In.ReadLineAsync(cancellationToken);
+            await shown.WriteAsync($"'{question.Agent}' wants to call {question}. Allow it? [y/N] ");
+            var answer = await terminal.ReadLineAsync(cancellationToken);
             return answer?.Trim().ToLowerInvariant() is "y" or "yes" or "はい";
         }
         finally

@@ -141,7 +141,7 @@ public partial class SampleTests
         var run = await RunAsync("HandbookAgent", folder, await ToolCallingGpt.FolderAsync(), folder.At("docs"), folder.At("work"));
         Assert.True(run.ExitCode == 0, run.ToString());
         Assert.Contains("3 documents added, 0 unchanged", run.Output, StringComparison.Ordinal);
-        Assert.Matches(@"search_documents \{""query"":""vector stores""[^\n]*\n  rag/vector-stores\.html: ", run.Output.ReplaceLineEndings("\n"));
+        Assert.Matches(@"\n  search_documents \{""query"":""[^""]+""\}\n  [a-z/0-9-]+\.(html|md): \S", run.Output.ReplaceLineEndings("\n"));
         Assert.Contains("That makes 413.", run.Output, StringComparison.Ordinal);
         Assert.EndsWith("You are welcome.\n", run.Output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }

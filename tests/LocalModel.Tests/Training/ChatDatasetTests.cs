@@ -83,7 +83,7 @@ public sealed class ChatDatasetTests
     public void What_is_trained_is_what_is_asked_to_the_token(string name)
     {
         var template = Template(name);
-        using var gpt = TinyGpt.Create(new LocalGptOptions { ChatTemplate = template }, contextLength: 2000);
+        using var gpt = TinyGpt.Create(new LocalGptOptions { ChatTemplate = template }, contextLength: 3000);
         var data = new ToolCallingData(4);
         for (int n = 0; n < 10; n++)
         {
