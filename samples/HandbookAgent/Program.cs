@@ -64,4 +64,5 @@ foreach (string question in questions)
 
 return 0;
 
-static string Start(string text) => text.ReplaceLineEndings(" ") is { Length: > 100 } line ? line[..100] + "…" : text.ReplaceLineEndings(" ");
+static string Start(string text)
+    => text.Length > 100 ? text[..100].ReplaceLineEndings(" ") + "…" : text.ReplaceLineEndings(" ");

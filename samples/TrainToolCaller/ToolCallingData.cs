@@ -338,7 +338,8 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         public ToolRequest Clock()
         {
             var time = new DateTime(2026, 1, 1).AddMinutes(random.Next(2_000_000));
-            var result = pool == ValuePool.Blank ? "" : time.ToString("dddd, yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) + " +00:00";
+            var result = pool == ValuePool.Blank ? ""
+                : time.ToString("dddd, yyyy-MM-dd HH:mm:ss '+00:00'", CultureInfo.InvariantCulture);
             return Call("clock", new { }, result,
                 ["What day is it?", "What is the date today?", "Which day is today?", "What is today's date?"],
                 ["今日は何日?", "今日の日付は?"], $"It is {result}.", $"{result}です。");

@@ -12,8 +12,8 @@ namespace Kotonoha.Agents.AgentFiles;
 /// </summary>
 /// <remarks>
 /// The names of fields are those of Agent Framework's declarative agents where it has them (<c>kind</c>, <c>name</c>, <c>description</c>,
-/// <c>instructions</c>, <c>model</c> with <c>id</c> and <c>options</c>, <c>tools</c> with <c>kind</c> and <c>approvalMode</c>). A field that
-/// is not known is an error, since a limit that nobody keeps would be worse than none.
+/// <c>instructions</c>, <c>model</c> with <c>id</c> and <c>options</c>, <c>tools</c> with <c>kind</c> and <c>approvalMode</c>). A field
+/// that is not known is an error, since a limit that nobody keeps would be worse than none.
 /// </remarks>
 public sealed class AgentFile
 {

@@ -159,8 +159,8 @@ internal sealed record AgentDefinition(string Name, string? Description)
         if (node.Members is null)
             return (Checked(reading.Text(node), node), null);
         var fields = reading.Fields(node, "'strategy'");
-        return (Checked(fields.Text("kind") ?? throw node.Error(PromptFileError.Content, $"'strategy' needs a 'kind': {Strategies}."), node),
-            fields);
+        var kind = fields.Text("kind") ?? throw node.Error(PromptFileError.Content, $"'strategy' needs a 'kind': {Strategies}.");
+        return (Checked(kind, node), fields);
 
         static string Checked(string kind, YamlNode node) => Strategies.Split([", ", " or "], StringSplitOptions.None).Contains(kind)
             ? kind
@@ -172,7 +172,8 @@ internal sealed record AgentDefinition(string Name, string? Description)
         null or "auto" => PromptLanguage.Auto,
         "en" => PromptLanguage.English,
         "ja" => PromptLanguage.Japanese,
-        var other => throw fields["language"]!.Error(PromptFileError.Content, $"the language '{other}' is not known; write en, ja or auto."),
+        var other => throw fields["language"]!.Error(
+            PromptFileError.Content, $"the language '{other}' is not known; write en, ja or auto."),
     };
 
     private static RunBudget Limits(PromptFields? fields, out bool isGiven)

@@ -51,10 +51,9 @@ internal static class WorkflowFileReader
     private static Dictionary<string, AgentDefinition> Agents(
         PromptFields fields, YamlNode root, PromptFileReading reading, AgentFileOptions options)
     {
-        var members = (fields["agents"] ?? throw root.Error(PromptFileError.Content, "the workflow has no 'agents'.")) is var list
-            && list.Members is { Count: > 0 } some
-            ? some
-            : throw list.Error(PromptFileError.Content, "'agents' must be a mapping of names to agents, or to the files of agents.");
+        var node = fields["agents"] ?? throw root.Error(PromptFileError.Content, "the workflow has no 'agents'.");
+        if (node.Members is not { Count: > 0 } members)
+            throw node.Error(PromptFileError.Content, "'agents' must be a mapping of names to agents, or to the files of agents.");
         var agents = new Dictionary<string, AgentDefinition>(StringComparer.Ordinal);
         foreach (var member in members)
             agents.Add(member.Key, member.Value.Members is not null
@@ -95,8 +94,8 @@ internal static class WorkflowFileReader
         var to = fields["to"] is { Members: { Count: > 0 } some } ? some
             : throw (fields["to"] ?? fields.Node).Error(PromptFileError.Content,
                 "'handoff' needs 'to': a mapping of agents to those that they may hand over to.");
-        var ways = to.Select(member => (From: Known(member.Key, member.Line, fields.Node, agents), To: Names(member.Value, reading, agents)))
-            .ToList();
+        var ways = to.Select(member =>
+            (From: Known(member.Key, member.Line, fields.Node, agents), To: Names(member.Value, reading, agents))).ToList();
         foreach (var (way, member) in ways.Zip(to))
             if (way.To.Find(agent => agents[agent].Description is null) is { } silent)
                 throw member.Value.Error(PromptFileError.Content,

@@ -58,8 +58,8 @@ internal static class RunCommand
             HelpName = "N",
             DefaultValueFactory = _ => new PromptRunOptions().MaxRepairs,
         };
-        var command = new Command("run", "Run a prompt, an agent or a workflow that is a file. An answer is text, or JSON where a prompt has "
-            + "an output schema.") { file };
+        var command = new Command("run", "Run a prompt, an agent or a workflow that is a file. An answer is text, or JSON where a prompt "
+            + "has an output schema.") { file };
         foreach (var option
             in new Option[] { input, inputs, lines, render, trace, model, models, environment, repairs, LineCommand.Threads })
             command.Options.Add(option);
@@ -97,7 +97,8 @@ internal static class RunCommand
             var given = parsed.GetValue(input) ?? [];
             if (parsed.GetValue(lines) ? given.Length > 0 : parsed.GetValue(inputs) is not null)
                 throw new UsageException(
-                    $"an agent takes one question, --input {AgentLines.Question}=TEXT, or with --jsonl many, as lines of --inputs or of the input");
+                    $"an agent takes one question, --input {AgentLines.Question}=TEXT, or with --jsonl many, as lines of --inputs or of "
+                    + "standard input");
             var agent = AgentFile.Load(parsed.GetRequiredValue(file), AgentLines.Options(parsed.GetValue(environment) ?? []));
             using var steps = parsed.GetValue(trace) is { } path ? new TraceFile(path) : null;
             using var runner = new AgentLines(

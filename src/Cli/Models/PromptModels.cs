@@ -58,8 +58,8 @@ internal sealed class PromptModels : IDisposable
             return (_catalog.GetChatClient(model ?? named), _catalog.Find(model ?? named).Options);
         if (model is null)
             throw new UsageException(named is not null
-                ? $"'{path}' names the model '{named}', and no {FileName} says where it is; write one (see docs/prompt-files.md), or name a "
-                    + "model with --model"
+                ? $"'{path}' names the model '{named}', and no {FileName} says where it is; write one (see docs/prompt-files.md), or name "
+                    + "a model with --model"
                 : $"'{path}' names no model; name one with --model, or write a {FileName} with a default");
         if (!_clients.TryGetValue(model, out var client))
             _clients.Add(model, client = Local(model));

@@ -161,8 +161,9 @@ public sealed class AgentFileTests : IDisposable
         var question = Assert.Single(asked);
         Assert.Equal(("post", "send", """send {"text":"hi"}"""), (question.Agent, question.Tool, question.ToString()));
         if (!isAllowed)
-            Assert.Contains("this call was not approved", string.Concat(chat.Requests.SelectMany(request => request).Select(message => message.Text
-                + string.Concat(message.Contents.OfType<FunctionResultContent>().Select(result => result.Result)))), StringComparison.Ordinal);
+            Assert.Contains(chat.Requests.SelectMany(request => request).SelectMany(message => message.Contents),
+                content => $"{(content as TextContent)?.Text}{(content as FunctionResultContent)?.Result}"
+                    .Contains("this call was not approved", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -230,7 +231,8 @@ public sealed class AgentFileTests : IDisposable
               to: { clerk: [sums] }
             """);
         var clerk = new ScriptedChatClient(Step("handoff_to_1", """{"reasonForHandoff": null}"""));
-        var (messages, _) = await RunAsync(file.CreateAgent(name => name == "clerk" ? clerk : new ScriptedChatClient("t\nAnswer: 42")), "6 * 7?");
+        var sums = new ScriptedChatClient("t\nAnswer: 42");
+        var (messages, _) = await RunAsync(file.CreateAgent(name => name == "clerk" ? clerk : sums), "6 * 7?");
         Assert.Equal(("sums", "42"), messages[^1]);
     }
 
@@ -318,7 +320,8 @@ public sealed class AgentFileTests : IDisposable
     public void Agents_are_told_from_prompts_by_their_kind(string text, bool isAgent)
         => Assert.Equal(isAgent, AgentFile.IsAgentFile(_folder.Write("x.yaml", text)));
 
-    private static async Task<(List<(string? Agent, string Text)> Messages, List<JsonElement> Trace)> RunAsync(AIAgent agent, string question)
+    private static async Task<(List<(string? Agent, string Text)> Messages, List<JsonElement> Trace)> RunAsync(
+        AIAgent agent, string question)
     {
         var lines = new List<JsonElement>();
         var trace = new AgentTrace(line => lines.Add(JsonElement.Parse(line)));

@@ -14,7 +14,8 @@ public sealed class BrokenAgentFileTests
     [InlineData("kind: Agent\ntools:\n  - calculater\n", 3,
         "the tool 'calculater' is not known; write calculator, clock, read_file, fetch, query or function.")]
     [InlineData("kind: Agent\ntools:\n  - kind: read_file\n    root: nowhere\n", 4, "'root' is '")]
-    [InlineData("kind: Agent\ntools:\n  - kind: read_file\n", 3, "the tool 'read_file' needs 'root': the folder below which files are read.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: read_file\n", 3,
+        "the tool 'read_file' needs 'root': the folder below which files are read.")]
     [InlineData("kind: Agent\ntools:\n  - kind: clock\n    zone: Atlantis\n", 4,
         "'zone' is 'Atlantis', which is no time zone; write one such as Asia/Tokyo.")]
     [InlineData("kind: Agent\ntools:\n  - kind: clock\n    approvalMode: sometimes\n", 4,
@@ -22,8 +23,10 @@ public sealed class BrokenAgentFileTests
     [InlineData("kind: Agent\ntools:\n  - kind: function\n    name: send\n", 3,
         "the tool 'send' is named, and no tools were given; give it (AgentFileOptions.Tools), or remove it.")]
     [InlineData("kind: Agent\nstrategy: guess\n", 2,
-        "the strategy 'guess' is not known; write chat, chainOfThought, selfConsistency, react, planAndExecute, treeOfThoughts or reflexion.")]
-    [InlineData("kind: Agent\nstrategy:\n  kind: react\n  maxSteps: many\n", 4, "'maxSteps' must be a whole number of at least 1, not 'many'.")]
+        "the strategy 'guess' is not known; write chat, chainOfThought, selfConsistency, react, planAndExecute, treeOfThoughts or "
+        + "reflexion.")]
+    [InlineData("kind: Agent\nstrategy:\n  kind: react\n  maxSteps: many\n", 4,
+        "'maxSteps' must be a whole number of at least 1, not 'many'.")]
     [InlineData("kind: Agent\nstrategy:\n  kind: react\n  samples: 3\n", 4,
         "the field 'samples' is not known here; known are kind, maxSameActions, maxSteps, toolSeconds.")]
     [InlineData("kind: Agent\nstrategy: chainOfThought\ntools: [clock]\n", 2,
@@ -39,7 +42,8 @@ public sealed class BrokenAgentFileTests
         "the workflow does not say who works after whom; write one of sequential, concurrent, handoff, groupChat or graph.")]
     [InlineData("kind: Workflow\nagents: { a: { instructions: x } }\nsequential: [a]\nconcurrent: [a]\n", 1,
         "the workflow says 'sequential' and 'concurrent'; keep one of them.")]
-    [InlineData("kind: Workflow\nagents:\n  a: { instructions: x }\nsequential:\n  - a\n  - b\n", 6, "there is no agent 'b'; the workflow has 'a'.")]
+    [InlineData("kind: Workflow\nagents:\n  a: { instructions: x }\nsequential:\n  - a\n  - b\n", 6,
+        "there is no agent 'b'; the workflow has 'a'.")]
     [InlineData("kind: Workflow\nagents:\n  a: missing.yaml\nsequential: [a]\n", 3, "'a' is the agent in '")]
     [InlineData("kind: Workflow\nagents:\n  a: { name: b }\nsequential: [a]\n", 3,
         "the agent is 'a' in this workflow and 'name' says 'b'; remove 'name', or call it so.")]
@@ -47,7 +51,8 @@ public sealed class BrokenAgentFileTests
         "'a' hands over to 'b', which has no 'description'; it is what 'a' chooses by.")]
     [InlineData("kind: Workflow\nagents: { a: { strategy: react } }\ngraph:\n  start: a\n  edges:\n    - { from: a }\n", 6,
         "'to' is missing here: the name of an agent.")]
-    [InlineData("kind: Workflow\nagents: { a: { strategy: react } }\ngraph:\n  start: a\n  edges:\n    - { from: a, to: a, when: { says: x } }\n", 6,
+    [InlineData("kind: Workflow\nagents: { a: { strategy: react } }\ngraph:\n  start: a\n  edges:\n"
+        + "    - { from: a, to: a, when: { says: x } }\n", 6,
         "a condition needs 'contains': a text that the last answer holds, in any case.")]
     [InlineData("kind: Workflow\ntrigger:\n  kind: OnConversationStart\n", 3,
         "'trigger' belongs to workflows of actions, which are not run here; write 'agents' and one of sequential, ")]

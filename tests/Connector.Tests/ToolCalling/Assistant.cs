@@ -58,7 +58,7 @@ internal sealed class Assistant
     public string Clock() => Called("clock", "Friday, 2027-05-14 08:15:30 +00:00");
 
     /// <summary>The call that is right for a request, as <see cref="Calls"/> has it; null where none is.</summary>
-    private static string? Right(ToolRequest request) => request.Call is { } call
+    public static string? Right(ToolRequest request) => request.Call is { } call
         ? $"{call.Name}({string.Join(", ", call.Arguments.EnumerateObject().Select(argument => argument.Value.ToString()))})"
         : null;
 
