@@ -22,7 +22,7 @@ public sealed class TerminalApprovalTests
         Assert.Equal(isAllowed, await TerminalApproval.AskAsync(Question, new StringReader(typed), shown, default));
 
         // What the model wrote cannot steer the terminal.
-        Assert.Equal("""'post' wants to call send {"text":"hi\u001b[2J"}. Allow it? [y/N] """, shown.ToString());
+        Assert.Equal("""'post' wants to call send {"text":"hi\u001B[2J"}. Allow it? [y/N] """, shown.ToString());
     }
 
     [Fact]
