@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Training;
-using Kotonoha.Tests.Support.ToolCalling;
+using Kotonoha.Samples.ToolCalling;
 
 namespace Kotonoha.Benchmarks;
 
@@ -72,6 +72,20 @@ internal static class ToolModelBenchmark
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {values}: {Requests - wrong.Count} of {Requests} right"));
             foreach (var (request, answer) in wrong.Take(ShownFailures))
                 Console.WriteLine($"    {request.Text} -> {answer}");
+        }
+
+        var held = new ToolCallingData(RequestSeed, ValuePool.HeldOut);
+        var conversations = Enumerable.Range(0, 4 * Requests).Select(i => held.Conversation(1 + i % 3))
+            .Where(conversation => conversation.Turns.Any(turn => turn.ToolCalls.Count > 0)).ToList();
+        var calls = await ToolCallingGpt.AskForCallsAsync(gpt, conversations);
+        foreach (var kind in calls.GroupBy(call => call.Right.Name.StartsWith("handoff", StringComparison.Ordinal) ? "handoffs"
+            : ToolCallingData.Functions.Any(function => function.Name == call.Right.Name) ? "calls" : "calls with a plugin's name"))
+        {
+            var wrong = kind.Where(call => !ToolCallingGpt.IsRight(call.Right, call.Answer)).ToList();
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"  {kind.Key} in conversations, unseen values: {kind.Count() - wrong.Count} of {kind.Count()} right"));
+            foreach (var (right, answer) in wrong.Take(ShownFailures))
+                Console.WriteLine($"    {right.Name} {right.Arguments.GetRawText()} -> {answer}");
         }
     }
 

@@ -49,13 +49,21 @@ internal sealed class AnswerConstraint(Tokenizer tokenizer, Notices notices)
         if (form is not null)
             return Grammar.OneOf(form, calls);
 
-        // Words end where a call begins: at its mark, or where it has none at its first characters. Control tokens are in no words anyway.
-        var format = tools.Format;
+        return Grammar.Sequence(WordsWithoutCalls(tools.Format, tools.Callable), Grammar.Optional(calls));
+    }
+
+    /// <summary>
+    /// Words that end where a call would begin: at its mark, or where it has none at its first characters. Control tokens are in no words
+    /// anyway.
+    /// </summary>
+    /// <param name="format">How calls are written.</param>
+    /// <param name="functions">The functions that might be called, by whose names calls without a mark are known.</param>
+    public Grammar WordsWithoutCalls(ToolCallFormat format, IEnumerable<AIFunctionDeclaration> functions)
+    {
         string[] marks = format.Trigger.Length > 0 ? [format.Trigger]
             : format.Pairs is null ? [format.Open]
-            : [.. tools.Callable.Select(function => format.Open + function.Name + format.Middle)];
-        var words = marks is [var mark] && _controlTokens.Contains(mark) ? Grammar.Text : Grammar.TextWithout(marks);
-        return Grammar.Sequence(words, Grammar.Optional(calls));
+            : [.. functions.Select(function => format.Open + function.Name + format.Middle)];
+        return marks.Length == 0 || (marks is [var mark] && _controlTokens.Contains(mark)) ? Grammar.Text : Grammar.TextWithout(marks);
     }
 
     private Grammar Calls(RequestedTools tools)

@@ -16,6 +16,9 @@ internal sealed record ChatRequest(GenerationRequest Generation, BeamSearchOptio
     /// <summary>The functions that may be called, or null.</summary>
     public RequestedTools? Tools { get; init; }
 
+    /// <summary>How the model would write calls, where functions are offered and none may be called; null otherwise.</summary>
+    public ForbiddenCalls? ForbiddenCalls { get; init; }
+
     /// <summary>What the words of the answer must be, or null.</summary>
     public AnswerForm? Form { get; init; }
 
@@ -185,6 +188,9 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         return new ChatRequest(generation, beams)
         {
             Tools = tools,
+            ForbiddenCalls = form is null && beams is null && RequestedTools.Forbids(options)
+                ? new ForbiddenCalls(model.ToolCalls, [.. options.Tools?.OfType<AIFunctionDeclaration>() ?? []])
+                : null,
             Form = form,
             ShowsReasoning = options.Reasoning?.Output != ReasoningOutput.None,
             SkipsReasoning = options.Reasoning?.Effort == ReasoningEffort.None,
@@ -257,22 +263,28 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
 
     private Grammar? Constraint(ChatRequest request, ReasoningTags? reasoning, bool startsInReasoning)
     {
-        if (request.Tools is null && request.Form is null)
+        if (request.Tools is null && request.Form is null && request.ForbiddenCalls is null)
             return null;
         try
         {
             _ = model.TokenVocabulary;
         }
-        catch (TokenizerException exception) when (request.Form is null && request.Tools is { MustCall: false })
+        catch (TokenizerException exception) when (request.Form is null && request.Tools is not { MustCall: true })
         {
             notices.Warn("constraint",
                 $"Function calls are read as the model writes them, without a guarantee of their form. {exception.Message}");
             return null;
         }
 
-        var key = $"{request.Tools?.Key} {request.Form?.Key} {reasoning} {startsInReasoning}";
-        return grammars.Get(key,
-            () => new AnswerConstraint(model.Tokenizer, notices).Of(request.Tools, request.Form?.Grammar(), reasoning, startsInReasoning)!);
+        var key = $"{request.Tools?.Key} {request.Form?.Key} {request.ForbiddenCalls?.Key} {reasoning} {startsInReasoning}";
+        return grammars.Get(key, () =>
+        {
+            var constraint = new AnswerConstraint(model.Tokenizer, notices);
+            var form = request.ForbiddenCalls is { } forbidden
+                ? constraint.WordsWithoutCalls(forbidden.Format, forbidden.Functions)
+                : request.Form?.Grammar();
+            return constraint.Of(request.Tools, form, reasoning, startsInReasoning)!;
+        });
     }
 
     // The variables of the template: the caller's own, and what the reasoning effort means to it.
@@ -399,4 +411,13 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
                 : _beams;
         }
     }
+}
+
+/// <summary>Calls that an answer must not hold, although the model knows how to write them.</summary>
+/// <param name="Format">How the model writes calls.</param>
+/// <param name="Functions">The functions of the request.</param>
+internal sealed record ForbiddenCalls(ToolCallFormat Format, IReadOnlyList<AIFunctionDeclaration> Functions)
+{
+    /// <summary>Equal for the same calls.</summary>
+    public string Key => $"no calls {string.Join(' ', Functions.Select(f => f.Name))}";
 }

@@ -47,6 +47,9 @@ internal sealed class RequestedTools(
         return new RequestedTools(functions, format(), options.ToolMode, options.AllowMultipleToolCalls != false);
     }
 
+    /// <summary>Whether functions are offered and none may be called.</summary>
+    public static bool Forbids(ChatOptions options) => options is { ToolMode: NoneChatToolMode, Tools.Count: > 0 };
+
     /// <summary>Tells requests apart whose calls are bound in another way.</summary>
     public string Key
         => $"{Declare().GetRawText()} {(MustCall ? string.Join(' ', Callable.Select(f => f.Name)) : "auto")} {AllowsMultiple}";

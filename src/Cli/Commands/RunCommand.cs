@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
+using Kotonoha.Agents.AgentFiles;
 using Kotonoha.Agents.Prompts.Files;
 using Kotonoha.Cli.Lines;
 using Kotonoha.Cli.Models;
@@ -9,7 +10,9 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Cli.Commands;
 
-/// <summary><c>kotonoha run FILE</c>: a prompt that is a file, with values for its inputs, on the model that it names.</summary>
+/// <summary>
+/// <c>kotonoha run FILE</c>: a prompt that is a file, with values for its inputs, on the model that it names; or an agent or a workflow.
+/// </summary>
 internal static class RunCommand
 {
     public static Command Create()
@@ -17,8 +20,7 @@ internal static class RunCommand
         var file = new Argument<string>("FILE")
         {
             Description = "A prompt: YAML of Semantic Kernel or of Agent Framework (kind: Prompt), a .prompty file, a folder with "
-                + "skprompt.txt or "
-                + "SKILL.md.",
+                + "skprompt.txt or SKILL.md; or an agent or a workflow (kind: Agent, kind: Workflow).",
         };
         var input = new Option<string[]>("--input") { Description = "The value of an input; may be repeated.", HelpName = "NAME=VALUE" };
         var inputs = new Option<string?>("--inputs")
@@ -33,7 +35,7 @@ internal static class RunCommand
         };
         var render = new Option<bool>("--render") { Description = "Show the messages and options; no model runs." };
         var trace =
-            new Option<string?>("--trace") { Description = "Write each step (render, call, parse) as a line of JSON.", HelpName = "FILE" };
+            new Option<string?>("--trace") { Description = "Write each step as a line of JSON.", HelpName = "FILE" };
         var model = new Option<string?>("--model")
         {
             Description =
@@ -56,7 +58,8 @@ internal static class RunCommand
             HelpName = "N",
             DefaultValueFactory = _ => new PromptRunOptions().MaxRepairs,
         };
-        var command = new Command("run", "Run a prompt file. An answer is text, or JSON where the file has an output schema.") { file };
+        var command = new Command("run", "Run a prompt, an agent or a workflow that is a file. An answer is text, or JSON where a prompt "
+            + "has an output schema.") { file };
         foreach (var option
             in new Option[] { input, inputs, lines, render, trace, model, models, environment, repairs, LineCommand.Threads })
             command.Options.Add(option);
@@ -65,6 +68,8 @@ internal static class RunCommand
             int most = parsed.GetValue(repairs);
             if (most < 0)
                 throw new UsageException("--repairs: at least 0");
+            if (AgentFile.IsAgentFile(parsed.GetRequiredValue(file)))
+                return await RunAgentAsync(parsed, cancellationToken);
             var prompt = PromptFile.Load(
                 parsed.GetRequiredValue(file), new PromptFileOptions { AllowedEnvironment = parsed.GetValue(environment) ?? [] });
             foreach (var remark in prompt.Remarks)
@@ -82,6 +87,31 @@ internal static class RunCommand
             return await LineRunner.RunAsync(from, output, runner, cancellationToken);
         });
         return command;
+
+        async Task<int> RunAgentAsync(ParseResult parsed, CancellationToken cancellationToken)
+        {
+            if (parsed.GetValue(render))
+                throw new UsageException("--render shows prompts; an agent has none before it runs (--trace shows what it does)");
+            if (parsed.GetResult(repairs) is { Implicit: false })
+                throw new UsageException("--repairs is for prompts with an output schema; an agent has none");
+            var given = parsed.GetValue(input) ?? [];
+            if (parsed.GetValue(lines) ? given.Length > 0 : parsed.GetValue(inputs) is not null)
+                throw new UsageException(
+                    $"an agent takes one question, --input {AgentLines.Question}=TEXT, or with --jsonl many, as lines of --inputs or of "
+                    + "standard input");
+            var agent = AgentFile.Load(parsed.GetRequiredValue(file), AgentLines.Options(parsed.GetValue(environment) ?? []));
+            using var steps = parsed.GetValue(trace) is { } path ? new TraceFile(path) : null;
+            using var runner = new AgentLines(
+                agent, new PromptModels(parsed.GetValue(models), agent.Path, parsed.GetValue(LineCommand.Threads)),
+                parsed.GetValue(model), steps);
+            if (!parsed.GetValue(lines))
+                return given is [var one] && one.StartsWith(AgentLines.Question + "=", StringComparison.Ordinal)
+                    ? await runner.OnceAsync(one[(AgentLines.Question.Length + 1)..], cancellationToken)
+                    : throw new UsageException($"give the question: --input {AgentLines.Question}=TEXT (or many, with --jsonl)");
+            await using var from = parsed.GetValue(inputs) is { } name ? OpenInputs(name) : Console.OpenStandardInput();
+            await using var output = StandardOutput.Open();
+            return await LineRunner.RunAsync(from, output, runner, cancellationToken);
+        }
     }
 
     private static Dictionary<string, object?> Given(PromptFile prompt, string[] pairs)
@@ -229,19 +259,21 @@ internal static class RunCommand
             return text.Append("[options]\n").Append(document.RootElement.GetProperty("options").GetRawText()).Append('\n').ToString();
         }
     }
+}
 
-    /// <summary>Writes the steps of runs as they end.</summary>
-    private sealed class TraceFile(string path) : IProgress<PromptTraceEvent>, IDisposable
+/// <summary>Writes the steps of runs as they end, a line of JSON each.</summary>
+internal sealed class TraceFile(string path) : IProgress<PromptTraceEvent>, IDisposable
+{
+    private readonly StreamWriter _file = new(path) { AutoFlush = true, NewLine = "\n" };
+    private readonly Lock _lock = new();
+
+    public void Report(PromptTraceEvent value) => Write(value.ToJson());
+
+    public void Write(string line)
     {
-        private readonly StreamWriter _file = new(path) { AutoFlush = true, NewLine = "\n" };
-        private readonly Lock _lock = new();
-
-        public void Report(PromptTraceEvent value)
-        {
-            lock (_lock)
-                _file.WriteLine(value.ToJson());
-        }
-
-        public void Dispose() => _file.Dispose();
+        lock (_lock)
+            _file.WriteLine(line);
     }
+
+    public void Dispose() => _file.Dispose();
 }

@@ -15,7 +15,7 @@ internal sealed class PromptModels : IDisposable
     private readonly int? _threads;
     private readonly ModelCatalog? _catalog;
     private readonly List<LocalGpt> _models = [];
-    private readonly List<IChatClient> _clients = [];
+    private readonly Dictionary<string, IChatClient> _clients = new(StringComparer.Ordinal);
 
     /// <param name="file">The catalogue; null for one beside the prompt or in the working folder, if there is one.</param>
     /// <param name="prompt">The prompt's path.</param>
@@ -31,28 +31,39 @@ internal sealed class PromptModels : IDisposable
     /// <summary>Opens the model of a prompt.</summary>
     /// <param name="prompt">The prompt.</param>
     /// <param name="model">A name of the catalogue, a path, or a model of the hub; null for the one that the prompt names.</param>
-    public (IChatClient Client, ChatOptions? Defaults) Open(PromptFile prompt, string? model)
+    public (IChatClient Client, ChatOptions? Defaults) Open(PromptFile prompt, string? model) => Open(prompt.Path, prompt.Model, model);
+
+    /// <summary>Opens a model of an agent's file, which then has the catalogue's options for what the agent leaves open.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="named">The model that the agent names, or null.</param>
+    /// <param name="model">A name of the catalogue, a path, or a model of the hub, for all agents; null for those that they name.</param>
+    public IChatClient Client(string path, string? named, string? model)
     {
-        if (_catalog is not null && (model is null || _catalog.Entries.Any(entry => entry.Name == model)))
-            return (_catalog.GetChatClient(model ?? prompt.Model), _catalog.Find(model ?? prompt.Model).Options);
-        if (model is null)
-            throw new UsageException(prompt.Model is { } named
-                ? $"'{prompt.Path}' names the model '{named}', and no {FileName} says where it is; write one (see docs/prompt-files.md), "
-                    + $"or name a "
-                    + "model with --model"
-                : $"'{prompt.Path}' names no model; name one with --model, or write a {FileName} with a default");
-        var client = Local(model);
-        _clients.Add(client);
-        return (client, null);
+        var (client, defaults) = Open(path, named, model);
+        return defaults is null ? client : _catalog!.GetConfiguredChatClient(model ?? named);
     }
 
     public void Dispose()
     {
         _catalog?.Dispose();
-        foreach (var client in _clients)
+        foreach (var client in _clients.Values)
             client.Dispose();
         foreach (var model in _models)
             model.Dispose();
+    }
+
+    private (IChatClient Client, ChatOptions? Defaults) Open(string path, string? named, string? model)
+    {
+        if (_catalog is not null && (model is null || _catalog.Entries.Any(entry => entry.Name == model)))
+            return (_catalog.GetChatClient(model ?? named), _catalog.Find(model ?? named).Options);
+        if (model is null)
+            throw new UsageException(named is not null
+                ? $"'{path}' names the model '{named}', and no {FileName} says where it is; write one (see docs/prompt-files.md), or name "
+                    + "a model with --model"
+                : $"'{path}' names no model; name one with --model, or write a {FileName} with a default");
+        if (!_clients.TryGetValue(model, out var client))
+            _clients.Add(model, client = Local(model));
+        return (client, null);
     }
 
     private IChatClient Open(ModelEntry entry)

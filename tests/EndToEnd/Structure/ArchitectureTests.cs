@@ -30,7 +30,7 @@ public partial class ArchitectureTests
         ["Rag"] = (["Foundation", "Readers"], null),
         ["Agents"] =
             (["Foundation", "Grammars", "ChatTemplates"],
-                ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Extensions.AI",
+                ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Agents.AI.Workflows", "Microsoft.Extensions.AI",
                     "Microsoft.Extensions.AI.Abstractions",
                     "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
                     "YamlDotNet"]),

@@ -4,7 +4,7 @@ using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
-using Kotonoha.Tests.Support.ToolCalling;
+using Kotonoha.Samples.ToolCalling;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Training;
@@ -83,14 +83,18 @@ public sealed class ChatDatasetTests
     public void What_is_trained_is_what_is_asked_to_the_token(string name)
     {
         var template = Template(name);
-        using var gpt = TinyGpt.Create(new LocalGptOptions { ChatTemplate = template }, contextLength: 2000);
+        using var gpt = TinyGpt.Create(new LocalGptOptions { ChatTemplate = template }, contextLength: 3000);
         var data = new ToolCallingData(4);
         for (int n = 0; n < 10; n++)
         {
             var conversation = data.Conversation(2);
             conversation = conversation with
             {
-                Turns = [new ChatTurn(ChatTurn.System, "Spell <|end|> as it is."), .. conversation.Turns],
+                Turns =
+                [
+                    new ChatTurn(ChatTurn.System, "Spell <|end|> as it is."),
+                    .. conversation.Turns.Where(turn => turn.Role != ChatTurn.System),
+                ],
             };
             var example = Assert.Single(Encoded(template, conversation));
             int at = 0;

@@ -1,4 +1,4 @@
-using Kotonoha.Tests.Support.ToolCalling;
+using Kotonoha.Samples.ToolCalling;
 
 namespace Kotonoha.LocalModel.Tests.Training;
 

@@ -108,6 +108,16 @@ public sealed class ModelCatalog : IDisposable
         }
     }
 
+    /// <summary>The chat client of a model, with the model's options for what a request leaves open.</summary>
+    /// <param name="name">The model's name; null for the default.</param>
+    /// <returns>The client, which lives as long as the catalogue.</returns>
+    /// <exception cref="PromptFileException">There is no such model.</exception>
+    public IChatClient GetConfiguredChatClient(string? name = null)
+    {
+        var defaults = Find(name).Options;
+        return GetChatClient(name).AsBuilder().ConfigureOptions(options => PromptChatOptions.Default(options, defaults)).Build();
+    }
+
     /// <summary>Runs a prompt on the model that it names, with the model's options for what the prompt leaves open.</summary>
     /// <param name="prompt">The prompt.</param>
     /// <param name="inputs">The values by name; null for none.</param>

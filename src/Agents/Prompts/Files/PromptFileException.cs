@@ -3,7 +3,8 @@ using Kotonoha.Foundation;
 namespace Kotonoha.Agents.Prompts.Files;
 
 /// <summary>
-/// A prompt file, or what was given to it, cannot be used. The message names the file, the line where it is known, and what to do.
+/// The file of a prompt or an agent, or what was given to it, cannot be used. The message names the file, the line where it is known, and
+/// what to do.
 /// </summary>
 public sealed class PromptFileException : KotonohaException
 {

@@ -149,6 +149,14 @@ internal sealed class PromptFields(PromptFileReading reading, YamlNode node)
     /// <summary>Marks members that are understood and have no effect here.</summary>
     public void Ignore(params string[] names) => _known.UnionWith(names);
 
+    /// <summary>Makes a member that was not asked for an error.</summary>
+    public void Check()
+    {
+        if (node.Members?.Find(member => !_known.Contains(member.Key)) is { } unknown)
+            throw new PromptFileException(PromptFileError.Content, node.Path, unknown.Line,
+                $"the field '{unknown.Key}' is not known here; known are {string.Join(", ", _known.Order(StringComparer.Ordinal))}.");
+    }
+
     /// <summary>Remarks on the members that were not asked for.</summary>
     public void Done(string? why = null)
     {

@@ -4,7 +4,7 @@ using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Training;
 using Microsoft.Extensions.AI;
 
-namespace Kotonoha.Tests.Support.ToolCalling;
+namespace Kotonoha.Samples.ToolCalling;
 
 /// <summary>Which names and values requests are made of. No value is in two pools.</summary>
 public enum ValuePool
@@ -27,7 +27,7 @@ public enum ValuePool
 public sealed record ToolRequest(string Text, ChatToolCall? Call, string Result, string Answer);
 
 /// <summary>
-/// Makes requests to an assistant with eight functions, in English and some in Japanese, and conversations of them. The same seed makes the
+/// Makes requests to an assistant with ten functions, in English and some in Japanese, and conversations of them. The same seed makes the
 /// same ones.
 /// </summary>
 public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Training)
@@ -70,11 +70,24 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
     private static readonly string[] Currencies = ["USD", "EUR", "JPY", "GBP", "CHF"];
     private static readonly string[] Skies = ["sunny", "cloudy", "rainy", "windy", "snowy"];
 
+    // One for each of the functions, in their order.
     private static readonly Func<Draw, ToolRequest>[] Callers =
     [
         d => d.Weather(), d => d.Time(), d => d.Sum("add"), d => d.Sum("multiply"), d => d.Money(), d => d.Message(), d => d.Table(),
-        d => d.Tasks(),
+        d => d.Tasks(), d => d.Search(), d => d.Clock(),
     ];
+
+    private const int CallersWithArguments = 7, ExtractingOneIn = 10;
+
+    private static readonly (string Name, string Description, string[] Functions)[] DesksAndTheirFunctions =
+    [
+        ("weather", "Knows the weather.", ["get_weather"]), ("clock", "Knows the time.", ["get_time", "clock"]),
+        ("sums", "Adds and multiplies.", ["add", "multiply"]), ("bank", "Converts money.", ["convert_money"]),
+        ("post", "Sends messages.", ["send_message"]), ("waiter", "Books tables.", ["book_table"]),
+        ("tasks", "Lists tasks.", ["list_tasks"]), ("library", "Searches documents.", ["search_documents"]),
+    ];
+
+    private const double Prefixed = 0.2, Instructed = 0.3, OfSomeFunctions = 0.4, HandingOver = 0.12;
 
     private readonly Random _random = new(seed);
 
@@ -89,29 +102,49 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         Function("send_message", (string to, string text) => "sent"),
         Function("book_table", (int people, string date) => "booked"),
         Function("list_tasks", () => "none"),
+        Function("search_documents", (string query) => "nothing"),
+        Function("clock", () => ""),
     ];
 
     /// <summary>The declarations of the functions, as OpenAI writes them.</summary>
-    public static JsonElement Tools { get; } = JsonSerializer.SerializeToElement(
-        Functions.Select(f => new { type = "function", function = new { name = f.Name, description = "", parameters = f.JsonSchema } }));
+    public static JsonElement Tools { get; } = Declare(Functions.Select(f => (f.Name, "", f.JsonSchema)));
+
+    /// <summary>
+    /// The agents of an office, by name, what each says of itself, and its functions. One that receives everybody hands over to them, and
+    /// they stand in this order.
+    /// </summary>
+    public static IReadOnlyList<(string Name, string Description, string[] Functions)> Desks => DesksAndTheirFunctions;
 
     /// <summary>A request: four of five need a function.</summary>
-    public ToolRequest Request()
-    {
-        var draw = new Draw(_random, pool, isJapanese: _random.Next(6) == 0);
-        return _random.Next(5) == 0 ? draw.Talk() : Callers[_random.Next(Callers.Length)](draw);
-    }
+    public ToolRequest Request() => Request(Callers);
 
-    /// <summary>A conversation of some requests, their calls, results and answers.</summary>
+    /// <summary>
+    /// A conversation of some requests, their calls, results and answers, as applications have them: with all functions or some, under
+    /// their names or behind the name of a plugin; or with the handoffs of a workflow's agent, which has only these to call.
+    /// </summary>
     public Conversation Conversation(int requests)
     {
         var turns = new List<ChatTurn>();
+        if (_random.NextDouble() < Instructed)
+            turns.Add(new ChatTurn(ChatTurn.System, NewDraw().Instructions()));
+        if (_random.NextDouble() < HandingOver)
+            return Handoffs(turns, requests);
+        int[] offered = [.. Enumerable.Range(0, Callers.Length)];
+        if (_random.NextDouble() < OfSomeFunctions)
+        {
+            _random.Shuffle(offered);
+            offered = offered[.._random.Next(1, 4)];
+        }
+
+        var prefix = pool != ValuePool.Blank && _random.NextDouble() < Prefixed ? $"{NewDraw().Word()}_" : "";
+        Func<Draw, ToolRequest>[] callers = [.. offered.Select(i => Callers[i])];
         for (int i = 0; i < requests; i++)
         {
-            var request = Request();
+            var request = Request(callers);
             turns.Add(new ChatTurn(ChatTurn.User, request.Text));
-            if (request.Call is { } call)
+            if (request.Call is { } own)
             {
+                var call = own with { Name = prefix + own.Name };
                 turns.Add(new ChatTurn(ChatTurn.Assistant, "") { ToolCalls = [call] });
                 turns.Add(new ChatTurn(ChatTurn.Tool, request.Result) { ToolCallId = call.Id, Name = call.Name });
             }
@@ -119,21 +152,65 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
             turns.Add(new ChatTurn(ChatTurn.Assistant, request.Answer));
         }
 
-        return new Conversation(turns, Tools);
+        return new Conversation(turns, Declare(offered.Select(i => (prefix + Functions[i].Name, "", Functions[i].JsonSchema))));
     }
 
     /// <summary>
-    /// A short conversation without functions in which the assistant repeats something: what small models learn to copy from.
+    /// A short conversation without functions in which the assistant repeats something, which is what small models learn to copy from, or
+    /// gives what a request says as JSON.
     /// </summary>
     public Conversation Practice()
     {
-        var draw = new Draw(_random, pool, isJapanese: _random.Next(6) == 0);
+        var draw = NewDraw();
+        if (_random.Next(ExtractingOneIn) == 0)
+        {
+            var request = Callers[_random.Next(CallersWithArguments)](draw);
+            return new Conversation(
+                [new ChatTurn(ChatTurn.User, request.Text), new ChatTurn(ChatTurn.Assistant, request.Call!.Arguments.GetRawText())]);
+        }
+
         var (said, answer) = draw.Copying(_random.Next(3, 9));
         return new Conversation([new ChatTurn(ChatTurn.User, said), new ChatTurn(ChatTurn.Assistant, answer)]);
     }
 
     /// <summary>Whether a value belongs to those that no training conversation holds.</summary>
     public static bool IsHeldOut(string value) => Hash(value) % HeldOutOneIn == 0;
+
+    private Draw NewDraw() => new(_random, pool, isJapanese: _random.Next(6) == 0);
+
+    private ToolRequest Request(Func<Draw, ToolRequest>[] callers)
+    {
+        var draw = NewDraw();
+        return _random.Next(5) == 0 ? draw.Talk() : callers[_random.Next(callers.Length)](draw);
+    }
+
+    // Agent Framework names handoffs by number, in the order in which they are declared, and describes each by the agent that it leads to.
+    private Conversation Handoffs(List<ChatTurn> turns, int requests)
+    {
+        for (int i = 0; i < requests; i++)
+        {
+            var request = Request(Callers);
+            turns.Add(new ChatTurn(ChatTurn.User, request.Text));
+            if (request.Call is not { } own)
+            {
+                turns.Add(new ChatTurn(ChatTurn.Assistant, request.Answer));
+                continue;
+            }
+
+            var to = HandoffName(Array.FindIndex(DesksAndTheirFunctions, desk => desk.Functions.Contains(own.Name)));
+            var call = new ChatToolCall(to, JsonElement.Parse("""{"reasonForHandoff": null}"""), own.Id);
+            turns.Add(new ChatTurn(ChatTurn.Assistant, "") { ToolCalls = [call] });
+        }
+
+        var schema = AIFunctionFactory.Create((string? reasonForHandoff) => "", "handoff").JsonSchema;
+        return new Conversation(turns, Declare(DesksAndTheirFunctions.Select((desk, i) => (HandoffName(i), desk.Description, schema))));
+
+        static string HandoffName(int index) => string.Create(CultureInfo.InvariantCulture, $"handoff_to_{index + 1}");
+    }
+
+    private static JsonElement Declare(IEnumerable<(string Name, string Description, JsonElement Parameters)> functions)
+        => JsonSerializer.SerializeToElement(functions.Select(
+            f => new { type = "function", function = new { name = f.Name, description = f.Description, parameters = f.Parameters } }));
 
     private static AIFunction Function(string name, Delegate method) => AIFunctionFactory.Create(method, name);
 
@@ -246,6 +323,28 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
                 ["今日のタスクは?", "タスクを見せて"], $"Your tasks: {result}.", $"タスク: {result}");
         }
 
+        public ToolRequest Search()
+        {
+            var query = Phrase();
+            var result = pool == ValuePool.Blank ? "" : $"{Phrase()}, {Phrase()}";
+            return Call("search_documents", new { query }, result,
+                [
+                    $"What do you know about {query}?", $"Look up {query}, please.", $"Search for {query}.",
+                    $"What do the documents say about {query}?", $"Find {query}.",
+                ],
+                [$"{query}について調べて", $"{query}を検索して"], $"I have found: {result}", $"見つかりました: {result}");
+        }
+
+        public ToolRequest Clock()
+        {
+            var time = new DateTime(2026, 1, 1).AddMinutes(random.Next(2_000_000));
+            var result = pool == ValuePool.Blank ? ""
+                : time.ToString("dddd, yyyy-MM-dd HH:mm:ss '+00:00'", CultureInfo.InvariantCulture);
+            return Call("clock", new { }, result,
+                ["What day is it?", "What is the date today?", "Which day is today?", "What is today's date?"],
+                ["今日は何日?", "今日の日付は?"], $"It is {result}.", $"{result}です。");
+        }
+
         public (string Said, string Answer) Copying(int values)
         {
             var text = string.Join(' ', Enumerable.Range(0, values).Select(_ => random.Next(6) switch
@@ -281,6 +380,11 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
             return new ToolRequest(said, null, "", answer);
         }
 
+        public string Instructions() => Pick([
+            "You are a helpful assistant.", $"You are {Person()}.", $"You work for {Person()} in {City()}.", $"Talk about {Phrase()}.",
+            "Be brief.", $"You are a {Word()} and you like {Phrase()}. Be brief.",
+        ]);
+
         private ToolRequest Call(
             string name, object arguments, string result, string[] english, string[] japanese, string answer, string japaneseAnswer)
             => new(
@@ -305,7 +409,7 @@ public sealed class ToolCallingData(int seed, ValuePool pool = ValuePool.Trainin
         }
 
         // Words are split between the pools too, not the phrases alone.
-        private string Word() => Value(() => random.Next(3) == 0 ? Made().ToLowerInvariant() : Pick(Words));
+        public string Word() => Value(() => random.Next(3) == 0 ? Made().ToLowerInvariant() : Pick(Words));
 
         private string KanaName() => string.Concat(Enumerable.Range(0, random.Next(2, 5)).Select(_ => Pick(Kana)));
 
