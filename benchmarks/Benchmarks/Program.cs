@@ -18,6 +18,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["ingest"] = IngestBenchmark.RunAsync,
     ["llama-cpp"] = LlamaCppCheck.RunAsync,
     ["memory"] = MemoryCheck.RunAsync,
+    ["optimizers"] = OptimizerBenchmark.RunAsync,
     ["prefix"] = PrefixBenchmark.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),
     ["readers"] = ReadersBenchmark.RunAsync,
