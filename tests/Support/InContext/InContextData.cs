@@ -73,8 +73,8 @@ public sealed class InContextData(int seed)
 
     /// <summary>The made-up words. None of them means anything by itself: each task gives them new meanings.</summary>
     private static readonly string[] Words =
-        [.. from onset in (string[])["z", "bl", "kr", "v", "sn", "gr", "p", "dw"]
-            from rest in (string[])["orn", "ip", "ash", "ulk", "emp", "ax"]
+        [.. from onset in (string[])["z", "bl", "kr", "v", "sn", "dw"]
+            from rest in (string[])["im", "arn", "ulk", "emp"]
             select onset + rest];
 
     private readonly Random _random = new(seed);
@@ -103,17 +103,27 @@ public sealed class InContextData(int seed)
         return new InContextExample(string.Format(null, Pick(Orders), person, place, item), $"{{{string.Join(", ", values)}}}");
     }
 
-    /// <summary>A conversation to learn from: an instruction and a number of examples, all of whose answers are learned.</summary>
+    /// <summary>
+    /// A conversation to learn from: an instruction and a number of examples, all of whose answers are learned. Some have names for
+    /// meanings, so that the model learns the topics and the parts; some only repeat pairs of words, so that it learns to look back.
+    /// </summary>
     public Conversation Conversation()
     {
-        var task = Task(_random.Next(2) == 0 ? InContextKind.Classification : InContextKind.Extraction);
+        var kind = _random.Next(2) == 0 ? InContextKind.Classification : InContextKind.Extraction;
+        int way = _random.Next(10);
+        var task = Task(kind);
+        if (way < 2)
+            task = task with { Meanings = [.. task.Meanings.Select(m => (m.Meaning, m.Meaning))] };
+        var (keys, values) = (Draw([.. Topics.SelectMany(topic => topic.Words), .. Items], 3), Draw(Words, 3));
         var turns = new List<ChatTurn>
         {
-            new(ChatTurn.System, _random.Next(3) == 0 ? task.FullInstruction : task.Instruction),
+            new(ChatTurn.System, way < 2 ? $"{task.Instruction[..^1]}by name ." : way == 2 ? "Repeat ."
+                : _random.Next(3) == 0 ? task.FullInstruction : task.Instruction),
         };
         for (int i = _random.Next(6, 12); i > 0; i--)
         {
-            var example = Example(task);
+            int key = _random.Next(keys.Length);
+            var example = way == 2 ? new InContextExample(keys[key], values[key]) : Example(task);
             turns.Add(new ChatTurn(ChatTurn.User, example.Input));
             turns.Add(new ChatTurn(ChatTurn.Assistant, example.Output));
         }
