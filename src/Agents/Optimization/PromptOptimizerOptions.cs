@@ -1,4 +1,3 @@
-using Kotonoha.Agents.Prompts;
 using Kotonoha.Agents.Prompts.Files;
 using Kotonoha.Foundation;
 using Microsoft.Extensions.AI;
