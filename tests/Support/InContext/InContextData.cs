@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Training;
 
@@ -14,6 +15,30 @@ public sealed record InContextExample(string Input, string Output);
 /// <param name="Meanings">The made-up words with what they mean.</param>
 public sealed record InContextTask(InContextKind Kind, IReadOnlyList<(string Word, string Meaning)> Meanings)
 {
+    /// <summary>A prompt file that knows the words and not what they mean.</summary>
+    public string PromptFile
+    {
+        get
+        {
+            var words = string.Join(", ", Meanings.Select(m => m.Word));
+            var keys = string.Join(", ", Meanings.Select(m => $"{m.Word}: {{ type: string, maxLength: 12 }}"));
+            return $$$"""
+                # Written by hand; what the words mean stands nowhere.
+                template: |
+                  <message role="system">{{{Instruction}}}</message>
+                  <message role="user">{{$message}}</message>
+                execution_settings:
+                  default:
+                    temperature: 0
+                    max_tokens: 40
+                {{{(Kind == InContextKind.Classification
+                    ? $"    choice: [{words}]"
+                    : $"output_schema: {{ type: object, properties: {{ {keys} }}, required: [{words}], additionalProperties: false }}")}}}
+
+                """;
+        }
+    }
+
     /// <summary>An instruction that says what to do, and not what the words mean.</summary>
     public string Instruction => Kind == InContextKind.Classification ? "Sort the message ." : "Read the order as JSON .";
 
@@ -101,6 +126,20 @@ public sealed class InContextData(int seed)
         string person = Pick(People), place = Pick(Places), item = Pick(Items);
         var values = task.Meanings.Select(m => $"\"{m.Word}\": \"{(m.Meaning == "person" ? person : m.Meaning == "place" ? place : item)}\"");
         return new InContextExample(string.Format(null, Pick(Orders), person, place, item), $"{{{string.Join(", ", values)}}}");
+    }
+
+    /// <summary>Some different examples of a task, as lines for <c>kotonoha optimize --data</c>.</summary>
+    public string Lines(InContextTask task, int count)
+    {
+        var lines = new HashSet<string>(StringComparer.Ordinal);
+        while (lines.Count < count)
+        {
+            var example = Example(task);
+            var expected = task.Kind == InContextKind.Classification ? JsonSerializer.Serialize(example.Output) : example.Output;
+            lines.Add($"{{\"message\": {JsonSerializer.Serialize(example.Input)}, \"expected\": {expected}}}\n");
+        }
+
+        return string.Concat(lines);
     }
 
     /// <summary>
