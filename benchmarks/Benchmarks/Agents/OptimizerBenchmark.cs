@@ -16,7 +16,7 @@ namespace Kotonoha.Benchmarks.Agents;
 /// </summary>
 internal static class OptimizerBenchmark
 {
-    private const int Examples = 80, TestExamples = 100, Concurrency = 8;
+    private const int Examples = 80, TestExamples = 100, Concurrency = 8, Steps = 4000;
 
     public static async Task<int> RunAsync(string[] args)
     {
@@ -33,7 +33,7 @@ internal static class OptimizerBenchmark
                 var clock = Stopwatch.StartNew();
                 var trained = await InContextGpt.SaveAsync(folder, InContextGpt.Defaults with
                 {
-                    Steps = Number("steps", InContextGpt.Defaults.Steps),
+                    Steps = Number("steps", Steps),
                     Threads = Number("threads", 0),
                 }, new Reporter());
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -64,10 +64,12 @@ internal static class OptimizerBenchmark
         // Words and meanings of the task are drawn anew for each seed; the model has trained on other ones.
         var data = new InContextData(-seed);
         var task = data.Task(kind);
-        var (file, lines, test) = (Path.Combine(folder, "prompt.yaml"), Path.Combine(folder, "data.jsonl"), Path.Combine(folder, "test.jsonl"));
+        var (file, lines, test) =
+            (Path.Combine(folder, "prompt.yaml"), Path.Combine(folder, "data.jsonl"), Path.Combine(folder, "test.jsonl"));
         await File.WriteAllTextAsync(file, task.PromptFile);
-        await File.WriteAllTextAsync(lines, data.Lines(task, Examples));
-        await File.WriteAllTextAsync(test, data.Lines(task, TestExamples));
+        var all = data.Lines(task, Examples + TestExamples).Split('\n');
+        await File.WriteAllLinesAsync(lines, all[..Examples]);
+        await File.WriteAllLinesAsync(test, all[Examples..]);
         var prompt = PromptFile.Load(file);
         var metric = kind == InContextKind.Classification ? PromptMetric.ExactMatch : PromptMetric.JsonFields;
         var clock = Stopwatch.StartNew();

@@ -10,7 +10,7 @@ namespace Kotonoha.Tests.Support.InContext;
 public static class InContextGpt
 {
     /// <summary>How the model of the tests is made.</summary>
-    public static SmallChatGptOptions Defaults { get; } = new() { Steps = 1800 };
+    public static SmallChatGptOptions Defaults { get; } = new() { Steps = 1000 };
 
     private static readonly Lazy<Task<string>> Folder = new(() => Task.Run(
         () => SmallChatGpt.KeepAsync("in-context", folder => SaveAsync(folder, Defaults))));
