@@ -22,6 +22,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["prefix"] = PrefixBenchmark.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),
     ["readers"] = ReadersBenchmark.RunAsync,
+    ["reasoning-model"] = ReasoningModelBenchmark.RunAsync,
     ["retrieval"] = RetrievalBenchmark.RunAsync,
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,
     ["tokenizer"] = arguments => Task.FromResult(TokenizerSpeed.Run(arguments)),

@@ -16,7 +16,7 @@ namespace Kotonoha.Benchmarks.Agents;
 /// </summary>
 internal static class OptimizerBenchmark
 {
-    private const int Examples = 80, TestExamples = 100, Concurrency = 8, Steps = 4000;
+    private const int Examples = 80, TestExamples = 100, Concurrency = 8;
 
     public static async Task<int> RunAsync(string[] args)
     {
@@ -33,7 +33,7 @@ internal static class OptimizerBenchmark
                 var clock = Stopwatch.StartNew();
                 var trained = await InContextGpt.SaveAsync(folder, InContextGpt.Defaults with
                 {
-                    Steps = Number("steps", Steps),
+                    Steps = Number("steps", InContextGpt.Defaults.Steps),
                     Threads = Number("threads", 0),
                 }, new Reporter());
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

@@ -8,21 +8,25 @@ using Kotonoha.Tests.Support.InContext;
 namespace Kotonoha.EndToEnd.Samples;
 
 /// <summary>
-/// Prompts get better with a model that is trained here: <c>kotonoha optimize</c>, <c>kotonoha compare</c> and the sample, as processes.
+/// Prompts get better with a small model that was trained for it: <c>kotonoha optimize</c>, <c>kotonoha compare</c> and the sample, as processes.
 /// </summary>
 [Trait("Category", "EndToEnd")]
 public sealed partial class PromptOptimizationTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(), _model = InContextGpt.Unpack();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose()
+    {
+        _folder.Dispose();
+        _model.Dispose();
+    }
 
     [Fact]
     public async Task The_sample_finds_and_saves_a_better_prompt()
     {
         var run = await Command.DotnetAsync(_folder.Path,
             Repository.At("samples", "PromptOptimization", "bin", Repository.Configuration, "net10.0", "Kotonoha.PromptOptimization.dll"),
-            await InContextGpt.FolderAsync(), Repository.At("samples", "PromptOptimization"), _folder.At("better.yaml"));
+            _model.Path, Repository.At("samples", "PromptOptimization"), _folder.At("better.yaml"));
         Assert.True(run.ExitCode == 0, run.ToString());
         var scores = Scores().Matches(run.Output).ToDictionary(match => match.Groups[1].Value, match => (
             Before: double.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture),
@@ -48,8 +52,7 @@ public sealed partial class PromptOptimizationTests : IDisposable
         var task = data.Task(InContextKind.Extraction);
         var prompt = _folder.Write("prompt.yaml", task.PromptFile);
         var (lines, better) = (_folder.Write("data.jsonl", data.Lines(task, 40)), _folder.At("out/better.yaml"));
-        var model = await InContextGpt.FolderAsync();
-        string[] measured = ["--data", lines, "--metric", "fields", "--model", model, "--concurrency", "8"];
+        string[] measured = ["--data", lines, "--metric", "fields", "--model", _model.Path, "--concurrency", "8"];
         var report = JsonElement.Parse(Run(["optimize", prompt, .. measured, "--method", "bootstrap", "--seed", "3", "--budget", "60", "--json",
             "--output", better]).Output);
         Assert.True(report.GetProperty("after").GetDouble() > report.GetProperty("before").GetDouble(), report.GetRawText());
@@ -64,7 +67,7 @@ public sealed partial class PromptOptimizationTests : IDisposable
         Assert.Matches(@"fields on 40 examples\nA  \d.*\nB  \d.*\nB - A  \+\d\.\d{3}  \(95%: .*seed 1\)\nB better on",
             Run(["compare", prompt, better, .. measured, "--seed", "1"]).Output);
 
-        var answer = JsonElement.Parse(Run(["run", better, "--model", model, "--input", "message=Rosa in Lima wants cups"]).Output);
+        var answer = JsonElement.Parse(Run(["run", better, "--model", _model.Path, "--input", "message=Rosa in Lima wants cups"]).Output);
         Assert.Equal(task.Meanings.Select(meaning => meaning.Word).Order(), answer.EnumerateObject().Select(member => member.Name).Order());
     }
 

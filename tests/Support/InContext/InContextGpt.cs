@@ -9,14 +9,14 @@ namespace Kotonoha.Tests.Support.InContext;
 /// </summary>
 public static class InContextGpt
 {
-    /// <summary>How the model of the tests is made.</summary>
-    public static SmallChatGptOptions Defaults { get; } = new() { Steps = 1000 };
+    /// <summary>How the model is made.</summary>
+    public static SmallChatGptOptions Defaults { get; } = new() { Steps = 4000 };
 
-    private static readonly Lazy<Task<string>> Folder = new(() => Task.Run(
-        () => SmallChatGpt.KeepAsync("in-context", folder => SaveAsync(folder, Defaults))));
-
-    /// <summary>The folder of the model of the tests. The first test that asks trains it.</summary>
-    public static Task<string> FolderAsync() => Folder.Value;
+    /// <summary>
+    /// The model that the tests carry, in a folder of the test's own: made by <c>scripts/check-optimizers --out DIR</c>, as training takes
+    /// minutes.
+    /// </summary>
+    public static TemporaryFolder Unpack() => FixtureArchive.Extract("in-context-gpt");
 
     /// <summary>Trains a model and saves it.</summary>
     public static Task<TrainingResult> SaveAsync(
