@@ -6,7 +6,6 @@ using Kotonoha.Agents.Prompts.Files;
 using Kotonoha.Cli.Lines;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
-using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Cli.Commands;
 
