@@ -42,7 +42,8 @@ internal static class OptimizerBenchmark
 
             using var model = LocalGpt.Load(folder);
             using var chat = model.AsChatClient();
-            Console.WriteLine("| task | method | seed | validation before | after | test before | after | difference, 95% | requests | seconds |");
+            Console.WriteLine(
+                "| task | method | seed | validation before | after | test before | after | difference, 95% | requests | seconds |");
             Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
             bool isBetter = true;
             foreach (var kind in Enum.GetValues<InContextKind>())

@@ -19,7 +19,8 @@ internal static partial class ReasoningModelBenchmark
             throw new ArgumentException("Say where the model goes: --out DIR.");
         Console.WriteLine(Machine.Describe());
         var clock = Stopwatch.StartNew();
-        var conversations = await WordProblems.ToLearnAsync(Number("problems", 30_000), 1000 + Number("seed", 1), WordProblems.ToAsk(60, 1));
+        var conversations = await WordProblems.ToLearnAsync(
+            Number("problems", 30_000), 1000 + Number("seed", 1), WordProblems.ToAsk(60, 1));
         // Digits stay apart, so that numbers are read digit by digit.
         var tokenizer = Tokenizer.TrainByteLevelBpe(
             conversations.Take(3000).Select(conversation =>

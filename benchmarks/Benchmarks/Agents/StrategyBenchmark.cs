@@ -99,7 +99,8 @@ internal static class StrategyBenchmark
     private static async Task<ReasoningResult> AskAsync(IChatClient chat, string question, int tokens)
     {
         var reply = await chat.GetResponseAsync(question, new ChatOptions { Temperature = 0, MaxOutputTokens = tokens });
-        return new ReasoningResult([new AgentStep(AgentStepKind.Answer, reply.Text) { Usage = reply.Usage, StopReason = StopReason.Answered }]);
+        var step = new AgentStep(AgentStepKind.Answer, reply.Text) { Usage = reply.Usage, StopReason = StopReason.Answered };
+        return new ReasoningResult([step]);
     }
 
     private static void Print(Row row)

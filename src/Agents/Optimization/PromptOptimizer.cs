@@ -51,7 +51,7 @@ public sealed partial class PromptOptimizer(IChatClient client, PromptMetric met
         var search = new Search(this, prompt, shuffled[held..], shuffled[..held], budget, progress, cancellationToken);
         var before = await search.ScoreAsync("as it is", prompt).ConfigureAwait(false)
             ?? throw new PromptOptimizationException(string.Create(CultureInfo.InvariantCulture,
-                $"The budget ends before the prompt itself is scored on its {held} validation examples; raise it, or give fewer examples."));
+                $"The budget ends before the prompt itself is scored on its {held} validation examples; raise it, or give fewer."));
         await (_options.Method switch
         {
             PromptOptimizationMethod.Bootstrap => search.BootstrapAsync(),

@@ -16,7 +16,7 @@ public enum PromptOptimizationMethod
     /// <summary>Several random sets of such examples.</summary>
     RandomSearch,
 
-    /// <summary>Instructions that are given, or that the model (or a teacher) proposes from those that were tried and their scores.</summary>
+    /// <summary>Instructions that are given, or that the model (or a teacher) proposes from those tried and their scores.</summary>
     InstructionSearch,
 }
 
@@ -131,7 +131,9 @@ public sealed record PromptOptimizationResult(
         json.WriteNumber("training_examples", TrainingExamples);
         json.WriteNumber("validation_examples", Before.Answers.Count);
         json.WriteNumber("calls", Calls);
-        PromptJson.WriteUsage(json, Usage);
+        // How many tokens came from a cache depends on timing.
+        PromptJson.WriteUsage(
+            json, new UsageDetails { InputTokenCount = Usage.InputTokenCount, OutputTokenCount = Usage.OutputTokenCount });
         json.WriteBoolean("budget_spent", IsBudgetSpent);
         json.WriteStartArray("candidates");
         foreach (var candidate in Candidates)

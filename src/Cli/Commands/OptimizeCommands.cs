@@ -68,7 +68,8 @@ internal static class OptimizeCommands
         {
             file,
         };
-        Option[] own = [method, output, validation, calls, tokens, candidates, bootstrapped, demonstrations, instructions, proposals, teacher];
+        Option[] own =
+            [method, output, validation, calls, tokens, candidates, bootstrapped, demonstrations, instructions, proposals, teacher];
         foreach (var option in (Option[])[.. shared.All, .. own])
             command.Options.Add(option);
         command.SetAction(async (parsed, cancellationToken) =>

@@ -48,7 +48,8 @@ public sealed class PromptOptimizerTests : IDisposable
         var teacher = new NearestClient();
         await Optimizer(new NearestClient(), new PromptOptimizerOptions { Teacher = teacher }).OptimizeAsync(Load(), Examples(20));
         Assert.NotEmpty(teacher.Requests);
-        Assert.All(teacher.Requests, request => Assert.DoesNotContain(request[^1].Text, request.SkipLast(1).Select(message => message.Text)));
+        Assert.All(teacher.Requests,
+            request => Assert.DoesNotContain(request[^1].Text, request.SkipLast(1).Select(message => message.Text)));
     }
 
     [Fact]
@@ -72,7 +73,8 @@ public sealed class PromptOptimizerTests : IDisposable
         Assert.Equal(result.Candidates.Max(candidate => candidate.Evaluation!.Score), result.After.Score);
         Assert.True(result.Candidates.Select(candidate => candidate.Evaluation!.Score).Distinct().Count() > 2);
         var validated = result.Before.Answers.Select(answer => answer.Example.Inputs["message"].GetString()!).ToHashSet();
-        Assert.All(result.Candidates.SelectMany(candidate => candidate.Prompt!.Examples), shown => Assert.DoesNotContain(shown.Input, validated));
+        Assert.All(result.Candidates.SelectMany(candidate => candidate.Prompt!.Examples),
+            shown => Assert.DoesNotContain(shown.Input, validated));
     }
 
     [Theory]
@@ -88,7 +90,8 @@ public sealed class PromptOptimizerTests : IDisposable
                 .OptimizeAsync(Load(), Examples(20));
             Assert.InRange(client.Requests.Count, 10, calls);
             Assert.Equal(client.Requests.Count, result.Calls);
-            Assert.All(result.Candidates, candidate => Assert.True(candidate.Problem is not null || candidate.Evaluation!.Answers.Count == 10));
+            Assert.All(result.Candidates,
+                candidate => Assert.True(candidate.Problem is not null || candidate.Evaluation!.Answers.Count == 10));
         }
 
         var error = await Assert.ThrowsAsync<PromptOptimizationException>(() => Optimizer(
@@ -131,9 +134,9 @@ public sealed class PromptOptimizerTests : IDisposable
         })]);
         Assert.Equal("Sort the {{$kind}} in capitals: < > &", result.Prompt.Instruction);
         Assert.True(result.After.Score > result.Before.Score);
-        Assert.Equal(["leaves out {{$kind}}", "calls the function", "tried before"], result.Candidates.Where(candidate => candidate.Problem is not null)
-            .Select(candidate => new[] { "leaves out {{$kind}}", "calls the function", "tried before" }
-                .First(part => candidate.Problem!.Contains(part, StringComparison.Ordinal))));
+        string[] problems = ["leaves out {{$kind}}", "calls the function", "tried before"];
+        Assert.Equal(problems, result.Candidates.Where(candidate => candidate.Problem is not null)
+            .Select(candidate => problems.First(part => candidate.Problem!.Contains(part, StringComparison.Ordinal))));
         var second = proposer.Requests[1][^1].Text;
         Assert.Contains("Sort the {{$kind}}, softly.", second, StringComparison.Ordinal);
         Assert.Equal(prompt.Examples, result.Prompt.Examples);
@@ -169,7 +172,8 @@ public sealed class PromptOptimizerTests : IDisposable
 
     private static List<PromptExample> Examples(int count)
     {
-        string[][] words = [["soup", "bread", "rice", "cake"], ["train", "hotel", "ticket", "harbour"], ["invoice", "fee", "refund", "price"]];
+        string[][] words =
+            [["soup", "bread", "rice", "cake"], ["train", "hotel", "ticket", "harbour"], ["invoice", "fee", "refund", "price"]];
         string[] labels = ["food", "travel", "billing"], colours = ["red", "blue", "old", "new", "late"];
         return [.. Enumerable.Range(0, count).Select(i => new PromptExample(
             new Dictionary<string, JsonElement>
@@ -196,7 +200,8 @@ public sealed class PromptOptimizerTests : IDisposable
             var shown = Enumerable.Range(0, all.Count - 1).Where(i => all[i].Role == ChatRole.User).ToList();
             var answer = shown.Count == 0 ? "?" : all[shown.MaxBy(i => all[i].Text.Split(' ').Count(words.Contains)) + 1].Text;
             if (all[0].Role == ChatRole.System)
-                answer = all[0].Text.Contains("in capitals", StringComparison.Ordinal) ? answer.ToUpperInvariant() : answer.ToLowerInvariant();
+                answer = all[0].Text.Contains("in capitals", StringComparison.Ordinal)
+                    ? answer.ToUpperInvariant() : answer.ToLowerInvariant();
             return Task.FromResult(new ChatResponse(new ChatMessage(ChatRole.Assistant, answer))
             {
                 Usage = Tokens is { } tokens ? new UsageDetails { OutputTokenCount = tokens } : null,

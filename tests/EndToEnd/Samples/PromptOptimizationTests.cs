@@ -8,7 +8,8 @@ using Kotonoha.Tests.Support.InContext;
 namespace Kotonoha.EndToEnd.Samples;
 
 /// <summary>
-/// Prompts get better with a small model that was trained for it: <c>kotonoha optimize</c>, <c>kotonoha compare</c> and the sample, as processes.
+/// Prompts get better with a small model that was trained for it: <c>kotonoha optimize</c>, <c>kotonoha compare</c> and the sample, as
+/// processes.
 /// </summary>
 [Trait("Category", "EndToEnd")]
 public sealed partial class PromptOptimizationTests : IDisposable
@@ -53,11 +54,11 @@ public sealed partial class PromptOptimizationTests : IDisposable
         var prompt = _folder.Write("prompt.yaml", task.PromptFile);
         var (lines, better) = (_folder.Write("data.jsonl", data.Lines(task, 40)), _folder.At("out/better.yaml"));
         string[] measured = ["--data", lines, "--metric", "fields", "--model", _model.Path, "--concurrency", "8"];
-        var report = JsonElement.Parse(Run(["optimize", prompt, .. measured, "--method", "bootstrap", "--seed", "3", "--budget", "60", "--json",
-            "--output", better]).Output);
+        string[] optimize =
+            ["optimize", prompt, .. measured, "--method", "bootstrap", "--seed", "3", "--budget", "60", "--json", "--output", better];
+        var report = JsonElement.Parse(Run(optimize).Output);
         Assert.True(report.GetProperty("after").GetDouble() > report.GetProperty("before").GetDouble(), report.GetRawText());
-        Assert.Equal(report.GetRawText(), Run(["optimize", prompt, .. measured, "--method", "bootstrap", "--seed", "3", "--budget", "60",
-            "--json", "--output", better]).Output.TrimEnd());
+        Assert.Equal(report.GetRawText(), Run(optimize).Output.TrimEnd());
         Assert.InRange(report.GetProperty("calls").GetInt32(), 40, 60);
         Assert.StartsWith("# Written by hand", await File.ReadAllTextAsync(better), StringComparison.Ordinal);
 
@@ -82,7 +83,8 @@ public sealed partial class PromptOptimizationTests : IDisposable
     {
         SavedModel.Save(_folder.At("model"));
         var prompt = _folder.Write("p.yaml", "template: Say {{$text}}\n");
-        var lines = _folder.Write("d.jsonl", string.Concat(Enumerable.Range(0, 4).Select(i => $"{{\"text\":\"{i}\",\"expected\":\"x\"}}\n")));
+        var lines = _folder.Write("d.jsonl",
+            string.Concat(Enumerable.Range(0, 4).Select(i => $"{{\"text\":\"{i}\",\"expected\":\"x\"}}\n")));
         var (code, _, error) = CliProcess.Run(
             ["optimize", prompt, "--data", lines, "--model", _folder.At("model"), "--output", _folder.At("o.yaml"), .. options.Split(' ')],
             _folder.Path);

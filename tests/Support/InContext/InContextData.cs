@@ -124,7 +124,8 @@ public sealed class InContextData(int seed)
         }
 
         string person = Pick(People), place = Pick(Places), item = Pick(Items);
-        var values = task.Meanings.Select(m => $"\"{m.Word}\": \"{(m.Meaning == "person" ? person : m.Meaning == "place" ? place : item)}\"");
+        var values = task.Meanings.Select(
+            m => $"\"{m.Word}\": \"{(m.Meaning == "person" ? person : m.Meaning == "place" ? place : item)}\"");
         return new InContextExample(string.Format(null, Pick(Orders), person, place, item), $"{{{string.Join(", ", values)}}}");
     }
 

@@ -14,7 +14,7 @@ public sealed partial class PromptFile
 
     /// <summary>A prompt like this one with another instruction or other examples. No file is written.</summary>
     /// <param name="instruction">The instruction, spelt as in the file; null keeps it.</param>
-    /// <param name="examples">The worked examples, all of which are shown; null keeps those that the file has, and its way to choose.</param>
+    /// <param name="examples">The worked examples, all of which are shown; null keeps those of the file, and its way to choose.</param>
     /// <returns>The prompt.</returns>
     /// <exception cref="PromptFileException">
     /// The file has no instruction or its format no place for examples, an example spells a reference to a file or variable, or the prompt
