@@ -106,6 +106,8 @@ public sealed class PromptFileEditTests : IDisposable
         Says(() => plain.With("Shorten."), "has no instruction");
         Says(() => plain.With(examples: [new("${env:HOME}", "x")]), "reference");
         Says(() => plain.With(examples: [new("x", "=Env.HOME")]), "reference");
+        FewShotExample[] harmless = [new("${HOME}", "=A1+B1")];
+        Assert.Equal(harmless, plain.With(examples: harmless).Examples);
         Says(() => plain.Save(_folder.At("plain.prompty")), "ends with .yaml");
         var skill = PromptFile.Load(_folder.Write("notes/SKILL.md", "---\nname: notes\ndescription: Writes notes.\n---\nBe brief.\n"));
         Says(() => skill.With(examples: Shown), "no place for examples");

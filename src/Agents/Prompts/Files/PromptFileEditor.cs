@@ -19,7 +19,7 @@ internal sealed partial class PromptFileEditor
         _settings = format == PromptFileFormat.KernelFolder
             ? Path.Combine(Path.GetDirectoryName(_main)!, PromptFileReader.KernelConfigFile)
             : _main;
-        Instruction = Place() is { } place && !PromptFileReading.IsReference(place.Value) && Range(place.Value) is var (from, to)
+        Instruction = Place() is { } place && !PromptFileReading.IsWholeReference(place.Value) && Range(place.Value) is var (from, to)
             ? Decode(place.Value[from..to])
             : null;
     }

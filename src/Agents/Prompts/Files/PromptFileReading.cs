@@ -52,7 +52,7 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
     /// </summary>
     public YamlNode Expand(YamlNode node)
     {
-        if (node.Scalar is not { } text || !IsReference(text))
+        if (node.Scalar is not { } text || !text.Contains("${", StringComparison.Ordinal) && !text.StartsWith('='))
             return node;
         if (FileReference().Match(text) is { Success: true } file)
             return Included(node, file.Groups[1].Value.Trim());
@@ -62,8 +62,11 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
             match => Variable(node, match.Groups[1].Value, match.Groups[2].Success ? match.Groups[2].Value : null)));
     }
 
-    /// <summary>Whether a text may stand for another one, so that it cannot be written into a file as it is.</summary>
-    public static bool IsReference(string text) => text.Contains("${", StringComparison.Ordinal) || text.StartsWith('=');
+    /// <summary>Whether a text, or a part of it, stands for another one, so that it cannot be written into a file as it is.</summary>
+    public static bool IsReference(string text) => IsWholeReference(text) || EnvironmentReference().IsMatch(text);
+
+    /// <summary>Whether a text is nothing but the name of a file or variable whose text is meant.</summary>
+    public static bool IsWholeReference(string text) => FileReference().IsMatch(text) || AgentReference().IsMatch(text);
 
     public string Text(YamlNode node)
     {
