@@ -26,7 +26,8 @@ public static class InContextGpt
         var data = new InContextData((int)options.Seed);
         var conversations = Enumerable.Range(0, options.Steps * 6).Select(_ => data.Conversation()).ToList();
         var tokenizer = Tokenizer.TrainByteLevelBpe(
-            conversations.Take(2000).Select(conversation => ChatTemplate.Kotonoha.RenderText(conversation.Turns, addGenerationPrompt: false)),
+            conversations.Take(2000).Select(
+                conversation => ChatTemplate.Kotonoha.RenderText(conversation.Turns, addGenerationPrompt: false)),
             VocabularySize, minFrequency: 2, [.. ChatTemplate.Kotonoha.ControlTokens], cancellationToken: cancellationToken);
         return SmallChatGpt.SaveAsync(folder, tokenizer, conversations, options, progress, cancellationToken);
     }
