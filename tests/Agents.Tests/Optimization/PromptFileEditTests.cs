@@ -1,6 +1,5 @@
 using Kotonoha.Agents.Prompts;
 using Kotonoha.Agents.Prompts.Files;
-using Kotonoha.Tests.Support;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Tests.Optimization;

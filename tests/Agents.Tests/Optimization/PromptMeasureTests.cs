@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Kotonoha.Agents.Optimization;
 using Kotonoha.Agents.Prompts.Files;
-using Kotonoha.Tests.Support;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Agents.Tests.Optimization;
