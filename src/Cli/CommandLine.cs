@@ -20,6 +20,8 @@ internal static class CommandLine
             TrainCommand.Create(),
             ChatCommand.Create(),
             RunCommand.Create(),
+            OptimizeCommands.Optimize(),
+            OptimizeCommands.Compare(),
             IngestCommand.Create(),
             AskCommand.Create(),
             ExtractCommand.Create(),

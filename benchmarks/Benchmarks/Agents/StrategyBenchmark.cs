@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using Kotonoha.Agents.Reasoning;
 using Kotonoha.Agents.Tools;
@@ -13,8 +12,6 @@ namespace Kotonoha.Benchmarks.Agents;
 /// <summary>Every strategy over the same problems on one local model: accuracy, tokens, time.</summary>
 internal static class StrategyBenchmark
 {
-    private sealed record Problem(string Question, string Answer);
-
     private sealed record Row(
         string Name, int Right, int Answered, int Count, long Tokens, double Seconds, Dictionary<StopReason, int> Stops);
 
@@ -32,8 +29,8 @@ internal static class StrategyBenchmark
         int count = Number("count", 60), seed = Number("seed", 1), tokens = Number("tokens", 512);
         var problems = options.TryGetValue("problems", out var file)
             ? File.ReadLines(file).Where(line => line.Length > 0)
-                .Select(line => JsonSerializer.Deserialize<Problem>(line, JsonSerializerOptions.Web)!).Take(count).ToList()
-            : Generate(count, seed).ToList();
+                .Select(line => JsonSerializer.Deserialize<WordProblem>(line, JsonSerializerOptions.Web)!).Take(count).ToList()
+            : WordProblems.ToAsk(count, seed).ToList();
 
         using var model = LocalGpt.Load(args[0]);
         using var chat = model.AsChatClient();
@@ -49,8 +46,8 @@ internal static class StrategyBenchmark
                 ChatOptions = greedy,
                 // Made like the problems, from a seed that no problem has.
                 Examples =
-                    [.. Generate(2, -1 - seed)
-                        .Select(example => new ReasonedExample(example.Question, "I take the steps one by one.", example.Answer))],
+                    [.. WordProblems.ToAsk(2, -1 - seed).Select(
+                    example => new ReasonedExample(example.Question, string.Join('\n', example.Steps), example.Answer))],
             }),
             ["self-consistency"] = () =>
                 new SelfConsistencyAgent(chat,
@@ -63,18 +60,22 @@ internal static class StrategyBenchmark
                 new ChainOfThoughtAgent(chat, new ChainOfThoughtOptions { ChatOptions = greedy }),
                 new ReflexionOptions { Budget = budget, ChatOptions = greedy }),
         };
-        var chosen = options.TryGetValue("strategies", out var names) ? names.Split(',') : [.. strategies.Keys];
+        const string plain = "plain answer";
+        var chosen = options.TryGetValue("strategies", out var names) ? names.Split(',') : [plain, .. strategies.Keys];
         Console.WriteLine($"{Path.GetFileName(args[0].TrimEnd('/'))}, {problems.Count} problems"
             + (file is null ? $" (seed {seed})" : $" of {Path.GetFileName(file)}")
             + $", at most {tokens} tokens written for each; 95% Wilson intervals");
         Console.WriteLine("| strategy | right | interval | answered | tokens a problem | seconds a problem | ends |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
         foreach (var name in chosen)
-            Print(await MeasureAsync(name, strategies[name], problems));
+            Print(await MeasureAsync(name, problems, name == plain
+                ? question => AskAsync(chat, question, tokens)
+                : async question => (await strategies[name]().RunAsync(question)).GetReasoning()!));
         return 0;
     }
 
-    private static async Task<Row> MeasureAsync(string name, Func<StrategyAgent> make, List<Problem> problems)
+    private static async Task<Row> MeasureAsync(
+        string name, List<WordProblem> problems, Func<string, Task<ReasoningResult>> solve)
     {
         int right = 0, answered = 0;
         long tokens = 0;
@@ -82,7 +83,7 @@ internal static class StrategyBenchmark
         var clock = Stopwatch.StartNew();
         foreach (var problem in problems)
         {
-            var result = (await make().RunAsync(problem.Question)).GetReasoning()!;
+            var result = await solve(problem.Question);
             stops[result.StopReason] = stops.GetValueOrDefault(result.StopReason) + 1;
             tokens += result.Usage.OutputTokenCount ?? 0;
             answered += result.Answer is null ? 0 : 1;
@@ -91,6 +92,14 @@ internal static class StrategyBenchmark
         }
 
         return new Row(name, right, answered, problems.Count, tokens, clock.Elapsed.TotalSeconds, stops);
+    }
+
+    /// <summary>The question alone, and the reply as the answer.</summary>
+    private static async Task<ReasoningResult> AskAsync(IChatClient chat, string question, int tokens)
+    {
+        var reply = await chat.GetResponseAsync(question, new ChatOptions { Temperature = 0, MaxOutputTokens = tokens });
+        var step = new AgentStep(AgentStepKind.Answer, reply.Text) { Usage = reply.Usage, StopReason = StopReason.Answered };
+        return new ReasoningResult([step]);
     }
 
     private static void Print(Row row)
@@ -110,43 +119,5 @@ internal static class StrategyBenchmark
         double middle = (share + (z * z / (2 * count))) / divisor;
         double half = z * Math.Sqrt((share * (1 - share) / count) + (z * z / (4.0 * count * count))) / divisor;
         return (middle - half, middle + half);
-    }
-
-    /// <summary>Word problems of two or three steps with small whole numbers.</summary>
-    private static IEnumerable<Problem> Generate(int count, int seed)
-    {
-        var random = new Random(seed);
-        (string Name, string Thing)[] people =
-            [("Aki", "apples"), ("Ben", "books"), ("Mika", "stamps"), ("Omar", "shells"), ("Yui", "pens")];
-        for (int i = 0; i < count; i++)
-        {
-            var (name, thing) = people[random.Next(people.Length)];
-            int value = random.Next(2, 20);
-            var text = new StringBuilder($"{name} has {value} {thing}.");
-            int steps = random.Next(2, 4);
-            for (int step = 0; step < steps; step++)
-            {
-                int number = random.Next(2, 10);
-                switch (random.Next(3))
-                {
-                    case 0:
-                        text.Append(CultureInfo.InvariantCulture, $" {name} gets {number} more.");
-                        value += number;
-                        break;
-                    case 1 when value > number:
-                        text.Append(CultureInfo.InvariantCulture, $" {name} gives {number} away.");
-                        value -= number;
-                        break;
-                    default:
-                        number = random.Next(2, 4);
-                        text.Append(CultureInfo.InvariantCulture, $" Then {name} has {(number == 2 ? "twice" : "three times")} as many.");
-                        value *= number;
-                        break;
-                }
-            }
-
-            text.Append(CultureInfo.InvariantCulture, $" How many {thing} does {name} have now?");
-            yield return new Problem(text.ToString(), value.ToString(CultureInfo.InvariantCulture));
-        }
     }
 }

@@ -30,7 +30,7 @@ public sealed class AgentFile
         Kind = kind;
         Name = name;
         Description = description;
-        Files = reading.Files;
+        Files = [.. reading.Files.Keys];
     }
 
     /// <summary>The file.</summary>

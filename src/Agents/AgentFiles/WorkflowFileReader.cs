@@ -75,7 +75,8 @@ internal static class WorkflowFileReader
             throw member.Value.Error(PromptFileError.File, $"'{member.Key}' is the agent in '{path}', and there is no such file.");
         var inner = new PromptFileReading(path, reading.Options);
         var root = YamlNode.Parse(inner.Open(path), path);
-        reading.Files.AddRange(inner.Files);
+        foreach (var (file, text) in inner.Files)
+            reading.Files[file] = text;
         if (AgentFileReader.KindOf(root) != AgentFileKind.Agent)
             throw root.Error(PromptFileError.Format, "the file is used as an agent and is not 'kind: Agent'.");
         return AgentDefinition.Read(root, inner, options, member.Key, fixedName: member.Key);

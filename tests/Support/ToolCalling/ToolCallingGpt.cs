@@ -4,13 +4,15 @@ using Kotonoha.ChatTemplates.Tools;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.Tests.Support;
 
 namespace Kotonoha.Samples.ToolCalling;
 
 /// <summary>The model of samples/TrainToolCaller for tests: trained once, asked, judged.</summary>
 public static partial class ToolCallingGpt
 {
-    private static readonly Lazy<Task<string>> Trained = new(() => Task.Run(TrainOnceAsync));
+    private static readonly Lazy<Task<string>> Trained = new(() => Task.Run(
+        () => SmallChatGpt.KeepAsync("tool-calling", folder => SaveAsync(folder, new ToolCallingOptions()))));
 
     /// <summary>
     /// Loads the model of the default options. The first test that asks trains it; it is kept beside the build outputs, for as long as the
@@ -72,23 +74,5 @@ public static partial class ToolCallingGpt
                 })).Text);
             })));
         return [.. answers];
-    }
-
-    private static async Task<string> TrainOnceAsync()
-    {
-        // Up from tests/PROJECT/bin/CONFIGURATION/FRAMEWORK. Builds are deterministic: the same code has the same version ids.
-        var kept = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../Support/obj/tool-calling"));
-        var name = $"{typeof(Trainer).Module.ModuleVersionId:N}-{typeof(ToolCallingGpt).Module.ModuleVersionId:N}";
-        var folder = Path.Combine(kept, name);
-        if (Directory.Exists(folder))
-            return folder;
-        if (Directory.Exists(kept))
-            foreach (var old in Directory.GetDirectories(kept))
-                Directory.Delete(old, recursive: true);
-        var beside = Path.Combine(Directory.CreateDirectory(kept).FullName, $".{Guid.NewGuid():N}");
-        await SaveAsync(beside, new ToolCallingOptions());
-        if (!Directory.Exists(folder))
-            Directory.Move(beside, folder);
-        return folder;
     }
 }

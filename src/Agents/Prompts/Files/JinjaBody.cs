@@ -179,7 +179,7 @@ internal sealed partial class JinjaBody : PromptBody
 
     [GeneratedRegex(@"^[ \t]*#?[ \t]*(system|developer|user|assistant)[ \t]*:[ \t]*$",
         RegexOptions.Multiline | RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
-    private static partial Regex RoleLine();
+    internal static partial Regex RoleLine();
 
     [GeneratedRegex(@"^[ \t]*#?[ \t]*\{\{[^}\n]*role[^}\n]*\}\}[ \t]*:[ \t]*$", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
     private static partial Regex RoleOfValue();

@@ -99,6 +99,19 @@ public sealed partial class PromptFile
         }
     }
 
+    /// <summary>The JSON that an answer is, or null.</summary>
+    internal static JsonElement? ReadJson(string text)
+    {
+        try
+        {
+            return JsonElement.Parse(WithoutFence(text));
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     private static void Tell(PromptRunOptions options, PromptTraceEvent step) => options.Trace?.Report(step);
 
     // Models like to put JSON into a block of code.

@@ -23,6 +23,7 @@ public sealed partial class PromptFile
     private readonly ChatOptions _options;
     private readonly PromptFileOptions _settings;
     private readonly FewShotExamples? _examples;
+    private readonly IReadOnlyDictionary<string, string> _texts;
 
     internal PromptFile(PromptFileParts parts, PromptFileReading reading)
     {
@@ -39,7 +40,8 @@ public sealed partial class PromptFile
         OutputSchema = parts.OutputSchema;
         Tools = parts.Tools;
         Examples = parts.Examples?.All ?? [];
-        Files = reading.Files;
+        Files = reading.Files.Keys;
+        _texts = reading.Files;
         Remarks = reading.Remarks;
     }
 

@@ -14,9 +14,9 @@ internal static class PromptFileReader
         "a prompt is a .prompty file, a YAML file with 'template' (Semantic Kernel) or 'kind: Prompt' (Agent Framework), "
         + "or a folder with skprompt.txt or SKILL.md.";
 
-    public static PromptFile Read(string path, PromptFileOptions options)
+    public static PromptFile Read(string path, PromptFileOptions options, IReadOnlyDictionary<string, string>? changed = null)
     {
-        var reading = new PromptFileReading(path, options);
+        var reading = new PromptFileReading(path, options, changed);
         return new PromptFile(Parts(path, reading), reading);
     }
 

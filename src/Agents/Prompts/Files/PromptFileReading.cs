@@ -4,7 +4,10 @@ using System.Text.RegularExpressions;
 namespace Kotonoha.Agents.Prompts.Files;
 
 /// <summary>The reading of one prompt: opens its files, expands references to environment and files, and keeps the remarks.</summary>
-internal sealed partial class PromptFileReading(string path, PromptFileOptions options)
+/// <param name="path">The prompt's file or folder.</param>
+/// <param name="options">What the file may use from outside.</param>
+/// <param name="changed">Texts that stand for those of files, by full path; null for none.</param>
+internal sealed partial class PromptFileReading(string path, PromptFileOptions options, IReadOnlyDictionary<string, string>? changed = null)
 {
     private const int MaxFileBytes = 1 << 20;
 
@@ -13,23 +16,26 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
     /// <summary>What the prompt is named by in messages.</summary>
     public string Path => path;
 
-    /// <summary>The files that were read.</summary>
-    public List<string> Files { get; } = [];
+    /// <summary>The files that were read, with their texts, by full path.</summary>
+    public OrderedDictionary<string, string> Files { get; } = new(StringComparer.Ordinal);
 
     /// <summary>What the prompt says that is not used.</summary>
     public List<string> Remarks { get; } = [];
 
+    public bool Exists(string file) => changed?.ContainsKey(System.IO.Path.GetFullPath(file)) == true || File.Exists(file);
+
     /// <summary>The text of a file, without a byte order mark, with line feeds as line ends.</summary>
     public string Open(string file)
     {
+        var full = System.IO.Path.GetFullPath(file);
+        if (changed?.TryGetValue(full, out var other) == true)
+            return Files[full] = other;
         try
         {
             if (new FileInfo(file).Length > MaxFileBytes)
                 throw new PromptFileException(PromptFileError.File, file, null,
                     $"the file has more than {MaxFileBytes >> 20} MiB; a prompt is short.");
-            var text = File.ReadAllText(file).ReplaceLineEndings("\n");
-            Files.Add(System.IO.Path.GetFullPath(file));
-            return text;
+            return Files[full] = File.ReadAllText(file).ReplaceLineEndings("\n");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -55,6 +61,12 @@ internal sealed partial class PromptFileReading(string path, PromptFileOptions o
         return node.With(EnvironmentReference().Replace(text,
             match => Variable(node, match.Groups[1].Value, match.Groups[2].Success ? match.Groups[2].Value : null)));
     }
+
+    /// <summary>Whether a text, or a part of it, stands for another one, so that it cannot be written into a file as it is.</summary>
+    public static bool IsReference(string text) => IsWholeReference(text) || EnvironmentReference().IsMatch(text);
+
+    /// <summary>Whether a text is nothing but the name of a file or variable whose text is meant.</summary>
+    public static bool IsWholeReference(string text) => FileReference().IsMatch(text) || AgentReference().IsMatch(text);
 
     public string Text(YamlNode node)
     {

@@ -33,7 +33,7 @@ internal static class KernelFormat
         var file = Path.Combine(folder, PromptFileReader.KernelPromptFile);
         var template = reading.Open(file).TrimEnd('\n');
         var config = Path.Combine(folder, PromptFileReader.KernelConfigFile);
-        var root = File.Exists(config) ? YamlNode.Parse(reading.Open(config), config) : YamlNode.Parse("{}", config);
+        var root = reading.Exists(config) ? YamlNode.Parse(reading.Open(config), config) : YamlNode.Parse("{}", config);
         var fields = reading.Fields(root, PromptFileReader.KernelConfigFile);
         foreach (var other in (string[])["template", "messages"])
             if (fields[other] is { } twice)
