@@ -81,10 +81,15 @@ internal static class GpuCheck
     // Tiny models of every family with random weights: logits and a few training steps on both devices.
     private static bool Parity(Func<TorchPrecision, TorchDevice> device)
     {
-        var small = new LlamaConfig { VocabularySize = 300, ContextLength = 128, Width = 64, Layers = 2, Heads = 4, KeyHeads = 2, HeadWidth = 16, InnerWidth = 128, InitializerRange = 0.1f };
+        var small =
+            new LlamaConfig { VocabularySize = 300, ContextLength = 128, Width = 64, Layers = 2, Heads = 4, KeyHeads = 2, HeadWidth = 16,
+                InnerWidth = 128, InitializerRange = 0.1f };
         var families = new (string Name, Func<CausalModel> Create)[]
         {
-            ("gpt2", () => Gpt2.Create(new Gpt2Config { VocabularySize = 300, ContextLength = 128, Width = 64, Layers = 2, Heads = 4, InitializerRange = 0.1f }, 5)),
+            ("gpt2", () =>
+                Gpt2.Create(
+                    new Gpt2Config { VocabularySize = 300, ContextLength = 128, Width = 64, Layers = 2, Heads = 4,
+                        InitializerRange = 0.1f }, 5)),
             ("llama", () => Llama.Create(small, 5)),
             ("llama interleaved", () => Llama.Create(small with { RotaryInterleaved = true }, 5)),
             ("mistral, window 16", () => Llama.Create(small with { ModelType = "mistral", SlidingWindow = 16 }, 5)),
@@ -116,7 +121,8 @@ internal static class GpuCheck
         int[][] texts = [.. new[] { 40, 3, 17, 64 }.Select(n => Enumerable.Range(0, n).Select(_ => random.Next(300)).ToArray())];
         float[][] logits = [.. new[] { Device.Cpu, device }.Select(d => Logits(create, d, texts))];
         double[][] losses = [.. new[] { Device.Cpu, device }.Select(d => Losses(create, d, texts))];
-        return (logits[0].Zip(logits[1], (a, b) => Math.Abs((double)a - b)).Max(), losses[0].Zip(losses[1], (a, b) => Math.Abs(a - b)).Max());
+        return (logits[0].Zip(logits[1], (a, b) => Math.Abs((double)a - b)).Max(),
+            losses[0].Zip(losses[1], (a, b) => Math.Abs(a - b)).Max());
     }
 
     // Ragged, then the same again token by token out of the cache.
@@ -192,7 +198,8 @@ internal static class GpuCheck
                 return;
             if (loss < best)
                 (best, bestStep) = (loss, p.Step);
-            Console.WriteLine(Text($"  step {p.Step}: held-out loss {loss:F4}, training loss {p.Loss:F4}, {p.TokensPerSecond:N0} tokens/s"));
+            Console.WriteLine(
+                Text($"  step {p.Step}: held-out loss {loss:F4}, training loss {p.Loss:F4}, {p.TokensPerSecond:N0} tokens/s"));
         });
         var result = await new Trainer(model, new TrainingOptions
         {
@@ -325,7 +332,8 @@ internal static class GpuCheck
             double bytes = model.ParameterCount * 2.0 + sequences * (past + tokens / 2.0) * model.CacheShape.ElementsPerToken * 2;
             Add($"{name}, bf16, decoding {sequences} sequence(s) after {past} tokens",
                 Text($"{step * 1e3:F2} ms a step, {sequences / step:N0} tokens/s; reading weights and cache once takes ")
-                    + Text($"{bytes / bandwidth * 1e3:F2} ms: {bytes / bandwidth / step:P1} of the bandwidth (first prefill {prefill * 1e3:F0} ms)"));
+                    + Text($"{bytes / bandwidth * 1e3:F2} ms: {bytes / bandwidth / step:P1} of the bandwidth (first prefill "
+                    + $"{prefill * 1e3:F0} ms)"));
             Numbers[$"{name}.decode.{sequences}.tokens_per_second"] = sequences / step;
             Numbers[$"{name}.decode.{sequences}.share_of_bandwidth"] = bytes / bandwidth / step;
             foreach (var sequence in all)

@@ -56,8 +56,10 @@ internal sealed class HandWrittenGpt : Module<Tensor, Tensor>
         var all = parameters().ToArray();
         return optim.AdamW(
             [
-                new AdamW.ParamGroup(all.Where(p => p.dim() >= 2), new AdamW.Options { weight_decay = decay, beta1 = beta1, beta2 = beta2, LearningRate = rate }),
-                new AdamW.ParamGroup(all.Where(p => p.dim() < 2), new AdamW.Options { weight_decay = 0, beta1 = beta1, beta2 = beta2, LearningRate = rate }),
+                new AdamW.ParamGroup(all.Where(p => p.dim() >= 2),
+                    new AdamW.Options { weight_decay = decay, beta1 = beta1, beta2 = beta2, LearningRate = rate }),
+                new AdamW.ParamGroup(all.Where(p => p.dim() < 2),
+                    new AdamW.Options { weight_decay = 0, beta1 = beta1, beta2 = beta2, LearningRate = rate }),
             ], rate, beta1, beta2);
     }
 

@@ -26,7 +26,8 @@ internal static class PeerBenchmarks
         Console.WriteLine($"Machine: {Machine.Describe()}");
         foreach (var (name, config, batch, length, steps) in new[]
         {
-            ("small: 4 layers, 128 wide, 12 × 64 tokens", Small, 12, 64, 10), ("124M: 12 layers, 768 wide, 1 × 128 tokens", Large, 1, 128, 1),
+            ("small: 4 layers, 128 wide, 12 × 64 tokens", Small, 12, 64, 10),
+            ("124M: 12 layers, 768 wide, 1 × 128 tokens", Large, 1, 128, 1),
         })
             if (!options.TryGetValue("shape", out var shape) || name.StartsWith(shape, StringComparison.OrdinalIgnoreCase))
                 Train(name, config, batch, length, steps, rounds, Number(options, "threads", 0));
@@ -196,5 +197,6 @@ internal static class PeerBenchmarks
         => Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"  one {unit}: ours {Median(ours) / units * 1e3:F2} ms ({units * tokens / Median(ours):N0} tokens/s), hand-written ")
                 + string.Create(CultureInfo.InvariantCulture,
-                    $"{Median(theirs) / units * 1e3:F2} ms; ratio {Median([.. ours.Zip(theirs, (a, b) => a / b)]):F3} (medians of {ours.Count})"));
+                    $"{Median(theirs) / units * 1e3:F2} ms; ratio {Median([.. ours.Zip(theirs, (a, b) => a / b)]):F3} (medians of "
+                        + $"{ours.Count})"));
 }

@@ -59,7 +59,8 @@ internal sealed class CachedPlan : IDisposable
         if (HasUncached && cachedRows.Count > 0)
             CachedRows = Indexes.Upload(cachedRows.ToArray(), settings.Device).DetachFromDisposeScope();
         if (_decoded.Count > 0)
-            Decode = new DecodeGroup(settings, [.. _decoded.Select(s => _sequences[s]!)], [.. _decoded.Select(s => batch.SequenceStarts[s])],
+            Decode = new DecodeGroup(settings, [.. _decoded.Select(s => _sequences[s]!)],
+                [.. _decoded.Select(s => batch.SequenceStarts[s])],
                 batch.Tokens, window);
     }
 
@@ -104,7 +105,9 @@ internal sealed class CachedPlan : IDisposable
         return order;
     }
 
-    /// <summary>The keys that the queries of a sequence may see: (1, 1, queries, keys); null for all, or for the plain causal case.</summary>
+    /// <summary>
+    /// The keys that the queries of a sequence may see: (1, 1, queries, keys); null for all, or for the plain causal case.
+    /// </summary>
     public Values? VisibleTo(int sequence, bool causal)
     {
         int length = _batch.SequenceStarts[sequence + 1] - _batch.SequenceStarts[sequence], offset = _batch.QueryOffsets[sequence];
@@ -142,8 +145,8 @@ internal sealed class CachedPlan : IDisposable
 }
 
 /// <summary>
-/// Sequences with one query each. Where their slots lie close together, the slots between the first and the last are read as they lie, those
-/// of other sequences among them; otherwise the slots are gathered.
+/// Sequences with one query each. Where their slots lie close together, the slots between the first and the last are read as they lie,
+/// those of other sequences among them; otherwise the slots are gathered.
 /// </summary>
 internal sealed class DecodeGroup : IDisposable
 {

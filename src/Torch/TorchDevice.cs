@@ -18,8 +18,8 @@ public enum TorchPrecision
     TensorFloat32,
 
     /// <summary>
-    /// Activations and products in bfloat16 (8 bits of fraction); softmax, norms and losses are computed in single precision. Training keeps
-    /// weights, gradients and the optimiser's moments in single precision.
+    /// Activations and products in bfloat16 (8 bits of fraction); softmax, norms and losses are computed in single precision. Training
+    /// keeps weights, gradients and the optimiser's moments in single precision.
     /// </summary>
     BFloat16,
 }

@@ -13,8 +13,8 @@ namespace Kotonoha.LocalModel.Torch;
 /// than the one that TorchSharp was built with.
 /// </summary>
 /// <remarks>
-/// The native library of TorchSharp 0.107 asks for the symbol version GLIBCXX_3.4.32, which Debian 12 and Ubuntu 22.04 do not have. Its only
-/// symbol of that version is a marker without effect, so a copy of the library in which the version is optional works there.
+/// The native library of TorchSharp 0.107 asks for the symbol version GLIBCXX_3.4.32, which Debian 12 and Ubuntu 22.04 do not have. Its
+/// only symbol of that version is a marker without effect, so a copy of the library in which the version is optional works there.
 /// The environment variable KOTONOHA_LIBTORCH or the setting Kotonoha.Torch.Libraries of runtimeconfig.json names a folder of libtorch for
 /// the whole application.
 /// </remarks>
@@ -108,7 +108,9 @@ internal static class TorchLibraries
         }
     }
 
-    /// <summary>A copy of the native library in which the version that older systems lack is optional; made once for each content.</summary>
+    /// <summary>
+    /// A copy of the native library in which the version that older systems lack is optional; made once for each content.
+    /// </summary>
     private static string WithoutMissingVersion(string device, string file)
     {
         byte[] content = File.ReadAllBytes(file);

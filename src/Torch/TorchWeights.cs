@@ -81,7 +81,8 @@ internal class TorchWeights : IDisposable
             for (int p = 0; p < pairs; p++)
             {
                 float cosine = turns[row * width + p], sine = turns[row * width + pairs + p];
-                int first = row * width + (table.Interleaved ? 2 * p : p), second = row * width + (table.Interleaved ? 2 * p + 1 : p + pairs);
+                int first = row * width + (table.Interleaved ? 2 * p : p),
+                    second = row * width + (table.Interleaved ? 2 * p + 1 : p + pairs);
                 cosines[first] = cosines[second] = cosine;
                 (sines[first], sines[second]) = (-sine, sine);
             }

@@ -64,7 +64,8 @@ public sealed class TorchDeviceTests
     [Fact]
     public void A_needed_version_becomes_optional()
     {
-        var native = Directory.EnumerateFiles(AppContext.BaseDirectory, "libLibTorchSharp.so", SearchOption.AllDirectories).FirstOrDefault();
+        var native = Directory.EnumerateFiles(AppContext.BaseDirectory, "libLibTorchSharp.so", SearchOption.AllDirectories)
+            .FirstOrDefault();
         if (native is null)
             return;
         byte[] before = File.ReadAllBytes(native), after = [.. before];

@@ -91,7 +91,8 @@ public sealed class TrainingTests
                 session.ZeroGradients();
                 var pass = session.Begin(step);
                 var x = pass.Constant([0.1f, 0.2f, -0.1f, 0.3f, 0.2f], 1, 5);
-                session.Backward(pass.Sum(pass.Activate(pass.Add(pass.Linear(x, matrix), pass.Constant([0.1f, -0.2f, 0.3f], 1, 3)), Activation.Tanh)));
+                session.Backward(
+                    pass.Sum(pass.Activate(pass.Add(pass.Linear(x, matrix), pass.Constant([0.1f, -0.2f, 0.3f], 1, 3)), Activation.Tanh)));
                 pass = session.Begin(step, 1);
                 session.Backward(pass.Sum(pass.Multiply(pass.FromParameter(vector), pass.Constant([1, -1, 2, 0, 3], 1, 5))));
                 optimizer.Step(1e-2, 0.5f);

@@ -8,7 +8,8 @@ internal static class ComputeDevice
 {
     private static readonly Option<string?> Name = new("--device")
     {
-        Description = "Where models compute: cpu (default), or cuda, cuda:N, mps or torch-cpu in a build with TorchSharp (./run.sh makes one).",
+        Description =
+            "Where models compute: cpu (default), or cuda, cuda:N, mps or torch-cpu in a build with TorchSharp (./run.sh makes one).",
         HelpName = "NAME",
         Recursive = true,
     };

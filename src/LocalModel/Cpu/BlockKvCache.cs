@@ -4,8 +4,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Cpu;
 
 /// <summary>
-/// The keys and values of past tokens, in blocks of <see cref="KvCache.BlockTokens"/> positions that many sequences share: memory is taken block by
-/// block, not by the longest possible sequence. Not thread-safe: it belongs to the one thread that runs the model.
+/// The keys and values of past tokens, in blocks of <see cref="KvCache.BlockTokens"/> positions that many sequences share: memory is taken
+/// block by block, not by the longest possible sequence. Not thread-safe: it belongs to the one thread that runs the model.
 /// </summary>
 internal sealed unsafe class BlockKvCache : KvCache
 {

@@ -94,7 +94,9 @@ internal sealed unsafe class Parameter : IDisposable
     /// <summary>Whether the parameter lies in a mapped file: it can be read, not written.</summary>
     public bool IsMapped => _file is not null;
 
-    /// <summary>Grows whenever the elements may have been changed: copies on other devices are as old as the version they were made of.</summary>
+    /// <summary>
+    /// Grows whenever the elements may have been changed: copies on other devices are as old as the version they were made of.
+    /// </summary>
     internal int Version { get; private set; }
 
     /// <summary>The elements, row after row; may be written. Only of parameters of single precision in memory of their own.</summary>

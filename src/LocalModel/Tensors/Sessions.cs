@@ -32,8 +32,8 @@ internal abstract class InferenceSession : IDisposable
 }
 
 /// <summary>
-/// Trains parameters on a device. It owns their gradients, the optimiser's moments and, where the device has memory of its own, the weights:
-/// those on the host are as old as the last <see cref="Download"/>. Not thread-safe.
+/// Trains parameters on a device. It owns their gradients, the optimiser's moments and, where the device has memory of its own, the
+/// weights: those on the host are as old as the last <see cref="Download"/>. Not thread-safe.
 /// </summary>
 internal abstract class TrainingSession : IDisposable
 {

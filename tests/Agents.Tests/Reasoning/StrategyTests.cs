@@ -214,16 +214,22 @@ public class StrategyTests
     [Fact]
     public async Task Whoever_stops_reading_the_updates_stops_the_run()
     {
-        var cancelled = new TaskCompletionSource();
+        var (asked, cancelled) = (new TaskCompletionSource(), new TaskCompletionSource());
         var chat = new ScriptedChatClient(Step("calculator", """{"expression": "1"}""")).Then(async (_, token) =>
         {
             await using var registration = token.Register(cancelled.SetResult);
+            asked.SetResult();
             await Task.Delay(Timeout.Infinite, token);
             return new ChatResponse();
         });
         await foreach (var update in new ReActAgent(chat, [Calculator.CreateFunction()]).RunStreamingAsync("q"))
             if (update.GetStep()!.Kind == AgentStepKind.Observation)
+            {
+                // A run that is stopped before it asks again would leave nothing to cancel.
+                await asked.Task;
                 break;
+            }
+
         await cancelled.Task;
     }
 

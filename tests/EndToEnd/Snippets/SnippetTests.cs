@@ -34,6 +34,7 @@ public partial class SnippetTests
             .Where(path => Path.GetFileName(path) is var name
                 && (name.StartsWith("System.", StringComparison.Ordinal) || name is "mscorlib.dll" or "netstandard.dll"
                     || Libraries.Any(library => name.StartsWith(library, StringComparison.Ordinal))))
+            .Append(Repository.Assembly("Torch"))
             .Select(path => MetadataReference.CreateFromFile(path)),
     ]);
 

@@ -90,7 +90,7 @@ public partial class ArchitectureTests
     [MemberData(nameof(Projects))]
     public void Assemblies_follow_the_arrows(string project)
     {
-        using var file = File.OpenRead(AssemblyOf(project));
+        using var file = File.OpenRead(Repository.Assembly(project));
         using var image = new PEReader(file);
         var reader = image.GetMetadataReader();
         var references = reader.AssemblyReferences.Select(handle => reader.GetString(reader.GetAssemblyReference(handle).Name)).ToList();
@@ -165,13 +165,6 @@ public partial class ArchitectureTests
             ["Torch"],
             Rules.Keys.Where(project => XDocument.Load(Repository.At("src", project, $"{project}.csproj")).Descendants("PackageReference")
                 .Any(element => element.Attribute("Include")!.Value.StartsWith("TorchSharp", StringComparison.Ordinal))));
-
-    // What these tests do not refer to is where its own build put it.
-    private static string AssemblyOf(string project)
-        => project == "Torch"
-            ? Repository.At("src", project, "bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/'))!),
-                Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), "Kotonoha.LocalModel.Torch.dll")
-            : Path.Combine(AppContext.BaseDirectory, $"Kotonoha.{project}.dll");
 
     private static List<string> ReferenceProblems(string project, IEnumerable<string> projects, IEnumerable<string> packages)
     {

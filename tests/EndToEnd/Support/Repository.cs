@@ -12,6 +12,13 @@ internal static class Repository
 
     internal static string At(params string[] parts) => Path.Combine([Root, .. parts]);
 
+    /// <summary>The assembly of a project of <c>src</c>.</summary>
+    /// <remarks>These tests do not refer to Torch, so that TorchSharp stays where it is asked for; its own build has it.</remarks>
+    internal static string Assembly(string project)
+        => project == "Torch"
+            ? At("src", project, "bin", Configuration, new DirectoryInfo(AppContext.BaseDirectory).Name, "Kotonoha.LocalModel.Torch.dll")
+            : Path.Combine(AppContext.BaseDirectory, $"Kotonoha.{project}.dll");
+
     /// <summary>The files that are or would be committed, relative to the root, with <c>/</c>.</summary>
     internal static async Task<IReadOnlyList<string>> FilesAsync()
     {
