@@ -82,8 +82,18 @@ internal static class GpuCheck
     private static bool Parity(Func<TorchPrecision, TorchDevice> device)
     {
         var small =
-            new LlamaConfig { VocabularySize = 300, ContextLength = 128, Width = 64, Layers = 2, Heads = 4, KeyHeads = 2, HeadWidth = 16,
-                InnerWidth = 128, InitializerRange = 0.1f };
+            new LlamaConfig
+            {
+                VocabularySize = 300,
+                ContextLength = 128,
+                Width = 64,
+                Layers = 2,
+                Heads = 4,
+                KeyHeads = 2,
+                HeadWidth = 16,
+                InnerWidth = 128,
+                InitializerRange = 0.1f
+            };
         var families = new (string Name, Func<CausalModel> Create)[]
         {
             ("gpt2", () =>
@@ -332,8 +342,8 @@ internal static class GpuCheck
             double bytes = model.ParameterCount * 2.0 + sequences * (past + tokens / 2.0) * model.CacheShape.ElementsPerToken * 2;
             Add($"{name}, bf16, decoding {sequences} sequence(s) after {past} tokens",
                 Text($"{step * 1e3:F2} ms a step, {sequences / step:N0} tokens/s; reading weights and cache once takes ")
-                    + Text($"{bytes / bandwidth * 1e3:F2} ms: {bytes / bandwidth / step:P1} of the bandwidth (first prefill "
-                    + $"{prefill * 1e3:F0} ms)"));
+                    + Text($"{bytes / bandwidth * 1e3:F2} ms: {bytes / bandwidth / step:P1} of the bandwidth ")
+                    + Text($"(first prefill {prefill * 1e3:F0} ms)"));
             Numbers[$"{name}.decode.{sequences}.tokens_per_second"] = sequences / step;
             Numbers[$"{name}.decode.{sequences}.share_of_bandwidth"] = bytes / bandwidth / step;
             foreach (var sequence in all)
