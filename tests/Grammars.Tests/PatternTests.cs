@@ -34,7 +34,8 @@ public sealed class PatternTests
     public void Random_patterns_and_dot_NET_agree_on_random_texts()
     {
         var random = new Random(
-            int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_GRAMMAR_SEED") ?? "7", System.Globalization.CultureInfo.InvariantCulture));
+            int.Parse(Environment.GetEnvironmentVariable("KOTONOHA_GRAMMAR_SEED") ?? "7",
+                System.Globalization.CultureInfo.InvariantCulture));
         for (int i = 0; i < Dose; i++)
         {
             string pattern = Draw(random, 3);

@@ -11,7 +11,8 @@ namespace Kotonoha.Conformance.Models;
 /// <param name="Session">What computes.</param>
 /// <param name="Tensors">expected.safetensors.</param>
 /// <param name="Expected">expected.json.</param>
-internal sealed record CausalModelFixture(string Folder, CausalModel Model, InferenceSession Session, SafetensorsFile Tensors, JsonElement Expected)
+internal sealed record CausalModelFixture(
+    string Folder, CausalModel Model, InferenceSession Session, SafetensorsFile Tensors, JsonElement Expected)
 {
     private const double Tolerance = 1e-3;
     private const double RecordedFactor = 20;

@@ -34,7 +34,9 @@ public partial class ArchitectureTests
                     "Microsoft.Extensions.AI.Abstractions",
                     "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
                     "YamlDotNet"]),
-        ["Cli"] = (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Torch"], null),
+        ["Cli"] =
+            (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Torch"],
+                null),
     };
 
     /// <summary>For each folder of LocalModel: the folders that it may know.</summary>

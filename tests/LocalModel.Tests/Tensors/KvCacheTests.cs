@@ -8,7 +8,8 @@ public sealed class KvCacheTests
     [Fact]
     public void Sequences_share_the_memory_and_give_it_back()
     {
-        using var cache = new BlockKvCache(new KvShape(Layers: 1, KeyHeads: 1, KeyWidth: 2, ValueWidth: 2), capacityTokens: 4 * KvCache.BlockTokens);
+        using var cache =
+            new BlockKvCache(new KvShape(Layers: 1, KeyHeads: 1, KeyWidth: 2, ValueWidth: 2), capacityTokens: 4 * KvCache.BlockTokens);
         var batch = new Batch();
         using var a = cache.NewSequence();
         var b = cache.NewSequence();
