@@ -82,6 +82,9 @@ internal sealed class TorchTrainingSession : TrainingSession
     // Parts begin at whole cache lines, which vector loads of the kernels like.
     private const int Alignment = 64;
 
+    // Five vectors of single precision in the second and third level of a processor's cache.
+    private const int CachedElements = 1 << 17;
+
     private readonly TorchSettings _settings;
     private readonly Dictionary<Parameter, (long Offset, Values Leaf, Values Plain)> _places = [];
     private readonly Values _all;
@@ -180,8 +183,16 @@ internal sealed class TorchTrainingSession : TrainingSession
 
     public override void Update(in AdamWFactors matrices, in AdamWFactors vectors)
     {
-        Update(0, _matrices, in matrices);
-        Update(_matrices, _length - _matrices, in vectors);
+        Part(0, _matrices, in matrices);
+        Part(_matrices, _length, in vectors);
+
+        // On the processor, piece by piece: what one operation writes is still in the cache when the next one reads it.
+        void Part(long start, long end, in AdamWFactors factors)
+        {
+            long step = _settings.Device.type == TorchSharp.DeviceType.CPU ? CachedElements : Math.Max(1, end - start);
+            for (; start < end; start += step)
+                Update(start, Math.Min(step, end - start), in factors);
+        }
     }
 
     public override void ReadGradient(Parameter parameter, Span<float> destination) => Read(_gradients, parameter, destination);
@@ -244,8 +255,6 @@ internal sealed class TorchTrainingSession : TrainingSession
     // In the order of operations of torch.optim.AdamW.
     private void Update(long start, long count, in AdamWFactors f)
     {
-        if (count == 0)
-            return;
         using var weight = _all.narrow(0, start, count);
         using var gradient = _gradients.narrow(0, start, count);
         using var first = _first.narrow(0, start, count);
