@@ -24,7 +24,7 @@ internal sealed class CachedPlan : IDisposable
         _batch = batch;
         _window = window;
         _sequences = new TorchKvSequence?[batch.Sequences];
-        var places = new List<int>();
+        var places = new List<long>();
         var cachedRows = new List<int>();
         for (int s = 0; s < batch.Sequences; s++)
         {
@@ -43,7 +43,8 @@ internal sealed class CachedPlan : IDisposable
                 Cache = (TorchKvCache)cached.Cache;
                 for (int i = 0; i < length; i++)
                 {
-                    places.Add(cached.Slot * Cache.Positions + batch.QueryOffsets[s] + i);
+                    for (int head = 0; head < Cache.Shape.KeyHeads; head++)
+                        places.Add(((long)cached.Slot * Cache.Shape.KeyHeads + head) * Cache.Positions + batch.QueryOffsets[s] + i);
                     cachedRows.Add(start + i);
                 }
             }
@@ -55,7 +56,7 @@ internal sealed class CachedPlan : IDisposable
         }
 
         if (places.Count > 0)
-            Places = Indexes.Upload(places.ToArray(), settings.Device).DetachFromDisposeScope();
+            Places = tensor(places.ToArray(), device: settings.Device).DetachFromDisposeScope();
         if (HasUncached && cachedRows.Count > 0)
             CachedRows = Indexes.Upload(cachedRows.ToArray(), settings.Device).DetachFromDisposeScope();
         if (_decoded.Count > 0)
@@ -67,7 +68,7 @@ internal sealed class CachedPlan : IDisposable
     /// <summary>The cache of the sequences.</summary>
     public TorchKvCache? Cache { get; }
 
-    /// <summary>Where the rows of cached sequences are put: slot · positions + position.</summary>
+    /// <summary>Where each head of the rows of cached sequences is put: (slot · heads + head) · positions + position.</summary>
     public Values? Places { get; }
 
     /// <summary>The rows of cached sequences; null for all.</summary>
@@ -222,8 +223,7 @@ internal sealed class DecodeGroup : IDisposable
     public Values Of(Values all)
     {
         using var slots = _gathered is null ? all.narrow(0, _first, Slots) : all.index_select(0, _gathered);
-        using var past = slots.narrow(1, 0, _positions);
-        return past.transpose(1, 2);
+        return slots.narrow(2, 0, _positions);
     }
 
     public void Dispose()

@@ -5,7 +5,7 @@ using Values = TorchSharp.torch.Tensor;
 namespace Kotonoha.LocalModel.Torch;
 
 /// <summary>
-/// Keys and values as torch's attention reads them without a copy: for each layer one tensor (slots, positions, key heads, width), in which
+/// Keys and values as torch's attention reads them without a copy: for each layer one tensor (slots, key heads, positions, width), in which
 /// a sequence has a slot of its own. Slots and positions grow with what is asked for, so the memory is that of the longest sequence times
 /// the slots; a fork copies.
 /// </summary>
@@ -62,10 +62,10 @@ internal sealed class TorchKvCache : KvCache
         Slots = Positions = 0;
     }
 
-    /// <summary>The keys of a layer: (slots, positions, key heads, key width).</summary>
+    /// <summary>The keys of a layer: (slots, key heads, positions, key width).</summary>
     internal Values Keys(int layer) => _keys[layer]!;
 
-    /// <summary>The values of a layer: (slots, positions, key heads, value width).</summary>
+    /// <summary>The values of a layer: (slots, key heads, positions, value width).</summary>
     internal Values ValuesOf(int layer) => _values[layer]!;
 
     internal int TakeSlot()
@@ -116,8 +116,8 @@ internal sealed class TorchKvCache : KvCache
         {
             using var source = all[from];
             using var target = all[to];
-            using var past = source.narrow(0, 0, length);
-            using var copy = target.narrow(0, 0, length);
+            using var past = source.narrow(1, 0, length);
+            using var copy = target.narrow(1, 0, length);
             copy.copy_(past);
         }
     }
@@ -139,12 +139,12 @@ internal sealed class TorchKvCache : KvCache
         // Zeros, because a masked position still takes part in a product with a weight of zero.
         Values Grown(Values? old, int width)
         {
-            var grown = zeros([slots, positions, Shape.KeyHeads, width], _settings.Type, _settings.Device).DetachFromDisposeScope();
+            var grown = zeros([slots, Shape.KeyHeads, positions, width], _settings.Type, _settings.Device).DetachFromDisposeScope();
             if (old is null)
                 return grown;
             using (old)
             using (var rows = grown.narrow(0, 0, old.shape[0]))
-            using (var part = rows.narrow(1, 0, old.shape[1]))
+            using (var part = rows.narrow(2, 0, old.shape[2]))
                 part.copy_(old);
             return grown;
         }

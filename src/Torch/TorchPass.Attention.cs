@@ -76,9 +76,11 @@ internal sealed partial class TorchPass
 
         void Put(Values all, Values rows)
         {
-            using var flat = all.view(-1, rows.shape[1]);
-            using var cached = plan.CachedRows is null ? rows.alias() : rows.index_select(0, plan.CachedRows);
-            using var stored = flat.index_copy_(0, plan.Places!, cached);
+            long width = all.shape[3];
+            using var flat = all.view(-1, width);
+            using var chosen = plan.CachedRows is null ? rows.alias() : rows.index_select(0, plan.CachedRows);
+            using var heads = chosen.reshape(-1, width);
+            using var stored = flat.index_copy_(0, plan.Places!, heads);
         }
     }
 
@@ -149,8 +151,7 @@ internal sealed partial class TorchPass
     private static Values OfSlot(Values all, TorchKvSequence sequence)
     {
         using var slot = all.narrow(0, sequence.Slot, 1);
-        using var past = slot.narrow(1, 0, sequence.Length);
-        return past.transpose(1, 2);
+        return slot.narrow(2, 0, sequence.Length);
     }
 
     // softmax(q kᵀ · scale) v on (sequences, heads, tokens, width).
