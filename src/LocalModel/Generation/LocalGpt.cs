@@ -97,9 +97,12 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
             Remarks = [.. Remarks, .. _session.Load(model.Parameters)];
             _core = new EngineCore(model, _session, cacheTokens, options.PrefixReuse);
         }
-        catch
+        catch (Exception exception)
         {
+            var typed = _session.Explain(exception);
             _session.Dispose();
+            if (typed is not null)
+                throw typed;
             throw;
         }
 

@@ -61,13 +61,16 @@ internal sealed class TrainingEngine
     /// <returns>The mean loss over its counted targets.</returns>
     public double Accumulate(int microBatch, Batch batch, ReadOnlySpan<int> targets, double weight)
     {
-        var pass = Session.Begin(_step, microBatch);
-        var logits = _model.Logits(pass, _model.Forward(pass, batch));
-        var loss = pass.CrossEntropy(logits, targets, new CrossEntropyOptions { LabelSmoothing = (float)_options.LabelSmoothing });
+        double value;
+        try
+        {
+            value = Loss(microBatch, batch, targets, weight);
+        }
+        catch (Exception exception) when (Session.Explain(exception) is { } typed)
+        {
+            throw typed;
+        }
 
-        // A GPU is given all its work before the host waits for a number.
-        Session.Backward(loss, (float)weight);
-        double value = pass.ReadScalar(loss);
         return double.IsFinite(value) ? value : throw Diverged("loss", value);
     }
 
@@ -83,6 +86,17 @@ internal sealed class TrainingEngine
         double scale = _options.MaxGradientNorm is { } limit ? Math.Min(1, limit / (norm + 1e-6)) : 1;
         Optimizer.Step(learningRate, (float)scale);
         return norm;
+    }
+
+    private double Loss(int microBatch, Batch batch, ReadOnlySpan<int> targets, double weight)
+    {
+        var pass = Session.Begin(_step, microBatch);
+        var logits = _model.Logits(pass, _model.Forward(pass, batch));
+        var loss = pass.CrossEntropy(logits, targets, new CrossEntropyOptions { LabelSmoothing = (float)_options.LabelSmoothing });
+
+        // A GPU is given all its work before the host waits for a number.
+        Session.Backward(loss, (float)weight);
+        return pass.ReadScalar(loss);
     }
 
     private TrainingException Diverged(string what, double value)

@@ -58,7 +58,7 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
         }
         catch (Exception exception)
         {
-            FailAll(_ => exception);
+            FailAll(_ => _session.Explain(exception) ?? exception);
             return;
         }
 

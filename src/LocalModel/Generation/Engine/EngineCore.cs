@@ -81,8 +81,9 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
         }
         catch (Exception exception)
         {
+            var reason = _session.Explain(exception) ?? exception;
             for (int i = _active.Count - 1; i >= 0; i--)
-                End(i, exception);
+                End(i, reason);
             return;
         }
 
