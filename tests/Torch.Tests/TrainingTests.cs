@@ -34,13 +34,15 @@ public sealed class TrainingTests
     public async Task A_run_goes_on_on_another_device_and_back()
     {
         using var folder = new TemporaryFolder();
-        var (unbroken, _, _) = await Train(Device.Cpu, null, 45);
+        var (unbroken, _, _) = await Train(Device.Cpu, null, 300);
         var broken = new List<double>();
-        foreach (var (device, steps) in new[] { (Device.Cpu, 15), (TorchDevice.Cpu(), 30), (Device.Cpu, 45) })
+        foreach (var (device, steps) in new[] { (Device.Cpu, 100), (TorchDevice.Cpu(), 200), (Device.Cpu, 300) })
             broken.AddRange((await Train(device, folder.Path, steps)).Losses);
         Assert.Equal(unbroken.Count, broken.Count);
+
+        // The same to the bit until the device changes; after that rounding differs, and training makes small differences grow.
         for (int i = 0; i < unbroken.Count; i++)
-            Assert.Equal(unbroken[i], broken[i], 3e-4);
+            Assert.Equal(unbroken[i], broken[i], i < 100 ? 0 : i < 150 ? 3e-4 : 0.03 * unbroken[i]);
     }
 
     [Fact]
