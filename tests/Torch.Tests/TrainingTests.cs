@@ -33,16 +33,17 @@ public sealed class TrainingTests
     [Fact]
     public async Task A_run_goes_on_on_another_device_and_back()
     {
+        const double Rate = 2e-4;
         using var folder = new TemporaryFolder();
-        var (unbroken, _, _) = await Train(Device.Cpu, null, 300);
+        var (unbroken, _, _) = await Train(Device.Cpu, null, 300, rate: Rate);
         var broken = new List<double>();
         foreach (var (device, steps) in new[] { (Device.Cpu, 100), (TorchDevice.Cpu(), 200), (Device.Cpu, 300) })
-            broken.AddRange((await Train(device, folder.Path, steps)).Losses);
+            broken.AddRange((await Train(device, folder.Path, steps, rate: Rate)).Losses);
         Assert.Equal(unbroken.Count, broken.Count);
 
         // The same to the bit until the device changes; after that rounding differs, and training makes small differences grow.
         for (int i = 0; i < unbroken.Count; i++)
-            Assert.Equal(unbroken[i], broken[i], i < 100 ? 0 : i < 150 ? 3e-4 : 0.03 * unbroken[i]);
+            Assert.Equal(unbroken[i], broken[i], i < 100 ? 0 : 1e-3);
     }
 
     [Fact]
@@ -121,7 +122,7 @@ public sealed class TrainingTests
     }
 
     private static async Task<(List<double> Losses, List<double> Norms, double HeldOut)> Train(
-        Device device, string? folder, int steps, Gpt2Config? config = null)
+        Device device, string? folder, int steps, Gpt2Config? config = null, double rate = 2e-3)
     {
         var text = string.Concat(Enumerable.Range(0, 400).Select(i => $"the {(i * i) % 7} of {i % 11} and so on. "));
         using var data = TokenDataset.FromBytes(System.Text.Encoding.UTF8.GetBytes(text));
@@ -138,7 +139,7 @@ public sealed class TrainingTests
             Steps = steps,
             BatchSize = 4,
             MicroBatches = 2,
-            Schedule = LearningRateSchedule.Constant(2e-3),
+            Schedule = LearningRateSchedule.Constant(rate),
             Device = device,
             Threads = 1,
             EvaluateEvery = 10,
