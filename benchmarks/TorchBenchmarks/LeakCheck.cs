@@ -27,7 +27,7 @@ internal static class LeakCheck
             ResidualDropout = 0.1f,
         };
         var device = TorchDevice.Cpu();
-        long before = TorchDevice.LiveTensors;
+        long before = TorchSharp.torch.Tensor.TotalCount;
         using var model = Gpt2.Create(config, 1);
         var text = new byte[20000];
         new Random(1).NextBytes(text);
@@ -38,7 +38,7 @@ internal static class LeakCheck
         await new Trainer(model, new TrainingOptions { Steps = steps, BatchSize = 4, Device = device, EvaluateEvery = steps / 4 })
             .RunAsync(data, new Every(steps / 8, Row));
         Collect();
-        long afterTraining = TorchDevice.LiveTensors;
+        long afterTraining = TorchSharp.torch.Tensor.TotalCount;
         Console.WriteLine($"living tensors before {before}, after training {afterTraining}");
 
         Console.WriteLine("| sequences | resident MB | living tensors |");
@@ -69,13 +69,13 @@ internal static class LeakCheck
         }
 
         Collect();
-        long after = TorchDevice.LiveTensors;
+        long after = TorchSharp.torch.Tensor.TotalCount;
         Console.WriteLine($"living tensors before {before}, after generating {after}");
         return afterTraining == before && after == before ? 0 : 1;
 
         static void Row(long done)
             => Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {done} | {Environment.WorkingSet / 1e6:F0} | {TorchDevice.LiveTensors} |"));
+                $"| {done} | {Environment.WorkingSet / 1e6:F0} | {TorchSharp.torch.Tensor.TotalCount} |"));
     }
 
     private static void Collect()

@@ -1,4 +1,4 @@
-// Trains a small model from scratch that calls functions: about a minute on two cores. The other samples with tools run on it.
+// Trains a small model from scratch that calls functions: a minute and a half on two cores. The other samples with tools run on it.
 // Usage: dotnet run -c Release -- MODEL-FOLDER [STEPS]
 using System.Globalization;
 using Kotonoha.LocalModel.Training;

@@ -258,27 +258,28 @@ internal sealed class AttentionPlan : IDisposable
         using var rows = arange(queries, int64, settings.Device);
         using var row = rows.view(1, 1, queries, 1);
         using var place = row.add(starts);
-        visible = Both(visible, key.le(place));
+        visible = Indexes.Both(visible, key.le(place));
         if (window > 0)
         {
             using var first = place.sub(window);
-            visible = Both(visible, key.gt(first));
+            visible = Indexes.Both(visible, key.gt(first));
         }
 
         return visible.DetachFromDisposeScope();
     }
+}
 
-    private static Values Both(Values a, Values b)
+/// <summary>Row numbers and masks on a device.</summary>
+internal static class Indexes
+{
+    /// <summary>Where both are true, in place of the two.</summary>
+    public static Values Both(Values a, Values b)
     {
         using (a)
         using (b)
-            return a.logical_and(b);
+            return a.logical_and(b).DetachFromDisposeScope();
     }
-}
 
-/// <summary>Uploads row numbers.</summary>
-internal static class Indexes
-{
     /// <summary>A vector of 64-bit integers on a device.</summary>
     public static Values Upload(ReadOnlySpan<int> values, torch.Device device)
     {

@@ -125,10 +125,7 @@ internal sealed class CachedPlan : IDisposable
         if (_window > 0)
         {
             using var first = place.sub(_window);
-            using var near = key.gt(first);
-            var both = visible.logical_and(near);
-            visible.Dispose();
-            visible = both;
+            visible = Indexes.Both(visible, key.gt(first));
         }
 
         _visible.Add(sequence, visible.DetachFromDisposeScope());
@@ -198,10 +195,7 @@ internal sealed class DecodeGroup : IDisposable
         if (window > 0)
         {
             using var start = end.sub(window);
-            using var near = key.ge(start);
-            var both = Visible.logical_and(near);
-            Visible.Dispose();
-            Visible = both;
+            Visible = Indexes.Both(Visible, key.ge(start));
         }
 
         Visible.DetachFromDisposeScope();

@@ -51,9 +51,6 @@ public sealed class TorchDevice : Device
     /// <summary>How precisely the device computes.</summary>
     public TorchPrecision Precision => _precision;
 
-    /// <summary>The tensors of TorchSharp that are alive in this process, those of other users included.</summary>
-    public static long LiveTensors => torch.Tensor.TotalCount;
-
     /// <summary>An NVIDIA GPU.</summary>
     /// <param name="index">Its number, from 0.</param>
     /// <param name="precision">How precisely it computes.</param>

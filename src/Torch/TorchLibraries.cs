@@ -35,9 +35,6 @@ internal static class TorchLibraries
     private static readonly Lock Gate = new();
     private static bool _loaded;
 
-    /// <summary>The folder that libtorch was loaded from, where this class loaded it.</summary>
-    public static string? Folder { get; private set; }
-
     /// <summary>Loads the libraries, once.</summary>
     /// <param name="device">The device that is asked for, for messages.</param>
     /// <param name="folder">The folder of libtorch; null for the one that came with the application's packages.</param>
@@ -85,7 +82,6 @@ internal static class TorchLibraries
                 LoadFile(device, file);
         if (!NativeLibrary.TryLoad(native, out nint handle))
             handle = LoadFile(device, WithoutMissingVersion(device, native));
-        Folder = folder;
         try
         {
             NativeLibrary.SetDllImportResolver(typeof(torch).Assembly, (name, _, _) => name == Native ? handle : 0);

@@ -17,7 +17,7 @@ internal sealed partial class TorchPass
     {
         if (options.Dropout > 0)
             SeedRandom();
-        var call = new Call(options, query.Columns / options.Heads, value.Columns / options.KeyHeads, _settings.Type);
+        var call = new Call(options, query.Columns / options.Heads, value.Columns / options.KeyHeads);
         using var q = Typed(query);
         using var k = Typed(key);
         using var v = Typed(value);
@@ -245,7 +245,7 @@ internal sealed partial class TorchPass
     }
 
     /// <summary>What an attention has in common for all its sequences.</summary>
-    private readonly struct Call(AttentionOptions options, int keyWidth, int valueWidth, ScalarType type)
+    private readonly struct Call(AttentionOptions options, int keyWidth, int valueWidth)
     {
         public AttentionOptions Options => options;
 
@@ -254,8 +254,6 @@ internal sealed partial class TorchPass
         public int ValueWidth => valueWidth;
 
         public int OutputWidth => options.Heads * valueWidth;
-
-        public ScalarType Type => type;
 
         /// <summary>What queries are multiplied by before torch's attention divides by √width.</summary>
         public float Factor => options.Scale == 0 || options.Scale == 1f / MathF.Sqrt(keyWidth) ? 1 : options.Scale * MathF.Sqrt(keyWidth);

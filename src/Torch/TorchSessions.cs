@@ -259,10 +259,7 @@ internal sealed class TorchTrainingSession : TrainingSession
         using var gradient = _gradients.narrow(0, start, count);
         using var first = _first.narrow(0, start, count);
         using var second = _second.narrow(0, start, count);
-        if (f.GradientScale != 1)
-            using (gradient.mul_(f.GradientScale).alias())
-            {
-            }
+        using var clipped = f.GradientScale == 1 ? null : gradient.mul_(f.GradientScale);
         using var shared = first.mul_(1 - f.OneMinusBeta1);
         using var firstNow = first.add_(gradient, f.OneMinusBeta1);
         using var faded = second.mul_(f.Beta2);

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Training;
-using Kotonoha.Tests.Support;
+using Kotonoha.Samples.ToolCalling;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Benchmarks.Agents;

@@ -1,5 +1,6 @@
 using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.Samples.ToolCalling;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Tests.Support.InContext;

@@ -12,7 +12,7 @@ namespace Kotonoha.Samples.ToolCalling;
 public static partial class ToolCallingGpt
 {
     private static readonly Lazy<Task<string>> Trained = new(() => Task.Run(
-        () => SmallChatGpt.KeepAsync("tool-calling", folder => SaveAsync(folder, new ToolCallingOptions()))));
+        () => KeptModel.TrainAsync("tool-calling", folder => SaveAsync(folder, new ToolCallingOptions()))));
 
     /// <summary>
     /// Loads the model of the default options. The first test that asks trains it; it is kept beside the build outputs, for as long as the

@@ -4,14 +4,14 @@ using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.Tokenizers;
 
-namespace Kotonoha.Tests.Support;
+namespace Kotonoha.Samples.ToolCalling;
 
 /// <summary>How a small chat model is made; the defaults are those of the model that calls functions.</summary>
 public record SmallChatGptOptions
 {
     public ulong Seed { get; init; } = 1;
 
-    public int Steps { get; init; } = 2500;
+    public int Steps { get; init; } = 3000;
 
     /// <summary>Tokens in a step; a multiple of <see cref="ContextLength"/>. Small steps learn more from as many tokens.</summary>
     public int StepTokens { get; init; } = 1024;
@@ -38,7 +38,7 @@ public record SmallChatGptOptions
     public int Threads { get; init; }
 }
 
-/// <summary>Small chat models that tests and measurements train from scratch, with the loss on the answers alone.</summary>
+/// <summary>Trains small chat models from scratch, with the loss on the answers alone.</summary>
 public static class SmallChatGpt
 {
     /// <summary>Trains a model on conversations and saves it with its tokenizer and template.</summary>
@@ -89,26 +89,5 @@ public static class SmallChatGpt
         int[] ends = [.. ChatTemplate.Kotonoha.EndTokens.Select(token => tokenizer.TokenToId(token)!.Value)];
         model.Save(folder, parts with { GenerationSettings = parts.GenerationSettings with { EosTokenIds = ends } });
         return result;
-    }
-
-    /// <summary>
-    /// The folder of a model that is kept beside the build outputs for as long as the code that trains it is the same; made where it is
-    /// missing.
-    /// </summary>
-    public static async Task<string> KeepAsync(string name, Func<string, Task> save)
-    {
-        // Up from tests/PROJECT/bin/CONFIGURATION/FRAMEWORK. Builds are deterministic: the same code has the same version ids.
-        var kept = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../Support/obj", name));
-        var folder = Path.Combine(kept, $"{typeof(Trainer).Module.ModuleVersionId:N}-{typeof(SmallChatGpt).Module.ModuleVersionId:N}");
-        if (Directory.Exists(folder))
-            return folder;
-        if (Directory.Exists(kept))
-            foreach (var old in Directory.GetDirectories(kept))
-                Directory.Delete(old, recursive: true);
-        var beside = Path.Combine(Directory.CreateDirectory(kept).FullName, $".{Guid.NewGuid():N}");
-        await save(beside);
-        if (!Directory.Exists(folder))
-            Directory.Move(beside, folder);
-        return folder;
     }
 }
