@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using Kotonoha.Foundation;
+using Kotonoha.Foundation.Unicode;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
 using Microsoft.Extensions.AI;
@@ -17,6 +19,12 @@ public sealed partial class KnowledgeBase
 
     // A chat model that sees no answer is believed unless the documents answer almost word for word.
     private const double BeyondDoubt = 0.9;
+
+    // Below this share of the threshold no model is asked.
+    private const double DoubtfulShare = 0.02;
+
+    // Where the ranking is in doubt, a model's sentence must hold this much of the question.
+    private const double DoubtfulCoverage = 0.25;
 
     // Fused scores count from the best hit of a search; a passage that only another search finds stands behind those that the question
     // itself found.
@@ -51,10 +59,12 @@ public sealed partial class KnowledgeBase
         if (await TraceAsync(parsed, options, clock, cancellationToken).ConfigureAwait(false) is not { } trace)
             return NotFound(parsed, [], clock);
         var candidates = trace.Candidates;
-        if (candidates.Count == 0 || candidates[0].Probability < options.Threshold)
-            return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock);
+        if (candidates.Count == 0)
+            return NotFound(parsed, [], clock);
+        bool isFound = candidates[0].Probability >= options.Threshold;
 
-        if (chat is not null)
+        // What a model writes is checked word by word, so it may try where the ranking alone is in doubt.
+        if (chat is not null && (isFound || candidates[0].Probability >= DoubtfulShare * options.Threshold))
         {
             foreach (var prompt in ModelWriter.Prompts(parsed, candidates, options))
             {
@@ -62,10 +72,13 @@ public sealed partial class KnowledgeBase
                 clock.Mark("write");
                 if (draft.Refused && candidates[0].Probability < BeyondDoubt)
                     return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock, AnsweredBy.Model);
-                if (await FromDraftAsync(parsed, draft, candidates, clock, cancellationToken).ConfigureAwait(false) is { } written)
+                if (await FromDraftAsync(parsed, draft, trace, isFound, clock, cancellationToken).ConfigureAwait(false) is { } written)
                     return written;
             }
         }
+
+        if (!isFound)
+            return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock);
 
         var (citations, _) =
             await CitationVerifier.VerifyAsync(_store, AnswerComposer.Quote(candidates, trace.Features, options), cancellationToken)
@@ -113,31 +126,50 @@ public sealed partial class KnowledgeBase
 
     /// <summary>The model's supported sentences with their citations; null where none is left.</summary>
     private async Task<Answer?> FromDraftAsync(
-        Question question, ModelDraft draft, List<Candidate> candidates, AnswerClock clock, CancellationToken cancellationToken)
+        Question question, ModelDraft draft, AnswerTrace trace, bool isFound, AnswerClock clock, CancellationToken cancellationToken)
     {
+        var candidates = trace.Candidates;
         var kept = ModelWriter.Check(question, draft);
+        if (!isFound)
+            kept.RemoveAll(sentence => !IsAbout(question, sentence, trace.Features));
         var citations = new List<Citation>();
-        var marks = new List<(string Text, int Number)>();
+        var marks = new List<(string Text, List<int> Numbers)>();
         foreach (var sentence in kept)
         {
-            double score =
-                candidates.Find(candidate => candidate.Passage == sentence.Passage && candidate.Span.Start >= sentence.Span.Start
-                    && candidate.Span.End <= sentence.Span.End)?.Probability ?? candidates[0].Probability;
-            var citation = AnswerComposer.Cite(sentence.Passage, sentence.Span, citations.Count + 1, score);
-            int known =
-                citations.FindIndex(other => other.Source == citation.Source && other.Start == citation.Start && other.End == citation.End);
-            if (known < 0)
-                citations.Add(citation);
-            marks.Add((sentence.Text, known < 0 ? citation.Number : known + 1));
+            var cited = new List<int>();
+            foreach (var span in sentence.Spans)
+            {
+                double score =
+                    candidates.Find(candidate => candidate.Passage == sentence.Passage && candidate.Span == span)?.Probability
+                    ?? candidates[0].Probability;
+                var citation = AnswerComposer.Cite(sentence.Passage, span, citations.Count + 1, score);
+                int known = citations.FindIndex(other =>
+                    other.Source == citation.Source && other.Start == citation.Start && other.End == citation.End);
+                if (known < 0)
+                    citations.Add(citation);
+                cited.Add(known < 0 ? citation.Number : known + 1);
+            }
+
+            marks.Add((sentence.Text, cited));
         }
 
         var (held, numbers) = await CitationVerifier.VerifyAsync(_store, citations, cancellationToken).ConfigureAwait(false);
         clock.Mark("verify");
-        var lines = marks.Where(mark => numbers.ContainsKey(mark.Number))
-            .Select(mark => string.Create(CultureInfo.InvariantCulture, $"{mark.Text} [{numbers[mark.Number]}]")).ToList();
+        var lines = marks.Where(mark => mark.Numbers.TrueForAll(numbers.ContainsKey))
+            .Select(mark => mark.Text + string.Concat(mark.Numbers.Select(number =>
+                string.Create(CultureInfo.InvariantCulture, $" [{numbers[number]}]")))).ToList();
         return lines.Count == 0
             ? null
             : new Answer(question.Text, true, string.Join(' ', lines), AnsweredBy.Model, held, [], clock.Milliseconds);
+    }
+
+    private static bool IsAbout(Question question, SupportedSentence sentence, CandidateFeatures features)
+    {
+        var text = sentence.Text + "\n" + string.Join('\n', sentence.Spans.Select(span => sentence.Passage.Chunk.Text[span.Start..span.End]));
+        var folded = Normalizer.FoldCase(Normalizer.Normalize(text, NormalizationForm.FormKC));
+        double runs = question.Runs.Count == 0 ? 0
+            : question.Runs.Count(run => folded.Contains(run, StringComparison.Ordinal)) / (double)question.Runs.Count;
+        return Math.Max(features.Coverage(TermKeys.Of(text)), runs) >= DoubtfulCoverage && question.Numbers.IsSubsetOf(Question.NumbersOf(text));
     }
 
     private static Answer NotFound(

@@ -25,6 +25,8 @@ internal static class JsonLines
             json.WriteNumber("number", citation.Number);
             json.WriteString("source", citation.Source);
             json.WriteString("quote", citation.Quote);
+            if (citation.Text != citation.Quote)
+                json.WriteString("text", citation.Text);
             json.WriteNumber("start", citation.Start);
             json.WriteNumber("end", citation.End);
             WritePlace(json, citation.Page, citation.Heading, citation.Score);
@@ -92,7 +94,7 @@ internal static class AnswerText
         {
             text.Append(CultureInfo.InvariantCulture, $"   [{citation.Number}] {citation.Source}{Place(citation.Page, citation.Heading)}")
                 .AppendLine();
-            text.Append("       “").Append(citation.Quote.ReplaceLineEndings(" ")).AppendLine("”");
+            text.Append("       “").Append(citation.Text.ReplaceLineEndings("\n        ")).AppendLine("”");
         }
 
         foreach (var document in answer.Nearest)

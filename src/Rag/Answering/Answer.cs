@@ -27,7 +27,13 @@ public sealed record Answer(
 /// <param name="Page">The page, from 1, or null.</param>
 /// <param name="Heading">The headings above it, or null.</param>
 /// <param name="Score">How well the sentence answers the question, from 0 to 1.</param>
-public sealed record Citation(int Number, string Source, string Quote, int Start, int End, int? Page, string? Heading, double Score);
+public sealed record Citation(int Number, string Source, string Quote, int Start, int End, int? Page, string? Heading, double Score)
+{
+    /// <summary>
+    /// The quotation as a person reads it: a table's row as <c>header: value; …</c>, a list line by line, all else as quoted on one line.
+    /// </summary>
+    public string Text { get; init; } = Quote.ReplaceLineEndings(" ");
+}
 
 /// <summary>Who wrote the text of an answer.</summary>
 public enum AnsweredBy

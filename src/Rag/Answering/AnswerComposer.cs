@@ -33,7 +33,10 @@ internal static class AnswerComposer
         var chunk = passage.Chunk;
         return new Citation(
             number, chunk.Source, chunk.Text[span.Start..span.End], chunk.Start + span.Start, chunk.Start + span.End, chunk.Page,
-            chunk.Heading, Math.Round(score, 4));
+            chunk.Heading, Math.Round(score, 4))
+        {
+            Text = passage.Readable(span),
+        };
     }
 
     /// <summary>The quotations one below the other, each with its marker.</summary>
@@ -42,7 +45,7 @@ internal static class AnswerComposer
         var text = new StringBuilder();
         foreach (var citation in citations)
             text.Append(text.Length > 0 ? "\n" : "")
-                .Append(CultureInfo.InvariantCulture, $"{citation.Quote.ReplaceLineEndings(" ")} [{citation.Number}]");
+                .Append(CultureInfo.InvariantCulture, $"{citation.Text} [{citation.Number}]");
         return text.ToString();
     }
 

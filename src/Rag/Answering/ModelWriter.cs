@@ -66,17 +66,15 @@ internal static partial class ModelWriter
             return kept;
         foreach (var (text, marks) in Sentences(draft.Text))
         {
-            var check = new SupportCheck(text, question, draft.IsShort);
+            var check = new SupportCheck(text, question);
             var cited = marks.Where(mark => mark >= 1 && mark <= draft.Passages.Count).Select(mark => draft.Passages[mark - 1]).ToList();
-            var best = (cited.Count > 0 ? cited : draft.Passages)
-                .Select(passage => (Passage: passage, Place: check.Find(passage)))
-                .Where(found => found.Place is not null)
-                .OrderByDescending(found => found.Place!.Value.Share)
-                .FirstOrDefault();
-            if (best.Place is not { } place)
+            var found = (cited.Count > 0 ? cited : draft.Passages)
+                .Select(passage => (Passage: passage, Places: check.Find(passage)))
+                .FirstOrDefault(found => found.Places is not null);
+            if (found.Places is not { } places)
                 continue;
             answers |= check.Answers;
-            kept.Add(new SupportedSentence(text, best.Passage, place.Span));
+            kept.Add(new SupportedSentence(text, found.Passage, places));
         }
 
         return answers ? kept : [];
@@ -141,7 +139,10 @@ internal static partial class ModelWriter
     private static TextSpan Around(Candidate candidate, int budget)
     {
         var sentences = candidate.Passage.Sentences;
+        var quote = QuoteBuilder.ListOf(candidate.Passage, candidate.Index);
         int first = candidate.Index, last = candidate.Index;
+        if (quote is { } list)
+            (first, last) = (IndexAt(sentence => sentence.Span.Start == list.Start), IndexAt(sentence => sentence.Span.End == list.End));
         bool grew = true;
         while (grew)
         {
@@ -153,6 +154,8 @@ internal static partial class ModelWriter
         }
 
         return new TextSpan(sentences[first].Span.Start, sentences[last].Span.End);
+
+        int IndexAt(Predicate<PassageSentence> predicate) => Enumerable.Range(0, sentences.Count).First(i => predicate(sentences[i]));
 
         bool Fits(int from, int to)
             => Chunker.Measure(candidate.Passage.Chunk.Text.AsSpan()[sentences[from].Span.Start..sentences[to].Span.End]) <= budget;

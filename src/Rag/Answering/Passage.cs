@@ -1,14 +1,24 @@
 using System.Text;
+using System.Text.RegularExpressions;
+using Kotonoha.Foundation.Text;
 using Kotonoha.Foundation.Unicode;
+using Kotonoha.Rag.Answering.Support;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Retrieval;
 
 namespace Kotonoha.Rag.Answering;
 
 /// <summary>A found chunk, taken apart into sentences.</summary>
-internal sealed class Passage
+internal sealed partial class Passage
 {
     private const string CellSeparator = " | ";
+
+    // A longer line is running text.
+    private const int MaxItemLength = 200;
+
+    private const string Terminators = ".。!?！？";
+
+    private readonly Lazy<PassageReading> _reading;
 
     internal Passage(SearchHit hit, int rank)
     {
@@ -26,6 +36,7 @@ internal sealed class Passage
         Context =
             Normalizer.FoldCase(
                 Normalizer.Normalize($"{hit.Chunk.Heading}\n{hit.Chunk.Title}\n{hit.Chunk.Source}", NormalizationForm.FormKC));
+        _reading = new Lazy<PassageReading>(() => new PassageReading(this));
         Numbers = [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context)];
     }
 
@@ -37,6 +48,14 @@ internal sealed class Passage
     internal int Rank { get; }
 
     internal IReadOnlyList<PassageSentence> Sentences { get; }
+
+    /// <summary>The sentences taken apart, to check what a model wrote.</summary>
+    internal PassageReading Reading => _reading.Value;
+
+    /// <summary>The headings and the title, which hold for everything below them, in NFKC.</summary>
+    internal IEnumerable<string> ContextLines
+        => ((string?[])[.. Chunk.Heading?.Split(" › ") ?? [], Chunk.Title]).OfType<string>()
+            .Select(line => Normalizer.Normalize(line, NormalizationForm.FormKC));
 
     /// <summary>Whether most of its terms are kanji and kana.</summary>
     internal bool IsJapanese { get; }
@@ -53,6 +72,40 @@ internal sealed class Passage
     /// <summary>Headings, title and file name in NFKC, case folded.</summary>
     internal string Context { get; }
 
+    /// <summary>
+    /// A range of the text as a person reads it: a table's row as "header: value", a list line by line, all else on one line.
+    /// </summary>
+    internal string Readable(TextSpan span)
+    {
+        var text = new StringBuilder();
+        foreach (var sentence in Sentences.Where(sentence => sentence.Span.Start >= span.Start && sentence.Span.End <= span.End))
+        {
+            var own = Chunk.Text[sentence.Span.Start..sentence.Span.End].ReplaceLineEndings(" ");
+            if (text.Length > 0)
+                text.Append(sentence.IsItem || sentence.IsRow ? "\n" : NeedsSpace(text[^1], own[0]) ? " " : "");
+            if (sentence.IsRow)
+                own = Row(sentence, own);
+            else if (sentence.IsItem && span != sentence.Span && !ListMark().IsMatch(own))
+                own = "- " + own;
+            text.Append(own);
+        }
+
+        return text.Length > 0 ? text.ToString() : Chunk.Text[span.Start..span.End].ReplaceLineEndings(" ");
+    }
+
+    private static bool NeedsSpace(char before, char after) => !CjkText.IsCjk(before) || !CjkText.IsCjk(after);
+
+    private static string Row(PassageSentence sentence, string own)
+    {
+        var cells = Cells(own);
+        var headers = sentence.Header is { } header ? Cells(header) : [];
+        return string.Join("; ", cells.Select((cell, i) => i < headers.Count && headers[i].Length > 0 ? $"{headers[i]}: {cell}" : cell)
+            .Where((_, i) => cells[i].Length > 0));
+    }
+
+    /// <summary>The cells of a row: what stands between its bars.</summary>
+    internal static List<string> Cells(string row) => [.. row.Trim().Trim('|').Split('|').Select(cell => cell.Trim())];
+
     private static List<PassageSentence> Split(Chunk chunk)
     {
         var text = chunk.Text;
@@ -67,16 +120,67 @@ internal sealed class Passage
             end = end < 0 ? text.Length : end;
             var lines = Lines(text, start, end);
             if (lines.Count > 0
-                && lines.TrueForAll(line => text.AsSpan(line.Start, line.Length).Contains(CellSeparator, StringComparison.Ordinal)))
+                && lines.TrueForAll(line => text.AsSpan(line.Start, line.Length).Contains(CellSeparator, StringComparison.Ordinal)
+                    || IsRule(text.AsSpan(line.Start, line.Length))))
                 AddRows(sentences, text, lines, block, start == 0 ? chunk.TableHeader : null, leaf);
             else
-                foreach (var span in SentenceSplitter.Split(text, start, end))
-                    sentences.Add(Make(text, span, block, false, leaf));
+                AddLines(sentences, text, lines, block, leaf);
             start = end + 2;
         }
 
         return sentences;
     }
+
+    private static bool IsRule(ReadOnlySpan<char> line) => line.Length > 2 && line.IndexOfAnyExcept("|-: \t") < 0;
+
+    /// <summary>
+    /// The sentences of a paragraph, or the items of a list: lines that all bear a list mark, or that follow a sentence that leads in.
+    /// </summary>
+    private static void AddLines(List<PassageSentence> sentences, string text, List<TextSpan> lines, int block, HashSet<string> leaf)
+    {
+        int first = 0;
+        int? leadIn = sentences.Count > 0 && LeadsIn(sentences[^1]) && lines.Count > 0 && IsItem(text, lines, 0) ? sentences.Count - 1 : null;
+        if (leadIn is null)
+        {
+            while (first < lines.Count && !(ListMark().IsMatch(text[lines[first].Start..lines[first].End])
+                && (lines.Count - first > 1 || first > 0)))
+                first++;
+            if (first == 0 || first == lines.Count)
+                first = first == 0 ? 0 : lines.Count;
+            if (first > 0)
+            {
+                foreach (var span in SentenceSplitter.Split(text, lines[0].Start, lines[first - 1].End))
+                    sentences.Add(Make(text, span, block, false, leaf));
+                leadIn = first < lines.Count && LeadsIn(sentences[^1]) ? sentences.Count - 1 : null;
+            }
+
+            // "…:" and the lines below it in one block.
+            if (first == lines.Count && lines.Count > 1 && sentences.FindIndex(sentence => sentence.Block == block && LeadsIn(sentence)) is >= 0 and var lead
+                && lead < sentences.Count - 1 && text[sentences[lead].Span.End..sentences[lead + 1].Span.Start].Contains('\n', StringComparison.Ordinal))
+                for (int i = lead + 1; i < sentences.Count; i++)
+                    sentences[i] = sentences[i] with { IsItem = true, LeadIn = lead, Keys = [.. sentences[i].Keys, .. sentences[lead].OwnKeys] };
+        }
+
+        for (int i = first; i < lines.Count; i++)
+        {
+            var item = Make(text, lines[i], block, false, leadIn is { } lead ? [.. leaf, .. sentences[lead].OwnKeys] : leaf);
+            sentences.Add(item with { IsItem = true, LeadIn = leadIn });
+        }
+    }
+
+    // A list that bears no marks: lines that are no running text.
+    private static bool IsItem(string text, List<TextSpan> lines, int at)
+        => lines.Skip(at).All(line => line.Length <= MaxItemLength) && (lines.Count > at + 1 || ListMark().IsMatch(text[lines[at].Start..lines[at].End])
+            || !Terminators.Contains(text[lines[at].End - 1]));
+
+    private static bool LeadsIn(PassageSentence sentence)
+        => !sentence.IsRow && !sentence.IsItem && LeadingIn().IsMatch(sentence.Normalized.TrimEnd());
+
+    [GeneratedRegex(@"[:：]$|次の|以下の|下記の|次に掲げる|以下に|\b(?:the following|as follows)\b[^.]*[.:]?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex LeadingIn();
+
+    [GeneratedRegex(@"^\s*(?:[-*•・◦▪■●○–]\s*|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}|[アイウエオカキクケコ])[.)．）]\s+|[①-⑳])")]
+    private static partial Regex ListMark();
 
     /// <summary>The chunk's headings stand at its start as lines of their own; they answer nothing.</summary>
     private static int SkipHeadings(Chunk chunk)
@@ -118,8 +222,11 @@ internal sealed class Passage
         if (headerIsHere)
             header = text[rows[0].Start..rows[0].End];
         HashSet<string> context = header is null ? leaf : [.. leaf, .. TermKeys.Of(header)];
-        foreach (var row in rows.Skip(headerIsHere ? 1 : 0))
-            sentences.Add(Make(text, row, block, true, context));
+        foreach (var row in rows.Skip(headerIsHere ? 1 : 0).Where(row => !IsRule(text.AsSpan(row.Start, row.Length))))
+            sentences.Add(Make(text, row, block, true, context) with
+            {
+                Header = header is null ? null : Normalizer.Normalize(header, NormalizationForm.FormKC),
+            });
     }
 
     private static PassageSentence Make(string text, TextSpan span, int block, bool isRow, HashSet<string> context)
@@ -145,6 +252,15 @@ internal sealed class Passage
 internal sealed record PassageSentence(
     TextSpan Span, int Block, bool IsRow, string Normalized, string Folded, HashSet<string> Keys, HashSet<string> OwnKeys)
 {
+    /// <summary>The header of its table, where it is a row of one that has a header.</summary>
+    internal string? Header { get; init; }
+
+    /// <summary>Whether it is an item of a list.</summary>
+    internal bool IsItem { get; init; }
+
+    /// <summary>The number of the sentence that leads in to its list, or null.</summary>
+    internal int? LeadIn { get; init; }
+
     /// <summary>Whether it asks: then it does not answer.</summary>
     internal bool IsQuestion { get; } = Folded.TrimEnd(' ', '"', '\'', '”', '」', '』', ')', '.', '。') is [.., '?'];
 }

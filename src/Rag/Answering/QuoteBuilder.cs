@@ -10,7 +10,7 @@ internal static partial class QuoteBuilder
     // Chosen on the tuning questions: a neighbour is worth its length where it holds more of the question, or one of the two cannot stand
     // alone.
     private const double NeighbourCoverage = 0.04;
-    private const int MaxWidth = 200, MaxAnaphoraWidth = 150, ShortWidth = 25, FewNewTerms = 6;
+    private const int MaxWidth = 200, MaxListWidth = 800, MaxAnaphoraWidth = 150, ShortWidth = 25, FewNewTerms = 6;
 
     /// <summary>The width of a text: 1 for a CJK character, a half for any other.</summary>
     internal static double Width(string text)
@@ -29,6 +29,8 @@ internal static partial class QuoteBuilder
         var own = sentence.Span;
         if (sentence.IsRow)
             return own;
+        if (ListOf(passage, candidate.Index) is { } list)
+            return list;
         if (candidate.Index + 1 < passage.Sentences.Count && passage.Sentences[candidate.Index + 1] is var next
             && next.Block == sentence.Block && !next.IsRow)
         {
@@ -52,6 +54,20 @@ internal static partial class QuoteBuilder
         }
 
         return own;
+    }
+
+    // A list answers as a whole, with the sentence that leads in to it; one that is too long, by the item that answers.
+    internal static TextSpan? ListOf(Passage passage, int index)
+    {
+        var sentences = passage.Sentences;
+        int? leadIn = sentences[index].IsItem ? sentences[index].LeadIn : index;
+        if (leadIn is not { } lead || lead + 1 >= sentences.Count || sentences[lead + 1].LeadIn != lead)
+            return null;
+        int last = lead + 1;
+        while (last + 1 < sentences.Count && sentences[last + 1].LeadIn == lead)
+            last++;
+        var span = new TextSpan(sentences[lead].Span.Start, sentences[last].Span.End);
+        return WidthOf(passage, span) <= MaxListWidth ? span : null;
     }
 
     private static double WidthOf(Passage passage, TextSpan span) => Width(passage.Chunk.Text[span.Start..span.End]);

@@ -1,0 +1,369 @@
+namespace Kotonoha.Rag.Answering.Support;
+
+/// <summary>
+/// Takes English sentences apart into statements: one for each predicate, with what it is about, what restricts it, and the prepositions of
+/// its words. A rough reading that needs no dictionary of verbs; where it is unsure, sentences come out as longer statements, which support
+/// less.
+/// </summary>
+internal sealed class EnglishReader
+{
+    private static readonly HashSet<string> IrregularVerbs =
+    [
+        .. ("began bought brought built came caught chose cost cut drew drove fell felt flew found gave got grew held hit kept knew laid led "
+            + "left lent lost made meant met paid put ran read rose said sang sat saw sent set shut sold spent spoke stood stole swam taught "
+            + "thought threw told took understood went won wore wrote get gets give gives take takes make makes keep keeps let pay run sell "
+            + "send show shows stay stays won").Split(' '),
+    ];
+
+    private static readonly HashSet<string> IrregularParticiples =
+    [
+        .. ("begun bought brought built caught chosen cut drawn driven eaten fallen felt flown found given got grown held hidden hit kept "
+            + "known laid led left lent lost made meant met paid put read risen run said sold sent set shown shut sung spent spoken stolen "
+            + "taken taught thought thrown told torn understood won worn written done seen let hurt spread cast").Split(' '),
+    ];
+
+    private static readonly HashSet<string> Be = [.. "is are was were be been being am 's 're".Split(' ')];
+
+    private static readonly HashSet<string> Forbidden = [.. "forbidden prohibited banned disallowed".Split(' ')];
+
+    private static readonly HashSet<string> Breaks = [";", ":", ",", "(", ")", "—", "–", "|", ".", "?", "!"];
+
+    private readonly List<Part> _parts;
+    private readonly List<Statement> _statements = [];
+    private readonly List<Statement> _pending = [];
+
+    private EnglishReader(List<Part> parts) => _parts = parts;
+
+    private enum Shape
+    {
+        /// <summary>It begins with a preposition, or has nothing that it could be about: part of what stands before or behind.</summary>
+        Phrase,
+
+        /// <summary>Nouns alone: an apposition, an item of a list.</summary>
+        Nouns,
+
+        /// <summary>It begins with its predicate.</summary>
+        Verb,
+
+        /// <summary>What it is about and a number or place, without a predicate.</summary>
+        Elliptic,
+
+        /// <summary>What it is about and a predicate.</summary>
+        Clause,
+    }
+
+    /// <summary>Reads a sentence.</summary>
+    /// <param name="text">The sentence in NFKC.</param>
+    /// <param name="names">The names of the texts, folded.</param>
+    internal static ReadSentence Read(string text, IReadOnlySet<string> names)
+    {
+        var reader = new EnglishReader(Split(EnglishTokens.Of(text, names)));
+        reader.Build();
+        return new ReadSentence(reader._statements);
+    }
+
+    private void Build()
+    {
+        Statement? current = null;
+        bool isPrefix = false; // what stands alone so far only leads in ("After the repair, …")
+        for (int i = 0; i < _parts.Count; i++)
+        {
+            var part = _parts[i];
+            var made = Make(part);
+            if (part.Opener is EnglishRole.Condition or EnglishRole.Relative or EnglishRole.Cause)
+            {
+                AddSubordinate(part, made, current);
+                if (part.Opener != EnglishRole.Relative)
+                    current = _statements.FindLast(statement => !statement.IsRestriction) == made ? null : current;
+                isPrefix = false;
+                continue;
+            }
+
+            if (current is { HasPredicate: true } && IsBranch(current, part, made))
+            {
+                var branch = made;
+                TakeSubject(branch, current);
+                _statements.Add(branch);
+                branch.Restrictions.AddRange(current.Restrictions);
+                current = branch;
+                continue;
+            }
+
+            bool joins = current is not null && part.OpenerText != ";"
+                && (isPrefix || part.Shape == Shape.Phrase || (part.Shape == Shape.Nouns && !LeadsToPredicate(i))
+                    || (part.Shape == Shape.Verb && !current.HasPredicate)
+                    || (part.Shape == Shape.Clause && !current.HasPredicate && current.Items.TrueForAll(item => item.Kind != ItemKind.Number)));
+            if (joins)
+            {
+                Join(current!, made, part.Shape == Shape.Nouns);
+            }
+            else
+            {
+                if (part.Shape == Shape.Verb && current is not null)
+                    TakeSubject(made, current);
+                _statements.Add(made);
+                made.Restrictions.AddRange(_pending);
+                _pending.Clear();
+                current = made;
+            }
+
+            isPrefix = part.Shape == Shape.Phrase && !current!.HasPredicate;
+        }
+    }
+
+    // "Two months' rent for flats on the ground floor and three months' rent for flats on the upper floors": another number of the kind,
+    // with things of its own.
+    private static bool IsBranch(Statement current, Part part, Statement made)
+        => part.Shape == Shape.Phrase && made.Items is [{ Quantity: { } number }, _, ..] && number.Dimension != "date"
+            && current.Items.Exists(item => !item.IsSubject && item.Quantity is { } other && other.Dimension == number.Dimension);
+
+    private void AddSubordinate(Part part, Statement made, Statement? main)
+    {
+        bool restricts = part.Opener == EnglishRole.Condition || (part.Opener == EnglishRole.Relative && !part.IsAfterMark);
+        var clause = new Statement
+        {
+            Items = made.Items,
+            Operators = made.Operators,
+            HasPredicate = made.HasPredicate,
+            IsSubjectElsewhere = made.IsSubjectElsewhere,
+            IsCopular = made.IsCopular,
+            PassiveVerb = made.PassiveVerb,
+            IsRestriction = restricts,
+        };
+        if (part.Opener == EnglishRole.Relative && main is not null)
+            TakeSubject(clause, main, lastNounOnly: true);
+        if (restricts)
+        {
+            if (main is not null)
+                main.Restrictions.Add(clause);
+            else
+                _pending.Add(clause);
+        }
+
+        _statements.Add(clause);
+    }
+
+    private bool LeadsToPredicate(int at)
+    {
+        if (_parts[at].Opener != EnglishRole.Joiner)
+            return false;
+        for (int i = at + 1; i < _parts.Count; i++)
+            if (_parts[i].Shape != Shape.Nouns || _parts[i].Opener != EnglishRole.Mark)
+                return _parts[i].Shape == Shape.Verb && _parts[i].Opener == EnglishRole.Mark;
+        return false;
+    }
+
+    private static void Join(Statement statement, Statement made, bool isApposition)
+    {
+        if (made.PassiveVerb is { } verb && statement.PassiveVerb is null)
+            statement.PassiveVerb = verb;
+        if (made.HasPredicate && !statement.HasPredicate)
+            foreach (var item in statement.Items)
+                item.IsSubject |= item.Marker is "" or "of";
+        if (isApposition && statement.Items.Count > 0)
+            foreach (var item in made.Items.TakeWhile(item => item.Marker.Length == 0))
+                item.Marker = statement.Items[^1].Marker;
+        statement.IsCopular |= made.IsCopular && !statement.HasPredicate;
+        statement.IsSubjectElsewhere = made.IsSubjectElsewhere && statement.Items.TrueForAll(item => !item.IsSubject);
+        statement.HasPredicate |= made.HasPredicate;
+        statement.Items.AddRange(made.Items);
+        statement.Operators |= made.Operators;
+    }
+
+    private static void TakeSubject(Statement statement, Statement from, bool lastNounOnly = false)
+    {
+        var subject = from.Subject.ToList();
+        if (lastNounOnly && from.Items.Count > 0)
+        {
+            // "made by Ludo Varga, who …": the name, or the noun, that stands last.
+            var last = from.Items.FindLast(item => item.Kind != ItemKind.Number);
+            subject = last is null ? [] : last.Kind == ItemKind.Name
+                ? [.. Enumerable.Reverse(from.Items).SkipWhile(item => item != last).TakeWhile(item => item.Kind == ItemKind.Name).Reverse()]
+                : [last];
+        }
+
+        statement.Items.InsertRange(0, subject.Select(item => item with { Marker = "", IsSubject = true, IsInherited = true }));
+        statement.IsSubjectElsewhere = subject.Count == 0;
+    }
+
+    private static List<Part> Split(List<EnglishToken> tokens)
+    {
+        var parts = new List<Part>();
+        var part = new Part(EnglishRole.Mark, "", false);
+        bool afterMark = false;
+        foreach (var token in tokens)
+        {
+            bool isMark = token.Role == EnglishRole.Mark && Breaks.Contains(token.Low);
+            bool opens = token.Role is EnglishRole.Joiner or EnglishRole.Condition or EnglishRole.Cause or EnglishRole.Relative;
+            if (!isMark && !opens)
+            {
+                part.Tokens.Add(token);
+                continue;
+            }
+
+            afterMark = isMark || (afterMark && part.Tokens.Count == 0);
+            if (part.Tokens.Count > 0)
+                parts.Add(part);
+            if (part.Tokens.Count == 0 && isMark && part.Opener != EnglishRole.Mark)
+                continue;
+            part = new Part(token.Role, token.Low, afterMark) { Tokens = opens && token.Operators != Operators.None ? [token] : [] };
+        }
+
+        if (part.Tokens.Count > 0)
+            parts.Add(part);
+        foreach (var each in parts)
+            each.Find();
+        return parts;
+    }
+
+    private static Statement Make(Part part)
+    {
+        var statement = new Statement { HasPredicate = part.Verb >= 0, IsImperative = part.IsImperative };
+        var marker = "";
+        int inPhrase = 0;
+        bool pronounIsSubject = false;
+        for (int i = 0; i < part.Tokens.Count; i++)
+        {
+            var token = part.Tokens[i];
+            statement.Operators |= token.Operators;
+            switch (token.Role)
+            {
+                case EnglishRole.Preposition:
+                    (marker, inPhrase) = (token.Low, 0);
+                    break;
+                case EnglishRole.Auxiliary:
+                    marker = "";
+                    break;
+                case EnglishRole.Determiner or EnglishRole.Pronoun:
+                    if (inPhrase > 0)
+                        marker = "";
+                    pronounIsSubject |= token.Role == EnglishRole.Pronoun && i < part.Verb;
+                    break;
+                case EnglishRole.Number:
+                    statement.Items.Add(new Item(token.Text, ItemKind.Number, marker, token.IsTime)
+                    {
+                        Quantity = token.Quantity,
+                        IsSubject = i < part.Verb && !token.IsTime && statement.Subject.Any(),
+                    });
+                    marker = "";
+                    break;
+                case EnglishRole.Word or EnglishRole.Name:
+                    if (i == part.Verb)
+                        marker = "";
+                    if (Forbidden.Contains(token.Low))
+                        statement.Operators |= Operators.Negation;
+                    var item = new Item(
+                        token.Role == EnglishRole.Name ? token.Low : Forbidden.Contains(token.Low) ? EnglishKeys.Of("allow") : EnglishKeys.Of(token.Low),
+                        token.Role == EnglishRole.Name ? ItemKind.Name : ItemKind.Word, marker, token.IsTime);
+                    statement.Items.Add(item);
+                    item.IsSubject = part.Verb >= 0 && i < part.Verb && (marker is "" or "of" || !part.BeginsWithPhrase);
+                    inPhrase++;
+                    if (i > part.Verb && part.Verb >= 0 && statement.PassiveVerb is null && part.IsParticiple(i))
+                        statement.PassiveVerb = item;
+                    break;
+            }
+        }
+
+        if (part.Shape == Shape.Elliptic)
+            foreach (var item in statement.Items.TakeWhile(item => item.Kind != ItemKind.Number && item.Marker is "" or "of"))
+                item.IsSubject = true;
+        statement.IsSubjectElsewhere = part.Shape == Shape.Verb || (pronounIsSubject && !statement.Subject.Any(item => item.Marker.Length == 0));
+        statement.IsCopular = part.Verb >= 0 && Be.Contains(part.Tokens[part.Verb].Low) && statement.PassiveVerb is null;
+        return statement;
+    }
+
+    /// <summary>A stretch of a sentence between marks and joining words.</summary>
+    private sealed class Part(EnglishRole opener, string openerText, bool isAfterMark)
+    {
+        internal EnglishRole Opener => opener;
+
+        internal string OpenerText => openerText;
+
+        internal bool IsAfterMark => isAfterMark;
+
+        internal List<EnglishToken> Tokens { get; init; } = [];
+
+        /// <summary>Where its predicate begins, or -1.</summary>
+        internal int Verb { get; private set; } = -1;
+
+        internal bool IsImperative { get; private set; }
+
+        internal Shape Shape { get; private set; }
+
+        internal bool BeginsWithPhrase { get; private set; }
+
+        internal void Find()
+        {
+            int first = Tokens.FindIndex(token => token.Role is not (EnglishRole.Skipped or EnglishRole.Particle or EnglishRole.Condition
+                or EnglishRole.Cause or EnglishRole.Joiner));
+            if (first < 0)
+                return;
+            BeginsWithPhrase = Tokens[first].Role == EnglishRole.Preposition;
+            // "Keep the tablets below 25 °C", "Do not take …": no noun stands before an article.
+            IsImperative = openerText.Length == 0 && Tokens[first].Text is [>= 'A' and <= 'Z', ..] && first + 1 < Tokens.Count
+                && ((Tokens[first].Role == EnglishRole.Word && (Tokens[first + 1] is { Role: EnglishRole.Determiner or EnglishRole.Pronoun }
+                    || Tokens[first + 1].Quantity is { Dimension.Length: > 0, IsTime: false }))
+                || (Tokens[first].Low == "do" && Tokens[first + 1].Low == "not"));
+            if (IsImperative)
+                Verb = first;
+            for (int i = first; i < Tokens.Count && Verb < 0; i++)
+                if (IsVerb(i, first))
+                    Verb = i;
+            // "…, comes with 15 GB": where nothing else is the predicate, the word that opens the part is.
+            if (Verb < 0 && openerText.Length > 0 && opener != EnglishRole.Relative && first + 1 < Tokens.Count
+                && Tokens[first] is { Role: EnglishRole.Word, Low: [.., not ('s' or 'u' or 'i'), 's'] } && Tokens[first + 1].Role == EnglishRole.Preposition)
+                Verb = first;
+            int noun = Tokens.FindIndex(token => token.Role is EnglishRole.Word or EnglishRole.Name);
+            int other = Tokens.FindIndex(token => token.Role == EnglishRole.Number || (token.Role == EnglishRole.Preposition && token.Low != "of"));
+            Shape = Verb == first ? Shape.Verb
+                : Verb > first ? Shape.Clause
+                : BeginsWithPhrase || noun < 0 || (other >= 0 && other < noun) || Tokens[first].IsTime ? Shape.Phrase
+                : other > noun ? Shape.Elliptic
+                : Shape.Nouns;
+        }
+
+        internal bool IsParticiple(int at)
+        {
+            var low = Tokens[at].Low;
+            if (!(low.EndsWith("ed", StringComparison.Ordinal) || IrregularParticiples.Contains(low) || Forbidden.Contains(low)))
+                return false;
+            int before = at - 1;
+            while (before >= 0 && (Tokens[before].Role is EnglishRole.Skipped
+                || (Tokens[before].Role == EnglishRole.Auxiliary && Tokens[before].Operators == Operators.Negation)
+                || (Tokens[before].Role == EnglishRole.Word && Tokens[before].Low.EndsWith("ly", StringComparison.Ordinal))))
+                before--;
+            return before >= 0 && Be.Contains(Tokens[before].Low);
+        }
+
+        private bool IsVerb(int at, int first)
+        {
+            var token = Tokens[at];
+            if (token.Role == EnglishRole.Auxiliary)
+                return true;
+            if (token.Role != EnglishRole.Word || !char.IsLower(token.Text[0]))
+                return false;
+            var before = at > first ? Tokens[at - 1] : null;
+            bool nounBefore = before is { Role: EnglishRole.Word or EnglishRole.Name or EnglishRole.Number or EnglishRole.Pronoun or EnglishRole.Skipped };
+            bool begins = before is null && (opener is EnglishRole.Joiner or EnglishRole.Relative or EnglishRole.Mark) && openerText.Length > 0;
+            if (!nounBefore && !begins)
+                return false;
+            var behind = at + 1 < Tokens.Count ? Tokens[at + 1].Role : EnglishRole.Mark;
+            if (IrregularVerbs.Contains(token.Low) || (token.Low.Length > 4 && token.Low.EndsWith("ed", StringComparison.Ordinal)))
+                return behind != EnglishRole.Auxiliary && (nounBefore || behind != EnglishRole.Word);
+            var next = at + 1 < Tokens.Count ? Tokens[at + 1] : null;
+            bool objectNext = next is
+            {
+                Role: EnglishRole.Determiner or EnglishRole.Number or EnglishRole.Pronoun or EnglishRole.Name or EnglishRole.Particle
+                    or EnglishRole.Preposition or EnglishRole.Skipped
+            } || (next is null && nounBefore && before!.Role is EnglishRole.Name or EnglishRole.Pronoun);
+            if (!objectNext)
+                return false;
+            if (token.Low is [.., not ('s' or 'u' or 'i'), 's'])
+                return before is null ? next!.Role != EnglishRole.Preposition : !before.Low.EndsWith('s') || before.Role != EnglishRole.Word;
+
+            // "Crews practise on the course": a plural, then a word that something follows.
+            return before is { Role: EnglishRole.Word } && before.Low is [.., not 's', 's'] && next!.Low != "of"
+                && !token.Low.EndsWith("ly", StringComparison.Ordinal) && !token.IsTime;
+        }
+    }
+}

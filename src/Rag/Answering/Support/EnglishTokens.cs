@@ -1,0 +1,421 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Kotonoha.Rag.Answering.Support;
+
+/// <summary>What part a token plays in an English clause.</summary>
+internal enum EnglishRole
+{
+    Word,
+    Name,
+    Number,
+    Determiner,
+    Pronoun,
+    Preposition,
+    Auxiliary,
+    Particle,
+    Mark,
+    Joiner,
+    Condition,
+    Cause,
+    Relative,
+    Skipped,
+}
+
+/// <summary>A token of an English sentence; several words may make one (a date, "at least 30 days").</summary>
+internal sealed record EnglishToken(string Text, string Low, EnglishRole Role)
+{
+    internal Operators Operators { get; init; }
+
+    internal Quantity? Quantity { get; init; }
+
+    internal bool IsTime { get; init; }
+}
+
+/// <summary>Takes English sentences apart into tokens: numbers with units and bounds, dates, names, words of grammar.</summary>
+internal static partial class EnglishTokens
+{
+    private static readonly Dictionary<string, (EnglishRole Role, Operators Operators)> Grammar = ReadGrammar();
+
+    private static readonly (string[] Words, EnglishRole Role, Operators Operators)[] Phrases =
+    [
+        .. new (string, EnglishRole, Operators)[]
+        {
+            ("have to", EnglishRole.Auxiliary, Operators.Necessary), ("has to", EnglishRole.Auxiliary, Operators.Necessary),
+            ("had to", EnglishRole.Auxiliary, Operators.Necessary), ("having to", EnglishRole.Auxiliary, Operators.Necessary),
+            ("need to", EnglishRole.Auxiliary, Operators.Necessary), ("needs to", EnglishRole.Auxiliary, Operators.Necessary),
+            ("is required to", EnglishRole.Auxiliary, Operators.Necessary), ("are required to", EnglishRole.Auxiliary, Operators.Necessary),
+            ("is obliged to", EnglishRole.Auxiliary, Operators.Necessary), ("are obliged to", EnglishRole.Auxiliary, Operators.Necessary),
+            ("is able to", EnglishRole.Auxiliary, Operators.Possible), ("are able to", EnglishRole.Auxiliary, Operators.Possible),
+            ("is allowed to", EnglishRole.Auxiliary, Operators.Possible), ("are allowed to", EnglishRole.Auxiliary, Operators.Possible),
+            ("is permitted to", EnglishRole.Auxiliary, Operators.Possible), ("are permitted to", EnglishRole.Auxiliary, Operators.Possible),
+            ("is going to", EnglishRole.Auxiliary, Operators.Future), ("are going to", EnglishRole.Auxiliary, Operators.Future),
+            ("fails to", EnglishRole.Auxiliary, Operators.Negation), ("fail to", EnglishRole.Auxiliary, Operators.Negation),
+            ("failed to", EnglishRole.Auxiliary, Operators.Negation), ("no longer", EnglishRole.Skipped, Operators.Negation),
+            ("as long as", EnglishRole.Condition, Operators.Condition), ("so long as", EnglishRole.Condition, Operators.Condition),
+            ("provided that", EnglishRole.Condition, Operators.Condition), ("on condition that", EnglishRole.Condition, Operators.Condition),
+            ("only if", EnglishRole.Condition, Operators.Condition | Operators.Only),
+            ("only when", EnglishRole.Condition, Operators.Condition | Operators.Only),
+            ("except for", EnglishRole.Condition, Operators.Condition), ("except if", EnglishRole.Condition, Operators.Condition),
+            ("in case", EnglishRole.Condition, Operators.Condition), ("subject to", EnglishRole.Condition, Operators.Condition),
+            ("because of", EnglishRole.Cause, Operators.Cause), ("due to", EnglishRole.Cause, Operators.Cause),
+            ("owing to", EnglishRole.Cause, Operators.Cause), ("thanks to", EnglishRole.Cause, Operators.Cause),
+            ("as a result", EnglishRole.Cause, Operators.Cause), ("so that", EnglishRole.Cause, Operators.Cause),
+            ("even if", EnglishRole.Skipped, Operators.Regardless), ("regardless of", EnglishRole.Skipped, Operators.Regardless),
+            ("a few", EnglishRole.Determiner, Operators.Few), ("a little", EnglishRole.Determiner, Operators.Few),
+            ("nearly all", EnglishRole.Determiner, Operators.Nearly), ("almost all", EnglishRole.Determiner, Operators.Nearly),
+            ("nearly every", EnglishRole.Determiner, Operators.Nearly), ("almost every", EnglishRole.Determiner, Operators.Nearly),
+            ("part of", EnglishRole.Determiner, Operators.Some), ("parts of", EnglishRole.Determiner, Operators.Some),
+            ("a number of", EnglishRole.Determiner, Operators.Some), ("one of", EnglishRole.Determiner, Operators.Some),
+            ("some of", EnglishRole.Determiner, Operators.Some), ("a majority of", EnglishRole.Determiner, Operators.Most),
+            ("the majority of", EnglishRole.Determiner, Operators.Most), ("most of", EnglishRole.Determiner, Operators.Most),
+            ("at all", EnglishRole.Skipped, Operators.None), ("as well", EnglishRole.Skipped, Operators.None),
+            ("each other", EnglishRole.Skipped, Operators.None), ("of course", EnglishRole.Skipped, Operators.None),
+            ("such as", EnglishRole.Preposition, Operators.None), ("rather than", EnglishRole.Condition, Operators.Negation),
+            ("instead of", EnglishRole.Condition, Operators.Negation), ("not only", EnglishRole.Skipped, Operators.None),
+        }.Select(phrase => (phrase.Item1.Split(' '), phrase.Item2, phrase.Item3)).OrderByDescending(phrase => phrase.Item1.Length),
+    ];
+
+    // What stands right before or behind a number and makes it a bound.
+    private static readonly (string[] Words, Bound Bound)[] BoundsBefore = ReadBounds(
+        "at least=AtLeast", "no fewer than=AtLeast", "no less than=AtLeast", "not less than=AtLeast", "not fewer than=AtLeast",
+        "a minimum of=AtLeast", "minimum of=AtLeast", "at most=AtMost", "no more than=AtMost", "not more than=AtMost",
+        "no longer than=AtMost", "not exceed=AtMost", "not exceeding=AtMost", "up to=AtMost", "a maximum of=AtMost", "maximum of=AtMost",
+        "no later than=AtMost", "within=AtMost", "more than=Above", "longer than=Above", "greater than=Above", "older than=Above",
+        "higher than=Above", "larger than=Above", "over=Above", "above=Above", "exceeds=Above", "exceeding=Above", "less than=Below",
+        "fewer than=Below", "shorter than=Below", "younger than=Below", "lower than=Below", "smaller than=Below", "below=Below",
+        "under=Below", "about=About", "around=About", "approximately=About", "roughly=About", "nearly=About", "almost=About",
+        "some=About", "comes to=Exact", "come to=Exact", "amounts to=Exact", "amount to=Exact", "as much as=AtMost", "as many as=AtMost");
+
+    private static readonly (string[] Words, Bound Bound)[] BoundsBehind = ReadBounds(
+        "or more=AtLeast", "or older=AtLeast", "or longer=AtLeast", "or over=AtLeast", "and over=AtLeast", "and older=AtLeast",
+        "or less=AtMost", "or fewer=AtMost", "or younger=AtMost", "or shorter=AtMost", "or under=AtMost");
+
+    private static readonly string[] Months =
+        ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
+
+    private static readonly HashSet<string> TimeWords =
+    [
+        .. ("monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays "
+            + "spring summer autumn winter today tomorrow yesterday morning afternoon evening night noon midnight weekend weekends weekdays "
+            + "weekday next last year month week day daily weekly monthly yearly annually now currently afterwards then later").Split(' '),
+    ];
+
+    private static readonly Dictionary<string, double> NumberWords = ReadNumbers();
+
+    internal static List<EnglishToken> Of(string text, IReadOnlySet<string> names)
+    {
+        var words = Token().Matches(text).Select(match => match.Value.Replace('’', '\'')).ToList();
+        var tokens = new List<EnglishToken>();
+        for (int i = 0; i < words.Count;)
+            tokens.Add(Next(words, ref i, names, tokens));
+        return tokens;
+    }
+
+    /// <summary>Whether a text is English: one word in eight, or more, is one of its words of grammar.</summary>
+    internal static bool IsEnglish(string text)
+    {
+        var words = Word().Matches(text).Select(match => match.Value.ToLowerInvariant()).ToList();
+        return words.Count > 0 && words.Count(Grammar.ContainsKey) * 8 >= words.Count;
+    }
+
+    /// <summary>The names in a text: capitalised words that open no sentence, words with capitals or digits inside, single capitals.</summary>
+    internal static IEnumerable<string> NamesIn(string text)
+        => Name().Matches(text).Select(match => Fold(match.Value)).Where(name => !Grammar.ContainsKey(name) && !TimeWords.Contains(name));
+
+    internal static string Fold(string word)
+    {
+        var low = word.Replace('’', '\'').ToLowerInvariant();
+        return low.EndsWith("'s", StringComparison.Ordinal) ? low[..^2] : low.TrimEnd('\'');
+    }
+
+    private static EnglishToken Next(List<string> words, ref int i, IReadOnlySet<string> names, List<EnglishToken> before)
+    {
+        int start = i;
+        var bound = Bound.Exact;
+        foreach (var (phrase, kind) in BoundsBefore)
+            if (Starts(words, i, phrase) && ReadNumber(words, i + phrase.Length, before) is not null)
+            {
+                (bound, i) = (kind, i + phrase.Length);
+                break;
+            }
+
+        if (ReadNumber(words, i, before) is var (quantity, length))
+        {
+            i += length;
+            foreach (var (phrase, kind) in BoundsBehind)
+                if (Starts(words, i, phrase))
+                {
+                    (bound, i) = (kind, i + phrase.Length);
+                    break;
+                }
+
+            return new EnglishToken(string.Join(' ', words[start..i]), "", EnglishRole.Number)
+            {
+                Quantity = quantity with { Bound = bound },
+                IsTime = quantity.IsTime,
+            };
+        }
+
+        foreach (var (phrase, role, operators) in Phrases)
+            if (Starts(words, i, phrase))
+            {
+                i += phrase.Length;
+                return new EnglishToken(string.Join(' ', phrase), string.Join(' ', phrase), role) { Operators = operators };
+            }
+
+        var word = words[i++];
+        var low = Fold(word);
+        if (word.Length == 1 && !char.IsLetterOrDigit(word[0]) && word[0] != '%')
+            return new EnglishToken(word, word, EnglishRole.Mark);
+        if (word.EndsWith("n't", StringComparison.OrdinalIgnoreCase))
+            return new EnglishToken(word, word.ToLowerInvariant(), EnglishRole.Auxiliary)
+            {
+                Operators = Operators.Negation | (Grammar.TryGetValue(low[..^3], out var modal) ? modal.Operators : Operators.None),
+            };
+        bool isMonth = low == "may" && word == "May" && before.Count > 0;
+        if (!isMonth && Grammar.TryGetValue(low, out var grammar) && (word.Length > 1 || char.IsLower(word[0]) || start == 0 || low == "i"))
+            return new EnglishToken(word, low, grammar.Role) { Operators = grammar.Operators };
+        bool isTime = TimeWords.Contains(low);
+        return new EnglishToken(word, low, !isTime && names.Contains(low) ? EnglishRole.Name : EnglishRole.Word)
+        {
+            IsTime = isTime,
+            Operators = low.Length > 5 && low.EndsWith("est", StringComparison.Ordinal) && before.Count > 0 && !NotSuperlative.Contains(low)
+                ? Operators.Superlative : Operators.None,
+        };
+    }
+
+    private static readonly HashSet<string> NotSuperlative =
+        [.. "interest request forest harvest protest honest contest digest suggest invest modest latest".Split(' ')];
+
+    private static bool Starts(List<string> words, int at, string[] phrase)
+    {
+        if (at + phrase.Length > words.Count)
+            return false;
+        for (int i = 0; i < phrase.Length; i++)
+            if (!string.Equals(words[at + i], phrase[i], StringComparison.OrdinalIgnoreCase))
+                return false;
+        return true;
+    }
+
+    /// <summary>The number, date or time of day at a place, with the words that it takes; null for none.</summary>
+    private static (Quantity Quantity, int Length)? ReadNumber(List<string> words, int at, List<EnglishToken> before)
+    {
+        if (at >= words.Count)
+            return null;
+        if (ReadDate(words, at, before) is { } date)
+            return date;
+        if (Clock().Match(words[at]) is { Success: true } clock)
+        {
+            double minutes = 60 * int.Parse(clock.Groups[1].ValueSpan, CultureInfo.InvariantCulture)
+                + int.Parse(clock.Groups[2].ValueSpan, CultureInfo.InvariantCulture);
+            return HalfOfDay(words, at + 1) is { } half ? (new(minutes % 720 + half, "clock", Bound.Exact), 2)
+                : (new(minutes, "clock", Bound.Exact), 1);
+        }
+
+        if (ReadValue(words, at) is not var (value, length, currency))
+            return null;
+        if (HalfOfDay(words, at + length) is { } part && value <= 12)
+            return (new(60 * (value % 12) + part, "clock", Bound.Exact), length + 1);
+        if (currency.Length > 0)
+            return (Quantity.Of(value, currency, Bound.Exact), length);
+        if (at + length < words.Count && Fold(words[at + length]) is var unit && Quantity.IsUnit(unit))
+            return (Quantity.Of(value, unit, Bound.Exact), length + 1);
+        if (at + length + 1 < words.Count && Starts(words, at + length, ["per", "cent"]))
+            return (Quantity.Of(value, "%", Bound.Exact), length + 2);
+        return value is >= 1000 and <= 2100 && length == 1 && words[at].Length == 4
+            ? (new(value * 10000, "date", Bound.Exact), 1)
+            : (new(value, "", Bound.Exact), length);
+    }
+
+    private static double? HalfOfDay(List<string> words, int at)
+        => at < words.Count ? words[at].ToLowerInvariant() switch { "am" or "a.m" => 0, "pm" or "p.m" => 720, _ => null } : null;
+
+    // Day, month and year, as far as they are given: 10000 × year + 100 × month + day.
+    private static (Quantity Quantity, int Length)? ReadDate(List<string> words, int at, List<EnglishToken> before)
+    {
+        if (IsoDate().Match(words[at]) is { Success: true } iso)
+            return (new(double.Parse(iso.Groups[1].Value + iso.Groups[2].Value + iso.Groups[3].Value, CultureInfo.InvariantCulture), "date",
+                Bound.Exact), 1);
+        int i = at;
+        int? day = Day(words, i);
+        if (day is not null)
+            i++;
+        if (i >= words.Count || !char.IsUpper(words[i][0]) || Array.IndexOf(Months, Fold(words[i])) is not (>= 0 and var month))
+            return null;
+        if (day is null && words[i] == "May" && Day(words, i + 1) is null && Year(words, i + 1) is null
+            && (before.Count == 0 || before[^1].Role != EnglishRole.Preposition))
+            return null;
+        i++;
+        if (day is null && Day(words, i) is { } behind && Year(words, i) is null)
+            (day, i) = (behind, i + 1);
+        int yearAt = i < words.Count && words[i] == "," ? i + 1 : i;
+        int? year = Year(words, yearAt);
+        if (year is not null)
+            i = yearAt + 1;
+        return (new((year ?? 0) * 10000 + (month + 1) * 100 + (day ?? 0), "date", Bound.Exact), i - at);
+    }
+
+    private static int? Day(List<string> words, int at)
+        => at < words.Count && DayOfMonth().Match(words[at]) is { Success: true } match
+            ? int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : null;
+
+    private static int? Year(List<string> words, int at)
+        => at < words.Count && words[at].Length == 4 && int.TryParse(words[at], NumberStyles.None, CultureInfo.InvariantCulture, out int year)
+            && year is >= 1000 and <= 2100 ? year : null;
+
+    private static (double Value, int Length, string Currency)? ReadValue(List<string> words, int at)
+    {
+        double value;
+        int length = 1;
+        var currency = "";
+        if (Digits().Match(words[at]) is { Success: true } digits)
+        {
+            currency = digits.Groups[1].Value;
+            value = double.Parse(digits.Groups[2].ValueSpan, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
+        }
+        else if (Spelled(words, at) is var (spelled, count))
+        {
+            (value, length) = (spelled, count);
+        }
+        else
+        {
+            return null;
+        }
+
+        if (at + length < words.Count && words[at + length].ToLowerInvariant() is var scale)
+            (value, length) = scale switch
+            {
+                "thousand" => (value * 1e3, length + 1),
+                "million" => (value * 1e6, length + 1),
+                "billion" => (value * 1e9, length + 1),
+                _ => (value, length),
+            };
+        if (Starts(words, at + length, ["and", "a", "half"]))
+            (value, length) = (value + 0.5, length + 3);
+        return (value, length, currency);
+    }
+
+    // "three thousand two hundred", "thirty-six", "half an hour", "a dozen", "a decade".
+    private static (double Value, int Length)? Spelled(List<string> words, int at)
+    {
+        if (Starts(words, at, ["half", "an"]) || Starts(words, at, ["half", "a"]))
+            return (0.5, 2);
+        if (Starts(words, at, ["a"]) && at + 1 < words.Count)
+            return words[at + 1].ToLowerInvariant() switch
+            {
+                "hundred" => (100, 2),
+                "thousand" => (1000, 2),
+                "dozen" => (12, 2),
+                "decade" or "century" => (1, 1),
+                _ => null,
+            };
+        double total = 0, part = 0;
+        int i = at;
+        for (; i < words.Count; i++)
+        {
+            var word = words[i].ToLowerInvariant();
+            if (word == "and" && i > at && part >= 100 && i + 1 < words.Count && NumberWords.ContainsKey(words[i + 1].ToLowerInvariant()))
+                continue;
+            if (!NumberWords.TryGetValue(word, out double value))
+                break;
+            if (value == 1000)
+                (total, part) = (total + Math.Max(part, 1) * 1000, 0);
+            else if (value == 100)
+                part = Math.Max(part, 1) * 100;
+            else
+                part += value;
+        }
+
+        return i == at || (i == at + 1 && words[at].Equals("one", StringComparison.OrdinalIgnoreCase) && !CountsOne(words, i))
+            ? null : (total + part, i - at);
+    }
+
+    private static bool CountsOne(List<string> words, int next)
+        => next < words.Count && char.IsLower(words[next][0]) && (!Grammar.ContainsKey(Fold(words[next])) || words[next] == "and");
+
+    private static (string[] Words, Bound Bound)[] ReadBounds(params string[] bounds)
+        => [.. bounds.Select(bound => bound.Split('=')).Select(pair => (pair[0].Split(' '), Enum.Parse<Bound>(pair[1])))];
+
+    private static Dictionary<string, double> ReadNumbers()
+    {
+        var numbers = new Dictionary<string, double>(StringComparer.Ordinal) { ["hundred"] = 100, ["thousand"] = 1000 };
+        var small = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+            + "eighteen nineteen").Split(' ');
+        for (int i = 0; i < small.Length; i++)
+            numbers[small[i]] = i;
+        var tens = "twenty thirty forty fifty sixty seventy eighty ninety".Split(' ');
+        for (int i = 0; i < tens.Length; i++)
+        {
+            numbers[tens[i]] = 10 * (i + 2);
+            for (int j = 1; j <= 9; j++)
+                numbers[tens[i] + "-" + small[j]] = 10 * (i + 2) + j;
+        }
+
+        return numbers;
+    }
+
+    private static Dictionary<string, (EnglishRole, Operators)> ReadGrammar()
+    {
+        var grammar = new Dictionary<string, (EnglishRole, Operators)>(StringComparer.Ordinal);
+        Add("a an the this that these those its their his her hers my our your such another", EnglishRole.Determiner);
+        Add("it they he she we you i them him us me itself himself herself themselves there who's", EnglishRole.Pronoun);
+        Add("of in on at by for with from to into onto upon between through during than as against near since until till before after behind "
+            + "beside beyond along across around about over under above below inside outside within among per toward towards via like "
+            + "beyond despite throughout", EnglishRole.Preposition);
+        Add("is are was were be been being am do does did done has have had having 's 're 've", EnglishRole.Auxiliary);
+        Add("can could may might", EnglishRole.Auxiliary, Operators.Possible);
+        Add("must shall", EnglishRole.Auxiliary, Operators.Necessary);
+        Add("should ought", EnglishRole.Auxiliary, Operators.Advised);
+        Add("will would", EnglishRole.Auxiliary, Operators.Future);
+        Add("cannot", EnglishRole.Auxiliary, Operators.Possible | Operators.Negation);
+        Add("not never", EnglishRole.Auxiliary, Operators.Negation);
+        Add("no none nobody nothing nowhere neither nor", EnglishRole.Determiner, Operators.Negation);
+        Add("without", EnglishRole.Preposition, Operators.Negation);
+        Add("all every each both any either always everyone everything everywhere", EnglishRole.Determiner, Operators.All);
+        Add("some several sometimes partly occasionally someone something", EnglishRole.Determiner, Operators.Some);
+        Add("most mostly", EnglishRole.Determiner, Operators.Most);
+        Add("many often frequently", EnglishRole.Determiner, Operators.Many);
+        Add("few rarely seldom hardly little", EnglishRole.Determiner, Operators.Few);
+        Add("nearly almost", EnglishRole.Determiner, Operators.Nearly);
+        Add("half", EnglishRole.Determiner, Operators.Half);
+        Add("only solely exclusively just", EnglishRole.Skipped, Operators.Only);
+        Add("more", EnglishRole.Skipped, Operators.More);
+        Add("less fewer least", EnglishRole.Skipped, Operators.Less);
+        Add("probably perhaps possibly likely maybe presumably", EnglishRole.Skipped, Operators.Expected);
+        Add("and or but while whereas although though so yet", EnglishRole.Joiner);
+        Add("if unless provided when whenever except", EnglishRole.Condition, Operators.Condition);
+        Add("because therefore hence", EnglishRole.Cause, Operators.Cause);
+        Add("who which whom whose", EnglishRole.Relative);
+        Add("out up off down away back", EnglishRole.Particle);
+        Add("also too very then so however indeed please own same one ones", EnglishRole.Skipped);
+        return grammar;
+
+        void Add(string words, EnglishRole role, Operators operators = Operators.None)
+        {
+            foreach (var word in words.Split(' '))
+                grammar[word] = (role, operators);
+        }
+    }
+
+    [GeneratedRegex(@"\d{4}-\d\d-\d\d|[£$€¥]?\d+(?:,\d{3})*(?:\.\d+)*(?::\d\d)?(?:st|nd|rd|th)?(?![\p{L}\d-])|%|°[CFcf]|[\p{L}\p{N}]+(?:[-'’.&/][\p{L}\p{N}]+)*['’]?|[;:,()|—–?!.]")]
+    private static partial Regex Token();
+
+    [GeneratedRegex(@"(?<=[\p{Ll}\d,;:)(|—–-]['’]?\s*)\b\p{Lu}[\p{L}\p{N}]*(?:[-'’.&/][\p{L}\p{N}]+)*|\b(?=[\p{L}-]*\d)(?=[\d-]*\p{L})[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*|\b\p{Lu}{2,}\b|(?<=\p{L} )\b\p{Lu}\b")]
+    private static partial Regex Name();
+
+    [GeneratedRegex(@"[\p{L}']+")]
+    private static partial Regex Word();
+
+    [GeneratedRegex(@"^(\d{1,2}):(\d\d)$")]
+    private static partial Regex Clock();
+
+    [GeneratedRegex(@"^(\d{4})-(\d\d)-(\d\d)$")]
+    private static partial Regex IsoDate();
+
+    [GeneratedRegex(@"^(\d{1,2})(?:st|nd|rd|th)?$")]
+    private static partial Regex DayOfMonth();
+
+    [GeneratedRegex(@"^([£$€¥]?)(\d[\d,]*(?:\.\d+)?)(?:st|nd|rd|th)?$")]
+    private static partial Regex Digits();
+}

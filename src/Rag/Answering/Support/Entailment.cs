@@ -1,0 +1,283 @@
+namespace Kotonoha.Rag.Answering.Support;
+
+/// <summary>A sentence of a passage as support: its statements, what stands around it, and what it may refer back to.</summary>
+/// <param name="Sentence">Its statements.</param>
+/// <param name="Before">The sentences before it, the nearest last.</param>
+/// <param name="Context">The keys of what holds for the whole passage: headings, title, the line that leads in.</param>
+internal sealed record SupportingSentence(ReadSentence Sentence, IReadOnlyList<ReadSentence> Before, IReadOnlyList<Item> Context);
+
+/// <summary>
+/// Tells whether a statement follows from another one: every word, name and number of it stands there, in the same part, of the same subject,
+/// under the same conditions, denied, bounded, qualified and quantified in the same way. Made to be wrong on the safe side: what it cannot
+/// see does not follow.
+/// </summary>
+/// <param name="asked">The keys of the question's words, by which a condition counts as said.</param>
+/// <param name="said">The keys of everything in the sentence that is checked.</param>
+internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string> said)
+{
+    private const double SaidShare = 0.5, SubjectShare = 0.5;
+
+    private static readonly Dictionary<string, string> MarkerClasses = ReadMarkers(
+        "in at on inside within during", "to into onto toward towards", "until till", "below under", "above over", "に へ", "と や");
+
+    // They say no more than the words that they stand with.
+    private static readonly HashSet<string> LightWords = [.. "人 者 方 間 際 等".Split(' ')];
+
+    private static readonly HashSet<string> TimeMarkers = [.. "in for に で は の".Split(' ')];
+
+    private static readonly HashSet<string> RoleMarkers =
+        [.. "by to from of with without for before after than into under above over below between".Split(' ')];
+
+    /// <summary>Whether a statement follows from a sentence.</summary>
+    internal bool Follows(Statement claim, SupportingSentence support)
+        => support.Sentence.Statements.Any(source => Follows(claim, source, support));
+
+    private bool Follows(Statement claim, Statement source, SupportingSentence support)
+    {
+        if (claim.IsRestriction && !source.IsRestriction)
+            return false;
+        var predicate = source.HasPredicate ? null : NearestPredicate(source, support.Sentence);
+        var operators = source.Operators | (predicate?.Operators ?? Operators.None);
+        if (!Agree(claim, source, operators))
+            return false;
+        var pairs = new List<(Item Claim, Item Source)>();
+        var antecedent = source.IsSubjectElsewhere ? Antecedent(source, support) : [];
+        foreach (var item in claim.Items)
+        {
+            if (Match(item, source.Items, pairs) is { } own)
+            {
+                if (!MarkersAgree(item, own, claim, source))
+                    return false;
+                pairs.Add((item, own));
+            }
+            else if (!LightWords.Contains(item.Key) && !IsGivenElsewhere(item, claim, source, predicate, antecedent, support.Context, Modifiers(source, support),
+                support.Sentence.Statements.TakeWhile(other => !ReferenceEquals(other, source)).SelectMany(other => other.Subject)))
+            {
+                return false;
+            }
+        }
+
+        return SubjectAgrees(source, pairs) && OrderAgrees(claim, source, pairs) && RestrictionsAreSaid(claim, source);
+    }
+
+    private static Item? Match(Item item, IEnumerable<Item> items, List<(Item Claim, Item Source)> taken)
+    {
+        Item? found = null;
+        foreach (var other in items)
+        {
+            bool isTaken = taken.Exists(pair => ReferenceEquals(pair.Source, other));
+
+            // "開封した後" for "開封後": several words may stand in one.
+            if (isTaken ? !(item.Kind == ItemKind.Word && item.Key.Length < other.Key.Length && item.Key[0] >= '\u2E80'
+                    && other.Key.Contains(item.Key, StringComparison.Ordinal))
+                : !IsSame(item, other))
+                continue;
+            if (ClassOf(item.Marker) == ClassOf(other.Marker))
+                return other;
+            found ??= other;
+        }
+
+        return found;
+    }
+
+    internal static bool IsSame(Item item, Item other)
+    {
+        if (item.Quantity is not { } number)
+            return other.Quantity is null && IsSameWord(item.Key, other.Key);
+        if (other.Quantity is not { } given || number.Bound != given.Bound)
+            return false;
+        return number.Dimension == "date" && given.Dimension == "date" ? IsWithin(number.Value, given.Value) : number.IsSameAs(given);
+    }
+
+    // A Japanese word may stand inside a longer one: 規程 in 在宅勤務規程.
+    private static bool IsSameWord(string key, string other)
+        => key == other || (key.Length >= 2 && key[0] >= '\u2E80' && other.Contains(key, StringComparison.Ordinal));
+
+    // What is said of a date must be given; what is given need not be said: "June 2023" follows from "3 June 2023".
+    private static bool IsWithin(double said, double given)
+    {
+        var (a, b) = ((int)said, (int)given);
+        return (a / 10000 == 0 || a / 10000 == b / 10000) && (a / 100 % 100 == 0 || a / 100 % 100 == b / 100 % 100)
+            && (a % 100 == 0 || a % 100 == b % 100);
+    }
+
+    private static bool IsGivenElsewhere(
+        Item item, Statement claim, Statement source, Statement? predicate, IReadOnlyList<Item> antecedent, IReadOnlyList<Item> context,
+        IEnumerable<Item> modifiers, IEnumerable<Item> outer)
+    {
+        if (antecedent.Any(other => IsSame(item, other)))
+            return item.Marker.Length == 0 || item.Kind == ItemKind.Word || item.IsSubject;
+        if (item.Kind == ItemKind.Number)
+        {
+            bool competes = source.Items.Exists(other => other.Quantity is { } own && own.IsOfKind(item.Quantity!));
+            return !competes && ((predicate?.Items.Exists(other => IsSame(item, other)) ?? false)
+                || (item.Quantity!.Dimension == "date" && context.Any(other => IsSame(item, other))));
+        }
+
+        if (item.Kind == ItemKind.Word && predicate is not null && predicate.Items.Exists(other => !other.IsSubject && IsSame(item, other)
+            && (other.Marker.Length == 0 || !source.Items.Exists(own => !own.IsSubject && ClassOf(own.Marker) == ClassOf(other.Marker)))))
+            return true;
+        // "役員は、任期が2年": what the whole sentence is about.
+        if (item is { Kind: ItemKind.Word, Marker: "は" } && outer.Any(other => IsSame(item, other))
+            && claim.Items.Exists(inner => inner.Marker is "が" or "の" && source.Subject.Any(own => IsSame(inner, own))))
+            return true;
+        if (item is { Kind: ItemKind.Word, Marker: "の" } && modifiers.Any(other => IsSame(item, other)))
+            return true;
+        if (!context.Any(other => IsSame(item, other)))
+            return false;
+
+        // What holds for the whole passage need not be repeated, unless the statement names another of its kind in its place.
+        return item.Kind == ItemKind.Word || !source.Items.Exists(other => other.Kind == ItemKind.Name && !other.IsTime
+            && (other.IsSubject == item.IsSubject || ClassOf(other.Marker) == ClassOf(item.Marker))
+            && !claim.Items.Exists(said => IsSame(said, other)));
+    }
+
+    private static Statement? NearestPredicate(Statement source, ReadSentence sentence)
+    {
+        var statements = sentence.Statements.ToList();
+        int at = statements.IndexOf(source);
+        for (int i = at - 1; i >= 0; i--)
+            if (statements[i].HasPredicate)
+                return statements[i];
+        return statements.Skip(at + 1).FirstOrDefault(statement => statement.HasPredicate);
+    }
+
+    // A pronoun, or nothing at all, stands for what the statement or the sentence before is about.
+    private static List<Item> Antecedent(Statement source, SupportingSentence support)
+    {
+        var statements = support.Sentence.Statements.TakeWhile(statement => !ReferenceEquals(statement, source)).Reverse()
+            .Concat(support.Before.Reverse().Take(2).Select(before => before.Statements.FirstOrDefault(each => each.Subject.Any()))
+                .OfType<Statement>());
+        return statements.Select(statement => statement.Subject.ToList()).FirstOrDefault(subject => subject.Count > 0) ?? [];
+    }
+
+    // "柚子の皮は…、果汁は…", "申請し、その結果を…": what a word belongs to may have been said just before.
+    private static IEnumerable<Item> Modifiers(Statement source, SupportingSentence support)
+    {
+        var before = support.Sentence.Statements.TakeWhile(statement => !ReferenceEquals(statement, source)).SelectMany(statement => statement.Items);
+        return source.PointsBack ? before.Concat(support.Before.Count > 0 ? support.Before[^1].Items : [])
+            : before.Where(item => item is { IsSubject: true, Marker: "の" });
+    }
+
+    private static bool Agree(Statement claim, Statement source, Operators given)
+    {
+        var added = claim.Operators & ~given & ~Operators.Done;
+        if (added.HasFlag(Operators.Possible) && (given & (Operators.Necessary | Operators.Advised | Operators.Future | Operators.Expected)) == 0)
+            added &= ~Operators.Possible;
+        if (source.IsImperative)
+            added &= ~Operators.Necessary;
+        // "May only be used when …" and "may be used only when …" are one.
+        if (source.IsRestrictedByOnly)
+            added &= ~Operators.Only;
+        var dropped = given & Operators.Limits & ~claim.Operators;
+        if (claim.IsRestriction)
+            dropped &= ~Operators.Only;
+        return added == Operators.None && dropped == Operators.None
+            && (!source.IsRestrictedByOnly || claim.Restrictions.Count > 0 || claim.Operators.HasFlag(Operators.Only) || claim.IsRestriction);
+    }
+
+    private static bool MarkersAgree(Item claim, Item source, Statement said, Statement given)
+    {
+        var (a, b) = (ClassOf(claim.Marker), ClassOf(source.Marker));
+        if (a == b)
+            return true;
+        if (claim.IsTime || source.IsTime)
+            return a.Length == 0 || b.Length == 0 || (TimeMarkers.Contains(a) && TimeMarkers.Contains(b));
+        if (said.IsUnordered)
+            return ParticlesAgree(claim, source, said, given);
+        bool turned = said.PassiveVerb is not null != given.PassiveVerb is not null;
+        if (turned && ((a == "by" && b.Length == 0) || (a.Length == 0 && b == "by")))
+            return true;
+        if (!given.HasPredicate && b.Length == 0)
+            return true;
+        if (claim.Kind == ItemKind.Number)
+            return a.Length == 0 || b.Length == 0;
+        return claim.Kind == ItemKind.Name ? false : !(RoleMarkers.Contains(a) && RoleMarkers.Contains(b));
+    }
+
+    private static bool ParticlesAgree(Item claim, Item source, Statement said, Statement given)
+    {
+        var (a, b) = (ClassOf(claim.Marker), ClassOf(source.Marker));
+        if (claim.Kind == ItemKind.Number && (a.Length == 0 || b.Length == 0))
+            return true;
+        bool hasActor = given.Items.Exists(item => item.Marker == "が" && !ReferenceEquals(item, source));
+        if (said.IsPassive != given.IsPassive)
+        {
+            var (passive, active) = said.IsPassive ? (a, b) : (b, a);
+            if ((passive is "は" or "が" or "も" && active == "を") || (passive is "に" or "から" or "によって" && active is "は" or "が" or "も"))
+                return true;
+        }
+
+        return (a, b) switch
+        {
+            ("は" or "も", "が" or "を" or "は" or "も" or "の" or "") => true,
+            ("が", "は" or "も") => !hasActor,
+            ("が", "の") or ("の", "は" or "が" or "を" or "で" or "に" or "" or "も") => true,
+            ("を" or "に" or "で", "の") => true,
+            ("は" or "で", "で" or "は") => claim.Kind != ItemKind.Name || given.Items.TrueForAll(item => item.Marker != "は"),
+            ("", "は" or "が" or "を" or "の" or "も" or "と") or ("は" or "が" or "を" or "の" or "も" or "と", "") => true,
+            ("と", "は" or "が" or "を") or ("は" or "が" or "を" or "も", "と") => true,
+            _ => !given.HasPredicate && b.Length == 0,
+        };
+    }
+
+    private bool SubjectAgrees(Statement source, List<(Item Claim, Item Source)> pairs)
+    {
+        var subject = source.Subject.ToList();
+        if (subject.Count == 0)
+            return true;
+        bool IsSaid(Item item) => pairs.Exists(pair => ReferenceEquals(pair.Source, item)) || (item.IsInherited && said.Contains(item.Key));
+        var names = subject.Where(item => item.Kind == ItemKind.Name).ToList();
+        var words = subject.Where(item => item.Kind == ItemKind.Word).ToList();
+        return subject.Where(item => item.Kind == ItemKind.Number).All(IsSaid)
+            && (names.Count == 0 || names.Exists(IsSaid))
+            && (words.Count == 0 || names.Count > 0
+                || words.Count(item => IsSaid(item) || asked.Contains(item.Key)) >= SubjectShare * words.Count);
+    }
+
+    // Without prepositions, the order of words says who does what.
+    private static bool OrderAgrees(Statement claim, Statement source, List<(Item Claim, Item Source)> pairs)
+    {
+        if (claim.IsUnordered || claim.IsCopular || source.IsCopular || !source.HasPredicate)
+            return true;
+        var given = InOrder(source);
+        int last = -1;
+        foreach (var item in InOrder(claim))
+        {
+            if (pairs.Find(pair => ReferenceEquals(pair.Claim, item)) is not { Source: { } partner })
+                continue;
+            int at = given.FindIndex(other => ReferenceEquals(other, partner));
+            if (at < 0)
+                continue;
+            if (at < last)
+                return false;
+            last = at;
+        }
+
+        return true;
+    }
+
+    // The words that no preposition marks, a passive turned into the active.
+    private static List<Item> InOrder(Statement statement)
+    {
+        var items = statement.Items;
+        int verb = statement.PassiveVerb is { } passive ? items.IndexOf(passive) : -1;
+        if (verb >= 0)
+            items = [.. items.Where(item => item.Marker == "by"), items[verb], .. items.Take(verb), .. items.Skip(verb + 1)
+                .Where(item => item.Marker != "by")];
+        return [.. items.Where(item => (item.Marker.Length == 0 || (verb >= 0 && item.Marker == "by")) && !item.IsTime)];
+    }
+
+    private bool RestrictionsAreSaid(Statement claim, Statement source)
+    {
+        var restrictions = source.IsRestriction && !claim.IsRestriction ? source.Restrictions.Append(source) : source.Restrictions;
+        return restrictions.All(restriction => restriction.Items.Count == 0
+            || restriction.Items.Count(item => said.Contains(item.Key) || asked.Contains(item.Key)) >= SaidShare * restriction.Items.Count);
+    }
+
+    private static string ClassOf(string marker) => MarkerClasses.GetValueOrDefault(marker, marker);
+
+    private static Dictionary<string, string> ReadMarkers(params string[] classes)
+        => classes.Select(line => line.Split(' ')).SelectMany(line => line.Select(marker => (marker, line[0])))
+            .DistinctBy(pair => pair.marker).ToDictionary(pair => pair.marker, pair => pair.Item2, StringComparer.Ordinal);
+}

@@ -1,0 +1,417 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Kotonoha.Rag.Answering.Support;
+
+/// <summary>
+/// Takes Japanese sentences apart into statements: runs of kanji, katakana and Latin letters with the particle behind them, numbers with
+/// their counters and bounds, and the endings that deny, permit, demand, limit or condition.
+/// </summary>
+internal static partial class JapaneseReader
+{
+    // What hiragana may be without carrying content of its own, longest first.
+    private static readonly string[] Grammar =
+    [
+        .. ("によって により による として について における に対して に対し に関して に関する にとって のために ために とともに とき ところ こと もの ため ほう "
+            + "いずれも どちらも すべて ので のに から まで より では には とは への での からの までの までに までは からは にも でも とも などの など について である であり であって であった "
+            + "でした です でしょう だった だろう だ で は が を に へ と の も や か ね よ わ ます ました ません ませんでした まし して した する され される された "
+            + "させ させる しており している していた ている ていた てい ておく てある てから ては ても て た いる いた い ある あり あった あっ おり おる なる なり "
+            + "なった なって なっ ない なかった なく なければ ならない なりません できる できます できない できません できた でき いけない いけません よい いい ください くださ "
+            + "その この それ これ あの そこ ここ こちら そちら また なお ただし そして しかし さらに および または ならびに もしくは かつ つまり すなわち よう ように "
+            + "れる られる れた られた れて られて れ られ せる させる ず ずに ば たら なら ならば たい たく たり だり そう らしい という といった といい と呼ば "
+            + "う く き り る け け れ え ん み し っ って んで つ ち さ ら ま べ め げ ね せ て へ む ぶ ぐ ぎ び じ ず づ ぬ す そ こ お ご ゆ ほ も と").Split(' ')
+            .Distinct().OrderByDescending(word => word.Length),
+    ];
+
+    private static readonly (string Particle, string Marker)[] Particles =
+    [
+        .. ("によって=によって により=によって から=から からは=から からの=から まで=まで までに=まで までの=まで までは=まで より=より よりも=より では=で での=で "
+            + "には=に にも=に への=へ へは=へ とは=は のは=は のが=が のを=を として=として について=について に対して=に に対し=に などの=の など= は=は が=が を=を "
+            + "に=に へ=へ と=と で=で の=の も=も や=や").Split(' ').Select(pair => pair.Split('=')).Select(pair => (pair[0], pair[1]))
+            .OrderByDescending(pair => pair.Item1.Length),
+    ];
+
+    private static readonly (Regex Pattern, Operators Operators)[] Signs =
+    [
+        // The order matters: what is found is taken out of the text.
+        (Must(), Operators.Necessary), (MustNot(), Operators.Negation), (Regardless(), Operators.Regardless), (May(), Operators.Possible),
+        (Sometimes(), Operators.Some), (Expected(), Operators.Expected), (OnlyBut(), Operators.Only), (Only(), Operators.Only),
+        (Because(), Operators.Cause), (Not(), Operators.Negation), (Can(), Operators.Possible), (All(), Operators.All),
+        (Some(), Operators.Some), (Most(), Operators.Most), (Many(), Operators.Many), (Few(), Operators.Few), (Nearly(), Operators.Nearly),
+        (Half(), Operators.Half), (Most2(), Operators.Superlative),
+    ];
+
+    internal static bool IsJapanese(string text) => text.AsSpan().IndexOfAnyInRange('ぁ', 'ヺ') >= 0;
+
+    internal static ReadSentence Read(string text)
+    {
+        var statements = new List<Statement>();
+        var pending = new List<Statement>();
+        Statement? current = null;
+        var inherited = new List<Item>();
+        bool open = false; // the current statement waits for its predicate
+        var parts = Parts().Split(text.Replace("子ども", "子供", StringComparison.Ordinal).TrimEnd('。', '.', '!', '?', ' ')).Where(part => part.Length > 0).Select(Read1).ToList();
+        for (int i = 0; i < parts.Count; i++)
+        {
+            var part = parts[i];
+            if (part.IsCondition)
+            {
+                var restriction = new Statement
+                {
+                    Items = [.. open && current is not null ? current.Items : [], .. part.Statement.Items],
+                    Operators = part.Statement.Operators | Operators.Condition,
+                    HasPredicate = true,
+                    IsRestriction = true,
+                    IsUnordered = true,
+                };
+                if (open && current is not null && current.Subject.Any())
+                {
+                    // "A は、B の場合を除き、…": the statement goes on behind the condition.
+                    restriction = new Statement
+                    {
+                        Items = part.Statement.Items,
+                        Operators = part.Statement.Operators | Operators.Condition,
+                        HasPredicate = true,
+                        IsRestriction = true,
+                        IsUnordered = true,
+                    };
+                    current.Restrictions.Add(restriction);
+                }
+                else
+                {
+                    if (open && current is not null)
+                        statements.Remove(current);
+                    (current, open) = (open ? null : current, false);
+                    pending.Add(restriction);
+                }
+
+                statements.Add(restriction);
+                continue;
+            }
+
+            var made = part.Statement;
+            if (open && current is not null && !IsParallel(current, made, inherited))
+            {
+                if (made.Subject.Any())
+                    current.Items.RemoveAll(inherited.Contains);
+                current.Items.AddRange(made.Items);
+                current.Operators |= made.Operators;
+                current.HasPredicate |= made.HasPredicate;
+                current.IsPassive |= made.IsPassive;
+                current.IsCopular |= made.IsCopular;
+                current.PointsBack |= made.PointsBack;
+            }
+            else
+            {
+                // What nobody is named for is said of what was spoken of before; of a list, what stands before all of it.
+                inherited = made.Subject.Any(item => item.Marker is "は" or "も") || current is null ? []
+                    : [.. current.Subject.Where(item => !made.Subject.Any() || item.Marker is "は" or "の").Select(item => item with { IsSubject = true, IsInherited = true })];
+                if (made.Subject.Any() && inherited.Count > 0 && !inherited.Exists(item => item.Marker == "は"))
+                    inherited = [];
+                made.Items.InsertRange(0, inherited);
+                made.IsSubjectElsewhere = !made.Subject.Any() && !part.IsCleft;
+                made.Restrictions.AddRange(pending);
+                pending.Clear();
+                statements.Add(made);
+                current = made;
+            }
+
+            open = !current.HasPredicate;
+        }
+
+        return new ReadSentence(statements);
+    }
+
+    // "正社員は週3日まで、契約社員は…", "大人220円、子供110円": the next of its kind, not more about the same.
+    private static bool IsParallel(Statement current, Statement made, List<Item> inherited)
+        => (made.Subject.Any(item => item.Marker is "は" or "も") && current.Subject.Any(item => item.Marker is "は" or "も" && !inherited.Contains(item))
+                && current.Items.Exists(item => !item.IsSubject))
+            || (made.Items.Exists(item => item.Kind != ItemKind.Number)
+                && made.Items.Exists(item => item is { IsSubject: false, Quantity: { } number } && current.Items.Exists(other =>
+                    other is { IsSubject: false, Quantity: { } before } && before.Dimension == number.Dimension && number.Dimension != "date")));
+
+    private static (Statement Statement, bool IsCondition, bool IsCleft) Read1(string part)
+    {
+        var statement = new Statement { IsUnordered = true };
+        var (masked, numbers) = TakeNumbers(part);
+        var rest = masked;
+        foreach (var (pattern, operators) in Signs)
+            if (pattern.IsMatch(rest))
+            {
+                statement.Operators |= operators;
+                rest = pattern.Replace(rest, match => new string('＿', match.Length));
+            }
+
+        bool condition = Condition().IsMatch(masked);
+        AddItems(statement, masked, numbers);
+        statement.IsPassive = Passive().IsMatch(masked);
+        statement.IsCopular = Copula().IsMatch(masked);
+        statement.HasPredicate = !Topic().IsMatch(masked) && (statement.IsCopular || Predicate().IsMatch(masked));
+        statement.PointsBack = Pointer().IsMatch(masked);
+        return (statement, condition && (statement.HasPredicate || Condition2().IsMatch(masked)), Cleft().IsMatch(masked));
+    }
+
+    private static void AddItems(Statement statement, string text, List<Quantity> numbers)
+    {
+        var verb = "";
+        foreach (Match match in Unit().Matches(text))
+        {
+            var run = match.Groups["run"].Value;
+            var kana = match.Groups["kana"].Value;
+            var (marker, length) = MarkerOf(kana, match.Index + match.Length >= text.Length);
+            // "建て替える", "取り除く": two verbs that make one.
+            if (run.Length == 1 && kana.Length == 1 && VerbStems.Contains(kana[0]) && run[0] is >= '一' and <= '龥'
+                && match.NextMatch() is { Success: true } next && next.Index == match.Index + match.Length
+                && next.Groups["run"].Value is [>= '一' and <= '龥'] && next.Groups["kana"].Length > 0)
+            {
+                verb += run;
+                continue;
+            }
+
+            (run, verb) = (verb + run, "");
+            Item? item = null;
+            if (run.Length == 1 && run[0] >= NumberMask)
+            {
+                var quantity = numbers[run[0] - NumberMask];
+                item = new Item("", ItemKind.Number, marker, quantity.IsTime) { Quantity = quantity };
+            }
+            else if (run.Length > 0)
+            {
+                item = new Item(run.ToLowerInvariant(), char.IsAsciiLetterOrDigit(run[0]) ? ItemKind.Name : ItemKind.Word, marker, Times.Contains(run));
+            }
+
+            if (item is not null)
+            {
+                statement.Items.Add(item);
+                if (marker is "は" or "が" or "も")
+                    MarkSubject(statement.Items);
+            }
+
+            foreach (var word in ContentIn(kana[length..]))
+                statement.Items.Add(new Item(word, ItemKind.Word, ""));
+        }
+    }
+
+    private const string VerbStems = "いきしちにびみりえけせてべめれっぎげじ";
+
+    private static readonly HashSet<string> Times = [.. "現在 今 今年 来年 昨年 去年 来年度 今年度 毎日 毎週 毎月 毎年 翌日 翌朝 翌月 前週 戦後 当日 平日 休日".Split(' ')];
+
+    // "YT-30 の除雪幅は": everything of the phrase.
+    private static void MarkSubject(List<Item> items)
+    {
+        items[^1].IsSubject = true;
+        for (int i = items.Count - 2; i >= 0 && items[i].Marker is "の" or "と" or "や"; i--)
+            items[i].IsSubject = true;
+    }
+
+    private static (string Marker, int Length) MarkerOf(string kana, bool atEnd)
+    {
+        if (kana.Length == 0 || NotParticle().IsMatch(kana) || (atEnd && kana is "で" or "と"))
+            return ("", 0);
+        foreach (var (particle, marker) in Particles)
+            if (kana.StartsWith(particle, StringComparison.Ordinal))
+                return (marker, particle.Length);
+        return ("", 0);
+    }
+
+    // Hiragana that is no grammar: ぜんそく, すでに.
+    private static IEnumerable<string> ContentIn(string kana)
+    {
+        var word = new StringBuilder();
+        for (int i = 0; i < kana.Length;)
+        {
+            var known = word.Length == 0 || kana.Length - i > 1 ? Grammar.FirstOrDefault(each => each.Length > 1
+                && kana.AsSpan(i).StartsWith(each, StringComparison.Ordinal)) : null;
+            if (known is null)
+            {
+                word.Append(kana[i++]);
+                continue;
+            }
+
+            if (word.Length >= 3)
+                yield return word.ToString();
+            word.Clear();
+            i += known.Length;
+        }
+
+        if (word.Length >= 3)
+            yield return word.ToString();
+    }
+
+    private const char NumberMask = '\uE000';
+
+    // Each number with counter and bound becomes one private-use character.
+    private static (string Text, List<Quantity> Numbers) TakeNumbers(string text)
+    {
+        var numbers = new List<Quantity>();
+        var masked = Number().Replace(text, match =>
+        {
+            if (QuantityOf(match) is not { } quantity)
+                return match.Value;
+            numbers.Add(quantity);
+            return ((char)(NumberMask + numbers.Count - 1)).ToString();
+        });
+        return (masked, numbers);
+    }
+
+    private static Quantity? QuantityOf(Match match)
+    {
+        if (match.Groups["y"].Success || match.Groups["m"].Success)
+        {
+            double year = match.Groups["y"].Success ? Value(match.Groups["y"].Value) : 0;
+            year += match.Groups["era"].Value switch { "令和" => 2018, "平成" => 1988, "昭和" => 1925, "大正" => 1911, "明治" => 1867, _ => 0 };
+            return new Quantity(year * 10000 + Optional(match, "m") * 100 + Optional(match, "d"), "date", Bound.Exact);
+        }
+
+        if (match.Groups["h"].Success)
+        {
+            double minutes = Value(match.Groups["h"].Value) * 60 + Optional(match, "min") + (match.Groups["half"].Success ? 30 : 0);
+            return new Quantity(match.Groups["pm"].Value == "午後" && minutes < 720 ? minutes + 720 : minutes, "clock", Bound.Exact);
+        }
+
+        var digits = match.Groups["n"].Value;
+        var unit = match.Groups["unit"].Value;
+        if (unit.Length == 0 && !char.IsAsciiDigit(digits[0]))
+            return null;
+        var bound = match.Groups["bound"].Value switch
+        {
+            "以上" => Bound.AtLeast,
+            "以下" or "以内" or "まで" => Bound.AtMost,
+            "" => match.Groups["about"].Success ? Bound.About : Bound.Exact,
+            var other when other.StartsWith("未満", StringComparison.Ordinal) || other.Contains("満た", StringComparison.Ordinal)
+                || other.Contains("下回", StringComparison.Ordinal) => Bound.Below,
+            _ => Bound.Above,
+        };
+        double value = Value(digits);
+        if (match.Groups["scale"].Success)
+            value *= match.Groups["scale"].Value switch { "万" => 1e4, "億" => 1e8, "千" => 1e3, "兆" => 1e12, _ => 1e2 };
+        var before = match.Groups["spoon"].Value;
+        return before.Length > 0 ? Quantity.Of(value, before, bound) : Quantity.Of(value, unit, bound);
+    }
+
+    private static double Optional(Match match, string group) => match.Groups[group].Success ? Value(match.Groups[group].Value) : 0;
+
+    private static double Value(string digits)
+    {
+        if (digits == "元")
+            return 1;
+        if (char.IsAsciiDigit(digits[0]))
+            return double.Parse(digits, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
+        double total = 0, part = 0, last = 0;
+        foreach (char c in digits)
+        {
+            double value = "〇一二三四五六七八九".IndexOf(c, StringComparison.Ordinal);
+            double scale = c switch { '十' => 10, '百' => 100, '千' => 1000, '万' => 10000, _ => 0 };
+            if (scale == 0)
+            {
+                last = last * 10 + value;
+            }
+            else if (scale == 10000)
+            {
+                total += Math.Max(part + last, 1) * scale;
+                (part, last) = (0, 0);
+            }
+            else
+            {
+                part += Math.Max(last, 1) * scale;
+                last = 0;
+            }
+        }
+
+        return total + part + last;
+    }
+
+    [GeneratedRegex(@"、\s*|,(?!\d)\s*|[;:](?!\d)\s*")]
+    private static partial Regex Parts();
+
+    [GeneratedRegex(@"(?<era>令和|平成|昭和|大正|明治)?(?<y>\d{4}|(?<=令和|平成|昭和|大正|明治)(?:\d{1,2}|元|[一二三四五六七八九十]+))年(?!間)(?:(?<m>\d{1,2})月(?:(?<d>\d{1,2})日)?)?|(?<m>\d{1,2}|[一二三四五六七八九十]+)月(?:(?<d>\d{1,2}|[一二三四五六七八九十]+)日)?(?!\d*[間])|(?<pm>午前|午後)?(?<h>\d{1,2}):(?<min>\d\d)|(?<pm>午前|午後)?(?<h>\d{1,2}|[一二三四五六七八九十]+)時(?!間)(?:(?<min>\d{1,2}|[一二三四五六七八九十]+)分|(?<half>半))?|(?<spoon>大さじ|小さじ)?(?<about>約|およそ)?[¥£$€]?(?<![A-Za-z\d][-.]?)(?<n>\d[\d,]*(?:\.\d+)?|[〇一二三四五六七八九十百千]+(?=[万億]?(?:つ|人|名|円|回|個|本|冊|件|台|錠|粒|枚|歳|才|年|か月|ヶ月|週|日|時間|分|秒|度|頭|匹|階|号|番|倍|割|点|章|条|項|区|種|社|校|軒|席|部|度|便)))(?<scale>[万億千兆](?=[^\d]))?(?<unit>キログラム|ミリグラム|グラム|センチメートル|ミリメートル|キロメートル|メートル|センチ|ミリリットル|ミリ|リットル|キロワット|ワット|ボルト|パーセント|キロバイト|メガバイト|ギガバイト|ユーロ|ポンド|ドル|トン|時間|分間|秒間|日間|週間|年間|[かヶカヵケ箇]月間?|号室|号車|号|番線|番|粒|錠|切れ|便|円|人|名|回|個|本|冊|件|台|枚|歳|才|年|週|日|分|秒|度|℃|頭|匹|階|倍|割|点|章|条|項|種|社|校|軒|席|部|つ|%|kg|mg|g|km|cm|mm|m|ml|l|kw|w|gb|mb|kb|時)?(?:ごと)?(?<bound>以上|以下|以内|未満|超|まで(?!に)|を超え|を上回|を下回|に満たな|に満たず|より多|より少な)?", RegexOptions.IgnoreCase)]
+    private static partial Regex Number();
+
+    [GeneratedRegex(@"(?<run>[\uE000-\uE0FF]|[一-龥々〆]+|[ァ-ヴー]+(?:・[ァ-ヴー]+)*|[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*|)(?<kana>[ぁ-ゖー]+|)(?:(?<=.)|$)", RegexOptions.ExplicitCapture)]
+    private static partial Regex Unit();
+
+    [GeneratedRegex(@"^(?:が[るっりらげ]|も[るっり]|と[すしさせ]|や[すしさせ]|である|です|でし|であっ|であり|だ|でな|ではな|から(?:です|である|だ)|もの|とも|のち)")]
+    private static partial Regex NotParticle();
+
+    [GeneratedRegex(@"な(?:ければ|くては|いと)(?:なりません|ならない|ならず|なら|いけません|いけない|だめ)|ねばなら|必要(?:が|で|と|は(?=ある))?|べき|義務|ものとする|ものとし")]
+    private static partial Regex Must();
+
+    [GeneratedRegex(@"ては(?:なりません|ならない|ならず|いけません|いけない|だめ)|では(?:なりません|ならない|いけません|いけない)|(?:こと(?:は|が))?でき(?:ない|ません|ず|なく|なかった)|禁止|禁じ|不可|られ(?:ない|ません)|え(?:ない|ません)")]
+    private static partial Regex MustNot();
+
+    [GeneratedRegex(@"かかわらず|問わず|なくても|なしでも|どのような|どんな|いつでも|誰でも|どこでも|何でも")]
+    private static partial Regex Regardless();
+
+    [GeneratedRegex(@"て(?:も)?(?:よい|よく|かまわ(?:ない|ず)|構わ(?:ない|ず)|いい|差し支えない)")]
+    private static partial Regex May();
+
+    [GeneratedRegex(@"(?:こと|場合|時|とき)(?:が|も)(?:ある|あり|あっ)|かもしれ(?:ない|ません|ず)?|おそれ|可能性")]
+    private static partial Regex Sometimes();
+
+    [GeneratedRegex(@"予定|見込み|見通し|つもり|方針|だろう|でしょう|と思われ|とみられ|計画")]
+    private static partial Regex Expected();
+
+    [GeneratedRegex(@"しか.{0,12}?(?:ない|ません|なかった|ず)")]
+    private static partial Regex OnlyBut();
+
+    [GeneratedRegex(@"のみ(?![ぁ-んー])|のみ(?=[がをにでとはもの]|使|可|利)|だけ|に限り|に限る|に限っ|に限ら|限定")]
+    private static partial Regex Only();
+
+    [GeneratedRegex(@"(?:ため|(?<!て)から|おかげ|せい)(?:である|です|だ|で(?=す|あ)|$)|ので|原因|理由|ことから")]
+    private static partial Regex Because();
+
+    [GeneratedRegex(@"ない(?!し)|なかっ|ません|なく(?!て?な)|せず|ずに|ず(?=、|$|持)|れず|かず|無(?=効|い|く)|なければ|なけれ")]
+    private static partial Regex Not();
+
+    [GeneratedRegex(@"でき(?:る|ます|た|ました|て|$)|可能|られる(?:。|$)|認め(?:る|られ)")]
+    private static partial Regex Can();
+
+    [GeneratedRegex(@"すべて|全て|全員|全部|いずれも|どちらも|両方|必ず|常に|あらゆる|毎回")]
+    private static partial Regex All();
+
+    [GeneratedRegex(@"一部|いくつか|数人|数名|数件|少なくとも一部")]
+    private static partial Regex Some();
+
+    [GeneratedRegex(@"ほとんど|大半|過半数|大部分|半数以上")]
+    private static partial Regex Most();
+
+    [GeneratedRegex(@"多く|多数")]
+    private static partial Regex Many();
+
+    [GeneratedRegex(@"わずか|少数|まれに|めったに")]
+    private static partial Regex Few();
+
+    [GeneratedRegex(@"ほぼ|おおむね")]
+    private static partial Regex Nearly();
+
+    [GeneratedRegex(@"半数|半分")]
+    private static partial Regex Half();
+
+    [GeneratedRegex(@"最も|もっとも|一番|最大|最小|最高|最低|最初|最新|最古|唯一|随一")]
+    private static partial Regex Most2();
+
+    [GeneratedRegex(@"(?:場合|とき|時|際)(?:は|に|には|で|を除き|を除いて|に限り|に限っ|$)|(?:なら|ならば|たら|だら|[けせてえべめげねれ]ば|限り|を除き|を除いて|以外|条件に|(?<=[うくぐすつぬぶむる])と)$")]
+    private static partial Regex Condition();
+
+    [GeneratedRegex(@"(?:場合|とき|時|際|限り|除き|除いて)")]
+    private static partial Regex Condition2();
+
+    [GeneratedRegex(@"(?:さ|ら|か|わ|ま|た|ば|が|な)れ(?:る|た|て|ます|まし|、|$|ない|なかっ|ず)")]
+    private static partial Regex Passive();
+
+    [GeneratedRegex(@"(?:[一-龥々ァ-ヴーA-Za-z0-9\uE000-\uE0FF」』)]|の|こと|もの|ところ|ほう|うち|たち|とき)(?:には|では|とは|からは|までは|までに|は|も|を|に|へ|から|まで|と|が|より)$")]
+    private static partial Regex Topic();
+
+    [GeneratedRegex(@"[うくすつぬぶむるた]の(?:は|が)$")]
+    private static partial Regex Cleft();
+
+    [GeneratedRegex(@"その|この|これ|それ|同(?=[一-龥])")]
+    private static partial Regex Pointer();
+
+    [GeneratedRegex(@"(?:である|です|でした|であった|だった|だ|であり|で)$")]
+    private static partial Regex Copula();
+
+    [GeneratedRegex(@"(?:[うくすつぬぶむるたてしりいきぎちにびみえけせねべめれがずばとのん]|こと|よう|もの|ため|から|ので|が|まし|ます|ません|予定|禁止|必要|可能|無料|場合|とき|時)$|(?:する|した|して|れる|れた|れて|ある|いる|なる).{0,8}$")]
+    private static partial Regex Predicate();
+}

@@ -1,0 +1,88 @@
+using System.Text.RegularExpressions;
+
+namespace Kotonoha.Rag.Answering.Support;
+
+/// <summary>A passage taken apart into statements, in the language that it is written in.</summary>
+internal sealed partial class PassageReading
+{
+    private readonly Passage _passage;
+    private readonly HashSet<string> _names;
+    private readonly ReadSentence[] _sentences;
+    private readonly List<Item> _context;
+    private readonly RowReading?[] _rows;
+    private readonly bool _isJapanese, _isEnglish;
+
+    internal PassageReading(Passage passage)
+    {
+        _passage = passage;
+        var text = string.Join('\n', passage.Sentences.Select(sentence => sentence.Normalized));
+        _isJapanese = JapaneseReader.IsJapanese(text);
+        _isEnglish = !_isJapanese && EnglishTokens.IsEnglish(text);
+        _names = [.. EnglishTokens.NamesIn(text)];
+        _sentences = [.. passage.Sentences.Select(sentence => sentence.IsRow ? new ReadSentence([]) : Read(sentence.Normalized, _names))];
+        ReadLists();
+        _rows = [.. passage.Sentences.Select(sentence => sentence.IsRow ? new RowReading(sentence, each => Read(each, _names)) : null)];
+        _context = [.. (passage.ContextLines).SelectMany(line => Read(line, _names).Items)];
+        if (_sentences.Length > 0)
+        {
+            // The first sentence says what the passage is about; one without a predicate is a title.
+            bool isTitle = _sentences[0].Statements.All(statement => !statement.HasPredicate);
+            _context.AddRange(_sentences[0].Items.Where(item => item.Kind == ItemKind.Name || isTitle
+                || (_isJapanese && item is { Kind: ItemKind.Word, IsSubject: true })));
+            foreach (Match quoted in Quoted().Matches(passage.Sentences[0].Normalized))
+                _context.AddRange(Read(quoted.Groups[1].Value, _names).Items);
+        }
+    }
+
+    // An item is said of what leads in to its list; plain items may be said together.
+    private void ReadLists()
+    {
+        var own = _sentences.ToArray();
+        foreach (var list in Enumerable.Range(0, own.Length).Where(i => _passage.Sentences[i].LeadIn is not null)
+            .GroupBy(i => _passage.Sentences[i].LeadIn!.Value))
+        {
+            var lead = own[list.Key];
+            bool isPlain = list.All(i => own[i].Items.All(item => item.Kind != ItemKind.Number)
+                && own[i].Statements.Count == 1 && !_passage.Sentences[i].Normalized.Contains(':', StringComparison.Ordinal));
+            foreach (int i in list)
+                _sentences[i] = new ReadSentence([.. own[i].Statements, Joined(lead, [own[i]]), .. isPlain ? [Joined(lead, [.. list.Select(each => own[each])])] : Array.Empty<Statement>()]);
+        }
+    }
+
+    private static Statement Joined(ReadSentence lead, IReadOnlyList<ReadSentence> items) => new()
+    {
+        Items = [.. lead.Items.Select(item => item with { IsSubject = false }), .. items.SelectMany(item => item.Items)
+            .Select(item => item with { IsSubject = false })],
+        Operators = lead.Statements.Concat(items.SelectMany(item => item.Statements)).Aggregate(Operators.None, (all, each) => all | each.Operators),
+        IsUnordered = lead.Statements.Any(statement => statement.IsUnordered),
+    };
+
+    /// <summary>The statements of a sentence in the passage's language; null where that is not one that is read.</summary>
+    internal ReadSentence? ReadClaim(string text)
+        => _isJapanese ? (JapaneseReader.IsJapanese(text) ? Read(text, _names) : null)
+            : _isEnglish ? Read(text, new HashSet<string>(_names.Concat(EnglishTokens.NamesIn(text)), StringComparer.Ordinal))
+            : null;
+
+    /// <summary>The keys of a text's words.</summary>
+    internal IReadOnlySet<string> KeysOf(string text) => Read(text, _names).Items.Select(item => item.Key).ToHashSet(StringComparer.Ordinal);
+
+    /// <summary>The numbers of the sentences, those near a given one first.</summary>
+    internal IEnumerable<int> Order(int? near)
+        => near is { } at ? Enumerable.Range(0, _sentences.Length).OrderBy(i => Math.Abs(i - at)) : Enumerable.Range(0, _sentences.Length);
+
+    /// <summary>Whether a statement follows from a sentence or row.</summary>
+    internal bool Follows(Entailment entailment, Statement claim, int sentence)
+    {
+        if (_passage.Sentences[sentence].IsQuestion)
+            return false;
+        if (_rows[sentence] is { } row)
+            return row.Supports(claim, _context);
+        return entailment.Follows(claim, new SupportingSentence(_sentences[sentence], [.. _sentences.Take(sentence)], _context));
+    }
+
+    [GeneratedRegex("「([^」]{1,30})」")]
+    private static partial Regex Quoted();
+
+    private ReadSentence Read(string text, IReadOnlySet<string> names)
+        => _isJapanese ? JapaneseReader.Read(text) : EnglishReader.Read(text, names);
+}
