@@ -205,7 +205,7 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
     private bool AsksCaller(AITool tool, List<ChatMessage> messages) => options.ApproveAsync is null && WantsApproval(tool, messages);
 
     private bool WantsApproval(AITool tool, List<ChatMessage> messages)
-        => NeedsApproval(tool) || options.Guardrails?.NeedsApproval(tool, messages) == true;
+        => NeedsApproval(tool) || options.Guardrails?.NeedsApproval(tool, messages, tools.Tools) == true;
 
     internal static bool NeedsApproval(AITool tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
 
