@@ -45,6 +45,8 @@ public sealed class ReActAgent : StrategyAgent
         _ = ReActLoop.Open(_tools);
     }
 
+    private protected override Guardrails Rules => RulesOr(_options.Guardrails);
+
     private protected override async Task<string> ReasonAsync(ReasoningRun run)
     {
         var loop = new ReActLoop(run, ReActLoop.Open([.. _tools, .. run.Tools]), _options, asksCaller: !run.IsNested);

@@ -143,6 +143,9 @@ public sealed class Guardrails
                 if (SourceOf(content, calls) is not { } source || Marked(content, source) is not { } marked)
                     continue;
                 isTainted = true;
+                // What the agent said itself taints, but marks would teach it to write them.
+                if (message.Role == ChatRole.Assistant)
+                    continue;
                 if (ReferenceEquals(shown, message))
                 {
                     shown = message.Clone();

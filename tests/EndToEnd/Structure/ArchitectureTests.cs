@@ -33,7 +33,7 @@ public partial class ArchitectureTests
                 ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Agents.AI.Workflows", "Microsoft.Extensions.AI",
                     "Microsoft.Extensions.AI.Abstractions",
                     "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
-                    "ModelContextProtocol.Core", "YamlDotNet"]),
+                    "ModelContextProtocol.Core", "System.Numerics.Tensors", "YamlDotNet"]),
         ["Cli"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Torch"],
                 null),
