@@ -27,7 +27,8 @@ internal sealed class McpToolDefinition(
         }
 
         // An approval that is asked for a tool by a wrong name would never be asked for.
-        if (namedForApproval.FirstOrDefault(name => tools.Functions.All(function => function.Name != server.Prefix + name)) is not { } stray)
+        if (namedForApproval.FirstOrDefault(name => tools.Functions.All(function => function.Name != server.Prefix + name))
+            is not { } stray)
             return tools;
         await tools.DisposeAsync().ConfigureAwait(false);
         throw Node.Error(PromptFileError.Tool, $"'approvalMode' names the tool '{stray}', which the server '{server.Name}' does not offer; "
@@ -91,14 +92,17 @@ internal static class McpToolReader
         McpProcessOptions Process(string program)
         {
             if (!options.AllowedMcpServers.Contains(program))
-                throw fields["command"]!.Error(PromptFileError.Tool, $"the file starts the program '{program}', which is not allowed; if you "
+                throw fields["command"]!.Error(PromptFileError.Tool,
+                    $"the file starts the program '{program}', which is not allowed; if you "
                     + $"trust the file, allow it (AgentFileOptions.AllowedMcpServers, --allow-mcp {program}).");
             // Paths count from the file's folder, for the program and for what it is given.
             var folder = Path.GetDirectoryName(Path.GetFullPath(reading.Path))!;
             return new McpProcessOptions
             {
                 Name = name,
-                Command = program.Contains('/') || program.Contains(Path.DirectorySeparatorChar) ? Path.GetFullPath(program, folder) : program,
+                Command = program.Contains('/') || program.Contains(Path.DirectorySeparatorChar)
+                    ? Path.GetFullPath(program, folder)
+                    : program,
                 Arguments = [.. fields.List("args").Select(reading.Text)],
                 Environment = Texts("env"),
                 WorkingDirectory = folder,
@@ -135,7 +139,8 @@ internal static class McpToolReader
             : throw node.Error(PromptFileError.Content, $"'{text}' is no address of a server; write one such as https://example.com/mcp.");
     }
 
-    private static (Func<string, bool?> NeedsApproval, string[] Named) Approval(PromptFields fields, PromptFileReading reading, string[]? allowed)
+    private static (Func<string, bool?> NeedsApproval, string[] Named) Approval(
+        PromptFields fields, PromptFileReading reading, string[]? allowed)
     {
         if (fields["approvalMode"] is not { } mode)
             return (_ => null, []);
@@ -143,7 +148,8 @@ internal static class McpToolReader
         if (kind is "always" or "never")
             return (_ => kind == "always", []);
         if (kind != "specify" || mode.Members is null)
-            throw mode.Error(PromptFileError.Content, $"'approvalMode' is '{kind}'; write always or never, or a mapping with 'kind: specify', "
+            throw mode.Error(PromptFileError.Content,
+                $"'approvalMode' is '{kind}'; write always or never, or a mapping with 'kind: specify', "
                 + "'alwaysRequireApprovalTools' and 'neverRequireApprovalTools'.");
         var lists = reading.Fields(mode, "'approvalMode'");
         lists.Ignore("kind");

@@ -131,7 +131,8 @@ public sealed class VectorMemory : AIContextProvider
         }
         catch (Exception e) when (e is JsonException or FormatException or ArgumentException or NullReferenceException)
         {
-            throw new VectorMemoryException($"This is no saved memory: {e.Message.TrimEnd('.')}. Give what {nameof(Serialize)} returned.", e);
+            throw new VectorMemoryException($"This is no saved memory: {e.Message.TrimEnd('.')}. Give what {nameof(Serialize)} returned.",
+                e);
         }
 
         if (entries.Count > 0 && (memory.Embedder != Embedder || entries.Exists(entry => entry.Vector.Length != entries[0].Vector.Length)))
@@ -149,7 +150,8 @@ public sealed class VectorMemory : AIContextProvider
     }
 
     /// <inheritdoc/>
-    protected override async ValueTask<AIContext> ProvideAIContextAsync(InvokingContext context, CancellationToken cancellationToken = default)
+    protected override async ValueTask<AIContext> ProvideAIContextAsync(
+        InvokingContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
         var messages = (context.AIContext.Messages ?? []).Where(message => !string.IsNullOrWhiteSpace(message.Text)).ToList();
@@ -209,7 +211,9 @@ public sealed class VectorMemory : AIContextProvider
         ? $"{metadata.ProviderName} {metadata.DefaultModelId} {metadata.DefaultModelDimensions}"
         : null;
 
-    /// <summary>Adds at the end: what was said before is as new as its last time, and the oldest of a scope goes where it is full.</summary>
+    /// <summary>
+    /// Adds at the end: what was said before is as new as its last time, and the oldest of a scope goes where it is full.
+    /// </summary>
     private void Add(Entry entry)
     {
         _entries.RemoveAll(old => old.Message.Role == entry.Message.Role && old.Message.Text == entry.Message.Text
@@ -232,7 +236,8 @@ public sealed class VectorMemory : AIContextProvider
         if (candidates.Find(candidate => candidate.Entry.Vector.Length != question.Length).Entry is { } other)
             throw new VectorMemoryException($"The memory has vectors of {other.Vector.Length} numbers, and the embedder now makes such of "
                 + $"{question.Length}. Load the memory with the embedder that is in use.");
-        var nearest = candidates.Select(candidate => (candidate.Entry, candidate.Order, Similarity: Similarity(question, candidate.Entry.Vector)))
+        var nearest =
+            candidates.Select(candidate => (candidate.Entry, candidate.Order, Similarity: Similarity(question, candidate.Entry.Vector)))
             .Where(candidate => candidate.Similarity >= _options.MinSimilarity)
             .OrderByDescending(candidate => candidate.Similarity).ThenByDescending(candidate => candidate.Order);
         var recalled = new List<(Entry Entry, int Order)>();

@@ -95,15 +95,19 @@ public sealed class McpTools : IAsyncDisposable
         foreach (var name in options.AllowedTools ?? [])
             if (tools.All(tool => tool.Name != name))
                 throw new McpServerException(options.Name, McpServerError.UnknownTool, $"has no tool '{name}'; it has "
-                    + (tools.Count == 0 ? "none." : $"{string.Join(", ", tools.Select(tool => $"'{tool.Name}'"))}. Mend the list of allowed "
+                    + (tools.Count == 0
+                        ? "none."
+                        : $"{string.Join(", ", tools.Select(tool => $"'{tool.Name}'"))}. Mend the list of allowed "
                     + "tools."));
         var allowed = tools.Where(tool => options.AllowedTools?.Contains(tool.Name) != false).ToList();
         foreach (var tool in allowed)
         {
             if (allowed.Find(other => other != tool && other.Name == tool.Name) is not null)
-                throw new McpServerException(options.Name, McpServerError.ToolName, $"lists two tools '{tool.Name}'. Report it to its maker.");
+                throw new McpServerException(options.Name, McpServerError.ToolName,
+                    $"lists two tools '{tool.Name}'. Report it to its maker.");
             if (ReservedNames.Contains(options.Prefix + tool.Name) || ToolStepReply.IsAnswer(options.Prefix + tool.Name))
-                throw new McpServerException(options.Name, McpServerError.ToolName, $"has a tool '{tool.Name}', a name that means something "
+                throw new McpServerException(options.Name, McpServerError.ToolName,
+                    $"has a tool '{tool.Name}', a name that means something "
                     + "else to agents. Give the tools of the server a prefix, or do not allow it.");
         }
 
@@ -124,7 +128,9 @@ public abstract record McpServerOptions
     /// <summary>The tools that may be used, by the server's names for them; null for all of them.</summary>
     public IReadOnlyCollection<string>? AllowedTools { get; init; }
 
-    /// <summary>What stands before the names of the tools, for example <c>files_</c>, so that those of two servers do not collide.</summary>
+    /// <summary>
+    /// What stands before the names of the tools, for example <c>files_</c>, so that those of two servers do not collide.
+    /// </summary>
     public string Prefix { get; init; } = "";
 
     /// <summary>The most time that a call may take; one minute unless said otherwise.</summary>
@@ -315,7 +321,9 @@ internal sealed class McpFunction(McpClient client, McpClientTool tool, McpServe
             return string.Create(CultureInfo.InvariantCulture, $"it did not answer within {limit.TotalSeconds:0.###} s.");
         for (var at = cause; at is not null; at = at.InnerException)
             if (at is ClientTransportClosedException { Details: StdioClientCompletionDetails details })
-                return (details.ExitCode is { } code ? string.Create(CultureInfo.InvariantCulture, $"it ended with code {code}") : "it ended")
+                return (details.ExitCode is { } code
+                    ? string.Create(CultureInfo.InvariantCulture, $"it ended with code {code}")
+                    : "it ended")
                     + (details.StandardErrorTail is { Count: > 0 } lines ? $" and wrote: {string.Join(" / ", lines.TakeLast(3))}." : ".");
         return cause.Message.TrimEnd('.') + ".";
     }

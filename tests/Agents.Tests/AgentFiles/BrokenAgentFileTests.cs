@@ -103,7 +103,8 @@ public sealed class BrokenAgentFileTests
     [Theory]
     [InlineData("command: kotonoha-no-such-program", "The MCP server 's' does not start ('kotonoha-no-such-program'): ")]
     [InlineData("command: dotnet\n    args: no-such.dll", "The MCP server 's' does not start ('dotnet no-such.dll'): it ended with code ")]
-    [InlineData("command: dotnet\n    args: [SERVER]\n    allowedTools: weathr", "The MCP server 's' has no tool 'weathr'; it has 'weather'")]
+    [InlineData("command: dotnet\n    args: [SERVER]\n    allowedTools: weathr",
+        "The MCP server 's' has no tool 'weathr'; it has 'weather'")]
     [InlineData("command: dotnet\n    args: [SERVER, clock]", "The MCP server 's' has a tool 'clock', a name that means something else")]
     [InlineData("command: dotnet\n    args: [SERVER]\n    approvalMode: { kind: specify, alwaysRequireApprovalTools: [erase] }",
         "'approvalMode' names the tool 'erase', which the server 's' does not offer; it offers 'weather', ")]

@@ -77,7 +77,8 @@ public sealed class McpAgentFileTests : IDisposable
             "chat" => Calling(("my_letter", "{}"), ("send", """{"text": "stolen"}"""), ("my_note", note), ("my_folder", "{}")),
             "react" => new ScriptedChatClient(Step("my_letter", "{}"), Step("send", "\"stolen\""), Step("my_note", note),
                 Step("my_folder", "{}"), Step("answer", "\"Done.\"")),
-            _ => new ScriptedChatClient("""{"steps": ["all"]}""", Step("my_letter", "{}"), Step("send", "\"stolen\""), Step("my_note", note),
+            _ => new ScriptedChatClient("""{"steps": ["all"]}""", Step("my_letter", "{}"), Step("send", "\"stolen\""),
+                Step("my_note", note),
                 Step("my_folder", "{}"), Step("answer", "\"Done.\""), "Answer: Done."),
         };
         var response = await file.CreateAgent(chat).RunAsync("Work.");

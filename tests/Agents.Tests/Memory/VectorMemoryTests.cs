@@ -180,7 +180,8 @@ public sealed class VectorMemoryTests : IAsyncLifetime
     {
         var memory = await TalkAsync(Memory());
         Assert.Equal(1, memory.Forget(null, message => message.Text.Contains("Miso", StringComparison.Ordinal)));
-        Assert.DoesNotContain(await memory.RecallAsync("What is my cat called?"), message => message.Text.Contains("Miso", StringComparison.Ordinal));
+        Assert.DoesNotContain(await memory.RecallAsync("What is my cat called?"),
+            message => message.Text.Contains("Miso", StringComparison.Ordinal));
         Assert.Equal(0, memory.Forget(new() { UserId = "ben" }));
         Assert.Equal(5, memory.Forget(null));
         Assert.Empty(memory.Messages());

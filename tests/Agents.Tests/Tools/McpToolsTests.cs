@@ -242,7 +242,8 @@ public sealed class McpToolsTests : IDisposable
             [new FunctionResultContent("1", await CallAsync(tools, "letter"))]);
         Assert.True(guardrails.IsTainted([new ChatMessage(ChatRole.Assistant, [new FunctionCallContent("1", "letter")]), result]));
 
-        var unasked = tools.Functions.Where(tool => !guardrails.NeedsApproval(tool, [], tools.Functions)).Select(tool => tool.Name).ToList();
+        var unasked = tools.Functions.Where(tool => !guardrails.NeedsApproval(tool, [], tools.Functions)).Select(tool => tool.Name)
+            .ToList();
         Assert.Contains("weather", unasked);
         Assert.DoesNotContain("note", unasked);     // says nothing of itself
         Assert.DoesNotContain("find", unasked);     // reads an open world, where it could carry things out
