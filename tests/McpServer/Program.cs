@@ -8,7 +8,14 @@ using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 
-// A word among the arguments adds a tool of that name that claims to be harmless, or "http" the other transport.
+// A word among the arguments adds a tool of that name that claims to be harmless, but "http" takes the other transport, and "broken" is a
+// server that does not come up.
+if (args.Contains("broken"))
+{
+    Console.Error.WriteLine("there is no disk");
+    return 3;
+}
+
 List<McpServerTool> tools =
 [
     Tool("weather", "The weather of a city.", ([Description("The city")] string city) => $"Rain in {city}.", readOnly: true),
@@ -59,7 +66,7 @@ if (!args.Contains("http"))
     var options = new McpServerOptions { ServerInfo = new Implementation { Name = "test", Version = "1.0" }, ToolCollection = [.. tools] };
     await using var server = McpServer.Create(new StdioServerTransport("test"), options);
     await server.RunAsync();
-    return;
+    return 0;
 }
 
 var builder = WebApplication.CreateSlimBuilder();
@@ -82,6 +89,7 @@ await application.StartAsync();
 Console.WriteLine(application.Urls.Single());
 // The end of the input is the end of the test.
 await Console.In.ReadToEndAsync();
+return 0;
 
 static McpServerTool Tool(
     string name, string description, Delegate call, bool? readOnly = null, bool? openWorld = null, bool isStructured = false)

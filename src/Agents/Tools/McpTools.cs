@@ -324,8 +324,9 @@ internal sealed class McpFunction(McpClient client, McpClientTool tool, McpServe
                 return (details.ExitCode is { } code
                     ? string.Create(CultureInfo.InvariantCulture, $"it ended with code {code}")
                     : "it ended")
-                    + (details.StandardErrorTail is { Count: > 0 } lines ? $" and wrote: {string.Join(" / ", lines.TakeLast(3))}." : ".");
-        return cause.Message.TrimEnd('.') + ".";
+                    + (details.StandardErrorTail is { Count: > 0 } lines
+                        ? $" and wrote: {string.Join(" / ", lines.TakeLast(3)).TrimEnd('.')}." : ".");
+        return string.Join(" / ", cause.Message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries)).TrimEnd('.') + ".";
     }
 
     protected override async ValueTask<object?> InvokeCoreAsync(AIFunctionArguments arguments, CancellationToken cancellationToken)

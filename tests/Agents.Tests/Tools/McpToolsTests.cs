@@ -113,10 +113,10 @@ public sealed class McpToolsTests : IDisposable
         Assert.StartsWith("The MCP server 'files' does not start ('kotonoha-no-such-program'): ", error.Message, StringComparison.Ordinal);
 
         error = await Assert.ThrowsAsync<McpServerException>(
-            () => McpTools.ConnectAsync(new McpProcessOptions { Name = "files", Command = "dotnet", Arguments = ["no-such.dll"] }));
+            () => McpTools.ConnectAsync(Options("broken")));
         Assert.Equal(McpServerError.DoesNotStart, error.Error);
-        Assert.Contains("no-such.dll", error.Message, StringComparison.Ordinal);
-        Assert.Contains("it ended", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"('dotnet {Server} broken'): ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("there is no disk. Check the command", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

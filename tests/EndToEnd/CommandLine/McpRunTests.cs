@@ -50,12 +50,12 @@ public sealed class McpRunTests : IDisposable
     }
 
     [Theory]
-    [InlineData("command: dotnet\n    args: [no-such.dll]",
-        "line 3: The MCP server 's' does not start ('dotnet no-such.dll'): it ended with")]
+    [InlineData("command: dotnet\n    args: [SERVER, broken]", "line 3: The MCP server 's' does not start ('dotnet ")]
     [InlineData("url: http://127.0.0.1:9", "line 3: The MCP server 's' at http://127.0.0.1:9/ is not reached: its host is not one of the")]
     public void A_server_that_cannot_be_used_is_one_message(string server, string says)
     {
-        var file = _folder.Write("agent.yaml", $"kind: Agent\ntools:\n  - kind: mcp\n    serverName: s\n    {server}\n");
+        var file = _folder.Write("agent.yaml", "kind: Agent\ntools:\n  - kind: mcp\n    serverName: s\n    "
+            + server.Replace("SERVER", Server, StringComparison.Ordinal) + "\n");
         var (code, _, error) = CliProcess.Run(["run", file, "--allow-mcp", "dotnet", "--input", "input=x"], _folder.Path);
         Assert.Equal(1, code);
         Assert.Contains($"{file}, {says}", error, StringComparison.Ordinal);
