@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Text.Json;
 using Kotonoha.Agents.Prompts.Files;
+using Kotonoha.Agents.Tools;
 using Microsoft.Agents.AI;
 using Microsoft.Extensions.AI;
 
@@ -8,23 +9,29 @@ namespace Kotonoha.Agents.AgentFiles;
 
 /// <summary>
 /// An agent or a workflow of agents that was read from a YAML file (<c>kind: Agent</c>, <c>kind: Workflow</c>): instructions, models by
-/// name, tools, strategies, limits, and who works after whom. Immutable; any thread may use it.
+/// name, tools, strategies, limits, and who works after whom. Any thread may use it.
 /// </summary>
 /// <remarks>
 /// The names of fields are those of Agent Framework's declarative agents where it has them (<c>kind</c>, <c>name</c>, <c>description</c>,
 /// <c>instructions</c>, <c>model</c> with <c>id</c> and <c>options</c>, <c>tools</c> with <c>kind</c> and <c>approvalMode</c>). A field
-/// that is not known is an error, since a limit that nobody keeps would be worse than none.
+/// that is not known is an error, since a limit that nobody keeps would be worse than none. Where the file names servers of the Model
+/// Context Protocol, <see cref="ConnectAsync"/> starts them, and disposing the file ends them; its agents call them as long.
 /// </remarks>
-public sealed class AgentFile
+public sealed class AgentFile : IAsyncDisposable
 {
     private readonly Func<AgentOpening, AIAgent> _open;
     private readonly AgentFileOptions _options;
+    private readonly IReadOnlyList<McpToolDefinition> _servers;
+    private readonly Dictionary<McpToolDefinition, McpTools> _connected = [];
+    private readonly SemaphoreSlim _connecting = new(1);
+    private bool _isDisposed;
 
     internal AgentFile(
         AgentFileKind kind, string name, string? description, AgentFileOptions options, PromptFileReading reading,
-        Func<AgentOpening, AIAgent> open)
+        IReadOnlyList<McpToolDefinition> servers, Func<AgentOpening, AIAgent> open)
     {
         _open = open;
+        _servers = servers;
         _options = options;
         Path = reading.Path;
         Kind = kind;
@@ -70,13 +77,56 @@ public sealed class AgentFile
         return AgentFileReader.Read(path, options ?? new AgentFileOptions());
     }
 
+    /// <summary>
+    /// Starts or reaches the servers of the Model Context Protocol that the file names, those that are connected already excepted.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <returns>A task that ends when all are connected.</returns>
+    /// <exception cref="PromptFileException">
+    /// A server cannot be used; the error says which line, and its cause is a <see cref="McpServerException"/>.
+    /// </exception>
+    public async Task ConnectAsync(CancellationToken cancellationToken = default)
+    {
+        await _connecting.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            foreach (var server in _servers)
+            {
+                if (_connected.ContainsKey(server))
+                    continue;
+                var tools = await server.ConnectAsync(cancellationToken).ConfigureAwait(false);
+                lock (_connected)
+                    _connected.Add(server, tools);
+            }
+        }
+        finally
+        {
+            _connecting.Release();
+        }
+    }
+
     /// <summary>Makes the agent; a workflow becomes an agent too.</summary>
     /// <param name="chat">Gives the chat client of a model by its name; null is the model of an agent that names none.</param>
     /// <returns>The agent, with sessions of its own.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// The file names servers of the Model Context Protocol, and <see cref="ConnectAsync"/> was not called.
+    /// </exception>
+    /// <exception cref="PromptFileException">Two tools of an agent have the same name.</exception>
     public AIAgent CreateAgent(Func<string?, IChatClient> chat)
     {
         ArgumentNullException.ThrowIfNull(chat);
-        return _open(new AgentOpening(chat, _options));
+        Dictionary<McpToolDefinition, McpTools> servers;
+        lock (_connected)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            servers = new Dictionary<McpToolDefinition, McpTools>(_connected);
+        }
+
+        return _servers.FirstOrDefault(server => !servers.ContainsKey(server)) is { } missing
+            ? throw new InvalidOperationException(
+                $"'{Path}' names the MCP server '{missing.Server.Name}', which is not connected: call {nameof(ConnectAsync)} first.")
+            : _open(new AgentOpening(chat, _options, servers));
     }
 
     /// <summary>Makes the agent on one model, whatever models the file names.</summary>
@@ -96,6 +146,30 @@ public sealed class AgentFile
     {
         ArgumentNullException.ThrowIfNull(models);
         return CreateAgent(models.GetConfiguredChatClient);
+    }
+
+    /// <summary>Ends the servers of the Model Context Protocol that were started for the file.</summary>
+    /// <returns>A task that ends when they have ended.</returns>
+    public async ValueTask DisposeAsync()
+    {
+        await _connecting.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            List<McpTools> servers;
+            lock (_connected)
+            {
+                _isDisposed = true;
+                servers = [.. _connected.Values];
+                _connected.Clear();
+            }
+
+            foreach (var server in servers)
+                await server.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _connecting.Release();
+        }
     }
 
     /// <inheritdoc/>
@@ -120,6 +194,12 @@ public sealed record AgentFileOptions
 
     /// <summary>The tools that files may name as <c>kind: function</c>.</summary>
     public IReadOnlyList<AIFunction> Tools { get; init; } = [];
+
+    /// <summary>
+    /// The servers of the Model Context Protocol that files may use (<c>kind: mcp</c>): programs, by the command as the file writes it, and
+    /// hosts that are not of the public internet. Default none; servers at public addresses need no permission.
+    /// </summary>
+    public IReadOnlyCollection<string> AllowedMcpServers { get; init; } = [];
 
     /// <summary>
     /// Opens the database of a tool <c>query</c>, given the full path of its file, for reading only; null where files may name none.
@@ -149,7 +229,9 @@ public sealed record ApprovalQuestion(string Agent, string Tool, IReadOnlyDictio
 /// <summary>What agents are made with.</summary>
 /// <param name="Chat">The chat client of a model.</param>
 /// <param name="Options">What the file may use from outside.</param>
-internal sealed record AgentOpening(Func<string?, IChatClient> Chat, AgentFileOptions Options);
+/// <param name="Servers">The servers of the Model Context Protocol that are connected.</param>
+internal sealed record AgentOpening(
+    Func<string?, IChatClient> Chat, AgentFileOptions Options, IReadOnlyDictionary<McpToolDefinition, McpTools> Servers);
 
 /// <summary>A function that asks before it is called.</summary>
 internal sealed class ApprovedFunction(

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Kotonoha.Agents.Prompts.Files;
 using Kotonoha.Agents.Reasoning;
+using Kotonoha.Agents.Safety;
 using Kotonoha.Agents.Tools;
 using Kotonoha.Foundation.Security;
 using Microsoft.Agents.AI;
@@ -30,8 +31,8 @@ internal static class AgentFileReader
         {
             case AgentFileKind.Agent:
                 var agent = AgentDefinition.Read(root, reading, options, Path.GetFileNameWithoutExtension(path));
-                return new AgentFile(
-                    AgentFileKind.Agent, agent.Name, agent.Description, options, reading, opening => agent.Open(opening, null));
+                return new AgentFile(AgentFileKind.Agent, agent.Name, agent.Description, options, reading, [.. agent.Servers],
+                    opening => agent.Open(opening, null));
             case AgentFileKind.Workflow:
                 return WorkflowFileReader.Read(root, reading, options);
             default:
@@ -68,9 +69,10 @@ internal sealed record AgentDefinition(string Name, string? Description)
 
     internal required Func<AgentOpening, IChatClient, IReadOnlyList<AITool>, AIAgent> Make { get; init; }
 
-    internal required IReadOnlyList<Func<AgentOpening, AIFunction>> Tools { get; init; }
+    internal required IReadOnlyList<ToolDefinition> Tools { get; init; }
 
-    internal required IReadOnlyList<bool> NeedApproval { get; init; }
+    /// <summary>The servers of the Model Context Protocol that its tools come from.</summary>
+    internal IEnumerable<McpToolDefinition> Servers => Tools.OfType<McpToolDefinition>();
 
     private string? Model { get; init; }
 
@@ -107,14 +109,7 @@ internal sealed record AgentDefinition(string Name, string? Description)
             }
         }
 
-        var tools = new List<Func<AgentOpening, AIFunction>>();
-        var approvals = new List<bool>();
-        foreach (var node in fields.List("tools"))
-        {
-            tools.Add(ToolDefinition.Read(node, reading, options, out bool needsApproval));
-            approvals.Add(needsApproval);
-        }
-
+        var tools = fields.List("tools").Select(node => ToolReader.Read(node, reading, options)).ToList();
         var common = new StrategyOptions
         {
             Id = name,
@@ -136,7 +131,7 @@ internal sealed record AgentDefinition(string Name, string? Description)
                 $"the strategy '{kind}' calls no tools; write react or planAndExecute, or remove 'tools'.");
         var make = StrategyReader.Read(kind, settingsOf, reading, common, strategy ?? root);
         fields.Check();
-        return new AgentDefinition(name, description) { Make = make, Tools = tools, NeedApproval = approvals, Model = model };
+        return new AgentDefinition(name, description) { Make = make, Tools = tools, Model = model };
     }
 
     /// <summary>Makes the agent.</summary>
@@ -144,12 +139,20 @@ internal sealed record AgentDefinition(string Name, string? Description)
     /// <param name="standardModel">The model of an agent that names none.</param>
     public AIAgent Open(AgentOpening opening, string? standardModel)
     {
-        var tools = Tools.Select((tool, i) => tool(opening) is var function && NeedApproval[i]
-            ? opening.Options.ApproveAsync is { } approve
-                ? new ApprovedFunction(function, Name, approve)
-                : new ApprovalRequiredAIFunction(function)
-            : function).ToList<AITool>();
-        return Make(opening, opening.Chat(Model ?? standardModel), tools);
+        var functions = Tools.SelectMany(tool => tool.Open(opening).Select(function => (Tool: tool, Function: function))).ToList();
+        for (int i = 0; i < functions.Count; i++)
+            if (functions.FindIndex(other => other.Function.Name == functions[i].Function.Name) is var first && first < i)
+                throw functions[i].Tool.Node.Error(PromptFileError.Tool,
+                    $"the agent already has a tool '{functions[i].Function.Name}', in line {functions[first].Tool.Node.Line}; "
+                    + (functions[i].Tool is McpToolDefinition ? "give the tools of the server a 'prefix'." : "remove one of them."));
+        // Whoever describes a tool has the model's ear from the start: then nothing with a side effect is done unasked.
+        bool isTainted = functions.Exists(tool => Labels.IsFromOutside(tool.Function));
+        return Make(opening, opening.Chat(Model ?? standardModel), [.. functions.Select(tool =>
+            tool.Tool.NeedsApproval(tool.Function) ?? (isTainted && !Labels.Has(tool.Function, Labels.ReadOnly))
+                ? opening.Options.ApproveAsync is { } approve
+                    ? new ApprovedFunction(tool.Function, Name, approve)
+                    : new ApprovalRequiredAIFunction(tool.Function)
+                : tool.Function)]);
     }
 
     internal static (string Kind, PromptFields? Fields) StrategyOf(YamlNode? node, PromptFileReading reading, string standard)
@@ -326,28 +329,54 @@ internal static class StrategyReader
     }
 }
 
-/// <summary>Reads a tool.</summary>
-internal static class ToolDefinition
+/// <summary>An entry of 'tools'.</summary>
+internal abstract class ToolDefinition(YamlNode node)
 {
-    private const string Kinds = "calculator, clock, read_file, fetch, query or function";
+    public YamlNode Node => node;
 
-    public static Func<AgentOpening, AIFunction> Read(
-        YamlNode node, PromptFileReading reading, AgentFileOptions options, out bool needsApproval)
+    public abstract IEnumerable<AIFunction> Open(AgentOpening opening);
+
+    /// <summary>Whether calls are asked about; null where the file does not say.</summary>
+    public abstract bool? NeedsApproval(AIFunction function);
+}
+
+/// <summary>An entry that is one function.</summary>
+internal sealed class FunctionDefinition(YamlNode node, bool? needsApproval, Func<AgentOpening, AIFunction> open) : ToolDefinition(node)
+{
+    public override IEnumerable<AIFunction> Open(AgentOpening opening) => [open(opening)];
+
+    public override bool? NeedsApproval(AIFunction function) => needsApproval;
+}
+
+/// <summary>Reads a tool.</summary>
+internal static class ToolReader
+{
+    private const string Kinds = "calculator, clock, read_file, fetch, query, mcp or function";
+
+    public static ToolDefinition Read(YamlNode node, PromptFileReading reading, AgentFileOptions options)
     {
         // The short form: the kind alone.
         var fields = node.Members is null ? null : reading.Fields(node, "a tool");
         var kind = fields is null ? reading.Text(node) : fields.Text("kind")
             ?? throw node.Error(PromptFileError.Content, $"a tool needs a 'kind': {Kinds}.");
-        needsApproval = Approval(fields, reading);
-        var make = Make(kind, fields, node, reading, options);
+        ToolDefinition tool;
+        if (kind == "mcp")
+        {
+            tool = McpToolReader.Read(fields, node, reading, options);
+        }
+        else
+        {
+            tool = new FunctionDefinition(node, Approval(fields, reading), Make(kind, fields, node, reading, options));
+        }
+
         fields?.Check();
-        return make;
+        return tool;
     }
 
-    private static bool Approval(PromptFields? fields, PromptFileReading reading)
+    private static bool? Approval(PromptFields? fields, PromptFileReading reading)
     {
         if (fields?["approvalMode"] is not { } mode)
-            return false;
+            return null;
         return reading.Text(mode["kind"] ?? mode) switch
         {
             "always" => true,

@@ -37,7 +37,8 @@ internal static class WorkflowFileReader
             _ => Graph(reading.Fields(order, "'graph'"), reading, agents),
         };
         fields.Check();
-        return new AgentFile(AgentFileKind.Workflow, name, description, options, reading, opening =>
+        McpToolDefinition[] servers = [.. agents.Values.SelectMany(agent => agent.Servers)];
+        return new AgentFile(AgentFileKind.Workflow, name, description, options, reading, servers, opening =>
         {
             // Agents that take no part are not made: they would open a model for nothing.
             var made = new Dictionary<string, AIAgent>(StringComparer.Ordinal);

@@ -45,6 +45,8 @@ public sealed class ReActAgent : StrategyAgent
         _ = ReActLoop.Open(_tools);
     }
 
+    private protected override Guardrails Rules => RulesOr(_options.Guardrails);
+
     private protected override async Task<string> ReasonAsync(ReasoningRun run)
     {
         var loop = new ReActLoop(run, ReActLoop.Open([.. _tools, .. run.Tools]), _options, asksCaller: !run.IsNested);
@@ -205,7 +207,7 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
     private bool AsksCaller(AITool tool, List<ChatMessage> messages) => options.ApproveAsync is null && WantsApproval(tool, messages);
 
     private bool WantsApproval(AITool tool, List<ChatMessage> messages)
-        => NeedsApproval(tool) || options.Guardrails?.NeedsApproval(tool, messages) == true;
+        => NeedsApproval(tool) || options.Guardrails?.NeedsApproval(tool, messages, tools.Tools) == true;
 
     internal static bool NeedsApproval(AITool tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Channels;
+using Kotonoha.Agents.Safety;
 using Microsoft.Agents.AI;
 using Microsoft.Extensions.AI;
 
@@ -30,6 +31,7 @@ namespace Kotonoha.Agents.Reasoning;
 public abstract class StrategyAgent : AIAgent
 {
     private const string WaitingKey = "kotonoha.waiting";
+    private static readonly Guardrails StandardRules = new();
 
     private readonly IChatClient _chat;
     private readonly ChatHistoryProvider _history;
@@ -53,6 +55,13 @@ public abstract class StrategyAgent : AIAgent
     protected override string? IdCore => Options.Id ?? Options.Name;
 
     private protected StrategyOptions Options { get; }
+
+    /// <summary>The rules that say whose results are from outside.</summary>
+    private protected virtual Guardrails Rules => StandardRules;
+
+    private protected static Guardrails RulesOr(Guardrails? own) => own ?? StandardRules;
+
+    private protected static Guardrails RulesOf(StrategyAgent agent) => agent.Rules;
 
     /// <summary>Works on the question of a run and returns the answer.</summary>
     /// <exception cref="RunStoppedException">There is none.</exception>
@@ -122,10 +131,13 @@ public abstract class StrategyAgent : AIAgent
         var work = WorkAsync();
         var writer = new UpdateWriter(Id, Name);
         AgentResponseUpdate? last = null;
+        var source = Rules.SourceOf(run.Conversation);
         try
         {
             await foreach (var step in steps.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
             {
+                if (step is { Kind: AgentStepKind.Observation, Tool: { } tool } && !Rules.IsTrusted(tool))
+                    source ??= tool;
                 if (step.StopReason is null)
                     yield return writer.Write(step, null);
                 else
@@ -144,7 +156,7 @@ public abstract class StrategyAgent : AIAgent
             }
         }
 
-        await RememberAsync(request, own, last!, cancellationToken).ConfigureAwait(false);
+        await RememberAsync(request, own, last!, source, cancellationToken).ConfigureAwait(false);
         yield return last!;
 
         async Task WorkAsync()
@@ -235,7 +247,7 @@ public abstract class StrategyAgent : AIAgent
     }
 
     private async Task RememberAsync(
-        List<ChatMessage> request, StrategySession session, AgentResponseUpdate last, CancellationToken cancellationToken)
+        List<ChatMessage> request, StrategySession session, AgentResponseUpdate last, string? source, CancellationToken cancellationToken)
     {
         // A question that waits for an approval comes into the history together with its answer.
         request =
@@ -247,7 +259,10 @@ public abstract class StrategyAgent : AIAgent
             return;
         }
 
-        var text = last.Contents.Where(content => content is TextContent).ToList();
+        // What tools said is not kept, but their word may be in the answer: it stays from outside in later turns and in memories.
+        List<AIContent> text = [.. last.Contents.OfType<TextContent>().Select(content => source is null
+            ? content
+            : Guardrails.FromOutside(new TextContent(content.Text), source))];
         ChatMessage[] response = text.Count == 0 ? [] : [new(ChatRole.Assistant, [.. text]) { AuthorName = Name }];
         await _history.InvokedAsync(new ChatHistoryProvider.InvokedContext(this, session, request, response), cancellationToken)
             .ConfigureAwait(false);

@@ -163,7 +163,7 @@ internal sealed class GuardrailChatClient : DelegatingChatClient
         }
 
         var tool = options?.Tools?.FirstOrDefault(known => known.Name == call.Name);
-        if (!_guardrails.NeedsApproval(tool, conversation) || tool?.GetService<ApprovalRequiredAIFunction>() is not null)
+        if (!_guardrails.NeedsApproval(tool, conversation, options?.Tools) || tool?.GetService<ApprovalRequiredAIFunction>() is not null)
             return call;
         _guardrails.Report("approval_asked", ("tool", call.Name));
         return new ToolApprovalRequestContent(call.CallId, call);

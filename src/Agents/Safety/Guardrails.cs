@@ -19,8 +19,9 @@ namespace Kotonoha.Agents.Safety;
 /// takes them in its options as well, as its calls are text to the client.
 /// </para>
 /// <para>
-/// A conversation is tainted once it holds something from outside (<see cref="IsTainted"/>) and stays so. In it, a call of a tool that is
-/// not read-only becomes a <see cref="ToolApprovalRequestContent"/>. Thread-safe.
+/// A conversation is tainted once it holds something from outside (<see cref="IsTainted"/>) and stays so; from its start where a tool of
+/// the model is described from outside (<see cref="McpTools"/>). In it, a call of a tool that is not read-only becomes a
+/// <see cref="ToolApprovalRequestContent"/>. Thread-safe.
 /// </para>
 /// </remarks>
 public sealed class Guardrails
@@ -67,24 +68,32 @@ public sealed class Guardrails
     public bool IsTainted(IEnumerable<ChatMessage> messages)
     {
         ArgumentNullException.ThrowIfNull(messages);
+        return SourceOf(messages) is not null;
+    }
+
+    /// <summary>Where the first content from outside comes from; null where there is none.</summary>
+    internal string? SourceOf(IEnumerable<ChatMessage> messages)
+    {
         var calls = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var content in messages.SelectMany(message => message.Contents))
         {
             if (content is FunctionCallContent call)
                 calls[call.CallId] = call.Name;
-            if (SourceOf(content, calls) is not null)
-                return true;
+            if (SourceOf(content, calls) is { } source)
+                return source;
         }
 
-        return false;
+        return null;
     }
 
     /// <summary>Whether a call needs an approval: the conversation is tainted, and the tool is not known to be read-only.</summary>
     /// <param name="tool">The tool; null for one that is not known.</param>
     /// <param name="messages">The conversation.</param>
+    /// <param name="tools">All tools that the model knows; null where none of them is described from outside.</param>
     /// <returns>True where the call must not be made without an approval.</returns>
-    public bool NeedsApproval(AITool? tool, IEnumerable<ChatMessage> messages)
-        => (tool is null || !(Labels.Has(tool, Labels.ReadOnly) || _options.ReadOnlyTools.Contains(tool.Name))) && IsTainted(messages);
+    public bool NeedsApproval(AITool? tool, IEnumerable<ChatMessage> messages, IEnumerable<AITool>? tools = null)
+        => (tool is null || !(Labels.Has(tool, Labels.ReadOnly) || _options.ReadOnlyTools.Contains(tool.Name)))
+            && ((tool is not null && Labels.IsFromOutside(tool)) || tools?.Any(Labels.IsFromOutside) == true || IsTainted(messages));
 
     /// <summary>The text without links to hosts that are not allowed; a refusal where it leaks the instructions.</summary>
     /// <param name="text">What the model wrote.</param>
@@ -134,6 +143,9 @@ public sealed class Guardrails
                 if (SourceOf(content, calls) is not { } source || Marked(content, source) is not { } marked)
                     continue;
                 isTainted = true;
+                // What the agent said itself taints, but marks would teach it to write them.
+                if (message.Role == ChatRole.Assistant)
+                    continue;
                 if (ReferenceEquals(shown, message))
                 {
                     shown = message.Clone();
@@ -265,6 +277,9 @@ internal static class Labels
 {
     internal const string ReadOnly = "kotonoha.readOnly";
     internal const string Source = "kotonoha.outside";
+
+    /// <summary>Whether a stranger wrote the tool's name and description.</summary>
+    internal static bool IsFromOutside(AITool tool) => tool.AdditionalProperties.ContainsKey(Source);
 
     internal static bool Has(AITool tool, string label) => tool.AdditionalProperties.TryGetValue(label, out var value) && value is true;
 }

@@ -17,9 +17,10 @@ internal sealed class AgentLines(AgentFile file, PromptModels models, string? mo
     private readonly Lock _lock = new();
 
     /// <summary>What an agent's file may use: databases are opened for reading, approvals asked for at the terminal.</summary>
-    public static AgentFileOptions Options(IReadOnlyCollection<string> environment) => new()
+    public static AgentFileOptions Options(IReadOnlyCollection<string> environment, IReadOnlyCollection<string> servers) => new()
     {
         AllowedEnvironment = environment,
+        AllowedMcpServers = servers,
         OpenDatabase = path => new SqliteConnection(
             new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly }.ToString()),
         ApproveAsync = TerminalApproval.AskAsync,

@@ -52,6 +52,12 @@ internal static class RunCommand
             Description = "An environment variable that the prompt may read; may be repeated.",
             HelpName = "NAME",
         };
+        var servers = new Option<string[]>("--allow-mcp")
+        {
+            Description = "A program that an agent may start as an MCP server, or a host inside the network where it may reach one; may be "
+                + "repeated.",
+            HelpName = "COMMAND|HOST",
+        };
         var repairs = new Option<int>("--repairs")
         {
             Description = "How often an answer that breaks the output schema is sent back.",
@@ -61,7 +67,7 @@ internal static class RunCommand
         var command = new Command("run", "Run a prompt, an agent or a workflow that is a file. An answer is text, or JSON where a prompt "
             + "has an output schema.") { file };
         foreach (var option
-            in new Option[] { input, inputs, lines, render, trace, model, models, environment, repairs, LineCommand.Threads })
+            in new Option[] { input, inputs, lines, render, trace, model, models, environment, servers, repairs, LineCommand.Threads })
             command.Options.Add(option);
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -70,6 +76,8 @@ internal static class RunCommand
                 throw new UsageException("--repairs: at least 0");
             if (AgentFile.IsAgentFile(parsed.GetRequiredValue(file)))
                 return await RunAgentAsync(parsed, cancellationToken);
+            if (parsed.GetResult(servers) is { Implicit: false })
+                throw new UsageException("--allow-mcp is for agents; a prompt has no MCP servers");
             var prompt = PromptFile.Load(
                 parsed.GetRequiredValue(file), new PromptFileOptions { AllowedEnvironment = parsed.GetValue(environment) ?? [] });
             foreach (var remark in prompt.Remarks)
@@ -99,7 +107,9 @@ internal static class RunCommand
                 throw new UsageException(
                     $"an agent takes one question, --input {AgentLines.Question}=TEXT, or with --jsonl many, as lines of --inputs or of "
                     + "standard input");
-            var agent = AgentFile.Load(parsed.GetRequiredValue(file), AgentLines.Options(parsed.GetValue(environment) ?? []));
+            await using var agent = AgentFile.Load(
+                parsed.GetRequiredValue(file), AgentLines.Options(parsed.GetValue(environment) ?? [], parsed.GetValue(servers) ?? []));
+            await agent.ConnectAsync(cancellationToken);
             using var steps = parsed.GetValue(trace) is { } path ? new TraceFile(path) : null;
             using var runner = new AgentLines(
                 agent, new PromptModels(parsed.GetValue(models), agent.Path, parsed.GetValue(LineCommand.Threads)),

@@ -12,7 +12,7 @@ public sealed class BrokenAgentFileTests
     [InlineData("kind: Agent\nname: [x\n", 3, "this is not valid YAML")]
     [InlineData("kind: Agent\ninstrctions: x\n", 2, "the field 'instrctions' is not known here; known are description, displayName, ")]
     [InlineData("kind: Agent\ntools:\n  - calculater\n", 3,
-        "the tool 'calculater' is not known; write calculator, clock, read_file, fetch, query or function.")]
+        "the tool 'calculater' is not known; write calculator, clock, read_file, fetch, query, mcp or function.")]
     [InlineData("kind: Agent\ntools:\n  - kind: read_file\n    root: nowhere\n", 4, "'root' is '")]
     [InlineData("kind: Agent\ntools:\n  - kind: read_file\n", 3,
         "the tool 'read_file' needs 'root': the folder below which files are read.")]
@@ -22,6 +22,40 @@ public sealed class BrokenAgentFileTests
         "'approvalMode' is 'sometimes'; write always or never.")]
     [InlineData("kind: Agent\ntools:\n  - kind: function\n    name: send\n", 3,
         "the tool 'send' is named, and no tools were given; give it (AgentFileOptions.Tools), or remove it.")]
+    [InlineData("kind: Agent\ntools:\n  - mcp\n", 3,
+        "the tool 'mcp' needs 'command' (the program of the server) or 'url' (its address).")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    serverName: files\n", 3,
+        "the tool 'mcp' needs 'command' (the program of the server) or 'url' (its address).")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    command: files\n    url: https://example.com\n", 3,
+        "the tool 'mcp' has both 'command' and an address; keep one of them.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    command: npx\n", 4,
+        "the file starts the program 'npx', which is not allowed; if you trust the file, allow it (AgentFileOptions.AllowedMcpServers, "
+        + "--allow-mcp npx).")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: example.com/mcp\n", 4,
+        "'example.com/mcp' is no address of a server; write one such as https://example.com/mcp.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    connection:\n      kind: reference\n", 5,
+        "the 'kind' of a connection is 'reference'; write anonymous with an 'endpoint', and in 'headers' what the server asks for")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    connection:\n      kind: anonymous\n", 5,
+        "'connection' needs 'endpoint': the address of the server.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    connection: { kind: anonymous, endpoint: x }\n", 4,
+        "the tool 'mcp' has both 'url' and 'connection'; keep one of them.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    allowedTools: []\n", 5, "'allowedTools' is empty")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    headers: [x]\n", 5,
+        "'headers' must be a mapping of names to texts, not a list.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    headers:\n      key: ${env:HOME}\n", 6,
+        "the environment variable 'HOME' is not allowed")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    toolSeconds: soon\n", 5,
+        "'toolSeconds' must be a number above 0, not 'soon'.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    approvalMode: specify\n", 5,
+        "'approvalMode' is 'specify'; write always or never, or a mapping with 'kind: specify'")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    allowedTools: [read]\n    approvalMode:\n"
+        + "      kind: specify\n      neverRequireApprovalTools: [write]\n", 7,
+        "'approvalMode' names the tool 'write', which is not among 'allowedTools'.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    approvalMode:\n      kind: specify\n"
+        + "      alwaysRequireApprovalTools: [a]\n      neverRequireApprovalTools: [a]\n", 6,
+        "'approvalMode' says always and never of 'a'; keep one of them.")]
+    [InlineData("kind: Agent\ntools:\n  - kind: mcp\n    url: https://a.example\n    transport: sse\n", 5,
+        "the field 'transport' is not known here; known are allowedTools, ")]
     [InlineData("kind: Agent\nstrategy: guess\n", 2,
         "the strategy 'guess' is not known; write chat, chainOfThought, selfConsistency, react, planAndExecute, treeOfThoughts or "
         + "reflexion.")]
@@ -63,5 +97,41 @@ public sealed class BrokenAgentFileTests
         var error = Assert.Throws<PromptFileException>(() => AgentFile.Load(path));
         Assert.StartsWith($"{path}, line {line}: {problem}", error.Message, StringComparison.Ordinal);
         Assert.Equal(line, error.Line);
+    }
+
+    /// <summary>What only the server can say: the file is right, and what it asks for is not there.</summary>
+    [Theory]
+    [InlineData("command: kotonoha-no-such-program", "The MCP server 's' does not start ('kotonoha-no-such-program'): ")]
+    [InlineData("command: dotnet\n    args: [SERVER, broken]", "The MCP server 's' does not start ('dotnet ")]
+    [InlineData("command: dotnet\n    args: [SERVER]\n    allowedTools: weathr",
+        "The MCP server 's' has no tool 'weathr'; it has 'weather'")]
+    [InlineData("command: dotnet\n    args: [SERVER, clock]", "The MCP server 's' has a tool 'clock', a name that means something else")]
+    [InlineData("command: dotnet\n    args: [SERVER]\n    approvalMode: { kind: specify, alwaysRequireApprovalTools: [erase] }",
+        "'approvalMode' names the tool 'erase', which the server 's' does not offer; it offers 'weather', ")]
+    [InlineData("url: http://127.0.0.1:9/mcp", "The MCP server 's' at http://127.0.0.1:9/mcp is not reached: its host is not one of the")]
+    public async Task A_server_that_cannot_be_used_is_an_error_in_its_line(string server, string problem)
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.Write("agent.yaml", "kind: Agent\ntools:\n  - clock\n  - kind: mcp\n    serverName: s\n    "
+            + server.Replace("SERVER", Tools.McpToolsTests.Server, StringComparison.Ordinal) + "\n");
+        await using var file = AgentFile.Load(path, new AgentFileOptions { AllowedMcpServers = ["dotnet", "kotonoha-no-such-program"] });
+        var error = await Assert.ThrowsAsync<PromptFileException>(() => file.ConnectAsync());
+        Assert.StartsWith($"{path}, line 4: {problem}", error.Message, StringComparison.Ordinal);
+        Assert.Equal((4, PromptFileError.Tool), (error.Line, error.Error));
+    }
+
+    [Fact]
+    public async Task Two_tools_of_one_name_are_an_error_in_the_line_of_the_second()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.Write("agent.yaml", $"kind: Agent\ntools:\n  - {{ kind: mcp, serverName: s, command: dotnet, args: "
+            + $"[{Tools.McpToolsTests.Server}, read_file], allowedTools: read_file }}\n  - {{ kind: read_file, root: . }}\n");
+        await using var file = AgentFile.Load(path, new AgentFileOptions { AllowedMcpServers = ["dotnet"] });
+        var missing = Assert.Throws<InvalidOperationException>(() => file.CreateAgent(new ScriptedChatClient()));
+        Assert.Contains("call ConnectAsync first", missing.Message, StringComparison.Ordinal);
+        await file.ConnectAsync();
+        var error = Assert.Throws<PromptFileException>(() => file.CreateAgent(new ScriptedChatClient()));
+        Assert.StartsWith($"{path}, line 4: the agent already has a tool 'read_file', in line 3; remove one of them.", error.Message,
+            StringComparison.Ordinal);
     }
 }

@@ -33,7 +33,7 @@ public partial class ArchitectureTests
                 ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Agents.AI.Workflows", "Microsoft.Extensions.AI",
                     "Microsoft.Extensions.AI.Abstractions",
                     "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
-                    "YamlDotNet"]),
+                    "ModelContextProtocol.Core", "System.Numerics.Tensors", "YamlDotNet"]),
         ["Cli"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Torch"],
                 null),
@@ -194,10 +194,10 @@ public partial class ArchitectureTests
     }
 
     // A package's namespaces are its own name's, or those below it: Microsoft.SemanticKernel.Abstractions has
-    // Microsoft.SemanticKernel.ChatCompletion.
+    // Microsoft.SemanticKernel.ChatCompletion, ModelContextProtocol.Core has ModelContextProtocol.Client.
     private static bool IsOf(string package, string name)
         => package.StartsWith(name, StringComparison.Ordinal)
-            || (name + ".").StartsWith(package.Replace(".Abstractions", "", StringComparison.Ordinal) + ".", StringComparison.Ordinal);
+            || (name + ".").StartsWith(PackageEnd().Replace(package, "") + ".", StringComparison.Ordinal);
 
     private static List<string> FolderProblems(string folder, string source)
         => [.. LocalModelName().Matches(source).Select(match => match.Groups[1].Value).Distinct()
@@ -206,6 +206,9 @@ public partial class ArchitectureTests
 
     private static bool IsOfTheRuntime(string assembly)
         => File.Exists(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, assembly + ".dll"));
+
+    [GeneratedRegex(@"\.(Abstractions|Core)$")]
+    private static partial Regex PackageEnd();
 
     [GeneratedRegex(@"\bKotonoha\.(\w+)")]
     private static partial Regex KotonohaName();
