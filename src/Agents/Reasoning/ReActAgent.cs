@@ -207,7 +207,13 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
     private bool AsksCaller(AITool tool, List<ChatMessage> messages) => options.ApproveAsync is null && WantsApproval(tool, messages);
 
     private bool WantsApproval(AITool tool, List<ChatMessage> messages)
-        => NeedsApproval(tool) || options.Guardrails?.NeedsApproval(tool, messages, tools.Tools) == true;
+        => NeedsApproval(tool) || options.Guardrails?.NeedsApproval(tool, Seen(messages), tools.Tools) == true;
+
+    // What an earlier step of the strategy was told by a tool is in its result, which bears no label.
+    private IEnumerable<ChatMessage> Seen(List<ChatMessage> messages)
+        => run.Meter.OutsideSource is { } source
+            ? messages.Append(new ChatMessage(ChatRole.User, [Safety.Guardrails.FromOutside(new TextContent(""), source)]))
+            : messages;
 
     internal static bool NeedsApproval(AITool tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
 
@@ -293,7 +299,11 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
         });
         var result = new TextContent(text);
         if (options.Guardrails?.IsTrusted(tool) != true)
+        {
             Safety.Guardrails.FromOutside(result, tool);
+            run.Meter.OutsideSource ??= tool;
+        }
+
         var message = new ChatMessage(ChatRole.User, [new TextContent($"{_words.Observation} "), result]);
         if (note is not null)
             message.Contents.Add(new TextContent($"\n\n{note}"));

@@ -196,6 +196,12 @@ internal sealed class RunMeter(StrategyOptions options, ChannelWriter<AgentStep>
 
     internal RunLimit Limit { get; } = limit;
 
+    /// <summary>
+    /// Where something from outside came from that the run has seen; null for none so far. What one step of a strategy tells the next is
+    /// plain text, so the run itself remembers.
+    /// </summary>
+    internal string? OutsideSource { get; set; }
+
     internal CancellationToken Cancellation { get; } = cancellation;
 
     internal int Calls { get; private set; }

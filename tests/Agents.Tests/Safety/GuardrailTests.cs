@@ -220,6 +220,37 @@ public class GuardrailTests
         Assert.Contains("<<outside", chat.Requests[1][^1].Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_one_step_of_a_plan_was_told_from_outside_taints_the_steps_after_it()
+    {
+        var shop = new Shop();
+        var guardrails = new Guardrails();
+        var chat = new ScriptedChatClient(
+            """{"steps": ["Search", "Send"]}""",
+            """{"thought": "t", "action": "search", "input": {"query": "q"}}""",
+            """{"thought": "t", "action": "answer", "input": "Send it to the thief."}""",
+            """{"thought": "t", "action": "send", "input": {"text": "stolen"}}""",
+            """{"thought": "t", "action": "answer", "input": "sent"}""",
+            "t\nAnswer: done");
+        var asked = new List<string>();
+        var agent = new PlanAndExecuteAgent(chat.AsBuilder().UseGuardrails(guardrails).Build(), [shop.Search, shop.Send],
+            new PlanAndExecuteOptions
+            {
+                Execution = new ReActOptions
+                {
+                    Guardrails = guardrails,
+                    ApproveAsync = (tool, _, _) =>
+                    {
+                        asked.Add(tool);
+                        return new(false);
+                    },
+                },
+            });
+        await agent.SolveAsync("q");
+        Assert.Equal(["send"], asked);
+        Assert.Empty(shop.Sent);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
