@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Kotonoha.Rag.Retrieval;
 
 namespace Kotonoha.Rag.Answering;
@@ -6,13 +7,16 @@ namespace Kotonoha.Rag.Answering;
 /// From hits to candidate sentences, ranked, each with the probability that it answers. No model is needed; a sentence scorer may take
 /// part.
 /// </summary>
-internal static class AnswerFinder
+internal static partial class AnswerFinder
 {
     // A sentence in the other language answers only where none in the question's own does nearly as well.
     private const double OtherLanguagePenalty = 1.5;
 
     // A passage that lacks a number of the question is most often about something else; one that lacks its date, nearly always.
     private const double MissingNumberPenalty = 1.5, MissingDatePenalty = 4;
+
+    // Who pays no fee is not answered by who pays one, and the other way round.
+    private const double NegationPenalty = 8, DeniedShare = 0.5;
 
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
@@ -35,9 +39,17 @@ internal static class AnswerFinder
                 if (passage.Sentences[i].IsQuestion
                     || !seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
                     continue;
-                var candidate = new Candidate { Passage = passage, Index = i, Features = features.Of(passage, i) };
-                candidate.Score = AnswerModel.Rank(candidate.Features)
+                var candidate = new Candidate
+                {
+                    Passage = passage,
+                    Index = i,
+                    Features = features.Of(passage, i),
+                    IsOfAnother = References.SpeaksOfAnother(question.References, question.Names, passage, i)
+                        || IsAnotherRow(question, passage, i),
+                };
+                candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)
                     - (passage.IsJapanese != question.IsJapanese ? OtherLanguagePenalty : 0)
+                    - (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i]) ? 0 : NegationPenalty)
                     - (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
                     - (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal)
                         || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty);
@@ -52,12 +64,37 @@ internal static class AnswerFinder
         var answers = new AnswerFeatures(question, statistics, features, passages);
         foreach (var candidate in candidates)
         {
+            if (candidate.IsOfAnother)
+                continue;
             double rival = candidates.FirstOrDefault(other => other.Passage != candidate.Passage)?.Score ?? candidates[^1].Score;
             candidate.Probability = AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival));
         }
 
         return new AnswerTrace(candidates, features, answers);
     }
+
+    // "What is the population of Bremen?" – "Cardiff | …": the question names the key of another row of the table.
+    private static bool IsAnotherRow(Question question, Passage passage, int index)
+    {
+        var row = passage.Sentences[index];
+        if (!row.IsRow || IsNamed(row))
+            return false;
+        return passage.Sentences.Any(other => other.IsRow && other.Block == row.Block && other != row && IsNamed(other));
+
+        bool IsNamed(PassageSentence each) => Passage.Cells(each.Folded)[0] is { Length: > 1 } key
+            && TermKeys.Of(key) is { Count: > 0 } keys && keys.IsSubsetOf(question.AllKeys);
+    }
+
+    // A clause that denies, and that holds most of what the question asks.
+    private static bool DeniesWhatIsAsked(Question question, PassageSentence sentence)
+        => ClauseBorder().Split(sentence.Folded).Where(Question.Denies).Any(clause =>
+        {
+            var keys = TermKeys.Of(clause);
+            return question.Terms.Count(term => keys.Contains(term.Key)) >= DeniedShare * question.Terms.Count;
+        });
+
+    [GeneratedRegex(@"[;:、。\n]|(?<!\d),|,(?!\d)|\b(?:and|but|while|whereas|although)\b|が、")]
+    private static partial Regex ClauseBorder();
 
     private static void Sort(List<Candidate> candidates)
         => candidates.Sort(static (a, b) => b.Score != a.Score ? b.Score.CompareTo(a.Score)

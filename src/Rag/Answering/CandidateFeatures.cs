@@ -17,6 +17,9 @@ internal sealed class Candidate
     /// <summary>How well it answers beside the other candidates: any number, greater is better.</summary>
     internal double Score { get; set; }
 
+    /// <summary>Whether it speaks of a sibling of what is asked about: then it answers another question.</summary>
+    internal bool IsOfAnother { get; init; }
+
     /// <summary>The probability that it answers the question at all.</summary>
     internal double Probability { get; set; }
 
@@ -77,8 +80,10 @@ internal sealed class CandidateFeatures
     internal double[] Of(Passage passage, int index)
     {
         var sentence = passage.Sentences[index];
-        var previous = index > 0 && passage.Sentences[index - 1].Block == sentence.Block ? passage.Sentences[index - 1] : null;
-        var next = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].Block == sentence.Block
+        // The rows of a table and the items of a list do not speak of one another.
+        bool isAlone = sentence.IsRow || sentence.IsItem;
+        var previous = index > 0 && !isAlone && passage.Sentences[index - 1].Block == sentence.Block ? passage.Sentences[index - 1] : null;
+        var next = index + 1 < passage.Sentences.Count && !isAlone && passage.Sentences[index + 1].Block == sentence.Block
             ? passage.Sentences[index + 1]
             : null;
         int newTerms = NewTerms(sentence);

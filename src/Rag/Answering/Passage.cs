@@ -19,12 +19,15 @@ internal sealed partial class Passage
     private const string Terminators = ".。!?！？";
 
     private readonly Lazy<PassageReading> _reading;
+    private readonly List<Reference>?[] _references;
+    private List<Reference>? _contextReferences;
 
     internal Passage(SearchHit hit, int rank)
     {
         Hit = hit;
         Rank = rank;
         Sentences = Split(hit.Chunk);
+        _references = new List<Reference>?[Sentences.Count];
         Folded = Normalizer.FoldCase(Normalizer.Normalize(hit.Chunk.Text, NormalizationForm.FormKC));
         var keys = TermKeys.Of(hit.Chunk.Text);
         foreach (var context
@@ -68,6 +71,39 @@ internal sealed partial class Passage
 
     /// <summary>The numbers in text, headings, title and file name.</summary>
     internal HashSet<string> Numbers { get; }
+
+    /// <summary>What the headings, the title and the file name refer to.</summary>
+    internal List<Reference> ContextReferences => _contextReferences ??= [.. References.Of(ContextText), .. NumberAt().Matches(ContextText)
+        .Select(match => new Reference("", match.Value))];
+
+    /// <summary>What a sentence refers to; of a row, its cells under their headers too.</summary>
+    internal List<Reference> ReferencesOf(int index)
+    {
+        if (_references[index] is { } known)
+            return known;
+        var sentence = Sentences[index];
+        var found = References.Of(sentence.Normalized);
+        if (sentence.LeadIn is { } lead)
+            found.AddRange(References.Of(Sentences[lead].Normalized));
+        if (sentence is { IsRow: true, Header: { } header })
+        {
+            var (headers, cells) = (Cells(header), Cells(sentence.Normalized));
+            for (int i = 0; i < Math.Min(headers.Count, cells.Count); i++)
+                if (NumberAt().Match(cells[i]) is { Success: true } number && number.Length == cells[i].Length)
+                    foreach (var word in WordAt().Matches(headers[i]).Select(match => match.Value))
+                        found.Add(new Reference(word[0] < '\u2E80' ? EnglishKeys.Of(word.ToLowerInvariant()) : word, number.Value));
+        }
+
+        return _references[index] = found;
+    }
+
+    private string ContextText => string.Join('\n', ContextLines.Append(Chunk.Source));
+
+    [GeneratedRegex(@"\d+(?:\.\d+)*")]
+    private static partial Regex NumberAt();
+
+    [GeneratedRegex(@"\p{L}+")]
+    private static partial Regex WordAt();
 
     /// <summary>Headings, title and file name in NFKC, case folded.</summary>
     internal string Context { get; }

@@ -24,6 +24,10 @@ internal sealed partial class Question
         IsJapanese = Folded.Any(static c => UnicodeData.IsKanjiOrKana(c));
         Kind = AnswerKinds.Of(Normalized);
         Numbers = NumbersOf(Folded).ToHashSet(StringComparer.Ordinal);
+        References = Answering.References.Of(Normalized, isQuestion: true);
+        Names = Answering.References.NamesOf(Normalized);
+        IsNegated = !YesOrNo().IsMatch(Folded) && Negation().IsMatch(Folded);
+        AsksYesOrNo = YesOrNo().IsMatch(Folded);
         Dates = [.. Date().Matches(Folded).Select(match => match.Value)];
 
         var content = QuestionEnd().Replace(QuestionWord().Replace(QuestionEnd().Replace(Folded, " "), " "), " ");
@@ -70,6 +74,18 @@ internal sealed partial class Question
 
     internal IReadOnlySet<string> Numbers { get; }
 
+    /// <summary>What tells the thing that is asked about from its siblings: codes, numbered things, years.</summary>
+    internal IReadOnlyList<Reference> References { get; }
+
+    /// <summary>The names in it, each as its words, case folded.</summary>
+    internal IReadOnlyList<string[]> Names { get; }
+
+    /// <summary>Whether it asks who or what is not so.</summary>
+    internal bool IsNegated { get; }
+
+    /// <summary>Whether "yes" or "no" would answer it.</summary>
+    internal bool AsksYesOrNo { get; }
+
     /// <summary>Whole dates as they are written, case folded: "12 may 2025", "2025-05-12", "2025年5月12日".</summary>
     internal IReadOnlyList<string> Dates { get; }
 
@@ -102,6 +118,15 @@ internal sealed partial class Question
 
     [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (weekday|day|date|year|month|time|number|amount|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b")]
     private static partial Regex AskedNoun();
+
+    /// <summary>Whether a text denies something.</summary>
+    internal static bool Denies(string folded) => Negation().IsMatch(folded);
+
+    [GeneratedRegex(@"^\s*(?:is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had|am)\b|(?:ます|です|でしょう|ますでしょう|ました|でした|ません|るの|いの)か[?。\s]*$(?<!(?:何|いつ|どこ|誰|だれ|どの|どれ|どう|なぜ|いくら|いくつ|どんな|どちら).*)")]
+    private static partial Regex YesOrNo();
+
+    [GeneratedRegex(@"\b(?:not|no|never|none|nobody|nothing|nowhere|cannot|without|neither|nor)\b|n['’]t\b|ない(?!と)|なかっ|ません|できず|せず|ずに")]
+    private static partial Regex Negation();
 
     [GeneratedRegex(@"\d[\d,.]*")]
     private static partial Regex Number();

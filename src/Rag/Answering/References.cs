@@ -1,0 +1,175 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>What tells one thing from others of its kind: a room's number, a part number, a year, a person's name.</summary>
+/// <param name="Slot">What kind of thing it is (the noun, the counter, "year"); empty where the text does not say.</param>
+/// <param name="Value">What tells it apart, in a form that is the same for every way of writing it.</param>
+internal sealed record Reference(string Slot, string Value);
+
+/// <summary>
+/// Finds what a question refers to, and tells a sentence about that thing from one about its siblings: room 205 from room 204, KR-200 from
+/// KR-100, Mario Ortega from Maria Ortega, this year's fee from last year's. Works on NFKC text.
+/// </summary>
+internal static partial class References
+{
+    private const string Year = "year", Code = "code";
+
+    private static readonly HashSet<string> NoSlot =
+    [
+        .. ("a an the this that these those of in on at by for with from to into about over under between through during than as and or but nor "
+            + "not no if is are was were be been do does did has have had can could may must should will would how what which who when where why "
+            + "least most more less fewer only every each all any some within after before until since first last next than").Split(' '),
+    ];
+
+    private static readonly HashSet<string> Months =
+        [.. "january february march april may june july august september october november december".Split(' ')];
+
+    /// <summary>Codes, numbered things and years in a text.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="isQuestion">
+    /// Whether it is a question: there, "holds 12 cars" refers to nothing, while in a text "Room 205 seats …" may be what is referred to.
+    /// </param>
+    internal static List<Reference> Of(string text, bool isQuestion = false)
+    {
+        var references = new List<Reference>();
+        foreach (Match match in Codes().Matches(text))
+            references.Add(new Reference(Code, CodeOf(match.Value)));
+        foreach (Match match in Ordinals().Matches(text))
+            references.Add(new Reference(match.Groups["noun"].Value, Number(match.Groups["n"].Value)));
+        foreach (Match match in Counted().Matches(text))
+            references.Add(new Reference(match.Groups["counter"].Value, Number(match.Groups["n"].Value)));
+        foreach (Match match in Numbered().Matches(text))
+        {
+            var noun = match.Groups["noun"].Value.ToLowerInvariant();
+            var number = match.Groups["n"].Value;
+            if (NoSlot.Contains(noun) || Months.Contains(noun) || (isQuestion && Plural().IsMatch(text[(match.Index + match.Length)..])))
+                continue;
+            references.Add(new Reference(Support.EnglishKeys.Of(noun), number));
+        }
+
+        foreach (Match match in Years().Matches(text))
+            references.Add(new Reference(Year, match.Value));
+        return references;
+    }
+
+    /// <summary>The names of persons and things in an English question: capitalised words that open no sentence, in runs.</summary>
+    internal static List<string[]> NamesOf(string text)
+        => [.. Names().Matches(text).Select(match => match.Value.Split(' ').Select(Support.EnglishTokens.Fold)
+            .Where(word => !Months.Contains(word)).ToArray()).Where(words => words.Length > 0)];
+
+    /// <summary>Whether a sentence speaks of a sibling of what the question refers to, and not of that.</summary>
+    /// <param name="question">What the question refers to.</param>
+    /// <param name="names">The names of the question.</param>
+    /// <param name="passage">The passage.</param>
+    /// <param name="index">The sentence's number in it.</param>
+    internal static bool SpeaksOfAnother(IReadOnlyList<Reference> question, IReadOnlyList<string[]> names, Passage passage, int index)
+    {
+        if (question.Count == 0 && names.Count == 0)
+            return false;
+        var sentence = passage.Sentences[index];
+        var own = passage.ReferencesOf(index);
+        var around = passage.ContextReferences;
+        foreach (var wanted in question)
+        {
+            if (own.Exists(each => Fits(wanted, each)) || around.Exists(each => Fits(wanted, each)))
+                continue;
+            if (own.Exists(each => IsSibling(wanted, each)))
+                return true;
+
+            bool isBefore = Enumerable.Range(0, index).Any(i => passage.ReferencesOf(i).Exists(each => Fits(wanted, each)));
+            if (wanted.Slot == Code && !isBefore)
+                return true;
+            // "Room 204 … It seats 12.": the last one named before is meant.
+            if (isBefore && wanted.Slot != Year
+                && Enumerable.Range(0, index).Reverse().Select(i => passage.ReferencesOf(i))
+                    .FirstOrDefault(before => before.Exists(each => Fits(wanted, each) || IsSibling(wanted, each))) is { } last
+                && !last.Exists(each => Fits(wanted, each)))
+                return true;
+        }
+
+        return names.Any(name => IsAnotherName(name, passage, sentence));
+    }
+
+    // "Marco Ortega" is not "Mario Ortega": a part of the name, and another word in the place of the rest.
+    private static bool IsAnotherName(string[] name, Passage passage, PassageSentence sentence)
+    {
+        if (name.Length < 2)
+            return false;
+        var words = Word().Matches(sentence.Normalized).Select(match => match.Value).ToList();
+        var folded = words.ConvertAll(Support.EnglishTokens.Fold);
+        if (name.All(folded.Contains) || name.All(word => passage.Context.Contains(word, StringComparison.Ordinal)))
+            return false;
+        for (int i = 0; i < name.Length; i++)
+            for (int at = folded.IndexOf(name[i]); at >= 0; at = folded.IndexOf(name[i], at + 1))
+            {
+                int other = i > 0 ? at - 1 : at + 1;
+                if (other >= 0 && other < words.Count && char.IsUpper(words[other][0]) && !name.Contains(folded[other]) && words[other].Length > 2
+                    && !NoSlot.Contains(folded[other]))
+                    return true;
+            }
+
+        return false;
+    }
+
+    private static bool Fits(Reference wanted, Reference given)
+        => wanted.Value == given.Value && (wanted.Slot == given.Slot || (wanted.Slot.Length > 0 && given.Slot.Length == 0));
+
+    private static bool IsSibling(Reference wanted, Reference given)
+        => wanted.Value != given.Value && wanted.Slot == given.Slot
+            && (wanted.Slot != Code || (IsAlike(wanted.Value, given.Value)));
+
+    // Codes of one shape: KR200 and KR100, not KR200 and T3.
+    private static bool IsAlike(string a, string b) => Shape(a) == Shape(b);
+
+    private static string Shape(string code)
+        => string.Concat(code.Select(c => char.IsAsciiDigit(c) ? '9' : 'A')).Replace("99", "9", StringComparison.Ordinal)
+            .Replace("99", "9", StringComparison.Ordinal).Replace("AA", "A", StringComparison.Ordinal)
+            .Replace("AA", "A", StringComparison.Ordinal);
+
+    internal static string CodeOf(string text) => string.Concat(text.Where(char.IsLetterOrDigit)).ToUpperInvariant();
+
+    private static string Number(string text)
+    {
+        if (char.IsAsciiDigit(text[0]))
+            return text.TrimStart('0') is { Length: > 0 } digits ? digits : "0";
+        int total = 0, last = 0;
+        foreach (char c in text)
+        {
+            int scale = c switch { '十' => 10, '百' => 100, _ => 0 };
+            if (scale > 0)
+                (total, last) = (total + Math.Max(last, 1) * scale, 0);
+            else
+                last = "〇一二三四五六七八九".IndexOf(c, StringComparison.Ordinal);
+        }
+
+        return (total + last).ToString(CultureInfo.InvariantCulture);
+    }
+
+    // KR-200, AB1204X, AB-1204-X, K7-204: letters and digits in one word, hyphens or not; "150kW" is an amount.
+    [GeneratedRegex(@"(?<![A-Za-z\d-])(?:[A-Za-z]{1,8}-?\d+(?:-?[A-Za-z\d]+)*|\d+-[A-Za-z]+\d*|[A-Z]\d*-\d+(?:-[A-Za-z\d]+)*)(?![A-Za-z\d])")]
+    private static partial Regex Codes();
+
+    [GeneratedRegex(@"第(?<n>\d+|[〇一二三四五六七八九十百]+)(?<noun>[一-龥々]{1,6}|[ァ-ヴー]{2,8})")]
+    private static partial Regex Ordinals();
+
+    [GeneratedRegex(@"(?<![\d.,])(?<n>\d+|[〇一二三四五六七八九十百]+)(?<counter>号室|番線|号車|号線|号機|号館|番地|番札所|番|号|便|条|章|節|項|版|期生|期|組|班|区)(?!間|目)")]
+    private static partial Regex Counted();
+
+    // "room 205", "order no. 1009", "line 77", not "room for 12 people" and not "seats 12 people".
+    [GeneratedRegex(@"(?<![\p{L}\d-])(?<noun>[A-Za-z]{2,})(?: (?:no|nr|number)\.?)? #?(?<n>\d{1,7}(?:\.\d+)*)(?!\d|:\d|[.,]\d|%|\s*(?:°|%|(?:percent|per|euros?|dollars?|pounds?|yen|kg|g|mg|km|m|cm|mm|hours?|h|minutes?|min|seconds?|days?|weeks?|months?|years?|people|persons?|million|billion|thousand|kW|W|MB|GB|l|ml)\b))")]
+    private static partial Regex Numbered();
+
+    [GeneratedRegex(@"^\s+[A-Za-z]{2,}s\b")]
+    private static partial Regex Plural();
+
+    [GeneratedRegex(@"(?<![\d.,-])(?:1[5-9]|20|21)\d\d(?=年(?!間)|[^\d年人円個台件名,.%\p{L}-]|[.,](?!\d)|$)")]
+    private static partial Regex Years();
+
+    [GeneratedRegex(@"(?<=[\p{L}\d,] )\p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+)*")]
+    private static partial Regex Names();
+
+    [GeneratedRegex(@"[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+)*")]
+    private static partial Regex Word();
+}
