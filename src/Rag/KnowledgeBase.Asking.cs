@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using Kotonoha.Foundation;
-using Kotonoha.Foundation.Unicode;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
 using Microsoft.Extensions.AI;
@@ -19,12 +17,6 @@ public sealed partial class KnowledgeBase
 
     // A chat model that sees no answer is believed unless the documents answer almost word for word.
     private const double BeyondDoubt = 0.9;
-
-    // Below this share of the threshold no model is asked.
-    private const double DoubtfulShare = 0.02;
-
-    // Where the ranking is in doubt, a model's sentence must hold this much of the question.
-    private const double DoubtfulCoverage = 0.25;
 
     // Fused scores count from the best hit of a search; a passage that only another search finds stands behind those that the question
     // itself found.
@@ -64,7 +56,7 @@ public sealed partial class KnowledgeBase
         bool isFound = candidates[0].Probability >= options.Threshold;
 
         // What a model writes is checked word by word, so it may try where the ranking alone is in doubt.
-        if (chat is not null && (isFound || candidates[0].Probability >= DoubtfulShare * options.Threshold))
+        if (chat is not null)
         {
             foreach (var prompt in ModelWriter.Prompts(parsed, candidates, options))
             {
@@ -130,8 +122,7 @@ public sealed partial class KnowledgeBase
     {
         var candidates = trace.Candidates;
         var kept = ModelWriter.Check(question, draft);
-        if (!isFound)
-            kept.RemoveAll(sentence => !IsAbout(question, sentence, trace.Features));
+        kept.RemoveAll(sentence => !IsAbout(question, sentence, mustShareWords: !isFound && draft.IsShort));
         var citations = new List<Citation>();
         var marks = new List<(string Text, List<int> Numbers)>();
         foreach (var sentence in kept)
@@ -163,13 +154,14 @@ public sealed partial class KnowledgeBase
             : new Answer(question.Text, true, string.Join(' ', lines), AnsweredBy.Model, held, [], clock.Milliseconds);
     }
 
-    private static bool IsAbout(Question question, SupportedSentence sentence, CandidateFeatures features)
+    // Not of a sibling of what is asked about; of a small model, which cannot refuse, with a word of the question at least.
+    private static bool IsAbout(Question question, SupportedSentence sentence, bool mustShareWords)
     {
-        var text = sentence.Text + "\n" + string.Join('\n', sentence.Spans.Select(span => sentence.Passage.Chunk.Text[span.Start..span.End]));
-        var folded = Normalizer.FoldCase(Normalizer.Normalize(text, NormalizationForm.FormKC));
-        double runs = question.Runs.Count == 0 ? 0
-            : question.Runs.Count(run => folded.Contains(run, StringComparison.Ordinal)) / (double)question.Runs.Count;
-        return Math.Max(features.Coverage(TermKeys.Of(text)), runs) >= DoubtfulCoverage && question.Numbers.IsSubsetOf(Question.NumbersOf(text));
+        var passage = sentence.Passage;
+        var places = Enumerable.Range(0, passage.Sentences.Count).Where(i => sentence.Spans.Contains(passage.Sentences[i].Span)).ToList();
+        return !places.Exists(place => References.SpeaksOfAnother(question.References, question.Names, passage, place))
+            && (!mustShareWords || TermKeys.Of(sentence.Text).Overlaps(question.Terms.Select(term => term.Key))
+                || places.Exists(place => passage.Sentences[place].Keys.Overlaps(question.Terms.Select(term => term.Key))));
     }
 
     private static Answer NotFound(

@@ -17,6 +17,7 @@ internal sealed partial class SupportCheck
     private readonly Question _said;
     private readonly string _text;
     private readonly bool? _isYes;
+    private readonly bool _isReason;
 
     /// <param name="sentence">What the model wrote.</param>
     /// <param name="asked">The question.</param>
@@ -26,6 +27,7 @@ internal sealed partial class SupportCheck
         var normalized = Normalizer.Normalize(sentence, NormalizationForm.FormKC);
         var frame = YesOrNo().Match(normalized);
         _isYes = frame.Success ? frame.Groups["yes"].Success : null;
+        _isReason = frame.Success && frame.Groups["reason"].Success;
         _text = AnswerFrame().Replace(frame.Success ? normalized[frame.Length..] : normalized, "");
         _said = new Question(_text);
     }
@@ -61,12 +63,13 @@ internal sealed partial class SupportCheck
             return Verbatim(passage);
         if (sentence.Statements.Count == 0 || sentence.Items.Count() < 2)
             return null;
-        if (_isYes is { } yes && !FitsTheQuestion(yes, sentence, reading))
+        if (_isYes is { } yes && !_isReason && !FitsTheQuestion(yes, sentence, reading))
             return null;
         var said = sentence.Items.Select(item => item.Key).ToHashSet(StringComparer.Ordinal);
         var entailment = new Entailment(reading.KeysOf(_asked.Normalized), said);
         var places = new SortedSet<int>();
         int? main = null;
+        Statement? previous = null;
         bool givesReason = _isYes is not null && sentence.Statements.Any(claim => claim.Operators.HasFlag(Operators.Cause));
         var asked = reading.KeysOf(_asked.Normalized);
         foreach (var claim in sentence.Statements)
@@ -76,10 +79,16 @@ internal sealed partial class SupportCheck
                 && claim.Operators.HasFlag(Operators.Negation) != _isYes
                 && claim.Items.All(item => asked.Contains(item.Key)))
                 continue;
+            // "…, and it takes bicycles": the claim before says what "it" is.
+            if (claim.IsSubjectElsewhere && previous is not null && !claim.Subject.Any())
+                claim.Items.InsertRange(0, previous.Subject.Select(item => item with { IsInherited = true }));
+            previous = claim;
             if (givesReason)
                 claim.Operators &= ~Operators.Cause;
 
-            // One word claims nothing that could be checked.
+            // One word claims nothing that could be checked, unless a clause says the rest of it.
+            if (claim.Items.Count < 2 && claim.Restrictions.Count > 0 && !claim.HasPredicate)
+                continue;
             if (claim.Items.Count < 2)
                 return null;
 
@@ -122,10 +131,10 @@ internal sealed partial class SupportCheck
     private static string Letters(string text)
         => Normalizer.FoldCase(string.Concat(text.Where(char.IsLetterOrDigit)));
 
-    [GeneratedRegex(@"^\s*(?:(?<yes>yes|はい)|(?<no>no|いいえ))\b?\s*[,.:、。]\s*(?:because\s+)?|^\s*(?:(?<yes>はい)|(?<no>いいえ))[、。]?", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^\s*(?:(?<yes>yes|はい)|(?<no>no|いいえ))\b?\s*[,.:、。]\s*(?<reason>because\s+)?|^\s*(?:(?<yes>はい)|(?<no>いいえ))[、。]?", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex YesOrNo();
 
-    [GeneratedRegex(@"\b(when|while|before|after|until|once|as long as|as soon as)\b|[前後]|とき|時|際|場合|まで|間", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"\b(if|where|provided|unless|when|while|before|after|until|once|as long as|as soon as)\b|[前後]|とき|時|際|場合|まで|間", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex WhenClause();
 
     [GeneratedRegex(@"^\s*(the )?answers?( to (this|the|your) question)?( is| would be)\s*:?\s*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]

@@ -7,7 +7,12 @@ namespace Kotonoha.Rag.Answering.Support;
 internal static class EnglishKeys
 {
     private static readonly Dictionary<string, string> Irregular =
-        ("began=begin begun=begin bought=buy brought=bring built=build came=come caught=catch chose=choose chosen=choose drew=draw drawn=draw "
+        ("ate=eat eaten=eat became=become bore=bear borne=bear beaten=beat bent=bend bit=bite bitten=bite blew=blow blown=blow dealt=deal "
+            + "drank=drink drunk=drink dug=dig fed=feed fled=flee forbade=forbid forbidden=forbid forgot=forget forgotten=forget fought=fight "
+            + "froze=freeze frozen=freeze hid=hide hidden=hide rang=ring rung=ring rode=ride ridden=ride sank=sink sunk=sink shook=shake "
+            + "shot=shoot slept=sleep slid=slide sprang=spring stuck=stick struck=strike swore=swear sworn=swear tore=tear torn=tear wept=weep "
+            + "withdrew=withdraw withdrawn=withdraw woke=wake woken=wake wound=wind "
+            + "began=begin begun=begin bought=buy brought=bring built=build came=come caught=catch chose=choose chosen=choose drew=draw drawn=draw "
             + "drove=drive driven=drive fell=fall fallen=fall felt=feel flew=fly flown=fly found=find gave=give given=give got=get grew=grow "
             + "grown=grow held=hold kept=keep knew=know known=know laid=lay led=lead left=leave lent=lend lost=lose made=make meant=mean "
             + "met=meet paid=pay ran=run rose=rise risen=rise said=say sang=sing sung=sing sat=sit saw=see seen=see sent=send sold=sell "

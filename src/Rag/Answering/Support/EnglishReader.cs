@@ -9,20 +9,27 @@ internal sealed class EnglishReader
 {
     private static readonly HashSet<string> IrregularVerbs =
     [
-        .. ("began bought brought built came caught chose cost cut drew drove fell felt flew found gave got grew held hit kept knew laid led "
-            + "left lent lost made meant met paid put ran read rose said sang sat saw sent set shut sold spent spoke stood stole swam taught "
-            + "thought threw told took understood went won wore wrote get gets give gives take takes make makes keep keeps let pay run sell "
-            + "send show shows stay stays won").Split(' '),
+        .. ("ate beat became become began bent bit blew bore bought brought broke built came caught chose cost cut dealt did drank drew drove "
+            + "dug fed fell felt fled flew forbade forgot fought found froze gave got grew held hid hit hung kept knew laid lay led left lent "
+            + "lit lost made meant met overcame paid put ran rang read rode rose said sang sank sat saw sent set shone shook shot shut slept "
+            + "slid sold sought spent spoke sprang stood stole stuck struck swam swept swore taught thought threw told took tore understood "
+            + "went wept withdrew woke won wore wound wrote get gets give gives take takes make makes keep keeps let pay run sell send show "
+            + "shows stay stays").Split(' '),
     ];
 
     private static readonly HashSet<string> IrregularParticiples =
     [
-        .. ("begun bought brought built caught chosen cut drawn driven eaten fallen felt flown found given got grown held hidden hit kept "
-            + "known laid led left lent lost made meant met paid put read risen run said sold sent set shown shut sung spent spoken stolen "
-            + "taken taught thought thrown told torn understood won worn written done seen let hurt spread cast").Split(' '),
+        .. ("beaten begun bitten blown borne born bought broken brought built caught chosen cut dealt drawn driven drunk dug eaten fallen fed felt "
+            + "flown forgotten fought found frozen given got grown held hidden hit hung hurt kept known laid led left lent let lit lost made "
+            + "meant met paid put read ridden risen run said seen sent set shot shown shut sold sought spent spoken spread stolen struck stuck "
+            + "sung sunk swept sworn taken taught thought thrown told torn understood withdrawn woken won worn wound written done cast").Split(' '),
     ];
 
     private static readonly HashSet<string> Be = [.. "is are was were be been being am 's 're".Split(' ')];
+
+    private static readonly HashSet<string> SubjectPronouns = [.. "he she it they we you i who".Split(' ')];
+
+    private static readonly HashSet<string> Possessives = [.. "its their his her".Split(' ')];
 
     private static readonly HashSet<string> Forbidden = [.. "forbidden prohibited banned disallowed".Split(' ')];
 
@@ -69,6 +76,8 @@ internal sealed class EnglishReader
         for (int i = 0; i < _parts.Count; i++)
         {
             var part = _parts[i];
+            if (current is { IsImperative: true })
+                part.GoOnImperative();
             var made = Make(part);
             if (part.Opener is EnglishRole.Condition or EnglishRole.Relative or EnglishRole.Cause)
             {
@@ -100,7 +109,14 @@ internal sealed class EnglishReader
             else
             {
                 if (part.Shape == Shape.Verb && current is not null)
+                {
                     TakeSubject(made, current);
+
+                    // "was drawn up by … and signed off by …"
+                    if (current.PassiveVerb is not null && made.PassiveVerb is null && part.BeginsWithParticiple)
+                        made.PassiveVerb = made.Items.Find(item => !item.IsSubject);
+                }
+
                 _statements.Add(made);
                 made.Restrictions.AddRange(_pending);
                 _pending.Clear();
@@ -128,6 +144,8 @@ internal sealed class EnglishReader
             IsSubjectElsewhere = made.IsSubjectElsewhere,
             IsCopular = made.IsCopular,
             PassiveVerb = made.PassiveVerb,
+            IsObjectElsewhere = made.IsObjectElsewhere,
+            PointsBack = made.PointsBack,
             IsRestriction = restricts,
         };
         if (part.Opener == EnglishRole.Relative && main is not null)
@@ -166,6 +184,8 @@ internal sealed class EnglishReader
         statement.IsCopular |= made.IsCopular && !statement.HasPredicate;
         statement.IsSubjectElsewhere = made.IsSubjectElsewhere && statement.Items.TrueForAll(item => !item.IsSubject);
         statement.HasPredicate |= made.HasPredicate;
+        statement.IsObjectElsewhere |= made.IsObjectElsewhere;
+        statement.PointsBack |= made.PointsBack;
         statement.Items.AddRange(made.Items);
         statement.Operators |= made.Operators;
     }
@@ -238,6 +258,8 @@ internal sealed class EnglishReader
                     if (inPhrase > 0)
                         marker = "";
                     pronounIsSubject |= token.Role == EnglishRole.Pronoun && i < part.Verb;
+                    statement.IsObjectElsewhere |= token.Role == EnglishRole.Pronoun && i > part.Verb && part.Verb >= 0;
+                    statement.PointsBack |= Possessives.Contains(token.Low);
                     break;
                 case EnglishRole.Number:
                     statement.Items.Add(new Item(token.Text, ItemKind.Number, marker, token.IsTime)
@@ -245,7 +267,9 @@ internal sealed class EnglishReader
                         Quantity = token.Quantity,
                         IsSubject = i < part.Verb && !token.IsTime && statement.Subject.Any(),
                     });
-                    marker = "";
+                    // "with one month's notice": the noun stands under the same preposition.
+                    if (token.IsTime && !token.Text.EndsWith('\'') && !token.Text.EndsWith("'s", StringComparison.Ordinal))
+                        marker = "";
                     break;
                 case EnglishRole.Word or EnglishRole.Name:
                     if (i == part.Verb)
@@ -288,6 +312,9 @@ internal sealed class EnglishReader
 
         internal bool IsImperative { get; private set; }
 
+        internal bool BeginsWithParticiple => Verb >= 0 && Tokens[Verb] is { Role: EnglishRole.Word } verb
+            && (verb.Low.EndsWith("ed", StringComparison.Ordinal) || IrregularParticiples.Contains(verb.Low));
+
         internal Shape Shape { get; private set; }
 
         internal bool BeginsWithPhrase { get; private set; }
@@ -322,6 +349,15 @@ internal sealed class EnglishReader
                 : Shape.Nouns;
         }
 
+        /// <summary>"… and soften them": a further instruction, where it may be one.</summary>
+        internal void GoOnImperative()
+        {
+            int first = Tokens.FindIndex(token => token.Role != EnglishRole.Skipped);
+            if (first >= 0 && first + 1 < Tokens.Count && Tokens[first] is { Role: EnglishRole.Word } token && char.IsLower(token.Text[0])
+                && Tokens[first + 1].Role is EnglishRole.Determiner or EnglishRole.Pronoun or EnglishRole.Number or EnglishRole.Particle)
+                (Verb, Shape, IsImperative) = (first, Shape.Verb, true);
+        }
+
         internal bool IsParticiple(int at)
         {
             var low = Tokens[at].Low;
@@ -347,9 +383,11 @@ internal sealed class EnglishReader
             bool begins = before is null && (opener is EnglishRole.Joiner or EnglishRole.Relative or EnglishRole.Mark) && openerText.Length > 0;
             if (!nounBefore && !begins)
                 return false;
+            if (before is { Role: EnglishRole.Pronoun } && SubjectPronouns.Contains(before.Low) && !token.Low.EndsWith("ly", StringComparison.Ordinal))
+                return true;
             var behind = at + 1 < Tokens.Count ? Tokens[at + 1].Role : EnglishRole.Mark;
             if (IrregularVerbs.Contains(token.Low) || (token.Low.Length > 4 && token.Low.EndsWith("ed", StringComparison.Ordinal)))
-                return behind != EnglishRole.Auxiliary && (nounBefore || behind != EnglishRole.Word);
+                return behind != EnglishRole.Auxiliary && (nounBefore || behind != EnglishRole.Word || IrregularVerbs.Contains(token.Low));
             var next = at + 1 < Tokens.Count ? Tokens[at + 1] : null;
             bool objectNext = next is
             {

@@ -56,6 +56,7 @@ internal static partial class EnglishTokens
             ("provided that", EnglishRole.Condition, Operators.Condition), ("on condition that", EnglishRole.Condition, Operators.Condition),
             ("only if", EnglishRole.Condition, Operators.Condition | Operators.Only),
             ("only when", EnglishRole.Condition, Operators.Condition | Operators.Only),
+            ("only where", EnglishRole.Condition, Operators.Condition | Operators.Only),
             ("except for", EnglishRole.Condition, Operators.Condition), ("except if", EnglishRole.Condition, Operators.Condition),
             ("in case", EnglishRole.Condition, Operators.Condition), ("subject to", EnglishRole.Condition, Operators.Condition),
             ("because of", EnglishRole.Cause, Operators.Cause), ("due to", EnglishRole.Cause, Operators.Cause),
@@ -89,7 +90,7 @@ internal static partial class EnglishTokens
 
     private static readonly (string[] Words, Bound Bound)[] BoundsBehind = ReadBounds(
         "or more=AtLeast", "or older=AtLeast", "or longer=AtLeast", "or over=AtLeast", "and over=AtLeast", "and older=AtLeast",
-        "or less=AtMost", "or fewer=AtMost", "or younger=AtMost", "or shorter=AtMost", "or under=AtMost");
+        "at least=AtLeast", "at most=AtMost", "at the most=AtMost", "at the latest=AtMost", "or less=AtMost", "or fewer=AtMost", "or younger=AtMost", "or shorter=AtMost", "or under=AtMost");
 
     private static readonly string[] Months =
         ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
@@ -105,6 +106,8 @@ internal static partial class EnglishTokens
 
     internal static List<EnglishToken> Of(string text, IReadOnlySet<string> names)
     {
+        // "A five-year warranty", "a half-hour detention": a number and its unit.
+        text = NumberAndUnit().Replace(text, match => Quantity.IsUnit(match.Groups["unit"].Value) ? match.Groups["n"].Value + " " + match.Groups["unit"].Value : match.Value);
         var words = Token().Matches(text).Select(match => match.Value.Replace('’', '\'')).ToList();
         var tokens = new List<EnglishToken>();
         for (int i = 0; i < words.Count;)
@@ -301,6 +304,8 @@ internal static partial class EnglishTokens
     {
         if (Starts(words, at, ["half", "an"]) || Starts(words, at, ["half", "a"]))
             return (0.5, 2);
+        if (Starts(words, at, ["half"]) && at + 1 < words.Count && Quantity.IsUnit(words[at + 1]))
+            return (0.5, 1);
         if (Starts(words, at, ["a"]) && at + 1 < words.Count)
             return words[at + 1].ToLowerInvariant() switch
             {
@@ -403,6 +408,9 @@ internal static partial class EnglishTokens
 
     [GeneratedRegex(@"(?<=[\p{Ll}\d,;:)(|—–-]['’]?\s*)\b\p{Lu}[\p{L}\p{N}]*(?:[-'’.&/][\p{L}\p{N}]+)*|\b(?=[\p{L}-]*\d)(?=[\d-]*\p{L})[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*|\b\p{Lu}{2,}\b|(?<=\p{L} )\b\p{Lu}\b")]
     private static partial Regex Name();
+
+    [GeneratedRegex(@"(?<![\p{L}\d-])(?<n>\d+(?:\.\d+)?|half|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty)-(?<unit>[a-z]+)(?![\p{L}\d-])")]
+    private static partial Regex NumberAndUnit();
 
     [GeneratedRegex(@"[\p{L}']+")]
     private static partial Regex Word();

@@ -41,7 +41,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         if (!Agree(claim, source, operators))
             return false;
         var pairs = new List<(Item Claim, Item Source)>();
-        var antecedent = source.IsSubjectElsewhere ? Antecedent(source, support) : [];
+        List<Item> antecedent = [.. source.IsSubjectElsewhere ? Antecedent(source, support) : [], .. source.IsObjectElsewhere ? ObjectBefore(source, support) : []];
         foreach (var item in claim.Items)
         {
             if (Match(item, source.Items, pairs) is { } own)
@@ -57,7 +57,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             }
         }
 
-        return SubjectAgrees(source, pairs) && OrderAgrees(claim, source, pairs) && RestrictionsAreSaid(claim, source);
+        return SubjectAgrees(claim, source, pairs) && OrderAgrees(claim, source, pairs) && RestrictionsAreSaid(claim, source);
     }
 
     private static Item? Match(Item item, IEnumerable<Item> items, List<(Item Claim, Item Source)> taken)
@@ -83,11 +83,16 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     internal static bool IsSame(Item item, Item other)
     {
         if (item.Quantity is not { } number)
-            return other.Quantity is null && IsSameWord(item.Key, other.Key);
+            return other.Quantity is null && (item.Kind == other.Kind || item.Key[0] >= '\u2E80'
+                ? IsSameWord(item.Key, other.Key)
+                : Stem(item) == Stem(other));
         if (other.Quantity is not { } given || number.Bound != given.Bound)
             return false;
         return number.Dimension == "date" && given.Dimension == "date" ? IsWithin(number.Value, given.Value) : number.IsSameAs(given);
     }
+
+    // A name that opens a sentence may have been read as a word.
+    private static string Stem(Item item) => item.Kind == ItemKind.Name ? EnglishKeys.Of(item.Key) : item.Key;
 
     // A Japanese word may stand inside a longer one: 規程 in 在宅勤務規程.
     private static bool IsSameWord(string key, string other)
@@ -121,7 +126,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         if (item is { Kind: ItemKind.Word, Marker: "は" } && outer.Any(other => IsSame(item, other))
             && claim.Items.Exists(inner => inner.Marker is "が" or "の" && source.Subject.Any(own => IsSame(inner, own))))
             return true;
-        if (item is { Kind: ItemKind.Word, Marker: "の" } && modifiers.Any(other => IsSame(item, other)))
+        if (item is { Kind: ItemKind.Word, Marker: "の" or "of" } && modifiers.Any(other => IsSame(item, other)))
             return true;
         if (!context.Any(other => IsSame(item, other)))
             return false;
@@ -139,7 +144,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         for (int i = at - 1; i >= 0; i--)
             if (statements[i].HasPredicate)
                 return statements[i];
-        return statements.Skip(at + 1).FirstOrDefault(statement => statement.HasPredicate);
+        return source.IsUnordered ? statements.Skip(at + 1).FirstOrDefault(statement => statement.HasPredicate) : null;
     }
 
     // A pronoun, or nothing at all, stands for what the statement or the sentence before is about.
@@ -157,6 +162,14 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         var before = support.Sentence.Statements.TakeWhile(statement => !ReferenceEquals(statement, source)).SelectMany(statement => statement.Items);
         return source.PointsBack ? before.Concat(support.Before.Count > 0 ? support.Before[^1].Items : [])
             : before.Where(item => item is { IsSubject: true, Marker: "の" });
+    }
+
+    // "… draws up the rota, and … signs it off": what was acted upon just before.
+    private static IEnumerable<Item> ObjectBefore(Statement source, SupportingSentence support)
+    {
+        var before = support.Sentence.Statements.TakeWhile(statement => !ReferenceEquals(statement, source)).LastOrDefault()
+            ?? (support.Before.Count > 0 ? support.Before[^1].Statements.LastOrDefault() : null);
+        return before?.Items.Where(item => !item.IsSubject && item.Marker.Length == 0 && item.Quantity is null) ?? [];
     }
 
     private static bool Agree(Statement claim, Statement source, Operators given)
@@ -192,7 +205,11 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             return true;
         if (claim.Kind == ItemKind.Number)
             return a.Length == 0 || b.Length == 0;
-        return claim.Kind == ItemKind.Name ? false : !(RoleMarkers.Contains(a) && RoleMarkers.Contains(b));
+        if (claim.Kind == ItemKind.Name || (RoleMarkers.Contains(a) && RoleMarkers.Contains(b)))
+            return false;
+
+        // What something is done to, or comes from, does not do it.
+        return !(claim.IsSubject && !source.IsSubject && RoleMarkers.Contains(b)) && !(source.IsSubject && !claim.IsSubject && RoleMarkers.Contains(a));
     }
 
     private static bool ParticlesAgree(Item claim, Item source, Statement said, Statement given)
@@ -212,6 +229,10 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         {
             ("は" or "も", "が" or "を" or "は" or "も" or "の" or "") => true,
             ("が", "は" or "も") => !hasActor,
+
+            // The topic may be what something is done to, or where it is, if another one does it or is there.
+            ("を", "は" or "も") => hasActor,
+            ("は" or "も", "に") or ("に", "は" or "も") => hasActor && said.Items.Exists(item => item.Marker == "が"),
             ("が", "の") or ("の", "は" or "が" or "を" or "で" or "に" or "" or "も") => true,
             ("を" or "に" or "で", "の") => true,
             ("は" or "で", "で" or "は") => claim.Kind != ItemKind.Name || given.Items.TrueForAll(item => item.Marker != "は"),
@@ -221,15 +242,17 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         };
     }
 
-    private bool SubjectAgrees(Statement source, List<(Item Claim, Item Source)> pairs)
+    private bool SubjectAgrees(Statement claim, Statement source, List<(Item Claim, Item Source)> pairs)
     {
-        var subject = source.Subject.ToList();
+        // "… was negotiated" leaves out who did it.
+        bool isTurned = claim.IsPassive && !source.IsPassive || (claim.PassiveVerb is not null && source.PassiveVerb is null && source.HasPredicate);
+        var subject = source.Subject.Where(item => !isTurned || item.Kind == ItemKind.Number).ToList();
         if (subject.Count == 0)
             return true;
         bool IsSaid(Item item) => pairs.Exists(pair => ReferenceEquals(pair.Source, item)) || (item.IsInherited && said.Contains(item.Key));
         var names = subject.Where(item => item.Kind == ItemKind.Name).ToList();
         var words = subject.Where(item => item.Kind == ItemKind.Word).ToList();
-        return subject.Where(item => item.Kind == ItemKind.Number).All(IsSaid)
+        return subject.Where(item => item.Kind == ItemKind.Number).All(item => IsSaid(item) || asked.Contains(item.Key))
             && (names.Count == 0 || names.Exists(IsSaid))
             && (words.Count == 0 || names.Count > 0
                 || words.Count(item => IsSaid(item) || asked.Contains(item.Key)) >= SubjectShare * words.Count);

@@ -51,7 +51,9 @@ internal static partial class JapaneseReader
         Statement? current = null;
         var inherited = new List<Item>();
         bool open = false; // the current statement waits for its predicate
-        var parts = Parts().Split(text.Replace("子ども", "子供", StringComparison.Ordinal).TrimEnd('。', '.', '!', '?', ' ')).Where(part => part.Length > 0).Select(Read1).ToList();
+        text = Honorific().Replace(text.Replace("子ども", "子供", StringComparison.Ordinal), "");
+        text = Suffix().Replace(text, " $1");
+        var parts = Parts().Split(text.TrimEnd('。', '.', '!', '?', ' ')).Where(part => part.Length > 0).Select(Read1).ToList();
         for (int i = 0; i < parts.Count; i++)
         {
             var part = parts[i];
@@ -155,6 +157,7 @@ internal static partial class JapaneseReader
     private static void AddItems(Statement statement, string text, List<Quantity> numbers)
     {
         var verb = "";
+        int lastEnd = -1;
         foreach (Match match in Unit().Matches(text))
         {
             var run = match.Groups["run"].Value;
@@ -181,17 +184,27 @@ internal static partial class JapaneseReader
                 item = new Item(run.ToLowerInvariant(), char.IsAsciiLetterOrDigit(run[0]) ? ItemKind.Name : ItemKind.Word, marker, Times.Contains(run));
             }
 
-            if (item is not null)
+            if (item is not null && !Said.Contains(item.Key))
             {
+                // "蒸留水120ミリリットルに": the particle stands behind the amount.
+                if (item.Kind == ItemKind.Number && statement.Items is [.., { Kind: not ItemKind.Number, Marker: "" } counted] && lastEnd == match.Index)
+                    counted.Marker = marker;
                 statement.Items.Add(item);
                 if (marker is "は" or "が" or "も")
                     MarkSubject(statement.Items);
             }
 
-            foreach (var word in ContentIn(kana[length..]))
-                statement.Items.Add(new Item(word, ItemKind.Word, ""));
+            lastEnd = kana.Length == 0 ? match.Index + match.Length : -1;
+
+            // What stands behind kanji without a particle is their ending: 見つかった.
+            if (length > 0 || run.Length == 0 || (run[^1] is >= 'ァ' and <= 'ー'))
+                foreach (var word in ContentIn(kana[length..]))
+                    statement.Items.Add(new Item(word[..Math.Min(3, word.Length)], ItemKind.Word, ""));
         }
     }
+
+    // Words that say how something holds, which the operators tell.
+    private static readonly HashSet<string> Said = [.. "不可 禁止 可能 必要 予定".Split(' ')];
 
     private const string VerbStems = "いきしちにびみりえけせてべめれっぎげじ";
 
@@ -212,7 +225,9 @@ internal static partial class JapaneseReader
         foreach (var (particle, marker) in Particles)
             if (kana.StartsWith(particle, StringComparison.Ordinal))
                 return (marker, particle.Length);
-        return ("", 0);
+
+        // "働きを": no word but を holds this character.
+        return kana.IndexOf('を', StringComparison.Ordinal) is >= 0 and var at ? ("を", at + 1) : ("", 0);
     }
 
     // Hiragana that is no grammar: ぜんそく, すでに.
@@ -322,6 +337,12 @@ internal static partial class JapaneseReader
         return total + part + last;
     }
 
+    [GeneratedRegex("(?<=[一-龥々ァ-ヴー])(?:さん|様|氏|くん|ちゃん)(?=[はがをにのもとでへ、]|$)")]
+    private static partial Regex Honorific();
+
+    [GeneratedRegex("(?<=[一-龥々])(不可|禁止|可能|必要|無料|有料|予定)")]
+    private static partial Regex Suffix();
+
     [GeneratedRegex(@"、\s*|,(?!\d)\s*|[;:](?!\d)\s*")]
     private static partial Regex Parts();
 
@@ -400,7 +421,7 @@ internal static partial class JapaneseReader
     [GeneratedRegex(@"(?:さ|ら|か|わ|ま|た|ば|が|な)れ(?:る|た|て|ます|まし|、|$|ない|なかっ|ず)")]
     private static partial Regex Passive();
 
-    [GeneratedRegex(@"(?:[一-龥々ァ-ヴーA-Za-z0-9\uE000-\uE0FF」』)]|の|こと|もの|ところ|ほう|うち|たち|とき)(?:には|では|とは|からは|までは|までに|は|も|を|に|へ|から|まで|と|が|より)$")]
+    [GeneratedRegex(@"(?:[一-龥々ァ-ヴーA-Za-z0-9\uE000-\uE0FF」』)]|の|こと|もの|ところ|ほう|うち|たち|とき|ごと|よう|まま|ほか|すぐ|とも|さら|ため)(?:には|では|とは|からは|までは|までに|は|も|を|に|へ|から|まで|と|が|より)$")]
     private static partial Regex Topic();
 
     [GeneratedRegex(@"[うくすつぬぶむるた]の(?:は|が)$")]

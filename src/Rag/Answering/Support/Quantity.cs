@@ -10,6 +10,9 @@ namespace Kotonoha.Rag.Answering.Support;
 /// <param name="Bound">Whether it is a bound.</param>
 internal sealed record Quantity(double Value, string Dimension, Bound Bound)
 {
+    /// <summary>The number as it is written.</summary>
+    internal double Written { get; init; } = Value;
+
     private static readonly Dictionary<string, (string Dimension, double Factor)> Units = Read(
         "second: second=1 seconds=1 sec=1 secs=1 s=1 秒=1 秒間=1 minute=60 minutes=60 min=60 mins=60 分=60 分間=60 hour=3600 hours=3600 "
         + "h=3600 hr=3600 hrs=3600 時間=3600 day=86400 days=86400 日=86400 日間=86400 week=604800 weeks=604800 週間=604800 週=604800",
@@ -38,7 +41,9 @@ internal sealed record Quantity(double Value, string Dimension, Bound Bound)
     /// <param name="unit">The unit as written in lower case, or the key of another noun, or empty.</param>
     /// <param name="bound">How it bounds.</param>
     internal static Quantity Of(double value, string unit, Bound bound)
-        => Units.TryGetValue(unit, out var known) ? new(value * known.Factor, known.Dimension, bound) : new(value, unit, bound);
+        => Units.TryGetValue(unit, out var known)
+            ? new(value * known.Factor, known.Dimension, bound) { Written = value }
+            : new(value, unit, bound) { Written = value };
 
     /// <summary>Whether it is a date, a time of day or a duration.</summary>
     internal bool IsTime => Dimension is "date" or "clock" or "second" or "month";

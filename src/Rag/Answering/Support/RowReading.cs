@@ -3,7 +3,9 @@ namespace Kotonoha.Rag.Answering.Support;
 /// <summary>A row of a table as support: its first cell says of what, its header says in which respect.</summary>
 internal sealed class RowReading
 {
-    private static readonly HashSet<string> Nothing = new(["none", "no", "0", "-", "–", "—", "なし", "無し", "無"], StringComparer.OrdinalIgnoreCase);
+    private static readonly HashSet<string> Nothing = new(["none", "no", "0", "-", "–", "—", "なし", "無し", "無", "不可", "×"], StringComparer.OrdinalIgnoreCase);
+
+    private static readonly HashSet<string> Yes = new(["yes", "✓", "✔", "○", "◯", "あり", "有", "可"], StringComparer.OrdinalIgnoreCase);
 
     private readonly List<string> _texts;
     private readonly List<List<Item>> _headers, _cells;
@@ -12,7 +14,7 @@ internal sealed class RowReading
     {
         _texts = Passage.Cells(row.Normalized);
         _cells = [.. Passage.Cells(row.Normalized).Select(cell => read(cell).Items.ToList())];
-        _headers = [.. Passage.Cells(row.Header ?? "").Select(cell => read(cell).Items.ToList())];
+        _headers = [.. Passage.Cells((row.Header ?? "").Replace('/', ' ')).Select(cell => read(cell).Items.ToList())];
     }
 
     /// <summary>Whether a statement says what the row says.</summary>
@@ -47,12 +49,13 @@ internal sealed class RowReading
             else if (!Headed(item).Any() && !context.Any(other => Entailment.IsSame(item, other)))
             {
                 // One word that the table does not hold may join what it holds: "takes", "costs", 利用料金.
-                if (item.Kind != ItemKind.Word || ++unknown > 1)
+                if (item.Kind != ItemKind.Word || item.IsSubject || ++unknown > 1)
                     return false;
             }
         }
 
-        return said > 0 || denies;
+        // "Bicycles: yes".
+        return said > 0 || denies || Enumerable.Range(1, _cells.Count - 1).Any(i => Yes.Contains(_texts[i]) && IsNamed(claim, i));
     }
 
     private bool Fits(Item said, Item cell, int column)
@@ -61,7 +64,7 @@ internal sealed class RowReading
             return true;
         // "Cars | 36": the header holds the unit.
         return said.Quantity is { } number && cell.Quantity is { } given && number.Bound == given.Bound && given.Dimension.Length == 0
-            && number.Value == given.Value && column > 0;
+            && number.Written == given.Value && column > 0;
     }
 
     private bool IsNone(int column) => Nothing.Contains(_texts[column]);

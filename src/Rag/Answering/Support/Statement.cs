@@ -89,6 +89,9 @@ internal sealed class Statement
     /// <summary>Whether what it is about stands before it: a pronoun, or nothing at all.</summary>
     internal bool IsSubjectElsewhere { get; set; }
 
+    /// <summary>Whether a pronoun stands for what is done to something ("signs it off").</summary>
+    internal bool IsObjectElsewhere { get; set; }
+
     /// <summary>Whether it only says of which things, or when, the statement beside it holds.</summary>
     internal bool IsRestriction { get; init; }
 
