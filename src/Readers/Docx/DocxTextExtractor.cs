@@ -276,6 +276,7 @@ internal sealed class DocxTextExtractor
     {
         var properties = run.Child("rPr");
         bool hidden = _styles.IsHidden(properties, style);
+        bool raised = properties.Child("vertAlign").Val() == "superscript";
         var fonts = properties.Child("rFonts");
         var font = (fonts.Attr("ascii") ?? fonts.Attr("hAnsi")) is { } name && SymbolFonts.IsSymbolic(name) ? name : null;
         AppendParts(run);
@@ -296,6 +297,8 @@ internal sealed class DocxTextExtractor
             switch (part.LocalName())
             {
                 case "t":
+                    if (raised && text.Length > 0 && LinearText.WouldJoinNumber(text[^1], part.Value))
+                        text.Append('^');
                     text.Append(font is null ? part.Value : SymbolFonts.Text(font, part.Value));
                     break;
                 case "tab" or "ptab":

@@ -31,21 +31,31 @@ internal static class OfficeMath
                     break;
                 case "sSup":
                     var power = Part(child, "e");
-                    text.Append(power).Append(Superscript(power, Part(child, "sup")));
+                    text.Append(power).Append(LinearText.Superscript(power, Part(child, "sup")));
                     break;
                 case "sSub":
-                    text.Append(Part(child, "e")).Append(Subscript(Part(child, "sub")));
+                    text.Append(Part(child, "e")).Append(LinearText.Subscript(Part(child, "sub")));
                     break;
                 case "sSubSup":
-                    text.Append(Part(child, "e")).Append(Subscript(Part(child, "sub"))).Append('^').Append(Grouped(Part(child, "sup")));
+                    text.Append(Part(child, "e")).Append(LinearText.Subscript(Part(child, "sub"))).Append('^')
+                        .Append(LinearText.Grouped(Part(child, "sup")));
                     break;
                 case "sPre":
-                    text.Append('^').Append(Grouped(Part(child, "sup"))).Append('_').Append(Grouped(Part(child, "sub")))
+                    text.Append('^').Append(LinearText.Grouped(Part(child, "sup"))).Append('_')
+                        .Append(LinearText.Grouped(Part(child, "sub")))
                         .Append(Part(child, "e"));
                     break;
                 case "rad":
-                    text.Append(Part(child, "deg") switch { "" or "2" => "√", "3" => "∛", "4" => "∜", var degree => Grouped(degree) + "√" })
-                        .Append(Grouped(Part(child, "e")));
+                    text.Append(
+                        Part(child, "deg") switch
+                        {
+                            ""
+                            or "2" => "√",
+                            "3" => "∛",
+                            "4" => "∜",
+                            var degree => LinearText.Grouped(degree) + "√"
+                        })
+                        .Append(LinearText.Grouped(Part(child, "e")));
                     break;
                 case "nary":
                     AppendOperator(child, text);
@@ -58,10 +68,10 @@ internal static class OfficeMath
                     text.Append(Part(child, "fName")).Append(argument.StartsWith('(') ? "" : " ").Append(argument);
                     break;
                 case "limLow":
-                    text.Append(Part(child, "e")).Append('_').Append(Grouped(Part(child, "lim")));
+                    text.Append(Part(child, "e")).Append('_').Append(LinearText.Grouped(Part(child, "lim")));
                     break;
                 case "limUpp":
-                    text.Append(Part(child, "e")).Append('^').Append(Grouped(Part(child, "lim")));
+                    text.Append(Part(child, "e")).Append('^').Append(LinearText.Grouped(Part(child, "lim")));
                     break;
                 case "acc":
                     text.Append(Part(child, "e")).Append(child.Child("accPr").Child("chr").Val() ?? "\u0302");
@@ -89,26 +99,18 @@ internal static class OfficeMath
     private static string Fraction(XElement element)
     {
         string top = Part(element, "num"), bottom = Part(element, "den");
-        return element.Child("fPr").Child("type").Val() == "noBar" ? $"{Grouped(top)}¦{Grouped(bottom)}"
-            : $"{Grouped(top)}/{Grouped(bottom)}";
+        return element.Child("fPr").Child("type").Val() == "noBar" ? $"{LinearText.Grouped(top)}¦{LinearText.Grouped(bottom)}"
+            : $"{LinearText.Grouped(top)}/{LinearText.Grouped(bottom)}";
     }
-
-    /// <summary>An exponent after its base. A figure after a letter stands as it is read (mc2, km2); after a figure it would make another
-    /// number.</summary>
-    private static string Superscript(string power, string exponent)
-        => exponent.Length > 0 && power.Length > 0 && char.IsLetter(power[^1]) && exponent.All(char.IsAsciiDigit) ? exponent
-            : exponent is "′" or "″" or "°" or "*" or "†" ? exponent : "^" + Grouped(exponent);
-
-    private static string Subscript(string index) => index.Length > 0 && index.All(char.IsAsciiDigit) ? index : "_" + Grouped(index);
 
     private static void AppendOperator(XElement element, StringBuilder text)
     {
         var properties = element.Child("naryPr");
         text.Append(properties.Child("chr").Val() ?? "∫");
         if (Part(element, "sub") is { Length: > 0 } from)
-            text.Append('_').Append(Grouped(from));
+            text.Append('_').Append(LinearText.Grouped(from));
         if (Part(element, "sup") is { Length: > 0 } to)
-            text.Append('^').Append(Grouped(to));
+            text.Append('^').Append(LinearText.Grouped(to));
         text.Append(' ').Append(Part(element, "e"));
     }
 
@@ -118,27 +120,5 @@ internal static class OfficeMath
         text.Append(properties.Child("begChr") is { } begin ? begin.Val() : "(")
             .AppendJoin(properties.Child("sepChr").Val() ?? "|", element.Children("e").Select(Linear))
             .Append(properties.Child("endChr") is { } end ? end.Val() : ")");
-    }
-
-    /// <summary>Brackets around what would be read apart without them.</summary>
-    private static string Grouped(string text)
-    {
-        bool simple = text.All(char.IsLetterOrDigit) || (text.Length > 0 && text.All(c => char.IsAsciiDigit(c) || c is '.' or ','));
-        return simple || IsBracketed(text) ? text : $"({text})";
-    }
-
-    private static bool IsBracketed(string text)
-    {
-        if (!text.StartsWith('(') || !text.EndsWith(')'))
-            return false;
-        int depth = 0;
-        for (int i = 0; i < text.Length; i++)
-        {
-            depth += text[i] == '(' ? 1 : text[i] == ')' ? -1 : 0;
-            if (depth == 0 && i < text.Length - 1)
-                return false;
-        }
-
-        return true;
     }
 }

@@ -76,6 +76,9 @@ internal sealed class TableGrid
                 $"A table holds more than {DocumentLimits.MaxTextLength >> 20} million characters; split it into smaller ones.");
     }
 
+    /// <summary>Ends a group of rows; no cell reaches beyond it.</summary>
+    internal void EndGroup() => _above.Clear();
+
     public override string ToString() => _rows.ToString();
 
     private void Put(Cell cell) => _row.Add(cell);
