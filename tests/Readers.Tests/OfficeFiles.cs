@@ -43,8 +43,10 @@ internal static class OfficeFiles
     /// <summary>A shape with paragraphs.</summary>
     internal static string Shape(string? placeholder, params string[] paragraphs)
         => $"<p:sp><p:nvSpPr><p:cNvPr id=\"1\" "
-            + $"name=\"x\"/><p:cNvSpPr/><p:nvPr>{(placeholder is null ? "" : $"<p:ph type=\"{placeholder}\"/>")}</p:nvPr>"
-            + $"</p:nvSpPr><p:txBody>{string.Concat(paragraphs.Select(text => text.StartsWith('<') ? text : Line(text)))}</p:txBody></p:sp>";
+            + $"name=\"x\"/><p:cNvSpPr/><p:nvPr>"
+            + $"{(placeholder is null ? "" : $"<p:ph type=\"{placeholder}\"/>")}</p:nvPr>"
+            + "</p:nvSpPr><p:txBody>" + string.Concat(paragraphs.Select(text => text.StartsWith('<') ? text : Line(text)))
+            + "</p:txBody></p:sp>";
 
     internal static string Line(string text, string properties = "")
         => $"<a:p><a:pPr>{properties}</a:pPr><a:r><a:t>{text}</a:t></a:r></a:p>";
@@ -119,7 +121,8 @@ internal static class OfficeFiles
                 + string.Concat(chapters.Reverse().Select(chapter
                     => $"<item id=\"{chapter.File}\" href=\"text/{Uri.EscapeDataString(chapter.File)}\" "
                         + $"media-type=\"application/xhtml+xml\"/>"))
-                + $"</manifest><spine>{string.Concat(chapters.Select(chapter => $"<itemref idref=\"{chapter.File}\"/>"))}</spine></package>"),
+                + "</manifest><spine>" + string.Concat(chapters.Select(chapter => $"<itemref idref=\"{chapter.File}\"/>"))
+                + "</spine></package>"),
             .. chapters.Select(chapter => ($"OEBPS/text/{chapter.File}", chapter.Html)),
         ]);
 

@@ -18,6 +18,9 @@ internal static class EncodingGuess
     /// <summary>How much more it takes with a single character to judge by; half of it with two, and so on.</summary>
     private const double LeadOfOne = 0.35;
 
+    /// <summary>As <see cref="LeadOfOne"/>, for encodings of thousands of characters: almost any two bytes are one of them.</summary>
+    private const double LeadOfOneOfMany = 1.2;
+
     private const float DetectorConfidence = 0.8f;
 
     private const int SampleBytes = 256 * 1024;
@@ -25,6 +28,9 @@ internal static class EncodingGuess
     /// <summary>The code pages that are tried; the second one of a pair of relatives has fewer users.</summary>
     private static readonly int[] CodePages =
         [932, 51932, 54936, 950, 949, 1252, 28605, 1250, 28592, 1251, 20866, 21866, 866, 28595, 1253, 28597, 1254, 1255, 1256, 1257, 874];
+
+    /// <summary>The detector knows scripts, but tells the encodings of accented letters apart by little more than chance.</summary>
+    private static readonly int[] LatinCodePages = [1250, 1252, 1254, 1257, 28592, 28605];
 
     /// <summary>Decodes text that is not UTF-8.</summary>
     /// <param name="content">The bytes.</param>
@@ -45,12 +51,21 @@ internal static class EncodingGuess
         if (readings.Count == 0 || readings[0].Plausibility < LeastPlausibility)
             throw Undecided(name, invalid, "nor text in any other encoding that is known here");
         var best = readings[0];
-        double lead = Lead + (LeadOfOne / best.Text.Count(c => c >= 0x80));
-        var rivals = readings.FindAll(other => other.Plausibility > best.Plausibility - lead);
+        var rivals = readings.FindAll(other => other == best || !IsAhead(best, other));
         if (rivals.Count > 1)
             best = Detected(sample, rivals)
                 ?? throw Undecided(name, invalid, $"and could be {string.Join(" or ", rivals.Select(rival => rival.Encoding.WebName))}");
         return TextDecoder.DecodeStrictly(best.Encoding, content, name);
+    }
+
+    /// <summary>Whether a reading is better than another by enough, at the characters in which they differ.</summary>
+    private static bool IsAhead(Reading best, Reading other)
+    {
+        int all = best.Text.Count(c => c >= 0x80), different = all;
+        if (best.Text.Length == other.Text.Length)
+            different = best.Text.Zip(other.Text).Count(pair => pair.First != pair.Second);
+        double lead = Lead + ((best.Encoding.IsSingleByte ? LeadOfOne : LeadOfOneOfMany) / different);
+        return (best.Plausibility - other.Plausibility) * all / different >= lead;
     }
 
     private static Reading? Read(Encoding encoding, byte[] sample)
@@ -71,7 +86,7 @@ internal static class EncodingGuess
     private static Reading? Detected(byte[] sample, List<Reading> rivals)
     {
         if (CharsetDetector.DetectFromBytes(sample).Detected is not { Confidence: >= DetectorConfidence } detected
-            || TextDecoder.Named(detected.EncodingName) is not { } encoding)
+            || TextDecoder.Named(detected.EncodingName) is not { } encoding || LatinCodePages.Contains(encoding.CodePage))
             return null;
         return rivals.Find(rival => rival.Encoding.CodePage == encoding.CodePage);
     }

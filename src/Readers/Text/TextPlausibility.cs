@@ -11,7 +11,13 @@ internal static class TextPlausibility
     private const int MaxCharacters = 20_000;
 
     /// <summary>Of a letter that stands alone where letters do not.</summary>
-    private const double Unlikely = 0.2;
+    private const double Unlikely = 0;
+
+    /// <summary>Of what no text has; one such character outweighs some right ones.</summary>
+    private const double Impossible = -1;
+
+    /// <summary>Three letters or fewer can be a word in any script.</summary>
+    private const double ShortWord = 0.7;
 
     private enum Script
     {
@@ -70,12 +76,15 @@ internal static class TextPlausibility
             var before = i > 0 ? ScriptOf(text[i - 1]) : Script.None;
             var after = end < text.Length ? ScriptOf(text[end]) : Script.None;
             int foreign = word.Length - CountAscii(word);
+            if (foreign == 0)
+                languages.Note(word);
             if (foreign > 0)
             {
                 if (script == Script.Latin)
                     languages.Add(word, IsMixed(script, before, after));
                 else
-                    total += foreign * (IsMixed(script, before, after) ? 0 : Word(script, word, east, text, i));
+                    total += foreign * (IsMixed(script, before, after) ? Impossible : Word(script, word, east, text, i))
+                        * (script != Script.EastAsian && word.Length < 4 ? ShortWord : 1);
                 count += foreign;
             }
 
@@ -104,7 +113,7 @@ internal static class TextPlausibility
     private static double Cyrillic(ReadOnlySpan<char> word)
     {
         if (word.Length == 1)
-            return "виксоуаяВИКСОУАЯ".Contains(word[0]) ? 0.45 : Unlikely;
+            return "виксоуаяВИКСОУАЯ".Contains(word[0]) ? 0.25 : Unlikely;
         double sum = 0;
         bool vowel = false;
         foreach (char c in word)
@@ -120,7 +129,7 @@ internal static class TextPlausibility
     private static double Greek(ReadOnlySpan<char> word)
     {
         if (word.Length == 1)
-            return "ηοήΗΟΉ".Contains(word[0]) ? 0.45 : Unlikely;
+            return "ηοήΗΟΉ".Contains(word[0]) ? 0.25 : Unlikely;
         double sum = 0;
         int accents = 0;
         for (int i = 0; i < word.Length; i++)
@@ -155,6 +164,8 @@ internal static class TextPlausibility
 
     private static double Arabic(ReadOnlySpan<char> word)
     {
+        if (!char.IsLetter(word[0]))
+            return Impossible;
         double sum = 0;
         for (int i = 0; i < word.Length; i++)
         {
@@ -168,23 +179,28 @@ internal static class TextPlausibility
 
     private static double Thai(ReadOnlySpan<char> word)
     {
-        int wrong = 0, vowels = 0;
+        int wrong = 0, vowels = 0, rare = 0;
         for (int i = 0; i < word.Length; i++)
         {
             bool mark = word[i] is 'ั' or (>= 'ิ' and <= 'ฺ') or (>= '็' and <= '๎');
             bool leading = word[i] is >= 'เ' and <= 'ไ';
             wrong += i == 0 && word[i] is 'ะ' or 'า' or 'ำ' ? 1 : 0;
             vowels += mark || leading || word[i] is 'ะ' or 'า' or 'ำ' ? 1 : 0;
-            wrong += word[i] is 'ฃ' or 'ฅ' ? 1 : 0; // no longer written
-            if (mark && (i == 0 || word[i - 1] is >= 'เ' and <= 'ไ' or 'ะ' or 'า' or 'ำ' or 'ฯ' or 'ๆ'))
+            wrong += word[i] is 'ฃ' or 'ฅ' or 'ฦ' ? 1 : 0; // no longer written
+            // A vowel above or below stands at a consonant, a tone mark at that or at the vowel.
+            bool tone = word[i] is >= '็' and <= '๎';
+            if (mark && (i == 0
+                || (word[i - 1] is not (>= 'ก' and <= 'ฮ' or 'ฤ') && !(tone && word[i - 1] is 'ั' or (>= 'ิ' and <= 'ู')))))
                 wrong++;
+            rare += "ฆฌญฎฏฐฑฒณฬฮฤ".Contains(word[i]) ? 1 : 0;
             if (leading && (i + 1 >= word.Length || word[i + 1] is not (>= 'ก' and <= 'ฮ')))
                 wrong++;
         }
 
         if (word.Length < 2)
             return Unlikely;
-        return Math.Max(0, 1 - (4.0 * wrong / word.Length)) * (5 * vowels >= word.Length ? 1 : word.Length < 4 ? 0.5 : 0.2);
+        return Math.Max(0, 1 - (4.0 * wrong / word.Length)) * (4 * rare >= word.Length ? 0.4 : 1)
+            * (3 * vowels >= word.Length ? 1 : 5 * vowels >= word.Length ? 0.5 : 0.2);
     }
 
     /// <summary>all small, all capital, or one capital in front.</summary>
@@ -234,29 +250,33 @@ internal static class TextPlausibility
         switch (text[at])
         {
             case '’' or '‘':
-                return inside || wordBefore != wordAfter || char.IsPunctuation(before) ? 1 : 0.2;
+                return inside || (wordBefore && !wordAfter) ? 1 : wordAfter ? 0.6 : IsOutside(before) != IsOutside(after) ? 0.7 : 0.2;
             case '“' or '”' or '„' or '‚' or '«' or '»' or '‹' or '›':
-                return !inside && (IsOutside(before) || IsOutside(after)) ? 1 : before >= '\u2E80' || after >= '\u2E80' ? 0.8 : 0.2;
+                return !inside && (IsOutside(before) || IsOutside(after)) ? 1 : before >= '\u2E80' || after >= '\u2E80' ? 0.8 : Impossible;
             case '–' or '—':
                 return (char.IsWhiteSpace(before) && char.IsWhiteSpace(after)) || (wordBefore && wordAfter) || before is '\n' ? 1 : 0.6;
             case '…':
                 return inside ? 0.5 : 1;
             case '€' or '£' or '¥' or '¢' or '฿' or '₩' or '₪':
-                return NearDigit(text, at) ? 1 : wordAfter || wordBefore ? 0.05 : 0.6;
-            case '½' or '¼' or '¾' when char.IsWhiteSpace(before) && char.IsWhiteSpace(after):
+                return char.IsLetter(after) || char.IsLetter(before) ? Impossible : NearDigit(text, at) ? 1 : 0.6;
+            case '½' or '¼' or '¾' when char.IsLetter(after) || char.IsLetter(before):
+                return Impossible;
+            case '½' or '¼' or '¾' when char.IsWhiteSpace(before) && after == ' ':
                 return 0.9;
             case '°' or '±' or '×' or '÷' or '½' or '¼' or '¾' or '‰':
                 return NearDigit(text, at) ? 1 : 0.1;
             case '§' or '№' or '¶':
                 return !wordBefore && (char.IsWhiteSpace(after) || char.IsDigit(after)) ? 0.9 : 0.1;
             case '²' or '³' or '¹' or 'º' or 'ª':
-                return wordBefore && !wordAfter ? 0.8 : 0.1;
+                return inside ? Impossible : wordBefore && !wordAfter && IsUnit(text, at) ? 0.8 : 0.1;
             case '©' or '®' or '™':
-                return inside || !(IsOutside(before) || IsOutside(after)) ? 0.05 : wordBefore || wordAfter ? 0.8 : 0.5;
+                if (char.IsLetter(after))
+                    return Impossible;
+                return !(IsOutside(before) || IsOutside(after)) ? 0.05 : wordBefore || wordAfter ? 0.8 : 0.5;
             case 'µ':
                 return after is 'm' or 'g' or 's' or 'l' or 'L' or 'A' or 'V' or 'W' or 'F' && !char.IsLetter(before) ? 0.9 : 0.05;
             case '¿' or '¡':
-                return IsOutside(before) && before < 0x80 && char.IsLetter(after) ? 1 : 0.05;
+                return (char.IsWhiteSpace(before) || before is '(' or '"' or '“' or '«' or '¿') && char.IsLetter(after) ? 1 : 0.05;
             case '\u00A0':
                 return inside ? 0.5 : 0.7;
             case '•' or '·':
@@ -268,10 +288,25 @@ internal static class TextPlausibility
             case (>= '\u2460' and <= '\u24FF') or (>= '\u3200' and <= '\u33FF') or (>= '\u2160' and <= '\u217F'):
                 return inside ? 0.1 : 0.8;
             case (>= '\u2190' and <= '\u22FF') or (>= '\u25A0' and <= '\u266F'):
-                return inside ? 0.05 : 0.6;
+                return inside ? 0.05 : after == '\n' ? 0.1 : 0.6;
+            case '\u200E' or '\u200F':
+                return ScriptOf(before) is Script.Hebrew or Script.Arabic or Script.None
+                    && ScriptOf(after) is Script.Hebrew or Script.Arabic or Script.None ? 0.3 : Impossible;
+            case >= '\u0E50' and <= '\u0E59':
+                return char.IsLetter(before) || char.IsLetter(after) ? Impossible : 0.2;
             default:
-                return inside ? 0.02 : 0.1;
+                bool modifier = char.GetUnicodeCategory(text[at]) == UnicodeCategory.ModifierSymbol;
+                return inside || (modifier && (char.IsLetter(before) || char.IsLetter(after))) ? Impossible : 0.1;
         }
+    }
+
+    /// <summary>Whether a number or a unit of length stands before a place.</summary>
+    private static bool IsUnit(string text, int at)
+    {
+        int start = at;
+        while (start > 0 && char.IsLetter(text[start - 1]))
+            start--;
+        return text[start..at] is "" or "m" or "km" or "cm" or "mm" or "dm" or "ft" or "in" or "x";
     }
 
     private static bool IsOutside(char c) => char.IsWhiteSpace(c) || (char.IsPunctuation(c) && c < '\u2E80');
@@ -282,13 +317,19 @@ internal static class TextPlausibility
             || (at + 2 < text.Length && char.IsWhiteSpace(text[at + 1]) && char.IsDigit(text[at + 2]));
 
     /// <summary>What a text says about its East Asian characters together.</summary>
-    private readonly record struct EastAsianText(bool HasKana, bool HasHangul)
+    /// <param name="HasKana">Whether it is Japanese.</param>
+    /// <param name="HasHangul">Whether it is Korean.</param>
+    /// <param name="IsSpaced">Whether its ideographs stand in words, which Chinese and Japanese do not have.</param>
+    private readonly record struct EastAsianText(bool HasKana, bool HasHangul, bool IsSpaced)
     {
         internal static EastAsianText Of(string text)
         {
-            int kana = 0, hangul = 0, all = 0;
-            foreach (char c in text)
+            int kana = 0, hangul = 0, all = 0, spaces = 0;
+            for (int i = 0; i < text.Length; i++)
             {
+                char c = text[i];
+                if (c == ' ' && IsIdeograph(text, i - 1) && IsIdeograph(text, i + 1))
+                    spaces++;
                 if (ScriptOf(c) != Script.EastAsian)
                     continue;
                 all++;
@@ -296,7 +337,7 @@ internal static class TextPlausibility
                 hangul += c is >= '\uAC00' and <= '\uD7A3' ? 1 : 0;
             }
 
-            return new EastAsianText(10 * kana >= all && kana > 0, 2 * hangul >= all && hangul > 0);
+            return new EastAsianText(10 * kana >= all && kana > 0, 2 * hangul >= all && hangul > 0, 6 * spaces >= all && spaces > 0);
         }
 
         internal double Word(string text, int start, int length)
@@ -304,7 +345,7 @@ internal static class TextPlausibility
             double sum = 0;
             for (int i = start; i < start + length; i++)
                 sum += Character(text, i);
-            double mean = sum / length;
+            double mean = sum / length * (IsSpaced && !HasKana && !HasHangul ? 0.6 : 1);
             bool latinBefore = start > 0 && char.IsAsciiLetter(text[start - 1]);
             bool latinAfter = start + length < text.Length && char.IsAsciiLetter(text[start + length]);
             bool small = (latinBefore && char.IsAsciiLetterLower(text[start - 1]))
@@ -348,17 +389,52 @@ internal static class TextPlausibility
     /// <summary>Gathers the words with accented Latin letters; they are judged together, since a text is in few languages.</summary>
     private sealed class LatinWords
     {
-        /// <summary>The letters beyond ASCII of languages, with the weight of their number of texts.</summary>
-        private static readonly (string Letters, double Weight)[] Languages =
+        /// <summary>The letters beyond ASCII of languages, with the weight of their number of texts, and their small words.</summary>
+        private static readonly (string Letters, double Weight, string Words)[] Languages =
         [
-            ("àâæçéèêëîïôœùûü", 1), ("äöüß", 1), ("áéíñóúü", 1), ("àáâãçéêíóôõúü", 1), ("àèéìíîòóùú", 1), ("åäöéàü", 1), ("æøåéèêòôóü", 1),
-            ("éëïöüáèó", 1), ("àçéèíïóòúü", 1), ("áðéíóúýþæö", 0.8),
-            ("ąćęłńóśźż", 0.8), ("áčďéěíňóřšťúůýž", 0.8), ("áäčďéíľňóôšťúýž", 0.75), ("áéíóöőúüű", 0.8), ("čćđšž", 0.8), ("ăâîșțşţ", 0.8),
-            ("çğıöşüâîûi̇", 0.8), ("ąčęėįšųūž", 0.75), ("āčēģīķļņšūž", 0.75), ("äõöüšž", 0.75),
-            ("àâæçéèêëîïôœùûüäößáíñóúãõìòåø", 0.7), ("ąćęłńóśźżáčďéěíňřšťúůýžőűăâîșțşţöüđ", 0.5),
+            ("àâæçéèêëîïôœùûü", 1, "le la les de des du est et un une pour dans que qui pas par sur avec ce il au"),
+            ("äöüß", 1, "der die das und ist nicht ein eine den von mit zu auf im es des dem wird"),
+            ("áéíñóúü", 1, "el la los las de del que y en es no se un una por con para su al"),
+            ("àáâãçéêíóôõúü", 1, "o a os as de do da que e em um uma para com se por na no ao"),
+            ("àèéìíîòóùú", 1, "il la lo i gli di del della che e un una per con non si da in al"),
+            ("åäöéàü", 1, "och i att det som en av den med till inte ja on ei se"),
+            ("æøåéèêòôóü", 1, "og i at det som en er av den med til ikke de for"),
+            ("éëïöüáèó", 1, "de het een en van is niet dat te op met in zijn"),
+            ("àçéèíïóòúü", 1, "el la els les de del que i en es no un una per amb"),
+            ("áðéíóúýþæö", 0.9, "og er sem um ekki til af en"),
+            ("ąćęłńóśźż", 0.95, "w i nie na z do jest to o po od za dla przez jak lub"),
+            ("áčďéěíňóřšťúůýž", 0.95, "a je na se v o do za pro z s nebo jako by"),
+            ("áäčďéíľňóôšťúýž", 0.9, "a je na sa v o do za pre z s alebo ako"),
+            ("áéíóöőúüű", 0.95, "a az egy nem is hogy meg van ez de vagy ha"),
+            ("čćđšž", 0.9, "je i u na se da za od s ne ili kao"),
+            ("ăâîșțşţ", 0.9, "de la cu nu este un o pe pentru sau din ce se"),
+            ("çğıöşüâîûİ", 0.95, "ve bir bu ile da de olarak veya"),
+            ("ąčęėįšųūž", 0.9, "ir yra kad tai su ne iki kaip"),
+            ("āčēģīķļņšūž", 0.9, "un ir ka par ar no uz kas"),
+            ("äõöüšž", 0.85, "ja on ei see et kui ka"),
+            ("àâæçéèêëîïôœùûüäößáíñóúãõìòåø", 0.8, ""),
+            ("ąćęłńóśźżáčďéěíňřšťúůýžőűăâîșțşţöüđ", 0.6, ""),
         ];
 
-        private readonly List<(string Letters, double Shape)> _words = [];
+        private const int LongestWord = 5;
+
+        private static readonly Dictionary<string, int[]> WordLanguages = Languages
+            .SelectMany((language, i) => language.Words.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(word => (word, i)))
+            .GroupBy(pair => pair.word, pair => pair.i, StringComparer.Ordinal)
+            .ToDictionary(group => group.Key, group => group.ToArray(), StringComparer.Ordinal);
+
+        private readonly List<(string Letters, double Shape, bool IsSingle)> _words = [];
+        private readonly int[] _hits = new int[Languages.Length];
+        private bool _hasOthers;
+
+        /// <summary>Counts a word without accents.</summary>
+        internal void Note(ReadOnlySpan<char> word)
+        {
+            _hasOthers = true;
+            if (word.Length <= LongestWord && WordLanguages.TryGetValue(word.ToString().ToLowerInvariant(), out var languages))
+                foreach (int language in languages)
+                    _hits[language]++;
+        }
 
         internal void Add(ReadOnlySpan<char> word, bool mixed)
         {
@@ -372,12 +448,12 @@ internal static class TextPlausibility
                     letters.Append(char.ToLowerInvariant(c));
             }
 
-            double shape = mixed ? 0 : Case(word) * (longest > 2 ? 0.1 : longest == 2 ? 0.8 : 1);
+            double shape = mixed ? Impossible : Case(word) * (longest > 2 ? 0.1 : longest == 2 ? 0.8 : 1);
             if (word.Length >= 3 && 10 * letters.Length >= 6 * word.Length)
                 shape *= 0.3;
             if (word.Length == 1)
-                shape = "àéóíåøÀÉÓÅØ".Contains(word[0]) ? 0.8 : Unlikely;
-            _words.Add((letters.ToString(), shape * Sound(word)));
+                shape = "àèéóíåøÀÈÉ".Contains(word[0]) ? 0.8 : Unlikely;
+            _words.Add((letters.ToString(), shape * Sound(word), word.Length == 1));
         }
 
         internal double Total()
@@ -386,12 +462,19 @@ internal static class TextPlausibility
                 return 0;
             int all = _words.Sum(word => word.Letters.Length);
             double best = 0;
-            foreach (var (letters, weight) in Languages)
+            // Where the small words of a language stand, its letters are likely, and those of others are not.
+            int most = _hits.Max();
+            for (int i = 0; i < Languages.Length; i++)
             {
+                var (letters, prior, words) = Languages[i];
+                double weight = prior * (most == 0 ? 1 : words.Length == 0 ? 0.9 : 0.5 + (0.5 * _hits[i] / most));
                 double covered = (double)_words.Sum(word => word.Letters.Count(letters.Contains)) / all;
                 best = Math.Max(best, covered == 1 ? weight : 0.5 * weight * covered * covered);
             }
 
+            // An accented letter is a word beside others, not all of a text.
+            if (!_hasOthers && _words.TrueForAll(word => word.Letters.Length == 1 && word.IsSingle))
+                best *= 0.4;
             return best * _words.Sum(word => word.Letters.Length * word.Shape);
         }
 
