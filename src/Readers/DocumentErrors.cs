@@ -12,6 +12,10 @@ public sealed class DocumentFormatException : KotonohaException
         : base(message, innerException)
     {
     }
+
+    /// <summary>Whether the same bytes will fail again: true for a broken, unknown or oversized document, so that there is no use in
+    /// another try; false where reading took too long or its program ended, which may be the machine's doing.</summary>
+    public bool IsDeterministic { get; init; } = true;
 }
 
 /// <summary>A document may be fine, but the program that reads its format cannot be started.</summary>

@@ -8,7 +8,7 @@ namespace Kotonoha.Readers;
 /// <summary>The readers by file extension, and the guard around them: whatever a document does, the caller sees an
 /// <see cref="ExtractedDocument"/> or a typed error within <see cref="DocumentLimits.MaxReadMs"/>.</summary>
 /// <remarks>
-/// Thread-safe. Formats that a library parses (Markdown, HTML, PDF, DOCX) are read in child processes by <see cref="Default"/>, since a
+/// Thread-safe. All but plain text and source code is read in child processes by <see cref="Default"/>, since a
 /// hostile file can make a parser overflow its stack, use all memory or never end, and none of these can be stopped inside a
 /// process. The processes are started as needed, serve many documents, end when they have been idle for a while, and end with this process.
 /// </remarks>
@@ -34,7 +34,8 @@ public sealed class DocumentReaders
                 _byExtension[extension] = reader;
     }
 
-    /// <summary>The readers that Kotonoha brings: plain text in this process, Markdown, HTML, PDF and DOCX in child processes.</summary>
+    /// <summary>The readers that Kotonoha brings: plain text and source code in this process, all other formats in child
+    /// processes.</summary>
     public static DocumentReaders Default { get; } = InChildProcesses(new ReaderProcessOptions());
 
     /// <summary>The same readers without child processes: for documents that you trust, and for apps that cannot start any. A hostile file
@@ -50,7 +51,7 @@ public sealed class DocumentReaders
     }
 
     internal static DocumentReaders InChildProcesses(ReaderPool pool)
-        => new(pool, Own().Select(reader => reader is PlainTextReader ? reader : new IsolatedReader(pool, reader)));
+        => new(pool, Own().Select(reader => reader is PlainTextReader or SourceCodeReader ? reader : new IsolatedReader(pool, reader)));
 
     /// <summary>These readers and your own, which run in this process.</summary>
     /// <param name="readers">More readers; where one claims an extension that is read already, it takes its place.</param>
@@ -138,7 +139,12 @@ public sealed class DocumentReaders
         => new($"'{name}' cannot be read as {mediaType}: {error.Message}", error);
 
     private static IEnumerable<IDocumentReader> Own()
-        => [new MarkdownReader(), new PlainTextReader(), new HtmlReader(), new PdfReader(), new DocxReader()];
+        =>
+        [
+            new MarkdownReader(), new PlainTextReader(), new SourceCodeReader(), new HtmlReader(), new PdfReader(), new DocxReader(),
+            new PptxReader(), new XlsxReader(), new OdtReader(), new EpubReader(), new MailReader(), new DelimitedTextReader(),
+            new JsonTextReader(),
+        ];
 
     private static async Task<byte[]> ReadBytesAsync(Stream stream, string name, CancellationToken cancellationToken)
     {

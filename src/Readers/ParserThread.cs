@@ -39,7 +39,10 @@ internal static class ParserThread
         {
             // Nobody will look at what the abandoned parser throws later.
             _ = completion.Task.ContinueWith(static task => _ = task.Exception, TaskScheduler.Default);
-            throw new DocumentFormatException($"'{name}' took longer than {DocumentLimits.MaxReadMs / 1000} s to read and was given up.");
+            throw new DocumentFormatException($"'{name}' took longer than {DocumentLimits.MaxReadMs / 1000} s to read and was given up.")
+            {
+                IsDeterministic = false,
+            };
         }
     }
 }

@@ -80,6 +80,8 @@ public class ChildProcessTests
             await Task.Yield();
         child.Kill();
         var error = await Assert.ThrowsAsync<DocumentFormatException>(() => reading);
+        Assert.False(error.IsDeterministic);
+        Assert.True((await Assert.ThrowsAsync<DocumentFormatException>(() => readers.ReadAsync([1, 2, 3], "broken.docx"))).IsDeterministic);
         Assert.StartsWith("'endless.pdf' made the reader program end", error.Message, StringComparison.Ordinal);
         Assert.Contains("boils", (await readers.ReadAsync(Page, "page.html")).Text, StringComparison.Ordinal);
     }

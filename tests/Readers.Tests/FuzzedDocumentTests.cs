@@ -18,6 +18,26 @@ public class FuzzedDocumentTests
         { "f.txt", Encoding.UTF8.GetBytes(Markdown), 400 },
         { "f.docx",
             DocxReaderTests.Write("<w:p><w:r><w:t>Some text here.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p/></w:tc></w:tr></w:tbl>"), 250 },
+        { "f.pptx",
+            OfficeFiles.Slides((OfficeFiles.Shape("title", "T") + OfficeFiles.Shape("body", "a", "b"), "", OfficeFiles.Shape("body", "n"))),
+            150 },
+        { "f.xlsx",
+            OfficeFiles.Workbook("<si><t>a</t></si>", "<cellXfs><xf numFmtId=\"14\"/></cellXfs>",
+                ("S", "visible",
+                    "<sheetData><row r=\"1\"><c r=\"A1\" t=\"s\"><v>0</v></c><c r=\"B1\" s=\"0\"><v>45000</v></c></row></sheetData>"
+                    + "<mergeCells><mergeCell ref=\"A1:A3\"/></mergeCells>")), 150 },
+        { "f.odt", OfficeFiles.Odt("<text:h>H</text:h><text:list><text:list-item><text:p>a</text:p></text:list-item></text:list>"), 150 },
+        { "f.epub", OfficeFiles.Epub(("a.xhtml", Html)), 150 },
+        { "f.eml",
+            Encoding.UTF8.GetBytes(
+                "From: a@b.c\nSubject: S\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: "
+            + "text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nw6k=\n--x\nContent-Type: "
+            + "text/html\n\n<p>x</p>\n--x\nContent-Type: "
+            + "text/csv; name=a.csv\nContent-Disposition: attachment; filename=a.csv\n\na,b\n1,2\n--x--\n"), 300 },
+        { "f.csv", Encoding.UTF8.GetBytes("a,b\n\"c \"\"x\"\"\",漢字\n1;2;3\n"), 300 },
+        { "f.json", Encoding.UTF8.GetBytes("{\"a\": [1, {\"b\": \"漢字 \\ud83d\\ude00\"}], \"c\": null}"), 300 },
+        { "f.jsonl", Encoding.UTF8.GetBytes("{\"a\": 1}\n{\"a\": [2, [3]]}\n"), 300 },
+        { "f.py", Encoding.UTF8.GetBytes("def f():\n    return '漢字'\n"), 200 },
         { "f.pdf", TestPdf.Write([new Drawn(72, 700, 12, "Some text here."), new Drawn(72, 680, 12, "More") { Font = "F2" }]), 250 },
     };
 

@@ -85,6 +85,22 @@ public class MarkdownReaderTests
     public async Task Loose_ordered_lists_keep_their_numbers()
         => Assert.Equal("3. first\nmore\n4. second", (await Read("3. first\n\n   more\n\n4. second")).Text);
 
+    [Theory]
+    [InlineData(@"The cost is $c = 2*n*3 + k_1*m_2$ and *not* $a * b * c$.", @"The cost is $c = 2*n*3 + k_1*m_2$ and not $a * b * c$.")]
+    [InlineData(@"Set \{1, 2\} and $\{x\}$.", @"Set {1, 2} and $\{x\}$.")]
+    [InlineData("$$\na_1 * b_2 \\\\ *c* < d\n$$", "$$\na_1 * b_2 \\\\ *c* < d\n$$")]
+    [InlineData(@"so \(a_1 * b_2 * c\) and \[\frac{a}{b}\] hold \(mostly\)", @"so \(a_1 * b_2 * c\) and \[\frac{a}{b}\] hold (mostly)")]
+    [InlineData("It costs $5 and *then* $6, or \\$7.", "It costs $5 and then $6, or $7.")]
+    [InlineData("2*3*4 = 24, m*c*2, *so*, `a*b*c`", "2*3*4 = 24, m*c*2, so, a*b*c")]
+    [InlineData("これは*強調*です", "これは強調です")]
+    public async Task Formulas_stay_as_they_are_written(string markdown, string expected)
+        => Assert.Equal(expected, (await Read(markdown)).Text);
+
+    [Fact]
+    public async Task Footnotes_and_code_are_read_as_they_stand()
+        => Assert.Equal("Rent is due.\n\na  *b*\n\n1. On the first.",
+            (await Read("Rent is due.[^1]\n\n    a  *b*\n\n[^1]: On the first.")).Text);
+
     [Fact]
     public async Task Brackets_that_are_no_links_stay()
         => Assert.Equal("梅雨 [SEP] 梅雨（つゆ）とは、北海道を除く。", (await Read("梅雨 [SEP] 梅雨（つゆ）とは、北海道を除く。")).Text);

@@ -26,15 +26,6 @@ public class PlainTextReaderTests
     }
 
     [Fact]
-    public async Task Other_bytes_are_refused_with_their_place()
-    {
-        var error = await Assert.ThrowsAsync<DocumentFormatException>(()
-            => Read([.. "caf"u8, 0xE9, .. " au lait, d"u8, 0xE9, .. "j"u8, 0xE0, .. " vu"u8]));
-        Assert.Contains("offset 3", error.Message);
-        await Assert.ThrowsAsync<DocumentFormatException>(() => Read([1, 2, 0, 4]));
-    }
-
-    [Fact]
     public async Task Invisible_and_malformed_characters_do_not_reach_the_text()
     {
         var document = await Read(Encoding.UTF8.GetBytes("a\u200Bb\u202Ec\U000E0041d\u0007e 👨‍👩‍👧 f\u00ADg"));

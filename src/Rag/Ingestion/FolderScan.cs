@@ -50,8 +50,8 @@ public static class DocumentFiles
 {
     /// <summary>
     /// Lists the files, with those of all folders below, that the ingestion takes in: files with a reader and of a size within
-    /// <see cref="DocumentLimits.MaxFileBytes"/>. Symbolic links are not followed, names that begin with a dot are passed over, and folders
-    /// below that cannot be read are left out.
+    /// <see cref="DocumentLimits.MaxFileBytes"/>. Symbolic links are not followed, pipes, devices and sockets are not opened, names that
+    /// begin with a dot are passed over, and folders below that cannot be read are left out.
     /// </summary>
     /// <param name="folder">The folder.</param>
     /// <param name="readers">The readers.</param>
@@ -102,10 +102,14 @@ public static class DocumentFiles
                 {
                     if (entry.LinkTarget is not null)
                         skipped.Add(new SkippedDocument(source, "Symbolic links are not followed."));
+                    else if (entry.Name.Contains('\uFFFD') && !entry.Exists)
+                        skipped.Add(new SkippedDocument(source, "The name is not valid UTF-8, so it cannot be opened; rename it."));
                     else if (entry is DirectoryInfo subdirectory)
                         Walk(subdirectory, source + "/");
                     else if (!readers.TryGet(entry.Name, out _))
                         skipped.Add(new SkippedDocument(source, $"There is no reader for '{entry.Extension}' files."));
+                    else if (SpecialFiles.KindOf((FileInfo)entry) is { } kind)
+                        skipped.Add(new SkippedDocument(source, $"It is a {kind} and no file; reading it could wait for ever."));
                     else if (((FileInfo)entry).Length > DocumentLimits.MaxFileBytes)
                         skipped.Add(
                             new SkippedDocument(source,

@@ -2,8 +2,8 @@ using DocumentFormat.OpenXml.Packaging;
 
 namespace Kotonoha.Readers;
 
-/// <summary>Reads DOCX: headings by their style, lists, tables row by row, footnotes at the end; deleted and hidden text is left out. Pages
-/// are unknown to the format.</summary>
+/// <summary>Reads DOCX: headings by their style, numbers as Word shows them, tables row by row, text boxes, notes and equations; deleted
+/// and hidden text is left out. Pages are unknown to the format.</summary>
 internal sealed class DocxReader : IDocumentReader
 {
     /// <inheritdoc/>
@@ -18,7 +18,7 @@ internal sealed class DocxReader : IDocumentReader
         ArgumentNullException.ThrowIfNull(content);
         ZipGuard.Check(content, name, cancellationToken);
         using var package = WordprocessingDocument.Open(new MemoryStream(content, writable: false), isEditable: false);
-        var body = package.MainDocumentPart?.Document?.Body
+        var body = package.MainDocumentPart.Root().Child("body")
             ?? throw new DocumentFormatException($"'{name}' has no document body; is it a Word document?");
         var builder = new ExtractedTextBuilder(name);
         new DocxTextExtractor(package.MainDocumentPart!, builder, cancellationToken).Extract(body);

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.RegularExpressions;
 using AngleSharp.Dom;
 using AngleSharp.Html.Parser;
 using Kotonoha.Foundation.Text;
@@ -7,14 +6,14 @@ using Kotonoha.Foundation.Text;
 namespace Kotonoha.Readers;
 
 /// <summary>Walks an HTML tree and hands its visible text to an <see cref="ExtractedTextBuilder"/>.</summary>
-internal sealed partial class HtmlTextExtractor
+internal sealed class HtmlTextExtractor
 {
     private const char LineBreak = '\v'; // <br>, told apart from line breaks of the source until the block is complete
 
     private static readonly HashSet<string> Dropped = new(StringComparer.OrdinalIgnoreCase)
     {
-        "script", "style", "noscript", "template", "head", "nav", "iframe", "object", "embed", "svg", "canvas", "audio", "video", "math",
-        "select", "option", "datalist", "button", "input", "textarea", "dialog", "img",
+        "style", "noscript", "template", "head", "nav", "iframe", "object", "embed", "svg", "canvas", "audio", "video",
+        "select", "option", "datalist", "button", "input", "textarea", "img", "rt", "rp", "rtc",
     };
 
     private static readonly HashSet<string> BlockElements = new(StringComparer.OrdinalIgnoreCase)
@@ -28,13 +27,15 @@ internal sealed partial class HtmlTextExtractor
 
     private readonly ExtractedTextBuilder _builder;
     private readonly string _name;
-    private readonly HashSet<IElement> _hidden;
+    private readonly HidingRules _hiding;
     private readonly CancellationToken _cancellationToken;
     private readonly StringBuilder _inline = new();
     private BlockKind _kind = BlockKind.Paragraph;
+    private bool _invisible;
+    private string _marker = "";
 
-    private HtmlTextExtractor(ExtractedTextBuilder builder, string name, HashSet<IElement> hidden, CancellationToken cancellationToken)
-        => (_builder, _name, _hidden, _cancellationToken) = (builder, name, hidden, cancellationToken);
+    private HtmlTextExtractor(ExtractedTextBuilder builder, string name, HidingRules hiding, CancellationToken cancellationToken)
+        => (_builder, _name, _hiding, _cancellationToken) = (builder, name, hiding, cancellationToken);
 
     /// <summary>Extracts the visible text.</summary>
     /// <returns>The content of the <c>title</c> element, or null.</returns>
@@ -59,13 +60,11 @@ internal sealed partial class HtmlTextExtractor
             },
         });
         using var document = parser.ParseDocument(html);
-        var hidden = new HashSet<IElement>();
-        foreach (var style in document.QuerySelectorAll("style"))
-            MarkHiddenByStyleSheet(document, style.TextContent, hidden);
         if (document.Body is { } body)
         {
-            var extractor = new HtmlTextExtractor(builder, name, hidden, cancellationToken);
-            extractor.Walk(body, 0);
+            var extractor = new HtmlTextExtractor(builder, name, new HidingRules(document), cancellationToken);
+            if (extractor.IsShown(body))
+                extractor.Inside(body, () => extractor.Walk(body, 0));
             extractor.Flush();
         }
 
@@ -89,28 +88,84 @@ internal sealed partial class HtmlTextExtractor
         if (depth > DocumentLimits.MaxNestingDepth)
             throw TooDeep(_name);
         _cancellationToken.ThrowIfCancellationRequested();
-        int number = parent is IElement list && int.TryParse(list.GetAttribute("start"), out int first) ? first : 1;
+        int number = parent is IElement list ? FirstNumber(list) : 1;
         for (var node = parent.FirstChild; node is not null; node = node.NextSibling)
         {
-            if (node is IText text)
+            if (node is IText text && IsTextShown(parent))
+            {
                 _inline.Append(text.Data);
-            else if (node is IElement element && IsVisible(element))
-                WalkElement(element, depth + 1, ref number);
+            }
+            else if (node is IElement element && IsShown(element))
+            {
+                if (element.LocalName == "li")
+                    _marker = Marker(element, ref number);
+                Inside(element, () => WalkElement(element, depth + 1));
+            }
         }
     }
 
-    private void WalkElement(IElement element, int depth, ref int number)
+    /// <summary>The number of a list's first item.</summary>
+    private static int FirstNumber(IElement list)
+    {
+        if (int.TryParse(list.GetAttribute("start"), out int first))
+            return first;
+        return list.LocalName == "ol" && list.HasAttribute("reversed") ? list.Children.Count(child => child.LocalName == "li") : 1;
+    }
+
+    /// <summary>What stands before an item, as the list counts.</summary>
+    private static string Marker(IElement item, ref int number)
+    {
+        if (int.TryParse(item.GetAttribute("value"), out int value))
+            number = value;
+        var list = item.ParentElement;
+        if (list is null)
+            return "";
+        bool ordered = list.LocalName == "ol";
+        var style = HidingRules.ListStyle(item) ?? HidingRules.ListStyle(list);
+        var type = style ?? item.GetAttribute("type") ?? list.GetAttribute("type");
+        int own = number;
+        number = unchecked(ordered && list.HasAttribute("reversed") ? number - 1 : number + 1);
+        if (style is null ? !ordered : style is "none" or "disc" or "circle" or "square" || (!ordered && style is "inherit" or "initial"))
+            return "";
+        return ListNumbers.Html(own, type) + ". ";
+    }
+
+    /// <summary>Does something inside an element, whose visibility is that of its text.</summary>
+    private void Inside(IElement element, Action action)
+    {
+        bool outer = _invisible;
+        _invisible = _hiding.IsInvisible(element, outer);
+        action();
+        _invisible = outer;
+    }
+
+    private bool IsTextShown(INode parent) => !_invisible && !(parent is IElement element && _hiding.HasNoSize(element));
+
+    private void WalkElement(IElement element, int depth)
     {
         switch (element.LocalName)
         {
             case "br":
                 _inline.Append(LineBreak);
                 break;
+            case "math" or "script":
+                if (!_invisible)
+                    _inline.Append(FormulaOf(element));
+                break;
+            case "sup" when _inline.Length > 0 && LinearText.WouldJoinNumber(_inline[^1], element.TextContent):
+                _inline.Append('^');
+                Walk(element, depth);
+                break;
+            case "q":
+                _inline.Append('“');
+                Walk(element, depth);
+                _inline.Append('”');
+                break;
             case "h1" or "h2" or "h3" or "h4" or "h5" or "h6":
                 Flush();
                 _builder.AddHeading(element.LocalName[1] - '0', InlineText(element, depth));
                 break;
-            case "pre":
+            case "pre" or "xmp" or "listing":
                 Flush();
                 _builder.Add(BlockKind.Code, Verbatim(element, depth));
                 break;
@@ -120,8 +175,8 @@ internal sealed partial class HtmlTextExtractor
                 break;
             case "li":
                 Flush();
-                if (element.ParentElement?.LocalName == "ol")
-                    _inline.Append(System.Globalization.CultureInfo.InvariantCulture, $"{number++}. ");
+                if (!_invisible)
+                    _inline.Append(_marker);
                 WalkBlock(element, BlockKind.ListItem, depth);
                 break;
             case "dt" or "dd":
@@ -160,7 +215,10 @@ internal sealed partial class HtmlTextExtractor
         Flush();
     }
 
-    private bool IsMarkerAlone() => OrderedMarker().IsMatch(_inline.ToString());
+    private bool IsMarkerAlone() => _marker.Length > 0 && _inline.ToString().Trim() == _marker.Trim();
+
+    /// <summary>MathML, or the TeX that a script of MathJax draws.</summary>
+    private static string FormulaOf(IElement element) => element.LocalName == "math" ? MathMl.Linear(element) : element.TextContent.Trim();
 
     private void Flush()
     {
@@ -172,39 +230,49 @@ internal sealed partial class HtmlTextExtractor
 
     private void AddTable(IElement table, int depth)
     {
-        var rows = new StringBuilder();
+        var grid = new TableGrid();
         foreach (var part in VisibleChildren(table))
         {
             if (part.LocalName == "caption")
                 _builder.Add(BlockKind.Paragraph, InlineText(part, depth));
             else if (part.LocalName == "tr")
-                AppendRow(part);
+                AddRow(part);
             else if (part.LocalName is "thead" or "tbody" or "tfoot")
-                foreach (var row in VisibleChildren(part))
-                    AppendRow(row);
+                Inside(part, () => AddRows(part));
         }
 
-        _builder.Add(BlockKind.Table, rows.ToString());
+        _builder.Add(BlockKind.Table, grid.ToString());
 
-        void AppendRow(IElement row)
+        void AddRows(IElement group)
+        {
+            foreach (var row in VisibleChildren(group))
+                AddRow(row);
+            grid.EndGroup();
+        }
+
+        void AddRow(IElement row)
         {
             _cancellationToken.ThrowIfCancellationRequested();
-            var cells = VisibleChildren(row).Select(cell => InlineText(cell, depth + 3).Replace('\n', ' ')).ToList();
-            if (cells.All(string.IsNullOrWhiteSpace))
-                return;
-            if (rows.Length > 0)
-                rows.Append('\n');
-            rows.AppendJoin(" | ", cells);
+            grid.BeginRow();
+            Inside(row, () =>
+            {
+                foreach (var cell in VisibleChildren(row))
+                    grid.Add(InlineText(cell, depth + 3), Span(cell, "colspan", 1), Span(cell, "rowspan", 0));
+            });
+            grid.EndRow();
         }
+
+        static int Span(IElement cell, string attribute, int least)
+            => int.TryParse(cell.GetAttribute(attribute), out int span) && span >= least ? Math.Min(span, 65_534) : 1;
     }
 
-    private IEnumerable<IElement> VisibleChildren(IElement parent) => parent.Children.Where(IsVisible);
+    private IEnumerable<IElement> VisibleChildren(IElement parent) => parent.Children.Where(IsShown);
 
     /// <summary>The text of an element as one run; blocks inside it are separated by spaces.</summary>
     private string InlineText(IElement element, int depth)
     {
         var text = new StringBuilder();
-        Append(element, depth);
+        Inside(element, () => Append(element, depth));
         return Collapse(text.ToString());
 
         void Append(INode parent, int level)
@@ -213,16 +281,22 @@ internal sealed partial class HtmlTextExtractor
                 throw TooDeep(_name);
             for (var node = parent.FirstChild; node is not null; node = node.NextSibling)
             {
-                if (node is IText run)
+                if (node is IText run && IsTextShown(parent))
                 {
                     text.Append(run.Data);
                 }
-                else if (node is IElement child && IsVisible(child))
+                else if (node is IElement { LocalName: "math" or "script" } formula && IsShown(formula))
+                {
+                    text.Append(_invisible ? "" : FormulaOf(formula));
+                }
+                else if (node is IElement child && IsShown(child))
                 {
                     bool apart = child.LocalName == "br" || BlockElements.Contains(child.LocalName);
                     if (apart)
                         text.Append(' ');
-                    Append(child, level + 1);
+                    else if (child.LocalName == "sup" && text.Length > 0 && LinearText.WouldJoinNumber(text[^1], child.TextContent))
+                        text.Append('^');
+                    Inside(child, () => Append(child, level + 1));
                     if (apart)
                         text.Append(' ');
                 }
@@ -242,46 +316,30 @@ internal sealed partial class HtmlTextExtractor
                 throw TooDeep(_name);
             for (var node = parent.FirstChild; node is not null; node = node.NextSibling)
             {
-                if (node is IText run)
+                if (node is IText run && IsTextShown(parent))
                     text.Append(run.Data);
                 else if (node is IElement { LocalName: "br" })
                     text.Append('\n');
-                else if (node is IElement child && IsVisible(child))
-                    Append(child, level + 1);
+                else if (node is IElement child && IsShown(child))
+                    Inside(child, () => Append(child, level + 1));
             }
         }
     }
 
-    private bool IsVisible(IElement element)
+    /// <summary>Whether an element is there for a reader; its text may be invisible all the same.</summary>
+    private bool IsShown(IElement element)
     {
-        if (Dropped.Contains(element.LocalName) || element.HasAttribute("hidden") || _hidden.Contains(element))
+        if (element.LocalName == "script")
+            return element.GetAttribute("type") is { } type && type.StartsWith("math/tex", StringComparison.OrdinalIgnoreCase);
+        if (Dropped.Contains(element.LocalName) || (element.LocalName == "dialog" && !element.HasAttribute("open")))
             return false;
-        if (element.GetAttribute("aria-hidden") == "true" || element.GetAttribute("role") == "navigation")
+        // "until-found" waits for a search, and this is one.
+        if (element.GetAttribute("hidden") is { } hidden && !hidden.Equals("until-found", StringComparison.OrdinalIgnoreCase))
             return false;
-        if (element.GetAttribute("style") is { } style && HidingStyle().IsMatch(style))
+        if (_hiding.IsGone(element) || element.GetAttribute("aria-hidden") == "true" || element.GetAttribute("role") == "navigation")
             return false;
         // Numbers and arrows of footnotes are not part of the sentence that they are attached to.
         return !(element.LocalName == "a" && element.GetAttribute("class") is "footnote-ref" or "footnote-back-ref");
-    }
-
-    /// <summary>Applies the plain rules of a style sheet (no media queries) that hide elements.</summary>
-    private static void MarkHiddenByStyleSheet(IDocument document, string css, HashSet<IElement> hidden)
-    {
-        css = CssComment().Replace(css, "");
-        foreach (Match rule in CssRule().Matches(css))
-        {
-            if (!HidingStyle().IsMatch(rule.Groups["body"].Value))
-                continue;
-            try
-            {
-                foreach (var element in document.QuerySelectorAll(rule.Groups["selector"].Value.Trim()))
-                    hidden.Add(element);
-            }
-            catch (DomException)
-            {
-                // A selector that the parser does not know hides nothing here.
-            }
-        }
     }
 
     /// <summary>Joins white space as a browser does; a line break of the source between two CJK characters leaves no space.</summary>
@@ -315,19 +373,4 @@ internal sealed partial class HtmlTextExtractor
     }
 
     private static bool IsCollapsible(char c) => c is ' ' or '\t' or '\n' or '\r' or '\f' or LineBreak;
-
-    [GeneratedRegex(
-        @"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|opacity\s*:\s*0*\.?0+\s*(;|!|$)"
-        + @"|font-size\s*:\s*0*\.?0+[a-z%]*\s*(;|!|$)|(^|[;\s])color\s*:\s*transparent",
-        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
-    private static partial Regex HidingStyle();
-
-    [GeneratedRegex(@"/\*.*?\*/", RegexOptions.Singleline)]
-    private static partial Regex CssComment();
-
-    [GeneratedRegex(@"(?<=^|\}|;)(?<selector>[^{}@;]+)\{(?<body>[^{}]*)\}(?!\s*\})")]
-    private static partial Regex CssRule();
-
-    [GeneratedRegex(@"^\s*\d+\. \s*$")]
-    private static partial Regex OrderedMarker();
 }

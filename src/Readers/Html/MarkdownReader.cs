@@ -4,7 +4,8 @@ namespace Kotonoha.Readers;
 
 /// <summary>
 /// Reads Markdown (CommonMark with tables, footnotes, definition and task lists) as a person sees it rendered: it is rendered to HTML and
-/// then read by <see cref="HtmlReader"/>, so that comments and hidden elements are dropped by one set of rules.
+/// then read by <see cref="HtmlReader"/>, so that comments and hidden elements are dropped by one set of rules. Formulas stay as they are
+/// written.
 /// </summary>
 internal sealed class MarkdownReader : IDocumentReader
 {
@@ -16,6 +17,8 @@ internal sealed class MarkdownReader : IDocumentReader
         .UseDefinitionLists()
         .UseTaskLists()
         .UseEmphasisExtras(Markdig.Extensions.EmphasisExtras.EmphasisExtraOptions.Strikethrough)
+        .UseMathematics()
+        .Use<VerbatimMath>()
         .Build();
 
     /// <inheritdoc/>

@@ -83,6 +83,7 @@ internal sealed class ReaderPool
         limit.CancelAfter(_options.MaxReadMs);
         Exception? cause = null;
         string reason;
+        bool deterministic = true;
         try
         {
             var reply = await worker.ReadAsync(content, name, limit.Token).ConfigureAwait(false);
@@ -101,6 +102,7 @@ internal sealed class ReaderPool
         {
             await worker.EndAsync(kill: true).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
+            deterministic = false;
             reason = $"takes longer than {TimeSpan.FromMilliseconds(_options.MaxReadMs).TotalSeconds:0.###} s to read";
         }
         catch (Exception error) when (error is IOException or InvalidDataException)
@@ -110,13 +112,17 @@ internal sealed class ReaderPool
             if (said.Contains("Could not load file or assembly", StringComparison.Ordinal))
                 throw LacksPart(said.Split('\n', 2)[0].Trim());
             cause = error;
+            deterministic = said.Contains("Stack overflow", StringComparison.OrdinalIgnoreCase);
             reason = said.StartsWith("Out of memory", StringComparison.OrdinalIgnoreCase)
                 || said.Contains("OutOfMemoryException", StringComparison.Ordinal)
                 ? TooMuchMemory
                 : $"made the reader program end ({(said.Length == 0 ? error.Message : said.Split('\n', 2)[0].Trim())})";
         }
 
-        throw new DocumentFormatException($"'{name}' {reason} and was given up; it is broken, hostile or too large.", cause);
+        throw new DocumentFormatException($"'{name}' {reason} and was given up; it is broken, hostile or too large.", cause)
+        {
+            IsDeterministic = deterministic,
+        };
     }
 
     private DocumentReaderUnavailableException LacksPart(string what)

@@ -40,6 +40,9 @@ internal sealed class ExtractedTextBuilder(string name)
         Append(BlockKind.Heading, clean, page, Math.Max(level, 1));
     }
 
+    /// <summary>Ends the sections of a level and below, where what follows has no heading of its own.</summary>
+    internal void EndSections(int level) => _headings.RemoveAll(heading => heading.Level >= level);
+
     internal ExtractedDocument Build(string? title, string mediaType)
     {
         var cleanTitle = title is null ? null : Clean(title).Replace('\n', ' ').Trim();

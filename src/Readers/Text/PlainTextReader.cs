@@ -7,14 +7,21 @@ internal sealed class PlainTextReader : IDocumentReader
     public string MediaType => "text/plain";
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Extensions { get; } = [".txt", ".text"];
+    public IReadOnlyList<string> Extensions { get; } = [".txt", ".text", ".log", ".rst"];
 
     /// <inheritdoc/>
     public ValueTask<ExtractedDocument> ReadAsync(byte[] content, string name, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
-        var text = ExtractedTextBuilder.Clean(TextDecoder.Decode(content, name));
         var builder = new ExtractedTextBuilder(name);
+        foreach (var paragraph in Paragraphs(ExtractedTextBuilder.Clean(TextDecoder.Decode(content, name))))
+            builder.Add(BlockKind.Paragraph, paragraph);
+        return ValueTask.FromResult(builder.Build(null, MediaType));
+    }
+
+    /// <summary>The parts of a text between blank lines.</summary>
+    internal static IEnumerable<string> Paragraphs(string text)
+    {
         int paragraph = 0;
         bool open = false;
         for (int line = 0; line < text.Length;)
@@ -23,7 +30,7 @@ internal sealed class PlainTextReader : IDocumentReader
             end = end < 0 ? text.Length : end;
             bool blank = text.AsSpan(line, end - line).IsWhiteSpace();
             if (blank && open)
-                builder.Add(BlockKind.Paragraph, text[paragraph..line]);
+                yield return text[paragraph..line];
             else if (!blank && !open)
                 paragraph = line;
             open = !blank;
@@ -31,7 +38,6 @@ internal sealed class PlainTextReader : IDocumentReader
         }
 
         if (open)
-            builder.Add(BlockKind.Paragraph, text[paragraph..]);
-        return ValueTask.FromResult(builder.Build(null, MediaType));
+            yield return text[paragraph..];
     }
 }

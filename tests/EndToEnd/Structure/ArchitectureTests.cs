@@ -134,6 +134,8 @@ public partial class ArchitectureTests
     [InlineData("AngleSharp")]
     [InlineData("Markdig")]
     [InlineData("DocumentFormat.OpenXml")]
+    [InlineData("MimeKit")]
+    [InlineData("UTF.Unknown")]
     public void Only_Readers_references_a_parser_of_documents(string package)
         => Assert.Equal(
             ["Readers"],

@@ -1,8 +1,11 @@
+using System.Diagnostics;
+using System.Net.Sockets;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Rag.Tests.Ingestion;
 
@@ -47,6 +50,43 @@ public sealed class FolderSyncTests : IDisposable
         Assert.Empty(await knowledge.SearchAsync("green"));
         Assert.Equal("tea.md", (await knowledge.SearchAsync("black"))[0].Chunk.Source);
         Assert.Equal(["sushi.md", "tea.md"], (await knowledge.ListDocumentsAsync()).Select(record => record.Source));
+    }
+
+    [Fact]
+    public async Task Pipes_sockets_links_and_names_that_cannot_be_opened_are_skipped_with_their_reason()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        _folder.Write("docs/good.md", "# Good\n\nThis one is fine.\n");
+        _folder.Write("docs/empty.txt", "");
+        var docs = _folder.At("docs");
+        await RunAsync(docs, "mkfifo pipe.txt && ln -s . loop && ln -s pipe.txt link.md && ln -s none.md none.md "
+            + "&& printf x > \"$(printf 'caf\\351.txt')\" && mkdir \"$(printf 'd\\351')\"");
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(Path.Combine(docs, "socket.html")));
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
+        var report = await knowledge.SyncFolderAsync(docs);
+        Assert.Equal(["empty.txt", "good.md"], report.Added);
+        var reasons = report.Skipped.ToDictionary(skipped => skipped.Source, skipped => skipped.Reason);
+        Assert.Equal(7, reasons.Count);
+        Assert.Contains("pipe", reasons["pipe.txt"]);
+        Assert.Contains("socket", reasons["socket.html"]);
+        Assert.Contains("links are not followed", reasons["loop"]);
+        Assert.Contains("links are not followed", reasons["link.md"]);
+        Assert.Contains("links are not followed", reasons["none.md"]);
+        Assert.Contains("not valid UTF-8", reasons["caf\uFFFD.txt"]);
+        Assert.Contains("not valid UTF-8", reasons["d\uFFFD"]);
+        Assert.Equal(["empty.txt", "good.md"], DocumentFiles.Of(docs, DocumentReaders.Default).Select(file => file.Source));
+        Assert.Equal("device", SpecialFiles.KindOf(new FileInfo("/dev/null")));
+        Assert.Null(SpecialFiles.KindOf(new FileInfo(_folder.At("docs/empty.txt"))));
+        await RunAsync(docs, "rm -r caf*.txt d*"); // .NET cannot
+
+        static async Task RunAsync(string folder, string command)
+        {
+            using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", command]) { WorkingDirectory = folder })!;
+            await shell.WaitForExitAsync();
+            Assert.Equal(0, shell.ExitCode);
+        }
     }
 
     [Fact]
