@@ -261,6 +261,10 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     // Without prepositions, the order of words says who does what.
     private static bool OrderAgrees(Statement claim, Statement source, List<(Item Claim, Item Source)> pairs)
     {
+        // "日比野が学生の記録を" does not say "学生が日比野の記録を".
+        if (claim.IsUnordered && pairs.Exists(pair => pair is { Claim.Marker: "の", Source.Marker: "が" or "は" })
+            && pairs.Exists(pair => pair is { Claim.Marker: "が" or "は", Source.Marker: "の" }))
+            return false;
         if (claim.IsUnordered || claim.IsCopular || source.IsCopular || !source.HasPredicate)
             return true;
         var given = InOrder(source);

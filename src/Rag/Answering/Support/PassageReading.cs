@@ -83,6 +83,26 @@ internal sealed partial class PassageReading
     [GeneratedRegex("「([^」]{1,30})」")]
     private static partial Regex Quoted();
 
+    // What stands in brackets is said of the words before them, and of nothing else in the sentence.
     private ReadSentence Read(string text, IReadOnlySet<string> names)
+    {
+        var aside = Aside().Matches(text);
+        if (aside.Count == 0)
+            return Take(text, names);
+        var statements = new List<Statement>(Take(Aside().Replace(text, "${head}"), names).Statements);
+        foreach (Match match in aside)
+        {
+            var (head, inside) = (Take(match.Groups["head"].Value, names), Take(match.Groups["in"].Value, names));
+            if (head.Items.Any() && inside.Items.Any())
+                statements.Add(Joined(head, [inside]));
+        }
+
+        return new ReadSentence(statements);
+    }
+
+    private ReadSentence Take(string text, IReadOnlySet<string> names)
         => _isJapanese ? JapaneseReader.Read(text) : EnglishReader.Read(text, names);
+
+    [GeneratedRegex(@"(?<head>[一-龥々ァ-ヴーA-Za-z\d.-]{1,30}|\p{Lu}[\p{L}'’-]*(?: \p{Lu}[\p{L}'’-]*){0,3}|[\p{L}'’-]+)\s?[(（](?<in>[^()（）]{1,80})[)）]")]
+    private static partial Regex Aside();
 }
