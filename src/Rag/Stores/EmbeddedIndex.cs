@@ -34,7 +34,11 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
 
     public IEnumerable<DocumentRecord> Records => _documents.Values.Select(document => document.Record);
 
-    public void AddDocument(DocumentRecord record) => _documents.Add(record.Source, new Document(record));
+    public void AddDocument(DocumentRecord record)
+    {
+        if (!_documents.TryAdd(record.Source, new Document(record)))
+            throw new InvalidDataException($"The document '{record.Source}' is there twice.");
+    }
 
     public bool Contains(string source) => _documents.ContainsKey(source);
 
@@ -46,10 +50,10 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
     /// <param name="row">Its row in the file.</param>
     public void AddChunk(string source, string id, TermVector terms, ReadOnlySpan<float> dense, long row)
     {
-        var document = _documents[source];
         int slot = _slots.Count;
+        if (!_documents.TryGetValue(source, out var document) || !_slotById.TryAdd(id, slot))
+            throw new InvalidDataException($"The chunk '{id}' of '{source}' is there twice or belongs to no document.");
         _slots.Add(new Slot(id, document));
-        _slotById.Add(id, slot);
         document.Slots.Add(slot);
         foreach (var set in SetsOf(document.Record))
             set.Add(slot);

@@ -24,17 +24,14 @@ public sealed record EmbeddedStoreOptions
 /// graph beyond it (<see cref="EmbeddedStoreOptions.ExactSearch"/>). The default for one machine.
 /// </summary>
 /// <remarks>
-/// Thread-safe; searches run beside each other. A write is one transaction, synced to disk before it is acknowledged. Several processes may have the file open: one writes
-/// at a time (others wait, then fail with <see cref="StoreError.Busy"/>), and readers notice the others' writes.
+/// Thread-safe; searches run beside each other. A write is one transaction, synced to disk before it is acknowledged. Several processes may
+/// have the file open: one writes at a time (others wait, then fail with <see cref="StoreError.Busy"/>), and readers notice the others'
+/// writes.
 /// </remarks>
 public sealed class EmbeddedStore : IKnowledgeStore
 {
     // An index with more dead slots than live ones is built anew, unless it is tiny.
     private const int MinDeadSlots = 1024;
-
-    // The graph is stored when so many more nodes have been linked, and a share of those that are stored.
-    private const int MinUnsavedNodes = 4096;
-    private const int UnsavedShare = 16;
 
     private readonly KnowledgeFile _file;
     private readonly bool _ownsFile;
@@ -45,7 +42,6 @@ public sealed class EmbeddedStore : IKnowledgeStore
     private readonly Lock _writing;
     private readonly Lock _gate;
     private int _generation;
-    private int _savedNodes;
     private EmbeddedIndex? _index;
     private CollectionInfo? _info;
     private long _dataVersion = -1;
@@ -293,7 +289,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 _file.WriteGeneration(next._generation);
                 _file.DeleteOtherGenerations(next._generation);
                 transaction.Commit();
-                (_generation, _info, _index, _savedNodes) = (next._generation, next._info, next._index, next._savedNodes);
+                (_generation, _info, _index) = (next._generation, next._info, next._index);
                 return true;
             },
             cancellationToken);
@@ -307,7 +303,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
         {
             if (_disposed)
                 return;
-            if (_ownsFile && _index?.Vectors.LinkedCount > _savedNodes)
+            if (_ownsFile && _index?.Vectors.UnsavedCount > 0)
                 SaveGraph();
             _disposed = true;
             _index = null;
@@ -431,7 +427,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
         if (_index is not { Vectors.NeedsLink: true } index)
             return;
         index.Vectors.Link(index.Gate);
-        if (index.Vectors.LinkedCount - _savedNodes > Math.Max(MinUnsavedNodes, _savedNodes / UnsavedShare))
+        if (index.Vectors.IsWorthSaving)
             lock (_gate)
                 SaveGraph();
     }
@@ -446,7 +442,6 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 using var transaction = _file.Begin();
                 _file.WriteGraph(_generation, _index!.Vectors.SaveGraph());
                 transaction.Commit();
-                _savedNodes = _index.Vectors.LinkedCount;
                 return true;
             });
         }
@@ -504,7 +499,6 @@ public sealed class EmbeddedStore : IKnowledgeStore
             _generation = _file.ReadGeneration();
         _info = _file.ReadInfo(_generation);
         _index = _info is null ? null : _file.ReadIndex(_generation, _info, _options.ExactSearch);
-        _savedNodes = _index?.Vectors.LinkedCount ?? 0;
         _dataVersion = version;
     }
 

@@ -10,8 +10,8 @@ namespace Kotonoha.Rag.Stores;
 /// </summary>
 /// <remarks>
 /// Nodes are linked in batches: each one's neighbours are searched in the graph as it is, on all cores, and among those before it in the
-/// batch; then all links are written, on all cores but each node's by one. So the graph depends on the order of the slots alone, and readers
-/// need to be kept away only while links are written.
+/// batch; then all links are written, on all cores but each node's by one. So the graph depends on the order of the slots alone, and
+/// readers need to be kept away only while links are written.
 /// </remarks>
 internal sealed unsafe class HnswGraph(QuantizedVectors vectors)
 {
@@ -71,7 +71,8 @@ internal sealed unsafe class HnswGraph(QuantizedVectors vectors)
     /// <param name="budget">How many vectors to look at at most.</param>
     /// <param name="found">The nodes and approximate scores, best first.</param>
     /// <returns>Whether the walk came to its end within the budget.</returns>
-    public bool Search(ReadOnlySpan<short> query, float factor, int width, SlotSet? accepted, int budget, List<(int Slot, float Score)> found)
+    public bool Search(
+        ReadOnlySpan<short> query, float factor, int width, SlotSet? accepted, int budget, List<(int Slot, float Score)> found)
     {
         found.Clear();
         if (_entry < 0)

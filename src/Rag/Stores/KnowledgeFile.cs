@@ -105,7 +105,8 @@ internal sealed class KnowledgeFile : IDisposable
                     reader.GetInt64(6),
                     JsonSerializer.Deserialize(reader.GetString(7), StoreJson.Default.StringArray) ?? []));
         using (var chunks = Command(
-            "SELECT id, source, term_numbers, term_counts, dense, number FROM chunks WHERE generation = $generation ORDER BY number", generation))
+            "SELECT id, source, term_numbers, term_counts, dense, number FROM chunks WHERE generation = $generation ORDER BY number",
+            generation))
         using (var reader = chunks.ExecuteReader())
             while (reader.Read())
             {

@@ -14,6 +14,9 @@ internal sealed class SqliteFile : IDisposable
     // "KTNH": tells our files from other SQLite files.
     private const int ApplicationId = 0x4b544e48;
 
+    /// <summary>What stands for the path of a database in memory.</summary>
+    public const string InMemory = ":memory:";
+
     private readonly SqliteConnection _connection;
 
     private SqliteFile(string path, SqliteConnection connection)
@@ -36,13 +39,13 @@ internal sealed class SqliteFile : IDisposable
             throw new StoreException(StoreError.Missing, $"There is no knowledge file '{path}'. {StoreException.HowToIngest}");
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
-            DataSource = path ?? ":memory:",
+            DataSource = path ?? InMemory,
             Mode = path is null ? SqliteOpenMode.Memory
                 : createIfMissing ? SqliteOpenMode.ReadWriteCreate : SqliteOpenMode.ReadWrite,
             DefaultTimeout = busyTimeoutSeconds,
             Pooling = false,
         }.ToString());
-        var file = new SqliteFile(path ?? ":memory:", connection);
+        var file = new SqliteFile(path ?? InMemory, connection);
         try
         {
             file.Guard(() =>
@@ -86,7 +89,8 @@ internal sealed class SqliteFile : IDisposable
                     exception),
             };
         }
-        catch (Exception exception) when (exception is InvalidDataException or FormatException or JsonException or InvalidCastException)
+        catch (Exception exception) when (exception is InvalidDataException or FormatException or JsonException or InvalidCastException
+            or OverflowException or (InvalidOperationException and not ObjectDisposedException))
         {
             throw Damaged(exception);
         }

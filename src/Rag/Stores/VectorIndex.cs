@@ -30,7 +30,9 @@ internal readonly record struct ScoredSlot(int Slot, float Score);
 /// Vectors in memory by slot, in the order in which they came: exact search while they are few, beyond that a graph over quantised vectors,
 /// whose candidates are scored by the full ones. Removed slots stay until the index is built anew.
 /// </summary>
-/// <remarks>Searches may run beside each other, but not beside a change; <see cref="Link"/> says itself when it changes something.</remarks>
+/// <remarks>
+/// Searches may run beside each other, but not beside a change; <see cref="Link"/> says itself when it changes something.
+/// </remarks>
 /// <param name="dimension">The vectors' width.</param>
 /// <param name="measure">How they are compared.</param>
 /// <param name="exact">Whether every vector is looked at; null: up to <see cref="GraphThreshold"/>.</param>
@@ -57,6 +59,10 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
     // How much lengths may differ for the order of dot products to be that of distances, or to follow from the graph.
     private const float EqualLengths = 0.99f;
 
+    // A graph is worth storing when so many more nodes have been linked, and a share of those that are stored.
+    private const int MinUnsavedNodes = 4096;
+    private const int UnsavedShare = 16;
+
     private readonly PagedRows<float> _full = new(Math.Max(1, dimension));
     private readonly SlotSet _live = new();
     private readonly List<long> _rows = [];
@@ -64,6 +70,7 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
     private HnswGraph? _graph;
     private float _leastLength = float.PositiveInfinity;
     private float _greatestLength;
+    private int _savedCount;
 
     public int Dimension => dimension;
 
@@ -73,6 +80,12 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
 
     /// <summary>How many vectors the graph holds.</summary>
     public int LinkedCount => _graph?.Count ?? 0;
+
+    /// <summary>How many vectors have been linked since the graph was stored or read.</summary>
+    public int UnsavedCount => LinkedCount - _savedCount;
+
+    /// <summary>Whether so many vectors have been linked that the graph should be stored.</summary>
+    public bool IsWorthSaving => UnsavedCount > Math.Max(MinUnsavedNodes, _savedCount / UnsavedShare);
 
     /// <summary>Whether vectors wait to be linked.</summary>
     public bool NeedsLink
@@ -88,8 +101,9 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
     /// <summary>Adds a vector.</summary>
     /// <param name="vector">The vector.</param>
     /// <param name="row">What names its place in the file; ascending.</param>
+    /// <param name="counts">Whether its length counts among those that have to be about equal; not for one that is removed at once.</param>
     /// <returns>Its slot.</returns>
-    public int Add(ReadOnlySpan<float> vector, long row)
+    public int Add(ReadOnlySpan<float> vector, long row, bool counts = true)
     {
         int slot = _rows.Count;
         _full.Reserve(slot + 1);
@@ -97,7 +111,7 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
         _rows.Add(row);
         _live.Add(slot);
         _codes?.Set(slot, vector);
-        if (measure is VectorMeasure.Dot or VectorMeasure.Euclidean)
+        if (counts && measure is (VectorMeasure.Dot or VectorMeasure.Euclidean))
         {
             float length = TensorPrimitives.Norm(vector);
             _leastLength = Math.Min(_leastLength, length);
@@ -147,13 +161,13 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
     /// <summary>Finds the nearest vectors.</summary>
     /// <param name="query">The query.</param>
     /// <param name="limit">How many are wanted.</param>
-    /// <param name="accepted">The slots that may be found, all of them live; null for all live ones.</param>
+    /// <param name="accepted">The slots that may be found; null for all.</param>
     /// <returns>
     /// The nearest, in no order. A scan gives more where scores are equal, so that the caller can choose among them by a rule of its own.
     /// </returns>
     public List<ScoredSlot> Search(ReadOnlySpan<float> query, int limit, SlotSet? accepted)
     {
-        var allowed = accepted ?? (_live.Count < Count ? _live : null);
+        var allowed = _live.Count == Count ? accepted : accepted is null ? _live : SlotSet.Intersect([accepted, _live]);
         int candidates = allowed?.Count ?? Count;
         if (limit <= 0 || candidates == 0)
             return [];
@@ -179,7 +193,11 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
     }
 
     /// <summary>The graph as parts to be stored.</summary>
-    public List<byte[]> SaveGraph() => _graph is null ? [] : HnswFile.Write(_graph, Identity);
+    public List<byte[]> SaveGraph()
+    {
+        _savedCount = LinkedCount;
+        return _graph is null ? [] : HnswFile.Write(_graph, Identity);
+    }
 
     /// <summary>Takes over a stored graph, as far as its nodes are still the vectors that are here.</summary>
     /// <returns>Whether there is a graph now; a damaged one is left alone.</returns>
@@ -203,6 +221,7 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
                 return false;
         _graph = new HnswGraph(Codes());
         _graph.TakeOver(saved.Levels, saved.Links, slots);
+        _savedCount = _graph.Count;
         return true;
     }
 

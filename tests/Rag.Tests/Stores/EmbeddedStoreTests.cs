@@ -177,11 +177,11 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
         var documents = RandomDocuments(seed: 22, count: 1500);
         await store.WriteAsync(documents[..100]);
         using var stop = new CancellationTokenSource();
-        var readers = Enumerable.Range(0, 3).Select(reader => Task.Run(async () =>
+        var searches = new int[3];
+        var readers = Enumerable.Range(0, searches.Length).Select(reader => Task.Run(async () =>
         {
             var random = new Random(reader);
-            int searches = 0;
-            for (; !stop.IsCancellationRequested; searches++)
+            for (; !stop.IsCancellationRequested; searches[reader]++)
             {
                 // A document that is there throughout is found by its own vector.
                 var chunk = documents[random.Next(100)].Chunks[0];
@@ -189,8 +189,6 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
                 Assert.Equal(chunk.Chunk.Id, hits[0].Id);
                 Assert.Equal(1, hits[0].Score, 1e-5);
             }
-
-            return searches;
         })).ToArray();
         foreach (var part in documents[100..].Chunk(50))
         {
@@ -198,8 +196,10 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
             await store.DeleteAsync([part[0].Record.Source]);
         }
 
+        while (searches.Min() < 5 && !Array.Exists(readers, reader => reader.IsFaulted))
+            await Task.Delay(10);
         await stop.CancelAsync();
-        Assert.All(await Task.WhenAll(readers), searches => Assert.True(searches > 0));
+        await Task.WhenAll(readers);
     }
 
     protected override Task<IKnowledgeStore> OpenAsync()
