@@ -92,10 +92,9 @@ public sealed class HostTests
         await passages.EnsureCollectionExistsAsync();
         await passages.UpsertAsync(
         [
-            new() { Key = "a", Text = "oil is changed every year", Name = "Oil", Link = "file:oil",
-                Embedding = "oil is changed every year" },
-            new() { Key = "b", Text = "the filter is blue", Name = "Filter", Link = "file:filter", Embedding = "the filter is blue" },
-            new() { Key = "c", Text = "oil is black", Name = "Black", Link = "file:black", Embedding = "oil is black" },
+            new() { Key = "a", Text = "oil is changed every year", Name = "Oil", Link = "file:oil" },
+            new() { Key = "b", Text = "the filter is blue", Name = "Filter", Link = "file:filter" },
+            new() { Key = "c", Text = "oil is black", Name = "Black", Link = "file:black" },
         ]);
         ITextSearch<Passage> search = new VectorStoreTextSearch<Passage>(passages);
         var texts = await search.SearchAsync("when is oil changed", new TextSearchOptions<Passage> { Top = 1 });
@@ -153,7 +152,7 @@ public sealed class HostTests
         public string? Link { get; set; }
 
         [VectorStoreVector(WordCounts.Width)]
-        public string? Embedding { get; set; }
+        public string Embedding => Text;
     }
 
     /// <summary>Vectors that count words by their hash: equal words make texts near.</summary>
