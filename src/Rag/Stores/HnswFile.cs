@@ -59,6 +59,47 @@ internal static class HnswFile
     /// <summary>Reads what <see cref="Write"/> gave, or gives null where something is missing or damaged.</summary>
     public static SavedGraph? Read(IReadOnlyList<byte[]> parts)
     {
+        try
+        {
+            return ReadParts(parts) is { } saved && IsSound(saved) ? saved : null;
+        }
+        catch (EndOfStreamException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The checksum of all but a part's first four bytes, which hold it.</summary>
+    public static uint Checksum(byte[] part)
+    {
+        uint sum = 0;
+        var rest = part.AsSpan(4);
+        for (; rest.Length >= 8; rest = rest[8..])
+            sum = BitOperations.Crc32C(sum, BitConverter.ToUInt64(rest));
+        foreach (byte value in rest)
+            sum = BitOperations.Crc32C(sum, value);
+        return sum;
+    }
+
+    // Links are followed without a look at their bounds.
+    private static bool IsSound(SavedGraph saved)
+    {
+        for (int node = 0; node < saved.Count; node++)
+            for (int level = 0; level <= saved.Levels[node]; level++)
+            {
+                var links = saved.Links(node, level);
+                if (links.Length > (level == 0 ? HnswGraph.BottomLinks : HnswGraph.UpperLinks))
+                    return false;
+                foreach (int link in links)
+                    if ((uint)link >= (uint)saved.Count || saved.Levels[link] < level)
+                        return false;
+            }
+
+        return true;
+    }
+
+    private static SavedGraph? ReadParts(IReadOnlyList<byte[]> parts)
+    {
         var saved = new SavedGraph([], [], [], []);
         int total = -1;
         foreach (var part in parts)
@@ -91,16 +132,5 @@ internal static class HnswFile
         }
 
         return saved.Count > 0 && saved.Count == total ? saved : null;
-    }
-
-    private static uint Checksum(byte[] part)
-    {
-        uint sum = 0;
-        var rest = part.AsSpan(4);
-        for (; rest.Length >= 8; rest = rest[8..])
-            sum = BitOperations.Crc32C(sum, BitConverter.ToUInt64(rest));
-        foreach (byte value in rest)
-            sum = BitOperations.Crc32C(sum, value);
-        return sum;
     }
 }

@@ -128,6 +128,11 @@ public class VectorIndexTests
             Assert.False(Empty().LoadGraph(damaged));
         }
 
+        // A link to a node that is not there, in a part whose checksum is right.
+        var forged = (byte[])parts[0].Clone();
+        BitConverter.TryWriteBytes(forged.AsSpan(^4..), 1_000_000);
+        BitConverter.TryWriteBytes(forged, HnswFile.Checksum(forged));
+        Assert.False(Empty().LoadGraph([forged]));
         Assert.False(Empty().LoadGraph([]));
         Assert.False(Empty().LoadGraph([parts[0][..^1]]));
         Assert.True(Empty().LoadGraph(parts));
