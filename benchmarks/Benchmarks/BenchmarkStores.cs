@@ -16,6 +16,9 @@ internal sealed class BenchmarkStores : IAsyncDisposable
     /// <summary>The server's process, where one was started here.</summary>
     public int? ServerProcessId => _server?.ProcessId;
 
+    /// <summary>The server's gRPC address, where the stores are on one.</summary>
+    public Uri? Address => _address;
+
     public static async Task<BenchmarkStores> StartAsync(Dictionary<string, string> options)
     {
         var stores = new BenchmarkStores();

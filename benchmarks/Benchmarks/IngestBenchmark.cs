@@ -37,9 +37,9 @@ internal static class IngestBenchmark
                 Print($"  {stage}: {seconds:F2} s (threads added up, stages overlap)");
             var again = await knowledge.SyncFolderAsync(sources);
             Print($"again, {again.Unchanged.Count} unchanged: {again.Timings["total"]:F2} s");
-            Print($"peak memory of this process (VmHWM): {PeakMegabytes("self"):F0} MB");
+            Print($"peak memory of this process (VmHWM): {Machine.Megabytes("VmHWM"):F0} MB");
             if (stores.ServerProcessId is { } server)
-                Print($"peak memory of the Qdrant server (VmHWM): {PeakMegabytes(server.ToString(CultureInfo.InvariantCulture)):F0} MB");
+                Print($"peak memory of the Qdrant server (VmHWM): {Machine.Megabytes("VmHWM", server):F0} MB");
             return 0;
         }
         finally
@@ -48,13 +48,5 @@ internal static class IngestBenchmark
         }
 
         static void Print(DefaultInterpolatedStringHandler line) => Console.WriteLine(line.ToStringAndClear());
-    }
-
-    private static double PeakMegabytes(string process)
-    {
-        if (!OperatingSystem.IsLinux())
-            return System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64 / 1e6;
-        var line = File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
-        return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024 / 1e6;
     }
 }

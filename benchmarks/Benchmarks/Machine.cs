@@ -10,6 +10,18 @@ internal static class Machine
         => string.Create(CultureInfo.InvariantCulture, $"{Processor()}, {Environment.ProcessorCount} cores, "
             + $"{RuntimeInformation.OSDescription.Trim()}, {RuntimeInformation.FrameworkDescription}, load {Load()}");
 
+    /// <summary>A process's memory: VmHWM is the most that was resident, VmRSS what is resident now.</summary>
+    /// <param name="kind">The line of /proc/ID/status.</param>
+    /// <param name="process">The process, or null for this one.</param>
+    public static double Megabytes(string kind, int? process = null)
+    {
+        if (!OperatingSystem.IsLinux())
+            return System.Diagnostics.Process.GetProcessById(process ?? Environment.ProcessId).PeakWorkingSet64 / 1e6;
+        var line = File.ReadLines($"/proc/{process ?? Environment.ProcessId}/status")
+            .First(line => line.StartsWith(kind + ":", StringComparison.Ordinal));
+        return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024 / 1e6;
+    }
+
     private static string Processor()
     {
         try

@@ -37,6 +37,8 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["truth-file"] = TruthBench.RunFileAsync,
     ["truth-fit"] = TruthFit.RunAsync,
     ["truth-score"] = TruthBench.ScoreAsync,
+    ["vector-store-kill"] = VectorStoreKill.RunAsync,
+    ["vectors"] = VectorBenchmark.RunAsync,
 };
 if (args.Length > 0 && commands.TryGetValue(args[0], out var command))
     return await command(args[1..]);

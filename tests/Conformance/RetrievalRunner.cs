@@ -156,11 +156,11 @@ internal sealed class RetrievalRunner : FixtureRunner
         TermVector[] documents = [.. fixture.GetProperty("documents").EnumerateArray().Select(Terms)];
         double average = documents.Average(document => document.Length);
         log.Case($"{name}/average_length", () => Near(average, fixture.GetProperty("average_length").GetDouble(), 1e-6));
-        var index = new EmbeddedIndex(0, average, weights);
+        var index = new EmbeddedIndex(0, average, weights: weights);
         for (int i = 0; i < documents.Length; i++)
         {
             index.AddDocument(new DocumentRecord($"{i}", "", "", 1, documents[i].Length, null, 0, []));
-            index.AddChunk($"{i}", $"{i}", documents[i], default);
+            index.AddChunk($"{i}", $"{i}", documents[i], default, i);
         }
 
         foreach (var idf in fixture.GetProperty("idf").EnumerateObject())

@@ -1,57 +1,65 @@
 using System.Buffers;
-using System.Numerics.Tensors;
 
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// The embedded store's search structures in memory: unit vectors in pages of rows, and BM25 postings. A removed chunk's place (slot) is
-/// left dead until the index is built anew. Not thread-safe: the store guards it.
+/// The embedded store's search structures in memory: vectors, BM25 postings, and which slots a tag or folder has. A removed chunk's slot is
+/// left dead until the index is built anew.
 /// </summary>
-internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? weights = null)
+/// <remarks>
+/// Searches run beside each other; a change waits for them, holding <see cref="Gate"/> for writing. Whoever changes the index sees to it
+/// that nobody else does.
+/// </remarks>
+internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? exact = null, Bm25? weights = null)
 {
-    private const int PageRows = 1024;
-
-    private readonly List<float[]> _pages = [];
+    private readonly VectorIndex _vectors = new(dimension, exact: exact);
+    private readonly TermIndex _terms = new(averageLength, weights);
     private readonly List<Slot> _slots = [];
-    private readonly Dictionary<uint, Postings> _postings = [];
     private readonly Dictionary<string, Document> _documents = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _slotById = new(StringComparer.Ordinal);
-    private readonly Bm25 _weights = weights ?? Bm25.Default;
-    private double _averageLength = averageLength;
+    private readonly Dictionary<string, SlotSet> _byTag = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SlotSet> _byFolder = new(StringComparer.Ordinal);
 
-    public int Dimension { get; } = dimension;
+    /// <summary>Keeps changes and searches apart.</summary>
+    public ReaderWriterLockSlim Gate { get; } = new();
+
+    public int Dimension => dimension;
 
     public int LiveCount => _slotById.Count;
 
     public int DeadCount => _slots.Count - _slotById.Count;
 
+    /// <summary>The vectors, for what keeps their graph.</summary>
+    public VectorIndex Vectors => _vectors;
+
     public IEnumerable<DocumentRecord> Records => _documents.Values.Select(document => document.Record);
 
-    public void AddDocument(DocumentRecord record) => _documents.Add(record.Source, new Document(record));
+    public void AddDocument(DocumentRecord record)
+    {
+        if (!_documents.TryAdd(record.Source, new Document(record)))
+            throw new InvalidDataException($"The document '{record.Source}' is there twice.");
+    }
 
     public bool Contains(string source) => _documents.ContainsKey(source);
 
     /// <summary>Adds a chunk of a document that has been added.</summary>
-    public void AddChunk(string source, string id, TermVector terms, ReadOnlySpan<float> dense)
+    /// <param name="source">The document.</param>
+    /// <param name="id">The chunk.</param>
+    /// <param name="terms">Its terms.</param>
+    /// <param name="dense">Its vector, of length 1.</param>
+    /// <param name="row">Its row in the file.</param>
+    public void AddChunk(string source, string id, TermVector terms, ReadOnlySpan<float> dense, long row)
     {
-        var document = _documents[source];
         int slot = _slots.Count;
-        _slots.Add(new Slot(id, document, terms.Length, _weights.LengthNorm(terms.Length, _averageLength)));
-        _slotById.Add(id, slot);
+        if (!_documents.TryGetValue(source, out var document) || !_slotById.TryAdd(id, slot))
+            throw new InvalidDataException($"The chunk '{id}' of '{source}' is there twice or belongs to no document.");
+        _slots.Add(new Slot(id, document));
         document.Slots.Add(slot);
-        for (int i = 0; i < terms.Indices.Length; i++)
-        {
-            if (!_postings.TryGetValue(terms.Indices[i], out var list))
-                _postings.Add(terms.Indices[i], list = new Postings());
-            list.Entries.Add(new Posting(slot, terms.Counts[i]));
-            list.Live++;
-        }
-
-        if (Dimension == 0)
-            return;
-        if (slot % PageRows == 0)
-            _pages.Add(new float[PageRows * Dimension]);
-        dense.CopyTo(Row(slot));
+        foreach (var set in SetsOf(document.Record))
+            set.Add(slot);
+        _terms.Add(terms);
+        if (dimension > 0)
+            _vectors.Add(dense, row);
     }
 
     /// <summary>Removes a document with its chunks.</summary>
@@ -61,37 +69,27 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? w
     {
         if (!_documents.Remove(source, out var document))
             return;
+        var sets = SetsOf(document.Record).ToArray();
         foreach (int slot in document.Slots)
         {
             var id = _slots[slot].Id;
-            foreach (uint term in termsOf(id).Indices)
-                _postings[term].Live--;
+            _terms.Remove(termsOf(id));
             _slotById.Remove(id);
             _slots[slot] = _slots[slot] with { Document = null };
+            foreach (var set in sets)
+                set.Remove(slot);
+            if (dimension > 0)
+                _vectors.Remove(slot);
         }
     }
 
-    public void SetAverageLength(double averageLength)
-    {
-        _averageLength = averageLength;
-        for (int i = 0; i < _slots.Count; i++)
-            _slots[i] = _slots[i] with { Norm = _weights.LengthNorm(_slots[i].Length, averageLength) };
-    }
+    public void SetAverageLength(double averageLength) => _terms.SetAverageLength(averageLength);
 
     public List<ScoredChunk> SearchDense(ReadOnlySpan<float> unitQuery, int limit, StoreFilter? filter)
     {
-        var accepted = Accepted(filter);
         var best = new TopList(limit);
-        for (int slot = 0; slot < _slots.Count; slot++)
-        {
-            var entry = _slots[slot];
-            if (entry.Document is null || accepted?.Contains(entry.Document) == false)
-                continue;
-            float score = TensorPrimitives.Dot(unitQuery, Row(slot));
-            if (best.Takes(score))
-                best.Add(new ScoredChunk(entry.Id, entry.Document.Record.Source, score));
-        }
-
+        foreach (var (slot, score) in _vectors.Search(unitQuery, limit, Accepted(filter)))
+            best.Add(new ScoredChunk(_slots[slot].Id, _slots[slot].Document!.Record.Source, score));
         return best.ToSortedList();
     }
 
@@ -99,44 +97,124 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? w
     {
         var accepted = Accepted(filter);
         var best = new TopList(limit);
-        var scores = ArrayPool<float>.Shared.Rent(_slots.Count);
+        _terms.Search(query, (slot, score) =>
+        {
+            if (_slots[slot].Document is { } document && best.Takes(score) && accepted?.Contains(slot) != false)
+                best.Add(new ScoredChunk(_slots[slot].Id, document.Record.Source, score));
+        });
+        return best.ToSortedList();
+    }
+
+    public float[]? Vector(string id) => dimension > 0 && _slotById.TryGetValue(id, out int slot) ? _vectors[slot].ToArray() : null;
+
+    private IEnumerable<SlotSet> SetsOf(DocumentRecord record)
+    {
+        foreach (var tag in record.Tags.Distinct(StringComparer.Ordinal))
+            yield return Set(_byTag, tag);
+        // The last prefix is the document itself.
+        foreach (var folder in StoreFilter.Prefixes(record.Source).SkipLast(1))
+            yield return Set(_byFolder, folder);
+
+        static SlotSet Set(Dictionary<string, SlotSet> sets, string name)
+        {
+            if (!sets.TryGetValue(name, out var set))
+                sets.Add(name, set = new SlotSet());
+            return set;
+        }
+    }
+
+    private SlotSet? Accepted(StoreFilter? filter)
+    {
+        var sets = new List<SlotSet>();
+        foreach (var tag in filter?.Tags ?? [])
+            sets.Add(_byTag.GetValueOrDefault(tag) ?? new SlotSet());
+        if (filter?.NormalizedPrefix is { } prefix)
+        {
+            var folder = _byFolder.GetValueOrDefault(prefix) ?? new SlotSet();
+            sets.Add(_documents.TryGetValue(prefix, out var document) ? SlotSet.Of([.. folder.StartingAt(0), .. document.Slots]) : folder);
+        }
+
+        return sets.Count == 0 ? null : SlotSet.Intersect(sets);
+    }
+
+    private readonly record struct Slot(string Id, Document? Document);
+
+    private sealed class Document(DocumentRecord record)
+    {
+        public DocumentRecord Record { get; } = record;
+
+        public List<int> Slots { get; } = [];
+    }
+}
+
+/// <summary>BM25 postings in memory, by the slots of texts in the order in which they come.</summary>
+/// <param name="averageLength">The average length of the texts in terms, or null where it follows from the texts themselves.</param>
+/// <param name="weights">BM25's constants, or null for the defaults.</param>
+internal sealed class TermIndex(double? averageLength, Bm25? weights = null)
+{
+    private readonly Dictionary<uint, Postings> _postings = [];
+    private readonly List<int> _lengths = [];
+    private readonly Bm25 _weights = weights ?? Bm25.Default;
+    private double? _averageLength = averageLength;
+    private int _live;
+    private long _liveTerms;
+
+    /// <summary>Adds a text's terms; its slot is the next one.</summary>
+    public void Add(TermVector terms)
+    {
+        int slot = _lengths.Count;
+        _lengths.Add(terms.Length);
+        _live++;
+        _liveTerms += terms.Length;
+        for (int i = 0; i < terms.Indices.Length; i++)
+        {
+            if (!_postings.TryGetValue(terms.Indices[i], out var list))
+                _postings.Add(terms.Indices[i], list = new Postings());
+            list.Entries.Add(new Posting(slot, terms.Counts[i]));
+            list.Live++;
+        }
+    }
+
+    /// <summary>No longer counts a text; its slot goes on being scored.</summary>
+    public void Remove(TermVector terms)
+    {
+        _live--;
+        _liveTerms -= terms.Length;
+        foreach (uint term in terms.Indices)
+            _postings[term].Live--;
+    }
+
+    public void SetAverageLength(double averageLength) => _averageLength = averageLength;
+
+    /// <summary>Gives the texts that have a term of the query with their scores, removed ones too, in the order of their slots.</summary>
+    public void Search(TermVector query, Action<int, float> found)
+    {
+        double average = _averageLength ?? Math.Max(1, (double)_liveTerms / Math.Max(1, _live));
+        int count = _lengths.Count;
+        var scores = ArrayPool<float>.Shared.Rent(count);
         try
         {
-            Array.Clear(scores, 0, _slots.Count);
+            Array.Clear(scores, 0, count);
             for (int i = 0; i < query.Indices.Length; i++)
             {
                 if (!_postings.TryGetValue(query.Indices[i], out var list) || list.Live == 0)
                     continue;
-                float weight = query.Counts[i] * Bm25.Idf(LiveCount, list.Live);
+                float weight = query.Counts[i] * Bm25.Idf(_live, list.Live);
                 foreach (var posting in list.Entries)
-                    scores[posting.Slot] += weight * _weights.TermWeight(posting.Count, _slots[posting.Slot].Norm);
+                    scores[posting.Slot] +=
+                        weight * _weights.TermWeight(posting.Count, _weights.LengthNorm(_lengths[posting.Slot], average));
             }
 
-            for (int slot = 0; slot < _slots.Count; slot++)
-            {
-                // Every weight is positive, so zero means that no term of the query occurs.
-                if (scores[slot] == 0 || _slots[slot].Document is not { } document || accepted?.Contains(document) == false)
-                    continue;
-                if (best.Takes(scores[slot]))
-                    best.Add(new ScoredChunk(_slots[slot].Id, document.Record.Source, scores[slot]));
-            }
+            // Every weight is positive, so zero means that no term of the query occurs.
+            for (int slot = 0; slot < count; slot++)
+                if (scores[slot] != 0)
+                    found(slot, scores[slot]);
         }
         finally
         {
             ArrayPool<float>.Shared.Return(scores);
         }
-
-        return best.ToSortedList();
     }
-
-    public float[]? Vector(string id) => Dimension > 0 && _slotById.TryGetValue(id, out int slot) ? Row(slot).ToArray() : null;
-
-    private Span<float> Row(int slot) => _pages[slot / PageRows].AsSpan(slot % PageRows * Dimension, Dimension);
-
-    private HashSet<Document>? Accepted(StoreFilter? filter)
-        => filter is null ? null : [.. _documents.Values.Where(document => filter.Accepts(document.Record.Source, document.Record.Tags))];
-
-    private readonly record struct Slot(string Id, Document? Document, int Length, float Norm);
 
     private readonly record struct Posting(int Slot, int Count);
 
@@ -145,12 +223,5 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, Bm25? w
         public List<Posting> Entries { get; } = [];
 
         public int Live { get; set; }
-    }
-
-    private sealed class Document(DocumentRecord record)
-    {
-        public DocumentRecord Record { get; } = record;
-
-        public List<int> Slots { get; } = [];
     }
 }

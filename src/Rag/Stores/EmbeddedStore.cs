@@ -11,14 +11,22 @@ public sealed record EmbeddedStoreOptions
 
     /// <summary>Whether a missing file is created; otherwise opening it is an error.</summary>
     public bool CreateIfMissing { get; init; } = true;
+
+    /// <summary>
+    /// Whether a dense search looks at every vector, or goes through a graph of them (HNSW), which is faster and finds nearly all; null:
+    /// exact up to 20,000 chunks.
+    /// </summary>
+    public bool? ExactSearch { get; init; }
 }
 
 /// <summary>
-/// A knowledge store in one SQLite file, with vectors and BM25 postings in memory and exact search. The default for one machine.
+/// A knowledge store in one SQLite file, with vectors and BM25 postings in memory; dense search is exact up to a size and goes through a
+/// graph beyond it (<see cref="EmbeddedStoreOptions.ExactSearch"/>). The default for one machine.
 /// </summary>
 /// <remarks>
-/// Thread-safe. A write is one transaction, synced to disk before it is acknowledged. Several processes may have the file open: one writes
-/// at a time (others wait, then fail with <see cref="StoreError.Busy"/>), and readers notice the others' writes.
+/// Thread-safe; searches run beside each other. A write is one transaction, synced to disk before it is acknowledged. Several processes may
+/// have the file open: one writes at a time (others wait, then fail with <see cref="StoreError.Busy"/>), and readers notice the others'
+/// writes.
 /// </remarks>
 public sealed class EmbeddedStore : IKnowledgeStore
 {
@@ -27,6 +35,11 @@ public sealed class EmbeddedStore : IKnowledgeStore
 
     private readonly KnowledgeFile _file;
     private readonly bool _ownsFile;
+    private readonly EmbeddedStoreOptions _options;
+
+    // Held in this order: a write takes the second only while it uses the file or changes the index, so that searches go on while vectors
+    // are linked.
+    private readonly Lock _writing;
     private readonly Lock _gate;
     private int _generation;
     private EmbeddedIndex? _index;
@@ -34,9 +47,11 @@ public sealed class EmbeddedStore : IKnowledgeStore
     private long _dataVersion = -1;
     private bool _disposed;
 
-    private EmbeddedStore(KnowledgeFile file, Lock gate, int generation, bool ownsFile)
+    private EmbeddedStore(KnowledgeFile file, EmbeddedStoreOptions options, Lock writing, Lock gate, int generation, bool ownsFile)
     {
         _file = file;
+        _options = options;
+        _writing = writing;
         _gate = gate;
         _generation = generation;
         _ownsFile = ownsFile;
@@ -52,12 +67,15 @@ public sealed class EmbeddedStore : IKnowledgeStore
     public static EmbeddedStore Open(string path, EmbeddedStoreOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var file = KnowledgeFile.Open(path, options ?? new EmbeddedStoreOptions());
+        options ??= new EmbeddedStoreOptions();
+        var file = KnowledgeFile.Open(path, options);
         try
         {
-            var store = new EmbeddedStore(file, new Lock(), 0, ownsFile: true);
+            var store = new EmbeddedStore(file, options, new Lock(), new Lock(), 0, ownsFile: true);
             lock (store._gate)
                 file.Guard(() => store.Refresh());
+            lock (store._writing)
+                store.LinkWaiting();
             return store;
         }
         catch
@@ -76,7 +94,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
     {
         ArgumentNullException.ThrowIfNull(info);
         CheckInfo(info);
-        return Locked(
+        return Written(
             () =>
             {
                 using var transaction = _file.Begin();
@@ -86,7 +104,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 _file.WriteInfo(_generation, info);
                 transaction.Commit();
                 _info = info;
-                _index = new EmbeddedIndex(info.DenseDimension, info.AverageLength);
+                _index = NewIndex(info);
                 return true;
             },
             cancellationToken);
@@ -96,7 +114,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
     public Task WriteAsync(IReadOnlyList<DocumentWrite> documents, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(documents);
-        return Locked(
+        return Written(
             () =>
             {
                 var info = _info ?? throw NotCreated();
@@ -109,19 +127,21 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 var oldTerms = _file.ReadTerms(_generation, old);
                 foreach (var source in old)
                     _file.DeleteDocument(_generation, source);
-                _file.InsertDocuments(_generation, documents, unit);
+                var rows = _file.InsertDocuments(_generation, documents, unit);
                 transaction.Commit();
 
-                foreach (var source in old)
-                    _index.Remove(source, id => oldTerms[id]);
-                for (int i = 0; i < documents.Count; i++)
+                Change(index =>
                 {
-                    var (record, chunks) = documents[i];
-                    _index.AddDocument(record);
-                    for (int j = 0; j < chunks.Count; j++)
-                        _index.AddChunk(record.Source, chunks[j].Chunk.Id, chunks[j].Terms, unit[i][j]);
-                }
-
+                    foreach (var source in old)
+                        index.Remove(source, id => oldTerms[id]);
+                    for (int i = 0; i < documents.Count; i++)
+                    {
+                        var (record, chunks) = documents[i];
+                        index.AddDocument(record);
+                        for (int j = 0; j < chunks.Count; j++)
+                            index.AddChunk(record.Source, chunks[j].Chunk.Id, chunks[j].Terms, unit[i][j], rows[i][j]);
+                    }
+                });
                 RenewIfMostlyDead();
                 return true;
             },
@@ -132,7 +152,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
     public Task DeleteAsync(IReadOnlyList<string> sources, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(sources);
-        return Locked(
+        return Written(
             () =>
             {
                 if (_info is null)
@@ -143,8 +163,11 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 foreach (var source in known)
                     _file.DeleteDocument(_generation, source);
                 transaction.Commit();
-                foreach (var source in known)
-                    _index.Remove(source, id => terms[id]);
+                Change(index =>
+                {
+                    foreach (var source in known)
+                        index.Remove(source, id => terms[id]);
+                });
                 RenewIfMostlyDead();
                 return true;
             },
@@ -162,13 +185,12 @@ public sealed class EmbeddedStore : IKnowledgeStore
         ReadOnlyMemory<float> query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
-        return Locked<IReadOnlyList<ScoredChunk>>(
-            () =>
+        return Searched(
+            (index, info) =>
             {
-                var info = _info ?? throw NotCreated();
                 if (query.Length != info.DenseDimension)
                     throw StoreException.WrongWidth(query.Length, info);
-                return query.Length == 0 ? [] : _index!.SearchDense(VectorMath.Normalize(query.Span), limit, filter);
+                return query.Length == 0 ? [] : index.SearchDense(VectorMath.Normalize(query.Span), limit, filter);
             },
             cancellationToken);
     }
@@ -179,9 +201,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
     {
         ArgumentNullException.ThrowIfNull(query);
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
-        return Locked<IReadOnlyList<ScoredChunk>>(
-            () => _info is null ? throw NotCreated() : _index!.SearchSparse(query, limit, filter),
-            cancellationToken);
+        return Searched((index, _) => index.SearchSparse(query, limit, filter), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -210,13 +230,13 @@ public sealed class EmbeddedStore : IKnowledgeStore
     public Task SetAverageLengthAsync(double averageLength, Func<Chunk, TermVector> termsOf, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(averageLength);
-        return Locked(
+        return Written(
             () =>
             {
                 var info = (_info ?? throw NotCreated()) with { AverageLength = averageLength };
                 _file.WriteInfo(_generation, info);
                 _info = info;
-                _index!.SetAverageLength(averageLength);
+                Change(index => index.SetAverageLength(averageLength));
                 return true;
             },
             cancellationToken);
@@ -225,7 +245,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
     /// <inheritdoc/>
     /// <remarks>Writes are transactions here, so only a rebuild that was never committed can leave anything.</remarks>
     public Task<int> RemoveLeftoversAsync(CancellationToken cancellationToken = default)
-        => Locked(
+        => Written(
             () =>
             {
                 using var transaction = _file.Begin();
@@ -240,17 +260,17 @@ public sealed class EmbeddedStore : IKnowledgeStore
     {
         ArgumentNullException.ThrowIfNull(info);
         CheckInfo(info);
-        return Locked<IKnowledgeStore>(
+        return Written<IKnowledgeStore>(
             () =>
             {
                 using var transaction = _file.Begin();
                 _file.DeleteOtherGenerations(_generation);
                 _file.WriteInfo(_generation + 1, info);
                 transaction.Commit();
-                return new EmbeddedStore(_file, _gate, _generation + 1, ownsFile: false)
+                return new EmbeddedStore(_file, _options, _writing, _gate, _generation + 1, ownsFile: false)
                 {
                     _info = info,
-                    _index = new EmbeddedIndex(info.DenseDimension, info.AverageLength),
+                    _index = NewIndex(info),
                     _dataVersion = _dataVersion,
                 };
             },
@@ -262,7 +282,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
     {
         if (rebuilt is not EmbeddedStore next || next._file != _file || next._generation == _generation)
             throw new ArgumentException("This is not a rebuild of this store.", nameof(rebuilt));
-        return Locked(
+        return Written(
             () =>
             {
                 using var transaction = _file.Begin();
@@ -278,10 +298,13 @@ public sealed class EmbeddedStore : IKnowledgeStore
     /// <summary>Closes the file.</summary>
     public void Dispose()
     {
+        using var writing = _writing.EnterScope();
         lock (_gate)
         {
             if (_disposed)
                 return;
+            if (_ownsFile && _index?.Vectors.UnsavedCount > 0)
+                SaveGraph();
             _disposed = true;
             _index = null;
             if (_ownsFile)
@@ -337,6 +360,96 @@ public sealed class EmbeddedStore : IKnowledgeStore
         }
     }
 
+    /// <summary>Does a write, then links the vectors that wait for it, beside searches.</summary>
+    private Task<T> Written<T>(Func<T> work, CancellationToken cancellationToken)
+    {
+        lock (_writing)
+        {
+            var written = Locked(work, cancellationToken);
+            if (written.IsCompletedSuccessfully)
+                LinkWaiting();
+            return written;
+        }
+    }
+
+    /// <summary>Searches the index as it is in the file now; other searches and the linking of vectors go on beside it.</summary>
+    private Task<IReadOnlyList<ScoredChunk>> Searched(
+        Func<EmbeddedIndex, CollectionInfo, List<ScoredChunk>> search, CancellationToken cancellationToken)
+    {
+        var entered = Locked(
+            () =>
+            {
+                var info = _info ?? throw NotCreated();
+                _index!.Gate.EnterReadLock();
+                return (Index: _index, Info: info);
+            },
+            cancellationToken);
+        if (!entered.IsCompletedSuccessfully)
+            return Failed(entered);
+        var (index, info) = entered.Result;
+        try
+        {
+            return Task.FromResult<IReadOnlyList<ScoredChunk>>(search(index, info));
+        }
+        catch (StoreException exception)
+        {
+            return Task.FromException<IReadOnlyList<ScoredChunk>>(exception);
+        }
+        finally
+        {
+            index.Gate.ExitReadLock();
+        }
+
+        static async Task<IReadOnlyList<ScoredChunk>> Failed(Task task)
+        {
+            await task.ConfigureAwait(false);
+            return [];
+        }
+    }
+
+    private EmbeddedIndex NewIndex(CollectionInfo info) => new(info.DenseDimension, info.AverageLength, _options.ExactSearch);
+
+    private void Change(Action<EmbeddedIndex> change)
+    {
+        _index!.Gate.EnterWriteLock();
+        try
+        {
+            change(_index);
+        }
+        finally
+        {
+            _index.Gate.ExitWriteLock();
+        }
+    }
+
+    private void LinkWaiting()
+    {
+        if (_index is not { Vectors.NeedsLink: true } index)
+            return;
+        index.Vectors.Link(index.Gate);
+        if (index.Vectors.IsWorthSaving)
+            lock (_gate)
+                SaveGraph();
+    }
+
+    // The graph is derived from the vectors, so that one which cannot be stored now is only linked again when the file is next opened.
+    private void SaveGraph()
+    {
+        try
+        {
+            _file.Guard(() =>
+            {
+                using var transaction = _file.Begin();
+                _file.WriteGraph(_generation, _index!.Vectors.SaveGraph());
+                transaction.Commit();
+                return true;
+            });
+        }
+        catch (StoreException)
+        {
+        }
+    }
+
     /// <summary>Begins a write on top of what other processes have committed.</summary>
     private SqliteTransaction BeginWrite()
     {
@@ -385,13 +498,16 @@ public sealed class EmbeddedStore : IKnowledgeStore
         if (_ownsFile)
             _generation = _file.ReadGeneration();
         _info = _file.ReadInfo(_generation);
-        _index = _info is null ? null : _file.ReadIndex(_generation, _info);
+        _index = _info is null ? null : _file.ReadIndex(_generation, _info, _options.ExactSearch);
         _dataVersion = version;
     }
 
     private void RenewIfMostlyDead()
     {
         if (_index is { } index && index.DeadCount > Math.Max(MinDeadSlots, index.LiveCount))
+        {
+            SaveGraph();
             Refresh();
+        }
     }
 }

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Kotonoha.Rag.Chunking;
 using Microsoft.Data.Sqlite;
@@ -8,103 +6,46 @@ using Microsoft.Data.Sqlite;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// The SQLite file of the embedded store: its tables and how rows become documents, chunks and vectors. A row belongs to a generation of
-/// the collection. Not thread-safe: the store guards it.
+/// The tables of the embedded store and how rows become documents, chunks and vectors. A row belongs to a generation of the collection. Not
+/// thread-safe: the store guards it.
 /// </summary>
 internal sealed class KnowledgeFile : IDisposable
 {
-    // "KTNH": tells our files from other SQLite files.
-    private const int ApplicationId = 0x4b544e48;
-
     private const string ChunkColumns = "id, source, ordinal, first, past, heading, page, title, text";
 
-    private readonly SqliteConnection _connection;
+    private const string Tables =
+        """
+        CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS documents (
+            generation INTEGER NOT NULL, source TEXT NOT NULL, hash TEXT NOT NULL, version TEXT NOT NULL, chunks INTEGER NOT NULL,
+            terms INTEGER NOT NULL, title TEXT, bytes INTEGER NOT NULL, tags TEXT NOT NULL,
+            PRIMARY KEY (generation, source)) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS chunks (
+            number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL, ordinal INTEGER NOT NULL,
+            first INTEGER NOT NULL, past INTEGER NOT NULL, page INTEGER, term_numbers BLOB NOT NULL, term_counts BLOB NOT NULL,
+            dense BLOB NOT NULL, heading TEXT, title TEXT, text TEXT NOT NULL);
+        CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_id ON chunks (generation, id);
+        CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_source ON chunks (generation, source, ordinal);
+        INSERT OR IGNORE INTO meta VALUES ('generation', '1');
+        """;
 
-    private KnowledgeFile(string path, SqliteConnection connection)
-    {
-        Path = path;
-        _connection = connection;
-    }
+    private readonly SqliteFile _file;
 
-    public string Path { get; }
+    private KnowledgeFile(SqliteFile file) => _file = file;
+
+    public string Path => _file.Path;
 
     public static KnowledgeFile Open(string path, EmbeddedStoreOptions options)
-    {
-        if (!options.CreateIfMissing && !File.Exists(path))
-            throw new StoreException(StoreError.Missing, $"There is no knowledge file '{path}'. {StoreException.HowToIngest}");
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
-        {
-            DataSource = path,
-            Mode = options.CreateIfMissing ? SqliteOpenMode.ReadWriteCreate : SqliteOpenMode.ReadWrite,
-            DefaultTimeout = options.BusyTimeoutSeconds,
-            Pooling = false,
-        }.ToString());
-        var file = new KnowledgeFile(path, connection);
-        try
-        {
-            file.Guard(() =>
-            {
-                connection.Open();
-                file.Prepare();
-                return true;
-            });
-            return file;
-        }
-        catch
-        {
-            connection.Dispose();
-            throw;
-        }
-    }
+        => new(SqliteFile.Open(path, options.CreateIfMissing, options.BusyTimeoutSeconds, Tables));
 
-    /// <summary>Does some work and turns what SQLite or damaged rows throw into <see cref="StoreException"/>.</summary>
-    public T Guard<T>(Func<T> work)
-    {
-        try
-        {
-            return work();
-        }
-        catch (SqliteException exception)
-        {
-            throw exception.SqliteErrorCode switch
-            {
-                5 or 6 => new StoreException(
-                    StoreError.Busy, $"Another process is writing to '{Path}'. Wait until it is done, then try again.", exception),
-                11 => Damaged(exception),
-                26 => new StoreException(
-                    StoreError.Foreign,
-                    $"'{Path}' is not a knowledge file of Kotonoha ({exception.Message}). "
-                    + "Choose another path, or delete it and ingest the documents again.",
-                    exception),
-                _ => new StoreException(
-                    StoreError.Storage,
-                    $"The knowledge file '{Path}' cannot be read or written ({exception.Message}). "
-                    + "Check the path, its permissions and the space on its disk.",
-                    exception),
-            };
-        }
-        catch (Exception exception) when (exception is InvalidDataException or FormatException or JsonException or InvalidCastException)
-        {
-            throw Damaged(exception);
-        }
+    /// <inheritdoc cref="SqliteFile.Guard"/>
+    public T Guard<T>(Func<T> work) => _file.Guard(work);
 
-        StoreException Damaged(Exception exception) => new(
-            StoreError.Corrupt,
-            $"The knowledge file '{Path}' is damaged ({exception.Message}). Delete it and ingest the documents again.",
-            exception);
-    }
+    /// <inheritdoc cref="SqliteFile.Begin"/>
+    public SqliteTransaction Begin(bool writes = true) => _file.Begin(writes);
 
-    /// <summary>
-    /// Begins a transaction that writes, or one that reads from one snapshot, whatever another process commits meanwhile.
-    /// </summary>
-    public SqliteTransaction Begin(bool writes = true) => _connection.BeginTransaction(deferred: !writes);
-
-    /// <summary>A number that changes when another process commits.</summary>
-    public long DataVersion()
-    {
-        using var command = Command("PRAGMA data_version");
-        return (long)command.ExecuteScalar()!;
-    }
+    /// <inheritdoc cref="SqliteFile.DataVersion"/>
+    public long DataVersion() => _file.DataVersion();
 
     public int ReadGeneration()
     {
@@ -144,9 +85,12 @@ internal sealed class KnowledgeFile : IDisposable
     }
 
     /// <summary>Reads a generation's search structures into memory.</summary>
-    public EmbeddedIndex ReadIndex(int generation, CollectionInfo info)
+    /// <param name="generation">The generation.</param>
+    /// <param name="info">Its metadata.</param>
+    /// <param name="exact">Whether every vector is looked at; null: while they are few.</param>
+    public EmbeddedIndex ReadIndex(int generation, CollectionInfo info, bool? exact)
     {
-        var index = new EmbeddedIndex(info.DenseDimension, info.AverageLength);
+        var index = new EmbeddedIndex(info.DenseDimension, info.AverageLength, exact);
         using (var documents = Command(
             "SELECT source, hash, version, chunks, terms, title, bytes, tags FROM documents WHERE generation = $generation", generation))
         using (var reader = documents.ExecuteReader())
@@ -161,18 +105,23 @@ internal sealed class KnowledgeFile : IDisposable
                     reader.GetInt64(6),
                     JsonSerializer.Deserialize(reader.GetString(7), StoreJson.Default.StringArray) ?? []));
         using (var chunks = Command(
-            "SELECT id, source, term_numbers, term_counts, dense FROM chunks WHERE generation = $generation ORDER BY number", generation))
+            "SELECT id, source, term_numbers, term_counts, dense, number FROM chunks WHERE generation = $generation ORDER BY number",
+            generation))
         using (var reader = chunks.ExecuteReader())
             while (reader.Read())
             {
-                var dense = Values<float>(reader, 4);
+                var dense = SqliteFile.Values<float>(reader, 4);
                 if (dense.Length != index.Dimension)
                     throw new InvalidDataException($"A vector has {dense.Length} dimensions instead of {index.Dimension}.");
-                index.AddChunk(reader.GetString(1), reader.GetString(0), Terms(reader, 2), dense);
+                index.AddChunk(reader.GetString(1), reader.GetString(0), SqliteFile.Terms(reader, 2), dense, reader.GetInt64(5));
             }
 
+        index.Vectors.LoadGraph(_file.ReadGraph(GraphOf(generation)));
         return index;
     }
+
+    /// <summary>Stores the graph of a generation's vectors.</summary>
+    public void WriteGraph(int generation, IReadOnlyList<byte[]> parts) => _file.WriteGraph(GraphOf(generation), parts);
 
     public Chunk?[] ReadChunks(int generation, IReadOnlyList<string> ids)
     {
@@ -213,7 +162,7 @@ internal sealed class KnowledgeFile : IDisposable
             parameter.Value = source;
             using var reader = command.ExecuteReader();
             while (reader.Read())
-                terms.Add(reader.GetString(0), Terms(reader, 1));
+                terms.Add(reader.GetString(0), SqliteFile.Terms(reader, 1));
         }
 
         return terms;
@@ -238,10 +187,12 @@ internal sealed class KnowledgeFile : IDisposable
             """
             DELETE FROM documents WHERE generation <> $generation;
             DELETE FROM meta WHERE key LIKE 'collection/%' AND key <> $key;
+            DELETE FROM graphs WHERE owner LIKE 'chunks/%' AND owner <> $graph;
             DELETE FROM chunks WHERE generation <> $generation;
             SELECT changes()
             """,
             kept);
+        command.Parameters.AddWithValue("$graph", GraphOf(kept));
         command.Parameters.AddWithValue("$key", $"collection/{kept}");
         return (int)(long)command.ExecuteScalar()!;
     }
@@ -250,20 +201,24 @@ internal sealed class KnowledgeFile : IDisposable
     /// <param name="generation">The generation.</param>
     /// <param name="documents">The documents; none of them is there.</param>
     /// <param name="unit">The vectors to store, of length 1, by document and chunk.</param>
-    public void InsertDocuments(int generation, IReadOnlyList<DocumentWrite> documents, float[][][] unit)
+    /// <returns>The chunks' rows, by document and chunk.</returns>
+    public long[][] InsertDocuments(int generation, IReadOnlyList<DocumentWrite> documents, float[][][] unit)
     {
         using var chunkCommand = Insert(
             "chunks",
             generation,
-            ["id", "source", "ordinal", "first", "past", "page", "term_numbers", "term_counts", "dense", "heading", "title", "text"]);
+            ["id", "source", "ordinal", "first", "past", "page", "term_numbers", "term_counts", "dense", "heading", "title", "text"],
+            "number");
         using var documentCommand = Insert(
-            "documents", generation, ["source", "hash", "version", "chunks", "terms", "title", "bytes", "tags"]);
+            "documents", generation, ["source", "hash", "version", "chunks", "terms", "title", "bytes", "tags"], "bytes");
+        var rows = new long[documents.Count][];
         for (int i = 0; i < documents.Count; i++)
         {
+            rows[i] = new long[documents[i].Chunks.Count];
             for (int j = 0; j < documents[i].Chunks.Count; j++)
             {
                 var (chunk, terms, _) = documents[i].Chunks[j];
-                Run(
+                rows[i][j] = (long)Run(
                     chunkCommand,
                     chunk.Id,
                     chunk.Source,
@@ -271,9 +226,9 @@ internal sealed class KnowledgeFile : IDisposable
                     chunk.Start,
                     chunk.End,
                     chunk.Page,
-                    Bytes<uint>(terms.Indices),
-                    Bytes<int>(terms.Counts),
-                    Bytes<float>(unit[i][j]),
+                    SqliteFile.Bytes<uint>(terms.Indices),
+                    SqliteFile.Bytes<int>(terms.Counts),
+                    SqliteFile.Bytes<float>(unit[i][j]),
                     chunk.Heading,
                     chunk.Title,
                     chunk.Text);
@@ -291,69 +246,34 @@ internal sealed class KnowledgeFile : IDisposable
                 record.Bytes,
                 JsonSerializer.Serialize([.. record.Tags], StoreJson.Default.StringArray));
         }
+
+        return rows;
     }
 
-    public void Dispose() => _connection.Dispose();
-
-    private void Prepare()
-    {
-        using (var check = Command("SELECT (SELECT count(*) FROM sqlite_master), (SELECT application_id FROM pragma_application_id)"))
-        using (var reader = check.ExecuteReader())
-        {
-            reader.Read();
-            if (reader.GetInt64(0) > 0 && reader.GetInt64(1) != ApplicationId)
-                throw new StoreException(
-                    StoreError.Foreign, $"'{Path}' is an SQLite file, but not a knowledge file of Kotonoha. Choose another path.");
-        }
-
-        using (var modes = Command("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"))
-            modes.ExecuteNonQuery();
-        using var transaction = Begin();
-        using var command = Command(
-            $"""
-            PRAGMA application_id = {ApplicationId};
-            CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-            CREATE TABLE IF NOT EXISTS documents (
-                generation INTEGER NOT NULL, source TEXT NOT NULL, hash TEXT NOT NULL, version TEXT NOT NULL, chunks INTEGER NOT NULL,
-                terms INTEGER NOT NULL, title TEXT, bytes INTEGER NOT NULL, tags TEXT NOT NULL,
-                PRIMARY KEY (generation, source)) WITHOUT ROWID;
-            CREATE TABLE IF NOT EXISTS chunks (
-                number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL, ordinal INTEGER NOT NULL,
-                first INTEGER NOT NULL, past INTEGER NOT NULL, page INTEGER, term_numbers BLOB NOT NULL, term_counts BLOB NOT NULL,
-                dense BLOB NOT NULL, heading TEXT, title TEXT, text TEXT NOT NULL);
-            CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_id ON chunks (generation, id);
-            CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_source ON chunks (generation, source, ordinal);
-            INSERT OR IGNORE INTO meta VALUES ('generation', '1');
-            """);
-        command.ExecuteNonQuery();
-        transaction.Commit();
-    }
+    public void Dispose() => _file.Dispose();
 
     private SqliteCommand Command(string text, int? generation = null)
-    {
-        var command = _connection.CreateCommand();
-        command.CommandText = text;
-        if (generation is { } number)
-            command.Parameters.AddWithValue("$generation", number);
-        return command;
-    }
+        => generation is { } number ? _file.Command(text, ("$generation", number)) : _file.Command(text);
+
+    private static string GraphOf(int generation) => string.Create(CultureInfo.InvariantCulture, $"chunks/{generation}");
 
     /// <summary>A command that inserts a row; its first parameter is the generation.</summary>
-    private SqliteCommand Insert(string table, int generation, string[] columns)
+    private SqliteCommand Insert(string table, int generation, string[] columns, string returned)
     {
         var command = Command(
-            $"INSERT INTO {table} (generation, {string.Join(", ", columns)}) VALUES ($generation, ${string.Join(", $", columns)})",
+            $"INSERT INTO {table} (generation, {string.Join(", ", columns)}) VALUES ($generation, ${string.Join(", $", columns)}) "
+            + $"RETURNING {returned}",
             generation);
         foreach (var column in columns)
             command.Parameters.Add(new SqliteParameter { ParameterName = "$" + column });
         return command;
     }
 
-    private static void Run(SqliteCommand insert, params ReadOnlySpan<object?> values)
+    private static object Run(SqliteCommand insert, params ReadOnlySpan<object?> values)
     {
         for (int i = 0; i < values.Length; i++)
             insert.Parameters[i + 1].Value = values[i] ?? DBNull.Value;
-        insert.ExecuteNonQuery();
+        return insert.ExecuteScalar()!;
     }
 
     private static Chunk ToChunk(SqliteDataReader reader) => new(
@@ -368,20 +288,4 @@ internal sealed class KnowledgeFile : IDisposable
         Text(reader, 7));
 
     private static string? Text(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
-
-    private static TermVector Terms(SqliteDataReader reader, int firstColumn)
-        => TermVector.FromParts(Values<uint>(reader, firstColumn), Values<int>(reader, firstColumn + 1));
-
-    private static byte[] Bytes<T>(ReadOnlySpan<T> values)
-        where T : unmanaged
-        => MemoryMarshal.AsBytes(values).ToArray();
-
-    private static T[] Values<T>(SqliteDataReader reader, int column)
-        where T : unmanaged
-    {
-        var bytes = reader.GetFieldValue<byte[]>(column);
-        if (bytes.Length % Unsafe.SizeOf<T>() != 0)
-            throw new InvalidDataException("A blob has a wrong length.");
-        return MemoryMarshal.Cast<byte, T>(bytes).ToArray();
-    }
 }

@@ -139,6 +139,69 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
         Assert.Empty(await store.SearchSparseAsync(TermVector.FromText("beta"), 5));
     }
 
+    [Fact]
+    public async Task A_store_that_walks_finds_what_an_exact_one_finds_and_again_when_it_is_opened_again()
+    {
+        var path = _folder.At("kb.db");
+        var documents = RandomDocuments(seed: 21, count: 1200);
+        var walking = new EmbeddedStoreOptions { ExactSearch = false };
+        await using (var store = EmbeddedStore.Open(path, walking))
+        {
+            await store.CreateAsync(Info());
+            foreach (var part in documents.Chunk(100))
+                await store.WriteAsync(part);
+            await store.DeleteAsync([.. documents.Where((_, i) => i % 5 == 0).Select(document => document.Record.Source)]);
+        }
+
+        await using var exact = EmbeddedStore.Open(path, new EmbeddedStoreOptions { ExactSearch = true });
+        await using var again = EmbeddedStore.Open(path, walking);
+        int found = 0;
+        for (int i = 1; i <= 40; i++)
+        {
+            var query = documents[i].Chunks[0].Dense;
+            var filter = i % 2 == 0 ? null : new StoreFilter($"folder{i % 3}");
+            var expected = await exact.SearchDenseAsync(query, 10, filter);
+            var hits = await again.SearchDenseAsync(query, 10, filter);
+            Assert.Equal(10, hits.Count);
+            found += hits.Intersect(expected).Count();
+        }
+
+        Assert.True(found >= 390, $"{found} of 400");
+    }
+
+    [Fact]
+    public async Task Searches_go_on_beside_writes_that_link_vectors()
+    {
+        await using var store = EmbeddedStore.Open(_folder.At("kb.db"), new EmbeddedStoreOptions { ExactSearch = false });
+        await store.CreateAsync(Info());
+        var documents = RandomDocuments(seed: 22, count: 1500);
+        await store.WriteAsync(documents[..100]);
+        using var stop = new CancellationTokenSource();
+        var searches = new int[3];
+        var readers = Enumerable.Range(0, searches.Length).Select(reader => Task.Run(async () =>
+        {
+            var random = new Random(reader);
+            for (; !stop.IsCancellationRequested; searches[reader]++)
+            {
+                // A document that is there throughout is found by its own vector.
+                var chunk = documents[random.Next(100)].Chunks[0];
+                var hits = await store.SearchDenseAsync(chunk.Dense, 5);
+                Assert.Equal(chunk.Chunk.Id, hits[0].Id);
+                Assert.Equal(1, hits[0].Score, 1e-5);
+            }
+        })).ToArray();
+        foreach (var part in documents[100..].Chunk(50))
+        {
+            await store.WriteAsync(part);
+            await store.DeleteAsync([part[0].Record.Source]);
+        }
+
+        while (searches.Min() < 5 && !Array.Exists(readers, reader => reader.IsFaulted))
+            await Task.Delay(10);
+        await stop.CancelAsync();
+        await Task.WhenAll(readers);
+    }
+
     protected override Task<IKnowledgeStore> OpenAsync()
         => Task.FromResult<IKnowledgeStore>(EmbeddedStore.Open(_folder.At($"{Guid.NewGuid():N}.db")));
 
