@@ -166,7 +166,7 @@ public sealed partial class KnowledgeBase
 
     private static Answer NotFound(
         Question question, IReadOnlyList<NearestDocument> nearest, AnswerClock clock, AnsweredBy by = AnsweredBy.Extraction)
-        => new(question.Text, false, AnswerTexts.For(question).Refusal(nearest), by, [], nearest, clock.Milliseconds);
+        => new(question.Text, false, AnswerTexts.Refusal(question, nearest), by, [], nearest, clock.Milliseconds);
 
     private async Task<TermStatistics> StatisticsAsync(Question question, CancellationToken cancellationToken)
     {

@@ -5,15 +5,19 @@ namespace Kotonoha.Foundation.Text;
 
 /// <summary>
 /// The one analyzer behind BM25, citation matching and metrics: NFKC, case folding, words for letters, marks and digits, overlapping
-/// bigrams for runs of kanji and kana (a run of one character gives that character).
+/// bigrams for runs of kanji, kana, Hangul and the scripts that are written without spaces (a run of one character gives that character).
+/// Latin and Greek letters lose their accents; a word of several parts (maxRetryCount, 150kW, AB1204X) gives itself and its parts.
 /// </summary>
 /// <remarks>Results depend on the checked-in Unicode tables alone, never on the machine's culture. Thread-safe.</remarks>
 public static class TextAnalyzer
 {
-    private const int None = 0, Word = 1, Bigram = 2;
+    private const int None = 0, Word = 1, Bigram = 2, Accent = 3;
+
+    // Shorter words (T3, v2) are names as a whole, longer ones no words.
+    private const int MinCompound = 4, MaxCompound = 64;
 
     /// <summary>Names the rules and the Unicode version; stored beside every index so that a mismatch is noticed.</summary>
-    public static string Id { get; } = $"kotonoha-bigram-1/unicode-{UnicodeData.Version}";
+    public static string Id { get; } = $"kotonoha-bigram-2/unicode-{UnicodeData.Version}";
 
     /// <summary>Finds the terms of a text in order.</summary>
     /// <param name="text">Any text, even malformed UTF-16.</param>
@@ -29,7 +33,7 @@ public static class TextAnalyzer
             char c = text[i];
             if (c < 0x80 && (i + 1 >= text.Length || text[i + 1] < 0x80))
             {
-                run.Add(char.ToLowerInvariant(c), char.IsAsciiLetterOrDigit(c) ? Word : None, i, i + 1);
+                run.Add(char.ToLowerInvariant(c), char.IsAsciiLetterOrDigit(c) ? Word : None, i, i + 1, char.IsAsciiLetterUpper(c));
                 i++;
                 continue;
             }
@@ -52,22 +56,42 @@ public static class TextAnalyzer
             // A lone code point without a decomposition is its own NFKC form (a Hangul syllable too).
             if (cluster.Count > 1 || !UnicodeData.Decomposition(cluster[0], compatibility: true).IsEmpty)
                 Normalizer.Normalize(cluster, NormalizationForm.FormKC);
-            if (cluster.Exists(static codePoint => !UnicodeData.Folding(codePoint).IsEmpty))
+            bool isUpper = !UnicodeData.Folding(cluster[0]).IsEmpty;
+            if (isUpper || cluster.Exists(static codePoint => !UnicodeData.Folding(codePoint).IsEmpty))
             {
                 Normalizer.FoldCase(cluster);
                 Normalizer.Normalize(cluster, NormalizationForm.FormKC);
             }
 
             foreach (int codePoint in cluster)
-                run.Add(codePoint, KindOf(codePoint), start, i);
+                run.Add(WithoutAccent(codePoint), KindOf(codePoint), start, i, isUpper);
         }
 
         run.End();
         return run.Tokens;
     }
 
+    // "é" is found by "e": what is left of a Latin or Greek letter without its marks.
+    private static int WithoutAccent(int codePoint)
+    {
+        if (codePoint < 0xC0)
+            return codePoint;
+        var parts = UnicodeData.Decomposition(codePoint, compatibility: false);
+        return !parts.IsEmpty && IsLatinOrGreek(parts[0]) ? WithoutAccent(parts[0]) : codePoint;
+    }
+
+    private static bool IsLatinOrGreek(int codePoint) => codePoint is < 0x250 or (>= 0x370 and < 0x400) or (>= 0x1E00 and < 0x2000);
+
+    // Thai, Lao, Myanmar and Khmer put no spaces between words; Korean puts particles behind them without one.
+    private static bool IsUnspaced(int codePoint)
+        => codePoint is (>= 0xE00 and < 0xF00) or (>= 0x1000 and < 0x10A0) or (>= 0x1780 and < 0x1800) or (>= 0xAC00 and < 0xD7A4);
+
     private static int KindOf(int codePoint)
     {
+        if (IsUnspaced(codePoint) && !UnicodeData.IsNumber(codePoint) && !UnicodeData.IsPunctuation(codePoint))
+            return Bigram;
+        if (codePoint is >= 0x300 and < 0x370)
+            return Accent;
         if (UnicodeData.IsKanjiOrKana(codePoint))
             return UnicodeData.IsPunctuation(codePoint) ? None : Bigram;
         return UnicodeData.IsLetter(codePoint) || UnicodeData.IsNumber(codePoint) || UnicodeData.IsMark(codePoint) ? Word : None;
@@ -77,13 +101,21 @@ public static class TextAnalyzer
     private sealed class Run(int capacity)
     {
         private readonly StringBuilder _word = new();
+        private readonly List<(int CodePoint, int Start, int End, bool IsUpper)> _letters = [];
         private int _kind, _start, _end;
         private int _previous, _previousStart, _count;
 
         public List<TextToken> Tokens { get; } = new(capacity);
 
-        public void Add(int codePoint, int newKind, int from, int to)
+        public void Add(int codePoint, int newKind, int from, int to, bool isUpper)
         {
+            // A combining accent that no letter took in belongs to the letter before it.
+            if (newKind == Accent)
+            {
+                _end = _count > 0 ? to : _end;
+                return;
+            }
+
             if (newKind != _kind)
                 End();
             if (newKind == None)
@@ -92,6 +124,7 @@ public static class TextAnalyzer
                 (_kind, _start) = (newKind, from);
             if (_kind == Word)
             {
+                _letters.Add((codePoint, from, to, isUpper));
                 CodePoints.Append(_word, codePoint);
             }
             else
@@ -108,11 +141,43 @@ public static class TextAnalyzer
         public void End()
         {
             if (_kind == Word && _count > 0)
+            {
                 Tokens.Add(new TextToken(_word.ToString(), _start, _end));
+                if (_letters.Count is >= MinCompound and <= MaxCompound)
+                    AddParts();
+            }
+
             else if (_kind == Bigram && _count == 1)
                 Tokens.Add(new TextToken(Single(_previous), _previousStart, _end));
             _word.Clear();
+            _letters.Clear();
             (_kind, _count) = (None, 0);
+        }
+
+        // "maxRetryCount": max, retry, count; "150kW": 150, kw; "HTTPServer": http, server.
+        private void AddParts()
+        {
+            int first = 0;
+            for (int i = 1; i <= _letters.Count; i++)
+            {
+                if (i < _letters.Count && !IsBorder(i))
+                    continue;
+                if (i == _letters.Count && first == 0)
+                    return;
+                _word.Clear();
+                for (int j = first; j < i; j++)
+                    CodePoints.Append(_word, _letters[j].CodePoint);
+                Tokens.Add(new TextToken(_word.ToString(), _letters[first].Start, _letters[i - 1].End));
+                first = i;
+            }
+        }
+
+        private bool IsBorder(int i)
+        {
+            var (before, at) = (_letters[i - 1], _letters[i]);
+            if (UnicodeData.IsNumber(before.CodePoint) != UnicodeData.IsNumber(at.CodePoint))
+                return true;
+            return at.IsUpper && (!before.IsUpper || (i + 1 < _letters.Count && !_letters[i + 1].IsUpper && UnicodeData.IsLetter(_letters[i + 1].CodePoint)));
         }
 
         private static string Single(int codePoint)

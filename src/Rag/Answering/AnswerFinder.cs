@@ -48,7 +48,7 @@ internal static partial class AnswerFinder
                         || IsAnotherRow(question, passage, i),
                 };
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)
-                    - (passage.IsJapanese != question.IsJapanese ? OtherLanguagePenalty : 0)
+                    - (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0)
                     - (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i]) ? 0 : NegationPenalty)
                     - (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
                     - (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal)

@@ -5,6 +5,9 @@ internal sealed class AnswerTexts
 {
     private static readonly AnswerTexts English = new("en"), Japanese = new("ja");
 
+    private static readonly Dictionary<string, string[]> Refusals = Resource("not-found.txt").Split('\n').Select(line => line.Split('|'))
+        .ToDictionary(parts => parts[0], parts => parts[1..], StringComparer.Ordinal);
+
     private readonly string _shortPrompt;
 
     private AnswerTexts(string language)
@@ -12,8 +15,6 @@ internal sealed class AnswerTexts
         Instruction = Resource($"answer-{language}.txt");
         ShortInstruction = Resource($"short-{language}.txt");
         _shortPrompt = Resource($"short-prompt-{language}.txt");
-        var refusals = Resource($"not-found-{language}.txt").Split('\n');
-        (NotFound, NotFoundButNear, Separator) = (refusals[0], refusals[1], language == "ja" ? "、" : ", ");
     }
 
     /// <summary>The system prompt for a chat model.</summary>
@@ -22,22 +23,17 @@ internal sealed class AnswerTexts
     /// <summary>The system prompt for a small chat model.</summary>
     internal string ShortInstruction { get; }
 
-    /// <summary>What is said where nothing is found and nothing is near.</summary>
-    internal string NotFound { get; }
+    /// <summary>How a chat model is asked: in Japanese or in English.</summary>
+    internal static AnswerTexts For(Question question) => question.Language == "ja" ? Japanese : English;
 
-    /// <summary>What is said where nothing is found, with a place for the nearest documents.</summary>
-    internal string NotFoundButNear { get; }
-
-    /// <summary>What stands between the names of documents.</summary>
-    internal string Separator { get; }
-
-    internal static AnswerTexts For(Question question) => question.IsJapanese ? Japanese : English;
-
-    internal string Refusal(IReadOnlyList<NearestDocument> nearest)
-        => nearest.Count == 0
-            ? NotFound
-            : NotFoundButNear.Replace("{documents}", string.Join(Separator, nearest.Select(document => document.Source)),
+    /// <summary>What is said where nothing is found, in the question's language, with the documents that come near.</summary>
+    internal static string Refusal(Question question, IReadOnlyList<NearestDocument> nearest)
+    {
+        var texts = Refusals[question.Language];
+        return nearest.Count == 0 ? texts[0]
+            : texts[0] + texts[1].Replace("{documents}", string.Join(texts[2], nearest.Select(document => document.Source)),
                 StringComparison.Ordinal);
+    }
 
     /// <summary>What a small chat model is asked.</summary>
     internal string ShortPrompt(string text, string question)

@@ -154,5 +154,8 @@ internal static class TermKeys
 
     internal static bool HasHiragana(string term) => term.AsSpan().IndexOfAnyInRange('ぁ', 'ゖ') >= 0;
 
+    /// <summary>Whether a term is of a script that the analyzer takes as whole words.</summary>
+    internal static bool IsSpaced(string term) => IsLatin(term) && term[0] is < '\u0E00' or > '\u18FF';
+
     internal static bool IsLatin(string term) => term.Length > 0 && term[0] < '\u2E80';
 }

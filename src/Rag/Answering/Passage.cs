@@ -34,7 +34,7 @@ internal sealed partial class Passage
             in (string?[])[hit.Chunk.Heading, hit.Chunk.Title, hit.Chunk.TableHeader, Path.ChangeExtension(hit.Chunk.Source, null)])
             if (context is not null)
                 keys.UnionWith(TermKeys.Of(context));
-        IsJapanese = keys.Count(key => !TermKeys.IsLatin(key)) * 2 > keys.Count;
+        IsSpaced = keys.Count(TermKeys.IsSpaced) * 2 >= keys.Count;
         Keys = keys;
         Context =
             Normalizer.FoldCase(
@@ -60,8 +60,8 @@ internal sealed partial class Passage
         => ((string?[])[.. Chunk.Heading?.Split(" › ") ?? [], Chunk.Title]).OfType<string>()
             .Select(line => Normalizer.Normalize(line, NormalizationForm.FormKC));
 
-    /// <summary>Whether most of its terms are kanji and kana.</summary>
-    internal bool IsJapanese { get; }
+    /// <summary>Whether most of its terms are of a script with spaces between words.</summary>
+    internal bool IsSpaced { get; }
 
     /// <summary>The term keys of its text, headings, title and file name.</summary>
     internal IReadOnlySet<string> Keys { get; }

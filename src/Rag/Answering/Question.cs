@@ -21,7 +21,7 @@ internal sealed partial class Question
         Text = text;
         Normalized = Normalizer.Normalize(text, NormalizationForm.FormKC);
         Folded = Normalizer.FoldCase(Normalized);
-        IsJapanese = Folded.Any(static c => UnicodeData.IsKanjiOrKana(c));
+        Language = QuestionLanguage.Of(Folded);
         Kind = AnswerKinds.Of(Normalized);
         Numbers = NumbersOf(Folded).ToHashSet(StringComparer.Ordinal);
         References = Answering.References.Of(Normalized, isQuestion: true);
@@ -48,7 +48,11 @@ internal sealed partial class Question
     /// <summary>In NFKC, case folded.</summary>
     internal string Folded { get; }
 
-    internal bool IsJapanese { get; }
+    /// <summary>Its language, as a two-letter code.</summary>
+    internal string Language { get; }
+
+    /// <summary>Whether it is written with spaces between words that are looked up whole.</summary>
+    internal bool IsSpaced => Language is not ("ja" or "zh" or "ko" or "th");
 
     internal AnswerKind Kind { get; }
 
@@ -61,7 +65,7 @@ internal sealed partial class Question
     /// </summary>
     internal IEnumerable<string> OtherSearches()
     {
-        if (IsJapanese || Terms.Count == 0)
+        if (Language != "en" || Terms.Count == 0)
             yield break;
         yield return string.Join(' ', Terms.Select(term => term.Term));
         yield return string.Join(' ',
@@ -110,7 +114,7 @@ internal sealed partial class Question
         return terms;
     }
 
-    [GeneratedRegex(@"何という|なんという|なんと言う|何と呼ば|何と|なに|なん(?=で|と|の|か)|何|誰|だれ|どこ|どちら|どれくらい|どのくらい|どれ|どのような|どんな|どう|どの|いつ|いくつ|いくら|なぜ|ですか|でしょうか|ますか|ましたか|ください|教えて|挙げよ|答えよ|述べよ|[?？。、]")]
+    [GeneratedRegex(@"何という|なんという|なんと言う|何と呼ば|何と|なに|なん(?=で|と|の|か)|何|誰|だれ|どこ|どちら|どれくらい|どのくらい|どれ|どのような|どんな|どう|どの|いつ|いくつ|いくら|なぜ|ですか|でしょうか|ますか|ましたか|ください|教えて|挙げよ|答えよ|述べよ|什么时候|什麼時候|什么|什麼|哪里|哪裡|哪儿|哪个|谁|多少|怎么|怎麼|怎样|为什么|為什麼|如何|几点|几|[吗嗎呢]|언제|무엇|뭐|어디|누구|얼마나|얼마|왜|어떻게|어떤|어느|몇|입니까|습니까|합니까|ㅂ니까|인가요|나요|은가요|เมื่อไร|เมื่อไหร่|อะไร|ที่ไหน|ใคร|เท่าไร|เท่าไหร่|ทำไม|อย่างไร|[?？。、]")]
     private static partial Regex QuestionWord();
 
     [GeneratedRegex(@"(のは|とは|か|は|の)+[?？。\s]*$")]
@@ -188,26 +192,26 @@ internal static partial class AnswerKinds
         return false;
     }
 
-    [GeneratedRegex(@"何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen\b|\b(what|which) (year|date|day|weekday|month|time|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"什么时候|什麼時候|何时|几点|언제|몇 시|何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen\b|\b(what|which) (year|date|day|weekday|month|time|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex TimeQuestion();
 
-    [GeneratedRegex(@"何[人名度回種類個%パー位番号倍円メキ歳才系条章党席校カか国議分秒点件語文桁層次ト]|いくつ|いくら|どれくらい|どのくらい|割合|数は|人口|面積|\bhow (many|much|long|large|big|far|old|fast|high|deep|wide|tall|small|short|soon|expensive)\b|\bwhat (percentage|number|size|price|share|rate|fraction|version|port)\b|\b(cost|price)\b|\bwhat (do|does|must|will|would|should|can)\b.*\b(pay|cost|earn|charge)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"多少|几[个人本次天年元块]|얼마|몇|何[人名度回種類個%パー位番号倍円メキ歳才系条章党席校カか国議分秒点件語文桁層次ト]|いくつ|いくら|どれくらい|どのくらい|割合|数は|人口|面積|\bhow (many|much|long|large|big|far|old|fast|high|deep|wide|tall|small|short|soon|expensive)\b|\bwhat (percentage|number|size|price|share|rate|fraction|version|port)\b|\b(cost|price)\b|\bwhat (do|does|must|will|would|should|can)\b.*\b(pay|cost|earn|charge)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex QuantityQuestion();
 
-    [GeneratedRegex(@"誰|だれ|何者|人物|名前|候補者|人は|\bwho(se|m)?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"谁|누구|誰|だれ|何者|人物|名前|候補者|人は|\bwho(se|m)?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex PersonQuestion();
 
-    [GeneratedRegex(@"どこ|どの国|どの都市|場所|何国|何県|何州|地域は|都市は|国は|\bwhere\b|\b(what|which) (country|city|place|town|region|state|folder|file|directory)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"哪里|哪裡|哪儿|어디|どこ|どの国|どの都市|場所|何国|何県|何州|地域は|都市は|国は|\bwhere\b|\b(what|which) (country|city|place|town|region|state|folder|file|directory)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex PlaceQuestion();
 
-    [GeneratedRegex(@"なぜ|どうして|理由|\bwhy\b|\b(what|which) reasons?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"为什么|為什麼|왜|なぜ|どうして|理由|\bwhy\b|\b(what|which) reasons?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex ReasonQuestion();
 
     [GeneratedRegex(@"ため|ので|から|理由|\b(because|cause[ds]?|since|so that|due to|therefore|as a result|to avoid|for this reason|otherwise)\b",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Reason();
 
-    [GeneratedRegex(@"\d+\s*(年|月|日|世紀|時)|[一二三四五六七八九十]+(年|月|世紀)|時代|以降|以来|まで|当時|\b(1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|night|morning|daily|weekly|monthly|yearly|every|after|before|during|once|twice|until)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"[一二三四五六七八九十\d]+[点點時时]|[가-힣\d]+\s?시|요일|\d+\s*(年|月|日|世紀|時|시|분|년|월|일)|[一二三四五六七八九十]+(年|月|世紀)|時代|以降|以来|まで|当時|\b(1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|night|morning|daily|weekly|monthly|yearly|every|after|before|during|once|twice|until)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Time();
 
     [GeneratedRegex(@"\d[\d,.]*|[一二三四五六七八九十百千万]+[人名度回種個倍円歳位つ]|\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|hundred|thousand|million|half|double|twice|once|third|quarter|free|unlimited|zero)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]

@@ -41,7 +41,7 @@ internal sealed partial class SupportCheck
         {
             if (_isYes is not null || IsYesNoQuestion().IsMatch(_asked.Folded))
                 return true;
-            var read = _asked.IsJapanese ? JapaneseReader.Read(_text)
+            var read = _asked.Language == "ja" ? JapaneseReader.Read(_text)
                 : EnglishReader.Read(_text, EnglishTokens.NamesIn(_text).ToHashSet(StringComparer.Ordinal));
             return _asked.Kind is AnswerKind.Quantity or AnswerKind.Time
                 ? read.Items.Any(item => item.Kind == ItemKind.Number ? !_asked.Folded.Contains(Normalizer.FoldCase(item.Key), StringComparison.Ordinal)
