@@ -86,13 +86,13 @@ public enum WritingStyle
 /// </summary>
 internal static class AnswerModel
 {
-    internal const double DefaultThreshold = 0.35;
+    internal const double DefaultThreshold = 0.38;
 
-    private static readonly double[] RankingWeights = [9.35, 3.85, 5.97, 2.11, 1.15, -0.59, 3.17, -2.30, 0.46, 0.31, 0.51, 0.60, 5.81];
+    private static readonly double[] RankingWeights = [8.94, 4.33, 6.05, 2.39, 1.16, -0.51, 2.81, -2.52, 0.45, 0.99, 0.35, 0.69, 5.73];
 
-    private static readonly double[] AnswerWeights = [1.27, 1.94, 0.26, -0.04, 0.11, -1.68, 1.60, 0.28, -0.87, 1.01, 1.64, 0.34, 1.08];
+    private static readonly double[] AnswerWeights = [1.08, 2.17, 0.77, -0.06, 0.04, -1.60, 1.88, 0.37, -0.90, 0.92, 1.71, 0.27, 0.94];
 
-    private const double AnswerBias = -4.34;
+    private const double AnswerBias = -4.33;
 
     internal static double Rank(double[] features) => Dot(RankingWeights, features);
 

@@ -217,9 +217,9 @@ internal static partial class AnswerKinds
     [GeneratedRegex(@"\d[\d,.]*|[一二三四五六七八九十百千万]+[人名度回種個倍円歳位つ]|\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|hundred|thousand|million|half|double|twice|once|third|quarter|free|unlimited|zero)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Quantity();
 
-    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b|(?<=\p{Ll} )[A-Z][a-z]+\b|\b(team|desk|officer|head|engineer|manager|author|owner|editor|user|admin\w*|company|maintainers?)\b", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b|(?<=\p{Ll} )[A-Z][a-z]+\b|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b|\b(?:people|persons?|men|women|children|members?|teams?|staff|compan(?:y|ies)|government|committee|council|family|group)\b", RegexOptions.CultureInvariant)]
     private static partial Regex Person();
 
-    [GeneratedRegex(@"[一-龥ァ-ヴー][都道府県市区町村国州島](?!際|民|家)|地方|大陸|地域|[ァ-ヴー]{3,}|\b(in|at|on|under|from|to|near) (the )?[A-Z]\w+|\S*/\S+|\b(folder|file|directory|page|section|server|disk|machine|table|collection|store)\b", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"[一-龥ァ-ヴー][都道府県市区町村国州島](?!際|民|家)|地方|大陸|地域|[ァ-ヴー]{3,}|\b(in|at|on|under|from|to|near) (the )?[A-Z]\w+|\S*/\S+|\b(?:in|at|on|under|near|inside|outside|behind|opposite|beside|between|into|onto|through) (?:the|an?|its|their|our|your) \w+", RegexOptions.CultureInvariant)]
     private static partial Regex Place();
 }
