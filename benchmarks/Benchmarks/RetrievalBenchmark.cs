@@ -74,7 +74,7 @@ internal static class RetrievalBenchmark
                 rankings.Add(Sources(await knowledge.SearchAsync(query.Text, usual with { Limit = Depth })));
             double milliseconds = watch.Elapsed.TotalMilliseconds / collection.Queries.Count;
             Row(string.Create(CultureInfo.InvariantCulture,
-                $"the default: {usual.Fusion}, dense weight {usual.DenseWeight:0.00} ({milliseconds:F1} ms a question)"), rankings);
+                $"the default: {usual.Fusion}, weighed by the question ({milliseconds:F1} ms a question)"), rankings);
             if (crossEncoder is not null)
             {
                 var reranked = usual with { Limit = Depth, Reranker = new CrossEncoderReranker(crossEncoder), RerankedCandidates = Depth };

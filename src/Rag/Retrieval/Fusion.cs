@@ -32,6 +32,22 @@ internal static class Fusion
     }
 
     /// <summary>
+    /// How much a dense ranking counts beside a sparse one: the further the best sparse score stands above the hundredth, the less. Chosen
+    /// on JSQuAD (whose questions use their paragraphs' words) and Cranfield (whose do not); a shorter list says too little.
+    /// </summary>
+    /// <param name="sparse">The sparse ranking, best first.</param>
+    /// <returns>The weight, from 0 to 1.</returns>
+    public static double DenseWeight(IReadOnlyList<RankedItem> sparse)
+    {
+        const int Depth = 100;
+        const double Even = 0.5, Greatest = 0.9, Range = 0.8, Flat = 0.7, Steep = 0.8;
+        if (sparse.Count < Depth || !(sparse[0].Score > 0))
+            return sparse.Count == 0 ? 1 : Even;
+        double drop = 1 - sparse[Depth - 1].Score / sparse[0].Score;
+        return Greatest - Range * Math.Clamp((drop - Flat) / (Steep - Flat), 0, 1);
+    }
+
+    /// <summary>
     /// Distribution-based score fusion: each score's place between the list's mean ± 3 sample standard deviations, added; .5 where nothing
     /// varies.
     /// </summary>

@@ -61,13 +61,14 @@ internal static class Retriever
 
     /// <summary>Makes one ranking of the two.</summary>
     internal static List<RankedItem> Fuse(
-        IReadOnlyList<ScoredChunk> dense, IReadOnlyList<ScoredChunk> sparse, FusionMethod method, double denseWeight)
+        IReadOnlyList<ScoredChunk> dense, IReadOnlyList<ScoredChunk> sparse, FusionMethod method, double? denseWeight)
     {
         RankedItem[] denseItems = [.. dense.Select(entry => new RankedItem(entry.Id, entry.Score))];
         RankedItem[] sparseItems = [.. sparse.Select(entry => new RankedItem(entry.Id, entry.Score))];
         return method switch
         {
-            FusionMethod.MinMax => Fusion.MinMax([denseItems, sparseItems], [denseWeight, 1 - denseWeight]),
+            FusionMethod.MinMax when (denseWeight ?? Fusion.DenseWeight(sparseItems)) is var weight
+                => Fusion.MinMax([denseItems, sparseItems], [weight, 1 - weight]),
             FusionMethod.ReciprocalRank => Fusion.ReciprocalRank([denseItems, sparseItems]),
             FusionMethod.DenseOnly => [.. denseItems],
             FusionMethod.SparseOnly => [.. sparseItems],

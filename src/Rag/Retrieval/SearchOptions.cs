@@ -16,8 +16,11 @@ public sealed record SearchOptions
     /// <summary>How the two rankings become one. Without an embedder the sparse ranking stands alone.</summary>
     public FusionMethod Fusion { get; init; } = FusionMethod.MinMax;
 
-    /// <summary>The dense ranking's weight in <see cref="FusionMethod.MinMax"/>; the sparse one's is 1 minus this. From 0 to 1.</summary>
-    public double DenseWeight { get; init; } = 0.5;
+    /// <summary>
+    /// The dense ranking's weight in <see cref="FusionMethod.MinMax"/>, from 0 to 1; the sparse one's is 1 minus this. Null (the default)
+    /// weighs each question by itself: where its words single out a few chunks, words decide; where they stand everywhere, meaning does.
+    /// </summary>
+    public double? DenseWeight { get; init; }
 
     /// <summary>Which documents are searched, or null for all.</summary>
     public StoreFilter? Filter { get; init; }
@@ -50,8 +53,8 @@ public sealed record SearchOptions
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Limit);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Candidates);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(RerankedCandidates);
-        ArgumentOutOfRangeException.ThrowIfLessThan(DenseWeight, 0);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(DenseWeight, 1);
+        if (DenseWeight is { } weight && weight is not (>= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(DenseWeight), weight, "A weight lies between 0 and 1.");
         if (MmrLambda is { } lambda && lambda is not (>= 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(MmrLambda), lambda, "λ lies between 0 and 1.");
     }
