@@ -14,7 +14,7 @@ public static class TextAnalyzer
     private const int None = 0, Word = 1, Bigram = 2, Accent = 3;
 
     // Shorter words (T3, v2) are names as a whole, longer ones no words.
-    private const int MinCompound = 4, MaxCompound = 64;
+    private const int MinCompound = 4, MaxCompound = 64, MinPart = 3;
 
     /// <summary>Names the rules and the Unicode version; stored beside every index so that a mismatch is noticed.</summary>
     public static string Id { get; } = $"kotonoha-bigram-2/unicode-{UnicodeData.Version}";
@@ -157,18 +157,19 @@ public static class TextAnalyzer
         // "maxRetryCount": max, retry, count; "150kW": 150, kw; "HTTPServer": http, server.
         private void AddParts()
         {
+            var borders = Enumerable.Range(1, _letters.Count - 1).Where(IsBorder).Append(_letters.Count).ToList();
+            // LoRA and JSQuAD are names: no part of them is a word.
+            if (borders.Count == 1 || (borders.Zip(borders.Prepend(0), (end, start) => end - start).All(length => length < MinPart)
+                && !_letters.Exists(static letter => UnicodeData.IsNumber(letter.CodePoint))))
+                return;
             int first = 0;
-            for (int i = 1; i <= _letters.Count; i++)
+            foreach (int end in borders)
             {
-                if (i < _letters.Count && !IsBorder(i))
-                    continue;
-                if (i == _letters.Count && first == 0)
-                    return;
                 _word.Clear();
-                for (int j = first; j < i; j++)
-                    CodePoints.Append(_word, _letters[j].CodePoint);
-                Tokens.Add(new TextToken(_word.ToString(), _letters[first].Start, _letters[i - 1].End));
-                first = i;
+                for (int i = first; i < end; i++)
+                    CodePoints.Append(_word, _letters[i].CodePoint);
+                Tokens.Add(new TextToken(_word.ToString(), _letters[first].Start, _letters[end - 1].End));
+                first = end;
             }
         }
 

@@ -29,6 +29,7 @@ internal static partial class AnswerFinder
     {
         var passages = hits.Select((hit, rank) => new Passage(hit, rank)).ToList();
         var features = new CandidateFeatures(question, statistics, hits.Count > 0 ? hits[0].Score : 0);
+        bool siblingsOnly = References.AreSiblingsOnly(question, passages);
         var candidates = new List<Candidate>();
         var seen = new HashSet<(string Source, int Start)>(); // overlapping chunks repeat sentences
         foreach (var passage in passages)
@@ -44,7 +45,7 @@ internal static partial class AnswerFinder
                     Passage = passage,
                     Index = i,
                     Features = features.Of(passage, i),
-                    IsOfAnother = References.SpeaksOfAnother(question.References, question.Names, passage, i)
+                    IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || IsAnotherRow(question, passage, i),
                 };
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)

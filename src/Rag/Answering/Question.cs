@@ -138,7 +138,7 @@ internal sealed partial class Question
     [GeneratedRegex(@"\b\d{1,2} (?:january|february|march|april|may|june|july|august|september|october|november|december) \d{4}\b|\b(?:january|february|march|april|may|june|july|august|september|october|november|december) \d{1,2}, \d{4}\b|\b\d{4}-\d\d-\d\d\b|\d{4}年\d{1,2}月\d{1,2}日")]
     private static partial Regex Date();
 
-    [GeneratedRegex("[ァ-ヴー]{2,}|[一-龥々]{2,}|[a-z0-9]+")]
+    [GeneratedRegex(@"[ァ-ヴー]{2,}|[一-龥々]{2,}|[a-z0-9]+|[가-힣]{2,}?(?=(?:은|는|이|가|을|를|에|의|도|로|으로|와|과)?(?![가-힣]))|[\u0E00-\u0E7F]{2,}")]
     private static partial Regex Run();
 }
 

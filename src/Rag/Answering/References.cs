@@ -92,6 +92,19 @@ internal static partial class References
         return names.Any(name => IsAnotherName(name, passage, sentence));
     }
 
+    /// <summary>
+    /// Whether the passages know siblings of what the question refers to, and not the thing itself: room 204 and room 205, but no room 207.
+    /// </summary>
+    internal static bool AreSiblingsOnly(Question question, IReadOnlyList<Passage> passages)
+    {
+        var all = passages.SelectMany(passage => Enumerable.Range(0, passage.Sentences.Count).SelectMany(passage.ReferencesOf)
+            .Concat(passage.ContextReferences)).ToList();
+        return question.References.Any(wanted => wanted.Slot != Year && !all.Exists(each => Fits(wanted, each)) && all.Exists(each => IsSibling(wanted, each)))
+            || question.Names.Any(name => name.Length > 1
+                && !passages.Any(passage => name.All(word => passage.Folded.Contains(word, StringComparison.Ordinal) || passage.Context.Contains(word, StringComparison.Ordinal)))
+                && passages.Any(passage => passage.Sentences.Any(sentence => IsAnotherName(name, passage, sentence))));
+    }
+
     // "Marco Ortega" is not "Mario Ortega": a part of the name, and another word in the place of the rest.
     private static bool IsAnotherName(string[] name, Passage passage, PassageSentence sentence)
     {

@@ -10,9 +10,16 @@ public sealed class TextAnalyzerTests
     [InlineData("木", "木")]
     [InlineData("LoRAのランクrは4", "lora のラ ラン ンク r は 4")]
     [InlineData("ﾄｰｸﾅｲｻﾞ", "トー ーク クナ ナイ イザ")]
-    [InlineData("ＢＭ２５、㍿！", "bm25 株式 式会 会社")]
+    [InlineData("ＢＭ２５、㍿！", "bm25 bm 25 株式 式会 会社")]
     [InlineData("𠮷野家", "𠮷野 野家")]
-    [InlineData("Cafe\u0301 CAFÉ", "café café")]
+    [InlineData("Cafe\u0301 CAFÉ", "cafe cafe")]
+    [InlineData("maxRetryCount HTTPServer", "maxretrycount max retry count httpserver http server")]
+    [InlineData("150kW AB1204X AB-1204-X T3", "150kw 150 kw ab1204x ab 1204 x ab 1204 x t3")]
+    [InlineData("JSQuAD", "jsquad")]
+    [InlineData("Ärger, Ünïcode, Ἀθῆναι, й", "arger unicode αθηναι й")]
+    [InlineData("도서관은 문", "도서 서관 관은 문")]
+    [InlineData("ไทย", "ไท ทย")]
+    [InlineData("图书馆", "图书 书馆")]
     [InlineData("  …!?", "")]
     public void Analyze_finds_words_and_bigrams(string text, string expected)
         => Assert.Equal(expected, string.Join(' ', TextAnalyzer.Analyze(text).Select(t => t.Term)));

@@ -380,7 +380,7 @@ public abstract class KnowledgeStoreTests
                     continue;
                 int n = chunks.Count(other => other.Terms.Indices.Contains(query.Indices[i]));
                 double tf = chunk.Terms.Counts[place], idf = Math.Log(1 + (chunks.Length - n + 0.5) / (n + 0.5));
-                score += query.Counts[i] * idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * chunk.Terms.Length / average));
+                score += query.Counts[i] * idf * tf * 1.9 / (tf + 0.9 * (0.25 + 0.75 * chunk.Terms.Length / average));
             }
 
             if (score > 0)
