@@ -24,10 +24,12 @@ Console.WriteLine($"{report.Added.Count} documents added, {report.Unchanged.Coun
 
 // 2. The agent: the search of the documents is one of its tools. Passages are longer than a small model can read, and it could only
 //    repeat them; so the run ends with them.
+AIFunction search = knowledge.AsTools(new KnowledgeToolOptions { Naming = name => $"{name}_documents" })
+    .First(tool => tool.Name == "search_documents");
 using var gpt = LocalGpt.Load(args[0]);
 IChatClient chat = gpt.AsChatClient().AsBuilder().UseFunctionInvocation(configure: client => client.FunctionInvoker = (call, stop) =>
 {
-    call.Terminate = call.Function.Name == "search_documents";
+    call.Terminate = call.Function.Name == search.Name;
     return call.Function.InvokeAsync(call.Arguments, stop);
 }).Build();
 AIAgent agent = new ChatClientAgent(chat, new ChatClientAgentOptions
@@ -35,7 +37,7 @@ AIAgent agent = new ChatClientAgent(chat, new ChatClientAgentOptions
     Name = "librarian",
     ChatOptions = new ChatOptions
     {
-        Tools = [.. knowledge.AsTools(), AIFunctionFactory.Create((int a, int b) => a + b, "add")],
+        Tools = [search, AIFunctionFactory.Create((int a, int b) => a + b, "add")],
         Temperature = 0,
         MaxOutputTokens = 100,
     },
@@ -52,9 +54,9 @@ foreach (string question in questions)
             case FunctionCallContent call:
                 Console.WriteLine($"  {call.Name} {JsonSerializer.Serialize(call.Arguments)}");
                 break;
-            case FunctionResultContent { Result: JsonElement { ValueKind: JsonValueKind.Array } passages }:
-                foreach (var passage in passages.EnumerateArray().Take(3))
-                    Console.WriteLine($"  {passage.GetProperty("source")}: {Start(passage.GetProperty("text").GetString()!)}");
+            case FunctionResultContent { Result: string passages }:
+                foreach (var passage in passages.Split("\n\n[").Take(3))
+                    Console.WriteLine($"  {Start(passage.StartsWith('[') ? passage : "[" + passage)}");
                 break;
             case TextContent text:
                 Console.WriteLine($"  {text.Text}");

@@ -36,21 +36,23 @@ public sealed partial class KnowledgeBase
     /// <returns>The answer; its citations are verified literally against the store.</returns>
     /// <exception cref="KotonohaException">The question is too long, the store cannot do its work, or the collection was made by another
     /// embedder or analyzer.</exception>
-    public async Task<Answer> AskAsync(
+    public Task<Answer> AskAsync(
         string question, IChatClient? chat = null, AskOptions? options = null, CancellationToken cancellationToken = default)
+        => AnswerAsync(question, chat, options, null, cancellationToken);
+
+    private async Task<Answer> AnswerAloneAsync(
+        string question, IChatClient? chat, AskOptions options, AnswerStream? stream, CancellationToken cancellationToken)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(question);
         if (question.Length > MaxQuestionLength)
             throw new KotonohaException(
                 $"The question has {question.Length} characters; {MaxQuestionLength} is the limit. Ask one thing at a time.");
-        options ??= new AskOptions();
-        options.Validate();
         var clock = new AnswerClock();
 
         var parsed = new Question(question);
         if (await TraceAsync(parsed, options, clock, cancellationToken).ConfigureAwait(false) is not { } trace)
             return NotFound(parsed, [], clock);
         var candidates = trace.Candidates;
+        stream?.Found(trace.Hits);
         if (candidates.Count == 0)
             return NotFound(parsed, [], clock);
         bool isFound = candidates[0].Probability >= options.Threshold;
@@ -60,12 +62,21 @@ public sealed partial class KnowledgeBase
         {
             foreach (var prompt in ModelWriter.Prompts(parsed, candidates, options))
             {
-                var draft = await ModelWriter.WriteAsync(chat, prompt, options, cancellationToken).ConfigureAwait(false);
+                var draft = await (stream is null
+                    ? ModelWriter.WriteAsync(chat, prompt, options, cancellationToken)
+                    : stream.WriteAsync(chat, prompt, options,
+                        async soFar =>
+                            (await VerifyAsync(parsed, soFar, trace, isFound, cancellationToken).ConfigureAwait(false)).Sentences,
+                        cancellationToken)).ConfigureAwait(false);
                 clock.Mark("write");
                 if (draft.Refused && candidates[0].Probability < BeyondDoubt)
                     return NotFound(parsed, AnswerComposer.Nearest(candidates, options.NearestDocuments), clock, AnsweredBy.Model);
-                if (await FromDraftAsync(parsed, draft, trace, isFound, clock, cancellationToken).ConfigureAwait(false) is { } written)
-                    return written;
+                var (sentences, held) = await VerifyAsync(parsed, draft, trace, isFound, cancellationToken).ConfigureAwait(false);
+                clock.Mark("verify");
+                stream?.Settle(sentences);
+                if (sentences.Count > 0)
+                    return new Answer(question, true, string.Join(' ', sentences.Select(sentence => sentence.Text)), AnsweredBy.Model, held,
+                        [], clock.Milliseconds);
             }
         }
 
@@ -97,7 +108,7 @@ public sealed partial class KnowledgeBase
         var statistics = await StatisticsAsync(question, cancellationToken).ConfigureAwait(false);
         var trace = await AnswerFinder.FindAsync(question, hits, statistics, options, cancellationToken).ConfigureAwait(false);
         clock.Mark("rank");
-        return trace;
+        return trace with { Hits = hits };
     }
 
     /// <summary>The hits for the question as it stands, then those that only its other searches find.</summary>
@@ -116,9 +127,9 @@ public sealed partial class KnowledgeBase
         return hits;
     }
 
-    /// <summary>The model's supported sentences with their citations; null where none is left.</summary>
-    private async Task<Answer?> FromDraftAsync(
-        Question question, ModelDraft draft, AnswerTrace trace, bool isFound, AnswerClock clock, CancellationToken cancellationToken)
+    /// <summary>The model's supported sentences, and all their citations.</summary>
+    private async Task<(IReadOnlyList<SentenceVerified> Sentences, IReadOnlyList<Citation> Citations)> VerifyAsync(
+        Question question, ModelDraft draft, AnswerTrace trace, bool isFound, CancellationToken cancellationToken)
     {
         var candidates = trace.Candidates;
         var kept = ModelWriter.Check(question, draft);
@@ -145,13 +156,12 @@ public sealed partial class KnowledgeBase
         }
 
         var (held, numbers) = await CitationVerifier.VerifyAsync(_store, citations, cancellationToken).ConfigureAwait(false);
-        clock.Mark("verify");
-        var lines = marks.Where(mark => mark.Numbers.TrueForAll(numbers.ContainsKey))
-            .Select(mark => mark.Text + string.Concat(mark.Numbers.Select(number =>
-                string.Create(CultureInfo.InvariantCulture, $" [{numbers[number]}]")))).ToList();
-        return lines.Count == 0
-            ? null
-            : new Answer(question.Text, true, string.Join(' ', lines), AnsweredBy.Model, held, [], clock.Milliseconds);
+        return (
+            [.. marks.Where(mark => mark.Numbers.TrueForAll(numbers.ContainsKey)).Select(mark => new SentenceVerified(
+                mark.Text + string.Concat(mark.Numbers.Select(number =>
+                    string.Create(CultureInfo.InvariantCulture, $" [{numbers[number]}]"))),
+                [.. mark.Numbers.Select(number => held[numbers[number] - 1])]))],
+            held);
     }
 
     // Not of a sibling of what is asked about; of a small model, which cannot refuse, with a word of the question at least.

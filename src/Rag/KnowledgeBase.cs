@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
@@ -198,25 +197,6 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             _writeGate.Release();
         }
     }
-
-    /// <summary>The search as a tool for an agent or a chat client.</summary>
-    public IReadOnlyList<AIFunction> AsTools() =>
-    [
-        AIFunctionFactory.Create(
-            async (
-                [Description("What to look for: a question or key words.")] string query,
-                [Description("How many passages at most, from 1 to 20.")] int limit = 5,
-                CancellationToken cancellationToken = default) =>
-            {
-                var hits = await SearchAsync(query, _options.Search with { Limit = Math.Clamp(limit, 1, 20) }, cancellationToken)
-                    .ConfigureAwait(false);
-                return hits.Select(
-                    hit => new FoundPassage(hit.Chunk.Source, hit.Chunk.Heading ?? hit.Chunk.Title, hit.Chunk.Page, hit.Chunk.Text,
-                        hit.Score)).ToArray();
-            },
-            "search_documents",
-            "Finds passages in the user's documents. Gives the passages that fit best, each with its document, heading and page."),
-    ];
 
     /// <summary>Closes the store.</summary>
     public async ValueTask DisposeAsync()

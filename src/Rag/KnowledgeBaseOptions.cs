@@ -1,4 +1,5 @@
 using Kotonoha.Foundation.Text;
+using Microsoft.Extensions.AI;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Readers;
 using Kotonoha.Rag.Retrieval;
@@ -27,4 +28,17 @@ public sealed record KnowledgeBaseOptions
 
     /// <summary>The most characters of documents that an embedder is fitted on.</summary>
     internal long MaxFitCharacters { get; init; } = DefaultMaxFitCharacters;
+}
+
+/// <summary>How a container of services makes a <see cref="KnowledgeBase"/>.</summary>
+public sealed record KnowledgeBaseServiceOptions
+{
+    /// <summary>How it reads, cuts and searches.</summary>
+    public KnowledgeBaseOptions KnowledgeBase { get; init; } = new();
+
+    /// <summary>
+    /// Makes the embedder, for example <c>_ =&gt; new SvdEmbedder("embedders")</c>, or gives null for words alone; null takes the
+    /// container's. What it makes is not disposed with the knowledge base.
+    /// </summary>
+    public Func<IServiceProvider, IEmbeddingGenerator<string, Embedding<float>>?>? Embedder { get; init; }
 }

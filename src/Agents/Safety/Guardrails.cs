@@ -275,8 +275,8 @@ public static class ToolTraits
 /// <summary>The names of the marks on tools and contents.</summary>
 internal static class Labels
 {
-    internal const string ReadOnly = "kotonoha.readOnly";
-    internal const string Source = "kotonoha.outside";
+    internal const string ReadOnly = TrustLabels.ReadOnly;
+    internal const string Source = TrustLabels.Outside;
 
     /// <summary>Whether a stranger wrote the tool's name and description.</summary>
     internal static bool IsFromOutside(AITool tool) => tool.AdditionalProperties.ContainsKey(Source);

@@ -1,3 +1,5 @@
+using Kotonoha.Rag.Retrieval;
+
 namespace Kotonoha.Rag.Answering;
 
 /// <summary>The answer to a question, with the places it rests on.</summary>
@@ -15,7 +17,14 @@ public sealed record Answer(
     AnsweredBy AnsweredBy,
     IReadOnlyList<Citation> Citations,
     IReadOnlyList<NearestDocument> Nearest,
-    IReadOnlyDictionary<string, double> Timings);
+    IReadOnlyDictionary<string, double> Timings)
+{
+    /// <summary>
+    /// The question that was answered, where it was completed from the conversation before it (<see cref="AskOptions.History"/>); null
+    /// where it stands by itself.
+    /// </summary>
+    public string? CompletedQuestion { get; init; }
+}
 
 /// <summary>A literal quotation from a document.</summary>
 /// <param name="Number">The number of its marker in the answer, from 1.</param>
@@ -58,6 +67,9 @@ public sealed record NearestDocument(string Source, string? Heading, int? Page, 
 /// <param name="Answers">What measures whether they answer.</param>
 internal sealed record AnswerTrace(List<Candidate> Candidates, CandidateFeatures Features, AnswerFeatures Answers)
 {
+    /// <summary>The passages that the candidates stand in, and those that have none.</summary>
+    internal IReadOnlyList<SearchHit> Hits { get; init; } = [];
+
     /// <summary>The answer features of the candidate that other ranking weights would put first; null where there is none.</summary>
     internal double[]? AnswerFeaturesUnder(double[] rankingWeights)
     {

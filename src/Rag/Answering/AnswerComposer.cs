@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Kotonoha.Rag.Chunking;
 
 namespace Kotonoha.Rag.Answering;
@@ -40,14 +39,10 @@ internal static class AnswerComposer
     }
 
     /// <summary>The quotations one below the other, each with its marker.</summary>
-    internal static string Text(IReadOnlyList<Citation> citations)
-    {
-        var text = new StringBuilder();
-        foreach (var citation in citations)
-            text.Append(text.Length > 0 ? "\n" : "")
-                .Append(CultureInfo.InvariantCulture, $"{citation.Text} [{citation.Number}]");
-        return text.ToString();
-    }
+    internal static string Text(IReadOnlyList<Citation> citations) => string.Join('\n', citations.Select(Line));
+
+    /// <summary>A quotation with its marker.</summary>
+    internal static string Line(Citation citation) => string.Create(CultureInfo.InvariantCulture, $"{citation.Text} [{citation.Number}]");
 
     /// <summary>The documents that the best candidates stand in.</summary>
     internal static List<NearestDocument> Nearest(List<Candidate> candidates, int limit)

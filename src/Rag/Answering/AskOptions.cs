@@ -1,4 +1,5 @@
 using Kotonoha.Rag.Retrieval;
+using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Rag.Answering;
 
@@ -47,6 +48,13 @@ public sealed record AskOptions
 
     /// <summary>How many tokens a chat model may write (default 200).</summary>
     public int MaxOutputTokens { get; init; } = 200;
+
+    /// <summary>
+    /// The conversation before the question, oldest message first, or null. A question that leans on it ("And for the other plan?") is
+    /// completed before it is searched for: by the chat model where one writes the answer as <see cref="WritingStyle.NumberedPassages"/>,
+    /// otherwise from the terms of the question before it (<see cref="Answer.CompletedQuestion"/>).
+    /// </summary>
+    public IReadOnlyList<ChatMessage>? History { get; init; }
 
     internal void Validate()
     {

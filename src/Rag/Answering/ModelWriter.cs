@@ -46,13 +46,19 @@ internal static partial class ModelWriter
     internal static async Task<ModelDraft> WriteAsync(
         IChatClient chat, ModelPrompt prompt, AskOptions options, CancellationToken cancellationToken)
     {
-        var response = await chat.GetResponseAsync(
-            [new ChatMessage(ChatRole.System, prompt.Instruction), new ChatMessage(ChatRole.User, prompt.Text)],
-            new ChatOptions { MaxOutputTokens = options.MaxOutputTokens, Temperature = 0 },
-            cancellationToken).ConfigureAwait(false);
+        var response = await chat.GetResponseAsync(Messages(prompt), Options(options), cancellationToken).ConfigureAwait(false);
+        return Draft(response.Text, prompt, options);
+    }
+
+    internal static ChatMessage[] Messages(ModelPrompt prompt)
+        => [new ChatMessage(ChatRole.System, prompt.Instruction), new ChatMessage(ChatRole.User, prompt.Text)];
+
+    internal static ChatOptions Options(AskOptions options) => new() { MaxOutputTokens = options.MaxOutputTokens, Temperature = 0 };
+
+    internal static ModelDraft Draft(string text, ModelPrompt prompt, AskOptions options)
+    {
         bool isShort = options.Writing == WritingStyle.ShortText;
-        return new ModelDraft(response.Text, prompt.Passages, isShort,
-            !isShort && response.Text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
+        return new ModelDraft(text, prompt.Passages, isShort, !isShort && text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
     }
 
     /// <summary>

@@ -111,6 +111,3 @@ internal static class Retriever
         return [.. picked.Select(pick => ranking[known[pick.Index]])];
     }
 }
-
-/// <summary>What the search tool gives to a model.</summary>
-internal sealed record FoundPassage(string Source, string? Heading, int? Page, string Text, double Score);

@@ -10,7 +10,8 @@ public sealed class PackageFeed : IAsyncLifetime
     // No release has this version, so that nothing of the machine's own feeds or caches can take a package's place.
     private const string Version = "0.1.0-end-to-end";
     private static readonly string[] Projects =
-        ["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"];
+        ["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Rag.Hosting",
+            "Agents"];
     private readonly TemporaryFolder _folder = new();
 
     internal IReadOnlyList<string> Packages { get; private set; } = [];

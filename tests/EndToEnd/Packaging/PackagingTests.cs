@@ -12,7 +12,7 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
         => Assert.Equal(
             [
                 "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.Grammars",
-                "Kotonoha.LocalModel", "Kotonoha.Rag", "Kotonoha.Readers", "Kotonoha.Tokenizers",
+                "Kotonoha.LocalModel", "Kotonoha.Rag", "Kotonoha.Rag.Hosting", "Kotonoha.Readers", "Kotonoha.Tokenizers",
             ],
             feed.Packages.Select(name => name[..name.IndexOf(".0.", StringComparison.Ordinal)]));
 
@@ -74,6 +74,56 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
             AddLocalGpt(LocalGpt): True
             """,
             string.Join('\n', Lines(run)));
+    }
+
+    [Theory]
+    [InlineData("KnowledgeKernelApp", """
+        The oil is changed every 10,000 km. [1]
+
+        Sources:
+        [1] engines/oil.md (Oil): The oil is changed every 10,000 km.
+        The model read: [1] engines/oil.md (Oil) Oil  The oil is changed every 10,000 km.
+        house/lamp.md: Lamp  The lamp has a green shade. (house/lamp.md)
+        engines/oil.md
+        """)]
+    [InlineData("KnowledgeAgentApp", """
+        The model read: The oil is changed every 10,000 km.
+        May save be called? Yes.
+        The tool said: Saved as notes/oil.md.
+        engines/oil.md, house/lamp.md, notes/oil.md
+        The lamp has a green shade. [1]
+        """)]
+    public async Task An_app_has_a_knowledge_base_in_its_kernel_or_its_agent(string app, string output)
+    {
+        var folder = feed.CopyApp(app);
+        foreach (var (name, text) in new[] { ("engines/oil.md", "# Oil\n\nThe oil is changed every 10,000 km.\n"),
+            ("house/lamp.md", "# Lamp\n\nThe lamp has a green shade.\n") })
+        {
+            var path = Path.Combine(folder, "docs", name);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            await File.WriteAllTextAsync(path, text);
+        }
+
+        var built = await Command.DotnetAsync(folder, "build", "-c", "Release", "-o", Path.Combine(folder, "out"), "-nologo", "--tl:off");
+        Assert.True(built.ExitCode == 0, built.ToString());
+        Assert.Contains("0 Warning(s)", built.Output, StringComparison.Ordinal);
+        var run = await Command.DotnetAsync(folder, Path.Combine(folder, "out", $"{app}.dll"));
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Equal(output.ReplaceLineEndings("\n"), run.Output.ReplaceLineEndings("\n").Trim());
+    }
+
+    /// <summary>What the page lists is what runs here, but for the model.</summary>
+    [Theory]
+    [InlineData("KnowledgeKernelApp", "kernel-app")]
+    [InlineData("KnowledgeAgentApp", "agent-app")]
+    public async Task The_page_lists_the_apps_as_they_are(string app, string snippet)
+    {
+        var page = (await File.ReadAllTextAsync(Repository.At("docs", "knowledge-in-hosts.md"))).ReplaceLineEndings("\n");
+        var program = (await File.ReadAllTextAsync(Repository.At("tests", "EndToEnd", "Packaging", "Apps", app, "Program.cs")))
+            .ReplaceLineEndings("\n").Replace("IChatClient chat = new ScriptedModel();\n", "", StringComparison.Ordinal);
+        int start =
+            page.IndexOf("```csharp\n", page.IndexOf($"<!-- snippet: {snippet}\n", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.StartsWith("```csharp\n" + program + "```\n", page[start..], StringComparison.Ordinal);
     }
 
     [Fact]

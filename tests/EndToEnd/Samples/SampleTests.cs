@@ -140,7 +140,8 @@ public partial class SampleTests
         var run = await RunAsync("HandbookAgent", folder, await ToolCallingGpt.FolderAsync(), folder.At("docs"), folder.At("work"));
         Assert.True(run.ExitCode == 0, run.ToString());
         Assert.Contains("3 documents added, 0 unchanged", run.Output, StringComparison.Ordinal);
-        Assert.Matches(@"\n  search_documents \{""query"":""[^""]+""\}\n  [a-z/0-9-]+\.(html|md): \S", run.Output.ReplaceLineEndings("\n"));
+        Assert.Matches(@"\n  search_documents \{""query"":""[^""]+""\}\n  \[1\] [a-z/0-9-]+\.(html|md) \S",
+            run.Output.ReplaceLineEndings("\n"));
         Assert.EndsWith("\nThanks!\n  You are welcome.\n", run.Output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 

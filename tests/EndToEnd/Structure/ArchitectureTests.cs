@@ -28,6 +28,13 @@ public partial class ArchitectureTests
             ]),
         ["Readers"] = (["Foundation"], null),
         ["Rag"] = (["Foundation", "Readers"], null),
+        ["Rag.Hosting"] = (["Foundation", "Rag"],
+            [
+                "Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Extensions.AI",
+                "Microsoft.Extensions.AI.Abstractions",
+                "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions",
+                "Microsoft.Extensions.VectorData.Abstractions", "Microsoft.SemanticKernel.Abstractions",
+            ]),
         ["Agents"] =
             (["Foundation", "Grammars", "ChatTemplates"],
                 ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Agents.AI.Workflows", "Microsoft.Extensions.AI",

@@ -184,16 +184,4 @@ public sealed class FolderSyncTests : IDisposable
         await knowledge.SyncFolderAsync(_folder.At("docs"));
         Assert.Contains("ten thousand", (await knowledge.SearchAsync("lubrication"))[0].Chunk.Text);
     }
-
-    [Fact]
-    public async Task The_search_is_a_tool()
-    {
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
-        _folder.Write("docs/a.md", "# Engines\n\nChange the oil every ten thousand kilometres.\n");
-        await knowledge.SyncFolderAsync(_folder.At("docs"));
-        var tool = Assert.Single(knowledge.AsTools(), tool => tool.Name == "search_documents");
-        var result = await tool.InvokeAsync(new() { ["query"] = "oil" });
-        Assert.Contains("ten thousand kilometres", result!.ToString());
-        Assert.Contains("a.md", result.ToString());
-    }
 }
