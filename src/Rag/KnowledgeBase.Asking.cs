@@ -38,6 +38,10 @@ public sealed partial class KnowledgeBase
     /// embedder or analyzer.</exception>
     public async Task<Answer> AskAsync(
         string question, IChatClient? chat = null, AskOptions? options = null, CancellationToken cancellationToken = default)
+        => Audited(await AnswerAsync(question, chat, options, cancellationToken).ConfigureAwait(false));
+
+    private async Task<Answer> AnswerAsync(
+        string question, IChatClient? chat, AskOptions? options, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(question);
         if (question.Length > MaxQuestionLength)
