@@ -71,12 +71,12 @@ public sealed partial class KnowledgeBase
         options ??= new AskOptions();
         options.Validate();
         if (options.History is not { Count: > 0 } history || question.Length > MaxQuestionLength)
-            return await AnswerAloneAsync(question, chat, options, stream, cancellationToken).ConfigureAwait(false);
+            return Audited(await AnswerAloneAsync(question, chat, options, stream, cancellationToken).ConfigureAwait(false));
 
         // A small model that is to rewrite a question answers it.
         var writer = options.Writing == WritingStyle.ShortText ? null : chat;
         var completed = await FollowUp.CompleteAsync(question, history, writer, cancellationToken).ConfigureAwait(false);
         var answer = await AnswerAloneAsync(completed, chat, options, stream, cancellationToken).ConfigureAwait(false);
-        return answer with { Question = question, CompletedQuestion = completed == question ? null : completed };
+        return Audited(answer with { Question = question, CompletedQuestion = completed == question ? null : completed });
     }
 }

@@ -19,11 +19,12 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     // A fitted embedder is fitted anew once there are this many times the chunks that it was fitted on.
     private const int RefitGrowth = 2;
 
+    // What this knowledge base may see, and all of it, for what concerns the collection as a whole.
     private readonly IKnowledgeStore _store;
+    private readonly IKnowledgeStore _whole;
     private readonly KnowledgeBaseOptions _options;
-    private readonly SemaphoreSlim _writeGate = new(1, 1);
-    private readonly SemaphoreSlim _embedderGate = new(1, 1);
-    private IEmbeddingGenerator<string, Embedding<float>>? _embedder;
+    private readonly SharedState _state;
+    private readonly AccessScope? _scope;
 
     /// <summary>Creates a knowledge base over a store.</summary>
     /// <param name="store">The store; it may be new.</param>
@@ -34,9 +35,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         IKnowledgeStore store, IEmbeddingGenerator<string, Embedding<float>>? embedder = null, KnowledgeBaseOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(store);
-        _store = store;
-        _embedder = embedder;
         _options = options ?? new KnowledgeBaseOptions();
+        _whole = store;
+        _store = _options.RequireScope ? new RefusingStore(store) : store;
+        _state = new SharedState { Embedder = embedder };
     }
 
     /// <summary>The store underneath.</summary>
@@ -46,12 +48,20 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <param name="folder">The folder.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <exception cref="KotonohaException">The folder or the store cannot be read.</exception>
-    public async Task<SyncPlan> PlanSyncAsync(string folder, CancellationToken cancellationToken = default)
+    public Task<SyncPlan> PlanSyncAsync(string folder, CancellationToken cancellationToken = default)
+        => PlanSyncAsync(folder, new SyncOptions(), cancellationToken);
+
+    /// <inheritdoc cref="PlanSyncAsync(string, CancellationToken)"/>
+    /// <param name="folder">The folder.</param>
+    /// <param name="options">How it would work.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    public async Task<SyncPlan> PlanSyncAsync(string folder, SyncOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
+        ArgumentNullException.ThrowIfNull(options);
         var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, cancellationToken).ConfigureAwait(false);
         var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
-        return Plan(files, skipped, records);
+        return Plan(Labelled(files, records, options), skipped, records);
     }
 
     /// <summary>
@@ -71,14 +81,14 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         options ??= new SyncOptions();
-        await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _state.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             return await SyncAsync(folder, progress, options, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            _writeGate.Release();
+            _state.WriteGate.Release();
         }
     }
 
@@ -92,18 +102,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <exception cref="KotonohaException">The document cannot be read, or the store cannot do its work.</exception>
     public Task<AddReport> AddDocumentAsync(
         string source, Stream content, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(source);
-        ArgumentNullException.ThrowIfNull(content);
-        return AddAsync(
-            async preparer =>
-            {
-                using var buffer = new MemoryStream();
-                await content.CopyToAsync(buffer, cancellationToken).ConfigureAwait(false);
-                return [await preparer.PrepareAsync(source, buffer.ToArray(), tags ?? [], cancellationToken).ConfigureAwait(false)];
-            },
-            cancellationToken);
-    }
+        => AddDocumentAsync(source, content, new DocumentLabels { Tags = tags ?? [] }, cancellationToken);
 
     /// <summary>
     /// Adds chunks that were cut elsewhere; the chunks of one source become that document, in place of what was stored of it.
@@ -118,8 +117,17 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <exception cref="KotonohaException">The store cannot do its work.</exception>
     public Task<AddReport> AddChunksAsync(
         IEnumerable<Chunk> chunks, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
+        => AddChunksAsync(chunks, new DocumentLabels { Tags = tags ?? [] }, cancellationToken);
+
+    /// <inheritdoc cref="AddChunksAsync(IEnumerable{Chunk}, IReadOnlyList{string}, CancellationToken)"/>
+    /// <param name="chunks">The chunks.</param>
+    /// <param name="labels">Tags, and who may see the documents.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    public Task<AddReport> AddChunksAsync(
+        IEnumerable<Chunk> chunks, DocumentLabels labels, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(chunks);
+        ArgumentNullException.ThrowIfNull(labels);
         return AddAsync(
             preparer => Task.FromResult<IReadOnlyList<PreparedDocument>>(
             [
@@ -131,7 +139,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
                             string.Join('\f', ordered.Select(chunk => $"{chunk.Id}\f{chunk.Title}\f{chunk.Heading}\f{chunk.Text}")));
                     var hash = IndexText.Hash(content);
                     return preparer.Analyse(group.Key, hash, IndexText.Version(group.Key, hash, _options.Chunking, TokenLimit), ordered,
-                        ordered[0].Title, content.Length, tags ?? []);
+                        ordered[0].Title, content.Length, Scoped(labels));
                 }),
             ]),
             cancellationToken);
@@ -143,14 +151,15 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     public async Task DeleteDocumentAsync(string source, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
-        await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _state.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             await _store.DeleteAsync([source], cancellationToken).ConfigureAwait(false);
+            Audit("delete", ("source", source));
         }
         finally
         {
-            _writeGate.Release();
+            _state.WriteGate.Release();
         }
     }
 
@@ -186,32 +195,38 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <exception cref="KotonohaException">The store cannot do its work.</exception>
     public async Task RefitAsync(IProgress<ProgressReport>? progress = null, CancellationToken cancellationToken = default)
     {
-        await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _state.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            if (_scope is not null)
+                throw new AccessException(
+                    AccessError.WholeCollection,
+                    "Fitting the embedder concerns everybody's documents. Do it on a knowledge base without a scope.");
             if (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false) is not null)
                 await RefitAsync(new StageClock(), progress, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            _writeGate.Release();
+            _state.WriteGate.Release();
         }
     }
 
-    /// <summary>Closes the store.</summary>
+    /// <summary>Closes the store; within a scope it does nothing, since the store belongs to the whole knowledge base.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _store.DisposeAsync().ConfigureAwait(false);
-        _writeGate.Dispose();
-        _embedderGate.Dispose();
+        if (_scope is not null)
+            return;
+        await _whole.DisposeAsync().ConfigureAwait(false);
+        _state.Dispose();
     }
 
     /// <inheritdoc cref="DisposeAsync"/>
     public void Dispose()
     {
-        _store.Dispose();
-        _writeGate.Dispose();
-        _embedderGate.Dispose();
+        if (_scope is not null)
+            return;
+        _whole.Dispose();
+        _state.Dispose();
     }
 
     private static void CheckAnalyzer(CollectionInfo info)
@@ -223,7 +238,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
                 + $"You have to {StoreException.HowToReindex}.");
     }
 
-    private ITokenLimit? TokenLimit => _options.EmbedderLimit ?? _embedder?.GetService(typeof(ITokenLimit)) as ITokenLimit;
+    private ITokenLimit? TokenLimit => _options.EmbedderLimit ?? _state.Embedder?.GetService(typeof(ITokenLimit)) as ITokenLimit;
 
     private SyncPlan Plan(List<FolderFile> files, List<SkippedDocument> skipped, IReadOnlyList<DocumentRecord> records)
     {
@@ -234,7 +249,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         {
             if (!stored.TryGetValue(file.Source, out var record))
                 added.Add(file.Source);
-            else if (record.Hash == file.Hash && record.Version == IndexText.Version(file.Source, file.Hash, _options.Chunking, limit))
+            else if (record.Hash == file.Hash && file.Labels.AreOf(record)
+                && record.Version == IndexText.Version(file.Source, file.Hash, _options.Chunking, limit))
                 unchanged.Add(file.Source);
             else
                 changed.Add(file.Source);
@@ -244,7 +260,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         // A folder that cannot be read (its source ends with a slash) says nothing about the documents below it.
         var closed = skipped.Select(skip => skip.Source).Where(source => source.EndsWith('/')).ToArray();
         var removed = records.Select(record => record.Source)
-            .Where(source => !present.Contains(source) && !closed.Any(prefix => source.StartsWith(prefix, StringComparison.Ordinal)));
+            .Where(source => !WebPages.IsAddress(source) && !present.Contains(source)
+                && !closed.Any(prefix => source.StartsWith(prefix, StringComparison.Ordinal)));
         return new SyncPlan(added, changed, [.. removed], unchanged, skipped);
     }
 
@@ -256,7 +273,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             .ConfigureAwait(false);
         var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
         bool rebuild = options.Rebuild && info is not null;
-        IEmbeddingGenerator<string, Embedding<float>>? embedder = _embedder;
+        if (rebuild && _scope is not null)
+            throw new AccessException(
+                AccessError.WholeCollection,
+                "A rebuild concerns everybody's documents. Make it on a knowledge base without a scope.");
+        IEmbeddingGenerator<string, Embedding<float>>? embedder = _state.Embedder;
         if (info is not null && !rebuild)
         {
             CheckAnalyzer(info);
@@ -266,8 +287,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         }
 
         var stored = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        files = Labelled(files, stored, options);
         var removed = Plan(files, skipped, stored).Removed;
         var plan = Plan(files, skipped, rebuild ? [] : stored);
+        var quarantine = await QuarantineAsync(cancellationToken).ConfigureAwait(false);
         var toWrite = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
         var writer = new DocumentWriter(_store, rebuild ? null : info, embedder, clock)
         {
@@ -279,26 +302,36 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         };
         var broken = new List<SkippedDocument>();
         var remarks = new List<DocumentRemark>();
-        var storedSources = stored.Select(record => record.Source).ToHashSet(StringComparer.Ordinal);
+        var findings = new List<DocumentFinding>();
+        var storedHashes = stored.ToDictionary(record => record.Source, record => record.Hash, StringComparer.Ordinal);
         int prepared = 0;
-        var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock);
-        await foreach (var document in preparer.PrepareAsync([.. files.Where(file => toWrite.Contains(file.Source))], cancellationToken)
-            .ConfigureAwait(false))
+        var preparer = Preparer(clock, quarantine);
+        // A rebuild tries everything again.
+        var tried = files.Where(file => toWrite.Contains(file.Source) && (rebuild || !quarantine.Holds(file.Source, file.Hash))).ToList();
+        await foreach (var document in preparer.PrepareAsync(tried, cancellationToken).ConfigureAwait(false))
         {
-            progress?.Report(new ProgressReport("read", ++prepared, toWrite.Count, document.Source));
+            progress?.Report(new ProgressReport("read", ++prepared, tried.Count, document.Source));
             remarks.AddRange(document.Remarks.Select(text => new DocumentRemark(document.Source, text)));
-            if (document.SkipReason is { } reason)
-                broken.Add(
-                    new SkippedDocument(document.Source,
-                        storedSources.Contains(document.Source) ? reason + " (The version that was stored before stays.)" : reason));
+            findings.AddRange(document.Findings.Select(finding => new DocumentFinding(document.Source, finding)));
+            if (document.Quarantine is { } record)
+                quarantine.Add(record);
+            else if (document.SkipReason is { } reason)
+                broken.Add(Skip(document.Source, reason));
             else
                 await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
         }
 
+        quarantine.Settle(files, plan.Unchanged, skipped);
+        broken.AddRange(quarantine.Held.Where(record => toWrite.Contains(record.Source))
+            .Select(record => Skip(record.Source, record.Reason + " (In quarantine until it changes or is released.)")));
+        // The very bytes that are now known to hold instructions do not stay.
+        var poisoned = quarantine.Held.Where(record => record.Cause == QuarantineCause.Injection
+            && storedHashes.GetValueOrDefault(record.Source) == record.Hash).Select(record => record.Source).ToArray();
+
         if (rebuild)
         {
             // What cannot be read at the moment is taken over as it was stored.
-            var gone = removed.Concat(toWrite).Except(broken.Select(skip => skip.Source), StringComparer.Ordinal)
+            var gone = removed.Concat(toWrite).Except(broken.Select(skip => skip.Source), StringComparer.Ordinal).Concat(poisoned)
                 .ToHashSet(StringComparer.Ordinal);
             await CopyAsync(stored.Where(record => !gone.Contains(record.Source)), preparer, writer, cancellationToken)
                 .ConfigureAwait(false);
@@ -308,14 +341,16 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         if (rebuild)
             await CommitRebuildAsync(writer, info!, options.Acknowledged, cancellationToken).ConfigureAwait(false);
         else if (writer.Info is not null)
-            _embedder = writer.Embedder ?? _embedder;
+            _state.Embedder = writer.Embedder ?? _state.Embedder;
         // A new generation never had them; where there is none, because nothing at all is left, the present one is emptied.
-        if (removed.Count > 0 && (!rebuild || writer.Info is null))
-            await clock.MeasureAsync("store", () => _store.DeleteAsync(removed, cancellationToken)).ConfigureAwait(false);
+        if (removed.Count + poisoned.Length > 0 && (!rebuild || writer.Info is null))
+            await clock.MeasureAsync("store", () => _store.DeleteAsync([.. removed, .. poisoned], cancellationToken)).ConfigureAwait(false);
+        if (info is not null || writer.Info is not null)
+            await quarantine.SaveAsync(_store, isNew: rebuild, cancellationToken).ConfigureAwait(false);
         bool refitted = writer.Info is not null && await SettleAsync(clock, progress, cancellationToken).ConfigureAwait(false);
 
         var skippedSources = broken.Select(skip => skip.Source).ToHashSet(StringComparer.Ordinal);
-        return new SyncReport(
+        var report = new SyncReport(
             [.. plan.Added.Where(source => !skippedSources.Contains(source))],
             [.. plan.Changed.Where(source => !skippedSources.Contains(source))],
             removed,
@@ -326,7 +361,14 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             clock.Seconds())
         {
             Remarks = remarks,
+            Quarantined = [.. quarantine.Held],
+            Findings = findings,
         };
+        Audit(folder, report);
+        return report;
+
+        SkippedDocument Skip(string source, string reason)
+            => new(source, storedHashes.ContainsKey(source) ? reason + " (The version that was stored before stays.)" : reason);
     }
 
     private static async Task<IKnowledgeStore> CreateInPlaceAsync(
@@ -339,14 +381,15 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     private async Task<AddReport> AddAsync(
         Func<DocumentPreparer, Task<IReadOnlyList<PreparedDocument>>> prepare, CancellationToken cancellationToken)
     {
-        await _writeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _state.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             var clock = new StageClock();
-            var documents = await prepare(new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock))
-                .ConfigureAwait(false);
             var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
-            var embedder = _embedder;
+            var quarantine = await QuarantineAsync(cancellationToken).ConfigureAwait(false);
+            var documents = await prepare(Preparer(clock, quarantine)).ConfigureAwait(false);
+            await RefuseAsync(documents, quarantine, isKept: info is not null, cancellationToken).ConfigureAwait(false);
+            var embedder = _state.Embedder;
             if (info is not null)
             {
                 CheckAnalyzer(info);
@@ -354,24 +397,28 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
                 CheckWritable(info, embedder);
             }
 
-            var stored =
-                (await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(record => record.Source,
-                    StringComparer.Ordinal);
+            var stored = await _store.ReadRecordsAsync([.. documents.Select(document => document.Source)], cancellationToken)
+                .ConfigureAwait(false);
             var writer = new DocumentWriter(_store, info, embedder, clock) { MaxFitCharacters = _options.MaxFitCharacters };
-            foreach (var document in documents)
-                if (!(stored.TryGetValue(document.Source, out var record) && record.Version == document.Record!.Version
-                    && record.Tags.SequenceEqual(document.Record.Tags)))
-                    await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
+            for (int i = 0; i < documents.Count; i++)
+                if (!documents[i].Is(stored[i]))
+                    await writer.AddAsync(documents[i], cancellationToken).ConfigureAwait(false);
             await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
-            _embedder = writer.Embedder ?? _embedder;
+            _state.Embedder = writer.Embedder ?? _state.Embedder;
             if (writer.WrittenDocuments > 0)
                 await SettleAsync(clock, null, cancellationToken).ConfigureAwait(false);
+            foreach (var document in documents)
+                Audit("add", ("source", document.Source), ("hash", document.Record!.Hash));
             return new AddReport(writer.WrittenChunks,
-                [.. documents.SelectMany(document => document.Remarks.Select(text => new DocumentRemark(document.Source, text)))]);
+                [.. documents.SelectMany(document => document.Remarks.Select(text => new DocumentRemark(document.Source, text)))])
+            {
+                Findings = [.. documents.SelectMany(document =>
+                    document.Findings.Select(finding => new DocumentFinding(document.Source, finding)))],
+            };
         }
         finally
         {
-            _writeGate.Release();
+            _state.WriteGate.Release();
         }
     }
 
@@ -380,10 +427,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// </summary>
     private async Task<bool> SettleAsync(StageClock clock, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
     {
-        var info = (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
-        var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        var info = (await _whole.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
+        var records = await _whole.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         long chunks = records.Sum(record => (long)record.ChunkCount);
-        if (_embedder is IFittedEmbedder && info.FittedChunks > 0 && chunks >= RefitGrowth * info.FittedChunks)
+        if (_state.Embedder is IFittedEmbedder && info.FittedChunks > 0 && chunks >= RefitGrowth * info.FittedChunks)
         {
             await RefitAsync(clock, progress, cancellationToken).ConfigureAwait(false);
             return true;
@@ -394,17 +441,17 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         double average = Math.Max(1, records.Sum(record => record.TermCount) / (double)chunks);
         if (Math.Abs(average / info.AverageLength - 1) > MaxAverageDrift)
             await clock.MeasureAsync("store",
-                () => _store.SetAverageLengthAsync(average, chunk => TermVector.FromText(IndexText.Of(chunk)), cancellationToken))
+                () => _whole.SetAverageLengthAsync(average, chunk => TermVector.FromText(IndexText.Of(chunk)), cancellationToken))
                     .ConfigureAwait(false);
         return false;
     }
 
     private async Task RefitAsync(StageClock clock, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
     {
-        var info = (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
-        var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
-        var preparer = new DocumentPreparer(_options.Readers, _options.Chunking, TokenLimit, clock);
-        var writer = new DocumentWriter(_store, null, _embedder, clock)
+        var info = (await _whole.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
+        var records = await _whole.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
+        var preparer = Preparer(clock, null);
+        var writer = new DocumentWriter(_whole, null, _state.Embedder, clock)
         {
             Create = (store, fresh, token) => store.BeginRebuildAsync(fresh, token),
             MaxFitCharacters = _options.MaxFitCharacters,
@@ -413,6 +460,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         };
         await CopyAsync(records, preparer, writer, cancellationToken).ConfigureAwait(false);
         await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        await writer.Store.WriteQuarantineAsync(
+            await _whole.ListQuarantineAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         await CommitRebuildAsync(writer, info, null, cancellationToken).ConfigureAwait(false);
     }
 
@@ -422,9 +471,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     {
         foreach (var record in records)
         {
-            var chunks = await _store.ReadDocumentAsync(record.Source, cancellationToken).ConfigureAwait(false);
+            var chunks = await _whole.ReadDocumentAsync(record.Source, cancellationToken).ConfigureAwait(false);
+            var prepared = preparer.Analyse(
+                record.Source, record.Hash, record.Version, chunks, record.Title, record.Bytes, DocumentLabels.Of(record));
             await writer.AddAsync(
-                preparer.Analyse(record.Source, record.Hash, record.Version, chunks, record.Title, record.Bytes, record.Tags),
+                prepared with { Record = prepared.Record! with { ETag = record.ETag, LastModified = record.LastModified } },
                 cancellationToken).ConfigureAwait(false);
         }
     }
@@ -435,9 +486,9 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         if (writer.Info is null)
             return;
         var written = acknowledged is null ? [] : await writer.Store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
-        await _store.CommitRebuildAsync(writer.Store, cancellationToken).ConfigureAwait(false);
-        _embedder = writer.Embedder;
-        if (_embedder is IFittedEmbedder fitted && old.EmbedderVersion is { } oldVersion && oldVersion != fitted.Version)
+        await _whole.CommitRebuildAsync(writer.Store, cancellationToken).ConfigureAwait(false);
+        _state.Embedder = writer.Embedder;
+        if (_state.Embedder is IFittedEmbedder fitted && old.EmbedderVersion is { } oldVersion && oldVersion != fitted.Version)
             fitted.Delete(oldVersion);
         foreach (var record in written)
             acknowledged!(record.Source);
@@ -447,7 +498,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     private async Task<IEmbeddingGenerator<string, Embedding<float>>?> EmbedderOfAsync(
         CollectionInfo info, CancellationToken cancellationToken)
     {
-        var embedder = _embedder;
+        var embedder = _state.Embedder;
         if (embedder is null || info.EmbedderVersion is null)
             return null;
         if (EmbedderIdentity.Of(embedder) == info.EmbedderVersion)
@@ -456,22 +507,22 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             throw new EmbedderMismatchException(
                 $"The collection's vectors were made by the embedder '{info.EmbedderVersion}'; the one at hand is "
                 + $"'{EmbedderIdentity.Of(embedder)}'. Use that embedder, or {StoreException.HowToReindex}.");
-        await _embedderGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _state.EmbedderGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if ((_embedder as IFittedEmbedder)?.Version != info.EmbedderVersion)
-                _embedder = await fitted.LoadAsync(info.EmbedderVersion, cancellationToken).ConfigureAwait(false);
-            return _embedder;
+            if ((_state.Embedder as IFittedEmbedder)?.Version != info.EmbedderVersion)
+                _state.Embedder = await fitted.LoadAsync(info.EmbedderVersion, cancellationToken).ConfigureAwait(false);
+            return _state.Embedder;
         }
         finally
         {
-            _embedderGate.Release();
+            _state.EmbedderGate.Release();
         }
     }
 
     private void CheckWritable(CollectionInfo info, IEmbeddingGenerator<string, Embedding<float>>? embedder)
     {
-        if ((info.EmbedderVersion is null) != (embedder is null && _embedder is null))
+        if ((info.EmbedderVersion is null) != (embedder is null && _state.Embedder is null))
             throw new EmbedderMismatchException(
                 info.EmbedderVersion is null
                     ? "The collection has no dense vectors, but there is an embedder. "

@@ -1,5 +1,7 @@
+using Kotonoha.Foundation.Security;
 using Kotonoha.Foundation.Text;
 using Microsoft.Extensions.AI;
+using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Readers;
 using Kotonoha.Rag.Retrieval;
@@ -25,6 +27,18 @@ public sealed record KnowledgeBaseOptions
 
     /// <summary>How to search where the call does not say.</summary>
     public SearchOptions Search { get; init; } = new();
+
+    /// <summary>
+    /// Whether every call needs a scope (<see cref="KnowledgeBase.Within"/>); without one it then fails with an
+    /// <see cref="Stores.AccessException"/>.
+    /// </summary>
+    public bool RequireScope { get; init; }
+
+    /// <summary>What is done with documents whose text holds instructions to a model; they are reported unless said otherwise.</summary>
+    public InjectionPolicy Injection { get; init; } = InjectionPolicy.Report;
+
+    /// <summary>Where ingestion, deletion and asking are written down; null for nowhere. The caller disposes it.</summary>
+    public AuditLog? AuditLog { get; init; }
 
     /// <summary>The most characters of documents that an embedder is fitted on.</summary>
     internal long MaxFitCharacters { get; init; } = DefaultMaxFitCharacters;

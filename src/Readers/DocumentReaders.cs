@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Readers.Pdf;
 using Kotonoha.Readers.Processes;
@@ -16,6 +18,7 @@ public sealed class DocumentReaders
 {
     private readonly Dictionary<string, IDocumentReader> _byExtension = new(StringComparer.OrdinalIgnoreCase);
     private readonly ReaderPool? _pool;
+    private readonly Lazy<string> _version;
 
     /// <summary>Creates a registry of your own readers, which run in this process; where two readers claim an extension the later one
     /// has it.</summary>
@@ -29,6 +32,7 @@ public sealed class DocumentReaders
     {
         ArgumentNullException.ThrowIfNull(readers);
         _pool = pool;
+        _version = new Lazy<string>(Identify);
         foreach (var reader in readers)
             foreach (var extension in reader.Extensions)
                 _byExtension[extension] = reader;
@@ -56,6 +60,12 @@ public sealed class DocumentReaders
     /// <summary>These readers and your own, which run in this process.</summary>
     /// <param name="readers">More readers; where one claims an extension that is read already, it takes its place.</param>
     public DocumentReaders With(params IEnumerable<IDocumentReader> readers) => new(_pool, _byExtension.Values.Distinct().Concat(readers));
+
+    /// <summary>
+    /// Names this set of readers: it changes when a reader is added, removed or built anew, so that a document which could not be read is
+    /// worth another try.
+    /// </summary>
+    public string Version => _version.Value;
 
     /// <summary>The file extensions that can be read, lower case, with the dot.</summary>
     public IReadOnlyCollection<string> Extensions => _byExtension.Keys;
@@ -138,6 +148,16 @@ public sealed class DocumentReaders
     internal static DocumentFormatException Broken(string name, string mediaType, Exception error)
         => new($"'{name}' cannot be read as {mediaType}: {error.Message}", error);
 
+    // A module's version id follows from its content.
+    private string Identify()
+    {
+        var parts =
+            _byExtension.Select(pair => (Extension: pair.Key, Reader: pair.Value is IsolatedReader isolated ? isolated.Inner : pair.Value))
+            .Select(entry => $"{entry.Extension}/{entry.Reader.GetType().FullName}/{entry.Reader.GetType().Module.ModuleVersionId}")
+            .Append(typeof(DocumentReaders).Module.ModuleVersionId.ToString()).Order(StringComparer.Ordinal);
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))))[..16];
+    }
+
     private static IEnumerable<IDocumentReader> Own()
         =>
         [
@@ -168,6 +188,8 @@ public sealed class DocumentReaders
     /// <summary>Has the documents of another reader read in a child process.</summary>
     private sealed class IsolatedReader(ReaderPool pool, IDocumentReader inner) : IDocumentReader
     {
+        public IDocumentReader Inner => inner;
+
         public string MediaType => inner.MediaType;
 
         public IReadOnlyList<string> Extensions => inner.Extensions;

@@ -203,19 +203,9 @@ public sealed class Guardrails
         // The mark depends on the text and a secret: nobody outside can write its end, and the same text is marked alike in every turn.
         var mark = Convert.ToHexStringLower(HMACSHA256.HashData(_secret, Encoding.UTF8.GetBytes(text)))[..8];
         var name = string.Concat(source.Where(c => !char.IsControl(c) && c is not ('<' or '>')));
-        text = $"<<outside {mark}: {name}>>\n{Visible(text)}\n<<end {mark}>>";
+        text = $"<<outside {mark}: {name}>>\n{InjectionScanner.Visible(text)}\n<<end {mark}>>";
         return content is FunctionResultContent { CallId: var call } ? new FunctionResultContent(call, text)
             : new TextContent(text) { AdditionalProperties = content.AdditionalProperties };
-    }
-
-    /// <summary>What people cannot see, a model should not read: format characters and tags are left out, joiners of emoji kept.</summary>
-    private static string Visible(string text)
-    {
-        var visible = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes())
-            if (rune.Value is 0x200c or 0x200d || Rune.GetUnicodeCategory(rune) != System.Globalization.UnicodeCategory.Format)
-                visible.Append(rune.ToString());
-        return visible.ToString();
     }
 }
 

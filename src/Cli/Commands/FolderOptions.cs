@@ -105,4 +105,8 @@ internal sealed class FolderOptions(bool searches)
 /// <param name="Threads">The model's threads, or null for the default.</param>
 internal sealed record FolderSettings(
     string? Documents, string? Home, bool Qdrant, string? QdrantUrl, string? QdrantApiKey, string? EmbeddingModel, string? RerankModel,
-    int? Threads);
+    int? Threads)
+{
+    /// <summary>Whether documents whose text holds instructions to a model are held back.</summary>
+    public bool HoldsInjections { get; init; }
+}

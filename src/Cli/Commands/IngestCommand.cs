@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
+using Kotonoha.Foundation.Security;
 using Kotonoha.Rag.Ingestion;
 
 namespace Kotonoha.Cli.Commands;
@@ -15,6 +16,10 @@ internal static class IngestCommand
         var options = new FolderOptions(searches: true);
         var plan = new Option<bool>("--plan") { Description = "Say what would be done, and change nothing." };
         var rebuild = new Option<bool>("--rebuild") { Description = "Read everything anew and fit the embedder again." };
+        var holds = new Option<bool>("--quarantine-injections")
+        {
+            Description = "Hold back documents whose text holds instructions to a model; otherwise they are only reported.",
+        };
         var json =
             new Option<bool>(
                 "--json")
@@ -23,10 +28,16 @@ internal static class IngestCommand
         options.AddTo(command);
         command.Options.Add(plan);
         command.Options.Add(rebuild);
+        command.Options.Add(holds);
         command.Options.Add(json);
         command.SetAction(
             (parsed, cancellationToken) =>
-                RunAsync(options.Read(parsed), parsed.GetValue(plan), parsed.GetValue(rebuild), parsed.GetValue(json), cancellationToken));
+                RunAsync(
+                    options.Read(parsed) with { HoldsInjections = parsed.GetValue(holds) },
+                    parsed.GetValue(plan),
+                    parsed.GetValue(rebuild),
+                    parsed.GetValue(json),
+                    cancellationToken));
         return command;
     }
 
@@ -130,6 +141,8 @@ internal static class IngestStage
         await Console.Error.WriteLineAsync(Summary(report, session, watch.Elapsed));
         foreach (var skipped in report.Skipped)
             await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {skipped.Reason}");
+        foreach (var found in report.Findings.Where(found => found.Finding.Severity == InjectionSeverity.High))
+            await Console.Error.WriteLineAsync($"  instructions to a model in {found.Source}: {found.Finding}");
         foreach (var remark in report.Remarks)
             await Console.Error.WriteLineAsync($"  note on {remark.Source}: {remark.Text}");
         return report;

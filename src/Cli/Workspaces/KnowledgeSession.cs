@@ -7,6 +7,7 @@ using Kotonoha.LocalModel.Generation;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Embedding;
+using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
 
@@ -55,7 +56,10 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 embedder = new SvdEmbedder(workspace.Embedder + (settings.Qdrant ? "-qdrant" : ""));
             }
 
-            var options = new KnowledgeBaseOptions();
+            var options = new KnowledgeBaseOptions
+            {
+                Injection = settings.HoldsInjections ? InjectionPolicy.Quarantine : InjectionPolicy.Report,
+            };
             if (settings.RerankModel is { } crossEncoder)
             {
                 reranker = await LoadAsync("Reranking", crossEncoder, settings, cancellationToken);

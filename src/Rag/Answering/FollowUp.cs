@@ -40,7 +40,7 @@ internal static partial class FollowUp
         var asked = new Question(question);
         var response = await chat.GetResponseAsync(
             [
-                new ChatMessage(ChatRole.System, AnswerTexts.Resource(asked.IsJapanese ? "rewrite-ja.txt" : "rewrite-en.txt")),
+                new ChatMessage(ChatRole.System, AnswerTexts.Resource(asked.Language == "ja" ? "rewrite-ja.txt" : "rewrite-en.txt")),
                 new ChatMessage(ChatRole.User, prompt.Append('\n').Append(question).ToString()),
             ],
             new ChatOptions { MaxOutputTokens = MaxOutputTokens, Temperature = 0 },
@@ -62,8 +62,8 @@ internal static partial class FollowUp
         if (before.Count == 0 || depth == 0)
             return question;
         var asked = new Question(question);
-        bool hasPronoun = (asked.IsJapanese ? JapanesePronoun() : EnglishPronoun()).IsMatch(asked.Folded);
-        bool isFragment = (asked.IsJapanese ? JapaneseFragment() : EnglishFragment()).IsMatch(asked.Folded) || ContentOf(asked).Count == 0;
+        bool hasPronoun = (asked.Language == "ja" ? JapanesePronoun() : EnglishPronoun()).IsMatch(asked.Folded);
+        bool isFragment = (asked.Language == "ja" ? JapaneseFragment() : EnglishFragment()).IsMatch(asked.Folded) || ContentOf(asked).Count == 0;
         if (!hasPronoun && !isFragment)
             return question;
 
@@ -76,7 +76,7 @@ internal static partial class FollowUp
         var own = ContentOf(asked);
         var keys = own.SelectMany(TermKeys.Of).ToHashSet(StringComparer.Ordinal);
         words.RemoveAll(word => TermKeys.Of(word).IsSubsetOf(keys));
-        if (asked.IsJapanese)
+        if (asked.Language == "ja")
             return words.Count == 0 ? question : $"{string.Join('の', words)}について、{question}";
         if (!isFragment || AskingWords().IsMatch(asked.Folded))
             return words.Count == 0 ? question : $"{question.TrimEnd('?', '.', ' ')} ({string.Join(' ', words)})?";
@@ -89,7 +89,7 @@ internal static partial class FollowUp
 
     /// <summary>The words with content as they are written.</summary>
     private static List<string> ContentOf(Question question)
-        => question.IsJapanese
+        => question.Language == "ja"
             ? [.. question.Runs]
             : [.. Word().Matches(question.Normalized).Select(match => match.Value)
                 .Where(word => Normalizer.FoldCase(word) is var folded && !EnglishStopWords.Contains(folded)

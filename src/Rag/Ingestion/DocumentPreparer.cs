@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Kotonoha.Foundation;
+using Kotonoha.Foundation.Security;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
@@ -11,6 +12,12 @@ namespace Kotonoha.Rag.Ingestion;
 internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions chunking, ITokenLimit? limit, StageClock clock)
 {
     private readonly Chunker _chunker = new(chunking, limit);
+
+    /// <summary>What is done with instructions to a model.</summary>
+    public InjectionPolicy Injection { get; init; }
+
+    /// <summary>What is held and what has been released; null where documents are only copied.</summary>
+    public QuarantineLedger? Quarantine { get; init; }
 
     /// <summary>Prepares files while the caller works on earlier ones.</summary>
     public async IAsyncEnumerable<PreparedDocument> PrepareAsync(
@@ -51,25 +58,45 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
 
     /// <summary>Prepares a document that lies in memory.</summary>
     public async Task<PreparedDocument> PrepareAsync(
-        string source, byte[] content, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+        string source, byte[] content, DocumentLabels labels, CancellationToken cancellationToken, string? readAs = null)
     {
-        var extracted = await clock.MeasureAsync("read", () => readers.ReadAsync(content, source, cancellationToken)).ConfigureAwait(false);
+        var extracted = await clock.MeasureAsync("read", () => readers.ReadAsync(content, readAs ?? source, cancellationToken))
+            .ConfigureAwait(false);
         var hash = IndexText.Hash(content);
+        var findings = Injection == InjectionPolicy.Off ? [] : clock.Measure("scan", () => InjectionScanner.Scan(extracted.Text));
+        if (Injection == InjectionPolicy.Quarantine && Quarantine?.IsReleased(source, hash) != true
+            && findings.FirstOrDefault(finding => finding.Severity == InjectionSeverity.High) is { } worst)
+        {
+            var reason = $"Its text holds instructions to a model: {worst}. Remove them, or release the document if they are meant to be "
+                + "there ('kotonoha documents release', KnowledgeBase.ReleaseAsync).";
+            return PreparedDocument.Skipped(source, reason) with
+            {
+                Findings = findings,
+                Quarantine = new QuarantineRecord(source, hash, QuarantineLedger.ScannerVersion, QuarantineCause.Injection, reason)
+                {
+                    Access = labels.Access,
+                },
+            };
+        }
+
         var version = IndexText.Version(source, hash, chunking, limit);
         var chunks = clock.Measure("chunk", () => _chunker.Split(extracted, source, version));
-        var prepared = Analyse(source, hash, version, chunks, extracted.Title, content.Length, tags);
-        return prepared with { Remarks = [.. extracted.Remarks, .. prepared.Remarks] };
+        var prepared = Analyse(source, hash, version, chunks, extracted.Title, content.Length, labels);
+        return prepared with { Remarks = [.. extracted.Remarks, .. prepared.Remarks], Findings = findings };
     }
 
     /// <summary>Prepares chunks that were cut by somebody else; one that is longer than the embedder reads gets a remark.</summary>
     public PreparedDocument Analyse(
-        string source, string hash, string version, IReadOnlyList<Chunk> chunks, string? title, long bytes, IReadOnlyList<string> tags)
+        string source, string hash, string version, IReadOnlyList<Chunk> chunks, string? title, long bytes, DocumentLabels labels)
         => clock.Measure("analyse", () =>
         {
             TermVector[] terms = [.. chunks.Select(chunk => TermVector.FromText(IndexText.Of(chunk)))];
             string[] texts = [.. chunks.Select(chunk => IndexText.ForEmbedder(chunk, limit))];
             var record =
-                new DocumentRecord(source, hash, version, chunks.Count, terms.Sum(vector => (long)vector.Length), title, bytes, tags);
+                new DocumentRecord(source, hash, version, chunks.Count, terms.Sum(vector => (long)vector.Length), title, bytes, labels.Tags)
+                {
+                    Access = labels.Access,
+                };
             return new PreparedDocument(source, record, chunks, terms, texts, null) { Remarks = [.. LongTexts(texts)] };
         });
 
@@ -89,7 +116,18 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
         {
             var content = await clock.MeasureAsync("read", () => File.ReadAllBytesAsync(file.Path, cancellationToken))
                 .ConfigureAwait(false);
-            return await PrepareAsync(file.Source, content, [], cancellationToken).ConfigureAwait(false);
+            return await PrepareAsync(file.Source, content, file.Labels, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DocumentFormatException exception) when (exception.IsDeterministic && Quarantine is not null)
+        {
+            return PreparedDocument.Skipped(file.Source, exception.Message) with
+            {
+                Quarantine = new QuarantineRecord(
+                    file.Source, file.Hash, readers.Version, QuarantineCause.Unreadable, exception.Message)
+                {
+                    Access = file.Labels.Access,
+                },
+            };
         }
         catch (Exception exception) when (exception is KotonohaException or IOException or UnauthorizedAccessException)
         {
@@ -104,6 +142,17 @@ internal sealed record PreparedDocument(
 {
     /// <summary>What the reader has to say about the document.</summary>
     public IReadOnlyList<string> Remarks { get; init; } = [];
+
+    /// <summary>Instructions to a model that the text holds.</summary>
+    public IReadOnlyList<InjectionFinding> Findings { get; init; } = [];
+
+    /// <summary>The entry that holds the document back from now on, or null.</summary>
+    public QuarantineRecord? Quarantine { get; init; }
+
+    /// <summary>Whether the store holds the document as it is.</summary>
+    public bool Is(DocumentRecord? stored)
+        => stored is not null && stored.Version == Record!.Version && DocumentLabels.Of(Record).AreOf(stored)
+            && (stored.ETag, stored.LastModified) == (Record.ETag, Record.LastModified);
 
     public static PreparedDocument Skipped(string source, string reason) => new(source, null, [], [], [], reason);
 }

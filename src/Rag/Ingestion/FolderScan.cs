@@ -38,7 +38,11 @@ internal static class FolderScan
 /// <param name="Source">Its path relative to the folder, with <c>/</c>.</param>
 /// <param name="Path">Its path.</param>
 /// <param name="Hash">The SHA-256 of its bytes when it was scanned.</param>
-internal sealed record FolderFile(string Source, string Path, string Hash);
+internal sealed record FolderFile(string Source, string Path, string Hash)
+{
+    /// <summary>What is written beside the file's text.</summary>
+    public DocumentLabels Labels { get; init; } = DocumentLabels.None;
+}
 
 /// <summary>A file that a folder's ingestion takes in.</summary>
 /// <param name="Path">Its full path.</param>

@@ -1,3 +1,7 @@
+using System.Text.RegularExpressions;
+using Kotonoha.Foundation.Security;
+using Kotonoha.Rag.Stores;
+
 namespace Kotonoha.Rag.Ingestion;
 
 /// <summary>How a folder is synchronised.</summary>
@@ -11,6 +15,48 @@ public sealed record SyncOptions
     /// complete. Stored documents that cannot be read at the moment are taken over from it.
     /// </summary>
     public bool Rebuild { get; init; }
+
+    /// <summary>
+    /// Which documents get which tags and may be seen by whom: the first rule whose pattern fits decides, and a document that none fits
+    /// gets none. Null leaves what is stored of a document as it is.
+    /// </summary>
+    public IReadOnlyList<LabelRule>? Labels { get; init; }
+}
+
+/// <summary>What is written beside a document's text.</summary>
+public sealed record DocumentLabels
+{
+    /// <summary>No tags, and no scope sees the document.</summary>
+    public static DocumentLabels None { get; } = new();
+
+    /// <summary>Free tags to filter by.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>Who may see the document; null: no scope does.</summary>
+    public DocumentAccess? Access { get; init; }
+
+    internal static DocumentLabels Of(DocumentRecord record) => new() { Tags = record.Tags, Access = record.Access };
+
+    internal bool AreOf(DocumentRecord record) => Equals(Access, record.Access) && Tags.SequenceEqual(record.Tags);
+}
+
+/// <summary>Gives labels to the documents whose source fits a pattern.</summary>
+/// <param name="Pattern">
+/// A path below the folder: <c>*</c> stands for anything within a name, <c>**</c> for anything, <c>?</c> for one character; a pattern that
+/// ends with <c>/</c> fits everything below that folder.
+/// </param>
+/// <param name="Labels">The labels.</param>
+public sealed record LabelRule(string Pattern, DocumentLabels Labels)
+{
+    private readonly Regex _regex = new(
+        $"^{Regex.Escape(Pattern.EndsWith('/') ? Pattern + "**" : Pattern).Replace(@"\*\*/", "(?:.*/)?", StringComparison.Ordinal)
+            .Replace(@"\*\*", ".*", StringComparison.Ordinal).Replace(@"\*", "[^/]*", StringComparison.Ordinal)
+            .Replace(@"\?", "[^/]", StringComparison.Ordinal)}$",
+        RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.Singleline);
+
+    /// <summary>Whether the rule is about a document.</summary>
+    /// <param name="source">The document's path, with <c>/</c>.</param>
+    public bool Fits(string source) => _regex.IsMatch(source);
 }
 
 /// <summary>What a synchronisation did.</summary>
@@ -37,13 +83,31 @@ public sealed record SyncReport(
     /// What the readers have to say about the documents that were read: parts that could not be read, each with its reason.
     /// </summary>
     public IReadOnlyList<DocumentRemark> Remarks { get; init; } = [];
+
+    /// <summary>
+    /// Files of the folder in quarantine, newly or from before: they are not tried again until they change, the readers do, or they are
+    /// released. Each is among <see cref="Skipped"/> too.
+    /// </summary>
+    public IReadOnlyList<QuarantineRecord> Quarantined { get; init; } = [];
+
+    /// <summary>Instructions to a model that were found in the documents that were read.</summary>
+    public IReadOnlyList<DocumentFinding> Findings { get; init; } = [];
 }
 
 /// <summary>What adding documents or chunks did.</summary>
 /// <param name="Chunks">How many chunks were written.</param>
 /// <param name="Remarks">What there is to say about the documents: parts that could not be read, chunks that are longer than the embedder
 /// reads.</param>
-public sealed record AddReport(int Chunks, IReadOnlyList<DocumentRemark> Remarks);
+public sealed record AddReport(int Chunks, IReadOnlyList<DocumentRemark> Remarks)
+{
+    /// <summary>Instructions to a model that were found in the documents.</summary>
+    public IReadOnlyList<DocumentFinding> Findings { get; init; } = [];
+}
+
+/// <summary>A passage of a document that instructs a model.</summary>
+/// <param name="Source">The document.</param>
+/// <param name="Finding">What was found, and where in the document's text.</param>
+public sealed record DocumentFinding(string Source, InjectionFinding Finding);
 
 /// <summary>A file that was not taken in.</summary>
 /// <param name="Source">Its path relative to the folder, with <c>/</c>.</param>

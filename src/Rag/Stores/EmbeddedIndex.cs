@@ -3,8 +3,8 @@ using System.Buffers;
 namespace Kotonoha.Rag.Stores;
 
 /// <summary>
-/// The embedded store's search structures in memory: vectors, BM25 postings, and which slots a tag or folder has. A removed chunk's slot is
-/// left dead until the index is built anew.
+/// The embedded store's search structures in memory: vectors, BM25 postings, and which slots a tag, an access key or a folder has. A
+/// removed chunk's slot is left dead until the index is built anew.
 /// </summary>
 /// <remarks>
 /// Searches run beside each other; a change waits for them, holding <see cref="Gate"/> for writing. Whoever changes the index sees to it
@@ -18,6 +18,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
     private readonly Dictionary<string, Document> _documents = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _slotById = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SlotSet> _byTag = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SlotSet> _byAccess = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SlotSet> _byFolder = new(StringComparer.Ordinal);
 
     /// <summary>Keeps changes and searches apart.</summary>
@@ -41,6 +42,8 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
     }
 
     public bool Contains(string source) => _documents.ContainsKey(source);
+
+    public DocumentRecord? Record(string source) => _documents.GetValueOrDefault(source)?.Record;
 
     /// <summary>Adds a chunk of a document that has been added.</summary>
     /// <param name="source">The document.</param>
@@ -97,11 +100,16 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
     {
         var accepted = Accepted(filter);
         var best = new TopList(limit);
-        _terms.Search(query, (slot, score) =>
-        {
-            if (_slots[slot].Document is { } document && best.Takes(score) && accepted?.Contains(slot) != false)
-                best.Add(new ScoredChunk(_slots[slot].Id, document.Record.Source, score));
-        });
+        // A scope's scores follow from its own documents alone.
+        var population = filter?.Scope is { } scope ? Visible(scope) : null;
+        _terms.Search(
+            query,
+            (slot, score) =>
+            {
+                if (_slots[slot].Document is { } document && best.Takes(score) && accepted?.Contains(slot) != false)
+                    best.Add(new ScoredChunk(_slots[slot].Id, document.Record.Source, score));
+            },
+            population);
         return best.ToSortedList();
     }
 
@@ -111,6 +119,8 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
     {
         foreach (var tag in record.Tags.Distinct(StringComparer.Ordinal))
             yield return Set(_byTag, tag);
+        foreach (var key in record.Access?.Keys ?? [])
+            yield return Set(_byAccess, key);
         // The last prefix is the document itself.
         foreach (var folder in StoreFilter.Prefixes(record.Source).SkipLast(1))
             yield return Set(_byFolder, folder);
@@ -126,6 +136,8 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
     private SlotSet? Accepted(StoreFilter? filter)
     {
         var sets = new List<SlotSet>();
+        if (filter?.Scope is { } scope)
+            sets.Add(Visible(scope));
         foreach (var tag in filter?.Tags ?? [])
             sets.Add(_byTag.GetValueOrDefault(tag) ?? new SlotSet());
         if (filter?.NormalizedPrefix is { } prefix)
@@ -136,6 +148,9 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
 
         return sets.Count == 0 ? null : SlotSet.Intersect(sets);
     }
+
+    private SlotSet Visible(AccessScope scope)
+        => SlotSet.Union([.. scope.Keys.Select(key => _byAccess.GetValueOrDefault(key)).OfType<SlotSet>()]);
 
     private readonly record struct Slot(string Id, Document? Document);
 
@@ -187,7 +202,10 @@ internal sealed class TermIndex(double? averageLength, Bm25? weights = null)
     public void SetAverageLength(double averageLength) => _averageLength = averageLength;
 
     /// <summary>Gives the texts that have a term of the query with their scores, removed ones too, in the order of their slots.</summary>
-    public void Search(TermVector query, Action<int, float> found)
+    /// <param name="query">The query's terms.</param>
+    /// <param name="found">Told of each text.</param>
+    /// <param name="population">The texts that a term's rarity is counted over, or null for all.</param>
+    public void Search(TermVector query, Action<int, float> found, SlotSet? population = null)
     {
         double average = _averageLength ?? Math.Max(1, (double)_liveTerms / Math.Max(1, _live));
         int count = _lengths.Count;
@@ -199,7 +217,10 @@ internal sealed class TermIndex(double? averageLength, Bm25? weights = null)
             {
                 if (!_postings.TryGetValue(query.Indices[i], out var list) || list.Live == 0)
                     continue;
-                float weight = query.Counts[i] * Bm25.Idf(_live, list.Live);
+                int holders = population is null ? list.Live : list.Entries.Count(posting => population.Contains(posting.Slot));
+                if (holders == 0)
+                    continue;
+                float weight = query.Counts[i] * Bm25.Idf(population?.Count ?? _live, holders);
                 foreach (var posting in list.Entries)
                     scores[posting.Slot] +=
                         weight * _weights.TermWeight(posting.Count, _weights.LengthNorm(_lengths[posting.Slot], average));

@@ -181,6 +181,14 @@ public sealed class EmbeddedStore : IKnowledgeStore
             cancellationToken);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<DocumentRecord?>> ReadRecordsAsync(
+        IReadOnlyList<string> sources, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sources);
+        return Locked<IReadOnlyList<DocumentRecord?>>(() => [.. sources.Select(source => _index?.Record(source))], cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<ScoredChunk>> SearchDenseAsync(
         ReadOnlyMemory<float> query, int limit, StoreFilter? filter = null, CancellationToken cancellationToken = default)
     {
@@ -290,6 +298,42 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 _file.DeleteOtherGenerations(next._generation);
                 transaction.Commit();
                 (_generation, _info, _index) = (next._generation, next._info, next._index);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<QuarantineRecord>> ListQuarantineAsync(CancellationToken cancellationToken = default)
+        => Locked<IReadOnlyList<QuarantineRecord>>(() => _file.ReadQuarantine(_generation), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task WriteQuarantineAsync(IReadOnlyList<QuarantineRecord> records, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(records);
+        return Written(
+            () =>
+            {
+                if (_info is null)
+                    throw NotCreated();
+                using var transaction = BeginWrite();
+                _file.WriteQuarantine(_generation, records);
+                transaction.Commit();
+                return true;
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task DeleteQuarantineAsync(IReadOnlyList<string> sources, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sources);
+        return Written(
+            () =>
+            {
+                using var transaction = BeginWrite();
+                _file.DeleteQuarantine(_generation, sources);
+                transaction.Commit();
                 return true;
             },
             cancellationToken);

@@ -46,6 +46,12 @@ public interface IKnowledgeStore : IAsyncDisposable, IDisposable
     /// <returns>All records by source, in ordinal order.</returns>
     Task<IReadOnlyList<DocumentRecord>> ListDocumentsAsync(CancellationToken cancellationToken = default);
 
+    /// <summary>Reads entries of the ledger.</summary>
+    /// <param name="sources">The documents.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>One entry per source, in the given order; null where there is no such document.</returns>
+    Task<IReadOnlyList<DocumentRecord?>> ReadRecordsAsync(IReadOnlyList<string> sources, CancellationToken cancellationToken = default);
+
     /// <summary>Finds the chunks whose dense vectors have the greatest cosine similarity.</summary>
     /// <param name="query">The query's vector, as wide as the collection's.</param>
     /// <param name="limit">How many chunks at most.</param>
@@ -107,4 +113,19 @@ public interface IKnowledgeStore : IAsyncDisposable, IDisposable
     /// <param name="rebuilt">What <see cref="BeginRebuildAsync"/> gave.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     Task CommitRebuildAsync(IKnowledgeStore rebuilt, CancellationToken cancellationToken = default);
+
+    /// <summary>Lists the quarantine: files that are not taken in, kept with the ledger of this generation.</summary>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>All entries by source, in ordinal order; none where there is no collection.</returns>
+    Task<IReadOnlyList<QuarantineRecord>> ListQuarantineAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Writes entries of the quarantine, in place of what it says of their sources.</summary>
+    /// <param name="records">The entries, each source once.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    Task WriteQuarantineAsync(IReadOnlyList<QuarantineRecord> records, CancellationToken cancellationToken = default);
+
+    /// <summary>Deletes entries of the quarantine; unknown ones are passed over.</summary>
+    /// <param name="sources">The files.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    Task DeleteQuarantineAsync(IReadOnlyList<string> sources, CancellationToken cancellationToken = default);
 }

@@ -19,6 +19,11 @@ internal sealed class KnowledgeFile : IDisposable
         CREATE TABLE IF NOT EXISTS documents (
             generation INTEGER NOT NULL, source TEXT NOT NULL, hash TEXT NOT NULL, version TEXT NOT NULL, chunks INTEGER NOT NULL,
             terms INTEGER NOT NULL, title TEXT, bytes INTEGER NOT NULL, tags TEXT NOT NULL,
+            access TEXT, etag TEXT, modified TEXT,
+            PRIMARY KEY (generation, source)) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS quarantine (
+            generation INTEGER NOT NULL, source TEXT NOT NULL, hash TEXT NOT NULL, judge TEXT NOT NULL, cause TEXT NOT NULL,
+            reason TEXT NOT NULL, released INTEGER NOT NULL, access TEXT,
             PRIMARY KEY (generation, source)) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS chunks (
             number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL, ordinal INTEGER NOT NULL,
@@ -36,7 +41,22 @@ internal sealed class KnowledgeFile : IDisposable
     public string Path => _file.Path;
 
     public static KnowledgeFile Open(string path, EmbeddedStoreOptions options)
-        => new(SqliteFile.Open(path, options.CreateIfMissing, options.BusyTimeoutSeconds, Tables));
+    {
+        var file = SqliteFile.Open(path, options.CreateIfMissing, options.BusyTimeoutSeconds, Tables);
+        try
+        {
+            return file.Guard(() =>
+            {
+                AddColumns(file);
+                return new KnowledgeFile(file);
+            });
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
 
     /// <inheritdoc cref="SqliteFile.Guard"/>
     public T Guard<T>(Func<T> work) => _file.Guard(work);
@@ -92,7 +112,9 @@ internal sealed class KnowledgeFile : IDisposable
     {
         var index = new EmbeddedIndex(info.DenseDimension, info.AverageLength, exact);
         using (var documents = Command(
-            "SELECT source, hash, version, chunks, terms, title, bytes, tags FROM documents WHERE generation = $generation", generation))
+            "SELECT source, hash, version, chunks, terms, title, bytes, tags, access, etag, modified FROM documents "
+            + "WHERE generation = $generation",
+            generation))
         using (var reader = documents.ExecuteReader())
             while (reader.Read())
                 index.AddDocument(new DocumentRecord(
@@ -103,7 +125,12 @@ internal sealed class KnowledgeFile : IDisposable
                     reader.GetInt64(4),
                     Text(reader, 5),
                     reader.GetInt64(6),
-                    JsonSerializer.Deserialize(reader.GetString(7), StoreJson.Default.StringArray) ?? []));
+                    JsonSerializer.Deserialize(reader.GetString(7), StoreJson.Default.StringArray) ?? [])
+                {
+                    Access = Access(reader, 8),
+                    ETag = Text(reader, 9),
+                    LastModified = Text(reader, 10),
+                });
         using (var chunks = Command(
             "SELECT id, source, term_numbers, term_counts, dense, number FROM chunks WHERE generation = $generation ORDER BY number",
             generation))
@@ -186,6 +213,7 @@ internal sealed class KnowledgeFile : IDisposable
         using var command = Command(
             """
             DELETE FROM documents WHERE generation <> $generation;
+            DELETE FROM quarantine WHERE generation <> $generation;
             DELETE FROM meta WHERE key LIKE 'collection/%' AND key <> $key;
             DELETE FROM graphs WHERE owner LIKE 'chunks/%' AND owner <> $graph;
             DELETE FROM chunks WHERE generation <> $generation;
@@ -210,7 +238,10 @@ internal sealed class KnowledgeFile : IDisposable
             ["id", "source", "ordinal", "first", "past", "page", "term_numbers", "term_counts", "dense", "heading", "title", "text"],
             "number");
         using var documentCommand = Insert(
-            "documents", generation, ["source", "hash", "version", "chunks", "terms", "title", "bytes", "tags"], "bytes");
+            "documents",
+            generation,
+            ["source", "hash", "version", "chunks", "terms", "title", "bytes", "tags", "access", "etag", "modified"],
+            "bytes");
         var rows = new long[documents.Count][];
         for (int i = 0; i < documents.Count; i++)
         {
@@ -244,13 +275,82 @@ internal sealed class KnowledgeFile : IDisposable
                 record.TermCount,
                 record.Title,
                 record.Bytes,
-                JsonSerializer.Serialize([.. record.Tags], StoreJson.Default.StringArray));
+                JsonSerializer.Serialize([.. record.Tags], StoreJson.Default.StringArray),
+                Json(record.Access),
+                record.ETag,
+                record.LastModified);
         }
 
         return rows;
     }
 
+    public List<QuarantineRecord> ReadQuarantine(int generation)
+    {
+        using var command = Command(
+            "SELECT source, hash, judge, cause, reason, released, access FROM quarantine WHERE generation = $generation ORDER BY source",
+            generation);
+        using var reader = command.ExecuteReader();
+        var records = new List<QuarantineRecord>();
+        while (reader.Read())
+            records.Add(new QuarantineRecord(
+                reader.GetString(0),
+                reader.GetString(1),
+                reader.GetString(2),
+                Enum.TryParse<QuarantineCause>(reader.GetString(3), out var cause)
+                    ? cause
+                    : throw new InvalidDataException($"'{reader.GetString(3)}' is no cause of a quarantine."),
+                reader.GetString(4))
+            {
+                IsReleased = reader.GetInt64(5) != 0,
+                Access = Access(reader, 6),
+            });
+        return records;
+    }
+
+    public void WriteQuarantine(int generation, IReadOnlyList<QuarantineRecord> records)
+    {
+        DeleteQuarantine(generation, [.. records.Select(record => record.Source)]);
+        using var command = Insert(
+            "quarantine", generation, ["source", "hash", "judge", "cause", "reason", "released", "access"], "released");
+        foreach (var record in records)
+            Run(command, record.Source, record.Hash, record.JudgedBy, record.Cause.ToString(), record.Reason, record.IsReleased ? 1 : 0,
+                Json(record.Access));
+    }
+
+    public void DeleteQuarantine(int generation, IReadOnlyList<string> sources)
+    {
+        using var command = Command("DELETE FROM quarantine WHERE generation = $generation AND source = $source", generation);
+        var source = command.Parameters.Add("$source", SqliteType.Text);
+        foreach (var name in sources)
+        {
+            source.Value = name;
+            command.ExecuteNonQuery();
+        }
+    }
+
     public void Dispose() => _file.Dispose();
+
+    // Files of earlier versions lack them.
+    private static void AddColumns(SqliteFile file)
+    {
+        using var transaction = file.Begin();
+        foreach (var column in (string[])["access", "etag", "modified"])
+        {
+            using var check = file.Command("SELECT count(*) FROM pragma_table_info('documents') WHERE name = $name", ("$name", column));
+            if ((long)check.ExecuteScalar()! == 0)
+                file.Execute($"ALTER TABLE documents ADD COLUMN {column} TEXT");
+        }
+
+        transaction.Commit();
+    }
+
+    private static string? Json(DocumentAccess? access)
+        => access is null ? null : JsonSerializer.Serialize([.. access.Keys], StoreJson.Default.StringArray);
+
+    private static DocumentAccess? Access(SqliteDataReader reader, int column)
+        => Text(reader, column) is { } json
+            ? DocumentAccess.FromKeys(JsonSerializer.Deserialize(json, StoreJson.Default.StringArray))
+            : null;
 
     private SqliteCommand Command(string text, int? generation = null)
         => generation is { } number ? _file.Command(text, ("$generation", number)) : _file.Command(text);

@@ -12,8 +12,9 @@ namespace Kotonoha.Rag.Stores;
 internal sealed class QdrantGenerations(QdrantConnection connection, Uri address, string name)
 {
     private const string LedgerSuffix = "--documents";
+    private const string TenantField = "tenant";
 
-    private static readonly string[] ChunkFields = ["source", "version", "prefixes", "tags"];
+    private static readonly string[] ChunkFields = ["source", "version", "prefixes", "tags", "access", TenantField];
     private static readonly string[] LedgerFields = ["kind"];
 
     /// <summary>The collection with the chunks: of a generation, or by its alias.</summary>
@@ -265,9 +266,15 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
     private async Task IndexAsync(string collection, IEnumerable<string> fields, CancellationToken cancellationToken)
     {
         foreach (var field in fields)
+        {
+            // The server then keeps the points of a tenant together.
+            var parameters = field == TenantField
+                ? new PayloadIndexParams { KeywordIndexParams = new KeywordIndexParams { IsTenant = true } }
+                : null;
             await connection.WriteAsync(
-                (client, token) => client.CreatePayloadIndexAsync(collection, field, cancellationToken: token),
+                (client, token) => client.CreatePayloadIndexAsync(collection, field, indexParams: parameters, cancellationToken: token),
                 cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private Task PointAliasesAsync(int generation, CancellationToken cancellationToken)

@@ -27,6 +27,9 @@ internal static class QdrantPoints
     /// <summary>The point of the ledger that holds a document's record.</summary>
     public static PointId RecordId(string source) => Id(NameBasedUuid.Create(RecordNamespace, "document/" + source).ToString());
 
+    /// <summary>The point of the ledger that holds a file's entry in the quarantine.</summary>
+    public static PointId QuarantineId(string source) => Id(NameBasedUuid.Create(RecordNamespace, "quarantine/" + source).ToString());
+
     /// <summary>Divides points into uploads of at most this many points and at most 4 MiB (unless a single point is larger).</summary>
     public static IEnumerable<IReadOnlyList<T>> Batches<T>(IEnumerable<T> points, int maxCount)
         where T : IMessage
@@ -68,6 +71,8 @@ internal static class QdrantPoints
                 ["version"] = record.Version,
                 ["prefixes"] = StoreFilter.Prefixes(chunk.Source).ToArray(),
                 ["tags"] = record.Tags.ToArray(),
+                ["access"] = Keys(record.Access),
+                ["tenant"] = OrNull(record.Access?.Tenant),
                 ["ordinal"] = chunk.Ordinal,
                 ["start"] = chunk.Start,
                 ["end"] = chunk.End,
@@ -94,8 +99,44 @@ internal static class QdrantPoints
             ["title"] = OrNull(record.Title),
             ["bytes"] = record.Bytes,
             ["tags"] = record.Tags.ToArray(),
+            ["access"] = Keys(record.Access),
+            ["etag"] = OrNull(record.ETag),
+            ["modified"] = OrNull(record.LastModified),
         },
     };
+
+    public static PointStruct Of(QuarantineRecord record) => new()
+    {
+        Id = QuarantineId(record.Source),
+        Vectors = new Vectors { Vectors_ = new NamedVectors() },
+        Payload =
+        {
+            ["kind"] = "quarantine",
+            ["source"] = record.Source,
+            ["hash"] = record.Hash,
+            ["judge"] = record.JudgedBy,
+            ["cause"] = record.Cause.ToString(),
+            ["reason"] = record.Reason,
+            ["released"] = record.IsReleased,
+            ["access"] = Keys(record.Access),
+        },
+    };
+
+    public static QuarantineRecord? ToQuarantine(RetrievedPoint point)
+    {
+        var payload = point.Payload;
+        return Text(payload, "source") is { } source && Text(payload, "hash") is { } hash && Text(payload, "judge") is { } judge
+            && Enum.TryParse<QuarantineCause>(Text(payload, "cause"), out var cause) && Text(payload, "reason") is { } reason
+            ? new QuarantineRecord(source, hash, judge, cause, reason)
+            {
+                IsReleased = payload.TryGetValue("released", out var released) && released.BoolValue,
+                Access = Access(payload),
+            }
+            : null;
+    }
+
+    /// <summary>Who may see a document, from the payload of its record or of one of its chunks.</summary>
+    public static DocumentAccess? Access(MapField<string, Value> payload) => DocumentAccess.FromKeys(Texts(payload, "access"));
 
     public static PointStruct Of(CollectionInfo info) => new()
     {
@@ -165,6 +206,11 @@ internal static class QdrantPoints
         return Text(payload, "version") is { } version && Text(payload, "source") is { } source && Text(payload, "hash") is { } hash
             && Number(payload, "chunks") is { } chunks && Number(payload, "terms") is { } terms && Number(payload, "bytes") is { } bytes
             ? new DocumentRecord(source, hash, version, (int)chunks, terms, Text(payload, "title"), bytes, Texts(payload, "tags"))
+            {
+                Access = Access(payload),
+                ETag = Text(payload, "etag"),
+                LastModified = Text(payload, "modified"),
+            }
             : null;
     }
 
@@ -196,6 +242,8 @@ internal static class QdrantPoints
         => payload.TryGetValue(field, out var value) && value.ListValue is { } list
             ? [.. list.Values.Select(entry => entry.StringValue)]
             : [];
+
+    private static string[] Keys(DocumentAccess? access) => [.. access?.Keys ?? []];
 
     private static Value OrNull(string? text) => text is null ? Null() : text;
 

@@ -18,7 +18,7 @@ namespace Kotonoha.Rag.Stores;
 /// there is no collection any more until <see cref="CreateAsync"/> makes the next generation. After deletions the server's idf lags until
 /// it rebuilds a segment.
 /// </remarks>
-public sealed class QdrantStore : IKnowledgeStore
+public sealed partial class QdrantStore : IKnowledgeStore
 {
     /// <summary>Up to this many chunks, dense searches look at every vector; beyond, the server's index answers approximately.</summary>
     public const int MaxExactChunks = 50_000;
@@ -151,6 +151,21 @@ public sealed class QdrantStore : IKnowledgeStore
             records.AddRange(OfOurs(page, QdrantPoints.ToRecord));
         records.Sort((x, y) => string.CompareOrdinal(x.Source, y.Source));
         return records;
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<DocumentRecord?>> ReadRecordsAsync(
+        IReadOnlyList<string> sources, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sources);
+        // As in the list: where the chunks are gone, the ledger's records count for nothing.
+        bool isKnown = _building is not null || (_seen is { } seen && Stopwatch.GetElapsedTime(seen.At) < Freshness);
+        if (!isKnown && await GetInfoAsync(cancellationToken).ConfigureAwait(false) is null)
+            return new DocumentRecord?[sources.Count];
+        var ids = sources.Select(QdrantPoints.RecordId).DistinctBy(id => id.Uuid);
+        var points = await RetrieveAsync(_ledger, ids, true, false, cancellationToken).ConfigureAwait(false);
+        var records = OfOurs(points, QdrantPoints.ToRecord).ToDictionary(record => record.Source, StringComparer.Ordinal);
+        return [.. sources.Select(source => records.GetValueOrDefault(source))];
     }
 
     /// <inheritdoc/>
@@ -412,6 +427,15 @@ public sealed class QdrantStore : IKnowledgeStore
         var result = new Filter();
         if (filter?.NormalizedPrefix is { } prefix)
             result.Must.Add(Conditions.MatchKeyword("prefixes", prefix));
+        if (filter?.Scope is { } scope)
+        {
+            // The tenant's own points lie together (is_tenant); public ones have none.
+            result.Must.Add(Conditions.Match("access", (string[])[.. scope.Keys]));
+            var tenant = Conditions.MatchKeyword("tenant", scope.Tenant);
+            var everybody = Conditions.MatchKeyword("access", DocumentAccess.PublicKey);
+            result.Must.Add(new Condition { Filter = new Filter { Should = { tenant, everybody } } });
+        }
+
         foreach (var tag in filter?.Tags ?? [])
             result.Must.Add(Conditions.MatchKeyword("tags", tag));
         // Once such points have been seen, they must not crowd out ours.

@@ -45,6 +45,30 @@ internal sealed class SlotSet
         return both;
     }
 
+    /// <summary>The slots that are in at least one of some sets.</summary>
+    public static SlotSet Union(IReadOnlyList<SlotSet> sets)
+    {
+        if (sets.Count == 1)
+            return sets[0];
+        if (sets.All(set => set.IsSmall))
+            return Of(sets.SelectMany(set => set._members!).Distinct().Order());
+        var any = new SlotSet { _members = null, _bits = new ulong[sets.Max(set => set._bits.Length)] };
+        foreach (var set in sets)
+        {
+            for (int word = 0; word < set._bits.Length; word++)
+                any._bits[word] |= set._bits[word];
+            foreach (int slot in set._members ?? [])
+            {
+                any.Grow(slot);
+                any._bits[slot >> 6] |= 1UL << slot;
+            }
+        }
+
+        foreach (ulong word in any._bits)
+            any.Count += BitOperations.PopCount(word);
+        return any;
+    }
+
     public bool Contains(int slot)
     {
         if (_members is not null)

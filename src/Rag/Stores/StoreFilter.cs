@@ -5,13 +5,19 @@ namespace Kotonoha.Rag.Stores;
 /// <param name="Tags">Tags that a document must all have; null or empty for all.</param>
 public sealed record StoreFilter(string? SourcePrefix = null, IReadOnlyList<string>? Tags = null)
 {
+    /// <summary>On whose behalf the search is made: it finds only what the scope may see; null for everything.</summary>
+    public AccessScope? Scope { get; init; }
+
     /// <summary>Whether a document passes.</summary>
     /// <param name="source">The document.</param>
     /// <param name="tags">Its tags.</param>
-    public bool Accepts(string source, IReadOnlyList<string> tags)
+    /// <param name="access">Who may see it; null for no scope.</param>
+    public bool Accepts(string source, IReadOnlyList<string> tags, DocumentAccess? access = null)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(tags);
+        if (Scope?.CanRead(access) == false)
+            return false;
         if (Tags is not null)
             foreach (var tag in Tags)
                 if (!tags.Contains(tag))

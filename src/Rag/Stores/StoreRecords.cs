@@ -44,7 +44,42 @@ public sealed record DocumentRecord(
     long TermCount,
     string? Title,
     long Bytes,
-    IReadOnlyList<string> Tags);
+    IReadOnlyList<string> Tags)
+{
+    /// <summary>Who may see the document; null: no scope sees it.</summary>
+    public DocumentAccess? Access { get; init; }
+
+    /// <summary>What a web server named the content that was fetched (its <c>ETag</c> header), or null.</summary>
+    public string? ETag { get; init; }
+
+    /// <summary>When a web server said that the content was last changed (its <c>Last-Modified</c> header), or null.</summary>
+    public string? LastModified { get; init; }
+}
+
+/// <summary>Why a file is in quarantine.</summary>
+public enum QuarantineCause
+{
+    /// <summary>It cannot be read, and the same bytes will fail again.</summary>
+    Unreadable,
+
+    /// <summary>Its text holds instructions to a model.</summary>
+    Injection,
+}
+
+/// <summary>A file that is not taken in, and not tried again until its content or the program that judged it changes.</summary>
+/// <param name="Source">The file: its path relative to the folder that was read, with <c>/</c>.</param>
+/// <param name="Hash">The SHA-256 of its bytes, as lower-case hexadecimal digits.</param>
+/// <param name="JudgedBy">The version of the readers, or of the scanner, that found it bad.</param>
+/// <param name="Cause">Why it is there.</param>
+/// <param name="Reason">The same for a person, with what helps.</param>
+public sealed record QuarantineRecord(string Source, string Hash, string JudgedBy, QuarantineCause Cause, string Reason)
+{
+    /// <summary>Whether a person has let these very bytes in; they are then no longer held.</summary>
+    public bool IsReleased { get; init; }
+
+    /// <summary>Who may see that the file is there; null: no scope does.</summary>
+    public DocumentAccess? Access { get; init; }
+}
 
 /// <summary>A chunk with the vectors it is found by.</summary>
 /// <param name="Chunk">The chunk; its id must be a UUID.</param>

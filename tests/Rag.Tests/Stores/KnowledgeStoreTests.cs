@@ -174,11 +174,120 @@ public abstract class KnowledgeStoreTests
         await using var store = await OpenAsync();
         await store.CreateAsync(Info());
         var document = Document("a.md", "v1", "alpha");
-        var record = document.Record with { Title = "題", Bytes = 5_000_000_000, TermCount = 3_000_000_000, Tags = ["x", "ÿ"] };
+        var record = document.Record with
+        {
+            Title = "題",
+            Bytes = 5_000_000_000,
+            TermCount = 3_000_000_000,
+            Tags = ["x", "ÿ"],
+            Access = DocumentAccess.Groups("社/1", "人事", "it"),
+            ETag = "\"a\"",
+            LastModified = "Sat, 28 Nov 2026 10:00:00 GMT",
+        };
         await store.WriteAsync([document with { Record = record }, Document("b.md", "v1", "beta")]);
         var read = await store.ListDocumentsAsync();
         Assert.Equivalent(record, read[0], strict: true);
         Assert.Null(read[1].Title);
+        Assert.Null(read[1].Access);
+        await using var again = await ReopenAsync(store);
+        var some = await again.ReadRecordsAsync(["b.md", "none.md", "a.md", "a.md"]);
+        Assert.Equivalent(new[] { read[1], null, record, record }, some, strict: true);
+    }
+
+    [Fact]
+    public async Task The_quarantine_is_kept_released_and_deleted()
+    {
+        await using var store = await OpenAsync();
+        Assert.Empty(await store.ListQuarantineAsync());
+        await store.CreateAsync(Info());
+        var broken = new QuarantineRecord("b.pdf", "h1", "readers-1", QuarantineCause.Unreadable, "no \"pages\"")
+        {
+            Access = DocumentAccess.WholeTenant("acme"),
+        };
+        var poisoned = new QuarantineRecord("a.md", "h2", "1", QuarantineCause.Injection, "指示");
+        await store.WriteQuarantineAsync([broken, poisoned]);
+        await store.WriteQuarantineAsync([poisoned with { IsReleased = true }]);
+        await using var again = await ReopenAsync(store);
+        Assert.Equivalent(new[] { poisoned with { IsReleased = true }, broken }, await again.ListQuarantineAsync(), strict: true);
+        Assert.Empty(await again.ListDocumentsAsync());
+        await again.DeleteQuarantineAsync(["a.md", "none.md"]);
+        Assert.Equal(["b.pdf"], (await store.ListQuarantineAsync()).Select(record => record.Source));
+        await using var rebuilt = await store.BeginRebuildAsync(Info());
+        Assert.Empty(await rebuilt.ListQuarantineAsync());
+        await rebuilt.WriteQuarantineAsync([poisoned]);
+        await store.CommitRebuildAsync(rebuilt);
+        Assert.Equal(["a.md"], (await store.ListQuarantineAsync()).Select(record => record.Source));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Whatever_is_written_a_scope_sees_its_own_documents_and_no_others(int seed)
+    {
+        await using var store = await OpenAsync();
+        await store.CreateAsync(Info());
+        var random = new Random(seed);
+        string[] tenants = ["a", "b", "a/b"], groups = ["x", "y", "b/x"];
+        DocumentAccess? RandomAccess() => random.Next(6) switch
+        {
+            0 => null,
+            1 => DocumentAccess.Public,
+            2 or 3 => DocumentAccess.WholeTenant(tenants[random.Next(3)]),
+            _ => DocumentAccess.Groups(tenants[random.Next(3)], random.GetItems(groups, random.Next(1, 3))),
+        };
+        DocumentWrite[] written = [.. RandomDocuments(seed, 120)
+            .Select(document => document with { Record = document.Record with { Access = RandomAccess() } })];
+        await store.WriteAsync(written);
+        // Half of them change hands.
+        for (int i = 0; i < written.Length; i += 2)
+            written[i] = written[i] with { Record = written[i].Record with { Access = RandomAccess() } };
+        await store.WriteAsync([.. written.Where((_, i) => i % 2 == 0)]);
+
+        for (int round = 0; round < 12; round++)
+        {
+            var scope = new AccessScope(tenants[random.Next(3)], random.GetItems(groups, random.Next(3)));
+            using var seen = new ScopedStore(store, scope);
+            // Told from the documents alone, by another way than the keys.
+            bool MaySee(DocumentAccess? access) => access is not null && (access.Equals(DocumentAccess.Public)
+                || access.Equals(DocumentAccess.WholeTenant(scope.Tenant))
+                || scope.Groups.Any(group => access.Tenant == scope.Tenant && access.ToString().Split(", ")
+                    .Contains($"group:{Uri.EscapeDataString(scope.Tenant)}/{Uri.EscapeDataString(group)}")));
+            var mine = written.Where(document => MaySee(document.Record.Access)).ToArray();
+            var sources = mine.Select(document => document.Record.Source).Order(StringComparer.Ordinal).ToArray();
+            var chunks = mine.SelectMany(document => document.Chunks).Select(chunk => chunk.Chunk.Id).Order(StringComparer.Ordinal);
+            Assert.Equal(sources, (await seen.ListDocumentsAsync()).Select(record => record.Source));
+            Assert.Equal(chunks,
+                (await seen.SearchDenseAsync(RandomVector(random), 1000)).Select(hit => hit.Id).Order(StringComparer.Ordinal));
+            var query = TermVector.FromTerms(["w1", "w5"]);
+            Assert.Equal(
+                mine.SelectMany(document => document.Chunks)
+                    .Where(chunk => query.Indices.Any(term => chunk.Terms.Indices.Contains(term))).Select(chunk => chunk.Chunk.Id)
+                    .Order(StringComparer.Ordinal),
+                (await seen.SearchSparseAsync(query, 1000)).Select(hit => hit.Id).Order(StringComparer.Ordinal));
+            // Folders and tags narrow what is seen and never widen it.
+            var narrowed = await seen.SearchDenseAsync(RandomVector(random), 1000, new StoreFilter("folder1"));
+            Assert.Equal(sources.Where(source => source.StartsWith("folder1/", StringComparison.Ordinal)),
+                narrowed.Select(hit => hit.Source).Distinct().Order(StringComparer.Ordinal));
+            Assert.Equal(Math.Min(5, chunks.Count()), (await seen.SearchDenseAsync(RandomVector(random), 5)).Count);
+
+            var all = written.SelectMany(document => document.Chunks).Select(chunk => chunk.Chunk).ToArray();
+            string[] ids = [.. all.Select(chunk => chunk.Id)];
+            Assert.Equal(all.Select(chunk => sources.Contains(chunk.Source)),
+                (await seen.ReadChunksAsync(ids)).Select(chunk => chunk is not null));
+            Assert.Equal(all.Select(chunk => sources.Contains(chunk.Source)),
+                (await seen.ReadVectorsAsync(ids)).Select(vector => vector is not null));
+            var stranger = written.First(document => !MaySee(document.Record.Access)).Record.Source;
+            Assert.Empty(await seen.ReadDocumentAsync(stranger));
+            Assert.Null(Assert.Single(await seen.ReadRecordsAsync([stranger])));
+            await seen.DeleteAsync([stranger]);
+            var record = written[0].Record with { Source = stranger, Access = DocumentAccess.WholeTenant(scope.Tenant) };
+            var taken = new DocumentWrite(record, []);
+            Assert.Equal(AccessError.OutsideScope, (await Assert.ThrowsAsync<AccessException>(() => seen.WriteAsync([taken]))).Error);
+            await Assert.ThrowsAsync<AccessException>(() => seen.WriteAsync([Document("new.md", "v1", "alpha")]));
+        }
+
+        Assert.Equal(written.Length, (await store.ListDocumentsAsync()).Count);
     }
 
     [Fact]

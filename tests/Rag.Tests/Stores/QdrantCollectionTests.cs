@@ -199,12 +199,12 @@ public sealed class QdrantCollectionTests(QdrantServerFixture fixture) : IClassF
         await using var knowledge = new KnowledgeBase(Open());
         await knowledge.SyncFolderAsync(_folder.At("docs"));
         await _rest.PostAsync($"collections/{_name}/points/delete?wait=true", """{"filter":{}}""");
-        foreach (var field in (string[])["source", "version", "prefixes", "tags"])
+        foreach (var field in (string[])["source", "version", "prefixes", "tags", "access", "tenant"])
             await _rest.DeleteAsync($"collections/{_name}/index/{field}?wait=true");
         await _rest.DeleteAsync($"collections/{_name}--documents/index/kind?wait=true");
         Assert.Equal(3, (await knowledge.SyncFolderAsync(_folder.At("docs"))).Added.Count);
         Assert.Equal("topic1.md", (await knowledge.SearchAsync("topic1"))[0].Chunk.Source);
-        Assert.Equal(["prefixes", "source", "tags", "version"], await IndexesAsync(_name));
+        Assert.Equal(["access", "prefixes", "source", "tags", "tenant", "version"], await IndexesAsync(_name));
         Assert.Equal(["kind"], await IndexesAsync($"{_name}--documents"));
 
         async Task<IEnumerable<string>> IndexesAsync(string collection)

@@ -1,0 +1,192 @@
+using System.Text;
+using Kotonoha.Foundation.Security;
+using Kotonoha.Rag.Ingestion;
+using Kotonoha.Rag.Retrieval;
+using Kotonoha.Rag.Stores;
+using Kotonoha.Rag.Tests.Stores;
+
+namespace Kotonoha.Rag.Tests.Ingestion;
+
+/// <summary>A knowledge base that several tenants share; one class a store runs it.</summary>
+public abstract class ScopedKnowledgeTests : IDisposable
+{
+    private static readonly AccessScope Acme = new("acme");
+    private static readonly AccessScope AcmeHr = new("acme", "hr");
+    private static readonly AccessScope Globex = new("globex", "hr");
+
+    private static readonly LabelRule[] Rules =
+    [
+        new("acme/hr/", new DocumentLabels { Access = DocumentAccess.Groups("acme", "hr"), Tags = ["staff"] }),
+        new("acme/**", new DocumentLabels { Access = DocumentAccess.WholeTenant("acme") }),
+        new("globex/*.md", new DocumentLabels { Access = DocumentAccess.WholeTenant("globex") }),
+        new("public/?.md", new DocumentLabels { Access = DocumentAccess.Public }),
+    ];
+
+    protected TemporaryFolder Folder { get; } = new();
+
+    protected abstract IKnowledgeStore Open();
+
+    public void Dispose() => Folder.Dispose();
+
+    [Fact]
+    public async Task Answers_searches_and_names_come_from_the_scope_alone()
+    {
+        WriteFiles();
+        await using var knowledge = new KnowledgeBase(Open());
+        await knowledge.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Labels = Rules });
+        const string question = "How high is the salary of the director?";
+        var found = await knowledge.Within(AcmeHr).AskAsync(question);
+        Assert.True(found.Found);
+        Assert.Equal(["acme/hr/pay.md"], found.Citations.Select(citation => citation.Source));
+
+        foreach (var scope in (AccessScope[])[Acme, Globex, new AccessScope("nobody", "hr")])
+        {
+            var view = knowledge.Within(scope);
+            var answer = await view.AskAsync(question);
+            Assert.False(answer.Found);
+            Assert.DoesNotContain("pay.md", answer.Text, StringComparison.Ordinal);
+            Assert.DoesNotContain(answer.Nearest, near => near.Source.Contains("/hr/", StringComparison.Ordinal));
+            Assert.DoesNotContain(await view.SearchAsync(question, new SearchOptions { Limit = 100 }),
+                hit => hit.Chunk.Source.Contains("/hr/", StringComparison.Ordinal));
+        }
+
+        Assert.Equal(["acme/house.md", "public/a.md"], await SourcesAsync(knowledge.Within(Acme)));
+        Assert.Equal(["acme/house.md", "acme/hr/pay.md", "public/a.md"], await SourcesAsync(knowledge.Within(AcmeHr)));
+        Assert.Equal(["globex/house.md", "public/a.md"], await SourcesAsync(knowledge.Within(Globex)));
+        Assert.Contains("loose.md", await SourcesAsync(knowledge));
+    }
+
+    [Fact]
+    public async Task A_knowledge_base_that_wants_a_scope_refuses_every_call_without_one()
+    {
+        WriteFiles();
+        await using (var open = new KnowledgeBase(Open()))
+            await open.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Labels = Rules });
+        await using var knowledge = new KnowledgeBase(Open(), options: new KnowledgeBaseOptions { RequireScope = true });
+        Func<Task>[] calls =
+        [
+            () => knowledge.SearchAsync("house"), () => knowledge.AskAsync("What is the house?"), () => knowledge.ListDocumentsAsync(),
+            () => knowledge.SyncFolderAsync(Folder.At("docs")), () => knowledge.PlanSyncAsync(Folder.At("docs")),
+            () => knowledge.DeleteDocumentAsync("acme/house.md"), () => knowledge.RefitAsync(), () => knowledge.ListQuarantineAsync(),
+            () => knowledge.ReleaseAsync(), () => knowledge.AddDocumentAsync("x.md", Bytes("x")),
+            () => knowledge.Store.ReadDocumentAsync("acme/house.md"),
+        ];
+        foreach (var call in calls)
+            Assert.Equal(AccessError.ScopeRequired, (await Assert.ThrowsAsync<AccessException>(call)).Error);
+        Assert.Equal(["globex/house.md", "public/a.md"], await SourcesAsync(knowledge.Within(Globex)));
+        Assert.Throws<AccessException>(() => knowledge.Within(Globex).Within(Acme));
+    }
+
+    [Fact]
+    public async Task Within_a_scope_only_its_own_documents_are_written_and_deleted()
+    {
+        WriteFiles();
+        await using var knowledge = new KnowledgeBase(Open());
+        await knowledge.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Labels = Rules });
+        var globex = knowledge.Within(Globex);
+        await globex.DeleteDocumentAsync("acme/house.md");
+        Assert.Contains("acme/house.md", await SourcesAsync(knowledge));
+        await Assert.ThrowsAsync<AccessException>(() => globex.AddDocumentAsync("acme/house.md", Bytes("# Taken")));
+        await Assert.ThrowsAsync<AccessException>(() => globex.DeleteDocumentAsync("public/a.md"));
+        var foreign = new DocumentLabels { Access = DocumentAccess.WholeTenant("acme") };
+        await Assert.ThrowsAsync<AccessException>(() => globex.AddDocumentAsync("globex/new.md", Bytes("# New"), foreign));
+        await globex.AddDocumentAsync("globex/new.md", Bytes("# New\n\nA new page.\n"));
+        Assert.Contains("globex/new.md", await SourcesAsync(globex));
+        Assert.DoesNotContain("globex/new.md", await SourcesAsync(knowledge.Within(Acme)));
+
+        // A folder that has nothing removes the scope's documents, and nobody else's.
+        Directory.CreateDirectory(Folder.At("empty"));
+        await Assert.ThrowsAsync<AccessException>(
+            () => globex.SyncFolderAsync(Folder.At("empty"), options: new SyncOptions { Rebuild = true }));
+        var before = await SourcesAsync(knowledge);
+        await globex.DeleteDocumentAsync("globex/new.md");
+        Assert.Equal(before.Length - 1, (await SourcesAsync(knowledge)).Length);
+    }
+
+    [Fact]
+    public async Task Changed_labels_are_written_and_labels_that_are_not_given_stay()
+    {
+        WriteFiles();
+        await using var knowledge = new KnowledgeBase(Open());
+        await knowledge.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Labels = Rules });
+        Folder.Write("docs/acme/hr/pay.md", "# Pay\n\nThe salary of the director is 9,500 euros.\n");
+        Assert.Equal(["acme/hr/pay.md"], (await knowledge.SyncFolderAsync(Folder.At("docs"))).Changed);
+        Assert.Contains("acme/hr/pay.md", await SourcesAsync(knowledge.Within(AcmeHr)));
+        Assert.DoesNotContain("acme/hr/pay.md", await SourcesAsync(knowledge.Within(Acme)));
+        LabelRule[] wider = [new("acme/**", new DocumentLabels { Access = DocumentAccess.WholeTenant("acme") }), .. Rules];
+        var options = new SyncOptions { Labels = wider };
+        Assert.Equal(["acme/hr/pay.md"], (await knowledge.PlanSyncAsync(Folder.At("docs"), options)).Changed);
+        Assert.Equal(["acme/hr/pay.md"], (await knowledge.SyncFolderAsync(Folder.At("docs"), options: options)).Changed);
+        Assert.Contains("acme/hr/pay.md", await SourcesAsync(knowledge.Within(Acme)));
+        Assert.Empty((await knowledge.SyncFolderAsync(Folder.At("docs"), options: options)).Changed);
+    }
+
+    [Fact]
+    public async Task Who_did_what_is_written_to_the_audit_log()
+    {
+        WriteFiles();
+        var path = Folder.At("audit.jsonl");
+        using (var log = AuditLog.Open(path))
+        {
+            await using var knowledge = new KnowledgeBase(Open(), options: new KnowledgeBaseOptions { AuditLog = log });
+            await knowledge.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Labels = Rules });
+            await knowledge.Within(AcmeHr).AskAsync("How high is the salary of the director?");
+            await knowledge.Within(AcmeHr).DeleteDocumentAsync("acme/hr/pay.md");
+        }
+
+        Assert.True(AuditLog.Verify(path).IsIntact);
+        var lines = await File.ReadAllLinesAsync(path);
+        Assert.Equal(5, lines.Count(line => line.Contains("\"knowledge.add\"", StringComparison.Ordinal)));
+        var asked = Assert.Single(lines, line => line.Contains("\"knowledge.ask\"", StringComparison.Ordinal));
+        Assert.Contains("\"scope\":\"acme (hr)\"", asked, StringComparison.Ordinal);
+        Assert.Contains("acme/hr/pay.md", asked, StringComparison.Ordinal);
+        Assert.Contains("\"knowledge.delete\"", lines[^1], StringComparison.Ordinal);
+    }
+
+    private static MemoryStream Bytes(string text) => new(Encoding.UTF8.GetBytes(text));
+
+    private static async Task<string[]> SourcesAsync(KnowledgeBase knowledge)
+        => [.. (await knowledge.ListDocumentsAsync()).Select(record => record.Source)];
+
+    private void WriteFiles()
+    {
+        Folder.Write("docs/acme/hr/pay.md", "# Pay\n\nThe salary of the director is 9,100 euros.\n");
+        Folder.Write("docs/acme/house.md", "# House\n\nThe house of Acme is open from eight to six.\n");
+        Folder.Write("docs/globex/house.md", "# House\n\nThe house of Globex is open from nine to five.\n");
+        Folder.Write("docs/public/a.md", "# Weather\n\nIt rains in autumn.\n");
+        Folder.Write("docs/loose.md", "# Loose\n\nNobody labelled this page about the salary of the director.\n");
+    }
+}
+
+public sealed class EmbeddedScopedKnowledgeTests : ScopedKnowledgeTests
+{
+    [Fact]
+    public async Task How_rare_a_word_is_follows_from_the_scope_alone()
+    {
+        await using var knowledge = new KnowledgeBase(Open());
+        for (int i = 0; i < 30; i++)
+            await AddAsync($"acme/{i}.md", i < 2 ? "zebra crossing" : "plain road", "acme");
+        var view = knowledge.Within(new AccessScope("acme"));
+        var before = (await view.Store.SearchSparseAsync(TermVector.FromText("zebra"), 5)).Select(hit => hit.Score).ToArray();
+        for (int i = 0; i < 30; i++)
+            await AddAsync($"globex/{i}.md", "zebra crossing", "globex");
+        var after = (await view.Store.SearchSparseAsync(TermVector.FromText("zebra"), 5)).Select(hit => hit.Score).ToArray();
+        Assert.Equal(2, before.Length);
+        Assert.Equal(before, after);
+
+        Task<AddReport> AddAsync(string source, string text, string tenant) => knowledge.AddDocumentAsync(
+            source, new MemoryStream(Encoding.UTF8.GetBytes($"# Page\n\n{text}\n")),
+            new DocumentLabels { Access = DocumentAccess.WholeTenant(tenant) });
+    }
+
+    protected override IKnowledgeStore Open() => EmbeddedStore.Open(Folder.At("kb.db"));
+}
+
+[Trait("Needs", "qdrant")]
+public sealed class QdrantScopedKnowledgeTests(QdrantServerFixture fixture) : ScopedKnowledgeTests, IClassFixture<QdrantServerFixture>
+{
+    private readonly string _collection = $"scoped-{Guid.NewGuid():N}";
+
+    protected override IKnowledgeStore Open()
+        => new QdrantStore(new QdrantStoreOptions { Address = fixture.Server.Address, Collection = _collection });
+}
