@@ -27,7 +27,6 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["retrieval"] = RetrievalBenchmark.RunAsync,
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,
     ["support"] = SupportBench.RunAsync,
-    ["support-why"] = arguments => Task.FromResult(SupportBench.Why(arguments)),
     ["support-read"] = arguments => Task.FromResult(SupportBench.Read(arguments)),
     ["tokenizer"] = arguments => Task.FromResult(TokenizerSpeed.Run(arguments)),
     ["tokenizer-peer"] = arguments => Task.FromResult(TokenizerPeer.Run(arguments)),

@@ -10,8 +10,8 @@ using Microsoft.Extensions.AI;
 namespace Kotonoha.Benchmarks.Truth;
 
 /// <summary>
-/// Are false sentences of a chat model held back, and true ones kept? A client that says a given sentence writes about one passage, the only
-/// document.
+/// Are false sentences of a chat model held back, and true ones kept? A client that says a given sentence writes about one passage, the
+/// only document.
 /// </summary>
 internal static class SupportBench
 {
@@ -23,7 +23,8 @@ internal static class SupportBench
         foreach (var file in args.Where(arg => arg != "--misses"))
             foreach (var extension in (string[])["md", "txt"])
             {
-                var cases = File.ReadLines(file).Select(line => JsonSerializer.Deserialize<Case>(line, JsonSerializerOptions.Web)!).ToList();
+                var cases = File.ReadLines(file).Select(line => JsonSerializer.Deserialize<Case>(line, JsonSerializerOptions.Web)!)
+                    .ToList();
                 var shown = new Dictionary<Case, bool>();
                 var unanswered = new HashSet<Case>();
                 foreach (var passage in cases.GroupBy(each => each.Passage))
@@ -47,7 +48,9 @@ internal static class SupportBench
                     + $"{(statement.IsSubjectElsewhere ? "subject elsewhere " : "")}{(statement.IsCopular ? "copular " : "")}"
                     + $"{(statement.IsPassive || statement.PassiveVerb is not null ? "passive " : "")}[{statement.Operators}] "
                     + string.Join(", ", statement.Items.Select(item => (item.IsSubject ? "*" : "")
-                        + (item.Quantity is { } q ? $"{q.Bound} {q.Value} {q.Dimension}" : item.Kind == ItemKind.Name ? item.Key.ToUpperInvariant() : item.Key)
+                        + (item.Quantity is { } q ? $"{q.Bound} {q.Value} {q.Dimension}"
+                            : item.Kind == ItemKind.Name ? item.Key.ToUpperInvariant()
+                            : item.Key)
                         + (item.Marker.Length > 0 ? "/" + item.Marker : "") + (item.IsTime ? "@" : "")))
                     + (statement.Restrictions.Count > 0 ? $" ({statement.Restrictions.Count} restrictions)" : ""));
         }
@@ -55,23 +58,8 @@ internal static class SupportBench
         return 0;
     }
 
-    /// <summary><c>support-why FILE TEXT</c></summary>
-    internal static int Why(string[] args)
-    {
-        Environment.SetEnvironmentVariable("DBG", "1");
-        foreach (var each in File.ReadLines(args[0]).Select(line => JsonSerializer.Deserialize<Case>(line, JsonSerializerOptions.Web)!)
-            .Where(each => args[1..].Any(text => each.Sentence.Contains(text, StringComparison.Ordinal))))
-        {
-            Console.WriteLine($"{each.Kind} {each.Question} | {each.Sentence}");
-            var chunk = new Rag.Chunking.Chunk("", "passage.md", 0, 0, each.Passage.Length, each.Passage, null, null, null);
-            var check = new SupportCheck(each.Sentence, new Question(each.Question));
-            Console.WriteLine($"  answers {check.Answers}, found {check.Find(new Passage(new Rag.Retrieval.SearchHit(chunk, 1, null, null), 0)) is not null}");
-        }
-
-        return 0;
-    }
-
-    private static async Task AskAsync(string passage, string extension, List<Case> cases, Dictionary<Case, bool> shown, HashSet<Case> unanswered)
+    private static async Task AskAsync(
+        string passage, string extension, List<Case> cases, Dictionary<Case, bool> shown, HashSet<Case> unanswered)
     {
         var folder = Directory.CreateTempSubdirectory("kotonoha-support-");
         try
@@ -105,7 +93,8 @@ internal static class SupportBench
         }
     }
 
-    private static void Print(string file, string extension, List<Case> cases, Dictionary<Case, bool> shown, HashSet<Case> unanswered, bool misses)
+    private static void Print(
+        string file, string extension, List<Case> cases, Dictionary<Case, bool> shown, HashSet<Case> unanswered, bool misses)
     {
         foreach (var supported in (bool[])[false, true])
         {
@@ -118,7 +107,8 @@ internal static class SupportBench
                 Console.WriteLine($"  {kind.Key}: {kind.Count(each => shown[each])} of {kind.Count()}");
             if (misses)
                 foreach (var each in group.Where(each => shown[each] != supported))
-                    Console.WriteLine($"  - {each.Kind}{(unanswered.Contains(each) ? " (unanswered)" : "")} | {each.Question} | {each.Sentence}");
+                    Console.WriteLine(
+                        $"  - {each.Kind}{(unanswered.Contains(each) ? " (unanswered)" : "")} | {each.Question} | {each.Sentence}");
         }
     }
 

@@ -178,7 +178,9 @@ public static class TextAnalyzer
             var (before, at) = (_letters[i - 1], _letters[i]);
             if (UnicodeData.IsNumber(before.CodePoint) != UnicodeData.IsNumber(at.CodePoint))
                 return true;
-            return at.IsUpper && (!before.IsUpper || (i + 1 < _letters.Count && !_letters[i + 1].IsUpper && UnicodeData.IsLetter(_letters[i + 1].CodePoint)));
+            return at.IsUpper
+                && (!before.IsUpper
+                    || (i + 1 < _letters.Count && !_letters[i + 1].IsUpper && UnicodeData.IsLetter(_letters[i + 1].CodePoint)));
         }
 
         private static string Single(int codePoint)

@@ -50,7 +50,9 @@ internal static partial class AnswerFinder
                 };
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)
                     - (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0)
-                    - (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i]) ? 0 : NegationPenalty)
+                    - (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
+                        ? 0
+                        : NegationPenalty)
                     - (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
                     - (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal)
                         || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty);

@@ -63,7 +63,8 @@ internal static partial class FollowUp
             return question;
         var asked = new Question(question);
         bool hasPronoun = (asked.Language == "ja" ? JapanesePronoun() : EnglishPronoun()).IsMatch(asked.Folded);
-        bool isFragment = (asked.Language == "ja" ? JapaneseFragment() : EnglishFragment()).IsMatch(asked.Folded) || ContentOf(asked).Count == 0;
+        bool isFragment = (asked.Language == "ja" ? JapaneseFragment() : EnglishFragment()).IsMatch(asked.Folded)
+            || ContentOf(asked).Count == 0;
         if (!hasPronoun && !isFragment)
             return question;
 

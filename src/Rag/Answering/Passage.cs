@@ -175,7 +175,9 @@ internal sealed partial class Passage
     private static void AddLines(List<PassageSentence> sentences, string text, List<TextSpan> lines, int block, HashSet<string> leaf)
     {
         int first = 0;
-        int? leadIn = sentences.Count > 0 && LeadsIn(sentences[^1]) && lines.Count > 0 && IsItem(text, lines, 0) ? sentences.Count - 1 : null;
+        int? leadIn = sentences.Count > 0 && LeadsIn(sentences[^1]) && lines.Count > 0 && IsItem(text, lines, 0)
+            ? sentences.Count - 1
+            : null;
         if (leadIn is null)
         {
             while (first < lines.Count && !(ListMark().IsMatch(text[lines[first].Start..lines[first].End])
@@ -191,10 +193,13 @@ internal sealed partial class Passage
             }
 
             // "…:" and the lines below it in one block.
-            if (first == lines.Count && lines.Count > 1 && sentences.FindIndex(sentence => sentence.Block == block && LeadsIn(sentence)) is >= 0 and var lead
-                && lead < sentences.Count - 1 && text[sentences[lead].Span.End..sentences[lead + 1].Span.Start].Contains('\n', StringComparison.Ordinal))
+            if (first == lines.Count && lines.Count > 1
+                && sentences.FindIndex(sentence => sentence.Block == block && LeadsIn(sentence)) is >= 0 and var lead
+                && lead < sentences.Count - 1
+                && text[sentences[lead].Span.End..sentences[lead + 1].Span.Start].Contains('\n', StringComparison.Ordinal))
                 for (int i = lead + 1; i < sentences.Count; i++)
-                    sentences[i] = sentences[i] with { IsItem = true, LeadIn = lead, Keys = [.. sentences[i].Keys, .. sentences[lead].OwnKeys] };
+                    sentences[i] =
+                        sentences[i] with { IsItem = true, LeadIn = lead, Keys = [.. sentences[i].Keys, .. sentences[lead].OwnKeys] };
         }
 
         for (int i = first; i < lines.Count; i++)
@@ -206,13 +211,15 @@ internal sealed partial class Passage
 
     // A list that bears no marks: lines that are no running text.
     private static bool IsItem(string text, List<TextSpan> lines, int at)
-        => lines.Skip(at).All(line => line.Length <= MaxItemLength) && (lines.Count > at + 1 || ListMark().IsMatch(text[lines[at].Start..lines[at].End])
+        => lines.Skip(at).All(line => line.Length <= MaxItemLength)
+            && (lines.Count > at + 1 || ListMark().IsMatch(text[lines[at].Start..lines[at].End])
             || !Terminators.Contains(text[lines[at].End - 1]));
 
     private static bool LeadsIn(PassageSentence sentence)
         => !sentence.IsRow && !sentence.IsItem && LeadingIn().IsMatch(sentence.Normalized.TrimEnd());
 
-    [GeneratedRegex(@"[:：]$|次の|以下の|下記の|次に掲げる|以下に|\b(?:the following|as follows)\b[^.]*[.:]?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"[:：]$|次の|以下の|下記の|次に掲げる|以下に|\b(?:the following|as follows)\b[^.]*[.:]?$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex LeadingIn();
 
     [GeneratedRegex(@"^\s*(?:[-*•・◦▪■●○–]\s*|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}|[アイウエオカキクケコ])[.)．）]\s+|[①-⑳])")]

@@ -11,15 +11,20 @@ internal static partial class QuestionLanguage
         .. new[]
         {
             ("en", "the is are was were what which who whom when where why how do does did of to in for with and not can may must a an"),
-            ("de", "der die das den dem des ein eine einen ist sind war wie was wer wann wo warum welche welcher welches und nicht mit für von im "
+            ("de", "der die das den dem des ein eine einen ist sind war wie was wer wann wo warum welche welcher welches und nicht mit "
+                + "für von im "
                 + "auf zu wird werden kann muss darf gibt hat haben viel viele"),
-            ("fr", "le la les des du un une est sont était que quel quelle quels quelles qui quand où pourquoi comment combien et ne pas pour dans "
+            ("fr", "le la les des du un une est sont était que quel quelle quels quelles qui quand où pourquoi comment combien et ne pas "
+                + "pour dans "
                 + "avec sur au aux peut doit y a t il elle ce cette"),
-            ("es", "el la los las un una es son era qué cuál cuáles quién cuándo dónde por cómo cuánto cuánta cuántos cuántas y no para en con del "
+            ("es", "el la los las un una es son era qué cuál cuáles quién cuándo dónde por cómo cuánto cuánta cuántos cuántas y no para "
+                + "en con del "
                 + "al se puede debe hay"),
-            ("it", "il lo la i gli le un una è sono era che quale quali chi quando dove perché come quanto quanta quanti quante e non per in con "
+            ("it", "il lo la i gli le un una è sono era che quale quali chi quando dove perché come quanto quanta quanti quante e non "
+                + "per in con "
                 + "del della dei delle si può deve ci"),
-            ("pt", "o a os as um uma é são era que qual quais quem quando onde por como quanto quanta quantos quantas e não para em com do da dos "
+            ("pt", "o a os as um uma é são era que qual quais quem quando onde por como quanto quanta quantos quantas e não para em com "
+                + "do da dos "
                 + "das no na se pode deve há"),
             ("nl", "de het een is zijn was wat welke wie wanneer waar waarom hoe en niet voor in met van op te kan moet mag wordt worden"),
         }.Select(pair => (pair.Item1, pair.Item2.Split(' ').ToHashSet(StringComparer.Ordinal))),

@@ -18,8 +18,10 @@ internal static partial class References
 
     private static readonly HashSet<string> NoSlot =
     [
-        .. ("a an the this that these those of in on at by for with from to into about over under between through during than as and or but nor "
-            + "not no if is are was were be been do does did has have had can could may must should will would how what which who when where why "
+        .. ("a an the this that these those of in on at by for with from to into about over under between through during than as and or "
+            + "but nor "
+            + "not no if is are was were be been do does did has have had can could may must should will would how what which who when "
+            + "where why "
             + "least most more less fewer only every each all any some within after before until since first last next than").Split(' '),
     ];
 
@@ -99,9 +101,13 @@ internal static partial class References
     {
         var all = passages.SelectMany(passage => Enumerable.Range(0, passage.Sentences.Count).SelectMany(passage.ReferencesOf)
             .Concat(passage.ContextReferences)).ToList();
-        return question.References.Any(wanted => wanted.Slot != Year && !all.Exists(each => Fits(wanted, each)) && all.Exists(each => IsSibling(wanted, each)))
+        return question.References.Any(wanted => wanted.Slot != Year && !all.Exists(each => Fits(wanted, each))
+            && all.Exists(each => IsSibling(wanted, each)))
             || question.Names.Any(name => name.Length > 1
-                && !passages.Any(passage => name.All(word => passage.Folded.Contains(word, StringComparison.Ordinal) || passage.Context.Contains(word, StringComparison.Ordinal)))
+                && !passages.Any(
+                    passage =>
+                        name.All(word => passage.Folded.Contains(word, StringComparison.Ordinal)
+                            || passage.Context.Contains(word, StringComparison.Ordinal)))
                 && passages.Any(passage => passage.Sentences.Any(sentence => IsAnotherName(name, passage, sentence))));
     }
 
@@ -118,7 +124,8 @@ internal static partial class References
             for (int at = folded.IndexOf(name[i]); at >= 0; at = folded.IndexOf(name[i], at + 1))
             {
                 int other = i > 0 ? at - 1 : at + 1;
-                if (other >= 0 && other < words.Count && char.IsUpper(words[other][0]) && !name.Contains(folded[other]) && words[other].Length > 2
+                if (other >= 0 && other < words.Count && char.IsUpper(words[other][0]) && !name.Contains(folded[other])
+                    && words[other].Length > 2
                     && !NoSlot.Contains(folded[other]))
                     return true;
             }

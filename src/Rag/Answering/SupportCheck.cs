@@ -44,7 +44,8 @@ internal sealed partial class SupportCheck
             var read = _asked.Language == "ja" ? JapaneseReader.Read(_text)
                 : EnglishReader.Read(_text, EnglishTokens.NamesIn(_text).ToHashSet(StringComparer.Ordinal));
             return _asked.Kind is AnswerKind.Quantity or AnswerKind.Time
-                ? read.Items.Any(item => item.Kind == ItemKind.Number ? !_asked.Folded.Contains(Normalizer.FoldCase(item.Key), StringComparison.Ordinal)
+                ? read.Items.Any(item => item.Kind == ItemKind.Number
+                    ? !_asked.Folded.Contains(Normalizer.FoldCase(item.Key), StringComparison.Ordinal)
                     || item.Key.Length == 0 : item.IsTime) || (_asked.Kind == AnswerKind.Time && WhenClause().IsMatch(_text))
                     || AnswerKinds.Holds(_asked.Kind, _said.Normalized, _asked.Normalized)
                 : _said.Terms.Any(term => !TermKeys.IsHiragana(term.Term) && !_asked.AllKeys.Contains(term.Key))
@@ -131,13 +132,16 @@ internal sealed partial class SupportCheck
     private static string Letters(string text)
         => Normalizer.FoldCase(string.Concat(text.Where(char.IsLetterOrDigit)));
 
-    [GeneratedRegex(@"^\s*(?:(?<yes>yes|はい)|(?<no>no|いいえ))\b?\s*[,.:、。]\s*(?<reason>because\s+)?|^\s*(?:(?<yes>はい)|(?<no>いいえ))[、。]?", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^\s*(?:(?<yes>yes|はい)|(?<no>no|いいえ))\b?\s*[,.:、。]\s*(?<reason>because\s+)?|^\s*(?:(?<yes>はい)|(?<no>いいえ))[、。]?",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex YesOrNo();
 
-    [GeneratedRegex(@"\b(if|where|provided|unless|when|while|before|after|until|once|as long as|as soon as)\b|[前後]|とき|時|際|場合|まで|間", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"\b(if|where|provided|unless|when|while|before|after|until|once|as long as|as soon as)\b|[前後]|とき|時|際|場合|まで|間",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex WhenClause();
 
-    [GeneratedRegex(@"^\s*(the )?answers?( to (this|the|your) question)?( is| would be)\s*:?\s*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^\s*(the )?answers?( to (this|the|your) question)?( is| would be)\s*:?\s*",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex AnswerFrame();
 
     [GeneratedRegex(@"^\s*(is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had)\b")]

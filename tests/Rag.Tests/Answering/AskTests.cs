@@ -185,7 +185,8 @@ public sealed class AskTests : IAsyncLifetime, IDisposable
     [InlineData("What do I pay for an extra question in the Garden plan?", "The answer to this question is: \"The Sprout plan.\"", false)]
     [InlineData("Which plan charges extra questions in the Garden plan?", "The answer is the Sprout plan.", false)]
     [InlineData("What do I pay for an extra question in the Garden plan?", "The answer is 4 yen in the Garden plan.", true)]
-    [InlineData("Why must all extra questions be approved by the desk?", "All extra questions are approved because of earlier misuse.", true)]
+    [InlineData("Why must all extra questions be approved by the desk?", "All extra questions are approved because of earlier misuse.",
+        true)]
     [InlineData("Why must all extra questions be approved by the desk?", "All extra questions must be approved because of earlier misuse.",
         false)]
     [InlineData("Why must all extra questions be approved by the desk?", "All extra questions must be approved because of the holidays.",

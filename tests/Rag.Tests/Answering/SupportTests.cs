@@ -10,8 +10,10 @@ namespace Kotonoha.Rag.Tests.Answering;
 /// <summary>A sentence that a model wrote stays only where the passage states it.</summary>
 public sealed class SupportTests
 {
-    private const string Rooms = "Room 204 seats 8 people and has a projector; room 205 seats 14 and has a whiteboard. Guests must book at least "
-        + "two days before. The hall may be used only when a warden is present. Mr Lund bought the piano from Ada Klee in 1998. Some of the "
+    private const string Rooms =
+        "Room 204 seats 8 people and has a projector; room 205 seats 14 and has a whiteboard. Guests must book at least "
+        + "two days before. The hall may be used only when a warden is present. Mr Lund bought the piano from Ada Klee in 1998. Some of "
+        + "the "
         + "chairs are broken. The deposit is two months' rent for flats on the ground floor and three months' rent for flats on the upper "
         + "floors.";
 
@@ -71,7 +73,8 @@ public sealed class SupportTests
     [InlineData("The Guillemot is the fastest ship.", false)]
     public void A_row_supports_what_its_columns_say(string sentence, bool supported)
         => Assert.Equal(supported, IsSupported(
-            "Ship | Built | Passengers | Cars\nMerganser | 1998 | 240 | 36\nGuillemot | 2007 | 310 | 52", sentence, "What about the ships?"));
+            "Ship | Built | Passengers | Cars\nMerganser | 1998 | 240 | 36\nGuillemot | 2007 | 310 | 52", sentence,
+            "What about the ships?"));
 
     [Theory]
     [InlineData("Le tarif normal coûte 8 euros.", true)]
@@ -82,7 +85,8 @@ public sealed class SupportTests
     [Theory]
     [InlineData("support-en.jsonl", 0.02, 0.38)]
     [InlineData("support-ja.jsonl", 0.02, 0.45)]
-    public async Task Of_many_sentences_of_all_kinds_false_ones_are_held_back_and_true_ones_kept(string file, double mostFalse, double leastTrue)
+    public async Task Of_many_sentences_of_all_kinds_false_ones_are_held_back_and_true_ones_kept(
+        string file, double mostFalse, double leastTrue)
     {
         var cases = File.ReadLines(Path.Combine(AppContext.BaseDirectory, "Fixtures", file))
             .Select(line => JsonSerializer.Deserialize<Case>(line, JsonSerializerOptions.Web)!).ToList();
@@ -96,7 +100,9 @@ public sealed class SupportTests
             {
                 var answer = await knowledge.AskAsync(each.Question, new ScriptedChatClient(each.Sentence));
                 bool shown = answer is { Found: true, AnsweredBy: AnsweredBy.Model };
-                (shownFalse, shownTrue) = each.Supported ? (shownFalse, shownTrue + (shown ? 1 : 0)) : (shownFalse + (shown ? 1 : 0), shownTrue);
+                (shownFalse, shownTrue) = each.Supported
+                    ? (shownFalse, shownTrue + (shown ? 1 : 0))
+                    : (shownFalse + (shown ? 1 : 0), shownTrue);
             }
         }
 

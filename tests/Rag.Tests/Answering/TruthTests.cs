@@ -61,7 +61,8 @@ public sealed class TruthTests
             | Celadon | 9 | 4 |
             | Tenmoku | 10 | 6 |
             """,
-        ["code.md"] = "# API\n\nThe setting idleTimeoutSeconds is 45 by default.\n\nThe pump has a 220kW motor.\n\nThe café opens at seven.\n",
+        ["code.md"] =
+            "# API\n\nThe setting idleTimeoutSeconds is 45 by default.\n\nThe pump has a 220kW motor.\n\nThe café opens at seven.\n",
         ["ko.md"] = "# 안내\n\n박물관은 화요일에 쉽니다.\n",
         ["zh.md"] = "# 须知\n\n游泳池星期三关闭。\n",
         ["th.md"] = "# ประกาศ\n\nห้องสมุดปิดวันจันทร์\n",

@@ -1,19 +1,23 @@
 namespace Kotonoha.Rag.Answering.Support;
 
 /// <summary>
-/// What English words are compared by where precision counts: their inflected forms are one (close, closed, closing), words derived from one
-/// another are not (employer, employee), synonyms of the embedded list are.
+/// What English words are compared by where precision counts: their inflected forms are one (close, closed, closing), words derived from
+/// one another are not (employer, employee), synonyms of the embedded list are.
 /// </summary>
 internal static class EnglishKeys
 {
     private static readonly Dictionary<string, string> Irregular =
         ("ate=eat eaten=eat became=become bore=bear borne=bear beaten=beat bent=bend bit=bite bitten=bite blew=blow blown=blow dealt=deal "
-            + "drank=drink drunk=drink dug=dig fed=feed fled=flee forbade=forbid forbidden=forbid forgot=forget forgotten=forget fought=fight "
+            + "drank=drink drunk=drink dug=dig fed=feed fled=flee forbade=forbid forbidden=forbid forgot=forget forgotten=forget "
+            + "fought=fight "
             + "froze=freeze frozen=freeze hid=hide hidden=hide rang=ring rung=ring rode=ride ridden=ride sank=sink sunk=sink shook=shake "
-            + "shot=shoot slept=sleep slid=slide sprang=spring stuck=stick struck=strike swore=swear sworn=swear tore=tear torn=tear wept=weep "
+            + "shot=shoot slept=sleep slid=slide sprang=spring stuck=stick struck=strike swore=swear sworn=swear tore=tear torn=tear "
+            + "wept=weep "
             + "withdrew=withdraw withdrawn=withdraw woke=wake woken=wake wound=wind "
-            + "began=begin begun=begin bought=buy brought=bring built=build came=come caught=catch chose=choose chosen=choose drew=draw drawn=draw "
-            + "drove=drive driven=drive fell=fall fallen=fall felt=feel flew=fly flown=fly found=find gave=give given=give got=get grew=grow "
+            + "began=begin begun=begin bought=buy brought=bring built=build came=come caught=catch chose=choose chosen=choose drew=draw "
+            + "drawn=draw "
+            + "drove=drive driven=drive fell=fall fallen=fall felt=feel flew=fly flown=fly found=find gave=give given=give got=get "
+            + "grew=grow "
             + "grown=grow held=hold kept=keep knew=know known=know laid=lay led=lead left=leave lent=lend lost=lose made=make meant=mean "
             + "met=meet paid=pay ran=run rose=rise risen=rise said=say sang=sing sung=sing sat=sit saw=see seen=see sent=send sold=sell "
             + "spent=spend spoke=speak spoken=speak stood=stand stole=steal stolen=steal swam=swim taught=teach thought=think threw=throw "
@@ -54,7 +58,9 @@ internal static class EnglishKeys
 
     // "stopped" → "stopp" → "stop"
     private static string Undouble(string word)
-        => word.Length > 3 && word[^1] == word[^2] && word[^1] is not ('a' or 'e' or 'i' or 'o' or 'u' or 'l' or 's' or 'z') ? word[..^1] : word;
+        => word.Length > 3 && word[^1] == word[^2] && word[^1] is not ('a' or 'e' or 'i' or 'o' or 'u' or 'l' or 's' or 'z')
+            ? word[..^1]
+            : word;
 
     private static Dictionary<string, string> Read()
     {

@@ -9,19 +9,27 @@ internal sealed class EnglishReader
 {
     private static readonly HashSet<string> IrregularVerbs =
     [
-        .. ("ate beat became become began bent bit blew bore bought brought broke built came caught chose cost cut dealt did drank drew drove "
-            + "dug fed fell felt fled flew forbade forgot fought found froze gave got grew held hid hit hung kept knew laid lay led left lent "
-            + "lit lost made meant met overcame paid put ran rang read rode rose said sang sank sat saw sent set shone shook shot shut slept "
-            + "slid sold sought spent spoke sprang stood stole stuck struck swam swept swore taught thought threw told took tore understood "
-            + "went wept withdrew woke won wore wound wrote get gets give gives take takes make makes keep keeps let pay run sell send show "
+        .. ("ate beat became become began bent bit blew bore bought brought broke built came caught chose cost cut dealt did drank drew "
+            + "drove "
+            + "dug fed fell felt fled flew forbade forgot fought found froze gave got grew held hid hit hung kept knew laid lay led left "
+            + "lent "
+            + "lit lost made meant met overcame paid put ran rang read rode rose said sang sank sat saw sent set shone shook shot shut "
+            + "slept "
+            + "slid sold sought spent spoke sprang stood stole stuck struck swam swept swore taught thought threw told took tore "
+            + "understood "
+            + "went wept withdrew woke won wore wound wrote get gets give gives take takes make makes keep keeps let pay run sell send "
+            + "show "
             + "shows stay stays").Split(' '),
     ];
 
     private static readonly HashSet<string> IrregularParticiples =
     [
-        .. ("beaten begun bitten blown borne born bought broken brought built caught chosen cut dealt drawn driven drunk dug eaten fallen fed felt "
-            + "flown forgotten fought found frozen given got grown held hidden hit hung hurt kept known laid led left lent let lit lost made "
-            + "meant met paid put read ridden risen run said seen sent set shot shown shut sold sought spent spoken spread stolen struck stuck "
+        .. ("beaten begun bitten blown borne born bought broken brought built caught chosen cut dealt drawn driven drunk dug eaten "
+            + "fallen fed felt "
+            + "flown forgotten fought found frozen given got grown held hidden hit hung hurt kept known laid led left lent let lit lost "
+            + "made "
+            + "meant met paid put read ridden risen run said seen sent set shot shown shut sold sought spent spoken spread stolen struck "
+            + "stuck "
             + "sung sunk swept sworn taken taught thought thrown told torn understood withdrawn woken won worn wound written done cast").Split(' '),
     ];
 
@@ -101,7 +109,8 @@ internal sealed class EnglishReader
             bool joins = current is not null && part.OpenerText != ";"
                 && (isPrefix || part.Shape == Shape.Phrase || (part.Shape == Shape.Nouns && !LeadsToPredicate(i))
                     || (part.Shape == Shape.Verb && !current.HasPredicate)
-                    || (part.Shape == Shape.Clause && !current.HasPredicate && current.Items.TrueForAll(item => item.Kind != ItemKind.Number)));
+                    || (part.Shape == Shape.Clause && !current.HasPredicate
+                        && current.Items.TrueForAll(item => item.Kind != ItemKind.Number)));
             if (joins)
             {
                 Join(current!, made, part.Shape == Shape.Nouns);
@@ -198,7 +207,8 @@ internal sealed class EnglishReader
             // "made by Ludo Varga, who …": the name, or the noun, that stands last.
             var last = from.Items.FindLast(item => item.Kind != ItemKind.Number);
             subject = last is null ? [] : last.Kind == ItemKind.Name
-                ? [.. Enumerable.Reverse(from.Items).SkipWhile(item => item != last).TakeWhile(item => item.Kind == ItemKind.Name).Reverse()]
+                ? [.. Enumerable.Reverse(from.Items).SkipWhile(item => item != last).TakeWhile(item => item.Kind == ItemKind.Name)
+                    .Reverse()]
                 : [last];
         }
 
@@ -277,7 +287,9 @@ internal sealed class EnglishReader
                     if (Forbidden.Contains(token.Low))
                         statement.Operators |= Operators.Negation;
                     var item = new Item(
-                        token.Role == EnglishRole.Name ? token.Low : Forbidden.Contains(token.Low) ? EnglishKeys.Of("allow") : EnglishKeys.Of(token.Low),
+                        token.Role == EnglishRole.Name ? token.Low
+                            : Forbidden.Contains(token.Low) ? EnglishKeys.Of("allow")
+                            : EnglishKeys.Of(token.Low),
                         token.Role == EnglishRole.Name ? ItemKind.Name : ItemKind.Word, marker, token.IsTime);
                     statement.Items.Add(item);
                     item.IsSubject = part.Verb >= 0 && i < part.Verb && (marker is "" or "of" || !part.BeginsWithPhrase);
@@ -291,7 +303,8 @@ internal sealed class EnglishReader
         if (part.Shape == Shape.Elliptic)
             foreach (var item in statement.Items.TakeWhile(item => item.Kind != ItemKind.Number && item.Marker is "" or "of"))
                 item.IsSubject = true;
-        statement.IsSubjectElsewhere = part.Shape == Shape.Verb || (pronounIsSubject && !statement.Subject.Any(item => item.Marker.Length == 0));
+        statement.IsSubjectElsewhere = part.Shape == Shape.Verb
+            || (pronounIsSubject && !statement.Subject.Any(item => item.Marker.Length == 0));
         statement.IsCopular = part.Verb >= 0 && Be.Contains(part.Tokens[part.Verb].Low) && statement.PassiveVerb is null;
         return statement;
     }
@@ -338,10 +351,12 @@ internal sealed class EnglishReader
                     Verb = i;
             // "…, comes with 15 GB": where nothing else is the predicate, the word that opens the part is.
             if (Verb < 0 && openerText.Length > 0 && opener != EnglishRole.Relative && first + 1 < Tokens.Count
-                && Tokens[first] is { Role: EnglishRole.Word, Low: [.., not ('s' or 'u' or 'i'), 's'] } && Tokens[first + 1].Role == EnglishRole.Preposition)
+                && Tokens[first] is { Role: EnglishRole.Word, Low: [.., not ('s' or 'u' or 'i'), 's'] }
+                && Tokens[first + 1].Role == EnglishRole.Preposition)
                 Verb = first;
             int noun = Tokens.FindIndex(token => token.Role is EnglishRole.Word or EnglishRole.Name);
-            int other = Tokens.FindIndex(token => token.Role == EnglishRole.Number || (token.Role == EnglishRole.Preposition && token.Low != "of"));
+            int other =
+                Tokens.FindIndex(token => token.Role == EnglishRole.Number || (token.Role == EnglishRole.Preposition && token.Low != "of"));
             Shape = Verb == first ? Shape.Verb
                 : Verb > first ? Shape.Clause
                 : BeginsWithPhrase || noun < 0 || (other >= 0 && other < noun) || Tokens[first].IsTime ? Shape.Phrase
@@ -379,11 +394,14 @@ internal sealed class EnglishReader
             if (token.Role != EnglishRole.Word || !char.IsLower(token.Text[0]))
                 return false;
             var before = at > first ? Tokens[at - 1] : null;
-            bool nounBefore = before is { Role: EnglishRole.Word or EnglishRole.Name or EnglishRole.Number or EnglishRole.Pronoun or EnglishRole.Skipped };
-            bool begins = before is null && (opener is EnglishRole.Joiner or EnglishRole.Relative or EnglishRole.Mark) && openerText.Length > 0;
+            bool nounBefore = before
+                is { Role: EnglishRole.Word or EnglishRole.Name or EnglishRole.Number or EnglishRole.Pronoun or EnglishRole.Skipped };
+            bool begins = before is null && (opener is EnglishRole.Joiner or EnglishRole.Relative or EnglishRole.Mark)
+                && openerText.Length > 0;
             if (!nounBefore && !begins)
                 return false;
-            if (before is { Role: EnglishRole.Pronoun } && SubjectPronouns.Contains(before.Low) && !token.Low.EndsWith("ly", StringComparison.Ordinal))
+            if (before is { Role: EnglishRole.Pronoun } && SubjectPronouns.Contains(before.Low)
+                && !token.Low.EndsWith("ly", StringComparison.Ordinal))
                 return true;
             var behind = at + 1 < Tokens.Count ? Tokens[at + 1].Role : EnglishRole.Mark;
             if (IrregularVerbs.Contains(token.Low) || (token.Low.Length > 4 && token.Low.EndsWith("ed", StringComparison.Ordinal)))
@@ -397,7 +415,9 @@ internal sealed class EnglishReader
             if (!objectNext)
                 return false;
             if (token.Low is [.., not ('s' or 'u' or 'i'), 's'])
-                return before is null ? next!.Role != EnglishRole.Preposition : !before.Low.EndsWith('s') || before.Role != EnglishRole.Word;
+                return before is null
+                    ? next!.Role != EnglishRole.Preposition
+                    : !before.Low.EndsWith('s') || before.Role != EnglishRole.Word;
 
             // "Crews practise on the course": a plural, then a word that something follows.
             return before is { Role: EnglishRole.Word } && before.Low is [.., not 's', 's'] && next!.Low != "of"

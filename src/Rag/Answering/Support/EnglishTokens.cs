@@ -53,7 +53,8 @@ internal static partial class EnglishTokens
             ("fails to", EnglishRole.Auxiliary, Operators.Negation), ("fail to", EnglishRole.Auxiliary, Operators.Negation),
             ("failed to", EnglishRole.Auxiliary, Operators.Negation), ("no longer", EnglishRole.Skipped, Operators.Negation),
             ("as long as", EnglishRole.Condition, Operators.Condition), ("so long as", EnglishRole.Condition, Operators.Condition),
-            ("provided that", EnglishRole.Condition, Operators.Condition), ("on condition that", EnglishRole.Condition, Operators.Condition),
+            ("provided that", EnglishRole.Condition, Operators.Condition),
+            ("on condition that", EnglishRole.Condition, Operators.Condition),
             ("only if", EnglishRole.Condition, Operators.Condition | Operators.Only),
             ("only when", EnglishRole.Condition, Operators.Condition | Operators.Only),
             ("only where", EnglishRole.Condition, Operators.Condition | Operators.Only),
@@ -90,7 +91,8 @@ internal static partial class EnglishTokens
 
     private static readonly (string[] Words, Bound Bound)[] BoundsBehind = ReadBounds(
         "or more=AtLeast", "or older=AtLeast", "or longer=AtLeast", "or over=AtLeast", "and over=AtLeast", "and older=AtLeast",
-        "at least=AtLeast", "at most=AtMost", "at the most=AtMost", "at the latest=AtMost", "or less=AtMost", "or fewer=AtMost", "or younger=AtMost", "or shorter=AtMost", "or under=AtMost");
+        "at least=AtLeast", "at most=AtMost", "at the most=AtMost", "at the latest=AtMost", "or less=AtMost", "or fewer=AtMost",
+        "or younger=AtMost", "or shorter=AtMost", "or under=AtMost");
 
     private static readonly string[] Months =
         ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
@@ -98,7 +100,8 @@ internal static partial class EnglishTokens
     private static readonly HashSet<string> TimeWords =
     [
         .. ("monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays "
-            + "spring summer autumn winter today tomorrow yesterday morning afternoon evening night noon midnight weekend weekends weekdays "
+            + "spring summer autumn winter today tomorrow yesterday morning afternoon evening night noon midnight weekend weekends "
+            + "weekdays "
             + "weekday next last year month week day daily weekly monthly yearly annually now currently afterwards then later").Split(' '),
     ];
 
@@ -107,7 +110,11 @@ internal static partial class EnglishTokens
     internal static List<EnglishToken> Of(string text, IReadOnlySet<string> names)
     {
         // "A five-year warranty", "a half-hour detention": a number and its unit.
-        text = NumberAndUnit().Replace(text, match => Quantity.IsUnit(match.Groups["unit"].Value) ? match.Groups["n"].Value + " " + match.Groups["unit"].Value : match.Value);
+        text = NumberAndUnit()
+            .Replace(text,
+                match => Quantity.IsUnit(match.Groups["unit"].Value)
+                    ? match.Groups["n"].Value + " " + match.Groups["unit"].Value
+                    : match.Value);
         var words = Token().Matches(text).Select(match => match.Value.Replace('’', '\'')).ToList();
         var tokens = new List<EnglishToken>();
         for (int i = 0; i < words.Count;)
@@ -122,7 +129,9 @@ internal static partial class EnglishTokens
         return words.Count > 0 && words.Count(Grammar.ContainsKey) * 8 >= words.Count;
     }
 
-    /// <summary>The names in a text: capitalised words that open no sentence, words with capitals or digits inside, single capitals.</summary>
+    /// <summary>
+    /// The names in a text: capitalised words that open no sentence, words with capitals or digits inside, single capitals.
+    /// </summary>
     internal static IEnumerable<string> NamesIn(string text)
         => Name().Matches(text).Select(match => Fold(match.Value)).Where(name => !Grammar.ContainsKey(name) && !TimeWords.Contains(name));
 
@@ -264,7 +273,8 @@ internal static partial class EnglishTokens
             ? int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : null;
 
     private static int? Year(List<string> words, int at)
-        => at < words.Count && words[at].Length == 4 && int.TryParse(words[at], NumberStyles.None, CultureInfo.InvariantCulture, out int year)
+        => at < words.Count && words[at].Length == 4
+            && int.TryParse(words[at], NumberStyles.None, CultureInfo.InvariantCulture, out int year)
             && year is >= 1000 and <= 2100 ? year : null;
 
     private static (double Value, int Length, string Currency)? ReadValue(List<string> words, int at)
@@ -275,7 +285,8 @@ internal static partial class EnglishTokens
         if (Digits().Match(words[at]) is { Success: true } digits)
         {
             currency = digits.Groups[1].Value;
-            value = double.Parse(digits.Groups[2].ValueSpan, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
+            value = double.Parse(digits.Groups[2].ValueSpan, NumberStyles.Float | NumberStyles.AllowThousands,
+                CultureInfo.InvariantCulture);
         }
         else if (Spelled(words, at) is var (spelled, count))
         {
@@ -365,7 +376,8 @@ internal static partial class EnglishTokens
         var grammar = new Dictionary<string, (EnglishRole, Operators)>(StringComparer.Ordinal);
         Add("a an the this that these those its their his her hers my our your such another", EnglishRole.Determiner);
         Add("it they he she we you i them him us me itself himself herself themselves there who's", EnglishRole.Pronoun);
-        Add("of in on at by for with from to into onto upon between through during than as against near since until till before after behind "
+        Add("of in on at by for with from to into onto upon between through during than as against near since until till before after "
+            + "behind "
             + "beside beyond along across around about over under above below inside outside within among per toward towards via like "
             + "beyond despite throughout", EnglishRole.Preposition);
         Add("is are was were be been being am do does did done has have had having 's 're 've", EnglishRole.Auxiliary);

@@ -7,9 +7,9 @@ namespace Kotonoha.Rag.Answering.Support;
 internal sealed record SupportingSentence(ReadSentence Sentence, IReadOnlyList<ReadSentence> Before, IReadOnlyList<Item> Context);
 
 /// <summary>
-/// Tells whether a statement follows from another one: every word, name and number of it stands there, in the same part, of the same subject,
-/// under the same conditions, denied, bounded, qualified and quantified in the same way. Made to be wrong on the safe side: what it cannot
-/// see does not follow.
+/// Tells whether a statement follows from another one: every word, name and number of it stands there, in the same part, of the same
+/// subject, under the same conditions, denied, bounded, qualified and quantified in the same way. Made to be wrong on the safe side: what
+/// it cannot see does not follow.
 /// </summary>
 /// <param name="asked">The keys of the question's words, by which a condition counts as said.</param>
 /// <param name="said">The keys of everything in the sentence that is checked.</param>
@@ -41,7 +41,10 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         if (!Agree(claim, source, operators))
             return false;
         var pairs = new List<(Item Claim, Item Source)>();
-        List<Item> antecedent = [.. source.IsSubjectElsewhere ? Antecedent(source, support) : [], .. source.IsObjectElsewhere ? ObjectBefore(source, support) : []];
+        List<Item> antecedent =
+            [.. source.IsSubjectElsewhere ? Antecedent(source, support) : [], .. source.IsObjectElsewhere
+                ? ObjectBefore(source, support)
+                : []];
         foreach (var item in claim.Items)
         {
             if (Match(item, source.Items, pairs) is { } own)
@@ -50,7 +53,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
                     return false;
                 pairs.Add((item, own));
             }
-            else if (!LightWords.Contains(item.Key) && !IsGivenElsewhere(item, claim, source, predicate, antecedent, support.Context, Modifiers(source, support),
+            else if (!LightWords.Contains(item.Key)
+                && !IsGivenElsewhere(item, claim, source, predicate, antecedent, support.Context, Modifiers(source, support),
                 support.Sentence.Statements.TakeWhile(other => !ReferenceEquals(other, source)).SelectMany(other => other.Subject)))
             {
                 return false;
@@ -159,7 +163,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     // "柚子の皮は…、果汁は…", "申請し、その結果を…": what a word belongs to may have been said just before.
     private static IEnumerable<Item> Modifiers(Statement source, SupportingSentence support)
     {
-        var before = support.Sentence.Statements.TakeWhile(statement => !ReferenceEquals(statement, source)).SelectMany(statement => statement.Items);
+        var before = support.Sentence.Statements.TakeWhile(statement => !ReferenceEquals(statement, source))
+            .SelectMany(statement => statement.Items);
         return source.PointsBack ? before.Concat(support.Before.Count > 0 ? support.Before[^1].Items : [])
             : before.Where(item => item is { IsSubject: true, Marker: "の" });
     }
@@ -175,7 +180,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     private static bool Agree(Statement claim, Statement source, Operators given)
     {
         var added = claim.Operators & ~given & ~Operators.Done;
-        if (added.HasFlag(Operators.Possible) && (given & (Operators.Necessary | Operators.Advised | Operators.Future | Operators.Expected)) == 0)
+        if (added.HasFlag(Operators.Possible)
+            && (given & (Operators.Necessary | Operators.Advised | Operators.Future | Operators.Expected)) == 0)
             added &= ~Operators.Possible;
         if (source.IsImperative)
             added &= ~Operators.Necessary;
@@ -186,7 +192,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         if (claim.IsRestriction)
             dropped &= ~Operators.Only;
         return added == Operators.None && dropped == Operators.None
-            && (!source.IsRestrictedByOnly || claim.Restrictions.Count > 0 || claim.Operators.HasFlag(Operators.Only) || claim.IsRestriction);
+            && (!source.IsRestrictedByOnly || claim.Restrictions.Count > 0 || claim.Operators.HasFlag(Operators.Only)
+                || claim.IsRestriction);
     }
 
     private static bool MarkersAgree(Item claim, Item source, Statement said, Statement given)
@@ -209,7 +216,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             return false;
 
         // What something is done to, or comes from, does not do it.
-        return !(claim.IsSubject && !source.IsSubject && RoleMarkers.Contains(b)) && !(source.IsSubject && !claim.IsSubject && RoleMarkers.Contains(a));
+        return !(claim.IsSubject && !source.IsSubject && RoleMarkers.Contains(b))
+            && !(source.IsSubject && !claim.IsSubject && RoleMarkers.Contains(a));
     }
 
     private static bool ParticlesAgree(Item claim, Item source, Statement said, Statement given)
@@ -245,7 +253,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     private bool SubjectAgrees(Statement claim, Statement source, List<(Item Claim, Item Source)> pairs)
     {
         // "… was negotiated" leaves out who did it.
-        bool isTurned = claim.IsPassive && !source.IsPassive || (claim.PassiveVerb is not null && source.PassiveVerb is null && source.HasPredicate);
+        bool isTurned = claim.IsPassive && !source.IsPassive
+            || (claim.PassiveVerb is not null && source.PassiveVerb is null && source.HasPredicate);
         var subject = source.Subject.Where(item => !isTurned || item.Kind == ItemKind.Number).ToList();
         if (subject.Count == 0)
             return true;

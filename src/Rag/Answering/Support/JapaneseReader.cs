@@ -108,7 +108,8 @@ internal static partial class JapaneseReader
             {
                 // What nobody is named for is said of what was spoken of before; of a list, what stands before all of it.
                 inherited = made.Subject.Any(item => item.Marker is "は" or "も") || current is null ? []
-                    : [.. current.Subject.Where(item => !made.Subject.Any() || item.Marker is "は" or "の").Select(item => item with { IsSubject = true, IsInherited = true })];
+                    : [.. current.Subject.Where(item => !made.Subject.Any() || item.Marker is "は" or "の")
+                        .Select(item => item with { IsSubject = true, IsInherited = true })];
                 if (made.Subject.Any() && inherited.Count > 0 && !inherited.Exists(item => item.Marker == "は"))
                     inherited = [];
                 made.Items.InsertRange(0, inherited);
@@ -127,11 +128,13 @@ internal static partial class JapaneseReader
 
     // "正社員は週3日まで、契約社員は…", "大人220円、子供110円": the next of its kind, not more about the same.
     private static bool IsParallel(Statement current, Statement made, List<Item> inherited)
-        => (made.Subject.Any(item => item.Marker is "は" or "も") && current.Subject.Any(item => item.Marker is "は" or "も" && !inherited.Contains(item))
+        => (made.Subject.Any(item => item.Marker is "は" or "も")
+            && current.Subject.Any(item => item.Marker is "は" or "も" && !inherited.Contains(item))
                 && current.Items.Exists(item => !item.IsSubject))
             || (made.Items.Exists(item => item.Kind != ItemKind.Number)
                 && made.Items.Exists(item => item is { IsSubject: false, Quantity: { } number } && current.Items.Exists(other =>
-                    other is { IsSubject: false, Quantity: { } before } && before.Dimension == number.Dimension && number.Dimension != "date")));
+                    other is { IsSubject: false, Quantity: { } before } && before.Dimension == number.Dimension
+                        && number.Dimension != "date")));
 
     private static (Statement Statement, bool IsCondition, bool IsCleft) Read1(string part)
     {
@@ -181,13 +184,15 @@ internal static partial class JapaneseReader
             }
             else if (run.Length > 0)
             {
-                item = new Item(run.ToLowerInvariant(), char.IsAsciiLetterOrDigit(run[0]) ? ItemKind.Name : ItemKind.Word, marker, Times.Contains(run));
+                item = new Item(run.ToLowerInvariant(), char.IsAsciiLetterOrDigit(run[0]) ? ItemKind.Name : ItemKind.Word, marker,
+                    Times.Contains(run));
             }
 
             if (item is not null && !Said.Contains(item.Key))
             {
                 // "蒸留水120ミリリットルに": the particle stands behind the amount.
-                if (item.Kind == ItemKind.Number && statement.Items is [.., { Kind: not ItemKind.Number, Marker: "" } counted] && lastEnd == match.Index)
+                if (item.Kind == ItemKind.Number && statement.Items is [.., { Kind: not ItemKind.Number, Marker: "" } counted]
+                    && lastEnd == match.Index)
                     counted.Marker = marker;
                 statement.Items.Add(item);
                 if (marker is "は" or "が" or "も")

@@ -46,7 +46,11 @@ internal sealed partial class PassageReading
             bool isPlain = list.All(i => own[i].Items.All(item => item.Kind != ItemKind.Number)
                 && own[i].Statements.Count == 1 && !_passage.Sentences[i].Normalized.Contains(':', StringComparison.Ordinal));
             foreach (int i in list)
-                _sentences[i] = new ReadSentence([.. own[i].Statements, Joined(lead, [own[i]]), .. isPlain ? [Joined(lead, [.. list.Select(each => own[each])])] : Array.Empty<Statement>()]);
+                _sentences[i] =
+                    new ReadSentence(
+                        [.. own[i].Statements, Joined(lead, [own[i]]), .. isPlain
+                            ? [Joined(lead, [.. list.Select(each => own[each])])]
+                            : Array.Empty<Statement>()]);
         }
     }
 
@@ -54,18 +58,22 @@ internal sealed partial class PassageReading
     {
         Items = [.. lead.Items.Select(item => item with { IsSubject = false }), .. items.SelectMany(item => item.Items)
             .Select(item => item with { IsSubject = false })],
-        Operators = lead.Statements.Concat(items.SelectMany(item => item.Statements)).Aggregate(Operators.None, (all, each) => all | each.Operators),
+        Operators = lead.Statements.Concat(items.SelectMany(item => item.Statements))
+            .Aggregate(Operators.None, (all, each) => all | each.Operators),
         IsUnordered = lead.Statements.Any(statement => statement.IsUnordered),
     };
 
     /// <summary>The statements of a sentence in the passage's language; null where that is not one that is read.</summary>
     internal ReadSentence? ReadClaim(string text)
         => _isJapanese ? (JapaneseReader.IsJapanese(text) ? Read(text, _names) : null)
-            : _isEnglish && EnglishTokens.IsEnglish(text) ? Read(text, new HashSet<string>(_names.Concat(EnglishTokens.NamesIn(text)), StringComparer.Ordinal))
+            : _isEnglish
+            && EnglishTokens.IsEnglish(text) ? Read(text,
+                new HashSet<string>(_names.Concat(EnglishTokens.NamesIn(text)), StringComparer.Ordinal))
             : null;
 
     /// <summary>The keys of a text's words.</summary>
-    internal IReadOnlySet<string> KeysOf(string text) => Read(text, _names).Items.Select(item => item.Key).ToHashSet(StringComparer.Ordinal);
+    internal IReadOnlySet<string> KeysOf(string text)
+        => Read(text, _names).Items.Select(item => item.Key).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>The numbers of the sentences, those near a given one first.</summary>
     internal IEnumerable<int> Order(int? near)

@@ -3,7 +3,8 @@ namespace Kotonoha.Rag.Answering.Support;
 /// <summary>A row of a table as support: its first cell says of what, its header says in which respect.</summary>
 internal sealed class RowReading
 {
-    private static readonly HashSet<string> Nothing = new(["none", "no", "0", "-", "–", "—", "なし", "無し", "無", "不可", "×"], StringComparer.OrdinalIgnoreCase);
+    private static readonly HashSet<string> Nothing =
+        new(["none", "no", "0", "-", "–", "—", "なし", "無し", "無", "不可", "×"], StringComparer.OrdinalIgnoreCase);
 
     private static readonly HashSet<string> Yes = new(["yes", "✓", "✔", "○", "◯", "あり", "有", "可"], StringComparer.OrdinalIgnoreCase);
 
@@ -43,7 +44,8 @@ internal sealed class RowReading
                 if (!columns.Exists(column => IsNamed(claim, column) || (item.Kind == ItemKind.Name && item.Marker.Length > 0)
                     || !claim.Items.Exists(other => Headed(other).Any(head => head != column && head != 0))))
                     return false;
-                if (!columns.Exists(column => IsNamed(claim, column)) && item.Kind == ItemKind.Number && item.Quantity!.Dimension.Length == 0)
+                if (!columns.Exists(column => IsNamed(claim, column)) && item.Kind == ItemKind.Number
+                    && item.Quantity!.Dimension.Length == 0)
                     return false;
             }
             else if (!Headed(item).Any() && !context.Any(other => Entailment.IsSame(item, other)))
