@@ -170,7 +170,8 @@ public sealed partial class KnowledgeBase
         var passage = sentence.Passage;
         var places = Enumerable.Range(0, passage.Sentences.Count).Where(i => sentence.Spans.Contains(passage.Sentences[i].Span)).ToList();
         return !places.Exists(place => References.SpeaksOfAnother(question.References, question.Names, passage, place))
-            && (!mustShareWords || TermKeys.Of(sentence.Text).Overlaps(question.Terms.Select(term => term.Key))
+            && (!mustShareWords || sentence.Text.AsSpan().IndexOfAny(question.Characters) >= 0
+                || TermKeys.Of(sentence.Text).Overlaps(question.Terms.Select(term => term.Key))
                 || places.Exists(place => passage.Sentences[place].Keys.Overlaps(question.Terms.Select(term => term.Key))));
     }
 

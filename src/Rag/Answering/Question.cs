@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Text;
@@ -31,6 +32,8 @@ internal sealed partial class Question
         Dates = [.. Date().Matches(Folded).Select(match => match.Value)];
 
         var content = QuestionEnd().Replace(QuestionWord().Replace(QuestionEnd().Replace(Folded, " "), " "), " ");
+        Characters =
+            SearchValues.Create([.. content.Where(static c => c >= '\u2E80' && c is not (>= 'ぁ' and <= 'ゖ') and not 'ー').Distinct()]);
         AllKeys = TermKeys.Of(Folded);
         var asked = AskedNoun().Matches(Folded).Select(match => match.Groups[1].Value).ToHashSet(StringComparer.Ordinal);
         var terms = TermsOf(content, keepStopWords: false, asked);
@@ -89,6 +92,9 @@ internal sealed partial class Question
 
     /// <summary>Whether "yes" or "no" would answer it.</summary>
     internal bool AsksYesOrNo { get; }
+
+    /// <summary>Its characters that carry content by themselves: kanji, katakana, Hangul.</summary>
+    internal SearchValues<char> Characters { get; }
 
     /// <summary>Whole dates as they are written, case folded: "12 may 2025", "2025-05-12", "2025年5月12日".</summary>
     internal IReadOnlyList<string> Dates { get; }

@@ -136,19 +136,21 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             return false;
 
         // What holds for the whole passage need not be repeated, unless the statement names another of its kind in its place.
+        if (!source.HasPredicate && source.IsUnordered
+            && source.Items.Exists(own => own.Quantity is null && !claim.Items.Exists(said => IsSame(said, own))))
+            return false;
         return item.Kind == ItemKind.Word || !source.Items.Exists(other => other.Kind == ItemKind.Name && !other.IsTime
             && (other.IsSubject == item.IsSubject || ClassOf(other.Marker) == ClassOf(item.Marker))
             && !claim.Items.Exists(said => IsSame(said, other)));
     }
 
+    // English leaves out the predicate behind the first of several ("…, staff for four"), Japanese before the last.
     private static Statement? NearestPredicate(Statement source, ReadSentence sentence)
     {
         var statements = sentence.Statements.ToList();
         int at = statements.IndexOf(source);
-        for (int i = at - 1; i >= 0; i--)
-            if (statements[i].HasPredicate)
-                return statements[i];
-        return source.IsUnordered ? statements.Skip(at + 1).FirstOrDefault(statement => statement.HasPredicate) : null;
+        var before = statements.Take(at).LastOrDefault(statement => statement.HasPredicate);
+        return source.IsUnordered ? statements.Skip(at + 1).FirstOrDefault(statement => statement.HasPredicate) ?? before : before;
     }
 
     // A pronoun, or nothing at all, stands for what the statement or the sentence before is about.
@@ -245,6 +247,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             ("を" or "に" or "で", "の") => true,
             ("は" or "で", "で" or "は") => claim.Kind != ItemKind.Name || given.Items.TrueForAll(item => item.Marker != "は"),
             ("", "は" or "が" or "を" or "の" or "も" or "と") or ("は" or "が" or "を" or "の" or "も" or "と", "") => true,
+            ("で" or "に", "") => true,
+            ("で", "が") => given.IsCopular || !given.HasPredicate,
             ("と", "は" or "が" or "を") or ("は" or "が" or "を" or "も", "と") => true,
             _ => !given.HasPredicate && b.Length == 0,
         };
