@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Kotonoha.Foundation.Unicode;
 
@@ -56,8 +57,8 @@ public static class TextAnalyzer
             // A lone code point without a decomposition is its own NFKC form (a Hangul syllable too).
             if (cluster.Count > 1 || !UnicodeData.Decomposition(cluster[0], compatibility: true).IsEmpty)
                 Normalizer.Normalize(cluster, NormalizationForm.FormKC);
-            bool isUpper = !UnicodeData.Folding(cluster[0]).IsEmpty;
-            if (isUpper || cluster.Exists(static codePoint => !UnicodeData.Folding(codePoint).IsEmpty))
+            bool isUpper = UnicodeData.GetCategory(cluster[0]) == UnicodeCategory.UppercaseLetter;
+            if (cluster.Exists(static codePoint => !UnicodeData.Folding(codePoint).IsEmpty))
             {
                 Normalizer.FoldCase(cluster);
                 Normalizer.Normalize(cluster, NormalizationForm.FormKC);
@@ -178,9 +179,12 @@ public static class TextAnalyzer
             var (before, at) = (_letters[i - 1], _letters[i]);
             if (UnicodeData.IsNumber(before.CodePoint) != UnicodeData.IsNumber(at.CodePoint))
                 return true;
+
+            // "kW" is one part.
+            bool isAfterWord = !before.IsUpper && i >= 2 && UnicodeData.IsLetter(_letters[i - 2].CodePoint);
             return at.IsUpper
-                && (!before.IsUpper
-                    || (i + 1 < _letters.Count && !_letters[i + 1].IsUpper && UnicodeData.IsLetter(_letters[i + 1].CodePoint)));
+                && (isAfterWord
+                    || (before.IsUpper && i + 1 < _letters.Count && !_letters[i + 1].IsUpper && UnicodeData.IsLetter(_letters[i + 1].CodePoint)));
         }
 
         private static string Single(int codePoint)
