@@ -184,7 +184,8 @@ public static class TextAnalyzer
             bool isAfterWord = !before.IsUpper && i >= 2 && UnicodeData.IsLetter(_letters[i - 2].CodePoint);
             return at.IsUpper
                 && (isAfterWord
-                    || (before.IsUpper && i + 1 < _letters.Count && !_letters[i + 1].IsUpper && UnicodeData.IsLetter(_letters[i + 1].CodePoint)));
+                    || (before.IsUpper
+                        && i + 1 < _letters.Count && !_letters[i + 1].IsUpper && UnicodeData.IsLetter(_letters[i + 1].CodePoint)));
         }
 
         private static string Single(int codePoint)

@@ -119,14 +119,20 @@ public sealed class StreamingTests : IAsyncLifetime, IDisposable
         {
             await foreach (var update in _knowledge.AskStreamingAsync("How long are snapshots kept?", chat, null, stop.Token))
                 if (update is SentenceVerified)
+                {
+                    await chat.Reached.Task;
                     await stop.CancelAsync();
+                }
         });
         Assert.True(chat.WasCancelled);
 
         chat = new PiecewiseChatClient(reply, 4) { StopsAt = "come" };
         await foreach (var update in _knowledge.AskStreamingAsync("How long are snapshots kept?", chat))
             if (update is SentenceVerified)
+            {
+                await chat.Reached.Task;
                 break;
+            }
         Assert.True(chat.WasCancelled);
     }
 

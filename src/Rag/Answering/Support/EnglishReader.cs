@@ -30,7 +30,8 @@ internal sealed class EnglishReader
             + "made "
             + "meant met paid put read ridden risen run said seen sent set shot shown shut sold sought spent spoken spread stolen struck "
             + "stuck "
-            + "sung sunk swept sworn taken taught thought thrown told torn understood withdrawn woken won worn wound written done cast").Split(' '),
+            + "sung sunk swept sworn taken taught thought thrown told torn understood withdrawn woken won worn wound written "
+            + "done cast").Split(' '),
     ];
 
     private static readonly HashSet<string> Be = [.. "is are was were be been being am 's 're".Split(' ')];

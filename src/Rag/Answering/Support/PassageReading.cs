@@ -10,15 +10,17 @@ internal sealed partial class PassageReading
     private readonly ReadSentence[] _sentences;
     private readonly List<Item> _context;
     private readonly RowReading?[] _rows;
-    private readonly bool _isJapanese, _isEnglish;
+    private readonly bool _isJapanese, _isEnglish, _hasRowsOnly;
 
     internal PassageReading(Passage passage)
     {
         _passage = passage;
         var text = string.Join('\n', passage.Sentences.Select(sentence => sentence.Normalized));
         _isJapanese = JapaneseReader.IsJapanese(text);
+        _isEnglish = !_isJapanese && EnglishTokens.IsEnglish(text);
+
         // A table alone has no words of grammar; then the claim's own language counts.
-        _isEnglish = !_isJapanese && (EnglishTokens.IsEnglish(text) || passage.Sentences.All(sentence => sentence.IsRow));
+        _hasRowsOnly = !_isJapanese && passage.Sentences.All(sentence => sentence.IsRow);
         _names = [.. EnglishTokens.NamesIn(text)];
         _sentences = [.. passage.Sentences.Select(sentence => sentence.IsRow ? new ReadSentence([]) : Read(sentence.Normalized, _names))];
         ReadLists();
@@ -65,11 +67,13 @@ internal sealed partial class PassageReading
 
     /// <summary>The statements of a sentence in the passage's language; null where that is not one that is read.</summary>
     internal ReadSentence? ReadClaim(string text)
-        => _isJapanese ? (JapaneseReader.IsJapanese(text) ? Read(text, _names) : null)
-            : _isEnglish
-            && EnglishTokens.IsEnglish(text) ? Read(text,
-                new HashSet<string>(_names.Concat(EnglishTokens.NamesIn(text)), StringComparer.Ordinal))
+    {
+        if (_isJapanese)
+            return JapaneseReader.IsJapanese(text) ? Read(text, _names) : null;
+        return _isEnglish || (_hasRowsOnly && EnglishTokens.IsEnglish(text))
+            ? Read(text, new HashSet<string>(_names.Concat(EnglishTokens.NamesIn(text)), StringComparer.Ordinal))
             : null;
+    }
 
     /// <summary>The keys of a text's words.</summary>
     internal IReadOnlySet<string> KeysOf(string text)
