@@ -28,7 +28,7 @@ public sealed partial class KnowledgeBase
     /// Answers a question from the documents: with sentences quoted from them, or in the words of a chat model as far as the documents
     /// support them; or says that the documents do not answer.
     /// </summary>
-    /// <param name="question">The question, in English or Japanese.</param>
+    /// <param name="question">The question, in any language.</param>
     /// <param name="chat">Writes the answer from the passages, or null: then sentences are quoted. What it writes without support is
     /// replaced by quotations.</param>
     /// <param name="options">How to answer, or null for the defaults.</param>
@@ -58,7 +58,7 @@ public sealed partial class KnowledgeBase
         bool isFound = candidates[0].Probability >= options.Threshold;
 
         // What a model writes is checked word by word, so it may try where the ranking alone is in doubt.
-        if (chat is not null)
+        if (chat is not null && !candidates[0].IsOfAnother)
         {
             foreach (var prompt in ModelWriter.Prompts(parsed, candidates, options))
             {

@@ -12,7 +12,7 @@ public sealed partial class KnowledgeBase
     /// Answers a question as <see cref="AskAsync"/> does, and tells of each sentence as soon as it is earned: what a chat model writes is
     /// checked sentence by sentence while it writes, and only what the passages support comes through, with its citations.
     /// </summary>
-    /// <param name="question">The question, in English or Japanese.</param>
+    /// <param name="question">The question, in any language.</param>
     /// <param name="chat">Writes the answer from the passages, or null: then sentences are quoted.</param>
     /// <param name="options">How to answer, or null for the defaults.</param>
     /// <param name="cancellationToken">Stops the work.</param>
@@ -75,7 +75,10 @@ public sealed partial class KnowledgeBase
 
         // A small model that is to rewrite a question answers it.
         var writer = options.Writing == WritingStyle.ShortText ? null : chat;
-        var completed = await FollowUp.CompleteAsync(question, history, writer, cancellationToken).ConfigureAwait(false);
+        var completed = await FollowUp.CompleteAsync(
+            question, [.. history.Where(turn => turn.Text.Length <= MaxQuestionLength)], writer, cancellationToken).ConfigureAwait(false);
+        if (completed.Length > MaxQuestionLength)
+            completed = question;
         var answer = await AnswerAloneAsync(completed, chat, options, stream, cancellationToken).ConfigureAwait(false);
         return Audited(answer with { Question = question, CompletedQuestion = completed == question ? null : completed });
     }

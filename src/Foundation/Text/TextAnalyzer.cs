@@ -158,10 +158,15 @@ public static class TextAnalyzer
         // "maxRetryCount": max, retry, count; "150kW": 150, kw; "HTTPServer": http, server.
         private void AddParts()
         {
+            int border = 1;
+            while (border < _letters.Count && !IsBorder(border))
+                border++;
+            if (border == _letters.Count)
+                return;
             var borders = Enumerable.Range(1, _letters.Count - 1).Where(IsBorder).Append(_letters.Count).ToList();
             // LoRA and JSQuAD are names: no part of them is a word.
-            if (borders.Count == 1 || (borders.Zip(borders.Prepend(0), (end, start) => end - start).All(length => length < MinPart)
-                && !_letters.Exists(static letter => UnicodeData.IsNumber(letter.CodePoint))))
+            if (borders.Zip(borders.Prepend(0), (end, start) => end - start).All(length => length < MinPart)
+                && !_letters.Exists(static letter => UnicodeData.IsNumber(letter.CodePoint)))
                 return;
             int first = 0;
             foreach (int end in borders)

@@ -73,10 +73,11 @@ internal sealed record AnswerTrace(List<Candidate> Candidates, CandidateFeatures
     /// <summary>The answer features of the candidate that other ranking weights would put first; null where there is none.</summary>
     internal double[]? AnswerFeaturesUnder(double[] rankingWeights)
     {
-        if (Candidates.Count == 0)
-            return null;
-        var scored = Candidates.Select(candidate => (Candidate: candidate, Score: AnswerModel.Dot(rankingWeights, candidate.Features)))
+        var scored = Candidates.Where(candidate => !candidate.IsOfAnother)
+            .Select(candidate => (Candidate: candidate, Score: AnswerModel.Dot(rankingWeights, candidate.Features)))
             .OrderByDescending(entry => entry.Score).ToList();
+        if (scored.Count == 0)
+            return null;
         var best = scored[0];
         var rival = scored.Find(entry => entry.Candidate.Passage != best.Candidate.Passage);
         return Answers.Of(best.Candidate, best.Score - (rival.Candidate is null ? scored[^1].Score : rival.Score));

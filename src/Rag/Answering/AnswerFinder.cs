@@ -35,6 +35,11 @@ internal static partial class AnswerFinder
         foreach (var passage in passages)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            var otherRows = OtherRows(question, passage);
+            double lacking = (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
+                + (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal)
+                    || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty)
+                + (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0);
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
                 if (passage.Sentences[i].IsQuestion
@@ -46,16 +51,12 @@ internal static partial class AnswerFinder
                     Index = i,
                     Features = features.Of(passage, i),
                     IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
-                        || IsAnotherRow(question, passage, i),
+                        || otherRows.Contains(i),
                 };
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)
-                    - (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0)
+                    - lacking
                     - (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
-                        ? 0
-                        : NegationPenalty)
-                    - (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
-                    - (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal)
-                        || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty);
+                        ? 0 : NegationPenalty);
                 candidates.Add(candidate);
             }
         }
@@ -65,11 +66,10 @@ internal static partial class AnswerFinder
             await AddScorerAsync(question, candidates, options, cancellationToken).ConfigureAwait(false);
 
         var answers = new AnswerFeatures(question, statistics, features, passages);
-        foreach (var candidate in candidates)
+        var rivals = candidates.FindAll(candidate => !candidate.IsOfAnother);
+        foreach (var candidate in rivals)
         {
-            if (candidate.IsOfAnother)
-                continue;
-            double rival = candidates.FirstOrDefault(other => other.Passage != candidate.Passage)?.Score ?? candidates[^1].Score;
+            double rival = rivals.Find(other => other.Passage != candidate.Passage)?.Score ?? rivals[^1].Score;
             candidate.Probability = AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival));
         }
 
@@ -77,14 +77,15 @@ internal static partial class AnswerFinder
     }
 
     // "What is the population of Bremen?" – "Cardiff | …": the question names the key of another row of the table.
-    private static bool IsAnotherRow(Question question, Passage passage, int index)
+    private static HashSet<int> OtherRows(Question question, Passage passage)
     {
-        var row = passage.Sentences[index];
-        if (!row.IsRow || IsNamed(row))
-            return false;
-        return passage.Sentences.Any(other => other.IsRow && other.Block == row.Block && other != row && IsNamed(other));
+        var named = Enumerable.Range(0, passage.Sentences.Count).Where(i => passage.Sentences[i].IsRow && IsNamed(passage.Sentences[i]))
+            .ToHashSet();
+        var tables = named.Select(i => passage.Sentences[i].Block).ToHashSet();
+        return [.. Enumerable.Range(0, passage.Sentences.Count)
+            .Where(i => passage.Sentences[i].IsRow && tables.Contains(passage.Sentences[i].Block) && !named.Contains(i))];
 
-        bool IsNamed(PassageSentence each) => Passage.Cells(each.Folded)[0] is { Length: > 1 } key
+        bool IsNamed(PassageSentence row) => Passage.Cells(row.Folded)[0] is { Length: > 1 } key
             && TermKeys.Of(key) is { Count: > 0 } keys && keys.IsSubsetOf(question.AllKeys);
     }
 
@@ -108,7 +109,7 @@ internal static partial class AnswerFinder
     private static async Task AddScorerAsync(
         Question question, List<Candidate> candidates, AskOptions options, CancellationToken cancellationToken)
     {
-        int count = Math.Min(options.ScorerCandidates, candidates.Count);
+        int count = Math.Min(options.ScorerCandidates, candidates.Count(candidate => !candidate.IsOfAnother));
         if (count < 2)
             return;
         var texts = candidates.Take(count).Select(candidate => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End])

@@ -49,18 +49,32 @@ internal static class EnglishStemmer
         }
 
         // "stopped" → "stopp" → "stop"
-        if (stem.Length > MinStem && stem[^1] == stem[^2] && stem[^1] is not ('a' or 'e' or 'i' or 'o' or 'u' or 'l' or 's' or 'z'))
-            stem = stem[..^1];
-        return stem.ToString();
+        return Undouble(stem).ToString();
     }
 
-    private static readonly Dictionary<string, string> Irregular =
-        ("kept=keep made=make built=build wrote=write written=write sent=send held=hold chose=choose chosen=choose began=begin "
-            + "begun=begin gave=give given=give took=take taken=take lost=lose found=find bought=buy paid=pay cost=cost ran=run "
-            + "grew=grow grown=grow knew=know known=know led=lead left=leave meant=mean met=meet shown=show stood=stand thrown=throw "
-            + "threw=throw broken=break broke=break children=child indices=index matrices=matrix vertices=vertex caught=catch "
-            + "fell=fall fallen=fall rose=rise risen=rise used=use uses=use using=use tied=tie ties=tie tying=tie dies=die died=die "
-            + "dying=die")
+    /// <summary>What is left of a stem whose last consonant was doubled before an ending.</summary>
+    internal static ReadOnlySpan<char> Undouble(ReadOnlySpan<char> stem)
+        => stem.Length > MinStem && stem[^1] == stem[^2] && stem[^1] is not ('a' or 'e' or 'i' or 'o' or 'u' or 'l' or 's' or 'z')
+            ? stem[..^1] : stem;
+
+    /// <summary>The base forms of irregular verbs and plurals.</summary>
+    internal static readonly Dictionary<string, string> Irregular =
+        ("ate=eat beaten=beat became=become began=begin begun=begin bent=bend bit=bite bitten=bite blew=blow "
+            + "blown=blow bore=bear borne=bear bought=buy broke=break broken=break brought=bring built=build came=come "
+            + "caught=catch children=child chose=choose chosen=choose cost=cost dealt=deal died=die dies=die drank=drink "
+            + "drawn=draw drew=draw driven=drive drove=drive drunk=drink dug=dig dying=die eaten=eat fallen=fall fed=feed "
+            + "feet=foot fell=fall felt=feel fled=flee flew=fly flown=fly forbade=forbid forbidden=forbid forgot=forget "
+            + "forgotten=forget fought=fight found=find froze=freeze frozen=freeze gave=give given=give gone=go got=get "
+            + "grew=grow grown=grow held=hold hid=hide hidden=hide hung=hang indices=index kept=keep knew=know known=know "
+            + "laid=lay led=lead left=leave lent=lend lit=light lost=lose made=make matrices=matrix meant=mean men=man "
+            + "met=meet mice=mouse paid=pay people=person ran=run rang=ring ridden=ride risen=rise rode=ride rose=rise "
+            + "rung=ring said=say sang=sing sank=sink sat=sit saw=see seen=see sent=send shook=shake shot=shoot shown=show "
+            + "slept=sleep slid=slide sold=sell sought=seek spent=spend spoke=speak spoken=speak sprang=spring stole=steal "
+            + "stolen=steal stood=stand struck=strike stuck=stick sung=sing sunk=sink swam=swim swept=sweep swore=swear "
+            + "sworn=swear taken=take taught=teach teeth=tooth thought=think threw=throw thrown=throw tied=tie ties=tie "
+            + "told=tell took=take tore=tear torn=tear tying=tie understood=understand used=use uses=use using=use "
+            + "vertices=vertex went=go wept=weep withdrawn=withdraw withdrew=withdraw woke=wake woken=wake women=woman "
+            + "won=win wore=wear worn=wear wound=wind written=write wrote=write")
             .Split(' ').Select(pair => pair.Split('=')).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.Ordinal);
 }
 
@@ -91,7 +105,7 @@ internal static class EnglishSynonyms
 {
     private static readonly string[] Endings = ["", "s", "es", "e", "ed", "ing", "er", "ion", "ions", "ation", "ment", "ments", "y", "ies"];
 
-    private static readonly Dictionary<string, string> KeyByStem = Read();
+    private static readonly Dictionary<string, string> KeyByStem = Read(EnglishStemmer.Stem);
 
     private static readonly ILookup<string, string> StemsByKey =
         KeyByStem.ToLookup(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
@@ -114,12 +128,13 @@ internal static class EnglishSynonyms
             .Append(word);
     }
 
-    private static Dictionary<string, string> Read()
+    /// <summary>The groups of the embedded list: the stem of each word, and that of its group's first.</summary>
+    internal static Dictionary<string, string> Read(Func<string, string> stemOf)
     {
         var keys = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var line in AnswerTexts.Resource("synonyms-en.txt").Split('\n'))
         {
-            var stems = line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(EnglishStemmer.Stem).ToList();
+            var stems = line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(stemOf).ToList();
             foreach (var stem in stems)
                 keys.TryAdd(stem, stems[0]);
         }

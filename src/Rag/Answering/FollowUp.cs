@@ -121,25 +121,29 @@ internal static partial class FollowUp
         return [.. names.Distinct(StringComparer.Ordinal)];
     }
 
-    [GeneratedRegex(@"\b(?:its?|they|them|theirs?|he|him|his|she|hers?)\b|\b(?:this|that|these|those)(?=\s*(?:[?.,!]|$|(?:is|are|was|were|do|does|did|cost|mean|take|happen|work)s?\b))|(?<!\b(?:is|are|was|were|will be|would be) )\bthere\b(?! (?:is|are|was|were)\b)")]
+    [GeneratedRegex(@"\b(?:its?|they|them|theirs?|he|him|his|she|hers?)\b|\b(?:this|that|these|those)(?=\s*(?:[?.,!]|$|(?:is|are|was"
+        + @"|were|do|does|did|cost|mean|take|happen|work)s?\b))|(?<!\b(?:is|are|was|were|will be|would be) )\bthere\b(?! (?:is|are|was"
+        + @"|were)\b)")]
     private static partial Regex EnglishPronoun();
 
     [GeneratedRegex(@"^\s*(?:and|or|but|so|also|then|what about|how about|what if)\b")]
     private static partial Regex EnglishFragment();
 
-    [GeneratedRegex(@"^\s*(?:(?:and|or|but|so|also|then)\b[\s,]*)?(?:(?:what|how) about\b)?", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"^\s*(?:(?:and|or|but|so|also|then)\b[\s,]*)?(?:(?:what|how) about\b)?",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex EnglishOpening();
 
     [GeneratedRegex(
         @"\b(?:how (?:much|many|long|often|far|old|tall|soon|big|large)|what(?! about\b| if\b)|when|where|who|whose|whom|why|which"
         + @"|how(?! about\b))",
-        RegexOptions.IgnoreCase)]
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex AskingWords();
 
     [GeneratedRegex(@"^(?:how|what|when|where|who|whose|whom|why|which|much|many|long|often|about|tell|me|please)$")]
     private static partial Regex AskingWord();
 
-    [GeneratedRegex("^(?:in|on|at|per|for|from|with|without|by|during|after|before|since|until|to|as)\\b", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("^(?:in|on|at|per|for|from|with|without|by|during|after|before|since|until|to|as)\\b",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Preposition();
 
     [GeneratedRegex(@"(?:それ|これ|あれ|その(?!他|ほか)|この|あの|そこ|ここ|そちら|こちら|彼女|彼(?!岸)|同じ)")]

@@ -167,10 +167,10 @@ internal static partial class ModelWriter
             => Chunker.Measure(candidate.Passage.Chunk.Text.AsSpan()[sentences[from].Span.Start..sentences[to].Span.End]) <= budget;
     }
 
-    [GeneratedRegex(@"\s*\[(\d{1,3})\]")]
+    [GeneratedRegex(@"\s*\[([0-9]{1,3})\]")]
     private static partial Regex Mark();
 
-    [GeneratedRegex(@"^(\s*\[\d{1,3}\])+")]
+    [GeneratedRegex(@"^(\s*\[[0-9]{1,3}\])+")]
     private static partial Regex LeadingMarks();
 
     [GeneratedRegex("`+")]

@@ -14,7 +14,7 @@ internal sealed partial class Passage
     private const string CellSeparator = " | ";
 
     // A longer line is running text.
-    private const int MaxItemLength = 200;
+    private const int MaxItemLength = 200, WrappedWidth = 50;
 
     private const string Terminators = ".。!?！？";
 
@@ -140,7 +140,12 @@ internal sealed partial class Passage
     }
 
     /// <summary>The cells of a row: what stands between its bars.</summary>
-    internal static List<string> Cells(string row) => [.. row.Trim().Trim('|').Split('|').Select(cell => cell.Trim())];
+    internal static List<string> Cells(string row)
+    {
+        // Bars at both ends are those of a table that is written as text; an empty first cell has none before it.
+        var cells = row.Trim() is ['|', .. var inner, '|'] && row[0] == '|' ? inner : row;
+        return [.. cells.Split('|').Select(cell => cell.Trim())];
+    }
 
     private static List<PassageSentence> Split(Chunk chunk)
     {
@@ -170,7 +175,8 @@ internal sealed partial class Passage
     private static bool IsRule(ReadOnlySpan<char> line) => line.Length > 2 && line.IndexOfAnyExcept("|-: \t") < 0;
 
     /// <summary>
-    /// The sentences of a paragraph, or the items of a list: lines that all bear a list mark, or that follow a sentence that leads in.
+    /// The sentences of a paragraph, or the items of a list: the lines from the first one that bears a list mark, or those behind a
+    /// sentence that leads in.
     /// </summary>
     private static void AddLines(List<PassageSentence> sentences, string text, List<TextSpan> lines, int block, HashSet<string> leaf)
     {
@@ -183,8 +189,6 @@ internal sealed partial class Passage
             while (first < lines.Count && !(ListMark().IsMatch(text[lines[first].Start..lines[first].End])
                 && (lines.Count - first > 1 || first > 0)))
                 first++;
-            if (first == 0 || first == lines.Count)
-                first = first == 0 ? 0 : lines.Count;
             if (first > 0)
             {
                 foreach (var span in SentenceSplitter.Split(text, lines[0].Start, lines[first - 1].End))
@@ -209,9 +213,10 @@ internal sealed partial class Passage
         }
     }
 
-    // A list that bears no marks: lines that are no running text.
+    // A list that bears no marks: lines that are no running text, wrapped at some width.
     private static bool IsItem(string text, List<TextSpan> lines, int at)
-        => lines.Skip(at).All(line => line.Length <= MaxItemLength)
+        => !Enumerable.Range(at, lines.Count - at - 1).Any(i => lines[i].Length >= WrappedWidth && char.IsLower(text[lines[i + 1].Start]))
+            && lines.Skip(at).All(line => line.Length <= MaxItemLength)
             && (lines.Count > at + 1 || ListMark().IsMatch(text[lines[at].Start..lines[at].End])
             || !Terminators.Contains(text[lines[at].End - 1]));
 

@@ -27,8 +27,8 @@ internal sealed partial class Question
         Numbers = NumbersOf(Folded).ToHashSet(StringComparer.Ordinal);
         References = Answering.References.Of(Normalized, isQuestion: true);
         Names = Answering.References.NamesOf(Normalized);
-        IsNegated = !YesOrNo().IsMatch(Folded) && Negation().IsMatch(Folded);
         AsksYesOrNo = YesOrNo().IsMatch(Folded);
+        IsNegated = !AsksYesOrNo && Negation().IsMatch(Folded);
         Dates = [.. Date().Matches(Folded).Select(match => match.Value)];
 
         var content = QuestionEnd().Replace(QuestionWord().Replace(QuestionEnd().Replace(Folded, " "), " "), " ");
@@ -120,19 +120,23 @@ internal sealed partial class Question
         return terms;
     }
 
-    [GeneratedRegex(@"何という|なんという|なんと言う|何と呼ば|何と|なに|なん(?=で|と|の|か)|何|誰|だれ|どこ|どちら|どれくらい|どのくらい|どれ|どのような|どんな|どう|どの|いつ|いくつ|いくら|なぜ|ですか|でしょうか|ますか|ましたか|ください|教えて|挙げよ|答えよ|述べよ|什么时候|什麼時候|什么|什麼|哪里|哪裡|哪儿|哪个|谁|多少|怎么|怎麼|怎样|为什么|為什麼|如何|几点|几|[吗嗎呢]|언제|무엇|뭐|어디|누구|얼마나|얼마|왜|어떻게|어떤|어느|몇|입니까|습니까|합니까|ㅂ니까|인가요|나요|은가요|เมื่อไร|เมื่อไหร่|อะไร|ที่ไหน|ใคร|เท่าไร|เท่าไหร่|ทำไม|อย่างไร|[?？。、]")]
+    [GeneratedRegex(@"何という|なんという|なんと言う|何と呼ば|何と|なに|なん(?=で|と|の|か)|何|誰|だれ|どこ|どちら|どれくらい|どのくらい|どれ|どのような|どんな|どう|どの|いつ|いくつ|いくら|なぜ|ですか|でしょうか|ますか"
+        + @"|ましたか|ください|教えて|挙げよ|答えよ|述べよ|什么时候|什麼時候|什么|什麼|哪里|哪裡|哪儿|哪个|谁|多少|怎么|怎麼|怎样|为什么|為什麼|如何|几点|几|[吗嗎呢]|언제|무엇|뭐|어디|누구|얼마나|얼마|왜|어떻게|어떤|어느"
+        + @"|몇|입니까|습니까|합니까|니까|인가요|나요|은가요|เมื่อไร|เมื่อไหร่|อะไร|ที่ไหน|ใคร|เท่าไร|เท่าไหร่|ทำไม|อย่างไร|[?？。、]")]
     private static partial Regex QuestionWord();
 
-    [GeneratedRegex(@"(のは|とは|か|は|の)+[?？。\s]*$")]
+    [GeneratedRegex(@"(?:とは|[かはの])+[?？。\s]*$")]
     private static partial Regex QuestionEnd();
 
-    [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (weekday|day|date|year|month|time|number|amount|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b")]
+    [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (weekday|day|date|year|month|time|number|amount"
+        + @"|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b")]
     private static partial Regex AskedNoun();
 
     /// <summary>Whether a text denies something.</summary>
     internal static bool Denies(string folded) => Negation().IsMatch(folded);
 
-    [GeneratedRegex(@"^\s*(?:is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had|am)\b|(?:ます|です|でしょう|ますでしょう|ました|でした|ません|るの|いの)か[?。\s]*$(?<!(?:何|いつ|どこ|誰|だれ|どの|どれ|どう|なぜ|いくら|いくつ|どんな|どちら).*)")]
+    [GeneratedRegex(@"^\s*(?:is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had|am)\b|(?:ます|です|でしょう|ますでしょう"
+        + @"|ました|でした|ません|るの|いの)か[?。\s]*$(?<!(?:何|いつ|どこ|誰|だれ|どの|どれ|どう|なぜ|いくら|いくつ|どんな|どちら).*)")]
     private static partial Regex YesOrNo();
 
     [GeneratedRegex(@"\b(?:not|no|never|none|nobody|nothing|nowhere|cannot|without|neither|nor)\b|n['’]t\b|ない(?!と)|なかっ|ません|できず|せず|ずに")]
@@ -141,7 +145,9 @@ internal sealed partial class Question
     [GeneratedRegex(@"\d[\d,.]*")]
     private static partial Regex Number();
 
-    [GeneratedRegex(@"\b\d{1,2} (?:january|february|march|april|may|june|july|august|september|october|november|december) \d{4}\b|\b(?:january|february|march|april|may|june|july|august|september|october|november|december) \d{1,2}, \d{4}\b|\b\d{4}-\d\d-\d\d\b|\d{4}年\d{1,2}月\d{1,2}日")]
+    [GeneratedRegex(@"\b\d{1,2} (?:january|february|march|april|may|june|july|august|september|october|november|december) \d{4}\b"
+        + @"|\b(?:january|february|march|april|may|june|july|august|september|october|november|december) \d{1,2}, \d{4}\b"
+        + @"|\b\d{4}-\d\d-\d\d\b|\d{4}年\d{1,2}月\d{1,2}日")]
     private static partial Regex Date();
 
     [GeneratedRegex(@"[ァ-ヴー]{2,}|[一-龥々]{2,}|[a-z0-9]+|[가-힣]{2,}?(?=(?:은|는|이|가|을|를|에|의|도|로|으로|와|과)?(?![가-힣]))|[\u0E00-\u0E7F]{2,}")]
@@ -198,16 +204,21 @@ internal static partial class AnswerKinds
         return false;
     }
 
-    [GeneratedRegex(@"什么时候|什麼時候|何时|几点|언제|몇 시|何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen\b|\b(what|which) (year|date|day|weekday|month|time|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"什么时候|什麼時候|何时|几点|언제|몇 시|何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen\b|\b(what|which) (year|date|day|weekday|month|time"
+        + @"|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex TimeQuestion();
 
-    [GeneratedRegex(@"多少|几[个人本次天年元块]|얼마|몇|何[人名度回種類個%パー位番号倍円メキ歳才系条章党席校カか国議分秒点件語文桁層次ト]|いくつ|いくら|どれくらい|どのくらい|割合|数は|人口|面積|\bhow (many|much|long|large|big|far|old|fast|high|deep|wide|tall|small|short|soon|expensive)\b|\bwhat (percentage|number|size|price|share|rate|fraction|version|port)\b|\b(cost|price)\b|\bwhat (do|does|must|will|would|should|can)\b.*\b(pay|cost|earn|charge)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"多少|几[个人本次天年元块]|얼마|몇|何[人名度回種類個%パー位番号倍円メキ歳才系条章党席校カか国議分秒点件語文桁層次ト]|いくつ|いくら|どれくらい|どのくらい|割合|数は|人口|面積|\bhow (many|much"
+        + @"|long|large|big|far|old|fast|high|deep|wide|tall|small|short|soon|expensive)\b|\bwhat (percentage|number|size|price|share"
+        + @"|rate|fraction|version|port)\b|\b(cost|price)\b|\bwhat (do|does|must|will|would|should|can)\b.*\b(pay|cost|earn|charge)",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex QuantityQuestion();
 
     [GeneratedRegex(@"谁|누구|誰|だれ|何者|人物|名前|候補者|人は|\bwho(se|m)?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex PersonQuestion();
 
-    [GeneratedRegex(@"哪里|哪裡|哪儿|어디|どこ|どの国|どの都市|場所|何国|何県|何州|地域は|都市は|国は|\bwhere\b|\b(what|which) (country|city|place|town|region|state|folder|file|directory)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"哪里|哪裡|哪儿|어디|どこ|どの国|どの都市|場所|何国|何県|何州|地域は|都市は|国は|\bwhere\b|\b(what|which) (country|city|place|town|region|state"
+        + @"|folder|file|directory)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex PlaceQuestion();
 
     [GeneratedRegex(@"为什么|為什麼|왜|なぜ|どうして|理由|\bwhy\b|\b(what|which) reasons?\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
@@ -217,15 +228,25 @@ internal static partial class AnswerKinds
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Reason();
 
-    [GeneratedRegex(@"[一二三四五六七八九十\d]+[点點時时]|[가-힣\d]+\s?시|요일|\d+\s*(年|月|日|世紀|時|시|분|년|월|일)|[一二三四五六七八九十]+(年|月|世紀)|時代|以降|以来|まで|当時|\b(1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|night|morning|daily|weekly|monthly|yearly|every|after|before|during|once|twice|until)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"[一二三四五六七八九十\d]+[点點時时]|(?:\d|[한두세네열]|다섯|여섯|일곱|여덟|아홉)\s?시|요일|\d+\s*(年|月|日|世紀|時|시|분|년|월|일)|[一二三四五六七八九十]+(年|月|世紀)|時代"
+        + @"|以降|以来|まで|当時|\b(1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(january|february|march|april|may|june|july|august|september|october"
+        + @"|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|night|morning|daily|weekly|monthly|yearly|every"
+        + @"|after|before|during|once|twice|until)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Time();
 
-    [GeneratedRegex(@"\d[\d,.]*|[一二三四五六七八九十百千万]+[人名度回種個倍円歳位つ]|\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|hundred|thousand|million|half|double|twice|once|third|quarter|free|unlimited|zero)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"\d[\d,.]*|[一二三四五六七八九十百千万]+[人名度回種個倍円歳位つ]|\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|hundred"
+        + @"|thousand|million|half|double|twice|once|third|quarter|free|unlimited|zero)\b",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Quantity();
 
-    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b|(?<=\p{Ll} )[A-Z][a-z]+\b|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b|\b(?:people|persons?|men|women|children|members?|teams?|staff|compan(?:y|ies)|government|committee|council|family|group)\b", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b|(?<=\p{Ll} )[A-Z][a-z]+\b"
+        + @"|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b|\b(?:people|persons?|men"
+        + @"|women|children|members?|teams?|staff|compan(?:y|ies)|government|committee|council|family|group)\b",
+        RegexOptions.CultureInvariant)]
     private static partial Regex Person();
 
-    [GeneratedRegex(@"[一-龥ァ-ヴー][都道府県市区町村国州島](?!際|民|家)|地方|大陸|地域|[ァ-ヴー]{3,}|\b(in|at|on|under|from|to|near) (the )?[A-Z]\w+|\S*/\S+|\b(?:in|at|on|under|near|inside|outside|behind|opposite|beside|between|into|onto|through) (?:the|an?|its|their|our|your) \w+", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"[一-龥ァ-ヴー][都道府県市区町村国州島](?!際|民|家)|地方|大陸|地域|[ァ-ヴー]{3,}|\b(in|at|on|under|from|to|near) (the )?[A-Z]\w+|\S*/\S+"
+        + @"|\b(?:in|at|on|under|near|inside|outside|behind|opposite|beside|between|into|onto|through) (?:the|an?|its|their|our|your) \w+",
+        RegexOptions.CultureInvariant)]
     private static partial Regex Place();
 }

@@ -34,7 +34,7 @@ internal static partial class QuestionLanguage
     /// <param name="folded">The question in NFKC, case folded.</param>
     internal static string Of(string folded)
     {
-        if (Has(folded, 'ぁ', 'ヺ'))
+        if (Support.JapaneseReader.IsJapanese(folded))
             return "ja";
         if (Has(folded, '가', '힣'))
             return "ko";
@@ -51,7 +51,7 @@ internal static partial class QuestionLanguage
 
     private static bool Has(string text, char first, char last) => text.AsSpan().IndexOfAnyInRange(first, last) >= 0;
 
-    // Characters and words that Japanese does not write.
+    // Characters and words that a Japanese question without kana hardly has.
     [GeneratedRegex("[吗嗎呢吧们們这這么麼个哪谁誰您她它咱怎啥几]|什么|什麼|多少|如何|为何|為何|是否|可以|的时|的時|[图书馆时间开关门车费钱说话问题东买卖]")]
     private static partial Regex Chinese();
 

@@ -31,6 +31,8 @@ internal static partial class QuoteBuilder
             return own;
         if (ListOf(passage, candidate.Index) is { } list)
             return list;
+        if (sentence.IsItem)
+            return own;
         if (candidate.Index + 1 < passage.Sentences.Count && passage.Sentences[candidate.Index + 1] is var next
             && next.Block == sentence.Block && !next.IsRow)
         {

@@ -16,17 +16,12 @@ internal static partial class References
 {
     private const string Year = "year", Code = "code";
 
-    private static readonly HashSet<string> NoSlot =
-    [
-        .. ("a an the this that these those of in on at by for with from to into about over under between through during than as and or "
-            + "but nor "
-            + "not no if is are was were be been do does did has have had can could may must should will would how what which who when "
-            + "where why "
-            + "least most more less fewer only every each all any some within after before until since first last next than").Split(' '),
-    ];
+    // Beside the words of grammar.
+    private static readonly HashSet<string> NoSlot = [.. "how what when where why first last next least".Split(' ')];
 
-    private static readonly HashSet<string> Months =
-        [.. "january february march april may june july august september october november december".Split(' ')];
+    private static bool HasNoSlot(string word) => NoSlot.Contains(word) || Support.EnglishTokens.IsGrammar(word) || IsMonth(word);
+
+    private static bool IsMonth(string word) => Support.EnglishTokens.Months.Contains(word, StringComparer.Ordinal);
 
     /// <summary>Codes, numbered things and years in a text.</summary>
     /// <param name="text">The text.</param>
@@ -37,7 +32,8 @@ internal static partial class References
     {
         var references = new List<Reference>();
         foreach (Match match in Codes().Matches(text))
-            references.Add(new Reference(Code, CodeOf(match.Value)));
+            if (!Support.Quantity.IsUnit(Letters().Match(match.Value).Value.ToLowerInvariant()))
+                references.Add(new Reference(Code, CodeOf(match.Value)));
         foreach (Match match in Ordinals().Matches(text))
             references.Add(new Reference(match.Groups["noun"].Value, Number(match.Groups["n"].Value)));
         foreach (Match match in Counted().Matches(text))
@@ -45,10 +41,10 @@ internal static partial class References
         foreach (Match match in Numbered().Matches(text))
         {
             var noun = match.Groups["noun"].Value.ToLowerInvariant();
-            var number = match.Groups["n"].Value;
-            if (NoSlot.Contains(noun) || Months.Contains(noun) || (isQuestion && Plural().IsMatch(text[(match.Index + match.Length)..])))
+            if (HasNoSlot(noun) || (isQuestion && Plural().IsMatch(text[(match.Index + match.Length)..])))
                 continue;
-            references.Add(new Reference(Support.EnglishKeys.Of(noun), number));
+            foreach (Capture number in match.Groups["n"].Captures)
+                references.Add(new Reference(Support.EnglishKeys.Of(noun), number.Value));
         }
 
         foreach (Match match in Years().Matches(text))
@@ -59,7 +55,7 @@ internal static partial class References
     /// <summary>The names of persons and things in an English question: capitalised words that open no sentence, in runs.</summary>
     internal static List<string[]> NamesOf(string text)
         => [.. Names().Matches(text).Select(match => match.Value.Split(' ').Select(Support.EnglishTokens.Fold)
-            .Where(word => !Months.Contains(word)).ToArray()).Where(words => words.Length > 0)];
+            .Where(word => !IsMonth(word)).ToArray()).Where(words => words.Length > 0)];
 
     /// <summary>Whether a sentence speaks of a sibling of what the question refers to, and not of that.</summary>
     /// <param name="question">What the question refers to.</param>
@@ -84,7 +80,7 @@ internal static partial class References
             if (wanted.Slot == Code && !isBefore)
                 return true;
             // "Room 204 … It seats 12.": the last one named before is meant.
-            if (isBefore && wanted.Slot != Year
+            if (wanted.Slot is not (Year or Code)
                 && Enumerable.Range(0, index).Reverse().Select(i => passage.ReferencesOf(i))
                     .FirstOrDefault(before => before.Exists(each => Fits(wanted, each) || IsSibling(wanted, each))) is { } last
                 && !last.Exists(each => Fits(wanted, each)))
@@ -126,7 +122,7 @@ internal static partial class References
                 int other = i > 0 ? at - 1 : at + 1;
                 if (other >= 0 && other < words.Count && char.IsUpper(words[other][0]) && !name.Contains(folded[other])
                     && words[other].Length > 2
-                    && !NoSlot.Contains(folded[other]))
+                    && !HasNoSlot(folded[other]))
                     return true;
             }
 
@@ -148,27 +144,14 @@ internal static partial class References
             .Replace("99", "9", StringComparison.Ordinal).Replace("AA", "A", StringComparison.Ordinal)
             .Replace("AA", "A", StringComparison.Ordinal);
 
-    internal static string CodeOf(string text) => string.Concat(text.Where(char.IsLetterOrDigit)).ToUpperInvariant();
+    private static string CodeOf(string text) => string.Concat(text.Where(char.IsLetterOrDigit)).ToUpperInvariant();
 
     private static string Number(string text)
-    {
-        if (char.IsAsciiDigit(text[0]))
-            return text.TrimStart('0') is { Length: > 0 } digits ? digits : "0";
-        int total = 0, last = 0;
-        foreach (char c in text)
-        {
-            int scale = c switch { '十' => 10, '百' => 100, _ => 0 };
-            if (scale > 0)
-                (total, last) = (total + Math.Max(last, 1) * scale, 0);
-            else
-                last = "〇一二三四五六七八九".IndexOf(c, StringComparison.Ordinal);
-        }
-
-        return (total + last).ToString(CultureInfo.InvariantCulture);
-    }
+        => ((long)Support.JapaneseReader.Value(text)).ToString(CultureInfo.InvariantCulture);
 
     // KR-200, AB1204X, AB-1204-X, K7-204: letters and digits in one word, hyphens or not; "150kW" is an amount.
-    [GeneratedRegex(@"(?<![A-Za-z\d-])(?:[A-Za-z]{1,8}-?\d+(?:-?[A-Za-z\d]+)*|\d+-[A-Za-z]+\d*|[A-Z]\d*-\d+(?:-[A-Za-z\d]+)*)(?![A-Za-z\d])")]
+    [GeneratedRegex(@"(?<![A-Za-z\d-])(?:[A-Za-z]{1,8}-?\d+(?:-?[A-Za-z\d]+)*|\d+-[A-Za-z]+\d*"
+        + @"|[A-Z]\d*-\d+(?:-[A-Za-z\d]+)*)(?![A-Za-z\d])")]
     private static partial Regex Codes();
 
     [GeneratedRegex(@"第(?<n>\d+|[〇一二三四五六七八九十百]+)(?<noun>[一-龥々]{1,6}|[ァ-ヴー]{2,8})")]
@@ -178,8 +161,13 @@ internal static partial class References
     private static partial Regex Counted();
 
     // "room 205", "order no. 1009", "line 77", not "room for 12 people" and not "seats 12 people".
-    [GeneratedRegex(@"(?<![\p{L}\d-])(?<noun>[A-Za-z]{2,})(?: (?:no|nr|number)\.?)? #?(?<n>\d{1,7}(?:\.\d+)*)(?!\d|:\d|[.,]\d|%|\s*(?:°|%|(?:percent|per|euros?|dollars?|pounds?|yen|kg|g|mg|km|m|cm|mm|hours?|h|minutes?|min|seconds?|days?|weeks?|months?|years?|people|persons?|million|billion|thousand|kW|W|MB|GB|l|ml)\b))")]
+    [GeneratedRegex(@"(?<![\p{L}\d-])(?<noun>[A-Za-z]{2,})(?: (?:no|nr|number)\.?)? #?(?<n>\d{1,7}(?:\.\d+)*)(?:(?:, | and | or "
+        + @"|, and )(?<n>\d{1,7}))*(?!\d|:\d|[.,]\d|%|\s*(?:°|%|(?:percent|per|euros?|dollars?|pounds?|yen|kg|g|mg|km|m|cm|mm|hours?|h"
+        + @"|minutes?|min|seconds?|days?|weeks?|months?|years?|people|persons?|million|billion|thousand|kW|W|MB|GB|l|ml)\b))")]
     private static partial Regex Numbered();
+
+    [GeneratedRegex("[A-Za-z]+")]
+    private static partial Regex Letters();
 
     [GeneratedRegex(@"^\s+[A-Za-z]{2,}s\b")]
     private static partial Regex Plural();

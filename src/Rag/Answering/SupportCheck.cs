@@ -14,7 +14,6 @@ namespace Kotonoha.Rag.Answering;
 internal sealed partial class SupportCheck
 {
     private readonly Question _asked;
-    private readonly Question _said;
     private readonly string _text;
     private readonly bool? _isYes;
     private readonly bool _isReason;
@@ -29,7 +28,6 @@ internal sealed partial class SupportCheck
         _isYes = frame.Success ? frame.Groups["yes"].Success : null;
         _isReason = frame.Success && frame.Groups["reason"].Success;
         _text = AnswerFrame().Replace(frame.Success ? normalized[frame.Length..] : normalized, "");
-        _said = new Question(_text);
     }
 
     /// <summary>
@@ -39,17 +37,18 @@ internal sealed partial class SupportCheck
     {
         get
         {
-            if (_isYes is not null || IsYesNoQuestion().IsMatch(_asked.Folded))
+            if (_isYes is not null || _asked.AsksYesOrNo)
                 return true;
+            var said = new Question(_text);
             var read = _asked.Language == "ja" ? JapaneseReader.Read(_text)
                 : EnglishReader.Read(_text, EnglishTokens.NamesIn(_text).ToHashSet(StringComparer.Ordinal));
             return _asked.Kind is AnswerKind.Quantity or AnswerKind.Time
                 ? read.Items.Any(item => item.Kind == ItemKind.Number
-                    ? !_asked.Folded.Contains(Normalizer.FoldCase(item.Key), StringComparison.Ordinal)
-                    || item.Key.Length == 0 : item.IsTime) || (_asked.Kind == AnswerKind.Time && WhenClause().IsMatch(_text))
-                    || AnswerKinds.Holds(_asked.Kind, _said.Normalized, _asked.Normalized)
-                : _said.Terms.Any(term => !TermKeys.IsHiragana(term.Term) && !_asked.AllKeys.Contains(term.Key))
-                    || !_asked.Numbers.IsSupersetOf(_said.Numbers);
+                    ? !_asked.Folded.Contains(Normalizer.FoldCase(item.Key), StringComparison.Ordinal) : item.IsTime)
+                        || (_asked.Kind == AnswerKind.Time && WhenClause().IsMatch(_text))
+                    || AnswerKinds.Holds(_asked.Kind, said.Normalized, _asked.Normalized)
+                : said.Terms.Any(term => !TermKeys.IsHiragana(term.Term) && !_asked.AllKeys.Contains(term.Key))
+                    || !_asked.Numbers.IsSupersetOf(said.Numbers);
         }
     }
 
@@ -66,13 +65,13 @@ internal sealed partial class SupportCheck
             return null;
         if (_isYes is { } yes && !_isReason && !FitsTheQuestion(yes, sentence, reading))
             return null;
+        var asked = reading.KeysOf(_asked.Normalized);
         var said = sentence.Items.Select(item => item.Key).ToHashSet(StringComparer.Ordinal);
-        var entailment = new Entailment(reading.KeysOf(_asked.Normalized), said);
+        var entailment = new Entailment(asked, said);
         var places = new SortedSet<int>();
         int? main = null;
         Statement? previous = null;
         bool givesReason = _isYes is not null && sentence.Statements.Any(claim => claim.Operators.HasFlag(Operators.Cause));
-        var asked = reading.KeysOf(_asked.Normalized);
         foreach (var claim in sentence.Statements)
         {
             // "No, A is B, so …": what follows the reason repeats the question, and stands or falls with "no".
@@ -132,7 +131,7 @@ internal sealed partial class SupportCheck
     private static string Letters(string text)
         => Normalizer.FoldCase(string.Concat(text.Where(char.IsLetterOrDigit)));
 
-    [GeneratedRegex(@"^\s*(?:(?<yes>yes|はい)|(?<no>no|いいえ))\b?\s*[,.:、。]\s*(?<reason>because\s+)?|^\s*(?:(?<yes>はい)|(?<no>いいえ))[、。]?",
+    [GeneratedRegex(@"^\s*(?:(?<yes>yes|はい)|(?<no>no(?!\.\s*\d)|いいえ))\s*[,.:、。]\s*(?<reason>because\s+)?",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex YesOrNo();
 
@@ -143,9 +142,6 @@ internal sealed partial class SupportCheck
     [GeneratedRegex(@"^\s*(the )?answers?( to (this|the|your) question)?( is| would be)\s*:?\s*",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex AnswerFrame();
-
-    [GeneratedRegex(@"^\s*(is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had)\b")]
-    private static partial Regex IsYesNoQuestion();
 }
 
 /// <summary>A sentence of a chat model, and what it rests on.</summary>

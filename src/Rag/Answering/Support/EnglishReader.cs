@@ -34,7 +34,7 @@ internal sealed class EnglishReader
             + "done cast").Split(' '),
     ];
 
-    private static readonly HashSet<string> Be = [.. "is are was were be been being am 's 're".Split(' ')];
+    private static readonly HashSet<string> Be = [.. "is are was were be been being am".Split(' ')];
 
     private static readonly HashSet<string> SubjectPronouns = [.. "he she it they we you i who".Split(' ')];
 
@@ -91,19 +91,16 @@ internal sealed class EnglishReader
             if (part.Opener is EnglishRole.Condition or EnglishRole.Relative or EnglishRole.Cause)
             {
                 AddSubordinate(part, made, current);
-                if (part.Opener != EnglishRole.Relative)
-                    current = _statements.FindLast(statement => !statement.IsRestriction) == made ? null : current;
                 isPrefix = false;
                 continue;
             }
 
             if (current is { HasPredicate: true } && IsBranch(current, part, made))
             {
-                var branch = made;
-                TakeSubject(branch, current);
-                _statements.Add(branch);
-                branch.Restrictions.AddRange(current.Restrictions);
-                current = branch;
+                TakeSubject(made, current);
+                _statements.Add(made);
+                made.Restrictions.AddRange(current.Restrictions);
+                current = made;
                 continue;
             }
 
@@ -146,29 +143,18 @@ internal sealed class EnglishReader
     private void AddSubordinate(Part part, Statement made, Statement? main)
     {
         bool restricts = part.Opener == EnglishRole.Condition || (part.Opener == EnglishRole.Relative && !part.IsAfterMark);
-        var clause = new Statement
-        {
-            Items = made.Items,
-            Operators = made.Operators,
-            HasPredicate = made.HasPredicate,
-            IsSubjectElsewhere = made.IsSubjectElsewhere,
-            IsCopular = made.IsCopular,
-            PassiveVerb = made.PassiveVerb,
-            IsObjectElsewhere = made.IsObjectElsewhere,
-            PointsBack = made.PointsBack,
-            IsRestriction = restricts,
-        };
+        made.IsRestriction = restricts;
         if (part.Opener == EnglishRole.Relative && main is not null)
-            TakeSubject(clause, main, lastNounOnly: true);
+            TakeSubject(made, main, lastNounOnly: true);
         if (restricts)
         {
             if (main is not null)
-                main.Restrictions.Add(clause);
+                main.Restrictions.Add(made);
             else
-                _pending.Add(clause);
+                _pending.Add(made);
         }
 
-        _statements.Add(clause);
+        _statements.Add(made);
     }
 
     private bool LeadsToPredicate(int at)

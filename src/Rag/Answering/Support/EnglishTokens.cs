@@ -94,7 +94,7 @@ internal static partial class EnglishTokens
         "at least=AtLeast", "at most=AtMost", "at the most=AtMost", "at the latest=AtMost", "or less=AtMost", "or fewer=AtMost",
         "or younger=AtMost", "or shorter=AtMost", "or under=AtMost");
 
-    private static readonly string[] Months =
+    internal static readonly string[] Months =
         ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
 
     private static readonly HashSet<string> TimeWords =
@@ -121,6 +121,9 @@ internal static partial class EnglishTokens
             tokens.Add(Next(words, ref i, names, tokens));
         return tokens;
     }
+
+    /// <summary>Whether a word in lower case is one of grammar: an article, a preposition, an auxiliary, …</summary>
+    internal static bool IsGrammar(string word) => Grammar.ContainsKey(word);
 
     /// <summary>Whether a text is English: one word in eight, or more, is one of its words of grammar.</summary>
     internal static bool IsEnglish(string text)
@@ -192,13 +195,16 @@ internal static partial class EnglishTokens
         return new EnglishToken(word, low, !isTime && names.Contains(low) ? EnglishRole.Name : EnglishRole.Word)
         {
             IsTime = isTime,
-            Operators = low.Length > 5 && low.EndsWith("est", StringComparison.Ordinal) && before.Count > 0 && !NotSuperlative.Contains(low)
+            Operators = low.Length > 5 && low.EndsWith("est", StringComparison.Ordinal) && char.IsLower(word[0])
+                && !NotSuperlative.Contains(low)
                 ? Operators.Superlative : Operators.None,
         };
     }
 
     private static readonly HashSet<string> NotSuperlative =
-        [.. "interest request forest harvest protest honest contest digest suggest invest modest latest".Split(' ')];
+        [.. ("interest request forest harvest protest honest contest digest suggest invest modest latest northwest southwest arrest "
+            + "priest manifest "
+            + "detest inquest conquest tempest earnest").Split(' ')];
 
     private static bool Starts(List<string> words, int at, string[] phrase)
     {
@@ -235,7 +241,10 @@ internal static partial class EnglishTokens
             return (Quantity.Of(value, unit, Bound.Exact), length + 1);
         if (at + length + 1 < words.Count && Starts(words, at + length, ["per", "cent"]))
             return (Quantity.Of(value, "%", Bound.Exact), length + 2);
-        return value is >= 1000 and <= 2100 && length == 1 && words[at].Length == 4
+        // "in 2019", but "1200 chairs".
+        bool counts = at + 1 < words.Count && char.IsLower(words[at + 1][0]) && !Grammar.ContainsKey(Fold(words[at + 1]))
+            && (before.Count == 0 || before[^1].Role != EnglishRole.Preposition);
+        return value is >= 1000 and <= 2100 && length == 1 && words[at].Length == 4 && !counts
             ? (new(value * 10000, "date", Bound.Exact), 1)
             : (new(value, "", Bound.Exact), length);
     }
@@ -375,12 +384,12 @@ internal static partial class EnglishTokens
     {
         var grammar = new Dictionary<string, (EnglishRole, Operators)>(StringComparer.Ordinal);
         Add("a an the this that these those its their his her hers my our your such another", EnglishRole.Determiner);
-        Add("it they he she we you i them him us me itself himself herself themselves there who's", EnglishRole.Pronoun);
+        Add("it they he she we you i them him us me itself himself herself themselves there", EnglishRole.Pronoun);
         Add("of in on at by for with from to into onto upon between through during than as against near since until till before after "
             + "behind "
             + "beside beyond along across around about over under above below inside outside within among per toward towards via like "
-            + "beyond despite throughout", EnglishRole.Preposition);
-        Add("is are was were be been being am do does did done has have had having 's 're 've", EnglishRole.Auxiliary);
+            + "despite throughout", EnglishRole.Preposition);
+        Add("is are was were be been being am do does did done has have had having", EnglishRole.Auxiliary);
         Add("can could may might", EnglishRole.Auxiliary, Operators.Possible);
         Add("must shall", EnglishRole.Auxiliary, Operators.Necessary);
         Add("should ought", EnglishRole.Auxiliary, Operators.Advised);
@@ -415,27 +424,30 @@ internal static partial class EnglishTokens
         }
     }
 
-    [GeneratedRegex(@"\d{4}-\d\d-\d\d|[£$€¥]?\d+(?:,\d{3})*(?:\.\d+)*(?::\d\d)?(?:st|nd|rd|th)?(?![\p{L}\d-])|%|°[CFcf]|[\p{L}\p{N}]+(?:[-'’.&/][\p{L}\p{N}]+)*['’]?|[;:,()|—–?!.]")]
+    [GeneratedRegex(@"[0-9]{4}-[0-9][0-9]-[0-9][0-9]|[£$€¥]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)*(?::[0-9][0-9])?(?:st|nd|rd"
+        + @"|th)?(?![\p{L}0-9-])|%|°[CFcf]|[\p{L}\p{N}]+(?:[-'’.&/][\p{L}\p{N}]+)*['’]?|[;:,()|—–?!.]")]
     private static partial Regex Token();
 
-    [GeneratedRegex(@"(?<=[\p{Ll}\d,;:)(|—–-]['’]?\s*)\b\p{Lu}[\p{L}\p{N}]*(?:[-'’.&/][\p{L}\p{N}]+)*|\b(?=[\p{L}-]*\d)(?=[\d-]*\p{L})[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*|\b\p{Lu}{2,}\b|(?<=\p{L} )\b\p{Lu}\b")]
+    [GeneratedRegex(@"(?<=[\p{Ll}\d,;:)(|—–-]['’]?\s*)\b\p{Lu}[\p{L}\p{N}]*(?:[-'’.&/][\p{L}\p{N}]+)*"
+        + @"|\b(?=[\p{L}-]*\d)(?=[\d-]*\p{L})[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*|\b\p{Lu}{2,}\b|(?<=\p{L} )\b\p{Lu}\b")]
     private static partial Regex Name();
 
-    [GeneratedRegex(@"(?<![\p{L}\d-])(?<n>\d+(?:\.\d+)?|half|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty)-(?<unit>[a-z]+)(?![\p{L}\d-])")]
+    [GeneratedRegex(@"(?<![\p{L}0-9-])(?<n>[0-9]+(?:\.[0-9]+)?|half|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty"
+        + @"|thirty)-(?<unit>[a-z]+)(?![\p{L}0-9-])")]
     private static partial Regex NumberAndUnit();
 
     [GeneratedRegex(@"[\p{L}']+")]
     private static partial Regex Word();
 
-    [GeneratedRegex(@"^(\d{1,2}):(\d\d)$")]
+    [GeneratedRegex(@"^([0-9]{1,2}):([0-9][0-9])$")]
     private static partial Regex Clock();
 
-    [GeneratedRegex(@"^(\d{4})-(\d\d)-(\d\d)$")]
+    [GeneratedRegex(@"^([0-9]{4})-([0-9][0-9])-([0-9][0-9])$")]
     private static partial Regex IsoDate();
 
-    [GeneratedRegex(@"^(\d{1,2})(?:st|nd|rd|th)?$")]
+    [GeneratedRegex(@"^([0-9]{1,2})(?:st|nd|rd|th)?$")]
     private static partial Regex DayOfMonth();
 
-    [GeneratedRegex(@"^([£$€¥]?)(\d[\d,]*(?:\.\d+)?)(?:st|nd|rd|th)?$")]
+    [GeneratedRegex(@"^([£$€¥]?)([0-9][0-9,]*(?:\.[0-9]+)?)(?:st|nd|rd|th)?$")]
     private static partial Regex Digits();
 }

@@ -3,7 +3,7 @@ namespace Kotonoha.Rag.Answering.Support;
 /// <summary>A sentence of a passage as support: its statements, what stands around it, and what it may refer back to.</summary>
 /// <param name="Sentence">Its statements.</param>
 /// <param name="Before">The sentences before it, the nearest last.</param>
-/// <param name="Context">The keys of what holds for the whole passage: headings, title, the line that leads in.</param>
+/// <param name="Context">The words of what holds for the whole passage: headings, title, the line that leads in.</param>
 internal sealed record SupportingSentence(ReadSentence Sentence, IReadOnlyList<ReadSentence> Before, IReadOnlyList<Item> Context);
 
 /// <summary>
@@ -15,6 +15,9 @@ internal sealed record SupportingSentence(ReadSentence Sentence, IReadOnlyList<R
 /// <param name="said">The keys of everything in the sentence that is checked.</param>
 internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string> said)
 {
+    /// <summary>How many sentences back a pronoun may reach.</summary>
+    internal const int SentencesBack = 2;
+
     private const double SaidShare = 0.5, SubjectShare = 0.5;
 
     private static readonly Dictionary<string, string> MarkerClasses = ReadMarkers(
@@ -26,7 +29,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     private static readonly HashSet<string> TimeMarkers = [.. "in for に で は の".Split(' ')];
 
     private static readonly HashSet<string> RoleMarkers =
-        [.. "by to from of with without for before after than into under above over below between".Split(' ')];
+        [.. "by to from of with without for before after than above below between".Split(' ')];
 
     /// <summary>Whether a statement follows from a sentence.</summary>
     internal bool Follows(Statement claim, SupportingSentence support)
@@ -72,9 +75,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             bool isTaken = taken.Exists(pair => ReferenceEquals(pair.Source, other));
 
             // "開封した後" for "開封後": several words may stand in one.
-            if (isTaken ? !(item.Kind == ItemKind.Word && item.Key.Length < other.Key.Length && item.Key[0] >= '\u2E80'
-                    && other.Key.Contains(item.Key, StringComparison.Ordinal))
-                : !IsSame(item, other))
+            if (isTaken ? !(item.Kind == ItemKind.Word && StandsIn(item.Key, other.Key)) : !IsSame(item, other))
                 continue;
             if (ClassOf(item.Marker) == ClassOf(other.Marker))
                 return other;
@@ -99,8 +100,15 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     private static string Stem(Item item) => item.Kind == ItemKind.Name ? EnglishKeys.Of(item.Key) : item.Key;
 
     // A Japanese word may stand inside a longer one: 規程 in 在宅勤務規程.
-    private static bool IsSameWord(string key, string other)
-        => key == other || (key.Length >= 2 && key[0] >= '\u2E80' && other.Contains(key, StringComparison.Ordinal));
+    private static bool IsSameWord(string key, string other) => key == other || (key.Length >= 2 && StandsIn(key, other));
+
+    private static bool StandsIn(string key, string other)
+        => key.Length < other.Length && key.All(static c => c is (>= '一' and <= '龥') or '々')
+            && other.IndexOf(key, StringComparison.Ordinal) is >= 0 and var at
+            && (at == 0 || !(Turning.Contains(other[at - 1]) || "都道府県".Contains(other[^1])));
+
+    // What turns the meaning of the word behind it: 非会員, 未成年, 副会長.
+    private const string Turning = "非未不無反副準旧元前新";
 
     // What is said of a date must be given; what is given need not be said: "June 2023" follows from "3 June 2023".
     private static bool IsWithin(double said, double given)
@@ -157,7 +165,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     private static List<Item> Antecedent(Statement source, SupportingSentence support)
     {
         var statements = support.Sentence.Statements.TakeWhile(statement => !ReferenceEquals(statement, source)).Reverse()
-            .Concat(support.Before.Reverse().Take(2).Select(before => before.Statements.FirstOrDefault(each => each.Subject.Any()))
+            .Concat(support.Before.Reverse().Select(before => before.Statements.FirstOrDefault(each => each.Subject.Any()))
                 .OfType<Statement>());
         return statements.Select(statement => statement.Subject.ToList()).FirstOrDefault(subject => subject.Count > 0) ?? [];
     }
@@ -181,7 +189,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
 
     private static bool Agree(Statement claim, Statement source, Operators given)
     {
-        var added = claim.Operators & ~given & ~Operators.Done;
+        var added = claim.Operators & ~given;
         if (added.HasFlag(Operators.Possible)
             && (given & (Operators.Necessary | Operators.Advised | Operators.Future | Operators.Expected)) == 0)
             added &= ~Operators.Possible;
@@ -204,7 +212,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         if (a == b)
             return true;
         if (claim.IsTime || source.IsTime)
-            return a.Length == 0 || b.Length == 0 || (TimeMarkers.Contains(a) && TimeMarkers.Contains(b));
+            return IsPlain(a) && IsPlain(b);
         if (said.IsUnordered)
             return ParticlesAgree(claim, source, said, given);
         bool turned = said.PassiveVerb is not null != given.PassiveVerb is not null;
@@ -221,6 +229,9 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         return !(claim.IsSubject && !source.IsSubject && RoleMarkers.Contains(b))
             && !(source.IsSubject && !claim.IsSubject && RoleMarkers.Contains(a));
     }
+
+    // "closed Monday" is "closed on Monday", not "closed until Monday".
+    private static bool IsPlain(string marker) => marker.Length == 0 || TimeMarkers.Contains(marker);
 
     private static bool ParticlesAgree(Item claim, Item source, Statement said, Statement given)
     {

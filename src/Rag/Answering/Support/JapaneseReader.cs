@@ -13,15 +13,16 @@ internal static partial class JapaneseReader
     // What hiragana may be without carrying content of its own, longest first.
     private static readonly string[] Grammar =
     [
-        .. ("によって により による として について における に対して に対し に関して に関する にとって のために ために とともに とき ところ こと もの ため ほう "
-            + "いずれも どちらも すべて ので のに から まで より では には とは への での からの までの までに までは からは にも でも とも などの など について である であり であって であった "
-            + "でした です でしょう だった だろう だ で は が を に へ と の も や か ね よ わ ます ました ません ませんでした まし して した する され される された "
-            + "させ させる しており している していた ている ていた てい ておく てある てから ては ても て た いる いた い ある あり あった あっ おり おる なる なり "
-            + "なった なって なっ ない なかった なく なければ ならない なりません できる できます できない できません できた でき いけない いけません よい いい ください くださ "
-            + "その この それ これ あの そこ ここ こちら そちら また なお ただし そして しかし さらに および または ならびに もしくは かつ つまり すなわち よう ように "
-            + "れる られる れた られた れて られて れ られ せる させる ず ずに ば たら なら ならば たい たく たり だり そう らしい という といった といい と呼ば "
-            + "う く き り る け け れ え ん み し っ って んで つ ち さ ら ま べ め げ ね せ て へ む ぶ ぐ ぎ び じ ず づ ぬ す そ こ お ご ゆ ほ も と").Split(' ')
-            .Distinct().OrderByDescending(word => word.Length),
+        .. ("によって により による として について における に対して に対し に関して に関する にとって のために ために とともに とき "
+            + "ところ こと もの ため ほう いずれも どちらも すべて ので のに から まで より では には とは への での からの までの "
+            + "までに までは からは にも でも とも などの など である であり であって であった でした です でしょう だった だろう ます "
+            + "ました ません ませんでした まし して した する され される された させ させる しており している していた ている ていた てい "
+            + "ておく てある てから ては ても いる いた ある あり あった あっ おり おる なる なり なった なって なっ ない なかった なく "
+            + "なければ ならない なりません できる できます できない できません できた でき いけない いけません よい いい ください くださ "
+            + "その この それ これ あの そこ ここ こちら そちら また なお ただし そして しかし さらに および または ならびに もしくは "
+            + "かつ つまり すなわち よう ように れる られる れた られた れて られて られ せる ずに たら なら ならば たい たく たり だり "
+            + "そう らしい という といった といい と呼ば って んで").Split(' ')
+            .OrderByDescending(word => word.Length),
     ];
 
     private static readonly (string Particle, string Marker)[] Particles =
@@ -39,7 +40,7 @@ internal static partial class JapaneseReader
         (Sometimes(), Operators.Some), (Expected(), Operators.Expected), (OnlyBut(), Operators.Only), (Only(), Operators.Only),
         (Because(), Operators.Cause), (Not(), Operators.Negation), (Can(), Operators.Possible), (All(), Operators.All),
         (Some(), Operators.Some), (Most(), Operators.Most), (Many(), Operators.Many), (Few(), Operators.Few), (Nearly(), Operators.Nearly),
-        (Half(), Operators.Half), (Most2(), Operators.Superlative),
+        (Half(), Operators.Half), (Superlative(), Operators.Superlative),
     ];
 
     internal static bool IsJapanese(string text) => text.AsSpan().IndexOfAnyInRange('ぁ', 'ヺ') >= 0;
@@ -51,40 +52,34 @@ internal static partial class JapaneseReader
         Statement? current = null;
         var inherited = new List<Item>();
         bool open = false; // the current statement waits for its predicate
+        text = PrivateUse().Replace(text, " ");
         text = Honorific().Replace(text.Replace("子ども", "子供", StringComparison.Ordinal), "");
         text = Suffix().Replace(text, " $1");
-        var parts = Parts().Split(text.TrimEnd('。', '.', '!', '?', ' ')).Where(part => part.Length > 0).Select(Read1).ToList();
+        var parts = Parts().Split(text.TrimEnd('。', '.', '!', '?', ' ')).Where(part => part.Length > 0).Select(ReadPart).ToList();
         for (int i = 0; i < parts.Count; i++)
         {
             var part = parts[i];
             if (part.IsCondition)
             {
-                var restriction = new Statement
+                // "A は、B の場合を除き、…": the statement goes on behind the condition; without a subject, what stands open is part of it.
+                bool goesOn = open && current is not null && current.Subject.Any();
+                var restriction = part.Statement;
+                restriction.Operators |= Operators.Condition;
+                (restriction.HasPredicate, restriction.IsRestriction) = (true, true);
+                if (goesOn)
                 {
-                    Items = [.. open && current is not null ? current.Items : [], .. part.Statement.Items],
-                    Operators = part.Statement.Operators | Operators.Condition,
-                    HasPredicate = true,
-                    IsRestriction = true,
-                    IsUnordered = true,
-                };
-                if (open && current is not null && current.Subject.Any())
-                {
-                    // "A は、B の場合を除き、…": the statement goes on behind the condition.
-                    restriction = new Statement
-                    {
-                        Items = part.Statement.Items,
-                        Operators = part.Statement.Operators | Operators.Condition,
-                        HasPredicate = true,
-                        IsRestriction = true,
-                        IsUnordered = true,
-                    };
-                    current.Restrictions.Add(restriction);
+                    current!.Restrictions.Add(restriction);
                 }
                 else
                 {
                     if (open && current is not null)
+                    {
+                        restriction.Items.InsertRange(0, current.Items);
                         statements.Remove(current);
-                    (current, open) = (open ? null : current, false);
+                        current = null;
+                    }
+
+                    open = false;
                     pending.Add(restriction);
                 }
 
@@ -136,7 +131,7 @@ internal static partial class JapaneseReader
                     other is { IsSubject: false, Quantity: { } before } && before.Dimension == number.Dimension
                         && number.Dimension != "date")));
 
-    private static (Statement Statement, bool IsCondition, bool IsCleft) Read1(string part)
+    private static (Statement Statement, bool IsCondition, bool IsCleft) ReadPart(string part)
     {
         var statement = new Statement { IsUnordered = true };
         var (masked, numbers) = TakeNumbers(part);
@@ -154,7 +149,7 @@ internal static partial class JapaneseReader
         statement.IsCopular = Copula().IsMatch(masked);
         statement.HasPredicate = !Topic().IsMatch(masked) && (statement.IsCopular || Predicate().IsMatch(masked));
         statement.PointsBack = Pointer().IsMatch(masked);
-        return (statement, condition && (statement.HasPredicate || Condition2().IsMatch(masked)), Cleft().IsMatch(masked));
+        return (statement, condition && (statement.HasPredicate || ConditionNoun().IsMatch(masked)), Cleft().IsMatch(masked));
     }
 
     private static void AddItems(Statement statement, string text, List<Quantity> numbers)
@@ -180,7 +175,13 @@ internal static partial class JapaneseReader
             if (run.Length == 1 && run[0] >= NumberMask)
             {
                 var quantity = numbers[run[0] - NumberMask];
-                item = new Item("", ItemKind.Number, marker, quantity.IsTime) { Quantity = quantity };
+                item = new Item(
+                    string.Create(CultureInfo.InvariantCulture, $"{quantity.Value} {quantity.Dimension} {quantity.Bound}"), ItemKind.Number,
+                        marker,
+                    quantity.IsTime)
+                {
+                    Quantity = quantity,
+                };
             }
             else if (run.Length > 0)
             {
@@ -241,8 +242,8 @@ internal static partial class JapaneseReader
         var word = new StringBuilder();
         for (int i = 0; i < kana.Length;)
         {
-            var known = word.Length == 0 || kana.Length - i > 1 ? Grammar.FirstOrDefault(each => each.Length > 1
-                && kana.AsSpan(i).StartsWith(each, StringComparison.Ordinal)) : null;
+            var known = word.Length == 0 || kana.Length - i > 1 ? Grammar.FirstOrDefault(each
+                => kana.AsSpan(i).StartsWith(each, StringComparison.Ordinal)) : null;
             if (known is null)
             {
                 word.Append(kana[i++]);
@@ -260,6 +261,7 @@ internal static partial class JapaneseReader
     }
 
     private const char NumberMask = '\uE000';
+    private const int MostNumbers = 256;
 
     // Each number with counter and bound becomes one private-use character.
     private static (string Text, List<Quantity> Numbers) TakeNumbers(string text)
@@ -267,7 +269,7 @@ internal static partial class JapaneseReader
         var numbers = new List<Quantity>();
         var masked = Number().Replace(text, match =>
         {
-            if (QuantityOf(match) is not { } quantity)
+            if (numbers.Count == MostNumbers || QuantityOf(match) is not { } quantity)
                 return match.Value;
             numbers.Add(quantity);
             return ((char)(NumberMask + numbers.Count - 1)).ToString();
@@ -312,7 +314,8 @@ internal static partial class JapaneseReader
 
     private static double Optional(Match match, string group) => match.Groups[group].Success ? Value(match.Groups[group].Value) : 0;
 
-    private static double Value(string digits)
+    /// <summary>The value of digits, Arabic or kanji.</summary>
+    internal static double Value(string digits)
     {
         if (digits == "元")
             return 1;
@@ -342,19 +345,34 @@ internal static partial class JapaneseReader
         return total + part + last;
     }
 
+    // Characters that no text needs, and that stand for numbers below.
+    [GeneratedRegex(@"[\uE000-\uF8FF]")]
+    private static partial Regex PrivateUse();
+
     [GeneratedRegex("(?<=[一-龥々ァ-ヴー])(?:さん|様|氏|くん|ちゃん)(?=[はがをにのもとでへ、]|$)")]
     private static partial Regex Honorific();
 
     [GeneratedRegex("(?<=[一-龥々])(不可|禁止|可能|必要|無料|有料|予定)")]
     private static partial Regex Suffix();
 
-    [GeneratedRegex(@"、\s*|,(?!\d)\s*|[;:](?!\d)\s*|(?<=[うくぐすつぬぶむる]と)(?=[一-龥ァ-ヴー])(?!定|述|言|思|考|呼|共|同|認|見|記|書|聞|答|伝|表|説|規)|(?<=[れけせてえべめげね]ば|場合[はに]|とき[はに]|際[はに]|たら)(?=[一-龥ァ-ヴー])")]
+    [GeneratedRegex(@"、\s*|,(?!\d)\s*|[;:](?!\d)\s*|(?<=[うくぐすつぬぶむる]と)(?=[一-龥ァ-ヴー])(?!定|述|言|思|考|呼|共|同|認|見|記|書|聞|答|伝|表|説|規)"
+        + @"|(?<=[れけせてえべめげね]ば|場合[はに]|とき[はに]|際[はに]|たら)(?=[一-龥ァ-ヴー])")]
     private static partial Regex Parts();
 
-    [GeneratedRegex(@"(?<era>令和|平成|昭和|大正|明治)?(?<y>\d{4}|(?<=令和|平成|昭和|大正|明治)(?:\d{1,2}|元|[一二三四五六七八九十]+))年(?!間)(?:(?<m>\d{1,2})月(?:(?<d>\d{1,2})日)?)?|(?<m>\d{1,2}|[一二三四五六七八九十]+)月(?:(?<d>\d{1,2}|[一二三四五六七八九十]+)日)?(?!\d*[間])|(?<pm>午前|午後)?(?<h>\d{1,2}):(?<min>\d\d)|(?<pm>午前|午後)?(?<h>\d{1,2}|[一二三四五六七八九十]+)時(?!間)(?:(?<min>\d{1,2}|[一二三四五六七八九十]+)分|(?<half>半))?|(?<spoon>大さじ|小さじ)?(?<about>約|およそ)?[¥£$€]?(?<![A-Za-z\d][-.]?)(?<n>\d[\d,]*(?:\.\d+)?|[〇一二三四五六七八九十百千]+(?=[万億]?(?:つ|人|名|円|回|個|本|冊|件|台|錠|粒|枚|歳|才|年|か月|ヶ月|週|日|時間|分|秒|度|頭|匹|階|号|番|倍|割|点|章|条|項|区|種|社|校|軒|席|部|度|便)))(?<scale>[万億千兆](?=[^\d]))?(?<unit>キログラム|ミリグラム|グラム|センチメートル|ミリメートル|キロメートル|メートル|センチ|ミリリットル|ミリ|リットル|キロワット|ワット|ボルト|パーセント|キロバイト|メガバイト|ギガバイト|ユーロ|ポンド|ドル|トン|時間|分間|秒間|日間|週間|年間|[かヶカヵケ箇]月間?|号室|号車|号|番線|番|粒|錠|切れ|便|円|人|名|回|個|本|冊|件|台|枚|歳|才|年|週|日|分|秒|度|℃|頭|匹|階|倍|割|点|章|条|項|種|社|校|軒|席|部|つ|%|kg|mg|g|km|cm|mm|m|ml|l|kw|w|gb|mb|kb|時)?(?:ごと)?(?<bound>以上|以下|以内|未満|超|まで(?!に)|を超え|を上回|を下回|に満たな|に満たず|より多|より少な)?", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"(?<era>令和|平成|昭和|大正|明治)?(?<y>\d{4}|(?<=令和|平成|昭和|大正|明治)(?:\d{1,2}|元"
+        + @"|[一二三四五六七八九十]+))年(?!間)(?:(?<m>\d{1,2})月(?:(?<d>\d{1,2})日)?)?|(?<m>\d{1,2}|[一二三四五六七八九十]+)月(?:(?<d>\d{1,2}"
+        + @"|[一二三四五六七八九十]+)日)?(?!\d*[間])|(?<pm>午前|午後)?(?<h>\d{1,2}):(?<min>\d\d)|(?<pm>午前|午後)?(?<h>\d{1,2}"
+        + @"|[一二三四五六七八九十]+)時(?!間)(?:(?<min>\d{1,2}|[一二三四五六七八九十]+)分|(?<half>半))?|(?<spoon>大さじ|小さじ)?(?<about>約"
+        + @"|およそ)?[¥£$€]?(?<![A-Za-z\d][-.]?)(?<n>\d[\d,]*(?:\.\d+)?|[〇一二三四五六七八九十百千]+(?=[万億]?(?:つ|人|名|円|回|個|本|冊|件|台|錠|粒|枚|歳|才|年|か月|ヶ月|週"
+        + @"|日|時間|分|秒|度|頭|匹|階|号|番|倍|割|点|章|条|項|区|種|社|校|軒|席|部|度|便)))(?<scale>[万億千兆](?=[^\d]))?(?<unit>キログラム|ミリグラム|グラム|センチメートル|ミリメートル"
+        + @"|キロメートル|メートル|センチ|ミリリットル|ミリ|リットル|キロワット|ワット|ボルト|パーセント|キロバイト|メガバイト|ギガバイト|ユーロ|ポンド|ドル|トン|時間|分間|秒間|日間|週間|年間|[かヶカヵケ箇]月間?|号室|号車|号|番線"
+        + @"|番|粒|錠|切れ|便|円|人|名|回|個|本|冊|件|台|枚|歳|才|年|週|日|分|秒|度|℃|頭|匹|階|倍|割|点|章|条|項|種|社|校|軒|席|部|つ|%|kg|mg|g|km|cm|mm|m|ml|l|kw|w|gb|mb|kb"
+        + @"|時)?(?:ごと)?(?<bound>以上|以下|以内|未満|超|まで(?!に)|を超え|を上回|を下回|に満たな|に満たず|より多|より少な)?",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Number();
 
-    [GeneratedRegex(@"(?<run>[\uE000-\uE0FF]|[一-龥々〆]+|[ァ-ヴー]+(?:・[ァ-ヴー]+)*|[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*|)(?<kana>[ぁ-ゖー]+|)(?:(?<=.)|$)", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"(?<run>[\uE000-\uE0FF]|[一-龥々〆]+|[ァ-ヴー]+(?:・[ァ-ヴー]+)*|[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*|)(?<kana>[ぁ-ゖー]+"
+        + @"|)(?:(?<=.)|$)", RegexOptions.ExplicitCapture)]
     private static partial Regex Unit();
 
     [GeneratedRegex(@"^(?:が[るっりらげ]|も[るっり]|と[すしさせ]|や[すしさせ]|である|です|でし|であっ|であり|だ|でな|ではな|から(?:です|である|だ)|もの|とも|のち)")]
@@ -363,7 +381,8 @@ internal static partial class JapaneseReader
     [GeneratedRegex(@"な(?:ければ|くては|いと)(?:なりません|ならない|ならず|なら|いけません|いけない|だめ)|ねばなら|必要(?:が|で|と|は(?=ある))?|べき|義務|ものとする|ものとし")]
     private static partial Regex Must();
 
-    [GeneratedRegex(@"ては(?:なりません|ならない|ならず|いけません|いけない|だめ)|では(?:なりません|ならない|いけません|いけない)|(?:こと(?:は|が))?でき(?:ない|ません|ず|なく|なかった)|禁止|禁じ|不可|られ(?:ない|ません)|え(?:ない|ません)")]
+    [GeneratedRegex(@"ては(?:なりません|ならない|ならず|いけません|いけない|だめ)|では(?:なりません|ならない|いけません|いけない)|(?:こと(?:は|が))?でき(?:ない|ません|ず|なく|なかった)|禁止|禁じ|不可"
+        + @"|られ(?:ない|ません)|え(?:ない|ません)")]
     private static partial Regex MustNot();
 
     [GeneratedRegex(@"かかわらず|問わず|なくても|なしでも|どのような|どんな|いつでも|誰でも|どこでも|何でも")]
@@ -381,7 +400,7 @@ internal static partial class JapaneseReader
     [GeneratedRegex(@"しか.{0,12}?(?:ない|ません|なかった|ず)")]
     private static partial Regex OnlyBut();
 
-    [GeneratedRegex(@"のみ(?![ぁ-んー])|のみ(?=[がをにでとはもの]|使|可|利)|だけ|に限り|に限る|に限っ|に限ら|限定")]
+    [GeneratedRegex(@"のみ(?![ぁ-んー])|のみ(?=[がをにでとはもの])|だけ|に限り|に限る|に限っ|に限ら|限定")]
     private static partial Regex Only();
 
     [GeneratedRegex(@"(?:ため|(?<!て)から|おかげ|せい)(?:である|です|だ|で(?=す|あ)|$)|ので|原因|理由|ことから")]
@@ -415,18 +434,19 @@ internal static partial class JapaneseReader
     private static partial Regex Half();
 
     [GeneratedRegex(@"最も|もっとも|一番|最大|最小|最高|最低|最初|最新|最古|唯一|随一")]
-    private static partial Regex Most2();
+    private static partial Regex Superlative();
 
     [GeneratedRegex(@"(?:場合|とき|時|際)(?:は|に|には|で|を除き|を除いて|に限り|に限っ|$)|(?:なら|ならば|たら|だら|[けせてえべめげねれ]ば|限り|を除き|を除いて|以外|条件に|(?<=[うくぐすつぬぶむる])と)$")]
     private static partial Regex Condition();
 
     [GeneratedRegex(@"(?:場合|とき|時|際|限り|除き|除いて)")]
-    private static partial Regex Condition2();
+    private static partial Regex ConditionNoun();
 
     [GeneratedRegex(@"(?:さ|ら|か|わ|ま|た|ば|が|な)れ(?:る|た|て|ます|まし|、|$|ない|なかっ|ず)")]
     private static partial Regex Passive();
 
-    [GeneratedRegex(@"(?:[一-龥々ァ-ヴーA-Za-z0-9\uE000-\uE0FF」』)]|の|こと|もの|ところ|ほう|うち|たち|とき|ごと|よう|まま|ほか|すぐ|とも|さら|ため)(?:には|では|とは|からは|までは|までに|は|も|を|に|へ|から|まで|と|が|より)$")]
+    [GeneratedRegex(@"(?:[一-龥々ァ-ヴーA-Za-z0-9\uE000-\uE0FF」』)]|の|こと|もの|ところ|ほう|うち|たち|とき|ごと|よう|まま|ほか|すぐ|とも|さら|ため)(?:には|では|とは|からは|までは|までに|は|も"
+        + @"|を|に|へ|から|まで|と|が|より)$")]
     private static partial Regex Topic();
 
     [GeneratedRegex(@"[うくすつぬぶむるた]の(?:は|が)$")]
@@ -438,6 +458,7 @@ internal static partial class JapaneseReader
     [GeneratedRegex(@"(?:である|です|でした|であった|だった|だ|であり|で)$")]
     private static partial Regex Copula();
 
-    [GeneratedRegex(@"(?:[うくすつぬぶむるたてしりいきぎちにびみえけせねべめれがずばとのん]|こと|よう|もの|ため|から|ので|が|まし|ます|ません|予定|禁止|必要|可能|無料|場合|とき|時)$|(?:する|した|して|れる|れた|れて|ある|いる|なる).{0,8}$")]
+    [GeneratedRegex(@"(?:[うくすつぬぶむるたてしりいきぎちにびみえけせねべめれがずばとのん]|こと|よう|もの|ため|から|ので|が|まし|ます|ません|予定|禁止|必要|可能|無料|場合|とき|時)$|(?:する|した|して|れる|れた|れて"
+        + @"|ある|いる|なる).{0,8}$")]
     private static partial Regex Predicate();
 }

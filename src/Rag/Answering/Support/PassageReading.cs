@@ -25,7 +25,7 @@ internal sealed partial class PassageReading
         _sentences = [.. passage.Sentences.Select(sentence => sentence.IsRow ? new ReadSentence([]) : Read(sentence.Normalized, _names))];
         ReadLists();
         _rows = [.. passage.Sentences.Select(sentence => sentence.IsRow ? new RowReading(sentence, each => Read(each, _names)) : null)];
-        _context = [.. (passage.ContextLines).SelectMany(line => Read(line, _names).Items)];
+        _context = [.. passage.ContextLines.SelectMany(line => Read(line, _names).Items)];
         if (_sentences.Length > 0)
         {
             // The first sentence says what the passage is about; one without a predicate is a title.
@@ -45,7 +45,7 @@ internal sealed partial class PassageReading
             .GroupBy(i => _passage.Sentences[i].LeadIn!.Value))
         {
             var lead = own[list.Key];
-            bool isPlain = list.All(i => own[i].Items.All(item => item.Kind != ItemKind.Number)
+            bool isPlain = list.All(i => own[i].Items.All(item => item.Kind != ItemKind.Number && item.Marker.Length == 0)
                 && own[i].Statements.Count == 1 && !_passage.Sentences[i].Normalized.Contains(':', StringComparison.Ordinal));
             foreach (int i in list)
                 _sentences[i] =
@@ -90,7 +90,8 @@ internal sealed partial class PassageReading
             return false;
         if (_rows[sentence] is { } row)
             return row.Supports(claim, _context);
-        return entailment.Follows(claim, new SupportingSentence(_sentences[sentence], [.. _sentences.Take(sentence)], _context));
+        return entailment.Follows(claim, new SupportingSentence(_sentences[sentence],
+            _sentences[Math.Max(0, sentence - Entailment.SentencesBack)..sentence], _context));
     }
 
     [GeneratedRegex("「([^」]{1,30})」")]
@@ -116,6 +117,7 @@ internal sealed partial class PassageReading
     private ReadSentence Take(string text, IReadOnlySet<string> names)
         => _isJapanese ? JapaneseReader.Read(text) : EnglishReader.Read(text, names);
 
-    [GeneratedRegex(@"(?<head>[一-龥々ァ-ヴーA-Za-z\d.-]{1,30}|\p{Lu}[\p{L}'’-]*(?: \p{Lu}[\p{L}'’-]*){0,3}|[\p{L}'’-]+)\s?[(（](?<in>[^()（）]{1,80})[)）]")]
+    [GeneratedRegex(@"(?<head>[一-龥々ァ-ヴーA-Za-z\d.-]{1,30}|\p{Lu}[\p{L}'’-]*(?: \p{Lu}[\p{L}'’-]*){0,3}"
+        + @"|[\p{L}'’-]+)\s?[(（](?<in>[^()（）]{1,80})[)）]")]
     private static partial Regex Aside();
 }

@@ -48,14 +48,10 @@ internal sealed record Quantity(double Value, string Dimension, Bound Bound)
     /// <summary>Whether it is a date, a time of day or a duration.</summary>
     internal bool IsTime => Dimension is "date" or "clock" or "second" or "month";
 
-    /// <summary>Whether it measures in a unit that is known.</summary>
-    internal bool IsMeasured => Units.Values.Any(unit => unit.Dimension == Dimension);
-
     /// <summary>Whether two numbers mean the same, bounds apart; a number without a unit fits any.</summary>
     internal bool IsSameAs(Quantity other)
         => Math.Abs(Value - other.Value) <= 1e-9 * Math.Max(1, Math.Abs(Value))
-            && (Dimension == other.Dimension || Dimension.Length == 0 || other.Dimension.Length == 0
-                || (!IsMeasured && !other.IsMeasured));
+            && (Dimension == other.Dimension || Dimension.Length == 0 || other.Dimension.Length == 0);
 
     /// <summary>Whether both could stand in one place: of one dimension, or one without any.</summary>
     internal bool IsOfKind(Quantity other) => Dimension == other.Dimension || Dimension.Length == 0 || other.Dimension.Length == 0;

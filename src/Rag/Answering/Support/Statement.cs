@@ -25,7 +25,6 @@ internal enum Operators
     Cause = 1 << 17,
     Regardless = 1 << 18,
     Half = 1 << 19,
-    Done = 1 << 20,
 
     /// <summary>What a sentence may not leave out: without it, the statement says more.</summary>
     Limits = Negation | Only | Most | Some | Few | Many | Nearly | Possible | Necessary | Advised | Future | Expected | More | Less
@@ -93,7 +92,7 @@ internal sealed class Statement
     internal bool IsObjectElsewhere { get; set; }
 
     /// <summary>Whether it only says of which things, or when, the statement beside it holds.</summary>
-    internal bool IsRestriction { get; init; }
+    internal bool IsRestriction { get; set; }
 
     /// <summary>What restricts it.</summary>
     internal List<Statement> Restrictions { get; } = [];
