@@ -1,5 +1,6 @@
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Answering;
+using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
@@ -119,7 +120,12 @@ public sealed partial class KnowledgeBase
     }
 
     private DocumentPreparer Preparer(StageClock clock, QuarantineLedger? quarantine)
-        => new(_options.Readers, _options.Chunking, TokenLimit, clock) { Injection = _options.Injection, Quarantine = quarantine };
+        => new(_options.Readers, _options.Chunking, TokenLimit, clock)
+        {
+            Injection = _options.Injection,
+            Quarantine = quarantine,
+            Embedder = _state.Embedder is IFittedEmbedder ? null : _state.Embedder,
+        };
 
     private async Task<QuarantineLedger> QuarantineAsync(CancellationToken cancellationToken)
         => new(await _store.ListQuarantineAsync(cancellationToken).ConfigureAwait(false), _options.Readers.Version);

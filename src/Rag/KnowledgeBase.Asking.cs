@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
@@ -38,20 +37,38 @@ public sealed partial class KnowledgeBase
     /// embedder or analyzer.</exception>
     public Task<Answer> AskAsync(
         string question, IChatClient? chat = null, AskOptions? options = null, CancellationToken cancellationToken = default)
-        => AnswerAsync(question, chat, options, null, cancellationToken);
+        => AnswerAsync(question, chat, options, null, null, cancellationToken);
+
+    /// <summary>Answers a question as <see cref="AskAsync"/> does, and tells how the answer came about, stage by stage.</summary>
+    /// <param name="question">The question, in any language.</param>
+    /// <param name="chat">Writes the answer from the passages, or null: then sentences are quoted.</param>
+    /// <param name="options">How to answer, or null for the defaults.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>The answer, and what every stage made of the question.</returns>
+    /// <exception cref="KotonohaException">As <see cref="AskAsync"/>.</exception>
+    public async Task<AnswerExplanation> ExplainAsync(
+        string question, IChatClient? chat = null, AskOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new AskOptions();
+        AnswerTrace? trace = null;
+        var answer = await AnswerAsync(question, chat, options, null, seen => trace = seen, cancellationToken).ConfigureAwait(false);
+        return AnswerExplanation.Of(answer, new Question(answer.CompletedQuestion ?? question), trace, options);
+    }
 
     private async Task<Answer> AnswerAloneAsync(
-        string question, IChatClient? chat, AskOptions options, AnswerStream? stream, CancellationToken cancellationToken)
+        string question, IChatClient? chat, AskOptions options, AnswerStream? stream, Action<AnswerTrace>? traced,
+        CancellationToken cancellationToken)
     {
         if (question.Length > MaxQuestionLength)
             throw new KotonohaException(
                 $"The question has {question.Length} characters; {MaxQuestionLength} is the limit. Ask one thing at a time.");
-        var clock = new AnswerClock();
+        var clock = new StageTimes();
 
         var parsed = new Question(question);
         if (await TraceAsync(parsed, options, clock, cancellationToken).ConfigureAwait(false) is not { } trace)
             return NotFound(parsed, [], clock);
         var candidates = trace.Candidates;
+        traced?.Invoke(trace);
         stream?.Found(trace.Hits);
         if (candidates.Count == 0)
             return NotFound(parsed, [], clock);
@@ -95,36 +112,42 @@ public sealed partial class KnowledgeBase
 
     /// <summary>The ranked candidates for a question, whatever the threshold says; null where the search finds nothing.</summary>
     internal Task<AnswerTrace?> TraceAsync(string question, AskOptions options, CancellationToken cancellationToken)
-        => TraceAsync(new Question(question), options, new AnswerClock(), cancellationToken);
+        => TraceAsync(new Question(question), options, new StageTimes(), cancellationToken);
 
     private async Task<AnswerTrace?> TraceAsync(
-        Question question, AskOptions options, AnswerClock clock, CancellationToken cancellationToken)
+        Question question, AskOptions options, StageTimes clock, CancellationToken cancellationToken)
     {
         var search = (options.Search ?? _options.Search) with { Limit = options.Passages };
-        var hits = await FindPassagesAsync(question, search, cancellationToken).ConfigureAwait(false);
+        var (hits, searches) = await FindPassagesAsync(question, search, cancellationToken).ConfigureAwait(false);
         clock.Mark("search");
         if (hits.Count == 0)
             return null;
         var statistics = await StatisticsAsync(question, cancellationToken).ConfigureAwait(false);
         var trace = await AnswerFinder.FindAsync(question, hits, statistics, options, cancellationToken).ConfigureAwait(false);
         clock.Mark("rank");
-        return trace with { Hits = hits };
+        return trace with { Hits = hits, Searches = searches };
     }
 
-    /// <summary>The hits for the question as it stands, then those that only its other searches find.</summary>
-    private async Task<IReadOnlyList<SearchHit>> FindPassagesAsync(
+    /// <summary>The hits for the question as it stands, then those that only its other searches find; and the searches.</summary>
+    private async Task<(IReadOnlyList<SearchHit> Hits, IReadOnlyList<SearchExplanation> Searches)> FindPassagesAsync(
         Question question, SearchOptions search, CancellationToken cancellationToken)
     {
-        var hits = new List<SearchHit>(await SearchAsync(question.Text, search, cancellationToken).ConfigureAwait(false));
+        if (await FindAsync(question.Text, search, cancellationToken).ConfigureAwait(false) is not { } asked)
+            return ([], []);
+        var searches = new List<SearchExplanation> { asked };
+        var hits = new List<SearchHit>(asked.Hits);
         var known = hits.Select(hit => hit.Chunk.Id).ToHashSet(StringComparer.Ordinal);
+        var other = search with { Limit = Math.Max(1, search.Limit / 2), Expansion = null };
         foreach (var words in question.OtherSearches().Where(words => words.Length > 0))
         {
-            var others = await SearchAsync(words, search with { Limit = Math.Max(1, search.Limit / 2) }, cancellationToken)
-                .ConfigureAwait(false);
-            hits.AddRange(others.Where(hit => known.Add(hit.Chunk.Id)).Select(hit => hit with { Score = OtherSearchShare * hit.Score }));
+            if (await FindAsync(words, other, cancellationToken).ConfigureAwait(false) is not { } found)
+                continue;
+            searches.Add(found);
+            hits.AddRange(found.Hits.Where(hit => known.Add(hit.Chunk.Id))
+                .Select(hit => hit with { Score = OtherSearchShare * hit.Score }));
         }
 
-        return hits;
+        return (hits, searches);
     }
 
     /// <summary>The model's supported sentences, and all their citations.</summary>
@@ -158,8 +181,7 @@ public sealed partial class KnowledgeBase
         var (held, numbers) = await CitationVerifier.VerifyAsync(_store, citations, cancellationToken).ConfigureAwait(false);
         return (
             [.. marks.Where(mark => mark.Numbers.TrueForAll(numbers.ContainsKey)).Select(mark => new SentenceVerified(
-                mark.Text + string.Concat(mark.Numbers.Select(number =>
-                    string.Create(CultureInfo.InvariantCulture, $" [{numbers[number]}]"))),
+                mark.Text + AnswerComposer.Marks(mark.Numbers.Select(number => numbers[number])),
                 [.. mark.Numbers.Select(number => held[numbers[number] - 1])]))],
             held);
     }
@@ -176,7 +198,7 @@ public sealed partial class KnowledgeBase
     }
 
     private static Answer NotFound(
-        Question question, IReadOnlyList<NearestDocument> nearest, AnswerClock clock, AnsweredBy by = AnsweredBy.Extraction)
+        Question question, IReadOnlyList<NearestDocument> nearest, StageTimes clock, AnsweredBy by = AnsweredBy.Extraction)
         => new(question.Text, false, AnswerTexts.Refusal(question, nearest), by, [], nearest, clock.Milliseconds);
 
     private async Task<TermStatistics> StatisticsAsync(Question question, CancellationToken cancellationToken)

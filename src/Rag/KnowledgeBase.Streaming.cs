@@ -47,7 +47,7 @@ public sealed partial class KnowledgeBase
             try
             {
                 var stream = new AnswerStream(updates.Writer);
-                var answer = await AnswerAsync(question, chat, options, stream, token).ConfigureAwait(false);
+                var answer = await AnswerAsync(question, chat, options, stream, null, token).ConfigureAwait(false);
                 if (!answer.Found)
                     stream.Settle([]);
                 else if (answer.AnsweredBy == AnsweredBy.Extraction)
@@ -65,13 +65,14 @@ public sealed partial class KnowledgeBase
 
     /// <summary>Answers a question, completed from the conversation before it where there is one.</summary>
     private async Task<Answer> AnswerAsync(
-        string question, IChatClient? chat, AskOptions? options, AnswerStream? stream, CancellationToken cancellationToken)
+        string question, IChatClient? chat, AskOptions? options, AnswerStream? stream, Action<AnswerTrace>? traced,
+        CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(question);
         options ??= new AskOptions();
         options.Validate();
         if (options.History is not { Count: > 0 } history || question.Length > MaxQuestionLength)
-            return Audited(await AnswerAloneAsync(question, chat, options, stream, cancellationToken).ConfigureAwait(false));
+            return Audited(await AnswerAloneAsync(question, chat, options, stream, traced, cancellationToken).ConfigureAwait(false));
 
         // A small model that is to rewrite a question answers it.
         var writer = options.Writing == WritingStyle.ShortText ? null : chat;
@@ -79,7 +80,7 @@ public sealed partial class KnowledgeBase
             question, [.. history.Where(turn => turn.Text.Length <= MaxQuestionLength)], writer, cancellationToken).ConfigureAwait(false);
         if (completed.Length > MaxQuestionLength)
             completed = question;
-        var answer = await AnswerAloneAsync(completed, chat, options, stream, cancellationToken).ConfigureAwait(false);
+        var answer = await AnswerAloneAsync(completed, chat, options, stream, traced, cancellationToken).ConfigureAwait(false);
         return Audited(answer with { Question = question, CompletedQuestion = completed == question ? null : completed });
     }
 }

@@ -179,12 +179,30 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         string question, SearchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(question);
-        var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
-        if (info is null)
-            return [];
+        return (await FindAsync(question, options ?? _options.Search, cancellationToken).ConfigureAwait(false))?.Hits ?? [];
+    }
+
+    /// <summary>Finds chunks as <see cref="SearchAsync(string, SearchOptions?, CancellationToken)"/> does, and tells what
+    /// every stage of the search gave.</summary>
+    /// <param name="question">The question, or any words.</param>
+    /// <param name="options">How to search, or null for the knowledge base's way.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>The queries with their lists, the fused ranking and the hits; null where nothing has been stored yet.</returns>
+    /// <exception cref="KotonohaException">As <see cref="SearchAsync(string, SearchOptions?, CancellationToken)"/>.</exception>
+    public Task<SearchExplanation?> ExplainSearchAsync(
+        string question, SearchOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(question);
+        return FindAsync(question, options ?? _options.Search, cancellationToken);
+    }
+
+    private async Task<SearchExplanation?> FindAsync(string question, SearchOptions options, CancellationToken cancellationToken)
+    {
+        if (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false) is not { } info)
+            return null;
         CheckAnalyzer(info);
         var embedder = await EmbedderOfAsync(info, cancellationToken).ConfigureAwait(false);
-        return await Retriever.SearchAsync(_store, embedder, question, options ?? _options.Search, cancellationToken).ConfigureAwait(false);
+        return await Retriever.SearchAsync(_store, embedder, question, options, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>

@@ -34,23 +34,31 @@ internal static class AskCommand
         if (await session.Knowledge.Store.GetInfoAsync(cancellationToken) is null)
             throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds no readable document; run 'kotonoha "
                 + "ingest' with the same --docs, --home, --store and --embedding-model first");
-        using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
-        return await new Asker(session.Knowledge, model, questions.Json).AskAsync(questions.Questions, cancellationToken) ? 0 : 1;
+        using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer, session.Search);
+        return await new Asker(session.Knowledge, model, questions).AskAsync(questions.Questions, cancellationToken) ? 0 : 1;
     }
 }
 
 /// <summary>Asks questions in order and prints each answer at once.</summary>
-internal sealed class Asker(KnowledgeBase knowledge, AnsweringModel model, bool json)
+internal sealed class Asker(KnowledgeBase knowledge, AnsweringModel model, QuestionSettings settings)
 {
     /// <summary>Asks; a question that fails is told in its place and the others go on.</summary>
     /// <returns>Whether every question was answered or refused without an error.</returns>
     public async Task<bool> AskAsync(IEnumerable<string> questions, CancellationToken cancellationToken)
     {
-        bool fine = true;
+        bool fine = true, json = settings.Json;
         foreach (var question in questions)
         {
             try
             {
+                if (settings.Explains)
+                {
+                    var explanation = await knowledge.ExplainAsync(question, model.Chat, model.Options, cancellationToken);
+                    await Console.Out.WriteLineAsync(json ? JsonLines.Answer(explanation.Answer, explanation)
+                        : AnswerText.Format(explanation.Answer) + ExplanationText.Format(explanation));
+                    continue;
+                }
+
                 var answer = await knowledge.AskAsync(question, model.Chat, model.Options, cancellationToken);
                 await Console.Out.WriteLineAsync(json ? JsonLines.Answer(answer) : AnswerText.Format(answer));
             }

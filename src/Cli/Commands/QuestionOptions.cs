@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Kotonoha.Rag.Answering;
+using Kotonoha.Rag.Retrieval;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -44,11 +45,31 @@ internal sealed class QuestionOptions
             HelpName = "W"
         };
 
+    public Option<bool> Explain { get; } = new("--explain")
+    {
+        Description = "Show how each answer came about: what was searched for, both rankings, the ranked sentences with what was measured.",
+    };
+
+    public Option<string?> Expand { get; } = new("--expand")
+    {
+        Description = "Let --chat-model also search for other queries: multi-query, hyde, step-back or decomposition.",
+        HelpName = "KIND",
+    };
+
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { Ask, AskFile, Json, NoModel, ChatModel, Threshold, ModelWeight })
+        Expand.AcceptOnlyFromAmong([.. Expansions.Keys]);
+        foreach (var option in new Option[] { Ask, AskFile, Json, NoModel, ChatModel, Threshold, ModelWeight, Explain, Expand })
             command.Options.Add(option);
     }
+
+    private static readonly Dictionary<string, QueryExpansionKind> Expansions = new(StringComparer.Ordinal)
+    {
+        ["multi-query"] = QueryExpansionKind.MultiQuery,
+        ["hyde"] = QueryExpansionKind.HypotheticalDocument,
+        ["step-back"] = QueryExpansionKind.StepBack,
+        ["decomposition"] = QueryExpansionKind.Decomposition,
+    };
 
     /// <summary>What the options said.</summary>
     public QuestionSettings Read(ParseResult parsed, IEnumerable<string>? words = null)
@@ -66,7 +87,14 @@ internal sealed class QuestionOptions
         var options = new AskOptions();
         options = options with { Threshold = threshold ?? options.Threshold };
         var questions = Asker.Questions([.. words ?? [], .. parsed.GetValue(Ask) ?? []], parsed.GetValue(AskFile));
-        return new QuestionSettings(questions, options, parsed.GetValue(Json), noModel, chatModel, weight);
+        var expansion = parsed.GetValue(Expand);
+        if (expansion is not null && chatModel is null)
+            throw new UsageException("--expand goes with --chat-model, which writes the other queries");
+        return new QuestionSettings(questions, options, parsed.GetValue(Json), noModel, chatModel, weight)
+        {
+            Explains = parsed.GetValue(Explain),
+            Expansion = expansion is null ? null : Expansions[expansion],
+        };
     }
 }
 
@@ -78,4 +106,11 @@ internal sealed class QuestionOptions
 /// <param name="ChatModel">The chat model that writes the answers, or null.</param>
 /// <param name="ModelWeight">How much a model counts in ranking sentences, or null for what was found best.</param>
 internal sealed record QuestionSettings(
-    IReadOnlyList<string> Questions, AskOptions Options, bool Json, bool NoModel, string? ChatModel, double? ModelWeight);
+    IReadOnlyList<string> Questions, AskOptions Options, bool Json, bool NoModel, string? ChatModel, double? ModelWeight)
+{
+    /// <summary>Whether to show how each answer came about.</summary>
+    public bool Explains { get; init; }
+
+    /// <summary>How the chat model is to expand a question, or null.</summary>
+    public QueryExpansionKind? Expansion { get; init; }
+}

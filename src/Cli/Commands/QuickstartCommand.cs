@@ -44,14 +44,14 @@ internal static class QuickstartCommand
                     string.Create(CultureInfo.InvariantCulture,
                         $"There is a model of {had} steps already; 'kotonoha train --again --steps {wanted}' trains anew."));
             await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
-            using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer);
+            using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer, session.Search);
             await IngestStage.RunAsync(session, workspace, acknowledged: null, rebuild: false, cancellationToken);
 
             // From here on nothing is written: another run may work on the folder.
             held.Dispose();
             var asked = questions.Questions.Count == 0 && settings.Documents is null ? Samples.Questions() : questions.Questions;
             await Console.Error.WriteLineAsync();
-            var asker = new Asker(session.Knowledge, model, questions.Json);
+            var asker = new Asker(session.Knowledge, model, questions);
             bool fine = await asker.AskAsync(asked, cancellationToken);
             if (!Console.IsInputRedirected && !Console.IsOutputRedirected && !questions.Json)
                 await asker.PromptAsync(cancellationToken);
@@ -74,7 +74,8 @@ internal static class QuickstartCommand
         if (chatModel is not null)
             return $"""
                 What to try next:
-                  ./run.sh ask{same}{store}{embedding} --chat-model {Quoted(chatModel)} "…"    another question, without reading the folder again
+                  ./run.sh ask{same}{store}{embedding} --chat-model {Quoted(chatModel)} "…"    another question,
+                      without reading the folder again
                   ./run.sh chat --model {Quoted(chatModel)}    talk to the model alone
                 builder.Services.AddLocalGpt("{chatModel}") puts it into a Semantic Kernel app.
                 """;

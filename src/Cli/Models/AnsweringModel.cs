@@ -3,6 +3,7 @@ using Kotonoha.Cli.Workspaces;
 using Kotonoha.Connector;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Rag.Answering;
+using Kotonoha.Rag.Retrieval;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Cli.Models;
@@ -35,7 +36,8 @@ internal sealed class AnsweringModel : IDisposable
     public AskOptions Options { get; }
 
     /// <summary>Opens what the settings ask for; the folder's GPT only where it has been trained.</summary>
-    public static AnsweringModel Open(Workspace workspace, FolderSettings folder, QuestionSettings questions, ISentenceScorer? embeddings)
+    public static AnsweringModel Open(
+        Workspace workspace, FolderSettings folder, QuestionSettings questions, ISentenceScorer? embeddings, SearchOptions search)
     {
         if (questions.ModelWeight is not null && embeddings is null && (questions.NoModel || questions.ChatModel is not null))
             throw new UsageException(
@@ -59,7 +61,10 @@ internal sealed class AnsweringModel : IDisposable
             if (writer.Gpt.ParameterCount < SmallModel)
                 options =
                     options with { Writing = WritingStyle.ShortText, PromptBudget = ShortTextBudget, MaxOutputTokens = ShortAnswerTokens };
-            return new AnsweringModel(writer, writer.Gpt.AsChatClient(), options);
+            var chat = writer.Gpt.AsChatClient();
+            if (questions.Expansion is { } kind)
+                options = options with { Search = search with { Expansion = new ChatQueryExpansion(chat, kind) } };
+            return new AnsweringModel(writer, chat, options);
         }
 
         if (embeddings is not null)

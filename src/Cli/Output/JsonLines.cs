@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Kotonoha.Rag.Answering;
 using Microsoft.Win32.SafeHandles;
 
@@ -12,28 +13,20 @@ internal static class JsonLines
 {
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static string Answer(Answer answer) => Line(json =>
+    private static readonly JsonSerializerOptions Explanations = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
+
+    public static string Answer(Answer answer, AnswerExplanation? explanation = null) => Line(json =>
     {
         json.WriteString("question", answer.Question);
         json.WriteBoolean("found", answer.Found);
         json.WriteString("answer", answer.Text);
         json.WriteString("answered_by", answer.AnsweredBy == AnsweredBy.Model ? "model" : "extraction");
-        json.WriteStartArray("citations");
-        foreach (var citation in answer.Citations)
-        {
-            json.WriteStartObject();
-            json.WriteNumber("number", citation.Number);
-            json.WriteString("source", citation.Source);
-            json.WriteString("quote", citation.Quote);
-            if (citation.Text != citation.Quote)
-                json.WriteString("text", citation.Text);
-            json.WriteNumber("start", citation.Start);
-            json.WriteNumber("end", citation.End);
-            WritePlace(json, citation.Page, citation.Heading, citation.Score);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
+        WriteCitations(json, answer.Citations);
         json.WriteStartArray("nearest");
         foreach (var document in answer.Nearest)
         {
@@ -48,7 +41,49 @@ internal static class JsonLines
         foreach (var (stage, milliseconds) in answer.Timings)
             json.WriteNumber(stage + "_ms", Math.Round(milliseconds, 2));
         json.WriteEndObject();
+        if (explanation is null)
+            return;
+        json.WritePropertyName("explanation");
+        JsonSerializer.Serialize(json, new
+        {
+            explanation.Language,
+            explanation.Kind,
+            explanation.Terms,
+            explanation.References,
+            explanation.Threshold,
+            explanation.Searches,
+            explanation.Candidates,
+        }, Explanations);
     });
+
+    public static string Summary(Summary summary) => Line(json =>
+    {
+        json.WriteString("summary", summary.Text);
+        json.WriteString("written_by", summary.WrittenBy == AnsweredBy.Model ? "model" : "extraction");
+        json.WriteNumber("passages", summary.Passages);
+        json.WriteNumber("unsupported", summary.Unsupported);
+        WriteCitations(json, summary.Citations);
+    });
+
+    private static void WriteCitations(Utf8JsonWriter json, IReadOnlyList<Citation> citations)
+    {
+        json.WriteStartArray("citations");
+        foreach (var citation in citations)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("number", citation.Number);
+            json.WriteString("source", citation.Source);
+            json.WriteString("quote", citation.Quote);
+            if (citation.Text != citation.Quote)
+                json.WriteString("text", citation.Text);
+            json.WriteNumber("start", citation.Start);
+            json.WriteNumber("end", citation.End);
+            WritePlace(json, citation.Page, citation.Heading, citation.Score);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
 
     public static string Error(string? question, string message) => Line(json =>
     {
@@ -102,7 +137,7 @@ internal static class AnswerText
         return text.ToString();
     }
 
-    private static string Place(int? page, string? heading)
+    internal static string Place(int? page, string? heading)
         => (page is { } number ? string.Create(CultureInfo.InvariantCulture, $", page {number}") : "")
             + (heading is null ? "" : $", {heading}");
 }

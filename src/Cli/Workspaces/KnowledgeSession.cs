@@ -8,6 +8,7 @@ using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Ingestion;
+using Kotonoha.Rag.Retrieval;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
 
@@ -32,6 +33,9 @@ internal sealed class KnowledgeSession : IAsyncDisposable
     }
 
     public KnowledgeBase Knowledge { get; }
+
+    /// <summary>How it searches where a question does not say.</summary>
+    public required SearchOptions Search { get; init; }
 
     /// <summary>Ranks sentences by the embedding model; null where there is none.</summary>
     public ISentenceScorer? Scorer { get; }
@@ -71,7 +75,9 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             if (!settings.Qdrant)
             {
                 var embedded = EmbeddedStore.Open(workspace.Store(suffix));
-                return new KnowledgeSession(new KnowledgeBase(embedded, embedder, options), null, encoder, reranker);
+                return new KnowledgeSession(new KnowledgeBase(embedded, embedder, options), null, encoder,
+                    reranker)
+                { Search = options.Search };
             }
 
             if (settings.QdrantUrl is null)
@@ -80,7 +86,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             var store = new QdrantStore(
                 new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix },
                 new WarningLogger<QdrantStore>());
-            return new KnowledgeSession(new KnowledgeBase(store, embedder, options), server, encoder, reranker);
+            return new KnowledgeSession(new KnowledgeBase(store, embedder, options), server, encoder, reranker) { Search = options.Search };
         }
         catch
         {

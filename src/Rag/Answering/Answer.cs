@@ -70,6 +70,9 @@ internal sealed record AnswerTrace(List<Candidate> Candidates, CandidateFeatures
     /// <summary>The passages that the candidates stand in, and those that have none.</summary>
     internal IReadOnlyList<SearchHit> Hits { get; init; } = [];
 
+    /// <summary>The searches that found them.</summary>
+    internal IReadOnlyList<SearchExplanation> Searches { get; init; } = [];
+
     /// <summary>The answer features of the candidate that other ranking weights would put first; null where there is none.</summary>
     internal double[]? AnswerFeaturesUnder(double[] rankingWeights)
     {

@@ -7,7 +7,7 @@ namespace Kotonoha.Rag.Answering;
 internal static class AnswerComposer
 {
     // A further quotation must answer about as well as the first, in ranking score.
-    private const double FurtherMargin = 1;
+    private const double FurtherMargin = 1, MuchLess = 0.05;
 
     /// <summary>The best candidate's quotation, and further ones from other places that answer nearly as well.</summary>
     internal static List<Citation> Quote(List<Candidate> candidates, CandidateFeatures features, AskOptions options)
@@ -17,7 +17,7 @@ internal static class AnswerComposer
         {
             if (citations.Count >= options.MaxCitations || candidate.Score < candidates[0].Score - FurtherMargin)
                 break;
-            if (citations.Count > 0 && candidate.Probability < options.Threshold)
+            if (citations.Count > 0 && (candidate.Probability < options.Threshold || !SaysAsMuch(candidate, candidates[0])))
                 continue;
             var citation = Cite(candidate.Passage, QuoteBuilder.Build(candidate, features), citations.Count + 1, candidate.Probability);
             if (!citations.Exists(other => Repeats(other, citation)))
@@ -26,6 +26,11 @@ internal static class AnswerComposer
 
         return citations;
     }
+
+    // A further sentence holds what the first one holds of the question, itself or in the headings above it, and has its form.
+    private static bool SaysAsMuch(Candidate candidate, Candidate first)
+        => candidate.Share >= first.Share
+            && candidate.Features[CandidateFeatures.Sentence] >= first.Features[CandidateFeatures.Sentence] - MuchLess;
 
     internal static Citation Cite(Passage passage, TextSpan span, int number, double score)
     {
@@ -42,7 +47,11 @@ internal static class AnswerComposer
     internal static string Text(IReadOnlyList<Citation> citations) => string.Join('\n', citations.Select(Line));
 
     /// <summary>A quotation with its marker.</summary>
-    internal static string Line(Citation citation) => string.Create(CultureInfo.InvariantCulture, $"{citation.Text} [{citation.Number}]");
+    internal static string Line(Citation citation) => citation.Text + Marks([citation.Number]);
+
+    /// <summary>Markers of citations, each behind a space.</summary>
+    internal static string Marks(IEnumerable<int> numbers)
+        => string.Concat(numbers.Select(number => string.Create(CultureInfo.InvariantCulture, $" [{number}]")));
 
     /// <summary>The documents that the best candidates stand in.</summary>
     internal static List<NearestDocument> Nearest(List<Candidate> candidates, int limit)

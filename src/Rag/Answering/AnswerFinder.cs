@@ -18,6 +18,11 @@ internal static partial class AnswerFinder
     // Who pays no fee is not answered by who pays one, and the other way round.
     private const double NegationPenalty = 8, DeniedShare = 0.5;
 
+    // What has not the form that is asked for does not answer; what lacks a name of the question, or has another word in the place of what
+    // the question says, is most often about something else. The shares are those of the probability that stay.
+    private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 2, MissingNameShare = 0.4,
+        OtherModifierPenalty = 4, OtherModifierShare = 0.2;
+
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
     internal static async Task<AnswerTrace> FindAsync(
@@ -40,6 +45,8 @@ internal static partial class AnswerFinder
                 + (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal)
                     || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty)
                 + (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0);
+            bool lacksName = question.Names.Any(name => !name.Any(word => passage.Folded.Contains(word, StringComparison.Ordinal)
+                || passage.Context.Contains(word, StringComparison.Ordinal)));
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
                 if (passage.Sentences[i].IsQuestion
@@ -53,8 +60,12 @@ internal static partial class AnswerFinder
                     IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || otherRows.Contains(i),
                 };
+                bool hasType = question.Type?.IsIn(passage.Sentences[i].Normalized, question.Normalized) != false;
+                bool isOther = Modifiers.AreOthers(question, passage, i);
+                candidate.Share = (hasType ? 1 : OtherTypeShare) * (lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)
-                    - lacking
+                    - lacking - (hasType ? 0 : OtherTypePenalty) - (lacksName ? MissingNamePenalty : 0) - (isOther
+                        ? OtherModifierPenalty : 0)
                     - (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
                         ? 0 : NegationPenalty);
                 candidates.Add(candidate);
@@ -70,23 +81,22 @@ internal static partial class AnswerFinder
         foreach (var candidate in rivals)
         {
             double rival = rivals.Find(other => other.Passage != candidate.Passage)?.Score ?? rivals[^1].Score;
-            candidate.Probability = AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival));
+            candidate.Probability = candidate.Share * AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival));
         }
 
         return new AnswerTrace(candidates, features, answers);
     }
 
-    // "What is the population of Bremen?" – "Cardiff | …": the question names the key of another row of the table.
+    // "What is the population of Bremen?" – "Cardiff | …": the question names cells of another row of the table, or more of them.
     private static HashSet<int> OtherRows(Question question, Passage passage)
     {
-        var named = Enumerable.Range(0, passage.Sentences.Count).Where(i => passage.Sentences[i].IsRow && IsNamed(passage.Sentences[i]))
-            .ToHashSet();
-        var tables = named.Select(i => passage.Sentences[i].Block).ToHashSet();
-        return [.. Enumerable.Range(0, passage.Sentences.Count)
-            .Where(i => passage.Sentences[i].IsRow && tables.Contains(passage.Sentences[i].Block) && !named.Contains(i))];
+        var named = Enumerable.Range(0, passage.Sentences.Count).Where(i => passage.Sentences[i].IsRow)
+            .Select(i => (Index: i, passage.Sentences[i].Block, Cells: Passage.Cells(passage.Sentences[i].Folded).Count(IsNamed))).ToList();
+        var most = named.GroupBy(row => row.Block).ToDictionary(table => table.Key, table => table.Max(row => row.Cells));
+        return [.. named.Where(row => row.Cells < most[row.Block]).Select(row => row.Index)];
 
-        bool IsNamed(PassageSentence row) => Passage.Cells(row.Folded)[0] is { Length: > 1 } key
-            && TermKeys.Of(key) is { Count: > 0 } keys && keys.IsSubsetOf(question.AllKeys);
+        bool IsNamed(string cell) => cell.Length > 1 && TermKeys.Of(cell) is { Count: > 0 } keys && keys.IsSubsetOf(question.AllKeys)
+            && !keys.All(key => key.All(char.IsAsciiDigit));
     }
 
     // A clause that denies, and that holds most of what the question asks.

@@ -5,16 +5,17 @@ internal sealed class AnswerTexts
 {
     private static readonly AnswerTexts English = new("en"), Japanese = new("ja");
 
-    private static readonly Dictionary<string, string[]> Refusals = Resource("not-found.txt").Split('\n').Select(line => line.Split('|'))
+    private static readonly Dictionary<string, string[]> Refusals = Prompts.Read("not-found.txt").Split('\n').Select(line =>
+        line.Split('|'))
         .ToDictionary(parts => parts[0], parts => parts[1..], StringComparer.Ordinal);
 
     private readonly string _shortPrompt;
 
     private AnswerTexts(string language)
     {
-        Instruction = Resource($"answer-{language}.txt");
-        ShortInstruction = Resource($"short-{language}.txt");
-        _shortPrompt = Resource($"short-prompt-{language}.txt");
+        Instruction = Prompts.Read($"answer-{language}.txt");
+        ShortInstruction = Prompts.Read($"short-{language}.txt");
+        _shortPrompt = Prompts.Read($"short-prompt-{language}.txt");
     }
 
     /// <summary>The system prompt for a chat model.</summary>
@@ -40,13 +41,5 @@ internal sealed class AnswerTexts
     {
         var parts = _shortPrompt.Split("{text}");
         return parts[0] + text + parts[1].Replace("{question}", question, StringComparison.Ordinal);
-    }
-
-    internal static string Resource(string name)
-    {
-        using var stream = typeof(AnswerTexts).Assembly.GetManifestResourceStream("Kotonoha.Rag.Answering.Prompts." + name)
-            ?? throw new InvalidOperationException($"The resource {name} is missing from the assembly.");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd().ReplaceLineEndings("\n").TrimEnd('\n');
     }
 }

@@ -23,6 +23,9 @@ internal sealed class Candidate
     /// <summary>The probability that it answers the question at all.</summary>
     internal double Probability { get; set; }
 
+    /// <summary>What stays of the probability where it has not the form, the name or the modifier that the question asks for.</summary>
+    internal double Share { get; set; } = 1;
+
     internal PassageSentence Sentence => Passage.Sentences[Index];
 
     internal TextSpan Span => Sentence.Span;
@@ -37,6 +40,12 @@ internal sealed class CandidateFeatures
     internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9,
         Rank = 10, Both = 11, SomethingNew = 12;
     internal const int Count = 13;
+
+    /// <summary>What the features are called where a person reads them.</summary>
+    internal static IReadOnlyList<string> Names { get; } =
+    [
+        "sentence", "passage", "previous", "next", "kind", "new", "hit", "length", "first", "phrase", "rank", "both", "something_new",
+    ];
 
     // What only the nearest heading or the table's header holds counts by this part: all sentences and rows below have it.
     private const double ContextShare = 0.5;

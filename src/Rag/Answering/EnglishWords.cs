@@ -132,7 +132,7 @@ internal static class EnglishSynonyms
     internal static Dictionary<string, string> Read(Func<string, string> stemOf)
     {
         var keys = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var line in AnswerTexts.Resource("synonyms-en.txt").Split('\n'))
+        foreach (var line in Prompts.Read("synonyms-en.txt").Split('\n'))
         {
             var stems = line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(stemOf).ToList();
             foreach (var stem in stems)

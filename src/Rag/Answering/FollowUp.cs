@@ -40,7 +40,7 @@ internal static partial class FollowUp
         var asked = new Question(question);
         var response = await chat.GetResponseAsync(
             [
-                new ChatMessage(ChatRole.System, AnswerTexts.Resource(asked.Language == "ja" ? "rewrite-ja.txt" : "rewrite-en.txt")),
+                new ChatMessage(ChatRole.System, Prompts.Read(asked.Language == "ja" ? "rewrite-ja.txt" : "rewrite-en.txt")),
                 new ChatMessage(ChatRole.User, prompt.Append('\n').Append(question).ToString()),
             ],
             new ChatOptions { MaxOutputTokens = MaxOutputTokens, Temperature = 0 },

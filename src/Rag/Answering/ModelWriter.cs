@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -66,24 +65,34 @@ internal static partial class ModelWriter
     /// </summary>
     internal static List<SupportedSentence> Check(Question question, ModelDraft draft)
     {
-        var kept = new List<SupportedSentence>();
-        bool answers = false;
         if (draft.Refused)
-            return kept;
-        foreach (var (text, marks) in Sentences(draft.Text))
+            return [];
+        bool answers = false;
+        var (kept, _) = Supported(question, draft.Text, draft.Passages, check => answers |= check.Answers);
+        return answers ? kept : [];
+    }
+
+    /// <summary>The sentences of a text that a passage states, the one that is named first of all; and how many sentences there
+    /// are.</summary>
+    internal static (List<SupportedSentence> Kept, int Sentences) Supported(
+        Question question, string text, IReadOnlyList<Passage> passages, Action<SupportCheck>? supported = null)
+    {
+        var kept = new List<SupportedSentence>();
+        var sentences = Sentences(text);
+        foreach (var (sentence, marks) in sentences)
         {
-            var check = new SupportCheck(text, question);
-            var cited = marks.Where(mark => mark >= 1 && mark <= draft.Passages.Count).Select(mark => draft.Passages[mark - 1]).ToList();
-            var found = (cited.Count > 0 ? cited : draft.Passages)
+            var check = new SupportCheck(sentence, question);
+            var cited = marks.Where(mark => mark >= 1 && mark <= passages.Count).Select(mark => passages[mark - 1]).ToList();
+            var found = (cited.Count > 0 ? cited : passages)
                 .Select(passage => (Passage: passage, Places: check.Find(passage)))
                 .FirstOrDefault(found => found.Places is not null);
             if (found.Places is not { } places)
                 continue;
-            answers |= check.Answers;
-            kept.Add(new SupportedSentence(text, found.Passage, places));
+            supported?.Invoke(check);
+            kept.Add(new SupportedSentence(sentence, found.Passage, places));
         }
 
-        return answers ? kept : [];
+        return (kept, sentences.Count);
     }
 
     /// <summary>
@@ -128,17 +137,24 @@ internal static partial class ModelWriter
             passages.Add(passage);
         }
 
+        var numbered = Numbered(passages.Select(passage => (passage.Chunk.Heading ?? passage.Chunk.Title, passage.Chunk.Text)));
+        return new ModelPrompt(texts.Instruction, $"{numbered}\n{question.Text}", passages);
+    }
+
+    /// <summary>Texts with their numbers and headings, each in a fence that it cannot leave.</summary>
+    internal static string Numbered(IEnumerable<(string? Heading, string Text)> texts)
+    {
         var prompt = new StringBuilder();
-        for (int i = 0; i < passages.Count; i++)
+        int number = 0;
+        foreach (var (heading, text) in texts)
         {
             // The fence is longer than any run of backticks inside, so no passage can leave it.
-            int longest = Backticks().Matches(passages[i].Chunk.Text).Select(match => match.Length).DefaultIfEmpty(2).Max();
+            int longest = Backticks().Matches(text).Select(match => match.Length).DefaultIfEmpty(2).Max();
             var fence = new string('`', Math.Max(3, longest + 1));
-            prompt.Append(CultureInfo.InvariantCulture,
-                $"[{i + 1}] {passages[i].Chunk.Heading ?? passages[i].Chunk.Title}\n{fence}\n{passages[i].Chunk.Text}\n{fence}\n");
+            prompt.Append(CultureInfo.InvariantCulture, $"[{++number}] {heading}\n{fence}\n{text}\n{fence}\n");
         }
 
-        return new ModelPrompt(texts.Instruction, prompt.Append('\n').Append(question.Text).ToString(), passages);
+        return prompt.ToString();
     }
 
     /// <summary>The sentence with as many neighbours of its paragraph as fit.</summary>
@@ -189,24 +205,3 @@ internal sealed record ModelDraft(string Text, IReadOnlyList<Passage> Passages, 
 /// <param name="Text">The passages and the question.</param>
 /// <param name="Passages">The passages in it, in the order of their numbers.</param>
 internal sealed record ModelPrompt(string Instruction, string Text, IReadOnlyList<Passage> Passages);
-
-/// <summary>Measures the stages of an answer.</summary>
-internal sealed class AnswerClock
-{
-    private readonly long _start = Stopwatch.GetTimestamp();
-    private readonly Dictionary<string, double> _stages = new(StringComparer.Ordinal);
-    private long _last = Stopwatch.GetTimestamp();
-
-    /// <summary>Ends a stage.</summary>
-    internal void Mark(string stage)
-    {
-        _stages[stage] = Math.Round(Stopwatch.GetElapsedTime(_last).TotalMilliseconds, 2);
-        _last = Stopwatch.GetTimestamp();
-    }
-
-    /// <summary>Milliseconds by stage so far, and in all.</summary>
-    internal IReadOnlyDictionary<string, double> Milliseconds
-        => new Dictionary<string, double>(_stages,
-            StringComparer.Ordinal)
-        { ["total"] = Math.Round(Stopwatch.GetElapsedTime(_start).TotalMilliseconds, 2) };
-}

@@ -175,8 +175,8 @@ internal sealed partial class Passage
     private static bool IsRule(ReadOnlySpan<char> line) => line.Length > 2 && line.IndexOfAnyExcept("|-: \t") < 0;
 
     /// <summary>
-    /// The sentences of a paragraph, or the items of a list: the lines from the first one that bears a list mark, or those behind a
-    /// sentence that leads in.
+    /// The sentences of a paragraph, or the items of a list: the lines from the first one that bears a list mark, those behind a sentence
+    /// that leads in, or all where each has a label.
     /// </summary>
     private static void AddLines(List<PassageSentence> sentences, string text, List<TextSpan> lines, int block, HashSet<string> leaf)
     {
@@ -184,7 +184,9 @@ internal sealed partial class Passage
         int? leadIn = sentences.Count > 0 && LeadsIn(sentences[^1]) && lines.Count > 0 && IsItem(text, lines, 0)
             ? sentences.Count - 1
             : null;
-        if (leadIn is null)
+        bool areLabelled = lines.Count > 1
+            && lines.TrueForAll(line => line.Length <= MaxItemLength && Labelled().IsMatch(text[line.Start..line.End]));
+        if (leadIn is null && !areLabelled)
         {
             while (first < lines.Count && !(ListMark().IsMatch(text[lines[first].Start..lines[first].End])
                 && (lines.Count - first > 1 || first > 0)))
@@ -212,6 +214,10 @@ internal sealed partial class Passage
             sentences.Add(item with { IsItem = true, LeadIn = leadIn });
         }
     }
+
+    // "Capacity: 12 people".
+    [GeneratedRegex(@"^[^:：。.!?]{1,40}[:：]\s*[^\s/]")]
+    private static partial Regex Labelled();
 
     // A list that bears no marks: lines that are no running text, wrapped at some width.
     private static bool IsItem(string text, List<TextSpan> lines, int at)

@@ -17,6 +17,8 @@ internal sealed partial class Question
     // "Which weekday": the answer names one and need not say the word.
     private const double AskedNounWeight = 0.3;
 
+    private AnswerTypes? _type;
+
     internal Question(string text)
     {
         Text = text;
@@ -58,6 +60,9 @@ internal sealed partial class Question
     internal bool IsSpaced => Language is not ("ja" or "zh" or "ko" or "th");
 
     internal AnswerKind Kind { get; }
+
+    /// <summary>The form that an answer must have, or null where any will do.</summary>
+    internal AnswerTypes? Type => _type ??= AsksYesOrNo ? null : AnswerTypes.Of(Normalized);
 
     /// <summary>The terms with content, each once.</summary>
     internal IReadOnlyList<QuestionTerm> Terms { get; }

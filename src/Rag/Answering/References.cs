@@ -47,6 +47,11 @@ internal static partial class References
                 references.Add(new Reference(Support.EnglishKeys.Of(noun), number.Value));
         }
 
+        foreach (Match match in Sequels().Matches(text))
+            references.Add(new Reference(
+                match.Groups["word"] is { Success: true } word ? Support.EnglishKeys.Of(word.Value.ToLowerInvariant()) : match.Groups["n"
+                    + "oun"].Value,
+                match.Groups["n"].Value));
         foreach (Match match in Years().Matches(text))
             references.Add(new Reference(Year, match.Value));
         return references;
@@ -153,6 +158,12 @@ internal static partial class References
     [GeneratedRegex(@"(?<![A-Za-z\d-])(?:[A-Za-z]{1,8}-?\d+(?:-?[A-Za-z\d]+)*|\d+-[A-Za-z]+\d*"
         + @"|[A-Z]\d*-\d+(?:-[A-Za-z\d]+)*)(?![A-Za-z\d])")]
     private static partial Regex Codes();
+
+    // Pottery II, World War I; 水彩画3.
+    [GeneratedRegex(@"(?<![\p{L}\d-])(?<word>\p{Lu}\p{Ll}{2,}) (?<n>[IVX]{1,5})(?![\p{L}\d.'’-]| (?:am|have|was|had|will|would|can|could"
+        + @"|do|did|think)\b)"
+        + @"|(?<![一-龥々ァ-ヴー\d])(?<noun>[一-龥々]{2,6}|[ァ-ヴー]{3,12})(?<n>\d{1,2})(?![\d.,:/一-龥々ァ-ヴーA-Za-z%])")]
+    private static partial Regex Sequels();
 
     [GeneratedRegex(@"第(?<n>\d+|[〇一二三四五六七八九十百]+)(?<noun>[一-龥々]{1,6}|[ァ-ヴー]{2,8})")]
     private static partial Regex Ordinals();

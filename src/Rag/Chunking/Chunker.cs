@@ -6,8 +6,8 @@ namespace Kotonoha.Rag.Chunking;
 
 /// <summary>
 /// Cuts a document into chunks that are literal ranges of its text. A chunk stays within one section and one page; blocks are kept whole
-/// where they fit, otherwise cut between sentences (tables and code: between lines) or, failing that, words, never inside a grapheme
-/// cluster.
+/// where they fit, otherwise cut between sentences (tables: between rows; code: between definitions, else lines) or, failing that, words,
+/// never inside a grapheme cluster.
 /// </summary>
 /// <remarks>
 /// Nothing of a block is lost: without the overlaps, the chunks of a document add up to its text, white space apart. Thread-safe.
@@ -45,6 +45,10 @@ public sealed class Chunker
     /// <param name="contentHash">The hash of its content; part of the chunks' ids.</param>
     /// <returns>The chunks in order.</returns>
     public IReadOnlyList<Chunk> Split(ExtractedDocument document, string source, string contentHash)
+        => Split(document, source, contentHash, new HashSet<int>());
+
+    /// <summary>Cuts a document, also at some places where its subject changes.</summary>
+    internal IReadOnlyList<Chunk> Split(ExtractedDocument document, string source, string contentHash, IReadOnlySet<int> breaks)
     {
         ArgumentNullException.ThrowIfNull(document);
         ArgumentNullException.ThrowIfNull(source);
@@ -54,9 +58,9 @@ public sealed class Chunker
         var pending = new List<Piece>();
         foreach (var block in document.Blocks)
         {
-            foreach (var piece in Cut(document, block))
+            foreach (var piece in Cut(document, block, breaks))
             {
-                if (pending.Count > 0 && !Joins(pending, piece, document))
+                if (pending.Count > 0 && (breaks.Contains(piece.Start) || !Joins(pending, piece, document)))
                     Emit();
                 pending.Add(piece);
             }
@@ -87,41 +91,69 @@ public sealed class Chunker
         if (piece.Start < last.End || piece.Block.Page != last.Block.Page)
             return false;
         bool onlyHeadings = pending.TrueForAll(p => p.Block.Kind == BlockKind.Heading);
+        if (_options.Unit == ChunkUnit.Sentence && !onlyHeadings)
+            return false;
         if (piece.Block.Kind == BlockKind.Heading && !onlyHeadings)
             return false;
-        int size = Measure(document.Text.AsSpan(pending[0].Start, last.End - pending[0].Start));
+        int size = SizeOf(document.Text.AsSpan(pending[0].Start, last.End - pending[0].Start), _options);
         return (onlyHeadings || size < _options.TargetSize) && RoomOf(document, piece.Block).Fits(pending[0].Start, piece.End);
     }
 
-    private IEnumerable<Piece> Cut(ExtractedDocument document, DocumentBlock block)
+    private IEnumerable<Piece> Cut(ExtractedDocument document, DocumentBlock block, IReadOnlySet<int> breaks)
     {
         var text = document.Text;
         var room = RoomOf(document, block);
-        if (room.Fits(block.Start, block.End))
+        bool alone = _options.Unit == ChunkUnit.Sentence && block.Kind != BlockKind.Heading;
+        if (!alone && room.Fits(block.Start, block.End) && !breaks.Any(at => at > block.Start && at < block.End))
             return [new Piece(block.Start, block.End, block, null)];
-        var units = block.Kind is BlockKind.Table or BlockKind.Code
-            ? Lines(text, block.Start, block.End)
-            : SentenceSplitter.Split(text, block.Start, block.End);
+        bool inLines = block.Kind is BlockKind.Table or BlockKind.Code;
+        var units = inLines ? Lines(text, block.Start, block.End) : SentenceSplitter.Split(text, block.Start, block.End);
+        if (units.Count == 0)
+            return [];
         var header = block.Kind == BlockKind.Table ? text[units[0].Start..units[0].End] : null;
-        int overlap = block.Kind is BlockKind.Table or BlockKind.Code ? 0 : _options.OverlapSentences;
-        return Pack([.. units.SelectMany(unit => CutLong(unit, room))], overlap, room)
+        if (block.Kind == BlockKind.Code && !alone)
+            units = CodeDefinitions.Split(text, units, room.Fits);
+        int overlap = inLines || alone ? 0 : _options.OverlapSentences;
+        List<TextSpan> cut = [.. units.SelectMany(unit => CutLong(unit, room))];
+        return Parts(cut, breaks).SelectMany(part => alone ? part : Pack(part, overlap, room, block.Kind == BlockKind.Code))
             .Select(span => new Piece(span.Start, span.End, block, span.Start > block.Start ? header : null));
     }
 
+    /// <summary>The runs of units between the places where the subject changes.</summary>
+    private static IEnumerable<List<TextSpan>> Parts(List<TextSpan> units, IReadOnlySet<int> breaks)
+    {
+        var part = new List<TextSpan>();
+        foreach (var unit in units)
+        {
+            if (part.Count > 0 && breaks.Contains(unit.Start))
+            {
+                yield return part;
+                part = [];
+            }
+
+            part.Add(unit);
+        }
+
+        if (part.Count > 0)
+            yield return part;
+    }
+
     private Room RoomOf(ExtractedDocument document, DocumentBlock block)
-        => new(document.Text, _options.MaxSize, _limit,
+        => new(document.Text, _options, _limit,
             _limit is null ? null : IndexText.Context(block.HeadingPath, document.Title, _limit));
 
     /// <summary>
     /// Joins units, in order, into spans as large as allowed; a span starts with the last units of the one before where there is room.
     /// </summary>
-    private static IEnumerable<TextSpan> Pack(List<TextSpan> units, int overlap, Room room)
+    private static IEnumerable<TextSpan> Pack(List<TextSpan> units, int overlap, Room room, bool isCode)
     {
         int first = 0;
         while (first < units.Count)
         {
             int last = first;
-            while (last + 1 < units.Count && room.Fits(units[first].Start, units[last + 1].End))
+            // Definitions are joined as blocks are: while they are small.
+            while (last + 1 < units.Count && room.Fits(units[first].Start, units[last + 1].End)
+                && !(isCode && room.IsFull(units[first].Start, units[last].End)))
                 last++;
             yield return new TextSpan(units[first].Start, units[last].End);
             int next = last + 1;
@@ -208,6 +240,9 @@ public sealed class Chunker
         return char.IsHighSurrogate(text[start]) && start + 1 < end && char.IsLowSurrogate(text[start + 1]) ? 2 : 1;
     }
 
+    private static int SizeOf(ReadOnlySpan<char> text, ChunkingOptions options)
+        => options.Counter is { } counter ? counter.Count(text.ToString()) : Measure(text);
+
     private static bool IsSoftBreak(char c) => char.IsWhiteSpace(c) || c is '、' or '，' or ',' or ';' or '；' or '。' or '・' or '|';
 
     private static int Quarters(ReadOnlySpan<char> text)
@@ -219,10 +254,14 @@ public sealed class Chunker
     }
 
     /// <summary>What a chunk may hold: a size, and the tokens that the embedder reads, the headings above it included.</summary>
-    private readonly record struct Room(string Text, int MaxSize, ITokenLimit? Limit, string? Context)
+    private readonly record struct Room(string Text, ChunkingOptions Options, ITokenLimit? Limit, string? Context)
     {
+        public int MaxSize => Options.MaxSize;
+
+        public bool IsFull(int start, int end) => SizeOf(Text.AsSpan(start, end - start), Options) >= Options.TargetSize;
+
         public bool Fits(int start, int end)
-            => Measure(Text.AsSpan(start, end - start)) <= MaxSize
+            => SizeOf(Text.AsSpan(start, end - start), Options) <= MaxSize
                 && (Limit is null
                     || Limit.CountTokens(Context is null ? Text[start..end] : $"{Context}\n{Text.AsSpan(start, end - start)}")
                     <= Limit.MaxTokens);

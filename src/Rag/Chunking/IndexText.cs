@@ -8,7 +8,7 @@ namespace Kotonoha.Rag.Chunking;
 internal static class IndexText
 {
     // Changes when the rules in this file, the readers or the chunker change, so that the next sync cuts every document anew.
-    private const string Rules = "index-2";
+    private const string Rules = "index-3";
 
     /// <summary>
     /// The headings above a chunk (or else the document's title), then its text: a heading's words are often the ones that a question uses
@@ -35,7 +35,7 @@ internal static class IndexText
     /// </summary>
     public static string Version(string source, string contentHash, ChunkingOptions chunking, ITokenLimit? limit)
     {
-        var cut = FormattableString.Invariant($"{chunking.MaxSize}/{chunking.TargetSize}/{chunking.OverlapSentences}");
+        var cut = chunking.Fingerprint;
         if (limit is not null)
             cut += FormattableString.Invariant($"/{limit.MaxTokens}");
         return Hash(Encoding.UTF8.GetBytes($"{source}/{contentHash}/{Rules}/{TextAnalyzer.Id}/{cut}"))[..32];

@@ -5,6 +5,7 @@ using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
 using Kotonoha.Readers;
+using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Rag.Ingestion;
 
@@ -15,6 +16,9 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
 
     /// <summary>What is done with instructions to a model.</summary>
     public InjectionPolicy Injection { get; init; }
+
+    /// <summary>Makes vectors of sentences, where the documents are cut by them; null where there is no embedder that could.</summary>
+    public IEmbeddingGenerator<string, Embedding<float>>? Embedder { get; init; }
 
     /// <summary>What is held and what has been released; null where documents are only copied.</summary>
     public QuarantineLedger? Quarantine { get; init; }
@@ -80,7 +84,14 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
         }
 
         var version = IndexText.Version(source, hash, chunking, limit);
-        var chunks = clock.Measure("chunk", () => _chunker.Split(extracted, source, version));
+        IReadOnlySet<int> breaks = chunking.SemanticBreaks is { } share
+            ? await clock.MeasureAsync("chunk", () => Chunking.SemanticBreaks.FindAsync(
+                extracted, share, Embedder ?? throw new InvalidOperationException(
+                    "ChunkingOptions.SemanticBreaks needs an embedder that is not fitted on the documents, for example a sentence "
+                        + "embedding "
+                    + "model; this knowledge base has none."), cancellationToken)).ConfigureAwait(false)
+            : new HashSet<int>();
+        var chunks = clock.Measure("chunk", () => _chunker.Split(extracted, source, version, breaks));
         var prepared = Analyse(source, hash, version, chunks, extracted.Title, content.Length, labels);
         return prepared with { Remarks = [.. extracted.Remarks, .. prepared.Remarks], Findings = findings };
     }

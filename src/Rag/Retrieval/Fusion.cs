@@ -31,6 +31,12 @@ internal static class Fusion
         });
     }
 
+    /// <summary>Adds the scores of rankings that are scaled alike, each times its weight (CombSUM; Fox and Shaw 1994).</summary>
+    /// <param name="lists">The rankings.</param>
+    /// <param name="weights">One weight per ranking.</param>
+    public static List<RankedItem> Weighted(IReadOnlyList<IReadOnlyList<RankedItem>> lists, IReadOnlyList<double> weights)
+        => Sum(lists, (list, position) => weights[list] * lists[list][position].Score);
+
     /// <summary>
     /// How much a dense ranking counts beside a sparse one: the further the best sparse score stands above the hundredth, the less. Chosen
     /// on JSQuAD (whose questions use their paragraphs' words) and Cranfield (whose do not); a shorter list says too little.

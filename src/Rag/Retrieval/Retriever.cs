@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
@@ -8,7 +9,10 @@ namespace Kotonoha.Rag.Retrieval;
 /// <summary>Both searches, fusion, thresholds and diversity: from a question to hits.</summary>
 internal static class Retriever
 {
-    public static async Task<IReadOnlyList<SearchHit>> SearchAsync(
+    // The question counts twice as much as each query that an expansion adds.
+    private const double ExpandedWeight = 0.5;
+
+    public static async Task<SearchExplanation> SearchAsync(
         IKnowledgeStore store,
         IEmbeddingGenerator<string, Embedding<float>>? embedder,
         string question,
@@ -16,71 +20,133 @@ internal static class Retriever
         CancellationToken cancellationToken)
     {
         options.Validate();
-        int depth = Math.Max(options.Limit, options.Candidates);
-        bool dense = embedder is not null && options.Fusion != FusionMethod.SparseOnly;
         if (embedder is null && options.Fusion == FusionMethod.DenseOnly)
             throw new InvalidOperationException("A dense search needs an embedder; this knowledge base has none.");
-        var query = dense ? await EmbedQueryAsync(embedder!, question, cancellationToken).ConfigureAwait(false) : default;
-        var denseSearch = dense
-            ? store.SearchDenseAsync(query, depth, options.Filter, cancellationToken)
-            : Task.FromResult<IReadOnlyList<ScoredChunk>>([]);
-        var sparseSearch = options.Fusion == FusionMethod.DenseOnly
-            ? Task.FromResult<IReadOnlyList<ScoredChunk>>([])
-            : store.SearchSparseAsync(TermVector.FromText(question), depth, options.Filter, cancellationToken);
-        var lists = await Task.WhenAll(denseSearch, sparseSearch).ConfigureAwait(false);
-        var (denseList, sparseList) = (lists[0], lists[1]);
+        embedder = options.Fusion == FusionMethod.SparseOnly ? null : embedder;
+        var clock = new StageTimes();
 
-        var denseScores = denseList.ToDictionary(entry => entry.Id, entry => entry.Score, StringComparer.Ordinal);
-        var sparseScores = sparseList.ToDictionary(entry => entry.Id, entry => entry.Score, StringComparer.Ordinal);
-        var ranking = Fuse(denseList, sparseList, dense ? options.Fusion : FusionMethod.SparseOnly, options.DenseWeight);
-        ranking.RemoveAll(item => item.Score < options.MinScore
+        var queries = new List<ExpandedQuery> { new(question) };
+        if (options.Expansion is { } expansion)
+        {
+            // What is made up has no words that would be worth looking up.
+            queries.AddRange((await expansion.ExpandAsync(question, cancellationToken).ConfigureAwait(false))
+                .Where(query => !string.IsNullOrWhiteSpace(query.Text) && (embedder is not null || !query.IsDocument)));
+            clock.Mark("expand");
+        }
+
+        var vectors = embedder is null ? null : await EmbedAsync(embedder, queries, cancellationToken).ConfigureAwait(false);
+        clock.Mark("embed");
+        double whole = 1 + ExpandedWeight * (queries.Count - 1);
+        var searched = await Task.WhenAll(queries.Select((query, i) =>
+            SearchOneAsync(store, vectors?[i], query, (i == 0 ? 1 : ExpandedWeight) / whole, options, cancellationToken)))
+                .ConfigureAwait(false);
+        clock.Mark("search");
+
+        var denseScores = Best(searched.SelectMany(query => query.Dense));
+        var sparseScores = Best(searched.SelectMany(query => query.Sparse));
+        var rankings = searched.Select(query => Fuse(query.Dense, query.Sparse, query.Fusion, query.DenseWeight)).ToList();
+        var ranking = rankings.Count == 1 ? rankings[0] : Fusion.Weighted(rankings, [.. searched.Select(query => query.Weight)]);
+        var sources = searched.SelectMany(query => query.Dense.Concat(query.Sparse)).DistinctBy(entry => entry.Id)
+            .ToDictionary(entry => entry.Id, entry => entry.Source, StringComparer.Ordinal);
+        ScoredChunk[] fused = [.. ranking.Select(item => new ScoredChunk(item.Id, sources[item.Id], item.Score))];
+        int below = ranking.RemoveAll(item => item.Score < options.MinScore
             || (options.MinDenseScore is { } minDense
                 && !(denseScores.TryGetValue(item.Id, out double denseScore) && denseScore >= minDense))
             || (options.MinSparseScore is { } minSparse
                 && !(sparseScores.TryGetValue(item.Id, out double sparseScore) && sparseScore >= minSparse)));
         int kept = options.Reranker is null ? options.Limit : Math.Max(options.Limit, options.RerankedCandidates);
-        if (options.MmrLambda is { } lambda && dense)
-            ranking = await DiversifyAsync(store, ranking, lambda, kept, cancellationToken).ConfigureAwait(false);
+        bool diversifies = options.MmrLambda is not null && embedder is not null;
+        if (diversifies)
+            ranking = await DiversifyAsync(store, ranking, options.MmrLambda!.Value, kept, cancellationToken).ConfigureAwait(false);
         if (ranking.Count > kept)
             ranking.RemoveRange(kept, ranking.Count - kept);
+        clock.Mark("fuse");
 
         var chunks = await store.ReadChunksAsync([.. ranking.Select(item => item.Id)], cancellationToken).ConfigureAwait(false);
-        var hits = new List<SearchHit>(ranking.Count);
+        var found = new List<SearchHit>(ranking.Count);
         for (int i = 0; i < ranking.Count; i++)
             // A chunk may have been deleted since it was found.
             if (chunks[i] is { } chunk)
-                hits.Add(new SearchHit(
+                found.Add(new SearchHit(
                     chunk,
                     ranking[i].Score,
                     denseScores.TryGetValue(chunk.Id, out double denseScore) ? denseScore : null,
                     sparseScores.TryGetValue(chunk.Id, out double sparseScore) ? sparseScore : null));
-        return options.Reranker is null
-            ? hits
-            : await RerankAsync(options.Reranker, question, hits, options.Limit, cancellationToken).ConfigureAwait(false);
+        clock.Mark("read");
+        IReadOnlyList<SearchHit> hits = found;
+        if (options.Reranker is not null)
+        {
+            hits = await RerankAsync(options.Reranker, question, found, options.Limit, cancellationToken).ConfigureAwait(false);
+            clock.Mark("rerank");
+        }
+
+        hits = await Surroundings.AddAsync(store, hits, options, cancellationToken).ConfigureAwait(false);
+        return new SearchExplanation(
+            searched, fused, below, diversifies ? [.. ranking.Select(item => item.Id)] : null, options.Reranker is null ? 0 : found.Count,
+                hits,
+            clock.Milliseconds);
+    }
+
+    private static async Task<QueryExplanation> SearchOneAsync(
+        IKnowledgeStore store, ReadOnlyMemory<float>? vector, ExpandedQuery query, double weight, SearchOptions options,
+        CancellationToken cancellationToken)
+    {
+        int depth = Math.Max(options.Limit, options.Candidates);
+        bool looksUp = options.Fusion != FusionMethod.DenseOnly && !query.IsDocument;
+        var dense = vector is { } known
+            ? store.SearchDenseAsync(known, depth, options.Filter, cancellationToken)
+            : Task.FromResult<IReadOnlyList<ScoredChunk>>([]);
+        var sparse = looksUp
+            ? store.SearchSparseAsync(TermVector.FromText(query.Text), depth, options.Filter, cancellationToken)
+            : Task.FromResult<IReadOnlyList<ScoredChunk>>([]);
+        var lists = await Task.WhenAll(dense, sparse).ConfigureAwait(false);
+        var method = vector is null ? FusionMethod.SparseOnly : looksUp ? options.Fusion : FusionMethod.DenseOnly;
+        return new QueryExplanation(
+            query,
+            weight,
+            looksUp ? [.. TextAnalyzer.Analyze(query.Text).Select(token => token.Term).Distinct(StringComparer.Ordinal)] : [],
+            method,
+            method == FusionMethod.MinMax ? options.DenseWeight ?? Fusion.DenseWeight(Items(lists[1])) : null,
+            lists[0],
+            lists[1]);
     }
 
     /// <summary>Makes one ranking of the two.</summary>
     internal static List<RankedItem> Fuse(
-        IReadOnlyList<ScoredChunk> dense, IReadOnlyList<ScoredChunk> sparse, FusionMethod method, double? denseWeight)
-    {
-        RankedItem[] denseItems = [.. dense.Select(entry => new RankedItem(entry.Id, entry.Score))];
-        RankedItem[] sparseItems = [.. sparse.Select(entry => new RankedItem(entry.Id, entry.Score))];
-        return method switch
+        IReadOnlyList<ScoredChunk> dense, IReadOnlyList<ScoredChunk> sparse, FusionMethod method, double? denseWeight) => method switch
         {
-            FusionMethod.MinMax when (denseWeight ?? Fusion.DenseWeight(sparseItems)) is var weight
-                => Fusion.MinMax([denseItems, sparseItems], [weight, 1 - weight]),
-            FusionMethod.ReciprocalRank => Fusion.ReciprocalRank([denseItems, sparseItems]),
-            FusionMethod.DenseOnly => [.. denseItems],
-            FusionMethod.SparseOnly => [.. sparseItems],
+            FusionMethod.MinMax when denseWeight is { } weight => Fusion.MinMax([Items(dense), Items(sparse)], [weight, 1 - weight]),
+            FusionMethod.ReciprocalRank => Fusion.ReciprocalRank([Items(dense), Items(sparse)]),
+            FusionMethod.DenseOnly => [.. Items(dense)],
+            FusionMethod.SparseOnly => [.. Items(sparse)],
             _ => throw new ArgumentOutOfRangeException(nameof(method), method, "This fusion is not known."),
         };
+
+    private static RankedItem[] Items(IReadOnlyList<ScoredChunk> list) => [.. list.Select(entry => new RankedItem(entry.Id, entry.Score))];
+
+    private static Dictionary<string, double> Best(IEnumerable<ScoredChunk> entries)
+    {
+        var best = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (var entry in entries)
+            best[entry.Id] = best.TryGetValue(entry.Id, out double score) ? Math.Max(score, entry.Score) : entry.Score;
+        return best;
     }
 
-    private static async Task<ReadOnlyMemory<float>> EmbedQueryAsync(
-        IEmbeddingGenerator<string, Embedding<float>> embedder, string question, CancellationToken cancellationToken)
+    private static async Task<ReadOnlyMemory<float>[]> EmbedAsync(
+        IEmbeddingGenerator<string, Embedding<float>> embedder, List<ExpandedQuery> queries, CancellationToken cancellationToken)
     {
-        var embeddings = await embedder.GenerateAsync([question], EmbeddingPurpose.Query, cancellationToken).ConfigureAwait(false);
-        return embeddings[0].Vector;
+        var vectors = new ReadOnlyMemory<float>[queries.Count];
+        foreach (var group in Enumerable.Range(0, queries.Count).GroupBy(i => queries[i].IsDocument))
+        {
+            int[] places = [.. group];
+            var embeddings = await embedder.GenerateAsync(
+                places.Select(i => queries[i].Text), group.Key ? EmbeddingPurpose.Document : EmbeddingPurpose.Query, cancellationToken)
+                .ConfigureAwait(false);
+            for (int i = 0; i < places.Length; i++)
+                vectors[places[i]] = embeddings[i].Vector;
+        }
+
+        return vectors;
     }
 
     // What is equally good stays in its order.

@@ -48,8 +48,27 @@ public sealed record SearchOptions
     /// <summary>How many candidates the reranker reads; at least <see cref="Limit"/> are taken.</summary>
     public int RerankedCandidates { get; init; } = 50;
 
+    /// <summary>Other queries that are searched for beside the question, or null for none. Each costs what the expansion costs.</summary>
+    public IQueryExpansion? Expansion { get; init; }
+
+    /// <summary>
+    /// What a hit brings along of its document, in <see cref="SearchHit.Surroundings"/>: small chunks are found precisely, and read with
+    /// what stands around them.
+    /// </summary>
+    public SurroundingsKind Surroundings { get; init; }
+
+    /// <summary>How many chunks before and after a hit <see cref="SurroundingsKind.Neighbours"/> brings along.</summary>
+    public int Neighbours { get; init; } = 1;
+
+    /// <summary>The largest surroundings of a hit, the hit included, as <see cref="Chunker.Measure"/> counts.</summary>
+    public int MaxSurroundings { get; init; } = 1600;
+
     internal void Validate()
     {
+        if (!Enum.IsDefined(Surroundings))
+            throw new ArgumentOutOfRangeException(nameof(Surroundings), Surroundings, "These surroundings are not known.");
+        ArgumentOutOfRangeException.ThrowIfNegative(Neighbours);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaxSurroundings);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Limit);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Candidates);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(RerankedCandidates);
@@ -63,10 +82,33 @@ public sealed record SearchOptions
 /// <summary>A chunk that a search found.</summary>
 /// <param name="Chunk">The chunk.</param>
 /// <param name="Score">The score by which hits are ordered (greater is better): the fused one, or the reranker's.</param>
-/// <param name="DenseScore">The cosine similarity, or null where only the sparse search found it.</param>
-/// <param name="SparseScore">The BM25 score, or null where only the dense search found it.</param>
+/// <param name="DenseScore">The cosine similarity (of the query that is nearest), or null where only the sparse search found it.</param>
+/// <param name="SparseScore">The BM25 score (of the query that fits best), or null where only the dense search found it.</param>
 /// <param name="RerankScore">The reranker's score, or null where none was asked.</param>
-public sealed record SearchHit(Chunk Chunk, double Score, double? DenseScore, double? SparseScore, double? RerankScore = null);
+public sealed record SearchHit(Chunk Chunk, double Score, double? DenseScore, double? SparseScore, double? RerankScore = null)
+{
+    /// <summary>
+    /// The hit and what stands around it in its document, in the document's order; empty unless <see cref="SearchOptions.Surroundings"/>
+    /// asks for it.
+    /// </summary>
+    public IReadOnlyList<Chunk> Surroundings { get; init; } = [];
+
+    /// <summary>The text of the surroundings, what overlaps once; without them the chunk's text.</summary>
+    public string SurroundingText => Retrieval.Surroundings.Text(Surroundings.Count == 0 ? [Chunk] : Surroundings);
+}
+
+/// <summary>What a hit brings along of its document.</summary>
+public enum SurroundingsKind
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>The chunks next to it.</summary>
+    Neighbours,
+
+    /// <summary>Its section: the chunks next to it under the same heading, the nearest first, as far as the limit allows.</summary>
+    Section,
+}
 
 /// <summary>How the dense and the sparse ranking become one.</summary>
 public enum FusionMethod
