@@ -24,6 +24,7 @@ internal static class CommandLine
             OptimizeCommands.Compare(),
             IngestCommand.Create(),
             AskCommand.Create(),
+            EvaluateCommand.Create(),
             DocumentsCommand.Create(),
             ExtractCommand.Create(),
             PullCommand.Create(),

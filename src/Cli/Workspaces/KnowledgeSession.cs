@@ -28,10 +28,14 @@ internal sealed class KnowledgeSession : IAsyncDisposable
         _server = server;
         _encoder = encoder;
         _reranker = reranker;
-        Scorer = encoder is null ? null : new EmbeddingSentenceScorer(encoder.AsEmbeddingGenerator());
+        Embedder = encoder?.AsEmbeddingGenerator();
+        Scorer = Embedder is null ? null : new EmbeddingSentenceScorer(Embedder);
     }
 
     public KnowledgeBase Knowledge { get; }
+
+    /// <summary>The embedding model; null where the vectors are fitted on the documents.</summary>
+    public IEmbeddingGenerator<string, Embedding<float>>? Embedder { get; }
 
     /// <summary>Ranks sentences by the embedding model; null where there is none.</summary>
     public ISentenceScorer? Scorer { get; }
