@@ -20,6 +20,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["masks"] = MaskBenchmark.RunAsync,
     ["memory"] = MemoryCheck.RunAsync,
     ["optimizers"] = OptimizerBenchmark.RunAsync,
+    ["planted"] = PlantedBench.RunAsync,
     ["prefix"] = PrefixBenchmark.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),
     ["readers"] = ReadersBenchmark.RunAsync,

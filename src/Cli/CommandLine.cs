@@ -24,7 +24,11 @@ internal static class CommandLine
             OptimizeCommands.Compare(),
             IngestCommand.Create(),
             AskCommand.Create(),
+<<<<<<< HEAD
             SummarizeCommand.Create(),
+=======
+            EvaluateCommand.Create(),
+>>>>>>> eval
             DocumentsCommand.Create(),
             ExtractCommand.Create(),
             PullCommand.Create(),
