@@ -24,11 +24,8 @@ internal static class CommandLine
             OptimizeCommands.Compare(),
             IngestCommand.Create(),
             AskCommand.Create(),
-<<<<<<< HEAD
             SummarizeCommand.Create(),
-=======
             EvaluateCommand.Create(),
->>>>>>> eval
             DocumentsCommand.Create(),
             ExtractCommand.Create(),
             PullCommand.Create(),

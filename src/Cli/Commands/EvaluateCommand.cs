@@ -79,7 +79,7 @@ internal static class EvaluateCommand
         await using var session = await KnowledgeSession.OpenAsync(workspace, folder, cancellationToken);
         await IngestStage.RunAsync(session, workspace, acknowledged: null, rebuild: false, cancellationToken);
         held.Dispose();
-        using var model = AnsweringModel.Open(workspace, folder, questions, session.Scorer);
+        using var model = AnsweringModel.Open(workspace, folder, questions, session.Scorer, session.Search);
         if (settings.Generate is { } count)
         {
             var made = await new TestSetGenerator(session.Knowledge, model.Chat).GenerateAsync(count, settings.Seed, cancellationToken);

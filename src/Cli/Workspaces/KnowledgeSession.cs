@@ -35,13 +35,11 @@ internal sealed class KnowledgeSession : IAsyncDisposable
 
     public KnowledgeBase Knowledge { get; }
 
-<<<<<<< HEAD
     /// <summary>How it searches where a question does not say.</summary>
     public required SearchOptions Search { get; init; }
-=======
+
     /// <summary>The embedding model; null where the vectors are fitted on the documents.</summary>
     public IEmbeddingGenerator<string, Embedding<float>>? Embedder { get; }
->>>>>>> eval
 
     /// <summary>Ranks sentences by the embedding model; null where there is none.</summary>
     public ISentenceScorer? Scorer { get; }
