@@ -12,53 +12,60 @@ internal sealed partial class AnswerTypes
 
     private const string Amount = @"(?<![\p{L}\d.])\d[\d,.]*(?:\s*(?:thousand|million|billion|trillion|k))?";
 
+    // "…は何ですか", "…は？"
+    private const string Asked = @"(?:の(?:上限|下限|最大|最小|合計))?は(?:何|どの?く?ら?い|いく|教え|[?。 ]|$)";
+
     private static readonly AnswerTypes[] All =
     [
-        new(@"\be-?mail\b|メールアドレス|電子メール(?:は|の宛先|を)", @"[^\s@]+@[^\s@]+\.\w+"),
-        new(@"\b(?:tele)?phone number|\b(?:number|extension)\b.*\b(?:reach|call|dial|ring)\b|\b(?:reach|call|dial|ring)\b.*\b(?:number"
-            + @"|extension)\b"
-            + @"|電話番号|内線|何番に(?:電話|かけ)",
+        new(@"\be-?mail address\b|\b(?:what|which) .{0,20}e-?mail\b|メールアドレス", @"[^\s@]+@[^\s@]+\.\w+"),
+        new(@"\b(?:tele)?phone number\b|\b(?:number|extension)\b.*\b(?:reach|call|dial|ring)\b"
+            + @"|\b(?:reach|call|dial|ring)\b.*\b(?:number|extension)\b|電話番号|内線(?:番号)?" + Asked + "|何番に(?:電話|かけ)",
             @"\d[\d ()/+-]{4,}\d|\b(?:ext(?:ension)?\.?|phone|call|dial)\W{0,3}\d{2,}|(?:内線|電話)\D{0,6}\d{2,}"),
-        new(@"\bweb ?(?:site|page|address)\b|\burl\b|ホームページ|ウェブサイト|URL", @"https?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|io|dev|jp"
-            + @"|example)\b"),
+        new(@"\bweb ?(?:site )?address\b|\burl\b.*\?|(?:ホームページ|サイト)のアドレス|URL" + Asked,
+            @"https?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|io|dev|jp|example)\b"),
         new(@"\bhow much (?:money|(?:is|are|was|were|do|does|did|would|will|must|should) (?:(?!water|time|of)\w+ ){0,12}(?:cost|paid|pay"
             + @"|charged?)\b)"
-            + @"|\bhow much (?:does|do|did|will|would) it cost\b|\bhow expensive\b|\bwhat (?:is|are|was|were"
-                + @"|'s) the (?:\w+ ){0,3}(?:price|cost|fee|fare|rent"
-            + @"|charge|salary|deposit|turnover|revenue)\b|\bwhat (?:do|does|did|must|will|would) (?:.{0,60} )?(?:cost|pay|charge)\b|いくら"
-                + @"|何円|何ユーロ|何ドル"
-            + @"|(?:料金|価格|値段|費用|代金|家賃|賃料|手数料|入場料|月額|年額|料)は(?:何|どの|いく|[?？]|$)",
+            + @"|\bhow much (?:does|do|did|will|would) it cost\b|\bhow expensive\b|\bwhat (?:do|does|did|must|will"
+                + @"|would) (?:.{0,60} )?(?:cost|pay|charge)\b"
+            + @"|\bwhat (?:is|are|was|were|'s) the (?:\w+ ){0,3}(?:price|cost|fee|fare|rent|salary|deposit|turnover|revenue)\b"
+                + @"|何(?:円(?!何月)|ユーロ|ドル)"
+            + @"|(?<!人|数|率|合|者)はいくら(?:です|で|かかり|します|になり|[?]|$)"
+            + "|(?:料金|価格|値段|費用|代金|家賃|賃料|(?<![燃原資材史肥飲香衣飼塗染顔])料|月額|年額|売上高?|収入)" + Asked,
             @"[£$€¥]\s*\d|" + Amount + @"\s*(?:[£$€¥]|euros?\b|dollars?\b|pounds?\b|yen\b|cents?\b|pence\b|francs?\b|[A-Z]{3}\b)"
             + @"|\d[\d,.万億千百]*\s*(?:円|ユーロ|ドル|ポンド|元|ウォン)|\bfree\b|\b(?:costs? nothing|no (?:charge|fee)|included)\b|無料|不要|含まれ"),
-        new(@"\bweighs?\b|\bhow heavy\b|\bweight\b|重さ|重量|質量|体重|何(?:キログラム|グラム|kg)",
+        new(@"\bweighs?\b|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|何(?:キログラム|グラム|kg)",
             Amount + @"\s*(?:kg|g|mg|t|lbs?|oz|tons?|tonnes?|kilos?|kilogram(?:me)?s?|gram(?:me)?s?|pounds?)\b|\d[\d,.]*\s*(?:キロ|グラム|トン"
                 + @"|kg|g|t)"),
-        new(@"\btemperature\b|\bhow (?:hot|cold|warm)\b|温度|気温|水温|何度", @"\d\s*(?:°|℃|degrees?\b|celsius\b|fahrenheit\b|kelvin\b|K\b|度)"),
-        new(@"\bhow many watts\b|\bpower (?:consumption|draw|rating|output)\b|\bwattage\b|消費電力(?!量)|何ワット|定格出力",
+        new(@"\b(?:what|which|how high|how low) .{0,30}temperature\b|\bhow (?:hot|cold|warm)\b|(?:温度|気温|水温)" + Asked + "|何度(?:まで|です|C|℃|以)",
+            @"\d\s*(?:°|℃|degrees?\b|celsius\b|fahrenheit\b|kelvin\b|K\b|度)"),
+        new(@"\bhow many watts\b|\b(?:what|how (?:much|high)) .{0,30}(?:power (?:consumption|draw|rating)|wattage)\b|消費電力" + Asked
+            + "|何ワット",
             @"\d\s*(?:[kMG]?W|watts?|kilowatts?|ワット|キロワット)(?!h)"),
-        new(@"\bdecibels?\b|\bhow (?:loud|noisy)\b|\bnoise level\b|騒音|運転音|デシベル", @"\d\s*(?:dB|decibels?|デシベル)"),
-        new(@"\bhow many (?:kilo|mega|giga|tera)?bytes\b|何(?:キロ|メガ|ギガ|テラ)?バイト|何[KMGT]B", @"\d\s*(?:[KMGTP]i?B|bytes?|バイト|ギガ|メガ|テラ)"
-            + @"|\bunlimited\b|無制限"),
+        new(@"\bhow many decibels\b|\bhow (?:loud|noisy)\b|\bnoise level\b|(?:騒音値?|運転音)" + Asked + "|何デシベル", @"\d\s*(?:dB|decibels?|デシベル)"),
+        new(@"\bhow many (?:kilo|mega|giga|tera)?bytes\b|何(?:キロ|メガ|ギガ|テラ)?バイト|何[KMGT]B",
+            @"\d\s*(?:[KMGTP]i?B|bytes?|バイト|ギガ|メガ|テラ)|\bunlimited\b|無制限"),
         new(@"\bhow many lit(?:re|er)s\b|何リットル", @"\d\s*(?:l|ml|lit(?:re|er)s?|リットル|ミリリットル)(?![a-z])"),
-        new(@"\bhow (?:many|much) (?:kilo|mega)?watt[ -]?hours\b|電力使用量|消費電力量", @"\d\s*(?:[kMG]?Wh|(?:kilo|mega)?watt[ -]?hours?|キロワット時)"),
-        new(@"\bfloor space\b|\b(?:the|an?|surface|floor) area\b|\bsquare (?:metres|meters|feet)\b|面積|何平方",
-            @"\d\s*(?:square\b|sq\b|m²|m2|km²|ha\b|hectares?|acres?|平方|平米|㎡|坪|畳|ヘクタール)"),
+        new(@"\bhow (?:many|much) (?:kilo|mega)?watt[ -]?hours\b|(?:電力使用量|消費電力量)" + Asked,
+            @"\d\s*(?:[kMG]?Wh|(?:kilo|mega)?watt[ -]?hours?|キロワット時)"),
+        new(@"\bfloor space\b|\bwhat (?:is|was) the (?:\w+ )?area of\b|\bsquare (?:metres|meters|feet)\b|面積" + Asked + "|何平方",
+            @"\d\s*(?:square\b|sq\b|k?m²|k?m2|k?m\b|ha\b|hectares?|acres?|平方|平米|㎡|坪|畳|ヘクタール)"),
         new(@"\b(?:what|which) percentage\b|何(?:パーセント|%|割)", @"\d\s*(?:%|percent|per cent|パーセント|割)|\b(?:half|third|quarter)\b|半分|半数"),
-        new(@"\bhow many (?:seconds|minutes|hours|days|weeks|months|years|nights|evenings)\b|何(?:秒|分|時間|日間|週間|か月|カ月|ヶ月|年間)|何日(?!に|の|付|で"
-            + @"|から|まで|です)",
-            @"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|half"
-                + @"|an?)\b)[\s-]*(?:(?:and a half|full|working|business|calendar|consecutive) )?"
+        new(@"\bhow many (?:seconds|minutes|hours|days|weeks|months|years|nights|evenings)\b"
+            + @"|何(?:秒|分間|時間|日間|週間|か月|カ月|ヶ月|年間)|何日(?!に|の|付|で|から|まで|です|か|[?])",
+            @"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|half|an?)\b)[\s-]*"
+            + @"(?:(?:and a half|full|working|business|calendar|consecutive) )?"
             + @"(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?|nights?|evenings?|sessions?|fortnights?)\b"
-                + @"|[\d一二三四五六七八九十百半数](?:年|か月|カ月|ヶ月|週|日|時間|分|秒|泊|回)"),
-        new(@"\bwhat time\b|\b(?:opening|closing|office|business|visiting|service) (?:hours|time)\b|何時(?!間)|(?:受付|開館|営業|診療|閉館|開店|閉店|利用)時間",
-            @"\d{1,2}[:.]\d\d|\d\s*(?:[ap]\.?m\b|o'clock)|\b(?:noon|midnight|around the clock|24 hours|dawn|dusk)\b|[\d一二三四五六七八九十](?:時"
-                + @"|:)|正午|深夜|終日"),
-        new(@"\b(?:what|which) (?:day of the week|weekday)\b|何曜", @"(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|weekdays?\b|\bdaily\b"
-            + @"|every day|[月火水木金土日]曜|毎日|平日|週末"),
-        new(@"\b(?:on )?(?:what|which) date\b|何月何日|年月日|日付は",
+            + @"|[\d一二三四五六七八九十百半数](?:年|か月|カ月|ヶ月|週|日|時間|分|秒|泊|回)"),
+        new(@"\bwhat time\b|\b(?:what|when) .{0,30}(?:opening|closing|office|business|visiting|service) (?:hours|time)\b"
+            + @"|何時から何時|何時に(?:開|閉|始|終|出発|施錠|締)|(?:受付|開館|営業|診療|閉館|開店|閉店|利用|施錠|集合)時[間刻]" + Asked,
+            @"\d{1,2}[:.]\d\d|\d\s*(?:[ap]\.?m\b|o'clock)|\b(?:noon|midnight|around the clock|24 hours|dawn|dusk)\b"
+            + @"|[\d一二三四五六七八九十](?:時|:)|正午|深夜|終日"),
+        new(@"\b(?:what|which) (?:day of the week|weekday)\b|何曜",
+            @"(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|weekdays?\b|\bdaily\b|every day|[月火水木金土日]曜|毎日|平日|週末"),
+        new(@"\b(?:what|which) date\b|何月何日|年月日" + Asked,
             @"\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b|\d{1,4}[-/.年月]\d{1,2}"
-                + @"|[一二三四五六七八九十元]年|月\d+日|\d日"),
-        new(@"\b(?:what|which) year\b|何年(?!間|生|目|か|も)", @"(?<!\d)[12]\d{3}(?!\d)|\d+\s*(?:年|BC|AD)|[元一二三四五六七八九十]年"),
+            + @"|[一二三四五六七八九十元]年|月\d+日|\d日"),
+        new(@"\b(?:what|which) year\b|何年(?!間|生|目|か|も|分|後|前)", @"(?<!\d)[12]\d{3}(?!\d)|\d+\s*(?:年|BC|AD)|[元一二三四五六七八九十]年"),
     ];
 
     private readonly Regex _question, _answer;
