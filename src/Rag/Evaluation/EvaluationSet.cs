@@ -108,8 +108,10 @@ internal sealed partial class EvaluationJson : JsonSerializerContext
 
     internal static EvaluationJson Indented { get; } = new(Readable(true));
 
-    private static JsonSerializerOptions Readable(bool indented) => new(Default.Options)
+    private static JsonSerializerOptions Readable(bool indented) => new()
     {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         Encoder = JavaScriptEncoder.Create(UnicodeRanges.All),
         WriteIndented = indented,
     };

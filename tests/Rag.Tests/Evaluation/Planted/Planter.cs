@@ -154,13 +154,15 @@ internal sealed class Planter
         }
 
         foreach (var (member, id) in _draw.Some(facts.Keys, AskedPerFamily))
-            _answerable.Add(Ask(family, member, stated.First(attribute => attribute.Id == id), $"{world.Id}/{form}", Key(family, member, id)));
+            _answerable.Add(Ask(family, member, stated.First(attribute => attribute.Id == id), $"{world.Id}/{form}",
+                Key(family, member, id)));
         var known = _draw.One(stated);
         _unanswerable.Add(Ask(family, family.Ghost, known, "no-sibling"));
         var unknown = world.Attributes.Except(stated).ToArray();
         _unanswerable.Add(Ask(family, _draw.One(family.Members), _draw.One(unknown), "no-attribute"));
         var gaps = family.Members.SelectMany(member => stated.Select(attribute => (member, attribute)))
-            .Where(pair => !facts.ContainsKey((pair.member, pair.attribute.Id)) && Told(family, pair.member, pair.attribute, facts)).ToArray();
+            .Where(pair => !facts.ContainsKey((pair.member, pair.attribute.Id)) && Told(family, pair.member, pair.attribute, facts))
+                .ToArray();
         if (gaps.Length > 0 && _draw.One(gaps) is var gap)
             _unanswerable.Add(Ask(family, gap.member, gap.attribute, "sibling-attribute"));
     }
@@ -308,7 +310,8 @@ internal sealed class Planter
         var procedure = _words.Procedures[number % _words.Procedures.Count];
         var family = DrawFamily(_words.Worlds[0]);
         var document = Document("procedure-" + procedure.Id, "md", "html", "docx", "txt");
-        document.Add(PieceKind.Title, _draw.IsJapanese ? $"{family.Name} {family.Noun}の取扱説明" : $"Operating the {family.Name} {family.Noun}s");
+        document.Add(PieceKind.Title, _draw.IsJapanese
+            ? $"{family.Name} {family.Noun}の取扱説明" : $"Operating the {family.Name} {family.Noun}s");
         string title = _draw.One(procedure.Title), lead = _draw.One(procedure.Lead);
         foreach (var member in family.Members[..3])
         {
@@ -334,7 +337,8 @@ internal sealed class Planter
             Add(_answerable, _draw.One(procedure.How), member, "procedure", [.. facts]);
             at = _draw.Random.Next(steps.Count - 1);
             if (steps[at].Did is { } did)
-                Add(_answerable, _draw.One(procedure.After).Replace("{did}", did, StringComparison.Ordinal), member, "next-step", facts[at + 1]);
+                Add(_answerable, _draw.One(procedure.After).Replace("{did}", did, StringComparison.Ordinal), member, "next-step",
+                    facts[at + 1]);
         }
 
         Add(_unanswerable, _draw.One(_draw.One(procedure.Steps).Ask), family.Ghost, "no-step");
