@@ -101,7 +101,7 @@ public sealed class EvaluationReportTests : IDisposable
     [InlineData("{\"question\": \"a\"}\n\n{\"question\": }", 3)]
     [InlineData("{\"question\": \"a\"}\n{\"question\": \" \"}", 2)]
     [InlineData("{\"question\": \"a\", \"gold\": [{\"source\": \"a.md\"}]}", 1)]
-    [InlineData("{\"question\": \"a\", \"answers\": null}", 1)]
+    [InlineData("{\"question\": \"a\", \"answers\": \"b\"}", 1)]
     [InlineData("\n", 1)]
     public async Task A_line_that_is_no_question_is_named(string content, int line)
     {

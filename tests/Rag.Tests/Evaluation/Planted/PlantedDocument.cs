@@ -194,8 +194,8 @@ public sealed class PlantedDocument(string name, bool japanese)
         using var package = WordprocessingDocument.Create(path, WordprocessingDocumentType.Document);
         var main = package.AddMainDocumentPart();
         main.Document = new Document($"<w:document {Namespace}><w:body>{body}</w:body></w:document>");
-        main.AddNewPart<StyleDefinitionsPart>().Styles = new Styles($"<w:styles {Namespace}>{Style("Title", 0)}{Style("Heading", "
-            + "1)}</w:styles>");
+        main.AddNewPart<StyleDefinitionsPart>().Styles = new Styles(
+            $"<w:styles {Namespace}>{Style("Title", 0)}{Style("Heading", 1)}</w:styles>");
         main.AddNewPart<NumberingDefinitionsPart>().Numbering = new Numbering(
             $"<w:numbering {Namespace}>{Definition(0, "bullet", "•")}{Definition(1, "decimal", "%1.")}"
             + "<w:num w:numId=\"1\"><w:abstractNumId w:val=\"0\"/></w:num>"

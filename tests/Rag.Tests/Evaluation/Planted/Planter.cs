@@ -30,17 +30,18 @@ internal sealed class Planter
     /// <summary>Makes documents until there are enough questions of every kind.</summary>
     internal IReadOnlyList<Draft> Plant(int answerable, int unanswerable)
     {
-        var kinds = new (double Share, Action<int> Plant)[]
+        double[] shares = [ListShare, ProcedureShare, ConditionShare];
+        var kinds = new (Func<int, int> Of, Action<int> Plant)[]
         {
-            (1 - ListShare - ProcedureShare - ConditionShare, PlantFamily),
-            (ListShare, PlantLists),
-            (ProcedureShare, PlantProcedures),
-            (ConditionShare, PlantConditions),
+            (count => count - shares.Sum(share => Part(count, share)), PlantFamily),
+            (count => Part(count, ListShare), PlantLists),
+            (count => Part(count, ProcedureShare), PlantProcedures),
+            (count => Part(count, ConditionShare), PlantConditions),
         };
         var asked = new List<Draft>();
-        foreach (var (share, plant) in kinds)
+        foreach (var (of, plant) in kinds)
         {
-            int wanted = (int)Math.Round(answerable * share), missing = (int)Math.Round(unanswerable * share);
+            int wanted = of(answerable), missing = of(unanswerable);
             _answerable.Clear();
             _unanswerable.Clear();
             int families = 0;
@@ -52,6 +53,8 @@ internal sealed class Planter
         }
 
         return asked;
+
+        static int Part(int count, double share) => (int)Math.Round(count * share);
     }
 
     private IEnumerable<Draft> Evenly(List<Draft> drafts, int count)
