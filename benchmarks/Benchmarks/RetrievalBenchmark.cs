@@ -26,7 +26,7 @@ internal static class RetrievalBenchmark
         var options = Arguments.Parse(args, "cranfield", "jsquad", "store", "qdrant-url", "embedding-model", "rerank-model");
         var collections = new List<Collection>();
         if (options.TryGetValue("cranfield", out var cranfield))
-            collections.Add(ReadCranfield(cranfield));
+            collections.Add(await ReadCranfieldAsync(cranfield));
         if (options.TryGetValue("jsquad", out var jsquad))
             collections.Add(ReadJsquad(jsquad));
         using var encoder = options.TryGetValue("embedding-model", out var path) ? LocalEncoder.Load(path) : null;
@@ -118,25 +118,10 @@ internal static class RetrievalBenchmark
         return [.. fused.Select(item => sources[item.Id])];
     }
 
-    private static Collection ReadCranfield(string folder)
+    private static async Task<Collection> ReadCranfieldAsync(string folder)
     {
-        var chunks = Lines("corpus.jsonl").Select(line =>
-        {
-            var title = line.GetProperty("title").GetString()!;
-            var text = line.GetProperty("text").GetString()!;
-            return ToChunk(line.GetProperty("_id").GetString()!, title.Length == 0 ? text : title + " " + text);
-        }).ToList();
-        var judgements = File.ReadLines(Path.Combine(folder, "qrels.tsv")).Skip(1).Select(line => line.Split('\t'))
-            .GroupBy(parts => parts[0])
-            .ToDictionary(group => group.Key,
-                group => group.ToDictionary(parts => parts[1], parts => int.Parse(parts[2], CultureInfo.InvariantCulture)));
-        var queries = Lines("queries.jsonl").Where(line => judgements.ContainsKey(line.GetProperty("_id").GetString()!))
-            .Select(line => new Query(line.GetProperty("text").GetString()!, judgements[line.GetProperty("_id").GetString()!])).ToList();
-        return new Collection("Cranfield", chunks, queries);
-
-        IEnumerable<JsonElement> Lines(string name)
-            => File.ReadLines(Path.Combine(folder, name)).Where(line => line.Length > 0)
-                .Select(line => JsonDocument.Parse(line).RootElement);
+        var read = await BeirCollection.LoadAsync(folder);
+        return new Collection("Cranfield", [.. read.ToChunks()], [.. read.Queries.Select(query => new Query(query.Text, query.Judgements))]);
     }
 
     private static Collection ReadJsquad(string path)

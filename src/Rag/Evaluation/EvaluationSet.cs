@@ -39,8 +39,9 @@ public static class EvaluationSet
 
             if (string.IsNullOrWhiteSpace(question?.Question))
                 throw new EvaluationDataException(path, number, "the question is missing or blank. Give it as \"question\".");
-            if (question.Answers is null || question.Gold is null
-                || question.Gold.Any(span => string.IsNullOrEmpty(span?.Source) || string.IsNullOrEmpty(span.Quote)))
+            // What a line leaves out is null here.
+            question = question with { Answers = question.Answers ?? [], Gold = question.Gold ?? [] };
+            if (question.Gold.Any(span => string.IsNullOrEmpty(span?.Source) || string.IsNullOrEmpty(span.Quote)))
                 throw new EvaluationDataException(path, number, "each place of \"gold\" needs \"source\" and \"quote\"; leave out what "
                     + "is unknown.");
             questions.Add(question with { Id = question.Id ?? number.ToString(System.Globalization.CultureInfo.InvariantCulture) });
@@ -108,8 +109,10 @@ internal sealed partial class EvaluationJson : JsonSerializerContext
 
     internal static EvaluationJson Indented { get; } = new(Readable(true));
 
-    private static JsonSerializerOptions Readable(bool indented) => new(Default.Options)
+    private static JsonSerializerOptions Readable(bool indented) => new()
     {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         Encoder = JavaScriptEncoder.Create(UnicodeRanges.All),
         WriteIndented = indented,
     };

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Answering;
@@ -21,13 +22,24 @@ internal static partial class QuestionForms
             var forms = sentence.IsRow ? OfRow(passage, sentence, quote)
                 : sentence.IsItem && Label().Match(quote) is { Success: true } label ? OfLabel(passage, label)
                 : sentence.IsQuestion || sentence.IsItem || quote.Length is < MinSentence or > MaxSentence ? []
-                : IsJapanese(quote) ? OfJapanese(quote)
-                : OfEnglish(quote);
+                : IsJapanese(quote) ? Placed(OfJapanese(quote), passage, "「{0}」について、")
+                : Placed(OfEnglish(quote), passage, "{0}: ");
             foreach (var (question, kind, answer) in forms)
                 if (quote.Contains(answer, StringComparison.Ordinal) && !question.Contains(answer, StringComparison.OrdinalIgnoreCase))
                     yield return new QuestionDraft(question, kind, answer, chunk.Source, quote, chunk.Start + sentence.Span.Start);
         }
     }
+
+    // A question without a name of its own ("The setup fee is how much in euros?") says where it belongs.
+    private static IEnumerable<(string, string, string)> Placed(
+        IEnumerable<(string Question, string Kind, string Answer)> forms, Passage passage, string context)
+        => forms.Select(form => form.Kind == "definition" || OwnName().IsMatch(form.Question[1..])
+            || TopicOf(passage) is not { } topic ? form
+            : (string.Format(CultureInfo.InvariantCulture, context, Place(topic, passage.Chunk.Heading)) + form.Question, form.Kind,
+                form.Answer));
+
+    private static string Place(string topic, string? path)
+        => path?.Split(" › ")[^1] is { } leaf && !topic.Contains(leaf, StringComparison.OrdinalIgnoreCase) ? $"{topic}, {leaf}" : topic;
 
     private static bool IsJapanese(string text) => text.Any(c => CjkText.IsCjk(c));
 
@@ -44,7 +56,7 @@ internal static partial class QuestionForms
                 continue;
             yield return (IsJapanese(header)
                 ? $"{Owned(topic, cells[0])}の{heads[i]}は何ですか。"
-                : $"What is the {Lower(heads[i])} of {Of(cells[0], topic)}?", "table", cells[i]);
+                : $"What is given as “{heads[i]}” for {Of(cells[0], topic)}?", "table", cells[i]);
         }
     }
 
@@ -57,7 +69,7 @@ internal static partial class QuestionForms
         var leaf = path.Split(" › ")[^1];
         yield return (IsJapanese(name)
             ? $"{Owned(topic, leaf)}の{name}は何ですか。"
-            : $"What is the {Lower(name)} of {Of(leaf, topic)}?", "label", value);
+            : $"What is given as “{name}” for {Of(leaf, topic)}?", "label", value);
     }
 
     // What tells this table or section from those of the same shape elsewhere: the document's title, or its outermost heading.
@@ -73,7 +85,7 @@ internal static partial class QuestionForms
 
     private static IEnumerable<(string, string, string)> OfEnglish(string quote)
     {
-        if (!char.IsUpper(quote[0]) || !quote.EndsWith('.') || EnglishAnaphora().IsMatch(quote))
+        if (!char.IsUpper(quote[0]) || !quote.EndsWith('.') || EnglishAnaphora().IsMatch(quote) || TwoSentences().IsMatch(quote))
             yield break;
         var sentence = quote.ReplaceLineEndings(" ");
         if (EnglishDefinition().Match(sentence) is { Success: true } definition)
@@ -89,7 +101,8 @@ internal static partial class QuestionForms
             yield break;
         // One amount alone: with two, the question would ask for either.
         Match[] numbers = [.. EnglishNumber().Matches(sentence)
-            .Where(match => match.Groups["unit"] is { Success: true } unit && !EnglishStopWords.Contains(unit.Value))];
+            .Where(match => match.Groups["unit"] is { Success: true } unit && !EnglishStopWords.Contains(unit.Value)
+                && !Bound().IsMatch(sentence[..match.Index]))];
         if (numbers is [var number] && number.Groups["unit"].Value is var unit)
             yield return (Asking(sentence, number, IsMass(unit) ? $"how much in {unit}" : $"how many {unit}"), "number",
                 number.Groups["value"].Value);
@@ -115,7 +128,7 @@ internal static partial class QuestionForms
         if (PoliteEnd().Match(sentence) is not { Success: true } end)
             yield break;
         Match[] numbers = [.. JapaneseNumber().Matches(sentence)
-            .Where(match => match.Groups["date"].Success || match.Groups["unit"].Success)];
+            .Where(match => match.Groups["date"].Success || match.Groups["time"].Success || match.Groups["unit"].Success)];
         if (numbers is not [var number])
             yield break;
         bool isDate = number.Groups["date"].Success;
@@ -125,7 +138,7 @@ internal static partial class QuestionForms
         var body = sentence[..end.Index];
         if (number.Index + number.Length > body.Length)
             yield break;
-        var asked = isDate ? "いつ" : unit is "円" or "ドル" ? "いくら" : "何" + unit;
+        var asked = number.Groups["time"].Success ? "何時" : isDate ? "いつ" : unit is "円" or "ドル" ? "いくら" : "何" + unit;
         var rest = body[(number.Index + number.Length)..];
         yield return (body[..number.Index] + asked + (isDate && rest.StartsWith('に') ? rest[1..] : rest) + ending,
             isDate ? "date" : "number",
@@ -146,6 +159,15 @@ internal static partial class QuestionForms
 
     [GeneratedRegex(@"^(The|An?)\b")]
     private static partial Regex ArticleStart();
+
+    [GeneratedRegex(@"(?<!^)\b\p{Lu}|[A-Za-z]-?\d|\d+[号番年条]|[ァ-ヶ]{2}")]
+    private static partial Regex OwnName();
+
+    [GeneratedRegex(@"[.!?]\s+\p{Lu}")]
+    private static partial Regex TwoSentences();
+
+    [GeneratedRegex(@"\b(?:more|less|fewer|later|earlier|older|younger) than\s$|\b(?:over|under|above|below|within|beyond)\s$")]
+    private static partial Regex Bound();
 
     [GeneratedRegex(@"^\s*(?:[-*•・]\s*)?(?<name>[^:：|]{2,40})[:：]\s*(?<value>[^:：|\n]+)$")]
     private static partial Regex Label();
@@ -170,7 +192,8 @@ internal static partial class QuestionForms
     [GeneratedRegex(@"^(?<name>[^、。は]{2,30})とは、?(?<what>[^。]{8,160})(?:である|です|をいう|のことである|のことです)。$")]
     private static partial Regex JapaneseDefinition();
 
-    [GeneratedRegex(@"(?<date>\d{4}年\d{1,2}月\d{1,2}日)|(?<![\dA-Za-z.,-])\d[\d,.]*(?<unit>[万億]?(?:円|ドル|人|名|件|個|台|本|枚|回|日間|日|時間|分間|分|秒|か月"
+    [GeneratedRegex(@"(?<date>\d{4}年\d{1,2}月\d{1,2}日)|(?<time>\d{1,2}時(?:\d{1,2}分|半)?(?!間))|(?<![\dA-Za-z.,-])\d[\d,.]*(?<unit>[万億]?(?:円"
+        + @"|ドル|人|名|件|個|台|本|枚|回|日間|日|時間|分間|分|秒|か月"
         + @"|ヶ月|年間|週間|キロ|メートル"
         + @"|平方メートル|リットル|度|階|番|冊|種類|パーセント))?")]
     private static partial Regex JapaneseNumber();

@@ -108,7 +108,8 @@ public sealed partial class TestSetGenerator
             var digits = code.Groups["digits"];
             if (!long.TryParse(digits.ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out long number))
                 continue;
-            long unit = digits.Length > 2 && number % 10 == 0 ? 10 : 1;
+            bool isYear = number is >= 1900 and < 2100;
+            long unit = digits.Length > 2 && number % 10 == 0 && !isYear ? 10 : 1;
             foreach (int step in Shuffled([.. Enumerable.Range(-MaxStep, 2 * MaxStep + 1).Where(step => step != 0)], random))
             {
                 long other = number + step * unit;

@@ -31,7 +31,7 @@ public partial class ArchitectureTests
         ["Rag.Hosting"] = (["Foundation", "Rag"],
             [
                 "Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Extensions.AI",
-                "Microsoft.Extensions.AI.Abstractions",
+                "Microsoft.Extensions.AI.Abstractions", "Microsoft.Extensions.AI.Evaluation",
                 "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions",
                 "Microsoft.Extensions.VectorData.Abstractions", "Microsoft.SemanticKernel.Abstractions",
             ]),

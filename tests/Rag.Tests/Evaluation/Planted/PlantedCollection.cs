@@ -43,7 +43,7 @@ public static class PlantedCollection
             {
                 Id = $"{language}-{i + 1}",
                 Kind = $"{language} {draft.Kind}",
-                Answers = [.. draft.Facts.Select(fact => places[fact][0].Quote)],
+                Answers = draft.Facts.Count == 0 ? [] : [string.Join(", ", draft.Facts.Select(fact => places[fact][0].Quote))],
                 Gold = [.. draft.Facts.SelectMany((fact, part) => places[fact].Select(span => span with { Part = part }))],
             }));
         }

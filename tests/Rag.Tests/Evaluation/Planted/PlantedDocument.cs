@@ -51,7 +51,8 @@ public sealed class PlantedDocument(string name, bool japanese)
                 break;
             case ".csv":
                 File.WriteAllLines(path, Pieces.Where(piece => piece.Kind is PieceKind.Header or PieceKind.Row)
-                    .Select(piece => string.Join(',', piece.Texts.Select(text => text.Contains(',', StringComparison.Ordinal) ? $"\"{text}\"" : text))));
+                    .Select(piece => string.Join(',', piece.Texts.Select(text => text.Contains(',', StringComparison.Ordinal)
+                        ? $"\"{text}\"" : text))));
                 break;
             default:
                 File.WriteAllText(path, Plain(markdown: Name.EndsWith(".md", StringComparison.Ordinal)));
@@ -193,7 +194,8 @@ public sealed class PlantedDocument(string name, bool japanese)
         using var package = WordprocessingDocument.Create(path, WordprocessingDocumentType.Document);
         var main = package.AddMainDocumentPart();
         main.Document = new Document($"<w:document {Namespace}><w:body>{body}</w:body></w:document>");
-        main.AddNewPart<StyleDefinitionsPart>().Styles = new Styles($"<w:styles {Namespace}>{Style("Title", 0)}{Style("Heading", 1)}</w:styles>");
+        main.AddNewPart<StyleDefinitionsPart>().Styles = new Styles(
+            $"<w:styles {Namespace}>{Style("Title", 0)}{Style("Heading", 1)}</w:styles>");
         main.AddNewPart<NumberingDefinitionsPart>().Numbering = new Numbering(
             $"<w:numbering {Namespace}>{Definition(0, "bullet", "•")}{Definition(1, "decimal", "%1.")}"
             + "<w:num w:numId=\"1\"><w:abstractNumId w:val=\"0\"/></w:num>"

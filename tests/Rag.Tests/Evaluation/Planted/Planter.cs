@@ -30,17 +30,18 @@ internal sealed class Planter
     /// <summary>Makes documents until there are enough questions of every kind.</summary>
     internal IReadOnlyList<Draft> Plant(int answerable, int unanswerable)
     {
-        var kinds = new (double Share, Action<int> Plant)[]
+        double[] shares = [ListShare, ProcedureShare, ConditionShare];
+        var kinds = new (Func<int, int> Of, Action<int> Plant)[]
         {
-            (1 - ListShare - ProcedureShare - ConditionShare, PlantFamily),
-            (ListShare, PlantLists),
-            (ProcedureShare, PlantProcedures),
-            (ConditionShare, PlantConditions),
+            (count => count - shares.Sum(share => Part(count, share)), PlantFamily),
+            (count => Part(count, ListShare), PlantLists),
+            (count => Part(count, ProcedureShare), PlantProcedures),
+            (count => Part(count, ConditionShare), PlantConditions),
         };
         var asked = new List<Draft>();
-        foreach (var (share, plant) in kinds)
+        foreach (var (of, plant) in kinds)
         {
-            int wanted = (int)Math.Round(answerable * share), missing = (int)Math.Round(unanswerable * share);
+            int wanted = of(answerable), missing = of(unanswerable);
             _answerable.Clear();
             _unanswerable.Clear();
             int families = 0;
@@ -52,6 +53,8 @@ internal sealed class Planter
         }
 
         return asked;
+
+        static int Part(int count, double share) => (int)Math.Round(count * share);
     }
 
     private IEnumerable<Draft> Evenly(List<Draft> drafts, int count)
@@ -154,13 +157,15 @@ internal sealed class Planter
         }
 
         foreach (var (member, id) in _draw.Some(facts.Keys, AskedPerFamily))
-            _answerable.Add(Ask(family, member, stated.First(attribute => attribute.Id == id), $"{world.Id}/{form}", Key(family, member, id)));
+            _answerable.Add(Ask(family, member, stated.First(attribute => attribute.Id == id), $"{world.Id}/{form}",
+                Key(family, member, id)));
         var known = _draw.One(stated);
         _unanswerable.Add(Ask(family, family.Ghost, known, "no-sibling"));
         var unknown = world.Attributes.Except(stated).ToArray();
         _unanswerable.Add(Ask(family, _draw.One(family.Members), _draw.One(unknown), "no-attribute"));
         var gaps = family.Members.SelectMany(member => stated.Select(attribute => (member, attribute)))
-            .Where(pair => !facts.ContainsKey((pair.member, pair.attribute.Id)) && Told(family, pair.member, pair.attribute, facts)).ToArray();
+            .Where(pair => !facts.ContainsKey((pair.member, pair.attribute.Id)) && Told(family, pair.member, pair.attribute, facts))
+                .ToArray();
         if (gaps.Length > 0 && _draw.One(gaps) is var gap)
             _unanswerable.Add(Ask(family, gap.member, gap.attribute, "sibling-attribute"));
     }
@@ -308,7 +313,8 @@ internal sealed class Planter
         var procedure = _words.Procedures[number % _words.Procedures.Count];
         var family = DrawFamily(_words.Worlds[0]);
         var document = Document("procedure-" + procedure.Id, "md", "html", "docx", "txt");
-        document.Add(PieceKind.Title, _draw.IsJapanese ? $"{family.Name} {family.Noun}の取扱説明" : $"Operating the {family.Name} {family.Noun}s");
+        document.Add(PieceKind.Title, _draw.IsJapanese
+            ? $"{family.Name} {family.Noun}の取扱説明" : $"Operating the {family.Name} {family.Noun}s");
         string title = _draw.One(procedure.Title), lead = _draw.One(procedure.Lead);
         foreach (var member in family.Members[..3])
         {
@@ -334,7 +340,8 @@ internal sealed class Planter
             Add(_answerable, _draw.One(procedure.How), member, "procedure", [.. facts]);
             at = _draw.Random.Next(steps.Count - 1);
             if (steps[at].Did is { } did)
-                Add(_answerable, _draw.One(procedure.After).Replace("{did}", did, StringComparison.Ordinal), member, "next-step", facts[at + 1]);
+                Add(_answerable, _draw.One(procedure.After).Replace("{did}", did, StringComparison.Ordinal), member, "next-step",
+                    facts[at + 1]);
         }
 
         Add(_unanswerable, _draw.One(_draw.One(procedure.Steps).Ask), family.Ghost, "no-step");
