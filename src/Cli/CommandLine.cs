@@ -25,6 +25,7 @@ internal static class CommandLine
             IngestCommand.Create(),
             AskCommand.Create(),
             DocumentsCommand.Create(),
+            AuditCommand.Create(),
             ExtractCommand.Create(),
             PullCommand.Create(),
             InspectCommand.Create(),
