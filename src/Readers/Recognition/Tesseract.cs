@@ -219,9 +219,9 @@ internal sealed class Tesseract
         catch (Exception error) when (error is Win32Exception or IOException or UnauthorizedAccessException)
         {
             throw new DocumentReaderUnavailableException(
-                $"Images and scanned pages are read by the program tesseract, and '{_options.Program}' cannot be "
-                + $"started ({error.Message}). Install it (apt-get install tesseract-ocr; brew install tesseract; winget install UB-Mannheim.TesseractOCR), or name "
-                    + "its "
+                $"Images and scanned pages are read by the program tesseract, and '{_options.Program}' cannot be started "
+                + $"({error.Message}). Install it (apt-get install tesseract-ocr; brew install tesseract; "
+                + "winget install UB-Mannheim.TesseractOCR), or name its "
                 + "path in TextRecognitionOptions.Program.", error);
         }
     }

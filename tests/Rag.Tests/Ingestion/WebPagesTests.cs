@@ -78,8 +78,9 @@ public sealed class WebPagesTests : IDisposable
                 + $"<sitemap><loc>http://{site!.Host}/one.xml.gz</loc></sitemap><sitemap><loc>/two.txt</loc></sitemap>"
                 + $"<sitemap><loc>http://{site.Host}/index.xml</loc></sitemap></sitemapindex>"),
             "/one.xml.gz" => new HubReply(200, Packed(Encoding.UTF8.GetBytes(
-                $"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9' xmlns:i='urn:i'><url><loc>http://{site!.Host}/a</loc><i:image>"
-                + $"<i:loc>http://{site.Host}/picture</i:loc></i:image></url><url><loc>http://other.example/x</loc></url></urlset>"))),
+                $"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9' xmlns:i='urn:i'><url><loc>http://{site!.Host}/a</loc>"
+                + $"<i:image><i:loc>http://{site.Host}/picture</i:loc></i:image></url><url><loc>http://other.example/x</loc></url>"
+                + "</urlset>"))),
             "/two.txt" => LoopbackSite.Text($"http://{site!.Host}/b\nhttp://{site.Host}/gone\n", "text/plain"),
             "/a" => LoopbackSite.Text("<p>Alpha page about kettles.</p>"),
             "/b" => isListed ? LoopbackSite.Text("<p>Beta page about teapots.</p>") : new HubReply(404),
