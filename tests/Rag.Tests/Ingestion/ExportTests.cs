@@ -74,11 +74,12 @@ public sealed class ExportTests : IDisposable
         await knowledge.ExportAsync(lines);
         var good = lines.ToString();
         var random = new Random(7);
+        const string damage = "{}[]\",:\n0-x\\u\0茶";
         for (int round = 0; round < 300; round++)
         {
             var text = good.ToCharArray();
             for (int edits = random.Next(1, 4); edits > 0; edits--)
-                text[random.Next(text.Length)] = "{}[]\",:\n0-x\\u\0茶"[random.Next(16)];
+                text[random.Next(text.Length)] = damage[random.Next(damage.Length)];
             try
             {
                 await knowledge.ImportAsync(new StringReader(new string(text)));

@@ -92,7 +92,7 @@ public sealed class PathFormsTests : IDisposable
         if (OperatingSystem.IsWindows())
             return;
         _folder.Write("outside/secret.md", "The secret is outside.");
-        string[] names = ["..\\..\\secret.md", "C:\\x.md", "a\nb.md", "%2e%2e%2fsecret.md", "．．.md", "a .md", "NUL.md", "-rf.md", "~.md",
+        string[] names = ["x\\..\\..\\secret.md", "C:\\x.md", "a\nb.md", "%2e%2e%2fsecret.md", "．．.md", "a .md", "NUL.md", "-rf.md", "~.md",
             "a:b.md"];
         foreach (var name in names)
             _folder.Write("docs/" + name, "Inside.");
