@@ -9,6 +9,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["agents"] = StrategyBenchmark.RunAsync,
     ["decode"] = arguments => Task.FromResult(DecodeBenchmark.Run(arguments)),
     ["embed"] = EmbedBenchmark.RunAsync,
+    ["fuzz-readers"] = arguments => Task.FromResult(ReadersFuzz.Run(arguments)),
     ["fuzz-templates"] = arguments => Task.FromResult(TemplateFuzz.Run(arguments)),
     ["fuzz-tokenizers"] = arguments => Task.FromResult(TokenizersFuzz.Run(arguments)),
     ["fuzz-weights"] = arguments => Task.FromResult(WeightsFuzz.Run(arguments)),

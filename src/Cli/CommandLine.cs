@@ -27,6 +27,7 @@ internal static class CommandLine
             SummarizeCommand.Create(),
             EvaluateCommand.Create(),
             DocumentsCommand.Create(),
+            AuditCommand.Create(),
             ExtractCommand.Create(),
             PullCommand.Create(),
             InspectCommand.Create(),

@@ -56,6 +56,7 @@ public sealed partial class KnowledgeBase
         return AddAsync(
             async preparer =>
             {
+                SourceName.Check(source);
                 using var buffer = new MemoryStream();
                 await content.CopyToAsync(buffer, cancellationToken).ConfigureAwait(false);
                 return [await preparer.PrepareAsync(source, buffer.ToArray(), Scoped(labels), cancellationToken).ConfigureAwait(false)];

@@ -406,6 +406,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
             var quarantine = await QuarantineAsync(cancellationToken).ConfigureAwait(false);
             var documents = await prepare(Preparer(clock, quarantine)).ConfigureAwait(false);
+            foreach (var document in documents)
+                SourceName.Check(document.Source);
             await RefuseAsync(documents, quarantine, isKept: info is not null, cancellationToken).ConfigureAwait(false);
             var embedder = _state.Embedder;
             if (info is not null)

@@ -4,6 +4,7 @@ using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Readers.Pdf;
 using Kotonoha.Readers.Processes;
+using Kotonoha.Readers.Recognition;
 
 namespace Kotonoha.Readers;
 
@@ -19,6 +20,7 @@ public sealed class DocumentReaders
     private readonly Dictionary<string, IDocumentReader> _byExtension = new(StringComparer.OrdinalIgnoreCase);
     private readonly ReaderPool? _pool;
     private readonly Lazy<string> _version;
+    private Tesseract? _tesseract;
 
     /// <summary>Creates a registry of your own readers, which run in this process; where two readers claim an extension the later one
     /// has it.</summary>
@@ -59,7 +61,40 @@ public sealed class DocumentReaders
 
     /// <summary>These readers and your own, which run in this process.</summary>
     /// <param name="readers">More readers; where one claims an extension that is read already, it takes its place.</param>
-    public DocumentReaders With(params IEnumerable<IDocumentReader> readers) => new(_pool, _byExtension.Values.Distinct().Concat(readers));
+    public DocumentReaders With(params IEnumerable<IDocumentReader> readers)
+        => new(_pool, _byExtension.Values.Distinct().Concat(readers)) { _tesseract = _tesseract };
+
+    /// <summary>
+    /// These readers, and text recognition for images and for the pages of PDF files that are scanned, by the program <c>tesseract</c>
+    /// where
+    /// it is installed; it runs as a child process of its own for each image.
+    /// </summary>
+    /// <param name="options">Languages and limits; null for English.</param>
+    /// <returns>Readers that say in <see cref="ExtractedDocument.Remarks"/> which text was recognised. Where the program is missing, images
+    /// and wholly scanned files are a <see cref="DocumentReaderUnavailableException"/>.</returns>
+    public DocumentReaders WithTextRecognition(TextRecognitionOptions? options = null)
+    {
+        var tesseract = new Tesseract(options ?? new TextRecognitionOptions());
+        var readers = new List<IDocumentReader> { new ImageReader(tesseract) };
+        if (TryGet(".pdf", out var found))
+        {
+            var pdf = found is ScannedPdfReader scanned ? scanned.Inner : found;
+            if (pdf is IsolatedReader)
+                readers.Add(new ScannedPdfReader(pdf,
+                    (content, name, token) => _pool!.ReadAsync(content, name, token, wantsImages: true), tesseract));
+            else if (pdf is PdfReader own)
+                readers.Add(new ScannedPdfReader(pdf, (content, name, token) => ParserThread.RunAsync(
+                    name, limit => ValueTask.FromResult(own.Read(content, name, wantsImages: true, limit)), token), tesseract));
+        }
+
+        return new DocumentReaders(_pool, _byExtension.Values.Distinct().Concat(readers)) { _tesseract = tesseract };
+    }
+
+    /// <summary>Finds out whether text recognition can work, where it was asked for.</summary>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <exception cref="DocumentReaderUnavailableException">The program or one of its languages is missing.</exception>
+    public Task CheckTextRecognitionAsync(CancellationToken cancellationToken = default)
+        => _tesseract?.CheckAsync(cancellationToken) ?? Task.CompletedTask;
 
     /// <summary>
     /// Names this set of readers: it changes when a reader is added, removed or built anew, so that a document which could not be read is
@@ -133,7 +168,7 @@ public sealed class DocumentReaders
             throw TooLarge(name);
         try
         {
-            return reader is IsolatedReader
+            return reader is ISelfLimited
                 ? await reader.ReadAsync(content, name, cancellationToken).ConfigureAwait(false)
                 : await ParserThread.RunAsync(name, token => reader.ReadAsync(content, name, token), cancellationToken)
                     .ConfigureAwait(false);
@@ -154,6 +189,7 @@ public sealed class DocumentReaders
         var parts =
             _byExtension.Select(pair => (Extension: pair.Key, Reader: pair.Value is IsolatedReader isolated ? isolated.Inner : pair.Value))
             .Select(entry => $"{entry.Extension}/{entry.Reader.GetType().FullName}/{entry.Reader.GetType().Module.ModuleVersionId}")
+            .Append(_tesseract is null ? "" : $"{_tesseract.Options.Languages}/{_tesseract.Options.MinConfidence}")
             .Append(typeof(DocumentReaders).Module.ModuleVersionId.ToString()).Order(StringComparer.Ordinal);
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))))[..16];
     }
@@ -186,7 +222,7 @@ public sealed class DocumentReaders
         => new($"'{name}' is larger than {DocumentLimits.MaxFileBytes >> 20} MB; split it into smaller files.");
 
     /// <summary>Has the documents of another reader read in a child process.</summary>
-    private sealed class IsolatedReader(ReaderPool pool, IDocumentReader inner) : IDocumentReader
+    private sealed class IsolatedReader(ReaderPool pool, IDocumentReader inner) : IDocumentReader, ISelfLimited
     {
         public IDocumentReader Inner => inner;
 

@@ -9,7 +9,13 @@ public sealed record ExtractedDocument(string Text, IReadOnlyList<DocumentBlock>
 {
     /// <summary>What a person should know about the text: parts of the document that could not be read, each with its reason.</summary>
     public IReadOnlyList<string> Remarks { get; init; } = [];
+
+    /// <summary>The images of pages without text, where they were asked for.</summary>
+    internal IReadOnlyList<PageImage> PageImages { get; init; } = [];
 }
+
+/// <summary>An image on a page without text, as a file that an image program reads.</summary>
+internal sealed record PageImage(int Page, byte[] Content);
 
 /// <summary>One part of a document: a heading, a paragraph, a table, …</summary>
 /// <param name="Kind">What it is.</param>

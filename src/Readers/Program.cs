@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using Kotonoha.Readers.Pdf;
 using Kotonoha.Readers.Processes;
 
 namespace Kotonoha.Readers;
@@ -49,14 +50,15 @@ internal static class Program
 
     private static Reply ReadDocument(byte[] request)
     {
-        var (name, content) = ReaderProtocol.ReadRequest(request);
+        var (name, content, wantsImages) = ReaderProtocol.ReadRequest(request);
         var mediaType = "a document";
         try
         {
             if (!DocumentReaders.InProcess.TryGet(name, out var reader))
                 return new Reply(ReplyKind.FormatError, null, $"'{name}' has no known document format.");
             mediaType = reader.MediaType;
-            var document = reader.ReadAsync(content, name, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+            var document = wantsImages && reader is PdfReader pdf ? pdf.Read(content, name, wantsImages: true, CancellationToken.None)
+                : reader.ReadAsync(content, name, CancellationToken.None).AsTask().GetAwaiter().GetResult();
             return new Reply(ReplyKind.Document, document, "");
         }
         catch (DocumentFormatException error)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kotonoha.Cli.Models;
+using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -57,11 +58,45 @@ internal sealed class FolderOptions(bool searches)
         HelpName = "DIR",
     };
 
+    public Option<string?> Tenant { get; } = new("--tenant")
+    {
+        Description = "On whose behalf: only what this tenant may see is found, and what is added belongs to it.",
+        HelpName = "NAME",
+    };
+
+    public Option<string[]> Groups { get; } = new("--group")
+    {
+        Description = "A group of the tenant that the caller belongs to; may be repeated.",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => [],
+    };
+
+    public Option<bool> RequireScope { get; } = new("--require-scope") { Description = "Refuse every call without --tenant." };
+
+    public Option<string?> AuditLog { get; } = new("--audit-log")
+    {
+        Description = "Write down in this file who added, deleted and asked what ('kotonoha audit verify FILE' checks it).",
+        HelpName = "FILE",
+    };
+
+    public Option<string?> AuditKeyVariable { get; } = new("--audit-key-env")
+    {
+        Description = "The environment variable that holds the key of the audit log's chain.",
+        HelpName = "NAME",
+    };
+
+    public Option<string?> TextRecognition { get; } = new("--ocr")
+    {
+        Description = "Read images and scanned pages with tesseract, in these languages, such as eng or eng+jpn.",
+        HelpName = "LANGUAGES",
+    };
+
     public void AddTo(Command command)
     {
         Store.AcceptOnlyFromAmong("embedded", "qdrant");
         Option[] options = searches
-            ? [Documents, Home, Store, QdrantUrl, QdrantKeyVariable, EmbeddingModel, RerankModel, Threads]
+            ? [Documents, Home, Store, QdrantUrl, QdrantKeyVariable, EmbeddingModel, RerankModel, Threads, Tenant, Groups,
+                RequireScope, AuditLog, AuditKeyVariable, TextRecognition]
             : [Documents, Home, Threads];
         foreach (var option in options)
             command.Options.Add(option);
@@ -82,6 +117,10 @@ internal sealed class FolderOptions(bool searches)
         var key = variable is null ? null : Environment.GetEnvironmentVariable(variable);
         if (variable is not null && key is null)
             throw new UsageException($"the environment variable '{variable}' (--qdrant-api-key-env) is not set");
+        var tenant = parsed.GetValue(Tenant);
+        string[] groups = parsed.GetValue(Groups) ?? [];
+        if (groups.Length > 0 && tenant is null)
+            throw new UsageException("--group goes with --tenant");
         return new FolderSettings(
             parsed.GetValue(Documents),
             parsed.GetValue(Home),
@@ -90,7 +129,14 @@ internal sealed class FolderOptions(bool searches)
             key,
             parsed.GetValue(EmbeddingModel),
             parsed.GetValue(RerankModel),
-            ThreadCount.Check(parsed.GetValue(Threads)));
+            ThreadCount.Check(parsed.GetValue(Threads)))
+        {
+            Scope = tenant is null ? null : AccessLabels.Scope(tenant, groups),
+            RequiresScope = parsed.GetValue(RequireScope),
+            AuditLog = parsed.GetValue(AuditLog),
+            AuditKey = AuditCommand.Key(parsed.GetValue(AuditKeyVariable), "--audit-key-env"),
+            TextRecognition = parsed.GetValue(TextRecognition),
+        };
     }
 }
 
@@ -109,4 +155,19 @@ internal sealed record FolderSettings(
 {
     /// <summary>Whether documents whose text holds instructions to a model are held back.</summary>
     public bool HoldsInjections { get; init; }
+
+    /// <summary>On whose behalf the command works, or null for the whole.</summary>
+    public AccessScope? Scope { get; init; }
+
+    /// <summary>Whether every call needs a scope.</summary>
+    public bool RequiresScope { get; init; }
+
+    /// <summary>The file of the audit log, or null for none.</summary>
+    public string? AuditLog { get; init; }
+
+    /// <summary>The key of its chain, or null for plain hashes.</summary>
+    public byte[]? AuditKey { get; init; }
+
+    /// <summary>The languages in which images are read, or null where they are not.</summary>
+    public string? TextRecognition { get; init; }
 }

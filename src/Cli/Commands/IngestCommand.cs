@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
 using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
@@ -24,41 +23,92 @@ internal static class IngestCommand
             new Option<bool>(
                 "--json")
             { Description = "Print one JSON object a line: each document once it is durably stored, then the counts." };
-        var command = new Command("ingest", "Bring a folder of documents into the store: adds, updates and deletes by content.");
+        var watch = new Option<bool>("--watch") { Description = "Go on and follow changes of the folder until Ctrl+C." };
+        var labels = new Option<string[]>("--label")
+        {
+            Description = AccessLabels.Help,
+            HelpName = "PATTERN=LABEL",
+            DefaultValueFactory = _ => [],
+        };
+        var web = new WebSourceOptions();
+        var command = new Command("ingest", "Bring a folder of documents, or pages from the web, into the store: adds, updates and deletes "
+            + "by content. With --url, --sitemap or --refresh-web the folder is read only where --docs names it.");
         options.AddTo(command);
-        command.Options.Add(plan);
-        command.Options.Add(rebuild);
-        command.Options.Add(holds);
-        command.Options.Add(json);
-        command.SetAction(
-            (parsed, cancellationToken) =>
-                RunAsync(
-                    options.Read(parsed) with { HoldsInjections = parsed.GetValue(holds) },
-                    parsed.GetValue(plan),
-                    parsed.GetValue(rebuild),
-                    parsed.GetValue(json),
-                    cancellationToken));
+        foreach (var option in new Option[] { plan, rebuild, watch, holds, labels, json })
+            command.Options.Add(option);
+        web.AddTo(command);
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            string[] rules = parsed.GetValue(labels) ?? [];
+            LabelRule[]? read = rules.Length == 0 ? null : [.. rules.Select(AccessLabels.Rule)];
+            return RunAsync(
+                options.Read(parsed) with { HoldsInjections = parsed.GetValue(holds) },
+                new IngestSettings(parsed.GetValue(plan), parsed.GetValue(rebuild), parsed.GetValue(watch), parsed.GetValue(json), read,
+                    web.Read(parsed, read)),
+                cancellationToken);
+        });
         return command;
     }
 
-    private static async Task<int> RunAsync(
-        FolderSettings settings, bool plan, bool rebuild, bool json, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(FolderSettings settings, IngestSettings ingest, CancellationToken cancellationToken)
     {
+        if (ingest.Plan && (ingest.Watch || ingest.Web is not null))
+            throw new UsageException("--plan is about the folder alone; it does not go with --watch, --url, --sitemap or --refresh-web");
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         using var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
-        if (plan)
+        var options = new SyncOptions { Acknowledged = ingest.Json ? Acknowledge : null, Rebuild = ingest.Rebuild, Labels = ingest.Labels };
+        if (ingest.Plan)
         {
-            var planned = await session.Knowledge.PlanSyncAsync(workspace.Documents, cancellationToken);
-            Print(json, planned.Added, planned.Changed, planned.Removed, planned.Unchanged.Count, planned.Skipped, []);
+            var planned = await session.Knowledge.PlanSyncAsync(workspace.Documents, options, cancellationToken);
+            Print(ingest.Json, planned.Added, planned.Changed, planned.Removed, planned.Unchanged.Count, planned.Skipped, []);
             return 0;
         }
 
-        var report = await IngestStage.RunAsync(session, workspace, json ? Acknowledge : null, rebuild, cancellationToken);
-        Print(json, report.Added, report.Changed, report.Removed, report.Unchanged.Count, report.Skipped, report.Remarks, report.Chunks,
-            report.Timings);
-        return 0;
+        bool fine = ingest.Web is null || await WebStage.RunAsync(session, ingest.Web, ingest.Json, cancellationToken);
+        if (ingest.Web is null || settings.Documents is not null || ingest.Watch)
+        {
+            if (ingest.Watch)
+                await WatchAsync(session, workspace, options, ingest.Json, cancellationToken);
+            else
+                Print(ingest.Json, await IngestStage.RunAsync(session, workspace, options, cancellationToken));
+        }
+
+        LastSync.Write(workspace);
+        return fine ? 0 : 1;
     }
+
+    private static async Task WatchAsync(
+        KnowledgeSession session, Workspace workspace, SyncOptions options, bool json, CancellationToken cancellationToken)
+    {
+        var watch = new WatchOptions
+        {
+            Sync = options,
+            Trouble = error => Console.Error.WriteLine($"kotonoha: {error.Message}"),
+        };
+        try
+        {
+            bool isFirst = true;
+            await foreach (var report in session.Knowledge.WatchFolderAsync(workspace.Documents, watch, null, cancellationToken))
+            {
+                await IngestStage.TellAsync(report, session);
+                Print(json, report);
+                LastSync.Write(workspace);
+                await Console.Out.FlushAsync(cancellationToken);
+                if (isFirst)
+                    await Console.Error.WriteLineAsync($"Watching '{workspace.Documents}'; Ctrl+C ends it.");
+                isFirst = false;
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            await Console.Error.WriteLineAsync("Watching has ended; everything that was reported is stored.");
+        }
+    }
+
+    private static void Print(bool json, SyncReport report)
+        => Print(json, report.Added, report.Changed, report.Removed, report.Unchanged.Count, report.Skipped, report.Remarks, report.Chunks,
+            report.Timings);
 
     private static void Acknowledge(string source)
     {
@@ -133,22 +183,31 @@ internal static class IngestCommand
 internal static class IngestStage
 {
     public static async Task<SyncReport> RunAsync(
-        KnowledgeSession session, Workspace workspace, Action<string>? acknowledged, bool rebuild, CancellationToken cancellationToken)
+        KnowledgeSession session, Workspace workspace, SyncOptions options, CancellationToken cancellationToken)
     {
-        var watch = Stopwatch.StartNew();
-        var report = await ProgressDisplay.RunAsync(progress => session.Knowledge.SyncFolderAsync(
-            workspace.Documents, progress, new SyncOptions { Acknowledged = acknowledged, Rebuild = rebuild }, cancellationToken));
-        await Console.Error.WriteLineAsync(Summary(report, session, watch.Elapsed));
-        foreach (var skipped in report.Skipped)
-            await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {skipped.Reason}");
-        foreach (var found in report.Findings.Where(found => found.Finding.Severity == InjectionSeverity.High))
-            await Console.Error.WriteLineAsync($"  instructions to a model in {found.Source}: {found.Finding}");
-        foreach (var remark in report.Remarks)
-            await Console.Error.WriteLineAsync($"  note on {remark.Source}: {remark.Text}");
+        var report = await ProgressDisplay.RunAsync(
+            progress => session.Knowledge.SyncFolderAsync(workspace.Documents, progress, options, cancellationToken));
+        await TellAsync(report, session);
         return report;
     }
 
-    private static string Summary(SyncReport report, KnowledgeSession session, TimeSpan elapsed)
+    public static async Task TellAsync(SyncReport report, KnowledgeSession session)
+    {
+        await Console.Error.WriteLineAsync(Summary(report, session));
+        foreach (var skipped in report.Skipped)
+            await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {skipped.Reason}");
+        await TellAsync(report.Findings, report.Remarks);
+    }
+
+    public static async Task TellAsync(IEnumerable<DocumentFinding> findings, IEnumerable<DocumentRemark> remarks)
+    {
+        foreach (var found in findings.Where(found => found.Finding.Severity == InjectionSeverity.High))
+            await Console.Error.WriteLineAsync($"  instructions to a model in {found.Source}: {found.Finding}");
+        foreach (var remark in remarks)
+            await Console.Error.WriteLineAsync($"  note on {remark.Source}: {remark.Text}");
+    }
+
+    private static string Summary(SyncReport report, KnowledgeSession session)
     {
         var stages =
             string.Join(", ",
@@ -158,6 +217,10 @@ internal static class IngestStage
             CultureInfo.InvariantCulture,
             $"Documents in {session.Knowledge.Store.Location}: {report.Added.Count} added, {report.Changed.Count} changed, "
                 + $"{report.Removed.Count} removed, {report.Unchanged.Count} unchanged, {report.Skipped.Count} skipped; "
-                + $"{report.Chunks} chunks written in {elapsed.TotalSeconds:F2} s{(stages.Length > 0 ? $" ({stages})" : "")}");
+                + $"{report.Chunks} chunks written in {report.Timings["total"]:F2} s{(stages.Length > 0 ? $" ({stages})" : "")}");
     }
 }
+
+/// <summary>How the command is to work.</summary>
+internal sealed record IngestSettings(
+    bool Plan, bool Rebuild, bool Watch, bool Json, IReadOnlyList<LabelRule>? Labels, WebSettings? Web);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Workspaces;
+using Kotonoha.Rag.Ingestion;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -45,7 +46,8 @@ internal static class QuickstartCommand
                         $"There is a model of {had} steps already; 'kotonoha train --again --steps {wanted}' trains anew."));
             await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
             using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer, session.Search);
-            await IngestStage.RunAsync(session, workspace, acknowledged: null, rebuild: false, cancellationToken);
+            await IngestStage.RunAsync(session, workspace, new SyncOptions(), cancellationToken);
+            LastSync.Write(workspace);
 
             // From here on nothing is written: another run may work on the folder.
             held.Dispose();

@@ -3,6 +3,7 @@ using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Qdrant;
 using Kotonoha.Connector;
+using Kotonoha.Foundation.Security;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
@@ -10,6 +11,7 @@ using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Retrieval;
 using Kotonoha.Rag.Stores;
+using Kotonoha.Readers;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Cli.Workspaces;
@@ -23,9 +25,16 @@ internal sealed class KnowledgeSession : IAsyncDisposable
     private readonly LocalEncoder? _encoder;
     private readonly LocalEncoder? _reranker;
 
-    private KnowledgeSession(KnowledgeBase knowledge, QdrantServerProcess? server, LocalEncoder? encoder, LocalEncoder? reranker)
+    private readonly KnowledgeBase _whole;
+    private readonly AuditLog? _audit;
+
+    private KnowledgeSession(
+        KnowledgeBase whole, AccessScope? scope, AuditLog? audit, QdrantServerProcess? server, LocalEncoder? encoder,
+            LocalEncoder? reranker)
     {
-        Knowledge = knowledge;
+        _whole = whole;
+        _audit = audit;
+        Knowledge = scope is null ? whole : whole.Within(scope);
         _server = server;
         _encoder = encoder;
         _reranker = reranker;
@@ -33,6 +42,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
         Scorer = Embedder is null ? null : new EmbeddingSentenceScorer(Embedder);
     }
 
+    /// <summary>The knowledge base, as the options' tenant sees it.</summary>
     public KnowledgeBase Knowledge { get; }
 
     /// <summary>How it searches where a question does not say.</summary>
@@ -48,6 +58,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
     {
         LocalEncoder? encoder = null, reranker = null;
         QdrantServerProcess? server = null;
+        AuditLog? audit = null;
         try
         {
             // Each embedding model has a store of its own, so that one can go back and forth between them.
@@ -64,8 +75,12 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 embedder = new SvdEmbedder(workspace.Embedder + (settings.Qdrant ? "-qdrant" : ""));
             }
 
+            audit = settings.AuditLog is { } file ? AuditLog.Open(file, settings.AuditKey) : null;
             var options = new KnowledgeBaseOptions
             {
+                AuditLog = audit,
+                RequireScope = settings.RequiresScope,
+                Readers = await ReadersAsync(settings, cancellationToken),
                 Injection = settings.HoldsInjections ? InjectionPolicy.Quarantine : InjectionPolicy.Report,
             };
             if (settings.RerankModel is { } crossEncoder)
@@ -79,8 +94,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             if (!settings.Qdrant)
             {
                 var embedded = EmbeddedStore.Open(workspace.Store(suffix));
-                return new KnowledgeSession(new KnowledgeBase(embedded, embedder, options), null, encoder,
-                    reranker)
+                return new KnowledgeSession(new KnowledgeBase(embedded, embedder, options), settings.Scope, audit, null, encoder, reranker)
                 { Search = options.Search };
             }
 
@@ -90,7 +104,8 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             var store = new QdrantStore(
                 new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix },
                 new WarningLogger<QdrantStore>());
-            return new KnowledgeSession(new KnowledgeBase(store, embedder, options), server, encoder, reranker) { Search = options.Search };
+            return new KnowledgeSession(new KnowledgeBase(store, embedder, options), settings.Scope, audit, server, encoder, reranker)
+                { Search = options.Search };
         }
         catch
         {
@@ -98,19 +113,37 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 await server.DisposeAsync();
             encoder?.Dispose();
             reranker?.Dispose();
+            audit?.Dispose();
             throw;
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        await Knowledge.DisposeAsync();
+        await _whole.DisposeAsync();
+        _audit?.Dispose();
         if (_server is not null)
             await _server.DisposeAsync();
         if (_encoder is not null)
             await _encoder.DisposeAsync();
         if (_reranker is not null)
             await _reranker.DisposeAsync();
+    }
+
+    private static async Task<DocumentReaders> ReadersAsync(FolderSettings settings, CancellationToken cancellationToken)
+    {
+        if (settings.TextRecognition is not { } languages)
+            return DocumentReaders.Default;
+        try
+        {
+            var readers = DocumentReaders.Default.WithTextRecognition(new TextRecognitionOptions { Languages = languages });
+            await readers.CheckTextRecognitionAsync(cancellationToken);
+            return readers;
+        }
+        catch (ArgumentException)
+        {
+            throw new UsageException($"--ocr '{languages}': languages as tesseract names them, such as eng or eng+jpn");
+        }
     }
 
     private static async Task<LocalEncoder> LoadAsync(

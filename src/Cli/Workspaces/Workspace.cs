@@ -121,3 +121,16 @@ internal static class Samples
         return [.. file.RootElement.EnumerateArray().Select(q => q.GetProperty("question").GetString()!)];
     }
 }
+
+/// <summary>When the last synchronisation of a workspace ended.</summary>
+internal static class LastSync
+{
+    /// <summary>Remembers that one has just ended.</summary>
+    public static void Write(Workspace workspace) => File.WriteAllText(PathIn(workspace), "");
+
+    /// <summary>When it was, in universal time; null where there was none.</summary>
+    public static DateTime? Read(Workspace workspace)
+        => File.Exists(PathIn(workspace)) ? File.GetLastWriteTimeUtc(PathIn(workspace)) : null;
+
+    private static string PathIn(Workspace workspace) => Path.Combine(workspace.Root, "last-sync");
+}

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
@@ -17,6 +18,7 @@ public sealed class SsrfGuard
 {
     private readonly SsrfGuardOptions _options;
     private readonly Func<string, CancellationToken, Task<IPAddress[]>> _resolve;
+    private readonly (string Host, int? Port)[] _privateHosts;
 
     /// <summary>Creates a guard.</summary>
     /// <param name="options">What is allowed; null for public web addresses at the usual ports.</param>
@@ -30,6 +32,7 @@ public sealed class SsrfGuard
         _options = options ?? new SsrfGuardOptions();
         _resolve = resolve;
         ArgumentOutOfRangeException.ThrowIfNegative(_options.MaxRedirects, nameof(options));
+        _privateHosts = [.. _options.PrivateHosts.Select(HostPattern.Split)];
     }
 
     /// <summary>Whether an address is one of the public internet.</summary>
@@ -59,7 +62,7 @@ public sealed class SsrfGuard
     public async Task<IReadOnlyList<IPAddress>> CheckAsync(Uri uri, CancellationToken cancellationToken = default)
     {
         CheckForm(uri);
-        return await ResolveAsync(uri.IdnHost, cancellationToken).ConfigureAwait(false);
+        return await ResolveAsync(uri.IdnHost, uri.Port, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A client whose every request and redirect is checked.</summary>
@@ -68,7 +71,12 @@ public sealed class SsrfGuard
 
     /// <summary>A handler whose every request and redirect is checked, for a client of one's own.</summary>
     /// <returns>The handler; the caller disposes it.</returns>
-    public HttpMessageHandler CreateHandler() => new RedirectHandler(this, new SocketsHttpHandler
+    public HttpMessageHandler CreateHandler() => CreateHandler(_options.MaxRedirects);
+
+    /// <summary>A handler for a client that looks at redirects itself: it gives them back, and checks every request all the same.</summary>
+    internal HttpMessageHandler CreateHandlerWithoutRedirects() => CreateHandler(null);
+
+    private RedirectHandler CreateHandler(int? maxRedirects) => new(this, maxRedirects, new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
         UseCookies = false,
@@ -92,6 +100,13 @@ public sealed class SsrfGuard
     private static readonly IPNetwork[] Refused6 =
         [.. ((string[])["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"]).Select(network => IPNetwork.Parse(network))];
 
+    // What a host that was named on purpose may have; metadata services and link-local addresses are not among them.
+    private static readonly IPNetwork[] Intranet =
+        [.. ((string[])["10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"])
+            .Select(network => IPNetwork.Parse(network))];
+
+    private static readonly IPAddress[] Metadata = [IPAddress.Parse("100.100.100.200"), IPAddress.Parse("fd00:ec2::254")];
+
     private void CheckForm(Uri uri)
     {
         ArgumentNullException.ThrowIfNull(uri);
@@ -101,13 +116,14 @@ public sealed class SsrfGuard
             throw new SsrfException(uri.ToString(), $"the scheme '{uri.Scheme}' is not allowed");
         if (uri.UserInfo.Length > 0)
             throw new SsrfException(uri.Host, "it holds a user name or a password");
-        if (_options.AllowedPorts is { } ports && !ports.Contains(uri.Port))
+        if (_options.AllowedPorts is { } ports && !ports.Contains(uri.Port)
+            && !_privateHosts.Any(entry => entry.Port == uri.Port && HostPattern.Matches(entry.Host, uri.IdnHost)))
             throw new SsrfException(uri.ToString(), $"the port {uri.Port} is not allowed");
         if (_options.AllowedHosts is { } hosts && !hosts.Any(host => HostPattern.Matches(host, uri.IdnHost)))
             throw new SsrfException(uri.ToString(), $"the host '{uri.IdnHost}' is not on the list of allowed hosts");
     }
 
-    private async Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken)
+    private async Task<IPAddress[]> ResolveAsync(string host, int port, CancellationToken cancellationToken)
     {
         IPAddress[] addresses;
         try
@@ -123,8 +139,10 @@ public sealed class SsrfGuard
 
         if (addresses.Length == 0)
             throw new SsrfException(host, "the host has no address");
-        foreach (var address in addresses)
-            if (!IsPublic(address) && !_options.AllowedNetworks.Any(network => network.Contains(address)))
+        bool isNamed = _privateHosts.Any(entry => (entry.Port ?? port) == port && HostPattern.Matches(entry.Host, host));
+        foreach (var address in addresses.Select(address => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address))
+            if (!IsPublic(address) && !_options.AllowedNetworks.Any(network => network.Contains(address))
+                && !(isNamed && Intranet.Any(network => network.Contains(address)) && !Metadata.Contains(address)))
                 throw new SsrfException(host, $"its address {address} is not one of the public internet");
         return addresses;
     }
@@ -132,7 +150,7 @@ public sealed class SsrfGuard
     /// <summary>Connects to the addresses that were checked in the same breath; nothing is resolved again after it.</summary>
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
-        var addresses = await ResolveAsync(context.DnsEndPoint.Host, cancellationToken).ConfigureAwait(false);
+        var addresses = await ResolveAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellationToken).ConfigureAwait(false);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
@@ -146,7 +164,7 @@ public sealed class SsrfGuard
         }
     }
 
-    private sealed class RedirectHandler(SsrfGuard guard, HttpMessageHandler inner) : DelegatingHandler(inner)
+    private sealed class RedirectHandler(SsrfGuard guard, int? maxRedirects, HttpMessageHandler inner) : DelegatingHandler(inner)
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
@@ -163,14 +181,14 @@ public sealed class SsrfGuard
                     throw refused;
                 }
 
-                if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308) || response.Headers.Location is not { } location)
+                if (maxRedirects is null || (int)response.StatusCode is not (301 or 302 or 303 or 307 or 308)
+                    || response.Headers.Location is not { } location)
                     return response;
                 var target = new Uri(request.RequestUri, location);
                 var status = (int)response.StatusCode;
                 response.Dispose();
-                if (redirects >= guard._options.MaxRedirects)
-                    throw new SsrfException(target.ToString(),
-                        $"it is redirect number {redirects + 1}, {guard._options.MaxRedirects} are allowed");
+                if (redirects >= maxRedirects)
+                    throw new SsrfException(target.ToString(), $"it is redirect number {redirects + 1}, {maxRedirects} are allowed");
                 request = Follow(request, target, status);
             }
         }
@@ -214,6 +232,13 @@ public sealed record SsrfGuardOptions
     /// </summary>
     public IReadOnlyCollection<IPNetwork> AllowedNetworks { get; init; } = [];
 
+    /// <summary>
+    /// Hosts that may have addresses inside the network (loopback, private and shared ones; never link-local ones and metadata services):
+    /// names or addresses, <c>*.example.com</c> for all below one, with <c>:PORT</c> for a port that is not among
+    /// <see cref="AllowedPorts"/>; none unless said otherwise.
+    /// </summary>
+    public IReadOnlyCollection<string> PrivateHosts { get; init; } = [];
+
     /// <summary>Whether plain HTTP is allowed; true unless said otherwise.</summary>
     public bool AllowsHttp { get; init; } = true;
 
@@ -243,5 +268,17 @@ internal static class HostPattern
         return pattern.StartsWith("*.", StringComparison.Ordinal)
             ? host.Length > pattern.Length - 1 && host.EndsWith(pattern[1..], StringComparison.OrdinalIgnoreCase)
             : host.Equals(pattern.TrimEnd('.'), StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>A pattern and the port behind it; an IPv6 address with a port stands in brackets.</summary>
+    internal static (string Host, int? Port) Split(string entry)
+    {
+        int colon = entry.LastIndexOf(':');
+        bool hasPort = colon > 0 && (entry[colon - 1] == ']' || entry.IndexOf(':', StringComparison.Ordinal) == colon);
+        if (!hasPort)
+            return (entry.Trim('[', ']'), null);
+        return ushort.TryParse(entry.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+            ? (entry[..colon].Trim('[', ']'), port)
+            : throw new ArgumentException($"'{entry}' does not end with a port.", nameof(entry));
     }
 }

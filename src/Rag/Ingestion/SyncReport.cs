@@ -51,7 +51,7 @@ public sealed record LabelRule(string Pattern, DocumentLabels Labels)
     private readonly Regex _regex = new(
         $"^{Regex.Escape(Pattern.EndsWith('/') ? Pattern + "**" : Pattern).Replace(@"\*\*/", "(?:.*/)?", StringComparison.Ordinal)
             .Replace(@"\*\*", ".*", StringComparison.Ordinal).Replace(@"\*", "[^/]*", StringComparison.Ordinal)
-            .Replace(@"\?", "[^/]", StringComparison.Ordinal)}$",
+            .Replace(@"\?", "[^/]", StringComparison.Ordinal)}\\z",
         RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.Singleline);
 
     /// <summary>Whether the rule is about a document.</summary>

@@ -26,13 +26,22 @@ internal sealed class PdfReader : IDocumentReader
     public ValueTask<ExtractedDocument> ReadAsync(byte[] content, string name, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
+        return ValueTask.FromResult(Read(content, name, wantsImages: false, cancellationToken));
+    }
+
+    /// <summary>Reads a document, and where asked for the images of its pages without text; with such images it may have no text.</summary>
+    internal ExtractedDocument Read(byte[] content, string name, bool wantsImages, CancellationToken cancellationToken)
+    {
         var filters = new MeasuredFilters();
         using var pdf = Open(content, name, filters);
         if (pdf.NumberOfPages > DocumentLimits.MaxPages)
             throw new DocumentFormatException(
                 $"'{name}' has {pdf.NumberOfPages} pages; {DocumentLimits.MaxPages} is the limit. Split it into smaller files.");
         var remarks = new PageRemarks();
-        var frames = ReadPages(pdf, name, filters, remarks, cancellationToken);
+        var images = wantsImages ? new PdfPageImages() : null;
+        var frames = ReadPages(pdf, name, filters, remarks, images, cancellationToken);
+        if (frames.Count == 0 && images is { Images.Count: > 0 })
+            return new ExtractedDocument("", [], Title(pdf), MediaType) { Remarks = remarks.ToList(), PageImages = images.Images };
         if (frames.Count == 0)
             throw new DocumentFormatException(remarks.WhyNoText(name, pdf.NumberOfPages));
 
@@ -49,7 +58,7 @@ internal sealed class PdfReader : IDocumentReader
         SetFootnotesAside(pages);
         var builder = new ExtractedTextBuilder(name);
         PdfParagraphs.Add(builder, pages, cancellationToken);
-        return ValueTask.FromResult(builder.Build(Title(pdf), MediaType) with { Remarks = remarks.ToList() });
+        return builder.Build(Title(pdf), MediaType) with { Remarks = remarks.ToList(), PageImages = images?.Images ?? [] };
     }
 
     private static PdfDocument Open(byte[] content, string name, MeasuredFilters filters)
@@ -70,7 +79,7 @@ internal sealed class PdfReader : IDocumentReader
     }
 
     private static List<List<PageFrame>> ReadPages(PdfDocument pdf, string name, MeasuredFilters filters, PageRemarks remarks,
-        CancellationToken cancellationToken)
+        PdfPageImages? images, CancellationToken cancellationToken)
     {
         var glyphs = new PdfGlyphs();
         var pages = new List<List<PageFrame>>();
@@ -91,7 +100,8 @@ internal sealed class PdfReader : IDocumentReader
                     remarks.AddBroken(number, "is damaged; some of its text may be missing");
                 if (frames.TrueForAll(frame => frame.Glyphs.TrueForAll(glyph => glyph.IsSpace)))
                 {
-                    if (glyphs.UnreadableFonts.Count == 0 && !filters.IsDamaged)
+                    // A page whose image can be looked at is told of when that has been done.
+                    if (images?.Add(page) != true && glyphs.UnreadableFonts.Count == 0 && !filters.IsDamaged)
                         remarks.AddEmpty(number, HasImages(page));
                     continue;
                 }
@@ -157,7 +167,7 @@ internal sealed class PdfReader : IDocumentReader
     /// <summary>Collects what could not be read.</summary>
     private sealed class PageRemarks
     {
-        private const string Help = "run a text recognition over it first.";
+        private const string Help = "read it with text recognition ('--ocr', DocumentReaders.WithTextRecognition).";
 
         private readonly List<int> _scanned = [];
         private readonly List<int> _blank = [];

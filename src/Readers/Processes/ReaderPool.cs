@@ -61,13 +61,15 @@ internal sealed class ReaderPool
     /// <summary>Reads a document.</summary>
     /// <exception cref="DocumentFormatException">It cannot be read, or reading it had to be given up.</exception>
     /// <exception cref="DocumentReaderUnavailableException">There is no program to read it.</exception>
-    internal async Task<ExtractedDocument> ReadAsync(byte[] content, string name, CancellationToken cancellationToken)
+    internal async Task<ExtractedDocument> ReadAsync(
+        byte[] content, string name, CancellationToken cancellationToken, bool wantsImages = false)
     {
         await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var reply = await ReadAsync(await TakeAsync(cancellationToken).ConfigureAwait(false), content, name, cancellationToken)
-                .ConfigureAwait(false);
+            var reply = await ReadAsync(
+                await TakeAsync(cancellationToken).ConfigureAwait(false), content, name, wantsImages, cancellationToken)
+                    .ConfigureAwait(false);
             return reply.Document ?? throw new DocumentFormatException(reply.Text);
         }
         finally
@@ -77,7 +79,8 @@ internal sealed class ReaderPool
         }
     }
 
-    private async Task<Reply> ReadAsync(ReaderWorker worker, byte[] content, string name, CancellationToken cancellationToken)
+    private async Task<Reply> ReadAsync(
+        ReaderWorker worker, byte[] content, string name, bool wantsImages, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(_options.MaxReadMs);
@@ -86,7 +89,7 @@ internal sealed class ReaderPool
         bool deterministic = true;
         try
         {
-            var reply = await worker.ReadAsync(content, name, limit.Token).ConfigureAwait(false);
+            var reply = await worker.ReadAsync(content, name, wantsImages, limit.Token).ConfigureAwait(false);
             if (reply.Kind is ReplyKind.Document or ReplyKind.FormatError)
             {
                 Return(worker);

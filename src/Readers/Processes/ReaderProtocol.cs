@@ -32,21 +32,25 @@ internal static class ReaderProtocol
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>The bytes of a request before the file's own.</summary>
-    internal static byte[] RequestHead(string name, int contentBytes)
+    /// <param name="name">The file's name.</param>
+    /// <param name="contentBytes">How many bytes it has.</param>
+    /// <param name="wantsImages">Whether the images of pages without text are asked for.</param>
+    internal static byte[] RequestHead(string name, int contentBytes, bool wantsImages = false)
     {
         // A file name may hold lone surrogates (Windows); they would not survive, and nobody needs them.
         var nameBytes = Encoding.UTF8.GetBytes(name);
-        var head = new byte[8 + nameBytes.Length];
-        BinaryPrimitives.WriteInt32LittleEndian(head, 4 + nameBytes.Length + contentBytes);
+        var head = new byte[9 + nameBytes.Length];
+        BinaryPrimitives.WriteInt32LittleEndian(head, 5 + nameBytes.Length + contentBytes);
         BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(4), nameBytes.Length);
-        nameBytes.CopyTo(head, 8);
+        head[8] = wantsImages ? (byte)1 : (byte)0;
+        nameBytes.CopyTo(head, 9);
         return head;
     }
 
-    internal static (string Name, byte[] Content) ReadRequest(byte[] frame)
+    internal static (string Name, byte[] Content, bool WantsImages) ReadRequest(byte[] frame)
     {
         int nameBytes = BinaryPrimitives.ReadInt32LittleEndian(frame);
-        return (Encoding.UTF8.GetString(frame, 4, nameBytes), frame[(4 + nameBytes)..]);
+        return (Encoding.UTF8.GetString(frame, 5, nameBytes), frame[(5 + nameBytes)..], frame[4] != 0);
     }
 
     internal static byte[] WriteReply(Reply reply)
@@ -80,6 +84,13 @@ internal static class ReaderProtocol
             writer.Write(document.Remarks.Count);
             foreach (var remark in document.Remarks)
                 writer.Write(remark);
+            writer.Write(document.PageImages.Count);
+            foreach (var image in document.PageImages)
+            {
+                writer.Write(image.Page);
+                writer.Write(image.Content.Length);
+                writer.Write(image.Content);
+            }
         }
         else
         {
@@ -123,7 +134,17 @@ internal static class ReaderProtocol
             var remarks = new List<string>();
             for (int left = reader.ReadInt32(); left > 0; left--)
                 remarks.Add(reader.ReadString());
-            return new Reply(kind, new ExtractedDocument(text, blocks, title, mediaType) { Remarks = remarks }, "");
+            var images = new List<PageImage>();
+            for (int left = reader.ReadInt32(); left > 0; left--)
+            {
+                int page = reader.ReadInt32(), length = reader.ReadInt32();
+                if (page < 1 || length < 0 || length > frame.Length)
+                    throw new InvalidDataException("an image of no page");
+                images.Add(new PageImage(page, reader.ReadBytes(length)));
+            }
+
+            return new Reply(kind,
+                new ExtractedDocument(text, blocks, title, mediaType) { Remarks = remarks, PageImages = images }, "");
         }
         catch (Exception error) when (error is EndOfStreamException or FormatException or ArgumentException or IOException)
         {

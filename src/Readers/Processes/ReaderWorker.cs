@@ -79,9 +79,9 @@ internal sealed class ReaderWorker
     /// <summary>Has a document read.</summary>
     /// <exception cref="IOException">The program ended meanwhile.</exception>
     /// <exception cref="InvalidDataException">Its reply is not valid.</exception>
-    internal async Task<Reply> ReadAsync(byte[] content, string name, CancellationToken cancellationToken)
+    internal async Task<Reply> ReadAsync(byte[] content, string name, bool wantsImages, CancellationToken cancellationToken)
     {
-        await _requests.WriteAsync(ReaderProtocol.RequestHead(name, content.Length), cancellationToken).ConfigureAwait(false);
+        await _requests.WriteAsync(ReaderProtocol.RequestHead(name, content.Length, wantsImages), cancellationToken).ConfigureAwait(false);
         await _requests.WriteAsync(content, cancellationToken).ConfigureAwait(false);
         await _requests.FlushAsync(cancellationToken).ConfigureAwait(false);
         var frame = await ReaderProtocol.ReadFrameAsync(_replies, DocumentLimits.MaxProcessOutputBytes, cancellationToken)
