@@ -102,7 +102,7 @@ internal static class PassageFilter
         foreach (var clause in filter?.FilterClauses ?? [])
             read = Join(read, clause switch
             {
-                EqualToFilterClause { FieldName: nameof(KnowledgePassage.Source), Value: string source } => new StoreFilter(source),
+                EqualToFilterClause { FieldName: nameof(KnowledgePassage.Source), Value: string source } => Named(source),
                 EqualToFilterClause { FieldName: nameof(KnowledgePassage.Tags), Value: string tag } => new StoreFilter(Tags: [tag]),
                 AnyTagEqualToFilterClause { FieldName: nameof(KnowledgePassage.Tags), Value: var tag } => new StoreFilter(Tags: [tag]),
                 _ => throw new KotonohaException($"The filter clause {clause.GetType().Name} cannot be used. {Allowed}"),
@@ -115,17 +115,27 @@ internal static class PassageFilter
     {
         if (one is null)
             return other;
-        string[] tags = [.. one.Tags ?? [], .. other.Tags ?? []];
-        var (inner, outer) = (other.SourcePrefix, one.SourcePrefix);
-        // Of two folders, the one below the other; folders beside each other have nothing in common.
-        if (inner is null || outer is null)
-            return new StoreFilter(inner ?? outer, tags);
-        if (new StoreFilter(outer).Accepts(inner.TrimEnd('/'), []))
-            return new StoreFilter(inner, tags);
-        return new StoreFilter(inner).Accepts(outer.TrimEnd('/'), [])
-            ? new StoreFilter(outer, tags)
-            : throw new KotonohaException($"The filters '{outer}' and '{inner}' have no document in common. Ask for one of them.");
+        // The rest of the first, its scope above all, holds as it is.
+        return one with { SourcePrefix = Inner(one.SourcePrefix, other.SourcePrefix), Tags = [.. one.Tags ?? [], .. other.Tags ?? []] };
     }
+
+    /// <summary>Of two folders, the one below the other; folders beside each other have nothing in common.</summary>
+    private static string? Inner(string? one, string? other)
+    {
+        if (one is null || other is null)
+            return one ?? other;
+        if (new StoreFilter(one).Accepts(other.TrimEnd('/'), []))
+            return other;
+        return new StoreFilter(other).Accepts(one.TrimEnd('/'), [])
+            ? one
+            : throw new KotonohaException($"The filters '{one}' and '{other}' have no document in common. Ask for one of them.");
+    }
+
+    /// <summary>A document or folder that a caller asks for; an empty one would be all of them.</summary>
+    private static StoreFilter Named(string source)
+        => source.Trim('/').Length > 0
+            ? new StoreFilter(source)
+            : throw new KotonohaException($"The source '{source}' in a filter names no document and no folder. {Allowed}");
 
     private static StoreFilter Read(Expression filter)
     {
@@ -135,13 +145,13 @@ internal static class PassageFilter
                 return Join(Read(both.Left), Read(both.Right));
             case BinaryExpression { NodeType: ExpressionType.Equal } equal:
                 if (IsMember(equal.Left, nameof(KnowledgePassage.Source)) && Text(equal.Right) is { } right)
-                    return new StoreFilter(right);
+                    return Named(right);
                 if (IsMember(equal.Right, nameof(KnowledgePassage.Source)) && Text(equal.Left) is { } left)
-                    return new StoreFilter(left);
+                    return Named(left);
                 break;
             case MethodCallExpression { Method.Name: nameof(string.StartsWith), Object: { } source } call
                 when IsMember(source, nameof(KnowledgePassage.Source)) && Text(call.Arguments[0]) is { } prefix && prefix.EndsWith('/'):
-                return new StoreFilter(prefix);
+                return Named(prefix);
             case MethodCallExpression { Method.Name: nameof(Enumerable.Contains) } call:
                 Expression[] parts = call.Object is null ? [.. call.Arguments] : [call.Object, .. call.Arguments];
                 if (parts.Length == 2 && IsMember(parts[0], nameof(KnowledgePassage.Tags)) && Text(parts[1]) is { } tag)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
@@ -8,9 +7,6 @@ namespace Kotonoha.Rag;
 
 public sealed partial class KnowledgeBase
 {
-    // The number of chunks only sets the weight of unknown words, and that by its logarithm: it may be this old.
-    private static readonly TimeSpan ChunkCountAge = TimeSpan.FromSeconds(30);
-
     // Each of a question's terms is looked up: a whole document is not a question.
     private const int MaxQuestionLength = 4000;
 
@@ -20,8 +16,6 @@ public sealed partial class KnowledgeBase
     // Fused scores count from the best hit of a search; a passage that only another search finds stands behind those that the question
     // itself found.
     private const double OtherSearchShare = 0.8;
-
-    private (long Count, long Taken) _chunkCount = (-1, 0);
 
     /// <summary>
     /// Answers a question from the documents: with sentences quoted from them, or in the words of a chat model as far as the documents
@@ -207,18 +201,7 @@ public sealed partial class KnowledgeBase
         var terms = question.Terms.Select(term => term.Term)
             .Concat(question.Runs.SelectMany(run => Foundation.Text.TextAnalyzer.Analyze(run)).Select(token => token.Term));
         return await TermStatistics.CollectAsync(
-            _store, info?.AverageLength ?? 1, await ChunkCountAsync(cancellationToken).ConfigureAwait(false), terms, cancellationToken)
-                .ConfigureAwait(false);
-    }
-
-    private async Task<long> ChunkCountAsync(CancellationToken cancellationToken)
-    {
-        var known = _chunkCount;
-        if (known.Count >= 0 && Stopwatch.GetElapsedTime(known.Taken) < ChunkCountAge)
-            return known.Count;
-        var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
-        long count = records.Sum(record => (long)record.ChunkCount);
-        _chunkCount = (count, Stopwatch.GetTimestamp());
-        return count;
+            _store, info?.AverageLength ?? 1, await _state.ChunkCounts.OfAsync(_scope, _store, cancellationToken).ConfigureAwait(false),
+            terms, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -20,7 +20,9 @@ public sealed partial class KnowledgeBase
     /// <see cref="PassagesFound"/>, where the search found any; a <see cref="SentenceVerified"/> for each sentence of the answer, and
     /// seldom a <see cref="SentencesWithdrawn"/> among them; at the end <see cref="AnswerCompleted"/>.
     /// </returns>
-    /// <remarks>To leave the loop ends the work, the chat model's too.</remarks>
+    /// <remarks>
+    /// To leave the loop ends the work, the chat model's too. The audit log then has the documents that had been shown.
+    /// </remarks>
     /// <exception cref="KotonohaException">The question is too long, the store cannot do its work, or the collection was made by another
     /// embedder or analyzer.</exception>
     public async IAsyncEnumerable<AnswerUpdate> AskStreamingAsync(
@@ -29,17 +31,24 @@ public sealed partial class KnowledgeBase
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var updates = Channel.CreateUnbounded<AnswerUpdate>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+        var shown = new List<string>();
+        bool isWrittenDown = false;
         var work = WorkAsync(stop.Token);
         try
         {
             await foreach (var update in updates.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            {
+                shown.AddRange(SourcesOf(update));
                 yield return update;
+            }
         }
         finally
         {
             // Nothing goes on behind the caller's back; what failed was thrown by the reader already.
             await stop.CancelAsync().ConfigureAwait(false);
             await work.ConfigureAwait(false);
+            if (shown.Count > 0 && !isWrittenDown)
+                AuditAsked(question, "left", shown);
         }
 
         async Task WorkAsync(CancellationToken token)
@@ -48,6 +57,7 @@ public sealed partial class KnowledgeBase
             {
                 var stream = new AnswerStream(updates.Writer);
                 var answer = await AnswerAsync(question, chat, options, stream, null, token).ConfigureAwait(false);
+                isWrittenDown = true;
                 if (!answer.Found)
                     stream.Settle([]);
                 else if (answer.AnsweredBy == AnsweredBy.Extraction)
@@ -62,6 +72,13 @@ public sealed partial class KnowledgeBase
             }
         }
     }
+
+    private static IEnumerable<string> SourcesOf(AnswerUpdate update) => update switch
+    {
+        PassagesFound found => found.Hits.Select(hit => hit.Chunk.Source),
+        SentenceVerified sentence => sentence.Citations.Select(citation => citation.Source),
+        _ => [],
+    };
 
     /// <summary>Answers a question, completed from the conversation before it where there is one.</summary>
     private async Task<Answer> AnswerAsync(

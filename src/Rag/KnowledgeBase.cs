@@ -25,6 +25,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     private readonly KnowledgeBaseOptions _options;
     private readonly SharedState _state;
     private readonly AccessScope? _scope;
+    private readonly bool _isView;
 
     /// <summary>Creates a knowledge base over a store.</summary>
     /// <param name="store">The store; it may be new.</param>
@@ -61,7 +62,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         ArgumentNullException.ThrowIfNull(options);
         var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, cancellationToken).ConfigureAwait(false);
         var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
-        return Plan(Labelled(files, records, options), skipped, records);
+        var held = await _store.ListQuarantineAsync(cancellationToken).ConfigureAwait(false);
+        return Plan(Labelled(files, records, held, options), skipped, records);
     }
 
     /// <summary>
@@ -114,6 +116,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// How many chunks were written (none for documents that the store held already), and a remark on each that is longer than the embedder
     /// reads.
     /// </returns>
+    /// <exception cref="DocumentQuarantinedException">The text of a document holds instructions to a model, and such documents are held
+    /// back; none is taken in then.</exception>
     /// <exception cref="KotonohaException">The store cannot do its work.</exception>
     public Task<AddReport> AddChunksAsync(
         IEnumerable<Chunk> chunks, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
@@ -129,19 +133,13 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         ArgumentNullException.ThrowIfNull(chunks);
         ArgumentNullException.ThrowIfNull(labels);
         return AddAsync(
-            preparer => Task.FromResult<IReadOnlyList<PreparedDocument>>(
-            [
-                .. chunks.GroupBy(chunk => chunk.Source, StringComparer.Ordinal).Select(group =>
-                {
-                    var ordered = group.OrderBy(chunk => chunk.Ordinal).ToArray();
-                    var content =
-                        System.Text.Encoding.UTF8.GetBytes(
-                            string.Join('\f', ordered.Select(chunk => $"{chunk.Id}\f{chunk.Title}\f{chunk.Heading}\f{chunk.Text}")));
-                    var hash = IndexText.Hash(content);
-                    return preparer.Analyse(group.Key, hash, IndexText.Version(group.Key, hash, _options.Chunking, TokenLimit), ordered,
-                        ordered[0].Title, content.Length, Scoped(labels));
-                }),
-            ]),
+            async preparer =>
+            {
+                var groups = chunks.GroupBy(chunk => chunk.Source, StringComparer.Ordinal).ToList();
+                var scoped = await ScopedAsync(labels, [.. groups.Select(group => group.Key)], cancellationToken).ConfigureAwait(false);
+                return [.. groups.Select(group => preparer.Prepare(
+                    group.Key, [.. group.OrderBy(chunk => chunk.Ordinal)], scoped(group.Key), cancellationToken))];
+            },
             cancellationToken);
     }
 
@@ -154,8 +152,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         await _state.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            bool isStored = (await _store.ReadRecordsAsync([source], cancellationToken).ConfigureAwait(false))[0] is not null;
             await _store.DeleteAsync([source], cancellationToken).ConfigureAwait(false);
-            Audit("delete", ("source", source));
+            _state.ChunkCounts.Clear();
+            if (isStored)
+                Audit("delete", ("source", source));
         }
         finally
         {
@@ -219,7 +220,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             if (_scope is not null)
                 throw new AccessException(
                     AccessError.WholeCollection,
-                    "Fitting the embedder concerns everybody's documents. Do it on a knowledge base without a scope.");
+                    "Fitting the embedder concerns everybody's documents. Do it on a knowledge base without a scope (AsAdministrator).");
             if (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false) is not null)
                 await RefitAsync(new StageClock(), progress, cancellationToken).ConfigureAwait(false);
         }
@@ -229,10 +230,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Closes the store; within a scope it does nothing, since the store belongs to the whole knowledge base.</summary>
+    /// <summary>Closes the store; a view does nothing, since the store belongs to the whole knowledge base.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_scope is not null)
+        if (_isView)
             return;
         await _whole.DisposeAsync().ConfigureAwait(false);
         _state.Dispose();
@@ -241,7 +242,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     /// <inheritdoc cref="DisposeAsync"/>
     public void Dispose()
     {
-        if (_scope is not null)
+        if (_isView)
             return;
         _whole.Dispose();
         _state.Dispose();
@@ -277,7 +278,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         var present = files.Select(file => file.Source).Concat(skipped.Select(skip => skip.Source)).ToHashSet(StringComparer.Ordinal);
         // A folder that cannot be read (its source ends with a slash) says nothing about the documents below it.
         var closed = skipped.Select(skip => skip.Source).Where(source => source.EndsWith('/')).ToArray();
-        var removed = records.Select(record => record.Source)
+        // What a scope sees and may not write, such as public documents, is not its folder's.
+        var removed = records.Where(record => MayWrite(record.Access)).Select(record => record.Source)
             .Where(source => !WebPages.IsAddress(source) && !present.Contains(source)
                 && !closed.Any(prefix => source.StartsWith(prefix, StringComparison.Ordinal)));
         return new SyncPlan(added, changed, [.. removed], unchanged, skipped);
@@ -294,7 +296,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         if (rebuild && _scope is not null)
             throw new AccessException(
                 AccessError.WholeCollection,
-                "A rebuild concerns everybody's documents. Make it on a knowledge base without a scope.");
+                "A rebuild concerns everybody's documents. Make it on a knowledge base without a scope (AsAdministrator).");
         IEmbeddingGenerator<string, Embedding<float>>? embedder = _state.Embedder;
         if (info is not null && !rebuild)
         {
@@ -305,10 +307,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         }
 
         var stored = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
-        files = Labelled(files, stored, options);
+        var quarantine = await QuarantineAsync(cancellationToken).ConfigureAwait(false);
+        files = Labelled(files, stored, quarantine.Records, options);
         var removed = Plan(files, skipped, stored).Removed;
         var plan = Plan(files, skipped, rebuild ? [] : stored);
-        var quarantine = await QuarantineAsync(cancellationToken).ConfigureAwait(false);
         var toWrite = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
         var writer = new DocumentWriter(_store, rebuild ? null : info, embedder, clock)
         {
@@ -318,10 +320,11 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             Progress = progress,
             Total = toWrite.Count,
         };
+        string[] poisoned = [];
         var broken = new List<SkippedDocument>();
         var remarks = new List<DocumentRemark>();
         var findings = new List<DocumentFinding>();
-        var storedHashes = stored.ToDictionary(record => record.Source, record => record.Hash, StringComparer.Ordinal);
+        var storedBySource = stored.ToDictionary(record => record.Source, StringComparer.Ordinal);
         int prepared = 0;
         var preparer = Preparer(clock, quarantine);
         // A rebuild tries everything again.
@@ -340,11 +343,10 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         }
 
         quarantine.Settle(files, plan.Unchanged, skipped);
+        // The very bytes that are now known to hold instructions do not stay.
+        poisoned = [.. stored.Where(record => MayWrite(record.Access) && quarantine.Poisons(record)).Select(record => record.Source)];
         broken.AddRange(quarantine.Held.Where(record => toWrite.Contains(record.Source))
             .Select(record => Skip(record.Source, record.Reason + " (In quarantine until it changes or is released.)")));
-        // The very bytes that are now known to hold instructions do not stay.
-        var poisoned = quarantine.Held.Where(record => record.Cause == QuarantineCause.Injection
-            && storedHashes.GetValueOrDefault(record.Source) == record.Hash).Select(record => record.Source).ToArray();
 
         if (rebuild)
         {
@@ -382,11 +384,12 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             Quarantined = [.. quarantine.Held],
             Findings = findings,
         };
-        Audit(folder, report);
+        _state.ChunkCounts.Clear();
+        Audit(folder, report, poisoned);
         return report;
 
         SkippedDocument Skip(string source, string reason)
-            => new(source, storedHashes.ContainsKey(source) ? reason + " (The version that was stored before stays.)" : reason);
+            => new(source, StoredBefore(reason, storedBySource.GetValueOrDefault(source), poisoned.Contains(source)));
     }
 
     private static async Task<IKnowledgeStore> CreateInPlaceAsync(
@@ -420,14 +423,15 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             var stored = await _store.ReadRecordsAsync([.. documents.Select(document => document.Source)], cancellationToken)
                 .ConfigureAwait(false);
             var writer = new DocumentWriter(_store, info, embedder, clock) { MaxFitCharacters = _options.MaxFitCharacters };
-            for (int i = 0; i < documents.Count; i++)
-                if (!documents[i].Is(stored[i]))
-                    await writer.AddAsync(documents[i], cancellationToken).ConfigureAwait(false);
+            var written = documents.Where((document, i) => !document.Is(stored[i])).ToList();
+            foreach (var document in written)
+                await writer.AddAsync(document, cancellationToken).ConfigureAwait(false);
             await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
             _state.Embedder = writer.Embedder ?? _state.Embedder;
             if (writer.WrittenDocuments > 0)
                 await SettleAsync(clock, null, cancellationToken).ConfigureAwait(false);
-            foreach (var document in documents)
+            _state.ChunkCounts.Clear();
+            foreach (var document in written)
                 Audit("add", ("source", document.Source), ("hash", document.Record!.Hash));
             return new AddReport(writer.WrittenChunks,
                 [.. documents.SelectMany(document => document.Remarks.Select(text => new DocumentRemark(document.Source, text)))])

@@ -29,8 +29,8 @@ public sealed record KnowledgeBaseOptions
     public SearchOptions Search { get; init; } = new();
 
     /// <summary>
-    /// Whether every call needs a scope (<see cref="KnowledgeBase.Within"/>); without one it then fails with an
-    /// <see cref="Stores.AccessException"/>.
+    /// Whether every call needs a scope (<see cref="KnowledgeBase.Within"/>), or an administrator's view
+    /// (<see cref="KnowledgeBase.AsAdministrator"/>); without one it then fails with an <see cref="Stores.AccessException"/>.
     /// </summary>
     public bool RequireScope { get; init; }
 

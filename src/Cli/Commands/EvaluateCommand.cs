@@ -5,6 +5,7 @@ using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.Connector;
 using Kotonoha.Rag.Evaluation;
+using Kotonoha.Rag.Ingestion;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -77,7 +78,7 @@ internal static class EvaluateCommand
         var workspace = Workspace.Open(folder.Home, folder.Documents ?? Samples.Documents);
         using var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
         await using var session = await KnowledgeSession.OpenAsync(workspace, folder, cancellationToken);
-        await IngestStage.RunAsync(session, workspace, acknowledged: null, rebuild: false, cancellationToken);
+        await IngestStage.RunAsync(session, workspace, new SyncOptions(), cancellationToken);
         held.Dispose();
         using var model = AnsweringModel.Open(workspace, folder, questions, session.Scorer, session.Search);
         if (settings.Generate is { } count)

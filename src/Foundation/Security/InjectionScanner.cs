@@ -16,12 +16,17 @@ namespace Kotonoha.Foundation.Security;
 public static partial class InjectionScanner
 {
     /// <summary>The version of the rules: a text that was judged by another one is worth another look.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
     private const int MaxExcerpt = 120;
 
     // So far from a mark, a request belongs to the turn that the mark opens.
     private const int TurnReach = 400;
+
+    // Of a run of blanks, what the rules see: enough to tell an indentation from the margin. Rules repeat blanks freely, and would look at
+    // a long run again from each of its characters.
+    private const int MaxBlanks = 4;
+    private const int MaxLineBreaks = 2;
 
     // Decoded text is decoded again at most so often.
     private const int MaxDepth = 2;
@@ -49,13 +54,15 @@ public static partial class InjectionScanner
     ];
 
     /// <summary>Scans a text.</summary>
-    /// <param name="text">The text, as a model would be shown it.</param>
+    /// <param name="text">The text, as a model would be shown it. The work grows as the text does.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>What was found, by place; none for a text that only informs.</returns>
-    public static IReadOnlyList<InjectionFinding> Scan(string text)
+    /// <exception cref="OperationCanceledException">The work was stopped.</exception>
+    public static IReadOnlyList<InjectionFinding> Scan(string text, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(text);
         var findings = new List<InjectionFinding>();
-        Scan(text, findings, 0);
+        Scan(text, findings, 0, cancellationToken);
         findings.Sort((x, y) => (x.Start, x.Kind).CompareTo((y.Start, y.Kind)));
         return findings;
     }
@@ -75,18 +82,23 @@ public static partial class InjectionScanner
         return visible.ToString();
     }
 
-    private static void Scan(string text, List<InjectionFinding> findings, int depth)
+    private static void Scan(string text, List<InjectionFinding> findings, int depth, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         var folded = Folded.Of(text);
         int before = findings.Count;
         foreach (var (kind, severity, pattern) in Rules)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
             foreach (var match in pattern.EnumerateMatches(folded.Text))
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 var (start, end) = folded.Source(match.Index, match.Index + match.Length);
                 var actual = severity == InjectionSeverity.High && IsExample(folded.Text, match.Index, match.Index + match.Length)
                     ? InjectionSeverity.Medium : severity;
                 findings.Add(Finding(kind, actual, text, start, end));
             }
+        }
 
         // A whole turn that is put into the model's mouth: the mark and, close after it, a request.
         for (int i = before; i < findings.Count; i++)
@@ -107,7 +119,7 @@ public static partial class InjectionScanner
         }
 
         if (depth < MaxDepth)
-            FindEncoded(text, findings, depth);
+            FindEncoded(text, findings, depth, cancellationToken);
     }
 
     private static InjectionFinding Finding(InjectionKind kind, InjectionSeverity severity, string text, int start, int end)
@@ -194,7 +206,7 @@ public static partial class InjectionScanner
     }
 
     // Base64 and hexadecimal digits that are text again: harmless data is none, and hidden requests are found by scanning what they say.
-    private static void FindEncoded(string text, List<InjectionFinding> findings, int depth)
+    private static void FindEncoded(string text, List<InjectionFinding> findings, int depth, CancellationToken cancellationToken)
     {
         foreach (var match in Blob().EnumerateMatches(text))
         {
@@ -202,7 +214,7 @@ public static partial class InjectionScanner
             if (Decode(blob) is not { } decoded)
                 continue;
             var inner = new List<InjectionFinding>();
-            Scan(decoded, inner, depth + 1);
+            Scan(decoded, inner, depth + 1, cancellationToken);
             var worst = inner.MaxBy(finding => finding.Severity);
             var severity = worst is { Severity: >= InjectionSeverity.Medium } ? InjectionSeverity.High : InjectionSeverity.Low;
             findings.Add(new InjectionFinding(
@@ -248,32 +260,50 @@ public static partial class InjectionScanner
     {
         public static Folded Of(string text)
         {
-            if (!text.AsSpan().ContainsAnyExceptInRange('\0', '\x7f'))
+            if (!text.AsSpan().ContainsAnyExceptInRange('\0', '\x7f') && !HasLongBlanks(text))
                 return new Folded(text.ToLowerInvariant(), null);
             var folded = new StringBuilder(text.Length);
             var places = new List<int>(text.Length + 1);
+            int blanks = 0, breaks = 0;
             for (int i = 0; i < text.Length;)
             {
                 if (text[i] < 0x80)
                 {
-                    folded.Append(char.ToLowerInvariant(text[i]));
-                    places.Add(i++);
+                    Append(char.ToLowerInvariant(text[i]), i);
+                    i++;
                     continue;
                 }
 
                 Rune.DecodeFromUtf16(text.AsSpan(i), out var rune, out int length);
                 if (KindOf(rune.Value) is null && Rune.GetUnicodeCategory(rune) != UnicodeCategory.Format)
                     foreach (char c in Plain(rune))
-                    {
-                        folded.Append(c);
-                        places.Add(i);
-                    }
-
+                        Append(c, i);
                 i += length;
             }
 
             places.Add(text.Length);
             return new Folded(folded.ToString(), [.. places]);
+
+            void Append(char c, int place)
+            {
+                if (!char.IsWhiteSpace(c))
+                    (blanks, breaks) = (0, 0);
+                else if (c == '\n' ? ++breaks > MaxLineBreaks : ++blanks > MaxBlanks)
+                    return;
+                else if (c == '\n')
+                    blanks = 0;
+                folded.Append(c);
+                places.Add(place);
+            }
+        }
+
+        private static bool HasLongBlanks(string text)
+        {
+            int run = 0;
+            foreach (char c in text)
+                if ((run = char.IsWhiteSpace(c) ? run + 1 : 0) > MaxBlanks)
+                    return true;
+            return false;
         }
 
         public (int Start, int End) Source(int start, int end)
@@ -367,8 +397,8 @@ public static partial class InjectionScanner
     private static partial Regex JapanesePersona();
 
     [GeneratedRegex(
-        @"\b(?:attention|notice|note|message|instructions?|important|reminder|memo|command|directive)s?\s*[,:\-]?\s*(?:to|for|"
-        + @"addressed\s+to)?\s+"
+        @"\b(?:attention|notice|note|message|instructions?|important|reminder|memo|command|directive)s?(?:\s*[,:\-])?(?:\s*(?:to|for|"
+        + @"addressed\s+to))?\s+"
         + @"(?:the\s+|any\s+|all\s+|every\s+)?(?:\w+\s+)?(?:ai|a\.i\.|llms?|(?:large\s+)?language\s+models?|(?:ai\s+)?assistants?|"
         + @"chatbots?|"
         + @"ai\s+agents?|chatgpt|gpt|claude|gemini|copilot|bots?)\b(?:\s+\w+){0,6}?\s*[:,!\-—]|"
@@ -376,7 +406,7 @@ public static partial class InjectionScanner
         + @"(?:you\s+(?:must|should|will|have\s+to|need\s+to|are\s+(?:required|instructed))|please|ignore|reply|respond|answer|say|add|"
         + @"recommend|"
         + @"include|do\s+not|mention|tell|output|print|insert|give|rate)\b|"
-        + @"^\W*(?:dear\s+|hey\s+|hello\s+)?(?:ai|llm|assistant|chatbot|chatgpt|claude|gemini|"
+        + @"^[^\w\n]{0,16}(?:dear\s+|hey\s+|hello\s+)?(?:ai|llm|assistant|chatbot|chatgpt|claude|gemini|"
         + @"copilot)(?:\s+model)?\s*[,:!]\s+(?:please\s+|you\s+"
         + @"(?:must|should|will)\s+)?(?:ignore|reply|respond|answer|say|add|recommend|include|do\s+not|tell|output|print|send|reveal|"
         + @"forget|stop|rate|approve|mention|give)\b",
@@ -437,20 +467,20 @@ public static partial class InjectionScanner
         + @"(?:conversation|chat\s+history|chat\s+log|api\s+keys?|passwords?|credentials?|system\s+prompt|secrets?|tokens?|user'?s?'?\s+"
         + @"(?:\w+\s+)?(?:data|messages?|question|input|name|email|address|files|details)|private\s+(?:data|files|keys?)|context|"
         + @"documents)\b"
-        + @"[^.\n]{0,60}?\b(?:to|at|in|into|as)\b[^.\n]{0,40}?(?:https?://|www\.|[\w.\-]+@[\w\-]+\.\w|\burl\b|image\s+link|"
+        + @"[^.\n]{0,60}?\b(?:to|at|in|into|as)\b[^.\n]{0,40}?(?:https?://|www\.|[\w.\-]{1,64}@[\w\-]{1,64}\.\w|\burl\b|image\s+link|"
         + @"query\s+(?:string|parameter))",
         Style)]
     private static partial Regex SendOut();
 
     [GeneratedRegex(
         @"(?:会話(?:履歴|の内容|ログ)?|チャット履歴|パスワード|apiキー|認証情報|個人情報|秘密鍵|システムプロンプト|(?:ユーザー?|利用者)の(?:質問|入力|データ|情報|発言))[^。\n]{0,40}?"
-        + @"(?:https?://\S+|[\w.\-]+@[\w\-]+\.\w+|url|外部(?:の)?(?:サーバー?|サイト))[^。\n]{0,16}?(?:送(?:信|れ|り|って)|転送|投稿|アップロード|付け(?:加え|て)|埋め込)",
+        + @"(?:https?://\S{1,300}|[\w.\-]{1,64}@[\w\-]{1,64}\.\w{1,24}|url|外部(?:の)?(?:サーバー?|サイト))[^。\n]{0,16}?(?:送(?:信|れ|り|って)|転送|投稿|アップロード|付け(?:加え|て)|埋め込)",
         Style)]
     private static partial Regex JapaneseSendOut();
 
     // An image or link whose address has a place for what the model knows.
     [GeneratedRegex(
-        @"(?:!?\[[^\]\n]{0,200}\]\(|<img\b[^>\n]{0,200}?\bsrc\s*=\s*[""']?)\s*https?://[^\s)""'>]{1,300}[?&/=](?:[^\s)""'>]{0,200})"
+        @"(?:!?\[[^\]\n]{0,200}\]\(|<img\b[^>\n]{0,200}?\bsrc\s*=\s*[""']?)\s*https?://[^\s)""'>][^\s)""'>?&/=]{0,300}[?&/=][^\s)""'>]{0,400}?"
         + @"(?:\{\{?\s*\w|%7b|\$\{|\[(?:insert|data|conversation|secret|summary|user|prompt|history|api)|<(?:insert|data|conversation|"
         + @"secret|"
         + @"summary|user|prompt|history|api)|(?:your_|the_)?(?:conversation|secret|prompt|history|api_?key|password|chat)(?:_here|_data|"
@@ -469,7 +499,7 @@ public static partial class InjectionScanner
         Style)]
     private static partial Regex SpeakingAsSystem();
 
-    [GeneratedRegex(@"^\s{0,3}#{1,4}\s*(?:system|instructions?|user|human|assistant|response)\s*:\s*$|^\s*\[(?:system|assistant|"
+    [GeneratedRegex(@"^\s{0,3}#{1,4}\s*(?:system|instructions?|user|human|assistant|response)\s*:\s*$|^[^\S\n]{0,16}\[(?:system|assistant|"
         + @"user)\]\s*(?:\([^)\n]{0,40}\))?\s*[:\n]"
         + @"|</?(?:system|instructions?|assistant|system_prompt|system-reminder|admin)>|\bbegin\s+system\b",
         Style)]
@@ -499,7 +529,7 @@ public static partial class InjectionScanner
         Style)]
     private static partial Regex Announcement();
 
-    [GeneratedRegex(@"(?<![\w])(?:[a-z][ ._\-*|]{1,3}){9,}[a-z](?!\w)", Style)]
+    [GeneratedRegex(@"(?<![\w])(?:[a-z][ ._\-*|]{1,3}){9,80}[a-z](?!\w)", Style)]
     private static partial Regex Spelled();
 
     [GeneratedRegex(@"ignor(?:e|ing)(?:all|any|the|your|prev|prior|above)|disregard(?:all|any|the|your|prev|prior)|systemprompt|"

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Security;
 using Kotonoha.Foundation.Text;
@@ -67,22 +68,9 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
         var extracted = await clock.MeasureAsync("read", () => readers.ReadAsync(content, readAs ?? source, cancellationToken))
             .ConfigureAwait(false);
         var hash = IndexText.Hash(content);
-        var findings = Injection == InjectionPolicy.Off ? [] : clock.Measure("scan", () => InjectionScanner.Scan(extracted.Text));
-        if (Injection == InjectionPolicy.Quarantine && Quarantine?.IsReleased(source, hash) != true
-            && findings.FirstOrDefault(finding => finding.Severity == InjectionSeverity.High) is { } worst)
-        {
-            var reason = $"Its text holds instructions to a model: {worst}. Remove them, or release the document if they are meant to be "
-                + "there ('kotonoha documents release', KnowledgeBase.ReleaseAsync).";
-            return PreparedDocument.Skipped(source, reason) with
-            {
-                Findings = findings,
-                Quarantine = new QuarantineRecord(source, hash, QuarantineLedger.ScannerVersion, QuarantineCause.Injection, reason)
-                {
-                    Access = labels.Access,
-                },
-            };
-        }
-
+        var findings = Scan([extracted.Title], extracted.Text, place => place, cancellationToken);
+        if (HeldBack(source, hash, labels, findings) is { } held)
+            return held;
         var version = IndexText.Version(source, hash, chunking, limit);
         IReadOnlySet<int> breaks = chunking.SemanticBreaks is { } share
             ? await clock.MeasureAsync("chunk", () => Chunking.SemanticBreaks.FindAsync(
@@ -96,7 +84,35 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
         return prepared with { Remarks = [.. extracted.Remarks, .. prepared.Remarks], Findings = findings };
     }
 
-    /// <summary>Prepares chunks that were cut by somebody else; one that is longer than the embedder reads gets a remark.</summary>
+    /// <summary>Prepares a document that was cut into chunks by somebody else.</summary>
+    public PreparedDocument Prepare(string source, IReadOnlyList<Chunk> chunks, DocumentLabels labels, CancellationToken cancellationToken)
+    {
+        var content = Encoding.UTF8.GetBytes(
+            string.Join('\f', chunks.Select(chunk => $"{chunk.Id}\f{chunk.Title}\f{chunk.Heading}\f{chunk.Text}")));
+        var hash = IndexText.Hash(content);
+        // What is cut in two reads as one for a model that is shown both.
+        var starts = new int[chunks.Count];
+        var text = new StringBuilder();
+        for (int i = 0; i < starts.Length; i++)
+        {
+            starts[i] = text.Length;
+            text.Append(chunks[i].Text).Append('\n');
+        }
+
+        var findings = Scan(
+            chunks.SelectMany(chunk => new[] { chunk.Title, chunk.Heading, chunk.TableHeader }),
+            text.ToString(),
+            place => Array.BinarySearch(starts, place) is var at && (at < 0 ? ~at - 1 : at) is var i
+                ? chunks[i].Start + place - starts[i] : place,
+            cancellationToken);
+        return HeldBack(source, hash, labels, findings)
+            ?? Analyse(source, hash, IndexText.Version(source, hash, chunking, limit), chunks, chunks[0].Title, content.Length, labels) with
+            {
+                Findings = findings,
+            };
+    }
+
+    /// <summary>Analyses chunks as they are; one that is longer than the embedder reads gets a remark.</summary>
     public PreparedDocument Analyse(
         string source, string hash, string version, IReadOnlyList<Chunk> chunks, string? title, long bytes, DocumentLabels labels)
         => clock.Measure("analyse", () =>
@@ -110,6 +126,42 @@ internal sealed class DocumentPreparer(DocumentReaders readers, ChunkingOptions 
                 };
             return new PreparedDocument(source, record, chunks, terms, texts, null) { Remarks = [.. LongTexts(texts)] };
         });
+
+    /// <summary>Looks for instructions to a model in all that a model is shown of a document.</summary>
+    /// <param name="names">Titles and headings; what is found in them and not in the text stands at 0.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="placeOf">Where in the document a place of the text is.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    private IReadOnlyList<InjectionFinding> Scan(
+        IEnumerable<string?> names, string text, Func<int, int> placeOf, CancellationToken cancellationToken)
+        => Injection == InjectionPolicy.Off ? [] : clock.Measure("scan", () =>
+        {
+            var found = InjectionScanner.Scan(text, cancellationToken).Select(finding => finding with { Start = placeOf(finding.Start) })
+                .ToList();
+            var known = found.Select(finding => finding.Excerpt).ToHashSet(StringComparer.Ordinal);
+            foreach (var name in names.OfType<string>().Distinct(StringComparer.Ordinal))
+                found.AddRange(InjectionScanner.Scan(name, cancellationToken).Where(finding => known.Add(finding.Excerpt))
+                    .Select(finding => finding with { Start = 0, Length = 0 }));
+            return (IReadOnlyList<InjectionFinding>)found;
+        });
+
+    /// <summary>The document as it is held back because of what was found, or null.</summary>
+    private PreparedDocument? HeldBack(string source, string hash, DocumentLabels labels, IReadOnlyList<InjectionFinding> findings)
+    {
+        if (Injection != InjectionPolicy.Quarantine || Quarantine?.IsReleased(source, hash) == true
+            || findings.FirstOrDefault(finding => finding.Severity == InjectionSeverity.High) is not { } worst)
+            return null;
+        var reason = $"Its text holds instructions to a model: {worst}. Remove them, or release the document if they are meant to be "
+            + "there ('kotonoha documents release', KnowledgeBase.ReleaseAsync).";
+        return PreparedDocument.Skipped(source, reason) with
+        {
+            Findings = findings,
+            Quarantine = new QuarantineRecord(source, hash, QuarantineLedger.ScannerVersion, QuarantineCause.Injection, reason)
+            {
+                Access = labels.Access,
+            },
+        };
+    }
 
     private IEnumerable<string> LongTexts(string[] texts)
     {

@@ -39,6 +39,9 @@ internal sealed class QuarantineLedger(IReadOnlyList<QuarantineRecord> known, st
     /// <summary>Names the scanner that judged.</summary>
     public static string ScannerVersion { get; } = InjectionScanner.Version.ToString(CultureInfo.InvariantCulture);
 
+    /// <summary>All entries, those that have been released too.</summary>
+    public IEnumerable<QuarantineRecord> Records => _records.Values;
+
     /// <summary>What is held, by source.</summary>
     public IEnumerable<QuarantineRecord> Held
         => _records.Values.Where(record => !record.IsReleased).OrderBy(record => record.Source, StringComparer.Ordinal);
@@ -51,6 +54,11 @@ internal sealed class QuarantineLedger(IReadOnlyList<QuarantineRecord> known, st
     /// <summary>Whether a person has let these bytes in.</summary>
     public bool IsReleased(string source, string hash)
         => _records.TryGetValue(source, out var record) && record.Hash == hash && record.IsReleased;
+
+    /// <summary>Whether a stored document is made of bytes that are held because they instruct a model.</summary>
+    public bool Poisons(DocumentRecord stored)
+        => _records.TryGetValue(stored.Source, out var record) && !record.IsReleased && record.Cause == QuarantineCause.Injection
+            && record.Hash == stored.Hash;
 
     public void Add(QuarantineRecord record)
     {

@@ -48,15 +48,35 @@ public sealed record DocumentLabels
 /// <param name="Labels">The labels.</param>
 public sealed record LabelRule(string Pattern, DocumentLabels Labels)
 {
-    private readonly Regex _regex = new(
-        $"^{Regex.Escape(Pattern.EndsWith('/') ? Pattern + "**" : Pattern).Replace(@"\*\*/", "(?:.*/)?", StringComparison.Ordinal)
-            .Replace(@"\*\*", ".*", StringComparison.Ordinal).Replace(@"\*", "[^/]*", StringComparison.Ordinal)
-            .Replace(@"\?", "[^/]", StringComparison.Ordinal)}\\z",
-        RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.Singleline);
+    private readonly Regex _regex = Compile(Pattern);
+
+    /// <summary>
+    /// A path below the folder: <c>*</c> stands for anything within a name, <c>**</c> for anything, <c>?</c> for one character; a pattern
+    /// that ends with <c>/</c> fits everything below that folder.
+    /// </summary>
+    public string Pattern
+    {
+        get;
+        // A copy with another pattern fits by that one.
+        init => (field, _regex) = (value, Compile(value));
+    } = Pattern;
+
+    /// <inheritdoc/>
+    public bool Equals(LabelRule? other) => other is not null && Pattern == other.Pattern && Labels == other.Labels;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Pattern, Labels);
 
     /// <summary>Whether the rule is about a document.</summary>
     /// <param name="source">The document's path, with <c>/</c>.</param>
     public bool Fits(string source) => _regex.IsMatch(source);
+
+    private static Regex Compile(string pattern) => new(
+        // The end itself: '$' would also stand before a line break.
+        $@"^{Regex.Escape(pattern.EndsWith('/') ? pattern + "**" : pattern).Replace(@"\*\*/", "(?:.*/)?", StringComparison.Ordinal)
+            .Replace(@"\*\*", ".*", StringComparison.Ordinal).Replace(@"\*", "[^/]*", StringComparison.Ordinal)
+            .Replace(@"\?", "[^/]", StringComparison.Ordinal)}\z",
+        RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.Singleline);
 }
 
 /// <summary>What a synchronisation did.</summary>

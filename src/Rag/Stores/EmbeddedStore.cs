@@ -33,6 +33,9 @@ public sealed class EmbeddedStore : IKnowledgeStore
     // An index with more dead slots than live ones is built anew, unless it is tiny.
     private const int MinDeadSlots = 1024;
 
+    // What stands for the version of the file where memory may not be what it holds: it is read again at the next call.
+    private const long Diverged = -1;
+
     private readonly KnowledgeFile _file;
     private readonly bool _ownsFile;
     private readonly EmbeddedStoreOptions _options;
@@ -44,7 +47,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
     private int _generation;
     private EmbeddedIndex? _index;
     private CollectionInfo? _info;
-    private long _dataVersion = -1;
+    private long _dataVersion = Diverged;
     private bool _disposed;
 
     private EmbeddedStore(KnowledgeFile file, EmbeddedStoreOptions options, Lock writing, Lock gate, int generation, bool ownsFile)
@@ -59,6 +62,9 @@ public sealed class EmbeddedStore : IKnowledgeStore
 
     /// <inheritdoc/>
     public string Location => _file.Path;
+
+    /// <summary>How often the file has been read into memory.</summary>
+    internal int Loads { get; private set; }
 
     /// <summary>Opens a knowledge file and loads its search structures; makes the file where it is missing.</summary>
     /// <param name="path">The file.</param>
@@ -102,7 +108,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                     throw new StoreException(
                         StoreError.Busy, $"The collection in '{Location}' was created by another process in the meantime. Start again.");
                 _file.WriteInfo(_generation, info);
-                transaction.Commit();
+                Commit(transaction);
                 _info = info;
                 _index = NewIndex(info);
                 return true;
@@ -128,7 +134,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 foreach (var source in old)
                     _file.DeleteDocument(_generation, source);
                 var rows = _file.InsertDocuments(_generation, documents, unit);
-                transaction.Commit();
+                Commit(transaction);
 
                 Change(index =>
                 {
@@ -162,7 +168,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 var terms = _file.ReadTerms(_generation, known);
                 foreach (var source in known)
                     _file.DeleteDocument(_generation, source);
-                transaction.Commit();
+                Commit(transaction);
                 Change(index =>
                 {
                     foreach (var source in known)
@@ -241,8 +247,10 @@ public sealed class EmbeddedStore : IKnowledgeStore
         return Written(
             () =>
             {
+                using var transaction = BeginWrite();
                 var info = (_info ?? throw NotCreated()) with { AverageLength = averageLength };
                 _file.WriteInfo(_generation, info);
+                Commit(transaction);
                 _info = info;
                 Change(index => index.SetAverageLength(averageLength));
                 return true;
@@ -258,7 +266,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
             {
                 using var transaction = _file.Begin();
                 int removed = _file.DeleteOtherGenerations(_generation);
-                transaction.Commit();
+                Commit(transaction);
                 return removed;
             },
             cancellationToken);
@@ -274,7 +282,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 using var transaction = _file.Begin();
                 _file.DeleteOtherGenerations(_generation);
                 _file.WriteInfo(_generation + 1, info);
-                transaction.Commit();
+                Commit(transaction);
                 return new EmbeddedStore(_file, _options, _writing, _gate, _generation + 1, ownsFile: false)
                 {
                     _info = info,
@@ -296,7 +304,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 using var transaction = _file.Begin();
                 _file.WriteGeneration(next._generation);
                 _file.DeleteOtherGenerations(next._generation);
-                transaction.Commit();
+                Commit(transaction);
                 (_generation, _info, _index) = (next._generation, next._info, next._index);
                 return true;
             },
@@ -318,7 +326,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                     throw NotCreated();
                 using var transaction = BeginWrite();
                 _file.WriteQuarantine(_generation, records);
-                transaction.Commit();
+                Commit(transaction);
                 return true;
             },
             cancellationToken);
@@ -333,7 +341,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
             {
                 using var transaction = BeginWrite();
                 _file.DeleteQuarantine(_generation, sources);
-                transaction.Commit();
+                Commit(transaction);
                 return true;
             },
             cancellationToken);
@@ -385,16 +393,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
                 {
                     if (_file.DataVersion() != _dataVersion)
                         Refresh();
-                    try
-                    {
-                        return work();
-                    }
-                    catch
-                    {
-                        // A failed write may have left the index behind the file: it is read again at the next call.
-                        _dataVersion = -1;
-                        throw;
-                    }
+                    return work();
                 }));
             }
         }
@@ -453,12 +452,31 @@ public sealed class EmbeddedStore : IKnowledgeStore
 
     private EmbeddedIndex NewIndex(CollectionInfo info) => new(info.DenseDimension, info.AverageLength, _options.ExactSearch);
 
+    // One that fails may have been written all the same.
+    private void Commit(SqliteTransaction transaction)
+    {
+        try
+        {
+            transaction.Commit();
+        }
+        catch
+        {
+            _dataVersion = Diverged;
+            throw;
+        }
+    }
+
     private void Change(Action<EmbeddedIndex> change)
     {
         _index!.Gate.EnterWriteLock();
         try
         {
             change(_index);
+        }
+        catch
+        {
+            _dataVersion = Diverged;
+            throw;
         }
         finally
         {
@@ -539,6 +557,8 @@ public sealed class EmbeddedStore : IKnowledgeStore
     private void ReadAll()
     {
         long version = _file.DataVersion();
+        _dataVersion = Diverged;
+        Loads++;
         if (_ownsFile)
             _generation = _file.ReadGeneration();
         _info = _file.ReadInfo(_generation);

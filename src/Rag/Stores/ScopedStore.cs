@@ -25,12 +25,7 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
             if (!scope.CanWrite(document.Record.Access))
                 throw Refused(document.Record.Source, $"its access tags ({document.Record.Access?.ToString() ?? "none"}) are not those of "
                     + $"the scope '{scope}'. Give it the scope's tenant and at least one of its groups");
-        var stored = await inner.ReadRecordsAsync([.. documents.Select(document => document.Record.Source)], cancellationToken)
-            .ConfigureAwait(false);
-        foreach (var record in stored)
-            if (record is not null && !scope.CanWrite(record.Access))
-                throw Refused(record.Source, "the name is taken by a document that is not the scope's. Choose another name, for example "
-                    + "one that begins with the tenant's");
+        await CheckNamesAsync([.. documents.Select(document => document.Record.Source)], cancellationToken).ConfigureAwait(false);
         await inner.WriteAsync(documents, cancellationToken).ConfigureAwait(false);
     }
 
@@ -99,11 +94,10 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
     public async Task WriteQuarantineAsync(IReadOnlyList<QuarantineRecord> records, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(records);
-        var held = (await inner.ListQuarantineAsync(cancellationToken).ConfigureAwait(false))
-            .Where(record => !scope.CanWrite(record.Access)).Select(record => record.Source).ToHashSet(StringComparer.Ordinal);
         foreach (var record in records)
-            if (!scope.CanWrite(record.Access) || held.Contains(record.Source))
+            if (!scope.CanWrite(record.Access))
                 throw Refused(record.Source, $"it is not the scope's ('{scope}'). Choose another name");
+        await CheckNamesAsync([.. records.Select(record => record.Source)], cancellationToken).ConfigureAwait(false);
         await inner.WriteQuarantineAsync(records, cancellationToken).ConfigureAwait(false);
     }
 
@@ -121,6 +115,21 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
     }
 
     public ValueTask DisposeAsync() => default;
+
+    /// <summary>Refuses names that another's document has, be it stored or held back.</summary>
+    private async Task CheckNamesAsync(string[] sources, CancellationToken cancellationToken)
+    {
+        if (sources.Length == 0)
+            return;
+        var stored = await inner.ReadRecordsAsync(sources, cancellationToken).ConfigureAwait(false);
+        var held = await inner.ListQuarantineAsync(cancellationToken).ConfigureAwait(false);
+        var taken = stored.OfType<DocumentRecord>().Where(record => !scope.CanWrite(record.Access)).Select(record => record.Source)
+            .Concat(held.Where(record => !scope.CanWrite(record.Access)).Select(record => record.Source))
+            .ToHashSet(StringComparer.Ordinal);
+        if (sources.FirstOrDefault(taken.Contains) is { } source)
+            throw Refused(source, "the name is taken by a document that is not the scope's. Choose another name, for example one that "
+                + "begins with the tenant's");
+    }
 
     private StoreFilter Narrowed(StoreFilter? filter) => (filter ?? new StoreFilter()) with { Scope = scope };
 
@@ -145,7 +154,7 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
 
     private static AccessException Whole(string what)
         => new(AccessError.WholeCollection, $"Within a scope, {what} is not possible: it concerns everybody's documents. Make the call "
-            + "on a knowledge base without a scope.");
+            + "on a knowledge base without a scope (KnowledgeBase.AsAdministrator).");
 }
 
 /// <summary>The store of a knowledge base that wants a scope, as it shows itself without one: every call is refused.</summary>
@@ -206,5 +215,5 @@ internal sealed class RefusingStore(IKnowledgeStore inner) : IKnowledgeStore
     private static AccessException Required() => new(
         AccessError.ScopeRequired,
         "This knowledge base answers nobody without a scope (KnowledgeBaseOptions.RequireScope). Make the call on "
-        + "'knowledge.Within(new AccessScope(tenant, groups))'.");
+        + "'knowledge.Within(new AccessScope(tenant, groups))', or on 'knowledge.AsAdministrator()' if it concerns the whole collection.");
 }

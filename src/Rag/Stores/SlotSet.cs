@@ -31,12 +31,12 @@ internal sealed class SlotSet
     /// <summary>The slots that are in all of some sets.</summary>
     public static SlotSet Intersect(IReadOnlyList<SlotSet> sets)
     {
-        var smallest = sets.MinBy(set => set.Count)!;
         if (sets.Count == 1)
-            return smallest;
-        if (smallest._members is { } members)
-            return Of(members.Where(slot => sets.All(set => set.Contains(slot))));
-        var both = new SlotSet { _members = null, _bits = smallest._bits.AsSpan().ToArray() };
+            return sets[0];
+        // A list may be longer than a bitmap whose members lie close together, or have been removed.
+        if (sets.Where(set => set.IsSmall).MinBy(set => set.Count) is { } list)
+            return Of(list._members!.Where(slot => sets.All(set => set.Contains(slot))));
+        var both = new SlotSet { _members = null, _bits = sets[0]._bits.AsSpan().ToArray() };
         foreach (var set in sets)
             for (int word = 0; word < both._bits.Length; word++)
                 both._bits[word] &= word < set._bits.Length ? set._bits[word] : 0;

@@ -112,8 +112,9 @@ internal sealed class RecordFilter : FilterTranslatorBase
 
         bool Lookup(Expression side, List<object?>? values, bool elements = false)
         {
-            // Null and whole arrays are compared one by one.
-            if (values is null || values.Exists(value => value is null or (IEnumerable and not string)) || !TryBind(side, out var property)
+            // Null, whole arrays and numbers that stand for several are compared one by one.
+            if (values is null || values.Exists(value => value is null or (IEnumerable and not string) || !RecordValues.IsExact(value))
+                || !TryBind(side, out var property)
                 || RecordValues.ElementType(property.Type) is not null != elements)
                 return false;
             _lookups.Add((Column(property), values));
@@ -133,15 +134,12 @@ internal sealed class RecordFilter : FilterTranslatorBase
 
     private bool TryBind(Expression expression, out PropertyModel property)
     {
-        if (TryBindProperty(expression, out var bound))
-        {
-            property = bound;
-            return true;
-        }
-
-        property = null!;
-        return expression is UnaryExpression { NodeType: ExpressionType.Convert } convert && KeepsValue(convert)
-            && TryBind(convert.Operand, out property);
+        // The base refuses a cast to another type than the property's.
+        if (expression is UnaryExpression { NodeType: ExpressionType.Convert } convert && KeepsValue(convert))
+            return TryBind(convert.Operand, out property);
+        bool isBound = TryBindProperty(expression, out var bound);
+        property = bound!;
+        return isBound;
     }
 
     // To object, to a nullable type, or to a wider number.
@@ -151,7 +149,13 @@ internal sealed class RecordFilter : FilterTranslatorBase
         var to = Nullable.GetUnderlyingType(convert.Type) ?? convert.Type;
         return to.IsAssignableFrom(from)
             || (Type.GetTypeCode(from) >= TypeCode.SByte && Type.GetTypeCode(from) < Type.GetTypeCode(to)
-                && Type.GetTypeCode(to) <= TypeCode.Decimal);
+                && Type.GetTypeCode(to) <= TypeCode.Decimal && !(IsSigned(from) && IsUnsigned(to)));
+
+        static bool IsSigned(Type type)
+            => Type.GetTypeCode(type) is TypeCode.SByte or TypeCode.Int16 or TypeCode.Int32 or TypeCode.Int64;
+
+        static bool IsUnsigned(Type type)
+            => Type.GetTypeCode(type) is TypeCode.Byte or TypeCode.UInt16 or TypeCode.UInt32 or TypeCode.UInt64;
     }
 
     private RecordColumn Column(PropertyModel property)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kotonoha.Rag.Stores;
+using Microsoft.Data.Sqlite;
 
 namespace Kotonoha.Rag.VectorData;
 
@@ -14,6 +15,9 @@ internal sealed class RecordStore : IDisposable
 {
     // A table with more dead slots than live ones is read anew, unless it is tiny.
     private const int MinDeadSlots = 1024;
+
+    // What stands for the version of the file where memory may not be what it holds: it is read again at the next call.
+    private const long Diverged = -1;
 
     private const string Tables =
         """
@@ -32,12 +36,15 @@ internal sealed class RecordStore : IDisposable
     private readonly Lock _writing = new();
     private readonly Lock _gate = new();
     private readonly Dictionary<string, RecordTable> _tables = new(StringComparer.Ordinal);
-    private long _dataVersion = -1;
+    private long _dataVersion = Diverged;
     private bool _disposed;
 
     private RecordStore(SqliteFile file) => _file = file;
 
     public string Location => _file.Path;
+
+    /// <summary>How often a collection has been read into memory.</summary>
+    public int Loads { get; private set; }
 
     public static RecordStore Open(string? path, int busyTimeoutSeconds)
         => new(SqliteFile.Open(path, createIfMissing: true, busyTimeoutSeconds, Tables));
@@ -63,7 +70,7 @@ internal sealed class RecordStore : IDisposable
             """,
             ("$collection", number),
             ("$owner", string.Create(CultureInfo.InvariantCulture, $"records/{number}/%")));
-        transaction.Commit();
+        Commit(transaction);
         _tables.Remove(name);
     });
 
@@ -180,7 +187,7 @@ internal sealed class RecordStore : IDisposable
             }
 
             var rows = added.ConvertAll(record => Insert(table.Collection, record));
-            transaction.Commit();
+            Commit(transaction);
             Hold(table.Gate, () =>
             {
                 foreach (var key in removed)
@@ -283,6 +290,7 @@ internal sealed class RecordStore : IDisposable
     {
         if (_tables.TryGetValue(name, out var table))
             return table;
+        Loads++;
         table = new RecordTable(Number(name));
         foreach (var (key, row) in Rows(table.Collection))
             table.AddRow(key, row);
@@ -414,12 +422,31 @@ internal sealed class RecordStore : IDisposable
     private static string GraphOf(RecordTable table, VectorColumn column)
         => string.Create(CultureInfo.InvariantCulture, $"records/{table.Collection}/{column.Measure}/{column.Name}");
 
-    private static void Hold(ReaderWriterLockSlim gate, Action change)
+    // One that fails may have been written all the same.
+    private void Commit(SqliteTransaction transaction)
+    {
+        try
+        {
+            transaction.Commit();
+        }
+        catch
+        {
+            _dataVersion = Diverged;
+            throw;
+        }
+    }
+
+    private void Hold(ReaderWriterLockSlim gate, Action change)
     {
         gate.EnterWriteLock();
         try
         {
             change();
+        }
+        catch
+        {
+            _dataVersion = Diverged;
+            throw;
         }
         finally
         {
@@ -435,16 +462,7 @@ internal sealed class RecordStore : IDisposable
             return _file.Guard(() =>
             {
                 Refresh();
-                try
-                {
-                    return work();
-                }
-                catch
-                {
-                    // What failed half-way may have left memory behind the file: it is read again at the next call.
-                    _dataVersion = -1;
-                    throw;
-                }
+                return work();
             });
         }
     }

@@ -129,8 +129,29 @@ internal static class RecordValues
             + "record type.");
     }
 
+    // Doubles, and floats, hold every whole number below these.
+    private const double WholeDoubles = 1L << 53;
+    private const float WholeFloats = 1 << 24;
+
     /// <summary>Equal values of different number types become equal objects.</summary>
-    public static object Comparable(object value) => value switch
+    public static object Comparable(object value) => Widened(value) switch
+    {
+        double number when Math.Abs(number) < WholeDoubles && Math.Truncate(number) == number => (long)number,
+        decimal number when number is >= long.MinValue and <= long.MaxValue && decimal.Truncate(number) == number => (long)number,
+        var other => other,
+    };
+
+    /// <summary>
+    /// Whether C# compares a number with others as <see cref="Comparable"/> does: a large float is equal to all whole numbers near it.
+    /// </summary>
+    public static bool IsExact(object value) => value switch
+    {
+        double number => Math.Abs(number) < WholeDoubles,
+        float number => Math.Abs(number) < WholeFloats,
+        _ => true,
+    };
+
+    private static object Widened(object value) => value switch
     {
         byte or sbyte or short or ushort or int or uint or long => Convert.ToInt64(value, CultureInfo.InvariantCulture),
         ulong number => number <= long.MaxValue ? (long)number : (decimal)number,
@@ -164,8 +185,13 @@ internal static class RecordValues
             (null, _) => -1,
             (_, null) => 1,
             (string left, string right) => string.CompareOrdinal(left, right),
-            _ => Comparer.DefaultInvariant.Compare(Comparable(x), Comparable(y)),
+            _ => CompareWidened(Widened(x), Widened(y)),
         };
+
+    private static int CompareWidened(object x, object y)
+        => x.GetType() != y.GetType() && x is long or double or decimal && y is long or double or decimal
+            ? Convert.ToDouble(x, CultureInfo.InvariantCulture).CompareTo(Convert.ToDouble(y, CultureInfo.InvariantCulture))
+            : Comparer.DefaultInvariant.Compare(x, y);
 
     private static int KindOf(Type type) => System.Array.FindIndex(Kinds, kind => kind.Type == type);
 

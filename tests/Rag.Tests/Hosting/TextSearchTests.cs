@@ -3,6 +3,7 @@ using System.Linq.Expressions;
 using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Hosting;
+using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Retrieval;
 using Kotonoha.Rag.Stores;
 using Microsoft.SemanticKernel;
@@ -39,6 +40,9 @@ public sealed class TextSearchTests : IAsyncLifetime, IDisposable
         passage => passage.Source == "rules.md" || passage.Source == "guides/tea.md",
         passage => passage.Source.StartsWith("rul"),
         passage => passage.Source == passage.Text,
+        passage => passage.Source == "",
+        passage => passage.Source.StartsWith("/"),
+        passage => passage.Tags.Contains("staff") && "" == passage.Source,
         passage => passage.Source == "rules.md" && passage.Source == "guides/tea.md");
 
     public async Task InitializeAsync()
@@ -74,6 +78,21 @@ public sealed class TextSearchTests : IAsyncLifetime, IDisposable
         var found = await new KnowledgeTextSearch(_knowledge).GetSearchResultsAsync("water",
             new TextSearchOptions<KnowledgePassage> { Filter = filter, Top = 10 });
         Assert.Equal(sources, await found.Results.Select(passage => passage.Source).Order().ToListAsync());
+    }
+
+    [Fact]
+    public async Task A_filter_of_the_caller_does_not_widen_the_scope_of_the_options()
+    {
+        var labels = new DocumentLabels { Access = DocumentAccess.WholeTenant("acme") };
+        using var content = new MemoryStream(Encoding.UTF8.GetBytes("# Milk\n\nMilk is heated with water.\n"));
+        await _knowledge.AddDocumentAsync("guides/milk.md", content, labels);
+        var search = new KnowledgeTextSearch(_knowledge, new KnowledgeTextSearchOptions
+        {
+            Search = new SearchOptions { Filter = new StoreFilter { Scope = new AccessScope("acme") } },
+        });
+        var found = await search.GetSearchResultsAsync("water",
+            new TextSearchOptions<KnowledgePassage> { Filter = passage => passage.Source.StartsWith("guides/"), Top = 10 });
+        Assert.Equal(["guides/milk.md"], await found.Results.Select(passage => passage.Source).ToListAsync());
     }
 
     [Theory]

@@ -140,6 +140,22 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
     }
 
     [Fact]
+    public async Task An_invalid_or_cancelled_write_does_not_have_the_file_read_again()
+    {
+        await using var store = EmbeddedStore.Open(_folder.At("kb.db"));
+        await store.CreateAsync(Info());
+        await store.WriteAsync(RandomDocuments(1, 20));
+        int loads = store.Loads;
+        var narrow = RandomDocuments(2, 1)[0];
+        narrow = narrow with { Chunks = [.. narrow.Chunks.Select(chunk => chunk with { Dense = new float[1] })] };
+        await Assert.ThrowsAsync<StoreException>(() => store.WriteAsync([narrow]));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => store.WriteAsync(RandomDocuments(3, 1), new CancellationToken(true)));
+        await Assert.ThrowsAsync<StoreException>(() => store.SearchDenseAsync(new float[1], 5));
+        Assert.Equal(20, (await store.ListDocumentsAsync()).Count);
+        Assert.Equal(loads, store.Loads);
+    }
+
+    [Fact]
     public async Task A_store_that_walks_finds_what_an_exact_one_finds_and_again_when_it_is_opened_again()
     {
         var path = _folder.At("kb.db");

@@ -32,6 +32,30 @@ public sealed class FilterTests : IDisposable
     public Task Equal_with_int() => TestAsync(r => r.Int == 8, r => (int)r["Int"]! == 8);
 
     [Fact]
+    public Task Equal_with_a_double() => TestAsync(r => r.Int == 8.0, r => (int)r["Int"]! == 8.0);
+
+    [Fact]
+    public Task Equal_with_a_decimal() => TestAsync(r => r.Int == 8.00m, r => (int)r["Int"]! == 8.00m);
+
+    [Fact]
+    public Task Equal_with_a_fraction() => TestAsync(r => r.Int == 8.5, r => (int)r["Int"]! == 8.5, none: true);
+
+    [Theory]
+    [InlineData(9007199254740993L, 9007199254740992.0)]
+    [InlineData(9007199254740991L, 9007199254740991.0)]
+    [InlineData(-3L, -3.0)]
+    public async Task A_whole_number_is_equal_to_a_double_as_it_is_in_csharp(long whole, double number)
+    {
+        var numbers = _store.GetCollection<string, Number>("numbers");
+        await numbers.EnsureCollectionExistsAsync();
+        await numbers.UpsertAsync([new Number { Key = "whole", Long = whole }, new Number { Key = "other", Long = whole + 100 }]);
+        Assert.True(whole == number);
+        Assert.Equal("whole", (await numbers.GetAsync(r => r.Long == number, 9).SingleAsync()).Key);
+        double[] several = [number, 0.5];
+        Assert.Equal("whole", (await numbers.GetAsync(r => several.Contains(r.Long), 9).SingleAsync()).Key);
+    }
+
+    [Fact]
     public Task Equal_with_string() => TestAsync(r => r.Text == "foo", r => (string?)r["Text"] == "foo");
 
     [Fact]
@@ -382,6 +406,18 @@ public sealed class FilterTests : IDisposable
             return thing;
         }));
         return (things, _store.GetDynamicCollection("things", definition));
+    }
+
+    private sealed class Number
+    {
+        [VectorStoreKey]
+        public string Key { get; set; } = "";
+
+        [VectorStoreData(IsIndexed = true)]
+        public long Long { get; set; }
+
+        [VectorStoreVector(2)]
+        public ReadOnlyMemory<float> Vector { get; set; } = new float[] { 1, 0 };
     }
 
     private sealed class Thing

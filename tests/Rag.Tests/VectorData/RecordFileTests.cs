@@ -67,6 +67,21 @@ public sealed class RecordFileTests : IDisposable
     }
 
     [Fact]
+    public void A_failed_call_does_not_have_the_collections_read_again()
+    {
+        using var store = RecordStore.Open(_folder.At("records.db"), 1);
+        store.Create("items");
+        store.Write("items", [new RecordWrite("a", new() { ["Text"] = "x" }, [])]);
+        int loads = store.Loads;
+        Assert.Equal(StoreError.Missing, Assert.Throws<StoreException>(() => store.Read("none", ["a"], false)).Error);
+        Assert.Throws<StoreException>(
+            () => store.Write("items", [new RecordWrite("b", new() { ["Text"] = new object() }, [])]));
+        store.Write("items", [new RecordWrite("c", new() { ["Text"] = "y" }, [])]);
+        Assert.Equal(["a", "c"], store.Read("items", ["a", "b", "c"], false).Select(record => record.Key));
+        Assert.Equal(loads, store.Loads);
+    }
+
+    [Fact]
     public async Task Two_stores_on_a_file_see_each_others_writes()
     {
         var path = _folder.At("records.db");
