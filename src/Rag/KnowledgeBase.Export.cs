@@ -121,7 +121,7 @@ public sealed partial class KnowledgeBase
                 preparer => Task.FromResult<IReadOnlyList<PreparedDocument>>([.. documents.Select(document =>
                 {
                     var prepared = preparer.Analyse(document.Record.Source, document.Record.Hash, document.Record.Version, document.Chunks,
-                        document.Record.Title, document.Record.Bytes, Scoped(DocumentLabels.Of(document.Record)));
+                        document.Record.Title, document.Record.Bytes, Scoped(DocumentLabels.Of(document.Record), before: null));
                     return prepared with
                     {
                         Record = prepared.Record! with { ETag = document.Record.ETag, LastModified = document.Record.LastModified },

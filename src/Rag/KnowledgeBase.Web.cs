@@ -274,7 +274,8 @@ public sealed partial class KnowledgeBase
 
         private DocumentLabels LabelsOf(string source) => knowledge.Scoped(
             options.Labels is { } rules ? rules.FirstOrDefault(rule => rule.Fits(source))?.Labels ?? DocumentLabels.None
-            : stored.TryGetValue(source, out var record) ? DocumentLabels.Of(record) : DocumentLabels.None);
+            : stored.TryGetValue(source, out var record) ? DocumentLabels.Of(record) : DocumentLabels.None,
+            stored.GetValueOrDefault(source)?.Access);
 
         private async Task<WebPageResult> StoreAsync(
             WebPageResult result, WebReply reply, byte[] content, CancellationToken cancellationToken)

@@ -95,7 +95,9 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             {
                 var embedded = EmbeddedStore.Open(workspace.Store(suffix));
                 return new KnowledgeSession(new KnowledgeBase(embedded, embedder, options), settings.Scope, audit, null, encoder, reranker)
-                { Search = options.Search };
+                {
+                    Search = options.Search,
+                };
             }
 
             if (settings.QdrantUrl is null)
@@ -105,7 +107,9 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix },
                 new WarningLogger<QdrantStore>());
             return new KnowledgeSession(new KnowledgeBase(store, embedder, options), settings.Scope, audit, server, encoder, reranker)
-                { Search = options.Search };
+            {
+                Search = options.Search,
+            };
         }
         catch
         {
