@@ -1,5 +1,7 @@
+using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Text;
+using Kotonoha.Foundation.Unicode;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
 using Kotonoha.Rag.Stores;
@@ -173,14 +175,34 @@ public sealed class AnswerEvaluation(
         var right = answers.Select(Terms).ToArray();
         metrics[AnswerMetrics.ExactMatch] = right.Any(said.SequenceEqual) ? 1 : 0;
         metrics[AnswerMetrics.F1] = right.Max(terms => F1(said, terms));
-        metrics[AnswerMetrics.Contains] = right.Any(terms => Follows(said, terms)) ? 1 : 0;
+        var text = Spaced(given);
+        metrics[AnswerMetrics.Contains] = answers.Any(answer => Holds(text, Spaced(answer))) ? 1 : 0;
     }
 
     private static string[] Terms(string text) => [.. TextAnalyzer.Analyze(text).Select(token => token.Term)];
 
-    private static bool Follows(string[] said, string[] right)
-        => right.Length > 0 && Enumerable.Range(0, Math.Max(0, said.Length - right.Length + 1))
-            .Any(i => said.AsSpan(i, right.Length).SequenceEqual(right));
+    // Letters and digits, with one space for all that lies between.
+    private static string Spaced(string text)
+    {
+        var folded = Normalizer.FoldCase(Normalizer.Normalize(text, NormalizationForm.FormKC));
+        return string.Join(' ', string.Concat(folded.Select(c => char.IsLetterOrDigit(c) ? c : ' '))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    // "3 kg" does not stand in "13 kg"; Japanese has no spaces to tell.
+    private static bool Holds(string text, string answer)
+    {
+        if (answer.Length == 0)
+            return false;
+        for (int at = text.IndexOf(answer, StringComparison.Ordinal); at >= 0; at = text.IndexOf(answer, at + 1, StringComparison.Ordinal))
+            if (!GoesOn(text, at) && !GoesOn(text, at + answer.Length))
+                return true;
+        return false;
+    }
+
+    private static bool GoesOn(string text, int at)
+        => at > 0 && at < text.Length && ((char.IsDigit(text[at - 1]) && char.IsDigit(text[at]))
+            || (char.IsAsciiLetter(text[at - 1]) && char.IsAsciiLetter(text[at])));
 
     private static double F1(string[] said, string[] right)
     {

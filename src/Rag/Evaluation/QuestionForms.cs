@@ -11,7 +11,7 @@ namespace Kotonoha.Rag.Evaluation;
 /// </summary>
 internal static partial class QuestionForms
 {
-    private const int MinSentence = 12, MaxSentence = 220, MaxCell = 60;
+    private const int MinSentence = 8, MaxSentence = 220, MaxCell = 60;
 
     internal static IEnumerable<QuestionDraft> Of(Passage passage)
     {
@@ -33,10 +33,15 @@ internal static partial class QuestionForms
     // A question without a name of its own ("The setup fee is how much in euros?") says where it belongs.
     private static IEnumerable<(string, string, string)> Placed(
         IEnumerable<(string Question, string Kind, string Answer)> forms, Passage passage, string context)
-        => forms.Select(form => form.Kind == "definition" || OwnName().IsMatch(form.Question[1..])
-            || TopicOf(passage) is not { } topic ? form
-            : (string.Format(CultureInfo.InvariantCulture, context, Place(topic, passage.Chunk.Heading)) + form.Question, form.Kind,
-                form.Answer));
+    {
+        var topic = passage.Chunk.Title ?? passage.Chunk.Heading?.Split(" › ")[0];
+        foreach (var form in forms)
+            if (form.Kind == "definition" || OwnName().IsMatch(form.Question[1..]))
+                yield return form;
+            else if (topic is not null)
+                yield return (string.Format(CultureInfo.InvariantCulture, context, Place(topic, passage.Chunk.Heading)) + form.Question,
+                    form.Kind, form.Answer);
+    }
 
     private static string Place(string topic, string? path)
         => path?.Split(" › ")[^1] is { } leaf && !topic.Contains(leaf, StringComparison.OrdinalIgnoreCase) ? $"{topic}, {leaf}" : topic;
@@ -160,7 +165,7 @@ internal static partial class QuestionForms
     [GeneratedRegex(@"^(The|An?)\b")]
     private static partial Regex ArticleStart();
 
-    [GeneratedRegex(@"(?<!^)\b\p{Lu}|[A-Za-z]-?\d|\d+[号番年条]|[ァ-ヶ]{2}")]
+    [GeneratedRegex(@"(?<!^)\b\p{Lu}|(?<!\d)(?!(?:19|20)\d\d(?!\d))\d")]
     private static partial Regex OwnName();
 
     [GeneratedRegex(@"[.!?]\s+\p{Lu}")]

@@ -117,7 +117,7 @@ public sealed partial class TestSetGenerator
                 if (other <= 0 || shown.Length != digits.Length || NumberIn(everything, shown))
                     continue;
                 made.Add(new EvaluationQuestion(
-                    question.Question[..digits.Index] + shown + question.Question[(digits.Index + digits.Length)..])
+                    Regex.Replace(question.Question, $@"(?<!\d){digits.Value}(?!\d)", shown, RegexOptions.CultureInvariant))
                 { Kind = "unanswerable" });
                 break;
             }

@@ -95,6 +95,7 @@ public sealed class AnswerEvaluationTests : IAsyncLifetime, IDisposable
     [InlineData("Two weeks!", 1, 1, 1)]
     [InlineData("Kept for 14 days", 0, 2.0 * 2 / 6, 1)]
     [InlineData("For 15 days", 0, 2.0 / 5, 0)]
+    [InlineData("114 days", 0, 0.5, 0)]
     [InlineData("Nobody knows", 0, 0, 0)]
     public async Task Agreement_with_the_best_right_answer_is_counted_in_terms(string text, double exact, double f1, double contains)
     {
@@ -102,6 +103,14 @@ public sealed class AnswerEvaluationTests : IAsyncLifetime, IDisposable
         Assert.Equal((exact, contains), (metrics[AnswerMetrics.ExactMatch], metrics[AnswerMetrics.Contains]));
         Assert.Equal(f1, metrics[AnswerMetrics.F1], 12);
         Assert.False(metrics.ContainsKey(AnswerMetrics.CitationRecall));
+    }
+
+    [Fact]
+    public async Task A_right_answer_is_found_within_a_Japanese_sentence()
+    {
+        var question = new EvaluationQuestion("定員は何名ですか。") { Answers = ["１２０名"] };
+        Assert.Equal(1, (await MeasureAsync(question, Answered("ホールの定員は120名です。")))[AnswerMetrics.Contains]);
+        Assert.Equal(0, (await MeasureAsync(question, Answered("ホールの定員は1120名です。")))[AnswerMetrics.Contains]);
     }
 
     [Fact]

@@ -27,7 +27,7 @@ public sealed class TestSetGeneratorTests : IDisposable
         ["ja.md"] = """
             # 施設案内
 
-            けやきホールの定員は120名です。ポンプKX-230は2021年3月4日に発売されました。
+            けやきホールの定員は120名です。受付は2階にあります。ポンプKX-230は2021年3月4日に発売されました。
 
             逆止弁とは、水を一方向にだけ流す部品である。
             """,
@@ -54,6 +54,7 @@ public sealed class TestSetGeneratorTests : IDisposable
     [InlineData("What is given as “Power” for KX-210 (Pumps)?", "table", "300 W", "pumps.md")]
     [InlineData("「施設案内」について、けやきホールの定員は何名ですか。", "number", "120名", "ja.md")]
     [InlineData("ポンプKX-230はいつ発売されましたか。", "date", "2021年3月4日", "ja.md")]
+    [InlineData("「施設案内」について、受付は何階にありますか。", "number", "2階", "ja.md")]
     [InlineData("逆止弁とは何ですか。", "definition", "水を一方向にだけ流す部品", "ja.md")]
     public async Task Sentences_and_tables_are_asked_for_in_their_language(string question, string kind, string answer, string source)
     {
