@@ -51,6 +51,26 @@ public class FuzzedDocumentTests
     public Task Damaged_documents_do_so_through_child_processes_too(string name, byte[] seed, int rounds)
         => ReadDamaged(DocumentReaders.Default, name, seed, rounds / 10, new Random(6));
 
+    [Fact]
+    public async Task Documents_that_are_mutated_by_their_structure_do_so_and_their_seeds_are_read()
+    {
+        foreach (var (name, content) in DocumentMutator.Seeds)
+            AssertSound(await DocumentReaders.InProcess.ReadAsync(content, name));
+        var mutator = new DocumentMutator(5, DocumentMutator.Seeds);
+        for (int number = 0; number < 1000; number++)
+        {
+            var (name, content) = mutator.Document(number);
+            try
+            {
+                AssertSound(await DocumentReaders.InProcess.ReadAsync(content, name));
+            }
+            catch (KotonohaException error)
+            {
+                Assert.Contains(name, error.Message);
+            }
+        }
+    }
+
     private static async Task ReadDamaged(DocumentReaders readers, string name, byte[] seed, int rounds, Random random)
     {
         for (int round = 0; round < rounds; round++)

@@ -292,7 +292,8 @@ public class PdfReaderTests
     public async Task A_pdf_without_text_and_a_file_that_is_no_pdf_are_typed_errors()
     {
         var error = await Assert.ThrowsAsync<DocumentFormatException>(() => Read([], []));
-        Assert.Equal("'test.pdf' has 2 pages but no text in them (scanned images?); run a text recognition over it first.", error.Message);
+        Assert.Equal("'test.pdf' has 2 pages but no text in them (scanned images?); "
+            + "read it with text recognition ('--ocr', DocumentReaders.WithTextRecognition).", error.Message);
         await Assert.ThrowsAsync<DocumentFormatException>(() => Read(Encoding.ASCII.GetBytes("no pdf at all")));
         await Assert.ThrowsAsync<DocumentFormatException>(() => Read(HostilePdfs.CyclicPageTree()));
         await Assert.ThrowsAsync<DocumentFormatException>(() => Read(HostilePdfs.CyclicCrossReferences()));

@@ -21,7 +21,7 @@ public class TextRecognitionTests
         if (!HasTesseract())
             return;
         var document = await DocumentReaders.Default.WithTextRecognition().ReadFileAsync(Fixture(file));
-        Assert.Contains(English, document.Text);
+        Assert.Contains(English, document.Text.Replace("\n\n", " ", StringComparison.Ordinal));
         Assert.All(document.Blocks, block => Assert.Equal(1, block.Page));
         Assert.Contains("recognised", Assert.Single(document.Remarks));
     }
@@ -46,7 +46,7 @@ public class TextRecognitionTests
         var readers = (inChildProcess ? DocumentReaders.Default : DocumentReaders.InProcess).WithTextRecognition();
         var document = await readers.ReadAsync(Pdf(await File.ReadAllBytesAsync(Fixture("scan-en.jpg"))), "mixed.pdf");
         int before = document.Text.IndexOf("First page", StringComparison.Ordinal),
-            scan = document.Text.IndexOf(English, StringComparison.Ordinal),
+            scan = document.Text.IndexOf("The water supply", StringComparison.Ordinal),
             after = document.Text.IndexOf("Third page", StringComparison.Ordinal);
         Assert.True(before >= 0 && before < scan && scan < after, document.Text);
         var block = Assert.Single(document.Blocks, block => block.Start <= scan && scan < block.End);

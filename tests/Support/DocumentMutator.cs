@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Text;
+using System.Xml;
+using System.Xml.Linq;
 
 namespace Kotonoha.Tests.Support;
 
@@ -17,6 +19,14 @@ public sealed class DocumentMutator(int seed, IReadOnlyList<(string Name, byte[]
         ["0", "-1", "1", "2147483647", "2147483648", "-2147483648", "4294967296", "9223372036854775807", "1e309", "-0.0", "NaN",
             "99999999999999",
             "0.0000001", "1048576", "16384"];
+
+    private static readonly string[] Values =
+    [
+        "", " ", "true", "none", "A1:XFD1048576", "A0", "ZZZZ1", "1:1", "H", "r1", "r9", "begin", "end", "s", "e", "d", "%1.%9", "第%1条",
+            "decimal",
+        "hebrew1", "../document.xml", "http://127.0.0.1/", "\uFFFD", "茶", "\u202E", "a\tb", "[$-411]ggge", "0.00E+00;@", "#REF!",
+            "2026-13-45",
+    ];
 
     private static readonly string[] MarkupPieces =
     [
@@ -60,7 +70,7 @@ public sealed class DocumentMutator(int seed, IReadOnlyList<(string Name, byte[]
         var (name, content) = documents[(int)(number % documents.Count)];
         var extension = Path.GetExtension(name);
         bool isPacked = content is [(byte)'P', (byte)'K', ..];
-        content = isPacked && random.Next(4) > 0 ? MutatePackage(content, random)
+        content = isPacked && random.Next(10) > 0 ? MutatePackage(content, random)
             : extension == ".pdf" ? MutateText(content, random, PdfPieces)
             : isPacked ? MutateBytes(content, random)
             : random.Next(3) == 0 ? MutateBytes(content, random)
@@ -227,7 +237,12 @@ public sealed class DocumentMutator(int seed, IReadOnlyList<(string Name, byte[]
         for (int edits = random.Next(1, 4); edits > 0; edits--)
         {
             int at = random.Next(parts.Count);
-            switch (random.Next(8))
+            // What says where the parts lie is small, and seldom worth more.
+            while (parts[at].Path.Contains("rels", StringComparison.Ordinal) && random.Next(8) > 0)
+                at = random.Next(parts.Count);
+            while (parts[at].Path.StartsWith('[') && random.Next(8) > 0)
+                at = random.Next(parts.Count);
+            switch (random.Next(24))
             {
                 case 0 when parts.Count > 1:
                     parts.RemoveAt(at);
@@ -238,14 +253,17 @@ public sealed class DocumentMutator(int seed, IReadOnlyList<(string Name, byte[]
                 case 2:
                     parts[at] = (Paths[random.Next(Paths.Length)], parts[at].Content);
                     break;
-                default:
+                case 3:
                     parts[at] = (parts[at].Path, MutateText(parts[at].Content, random, MarkupPieces));
+                    break;
+                default:
+                    parts[at] = (parts[at].Path, MutateElements(parts[at].Content, random));
                     break;
             }
         }
 
         var packed = Pack(parts, random.Next(2) == 0 ? CompressionLevel.NoCompression : CompressionLevel.Fastest);
-        return random.Next(5) == 0 ? MutateBytes(packed, random) : packed;
+        return random.Next(10) == 0 ? MutateBytes(packed, random) : packed;
     }
 
     /// <summary>Names that must not lead out of an archive or a folder.</summary>
@@ -300,6 +318,70 @@ public sealed class DocumentMutator(int seed, IReadOnlyList<(string Name, byte[]
 
         return Encoding.Latin1.GetBytes(text.ToString());
     }
+
+    // XML that stays XML, so that what comes behind the parser is reached too.
+    private static byte[] MutateElements(byte[] content, Random random)
+    {
+        XDocument document;
+        try
+        {
+            document = XDocument.Parse(Encoding.UTF8.GetString(content), LoadOptions.PreserveWhitespace);
+        }
+        catch (XmlException)
+        {
+            return MutateText(content, random, MarkupPieces);
+        }
+
+        for (int edits = random.Next(1, MostEdits); edits > 0; edits--)
+        {
+            XElement[] elements = [.. document.Root!.Descendants()];
+            if (elements.Length is 0 or > 5000)
+                break;
+            XElement one = elements[random.Next(elements.Length)], other = elements[random.Next(elements.Length)];
+            XAttribute[] attributes = [.. one.Attributes().Where(attribute => !attribute.IsNamespaceDeclaration)];
+            switch (random.Next(9))
+            {
+                case 0 or 1 when attributes.Length > 0:
+                    attributes[random.Next(attributes.Length)].Value = Value(random);
+                    break;
+                case 2 when attributes.Length > 0:
+                    attributes[random.Next(attributes.Length)].Remove();
+                    break;
+                case 3:
+                    one.Remove();
+                    break;
+                case 4:
+                    other.Add(new XElement(one));
+                    break;
+                case 5:
+                    other.Add(Enumerable.Range(0, random.Next(2, 100)).Select(_ => new XElement(one.Name, one.Attributes(),
+                        Value(random))));
+                    break;
+                case 6:
+                    for (int depth = random.Next(2, 300); depth > 0; depth--)
+                        other = Deeper(other, one);
+                    break;
+                case 7:
+                    one.Name = other.Name;
+                    break;
+                default:
+                    one.AddFirst(new XText(Value(random)));
+                    break;
+            }
+        }
+
+        return Encoding.UTF8.GetBytes(document.ToString(SaveOptions.DisableFormatting));
+
+        static XElement Deeper(XElement parent, XElement model)
+        {
+            var child = new XElement(model.Name, model.Attributes());
+            parent.Add(child);
+            return child;
+        }
+    }
+
+    private static string Value(Random random)
+        => random.Next(3) == 0 ? Values[random.Next(Values.Length)] : Numbers[random.Next(Numbers.Length)];
 
     private static string Bytes(string text) => Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
 

@@ -44,7 +44,7 @@ internal static class ReadersFuzz
                 (seen, since) = (run.Number, watch.ElapsedMilliseconds);
             else if (watch.ElapsedMilliseconds - since > HangMs)
             {
-                Console.WriteLine($"input {seen}: no end within {HangMs / 1000} s");
+                Console.WriteLine($"input {seen}: no end within {HangMs / 1000} s; it is {run.Save(seen)}");
                 return 1;
             }
         }
@@ -83,8 +83,17 @@ internal static class ReadersFuzz
                 problem ??= seconds > MostSeconds ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} seconds")
                     : allocated > MostBytes ? $"{allocated >> 20} MiB allocated" : null;
                 if (problem is not null && ++Failures <= 20)
-                    Console.WriteLine($"input {Number} ({name}, {content.Length} bytes): {problem}");
+                    Console.WriteLine($"input {Number} ({name}, {content.Length} bytes): {problem}; it is {Save(Number)}");
             }
+        }
+
+        /// <summary>Writes an input to a file, to look at.</summary>
+        public string Save(long number)
+        {
+            var (name, content) = mutator.Document(number);
+            var path = Path.Combine(Path.GetTempPath(), $"kotonoha-fuzz-{number}-{name}");
+            File.WriteAllBytes(path, content);
+            return path;
         }
 
         private double Seconds(string name, byte[] content, out string? problem)

@@ -144,7 +144,8 @@ internal static class ReaderProtocol
             }
 
             return new Reply(kind,
-                new ExtractedDocument(text, blocks, title, mediaType) { Remarks = remarks, PageImages = images }, "");
+                new ExtractedDocument(text, blocks, title, mediaType) { Remarks = remarks, PageImages = images.Count == 0 ? [] : images },
+                    "");
         }
         catch (Exception error) when (error is EndOfStreamException or FormatException or ArgumentException or IOException)
         {
