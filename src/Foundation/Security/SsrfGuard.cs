@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
@@ -243,5 +244,17 @@ internal static class HostPattern
         return pattern.StartsWith("*.", StringComparison.Ordinal)
             ? host.Length > pattern.Length - 1 && host.EndsWith(pattern[1..], StringComparison.OrdinalIgnoreCase)
             : host.Equals(pattern.TrimEnd('.'), StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>Whether an address is on the host that a pattern names and, where it ends with <c>:port</c>, at that port.</summary>
+    internal static bool Matches(string pattern, Uri uri)
+    {
+        // The colons of a bare IPv6 address are no port's.
+        int colon = pattern.LastIndexOf(':');
+        bool hasPort = colon >= 0 && (pattern.IndexOf(':', StringComparison.Ordinal) == colon || pattern[colon - 1] == ']');
+        var host = (hasPort ? pattern[..colon] : pattern).Trim('[', ']');
+        return (!hasPort || (int.TryParse(pattern.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
+                && port == uri.Port))
+            && Matches(host, uri.IdnHost);
     }
 }
