@@ -145,6 +145,26 @@ public class OfficeReaderTests
     }
 
     [Theory]
+    [InlineData("<!DOCTYPE package SYSTEM \"file:///kotonoha/no/such.dtd\">", "", null)]
+    [InlineData("<!DOCTYPE package [<!ENTITY x \"boom\">]>", "<a>&x;</a>", "broken XML")]
+    [InlineData("", "<a>", "nests XML elements more than 256 deep")]
+    public async Task The_package_of_a_book_is_read_with_the_limits_of_all_xml(string type, string inner, string? problem)
+    {
+        if (inner == "<a>")
+            inner = string.Concat(Enumerable.Repeat("<a>", 300)) + string.Concat(Enumerable.Repeat("</a>", 300));
+        var book = OfficeFiles.Zip(
+            ("META-INF/container.xml", "<container><rootfiles><rootfile full-path=\"book.opf\"/></rootfiles></container>"),
+            ("book.opf", $"{type}<package><manifest><item id=\"a\" href=\"a.xhtml\" media-type=\"text/html\"/></manifest>"
+                + $"<spine><itemref idref=\"a\"/></spine>{inner}</package>"),
+            ("a.xhtml", "<p>Words.</p>"));
+        if (problem is null)
+            Assert.Equal("Words.", (await Read(book, "book.epub")).Text);
+        else
+            Assert.Contains(problem, (await Assert.ThrowsAsync<DocumentFormatException>(() => Read(book, "book.epub"))).Message,
+                StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("a.epub")]
     [InlineData("a.odt")]
     [InlineData("a.pptx")]

@@ -146,9 +146,9 @@ internal sealed record AgentDefinition(string Name, string? Description)
                     $"the agent already has a tool '{functions[i].Function.Name}', in line {functions[first].Tool.Node.Line}; "
                     + (functions[i].Tool is McpToolDefinition ? "give the tools of the server a 'prefix'." : "remove one of them."));
         // Whoever describes a tool has the model's ear from the start: then nothing with a side effect is done unasked.
-        bool isTainted = functions.Exists(tool => Labels.IsFromOutside(tool.Function));
+        bool isTainted = functions.Exists(tool => ToolTraits.IsFromOutside(tool.Function));
         return Make(opening, opening.Chat(Model ?? standardModel), [.. functions.Select(tool =>
-            tool.Tool.NeedsApproval(tool.Function) ?? (isTainted && !Labels.Has(tool.Function, Labels.ReadOnly))
+            tool.Tool.NeedsApproval(tool.Function) ?? (isTainted && !ToolTraits.IsReadOnly(tool.Function))
                 ? opening.Options.ApproveAsync is { } approve
                     ? new ApprovedFunction(tool.Function, Name, approve)
                     : new ApprovalRequiredAIFunction(tool.Function)

@@ -36,8 +36,6 @@ public sealed class PlanAndExecuteAgent : StrategyAgent
             """);
     }
 
-    private protected override Safety.Guardrails Rules => RulesOr(_options.Execution.Guardrails);
-
     private protected override async Task<string> ReasonAsync(ReasoningRun run)
     {
         var tools = ReActLoop.Open([.. _tools, .. run.Tools]);

@@ -45,8 +45,6 @@ public sealed class ReActAgent : StrategyAgent
         _ = ReActLoop.Open(_tools);
     }
 
-    private protected override Guardrails Rules => RulesOr(_options.Guardrails);
-
     private protected override async Task<string> ReasonAsync(ReasoningRun run)
     {
         var loop = new ReActLoop(run, ReActLoop.Open([.. _tools, .. run.Tools]), _options, asksCaller: !run.IsNested);
@@ -126,6 +124,9 @@ internal sealed record ReActState(
 internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions options, bool asksCaller)
 {
     private readonly ReActWords _words = ReActWords.For(run.Language);
+
+    // Whose results are from outside is known without guardrails too: the answer is remembered with it.
+    private readonly Guardrails _rules = options.Guardrails ?? Guardrails.Standard;
     private Dictionary<string, int> _actions = new(StringComparer.Ordinal);
 
     /// <summary>The call that waits, where the run ended for an approval.</summary>
@@ -160,6 +161,7 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
     {
         _actions = new Dictionary<string, int>(state.Actions, StringComparer.Ordinal);
         var messages = state.Messages.ToList();
+        run.Meter.OutsideSource ??= _rules.SourceOf(messages);
         if (tools.Find(state.Tool) is not AIFunction tool)
             throw new ReasoningException($"The tool '{state.Tool}' waits for an approval, but the agent no longer has it.");
         var arguments = ToolArguments.Read(tool, state.Arguments.GetRawText());
@@ -212,7 +214,7 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
     // What an earlier step of the strategy was told by a tool is in its result, which bears no label.
     private IEnumerable<ChatMessage> Seen(List<ChatMessage> messages)
         => run.Meter.OutsideSource is { } source
-            ? messages.Append(new ChatMessage(ChatRole.User, [Safety.Guardrails.FromOutside(new TextContent(""), source)]))
+            ? messages.Append(new ChatMessage(ChatRole.User, [Guardrails.FromOutside(new TextContent(""), source)]))
             : messages;
 
     internal static bool NeedsApproval(AITool tool) => tool.GetService<ApprovalRequiredAIFunction>() is not null;
@@ -298,9 +300,9 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
             Duration = duration,
         });
         var result = new TextContent(text);
-        if (options.Guardrails?.IsTrusted(tool) != true)
+        if (!_rules.IsTrusted(tool))
         {
-            Safety.Guardrails.FromOutside(result, tool);
+            Guardrails.FromOutside(result, tool);
             run.Meter.OutsideSource ??= tool;
         }
 
@@ -312,11 +314,9 @@ internal sealed class ReActLoop(ReasoningRun run, ToolBox tools, ReActOptions op
 
     private string Truncate(string result)
     {
-        int length = options.MaxObservationLength;
-        if (result.Length <= length)
+        int length = ToolText.CutAt(result, options.MaxObservationLength);
+        if (result.Length == length)
             return result;
-        if (char.IsHighSurrogate(result[length - 1]))
-            length--;
         return string.Create(CultureInfo.InvariantCulture,
             $"{result[..length]}… {string.Format(CultureInfo.InvariantCulture, _words.Truncated, result.Length - length)}");
     }

@@ -197,8 +197,8 @@ internal sealed class RunMeter(StrategyOptions options, ChannelWriter<AgentStep>
     internal RunLimit Limit { get; } = limit;
 
     /// <summary>
-    /// Where something from outside came from that the run has seen; null for none so far. What one step of a strategy tells the next is
-    /// plain text, so the run itself remembers.
+    /// Where something from outside came from that the run has seen, in the conversation or from a tool; null for none so far. What one
+    /// step of a strategy tells the next is plain text, so the run itself remembers, and the answer bears the label.
     /// </summary>
     internal string? OutsideSource { get; set; }
 

@@ -31,8 +31,6 @@ public sealed class ReflexionAgent : StrategyAgent
         _options = options;
     }
 
-    private protected override Safety.Guardrails Rules => RulesOf(_actor);
-
     private protected override async Task<string> ReasonAsync(ReasoningRun run)
     {
         var lessons = new List<string>();

@@ -31,7 +31,6 @@ namespace Kotonoha.Agents.Reasoning;
 public abstract class StrategyAgent : AIAgent
 {
     private const string WaitingKey = "kotonoha.waiting";
-    private static readonly Guardrails StandardRules = new();
 
     private readonly IChatClient _chat;
     private readonly ChatHistoryProvider _history;
@@ -55,13 +54,6 @@ public abstract class StrategyAgent : AIAgent
     protected override string? IdCore => Options.Id ?? Options.Name;
 
     private protected StrategyOptions Options { get; }
-
-    /// <summary>The rules that say whose results are from outside.</summary>
-    private protected virtual Guardrails Rules => StandardRules;
-
-    private protected static Guardrails RulesOr(Guardrails? own) => own ?? StandardRules;
-
-    private protected static Guardrails RulesOf(StrategyAgent agent) => agent.Rules;
 
     /// <summary>Works on the question of a run and returns the answer.</summary>
     /// <exception cref="RunStoppedException">There is none.</exception>
@@ -128,16 +120,14 @@ public abstract class StrategyAgent : AIAgent
         var meter = new RunMeter(Options, steps.Writer, limit, cancel.Token);
         RunStoppedException? stop = null;
         var run = await PrepareAsync(request, own, options, meter, cancellationToken).ConfigureAwait(false);
+        meter.OutsideSource = Guardrails.Standard.SourceOf(run.Conversation);
         var work = WorkAsync();
         var writer = new UpdateWriter(Id, Name);
         AgentResponseUpdate? last = null;
-        var source = Rules.SourceOf(run.Conversation);
         try
         {
             await foreach (var step in steps.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
             {
-                if (step is { Kind: AgentStepKind.Observation, Tool: { } tool } && !Rules.IsTrusted(tool))
-                    source ??= tool;
                 if (step.StopReason is null)
                     yield return writer.Write(step, null);
                 else
@@ -156,7 +146,7 @@ public abstract class StrategyAgent : AIAgent
             }
         }
 
-        await RememberAsync(request, own, last!, source, cancellationToken).ConfigureAwait(false);
+        await RememberAsync(request, own, last!, meter.OutsideSource, cancellationToken).ConfigureAwait(false);
         yield return last!;
 
         async Task WorkAsync()

@@ -40,6 +40,9 @@ public sealed class Guardrails
         _canary = _options.UsesCanary ? new Canary() : null;
     }
 
+    /// <summary>The rules where none are given.</summary>
+    internal static Guardrails Standard { get; } = new();
+
     /// <summary>The secret word in the instructions; null where there is none.</summary>
     internal string? CanaryWord => _canary?.Word;
 
@@ -58,7 +61,7 @@ public sealed class Guardrails
     {
         ArgumentNullException.ThrowIfNull(content);
         ArgumentException.ThrowIfNullOrEmpty(source);
-        (content.AdditionalProperties ??= [])[Labels.Source] = source;
+        (content.AdditionalProperties ??= [])[TrustLabels.Outside] = source;
         return content;
     }
 
@@ -92,8 +95,9 @@ public sealed class Guardrails
     /// <param name="tools">All tools that the model knows; null where none of them is described from outside.</param>
     /// <returns>True where the call must not be made without an approval.</returns>
     public bool NeedsApproval(AITool? tool, IEnumerable<ChatMessage> messages, IEnumerable<AITool>? tools = null)
-        => (tool is null || !(Labels.Has(tool, Labels.ReadOnly) || _options.ReadOnlyTools.Contains(tool.Name)))
-            && ((tool is not null && Labels.IsFromOutside(tool)) || tools?.Any(Labels.IsFromOutside) == true || IsTainted(messages));
+        => (tool is null || !(ToolTraits.IsReadOnly(tool) || _options.ReadOnlyTools.Contains(tool.Name)))
+            && ((tool is not null && ToolTraits.IsFromOutside(tool)) || tools?.Any(ToolTraits.IsFromOutside) == true
+                || IsTainted(messages));
 
     /// <summary>The text without links to hosts that are not allowed; a refusal where it leaks the instructions.</summary>
     /// <param name="text">What the model wrote.</param>
@@ -183,7 +187,7 @@ public sealed class Guardrails
 
     private string? SourceOf(AIContent content, Dictionary<string, string> calls)
     {
-        if (content.AdditionalProperties?.TryGetValue(Labels.Source, out var label) == true)
+        if (content.AdditionalProperties?.TryGetValue(TrustLabels.Outside, out var label) == true)
             return label as string ?? "outside";
         if (content is not FunctionResultContent result)
             return null;
@@ -252,26 +256,21 @@ public static class ToolTraits
     public static AIFunction ReadOnly(this AIFunction function)
     {
         ArgumentNullException.ThrowIfNull(function);
-        return new MarkedFunction(function, Labels.ReadOnly);
+        return new ReadOnlyFunction(function);
     }
 
-    private sealed class MarkedFunction(AIFunction inner, string label) : DelegatingAIFunction(inner)
-    {
-        public override IReadOnlyDictionary<string, object?> AdditionalProperties { get; }
-            = new Dictionary<string, object?>(inner.AdditionalProperties) { [label] = true };
-    }
-}
-
-/// <summary>The names of the marks on tools and contents.</summary>
-internal static class Labels
-{
-    internal const string ReadOnly = TrustLabels.ReadOnly;
-    internal const string Source = TrustLabels.Outside;
+    /// <summary>Whether a tool says that it only reads.</summary>
+    internal static bool IsReadOnly(AITool tool)
+        => tool.AdditionalProperties.TryGetValue(TrustLabels.ReadOnly, out var value) && value is true;
 
     /// <summary>Whether a stranger wrote the tool's name and description.</summary>
-    internal static bool IsFromOutside(AITool tool) => tool.AdditionalProperties.ContainsKey(Source);
+    internal static bool IsFromOutside(AITool tool) => tool.AdditionalProperties.ContainsKey(TrustLabels.Outside);
 
-    internal static bool Has(AITool tool, string label) => tool.AdditionalProperties.TryGetValue(label, out var value) && value is true;
+    private sealed class ReadOnlyFunction(AIFunction inner) : DelegatingAIFunction(inner)
+    {
+        public override IReadOnlyDictionary<string, object?> AdditionalProperties { get; }
+            = new Dictionary<string, object?>(inner.AdditionalProperties) { [TrustLabels.ReadOnly] = true };
+    }
 }
 
 /// <summary>Guardrails stand where they would not hold.</summary>

@@ -172,7 +172,10 @@ public sealed record McpProcessOptions : McpServerOptions
     /// </summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>The names of variables of this process that are passed on to it; none unless said otherwise.</summary>
+    /// <summary>
+    /// The names of variables of this process that are passed on to it with the values that they have when it starts; none unless said
+    /// otherwise. One that is not set is left out, and <see cref="Environment"/> goes before.
+    /// </summary>
     public IReadOnlyCollection<string> PassedEnvironment { get; init; } = [];
 
     /// <summary>The folder in which it is started; null for the current one.</summary>
@@ -219,15 +222,18 @@ public sealed record McpHttpOptions : McpServerOptions
     public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
 
     /// <summary>
-    /// The hosts that are reached whatever their address; any other must be one of the public internet (<see cref="SsrfGuard"/>). None
-    /// unless said otherwise.
+    /// The hosts that are reached whatever their address, exact names or <c>*.example.com</c> for all below one, with <c>:port</c> for one
+    /// port only; any other must be one of the public internet (<see cref="SsrfGuard"/>). None unless said otherwise.
     /// </summary>
     public IReadOnlyCollection<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>Whether the endpoint is reached whatever its address.</summary>
+    internal bool IsAllowed => AllowedHosts.Any(host => HostPattern.Matches(host, Endpoint));
 
     internal HttpClient CreateClient()
     {
         // Either way nothing leads to another host: the guard allows this one only, and without it no redirect is followed.
-        HttpMessageHandler handler = AllowedHosts.Contains(Endpoint.IdnHost, StringComparer.OrdinalIgnoreCase)
+        HttpMessageHandler handler = IsAllowed
             ? new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectTimeout = StartTimeout }
             : new SsrfGuard(new SsrfGuardOptions
             {
@@ -345,9 +351,9 @@ internal sealed class McpFunction(McpClient client, McpClientTool tool, McpServe
 
     private static Dictionary<string, object?> Traits(McpClientTool tool, McpServerOptions options)
     {
-        var traits = new Dictionary<string, object?> { [Labels.Source] = options.Name };
+        var traits = new Dictionary<string, object?> { [TrustLabels.Outside] = options.Name };
         if (tool.ProtocolTool.Annotations is { ReadOnlyHint: true, OpenWorldHint: not true })
-            traits[Labels.ReadOnly] = true;
+            traits[TrustLabels.ReadOnly] = true;
         return traits;
     }
 
@@ -371,9 +377,10 @@ internal sealed class McpFunction(McpClient client, McpClientTool tool, McpServe
             : string.Join('\n', result.Content.Select(Text));
         if (result.IsError == true)
             text = "Error: " + (text.Length > 0 ? text : result.StructuredContent?.GetRawText() ?? "the tool does not say what is wrong.");
-        return text.Length <= options.MaxResultLength ? text
-            : string.Create(CultureInfo.InvariantCulture,
-                $"{text.AsSpan(0, options.MaxResultLength)}\n(cut off after {options.MaxResultLength} characters)");
+        if (text.Length <= options.MaxResultLength)
+            return text;
+        int length = ToolText.CutAt(text, options.MaxResultLength);
+        return string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, length)}\n(cut off after {length} characters)");
     }
 
     private static string Text(ContentBlock block) => block switch

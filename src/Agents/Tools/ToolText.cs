@@ -19,4 +19,8 @@ internal static class ToolText
         TextContent content => content.Text,
         _ => value.ToString() ?? "",
     };
+
+    /// <summary>Where to cut a text so that at most so many UTF-16 units are left and no character is halved.</summary>
+    internal static int CutAt(string text, int length)
+        => text.Length > length && char.IsSurrogatePair(text[length - 1], text[length]) ? length - 1 : Math.Min(length, text.Length);
 }

@@ -281,4 +281,8 @@ internal static class HostPattern
             ? (entry[..colon].Trim('[', ']'), port)
             : throw new ArgumentException($"'{entry}' does not end with a port.", nameof(entry));
     }
+
+    /// <summary>Whether an address is on the host that a pattern names and, where it ends with <c>:port</c>, at that port.</summary>
+    internal static bool Matches(string pattern, Uri uri)
+        => Split(pattern) is var (host, port) && (port is null || port == uri.Port) && Matches(host, uri.IdnHost);
 }

@@ -66,8 +66,8 @@ internal sealed class EpubReader : IDocumentReader
             try
             {
                 // Older books have document types; they are passed over, and nothing is fetched.
-                using var reader = XmlReader.Create(new MemoryStream(bytes),
-                    new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore, XmlResolver = null });
+                SafeXml.CheckNesting(new MemoryStream(bytes), name, DtdProcessing.Ignore, cancellationToken);
+                using var reader = SafeXml.Open(new MemoryStream(bytes), DtdProcessing.Ignore);
                 return XDocument.Load(reader).Root;
             }
             catch (XmlException error)

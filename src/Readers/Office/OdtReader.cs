@@ -38,8 +38,7 @@ internal sealed class OdtReader : IDocumentReader
             if (archive.GetEntry(path) is not { } entry)
                 return null;
             using var stream = entry.Open();
-            using var reader = System.Xml.XmlReader.Create(stream,
-                new System.Xml.XmlReaderSettings { DtdProcessing = System.Xml.DtdProcessing.Prohibit, XmlResolver = null });
+            using var reader = SafeXml.Open(stream);
             return XDocument.Load(reader, LoadOptions.PreserveWhitespace).Root;
         }
     }

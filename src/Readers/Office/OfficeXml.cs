@@ -1,4 +1,3 @@
-using System.Xml;
 using System.Xml.Linq;
 using DocumentFormat.OpenXml.Packaging;
 
@@ -20,14 +19,7 @@ internal static class OfficeXml
 
     internal static XElement? Load(Stream stream)
     {
-        using var reader = XmlReader.Create(stream,
-            new XmlReaderSettings
-            {
-                DtdProcessing = DtdProcessing.Prohibit,
-                XmlResolver = null,
-                IgnoreComments = true,
-                IgnoreWhitespace = true
-            });
+        using var reader = SafeXml.Open(stream, ignoreWhitespace: true);
         return XDocument.Load(reader).Root;
     }
 

@@ -73,8 +73,7 @@ internal sealed class XlsxReader : IDocumentReader
 
         internal void Read(Stream stream, CancellationToken cancellationToken)
         {
-            using var reader = XmlReader.Create(stream,
-                new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null, IgnoreComments = true });
+            using var reader = SafeXml.Open(stream);
             int row = 0;
             reader.Read();
             while (!reader.EOF)

@@ -24,7 +24,10 @@ internal static class ZipGuard
                 total += Unpack(entry, name, total, cancellationToken);
                 if (entry.FullName.EndsWith(".xml", StringComparison.OrdinalIgnoreCase)
                     || entry.FullName.EndsWith(".rels", StringComparison.OrdinalIgnoreCase))
-                    CheckXml(entry, name, cancellationToken);
+                {
+                    using var stream = entry.Open();
+                    SafeXml.CheckNesting(stream, name, DtdProcessing.Prohibit, cancellationToken);
+                }
             }
         }
         catch (Exception error) when (error is InvalidDataException or XmlException or EndOfStreamException or NotSupportedException)
@@ -51,19 +54,5 @@ internal static class ZipGuard
         }
 
         return size;
-    }
-
-    private static void CheckXml(ZipArchiveEntry entry, string name, CancellationToken cancellationToken)
-    {
-        var settings = new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null };
-        using var stream = entry.Open();
-        using var reader = XmlReader.Create(stream, settings);
-        for (int nodes = 0; reader.Read(); nodes++)
-        {
-            if (reader.Depth > DocumentLimits.MaxNestingDepth)
-                throw new DocumentFormatException($"'{name}' nests XML elements more than {DocumentLimits.MaxNestingDepth} deep.");
-            if ((nodes & 1023) == 0)
-                cancellationToken.ThrowIfCancellationRequested();
-        }
     }
 }

@@ -70,6 +70,37 @@ public sealed class McpToolsTests : IDisposable
         await using var tools = await McpTools.ConnectAsync(Options() with { MaxResultLength = 10 });
         Assert.Equal("aaaaaaaaaa", await CallAsync(tools, "repeat", ("text", "a"), ("times", 10)));
         Assert.Equal("aaaaaaaaaa\n(cut off after 10 characters)", await CallAsync(tools, "repeat", ("text", "a"), ("times", 11)));
+        Assert.Equal("𠮷あ𠮷あ𠮷あ\n(cut off after 9 characters)", await CallAsync(tools, "repeat", ("text", "𠮷あ"), ("times", 4)));
+    }
+
+    [Theory]
+    [InlineData("http://Intern.Example/mcp", "intern.example", true)]
+    [InlineData("http://intern.example./mcp", "Intern.example", true)]
+    [InlineData("http://intern.example/mcp", "intern.example.", true)]
+    [InlineData("http://intern.example:8080/mcp", "intern.example", true)]
+    [InlineData("http://intern.example:8080/mcp", "intern.example:8080", true)]
+    [InlineData("http://intern.example:8081/mcp", "intern.example:8080", false)]
+    [InlineData("https://intern.example/mcp", "intern.example:443", true)]
+    [InlineData("http://a.intern.example/mcp", "*.intern.example", true)]
+    [InlineData("http://intern.example/mcp", "*.intern.example", false)]
+    [InlineData("http://intern.example.evil.example/mcp", "intern.example", false)]
+    [InlineData("http://[::1]:8080/mcp", "::1", true)]
+    [InlineData("http://[::1]:8080/mcp", "[::1]:8080", true)]
+    [InlineData("http://[::1]:8081/mcp", "[::1]:8080", false)]
+    public void An_allowed_host_is_named_as_it_is_spoken_of(string endpoint, string host, bool isAllowed)
+        => Assert.Equal(isAllowed, new McpHttpOptions { Name = "web", Endpoint = new Uri(endpoint), AllowedHosts = [host] }.IsAllowed);
+
+    [Fact]
+    public async Task A_passed_variable_that_is_not_set_is_left_out_and_an_own_value_goes_before()
+    {
+        Environment.SetEnvironmentVariable("KOTONOHA_TEST_BOTH", "passed");
+        await using var tools = await McpTools.ConnectAsync(Options() with
+        {
+            Environment = new Dictionary<string, string> { ["KOTONOHA_TEST_BOTH"] = "own" },
+            PassedEnvironment = ["KOTONOHA_TEST_BOTH", "KOTONOHA_TEST_UNSET"],
+        });
+        Assert.Equal("own", await CallAsync(tools, "variable", ("name", "KOTONOHA_TEST_BOTH")));
+        Assert.DoesNotContain("KOTONOHA_TEST_UNSET", (await CallAsync(tools, "environment")).Split(','));
     }
 
     [Fact]
