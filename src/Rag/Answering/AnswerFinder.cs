@@ -60,7 +60,7 @@ internal static partial class AnswerFinder
                     IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || otherRows.Contains(i),
                 };
-                bool hasType = question.Type?.IsIn(passage.Sentences[i].Normalized, question.Normalized) != false;
+                bool hasType = question.Type?.IsIn(passage.Sentences[i].WithUnits, question.Normalized) != false;
                 bool isOther = Modifiers.AreOthers(question, passage, i);
                 candidate.Share = (hasType ? 1 : OtherTypeShare) * (lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)

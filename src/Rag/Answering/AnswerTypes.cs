@@ -12,6 +12,14 @@ internal sealed partial class AnswerTypes
 
     private const string Amount = @"(?<![\p{L}\d.])\d[\d,.]*(?:\s*(?:thousand|million|billion|trillion|k))?";
 
+    // What measures; a number before it counts no things.
+    private const string Units = "(?:euros?|dollars?|pounds?|yen|cents?|percent|per cent|seconds?|minutes?|mins?|hours?|days?|weeks?"
+        + "|months?|years?"
+        + "|kg|g|mg|tons?|tonnes?|kilo(?:gram)?s?|km|m|cm|mm|met(?:re|er)s?|kilomet(?:re|er)s?|feet|miles|square|cubic|lit(?:re|er)s?|l"
+            + "|ml|degrees?"
+        + "|k?W|k?Wh|watts?|volts?|dB|decibels?|[KMGT]B|bytes?|a\\.?m|p\\.?m|o'clock"
+        + "|january|february|march|april|may|june|july|august|september|october|november|december)\\b";
+
     // "…は何ですか", "…は？"
     private const string Asked = @"(?:の(?:上限|下限|最大|最小|合計))?は(?:何|どの?く?ら?い|いく|教え|[?。 ]|$)";
 
@@ -23,8 +31,24 @@ internal sealed partial class AnswerTypes
             @"\d[\d ()/+-]{4,}\d|\b(?:ext(?:ension)?\.?|phone|call|dial)\W{0,3}\d{2,}|(?:内線|電話)\D{0,6}\d{2,}"),
         new(@"\bweb ?(?:site )?address\b|\burl\b.*\?|(?:ホームページ|サイト)のアドレス|URL" + Asked,
             @"https?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|io|dev|jp|example)\b"),
+        new(@"\b(?:for )?how many (?!" + Units + @"|of\b|times\b)|\bwhat is the (?:(?:maximum|minimum|total|average) )?number of (?!"
+            + Units + ")",
+            @"(?<![\p{L}\d:.,/-])\d[\d,]*(?:\.\d+)?(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @"))"
+            + @"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twenty|thirty|forty|fifty"
+                + @"|hundreds?|thousands?"
+            + @"|dozens?|both|single|no|none|several|half|unlimited|any number|once|twice|pair|couple|an?)\b"),
+        new(@"何[人名](?!か|も|物|前)", @"[\d一二三四五六七八九十百千万億数]\s?(?:人|名)|[ァ-ヴー]人|無制限|全員"),
+        new(@"\bhow long\b(?! ago\b)",
+            @"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|half|an?|several"
+                + @"|few)\b)[\s-]*"
+            + @"(?:(?:and a half|full|working|business|calendar|consecutive|school|academic) )?"
+            + @"(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?|decades?|centur(?:y|ies)|nights?|evenings?|sessions?"
+                + @"|lessons?|terms?|pages?|words?"
+            + @"|characters?|miles?|feet|foot|inch(?:es)?|k?m|cm|mm|(?:kilo|centi|milli)?met(?:re|er)s?)\b"
+            + @"|\b(?:until|forever|indefinitely|permanent(?:ly)?|as long as|between|from|since|lifetime|overnight|all (?:day|year))\b"),
         new(@"\bhow much (?:money|(?:is|are|was|were|do|does|did|would|will|must|should) (?:(?!water|time|of)\w+ ){0,12}(?:cost|paid|pay"
             + @"|charged?)\b)"
+            + @"|\bhow much (?:is|are|was|were) (?!left\b|in\b|of\b|it\?)[^?]*\?\s*$|いくら(?:かか|払|支払)"
             + @"|\bhow much (?:does|do|did|will|would) it cost\b|\bhow expensive\b|\bwhat (?:do|does|did|must|will"
                 + @"|would) (?:.{0,60} )?(?:cost|pay|charge)\b"
             + @"|\bwhat (?:is|are|was|were|'s) the (?:\w+ ){0,3}(?:price|cost|fee|fare|rent|salary|deposit|turnover|revenue)\b"
@@ -32,7 +56,7 @@ internal sealed partial class AnswerTypes
             + @"|(?<!人|数|率|合|者)はいくら(?:です|で|かかり|します|になり|[?]|$)"
             + "|(?:料金|価格|値段|費用|代金|家賃|賃料|(?<![燃原資材史肥飲香衣飼塗染顔])料|月額|年額|売上高?|収入)" + Asked,
             @"[£$€¥]\s*\d|" + Amount + @"\s*(?:[£$€¥]|euros?\b|dollars?\b|pounds?\b|yen\b|cents?\b|pence\b|francs?\b|[A-Z]{3}\b)"
-            + @"|\d[\d,.万億千百]*\s*(?:円|ユーロ|ドル|ポンド|元|ウォン)|\bfree\b|\b(?:costs? nothing|no (?:charge|fee)|included)\b|無料|不要|含まれ"),
+            + @"|\d[\d,.万億千百]*\s*(?:円|ユーロ|ドル|ポンド|元|ウォン)|\bfree\b|\b(?:costs? nothing|no (?:charge|fee)|included)\b|%|percent|無料|不要|含まれ"),
         new(@"\bweighs?\b|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|何(?:キログラム|グラム|kg)",
             Amount + @"\s*(?:kg|g|mg|t|lbs?|oz|tons?|tonnes?|kilos?|kilogram(?:me)?s?|gram(?:me)?s?|pounds?)\b|\d[\d,.]*\s*(?:キロ|グラム|トン"
                 + @"|kg|g|t)"),
@@ -62,9 +86,9 @@ internal sealed partial class AnswerTypes
             + @"|[\d一二三四五六七八九十](?:時|:)|正午|深夜|終日"),
         new(@"\b(?:what|which) (?:day of the week|weekday)\b|何曜",
             @"(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|weekdays?\b|\bdaily\b|every day|[月火水木金土日]曜|毎日|平日|週末"),
-        new(@"\b(?:what|which) date\b|何月何日|年月日" + Asked,
+        new(@"\b(?:what|which) date\b|\bsince when\b|何月何日|年月日" + Asked,
             @"\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b|\d{1,4}[-/.年月]\d{1,2}"
-            + @"|[一二三四五六七八九十元]年|月\d+日|\d日"),
+            + @"|(?<!\d)[12]\d{3}(?!\d)|[一二三四五六七八九十元]年|月\d+日|\d日"),
         new(@"\b(?:what|which) year\b|何年(?!間|生|目|か|も|分|後|前)", @"(?<!\d)[12]\d{3}(?!\d)|\d+\s*(?:年|BC|AD)|[元一二三四五六七八九十]年"),
     ];
 

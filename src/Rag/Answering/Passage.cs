@@ -147,6 +147,21 @@ internal sealed partial class Passage
         return [.. cells.Split('|').Select(cell => cell.Trim())];
     }
 
+    /// <summary>A row, and each of its plain numbers before each word of its header.</summary>
+    internal static string NumbersWithUnits(string row, string header)
+    {
+        var (cells, headers) = (Cells(row), Cells(header));
+        var text = new StringBuilder(row);
+        for (int i = 0; i < Math.Min(cells.Count, headers.Count); i++)
+            if (cells[i].Length > 0 && cells[i].All(c => char.IsAsciiDigit(c) || c is '.' or ',' or '-' or '–'))
+                foreach (Match word in UnitWord().Matches(headers[i]))
+                    text.Append(" | ").Append(cells[i]).Append(' ').Append(word.Value);
+        return text.ToString();
+    }
+
+    [GeneratedRegex(@"\p{L}+|[€$£¥%℃°]")]
+    private static partial Regex UnitWord();
+
     private static List<PassageSentence> Split(Chunk chunk)
     {
         var text = chunk.Text;
@@ -308,6 +323,11 @@ internal sealed record PassageSentence(
 {
     /// <summary>The header of its table, where it is a row of one that has a header.</summary>
     internal string? Header { get; init; }
+
+    /// <summary>Its text in NFKC; of a row, its numbers with the words of their headers ("2 days" under "Drying, days") too.</summary>
+    internal string WithUnits => _withUnits ??= Header is null ? Normalized : Passage.NumbersWithUnits(Normalized, Header);
+
+    private string? _withUnits;
 
     /// <summary>Whether it is an item of a list.</summary>
     internal bool IsItem { get; init; }

@@ -117,9 +117,20 @@ internal static partial class References
     {
         if (name.Length < 2)
             return false;
-        var words = Word().Matches(sentence.Normalized).Select(match => match.Value).ToList();
+        if (name.All(word => passage.Context.Contains(word, StringComparison.Ordinal)) || name.All(sentence.Folded.Contains))
+            return false;
+        return NamesAnother(name, sentence.Normalized)
+            // The title or a heading names another one, and the passage nowhere the one of the question.
+            || (!name.All(word => passage.Folded.Contains(word, StringComparison.Ordinal)
+                || passage.Context.Contains(word, StringComparison.Ordinal))
+                && passage.ContextLines.Any(line => NamesAnother(name, line)));
+    }
+
+    private static bool NamesAnother(string[] name, string text)
+    {
+        var words = Word().Matches(text).Select(match => match.Value).ToList();
         var folded = words.ConvertAll(Support.EnglishTokens.Fold);
-        if (name.All(folded.Contains) || name.All(word => passage.Context.Contains(word, StringComparison.Ordinal)))
+        if (name.All(folded.Contains))
             return false;
         for (int i = 0; i < name.Length; i++)
             for (int at = folded.IndexOf(name[i]); at >= 0; at = folded.IndexOf(name[i], at + 1))
