@@ -121,7 +121,8 @@ internal static class RetrievalBenchmark
     private static async Task<Collection> ReadCranfieldAsync(string folder)
     {
         var read = await BeirCollection.LoadAsync(folder);
-        return new Collection("Cranfield", [.. read.ToChunks()], [.. read.Queries.Select(query => new Query(query.Text, query.Judgements))]);
+        return new Collection("Cranfield", [.. read.ToChunks()], [.. read.Queries.Select(query => new Query(query.Text,
+            query.Judgements))]);
     }
 
     private static Collection ReadJsquad(string path)

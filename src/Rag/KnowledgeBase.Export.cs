@@ -72,7 +72,8 @@ public sealed partial class KnowledgeBase
     }
 
     /// <summary>
-    /// Takes in what <see cref="ExportAsync"/> wrote, document by document, in place of what is stored of them. Vectors are made anew by this
+    /// Takes in what <see cref="ExportAsync"/> wrote, document by document, in place of what is stored of them. Vectors are made anew by
+    /// this
     /// knowledge base's embedder. A folder that holds the same files finds them unchanged afterwards.
     /// </summary>
     /// <param name="input">The lines; those of a document stand together.</param>

@@ -189,7 +189,8 @@ public sealed partial class KnowledgeBase
             {
                 if (visited.Count > MaxSitemaps || depth > MaxSitemapDepth)
                     throw new WebFetchException(name, visited.Count > MaxSitemaps
-                        ? $"there are more than {MaxSitemaps} sitemaps." : $"indexes of sitemaps are nested more than {MaxSitemapDepth} deep.");
+                        ? $"there are more than {MaxSitemaps} sitemaps." : $"indexes of sitemaps are nested more than "
+                            + $"{MaxSitemapDepth} deep.");
                 var reply = await clock.MeasureAsync("fetch", () => _fetcher.FetchAsync(address, _ => null, to => IsOn(to, hosts),
                     SitemapReader.MaxBytes, cancellationToken)).ConfigureAwait(false);
                 if (reply.Content is null)

@@ -474,13 +474,15 @@ public static partial class InjectionScanner
 
     [GeneratedRegex(
         @"(?:会話(?:履歴|の内容|ログ)?|チャット履歴|パスワード|apiキー|認証情報|個人情報|秘密鍵|システムプロンプト|(?:ユーザー?|利用者)の(?:質問|入力|データ|情報|発言))[^。\n]{0,40}?"
-        + @"(?:https?://\S{1,300}|[\w.\-]{1,64}@[\w\-]{1,64}\.\w{1,24}|url|外部(?:の)?(?:サーバー?|サイト))[^。\n]{0,16}?(?:送(?:信|れ|り|って)|転送|投稿|アップロード|付け(?:加え|て)|埋め込)",
+        + @"(?:https?://\S{1,300}|[\w.\-]{1,64}@[\w\-]{1,64}\.\w{1,24}|url|外部(?:の)?(?:サーバー?|サイト))"
+        + @"[^。\n]{0,16}?(?:送(?:信|れ|り|って)|転送|投稿|アップロード|付け(?:加え|て)|埋め込)",
         Style)]
     private static partial Regex JapaneseSendOut();
 
     // An image or link whose address has a place for what the model knows.
     [GeneratedRegex(
-        @"(?:!?\[[^\]\n]{0,200}\]\(|<img\b[^>\n]{0,200}?\bsrc\s*=\s*[""']?)\s*https?://[^\s)""'>][^\s)""'>?&/=]{0,300}[?&/=][^\s)""'>]{0,400}?"
+        @"(?:!?\[[^\]\n]{0,200}\]\(|<img\b[^>\n]{0,200}?\bsrc\s*=\s*[""']?)\s*https?://[^\s)""'>][^\s)""'>?&/=]{0,300}[?&/=][^\s)""'>]{0"
+            + @",400}?"
         + @"(?:\{\{?\s*\w|%7b|\$\{|\[(?:insert|data|conversation|secret|summary|user|prompt|history|api)|<(?:insert|data|conversation|"
         + @"secret|"
         + @"summary|user|prompt|history|api)|(?:your_|the_)?(?:conversation|secret|prompt|history|api_?key|password|chat)(?:_here|_data|"

@@ -64,7 +64,8 @@ internal sealed class FolderWatch : IDisposable
         while (true)
         {
             bool isTold = await _notices.WaitAsync(
-                _watcher is null ? _options.PollInterval : _options.PollInterval * PollsWithNotices, cancellationToken).ConfigureAwait(false);
+                _watcher is null ? _options.PollInterval : _options.PollInterval * PollsWithNotices, cancellationToken)
+                    .ConfigureAwait(false);
             if (isTold)
             {
                 long start = Stopwatch.GetTimestamp();
