@@ -1,4 +1,5 @@
 using System.Text;
+using Kotonoha.Readers.Pdf;
 
 namespace Kotonoha.Readers.Tests;
 
@@ -286,6 +287,22 @@ public class PdfReaderTests
 
         var error = await Assert.ThrowsAsync<DocumentFormatException>(() => Read([Unicode(72, 650, "Not readable", "F3")]));
         Assert.Contains("text recognition", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("1 beginbfrange <00000000> <FFFFFFFF> <0000> endbfrange", true)]
+    [InlineData("1 beginbfrange <9223372036854775807> <FFFF> <0000> endbfrange", true)]
+    [InlineData("1 begincidrange\n<0000>\n<FFFFFFFE> 7 endcidrange", true)]
+    [InlineData("2 beginbfrange <00><01><0041><02> <7FFFFFFF> [<0041>] endbfrange", true)]
+    [InlineData("2 beginbfrange <0000> <FFFF> <D83DDE00> <0001> <0002> [<D83DDE00> <D83DDE01>] endbfrange", false)]
+    [InlineData("1 begincidrange <0000> <FFFF> 0 endcidrange beginbfchar <00000000> <FFFFFFFF> endbfchar", false)]
+    [InlineData("1 beginbfrange <0000> <FF", false)]
+    [InlineData("beginbfrange", false)]
+    [InlineData("beginbfrange <> <> [ <", false)]
+    public void A_font_that_maps_more_codes_than_there_are_characters_is_left_out(string map, bool isEndless)
+    {
+        var bytes = Encoding.ASCII.GetBytes(map);
+        Assert.Equal(isEndless, EndlessRanges.Has(bytes, "beginbfrange"u8) || EndlessRanges.Has(bytes, "begincidrange"u8));
     }
 
     [Fact]

@@ -25,8 +25,7 @@ internal sealed class MeasuredFilters : IFilterProvider
     public IReadOnlyList<IFilter> GetAllFilters() => Measured(_inner.GetAllFilters());
 
     private IReadOnlyList<IFilter> Measured(IReadOnlyList<IFilter> filters)
-        => filters.Any(filter => filter is FlateFilter)
-            ? [.. filters.Select(filter => filter is FlateFilter ? new MeasuredFlate(this, filter) : filter)] : filters;
+        => [.. filters.Select(filter => filter is FlateFilter ? new MeasuredFlate(this, filter) : filter), new EndlessRanges(this)];
 
     private sealed class MeasuredFlate(MeasuredFilters owner, IFilter inner) : IFilter
     {

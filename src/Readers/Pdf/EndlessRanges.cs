@@ -1,0 +1,77 @@
+using System.Globalization;
+using System.Text;
+using UglyToad.PdfPig.Filters;
+using UglyToad.PdfPig.Tokens;
+
+namespace Kotonoha.Readers.Pdf;
+
+/// <summary>
+/// Empties streams that map more codes of a font to characters than there are characters: the library walks through a range code by code,
+/// four thousand million of them, or without an end where the codes are too long.
+/// </summary>
+internal sealed class EndlessRanges(MeasuredFilters owner) : IFilter
+{
+    private const long MostCodes = 0x110000;
+    private const int LongestCode = 8;
+
+    /// <inheritdoc/>
+    public bool IsSupported => true;
+
+    /// <inheritdoc/>
+    public Memory<byte> Decode(Memory<byte> input, DictionaryToken streamDictionary, IFilterProvider filterProvider, int filterIndex)
+    {
+        if (!Has(input.Span, "beginbfrange"u8) && !Has(input.Span, "begincidrange"u8))
+            return input;
+        owner.IsDamaged = true;
+        return Memory<byte>.Empty;
+    }
+
+    /// <summary>Whether a section that begins with a keyword has such a range.</summary>
+    internal static bool Has(ReadOnlySpan<byte> stream, ReadOnlySpan<byte> keyword)
+    {
+        for (int at; (at = stream.IndexOf(keyword)) >= 0;)
+        {
+            stream = stream[(at + keyword.Length)..];
+            int end = stream.IndexOf("end"u8);
+            var section = end < 0 ? stream : stream[..end];
+            // Each range is a first and a last code, and then a code, an array or a number that the first one stands for.
+            while (NextCode(ref section) is { } low && NextCode(ref section) is { } high)
+            {
+                if (IsEndless(low, high))
+                    return true;
+                section = section.TrimStart(" \t\r\n\f\0"u8);
+                if (section.StartsWith("<"u8))
+                    NextCode(ref section);
+                else if (section.StartsWith("["u8))
+                    section = section[(section.IndexOf((byte)']') + 1)..];
+            }
+        }
+
+        return false;
+    }
+
+    private static string? NextCode(ref ReadOnlySpan<byte> section)
+    {
+        int open = section.IndexOf((byte)'<'), close = open < 0 ? -1 : section[open..].IndexOf((byte)'>');
+        if (close < 0)
+            return null;
+        var digits = Hexadecimal(section.Slice(open + 1, close - 1));
+        section = section[(open + close + 1)..];
+        return digits;
+    }
+
+    private static string Hexadecimal(ReadOnlySpan<byte> code)
+    {
+        var digits = new StringBuilder(Math.Min(code.Length, LongestCode + 1));
+        foreach (byte unit in code)
+            if (char.IsAsciiHexDigit((char)unit) && digits.Length <= LongestCode)
+                digits.Append((char)unit);
+        return digits.ToString();
+    }
+
+    private static bool IsEndless(string low, string high)
+        => low.Length > LongestCode || high.Length > LongestCode || Value(high) - Value(low) > MostCodes;
+
+    private static long Value(string digits)
+        => digits.Length == 0 ? 0 : long.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+}
