@@ -91,17 +91,17 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
     public List<ScoredChunk> SearchDense(ReadOnlySpan<float> unitQuery, int limit, StoreFilter? filter)
     {
         var best = new TopList(limit);
-        foreach (var (slot, score) in _vectors.Search(unitQuery, limit, Accepted(filter)))
+        foreach (var (slot, score) in _vectors.Search(unitQuery, limit, Accepted(filter, VisibleTo(filter))))
             best.Add(new ScoredChunk(_slots[slot].Id, _slots[slot].Document!.Record.Source, score));
         return best.ToSortedList();
     }
 
     public List<ScoredChunk> SearchSparse(TermVector query, int limit, StoreFilter? filter)
     {
-        var accepted = Accepted(filter);
-        var best = new TopList(limit);
         // A scope's scores follow from its own documents alone.
-        var population = filter?.Scope is { } scope ? Visible(scope) : null;
+        var population = VisibleTo(filter);
+        var accepted = Accepted(filter, population);
+        var best = new TopList(limit);
         _terms.Search(
             query,
             (slot, score) =>
@@ -133,14 +133,16 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
         }
     }
 
-    private SlotSet? Accepted(StoreFilter? filter)
+    private SlotSet? Accepted(StoreFilter? filter, SlotSet? visible)
     {
+        if (filter is null)
+            return visible;
         var sets = new List<SlotSet>();
-        if (filter?.Scope is { } scope)
-            sets.Add(Visible(scope));
-        foreach (var tag in filter?.Tags ?? [])
+        if (visible is not null)
+            sets.Add(visible);
+        foreach (var tag in filter.Tags ?? [])
             sets.Add(_byTag.GetValueOrDefault(tag) ?? new SlotSet());
-        if (filter?.NormalizedPrefix is { } prefix)
+        if (filter.NormalizedPrefix is { } prefix)
         {
             var folder = _byFolder.GetValueOrDefault(prefix) ?? new SlotSet();
             sets.Add(_documents.TryGetValue(prefix, out var document) ? SlotSet.Of([.. folder.StartingAt(0), .. document.Slots]) : folder);
@@ -149,8 +151,10 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
         return sets.Count == 0 ? null : SlotSet.Intersect(sets);
     }
 
-    private SlotSet Visible(AccessScope scope)
-        => SlotSet.Union([.. scope.Keys.Select(key => _byAccess.GetValueOrDefault(key)).OfType<SlotSet>()]);
+    /// <summary>What the filter's scope sees; null where there is no scope.</summary>
+    private SlotSet? VisibleTo(StoreFilter? filter) => filter?.Scope is { } scope
+        ? SlotSet.Union([.. scope.Keys.Select(key => _byAccess.GetValueOrDefault(key)).OfType<SlotSet>()])
+        : null;
 
     private readonly record struct Slot(string Id, Document? Document);
 
