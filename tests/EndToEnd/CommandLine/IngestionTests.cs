@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Kotonoha.Tests.Support;
 
 namespace Kotonoha.EndToEnd.CommandLine;
 
