@@ -56,7 +56,7 @@ public sealed class IngestionTests : IDisposable
             .Output)[0];
         Assert.DoesNotContain("700", mine.GetRawText());
         Assert.DoesNotContain("globex/", mine.GetRawText());
-        Assert.Equal("acme/rates.md\t1 chunks\t53 bytes", CliProcess.Run(["documents", "list", .. common, "--tenant", "acme"])
+        Assert.Equal("acme/rates.md\t1 chunks\t47 bytes", CliProcess.Run(["documents", "list", .. common, "--tenant", "acme"])
             .Output.Trim());
         Assert.Equal(1, CliProcess.Run(["ask", .. common, "--require-scope", "--no-model", "Anything?"]).ExitCode);
         Assert.Equal(2, CliProcess.Run(["ingest", .. common, "--label", "acme/=root"]).ExitCode);

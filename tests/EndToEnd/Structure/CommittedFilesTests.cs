@@ -11,7 +11,8 @@ namespace Kotonoha.EndToEnd.Structure;
 public partial class CommittedFilesTests
 {
     private const long MaxFileBytes = 16 << 20;
-    private static readonly string[] Binary = [".pdf", ".docx", ".png", ".gz", ".br", ".zip", ".safetensors", ".bin", ".ico", ".jpg", ".tif", ".webp"];
+    private static readonly string[] Binary =
+        [".pdf", ".docx", ".png", ".gz", ".br", ".zip", ".safetensors", ".bin", ".ico", ".jpg", ".tif", ".webp"];
 
     [Fact]
     [Trait("Category", "EndToEnd")]
