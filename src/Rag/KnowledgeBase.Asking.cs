@@ -111,7 +111,12 @@ public sealed partial class KnowledgeBase
     private async Task<AnswerTrace?> TraceAsync(
         Question question, AskOptions options, StageTimes clock, CancellationToken cancellationToken)
     {
-        var search = (options.Search ?? _options.Search) with { Limit = options.Passages };
+        var search = (options.Search ?? _options.Search) with
+        {
+            Limit = options.Passages,
+            // A citation is a range of one chunk.
+            Surroundings = SurroundingsKind.None,
+        };
         var (hits, searches) = await FindPassagesAsync(question, search, cancellationToken).ConfigureAwait(false);
         clock.Mark("search");
         if (hits.Count == 0)

@@ -137,9 +137,11 @@ internal static class KnowledgeTools
         return text.ToString();
     }
 
-    /// <summary>A passage's text; rows of a table that begins in an earlier passage come with its header.</summary>
+    /// <summary>A passage's text, with what a search brought along around it; rows of a table that begins in an earlier passage come with
+    /// its header.</summary>
     internal static string TextOf(SearchHit hit)
-        => hit.Chunk.TableHeader is { Length: > 0 } header ? $"{header.TrimEnd()}\n{hit.Chunk.Text.Trim()}" : hit.Chunk.Text.Trim();
+        => hit.Surroundings.Count > 0 ? hit.SurroundingText.Trim()
+            : hit.Chunk.TableHeader is { Length: > 0 } header ? $"{header.TrimEnd()}\n{hit.Chunk.Text.Trim()}" : hit.Chunk.Text.Trim();
 
     private static string Describe(Answer answer)
     {

@@ -53,6 +53,30 @@ internal static class HostilePdfs
         return pdf.ToArray();
     }
 
+    /// <summary>A font whose table of characters is a range without an end, packed or not; its page also has a line in another
+    /// font.</summary>
+    internal static byte[] EndlessCharacterTable(string range, bool isPacked)
+    {
+        var pdf = new TestPdf();
+        pdf.Add("<< /Type /Catalog /Pages 2 0 R >>");
+        pdf.Add("<< /Type /Pages /Count 1 /Kids [3 0 R] >>");
+        pdf.Add("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /A 5 0 R /B 6 0 R >> >> >>");
+        pdf.AddStream("BT /A 12 Tf 1 0 0 1 72 700 Tm (Plain words) Tj ET BT /B 12 Tf 1 0 0 1 72 600 Tm <0041> Tj ET");
+        pdf.Add("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>");
+        pdf.Add("<< /Type /Font /Subtype /Type0 /BaseFont /Test /Encoding /Identity-H /DescendantFonts [7 0 R] /ToUnicode 9 0 R >>");
+        pdf.Add("<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Test /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) "
+            + "/Supplement 0 >> /DW 600 /FontDescriptor 8 0 R >>");
+        pdf.Add("<< /Type /FontDescriptor /FontName /Test /Flags 4 /FontBBox [0 -200 1000 800] /ItalicAngle 0 /Ascent 800 /Descent -200 "
+            + "/CapHeight 700 /StemV 80 >>");
+        var table = "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Test def /CMapType 2 def "
+            + $"1 begincodespacerange <0000> <FFFF> endcodespacerange 1 beginbfrange {range} endbfrange endcmap end end";
+        if (isPacked)
+            pdf.AddStream(TestPdf.Deflate(Encoding.ASCII.GetBytes(table)), "/Filter /FlateDecode");
+        else
+            pdf.AddStream(table);
+        return pdf.ToArray();
+    }
+
     /// <summary>A page tree whose node is its own child.</summary>
     internal static byte[] CyclicPageTree()
     {

@@ -305,6 +305,14 @@ public class PdfReaderTests
         Assert.Equal(isEndless, EndlessRanges.Has(bytes, "beginbfrange"u8) || EndlessRanges.Has(bytes, "begincidrange"u8));
     }
 
+    [Theory]
+    [InlineData("<9223372036854775807> <FFFF> <0000>", false)]
+    [InlineData("<9223372036854775807> <FFFF> <0000>", true)]
+    [InlineData("<00000000> <FFFFFFFF> <0000>", false)]
+    [InlineData("<00000000> <FFFFFFFF> <0000>", true)]
+    public async Task A_page_with_an_endless_table_of_characters_is_read_to_its_end(string range, bool isPacked)
+        => Assert.Contains("Plain words", (await Read(HostilePdfs.EndlessCharacterTable(range, isPacked))).Text, StringComparison.Ordinal);
+
     [Fact]
     public async Task A_pdf_without_text_and_a_file_that_is_no_pdf_are_typed_errors()
     {

@@ -410,7 +410,8 @@ public sealed class DocumentMutator(int seed, IReadOnlyList<(string Name, byte[]
         text.Insert(to < 0 || to > text.Length ? text.Length : to, piece);
     }
 
-    private static byte[] MutateBytes(byte[] seed, Random random)
+    /// <summary>Changes some bytes, removes some and repeats some.</summary>
+    public static byte[] MutateBytes(byte[] seed, Random random)
     {
         var content = seed.ToList();
         for (int edits = random.Next(1, 12); edits > 0 && content.Count > 0; edits--)

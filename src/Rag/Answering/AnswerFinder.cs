@@ -34,6 +34,7 @@ internal static partial class AnswerFinder
     {
         var passages = hits.Select((hit, rank) => new Passage(hit, rank)).ToList();
         var features = new CandidateFeatures(question, statistics, hits.Count > 0 ? hits[0].Score : 0);
+        var modifiers = new Modifiers(question);
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
         var candidates = new List<Candidate>();
         var seen = new HashSet<(string Source, int Start)>(); // overlapping chunks repeat sentences
@@ -61,11 +62,13 @@ internal static partial class AnswerFinder
                         || otherRows.Contains(i),
                 };
                 bool hasType = question.Type?.IsIn(passage.Sentences[i].WithUnits, question.Normalized) != false;
-                bool isOther = Modifiers.AreOthers(question, passage, i);
+                bool isOther = modifiers.AreOthers(passage, i);
                 candidate.Share = (hasType ? 1 : OtherTypeShare) * (lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)
-                    - lacking - (hasType ? 0 : OtherTypePenalty) - (lacksName ? MissingNamePenalty : 0) - (isOther
-                        ? OtherModifierPenalty : 0)
+                    - lacking
+                    - (hasType ? 0 : OtherTypePenalty)
+                    - (lacksName ? MissingNamePenalty : 0)
+                    - (isOther ? OtherModifierPenalty : 0)
                     - (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
                         ? 0 : NegationPenalty);
                 candidates.Add(candidate);

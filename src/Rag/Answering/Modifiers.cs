@@ -7,40 +7,57 @@ namespace Kotonoha.Rag.Answering;
 /// around it the one of the question. 人事部 for 経理部 and ミナユノ講座 for オブエマ講座 tell anywhere; 春のコース for 魚のコース in lists alone, since
 /// sentences say too many things.
 /// </summary>
-internal static partial class Modifiers
+internal sealed partial class Modifiers
 {
-    /// <summary>Whether a sentence of a passage, or the heading above it, speaks of another thing.</summary>
-    internal static bool AreOthers(Question question, Passage passage, int index)
+    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [];
+
+    internal Modifiers(Question question)
     {
         if (question.Language != "ja")
-            return false;
-        var sentence = passage.Sentences[index];
-        var heading = passage.Chunk.Heading is { } path ? path[(path.LastIndexOf(" › ", StringComparison.Ordinal) is var at and >= 0 ? at
-            + 3 : 0)..] : "";
-        if (SaysAnother(Compound(), question, passage, $"{heading}\n{passage.Chunk.Title}\n{sentence.Normalized}"))
-            return true;
-        bool leads = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].LeadIn == index;
-        var list = sentence.LeadIn is { } lead ? passage.Sentences[lead].Normalized : leads ? sentence.Normalized : null;
-        return list is not null && SaysAnother(Modified(), question, passage, list);
+            return;
+        _compounds = Pairs(Compound(), question.Normalized);
+        _modified = Pairs(Modified(), question.Normalized);
+        _compounds.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
+        _modified.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
     }
 
-    private static bool SaysAnother(Regex pair, Question question, Passage passage, string text)
+    /// <summary>Whether a sentence of a passage, or the heading above it, speaks of another thing.</summary>
+    internal bool AreOthers(Passage passage, int index)
     {
-        foreach (Match asked in pair.Matches(question.Normalized))
+        var sentence = passage.Sentences[index];
+        if (_compounds.Count > 0)
         {
-            var (modifier, head) = (asked.Groups["m"].Value, asked.Groups["h"].Value);
-            bool isList = pair == Modified();
-            // Of a list, the lead-in must say it; of a compound, the passage anywhere.
-            if (QuestionWord().IsMatch(modifier) || text.Contains(modifier, StringComparison.Ordinal)
-                || passage.Context.Contains(modifier, StringComparison.Ordinal)
-                || (!isList && passage.Folded.Contains(modifier, StringComparison.Ordinal)))
+            var text = $"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}\n{sentence.Normalized}";
+            // The passage may name the thing anywhere.
+            if (SaysAnother(_compounds.Where(pair => !passage.Folded.Contains(pair.Modifier, StringComparison.Ordinal)), Compound(),
+                passage, text))
+                return true;
+        }
+
+        if (_modified.Count == 0)
+            return false;
+        bool leads = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].LeadIn == index;
+        var list = sentence.LeadIn is { } lead ? passage.Sentences[lead].Normalized : leads ? sentence.Normalized : null;
+        return list is not null && SaysAnother(_modified, Modified(), passage, list);
+    }
+
+    private static bool SaysAnother(IEnumerable<(string Modifier, string Head)> asked, Regex pattern, Passage passage, string text)
+    {
+        List<(string Modifier, string Head)>? said = null;
+        foreach (var (modifier, head) in asked)
+        {
+            if (text.Contains(modifier, StringComparison.Ordinal) || passage.Context.Contains(modifier, StringComparison.Ordinal))
                 continue;
-            if (pair.Matches(text).Any(said => said.Groups["h"].Value == head && !IsEndOf(said.Groups["m"].Value, modifier)))
+            said ??= Pairs(pattern, text);
+            if (said.Exists(pair => pair.Head == head && !IsEndOf(pair.Modifier, modifier)))
                 return true;
         }
 
         return false;
     }
+
+    private static List<(string Modifier, string Head)> Pairs(Regex pattern, string text)
+        => [.. pattern.Matches(text).Select(match => (match.Groups["m"].Value, match.Groups["h"].Value))];
 
     // 人事部 is リムトラ繊維人事部.
     private static bool IsEndOf(string one, string other)

@@ -17,7 +17,7 @@ internal sealed partial class Question
     // "Which weekday": the answer names one and need not say the word.
     private const double AskedNounWeight = 0.3;
 
-    private AnswerTypes? _type;
+    private readonly Lazy<AnswerTypes?> _type;
 
     internal Question(string text)
     {
@@ -32,6 +32,7 @@ internal sealed partial class Question
         AsksYesOrNo = YesOrNo().IsMatch(Folded);
         IsNegated = !AsksYesOrNo && Negation().IsMatch(Folded);
         Dates = [.. Date().Matches(Folded).Select(match => match.Value)];
+        _type = new Lazy<AnswerTypes?>(() => AsksYesOrNo ? null : AnswerTypes.Of(Normalized));
 
         var content = QuestionEnd().Replace(QuestionWord().Replace(QuestionEnd().Replace(Folded, " "), " "), " ");
         Characters =
@@ -62,7 +63,7 @@ internal sealed partial class Question
     internal AnswerKind Kind { get; }
 
     /// <summary>The form that an answer must have, or null where any will do.</summary>
-    internal AnswerTypes? Type => _type ??= AsksYesOrNo ? null : AnswerTypes.Of(Normalized);
+    internal AnswerTypes? Type => _type.Value;
 
     /// <summary>The terms with content, each once.</summary>
     internal IReadOnlyList<QuestionTerm> Terms { get; }

@@ -128,7 +128,8 @@ internal sealed partial class SupportCheck
         return null;
     }
 
-    private static string Letters(string text)
+    /// <summary>The letters and digits alone, case folded.</summary>
+    internal static string Letters(string text)
         => Normalizer.FoldCase(string.Concat(text.Where(char.IsLetterOrDigit)));
 
     [GeneratedRegex(@"^\s*(?:(?<yes>yes|はい)|(?<no>no(?!\.\s*\d)|いいえ))\s*[,.:、。]\s*(?<reason>because\s+)?",

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Kotonoha.Foundation.Unicode;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Retrieval;
@@ -39,9 +38,9 @@ internal static partial class AnswerSentences
     private static async Task<bool> IsStatedAsync(
         IKnowledgeStore store, Question asked, string sentence, Citation citation, CancellationToken cancellationToken)
     {
-        var letters = Letters(sentence);
-        if (letters.Length == 0 || Letters(citation.Quote).Contains(letters, StringComparison.Ordinal)
-            || Letters(citation.Text).Contains(letters, StringComparison.Ordinal))
+        var letters = SupportCheck.Letters(sentence);
+        if (letters.Length == 0 || SupportCheck.Letters(citation.Quote).Contains(letters, StringComparison.Ordinal)
+            || SupportCheck.Letters(citation.Text).Contains(letters, StringComparison.Ordinal))
             return true;
         var chunk = (await store.ReadDocumentAsync(citation.Source, cancellationToken).ConfigureAwait(false))
             .First(chunk => citation.Start >= chunk.Start && citation.End <= chunk.End);
@@ -67,8 +66,6 @@ internal static partial class AnswerSentences
 
     private static IReadOnlyList<int> Numbers(Match match)
         => [.. Number().Matches(match.Value).Select(number => int.Parse(number.ValueSpan, CultureInfo.InvariantCulture))];
-
-    private static string Letters(string text) => Normalizer.FoldCase(string.Concat(text.Where(char.IsLetterOrDigit)));
 
     [GeneratedRegex(@"(?:\s*\[[0-9]{1,3}\])+[.。]?")]
     private static partial Regex Marks();

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
@@ -82,8 +81,12 @@ internal static class Retriever
 
         hits = await Surroundings.AddAsync(store, hits, options, cancellationToken).ConfigureAwait(false);
         return new SearchExplanation(
-            searched, fused, below, diversifies ? [.. ranking.Select(item => item.Id)] : null, options.Reranker is null ? 0 : found.Count,
-                hits,
+            searched,
+            fused,
+            below,
+            diversifies ? [.. ranking.Select(item => item.Id)] : null,
+            options.Reranker is null ? 0 : found.Count,
+            hits,
             clock.Milliseconds);
     }
 
@@ -104,7 +107,6 @@ internal static class Retriever
         return new QueryExplanation(
             query,
             weight,
-            looksUp ? [.. TextAnalyzer.Analyze(query.Text).Select(token => token.Term).Distinct(StringComparer.Ordinal)] : [],
             method,
             method == FusionMethod.MinMax ? options.DenseWeight ?? Fusion.DenseWeight(Items(lists[1])) : null,
             lists[0],

@@ -1,3 +1,4 @@
+using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.Retrieval;
@@ -22,7 +23,6 @@ public sealed record SearchExplanation(
 /// <summary>One query of a search.</summary>
 /// <param name="Query">The query.</param>
 /// <param name="Weight">How much its ranking counts beside those of the other queries; all add up to 1.</param>
-/// <param name="Terms">The terms that the sparse search looked up; none where it did not take place.</param>
 /// <param name="Fusion">How the two lists became one.</param>
 /// <param name="DenseWeight">How much the dense list counts, from 0 to 1; null where the fusion does not weigh.</param>
 /// <param name="Dense">The dense list, best first.</param>
@@ -30,8 +30,12 @@ public sealed record SearchExplanation(
 public sealed record QueryExplanation(
     ExpandedQuery Query,
     double Weight,
-    IReadOnlyList<string> Terms,
     FusionMethod Fusion,
     double? DenseWeight,
     IReadOnlyList<ScoredChunk> Dense,
-    IReadOnlyList<ScoredChunk> Sparse);
+    IReadOnlyList<ScoredChunk> Sparse)
+{
+    /// <summary>The terms that the sparse search looked up; none where it did not take place.</summary>
+    public IReadOnlyList<string> Terms => Fusion == FusionMethod.DenseOnly
+        ? [] : [.. TextAnalyzer.Analyze(Query.Text).Select(token => token.Term).Distinct(StringComparer.Ordinal)];
+}

@@ -53,7 +53,7 @@ public sealed record SearchOptions
 
     /// <summary>
     /// What a hit brings along of its document, in <see cref="SearchHit.Surroundings"/>: small chunks are found precisely, and read with
-    /// what stands around them.
+    /// what stands around them, by tools and text searches too. Answers go without: they cite from the chunks themselves.
     /// </summary>
     public SurroundingsKind Surroundings { get; init; }
 

@@ -14,16 +14,36 @@ internal sealed class EndlessRanges(MeasuredFilters owner) : IFilter
     private const long MostCodes = 0x110000;
     private const int LongestCode = 8;
 
+    private static ReadOnlySpan<byte> FontRange => "beginbfrange"u8;
+
+    private static ReadOnlySpan<byte> CidRange => "begincidrange"u8;
+
     /// <inheritdoc/>
     public bool IsSupported => true;
 
     /// <inheritdoc/>
     public Memory<byte> Decode(Memory<byte> input, DictionaryToken streamDictionary, IFilterProvider filterProvider, int filterIndex)
     {
-        if (!Has(input.Span, "beginbfrange"u8) && !Has(input.Span, "begincidrange"u8))
+        if (!Has(input.Span, FontRange) && !Has(input.Span, CidRange))
             return input;
         owner.IsDamaged = true;
         return Memory<byte>.Empty;
+    }
+
+    /// <summary>
+    /// A file without such ranges: the library hands streams that nothing packs to no filter, so in these the keyword is made unknown.
+    /// </summary>
+    /// <param name="file">The file's bytes; they stay as they are.</param>
+    /// <returns>The same bytes where there is nothing to change.</returns>
+    internal static byte[] Without(byte[] file)
+    {
+        if (!Has(file, FontRange) && !Has(file, CidRange))
+            return file;
+        var changed = file.ToArray();
+        foreach (var keyword in new[] { FontRange.ToArray(), CidRange.ToArray() })
+            for (int at = 0, next; (next = changed.AsSpan(at).IndexOf(keyword)) >= 0; at += next + keyword.Length)
+                changed[at + next] = (byte)'_';
+        return changed;
     }
 
     /// <summary>Whether a section that begins with a keyword has such a range.</summary>

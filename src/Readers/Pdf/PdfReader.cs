@@ -65,7 +65,7 @@ internal sealed class PdfReader : IDocumentReader
     {
         try
         {
-            var pdf = PdfDocument.Open(content,
+            var pdf = PdfDocument.Open(EndlessRanges.Without(content),
                 new ParsingOptions { UseLenientParsing = true, SkipMissingFonts = true, UseActualText = true, FilterProvider = filters });
             if (pdf.NumberOfPages > 0)
                 return pdf;

@@ -11,7 +11,7 @@ public sealed class PlantedTests : IDisposable
     private const int Seed = 40, Count = 40;
 
     // What is reached here, and not the bar of the whole measurement: it keeps what works from being lost.
-    private const double Precision = 0.6, Recall = 0.65, FalseAnswers = 0.6;
+    private const double Precision = 0.75, Recall = 0.88, FalseAnswers = 0.34;
 
     private readonly TemporaryFolder _folder = new();
 

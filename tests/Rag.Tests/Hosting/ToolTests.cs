@@ -1,6 +1,7 @@
 using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Security;
+using Kotonoha.Rag.Retrieval;
 using Kotonoha.Rag.Stores;
 using Microsoft.Extensions.AI;
 
@@ -29,6 +30,15 @@ public sealed class ToolTests : IAsyncLifetime, IDisposable
         var result = await CallAsync(_knowledge.AsTools(), "search", new() { ["query"] = "oil" });
         Assert.Equal("[1] engines/oil.md (Engines › Oil)\nEngines\n\nOil\n\nThe oil \"5W-30\" is changed every 10,000 km.", result);
         Assert.Equal("Nothing was found.", await CallAsync(_knowledge.AsTools(), "search", new() { ["query"] = "zebra" }));
+    }
+
+    [Fact]
+    public async Task Search_reads_out_what_stands_around_a_passage_where_that_is_asked_for()
+    {
+        var options = new KnowledgeToolOptions { Search = new SearchOptions { Surroundings = SurroundingsKind.Neighbours } };
+        var result = await CallAsync(_knowledge.AsTools(options), "search", new() { ["query"] = "oil" });
+        Assert.Contains("green shade", result, StringComparison.Ordinal);
+        Assert.Contains("10,000 km", result, StringComparison.Ordinal);
     }
 
     [Fact]
