@@ -296,6 +296,7 @@ public class PdfReaderTests
     [InlineData("2 beginbfrange <00><01><0041><02> <7FFFFFFF> [<0041>] endbfrange", true)]
     [InlineData("2 beginbfrange <0000> <FFFF> <D83DDE00> <0001> <0002> [<D83DDE00> <D83DDE01>] endbfrange", false)]
     [InlineData("1 begincidrange <0000> <FFFF> 0 endcidrange beginbfchar <00000000> <FFFFFFFF> endbfchar", false)]
+    [InlineData("1 beginbfrange <00016384> <FFFF> <0000> endbfrange", true)]
     [InlineData("1 beginbfrange <0000> <FF", false)]
     [InlineData("beginbfrange", false)]
     [InlineData("beginbfrange <> <> [ <", false)]
@@ -310,6 +311,9 @@ public class PdfReaderTests
     [InlineData("<9223372036854775807> <FFFF> <0000>", true)]
     [InlineData("<00000000> <FFFFFFFF> <0000>", false)]
     [InlineData("<00000000> <FFFFFFFF> <0000>", true)]
+    [InlineData("<00016384> <FFFF> <0000>", false)]
+    [InlineData("<0041> <0010> <0000>", true)]
+    [InlineData("<00> <FFFF> <0000>", false)]
     public async Task A_page_with_an_endless_table_of_characters_is_read_to_its_end(string range, bool isPacked)
         => Assert.Contains("Plain words", (await Read(HostilePdfs.EndlessCharacterTable(range, isPacked))).Text, StringComparison.Ordinal);
 

@@ -46,7 +46,7 @@ internal static class Fusion
     public static double DenseWeight(IReadOnlyList<RankedItem> sparse)
     {
         const int Depth = 100;
-        const double Even = 0.5, Greatest = 0.9, Range = 0.8, Flat = 0.7, Steep = 0.8;
+        const double Even = 0.5, Greatest = 0.75, Range = 0.6, Flat = 0.7, Steep = 0.8;
         if (sparse.Count < Depth || !(sparse[0].Score > 0))
             return sparse.Count == 0 ? 1 : Even;
         double drop = 1 - sparse[Depth - 1].Score / sparse[0].Score;

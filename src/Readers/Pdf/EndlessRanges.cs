@@ -7,7 +7,7 @@ namespace Kotonoha.Readers.Pdf;
 
 /// <summary>
 /// Empties streams that map more codes of a font to characters than there are characters: the library walks through a range code by code,
-/// four thousand million of them, or without an end where the codes are too long.
+/// four thousand million of them, or without an end where the codes are too long or the last one stands before the first.
 /// </summary>
 internal sealed class EndlessRanges(MeasuredFilters owner) : IFilter
 {
@@ -90,7 +90,7 @@ internal sealed class EndlessRanges(MeasuredFilters owner) : IFilter
     }
 
     private static bool IsEndless(string low, string high)
-        => low.Length > LongestCode || high.Length > LongestCode || Value(high) - Value(low) > MostCodes;
+        => low.Length > LongestCode || high.Length > LongestCode || Value(high) - Value(low) is < 0 or > MostCodes;
 
     private static long Value(string digits)
         => digits.Length == 0 ? 0 : long.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
