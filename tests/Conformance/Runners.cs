@@ -23,6 +23,7 @@ internal static class Runners
         new Gguf.ModelsRunner(),
         new Gguf.QuantizeRunner(),
         new Training.CausalTrainingRunner(),
+        new Training.LossesRunner(),
         new NumericsRunner(),
         new GgufTokenizerRunner(),
         new SentencePieceRunner(),
