@@ -106,7 +106,8 @@ internal sealed partial class MetricsRunner : FixtureRunner
         {
             var metric = expected.GetProperty("metric").GetString()!;
             var settings = string.Join(' ', expected.EnumerateObject().Where(f => f.Value.ValueKind is not JsonValueKind.Array
-                && f.Name is not ("score" or "bp" or "sys_len" or "ref_len" or "num_edits" or "ref_length")).Select(f => f.Value.ToString()));
+                && f.Name is not ("score" or "bp" or "sys_len" or "ref_len" or "num_edits" or "ref_length"))
+                .Select(f => $"{f.Name}={f.Value}"));
             log.Case($"{name} {settings}", () => metric switch
             {
                 "bleu" => BleuDiffers(expected, Bleu.Corpus(hypotheses, references, BleuSettings(expected))),
@@ -127,7 +128,9 @@ internal sealed partial class MetricsRunner : FixtureRunner
             ?? Near(got.ReferenceLength, expected, "ref_len");
 
     private static string? TerDiffers(JsonElement expected, TranslationEditRateScore got)
-        => Near(got.Edits, expected, "num_edits") ?? Near(got.ReferenceLength, expected, "ref_length") ?? Near(got.Score, expected, "score");
+        => Near(got.Edits, expected, "num_edits")
+            ?? Near(got.ReferenceLength, expected, "ref_length")
+            ?? Near(got.Score, expected, "score");
 
     private static BleuOptions BleuSettings(JsonElement c) => new()
     {

@@ -50,7 +50,9 @@ public sealed record BleuScore(
     double Score, IReadOnlyList<double> Matches, IReadOnlyList<double> Totals, IReadOnlyList<double> Precisions, double BrevityPenalty,
     long HypothesisLength, long ReferenceLength);
 
-/// <summary>BLEU (https://aclanthology.org/P02-1040), with the tokenizers and smoothing of sacrebleu (https://aclanthology.org/W18-6319).</summary>
+/// <summary>
+/// BLEU (https://aclanthology.org/P02-1040), with the tokenizers and smoothing of sacrebleu (https://aclanthology.org/W18-6319).
+/// </summary>
 public static class Bleu
 {
     private const double DefaultFloor = 0.1;

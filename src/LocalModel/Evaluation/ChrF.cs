@@ -23,8 +23,8 @@ public sealed record ChrFOptions
 }
 
 /// <summary>
-/// chrF and chrF++: an F score of n-grams of characters (and words) (https://aclanthology.org/W15-3049, https://aclanthology.org/W17-4770), as
-/// sacrebleu computes it.
+/// chrF and chrF++: an F score of n-grams of characters (and words) (https://aclanthology.org/W15-3049, https://aclanthology.org/W17-4770),
+/// as sacrebleu computes it.
 /// </summary>
 public static class ChrF
 {

@@ -14,7 +14,8 @@ public enum KappaWeights
 }
 
 /// <summary>
-/// Scores of predicted classes, from their confusion matrix; definitions as in scikit-learn. What is undefined (no prediction of a class) is 0.
+/// Scores of predicted classes, from their confusion matrix; definitions as in scikit-learn. What is undefined (no prediction of a class)
+/// is 0.
 /// </summary>
 /// <typeparam name="TLabel">The type of labels.</typeparam>
 public sealed class ClassificationScore<TLabel>
@@ -35,7 +36,9 @@ public sealed class ClassificationScore<TLabel>
         ArgumentNullException.ThrowIfNull(predictions);
         if (truth.Count != predictions.Count || truth.Count == 0)
             throw new ArgumentException($"There are {truth.Count} labels and {predictions.Count} predictions; as many are needed.");
-        Labels = labels ?? [.. truth.Concat(predictions).Distinct().Order()];
+        // Of strings the default order would be the culture's.
+        var order = StringComparer.Ordinal as IComparer<TLabel> ?? Comparer<TLabel>.Default;
+        Labels = labels ?? [.. truth.Concat(predictions).Distinct().Order(order)];
         var places = Labels.Select((label, i) => (label, i)).ToDictionary(pair => pair.label, pair => pair.i);
         int[][] confusion = [.. Labels.Select(_ => new int[Labels.Count])];
         for (int i = 0; i < truth.Count; i++)
@@ -124,10 +127,12 @@ public static class BinaryRanking
     /// <summary>The area under the ROC curve: how often a positive has the larger score than a negative; a tie counts half.</summary>
     /// <param name="scores">The scores.</param>
     /// <param name="positive">Which are positive; at least one is and one is not.</param>
+    /// <exception cref="ArgumentException">The numbers differ, or one of the classes does not occur.</exception>
     public static double RocArea(IReadOnlyList<double> scores, IReadOnlyList<bool> positive)
     {
-        ArgumentNullException.ThrowIfNull(scores);
-        ArgumentNullException.ThrowIfNull(positive);
+        RequirePositives(scores, positive);
+        if (positive.All(p => p))
+            throw new ArgumentException("There is no negative to compare with.", nameof(positive));
         var ranks = Correlation.Ranks(scores);
         double count = positive.Count(p => p), sum = ranks.Where((_, i) => positive[i]).Sum();
         return (sum - count * (count + 1) / 2) / (count * (positive.Count - count));
@@ -136,10 +141,10 @@ public static class BinaryRanking
     /// <summary>Σ (Rₙ − Rₙ₋₁) Pₙ over the distinct thresholds, from the highest.</summary>
     /// <param name="scores">The scores.</param>
     /// <param name="positive">Which are positive; at least one.</param>
+    /// <exception cref="ArgumentException">The numbers differ, or nothing is positive.</exception>
     public static double AveragePrecision(IReadOnlyList<double> scores, IReadOnlyList<bool> positive)
     {
-        ArgumentNullException.ThrowIfNull(scores);
-        ArgumentNullException.ThrowIfNull(positive);
+        RequirePositives(scores, positive);
         double all = positive.Count(p => p), seen = 0, found = 0, sum = 0;
         foreach (var group in scores.Zip(positive).GroupBy(pair => pair.First).OrderByDescending(group => group.Key))
         {
@@ -150,5 +155,15 @@ public static class BinaryRanking
         }
 
         return sum;
+    }
+
+    private static void RequirePositives(IReadOnlyList<double> scores, IReadOnlyList<bool> positive)
+    {
+        ArgumentNullException.ThrowIfNull(scores);
+        ArgumentNullException.ThrowIfNull(positive);
+        if (scores.Count != positive.Count || !positive.Any(p => p))
+            throw new ArgumentException(
+                $"There are {scores.Count} scores and {positive.Count} classes, {positive.Count(p => p)} of them positive; a class is needed "
+                + "for each score, and a positive.", nameof(positive));
     }
 }

@@ -6,7 +6,9 @@ namespace Kotonoha.LocalModel.Evaluation;
 /// </summary>
 public static class CrowsPairs
 {
-    /// <summary>The positions of each sentence's tokens that both sentences have in common, in order (Ratcliff and Obershelp's blocks).</summary>
+    /// <summary>
+    /// The positions of each sentence's tokens that both sentences have in common, in order (Ratcliff and Obershelp's blocks).
+    /// </summary>
     /// <param name="first">The token ids of one sentence.</param>
     /// <param name="second">Those of the other.</param>
     public static (IReadOnlyList<int> First, IReadOnlyList<int> Second) SharedPositions(

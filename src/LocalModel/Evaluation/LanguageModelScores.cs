@@ -3,8 +3,8 @@ using System.Text;
 namespace Kotonoha.LocalModel.Evaluation;
 
 /// <summary>
-/// How well a model predicts a text, in units that do not depend on its tokenizer: a model with long tokens has a high perplexity per token and
-/// may still need fewer bits per byte.
+/// How well a model predicts a text, in units that do not depend on its tokenizer: a model with long tokens has a high perplexity per token
+/// and may still need fewer bits per byte.
 /// </summary>
 /// <param name="NegativeLogLikelihood">−Σ log p over the tokens, in nats.</param>
 /// <param name="Tokens">The tokens predicted.</param>

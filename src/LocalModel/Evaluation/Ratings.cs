@@ -32,11 +32,12 @@ public static class Ratings
     }
 
     /// <summary>
-    /// The log strengths of greatest likelihood where P(a beats b) = s_a / (s_a + s_b) (Bradley and Terry 1952), with mean 0; a draw is half a
-    /// win for each. The order of games does not matter.
+    /// The log strengths of greatest likelihood where P(a beats b) = s_a / (s_a + s_b) (Bradley and Terry 1952), with mean 0; a draw is
+    /// half a win for each. The order of games does not matter.
     /// </summary>
     /// <param name="games">The games.</param>
-    /// <exception cref="ArgumentException">Somebody, or a group, never won or never lost against the others: no strength is the likeliest.</exception>
+    /// <exception cref="ArgumentException">Somebody, or a group, never won or never lost against the others: no strength is the
+    /// likeliest.</exception>
     public static IReadOnlyDictionary<string, double> BradleyTerry(IEnumerable<Game> games)
     {
         ArgumentNullException.ThrowIfNull(games);

@@ -53,7 +53,9 @@ public static class RougeScore
         return PrecisionRecall.Of(CommonLengths(want, got)[want.Count, got.Count], got.Count, want.Count);
     }
 
-    /// <summary>ROUGE-Lsum: for each sentence (line) of the target the union of what it has in common with each of the prediction.</summary>
+    /// <summary>
+    /// ROUGE-Lsum: for each sentence (line) of the target the union of what it has in common with each of the prediction.
+    /// </summary>
     /// <param name="prediction">The text to score; a line is a sentence.</param>
     /// <param name="target">The text that would be right; a line is a sentence.</param>
     /// <param name="tokenizer">How texts are split.</param>
@@ -139,8 +141,8 @@ public static class RougeScore
 }
 
 /// <summary>
-/// Porter's stemmer (https://tartarus.org/martin/PorterStemmer/) with the extensions of NLTK, which rouge_score takes: English words without
-/// their endings.
+/// Porter's stemmer (https://tartarus.org/martin/PorterStemmer/) with the extensions of NLTK, which rouge_score takes: English words
+/// without their endings.
 /// </summary>
 internal static class PorterStemmer
 {

@@ -72,7 +72,8 @@ public sealed record ScalingLaw(
 
     /// <summary>Σ Huber(log of the predicted − log of the measured loss).</summary>
     internal double Objective(IReadOnlyList<ScalingRun> runs, double huber)
-        => Objective([Math.Log(ParameterFactor), ParameterExponent, Math.Log(TokenFactor), TokenExponent, Math.Log(Irreducible)], runs, huber);
+        => Objective(
+            [Math.Log(ParameterFactor), ParameterExponent, Math.Log(TokenFactor), TokenExponent, Math.Log(Irreducible)], runs, huber);
 
     // Levenberg and Marquardt's method on weighted squares: the weight of a run beyond the bend of the Huber loss falls with its distance.
     private static (double[] Point, double Objective) Minimize(double[] point, IReadOnlyList<ScalingRun> runs, double huber)

@@ -80,7 +80,9 @@ public static class Statistics
         return means;
     }
 
-    /// <summary>The range in which the middle share of values lies, with linear interpolation: of bootstrap means a confidence interval.</summary>
+    /// <summary>
+    /// The range in which the middle share of values lies, with linear interpolation: of bootstrap means a confidence interval.
+    /// </summary>
     /// <param name="values">At least one.</param>
     /// <param name="confidence">For example 0.95.</param>
     public static Interval PercentileInterval(IReadOnlyList<double> values, double confidence = 0.95)
@@ -136,7 +138,8 @@ public static class Statistics
         double both = (double)onlyFirst + onlySecond;
         if (both == 0)
             return new TestResult(0, 1);
-        double distance = Math.Max(Math.Abs((double)onlyFirst - onlySecond) - (continuity ? 1 : 0), 0), statistic = distance * distance / both;
+        double distance = Math.Max(Math.Abs((double)onlyFirst - onlySecond) - (continuity ? 1 : 0), 0);
+        double statistic = distance * distance / both;
         return new TestResult(statistic, SpecialFunctions.ComplementaryError(Math.Sqrt(statistic / 2)));
     }
 
@@ -173,7 +176,9 @@ public static class Statistics
         return adjusted;
     }
 
-    /// <summary>p values of several tests, so that the expected share of false alarms among alarms is bounded (Benjamini–Hochberg 1995).</summary>
+    /// <summary>
+    /// p values of several tests, so that the expected share of false alarms among alarms is bounded (Benjamini–Hochberg 1995).
+    /// </summary>
     /// <param name="p">p values.</param>
     public static double[] BenjaminiHochberg(IReadOnlyList<double> p)
     {
