@@ -193,6 +193,8 @@ public sealed class CorpusCleaner
         if (!_options.DropExactDuplicates && _near is null)
             return null;
         var tokens = CorpusText.Tokens(text);
+        if (tokens.Count == 0)
+            return null;
         if (_options.DropExactDuplicates)
         {
             ref var first = ref CollectionsMarshal.GetValueRefOrAddDefault(_identities, CorpusText.Identity(tokens), out bool known);

@@ -8,7 +8,8 @@ namespace Kotonoha.LocalModel.Training.Data;
 /// </summary>
 /// <remarks>
 /// A document costs at most 4 bytes a token and no more than 4 kB (of longer ones the smallest 1024 hashes of shingles stand for all, which
-/// estimates the similarity to ± 0.0125), and 320 bytes of buckets. The same documents in the same order give the same answer everywhere.
+/// estimates the similarity to ± 0.0125), and about 700 bytes of buckets. The same documents in the same order give the same answer
+/// everywhere.
 /// </remarks>
 internal sealed class NearDuplicates
 {

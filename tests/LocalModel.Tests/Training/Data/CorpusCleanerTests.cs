@@ -93,6 +93,13 @@ public sealed class CorpusCleanerTests
         => Assert.Equal(script, CorpusText.Script(text));
 
     [Fact]
+    public void Documents_without_letters_are_no_duplicates_of_each_other()
+    {
+        var cleaner = new CorpusCleaner(new CorpusCleanerOptions { MinLetters = 0, MinCharacters = 3 });
+        Assert.Equal(2, cleaner.Clean([new CorpusDocument("a", "+-*/"), new CorpusDocument("b", "<=>!")]).Count());
+    }
+
+    [Fact]
     public void Texts_are_normalised_before_they_are_kept()
     {
         var text = "\uFEFFCafe\u0301 and other words that are long enough \u0007to stay in the corpus.  \r\n\r\n\r\n\r\nA second part.\n\n";
