@@ -1,0 +1,101 @@
+using Kotonoha.Foundation;
+using Kotonoha.Server.Http;
+using Kotonoha.Server.Keys;
+using Kotonoha.Server.Models;
+using Kotonoha.Server.OpenAI;
+using Kotonoha.Server.Work;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Kotonoha.Server;
+
+/// <summary>The server: models and knowledge bases of a machine behind interfaces that programs know.</summary>
+public static class KotonohaServer
+{
+    // After answers have been cut, they still have to say so.
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(5);
+
+    /// <summary>Puts the server together; it listens once it is started.</summary>
+    /// <param name="options">What it serves.</param>
+    /// <param name="services">Adds services, those of a page for example; null for none.</param>
+    /// <param name="endpoints">Adds endpoints and what stands before them; null for none. Callers are known by then.</param>
+    /// <returns>The application; disposing it unloads the models.</returns>
+    /// <exception cref="KotonohaException">A setting cannot be used (<see cref="ServerSettingException"/> names it).</exception>
+    public static WebApplication Build(
+        ServerOptions options, Action<WebApplicationBuilder>? services = null, Action<WebApplication>? endpoints = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        var keys = new KeyFile(options.Home);
+        if (!options.IsLoopback && !keys.IsRequired && !options.AllowAnonymous)
+            throw new ServerSettingException("url", $"{options.Url} can be reached from other machines, and there are no keys; make one "
+                + "('kotonoha keys add NAME'), or set 'allow-anonymous'");
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = [], ContentRootPath = AppContext.BaseDirectory });
+
+        // Settings come from the options alone; a stray file or variable of ASP.NET Core changes nothing.
+        builder.Configuration.Sources.Clear();
+        builder.Configuration.AddInMemoryCollection();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
+        });
+        builder.WebHost.UseUrls(options.Url.GetLeftPart(UriPartial.Authority));
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + LastWords);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Kotonoha", LogLevel.Information);
+        AddServices(builder.Services, options, keys);
+        services?.Invoke(builder);
+        var app = builder.Build();
+        app.UseMiddleware<Errors>();
+        app.UseMiddleware<BrowserGuard>();
+        app.UseMiddleware<Authentication>();
+        app.UseRouting();
+        MapOpenAI(app);
+        endpoints?.Invoke(app);
+        app.MapFallback(static context => throw new ApiException(404, ApiErrorType.NotFound, "not_found",
+            $"There is nothing at {context.Request.Method} {context.Request.Path}."));
+        return app;
+    }
+
+    private static void AddServices(IServiceCollection services, ServerOptions options, KeyFile keys)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton(keys);
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(new FairQueue(options.MaxRunning, options.MaxWaitingPerKey, options.MaxWaiting));
+        services.AddSingleton(provider => new ModelPool(
+            options, provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>(),
+            // Where tenants share a model, how fast a prompt is read must not tell one what another has asked.
+            () => keys.Keys.Select(key => key.Tenant).Distinct().Count() < 2));
+        services.AddSingleton<Telemetry>();
+        services.AddSingleton<Admission>();
+        services.AddSingleton<Errors>();
+        services.AddSingleton<BrowserGuard>();
+        services.AddSingleton<Authentication>();
+        services.AddSingleton<RequestNotices>();
+        services.AddSingleton<ModelList>();
+        services.AddSingleton<ChatCompletions>();
+        services.AddSingleton<Completions>();
+        services.AddSingleton<Embeddings>();
+    }
+
+    private static void MapOpenAI(WebApplication app)
+    {
+        var services = app.Services;
+        var v1 = app.MapGroup("/v1");
+        v1.MapGet("/models", services.GetRequiredService<ModelList>().ListAsync);
+
+        // Names of models may hold slashes.
+        v1.MapGet("/models/{**model}", (HttpContext context, string model)
+            => services.GetRequiredService<ModelList>().GetAsync(context, model));
+        v1.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync);
+        v1.MapPost("/completions", services.GetRequiredService<Completions>().HandleAsync);
+        v1.MapPost("/embeddings", services.GetRequiredService<Embeddings>().HandleAsync);
+    }
+}
