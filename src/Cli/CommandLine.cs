@@ -34,6 +34,8 @@ internal static class CommandLine
             ExportCommands.Export(),
             ExportCommands.Quantize(),
             ExportCommands.Import(),
+            ServeCommand.Create(),
+            KeysCommand.Create(),
             DoctorCommand.Create(),
         };
         foreach (var command in ModelLineCommands.Create())
@@ -52,7 +54,12 @@ internal static class CommandLine
         try
         {
             ComputeDevice.Choose(parsed);
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+
+            // A server ends by itself when it is told to, and takes its time to finish answers.
+            if (parsed.CommandResult.Command.Name == ServeCommand.Name)
+                invocation.ProcessTerminationTimeout = null;
+            return await parsed.InvokeAsync(invocation);
         }
         catch (OperationCanceledException)
         {

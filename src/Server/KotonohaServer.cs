@@ -83,6 +83,8 @@ public static class KotonohaServer
         services.AddSingleton<ChatCompletions>();
         services.AddSingleton<Completions>();
         services.AddSingleton<Embeddings>();
+        services.AddSingleton<ResponseStore>();
+        services.AddSingleton<Responses>();
     }
 
     private static void MapOpenAI(WebApplication app)
@@ -97,5 +99,9 @@ public static class KotonohaServer
         v1.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync);
         v1.MapPost("/completions", services.GetRequiredService<Completions>().HandleAsync);
         v1.MapPost("/embeddings", services.GetRequiredService<Embeddings>().HandleAsync);
+        var responses = services.GetRequiredService<Responses>();
+        v1.MapPost("/responses", responses.HandleAsync);
+        v1.MapGet("/responses/{id}", (HttpContext context, string id) => responses.GetAsync(context, id));
+        v1.MapDelete("/responses/{id}", (HttpContext context, string id) => responses.DeleteAsync(context, id));
     }
 }

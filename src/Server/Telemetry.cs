@@ -25,14 +25,15 @@ internal sealed class Telemetry : IDisposable
         _refused = _meter.CreateCounter<long>("kotonoha.requests.refused", "{request}", "Requests refused by a limit.");
         _meter.CreateObservableGauge("kotonoha.requests.running", () => queue.Running, "{request}", "Answers being computed.");
         _meter.CreateObservableGauge(
-            "kotonoha.requests.waiting", () => queue.Waiting, "{request}", "Requests that wait for a place.");
+            "kotonoha.requests.waiting", () => queue.Waiting, "{request}", "Requests that wait.");
         _meter.CreateObservableGauge("kotonoha.models.loaded", () => pool.Loaded.Count, "{model}", "Models in memory.");
         _meter.CreateObservableGauge("kotonoha.models.bytes", () => pool.Loaded.Sum(model => model.Bytes), "By", "Their bytes.");
     }
 
     public void Refused(string why) => _refused.Add(1, new KeyValuePair<string, object?>("reason", why));
 
-    public void Answered(string operation, string model, TimeSpan whole, TimeSpan? first, long inputTokens, long outputTokens, string? error)
+    public void Answered(
+        string operation, string model, TimeSpan whole, TimeSpan? first, long inputTokens, long outputTokens, string? error)
     {
         var tags = new TagList
         {

@@ -80,8 +80,9 @@ public sealed class RunningServer : IAsyncDisposable
         _handbook = new KnowledgeBase(EmbeddedStore.Open(_folder.At("handbook.db")), new SvdEmbedder(_folder.At("embedder")));
         foreach (var (source, text) in new[]
         {
-            ("lighthouse.md", "# The lighthouse of Minase\n\nThe lighthouse of Minase was built in 1884 by the engineer Hanae Ōtsuki. Its "
-                + "tower is 31 metres high.\n\n## Visitors\n\nThe gallery is open from April to October. A ticket costs 300 yen.\n"),
+            ("lighthouse.md", "# The lighthouse of Minase\n\nThe lighthouse of Minase was built in 1884 by the engineer Hanae "
+                + "Ōtsuki. Its tower is 31 metres high.\n\n## Visitors\n\nThe gallery is open from April to October. A ticket "
+                + "costs 300 yen.\n"),
             ("ferry.txt", "The ferry to the island of Tobishima leaves at 7:15 and at 16:40. The crossing takes 55 minutes.\n"),
             ("birds.md", "# 渡り鳥の観察\n\n水瀬湖には毎年十月になると約四千羽の白鳥が飛来する。白鳥は三月の終わりに北へ帰る。\n"),
         })

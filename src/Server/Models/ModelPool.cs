@@ -1,4 +1,5 @@
 using Kotonoha.Connector;
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Server.Http;
@@ -93,11 +94,31 @@ internal sealed class ModelEntry
 
     public DateTime Changed => _facts.Value.Changed;
 
+    /// <summary>Whether its files are there; a model that is still being trained is not.</summary>
+    public bool IsThere
+    {
+        get
+        {
+            try
+            {
+                return Bytes > 0;
+            }
+            catch (KotonohaException)
+            {
+                return false;
+            }
+        }
+    }
+
     private (bool IsEncoder, long Bytes, DateTime Changed) Look()
     {
         var resolved = HubModels.Resolve(Path);
         if (!System.IO.Path.Exists(resolved))
-            throw new CheckpointMissingException(Name, Path);
+            throw new ApiException(503, ApiErrorType.Server, "model_not_ready",
+                $"The model '{Name}' is not at '{Path}': it is still being made, or has been moved.")
+            {
+                RetryAfter = TimeSpan.FromSeconds(10),
+            };
         bool isEncoder = EncoderCheckpoint.IsEncoder(resolved);
         if (GgufFolder.Find(resolved) is { } gguf)
             return (isEncoder, new FileInfo(gguf).Length, File.GetLastWriteTimeUtc(gguf));
@@ -151,7 +172,8 @@ internal sealed partial class ModelPool : IAsyncDisposable
 
     public long Budget { get; }
 
-    public IEnumerable<ModelEntry> Entries => _slots.Values.Select(slot => slot.Entry);
+    /// <summary>The models whose files are there.</summary>
+    public IEnumerable<ModelEntry> Entries => _slots.Values.Select(slot => slot.Entry).Where(entry => entry.IsThere);
 
     /// <summary>The models that are in memory now, with their bytes and how many requests use them.</summary>
     public IReadOnlyList<(string Name, long Bytes, int Users)> Loaded
@@ -165,7 +187,7 @@ internal sealed partial class ModelPool : IAsyncDisposable
     }
 
     /// <summary>The first model that chats, for requests that name none.</summary>
-    public string? Default => _slots.Values.Select(slot => slot.Entry).FirstOrDefault(entry => !entry.IsEncoder)?.Name;
+    public string? Default => Entries.FirstOrDefault(entry => !entry.IsEncoder)?.Name;
 
     /// <summary>The model of a name.</summary>
     /// <exception cref="ApiException">There is none.</exception>
@@ -316,7 +338,3 @@ internal sealed partial class ModelPool : IAsyncDisposable
         public long LastUse { get; set; }
     }
 }
-
-/// <summary>A model that was named is not there.</summary>
-internal sealed class CheckpointMissingException(string name, string path)
-    : Foundation.KotonohaException($"The model '{name}' is not at '{path}' any more; put it back, or start the server without it.");
