@@ -2,6 +2,7 @@ using Kotonoha.Foundation;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Models;
+using Kotonoha.Server.Ollama;
 using Kotonoha.Server.OpenAI;
 using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Builder;
@@ -12,12 +13,19 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using OpenTelemetry;
+using OpenTelemetry.Exporter;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
 
 namespace Kotonoha.Server;
 
 /// <summary>The server: models and knowledge bases of a machine behind interfaces that programs know.</summary>
 public static class KotonohaServer
 {
+    internal const string MetricsPath = "/metrics";
+
     // After answers have been cut, they still have to say so.
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(5);
 
@@ -56,7 +64,9 @@ public static class KotonohaServer
         app.UseMiddleware<BrowserGuard>();
         app.UseMiddleware<Authentication>();
         app.UseRouting();
+        MapHealth(app);
         MapOpenAI(app);
+        MapOllama(app);
         endpoints?.Invoke(app);
         app.MapFallback(static context => throw new ApiException(404, ApiErrorType.NotFound, "not_found",
             $"There is nothing at {context.Request.Method} {context.Request.Path}."));
@@ -65,6 +75,7 @@ public static class KotonohaServer
 
     private static void AddServices(IServiceCollection services, ServerOptions options, KeyFile keys)
     {
+        AddTelemetry(services, options);
         services.AddSingleton(options);
         services.AddSingleton(keys);
         services.AddSingleton(TimeProvider.System);
@@ -83,8 +94,49 @@ public static class KotonohaServer
         services.AddSingleton<ChatCompletions>();
         services.AddSingleton<Completions>();
         services.AddSingleton<Embeddings>();
+        services.AddSingleton<OllamaEndpoints>();
+        services.AddSingleton<Health>();
         services.AddSingleton<ResponseStore>();
         services.AddSingleton<Responses>();
+    }
+
+    private static void AddTelemetry(IServiceCollection services, ServerOptions options)
+    {
+        var telemetry = services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource.AddService("kotonoha", serviceVersion: OllamaEndpoints.Version))
+            .WithMetrics(metrics => metrics
+                .AddMeter(Telemetry.SourceName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
+                .AddPrometheusExporter())
+            .WithTracing(tracing => tracing.AddSource(Telemetry.SourceName).AddAspNetCoreInstrumentation());
+        if (options.OtlpEndpoint is { } endpoint)
+            telemetry.UseOtlpExporter(OtlpExportProtocol.Grpc, endpoint);
+    }
+
+    private static void MapHealth(WebApplication app)
+    {
+        var health = app.Services.GetRequiredService<Health>();
+        app.MapGet("/health/live", health.LiveAsync);
+        app.MapGet("/health/ready", health.ReadyAsync);
+        app.MapGet("/health/loaded", health.LoadedAsync);
+        app.MapPrometheusScrapingEndpoint(MetricsPath);
+    }
+
+    private static void MapOllama(WebApplication app)
+    {
+        var ollama = app.Services.GetRequiredService<OllamaEndpoints>();
+        var api = app.MapGroup("/api");
+        api.MapGet("/version", ollama.VersionAsync);
+        api.MapGet("/tags", ollama.TagsAsync);
+        api.MapGet("/ps", ollama.LoadedAsync);
+        api.MapPost("/show", ollama.ShowAsync);
+        api.MapPost("/chat", ollama.ChatAsync);
+        api.MapPost("/generate", ollama.GenerateAsync);
+        api.MapPost("/embed", ollama.EmbedAsync);
+        api.MapPost("/embeddings", ollama.EmbedOneAsync);
+
+        // Its clients ask here whether somebody is there. A page may take the place.
+        app.MapMethods("/", ["GET", "HEAD"], static context => context.Response.WriteAsync("Kotonoha is running"))
+            .Add(static endpoint => ((RouteEndpointBuilder)endpoint).Order = int.MaxValue - 1);
     }
 
     private static void MapOpenAI(WebApplication app)

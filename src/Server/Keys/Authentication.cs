@@ -45,6 +45,8 @@ internal sealed class Authentication(KeyFile keys, ServerOptions options, Teleme
             }
         }
 
+        if (context.Request.Path.StartsWithSegments(KotonohaServer.MetricsPath, StringComparison.Ordinal) && !caller.IsAdministrator)
+            throw new ApiException(403, ApiErrorType.Permission, "access_denied", "Metrics are for administrators' keys.");
         await next(context).ConfigureAwait(false);
     }
 
