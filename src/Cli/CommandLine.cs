@@ -35,6 +35,7 @@ internal static class CommandLine
             ExportCommands.Quantize(),
             ExportCommands.Import(),
             ServeCommand.Create(),
+            ServeCommand.Mcp(),
             KeysCommand.Create(),
             DoctorCommand.Create(),
         };

@@ -1,6 +1,8 @@
 using Kotonoha.Foundation;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Keys;
+using Kotonoha.Server.Knowledge;
+using Kotonoha.Server.Mcp;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.Ollama;
 using Kotonoha.Server.OpenAI;
@@ -67,10 +69,33 @@ public static class KotonohaServer
         MapHealth(app);
         MapOpenAI(app);
         MapOllama(app);
+        app.Services.GetRequiredService<KnowledgeEndpoints>().Map(app);
+        app.MapOpenApi();
+        app.MapMcp("/mcp");
         endpoints?.Invoke(app);
-        app.MapFallback(static context => throw new ApiException(404, ApiErrorType.NotFound, "not_found",
+        app.MapFallback("{**path}", static context => throw new ApiException(404, ApiErrorType.NotFound, "not_found",
             $"There is nothing at {context.Request.Method} {context.Request.Path}."));
         return app;
+    }
+
+    /// <summary>Speaks the Model Context Protocol over standard input and output until the input ends.</summary>
+    /// <param name="options">What it serves; models are not needed, and addresses, keys and limits do not count.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="KotonohaException">A setting cannot be used.</exception>
+    public static async Task RunStdioAsync(ServerOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+
+        // Standard output belongs to the protocol.
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Services.AddSingleton(options);
+        builder.Services.AddSingleton(new FairQueue(options.MaxRunning, options.MaxWaitingPerKey, options.MaxWaiting));
+        builder.Services.AddSingleton<Collections>();
+        McpHandlers.AddTo(builder.Services).WithStdioServerTransport();
+        using var host = builder.Build();
+        await host.RunAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private static void AddServices(IServiceCollection services, ServerOptions options, KeyFile keys)
@@ -96,6 +121,12 @@ public static class KotonohaServer
         services.AddSingleton<Embeddings>();
         services.AddSingleton<OllamaEndpoints>();
         services.AddSingleton<Health>();
+        services.AddSingleton<Collections>();
+        services.AddSingleton<Uploads>();
+        services.AddHostedService(provider => provider.GetRequiredService<Uploads>());
+        services.AddSingleton<KnowledgeEndpoints>();
+        services.AddOpenApi();
+        McpHandlers.AddTo(services).WithHttpTransport(transport => transport.Stateless = true);
         services.AddSingleton<ResponseStore>();
         services.AddSingleton<Responses>();
     }

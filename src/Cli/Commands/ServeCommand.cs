@@ -59,6 +59,44 @@ internal static class ServeCommand
         return command;
     }
 
+    /// <summary><c>kotonoha mcp</c>: the documents over the Model Context Protocol, for programs that start this one.</summary>
+    public static Command Mcp()
+    {
+        var folder = new FolderOptions(searches: true);
+        var prompts = new Option<string?>("--prompts") { Description = "A folder of prompt files to offer.", HelpName = "DIR" };
+        var command = new Command("mcp", "Serve documents over the Model Context Protocol on standard input and output.");
+        folder.AddTo(command);
+        command.Options.Add(prompts);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var settings = folder.Read(parsed);
+            var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
+            using var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
+            await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
+            await IngestStage.RunAsync(session, workspace, new SyncOptions(), cancellationToken);
+            LastSync.Write(workspace);
+            held.Dispose();
+            await KotonohaServer.RunStdioAsync(
+                new ServerOptions
+                {
+                    Home = Path.Combine(Workspace.HomeFolder(settings.Home), "server"),
+                    Prompts = parsed.GetValue(prompts),
+                    Collections = [Served(settings, workspace, session, new AskOptions { Search = session.Search, Scorer = session.Scorer })],
+                },
+                cancellationToken);
+            return 0;
+        });
+        return command;
+    }
+
+    private static KnowledgeCollection Served(
+        FolderSettings settings, Workspace workspace, KnowledgeSession session, AskOptions answering)
+        => new(settings.Documents is null ? "handbook" : CollectionName(workspace.Documents), session.Knowledge)
+        {
+            Answering = answering,
+            Documents = workspace.Documents,
+        };
+
     /// <summary>The options of the server that a file, the environment and the command line say together.</summary>
     public static ServerOptions Options(FolderSettings folder, ServeSettings settings)
     {
@@ -101,30 +139,19 @@ internal static class ServeCommand
             await using var session = await KnowledgeSession.OpenAsync(workspace, folder, cancellationToken);
             await IngestStage.RunAsync(session, workspace, new SyncOptions(), cancellationToken);
             LastSync.Write(workspace);
-            var name = folder.Documents is null ? "handbook" : CollectionName(workspace.Documents);
             bool isTrained = ModelBuilder.Exists(workspace);
             bool trains = !isTrained && !settings.NoTraining && options.Models.Count == 0;
-            if (isTrained || trains)
-                options = options with { Models = options.Models.Append(new($"{name}-gpt", workspace.Model)).ToDictionary() };
             var questions = new QuestionSettings([], new AskOptions(), Json: false, NoModel: !isTrained, ChatModel: null, ModelWeight: null);
             using var ranking = AnsweringModel.Open(workspace, folder, questions, session.Scorer, session.Search);
-            options = options with
-            {
-                Collections =
-                [
-                    .. options.Collections,
-                    new KnowledgeCollection(name, session.Knowledge)
-                    {
-                        Answering = ranking.Options with { Search = session.Search },
-                        Documents = workspace.Documents,
-                    },
-                ],
-            };
+            var collection = Served(folder, workspace, session, ranking.Options with { Search = session.Search });
+            options = options with { Collections = [.. options.Collections, collection] };
+            if (isTrained || trains)
+                options = options with { Models = options.Models.Append(new($"{collection.Name}-gpt", workspace.Model)).ToDictionary() };
             if (trains)
                 training = TrainAsync(workspace, folder, held, stop.Token);
             else
                 held.Dispose();
-            return await ServeAsync(options, [$"documents: {workspace.Documents}, as the collection '{name}'"], cancellationToken);
+            return await ServeAsync(options, [$"documents: {workspace.Documents}, as the collection '{collection.Name}'"], cancellationToken);
         }
         finally
         {

@@ -98,6 +98,10 @@ internal sealed partial class Errors(ILogger<Errors> logger) : IMiddleware
         context.Response.StatusCode = error.Status;
         if (error.RetryAfter is { } wait)
             context.Response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+
+        // The rest of the body stays unread.
+        if (error.Status == 413)
+            context.Response.Headers.Connection = "close";
         if (error.Status == 401)
             context.Response.Headers.WWWAuthenticate = "Bearer";
         await Json.WriteAsync(context.Response, Body(context, error)).ConfigureAwait(false);
