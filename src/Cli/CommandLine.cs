@@ -4,6 +4,7 @@ using Kotonoha.Cli.Commands;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
+using Kotonoha.Server;
 
 namespace Kotonoha.Cli;
 
@@ -72,7 +73,7 @@ internal static class CommandLine
             Console.Error.WriteLine($"kotonoha: {message}");
             if (arguments.Contains("--json"))
                 Console.Out.WriteLine(JsonLines.Error(null, message));
-            return exception is UsageException ? Usage : Failure;
+            return exception is UsageException or ServerSettingException ? Usage : Failure;
         }
     }
 
