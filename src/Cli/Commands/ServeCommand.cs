@@ -81,7 +81,8 @@ internal static class ServeCommand
                 {
                     Home = Path.Combine(Workspace.HomeFolder(settings.Home), "server"),
                     Prompts = parsed.GetValue(prompts),
-                    Collections = [Served(settings, workspace, session, new AskOptions { Search = session.Search, Scorer = session.Scorer })],
+                    Collections =
+                        [Served(settings, workspace, session, new AskOptions { Search = session.Search, Scorer = session.Scorer })],
                 },
                 cancellationToken);
             return 0;
@@ -141,12 +142,16 @@ internal static class ServeCommand
             LastSync.Write(workspace);
             bool isTrained = ModelBuilder.Exists(workspace);
             bool trains = !isTrained && !settings.NoTraining && options.Models.Count == 0;
-            var questions = new QuestionSettings([], new AskOptions(), Json: false, NoModel: !isTrained, ChatModel: null, ModelWeight: null);
+            var questions = new QuestionSettings(
+                [], new AskOptions(), Json: false, NoModel: !isTrained, ChatModel: null, ModelWeight: null);
             using var ranking = AnsweringModel.Open(workspace, folder, questions, session.Scorer, session.Search);
             var collection = Served(folder, workspace, session, ranking.Options with { Search = session.Search });
             options = options with { Collections = [.. options.Collections, collection] };
             if (isTrained || trains)
-                options = options with { Models = options.Models.Append(new($"{collection.Name}-gpt", workspace.Model)).ToDictionary() };
+                options = options with
+                {
+                    Models = options.Models.Append(new($"{collection.Name}-gpt", workspace.Model)).ToDictionary(),
+                };
             if (trains)
                 training = TrainAsync(workspace, folder, held, stop.Token);
             else

@@ -16,11 +16,49 @@ internal static class Json
 
     public static async Task<JsonBody> ReadAsync(HttpContext context)
     {
-        using var document = await JsonDocument.ParseAsync(
-            context.Request.Body, new JsonDocumentOptions { MaxDepth = MaxDepth }, context.RequestAborted).ConfigureAwait(false);
+        using var buffer = new MemoryStream();
+        await context.Request.Body.CopyToAsync(buffer, context.RequestAborted).ConfigureAwait(false);
+        var bytes = buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
+        CheckTexts(bytes.Span);
+        using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = MaxDepth });
         return document.RootElement.ValueKind == JsonValueKind.Object
             ? new JsonBody(document.RootElement.Clone(), "")
             : throw ApiException.Invalid(null, "The body must be a JSON object.", "invalid_json");
+    }
+
+    // What is no text (bytes that are not UTF-8, half a character) would fail where nobody expects it any more.
+    private static void CheckTexts(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+        var places = new Stack<(string? Name, int Index)>();
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.EndObject or JsonTokenType.EndArray)
+            {
+                places.Pop();
+                continue;
+            }
+
+            if (reader.TokenType != JsonTokenType.PropertyName && places.TryPop(out var place))
+                places.Push(place with { Index = place.Index + 1 });
+            try
+            {
+                if (reader.TokenType == JsonTokenType.PropertyName)
+                    places.Push(places.Pop() with { Name = reader.GetString() });
+                else if (reader.TokenType == JsonTokenType.String)
+                    reader.GetString();
+            }
+            catch (InvalidOperationException)
+            {
+                var at = string.Concat(places.Reverse().Select((step, i) => step.Name is null ? $"[{step.Index}]"
+                    : i == 0 ? step.Name : "." + step.Name));
+                throw ApiException.Invalid(
+                    at, $"'{at}' is no text: it holds half a character, or bytes that are not UTF-8.", "invalid_text");
+            }
+
+            if (reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+                places.Push((null, -1));
+        }
     }
 
     public static async Task WriteAsync(HttpResponse response, JsonNode body)
@@ -65,7 +103,7 @@ internal sealed class JsonBody(JsonElement element, string path)
 
     public string? Text(string name)
         => Any(name) is not { } value ? null
-            : value.ValueKind == JsonValueKind.String ? ReadText(value, At(name))
+            : value.ValueKind == JsonValueKind.String ? value.GetString()
             : throw Wrong(name, "a string");
 
     public string RequiredText(string name)
@@ -114,27 +152,14 @@ internal sealed class JsonBody(JsonElement element, string path)
         if (Any(name) is not { } value)
             return null;
         if (value.ValueKind == JsonValueKind.String)
-            return [ReadText(value, At(name))];
+            return [value.GetString()!];
         return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(entry => entry.ValueKind == JsonValueKind.String)
-            ? [.. value.EnumerateArray().Select(entry => ReadText(entry, At(name)))]
+            ? [.. value.EnumerateArray().Select(entry => entry.GetString()!)]
             : throw Wrong(name, "a string, or an array of strings");
     }
 
     public ApiException Wrong(string name, string wanted)
         => ApiException.Invalid(At(name), $"'{At(name)}' must be {wanted}.", "invalid_type");
-
-    // Half a character cannot be sent to a model, and nothing that follows expects it.
-    private static string ReadText(JsonElement value, string at)
-    {
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            throw ApiException.Invalid(at, $"'{at}' holds half a character (a lone surrogate).");
-        }
-    }
 
     private static string Range<T>(string what, T? least, T? most)
         where T : struct
