@@ -81,22 +81,37 @@ public sealed class OllamaTests(ServerFixture fixture) : IClassFixture<ServerFix
     }
 
     [Fact]
-    public async Task Its_chat_client_calls_functions_and_takes_their_results_back()
+    public async Task Calls_and_results_in_a_conversation_are_read_as_in_OpenAIs_interface()
     {
-        IChatClient client = Client;
-        int asked = 0;
-        var invoking = client.AsBuilder().UseFunctionInvocation(configure: loop => loop.MaximumIterationsPerRequest = 2).Build();
-        var tool = AIFunctionFactory.Create(() => ++asked, "count", "Counts.");
+        const string Tools =
+            """[{"type":"function","function":{"name":"count","description":"Counts.","parameters":{"type":"object","properties":{}}}}]""";
+        var theirs = await PostAsync("/api/chat", $$$"""
+            {"model":"tiny","stream":false,"options":{"num_predict":5},"tools":{{{Tools}}},"messages":[{"role":"user","content":"hello"},
+             {"role":"assistant","content":"","tool_calls":[{"function":{"name":"count","arguments":{"to":3} } }]},
+             {"role":"tool","content":"1"}]}
+            """);
+        var openAI = await PostAsync("/v1/chat/completions", $$$"""
+            {"model":"tiny","max_tokens":5,"tools":{{{Tools}}},"messages":[{"role":"user","content":"hello"},
+             {"role":"assistant","content":null,"tool_calls":[{"id":"call_0","type":"function",
+              "function":{"name":"count","arguments":"{\"to\":3}"} }]},{"role":"tool","tool_call_id":"call_0","content":"1"}]}
+            """);
+        Assert.Equal(
+            openAI.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString(),
+            theirs.GetProperty("message").GetProperty("content").GetString());
+        Assert.Equal(
+            openAI.GetProperty("usage").GetProperty("prompt_tokens").GetInt32(), theirs.GetProperty("prompt_eval_count").GetInt32());
 
-        // The untrained model calls nothing by itself, so what it would have said stands in the history.
-        var history = new List<ChatMessage>
-        {
-            new(Microsoft.Extensions.AI.ChatRole.User, "hello"),
-            new(Microsoft.Extensions.AI.ChatRole.Assistant, [new FunctionCallContent("c1", "count", new Dictionary<string, object?>())]),
-            new(Microsoft.Extensions.AI.ChatRole.Tool, [new FunctionResultContent("c1", "1")]),
-        };
-        var response = await invoking.GetResponseAsync(history, new ChatOptions { Tools = [tool], MaxOutputTokens = 5 });
-        Assert.NotNull(response.FinishReason);
+        // Its own chat client sends such a conversation too.
+        IChatClient client = Client;
+        var response = await client.GetResponseAsync(
+            [
+                new(Microsoft.Extensions.AI.ChatRole.User, "hello"),
+                new(Microsoft.Extensions.AI.ChatRole.Assistant,
+                    [new FunctionCallContent("c1", "count", new Dictionary<string, object?>())]),
+                new(Microsoft.Extensions.AI.ChatRole.Tool, [new FunctionResultContent("c1", "1")]),
+            ],
+            new ChatOptions { Tools = [AIFunctionFactory.Create(() => 1, "count", "Counts.")], MaxOutputTokens = 5 });
+        Assert.True(response.Usage!.InputTokenCount > (await ExpectedAsync(1)).Usage.InputTokens + 10);
     }
 
     [Fact]
@@ -107,6 +122,13 @@ public sealed class OllamaTests(ServerFixture fixture) : IClassFixture<ServerFix
         Assert.Equal(404, (int)response.StatusCode);
         Assert.Contains("nobody", (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error").GetString(),
             StringComparison.Ordinal);
+    }
+
+    private async Task<JsonElement> PostAsync(string path, string body)
+    {
+        using var response = await fixture.Server.Http.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync());
+        return await response.Content.ReadFromJsonAsync<JsonElement>();
     }
 
     private async Task<GenerationResult> ExpectedAsync(int tokens)

@@ -16,7 +16,7 @@ namespace Kotonoha.Server.Tests;
 /// <summary>The real server on a free port of the loopback, with a small real model; its text means nothing.</summary>
 public sealed class RunningServer : IAsyncDisposable
 {
-    public const string Model = "tiny", Context = "1024";
+    public const string Model = "tiny";
 
     private readonly TemporaryFolder _folder = new();
     private KnowledgeBase? _handbook;

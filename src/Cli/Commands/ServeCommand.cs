@@ -156,7 +156,8 @@ internal static class ServeCommand
                 training = TrainAsync(workspace, folder, held, stop.Token);
             else
                 held.Dispose();
-            return await ServeAsync(options, [$"documents: {workspace.Documents}, as the collection '{collection.Name}'"], cancellationToken);
+            return await ServeAsync(
+                options, [$"documents: {workspace.Documents}, as the collection '{collection.Name}'"], cancellationToken);
         }
         finally
         {
