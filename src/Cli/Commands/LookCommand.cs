@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Checkpoints;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Kotonoha.Cli.Models;
 using Kotonoha.Foundation.IO;
 using YamlDotNet.Core;
 using YamlDotNet.Serialization;
