@@ -13,6 +13,7 @@ public sealed class CarriedFixtureTests
     [InlineData("models-llama", 150)]
     [InlineData("models-gguf", 50)]
     [InlineData("models-encoders", 200)]
+    [InlineData("models-encoder-decoders", 60)]
     public void Carried_fixtures_have_no_failure(string archive, int leastPassed)
     {
         using var folder = FixtureArchive.Extract(archive);
@@ -20,7 +21,7 @@ public sealed class CarriedFixtureTests
         foreach (FixtureRunner runner
             in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner(), new LoraRunner(), new Conformance.Gguf.ModelsRunner(),
                 new Conformance.Tokenizers.GgufTokenizerRunner(), new EncoderModelsRunner(), new SentenceEmbedderRunner(),
-                new CrossEncoderRunner()])
+                new CrossEncoderRunner(), new EncoderDecodersRunner()])
             foreach (var family in runner.Discover(folder.Path))
                 runner.Run(folder.Path, family, log);
 
