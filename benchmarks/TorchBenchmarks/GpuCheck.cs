@@ -8,6 +8,7 @@ using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Torch;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Recipes;
 using TorchSharp;
 using static TorchSharp.torch;
 using Device = Kotonoha.LocalModel.Devices.Device;
@@ -164,13 +165,13 @@ internal static class GpuCheck
     {
         using var model = create();
         using var session = device.CreateTrainingSession(model.Parameters);
-        var engine = new TrainingEngine(model, session, new TrainingOptions());
+        var engine = new TrainingEngine(session, new TrainingOptions());
         var batch = Batch.Packed(texts);
         int[] targets = [.. batch.TokenIds.ToArray().Skip(1), 0];
         return [.. Enumerable.Range(0, 10).Select(step =>
         {
             engine.Begin(step);
-            double loss = engine.Accumulate(0, batch, targets, 1);
+            double loss = engine.Accumulate(0, TokenLoss.Of(model, batch, targets), 1);
             engine.Update(1e-3);
             return loss;
         })];
@@ -249,7 +250,7 @@ internal static class GpuCheck
             using var model = new Gpt2(config, new ZeroWeights());
             Fill(model);
             using var session = device.CreateTrainingSession(model.Parameters);
-            var engine = new TrainingEngine(model, session, new TrainingOptions());
+            var engine = new TrainingEngine(session, new TrainingOptions());
             var random = new Random(1);
             int[] ids = [.. Enumerable.Range(0, sequences * 1024).Select(_ => random.Next(config.VocabularySize))];
             var batch = Batch.Packed(ids, 1024);
@@ -260,7 +261,7 @@ internal static class GpuCheck
             {
                 long start = Stopwatch.GetTimestamp();
                 engine.Begin(step);
-                loss = engine.Accumulate(0, batch, targets, 1);
+                loss = engine.Accumulate(0, TokenLoss.Of(model, batch, targets), 1);
                 engine.Update(1e-4);
                 if (step >= 5)
                     times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);

@@ -5,6 +5,7 @@ using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Torch;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Recipes;
 using static TorchSharp.torch;
 
 namespace Kotonoha.TorchBenchmarks;
@@ -50,7 +51,7 @@ internal static class PeerBenchmarks
         using var model = Gpt2.Create(config, 1);
         var training = new TrainingOptions { Steps = 1000, Threads = threads };
         using var session = device.CreateTrainingSession(model.Parameters, 1, threads);
-        var engine = new TrainingEngine(model, session, training);
+        var engine = new TrainingEngine(session, training);
         Console.WriteLine($"{name}; {session.Evaluation.Description}");
         var random = new Random(1);
         int[] ids = [.. Enumerable.Range(0, batch * length).Select(_ => random.Next(config.VocabularySize))];
@@ -70,7 +71,7 @@ internal static class PeerBenchmarks
             for (int i = 0; i < steps; i++)
             {
                 engine.Begin(step++);
-                engine.Accumulate(0, packed, targets, 1);
+                engine.Accumulate(0, TokenLoss.Of(model, packed, targets), 1);
                 engine.Update(1e-3);
             }
         }

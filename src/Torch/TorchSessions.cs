@@ -195,6 +195,24 @@ internal sealed class TorchTrainingSession : TrainingSession
         }
     }
 
+    public override void Update(int index, in AdamWFactors factors)
+    {
+        var parameter = Parameters[index];
+        Update(_places[parameter].Offset, parameter.Length, in factors);
+    }
+
+    public override void OnHost(HostVisit visit)
+    {
+        foreach (var parameter in Parameters)
+        {
+            float[] weights = new float[parameter.Length], gradient = new float[parameter.Length];
+            Read(_all, parameter, weights);
+            Read(_gradients, parameter, gradient);
+            visit(parameter, weights, gradient);
+            Write(_all, _places[parameter].Offset, weights);
+        }
+    }
+
     public override void ReadGradient(Parameter parameter, Span<float> destination) => Read(_gradients, parameter, destination);
 
     public override void ReadMoment(Parameter parameter, Moments moment, Span<float> destination)

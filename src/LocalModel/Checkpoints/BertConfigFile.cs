@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using Kotonoha.Foundation.IO;
 using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 
@@ -23,6 +25,7 @@ internal static class BertConfigFile
     // The ends of the names of transformers' classes.
     private static readonly (string Suffix, EncoderHead Head)[] Heads =
     [
+        ("ForPreTraining", EncoderHead.Pretraining),
         ("ForMaskedLM", EncoderHead.MaskedLanguageModel),
         ("ForSequenceClassification", EncoderHead.SequenceClassification),
         ("ForTokenClassification", EncoderHead.TokenClassification),
@@ -69,6 +72,60 @@ internal static class BertConfigFile
         };
         config.Validate();
         return config;
+    }
+
+    /// <summary>Writes the settings as transformers does.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="config">The settings.</param>
+    public static void Write(string file, BertConfig config)
+    {
+        bool distilled = config.Kind == BertKind.DistilBert;
+        var (type, name) = config.Kind switch
+        {
+            BertKind.Roberta => ("roberta", "Roberta"),
+            BertKind.DistilBert => ("distilbert", "DistilBert"),
+            _ => ("bert", "Bert"),
+        };
+        var suffix = Heads.FirstOrDefault(h => h.Head == config.Head).Suffix ?? "Model";
+        AtomicFile.Write(file, stream =>
+        {
+            using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
+            writer.WriteStartObject();
+            writer.WriteStartArray("architectures");
+            writer.WriteStringValue(name + suffix);
+            writer.WriteEndArray();
+            writer.WriteString("model_type", type);
+            writer.WriteNumber("vocab_size", config.VocabularySize);
+            writer.WriteNumber("max_position_embeddings", config.Positions);
+            writer.WriteNumber(distilled ? "dim" : "hidden_size", config.Width);
+            writer.WriteNumber(distilled ? "n_layers" : "num_hidden_layers", config.Layers);
+            writer.WriteNumber(distilled ? "n_heads" : "num_attention_heads", config.Heads);
+            writer.WriteNumber(distilled ? "hidden_dim" : "intermediate_size", config.FeedForwardWidth);
+            if (!distilled)
+            {
+                writer.WriteNumber("type_vocab_size", config.TokenTypes);
+                writer.WriteNumber("layer_norm_eps", config.LayerNormEpsilon);
+            }
+
+            writer.WriteNumber("pad_token_id", config.PaddingId);
+            writer.WriteString(distilled ? "activation" : "hidden_act", config.ActivationFunction);
+            writer.WriteNumber(distilled ? "dropout" : "hidden_dropout_prob", config.HiddenDropout);
+            writer.WriteNumber(distilled ? "attention_dropout" : "attention_probs_dropout_prob", config.AttentionDropout);
+            writer.WriteBoolean("tie_word_embeddings", config.TieWordEmbeddings);
+            if (config.Head is EncoderHead.SequenceClassification or EncoderHead.TokenClassification)
+            {
+                writer.WriteStartObject("id2label");
+                for (int i = 0; i < config.LabelNames.Count; i++)
+                    writer.WriteString(i.ToString(CultureInfo.InvariantCulture), config.LabelNames[i]);
+                writer.WriteEndObject();
+                writer.WriteStartObject("label2id");
+                foreach (var (i, label) in config.LabelNames.Index())
+                    writer.WriteNumber(label, i);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndObject();
+        });
     }
 
     // A class without one of these ends is loaded without its head, as transformers' AutoModel does.

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Gguf;
+using Kotonoha.Foundation.IO;
 using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -11,7 +12,7 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>Loads encoders in the layout of the Hugging Face hub.</summary>
-internal static class EncoderCheckpoint
+public static class EncoderCheckpoint
 {
     /// <summary>
     /// Whether a path is that of an encoder: a folder of sentence-transformers, one in the hub's layout whose <c>model_type</c> is an
@@ -43,7 +44,52 @@ internal static class EncoderCheckpoint
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
     /// <exception cref="UnsupportedModelException">The model is of a kind that is not supported.</exception>
-    public static EncoderModel Load(string folder, EncoderHead? head = null) => Load(folder, head, out _);
+    public static EncoderModel Load(string folder, EncoderHead? head = null)
+        => CheckpointFolder.Read(folder, newest => Load(newest, head, out _));
+
+    /// <summary>
+    /// Saves an encoder as a new checkpoint of a <see cref="CheckpointFolder"/>; a reader meanwhile sees either the one before or this one.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="path">The folder of checkpoints; created if it does not exist.</param>
+    /// <param name="parts">Tokenizer and settings.</param>
+    /// <param name="step">The number of the checkpoint; null for one more than the last.</param>
+    /// <returns>The folder of the new checkpoint, in the hub's layout.</returns>
+    /// <exception cref="CheckpointException">A checkpoint of this number exists, or another process is saving here.</exception>
+    /// <exception cref="IOException">The disk is full or cannot be written; what was there before is untouched.</exception>
+    public static string Save(this EncoderModel model, string path, CheckpointParts? parts = null, long? step = null)
+        => new CheckpointFolder(path).Save(step, folder => Write(model, folder, parts ?? new CheckpointParts()));
+
+    /// <summary>Writes the files of a checkpoint into a folder.</summary>
+    /// <exception cref="UnsupportedModelException">The model is of a kind that is not saved.</exception>
+    internal static void Write(EncoderModel model, string folder, CheckpointParts parts)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (model is not Bert bert)
+            throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be saved yet.");
+        BertConfigFile.Write(Path.Combine(folder, ModelCheckpoint.ConfigFileName), bert.Config);
+        var tensors = new SafetensorsWriter();
+        foreach (var parameter in model.Parameters)
+            tensors.Add(parameter, DataType.Float32);
+        tensors.Save(Path.Combine(folder, SafetensorsSet.FileName));
+        if (parts.TokenizerJson is null)
+            return;
+        AtomicFile.WriteText(Path.Combine(folder, ModelCheckpoint.TokenizerFileName), parts.TokenizerJson);
+        (parts.TokenizerSettings with { ModelMaxLength = parts.TokenizerSettings.ModelMaxLength ?? model.ContextLength }).Save(folder);
+    }
+
+    /// <summary>Replaces the weights of a model by those of a checkpoint of the same settings.</summary>
+    /// <exception cref="CheckpointException">The checkpoint is of another model.</exception>
+    internal static void LoadInto(EncoderModel model, string folder)
+    {
+        using var stored = Load(folder, null, out _);
+        if (stored.Parameters.Count != model.Parameters.Count
+            || stored.Parameters.Zip(model.Parameters).Any(p => p.First.Name != p.Second.Name
+                || !p.First.Shape.SequenceEqual(p.Second.Shape)))
+            throw new CheckpointException(folder, "the checkpoint is of another model. Save into another folder.");
+        for (int i = 0; i < model.Parameters.Count; i++)
+            stored.Parameters[i].Values.CopyTo(model.Parameters[i].Values);
+    }
 
     /// <summary>As above, with the names of the tensors of the file that the model has no use for (other heads).</summary>
     internal static EncoderModel Load(string folder, EncoderHead? head, out IReadOnlyList<string> unused)

@@ -3,6 +3,7 @@ using System.Numerics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation;
+using Kotonoha.Foundation.IO;
 using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Layers;
 using Kotonoha.LocalModel.Models;
@@ -19,6 +20,9 @@ internal sealed class LoraAdapter
 {
     public const string ConfigFileName = "adapter_config.json";
     public const string WeightsFileName = "adapter_model.safetensors";
+    /// <summary>The ends of the tensors' names.</summary>
+    public const string DownSuffix = ".lora_A.weight", UpSuffix = ".lora_B.weight", MagnitudeSuffix = ".lora_magnitude_vector";
+
     private const string Prefix = "base_model.model.";
     private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(1);
 
@@ -32,6 +36,7 @@ internal sealed class LoraAdapter
 
     private readonly string _folder;
     private readonly Dictionary<string, Matrices> _modules = new(StringComparer.Ordinal);
+    private (AdapterScaling Scaling, bool Dora)? _settings;
     private readonly Dictionary<string, float[]> _replacements = new(StringComparer.Ordinal);
 
     private LoraAdapter(string folder) => _folder = folder;
@@ -53,6 +58,8 @@ internal sealed class LoraAdapter
         foreach (var name in Unsupported)
             if (fields.Value(name) is { } value && !IsOff(value))
                 throw new UnsupportedModelException($"{fields.File}: the setting {name} is not supported.");
+        adapter._settings = (new AdapterScaling(fields.Number("lora_alpha") ?? 8, fields.Boolean("use_rslora") == true,
+            (float)(fields.Number("lora_dropout") ?? 0)), fields.Boolean("use_dora") == true);
         var file = Path.Combine(folder, WeightsFileName);
         if (!File.Exists(file))
             throw new CheckpointException(file,
@@ -101,15 +108,121 @@ internal sealed class LoraAdapter
         }
     }
 
+    /// <summary>The module that a layer's weight belongs to, under PEFT's name.</summary>
+    public static string ModuleOf(Parameter weight)
+        => Prefix + (weight.Name.EndsWith(".weight", StringComparison.Ordinal) ? weight.Name[..^".weight".Length] : weight.Name);
+
+    /// <summary>The adapter that a model is trained with, in transformers' order of rows.</summary>
+    /// <exception cref="InvalidOperationException">It has none.</exception>
+    public static LoraAdapter FromTrained(CausalModel model)
+    {
+        var adapter = new LoraAdapter("");
+        foreach (var layer in model.Linears)
+        {
+            if (layer.Adapter is not TrainedAdapter trained)
+                continue;
+            adapter._settings ??= (trained.Scaling, trained.Magnitude is not null);
+            int rank = trained.Down.Shape[0];
+            var matrices = new Matrices(layer.Inputs, layer.Outputs, rank, trained.Down.Values.ToArray(), trained.Up.Values.ToArray(),
+                trained.Magnitude?.Values.ToArray(), trained.Scaling.Of(rank));
+            var module = ModuleOf(layer.Weight)[Prefix.Length..];
+            adapter._modules[module] = IsInterleaved(model, module, out int headWidth) ? matrices.Plain(headWidth) : matrices;
+        }
+
+        return adapter._modules.Count > 0
+            ? adapter
+            : throw new InvalidOperationException("The model has no adapter that is trained; give it one with AddLora.");
+    }
+
+    /// <summary>The adapter as one to be trained on, by the layers' weights.</summary>
+    /// <exception cref="CheckpointException">It does not fit the model.</exception>
+    /// <exception cref="UnsupportedModelException">It also replaces whole weights.</exception>
+    public Dictionary<Parameter, LowRankAdapter> Trained(CausalModel model)
+    {
+        if (_replacements.Count > 0)
+            throw new UnsupportedModelException($"{_folder}: the adapter replaces whole modules (modules_to_save); such an adapter can be "
+                + "used and merged, but not trained on.");
+        var layers = new Dictionary<Parameter, LowRankAdapter>();
+        foreach (var (module, matrices) in _modules)
+        {
+            var weight = Weight(model, module, matrices);
+            layers.Add(weight, Laid(model, module, matrices).TrainedLayer(ModuleOf(weight), _settings!.Value.Scaling));
+        }
+
+        return layers;
+    }
+
+    /// <summary>Replaces the weights of an adapter that a model is trained with.</summary>
+    /// <exception cref="CheckpointException">It does not fit the model's.</exception>
+    public void LoadInto(CausalModel model)
+    {
+        foreach (var layer in model.Linears)
+        {
+            if (layer.Adapter is not TrainedAdapter trained)
+                continue;
+            var module = ModuleOf(layer.Weight)[Prefix.Length..];
+            if (!_modules.TryGetValue(module, out var matrices) || matrices.Rank != trained.Down.Shape[0]
+                || matrices.Magnitude is null != trained.Magnitude is null)
+                throw new CheckpointException(_folder, $"the checkpoint's adapter of '{module}' is another than the one that is trained. "
+                    + "Use the same settings, or save into another folder.");
+            matrices = Laid(model, module, matrices);
+            matrices.Down.CopyTo(trained.Down.Values);
+            matrices.Up.CopyTo(trained.Up.Values);
+            if (trained.Magnitude is not null)
+                matrices.Magnitude!.CopyTo(trained.Magnitude.Values);
+        }
+    }
+
+    /// <summary>Writes the two files of PEFT's layout.</summary>
+    public void Save(string folder, string baseModel)
+    {
+        var (scaling, dora) = _settings!.Value;
+        var first = _modules.Values.First();
+        AtomicFile.Write(Path.Combine(folder, ConfigFileName), stream =>
+        {
+            using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
+            writer.WriteStartObject();
+            writer.WriteString("peft_type", "LORA");
+            writer.WriteString("task_type", "CAUSAL_LM");
+            writer.WriteString("base_model_name_or_path", baseModel);
+            writer.WriteNumber("r", first.Rank);
+            writer.WriteNumber("lora_alpha", scaling.Alpha);
+            writer.WriteNumber("lora_dropout", scaling.Dropout);
+            writer.WriteBoolean("use_rslora", scaling.RankStabilized);
+            writer.WriteBoolean("use_dora", dora);
+            writer.WriteBoolean("fan_in_fan_out", _modules.Keys.First().Contains(".h.", StringComparison.Ordinal));
+            writer.WriteString("bias", "none");
+            writer.WriteBoolean("inference_mode", true);
+            writer.WriteStartArray("target_modules");
+            foreach (var module in _modules.Keys.Order(StringComparer.Ordinal))
+                writer.WriteStringValue(module);
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        });
+        var tensors = new SafetensorsWriter();
+        foreach (var (module, matrices) in _modules)
+        {
+            tensors.Add(Prefix + module + DownSuffix, matrices.Down, matrices.Rank, matrices.In);
+            tensors.Add(Prefix + module + UpSuffix, matrices.Up, matrices.Out, matrices.Rank);
+            if (matrices.Magnitude is not null)
+                tensors.Add(Prefix + module + MagnitudeSuffix, matrices.Magnitude, matrices.Out);
+        }
+
+        tensors.Save(Path.Combine(folder, WeightsFileName));
+    }
+
     // GPT-2's matrices are [in, out].
     private static bool IsTransposed(CausalModel model) => model is Gpt2;
 
     // Where neighbours turn together, the rows of queries and keys lie in another order than transformers'.
     private static Matrices Laid(CausalModel model, string module, Matrices matrices)
-        => model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var headWidth } }
-            && LlamaConfigFile.IsTurned(module + ".weight")
-            ? matrices.Interleaved(headWidth)
-            : matrices;
+        => IsInterleaved(model, module, out int headWidth) ? matrices.Interleaved(headWidth) : matrices;
+
+    private static bool IsInterleaved(CausalModel model, string module, out int headWidth)
+    {
+        headWidth = model is Llama { Config: { RotaryInterleaved: true, HeadWidth: var width } } ? width : 0;
+        return headWidth > 0 && LlamaConfigFile.IsTurned(module + ".weight");
+    }
 
     private static bool IsOff(JsonElement value) => value.ValueKind switch
     {
@@ -285,6 +398,41 @@ internal sealed class LoraAdapter
             return this with { Up = up, Magnitude = magnitude };
         }
 
+        /// <summary>The rows of neighbours that turn together back in transformers' order.</summary>
+        public Matrices Plain(int headWidth)
+        {
+            var up = new float[Up.Length];
+            var magnitude = Magnitude is null ? null : new float[Magnitude.Length];
+            for (int row = 0; row < Out; row++)
+            {
+                int target = RotaryRows.Source(row, headWidth);
+                Up.AsSpan(row * Rank, Rank).CopyTo(up.AsSpan(target * Rank));
+                if (magnitude is not null)
+                    magnitude[target] = Magnitude![row];
+            }
+
+            return this with { Up = up, Magnitude = magnitude };
+        }
+
+        /// <summary>As parameters to be trained, under PEFT's names.</summary>
+        public TrainedAdapter TrainedLayer(string module, AdapterScaling scaling)
+        {
+            var down = new Parameter(module + DownSuffix, Rank, In);
+            Down.CopyTo(down.Values);
+            var up = new Parameter(module + UpSuffix, Out, Rank);
+            Up.CopyTo(up.Values);
+            Parameter? magnitude = null;
+            if (Magnitude is not null)
+            {
+                magnitude = new Parameter(module + MagnitudeSuffix, Out);
+                Magnitude.CopyTo(magnitude.Values);
+            }
+
+            // rank_pattern and alpha_pattern make a factor of the module's own.
+            double alpha = Scaling * (scaling.RankStabilized ? Math.Sqrt(Rank) : Rank);
+            return new TrainedAdapter(down, up, magnitude, scaling with { Alpha = alpha });
+        }
+
         public void Merge(Parameter weight, bool transposed)
         {
             var values = weight.Values;
@@ -309,7 +457,7 @@ internal sealed class LoraAdapter
             for (int i = 0; i < Up.Length; i++)
                 up.Values[i] = Up[i] * Scaling;
             if (Magnitude is null)
-                return new LowRankAdapter(down, up, null);
+                return new FixedAdapter(down, up, null);
             var scale = new Parameter("lora_magnitude", Out);
             var row = new float[In];
             var values = new float[weight.Length];
@@ -320,7 +468,7 @@ internal sealed class LoraAdapter
                 scale.Values[o] = (float)(Magnitude[o] / Length(row));
             }
 
-            return new LowRankAdapter(down, up, scale);
+            return new FixedAdapter(down, up, scale);
         }
 
         // The weights of one output with the adapter's part: W + B A · scaling.

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.Gguf;
 using Kotonoha.Foundation.IO;
@@ -22,6 +24,9 @@ public static class ModelCheckpoint
 
     /// <summary>The weight of a separate head.</summary>
     internal const string HeadName = "lm_head.weight";
+
+    /// <summary>The weight of a head that gives a text one number.</summary>
+    internal const string ScoreName = "score.weight";
 
     private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes];
 
@@ -137,8 +142,10 @@ public static class ModelCheckpoint
     /// <param name="parts">Tokenizer and settings.</param>
     /// <param name="type">F32, F16 or BF16: how the weights are stored.</param>
     /// <param name="written">Told the name of each tensor when it is written.</param>
+    /// <param name="score">A head that takes the place of the one for tokens, or null.</param>
     internal static void Write(
-        CausalModel model, string folder, CheckpointParts parts, StoredType type = StoredType.Float32, Action<string>? written = null)
+        CausalModel model, string folder, CheckpointParts parts, StoredType type = StoredType.Float32, Action<string>? written = null,
+        Parameter? score = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (model.HasAdapter)
@@ -147,7 +154,9 @@ public static class ModelCheckpoint
         WriteConfig(model, Path.Combine(folder, ConfigFileName), parts.GenerationSettings, type);
         parts.GenerationSettings.Save(folder);
         var tensors = new SafetensorsWriter();
-        foreach (var parameter in model.Parameters)
+        if (score is not null)
+            tensors.Add(score);
+        foreach (var parameter in model.Parameters.Where(p => score is null || p.Name != HeadName))
             tensors.Add(
                 parameter.Name,
                 parameter,
@@ -196,6 +205,46 @@ public static class ModelCheckpoint
         }
     }
 
+    /// <summary>Loads a language model's body with a head that gives a text one number (<c>…ForSequenceClassification</c>).</summary>
+    /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
+    internal static (CausalModel Body, Parameter Score) LoadScored(string path) => CheckpointFolder.Read(path, folder =>
+    {
+        using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
+        var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
+        CheckDataType(fields);
+        using var weights = new SafetensorsWeights(folder, WeightPrecision.Single);
+
+        // There is no head for tokens: the model is made as if it shared the embedding.
+        CausalModel body = type == Gpt2ConfigFile.ModelType
+            ? new Gpt2(Gpt2ConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
+            : LlamaConfigFile.ModelTypes.Contains(type)
+                ? new Llama(LlamaConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
+                : throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are "
+                    + $"{string.Join(", ", KnownModelTypes)}.");
+        try
+        {
+            var score = weights.Take(ScoreName, 1, body.Width);
+            weights.RequireAllTaken();
+            return (body, score);
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    });
+
+    /// <summary>Writes what <see cref="LoadScored"/> reads.</summary>
+    internal static void WriteScored(CausalModel body, Parameter score, string folder, CheckpointParts parts)
+    {
+        Write(body, folder, parts, StoredType.Float32, null, score);
+        var file = Path.Combine(folder, ConfigFileName);
+        var config = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+        config["architectures"] = new JsonArray(body is Gpt2 ? "GPT2ForSequenceClassification" : "LlamaForSequenceClassification");
+        config["id2label"] = new JsonObject { ["0"] = "LABEL_0" };
+        AtomicFile.WriteText(file, config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+    }
+
     // In transformers' order, whatever the order in memory.
     private static float[] ValuesOf(CausalModel model, Parameter parameter)
     {
@@ -240,10 +289,10 @@ public static class ModelCheckpoint
         if (fields.Value("quantization_config") is not null)
             throw new UnsupportedModelException($"{fields.File}: the weights are quantised (quantization_config), which is not supported "
                 + "in this layout. Use the unquantised model or a GGUF file.");
-        if (fields.Value("architectures") is not { ValueKind: System.Text.Json.JsonValueKind.Array } architectures)
+        if (fields.Value("architectures") is not { ValueKind: JsonValueKind.Array } architectures)
             return;
         foreach (var architecture in architectures.EnumerateArray())
-            if (architecture.ValueKind == System.Text.Json.JsonValueKind.String
+            if (architecture.ValueKind == JsonValueKind.String
                 && OtherTasks.FirstOrDefault(t => architecture.GetString()!.EndsWith(t, StringComparison.Ordinal)) is not null)
                 throw new UnsupportedModelException($"{fields.File}: the architecture {architecture.GetString()} is no language model "
                     + "(…ForCausalLM, …LMHeadModel), so it cannot generate text.");

@@ -81,12 +81,20 @@ internal sealed unsafe class CpuTrainingSession : TrainingSession
     public override void Update(in AdamWFactors matrices, in AdamWFactors vectors)
     {
         for (int i = 0; i < Parameters.Count; i++)
-        {
-            var parameter = Parameters[i];
-            ref readonly var factors = ref parameter.Shape.Length >= 2 ? ref matrices : ref vectors;
-            _backend.AdamW(parameter, Gradients.Pointer(parameter), _moment1.Pointer(parameter), _moment2.Pointer(parameter), in factors);
-            parameter.Changed();
-        }
+            Update(i, in Parameters[i].Shape.Length >= 2 ? ref matrices : ref vectors);
+    }
+
+    public override void Update(int index, in AdamWFactors factors)
+    {
+        var parameter = Parameters[index];
+        _backend.AdamW(parameter, Gradients.Pointer(parameter), _moment1.Pointer(parameter), _moment2.Pointer(parameter), in factors);
+        parameter.Changed();
+    }
+
+    public override void OnHost(HostVisit visit)
+    {
+        foreach (var parameter in Parameters)
+            visit(parameter, parameter.Values, Gradients[parameter]);
     }
 
     public override void ReadGradient(Parameter parameter, Span<float> destination) => Gradients[parameter].CopyTo(destination);

@@ -8,8 +8,9 @@ namespace Kotonoha.LocalModel.Models;
 /// BERT and its family (BERT, RoBERTa, XLM-RoBERTa, DistilBERT): word, position and type embeddings; blocks of attention over the whole
 /// text and a feed-forward part, each added to its input and normed afterwards; a head.
 /// </summary>
-internal sealed class Bert : EncoderModel
+public sealed class Bert : EncoderModel
 {
+    private const double InitializerRange = 0.02;
     private readonly Embedding _wordEmbedding;
     private readonly Embedding _positionEmbedding;
     private readonly Embedding? _typeEmbedding;
@@ -19,6 +20,7 @@ internal sealed class Bert : EncoderModel
     private readonly Linear? _headDense;
     private readonly LayerNorm? _headNorm;
     private readonly Linear? _head;
+    private readonly Linear? _nextSentence;
     private readonly LayerReader _layers;
 
     /// <summary>Creates the model with weights from a source.</summary>
@@ -26,7 +28,7 @@ internal sealed class Bert : EncoderModel
     /// <param name="weights">Where the weights come from.</param>
     /// <exception cref="UnsupportedModelException">The settings are impossible.</exception>
     /// <exception cref="CheckpointException">A weight is missing or of another shape.</exception>
-    public Bert(BertConfig config, IWeightSource weights)
+    internal Bert(BertConfig config, IWeightSource weights)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(weights);
@@ -65,10 +67,13 @@ internal sealed class Bert : EncoderModel
             }
 
             // A bare model may come without its pooler; BERT's heads for whole texts need it.
-            bool needsPooler = config is { Kind: BertKind.Bert, Head: EncoderHead.SequenceClassification or EncoderHead.NextSentence };
+            bool needsPooler = config.Kind == BertKind.Bert
+                && config.Head is EncoderHead.SequenceClassification or EncoderHead.NextSentence or EncoderHead.Pretraining;
             if (needsPooler || (!distilled && config.Head == EncoderHead.None && weights.Contains(prefix + "pooler.dense.weight")))
                 _pooler = Dense(prefix + "pooler.dense", width, width);
             (_headDense, _headNorm, _head) = HeadOf(config);
+            if (config.Head == EncoderHead.Pretraining)
+                _nextSentence = Dense("cls.seq_relationship", width, 2);
         }
         catch
         {
@@ -87,7 +92,7 @@ internal sealed class Bert : EncoderModel
         (Linear? Dense, LayerNorm? Norm, Linear? Last) HeadOf(BertConfig config) => (config.Head, config.Kind) switch
         {
             (EncoderHead.None, _) => (null, null, null),
-            (EncoderHead.MaskedLanguageModel, BertKind.Bert) => (
+            (EncoderHead.MaskedLanguageModel or EncoderHead.Pretraining, BertKind.Bert) => (
                 Dense("cls.predictions.transform.dense", width, width),
                 Norm("cls.predictions.transform.LayerNorm"),
                 Decoder("cls.predictions.decoder.weight", "cls.predictions.bias")),
@@ -110,7 +115,7 @@ internal sealed class Bert : EncoderModel
     public BertConfig Config { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameter> Parameters => _layers.Parameters;
+    internal override IReadOnlyList<Parameter> Parameters => _layers.Parameters;
 
     /// <inheritdoc/>
     public override int VocabularySize => Config.VocabularySize;
@@ -131,13 +136,13 @@ internal sealed class Bert : EncoderModel
     public override int Labels => Config.Head switch
     {
         EncoderHead.None => 0,
-        EncoderHead.MaskedLanguageModel => Config.VocabularySize,
+        EncoderHead.MaskedLanguageModel or EncoderHead.Pretraining => Config.VocabularySize,
         EncoderHead.SequenceClassification or EncoderHead.TokenClassification => Config.LabelNames.Count,
         _ => 2,
     };
 
     /// <inheritdoc/>
-    public override Tensor Forward(Pass pass, Batch batch)
+    internal override Tensor Forward(Pass pass, Batch batch)
     {
         ArgumentNullException.ThrowIfNull(pass);
         ArgumentNullException.ThrowIfNull(batch);
@@ -154,12 +159,52 @@ internal sealed class Bert : EncoderModel
         return x;
     }
 
+    /// <summary>
+    /// A fresh model, initialised as BERT was: matrices and tables normal with deviation .02, biases zero, norms one. The same seed gives
+    /// the same weights on every machine with the same mathematics library.
+    /// </summary>
+    /// <param name="config">The settings.</param>
+    /// <param name="seed">The seed.</param>
+    public static Bert Create(BertConfig config, ulong seed = 0)
+    {
+        using var zeros = new ZeroWeights();
+        var model = new Bert(config, zeros);
+        Initializer.Normal(model.Parameters, seed, _ => InitializerRange);
+        return model;
+    }
+
+    /// <summary>
+    /// A model with another head over the same body: its weights are copied, the head's are drawn as in <see cref="Create"/>.
+    /// </summary>
+    /// <param name="head">The new head.</param>
+    /// <param name="labelNames">The classes of a classification head; null for those that the model has.</param>
+    /// <param name="seed">The seed of the head's weights.</param>
+    public Bert WithHead(EncoderHead head, IReadOnlyList<string>? labelNames = null, ulong seed = 0)
+    {
+        var model = Create(Config with { Head = head, LabelNames = labelNames ?? Config.LabelNames }, seed);
+        var known = Parameters.ToDictionary(p => p.Name);
+        foreach (var parameter in model.Parameters)
+            if (known.TryGetValue(parameter.Name, out var source) && source.Shape.SequenceEqual(parameter.Shape))
+                source.Read(parameter.Values);
+        return model;
+    }
+
+    /// <summary>Whether the second text of each pair follows the first: (sequences, 2), column 0 for yes.</summary>
+    /// <param name="pass">The pass that the hidden states belong to.</param>
+    /// <param name="hidden">What <see cref="Forward"/> returned.</param>
+    /// <param name="batch">The batch that it was called with.</param>
+    /// <exception cref="InvalidOperationException">The model was not made for pretraining.</exception>
+    internal Tensor NextSentence(Pass pass, Tensor hidden, Batch batch)
+        => _nextSentence is null
+            ? throw new InvalidOperationException("The model has no head for the next sentence beside another one.")
+            : _nextSentence.Forward(pass, pass.Dropout(Pooled(pass, hidden, batch), Config.HiddenDropout));
+
     /// <summary>The pooler's view of each text, from its first token: (sequences, width).</summary>
     /// <param name="pass">The pass that the hidden states belong to.</param>
     /// <param name="hidden">What <see cref="Forward"/> returned.</param>
     /// <param name="batch">The batch that it was called with.</param>
     /// <exception cref="InvalidOperationException">The model has no pooler.</exception>
-    public Tensor Pooled(Pass pass, Tensor hidden, Batch batch)
+    internal Tensor Pooled(Pass pass, Tensor hidden, Batch batch)
     {
         ArgumentNullException.ThrowIfNull(pass);
         return _pooler is null
@@ -168,14 +213,14 @@ internal sealed class Bert : EncoderModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Logits(Pass pass, Tensor hidden, Batch batch)
+    internal override Tensor Logits(Pass pass, Tensor hidden, Batch batch)
     {
         ArgumentNullException.ThrowIfNull(pass);
         if (_head is not { } last)
             throw new InvalidOperationException("The model has no head.");
         switch (Config.Head)
         {
-            case EncoderHead.MaskedLanguageModel:
+            case EncoderHead.MaskedLanguageModel or EncoderHead.Pretraining:
                 // RoBERTa's head has the exact gelu whatever its blocks have.
                 hidden = pass.Activate(_headDense!.Forward(pass, hidden),
                     Config.Kind == BertKind.Roberta ? Activation.Gelu : Config.Activation);

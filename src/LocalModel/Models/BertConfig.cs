@@ -5,8 +5,21 @@ namespace Kotonoha.LocalModel.Models;
 /// <summary>
 /// The settings of a model of BERT's family, as in its <c>config.json</c> (that file's names in brackets, DistilBERT's after the stroke).
 /// </summary>
-internal sealed record BertConfig
+public sealed record BertConfig
 {
+    /// <summary>A model that trains in minutes on two cores: 4 layers, 4 heads, 128 wide, 128 positions.</summary>
+    public static BertConfig Tiny { get; } = new()
+    {
+        VocabularySize = 8192,
+        Positions = 128,
+        Width = 128,
+        Layers = 4,
+        Heads = 4,
+        FeedForwardWidth = 512,
+        HiddenDropout = 0.1f,
+        AttentionDropout = 0.1f,
+    };
+
     /// <summary>The member of the family (<c>model_type</c>).</summary>
     public BertKind Kind { get; init; }
 
@@ -90,14 +103,14 @@ internal sealed record BertConfig
                 throw new UnsupportedModelException($"{name} {dropout} must be at least 0 and less than 1.");
         if (LabelNames.Count == 0)
             throw new UnsupportedModelException("id2label is empty; a classification head needs at least one label.");
-        if (Head == EncoderHead.NextSentence && Kind != BertKind.Bert)
+        if (Head is EncoderHead.NextSentence or EncoderHead.Pretraining && Kind != BertKind.Bert)
             throw new UnsupportedModelException($"A {Kind} has no head for the next sentence.");
         _ = Activation;
     }
 }
 
 /// <summary>The members of BERT's family, which differ in names, positions, token types and heads.</summary>
-internal enum BertKind
+public enum BertKind
 {
     /// <summary>BERT (arXiv:1810.04805).</summary>
     Bert,
@@ -112,7 +125,7 @@ internal enum BertKind
 }
 
 /// <summary>What stands on top of an encoder.</summary>
-internal enum EncoderHead
+public enum EncoderHead
 {
     /// <summary>Nothing: the hidden states are what is wanted.</summary>
     None,
@@ -131,4 +144,7 @@ internal enum EncoderHead
 
     /// <summary>Whether the second text follows the first: label 0 means that it does.</summary>
     NextSentence,
+
+    /// <summary>Both heads that BERT was pretrained with: masked tokens, and the next sentence.</summary>
+    Pretraining,
 }

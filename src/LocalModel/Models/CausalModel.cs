@@ -62,6 +62,16 @@ public abstract class CausalModel : IDisposable
             linear.Adapter = adapters.GetValueOrDefault(linear.Weight);
     }
 
+    /// <summary>Takes the active adapter away.</summary>
+    internal void Detach()
+    {
+        foreach (var linear in Linears)
+        {
+            linear.Adapter?.Dispose();
+            linear.Adapter = null;
+        }
+    }
+
     /// <summary>Refuses positions that the model does not know.</summary>
     private protected void RequireContext(Batch batch)
     {

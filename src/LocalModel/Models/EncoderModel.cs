@@ -3,10 +3,10 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>A model that reads a whole text at once, every token seeing every other one, and gives a vector for each token.</summary>
-internal abstract class EncoderModel : IDisposable
+public abstract class EncoderModel : IDisposable
 {
     /// <summary>The weights under the checkpoint's names.</summary>
-    public abstract IReadOnlyList<Parameter> Parameters { get; }
+    internal abstract IReadOnlyList<Parameter> Parameters { get; }
 
     /// <summary>The number of token ids.</summary>
     public abstract int VocabularySize { get; }
@@ -33,7 +33,7 @@ internal abstract class EncoderModel : IDisposable
     /// <param name="pass">A training or an inference pass that has begun.</param>
     /// <param name="batch">The tokens and their types, without padding and without a cache.</param>
     /// <exception cref="ArgumentException">A sequence is empty or longer than <see cref="ContextLength"/>.</exception>
-    public abstract Tensor Forward(Pass pass, Batch batch);
+    internal abstract Tensor Forward(Pass pass, Batch batch);
 
     /// <summary>
     /// What the head makes of the hidden states: (tokens, labels) for masked tokens (labels = vocabulary), token labels and answers (start,
@@ -43,7 +43,7 @@ internal abstract class EncoderModel : IDisposable
     /// <param name="hidden">What <see cref="Forward"/> returned.</param>
     /// <param name="batch">The batch that it was called with.</param>
     /// <exception cref="InvalidOperationException">The model has no head.</exception>
-    public abstract Tensor Logits(Pass pass, Tensor hidden, Batch batch);
+    internal abstract Tensor Logits(Pass pass, Tensor hidden, Batch batch);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -19,6 +19,9 @@ internal static class CounterRandom
     /// <summary>The bits below which a value is dropped with the given probability.</summary>
     public static uint Threshold(float probability) => (uint)Math.Min(uint.MaxValue, probability * 4294967296.0);
 
+    /// <summary>A number from 0 to below 1, in double precision.</summary>
+    public static double Uniform(ulong key, uint counter) => (Mix(key + counter) >> 11) * (1.0 / (1ul << 53));
+
     /// <summary>A normally distributed number (Box and Muller), in double precision.</summary>
     public static double Normal(ulong key, uint counter)
     {

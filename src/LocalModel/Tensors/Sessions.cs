@@ -69,6 +69,18 @@ internal abstract class TrainingSession : IDisposable
     /// <param name="vectors">The factors of the others.</param>
     public abstract void Update(in AdamWFactors matrices, in AdamWFactors vectors);
 
+    /// <summary>One AdamW step of one parameter.</summary>
+    /// <param name="index">Its place in <see cref="Parameters"/>.</param>
+    /// <param name="factors">The factors.</param>
+    public abstract void Update(int index, in AdamWFactors factors);
+
+    /// <summary>
+    /// Lets the host read and change the weights, parameter by parameter in their order, with the gradients beside them. Where the device
+    /// has memory of its own, all goes there and back: for optimisers that it does not compute itself.
+    /// </summary>
+    /// <param name="visit">Told of each parameter.</param>
+    public abstract void OnHost(HostVisit visit);
+
     /// <summary>Reads a gradient.</summary>
     /// <param name="parameter">One that is trained.</param>
     /// <param name="destination">Receives the elements, row after row.</param>
@@ -93,6 +105,12 @@ internal abstract class TrainingSession : IDisposable
     /// <inheritdoc/>
     public abstract void Dispose();
 }
+
+/// <summary>What the host does with a parameter.</summary>
+/// <param name="parameter">The parameter.</param>
+/// <param name="weights">Its weights; may be changed.</param>
+/// <param name="gradient">Its gradient; what is written here is gone with the next step.</param>
+internal delegate void HostVisit(Parameter parameter, Span<float> weights, Span<float> gradient);
 
 /// <summary>The running means that AdamW keeps of each gradient.</summary>
 internal enum Moments

@@ -3,9 +3,15 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Training;
 
-/// <summary>The settings of the AdamW optimiser; the defaults are nanoGPT's.</summary>
-public sealed record AdamWOptions
+/// <summary>
+/// The settings of the AdamW optimiser, Adam with decoupled weight decay (Loshchilov and Hutter 2019); the defaults are nanoGPT's. It is
+/// the one that devices compute themselves.
+/// </summary>
+public sealed record AdamWOptions : OptimizerOptions
 {
+    /// <summary>Creates the defaults.</summary>
+    public AdamWOptions() => WeightDecay = 0.1;
+
     /// <summary>How slowly the mean of the gradients forgets.</summary>
     public double Beta1 { get; init; } = 0.9;
 
@@ -15,8 +21,7 @@ public sealed record AdamWOptions
     /// <summary>What is added to the denominator.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>The decoupled weight decay of tensors of two and more dimensions (embeddings too); the others have none.</summary>
-    public double WeightDecay { get; init; } = 0.1;
+    internal override Optimizer Create(TrainingSession session, IReadOnlyList<float>? rates) => new AdamW(session, this, rates);
 
     /// <summary>The factors of step t = 1, 2, …</summary>
     internal AdamWFactors Factors(long t, double learningRate, double weightDecay, float gradientScale)
@@ -30,94 +35,78 @@ public sealed record AdamWOptions
             (float)(learningRate / (1 - Math.Pow(Beta1, t))),
             (float)(1 - learningRate * weightDecay));
 
-    internal void Validate()
+    /// <summary>The rule as the host computes it, beside another optimiser.</summary>
+    internal HostRule HostRule() => (in HostStep s) =>
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(Beta1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Beta1, 1.0);
-        ArgumentOutOfRangeException.ThrowIfNegative(Beta2);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Beta2, 1.0);
+        double correction1 = 1 - Math.Pow(Beta1, s.Step), correction2 = Math.Sqrt(1 - Math.Pow(Beta2, s.Step));
+        float beta1 = (float)Beta1, beta2 = (float)Beta2, decay = (float)(1 - s.Rate * s.WeightDecay), size = (float)(s.Rate / correction1);
+        float[] first = s.States[0], second = s.States[1];
+        for (int i = 0; i < s.Weights.Length; i++)
+        {
+            float g = s.Gradient[i];
+            first[i] = beta1 * first[i] + (1 - beta1) * g;
+            second[i] = beta2 * second[i] + (1 - beta2) * g * g;
+            s.Weights[i] = s.Weights[i] * decay - size * first[i] / (MathF.Sqrt(second[i]) / (float)correction2 + (float)Epsilon);
+        }
+    };
+
+    internal override void Validate()
+    {
+        base.Validate();
+        RequireShare(Beta1, nameof(Beta1));
+        RequireShare(Beta2, nameof(Beta2));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Epsilon);
-        ArgumentOutOfRangeException.ThrowIfNegative(WeightDecay);
     }
 }
 
-/// <summary>The AdamW optimiser: Adam with decoupled weight decay. Gradients and moments are the training session's.</summary>
-/// <remarks>
-/// Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), in the order of operations of torch.optim.AdamW.
-/// </remarks>
+/// <summary>The AdamW optimiser on the device. Gradients and moments are the training session's.</summary>
+/// <remarks>In the order of operations of torch.optim.AdamW.</remarks>
 /// <param name="session">What holds the parameters, their gradients and their moments.</param>
 /// <param name="options">The settings.</param>
-internal sealed class AdamW(TrainingSession session, AdamWOptions options)
+/// <param name="rates">A factor of the learning rate for each parameter, or null.</param>
+internal sealed class AdamW(TrainingSession session, AdamWOptions options, IReadOnlyList<float>? rates = null) : Optimizer(session)
 {
     private const string FirstMomentPrefix = "exp_avg.";
     private const string SecondMomentPrefix = "exp_avg_sq.";
-    private const string StepPrefix = "step.";
 
-    /// <summary>The number of steps taken.</summary>
-    public long StepCount { get; private set; }
-
-    /// <summary>Changes the weights by one step.</summary>
-    /// <param name="learningRate">The learning rate of this step.</param>
-    /// <param name="gradientScale">What every gradient is multiplied by first: the factor of gradient clipping.</param>
-    public void Step(double learningRate, float gradientScale = 1)
+    public override void Step(double learningRate, float gradientScale = 1)
     {
         StepCount++;
-        session.Update(
-            options.Factors(StepCount, learningRate, options.WeightDecay, gradientScale),
-            options.Factors(StepCount, learningRate, 0, gradientScale));
+        if (rates is null)
+            Session.Update(
+                options.Factors(StepCount, learningRate, options.WeightDecay, gradientScale),
+                options.Factors(StepCount, learningRate, 0, gradientScale));
+        else
+            for (int i = 0; i < rates.Count; i++)
+                Session.Update(i, options.Factors(
+                    StepCount, learningRate * rates[i], Session.Parameters[i].Shape.Length >= 2 ? options.WeightDecay : 0, gradientScale));
     }
 
-    /// <summary>Adds moments and step under PyTorch's names: <c>exp_avg.NAME</c>, <c>exp_avg_sq.NAME</c>, <c>step.NAME</c>.</summary>
-    internal void Save(SafetensorsWriter writer)
+    public override void Save(SafetensorsWriter writer)
     {
-        foreach (var parameter in session.Parameters)
+        foreach (var parameter in Session.Parameters)
         {
             writer.Add(FirstMomentPrefix + parameter.Name, parameter, () => Moment(parameter, Moments.First));
             writer.Add(SecondMomentPrefix + parameter.Name, parameter, () => Moment(parameter, Moments.Second));
-            writer.Add(StepPrefix + parameter.Name, new float[] { StepCount }, 1);
         }
+
+        base.Save(writer);
     }
 
-    /// <summary>Restores what <see cref="Save"/> wrote.</summary>
-    /// <exception cref="SafetensorsException">A moment is missing or of another size.</exception>
-    internal void Load(SafetensorsFile file)
+    public override void Load(SafetensorsFile file)
     {
-        long? steps = null;
-        Span<float> step = stackalloc float[1];
-        foreach (var parameter in session.Parameters)
+        base.Load(file);
+        foreach (var parameter in Session.Parameters)
         {
-            Load(file, FirstMomentPrefix + parameter.Name, parameter, Moments.First);
-            Load(file, SecondMomentPrefix + parameter.Name, parameter, Moments.Second);
-            RequireCount(file, StepPrefix + parameter.Name, 1);
-            file.Read(StepPrefix + parameter.Name, step);
-            if (step[0] < 0 || step[0] != MathF.Truncate(step[0]) || (steps is not null && steps != (long)step[0]))
-                throw new SafetensorsException(file.Path, null,
-                    $"'{StepPrefix}{parameter.Name}' is no step count, or another one than that of the other parameters.");
-            steps = (long)step[0];
+            Session.WriteMoment(parameter, Moments.First, Read(file, FirstMomentPrefix + parameter.Name, parameter.Length));
+            Session.WriteMoment(parameter, Moments.Second, Read(file, SecondMomentPrefix + parameter.Name, parameter.Length));
         }
-
-        StepCount = steps ?? 0;
     }
 
     private float[] Moment(Parameter parameter, Moments moment)
     {
         var values = new float[parameter.Length];
-        session.ReadMoment(parameter, moment, values);
+        Session.ReadMoment(parameter, moment, values);
         return values;
-    }
-
-    private void Load(SafetensorsFile file, string name, Parameter parameter, Moments moment)
-    {
-        RequireCount(file, name, parameter.Length);
-        var values = new float[parameter.Length];
-        file.Read(name, values);
-        session.WriteMoment(parameter, moment, values);
-    }
-
-    private static void RequireCount(SafetensorsFile file, string name, int count)
-    {
-        if (file[name].Count != count)
-            throw new SafetensorsException(file.Path, null,
-                $"tensor '{name}' has {file[name].Count} elements, the model has {count}.");
     }
 }

@@ -30,7 +30,21 @@ public abstract record LearningRateSchedule
         double peak, double minimum, long warmupSteps, long decayStart, long totalSteps, DecayCurve decay = DecayCurve.Linear)
         => new WarmupStableDecaySchedule(peak, minimum, warmupSteps, decayStart, totalSteps, decay);
 
+    /// <summary>
+    /// A linear warm-up, then a fall with the inverse square root of the step (Noam's schedule, arXiv:1706.03762).
+    /// </summary>
+    /// <param name="peak">The highest rate, reached in the last step of the warm-up.</param>
+    /// <param name="warmupSteps">Steps of the warm-up.</param>
+    public static LearningRateSchedule InverseSquareRoot(double peak, long warmupSteps)
+        => new InverseSquareRootSchedule(peak, Math.Max(1, warmupSteps));
+
     private static double Warmup(double peak, long step, long warmupSteps) => peak * (step + 1) / (warmupSteps + 1);
+
+    private sealed record InverseSquareRootSchedule(double Peak, long WarmupSteps) : LearningRateSchedule
+    {
+        public override double At(long step)
+            => Peak * Math.Min((step + 1.0) / WarmupSteps, Math.Sqrt(WarmupSteps / (step + 1.0)));
+    }
 
     private sealed record ConstantSchedule(double Rate) : LearningRateSchedule
     {
@@ -63,6 +77,68 @@ public abstract record LearningRateSchedule
             return Minimum + (Peak - Minimum) * (1 - (Decay == DecayCurve.OneMinusSquareRoot ? Math.Sqrt(progress) : progress));
         }
     }
+}
+
+/// <summary>
+/// The schedules of transformers' trainer, to go on with a run that was begun there: the warm-up begins at 0, and the cosine comes up again
+/// past the last step.
+/// </summary>
+/// <param name="Curve">What follows the warm-up.</param>
+/// <param name="Peak">The highest rate.</param>
+/// <param name="WarmupSteps">Steps of the warm-up.</param>
+/// <param name="TotalSteps">The steps of the run.</param>
+public sealed record TransformersLearningRate(TransformersSchedule Curve, double Peak, long WarmupSteps, long TotalSteps)
+    : LearningRateSchedule
+{
+    /// <summary>The lowest rate, for <see cref="TransformersSchedule.Cosine"/> and <see cref="TransformersSchedule.Polynomial"/>.</summary>
+    public double Minimum { get; init; }
+
+    /// <summary>The exponent of <see cref="TransformersSchedule.Polynomial"/>.</summary>
+    public double Power { get; init; } = 1;
+
+    /// <summary>The cycles of <see cref="TransformersSchedule.CosineWithRestarts"/>.</summary>
+    public int Cycles { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public override double At(long step)
+    {
+        if (step < WarmupSteps)
+            return Peak * step / WarmupSteps;
+        double progress = (double)(step - WarmupSteps) / Math.Max(1, TotalSteps - WarmupSteps);
+        return Curve switch
+        {
+            TransformersSchedule.Linear => Peak * Math.Max(0, 1 - progress),
+            TransformersSchedule.Cosine => Minimum + (Peak - Minimum) * Math.Max(0, 0.5 * (1 + Math.Cos(Math.PI * progress))),
+            TransformersSchedule.CosineWithRestarts => progress >= 1
+                ? 0
+                : Peak * Math.Max(0, 0.5 * (1 + Math.Cos(Math.PI * (Cycles * progress % 1)))),
+            TransformersSchedule.Polynomial => progress >= 1 ? Minimum : Minimum + (Peak - Minimum) * Math.Pow(1 - progress, Power),
+            TransformersSchedule.InverseSquareRoot => Peak / Math.Sqrt(Math.Max(1, step) / Math.Max(1.0, WarmupSteps)),
+            _ => Peak,
+        };
+    }
+}
+
+/// <summary>What follows the warm-up in transformers' schedules.</summary>
+public enum TransformersSchedule
+{
+    /// <summary>The highest rate.</summary>
+    Constant,
+
+    /// <summary>A line down to 0.</summary>
+    Linear,
+
+    /// <summary>Half a cosine.</summary>
+    Cosine,
+
+    /// <summary>Half cosines one after another.</summary>
+    CosineWithRestarts,
+
+    /// <summary>A power of what is left of the run.</summary>
+    Polynomial,
+
+    /// <summary>The inverse square root of the step; the time scale is the warm-up.</summary>
+    InverseSquareRoot,
 }
 
 /// <summary>How a learning rate falls from the plateau to the minimum.</summary>

@@ -4,63 +4,89 @@ using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training.Recipes;
 
 namespace Kotonoha.LocalModel.Training;
 
 /// <summary>
-/// Trains a language model to predict the next token. The same data, options and fresh model give the same weights to the bit on machines
-/// with the same instruction set, whatever the number of threads.
+/// Runs a <see cref="TrainingTask"/>: steps, gradient clipping, learning rates, measurements, checkpoints, resume. The same data, options
+/// and fresh model give the same weights to the bit on machines with the same instruction set, whatever the number of threads.
 /// </summary>
 /// <remarks>Not thread-safe; nobody else may use the model during a run.</remarks>
 public sealed class Trainer
 {
-    private readonly CausalModel _model;
+    private readonly CausalModel? _model;
     private readonly TrainingOptions _options;
 
-    /// <summary>Creates a trainer.</summary>
+    /// <summary>Creates a trainer of any task.</summary>
+    /// <param name="options">How models are trained.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    public Trainer(TrainingOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options;
+    }
+
+    /// <summary>Creates a trainer that teaches a language model to predict the next token.</summary>
     /// <param name="model">The model; its weights are changed in place.</param>
     /// <param name="options">How it is trained.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     public Trainer(CausalModel model, TrainingOptions options)
+        : this(options)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
         if (options.ContextLength > model.ContextLength)
             throw new ArgumentOutOfRangeException(nameof(options), options.ContextLength,
                 $"ContextLength is larger than the model's {model.ContextLength}.");
         _model = model;
-        _options = options;
     }
 
-    private int ContextLength => _options.ContextLength ?? _model.ContextLength;
-
-    /// <summary>Trains on a thread of its own.</summary>
+    /// <summary>Trains the model that the trainer was made for, on a thread of its own.</summary>
     /// <param name="dataset">The text or the conversations.</param>
     /// <param name="progress">Told after every step, on the training thread.</param>
     /// <param name="cancellationToken">Checked between steps and while the held-out loss is measured.</param>
     /// <exception cref="TrainingException">The loss is not a number any more, or the data do not fit the model.</exception>
     /// <exception cref="CheckpointException">The folder holds a checkpoint of another run, of more steps, or any where nothing is to be
     /// resumed; or another process is saving there.</exception>
+    /// <exception cref="InvalidOperationException">The trainer was made without a model.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled; the last checkpoint is whole.</exception>
     public Task<TrainingResult> RunAsync(
         TrainingDataset dataset, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        if (dataset.VocabularySize > _model.VocabularySize)
-            throw new TrainingException($"The data have {dataset.VocabularySize} token ids, the model has {_model.VocabularySize}. Train "
-                + $"with the tokenizer that belongs to the model.");
-        return Task.Factory.StartNew(() => Run(dataset, progress, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning,
-            TaskScheduler.Default);
+        var model = _model ?? throw new InvalidOperationException("This trainer was made without a model; give RunAsync a task.");
+        return RunAsync(new LanguageModeling(model, dataset), progress, cancellationToken);
     }
 
-    private TrainingResult Run(TrainingDataset dataset, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>Trains on a thread of its own.</summary>
+    /// <param name="task">What is learned. It stays the caller's.</param>
+    /// <param name="progress">Told after every step, on the training thread.</param>
+    /// <param name="cancellationToken">Checked between steps and while measuring.</param>
+    /// <exception cref="TrainingException">The loss is not a number any more, or the data do not fit the model.</exception>
+    /// <exception cref="CheckpointException">The folder holds a checkpoint of another run, of more steps, or any where nothing is to be
+    /// resumed; or another process is saving there.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled; the last checkpoint is whole, and with
+    /// <see cref="TrainingCheckpoints.SaveWhenCancelled"/> it is of the last step.</exception>
+    public async Task<TrainingResult> RunAsync(
+        TrainingTask task, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        var (engine, start) = Resume(dataset);
+        ArgumentNullException.ThrowIfNull(task);
+        task.Prepare(_options);
+        return await Task.Factory.StartNew(() => Run(task, progress, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default).ConfigureAwait(false);
+    }
+
+    private TrainingResult Run(TrainingTask task, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var (engine, start) = Resume(task);
         using var session = engine.Session;
         try
         {
-            return Run(engine, start, dataset, progress, cancellationToken);
+            var result = Run(engine, start, task, progress, cancellationToken);
+            engine.UseAverage();
+            return result;
         }
         finally
         {
@@ -69,10 +95,8 @@ public sealed class Trainer
     }
 
     private TrainingResult Run(
-        TrainingEngine engine, long start, TrainingDataset dataset, IProgress<TrainingProgress>? progress,
-        CancellationToken cancellationToken)
+        TrainingEngine engine, long start, TrainingTask task, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        var sampler = dataset.Sampler(_options, ContextLength);
         var schedule = _options.EffectiveSchedule;
         if (start > _options.Steps)
             throw new CheckpointException(_options.Checkpoints!.Folder,
@@ -80,28 +104,33 @@ public sealed class Trainer
                     + $"{_options.Steps} asked for. Raise Steps, or save into another folder."));
         var counted = new int[_options.MicroBatches];
         var clock = Stopwatch.StartNew();
-        double? loss = null, validationLoss = null;
+        double? loss = null;
+        IReadOnlyList<Measurement> measured = [];
         string? checkpoint = null;
         double tokensPerSecond = 0;
         long tokens = 0;
         for (long step = start; step < _options.Steps; step++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
+            if (cancellationToken.IsCancellationRequested)
+            {
+                if (step > start && _options.Checkpoints is { SaveWhenCancelled: true } last
+                    && new CheckpointFolder(last.Folder).LatestStep is var newest && newest != step)
+                    Save(engine, task, step, last);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            task.BeginStep(step, engine.Session, cancellationToken);
             engine.Begin(step);
             double objective = 0;
             if (_options.Accumulation == GradientAccumulation.TokenWeighted)
                 for (int micro = 0; micro < counted.Length; micro++)
-                {
-                    sampler.Draw(step, micro);
-                    counted[micro] = TrainingEngine.Counted(sampler.Targets);
-                }
+                    counted[micro] = task.Draw(step, micro).Counted;
 
             for (int micro = 0; micro < _options.MicroBatches; micro++)
             {
-                sampler.Draw(step, micro);
+                tokens += task.Draw(step, micro).Tokens;
                 double weight = TrainingEngine.WeightOf(_options.Accumulation, counted, micro);
-                objective += weight * engine.Accumulate(micro, sampler.Batch, sampler.Targets, weight);
-                tokens += sampler.Targets.Length;
+                objective += weight * engine.Accumulate(micro, task, weight);
             }
 
             double rate = schedule.At(step);
@@ -109,35 +138,68 @@ public sealed class Trainer
             loss = objective;
             long done = step + 1;
             tokensPerSecond = tokens / clock.Elapsed.TotalSeconds;
-            bool last = done == _options.Steps;
-            validationLoss = _options.EvaluateEvery > 0 && (last || done % _options.EvaluateEvery == 0)
-                ? dataset.MeasureValidationLoss(_model, engine.Session.Evaluation, ContextLength, cancellationToken)
-                : null;
-            if (_options.Checkpoints is { } saving && (last || (saving.Every > 0 && done % saving.Every == 0)))
-                checkpoint = Save(engine, dataset, done, saving);
+            bool isLast = done == _options.Steps;
+            measured = _options.EvaluateEvery > 0 && (isLast || done % _options.EvaluateEvery == 0)
+                ? Measure(engine, task, cancellationToken)
+                : [];
+            if (_options.Checkpoints is { } saving && (isLast || (saving.Every > 0 && done % saving.Every == 0)))
+                checkpoint = Save(engine, task, done, saving);
             progress?.Report(
                 new TrainingProgress(done, _options.Steps, objective, norm, rate, tokensPerSecond,
-                    clock.Elapsed / (done - start) * (_options.Steps - done), validationLoss));
+                    clock.Elapsed / (done - start) * (_options.Steps - done), LossOf(measured))
+                {
+                    Measurements = measured.Count > 0 ? [.. task.StepMeasurements, .. measured] : task.StepMeasurements,
+                });
         }
 
-        return new TrainingResult(_options.Steps, start, loss, validationLoss, tokensPerSecond, clock.Elapsed, checkpoint);
+        return new TrainingResult(_options.Steps, start, loss, LossOf(measured), tokensPerSecond, clock.Elapsed, checkpoint)
+        {
+            Measurements = measured,
+        };
     }
 
-    private string Save(TrainingEngine engine, TrainingDataset dataset, long step, TrainingCheckpoints saving)
+    private static double? LossOf(IReadOnlyList<Measurement> measured) => measured is [{ Name: "loss" } loss, ..] ? loss.Value : null;
+
+    private static IReadOnlyList<Measurement> Measure(TrainingEngine engine, TrainingTask task, CancellationToken cancellationToken)
+    {
+        engine.UseAverage();
+        try
+        {
+            return task.Measure(engine.Session.Evaluation, cancellationToken);
+        }
+        finally
+        {
+            engine.UseTrained();
+        }
+    }
+
+    private static string Save(TrainingEngine engine, TrainingTask task, long step, TrainingOptions options, TrainingCheckpoints saving)
     {
         engine.Session.Download();
         return new CheckpointFolder(saving.Folder).Save(step, folder =>
         {
-            ModelCheckpoint.Write(_model, folder, saving.Parts);
-            State(dataset, step).Save(folder, engine.Optimizer);
+            engine.UseAverage();
+            try
+            {
+                task.Save(folder, saving.Parts);
+            }
+            finally
+            {
+                engine.UseTrained();
+            }
+
+            State(task, step, options).Save(folder, engine);
         });
     }
 
+    private string Save(TrainingEngine engine, TrainingTask task, long step, TrainingCheckpoints saving)
+        => Save(engine, task, step, _options, saving);
+
     // What trains, and the step to go on from.
-    private (TrainingEngine Engine, long Step) Resume(TrainingDataset dataset)
+    private (TrainingEngine Engine, long Step) Resume(TrainingTask task)
     {
         if (_options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
-            return (Engine(), 0);
+            return (Engine(task), 0);
         if (!saving.Resume)
             throw new CheckpointException(saving.Folder, string.Create(CultureInfo.InvariantCulture, $"the folder holds checkpoints "
                 + $"already (the newest is of step {newest}), which a new run would replace or collide with. Save into another folder, "
@@ -147,14 +209,15 @@ public sealed class Trainer
             if (!TrainingState.Exists(folder))
                 throw new CheckpointException(folder, "the newest checkpoint holds no state of a training run. Save into another folder.");
             var state = TrainingState.Load(folder);
-            state.CheckSameRun(folder, State(dataset, state.Step));
-            ModelCheckpoint.LoadInto(_model, folder);
+            state.CheckSameRun(folder, State(task, state.Step, _options));
+            task.Load(folder);
 
             // A device takes the weights over when its session is made.
-            var engine = Engine();
+            TrainingState.LoadTrainedWeights(folder, TrainedOf(task));
+            var engine = Engine(task);
             try
             {
-                TrainingState.LoadOptimizer(folder, engine.Optimizer);
+                TrainingState.LoadOptimizer(folder, engine);
             }
             catch
             {
@@ -166,17 +229,20 @@ public sealed class Trainer
         });
     }
 
-    private TrainingEngine Engine()
-        => new(_model, (_options.Device ?? Device.Cpu).CreateTrainingSession(_model.Parameters, _options.Seed, _options.Threads), _options);
+    private IReadOnlyList<Parameter> TrainedOf(TrainingTask task)
+        => _options.Scope is { } scope ? scope.Select(task.Trained) : task.Trained;
 
-    private TrainingState State(TrainingDataset dataset, long step) => new()
+    private TrainingEngine Engine(TrainingTask task)
+        => new((_options.Device ?? Device.Cpu).CreateTrainingSession(TrainedOf(task), _options.Seed, _options.Threads), _options);
+
+    private static TrainingState State(TrainingTask task, long step, TrainingOptions options) => new()
     {
         Step = step,
-        Seed = _options.Seed,
-        DataFingerprint = dataset.Fingerprint,
-        DataTokens = dataset.TrainTokens,
-        BatchSize = _options.BatchSize,
-        MicroBatches = _options.MicroBatches,
-        ContextLength = ContextLength,
+        Seed = options.Seed,
+        DataFingerprint = task.Fingerprint,
+        DataTokens = task.Size,
+        BatchSize = options.BatchSize,
+        MicroBatches = options.MicroBatches,
+        ContextLength = task.ContextLength(options),
     };
 }

@@ -32,14 +32,26 @@ public sealed record TrainingOptions
     /// </summary>
     public LearningRateSchedule? Schedule { get; init; }
 
-    /// <summary>The L2 norm over all gradients above which they are scaled down to it; null for no clipping.</summary>
+    /// <summary>The norm over all gradients above which they are scaled down to it; null for no clipping.</summary>
     public double? MaxGradientNorm { get; init; } = 1.0;
+
+    /// <summary>Which norm <see cref="MaxGradientNorm"/> bounds, and progress reports.</summary>
+    public GradientNorm GradientNorm { get; init; }
 
     /// <summary>The share of each target that is spread over all tokens, from 0 to below 1.</summary>
     public double LabelSmoothing { get; init; }
 
-    /// <summary>The settings of the optimiser.</summary>
-    public AdamWOptions Optimizer { get; init; } = new();
+    /// <summary>The optimiser and its settings.</summary>
+    public OptimizerOptions Optimizer { get; init; } = new AdamWOptions();
+
+    /// <summary>Which weights are trained, and how fast; null for all that the task names, at one rate.</summary>
+    public TrainingScope? Scope { get; init; }
+
+    /// <summary>
+    /// How slowly the running average of the weights forgets, below 1 (0.999 over thousands of steps); null for no average. The average is
+    /// what is measured, saved and left in the model at the end; training goes on from the weights themselves.
+    /// </summary>
+    public double? AverageDecay { get; init; }
 
     /// <summary>What the order of the data and dropout depend on. The same seed, data and steps give the same weights.</summary>
     public ulong Seed { get; init; } = 1;
@@ -75,8 +87,25 @@ public sealed record TrainingOptions
         ArgumentOutOfRangeException.ThrowIfNegative(EvaluateEvery);
         if (Checkpoints is not null)
             ArgumentOutOfRangeException.ThrowIfNegative(Checkpoints.Every, nameof(Checkpoints));
+        ArgumentNullException.ThrowIfNull(Optimizer);
         Optimizer.Validate();
+        Scope?.Validate();
+        if (AverageDecay is { } decay && !(decay is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(AverageDecay), decay, "AverageDecay must be at least 0 and less than 1.");
     }
+}
+
+/// <summary>A norm over all gradients.</summary>
+public enum GradientNorm
+{
+    /// <summary>The root of the sum of squares.</summary>
+    Euclidean,
+
+    /// <summary>The sum of absolute values.</summary>
+    Sum,
+
+    /// <summary>The largest absolute value.</summary>
+    Maximum,
 }
 
 /// <summary>How the losses of the micro-batches of a step become its objective.</summary>
@@ -100,7 +129,11 @@ public enum GradientAccumulation
 /// <param name="ValidationLoss">The held-out loss in nats per token, where it was measured after this step.</param>
 public readonly record struct TrainingProgress(
     long Step, long Steps, double Loss, double GradientNorm, double LearningRate, double TokensPerSecond, TimeSpan TimeLeft,
-    double? ValidationLoss);
+    double? ValidationLoss)
+{
+    /// <summary>What the recipe measured besides: of the step, and on what is held out where that was due.</summary>
+    public IReadOnlyList<Measurement> Measurements { get; init; } = [];
+}
 
 /// <summary>The result of a training run.</summary>
 /// <param name="Steps">Steps of the whole run.</param>
@@ -111,7 +144,11 @@ public readonly record struct TrainingProgress(
 /// <param name="Duration">The time that it took.</param>
 /// <param name="Checkpoint">The folder of the last checkpoint, where one was saved.</param>
 public sealed record TrainingResult(
-    long Steps, long ResumedFrom, double? Loss, double? ValidationLoss, double TokensPerSecond, TimeSpan Duration, string? Checkpoint);
+    long Steps, long ResumedFrom, double? Loss, double? ValidationLoss, double TokensPerSecond, TimeSpan Duration, string? Checkpoint)
+{
+    /// <summary>What was measured on what is held out after the last step; empty where nothing was.</summary>
+    public IReadOnlyList<Measurement> Measurements { get; init; } = [];
+}
 
 /// <summary>A training run that cannot go on: its loss is not a number any more, or its data do not fit the model.</summary>
 /// <param name="message">What failed, at which step, and what to do.</param>

@@ -4,6 +4,7 @@ using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
 using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Training;
 
@@ -16,6 +17,8 @@ internal sealed record TrainingState
     public const string Folder = "training";
     private const string StateFile = "state.json";
     private const string OptimizerFile = "optimizer.safetensors";
+    private const string AveragePrefix = "average.";
+    private const string TrainedFile = "trained.safetensors";
 
     public required long Step { get; init; }
 
@@ -51,13 +54,32 @@ internal sealed record TrainingState
         };
     }
 
-    public static void LoadOptimizer(string checkpoint, AdamW optimizer)
+    public static void LoadOptimizer(string checkpoint, TrainingEngine engine)
     {
         using var file = SafetensorsFile.Open(Path.Combine(checkpoint, Folder, OptimizerFile));
-        optimizer.Load(file);
+        engine.Optimizer.Load(file);
+        if (engine.Average is not { } average)
+            return;
+
+        // The checkpoint's model is the average.
+        var trained = SafetensorsFile.Open(Path.Combine(checkpoint, Folder, TrainedFile));
+        using (trained)
+            foreach (var parameter in engine.Session.Parameters)
+                trained.Read(AveragePrefix + parameter.Name, average.Other(parameter));
     }
 
-    public void Save(string checkpoint, AdamW optimizer)
+    /// <summary>Takes the weights that training goes on from, where the checkpoint's model is their average.</summary>
+    public static void LoadTrainedWeights(string checkpoint, IReadOnlyList<Parameter> parameters)
+    {
+        var path = Path.Combine(checkpoint, Folder, TrainedFile);
+        if (!File.Exists(path))
+            return;
+        using var file = SafetensorsFile.Open(path);
+        foreach (var parameter in parameters)
+            file.Read(parameter.Name, parameter.Values);
+    }
+
+    public void Save(string checkpoint, TrainingEngine engine)
     {
         var folder = Directory.CreateDirectory(Path.Combine(checkpoint, Folder)).FullName;
         AtomicFile.Write(Path.Combine(folder, StateFile), stream =>
@@ -74,8 +96,18 @@ internal sealed record TrainingState
             writer.WriteEndObject();
         });
         var moments = new SafetensorsWriter();
-        optimizer.Save(moments);
+        engine.Optimizer.Save(moments);
         moments.Save(Path.Combine(folder, OptimizerFile));
+        if (engine.Average is not { } average)
+            return;
+        var weights = new SafetensorsWriter();
+        foreach (var parameter in engine.Session.Parameters)
+        {
+            weights.Add(parameter.Name, parameter, () => parameter.Values.ToArray());
+            weights.Add(AveragePrefix + parameter.Name, parameter, () => average.Other(parameter));
+        }
+
+        weights.Save(Path.Combine(folder, TrainedFile));
     }
 
     /// <summary>
@@ -105,6 +137,9 @@ public sealed record TrainingCheckpoints(string Folder)
     /// the losses are then exactly those of an undisturbed run. If false, a folder that has checkpoints is refused.
     /// </summary>
     public bool Resume { get; init; } = true;
+
+    /// <summary>Whether a cancelled run saves its last step before it ends, so that nothing of it is lost.</summary>
+    public bool SaveWhenCancelled { get; init; }
 
     /// <summary>Tokenizer and settings to save beside the model.</summary>
     public CheckpointParts Parts { get; init; } = new();

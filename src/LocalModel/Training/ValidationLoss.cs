@@ -1,5 +1,6 @@
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training.Recipes;
 
 namespace Kotonoha.LocalModel.Training;
 
@@ -66,7 +67,7 @@ internal static class ValidationLoss
             var losses = pass.CrossEntropy(logits, targets.AsSpan(0, batch.Tokens), new CrossEntropyOptions { Reduction = Reduction.None });
             foreach (float loss in pass.Read(losses))
                 sum += loss;
-            counted += TrainingEngine.Counted(targets.AsSpan(0, batch.Tokens));
+            counted += TokenLoss.Counted(targets.AsSpan(0, batch.Tokens));
         }
 
         return sum / counted;

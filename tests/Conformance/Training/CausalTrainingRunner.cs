@@ -4,6 +4,7 @@ using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Recipes;
 
 namespace Kotonoha.Conformance.Training;
 
@@ -71,7 +72,7 @@ internal sealed class CausalTrainingRunner : FixtureRunner
 
         using var model = ModelCheckpoint.Load(folder);
         using var session = ComputingDevice.Training(model.Parameters);
-        var engine = new TrainingEngine(model, session, options);
+        var engine = new TrainingEngine(session, options);
         Steps(folder, name, run, batches, options, model, engine, 0, log);
 
         var state = Path.Combine(folder, "optimizer.step5.safetensors");
@@ -83,7 +84,7 @@ internal sealed class CausalTrainingRunner : FixtureRunner
         foreach (var parameter in resumedModel.Parameters)
             stored.Read(parameter.Name, parameter.Values);
         using var resumedSession = ComputingDevice.Training(resumedModel.Parameters);
-        var resumedEngine = new TrainingEngine(resumedModel, resumedSession, options);
+        var resumedEngine = new TrainingEngine(resumedSession, options);
         using (var moments = SafetensorsFile.Open(state))
             resumedEngine.Optimizer.Load(moments);
         Steps(folder, $"{name} resumed", run, batches, options, resumedModel, resumedEngine, 5, log);
@@ -112,8 +113,9 @@ internal sealed class CausalTrainingRunner : FixtureRunner
             for (int m = 0; m < micros; m++)
             {
                 int micro = m;
-                double weight = TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TrainingEngine.Counted(row))], m);
-                double loss = engine.Accumulate(m, Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length), targets[m], weight);
+                double weight = TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TokenLoss.Counted(row))], m);
+                var batch = Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length);
+                double loss = engine.Accumulate(m, TokenLoss.Of(model, batch, targets[micro], options.LabelSmoothing), weight);
                 objective += weight * loss;
                 log.Case($"{name} step {at + 1} micro_losses {micro}",
                     () => FixtureTensors.Close(loss, run.GetProperty("micro_losses")[at][micro].GetDouble(), lossTolerance, 0));

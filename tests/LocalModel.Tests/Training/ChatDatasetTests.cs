@@ -4,6 +4,7 @@ using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Recipes;
 using Kotonoha.Samples.ToolCalling;
 using Kotonoha.Tokenizers;
 
@@ -322,13 +323,13 @@ public sealed class ChatDatasetTests
     private static (double Loss, float[] Gradients) Run(Gpt2 model, CpuBackend backend, ChatExample[][] micros, double[] weights)
     {
         using var session = new CpuTrainingSession(model.Parameters, backend);
-        var engine = new TrainingEngine(model, session, new TrainingOptions());
+        var engine = new TrainingEngine(session, new TrainingOptions());
         engine.Begin(0);
         double loss = 0;
         for (int micro = 0; micro < micros.Length; micro++)
         {
             var (batch, targets) = Packed(micros[micro]);
-            loss += weights[micro] * engine.Accumulate(micro, batch, targets, weights[micro]);
+            loss += weights[micro] * engine.Accumulate(micro, TokenLoss.Of(model, batch, targets), weights[micro]);
         }
 
         return (loss, [.. model.Parameters.SelectMany(p => session.Gradients[p].ToArray())]);

@@ -5,6 +5,7 @@ using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Recipes;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Training;
@@ -248,7 +249,7 @@ public sealed class TrainerTests
             };
             using var model = ModelCheckpoint.Load(folder.Path);
             using var session = new CpuTrainingSession(model.Parameters, backend);
-            var engine = new TrainingEngine(model, session, options);
+            var engine = new TrainingEngine(session, options);
             int step = 0;
             foreach (var rate in run.GetProperty("lr").EnumerateArray())
             {
@@ -261,9 +262,13 @@ public sealed class TrainerTests
                 for (int m = 0; m < micros; m++)
                 {
                     double weight =
-                        TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TrainingEngine.Counted(row))], m);
+                        TrainingEngine.WeightOf(options.Accumulation, [.. targets.Select(row => TokenLoss.Counted(row))], m);
                     objective += weight
-                        * engine.Accumulate(m, Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length), targets[m], weight);
+                        * engine.Accumulate(
+                            m,
+                            TokenLoss.Of(model, Batch.Packed(ids.AsSpan((step * micros + m) * size, size), length), targets[m],
+                                options.LabelSmoothing),
+                            weight);
                 }
 
                 double norm = engine.Update(rate.GetDouble());

@@ -1,6 +1,7 @@
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Recipes;
 
 namespace Kotonoha.LocalModel.Tests.Training;
 
@@ -29,8 +30,9 @@ public sealed class TrainingAllocationTests
                 }, 1);
         using var backend = new CpuBackend(threads: 1);
         using var session = new CpuTrainingSession(model.Parameters, backend);
-        var engine = new TrainingEngine(model, session, options);
+        var engine = new TrainingEngine(session, options);
         var sampler = new WindowSampler(data.Train, 2, 8, options.Seed);
+        Func<Pass, Tensor> loss = pass => TokenLoss.Mean(model, pass, sampler.Batch, sampler.Targets, new CrossEntropyOptions());
         var schedule = options.EffectiveSchedule;
         Steps(0, 100);
         long allocated = long.MaxValue;
@@ -51,7 +53,7 @@ public sealed class TrainingAllocationTests
                 for (int micro = 0; micro < 2; micro++)
                 {
                     sampler.Draw(step, micro);
-                    engine.Accumulate(micro, sampler.Batch, sampler.Targets, 0.5);
+                    engine.Accumulate(micro, loss, 0.5);
                 }
 
                 engine.Update(schedule.At(step));
