@@ -85,7 +85,9 @@ public sealed class SequenceToSequence : IDisposable
             + $"{_session.Description}");
 
     /// <summary>Loads a model with its tokenizer.</summary>
-    /// <param name="path">A folder in the Hugging Face layout or one of checkpoints: a Marian with a <c>tokenizer.json</c>, or a T5.</param>
+    /// <param name="path">
+    /// A folder in the Hugging Face layout or one of checkpoints: a T5, or a Marian that has a <c>tokenizer.json</c>.
+    /// </param>
     /// <param name="device">Where the model computes; null for <see cref="Device.Cpu"/>.</param>
     /// <param name="threads">The threads of the processor; 0 for one per core.</param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>

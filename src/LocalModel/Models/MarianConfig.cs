@@ -102,8 +102,8 @@ public sealed record MarianConfig
             if (!(dropout is >= 0 and < 1))
                 throw new UnsupportedModelException($"{name} {dropout} must be at least 0 and less than 1.");
         if (ShareEmbeddings && TargetVocabularySize != VocabularySize)
-            throw new UnsupportedModelException($"decoder_vocab_size {TargetVocabularySize} differs from vocab_size {VocabularySize}, which "
-                + "shared embeddings do not allow.");
+            throw new UnsupportedModelException($"decoder_vocab_size {TargetVocabularySize} differs from vocab_size {VocabularySize}, "
+                + "which shared embeddings do not allow.");
         if (StartTokenId < 0 || StartTokenId >= TargetVocabularySize)
             throw new UnsupportedModelException($"decoder_start_token_id is {StartTokenId}; it must be an id of the vocabulary of "
                 + $"{TargetVocabularySize}.");

@@ -8,22 +8,23 @@ namespace Kotonoha.LocalModel.Training;
 /// <summary>A text and what it should become.</summary>
 /// <param name="Source">What is read.</param>
 /// <param name="Target">What is to be written.</param>
-public sealed record TextPair(string Source, string Target)
+public sealed record TranslationPair(string Source, string Target)
 {
     /// <summary>Reads two files of as many lines, line by line; pairs with an empty side are left out.</summary>
     /// <param name="sources">The file of sources.</param>
     /// <param name="targets">The file of targets.</param>
     /// <exception cref="TrainingException">One has more lines than the other.</exception>
     /// <exception cref="IOException">A file cannot be read.</exception>
-    public static IReadOnlyList<TextPair> ReadParallel(string sources, string targets)
+    public static IReadOnlyList<TranslationPair> ReadParallel(string sources, string targets)
     {
         ArgumentException.ThrowIfNullOrEmpty(sources);
         ArgumentException.ThrowIfNullOrEmpty(targets);
         string[] left = File.ReadAllLines(sources), right = File.ReadAllLines(targets);
         if (left.Length != right.Length)
-            throw new TrainingException($"{sources} has {left.Length} lines, {targets} {right.Length}: line {Math.Min(left.Length, right.Length) + 1} "
-                + "has no counterpart. Give two files whose lines belong together.");
-        return [.. left.Zip(right, (s, t) => new TextPair(s.Trim(), t.Trim())).Where(p => p.Source.Length > 0 && p.Target.Length > 0)];
+            throw new TrainingException($"{sources} has {left.Length} lines, {targets} {right.Length}: line "
+                + $"{Math.Min(left.Length, right.Length) + 1} has no counterpart. Give two files whose lines belong together.");
+        return [.. left.Zip(right, (s, t) => new TranslationPair(s.Trim(), t.Trim()))
+            .Where(p => p.Source.Length > 0 && p.Target.Length > 0)];
     }
 }
 
@@ -73,7 +74,7 @@ internal sealed class ParallelDataset
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="settings">The settings that name the end token.</param>
     /// <param name="pair">The pair.</param>
-    public static (int[] Source, int[] Target) Encode(Tokenizer tokenizer, SequenceSettings settings, TextPair pair)
+    public static (int[] Source, int[] Target) Encode(Tokenizer tokenizer, SequenceSettings settings, TranslationPair pair)
         => (SequenceToSequence.Encode(tokenizer, settings, pair.Source), SequenceToSequence.Encode(tokenizer, settings, pair.Target));
 
     /// <summary>Draws a batch.</summary>
