@@ -180,8 +180,20 @@ internal sealed partial class TorchPass : Pass
         BinaryOperation.Subtract => this[a].sub(this[b]),
         BinaryOperation.Multiply => this[a].mul(this[b]),
         BinaryOperation.Divide => this[a].div(this[b]),
+        BinaryOperation.Minimum => this[a].minimum(this[b]),
+        BinaryOperation.Maximum => this[a].maximum(this[b]),
         _ => throw new ArgumentOutOfRangeException(nameof(operation)),
     });
+
+    private protected override Tensor ApplyCore(ElementFunction function, Tensor x, float least, float most) => Own(function switch
+    {
+        ElementFunction.Exp => this[x].exp(),
+        ElementFunction.Log => this[x].log(),
+        ElementFunction.Clamp => this[x].clamp(least, most),
+        _ => throw new ArgumentOutOfRangeException(nameof(function)),
+    });
+
+    private protected override Tensor DetachCore(Tensor x) => Own(this[x].detach());
 
     private protected override Tensor ScaleCore(Tensor x, float factor) => Own(this[x].mul(factor));
 

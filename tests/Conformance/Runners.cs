@@ -29,6 +29,7 @@ internal static class Runners
         new Training.EncoderTrainingRunner(),
         new Training.LoraTrainingRunner(),
         new Training.RewardTrainingRunner(),
+        new Training.LossesRunner(),
         new NumericsRunner(),
         new GgufTokenizerRunner(),
         new SentencePieceRunner(),

@@ -81,6 +81,12 @@ internal abstract unsafe class Backend : IDisposable
     internal abstract void BinaryBackward(
         BinaryOperation operation, View a, View b, View outputGradient, View aGradient, bool accumulateA, View bGradient, bool accumulateB);
 
+    /// <summary>The numbers are the bounds of a clamp.</summary>
+    internal abstract void Apply(ElementFunction function, float least, float most, View x, View output);
+
+    internal abstract void ApplyBackward(
+        ElementFunction function, float least, float most, View x, View output, View outputGradient, View xGradient, bool accumulate);
+
     internal abstract void Activate(Activation activation, View x, View output);
 
     internal abstract void ActivateBackward(Activation activation, View x, View outputGradient, View xGradient, bool accumulate);

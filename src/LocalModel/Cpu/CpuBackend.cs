@@ -199,7 +199,7 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
 
     internal override void Binary(BinaryOperation operation, View a, View b, View output)
     {
-        if (!_kernels.Binary(operation, a, b, output))
+        if (operation is BinaryOperation.Minimum or BinaryOperation.Maximum || !_kernels.Binary(operation, a, b, output))
             base.Binary(operation, a, b, output);
     }
 
@@ -207,7 +207,7 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
         BinaryOperation operation, View a, View b, View outputGradient, View aGradient, bool accumulateA, View bGradient, bool accumulateB)
     {
         bool same = a.Rows == b.Rows && a.Columns == b.Columns;
-        if (!same || operation is BinaryOperation.Divide or BinaryOperation.Subtract)
+        if (!same || operation is not (BinaryOperation.Add or BinaryOperation.Multiply))
         {
             base.BinaryBackward(operation, a, b, outputGradient, aGradient, accumulateA, bGradient, accumulateB);
             return;

@@ -121,6 +121,31 @@ internal abstract unsafe class CpuPass : Pass
         return output;
     }
 
+    private protected sealed override Tensor ApplyCore(ElementFunction function, Tensor x, float least, float most)
+    {
+        x = Dense(x);
+        var output = Arena.Allocate(x.Rows, x.Columns, Wants(x));
+        Backend.Apply(function, least, most, Arena.View(x), Arena.View(output));
+        if (IsTraining)
+            Record(new TapeEntry
+            {
+                Operation = Operation.Apply,
+                Kind = (int)function,
+                Output = output,
+                A = x,
+                Number = least,
+                SecondNumber = most
+            });
+        return output;
+    }
+
+    private protected sealed override Tensor DetachCore(Tensor x)
+    {
+        var output = Arena.Allocate(x.Rows, x.Columns, needsGradient: false);
+        Backend.Copy(Arena.View(x), Arena.View(output), 1, accumulate: false);
+        return output;
+    }
+
     private protected sealed override Tensor ScaleCore(Tensor x, float factor)
     {
         var output = Arena.Allocate(x.Rows, x.Columns, Wants(x));

@@ -139,6 +139,10 @@ internal sealed unsafe class CpuTrainingPass : CpuPass
             case Operation.Copy:
                 Backend.Copy(gradient, xGradient, entry.Number, accumulate);
                 break;
+            case Operation.Apply:
+                Backend.ApplyBackward(
+                    (ElementFunction)entry.Kind, entry.Number, entry.SecondNumber, x, y, gradient, xGradient, accumulate);
+                break;
             case Operation.Activate:
                 Backend.ActivateBackward((Activation)entry.Kind, x, gradient, xGradient, accumulate);
                 break;
@@ -243,8 +247,8 @@ internal struct TapeEntry
     public Operation Operation;
 
     /// <summary>
-    /// A <see cref="BinaryOperation"/>, <see cref="Activation"/>, <see cref="LinearLayout"/>, <see cref="Tensors.Pooling"/>, or two bits of
-    /// transposition.
+    /// A <see cref="BinaryOperation"/>, <see cref="ElementFunction"/>, <see cref="Activation"/>, <see cref="LinearLayout"/>,
+    /// <see cref="Tensors.Pooling"/>, or two bits of transposition.
     /// </summary>
     public int Kind;
 
@@ -281,6 +285,7 @@ internal enum Operation : byte
     LayerNorm,
     RmsNorm,
     Binary,
+    Apply,
     Activate,
     SoftCap,
     Gated,

@@ -21,7 +21,9 @@ internal unsafe partial class ReferenceBackend<T>
                     BinaryOperation.Add => p + q,
                     BinaryOperation.Subtract => p - q,
                     BinaryOperation.Multiply => p * q,
-                    _ => p / q,
+                    BinaryOperation.Divide => p / q,
+                    BinaryOperation.Minimum => T.Min(p, q),
+                    _ => T.Max(p, q),
                 };
             }
     }
@@ -37,6 +39,8 @@ internal unsafe partial class ReferenceBackend<T>
                 {
                     BinaryOperation.Multiply => g * Spread(b, r, c),
                     BinaryOperation.Divide => g / Spread(b, r, c),
+                    BinaryOperation.Minimum => g * Share(Row(a, r)[c], Spread(b, r, c)),
+                    BinaryOperation.Maximum => g * Share(Spread(b, r, c), Row(a, r)[c]),
                     _ => g,
                 };
                 Put(ref Row(aGradient, r)[c], d, accumulateA);
@@ -55,8 +59,39 @@ internal unsafe partial class ReferenceBackend<T>
                     BinaryOperation.Add => g,
                     BinaryOperation.Subtract => -g,
                     BinaryOperation.Multiply => g * p,
-                    _ => -g * p / (q * q),
+                    BinaryOperation.Divide => -g * p / (q * q),
+                    BinaryOperation.Minimum => g * Share(q, p),
+                    _ => g * Share(p, q),
                 };
+            }
+    }
+
+    internal override void Apply(ElementFunction function, float least, float most, View x, View output)
+    {
+        for (int r = 0; r < x.Rows; r++)
+            for (int c = 0; c < x.Columns; c++)
+                Row(output, r)[c] = function switch
+                {
+                    ElementFunction.Exp => T.Exp(Row(x, r)[c]),
+                    ElementFunction.Log => T.Log(Row(x, r)[c]),
+                    _ => T.Min(T.Max(Row(x, r)[c], Of(least)), Of(most)),
+                };
+    }
+
+    internal override void ApplyBackward(
+        ElementFunction function, float least, float most, View x, View output, View outputGradient, View xGradient, bool accumulate)
+    {
+        for (int r = 0; r < x.Rows; r++)
+            for (int c = 0; c < x.Columns; c++)
+            {
+                T g = Row(outputGradient, r)[c], v = Row(x, r)[c];
+                T d = function switch
+                {
+                    ElementFunction.Exp => g * Row(output, r)[c],
+                    ElementFunction.Log => g / v,
+                    _ => v >= Of(least) && v <= Of(most) ? g : T.Zero,
+                };
+                Put(ref Row(xGradient, r)[c], d, accumulate);
             }
     }
 
@@ -163,6 +198,9 @@ internal unsafe partial class ReferenceBackend<T>
                 throw new ArgumentOutOfRangeException(nameof(activation), activation, "There is no such activation.");
         }
     }
+
+    // What the smaller of two gets of the gradient of their minimum.
+    private static T Share(T smaller, T larger) => smaller < larger ? T.One : smaller == larger ? Of(0.5) : T.Zero;
 
     private protected static T Sigmoid(T x)
     {

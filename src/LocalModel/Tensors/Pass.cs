@@ -128,6 +128,44 @@ internal abstract class Pass : IDisposable
     /// <param name="b">(rows or 1, columns or 1).</param>
     public Tensor Divide(Tensor a, Tensor b) => Binary(BinaryOperation.Divide, a, b);
 
+    /// <summary>
+    /// The smaller of a and b, element by element; b may have a single row or column, which then counts for all. Where both are equal, each
+    /// gets half of the gradient.
+    /// </summary>
+    /// <param name="a">(rows, columns).</param>
+    /// <param name="b">(rows or 1, columns or 1).</param>
+    public Tensor Minimum(Tensor a, Tensor b) => Binary(BinaryOperation.Minimum, a, b);
+
+    /// <summary>
+    /// The larger of a and b, element by element; b may have a single row or column, which then counts for all. Where both are equal, each
+    /// gets half of the gradient.
+    /// </summary>
+    /// <param name="a">(rows, columns).</param>
+    /// <param name="b">(rows or 1, columns or 1).</param>
+    public Tensor Maximum(Tensor a, Tensor b) => Binary(BinaryOperation.Maximum, a, b);
+
+    /// <summary>exp x, element by element.</summary>
+    /// <param name="x">Any tensor.</param>
+    public Tensor Exp(Tensor x) => ApplyCore(ElementFunction.Exp, x, 0, 0);
+
+    /// <summary>The natural logarithm of each element: −∞ of 0, NaN of less.</summary>
+    /// <param name="x">Any tensor.</param>
+    public Tensor Log(Tensor x) => ApplyCore(ElementFunction.Log, x, 0, 0);
+
+    /// <summary>Each element, but at least one bound and at most the other; the gradient passes where x lies between them or on one.</summary>
+    /// <param name="x">Any tensor.</param>
+    /// <param name="least">The lower bound; may be −∞.</param>
+    /// <param name="most">The upper bound; may be ∞.</param>
+    public Tensor Clamp(Tensor x, float least, float most)
+    {
+        Require(least <= most, "the lower bound must not exceed the upper one");
+        return ApplyCore(ElementFunction.Clamp, x, least, most);
+    }
+
+    /// <summary>The same values as a constant: no gradient passes.</summary>
+    /// <param name="x">Any tensor.</param>
+    public Tensor Detach(Tensor x) => IsTraining ? DetachCore(x) : x;
+
     /// <summary>factor · x.</summary>
     /// <param name="x">Any tensor.</param>
     /// <param name="factor">The factor.</param>
@@ -370,6 +408,11 @@ internal abstract class Pass : IDisposable
     private protected abstract Tensor PickColumnsCore(Tensor x, ReadOnlySpan<int> columns);
 
     private protected abstract Tensor BinaryCore(BinaryOperation operation, Tensor a, Tensor b);
+
+    /// <summary>A function of each element; the numbers are the bounds of a clamp.</summary>
+    private protected abstract Tensor ApplyCore(ElementFunction function, Tensor x, float least, float most);
+
+    private protected abstract Tensor DetachCore(Tensor x);
 
     private protected abstract Tensor ScaleCore(Tensor x, float factor);
 

@@ -41,6 +41,21 @@ internal enum BinaryOperation
     Subtract,
     Multiply,
     Divide,
+    Minimum,
+    Maximum,
+}
+
+/// <summary>A function of each element that losses are made of.</summary>
+internal enum ElementFunction
+{
+    /// <summary>exp x.</summary>
+    Exp,
+
+    /// <summary>The natural logarithm.</summary>
+    Log,
+
+    /// <summary>x, but at least one bound and at most another.</summary>
+    Clamp,
 }
 
 /// <summary>How the matrix of a linear layer lies in memory.</summary>

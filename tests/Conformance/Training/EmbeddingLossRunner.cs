@@ -61,7 +61,7 @@ internal sealed class EmbeddingLossRunner : FixtureRunner
     }
 
     private static Tensor Distilled(JsonElement one, string name, Pass pass, Tensor student, SafetensorsFile tensors)
-        => KnowledgeDistillation.Mixed(
+        => DistillationLosses.Mixed(
             pass, student, pass.Constant(tensors.ReadFloats($"{name}.teacher"), student.Rows, student.Columns),
             tensors.Ids($"{name}.labels"), (float)one.GetProperty("temperature").GetDouble(), (float)one.GetProperty("alpha").GetDouble());
 

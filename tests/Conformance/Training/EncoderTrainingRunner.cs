@@ -70,7 +70,8 @@ internal sealed class StepChecker(string folder, CaseLog log)
     /// <summary>Trains.</summary>
     /// <param name="parameters">What is trained, under the fixture's names.</param>
     /// <param name="lossOf">The loss of a step, from 0.</param>
-    public void Run(IReadOnlyList<Parameter> parameters, Func<int, Func<Pass, Tensor>> lossOf)
+    /// <param name="untrainedRow">The row of the first parameter that gets no gradient, as torch's <c>padding_idx</c> has it.</param>
+    public void Run(IReadOnlyList<Parameter> parameters, Func<int, Func<Pass, Tensor>> lossOf, int? untrainedRow = null)
     {
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "run.json")));
         var run = json.RootElement;
@@ -96,6 +97,12 @@ internal sealed class StepChecker(string folder, CaseLog log)
             engine.Begin(step);
             double loss = engine.Accumulate(0, lossOf(step), 1);
             log.Case($"step {at + 1} loss", () => FixtureTensors.Close(loss, run.GetProperty("loss")[at].GetDouble(), 2e-5, 0));
+            if (untrainedRow is { } row)
+                session.OnHost((parameter, _, gradient) =>
+                {
+                    if (parameter == parameters[0])
+                        gradient.Slice(row * parameter.Shape[1], parameter.Shape[1]).Clear();
+                });
             if (step == 0)
                 Gradients(parameters, session);
             double norm = engine.Update(run.GetProperty("lr").GetDouble());

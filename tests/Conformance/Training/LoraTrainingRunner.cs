@@ -116,6 +116,8 @@ internal sealed class LoraTrainingRunner : FixtureRunner
 /// <summary>Reward models: scores, losses with margin and centring, three steps.</summary>
 internal sealed class RewardTrainingRunner : FixtureRunner
 {
+    private const int PaddingId = 1;
+
     public override IEnumerable<string> Discover(string root)
         => FixtureTensors.ModelFolders(root, "llama").Where(f => File.Exists(Path.Combine(root, f, "run.json"))
             && File.Exists(Path.Combine(root, f, "batch.safetensors")));
@@ -149,6 +151,7 @@ internal sealed class RewardTrainingRunner : FixtureRunner
             }
         }
 
-        new StepChecker(folder, log).Run(model.Parameters, _ => pass => RewardModeling.Loss(pass, model.Scores(pass, batch), null, 0));
+        new StepChecker(folder, log).Run(model.Parameters, _ => pass => RewardModeling.Loss(pass, model.Scores(pass, batch), null, 0),
+            PaddingId);
     }
 }

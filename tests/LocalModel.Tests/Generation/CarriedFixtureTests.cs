@@ -1,5 +1,6 @@
 using Kotonoha.Conformance;
 using Kotonoha.Conformance.Models;
+using Kotonoha.Conformance.Training;
 
 namespace Kotonoha.LocalModel.Tests.Generation;
 
@@ -14,6 +15,7 @@ public sealed class CarriedFixtureTests
     [InlineData("models-gguf", 50)]
     [InlineData("models-encoders", 200)]
     [InlineData("models-encoder-decoders", 60)]
+    [InlineData("losses", 600)]
     public void Carried_fixtures_have_no_failure(string archive, int leastPassed)
     {
         using var folder = FixtureArchive.Extract(archive);
@@ -21,7 +23,7 @@ public sealed class CarriedFixtureTests
         foreach (FixtureRunner runner
             in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner(), new LoraRunner(), new Conformance.Gguf.ModelsRunner(),
                 new Conformance.Tokenizers.GgufTokenizerRunner(), new EncoderModelsRunner(), new SentenceEmbedderRunner(),
-                new CrossEncoderRunner(), new EncoderDecodersRunner()])
+                new CrossEncoderRunner(), new EncoderDecodersRunner(), new LossesRunner()])
             foreach (var family in runner.Discover(folder.Path))
                 runner.Run(folder.Path, family, log);
 

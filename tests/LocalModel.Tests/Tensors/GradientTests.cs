@@ -21,6 +21,37 @@ public sealed class GradientTests
         Check(pass, () => OperationCases.All[name](inputs), () => inputs.Parameters, everyNth: 1);
     }
 
+    [Fact]
+    public void A_detached_tensor_has_the_same_values_and_passes_no_gradient()
+    {
+        using var x = new Parameter("x", 2, 3);
+        ((ReadOnlySpan<float>)[1, -2, 3, 0.5f, 4, -1]).CopyTo(x.Values);
+        using var backend = new CpuBackend(1);
+        using var pass = new CpuTrainingPass(backend);
+        using var gradients = new Gradients([x]);
+        pass.Begin(0);
+        var whole = pass.FromParameter(x);
+        var detached = pass.Detach(whole);
+        Assert.Equal(x.Values.ToArray(), pass.Read(detached).ToArray());
+        pass.Backward(pass.Sum(pass.Multiply(whole, detached)), gradients);
+        Assert.Equal(x.Values.ToArray(), gradients[x].ToArray());
+    }
+
+    [Fact]
+    public void A_clamp_passes_the_gradient_on_its_bounds_and_none_outside()
+    {
+        using var x = new Parameter("x", 1, 5);
+        ((ReadOnlySpan<float>)[-2, -1, 0, 1, 2]).CopyTo(x.Values);
+        using var backend = new CpuBackend(1);
+        using var pass = new CpuTrainingPass(backend);
+        using var gradients = new Gradients([x]);
+        pass.Begin(0);
+        var clamped = pass.Clamp(pass.FromParameter(x), -1, 1);
+        Assert.Equal([-1, -1, 0, 1, 1], pass.Read(clamped).ToArray());
+        pass.Backward(pass.Sum(clamped), gradients);
+        Assert.Equal([0, 1, 1, 1, 0], gradients[x].ToArray());
+    }
+
     [Theory]
     [InlineData(true, 0f)]
     [InlineData(false, 0.2f)]

@@ -1,0 +1,133 @@
+using System.Text.Json;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+using Kotonoha.Tokenizers;
+
+namespace Kotonoha.LocalModel.Training.Recipes;
+
+/// <summary>Two answers to a prompt, of which people prefer one.</summary>
+/// <param name="Prompt">The prompt as the model reads it, chat marks included.</param>
+/// <param name="Chosen">The answer that is preferred.</param>
+/// <param name="Rejected">The other one.</param>
+public sealed record PreferencePair(string Prompt, string Chosen, string Rejected);
+
+/// <summary>Pairs of answers as tokens: the prompt, an answer, the token that ends it.</summary>
+public sealed class PreferencePairs
+{
+    private readonly PreferenceTokens[] _pairs;
+
+    private PreferencePairs(PreferenceTokens[] pairs) => _pairs = pairs;
+
+    /// <summary>No pair.</summary>
+    public static PreferencePairs None { get; } = new([]);
+
+    /// <summary>The pairs.</summary>
+    public int Count => _pairs.Length;
+
+    internal PreferenceTokens this[int index] => _pairs[index];
+
+    internal ulong Fingerprint
+    {
+        get
+        {
+            var hash = new DataHash();
+            foreach (var pair in _pairs)
+            {
+                hash.Add(pair.Chosen.Ids);
+                hash.Add(pair.Rejected.Ids);
+                hash.Add([pair.Chosen.PromptTokens]);
+            }
+
+            return hash.Value;
+        }
+    }
+
+    /// <summary>Encodes pairs.</summary>
+    /// <param name="tokenizer">The model's tokenizer; special tokens that texts spell out are recognised.</param>
+    /// <param name="pairs">The pairs.</param>
+    /// <param name="endId">The token that ends an answer; null for none.</param>
+    public static PreferencePairs From(Tokenizer tokenizer, IEnumerable<PreferencePair> pairs, int? endId)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(pairs);
+        return new PreferencePairs([.. pairs.Select(p =>
+            new PreferenceTokens(Tokens(tokenizer, p.Prompt, p.Chosen, endId), Tokens(tokenizer, p.Prompt, p.Rejected, endId)))]);
+    }
+
+    /// <summary>Reads JSON lines with <c>prompt</c>, <c>chosen</c> and <c>rejected</c>, as TRL has them.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="TrainingException">A line is no such object; its number is named.</exception>
+    public static IReadOnlyList<PreferencePair> ReadFile(string path)
+    {
+        var pairs = new List<PreferencePair>();
+        int number = 0;
+        foreach (var line in File.ReadLines(path))
+        {
+            number++;
+            if (string.IsNullOrWhiteSpace(line))
+                continue;
+            try
+            {
+                using var json = JsonDocument.Parse(line);
+                pairs.Add(new PreferencePair(Text(json, "prompt") ?? "", Text(json, "chosen") ?? throw Missing("chosen"),
+                    Text(json, "rejected") ?? throw Missing("rejected")));
+            }
+            catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+            {
+                throw new TrainingException($"{path}, line {number}: a JSON object with the texts prompt, chosen and rejected is expected "
+                    + $"({exception.Message})");
+            }
+        }
+
+        return pairs;
+
+        static string? Text(JsonDocument json, string name) => json.RootElement.TryGetProperty(name, out var value) ? value.GetString() : null;
+
+        static InvalidOperationException Missing(string name) => new($"'{name}' is missing");
+    }
+
+    internal void RequireFitting(CausalModel model)
+    {
+        if (Count == 0)
+            throw new TrainingException("There is no pair to learn from.");
+        foreach (var pair in _pairs)
+            foreach (var side in (CompletionTokens[])[pair.Chosen, pair.Rejected])
+            {
+                if (side.Ids.Length > model.ContextLength)
+                    throw new TrainingException($"A prompt with its answer has {side.Ids.Length} tokens, the model reads "
+                        + $"{model.ContextLength}. Leave such pairs out.");
+                if (side.PromptTokens == 0 || side.PromptTokens == side.Ids.Length)
+                    throw new TrainingException("A pair has an empty prompt or an empty answer; both need at least one token.");
+            }
+    }
+
+    private static CompletionTokens Tokens(Tokenizer tokenizer, string prompt, string answer, int? endId)
+    {
+        var ids = new List<int>();
+        tokenizer.Encode(prompt, ids, addSpecialTokens: false, parseSpecialTokens: true);
+        int before = ids.Count;
+        tokenizer.Encode(answer, ids, addSpecialTokens: false, parseSpecialTokens: true);
+        if (endId is { } end && (ids.Count == before || ids[^1] != end))
+            ids.Add(end);
+        return new CompletionTokens([.. ids], before);
+    }
+}
+
+/// <summary>A prompt with a completion.</summary>
+/// <param name="Ids">Both.</param>
+/// <param name="PromptTokens">The tokens of the prompt, with which the ids begin.</param>
+internal sealed record CompletionTokens(int[] Ids, int PromptTokens)
+{
+    /// <summary>
+    /// Appends it as the model reads it, and for each place the token after it, or −100 where that is the prompt's.
+    /// </summary>
+    public void AppendTo(Batch batch, List<int> targets)
+    {
+        batch.Append(Ids.AsSpan(0, Ids.Length - 1));
+        for (int i = 1; i < Ids.Length; i++)
+            targets.Add(i < PromptTokens ? CrossEntropyOptions.DefaultIgnoreIndex : Ids[i]);
+    }
+}
+
+/// <summary>Two completions of a prompt.</summary>
+internal sealed record PreferenceTokens(CompletionTokens Chosen, CompletionTokens Rejected);
