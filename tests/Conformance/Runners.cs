@@ -10,6 +10,7 @@ internal static class Runners
     [
         new SamplingRunner(),
         new RetrievalRunner(),
+        new MetricsRunner(),
         new Models.CausalModelsRunner(),
         new Models.LoraRunner(),
         new Models.EncoderModelsRunner(),

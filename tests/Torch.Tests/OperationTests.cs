@@ -83,6 +83,20 @@ public sealed class OperationTests
     }
 
     [Fact]
+    public void A_detached_tensor_passes_no_gradient()
+    {
+        using var x = new Parameter("x", 1, 3);
+        ((ReadOnlySpan<float>)[1, -2, 3]).CopyTo(x.Values);
+        using var session = TorchDevice.Cpu().CreateTrainingSession([x]);
+        var pass = session.Begin(0);
+        var tensor = pass.FromParameter(x);
+        session.Backward(pass.Sum(pass.Multiply(tensor, pass.Detach(tensor))));
+        var gradient = new float[3];
+        session.ReadGradient(x, gradient);
+        Assert.Equal([1, -2, 3], gradient);
+    }
+
+    [Fact]
     public void Tensors_of_an_earlier_pass_are_refused()
     {
         using var x = new Parameter("x", 4, 4);

@@ -152,7 +152,9 @@ internal abstract class Pass : IDisposable
     /// <param name="x">Any tensor.</param>
     public Tensor Log(Tensor x) => ApplyCore(ElementFunction.Log, x, 0, 0);
 
-    /// <summary>Each element, but at least one bound and at most the other; the gradient passes where x lies between them or on one.</summary>
+    /// <summary>
+    /// Each element, but at least one bound and at most the other; the gradient passes where x lies between them or on one.
+    /// </summary>
     /// <param name="x">Any tensor.</param>
     /// <param name="least">The lower bound; may be −∞.</param>
     /// <param name="most">The upper bound; may be ∞.</param>

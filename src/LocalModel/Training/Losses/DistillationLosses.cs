@@ -6,8 +6,8 @@ namespace Kotonoha.LocalModel.Training.Losses;
 internal static class DistillationLosses
 {
     /// <summary>
-    /// The generalised Jensen–Shannon divergence of GKD (arXiv:2306.13649): β KL(P‖M) + (1−β) KL(Q‖M) with M = βP + (1−β)Q; β = 0 is KL(P‖Q)
-    /// and β = 1 is KL(Q‖P). The mean over rows: (1, 1).
+    /// The generalised Jensen–Shannon divergence of GKD (arXiv:2306.13649): β KL(P‖M) + (1−β) KL(Q‖M) with M = βP + (1−β)Q; β = 0 is
+    /// KL(P‖Q) and β = 1 is KL(Q‖P). The mean over rows: (1, 1).
     /// </summary>
     /// <param name="pass">The pass.</param>
     /// <param name="student">(rows, vocabulary).</param>

@@ -30,7 +30,9 @@ internal static class LossTerms
     /// <summary>Numbers as a column: (values, 1).</summary>
     public static Tensor Column(this Pass pass, ReadOnlySpan<float> values) => pass.Constant(values, values.Length, 1);
 
-    /// <summary>The sum of each row over the places where the mask is 1: (rows, 1). x may be a single column, which counts everywhere.</summary>
+    /// <summary>
+    /// The sum of each row over the places where the mask is 1: (rows, 1). x may be a single column, which counts everywhere.
+    /// </summary>
     public static Tensor MaskedRowSum(this Pass pass, Tensor x, Tensor mask) => pass.RowSum(pass.Multiply(mask, x));
 
     /// <summary>The mean of each row over the places where the mask is 1, 0 for a row without any: (rows, 1).</summary>

@@ -78,7 +78,9 @@ internal sealed record PolicyOptions
     /// <summary>β: the weight of the divergence from the reference, e^d − d − 1 with d = log π_ref − x (the estimator k3).</summary>
     public float KlWeight { get; init; }
 
-    /// <summary>Whether the divergence is multiplied by the ratio, which makes its estimate unbiased (DeepSeek-V3.2, arXiv:2512.02556).</summary>
+    /// <summary>
+    /// Whether the divergence is multiplied by the ratio, which makes its estimate unbiased (DeepSeek-V3.2, arXiv:2512.02556).
+    /// </summary>
     public bool KlTimesRatio { get; init; }
 
     /// <summary>

@@ -117,7 +117,9 @@ internal readonly record struct PreferenceInputs
 /// <param name="Rejected">The same of the rejected ones: (B, 1).</param>
 internal readonly record struct PreferenceResult(Tensor Loss, Tensor Chosen, Tensor Rejected)
 {
-    /// <summary>The means of the rewards and the share of pairs whose chosen one has the larger; to be read before the backward pass.</summary>
+    /// <summary>
+    /// The means of the rewards and the share of pairs whose chosen one has the larger; to be read before the backward pass.
+    /// </summary>
     public (double Chosen, double Rejected, double Margin, double Accuracy) Rewards(Pass pass)
     {
         float[] chosen = pass.Values(Chosen), rejected = pass.Values(Rejected);
@@ -203,7 +205,9 @@ internal static class PreferenceLosses
         return (pass.Mean(pass.Multiply(pass.Affine(value, -1, 1), pass.Column(weights))), pass.Scale(ratio, beta));
     }
 
-    /// <summary>KTO's estimate of KL(π‖π_ref): max(0, the mean of log π − log π_ref over completions of other prompts); a constant.</summary>
+    /// <summary>
+    /// KTO's estimate of KL(π‖π_ref): max(0, the mean of log π − log π_ref over completions of other prompts); a constant.
+    /// </summary>
     /// <param name="policy">The policy's log-probabilities of mismatched completions.</param>
     /// <param name="reference">The reference's.</param>
     public static double KlEstimate(ReadOnlySpan<float> policy, ReadOnlySpan<float> reference)

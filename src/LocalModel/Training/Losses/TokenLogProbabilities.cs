@@ -25,7 +25,9 @@ internal static class TokenLogProbabilities
     public static Tensor Entropy(Pass pass, Tensor logits)
         => pass.Scale(pass.RowSum(pass.Multiply(pass.Softmax(logits), pass.LogSoftmax(logits))), -1);
 
-    /// <summary>log Σ p² of each place's distribution, the expected log-probability's place in WPO (arXiv:2406.11827): (tokens, 1).</summary>
+    /// <summary>
+    /// log Σ p² of each place's distribution, the expected log-probability's place in WPO (arXiv:2406.11827): (tokens, 1).
+    /// </summary>
     /// <param name="pass">The pass.</param>
     /// <param name="logits">(tokens, vocabulary).</param>
     public static Tensor LogSumOfSquares(Pass pass, Tensor logits) => pass.LogSumExp(pass.Scale(pass.LogSoftmax(logits), 2));
