@@ -1,9 +1,9 @@
+using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.LocalModel.Training.Recipes;
-using Kotonoha.Support;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Tests.Training;
