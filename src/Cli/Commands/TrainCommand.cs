@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Kotonoha.Cli.Models;
+using Kotonoha.Cli.Training;
 using Kotonoha.Cli.Workspaces;
 
 namespace Kotonoha.Cli.Commands;
@@ -47,6 +48,8 @@ internal static class TrainCommand
         command.Options.Add(chat);
         foreach (var option in chatOptions)
             command.Options.Add(option);
+        foreach (var recipe in RecipeCommands.Create())
+            command.Subcommands.Add(recipe);
         command.SetAction(
             (parsed, cancellationToken) =>
             {

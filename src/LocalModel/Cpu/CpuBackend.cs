@@ -18,6 +18,8 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
 
     private readonly WorkerPool _pool;
     private readonly CpuKernels _kernels;
+    private float* _raised;
+    private int _raisedLength;
     private byte* _table;
     private long _tableBytes;
 
@@ -47,6 +49,7 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
     {
         _pool?.Stop();
         NativeMemory.Free(_table);
+        NativeMemory.AlignedFree(_raised);
     }
 
     /// <summary>How many threads compute, the caller included.</summary>
@@ -137,6 +140,22 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
         _kernels.Gemm(ref product);
     }
 
+    // The weight's rows in single precision; valid until the next call.
+    private float* Raised(Parameter weight)
+    {
+        if (_raisedLength < weight.Length)
+        {
+            NativeMemory.AlignedFree(_raised);
+            _raised = (float*)NativeMemory.AlignedAlloc((nuint)(weight.Length + 16) * sizeof(float), 64);
+            _raisedLength = weight.Length;
+        }
+
+        var target = (nint)_raised;
+        Parallel.For(0, weight.Length / weight.RowElements, new ParallelOptions { MaxDegreeOfParallelism = Threads }, row =>
+            weight.ReadStoredRow(row, new Span<float>((float*)target + (long)row * weight.RowElements, weight.RowElements)));
+        return _raised;
+    }
+
     internal override void LinearBackward(
         View x, Parameter weight, LinearLayout layout, View outputGradient, View xGradient, bool accumulate, float* weightGradient,
         float* biasGradient)
@@ -146,9 +165,20 @@ internal sealed unsafe class CpuBackend : ReferenceBackend<float>
         if (xGradient.Exists)
         {
             var product = Product(outputGradient, 1, outputs, xGradient, accumulate);
-            product.B = weight.Pointer;
-            product.BTransposed = inOut;
-            product.BStride = inOut ? outputs : inputs;
+            if (weight.Format == DataType.Float32)
+            {
+                bool stored = inOut != weight.IsStoredTransposed;
+                product.B = (float*)weight.Address;
+                product.BTransposed = stored;
+                product.BStride = stored ? outputs : inputs;
+            }
+            else
+            {
+                // A frozen weight under an adapter.
+                product.B = Raised(weight);
+                product.BStride = weight.RowElements;
+            }
+
             _kernels.Gemm(ref product);
         }
 

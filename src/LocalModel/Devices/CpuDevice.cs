@@ -12,5 +12,5 @@ internal sealed class CpuDevice : Device
         => new CpuInferenceSession(new CpuBackend(threads) { IsExact = exact }, ownsBackend: true);
 
     internal override TrainingSession CreateTrainingSession(IReadOnlyList<Parameter> parameters, ulong seed = 0, int threads = 0)
-        => new CpuTrainingSession(parameters, new CpuBackend(threads), seed, ownsBackend: true);
+        => new CpuTrainingSession(parameters, new CpuBackend(threads) { IsExact = true }, seed, ownsBackend: true);
 }

@@ -3,6 +3,7 @@ using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training.Recipes;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Training;
@@ -137,6 +138,45 @@ public sealed class ChatDataset : TrainingDataset
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(template);
         return From(tokenizer, _ => template, conversations, options);
+    }
+
+    /// <summary>Prompts with completions, for models without a chat template; the loss is taken on the completions alone.</summary>
+    /// <param name="tokenizer">The model's tokenizer; special tokens that texts spell out are recognised.</param>
+    /// <param name="texts">The prompts, as the model will read them, and what it shall write.</param>
+    /// <param name="endId">The token that ends a completion; null for none.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="TrainingException">Nothing is left to learn.</exception>
+    public static ChatDataset FromCompletions(
+        Tokenizer tokenizer, IEnumerable<(string Prompt, string Completion)> texts, int? endId, ChatDatasetOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.ContextLength, 2);
+        var examples = new List<ChatExample>();
+        int skipped = 0, cut = 0;
+        foreach (var (prompt, completion) in texts)
+        {
+            var tokens = CompletionTokens.Of(tokenizer, prompt, completion, endId);
+            var mask = new bool[tokens.Ids.Length];
+            mask.AsSpan(Math.Max(1, tokens.PromptTokens)).Fill(true);
+            var example = new ChatExample(tokens.Ids, mask);
+            if (example.Ids.Length > options.ContextLength)
+            {
+                bool keep = options.TooLong == LongConversations.Cut && tokens.PromptTokens < options.ContextLength;
+                (skipped, cut) = keep ? (skipped, cut + 1) : (skipped + 1, cut);
+                if (!keep)
+                    continue;
+                example = example.CutTo(options.ContextLength);
+            }
+
+            examples.Add(example);
+        }
+
+        return examples.Count == 0
+            ? throw new TrainingException($"There is nothing to learn: {skipped} texts are longer than {options.ContextLength} tokens. Give "
+                + "others, or a longer context.")
+            : new ChatDataset(examples, tokenizer.VocabularySize, options.ValidationFraction) { Skipped = skipped, Cut = cut };
     }
 
     private static ChatDataset From(

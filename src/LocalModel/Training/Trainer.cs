@@ -86,6 +86,7 @@ public sealed class Trainer
         {
             var result = Run(engine, start, task, progress, cancellationToken);
             engine.UseAverage();
+            task.Settle(session);
             return result;
         }
         finally
@@ -163,6 +164,7 @@ public sealed class Trainer
     private static IReadOnlyList<Measurement> Measure(TrainingEngine engine, TrainingTask task, CancellationToken cancellationToken)
     {
         engine.UseAverage();
+        task.Settle(engine.Session);
         try
         {
             return task.Measure(engine.Session.Evaluation, cancellationToken);

@@ -50,6 +50,12 @@ public abstract class TrainingTask : IDisposable
     {
     }
 
+    /// <summary>Brings up to date what depends on weights that a step has changed: before measuring, and at the end.</summary>
+    /// <param name="session">What trains.</param>
+    internal virtual void Settle(TrainingSession session)
+    {
+    }
+
     /// <summary>Draws a micro-batch, which <see cref="Loss"/> is then taken on.</summary>
     internal abstract DrawnBatch Draw(long step, int microBatch);
 
@@ -109,8 +115,12 @@ public abstract class CausalTask(CausalModel model) : TrainingTask
     internal override int ContextLength(TrainingOptions options) => options.ContextLength ?? Model.ContextLength;
 
     /// <inheritdoc/>
-    internal override void BeginStep(long step, TrainingSession session, CancellationToken cancellationToken)
+    internal override void BeginStep(long step, TrainingSession session, CancellationToken cancellationToken) => Settle(session);
+
+    /// <inheritdoc/>
+    internal override void Settle(TrainingSession session)
     {
+        // DoRA's lengths of outputs.
         if (_adapters is not [{ Adapter.Magnitude: not null }, ..])
             return;
         session.Download();

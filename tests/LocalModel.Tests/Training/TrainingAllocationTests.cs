@@ -1,5 +1,6 @@
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.LocalModel.Training.Recipes;
 

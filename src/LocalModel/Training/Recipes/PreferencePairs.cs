@@ -51,7 +51,8 @@ public sealed class PreferencePairs
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(pairs);
         return new PreferencePairs([.. pairs.Select(p =>
-            new PreferenceTokens(Tokens(tokenizer, p.Prompt, p.Chosen, endId), Tokens(tokenizer, p.Prompt, p.Rejected, endId)))]);
+            new PreferenceTokens(
+                CompletionTokens.Of(tokenizer, p.Prompt, p.Chosen, endId), CompletionTokens.Of(tokenizer, p.Prompt, p.Rejected, endId)))]);
     }
 
     /// <summary>Reads JSON lines with <c>prompt</c>, <c>chosen</c> and <c>rejected</c>, as TRL has them.</summary>
@@ -100,17 +101,6 @@ public sealed class PreferencePairs
                     throw new TrainingException("A pair has an empty prompt or an empty answer; both need at least one token.");
             }
     }
-
-    private static CompletionTokens Tokens(Tokenizer tokenizer, string prompt, string answer, int? endId)
-    {
-        var ids = new List<int>();
-        tokenizer.Encode(prompt, ids, addSpecialTokens: false, parseSpecialTokens: true);
-        int before = ids.Count;
-        tokenizer.Encode(answer, ids, addSpecialTokens: false, parseSpecialTokens: true);
-        if (endId is { } end && (ids.Count == before || ids[^1] != end))
-            ids.Add(end);
-        return new CompletionTokens([.. ids], before);
-    }
 }
 
 /// <summary>A prompt with a completion.</summary>
@@ -118,6 +108,18 @@ public sealed class PreferencePairs
 /// <param name="PromptTokens">The tokens of the prompt, with which the ids begin.</param>
 internal sealed record CompletionTokens(int[] Ids, int PromptTokens)
 {
+    /// <summary>Encodes both; special tokens that they spell out are recognised.</summary>
+    public static CompletionTokens Of(Tokenizer tokenizer, string prompt, string completion, int? endId)
+    {
+        var ids = new List<int>();
+        tokenizer.Encode(prompt, ids, addSpecialTokens: false, parseSpecialTokens: true);
+        int before = ids.Count;
+        tokenizer.Encode(completion, ids, addSpecialTokens: false, parseSpecialTokens: true);
+        if (endId is { } end && (ids.Count == before || ids[^1] != end))
+            ids.Add(end);
+        return new CompletionTokens([.. ids], before);
+    }
+
     /// <summary>
     /// Appends it as the model reads it, and for each place the token after it, or −100 where that is the prompt's.
     /// </summary>

@@ -1,0 +1,148 @@
+using System.Globalization;
+using System.Text.Json;
+using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Recipes;
+
+namespace Kotonoha.Cli.Training;
+
+/// <summary>Reads the data of recipes.</summary>
+internal static class RecipeData
+{
+    private const double HeldOutShare = 0.1;
+    private const int MostNamed = 5;
+
+    /// <summary>JSON lines, and those that are held out: of <c>--held-out</c>, or the last tenth.</summary>
+    /// <exception cref="TrainingException">A line cannot be read, or none is left.</exception>
+    public static (IReadOnlyList<T> Train, IReadOnlyList<T> HeldOut) Lines<T>(RecipeSettings settings, Func<JsonDocument, T> read)
+        => Split(Read(settings.Data, settings.SkipBadLines, read), settings, file => Read(file, settings.SkipBadLines, read), null);
+
+    /// <summary>Holds out what another file has, or the last tenth; what shares a key stays together.</summary>
+    public static (IReadOnlyList<T> Train, IReadOnlyList<T> HeldOut) Split<T>(
+        IReadOnlyList<T> all, RecipeSettings settings, Func<string, IReadOnlyList<T>> read, Func<T, string>? key)
+    {
+        if (settings.HeldOut.Length > 0)
+            return (all, read(settings.HeldOut));
+        int cut = all.Count - (int)(all.Count * HeldOutShare);
+        while (key is not null && cut < all.Count && cut > 0 && key(all[cut]) == key(all[cut - 1]))
+            cut++;
+        return ([.. all.Take(cut)], [.. all.Skip(cut)]);
+    }
+
+    /// <summary>A text that a line must have.</summary>
+    public static string Text(JsonDocument json, string name) => Text(json.RootElement, name);
+
+    /// <summary>A text that a line must have.</summary>
+    public static string Text(JsonElement element, string name)
+        => OptionalText(element, name) ?? throw new FormatException($"the text '{name}' is missing");
+
+    /// <summary>A text that a line may have.</summary>
+    public static string? OptionalText(JsonDocument json, string name) => OptionalText(json.RootElement, name);
+
+    /// <summary>A text that a line may have.</summary>
+    public static string? OptionalText(JsonElement element, string name)
+        => element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null
+            ? null
+            : value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText();
+
+    /// <summary>The class of a line, a text or a number.</summary>
+    public static string Label(JsonDocument json) => Text(json, "label");
+
+    /// <summary>Documents as lists of paragraphs: the files of a folder, or the parts of a file between blank lines.</summary>
+    public static IReadOnlyList<IReadOnlyList<string>> Documents(string path)
+    {
+        var files = Directory.Exists(path)
+            ? Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Where(f => f.EndsWith(".txt", StringComparison.Ordinal)
+                || f.EndsWith(".md", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+            : (IEnumerable<string>)[path];
+        var documents = new List<IReadOnlyList<string>>();
+        foreach (var file in files)
+        {
+            var paragraphs = new List<string>();
+            foreach (var line in File.ReadLines(file))
+            {
+                if (!string.IsNullOrWhiteSpace(line))
+                {
+                    paragraphs.Add(line.Trim());
+                    continue;
+                }
+
+                if (paragraphs.Count > 1 || Directory.Exists(path))
+                    continue;
+                Add(paragraphs);
+                paragraphs = [];
+            }
+
+            Add(paragraphs);
+        }
+
+        // A single long text is cut into documents of some lines.
+        if (documents.Count == 1)
+            documents = [.. documents[0].Chunk(20).Select(part => (IReadOnlyList<string>)part)];
+        return documents.Count > 0 ? documents : throw new TrainingException($"'{path}' has no text (.txt, .md).");
+
+        void Add(List<string> paragraphs)
+        {
+            if (paragraphs.Count > 0)
+                documents.Add(paragraphs);
+        }
+    }
+
+    /// <summary>Questions in SQuAD's layout; those without an answer are left out.</summary>
+    /// <exception cref="TrainingException">The file is of another layout.</exception>
+    public static IReadOnlyList<AnsweredQuestion> Squad(string path)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            var questions = new List<AnsweredQuestion>();
+            foreach (var article in json.RootElement.GetProperty("data").EnumerateArray())
+                foreach (var paragraph in article.GetProperty("paragraphs").EnumerateArray())
+                    foreach (var question in paragraph.GetProperty("qas").EnumerateArray())
+                    {
+                        JsonElement[] answers = [.. question.GetProperty("answers").EnumerateArray()];
+                        if (answers.Length > 0)
+                            questions.Add(new AnsweredQuestion(
+                                question.GetProperty("question").GetString()!, paragraph.GetProperty("context").GetString()!,
+                                [.. answers.Select(a => a.GetProperty("text").GetString()!)], answers[0].GetProperty("answer_start").GetInt32()));
+                    }
+
+            return questions;
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw new TrainingException($"'{path}' is not in SQuAD's layout ({exception.Message})");
+        }
+    }
+
+    private static List<T> Read<T>(string path, bool skipBad, Func<JsonDocument, T> read)
+    {
+        if (!File.Exists(path))
+            throw new UsageException($"'{path}': there is no such file");
+        var lines = new List<T>();
+        int number = 0, bad = 0;
+        foreach (var line in File.ReadLines(path))
+        {
+            number++;
+            if (string.IsNullOrWhiteSpace(line))
+                continue;
+            try
+            {
+                using var json = JsonDocument.Parse(line);
+                lines.Add(read(json));
+            }
+            catch (Exception exception) when (exception is JsonException or FormatException or InvalidOperationException
+                or KeyNotFoundException)
+            {
+                var message = string.Create(CultureInfo.InvariantCulture, $"{path}, line {number}: {exception.Message}");
+                if (!skipBad)
+                    throw new TrainingException($"{message} (--skip-bad-lines leaves such lines out)");
+                if (++bad <= MostNamed)
+                    Console.Error.WriteLine($"left out: {message}");
+            }
+        }
+
+        if (bad > MostNamed)
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"left out: {bad - MostNamed} lines more"));
+        return lines.Count > 0 ? lines : throw new TrainingException($"'{path}' has no line that can be learned from.");
+    }
+}
