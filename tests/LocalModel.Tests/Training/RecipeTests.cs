@@ -288,7 +288,7 @@ public sealed class RecipeTests
     }
 
     private static double Loss(CausalModel model, TokenDataset data)
-        => Evaluation.Perplexity.Measure(model, data.Validation, contextLength: 24).Loss;
+        => LocalModel.Evaluation.Perplexity.Measure(model, data.Validation, contextLength: 24).Loss;
 
     private static double Value(TrainingResult result, string name) => result.Measurements.Single(m => m.Name == name).Value;
 
