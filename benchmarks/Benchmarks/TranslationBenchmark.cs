@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Evaluation;
@@ -26,6 +27,7 @@ internal static class TranslationBenchmark
     // What tokenizing, measuring and the last search take of the time.
     private const double ShareOfTraining = 0.9;
     private const int PointsOfTheCurve = 10;
+    private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
     private static readonly string[] Special = ["<pad>", "</s>"];
 
     public static async Task<int> RunAsync(string[] args)
@@ -79,9 +81,9 @@ internal static class TranslationBenchmark
             Threads = threads,
         };
         using (var backend = new CpuBackend(threads))
-            Say($"Machine: {Machine.Describe()}; {backend.Description}");
+            Say(Invariant, $"Machine: {Machine.Describe()}; {backend.Description}");
         using var model = Marian.Create(config, seed);
-        Say($"{source} to {target}: {train.Count:N0} pairs, {tokenizer.VocabularySize:N0} tokens (byte-level BPE of both sides), "
+        Say(Invariant, $"{source} to {target}: {train.Count:N0} pairs, {tokenizer.VocabularySize:N0} tokens (byte-level BPE of both sides), "
             + $"{model.ParameterCount:N0} parameters ({layers} + {layers} layers, {config.Width} wide)");
 
         int steps = (int)Number("steps", 0);
@@ -89,7 +91,7 @@ internal static class TranslationBenchmark
         {
             double seconds = await SecondsAStep(config, tokenizer, settings, train, training);
             steps = (int)((limit - total.Elapsed).TotalSeconds * ShareOfTraining / seconds);
-            Say($"A step takes {1000 * seconds:F0} ms, so {steps:N0} steps are planned; the limit is {limit.TotalMinutes:F0} minutes");
+            Say(Invariant, $"A step takes {1000 * seconds:F0} ms, so {steps:N0} steps are planned; the limit is {limit.TotalMinutes:F0} minutes");
         }
 
         double epochs = (double)steps * training.BatchSize / train.Count, rate = Number("rate", 1e-3);
@@ -100,8 +102,8 @@ internal static class TranslationBenchmark
             EvaluateEvery = Math.Max(1, steps / PointsOfTheCurve),
             Checkpoints = options.TryGetValue("out", out var folder) ? new TrainingCheckpoints(folder) { Every = 0 } : null,
         };
-        Say($"| step | of {epochs:F1} epochs | minutes | train loss | dev loss | dev token accuracy | dev BLEU, greedy |");
-        Say($"| --- | --- | --- | --- | --- | --- | --- |");
+        Say(Invariant, $"| step | of {epochs:F1} epochs | minutes | processor minutes | train loss | dev loss | dev token accuracy | dev BLEU, greedy |");
+        Say(Invariant, $"| --- | --- | --- | --- | --- | --- | --- | --- |");
         using var task = new Translation(model, tokenizer, settings, train, dev)
         {
             Score = (found, right) => new Measurement("bleu", BleuOf(found, right)),
@@ -116,25 +118,26 @@ internal static class TranslationBenchmark
                 {
                     double? Figure(string name) => p.Measurements.Where(m => m.Name == name).Select(m => (double?)m.Value).FirstOrDefault();
                     if (Figure("bleu") is { } bleu)
-                        Say($"| {p.Step} | {epochs * p.Step / steps:F2} | {total.Elapsed.TotalMinutes:F1} | {p.Loss:F3} | "
+                        Say(Invariant, $"| {p.Step} | {epochs * p.Step / steps:F2} | {total.Elapsed.TotalMinutes:F1} | "
+                            + $"{Environment.CpuUsage.TotalTime.TotalMinutes:F1} | {p.Loss:F3} | "
                             + $"{Figure("loss"):F3} | {Figure("accuracy"):P1} | {bleu:F2} |");
                 }),
                 deadline.Token);
         }
         catch (OperationCanceledException)
         {
-            Say($"The time was over before the last step; what follows is of the weights as they were then.");
+            Say(Invariant, $"The time was over before the last step; what follows is of the weights as they were then.");
         }
 
         using var translator = SequenceToSequence.Of(model, tokenizer,
             settings with { BeamCount = Beams, LengthPenalty = 1 }, threads: threads);
         var translations = (await translator.GenerateAsync([.. dev.Select(p => p.Source)])).Select(r => r.Text.Trim()).ToArray();
         for (int i = 0; i < 5; i++)
-            Say($"  {dev[i].Source} → {translations[i]} (reference: {dev[i].Target})");
+            Say(Invariant, $"  {dev[i].Source} → {translations[i]} (reference: {dev[i].Target})");
         double best = BleuOf(translations, [.. dev.Select(p => p.Target)]);
         bool passed = best >= Bar;
-        Say($"{source} to {target}: dev BLEU {best:F2} with {Beams} beams after {total.Elapsed.TotalMinutes:F1} minutes (bar: at least "
-            + $"{Bar:F0}): {(passed ? "passed" : "FAILED")}");
+        Say(Invariant, $"{source} to {target}: dev BLEU {best:F2} with {Beams} beams after {total.Elapsed.TotalMinutes:F1} minutes, "
+            + $"{Environment.CpuUsage.TotalTime.TotalMinutes:F1} processor minutes (bar: at least {Bar:F0}): {(passed ? "passed" : "FAILED")}");
         return passed ? 0 : 1;
     }
 
@@ -156,7 +159,9 @@ internal static class TranslationBenchmark
         return clock.Elapsed.TotalSeconds / (MeasuredSteps - FirstMeasuredStep);
     }
 
-    private static void Say(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+    private static void Say(
+        IFormatProvider culture, [InterpolatedStringHandlerArgument(nameof(culture))] ref DefaultInterpolatedStringHandler text)
+        => Console.WriteLine(string.Create(culture, ref text));
 
     private sealed class Told(Action<TrainingProgress> tell) : IProgress<TrainingProgress>
     {
