@@ -1,14 +1,17 @@
 using Kotonoha.Benchmarks;
 using Kotonoha.Benchmarks.Agents;
 using Kotonoha.Benchmarks.Fuzz;
+using Kotonoha.Benchmarks.Training;
 using Kotonoha.Benchmarks.Truth;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
     ["agents"] = StrategyBenchmark.RunAsync,
+    ["compression"] = CompressionBenchmark.RunAsync,
     ["decode"] = arguments => Task.FromResult(DecodeBenchmark.Run(arguments)),
     ["embed"] = EmbedBenchmark.RunAsync,
+    ["encoders"] = EncoderBenchmark.RunAsync,
     ["fuzz-readers"] = arguments => Task.FromResult(ReadersFuzz.Run(arguments)),
     ["fuzz-templates"] = arguments => Task.FromResult(TemplateFuzz.Run(arguments)),
     ["fuzz-tokenizers"] = arguments => Task.FromResult(TokenizersFuzz.Run(arguments)),
@@ -22,11 +25,14 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["memory"] = MemoryCheck.RunAsync,
     ["optimizers"] = OptimizerBenchmark.RunAsync,
     ["planted"] = PlantedBench.RunAsync,
+    ["preferences"] = PreferenceBenchmark.RunAsync,
     ["prefix"] = PrefixBenchmark.RunAsync,
     ["questions"] = arguments => Task.FromResult(QuestionTable.Run(arguments)),
     ["readers"] = ReadersBenchmark.RunAsync,
+    ["reasoning"] = ReasoningBenchmark.RunAsync,
     ["reasoning-model"] = ReasoningModelBenchmark.RunAsync,
     ["retrieval"] = RetrievalBenchmark.RunAsync,
+    ["scaling"] = ScalingBenchmark.RunAsync,
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,
     ["support"] = SupportBench.RunAsync,
     ["support-read"] = arguments => Task.FromResult(SupportBench.Read(arguments)),

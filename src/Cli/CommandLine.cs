@@ -31,6 +31,7 @@ internal static class CommandLine
             ExtractCommand.Create(),
             PullCommand.Create(),
             InspectCommand.Create(),
+            LookCommand.Create(),
             ExportCommands.Export(),
             ExportCommands.Quantize(),
             ExportCommands.Import(),

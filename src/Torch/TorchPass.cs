@@ -85,7 +85,7 @@ internal sealed partial class TorchPass : Pass
     }
 
     /// <inheritdoc/>
-    public override Tensor NextLayer(Tensor hidden)
+    private protected override Tensor NextLayerCore(Tensor hidden)
     {
         if (IsTraining)
             return hidden;

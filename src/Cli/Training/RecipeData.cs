@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.LocalModel.Training.Recipes;
 
@@ -86,6 +87,10 @@ internal static class RecipeData
                 documents.Add(paragraphs);
         }
     }
+
+    /// <summary>How answers about a text are compared: by characters where it is mostly written without spaces.</summary>
+    public static AnswerLanguage LanguageOf(string text)
+        => text.Count(c => c > '\u2E7F') > text.Length / 3 ? AnswerLanguage.Japanese : AnswerLanguage.English;
 
     /// <summary>Questions in SQuAD's layout; those without an answer are left out.</summary>
     /// <exception cref="TrainingException">The file is of another layout.</exception>

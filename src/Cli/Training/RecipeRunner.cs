@@ -112,68 +112,72 @@ internal static class RecipeRunner
 
     private static (TrainingTask Task, CheckpointParts Parts, bool Fresh) Make(
         RecipeSettings settings, Disposables held, CancellationToken cancellationToken)
-    {
-        switch (settings.Recipe)
+        => settings.Recipe switch
         {
-            case "text":
-            case "distill":
-            {
-                var (model, tokenizer, parts, fresh) = Gpt(settings, held, () => TextCorpus.From(settings.Data), cancellationToken);
-                var data = held.Keep(TokenDataset.From(tokenizer, settings.Data));
-                TrainingTask task = settings.Recipe == "text"
-                    ? new LanguageModeling(model, data)
-                    : new Distillation(model, held.Keep(ModelCheckpoint.Load(HubModels.Resolve(settings.Teacher))), data);
-                return (held.Keep(task), parts, fresh);
-            }
+            "text" or "distill" => Texts(settings, held, cancellationToken),
+            "completions" => Completions(settings, held, cancellationToken),
+            "masked" => Masked(settings, held),
+            "classify" => Classes(settings, held),
+            "answers" => Answers(settings, held),
+            "embed" => Embeddings(settings, held),
+            "preferences" or "reward" => Preferences(settings, held, cancellationToken),
+            _ => Policy(settings, held, cancellationToken),
+        };
 
-            case "completions":
-            {
-                var lines = RecipeData.Lines(settings, json => (RecipeData.Text(json, "prompt"), RecipeData.Text(json, "completion")));
-                var (model, tokenizer, parts, fresh) = Gpt(
-                    settings, held, () => lines.Train.Concat(lines.HeldOut).Select(l => l.Item1 + l.Item2), cancellationToken);
-                int? end = parts.GenerationSettings.EosTokenIds is [var first, ..] ? first : null;
-                int context = settings.Context ?? model.ContextLength;
-                var data = held.Keep(ChatDataset.FromCompletions(
-                    tokenizer, lines.Train.Concat(lines.HeldOut), end, new ChatDatasetOptions { ContextLength = context }));
-                return (held.Keep(new LanguageModeling(model, data)), parts, fresh);
-            }
+    private static (TrainingTask, CheckpointParts, bool) Texts(
+        RecipeSettings settings, Disposables held, CancellationToken cancellationToken)
+    {
+        var (model, tokenizer, parts, fresh) = Gpt(settings, held, () => TextCorpus.From(settings.Data), cancellationToken);
+        var data = held.Keep(TokenDataset.From(tokenizer, settings.Data));
+        TrainingTask task = settings.Recipe == "text"
+            ? new LanguageModeling(model, data)
+            : new Distillation(model, held.Keep(ModelCheckpoint.Load(HubModels.Resolve(settings.Teacher))), data);
+        return (held.Keep(task), parts, fresh);
+    }
 
-            case "masked":
-            {
-                var documents = RecipeData.Documents(settings.Data);
-                int cut = documents.Count - (int)Math.Ceiling(documents.Count * HeldOutShare);
-                var (model, tokenizer, parts, fresh) = Encoder(settings, held, documents.SelectMany(d => d), EncoderHead.Pretraining, null);
-                return (held.Keep(new MaskedLanguageModeling(model, tokenizer, documents[..cut], documents[cut..])), parts, fresh);
-            }
+    private static (TrainingTask, CheckpointParts, bool) Completions(
+        RecipeSettings settings, Disposables held, CancellationToken cancellationToken)
+    {
+        var (train, heldOut) = RecipeData.Lines(settings, json => (RecipeData.Text(json, "prompt"), RecipeData.Text(json, "completion")));
+        var all = train.Concat(heldOut);
+        var (model, tokenizer, parts, fresh) = Gpt(settings, held, () => all.Select(l => l.Item1 + l.Item2), cancellationToken);
+        var data = held.Keep(ChatDataset.FromCompletions(
+            tokenizer, all, EndOf(parts), new ChatDatasetOptions { ContextLength = settings.Context ?? model.ContextLength }));
+        return (held.Keep(new LanguageModeling(model, data)), parts, fresh);
+    }
 
-            case "classify":
-            {
-                var lines = RecipeData.Lines(settings, json => (Text: RecipeData.Text(json, "text"),
-                    Second: RecipeData.OptionalText(json, "second"), Label: RecipeData.Label(json)));
-                string[] labels = [.. lines.Train.Select(l => l.Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-                var (model, tokenizer, parts, fresh) = Encoder(
-                    settings, held, lines.Train.Select(l => l.Text), EncoderHead.SequenceClassification, labels);
-                LabeledText Labeled((string Text, string? Second, string Label) l) => new(l.Text, Array.IndexOf(labels, l.Label), l.Second);
-                return (held.Keep(new TextClassification(model, tokenizer, [.. lines.Train.Select(Labeled)],
-                    [.. lines.HeldOut.Where(l => labels.Contains(l.Label)).Select(Labeled)])), parts, fresh);
-            }
+    private static (TrainingTask, CheckpointParts, bool) Masked(RecipeSettings settings, Disposables held)
+    {
+        var documents = RecipeData.Documents(settings.Data);
+        int cut = documents.Count - (int)Math.Ceiling(documents.Count * HeldOutShare);
+        var (model, tokenizer, parts, fresh) = Encoder(settings, held, documents.SelectMany(d => d), EncoderHead.Pretraining, null);
+        return (held.Keep(new MaskedLanguageModeling(model, tokenizer, [.. documents.Take(cut)], [.. documents.Skip(cut)])), parts, fresh);
+    }
 
-            case "answers":
-            {
-                var (train, heldOut) = RecipeData.Split(RecipeData.Squad(settings.Data), settings, RecipeData.Squad, q => q.Passage);
-                var (model, tokenizer, parts, fresh) = Encoder(
-                    settings, held, train.SelectMany(q => (string[])[q.Question, q.Passage]), EncoderHead.QuestionAnswering, null);
-                return (held.Keep(new ExtractiveQuestionAnswering(model, tokenizer, train, heldOut)), parts, fresh);
-            }
+    private static (TrainingTask, CheckpointParts, bool) Classes(RecipeSettings settings, Disposables held)
+    {
+        var (train, heldOut) = RecipeData.Lines(settings, json => (Text: RecipeData.Text(json, "text"),
+            Second: RecipeData.OptionalText(json, "second"), Label: RecipeData.Label(json)));
+        string[] labels = [.. train.Select(l => l.Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        var (model, tokenizer, parts, fresh) = Encoder(
+            settings, held, train.Select(l => l.Text), EncoderHead.SequenceClassification, labels);
+        LabeledText Labeled((string Text, string? Second, string Label) l) => new(l.Text, Array.IndexOf(labels, l.Label), l.Second);
+        return (held.Keep(new TextClassification(model, tokenizer, [.. train.Select(Labeled)],
+            [.. heldOut.Where(l => labels.Contains(l.Label)).Select(Labeled)])), parts, fresh);
+    }
 
-            case "embed":
-                return Embeddings(settings, held);
-            case "preferences":
-            case "reward":
-                return Preferences(settings, held, cancellationToken);
-            default:
-                return Policy(settings, held, cancellationToken);
-        }
+    private static (TrainingTask, CheckpointParts, bool) Answers(RecipeSettings settings, Disposables held)
+    {
+        var (train, heldOut) = RecipeData.Split(RecipeData.Squad(settings.Data), settings, RecipeData.Squad, q => q.Passage);
+        if (train.Count == 0)
+            throw new TrainingException($"'{settings.Data}' has no question with an answer.");
+        var (model, tokenizer, parts, fresh) = Encoder(
+            settings, held, train.SelectMany(q => (string[])[q.Question, q.Passage]), EncoderHead.QuestionAnswering, null);
+        var language = RecipeData.LanguageOf(train[0].Passage);
+        return (held.Keep(new ExtractiveQuestionAnswering(model, tokenizer, train, heldOut)
+        {
+            Score = (answer, right) => AnswerScore.Of(answer, right, language) is var score ? (score.Exact, score.F1) : default,
+        }), parts, fresh);
     }
 
     private static (TrainingTask, CheckpointParts, bool) Embeddings(RecipeSettings settings, Disposables held)
@@ -206,7 +210,7 @@ internal static class RecipeRunner
         var lines = RecipeData.Lines(settings, json => new PreferencePair(
             RecipeData.Text(json, "prompt"), RecipeData.Text(json, "chosen"), RecipeData.Text(json, "rejected")));
         var (model, tokenizer, parts, _) = Gpt(settings, held, () => [], cancellationToken);
-        int? end = parts.GenerationSettings.EosTokenIds is [var first, ..] ? first : null;
+        var end = EndOf(parts);
         PreferencePairs train = PreferencePairs.From(tokenizer, lines.Train, end),
             heldOut = PreferencePairs.From(tokenizer, lines.HeldOut, end);
         if (settings.Recipe == "reward")
@@ -231,7 +235,7 @@ internal static class RecipeRunner
         var lines = RecipeData.Lines(settings, json => new RewardedPrompt(
             RecipeData.Text(json, "prompt"), RecipeData.OptionalText(json, "answer") ?? ""));
         var (model, tokenizer, parts, _) = Gpt(settings, held, () => [], cancellationToken);
-        int? end = parts.GenerationSettings.EosTokenIds is [var first, ..] ? first : null;
+        var end = EndOf(parts);
         var reference = held.Keep(ModelCheckpoint.Load(HubModels.Resolve(settings.Model)));
         var options = new PolicyOptimizationOptions
         {
@@ -246,6 +250,8 @@ internal static class RecipeRunner
         return (held.Keep(new ProximalPolicyOptimization(model, reference, tokenizer, lines.Train, lines.HeldOut,
             ProximalPolicyOptimization.RewardOf(reward, tokenizer, end), options)), parts, false);
     }
+
+    private static int? EndOf(CheckpointParts parts) => parts.GenerationSettings.EosTokenIds is [var first, ..] ? first : null;
 
     private static (CausalModel Model, Tokenizer Tokenizer, CheckpointParts Parts, bool Fresh) Gpt(
         RecipeSettings settings, Disposables held, Func<IEnumerable<string>> texts, CancellationToken cancellationToken)

@@ -27,7 +27,7 @@ internal sealed class CpuInferencePass : CpuPass
 
     /// <inheritdoc/>
     /// <exception cref="OperationCanceledException">The pass was cancelled.</exception>
-    public override Tensor NextLayer(Tensor hidden)
+    private protected override Tensor NextLayerCore(Tensor hidden)
     {
         _cancellation.ThrowIfCancellationRequested();
         return Arena.ResetKeeping(hidden);

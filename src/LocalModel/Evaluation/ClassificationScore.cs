@@ -163,7 +163,7 @@ public static class BinaryRanking
         ArgumentNullException.ThrowIfNull(positive);
         if (scores.Count != positive.Count || !positive.Any(p => p))
             throw new ArgumentException(
-                $"There are {scores.Count} scores and {positive.Count} classes, {positive.Count(p => p)} of them positive; a class is needed "
-                + "for each score, and a positive.", nameof(positive));
+                $"There are {scores.Count} scores and {positive.Count} classes, {positive.Count(p => p)} of them positive; a class is "
+                + "needed for each score, and a positive.", nameof(positive));
     }
 }

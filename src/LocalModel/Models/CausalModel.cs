@@ -33,6 +33,9 @@ public abstract class CausalModel : IDisposable
     /// <exception cref="ArgumentException">A sequence is longer than <see cref="ContextLength"/>.</exception>
     internal abstract Tensor Forward(Pass pass, Batch batch);
 
+    /// <summary>The last norm, which <see cref="Forward"/> applies after the last layer: (rows, width) -> (rows, width).</summary>
+    internal abstract Tensor FinalNorm(Pass pass, Tensor hidden);
+
     /// <summary>The logits of the next token: (rows, vocabulary).</summary>
     /// <param name="pass">The pass that the hidden states belong to.</param>
     /// <param name="hidden">Rows of what <see cref="Forward"/> returned: all, or those chosen with <see cref="Pass.SelectRows"/>.</param>

@@ -120,8 +120,11 @@ public sealed class Llama : CausalModel
         var x = _tokenEmbedding.Forward(pass, batch.TokenIds);
         for (int layer = 0; layer < _blocks.Count; layer++)
             x = ForwardLayer(pass, pass.NextLayer(x), batch, layer);
-        return _finalNorm.Forward(pass, x);
+        return FinalNorm(pass, x);
     }
+
+    /// <inheritdoc/>
+    internal override Tensor FinalNorm(Pass pass, Tensor hidden) => _finalNorm.Forward(pass, hidden);
 
     /// <inheritdoc/>
     internal override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);

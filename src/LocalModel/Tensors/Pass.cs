@@ -58,7 +58,11 @@ internal abstract class Pass : IDisposable
     /// </summary>
     /// <param name="hidden">What the next layer starts from.</param>
     /// <returns>The same values, to go on with.</returns>
-    public virtual Tensor NextLayer(Tensor hidden) => hidden;
+    public Tensor NextLayer(Tensor hidden)
+    {
+        Observer?.Layer(this, hidden);
+        return NextLayerCore(hidden);
+    }
 
     /// <summary>The same elements with other dimensions; no copy.</summary>
     /// <param name="x">Any tensor.</param>
@@ -362,6 +366,7 @@ internal abstract class Pass : IDisposable
                 Require(shape.KeyHeads == options.KeyHeads && shape.KeyWidth == key.Columns / options.KeyHeads
                     && shape.ValueWidth == value.Columns / options.KeyHeads && (uint)options.Layer < (uint)shape.Layers,
                     "the key/value cache was made for another model: layers, heads or widths differ");
+        Observer?.Attention(this, query, key, batch, options);
         return AttentionCore(query, key, value, batch, keys, IsTraining ? options : options with { Dropout = 0 }, bias);
     }
 
@@ -392,6 +397,11 @@ internal abstract class Pass : IDisposable
         RequireRotary(x, table, headWidth);
         return RotaryCore(x, table, batch.Positions, batch, headWidth);
     }
+
+    /// <summary>What looks on while a model runs; null most often.</summary>
+    public PassObserver? Observer { get; set; }
+
+    private protected virtual Tensor NextLayerCore(Tensor hidden) => hidden;
 
     private protected abstract Tensor ConstantCore(ReadOnlySpan<float> values, int rows, int columns);
 
@@ -499,4 +509,14 @@ internal abstract class Pass : IDisposable
             if ((uint)id >= (uint)count)
                 throw new ArgumentOutOfRangeException(nameof(ids), id, $"An id for '{name}' must be from 0 to {count - 1}.");
     }
+}
+
+/// <summary>Looks on while a model runs, to show what happens inside it. It may read tensors, and makes none.</summary>
+internal abstract class PassObserver
+{
+    /// <summary>Told what a layer starts from: (tokens, width).</summary>
+    public abstract void Layer(Pass pass, Tensor hidden);
+
+    /// <summary>Told of an attention before it is computed.</summary>
+    public abstract void Attention(Pass pass, Tensor query, Tensor key, Batch batch, in AttentionOptions options);
 }

@@ -243,6 +243,8 @@ public sealed class EngineCoreTests
             return inner.Forward(pass, batch);
         }
 
+        internal override Tensor FinalNorm(Pass pass, Tensor hidden) => inner.FinalNorm(pass, hidden);
+
         internal override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
 
         internal override KvShape CacheShape => inner.CacheShape;

@@ -496,6 +496,8 @@ public sealed class PrefixReuseTests : IDisposable
             return hidden;
         }
 
+        internal override Tensor FinalNorm(Pass pass, Tensor hidden) => inner.FinalNorm(pass, hidden);
+
         internal override Tensor Logits(Pass pass, Tensor hidden) => inner.Logits(pass, hidden);
 
         internal override KvShape CacheShape => inner.CacheShape;

@@ -164,9 +164,14 @@ internal static class PolicyLosses
     /// <param name="pass">The pass.</param>
     /// <param name="inputs">Log-probabilities and advantages.</param>
     /// <param name="options">The settings.</param>
+    /// <exception cref="ArgumentException">A setting needs an input that is not given.</exception>
     public static PolicyResult Clipped(Pass pass, in PolicyInputs inputs, PolicyOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
+        if (options.KlWeight != 0 && !inputs.Reference.Exists)
+            throw new ArgumentException("A weight of the divergence needs the reference's log-probabilities.", nameof(inputs));
+        if ((options.EntropyBonus != 0 || options.TopEntropyShare < 1) && !inputs.Entropies.Exists)
+            throw new ArgumentException("An entropy bonus or a share of tokens by entropy needs the entropies.", nameof(inputs));
         Tensor x = inputs.Policy, mask = pass.Constant(inputs.Mask, x.Rows, x.Columns), advantage = pass.Column(inputs.Advantages);
         var logRatio = pass.Subtract(x, inputs.Old.Exists ? inputs.Old : pass.Detach(x));
         var ratio = pass.Exp(options.Level switch

@@ -78,6 +78,15 @@ public sealed class LossTests : IDisposable
     }
 
     [Fact]
+    public void A_setting_without_the_input_that_it_needs_is_refused()
+    {
+        var inputs = new PolicyInputs { Policy = _pass.Column([-1, -2]), Advantages = [1, -1], Mask = [1, 1] };
+        Assert.Throws<ArgumentException>(() => PolicyLosses.Clipped(_pass, inputs, new PolicyOptions { KlWeight = 0.1f }));
+        Assert.Throws<ArgumentException>(() => PolicyLosses.Clipped(_pass, inputs, new PolicyOptions { EntropyBonus = 0.1f }));
+        Assert.Equal(0, _pass.ReadScalar(PolicyLosses.Clipped(_pass, inputs, new PolicyOptions()).Loss), 1e-6);
+    }
+
+    [Fact]
     public void Advantages_of_a_group_add_up_to_nothing_and_unscored_completions_have_none()
     {
         var advantages = GroupAdvantages.Normalized([1, 0, float.NaN, 0.5f, 3, 3, 3, 3], 4, AdvantageScale.Group);
