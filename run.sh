@@ -4,6 +4,7 @@
 #   ./run.sh --docs DIR --ask "…"         your folder, your question (--json for one JSON object a line)
 #   ./run.sh --chat-model FILE --embedding-model DIR   your own models in place of the GPT trained here
 #   ./run.sh --device cuda …              on an NVIDIA GPU, through TorchSharp (also cuda:N, mps, torch-cpu)
+#   ./run.sh serve                        your models and documents for other programs, at http://127.0.0.1:7860
 #   ./run.sh COMMAND …                    any other command of kotonoha (./run.sh help lists them)
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

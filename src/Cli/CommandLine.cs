@@ -4,6 +4,7 @@ using Kotonoha.Cli.Commands;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
+using Kotonoha.Server;
 
 namespace Kotonoha.Cli;
 
@@ -35,6 +36,9 @@ internal static class CommandLine
             ExportCommands.Export(),
             ExportCommands.Quantize(),
             ExportCommands.Import(),
+            ServeCommand.Create(),
+            ServeCommand.Mcp(),
+            KeysCommand.Create(),
             DoctorCommand.Create(),
         };
         foreach (var command in ModelLineCommands.Create())
@@ -53,7 +57,12 @@ internal static class CommandLine
         try
         {
             ComputeDevice.Choose(parsed);
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+
+            // A server ends by itself when it is told to, and takes its time to finish answers.
+            if (parsed.CommandResult.Command.Name == ServeCommand.Name)
+                invocation.ProcessTerminationTimeout = null;
+            return await parsed.InvokeAsync(invocation);
         }
         catch (OperationCanceledException)
         {
@@ -65,7 +74,7 @@ internal static class CommandLine
             Console.Error.WriteLine($"kotonoha: {message}");
             if (arguments.Contains("--json"))
                 Console.Out.WriteLine(JsonLines.Error(null, message));
-            return exception is UsageException ? Usage : Failure;
+            return exception is UsageException or ServerSettingException ? Usage : Failure;
         }
     }
 

@@ -87,6 +87,7 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         ["mirostat_tau"] = (s, v) => s.Draw(o => o with { MirostatTau = v.Number() }),
         ["mirostat_eta"] = (s, v) => s.Draw(o => o with { MirostatEta = v.Number() }),
         ["logprobs"] = (s, v) => s.IncludeLogProbabilities = v.Boolean(),
+        ["top_logprobs"] = (s, v) => s.TopLogProbabilities = v.Integer(),
         ["num_beams"] = (s, v) => s.Search(o => o with { BeamCount = v.Integer() }),
         ["length_penalty"] = (s, v) => s.Search(o => o with { LengthPenalty = v.Number() }),
         ["early_stopping"] = (s, v) => s.Search(o => o with { EarlyStopping = v.EarlyStopping() }),
@@ -154,7 +155,11 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         var tools = RequestedTools.Read(options, () => model.ToolCalls);
 
         var start = StartingPoint(options);
-        var settings = new Settings(start.Sampling ?? model.DefaultSampling) { IncludeLogProbabilities = start.IncludeLogProbabilities };
+        var settings = new Settings(start.Sampling ?? model.DefaultSampling)
+        {
+            IncludeLogProbabilities = start.IncludeLogProbabilities,
+            TopLogProbabilities = start.TopLogProbabilities,
+        };
         ReadAdditional(options, settings);
         if (options.Temperature is { } temperature)
             settings.Draw(o => o with { Temperature = temperature });
@@ -178,6 +183,7 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
             StopStrings = options.StopSequences is { Count: > 0 } stops ? [.. stops] : settings.Stops ?? start.StopStrings,
             Sampling = settings.Sampling,
             IncludeLogProbabilities = settings.IncludeLogProbabilities,
+            TopLogProbabilities = settings.TopLogProbabilities,
         };
         var beams = settings.BeamSearch();
         if (beams is not null && tools is not null)
@@ -357,6 +363,8 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
         public SamplingOptions Sampling { get; private set; } = start;
 
         public bool IncludeLogProbabilities { get; set; }
+
+        public int TopLogProbabilities { get; set; }
 
         public int? MaxTokens { get; set; }
 

@@ -23,6 +23,10 @@ namespace Kotonoha.Connector;
 /// refused by <see cref="NotSupportedException"/>.
 /// </para>
 /// <para>
+/// Each update's <see cref="ChatResponseUpdate.RawRepresentation"/> is a <see cref="GenerationUpdate"/>: the tokens since the update
+/// before, with their log-probabilities where they were asked for (<c>logprobs</c>, <c>top_logprobs</c>).
+/// </para>
+/// <para>
 /// Errors, reasoning and usage in the history are not sent to the model. No conversation id is ever returned: the history is the caller's.
 /// Disposing the client disposes the model only if the client loaded it (<see cref="Load"/>).
 /// </para>
@@ -119,10 +123,18 @@ public sealed class LocalGptChatClient : IChatClient
             _source.Dispose();
     }
 
-    /// <summary>Continues a text that is not a conversation.</summary>
-    internal async IAsyncEnumerable<GenerationUpdate> CompleteAsync(
-        string prompt, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Continues a text that is not a conversation, with the same settings as a chat request; functions are left out.</summary>
+    /// <param name="prompt">The text; control tokens spelt in it stay text.</param>
+    /// <param name="options">The settings, or null.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Updates with whole characters; the last one carries the finish reason and the usage.</returns>
+    /// <exception cref="NotSupportedException">An option is not supported.</exception>
+    /// <exception cref="ContextOverflowException">The text does not fit into the model's context.</exception>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    public async IAsyncEnumerable<GenerationUpdate> CompleteAsync(
+        string prompt, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(prompt);
         var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
         var request = new ChatRequestReader(this, model, _notices, _grammars).ReadCompletion(prompt, options);
         await foreach (var update in model.GenerateAsync(request, cancellationToken).ConfigureAwait(false))
@@ -150,6 +162,7 @@ public sealed class LocalGptChatClient : IChatClient
         var parts = new AnswerParts(request);
         var tokenIds = new List<int>();
         var logProbabilities = new List<float>();
+        GenerationUpdate? unseen = null;
         var updates = request.Beams is null
             ? model.GenerateAsync(request.Generation, cancellationToken)
             : SearchAsync(model, request, cancellationToken);
@@ -162,15 +175,21 @@ public sealed class LocalGptChatClient : IChatClient
             }
 
             List<AIContent> contents = [.. parts.Read(update.Text, isLast: update.FinishReason is not null)];
+            var seen = unseen is null ? update : Joined(unseen, update);
             if (contents.Count == 0 && update.FinishReason is null)
+            {
+                unseen = seen;
                 continue;
+            }
+
+            unseen = null;
             var result = new ChatResponseUpdate(ChatRole.Assistant, contents)
             {
                 ResponseId = responseId,
                 MessageId = messageId,
                 ModelId = model.ModelId,
                 CreatedAt = createdAt,
-                RawRepresentation = update,
+                RawRepresentation = seen,
             };
             if (update is { FinishReason: { } reason, Usage: { } usage })
             {
@@ -222,6 +241,14 @@ public sealed class LocalGptChatClient : IChatClient
         }
     }
 #pragma warning restore MEAI001
+
+    private static GenerationUpdate Joined(GenerationUpdate first, GenerationUpdate second) => second with
+    {
+        Text = first.Text + second.Text,
+        TokenIds = [.. first.TokenIds, .. second.TokenIds],
+        LogProbabilities = [.. first.LogProbabilities, .. second.LogProbabilities],
+        Alternatives = [.. first.Alternatives, .. second.Alternatives],
+    };
 
     // The best hypothesis of a beam search, as one update.
     private static async IAsyncEnumerable<GenerationUpdate> SearchAsync(

@@ -91,7 +91,8 @@ internal static class QuickstartCommand
         return $"""
             What to try next:
               ./run.sh --docs DIR --ask "…"    your own folder and question (--json for programs)
-              ./run.sh ask{same}{store}{embedding} "…"    another question, without reading the folder again{trained}
+              ./run.sh ask{same}{store}{embedding} "…"    another question, without reading the folder again
+              ./run.sh serve{same}{store}{embedding}    the same for other programs: OpenAI's interface, search, MCP{trained}
             """;
     }
 

@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
+using Tensor = Kotonoha.LocalModel.Tensors.Tensor;
 
 namespace Kotonoha.LocalModel.Evaluation;
 

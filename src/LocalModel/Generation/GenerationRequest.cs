@@ -72,6 +72,15 @@ public sealed record GenerationRequest
     /// <summary>Whether each update carries its tokens' log-probabilities.</summary>
     public bool IncludeLogProbabilities { get; init; }
 
+    /// <summary>The most that <see cref="TopLogProbabilities"/> may be.</summary>
+    public const int MaxTopLogProbabilities = 20;
+
+    /// <summary>
+    /// How many of the likeliest tokens each update names beside each of its tokens, at most <see cref="MaxTopLogProbabilities"/>; it takes
+    /// <see cref="IncludeLogProbabilities"/>. Default 0.
+    /// </summary>
+    public int TopLogProbabilities { get; init; }
+
     /// <summary>A request to continue a text.</summary>
     /// <param name="prompt">The text.</param>
     public static GenerationRequest FromPrompt(string prompt) => new() { Prompt = prompt };
@@ -102,9 +111,20 @@ public sealed record GenerationUpdate(
     string Text, IReadOnlyList<int> TokenIds, IReadOnlyList<float> LogProbabilities, FinishReason? FinishReason = null,
     GenerationUsage? Usage = null)
 {
+    /// <summary>
+    /// For each token of <see cref="TokenIds"/> the likeliest tokens of its place, likeliest first; empty unless asked for
+    /// (<see cref="GenerationRequest.TopLogProbabilities"/>).
+    /// </summary>
+    public IReadOnlyList<IReadOnlyList<TokenLogProbability>> Alternatives { get; init; } = [];
+
     /// <inheritdoc/>
     public override string ToString() => Text;
 }
+
+/// <summary>How likely a model finds a token.</summary>
+/// <param name="TokenId">The token.</param>
+/// <param name="LogProbability">Its natural log-probability under the model, before any setting was applied.</param>
+public readonly record struct TokenLogProbability(int TokenId, float LogProbability);
 
 /// <summary>What a generation cost.</summary>
 /// <param name="InputTokens">The tokens of the prompt.</param>

@@ -192,6 +192,7 @@ public sealed partial class LocalGpt
                 ?? DefaultSampling, EndTokensOf(request), request.IgnoreEndTokens,
             stops, _tokenizer, request.IncludeLogProbabilities, matcher, source.Token)
         {
+            Top = Math.Min(request.TopLogProbabilities, VocabularySize),
             VisibleTokens = [.. request.VisibleControlTokens.Select(token => Tokenizer.TokenToId(token)).OfType<int>()],
         };
         Enqueue([job]);
@@ -379,6 +380,12 @@ public sealed partial class LocalGpt
         if (request.Constraint is not null && request.IgnoreEndTokens)
             throw new ArgumentException("A constraint ends the text where it is complete; leave out IgnoreEndTokens, or the constraint.",
                 nameof(request));
+        ArgumentOutOfRangeException.ThrowIfNegative(request.TopLogProbabilities, nameof(request.TopLogProbabilities));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(
+            request.TopLogProbabilities, GenerationRequest.MaxTopLogProbabilities, nameof(request.TopLogProbabilities));
+        if (request is { TopLogProbabilities: > 0, IncludeLogProbabilities: false })
+            throw new ArgumentException(
+                "TopLogProbabilities stand beside log-probabilities; set IncludeLogProbabilities.", nameof(request));
         RequireTokens(request.TokenIds ?? [], nameof(request.TokenIds));
         RequireTokens(request.EndTokenIds ?? [], nameof(request.EndTokenIds));
         request.Sampling?.Validate(VocabularySize);

@@ -11,7 +11,7 @@ internal sealed class RecordingPass(Backend backend) : CpuPass(backend)
 
     public override bool IsTraining => false;
 
-    public override Tensor NextLayer(Tensor hidden)
+    private protected override Tensor NextLayerCore(Tensor hidden)
     {
         LayerInputs.AddRange(Read(hidden));
         return hidden;

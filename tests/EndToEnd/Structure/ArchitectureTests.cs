@@ -41,8 +41,11 @@ public partial class ArchitectureTests
                     "Microsoft.Extensions.AI.Abstractions",
                     "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
                     "ModelContextProtocol.Core", "System.Numerics.Tensors", "YamlDotNet"]),
+        ["Server"] =
+            (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
         ["Cli"] =
-            (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Torch"],
+            (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Server",
+                "Torch"],
                 null),
     };
 

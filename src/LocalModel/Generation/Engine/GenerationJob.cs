@@ -29,6 +29,7 @@ internal sealed class GenerationJob : EngineJob
     private readonly OutputText _text;
     private readonly int[] _textEnds;
     private readonly float[] _logProbabilities;
+    private readonly TokenLogProbability[] _alternatives = [];
     private readonly Channel<byte> _signal = Channel.CreateBounded<byte>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true, SingleWriter = true });
 
@@ -84,6 +85,13 @@ internal sealed class GenerationJob : EngineJob
     /// <summary>Control tokens that are spelt out in the text.</summary>
     public int[] VisibleTokens { get; init; } = [];
 
+    /// <summary>How many of the likeliest tokens of each place are kept, beside the log-probabilities.</summary>
+    public int Top
+    {
+        get;
+        init => _alternatives = new TokenLogProbability[_textEnds.Length * (field = value)];
+    }
+
     public override int ReservedBlocks => Blocks(_ids.Length);
 
     public override bool IsDone => _failed || _finish is not null;
@@ -125,7 +133,13 @@ internal sealed class GenerationJob : EngineJob
         row.CopyTo(logits);
         int token = _sampler.Next(logits, _ids.AsSpan(0, _length), scratch, _matcher, row);
         if (_logProbabilities.Length > 0)
-            _logProbabilities[_length - _promptLength] = (float)Softmax.Of(row).LogProbability(row[token]);
+        {
+            var softmax = Softmax.Of(row);
+            int place = _length - _promptLength;
+            _logProbabilities[place] = (float)softmax.LogProbability(row[token]);
+            KeepLikeliest(row, softmax, _alternatives.AsSpan(place * Top, Top));
+        }
+
         _decoding = true;
         Take(token);
     }
@@ -192,7 +206,33 @@ internal sealed class GenerationJob : EngineJob
     private GenerationUpdate Update(int firstToken, int endToken, int firstCharacter, int endCharacter) => new(
         _text.Slice(firstCharacter, endCharacter),
         _ids[(_promptLength + firstToken)..(_promptLength + endToken)],
-        _logProbabilities.Length == 0 ? [] : _logProbabilities[firstToken..endToken]);
+        _logProbabilities.Length == 0 ? [] : _logProbabilities[firstToken..endToken])
+    {
+        Alternatives = Top == 0
+            ? []
+            : [.. Enumerable.Range(firstToken, endToken - firstToken).Select(place => _alternatives[(place * Top)..((place + 1) * Top)])],
+    };
+
+    // The likeliest first, the lower id before the higher one where they are alike.
+    private static void KeepLikeliest(ReadOnlySpan<float> logits, Softmax softmax, Span<TokenLogProbability> likeliest)
+    {
+        if (likeliest.IsEmpty)
+            return;
+        int count = 0;
+        for (int id = 0; id < logits.Length; id++)
+        {
+            float logit = logits[id];
+            if (count == likeliest.Length && logit <= likeliest[^1].LogProbability)
+                continue;
+            int at = count < likeliest.Length ? count++ : count - 1;
+            for (; at > 0 && likeliest[at - 1].LogProbability < logit; at--)
+                likeliest[at] = likeliest[at - 1];
+            likeliest[at] = new TokenLogProbability(id, logit);
+        }
+
+        foreach (ref var entry in likeliest)
+            entry = entry with { LogProbability = (float)softmax.LogProbability(entry.LogProbability) };
+    }
 
     private void Take(int token)
     {

@@ -1,0 +1,290 @@
+using System.Globalization;
+using System.Text.Json;
+using Kotonoha.Agents.Prompts.Files;
+using Kotonoha.Foundation;
+using Kotonoha.Rag.Retrieval;
+using Kotonoha.Server.Client;
+using Kotonoha.Server.Http;
+using Kotonoha.Server.Knowledge;
+using Kotonoha.Server.Work;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using ModelContextProtocol;
+using ModelContextProtocol.Protocol;
+
+namespace Kotonoha.Server.Mcp;
+
+/// <summary>The Model Context Protocol: search and ask as tools, documents as resources, prompt files as prompts.</summary>
+internal sealed partial class McpHandlers(
+    Collections collections, FairQueue queue, ServerOptions options, IHttpContextAccessor http, ILogger<McpHandlers> logger)
+{
+    private const string Scheme = "kotonoha", Search = "search", Ask = "ask";
+    private const int PageSize = 100, MaxHits = 50, MaxText = 4000;
+
+    private static readonly JsonElement SearchInput = JsonElement.Parse("""
+        {"type": "object", "properties": {
+          "query": {"type": "string", "description": "A question, or any words."},
+          "collection": {"type": "string", "description": "The collection to look in; all of them when it is left out."},
+          "limit": {"type": "integer", "minimum": 1, "maximum": 50, "description": "How many passages at most (default 8)."}},
+         "required": ["query"]}
+        """);
+
+    private static readonly JsonElement AskInput = JsonElement.Parse("""
+        {"type": "object", "properties": {
+          "question": {"type": "string", "description": "One question."},
+          "collection": {"type": "string", "description": "The collection to ask; needed where there are several."}},
+         "required": ["question"]}
+        """);
+
+    private readonly Lazy<IReadOnlyList<PromptFile>> _prompts = new(() => LoadPrompts(options.Prompts, logger));
+
+    private Caller Caller => http.HttpContext is { } context ? Caller.Of(context) : Caller.Anonymous;
+
+    public static IMcpServerBuilder AddTo(IServiceCollection services)
+    {
+        services.AddHttpContextAccessor();
+        services.AddSingleton<McpHandlers>();
+        return services.AddMcpServer(server =>
+        {
+            server.ServerInfo = new Implementation { Name = "kotonoha", Title = "Kotonoha", Version = Ollama.OllamaEndpoints.Version };
+            server.ServerInstructions = "Searches the user's documents and answers from them with literal citations.";
+        })
+            .WithListToolsHandler((_, _) => ValueTask.FromResult(ListTools()))
+            .WithCallToolHandler((request, cancel) => Of(request.Services).CallAsync(request.Params!, cancel))
+            .WithListResourcesHandler((request, cancel) => Of(request.Services).ListResourcesAsync(request.Params?.Cursor, cancel))
+            .WithReadResourceHandler((request, cancel) => Of(request.Services).ReadAsync(request.Params!.Uri, cancel))
+            .WithListPromptsHandler((request, _) => ValueTask.FromResult(Of(request.Services).ListPrompts()))
+            .WithGetPromptHandler((request, cancel) => Of(request.Services).PromptAsync(request.Params!, cancel));
+    }
+
+    private static McpHandlers Of(IServiceProvider? services) => services!.GetRequiredService<McpHandlers>();
+
+    private static ListToolsResult ListTools()
+    {
+        var harmless = new ToolAnnotations { ReadOnlyHint = true, OpenWorldHint = false, IdempotentHint = true };
+        return new ListToolsResult
+        {
+            Tools =
+            [
+                new Tool
+                {
+                    Name = Search,
+                    Title = "Search the documents",
+                    Description = "Finds passages of the user's documents that fit a question best, each with its document and page.",
+                    InputSchema = SearchInput,
+                    Annotations = harmless,
+                },
+                new Tool
+                {
+                    Name = Ask,
+                    Title = "Ask the documents",
+                    Description = "Answers a question from the user's documents with literal quotations; says so when they do not answer.",
+                    InputSchema = AskInput,
+                    Annotations = harmless,
+                },
+            ],
+        };
+    }
+
+    private async ValueTask<CallToolResult> CallAsync(CallToolRequestParams call, CancellationToken cancellationToken)
+    {
+        if (call.Name is not (Search or Ask))
+            throw new McpProtocolException($"There is no tool '{call.Name}'.", McpErrorCode.InvalidParams);
+        try
+        {
+            var words = Text(call, call.Name == Search ? "query" : "question")
+                ?? throw ApiException.Invalid(null, $"'{(call.Name == Search ? "query" : "question")}' is missing.");
+            if (string.IsNullOrWhiteSpace(words) || words.Length > MaxText)
+                throw ApiException.Invalid(null, $"From 1 to {MaxText} characters are taken; these are {words.Length}.");
+            using var place = await queue.EnterAsync(Caller.Id, 1, cancellationToken).ConfigureAwait(false)
+                ?? throw new ApiException(429, ApiErrorType.RateLimit, "queue_full", "Too many requests are waiting; try again later.");
+            return call.Name == Search
+                ? await SearchAsync(call, words, cancellationToken).ConfigureAwait(false)
+                : await AskAsync(call, words, cancellationToken).ConfigureAwait(false);
+        }
+        catch (KotonohaException exception)
+        {
+            // The model reads what is wrong and may do better.
+            return new CallToolResult { IsError = true, Content = [new TextContentBlock { Text = exception.Message }] };
+        }
+    }
+
+    private async Task<CallToolResult> SearchAsync(CallToolRequestParams call, string query, CancellationToken cancellationToken)
+    {
+        int limit = Number(call, "limit") ?? new SearchRequest("").Limit;
+        if (limit is < 1 or > MaxHits)
+            throw ApiException.Invalid(null, $"'limit' is {limit}; from 1 to {MaxHits}.");
+        var named = Text(call, "collection");
+        var hits = new List<(string Collection, SearchHit Hit)>();
+        foreach (var collection in named is null ? collections.Of(Caller) : [collections.Find(named, Caller)])
+            foreach (var hit in await Collections.View(collection, Caller)
+                .SearchAsync(query, (collection.Answering.Search ?? new SearchOptions()) with { Limit = limit }, cancellationToken)
+                .ConfigureAwait(false))
+                hits.Add((collection.Name, hit));
+        var best = hits.OrderByDescending(entry => entry.Hit.Score).Take(limit).ToList();
+        return new CallToolResult
+        {
+            Content =
+            [
+                new TextContentBlock
+                {
+                    Text = best.Count == 0 ? "Nothing was found." : string.Join("\n\n", best.Select((entry, i) => string.Create(
+                        CultureInfo.InvariantCulture, $"[{i + 1}] {Place(entry.Collection, entry.Hit)}\n{entry.Hit.Chunk.Text}"))),
+                },
+            ],
+            StructuredContent = JsonSerializer.SerializeToElement(
+                KnowledgeEndpoints.Describe([.. best.Select(entry => entry.Hit)]), KotonohaClient.Format),
+        };
+    }
+
+    private async Task<CallToolResult> AskAsync(CallToolRequestParams call, string question, CancellationToken cancellationToken)
+    {
+        var mine = collections.Of(Caller).ToList();
+        var collection = Text(call, "collection") is { } named ? collections.Find(named, Caller)
+            : mine is [var only] ? only
+            : throw ApiException.Invalid(null, $"Name a 'collection': {string.Join(", ", mine.Select(it => it.Name))}.");
+        var answer = await Collections.View(collection, Caller)
+            .AskAsync(question, options: collection.Answering, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var sources = string.Concat(answer.Citations.Select(citation => string.Create(
+            CultureInfo.InvariantCulture,
+            $"\n[{citation.Number}] {citation.Source}{(citation.Page is { } page ? $", page {page}" : "")}: {citation.Text}")));
+        return new CallToolResult
+        {
+            Content = [new TextContentBlock { Text = sources.Length == 0 ? answer.Text : $"{answer.Text}\n{sources}" }],
+            StructuredContent = JsonSerializer.SerializeToElement(KnowledgeEndpoints.Describe(answer), KotonohaClient.Format),
+        };
+    }
+
+    private async ValueTask<ListResourcesResult> ListResourcesAsync(string? cursor, CancellationToken cancellationToken)
+    {
+        int start = 0;
+        if (cursor is not null && (!int.TryParse(cursor, NumberStyles.None, CultureInfo.InvariantCulture, out start) || start < 0))
+            throw new McpProtocolException($"'{cursor}' is no cursor of this server.", McpErrorCode.InvalidParams);
+        var all = new List<Resource>();
+        foreach (var collection in collections.Of(Caller))
+            foreach (var record in await Collections.View(collection, Caller).ListDocumentsAsync(cancellationToken).ConfigureAwait(false))
+                all.Add(new Resource
+                {
+                    Uri = UriOf(collection.Name, record.Source),
+                    Name = record.Source,
+                    Title = record.Title,
+                    MimeType = "text/plain",
+                    Size = record.Bytes,
+                });
+        return new ListResourcesResult
+        {
+            Resources = [.. all.Skip(start).Take(PageSize)],
+            NextCursor = start + PageSize < all.Count ? (start + PageSize).ToString(CultureInfo.InvariantCulture) : null,
+        };
+    }
+
+    private async ValueTask<ReadResourceResult> ReadAsync(string uri, CancellationToken cancellationToken)
+    {
+        if (Uri.TryCreate(uri, UriKind.Absolute, out var address) && address.Scheme == Scheme
+            && uri.Split('/', 4) is [_, _, var name, var path]
+            && collections.Of(Caller).FirstOrDefault(it => it.Name == name) is { } collection
+            && await Collections.View(collection, Caller).ReadDocumentAsync(Uri.UnescapeDataString(path), cancellationToken)
+                .ConfigureAwait(false) is var (record, chunks))
+            return new ReadResourceResult
+            {
+                Contents =
+                [
+                    new TextResourceContents
+                    {
+                        Uri = UriOf(collection.Name, record.Source),
+                        MimeType = "text/plain",
+                        Text = chunks.Count == 0 ? "" : Surroundings.Text(chunks),
+                    },
+                ],
+            };
+        throw new McpProtocolException($"There is no resource '{uri}' here.", McpErrorCode.ResourceNotFound);
+    }
+
+    private ListPromptsResult ListPrompts() => new()
+    {
+        Prompts = [.. _prompts.Value.Select(prompt => new Prompt
+        {
+            Name = prompt.Name,
+            Description = prompt.Description,
+            Arguments = [.. prompt.Inputs.Select(input => new PromptArgument
+            {
+                Name = input.Name,
+                Description = input.Description,
+                Required = input.IsRequired,
+            })],
+        })],
+    };
+
+    private async ValueTask<GetPromptResult> PromptAsync(GetPromptRequestParams request, CancellationToken cancellationToken)
+    {
+        var prompt = _prompts.Value.FirstOrDefault(prompt => prompt.Name == request.Name)
+            ?? throw new McpProtocolException($"There is no prompt '{request.Name}'.", McpErrorCode.InvalidParams);
+        try
+        {
+            var inputs = (request.Arguments ?? new Dictionary<string, JsonElement>()).ToDictionary(
+                argument => argument.Key,
+                argument => (object?)(argument.Value.ValueKind == JsonValueKind.String
+                    ? prompt.ParseInput(argument.Key, argument.Value.GetString()!)
+                    : argument.Value));
+            var rendered = await prompt.RenderAsync(inputs, cancellationToken).ConfigureAwait(false);
+            return new GetPromptResult
+            {
+                Description = prompt.Description,
+
+                // The protocol knows no system messages.
+                Messages = [.. rendered.Messages.Select(message => new PromptMessage
+                {
+                    Role = message.Role == ChatRole.Assistant ? Role.Assistant : Role.User,
+                    Content = new TextContentBlock { Text = message.Text },
+                })],
+            };
+        }
+        catch (PromptFileException exception)
+        {
+            throw new McpProtocolException(exception.Message, McpErrorCode.InvalidParams);
+        }
+    }
+
+    private static List<PromptFile> LoadPrompts(string? folder, ILogger logger)
+    {
+        var prompts = new List<PromptFile>();
+        if (folder is null)
+            return prompts;
+        foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+            .Where(file => Path.GetExtension(file) is ".prompty" or ".yaml" or ".yml" or ".md" or ".prompt").Order(StringComparer.Ordinal))
+            try
+            {
+                var prompt = PromptFile.Load(file);
+                if (prompts.TrueForAll(known => known.Name != prompt.Name))
+                    prompts.Add(prompt);
+            }
+            catch (PromptFileException exception)
+            {
+                LogPrompt(logger, file, exception.Message);
+            }
+
+        return prompts;
+    }
+
+    private static string UriOf(string collection, string source) => $"{Scheme}://{collection}/{Uri.EscapeDataString(source)}";
+
+    private static string Place(string collection, SearchHit hit)
+        => $"{collection}: {hit.Chunk.Source}"
+            + (hit.Chunk.Page is { } page ? string.Create(CultureInfo.InvariantCulture, $", page {page}") : "")
+            + (hit.Chunk.Heading is { } heading ? $" ({heading})" : "");
+
+    private static string? Text(CallToolRequestParams call, string name)
+        => call.Arguments?.TryGetValue(name, out var value) != true || value.ValueKind is JsonValueKind.Null ? null
+            : value.ValueKind == JsonValueKind.String ? value.GetString()
+            : throw ApiException.Invalid(null, $"'{name}' must be a string.");
+
+    private static int? Number(CallToolRequestParams call, string name)
+        => call.Arguments?.TryGetValue(name, out var value) != true || value.ValueKind is JsonValueKind.Null ? null
+            : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number
+            : throw ApiException.Invalid(null, $"'{name}' must be a whole number.");
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{File} is not offered as a prompt: {Problem}")]
+    private static partial void LogPrompt(ILogger logger, string file, string problem);
+}

@@ -1,0 +1,112 @@
+using Kotonoha.LocalModel.Devices;
+
+namespace Kotonoha.Server;
+
+/// <summary>What a server serves and within which limits.</summary>
+public sealed record ServerOptions
+{
+    /// <summary>The address that is listened on when none is named.</summary>
+    public static Uri DefaultUrl { get; } = new("http://127.0.0.1:7860");
+
+    /// <summary>The folder of everything that the server keeps: keys, collections, uploads.</summary>
+    public required string Home { get; init; }
+
+    /// <summary>Where it listens: <c>http</c>, a host and a port; port 0 takes a free one.</summary>
+    public Uri Url { get; init; } = DefaultUrl;
+
+    /// <summary>The models by their names: a checkpoint folder, a GGUF file, or <c>OWNER/NAME</c> of the hub's cache.</summary>
+    public IReadOnlyDictionary<string, string> Models { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Knowledge bases that the host has opened; the host disposes them.</summary>
+    public IReadOnlyList<KnowledgeCollection> Collections { get; init; } = [];
+
+    /// <summary>The folder of prompt files that are offered over MCP, or null.</summary>
+    public string? Prompts { get; init; }
+
+    /// <summary>Where models compute; null for the processor.</summary>
+    public Device? Device { get; init; }
+
+    /// <summary>The threads of each model; null for one a core.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>The tokens of the longest sequence; null for each model's own.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>The bytes that loaded models may take together, as their files measure; null for half of the memory.</summary>
+    public long? ModelMemoryBytes { get; init; }
+
+    /// <summary>How long a model stays loaded that nobody uses; zero for as long as there is room.</summary>
+    public TimeSpan ModelIdleTime { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How many answers are computed at the same time.</summary>
+    public int MaxRunning { get; init; } = 16;
+
+    /// <summary>How many requests of one key may wait.</summary>
+    public int MaxWaitingPerKey { get; init; } = 32;
+
+    /// <summary>How many requests may wait together.</summary>
+    public int MaxWaiting { get; init; } = 256;
+
+    /// <summary>How long a request may take, its wait included.</summary>
+    public TimeSpan Deadline { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>The largest body of a request but for uploads.</summary>
+    public long MaxRequestBytes { get; init; } = 4 << 20;
+
+    /// <summary>The largest document that is taken.</summary>
+    public long MaxUploadBytes { get; init; } = 64 << 20;
+
+    /// <summary>How long answers may go on once the server is told to stop.</summary>
+    public TimeSpan ShutdownTime { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Requests a minute of a caller whose key says nothing else; 0 for no limit.</summary>
+    public int RequestsPerMinute { get; init; }
+
+    /// <summary>Whether an address that other machines reach is served although there are no keys.</summary>
+    public bool AllowAnonymous { get; init; }
+
+    /// <summary>Names in the Host header that are taken beside the address that is listened on.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>Where traces and metrics are sent (OTLP); null for nowhere.</summary>
+    public Uri? OtlpEndpoint { get; init; }
+
+    /// <summary>Whether only this machine can reach the server.</summary>
+    internal bool IsLoopback => Url.IsLoopback;
+
+    /// <summary>Refuses what cannot be served.</summary>
+    /// <exception cref="ServerSettingException">A setting is out of range; the message names it.</exception>
+    public void Validate()
+    {
+        Require(Url.IsAbsoluteUri && Url.Scheme == "http" && Url.AbsolutePath == "/" && Url.Query.Length == 0 && Url.UserInfo.Length == 0,
+            "url", $"'{Url}' is no address to listen on: http, a host and a port, such as {DefaultUrl}");
+        Require(MaxRunning is >= 1 and <= 4096, "max-running", $"is {MaxRunning}; from 1 to 4096");
+        Require(MaxWaitingPerKey >= 0, "max-waiting-per-key", $"is {MaxWaitingPerKey}; 0 or more");
+        Require(MaxWaiting >= 0, "max-waiting", $"is {MaxWaiting}; 0 or more");
+        Require(Deadline > TimeSpan.Zero, "deadline", $"is {Deadline.TotalSeconds} s; more than 0");
+        Require(ShutdownTime >= TimeSpan.Zero, "shutdown-time", $"is {ShutdownTime.TotalSeconds} s; 0 or more");
+        Require(ModelIdleTime >= TimeSpan.Zero, "model-idle-time", $"is {ModelIdleTime.TotalSeconds} s; 0 or more");
+        Require(MaxRequestBytes >= 1024, "max-request-bytes", $"is {MaxRequestBytes}; at least 1024");
+        Require(MaxUploadBytes >= 1024, "max-upload-bytes", $"is {MaxUploadBytes}; at least 1024");
+        Require(ModelMemoryBytes is null or > 0, "model-memory", $"is {ModelMemoryBytes}; more than 0");
+        Require(RequestsPerMinute >= 0, "requests-per-minute", $"is {RequestsPerMinute}; 0 or more");
+        Require(Threads is null or >= 1, "threads", $"is {Threads}; at least 1");
+        Require(ContextLength is null or >= 2, "context", $"is {ContextLength}; at least 2");
+        foreach (var (name, path) in Models)
+        {
+            Require(!string.IsNullOrWhiteSpace(name) && !name.Any(char.IsControl), "model", $"the name '{name}' cannot be used");
+            Require(!string.IsNullOrWhiteSpace(path), "model", $"'{name}' has no path");
+        }
+
+        if (Prompts is { } folder)
+            Require(Directory.Exists(folder), "prompts", $"folder '{folder}' does not exist");
+        foreach (var name in Collections.GroupBy(collection => collection.Name, StringComparer.Ordinal).Where(group => group.Count() > 1))
+            throw new ServerSettingException("collections", $"the name '{name.Key}' is there twice");
+    }
+
+    private static void Require(bool holds, string setting, string problem)
+    {
+        if (!holds)
+            throw new ServerSettingException(setting, problem);
+    }
+}

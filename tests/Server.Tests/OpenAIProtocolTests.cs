@@ -1,0 +1,144 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Kotonoha.LocalModel.Generation;
+
+namespace Kotonoha.Server.Tests;
+
+/// <summary>What clients seldom send, byte by byte: fields, errors and their codes.</summary>
+public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<ServerFixture>
+{
+    private static readonly object[] Hello = [new { role = "user", content = "hello" }];
+
+    [Fact]
+    public async Task Several_answers_of_one_request_are_drawn_each_with_a_seed_of_its_own()
+    {
+        var body = await PostAsync("/v1/chat/completions", new { model = "tiny", messages = Hello, n = 3, seed = 5, max_tokens = 10 });
+        var texts = body.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("message").GetProperty("content")
+            .GetString()).ToArray();
+        Assert.Equal(3, texts.Distinct().Count());
+        var second = await PostAsync("/v1/chat/completions", new { model = "tiny", messages = Hello, seed = 6, max_tokens = 10 });
+        Assert.Equal(texts[1], second.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString());
+        Assert.Equal(30, body.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+    }
+
+    [Fact]
+    public async Task A_stream_of_several_answers_carries_their_numbers_and_ends_with_DONE()
+    {
+        var events = await EventsAsync("/v1/chat/completions",
+            new { model = "tiny", messages = Hello, n = 2, max_tokens = 5, stream = true, stream_options = new { include_usage = true } });
+        Assert.Equal("[DONE]", events[^1]);
+        var chunks = events[..^1].Select(text => JsonElement.Parse(text)).ToArray();
+        Assert.Empty(chunks[^1].GetProperty("choices").EnumerateArray());
+        Assert.Equal(10, chunks[^1].GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+        var finished = chunks[..^1].SelectMany(chunk => chunk.GetProperty("choices").EnumerateArray())
+            .Where(choice => choice.GetProperty("finish_reason").ValueKind == JsonValueKind.String)
+            .Select(choice => choice.GetProperty("index").GetInt32()).Order();
+        Assert.Equal([0, 1], finished);
+    }
+
+    [Fact]
+    public async Task A_text_is_continued_as_the_engine_continues_it_and_echoed_when_asked()
+    {
+        using var reference = fixture.Server.Reference();
+        var expected = await reference.CompleteAsync(GenerationRequest.FromPrompt("the quick ") with { MaxOutputTokens = 8 });
+        var body = await PostAsync("/v1/completions",
+            new { model = "tiny", prompt = new[] { "the quick ", "the slow " }, max_tokens = 8, logprobs = 2 });
+        var first = body.GetProperty("choices")[0];
+        Assert.Equal(expected.Text, first.GetProperty("text").GetString());
+        Assert.Equal(2, body.GetProperty("choices").GetArrayLength());
+        Assert.True(first.GetProperty("logprobs").GetProperty("tokens").GetArrayLength() > 0);
+        Assert.InRange(first.GetProperty("logprobs").GetProperty("top_logprobs")[0].EnumerateObject().Count(), 1, 2);
+        var echoed = await PostAsync("/v1/completions", new { model = "tiny", prompt = "the quick ", max_tokens = 8, echo = true });
+        Assert.Equal("the quick " + expected.Text, echoed.GetProperty("choices")[0].GetProperty("text").GetString());
+        var events = await EventsAsync("/v1/completions", new { model = "tiny", prompt = "the quick ", max_tokens = 8, stream = true });
+        Assert.Equal(expected.Text, string.Concat(events[..^1].Select(text => JsonElement.Parse(text).GetProperty("choices")[0]
+            .GetProperty("text").GetString())));
+    }
+
+    [Fact]
+    public async Task Vectors_come_as_numbers_and_as_base64_alike()
+    {
+        var numbers = await PostAsync("/v1/embeddings", new { model = "tiny", input = "fox" });
+        var packed = await PostAsync("/v1/embeddings", new { model = "tiny", input = "fox", encoding_format = "base64" });
+        var bytes = packed.GetProperty("data")[0].GetProperty("embedding").GetBytesFromBase64();
+        Assert.Equal(numbers.GetProperty("data")[0].GetProperty("embedding").EnumerateArray().Select(value => value.GetSingle()),
+            Enumerable.Range(0, bytes.Length / 4).Select(i => BitConverter.ToSingle(bytes, 4 * i)));
+    }
+
+    [Theory]
+    [InlineData("""{"model":"tiny"}""", 400, "messages")]
+    [InlineData("""{"model":"tiny","messages":[]}""", 400, "messages")]
+    [InlineData("""{"model":"nobody","messages":[{"role":"user","content":"x"}]}""", 404, "model")]
+    [InlineData("""{"model":"tiny","messages":[{"role":"user","content":"x"}],"temperature":3}""", 400, "temperature")]
+    [InlineData("""{"model":"tiny","messages":[{"role":"user","content":"x"}],"n":0}""", 400, "n")]
+    [InlineData("""{"model":"tiny","messages":[{"role":"user","content":"x"}],"top_logprobs":2}""", 400, "top_logprobs")]
+    [InlineData("""{"model":"tiny","messages":[{"role":"user","content":"x"}],"functions":[]}""", 400, "functions")]
+    [InlineData("""{"model":"tiny","messages":[{"role":"bird","content":"x"}]}""", 400, "messages[0].role")]
+    [InlineData("""{"model":"tiny","messages":[{"role":"user","content":"x"}],"tool_choice":"required"}""", 400, "tool_choice")]
+    [InlineData("""{"model":"tiny","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]}""", 400,
+        "messages[0].content[0].type")]
+    [InlineData("""{"model":"tiny","messages":[{"role":"user","content":"\ud800"}]}""", 400, "messages[0].content")]
+    [InlineData("""{"model":"tiny","messages":""", 400, null)]
+    [InlineData("[]", 400, null)]
+    [InlineData("", 400, null)]
+    public async Task What_cannot_be_done_is_refused_in_OpenAIs_shape_by_the_fields_name(string body, int status, string? parameter)
+    {
+        using var response = await fixture.Server.Http.PostAsync("/v1/chat/completions",
+            new StringContent(body, Encoding.UTF8, "application/json"));
+        Assert.Equal(status, (int)response.StatusCode);
+        var error = (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
+        Assert.Equal(parameter, error.GetProperty("param").GetString());
+        Assert.NotEmpty(error.GetProperty("message").GetString()!);
+        Assert.NotEmpty(error.GetProperty("type").GetString()!);
+    }
+
+    [Fact]
+    public async Task A_conversation_that_is_too_long_says_so_by_its_code()
+    {
+        using var response = await fixture.Server.Http.PostAsJsonAsync("/v1/chat/completions",
+            new { model = "tiny", messages = new[] { new { role = "user", content = new string('x', 3000) } } });
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal("context_length_exceeded", (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error")
+            .GetProperty("code").GetString());
+    }
+
+    [Fact]
+    public async Task Fields_that_do_no_harm_are_accepted()
+        => await PostAsync("/v1/chat/completions", new
+        {
+            model = "tiny",
+            messages = Hello,
+            max_tokens = 2,
+            user = "somebody",
+            store = false,
+            metadata = new { a = "b" },
+            service_tier = "auto",
+            frobnicate = 7,
+        });
+
+    [Fact]
+    public async Task An_unknown_path_is_not_found_in_the_same_shape()
+    {
+        using var response = await fixture.Server.Http.GetAsync("/v1/images");
+        Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+        Assert.Equal("not_found_error",
+            (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error").GetProperty("type").GetString());
+    }
+
+    private async Task<JsonElement> PostAsync(string path, object body)
+    {
+        using var response = await fixture.Server.Http.PostAsJsonAsync(path, body);
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync());
+        return await response.Content.ReadFromJsonAsync<JsonElement>();
+    }
+
+    private async Task<string[]> EventsAsync(string path, object body)
+    {
+        using var response = await fixture.Server.Http.PostAsJsonAsync(path, body);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType!.MediaType);
+        var text = await response.Content.ReadAsStringAsync();
+        return [.. text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(part => part["data: ".Length..])];
+    }
+}
