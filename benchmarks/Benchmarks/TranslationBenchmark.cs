@@ -83,15 +83,16 @@ internal static class TranslationBenchmark
         using (var backend = new CpuBackend(threads))
             Say(Invariant, $"Machine: {Machine.Describe()}; {backend.Description}");
         using var model = Marian.Create(config, seed);
-        Say(Invariant, $"{source} to {target}: {train.Count:N0} pairs, {tokenizer.VocabularySize:N0} tokens (byte-level BPE of both sides), "
-            + $"{model.ParameterCount:N0} parameters ({layers} + {layers} layers, {config.Width} wide)");
+        Say(Invariant, $"{source} to {target}: {train.Count:N0} pairs, {tokenizer.VocabularySize:N0} tokens (byte-level BPE of both "
+            + $"sides), {model.ParameterCount:N0} parameters ({layers} + {layers} layers, {config.Width} wide)");
 
         int steps = (int)Number("steps", 0);
         if (steps == 0)
         {
             double seconds = await SecondsAStep(config, tokenizer, settings, train, training);
             steps = (int)((limit - total.Elapsed).TotalSeconds * ShareOfTraining / seconds);
-            Say(Invariant, $"A step takes {1000 * seconds:F0} ms, so {steps:N0} steps are planned; the limit is {limit.TotalMinutes:F0} minutes");
+            Say(Invariant, $"A step takes {1000 * seconds:F0} ms, so {steps:N0} steps are planned; the limit is "
+                + $"{limit.TotalMinutes:F0} minutes");
         }
 
         double epochs = (double)steps * training.BatchSize / train.Count, rate = Number("rate", 1e-3);
@@ -102,7 +103,8 @@ internal static class TranslationBenchmark
             EvaluateEvery = Math.Max(1, steps / PointsOfTheCurve),
             Checkpoints = options.TryGetValue("out", out var folder) ? new TrainingCheckpoints(folder) { Every = 0 } : null,
         };
-        Say(Invariant, $"| step | of {epochs:F1} epochs | minutes | processor minutes | train loss | dev loss | dev token accuracy | dev BLEU, greedy |");
+        Say(Invariant, $"| step | of {epochs:F1} epochs | minutes | processor minutes | train loss | dev loss | "
+            + $"dev token accuracy | dev BLEU, greedy |");
         Say(Invariant, $"| --- | --- | --- | --- | --- | --- | --- | --- |");
         using var task = new Translation(model, tokenizer, settings, train, dev)
         {
@@ -137,7 +139,8 @@ internal static class TranslationBenchmark
         double best = BleuOf(translations, [.. dev.Select(p => p.Target)]);
         bool passed = best >= Bar;
         Say(Invariant, $"{source} to {target}: dev BLEU {best:F2} with {Beams} beams after {total.Elapsed.TotalMinutes:F1} minutes, "
-            + $"{Environment.CpuUsage.TotalTime.TotalMinutes:F1} processor minutes (bar: at least {Bar:F0}): {(passed ? "passed" : "FAILED")}");
+            + $"{Environment.CpuUsage.TotalTime.TotalMinutes:F1} processor minutes (bar: at least {Bar:F0}): "
+            + $"{(passed ? "passed" : "FAILED")}");
         return passed ? 0 : 1;
     }
 

@@ -72,6 +72,7 @@ internal sealed class TrainingDisplay : IProgress<TrainingProgress>
     public void Report(TrainingProgress value)
     {
         if (value.ValidationLoss is { } loss)
-            Console.WriteLine($"step {value.Step}/{value.Steps}  loss {value.Loss:F2}  held-out loss {loss:F2}  {value.TimeLeft:m\\:ss} left");
+            Console.WriteLine($"step {value.Step}/{value.Steps}  loss {value.Loss:F2}  held-out loss {loss:F2}  "
+                + $"{value.TimeLeft:m\\:ss} left");
     }
 }

@@ -60,7 +60,8 @@ public partial class SampleTests
         var run = await RunAsync("Translation", folder, "model", "200");
         Assert.True(run.ExitCode == 0, run.ToString());
 
-        // The baseline is the translation of the most similar source that was learned: no other number has the same words, so none is right.
+        // The baseline is the translation of the most similar source that was learned: no other number has the same words, so it has none
+        // right.
         var right = RightToTheLetter().Match(run.Output);
         Assert.True(right.Success, run.Output);
         Assert.True(int.Parse(right.Groups[1].Value, CultureInfo.InvariantCulture) >= 50, run.Output);
