@@ -39,6 +39,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["tokenizer"] = arguments => Task.FromResult(TokenizerSpeed.Run(arguments)),
     ["tokenizer-peer"] = arguments => Task.FromResult(TokenizerPeer.Run(arguments)),
     ["tool-model"] = ToolModelBenchmark.RunAsync,
+    ["translation"] = TranslationBenchmark.RunAsync,
     ["truth"] = TruthBench.RunAsync,
     ["truth-data"] = arguments => Task.FromResult(TruthBench.WriteData(arguments)),
     ["truth-file"] = TruthBench.RunFileAsync,

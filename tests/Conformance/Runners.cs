@@ -14,6 +14,7 @@ internal static class Runners
         new Models.CausalModelsRunner(),
         new Models.LoraRunner(),
         new Models.EncoderModelsRunner(),
+        new Models.EncoderDecodersRunner(),
         new Models.SentenceEmbedderRunner(),
         new Models.CrossEncoderRunner(),
         new Models.RealEmbedderRunner(models),

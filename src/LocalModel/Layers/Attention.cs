@@ -27,12 +27,30 @@ internal sealed record Attention(Linear Query, Linear Key, Linear Value, Linear 
     public required int HeadWidth { get; init; }
 
     /// <summary>(tokens, width) -> (tokens, width).</summary>
-    public Tensor Forward(Pass pass, Tensor x, Batch batch, in AttentionOptions options)
+    /// <param name="pass">The pass.</param>
+    /// <param name="x">The hidden states.</param>
+    /// <param name="batch">Their sequences.</param>
+    /// <param name="options">The kind of attention.</param>
+    /// <param name="bias">Added to the scores (relative positions); none by default.</param>
+    public Tensor Forward(Pass pass, Tensor x, Batch batch, in AttentionOptions options, Tensor bias = default)
     {
         var query = ApplyRope(pass, Query.Forward(pass, x), QueryNorm, batch); // (tokens, heads · head width)
         var key = ApplyRope(pass, Key.Forward(pass, x), KeyNorm, batch);       // (tokens, key heads · head width)
         var value = Value.Forward(pass, x);                                    // (tokens, key heads · head width)
-        return Output.Forward(pass, pass.Attention(query, key, value, batch, options));
+        return Output.Forward(pass, pass.Attention(query, key, value, batch, options, bias: bias));
+    }
+
+    /// <summary>Cross attention: queries of the decoder, keys and values of the encoder. (tokens, width) -> (tokens, width).</summary>
+    /// <param name="pass">The pass.</param>
+    /// <param name="x">The decoder's hidden states.</param>
+    /// <param name="encoded">What it attends to.</param>
+    /// <param name="queries">The decoder's tokens, one sequence for each source (<see cref="EncodedSources.QueriesOf"/>).</param>
+    /// <param name="options">The kind of attention; its layer is the decoder's.</param>
+    public Tensor ForwardCross(Pass pass, Tensor x, EncodedSources encoded, Batch queries, in AttentionOptions options)
+    {
+        var query = Query.Forward(pass, x);                                    // (tokens, heads · head width)
+        var (key, value) = encoded.KeysAndValues(pass, options.Layer, this);   // (source tokens, heads · head width)
+        return Output.Forward(pass, pass.Attention(query, key, value, queries, options, encoded.Sources));
     }
 
     private Tensor ApplyRope(Pass pass, Tensor x, RmsNorm? norm, Batch batch)

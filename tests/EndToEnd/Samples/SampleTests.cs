@@ -53,8 +53,24 @@ public partial class SampleTests
         static string After(string text, string part) => text[(text.IndexOf(part, StringComparison.Ordinal) + part.Length)..];
     }
 
+    [Fact]
+    public async Task Translation_learns_numbers_that_it_has_not_seen()
+    {
+        using var folder = new TemporaryFolder();
+        var run = await RunAsync("Translation", folder, "model", "200");
+        Assert.True(run.ExitCode == 0, run.ToString());
+
+        // The baseline is the translation of the most similar source that was learned: no other number has the same words, so it has none
+        // right.
+        var right = RightToTheLetter().Match(run.Output);
+        Assert.True(right.Success, run.Output);
+        Assert.True(int.Parse(right.Groups[1].Value, CultureInfo.InvariantCulture) >= 50, run.Output);
+        Assert.True(File.Exists(folder.At("model", "step-200", "model.safetensors")));
+    }
+
     [Theory]
     [InlineData("TrainYourOwnGpt")]
+    [InlineData("Translation")]
     [InlineData("DocumentQa")]
     [InlineData("SemanticKernelApp")]
     [InlineData("TrainToolCaller")]
@@ -226,6 +242,9 @@ public partial class SampleTests
     private static Task<Command> RunAsync(string sample, TemporaryFolder folder, params string[] arguments)
         => Command.DotnetAsync(folder.Path,
             [Repository.At("samples", sample, "bin", Repository.Configuration, "net10.0", $"Kotonoha.{sample}.dll"), .. arguments]);
+
+    [GeneratedRegex(@"right to the letter: (\d+) of 100", RegexOptions.CultureInvariant)]
+    private static partial Regex RightToTheLetter();
 
     [GeneratedRegex(@"loss on held-out text (?:before|after):\s+([\d.]+)")]
     private static partial Regex Loss();

@@ -14,6 +14,7 @@ public sealed class CarriedFixtureTests
     [InlineData("models-llama", 150)]
     [InlineData("models-gguf", 50)]
     [InlineData("models-encoders", 200)]
+    [InlineData("models-encoder-decoders", 60)]
     [InlineData("losses", 600)]
     [InlineData("metrics", 1200)]
     public void Carried_fixtures_have_no_failure(string archive, int leastPassed)
@@ -23,7 +24,7 @@ public sealed class CarriedFixtureTests
         foreach (FixtureRunner runner
             in (FixtureRunner[])[new SamplingRunner(), new CausalModelsRunner(), new LoraRunner(), new Conformance.Gguf.ModelsRunner(),
                 new Conformance.Tokenizers.GgufTokenizerRunner(), new EncoderModelsRunner(), new SentenceEmbedderRunner(),
-                new CrossEncoderRunner(), new LossesRunner(), new MetricsRunner()])
+                new CrossEncoderRunner(), new EncoderDecodersRunner(), new LossesRunner(), new MetricsRunner()])
             foreach (var family in runner.Discover(folder.Path))
                 runner.Run(folder.Path, family, log);
 

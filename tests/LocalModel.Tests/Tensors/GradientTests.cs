@@ -1,4 +1,5 @@
 using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Layers;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 
@@ -74,6 +75,73 @@ public sealed class GradientTests
         var batch = Batch.Packed([[1, 4, 2, 10, 3], [7, 0, 7]]);
         Check(pass, () => pass.CrossEntropy(model.Logits(pass, model.Forward(pass, batch)), [4, 2, 10, 3, -100, 0, 7, 5]),
             () => model.Parameters, everyNth: 7);
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void The_derivative_of_a_whole_transformer_agrees_with_finite_differences(bool shared, bool normalizeBefore)
+    {
+        var config = new MarianConfig
+        {
+            VocabularySize = 11,
+            ContextLength = 9,
+            Width = 8,
+            EncoderLayers = 1,
+            DecoderLayers = 2,
+            EncoderHeads = 2,
+            DecoderHeads = 2,
+            EncoderFeedForwardWidth = 12,
+            DecoderFeedForwardWidth = 12,
+            ActivationFunction = "gelu",
+            ShareEmbeddings = shared,
+            TieWordEmbeddings = shared,
+            LearnedPositions = normalizeBefore,
+            NormalizeBefore = normalizeBefore,
+            Dropout = 0.1f,
+        };
+        using var model = Marian.Create(config, seed: 3);
+        CheckWhole(model);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_derivative_of_a_whole_t5_agrees_with_finite_differences(bool gated)
+    {
+        var config = new T5Config
+        {
+            VocabularySize = 11,
+            Width = 8,
+            HeadWidth = 3,
+            FeedForwardWidth = 12,
+            EncoderLayers = 2,
+            DecoderLayers = 2,
+            Heads = 2,
+            RelativeBuckets = 4,
+            RelativeMaxDistance = 6,
+            Gated = gated,
+            ActivationFunction = gated ? "gelu_new" : "silu",
+            TieWordEmbeddings = gated,
+            InitializerFactor = 0.5f,
+        };
+        using var model = T5.Create(config, seed: 3);
+        CheckWhole(model);
+    }
+
+    private static void CheckWhole(EncoderDecoderModel model)
+    {
+        using var pass = new CpuTrainingPass(new ReferenceBackend<double>(), seed: 5);
+        Batch sources = Batch.Packed([[1, 4, 2, 10, 3, 6], [7, 0, 7]]), targets = Batch.Packed([[0, 5, 1], [0, 9, 8, 2]]);
+        Check(
+            pass,
+            () =>
+            {
+                var encoded = new EncodedSources(model.Encode(pass, sources), sources);
+                return pass.CrossEntropy(model.Logits(pass, model.Decode(pass, targets, encoded)), [5, 1, 3, 9, 8, -100, 2]);
+            },
+            () => model.Parameters,
+            everyNth: 7);
     }
 
     private static void Check(CpuTrainingPass pass, Func<Tensor> compute, Func<IReadOnlyList<Parameter>> parameters, int everyNth)

@@ -91,7 +91,7 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
         _outputTokens += search.BeamCount;
         if (search.Step(_logits, _parents, _tokens, scratch))
         {
-            MoveBeams();
+            _beams = Children(_beams, _parents);
             return;
         }
 
@@ -132,21 +132,25 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
             beam.Dispose();
     }
 
-    // The first child of a beam takes over its sequence, the others fork it; sequences without a child are given back.
-    private void MoveBeams()
+    /// <summary>
+    /// The sequences of the beams of the next step: the first child of a beam takes over its sequence, the others fork it; sequences
+    /// without a child are given back.
+    /// </summary>
+    /// <param name="before">The sequences of the beams.</param>
+    /// <param name="parents">The beam that each of the next step continues.</param>
+    internal static KvSequence[] Children(KvSequence[] before, ReadOnlySpan<int> parents)
     {
-        var before = _beams;
         var taken = new HashSet<KvSequence>();
         var children = new KvSequence[before.Length];
         for (int beam = 0; beam < children.Length; beam++)
         {
-            var parent = before[_parents[beam]];
+            var parent = before[parents[beam]];
             children[beam] = taken.Add(parent) ? parent : parent.Fork();
         }
 
         foreach (var sequence in before)
             if (!taken.Contains(sequence))
                 sequence.Dispose();
-        _beams = children;
+        return children;
     }
 }
