@@ -38,8 +38,13 @@ internal static class CompressionBenchmark
         {
             var config = new Gpt2Config
             {
-                VocabularySize = tokenizer.VocabularySize, ContextLength = 128, Width = 192, Layers = 4, Heads = 6,
-                ResidualDropout = 0.1f, EmbeddingDropout = 0.1f,
+                VocabularySize = tokenizer.VocabularySize,
+                ContextLength = 128,
+                Width = 192,
+                Layers = 4,
+                Heads = 6,
+                ResidualDropout = 0.1f,
+                EmbeddingDropout = 0.1f,
             };
             using var teacher = Gpt2.Create(config, seed);
             var training = new TrainingOptions { Steps = steps, BatchSize = 12, LearningRate = 1.5e-3, EvaluateEvery = steps, Seed = seed };

@@ -188,7 +188,8 @@ internal static class EncoderBenchmark
     private static ScoredPair[] Jsts(string path) => [.. File.ReadLines(path).Select(line =>
     {
         using var json = JsonDocument.Parse(line);
-        return new ScoredPair(json.RootElement.GetProperty("sentence1").GetString()!, json.RootElement.GetProperty("sentence2").GetString()!,
+        return new ScoredPair(json.RootElement.GetProperty("sentence1").GetString()!,
+            json.RootElement.GetProperty("sentence2").GetString()!,
             json.RootElement.GetProperty("label").GetDouble());
     })];
 

@@ -116,12 +116,14 @@ internal static class PreferenceBenchmark
         // The last part of a long dialogue is what the answer is to.
         bool Fits(PreferencePair p) => tokenizer.CountTokens(p.Prompt) + Math.Max(tokenizer.CountTokens(p.Chosen),
             tokenizer.CountTokens(p.Rejected)) < Context - 1;
-        PreferencePair[] Short(PreferencePair[] all) => [.. all.Select(p => p with { Prompt = p.Prompt[Math.Max(0, p.Prompt.Length - 400)..] })
+        PreferencePair[] Short(PreferencePair[] all) => [.. all.Select(p => p with { Prompt = p.Prompt[Math.Max(0,
+            p.Prompt.Length - 400)..] })
             .Where(p => p.Prompt.Length > 0 && p.Chosen.Length > 0 && p.Rejected.Length > 0 && p.Chosen != p.Rejected && Fits(p))];
         PreferencePair[] train = Short(pairs[..^HeldOut]), heldOut = Short(pairs[^HeldOut..]);
         Console.WriteLine($"hh-harmless: {train.Length} pairs, {heldOut.Length} held out; bag of words {BagOfWords(train, heldOut)}");
         using var reward = RewardModel.Create(Gpt2.Create(
-            new Gpt2Config { VocabularySize = tokenizer.VocabularySize, ContextLength = Context, Width = 128, Layers = 4, Heads = 4 }, 1), 1);
+            new Gpt2Config { VocabularySize = tokenizer.VocabularySize, ContextLength = Context, Width = 128, Layers = 4, Heads = 4 },
+                1), 1);
         using var task = new RewardModeling(
             reward, PreferencePairs.From(tokenizer, train, end), PreferencePairs.From(tokenizer, heldOut, end));
         Report("reward model", await new Trainer(
@@ -145,12 +147,14 @@ internal static class PreferenceBenchmark
                 case 1:
                     int times = random.Next(2, 5), less = times - 1;
                     pairs.Add(new PreferencePair(string.Create(CultureInfo.InvariantCulture, $"Say {thing} {times} times:"),
-                        string.Concat(Enumerable.Repeat(" " + thing, times)) + ".", string.Concat(Enumerable.Repeat(" " + thing, less)) + "."));
+                        string.Concat(Enumerable.Repeat(" " + thing, times)) + ".", string.Concat(Enumerable.Repeat(" " + thing, less))
+                            + "."));
                     break;
                 default:
                     if (thing == other)
                         other = Things[(Array.IndexOf(Things, thing) + 1) % Things.Length];
-                    pairs.Add(new PreferencePair($"First {thing}, then {other}:", $" {thing} and then {other}.", $" {other} and then {thing}."));
+                    pairs.Add(new PreferencePair($"First {thing}, then {other}:", $" {thing} and then {other}.",
+                        $" {other} and then {thing}."));
                     break;
             }
         }

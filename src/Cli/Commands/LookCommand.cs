@@ -13,7 +13,7 @@ internal static class LookCommand
 
     public static Command Create()
     {
-        var model = new Argument<string>("MODEL") { Description = "A language model: a folder, a GGUF file, or OWNER/NAME of a pulled one." };
+        var model = new Argument<string>("MODEL") { Description = "A language model: a folder, a GGUF file, or a pulled OWNER/NAME." };
         var text = new Argument<string>("TEXT") { Description = "What it reads." };
         var output = new Option<string>("--out")
         {
@@ -21,8 +21,8 @@ internal static class LookCommand
             HelpName = "FILE.html",
             DefaultValueFactory = _ => "look.html",
         };
-        var command = new Command("look", "Show what happens inside a model while it reads a text: attention, token probabilities, what each "
-            + "layer would say, where the tokens lie. Writes one page for a browser.") { model, text, output };
+        var command = new Command("look", "Show what happens inside a model while it reads a text: attention, token probabilities, what "
+            + "each layer would say, where the tokens lie. Writes one page for a browser.") { model, text, output };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var path = HubModels.Resolve(parsed.GetRequiredValue(model));
@@ -34,7 +34,8 @@ internal static class LookCommand
             int kept = Math.Min(Math.Min(ids.Length, DefaultTokens), loaded.ContextLength);
             if (kept < ids.Length)
                 await Console.Error.WriteLineAsync($"The text has {ids.Length} tokens; the first {kept} are shown.");
-            var view = await Task.Run(() => ModelView.Of(loaded, ids.AsSpan(0, kept), cancellationToken: cancellationToken), cancellationToken);
+            var view = await Task.Run(() => ModelView.Of(loaded, ids.AsSpan(0, kept), cancellationToken: cancellationToken),
+                cancellationToken);
             var file = parsed.GetRequiredValue(output);
             AtomicFile.WriteText(file, LookPage.Write(view, id => tokenizer.IdToToken(id) is { } piece
                 ? tokenizer.Decode([id]) is { Length: > 0 } shown && !shown.Contains('\uFFFD') ? shown : piece

@@ -50,7 +50,8 @@ internal static class LookPage
 
     private static void Lens(StringBuilder page, ModelView view, string[] tokens, Func<int, string> tokenOf)
     {
-        page.Append("<h2>What each layer would say next (logit lens)</h2><div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>after</th>");
+        page.Append("<h2>What each layer would say next (logit lens)</h2><div class=\"scroll\" "
+            + "tabindex=\"0\"><table><thead><tr><th>after</th>");
         foreach (var token in tokens)
             page.Append(CultureInfo.InvariantCulture, $"<th scope=\"col\">{Escape(token)}</th>");
         page.Append("</tr></thead><tbody>");
@@ -97,7 +98,8 @@ internal static class LookPage
         const int Width = 640, Height = 360, Margin = 40;
         var points = ModelView.Plane(view.Embeddings);
         double minX = points.Min(p => p.X), maxX = points.Max(p => p.X), minY = points.Min(p => p.Y), maxY = points.Max(p => p.Y);
-        page.Append(CultureInfo.InvariantCulture, $"<h2>Where the tokens lie after the last layer</h2><svg viewBox=\"0 0 {Width} {Height}\" "
+        page.Append(CultureInfo.InvariantCulture,
+            $"<h2>Where the tokens lie after the last layer</h2><svg viewBox=\"0 0 {Width} {Height}\" "
             + $"style=\"max-width:100%\" role=\"img\" aria-label=\"the hidden states of the tokens in two principal components\">");
         for (int t = 0; t < tokens.Length; t++)
         {

@@ -5,11 +5,13 @@ namespace Kotonoha.Cli.Training;
 /// <summary><c>kotonoha train RECIPE</c>: one subcommand a recipe, all with the same options.</summary>
 internal static class RecipeCommands
 {
-    private static readonly Option<string?> Config = Text("--config", "FILE", "A YAML file with these settings, such as the one a run wrote; "
+    private static readonly Option<string?> Config = Text("--config", "FILE",
+        "A YAML file with these settings, such as the one a run wrote; "
         + "options on the command line win.");
 
     private static readonly Option<string?> Data = Text("--data", "PATH", "What is learned: a file or a folder.");
-    private static readonly Option<string?> HeldOut = Text("--held-out", "FILE", "What is measured on (default: the last tenth of --data).");
+    private static readonly Option<string?> HeldOut = Text("--held-out", "FILE",
+        "What is measured on (default: the last tenth of --data).");
     private static readonly Option<string?> Out = Text("--out", "DIR", "The folder for checkpoints, log and chart.");
     private static readonly Option<string?> Model = Text("--model", "DIR", "The model to go on from (default: a small new one).");
     private static readonly Option<string?> Teacher = Text("--teacher", "DIR", "The model that teaches, or the reward model.");
@@ -20,14 +22,16 @@ internal static class RecipeCommands
     private static readonly Option<string?> Optimizer = Text("--optimizer", "NAME", "adamw (default), muon, lion or sgd.");
     private static readonly Option<string?> Schedule = Text("--schedule", "NAME", "cosine (default), wsd, constant or inverse-sqrt.");
     private static readonly Option<int?> LastLayers = Number<int>("--last-layers", "N", "Train the last layers alone.");
-    private static readonly Option<double?> LayerDecay = Number<double>("--layer-decay", "D", "The learning rate of each layer's predecessor.");
+    private static readonly Option<double?> LayerDecay = Number<double>("--layer-decay", "D",
+        "The learning rate of each layer's predecessor.");
     private static readonly Option<int?> Lora = Number<int>("--lora", "RANK", "Train an adapter of this rank in place of the weights.");
     private static readonly Option<bool> Dora = new("--dora") { Description = "With --lora: train lengths apart from directions." };
     private static readonly Option<bool> Rslora = new("--rslora") { Description = "With --lora: scale by the root of the rank." };
     private static readonly Option<double?> Average = Number<double>("--average-decay", "D", "Keep a running average of the weights.");
     private static readonly Option<int?> Depth = Number<int>("--depth", "N", "The layers of a new model; the rest follows (default 4).");
     private static readonly Option<int?> Vocabulary = Number<int>("--vocabulary", "N", "The tokens of a new tokenizer (default 4096).");
-    private static readonly Option<string?> Method = Text("--method", "NAME", "For preferences: dpo (default), ipo, kto, orpo, simpo, cpo.");
+    private static readonly Option<string?> Method = Text("--method", "NAME",
+        "For preferences: dpo (default), ipo, kto, orpo, simpo, cpo.");
     private static readonly Option<double?> Beta = Number<double>("--beta", "B", "For preferences: how closely the model is held.");
     private static readonly Option<int?> Seed = Number<int>("--seed", "N", "What all random numbers come from (default 1).");
     private static readonly Option<bool> SkipBad = new("--skip-bad-lines") { Description = "Leave out lines of data that cannot be read." };

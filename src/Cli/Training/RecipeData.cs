@@ -41,7 +41,8 @@ internal static class RecipeData
 
     /// <summary>A text that a line may have.</summary>
     public static string? OptionalText(JsonElement element, string name)
-        => element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null
+        => element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value)
+            || value.ValueKind == JsonValueKind.Null
             ? null
             : value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText();
 
@@ -108,7 +109,8 @@ internal static class RecipeData
                         if (answers.Length > 0)
                             questions.Add(new AnsweredQuestion(
                                 question.GetProperty("question").GetString()!, paragraph.GetProperty("context").GetString()!,
-                                [.. answers.Select(a => a.GetProperty("text").GetString()!)], answers[0].GetProperty("answer_start").GetInt32()));
+                                [.. answers.Select(a => a.GetProperty("text").GetString()!)],
+                                    answers[0].GetProperty("answer_start").GetInt32()));
                     }
 
             return questions;

@@ -272,7 +272,8 @@ internal static class RecipeRunner
                     Seed = settings.Seed,
                 });
             return (loaded, text.Tokenizer!,
-                CheckpointParts.Of(text.Tokenizer!) with { TokenizerSettings = text.Settings, GenerationSettings = text.Generation }, false);
+                CheckpointParts.Of(text.Tokenizer!) with { TokenizerSettings = text.Settings, GenerationSettings = text.Generation },
+                    false);
         }
 
         var tokenizer = settings.Teacher.Length > 0

@@ -6,7 +6,8 @@ using YamlDotNet.Serialization.NamingConventions;
 
 namespace Kotonoha.Cli.Training;
 
-/// <summary>What <c>kotonoha train RECIPE</c> asks for; flags and the YAML file that a run writes beside its result have the same names.</summary>
+/// <summary>What <c>kotonoha train RECIPE</c> asks for; flags and the YAML file that a run writes beside its result have the same
+/// names.</summary>
 internal sealed record RecipeSettings
 {
     /// <summary>The name of the file that a run writes into its folder.</summary>

@@ -137,7 +137,8 @@ internal static class CurvePage
         double X(long step) => Margin + (double)(step - first) / (last - first) * (Width - 2 * Margin);
         double Y(double value) => Height - Margin / 2.0 - (value - low) / (high - low) * (Height - Margin);
         page.Append(CultureInfo.InvariantCulture, $"<h2>{Escape(name)}</h2><svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" "
-            + $"aria-label=\"{Escape(name)}: from {points[0].Value:G4} at step {first} to {points[^1].Value:G4} at step {points[^1].Step}\">");
+            + $"aria-label=\"{Escape(name)}: from {points[0].Value:G4} at step {first} to {points[^1].Value:G4} at step "
+                + $"{points[^1].Step}\">");
         foreach (double share in (double[])[0, 0.5, 1])
         {
             double value = low + share * (high - low), y = Y(value);
@@ -149,7 +150,8 @@ internal static class CurvePage
         foreach (var (i, point) in points.Index())
             page.Append(CultureInfo.InvariantCulture, $"{(i == 0 ? 'M' : 'L')}{X(point.Step):F1} {Y(point.Value):F1}");
         page.Append(CultureInfo.InvariantCulture, $"\"/><text x=\"{Margin}\" y=\"{Height - 2}\">step {first}</text>"
-            + $"<text x=\"{Width - Margin}\" y=\"{Height - 2}\" text-anchor=\"end\">step {points[^1].Step}: {points[^1].Value:G5}</text></svg>");
+            + $"<text x=\"{Width - Margin}\" y=\"{Height - 2}\" text-anchor=\"end\">step {points[^1].Step}: "
+                + $"{points[^1].Value:G5}</text></svg>");
     }
 
     private static string Escape(string text) => System.Net.WebUtility.HtmlEncode(text);

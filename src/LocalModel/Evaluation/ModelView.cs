@@ -53,7 +53,8 @@ public sealed class ModelView
     /// <param name="alternatives">How many tokens are kept at each place.</param>
     /// <param name="cancellationToken">Checked between layers.</param>
     /// <exception cref="ArgumentException">There is no token, or more than the model reads.</exception>
-    public static ModelView Of(CausalModel model, ReadOnlySpan<int> ids, int alternatives = 5, CancellationToken cancellationToken = default)
+    public static ModelView Of(CausalModel model, ReadOnlySpan<int> ids, int alternatives = 5,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (ids.IsEmpty || ids.Length > model.ContextLength)

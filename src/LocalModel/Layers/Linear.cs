@@ -76,7 +76,8 @@ internal sealed record AdapterScaling(double Alpha, bool RankStabilized, float D
     public float Of(int rank) => (float)(Alpha / (RankStabilized ? Math.Sqrt(rank) : rank));
 }
 
-/// <summary>An adapter that is trained. DoRA's lengths of outputs count as constants in the backward pass, as its authors propose.</summary>
+/// <summary>An adapter that is trained. DoRA's lengths of outputs count as constants in the backward pass, as its authors
+/// propose.</summary>
 /// <param name="down">A: [rank, in].</param>
 /// <param name="up">B: [out, rank].</param>
 /// <param name="magnitude">DoRA's lengths of outputs: [out]; null for LoRA.</param>

@@ -174,7 +174,8 @@ public sealed class ChatDataset : TrainingDataset
         }
 
         return examples.Count == 0
-            ? throw new TrainingException($"There is nothing to learn: {skipped} texts are longer than {options.ContextLength} tokens. Give "
+            ? throw new TrainingException($"There is nothing to learn: {skipped} texts are longer than {options.ContextLength} tokens. "
+                + $"Give "
                 + "others, or a longer context.")
             : new ChatDataset(examples, tokenizer.VocabularySize, options.ValidationFraction) { Skipped = skipped, Cut = cut };
     }

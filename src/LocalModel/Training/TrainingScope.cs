@@ -14,7 +14,8 @@ public sealed partial record TrainingScope
     public int? LastLayers { get; init; }
 
     /// <summary>
-    /// What the learning rate is multiplied by from each layer to the one before it (ULMFiT's discriminative rates, arXiv:1801.06146): 1 for
+    /// What the learning rate is multiplied by from each layer to the one before it (ULMFiT's discriminative rates, arXiv:1801.06146): 1
+    /// for
     /// the same everywhere, 0.8 for lower ones that change less. The embeddings come before layer 0.
     /// </summary>
     public double LayerDecay { get; init; } = 1;

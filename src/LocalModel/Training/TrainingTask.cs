@@ -109,7 +109,8 @@ public abstract class CausalTask(CausalModel model) : TrainingTask
     public CausalModel Model { get; } = model ?? throw new ArgumentNullException(nameof(model));
 
     /// <inheritdoc/>
-    internal override IReadOnlyList<Parameter> Trained => _adapters.Count > 0 ? [.. _adapters.SelectMany(a => a.Adapter.Parameters)] : Model.Parameters;
+    internal override IReadOnlyList<Parameter> Trained => _adapters.Count > 0 ? [.. _adapters.SelectMany(a => a.Adapter.Parameters)]
+        : Model.Parameters;
 
     /// <inheritdoc/>
     internal override int ContextLength(TrainingOptions options) => options.ContextLength ?? Model.ContextLength;

@@ -15,7 +15,8 @@ public sealed class TrainRecipeTests : IDisposable
     public void A_GPT_learns_completions_then_preferences_then_results_and_a_reward_model_is_made()
     {
         Lines("answers.jsonl", i => new { prompt = $"{i % 4}+{i % 3}=", completion = $"{i % 4 + i % 3}" });
-        var error = Train("completions", "answers.jsonl", "first", "--depth", "1", "--context", "16", "--steps", "60", "--vocabulary", "300");
+        var error = Train("completions", "answers.jsonl", "first", "--depth", "1", "--context", "16", "--steps", "60", "--vocabulary",
+            "300");
         Assert.Contains("weights are trained for 60 steps", error, StringComparison.Ordinal);
         Assert.Contains("held-out loss", error, StringComparison.Ordinal);
         Assert.Contains("recipe: completions", File.ReadAllText(_folder.At("first/train.yaml")), StringComparison.Ordinal);
@@ -30,6 +31,13 @@ public sealed class TrainRecipeTests : IDisposable
         // The same command again has nothing left to do.
         Assert.DoesNotContain("weights are trained", Train("completions", "answers.jsonl", "first", "--depth", "1", "--context", "16",
             "--steps", "60", "--vocabulary", "300"), StringComparison.Ordinal);
+
+        var (code, _, looked) = CliProcess.Run(["look", _folder.At("first"), "1+2=3", "--out", _folder.At("look.html")]);
+        Assert.True(code == 0, looked);
+        var page = File.ReadAllText(_folder.At("look.html"));
+        foreach (var part in (string[])["How likely each token was", "logit lens", "Layer 1", "head 1", "Where the tokens lie"])
+            Assert.Contains(part, page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script", page, StringComparison.Ordinal);
 
         Lines("pairs.jsonl", i => new { prompt = $"{i % 4}+{i % 3}=", chosen = $"{i % 4 + i % 3}", rejected = $"{i % 4 + i % 3 + 1}" });
         error = Train("preferences", "pairs.jsonl", "aligned", "--model", _folder.At("first"), "--steps", "10", "--lora", "2");
@@ -50,10 +58,12 @@ public sealed class TrainRecipeTests : IDisposable
     {
         Directory.CreateDirectory(_folder.At("texts"));
         for (int i = 0; i < 12; i++)
-            File.WriteAllText(_folder.At($"texts/{i}.txt"), string.Concat(Enumerable.Range(0, 5).Select(n => $"the {Animals[i % 4]} runs {n}\n")));
+            File.WriteAllText(_folder.At($"texts/{i}.txt"), string.Concat(Enumerable.Range(0, 5).Select(n
+                => $"the {Animals[i % 4]} runs {n}\n")));
         Train("masked", "texts", "bert", "--depth", "1", "--context", "32", "--steps", "10", "--vocabulary", "200");
         Lines("classes.jsonl", i => new { text = $"the {Animals[i % 4]} runs", label = i % 4 < 2 ? "pet" : "other" });
-        var error = Train("classify", "classes.jsonl", "classes", "--model", _folder.At("bert"), "--steps", "60", "--learning-rate", "0.003");
+        var error = Train("classify", "classes.jsonl", "classes", "--model", _folder.At("bert"), "--steps", "60", "--learning-rate",
+            "0.003");
         Assert.Matches("accuracy (0[.]9|1)", error);
         Lines("vectors.jsonl", i => new { anchor = $"where is the {Animals[i % 4]}", positive = $"the {Animals[i % 4]} runs" });
         Train("embed", "vectors.jsonl", "vectors", "--model", _folder.At("bert"), "--steps", "5");

@@ -59,8 +59,8 @@ public partial class ArchitectureTests
         ["Models"] = ["Layers", "Tensors"],
         ["Checkpoints"] = ["Models", "Layers", "Tensors"],
         // Conversations are trained on as they are asked: rendered and encoded by the same code.
-        ["Training"] = ["Generation", "Checkpoints", "Models", "Tensors", "Devices"],
-        ["Evaluation"] = ["Training", "Models", "Devices"],
+        ["Training"] = ["Generation", "Checkpoints", "Models", "Layers", "Tensors", "Devices"],
+        ["Evaluation"] = ["Training", "Models", "Tensors", "Devices"],
         ["Generation"] = ["Checkpoints", "Models", "Tensors", "Devices"],
     };
 

@@ -52,7 +52,8 @@ public sealed class RecipeTests
         using var classifier = body.WithHead(EncoderHead.SequenceClassification, ["bad", "good"], 2);
         using var classes = new TextClassification(classifier, tokenizer, texts[..200], texts[200..]);
         var options = new TrainingOptions { Steps = 120, BatchSize = 16, LearningRate = 2e-3, EvaluateEvery = 120 };
-        var saving = options with { Checkpoints = new TrainingCheckpoints(folder.At("classifier")) { Parts = CheckpointParts.Of(tokenizer) } };
+        var parts = CheckpointParts.Of(tokenizer);
+        var saving = options with { Checkpoints = new TrainingCheckpoints(folder.At("classifier")) { Parts = parts } };
         var accuracy = Value(await new Trainer(saving).RunAsync(classes), "accuracy");
         Assert.True(accuracy > 0.9, $"classification {accuracy}; guessing gives 0.5");
         using (var read = EncoderCheckpoint.Load(folder.At("classifier")))
@@ -71,7 +72,8 @@ public sealed class RecipeTests
         using var finder = body.WithHead(EncoderHead.QuestionAnswering, null, 2);
         AnsweredQuestion[] questions = [.. Enumerable.Range(0, 240).Select(Question)];
         using var answers = new ExtractiveQuestionAnswering(finder, tokenizer, questions[..200], questions[200..]);
-        var exact = Value(await new Trainer(options with { Steps = 300, LearningRate = 1e-3, EvaluateEvery = 300 }).RunAsync(answers), "exact_match");
+        var exact = Value(await new Trainer(options with { Steps = 300, LearningRate = 1e-3, EvaluateEvery = 300 }).RunAsync(answers),
+            "exact_match");
         Assert.True(exact > 0.8, $"answers {exact}; always the same place gives 0.5");
     }
 
@@ -114,7 +116,8 @@ public sealed class RecipeTests
     {
         var pairs = Preferences(80);
         using var model = TinyGpt.Model();
-        using var task = new PreferenceOptimization(model, pairs.Train, pairs.HeldOut, new PreferenceOptimizationOptions { Method = method });
+        using var task = new PreferenceOptimization(model, pairs.Train, pairs.HeldOut,
+            new PreferenceOptimizationOptions { Method = method });
         var result = await new Trainer(
             new TrainingOptions { Steps = 40, BatchSize = 8, LearningRate = 1e-3, EvaluateEvery = 40, MaxGradientNorm = 1 }).RunAsync(task);
         Assert.True(Value(result, "accuracy") > 0.9, $"{method}: {Value(result, "accuracy")}; guessing gives 0.5");

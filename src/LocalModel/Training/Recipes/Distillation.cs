@@ -28,7 +28,8 @@ public sealed class Distillation : CausalTask
         ArgumentNullException.ThrowIfNull(teacher);
         ArgumentNullException.ThrowIfNull(dataset);
         if (teacher.VocabularySize != student.VocabularySize || dataset.VocabularySize > student.VocabularySize)
-            throw new TrainingException($"The teacher has {teacher.VocabularySize} token ids, the student {student.VocabularySize}, the data "
+            throw new TrainingException($"The teacher has {teacher.VocabularySize} token ids, the student {student.VocabularySize}, the "
+                + $"data "
                 + $"{dataset.VocabularySize}. All three need one tokenizer.");
         _teacher = teacher;
         _dataset = dataset;

@@ -15,7 +15,8 @@ public abstract class EncoderTask : TrainingTask
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         if (tokenizer.VocabularySize > model.VocabularySize)
-            throw new TrainingException($"The tokenizer has {tokenizer.VocabularySize} tokens, the model {model.VocabularySize}. Train with "
+            throw new TrainingException($"The tokenizer has {tokenizer.VocabularySize} tokens, the model {model.VocabularySize}. Train "
+                + $"with "
                 + "the tokenizer that belongs to the model.");
         Model = model;
         Tokenizer = tokenizer;

@@ -52,7 +52,8 @@ public sealed class ExtractiveQuestionAnswering : EncoderTask
         foreach (var question in train)
             if (question.Answers.Count == 0 || question.AnswerStart < 0
                 || string.CompareOrdinal(question.Passage, question.AnswerStart, question.Answers[0], 0, question.Answers[0].Length) != 0)
-                throw new TrainingException($"The answer of '{question.Question}' does not stand at character {question.AnswerStart} of its "
+                throw new TrainingException($"The answer of '{question.Question}' does not stand at character {question.AnswerStart} of "
+                    + $"its "
                     + "passage.");
         _train = train;
         _heldOut = heldOut;
@@ -64,7 +65,8 @@ public sealed class ExtractiveQuestionAnswering : EncoderTask
     /// <summary>How an answer is held against the right ones: 1 for equal, 0 for wrong. Exact match and F1 of the field are in
     /// Evaluation.</summary>
     public Func<string, IReadOnlyList<string>, (double Exact, double F1)> Score { get; init; }
-        = (answer, right) => (right.Contains(answer, StringComparer.Ordinal) ? 1 : 0, right.Contains(answer, StringComparer.Ordinal) ? 1 : 0);
+        = (answer, right) => (right.Contains(answer, StringComparer.Ordinal) ? 1 : 0, right.Contains(answer, StringComparer.Ordinal) ? 1
+            : 0);
 
     internal override ulong Fingerprint
     {

@@ -198,7 +198,8 @@ public abstract class PolicyTask : CausalTask
     }
 
     /// <summary>Numbers of each completion's tokens as rows, with 0 elsewhere: (completions, places).</summary>
-    private protected Tensor Constant(Pass pass, float[][] values, int places) => pass.Constant(Rows(values, places), values.Length, places);
+    private protected Tensor Constant(Pass pass, float[][] values, int places) => pass.Constant(Rows(values, places), values.Length,
+        places);
 
     private protected float[] Rows(float[][] values, int places)
     {

@@ -82,7 +82,8 @@ public sealed class PreferencePairs
 
         return pairs;
 
-        static string? Text(JsonDocument json, string name) => json.RootElement.TryGetProperty(name, out var value) ? value.GetString() : null;
+        static string? Text(JsonDocument json, string name) => json.RootElement.TryGetProperty(name, out var value) ? value.GetString()
+            : null;
 
         static InvalidOperationException Missing(string name) => new($"'{name}' is missing");
     }

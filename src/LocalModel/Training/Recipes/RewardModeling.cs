@@ -91,7 +91,8 @@ public sealed class RewardModeling : TrainingTask
         return [new Measurement("loss", loss / _heldOut.Count), new Measurement("accuracy", (double)right / _heldOut.Count)];
     }
 
-    internal override void Save(string folder, CheckpointParts parts) => ModelCheckpoint.WriteScored(Model.Body, Model.Score, folder, parts);
+    internal override void Save(string folder, CheckpointParts parts) => ModelCheckpoint.WriteScored(Model.Body, Model.Score, folder,
+        parts);
 
     internal override void Load(string folder)
     {

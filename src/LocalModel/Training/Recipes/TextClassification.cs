@@ -29,7 +29,8 @@ public sealed class TextClassification : EncoderTask
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="train">What is learned.</param>
     /// <param name="heldOut">What is measured on; may be empty.</param>
-    /// <exception cref="TrainingException">The model has another head, there is no example, or a label is not one of the head's.</exception>
+    /// <exception cref="TrainingException">The model has another head, there is no example, or a label is not one of the
+    /// head's.</exception>
     public TextClassification(
         EncoderModel model, Tokenizer tokenizer, IReadOnlyList<LabeledText> train, IReadOnlyList<LabeledText> heldOut)
         : base(model, tokenizer)

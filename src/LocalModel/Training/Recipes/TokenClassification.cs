@@ -31,7 +31,8 @@ public sealed class TokenClassification : EncoderTask
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="train">What is learned.</param>
     /// <param name="heldOut">What is measured on; may be empty.</param>
-    /// <exception cref="TrainingException">The model has another head, there is no example, or a class is not one of the head's.</exception>
+    /// <exception cref="TrainingException">The model has another head, there is no example, or a class is not one of the
+    /// head's.</exception>
     public TokenClassification(
         EncoderModel model, Tokenizer tokenizer, IReadOnlyList<TaggedText> train, IReadOnlyList<TaggedText> heldOut)
         : base(model, tokenizer)
