@@ -52,6 +52,8 @@ internal sealed class Session(Authentication authentication)
 
     public void ForgetKey()
     {
+        if (_secret is null)
+            return;
         _secret = null;
         Changed?.Invoke();
     }

@@ -128,7 +128,7 @@ internal static class Texts
             ["tokens-second"] = ("Tokens/s (last minute)", "トークン/秒(直近 1 分)"),
             ["memory"] = ("Memory of the process", "プロセスのメモリー"),
             ["model-memory"] = ("Models / budget", "モデル/上限"),
-            ["latency"] = ("Latency (seconds, latest requests)", "待ち時間(秒、直近の要求)"),
+            ["latency"] = ("Latency (seconds, latest requests)", "応答時間(秒、直近の要求)"),
             ["whole"] = ("Whole answer", "回答全体"),
             ["first-token"] = ("To the first token", "最初のトークンまで"),
             ["each-token"] = ("Each token after it", "以降の各トークン"),

@@ -209,6 +209,14 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await Assertions.Expect(page.Locator("main")).ToContainTextAsync("administrators");
         await page.ReloadAsync();
         await Assertions.Expect(page.Locator("main h1")).ToHaveTextAsync("A key is needed");
+        await page.Locator("#key").FillAsync(secret);
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator("main h1")).ToHaveTextAsync("Operations");
+
+        // Nobody touches the page, and yet it stops showing what the key may not see any more.
+        Assert.Single(new KeyFile(server.Home).Remove("ann"));
+        await Assertions.Expect(page.Locator("main h1")).ToHaveTextAsync("A key is needed", new() { Timeout = 30_000 });
+        Assert.Empty(window.Complaints);
     }
 
     [Fact]

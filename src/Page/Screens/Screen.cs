@@ -44,6 +44,15 @@ public abstract class Screen : ComponentBase, IDisposable
         }
     }
 
+    // A key may be removed, or run out, while its screen is open: the frame asks for another one then.
+    protected override bool ShouldRender()
+    {
+        if (!Session.NeedsKey)
+            return true;
+        Session.ForgetKey();
+        return false;
+    }
+
     protected override void OnInitialized() => Session.Changed += Refresh;
 
     public void Dispose()
