@@ -64,8 +64,8 @@ public static class KotonohaServer
         var app = builder.Build();
         app.UseMiddleware<Errors>();
         app.UseMiddleware<BrowserGuard>();
-        app.UseMiddleware<Authentication>();
         app.UseRouting();
+        app.UseMiddleware<Authentication>();
         MapHealth(app);
         MapOpenAI(app);
         MapOllama(app);

@@ -36,7 +36,8 @@ public sealed class RunningServer : IAsyncDisposable
     public string ModelFolder => _folder.At(Model);
 
     public static async Task<RunningServer> StartAsync(
-        Func<ServerOptions, ServerOptions>? change = null, bool withHandbook = false, Action<string>? before = null)
+        Func<ServerOptions, ServerOptions>? change = null, bool withHandbook = false, Action<string>? before = null,
+        Action<WebApplicationBuilder>? services = null, Action<WebApplication>? endpoints = null)
     {
         var server = new RunningServer();
         SavedModel.Save(server.ModelFolder, contextLength: 1024);
@@ -50,7 +51,7 @@ public sealed class RunningServer : IAsyncDisposable
         };
         if (withHandbook)
             options = options with { Collections = [new KnowledgeCollection("handbook", await server.HandbookAsync())] };
-        server.App = KotonohaServer.Build(change?.Invoke(options) ?? options);
+        server.App = KotonohaServer.Build(change?.Invoke(options) ?? options, services, endpoints);
         await server.App.StartAsync();
         server.Address = new Uri(
             server.App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());

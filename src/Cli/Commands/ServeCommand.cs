@@ -3,6 +3,7 @@ using System.Globalization;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.Page;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Server;
@@ -188,13 +189,14 @@ internal static class ServeCommand
 
     private static async Task<int> ServeAsync(ServerOptions options, IReadOnlyList<string> lines, CancellationToken cancellationToken)
     {
-        await using var app = KotonohaServer.Build(options);
+        await using var app = KotonohaServer.Build(options, KotonohaPage.AddServices, KotonohaPage.Map);
         await app.StartAsync(cancellationToken);
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First().TrimEnd('/');
         await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"""
 
             Kotonoha serves at {address}
               {string.Join("\n  ", [.. lines, $"models: {(options.Models.Count == 0 ? "none" : string.Join(", ", options.Models.Keys))}"])}
+              the page: {address}/
               OpenAI's interface: {address}/v1    Ollama's: {address}    MCP: {address}/mcp    what there is: {address}/openapi/v1.json
             Ctrl+C stops it; answers that are being written are finished first.
             """));

@@ -144,6 +144,9 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <summary>The number of weights.</summary>
     public long ParameterCount => _model.ParameterCount;
 
+    /// <summary>The network, to be looked into.</summary>
+    internal CausalModel Model => _model;
+
     /// <summary>The tokens of the longest sequence, prompt and output together.</summary>
     public int ContextLength { get; }
 

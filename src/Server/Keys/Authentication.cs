@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.RateLimiting;
 using Kotonoha.Server.Http;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 
 namespace Kotonoha.Server.Keys;
@@ -15,7 +16,9 @@ internal sealed class Authentication(KeyFile keys, ServerOptions options, Teleme
 
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        if (context.Request.Path.StartsWithSegments("/health", StringComparison.Ordinal))
+        // A page brings its own way of asking for a key, and shows nothing before.
+        if (context.Request.Path.StartsWithSegments("/health", StringComparison.Ordinal)
+            || context.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
         {
             await next(context).ConfigureAwait(false);
             return;
@@ -23,6 +26,34 @@ internal sealed class Authentication(KeyFile keys, ServerOptions options, Teleme
 
         var caller = Find(context);
         context.Features.Set(caller);
+        Count(caller);
+        if (context.Request.Path.StartsWithSegments(KotonohaServer.MetricsPath, StringComparison.Ordinal) && !caller.IsAdministrator)
+            throw new ApiException(403, ApiErrorType.Permission, "access_denied", "Metrics are for administrators' keys.");
+        await next(context).ConfigureAwait(false);
+    }
+
+    /// <summary>Whether callers must have a key.</summary>
+    public bool IsRequired => keys.IsRequired;
+
+    /// <summary>Who the holder of a key is, for callers that send it once and not with each request.</summary>
+    /// <param name="secret">The key, or null.</param>
+    /// <exception cref="ApiException">A key is required, and this is none.</exception>
+    public Caller Find(string? secret)
+    {
+        // Without keys, clients that must send one may send anything.
+        if (!keys.IsRequired)
+            return options.IsLoopback || options.AllowAnonymous
+                ? Caller.Anonymous
+                : throw Refused("The server has no keys yet; 'kotonoha keys add' makes one.");
+        return keys.Find(secret ?? "") is { } key
+            ? new Caller(key)
+            : throw Refused(secret is null ? "No key was sent: Authorization: Bearer KEY." : "The key is not known here, or has expired.");
+    }
+
+    /// <summary>Counts a request against the caller's rate.</summary>
+    /// <exception cref="ApiException">There were too many.</exception>
+    public void Count(Caller caller)
+    {
         int limit = caller.Key?.RequestsPerMinute ?? options.RequestsPerMinute;
         if (limit > 0)
         {
@@ -44,10 +75,6 @@ internal sealed class Authentication(KeyFile keys, ServerOptions options, Teleme
                 };
             }
         }
-
-        if (context.Request.Path.StartsWithSegments(KotonohaServer.MetricsPath, StringComparison.Ordinal) && !caller.IsAdministrator)
-            throw new ApiException(403, ApiErrorType.Permission, "access_denied", "Metrics are for administrators' keys.");
-        await next(context).ConfigureAwait(false);
     }
 
     public void Dispose()
@@ -64,15 +91,7 @@ internal sealed class Authentication(KeyFile keys, ServerOptions options, Teleme
             : headers["api-key"] is [{ } apiKey] ? apiKey
             : headers["x-api-key"] is [{ } other] ? other
             : null;
-
-        // Without keys, clients that must send one may send anything.
-        if (!keys.IsRequired)
-            return options.IsLoopback || options.AllowAnonymous
-                ? Caller.Anonymous
-                : throw Refused("The server has no keys yet; 'kotonoha keys add' makes one.");
-        return keys.Find(secret ?? "") is { } key
-            ? new Caller(key)
-            : throw Refused(secret is null ? "No key was sent: Authorization: Bearer KEY." : "The key is not known here, or has expired.");
+        return Find(secret);
     }
 
     private static ApiException Refused(string message) => new(401, ApiErrorType.Authentication, "invalid_api_key", message);

@@ -136,15 +136,7 @@ internal sealed class KnowledgeEndpoints(
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = options.MaxUploadBytes;
         source = SourceOf(context);
-        try
-        {
-            Rag.Ingestion.SourceName.Check(source);
-        }
-        catch (KotonohaException exception)
-        {
-            throw ApiException.Invalid("source", exception.Message, "invalid_source");
-        }
-
+        CheckSource(source);
         var info = await uploads.AddAsync(target, source, context.Request.Body, caller, context.RequestAborted).ConfigureAwait(false);
         context.Response.Headers.Location = $"/api/knowledge/collections/{Uri.EscapeDataString(target.Name)}/uploads/{info.Id}";
         await WriteAsync(context, info, 202).ConfigureAwait(false);
@@ -260,7 +252,20 @@ internal sealed class KnowledgeEndpoints(
         }
     }
 
-    private static AskOptions Answering(KnowledgeCollection target, AskRequest request, AdmittedRequest work)
+    /// <summary>Refuses a name that no document can have.</summary>
+    public static void CheckSource(string source)
+    {
+        try
+        {
+            Rag.Ingestion.SourceName.Check(source);
+        }
+        catch (KotonohaException exception)
+        {
+            throw ApiException.Invalid("source", exception.Message, "invalid_source");
+        }
+    }
+
+    public static AskOptions Answering(KnowledgeCollection target, AskRequest request, AdmittedRequest work)
     {
         var answering = target.Answering;
         if (request.Threshold is { } threshold)

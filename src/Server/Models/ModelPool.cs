@@ -1,6 +1,7 @@
 using Kotonoha.Connector;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Server.Http;
 using Microsoft.Extensions.AI;
@@ -40,6 +41,10 @@ internal sealed class ServedModel : IAsyncDisposable
     public IEmbeddingGenerator<string, Embedding<float>> Embeddings { get; }
 
     public int Dimensions => Gpt?.EmbeddingWidth ?? _encoder!.Dimensions;
+
+    /// <summary>What happens inside the model while it reads tokens.</summary>
+    public Task<ModelView> LookAsync(int[] ids, CancellationToken cancellationToken)
+        => Task.Run(() => ModelView.Of(Gpt!.Model, ids, cancellationToken: cancellationToken), cancellationToken);
 
     public static async Task<ServedModel> LoadAsync(
         ModelEntry entry, ServerOptions options, bool sharesPrefixes, ILoggerFactory loggers, CancellationToken cancellationToken)

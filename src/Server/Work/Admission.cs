@@ -35,32 +35,37 @@ internal sealed class Admission : IDisposable
     /// <param name="weight">How many sequences are computed.</param>
     /// <returns>The work, to be disposed when the answer has ended.</returns>
     /// <exception cref="ApiException">The model is not there or not for the caller, the queue is full, the time is over.</exception>
-    public async Task<AdmittedRequest> EnterAsync(HttpContext context, string operation, string model, int weight = 1)
+    public Task<AdmittedRequest> EnterAsync(HttpContext context, string operation, string model, int weight = 1)
+        => EnterAsync(Caller.Of(context), operation, model, weight, context.RequestAborted);
+
+    /// <summary>Lets a request in that needs a place in the queue and the limits of time, and no model.</summary>
+    public Task<AdmittedRequest> EnterAsync(HttpContext context, string operation)
+        => EnterAsync(Caller.Of(context), operation, null, 1, context.RequestAborted);
+
+    /// <summary>Lets in what a caller asks for by another way than a request.</summary>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="operation">What is done, as the conventions of OpenTelemetry name it.</param>
+    /// <param name="model">The model's name; null where none is needed.</param>
+    /// <param name="weight">How many sequences are computed.</param>
+    /// <param name="gone">The caller does not wait any more.</param>
+    /// <exception cref="ApiException">The model is not there or not for the caller, the queue is full, the time is over.</exception>
+    public async Task<AdmittedRequest> EnterAsync(
+        Caller caller, string operation, string? model, int weight, CancellationToken gone)
     {
-        var caller = Caller.Of(context);
-        _pool.Find(model);
-        caller.RequireModel(model);
-        var work = Start(context, operation, model);
+        if (model is not null)
+        {
+            _pool.Find(model);
+            caller.RequireModel(model);
+        }
+
+        if (IsStopping)
+            throw AdmittedRequest.Stopping();
+        var work = new AdmittedRequest(_telemetry, operation, model ?? "", gone, _cut.Token, _options.Deadline);
         try
         {
             work.Place = await PlaceAsync(caller, weight, work.Token).ConfigureAwait(false);
-            work.Lease = await _pool.TakeAsync(model, work.Token).ConfigureAwait(false);
-            return work;
-        }
-        catch (Exception exception)
-        {
-            await using (work.ConfigureAwait(false))
-                throw work.Explain(exception);
-        }
-    }
-
-    /// <summary>Lets a request in that needs a place in the queue and the limits of time, and no model.</summary>
-    public async Task<AdmittedRequest> EnterAsync(HttpContext context, string operation)
-    {
-        var work = Start(context, operation, "");
-        try
-        {
-            work.Place = await PlaceAsync(Caller.Of(context), 1, work.Token).ConfigureAwait(false);
+            if (model is not null)
+                work.Lease = await _pool.TakeAsync(model, work.Token).ConfigureAwait(false);
             return work;
         }
         catch (Exception exception)
@@ -75,11 +80,6 @@ internal sealed class Admission : IDisposable
         _stopping.Dispose();
         _cut.Dispose();
     }
-
-    private AdmittedRequest Start(HttpContext context, string operation, string model)
-        => IsStopping
-            ? throw AdmittedRequest.Stopping()
-            : new AdmittedRequest(_telemetry, operation, model, context.RequestAborted, _cut.Token, _options.Deadline);
 
     private async Task<IDisposable> PlaceAsync(Caller caller, int weight, CancellationToken cancellationToken)
     {

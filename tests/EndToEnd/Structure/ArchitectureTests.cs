@@ -43,9 +43,10 @@ public partial class ArchitectureTests
                     "ModelContextProtocol.Core", "System.Numerics.Tensors", "YamlDotNet"]),
         ["Server"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
+        ["Page"] = (["Foundation", "Tokenizers", "LocalModel", "Rag", "Server"], null),
         ["Cli"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Server",
-                "Torch"],
+                "Page", "Torch"],
                 null),
     };
 
