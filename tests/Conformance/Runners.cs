@@ -28,6 +28,7 @@ internal static class Runners
         new Training.OptimizerRunner(),
         new Training.EmbeddingLossRunner(),
         new Training.EncoderTrainingRunner(),
+        new Training.SequenceTrainingRunner(),
         new Training.LoraTrainingRunner(),
         new Training.RewardTrainingRunner(),
         new Training.LossesRunner(),

@@ -101,7 +101,13 @@ public static class EncoderCheckpoint
             throw new UnsupportedModelException($"{file}: model_type '{type}' is no supported encoder; known are "
                 + $"{string.Join(", ", BertConfigFile.ModelTypes)}. Use a model of one of these kinds.");
         using var weights = new SafetensorsWeights(folder);
-        var model = new Bert(BertConfigFile.Read(fields, type, head), weights);
+        var config = BertConfigFile.Read(fields, type, head);
+
+        // Many a config names the class that the body was pretrained with, and the file has the body alone, or one of the two heads.
+        if (head is null && config.Head == EncoderHead.Pretraining
+            && !(weights.Contains("cls.predictions.bias") && weights.Contains("cls.seq_relationship.weight")))
+            config = config with { Head = EncoderHead.None };
+        var model = new Bert(config, weights);
         try
         {
             var left = new List<string>();

@@ -201,7 +201,10 @@ public sealed class GgufTests
         using var model = Model("llama");
         var weight = model.Parameters.First(p => p.Name.EndsWith("q_proj.weight", StringComparison.Ordinal));
         model.Attach(
-            new Dictionary<Parameter, LowRankAdapter> { [weight] = new FixedAdapter(new Parameter("down", 1, 64), new Parameter("up", 64, 1), null) });
+            new Dictionary<Parameter, LowRankAdapter>
+            {
+                [weight] = new FixedAdapter(new Parameter("down", 1, 64), new Parameter("up", 64, 1), null),
+            });
         using var folder = new TemporaryFolder();
         Assert.Throws<UnsupportedModelException>(
             () => GgufExport.Save(model, new CheckpointParts(), folder.At("m.gguf"), DataType.Float32));
