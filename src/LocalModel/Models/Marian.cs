@@ -191,6 +191,12 @@ public sealed class Marian : EncoderDecoderModel
     /// <inheritdoc/>
     internal override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
 
+    /// <summary>
+    /// A token whose lookups train nothing, as padding's in transformers' Marian (torch's <c>padding_idx</c>), where it also begins targets;
+    /// null for none.
+    /// </summary>
+    internal int? UntrainedTokenId { get; set; }
+
     /// <inheritdoc/>
     internal override KvShape CacheShape
         => new(Config.DecoderLayers, Config.DecoderHeads, Config.Width / Config.DecoderHeads, Config.Width / Config.DecoderHeads);
@@ -198,6 +204,15 @@ public sealed class Marian : EncoderDecoderModel
     private Tensor Embed(Pass pass, Batch batch, Embedding tokens, Embedding? positions)
     {
         var x = tokens.Forward(pass, batch.TokenIds);
+        if (pass.IsTraining && UntrainedTokenId is { } untrained && batch.TokenIds.Contains(untrained))
+        {
+            // The same values, without a gradient where the token stands.
+            float[] others = [.. batch.TokenIds.ToArray().Select(id => id == untrained ? 0f : 1f)];
+            var kept = pass.Constant(others, others.Length, 1);
+            var constant = pass.Multiply(pass.Detach(x), pass.Constant([.. others.Select(o => 1 - o)], others.Length, 1));
+            x = pass.Add(pass.Multiply(x, kept), constant);
+        }
+
         if (Config.ScaleEmbedding)
             x = pass.Scale(x, MathF.Sqrt(Config.Width));
         x = pass.Add(x, positions?.Forward(pass, batch.Positions) ?? Sinusoids(pass, batch));

@@ -1,4 +1,5 @@
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Layers;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 
@@ -26,6 +27,8 @@ internal sealed class SequenceTrainingRunner : FixtureRunner
             int width = model.VocabularySize;
             return CaseLog.Compare(got, [.. drawn.Kept.SelectMany(i => all.AsSpan(i * width, width).ToArray())], 1e-3, 0);
         });
+        if (model is Marian marian)
+            marian.UntrainedTokenId = marian.StartTokenId;
         new StepChecker(folder, log).Run(model.TrainedParameters, step =>
         {
             var drawn = Drawn(batches, step);
