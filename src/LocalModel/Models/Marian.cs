@@ -192,8 +192,8 @@ public sealed class Marian : EncoderDecoderModel
     internal override Tensor Logits(Pass pass, Tensor hidden) => _head.Forward(pass, hidden);
 
     /// <summary>
-    /// A token whose lookups train nothing, as padding's in transformers' Marian (torch's <c>padding_idx</c>), where it also begins targets;
-    /// null for none.
+    /// A token whose lookups train nothing, as padding's in transformers' Marian (torch's <c>padding_idx</c>), where it also begins
+    /// targets; null for none.
     /// </summary>
     internal int? UntrainedTokenId { get; set; }
 
