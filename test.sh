@@ -27,7 +27,7 @@ for project in tests/*.Tests tests/EndToEnd; do
   dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off 2>&1 | tee -a "$results/log" || status=1
 done
 
-count() { grep -Eo "$1: +[0-9]+" "$results/log" | grep -Eo '[0-9]+' | awk '{ n += $1 } END { print n + 0 }'; }
+count() { grep -E '^(Passed|Failed|Skipped)!' "$results/log" | grep -Eo "$1: +[0-9]+" | grep -Eo '[0-9]+' | awk '{ n += $1 } END { print n + 0 }'; }
 passed=$(count Passed) failed=$(count Failed) skipped=$(count Skipped)
 [ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
 [ "$passed" -gt 0 ] || failed=$((failed + 1))
