@@ -11,6 +11,9 @@ public sealed class Browser : IAsyncLifetime
     private IPlaywright? _playwright;
     private IBrowser? _browser;
 
+    /// <summary>Why tests are skipped where there is no browser; test.sh installs one where it may.</summary>
+    public const string Missing = "There is no Chromium on this machine (Debian: apt-get install chromium).";
+
     /// <summary>Where a browser is, or null.</summary>
     public static string? Executable { get; } = Array.Find(Places, File.Exists);
 
@@ -96,7 +99,7 @@ public sealed class BrowserFactAttribute : FactAttribute
     public BrowserFactAttribute()
     {
         if (Browser.Executable is null)
-            Skip = "There is no Chromium on this machine (Debian: apt-get install chromium).";
+            Skip = Browser.Missing;
     }
 }
 
@@ -106,6 +109,6 @@ public sealed class BrowserTheoryAttribute : TheoryAttribute
     public BrowserTheoryAttribute()
     {
         if (Browser.Executable is null)
-            Skip = "There is no Chromium on this machine (Debian: apt-get install chromium).";
+            Skip = Browser.Missing;
     }
 }

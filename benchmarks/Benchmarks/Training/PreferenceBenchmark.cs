@@ -64,8 +64,9 @@ internal static class PreferenceBenchmark
         using var policy = Copy(start, tokenizer);
         RewardedPrompt[] prompts = [.. train.Select(p => new RewardedPrompt(p.Prompt)).Distinct()],
             questions = [.. heldOut.Select(p => new RewardedPrompt(p.Prompt)).Distinct().Take(64)];
+        using var scorer = new RewardScorer(reward, tokenizer, end);
         using (var task = new ProximalPolicyOptimization(policy, start, tokenizer, prompts, questions,
-            ProximalPolicyOptimization.RewardOf(reward, tokenizer, end),
+            scorer.Score,
             new PolicyOptimizationOptions { GroupSize = 2, MaxCompletionTokens = 24, KlWeight = 0.05f, EndId = end }))
             await new Trainer(new TrainingOptions { Steps = Math.Max(1, steps / 4), BatchSize = 16, LearningRate = 1e-4 })
                 .RunAsync(task, new Every(Math.Max(1, steps / 40)));

@@ -248,7 +248,7 @@ internal static class RecipeRunner
         var (body, score) = ModelCheckpoint.LoadScored(settings.Teacher);
         var reward = held.Keep(new RewardModel(body, score));
         return (held.Keep(new ProximalPolicyOptimization(model, reference, tokenizer, lines.Train, lines.HeldOut,
-            ProximalPolicyOptimization.RewardOf(reward, tokenizer, end), options)), parts, false);
+            held.Keep(new RewardScorer(reward, tokenizer, end)).Score, options)), parts, false);
     }
 
     private static int? EndOf(CheckpointParts parts) => parts.GenerationSettings.EosTokenIds is [var first, ..] ? first : null;

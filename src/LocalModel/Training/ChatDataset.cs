@@ -365,18 +365,16 @@ internal sealed class ConversationSampler : BatchSampler
     private readonly ChatExample[] _examples;
     private readonly int _budget;
     private readonly int _microBatches;
-    private readonly ulong _seed;
     private readonly int[] _targets;
-    private readonly int[] _order;
-    private long _orderEpoch = -1;
+    private readonly ExampleOrder _order;
     private Place _next;
     private Place _stepStart;
 
     public ConversationSampler(ChatExample[] examples, int budget, int microBatches, ulong seed)
     {
-        (_examples, _budget, _microBatches, _seed) = (examples, budget, microBatches, seed);
+        (_examples, _budget, _microBatches) = (examples, budget, microBatches);
         _targets = new int[budget];
-        _order = new int[examples.Length];
+        _order = new ExampleOrder(examples.Length, seed, Purpose);
         Batch = new Batch(budget);
     }
 
@@ -402,41 +400,21 @@ internal sealed class ConversationSampler : BatchSampler
         if (fill)
             Batch.Clear();
         int tokens = 0;
-        var (microBatch, epoch, index) = _next;
+        var (microBatch, draw) = _next;
         while (true)
         {
-            var example = _examples[Ordered(epoch, index)];
+            var example = _examples[_order[draw]];
             if (tokens + example.Ids.Length - 1 > _budget)
                 break;
             if (fill)
                 example.AppendTo(Batch, _targets);
             tokens += example.Ids.Length - 1;
-            if (++index == _examples.Length)
-                (epoch, index) = (epoch + 1, 0);
+            draw++;
         }
 
-        _next = new Place(microBatch + 1, epoch, index);
-    }
-
-    // Fisher and Yates.
-    private int Ordered(long epoch, int index)
-    {
-        if (_orderEpoch != epoch)
-        {
-            for (int i = 0; i < _order.Length; i++)
-                _order[i] = i;
-            for (int i = _order.Length - 1; i > 0; i--)
-            {
-                int other = (int)Math.BigMul(CounterRandom.Key(_seed ^ Purpose, (ulong)epoch, (ulong)i), (ulong)(i + 1), out _);
-                (_order[i], _order[other]) = (_order[other], _order[i]);
-            }
-
-            _orderEpoch = epoch;
-        }
-
-        return _order[index];
+        _next = new Place(microBatch + 1, draw);
     }
 
     /// <summary>Where a micro-batch begins.</summary>
-    private readonly record struct Place(long MicroBatch, long Epoch, int Index);
+    private readonly record struct Place(long MicroBatch, long Draw);
 }

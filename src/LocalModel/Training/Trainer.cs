@@ -175,7 +175,7 @@ public sealed class Trainer
         }
     }
 
-    private static string Save(TrainingEngine engine, TrainingTask task, long step, TrainingOptions options, TrainingCheckpoints saving)
+    private string Save(TrainingEngine engine, TrainingTask task, long step, TrainingCheckpoints saving)
     {
         engine.Session.Download();
         return new CheckpointFolder(saving.Folder).Save(step, folder =>
@@ -190,12 +190,9 @@ public sealed class Trainer
                 engine.UseTrained();
             }
 
-            State(task, step, options).Save(folder, engine);
+            State(task, step).Save(folder, engine);
         });
     }
-
-    private string Save(TrainingEngine engine, TrainingTask task, long step, TrainingCheckpoints saving)
-        => Save(engine, task, step, _options, saving);
 
     // What trains, and the step to go on from.
     private (TrainingEngine Engine, long Step) Resume(TrainingTask task)
@@ -211,7 +208,7 @@ public sealed class Trainer
             if (!TrainingState.Exists(folder))
                 throw new CheckpointException(folder, "the newest checkpoint holds no state of a training run. Save into another folder.");
             var state = TrainingState.Load(folder);
-            state.CheckSameRun(folder, State(task, state.Step, _options));
+            state.CheckSameRun(folder, State(task, state.Step));
             task.Load(folder);
 
             // A device takes the weights over when its session is made.
@@ -237,14 +234,14 @@ public sealed class Trainer
     private TrainingEngine Engine(TrainingTask task)
         => new((_options.Device ?? Device.Cpu).CreateTrainingSession(TrainedOf(task), _options.Seed, _options.Threads), _options);
 
-    private static TrainingState State(TrainingTask task, long step, TrainingOptions options) => new()
+    private TrainingState State(TrainingTask task, long step) => new()
     {
         Step = step,
-        Seed = options.Seed,
+        Seed = _options.Seed,
         DataFingerprint = task.Fingerprint,
         DataTokens = task.Size,
-        BatchSize = options.BatchSize,
-        MicroBatches = options.MicroBatches,
-        ContextLength = task.ContextLength(options),
+        BatchSize = _options.BatchSize,
+        MicroBatches = _options.MicroBatches,
+        ContextLength = task.ContextLength(_options),
     };
 }

@@ -69,11 +69,11 @@ public sealed record TrainingCost(long TrainedWeights, long TokensInStep, long S
 }
 
 /// <summary>
-/// One dial for a GPT that is trained from scratch, as nanochat has it: the layers; width, heads, context, batch and learning rate follow.
+/// One dial for a GPT that is trained from scratch, as nanochat has it: the layers; width, heads, context and learning rate follow.
 /// </summary>
 public static class DepthDial
 {
-    private const int WidthOfLayer = 64, ContextOfLayer = 64, TokensInStep = 2048;
+    private const int WidthOfLayer = 64, ContextOfLayer = 64;
 
     /// <summary>The settings of a GPT-2 of a depth.</summary>
     /// <param name="depth">The layers.</param>
@@ -91,18 +91,6 @@ public static class DepthDial
             Heads = Math.Max(1, depth),
         };
     }
-
-    /// <summary>The options of its training; the learning rate falls with the root of the width.</summary>
-    /// <param name="depth">The layers.</param>
-    /// <param name="steps">The steps.</param>
-    /// <param name="contextLength">The positions.</param>
-    public static TrainingOptions Training(int depth, int steps, int contextLength) => new()
-    {
-        Steps = steps,
-        BatchSize = Math.Max(1, TokensInStep / contextLength),
-        ContextLength = contextLength,
-        LearningRate = LearningRate(WidthOfLayer * depth),
-    };
 
     /// <summary>AdamW's highest learning rate for a width: 2e-3 at 128, falling with its root.</summary>
     public static double LearningRate(int width) => 2e-3 * Math.Sqrt(128.0 / width);

@@ -20,9 +20,6 @@ public sealed partial record TrainingScope
     /// </summary>
     public double LayerDecay { get; init; } = 1;
 
-    /// <summary>Parts of names; a weight that contains one of them is trained whatever the layer. Empty for none.</summary>
-    public IReadOnlyList<string> Also { get; init; } = [];
-
     /// <summary>The weights that are trained.</summary>
     /// <exception cref="TrainingException">None is.</exception>
     internal IReadOnlyList<Parameter> Select(IReadOnlyList<Parameter> parameters)
@@ -36,7 +33,7 @@ public sealed partial record TrainingScope
         {
             int? layer = LayerOf(parameter);
             seen |= layer is not null;
-            if (layer >= first || (layer is null && seen) || Also.Any(part => parameter.Name.Contains(part, StringComparison.Ordinal)))
+            if (layer >= first || (layer is null && seen))
                 chosen.Add(parameter);
         }
 

@@ -27,10 +27,8 @@ public sealed class ExtractiveQuestionAnswering : EncoderTask
     private readonly List<int> _starts = [];
     private readonly List<int> _ends = [];
     private Window[] _windows = [];
-    private ExampleOrder _order = new(0, 0);
+    private ExampleDraws? _draws;
     private int _length;
-    private int _batchSize = 1;
-    private int _microBatches = 1;
 
     /// <summary>Creates the task.</summary>
     /// <param name="model">An encoder with a head for answers (<see cref="Bert.WithHead"/>).</param>
@@ -90,25 +88,23 @@ public sealed class ExtractiveQuestionAnswering : EncoderTask
     {
         _length = ContextLength(options);
         _windows = [.. _train.SelectMany(Windows)];
-        _order = new ExampleOrder(_windows.Length, options.Seed);
-        (_batchSize, _microBatches) = (options.BatchSize, options.MicroBatches);
+        _draws = new ExampleDraws(_windows.Length, options);
     }
 
     internal override DrawnBatch Draw(long step, int microBatch)
     {
-        long first = (step * _microBatches + microBatch) * _batchSize;
         _batch.Clear();
         _starts.Clear();
         _ends.Clear();
-        for (int i = 0; i < _batchSize; i++)
+        foreach (int i in _draws!.Of(step, microBatch))
         {
-            var window = _windows[_order[first + i]];
+            var window = _windows[i];
             window.Text.AppendTo(_batch);
             _starts.Add(window.Start);
             _ends.Add(window.End);
         }
 
-        return new DrawnBatch(_batch.Tokens, _batchSize);
+        return new DrawnBatch(_batch.Tokens, _batch.Sequences);
     }
 
     internal override Tensor Loss(Pass pass) => Loss(Model, pass, _batch, [.. _starts], [.. _ends]);

@@ -55,10 +55,10 @@ public abstract class PolicyTask : CausalTask
     private readonly RewardFunction _reward;
     private readonly CausalModel _reference;
     private int[][] _encoded = [];
-    private ExampleOrder _order = new(0, 0);
+    private ExampleDraws? _draws;
     private InferenceSession? _referenceSession;
     private ulong _seed;
-    private int _batchSize;
+    private long _rollout = -1;
 
     private protected PolicyTask(
         CausalModel model, CausalModel reference, Tokenizer tokenizer, IReadOnlyList<RewardedPrompt> prompts,
@@ -123,8 +123,8 @@ public abstract class PolicyTask : CausalTask
         _encoded = [.. _prompts.Select(p => Encode(p.Prompt))];
         if (_encoded.FirstOrDefault(p => p.Length == 0 || p.Length + 1 > Model.ContextLength) is { } wrong)
             throw new TrainingException($"A prompt has {wrong.Length} tokens; the model reads from 1 to {Model.ContextLength - 1}.");
-        _order = new ExampleOrder(_encoded.Length, options.Seed);
-        (_seed, _batchSize) = (options.Seed, options.BatchSize);
+        _draws = new ExampleDraws(_encoded.Length, options);
+        (_seed, _rollout) = (options.Seed, -1);
         _referenceSession?.Dispose();
         _referenceSession = (options.Device ?? Devices.Device.Cpu).CreateInferenceSession(options.Threads);
         _referenceSession.Load(_reference.Parameters);
@@ -135,10 +135,11 @@ public abstract class PolicyTask : CausalTask
         base.BeginStep(step, session, cancellationToken);
 
         // After a resume in the midst of a rollout, a new one is sampled.
-        if (step % Options.StepsPerRollout != 0 && Completions.Length > 0)
+        long rollout = step / Options.StepsPerRollout;
+        if (rollout == _rollout)
             return;
-        long first = step / Options.StepsPerRollout * _batchSize;
-        int[] drawn = [.. Enumerable.Range(0, _batchSize).Select(i => _order[first + i])];
+        _rollout = rollout;
+        int[] drawn = _draws!.Of(rollout);
         Completions = Rollouts.Sample(Model, session.Evaluation, [.. drawn.Select(i => _encoded[i])], Options.GroupSize,
             Sampling(Options.Temperature), _seed, step, cancellationToken);
         Rewards = [.. Completions.Index().Select(c => (float)_reward(_prompts[drawn[c.Index / Options.GroupSize]], Text(c.Item)))];
@@ -296,7 +297,7 @@ public sealed class ProximalPolicyOptimization : PolicyTask
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="prompts">The prompts to learn from.</param>
     /// <param name="heldOut">The prompts to measure on; may be empty.</param>
-    /// <param name="reward">What a completion is worth: most often a reward model's score (<see cref="RewardOf"/>).</param>
+    /// <param name="reward">What a completion is worth: most often a reward model's score (<see cref="RewardScorer"/>).</param>
     /// <param name="options">The dials.</param>
     /// <exception cref="TrainingException">There is no prompt.</exception>
     public ProximalPolicyOptimization(
@@ -318,27 +319,6 @@ public sealed class ProximalPolicyOptimization : PolicyTask
     public override string Name => "ppo";
 
     internal override IReadOnlyList<Parameter> Trained => [.. base.Trained, _valueWeight, _valueBias];
-
-    /// <summary>A reward function that asks a reward model; it runs on the caller's thread.</summary>
-    /// <param name="model">The reward model; stays the caller's.</param>
-    /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="endId">The token that ends a completion, as it was trained with; null for none.</param>
-    public static RewardFunction RewardOf(RewardModel model, Tokenizer tokenizer, int? endId)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(tokenizer);
-        var session = Devices.Device.Cpu.CreateInferenceSession();
-        return (prompt, completion) =>
-        {
-            var ids = new List<int>();
-            tokenizer.Encode(prompt.Prompt + completion, ids, addSpecialTokens: false, parseSpecialTokens: true);
-            if (endId is { } end)
-                ids.Add(end);
-            int length = Math.Min(ids.Count, model.Body.ContextLength);
-            var pass = session.Begin();
-            return pass.ReadScalar(model.Scores(pass, Batch.Packed(ids.ToArray().AsSpan(0, length))));
-        };
-    }
 
     internal override Tensor Loss(Pass pass)
     {
@@ -387,4 +367,30 @@ public sealed class ProximalPolicyOptimization : PolicyTask
     }
 
     private const string HeadFile = "value_head.safetensors";
+}
+
+/// <summary>A reward function that asks a reward model.</summary>
+/// <param name="model">The reward model; stays the caller's.</param>
+/// <param name="tokenizer">Its tokenizer.</param>
+/// <param name="endId">The token that ends a completion, as it was trained with; null for none.</param>
+/// <remarks>Not thread-safe.</remarks>
+public sealed class RewardScorer(RewardModel model, Tokenizer tokenizer, int? endId) : IDisposable
+{
+    private readonly InferenceSession _session = Devices.Device.Cpu.CreateInferenceSession();
+
+    /// <summary>The reward of a completion: a <see cref="RewardFunction"/>.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="completion">What was written; cut where both are longer than the model reads.</param>
+    public double Score(RewardedPrompt prompt, string completion)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        ArgumentNullException.ThrowIfNull(completion);
+        var tokens = CompletionTokens.Of(tokenizer, prompt.Prompt, completion, endId);
+        var pass = _session.Begin();
+        return pass.ReadScalar(model.Scores(
+            pass, Batch.Packed(tokens.Ids.AsSpan(0, Math.Min(tokens.Ids.Length, model.Body.ContextLength)))));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _session.Dispose();
 }

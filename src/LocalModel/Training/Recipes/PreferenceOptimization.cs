@@ -55,10 +55,12 @@ public sealed class PreferenceOptimization : CausalTask
     private readonly List<int> _targets = [];
     private (double Chosen, double Rejected)[]? _reference;
     private (double Chosen, double Rejected)[] _heldOutReference = [];
+    private CompletionTokens[] _mismatched = [];
+    private double[] _mismatchedReference = [];
+    private long _referenceVersion;
     private int[] _drawn = [];
-    private ExampleOrder _order = new(0, 0);
-    private int _microBatches = 1;
-    private double _mismatch;
+    private ExampleDraws? _draws;
+    private double _divergence;
 
     /// <summary>Creates the task.</summary>
     /// <param name="model">The model that learns, most often one that follows instructions already.</param>
@@ -90,23 +92,30 @@ public sealed class PreferenceOptimization : CausalTask
 
     internal override void Prepare(TrainingOptions options)
     {
-        _order = new ExampleOrder(_train.Count, options.Seed);
-        _drawn = new int[options.BatchSize];
-        _microBatches = options.MicroBatches;
+        _draws = new ExampleDraws(_train.Count, options);
 
-        // Computed before a checkpoint is loaded: a resumed run has the same reference.
+        // Computed before a checkpoint is loaded: a resumed run has the same reference. Once is enough while the weights are the same.
+        long version = Trained.Sum(p => (long)p.Version);
+        if (_reference is not null && version == _referenceVersion)
+            return;
         using var session = (options.Device ?? Devices.Device.Cpu).CreateInferenceSession(options.Threads);
         session.Load(Model.Parameters);
         Lora.Refresh(Model, session);
         _reference = Sums(session, _train, default);
         _heldOutReference = Sums(session, _heldOut, default);
+        if (_options.Method == PreferenceMethod.Kto)
+        {
+            _mismatched = [.. Enumerable.Range(0, _train.Count).Select(i => _train[i].Chosen.After(_train[(i + 1) % _train.Count].Chosen,
+                Model.ContextLength))];
+            _mismatchedReference = Sums(session, _mismatched, default);
+        }
+
+        _referenceVersion = Trained.Sum(p => (long)p.Version);
     }
 
     internal override DrawnBatch Draw(long step, int microBatch)
     {
-        long first = (step * _microBatches + microBatch) * _drawn.Length;
-        for (int i = 0; i < _drawn.Length; i++)
-            _drawn[i] = _order[first + i];
+        _drawn = _draws!.Of(step, microBatch);
         _batch.Clear();
         _targets.Clear();
         foreach (int i in _drawn)
@@ -131,7 +140,7 @@ public sealed class PreferenceOptimization : CausalTask
             {
                 var sums = TokenLogProbabilities.SequenceSum(pass, rows, pass.Constant(mask, rows.Rows, rows.Columns));
                 return PreferenceLosses.Unpaired(pass, sums, reference,
-                    [.. Enumerable.Range(0, 2 * pairs).Select(i => i < pairs)], _mismatch, _options.Beta).Loss;
+                    [.. Enumerable.Range(0, 2 * pairs).Select(i => i < pairs)], _divergence, _options.Beta).Loss;
             }
 
             var kind = _options.Method == PreferenceMethod.Ipo ? PreferenceLoss.Ipo
@@ -165,11 +174,11 @@ public sealed class PreferenceOptimization : CausalTask
         if (_options.Method != PreferenceMethod.Kto)
             return;
 
-        // KTO's divergence: what the model makes of answers to other prompts, against the reference. Answers of the next pairs stand in.
-        Draw(step, 0);
-        var values = Sums(session.Evaluation, [.. _drawn.Select(i => _train[i].Chosen)], cancellationToken);
-        _mismatch = PreferenceLosses.KlEstimate(
-            [.. values.Select(v => (float)v)], [.. _drawn.Select(i => (float)_reference![i].Chosen)]);
+        // KTO's divergence: what the model makes of answers to other prompts, against the reference.
+        int[] drawn = _draws!.Of(step);
+        var values = Sums(session.Evaluation, [.. drawn.Select(i => _mismatched[i])], cancellationToken);
+        _divergence = PreferenceLosses.KlEstimate(
+            [.. values.Select(v => (float)v)], [.. drawn.Select(i => (float)_mismatchedReference[i])]);
     }
 
     /// <summary>

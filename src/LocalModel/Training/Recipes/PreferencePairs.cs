@@ -121,6 +121,13 @@ internal sealed record CompletionTokens(int[] Ids, int PromptTokens)
         return new CompletionTokens([.. ids], before);
     }
 
+    /// <summary>This prompt with the completion of another one, cut to a length.</summary>
+    public CompletionTokens After(CompletionTokens other, int length)
+    {
+        int[] ids = [.. Ids.AsSpan(0, PromptTokens), .. other.Ids.AsSpan(other.PromptTokens)];
+        return new CompletionTokens(ids.Length <= length ? ids : ids[..Math.Max(length, PromptTokens + 1)], PromptTokens);
+    }
+
     /// <summary>
     /// Appends it as the model reads it, and for each place the token after it, or −100 where that is the prompt's.
     /// </summary>

@@ -13,9 +13,7 @@ public sealed class RewardModeling : TrainingTask
     private readonly PreferencePairs _train;
     private readonly PreferencePairs _heldOut;
     private readonly Batch _batch = new();
-    private ExampleOrder _order = new(0, 0);
-    private int _batchSize = 1;
-    private int _microBatches = 1;
+    private ExampleDraws? _draws;
 
     /// <summary>Creates the task.</summary>
     /// <param name="model">The reward model.</param>
@@ -52,15 +50,13 @@ public sealed class RewardModeling : TrainingTask
 
     internal override void Prepare(TrainingOptions options)
     {
-        _order = new ExampleOrder(_train.Count, options.Seed);
-        (_batchSize, _microBatches) = (options.BatchSize, options.MicroBatches);
+        _draws = new ExampleDraws(_train.Count, options);
     }
 
     internal override DrawnBatch Draw(long step, int microBatch)
     {
-        long first = (step * _microBatches + microBatch) * _batchSize;
-        Fill([.. Enumerable.Range(0, _batchSize).Select(i => _train[_order[first + i]])]);
-        return new DrawnBatch(_batch.Tokens, _batchSize);
+        Fill([.. _draws!.Of(step, microBatch).Select(i => _train[i])]);
+        return new DrawnBatch(_batch.Tokens, _batch.Sequences / 2);
     }
 
     internal override Tensor Loss(Pass pass) => Loss(pass, Model.Scores(pass, _batch), null, Centering);

@@ -35,10 +35,8 @@ public sealed class SentenceEmbeddings : EncoderTask
     private readonly Batch _batch = new();
     private readonly List<float> _labels = [];
     private EncodedText[][] _texts = [];
-    private ExampleOrder _order = new(0, 0);
+    private ExampleDraws? _draws;
     private int _length;
-    private int _batchSize = 1;
-    private int _microBatches = 1;
 
     /// <summary>Creates the task for pairs that belong together.</summary>
     /// <param name="model">An encoder; its head, if it has one, is not used.</param>
@@ -116,14 +114,12 @@ public sealed class SentenceEmbeddings : EncoderTask
             : [.. _pairs.Select(p => p.HardNegative is null
                 ? Both(cutting, p.Anchor, p.Positive)
                 : Both(cutting, p.Anchor, p.Positive, p.HardNegative))];
-        _order = new ExampleOrder(_texts.Length, options.Seed);
-        (_batchSize, _microBatches) = (options.BatchSize, options.MicroBatches);
+        _draws = new ExampleDraws(_texts.Length, options);
     }
 
     internal override DrawnBatch Draw(long step, int microBatch)
     {
-        long first = (step * _microBatches + microBatch) * _batchSize;
-        int[] drawn = [.. Enumerable.Range(0, _batchSize).Select(i => _order[first + i])];
+        int[] drawn = _draws!.Of(step, microBatch);
         _batch.Clear();
         _labels.Clear();
         for (int column = 0; column < _texts[0].Length; column++)
@@ -131,14 +127,14 @@ public sealed class SentenceEmbeddings : EncoderTask
                 _texts[i][column].AppendTo(_batch);
         foreach (int i in drawn)
             _labels.Add(_scored.Count > 0 ? (float)_scored[i].Similarity : 0);
-        return new DrawnBatch(_batch.Tokens, _batchSize);
+        return new DrawnBatch(_batch.Tokens, drawn.Length);
     }
 
     internal override Tensor Loss(Pass pass)
     {
         var vectors = pass.Pool(Model.Forward(pass, _batch), _batch, Pooling.Mean); // (columns · rows, width)
-        var anchors = pass.SelectRows(vectors, [.. Enumerable.Range(0, _batchSize)]);
-        var others = pass.SelectRows(vectors, [.. Enumerable.Range(_batchSize, vectors.Rows - _batchSize)]);
+        int rows = _labels.Count;
+        Tensor anchors = pass.Rows(vectors, 0, rows), others = pass.Rows(vectors, rows, vectors.Rows - rows);
         return _scored.Count > 0
             ? EmbeddingLosses.CoSent(pass, anchors, others, [.. _labels], Scale)
             : EmbeddingLosses.MultipleNegatives(pass, anchors, others, Scale);

@@ -22,7 +22,7 @@ public sealed class TextClassification : EncoderTask
     private Example[] _examples = [];
     private Example[] _measured = [];
     private Example[] _drawn = [];
-    private ExampleOrder _order = new(0, 0);
+    private ExampleDraws? _draws;
 
     /// <summary>Creates the task.</summary>
     /// <param name="model">An encoder with a head for classes of texts (<see cref="Bert.WithHead"/>).</param>
@@ -72,18 +72,12 @@ public sealed class TextClassification : EncoderTask
         var cutting = Cutting(ContextLength(options), TruncationStrategy.LongestFirst, 0);
         _examples = [.. _train.Select(t => new Example(Encoded(cutting, t.Text, t.Second, out _), t.Label))];
         _measured = [.. _heldOut.Select(t => new Example(Encoded(cutting, t.Text, t.Second, out _), t.Label))];
-        _order = new ExampleOrder(_examples.Length, options.Seed);
-        _drawn = new Example[options.BatchSize];
-        MicroBatches = options.MicroBatches;
+        _draws = new ExampleDraws(_examples.Length, options);
     }
-
-    private int MicroBatches { get; set; } = 1;
 
     internal override DrawnBatch Draw(long step, int microBatch)
     {
-        long first = (step * MicroBatches + microBatch) * _drawn.Length;
-        for (int i = 0; i < _drawn.Length; i++)
-            _drawn[i] = _examples[_order[first + i]];
+        _drawn = [.. _draws!.Of(step, microBatch).Select(i => _examples[i])];
         Fill(_drawn);
         return new DrawnBatch(_batch.Tokens, _drawn.Length);
     }

@@ -22,9 +22,7 @@ public sealed class TokenClassification : EncoderTask
     private readonly List<int> _targets = [];
     private (EncodedText Text, int[] Labels)[] _examples = [];
     private (EncodedText Text, int[] Labels)[] _measured = [];
-    private ExampleOrder _order = new(0, 0);
-    private int _batchSize = 1;
-    private int _microBatches = 1;
+    private ExampleDraws? _draws;
 
     /// <summary>Creates the task.</summary>
     /// <param name="model">An encoder with a head for classes of tokens (<see cref="Bert.WithHead"/>).</param>
@@ -75,14 +73,12 @@ public sealed class TokenClassification : EncoderTask
         var cutting = Cutting(ContextLength(options), TruncationStrategy.LongestFirst, 0);
         _examples = [.. _train.Select(t => Example(cutting, t))];
         _measured = [.. _heldOut.Select(t => Example(cutting, t))];
-        _order = new ExampleOrder(_examples.Length, options.Seed);
-        (_batchSize, _microBatches) = (options.BatchSize, options.MicroBatches);
+        _draws = new ExampleDraws(_examples.Length, options);
     }
 
     internal override DrawnBatch Draw(long step, int microBatch)
     {
-        long first = (step * _microBatches + microBatch) * _batchSize;
-        Fill([.. Enumerable.Range(0, _batchSize).Select(i => _examples[_order[first + i]])]);
+        Fill([.. _draws!.Of(step, microBatch).Select(i => _examples[i])]);
         return new DrawnBatch(_batch.Tokens, _targets.Count(t => t != Ignored));
     }
 
