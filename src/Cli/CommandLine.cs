@@ -19,6 +19,8 @@ internal static class CommandLine
         {
             QuickstartCommand.Create(),
             TrainCommand.Create(),
+            CleanCommand.Create(),
+            TranslateCommand.Create(),
             ChatCommand.Create(),
             RunCommand.Create(),
             OptimizeCommands.Optimize(),
@@ -33,6 +35,7 @@ internal static class CommandLine
             PullCommand.Create(),
             InspectCommand.Create(),
             LookCommand.Create(),
+            ScalingCommand.Create(),
             ExportCommands.Export(),
             ExportCommands.Quantize(),
             ExportCommands.Import(),
@@ -41,7 +44,7 @@ internal static class CommandLine
             KeysCommand.Create(),
             DoctorCommand.Create(),
         };
-        foreach (var command in ModelLineCommands.Create())
+        foreach (var command in (Command[])[.. ModelLineCommands.Create(), .. ComparisonCommands.Create()])
             root.Subcommands.Add(command);
         ComputeDevice.AddTo(root);
         var parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });

@@ -1,6 +1,6 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Kotonoha.LocalModel.Evaluation;
-using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
 
 namespace Kotonoha.Benchmarks.Training;
@@ -11,7 +11,8 @@ namespace Kotonoha.Benchmarks.Training;
 /// </summary>
 internal static class ScalingBenchmark
 {
-    private const int Context = 64, Batch = 16;
+    private const double Bar = 0.03;
+    private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
 
     public static async Task<int> RunAsync(string[] args)
     {
@@ -21,49 +22,38 @@ internal static class ScalingBenchmark
             return 0;
         }
 
-        var options = Arguments.Parse(args[1..], "seed", "budget");
-        ulong seed = ulong.Parse(options.GetValueOrDefault("seed", "1"), CultureInfo.InvariantCulture);
-        int budget = int.Parse(options.GetValueOrDefault("budget", "1600"), CultureInfo.InvariantCulture);
-        Console.WriteLine($"Machine: {Machine.Describe()}; seed {seed}");
+        var given = Arguments.Parse(args[1..], "seed", "budget");
+        int budget = int.Parse(given.GetValueOrDefault("budget", "1600"), CultureInfo.InvariantCulture);
+        var options = new ScalingSweepOptions
+        {
+            Steps = [budget / 8, budget / 4, budget / 2, budget],
+            HeldOutSteps = budget * 3 / 2,
+            Seed = ulong.Parse(given.GetValueOrDefault("seed", "1"), CultureInfo.InvariantCulture),
+        };
+        Console.WriteLine($"Machine: {Machine.Describe()}; seed {options.Seed}");
         using var data = TokenDataset.FromBytes(await File.ReadAllBytesAsync(args[0]));
         var runs = new List<ScalingRun>();
-        foreach (int width in (int[])[16, 32, 48, 64, 96])
-            foreach (int steps in (int[])[budget / 8, budget / 4, budget / 2, budget])
-                runs.Add(await RunAsync(data, width, steps, seed));
+        foreach (var (width, steps) in options.Plan)
+        {
+            var run = await ScalingSweep.RunAsync(data, width, steps, options);
+            runs.Add(run);
+            Say(Invariant, $"  {run.Parameters,9:N0} parameters, {run.Tokens,11:N0} tokens: loss {run.Loss:F4}");
+        }
 
-        // The largest model with the most steps takes no part in the fit.
-        var heldOut = await RunAsync(data, 128, budget * 3 / 2, seed);
-        var law = ScalingLaw.Fit(runs);
-        double predicted = law.Predict(heldOut.Parameters, heldOut.Tokens), error = predicted / heldOut.Loss - 1;
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"L(N, D) = {law.Irreducible:F3} + {law.ParameterFactor:G4}/N^{law.ParameterExponent:F3} + "
-                + $"{law.TokenFactor:G4}/D^{law.TokenExponent:F3}"));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"held-out run: predicted {predicted:F4}, measured {heldOut.Loss:F4}: {100 * error:+0.0;-0.0}%"));
+        var study = ScalingStudy.Of(runs[..^1], runs[^1]);
+        var (law, heldOut) = (study.Law, study.HeldOut);
+        var interval = study.Predicted(heldOut.Parameters, heldOut.Tokens);
+        Say(Invariant, $"L(N, D) = {law.Irreducible:F3} + {law.ParameterFactor:G4}/N^{law.ParameterExponent:F3} + "
+            + $"{law.TokenFactor:G4}/D^{law.TokenExponent:F3}");
+        Say(Invariant, $"held-out run: predicted {study.Prediction:F4} ({interval.Low:F4}–{interval.High:F4}), measured {heldOut.Loss:F4}: "
+            + $"{100 * study.Error:+0.0;-0.0}%");
         double flops = 6 * heldOut.Parameters * heldOut.Tokens;
         var (size, tokens) = law.Optimal(flops);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"of {flops:E1} FLOPs the best use is {size:N0} parameters on {tokens:N0} tokens (predicted {law.Predict(size, tokens):F4})"));
-        return Math.Abs(error) <= 0.03 ? 0 : 1;
+        Say(Invariant, $"of {flops:E1} FLOPs the best use is {size:N0} parameters on {tokens:N0} tokens (predicted {law.Predict(size, tokens):F4})");
+        return Math.Abs(study.Error) <= Bar ? 0 : 1;
     }
 
-    // Parameters without the tables of tokens and positions, as in the papers.
-    private static async Task<ScalingRun> RunAsync(TokenDataset data, int width, int steps, ulong seed)
-    {
-        using var model = Gpt2.Create(
-            new Gpt2Config { VocabularySize = 256, ContextLength = Context, Width = width, Layers = 3, Heads = width / 16 }, seed);
-        var result = await new Trainer(model, new TrainingOptions
-        {
-            Steps = steps,
-            BatchSize = Batch,
-            LearningRate = DepthDial.LearningRate(width),
-            EvaluateEvery = steps,
-            Seed = seed,
-        }).RunAsync(data);
-        long tables = (256L + Context) * width;
-        var run = new ScalingRun(model.ParameterCount - tables, (double)steps * Batch * Context, result.ValidationLoss!.Value);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"  {run.Parameters,9:N0} parameters, {run.Tokens,11:N0} tokens: loss {run.Loss:F4} ({result.Duration.TotalSeconds:F0} s)"));
-        return run;
-    }
+    private static void Say(
+        IFormatProvider culture, [InterpolatedStringHandlerArgument(nameof(culture))] ref DefaultInterpolatedStringHandler text)
+        => Console.WriteLine(string.Create(culture, ref text));
 }

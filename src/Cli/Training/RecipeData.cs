@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Text.Json;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Data;
 using Kotonoha.LocalModel.Training.Recipes;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Cli.Training;
 
@@ -10,6 +12,7 @@ namespace Kotonoha.Cli.Training;
 internal static class RecipeData
 {
     private const double HeldOutShare = 0.1;
+    private const int HeldOutEvery = 10;
     private const int MostNamed = 5;
 
     /// <summary>JSON lines, and those that are held out: of <c>--held-out</c>, or the last tenth.</summary>
@@ -48,6 +51,52 @@ internal static class RecipeData
 
     /// <summary>The class of a line, a text or a number.</summary>
     public static string Label(JsonDocument json) => Text(json, "label");
+
+    /// <summary>The texts of a folder or a file, one by one.</summary>
+    public static IEnumerable<string> Texts(RecipeSettings settings)
+        => CorpusFiles.Read(settings.Data, settings.SkipBadLines ? line => Console.Error.WriteLine($"left out: {line}") : null)
+            .Select(document => document.Text);
+
+    /// <summary>
+    /// The tokens of texts: of JSON lines every tenth text is held out, of other files the last tenth of each; or what <c>--held-out</c>
+    /// has.
+    /// </summary>
+    public static TokenDataset Tokens(RecipeSettings settings, Tokenizer tokenizer)
+    {
+        if (settings.HeldOut.Length == 0 && !CorpusFiles.IsLines(settings.Data))
+            return TokenDataset.From(tokenizer, Texts(settings), HeldOutShare);
+        string[] texts = [.. Texts(settings)];
+        bool isHeldOut(int i) => settings.HeldOut.Length == 0 && i % HeldOutEvery == HeldOutEvery - 1;
+        var heldOut = settings.HeldOut.Length > 0
+            ? Texts(settings with { Data = settings.HeldOut })
+            : texts.Where((_, i) => isHeldOut(i));
+        return TokenDataset.From(tokenizer, texts.Where((_, i) => !isHeldOut(i)), heldOut);
+    }
+
+    /// <summary>Sources and targets: JSON lines, or two columns with a tab between.</summary>
+    /// <exception cref="TrainingException">A line cannot be read, or none is left.</exception>
+    public static (IReadOnlyList<TranslationPair> Train, IReadOnlyList<TranslationPair> HeldOut) Pairs(RecipeSettings settings)
+    {
+        return Split(Read(settings.Data), settings, Read, null);
+
+        IReadOnlyList<TranslationPair> Read(string path) => path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase)
+            ? ReadLines(path, settings.SkipBadLines, line => line.Split('\t') is [var source, var target]
+                ? new TranslationPair(source.Trim(), target.Trim())
+                : throw new FormatException("it has not two columns with a tab between"))
+            : RecipeData.Read(path, settings.SkipBadLines,
+                json => new TranslationPair(Text(json, "source").Trim(), Text(json, "target").Trim()));
+    }
+
+    /// <summary>Rates translations by BLEU: of words, or of characters where the targets are mostly written without spaces.</summary>
+    public static Func<IReadOnlyList<string>, IReadOnlyList<string>, Measurement> Bleu(IReadOnlyList<TranslationPair> heldOut)
+    {
+        var options = new BleuOptions
+        {
+            Tokenizer = heldOut.Any(p => LanguageOf(p.Target) == AnswerLanguage.Japanese) ? BleuTokenizer.Character : BleuTokenizer.V13a,
+        };
+        return (found, right) => new Measurement("bleu",
+            LocalModel.Evaluation.Bleu.Corpus(found, [.. right.Select(r => (IReadOnlyList<string>)[r])], options).Score);
+    }
 
     /// <summary>Documents as lists of paragraphs: the files of a folder, or the parts of a file between blank lines.</summary>
     public static IReadOnlyList<IReadOnlyList<string>> Documents(string path)
@@ -121,7 +170,13 @@ internal static class RecipeData
         }
     }
 
-    private static List<T> Read<T>(string path, bool skipBad, Func<JsonDocument, T> read)
+    private static List<T> Read<T>(string path, bool skipBad, Func<JsonDocument, T> read) => ReadLines(path, skipBad, line =>
+    {
+        using var json = JsonDocument.Parse(line);
+        return read(json);
+    });
+
+    private static List<T> ReadLines<T>(string path, bool skipBad, Func<string, T> read)
     {
         if (!File.Exists(path))
             throw new UsageException($"'{path}': there is no such file");
@@ -134,8 +189,7 @@ internal static class RecipeData
                 continue;
             try
             {
-                using var json = JsonDocument.Parse(line);
-                lines.Add(read(json));
+                lines.Add(read(line));
             }
             catch (Exception exception) when (exception is JsonException or FormatException or InvalidOperationException
                 or KeyNotFoundException)

@@ -16,11 +16,12 @@ internal static class RecipeRunner
 {
     private const double HeldOutShare = 0.1, FineTuningRate = 5e-4, FreshRate = 1e-3, PolicyRate = 1e-4, AdapterRate = 2e-3;
     private static readonly string[] EncoderTokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+    private static readonly string[] TranslationTokens = ["<pad>", "</s>"];
 
     /// <summary>The recipes by name, with what each needs.</summary>
     public static IReadOnlyDictionary<string, string> Recipes { get; } = new SortedDictionary<string, string>(StringComparer.Ordinal)
     {
-        ["text"] = "predict the next token of the texts (.txt, .md) of --data: a new GPT of --depth layers, or --model further",
+        ["text"] = "predict the next token of the texts (.txt, .md, .jsonl) of --data: a new GPT of --depth layers, or --model further",
         ["masked"] = "pretrain a BERT on the texts of --data: masked words and next sentences",
         ["classify"] = "classes of texts: JSON lines with text (and second), label; from --model, or a new encoder",
         ["answers"] = "find answers in passages: a file in SQuAD's layout; from --model, or a new encoder",
@@ -30,6 +31,7 @@ internal static class RecipeRunner
         ["grpo"] = "reinforce right results: JSON lines with prompt, answer; needs --model",
         ["ppo"] = "reinforce what a reward model (--teacher) likes: JSON lines with prompt; needs --model",
         ["distill"] = "teach a new GPT of --depth layers what --teacher thinks of the texts of --data",
+        ["translation"] = "turn sources into targets: JSON lines with source, target, or a .tsv file; from --model, or a new Transformer",
         ["completions"] = "write completions: JSON lines with prompt, completion, no chat template; needs --model, or a new GPT",
     };
 
@@ -117,6 +119,7 @@ internal static class RecipeRunner
             "text" or "distill" => Texts(settings, held, cancellationToken),
             "completions" => Completions(settings, held, cancellationToken),
             "masked" => Masked(settings, held),
+            "translation" => Translations(settings, held, cancellationToken),
             "classify" => Classes(settings, held),
             "answers" => Answers(settings, held),
             "embed" => Embeddings(settings, held),
@@ -127,8 +130,8 @@ internal static class RecipeRunner
     private static (TrainingTask, CheckpointParts, bool) Texts(
         RecipeSettings settings, Disposables held, CancellationToken cancellationToken)
     {
-        var (model, tokenizer, parts, fresh) = Gpt(settings, held, () => TextCorpus.From(settings.Data), cancellationToken);
-        var data = held.Keep(TokenDataset.From(tokenizer, settings.Data));
+        var (model, tokenizer, parts, fresh) = Gpt(settings, held, () => RecipeData.Texts(settings), cancellationToken);
+        var data = held.Keep(RecipeData.Tokens(settings, tokenizer));
         TrainingTask task = settings.Recipe == "text"
             ? new LanguageModeling(model, data)
             : new Distillation(model, held.Keep(ModelCheckpoint.Load(HubModels.Resolve(settings.Teacher))), data);
@@ -202,6 +205,43 @@ internal static class RecipeRunner
                 settings, held, train.SelectMany(p => (string[])[p.Anchor, p.Positive]), EncoderHead.None, null);
             return (held.Keep(new SentenceEmbeddings(model, tokenizer, train, heldOut)), parts, fresh);
         }
+    }
+
+    private static (TrainingTask, CheckpointParts, bool) Translations(
+        RecipeSettings settings, Disposables held, CancellationToken cancellationToken)
+    {
+        var (train, heldOut) = RecipeData.Pairs(settings);
+        var known = settings.Model.Length == 0 ? null : HubModels.Resolve(settings.Model);
+        if (known is not null && !EncoderDecoderCheckpoint.IsEncoderDecoder(known))
+            throw new UsageException($"--model '{settings.Model}' is no encoder–decoder (Transformer, Marian, T5)");
+        var tokenizer = known is not null ? ModelFiles.Tokenizer(settings.Model) : Tokenizer.TrainByteLevelBpe(
+            train.SelectMany(p => (string[])[p.Source, p.Target]), new BpeTrainingOptions
+            {
+                VocabularySize = settings.Vocabulary,
+                SpecialTokens = TranslationTokens,
+                AddPrefixSpace = true,
+            }, cancellationToken);
+        int width = 64 * settings.Depth;
+        var model = held.Keep(known is not null ? EncoderDecoderCheckpoint.Load(known) : Marian.Create(
+            new MarianConfig
+            {
+                VocabularySize = tokenizer.VocabularySize,
+                ContextLength = settings.Context ?? 256,
+                Width = width,
+                EncoderLayers = settings.Depth,
+                DecoderLayers = settings.Depth,
+                EncoderHeads = settings.Depth,
+                DecoderHeads = settings.Depth,
+                EncoderFeedForwardWidth = 4 * width,
+                DecoderFeedForwardWidth = 4 * width,
+                Dropout = 0.1f,
+            },
+            settings.Seed));
+        var search = known is not null
+            ? CheckpointFolder.Read(known, SequenceSettings.Load)
+            : new SequenceSettings { PadTokenId = 0, EndTokenIds = [1] };
+        return (held.Keep(new Translation(model, tokenizer, search, train, heldOut) { Score = RecipeData.Bleu(heldOut) }),
+            CheckpointParts.Of(tokenizer), known is null);
     }
 
     private static (TrainingTask, CheckpointParts, bool) Preferences(

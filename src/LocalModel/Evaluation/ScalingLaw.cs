@@ -17,6 +17,7 @@ public readonly record struct ScalingRun(double Parameters, double Tokens, doubl
 public sealed record ScalingLaw(
     double Irreducible, double ParameterFactor, double ParameterExponent, double TokenFactor, double TokenExponent)
 {
+    internal const int LeastRuns = 5;
     private const int MostSteps = 500;
     private const double FlopsPerParameterAndToken = 6;
 
@@ -44,7 +45,7 @@ public sealed record ScalingLaw(
     public static ScalingLaw Fit(IReadOnlyList<ScalingRun> runs, double huber = 1e-3)
     {
         ArgumentNullException.ThrowIfNull(runs);
-        if (runs.Count < 5 || runs.Any(run => !(run.Parameters > 0 && run.Tokens > 0 && run.Loss > 0)))
+        if (runs.Count < LeastRuns || runs.Any(run => !(run.Parameters > 0 && run.Tokens > 0 && run.Loss > 0)))
             throw new ArgumentException("At least five runs with positive parameters, tokens and losses are needed.", nameof(runs));
         double least = runs.Min(run => run.Loss);
         double[]? best = null;
@@ -68,6 +69,25 @@ public sealed record ScalingLaw(
         return best is null
             ? throw new ArgumentException("No law fits these runs: no start led anywhere.", nameof(runs))
             : new ScalingLaw(Math.Exp(best[4]), Math.Exp(best[0]), best[1], Math.Exp(best[2]), best[3]);
+    }
+
+    /// <summary>
+    /// Laws of resampled runs (residual bootstrap): each run's loss becomes the fitted one times the relative error of a run that is drawn,
+    /// and the law is fitted anew. <see cref="Statistics.PercentileInterval"/> of what they predict is a confidence interval.
+    /// </summary>
+    /// <param name="runs">What this law was fitted to.</param>
+    /// <param name="resamples">How many laws.</param>
+    /// <param name="seed">What the draws depend on.</param>
+    public IReadOnlyList<ScalingLaw> Bootstrap(IReadOnlyList<ScalingRun> runs, int resamples = 200, int seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(runs);
+        ArgumentOutOfRangeException.ThrowIfLessThan(resamples, 1);
+        var random = new Random(seed);
+        double[] errors = [.. runs.Select(run => run.Loss / Predict(run.Parameters, run.Tokens))];
+        return [.. Enumerable.Range(0, resamples).Select(_ => Fit([.. runs.Select(run => run with
+        {
+            Loss = Predict(run.Parameters, run.Tokens) * errors[random.Next(errors.Length)],
+        })]))];
     }
 
     /// <summary>Σ Huber(log of the predicted − log of the measured loss).</summary>

@@ -99,6 +99,23 @@ public sealed class TokenDataset : TrainingDataset
             new MemoryTokens([.. validation], tokenizer.VocabularySize));
     }
 
+    /// <summary>A dataset in memory of documents to train on and of documents that are held out.</summary>
+    /// <param name="tokenizer">The tokenizer; its <c>&lt;|endoftext|&gt;</c>, if it has one, follows every document.</param>
+    /// <param name="train">The texts to train on.</param>
+    /// <param name="heldOut">The texts to measure on; may be empty.</param>
+    public static TokenDataset From(Tokenizer tokenizer, IEnumerable<string> train, IEnumerable<string> heldOut)
+    {
+        return new TokenDataset(Joined(train), Joined(heldOut));
+
+        MemoryTokens Joined(IEnumerable<string> documents)
+        {
+            var ids = new List<int>();
+            foreach (var document in Encode(tokenizer, documents))
+                ids.AddRange(document.Span);
+            return new MemoryTokens([.. ids], tokenizer.VocabularySize);
+        }
+    }
+
     /// <summary>
     /// The token ids of documents, each followed by the tokenizer's <c>&lt;|endoftext|&gt;</c> if it has one; for <see cref="Build"/>.
     /// </summary>

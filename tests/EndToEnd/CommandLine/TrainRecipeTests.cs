@@ -70,6 +70,75 @@ public sealed class TrainRecipeTests : IDisposable
         Assert.True(File.Exists(_folder.At("vectors/step-5/modules.json")));
     }
 
+    [Fact]
+    public void A_transformer_learns_to_translate_and_goes_on_from_what_was_saved()
+    {
+        string[] english = ["red", "blue", "green", "white"], japanese = ["赤", "青", "緑", "白"];
+        File.WriteAllLines(_folder.At("pairs.tsv"), Enumerable.Range(0, 160).Select(i
+            => $"{english[i % 4]} {english[i / 4 % 4]} {english[i / 16 % 4]}\t{japanese[i % 4]} {japanese[i / 4 % 4]} {japanese[i / 16 % 4]}"));
+        var error = Train("translation", "pairs.tsv", "translator", "--depth", "1", "--steps", "150", "--batch", "16", "--vocabulary", "300",
+            "--learning-rate", "0.005");
+        Assert.Contains("bleu", error, StringComparison.Ordinal);
+        var (code, output, failed) = CliProcess.Run(["translate", _folder.At("translator"), "white red blue", "--beams", "2"]);
+        Assert.True(code == 0, failed);
+        Assert.Equal("白 赤 青", output.Trim());
+
+        Lines("pairs.jsonl", i => new { source = english[i % 4], target = japanese[i % 4] });
+        Train("translation", "pairs.jsonl", "further", "--model", _folder.At("translator"), "--steps", "2");
+        (code, _, error) = CliProcess.Run(["train", "translation", "--data", _folder.At("pairs.tsv"), "--out", _folder.At("none"), "--model",
+            _folder.At("pairs.tsv")]);
+        Assert.NotEqual(0, code);
+        Assert.False(Directory.Exists(_folder.At("none")), error);
+    }
+
+    [Fact]
+    public void A_corpus_is_cleaned_and_a_GPT_learns_from_what_is_left()
+    {
+        Directory.CreateDirectory(_folder.At("corpus"));
+        string Text(int i) => string.Concat(Enumerable.Range(0, 12).Select(n => $"The {Animals[(i + n) % 4]} number {i * n} runs in {n}. "));
+        for (int i = 0; i < 8; i++)
+            File.WriteAllText(_folder.At($"corpus/{i}.txt"), Text(i));
+        File.WriteAllText(_folder.At("corpus/short.md"), "Nothing.");
+        File.WriteAllLines(_folder.At("corpus/more.jsonl"),
+            [.. Enumerable.Range(8, 12).Select(i => JsonSerializer.Serialize(new { name = $"text {i}", text = Text(i) })),
+                JsonSerializer.Serialize(new { text = Text(3).ToUpperInvariant() })]);
+        File.WriteAllText(_folder.At("corpus/log.jsonl"), "{\"step\": 1, \"loss\": 2}\n");
+        var (code, output, error) = CliProcess.Run(["clean", _folder.At("corpus"), "--out", _folder.At("clean.jsonl"), "--dropped",
+            _folder.At("dropped.jsonl")]);
+        Assert.True(code == 0, error);
+        Assert.Matches("read +22 texts", output);
+        Assert.Matches("kept +20 texts", output);
+        Assert.Equal(20, File.ReadLines(_folder.At("clean.jsonl")).Count());
+        var dropped = File.ReadAllText(_folder.At("dropped.jsonl"));
+        Assert.Contains("{\"name\":\"short.md\",\"reason\":\"TooShort\"}", dropped, StringComparison.Ordinal);
+        Assert.Contains("\"reason\":\"ExactDuplicate\",\"original\":\"3.txt\"", dropped, StringComparison.Ordinal);
+        Assert.Contains("held-out loss", Train("text", "clean.jsonl", "gpt", "--depth", "1", "--context", "16", "--steps", "5", "--vocabulary",
+            "300"), StringComparison.Ordinal);
+
+        File.AppendAllText(_folder.At("corpus/more.jsonl"), "{\"text\": 3}\n");
+        (code, _, error) = CliProcess.Run(["clean", _folder.At("corpus"), "--out", _folder.At("again.jsonl")]);
+        Assert.NotEqual(0, code);
+        Assert.Contains("more.jsonl, line 14", error, StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder.At("again.jsonl")));
+    }
+
+    [Fact]
+    public void A_sweep_is_fitted_predicts_a_run_and_is_not_run_twice()
+    {
+        File.WriteAllText(_folder.At("text.txt"), string.Concat(Enumerable.Range(0, 600).Select(i => $"{Animals[i * i % 4]} {i % 7} ")));
+        string[] sweep = ["scaling", "--data", _folder.At("text.txt"), "--out", _folder.At("sweep"), "--width", "16", "32", "--steps", "2", "4",
+            "8", "--held-out-width", "48", "--held-out-steps", "10"];
+        var (code, output, error) = CliProcess.Run(sweep);
+        Assert.True(code == 0, error);
+        Assert.Contains("L(N, D) = ", output, StringComparison.Ordinal);
+        Assert.Contains("7/7:", error, StringComparison.Ordinal);
+        var page = File.ReadAllText(_folder.At("sweep/scaling.html"));
+        Assert.Equal(7, page.Split("<circle").Length - 1);
+        var (_, again, quiet) = CliProcess.Run(sweep);
+        Assert.Equal(output, again);
+        Assert.DoesNotContain("parameters", quiet, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("preferences --data pairs.jsonl --out DIR", "needs --model")]
     [InlineData("classify --out DIR", "needs --data")]

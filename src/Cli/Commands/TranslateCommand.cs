@@ -1,0 +1,67 @@
+using System.CommandLine;
+using Kotonoha.LocalModel.Generation;
+
+namespace Kotonoha.Cli.Commands;
+
+/// <summary><c>kotonoha translate</c>: texts for texts by an encoder–decoder (Transformer, Marian, T5).</summary>
+internal static class TranslateCommand
+{
+    private const int LinesAtOnce = 64;
+
+    public static Command Create()
+    {
+        var model = new Argument<string>("MODEL")
+        {
+            Description = "A folder that 'train translation' wrote, a Marian or a T5, or a pulled OWNER/NAME.",
+        };
+        var texts = new Argument<string[]>("TEXT")
+        {
+            Description = "What is translated (default: each line of standard input).",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        var beams = new Option<int?>("--beams")
+        {
+            Description = "How many hypotheses are kept (default: as the model's files say).",
+            HelpName = "N",
+        };
+        var penalty = new Option<double?>("--length-penalty")
+        {
+            Description = "Hypotheses score Σ log p / tokens^P: above 1 favours long ones (default 1).",
+            HelpName = "P",
+        };
+        var most = new Option<int?>("--max-tokens") { Description = "The most tokens of a translation.", HelpName = "N" };
+        var command = new Command("translate", "Translate texts with an encoder–decoder; one line for each.") { model, texts };
+        foreach (var option in (Option[])[beams, penalty, most])
+            command.Options.Add(option);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            if (parsed.GetValue(beams) is < 1 || parsed.GetValue(most) is < 1)
+                throw new UsageException("--beams and --max-tokens are at least 1");
+            using var translator = SequenceToSequence.Load(parsed.GetRequiredValue(model));
+            var options = new SequenceOptions
+            {
+                MaxNewTokens = parsed.GetValue(most),
+                Beams = Beams(parsed.GetValue(beams), parsed.GetValue(penalty)),
+            };
+            var given = parsed.GetValue(texts) is { Length: > 0 } written ? written : Lines(Console.In);
+            foreach (var some in given.Chunk(LinesAtOnce))
+                foreach (var result in await translator.GenerateAsync(some, options, cancellationToken))
+                    await Console.Out.WriteLineAsync(result.Text.ReplaceLineEndings(" "));
+            return 0;
+        });
+        return command;
+    }
+
+    private static BeamSearchOptions? Beams(int? count, double? penalty) => (count, penalty) switch
+    {
+        (null, null) => null,
+        (1, null) => new BeamSearchOptions { BeamCount = 1 },
+        _ => new BeamSearchOptions { BeamCount = count ?? new BeamSearchOptions().BeamCount, LengthPenalty = (float)(penalty ?? 1) },
+    };
+
+    private static IEnumerable<string> Lines(TextReader reader)
+    {
+        while (reader.ReadLine() is { } line)
+            yield return line;
+    }
+}
