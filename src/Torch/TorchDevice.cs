@@ -1,5 +1,6 @@
 using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training;
 using TorchSharp;
 using Device = Kotonoha.LocalModel.Devices.Device;
 
@@ -133,8 +134,12 @@ public sealed class TorchDevice : Device
         return new TorchInferenceSession(new TorchWeights(Settings()));
     }
 
-    internal override TrainingSession CreateTrainingSession(IReadOnlyList<Parameter> parameters, ulong seed = 0, int threads = 0)
+    internal override TrainingSession CreateTrainingSession(
+        IReadOnlyList<Parameter> parameters, ulong seed = 0, int threads = 0, bool recompute = false)
     {
+        if (recompute)
+            throw new TrainingException(
+                $"'{Name}' keeps the activations of all layers. Switch RecomputeActivations off, or take more micro-batches.");
         Prepare(threads);
         return new TorchTrainingSession(parameters, Settings(), seed);
     }

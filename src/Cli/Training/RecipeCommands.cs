@@ -28,6 +28,11 @@ internal static class RecipeCommands
     private static readonly Option<bool> Dora = new("--dora") { Description = "With --lora: train lengths apart from directions." };
     private static readonly Option<bool> Rslora = new("--rslora") { Description = "With --lora: scale by the root of the rank." };
     private static readonly Option<double?> Average = Number<double>("--average-decay", "D", "Keep a running average of the weights.");
+    private static readonly Option<bool> Recompute = new("--recompute")
+    {
+        Description = "Compute what lies inside layers twice instead of keeping it: less memory, a third more time, the same result.",
+    };
+
     private static readonly Option<int?> Depth = Number<int>("--depth", "N", "The layers of a new model; the rest follows (default 4).");
     private static readonly Option<int?> Vocabulary = Number<int>("--vocabulary", "N", "The tokens of a new tokenizer (default 4096).");
     private static readonly Option<string?> Method = Text("--method", "NAME",
@@ -43,7 +48,7 @@ internal static class RecipeCommands
         {
             var command = new Command(name, char.ToUpperInvariant(description[0]) + description[1..] + ".");
             foreach (var option in (Option[])[Data, HeldOut, Out, Model, Teacher, Steps, Batch, Context, Rate, Optimizer, Schedule,
-                LastLayers, LayerDecay, Lora, Dora, Rslora, Average, Depth, Vocabulary, Method, Beta, Seed, SkipBad, Config])
+                LastLayers, LayerDecay, Lora, Dora, Rslora, Average, Recompute, Depth, Vocabulary, Method, Beta, Seed, SkipBad, Config])
                 command.Options.Add(option);
             command.SetAction((parsed, cancellationToken) => RecipeRunner.RunAsync(Read(name, parsed), cancellationToken));
             yield return command;
@@ -73,6 +78,7 @@ internal static class RecipeCommands
             Dora = parsed.GetValue(Dora) || settings.Dora,
             Rslora = parsed.GetValue(Rslora) || settings.Rslora,
             AverageDecay = parsed.GetValue(Average) ?? settings.AverageDecay,
+            Recompute = parsed.GetValue(Recompute) || settings.Recompute,
             Depth = parsed.GetValue(Depth) ?? settings.Depth,
             Vocabulary = parsed.GetValue(Vocabulary) ?? settings.Vocabulary,
             Method = parsed.GetValue(Method) ?? settings.Method,

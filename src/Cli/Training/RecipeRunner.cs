@@ -398,6 +398,7 @@ internal static class RecipeRunner
                 ? null
                 : new TrainingScope { LastLayers = settings.LastLayers, LayerDecay = settings.LayerDecay },
             AverageDecay = settings.AverageDecay,
+            RecomputeActivations = settings.Recompute,
             Seed = settings.Seed,
             Device = ComputeDevice.Current,
             EvaluateEvery = Math.Max(1, settings.Steps / 4),

@@ -57,6 +57,9 @@ internal sealed record RecipeSettings
 
     public double? AverageDecay { get; init; }
 
+    /// <summary>Whether what lies inside layers is computed twice instead of kept.</summary>
+    public bool Recompute { get; init; }
+
     /// <summary>The layers of a new model; width, heads and learning rate follow from it.</summary>
     public int Depth { get; init; } = 4;
 

@@ -14,11 +14,13 @@ internal sealed unsafe class Arena : IDisposable
     private static long _lastGeneration;
 
     private readonly int _elementSize;
-    private readonly List<(nint Address, nuint Size)> _blocks = [];
+    private readonly Blocks _blocks = new();
+
+    // Gradients of tensors that outlive a stretch which is run for its derivative alone.
+    private readonly Blocks _lasting = new();
     private Slot[] _slots = new Slot[256];
     private int _slotCount;
-    private int _block;
-    private nuint _used;
+    private int _stretchFrom;
     private long _generation;
     private bool _disposed;
 
@@ -31,16 +33,7 @@ internal sealed unsafe class Arena : IDisposable
     ~Arena() => Free();
 
     /// <summary>The native memory held, in bytes.</summary>
-    public long CapacityBytes
-    {
-        get
-        {
-            long sum = 0;
-            foreach (var (_, size) in _blocks)
-                sum += (long)size;
-            return sum;
-        }
-    }
+    public long CapacityBytes => _blocks.CapacityBytes + _lasting.CapacityBytes;
 
     /// <summary>Takes back all memory: every tensor made so far becomes invalid.</summary>
     /// <exception cref="ObjectDisposedException">The pass was disposed.</exception>
@@ -49,26 +42,45 @@ internal sealed unsafe class Arena : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, typeof(Pass));
         _generation = Interlocked.Increment(ref _lastGeneration);
         _slotCount = 0;
-        _block = 0;
-        _used = 0;
+        _stretchFrom = 0;
+        _blocks.Reset();
+        _lasting.Reset();
     }
+
+    /// <summary>Where the memory stands now.</summary>
+    public ArenaMark Mark() => new(_slotCount, _blocks.Place);
+
+    /// <summary>Takes back what was made since a mark, but the contents of one tensor, which gets a new handle.</summary>
+    public Tensor ReleaseKeeping(ArenaMark mark, Tensor kept)
+    {
+        var view = View(kept);
+        bool needsGradient = NeedsGradient(kept);
+        Release(mark);
+        var moved = Allocate(view.Rows, view.Columns, needsGradient);
+        Move(view, _slots[moved.Slot].Data);
+        return moved;
+    }
+
+    /// <summary>Takes back what was made since a mark.</summary>
+    public void Release(ArenaMark mark)
+    {
+        _slotCount = mark.Slots;
+        _stretchFrom = 0;
+        _blocks.Place = mark.Place;
+    }
+
+    /// <summary>
+    /// What is made from now on is taken back before the rest: gradients of tensors that are there already lie elsewhere and stay.
+    /// </summary>
+    public void BeginStretch() => _stretchFrom = _slotCount;
 
     /// <summary>Takes back all memory but the contents of one tensor, which moves to the front and gets a new handle.</summary>
     public Tensor ResetKeeping(Tensor kept)
     {
         var view = View(kept);
-        nuint rowBytes = (nuint)view.Columns * (nuint)_elementSize;
-        nuint strideBytes = (nuint)view.Stride * (nuint)_elementSize;
         Reset();
         var moved = Allocate(view.Rows, view.Columns, needsGradient: false);
-        byte* target = _slots[moved.Slot].Data;
-        byte* source = (byte*)view.Data;
-
-        // The target lies at the very front, so copying rows upwards never overwrites a row that is still to be read, unless the source
-        // lies in a later block, where there is no overlap at all.
-        if (target != source)
-            for (nuint r = 0; r < (nuint)view.Rows; r++)
-                Buffer.MemoryCopy(source + r * strideBytes, target + r * rowBytes, rowBytes, rowBytes);
+        Move(view, _slots[moved.Slot].Data);
         return moved;
     }
 
@@ -78,7 +90,7 @@ internal sealed unsafe class Arena : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         return AddSlot(new Slot
         {
-            Data = Take((nuint)rows * (nuint)columns * (nuint)_elementSize),
+            Data = Take(_blocks, (nuint)rows * (nuint)columns * (nuint)_elementSize),
             Rows = rows,
             Columns = columns,
             Stride = columns,
@@ -120,7 +132,7 @@ internal sealed unsafe class Arena : IDisposable
     /// <summary>Copies integers (ids, positions) into the arena, where they stay until the reset.</summary>
     public int* Integers(ReadOnlySpan<int> values)
     {
-        int* copy = (int*)Take((nuint)values.Length * sizeof(int));
+        int* copy = (int*)Take(_blocks, (nuint)values.Length * sizeof(int));
         values.CopyTo(new Span<int>(copy, values.Length));
         return copy;
     }
@@ -157,7 +169,8 @@ internal sealed unsafe class Arena : IDisposable
         if (root.Gradient is null)
         {
             nuint size = (nuint)root.Rows * (nuint)root.Columns * (nuint)_elementSize;
-            root.Gradient = Take(size);
+            int index = slot.Root < 0 ? tensor.Slot : slot.Root;
+            root.Gradient = Take(index < _stretchFrom ? _lasting : _blocks, size);
             if (slot.Root >= 0)
             {
                 // A part is written: the rest must read as zero.
@@ -200,42 +213,94 @@ internal sealed unsafe class Arena : IDisposable
         return new Tensor(_slotCount++, _generation, slot.Rows, slot.Columns);
     }
 
-    private byte* Take(nuint size)
+    // The target lies before the source, or in another block: copying rows upwards never overwrites a row that is still to be read.
+    private void Move(View view, byte* target)
+    {
+        nuint rowBytes = (nuint)view.Columns * (nuint)_elementSize, strideBytes = (nuint)view.Stride * (nuint)_elementSize;
+        byte* source = (byte*)view.Data;
+        if (target != source)
+            for (nuint r = 0; r < (nuint)view.Rows; r++)
+                Buffer.MemoryCopy(source + r * strideBytes, target + r * rowBytes, rowBytes, rowBytes);
+    }
+
+    private byte* Take(Blocks blocks, nuint size)
     {
         ObjectDisposedException.ThrowIf(_disposed, typeof(Pass));
-        size = (size + Alignment - 1) & ~(Alignment - 1);
-        while (_block < _blocks.Count && _used + size > _blocks[_block].Size)
-        {
-            _block++;
-            _used = 0;
-        }
-
-        if (_block == _blocks.Count)
-        {
-            nuint blockSize = _blocks.Count == 0 ? FirstBlock : _blocks[^1].Size * 2;
-            blockSize = Math.Max(blockSize, size);
-
-            // Kernels may read up to one vector past the end; zeros, so that what they read there is an ordinary number.
-            void* memory = NativeMemory.AlignedAlloc(blockSize + Alignment, Alignment);
-            NativeMemory.Clear(memory, blockSize + Alignment);
-            _blocks.Add(((nint)memory, blockSize));
-            _used = 0;
-        }
-
-        byte* address = (byte*)_blocks[_block].Address + _used;
-        _used += size;
-        return address;
+        return blocks.Take(size);
     }
 
     private void Free()
     {
-        foreach (var (address, _) in _blocks)
-            NativeMemory.AlignedFree((void*)address);
-        _blocks.Clear();
+        _blocks.Free();
+        _lasting.Free();
         _generation = 0;
         _slotCount = 0;
     }
+
+    /// <summary>Blocks of native memory, handed out from the front.</summary>
+    private sealed class Blocks
+    {
+        private readonly List<(nint Address, nuint Size)> _blocks = [];
+        private int _block;
+        private nuint _used;
+
+        public long CapacityBytes
+        {
+            get
+            {
+                long sum = 0;
+                foreach (var (_, size) in _blocks)
+                    sum += (long)size;
+                return sum;
+            }
+        }
+
+        /// <summary>How far memory has been handed out.</summary>
+        public (int Block, nuint Used) Place
+        {
+            get => (_block, _used);
+            set => (_block, _used) = value;
+        }
+
+        public void Reset() => Place = default;
+
+        public byte* Take(nuint size)
+        {
+            size = (size + Alignment - 1) & ~(Alignment - 1);
+            while (_block < _blocks.Count && _used + size > _blocks[_block].Size)
+            {
+                _block++;
+                _used = 0;
+            }
+
+            if (_block == _blocks.Count)
+            {
+                nuint blockSize = _blocks.Count == 0 ? FirstBlock : _blocks[^1].Size * 2;
+                blockSize = Math.Max(blockSize, size);
+
+                // Kernels may read up to one vector past the end; zeros, so that what they read there is an ordinary number.
+                void* memory = NativeMemory.AlignedAlloc(blockSize + Alignment, Alignment);
+                NativeMemory.Clear(memory, blockSize + Alignment);
+                _blocks.Add(((nint)memory, blockSize));
+                _used = 0;
+            }
+
+            byte* address = (byte*)_blocks[_block].Address + _used;
+            _used += size;
+            return address;
+        }
+
+        public void Free()
+        {
+            foreach (var (address, _) in _blocks)
+                NativeMemory.AlignedFree((void*)address);
+            _blocks.Clear();
+        }
+    }
 }
+
+/// <summary>How much an <see cref="Arena"/> had handed out at a moment.</summary>
+internal readonly record struct ArenaMark(int Slots, (int Block, nuint Used) Place);
 
 /// <summary>Where an arena keeps a tensor.</summary>
 internal unsafe struct Slot

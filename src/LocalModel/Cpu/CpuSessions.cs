@@ -47,12 +47,14 @@ internal sealed unsafe class CpuTrainingSession : TrainingSession
     /// <param name="backend">The kernels.</param>
     /// <param name="seed">What random numbers depend on, together with the step and the place in the model.</param>
     /// <param name="ownsBackend">Whether the session disposes the kernels.</param>
-    public CpuTrainingSession(IReadOnlyList<Parameter> parameters, Backend backend, ulong seed = 0, bool ownsBackend = false)
+    /// <param name="recompute">Whether layers are run once more when they are differentiated.</param>
+    public CpuTrainingSession(
+        IReadOnlyList<Parameter> parameters, Backend backend, ulong seed = 0, bool ownsBackend = false, bool recompute = false)
         : base(parameters)
     {
         _backend = backend;
         _ownsBackend = ownsBackend;
-        _pass = new CpuTrainingPass(backend, seed);
+        _pass = new CpuTrainingPass(backend, seed) { Recompute = recompute };
         _evaluation = new CpuInferenceSession(backend);
         Gradients = new Gradients(parameters);
 

@@ -10,6 +10,7 @@ internal sealed unsafe class CpuTrainingPass : CpuPass
     private int _recorded;
     private ulong _step;
     private ulong _drawn;
+    private bool _isStretch;
 
     /// <summary>Creates a pass on a backend; <see cref="Begin"/> starts it.</summary>
     /// <param name="backend">The device that runs the operations.</param>
@@ -19,6 +20,9 @@ internal sealed unsafe class CpuTrainingPass : CpuPass
 
     /// <inheritdoc/>
     public override bool IsTraining => true;
+
+    /// <summary>Whether layers are run once more when they are differentiated, instead of keeping their tensors until then.</summary>
+    public bool Recompute { get; init; }
 
     /// <summary>Starts anew: every tensor made before becomes invalid.</summary>
     /// <param name="step">The training step; the same step draws the same random numbers.</param>
@@ -30,6 +34,7 @@ internal sealed unsafe class CpuTrainingPass : CpuPass
         _step = ((ulong)step << 20) + (ulong)microBatch;
         _recorded = 0;
         _drawn = 0;
+        _isStretch = false;
         Arena.Reset();
     }
 
@@ -46,17 +51,52 @@ internal sealed unsafe class CpuTrainingPass : CpuPass
         if (!start.Exists)
             throw new ArgumentException("The loss depends on no parameter.", nameof(loss));
         Backend.Fill(start, factor);
-        for (int i = _recorded - 1; i >= 0; i--)
+        BackwardFrom(0, gradients);
+    }
+
+    /// <inheritdoc/>
+    private protected override Tensor LayerCore(Tensor hidden, Func<Tensor, Tensor> layer)
+    {
+        if (!Recompute || _isStretch)
+            return layer(hidden);
+        var mark = Arena.Mark();
+        int recorded = _recorded;
+        ulong drawn = _drawn;
+        _isStretch = true;
+        var output = Arena.ReleaseKeeping(mark, layer(hidden));
+        _isStretch = false;
+        _recorded = recorded;
+        Record(new TapeEntry { Operation = Operation.Layer, Output = output, A = hidden, Key = drawn, Layer = layer });
+        return output;
+    }
+
+    // Walks the tape back to a place, and takes it back.
+    private void BackwardFrom(int first, Gradients gradients)
+    {
+        while (_recorded > first)
         {
-            ref readonly var entry = ref _tape[i];
+            // A copy: a layer that is run once more writes on the tape behind it.
+            var entry = _tape[--_recorded];
             if (!Arena.NeedsGradient(entry.Output))
                 continue;
             var gradient = Arena.GradientToRead(entry.Output);
             if (gradient.Exists)
                 Backward(in entry, gradient, gradients);
         }
+    }
 
-        _recorded = 0;
+    private void LayerBackward(in TapeEntry entry, View gradient, Gradients gradients)
+    {
+        var mark = Arena.Mark();
+        int first = _recorded;
+        Arena.BeginStretch();
+        _isStretch = true;
+        _drawn = entry.Key;
+        var output = entry.Layer!(entry.A);
+        _isStretch = false;
+        Backend.Copy(gradient, Arena.GradientToWrite(output, out bool accumulate), 1, accumulate);
+        BackwardFrom(first, gradients);
+        Arena.Release(mark);
     }
 
     private protected override void Record(in TapeEntry entry)
@@ -78,6 +118,9 @@ internal sealed unsafe class CpuTrainingPass : CpuPass
                 return;
             case Operation.Embedding:
                 Backend.EmbeddingBackward(integers, gradient, gradients.Pointer(entry.Weight));
+                return;
+            case Operation.Layer:
+                LayerBackward(in entry, gradient, gradients);
                 return;
         }
 
@@ -272,12 +315,16 @@ internal struct TapeEntry
     public RotaryTable? Rotary;
     public AttentionOptions Attention;
     public CrossEntropyOptions CrossEntropy;
+
+    /// <summary>Runs a layer once more.</summary>
+    public Func<Tensor, Tensor>? Layer;
 }
 
 /// <summary>The operations that a training pass records.</summary>
 internal enum Operation : byte
 {
     Copy,
+    Layer,
     FromParameter,
     Embedding,
     Linear,

@@ -11,6 +11,7 @@ internal sealed class CpuDevice : Device
     internal override InferenceSession CreateInferenceSession(int threads = 0, bool exact = false)
         => new CpuInferenceSession(new CpuBackend(threads) { IsExact = exact }, ownsBackend: true);
 
-    internal override TrainingSession CreateTrainingSession(IReadOnlyList<Parameter> parameters, ulong seed = 0, int threads = 0)
-        => new CpuTrainingSession(parameters, new CpuBackend(threads) { IsExact = true }, seed, ownsBackend: true);
+    internal override TrainingSession CreateTrainingSession(
+        IReadOnlyList<Parameter> parameters, ulong seed = 0, int threads = 0, bool recompute = false)
+        => new CpuTrainingSession(parameters, new CpuBackend(threads) { IsExact = true }, seed, ownsBackend: true, recompute);
 }

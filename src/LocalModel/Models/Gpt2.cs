@@ -104,8 +104,8 @@ public sealed class Gpt2 : CausalModel
         // (tokens) -> (tokens, width)
         var x = pass.Add(_tokenEmbedding.Forward(pass, batch.TokenIds), _positionEmbedding.Forward(pass, batch.Positions));
         x = pass.Dropout(x, Config.EmbeddingDropout);
-        for (int layer = 0; layer < _blocks.Count; layer++)
-            x = ForwardLayer(pass, pass.NextLayer(x), batch, layer);
+        foreach (int layer in Enumerable.Range(0, _blocks.Count))
+            x = pass.Layer(pass.NextLayer(x), y => ForwardLayer(pass, y, batch, layer));
         return FinalNorm(pass, x);
     }
 

@@ -118,8 +118,8 @@ public sealed class Llama : CausalModel
 
         // (tokens) -> (tokens, width)
         var x = _tokenEmbedding.Forward(pass, batch.TokenIds);
-        for (int layer = 0; layer < _blocks.Count; layer++)
-            x = ForwardLayer(pass, pass.NextLayer(x), batch, layer);
+        foreach (int layer in Enumerable.Range(0, _blocks.Count))
+            x = pass.Layer(pass.NextLayer(x), y => ForwardLayer(pass, y, batch, layer));
         return FinalNorm(pass, x);
     }
 

@@ -156,11 +156,11 @@ public sealed class Marian : EncoderDecoderModel
         var x = Embed(pass, sources, _sourceEmbedding, _sourcePositions);
         var options = new AttentionOptions(Config.EncoderHeads) { Dropout = Config.AttentionDropout };
         foreach (var block in _encoder)
-        {
-            x = pass.NextLayer(x);
-            x = Residual(pass, x, block.AttentionNorm, y => block.Attention.Forward(pass, y, sources, options));
-            x = Residual(pass, x, block.OutputNorm, y => FeedForward(pass, y, block));
-        }
+            x = pass.Layer(pass.NextLayer(x), y =>
+            {
+                y = Residual(pass, y, block.AttentionNorm, z => block.Attention.Forward(pass, z, sources, options));
+                return Residual(pass, y, block.OutputNorm, z => FeedForward(pass, z, block));
+            });
 
         return _encoderNorm?.Forward(pass, x) ?? x;
     }
@@ -173,16 +173,17 @@ public sealed class Marian : EncoderDecoderModel
 
         // (target tokens) -> (target tokens, width)
         var x = Embed(pass, targets, _targetEmbedding, _targetPositions);
-        for (int layer = 0; layer < _decoder.Count; layer++)
+        foreach (var (layer, (block, cross, crossNorm)) in _decoder.Index())
         {
-            var (block, cross, crossNorm) = _decoder[layer];
             var options = new AttentionOptions(Config.DecoderHeads) { Dropout = Config.AttentionDropout, Layer = layer };
 
             // Hidden states of the encoder that are still needed must not be taken back.
-            x = encoded.IsKept ? pass.NextLayer(x) : x;
-            x = Residual(pass, x, block.AttentionNorm, y => block.Attention.Forward(pass, y, targets, options with { Causal = true }));
-            x = Residual(pass, x, crossNorm, y => cross.ForwardCross(pass, y, encoded, queries, options));
-            x = Residual(pass, x, block.OutputNorm, y => FeedForward(pass, y, block));
+            x = pass.Layer(encoded.IsKept ? pass.NextLayer(x) : x, y =>
+            {
+                y = Residual(pass, y, block.AttentionNorm, z => block.Attention.Forward(pass, z, targets, options with { Causal = true }));
+                y = Residual(pass, y, crossNorm, z => cross.ForwardCross(pass, z, encoded, queries, options));
+                return Residual(pass, y, block.OutputNorm, z => FeedForward(pass, z, block));
+            });
         }
 
         return _decoderNorm?.Forward(pass, x) ?? x;

@@ -232,7 +232,9 @@ public sealed class Trainer
         => _options.Scope is { } scope ? scope.Select(task.Trained) : task.Trained;
 
     private TrainingEngine Engine(TrainingTask task)
-        => new((_options.Device ?? Device.Cpu).CreateTrainingSession(TrainedOf(task), _options.Seed, _options.Threads), _options);
+        => new(
+            (_options.Device ?? Device.Cpu).CreateTrainingSession(
+                TrainedOf(task), _options.Seed, _options.Threads, _options.RecomputeActivations), _options);
 
     private TrainingState State(TrainingTask task, long step) => new()
     {

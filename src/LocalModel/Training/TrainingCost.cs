@@ -46,7 +46,8 @@ public sealed record TrainingCost(long TrainedWeights, long TokensInStep, long S
     {
         task.Prepare(options);
         var trained = options.Scope?.Select(task.Trained) ?? task.Trained;
-        using var session = (options.Device ?? Device.Cpu).CreateTrainingSession(trained, options.Seed, options.Threads);
+        using var session = (options.Device ?? Device.Cpu).CreateTrainingSession(
+            trained, options.Seed, options.Threads, options.RecomputeActivations);
         var engine = new TrainingEngine(session, options);
 
         // The first round pays for memory and code that is compiled.

@@ -1,6 +1,7 @@
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
+using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -63,6 +64,56 @@ public sealed class TrainerTests
         var nothing = await new Trainer(again, options).RunAsync(data);
         Assert.Equal((20, null), (nothing.ResumedFrom, nothing.Loss));
         Assert.True(again.Parameters[0].Values.SequenceEqual(straight.Parameters[0].Values));
+    }
+
+    [Fact]
+    public async Task Recomputed_activations_give_the_same_weights_in_less_memory()
+    {
+        var config = Config with { Layers = 6, ContextLength = 64 };
+        using var data = Text();
+        using var kept = Gpt2.Create(config, 1);
+        using var recomputed = Gpt2.Create(config, 1);
+        var options = Options with { Steps = 4, BatchSize = 12 };
+        var losses = await Run(kept, options, data);
+        Assert.Equal(losses, await Run(recomputed, options with { RecomputeActivations = true }, data));
+        for (int i = 0; i < kept.Parameters.Count; i++)
+            Assert.True(kept.Parameters[i].Values.SequenceEqual(recomputed.Parameters[i].Values), kept.Parameters[i].Name);
+        Assert.True(Memory(recompute: true) < Memory(recompute: false) / 2);
+
+        long Memory(bool recompute)
+        {
+            using var session = Device.Cpu.CreateTrainingSession(kept.Parameters, recompute: recompute);
+            var pass = session.Begin(0);
+            var batch = Batch.Packed([.. Enumerable.Range(0, 768).Select(i => i % 256)], 64);
+            session.Backward(pass.CrossEntropy(
+                kept.Logits(pass, kept.Forward(pass, batch)), [.. Enumerable.Repeat(1, batch.Tokens)], new CrossEntropyOptions()));
+            return pass.MemoryBytes;
+        }
+    }
+
+    [Fact]
+    public async Task Recomputed_activations_give_the_same_translator()
+    {
+        var words = Enumerable.Range(0, 30).Select(i => new TranslationPair($"{(char)('a' + i % 7)} {(char)('a' + i % 5)}", $"{i % 7} {i % 5}"));
+        var tokenizer = Tokenizer.TrainByteLevelBpe(["a b c"], 260, specialTokens: ["<pad>", "</s>"]);
+        var settings = new SequenceSettings { EndTokenIds = [1], PadTokenId = 0 };
+        float[][] weights = await Task.WhenAll(((bool[])[false, true]).Select(async recompute =>
+        {
+            using var model = Marian.Create(new MarianConfig
+            {
+                VocabularySize = tokenizer.VocabularySize,
+                Width = 16,
+                EncoderLayers = 2,
+                DecoderLayers = 2,
+                EncoderFeedForwardWidth = 32,
+                DecoderFeedForwardWidth = 32,
+                Dropout = 0.1f,
+            }, seed: 2);
+            using var task = new Translation(model, tokenizer, settings, [.. words], []);
+            await new Trainer(Options with { Steps = 5, RecomputeActivations = recompute }).RunAsync(task);
+            return model.Parameters.SelectMany(p => p.Values.ToArray()).ToArray();
+        }));
+        Assert.Equal(weights[0], weights[1]);
     }
 
     [Fact]
