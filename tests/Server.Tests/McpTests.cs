@@ -52,6 +52,19 @@ public sealed class McpTests
         Assert.Contains("約四千羽の白鳥", Assert.IsType<TextResourceContents>(read.Contents[0]).Text, StringComparison.Ordinal);
         await Assert.ThrowsAnyAsync<McpException>(async () => await client.ReadResourceAsync("kotonoha://handbook/..%2fkeys.json"));
 
+        var template = Assert.Single(await client.ListResourceTemplatesAsync());
+        var ferry = await template.ReadAsync(new Dictionary<string, object?> { ["collection"] = "handbook", ["document"] = "ferry.txt" });
+        Assert.Contains("7:15", Assert.IsType<TextResourceContents>(ferry.Contents[0]).Text, StringComparison.Ordinal);
+        var reference = new ResourceTemplateReference { Uri = template.UriTemplate };
+        Assert.Equal(["handbook"], (await client.CompleteAsync(reference, "collection", "HAND")).Completion.Values);
+        var documents = await client.CompleteAsync(new CompleteRequestParams
+        {
+            Ref = reference,
+            Argument = new Argument { Name = "document", Value = "f" },
+            Context = new CompleteContext { Arguments = new Dictionary<string, string> { ["collection"] = "handbook" } },
+        });
+        Assert.Equal(["ferry.txt"], documents.Completion.Values);
+
         var prompt = Assert.Single(await client.ListPromptsAsync());
         Assert.Equal("greet", prompt.Name);
         var rendered = await client.GetPromptAsync("greet", new Dictionary<string, object?> { ["name"] = "Hanae" });

@@ -21,7 +21,10 @@ internal sealed partial class McpHandlers(
     Collections collections, FairQueue queue, ServerOptions options, IHttpContextAccessor http, ILogger<McpHandlers> logger)
 {
     private const string Scheme = "kotonoha", Search = "search", Ask = "ask";
-    private const int PageSize = 100, MaxHits = 50, MaxText = 4000;
+    private const string CollectionArgument = "collection", DocumentArgument = "document";
+
+    // The protocol allows a hundred completions.
+    private const int PageSize = 100, MaxHits = 50, MaxText = 4000, MaxCompletions = 100;
 
     private static readonly JsonElement SearchInput = JsonElement.Parse("""
         {"type": "object", "properties": {
@@ -54,9 +57,11 @@ internal sealed partial class McpHandlers(
             .WithListToolsHandler((_, _) => ValueTask.FromResult(ListTools()))
             .WithCallToolHandler((request, cancel) => Of(request.Services).CallAsync(request.Params!, cancel))
             .WithListResourcesHandler((request, cancel) => Of(request.Services).ListResourcesAsync(request.Params?.Cursor, cancel))
+            .WithListResourceTemplatesHandler((_, _) => ValueTask.FromResult(ListTemplates()))
             .WithReadResourceHandler((request, cancel) => Of(request.Services).ReadAsync(request.Params!.Uri, cancel))
             .WithListPromptsHandler((request, _) => ValueTask.FromResult(Of(request.Services).ListPrompts()))
-            .WithGetPromptHandler((request, cancel) => Of(request.Services).PromptAsync(request.Params!, cancel));
+            .WithGetPromptHandler((request, cancel) => Of(request.Services).PromptAsync(request.Params!, cancel))
+            .WithCompleteHandler((request, cancel) => Of(request.Services).CompleteAsync(request.Params!, cancel));
     }
 
     private static McpHandlers Of(IServiceProvider? services) => services!.GetRequiredService<McpHandlers>();
@@ -177,6 +182,45 @@ internal sealed partial class McpHandlers(
         {
             Resources = [.. all.Skip(start).Take(PageSize)],
             NextCursor = start + PageSize < all.Count ? (start + PageSize).ToString(CultureInfo.InvariantCulture) : null,
+        };
+    }
+
+    private static ListResourceTemplatesResult ListTemplates() => new()
+    {
+        ResourceTemplates =
+        [
+            new ResourceTemplate
+            {
+                Name = "document",
+                Title = "A document",
+                Description = "The text of a document of a collection.",
+                UriTemplate = $"{Scheme}://{{{CollectionArgument}}}/{{{DocumentArgument}}}",
+                MimeType = "text/plain",
+            },
+        ],
+    };
+
+    // Names of collections, and of the documents of the collection that is chosen already. Arguments of prompts are free texts.
+    private async ValueTask<CompleteResult> CompleteAsync(CompleteRequestParams request, CancellationToken cancellationToken)
+    {
+        var begun = request.Argument.Value;
+        List<string> values = [];
+        if (request.Ref is ResourceTemplateReference && request.Argument.Name == CollectionArgument)
+            values = [.. collections.Of(Caller).Select(collection => collection.Name)];
+        else if (request.Ref is ResourceTemplateReference && request.Argument.Name == DocumentArgument
+            && request.Context?.Arguments?.TryGetValue(CollectionArgument, out var name) == true
+            && collections.Of(Caller).FirstOrDefault(it => it.Name == name) is { } collection)
+            values = [.. (await Collections.View(collection, Caller).ListDocumentsAsync(cancellationToken).ConfigureAwait(false))
+                .Select(record => record.Source)];
+        var fitting = values.Where(value => value.StartsWith(begun, StringComparison.OrdinalIgnoreCase)).ToList();
+        return new CompleteResult
+        {
+            Completion = new Completion
+            {
+                Values = [.. fitting.Take(MaxCompletions)],
+                Total = fitting.Count,
+                HasMore = fitting.Count > MaxCompletions,
+            },
         };
     }
 

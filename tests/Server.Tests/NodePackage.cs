@@ -1,0 +1,49 @@
+using System.Diagnostics;
+
+namespace Kotonoha.Server.Tests;
+
+/// <summary>Programs of npm that judge the server; kept beside the build outputs, so that each is fetched once.</summary>
+internal static class NodePackage
+{
+    private static readonly SemaphoreSlim Turn = new(1, 1);
+
+    /// <summary>The folder whose <c>node_modules</c> has the packages.</summary>
+    public static async Task<string> InstallAsync(params string[] packages)
+    {
+        var kept = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../obj/npm"));
+        var folder = Path.Combine(kept, string.Join('+', packages).Replace('/', '_'));
+        await Turn.WaitAsync();
+        try
+        {
+            if (Directory.Exists(folder))
+                return folder;
+            var beside = Path.Combine(kept, $".{Guid.NewGuid():N}");
+            Directory.CreateDirectory(beside);
+            var (code, output) = await RunAsync(
+                "npm", ["install", "--prefix", beside, "--no-audit", "--no-fund", "--loglevel=error", .. packages], beside);
+            Assert.True(code == 0, output);
+            Directory.Move(beside, folder);
+            return folder;
+        }
+        finally
+        {
+            Turn.Release();
+        }
+    }
+
+    /// <summary>Runs a program to its end.</summary>
+    public static async Task<(int Code, string Output)> RunAsync(string program, IEnumerable<string> arguments, string folder)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output + await error);
+    }
+}
