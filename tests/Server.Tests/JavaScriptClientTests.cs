@@ -14,7 +14,8 @@ public sealed class JavaScriptClientTests
         var folder = await NodePackage.InstallAsync(Client);
         await using var server = await RunningServer.StartAsync();
         var script = Path.Combine(AppContext.BaseDirectory, "openai-client.mjs");
-        var (code, output) = await NodePackage.RunAsync("node", [script, new Uri(server.Address, "/v1").ToString(), RunningServer.Model, folder], folder);
+        var (code, output) = await NodePackage.RunNodeAsync(
+            folder, script, new Uri(server.Address, "/v1").ToString(), RunningServer.Model, folder);
         Assert.True(code == 0, output);
         int right = output.Split('\n').Count(line => line.StartsWith("ok ", StringComparison.Ordinal));
         Assert.True(right == Calls, right.ToString(CultureInfo.InvariantCulture) + output);

@@ -14,7 +14,7 @@ namespace Kotonoha.Server.Tests;
 /// </summary>
 public sealed class McpConformanceTests
 {
-    private const string Runner = "@modelcontextprotocol/conformance@0.1.16", Node = "node@22";
+    private const string Runner = "@modelcontextprotocol/conformance@0.1.16";
 
     // The server keeps no sessions, so that any of several replicas may answer: it cannot ask its client for anything in the middle of a call.
     private static readonly string[] NeedSessions =
@@ -26,7 +26,7 @@ public sealed class McpConformanceTests
     [Fact]
     public async Task Every_scenario_passes_that_needs_no_session()
     {
-        var folder = await NodePackage.InstallAsync(Runner, Node);
+        var folder = await NodePackage.InstallAsync(Runner);
         using var files = new TemporaryFolder();
         files.Write("simple.prompty", "---\nname: test_simple_prompt\ndescription: Simple.\n---\nuser:\nThis is a simple prompt for testing.\n");
         files.Write("arguments.prompty", """
@@ -46,11 +46,9 @@ public sealed class McpConformanceTests
             options => options with { Prompts = files.Path }, withHandbook: true,
             services: builder => builder.Services.AddMcpServer().WithTools<Tools>().WithTools([Schema()]).WithResources<Resources>().WithPrompts<PromptsWithMedia>());
         files.Write("expected.yml", "server:\n" + string.Concat(NeedSessions.Select(name => $"  - {name}\n")));
-        var (code, output) = await NodePackage.RunAsync(
-            Path.Combine(folder, "node_modules/node/bin/node"),
-            [Path.Combine(folder, "node_modules/@modelcontextprotocol/conformance/dist/index.js"), "server", "--url",
-                new Uri(server.Address, "/mcp").ToString(), "--suite", "all", "--expected-failures", files.At("expected.yml")],
-            files.Path);
+        var (code, output) = await NodePackage.RunNodeAsync(
+            folder, Path.Combine(folder, "node_modules/@modelcontextprotocol/conformance/dist/index.js"), "server", "--url",
+            new Uri(server.Address, "/mcp").ToString(), "--suite", "all", "--expected-failures", files.At("expected.yml"));
         Assert.True(code == 0, output);
         Assert.Contains("(32 scenarios)", output, StringComparison.Ordinal);
     }

@@ -40,6 +40,8 @@ internal sealed partial class Errors(ILogger<Errors> logger) : IMiddleware
                 return api;
             case BadHttpRequestException { StatusCode: var status } bad:
                 return new ApiException(status, ApiErrorType.Invalid, status == 413 ? "request_too_large" : null, bad.Message);
+            case IOException { Source: "Microsoft.AspNetCore.Server.Kestrel.Core" } malformed:
+                return ApiException.Invalid(null, $"The body is not transferred by the rules of HTTP: {malformed.Message}", "invalid_body");
             case JsonException json:
                 return ApiException.Invalid(null, $"The body is no JSON that can be read: {json.Message}", "invalid_json");
             case ContextOverflowException:

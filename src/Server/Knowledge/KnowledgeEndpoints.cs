@@ -1,5 +1,8 @@
+using System.Net;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 using Kotonoha.Foundation;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
@@ -295,8 +298,17 @@ internal sealed class KnowledgeEndpoints(
         var raw = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
         int query = raw.IndexOf('?', StringComparison.Ordinal);
         return raw[..(query < 0 ? raw.Length : query)].Split('/', 7) is ["", "api", "knowledge", "collections", _, _, { Length: > 0 } name]
-            ? Uri.UnescapeDataString(name)
-            : throw ApiException.Invalid("source", "The address of the document is not written plainly.", "invalid_source");
+            && Decoded(name) is { } decoded
+            ? decoded
+            : throw ApiException.Invalid("source", "The address of the document is not written plainly, in UTF-8.", "invalid_source");
+    }
+
+    // Uri.UnescapeDataString leaves what is no UTF-8 as it is.
+    private static string? Decoded(string name)
+    {
+        var written = Encoding.UTF8.GetBytes(name.Replace("+", "%2B", StringComparison.Ordinal));
+        var bytes = WebUtility.UrlDecodeToBytes(written, 0, written.Length);
+        return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : null;
     }
 
     private KnowledgeBase View(HttpContext context, string collection)
