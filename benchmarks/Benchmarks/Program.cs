@@ -1,6 +1,7 @@
 using Kotonoha.Benchmarks;
 using Kotonoha.Benchmarks.Agents;
 using Kotonoha.Benchmarks.Fuzz;
+using Kotonoha.Benchmarks.Serving;
 using Kotonoha.Benchmarks.Training;
 using Kotonoha.Benchmarks.Truth;
 
@@ -13,6 +14,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["embed"] = EmbedBenchmark.RunAsync,
     ["encoders"] = EncoderBenchmark.RunAsync,
     ["fuzz-readers"] = arguments => Task.FromResult(ReadersFuzz.Run(arguments)),
+    ["fuzz-server"] = ServerFuzz.RunAsync,
     ["fuzz-templates"] = arguments => Task.FromResult(TemplateFuzz.Run(arguments)),
     ["fuzz-tokenizers"] = arguments => Task.FromResult(TokenizersFuzz.Run(arguments)),
     ["fuzz-weights"] = arguments => Task.FromResult(WeightsFuzz.Run(arguments)),
@@ -33,6 +35,9 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["reasoning-model"] = ReasoningModelBenchmark.RunAsync,
     ["retrieval"] = RetrievalBenchmark.RunAsync,
     ["scaling"] = ScalingBenchmark.RunAsync,
+    ["server-child"] = ServerProcess.RunChildAsync,
+    ["server-kill"] = ServerKill.RunAsync,
+    ["server-load"] = ServerLoad.RunAsync,
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,
     ["support"] = SupportBench.RunAsync,
     ["support-read"] = arguments => Task.FromResult(SupportBench.Read(arguments)),

@@ -58,7 +58,7 @@ public static class KotonohaServer
         });
         builder.WebHost.UseUrls(options.Url.GetLeftPart(UriPartial.Authority));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + LastWords);
-        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Kotonoha", LogLevel.Information);
+        Quieten(builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Kotonoha", LogLevel.Information));
         AddServices(builder.Services, options, keys);
         services?.Invoke(builder);
         var app = builder.Build();
@@ -89,7 +89,8 @@ public static class KotonohaServer
         var builder = Host.CreateEmptyApplicationBuilder(null);
 
         // Standard output belongs to the protocol.
-        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        Quieten(builder.Logging.SetMinimumLevel(LogLevel.Warning).AddConsole(
+            console => console.LogToStandardErrorThreshold = LogLevel.Trace));
         builder.Services.AddSingleton(options);
         builder.Services.AddSingleton(new FairQueue(options.MaxRunning, options.MaxWaitingPerKey, options.MaxWaiting));
         builder.Services.AddSingleton<Collections>();
@@ -97,6 +98,11 @@ public static class KotonohaServer
         using var host = builder.Build();
         await host.RunAsync(cancellationToken).ConfigureAwait(false);
     }
+
+    // Both log what a caller does wrong as a warning with its stack, so that anybody could fill the disk; what nobody expected is logged by
+    // the server itself.
+    private static void Quieten(ILoggingBuilder logging)
+        => logging.AddFilter("ModelContextProtocol", LogLevel.None).AddFilter("Microsoft.Extensions.AI", LogLevel.Error);
 
     private static void AddServices(IServiceCollection services, ServerOptions options, KeyFile keys)
     {

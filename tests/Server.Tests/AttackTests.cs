@@ -92,8 +92,10 @@ public sealed class AttackTests
     private static IEnumerable<Attack> Attacks(string a, string b, string upload, int port)
     {
         // Paths, in what is written, read and deleted. A path that is made whole before routing leads to nothing at all.
-        foreach (var name in (string[])["../escape.md", "..%2fescape.md", "..%2f..%2f..%2fescape.md", "%2e%2e/escape.md", "x/%2e%2e%2f%2e%2e%2fescape.md",
-            "%2fetc%2fescape", "C:%5Cescape.md", "..%5C..%5Cescape.md", "escape%00.md", "escape%0d%0aSet-Cookie:x.md", "%2e%2e%2fkeys.json/escape",
+        foreach (var name in (string[])["../escape.md", "..%2fescape.md", "..%2f..%2f..%2fescape.md", "%2e%2e/escape.md",
+            "x/%2e%2e%2f%2e%2e%2fescape.md",
+            "%2fetc%2fescape", "C:%5Cescape.md", "..%5C..%5Cescape.md", "escape%00.md", "escape%0d%0aSet-Cookie:x.md",
+                "%2e%2e%2fkeys.json/escape",
             "%c0%ae%c0%ae/escape.md", "....//....//escape.md/../../..", "%ff%feescape"])
             yield return Put(a, $"{C}/documents/{name}", "x", 400, 404, 405);
         foreach (var name in (string[])["..%2f..%2fserver%2fkeys.json", "%2fetc%2fpasswd", "..%5C..%5Ckeys.json"])
@@ -109,12 +111,17 @@ public sealed class AttackTests
         yield return Request("DELETE", a, $"{C}/documents/..%2f..%2fkeys.json", "", 400, 404);
 
         // Keys that are forged, cut, doubled, of another kind, or sent by another way.
-        foreach (var key in (string[])["", "Bearer", "Bearer ", $"Bearer {a[..^1]}", $"Bearer {a}{a}", $"Basic {a}", $"Bearer {a}\u00a0", "Bearer null",
-            "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIiwiYWRtaW4iOnRydWV9.", $"Bearer {a.Split('_')[0]}_{b.Split('_')[1]}_{a.Split('_')[^1]}"])
-            yield return new Attack($"key '{key}'", Raw($"GET /v1/models HTTP/1.1\r\nHost: HOST\r\nAuthorization: {key}\r\n\r\n"), 401, 400);
+        foreach (var key in (string[])["", "Bearer", "Bearer ", $"Bearer {a[..^1]}", $"Bearer {a}{a}", $"Basic {a}", $"Bearer {a}\u00a0",
+            "Bearer null",
+            "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIiwiYWRtaW4iOnRydWV9.",
+                $"Bearer {a.Split('_')[0]}_{b.Split('_')[1]}_{a.Split('_')[^1]}"])
+            yield return new Attack($"key '{key}'", Raw($"GET /v1/models HTTP/1.1\r\nHost: HOST\r\nAuthorization: {key}\r\n\r\n"), 401,
+                400);
         yield return new Attack("key in the address", Raw($"GET /v1/models?api_key={a}&key={a} HTTP/1.1\r\nHost: HOST\r\n\r\n"), 401);
-        yield return new Attack("key in a cookie", Raw($"GET /v1/models HTTP/1.1\r\nHost: HOST\r\nCookie: Authorization=Bearer {a}\r\n\r\n"), 401);
-        yield return new Attack("two keys", Raw($"GET /metrics HTTP/1.1\r\nHost: HOST\r\nAuthorization: Bearer {a}\r\nAuthorization: Bearer {b}\r\n\r\n"),
+        yield return new Attack("key in a cookie",
+            Raw($"GET /v1/models HTTP/1.1\r\nHost: HOST\r\nCookie: Authorization=Bearer {a}\r\n\r\n"), 401);
+        yield return new Attack("two keys",
+            Raw($"GET /metrics HTTP/1.1\r\nHost: HOST\r\nAuthorization: Bearer {a}\r\nAuthorization: Bearer {b}\r\n\r\n"),
             400, 401, 403);
 
         // What belongs to another tenant, or to administrators.
@@ -128,7 +135,8 @@ public sealed class AttackTests
         yield return Get(b, "/metrics", 403);
         yield return Request("DELETE", b, C, "", 403);
         yield return Post(b, "/api/knowledge/collections", """{"name": "mine"}""", 403);
-        yield return new Attack("a tenant in a header", Raw($"GET {C}/documents/secret.txt HTTP/1.1\r\nHost: HOST\r\nAuthorization: Bearer {b}\r\n"
+        yield return new Attack("a tenant in a header",
+            Raw($"GET {C}/documents/secret.txt HTTP/1.1\r\nHost: HOST\r\nAuthorization: Bearer {b}\r\n"
             + "X-Tenant: a\r\nX-Forwarded-User: a\r\nX-Original-URL: /metrics\r\n\r\n"), 404);
         yield return Post(b, "/mcp", """
             {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "kotonoha://c/secret.txt"}}
@@ -139,7 +147,8 @@ public sealed class AttackTests
         foreach (var (name, headers, sent) in ((string, string, string)[])
         [
             ("two lengths", "Content-Length: 5\r\nContent-Length: 6\r\n", body),
-            ("a length and chunks", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: HOST\r\n\r\n"),
+            ("a length and chunks", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+                "0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: HOST\r\n\r\n"),
             ("chunks of another spelling", "Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"),
             ("two encodings", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"),
             ("a length that is none", "Content-Length: -1\r\n", ""),
@@ -149,20 +158,26 @@ public sealed class AttackTests
             ("a NUL in a header", "X-A: b\0c\r\n", ""),
             ("a chunk that lies", "Transfer-Encoding: chunked\r\n", "FFFFFFFFFFFFFFFF\r\nx\r\n0\r\n\r\n"),
         ])
-            yield return new Attack(name, Raw($"POST {Chat} HTTP/1.1\r\nHost: HOST\r\nAuthorization: Bearer {a}\r\nContent-Type: application/json\r\n"
+            yield return new Attack(name,
+                Raw($"POST {Chat} HTTP/1.1\r\nHost: HOST\r\nAuthorization: Bearer {a}\r\nContent-Type: application/json\r\n"
                 + $"{headers}\r\n{sent}"), Closed, 400, 411, 413, 501);
         yield return new Attack("no host", Raw("GET /health/live HTTP/1.1\r\n\r\n"), 400);
         yield return new Attack("two hosts", Raw("GET /health/live HTTP/1.1\r\nHost: HOST\r\nHost: evil.example\r\n\r\n"), 400);
-        yield return new Attack("another host in the line", Raw("GET http://evil.example/v1/models HTTP/1.1\r\nHost: HOST\r\n\r\n"), 400, 401, 403);
+        yield return new Attack("another host in the line", Raw("GET http://evil.example/v1/models HTTP/1.1\r\nHost: HOST\r\n\r\n"), 400,
+            401, 403);
         yield return new Attack("a tunnel", Raw("CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n"), 400, 403, 404, 405);
-        yield return new Attack("a header beyond the limit", Raw($"GET /v1/models HTTP/1.1\r\nHost: HOST\r\nX-A: {new string('a', 70_000)}\r\n\r\n"), 431);
+        yield return new Attack("a header beyond the limit",
+            Raw($"GET /v1/models HTTP/1.1\r\nHost: HOST\r\nX-A: {new string('a', 70_000)}\r\n\r\n"), 431);
         yield return new Attack("a line beyond the limit", Raw($"GET /{new string('a', 20_000)} HTTP/1.1\r\nHost: HOST\r\n\r\n"), 414, 400);
         yield return new Attack("no HTTP", Raw("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and so on\r\n\r\n"), Closed, 400);
 
         // Pages of strangers.
-        foreach (var headers in (string[])["Host: evil.example\r\n", "Host: HOST\r\nOrigin: http://evil.example\r\n", "Host: HOST\r\nOrigin: null\r\n",
-            "Host: HOST\r\nSec-Fetch-Site: cross-site\r\n", "Host: 127.0.0.1.evil.example\r\n", "Host: HOST\r\nOrigin: http://127.0.0.1.evil.example\r\n"])
-            yield return new Attack($"page: {headers}", Raw($"POST {Chat} HTTP/1.1\r\n{headers}Authorization: Bearer {a}\r\nContent-Type: text/plain\r\n"
+        foreach (var headers in (string[])["Host: evil.example\r\n", "Host: HOST\r\nOrigin: http://evil.example\r\n",
+            "Host: HOST\r\nOrigin: null\r\n",
+            "Host: HOST\r\nSec-Fetch-Site: cross-site\r\n", "Host: 127.0.0.1.evil.example\r\n",
+                "Host: HOST\r\nOrigin: http://127.0.0.1.evil.example\r\n"])
+            yield return new Attack($"page: {headers}",
+                Raw($"POST {Chat} HTTP/1.1\r\n{headers}Authorization: Bearer {a}\r\nContent-Type: text/plain\r\n"
                 + $"Content-Length: {body.Length}\r\n\r\n{body}"), 400, 403);
 
         // Bodies that are too large, too deep, no text, or lie about what they are.

@@ -9,44 +9,6 @@ public sealed class FuzzTests
 {
     private const int Rounds = 600;
 
-    private static readonly (string Path, string Body)[] Good =
-    [
-        ("/v1/chat/completions", """
-            {"model":"tiny","messages":[{"role":"system","content":"a"},{"role":"user","content":[{"type":"text","text":"b"}]},
-             {"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}]},
-             {"role":"tool","tool_call_id":"c","content":"d"}],"max_tokens":3,"temperature":0.5,"top_p":0.9,"n":2,"stop":["x"],"seed":1,
-             "logprobs":true,"top_logprobs":2,"logit_bias":{"5":1},"tools":[{"type":"function","function":{"name":"f","parameters":
-             {"type":"object","properties":{"x":{"type":"integer"}}}}}],"tool_choice":"auto","stream":true,
-             "stream_options":{"include_usage":true},"response_format":{"type":"text"}}
-            """),
-        ("/v1/completions", """{"model":"tiny","prompt":["a","b"],"max_tokens":3,"logprobs":2,"echo":true,"n":2,"best_of":2}"""),
-        ("/v1/embeddings", """{"model":"tiny","input":["a","b"],"encoding_format":"base64","dimensions":8}"""),
-        ("/v1/responses", """
-            {"model":"tiny","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"a"}]},
-             {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"d"}],
-             "max_output_tokens":3,"text":{"format":{"type":"json_object"}},"store":false,"reasoning":{"effort":"low"}}
-            """),
-        ("/api/chat", """
-            {"model":"tiny","messages":[{"role":"user","content":"a"}],"options":{"num_predict":3,"temperature":0.1},"format":"json",
-             "stream":false,"think":false,"keep_alive":"5m"}
-            """),
-        ("/api/generate", """{"model":"tiny","prompt":"a","raw":true,"options":{"num_predict":3,"stop":["x"]}}"""),
-        ("/api/embed", """{"model":"tiny","input":"a","truncate":true}"""),
-        ("/api/show", """{"model":"tiny"}"""),
-        ("/api/knowledge/collections/handbook/search", """{"query":"ferry","limit":3}"""),
-        ("/api/knowledge/collections/handbook/ask", """
-            {"question":"When does the ferry leave?","stream":true,"history":[{"role":"user","content":"x"}],"threshold":0.4}
-            """),
-        ("/api/knowledge/collections", """{"name":"c"}"""),
-        ("/mcp", """{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"ferry","limit":2}}}"""),
-    ];
-
-    private static readonly string[] Values =
-    [
-        "null", "true", "-1", "0", "1e400", "999999999999999999999", "\"\"", "\"\\ud800\"", "[]", "{}", "[null]", "[[1]]", "\"tiny\"",
-        "\"\\u0000\"", "[\"a\",1]", "{\"type\":\"object\"}", "0.5", "\"function\"",
-    ];
-
     [Fact]
     public async Task No_request_makes_an_untyped_error_or_ends_the_server()
     {
@@ -56,8 +18,8 @@ public sealed class FuzzTests
         var statuses = new Dictionary<int, int>();
         for (int i = 0; i < Rounds; i++)
         {
-            var (path, body) = Good[i % Good.Length];
-            var sent = i < Good.Length ? body : Mutate(body, random);
+            var (path, body) = RequestMutator.Good[i % RequestMutator.Good.Count];
+            var sent = i < RequestMutator.Good.Count ? body : RequestMutator.Mutate(body, random);
             using var request = new HttpRequestMessage(HttpMethod.Post, path)
             {
                 Content = new ByteArrayContent(Encoding.Latin1.GetBytes(sent))
@@ -71,7 +33,7 @@ public sealed class FuzzTests
             int status = (int)response.StatusCode;
             statuses[status] = statuses.GetValueOrDefault(status) + 1;
             Assert.True(status != 500, $"{path} answered {status} {answer} to {sent}");
-            if (i < Good.Length)
+            if (i < RequestMutator.Good.Count)
                 Assert.True(status < 400 && !answer.Contains("\"error\":{", StringComparison.Ordinal), $"{path}: {status} {answer}");
             if (status >= 400 && path != "/mcp")
                 Assert.True(JsonElement.Parse(answer).TryGetProperty("error", out _), $"{path}: {status} {answer}");
@@ -80,48 +42,5 @@ public sealed class FuzzTests
         // The mutations neither pass nor fail all.
         Assert.True(statuses.GetValueOrDefault(200) > 30 && statuses.GetValueOrDefault(400) > 100, string.Join(", ", statuses));
         Assert.Equal("ok", JsonElement.Parse(await server.Http.GetStringAsync("/health/ready")).GetProperty("status").GetString());
-    }
-
-    private static string Mutate(string body, Random random)
-    {
-        switch (random.Next(5))
-        {
-            case 0:
-                // Some bytes are others.
-                var letters = body.ToCharArray();
-                for (int i = random.Next(1, 4); i > 0; i--)
-                    letters[random.Next(letters.Length)] = (char)random.Next(256);
-                return new string(letters);
-            case 1:
-                return body[..random.Next(body.Length)];
-            default:
-                // A value is another.
-                var values = new List<(int Start, int End)>();
-                Find(body, values);
-                var (start, end) = values[random.Next(values.Count)];
-                return string.Concat(body.AsSpan(0, start), Values[random.Next(Values.Length)], body.AsSpan(end));
-        }
-    }
-
-    // Where values stand, after a colon or at the beginning of an array.
-    private static void Find(string body, List<(int Start, int End)> values)
-    {
-        var reader = new Utf8JsonReader(Encoding.Latin1.GetBytes(body));
-        var open = new Stack<int>();
-        while (reader.Read())
-            switch (reader.TokenType)
-            {
-                case JsonTokenType.StartObject or JsonTokenType.StartArray:
-                    open.Push((int)reader.TokenStartIndex);
-                    break;
-                case JsonTokenType.EndObject or JsonTokenType.EndArray:
-                    values.Add((open.Pop(), (int)reader.BytesConsumed));
-                    break;
-                case JsonTokenType.PropertyName:
-                    break;
-                default:
-                    values.Add(((int)reader.TokenStartIndex, (int)reader.BytesConsumed));
-                    break;
-            }
     }
 }

@@ -16,7 +16,8 @@ public sealed class McpConformanceTests
 {
     private const string Runner = "@modelcontextprotocol/conformance@0.1.16";
 
-    // The server keeps no sessions, so that any of several replicas may answer: it cannot ask its client for anything in the middle of a call.
+    // The server keeps no sessions, so that any of several replicas may answer: it cannot ask its client for anything in the middle of a
+    // call.
     private static readonly string[] NeedSessions =
     [
         "tools-call-sampling", "tools-call-elicitation", "elicitation-sep1034-defaults", "elicitation-sep1330-enums", "server-sse-polling",
@@ -28,7 +29,8 @@ public sealed class McpConformanceTests
     {
         var folder = await NodePackage.InstallAsync(Runner);
         using var files = new TemporaryFolder();
-        files.Write("simple.prompty", "---\nname: test_simple_prompt\ndescription: Simple.\n---\nuser:\nThis is a simple prompt for testing.\n");
+        files.Write("simple.prompty",
+            "---\nname: test_simple_prompt\ndescription: Simple.\n---\nuser:\nThis is a simple prompt for testing.\n");
         files.Write("arguments.prompty", """
             ---
             name: test_prompt_with_arguments
@@ -44,7 +46,8 @@ public sealed class McpConformanceTests
             """);
         await using var server = await RunningServer.StartAsync(
             options => options with { Prompts = files.Path }, withHandbook: true,
-            services: builder => builder.Services.AddMcpServer().WithTools<Tools>().WithTools([Schema()]).WithResources<Resources>().WithPrompts<PromptsWithMedia>());
+            services: builder => builder.Services.AddMcpServer()
+                .WithTools<Tools>().WithTools([Schema()]).WithResources<Resources>().WithPrompts<PromptsWithMedia>());
         files.Write("expected.yml", "server:\n" + string.Concat(NeedSessions.Select(name => $"  - {name}\n")));
         var (code, output) = await NodePackage.RunNodeAsync(
             folder, Path.Combine(folder, "node_modules/@modelcontextprotocol/conformance/dist/index.js"), "server", "--url",

@@ -10,8 +10,8 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Benchmarks.Training;
 
 /// <summary>
-/// <c>reasoning [--steps N] [--grpo N] [--rate X] [--seed N]</c>: sums of several numbers, learned as direct results and as worked steps (chain of
-/// thought), then reinforced with GRPO by the right result. Held-out exact accuracy with 95% intervals.
+/// <c>reasoning [--steps N] [--grpo N] [--rate X] [--seed N]</c>: sums of several numbers, learned as direct results and as worked steps
+/// (chain of thought), then reinforced with GRPO by the right result. Held-out exact accuracy with 95% intervals.
 /// </summary>
 internal static class ReasoningBenchmark
 {

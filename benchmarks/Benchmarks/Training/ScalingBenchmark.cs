@@ -49,7 +49,8 @@ internal static class ScalingBenchmark
             + $"{100 * study.Error:+0.0;-0.0}%");
         double flops = 6 * heldOut.Parameters * heldOut.Tokens;
         var (size, tokens) = law.Optimal(flops);
-        Say(Invariant, $"of {flops:E1} FLOPs the best use is {size:N0} parameters on {tokens:N0} tokens (predicted {law.Predict(size, tokens):F4})");
+        Say(Invariant,
+            $"of {flops:E1} FLOPs the best use is {size:N0} parameters on {tokens:N0} tokens (predicted {law.Predict(size, tokens):F4})");
         return Math.Abs(study.Error) <= Bar ? 0 : 1;
     }
 

@@ -49,7 +49,8 @@ internal static class ComparisonCommands
             var judge = new PairwiseJudge(catalog.Client(path, null, parsed.GetValue(model)), parsed.GetValue(criterion));
             var verdicts = await ProgressDisplay.RunAsync(
                 progress => JudgeAsync(judge, comparisons, votes, by, progress, cancellationToken));
-            int inconsistent = verdicts.Count(v => v == PairwiseVerdict.Inconsistent), none = verdicts.Count(v => v == PairwiseVerdict.None);
+            int inconsistent = verdicts.Count(v => v == PairwiseVerdict.Inconsistent),
+                none = verdicts.Count(v => v == PairwiseVerdict.None);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{verdicts.Count} pairs judged in both orders; {inconsistent} verdicts turned with the order, {none} replies had none"));
             if (Comparisons.Vote.Read(votes) is { Count: > 0 } all)
@@ -105,7 +106,8 @@ internal static class ComparisonCommands
             command.Options.Add(option);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var poll = new Poll(Comparison.Read(parsed.GetRequiredValue(file)), parsed.GetRequiredValue(output), parsed.GetRequiredValue(name));
+            var poll = new Poll(Comparison.Read(parsed.GetRequiredValue(file)), parsed.GetRequiredValue(output),
+                parsed.GetRequiredValue(name));
             await VoteServer.RunAsync(poll, parsed.GetValue(port),
                 address => Console.WriteLine($"Vote at {address} (Ctrl+C ends it; votes go to {parsed.GetRequiredValue(output)})"),
                 cancellationToken);

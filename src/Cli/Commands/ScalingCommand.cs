@@ -87,7 +87,8 @@ internal static class ScalingCommand
     }
 
     private static async Task<ScalingRun[]> RunAllAsync(
-        TokenDataset text, ScalingSweepOptions options, string file, IProgress<ProgressReport> progress, CancellationToken cancellationToken)
+        TokenDataset text, ScalingSweepOptions options, string file, IProgress<ProgressReport> progress,
+            CancellationToken cancellationToken)
     {
         var done = Known(file);
         var runs = new List<ScalingRun>();
@@ -136,7 +137,8 @@ internal static class ScalingCommand
             + $"{law.TokenFactor:G4} / D^{law.TokenExponent:F3}   (N parameters without tables, D bytes, nats a byte)");
         var interval = study.Predicted(study.HeldOut.Parameters, study.HeldOut.Tokens);
         Say(Invariant, $"A run that took no part, {study.HeldOut.Parameters:N0} parameters on {study.HeldOut.Tokens:N0} bytes: predicted "
-            + $"{study.Prediction:F4} ({interval.Low:F4}–{interval.High:F4}), measured {study.HeldOut.Loss:F4}: {100 * study.Error:+0.0;-0.0}%");
+            + $"{study.Prediction:F4} ({interval.Low:F4}–{interval.High:F4}), measured {study.HeldOut.Loss:F4}: "
+            + $"{100 * study.Error:+0.0;-0.0}%");
         double compute = flops ?? 6 * study.HeldOut.Parameters * study.HeldOut.Tokens;
         var (size, tokens) = law.Optimal(compute);
         Say(Invariant, $"For {compute:E1} floating-point operations {size:N0} parameters on {tokens:N0} bytes are best (predicted "

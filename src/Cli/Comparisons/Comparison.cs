@@ -47,7 +47,8 @@ internal sealed record Comparison(int Id, string Prompt, IReadOnlyDictionary<str
                 or FormatException)
             {
                 throw new UsageException(string.Create(CultureInfo.InvariantCulture,
-                    $"{file}, line {number}: {exception.Message} (a line is {{\"prompt\": …, \"answers\": {{\"name\": …, \"name\": …}}}})"));
+                    $"{file}, line {number}: {exception.Message} "
+                        + $"(a line is {{\"prompt\": …, \"answers\": {{\"name\": …, \"name\": …}}}})"));
             }
         }
 

@@ -25,7 +25,8 @@ internal static class VoteServer
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port,
+            listen => listen.Protocols = HttpProtocols.Http1));
         await using var application = builder.Build();
         var token = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
         application.Use(async (context, next) =>

@@ -41,6 +41,7 @@ internal sealed partial class McpHandlers(
          "required": ["question"]}
         """);
 
+    private readonly ILogger _logger = logger;
     private readonly Lazy<IReadOnlyList<PromptFile>> _prompts = new(() => LoadPrompts(options.Prompts, logger));
 
     private Caller Caller => http.HttpContext is { } context ? Caller.Of(context) : Caller.Anonymous;
@@ -55,16 +56,30 @@ internal sealed partial class McpHandlers(
             server.ServerInstructions = "Searches the user's documents and answers from them with literal citations.";
         })
             .WithListToolsHandler((_, _) => ValueTask.FromResult(ListTools()))
-            .WithCallToolHandler((request, cancel) => Of(request.Services).CallAsync(request.Params!, cancel))
-            .WithListResourcesHandler((request, cancel) => Of(request.Services).ListResourcesAsync(request.Params?.Cursor, cancel))
+            .WithCallToolHandler((request, cancel) => Guard(request.Services, it => it.CallAsync(request.Params!, cancel)))
+            .WithListResourcesHandler(
+                (request, cancel) => Guard(request.Services, it => it.ListResourcesAsync(request.Params?.Cursor, cancel)))
             .WithListResourceTemplatesHandler((_, _) => ValueTask.FromResult(ListTemplates()))
-            .WithReadResourceHandler((request, cancel) => Of(request.Services).ReadAsync(request.Params!.Uri, cancel))
-            .WithListPromptsHandler((request, _) => ValueTask.FromResult(Of(request.Services).ListPrompts()))
-            .WithGetPromptHandler((request, cancel) => Of(request.Services).PromptAsync(request.Params!, cancel))
-            .WithCompleteHandler((request, cancel) => Of(request.Services).CompleteAsync(request.Params!, cancel));
+            .WithReadResourceHandler((request, cancel) => Guard(request.Services, it => it.ReadAsync(request.Params!.Uri, cancel)))
+            .WithListPromptsHandler((request, _) => Guard(request.Services, it => ValueTask.FromResult(it.ListPrompts())))
+            .WithGetPromptHandler((request, cancel) => Guard(request.Services, it => it.PromptAsync(request.Params!, cancel)))
+            .WithCompleteHandler((request, cancel) => Guard(request.Services, it => it.CompleteAsync(request.Params!, cancel)));
     }
 
-    private static McpHandlers Of(IServiceProvider? services) => services!.GetRequiredService<McpHandlers>();
+    // What is a caller's fault is told to him; what nobody expected is logged too.
+    private static async ValueTask<T> Guard<T>(IServiceProvider? services, Func<McpHandlers, ValueTask<T>> work)
+    {
+        var handlers = services!.GetRequiredService<McpHandlers>();
+        try
+        {
+            return await work(handlers).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is not (McpException or OperationCanceledException or KotonohaException))
+        {
+            LogFailed(handlers._logger, exception);
+            throw;
+        }
+    }
 
     private static ListToolsResult ListTools()
     {
@@ -328,6 +343,9 @@ internal sealed partial class McpHandlers(
         => call.Arguments?.TryGetValue(name, out var value) != true || value.ValueKind is JsonValueKind.Null ? null
             : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number
             : throw ApiException.Invalid(null, $"'{name}' must be a whole number.");
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A request over the Model Context Protocol failed")]
+    private static partial void LogFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{File} is not offered as a prompt: {Problem}")]
     private static partial void LogPrompt(ILogger logger, string file, string problem);

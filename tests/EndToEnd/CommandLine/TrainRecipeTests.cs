@@ -75,8 +75,10 @@ public sealed class TrainRecipeTests : IDisposable
     {
         string[] english = ["red", "blue", "green", "white"], japanese = ["赤", "青", "緑", "白"];
         File.WriteAllLines(_folder.At("pairs.tsv"), Enumerable.Range(0, 160).Select(i
-            => $"{english[i % 4]} {english[i / 4 % 4]} {english[i / 16 % 4]}\t{japanese[i % 4]} {japanese[i / 4 % 4]} {japanese[i / 16 % 4]}"));
-        var error = Train("translation", "pairs.tsv", "translator", "--depth", "1", "--steps", "150", "--batch", "16", "--vocabulary", "300",
+            => $"{english[i % 4]} {english[i / 4 % 4]} {english[i / 16 % 4]}\t"
+                + $"{japanese[i % 4]} {japanese[i / 4 % 4]} {japanese[i / 16 % 4]}"));
+        var error = Train("translation", "pairs.tsv", "translator", "--depth", "1", "--steps", "150", "--batch", "16", "--vocabulary",
+            "300",
             "--learning-rate", "0.005");
         Assert.Contains("bleu", error, StringComparison.Ordinal);
         var (code, output, failed) = CliProcess.Run(["translate", _folder.At("translator"), "white red blue", "--beams", "2"]);
@@ -85,7 +87,8 @@ public sealed class TrainRecipeTests : IDisposable
 
         Lines("pairs.jsonl", i => new { source = english[i % 4], target = japanese[i % 4] });
         Train("translation", "pairs.jsonl", "further", "--model", _folder.At("translator"), "--steps", "2");
-        (code, _, error) = CliProcess.Run(["train", "translation", "--data", _folder.At("pairs.tsv"), "--out", _folder.At("none"), "--model",
+        (code, _, error) = CliProcess.Run(["train", "translation", "--data", _folder.At("pairs.tsv"), "--out", _folder.At("none"),
+            "--model",
             _folder.At("pairs.tsv")]);
         Assert.NotEqual(0, code);
         Assert.False(Directory.Exists(_folder.At("none")), error);
@@ -95,7 +98,8 @@ public sealed class TrainRecipeTests : IDisposable
     public void A_corpus_is_cleaned_and_a_GPT_learns_from_what_is_left()
     {
         Directory.CreateDirectory(_folder.At("corpus"));
-        string Text(int i) => string.Concat(Enumerable.Range(0, 12).Select(n => $"The {Animals[(i + n) % 4]} number {i * n} runs in {n}. "));
+        string Text(int i) => string.Concat(Enumerable.Range(0,
+            12).Select(n => $"The {Animals[(i + n) % 4]} number {i * n} runs in {n}. "));
         for (int i = 0; i < 8; i++)
             File.WriteAllText(_folder.At($"corpus/{i}.txt"), Text(i));
         File.WriteAllText(_folder.At("corpus/short.md"), "Nothing.");
@@ -112,7 +116,8 @@ public sealed class TrainRecipeTests : IDisposable
         var dropped = File.ReadAllText(_folder.At("dropped.jsonl"));
         Assert.Contains("{\"name\":\"short.md\",\"reason\":\"TooShort\"}", dropped, StringComparison.Ordinal);
         Assert.Contains("\"reason\":\"ExactDuplicate\",\"original\":\"3.txt\"", dropped, StringComparison.Ordinal);
-        Assert.Contains("held-out loss", Train("text", "clean.jsonl", "gpt", "--depth", "1", "--context", "16", "--steps", "5", "--vocabulary",
+        Assert.Contains("held-out loss", Train("text", "clean.jsonl", "gpt", "--depth", "1", "--context", "16", "--steps", "5",
+            "--vocabulary",
             "300"), StringComparison.Ordinal);
 
         File.AppendAllText(_folder.At("corpus/more.jsonl"), "{\"text\": 3}\n");
@@ -126,7 +131,8 @@ public sealed class TrainRecipeTests : IDisposable
     public void A_sweep_is_fitted_predicts_a_run_and_is_not_run_twice()
     {
         File.WriteAllText(_folder.At("text.txt"), string.Concat(Enumerable.Range(0, 600).Select(i => $"{Animals[i * i % 4]} {i % 7} ")));
-        string[] sweep = ["scaling", "--data", _folder.At("text.txt"), "--out", _folder.At("sweep"), "--width", "16", "32", "--steps", "2", "4",
+        string[] sweep = ["scaling", "--data", _folder.At("text.txt"), "--out", _folder.At("sweep"), "--width", "16", "32", "--steps", "2",
+            "4",
             "8", "--held-out-width", "48", "--held-out-steps", "10"];
         var (code, output, error) = CliProcess.Run(sweep);
         Assert.True(code == 0, error);

@@ -94,7 +94,8 @@ public sealed class TrainerTests
     [Fact]
     public async Task Recomputed_activations_give_the_same_translator()
     {
-        var words = Enumerable.Range(0, 30).Select(i => new TranslationPair($"{(char)('a' + i % 7)} {(char)('a' + i % 5)}", $"{i % 7} {i % 5}"));
+        var words = Enumerable.Range(0, 30).Select(i => new TranslationPair($"{(char)('a' + i % 7)} {(char)('a' + i % 5)}",
+            $"{i % 7} {i % 5}"));
         var tokenizer = Tokenizer.TrainByteLevelBpe(["a b c"], 260, specialTokens: ["<pad>", "</s>"]);
         var settings = new SequenceSettings { EndTokenIds = [1], PadTokenId = 0 };
         float[][] weights = await Task.WhenAll(((bool[])[false, true]).Select(async recompute =>
