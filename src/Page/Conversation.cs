@@ -61,7 +61,8 @@ internal sealed class Conversation(Admission admission, Approvals approvals)
         await changed();
         try
         {
-            await StreamAsync(new AdmittedChatClient(admission, caller, settings.Model), messages, settings, answer, changed, cancellationToken);
+            await StreamAsync(
+                new AdmittedChatClient(admission, caller, settings.Model), messages, settings, answer, changed, cancellationToken);
         }
         catch (Exception exception)
         {

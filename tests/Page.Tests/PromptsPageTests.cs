@@ -3,7 +3,6 @@ using Deque.AxeCore.Playwright;
 using Kotonoha.Samples.ToolCalling;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Tests;
-using Kotonoha.Tests.Support;
 using Microsoft.Playwright;
 using Xunit.Abstractions;
 
@@ -80,7 +79,8 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await Assertions.Expect(page.Locator("#panel-run li[data-kind=Model] pre").First).ToContainTextAsync("Where is my parcel?");
 
         await page.Locator("#tab-compare").ClickAsync();
-        await page.Locator("#lines").FillAsync("Where is my parcel?\tshipping\n{\"message\": \"Charged twice\", \"expected\": \"shipping\"}\n");
+        await page.Locator("#lines").FillAsync(
+            "Where is my parcel?\tshipping\n{\"message\": \"Charged twice\", \"expected\": \"shipping\"}\n");
         await page.Locator("#scorer").SelectOptionAsync("exact");
         await page.Locator("button#compare").ClickAsync();
         await Assertions.Expect(page.Locator("#compared tbody tr")).ToHaveCountAsync(2);
@@ -192,7 +192,8 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
     [BrowserTheory]
     [InlineData("en", false, "Prompts and agents")]
     [InlineData("ja", true, "プロンプトとエージェント")]
-    public async Task Every_part_of_the_screen_is_accessible_in_both_languages_and_fits_a_telephone(string language, bool isDark, string title)
+    public async Task Every_part_of_the_screen_is_accessible_in_both_languages_and_fits_a_telephone(
+        string language, bool isDark, string title)
     {
         using var prompts = Prompts();
         await using var server = await StartAsync(prompts);

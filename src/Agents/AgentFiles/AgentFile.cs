@@ -223,7 +223,9 @@ public sealed record AgentFileOptions
     /// </summary>
     public IReadOnlyDictionary<string, string>? Texts { get; init; }
 
-    /// <summary>The folder that must hold what tools read (<c>root</c>, <c>database</c>) and the agents of workflows; null for any.</summary>
+    /// <summary>
+    /// The folder that must hold what tools read (<c>root</c>, <c>database</c>) and the agents of workflows; null for any.
+    /// </summary>
     public string? Folder { get; init; }
 
     /// <summary>Puts something around the chat client of an agent, given its name, to watch what it is asked; null for nothing.</summary>

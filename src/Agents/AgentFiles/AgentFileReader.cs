@@ -67,7 +67,8 @@ internal static class AgentFileReader
         => options.Folder is not { } folder || Path.GetRelativePath(Path.GetFullPath(folder), path) is var place
             && place != ".." && !place.StartsWith(".." + Path.DirectorySeparatorChar, StringComparison.Ordinal) && !Path.IsPathRooted(place)
             ? path
-            : throw node.Error(PromptFileError.File, $"'{node.Scalar}' lies outside of the folder that agents may read here; put it there.");
+            : throw node.Error(
+                PromptFileError.File, $"'{node.Scalar}' lies outside of the folder that agents may read here; put it there.");
 
     private static string Shown(YamlNode value) => value.Scalar is { } text ? $"'{text}'" : value.Kind;
 }
@@ -405,7 +406,8 @@ internal static class ToolReader
             ?? throw node.Error(PromptFileError.Content, $"the tool '{kind}' needs '{name}': {what}.");
         int? Whole(string name) => fields is null ? null : AgentFileReader.Whole(fields, name);
         string FullPath(string field, string path)
-            => AgentFileReader.Within(options, fields![field]!, Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(reading.Path))!));
+            => AgentFileReader.Within(
+                options, fields![field]!, Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(reading.Path))!));
         switch (kind)
         {
             case "calculator":

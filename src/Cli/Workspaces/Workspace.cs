@@ -106,7 +106,9 @@ internal static class Samples
     private static string Folder
         => Find() ?? throw new KotonohaException("the sample documents are not here; name a folder with --docs DIR");
 
-    /// <summary>Copies the sample prompts and agents to a folder of the user's own, unless it is there; without samples it is empty.</summary>
+    /// <summary>
+    /// Copies the sample prompts and agents to a folder of the user's own, unless it is there; without samples it is empty.
+    /// </summary>
     /// <returns>The folder.</returns>
     public static string CopyPrompts(string folder)
     {

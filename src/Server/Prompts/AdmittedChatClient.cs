@@ -33,7 +33,8 @@ internal sealed class AdmittedChatClient(Admission admission, Caller caller, str
     }
 
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var work = await admission.EnterAsync(caller, "chat", model, 1, cancellationToken).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);

@@ -39,6 +39,7 @@ internal sealed class PromptLibrary(ServerOptions options)
 {
     public const int MaxCharacters = 400_000;
 
+    private const int MaxNameLength = 200;
     private const string VersionPattern = "??????.txt";
 
     private readonly Lock _lock = new();
@@ -56,7 +57,7 @@ internal sealed class PromptLibrary(ServerOptions options)
             AttributesToSkip = FileAttributes.Hidden | FileAttributes.System | FileAttributes.ReparsePoint,
         })
             .Select(file => Path.GetRelativePath(Folder, file).Replace(Path.DirectorySeparatorChar, '/'))
-            .Where(name => IsKind(name) && (Path.GetFileName(name) != "config.json" || File.Exists(PathOf(SkPrompt(name)))))
+            .Where(name => IsName(name) && (Path.GetFileName(name) != "config.json" || File.Exists(PathOf(SkPrompt(name)))))
             .Order(StringComparer.Ordinal),
     ];
 
@@ -163,8 +164,7 @@ internal sealed class PromptLibrary(ServerOptions options)
         if (Folder is null)
             throw new ApiException(404, ApiErrorType.NotFound, "no_prompts", "The server's setting 'prompts' names no folder.");
         KnowledgeEndpoints.CheckSource(name);
-        if (name.Length > 200 || name.Contains('\\', StringComparison.Ordinal) || name.Contains(':', StringComparison.Ordinal)
-            || name.Split('/').Any(part => part.StartsWith('.')) || !IsKind(name))
+        if (!IsName(name))
             throw ApiException.Invalid("name", $"'{name}' is no name of a prompt: a path with '/' that ends with .yaml or .prompty, or in a "
                 + "folder SKILL.md, skprompt.txt or config.json; no part begins with a dot.", "invalid_name");
     }
@@ -189,6 +189,9 @@ internal sealed class PromptLibrary(ServerOptions options)
             exception.Message.Replace(folder + Path.DirectorySeparatorChar, "", StringComparison.Ordinal),
             (exception as PromptFileException)?.Line ?? (exception as PromptProblemException)?.Line)
         : exception;
+
+    private static bool IsName(string name) => name.Length <= MaxNameLength && !name.AsSpan().ContainsAny('\\', ':')
+        && !name.Split('/').Any(part => part.StartsWith('.')) && IsKind(name);
 
     private static bool IsKind(string name) => Path.GetFileName(name) switch
     {
@@ -217,7 +220,8 @@ internal sealed class PromptLibrary(ServerOptions options)
     {
         for (var part = path; part.Length > Folder!.Length; part = Path.GetDirectoryName(part)!)
             if (new FileInfo(part).LinkTarget is not null)
-                throw ApiException.Invalid("name", $"'{Path.GetRelativePath(Folder, part)}' is a link, and links are not followed here.");
+                throw ApiException.Invalid(
+                    "name", $"'{Path.GetRelativePath(Folder, part)}' is a link, and links are not followed here.");
     }
 
     private IEnumerable<int> Kept(string name)

@@ -251,7 +251,8 @@ internal sealed class PromptRuns(
 
     private PromptFileOptions PromptOptions(PromptRun run, Caller caller) => new()
     {
-        Tools = [.. knowledge.Functions(caller).Select(tool => new TracedFunction(tool, SpanKind.Retrieval, run.Trace, () => run.Trace.Root))],
+        Tools = [.. knowledge.Functions(caller).Select(
+            tool => new TracedFunction(tool, SpanKind.Retrieval, run.Trace, () => run.Trace.Root))],
     };
 
     private AgentFileOptions AgentOptions(

@@ -80,7 +80,8 @@ internal sealed class RunTrace
         var children = all.ToLookup(span => span.Parent);
         return [.. Below(Root).Prepend(Root)];
 
-        IEnumerable<RunSpan> Below(RunSpan span) => children[span].OrderBy(child => child.Start).SelectMany(child => Below(child).Prepend(child));
+        IEnumerable<RunSpan> Below(RunSpan span)
+            => children[span].OrderBy(child => child.Start).SelectMany(child => Below(child).Prepend(child));
     }
 
     public RunSpan Begin(SpanKind kind, string name, RunSpan? parent, string input)
@@ -153,7 +154,8 @@ internal sealed class TracedChatClient(IChatClient inner, string model, RunTrace
     }
 
     public override async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         IReadOnlyList<ChatMessage> asked = [.. messages];
         var span = trace.Begin(SpanKind.Model, model, parent(), Shown(asked, options));
