@@ -165,8 +165,8 @@ internal sealed class PromptLibrary(ServerOptions options)
             throw new ApiException(404, ApiErrorType.NotFound, "no_prompts", "The server's setting 'prompts' names no folder.");
         KnowledgeEndpoints.CheckSource(name);
         if (!IsName(name))
-            throw ApiException.Invalid("name", $"'{name}' is no name of a prompt: a path with '/' that ends with .yaml or .prompty, or in a "
-                + "folder SKILL.md, skprompt.txt or config.json; no part begins with a dot.", "invalid_name");
+            throw ApiException.Invalid("name", $"'{name}' is no name of a prompt: a path with '/' that ends with .yaml or .prompty, or in "
+                + "a folder SKILL.md, skprompt.txt or config.json; no part begins with a dot.", "invalid_name");
     }
 
     /// <summary>Does something with prompt files; what is wrong with one names it as the library does.</summary>
