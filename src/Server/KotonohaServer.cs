@@ -6,6 +6,7 @@ using Kotonoha.Server.Mcp;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.Ollama;
 using Kotonoha.Server.OpenAI;
+using Kotonoha.Server.Prompts;
 using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -94,6 +95,7 @@ public static class KotonohaServer
         builder.Services.AddSingleton(options);
         builder.Services.AddSingleton(new FairQueue(options.MaxRunning, options.MaxWaitingPerKey, options.MaxWaiting));
         builder.Services.AddSingleton<Collections>();
+        AddPrompts(builder.Services);
         McpHandlers.AddTo(builder.Services).WithStdioServerTransport();
         using var host = builder.Build();
         await host.RunAsync(cancellationToken).ConfigureAwait(false);
@@ -131,10 +133,20 @@ public static class KotonohaServer
         services.AddSingleton<Uploads>();
         services.AddHostedService(provider => provider.GetRequiredService<Uploads>());
         services.AddSingleton<KnowledgeEndpoints>();
+        AddPrompts(services);
+        services.AddSingleton<RunTraces>();
+        services.AddSingleton<PromptRuns>();
         services.AddOpenApi();
         McpHandlers.AddTo(services).WithHttpTransport(transport => transport.Stateless = true);
         services.AddSingleton<ResponseStore>();
         services.AddSingleton<Responses>();
+    }
+
+    private static void AddPrompts(IServiceCollection services)
+    {
+        services.AddSingleton<KnowledgeTools>();
+        services.AddSingleton<PromptLibrary>();
+        services.AddSingleton<PromptSplits>();
     }
 
     private static void AddTelemetry(IServiceCollection services, ServerOptions options)

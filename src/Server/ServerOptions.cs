@@ -20,7 +20,7 @@ public sealed record ServerOptions
     /// <summary>Knowledge bases that the host has opened; the host disposes them.</summary>
     public IReadOnlyList<KnowledgeCollection> Collections { get; init; } = [];
 
-    /// <summary>The folder of prompt files that are offered over MCP, or null.</summary>
+    /// <summary>The folder of prompt and agent files: offered over MCP, and edited and run on the page. Null for none.</summary>
     public string? Prompts { get; init; }
 
     /// <summary>Where models compute; null for the processor.</summary>

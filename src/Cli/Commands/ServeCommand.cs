@@ -130,6 +130,8 @@ internal static class ServeCommand
 
         // What is wrong with the settings is said before documents are read.
         options.Validate();
+        if (options.Prompts is null)
+            options = options with { Prompts = Samples.CopyPrompts(Path.Combine(options.Home, "prompts")) };
         if (settings.NoDocuments)
             return await ServeAsync(options, [], cancellationToken);
         var workspace = Workspace.Open(folder.Home, folder.Documents ?? Samples.Documents);
