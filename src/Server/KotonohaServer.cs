@@ -6,6 +6,7 @@ using Kotonoha.Server.Mcp;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.Ollama;
 using Kotonoha.Server.OpenAI;
+using Kotonoha.Server.Training;
 using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -70,6 +71,7 @@ public static class KotonohaServer
         MapOpenAI(app);
         MapOllama(app);
         app.Services.GetRequiredService<KnowledgeEndpoints>().Map(app);
+        app.Services.GetRequiredService<TrainingEndpoints>().Map(app);
         app.MapOpenApi();
         app.MapMcp("/mcp");
         endpoints?.Invoke(app);
@@ -125,6 +127,10 @@ public static class KotonohaServer
         services.AddSingleton<Uploads>();
         services.AddHostedService(provider => provider.GetRequiredService<Uploads>());
         services.AddSingleton<KnowledgeEndpoints>();
+        services.AddSingleton<TrainingData>();
+        services.AddSingleton<TrainingRuns>();
+        services.AddHostedService(provider => provider.GetRequiredService<TrainingRuns>());
+        services.AddSingleton<TrainingEndpoints>();
         services.AddOpenApi();
         McpHandlers.AddTo(services).WithHttpTransport(transport => transport.Stateless = true);
         services.AddSingleton<ResponseStore>();
