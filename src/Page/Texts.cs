@@ -3,7 +3,7 @@ using System.Collections.Frozen;
 namespace Kotonoha.Page;
 
 /// <summary>What the page says, in each of its languages.</summary>
-internal static class Texts
+internal static partial class Texts
 {
     public const string English = "en";
     public const string Japanese = "ja";
@@ -142,7 +142,7 @@ internal static class Texts
             ["none-yet"] = ("Nothing yet.", "まだありません。"),
             ["admin-only"] = ("This screen is for administrators' keys.", "この画面には管理者のキーが必要です。"),
             ["noscript"] = ("The page needs scripts of this server.", "このページの表示には、このサーバーのスクリプトが必要です。"),
-        }.ToFrozenDictionary(StringComparer.Ordinal);
+        }.Concat(Training).ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>The text of a key.</summary>
     /// <exception cref="KeyNotFoundException">There is none.</exception>

@@ -55,8 +55,8 @@ internal static class RecipeCommands
         {
             var command = new Command(name, char.ToUpperInvariant(description[0]) + description[1..] + ".");
             foreach (var option in (Option[])[Data, HeldOut, Out, Model, Teacher, Steps, Batch, Context, Rate, Optimizer, Schedule,
-                LastLayers, LayerDecay, Lora, Dora, Rslora, Average, Depth, Vocabulary, Method, Beta, Seed, EvaluateEvery, SamplePrompt, SkipBad, Cost,
-                StopWithInput, Config])
+                LastLayers, LayerDecay, Lora, Dora, Rslora, Average, Depth, Vocabulary, Method, Beta, Seed, EvaluateEvery,
+                SamplePrompt, SkipBad, Cost, StopWithInput, Config])
                 command.Options.Add(option);
             command.SetAction(async (parsed, cancellationToken) =>
             {

@@ -81,7 +81,8 @@ public sealed partial class KotonohaClient
     /// <param name="isServed">Whether it is to be a model.</param>
     /// <param name="cancellationToken">Ends the call.</param>
     public Task<TrainingRunInfo> ServeTrainingRunAsync(string name, bool isServed = true, CancellationToken cancellationToken = default)
-        => TrainAsync<TrainingRunInfo>(isServed ? HttpMethod.Post : HttpMethod.Delete, $"runs/{Escape(name)}/serve", null, cancellationToken);
+        => TrainAsync<TrainingRunInfo>(
+            isServed ? HttpMethod.Post : HttpMethod.Delete, $"runs/{Escape(name)}/serve", null, cancellationToken);
 
     /// <summary>Deletes a run with its checkpoints.</summary>
     /// <param name="name">The run.</param>

@@ -9,7 +9,8 @@ using Kotonoha.Foundation;
 namespace Kotonoha.Server.Client;
 
 /// <summary>
-/// Collections, documents, searches and answers of a Kotonoha server, and its training. Models are asked through OpenAI's client at <c>/v1</c>.
+/// Collections, documents, searches and answers of a Kotonoha server, and its training. Models are asked through OpenAI's client at
+/// <c>/v1</c>.
 /// </summary>
 /// <remarks>Thread-safe. Disposing it disposes the HTTP client that it made.</remarks>
 public sealed partial class KotonohaClient : IDisposable

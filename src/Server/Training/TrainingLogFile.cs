@@ -96,7 +96,8 @@ internal sealed class TrainingLogFile(string path)
             return new TrainingPoint(json.RootElement.GetProperty("step").GetInt64(), figures,
                 json.RootElement.TryGetProperty("sample", out var sample) ? sample.GetString() : null);
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException
+            or FormatException)
         {
             // A line that was being written when a process ended.
             return null;

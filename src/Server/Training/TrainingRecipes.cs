@@ -7,7 +7,7 @@ namespace Kotonoha.Server.Training;
 /// <summary>The recipes of <c>kotonoha train</c>, and which settings they take.</summary>
 internal static class TrainingRecipes
 {
-    public const string Texts = "texts";
+    public const string Texts = "texts", Squad = "squad";
 
     private const int MaxSteps = 100_000_000, MaxBatch = 65_536, MaxContext = 1 << 20, MaxDepth = 256, MaxVocabulary = 1 << 20;
     private const int MaxRank = 4096, MaxPrompt = 4000;
@@ -23,7 +23,7 @@ internal static class TrainingRecipes
         new("distill", Texts, NeedsModel: false, NeedsTeacher: true, Served: true),
         new("masked", Texts, NeedsModel: false, NeedsTeacher: false, Served: false),
         new("classify", "text, label", NeedsModel: false, NeedsTeacher: false, Served: false),
-        new("answers", "squad", NeedsModel: false, NeedsTeacher: false, Served: false),
+        new("answers", Squad, NeedsModel: false, NeedsTeacher: false, Served: false),
         new("embed", "anchor, positive", NeedsModel: false, NeedsTeacher: false, Served: true),
     ];
 

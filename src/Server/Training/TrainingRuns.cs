@@ -13,8 +13,8 @@ using Microsoft.Extensions.Logging;
 namespace Kotonoha.Server.Training;
 
 /// <summary>
-/// Runs of the command that trains, each in a folder of its own under the server's home. One trains at a time; the others are listed as they
-/// are, go on where they stopped, and become models of the server.
+/// Runs of the command that trains, each in a folder of its own under the server's home. One trains at a time; the others are listed as
+/// they are, go on where they stopped, and become models of the server.
 /// </summary>
 internal sealed partial class TrainingRuns : IHostedService, IDisposable
 {
@@ -78,7 +78,8 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
     /// <exception cref="ApiException">The settings cannot be used; the message names the one.</exception>
     public async Task<TrainingCostInfo> CostAsync(TrainingSettings settings, Caller caller, CancellationToken cancellationToken)
     {
-        string[] arguments = [.. Arguments(settings, caller), $"--out={Path.Combine(_folder, ResultFolder)}", "--cost", "--stop-with-input"];
+        string[] arguments =
+            [.. Arguments(settings, caller), $"--out={Path.Combine(_folder, ResultFolder)}", "--cost", "--stop-with-input"];
         using var process = Start(arguments);
         try
         {
@@ -398,7 +399,8 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
     {
         problem = Cleaned(problem);
         var option = OptionName().Match(problem) is { Success: true } match
-            ? string.Concat(match.Groups[1].Value.Split('-').Select((part, i) => i == 0 ? part : char.ToUpperInvariant(part[0]) + part[1..]))
+            ? JsonNamingPolicy.CamelCase.ConvertName(string.Concat(
+                match.Groups[1].Value.Split('-').Select(part => char.ToUpperInvariant(part[0]) + part[1..])))
             : "data";
         return ApiException.Invalid(option, problem, "training_refused");
     }
@@ -420,7 +422,7 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
     [LoggerMessage(Level = LogLevel.Error, Message = "The record of the run {Name} cannot be written")]
     private partial void LogNotWritten(string name, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The run {Name} had not saved when the time to stop was over; it goes on from before")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The run {Name} had not saved when the time was over; it goes on from before")]
     private partial void LogCut(string name);
 
     private sealed record Record(
@@ -462,7 +464,9 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
             var file = Path.Combine(Result, CostName);
             try
             {
-                return File.Exists(file) ? JsonSerializer.Deserialize<TrainingCostInfo>(File.ReadAllBytes(file), KotonohaClient.Format) : null;
+                return File.Exists(file)
+                    ? JsonSerializer.Deserialize<TrainingCostInfo>(File.ReadAllBytes(file), KotonohaClient.Format)
+                    : null;
             }
             catch (Exception exception) when (exception is JsonException or IOException)
             {
