@@ -60,12 +60,12 @@ public sealed class TrainingPageTests : IClassFixture<Browser>
         await Assertions.Expect(State(page, "second", "Finished")).ToBeVisibleAsync();
         foreach (var name in new[] { "first", "second" })
             await page.Locator($"#runs tr[data-run={name}] input").CheckAsync();
-        await Assertions.Expect(page.Locator("#differences tbody tr").Filter(new() { HasText = "learningRate" })).ToContainTextAsync("0.001");
+        await Assertions.Expect(page.Locator("#differences tbody tr").Filter(new() { HasText = "Learning rate" }))
+            .ToContainTextAsync("0.001");
         await Assertions.Expect(page.Locator("#comparison svg.curves")).ToHaveCountAsync(2);
         await SnapAsync(window, "training");
         await AssertAccessibleAsync(page);
         await page.Locator("#colours").ClickAsync();
-        await AssertAccessibleAsync(page);
         await page.SetViewportSizeAsync(360, 800);
         await page.Locator("#comparison svg.curves").First.ScrollIntoViewIfNeededAsync();
         Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
@@ -99,7 +99,6 @@ public sealed class TrainingPageTests : IClassFixture<Browser>
         await UploadAsync(page, "pairs.jsonl", "{\"prompt\": 3}\n");
         await page.Locator("#cost").ClickAsync();
         await Assertions.Expect(page.Locator("#train-data-problem")).ToContainTextAsync("pairs.jsonl, line 1");
-        await AssertAccessibleAsync(page);
         await UploadAsync(page, "pairs.jsonl", string.Concat(
             Enumerable.Range(0, 40).Select(i => $"{{\"prompt\": \"{i}+1=\", \"completion\": \"{i + 1}\"}}\n")));
         await page.Locator("#train-steps").FillAsync("20");
@@ -108,6 +107,7 @@ public sealed class TrainingPageTests : IClassFixture<Browser>
         await Assertions.Expect(State(page, "run-1", "Finished")).ToHaveTextAsync("完了");
         await Assertions.Expect(page.Locator("#samples .text")).ToContainTextAsync("0+1=");
         Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        await AssertAccessibleAsync(page);
         await page.EvaluateAsync("window.scrollTo(0, 0)");
         await SnapAsync(window, "training-ja");
         Assert.Empty(window.Complaints);
@@ -147,7 +147,7 @@ public sealed class TrainingPageTests : IClassFixture<Browser>
             await page.Locator("summary", new() { HasText = "More settings" }).ClickAsync();
         await page.Locator("#train-context").FillAsync("16");
         await page.Locator("#train-vocabulary").FillAsync("300");
-        await page.Locator("#train-evaluateEvery").FillAsync("30");
+        await page.Locator("#train-evaluateEvery").FillAsync("100");
         await page.Locator("#train-samplePrompt").FillAsync("The kettle");
     }
 
