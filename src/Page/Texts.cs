@@ -3,7 +3,7 @@ using System.Collections.Frozen;
 namespace Kotonoha.Page;
 
 /// <summary>What the page says, in each of its languages.</summary>
-internal static class Texts
+internal static partial class Texts
 {
     public const string English = "en";
     public const string Japanese = "ja";
@@ -226,7 +226,7 @@ internal static class Texts
             ["call-done"] = ("done", "完了"),
             ["call-result"] = ("Result", "結果"),
             ["noscript"] = ("The page needs scripts of this server.", "このページの表示には、このサーバーのスクリプトが必要です。"),
-        }.ToFrozenDictionary(StringComparer.Ordinal);
+        }.Concat(Training).ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>The text of a key.</summary>
     /// <exception cref="KeyNotFoundException">There is none.</exception>

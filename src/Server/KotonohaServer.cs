@@ -7,6 +7,7 @@ using Kotonoha.Server.Models;
 using Kotonoha.Server.Ollama;
 using Kotonoha.Server.OpenAI;
 using Kotonoha.Server.Prompts;
+using Kotonoha.Server.Training;
 using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -71,6 +72,7 @@ public static class KotonohaServer
         MapOpenAI(app);
         MapOllama(app);
         app.Services.GetRequiredService<KnowledgeEndpoints>().Map(app);
+        app.Services.GetRequiredService<TrainingEndpoints>().Map(app);
         app.MapOpenApi();
         app.MapMcp("/mcp");
         endpoints?.Invoke(app);
@@ -136,6 +138,10 @@ public static class KotonohaServer
         AddPrompts(services);
         services.AddSingleton<RunTraces>();
         services.AddSingleton<PromptRuns>();
+        services.AddSingleton<TrainingData>();
+        services.AddSingleton<TrainingRuns>();
+        services.AddHostedService(provider => provider.GetRequiredService<TrainingRuns>());
+        services.AddSingleton<TrainingEndpoints>();
         services.AddOpenApi();
         McpHandlers.AddTo(services).WithHttpTransport(transport => transport.Stateless = true);
         services.AddSingleton<ResponseStore>();

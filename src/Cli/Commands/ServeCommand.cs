@@ -106,6 +106,7 @@ internal static class ServeCommand
         {
             Home = Path.Combine(Workspace.HomeFolder(folder.Home), "server"),
             Device = ComputeDevice.Current,
+            TrainingCommand = [.. ThisProgram(), .. ComputeDevice.Given, TrainCommand.Name],
         };
         if (settings.Config is { } config)
             options = ServerSettings.ReadFile(options, config);
@@ -121,6 +122,12 @@ internal static class ServeCommand
             options = options with { Threads = threads };
         return options with { Models = Models(options.Models, settings) };
     }
+
+    // How this process was started: as a program of its own, or as an assembly that dotnet runs.
+    private static string[] ThisProgram()
+        => Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) != "dotnet"
+            ? [path]
+            : [Environment.ProcessPath ?? "dotnet", Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll")];
 
     private static async Task<int> RunAsync(FolderSettings folder, ServeSettings settings, CancellationToken cancellationToken)
     {
