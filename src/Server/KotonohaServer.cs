@@ -138,6 +138,7 @@ public static class KotonohaServer
         AddPrompts(services);
         services.AddSingleton<RunTraces>();
         services.AddSingleton<PromptRuns>();
+        services.AddSingleton<McpAgents>();
         services.AddSingleton<TrainingData>();
         services.AddSingleton<TrainingRuns>();
         services.AddHostedService(provider => provider.GetRequiredService<TrainingRuns>());

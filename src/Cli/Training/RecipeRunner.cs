@@ -126,6 +126,8 @@ internal static class RecipeRunner
             throw new UsageException($"train {settings.Recipe} needs --model, the model to go on from");
         if (settings.Recipe is "distill" or "ppo" && settings.Teacher.Length == 0)
             throw new UsageException($"train {settings.Recipe} needs --teacher");
+        if (settings.Lora is not null && settings.Recipe is ("masked" or "classify" or "answers" or "embed" or "translation"))
+            throw new UsageException($"train {settings.Recipe} trains all weights; --lora is for GPTs");
         if (settings.Steps < 1 || settings.Batch < 1 || settings.Depth < 1 || settings.Context is < 2 || settings.Lora is < 1)
             throw new UsageException("--steps, --batch, --depth and --lora are at least 1, --context at least 2");
         if (settings.EvaluateEvery is < 1)

@@ -17,10 +17,10 @@ using ModelContextProtocol.Protocol;
 
 namespace Kotonoha.Server.Mcp;
 
-/// <summary>The Model Context Protocol: search and ask as tools, documents as resources, prompt files as prompts.</summary>
+/// <summary>The Model Context Protocol: search and ask as tools, agents too, documents as resources, prompt files as prompts.</summary>
 internal sealed partial class McpHandlers(
     Collections collections, KnowledgeTools tools, PromptLibrary library, PromptSplits splits, FairQueue queue,
-    IHttpContextAccessor http, ILogger<McpHandlers> logger)
+    IHttpContextAccessor http, IServiceProvider services, ILogger<McpHandlers> logger)
 {
     private const string Scheme = "kotonoha", Search = "search", Ask = "ask";
     private const string CollectionArgument = "collection", DocumentArgument = "document";
@@ -45,6 +45,9 @@ internal sealed partial class McpHandlers(
 
     private readonly ILogger _logger = logger;
 
+    // Over standard input and output there are no models, and no agents.
+    private readonly McpAgents? _agents = services.GetService<McpAgents>();
+
     private Caller Caller => http.HttpContext is { } context ? Caller.Of(context) : Caller.Anonymous;
 
     public static IMcpServerBuilder AddTo(IServiceCollection services)
@@ -56,7 +59,7 @@ internal sealed partial class McpHandlers(
             server.ServerInfo = new Implementation { Name = "kotonoha", Title = "Kotonoha", Version = Ollama.OllamaEndpoints.Version };
             server.ServerInstructions = "Searches the user's documents and answers from them with literal citations.";
         })
-            .WithListToolsHandler((_, _) => ValueTask.FromResult(ListTools()))
+            .WithListToolsHandler((request, _) => Guard(request.Services, it => ValueTask.FromResult(it.ListTools())))
             .WithCallToolHandler((request, cancel) => Guard(request.Services, it => it.CallAsync(request.Params!, cancel)))
             .WithListResourcesHandler(
                 (request, cancel) => Guard(request.Services, it => it.ListResourcesAsync(request.Params?.Cursor, cancel)))
@@ -82,7 +85,7 @@ internal sealed partial class McpHandlers(
         }
     }
 
-    private static ListToolsResult ListTools()
+    private ListToolsResult ListTools()
     {
         var harmless = new ToolAnnotations { ReadOnlyHint = true, OpenWorldHint = false, IdempotentHint = true };
         return new ListToolsResult
@@ -105,16 +108,22 @@ internal sealed partial class McpHandlers(
                     InputSchema = AskInput,
                     Annotations = harmless,
                 },
+                .. _agents?.List(Caller) ?? [],
             ],
         };
     }
 
     private async ValueTask<CallToolResult> CallAsync(CallToolRequestParams call, CancellationToken cancellationToken)
     {
-        if (call.Name is not (Search or Ask))
-            throw new McpProtocolException($"There is no tool '{call.Name}'.", McpErrorCode.InvalidParams);
         try
         {
+            if (_agents is not null && McpAgents.IsAgent(call.Name))
+                return new CallToolResult
+                {
+                    Content = [new TextContentBlock { Text = await RunAgentAsync(call, cancellationToken).ConfigureAwait(false) }],
+                };
+            if (call.Name is not (Search or Ask))
+                throw NoTool(call.Name);
             var words = Text(call, call.Name == Search ? "query" : "question")
                 ?? throw ApiException.Invalid(null, $"'{(call.Name == Search ? "query" : "question")}' is missing.");
             if (string.IsNullOrWhiteSpace(words) || words.Length > MaxText)
@@ -131,6 +140,17 @@ internal sealed partial class McpHandlers(
             return new CallToolResult { IsError = true, Content = [new TextContentBlock { Text = exception.Message }] };
         }
     }
+
+    // Each request of the agent's model waits in the queue by itself.
+    private async Task<string> RunAgentAsync(CallToolRequestParams call, CancellationToken cancellationToken)
+    {
+        var input = Text(call, "input") is { Length: > 0 and <= MaxText } given ? given
+            : throw ApiException.Invalid(null, $"'input' has from 1 to {MaxText} characters.");
+        return await _agents!.RunAsync(call.Name, input, Text(call, "model"), Caller, cancellationToken).ConfigureAwait(false)
+            ?? throw NoTool(call.Name);
+    }
+
+    private static McpProtocolException NoTool(string name) => new($"There is no tool '{name}'.", McpErrorCode.InvalidParams);
 
     private async Task<CallToolResult> SearchAsync(CallToolRequestParams call, string query, CancellationToken cancellationToken)
     {

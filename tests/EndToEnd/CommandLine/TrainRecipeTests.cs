@@ -176,6 +176,7 @@ public sealed class TrainRecipeTests : IDisposable
     [InlineData("classify --data none.jsonl --out DIR", "no such file or folder")]
     [InlineData("classify --data broken.jsonl --out DIR", "broken.jsonl, line 2")]
     [InlineData("classify --data pairs.jsonl --out DIR --optimizer best", "there are adamw, muon, lion, sgd")]
+    [InlineData("classify --data pairs.jsonl --out DIR --lora 2", "--lora is for GPTs")]
     [InlineData("text --config bad.yaml", "bad.yaml")]
     public void What_cannot_be_done_is_said_before_anything_is_written(string arguments, string words)
     {
