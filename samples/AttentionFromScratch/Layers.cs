@@ -32,7 +32,8 @@ internal static class Layers
         int width = x[0].Length, of = width / heads;
         var qkv = Linear(x, weights, name + "c_attn"); // (tokens, 3 · width)
         var attended = Enumerable.Range(0, heads).Select(head => Attend(
-            Columns(qkv, head * of, of), Columns(qkv, width + head * of, of), Columns(qkv, 2 * width + head * of, of), causal: true)).ToArray();
+            Columns(qkv, head * of, of), Columns(qkv, width + head * of, of), Columns(qkv, 2 * width + head * of, of),
+            causal: true)).ToArray();
         float[][] joined = [.. x.Select((_, token) => attended.SelectMany(head => head.Output[token]).ToArray())];
         return (Linear(joined, weights, name + "c_proj"), [.. attended.Select(head => head.Weights)]);
     }

@@ -39,12 +39,14 @@ foreach (var type in (DataType[])[DataType.Q8_0, DataType.Q4_0])
     Row($"{type} (the GGUF file)", quantized, new FileInfo(file).Length);
 }
 
-// 3. Fewer weights: the smallest become zero (counted as not there), or whole units of the feed-forward parts go and the rest learns a little.
+// 3. Fewer weights: the smallest become zero (counted as not there), or whole units of the feed-forward parts go and the rest learns a
+// little.
 foreach (double share in (double[])[0.25, 0.5])
 {
     using var pruned = ModelCheckpoint.Load(folder);
     long zeros = Pruning.Magnitude(pruned, share);
-    Row(string.Create(CultureInfo.InvariantCulture, $"without {100 * share:F0}% of the weights"), pruned, Bytes(pruned) - sizeof(float) * zeros);
+    Row(string.Create(CultureInfo.InvariantCulture, $"without {100 * share:F0}% of the weights"), pruned,
+        Bytes(pruned) - sizeof(float) * zeros);
 }
 
 using (var narrow = Pruning.FeedForward(model, keep: 0.5))

@@ -74,8 +74,8 @@ foreach (var (name, gpt) in models)
 // 4. Do two models differ, or was it luck? On the same windows: a t-test of the losses, McNemar's test of right and wrong.
 string better = models.Keys.Last(), worse = models.Keys.ElementAt(1);
 var test = Statistics.PairedTTest(losses[worse], losses[better]);
-double exact = Statistics.McNemarExact(
-    right[better].Zip(right[worse]).Count(pair => pair is (true, false)), right[better].Zip(right[worse]).Count(pair => pair is (false, true)));
+var both = right[better].Zip(right[worse]).ToArray();
+double exact = Statistics.McNemarExact(both.Count(pair => pair is (true, false)), both.Count(pair => pair is (false, true)));
 Say($"{worse} against {better}: loss t = {test.Statistic:F2}, p = {test.PValue:G2}; right and wrong p = {exact:G2}");
 
 // 5. Ratings: in every window two models play a game, which the one with the lower loss wins. Elo depends on the order, Bradley–Terry not;

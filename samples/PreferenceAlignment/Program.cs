@@ -20,7 +20,8 @@ var pairs = args.Length > 1 ? PreferencePairs.ReadFile(args[1]) : Pairs.Generate
 PreferencePair[] train = [.. pairs.Where((_, i) => i % 5 != 0)], heldOut = [.. pairs.Where((_, i) => i % 5 == 0)];
 
 // 1. A tokenizer, and the pairs as tokens: each answer ends with the end token.
-var tokenizer = Tokenizer.TrainByteLevelBpe(train.Select(p => p.Prompt + p.Chosen + p.Rejected), 400, specialTokens: [CheckpointParts.EndOfText]);
+var tokenizer = Tokenizer.TrainByteLevelBpe(
+    train.Select(p => p.Prompt + p.Chosen + p.Rejected), vocabularySize: 400, specialTokens: [CheckpointParts.EndOfText]);
 int end = tokenizer.TokenToId(CheckpointParts.EndOfText)!.Value;
 PreferencePairs learned = PreferencePairs.From(tokenizer, train, end), measured = PreferencePairs.From(tokenizer, heldOut, end);
 
@@ -66,7 +67,8 @@ RewardedPrompt[] prompts = [.. train.Select(p => new RewardedPrompt(p.Prompt)).D
 using (var task = new ProximalPolicyOptimization(policy, start, tokenizer, prompts, questions, scorer.Score,
     new PolicyOptimizationOptions { GroupSize = 2, MaxCompletionTokens = 16, KlWeight = 0.05f, EndId = end }))
 {
-    var trainer = new Trainer(training with { Steps = Math.Max(1, steps / 4), LearningRate = 2e-4, EvaluateEvery = Math.Max(1, steps / 4) });
+    int practice = Math.Max(1, steps / 4);
+    var trainer = new Trainer(training with { Steps = practice, LearningRate = 2e-4, EvaluateEvery = practice });
     double before = Value(await trainer.MeasureAsync(task), "held_out_reward");
     double after = Value((await trainer.RunAsync(task)).Measurements, "held_out_reward");
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"reward of answers    {before:F3} before PPO, {after:F3} after"));
@@ -77,7 +79,8 @@ return 0;
 
 async Task<double> LikelierAsync(CausalModel model)
 {
-    using var task = new PreferenceOptimization(model, learned, measured, new PreferenceOptimizationOptions { Method = PreferenceMethod.SimPo });
+    var byToken = new PreferenceOptimizationOptions { Method = PreferenceMethod.SimPo };
+    using var task = new PreferenceOptimization(model, learned, measured, byToken);
     return Value(await new Trainer(new TrainingOptions()).MeasureAsync(task), "accuracy");
 }
 

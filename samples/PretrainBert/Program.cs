@@ -45,7 +45,8 @@ int cut = documents.Length * 9 / 10;
 using (var task = new MaskedLanguageModeling(pretrained, tokenizer, documents[..cut], documents[cut..],
     new MaskedLanguageModelingOptions { MaskedShare = 0.3 }))
 {
-    var trainer = new Trainer(new TrainingOptions { Steps = steps, BatchSize = 32, ContextLength = 16, LearningRate = 3e-3, EvaluateEvery = steps });
+    var trainer = new Trainer(
+        new TrainingOptions { Steps = steps, BatchSize = 32, ContextLength = 16, LearningRate = 3e-3, EvaluateEvery = steps });
     Console.WriteLine($"hidden words before pretraining: {Text(await trainer.MeasureAsync(task))}");
     Console.WriteLine($"hidden words after {steps} steps:   {Text((await trainer.RunAsync(task)).Measurements)}");
 }
@@ -61,8 +62,8 @@ async Task<double> ClassifyAsync(Bert body)
 {
     using var model = body.WithHead(EncoderHead.SequenceClassification, labels, seed: 1);
     using var task = new TextClassification(model, tokenizer, few, heldOut);
-    var result = await new Trainer(new TrainingOptions { Steps = 60, BatchSize = 16, ContextLength = 16, LearningRate = 1e-3, EvaluateEvery = 60 })
-        .RunAsync(task);
+    var options = new TrainingOptions { Steps = 60, BatchSize = 16, ContextLength = 16, LearningRate = 1e-3, EvaluateEvery = 60 };
+    var result = await new Trainer(options).RunAsync(task);
     return result.Measurements.Single(m => m.Name == "accuracy").Value;
 }
 

@@ -2,7 +2,9 @@ using Kotonoha.LocalModel.Training.Recipes;
 
 namespace Kotonoha.Samples.PretrainBert;
 
-/// <summary>Texts of four topics. A few labelled ones hold a part of a topic's words alone; which words belong together is in the others.</summary>
+/// <summary>
+/// Texts of four topics. A few labelled ones hold a part of a topic's words alone; which words belong together is in the others.
+/// </summary>
 internal static class Topics
 {
     private static readonly (string Label, string[] Words)[] All =
@@ -27,7 +29,6 @@ internal static class Topics
 
     /// <summary>The baseline: the label of the learned text that shares most words with a held-out one.</summary>
     public static double SharedWords(LabeledText[] learned, LabeledText[] heldOut)
-        => heldOut.Average(text => learned.MaxBy(other => other.Text.Split(' ').Intersect(text.Text.Split(' ')).Count())!.Label == text.Label
-            ? 1.0
-            : 0.0);
+        => heldOut.Average(text
+            => learned.MaxBy(other => other.Text.Split(' ').Intersect(text.Text.Split(' ')).Count())!.Label == text.Label ? 1.0 : 0.0);
 }

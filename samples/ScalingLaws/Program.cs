@@ -34,7 +34,8 @@ foreach (var (width, count) in options.Plan)
 // 2. The fit: L(N, D) = E + A / N^α + B / D^β.
 var study = ScalingStudy.Of(runs[..^1], runs[^1]);
 var (law, heldOut) = (study.Law, study.HeldOut);
-Say($"L(N, D) = {law.Irreducible:F3} + {law.ParameterFactor:G3} / N^{law.ParameterExponent:F3} + {law.TokenFactor:G3} / D^{law.TokenExponent:F3}");
+var (floor, a, alpha, b, beta) = law;
+Say($"L(N, D) = {floor:F3} + {a:G3} / N^{alpha:F3} + {b:G3} / D^{beta:F3}");
 
 // 3. The prediction, beside the baseline that a larger run is as good as the best one there is.
 var interval = study.Predicted(heldOut.Parameters, heldOut.Tokens);

@@ -27,9 +27,8 @@ public partial class SampleTests
     public async Task AttentionFromScratch_says_what_the_fast_model_says()
     {
         var output = await OutputAsync("AttentionFromScratch", "To be, or not to be, that is the question");
-        foreach (var part in (string[])["attention weights of every head differ", "chances after every block differ", "hidden states differ",
-            "logits differ"])
-            Assert.True(Figure(output, part + " by at most +([-+.E0-9]+)") < 1e-4, output);
+        foreach (var part in (string[])["attention weights of every head", "chances after every block", "hidden states", "logits"])
+            Assert.True(Figure(output, part + " differ by at most +([-+.E0-9]+)") < 1e-4, output);
         Assert.True(Figure(output, "they reach ([0-9.]+)") > 1, output);
 
         // The mask, beside none.
@@ -42,7 +41,8 @@ public partial class SampleTests
     public async Task PretrainBert_needs_fewer_labels_after_pretraining()
     {
         var output = await OutputAsync("PretrainBert", "400");
-        Assert.True(Figure(output, @"before pretraining: loss ([\d.]+)") - Figure(output, @"after 400 steps: +loss ([\d.]+)") > 1.5, output);
+        Assert.True(
+            Figure(output, @"after 400 steps: +loss ([\d.]+)") < Figure(output, @"before pretraining: loss ([\d.]+)") - 1.5, output);
         double pretrained = Figure(output, @"pretrained: +([\d.]+)%");
         Assert.True(pretrained >= Figure(output, @"without pretraining: +([\d.]+)%") + 20, output);
         Assert.True(pretrained >= Figure(output, @"words of the labelled texts: +([\d.]+)%") + 10, output);
@@ -54,9 +54,8 @@ public partial class SampleTests
         var output = await OutputAsync("FineTuning", "60");
         double start = Loss("base"), all = Loss("all weights");
         Assert.True(all < 0.5 * start, output);
-        foreach (var (name, least) in ((string, double)[])[("last layer", 0.5), ("LoRA rank 8", 0.6), ("LoRA rank 2", 0.5), ("LoRA rank 1", 0.5),
-            ("DoRA rank 2", 0.5)])
-            Assert.True(start - Loss(name) >= least * (start - all), $"{name}\n{output}");
+        foreach (var name in (string[])["last layer", "LoRA rank 8", "LoRA rank 2", "LoRA rank 1", "DoRA rank 2"])
+            Assert.True(start - Loss(name) >= 0.6 * (start - all), $"{name}\n{output}");
         Assert.True(Figure(output, @"(?m)^LoRA rank 1 +([\d.]+)%") < 2, output);
         var merged = Regex.Matches(output, "differ by at most ([-+.E0-9]+)");
         Assert.Equal(4, merged.Count);
@@ -107,8 +106,8 @@ public partial class SampleTests
         var output = await OutputAsync("ScalingLaws", "60", Documents);
 
         // Beside the loss of the best run there is.
-        double law = Math.Abs(Figure(output, @"predicted: .*, ([-+][\d.]+)%")), best = Math.Abs(Figure(output, @"best of sweep: .*, ([-+][\d.]+)%"));
-        Assert.True(law <= best - 4, output);
+        double law = Figure(output, @"predicted: .*, ([-+][\d.]+)%"), best = Figure(output, @"best of sweep: .*, ([-+][\d.]+)%");
+        Assert.True(Math.Abs(law) <= Math.Abs(best) - 4, output);
     }
 
     [Fact]
@@ -133,8 +132,8 @@ public partial class SampleTests
     {
         var output = await OutputAsync("Optimizers", "100", Documents);
         double baseline = Loss("token frequencies");
-        foreach (var name in (string[])["AdamW", "Muon, AdamW for embeddings", "Lion", "AdamW, constant rate", "AdamW, warm-up, plateau, decay",
-            "AdamW, constant rate, average"])
+        foreach (var name in (string[])["AdamW", "Muon, AdamW for embeddings", "Lion", "AdamW, constant rate",
+            "AdamW, warm-up, plateau, decay", "AdamW, constant rate, average"])
             Assert.True(Loss(name) < baseline - 0.3, $"{name}\n{output}");
         Assert.True(Loss("AdamW") < Loss("SGD with momentum") - 0.1, output);
 
