@@ -24,25 +24,25 @@ Row("token frequencies", "", Unigram(data));
 // 2. Optimisers, each with a learning rate that suits it (Lion's steps all have one size, so it takes a tenth of AdamW's; SGD takes more).
 (string Name, double Rate, OptimizerOptions Optimizer)[] optimizers =
 [
-    ("AdamW", 3e-3, new AdamWOptions()),
-    ("Muon, AdamW for embeddings", 3e-3, new MuonOptions { WeightDecay = 0.1 }),
-    ("Lion", 3e-4, new LionOptions { WeightDecay = 1 }),
-    ("SGD with momentum", 1e-1, new SgdOptions()),
+    ("AdamW", 4e-3, new AdamWOptions()),
+    ("Muon, AdamW for embeddings", 4e-3, new MuonOptions { WeightDecay = 0.1 }),
+    ("Lion", 8e-4, new LionOptions { WeightDecay = 1 }),
+    ("SGD with momentum", 2e-1, new SgdOptions()),
 ];
 foreach (var (name, rate, optimizer) in optimizers)
     await TrainAsync(name, new TrainingOptions { LearningRate = rate, Optimizer = optimizer });
 
 // 3. Schedules: a cosine needs to know the end from the start; the plateau can be left at any time, the decay brings the gain.
-await TrainAsync("AdamW, constant rate", new TrainingOptions { Schedule = LearningRateSchedule.Constant(3e-3) });
+await TrainAsync("AdamW, constant rate", new TrainingOptions { Schedule = LearningRateSchedule.Constant(4e-3) });
 await TrainAsync("AdamW, warm-up, plateau, decay", new TrainingOptions
 {
-    Schedule = LearningRateSchedule.WarmupStableDecay(3e-3, 3e-4, warmupSteps: steps / 20, decayStart: steps * 4 / 5, totalSteps: steps),
+    Schedule = LearningRateSchedule.WarmupStableDecay(4e-3, 4e-4, warmupSteps: steps / 20, decayStart: steps * 4 / 5, totalSteps: steps),
 });
 
 // 4. The running average of the weights smooths what a constant rate leaves restless.
 await TrainAsync("AdamW, constant rate, average", new TrainingOptions
 {
-    Schedule = LearningRateSchedule.Constant(3e-3),
+    Schedule = LearningRateSchedule.Constant(4e-3),
     AverageDecay = 1 - 10.0 / (steps + 10),
 });
 return 0;
