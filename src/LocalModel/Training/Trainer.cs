@@ -78,6 +78,24 @@ public sealed class Trainer
             TaskScheduler.Default).ConfigureAwait(false);
     }
 
+    /// <summary>Measures a task on what is held out as the model is, without a step: what a run is compared with.</summary>
+    /// <param name="task">What would be learned. It stays the caller's.</param>
+    /// <param name="cancellationToken">Checked while measuring.</param>
+    /// <returns>What <see cref="TrainingResult.Measurements"/> would hold; empty where nothing is held out.</returns>
+    /// <exception cref="TrainingException">The data do not fit the model.</exception>
+    public async Task<IReadOnlyList<Measurement>> MeasureAsync(TrainingTask task, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        task.Prepare(_options);
+        return await Task.Factory.StartNew(
+            () =>
+            {
+                using var session = (_options.Device ?? Device.Cpu).CreateInferenceSession(_options.Threads);
+                return task.Measure(session, cancellationToken);
+            },
+            cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+    }
+
     private TrainingResult Run(TrainingTask task, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var (engine, start) = Resume(task);
