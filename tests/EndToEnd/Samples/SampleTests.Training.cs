@@ -51,7 +51,7 @@ public partial class SampleTests
     [Fact]
     public async Task FineTuning_gains_with_few_weights_and_merges()
     {
-        var output = await OutputAsync("FineTuning", "60");
+        var output = await OutputAsync("FineTuning", "40");
         double start = Loss("base"), all = Loss("all weights");
         Assert.True(all < 0.5 * start, output);
         foreach (var name in (string[])["last layer", "LoRA rank 8", "LoRA rank 2", "LoRA rank 1", "DoRA rank 2"])
@@ -106,7 +106,7 @@ public partial class SampleTests
     [Fact]
     public async Task ScalingLaws_predict_a_larger_run()
     {
-        var output = await OutputAsync("ScalingLaws", "60", Documents);
+        var output = await OutputAsync("ScalingLaws", "40", Documents);
 
         // Beside the loss of the best run there is.
         double law = Figure(output, @"predicted: .*, ([-+][\d.]+)%"), best = Figure(output, @"best of sweep: .*, ([-+][\d.]+)%");
