@@ -18,15 +18,16 @@ if (args.Length != 2)
 const int Terms = 8, Context = 64, Learned = 300, Practised = 2000, HeldOut = 300;
 int steps = int.Parse(args[0], CultureInfo.InvariantCulture), practice = int.Parse(args[1], CultureInfo.InvariantCulture);
 
-// 1. A tank holds nine litres: what is poured in beyond them is lost, and one cannot take more than there is. "7+5-3=" has the result "6" and
-// the worked steps "7+5=9,9-3=6,6". A character is a token.
+// 1. A tank holds nine litres: what is poured in beyond them is lost, and one cannot take more than there is. "7+5-3=" has the result "6"
+// and the worked steps "7+5=9,9-3=6,6". A character is a token.
 var problems = Problems(Learned + Practised + HeldOut, seed: 1);
 var (learned, practised, heldOut) = (problems[..Learned], problems[Learned..^HeldOut], problems[^HeldOut..]);
 var tokenizer = Tokenizer.TrainByteLevelBpe(["0123456789+-=,"], 257, specialTokens: [CheckpointParts.EndOfText]);
 int end = tokenizer.TokenToId(CheckpointParts.EndOfText)!.Value;
 var work = Directory.CreateTempSubdirectory("kotonoha-reasoning");
 
-// 2. The same model, problems and number of steps for both ways of answering, and for both together (two of three answers are results alone).
+// 2. The same model, problems and number of steps for both ways of answering, and for both together (two of three answers are results
+// alone).
 var results = learned.Select(p => (p.Question, p.Result)).ToArray();
 var worked = learned.Select(p => (p.Question, p.Worked)).ToArray();
 string direct = await LearnAsync("direct", results), inSteps = await LearnAsync("worked", worked),

@@ -8,7 +8,9 @@ using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Torch.Tests;
 
-/// <summary>The supervised recipes on libtorch give the losses that they give on the processor: 20 steps without dropout, in float32.</summary>
+/// <summary>
+/// The supervised recipes on libtorch give the losses that they give on the processor: 20 steps without dropout, in float32.
+/// </summary>
 public sealed class RecipeTests
 {
     private const int Steps = 20;

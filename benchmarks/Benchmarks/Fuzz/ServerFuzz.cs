@@ -9,8 +9,8 @@ using Kotonoha.Tests.Support;
 namespace Kotonoha.Benchmarks.Fuzz;
 
 /// <summary>
-/// <c>fuzz-server COUNT SEED</c>: requests that are changed in one way, to the server in a process of its own: each is answered, no answer is
-/// a 500, what is refused says why, and the server goes on.
+/// <c>fuzz-server COUNT SEED</c>: requests that are changed in one way, to the server in a process of its own: each is answered, no answer
+/// is a 500, what is refused says why, and the server goes on.
 /// </summary>
 internal static class ServerFuzz
 {

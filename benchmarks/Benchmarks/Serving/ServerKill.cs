@@ -64,7 +64,8 @@ internal static class ServerKill
             var name = Name(acknowledged.Count);
             try
             {
-                await client.UploadAsync(Collection, name, new MemoryStream(Encoding.UTF8.GetBytes($"# {name}\n\nIts number is {name[5..^3]}.\n")));
+                var text = Encoding.UTF8.GetBytes($"# {name}\n\nIts number is {name[5..^3]}.\n");
+                await client.UploadAsync(Collection, name, new MemoryStream(text));
                 acknowledged.Add(name);
             }
             catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException)
@@ -117,8 +118,8 @@ internal static class ServerKill
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{kills} kills under {acknowledged.Count} acknowledged uploads and {chats} answered chats: {lost.Length} lost, {wrong} not found "
-                + $"by search; ready after {starts.Order().ElementAt(starts.Count / 2):F1} s in the median, {starts.Max():F1} s at most"));
+            $"{kills} kills under {acknowledged.Count} acknowledged uploads and {chats} answered chats: {lost.Length} lost, {wrong} not "
+                + $"found by search; ready after {starts.Order().ElementAt(starts.Count / 2):F1} s in the median, {starts.Max():F1} s at most"));
         return lost.Length + wrong == 0 && starts.Max() <= 5 ? 0 : 1;
     }
 }

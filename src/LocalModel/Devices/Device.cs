@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Reflection;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Tensors;
-using Kotonoha.LocalModel.Training;
 
 namespace Kotonoha.LocalModel.Devices;
 
@@ -57,7 +56,7 @@ public abstract class Device
     /// <param name="seed">What random numbers (dropout) depend on, together with the step and the place in the model.</param>
     /// <param name="threads">The threads of the processor; 0 for one per core.</param>
     /// <param name="recompute">Whether layers are run once more when they are differentiated.</param>
-    /// <exception cref="TrainingException">The device cannot recompute.</exception>
+    /// <exception cref="KotonohaException">The device cannot recompute.</exception>
     internal abstract TrainingSession CreateTrainingSession(
         IReadOnlyList<Parameter> parameters, ulong seed = 0, int threads = 0, bool recompute = false);
 }
