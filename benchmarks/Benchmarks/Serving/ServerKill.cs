@@ -120,7 +120,7 @@ internal static class ServerKill
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{kills} kills under {acknowledged.Count} acknowledged uploads and {chats} answered chats: {lost.Length} lost, {wrong} not "
                 + $"found by search; ready after {starts.Order().ElementAt(starts.Count / 2):F1} s in the median, {starts.Max():F1} s at "
-                + "most"));
+                + $"most"));
         return lost.Length + wrong == 0 && starts.Max() <= 5 ? 0 : 1;
     }
 }
