@@ -43,7 +43,7 @@ public static class KotonohaServer
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         var keys = new KeyFile(options.Home);
-        if (!options.IsLoopback && !keys.IsRequired && !options.AllowAnonymous)
+        if (!options.IsLoopback && !keys.IsRequired && !options.TakesTokens && !options.AllowAnonymous)
             throw new ServerSettingException("url", $"{options.Url} can be reached from other machines, and there are no keys; make one "
                 + "('kotonoha keys add NAME'), or set 'allow-anonymous'");
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = [], ContentRootPath = AppContext.BaseDirectory });
@@ -114,8 +114,11 @@ public static class KotonohaServer
         services.AddSingleton(provider => new ModelPool(
             options, provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>(),
             // Where tenants share a model, how fast a prompt is read must not tell one what another has asked.
-            () => keys.Keys.Select(key => key.Tenant).Distinct().Count() < 2));
+            () => !options.TakesTokens && keys.Keys.Select(key => key.Tenant).Distinct().Count() < 2));
         services.AddSingleton<Telemetry>();
+        services.AddSingleton<UsageLedger>();
+        services.AddHostedService(provider => provider.GetRequiredService<UsageLedger>());
+        services.AddSingleton<TokenBudgets>();
         services.AddSingleton<Admission>();
         services.AddSingleton<Errors>();
         services.AddSingleton<BrowserGuard>();

@@ -62,6 +62,24 @@ public sealed record ServerOptions
     /// <summary>Requests a minute of a caller whose key says nothing else; 0 for no limit.</summary>
     public int RequestsPerMinute { get; init; }
 
+    /// <summary>Tokens a minute of a caller whose key says nothing else, read and written ones together; 0 for no limit.</summary>
+    public long TokensPerMinute { get; init; }
+
+    /// <summary>Tokens a day (by UTC) of a caller whose key says nothing else, read and written ones together; 0 for no limit.</summary>
+    public long TokensPerDay { get; init; }
+
+    /// <summary>The identity provider (OpenID Connect) whose signed tokens are taken beside keys; null for none.</summary>
+    public Uri? JwtAuthority { get; init; }
+
+    /// <summary>The public key (PEM), or the secret of at least 32 bytes, by which tokens are signed; null for none.</summary>
+    public string? JwtKeyFile { get; init; }
+
+    /// <summary>The audience that tokens must be for.</summary>
+    public string? JwtAudience { get; init; }
+
+    /// <summary>The issuer that tokens must be of; null for the one that the identity provider names.</summary>
+    public string? JwtIssuer { get; init; }
+
     /// <summary>Whether an address that other machines reach is served although there are no keys.</summary>
     public bool AllowAnonymous { get; init; }
 
@@ -70,6 +88,9 @@ public sealed record ServerOptions
 
     /// <summary>Where traces and metrics are sent (OTLP); null for nowhere.</summary>
     public Uri? OtlpEndpoint { get; init; }
+
+    /// <summary>Whether callers may show signed tokens.</summary>
+    internal bool TakesTokens => JwtAuthority is not null || JwtKeyFile is not null;
 
     /// <summary>Whether only this machine can reach the server.</summary>
     internal bool IsLoopback => Url.IsLoopback;
@@ -90,8 +111,11 @@ public sealed record ServerOptions
         Require(MaxUploadBytes >= 1024, "max-upload-bytes", $"is {MaxUploadBytes}; at least 1024");
         Require(ModelMemoryBytes is null or > 0, "model-memory", $"is {ModelMemoryBytes}; more than 0");
         Require(RequestsPerMinute >= 0, "requests-per-minute", $"is {RequestsPerMinute}; 0 or more");
+        Require(TokensPerMinute >= 0, "tokens-per-minute", $"is {TokensPerMinute}; 0 or more");
+        Require(TokensPerDay >= 0, "tokens-per-day", $"is {TokensPerDay}; 0 or more");
         Require(Threads is null or >= 1, "threads", $"is {Threads}; at least 1");
         Require(ContextLength is null or >= 2, "context", $"is {ContextLength}; at least 2");
+        Keys.JwtCallers.Create(this);
         foreach (var (name, path) in Models)
         {
             Require(!string.IsNullOrWhiteSpace(name) && !name.Any(char.IsControl), "model", $"the name '{name}' cannot be used");

@@ -32,25 +32,25 @@ internal sealed class Telemetry : IDisposable
 
     public void Refused(string why) => _refused.Add(1, new KeyValuePair<string, object?>("reason", why));
 
-    public void Answered(
-        string operation, string model, TimeSpan whole, TimeSpan? first, long inputTokens, long outputTokens, string? error)
+    public void Answered(AdmittedRequest work)
     {
+        var (model, whole) = (work.ModelName, work.Elapsed);
         var tags = new TagList
         {
-            { "gen_ai.operation.name", operation },
+            { "gen_ai.operation.name", work.Operation },
             { "gen_ai.provider.name", "kotonoha" },
             { "gen_ai.request.model", model },
         };
-        _tokens.Add(inputTokens, [new("gen_ai.request.model", model), new("gen_ai.token.type", "input")]);
-        _tokens.Add(outputTokens, [new("gen_ai.request.model", model), new("gen_ai.token.type", "output")]);
-        if (first is { } start)
+        _tokens.Add(work.InputTokens, [new("gen_ai.request.model", model), new("gen_ai.token.type", "input")]);
+        _tokens.Add(work.OutputTokens, [new("gen_ai.request.model", model), new("gen_ai.token.type", "output")]);
+        if (work.First is { } start)
         {
             _first.Record(start.TotalSeconds, tags);
-            if (outputTokens > 1)
-                _token.Record((whole - start).TotalSeconds / (outputTokens - 1), tags);
+            if (work.OutputTokens > 1)
+                _token.Record((whole - start).TotalSeconds / (work.OutputTokens - 1), tags);
         }
 
-        if (error is not null)
+        if (work.Error is { } error)
             tags.Add("error.type", error);
         _duration.Record(whole.TotalSeconds, tags);
     }

@@ -192,7 +192,7 @@ internal sealed class KnowledgeEndpoints(
         CheckText("query", request.Query);
         if (request.Limit is < 1 or > MaxHits)
             throw ApiException.Invalid("limit", $"'limit' is {request.Limit}; from 1 to {MaxHits}.");
-        var work = await admission.EnterAsync(context, "search").ConfigureAwait(false);
+        var work = await admission.EnterAsync(context, "search", null).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         try
         {
@@ -215,9 +215,7 @@ internal sealed class KnowledgeEndpoints(
         CheckText("question", request.Question);
         if (request.Threshold is < 0 or > 1)
             throw ApiException.Invalid("threshold", $"'threshold' is {request.Threshold}; from 0 to 1.");
-        var work = await (request.Model is { } model
-            ? admission.EnterAsync(context, "ask", model)
-            : admission.EnterAsync(context, "ask")).ConfigureAwait(false);
+        var work = await admission.EnterAsync(context, "ask", request.Model).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         var answering = Answering(target, request, work);
         var view = Collections.View(target, caller);
@@ -226,12 +224,12 @@ internal sealed class KnowledgeEndpoints(
         {
             if (writer is null)
             {
-                var answer = await view.AskAsync(request.Question, work.Lease?.Model.Chat, answering, work.Token).ConfigureAwait(false);
+                var answer = await view.AskAsync(request.Question, work.Chat, answering, work.Token).ConfigureAwait(false);
                 await WriteAsync(context, Describe(answer)).ConfigureAwait(false);
                 return;
             }
 
-            await foreach (var update in view.AskStreamingAsync(request.Question, work.Lease?.Model.Chat, answering, work.Token)
+            await foreach (var update in view.AskStreamingAsync(request.Question, work.Chat, answering, work.Token)
                 .ConfigureAwait(false))
             {
                 work.FirstToken();

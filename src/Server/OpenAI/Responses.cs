@@ -49,6 +49,7 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
         }
         finally
         {
+            response.Answer.End(messages);
             work.InputTokens = response.Answer.InputTokens;
             work.OutputTokens = response.Answer.OutputTokens;
         }
