@@ -24,7 +24,7 @@ using OpenTelemetry.Trace;
 namespace Kotonoha.Server;
 
 /// <summary>The server: models and knowledge bases of a machine behind interfaces that programs know.</summary>
-public static class KotonohaServer
+public static partial class KotonohaServer
 {
     internal const string MetricsPath = "/metrics";
 
@@ -56,12 +56,17 @@ public static class KotonohaServer
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
         });
+        if (ServerCertificate.Read(options) is { } certificate)
+            builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(https =>
+                (https.ServerCertificate, https.ServerCertificateChain) = (certificate.Certificate, certificate.Chain)));
         builder.WebHost.UseUrls(options.Url.GetLeftPart(UriPartial.Authority));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + LastWords);
         Quieten(builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Kotonoha", LogLevel.Information));
         AddServices(builder.Services, options, keys);
         services?.Invoke(builder);
         var app = builder.Build();
+        if (!options.IsLoopback && options.Url.Scheme != "https")
+            LogNoTls(app.Logger, options.Url);
         app.UseMiddleware<Errors>();
         app.UseMiddleware<BrowserGuard>();
         app.UseRouting();
@@ -151,6 +156,10 @@ public static class KotonohaServer
         if (options.OtlpEndpoint is { } endpoint)
             telemetry.UseOtlpExporter(OtlpExportProtocol.Grpc, endpoint);
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Other machines reach {Url} without TLS, so keys, prompts and documents can be "
+        + "read on the way; set 'certificate' and an https address, or keep a proxy that has TLS before it")]
+    private static partial void LogNoTls(ILogger logger, Uri url);
 
     private static void MapHealth(WebApplication app)
     {

@@ -11,7 +11,9 @@ public sealed record ServerOptions
     /// <summary>The folder of everything that the server keeps: keys, collections, uploads.</summary>
     public required string Home { get; init; }
 
-    /// <summary>Where it listens: <c>http</c>, a host and a port; port 0 takes a free one.</summary>
+    /// <summary>
+    /// Where it listens: <c>http</c>, or <c>https</c> with a <see cref="Certificate"/>; a host and a port. Port 0 takes a free one.
+    /// </summary>
     public Uri Url { get; init; } = DefaultUrl;
 
     /// <summary>The models by their names: a checkpoint folder, a GGUF file, or <c>OWNER/NAME</c> of the hub's cache.</summary>
@@ -80,6 +82,15 @@ public sealed record ServerOptions
     /// <summary>The issuer that tokens must be of; null for the one that the identity provider names.</summary>
     public string? JwtIssuer { get; init; }
 
+    /// <summary>The certificate of an https address: a PEM file, with its chain, or a PFX file; null for none.</summary>
+    public string? Certificate { get; init; }
+
+    /// <summary>The private key (PEM) of a certificate as PEM; null where it is in the same file.</summary>
+    public string? CertificateKey { get; init; }
+
+    /// <summary>The environment variable that holds the password of the certificate's key; null where there is none.</summary>
+    public string? CertificatePasswordVariable { get; init; }
+
     /// <summary>Whether an address that other machines reach is served although there are no keys.</summary>
     public bool AllowAnonymous { get; init; }
 
@@ -99,8 +110,8 @@ public sealed record ServerOptions
     /// <exception cref="ServerSettingException">A setting is out of range; the message names it.</exception>
     public void Validate()
     {
-        Require(Url.IsAbsoluteUri && Url.Scheme == "http" && Url.AbsolutePath == "/" && Url.Query.Length == 0 && Url.UserInfo.Length == 0,
-            "url", $"'{Url}' is no address to listen on: http, a host and a port, such as {DefaultUrl}");
+        Require(Url.IsAbsoluteUri && Url.Scheme is "http" or "https" && Url.AbsolutePath == "/" && Url.Query.Length == 0 && Url.UserInfo.Length == 0,
+            "url", $"'{Url}' is no address to listen on: http or https, a host and a port, such as {DefaultUrl}");
         Require(MaxRunning is >= 1 and <= 4096, "max-running", $"is {MaxRunning}; from 1 to 4096");
         Require(MaxWaitingPerKey >= 0, "max-waiting-per-key", $"is {MaxWaitingPerKey}; 0 or more");
         Require(MaxWaiting >= 0, "max-waiting", $"is {MaxWaiting}; 0 or more");
@@ -115,6 +126,7 @@ public sealed record ServerOptions
         Require(TokensPerDay >= 0, "tokens-per-day", $"is {TokensPerDay}; 0 or more");
         Require(Threads is null or >= 1, "threads", $"is {Threads}; at least 1");
         Require(ContextLength is null or >= 2, "context", $"is {ContextLength}; at least 2");
+        Http.ServerCertificate.Read(this)?.Dispose();
         Keys.JwtCallers.Create(this);
         foreach (var (name, path) in Models)
         {
