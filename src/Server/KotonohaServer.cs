@@ -65,6 +65,9 @@ public static partial class KotonohaServer
         AddServices(builder.Services, options, keys);
         services?.Invoke(builder);
         var app = builder.Build();
+
+        // A log that cannot be written is a reason not to start.
+        app.Services.GetRequiredService<ServerAudit>();
         if (!options.IsLoopback && options.Url.Scheme != "https")
             LogNoTls(app.Logger, options.Url);
         app.UseMiddleware<Errors>();
@@ -124,6 +127,8 @@ public static partial class KotonohaServer
         services.AddSingleton<UsageLedger>();
         services.AddHostedService(provider => provider.GetRequiredService<UsageLedger>());
         services.AddSingleton<TokenBudgets>();
+        services.AddSingleton<ServerAudit>();
+        services.AddHostedService(provider => provider.GetRequiredService<ServerAudit>());
         services.AddSingleton<Admission>();
         services.AddSingleton<Errors>();
         services.AddSingleton<BrowserGuard>();

@@ -91,6 +91,12 @@ public sealed record ServerOptions
     /// <summary>The environment variable that holds the password of the certificate's key; null where there is none.</summary>
     public string? CertificatePasswordVariable { get; init; }
 
+    /// <summary>The file of the audit log; null for none.</summary>
+    public string? AuditLog { get; init; }
+
+    /// <summary>The environment variable that holds the key of the audit log's chain; null for plain hashes.</summary>
+    public string? AuditKeyVariable { get; init; }
+
     /// <summary>Whether an address that other machines reach is served although there are no keys.</summary>
     public bool AllowAnonymous { get; init; }
 
@@ -126,6 +132,10 @@ public sealed record ServerOptions
         Require(TokensPerDay >= 0, "tokens-per-day", $"is {TokensPerDay}; 0 or more");
         Require(Threads is null or >= 1, "threads", $"is {Threads}; at least 1");
         Require(ContextLength is null or >= 2, "context", $"is {ContextLength}; at least 2");
+        Require(AuditLog is null || Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(AuditLog))), "audit-log",
+            $"the folder of '{AuditLog}' does not exist");
+        Require(AuditLog is not null || AuditKeyVariable is null, "audit-key-env", "needs an 'audit-log'");
+        Work.ServerAudit.KeyOf(this);
         Http.ServerCertificate.Read(this)?.Dispose();
         Keys.JwtCallers.Create(this);
         foreach (var (name, path) in Models)

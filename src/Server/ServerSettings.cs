@@ -44,6 +44,8 @@ public static class ServerSettings
         ("certificate-key", "private key of the certificate, as PEM", (o, v) => o with { CertificateKey = v }),
         ("certificate-password-env", "environment variable with the password of the key",
             (o, v) => o with { CertificatePasswordVariable = v }),
+        ("audit-log", "file where who did what is written down", (o, v) => o with { AuditLog = v }),
+        ("audit-key-env", "environment variable with the key of the audit log's chain", (o, v) => o with { AuditKeyVariable = v }),
         ("allow-anonymous", "true: serve other machines although there are no keys",
             (o, v) => o with { AllowAnonymous = Flag("allow-anonymous", v) }),
         ("allowed-hosts", "further names in the Host header, by commas",

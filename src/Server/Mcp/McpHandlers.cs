@@ -18,7 +18,8 @@ namespace Kotonoha.Server.Mcp;
 
 /// <summary>The Model Context Protocol: search and ask as tools, documents as resources, prompt files as prompts.</summary>
 internal sealed partial class McpHandlers(
-    Collections collections, FairQueue queue, ServerOptions options, IHttpContextAccessor http, ILogger<McpHandlers> logger)
+    Collections collections, FairQueue queue, ServerOptions options, IHttpContextAccessor http, ILogger<McpHandlers> logger,
+    ServerAudit? audit = null)
 {
     private const string Scheme = "kotonoha", Search = "search", Ask = "ask";
     private const string CollectionArgument = "collection", DocumentArgument = "document";
@@ -144,6 +145,8 @@ internal sealed partial class McpHandlers(
                 .ConfigureAwait(false))
                 hits.Add((collection.Name, hit));
         var best = hits.OrderByDescending(entry => entry.Hit.Score).Take(limit).ToList();
+        audit?.Append("search", Caller, ("collection", named), ("query", query), ("over", "mcp"),
+            ("sources", KnowledgeEndpoints.Names(best.Select(entry => entry.Hit.Chunk.Source))));
         return new CallToolResult
         {
             Content =
@@ -167,6 +170,9 @@ internal sealed partial class McpHandlers(
             : throw ApiException.Invalid(null, $"Name a 'collection': {string.Join(", ", mine.Select(it => it.Name))}.");
         var answer = await Collections.View(collection, Caller)
             .AskAsync(question, options: collection.Answering, cancellationToken: cancellationToken).ConfigureAwait(false);
+        audit?.Append("ask", Caller, ("collection", collection.Name), ("question", question), ("over", "mcp"),
+            ("found", answer.Found ? "true" : "false"),
+            ("sources", KnowledgeEndpoints.Names(answer.Citations.Select(citation => citation.Source))));
         var sources = string.Concat(answer.Citations.Select(citation => string.Create(
             CultureInfo.InvariantCulture,
             $"\n[{citation.Number}] {citation.Source}{(citation.Page is { } page ? $", page {page}" : "")}: {citation.Text}")));

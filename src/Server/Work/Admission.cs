@@ -19,16 +19,17 @@ internal sealed class Admission : IDisposable
     private readonly Telemetry _telemetry;
     private readonly TokenBudgets _budgets;
     private readonly UsageLedger _usage;
+    private readonly ServerAudit _audit;
     private readonly ServerOptions _options;
     private readonly IHostApplicationLifetime _lifetime;
     private readonly CancellationTokenSource _cut = new();
     private readonly CancellationTokenRegistration _stopping;
 
     public Admission(
-        FairQueue queue, ModelPool pool, Telemetry telemetry, TokenBudgets budgets, UsageLedger usage, ServerOptions options,
-        IHostApplicationLifetime lifetime)
+        FairQueue queue, ModelPool pool, Telemetry telemetry, TokenBudgets budgets, UsageLedger usage, ServerAudit audit,
+        ServerOptions options, IHostApplicationLifetime lifetime)
     {
-        (_queue, _pool, _telemetry, _budgets, _usage) = (queue, pool, telemetry, budgets, usage);
+        (_queue, _pool, _telemetry, _budgets, _usage, _audit) = (queue, pool, telemetry, budgets, usage, audit);
         (_options, _lifetime) = (options, lifetime);
         _stopping = lifetime.ApplicationStopping.Register(() => _cut.CancelAfter(options.ShutdownTime));
     }
@@ -97,6 +98,10 @@ internal sealed class Admission : IDisposable
         _telemetry.Answered(work);
         if (work.ModelName.Length > 0)
             _usage.Add(work.Caller, work.ModelName, work.InputTokens, work.OutputTokens);
+
+        // Nothing is refused twice: a request that got no place is written down as refused.
+        if (work.Place is not null)
+            _audit.Append(work);
     }
 
     private async Task<IDisposable> PlaceAsync(Caller caller, int weight, CancellationToken cancellationToken)
@@ -147,6 +152,9 @@ internal sealed class AdmittedRequest : IAsyncDisposable
 
     /// <summary>The kind of what went wrong, or null.</summary>
     public string? Error { get; private set; }
+
+    /// <summary>What the audit log is to tell of the request beside its operation, model and tokens.</summary>
+    public List<(string Name, string? Value)> Details { get; } = [];
 
     /// <summary>Whether what was used has been counted.</summary>
     public bool IsSettled { get; private set; }
