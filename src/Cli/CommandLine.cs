@@ -65,6 +65,10 @@ internal static class CommandLine
             // A server ends by itself when it is told to, and takes its time to finish answers.
             if (parsed.CommandResult.Command.Name == ServeCommand.Name)
                 invocation.ProcessTerminationTimeout = null;
+
+            // A run ends its step and saves before it goes; that may take longer than the few seconds of other commands.
+            if (parsed.CommandResult.Command.Parents.Any(parent => parent.Name == TrainCommand.Name))
+                invocation.ProcessTerminationTimeout = Timeout.InfiniteTimeSpan;
             return await parsed.InvokeAsync(invocation);
         }
         catch (OperationCanceledException)

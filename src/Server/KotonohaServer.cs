@@ -6,6 +6,8 @@ using Kotonoha.Server.Mcp;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.Ollama;
 using Kotonoha.Server.OpenAI;
+using Kotonoha.Server.Prompts;
+using Kotonoha.Server.Training;
 using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -78,6 +80,7 @@ public static partial class KotonohaServer
         MapOpenAI(app);
         MapOllama(app);
         app.Services.GetRequiredService<KnowledgeEndpoints>().Map(app);
+        app.Services.GetRequiredService<TrainingEndpoints>().Map(app);
         app.MapOpenApi();
         app.MapMcp("/mcp");
         endpoints?.Invoke(app);
@@ -102,6 +105,7 @@ public static partial class KotonohaServer
         builder.Services.AddSingleton(options);
         builder.Services.AddSingleton(new FairQueue(options.MaxRunning, options.MaxWaitingPerKey, options.MaxWaiting));
         builder.Services.AddSingleton<Collections>();
+        AddPrompts(builder.Services);
         McpHandlers.AddTo(builder.Services).WithStdioServerTransport();
         using var host = builder.Build();
         await host.RunAsync(cancellationToken).ConfigureAwait(false);
@@ -144,10 +148,25 @@ public static partial class KotonohaServer
         services.AddSingleton<Uploads>();
         services.AddHostedService(provider => provider.GetRequiredService<Uploads>());
         services.AddSingleton<KnowledgeEndpoints>();
+        AddPrompts(services);
+        services.AddSingleton<RunTraces>();
+        services.AddSingleton<PromptRuns>();
+        services.AddSingleton<McpAgents>();
+        services.AddSingleton<TrainingData>();
+        services.AddSingleton<TrainingRuns>();
+        services.AddHostedService(provider => provider.GetRequiredService<TrainingRuns>());
+        services.AddSingleton<TrainingEndpoints>();
         services.AddOpenApi();
         McpHandlers.AddTo(services).WithHttpTransport(transport => transport.Stateless = true);
         services.AddSingleton<ResponseStore>();
         services.AddSingleton<Responses>();
+    }
+
+    private static void AddPrompts(IServiceCollection services)
+    {
+        services.AddSingleton<KnowledgeTools>();
+        services.AddSingleton<PromptLibrary>();
+        services.AddSingleton<PromptSplits>();
     }
 
     private static void AddTelemetry(IServiceCollection services, ServerOptions options)

@@ -22,8 +22,13 @@ public sealed record ServerOptions
     /// <summary>Knowledge bases that the host has opened; the host disposes them.</summary>
     public IReadOnlyList<KnowledgeCollection> Collections { get; init; } = [];
 
-    /// <summary>The folder of prompt files that are offered over MCP, or null.</summary>
+    /// <summary>The folder of prompt and agent files: offered over MCP, and edited and run on the page. Null for none.</summary>
     public string? Prompts { get; init; }
+
+    /// <summary>
+    /// The command that trains, as a program and its arguments up to the recipe: <c>kotonoha train</c>. Null where the server trains not.
+    /// </summary>
+    public IReadOnlyList<string>? TrainingCommand { get; init; }
 
     /// <summary>Where models compute; null for the processor.</summary>
     public Device? Device { get; init; }

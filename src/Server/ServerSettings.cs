@@ -51,7 +51,7 @@ public static class ServerSettings
         ("allowed-hosts", "further names in the Host header, by commas",
             (o, v) => o with { AllowedHosts = v.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) }),
         ("otlp-endpoint", "where traces and metrics are sent", (o, v) => o with { OtlpEndpoint = Address("otlp-endpoint", v) }),
-        ("prompts", "folder of prompt files offered over MCP", (o, v) => o with { Prompts = v }),
+        ("prompts", "folder of prompt and agent files", (o, v) => o with { Prompts = v }),
     ];
 
     /// <summary>The names of the settings, each with what it says.</summary>

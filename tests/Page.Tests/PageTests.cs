@@ -76,6 +76,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         var page = window.Page;
         await window.GoAsync("/");
         await page.Locator("summary", new() { HasText = "Settings" }).ClickAsync();
+        await page.Locator("input[type=number]").First.FillAsync("0");
         await page.Locator("#max-tokens").FillAsync("24");
         await page.Locator("#message").FillAsync("Hello there");
         await page.Locator("#message").PressAsync("Control+Enter");

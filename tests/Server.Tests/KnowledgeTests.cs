@@ -26,6 +26,9 @@ public sealed class KnowledgeTests
         Assert.True(answer.Found);
         Assert.Contains("1884", answer.Citations[0].Quote, StringComparison.Ordinal);
         Assert.Equal("extraction", answer.AnsweredBy);
+        using var form = await server.Http.PostAsync("/api/knowledge/collections/handbook/ask", new StringContent(
+            "{\"question\": \"When was the lighthouse of Minase built?\"}", Encoding.UTF8, "application/x-www-form-urlencoded"));
+        Assert.Contains("1884", await form.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         Assert.False((await client.AskAsync("handbook", new AskRequest("What is the capital of Mongolia?"))).Found);
 
         var updates = new List<object?>();

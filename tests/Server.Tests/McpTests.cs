@@ -27,6 +27,36 @@ public sealed class McpTests
     }
 
     [Fact]
+    public async Task Agents_of_files_are_tools()
+    {
+        using var prompts = new TemporaryFolder();
+        prompts.Write("helper.yaml", """
+            kind: Agent
+            name: helper
+            description: Answers in a few words.
+            instructions: Be brief.
+            model:
+              id: any
+              options:
+                temperature: 1
+                maxOutputTokens: 8
+            """);
+        prompts.Write("broken.yaml", "kind: Agent\nname: broken\nstrategy: nothing\n");
+        await using var server = await RunningServer.StartAsync(options => options with { Prompts = prompts.Path }, withHandbook: true);
+        await using var client = await ConnectAsync(server);
+        var tool = (await client.ListToolsAsync()).Single(tool => tool.Name.StartsWith("agent_", StringComparison.Ordinal));
+        Assert.Equal("agent_helper", tool.Name);
+        Assert.Equal("Answers in a few words.", tool.Description);
+        var answer = await tool.CallAsync(new Dictionary<string, object?> { ["input"] = "Hello" });
+        Assert.NotEqual(true, answer.IsError);
+        Assert.NotEmpty(Text(answer));
+        var wrong = await tool.CallAsync(new Dictionary<string, object?> { ["input"] = "Hello", ["model"] = "nothing" });
+        Assert.True(wrong.IsError);
+        await Assert.ThrowsAnyAsync<McpException>(async () => await client.CallToolAsync("agent_broken",
+            new Dictionary<string, object?> { ["input"] = "x" }));
+    }
+
+    [Fact]
     public async Task Documents_are_resources_and_prompt_files_prompts()
     {
         using var prompts = new TemporaryFolder();

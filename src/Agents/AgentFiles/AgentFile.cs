@@ -20,6 +20,7 @@ namespace Kotonoha.Agents.AgentFiles;
 public sealed class AgentFile : IAsyncDisposable
 {
     private readonly Func<AgentOpening, AIAgent> _open;
+    private readonly Func<AgentOpening, IEnumerable<AIFunction>> _openTools;
     private readonly AgentFileOptions _options;
     private readonly IReadOnlyList<McpToolDefinition> _servers;
     private readonly Dictionary<McpToolDefinition, McpTools> _connected = [];
@@ -28,9 +29,10 @@ public sealed class AgentFile : IAsyncDisposable
 
     internal AgentFile(
         AgentFileKind kind, string name, string? description, AgentFileOptions options, PromptFileReading reading,
-        IReadOnlyList<McpToolDefinition> servers, Func<AgentOpening, AIAgent> open)
+        IReadOnlyList<McpToolDefinition> servers, Func<AgentOpening, AIAgent> open, Func<AgentOpening, IEnumerable<AIFunction>> openTools)
     {
         _open = open;
+        _openTools = openTools;
         _servers = servers;
         _options = options;
         Path = reading.Path;
@@ -57,13 +59,15 @@ public sealed class AgentFile : IAsyncDisposable
 
     /// <summary>Whether a YAML file is one of an agent or a workflow, and no prompt.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="text">The text to judge in place of the file's, which then need not be there; null for the file's.</param>
     /// <returns>True where its <c>kind</c> is <c>Agent</c> or <c>Workflow</c>; false for any other or no file.</returns>
     /// <exception cref="PromptFileException">The file is no valid YAML.</exception>
-    public static bool IsAgentFile(string path)
+    public static bool IsAgentFile(string path, string? text = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return File.Exists(path) && System.IO.Path.GetExtension(path).ToLowerInvariant() is ".yaml" or ".yml"
-            && AgentFileReader.KindOf(YamlNode.Parse(new PromptFileReading(path, new PromptFileOptions()).Open(path), path)) is not null;
+        return (text is not null || File.Exists(path)) && System.IO.Path.GetExtension(path).ToLowerInvariant() is ".yaml" or ".yml"
+            && AgentFileReader.KindOf(
+                YamlNode.Parse(text ?? new PromptFileReading(path, new PromptFileOptions()).Open(path), path)) is not null;
     }
 
     /// <summary>Reads an agent or a workflow.</summary>
@@ -116,18 +120,16 @@ public sealed class AgentFile : IAsyncDisposable
     public AIAgent CreateAgent(Func<string?, IChatClient> chat)
     {
         ArgumentNullException.ThrowIfNull(chat);
-        Dictionary<McpToolDefinition, McpTools> servers;
-        lock (_connected)
-        {
-            ObjectDisposedException.ThrowIf(_isDisposed, this);
-            servers = new Dictionary<McpToolDefinition, McpTools>(_connected);
-        }
-
-        return _servers.FirstOrDefault(server => !servers.ContainsKey(server)) is { } missing
-            ? throw new InvalidOperationException(
-                $"'{Path}' names the MCP server '{missing.Server.Name}', which is not connected: call {nameof(ConnectAsync)} first.")
-            : _open(new AgentOpening(chat, _options, servers));
+        return _open(Opening(chat));
     }
+
+    /// <summary>Makes the tools of its agents for callers of other kinds. None of them asks for approval by itself.</summary>
+    /// <returns>The tools, the first of each name.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// The file names servers of the Model Context Protocol, and <see cref="ConnectAsync"/> was not called.
+    /// </exception>
+    public IReadOnlyList<AIFunction> CreateTools()
+        => [.. _openTools(Opening(_ => throw new InvalidOperationException("Tools ask no model."))).DistinctBy(tool => tool.Name)];
 
     /// <summary>Makes the agent on one model, whatever models the file names.</summary>
     /// <param name="chat">The chat client.</param>
@@ -174,6 +176,21 @@ public sealed class AgentFile : IAsyncDisposable
 
     /// <inheritdoc/>
     public override string ToString() => $"{Name} ({Path})";
+
+    private AgentOpening Opening(Func<string?, IChatClient> chat)
+    {
+        Dictionary<McpToolDefinition, McpTools> servers;
+        lock (_connected)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            servers = new Dictionary<McpToolDefinition, McpTools>(_connected);
+        }
+
+        return _servers.FirstOrDefault(server => !servers.ContainsKey(server)) is { } missing
+            ? throw new InvalidOperationException(
+                $"'{Path}' names the MCP server '{missing.Server.Name}', which is not connected: call {nameof(ConnectAsync)} first.")
+            : new AgentOpening(chat, _options, servers);
+    }
 }
 
 /// <summary>What a file of an agent or a workflow describes.</summary>
@@ -200,6 +217,22 @@ public sealed record AgentFileOptions
     /// hosts that are not of the public internet. Default none; servers at public addresses need no permission.
     /// </summary>
     public IReadOnlyCollection<string> AllowedMcpServers { get; init; } = [];
+
+    /// <summary>
+    /// Texts that stand for those of files, by full path: what somebody is about to save, or an earlier version. Null for none.
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? Texts { get; init; }
+
+    /// <summary>
+    /// The folder that must hold what tools read (<c>root</c>, <c>database</c>) and the agents of workflows; null for any.
+    /// </summary>
+    public string? Folder { get; init; }
+
+    /// <summary>Puts something around the chat client of an agent, given its name, to watch what it is asked; null for nothing.</summary>
+    public Func<string, IChatClient, IChatClient>? WrapClient { get; init; }
+
+    /// <summary>Puts something around a tool of an agent, given its name, to watch how it is called; null for nothing.</summary>
+    public Func<string, AIFunction, AIFunction>? WrapTool { get; init; }
 
     /// <summary>
     /// Opens the database of a tool <c>query</c>, given the full path of its file, for reading only; null where files may name none.
@@ -233,12 +266,19 @@ public sealed record ApprovalQuestion(string Agent, string Tool, IReadOnlyDictio
 internal sealed record AgentOpening(
     Func<string?, IChatClient> Chat, AgentFileOptions Options, IReadOnlyDictionary<McpToolDefinition, McpTools> Servers);
 
-/// <summary>A function that asks before it is called.</summary>
-internal sealed class ApprovedFunction(
+/// <summary>A function that asks before it is called. A call that is denied is told to the model, which goes on without.</summary>
+/// <param name="inner">The function.</param>
+/// <param name="agent">Who wants to call it.</param>
+/// <param name="approve">Answers whether it may be called.</param>
+public sealed class ApprovedFunction(
     AIFunction inner, string agent, Func<ApprovalQuestion, CancellationToken, ValueTask<bool>> approve) : DelegatingAIFunction(inner)
 {
+    private readonly Func<ApprovalQuestion, CancellationToken, ValueTask<bool>> _approve =
+        approve ?? throw new ArgumentNullException(nameof(approve));
+
+    /// <inheritdoc/>
     protected override async ValueTask<object?> InvokeCoreAsync(AIFunctionArguments arguments, CancellationToken cancellationToken)
-        => await approve(new ApprovalQuestion(agent, Name, new Dictionary<string, object?>(arguments)), cancellationToken)
+        => await _approve(new ApprovalQuestion(agent, Name, new Dictionary<string, object?>(arguments)), cancellationToken)
             .ConfigureAwait(false)
             ? await base.InvokeCoreAsync(arguments, cancellationToken).ConfigureAwait(false)
             : "Error: this call was not approved. Do not ask for it again.";

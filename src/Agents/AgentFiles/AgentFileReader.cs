@@ -25,14 +25,18 @@ internal static class AgentFileReader
 
     public static AgentFile Read(string path, AgentFileOptions options)
     {
-        var reading = new PromptFileReading(path, new PromptFileOptions { AllowedEnvironment = options.AllowedEnvironment });
+        var reading = new PromptFileReading(path, new PromptFileOptions
+        {
+            AllowedEnvironment = options.AllowedEnvironment,
+            Texts = options.Texts,
+        }, options.Texts);
         var root = YamlNode.Parse(reading.Open(path), path);
         switch (KindOf(root))
         {
             case AgentFileKind.Agent:
                 var agent = AgentDefinition.Read(root, reading, options, Path.GetFileNameWithoutExtension(path));
                 return new AgentFile(AgentFileKind.Agent, agent.Name, agent.Description, options, reading, [.. agent.Servers],
-                    opening => agent.Open(opening, null));
+                    opening => agent.Open(opening, null), opening => agent.Tools.SelectMany(tool => tool.Open(opening)));
             case AgentFileKind.Workflow:
                 return WorkflowFileReader.Read(root, reading, options);
             default:
@@ -57,6 +61,14 @@ internal static class AgentFileReader
 
     public static TimeSpan? Seconds(PromptFields fields, string name)
         => Number(fields, name) is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+
+    /// <summary>The full path of what a file names, which the options may want to lie in a folder.</summary>
+    public static string Within(AgentFileOptions options, YamlNode node, string path)
+        => options.Folder is not { } folder || Path.GetRelativePath(Path.GetFullPath(folder), path) is var place
+            && place != ".." && !place.StartsWith(".." + Path.DirectorySeparatorChar, StringComparison.Ordinal) && !Path.IsPathRooted(place)
+            ? path
+            : throw node.Error(
+                PromptFileError.File, $"'{node.Scalar}' lies outside of the folder that agents may read here; put it there.");
 
     private static string Shown(YamlNode value) => value.Scalar is { } text ? $"'{text}'" : value.Kind;
 }
@@ -147,12 +159,14 @@ internal sealed record AgentDefinition(string Name, string? Description)
                     + (functions[i].Tool is McpToolDefinition ? "give the tools of the server a 'prefix'." : "remove one of them."));
         // Whoever describes a tool has the model's ear from the start: then nothing with a side effect is done unasked.
         bool isTainted = functions.Exists(tool => ToolTraits.IsFromOutside(tool.Function));
-        return Make(opening, opening.Chat(Model ?? standardModel), [.. functions.Select(tool =>
+        var chat = opening.Chat(Model ?? standardModel);
+        AIFunction Watched(AIFunction tool) => opening.Options.WrapTool?.Invoke(Name, tool) ?? tool;
+        return Make(opening, opening.Options.WrapClient?.Invoke(Name, chat) ?? chat, [.. functions.Select(tool =>
             tool.Tool.NeedsApproval(tool.Function) ?? (isTainted && !ToolTraits.IsReadOnly(tool.Function))
                 ? opening.Options.ApproveAsync is { } approve
-                    ? new ApprovedFunction(tool.Function, Name, approve)
-                    : new ApprovalRequiredAIFunction(tool.Function)
-                : tool.Function)]);
+                    ? new ApprovedFunction(Watched(tool.Function), Name, approve)
+                    : new ApprovalRequiredAIFunction(Watched(tool.Function))
+                : Watched(tool.Function))]);
     }
 
     internal static (string Kind, PromptFields? Fields) StrategyOf(YamlNode? node, PromptFileReading reading, string standard)
@@ -391,7 +405,9 @@ internal static class ToolReader
         string Needed(string name, string what) => fields?.Text(name)
             ?? throw node.Error(PromptFileError.Content, $"the tool '{kind}' needs '{name}': {what}.");
         int? Whole(string name) => fields is null ? null : AgentFileReader.Whole(fields, name);
-        string FullPath(string path) => Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(reading.Path))!);
+        string FullPath(string field, string path)
+            => AgentFileReader.Within(
+                options, fields![field]!, Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(reading.Path))!));
         switch (kind)
         {
             case "calculator":
@@ -403,7 +419,7 @@ internal static class ToolReader
                         $"'zone' is '{id}', which is no time zone; write one such as Asia/Tokyo.");
                 return _ => WorkTools.Clock(zone: zone);
             case "read_file":
-                var root = FullPath(Needed("root", "the folder below which files are read"));
+                var root = FullPath("root", Needed("root", "the folder below which files are read"));
                 if (!Directory.Exists(root))
                     throw fields!["root"]!.Error(PromptFileError.Content, $"'root' is '{root}', and there is no such folder.");
                 int bytes = Whole("maxBytes") ?? 1 << 20;
@@ -413,7 +429,7 @@ internal static class ToolReader
                 int most = Whole("maxBytes") ?? 1 << 20;
                 return _ => WorkTools.Fetch(new SsrfGuard(new SsrfGuardOptions { AllowedHosts = hosts }), most);
             case "query":
-                var database = FullPath(Needed("database", "the file of the database"));
+                var database = FullPath("database", Needed("database", "the file of the database"));
                 var schema = Needed("schema", "what the model is told of the tables");
                 int rows = Whole("maxRows") ?? 100;
                 if (!File.Exists(database))

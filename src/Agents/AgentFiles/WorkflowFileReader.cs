@@ -46,7 +46,7 @@ internal static class WorkflowFileReader
                 ? known
                 : made[agent] = agents[agent].Open(opening, model);
             return make(Made).AsAIAgent(id: name, name: name, description: description, includeExceptionDetails: true);
-        });
+        }, opening => agents.Values.SelectMany(agent => agent.Tools).SelectMany(tool => tool.Open(opening)));
     }
 
     private static Dictionary<string, AgentDefinition> Agents(
@@ -72,9 +72,10 @@ internal static class WorkflowFileReader
     private static AgentDefinition FromFile(YamlMember member, PromptFileReading reading, AgentFileOptions options)
     {
         var path = Path.GetFullPath(reading.Text(member.Value), Path.GetDirectoryName(Path.GetFullPath(member.Value.Path))!);
+        AgentFileReader.Within(options, member.Value, path);
         if (!File.Exists(path))
             throw member.Value.Error(PromptFileError.File, $"'{member.Key}' is the agent in '{path}', and there is no such file.");
-        var inner = new PromptFileReading(path, reading.Options);
+        var inner = new PromptFileReading(path, reading.Options, options.Texts);
         var root = YamlNode.Parse(inner.Open(path), path);
         foreach (var (file, text) in inner.Files)
             reading.Files[file] = text;

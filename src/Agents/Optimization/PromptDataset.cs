@@ -32,13 +32,10 @@ public static class PromptDataset
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(prompts);
-        if (prompts.FirstOrDefault(prompt => prompt.Inputs.Any(input => input.Name == ExpectedName)) is { } clash)
-            throw new PromptDatasetException(path, null,
-                $"the prompt {clash.Path} has an input '{ExpectedName}', which names the right answer here; rename the input.");
-        string[] lines;
+        string text;
         try
         {
-            lines = await File.ReadAllLinesAsync(path).ConfigureAwait(false);
+            text = await File.ReadAllTextAsync(path).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -46,12 +43,34 @@ public static class PromptDataset
                 ? "there is no such file; check the path." : $"the file cannot be read: {exception.Message}", exception);
         }
 
+        return await ReadAsync(path, text, needsExpected: true, prompts).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads a text as <see cref="LoadAsync"/> reads a file.</summary>
+    /// <param name="path">What the text is named by in errors.</param>
+    /// <param name="text">The lines.</param>
+    /// <param name="needsExpected">
+    /// Whether every line must hold a right answer; one that holds none is an example with <c>null</c> as the right answer otherwise.
+    /// </param>
+    /// <param name="prompts">The prompts that will be run; every line must fit each of them.</param>
+    /// <returns>The examples in the order of the text; at least one.</returns>
+    /// <exception cref="PromptDatasetException">A line is not such an object, or does not fit a prompt; the message names it.</exception>
+    public static async Task<IReadOnlyList<PromptExample>> ReadAsync(
+        string path, string text, bool needsExpected, params IReadOnlyList<PromptFile> prompts)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(prompts);
+        if (prompts.FirstOrDefault(prompt => prompt.Inputs.Any(input => input.Name == ExpectedName)) is { } clash)
+            throw new PromptDatasetException(path, null,
+                $"the prompt {clash.Path} has an input '{ExpectedName}', which names the right answer here; rename the input.");
+        string[] lines = text.ReplaceLineEndings("\n").Split('\n');
         var examples = new List<PromptExample>();
         for (int i = 0; i < lines.Length; i++)
         {
             if (string.IsNullOrWhiteSpace(lines[i]))
                 continue;
-            var example = Read(path, i + 1, lines[i]);
+            var example = Read(path, i + 1, lines[i], needsExpected);
             foreach (var prompt in prompts)
                 try
                 {
@@ -69,7 +88,7 @@ public static class PromptDataset
             : throw new PromptDatasetException(path, null, "the file holds no examples; write one JSON object a line.");
     }
 
-    private static PromptExample Read(string path, int line, string text)
+    private static PromptExample Read(string path, int line, string text, bool needsExpected)
     {
         try
         {
@@ -80,6 +99,7 @@ public static class PromptDataset
             var values = json.RootElement.EnumerateObject().ToDictionary(member => member.Name, member => member.Value.Clone());
             return values.Remove(ExpectedName, out var expected) && expected.ValueKind != JsonValueKind.Null
                 ? new PromptExample(values, expected)
+                : !needsExpected ? new PromptExample(values, JsonElement.Parse("null"))
                 : throw new PromptDatasetException(path, line, $"the example has no '{ExpectedName}'; write the right answer.");
         }
         catch (JsonException exception)

@@ -106,6 +106,7 @@ internal static class ServeCommand
         {
             Home = Path.Combine(Workspace.HomeFolder(folder.Home), "server"),
             Device = ComputeDevice.Current,
+            TrainingCommand = [.. ThisProgram(), .. ComputeDevice.Given, TrainCommand.Name],
         };
         if (settings.Config is { } config)
             options = ServerSettings.ReadFile(options, config);
@@ -122,6 +123,12 @@ internal static class ServeCommand
         return options with { Models = Models(options.Models, settings) };
     }
 
+    // How this process was started: as a program of its own, or as an assembly that dotnet runs.
+    private static string[] ThisProgram()
+        => Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) != "dotnet"
+            ? [path]
+            : [Environment.ProcessPath ?? "dotnet", Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll")];
+
     private static async Task<int> RunAsync(FolderSettings folder, ServeSettings settings, CancellationToken cancellationToken)
     {
         if (folder.Scope is not null)
@@ -130,6 +137,8 @@ internal static class ServeCommand
 
         // What is wrong with the settings is said before documents are read.
         options.Validate();
+        if (options.Prompts is null)
+            options = options with { Prompts = Samples.CopyPrompts(Path.Combine(options.Home, "prompts")) };
         if (settings.NoDocuments)
             return await ServeAsync(options, [], cancellationToken);
         var workspace = Workspace.Open(folder.Home, folder.Documents ?? Samples.Documents);

@@ -9,6 +9,8 @@ namespace Kotonoha.Cli.Commands;
 /// <summary><c>kotonoha train</c>: the GPT of a folder, or a model of conversations.</summary>
 internal static class TrainCommand
 {
+    public const string Name = "train";
+
     public static Command Create()
     {
         var options = new FolderOptions(searches: false);
@@ -41,7 +43,7 @@ internal static class TrainCommand
         };
         Option[] chatOptions = [output, model, context, cut, rate];
         var command = new Command(
-            "train", "Train a GPT from scratch on a folder of documents: tokenizer first, then the model. Or train on conversations.");
+            Name, "Train a GPT from scratch on a folder of documents: tokenizer first, then the model. Or train on conversations.");
         options.AddTo(command);
         command.Options.Add(steps);
         command.Options.Add(again);

@@ -24,6 +24,9 @@ internal static class ComputeDevice
     /// <summary>The device of the command that runs.</summary>
     public static Device Current { get; private set; } = Device.Cpu;
 
+    /// <summary>The options as they were given, for another process that is to compute in the same place.</summary>
+    public static IReadOnlyList<string> Given { get; private set; } = [];
+
     /// <summary>Adds the options to all commands.</summary>
     public static void AddTo(RootCommand root)
     {
@@ -38,6 +41,8 @@ internal static class ComputeDevice
     {
         try
         {
+            Given = [.. new[] { Name, Precision }.Where(option => parsed.GetValue(option) is not null)
+                .Select(option => $"{option.Name}={parsed.GetValue(option)}")];
             Current = Device.Parse(parsed.GetValue(Name) ?? Device.Cpu.Name, parsed.GetValue(Precision));
         }
         catch (ArgumentException exception)

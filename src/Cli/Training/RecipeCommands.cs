@@ -39,6 +39,18 @@ internal static class RecipeCommands
         "For preferences: dpo (default), ipo, kto, orpo, simpo, cpo.");
     private static readonly Option<double?> Beta = Number<double>("--beta", "B", "For preferences: how closely the model is held.");
     private static readonly Option<int?> Seed = Number<int>("--seed", "N", "What all random numbers come from (default 1).");
+    private static readonly Option<int?> EvaluateEvery = Number<int>("--evaluate-every", "N",
+        "Steps between measurements, checkpoints and samples (default: a quarter of the run).");
+
+    private static readonly Option<string?> SamplePrompt = Text("--sample-prompt", "TEXT",
+        "What a language model continues each time it is measured (default: the beginning of the data).");
+
+    private static readonly Option<bool> Cost = new("--cost") { Description = "Say as JSON what the run would cost; train nothing." };
+    private static readonly Option<bool> StopWithInput = new("--stop-with-input")
+    {
+        Description = "Save and stop, as Ctrl+C does, when standard input ends: for programs that start this one.",
+    };
+
     private static readonly Option<bool> SkipBad = new("--skip-bad-lines") { Description = "Leave out lines of data that cannot be read." };
 
     /// <summary>The subcommands.</summary>
@@ -48,12 +60,39 @@ internal static class RecipeCommands
         {
             var command = new Command(name, char.ToUpperInvariant(description[0]) + description[1..] + ".");
             foreach (var option in (Option[])[Data, HeldOut, Out, Model, Teacher, Steps, Batch, Context, Rate, Optimizer, Schedule,
-                LastLayers, LayerDecay, Lora, Dora, Rslora, Average, Recompute, Depth, Vocabulary, Method, Beta, Seed, SkipBad, Config])
+                LastLayers, LayerDecay, Lora, Dora, Rslora, Average, Recompute, Depth, Vocabulary, Method, Beta, Seed, EvaluateEvery,
+                SamplePrompt, SkipBad, Cost, StopWithInput, Config])
                 command.Options.Add(option);
-            command.SetAction((parsed, cancellationToken) => RecipeRunner.RunAsync(Read(name, parsed), cancellationToken));
+            command.SetAction(async (parsed, cancellationToken) =>
+            {
+                using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                if (parsed.GetValue(StopWithInput))
+                    StopAtEndOfInput(stop);
+                var settings = Read(name, parsed);
+                return await (parsed.GetValue(Cost) ? RecipeRunner.TellCostAsync(settings, stop.Token)
+                    : RecipeRunner.RunAsync(settings, stop.Token));
+            });
             yield return command;
         }
     }
+
+    // On a thread of its own that nobody waits for: reading cannot be cancelled.
+    private static void StopAtEndOfInput(CancellationTokenSource stop) => new Thread(() =>
+    {
+        while (Console.In.Read() >= 0)
+        {
+        }
+
+        try
+        {
+            stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The run has ended by itself.
+        }
+    })
+    { IsBackground = true }.Start();
 
     private static RecipeSettings Read(string recipe, ParseResult parsed)
     {
@@ -84,6 +123,8 @@ internal static class RecipeCommands
             Method = parsed.GetValue(Method) ?? settings.Method,
             Beta = parsed.GetValue(Beta) ?? settings.Beta,
             Seed = parsed.GetValue(Seed) is { } seed ? (ulong)Math.Max(0, seed) : settings.Seed,
+            EvaluateEvery = parsed.GetValue(EvaluateEvery) ?? settings.EvaluateEvery,
+            SamplePrompt = parsed.GetValue(SamplePrompt) ?? settings.SamplePrompt,
             SkipBadLines = parsed.GetValue(SkipBad) || settings.SkipBadLines,
         };
     }

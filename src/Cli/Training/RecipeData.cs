@@ -12,8 +12,7 @@ namespace Kotonoha.Cli.Training;
 internal static class RecipeData
 {
     private const double HeldOutShare = 0.1;
-    private const int HeldOutEvery = 10;
-    private const int MostNamed = 5;
+    private const int HeldOutEvery = 10, MostNamed = 5, MostPrompt = 24;
 
     /// <summary>JSON lines, and those that are held out: of <c>--held-out</c>, or the last tenth.</summary>
     /// <exception cref="TrainingException">A line cannot be read, or none is left.</exception>
@@ -48,6 +47,34 @@ internal static class RecipeData
             || value.ValueKind == JsonValueKind.Null
             ? null
             : value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText();
+
+    /// <summary>What stands at the beginning of the data of a language model: the first prompt, or the first words; may be empty.</summary>
+    public static string Beginning(RecipeSettings settings)
+    {
+        if (settings.Recipe is "text" or "distill")
+        {
+            var line = TextCorpus.From(settings.Data).FirstOrDefault(text => !string.IsNullOrWhiteSpace(text))?.Trim() ?? "";
+            line = line.Split('\n')[0].TrimEnd();
+            if (line.Length <= MostPrompt)
+                return line;
+            int cut = line.LastIndexOf(' ', MostPrompt);
+            return line[..(cut > 0 ? cut : MostPrompt - (char.IsHighSurrogate(line[MostPrompt - 1]) ? 1 : 0))];
+        }
+
+        foreach (var line in File.ReadLines(settings.Data))
+            try
+            {
+                using var json = JsonDocument.Parse(line);
+                if (OptionalText(json, "prompt") is { Length: > 0 } prompt)
+                    return prompt;
+            }
+            catch (JsonException)
+            {
+                // A line that is left out.
+            }
+
+        return "";
+    }
 
     /// <summary>The class of a line, a text or a number.</summary>
     public static string Label(JsonDocument json) => Text(json, "label");

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
+using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
@@ -15,6 +16,8 @@ namespace Kotonoha.Cli.Training;
 internal static class RecipeRunner
 {
     private const double HeldOutShare = 0.1, FineTuningRate = 5e-4, FreshRate = 1e-3, PolicyRate = 1e-4, AdapterRate = 2e-3;
+    private const string CostFile = "cost.json";
+    private static readonly JsonSerializerOptions CostFormat = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
     private static readonly string[] EncoderTokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
     private static readonly string[] TranslationTokens = ["<pad>", "</s>"];
 
@@ -44,7 +47,7 @@ internal static class RecipeRunner
         var options = Options(settings, task, parts, fresh);
         settings.Write();
         if (new CheckpointFolder(settings.Out).LatestStep is null)
-            await TellCostAsync(task, options, cancellationToken);
+            await TellCostAsync(settings.Out, task, options, cancellationToken);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         ConsoleCancelEventHandler onCancel = (_, e) =>
         {
@@ -78,15 +81,30 @@ internal static class RecipeRunner
         }
     }
 
-    private static async Task TellCostAsync(TrainingTask task, TrainingOptions options, CancellationToken cancellationToken)
+    /// <summary>Writes to standard output as JSON what a run would cost; nothing is trained, and nothing is written elsewhere.</summary>
+    public static async Task<int> TellCostAsync(RecipeSettings settings, CancellationToken cancellationToken)
+    {
+        Check(settings);
+        using var held = new Disposables();
+        var (task, parts, fresh) = Make(settings, held, cancellationToken);
+        var cost = await TrainingCost.MeasureAsync(task, Options(settings, task, parts, fresh), cancellationToken);
+        await Console.Out.WriteLineAsync(JsonOf(cost));
+        return 0;
+    }
+
+    private static async Task TellCostAsync(
+        string folder, TrainingTask task, TrainingOptions options, CancellationToken cancellationToken)
     {
         var cost = await TrainingCost.MeasureAsync(task, options, cancellationToken);
+        AtomicFile.WriteText(Path.Combine(folder, CostFile), JsonOf(cost));
         await Console.Error.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
             $"{cost.TrainedWeights:N0} weights are trained for {cost.Steps:N0} steps of {cost.TokensInStep:N0} tokens: {cost.Tokens:N0} "
                 + $"tokens, {cost.Flops:E1} FLOPs, {cost.StateBytes / 1048576.0:N0} MB for weights, gradients and moments, about "
                 + $"{Duration(cost.Duration)} (a measured step takes {1000 * cost.SecondsInStep:N0} ms) …"));
     }
+
+    private static string JsonOf(TrainingCost cost) => JsonSerializer.Serialize(cost, CostFormat);
 
     private static string Duration(TimeSpan time) => time.TotalMinutes < 2
         ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:F0} s")
@@ -108,8 +126,12 @@ internal static class RecipeRunner
             throw new UsageException($"train {settings.Recipe} needs --model, the model to go on from");
         if (settings.Recipe is "distill" or "ppo" && settings.Teacher.Length == 0)
             throw new UsageException($"train {settings.Recipe} needs --teacher");
+        if (settings.Lora is not null && settings.Recipe is ("masked" or "classify" or "answers" or "embed" or "translation"))
+            throw new UsageException($"train {settings.Recipe} trains all weights; --lora is for GPTs");
         if (settings.Steps < 1 || settings.Batch < 1 || settings.Depth < 1 || settings.Context is < 2 || settings.Lora is < 1)
             throw new UsageException("--steps, --batch, --depth and --lora are at least 1, --context at least 2");
+        if (settings.EvaluateEvery is < 1)
+            throw new UsageException("--evaluate-every is at least 1");
     }
 
     private static (TrainingTask Task, CheckpointParts Parts, bool Fresh) Make(
@@ -370,7 +392,7 @@ internal static class RecipeRunner
             _ when fresh && task is CausalTask causal => DepthDial.LearningRate(causal.Model.Width),
             _ => fresh ? FreshRate : FineTuningRate,
         });
-        int warmup = Math.Min(100, settings.Steps / 20);
+        int warmup = Math.Min(100, settings.Steps / 20), every = settings.EvaluateEvery ?? Math.Max(1, settings.Steps / 4);
         return new TrainingOptions
         {
             Steps = settings.Steps,
@@ -401,15 +423,22 @@ internal static class RecipeRunner
             RecomputeActivations = settings.Recompute,
             Seed = settings.Seed,
             Device = ComputeDevice.Current,
-            EvaluateEvery = Math.Max(1, settings.Steps / 4),
+            EvaluateEvery = every,
+            Sample = SampleOf(settings, task, parts),
             Checkpoints = new TrainingCheckpoints(settings.Out)
             {
-                Every = Math.Max(1, settings.Steps / 4),
+                Every = every,
                 SaveWhenCancelled = true,
                 Parts = parts,
             },
         };
     }
+
+    private static TrainingSample? SampleOf(RecipeSettings settings, TrainingTask task, CheckpointParts parts)
+        => task is CausalTask && parts.TokenizerJson is { } json
+            && (settings.SamplePrompt ?? RecipeData.Beginning(settings)) is { Length: > 0 } prompt
+            ? new TrainingSample(Tokenizer.Parse(System.Text.Encoding.UTF8.GetBytes(json)), prompt) { EndId = EndOf(parts) }
+            : null;
 
     private sealed class Disposables : IDisposable
     {

@@ -72,6 +72,12 @@ internal sealed record RecipeSettings
 
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>Steps between measurements, checkpoints and samples; null for a quarter of the run.</summary>
+    public int? EvaluateEvery { get; init; }
+
+    /// <summary>What a language model continues each time it is measured; null for the beginning of the data, empty for nothing.</summary>
+    public string? SamplePrompt { get; init; }
+
     /// <summary>Whether a line of data that cannot be read is left out (and named) instead of ending the run.</summary>
     public bool SkipBadLines { get; init; }
 

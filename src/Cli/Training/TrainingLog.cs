@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Training;
@@ -13,6 +14,7 @@ internal sealed class TrainingLog : IProgress<TrainingProgress>, IDisposable
 {
     private const string LogFile = "log.jsonl", ChartFile = "chart.html";
     private static readonly TimeSpan ChartEvery = TimeSpan.FromSeconds(5);
+    private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private readonly StreamWriter _log;
     private readonly string _chart;
     private readonly string _title;
@@ -34,7 +36,7 @@ internal sealed class TrainingLog : IProgress<TrainingProgress>, IDisposable
     public void Report(TrainingProgress value)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, Format))
         {
             json.WriteStartObject();
             json.WriteNumber("step", value.Step);
@@ -44,6 +46,8 @@ internal sealed class TrainingLog : IProgress<TrainingProgress>, IDisposable
             json.WriteNumber("tokens_per_second", Math.Round(value.TokensPerSecond));
             foreach (var measured in value.Measurements)
                 json.WriteNumber(Key(measured.Name), double.IsFinite(measured.Value) ? measured.Value : 0);
+            if (value.Sample is { } sample)
+                json.WriteString("sample", sample);
             json.WriteEndObject();
         }
 
@@ -87,7 +91,7 @@ internal sealed class TrainingLog : IProgress<TrainingProgress>, IDisposable
                 foreach (var curve in _curves.Values)
                     curve.RemoveAll(point => point.Step >= step);
                 foreach (var property in json.RootElement.EnumerateObject())
-                    if (property.Name is not ("step" or "learning_rate" or "gradient_norm" or "tokens_per_second"))
+                    if (property.Name is not ("step" or "learning_rate" or "gradient_norm" or "tokens_per_second" or "sample"))
                         Add(property.Name, step, property.Value.GetDouble());
             }
             catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)

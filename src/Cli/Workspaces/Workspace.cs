@@ -104,14 +104,39 @@ internal static class Samples
     public static string Documents => Path.Combine(Folder, "documents");
 
     private static string Folder
+        => Find() ?? throw new KotonohaException("the sample documents are not here; name a folder with --docs DIR");
+
+    /// <summary>
+    /// Copies the sample prompts and agents to a folder of the user's own, unless it is there; without samples it is empty.
+    /// </summary>
+    /// <returns>The folder.</returns>
+    public static string CopyPrompts(string folder)
     {
-        get
-        {
-            for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-                if (Directory.Exists(Path.Combine(folder.FullName, "samples", "documents")))
-                    return Path.Combine(folder.FullName, "samples");
-            throw new KotonohaException("the sample documents are not here; name a folder with --docs DIR");
-        }
+        if (Directory.Exists(folder))
+            return folder;
+        var beside = Directory.CreateDirectory($"{folder}.{Guid.NewGuid():N}").FullName;
+        if (Find() is { } samples)
+            foreach (var kind in new[] { "prompts", "agents" }.Where(kind => Directory.Exists(Path.Combine(samples, kind))))
+                foreach (var file in Directory.EnumerateFiles(Path.Combine(samples, kind), "*", SearchOption.AllDirectories))
+                {
+                    // The catalogue says where models of the command line are; the server has its own.
+                    if (Path.GetFileName(file) is "models.yaml" or "README.md")
+                        continue;
+                    var target = Path.Combine(beside, Path.GetRelativePath(samples, file));
+                    Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+                    File.Copy(file, target);
+                }
+
+        Directory.Move(beside, folder);
+        return folder;
+    }
+
+    private static string? Find()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+            if (Directory.Exists(Path.Combine(folder.FullName, "samples", "documents")))
+                return Path.Combine(folder.FullName, "samples");
+        return null;
     }
 
     /// <summary>The sample's questions.</summary>

@@ -39,6 +39,24 @@ public static class Statistics
             successes == trials ? 1 : SpecialFunctions.BetaQuantile(1 - tail, successes + 1, trials - successes));
     }
 
+    /// <summary>
+    /// The interval of the difference of two independent proportions, the first less the second, out of their Wilson intervals
+    /// (Newcombe 1998, method 10: https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8&lt;873::AID-SIM779&gt;3.0.CO;2-I).
+    /// </summary>
+    /// <param name="successes">Successes of the first, from 0 to its trials.</param>
+    /// <param name="trials">At least 1.</param>
+    /// <param name="otherSuccesses">Successes of the second.</param>
+    /// <param name="otherTrials">At least 1.</param>
+    /// <param name="confidence">For example 0.95.</param>
+    public static Interval ProportionDifference(
+        int successes, int trials, int otherSuccesses, int otherTrials, double confidence = 0.95)
+    {
+        Interval first = Wilson(successes, trials, confidence), second = Wilson(otherSuccesses, otherTrials, confidence);
+        double p = (double)successes / trials, q = (double)otherSuccesses / otherTrials;
+        return new Interval(
+            p - q - double.Hypot(p - first.Low, second.High - q), p - q + double.Hypot(first.High - p, q - second.Low));
+    }
+
     /// <summary>The standard error of a proportion: √(p (1 − p) / n).</summary>
     /// <param name="successes">From 0 to the trials.</param>
     /// <param name="trials">At least 1.</param>

@@ -78,6 +78,24 @@ public sealed class Trainer
             TaskScheduler.Default).ConfigureAwait(false);
     }
 
+    /// <summary>Measures a task on what is held out as the model is, without a step: what a run is compared with.</summary>
+    /// <param name="task">What would be learned. It stays the caller's.</param>
+    /// <param name="cancellationToken">Checked while measuring.</param>
+    /// <returns>What <see cref="TrainingResult.Measurements"/> would hold; empty where nothing is held out.</returns>
+    /// <exception cref="TrainingException">The data do not fit the model.</exception>
+    public async Task<IReadOnlyList<Measurement>> MeasureAsync(TrainingTask task, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        task.Prepare(_options);
+        return await Task.Factory.StartNew(
+            () =>
+            {
+                using var session = (_options.Device ?? Device.Cpu).CreateInferenceSession(_options.Threads);
+                return task.Measure(session, cancellationToken);
+            },
+            cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+    }
+
     private TrainingResult Run(TrainingTask task, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var (engine, start) = Resume(task);
@@ -107,7 +125,7 @@ public sealed class Trainer
         var clock = Stopwatch.StartNew();
         double? loss = null;
         IReadOnlyList<Measurement> measured = [];
-        string? checkpoint = null;
+        string? checkpoint = null, sample;
         double tokensPerSecond = 0;
         long tokens = 0;
         for (long step = start; step < _options.Steps; step++)
@@ -140,9 +158,9 @@ public sealed class Trainer
             long done = step + 1;
             tokensPerSecond = tokens / clock.Elapsed.TotalSeconds;
             bool isLast = done == _options.Steps;
-            measured = _options.EvaluateEvery > 0 && (isLast || done % _options.EvaluateEvery == 0)
-                ? Measure(engine, task, cancellationToken)
-                : [];
+            (measured, sample) = _options.EvaluateEvery > 0 && (isLast || done % _options.EvaluateEvery == 0)
+                ? Measure(engine, task, done, cancellationToken)
+                : ([], null);
             if (_options.Checkpoints is { } saving && (isLast || (saving.Every > 0 && done % saving.Every == 0)))
                 checkpoint = Save(engine, task, done, saving);
             progress?.Report(
@@ -150,6 +168,7 @@ public sealed class Trainer
                     clock.Elapsed / (done - start) * (_options.Steps - done), LossOf(measured))
                 {
                     Measurements = measured.Count > 0 ? [.. task.StepMeasurements, .. measured] : task.StepMeasurements,
+                    Sample = sample,
                 });
         }
 
@@ -161,13 +180,17 @@ public sealed class Trainer
 
     private static double? LossOf(IReadOnlyList<Measurement> measured) => measured is [{ Name: "loss" } loss, ..] ? loss.Value : null;
 
-    private static IReadOnlyList<Measurement> Measure(TrainingEngine engine, TrainingTask task, CancellationToken cancellationToken)
+    private (IReadOnlyList<Measurement> Measured, string? Sample) Measure(
+        TrainingEngine engine, TrainingTask task, long step, CancellationToken cancellationToken)
     {
         engine.UseAverage();
         task.Settle(engine.Session);
         try
         {
-            return task.Measure(engine.Session.Evaluation, cancellationToken);
+            var session = engine.Session.Evaluation;
+            return (task.Measure(session, cancellationToken), _options.Sample is { } sample && task is CausalTask { Model: var model }
+                ? sample.Write(model, session, _options.Seed, step, cancellationToken)
+                : null);
         }
         finally
         {

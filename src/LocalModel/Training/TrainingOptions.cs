@@ -1,5 +1,9 @@
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Devices;
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training.Recipes;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Training;
 
@@ -72,6 +76,9 @@ public sealed record TrainingOptions
     /// <summary>Steps between measurements of the held-out loss; 0 for none. It is measured after the last step too.</summary>
     public int EvaluateEvery { get; init; }
 
+    /// <summary>What a language model writes each time it is measured; null for nothing. Other models ignore it.</summary>
+    public TrainingSample? Sample { get; init; }
+
     /// <summary>Where and how often the run is saved; null for not at all.</summary>
     public TrainingCheckpoints? Checkpoints { get; init; }
 
@@ -140,6 +147,34 @@ public readonly record struct TrainingProgress(
 {
     /// <summary>What the recipe measured besides: of the step, and on what is held out where that was due.</summary>
     public IReadOnlyList<Measurement> Measurements { get; init; } = [];
+
+    /// <summary>What the model wrote where <see cref="TrainingOptions.Sample"/> was due: prompt and continuation; null elsewhere.</summary>
+    public string? Sample { get; init; }
+}
+
+/// <summary>A short text by the model that is being trained; a function of weights, seed and step.</summary>
+/// <param name="Tokenizer">The model's tokenizer.</param>
+/// <param name="Prompt">What is continued; not empty.</param>
+public sealed record TrainingSample(Tokenizer Tokenizer, string Prompt)
+{
+    /// <summary>The most tokens that are written.</summary>
+    public int MaxTokens { get; init; } = 60;
+
+    /// <summary>What logits are divided by; 0 takes the most likely token each time.</summary>
+    public double Temperature { get; init; } = 0.7;
+
+    /// <summary>The token that ends the text; null for none.</summary>
+    public int? EndId { get; init; }
+
+    internal string Write(CausalModel model, InferenceSession session, ulong seed, long step, CancellationToken cancellationToken)
+    {
+        int[] prompt = [.. Tokenizer.Encode(Prompt).Take(Math.Max(1, model.ContextLength / 2))];
+        if (prompt.Length == 0)
+            return "";
+        var options = new RolloutOptions(Math.Min(MaxTokens, model.ContextLength - prompt.Length), Temperature, EndId);
+        return Tokenizer.Decode(
+            Rollouts.Sample(model, session, [prompt], 1, options, seed, step, cancellationToken)[0].Ids, skipSpecialTokens: true);
+    }
 }
 
 /// <summary>The result of a training run.</summary>

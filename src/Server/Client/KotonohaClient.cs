@@ -9,10 +9,11 @@ using Kotonoha.Foundation;
 namespace Kotonoha.Server.Client;
 
 /// <summary>
-/// Collections, documents, searches and answers of a Kotonoha server. Models are asked through OpenAI's client at <c>/v1</c>.
+/// Collections, documents, searches and answers of a Kotonoha server, and its training. Models are asked through OpenAI's client at
+/// <c>/v1</c>.
 /// </summary>
 /// <remarks>Thread-safe. Disposing it disposes the HTTP client that it made.</remarks>
-public sealed class KotonohaClient : IDisposable
+public sealed partial class KotonohaClient : IDisposable
 {
     private readonly HttpClient _http;
     private readonly bool _ownsHttp;
@@ -154,9 +155,12 @@ public sealed class KotonohaClient : IDisposable
 
     private static string EscapePath(string source) => string.Join('/', source.Split('/').Select(Uri.EscapeDataString));
 
-    private async Task<T> SendAsync<T>(HttpMethod method, string path, HttpContent? content, CancellationToken cancellationToken)
+    private Task<T> SendAsync<T>(HttpMethod method, string path, HttpContent? content, CancellationToken cancellationToken)
+        => SendToAsync<T>(method, At(path), content, cancellationToken);
+
+    private async Task<T> SendToAsync<T>(HttpMethod method, string address, HttpContent? content, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(method, At(path)) { Content = content };
+        using var request = new HttpRequestMessage(method, address) { Content = content };
         using var response = await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
         await ThrowAsync(response, cancellationToken).ConfigureAwait(false);
         return response.StatusCode == System.Net.HttpStatusCode.NoContent

@@ -83,7 +83,8 @@ internal sealed partial class Errors(ServerAudit audit, ILogger<Errors> logger) 
     {
         var path = context.Request.Path;
         if (path.StartsWithSegments("/api", StringComparison.Ordinal)
-            && !path.StartsWithSegments("/api/knowledge", StringComparison.Ordinal))
+            && !path.StartsWithSegments("/api/knowledge", StringComparison.Ordinal)
+            && !path.StartsWithSegments("/api/training", StringComparison.Ordinal))
             return new JsonObject { ["error"] = error.Message };
         return new JsonObject
         {

@@ -32,7 +32,7 @@ internal sealed class KnowledgeEndpoints(
     {
         var group = app.MapGroup("/api/knowledge/collections").WithTags("Knowledge");
         group.MapGet("", (Delegate)ListAsync).WithSummary("List the collections.").Produces<CollectionInfo[]>();
-        group.MapPost("", (Delegate)CreateAsync).WithSummary("Make a collection.").Accepts<CreateCollection>("application/json")
+        group.MapPost("", (Delegate)CreateAsync).WithSummary("Make a collection.").Takes<CreateCollection>()
             .Produces<CollectionInfo>(201);
         group.MapDelete("/{collection}", DeleteAsync).WithSummary("Delete a collection with its documents.").Produces(204);
         group.MapGet("/{collection}/documents", DocumentsAsync).WithSummary("List the documents.").Produces<DocumentInfo[]>();
@@ -48,10 +48,10 @@ internal sealed class KnowledgeEndpoints(
         group.MapGet("/{collection}/uploads/{id}", UploadStateAsync).WithSummary("How far an upload is.").Produces<UploadInfo>();
         group.MapGet("/{collection}/uploads/{id}/events", WatchAsync).WithSummary("Each step of an upload, as events.")
             .Produces<UploadInfo>(200, EventWriter.ServerSentEvents);
-        group.MapPost("/{collection}/search", SearchAsync).WithSummary("Find passages.").Accepts<SearchRequest>("application/json")
+        group.MapPost("/{collection}/search", SearchAsync).WithSummary("Find passages.").Takes<SearchRequest>()
             .Produces<SearchResponse>();
         group.MapPost("/{collection}/ask", AskAsync).WithSummary("Ask a question; the answer cites the documents literally.")
-            .Accepts<AskRequest>("application/json").Produces<AnswerInfo>();
+            .Takes<AskRequest>().Produces<AnswerInfo>();
     }
 
     public static CitationInfo Describe(Citation citation) => new(
@@ -228,7 +228,7 @@ internal sealed class KnowledgeEndpoints(
             if (writer is null)
             {
                 var answer = await view.AskAsync(request.Question, work.Chat, answering, work.Token).ConfigureAwait(false);
-                Note(work, target, answer);
+                work.Details.AddRange(Noted(target, answer));
                 await WriteAsync(context, Describe(answer)).ConfigureAwait(false);
                 return;
             }
@@ -238,7 +238,7 @@ internal sealed class KnowledgeEndpoints(
             {
                 work.FirstToken();
                 if (update is AnswerCompleted whole)
-                    Note(work, target, whole.Answer);
+                    work.Details.AddRange(Noted(target, whole.Answer));
                 var (kind, body) = update switch
                 {
                     PassagesFound found => ("passages", Node(Describe(found.Hits))),
@@ -260,9 +260,11 @@ internal sealed class KnowledgeEndpoints(
     }
 
     /// <summary>What the audit log tells of an answer: as that of a knowledge base does.</summary>
-    public static void Note(AdmittedRequest work, KnowledgeCollection target, Answer answer) => work.Details.AddRange([
+    public static IEnumerable<(string Name, string? Value)> Noted(KnowledgeCollection target, Answer answer) =>
+    [
         ("collection", target.Name), ("question", answer.Question), ("found", answer.Found ? "true" : "false"),
-        ("sources", Names(answer.Citations.Select(citation => citation.Source)))]);
+        ("sources", Names(answer.Citations.Select(citation => citation.Source))),
+    ];
 
     /// <summary>Names, each once, one a line.</summary>
     public static string Names(IEnumerable<string> sources) => string.Join('\n', sources.Distinct(StringComparer.Ordinal));
@@ -352,13 +354,13 @@ internal sealed class KnowledgeEndpoints(
             throw ApiException.Invalid(name, $"'{name}' has {text.Length} characters; {MaxQuery} is the limit.");
     }
 
-    private static async Task<T> ReadAsync<T>(HttpContext context)
+    public static async Task<T> ReadAsync<T>(HttpContext context)
         => await JsonSerializer.DeserializeAsync<T>(context.Request.Body, KotonohaClient.Format, context.RequestAborted)
             .ConfigureAwait(false) ?? throw ApiException.Invalid(null, "The body must be a JSON object.", "invalid_json");
 
     private static JsonNode Node<T>(T value) => JsonSerializer.SerializeToNode(value, KotonohaClient.Format)!;
 
-    private static Task WriteAsync<T>(HttpContext context, T value, int status = 200)
+    public static Task WriteAsync<T>(HttpContext context, T value, int status = 200)
     {
         context.Response.StatusCode = status;
         return Json.WriteAsync(context.Response, Node(value));

@@ -6,6 +6,7 @@ using Kotonoha.Rag.Retrieval;
 using Kotonoha.Server.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Knowledge;
+using Kotonoha.Server.Prompts;
 using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.AI;
@@ -16,16 +17,16 @@ using ModelContextProtocol.Protocol;
 
 namespace Kotonoha.Server.Mcp;
 
-/// <summary>The Model Context Protocol: search and ask as tools, documents as resources, prompt files as prompts.</summary>
+/// <summary>The Model Context Protocol: search and ask as tools, agents too, documents as resources, prompt files as prompts.</summary>
 internal sealed partial class McpHandlers(
-    Collections collections, FairQueue queue, ServerOptions options, IHttpContextAccessor http, ILogger<McpHandlers> logger,
-    ServerAudit? audit = null)
+    Collections collections, KnowledgeTools tools, PromptLibrary library, PromptSplits splits, FairQueue queue,
+    IHttpContextAccessor http, IServiceProvider services, ILogger<McpHandlers> logger)
 {
     private const string Scheme = "kotonoha", Search = "search", Ask = "ask";
     private const string CollectionArgument = "collection", DocumentArgument = "document";
 
     // The protocol allows a hundred completions.
-    private const int PageSize = 100, MaxHits = 50, MaxText = 4000, MaxCompletions = 100;
+    private const int PageSize = 100, MaxText = 4000, MaxCompletions = 100;
 
     private static readonly JsonElement SearchInput = JsonElement.Parse("""
         {"type": "object", "properties": {
@@ -43,7 +44,9 @@ internal sealed partial class McpHandlers(
         """);
 
     private readonly ILogger _logger = logger;
-    private readonly Lazy<IReadOnlyList<PromptFile>> _prompts = new(() => LoadPrompts(options.Prompts, logger));
+
+    // Over standard input and output there are no models, and no agents.
+    private readonly McpAgents? _agents = services.GetService<McpAgents>();
 
     private Caller Caller => http.HttpContext is { } context ? Caller.Of(context) : Caller.Anonymous;
 
@@ -56,7 +59,7 @@ internal sealed partial class McpHandlers(
             server.ServerInfo = new Implementation { Name = "kotonoha", Title = "Kotonoha", Version = Ollama.OllamaEndpoints.Version };
             server.ServerInstructions = "Searches the user's documents and answers from them with literal citations.";
         })
-            .WithListToolsHandler((_, _) => ValueTask.FromResult(ListTools()))
+            .WithListToolsHandler((request, _) => Guard(request.Services, it => ValueTask.FromResult(it.ListTools())))
             .WithCallToolHandler((request, cancel) => Guard(request.Services, it => it.CallAsync(request.Params!, cancel)))
             .WithListResourcesHandler(
                 (request, cancel) => Guard(request.Services, it => it.ListResourcesAsync(request.Params?.Cursor, cancel)))
@@ -82,7 +85,7 @@ internal sealed partial class McpHandlers(
         }
     }
 
-    private static ListToolsResult ListTools()
+    private ListToolsResult ListTools()
     {
         var harmless = new ToolAnnotations { ReadOnlyHint = true, OpenWorldHint = false, IdempotentHint = true };
         return new ListToolsResult
@@ -105,16 +108,22 @@ internal sealed partial class McpHandlers(
                     InputSchema = AskInput,
                     Annotations = harmless,
                 },
+                .. _agents?.List(Caller) ?? [],
             ],
         };
     }
 
     private async ValueTask<CallToolResult> CallAsync(CallToolRequestParams call, CancellationToken cancellationToken)
     {
-        if (call.Name is not (Search or Ask))
-            throw new McpProtocolException($"There is no tool '{call.Name}'.", McpErrorCode.InvalidParams);
         try
         {
+            if (_agents is not null && McpAgents.IsAgent(call.Name))
+                return new CallToolResult
+                {
+                    Content = [new TextContentBlock { Text = await RunAgentAsync(call, cancellationToken).ConfigureAwait(false) }],
+                };
+            if (call.Name is not (Search or Ask))
+                throw NoTool(call.Name);
             var words = Text(call, call.Name == Search ? "query" : "question")
                 ?? throw ApiException.Invalid(null, $"'{(call.Name == Search ? "query" : "question")}' is missing.");
             if (string.IsNullOrWhiteSpace(words) || words.Length > MaxText)
@@ -132,53 +141,35 @@ internal sealed partial class McpHandlers(
         }
     }
 
+    // Each request of the agent's model waits in the queue by itself.
+    private async Task<string> RunAgentAsync(CallToolRequestParams call, CancellationToken cancellationToken)
+    {
+        var input = Text(call, "input") is { Length: > 0 and <= MaxText } given ? given
+            : throw ApiException.Invalid(null, $"'input' has from 1 to {MaxText} characters.");
+        return await _agents!.RunAsync(call.Name, input, Text(call, "model"), Caller, cancellationToken).ConfigureAwait(false)
+            ?? throw NoTool(call.Name);
+    }
+
+    private static McpProtocolException NoTool(string name) => new($"There is no tool '{name}'.", McpErrorCode.InvalidParams);
+
     private async Task<CallToolResult> SearchAsync(CallToolRequestParams call, string query, CancellationToken cancellationToken)
     {
-        int limit = Number(call, "limit") ?? new SearchRequest("").Limit;
-        if (limit is < 1 or > MaxHits)
-            throw ApiException.Invalid(null, $"'limit' is {limit}; from 1 to {MaxHits}.");
-        var named = Text(call, "collection");
-        var hits = new List<(string Collection, SearchHit Hit)>();
-        foreach (var collection in named is null ? collections.Of(Caller) : [collections.Find(named, Caller)])
-            foreach (var hit in await Collections.View(collection, Caller)
-                .SearchAsync(query, (collection.Answering.Search ?? new SearchOptions()) with { Limit = limit }, cancellationToken)
-                .ConfigureAwait(false))
-                hits.Add((collection.Name, hit));
-        var best = hits.OrderByDescending(entry => entry.Hit.Score).Take(limit).ToList();
-        audit?.Append("search", Caller, ("collection", named), ("query", query), ("over", "mcp"),
-            ("sources", KnowledgeEndpoints.Names(best.Select(entry => entry.Hit.Chunk.Source))));
+        var hits = await tools.SearchAsync(Caller, query, Text(call, "collection"), Number(call, "limit"), cancellationToken)
+            .ConfigureAwait(false);
         return new CallToolResult
         {
-            Content =
-            [
-                new TextContentBlock
-                {
-                    Text = best.Count == 0 ? "Nothing was found." : string.Join("\n\n", best.Select((entry, i) => string.Create(
-                        CultureInfo.InvariantCulture, $"[{i + 1}] {Place(entry.Collection, entry.Hit)}\n{entry.Hit.Chunk.Text}"))),
-                },
-            ],
+            Content = [new TextContentBlock { Text = KnowledgeTools.Show(hits) }],
             StructuredContent = JsonSerializer.SerializeToElement(
-                KnowledgeEndpoints.Describe([.. best.Select(entry => entry.Hit)]), KotonohaClient.Format),
+                KnowledgeEndpoints.Describe([.. hits.Select(entry => entry.Hit)]), KotonohaClient.Format),
         };
     }
 
     private async Task<CallToolResult> AskAsync(CallToolRequestParams call, string question, CancellationToken cancellationToken)
     {
-        var mine = collections.Of(Caller).ToList();
-        var collection = Text(call, "collection") is { } named ? collections.Find(named, Caller)
-            : mine is [var only] ? only
-            : throw ApiException.Invalid(null, $"Name a 'collection': {string.Join(", ", mine.Select(it => it.Name))}.");
-        var answer = await Collections.View(collection, Caller)
-            .AskAsync(question, options: collection.Answering, cancellationToken: cancellationToken).ConfigureAwait(false);
-        audit?.Append("ask", Caller, ("collection", collection.Name), ("question", question), ("over", "mcp"),
-            ("found", answer.Found ? "true" : "false"),
-            ("sources", KnowledgeEndpoints.Names(answer.Citations.Select(citation => citation.Source))));
-        var sources = string.Concat(answer.Citations.Select(citation => string.Create(
-            CultureInfo.InvariantCulture,
-            $"\n[{citation.Number}] {citation.Source}{(citation.Page is { } page ? $", page {page}" : "")}: {citation.Text}")));
+        var answer = await tools.AskAsync(Caller, question, Text(call, "collection"), cancellationToken).ConfigureAwait(false);
         return new CallToolResult
         {
-            Content = [new TextContentBlock { Text = sources.Length == 0 ? answer.Text : $"{answer.Text}\n{sources}" }],
+            Content = [new TextContentBlock { Text = KnowledgeTools.Show(answer) }],
             StructuredContent = JsonSerializer.SerializeToElement(KnowledgeEndpoints.Describe(answer), KotonohaClient.Format),
         };
     }
@@ -269,11 +260,11 @@ internal sealed partial class McpHandlers(
 
     private ListPromptsResult ListPrompts() => new()
     {
-        Prompts = [.. _prompts.Value.Select(prompt => new Prompt
+        Prompts = [.. Prompts().Select(entry => new Prompt
         {
-            Name = prompt.Name,
-            Description = prompt.Description,
-            Arguments = [.. prompt.Inputs.Select(input => new PromptArgument
+            Name = entry.Prompt.Name,
+            Description = entry.Prompt.Description,
+            Arguments = [.. entry.Prompt.Inputs.Select(input => new PromptArgument
             {
                 Name = input.Name,
                 Description = input.Description,
@@ -284,7 +275,7 @@ internal sealed partial class McpHandlers(
 
     private async ValueTask<GetPromptResult> PromptAsync(GetPromptRequestParams request, CancellationToken cancellationToken)
     {
-        var prompt = _prompts.Value.FirstOrDefault(prompt => prompt.Name == request.Name)
+        var prompt = Prompts().Find(entry => entry.Prompt.Name == request.Name).Prompt
             ?? throw new McpProtocolException($"There is no prompt '{request.Name}'.", McpErrorCode.InvalidParams);
         try
         {
@@ -308,37 +299,30 @@ internal sealed partial class McpHandlers(
         }
         catch (PromptFileException exception)
         {
-            throw new McpProtocolException(exception.Message, McpErrorCode.InvalidParams);
+            throw new McpProtocolException(library.Explain(exception).Message, McpErrorCode.InvalidParams);
         }
     }
 
-    private static List<PromptFile> LoadPrompts(string? folder, ILogger logger)
+    // Read anew each time: the page, or an editor, may have changed them.
+    private List<(string File, PromptFile Prompt)> Prompts()
     {
-        var prompts = new List<PromptFile>();
-        if (folder is null)
-            return prompts;
-        foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
-            .Where(file => Path.GetExtension(file) is ".prompty" or ".yaml" or ".yml" or ".md" or ".prompt").Order(StringComparer.Ordinal))
+        var prompts = new List<(string File, PromptFile Prompt)>();
+        foreach (var name in library.Names())
             try
             {
-                var prompt = PromptFile.Load(file);
-                if (prompts.TrueForAll(known => known.Name != prompt.Name))
-                    prompts.Add(prompt);
+                var text = library.Read(name, splits.Find(name)?.VersionOf(Caller.Id));
+                if (library.Load(name, text).Prompt is { } prompt && prompts.TrueForAll(known => known.Prompt.Name != prompt.Name))
+                    prompts.Add((name, prompt));
             }
-            catch (PromptFileException exception)
+            catch (KotonohaException exception)
             {
-                LogPrompt(logger, file, exception.Message);
+                LogPrompt(logger, name, exception.Message);
             }
 
         return prompts;
     }
 
     private static string UriOf(string collection, string source) => $"{Scheme}://{collection}/{Uri.EscapeDataString(source)}";
-
-    private static string Place(string collection, SearchHit hit)
-        => $"{collection}: {hit.Chunk.Source}"
-            + (hit.Chunk.Page is { } page ? string.Create(CultureInfo.InvariantCulture, $", page {page}") : "")
-            + (hit.Chunk.Heading is { } heading ? $" ({heading})" : "");
 
     private static string? Text(CallToolRequestParams call, string name)
         => call.Arguments?.TryGetValue(name, out var value) != true || value.ValueKind is JsonValueKind.Null ? null

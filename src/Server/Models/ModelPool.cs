@@ -59,6 +59,7 @@ internal sealed class ServedModel : IAsyncDisposable
             Device = options.Device,
             ContextLength = options.ContextLength,
             ModelId = entry.Name,
+            Adapter = entry.Adapter is { } adapter ? CheckpointFolder.Resolve(adapter) : null,
             PrefixReuse = sharesPrefixes,
             // The server's own queue comes before the engine's.
             QueueLength = Math.Max(LocalGptOptions.DefaultQueueLength, options.MaxRunning * 2),
@@ -90,6 +91,9 @@ internal sealed class ModelEntry
     public string Name { get; }
 
     public string Path { get; }
+
+    /// <summary>The adapter that the model is loaded with, or null.</summary>
+    public string? Adapter { get; init; }
 
     /// <summary>Whether it makes vectors only.</summary>
     public bool IsEncoder => _facts.Value.IsEncoder;
@@ -150,7 +154,9 @@ internal sealed partial class ModelPool : IAsyncDisposable
     private static readonly TimeSpan LeastCheck = TimeSpan.FromMilliseconds(50), MostCheck = TimeSpan.FromSeconds(30);
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, Slot> _slots;
+
+    // Replaced as a whole where models come and go, so that whoever reads needs no lock; in the order in which they came.
+    private volatile Dictionary<string, Slot> _slots;
     private readonly ServerOptions _options;
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
@@ -194,6 +200,43 @@ internal sealed partial class ModelPool : IAsyncDisposable
     /// <summary>The first model that chats, for requests that name none.</summary>
     public string? Default => Entries.FirstOrDefault(entry => !entry.IsEncoder)?.Name;
 
+    /// <summary>Whether a name is taken, be its files there or not.</summary>
+    public bool Has(string name) => _slots.ContainsKey(name);
+
+    /// <summary>Adds a model.</summary>
+    /// <exception cref="ArgumentException">The name is taken.</exception>
+    public void Add(ModelEntry entry)
+    {
+        lock (_lock)
+        {
+            var slots = new Dictionary<string, Slot>(_slots, StringComparer.Ordinal);
+            slots.Add(entry.Name, new Slot(entry));
+            _slots = slots;
+        }
+    }
+
+    /// <summary>Takes a model away, and unloads it; does nothing where there is none of the name.</summary>
+    /// <exception cref="ApiException">The model is in use.</exception>
+    public async Task RemoveAsync(string name)
+    {
+        Task<ServedModel>? leaving;
+        lock (_lock)
+        {
+            if (!_slots.TryGetValue(name, out var slot))
+                return;
+            if (slot.Users > 0)
+                throw new ApiException(409, ApiErrorType.Invalid, "model_in_use", $"The model '{name}' is answering; try again later.")
+                {
+                    RetryAfter = TimeSpan.FromSeconds(5),
+                };
+            _slots = _slots.Where(entry => entry.Key != name).ToDictionary(StringComparer.Ordinal);
+            leaving = slot.Model;
+        }
+
+        if (leaving is not null && await OrNullAsync(leaving).ConfigureAwait(false) is { } loaded)
+            await loaded.DisposeAsync().ConfigureAwait(false);
+    }
+
     /// <summary>The model of a name.</summary>
     /// <exception cref="ApiException">There is none.</exception>
     public ModelEntry Find(string name)
@@ -206,11 +249,12 @@ internal sealed partial class ModelPool : IAsyncDisposable
     /// <exception cref="ApiException">There is none of the name, or no room for it.</exception>
     public async Task<ModelLease> TakeAsync(string name, CancellationToken cancellationToken)
     {
-        Find(name);
-        var slot = _slots[name];
+        Slot slot;
         Task<ServedModel> model;
         lock (_lock)
         {
+            Find(name);
+            slot = _slots[name];
             slot.Users++;
             slot.LastUse = _time.GetTimestamp();
             if (slot.Model is null or { IsFaulted: true } or { IsCanceled: true })

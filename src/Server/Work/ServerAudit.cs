@@ -41,6 +41,7 @@ internal sealed partial class ServerAudit : BackgroundService
     private readonly AuditLog? _log;
     private Dictionary<string, ApiKey> _known;
     private DateTimeOffset _windowEnd;
+    private bool _isDisposed;
 
     public ServerAudit(ServerOptions options, KeyFile keys, TimeProvider time, ILogger<ServerAudit> logger)
     {
@@ -155,10 +156,14 @@ internal sealed partial class ServerAudit : BackgroundService
     {
         lock (_lock)
         {
-            EndWindow();
-            if (_log is not null)
+            // Two registrations of the container's dispose it.
+            if (!_isDisposed)
+            {
+                EndWindow();
                 Append("stop", null);
-            _log?.Dispose();
+                _log?.Dispose();
+                _isDisposed = true;
+            }
         }
 
         base.Dispose();

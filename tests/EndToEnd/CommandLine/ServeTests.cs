@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Kotonoha.Cli.Training;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
 
@@ -49,6 +50,28 @@ public sealed class ServeTests : IDisposable
         server.Interrupt();
         Assert.True(await server.WaitForExitAsync(Patience));
         Assert.Equal(0, server.ExitCode);
+    }
+
+    [Fact]
+    public async Task The_server_trains_on_a_served_folder_by_the_command_that_it_is()
+    {
+        _folder.Write(Path.Combine("docs", "kettles.txt"), string.Concat(Enumerable.Repeat("The kettle is descaled. ", 40)));
+        using var server = CliProcess.Start(
+            ["serve", "--docs", _documents, "--home", Home, "--no-model", "--url", "http://127.0.0.1:0"]);
+        using var http = new HttpClient { BaseAddress = await AddressAsync(server) };
+        var recipes = await http.GetFromJsonAsync<JsonElement>("/api/training/recipes");
+        Assert.Equal(RecipeRunner.Recipes.Keys,
+            recipes.EnumerateArray().Select(recipe => recipe.GetProperty("name").GetString()!).Order(StringComparer.Ordinal));
+        var settings = new { recipe = "text", collection = "docs", depth = 1, steps = 3, batch = 2, context = 8, vocabulary = 280 };
+        using (var cost = await http.PostAsJsonAsync("/api/training/cost", settings))
+            Assert.Equal(48, (await cost.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("tokens").GetInt64());
+        using (var started = await http.PostAsJsonAsync("/api/training/runs", new { name = "kettle", settings }))
+            Assert.Equal(HttpStatusCode.Created, started.StatusCode);
+        string? state;
+        do
+            state = (await http.GetFromJsonAsync<JsonElement>("/api/training/runs/kettle")).GetProperty("state").GetString();
+        while (state == "running");
+        Assert.Equal("finished", state);
     }
 
     [Theory]

@@ -24,6 +24,11 @@ public sealed class TrainRecipeTests : IDisposable
         Assert.Equal(60, log.Length);
         double LossOf(string line) => JsonDocument.Parse(line).RootElement.GetProperty("loss").GetDouble();
         Assert.True(LossOf(log[^1]) < LossOf(log[0]) / 2);
+
+        // What it writes is measured four times, and follows the first prompt.
+        var samples = log.Where(line => line.Contains("\"sample\"", StringComparison.Ordinal)).ToList();
+        Assert.Equal(4, samples.Count);
+        Assert.StartsWith("0+0=", JsonDocument.Parse(samples[^1]).RootElement.GetProperty("sample").GetString(), StringComparison.Ordinal);
         var chart = File.ReadAllText(_folder.At("first/chart.html"));
         Assert.Contains("<svg", chart, StringComparison.Ordinal);
         Assert.DoesNotContain("http-equiv", chart, StringComparison.Ordinal);
@@ -51,6 +56,26 @@ public sealed class TrainRecipeTests : IDisposable
         error = Train("ppo", "tasks.jsonl", "liked", "--model", _folder.At("first"), "--teacher", _folder.At("reward"), "--steps", "2",
             "--context", "4");
         Assert.Contains("held_out_reward", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_run_says_its_cost_as_JSON_and_ends_with_whoever_started_it()
+    {
+        Lines("answers.jsonl", i => new { prompt = $"{i % 4}+{i % 3}=", completion = $"{i % 4 + i % 3}" });
+        string[] command = ["train", "completions", "--data", _folder.At("answers.jsonl"), "--out", _folder.At("first"), "--depth", "1",
+            "--context", "16", "--vocabulary", "300", "--evaluate-every", "2", "--steps", "1000000"];
+        var (code, output, error) = CliProcess.Run([.. command, "--cost"]);
+        Assert.True(code == 0, error);
+        var cost = JsonElement.Parse(output);
+        Assert.Equal(1_000_000, cost.GetProperty("steps").GetInt64());
+        Assert.Equal(6.0 * cost.GetProperty("trainedWeights").GetInt64() * cost.GetProperty("tokens").GetInt64(),
+            cost.GetProperty("flops").GetDouble());
+        Assert.False(Directory.Exists(_folder.At("first")));
+
+        // There is no input any more.
+        (code, _, error) = CliProcess.Run([.. command, "--stop-with-input"]);
+        Assert.Equal(130, code);
+        Assert.Contains("kotonoha: stopped", error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -151,6 +176,7 @@ public sealed class TrainRecipeTests : IDisposable
     [InlineData("classify --data none.jsonl --out DIR", "no such file or folder")]
     [InlineData("classify --data broken.jsonl --out DIR", "broken.jsonl, line 2")]
     [InlineData("classify --data pairs.jsonl --out DIR --optimizer best", "there are adamw, muon, lion, sgd")]
+    [InlineData("classify --data pairs.jsonl --out DIR --lora 2", "--lora is for GPTs")]
     [InlineData("text --config bad.yaml", "bad.yaml")]
     public void What_cannot_be_done_is_said_before_anything_is_written(string arguments, string words)
     {

@@ -43,7 +43,7 @@ public partial class ArchitectureTests
                     "ModelContextProtocol.Core", "System.Numerics.Tensors", "YamlDotNet"]),
         ["Server"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
-        ["Page"] = (["Foundation", "Tokenizers", "LocalModel", "Rag", "Server"], null),
+        ["Page"] = (["Foundation", "Tokenizers", "LocalModel", "Rag", "Agents", "Server"], null),
         ["Cli"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Server",
                 "Page", "Torch"],

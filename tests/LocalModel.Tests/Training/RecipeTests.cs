@@ -290,6 +290,25 @@ public sealed class RecipeTests
         }
     }
 
+    [Fact]
+    public async Task What_is_measured_without_training_is_what_a_run_measures_at_its_end()
+    {
+        LabeledText[] texts = [.. Enumerable.Range(0, 60).Select(Sentence)];
+        var tokenizer = WordPieces(texts.Select(t => t.Text));
+        using var model = Bert.Create(Encoder with
+        {
+            VocabularySize = tokenizer.VocabularySize,
+            Head = EncoderHead.SequenceClassification,
+        }, 1);
+        using var task = new TextClassification(model, tokenizer, texts[..40], texts[40..]);
+        var trainer = new Trainer(new TrainingOptions { Steps = 5, BatchSize = 8, LearningRate = 2e-3, EvaluateEvery = 5 });
+        var before = await trainer.MeasureAsync(task);
+        Assert.Equal(before, await trainer.MeasureAsync(task));
+        var result = await trainer.RunAsync(task);
+        Assert.NotEqual(before, result.Measurements);
+        Assert.Equal(result.Measurements, await trainer.MeasureAsync(task));
+    }
+
     private static double Loss(CausalModel model, TokenDataset data)
         => LocalModel.Evaluation.Perplexity.Measure(model, data.Validation, contextLength: 24).Loss;
 

@@ -333,6 +333,26 @@ public sealed class TrainerTests
         }
     }
 
+    [Fact]
+    public async Task Samples_are_the_same_each_time_and_change_nothing_else()
+    {
+        using var data = TokenDataset.From(
+            TinyGpt.Tokenizer, [string.Concat(Enumerable.Repeat("the quick brown fox jumps over the lazy dog. ", 60))], 0.1);
+        var options = Options with { EvaluateEvery = 10 };
+        var sampled = options with { Sample = new TrainingSample(TinyGpt.Tokenizer, "the quick") { MaxTokens = 12 } };
+        using Gpt2 plain = TinyGpt.Model(), first = TinyGpt.Model(), second = TinyGpt.Model();
+        Recorder without = new(), once = new(), again = new();
+        await new Trainer(plain, options).RunAsync(data, without);
+        await new Trainer(first, sampled).RunAsync(data, once);
+        await new Trainer(second, sampled).RunAsync(data, again);
+        Assert.All(without.Values, value => Assert.Null(value.Sample));
+        Assert.Equal([10L, 20], once.Values.Where(value => value.Sample is not null).Select(value => value.Step));
+        Assert.StartsWith("the quick", once.Values[^1].Sample, StringComparison.Ordinal);
+        Assert.NotEqual(once.Values[9].Sample, once.Values[^1].Sample);
+        Assert.Equal(once.Values.Select(value => value.Sample), again.Values.Select(value => value.Sample));
+        Assert.Equal(without.Values.Select(value => value.Loss), once.Values.Select(value => value.Loss));
+    }
+
     private static async Task<double[]> Run(Gpt2 model, TrainingOptions options, TokenDataset data)
     {
         var recorder = new Recorder();

@@ -21,6 +21,11 @@ public sealed record PromptFileOptions
     /// </summary>
     public Kernel? Kernel { get; init; }
 
+    /// <summary>
+    /// Texts that stand for those of files, by full path: what somebody is about to save, or an earlier version. Null for none.
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? Texts { get; init; }
+
     /// <summary>Makes vectors for examples that are chosen by similarity; null compares their words.</summary>
     public IEmbeddingGenerator<string, Embedding<float>>? Embeddings { get; init; }
 

@@ -16,7 +16,7 @@ internal static class PromptFileReader
 
     public static PromptFile Read(string path, PromptFileOptions options, IReadOnlyDictionary<string, string>? changed = null)
     {
-        var reading = new PromptFileReading(path, options, changed);
+        var reading = new PromptFileReading(path, options, changed ?? options.Texts);
         return new PromptFile(Parts(path, reading), reading);
     }
 
@@ -30,7 +30,7 @@ internal static class PromptFileReader
         var name = Path.GetFileName(path);
         if (name == SkillFile)
             return SkillFormat.Read(path, reading);
-        if (name is KernelPromptFile or KernelConfigFile && File.Exists(path))
+        if (name is KernelPromptFile or KernelConfigFile && reading.Exists(path))
             return KernelFormat.ReadFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, reading);
         switch (Path.GetExtension(path).ToLowerInvariant())
         {

@@ -1,0 +1,118 @@
+using System.Globalization;
+using Kotonoha.Server.Client;
+using Kotonoha.Server.Http;
+
+namespace Kotonoha.Server.Training;
+
+/// <summary>The recipes of <c>kotonoha train</c>, and which settings they take.</summary>
+internal static class TrainingRecipes
+{
+    public const string Texts = "texts", Squad = "squad";
+
+    private const int MaxSteps = 100_000_000, MaxBatch = 65_536, MaxContext = 1 << 20, MaxDepth = 256, MaxVocabulary = 1 << 20;
+    private const int MaxRank = 4096, MaxPrompt = 4000;
+
+    public static IReadOnlyList<TrainingRecipeInfo> All { get; } =
+    [
+        new("text", Texts, NeedsModel: false, NeedsTeacher: false, Served: true),
+        new("completions", "prompt, completion", NeedsModel: false, NeedsTeacher: false, Served: true),
+        new("preferences", "prompt, chosen, rejected", NeedsModel: true, NeedsTeacher: false, Served: true),
+        new("reward", "prompt, chosen, rejected", NeedsModel: true, NeedsTeacher: false, Served: false),
+        new("grpo", "prompt, answer", NeedsModel: true, NeedsTeacher: false, Served: true),
+        new("ppo", "prompt", NeedsModel: true, NeedsTeacher: true, Served: true),
+        new("distill", Texts, NeedsModel: false, NeedsTeacher: true, Served: true),
+        new("translation", "source, target", NeedsModel: false, NeedsTeacher: false, Served: false),
+        new("masked", Texts, NeedsModel: false, NeedsTeacher: false, Served: false),
+        new("classify", "text, label", NeedsModel: false, NeedsTeacher: false, Served: false),
+        new("answers", Squad, NeedsModel: false, NeedsTeacher: false, Served: false),
+        new("embed", "anchor, positive", NeedsModel: false, NeedsTeacher: false, Served: true),
+    ];
+
+    /// <summary>What a setting may say.</summary>
+    public static IReadOnlyDictionary<string, IReadOnlyList<string>> Choices { get; } = new Dictionary<string, IReadOnlyList<string>>
+    {
+        ["optimizer"] = ["adamw", "muon", "lion", "sgd"],
+        ["schedule"] = ["cosine", "wsd", "constant", "inverse-sqrt"],
+        ["method"] = ["dpo", "ipo", "kto", "orpo", "simpo", "cpo"],
+    };
+
+    /// <exception cref="ApiException">There is no such recipe.</exception>
+    public static TrainingRecipeInfo Find(string name)
+        => All.FirstOrDefault(recipe => recipe.Name == name)
+            ?? throw ApiException.Invalid("recipe", $"There is no recipe '{name}'; there are "
+                + $"{string.Join(", ", All.Select(recipe => recipe.Name))}.");
+
+    /// <summary>Refuses settings that no run could have; names of data and models are looked up elsewhere.</summary>
+    /// <exception cref="ApiException">A setting is wrong; it is named.</exception>
+    public static void Check(TrainingSettings settings)
+    {
+        var recipe = Find(settings.Recipe);
+        if (settings.Data is null == settings.Collection is null)
+            throw ApiException.Invalid("data", "Name either a file of data or a collection.", "missing_required_parameter");
+        if (settings.Collection is not null && recipe.Data != Texts)
+            throw ApiException.Invalid("collection", $"The recipe '{recipe.Name}' learns from a file ({recipe.Data}), not from documents.");
+        if (recipe.NeedsModel && settings.Model is null)
+            throw ApiException.Invalid(
+                "model", $"The recipe '{recipe.Name}' goes on from a model; name one.", "missing_required_parameter");
+        if (recipe.NeedsTeacher && settings.Teacher is null)
+            throw ApiException.Invalid(
+                "teacher", $"The recipe '{recipe.Name}' needs a second model; name one.", "missing_required_parameter");
+        if (settings.Lora is not null && settings.Model is null)
+            throw ApiException.Invalid("lora", "An adapter needs a model to go on from.");
+        Within("steps", settings.Steps, 1, MaxSteps);
+        Within("batch", settings.Batch, 1, MaxBatch);
+        Within("context", settings.Context, 2, MaxContext);
+        Within("lastLayers", settings.LastLayers, 1, MaxDepth);
+        Within("lora", settings.Lora, 1, MaxRank);
+        Within("depth", settings.Depth, 1, MaxDepth);
+        Within("vocabulary", settings.Vocabulary, 260, MaxVocabulary);
+        Within("seed", settings.Seed, 0, int.MaxValue);
+        Within("evaluateEvery", settings.EvaluateEvery, 1, MaxSteps);
+        Within("learningRate", settings.LearningRate, double.Epsilon, 10);
+        Within("averageDecay", settings.AverageDecay, 0, 1 - 1e-9);
+        Within("beta", settings.Beta, double.Epsilon, 100);
+        OneOf("optimizer", settings.Optimizer);
+        OneOf("schedule", settings.Schedule);
+        OneOf("method", settings.Method);
+        if (settings.SamplePrompt is { Length: > MaxPrompt })
+            throw ApiException.Invalid(
+                "samplePrompt", $"The prompt has {settings.SamplePrompt.Length} characters; {MaxPrompt} is the limit.");
+        if (settings.SamplePrompt?.Contains('\0', StringComparison.Ordinal) ?? false)
+            throw ApiException.Invalid("samplePrompt", "The prompt has a control character that no command line takes.");
+    }
+
+    /// <summary>The settings as options of the command, but for places of data and models.</summary>
+    public static IEnumerable<string> Arguments(TrainingSettings settings)
+    {
+        foreach (var (name, value) in new (string Name, object? Value)[]
+        {
+            ("steps", settings.Steps), ("batch", settings.Batch), ("context", settings.Context), ("learning-rate", settings.LearningRate),
+            ("optimizer", settings.Optimizer), ("schedule", settings.Schedule), ("last-layers", settings.LastLayers),
+            ("lora", settings.Lora), ("average-decay", settings.AverageDecay), ("depth", settings.Depth),
+            ("vocabulary", settings.Vocabulary), ("method", settings.Method), ("beta", settings.Beta), ("seed", settings.Seed),
+            ("evaluate-every", settings.EvaluateEvery), ("sample-prompt", settings.SamplePrompt),
+        })
+            if (value is not null)
+                yield return string.Create(CultureInfo.InvariantCulture, $"--{name}={value}");
+        if (settings.SkipBadLines)
+            yield return "--skip-bad-lines";
+    }
+
+    private static void Within<T>(string name, T? value, T least, T most)
+        where T : struct, IComparable<T>
+    {
+        if (value is { } given && !(given.CompareTo(least) >= 0 && given.CompareTo(most) <= 0))
+            throw ApiException.Invalid(name, FormattableString.Invariant($"'{name}' is {given}; ") + ((object)least, (object)most) switch
+            {
+                (double.Epsilon, _) => FormattableString.Invariant($"above 0, at most {most}."),
+                (_, < 1.0) => "from 0 to below 1.",
+                _ => FormattableString.Invariant($"from {least} to {most}."),
+            });
+    }
+
+    private static void OneOf(string name, string? value)
+    {
+        if (value is not null && !Choices[name].Contains(value))
+            throw ApiException.Invalid(name, $"'{name}' is '{value}'; there are {string.Join(", ", Choices[name])}.");
+    }
+}
