@@ -70,6 +70,7 @@ public static partial class KotonohaServer
 
         // A log that cannot be written is a reason not to start.
         app.Services.GetRequiredService<ServerAudit>();
+        app.Services.GetRequiredService<PromptLog>();
         if (!options.IsLoopback && options.Url.Scheme != "https")
             LogNoTls(app.Logger, options.Url);
         app.UseMiddleware<Errors>();
@@ -114,7 +115,8 @@ public static partial class KotonohaServer
     // Both log what a caller does wrong as a warning with its stack, so that anybody could fill the disk; what nobody expected is logged by
     // the server itself.
     private static void Quieten(ILoggingBuilder logging)
-        => logging.AddFilter("ModelContextProtocol", LogLevel.None).AddFilter("Microsoft.Extensions.AI", LogLevel.Error);
+        => logging.AddFilter("ModelContextProtocol", LogLevel.None).AddFilter("Microsoft.Extensions.AI", LogLevel.Error)
+            .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
     private static void AddServices(IServiceCollection services, ServerOptions options, KeyFile keys)
     {
@@ -131,6 +133,8 @@ public static partial class KotonohaServer
         services.AddSingleton<UsageLedger>();
         services.AddHostedService(provider => provider.GetRequiredService<UsageLedger>());
         services.AddSingleton<TokenBudgets>();
+        services.AddSingleton(PriceTable.Read(options));
+        services.AddSingleton<PromptLog>();
         services.AddSingleton<ServerAudit>();
         services.AddHostedService(provider => provider.GetRequiredService<ServerAudit>());
         services.AddSingleton<Admission>();

@@ -102,6 +102,18 @@ public sealed record ServerOptions
     /// <summary>The environment variable that holds the key of the audit log's chain; null for plain hashes.</summary>
     public string? AuditKeyVariable { get; init; }
 
+    /// <summary>The folder where prompts and answers are kept, encrypted and without personal data; null for none.</summary>
+    public string? PromptLog { get; init; }
+
+    /// <summary>How large a file of the prompt log becomes before the next one is begun.</summary>
+    public long PromptLogBytes { get; init; } = 64 << 20;
+
+    /// <summary>How many days the prompt log is kept.</summary>
+    public int PromptLogDays { get; init; } = 30;
+
+    /// <summary>The file of prices of tokens; null for none.</summary>
+    public string? Prices { get; init; }
+
     /// <summary>Whether an address that other machines reach is served although there are no keys.</summary>
     public bool AllowAnonymous { get; init; }
 
@@ -141,6 +153,9 @@ public sealed record ServerOptions
             $"the folder of '{AuditLog}' does not exist");
         Require(AuditLog is not null || AuditKeyVariable is null, "audit-key-env", "needs an 'audit-log'");
         Work.ServerAudit.KeyOf(this);
+        Require(PromptLogBytes >= 1024, "prompt-log-bytes", $"is {PromptLogBytes}; at least 1024");
+        Require(PromptLogDays >= 1, "prompt-log-days", $"is {PromptLogDays}; at least 1");
+        Work.PriceTable.Read(this);
         Http.ServerCertificate.Read(this)?.Dispose();
         Keys.JwtCallers.Create(this);
         foreach (var (name, path) in Models)

@@ -228,7 +228,7 @@ internal sealed class KnowledgeEndpoints(
             if (writer is null)
             {
                 var answer = await view.AskAsync(request.Question, work.Chat, answering, work.Token).ConfigureAwait(false);
-                work.Details.AddRange(Noted(target, answer));
+                Note(work, target, answer);
                 await WriteAsync(context, Describe(answer)).ConfigureAwait(false);
                 return;
             }
@@ -238,7 +238,7 @@ internal sealed class KnowledgeEndpoints(
             {
                 work.FirstToken();
                 if (update is AnswerCompleted whole)
-                    work.Details.AddRange(Noted(target, whole.Answer));
+                    Note(work, target, whole.Answer);
                 var (kind, body) = update switch
                 {
                     PassagesFound found => ("passages", Node(Describe(found.Hits))),
@@ -257,6 +257,13 @@ internal sealed class KnowledgeEndpoints(
                 throw explained;
             await writer.WriteAsync("error", Errors.Body(context, errors.Explain(explained))).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Notes an answer for the logs that there are.</summary>
+    public static void Note(AdmittedRequest work, KnowledgeCollection target, Answer answer)
+    {
+        work.Details.AddRange(Noted(target, answer));
+        work.Transcript = () => (answer.Question, answer.Text);
     }
 
     /// <summary>What the audit log tells of an answer: as that of a knowledge base does.</summary>

@@ -195,6 +195,7 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
         }
         finally
         {
+            work.Transcript = () => (PromptLog.TextOf(call.Messages), answer.Whole);
             answer.End(call.Messages);
             work.InputTokens = answer.InputTokens;
             work.OutputTokens = answer.OutputTokens;

@@ -131,6 +131,8 @@ internal sealed class ChatCompletions(Admission admission, ModelPool pool, Error
     // The prompt is read once, however many answers there are. What was cut may not have begun.
     private static void Count(AdmittedRequest work, IEnumerable<ChatAnswer?> answers, IReadOnlyList<ChatMessage> messages)
     {
+        work.Transcript = () => (
+            PromptLog.TextOf(messages), string.Join("\n\n", answers.OfType<ChatAnswer>().Select(answer => answer.Whole)));
         foreach (var answer in answers.OfType<ChatAnswer>())
         {
             answer.End(messages);
@@ -181,6 +183,10 @@ internal sealed class ChatAnswer(ServedModel model, bool wantsLogProbabilities)
     public long CachedTokens { get; private set; }
 
     public string Text => _text.ToString();
+
+    /// <summary>All that was written: reasoning, text, calls.</summary>
+    public string Whole => string.Join('\n', ((string[])[Reasoning, Text, .. _calls.Select(call => $"[{call.Name} {ArgumentText(call)}]")])
+        .Where(part => part.Length > 0));
 
     public string Reasoning => _reasoning.ToString();
 

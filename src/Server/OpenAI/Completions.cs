@@ -60,6 +60,7 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         }
         finally
         {
+            work.Transcript = () => (string.Join('\n', call.Prompts), string.Join("\n\n", answers.Select(answer => answer.Text)));
             var used = Array.ConvertAll(answers, answer => answer.Used(work.Model, call));
             work.InputTokens = InputTokens(used, call);
             work.OutputTokens = used.Sum(usage => usage.Output);

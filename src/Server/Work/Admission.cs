@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Text;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Models;
@@ -20,6 +21,7 @@ internal sealed class Admission : IDisposable
     private readonly TokenBudgets _budgets;
     private readonly UsageLedger _usage;
     private readonly ServerAudit _audit;
+    private readonly PromptLog _prompts;
     private readonly ServerOptions _options;
     private readonly IHostApplicationLifetime _lifetime;
     private readonly CancellationTokenSource _cut = new();
@@ -27,9 +29,10 @@ internal sealed class Admission : IDisposable
 
     public Admission(
         FairQueue queue, ModelPool pool, Telemetry telemetry, TokenBudgets budgets, UsageLedger usage, ServerAudit audit,
-        ServerOptions options, IHostApplicationLifetime lifetime)
+        PromptLog prompts, ServerOptions options, IHostApplicationLifetime lifetime)
     {
-        (_queue, _pool, _telemetry, _budgets, _usage, _audit) = (queue, pool, telemetry, budgets, usage, audit);
+        (_queue, _pool, _telemetry, _budgets, _usage) = (queue, pool, telemetry, budgets, usage);
+        (_audit, _prompts) = (audit, prompts);
         (_options, _lifetime) = (options, lifetime);
         _stopping = lifetime.ApplicationStopping.Register(() => _cut.CancelAfter(options.ShutdownTime));
     }
@@ -102,6 +105,7 @@ internal sealed class Admission : IDisposable
         // Nothing is refused twice: a request that got no place is written down as refused.
         if (work.Place is not null)
             _audit.Append(work);
+        _prompts.Write(work);
     }
 
     private async Task<IDisposable> PlaceAsync(Caller caller, int weight, CancellationToken cancellationToken)
@@ -155,6 +159,9 @@ internal sealed class AdmittedRequest : IAsyncDisposable
 
     /// <summary>What the audit log is to tell of the request beside its operation, model and tokens.</summary>
     public List<(string Name, string? Value)> Details { get; } = [];
+
+    /// <summary>What was asked and answered, put together only where it is kept; null where there is nothing of the kind.</summary>
+    public Func<(string Prompt, string Answer)>? Transcript { get; set; }
 
     /// <summary>Whether what was used has been counted.</summary>
     public bool IsSettled { get; private set; }
@@ -212,6 +219,7 @@ internal sealed class CountedChat(IChatClient inner, AdmittedRequest work) : Del
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         var response = await base.GetResponseAsync(messages, options, cancellationToken).ConfigureAwait(false);
+        work.Transcript ??= () => (PromptLog.TextOf(messages), response.Text);
         Count(response.Usage);
         return response;
     }
@@ -221,11 +229,14 @@ internal sealed class CountedChat(IChatClient inner, AdmittedRequest work) : Del
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var cut = new CutAnswer();
+        var written = new StringBuilder();
+        work.Transcript ??= () => (PromptLog.TextOf(messages), written.ToString());
         try
         {
             await foreach (var update in base.GetStreamingResponseAsync(messages, options, cancellationToken).ConfigureAwait(false))
             {
                 cut.Take(update);
+                written.Append(update.Text);
                 foreach (var usage in update.Contents.OfType<UsageContent>())
                     Count(usage.Details);
                 yield return update;
