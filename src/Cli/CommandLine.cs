@@ -42,6 +42,7 @@ internal static class CommandLine
             ServeCommand.Create(),
             ServeCommand.Mcp(),
             KeysCommand.Create(),
+            PromptsCommand.Create(),
             DoctorCommand.Create(),
         };
         foreach (var command in (Command[])[.. ModelLineCommands.Create(), .. ComparisonCommands.Create()])

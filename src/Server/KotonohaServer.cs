@@ -26,7 +26,7 @@ using OpenTelemetry.Trace;
 namespace Kotonoha.Server;
 
 /// <summary>The server: models and knowledge bases of a machine behind interfaces that programs know.</summary>
-public static class KotonohaServer
+public static partial class KotonohaServer
 {
     internal const string MetricsPath = "/metrics";
 
@@ -45,7 +45,7 @@ public static class KotonohaServer
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         var keys = new KeyFile(options.Home);
-        if (!options.IsLoopback && !keys.IsRequired && !options.AllowAnonymous)
+        if (!options.IsLoopback && !keys.IsRequired && !options.TakesTokens && !options.AllowAnonymous)
             throw new ServerSettingException("url", $"{options.Url} can be reached from other machines, and there are no keys; make one "
                 + "('kotonoha keys add NAME'), or set 'allow-anonymous'");
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = [], ContentRootPath = AppContext.BaseDirectory });
@@ -58,12 +58,21 @@ public static class KotonohaServer
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
         });
+        if (ServerCertificate.Read(options) is { } certificate)
+            builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(https =>
+                (https.ServerCertificate, https.ServerCertificateChain) = (certificate.Certificate, certificate.Chain)));
         builder.WebHost.UseUrls(options.Url.GetLeftPart(UriPartial.Authority));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + LastWords);
         Quieten(builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Kotonoha", LogLevel.Information));
         AddServices(builder.Services, options, keys);
         services?.Invoke(builder);
         var app = builder.Build();
+
+        // A log that cannot be written is a reason not to start.
+        app.Services.GetRequiredService<ServerAudit>();
+        app.Services.GetRequiredService<PromptLog>();
+        if (!options.IsLoopback && options.Url.Scheme != "https")
+            LogNoTls(app.Logger, options.Url);
         app.UseMiddleware<Errors>();
         app.UseMiddleware<BrowserGuard>();
         app.UseRouting();
@@ -106,7 +115,8 @@ public static class KotonohaServer
     // Both log what a caller does wrong as a warning with its stack, so that anybody could fill the disk; what nobody expected is logged by
     // the server itself.
     private static void Quieten(ILoggingBuilder logging)
-        => logging.AddFilter("ModelContextProtocol", LogLevel.None).AddFilter("Microsoft.Extensions.AI", LogLevel.Error);
+        => logging.AddFilter("ModelContextProtocol", LogLevel.None).AddFilter("Microsoft.Extensions.AI", LogLevel.Error)
+            .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
     private static void AddServices(IServiceCollection services, ServerOptions options, KeyFile keys)
     {
@@ -118,8 +128,15 @@ public static class KotonohaServer
         services.AddSingleton(provider => new ModelPool(
             options, provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>(),
             // Where tenants share a model, how fast a prompt is read must not tell one what another has asked.
-            () => keys.Keys.Select(key => key.Tenant).Distinct().Count() < 2));
+            () => !options.TakesTokens && keys.Keys.Select(key => key.Tenant).Distinct().Count() < 2));
         services.AddSingleton<Telemetry>();
+        services.AddSingleton<UsageLedger>();
+        services.AddHostedService(provider => provider.GetRequiredService<UsageLedger>());
+        services.AddSingleton<TokenBudgets>();
+        services.AddSingleton(PriceTable.Read(options));
+        services.AddSingleton<PromptLog>();
+        services.AddSingleton<ServerAudit>();
+        services.AddHostedService(provider => provider.GetRequiredService<ServerAudit>());
         services.AddSingleton<Admission>();
         services.AddSingleton<Errors>();
         services.AddSingleton<BrowserGuard>();
@@ -167,6 +184,10 @@ public static class KotonohaServer
         if (options.OtlpEndpoint is { } endpoint)
             telemetry.UseOtlpExporter(OtlpExportProtocol.Grpc, endpoint);
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Other machines reach {Url} without TLS, so keys, prompts and documents can be "
+        + "read on the way; set 'certificate' and an https address, or keep a proxy that has TLS before it")]
+    private static partial void LogNoTls(ILogger logger, Uri url);
 
     private static void MapHealth(WebApplication app)
     {

@@ -11,7 +11,9 @@ public sealed record ServerOptions
     /// <summary>The folder of everything that the server keeps: keys, collections, uploads.</summary>
     public required string Home { get; init; }
 
-    /// <summary>Where it listens: <c>http</c>, a host and a port; port 0 takes a free one.</summary>
+    /// <summary>
+    /// Where it listens: <c>http</c>, or <c>https</c> with a <see cref="Certificate"/>; a host and a port. Port 0 takes a free one.
+    /// </summary>
     public Uri Url { get; init; } = DefaultUrl;
 
     /// <summary>The models by their names: a checkpoint folder, a GGUF file, or <c>OWNER/NAME</c> of the hub's cache.</summary>
@@ -67,6 +69,51 @@ public sealed record ServerOptions
     /// <summary>Requests a minute of a caller whose key says nothing else; 0 for no limit.</summary>
     public int RequestsPerMinute { get; init; }
 
+    /// <summary>Tokens a minute of a caller whose key says nothing else, read and written ones together; 0 for no limit.</summary>
+    public long TokensPerMinute { get; init; }
+
+    /// <summary>Tokens a day (by UTC) of a caller whose key says nothing else, read and written ones together; 0 for no limit.</summary>
+    public long TokensPerDay { get; init; }
+
+    /// <summary>The identity provider (OpenID Connect) whose signed tokens are taken beside keys; null for none.</summary>
+    public Uri? JwtAuthority { get; init; }
+
+    /// <summary>The public key (PEM), or the secret of at least 32 bytes, by which tokens are signed; null for none.</summary>
+    public string? JwtKeyFile { get; init; }
+
+    /// <summary>The audience that tokens must be for.</summary>
+    public string? JwtAudience { get; init; }
+
+    /// <summary>The issuer that tokens must be of; null for the one that the identity provider names.</summary>
+    public string? JwtIssuer { get; init; }
+
+    /// <summary>The certificate of an https address: a PEM file, with its chain, or a PFX file; null for none.</summary>
+    public string? Certificate { get; init; }
+
+    /// <summary>The private key (PEM) of a certificate as PEM; null where it is in the same file.</summary>
+    public string? CertificateKey { get; init; }
+
+    /// <summary>The environment variable that holds the password of the certificate's key; null where there is none.</summary>
+    public string? CertificatePasswordVariable { get; init; }
+
+    /// <summary>The file of the audit log; null for none.</summary>
+    public string? AuditLog { get; init; }
+
+    /// <summary>The environment variable that holds the key of the audit log's chain; null for plain hashes.</summary>
+    public string? AuditKeyVariable { get; init; }
+
+    /// <summary>The folder where prompts and answers are kept, encrypted and without personal data; null for none.</summary>
+    public string? PromptLog { get; init; }
+
+    /// <summary>How large a file of the prompt log becomes before the next one is begun.</summary>
+    public long PromptLogBytes { get; init; } = 64 << 20;
+
+    /// <summary>How many days the prompt log is kept.</summary>
+    public int PromptLogDays { get; init; } = 30;
+
+    /// <summary>The file of prices of tokens; null for none.</summary>
+    public string? Prices { get; init; }
+
     /// <summary>Whether an address that other machines reach is served although there are no keys.</summary>
     public bool AllowAnonymous { get; init; }
 
@@ -76,6 +123,9 @@ public sealed record ServerOptions
     /// <summary>Where traces and metrics are sent (OTLP); null for nowhere.</summary>
     public Uri? OtlpEndpoint { get; init; }
 
+    /// <summary>Whether callers may show signed tokens.</summary>
+    internal bool TakesTokens => JwtAuthority is not null || JwtKeyFile is not null;
+
     /// <summary>Whether only this machine can reach the server.</summary>
     internal bool IsLoopback => Url.IsLoopback;
 
@@ -83,8 +133,8 @@ public sealed record ServerOptions
     /// <exception cref="ServerSettingException">A setting is out of range; the message names it.</exception>
     public void Validate()
     {
-        Require(Url.IsAbsoluteUri && Url.Scheme == "http" && Url.AbsolutePath == "/" && Url.Query.Length == 0 && Url.UserInfo.Length == 0,
-            "url", $"'{Url}' is no address to listen on: http, a host and a port, such as {DefaultUrl}");
+        Require(Url.IsAbsoluteUri && Url.Scheme is "http" or "https" && Url.AbsolutePath == "/" && Url.Query.Length == 0 && Url.UserInfo.Length == 0,
+            "url", $"'{Url}' is no address to listen on: http or https, a host and a port, such as {DefaultUrl}");
         Require(MaxRunning is >= 1 and <= 4096, "max-running", $"is {MaxRunning}; from 1 to 4096");
         Require(MaxWaitingPerKey >= 0, "max-waiting-per-key", $"is {MaxWaitingPerKey}; 0 or more");
         Require(MaxWaiting >= 0, "max-waiting", $"is {MaxWaiting}; 0 or more");
@@ -95,8 +145,19 @@ public sealed record ServerOptions
         Require(MaxUploadBytes >= 1024, "max-upload-bytes", $"is {MaxUploadBytes}; at least 1024");
         Require(ModelMemoryBytes is null or > 0, "model-memory", $"is {ModelMemoryBytes}; more than 0");
         Require(RequestsPerMinute >= 0, "requests-per-minute", $"is {RequestsPerMinute}; 0 or more");
+        Require(TokensPerMinute >= 0, "tokens-per-minute", $"is {TokensPerMinute}; 0 or more");
+        Require(TokensPerDay >= 0, "tokens-per-day", $"is {TokensPerDay}; 0 or more");
         Require(Threads is null or >= 1, "threads", $"is {Threads}; at least 1");
         Require(ContextLength is null or >= 2, "context", $"is {ContextLength}; at least 2");
+        Require(AuditLog is null || Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(AuditLog))), "audit-log",
+            $"the folder of '{AuditLog}' does not exist");
+        Require(AuditLog is not null || AuditKeyVariable is null, "audit-key-env", "needs an 'audit-log'");
+        Work.ServerAudit.KeyOf(this);
+        Require(PromptLogBytes >= 1024, "prompt-log-bytes", $"is {PromptLogBytes}; at least 1024");
+        Require(PromptLogDays >= 1, "prompt-log-days", $"is {PromptLogDays}; at least 1");
+        Work.PriceTable.Read(this);
+        Http.ServerCertificate.Read(this)?.Dispose();
+        Keys.JwtCallers.Create(this);
         foreach (var (name, path) in Models)
         {
             Require(!string.IsNullOrWhiteSpace(name) && !name.Any(char.IsControl), "model", $"the name '{name}' cannot be used");

@@ -32,6 +32,24 @@ public static class ServerSettings
             (o, v) => o with { ShutdownTime = Seconds("shutdown-time", v) }),
         ("requests-per-minute", "of a caller whose key says nothing else; 0 for no limit",
             (o, v) => o with { RequestsPerMinute = Integer("requests-per-minute", v) }),
+        ("tokens-per-minute", "of a caller whose key says nothing else; 0 for no limit",
+            (o, v) => o with { TokensPerMinute = Long("tokens-per-minute", v) }),
+        ("tokens-per-day", "of a caller whose key says nothing else; 0 for no limit",
+            (o, v) => o with { TokensPerDay = Long("tokens-per-day", v) }),
+        ("jwt-authority", "identity provider whose tokens are taken", (o, v) => o with { JwtAuthority = Address("jwt-authority", v) }),
+        ("jwt-key-file", "public key (PEM) or secret by which tokens are signed", (o, v) => o with { JwtKeyFile = v }),
+        ("jwt-audience", "audience that tokens must be for", (o, v) => o with { JwtAudience = v }),
+        ("jwt-issuer", "issuer that tokens must be of", (o, v) => o with { JwtIssuer = v }),
+        ("certificate", "certificate of an https address: PEM or PFX", (o, v) => o with { Certificate = v }),
+        ("certificate-key", "private key of the certificate, as PEM", (o, v) => o with { CertificateKey = v }),
+        ("certificate-password-env", "environment variable with the password of the key",
+            (o, v) => o with { CertificatePasswordVariable = v }),
+        ("audit-log", "file where who did what is written down", (o, v) => o with { AuditLog = v }),
+        ("audit-key-env", "environment variable with the key of the audit log's chain", (o, v) => o with { AuditKeyVariable = v }),
+        ("prompt-log", "folder where prompts and answers are kept, encrypted", (o, v) => o with { PromptLog = v }),
+        ("prompt-log-bytes", "size of one of its files (K, M, G)", (o, v) => o with { PromptLogBytes = Bytes("prompt-log-bytes", v) }),
+        ("prompt-log-days", "days that it is kept", (o, v) => o with { PromptLogDays = Integer("prompt-log-days", v) }),
+        ("prices", "file of prices of tokens", (o, v) => o with { Prices = v }),
         ("allow-anonymous", "true: serve other machines although there are no keys",
             (o, v) => o with { AllowAnonymous = Flag("allow-anonymous", v) }),
         ("allowed-hosts", "further names in the Host header, by commas",
@@ -129,6 +147,11 @@ public static class ServerSettings
 
     private static int Integer(string name, string value)
         => int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+            ? number
+            : throw new ServerSettingException(name, $"'{value}' is no whole number");
+
+    private static long Long(string name, string value)
+        => long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number)
             ? number
             : throw new ServerSettingException(name, $"'{value}' is no whole number");
 

@@ -15,9 +15,13 @@ internal sealed class Telemetry : IDisposable
     private readonly Meter _meter = new(SourceName);
     private readonly Histogram<double> _duration, _first, _token;
     private readonly Counter<long> _tokens, _refused;
+    private readonly Counter<double> _cost;
+    private readonly PriceTable _prices;
 
-    public Telemetry(FairQueue queue, ModelPool pool)
+    public Telemetry(FairQueue queue, ModelPool pool, PriceTable prices)
     {
+        _prices = prices;
+        _cost = _meter.CreateCounter<double>("kotonoha.cost", null, "What tokens cost, by the table of prices.");
         _duration = Seconded("gen_ai.server.request.duration", "Time from the request to the end of its answer.");
         _first = Seconded("gen_ai.server.time_to_first_token", "Time from the request to the first token.");
         _token = Seconded("gen_ai.server.time_per_output_token", "Time for each token after the first.");
@@ -32,25 +36,27 @@ internal sealed class Telemetry : IDisposable
 
     public void Refused(string why) => _refused.Add(1, new KeyValuePair<string, object?>("reason", why));
 
-    public void Answered(
-        string operation, string model, TimeSpan whole, TimeSpan? first, long inputTokens, long outputTokens, string? error)
+    public void Answered(AdmittedRequest work)
     {
+        var (model, whole) = (work.ModelName, work.Elapsed);
         var tags = new TagList
         {
-            { "gen_ai.operation.name", operation },
+            { "gen_ai.operation.name", work.Operation },
             { "gen_ai.provider.name", "kotonoha" },
             { "gen_ai.request.model", model },
         };
-        _tokens.Add(inputTokens, [new("gen_ai.request.model", model), new("gen_ai.token.type", "input")]);
-        _tokens.Add(outputTokens, [new("gen_ai.request.model", model), new("gen_ai.token.type", "output")]);
-        if (first is { } start)
+        _tokens.Add(work.InputTokens, [new("gen_ai.request.model", model), new("gen_ai.token.type", "input")]);
+        _tokens.Add(work.OutputTokens, [new("gen_ai.request.model", model), new("gen_ai.token.type", "output")]);
+        if (_prices.Cost(model, work.InputTokens, work.OutputTokens) is { } cost)
+            _cost.Add((double)cost, [new("gen_ai.request.model", model), new("currency", _prices.Currency)]);
+        if (work.First is { } start)
         {
             _first.Record(start.TotalSeconds, tags);
-            if (outputTokens > 1)
-                _token.Record((whole - start).TotalSeconds / (outputTokens - 1), tags);
+            if (work.OutputTokens > 1)
+                _token.Record((whole - start).TotalSeconds / (work.OutputTokens - 1), tags);
         }
 
-        if (error is not null)
+        if (work.Error is { } error)
             tags.Add("error.type", error);
         _duration.Record(whole.TotalSeconds, tags);
     }

@@ -34,16 +34,22 @@ internal static class KeysCommand
         var tenant = new Option<string?>("--tenant") { Description = "On whose behalf documents are found and added.", HelpName = "NAME" };
         var groups = Many("--group", "A group of the tenant.");
         var rate = new Option<int?>("--requests-per-minute") { Description = "The most requests a minute.", HelpName = "N" };
+        var perMinute = new Option<long?>("--tokens-per-minute") { Description = "The most tokens a minute.", HelpName = "N" };
+        var perDay = new Option<long?>("--tokens-per-day") { Description = "The most tokens a day (UTC).", HelpName = "N" };
         var days = new Option<double?>("--days") { Description = "How long the key works (default: for ever).", HelpName = "N" };
         var admin = new Option<bool>("--admin") { Description = "May make and delete collections, and read metrics." };
         var command = new Command("add", "Make a key; it is shown this once.")
         {
-            name, models, collections, tenant, groups, rate, days, admin,
+            name, models, collections, tenant, groups, rate, perMinute, perDay, days, admin,
         };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(rate) is < 1)
                 throw new UsageException("--requests-per-minute: at least 1");
+            if (parsed.GetValue(perMinute) is < 1)
+                throw new UsageException("--tokens-per-minute: at least 1");
+            if (parsed.GetValue(perDay) is < 1)
+                throw new UsageException("--tokens-per-day: at least 1");
             if (parsed.GetValue(days) is <= 0 or > 36500)
                 throw new UsageException("--days: more than 0, at most 36500");
             string[] memberships = parsed.GetValue(groups) ?? [];
@@ -61,6 +67,8 @@ internal static class KeysCommand
                 Tenant = parsed.GetValue(tenant),
                 Groups = memberships,
                 RequestsPerMinute = parsed.GetValue(rate),
+                TokensPerMinute = parsed.GetValue(perMinute),
+                TokensPerDay = parsed.GetValue(perDay),
                 Expires = parsed.GetValue(days) is { } count ? DateTimeOffset.UtcNow.AddDays(count) : null,
                 IsAdministrator = parsed.GetValue(admin),
             });
@@ -121,6 +129,12 @@ internal static class KeysCommand
             .. key.Groups.Select(group => $"group {group}"),
             .. key.RequestsPerMinute is { } rate
                 ? [string.Create(CultureInfo.InvariantCulture, $"{rate} requests a minute")]
+                : Array.Empty<string>(),
+            .. key.TokensPerMinute is { } perMinute
+                ? [string.Create(CultureInfo.InvariantCulture, $"{perMinute} tokens a minute")]
+                : Array.Empty<string>(),
+            .. key.TokensPerDay is { } perDay
+                ? [string.Create(CultureInfo.InvariantCulture, $"{perDay} tokens a day")]
                 : Array.Empty<string>(),
             .. key.Expires is { } end
                 ? [string.Create(CultureInfo.InvariantCulture, $"until {end:yyyy-MM-dd HH:mm}")]

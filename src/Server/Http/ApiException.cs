@@ -10,6 +10,10 @@ internal static class ApiErrorType
     public const string Permission = "permission_error";
     public const string NotFound = "not_found_error";
     public const string RateLimit = "rate_limit_error";
+
+    // OpenAI's own words where tokens are used up.
+    public const string Tokens = "tokens";
+    public const string Quota = "insufficient_quota";
     public const string Timeout = "timeout_error";
     public const string Server = "server_error";
 }

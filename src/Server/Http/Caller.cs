@@ -13,6 +13,9 @@ internal sealed class Caller(ApiKey? key)
     /// <summary>The name in queues, limits and logs.</summary>
     public string Id => key?.Id ?? "anonymous";
 
+    /// <summary>The name for people.</summary>
+    public string Name => key?.Name ?? "anonymous";
+
     public ApiKey? Key => key;
 
     /// <summary>Whether collections may be made and deleted, and metrics read.</summary>

@@ -9,13 +9,14 @@ using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
 using Kotonoha.Readers;
+using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Kotonoha.Server.Http;
 
 /// <summary>Turns whatever goes wrong into an answer in the shape that the interface's clients read.</summary>
-internal sealed partial class Errors(ILogger<Errors> logger) : IMiddleware
+internal sealed partial class Errors(ServerAudit audit, ILogger<Errors> logger) : IMiddleware
 {
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
@@ -27,7 +28,10 @@ internal sealed partial class Errors(ILogger<Errors> logger) : IMiddleware
         {
             if (exception is OperationCanceledException && context.RequestAborted.IsCancellationRequested)
                 return;
-            await WriteAsync(context, Explain(exception)).ConfigureAwait(false);
+            var error = Explain(exception);
+            if (error.Status is 401 or 403 or 413 or 429)
+                audit.Refused(context.Features.Get<Caller>(), context.Request.Method, context.Request.Path, error);
+            await WriteAsync(context, error).ConfigureAwait(false);
         }
     }
 

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 namespace Kotonoha.Server.Http;
 
 /// <summary><c>/health/live</c>, <c>/health/ready</c>, <c>/health/loaded</c>: for those who watch, without a key.</summary>
-internal sealed class Health(Admission admission, ModelPool pool, KeyFile keys, FairQueue queue)
+internal sealed class Health(Admission admission, ModelPool pool, Authentication callers, FairQueue queue)
 {
     public Task LiveAsync(HttpContext context) => WriteAsync(context, isFine: true, []);
 
@@ -23,7 +23,7 @@ internal sealed class Health(Admission admission, ModelPool pool, KeyFile keys, 
     {
         var loaded = pool.Loaded;
         var body = new JsonObject { ["loaded"] = loaded.Count, ["bytes"] = loaded.Sum(model => model.Bytes), ["budget"] = pool.Budget };
-        if (!keys.IsRequired)
+        if (!callers.IsRequired)
             body["models"] = Json.Array(loaded.Select(model => (JsonNode?)model.Name));
         return WriteAsync(context, loaded.Count > 0, body);
     }

@@ -6,6 +6,8 @@ namespace Kotonoha.Server.Http;
 /// <summary>Headers that keep a browser from making more of an answer than it is.</summary>
 internal static class SecurityHeaders
 {
+    private const int MaxAgeSeconds = 365 * 24 * 3600;
+
     public static void Set(HttpContext context)
     {
         var headers = context.Response.Headers;
@@ -13,6 +15,10 @@ internal static class SecurityHeaders
         headers["Referrer-Policy"] = "no-referrer";
         headers["Cross-Origin-Resource-Policy"] = "same-origin";
         headers.XFrameOptions = "DENY";
+
+        // A browser that has come by TLS comes back by TLS alone. Other programs of a developer's listen on localhost.
+        if (context.Request.IsHttps && context.Request.Host.Host != "localhost")
+            headers.StrictTransportSecurity = $"max-age={MaxAgeSeconds}";
 
         // A page that is served beside the interfaces sets its own.
         headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";

@@ -33,6 +33,12 @@ public sealed record ApiKey
     /// <summary>Requests a minute; null for the server's setting.</summary>
     public int? RequestsPerMinute { get; init; }
 
+    /// <summary>Tokens a minute, read and written ones together; null for the server's setting.</summary>
+    public long? TokensPerMinute { get; init; }
+
+    /// <summary>Tokens a day by UTC, read and written ones together; null for the server's setting.</summary>
+    public long? TokensPerDay { get; init; }
+
     /// <summary>Whether collections may be made and deleted, and metrics read.</summary>
     public bool IsAdministrator { get; init; }
 }

@@ -3,6 +3,7 @@ using Kotonoha.Rag;
 using Kotonoha.Rag.Embedding;
 using Kotonoha.Rag.Stores;
 using Kotonoha.Server.Http;
+using Kotonoha.Server.Work;
 
 namespace Kotonoha.Server.Knowledge;
 
@@ -14,8 +15,13 @@ internal sealed class Collections : IAsyncDisposable
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly string _root;
 
-    public Collections(ServerOptions options)
+    private readonly ServerAudit? _audit;
+
+    /// <param name="options">What is served.</param>
+    /// <param name="audit">Told of what is made and deleted; null over standard input and output.</param>
+    public Collections(ServerOptions options, ServerAudit? audit = null)
     {
+        _audit = audit;
         _root = Path.Combine(options.Home, "collections");
         foreach (var collection in options.Collections)
             _all[collection.Name] = collection;
@@ -44,7 +50,7 @@ internal sealed class Collections : IAsyncDisposable
     public static KnowledgeBase View(KnowledgeCollection collection, Caller caller)
         => caller.Scope is { } scope ? collection.Knowledge.Within(scope) : collection.Knowledge;
 
-    public async Task<KnowledgeCollection> CreateAsync(string name, CancellationToken cancellationToken)
+    public async Task<KnowledgeCollection> CreateAsync(string name, Caller caller, CancellationToken cancellationToken)
     {
         if (!KnowledgeCollection.IsName(name))
             throw ApiException.Invalid("name", $"'{name}' is no name of a collection: letters, digits, '-', '_' and '.', at most 64, "
@@ -54,7 +60,9 @@ internal sealed class Collections : IAsyncDisposable
         {
             if (_all.ContainsKey(name))
                 throw new ApiException(409, ApiErrorType.Invalid, "collection_exists", $"There is a collection '{name}' already.", "name");
-            return Open(name);
+            var made = Open(name);
+            _audit?.Append("collection_added", caller, ("collection", name));
+            return made;
         }
         finally
         {
@@ -62,7 +70,15 @@ internal sealed class Collections : IAsyncDisposable
         }
     }
 
-    public async Task DeleteAsync(string name, CancellationToken cancellationToken)
+    /// <summary>Deletes a document.</summary>
+    public async Task DeleteDocumentAsync(
+        KnowledgeCollection collection, string source, Caller caller, CancellationToken cancellationToken)
+    {
+        await View(collection, caller).DeleteDocumentAsync(source, cancellationToken).ConfigureAwait(false);
+        _audit?.Append("document_deleted", caller, ("collection", collection.Name), ("source", source));
+    }
+
+    public async Task DeleteAsync(string name, Caller caller, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -75,6 +91,7 @@ internal sealed class Collections : IAsyncDisposable
             _all.TryRemove(name, out _);
             await knowledge.DisposeAsync().ConfigureAwait(false);
             Directory.Delete(Path.Combine(_root, name), recursive: true);
+            _audit?.Append("collection_deleted", caller, ("collection", name));
         }
         finally
         {

@@ -89,15 +89,16 @@ internal sealed class KnowledgeEndpoints(
     {
         var caller = Administrator(context);
         var request = await ReadAsync<CreateCollection>(context).ConfigureAwait(false);
-        var made = await collections.CreateAsync(request.Name, context.RequestAborted).ConfigureAwait(false);
+        var made = await collections.CreateAsync(request.Name, caller, context.RequestAborted).ConfigureAwait(false);
         var info = await DescribeAsync(made, caller, context.RequestAborted).ConfigureAwait(false);
         await WriteAsync(context, info, 201).ConfigureAwait(false);
     }
 
     private async Task DeleteAsync(HttpContext context, string collection)
     {
-        collections.Find(collection, Administrator(context));
-        await collections.DeleteAsync(collection, context.RequestAborted).ConfigureAwait(false);
+        var caller = Administrator(context);
+        collections.Find(collection, caller);
+        await collections.DeleteAsync(collection, caller, context.RequestAborted).ConfigureAwait(false);
         context.Response.StatusCode = 204;
     }
 
@@ -151,7 +152,7 @@ internal sealed class KnowledgeEndpoints(
         var target = collections.FindWritable(collection, caller);
         source = SourceOf(context);
         await RecordAsync(context, collection, source).ConfigureAwait(false);
-        await Collections.View(target, caller).DeleteDocumentAsync(source, context.RequestAborted).ConfigureAwait(false);
+        await collections.DeleteDocumentAsync(target, source, caller, context.RequestAborted).ConfigureAwait(false);
         context.Response.StatusCode = 204;
     }
 
@@ -192,13 +193,15 @@ internal sealed class KnowledgeEndpoints(
         CheckText("query", request.Query);
         if (request.Limit is < 1 or > MaxHits)
             throw ApiException.Invalid("limit", $"'limit' is {request.Limit}; from 1 to {MaxHits}.");
-        var work = await admission.EnterAsync(context, "search").ConfigureAwait(false);
+        var work = await admission.EnterAsync(context, "search", null).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         try
         {
             var hits = await Collections.View(target, caller).SearchAsync(
                 request.Query, (target.Answering.Search ?? new SearchOptions()) with { Limit = request.Limit }, work.Token)
                 .ConfigureAwait(false);
+            work.Details.AddRange([
+                ("collection", target.Name), ("query", request.Query), ("sources", Names(hits.Select(hit => hit.Chunk.Source)))]);
             await WriteAsync(context, Describe(hits)).ConfigureAwait(false);
         }
         catch (Exception exception)
@@ -215,9 +218,7 @@ internal sealed class KnowledgeEndpoints(
         CheckText("question", request.Question);
         if (request.Threshold is < 0 or > 1)
             throw ApiException.Invalid("threshold", $"'threshold' is {request.Threshold}; from 0 to 1.");
-        var work = await (request.Model is { } model
-            ? admission.EnterAsync(context, "ask", model)
-            : admission.EnterAsync(context, "ask")).ConfigureAwait(false);
+        var work = await admission.EnterAsync(context, "ask", request.Model).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         var answering = Answering(target, request, work);
         var view = Collections.View(target, caller);
@@ -226,15 +227,18 @@ internal sealed class KnowledgeEndpoints(
         {
             if (writer is null)
             {
-                var answer = await view.AskAsync(request.Question, work.Lease?.Model.Chat, answering, work.Token).ConfigureAwait(false);
+                var answer = await view.AskAsync(request.Question, work.Chat, answering, work.Token).ConfigureAwait(false);
+                Note(work, target, answer);
                 await WriteAsync(context, Describe(answer)).ConfigureAwait(false);
                 return;
             }
 
-            await foreach (var update in view.AskStreamingAsync(request.Question, work.Lease?.Model.Chat, answering, work.Token)
+            await foreach (var update in view.AskStreamingAsync(request.Question, work.Chat, answering, work.Token)
                 .ConfigureAwait(false))
             {
                 work.FirstToken();
+                if (update is AnswerCompleted whole)
+                    Note(work, target, whole.Answer);
                 var (kind, body) = update switch
                 {
                     PassagesFound found => ("passages", Node(Describe(found.Hits))),
@@ -254,6 +258,23 @@ internal sealed class KnowledgeEndpoints(
             await writer.WriteAsync("error", Errors.Body(context, errors.Explain(explained))).ConfigureAwait(false);
         }
     }
+
+    /// <summary>Notes an answer for the logs that there are.</summary>
+    public static void Note(AdmittedRequest work, KnowledgeCollection target, Answer answer)
+    {
+        work.Details.AddRange(Noted(target, answer));
+        work.Transcript = () => (answer.Question, answer.Text);
+    }
+
+    /// <summary>What the audit log tells of an answer: as that of a knowledge base does.</summary>
+    public static IEnumerable<(string Name, string? Value)> Noted(KnowledgeCollection target, Answer answer) =>
+    [
+        ("collection", target.Name), ("question", answer.Question), ("found", answer.Found ? "true" : "false"),
+        ("sources", Names(answer.Citations.Select(citation => citation.Source))),
+    ];
+
+    /// <summary>Names, each once, one a line.</summary>
+    public static string Names(IEnumerable<string> sources) => string.Join('\n', sources.Distinct(StringComparer.Ordinal));
 
     /// <summary>Refuses a name that no document can have.</summary>
     public static void CheckSource(string source)

@@ -4,12 +4,15 @@ using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
 using Kotonoha.Server.Client;
 using Kotonoha.Server.Http;
+using Kotonoha.Server.Work;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Server.Knowledge;
 
 /// <summary>Search and ask over the collections of a caller, as models call them.</summary>
-internal sealed class KnowledgeTools(Collections collections)
+/// <param name="collections">The collections.</param>
+/// <param name="audit">Told of what is looked for; null over standard input and output.</param>
+internal sealed class KnowledgeTools(Collections collections, ServerAudit? audit = null)
 {
     public const string Search = "search", Ask = "ask";
 
@@ -34,7 +37,10 @@ internal sealed class KnowledgeTools(Collections collections)
                 .SearchAsync(query, (collection.Answering.Search ?? new SearchOptions()) with { Limit = most }, cancellationToken)
                 .ConfigureAwait(false))
                 hits.Add((collection.Name, hit));
-        return [.. hits.OrderByDescending(entry => entry.Hit.Score).Take(most)];
+        (string Collection, SearchHit Hit)[] best = [.. hits.OrderByDescending(entry => entry.Hit.Score).Take(most)];
+        audit?.Append("search", caller, ("collection", named), ("query", query),
+            ("sources", KnowledgeEndpoints.Names(best.Select(entry => entry.Hit.Chunk.Source))));
+        return best;
     }
 
     /// <summary>An answer out of one collection; named where there are several.</summary>
@@ -45,8 +51,10 @@ internal sealed class KnowledgeTools(Collections collections)
         var collection = named is not null ? collections.Find(named, caller)
             : mine is [var only] ? only
             : throw ApiException.Invalid(null, $"Name a 'collection': {string.Join(", ", mine.Select(it => it.Name))}.");
-        return await Collections.View(collection, caller)
+        var answer = await Collections.View(collection, caller)
             .AskAsync(question, options: collection.Answering, cancellationToken: cancellationToken).ConfigureAwait(false);
+        audit?.Append("ask", caller, [.. KnowledgeEndpoints.Noted(collection, answer)]);
+        return answer;
     }
 
     public static string Show(IReadOnlyList<(string Collection, SearchHit Hit)> hits)

@@ -6,6 +6,7 @@ using Kotonoha.Foundation.IO;
 using Kotonoha.Rag.Stores;
 using Kotonoha.Server.Client;
 using Kotonoha.Server.Http;
+using Kotonoha.Server.Work;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -23,12 +24,13 @@ internal sealed partial class Uploads : BackgroundService
     private readonly Channel<string> _queue = Channel.CreateUnbounded<string>();
     private readonly ConcurrentDictionary<string, Upload> _uploads = new(StringComparer.Ordinal);
     private readonly Collections _collections;
+    private readonly ServerAudit _audit;
     private readonly ILogger<Uploads> _logger;
     private readonly string _folder;
 
-    public Uploads(ServerOptions options, Collections collections, ILogger<Uploads> logger)
+    public Uploads(ServerOptions options, Collections collections, ServerAudit audit, ILogger<Uploads> logger)
     {
-        (_collections, _logger) = (collections, logger);
+        (_collections, _audit, _logger) = (collections, audit, logger);
         _folder = Path.Combine(options.Home, "uploads");
         if (!Directory.Exists(_folder))
             return;
@@ -70,6 +72,7 @@ internal sealed partial class Uploads : BackgroundService
                 caller.Id, caller.Key?.Tenant, caller.Key?.Groups ?? []);
             Write(upload);
             _uploads[id] = upload;
+            _audit.Append("upload", caller, ("collection", collection.Name), ("source", source), ("upload", id));
             _queue.Writer.TryWrite(id);
             Forget();
             return upload.Info;

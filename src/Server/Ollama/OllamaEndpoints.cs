@@ -195,6 +195,8 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
         }
         finally
         {
+            work.Transcript = () => (PromptLog.TextOf(call.Messages), answer.Whole);
+            answer.End(call.Messages);
             work.InputTokens = answer.InputTokens;
             work.OutputTokens = answer.OutputTokens;
         }
@@ -220,7 +222,7 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
 
         await foreach (var part in work.Model.Local!.CompleteAsync(call.Raw, call.Options, work.Token).ConfigureAwait(false))
         {
-            var update = new ChatResponseUpdate(ChatRole.Assistant, part.Text);
+            var update = new ChatResponseUpdate(ChatRole.Assistant, part.Text) { RawRepresentation = part };
             if (part is { Usage: { } usage, FinishReason: { } reason })
             {
                 update.FinishReason = reason == FinishReason.Length ? ChatFinishReason.Length : ChatFinishReason.Stop;

@@ -47,8 +47,11 @@ internal sealed class ChatCompletions(Admission admission, ModelPool pool, Error
         {
             throw work.Explain(exception);
         }
+        finally
+        {
+            Count(work, answers, call.Messages);
+        }
 
-        Count(work, answers);
         var body = Head("chat.completion", call.Model);
         body["choices"] = Json.Array(answers.Select((answer, i) => new JsonObject
         {
@@ -102,7 +105,7 @@ internal sealed class ChatCompletions(Admission admission, ModelPool pool, Error
         }
         finally
         {
-            Count(work, answers.OfType<ChatAnswer>());
+            Count(work, answers, call.Messages);
         }
 
         Task WriteAsync(int choice, JsonObject delta, JsonNode? logProbabilities, string? finish = null)
@@ -125,11 +128,15 @@ internal sealed class ChatCompletions(Admission admission, ModelPool pool, Error
     private static ParallelOptions Together(ChatCall call, AdmittedRequest work)
         => new() { MaxDegreeOfParallelism = call.Choices, CancellationToken = work.Token };
 
-    private static void Count(AdmittedRequest work, IEnumerable<ChatAnswer> answers)
+    // The prompt is read once, however many answers there are. What was cut may not have begun.
+    private static void Count(AdmittedRequest work, IEnumerable<ChatAnswer?> answers, IReadOnlyList<ChatMessage> messages)
     {
-        foreach (var answer in answers)
+        work.Transcript = () => (
+            PromptLog.TextOf(messages), string.Join("\n\n", answers.OfType<ChatAnswer>().Select(answer => answer.Whole)));
+        foreach (var answer in answers.OfType<ChatAnswer>())
         {
-            work.InputTokens += answer.InputTokens;
+            answer.End(messages);
+            work.InputTokens = Math.Max(work.InputTokens, answer.InputTokens);
             work.OutputTokens += answer.OutputTokens;
         }
     }
@@ -143,7 +150,6 @@ internal sealed class ChatCompletions(Admission admission, ModelPool pool, Error
         ["system_fingerprint"] = Fingerprint,
     };
 
-    // The prompt is read once, however many answers there are.
     private static JsonObject Usage(ChatAnswer[] answers)
     {
         long input = answers.Max(answer => answer.InputTokens), output = answers.Sum(answer => answer.OutputTokens);
@@ -165,6 +171,7 @@ internal sealed class ChatAnswer(ServedModel model, bool wantsLogProbabilities)
     private readonly StringBuilder _text = new(), _reasoning = new();
     private readonly List<FunctionCallContent> _calls = [];
     private readonly JsonArray _logProbabilities = [];
+    private readonly CutAnswer _cut = new();
     private ChatFinishReason? _finish;
 
     public bool HasBegun { get; private set; }
@@ -176,6 +183,10 @@ internal sealed class ChatAnswer(ServedModel model, bool wantsLogProbabilities)
     public long CachedTokens { get; private set; }
 
     public string Text => _text.ToString();
+
+    /// <summary>All that was written: reasoning, text, calls.</summary>
+    public string Whole => string.Join('\n', ((string[])[Reasoning, Text, .. _calls.Select(call => $"[{call.Name} {ArgumentText(call)}]")])
+        .Where(part => part.Length > 0));
 
     public string Reasoning => _reasoning.ToString();
 
@@ -195,6 +206,7 @@ internal sealed class ChatAnswer(ServedModel model, bool wantsLogProbabilities)
     public IReadOnlyList<(JsonObject Delta, JsonNode? LogProbabilities)> Take(ChatResponseUpdate update)
     {
         HasBegun = true;
+        _cut.Take(update);
         var deltas = new List<(JsonObject, JsonNode?)>();
         var likelihood = wantsLogProbabilities && update.RawRepresentation is GenerationUpdate generation
             ? Logprobs.Of(model.Gpt!, generation)
@@ -240,6 +252,14 @@ internal sealed class ChatAnswer(ServedModel model, bool wantsLogProbabilities)
             deltas.Add((delta, likelihood is { Count: > 0 } ? new JsonObject { ["content"] = likelihood, ["refusal"] = null } : null));
             likelihood = null;
         }
+    }
+
+    /// <summary>Counts what the answer has used where it was cut before it could tell.</summary>
+    /// <param name="messages">What was answered.</param>
+    public void End(IEnumerable<ChatMessage> messages)
+    {
+        if (_cut.Usage(model, messages) is { } usage)
+            (InputTokens, OutputTokens) = (usage.InputTokenCount ?? 0, usage.OutputTokenCount ?? 0);
     }
 
     public JsonObject Message()

@@ -60,8 +60,10 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         }
         finally
         {
-            work.InputTokens = answers.Sum(answer => answer.Usage?.InputTokens ?? 0L);
-            work.OutputTokens = answers.Sum(answer => answer.Usage?.OutputTokens ?? 0L);
+            work.Transcript = () => (string.Join('\n', call.Prompts), string.Join("\n\n", answers.Select(answer => answer.Text)));
+            var used = Array.ConvertAll(answers, answer => answer.Used(work.Model, call));
+            work.InputTokens = InputTokens(used, call);
+            work.OutputTokens = used.Sum(usage => usage.Output);
         }
     }
 
@@ -140,10 +142,14 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
     };
 
     // Each prompt is read once.
+    private static long InputTokens((long Input, long Output)[] used, Call call)
+        => used.Chunk(call.Choices).Sum(choices => choices.Max(usage => usage.Input));
+
     private static JsonObject Usage(Answer[] answers, Call call)
     {
-        long input = answers.Where(answer => answer.Index % call.Choices == 0).Sum(answer => answer.Usage?.InputTokens ?? 0L);
-        long output = answers.Sum(answer => answer.Usage?.OutputTokens ?? 0L);
+        var used = Array.ConvertAll(answers, answer => (answer.Usage?.InputTokens ?? 0L, answer.Usage?.OutputTokens ?? 0L));
+        long input = InputTokens(used, call);
+        long output = used.Sum(usage => usage.Item2);
         return new JsonObject { ["prompt_tokens"] = input, ["completion_tokens"] = output, ["total_tokens"] = input + output };
     }
 
@@ -153,6 +159,8 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
     private sealed class Answer(int index)
     {
         private readonly List<(string Token, float LogProbability, IEnumerable<(string Token, float LogProbability)> Top)> _tokens = [];
+
+        private readonly CutAnswer _cut = new();
 
         public int Index => index;
 
@@ -165,6 +173,7 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         public void Take(LocalGpt gpt, GenerationUpdate update, bool keepsLikelihood)
         {
             Text.Append(update.Text);
+            _cut.Take(update);
             if (update.FinishReason is { } reason)
                 FinishReason = reason == LocalModel.Generation.FinishReason.Length ? "length" : "stop";
             Usage = update.Usage ?? Usage;
@@ -177,6 +186,12 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
                             ? update.Alternatives[i].Select(token => (Logprobs.TextOf(gpt, token.TokenId), token.LogProbability))
                             : []));
         }
+
+        /// <summary>The tokens, also of an answer that was cut.</summary>
+        public (long Input, long Output) Used(ServedModel model, Call call)
+            => _cut.Usage(model, [call.Prompts[index / call.Choices]]) is { } cut
+                ? (cut.InputTokenCount ?? 0, cut.OutputTokenCount ?? 0)
+                : (Usage?.InputTokens ?? 0, Usage?.OutputTokens ?? 0);
 
         public JsonObject Choice(Call call) => new()
         {

@@ -49,6 +49,8 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
         }
         finally
         {
+            work.Transcript = () => (PromptLog.TextOf(messages), response.Answer.Whole);
+            response.Answer.End(messages);
             work.InputTokens = response.Answer.InputTokens;
             work.OutputTokens = response.Answer.OutputTokens;
         }

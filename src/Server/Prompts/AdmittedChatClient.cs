@@ -22,9 +22,7 @@ internal sealed class AdmittedChatClient(Admission admission, Caller caller, str
         await using var _ = work.ConfigureAwait(false);
         try
         {
-            var response = await Client(work).GetResponseAsync(messages, options, work.Token).ConfigureAwait(false);
-            Count(work, response.Usage);
-            return response;
+            return await Client(work).GetResponseAsync(messages, options, work.Token).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
@@ -43,8 +41,6 @@ internal sealed class AdmittedChatClient(Admission admission, Caller caller, str
         while (await NextAsync(work, updates).ConfigureAwait(false))
         {
             work.FirstToken();
-            foreach (var usage in updates.Current.Contents.OfType<UsageContent>())
-                Count(work, usage.Details);
             yield return updates.Current;
         }
     }
@@ -71,15 +67,9 @@ internal sealed class AdmittedChatClient(Admission admission, Caller caller, str
         }
     }
 
-    private static void Count(AdmittedRequest work, UsageDetails? usage)
-    {
-        if (usage is not null)
-            (work.InputTokens, work.OutputTokens) = (usage.InputTokenCount ?? 0, usage.OutputTokenCount ?? 0);
-    }
-
     private IChatClient Client(AdmittedRequest work)
     {
         Gpt = work.Model.Gpt;
-        return work.Model.Chat ?? throw ApiException.Invalid("model", $"The model '{model}' makes vectors only.");
+        return work.Chat ?? throw ApiException.Invalid("model", $"The model '{model}' makes vectors only.");
     }
 }

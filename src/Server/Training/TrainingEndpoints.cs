@@ -112,8 +112,7 @@ internal sealed class TrainingEndpoints(TrainingRuns runs, TrainingData data, Se
 
     private Task StopAsync(HttpContext context, string name)
     {
-        Administrator(context);
-        return KnowledgeEndpoints.WriteAsync(context, runs.Stop(name));
+        return KnowledgeEndpoints.WriteAsync(context, runs.Stop(name, Administrator(context)));
     }
 
     private async Task ResumeAsync(HttpContext context, string name)
@@ -124,8 +123,7 @@ internal sealed class TrainingEndpoints(TrainingRuns runs, TrainingData data, Se
 
     private async Task DeleteAsync(HttpContext context, string name)
     {
-        Administrator(context);
-        await runs.DeleteAsync(name, context.RequestAborted).ConfigureAwait(false);
+        await runs.DeleteAsync(name, Administrator(context), context.RequestAborted).ConfigureAwait(false);
         context.Response.StatusCode = 204;
     }
 

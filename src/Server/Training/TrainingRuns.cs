@@ -7,6 +7,7 @@ using Kotonoha.Server.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Knowledge;
 using Kotonoha.Server.Models;
+using Kotonoha.Server.Work;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -27,16 +28,17 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
     private readonly ModelPool _pool;
     private readonly Collections _collections;
     private readonly TrainingData _data;
+    private readonly ServerAudit _audit;
     private readonly ILogger<TrainingRuns> _logger;
     private readonly CancellationTokenRegistration _stopping;
     private readonly string _folder;
     private bool _isStopping;
 
     public TrainingRuns(
-        ServerOptions options, ModelPool pool, Collections collections, TrainingData data, IHostApplicationLifetime lifetime,
-        ILogger<TrainingRuns> logger)
+        ServerOptions options, ModelPool pool, Collections collections, TrainingData data, ServerAudit audit,
+        IHostApplicationLifetime lifetime, ILogger<TrainingRuns> logger)
     {
-        (_options, _pool, _collections, _data, _logger) = (options, pool, collections, data, logger);
+        (_options, _pool, _collections, _data, _audit, _logger) = (options, pool, collections, data, audit, logger);
         _folder = Path.Combine(options.Home, "training", "runs");
         if (Directory.Exists(_folder))
             foreach (var folder in Directory.EnumerateDirectories(_folder).Order(StringComparer.Ordinal))
@@ -111,6 +113,7 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
             var run = new Run(Path.Combine(_folder, name), new Record(
                 name, settings, TrainingRunState.Stopped, null, DateTimeOffset.UtcNow, IsServed: false));
             Begin(run, arguments);
+            _audit.Append("training_started", caller, ("run", name), ("recipe", settings.Recipe));
             return run.Describe();
         }
         finally
@@ -130,6 +133,7 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
             if (run.Record.State == TrainingRunState.Finished)
                 throw new ApiException(409, ApiErrorType.Invalid, "run_finished", $"The run '{name}' has done all its steps.");
             Begin(run, [.. Arguments(run.Record.Settings, caller)]);
+            _audit.Append("training_resumed", caller, ("run", name));
             return run.Describe();
         }
         finally
@@ -140,9 +144,10 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
 
     /// <summary>Tells a run to save and stop; a run that is stopping already is ended at once.</summary>
     /// <exception cref="ApiException">There is no such run, or it does not train.</exception>
-    public TrainingRunInfo Stop(string name)
+    public TrainingRunInfo Stop(string name, Caller caller)
     {
         var run = Get(name);
+        _audit.Append("training_stopped", caller, ("run", name));
         lock (_lock)
         {
             if (run.Process is null)
@@ -161,7 +166,7 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
 
     /// <summary>Deletes a run with its checkpoints; where it is served, it is a model no more.</summary>
     /// <exception cref="ApiException">There is no such run, it trains, or its model is in use.</exception>
-    public async Task DeleteAsync(string name, CancellationToken cancellationToken)
+    public async Task DeleteAsync(string name, Caller caller, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -173,6 +178,7 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
             _runs.TryRemove(name, out _);
             if (Directory.Exists(run.Folder))
                 Directory.Delete(run.Folder, recursive: true);
+            _audit.Append("training_deleted", caller, ("run", name));
         }
         finally
         {
@@ -197,6 +203,7 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
             else
                 record = Offer(run, record.Settings.Lora is null ? null : PathOf(record.Settings.Model!, "model", caller));
             run.Change(record with { IsServed = isServed });
+            _audit.Append("training_served", caller, ("run", name), ("served", isServed ? "true" : "false"));
             return run.Describe();
         }
         finally

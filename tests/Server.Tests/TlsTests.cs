@@ -1,0 +1,178 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Kotonoha.Server.Keys;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Kotonoha.Server.Tests;
+
+/// <summary>TLS over real sockets, with certificates that are made here.</summary>
+public sealed class TlsTests : IDisposable
+{
+    private const string Password = "a password", Variable = "KOTONOHA_TEST_CERTIFICATE_PASSWORD";
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly RSA _key = RSA.Create(2048);
+
+    public void Dispose()
+    {
+        _key.Dispose();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData("two files")]
+    [InlineData("one file")]
+    [InlineData("pfx")]
+    [InlineData("encrypted key")]
+    public async Task A_certificate_of_each_form_is_shown_over_the_socket(string form)
+    {
+        Environment.SetEnvironmentVariable(Variable, Password);
+        using var certificate = Certificate();
+        var pem = certificate.ExportCertificatePem();
+        var options = Options(form switch
+        {
+            "two files" => (_folder.Write("c.pem", pem), _folder.Write("k.pem", _key.ExportPkcs8PrivateKeyPem()), null),
+            "one file" => (_folder.Write("c.pem", $"{pem}\n{_key.ExportPkcs8PrivateKeyPem()}"), null, null),
+            "encrypted key" => (_folder.Write("c.pem", pem), _folder.Write("k.pem", _key.ExportEncryptedPkcs8PrivateKeyPem(
+                Password, new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000))), Variable),
+            _ => (Pfx(certificate), null, Variable),
+        });
+        await using var server = await RunningServer.StartAsync(options);
+        using var socket = new TcpClient();
+        await socket.ConnectAsync(IPAddress.Loopback, server.Address.Port);
+        X509Certificate2? shown = null;
+        await using var tls = new SslStream(socket.GetStream(), false, (_, other, _, _) =>
+        {
+            shown = X509CertificateLoader.LoadCertificate(other!.GetRawCertData());
+            return true;
+        });
+        await tls.AuthenticateAsClientAsync("kotonoha.example");
+        Assert.Equal(certificate.Thumbprint, shown!.Thumbprint);
+        Assert.True(tls.SslProtocol >= SslProtocols.Tls12);
+        await tls.WriteAsync(Encoding.ASCII.GetBytes("GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"));
+        using var reader = new StreamReader(tls);
+        var answer = await reader.ReadToEndAsync();
+        Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+        Assert.Contains("Strict-Transport-Security: max-age=31536000", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Old_versions_of_TLS_and_plain_text_are_not_spoken()
+    {
+        using var certificate = Certificate();
+        await using var server = await RunningServer.StartAsync(Options((Pfx(certificate, null), null, null)));
+        using var plain = new HttpClient();
+        await Assert.ThrowsAnyAsync<HttpRequestException>(
+            () => plain.GetAsync(new Uri($"http://127.0.0.1:{server.Address.Port}/health/live")));
+        using var socket = new TcpClient();
+        await socket.ConnectAsync(IPAddress.Loopback, server.Address.Port);
+        await using var tls = new SslStream(socket.GetStream(), false, (_, _, _, _) => true);
+#pragma warning disable SYSLIB0039, CA5397 // What must be refused.
+        await Assert.ThrowsAnyAsync<Exception>(() => tls.AuthenticateAsClientAsync("x", null, SslProtocols.Tls11, false));
+#pragma warning restore SYSLIB0039, CA5397
+    }
+
+    [Theory]
+    [InlineData("missing", "certificate")]
+    [InlineData("no certificate", "url")]
+    [InlineData("garbage", "certificate")]
+    [InlineData("expired", "certificate")]
+    [InlineData("not yet", "certificate")]
+    [InlineData("no key", "certificate")]
+    [InlineData("another key", "certificate-key")]
+    [InlineData("wrong password", "certificate")]
+    [InlineData("no variable", "certificate-password-env")]
+    [InlineData("http", "certificate")]
+    public void A_certificate_that_cannot_be_used_is_refused_at_the_start_by_name(string fault, string name)
+    {
+        Environment.SetEnvironmentVariable(Variable + "_WRONG", "another");
+        using var good = Certificate();
+        using var other = RSA.Create(2048);
+        using var dated = fault == "expired" ? Certificate(-10, -1) : Certificate(1, 10);
+        var options = new ServerOptions { Home = _folder.Path, Url = new Uri("https://127.0.0.1:0") };
+        options = fault switch
+        {
+            "missing" => options with { Certificate = _folder.At("nothing") },
+            "no certificate" => options,
+            "garbage" => options with { Certificate = _folder.Write("c", "no certificate") },
+            "expired" or "not yet" => options with { Certificate = Pfx(dated, null) },
+            "no key" => options with { Certificate = _folder.Write("c.pem", good.ExportCertificatePem()) },
+            "another key" => options with
+            {
+                Certificate = _folder.Write("c.pem", good.ExportCertificatePem()),
+                CertificateKey = _folder.Write("k.pem", other.ExportPkcs8PrivateKeyPem()),
+            },
+            "wrong password" => options with { Certificate = Pfx(good), CertificatePasswordVariable = Variable + "_WRONG" },
+            "no variable" => options with { Certificate = Pfx(good), CertificatePasswordVariable = Variable + "_NONE" },
+            _ => options with { Certificate = Pfx(good, null), Url = new Uri("http://127.0.0.1:0") },
+        };
+        Assert.Equal(name, Assert.Throws<ServerSettingException>(options.Validate).Setting);
+    }
+
+    [Theory]
+    [InlineData("http://0.0.0.0:0", 1)]
+    [InlineData("https://0.0.0.0:0", 0)]
+    [InlineData("http://127.0.0.1:0", 0)]
+    public async Task Who_is_reached_without_TLS_is_warned_once(string url, int warnings)
+    {
+        using var certificate = Certificate();
+        var log = new KeptLog();
+        await using (await RunningServer.StartAsync(
+            options => options with
+            {
+                Url = new Uri(url),
+                Certificate = url.StartsWith("https", StringComparison.Ordinal) ? Pfx(certificate, null) : null,
+            },
+            before: home => new KeyFile(home).Add(new ApiKey { Id = "", Hash = "", Name = "one" }),
+            services: builder => builder.Services.AddSingleton<ILoggerProvider>(log)))
+            Assert.Equal(warnings, log.Lines.Count(line => line.Contains("without TLS", StringComparison.Ordinal)));
+    }
+
+    private static Func<ServerOptions, ServerOptions> Options((string Certificate, string? Key, string? Variable) files)
+        => options => options with
+        {
+            Url = new Uri("https://127.0.0.1:0"),
+            Certificate = files.Certificate,
+            CertificateKey = files.Key,
+            CertificatePasswordVariable = files.Variable,
+        };
+
+    private X509Certificate2 Certificate(int from = -1, int to = 10) => new CertificateRequest(
+        "CN=kotonoha.example", _key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+        .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(from), DateTimeOffset.UtcNow.AddDays(to));
+
+    private string Pfx(X509Certificate2 certificate, string? password = Password)
+    {
+        var path = _folder.At("c.pfx");
+        File.WriteAllBytes(path, certificate.Export(X509ContentType.Pkcs12, password));
+        return path;
+    }
+
+    private sealed class KeptLog : ILoggerProvider, ILogger
+    {
+        public ConcurrentQueue<string> Lines { get; } = [];
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull
+            => null;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            => Lines.Enqueue(formatter(state, exception));
+
+        public void Dispose()
+        {
+        }
+    }
+}
