@@ -1,6 +1,8 @@
 using Kotonoha.Foundation;
+using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Stores;
+using Kotonoha.Readers;
 
 namespace Kotonoha.Rag;
 
@@ -56,7 +58,9 @@ public sealed partial class KnowledgeBase
         var stored = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         files = Labelled(files, stored, [], options);
         var plan = Plan(files, skipped, stored);
+        var quarantine = await QuarantineAsync(cancellationToken).ConfigureAwait(false);
         var written = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
+        files.RemoveAll(file => quarantine.Holds(file.Source, file.Hash));
         return ([.. files.Where(file => written.Contains(file.Source))], plan.Removed, plan.Skipped);
     }
 
@@ -73,10 +77,24 @@ public sealed partial class KnowledgeBase
         var embedder = await EmbedderOfAsync(info, cancellationToken).ConfigureAwait(false);
         CheckWritable(info, embedder);
         var clock = new StageClock();
-        var quarantine = _options.Injection == InjectionPolicy.Quarantine
-            ? await QuarantineAsync(cancellationToken).ConfigureAwait(false)
-            : new QuarantineLedger([], _options.Readers.Version);
-        var document = await Preparer(clock, quarantine).PrepareAsync(source, content, labels, cancellationToken).ConfigureAwait(false);
+        var quarantine = await QuarantineAsync(cancellationToken).ConfigureAwait(false);
+        PreparedDocument document;
+        try
+        {
+            document = await Preparer(clock, quarantine).PrepareAsync(source, content, labels, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DocumentFormatException exception) when (exception.IsDeterministic)
+        {
+            // So that it is not published again and again.
+            var held = new QuarantineRecord(
+                source, IndexText.Hash(content), _options.Readers.Version, QuarantineCause.Unreadable, exception.Message)
+            {
+                Access = labels.Access,
+            };
+            await _whole.WriteQuarantineAsync([held], cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+
         await RefuseAsync([document], quarantine, isKept: true, cancellationToken).ConfigureAwait(false);
         var stored = await _whole.ReadRecordsAsync([source], cancellationToken).ConfigureAwait(false);
         var writer = new DocumentWriter(_whole, info, embedder, clock);
