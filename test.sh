@@ -23,6 +23,12 @@ if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get 
   { apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; }; } >/dev/null 2>&1
 fi
 
+# So it is with RabbitMQ, from whose queue workers take documents.
+if [ ! -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "Installing RabbitMQ …"
+  scripts/install-rabbitmq
+fi
+
 results="$(mktemp -d)"
 trap 'rm -rf "$results"' EXIT
 dotnet build Framework.sln -c Release -v quiet -nologo --tl:off || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }

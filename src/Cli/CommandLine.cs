@@ -43,6 +43,7 @@ internal static class CommandLine
             ServeCommand.Mcp(),
             KeysCommand.Create(),
             PromptsCommand.Create(),
+            WorkerCommand.Create(),
             DoctorCommand.Create(),
         };
         foreach (var command in (Command[])[.. ModelLineCommands.Create(), .. ComparisonCommands.Create()])
@@ -66,6 +67,10 @@ internal static class CommandLine
             // A server ends by itself when it is told to, and takes its time to finish answers.
             if (parsed.CommandResult.Command.Name == ServeCommand.Name)
                 invocation.ProcessTerminationTimeout = null;
+
+            // A worker ends the documents that it has in hand, and only then goes.
+            if (parsed.CommandResult.Command.Name == WorkerCommand.Name)
+                invocation.ProcessTerminationTimeout = Timeout.InfiniteTimeSpan;
 
             // A run ends its step and saves before it goes; that may take longer than the few seconds of other commands.
             if (parsed.CommandResult.Command.Parents.Any(parent => parent.Name == TrainCommand.Name))

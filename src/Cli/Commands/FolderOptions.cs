@@ -26,10 +26,30 @@ internal sealed class FolderOptions(bool searches)
         DefaultValueFactory = _ => "embedded",
     };
 
-    public Option<string?> QdrantUrl { get; } = new("--qdrant-url")
+    public Option<string[]> QdrantUrls { get; } = new("--qdrant-url")
     {
-        Description = "A running Qdrant server's gRPC address, such as http://localhost:6334; implies --store qdrant.",
+        Description = "A running Qdrant server's gRPC address, such as http://localhost:6334; implies --store qdrant. May be repeated for "
+            + "the nodes of a cluster: where one does not answer, the next is asked.",
         HelpName = "URL",
+        DefaultValueFactory = _ => [],
+    };
+
+    public Option<int?> QdrantShards { get; } = new("--qdrant-shards")
+    {
+        Description = "How many shards a new collection is divided into (default: one for each node).",
+        HelpName = "N",
+    };
+
+    public Option<int?> QdrantReplicas { get; } = new("--qdrant-replicas")
+    {
+        Description = "On how many nodes each shard of a new collection lies (default: 1).",
+        HelpName = "N",
+    };
+
+    public Option<int?> QdrantWriteConsistency { get; } = new("--qdrant-write-consistency")
+    {
+        Description = "How many copies of a shard confirm a write before it counts, for a new collection (default: 1).",
+        HelpName = "N",
     };
 
     public Option<string?> QdrantKeyVariable { get; } = new("--qdrant-api-key-env")
@@ -95,7 +115,8 @@ internal sealed class FolderOptions(bool searches)
     {
         Store.AcceptOnlyFromAmong("embedded", "qdrant");
         Option[] options = searches
-            ? [Documents, Home, Store, QdrantUrl, QdrantKeyVariable, EmbeddingModel, RerankModel, Threads, Tenant, Groups,
+            ? [Documents, Home, Store, QdrantUrls, QdrantKeyVariable, QdrantShards, QdrantReplicas, QdrantWriteConsistency,
+                 EmbeddingModel, RerankModel, Threads, Tenant, Groups,
                 RequireScope, AuditLog, AuditKeyVariable, TextRecognition]
             : [Documents, Home, Threads];
         foreach (var option in options)
@@ -104,12 +125,13 @@ internal sealed class FolderOptions(bool searches)
 
     public FolderSettings Read(ParseResult parsed)
     {
-        var url = parsed.GetValue(QdrantUrl);
+        string[] urls = parsed.GetValue(QdrantUrls) ?? [];
         var variable = parsed.GetValue(QdrantKeyVariable);
-        bool isAddress = Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri is { Scheme: "http" or "https", PathAndQuery: "/" };
-        if (url is not null && !isAddress)
-            throw new UsageException(
-                $"--qdrant-url '{url}' is not a gRPC address: http or https, a host and a port (by default 6334), and no path");
+        foreach (var given in urls)
+            if (!Uri.TryCreate(given, UriKind.Absolute, out var uri) || uri is not { Scheme: "http" or "https", PathAndQuery: "/" })
+                throw new UsageException(
+                    $"--qdrant-url '{given}' is not a gRPC address: http or https, a host and a port (by default 6334), and no path");
+        var url = urls.FirstOrDefault();
         if (url is not null && parsed.GetResult(Store) is { Implicit: false } && parsed.GetValue(Store) == "embedded")
             throw new UsageException("--store embedded and --qdrant-url exclude each other");
         if (variable is not null && url is null)
@@ -125,7 +147,7 @@ internal sealed class FolderOptions(bool searches)
             parsed.GetValue(Documents),
             parsed.GetValue(Home),
             url is not null || parsed.GetValue(Store) == "qdrant",
-            url,
+            urls,
             key,
             parsed.GetValue(EmbeddingModel),
             parsed.GetValue(RerankModel),
@@ -136,21 +158,32 @@ internal sealed class FolderOptions(bool searches)
             AuditLog = parsed.GetValue(AuditLog),
             AuditKey = AuditCommand.Key(parsed.GetValue(AuditKeyVariable), "--audit-key-env"),
             TextRecognition = parsed.GetValue(TextRecognition),
+            QdrantShards = Cluster(parsed, QdrantShards),
+            QdrantReplicas = Cluster(parsed, QdrantReplicas),
+            QdrantWriteConsistency = Cluster(parsed, QdrantWriteConsistency),
         };
     }
+
+    private int? Cluster(ParseResult parsed, Option<int?> option) => parsed.GetValue(option) switch
+    {
+        null => null,
+        < 1 and var value => throw new UsageException($"{option.Name} {value}: a number from 1"),
+        var value when parsed.GetValue(QdrantUrls) is { Length: > 0 } => value,
+        _ => throw new UsageException($"{option.Name} goes with --qdrant-url"),
+    };
 }
 
 /// <summary>What the folder options said.</summary>
 /// <param name="Documents">The folder, or null for the sample documents.</param>
 /// <param name="Home">The home option, or null.</param>
 /// <param name="Qdrant">Whether the store is a Qdrant server.</param>
-/// <param name="QdrantUrl">The server, or null to start one.</param>
+/// <param name="QdrantUrls">The server, or the nodes of a cluster; none to start one.</param>
 /// <param name="QdrantApiKey">The server's key, or null.</param>
 /// <param name="EmbeddingModel">The sentence embedding model, or null for vectors fitted on the documents.</param>
 /// <param name="RerankModel">The cross-encoder that orders the best passages anew, or null.</param>
 /// <param name="Threads">The model's threads, or null for the default.</param>
 internal sealed record FolderSettings(
-    string? Documents, string? Home, bool Qdrant, string? QdrantUrl, string? QdrantApiKey, string? EmbeddingModel, string? RerankModel,
+    string? Documents, string? Home, bool Qdrant, IReadOnlyList<string> QdrantUrls, string? QdrantApiKey, string? EmbeddingModel, string? RerankModel,
     int? Threads)
 {
     /// <summary>Whether documents whose text holds instructions to a model are held back.</summary>
@@ -170,4 +203,13 @@ internal sealed record FolderSettings(
 
     /// <summary>The languages in which images are read, or null where they are not.</summary>
     public string? TextRecognition { get; init; }
+
+    /// <summary>How many shards a new collection is divided into, or null for the server's choice.</summary>
+    public int? QdrantShards { get; init; }
+
+    /// <summary>On how many nodes each shard of a new collection lies, or null for the server's choice.</summary>
+    public int? QdrantReplicas { get; init; }
+
+    /// <summary>How many copies confirm a write, or null for the server's choice.</summary>
+    public int? QdrantWriteConsistency { get; init; }
 }

@@ -70,7 +70,8 @@ internal static class QuickstartCommand
     {
         var same = (settings.Documents is null ? "" : $" --docs {Quoted(settings.Documents)}")
             + (settings.Home is null ? "" : $" --home {Quoted(settings.Home)}");
-        var store = settings.QdrantUrl is { } url ? $" --qdrant-url {Quoted(url)}" : settings.Qdrant ? " --store qdrant" : "";
+        var store = settings.QdrantUrls.Count > 0 ? string.Concat(settings.QdrantUrls.Select(url => $" --qdrant-url {Quoted(url)}"))
+            : settings.Qdrant ? " --store qdrant" : "";
         var embedding = (settings.EmbeddingModel is { } embedder ? $" --embedding-model {Quoted(embedder)}" : "")
             + (settings.RerankModel is { } reranker ? $" --rerank-model {Quoted(reranker)}" : "");
         if (chatModel is not null)

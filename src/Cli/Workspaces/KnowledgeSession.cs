@@ -100,12 +100,10 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 };
             }
 
-            if (settings.QdrantUrl is null)
+            if (settings.QdrantUrls.Count == 0)
                 server = await StartServerAsync(workspace, cancellationToken);
-            var address = settings.QdrantUrl is null ? server!.Address : new Uri(settings.QdrantUrl);
-            var store = new QdrantStore(
-                new QdrantStoreOptions { Address = address, ApiKey = settings.QdrantApiKey, Collection = workspace.Collection + suffix },
-                new WarningLogger<QdrantStore>());
+            Uri[] nodes = server is null ? [.. settings.QdrantUrls.Select(url => new Uri(url))] : [server.Address];
+            var store = new QdrantStore(StoreOptions(settings, nodes, workspace.Collection + suffix), new WarningLogger<QdrantStore>());
             return new KnowledgeSession(new KnowledgeBase(store, embedder, options), settings.Scope, audit, server, encoder, reranker)
             {
                 Search = options.Search,
@@ -121,6 +119,21 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             throw;
         }
     }
+
+    private static QdrantStoreOptions StoreOptions(FolderSettings settings, Uri[] nodes, string collection)
+        => settings.QdrantWriteConsistency is { } confirmed && confirmed > (settings.QdrantReplicas ?? 1)
+            ? throw new UsageException(
+                $"--qdrant-write-consistency {confirmed}: there are no more copies than --qdrant-replicas says ({settings.QdrantReplicas ?? 1})")
+            : new QdrantStoreOptions
+            {
+                Address = nodes[0],
+                FurtherAddresses = nodes[1..],
+                ApiKey = settings.QdrantApiKey,
+                Collection = collection,
+                ShardNumber = settings.QdrantShards,
+                ReplicationFactor = settings.QdrantReplicas,
+                WriteConsistencyFactor = settings.QdrantWriteConsistency,
+            };
 
     public async ValueTask DisposeAsync()
     {

@@ -21,6 +21,7 @@ namespace Kotonoha.Rag.Stores;
 internal sealed class QdrantConnection : IDisposable
 {
     private const string AddressNames = "QdrantStoreOptions.Address, --qdrant-url";
+    private const string NodeKey = "kotonoha.node";
     private const string KeyNames = "QdrantStoreOptions.ApiKey, --qdrant-api-key-env";
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
@@ -31,12 +32,12 @@ internal sealed class QdrantConnection : IDisposable
     private readonly QdrantStoreOptions _options;
     private readonly ILogger _logger;
     private readonly TimeSpan _deadline;
-    private readonly GrpcChannel? _channel;
-    private readonly IQdrantClient _client;
+    private readonly Node[] _nodes;
     private readonly ResiliencePipeline _reads;
     private readonly ResiliencePipeline _writes;
     private readonly AsyncLocal<bool> _isWriting = new();
     private long _lastWarning;
+    private int _current;
 
     public QdrantConnection(QdrantStoreOptions options, ILogger logger)
     {
@@ -45,31 +46,12 @@ internal sealed class QdrantConnection : IDisposable
         _deadline = TimeSpan.FromSeconds(options.RequestTimeoutSeconds);
         _reads = Pipeline(options.ReadRetrySeconds);
         _writes = Pipeline(options.WriteRetrySeconds);
-        if (options.Client is not null)
-        {
-            _client = options.Client;
-            return;
-        }
-
-        if (options.Address is not { IsAbsoluteUri: true, Scheme: "http" or "https", PathAndQuery: "/" })
+        if (options.Client is not null && options.FurtherAddresses.Count > 0)
             throw new ArgumentException(
-                $"'{options.Address}' is not the address of a gRPC server: http or https, a host and a port, and no path.",
-                nameof(options));
-        _channel = GrpcChannel.ForAddress(options.Address, new GrpcChannelOptions
-        {
-            HttpHandler = Handler(options.Address),
-            DisposeHttpClient = true,
-            // Reads come in pages of a bounded number of points, but a point may be of any size.
-            MaxReceiveMessageSize = null,
-            // The server would compress every answer: 10 ms instead of 1.3 for a hundred chunks.
-            CompressionProviders = [],
-        });
-        var calls = options.ApiKey is not { } key ? _channel.CreateCallInvoker() : _channel.Intercept(metadata =>
-        {
-            metadata.Add("api-key", key);
-            return metadata;
-        });
-        _client = new QdrantClient(new QdrantGrpcClient(calls), _deadline);
+                "A given client connects to one address; further ones are for clients that are made here.", nameof(options));
+        _nodes = options.Client is not null
+            ? [new Node(options.Address, null, options.Client)]
+            : [.. options.FurtherAddresses.Prepend(options.Address).Select(Connect)];
     }
 
     /// <summary>Repeats the reads of the calling asynchronous method for as long as writes.</summary>
@@ -90,7 +72,11 @@ internal sealed class QdrantConnection : IDisposable
             },
             cancellationToken);
 
-    public void Dispose() => _channel?.Dispose();
+    public void Dispose()
+    {
+        foreach (var node in _nodes)
+            node.Channel?.Dispose();
+    }
 
     /// <summary>Whether the answer was larger than the given client accepts.</summary>
     public static bool IsTooLarge(StoreException exception) => exception.InnerException is RpcException rpc && IsTooLarge(rpc);
@@ -103,6 +89,37 @@ internal sealed class QdrantConnection : IDisposable
 
     private static bool IsTls(RpcException exception)
         => exception.Status.DebugException is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError };
+
+    private Node Current => _nodes[Volatile.Read(ref _current)];
+
+    private Node Connect(Uri address)
+    {
+        if (address is not { IsAbsoluteUri: true, Scheme: "http" or "https", PathAndQuery: "/" })
+            throw new ArgumentException(
+                $"'{address}' is not the address of a gRPC server: http or https, a host and a port, and no path.", nameof(address));
+        var channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
+        {
+            HttpHandler = Handler(address),
+            DisposeHttpClient = true,
+            // Reads come in pages of a bounded number of points, but a point may be of any size.
+            MaxReceiveMessageSize = null,
+            // The server would compress every answer: 10 ms instead of 1.3 for a hundred chunks.
+            CompressionProviders = [],
+        });
+        var calls = _options.ApiKey is not { } key ? channel.CreateCallInvoker() : channel.Intercept(metadata =>
+        {
+            metadata.Add("api-key", key);
+            return metadata;
+        });
+        return new Node(address, channel, new QdrantClient(new QdrantGrpcClient(calls), _deadline));
+    }
+
+    /// <summary>After a failure of a node, the next one is asked, by every request.</summary>
+    private void Leave(Node node)
+    {
+        int at = Array.IndexOf(_nodes, node);
+        Interlocked.CompareExchange(ref _current, (at + 1) % _nodes.Length, at);
+    }
 
     private static SocketsHttpHandler Handler(Uri address) => new()
     {
@@ -148,8 +165,10 @@ internal sealed class QdrantConnection : IDisposable
                 if (arguments.Outcome.Exception is not RpcException exception)
                     return false;
                 var elapsed = Stopwatch.GetElapsedTime(arguments.Context.Properties.GetValue(StartKey, 0));
-                return elapsed + (RetryAfter(exception) ?? TimeSpan.Zero) < TimeSpan.FromSeconds(seconds)
-                    && await IsTransientAsync(exception, arguments.Context.CancellationToken).ConfigureAwait(false);
+                // Every node is asked once, however long that takes.
+                bool isTime = arguments.AttemptNumber < _nodes.Length - 1
+                    || elapsed + (RetryAfter(exception) ?? TimeSpan.Zero) < TimeSpan.FromSeconds(seconds);
+                return isTime && await IsTransientAsync(exception, arguments.Context.CancellationToken).ConfigureAwait(false);
             },
             DelayGenerator = arguments => ValueTask.FromResult(RetryAfter((RpcException)arguments.Outcome.Exception!)),
             OnRetry = arguments =>
@@ -168,7 +187,7 @@ internal sealed class QdrantConnection : IDisposable
         if (isNew && Interlocked.CompareExchange(ref _lastWarning, now, last) == last)
             _logger.LogWarning(
                 "The Qdrant server at {Address} did not do a request ({Reason}). Requests are repeated for up to {Seconds} s.",
-                _options.Address,
+                AddressOf(exception),
                 Reason(exception),
                 seconds);
     }
@@ -211,11 +230,19 @@ internal sealed class QdrantConnection : IDisposable
     {
         // A client of our own sets the deadline itself, so that the server knows it too.
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        if (_channel is null)
+        var node = Current;
+        if (node.Channel is null)
             limit.CancelAfter(_deadline);
         try
         {
-            return await request(_client, limit.Token).ConfigureAwait(false);
+            return await request(node.Client, limit.Token).ConfigureAwait(false);
+        }
+        catch (RpcException exception) when (exception.StatusCode != StatusCode.Cancelled)
+        {
+            exception.Data[NodeKey] = node;
+            if (exception.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal or StatusCode.Aborted)
+                Leave(node);
+            throw;
         }
         catch (Exception exception) when (exception is RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException)
         {
@@ -245,12 +272,13 @@ internal sealed class QdrantConnection : IDisposable
     {
         const int beginning = 256;
         bool isBroken = exception is { StatusCode: not StatusCode.Unavailable, Status.DebugException: HttpRequestException };
-        if (_channel is null || !(isBroken || IsNotGrpc(exception)))
+        if (Current.Channel is null || !(isBroken || IsNotGrpc(exception)))
             return null;
         try
         {
-            using var client = new HttpClient(Handler(_options.Address)) { Timeout = ConnectTimeout };
-            using var request = new HttpRequestMessage(HttpMethod.Get, _options.Address) { Version = HttpVersion.Version11 };
+            var address = AddressOf(exception);
+            using var client = new HttpClient(Handler(address)) { Timeout = ConnectTimeout };
+            using var request = new HttpRequestMessage(HttpMethod.Get, address) { Version = HttpVersion.Version11 };
             using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
                 .ConfigureAwait(false);
             using var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
@@ -272,7 +300,7 @@ internal sealed class QdrantConnection : IDisposable
     {
         const string grpcPort = $"Give its gRPC port, by default 6334 ({AddressNames}).";
         const string isRunning = $"Check that it is running and that the address is its gRPC port, by default 6334 ({AddressNames}).";
-        var address = _options.Address;
+        var address = AddressOf(exception);
         var where = $"The Qdrant server at {address}";
         var said = exception.Status.Detail.Length == 0 ? "no reason given" : exception.Status.Detail.TrimEnd('.');
         var (error, message) = exception.StatusCode switch
@@ -321,7 +349,13 @@ internal sealed class QdrantConnection : IDisposable
         string Seconds() => _options.RequestTimeoutSeconds.ToString(CultureInfo.InvariantCulture);
     }
 
+    /// <summary>Which node failed.</summary>
+    private Uri AddressOf(RpcException exception) => (exception.Data[NodeKey] as Node)?.Address ?? _options.Address;
+
     private static string Reason(RpcException exception) => exception.StatusCode == StatusCode.DeadlineExceeded
         ? "no answer in time"
         : exception.Status.DebugException?.GetBaseException().Message ?? exception.Status.Detail;
+
+    /// <summary>A server that can be asked; the channel is null where the client was given.</summary>
+    private sealed record Node(Uri Address, GrpcChannel? Channel, IQdrantClient Client);
 }

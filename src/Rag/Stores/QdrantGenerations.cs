@@ -9,7 +9,7 @@ namespace Kotonoha.Rag.Stores;
 /// <c>NAME--N--documents</c> with the ledger; the aliases <c>NAME</c> and <c>NAME--documents</c> name the one that answers. A generation
 /// is whole when both are there and the ledger holds the collection's metadata, which is written last.
 /// </summary>
-internal sealed class QdrantGenerations(QdrantConnection connection, Uri address, string name)
+internal sealed class QdrantGenerations(QdrantConnection connection, QdrantStoreOptions options)
 {
     private const string LedgerSuffix = "--documents";
     private const string TenantField = "tenant";
@@ -19,7 +19,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
 
     /// <summary>The collection with the chunks: of a generation, or by its alias.</summary>
     public string Chunks(int? generation)
-        => generation is { } number ? string.Create(CultureInfo.InvariantCulture, $"{name}--{number}") : name;
+        => generation is { } number ? string.Create(CultureInfo.InvariantCulture, $"{options.Collection}--{number}") : options.Collection;
 
     /// <summary>The collection with the ledger: of a generation, or by its alias.</summary>
     public string Ledger(int? generation) => Chunks(generation) + LedgerSuffix;
@@ -121,16 +121,17 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
         int? chunksAlias = null, ledgerAlias = null;
         foreach (var alias in aliases)
         {
-            if (alias.AliasName == name)
-                chunksAlias = Number(alias.CollectionName, "") ?? throw Foreign(name);
-            else if (alias.AliasName == name + LedgerSuffix)
+            if (alias.AliasName == options.Collection)
+                chunksAlias = Number(alias.CollectionName, "") ?? throw Foreign(options.Collection);
+            else if (alias.AliasName == options.Collection + LedgerSuffix)
                 ledgerAlias = Number(alias.CollectionName, LedgerSuffix) ?? throw Foreign(alias.AliasName);
         }
 
-        foreach (var taken in collections.Where(collection => collection == name || collection == name + LedgerSuffix))
+        foreach (var taken in collections.Where(
+            collection => collection == options.Collection || collection == options.Collection + LedgerSuffix))
             throw Foreign(taken);
         if (chunksAlias is { } answering && !await IsOursAsync(Chunks(answering), cancellationToken).ConfigureAwait(false))
-            throw Foreign(name);
+            throw Foreign(options.Collection);
         return new QdrantSurvey(
             chunksAlias ?? ledgerAlias,
             [.. collections.Select(collection => Number(collection, "")).OfType<int>()],
@@ -145,13 +146,13 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
 
     private StoreException Foreign(string collection) => new(
         StoreError.Foreign,
-        $"There is a collection '{collection}' at {address} that Kotonoha did not make. It is left alone: use another server or "
+        $"There is a collection '{collection}' at {options.Address} that Kotonoha did not make. It is left alone: use another server or "
         + "another name (QdrantStoreOptions.Collection), or remove it from the server.");
 
     /// <summary>The number in <c>NAME--N</c> with a suffix, or null for any other name.</summary>
     private int? Number(string collection, string suffix)
     {
-        var prefix = name + "--";
+        var prefix = options.Collection + "--";
         if (!collection.StartsWith(prefix, StringComparison.Ordinal) || !collection.EndsWith(suffix, StringComparison.Ordinal))
             return null;
         var digits = collection.AsSpan(prefix.Length, Math.Max(0, collection.Length - prefix.Length - suffix.Length));
@@ -252,6 +253,12 @@ internal sealed class QdrantGenerations(QdrantConnection connection, Uri address
 
     private async Task CreateAsync(CreateCollection request, CancellationToken cancellationToken)
     {
+        if (options.ShardNumber is { } shards)
+            request.ShardNumber = (uint)shards;
+        if (options.ReplicationFactor is { } copies)
+            request.ReplicationFactor = (uint)copies;
+        if (options.WriteConsistencyFactor is { } confirmed)
+            request.WriteConsistencyFactor = (uint)confirmed;
         try
         {
             await connection.WriteAsync((client, token) => client.CreateCollectionAsync(request, token), cancellationToken)

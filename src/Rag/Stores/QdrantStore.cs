@@ -55,13 +55,27 @@ public sealed partial class QdrantStore : IKnowledgeStore
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.RequestTimeoutSeconds);
         ArgumentOutOfRangeException.ThrowIfNegative(options.ReadRetrySeconds);
         ArgumentOutOfRangeException.ThrowIfNegative(options.WriteRetrySeconds);
+        CheckCluster(options);
         _options = options;
         _logger = logger ?? NullLogger<QdrantStore>.Instance;
         _connection = new QdrantConnection(options, _logger);
         _ownsConnection = true;
-        _generations = new QdrantGenerations(_connection, options.Address, options.Collection);
+        _generations = new QdrantGenerations(_connection, options);
         _chunks = _generations.Chunks(null);
         _ledger = _generations.Ledger(null);
+    }
+
+    private static void CheckCluster(QdrantStoreOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options.FurtherAddresses);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.ShardNumber ?? 1);
+        int copies = options.ReplicationFactor ?? 1, confirmed = options.WriteConsistencyFactor ?? 1;
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(copies);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(confirmed);
+        if (confirmed > copies)
+            throw new ArgumentException(
+                $"{confirmed} copies cannot confirm a write where there are {copies} (WriteConsistencyFactor, ReplicationFactor).",
+                nameof(options));
     }
 
     /// <summary>A generation that is being built: this store's alone.</summary>
@@ -311,6 +325,18 @@ public sealed partial class QdrantStore : IKnowledgeStore
         _connection.BeginWrite();
         await _generations.CommitAsync(generation, cancellationToken).ConfigureAwait(false);
         _seen = null;
+    }
+
+    /// <summary>Removes every chunk of a document that is not of its record's version, whatever wrote it.</summary>
+    internal Task RemoveOtherVersionsAsync(DocumentRecord record, CancellationToken cancellationToken)
+    {
+        var others = new Filter
+        {
+            Must = { Conditions.MatchKeyword("source", record.Source) },
+            MustNot = { Conditions.MatchKeyword("version", record.Version), Conditions.IsEmpty("version") },
+        };
+        return _connection.WriteAsync(
+            (client, token) => client.DeleteAsync(_chunks, others, cancellationToken: token), cancellationToken);
     }
 
     /// <summary>Closes the connections; the server goes on.</summary>

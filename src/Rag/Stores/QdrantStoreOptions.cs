@@ -8,6 +8,23 @@ public sealed record QdrantStoreOptions
     /// <summary>The server's gRPC address, by default of port 6334; <c>https</c> for TLS. It has no path.</summary>
     public Uri Address { get; init; } = new("http://localhost:6334");
 
+    /// <summary>
+    /// Further nodes of the same cluster, as <see cref="Address"/> is one. A request that a node does not answer is repeated at the next.
+    /// </summary>
+    public IReadOnlyList<Uri> FurtherAddresses { get; init; } = [];
+
+    /// <summary>How many shards a new collection is divided into, or null for the server's choice (one for each node).</summary>
+    public int? ShardNumber { get; init; }
+
+    /// <summary>On how many nodes each shard of a new collection lies, or null for the server's choice (one).</summary>
+    public int? ReplicationFactor { get; init; }
+
+    /// <summary>
+    /// How many copies of a shard must have taken a write before it is acknowledged, or null for the server's choice (one). A write is
+    /// refused while fewer nodes are there, and repeated for <see cref="WriteRetrySeconds"/>.
+    /// </summary>
+    public int? WriteConsistencyFactor { get; init; }
+
     /// <summary>The API key, or null for none.</summary>
     public string? ApiKey { get; init; }
 

@@ -13,6 +13,7 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
             [
                 "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.Grammars",
                 "Kotonoha.LocalModel", "Kotonoha.Rag", "Kotonoha.Rag.Hosting", "Kotonoha.Readers", "Kotonoha.Tokenizers",
+                "Kotonoha.Workers",
             ],
             feed.Packages.Select(name => name[..name.IndexOf(".0.", StringComparison.Ordinal)]));
 

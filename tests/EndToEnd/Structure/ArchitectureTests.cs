@@ -35,6 +35,8 @@ public partial class ArchitectureTests
                 "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions",
                 "Microsoft.Extensions.VectorData.Abstractions", "Microsoft.SemanticKernel.Abstractions",
             ]),
+        ["Workers"] = (["Foundation", "Readers", "Rag"],
+            ["MassTransit", "MassTransit.Abstractions", "MassTransit.RabbitMQ", "MassTransit.RabbitMqTransport", "RabbitMQ.Client"]),
         ["Agents"] =
             (["Foundation", "Grammars", "ChatTemplates"],
                 ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Agents.AI.Workflows", "Microsoft.Extensions.AI",
@@ -46,7 +48,7 @@ public partial class ArchitectureTests
         ["Page"] = (["Foundation", "Tokenizers", "LocalModel", "Rag", "Agents", "Server"], null),
         ["Cli"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Server",
-                "Page", "Torch"],
+                "Page", "Torch", "Workers"],
                 null),
     };
 
