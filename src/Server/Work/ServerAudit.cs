@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Kotonoha.Foundation;
 using Kotonoha.Foundation.Security;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Keys;
