@@ -36,7 +36,8 @@ public partial class ArchitectureTests
                 "Microsoft.Extensions.VectorData.Abstractions", "Microsoft.SemanticKernel.Abstractions",
             ]),
         ["Workers"] = (["Foundation", "Readers", "Rag"],
-            ["MassTransit", "MassTransit.Abstractions", "MassTransit.RabbitMQ", "MassTransit.RabbitMqTransport", "RabbitMQ.Client"]),
+            ["MassTransit", "MassTransit.Abstractions", "MassTransit.RabbitMQ", "MassTransit.RabbitMqTransport", "RabbitMQ.Client",
+                "System.Threading.RateLimiting"]),
         ["Agents"] =
             (["Foundation", "Grammars", "ChatTemplates"],
                 ["Microsoft.Agents.AI", "Microsoft.Agents.AI.Abstractions", "Microsoft.Agents.AI.Workflows", "Microsoft.Extensions.AI",
