@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Kotonoha.Server;
-using Microsoft.AspNetCore.Builder;
 
 namespace Kotonoha.Samples.Replicas;
 

@@ -7,7 +7,6 @@ using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.LoadBalancing;
-using Yarp.ReverseProxy.Model;
 using Yarp.ReverseProxy.SessionAffinity;
 
 namespace Kotonoha.Samples.Replicas;

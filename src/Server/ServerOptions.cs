@@ -133,7 +133,9 @@ public sealed record ServerOptions
     /// <exception cref="ServerSettingException">A setting is out of range; the message names it.</exception>
     public void Validate()
     {
-        Require(Url.IsAbsoluteUri && Url.Scheme is "http" or "https" && Url.AbsolutePath == "/" && Url.Query.Length == 0 && Url.UserInfo.Length == 0,
+        Require(
+            Url.IsAbsoluteUri && Url.Scheme is "http" or "https" && Url.AbsolutePath == "/" && Url.Query.Length == 0
+                && Url.UserInfo.Length == 0,
             "url", $"'{Url}' is no address to listen on: http or https, a host and a port, such as {DefaultUrl}");
         Require(MaxRunning is >= 1 and <= 4096, "max-running", $"is {MaxRunning}; from 1 to 4096");
         Require(MaxWaitingPerKey >= 0, "max-waiting-per-key", $"is {MaxWaitingPerKey}; 0 or more");

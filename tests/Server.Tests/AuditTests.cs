@@ -42,7 +42,8 @@ public sealed class AuditTests : IDisposable
             await SendAsync(server, secret, HttpMethod.Post, "/api/knowledge/collections", new { name = "mine" });
             await SendAsync(server, secret, HttpMethod.Put, "/api/knowledge/collections/mine/documents/a.txt", "A text.");
             await SendAsync(server, secret, HttpMethod.Post, "/api/knowledge/collections/handbook/search", new { query = "lighthouse" });
-            await SendAsync(server, secret, HttpMethod.Post, "/api/knowledge/collections/handbook/ask", new { question = "How high is it?" });
+            await SendAsync(
+                server, secret, HttpMethod.Post, "/api/knowledge/collections/handbook/ask", new { question = "How high is it?" });
             await SendAsync(server, secret, HttpMethod.Delete, "/api/knowledge/collections/mine");
             await SendAsync(server, narrow, HttpMethod.Delete, "/api/knowledge/collections/handbook", status: HttpStatusCode.Forbidden);
             await SendAsync(server, "wrong", HttpMethod.Get, "/v1/models", status: HttpStatusCode.Unauthorized);
@@ -87,7 +88,8 @@ public sealed class AuditTests : IDisposable
     {
         var path = _folder.At("audit.log");
         await using (var server = await RunningServer.StartAsync(
-            options => options with { AuditLog = path }, before: home => new KeyFile(home).Add(new ApiKey { Id = "", Hash = "", Name = "x" })))
+            options => options with { AuditLog = path },
+            before: home => new KeyFile(home).Add(new ApiKey { Id = "", Hash = "", Name = "x" })))
             for (int i = 0; i < 60; i++)
                 await SendAsync(server, "wrong", HttpMethod.Get, "/v1/models", status: HttpStatusCode.Unauthorized);
         var lines = await File.ReadAllLinesAsync(path);

@@ -135,7 +135,9 @@ public sealed class PromptLogTests : IDisposable
     public async Task Tokens_cost_what_the_table_says()
     {
         var path = _folder.Write("prices.json",
-            """{"currency": "EUR", "models": {"tiny": {"prompt": 1000000, "completion": 10000000}, "*": {"prompt": 1, "completion": 0}}}""");
+            """
+            {"currency": "EUR", "models": {"tiny": {"prompt": 1000000, "completion": 10000000}, "*": {"prompt": 1, "completion": 0}}}
+            """);
         await using var server = await RunningServer.StartAsync(options => options with { Prices = path });
         using (await server.Http.PostAsJsonAsync("/v1/completions", new
         {

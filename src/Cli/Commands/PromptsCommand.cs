@@ -20,7 +20,10 @@ internal static class PromptsCommand
         var since = new Option<string?>("--since") { Description = "Leave out what is older than this day or time.", HelpName = "TIME" };
         var key = new Option<string?>("--key") { Description = "Only of this key, by its id or its name.", HelpName = "KEY" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object a line." };
-        var show = new Command("show", "Decrypt prompts and answers and print them, the earliest first.") { folder, home, since, key, json };
+        var show = new Command("show", "Decrypt prompts and answers and print them, the earliest first.")
+        {
+            folder, home, since, key, json,
+        };
         show.SetAction(parsed => Show(
             parsed.GetValue(folder)!, Path.Combine(Workspace.HomeFolder(parsed.GetValue(home)), "server"), Time(parsed.GetValue(since)),
             parsed.GetValue(key), parsed.GetValue(json)));

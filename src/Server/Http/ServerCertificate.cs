@@ -9,7 +9,8 @@ internal sealed class ServerCertificate : IDisposable
 {
     private const string Setting = "certificate", KeySetting = "certificate-key", PasswordSetting = "certificate-password-env";
 
-    private ServerCertificate(X509Certificate2 certificate, X509Certificate2Collection chain) => (Certificate, Chain) = (certificate, chain);
+    private ServerCertificate(X509Certificate2 certificate, X509Certificate2Collection chain)
+        => (Certificate, Chain) = (certificate, chain);
 
     public X509Certificate2 Certificate { get; }
 

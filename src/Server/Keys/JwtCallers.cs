@@ -10,7 +10,9 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Kotonoha.Server.Keys;
 
-/// <summary>Callers who show a signed token (JWT) of an identity provider, or of whoever holds the private key, in place of a key.</summary>
+/// <summary>
+/// Callers who show a signed token (JWT) of an identity provider, or of whoever holds the private key, in place of a key.
+/// </summary>
 /// <remarks>Thread-safe. Which algorithms are taken follows from the key, never from the token.</remarks>
 internal sealed class JwtCallers
 {

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Kotonoha.Server.Work;
 
-/// <summary>What tokens cost: a JSON file such as <c>{"currency": "EUR", "models": {"chat": {"prompt": 0.5, "completion": 1.5}}}</c>.</summary>
+/// <summary>
+/// What tokens cost: a JSON file such as <c>{"currency": "EUR", "models": {"chat": {"prompt": 0.5, "completion": 1.5}}}</c>.
+/// </summary>
 /// <remarks>Prices are of a million tokens. The model <c>*</c> stands for those that are not named.</remarks>
 internal sealed class PriceTable
 {
@@ -47,7 +49,8 @@ internal sealed class PriceTable
         {
             throw new ServerSettingException(Setting, $"'{path}' cannot be read: {exception.Message}");
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception exception) when (
+            exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new ServerSettingException(Setting, $"'{path}' is no table of prices, such as "
                 + "{\"currency\": \"EUR\", \"models\": {\"*\": {\"prompt\": 0.5, \"completion\": 1.5}}}: " + exception.Message);

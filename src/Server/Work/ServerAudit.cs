@@ -112,7 +112,8 @@ internal sealed partial class ServerAudit : BackgroundService
             return;
         List<(string, string?)> data = [.. work.Details];
         if (work.ModelName.Length > 0)
-            data.AddRange([("model", work.ModelName), ("prompt_tokens", Text(work.InputTokens)), ("completion_tokens", Text(work.OutputTokens))]);
+            data.AddRange([
+                ("model", work.ModelName), ("prompt_tokens", Text(work.InputTokens)), ("completion_tokens", Text(work.OutputTokens))]);
         if (work.Error is { } error)
             data.Add(("error", error));
         Append(work.Operation, work.Caller, [.. data]);
