@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace Kotonoha.Workers;
 
 /// <summary>
-/// What a message of the queue says: which document is to be brought into the collection, or out of it. On the wire it is a JSON object with
-/// these names in camel case, so other programs can publish it too.
+/// What a message of the queue says: which document is to be brought into the collection, or out of it. On the wire it is a JSON object
+/// with these names in camel case, so other programs can publish it too.
 /// </summary>
 public sealed record IngestionMessage
 {

@@ -158,7 +158,8 @@ public sealed class IngestionQueue : IAsyncDisposable
         // Those that fail again meanwhile are left for the next time.
         for (long left = dead?.MessageCount ?? 0; left > 0; left--)
         {
-            if (await channel.BasicGetAsync(_options.DeadLetters, autoAck: false, cancellationToken).ConfigureAwait(false) is not { } letter)
+            var letter = await channel.BasicGetAsync(_options.DeadLetters, autoAck: false, cancellationToken).ConfigureAwait(false);
+            if (letter is null)
                 break;
             await PublishAsync(channel, [letter.Body.ToArray()], cancellationToken).ConfigureAwait(false);
             await channel.BasicAckAsync(letter.DeliveryTag, multiple: false, cancellationToken).ConfigureAwait(false);

@@ -43,8 +43,8 @@ public sealed record IngestionWorkerOptions
 /// the document, and doing it twice changes nothing, so each document is there exactly once, however workers end.
 /// </summary>
 /// <remarks>
-/// Several workers share a queue. Trouble that may pass (the store is away, a time-out) is tried again with growing pauses; what comes again
-/// with the same message (an unreadable document) becomes a dead letter at once, with its reason.
+/// Several workers share a queue. Trouble that may pass (the store is away, a time-out) is tried again with growing pauses; what comes
+/// again with the same message (an unreadable document) becomes a dead letter at once, with its reason.
 /// </remarks>
 public sealed class IngestionWorker : IAsyncDisposable
 {
@@ -147,7 +147,8 @@ public sealed class IngestionWorker : IAsyncDisposable
             }
             catch (Exception exception)
             {
-                options.Failed?.Invoke(message.Source, exception, IsTransient(exception) && context.GetRetryAttempt() < options.Attempts - 1);
+                bool isTriedAgain = IsTransient(exception) && context.GetRetryAttempt() < options.Attempts - 1;
+                options.Failed?.Invoke(message.Source, exception, isTriedAgain);
                 throw;
             }
         }

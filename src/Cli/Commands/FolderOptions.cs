@@ -183,8 +183,8 @@ internal sealed class FolderOptions(bool searches)
 /// <param name="RerankModel">The cross-encoder that orders the best passages anew, or null.</param>
 /// <param name="Threads">The model's threads, or null for the default.</param>
 internal sealed record FolderSettings(
-    string? Documents, string? Home, bool Qdrant, IReadOnlyList<string> QdrantUrls, string? QdrantApiKey, string? EmbeddingModel, string? RerankModel,
-    int? Threads)
+    string? Documents, string? Home, bool Qdrant, IReadOnlyList<string> QdrantUrls, string? QdrantApiKey,
+    string? EmbeddingModel, string? RerankModel, int? Threads)
 {
     /// <summary>Whether documents whose text holds instructions to a model are held back.</summary>
     public bool HoldsInjections { get; init; }

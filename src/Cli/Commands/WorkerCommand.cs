@@ -74,7 +74,8 @@ internal static class WorkerCommand
             DefaultValueFactory = _ => IngestionQueue.DefaultSample,
         };
         var command = new Command(
-            "enqueue", "Put the documents of a folder that are new, changed or gone into the queue; begin the collection where there is none.");
+            "enqueue",
+            "Put the documents of a folder that are new, changed or gone into the queue; begin the collection where there is none.");
         options.AddTo(command);
         queue.AddTo(command);
         command.Options.Add(labels);
@@ -94,7 +95,8 @@ internal static class WorkerCommand
         var options = new FolderOptions(searches: false);
         var queue = new QueueOptions();
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        var command = new Command("status", "Say how many documents wait, how many workers there are, and which messages are dead letters.");
+        var command = new Command(
+            "status", "Say how many documents wait, how many workers there are, and which messages are dead letters.");
         options.AddTo(command);
         queue.AddTo(command);
         command.Options.Add(json);
@@ -141,7 +143,8 @@ internal static class WorkerCommand
         };
         await using var worker = await IngestionWorker.StartAsync(session.Knowledge, options, cancellationToken);
         await Console.Error.WriteLineAsync(
-            $"Working: queue '{options.Queue.Queue}' at {options.Queue.Location}, store {session.Knowledge.Store.Location}; Ctrl+C ends it.");
+            $"Working: queue '{options.Queue.Queue}' at {options.Queue.Location}, store {session.Knowledge.Store.Location}; "
+                + "Ctrl+C ends it.");
         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Console.Error.WriteLineAsync("Ending: the documents in hand are finished first.");
         return 0;

@@ -123,7 +123,8 @@ internal sealed class KnowledgeSession : IAsyncDisposable
     private static QdrantStoreOptions StoreOptions(FolderSettings settings, Uri[] nodes, string collection)
         => settings.QdrantWriteConsistency is { } confirmed && confirmed > (settings.QdrantReplicas ?? 1)
             ? throw new UsageException(
-                $"--qdrant-write-consistency {confirmed}: there are no more copies than --qdrant-replicas says ({settings.QdrantReplicas ?? 1})")
+                $"--qdrant-write-consistency {confirmed}: there are no more copies than --qdrant-replicas says "
+                    + $"({settings.QdrantReplicas ?? 1})")
             : new QdrantStoreOptions
             {
                 Address = nodes[0],

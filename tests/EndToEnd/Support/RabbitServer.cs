@@ -35,7 +35,12 @@ internal sealed class RabbitServer : IAsyncDisposable
         await File.WriteAllTextAsync(configuration, $"listeners.tcp.1 = 127.0.0.1:{ports[0]}\n");
         foreach (var empty in new[] { "plugins", "env.conf" })
             await File.WriteAllTextAsync(Path.Combine(folder, empty), "");
-        var start = new ProcessStartInfo(Program) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder };
+        var start = new ProcessStartInfo(Program)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder,
+        };
         var environment = start.Environment;
         environment["HOME"] = folder;
         environment["RABBITMQ_NODENAME"] = $"kotonoha{ports[0].ToString(CultureInfo.InvariantCulture)}@localhost";
