@@ -38,7 +38,7 @@ public sealed class McpTests
             model:
               id: any
               options:
-                temperature: 1
+                temperature: 0
                 maxOutputTokens: 8
             """);
         prompts.Write("broken.yaml", "kind: Agent\nname: broken\nstrategy: nothing\n");

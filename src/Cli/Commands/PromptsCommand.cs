@@ -54,10 +54,14 @@ internal static class PromptsCommand
                 })
                 : string.Create(CultureInfo.InvariantCulture, $"""
                     {record.Time:yyyy-MM-dd HH:mm:ss} {record.Name} ({record.Caller}): {record.Operation} {record.Model} {record.Error}
-                    > {record.Prompt.ReplaceLineEndings("\n> ")}
-                    {record.Answer}
+                    > {Printable(record.Prompt).ReplaceLineEndings("\n> ")}
+                    {Printable(record.Answer)}
 
                     """));
         return 0;
     }
+
+    // What strangers and models wrote does not get to steer the terminal.
+    private static string Printable(string text)
+        => string.Concat(text.Select(letter => char.IsControl(letter) && letter is not ('\n' or '\t') ? '\uFFFD' : letter));
 }
