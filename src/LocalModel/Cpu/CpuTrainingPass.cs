@@ -55,10 +55,11 @@ internal sealed unsafe class CpuTrainingPass : CpuPass
     }
 
     /// <inheritdoc/>
+    private protected override bool Recomputes => Recompute && !_isStretch;
+
+    /// <inheritdoc/>
     private protected override Tensor LayerCore(Tensor hidden, Func<Tensor, Tensor> layer)
     {
-        if (!Recompute || _isStretch)
-            return layer(hidden);
         var mark = Arena.Mark();
         int recorded = _recorded;
         ulong drawn = _drawn;

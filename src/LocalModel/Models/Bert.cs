@@ -155,7 +155,8 @@ public sealed class Bert : EncoderModel
         x = pass.Add(x, _positionEmbedding.Forward(pass, Config.Kind == BertKind.Roberta ? RobertaPositions(batch) : batch.Positions));
         x = pass.Dropout(_embeddingNorm.Forward(pass, x), Config.HiddenDropout);
         foreach (var block in _blocks)
-            x = pass.Layer(pass.NextLayer(x), y => ForwardLayer(pass, y, batch, block));
+            x = pass.Layer(pass.NextLayer(x), (Model: this, batch, block),
+                static (pass, x, at) => at.Model.ForwardLayer(pass, x, at.batch, at.block));
         return x;
     }
 

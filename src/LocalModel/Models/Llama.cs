@@ -118,8 +118,9 @@ public sealed class Llama : CausalModel
 
         // (tokens) -> (tokens, width)
         var x = _tokenEmbedding.Forward(pass, batch.TokenIds);
-        foreach (int layer in Enumerable.Range(0, _blocks.Count))
-            x = pass.Layer(pass.NextLayer(x), y => ForwardLayer(pass, y, batch, layer));
+        for (int layer = 0; layer < _blocks.Count; layer++)
+            x = pass.Layer(pass.NextLayer(x), (Model: this, batch, layer),
+                static (pass, x, at) => at.Model.ForwardLayer(pass, x, at.batch, at.layer));
         return FinalNorm(pass, x);
     }
 

@@ -156,10 +156,10 @@ public sealed class Marian : EncoderDecoderModel
         var x = Embed(pass, sources, _sourceEmbedding, _sourcePositions);
         var options = new AttentionOptions(Config.EncoderHeads) { Dropout = Config.AttentionDropout };
         foreach (var block in _encoder)
-            x = pass.Layer(pass.NextLayer(x), y =>
+            x = pass.Layer(pass.NextLayer(x), (Model: this, sources, block, options), static (pass, x, at) =>
             {
-                y = Residual(pass, y, block.AttentionNorm, z => block.Attention.Forward(pass, z, sources, options));
-                return Residual(pass, y, block.OutputNorm, z => FeedForward(pass, z, block));
+                x = at.Model.Residual(pass, x, at.block.AttentionNorm, y => at.block.Attention.Forward(pass, y, at.sources, at.options));
+                return at.Model.Residual(pass, x, at.block.OutputNorm, y => at.Model.FeedForward(pass, y, at.block));
             });
 
         return _encoderNorm?.Forward(pass, x) ?? x;
@@ -173,16 +173,20 @@ public sealed class Marian : EncoderDecoderModel
 
         // (target tokens) -> (target tokens, width)
         var x = Embed(pass, targets, _targetEmbedding, _targetPositions);
-        foreach (var (layer, (block, cross, crossNorm)) in _decoder.Index())
+        for (int layer = 0; layer < _decoder.Count; layer++)
         {
             var options = new AttentionOptions(Config.DecoderHeads) { Dropout = Config.AttentionDropout, Layer = layer };
 
             // Hidden states of the encoder that are still needed must not be taken back.
-            x = pass.Layer(encoded.IsKept ? pass.NextLayer(x) : x, y =>
+            x = encoded.IsKept ? pass.NextLayer(x) : x;
+            x = pass.Layer(x, (Model: this, targets, encoded, queries, options), static (pass, x, at) =>
             {
-                y = Residual(pass, y, block.AttentionNorm, z => block.Attention.Forward(pass, z, targets, options with { Causal = true }));
-                y = Residual(pass, y, crossNorm, z => cross.ForwardCross(pass, z, encoded, queries, options));
-                return Residual(pass, y, block.OutputNorm, z => FeedForward(pass, z, block));
+                var (model, targets, encoded, queries, options) = at;
+                var (block, cross, crossNorm) = model._decoder[options.Layer];
+                var causal = options with { Causal = true };
+                x = model.Residual(pass, x, block.AttentionNorm, y => block.Attention.Forward(pass, y, targets, causal));
+                x = model.Residual(pass, x, crossNorm, y => cross.ForwardCross(pass, y, encoded, queries, options));
+                return model.Residual(pass, x, block.OutputNorm, y => model.FeedForward(pass, y, block));
             });
         }
 

@@ -69,12 +69,15 @@ internal abstract class Pass : IDisposable
     /// differentiated: less memory for a forward pass more. The gradients are the same, to the last bit.
     /// </summary>
     /// <param name="hidden">What the layer starts from.</param>
-    /// <param name="layer">Runs the layer. It gives the same result each time, and no tensor of its own to anything else.</param>
+    /// <param name="state">What the layer is told.</param>
+    /// <param name="layer">
+    /// Runs the layer, best a static function. It gives the same result each time, and no tensor of its own to anything else.
+    /// </param>
     /// <returns>The layer's result.</returns>
-    public Tensor Layer(Tensor hidden, Func<Tensor, Tensor> layer)
+    public Tensor Layer<TState>(Tensor hidden, TState state, Func<Pass, Tensor, TState, Tensor> layer)
     {
         ArgumentNullException.ThrowIfNull(layer);
-        return LayerCore(hidden, layer);
+        return Recomputes ? LayerCore(hidden, Bind(state, layer)) : layer(this, hidden, state);
     }
 
     /// <summary>The same elements with other dimensions; no copy.</summary>
@@ -416,7 +419,13 @@ internal abstract class Pass : IDisposable
 
     private protected virtual Tensor NextLayerCore(Tensor hidden) => hidden;
 
+    /// <summary>Whether layers are run once more when they are differentiated.</summary>
+    private protected virtual bool Recomputes => false;
+
     private protected virtual Tensor LayerCore(Tensor hidden, Func<Tensor, Tensor> layer) => layer(hidden);
+
+    // Apart, so that a layer that is not kept allocates nothing.
+    private Func<Tensor, Tensor> Bind<TState>(TState state, Func<Pass, Tensor, TState, Tensor> layer) => hidden => layer(this, hidden, state);
 
     private protected abstract Tensor ConstantCore(ReadOnlySpan<float> values, int rows, int columns);
 
