@@ -26,7 +26,7 @@ internal static class ReasoningBenchmark
         int steps = Number("steps", 1500), reinforced = Number("grpo", 300), seed = Number("seed", 1);
         Console.WriteLine($"Machine: {Machine.Describe()}; seed {seed}");
         var problems = Problems(seed);
-        double rate = double.Parse(options.GetValueOrDefault("rate", "3e-4"), CultureInfo.InvariantCulture);
+        double rate = double.Parse(options.GetValueOrDefault("rate", "1e-4"), CultureInfo.InvariantCulture);
         var (train, heldOut) = (problems[..TrainProblems], problems[^HeldOutProblems..]);
         var rewarded = problems[TrainProblems..^HeldOutProblems];
         var tokenizer = Tokenizer.TrainByteLevelBpe(["0123456789+-=; "], 260, minFrequency: 1000, [CheckpointParts.EndOfText]);
