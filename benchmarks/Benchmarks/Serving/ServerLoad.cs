@@ -10,7 +10,8 @@ namespace Kotonoha.Benchmarks.Serving;
 
 /// <summary>
 /// <c>server-load [--model PATH] [--streams 64] [--minutes 10] [--tokens 64] [--seed 1]</c>: so many people chat with the server at the
-/// same time, one in five leaves in the middle: errors, memory, times to the first token and per token; then what 16 streams give against one.
+/// same time, one in five leaves in the middle: errors, memory, times to the first token and per token; before that, what 16 streams give
+/// against one.
 /// </summary>
 internal static class ServerLoad
 {

@@ -425,7 +425,8 @@ internal abstract class Pass : IDisposable
     private protected virtual Tensor LayerCore(Tensor hidden, Func<Tensor, Tensor> layer) => layer(hidden);
 
     // Apart, so that a layer that is not kept allocates nothing.
-    private Func<Tensor, Tensor> Bind<TState>(TState state, Func<Pass, Tensor, TState, Tensor> layer) => hidden => layer(this, hidden, state);
+    private Func<Tensor, Tensor> Bind<TState>(TState state, Func<Pass, Tensor, TState, Tensor> layer)
+        => hidden => layer(this, hidden, state);
 
     private protected abstract Tensor ConstantCore(ReadOnlySpan<float> values, int rows, int columns);
 
