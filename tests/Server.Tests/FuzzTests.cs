@@ -43,4 +43,21 @@ public sealed class FuzzTests
         Assert.True(statuses.GetValueOrDefault(200) > 30 && statuses.GetValueOrDefault(400) > 100, string.Join(", ", statuses));
         Assert.Equal("ok", JsonElement.Parse(await server.Http.GetStringAsync("/health/ready")).GetProperty("status").GetString());
     }
+
+    [Theory]
+    [InlineData("/api/knowledge/collections/handbook/ask", """{"question":"When does the ferry leave?","history":[null]}""")]
+    [InlineData("/api/knowledge/collections/handbook/ask", """{"question":"When does the ferry leave?","history":[{"role":"user"}]}""")]
+    [InlineData("/v1/chat/completions", """
+        {"model":"tiny","messages":[{"role":"user","content":"b"}],"max_tokens":3,"tools":[{"type":"function","function":
+         {"name":"f","parameters":{"type":"object","properties":{"x":{"type":["a",1]}}}}}]}
+        """)]
+    public async Task What_a_longer_run_found_is_refused_with_a_reason(string path, string body)
+    {
+        await using var server = await RunningServer.StartAsync(withHandbook: true);
+        using var content = new StringContent(body, Encoding.UTF8, "application/json");
+        using var response = await server.Http.PostAsync(path, content);
+        var answer = await response.Content.ReadAsStringAsync();
+        Assert.True((int)response.StatusCode == 400, answer);
+        Assert.True(JsonElement.Parse(answer).TryGetProperty("error", out _), answer);
+    }
 }

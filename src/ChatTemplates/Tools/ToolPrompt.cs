@@ -99,7 +99,8 @@ public static class ToolPrompt
             return "any";
         return type.ValueKind switch
         {
-            JsonValueKind.Array => string.Join(" | ", type.EnumerateArray().Select(t => Named(t.GetString(), schema, depth))),
+            JsonValueKind.Array => string.Join(" | ", type.EnumerateArray().Select(
+                t => Named(t.ValueKind == JsonValueKind.String ? t.GetString() : null, schema, depth))),
             JsonValueKind.String => Named(type.GetString(), schema, depth),
             _ => "any",
         };

@@ -294,6 +294,8 @@ internal sealed class KnowledgeEndpoints(
         var answering = target.Answering;
         if (request.Threshold is { } threshold)
             answering = answering with { Threshold = threshold };
+        if (request.History?.Any(message => message?.Content is null) == true)
+            throw ApiException.Invalid("history", "Each entry of 'history' has a 'role' and a 'content'.");
         if (request.History is { Count: > 0 } history)
             answering = answering with
             {
