@@ -13,7 +13,7 @@ internal static class NodePackage
     public static async Task<string> InstallAsync(params string[] packages)
     {
         var kept = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../obj/npm"));
-        var folder = Path.Combine(kept, string.Join('+', packages).Replace('/', '_'));
+        var folder = Path.Combine(kept, string.Join('+', [Node, .. packages]).Replace('/', '_'));
         await Turn.WaitAsync();
         try
         {
