@@ -14,6 +14,9 @@ public sealed class ProductionTests
 {
     private static readonly object[] Hello = [new { role = "user", content = "hello" }];
 
+    // Eight answers that no machine writes within the limits of these tests.
+    private const int LongContext = 16_384, LongAnswer = 16_000;
+
     [Fact]
     public async Task Keys_say_who_may_use_what_and_how_often()
     {
@@ -92,12 +95,12 @@ public sealed class ProductionTests
     [Fact]
     public async Task A_request_that_takes_too_long_ends_with_its_reason_also_in_a_stream()
     {
-        await using var server = await RunningServer.StartAsync(options => options with { Deadline = TimeSpan.FromMilliseconds(400) });
+        await using var server = await RunningServer.StartAsync(options => options with { Deadline = TimeSpan.FromMilliseconds(400) }, contextLength: LongContext);
 
         // The model is loaded first, which a deadline does not cut.
         using (await server.Http.PostAsJsonAsync("/v1/chat/completions", new { model = "tiny", messages = Hello, max_tokens = 1 }))
             await UntilAsync(() => server.App.Services.GetRequiredService<ModelPool>().Loaded.Count == 1);
-        var body = new { model = "tiny", messages = Hello, max_tokens = 980, n = 8, logit_bias = NoEnd(), seed = 1 };
+        var body = new { model = "tiny", messages = Hello, max_tokens = LongAnswer, n = 8, logit_bias = NoEnd(), seed = 1 };
         using (var late = await server.Http.PostAsJsonAsync("/v1/chat/completions", body))
             Assert.Equal("deadline_exceeded", late.IsSuccessStatusCode
                 ? "it was faster than the deadline"
@@ -112,7 +115,7 @@ public sealed class ProductionTests
     [Fact]
     public async Task A_server_that_stops_cuts_answers_only_after_its_grace_and_says_so()
     {
-        var server = await RunningServer.StartAsync(options => options with { ShutdownTime = TimeSpan.FromMilliseconds(300) });
+        var server = await RunningServer.StartAsync(options => options with { ShutdownTime = TimeSpan.FromMilliseconds(300) }, contextLength: LongContext);
         using var response = await server.Http.SendAsync(
             new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions")
             {
@@ -120,7 +123,7 @@ public sealed class ProductionTests
                 {
                     model = "tiny",
                     messages = Hello,
-                    max_tokens = 980,
+                    max_tokens = LongAnswer,
                     n = 8,
                     seed = 1,
                     stream = true,

@@ -36,7 +36,7 @@ public sealed class PromptLogTests : IDisposable
         };
         ActivitySource.AddActivityListener(listener);
         var home = _folder.At("home");
-        using var log = new KeptLog(told);
+        using var log = new RecordingLogger();
         await using (var server = await RunningServer.StartAsync(
             options => options with
             {
@@ -54,8 +54,9 @@ public sealed class PromptLogTests : IDisposable
             Assert.DoesNotContain(Word, await server.Http.GetStringAsync("/metrics"), StringComparison.Ordinal);
         }
 
-        Assert.Contains(told, line => line.Contains("tiny", StringComparison.Ordinal));
-        Assert.DoesNotContain(told, line => line.Contains(Word, StringComparison.Ordinal));
+        string[] all = [.. told, .. log.Lines];
+        Assert.Contains(all, line => line.Contains("tiny", StringComparison.Ordinal));
+        Assert.DoesNotContain(all, line => line.Contains(Word, StringComparison.Ordinal));
         foreach (var file in Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories))
             Assert.False(Encoding.UTF8.GetString(await File.ReadAllBytesAsync(file)).Contains(Word, StringComparison.Ordinal), file);
         Assert.Equal(isKept, Directory.Exists(_folder.At("prompts")));
@@ -196,24 +197,5 @@ public sealed class PromptLogTests : IDisposable
         // What is wrong with a request is told without it.
         using var wrong = await server.Http.PostAsJsonAsync("/v1/chat/completions", new { model = "tiny", messages, temperature = Word });
         Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
-    }
-
-    private sealed class KeptLog(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull
-            => null;
-
-        public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-            => lines.Enqueue($"{formatter(state, exception)} {exception}");
-
-        public void Dispose()
-        {
-        }
     }
 }

@@ -37,10 +37,10 @@ public sealed class RunningServer : IAsyncDisposable
 
     public static async Task<RunningServer> StartAsync(
         Func<ServerOptions, ServerOptions>? change = null, bool withHandbook = false, Action<string>? before = null,
-        Action<WebApplicationBuilder>? services = null, Action<WebApplication>? endpoints = null)
+        Action<WebApplicationBuilder>? services = null, Action<WebApplication>? endpoints = null, int contextLength = 1024)
     {
         var server = new RunningServer();
-        SavedModel.Save(server.ModelFolder, contextLength: 1024);
+        SavedModel.Save(server.ModelFolder, contextLength: contextLength);
         before?.Invoke(server.Home);
         var options = new ServerOptions
         {

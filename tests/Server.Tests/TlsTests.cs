@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -123,7 +122,7 @@ public sealed class TlsTests : IDisposable
     public async Task Who_is_reached_without_TLS_is_warned_once(string url, int warnings)
     {
         using var certificate = Certificate();
-        var log = new KeptLog();
+        using var log = new RecordingLogger();
         await using (await RunningServer.StartAsync(
             options => options with
             {
@@ -153,26 +152,5 @@ public sealed class TlsTests : IDisposable
         var path = _folder.At("c.pfx");
         File.WriteAllBytes(path, certificate.Export(X509ContentType.Pkcs12, password));
         return path;
-    }
-
-    private sealed class KeptLog : ILoggerProvider, ILogger
-    {
-        public ConcurrentQueue<string> Lines { get; } = [];
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull
-            => null;
-
-        public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-            => Lines.Enqueue(formatter(state, exception));
-
-        public void Dispose()
-        {
-        }
     }
 }

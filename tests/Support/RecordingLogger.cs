@@ -4,12 +4,15 @@ using Microsoft.Extensions.Logging;
 namespace Kotonoha.Tests.Support;
 
 /// <summary>Keeps what is logged, of any category.</summary>
-public sealed class RecordingLogger : ILoggerFactory, ILogger
+public sealed class RecordingLogger : ILoggerFactory, ILoggerProvider, ILogger
 {
-    private readonly ConcurrentQueue<(LogLevel Level, string Message)> _entries = new();
+    private readonly ConcurrentQueue<(LogLevel Level, string Message, Exception? Exception)> _entries = new();
 
     /// <summary>Everything that was logged.</summary>
-    public IReadOnlyList<(LogLevel Level, string Message)> Entries => [.. _entries];
+    public IReadOnlyList<(LogLevel Level, string Message)> Entries => [.. _entries.Select(entry => (entry.Level, entry.Message))];
+
+    /// <summary>Everything with the exceptions that were logged, as a log shows it.</summary>
+    public IReadOnlyList<string> Lines => [.. _entries.Select(entry => $"{entry.Message} {entry.Exception}")];
 
     /// <summary>The warnings.</summary>
     public IReadOnlyList<string> Warnings => [.. _entries.Where(entry => entry.Level == LogLevel.Warning).Select(entry => entry.Message)];
@@ -32,7 +35,7 @@ public sealed class RecordingLogger : ILoggerFactory, ILogger
     /// <inheritdoc/>
     public void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        => _entries.Enqueue((logLevel, formatter(state, exception)));
+        => _entries.Enqueue((logLevel, formatter(state, exception), exception));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
+using Kotonoha.Cli.Output;
 using Kotonoha.LocalModel.Training.Data;
 
 namespace Kotonoha.Cli.Commands;
@@ -10,8 +9,6 @@ namespace Kotonoha.Cli.Commands;
 /// <summary><c>kotonoha clean</c>: a corpus without broken, empty, repeated and nearly repeated texts.</summary>
 internal static class CleanCommand
 {
-    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     public static Command Create()
     {
         var defaults = new CorpusCleanerOptions();
@@ -122,20 +119,12 @@ internal static class CleanCommand
         return new StreamWriter(file, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
     }
 
-    private static string Line(params IEnumerable<(string Name, string? Value)> fields)
+    private static string Line(params IEnumerable<(string Name, string? Value)> fields) => JsonLines.Line(json =>
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, Readable))
-        {
-            json.WriteStartObject();
-            foreach (var (name, value) in fields)
-                if (value is not null)
-                    json.WriteString(name, value);
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(buffer.ToArray());
-    }
+        foreach (var (name, value) in fields)
+            if (value is not null)
+                json.WriteString(name, value);
+    });
 
     private static double Share(ParseResult parsed, Option<double> option)
         => parsed.GetValue(option) is >= 0 and <= 1 and var share

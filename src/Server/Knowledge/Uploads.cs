@@ -57,16 +57,9 @@ internal sealed partial class Uploads : BackgroundService
         // Names sort by time.
         var id = Guid.CreateVersion7().ToString("N");
         var path = Path.Combine(_folder, id + Content);
+        long bytes = await ReceivedFile.WriteAsync(path, content, cancellationToken).ConfigureAwait(false);
         try
         {
-            long bytes;
-            await using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None))
-            {
-                await content.CopyToAsync(file, cancellationToken).ConfigureAwait(false);
-                bytes = file.Length;
-                file.Flush(flushToDisk: true);
-            }
-
             var upload = new Upload(
                 new UploadInfo(id, collection.Name, source, bytes, UploadState.Waiting, null, [], DateTimeOffset.UtcNow),
                 caller.Id, caller.Key?.Tenant, caller.Key?.Groups ?? []);

@@ -28,24 +28,9 @@ internal sealed class TrainingData(ServerOptions options)
         Directory.CreateDirectory(Folder);
         Directory.CreateDirectory(_arriving);
         var path = Path.Combine(_arriving, Guid.NewGuid().ToString("N"));
-        try
-        {
-            long bytes;
-            await using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None))
-            {
-                await content.CopyToAsync(file, cancellationToken).ConfigureAwait(false);
-                bytes = file.Length;
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(path, Path.Combine(Folder, name), overwrite: true);
-            return new TrainingDataInfo(name, bytes);
-        }
-        catch
-        {
-            File.Delete(path);
-            throw;
-        }
+        long bytes = await ReceivedFile.WriteAsync(path, content, cancellationToken).ConfigureAwait(false);
+        File.Move(path, Path.Combine(Folder, name), overwrite: true);
+        return new TrainingDataInfo(name, bytes);
     }
 
     /// <summary>The path of a file.</summary>
