@@ -30,7 +30,7 @@ internal static class RecipeCommands
     private static readonly Option<double?> Average = Number<double>("--average-decay", "D", "Keep a running average of the weights.");
     private static readonly Option<bool> Recompute = new("--recompute")
     {
-        Description = "Compute what lies inside layers twice instead of keeping it: less memory, a third more time, the same result.",
+        Description = "Compute what lies inside layers twice instead of keeping it: less memory, more time, the same result.",
     };
 
     private static readonly Option<int?> Depth = Number<int>("--depth", "N", "The layers of a new model; the rest follows (default 4).");

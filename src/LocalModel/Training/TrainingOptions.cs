@@ -26,7 +26,7 @@ public sealed record TrainingOptions
 
     /// <summary>
     /// Whether the tensors inside each layer are computed once more when they are differentiated instead of kept (activation
-    /// checkpointing, arXiv:1604.06174): memory for about a third more time, the same weights to the last bit. On the processor, of all
+    /// checkpointing, arXiv:1604.06174): memory for another forward pass, the same weights to the last bit. On the processor, of all
     /// models but T5.
     /// </summary>
     public bool RecomputeActivations { get; init; }
