@@ -95,7 +95,8 @@ public sealed class ProductionTests
     [Fact]
     public async Task A_request_that_takes_too_long_ends_with_its_reason_also_in_a_stream()
     {
-        await using var server = await RunningServer.StartAsync(options => options with { Deadline = TimeSpan.FromMilliseconds(400) }, contextLength: LongContext);
+        await using var server = await RunningServer.StartAsync(
+            options => options with { Deadline = TimeSpan.FromMilliseconds(400) }, contextLength: LongContext);
 
         // The model is loaded first, which a deadline does not cut.
         using (await server.Http.PostAsJsonAsync("/v1/chat/completions", new { model = "tiny", messages = Hello, max_tokens = 1 }))
@@ -115,7 +116,8 @@ public sealed class ProductionTests
     [Fact]
     public async Task A_server_that_stops_cuts_answers_only_after_its_grace_and_says_so()
     {
-        var server = await RunningServer.StartAsync(options => options with { ShutdownTime = TimeSpan.FromMilliseconds(300) }, contextLength: LongContext);
+        var server = await RunningServer.StartAsync(
+            options => options with { ShutdownTime = TimeSpan.FromMilliseconds(300) }, contextLength: LongContext);
         using var response = await server.Http.SendAsync(
             new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions")
             {
