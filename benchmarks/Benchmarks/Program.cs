@@ -4,6 +4,7 @@ using Kotonoha.Benchmarks.Fuzz;
 using Kotonoha.Benchmarks.Serving;
 using Kotonoha.Benchmarks.Training;
 using Kotonoha.Benchmarks.Truth;
+using Kotonoha.Benchmarks.WordVectors;
 
 // benchmarks COMMAND ...: one command a measurement; each says which machine and which peer it ran on and against.
 var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
@@ -52,6 +53,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["truth-score"] = TruthBench.ScoreAsync,
     ["vector-store-kill"] = VectorStoreKill.RunAsync,
     ["vectors"] = VectorBenchmark.RunAsync,
+    ["word-vectors"] = WordVectorsBuild.RunAsync,
 };
 if (args.Length > 0 && commands.TryGetValue(args[0], out var command))
     return await command(args[1..]);

@@ -1,22 +1,25 @@
 using System.Globalization;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
+using Kotonoha.Tests.Planted;
 
 namespace Kotonoha.Benchmarks.Truth;
 
 /// <summary>
-/// <c>truth-fit DATA [DOCS QUESTIONS]...</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their
+/// <c>truth-fit DATA [DOCS QUESTIONS]... [--planted N]</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their
 /// weights. Ranking: softmax over the candidates of a question, gold those that contain an answer. Answering: logistic regression on the
 /// best candidate, 1 where the question's paragraph is indexed; the unanswerable ones come from the left-out articles and, half as many,
 /// from paragraphs held out of the indexed articles. Folders of documents with questions of their own join in, each question several times,
-/// since there are few of them.
+/// since there are few of them. <c>--planted N</c>, last, adds the questions over planted facts of N seeds.
 /// </summary>
 internal static class TruthFit
 {
     private const int PerHalf = 250;
     private const double HeldOut = 0.15;
     private const int FolderQuestionWeight = 6;
+    private const int PlantedQuestions = 500;
     private static readonly int[] Seeds = [101, 102, 103, 104, 105, 106];
+    private static readonly int[] PlantedSeeds = [1001, 1002, 1003, 1004, 1005, 1006];
 
     internal static async Task<int> RunAsync(string[] args)
     {
@@ -35,6 +38,13 @@ internal static class TruthFit
             {
                 folder.Delete(recursive: true);
             }
+        }
+
+        if (TruthBench.Option(args, "--planted") is { } planted)
+        {
+            foreach (int seed in PlantedSeeds.Take(int.Parse(planted, CultureInfo.InvariantCulture)))
+                await AddPlantedAsync(samples, seed);
+            args = [.. args.TakeWhile(arg => arg != "--planted")];
         }
 
         for (int i = 1; i + 1 < args.Length; i += 2)
@@ -60,30 +70,54 @@ internal static class TruthFit
                 random);
         Print("ranking", ranking);
         var rows = samples.Select(s => (Features: s.Answer(ranking), s.Answerable)).Where(r => r.Features is not null)
-            .Select(r => (r.Features!, r.Answerable)).ToList();
+            .Select(r => (r.Features!.Value.Features, r.Features.Value.Share, r.Answerable)).ToList();
         var (weights, bias) = FitAnswering(rows, random);
         Print("answering", weights);
         Print("bias", [bias]);
         return 0;
     }
 
-    private static async Task AddAsync(List<Sample> samples, KnowledgeBase knowledge, GoldQuestion gold, int times)
+    private static async Task AddPlantedAsync(List<Sample> samples, int seed)
     {
-        var trace = await knowledge.TraceAsync(gold.Question, new AskOptions(), default);
+        var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
+        try
+        {
+            var docs = folder.CreateSubdirectory("docs").FullName;
+            var questions = await PlantedCollection.WriteAsync(docs, seed, PlantedQuestions);
+            await using var knowledge = TruthBench.Open(folder.FullName);
+            await knowledge.SyncFolderAsync(docs);
+            foreach (var question in questions)
+                Add(samples, await knowledge.TraceAsync(question.Question, new AskOptions(), default), question.Gold.Count > 0, 1,
+                    candidate => question.Gold.Any(span => span.Source == candidate.Passage.Chunk.Source
+                        && span.Start >= candidate.Passage.Chunk.Start + candidate.Span.Start
+                        && span.Start < candidate.Passage.Chunk.Start + candidate.Span.End));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static async Task AddAsync(List<Sample> samples, KnowledgeBase knowledge, GoldQuestion gold, int times)
+        => Add(samples, await knowledge.TraceAsync(gold.Question, new AskOptions(), default), gold.Answers.Count > 0, times,
+            candidate => gold.Answers.Any(answer => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End]
+                .Contains(answer, StringComparison.Ordinal)));
+
+    private static void Add(List<Sample> samples, AnswerTrace? trace, bool answerable, int times, Func<Candidate, bool> isGold)
+    {
         if (trace is null)
             return;
         var sample = new Sample(
-            gold.Answers.Count > 0,
-            [.. trace.Candidates.Select(
-                c => (c.Features,
-                    gold.Answers.Any(a => c.Passage.Chunk.Text[c.Span.Start..c.Span.End].Contains(a, StringComparison.Ordinal))))],
+            answerable,
+            [.. trace.Candidates.Where(c => !c.IsOfAnother).Select(c => (c.Features, c.Penalty, isGold(c)))],
             trace.AnswerFeaturesUnder);
         samples.AddRange(Enumerable.Repeat(sample, times));
     }
 
-    private sealed record Sample(bool Answerable, List<(double[] Features, bool Gold)> Candidates, Func<double[], double[]?> Answer);
+    private sealed record Sample(bool Answerable, List<(double[] Features, double Penalty, bool Gold)> Candidates,
+        Func<double[], (double[] Features, double Share)?> Answer);
 
-    private static double[] FitRanking(List<List<(double[] Features, bool Gold)>> questions, Random random)
+    private static double[] FitRanking(List<List<(double[] Features, double Penalty, bool Gold)>> questions, Random random)
     {
         var weights = new double[questions[0][0].Features.Length];
         double rate = 0.3;
@@ -92,7 +126,7 @@ internal static class TruthFit
             foreach (int at in Shuffled(questions.Count, random))
             {
                 var candidates = questions[at];
-                var scores = candidates.Select(c => Dot(weights, c.Features)).ToArray();
+                var scores = candidates.Select(c => Dot(weights, c.Features) - c.Penalty).ToArray();
                 double max = scores.Max();
                 var masses = scores.Select(s => Math.Exp(s - max)).ToArray();
                 double all = masses.Sum(), gold = masses.Where((_, i) => candidates[i].Gold).Sum();
@@ -112,7 +146,7 @@ internal static class TruthFit
         return weights;
     }
 
-    private static (double[] Weights, double Bias) FitAnswering(List<(double[] Features, bool Answerable)> rows, Random random)
+    private static (double[] Weights, double Bias) FitAnswering(List<(double[] Features, double Share, bool Answerable)> rows, Random random)
     {
         var weights = new double[rows[0].Features.Length];
         double bias = 0, rate = 0.3;
@@ -120,8 +154,10 @@ internal static class TruthFit
         {
             foreach (int at in Shuffled(rows.Count, random))
             {
-                var (features, answerable) = rows[at];
-                double error = (answerable ? 1 : 0) - 1 / (1 + Math.Exp(-(bias + Dot(weights, features))));
+                var (features, share, answerable) = rows[at];
+                double sigmoid = 1 / (1 + Math.Exp(-(bias + Dot(weights, features))));
+                // The slope of the log of share · sigmoid, or of 1 less that.
+                double error = answerable ? 1 - sigmoid : -share * sigmoid * (1 - sigmoid) / (1 - share * sigmoid);
                 bias += rate * error;
                 for (int k = 0; k < weights.Length; k++)
                     weights[k] += rate * (error * features[k] - 2e-3 * weights[k]);

@@ -73,16 +73,19 @@ internal sealed record AnswerTrace(List<Candidate> Candidates, CandidateFeatures
     /// <summary>The searches that found them.</summary>
     internal IReadOnlyList<SearchExplanation> Searches { get; init; } = [];
 
-    /// <summary>The answer features of the candidate that other ranking weights would put first; null where there is none.</summary>
-    internal double[]? AnswerFeaturesUnder(double[] rankingWeights)
+    /// <summary>
+    /// The answer features of the candidate that other ranking weights would put first, and what stays of its probability; null where there
+    /// is none.
+    /// </summary>
+    internal (double[] Features, double Share)? AnswerFeaturesUnder(double[] rankingWeights)
     {
         var scored = Candidates.Where(candidate => !candidate.IsOfAnother)
-            .Select(candidate => (Candidate: candidate, Score: AnswerModel.Dot(rankingWeights, candidate.Features)))
+            .Select(candidate => (Candidate: candidate, Score: AnswerModel.Dot(rankingWeights, candidate.Features) - candidate.Penalty))
             .OrderByDescending(entry => entry.Score).ToList();
         if (scored.Count == 0)
             return null;
         var best = scored[0];
         var rival = scored.Find(entry => entry.Candidate.Passage != best.Candidate.Passage);
-        return Answers.Of(best.Candidate, best.Score - (rival.Candidate is null ? scored[^1].Score : rival.Score));
+        return (Answers.Of(best.Candidate, best.Score - (rival.Candidate is null ? scored[^1].Score : rival.Score)), best.Candidate.Share);
     }
 }

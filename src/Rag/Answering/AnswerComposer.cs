@@ -30,6 +30,7 @@ internal static class AnswerComposer
     // A further sentence holds what the first one holds of the question, itself or in the headings above it, and has its form.
     private static bool SaysAsMuch(Candidate candidate, Candidate first)
         => candidate.Share >= first.Share
+            && candidate.Features[CandidateFeatures.Asked] >= first.Features[CandidateFeatures.Asked] - MuchLess
             && candidate.Features[CandidateFeatures.Sentence] >= first.Features[CandidateFeatures.Sentence] - MuchLess;
 
     internal static Citation Cite(Passage passage, TextSpan span, int number, double score)

@@ -21,7 +21,7 @@ internal static partial class AnswerFinder
     // What has not the form that is asked for does not answer; what lacks a name of the question, or has another word in the place of what
     // the question says, is most often about something else. The shares are those of the probability that stay.
     private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 2, MissingNameShare = 0.4,
-        OtherModifierPenalty = 4, OtherModifierShare = 0.2;
+        OtherModifierPenalty = 4, OtherModifierShare = 0.2, EmptyCellPenalty = 6, EmptyCellShare = 0.05;
 
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
@@ -53,24 +53,26 @@ internal static partial class AnswerFinder
                 if (passage.Sentences[i].IsQuestion
                     || !seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
                     continue;
+                bool hasType = question.Type?.IsIn(passage.Sentences[i].WithUnits, question.Normalized) != false;
+                bool isOther = modifiers.AreOthers(passage, i);
+                bool isEmpty = features.AskedIn(passage)[i].IsEmpty;
                 var candidate = new Candidate
                 {
                     Passage = passage,
                     Index = i,
                     Features = features.Of(passage, i),
+                    Penalty = lacking
+                        + (hasType ? 0 : OtherTypePenalty)
+                        + (isEmpty ? EmptyCellPenalty : 0)
+                        + (lacksName ? MissingNamePenalty : 0)
+                        + (isOther ? OtherModifierPenalty : 0)
+                        + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i]) ? 0 : NegationPenalty),
                     IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || otherRows.Contains(i),
                 };
-                bool hasType = question.Type?.IsIn(passage.Sentences[i].WithUnits, question.Normalized) != false;
-                bool isOther = modifiers.AreOthers(passage, i);
-                candidate.Share = (hasType ? 1 : OtherTypeShare) * (lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1);
-                candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features)
-                    - lacking
-                    - (hasType ? 0 : OtherTypePenalty)
-                    - (lacksName ? MissingNamePenalty : 0)
-                    - (isOther ? OtherModifierPenalty : 0)
-                    - (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
-                        ? 0 : NegationPenalty);
+                candidate.Share = (hasType ? 1 : OtherTypeShare) * (lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1)
+                    * (isEmpty ? EmptyCellShare : 1);
+                candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features) - candidate.Penalty;
                 candidates.Add(candidate);
             }
         }

@@ -96,11 +96,19 @@ internal static class AnswerModel
 {
     internal const double DefaultThreshold = 0.38;
 
-    private static readonly double[] RankingWeights = [8.94, 4.33, 6.05, 2.39, 1.16, -0.51, 2.81, -2.52, 0.45, 0.99, 0.35, 0.69, 5.73];
+    private static readonly double[] RankingWeights =
+    [
+        3.88, 8.10, 3.50, 1.17, 0.95, 0.58, 0.92, -7.82, 0.02, 0.24, 1.33, 1.23, 3.34,
+        2.06, -1.71, -0.91, 3.75, 0, 0,
+    ];
 
-    private static readonly double[] AnswerWeights = [1.08, 2.17, 0.77, -0.06, 0.04, -1.60, 1.88, 0.37, -0.90, 0.92, 1.71, 0.27, 0.94];
+    private static readonly double[] AnswerWeights =
+    [
+        0.57, 2.82, 0.08, 0.01, -0.29, -0.56, 1.97, 0.04, -0.98, 0.37, 1.45, 0.31, 0.74,
+        0.61, 0.05, 0.70, -0.47, 0, 0.6, 0, 0, 0, 0, 0, 0,
+    ];
 
-    private const double AnswerBias = -4.33;
+    private const double AnswerBias = -3.62;
 
     internal static double Rank(double[] features) => Dot(RankingWeights, features);
 

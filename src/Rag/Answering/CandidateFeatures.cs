@@ -23,6 +23,9 @@ internal sealed class Candidate
     /// <summary>The probability that it answers the question at all.</summary>
     internal double Probability { get; set; }
 
+    /// <summary>What is taken off the score whatever the features say: for what the question names and the passage lacks.</summary>
+    internal double Penalty { get; init; }
+
     /// <summary>What stays of the probability where it has not the form, the name or the modifier that the question asks for.</summary>
     internal double Share { get; set; } = 1;
 
@@ -38,13 +41,14 @@ internal sealed class CandidateFeatures
 {
     // The numbers of the features; the weights in AnswerModel have the same order.
     internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9,
-        Rank = 10, Both = 11, SomethingNew = 12;
-    internal const int Count = 13;
+        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, GivenLess = 17, Unsaid = 18;
+    internal const int Count = 19;
 
     /// <summary>What the features are called where a person reads them.</summary>
     internal static IReadOnlyList<string> Names { get; } =
     [
         "sentence", "passage", "previous", "next", "kind", "new", "hit", "length", "first", "phrase", "rank", "both", "something_new",
+        "asked", "asked_less", "type", "name", "given_less", "unsaid",
     ];
 
     // What only the nearest heading or the table's header holds counts by this part: all sentences and rows below have it.
@@ -54,12 +58,15 @@ internal sealed class CandidateFeatures
 
     private readonly Question _question;
     private readonly double[] _weights;
+    private readonly AskedWords _asked;
+    private readonly Dictionary<Passage, AskedSentence[]> _askedIn = [];
     private readonly double _topScore;
 
     internal CandidateFeatures(Question question, TermStatistics statistics, double topScore)
     {
         _question = question;
         _topScore = topScore;
+        _asked = new AskedWords(question, statistics);
         _weights = [.. question.Terms.Select(term => statistics.Idf(term.Term) * term.Weight)];
         double sum = _weights.Sum();
         for (int i = 0; i < _weights.Length && sum > 0; i++)
@@ -85,6 +92,10 @@ internal sealed class CandidateFeatures
     internal int NewTerms(PassageSentence sentence)
         => sentence.OwnKeys.Where(key => !_question.AllKeys.Contains(key) && !TermKeys.IsHiragana(key))
             .Sum(key => TermKeys.IsLatin(key) ? 2 : 1);
+
+    /// <summary>How far the sentences of a passage say what is asked of the thing in its headings.</summary>
+    internal AskedSentence[] AskedIn(Passage passage)
+        => _askedIn.TryGetValue(passage, out var known) ? known : _askedIn[passage] = _asked.In(passage);
 
     internal double[] Of(Passage passage, int index)
     {
@@ -113,6 +124,14 @@ internal sealed class CandidateFeatures
         features[Rank] = 1.0 / (1 + passage.Rank);
         features[Both] = features[Sentence] * features[Passage];
         features[SomethingNew] = Math.Min(newTerms / LittleNew, 1);
+        var asked = AskedIn(passage);
+        features[Asked] = asked[index].Said;
+        features[AskedLess] = asked.Max(each => each.Said) - asked[index].Said;
+        features[Type] = _question.Type is null ? 0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) ? 1 : -1;
+        features[GivenLess] = asked[index].Given * features[AskedLess];
+        features[Unsaid] = asked[index].Unsaid;
+        features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word =>
+            passage.Folded.Contains(word, StringComparison.Ordinal) || passage.Context.Contains(word, StringComparison.Ordinal) ? 1.0 : 0));
         return features;
     }
 
@@ -136,7 +155,7 @@ internal sealed class CandidateFeatures
 /// <summary>Measures whether a candidate answers the question at all, beyond being the best there is.</summary>
 internal sealed class AnswerFeatures
 {
-    private const double LargeMargin = 6;
+    private const double LargeMargin = 6, LittleSaid = 0.25;
 
     private readonly Question _question;
     private readonly CandidateFeatures _candidates;
@@ -172,6 +191,7 @@ internal sealed class AnswerFeatures
                 inSentence += idf;
         }
 
+        var asked = _candidates.AskedIn(passage)[candidate.Index];
         bool numberMissing = !passage.Numbers.IsSupersetOf(_question.Numbers);
         return
         [
@@ -188,6 +208,18 @@ internal sealed class AnswerFeatures
             Math.Min(margin, LargeMargin) / LargeMargin,
             1.0 / (1 + _question.Terms.Count),
             f[CandidateFeatures.Both],
+            f[CandidateFeatures.Asked],
+            f[CandidateFeatures.AskedLess],
+            f[CandidateFeatures.Type],
+            f[CandidateFeatures.Name],
+            f[CandidateFeatures.Unsaid],
+            asked.IsAllGiven ? 1 : 0,
+            asked.Given,
+            asked.Given * asked.Said,
+            asked.Given * (asked.Said < LittleSaid && !asked.IsAllGiven ? 1 : 0),
+            asked.Given * asked.Unsaid,
+            asked.Given * f[CandidateFeatures.Type],
+            asked.Said * f[CandidateFeatures.Type],
         ];
     }
 

@@ -1,18 +1,24 @@
 using System.Text.RegularExpressions;
+using Kotonoha.Rag.Words;
 
 namespace Kotonoha.Rag.Answering;
 
 /// <summary>
-/// Tells when a Japanese text says of another thing what the question asks of one: the same noun, with another one before it, and nowhere
-/// around it the one of the question. 人事部 for 経理部 and ミナユノ講座 for オブエマ講座 tell anywhere; 春のコース for 魚のコース in lists alone, since
+/// Tells when a text says of another thing what the question asks of one: the same noun, with another one before it, and nowhere
+/// around it the one of the question; or an English one, "the fish menu" for "the anniversary menu". 人事部 for 経理部 and ミナユノ講座 for オブエマ講座 tell anywhere; 春のコース for 魚のコース in lists alone, since
 /// sentences say too many things.
 /// </summary>
 internal sealed partial class Modifiers
 {
-    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [];
+    // Modifiers that are this alike say the same.
+    private const float Alike = 0.5f;
+
+    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [], _english = [];
 
     internal Modifiers(Question question)
     {
+        if (question.Language == "en")
+            _english = EnglishPairs(question.Folded);
         if (question.Language != "ja")
             return;
         _compounds = Pairs(Compound(), question.Normalized);
@@ -25,6 +31,8 @@ internal sealed partial class Modifiers
     internal bool AreOthers(Passage passage, int index)
     {
         var sentence = passage.Sentences[index];
+        if (_english.Count > 0 && SaysAnotherInEnglish(passage, sentence))
+            return true;
         if (_compounds.Count > 0)
         {
             var text = $"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}\n{sentence.Normalized}";
@@ -40,6 +48,33 @@ internal sealed partial class Modifiers
         var list = sentence.LeadIn is { } lead ? passage.Sentences[lead].Normalized : leads ? sentence.Normalized : null;
         return list is not null && SaysAnother(_modified, Modified(), passage, list);
     }
+
+    private bool SaysAnotherInEnglish(Passage passage, PassageSentence sentence)
+    {
+        var text = sentence.LeadIn is { } lead ? passage.Sentences[lead].Folded + "\n" + sentence.Folded : sentence.Folded;
+        List<(string Modifier, string Head)>? said = null;
+        foreach (var (modifier, head) in _english)
+        {
+            if (passage.Keys.Contains(TermKeys.KeyOf(modifier)) || passage.Folded.Contains(modifier, StringComparison.Ordinal))
+                continue;
+            said ??= EnglishPairs(text);
+            if (said.Exists(pair => pair.Head == head && !AreAlike(pair.Modifier, modifier))
+                && !said.Exists(pair => pair.Head == head && AreAlike(pair.Modifier, modifier)))
+                return true;
+        }
+
+        return false;
+    }
+
+    private static bool AreAlike(string one, string other)
+        => WordVectors.Default.WordsOf(one) is [var a] && WordVectors.Default.WordsOf(other) is [var b]
+            && WordVectors.Default.Likeness(a.Id, b.Id) >= Alike;
+
+    // Two words with content, one behind the other; the second by its stem.
+    private static List<(string Modifier, string Head)> EnglishPairs(string folded)
+        => [.. EnglishPair().Matches(folded).Select(match => (Modifier: match.Groups["m"].Value, Head: match.Groups["h"].Value))
+            .Where(pair => !EnglishStopWords.Contains(pair.Modifier) && !EnglishStopWords.Contains(pair.Head))
+            .Select(pair => (pair.Modifier, EnglishStemmer.Stem(pair.Head)))];
 
     private static bool SaysAnother(IEnumerable<(string Modifier, string Head)> asked, Regex pattern, Passage passage, string text)
     {
@@ -68,6 +103,9 @@ internal sealed partial class Modifiers
 
     [GeneratedRegex(@"(?<m>[ァ-ヴー]{3,})(?<h>[一-龥々]{2,6})(?![一-龥々])|(?<![一-龥々])(?<m>[一-龥々]{2,8})(?<h>[部課室係科局])(?![一-龥々])")]
     private static partial Regex Compound();
+
+    [GeneratedRegex(@"\b(?<m>[a-z]{3,})(?= (?<h>[a-z]{3,})\b)")]
+    private static partial Regex EnglishPair();
 
     [GeneratedRegex("[何誰]|^(?:それ|これ|あれ)")]
     private static partial Regex QuestionWord();

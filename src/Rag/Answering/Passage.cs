@@ -14,7 +14,7 @@ internal sealed partial class Passage
     private const string CellSeparator = " | ";
 
     // A longer line is running text.
-    private const int MaxItemLength = 200, WrappedWidth = 50;
+    private const int MaxItemLength = 200, WrappedWidth = 50, MaxHeadingLength = 100;
 
     private const string Terminators = ".。!?！？";
 
@@ -39,6 +39,7 @@ internal sealed partial class Passage
         Context =
             Normalizer.FoldCase(
                 Normalizer.Normalize($"{hit.Chunk.Heading}\n{hit.Chunk.Title}\n{hit.Chunk.Source}", NormalizationForm.FormKC));
+        ContextStems = AskedWords.StemsOf(Context);
         _reading = new Lazy<PassageReading>(() => new PassageReading(this));
         Numbers = [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context)];
     }
@@ -85,6 +86,8 @@ internal sealed partial class Passage
         var found = References.Of(sentence.Normalized);
         if (sentence.LeadIn is { } lead)
             found.AddRange(References.Of(Sentences[lead].Normalized));
+        if (sentence.Heading is { } heading)
+            found.AddRange(References.Of(heading));
         if (sentence is { IsRow: true, Header: { } header })
         {
             var (headers, cells) = (Cells(header), Cells(sentence.Normalized));
@@ -107,6 +110,9 @@ internal sealed partial class Passage
 
     /// <summary>Headings, title and file name in NFKC, case folded.</summary>
     internal string Context { get; }
+
+    /// <summary>The terms of headings, title and file name, English words by their stems.</summary>
+    internal IReadOnlySet<string> ContextStems { get; }
 
     /// <summary>
     /// A range of the text as a person reads it: a table's row as "header: value", a list line by line, all else on one line.
@@ -170,17 +176,27 @@ internal sealed partial class Passage
             : [];
         var sentences = new List<PassageSentence>();
         int block = 0;
+        string? heading = null;
         for (int start = SkipHeadings(chunk); start < text.Length; block++)
         {
             int end = text.IndexOf("\n\n", start, StringComparison.Ordinal);
             end = end < 0 ? text.Length : end;
             var lines = Lines(text, start, end);
-            if (lines.Count > 0
+            int first = sentences.Count;
+            if (chunk.Heading is null && IsHeadingLine(text, lines, end))
+            {
+                heading = text[lines[0].Start..lines[0].End];
+                leaf = TermKeys.Of(heading);
+                heading = Normalizer.Normalize(heading, NormalizationForm.FormKC);
+            }
+            else if (lines.Count > 0
                 && lines.TrueForAll(line => text.AsSpan(line.Start, line.Length).Contains(CellSeparator, StringComparison.Ordinal)
                     || IsRule(text.AsSpan(line.Start, line.Length))))
                 AddRows(sentences, text, lines, block, start == 0 ? chunk.TableHeader : null, leaf);
             else
                 AddLines(sentences, text, lines, block, leaf);
+            for (int i = first; i < sentences.Count && heading is not null; i++)
+                sentences[i] = sentences[i] with { Heading = heading };
             start = end + 2;
         }
 
@@ -269,6 +285,13 @@ internal sealed partial class Passage
         return start;
     }
 
+    // In text without markup a line that stands alone before a paragraph, and is no sentence, is a heading.
+    private static bool IsHeadingLine(string text, List<TextSpan> lines, int blockEnd)
+        => lines.Count == 1 && lines[0].Length <= MaxHeadingLength && blockEnd + 2 < text.Length
+            && text[lines[0].Start..lines[0].End] is var line && char.IsLetterOrDigit(line[0]) && !Terminators.Contains(line[^1])
+            && line[^1] is not (':' or '：' or ',' or '、') && !line.Contains(CellSeparator, StringComparison.Ordinal)
+            && !ListMark().IsMatch(line) && !Labelled().IsMatch(line);
+
     private static List<TextSpan> Lines(string text, int start, int end)
     {
         var lines = new List<TextSpan>();
@@ -323,6 +346,9 @@ internal sealed record PassageSentence(
 {
     /// <summary>The header of its table, where it is a row of one that has a header.</summary>
     internal string? Header { get; init; }
+
+    /// <summary>The line above it that stands for a heading in text without markup, in NFKC, or null.</summary>
+    internal string? Heading { get; init; }
 
     /// <summary>Its text in NFKC; of a row, its numbers with the words of their headers ("2 days" under "Drying, days") too.</summary>
     internal string WithUnits => _withUnits ??= Header is null ? Normalized : Passage.NumbersWithUnits(Normalized, Header);

@@ -18,6 +18,8 @@ internal sealed partial class Question
     private const double AskedNounWeight = 0.3;
 
     private readonly Lazy<AnswerTypes?> _type;
+    private readonly HashSet<string> _askedNouns;
+    private readonly (int Start, int End)[] _asking;
 
     internal Question(string text)
     {
@@ -39,6 +41,8 @@ internal sealed partial class Question
             SearchValues.Create([.. content.Where(static c => c >= '\u2E80' && c is not (>= 'ぁ' and <= 'ゖ') and not 'ー').Distinct()]);
         AllKeys = TermKeys.Of(Folded);
         var asked = AskedNoun().Matches(Folded).Select(match => match.Groups[1].Value).ToHashSet(StringComparer.Ordinal);
+        _askedNouns = asked;
+        _asking = [.. QuestionWord().Matches(Folded).Concat(QuestionEnd().Matches(Folded)).Select(match => (match.Index, match.Index + match.Length))];
         var terms = TermsOf(content, keepStopWords: false, asked);
         Terms = terms.Count > 0 ? terms : TermsOf(Folded, keepStopWords: true, asked);
         Runs = [.. Run().Matches(content).Select(match => match.Value).Where(run => !EnglishStopWords.Contains(run) && !asked.Contains(run))
@@ -107,6 +111,12 @@ internal sealed partial class Question
 
     /// <summary>Words as wholes: runs of katakana, of kanji, of Latin letters and digits.</summary>
     internal IReadOnlyList<string> Runs { get; }
+
+    /// <summary>Whether a word says what kind of thing is asked for: the answer names one and need not say the word.</summary>
+    internal bool IsAskedNoun(string word) => _askedNouns.Contains(word);
+
+    /// <summary>Whether what stands at a place of the folded text only asks.</summary>
+    internal bool IsQuestionWord(int at) => _asking.Any(part => at >= part.Start && at < part.End);
 
     internal static IEnumerable<string> NumbersOf(string folded) => Number().Matches(folded).Select(match => match.Value.TrimEnd('.', ','));
 

@@ -1,0 +1,204 @@
+using Kotonoha.Foundation.Text;
+using Kotonoha.Foundation.Unicode;
+using Kotonoha.Rag.Words;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>
+/// The words of a question that say what is asked about a thing, rather than which thing: those that the headings above a passage do not
+/// hold. Measures how far a sentence says them, also in other words.
+/// </summary>
+internal sealed class AskedWords
+{
+    // Below the first, two words have nothing to do with each other; from the second on they mean the same.
+    private const double Unlike = 0.35, Alike = 0.75;
+
+    // Of words that the list of synonyms joins: a fee is a price, but not every one.
+    private const double Synonym = 0.8;
+
+    // A column answers where its header says this much of what is asked, and more than the others.
+    private const double HeaderSays = 0.5;
+
+    private readonly Word[] _words;
+    private readonly double _unseen;
+    private readonly WordVectors _vectors = WordVectors.Default;
+
+    internal AskedWords(Question question, TermStatistics statistics)
+    {
+        _unseen = statistics.UnseenIdf;
+        var words = new List<Word>();
+        var names = question.Names.SelectMany(name => name).ToHashSet(StringComparer.Ordinal);
+        foreach (var token in WordsIn(question.Folded, _vectors.WordsOf(question.Folded)))
+        {
+            var text = question.Folded.Substring(token.Start, token.Length);
+            if (EnglishStopWords.Contains(text) || question.IsAskedNoun(text) || question.IsQuestionWord(token.Start)
+                || text.All(char.IsAsciiDigit) || words.Exists(word => word.Text == text))
+                continue;
+            var stems = StemsOf(text);
+            if (stems.Count > 0)
+                words.Add(new Word(text, token.Id, stems, TermKeys.Of(text),
+                    TextAnalyzer.Analyze(text).Average(term => statistics.Idf(term.Term)), names.Contains(text)));
+        }
+
+        _words = [.. words];
+    }
+
+    /// <summary>Measures the sentences of a passage.</summary>
+    internal AskedSentence[] In(Passage passage)
+    {
+        double total = _words.Sum(word => word.Weight);
+        // A name says which thing is meant, wherever the passage has it.
+        var asked = Array.FindAll(_words, word => !IsIn(word, passage.Context, passage.ContextStems)
+            && !(word.IsName && passage.Folded.Contains(word.Text, StringComparison.Ordinal)));
+        var sentences = new AskedSentence[passage.Sentences.Count];
+        var headers = new Dictionary<string, double[]>(StringComparer.Ordinal);
+        var leads = new Dictionary<int, double[]>();
+        var all = asked;
+        string? heading = null;
+        for (int i = 0; i < sentences.Length; i++)
+        {
+            var sentence = passage.Sentences[i];
+            if (sentence.Heading != heading)
+            {
+                heading = sentence.Heading;
+                var (folded, stems) = (Normalizer.FoldCase(heading ?? ""), StemsOf(heading ?? ""));
+                asked = Array.FindAll(all, word => !IsIn(word, folded, stems));
+                headers.Clear();
+                leads.Clear();
+            }
+
+            if (sentence is { IsRow: true, Header: { } header })
+            {
+                sentences[i] = Row(sentence, header, asked, total);
+                continue;
+            }
+
+            var says = Says(asked, sentence.Folded);
+            if (sentence.LeadIn is { } lead)
+                Raise(says, leads.TryGetValue(lead, out var led) ? led : leads[lead] = Says(asked, passage.Sentences[lead].Folded));
+            sentences[i] = Measure(asked, says, total, false);
+        }
+
+        return sentences;
+    }
+
+    // What the cells hold says which row is meant; the headers of those that are not empty say what is told of it.
+    private AskedSentence Row(PassageSentence sentence, string header, Word[] asked, double total)
+    {
+        var cells = Passage.Cells(sentence.Folded);
+        var columns = Passage.Cells(Normalizer.FoldCase(header));
+        var stems = StemsOf(sentence.Folded);
+        asked = Array.FindAll(asked, word => !IsIn(word, sentence.Folded, stems));
+        double all = asked.Sum(word => word.Weight), most = 0;
+        var best = new double[asked.Length];
+        bool isEmpty = false;
+        for (int c = 0; c < Math.Min(columns.Count, cells.Count) && asked.Length > 0; c++)
+        {
+            var says = Says(asked, columns[c]);
+            bool holds = cells[c].Any(char.IsLetterOrDigit);
+            double share = Share(asked, says, all);
+            if (share > most)
+                (most, isEmpty) = (share, !holds);
+            if (holds)
+                Raise(best, says);
+        }
+
+        return Measure(asked, best, total, isEmpty && most >= HeaderSays);
+    }
+
+    private AskedSentence Measure(Word[] asked, double[] says, double total, bool isEmpty)
+    {
+        double all = asked.Sum(word => word.Weight), unsaid = 0;
+        for (int i = 0; i < asked.Length; i++)
+            unsaid = Math.Max(unsaid, (1 - says[i]) * asked[i].Weight);
+        return new AskedSentence(
+            all > 0 ? Share(asked, says, all) : 0, _unseen > 0 ? unsaid / _unseen : 0, total > 0 ? 1 - all / total : 0, asked.Length == 0, isEmpty);
+    }
+
+    private static double Share(Word[] asked, double[] says, double all)
+    {
+        double sum = 0;
+        for (int i = 0; i < asked.Length; i++)
+            sum += asked[i].Weight * says[i];
+        return sum / all;
+    }
+
+    private static void Raise(double[] best, double[] others)
+    {
+        for (int i = 0; i < best.Length; i++)
+            best[i] = Math.Max(best[i], others[i]);
+    }
+
+    // How far a text says each of the words, from 0 to 1.
+    private double[] Says(Word[] asked, string folded)
+    {
+        var says = new double[asked.Length];
+        var stems = StemsOf(folded);
+        HashSet<string>? keys = null;
+        List<KnownWord>? said = null;
+        for (int i = 0; i < asked.Length; i++)
+        {
+            if (IsIn(asked[i], folded, stems))
+            {
+                says[i] = 1;
+                continue;
+            }
+
+            if (asked[i].IsLatin && asked[i].Keys.IsSubsetOf(keys ??= [.. stems.Select(EnglishSynonyms.KeyOf)]))
+                says[i] = Synonym;
+            if (asked[i].Id is not { } id)
+                continue;
+            said ??= _vectors.WordsOf(folded);
+            foreach (var word in said)
+                says[i] = Math.Max(says[i], Math.Clamp((_vectors.Likeness(id, word.Id) - Unlike) / (Alike - Unlike), 0, 1));
+        }
+
+        return says;
+    }
+
+    private static bool IsIn(Word word, string folded, IReadOnlySet<string> stems)
+        => word.IsLatin ? word.Stems.IsSubsetOf(stems) : folded.Contains(word.Text, StringComparison.Ordinal);
+
+    /// <summary>The terms of a text, English words by their stems alone.</summary>
+    internal static HashSet<string> StemsOf(string text)
+        => [.. TextAnalyzer.Analyze(text).Select(token => TermKeys.IsLatin(token.Term) ? EnglishStemmer.Stem(token.Term) : token.Term)];
+
+    // Known words, and the runs between them.
+    private static IEnumerable<(int Start, int Length, int? Id)> WordsIn(string text, List<KnownWord> known)
+    {
+        int next = 0;
+        for (int at = 0; at < text.Length;)
+        {
+            if (next < known.Count && known[next].Start == at)
+            {
+                yield return (at, known[next].Length, known[next].Id);
+                at += known[next++].Length;
+                continue;
+            }
+
+            int end = at;
+            while (end < text.Length && KindOf(text[end]) == KindOf(text[at]) && (end == at || next >= known.Count || known[next].Start > end))
+                end++;
+            if (KindOf(text[at]) != 0)
+                yield return (at, end - at, null);
+            at = end;
+        }
+    }
+
+    private static int KindOf(char c)
+        => char.IsAsciiLetterOrDigit(c) ? 1 : c is >= 'ァ' and <= 'ヶ' or 'ー' ? 2 : c is (>= '一' and <= '龥') or '々' ? 3
+            : c < '\u2E80' && char.IsLetter(c) ? 4 : 0;
+
+    private sealed record Word(string Text, int? Id, HashSet<string> Stems, HashSet<string> Keys, double Weight, bool IsName)
+    {
+        internal bool IsLatin { get; } = Text[0] < '\u2E80';
+    }
+}
+
+/// <summary>How far a sentence says what is asked.</summary>
+/// <param name="Said">The share of what is asked that it says, from 0 to 1.</param>
+/// <param name="Unsaid">How rare the rarest word is that it does not say, from 0 to 1.</param>
+/// <param name="Given">The share of the question that only says which thing is meant: what headings, names and a row's cells hold.</param>
+/// <param name="IsAllGiven">Whether that is the whole question: then nothing is left to say.</param>
+/// <param name="IsEmpty">Whether it is a row whose cell is empty in the column that is asked for.</param>
+internal readonly record struct AskedSentence(double Said, double Unsaid, double Given, bool IsAllGiven, bool IsEmpty);
