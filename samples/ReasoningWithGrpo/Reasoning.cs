@@ -59,10 +59,12 @@ internal sealed class Reasoning(int heldOut, int seed)
 
         // Eight attempts at each problem; those with the right result count more than the others of their group. The reference holds the
         // model to what it has learned. No worked steps are shown any more.
-        using (var reference = Copy(model))
+        var work = Directory.CreateTempSubdirectory("kotonoha-reasoning-");
+        using (var reference = ModelCheckpoint.Load(model.Save(work.FullName, Tokenizer)))
         using (var task = Practice(model, reference, _problems[LearnedProblems..^heldOut], Right))
             await new Trainer(new TrainingOptions { Steps = practice, BatchSize = 16, LearningRate = 3e-4, Seed = (ulong)seed })
                 .RunAsync(task);
+        work.Delete(recursive: true);
         report("both, after GRPO", await MeasureAsync(model));
     }
 
@@ -89,15 +91,7 @@ internal sealed class Reasoning(int heldOut, int seed)
         return fresh;
     }
 
-    private Gpt2 Copy(Gpt2 model)
-    {
-        var copy = Fresh();
-        foreach (var (from, to) in model.Parameters.Zip(copy.Parameters))
-            from.Values.CopyTo(to.Values);
-        return copy;
-    }
-
-    private GroupRelativePolicyOptimization Practice(Gpt2 learner, Gpt2 reference, Litres[] on, RewardFunction reward) => new(
+    private GroupRelativePolicyOptimization Practice(Gpt2 learner, CausalModel reference, Litres[] on, RewardFunction reward) => new(
         learner, reference, Tokenizer, [.. on.Select(Rewarded)], [.. _problems[^heldOut..].Select(Rewarded)], reward,
         new PolicyOptimizationOptions { GroupSize = 8, MaxCompletionTokens = 48, KlWeight = 0.01f, EndId = End });
 
