@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kotonoha.LocalModel.Evaluation;
+using Kotonoha.LocalModel.Numerics;
 
 namespace Kotonoha.Conformance;
 

@@ -1,3 +1,4 @@
+using Deque.AxeCore.Playwright;
 using Kotonoha.Server.Tests;
 using Microsoft.Playwright;
 
@@ -88,6 +89,18 @@ public sealed class Window : IAsyncDisposable
     {
         await Page.GotoAsync(screen);
         await Page.Locator("main h1").WaitForAsync();
+    }
+
+    /// <summary>Nothing that axe-core calls serious.</summary>
+    public async Task AssertAccessibleAsync(string where)
+        => Assert.Empty((await Page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical")
+            .Select(violation => $"{where} {violation.Id}: {string.Join(" | ", violation.Nodes.Select(node => node.Html))}"));
+
+    /// <summary>A picture to be looked at, where somebody asks for it.</summary>
+    public async Task SnapAsync(string name)
+    {
+        if (Environment.GetEnvironmentVariable("KOTONOHA_PICTURES") is { Length: > 0 } folder)
+            await Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(folder, name + ".png"), FullPage = true });
     }
 
     public async ValueTask DisposeAsync() => await _context.DisposeAsync();

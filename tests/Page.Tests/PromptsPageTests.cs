@@ -1,5 +1,4 @@
 using System.Globalization;
-using Deque.AxeCore.Playwright;
 using Kotonoha.Samples.ToolCalling;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Tests;
@@ -69,7 +68,7 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await page.Locator("#save").ClickAsync();
         await Assertions.Expect(page.Locator("#saved")).ToHaveTextAsync("Saved as version 2.");
         await Assertions.Expect(page.Locator("#versions li")).ToHaveCountAsync(2);
-        await SnapAsync(window, "prompts-edit");
+        await window.SnapAsync("prompts-edit");
 
         await page.Locator("#tab-run").ClickAsync();
         await page.Locator("#input-message").FillAsync("Where is my parcel?");
@@ -86,7 +85,7 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await Assertions.Expect(page.Locator("#compared tbody tr")).ToHaveCountAsync(2);
         await Assertions.Expect(page.Locator("#means")).ToContainTextAsync("A 0.000, B 1.000. B is better 2 times");
         await Assertions.Expect(page.Locator("#means")).ToContainTextAsync("B less A: +1.000, 95% interval 1.000 to 1.000.");
-        await SnapAsync(window, "prompts-compare");
+        await window.SnapAsync("prompts-compare");
         await page.Locator("#lines").FillAsync("Where is my parcel?\n");
         await page.Locator("button#compare").ClickAsync();
         await Assertions.Expect(page.Locator("#panel-compare [role=alert]")).ToContainTextAsync("inputs, line 1");
@@ -101,13 +100,13 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await page.Locator("#vote-up").ClickAsync();
         await Assertions.Expect(page.Locator("#rate [role=status]")).ToContainTextAsync("Version");
         string mine = (await page.Locator("#rate [role=status]").InnerTextAsync()).Contains('1', StringComparison.Ordinal) ? "A" : "B";
-        await SnapAsync(window, "prompts-run");
+        await window.SnapAsync("prompts-run");
         await page.Locator("#tab-split").ClickAsync();
         var row = page.Locator("#votes tbody tr", new() { HasText = $"{mine}:" }).Locator("td");
         await Assertions.Expect(row.Nth(1)).ToHaveTextAsync("1");
         await Assertions.Expect(row.Nth(2)).ToHaveTextAsync("0");
         await Assertions.Expect(row.Nth(3)).ToHaveTextAsync("100.0% (20.7% – 100.0%)");
-        await SnapAsync(window, "prompts-split");
+        await window.SnapAsync("prompts-split");
         await page.Locator("#stop-split").ClickAsync();
 
         await page.Locator("#tab-runs").ClickAsync();
@@ -137,8 +136,8 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await SayAsync("What day is it?");
         await Assertions.Expect(page.Locator("#approval-title")).ToHaveTextAsync("caller wants to call clock");
         await Assertions.Expect(page.Locator("#approval-title")).ToBeFocusedAsync();
-        await AxeAsync(window, "approval");
-        await SnapAsync(window, "chat-approval");
+        await window.AssertAccessibleAsync("approval");
+        await window.SnapAsync("chat-approval");
         await page.Locator("#approve").ClickAsync();
         var call = page.Locator(".turn.model .call");
         await Assertions.Expect(call).ToHaveAttributeAsync("data-state", "call-done");
@@ -164,7 +163,7 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await Assertions.Expect(call).ToHaveAttributeAsync("data-state", "call-done");
         await Assertions.Expect(page.Locator("#approval")).ToHaveCountAsync(0);
         await EndedAsync();
-        await SnapAsync(window, "chat-tools");
+        await window.SnapAsync("chat-tools");
 
         await window.GoAsync("/prompts");
         await page.Locator("#prompt").SelectOptionAsync("desk.yaml");
@@ -177,7 +176,7 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await Assertions.Expect(inAgent.Locator("> li[data-kind=Model]")).ToHaveCountAsync(2);
         await inAgent.Locator("> li[data-kind=Tool] > button").ClickAsync();
         await Assertions.Expect(inAgent.Locator("> li[data-kind=Tool] pre").Last).ToContainTextAsync(day);
-        await SnapAsync(window, "prompts-timeline");
+        await window.SnapAsync("prompts-timeline");
         Assert.Empty(window.Complaints);
 
         async Task SayAsync(string text)
@@ -218,8 +217,8 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
                 await Assertions.Expect(page.Locator($"#tab-{tab}")).ToBeVisibleAsync();
             await page.Locator($"#tab-{tab}").ClickAsync();
             await Assertions.Expect(page.Locator($"#panel-{tab}")).ToBeVisibleAsync();
-            await SnapAsync(window, $"prompts-{language}-{tab}");
-            await AxeAsync(window, tab);
+            await window.SnapAsync($"prompts-{language}-{tab}");
+            await window.AssertAccessibleAsync(tab);
             Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
         }
 
@@ -319,18 +318,4 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         => RunningServer.StartAsync(
             options => options with { Prompts = prompts.Path, Models = models ?? options.Models }, before: before,
             services: KotonohaPage.AddServices, endpoints: KotonohaPage.Map);
-
-    private static async Task AxeAsync(Window window, string where)
-    {
-        var found = await window.Page.RunAxe();
-        Assert.Empty(found.Violations.Where(violation => violation.Impact is "serious" or "critical")
-            .Select(violation => $"{where} {violation.Id}: {string.Join(" | ", violation.Nodes.Select(node => node.Html))}"));
-    }
-
-    // Pictures to be looked at, where somebody asks for them.
-    private static async Task SnapAsync(Window window, string name)
-    {
-        if (Environment.GetEnvironmentVariable("KOTONOHA_PICTURES") is { Length: > 0 } folder)
-            await window.Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(folder, name + ".png"), FullPage = true });
-    }
 }

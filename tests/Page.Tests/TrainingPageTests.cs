@@ -1,5 +1,4 @@
 using System.Text;
-using Deque.AxeCore.Playwright;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Tests;
 using Microsoft.Playwright;
@@ -63,13 +62,13 @@ public sealed class TrainingPageTests : IClassFixture<Browser>
         await Assertions.Expect(page.Locator("#differences tbody tr").Filter(new() { HasText = "Learning rate" }))
             .ToContainTextAsync("0.001");
         await Assertions.Expect(page.Locator("#comparison svg.curves")).ToHaveCountAsync(2);
-        await SnapAsync(window, "training");
-        await AssertAccessibleAsync(page);
+        await window.SnapAsync("training");
+        await window.AssertAccessibleAsync("training");
         await page.Locator("#colours").ClickAsync();
         await page.SetViewportSizeAsync(360, 800);
         await page.Locator("#comparison svg.curves").First.ScrollIntoViewIfNeededAsync();
         Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
-        await SnapAsync(window, "training-narrow-dark");
+        await window.SnapAsync("training-narrow-dark");
         await page.SetViewportSizeAsync(1280, 900);
 
         await ActionAsync(page, "first", "use");
@@ -107,9 +106,9 @@ public sealed class TrainingPageTests : IClassFixture<Browser>
         await Assertions.Expect(State(page, "run-1", "Finished")).ToHaveTextAsync("完了");
         await Assertions.Expect(page.Locator("#samples .text")).ToContainTextAsync("0+1=");
         Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
-        await AssertAccessibleAsync(page);
+        await window.AssertAccessibleAsync("training");
         await page.EvaluateAsync("window.scrollTo(0, 0)");
-        await SnapAsync(window, "training-ja");
+        await window.SnapAsync("training-ja");
         Assert.Empty(window.Complaints);
     }
 
@@ -163,15 +162,4 @@ public sealed class TrainingPageTests : IClassFixture<Browser>
 
     private static Task ActionAsync(IPage page, string run, string action)
         => page.Locator($"#runs tr[data-run={run}] [data-action={action}]").ClickAsync();
-
-    private static async Task AssertAccessibleAsync(IPage page)
-        => Assert.Empty((await page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical")
-            .Select(violation => $"{violation.Id}: {string.Join(" | ", violation.Nodes.Select(node => node.Html))}"));
-
-    // Pictures to be looked at, where somebody asks for them.
-    private static async Task SnapAsync(Window window, string name)
-    {
-        if (Environment.GetEnvironmentVariable("KOTONOHA_PICTURES") is { Length: > 0 } folder)
-            await window.Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(folder, name + ".png"), FullPage = true });
-    }
 }

@@ -133,9 +133,10 @@ public sealed class RecipeTests
                 [.. Texts.Select(t => new TranslationPair(t, string.Join(' ', t.Split(' ').Reverse())))], []),
         };
     }
+}
 
-    private sealed class Told(List<double> losses) : IProgress<TrainingProgress>
-    {
-        public void Report(TrainingProgress value) => losses.Add(value.Loss);
-    }
+/// <summary>Keeps the loss of each step.</summary>
+internal sealed class Told(List<double> losses) : IProgress<TrainingProgress>
+{
+    public void Report(TrainingProgress value) => losses.Add(value.Loss);
 }

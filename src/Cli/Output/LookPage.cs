@@ -20,8 +20,8 @@ internal static class LookPage
             + ".tokens span{padding:1px 2px;border-radius:3px;white-space:pre-wrap}table{border-collapse:collapse;font-size:12px}"
             + "td,th{border:1px solid #d5d7de;padding:2px 5px;text-align:left;white-space:pre}.scroll{overflow:auto;max-width:100%}"
             + ".heads{display:flex;flex-wrap:wrap;gap:10px}figure{margin:0}figcaption{font-size:12px}svg{background:#f4f5f8}"
-            + "text{font-size:11px;fill:#33363d}@media(prefers-color-scheme:dark){body{color:#e8e9ed;background:#16181d}"
-            + "td,th{border-color:#343844}svg{background:#22252d}text{fill:#c8cad2}}</style></head><body><main>");
+            + "rect{fill:#2456c8}text{font-size:11px;fill:#33363d}@media(prefers-color-scheme:dark){body{color:#e8e9ed;background:#16181d}"
+            + "td,th{border-color:#343844}svg{background:#22252d}rect{fill:#86a8ff}text{fill:#c8cad2}}</style></head><body><main>");
         page.Append("<h1>Inside the model</h1>");
         Probabilities(page, view, tokens, tokenOf);
         Lens(page, view, tokens, tokenOf);
@@ -71,7 +71,7 @@ internal static class LookPage
     private static void Attention(StringBuilder page, ModelView view, string[] tokens)
     {
         int size = Cell * tokens.Length;
-        page.Append("<h2>Attention by layer and head</h2><p>Rows look at columns; the darker, the more.</p>");
+        page.Append("<h2>Attention by layer and head</h2><p>Rows look at columns; the stronger the colour, the more.</p>");
         for (int layer = 0; layer < view.Layers; layer++)
         {
             page.Append(CultureInfo.InvariantCulture, $"<h3>Layer {layer + 1}</h3><div class=\"heads\">");
@@ -84,7 +84,7 @@ internal static class LookPage
                     for (int j = 0; j < tokens.Length; j++)
                         if (weights[i * tokens.Length + j] is >= 0.02f and var weight)
                             page.Append(CultureInfo.InvariantCulture, $"<rect x=\"{j * Cell}\" y=\"{i * Cell}\" width=\"{Cell}\" "
-                                + $"height=\"{Cell}\" fill=\"#2456c8\" opacity=\"{weight:F2}\"><title>{Escape(tokens[i])} → "
+                                + $"height=\"{Cell}\" opacity=\"{weight:F2}\"><title>{Escape(tokens[i])} → "
                                 + $"{Escape(tokens[j])} {Percent(weight)}</title></rect>");
                 page.Append(CultureInfo.InvariantCulture, $"</svg><figcaption>head {head + 1}</figcaption></figure>");
             }
@@ -100,7 +100,8 @@ internal static class LookPage
         double minX = points.Min(p => p.X), maxX = points.Max(p => p.X), minY = points.Min(p => p.Y), maxY = points.Max(p => p.Y);
         page.Append(CultureInfo.InvariantCulture,
             $"<h2>Where the tokens lie after the last layer</h2><svg viewBox=\"0 0 {Width} {Height}\" "
-            + $"style=\"max-width:100%\" role=\"img\" aria-label=\"the hidden states of the tokens in two principal components\">");
+            + $"style=\"width:100%;max-width:{Width}px\" role=\"img\" "
+            + $"aria-label=\"the hidden states of the tokens in two principal components\">");
         for (int t = 0; t < tokens.Length; t++)
         {
             double x = Margin + (points[t].X - minX) / Math.Max(1e-12, maxX - minX) * (Width - 2 * Margin),
@@ -112,7 +113,14 @@ internal static class LookPage
         page.Append("</svg>");
     }
 
-    private static string Shown(string token) => token.Replace("\n", "⏎", StringComparison.Ordinal).Replace(' ', '·');
+    // What has no form of its own gets one.
+    private static string Shown(string token) => string.Concat(token.Select(c => c switch
+    {
+        ' ' => "·",
+        '\n' => "⏎",
+        _ when char.IsControl(c) => string.Create(CultureInfo.InvariantCulture, $"\\x{(int)c:X2}"),
+        _ => c.ToString(),
+    }));
 
     private static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:F1}%");
 

@@ -7,7 +7,7 @@ namespace Kotonoha.Cli.Output;
 /// <summary>A self-contained page with the plot of a scaling study: loss over tokens, a curve with its 95% band for each size.</summary>
 internal static class ScalingPage
 {
-    private const int Width = 760, Height = 420, Margin = 56, Points = 40;
+    private const int Width = 760, Height = 420, Margin = 56, Points = 40, Line = 12;
     private static readonly string[] Colors = ["#2456c8", "#c2410c", "#15803d", "#7c3aed", "#b91c1c", "#0e7490", "#a16207", "#be185d"];
 
     public static string Write(ScalingStudy study)
@@ -19,9 +19,10 @@ internal static class ScalingPage
             all.Min(run => run.Loss) * 0.97, all.Max(run => run.Loss) * 1.02);
         var page = new StringBuilder("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
             + "<meta name=\"viewport\" content=\"width=device-width\"><title>Scaling law</title><style>"
-            + "body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#1b1b1f;background:#fff}svg{max-width:100%;height:auto}"
+            + "body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#1b1b1f;background:#fff}"
+            + "svg{width:100%;max-width:960px;height:auto}"
             + "text{font-size:11px;fill:#444a55}.grid{stroke:#d5d7de}table{border-collapse:collapse}"
-            + "td,th{padding:2px 10px;text-align:right;border-bottom:1px solid #d5d7de}"
+            + "td,th{padding:2px 10px;text-align:right;border-bottom:1px solid #d5d7de}.scroll{overflow:auto;max-width:100%}"
             + "@media(prefers-color-scheme:dark){body{color:#e8e9ed;background:#16181d}text{fill:#c8cad2}.grid{stroke:#343844}"
             + "td,th{border-color:#343844}}</style></head><body><main><h1>How the loss falls with size and data</h1>");
         var law = study.Law;
@@ -32,6 +33,7 @@ internal static class ScalingPage
         Grid(page, scale, all);
         foreach (var (i, size) in sizes.Index())
             Curve(page, scale, study, size, Colors[i % Colors.Length], size == study.HeldOut.Parameters);
+        Labels(page, scale, study, sizes);
         page.Append("</svg>");
         Table(page, study, all);
         return page.Append("</main></body></html>\n").ToString();
@@ -43,7 +45,8 @@ internal static class ScalingPage
             page.Append(CultureInfo.InvariantCulture, $"<text x=\"{scale.X(tokens):F1}\" y=\"{Height - Margin + 16}\" "
                 + $"text-anchor=\"middle\">{Short(tokens)}</text>");
         page.Append(CultureInfo.InvariantCulture,
-            $"<text x=\"{Width / 2}\" y=\"{Height - 12}\" text-anchor=\"middle\">training tokens (logarithmic)</text>");
+            $"<text x=\"{Width / 2}\" y=\"{Height - 12}\" text-anchor=\"middle\">training tokens (logarithmic); "
+                + $"a curve for each number of parameters</text>");
         foreach (double share in (double[])[0, 0.25, 0.5, 0.75, 1])
         {
             double loss = scale.Low + share * (scale.High - scale.Low), y = scale.Y(loss);
@@ -67,14 +70,23 @@ internal static class ScalingPage
             page.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{scale.X(run.Tokens):F1}\" cy=\"{scale.Y(run.Loss):F1}\" r=\"4\" "
                 + $"stroke=\"{color}\" fill=\"{(isHeldOut ? "none" : color)}\"><title>{size:N0} parameters, {run.Tokens:N0} tokens: "
                 + $"{run.Loss:F4}</title></circle>");
-        double end = Math.Exp(scale.Right);
-        page.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - Margin + 4}\" y=\"{scale.Y(study.Law.Predict(size, end)) + 4:F1}\">"
-            + $"{Short(size)}</text>");
+    }
+
+    // At the ends of the curves, a line apart where these lie closer.
+    private static void Labels(StringBuilder page, Scale scale, ScalingStudy study, double[] sizes)
+    {
+        double end = Math.Exp(scale.Right), last = double.NegativeInfinity;
+        foreach (var (size, place) in sizes.Select(s => (s, scale.Y(study.Law.Predict(s, end)) + 4)).OrderBy(label => label.Item2))
+        {
+            last = Math.Max(place, last + Line);
+            page.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - Margin + 4}\" y=\"{last:F1}\">{Short(size)}</text>");
+        }
     }
 
     private static void Table(StringBuilder page, ScalingStudy study, ScalingRun[] all)
     {
-        page.Append("<table><thead><tr><th>parameters</th><th>tokens</th><th>loss</th><th>by the law</th><th>95%</th></tr></thead><tbody>");
+        page.Append("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>"
+            + "<th>parameters</th><th>tokens</th><th>loss</th><th>by the law</th><th>95%</th></tr></thead><tbody>");
         foreach (var run in all)
         {
             var interval = study.Predicted(run.Parameters, run.Tokens);
@@ -82,8 +94,8 @@ internal static class ScalingPage
                 + $"<td>{study.Law.Predict(run.Parameters, run.Tokens):F4}</td><td>{interval.Low:F4}–{interval.High:F4}</td></tr>");
         }
 
-        page.Append("</tbody></table><p>The last run took no part in the fit (dashed, a ring). Bands are 95% intervals by resampling the "
-            + "errors of the runs.</p>");
+        page.Append("</tbody></table></div><p>The last run took no part in the fit (dashed, a ring). Bands are 95% intervals "
+            + "by resampling the errors of the runs.</p>");
     }
 
     private static string Short(double number) => number >= 1e6

@@ -120,14 +120,15 @@ internal static class CurvePage
         if (reload is { } time)
             page.Append(CultureInfo.InvariantCulture, $"<meta http-equiv=\"refresh\" content=\"{time.TotalSeconds:F0}\">");
         page.Append("<meta name=\"viewport\" content=\"width=device-width\"><title>").Append(Escape(title)).Append("</title><style>"
-            + "body{font:15px/1.4 system-ui,sans-serif;margin:1.5rem;color:#1b1b1f;background:#fff}svg{max-width:100%;height:auto}"
+            + "body{font:15px/1.4 system-ui,sans-serif;margin:1.5rem;color:#1b1b1f;background:#fff}"
+            + "svg{width:100%;max-width:960px;height:auto}"
             + "path{fill:none;stroke:#2456c8;stroke-width:1.6}line{stroke:#d5d7de}text{font-size:11px;fill:#5a5d66}"
             + "@media(prefers-color-scheme:dark){body{background:#16181d;color:#e8e9ed}path{stroke:#86a8ff}line{stroke:#343844}"
-            + "text{fill:#a8abb5}}</style></head><body><h1>").Append(Escape(title)).Append("</h1>");
+            + "text{fill:#a8abb5}}</style></head><body><main><h1>").Append(Escape(title)).Append("</h1>");
         foreach (var (name, points) in curves.OrderBy(c => c.Key != "loss"))
             if (points.Count > 0)
                 Chart(page, name, points);
-        return page.Append("</body></html>\n").ToString();
+        return page.Append("</main></body></html>\n").ToString();
     }
 
     private static void Chart(StringBuilder page, string name, List<(long Step, double Value)> all)
@@ -153,8 +154,8 @@ internal static class CurvePage
         page.Append("<path d=\"");
         foreach (var (i, point) in points.Index())
             page.Append(CultureInfo.InvariantCulture, $"{(i == 0 ? 'M' : 'L')}{X(point.Step):F1} {Y(point.Value):F1}");
-        page.Append(CultureInfo.InvariantCulture, $"\"/><text x=\"{Margin}\" y=\"{Height - 2}\">step {first}</text>"
-            + $"<text x=\"{Width - Margin}\" y=\"{Height - 2}\" text-anchor=\"end\">step {points[^1].Step}: "
+        page.Append(CultureInfo.InvariantCulture, $"\"/><text x=\"{Margin}\" y=\"{Height - 6}\">step {first}</text>"
+            + $"<text x=\"{Width - Margin}\" y=\"{Height - 6}\" text-anchor=\"end\">step {points[^1].Step}: "
                 + $"{points[^1].Value:G5}</text></svg>");
     }
 

@@ -1,3 +1,5 @@
+using Kotonoha.LocalModel.Numerics;
+
 namespace Kotonoha.LocalModel.Evaluation;
 
 /// <summary>How much a disagreement of ordered classes counts in Cohen's kappa.</summary>

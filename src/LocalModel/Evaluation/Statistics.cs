@@ -1,3 +1,5 @@
+using Kotonoha.LocalModel.Numerics;
+
 namespace Kotonoha.LocalModel.Evaluation;
 
 /// <summary>An interval.</summary>

@@ -100,13 +100,19 @@ internal readonly record struct DrawnBatch(int Tokens, int Counted);
 public readonly record struct Measurement(string Name, double Value);
 
 /// <summary>A recipe over a language model: which of its weights are trained, and how it is saved.</summary>
-/// <param name="model">The model; an adapter that was attached to be trained is trained in its place.</param>
-public abstract class CausalTask(CausalModel model) : TrainingTask
+public abstract class CausalTask : TrainingTask
 {
-    private readonly IReadOnlyList<(Linear Layer, TrainedAdapter Adapter)> _adapters = Lora.Of(model);
+    private readonly IReadOnlyList<(Linear Layer, TrainedAdapter Adapter)> _adapters;
+
+    /// <param name="model">The model; an adapter that was attached to be trained is trained in its place.</param>
+    private protected CausalTask(CausalModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        (Model, _adapters) = (model, Lora.Of(model));
+    }
 
     /// <summary>The model.</summary>
-    public CausalModel Model { get; } = model ?? throw new ArgumentNullException(nameof(model));
+    public CausalModel Model { get; }
 
     /// <inheritdoc/>
     internal override IReadOnlyList<Parameter> Trained => _adapters.Count > 0 ? [.. _adapters.SelectMany(a => a.Adapter.Parameters)]

@@ -56,6 +56,7 @@ public partial class ArchitectureTests
     /// <summary>For each folder of LocalModel: the folders that it may know.</summary>
     private static readonly Dictionary<string, string[]> FolderRules = new()
     {
+        ["Numerics"] = [],
         ["Tensors"] = [],
         ["Cpu"] = ["Tensors"],
         ["Devices"] = ["Cpu", "Tensors"],
@@ -63,8 +64,8 @@ public partial class ArchitectureTests
         ["Models"] = ["Layers", "Tensors"],
         ["Checkpoints"] = ["Models", "Layers", "Tensors"],
         // Conversations are trained on as they are asked: rendered and encoded by the same code.
-        ["Training"] = ["Generation", "Checkpoints", "Models", "Layers", "Tensors", "Devices"],
-        ["Evaluation"] = ["Training", "Models", "Tensors", "Devices"],
+        ["Training"] = ["Generation", "Checkpoints", "Models", "Layers", "Tensors", "Devices", "Numerics"],
+        ["Evaluation"] = ["Training", "Models", "Tensors", "Devices", "Numerics"],
         ["Generation"] = ["Checkpoints", "Models", "Tensors", "Devices"],
     };
 

@@ -3,6 +3,7 @@ using Kotonoha.Foundation.IO;
 using Kotonoha.Foundation.Json;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Numerics;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training.Losses;
 using Kotonoha.Tokenizers;
@@ -148,7 +149,7 @@ public sealed class SentenceEmbeddings : EncoderTask
                 second = Vectors(session, [.. _heldOutScored.Select(p => p.Second)], cancellationToken);
             double[] cosines = [.. first.Zip(second).Select(p =>
                 (double)System.Numerics.Tensors.TensorPrimitives.CosineSimilarity(p.First, p.Second))];
-            return [new Measurement("spearman", Spearman(cosines, [.. _heldOutScored.Select(p => p.Similarity)]))];
+            return [new Measurement("spearman", Correlation.Spearman(cosines, [.. _heldOutScored.Select(p => p.Similarity)]) ?? 0)];
         }
 
         if (_heldOutPairs.Count == 0)
@@ -234,36 +235,5 @@ public sealed class SentenceEmbeddings : EncoderTask
                 vectors.Add(pooled.Slice(i * Model.Width, Model.Width).ToArray());
         });
         return [.. vectors];
-    }
-
-    // Pearson's correlation of the ranks; equal values share the mean of theirs.
-    private static double Spearman(double[] a, double[] b)
-    {
-        double[] x = Ranks(a), y = Ranks(b);
-        double meanX = x.Average(), meanY = y.Average(), xy = 0, xx = 0, yy = 0;
-        for (int i = 0; i < x.Length; i++)
-        {
-            xy += (x[i] - meanX) * (y[i] - meanY);
-            xx += (x[i] - meanX) * (x[i] - meanX);
-            yy += (y[i] - meanY) * (y[i] - meanY);
-        }
-
-        return xx == 0 || yy == 0 ? 0 : xy / Math.Sqrt(xx * yy);
-    }
-
-    private static double[] Ranks(double[] values)
-    {
-        int[] order = [.. Enumerable.Range(0, values.Length).OrderBy(i => values[i])];
-        var ranks = new double[values.Length];
-        for (int first = 0, last; first < order.Length; first = last)
-        {
-            last = first + 1;
-            while (last < order.Length && values[order[last]] == values[order[first]])
-                last++;
-            for (int i = first; i < last; i++)
-                ranks[order[i]] = (first + last - 1) / 2.0;
-        }
-
-        return ranks;
     }
 }

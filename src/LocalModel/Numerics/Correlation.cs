@@ -1,4 +1,4 @@
-namespace Kotonoha.LocalModel.Evaluation;
+namespace Kotonoha.LocalModel.Numerics;
 
 /// <summary>How two lists of numbers go together; what is undefined (a list without variation) is null.</summary>
 public static class Correlation
