@@ -97,18 +97,12 @@ internal static class AnswerModel
     internal const double DefaultThreshold = 0.38;
 
     private static readonly double[] RankingWeights =
-    [
-        3.88, 8.10, 3.50, 1.17, 0.95, 0.58, 0.92, -7.82, 0.02, 0.24, 1.33, 1.23, 3.34,
-        2.06, -1.71, -0.91, 3.75, 0, 0,
-    ];
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
     private static readonly double[] AnswerWeights =
-    [
-        0.57, 2.82, 0.08, 0.01, -0.29, -0.56, 1.97, 0.04, -0.98, 0.37, 1.45, 0.31, 0.74,
-        0.61, 0.05, 0.70, -0.47, 0, 0.6, 0, 0, 0, 0, 0, 0,
-    ];
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-    private const double AnswerBias = -3.62;
+    private const double AnswerBias = -3.30;
 
     internal static double Rank(double[] features) => Dot(RankingWeights, features);
 

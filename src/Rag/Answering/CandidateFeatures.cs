@@ -41,14 +41,14 @@ internal sealed class CandidateFeatures
 {
     // The numbers of the features; the weights in AnswerModel have the same order.
     internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9,
-        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, GivenLess = 17, Unsaid = 18;
-    internal const int Count = 19;
+        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, Unsaid = 17;
+    internal const int Count = 18;
 
     /// <summary>What the features are called where a person reads them.</summary>
     internal static IReadOnlyList<string> Names { get; } =
     [
         "sentence", "passage", "previous", "next", "kind", "new", "hit", "length", "first", "phrase", "rank", "both", "something_new",
-        "asked", "asked_less", "type", "name", "given_less", "unsaid",
+        "asked", "asked_less", "type", "name", "unsaid",
     ];
 
     // What only the nearest heading or the table's header holds counts by this part: all sentences and rows below have it.
@@ -108,7 +108,7 @@ internal sealed class CandidateFeatures
             : null;
         int newTerms = NewTerms(sentence);
 
-        var features = new double[Count];
+        var features = new double[2 * Count];
         features[Sentence] = Coverage(sentence.OwnKeys) + ContextShare * Coverage(sentence.Keys, sentence.OwnKeys);
         features[Passage] = Coverage(passage.Keys);
         features[Previous] = previous is null ? 0 : Coverage(previous.OwnKeys, sentence.Keys);
@@ -128,10 +128,13 @@ internal sealed class CandidateFeatures
         features[Asked] = asked[index].Said;
         features[AskedLess] = asked.Max(each => each.Said) - asked[index].Said;
         features[Type] = _question.Type is null ? 0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) ? 1 : -1;
-        features[GivenLess] = asked[index].Given * features[AskedLess];
         features[Unsaid] = asked[index].Unsaid;
         features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word =>
             passage.Folded.Contains(word, StringComparison.Ordinal) || passage.Context.Contains(word, StringComparison.Ordinal) ? 1.0 : 0));
+        // In prose the words of the question stand in the sentence; under headings that name the thing, few of them do. So all features count
+        // twice: as they are, and as far as the question is given.
+        for (int i = 0; i < Count; i++)
+            features[Count + i] = asked[index].Given * features[i];
         return features;
     }
 
@@ -193,7 +196,7 @@ internal sealed class AnswerFeatures
 
         var asked = _candidates.AskedIn(passage)[candidate.Index];
         bool numberMissing = !passage.Numbers.IsSupersetOf(_question.Numbers);
-        return
+        double[] features =
         [
             f[CandidateFeatures.Sentence],
             f[CandidateFeatures.Passage],
@@ -214,13 +217,11 @@ internal sealed class AnswerFeatures
             f[CandidateFeatures.Name],
             f[CandidateFeatures.Unsaid],
             asked.IsAllGiven ? 1 : 0,
-            asked.Given,
-            asked.Given * asked.Said,
-            asked.Given * (asked.Said < LittleSaid && !asked.IsAllGiven ? 1 : 0),
-            asked.Given * asked.Unsaid,
-            asked.Given * f[CandidateFeatures.Type],
+            asked.Said < LittleSaid && !asked.IsAllGiven ? 1 : 0,
             asked.Said * f[CandidateFeatures.Type],
+            1,
         ];
+        return [.. features, .. features.Select(feature => asked.Given * feature)];
     }
 
     private static bool Holds(string run, IReadOnlySet<string> keys, string folded)
