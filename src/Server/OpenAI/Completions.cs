@@ -24,6 +24,7 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         await using var _ = work.ConfigureAwait(false);
         if (work.Model.Local is null)
             throw ApiException.Invalid("model", $"The model '{call.Model}' makes vectors only; ask /v1/embeddings.");
+        call = call.For(work.Model.Gpt!);
         var writer = call.Streams ? new EventWriter(context) : null;
         var id = $"cmpl-{Guid.NewGuid():N}";
         var answers = Enumerable.Range(0, call.Prompts.Length * call.Choices).Select(i => new Answer(i)).ToArray();
@@ -60,7 +61,7 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         }
         finally
         {
-            work.Transcript = () => (string.Join('\n', call.Prompts), string.Join("\n\n", answers.Select(answer => answer.Text)));
+            work.Transcript = () => (string.Join('\n', call.Prompts.Select(prompt => prompt.Text)) + call.Suffix, string.Join("\n\n", answers.Select(answer => answer.Text)));
             var used = Array.ConvertAll(answers, answer => answer.Used(work.Model, call));
             work.InputTokens = InputTokens(used, call);
             work.OutputTokens = used.Sum(usage => usage.Output);
@@ -73,12 +74,15 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         var options = call.Options.Clone();
         if (options.Seed is { } seed)
             options.Seed = seed + (answer.Index % call.Choices);
-        var prompt = call.Prompts[answer.Index / call.Choices];
-        var gpt = work.Model.Gpt!;
+        var prompt = answer.PromptOf(call);
+        var (gpt, local) = (work.Model.Gpt!, work.Model.Local!);
         bool echoes = call.Echo;
         if (echoes)
-            answer.Text.Append(prompt);
-        await foreach (var update in work.Model.Local!.CompleteAsync(prompt, options, cancellationToken).ConfigureAwait(false))
+            answer.Text.Append(prompt.Text);
+        var updates = prompt.Tokens is { } tokens
+            ? local.CompleteAsync(tokens, options, cancellationToken)
+            : local.CompleteAsync(prompt.Text, options, cancellationToken);
+        await foreach (var update in updates.ConfigureAwait(false))
         {
             work.FirstToken();
             answer.Take(gpt, update, call.Top is not null);
@@ -88,7 +92,7 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
             chunk["choices"] = new JsonArray(new JsonObject
             {
                 ["index"] = answer.Index,
-                ["text"] = echoes ? prompt + update.Text : update.Text,
+                ["text"] = echoes ? prompt.Text + update.Text : update.Text,
                 ["logprobs"] = null,
                 ["finish_reason"] = answer.FinishReason,
             });
@@ -99,11 +103,6 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
 
     private Call Read(JsonBody body)
     {
-        if (body.Any("suffix") is not null)
-            throw ApiException.Unsupported("suffix", "The models here write on at the end only; leave 'suffix' out.");
-        if (body.Any("prompt") is { ValueKind: JsonValueKind.Array } array
-            && array.EnumerateArray().Any(entry => entry.ValueKind is JsonValueKind.Number or JsonValueKind.Array))
-            throw ApiException.Unsupported("prompt", "Prompts of tokens are not taken; send text.");
         int choices = body.Integer("n", 1, MaxChoices) ?? 1;
         if (body.Integer("best_of", 1) is { } best && best != choices)
             throw ApiException.Unsupported("best_of", "All answers that are computed are given; leave 'best_of' out, or set it to 'n'.");
@@ -120,17 +119,36 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         options.MaxOutputTokens = body.Integer("max_tokens", 1) ?? 16;
         options.StopSequences = ChatCall.Stops(body);
         options.ResponseFormat = body.Object("response_format") is { } format ? ChatCall.Format(format, format) : null;
-        var prompts = body.Texts("prompt") ?? [""];
+        var suffix = body.Text("suffix");
+        if (suffix is not null)
+            options.RawRepresentationFactory = _ => new GenerationRequest { Suffix = suffix };
+        var prompts = Prompts(body);
         if (prompts.Length is 0 || prompts.Length * choices > MaxChoices)
             throw ApiException.Invalid("prompt", $"{prompts.Length} prompts with {choices} answers each; from 1 to {MaxChoices} together.");
         var call = new Call(
             body.Text("model") ?? pool.Default ?? throw ApiException.Invalid("model", "'model' is missing."),
-            prompts, choices, options, top, body.Flag("echo") ?? false, body.Flag("stream") ?? false,
+            prompts, suffix, choices, options, top, body.Flag("echo") ?? false, body.Flag("stream") ?? false,
             body.Object("stream_options")?.Flag("include_usage") ?? false);
         body.Ignore("user");
         notices.Unknown("completions", body);
         return call;
     }
+
+    // One text or several; the tokens of one or of several.
+    private static Prompt[] Prompts(JsonBody body)
+        => body.Any("prompt") is not { ValueKind: JsonValueKind.Array } array
+            || array.EnumerateArray().All(entry => entry.ValueKind == JsonValueKind.String)
+                ? Array.ConvertAll(body.Texts("prompt") ?? [""], text => new Prompt(text, null))
+            : array[0].ValueKind == JsonValueKind.Array
+                ? [.. array.EnumerateArray().Select((entry, i) => new Prompt("", Tokens($"prompt[{i}]", entry)))]
+            : array[0].ValueKind == JsonValueKind.Number ? [new Prompt("", Tokens("prompt", array))]
+            : throw body.Wrong("prompt", "a string, an array of strings, the tokens of a text, or an array of such tokens");
+
+    private static int[] Tokens(string at, JsonElement array)
+        => array.ValueKind == JsonValueKind.Array && array.GetArrayLength() > 0
+            && array.EnumerateArray().All(entry => entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int _))
+                ? [.. array.EnumerateArray().Select(entry => entry.GetInt32())]
+                : throw ApiException.Invalid(at, $"'{at}' must be an array of at least one token, all of them whole numbers.", "invalid_type");
 
     private static JsonObject Head(string id, string model) => new()
     {
@@ -153,8 +171,34 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         return new JsonObject { ["prompt_tokens"] = input, ["completion_tokens"] = output, ["total_tokens"] = input + output };
     }
 
+    /// <param name="Text">The text; that of the tokens where there are some, once the model is known.</param>
+    /// <param name="Tokens">What was sent instead of a text, or null.</param>
+    private sealed record Prompt(string Text, int[]? Tokens)
+    {
+        public Prompt For(LocalGpt gpt)
+        {
+            if (Tokens is null)
+                return this;
+            foreach (int token in Tokens)
+                if (token < 0 || token >= gpt.VocabularySize)
+                    throw ApiException.Invalid(
+                        "prompt", $"The token {token} is not there; those of the model go from 0 to {gpt.VocabularySize - 1}.");
+            return this with { Text = gpt.Tokenizer.Decode(Tokens) };
+        }
+
+        public int Count(LocalGpt gpt) => Tokens?.Length ?? gpt.Tokenizer.CountTokens(Text);
+    }
+
     private sealed record Call(
-        string Model, string[] Prompts, int Choices, ChatOptions Options, int? Top, bool Echo, bool Streams, bool IncludesUsage);
+        string Model, Prompt[] Prompts, string? Suffix, int Choices, ChatOptions Options, int? Top, bool Echo, bool Streams, bool IncludesUsage)
+    {
+        /// <summary>The same for a model: refused where the model cannot do it.</summary>
+        public Call For(LocalGpt gpt)
+            => Suffix is null || gpt.FillInTheMiddle is not null
+                ? this with { Prompts = Array.ConvertAll(Prompts, prompt => prompt.For(gpt)) }
+                : throw ApiException.Unsupported(
+                    "suffix", $"The model '{Model}' has no tokens to fill in what comes before a 'suffix'; leave it out.");
+    }
 
     private sealed class Answer(int index)
     {
@@ -189,15 +233,18 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
 
         /// <summary>The tokens, also of an answer that was cut.</summary>
         public (long Input, long Output) Used(ServedModel model, Call call)
-            => _cut.Usage(model, [call.Prompts[index / call.Choices]]) is { } cut
+            => _cut.Usage(() => PromptOf(call).Count(model.Gpt!)
+                + model.Gpt!.Tokenizer.CountTokens(call.Suffix, addSpecialTokens: false)) is { } cut
                 ? (cut.InputTokenCount ?? 0, cut.OutputTokenCount ?? 0)
                 : (Usage?.InputTokens ?? 0, Usage?.OutputTokens ?? 0);
+
+        public Prompt PromptOf(Call call) => call.Prompts[index / call.Choices];
 
         public JsonObject Choice(Call call) => new()
         {
             ["index"] = index,
             ["text"] = Text.ToString(),
-            ["logprobs"] = call.Top is null ? null : Likelihood(call.Echo ? call.Prompts[index / call.Choices].Length : 0),
+            ["logprobs"] = call.Top is null ? null : Likelihood(call.Echo ? PromptOf(call).Text.Length : 0),
             ["finish_reason"] = FinishReason,
         };
 

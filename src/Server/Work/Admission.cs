@@ -275,13 +275,11 @@ internal sealed class CutAnswer
 
     /// <summary>The tokens; null where the answer said it itself, or never began. Those of the prompt are without the template's.</summary>
     public UsageDetails? Usage(ServedModel model, IEnumerable<ChatMessage> messages)
-        => Usage(model, messages.Select(message => message.Text));
+        => Usage(() => messages.Sum(message => (long)model.Gpt!.Tokenizer.CountTokens(message.Text)));
 
-    /// <inheritdoc cref="Usage(ServedModel, IEnumerable{ChatMessage})"/>
-    public UsageDetails? Usage(ServedModel model, IEnumerable<string> prompt)
-        => _isWhole || _tokens == 0 ? null : new UsageDetails
-        {
-            InputTokenCount = prompt.Sum(text => (long)model.Gpt!.Tokenizer.CountTokens(text)),
-            OutputTokenCount = _tokens,
-        };
+    /// <summary>The tokens; null where the answer said it itself, or never began.</summary>
+    /// <param name="inputTokens">Counts those of the prompt.</param>
+    public UsageDetails? Usage(Func<long> inputTokens)
+        => _isWhole || _tokens == 0 ? null
+            : new UsageDetails { InputTokenCount = inputTokens(), OutputTokenCount = _tokens };
 }
