@@ -68,9 +68,10 @@ public static partial class KotonohaServer
         services?.Invoke(builder);
         var app = builder.Build();
 
-        // A log that cannot be written is a reason not to start.
+        // A file that cannot be written is a reason not to start.
         app.Services.GetRequiredService<ServerAudit>();
         app.Services.GetRequiredService<PromptLog>();
+        app.Services.GetRequiredService<ResponseStore>();
         if (!options.IsLoopback && options.Url.Scheme != "https")
             LogNoTls(app.Logger, options.Url);
         app.UseMiddleware<Errors>();

@@ -34,7 +34,11 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
                         await events.WriteAsync(entry["type"]!.GetValue<string>(), entry).ConfigureAwait(false);
             }
 
-            foreach (var entry in response.Complete())
+            // Whoever reads the last event may go on with the response at once.
+            var last = response.Complete().ToList();
+            if (call.IsStored)
+                store.Add(response.Id, caller, [.. messages, response.Message()], response.Body(null), call.IsKept);
+            foreach (var entry in last)
                 if (events is not null)
                     await events.WriteAsync(entry["type"]!.GetValue<string>(), entry).ConfigureAwait(false);
         }
@@ -55,8 +59,6 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
             work.OutputTokens = response.Answer.OutputTokens;
         }
 
-        if (call.IsStored)
-            store.Add(response.Id, caller, [.. messages, response.Message()], response.Body("completed"));
         if (events is null)
             await Json.WriteAsync(context.Response, response.Body(null)).ConfigureAwait(false);
     }
