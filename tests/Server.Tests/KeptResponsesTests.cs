@@ -152,7 +152,7 @@ public sealed class KeptResponsesTests : IDisposable
         await using (var server = await StartAsync())
         {
             await AddAsync(server, "x");
-            await ExpectAsync(server, false, false, false, true, true);
+            await ExpectAsync(server, false, false, true, true, true);
         }
 
         await using (var server = await StartAsync(options => options with { ResponsesBytes = 1024 }))

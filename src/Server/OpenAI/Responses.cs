@@ -18,14 +18,13 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
             await Json.ReadAsync(context).ConfigureAwait(false), pool.Default, id => store.Conversation(id, caller), notices);
         var work = await admission.EnterAsync(context, "chat", call.Model).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
-        if (work.Model.Chat is null)
-            throw ApiException.Invalid("model", $"The model '{call.Model}' makes vectors only; ask /v1/embeddings.");
+        work.RequireWriter();
         var response = new ResponseWriter(call, new ChatAnswer(work.Model, wantsLogProbabilities: false));
         var events = call.Streams ? new EventWriter(context) : null;
         IReadOnlyList<ChatMessage> messages = [.. call.Before, .. call.Input];
         try
         {
-            await foreach (var update in work.Model.Chat
+            await foreach (var update in work.Model.Chat!
                 .GetStreamingResponseAsync(messages, call.Options, work.Token).ConfigureAwait(false))
             {
                 work.FirstToken();

@@ -179,6 +179,13 @@ internal sealed class AdmittedRequest : IAsyncDisposable
 
     public long OutputTokens { get; set; }
 
+    /// <exception cref="ApiException">The model makes vectors only.</exception>
+    public void RequireWriter(string embeddings = "/v1/embeddings")
+    {
+        if (Model.Chat is null)
+            throw ApiException.Invalid("model", $"The model '{ModelName}' makes vectors only; ask {embeddings}.");
+    }
+
     /// <summary>Notes that the first token is there.</summary>
     public void FirstToken() => First ??= Elapsed;
 
