@@ -36,6 +36,16 @@ internal sealed class ServerProcess : IDisposable
         }
     }
 
+    /// <summary>The processor time that it has used.</summary>
+    public TimeSpan Processor
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
     public bool HasExited => _process.HasExited;
 
     /// <summary>Starts it and waits until it is ready.</summary>
