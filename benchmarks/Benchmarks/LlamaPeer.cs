@@ -86,7 +86,7 @@ internal sealed class LlamaPeer : IDisposable
         return (answer["seconds"]!.GetValue<double>(), answer["processor"]!.GetValue<double>());
     }
 
-    /// <summary>The greedy continuations of prompts, each in a sequence of its own and all together; seconds and processor seconds.</summary>
+    /// <summary>The greedy continuations of prompts, each in a sequence of its own, all together; with the seconds.</summary>
     public (int[][] Ids, double Wall, double Processor) Batch(IReadOnlyList<int[]> prompts, int count)
     {
         var answer = Ask(new JsonObject

@@ -11,7 +11,7 @@ const folder = resolve("node_modules/node-llama-cpp");
 const {getLlama, LlamaLogLevel} = await import(pathToFileURL(resolve(folder, "dist/index.js")));
 const version = JSON.parse(readFileSync(resolve(folder, "package.json"))).version;
 const llama = await getLlama({gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error});
-let model, context, sequence, sequences;
+let model, options, context, sequence;
 
 const processorSeconds = (since) => { const used = process.cpuUsage(since); return (used.user + used.system) / 1e6; };
 const answer = (value) => process.stdout.write(JSON.stringify(value) + "\n");
@@ -26,9 +26,9 @@ for await (const line of createInterface({input: process.stdin})) {
                 await model?.dispose();
                 model = await llama.loadModel({modelPath: request.path, gpuLayers: 0, useMmap: true});
                 const cache = request.f32Cache ? {experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32"} : {};
-                context = await model.createContext({contextSize: request.context, batchSize: request.context, threads: request.threads, sequences: request.sequences ?? 1, flashAttention: false, ...cache});
-                sequences = Array.from({length: request.sequences ?? 1}, () => context.getSequence());
-                sequence = sequences[0];
+                options = {contextSize: request.context, batchSize: request.context, threads: request.threads, sequences: request.sequences ?? 1, flashAttention: false, ...cache};
+                context = await model.createContext(options);
+                sequence = context.getSequence();
                 answer({vocabulary: model.fileInfo.metadata.tokenizer?.ggml?.tokens?.length ?? 0, threads: context.currentThreads});
                 break;
             }
@@ -58,16 +58,16 @@ for await (const line of createInterface({input: process.stdin})) {
                 break;
             }
             case "batch": {
-                for (const each of sequences)
-                    await each.clearHistory();
+                // A context of their own: sequences that are left while others go on do not always start again.
+                await context.dispose();
+                context = await model.createContext(options);
+                const sequences = request.prompts.map(() => context.getSequence());
                 const start = process.hrtime.bigint(), used = process.cpuUsage();
-                const ids = await Promise.all(request.prompts.map(async (prompt, i) => {
+                const generators = request.prompts.map((prompt, i) => sequences[i].evaluate(prompt, {temperature: 0}));
+                const ids = await Promise.all(generators.map(async (generator) => {
                     const own = [];
-                    for await (const token of sequences[i].evaluate(prompt, {temperature: 0})) {
-                        own.push(token);
-                        if (own.length >= request.count)
-                            break;
-                    }
+                    for (let next; own.length < request.count && !(next = await generator.next()).done;)
+                        own.push(next.value);
                     return own;
                 }));
                 answer({ids, seconds: Number(process.hrtime.bigint() - start) / 1e9, processor: processorSeconds(used)});

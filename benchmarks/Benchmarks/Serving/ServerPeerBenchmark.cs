@@ -4,9 +4,10 @@ using System.Globalization;
 namespace Kotonoha.Benchmarks.Serving;
 
 /// <summary>
-/// <c>server-peer FILE.gguf [--streams 16] [--tokens 64] [--rounds 3] --peer SCRIPT --peer-folder DIR</c>: concurrent streams of the server
-/// over HTTP against as many sequences of one context of llama.cpp in its own process; the same GGUF file, the same tokens as prompts,
-/// greedy, by turns in the same minute, all threads; medians. On a machine that is busy otherwise the processor's time says more.
+/// <c>server-peer FILE.gguf [--streams 16] [--tokens 64] [--rounds 3] [--threads N] --peer SCRIPT --peer-folder DIR</c>: concurrent streams
+/// of the server over HTTP against as many sequences of one context of llama.cpp in its own process; the same GGUF file, the same tokens as
+/// prompts, greedy, by turns in the same minute; medians. On a machine that is busy otherwise the processor seconds of one thread say more
+/// (<c>--threads 1</c>).
 /// </summary>
 internal static class ServerPeerBenchmark
 {
@@ -16,16 +17,17 @@ internal static class ServerPeerBenchmark
     {
         if (arguments.Length == 0)
         {
-            Console.Error.WriteLine("usage: benchmarks server-peer FILE.gguf [--streams N] [--tokens N] [--rounds N] --peer SCRIPT --peer-folder "
-                + "DIR");
+            Console.Error.WriteLine("usage: benchmarks server-peer FILE.gguf [--streams N] [--tokens N] [--rounds N] [--threads N] "
+                + "--peer SCRIPT --peer-folder DIR");
             return 2;
         }
 
         var file = arguments[0];
-        var options = Arguments.Parse(arguments[1..], "streams", "tokens", "rounds", "peer", "peer-folder");
+        var options = Arguments.Parse(arguments[1..], "streams", "tokens", "rounds", "threads", "peer", "peer-folder");
         int Number(string name, int otherwise)
             => options.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
         int streams = Number("streams", 16), tokens = Number("tokens", 64), rounds = Number("rounds", 3);
+        int threads = Number("threads", Environment.ProcessorCount);
         Console.WriteLine(Machine.Describe());
         using var peer = LlamaPeer.Start(options["peer"], options["peer-folder"], out var reason);
         if (peer is null)
@@ -35,11 +37,11 @@ internal static class ServerPeerBenchmark
         }
 
         Console.WriteLine($"peer: {peer.Description}");
-        peer.Load(file, Context, Environment.ProcessorCount, singlePrecisionCache: false, streams);
+        peer.Load(file, Context, threads, singlePrecisionCache: false, streams);
         var folder = Directory.CreateTempSubdirectory("kotonoha-server-peer-").FullName;
         try
         {
-            var (server, _) = await ServerProcess.StartAsync(Path.Combine(folder, "home"), Path.GetFullPath(file), streams);
+            var (server, _) = await ServerProcess.StartAsync(Path.Combine(folder, "home"), Path.GetFullPath(file), streams, threads);
             using var _2 = server;
             var runs = new List<(Speed Ours, Speed Theirs)>();
             for (int round = 0; round <= rounds; round++)
@@ -56,7 +58,7 @@ internal static class ServerPeerBenchmark
 
             double Median(Func<(Speed Ours, Speed Theirs), double> value) => runs.Select(value).Order().ElementAt(runs.Count / 2);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{Path.GetFileName(file)}, {streams} at a time, {tokens} tokens each, medians of {rounds}: here "
+                $"{Path.GetFileName(file)}, {streams} at a time, {tokens} tokens each, {threads} threads, medians of {rounds}: here "
                     + $"{Median(run => run.Ours.PerSecond):F1} tokens/s, llama.cpp {Median(run => run.Theirs.PerSecond):F1}, ratio "
                     + $"{Median(run => run.Ours.PerSecond / run.Theirs.PerSecond):F2}; by processor time "
                     + $"{Median(run => run.Ours.PerProcessorSecond / run.Theirs.PerProcessorSecond):F2}"));

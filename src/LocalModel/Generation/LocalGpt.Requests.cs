@@ -392,7 +392,7 @@ public sealed partial class LocalGpt
         if (request.Suffix is not null && request.Turns is not null)
             throw new ArgumentException("A suffix goes with a text; give a Prompt or TokenIds, or leave Suffix out.", nameof(request));
         if (request.Suffix is not null && FillInTheMiddle is null)
-            throw new ArgumentException($"{ModelId} has no tokens to fill in what comes before a suffix; leave Suffix out.", nameof(request));
+            throw new ArgumentException($"{ModelId} has no tokens to fill in what comes before a suffix; leave it out.", nameof(request));
         if (request.Tools is not null && request.Turns is null)
             throw new ArgumentException("Tools belong to a conversation; give Turns, or leave Tools out.", nameof(request));
         if (request.Turns is { Count: 0 })

@@ -6,7 +6,7 @@ using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Server.OpenAI;
 
-/// <summary>The answers of one request: computed together, and sent whole or piece by piece, in the shape of OpenAI's completions.</summary>
+/// <summary>The answers of one request: computed together, sent whole or piece by piece, in the shape of OpenAI's completions.</summary>
 /// <param name="work">The request.</param>
 /// <param name="idPrefix">Begins the id of the set.</param>
 /// <param name="kind">What the whole is called.</param>

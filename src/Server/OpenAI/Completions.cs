@@ -73,7 +73,7 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         => array.ValueKind == JsonValueKind.Array && array.GetArrayLength() > 0
             && array.EnumerateArray().All(entry => entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int _))
                 ? [.. array.EnumerateArray().Select(entry => entry.GetInt32())]
-                : throw ApiException.Invalid(at, $"'{at}' must be an array of at least one token, all of them whole numbers.", "invalid_type");
+                : throw ApiException.Invalid(at, $"'{at}' must be an array of at least one token, all whole numbers.", "invalid_type");
 }
 
 /// <summary>The continuations of texts.</summary>

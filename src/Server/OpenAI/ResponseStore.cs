@@ -55,7 +55,10 @@ internal sealed class ResponseStore : IDisposable
     public void Add(string id, string caller, IReadOnlyList<ChatMessage> conversation, JsonObject response, bool isKept)
     {
         lock (_lock)
-            (isKept && _options.ResponsesKept > 0 ? _kept ??= Open() : _passing).Add(id, caller, new StoredResponse(conversation, response));
+        {
+            var table = isKept && _options.ResponsesKept > 0 ? _kept ??= Open() : _passing;
+            table.Add(id, caller, new StoredResponse(conversation, response));
+        }
     }
 
     public IReadOnlyList<ChatMessage>? Conversation(string id, string caller) => Find(id, caller)?.Conversation;
@@ -98,7 +101,8 @@ internal sealed class ResponseStore : IDisposable
         {
             return new ResponseTable(
                 FilePath, AtRest.Protector(_options.Home, Purpose),
-                new ResponseLimits(_options.ResponsesKept, _options.ResponsesBytes, TimeSpan.FromDays(_options.ResponsesDays)), _time, _logger);
+                new ResponseLimits(_options.ResponsesKept, _options.ResponsesBytes, TimeSpan.FromDays(_options.ResponsesDays)),
+                _time, _logger);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or SqliteException)
         {
