@@ -136,7 +136,8 @@ public sealed partial class PromptLog : IDisposable
         {
             // A crash may have cut the last line.
             return isLast ? null : throw new Foundation.KotonohaException(
-                $"{path}, line {line}: the record cannot be decrypted. It was changed, or its key is not in '{AtRest.KeyFolder}' of the home.");
+                $"{path}, line {line}: the record cannot be decrypted. It was changed, or its key is not in the home's "
+                + $"'{AtRest.KeyFolder}'.");
         }
     }
 
