@@ -6,7 +6,7 @@ namespace Kotonoha.Benchmarks;
 /// <summary>A Node process that runs llama.cpp (npm's node-llama-cpp) on request and sleeps in between.</summary>
 internal sealed class LlamaPeer : IDisposable
 {
-    private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan LongestAnswer = TimeSpan.FromMinutes(10);
     private readonly Process _process;
 
     private LlamaPeer(Process process, string description)
@@ -54,13 +54,14 @@ internal sealed class LlamaPeer : IDisposable
         return new LlamaPeer(process, JsonNode.Parse(first)!["description"]!.GetValue<string>());
     }
 
-    public JsonNode Load(string path, int context, int threads, bool singlePrecisionCache)
+    public JsonNode Load(string path, int context, int threads, bool singlePrecisionCache, int sequences = 1)
         => Ask(new JsonObject
         {
             ["op"] = "load",
             ["path"] = Path.GetFullPath(path),
             ["context"] = context,
             ["threads"] = threads,
+            ["sequences"] = sequences,
             ["f32Cache"] = singlePrecisionCache
         });
 
@@ -85,6 +86,19 @@ internal sealed class LlamaPeer : IDisposable
         return (answer["seconds"]!.GetValue<double>(), answer["processor"]!.GetValue<double>());
     }
 
+    /// <summary>The greedy continuations of prompts, each in a sequence of its own, all together; with the seconds.</summary>
+    public (int[][] Ids, double Wall, double Processor) Batch(IReadOnlyList<int[]> prompts, int count)
+    {
+        var answer = Ask(new JsonObject
+        {
+            ["op"] = "batch",
+            ["prompts"] = new JsonArray([.. prompts.Select(JsonNode (prompt) => Array(prompt))]),
+            ["count"] = count,
+        });
+        return ([.. answer["ids"]!.AsArray().Select(Numbers)], answer["seconds"]!.GetValue<double>(),
+            answer["processor"]!.GetValue<double>());
+    }
+
     public void Dispose()
     {
         _process.StandardInput.Close();
@@ -94,9 +108,13 @@ internal sealed class LlamaPeer : IDisposable
     }
 
     private static JsonObject Request(string operation, int[] tokens, int count)
-        => new() { ["op"] = operation, ["tokens"] = new JsonArray([.. tokens.Select(token => (JsonNode)token)]), ["count"] = count };
+        => new() { ["op"] = operation, ["tokens"] = Array(tokens), ["count"] = count };
 
-    private static int[] Ids(JsonNode answer) => answer["ids"]!.AsArray().Select(id => id!.GetValue<int>()).ToArray();
+    private static JsonArray Array(int[] tokens) => [.. tokens.Select(token => (JsonNode)token)];
+
+    private static int[] Ids(JsonNode answer) => Numbers(answer["ids"]);
+
+    private static int[] Numbers(JsonNode? array) => [.. array!.AsArray().Select(number => number!.GetValue<int>())];
 
     private JsonNode Ask(JsonObject request)
     {

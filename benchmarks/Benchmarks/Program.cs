@@ -39,6 +39,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["server-child"] = ServerProcess.RunChildAsync,
     ["server-kill"] = ServerKill.RunAsync,
     ["server-load"] = ServerLoad.RunAsync,
+    ["server-peer"] = ServerPeerBenchmark.RunAsync,
     ["shakespeare"] = ShakespeareBenchmark.RunAsync,
     ["support"] = SupportBench.RunAsync,
     ["support-read"] = arguments => Task.FromResult(SupportBench.Read(arguments)),

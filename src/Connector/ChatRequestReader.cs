@@ -130,15 +130,14 @@ internal sealed class ChatRequestReader(LocalGptChatClient client, LocalGpt mode
     public ChatRequest Read(IEnumerable<ChatMessage> messages, ChatOptions? options) => Finish(ReadSettings(messages, options));
 
     /// <summary>Reads settings alone, for a prompt that is no conversation.</summary>
-    /// <param name="prompt">The prompt.</param>
     /// <param name="options">The settings, or null.</param>
-    public GenerationRequest ReadCompletion(string prompt, ChatOptions? options)
+    /// <returns>A request that has yet to be given its prompt.</returns>
+    public GenerationRequest ReadCompletion(ChatOptions? options)
     {
-        var request = ReadSettings([new ChatMessage(ChatRole.User, prompt)], options is null ? null : WithoutTools(options));
+        var request = ReadSettings([], options is null ? null : WithoutTools(options));
         return request.Beams is null
             ? request.Generation with
             {
-                Prompt = prompt,
                 Turns = null,
                 Tools = null,
                 Constraint = request.Generation.Constraint ?? Constraint(request, reasoning: null, startsInReasoning: false),

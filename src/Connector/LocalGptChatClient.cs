@@ -131,12 +131,35 @@ public sealed class LocalGptChatClient : IChatClient
     /// <exception cref="NotSupportedException">An option is not supported.</exception>
     /// <exception cref="ContextOverflowException">The text does not fit into the model's context.</exception>
     /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
-    public async IAsyncEnumerable<GenerationUpdate> CompleteAsync(
-        string prompt, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<GenerationUpdate> CompleteAsync(
+        string prompt, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
+        return CompleteAsync(request => request with { Prompt = prompt }, options, cancellationToken);
+    }
+
+    /// <summary>Continues tokens, as <see cref="CompleteAsync(string, ChatOptions?, CancellationToken)"/> continues a text.</summary>
+    /// <param name="tokenIds">The tokens, control tokens among them; none starts with the model's start token.</param>
+    /// <param name="options">The settings, or null.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Updates with whole characters; the last one carries the finish reason and the usage.</returns>
+    /// <exception cref="ArgumentException">A token is not in the model's vocabulary.</exception>
+    /// <exception cref="NotSupportedException">An option is not supported.</exception>
+    /// <exception cref="ContextOverflowException">The tokens do not fit into the model's context.</exception>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    public IAsyncEnumerable<GenerationUpdate> CompleteAsync(
+        IReadOnlyList<int> tokenIds, ChatOptions? options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(tokenIds);
+        return CompleteAsync(request => request with { TokenIds = tokenIds }, options, cancellationToken);
+    }
+
+    private async IAsyncEnumerable<GenerationUpdate> CompleteAsync(
+        Func<GenerationRequest, GenerationRequest> withPrompt, ChatOptions? options,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         var model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
-        var request = new ChatRequestReader(this, model, _notices, _grammars).ReadCompletion(prompt, options);
+        var request = withPrompt(new ChatRequestReader(this, model, _notices, _grammars).ReadCompletion(options));
         await foreach (var update in model.GenerateAsync(request, cancellationToken).ConfigureAwait(false))
             yield return update;
     }

@@ -58,9 +58,16 @@ public static partial class KotonohaServer
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
         });
-        if (ServerCertificate.Read(options) is { } certificate)
-            builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(https =>
-                (https.ServerCertificate, https.ServerCertificateChain) = (certificate.Certificate, certificate.Chain)));
+        if (options.Certificate is not null)
+            builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
+            {
+                var shown = kestrel.ApplicationServices.GetRequiredService<ShownCertificate>();
+                kestrel.ConfigureHttpsDefaults(https =>
+                {
+                    https.ServerCertificate = shown.Context.TargetCertificate;
+                    https.OnAuthenticate = (_, tls) => tls.ServerCertificateContext = shown.Context;
+                });
+            });
         builder.WebHost.UseUrls(options.Url.GetLeftPart(UriPartial.Authority));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + LastWords);
         Quieten(builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Kotonoha", LogLevel.Information));
@@ -68,9 +75,10 @@ public static partial class KotonohaServer
         services?.Invoke(builder);
         var app = builder.Build();
 
-        // A log that cannot be written is a reason not to start.
+        // A file that cannot be written is a reason not to start.
         app.Services.GetRequiredService<ServerAudit>();
         app.Services.GetRequiredService<PromptLog>();
+        app.Services.GetRequiredService<ResponseStore>();
         if (!options.IsLoopback && options.Url.Scheme != "https")
             LogNoTls(app.Logger, options.Url);
         app.UseMiddleware<Errors>();
@@ -138,6 +146,7 @@ public static partial class KotonohaServer
         services.AddSingleton<ServerAudit>();
         services.AddHostedService(provider => provider.GetRequiredService<ServerAudit>());
         services.AddSingleton<Admission>();
+        services.AddSingleton<ShownCertificate>();
         services.AddSingleton<Errors>();
         services.AddSingleton<BrowserGuard>();
         services.AddSingleton<Authentication>();

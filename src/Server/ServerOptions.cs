@@ -111,6 +111,15 @@ public sealed record ServerOptions
     /// <summary>How many days the prompt log is kept.</summary>
     public int PromptLogDays { get; init; } = 30;
 
+    /// <summary>How many responses are kept over a restart whose requests ask to store them; 0 for none.</summary>
+    public int ResponsesKept { get; init; } = 1000;
+
+    /// <summary>How large they may be together.</summary>
+    public long ResponsesBytes { get; init; } = 256 << 20;
+
+    /// <summary>How many days each is kept.</summary>
+    public int ResponsesDays { get; init; } = 30;
+
     /// <summary>The file of prices of tokens; null for none.</summary>
     public string? Prices { get; init; }
 
@@ -157,6 +166,9 @@ public sealed record ServerOptions
         Work.ServerAudit.KeyOf(this);
         Require(PromptLogBytes >= 1024, "prompt-log-bytes", $"is {PromptLogBytes}; at least 1024");
         Require(PromptLogDays >= 1, "prompt-log-days", $"is {PromptLogDays}; at least 1");
+        Require(ResponsesKept >= 0, "responses-kept", $"is {ResponsesKept}; 0 or more");
+        Require(ResponsesBytes >= 1024, "responses-bytes", $"is {ResponsesBytes}; at least 1024");
+        Require(ResponsesDays is >= 1 and <= 36500, "responses-days", $"is {ResponsesDays}; from 1 to 36500");
         Work.PriceTable.Read(this);
         Http.ServerCertificate.Read(this)?.Dispose();
         Keys.JwtCallers.Create(this);

@@ -119,6 +119,63 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         Assert.Empty(window.Complaints);
     }
 
+    [BrowserTheory]
+    [InlineData("en", "Delete", "sort.yaml is mail/kind.yaml now.", "mail/kind.yaml is deleted.", "There is 'desk.yaml' already")]
+    [InlineData("ja", "削除", "sort.yaml を mail/kind.yaml に変更しました。", "mail/kind.yaml を削除しました。", "desk.yaml")]
+    public async Task A_prompt_is_renamed_and_deleted_by_the_keyboard_and_comes_back_with_its_versions(
+        string language, string delete, string renamed, string deleted, string taken)
+    {
+        using var prompts = Prompts();
+        await using var server = await StartAsync(prompts);
+        await using var window = await browser.OpenAsync(language, server: server);
+        var page = window.Page;
+        await window.GoAsync("/prompts");
+        await page.Locator("#prompt").SelectOptionAsync("sort.yaml");
+        await Assertions.Expect(page.Locator("#prompt-text")).ToHaveValueAsync(Sort);
+        await Assertions.Expect(page.Locator("#new-name")).ToHaveValueAsync("sort.yaml");
+
+        await page.Locator("#new-name").FillAsync("desk.yaml");
+        await page.Keyboard.PressAsync("Tab");
+        await Assertions.Expect(page.Locator("#rename")).ToBeFocusedAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator("#prompt-problem")).ToContainTextAsync(taken);
+        await page.Locator("#new-name").FillAsync("mail/kind.yaml");
+        await page.Keyboard.PressAsync("Tab");
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator("#prompt-said")).ToHaveTextAsync(renamed);
+        await Assertions.Expect(page.Locator("#prompt")).ToHaveValueAsync("mail/kind.yaml");
+        await Assertions.Expect(page.Locator("#prompt")).ToBeFocusedAsync();
+        await Assertions.Expect(page.Locator("#prompt-text")).ToHaveValueAsync(Sort);
+        Assert.False(File.Exists(prompts.At("sort.yaml")));
+        Assert.Equal(Sort, await File.ReadAllTextAsync(prompts.At("mail", "kind.yaml")));
+
+        // Nothing is deleted before a second yes, which the keyboard reaches next.
+        await page.Locator("#delete-prompt").FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator("#delete-question")).ToContainTextAsync("mail/kind.yaml");
+        await AxeAsync(window, "delete");
+        await SnapAsync(window, $"prompts-delete-{language}");
+        await page.Locator("#delete-not").ClickAsync();
+        await Assertions.Expect(page.Locator("#delete-question")).ToHaveCountAsync(0);
+        Assert.True(File.Exists(prompts.At("mail", "kind.yaml")));
+        await page.Locator("#delete-prompt").FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator("#delete-sure")).ToHaveTextAsync(delete);
+        await page.Keyboard.PressAsync("Tab");
+        await Assertions.Expect(page.Locator("#delete-sure")).ToBeFocusedAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator("#prompt-said")).ToHaveTextAsync(deleted);
+        await Assertions.Expect(page.Locator("#prompt")).ToHaveValueAsync("desk.yaml");
+        Assert.False(File.Exists(prompts.At("mail", "kind.yaml")));
+
+        await page.Locator("#prompt-new").FillAsync("mail/kind.yaml");
+        await page.Locator("#make-prompt").ClickAsync();
+        await Assertions.Expect(page.Locator("#versions li")).ToHaveCountAsync(2);
+        await page.Locator("#versions li").Last.Locator("button").Last.ClickAsync();
+        await Assertions.Expect(page.Locator("#prompt-text")).ToHaveValueAsync(Sort);
+        Assert.Empty(window.Complaints);
+    }
+
     [BrowserFact]
     public async Task A_tool_call_is_approved_refused_and_approved_for_good_and_an_agents_run_has_a_timeline()
     {
@@ -244,7 +301,7 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await page.Locator("#prompt").SelectOptionAsync("sort.yaml");
         await Assertions.Expect(page.Locator("#prompt-text")).ToHaveValueAsync(Sort);
         Assert.False(await page.Locator("#prompt-text").IsEditableAsync());
-        await Assertions.Expect(page.Locator("#save, #make-prompt, #start-split")).ToHaveCountAsync(0);
+        await Assertions.Expect(page.Locator("#save, #make-prompt, #rename, #delete-prompt, #start-split")).ToHaveCountAsync(0);
         await page.Locator("#tab-run").ClickAsync();
         await page.Locator("#input-message").FillAsync("Where is my parcel?");
         await page.Locator("#run-prompt").ClickAsync();

@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
 
 namespace Kotonoha.Server.Tests;
 
@@ -55,6 +56,118 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
         var events = await EventsAsync("/v1/completions", new { model = "tiny", prompt = "the quick ", max_tokens = 8, stream = true });
         Assert.Equal(expected.Text, string.Concat(events[..^1].Select(text => JsonElement.Parse(text).GetProperty("choices")[0]
             .GetProperty("text").GetString())));
+    }
+
+    [Fact]
+    public async Task Prompts_of_tokens_are_continued_as_their_texts_one_or_several()
+    {
+        using var reference = fixture.Server.Reference();
+        int[] first = reference.Tokenizer.Encode("the quick "), second = reference.Tokenizer.Encode("the slow ");
+        var texts = await PostAsync("/v1/completions",
+            new { model = "tiny", prompt = new[] { "the quick ", "the slow " }, max_tokens = 8, echo = true });
+        var several = await PostAsync("/v1/completions",
+            new { model = "tiny", prompt = new[] { first, second }, max_tokens = 8, echo = true });
+        Assert.Equal(Texts(texts), Texts(several));
+        Assert.Equal(
+            texts.GetProperty("usage").GetProperty("prompt_tokens").GetInt32(),
+            several.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
+        Assert.Equal(first.Length + second.Length, several.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
+        var one = await PostAsync("/v1/completions", new { model = "tiny", prompt = first, max_tokens = 8, echo = true });
+        Assert.Equal(Texts(texts)[..1], Texts(one));
+        var list = await PostAsync("/v1/completions", new { model = "tiny", prompt = new[] { first }, max_tokens = 8, echo = true });
+        Assert.Equal(Texts(one), Texts(list));
+
+        // A control token is itself, where one that is spelt in a text stays text.
+        int end = reference.Tokenizer.TokenToId("<|end|>")!.Value;
+        var expected = await reference.CompleteAsync(new GenerationRequest { TokenIds = [.. first, end], MaxOutputTokens = 8 });
+        var events = await EventsAsync("/v1/completions",
+            new { model = "tiny", prompt = (int[])[.. first, end], max_tokens = 8, stream = true });
+        Assert.Equal(expected.Text, string.Concat(events[..^1].Select(text => JsonElement.Parse(text).GetProperty("choices")[0]
+            .GetProperty("text").GetString())));
+    }
+
+    [Theory]
+    [InlineData("[-1]", "prompt")]
+    [InlineData("[5,100000]", "prompt")]
+    [InlineData("[[5],[100000]]", "prompt")]
+    [InlineData("[5,99999999999]", "prompt")]
+    [InlineData("[5,1.5]", "prompt")]
+    [InlineData("[5,\"x\"]", "prompt")]
+    [InlineData("[5,[5]]", "prompt")]
+    [InlineData("[\"x\",5]", "prompt")]
+    [InlineData("[[5],\"x\"]", "prompt[1]")]
+    [InlineData("[[5],[]]", "prompt[1]")]
+    [InlineData("[[5],[[5]]]", "prompt[1]")]
+    [InlineData("[]", "prompt")]
+    [InlineData("[null]", "prompt")]
+    [InlineData("5", "prompt")]
+    [InlineData("\"x\",\"suffix\":5", "suffix")]
+    [InlineData("\"x\",\"suffix\":\"y\"", "suffix")]
+    [InlineData("\"x\",\"stream\":true,\"suffix\":\"y\"", "suffix")]
+    public async Task A_prompt_that_cannot_be_continued_is_refused_by_its_name(string prompt, string parameter)
+    {
+        using var response = await fixture.Server.Http.PostAsync("/v1/completions",
+            new StringContent($$"""{"model":"tiny","prompt":{{prompt}}}""", Encoding.UTF8, "application/json"));
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        var error = (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
+        Assert.Equal(parameter, error.GetProperty("param").GetString());
+        Assert.Equal("invalid_request_error", error.GetProperty("type").GetString());
+    }
+
+    [Fact]
+    public async Task A_suffix_is_written_up_to_where_the_model_has_the_tokens_for_it()
+    {
+        using var folder = new TemporaryFolder();
+        SavedModel.Save(folder.Path, contextLength: 256, tokenizer: TinyGpt.InfillTokenizer);
+        await using var server = await RunningServer.StartAsync(
+            options => options with { Models = new Dictionary<string, string> { ["infill"] = folder.Path } });
+        using var reference = LocalGpt.Load(folder.Path, new LocalGptOptions { Threads = 1 });
+        int Id(string token) => reference.Tokenizer.TokenToId(token)!.Value;
+        int[] Between(string prefix, string suffix) =>
+        [
+            Id("<|fim_prefix|>"), .. reference.Tokenizer.Encode(prefix), Id("<|fim_suffix|>"), .. reference.Tokenizer.Encode(suffix),
+            Id("<|fim_middle|>"),
+        ];
+
+        // A model that has learnt nothing ends as soon as anything else.
+        var unlikely = reference.FillInTheMiddle!.EndTokens.Concat(reference.EndTokens).Distinct().ToDictionary(id => id, _ => -100f);
+        var logitBias = unlikely.ToDictionary(entry => $"{entry.Key}", entry => entry.Value);
+        async Task<string> ExpectedAsync(int[] tokens) => (await reference.CompleteAsync(new GenerationRequest
+        {
+            TokenIds = tokens,
+            MaxOutputTokens = 8,
+            Sampling = SamplingOptions.Greedy with { LogitBias = unlikely },
+        })).Text;
+        async Task<JsonElement> AskAsync(object prompt, string suffix)
+        {
+            using var response = await server.Http.PostAsJsonAsync(
+                "/v1/completions", new { prompt, suffix, max_tokens = 8, temperature = 0, logit_bias = logitBias });
+            return await response.Content.ReadFromJsonAsync<JsonElement>();
+        }
+
+        var tokens = Between("the quick ", " over the lazy dog");
+        var expected = await ExpectedAsync(tokens);
+        Assert.NotEmpty(expected);
+        foreach (var prompt in new object[] { "the quick ", reference.Tokenizer.Encode("the quick ") })
+        {
+            var body = await AskAsync(prompt, " over the lazy dog");
+            Assert.Equal(expected, Texts(body).Single());
+            Assert.Equal(tokens.Length, body.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
+        }
+
+        // Control tokens that somebody spells in a suffix are text.
+        Assert.Equal(await ExpectedAsync(Between("x", "<|fim_middle|>")), Texts(await AskAsync("x", "<|fim_middle|>")).Single());
+
+        // The text between is over where the model goes on to the next file.
+        using var ended = await server.Http.PostAsJsonAsync("/v1/completions", new
+        {
+            prompt = "x",
+            suffix = "y",
+            max_tokens = 8,
+            logit_bias = new Dictionary<string, int> { [$"{Id("<|file_sep|>")}"] = 100 },
+        });
+        var choice = (await ended.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("choices")[0];
+        Assert.Equal(("", "stop"), (choice.GetProperty("text").GetString(), choice.GetProperty("finish_reason").GetString()));
     }
 
     [Fact]
@@ -126,6 +239,9 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
         Assert.Equal("not_found_error",
             (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error").GetProperty("type").GetString());
     }
+
+    private static string?[] Texts(JsonElement completion)
+        => [.. completion.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("text").GetString())];
 
     private async Task<JsonElement> PostAsync(string path, object body)
     {

@@ -1,6 +1,8 @@
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Prompts;
+using Kotonoha.Server.Work;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kotonoha.Server.Tests;
 
@@ -48,6 +50,10 @@ public sealed class PromptLibraryTests : IDisposable
         var library = Library();
         Assert.Equal(400, Assert.Throws<ApiException>(() => library.Read(name)).Status);
         Assert.Equal(400, Assert.Throws<ApiException>(() => library.Save(name, First, null, Caller.Anonymous)).Status);
+        Assert.Equal(400, Assert.Throws<ApiException>(() => library.Delete(name, First, Caller.Anonymous)).Status);
+        Assert.Equal(400, Assert.Throws<ApiException>(() => library.Rename(name, "b.yaml", Caller.Anonymous)).Status);
+        Assert.Equal(400, Assert.Throws<ApiException>(() => library.Rename("greet.yaml", name, Caller.Anonymous)).Status);
+        Assert.Equal(First, library.Read("greet.yaml"));
         Assert.Equal("secret", File.ReadAllText(_folder.At("secret.txt")));
     }
 
@@ -60,6 +66,10 @@ public sealed class PromptLibraryTests : IDisposable
         Assert.DoesNotContain("link/b.yaml", library.Names());
         Assert.Throws<ApiException>(() => library.Read("link/b.yaml"));
         Assert.Throws<ApiException>(() => library.Save("link/b.yaml", Second, First, Caller.Anonymous));
+        Assert.Throws<ApiException>(() => library.Delete("link/b.yaml", First, Caller.Anonymous));
+        Assert.Throws<ApiException>(() => library.Rename("link/b.yaml", "c.yaml", Caller.Anonymous));
+        Assert.Throws<ApiException>(() => library.Rename("greet.yaml", "link/c.yaml", Caller.Anonymous));
+        Assert.False(File.Exists(_folder.At("outside/c.yaml")));
         Assert.Equal(First, File.ReadAllText(_folder.At("outside/b.yaml")));
     }
 
@@ -91,10 +101,93 @@ public sealed class PromptLibraryTests : IDisposable
     }
 
     [Fact]
+    public void A_renamed_file_takes_its_versions_and_its_split_along()
+    {
+        var library = Library();
+        library.Save("greet.yaml", Second, First, Caller.Anonymous);
+        var splits = new PromptSplits(library);
+        var split = splits.Start("greet.yaml", 1, 2, 0.5, Caller.Anonymous);
+        library.Rename("greet.yaml", "new/welcome.yaml", Caller.Anonymous);
+        Assert.Equal(["new/welcome.yaml", "skill/SKILL.md"], library.Names());
+        Assert.Equal(Second, library.Read("new/welcome.yaml"));
+        Assert.Equal([2, 1], library.Versions("new/welcome.yaml").Select(version => version.Number));
+        Assert.Equal(First, library.Read("new/welcome.yaml", 1));
+        Assert.Equal(split, splits.Find("new/welcome.yaml"));
+        Assert.Null(splits.Find("greet.yaml"));
+        Assert.Equal(404, Assert.Throws<ApiException>(() => library.Read("greet.yaml")).Status);
+
+        // The name is free again, and has no versions of another file.
+        Assert.Equal(1, library.Save("greet.yaml", First, null, Caller.Anonymous));
+        Assert.Equal(409, Assert.Throws<ApiException>(
+            () => library.Rename("greet.yaml", "new/welcome.yaml", Caller.Anonymous)).Status);
+        Assert.Equal(409, Assert.Throws<ApiException>(() => library.Rename("greet.yaml", "greet.yaml", Caller.Anonymous)).Status);
+        Assert.Equal(404, Assert.Throws<ApiException>(() => library.Rename("none.yaml", "other.yaml", Caller.Anonymous)).Status);
+
+        // What cannot be used under the name stays where it is.
+        Assert.Throws<PromptProblemException>(() => library.Rename("greet.yaml", "greet.prompty", Caller.Anonymous));
+        Assert.Equal(First, library.Read("greet.yaml"));
+    }
+
+    [Fact]
+    public void A_deleted_files_versions_stay_and_belong_to_a_new_file_of_its_name()
+    {
+        var library = Library();
+        library.Save("greet.yaml", Second, First, Caller.Anonymous);
+        var splits = new PromptSplits(library);
+        splits.Start("greet.yaml", 1, 2, 0.5, Caller.Anonymous);
+        Assert.Equal(409, Assert.Throws<ApiException>(() => library.Delete("greet.yaml", First, Caller.Anonymous)).Status);
+        library.Delete("greet.yaml", Second, Caller.Anonymous);
+        Assert.Equal(["skill/SKILL.md"], library.Names());
+        Assert.False(File.Exists(_folder.At("prompts/greet.yaml")));
+        Assert.Equal(404, Assert.Throws<ApiException>(() => library.Delete("greet.yaml", Second, Caller.Anonymous)).Status);
+
+        // Another file does not take the name with the versions of this one.
+        library.Save("other.yaml", First, null, Caller.Anonymous);
+        Assert.Equal(409, Assert.Throws<ApiException>(() => library.Rename("other.yaml", "greet.yaml", Caller.Anonymous)).Status);
+        Assert.Equal(3, library.Save("greet.yaml", First, null, Caller.Anonymous));
+        Assert.Equal(Second, library.Read("greet.yaml", 2));
+        Assert.Null(splits.Find("greet.yaml"));
+
+        // A text that was written by hand and never saved here is kept too.
+        _folder.Write("prompts/greet.yaml", Second + "description: By hand.\n");
+        library.Delete("greet.yaml", Second + "description: By hand.\n", Caller.Anonymous);
+        Assert.Equal(5, library.Save("greet.yaml", First, null, Caller.Anonymous));
+        Assert.Equal(Second + "description: By hand.\n", library.Read("greet.yaml", 4));
+    }
+
+    [Fact]
+    public void What_is_saved_renamed_and_deleted_is_written_down_with_its_caller()
+    {
+        var options = new ServerOptions
+        {
+            Home = _folder.At("home"),
+            Prompts = _folder.At("prompts"),
+            AuditLog = _folder.At("audit.log"),
+        };
+        using var audit = new ServerAudit(options, new KeyFile(options.Home), TimeProvider.System, NullLogger<ServerAudit>.Instance);
+        var library = new PromptLibrary(options, audit);
+        var ann = new Caller(new ApiKey { Id = "a1", Name = "ann", Hash = "", IsAdministrator = true });
+        library.Save("greet.yaml", Second, First, ann);
+        library.Rename("greet.yaml", "welcome.yaml", ann);
+        library.Delete("welcome.yaml", Second, ann);
+        Assert.Throws<ApiException>(() => library.Delete("welcome.yaml", Second, ann));
+        Assert.Equal(
+            [
+                ("server.prompt_saved", "ann", "prompt: greet.yaml, version: 2"),
+                ("server.prompt_renamed", "ann", "prompt: greet.yaml, to: welcome.yaml"),
+                ("server.prompt_deleted", "ann", "prompt: welcome.yaml"),
+            ],
+            audit.Latest.Reverse().Skip(1).Select(entry => (entry.Event, entry.Caller, entry.Details)));
+    }
+
+    [Fact]
     public void Only_administrators_write()
     {
         var library = Library();
         var splits = new PromptSplits(library);
+        Assert.Equal(403, Assert.Throws<ApiException>(() => library.Rename("greet.yaml", "b.yaml", _user)).Status);
+        Assert.Equal(403, Assert.Throws<ApiException>(() => library.Delete("greet.yaml", First, _user)).Status);
+        Assert.Equal(First, library.Read("greet.yaml"));
         Assert.Equal(403, Assert.Throws<ApiException>(() => library.Save("greet.yaml", Second, First, _user)).Status);
         library.Save("greet.yaml", Second, First, Caller.Anonymous);
         Assert.Equal(403, Assert.Throws<ApiException>(() => splits.Start("greet.yaml", 1, 2, 0.5, _user)).Status);

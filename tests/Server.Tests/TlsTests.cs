@@ -44,22 +44,87 @@ public sealed class TlsTests : IDisposable
             _ => (Pfx(certificate), null, Variable),
         });
         await using var server = await RunningServer.StartAsync(options);
-        using var socket = new TcpClient();
-        await socket.ConnectAsync(IPAddress.Loopback, server.Address.Port);
-        X509Certificate2? shown = null;
-        await using var tls = new SslStream(socket.GetStream(), false, (_, other, _, _) =>
-        {
-            shown = X509CertificateLoader.LoadCertificate(other!.GetRawCertData());
-            return true;
-        });
-        await tls.AuthenticateAsClientAsync("kotonoha.example");
-        Assert.Equal(certificate.Thumbprint, shown!.Thumbprint);
+        await using var tls = await ConnectAsync(server);
+        Assert.Equal(certificate.Thumbprint, ShownBy(tls));
         Assert.True(tls.SslProtocol >= SslProtocols.Tls12);
-        await tls.WriteAsync(Encoding.ASCII.GetBytes("GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"));
-        using var reader = new StreamReader(tls);
-        var answer = await reader.ReadToEndAsync();
+        var answer = await AskAsync(tls);
         Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
         Assert.Contains("Strict-Transport-Security: max-age=31536000", answer, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("two files")]
+    [InlineData("a link")]
+    [InlineData("pfx")]
+    public async Task A_renewed_certificate_is_shown_to_new_connections_and_a_broken_one_is_not(string form)
+    {
+        int written = 0;
+        using var log = new RecordingLogger();
+        using var otherKey = RSA.Create(2048);
+        using X509Certificate2 first = Certificate(), second = Certificate(key: otherKey), third = Certificate();
+        using var expired = Certificate(-9, -1);
+        Write(first, _key);
+        await using var server = await RunningServer.StartAsync(
+            Options(form == "pfx" ? (_folder.At("c.pfx"), null, null) : (_folder.At("tls", "c.pem"), _folder.At("tls", "k.pem"), null)),
+            services: builder => builder.Services.AddSingleton<ILoggerProvider>(log));
+        await using var early = await ConnectAsync(server);
+        Assert.Equal(first.Thumbprint, ShownBy(early));
+
+        Write(second, otherKey);
+        Assert.Equal(second.Thumbprint, await ShownAsync());
+        Assert.Equal(second.Thumbprint, await ShownAsync());
+        Assert.Equal(1, Lines("was renewed"));
+
+        // A connection from before goes on.
+        Assert.StartsWith("HTTP/1.1 200", await AskAsync(early), StringComparison.Ordinal);
+
+        Write(null, null);
+        Assert.Equal(second.Thumbprint, await ShownAsync());
+        Assert.Equal(second.Thumbprint, await ShownAsync());
+        Assert.Equal(1, Lines("cannot be used"));
+        Write(expired, _key);
+        Assert.Equal(second.Thumbprint, await ShownAsync());
+        Assert.Equal(second.Thumbprint, await ShownAsync());
+        Assert.Equal(2, Lines("cannot be used"));
+        Assert.Equal(1, Lines("expired on"));
+
+        Write(third, _key);
+        Assert.Equal(third.Thumbprint, await ShownAsync());
+        Assert.Equal((2, 2), (Lines("was renewed"), Lines("cannot be used")));
+
+        async Task<string> ShownAsync()
+        {
+            await using var tls = await ConnectAsync(server);
+            return ShownBy(tls);
+        }
+
+        int Lines(string text) => log.Lines.Count(line => line.Contains(text, StringComparison.Ordinal));
+
+        // A write's time says that there is something new; files that are written at once may have the same.
+        void Write(X509Certificate2? certificate, RSA? key)
+        {
+            written++;
+            if (form == "pfx")
+            {
+                File.WriteAllBytes(_folder.At("c.pfx"), certificate?.Export(X509ContentType.Pkcs12) ?? [1, 2, 3]);
+                Touch(_folder.At("c.pfx"));
+                return;
+            }
+
+            var folder = form == "a link" ? $"version{written}" : "tls";
+            foreach (var (name, text) in new[]
+            {
+                ("c.pem", certificate?.ExportCertificatePem() ?? "no certificate"), ("k.pem", key?.ExportPkcs8PrivateKeyPem() ?? "no key"),
+            })
+                Touch(_folder.Write(Path.Combine(folder, name), text));
+            if (form != "a link")
+                return;
+            if (Directory.Exists(_folder.At("tls")))
+                Directory.Delete(_folder.At("tls"));
+            Directory.CreateSymbolicLink(_folder.At("tls"), _folder.At(folder));
+        }
+
+        void Touch(string path) => File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddHours(written - 100));
     }
 
     [Fact]
@@ -143,8 +208,26 @@ public sealed class TlsTests : IDisposable
             CertificatePasswordVariable = files.Variable,
         };
 
-    private X509Certificate2 Certificate(int from = -1, int to = 10) => new CertificateRequest(
-        "CN=kotonoha.example", _key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+    private static async Task<SslStream> ConnectAsync(RunningServer server)
+    {
+        var socket = new TcpClient();
+        await socket.ConnectAsync(IPAddress.Loopback, server.Address.Port);
+        var tls = new SslStream(socket.GetStream(), leaveInnerStreamOpen: false, (_, _, _, _) => true);
+        await tls.AuthenticateAsClientAsync("kotonoha.example");
+        return tls;
+    }
+
+    private static string ShownBy(SslStream tls) => tls.RemoteCertificate!.GetCertHashString();
+
+    private static async Task<string> AskAsync(SslStream tls)
+    {
+        await tls.WriteAsync(Encoding.ASCII.GetBytes("GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"));
+        using var reader = new StreamReader(tls, leaveOpen: true);
+        return await reader.ReadToEndAsync();
+    }
+
+    private X509Certificate2 Certificate(int from = -1, int to = 10, RSA? key = null) => new CertificateRequest(
+        "CN=kotonoha.example", key ?? _key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
         .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(from), DateTimeOffset.UtcNow.AddDays(to));
 
     private string Pfx(X509Certificate2 certificate, string? password = Password)

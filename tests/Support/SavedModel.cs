@@ -8,12 +8,13 @@ namespace Kotonoha.Tests.Support;
 /// <summary>The small model as a checkpoint.</summary>
 public static class SavedModel
 {
-    public static void Save(string folder, ulong seed = 7, int contextLength = TinyGpt.ContextLength)
+    public static void Save(string folder, ulong seed = 7, int contextLength = TinyGpt.ContextLength, Tokenizer? tokenizer = null)
     {
-        using var weights = TinyGpt.Model(seed, contextLength);
+        tokenizer ??= TinyGpt.Tokenizer;
+        using var weights = TinyGpt.Model(seed, contextLength, tokenizer);
         using var json = new MemoryStream();
-        TinyGpt.Tokenizer.Write(json);
-        int end = TinyGpt.Tokenizer.TokenToId("<|endoftext|>")!.Value;
+        tokenizer.Write(json);
+        int end = tokenizer.TokenToId("<|endoftext|>")!.Value;
         weights.Save(folder, new CheckpointParts
         {
             TokenizerJson = Encoding.UTF8.GetString(json.ToArray()),

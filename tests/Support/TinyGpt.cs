@@ -12,14 +12,15 @@ public static class TinyGpt
     public const int ContextLength = 96;
 
     /// <summary>Byte-level, with the control tokens of the chat template; Japanese characters take several tokens each.</summary>
-    public static Tokenizer Tokenizer { get; } = Tokenizer.TrainByteLevelBpe(
-        ["the quick brown fox jumps over the lazy dog", "the slow brown fox"], 280, minFrequency: 2,
-        [.. ChatTemplate.Kotonoha.ControlTokens]);
+    public static Tokenizer Tokenizer { get; } = Train();
 
-    public static Gpt2 Model(ulong seed = 7, int contextLength = ContextLength) => Gpt2.Create(
+    /// <summary>The same with the tokens by which a text is filled in.</summary>
+    public static Tokenizer InfillTokenizer { get; } = Train("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|file_sep|>");
+
+    public static Gpt2 Model(ulong seed = 7, int contextLength = ContextLength, Tokenizer? tokenizer = null) => Gpt2.Create(
         new Gpt2Config
         {
-            VocabularySize = Tokenizer.VocabularySize,
+            VocabularySize = (tokenizer ?? Tokenizer).VocabularySize,
             ContextLength = contextLength,
             Width = 32,
             Layers = 2,
@@ -60,4 +61,8 @@ public static class TinyGpt
             biases.Add(new TokenSequenceBias(ids[..(i + 1)], 1000f * i));
         return SamplingOptions.Greedy with { SequenceBias = biases, LogitBias = new Dictionary<int, float> { [ids[0]] = 500 } };
     }
+
+    private static Tokenizer Train(params string[] further) => Tokenizer.TrainByteLevelBpe(
+        ["the quick brown fox jumps over the lazy dog", "the slow brown fox"], 280, minFrequency: 2,
+        [.. ChatTemplate.Kotonoha.ControlTokens, .. further]);
 }

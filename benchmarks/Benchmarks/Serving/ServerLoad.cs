@@ -95,13 +95,10 @@ internal static class ServerLoad
         return told.Sum(one => one.Tokens) / clock.Elapsed.TotalSeconds;
     }
 
-    // Reads a stream to its end, or leaves after so many pieces.
-    private static async Task<(double First, IReadOnlyList<double> Gaps, int Tokens)> StreamAsync(
-        ServerProcess server, int tokens, int seed, int? leavesAfter)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions")
-        {
-            Content = JsonContent.Create(new
+    private static Task<(double First, IReadOnlyList<double> Gaps, int Tokens)> StreamAsync(
+        ServerProcess server, int tokens, int seed, int? leavesAfter) => StreamAsync(
+            server,
+            new
             {
                 model = ServerProcess.Model,
                 prompt = $"Note {seed}: the",
@@ -111,8 +108,15 @@ internal static class ServerLoad
                 temperature = 1,
                 stream = true,
                 stream_options = new { include_usage = true },
-            }),
-        };
+            },
+            leavesAfter);
+
+    /// <summary>Sends a completion that streams and tells its usage; reads it to its end, or leaves after so many pieces.</summary>
+    /// <returns>Milliseconds to the first piece and between pieces, and the tokens that were written.</returns>
+    public static async Task<(double First, IReadOnlyList<double> Gaps, int Tokens)> StreamAsync(
+        ServerProcess server, object body, int? leavesAfter)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = JsonContent.Create(body) };
         var clock = Stopwatch.StartNew();
         using var response = await server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         if (!response.IsSuccessStatusCode)

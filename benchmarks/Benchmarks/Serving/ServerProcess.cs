@@ -7,7 +7,8 @@ using Kotonoha.Server;
 namespace Kotonoha.Benchmarks.Serving;
 
 /// <summary>
-/// The server in a process of its own, on a free port of the loopback: <c>server-child HOME PORT MODEL RUNNING</c> is that process.
+/// The server in a process of its own, on a free port of the loopback: <c>server-child HOME PORT MODEL RUNNING [THREADS]</c> is that
+/// process.
 /// </summary>
 internal sealed class ServerProcess : IDisposable
 {
@@ -36,11 +37,22 @@ internal sealed class ServerProcess : IDisposable
         }
     }
 
+    /// <summary>The processor time that it has used.</summary>
+    public TimeSpan Processor
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
     public bool HasExited => _process.HasExited;
 
     /// <summary>Starts it and waits until it is ready.</summary>
     /// <returns>The server, and how long it took.</returns>
-    public static async Task<(ServerProcess Server, TimeSpan Ready)> StartAsync(string home, string model, int running = 16)
+    public static async Task<(ServerProcess Server, TimeSpan Ready)> StartAsync(
+        string home, string model, int running = 16, int? threads = null)
     {
         int port;
         using (var free = new TcpListener(IPAddress.Loopback, 0))
@@ -55,6 +67,8 @@ internal sealed class ServerProcess : IDisposable
         foreach (var argument in (string[])["server-child", home, port.ToString(CultureInfo.InvariantCulture), model,
             running.ToString(CultureInfo.InvariantCulture)])
             start.ArgumentList.Add(argument);
+        if (threads is { } count)
+            start.ArgumentList.Add(count.ToString(CultureInfo.InvariantCulture));
         var clock = Stopwatch.StartNew();
         var process = Process.Start(start)!;
 
@@ -86,6 +100,7 @@ internal sealed class ServerProcess : IDisposable
             Url = new Uri($"http://127.0.0.1:{args[1]}"),
             Models = new Dictionary<string, string> { [Model] = args[2] },
             MaxRunning = int.Parse(args[3], CultureInfo.InvariantCulture),
+            Threads = args.Length > 4 ? int.Parse(args[4], CultureInfo.InvariantCulture) : null,
             MaxWaitingPerKey = 256,
             Deadline = TimeSpan.FromMinutes(5),
         });

@@ -18,6 +18,12 @@ public sealed record GenerationRequest
     /// <summary>Tokens to continue.</summary>
     public IReadOnlyList<int>? TokenIds { get; init; }
 
+    /// <summary>
+    /// A text that comes after the output, which fills in what is between <see cref="Prompt"/> or <see cref="TokenIds"/> and this; null for
+    /// none. It takes a model whose vocabulary has the tokens for it (<see cref="LocalGpt.FillInTheMiddle"/>).
+    /// </summary>
+    public string? Suffix { get; init; }
+
     /// <summary>A conversation to answer, rendered with the model's chat template.</summary>
     public IReadOnlyList<ChatTurn>? Turns { get; init; }
 

@@ -276,7 +276,20 @@ public sealed partial class LocalGpt
     internal int[] EncodePrompt(GenerationRequest request)
     {
         var ids = new List<int>();
-        if (request.TokenIds is not null)
+        if (request.Suffix is { } suffix)
+        {
+            // What the tokenizer begins every text with comes before it all.
+            Tokenizer.Encode("", ids, addSpecialTokens: true);
+            ids.Add(FillInTheMiddle!.Prefix);
+            if (request.TokenIds is not null)
+                ids.AddRange(request.TokenIds);
+            else
+                Tokenizer.Encode(request.Prompt, ids, addSpecialTokens: false, request.ParseControlTokens);
+            ids.Add(FillInTheMiddle.Suffix);
+            Tokenizer.Encode(suffix, ids, addSpecialTokens: false);
+            ids.Add(FillInTheMiddle.Middle);
+        }
+        else if (request.TokenIds is not null)
         {
             ids.AddRange(request.TokenIds);
         }
@@ -347,7 +360,10 @@ public sealed partial class LocalGpt
             ?? throw new ArgumentException(
                 $"The {what} is empty, and the model has no start token to begin with; give it at least one character.");
 
-    private int[] EndTokensOf(GenerationRequest request) => request.EndTokenIds is { } own ? [.. own] : _endTokens;
+    private int[] EndTokensOf(GenerationRequest request)
+        => request.EndTokenIds is { } own ? [.. own]
+            : request.Suffix is null ? _endTokens
+            : [.. _endTokens.Union(FillInTheMiddle!.EndTokens)];
 
     private int MaxNewTokens(GenerationRequest request, int promptLength)
         => Math.Min(request.MaxOutputTokens ?? int.MaxValue, ContextLength - promptLength);
@@ -373,6 +389,10 @@ public sealed partial class LocalGpt
             ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1, nameof(request.MaxOutputTokens));
         foreach (var stop in request.StopStrings)
             ArgumentException.ThrowIfNullOrEmpty(stop, nameof(request.StopStrings));
+        if (request.Suffix is not null && request.Turns is not null)
+            throw new ArgumentException("A suffix goes with a text; give a Prompt or TokenIds, or leave Suffix out.", nameof(request));
+        if (request.Suffix is not null && FillInTheMiddle is null)
+            throw new ArgumentException($"{ModelId} has no tokens to fill in what comes before a suffix; leave it out.", nameof(request));
         if (request.Tools is not null && request.Turns is null)
             throw new ArgumentException("Tools belong to a conversation; give Turns, or leave Tools out.", nameof(request));
         if (request.Turns is { Count: 0 })

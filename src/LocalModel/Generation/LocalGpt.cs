@@ -84,6 +84,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         int[] ends = [.. settings.EosTokenIds.Where(IsToken)];
         _endTokens = [.. ends.Union(templateEnds)];
         _tokenVocabulary = new Lazy<TokenVocabulary>(() => TokenVocabularies.Of(Tokenizer, _endTokens, VocabularySize));
+        FillInTheMiddle = tokenizer is null ? null : FillInTheMiddle.Find(tokenizer);
         _startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);
@@ -172,6 +173,10 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
     /// <summary>The tokens that end a generation.</summary>
     public IReadOnlyList<int> EndTokens => _endTokens;
+
+    /// <summary>The tokens by which a text is filled in before a <see cref="GenerationRequest.Suffix"/>; null where the model has none.
+    /// </summary>
+    public FillInTheMiddle? FillInTheMiddle { get; }
 
     /// <summary>The chat template in use.</summary>
     /// <exception cref="ChatTemplateException">The checkpoint's template is broken, or its control tokens are missing.</exception>

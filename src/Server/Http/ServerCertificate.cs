@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Microsoft.Extensions.Logging;
 
 namespace Kotonoha.Server.Http;
 
@@ -126,4 +128,96 @@ internal sealed class ServerCertificate : IDisposable
         if (!holds)
             throw new ServerSettingException(setting, problem);
     }
+}
+
+/// <summary>The certificate that is shown to new connections: the one in its files, also once they have been renewed.</summary>
+/// <remarks>
+/// Thread-safe. Each connection looks at when the files were written. Where they cannot be used any more, the certificate before is shown,
+/// which is logged once, and they are read again when they have changed or a minute has passed.
+/// </remarks>
+internal sealed partial class ShownCertificate
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _lock = new();
+    private readonly ServerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<ShownCertificate> _logger;
+    private Stamp _read;
+    private SslStreamCertificateContext _context;
+    private long? _failed;
+
+    /// <exception cref="ServerSettingException">The certificate cannot be used.</exception>
+    public ShownCertificate(ServerOptions options, TimeProvider time, ILogger<ShownCertificate> logger)
+    {
+        (_options, _time, _logger) = (options, time, logger);
+        _read = StampOf(options);
+        _context = Read();
+    }
+
+    /// <summary>The certificate with its chain, as it is now.</summary>
+    public SslStreamCertificateContext Context
+    {
+        get
+        {
+            lock (_lock)
+            {
+                var now = StampOf(_options);
+                bool isOther = now != _read;
+                if (isOther || (_failed is { } failed && _time.GetElapsedTime(failed) >= RetryAfter))
+                    Renew(now, isOther);
+                return _context;
+            }
+        }
+    }
+
+    // The one before is not disposed: connections may be about to show it.
+    private void Renew(Stamp now, bool isOther)
+    {
+        _read = now;
+        try
+        {
+            _context = Read();
+            _failed = null;
+            LogRenewed(_options.Certificate!, _context.TargetCertificate.NotAfter.ToUniversalTime());
+        }
+        catch (ServerSettingException exception)
+        {
+            _failed = _time.GetTimestamp();
+            if (isOther)
+                LogNotRenewed(exception.Message);
+        }
+    }
+
+    private SslStreamCertificateContext Read()
+    {
+        var certificate = ServerCertificate.Read(_options)!;
+        return SslStreamCertificateContext.Create(certificate.Certificate, certificate.Chain);
+    }
+
+    private static Stamp StampOf(ServerOptions options) => new(Written(options.Certificate!), Written(options.CertificateKey));
+
+    // By the open file, so that links anywhere in the path are followed: a mounted secret is renewed by turning one.
+    private static (DateTime Time, long Length) Written(string? path)
+    {
+        try
+        {
+            if (path is null)
+                return default;
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            return (File.GetLastWriteTimeUtc(file), RandomAccess.GetLength(file));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return default;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The certificate {Path} was renewed; it is valid until {End:u}")]
+    private partial void LogRenewed(string path, DateTime end);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The new certificate cannot be used, and the one before is still shown: {Problem}")]
+    private partial void LogNotRenewed(string problem);
+
+    private readonly record struct Stamp((DateTime, long) Certificate, (DateTime, long) Key);
 }

@@ -149,8 +149,7 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
         long start = Stopwatch.GetTimestamp();
         var work = await admission.EnterAsync(context, "chat", call.Model).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
-        if (work.Model.Chat is null)
-            throw ApiException.Invalid("model", $"The model '{call.Model}' makes vectors only; ask /api/embed.");
+        work.RequireWriter("/api/embed");
         var loaded = Stopwatch.GetElapsedTime(start);
         var answer = new ChatAnswer(work.Model, wantsLogProbabilities: false);
         var writer = call.Streams ? new EventWriter(context, EventWriter.JsonLines) : null;

@@ -79,15 +79,6 @@ internal sealed class ChatCall
         return call;
     }
 
-    /// <summary>The settings of one of several answers: each draws its own tokens.</summary>
-    public ChatOptions OptionsOf(int choice)
-    {
-        var options = Options.Clone();
-        if (Options.Seed is { } seed)
-            options.Seed = seed + choice;
-        return options;
-    }
-
     public static List<string>? Stops(JsonBody body)
     {
         var stops = body.Texts("stop");

@@ -12,154 +12,78 @@ namespace Kotonoha.Server.OpenAI;
 /// <summary><c>/v1/chat/completions</c>.</summary>
 internal sealed class ChatCompletions(Admission admission, ModelPool pool, Errors errors, RequestNotices notices)
 {
-    public const string Fingerprint = "kotonoha";
-
     public async Task HandleAsync(HttpContext context)
     {
         var call = ChatCall.Read(await Json.ReadAsync(context).ConfigureAwait(false), pool.Default, notices);
         var work = await admission.EnterAsync(context, "chat", call.Model, call.Choices).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
-        if (work.Model.Chat is null)
-            throw ApiException.Invalid("model", $"The model '{call.Model}' makes vectors only; ask /v1/embeddings.");
-        if (call.Streams)
-            await StreamAsync(context, call, work).ConfigureAwait(false);
-        else
-            await AnswerAsync(context, call, work).ConfigureAwait(false);
+        work.RequireWriter();
+        await new ChatAnswers(call, work).SendAsync(context, errors).ConfigureAwait(false);
+    }
+}
+
+/// <summary>The answers to a conversation.</summary>
+internal sealed class ChatAnswers(ChatCall call, AdmittedRequest work) : AnswerSet(
+    work, "chatcmpl", "chat.completion", "chat.completion.chunk", call.Choices, call.Streams, call.IncludesUsage)
+{
+    private readonly ChatAnswer?[] _answers = new ChatAnswer?[call.Choices];
+
+    protected override async ValueTask ComputeAsync(int answer, Func<JsonObject, Task>? send, CancellationToken cancellationToken)
+    {
+        var whole = _answers[answer] = new ChatAnswer(Work.Model, call.WantsLogProbabilities);
+        await foreach (var update in Work.Model.Chat!
+            .GetStreamingResponseAsync(call.Messages, OptionsOf(call.Options, answer), cancellationToken).ConfigureAwait(false))
+        {
+            Work.FirstToken();
+            bool begins = !whole.HasBegun;
+            var deltas = whole.Take(update);
+            if (send is null)
+                continue;
+            if (begins)
+                await send(Piece(new JsonObject { ["role"] = "assistant", ["content"] = "" }, null)).ConfigureAwait(false);
+            foreach (var (delta, logProbabilities) in deltas)
+                await send(Piece(delta, logProbabilities)).ConfigureAwait(false);
+        }
+
+        if (send is not null)
+            await send(Piece([], null, whole.FinishReason)).ConfigureAwait(false);
+
+        JsonObject Piece(JsonObject delta, JsonNode? logProbabilities, string? finish = null) => new()
+        {
+            ["index"] = answer,
+            ["delta"] = delta,
+            ["logprobs"] = logProbabilities,
+            ["finish_reason"] = finish,
+        };
     }
 
-    private static async Task AnswerAsync(HttpContext context, ChatCall call, AdmittedRequest work)
+    protected override JsonObject Choice(int answer) => new()
     {
-        var answers = new ChatAnswer[call.Choices];
-        try
-        {
-            await Parallel.ForAsync(0, call.Choices, Together(call, work), async (choice, cancellationToken) =>
-            {
-                var answer = answers[choice] = new ChatAnswer(work.Model, call.WantsLogProbabilities);
-                await foreach (var update in work.Model.Chat!
-                    .GetStreamingResponseAsync(call.Messages, call.OptionsOf(choice), cancellationToken).ConfigureAwait(false))
-                {
-                    work.FirstToken();
-                    answer.Take(update);
-                }
-            }).ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            throw work.Explain(exception);
-        }
-        finally
-        {
-            Count(work, answers, call.Messages);
-        }
-
-        var body = Head("chat.completion", call.Model);
-        body["choices"] = Json.Array(answers.Select((answer, i) => new JsonObject
-        {
-            ["index"] = i,
-            ["message"] = answer.Message(),
-            ["logprobs"] = answer.LogProbabilities(),
-            ["finish_reason"] = answer.FinishReason,
-        }));
-        body["usage"] = Usage(answers);
-        await Json.WriteAsync(context.Response, body).ConfigureAwait(false);
-    }
-
-    private async Task StreamAsync(HttpContext context, ChatCall call, AdmittedRequest work)
-    {
-        var writer = new EventWriter(context);
-        var head = Head("chat.completion.chunk", call.Model);
-        var answers = new ChatAnswer[call.Choices];
-        try
-        {
-            await Parallel.ForAsync(0, call.Choices, Together(call, work), async (choice, cancellationToken) =>
-            {
-                var answer = answers[choice] = new ChatAnswer(work.Model, call.WantsLogProbabilities);
-                await foreach (var update in work.Model.Chat!
-                    .GetStreamingResponseAsync(call.Messages, call.OptionsOf(choice), cancellationToken).ConfigureAwait(false))
-                {
-                    work.FirstToken();
-                    if (!answer.HasBegun)
-                        await WriteAsync(choice, new JsonObject { ["role"] = "assistant", ["content"] = "" }, null).ConfigureAwait(false);
-                    foreach (var (delta, logProbabilities) in answer.Take(update))
-                        await WriteAsync(choice, delta, logProbabilities).ConfigureAwait(false);
-                }
-
-                await WriteAsync(choice, [], null, answer.FinishReason).ConfigureAwait(false);
-            }).ConfigureAwait(false);
-            if (call.IncludesUsage)
-            {
-                var last = head.DeepClone().AsObject();
-                last["choices"] = new JsonArray();
-                last["usage"] = Usage(answers);
-                await writer.WriteAsync(last).ConfigureAwait(false);
-            }
-
-            await writer.WriteDoneAsync().ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            var explained = work.Explain(exception);
-            if (!writer.HasStarted || context.RequestAborted.IsCancellationRequested)
-                throw explained;
-            await writer.WriteAsync(Errors.Body(context, errors.Explain(explained))).ConfigureAwait(false);
-        }
-        finally
-        {
-            Count(work, answers, call.Messages);
-        }
-
-        Task WriteAsync(int choice, JsonObject delta, JsonNode? logProbabilities, string? finish = null)
-        {
-            var chunk = head.DeepClone().AsObject();
-            chunk["choices"] = new JsonArray(new JsonObject
-            {
-                ["index"] = choice,
-                ["delta"] = delta,
-                ["logprobs"] = logProbabilities,
-                ["finish_reason"] = finish,
-            });
-            if (call.IncludesUsage)
-                chunk["usage"] = null;
-            return writer.WriteAsync(chunk);
-        }
-    }
-
-    // All at the same time: the engine computes them in one batch.
-    private static ParallelOptions Together(ChatCall call, AdmittedRequest work)
-        => new() { MaxDegreeOfParallelism = call.Choices, CancellationToken = work.Token };
-
-    // The prompt is read once, however many answers there are. What was cut may not have begun.
-    private static void Count(AdmittedRequest work, IEnumerable<ChatAnswer?> answers, IReadOnlyList<ChatMessage> messages)
-    {
-        work.Transcript = () => (
-            PromptLog.TextOf(messages), string.Join("\n\n", answers.OfType<ChatAnswer>().Select(answer => answer.Whole)));
-        foreach (var answer in answers.OfType<ChatAnswer>())
-        {
-            answer.End(messages);
-            work.InputTokens = Math.Max(work.InputTokens, answer.InputTokens);
-            work.OutputTokens += answer.OutputTokens;
-        }
-    }
-
-    private static JsonObject Head(string kind, string model) => new()
-    {
-        ["id"] = $"chatcmpl-{Guid.NewGuid():N}",
-        ["object"] = kind,
-        ["created"] = DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
-        ["model"] = model,
-        ["system_fingerprint"] = Fingerprint,
+        ["index"] = answer,
+        ["message"] = _answers[answer]!.Message(),
+        ["logprobs"] = _answers[answer]!.LogProbabilities(),
+        ["finish_reason"] = _answers[answer]!.FinishReason,
     };
 
-    private static JsonObject Usage(ChatAnswer[] answers)
+    protected override JsonObject Usage()
     {
-        long input = answers.Max(answer => answer.InputTokens), output = answers.Sum(answer => answer.OutputTokens);
-        return new JsonObject
+        // The prompt is read once, however many answers there are.
+        var usage = Usage(_answers.Max(answer => answer!.InputTokens), _answers.Sum(answer => answer!.OutputTokens));
+        usage["prompt_tokens_details"] = new JsonObject { ["cached_tokens"] = _answers.Min(answer => answer!.CachedTokens) };
+        return usage;
+    }
+
+    // What was cut may not have begun.
+    protected override void Settle()
+    {
+        Work.Transcript = () => (
+            PromptLog.TextOf(call.Messages), string.Join("\n\n", _answers.OfType<ChatAnswer>().Select(answer => answer.Whole)));
+        foreach (var answer in _answers.OfType<ChatAnswer>())
         {
-            ["prompt_tokens"] = input,
-            ["completion_tokens"] = output,
-            ["total_tokens"] = input + output,
-            ["prompt_tokens_details"] = new JsonObject { ["cached_tokens"] = answers.Min(answer => answer.CachedTokens) },
-        };
+            answer.End(call.Messages);
+            Work.InputTokens = Math.Max(Work.InputTokens, answer.InputTokens);
+            Work.OutputTokens += answer.OutputTokens;
+        }
     }
 }
 

@@ -19,91 +19,15 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
     {
         var body = await Json.ReadAsync(context).ConfigureAwait(false);
         var call = Read(body);
-        var work = await admission.EnterAsync(context, "text_completion", call.Model, call.Prompts.Length * call.Choices)
+        var work = await admission.EnterAsync(context, "text_completion", call.Model, call.Count)
             .ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
-        if (work.Model.Local is null)
-            throw ApiException.Invalid("model", $"The model '{call.Model}' makes vectors only; ask /v1/embeddings.");
-        var writer = call.Streams ? new EventWriter(context) : null;
-        var id = $"cmpl-{Guid.NewGuid():N}";
-        var answers = Enumerable.Range(0, call.Prompts.Length * call.Choices).Select(i => new Answer(i)).ToArray();
-        try
-        {
-            await Parallel.ForEachAsync(
-                answers, new ParallelOptions { MaxDegreeOfParallelism = answers.Length, CancellationToken = work.Token },
-                (answer, cancellationToken) => WriteAsync(call, answer, work, writer, id, cancellationToken)).ConfigureAwait(false);
-            if (writer is null)
-            {
-                var whole = Head(id, call.Model);
-                whole["choices"] = Json.Array(answers.Select(answer => answer.Choice(call)));
-                whole["usage"] = Usage(answers, call);
-                await Json.WriteAsync(context.Response, whole).ConfigureAwait(false);
-                return;
-            }
-
-            if (call.IncludesUsage)
-            {
-                var last = Head(id, call.Model);
-                last["choices"] = new JsonArray();
-                last["usage"] = Usage(answers, call);
-                await writer.WriteAsync(last).ConfigureAwait(false);
-            }
-
-            await writer.WriteDoneAsync().ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            var explained = work.Explain(exception);
-            if (writer is not { HasStarted: true } || context.RequestAborted.IsCancellationRequested)
-                throw explained;
-            await writer.WriteAsync(Errors.Body(context, errors.Explain(explained))).ConfigureAwait(false);
-        }
-        finally
-        {
-            work.Transcript = () => (string.Join('\n', call.Prompts), string.Join("\n\n", answers.Select(answer => answer.Text)));
-            var used = Array.ConvertAll(answers, answer => answer.Used(work.Model, call));
-            work.InputTokens = InputTokens(used, call);
-            work.OutputTokens = used.Sum(usage => usage.Output);
-        }
+        work.RequireWriter();
+        await new CompletionAnswers(call.For(work.Model.Gpt!), work).SendAsync(context, errors).ConfigureAwait(false);
     }
 
-    private static async ValueTask WriteAsync(
-        Call call, Answer answer, AdmittedRequest work, EventWriter? writer, string id, CancellationToken cancellationToken)
+    private CompletionCall Read(JsonBody body)
     {
-        var options = call.Options.Clone();
-        if (options.Seed is { } seed)
-            options.Seed = seed + (answer.Index % call.Choices);
-        var prompt = call.Prompts[answer.Index / call.Choices];
-        var gpt = work.Model.Gpt!;
-        bool echoes = call.Echo;
-        if (echoes)
-            answer.Text.Append(prompt);
-        await foreach (var update in work.Model.Local!.CompleteAsync(prompt, options, cancellationToken).ConfigureAwait(false))
-        {
-            work.FirstToken();
-            answer.Take(gpt, update, call.Top is not null);
-            if (writer is null || (update.Text.Length == 0 && update.FinishReason is null))
-                continue;
-            var chunk = Head(id, call.Model);
-            chunk["choices"] = new JsonArray(new JsonObject
-            {
-                ["index"] = answer.Index,
-                ["text"] = echoes ? prompt + update.Text : update.Text,
-                ["logprobs"] = null,
-                ["finish_reason"] = answer.FinishReason,
-            });
-            echoes = false;
-            await writer.WriteAsync(chunk).ConfigureAwait(false);
-        }
-    }
-
-    private Call Read(JsonBody body)
-    {
-        if (body.Any("suffix") is not null)
-            throw ApiException.Unsupported("suffix", "The models here write on at the end only; leave 'suffix' out.");
-        if (body.Any("prompt") is { ValueKind: JsonValueKind.Array } array
-            && array.EnumerateArray().Any(entry => entry.ValueKind is JsonValueKind.Number or JsonValueKind.Array))
-            throw ApiException.Unsupported("prompt", "Prompts of tokens are not taken; send text.");
         int choices = body.Integer("n", 1, MaxChoices) ?? 1;
         if (body.Integer("best_of", 1) is { } best && best != choices)
             throw ApiException.Unsupported("best_of", "All answers that are computed are given; leave 'best_of' out, or set it to 'n'.");
@@ -120,109 +44,196 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
         options.MaxOutputTokens = body.Integer("max_tokens", 1) ?? 16;
         options.StopSequences = ChatCall.Stops(body);
         options.ResponseFormat = body.Object("response_format") is { } format ? ChatCall.Format(format, format) : null;
-        var prompts = body.Texts("prompt") ?? [""];
+        var suffix = body.Text("suffix");
+        if (suffix is not null)
+            options.RawRepresentationFactory = _ => new GenerationRequest { Suffix = suffix };
+        var prompts = Prompts(body);
         if (prompts.Length is 0 || prompts.Length * choices > MaxChoices)
             throw ApiException.Invalid("prompt", $"{prompts.Length} prompts with {choices} answers each; from 1 to {MaxChoices} together.");
-        var call = new Call(
+        var call = new CompletionCall(
             body.Text("model") ?? pool.Default ?? throw ApiException.Invalid("model", "'model' is missing."),
-            prompts, choices, options, top, body.Flag("echo") ?? false, body.Flag("stream") ?? false,
+            prompts, suffix, choices, options, top, body.Flag("echo") ?? false, body.Flag("stream") ?? false,
             body.Object("stream_options")?.Flag("include_usage") ?? false);
         body.Ignore("user");
         notices.Unknown("completions", body);
         return call;
     }
 
-    private static JsonObject Head(string id, string model) => new()
-    {
-        ["id"] = id,
-        ["object"] = "text_completion",
-        ["created"] = DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
-        ["model"] = model,
-        ["system_fingerprint"] = ChatCompletions.Fingerprint,
-    };
+    // One text or several; the tokens of one or of several.
+    private static CompletionPrompt[] Prompts(JsonBody body)
+        => body.Any("prompt") is not { ValueKind: JsonValueKind.Array } array
+            || array.EnumerateArray().All(entry => entry.ValueKind == JsonValueKind.String)
+                ? Array.ConvertAll(body.Texts("prompt") ?? [""], text => new CompletionPrompt(text, null))
+            : array[0].ValueKind == JsonValueKind.Array
+                ? [.. array.EnumerateArray().Select((entry, i) => new CompletionPrompt("", Tokens($"prompt[{i}]", entry)))]
+            : array[0].ValueKind == JsonValueKind.Number ? [new CompletionPrompt("", Tokens("prompt", array))]
+            : throw body.Wrong("prompt", "a string, an array of strings, the tokens of a text, or an array of such tokens");
 
-    // Each prompt is read once.
-    private static long InputTokens((long Input, long Output)[] used, Call call)
-        => used.Chunk(call.Choices).Sum(choices => choices.Max(usage => usage.Input));
+    private static int[] Tokens(string at, JsonElement array)
+        => array.ValueKind == JsonValueKind.Array && array.GetArrayLength() > 0
+            && array.EnumerateArray().All(entry => entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int _))
+                ? [.. array.EnumerateArray().Select(entry => entry.GetInt32())]
+                : throw ApiException.Invalid(at, $"'{at}' must be an array of at least one token, all whole numbers.", "invalid_type");
+}
 
-    private static JsonObject Usage(Answer[] answers, Call call)
+/// <summary>The continuations of texts.</summary>
+internal sealed class CompletionAnswers(CompletionCall call, AdmittedRequest work) : AnswerSet(
+    work, "cmpl", "text_completion", "text_completion", call.Count, call.Streams, call.IncludesUsage)
+{
+    private readonly CompletionAnswer[] _answers = [.. Enumerable.Range(0, call.Count).Select(i => new CompletionAnswer(call, i))];
+
+    protected override async ValueTask ComputeAsync(int answer, Func<JsonObject, Task>? send, CancellationToken cancellationToken)
     {
-        var used = Array.ConvertAll(answers, answer => (answer.Usage?.InputTokens ?? 0L, answer.Usage?.OutputTokens ?? 0L));
-        long input = InputTokens(used, call);
-        long output = used.Sum(usage => usage.Item2);
-        return new JsonObject { ["prompt_tokens"] = input, ["completion_tokens"] = output, ["total_tokens"] = input + output };
+        var (whole, local) = (_answers[answer], Work.Model.Local!);
+        var (prompt, options) = (whole.Prompt, OptionsOf(call.Options, answer % call.Choices));
+        bool echoes = call.Echo;
+        if (echoes)
+            whole.Text.Append(prompt.Text);
+        var updates = prompt.Tokens is { } tokens
+            ? local.CompleteAsync(tokens, options, cancellationToken)
+            : local.CompleteAsync(prompt.Text, options, cancellationToken);
+        await foreach (var update in updates.ConfigureAwait(false))
+        {
+            Work.FirstToken();
+            whole.Take(Work.Model.Gpt!, update);
+            if (send is null || (update.Text.Length == 0 && update.FinishReason is null))
+                continue;
+            await send(new JsonObject
+            {
+                ["index"] = answer,
+                ["text"] = echoes ? prompt.Text + update.Text : update.Text,
+                ["logprobs"] = null,
+                ["finish_reason"] = whole.FinishReason,
+            }).ConfigureAwait(false);
+            echoes = false;
+        }
     }
 
-    private sealed record Call(
-        string Model, string[] Prompts, int Choices, ChatOptions Options, int? Top, bool Echo, bool Streams, bool IncludesUsage);
+    protected override JsonObject Choice(int answer) => _answers[answer].Choice();
 
-    private sealed class Answer(int index)
+    protected override JsonObject Usage()
     {
-        private readonly List<(string Token, float LogProbability, IEnumerable<(string Token, float LogProbability)> Top)> _tokens = [];
+        var (input, output) = Used();
+        return Usage(input, output);
+    }
 
-        private readonly CutAnswer _cut = new();
+    protected override void Settle()
+    {
+        Work.Transcript = () => (
+            string.Join('\n', call.Prompts.Select(prompt => prompt.Text)) + call.Suffix,
+            string.Join("\n\n", _answers.Select(answer => answer.Text)));
+        (Work.InputTokens, Work.OutputTokens) = Used();
+    }
 
-        public int Index => index;
+    // Each prompt is read once.
+    private (long Input, long Output) Used()
+    {
+        var used = Array.ConvertAll(_answers, answer => answer.Used(Work.Model));
+        return (used.Chunk(call.Choices).Sum(choices => choices.Max(usage => usage.Input)), used.Sum(usage => usage.Output));
+    }
+}
 
-        public StringBuilder Text { get; } = new();
+/// <summary>What is continued.</summary>
+/// <param name="Text">The text; that of the tokens where there are some, once the model is known.</param>
+/// <param name="Tokens">What was sent instead of a text, or null.</param>
+internal sealed record CompletionPrompt(string Text, int[]? Tokens)
+{
+    public CompletionPrompt For(LocalGpt gpt)
+    {
+        if (Tokens is null)
+            return this;
+        foreach (int token in Tokens)
+            if (token < 0 || token >= gpt.VocabularySize)
+                throw ApiException.Invalid(
+                    "prompt", $"The token {token} is not there; those of the model go from 0 to {gpt.VocabularySize - 1}.");
+        return this with { Text = gpt.Tokenizer.Decode(Tokens) };
+    }
 
-        public string? FinishReason { get; private set; }
+    public int Count(LocalGpt gpt) => Tokens?.Length ?? gpt.Tokenizer.CountTokens(Text);
+}
 
-        public GenerationUsage? Usage { get; private set; }
+/// <summary>What a request for the continuation of texts asks for.</summary>
+internal sealed record CompletionCall(
+    string Model, CompletionPrompt[] Prompts, string? Suffix, int Choices, ChatOptions Options, int? Top, bool Echo, bool Streams,
+    bool IncludesUsage)
+{
+    /// <summary>How many answers there are.</summary>
+    public int Count => Prompts.Length * Choices;
 
-        public void Take(LocalGpt gpt, GenerationUpdate update, bool keepsLikelihood)
+    /// <summary>The same for a model: refused where the model cannot do it.</summary>
+    public CompletionCall For(LocalGpt gpt)
+        => Suffix is null || gpt.FillInTheMiddle is not null
+            ? this with { Prompts = Array.ConvertAll(Prompts, prompt => prompt.For(gpt)) }
+            : throw ApiException.Unsupported(
+                "suffix", $"The model '{Model}' has no tokens to fill in what comes before a 'suffix'; leave it out.");
+}
+
+/// <summary>One of the continuations.</summary>
+internal sealed class CompletionAnswer(CompletionCall call, int index)
+{
+    private readonly List<(string Token, float LogProbability, IEnumerable<(string Token, float LogProbability)> Top)> _tokens = [];
+    private readonly CutAnswer _cut = new();
+    private GenerationUsage? _usage;
+
+    public CompletionPrompt Prompt => call.Prompts[index / call.Choices];
+
+    public StringBuilder Text { get; } = new();
+
+    public string? FinishReason { get; private set; }
+
+    public void Take(LocalGpt gpt, GenerationUpdate update)
+    {
+        Text.Append(update.Text);
+        _cut.Take(update);
+        if (update.FinishReason is { } reason)
+            FinishReason = reason == LocalModel.Generation.FinishReason.Length ? "length" : "stop";
+        _usage = update.Usage ?? _usage;
+        if (call.Top is null)
+            return;
+        for (int i = 0; i < update.TokenIds.Count; i++)
+            if (!gpt.EndTokens.Contains(update.TokenIds[i]))
+                _tokens.Add((Logprobs.TextOf(gpt, update.TokenIds[i]), update.LogProbabilities[i],
+                    i < update.Alternatives.Count
+                        ? update.Alternatives[i].Select(token => (Logprobs.TextOf(gpt, token.TokenId), token.LogProbability))
+                        : []));
+    }
+
+    /// <summary>The tokens, also of an answer that was cut.</summary>
+    public (long Input, long Output) Used(ServedModel model)
+        => _cut.Usage(() => Prompt.Count(model.Gpt!)
+            + model.Gpt!.Tokenizer.CountTokens(call.Suffix, addSpecialTokens: false)) is { } cut
+            ? (cut.InputTokenCount ?? 0, cut.OutputTokenCount ?? 0)
+            : (_usage?.InputTokens ?? 0, _usage?.OutputTokens ?? 0);
+
+    public JsonObject Choice() => new()
+    {
+        ["index"] = index,
+        ["text"] = Text.ToString(),
+        ["logprobs"] = call.Top is null ? null : Likelihood(call.Echo ? Prompt.Text.Length : 0),
+        ["finish_reason"] = FinishReason,
+    };
+
+    private JsonObject Likelihood(int offset)
+    {
+        var (tokens, logProbabilities, tops, offsets) = (new JsonArray(), new JsonArray(), new JsonArray(), new JsonArray());
+        foreach (var (token, logProbability, top) in _tokens)
         {
-            Text.Append(update.Text);
-            _cut.Take(update);
-            if (update.FinishReason is { } reason)
-                FinishReason = reason == LocalModel.Generation.FinishReason.Length ? "length" : "stop";
-            Usage = update.Usage ?? Usage;
-            if (!keepsLikelihood)
-                return;
-            for (int i = 0; i < update.TokenIds.Count; i++)
-                if (!gpt.EndTokens.Contains(update.TokenIds[i]))
-                    _tokens.Add((Logprobs.TextOf(gpt, update.TokenIds[i]), update.LogProbabilities[i],
-                        i < update.Alternatives.Count
-                            ? update.Alternatives[i].Select(token => (Logprobs.TextOf(gpt, token.TokenId), token.LogProbability))
-                            : []));
+            tokens.Add(token);
+            logProbabilities.Add(logProbability);
+            var named = new JsonObject();
+            foreach (var (text, value) in top)
+                named[text] ??= value;
+            tops.Add(named);
+            offsets.Add(offset);
+            offset += token.Length;
         }
 
-        /// <summary>The tokens, also of an answer that was cut.</summary>
-        public (long Input, long Output) Used(ServedModel model, Call call)
-            => _cut.Usage(model, [call.Prompts[index / call.Choices]]) is { } cut
-                ? (cut.InputTokenCount ?? 0, cut.OutputTokenCount ?? 0)
-                : (Usage?.InputTokens ?? 0, Usage?.OutputTokens ?? 0);
-
-        public JsonObject Choice(Call call) => new()
+        return new JsonObject
         {
-            ["index"] = index,
-            ["text"] = Text.ToString(),
-            ["logprobs"] = call.Top is null ? null : Likelihood(call.Echo ? call.Prompts[index / call.Choices].Length : 0),
-            ["finish_reason"] = FinishReason,
+            ["tokens"] = tokens,
+            ["token_logprobs"] = logProbabilities,
+            ["top_logprobs"] = tops,
+            ["text_offset"] = offsets,
         };
-
-        private JsonObject Likelihood(int offset)
-        {
-            var (tokens, logProbabilities, tops, offsets) = (new JsonArray(), new JsonArray(), new JsonArray(), new JsonArray());
-            foreach (var (token, logProbability, top) in _tokens)
-            {
-                tokens.Add(token);
-                logProbabilities.Add(logProbability);
-                var named = new JsonObject();
-                foreach (var (text, value) in top)
-                    named[text] ??= value;
-                tops.Add(named);
-                offsets.Add(offset);
-                offset += token.Length;
-            }
-
-            return new JsonObject
-            {
-                ["tokens"] = tokens,
-                ["token_logprobs"] = logProbabilities,
-                ["top_logprobs"] = tops,
-                ["text_offset"] = offsets,
-            };
-        }
     }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Kotonoha.Server.Http;
 using Microsoft.Extensions.AI;
 
@@ -29,7 +28,11 @@ internal sealed class ResponseCall
 
     public bool Streams { get; private init; }
 
+    /// <summary>Whether a later request may go on with the response.</summary>
     public bool IsStored { get; private init; }
+
+    /// <summary>Whether the caller asked for that, and the response is kept over a restart.</summary>
+    public bool IsKept { get; private init; }
 
     public static ResponseCall Read(
         JsonBody body, string? defaultModel, Func<string, IReadOnlyList<ChatMessage>?> find, RequestNotices notices)
@@ -68,6 +71,7 @@ internal sealed class ResponseCall
             PreviousId = previous,
             Streams = body.Flag("stream") ?? false,
             IsStored = body.Flag("store") ?? true,
+            IsKept = body.Flag("store") ?? false,
         };
         body.Ignore(Harmless);
         notices.Unknown("responses", body);
@@ -118,63 +122,4 @@ internal sealed class ResponseCall
                 throw ApiException.Unsupported(item.At("type"), $"Items of the type '{type}' are not there.");
         }
     }
-}
-
-/// <summary>The responses that later ones may go on with: the latest of them, in memory, each for the caller who asked.</summary>
-internal sealed class ResponseStore
-{
-    private const int MaxResponses = 1000;
-    private const long MaxCharacters = 64L << 20;
-
-    private readonly Lock _lock = new();
-    private readonly Dictionary<string, LinkedListNode<Entry>> _entries = new(StringComparer.Ordinal);
-    private readonly LinkedList<Entry> _order = [];
-    private long _characters;
-
-    public void Add(string id, string caller, IReadOnlyList<ChatMessage> conversation, JsonObject response)
-    {
-        long size = conversation.Sum(message => (long)message.Text.Length) + Json.Text(response).Length;
-        lock (_lock)
-        {
-            _entries[id] = _order.AddLast(new Entry(id, caller, conversation, response, size));
-            _characters += size;
-            while (_order.Count > MaxResponses || (_characters > MaxCharacters && _order.Count > 1))
-                Remove(_order.First!);
-        }
-    }
-
-    public IReadOnlyList<ChatMessage>? Conversation(string id, string caller)
-    {
-        lock (_lock)
-            return Find(id, caller)?.Value.Conversation;
-    }
-
-    public JsonObject? Response(string id, string caller)
-    {
-        lock (_lock)
-            return Find(id, caller)?.Value.Response.DeepClone().AsObject();
-    }
-
-    public bool Delete(string id, string caller)
-    {
-        lock (_lock)
-        {
-            if (Find(id, caller) is not { } node)
-                return false;
-            Remove(node);
-            return true;
-        }
-    }
-
-    private LinkedListNode<Entry>? Find(string id, string caller)
-        => _entries.TryGetValue(id, out var node) && node.Value.Caller == caller ? node : null;
-
-    private void Remove(LinkedListNode<Entry> node)
-    {
-        _order.Remove(node);
-        _entries.Remove(node.Value.Id);
-        _characters -= node.Value.Size;
-    }
-
-    private sealed record Entry(string Id, string Caller, IReadOnlyList<ChatMessage> Conversation, JsonObject Response, long Size);
 }

@@ -18,14 +18,13 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
             await Json.ReadAsync(context).ConfigureAwait(false), pool.Default, id => store.Conversation(id, caller), notices);
         var work = await admission.EnterAsync(context, "chat", call.Model).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
-        if (work.Model.Chat is null)
-            throw ApiException.Invalid("model", $"The model '{call.Model}' makes vectors only; ask /v1/embeddings.");
+        work.RequireWriter();
         var response = new ResponseWriter(call, new ChatAnswer(work.Model, wantsLogProbabilities: false));
         var events = call.Streams ? new EventWriter(context) : null;
         IReadOnlyList<ChatMessage> messages = [.. call.Before, .. call.Input];
         try
         {
-            await foreach (var update in work.Model.Chat
+            await foreach (var update in work.Model.Chat!
                 .GetStreamingResponseAsync(messages, call.Options, work.Token).ConfigureAwait(false))
             {
                 work.FirstToken();
@@ -34,7 +33,11 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
                         await events.WriteAsync(entry["type"]!.GetValue<string>(), entry).ConfigureAwait(false);
             }
 
-            foreach (var entry in response.Complete())
+            // Whoever reads the last event may go on with the response at once.
+            var last = response.Complete().ToList();
+            if (call.IsStored)
+                store.Add(response.Id, caller, [.. messages, response.Message()], response.Body(null), call.IsKept);
+            foreach (var entry in last)
                 if (events is not null)
                     await events.WriteAsync(entry["type"]!.GetValue<string>(), entry).ConfigureAwait(false);
         }
@@ -55,8 +58,6 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
             work.OutputTokens = response.Answer.OutputTokens;
         }
 
-        if (call.IsStored)
-            store.Add(response.Id, caller, [.. messages, response.Message()], response.Body("completed"));
         if (events is null)
             await Json.WriteAsync(context.Response, response.Body(null)).ConfigureAwait(false);
     }

@@ -7,6 +7,7 @@ using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Knowledge;
+using Kotonoha.Server.Work;
 
 namespace Kotonoha.Server.Prompts;
 
@@ -35,7 +36,9 @@ internal sealed class PromptProblemException(string message, int? line) : Kotono
 /// The folder of prompt and agent files, and the versions that its files had: kept under the server's home, so that the folder holds what
 /// its owner put there and nothing else.
 /// </summary>
-internal sealed class PromptLibrary(ServerOptions options)
+/// <param name="options">Names the folder.</param>
+/// <param name="audit">Told what was changed by whom; null where nothing is written down.</param>
+internal sealed class PromptLibrary(ServerOptions options, ServerAudit? audit = null)
 {
     public const int MaxCharacters = 400_000;
 
@@ -129,16 +132,75 @@ internal sealed class PromptLibrary(ServerOptions options)
         Load(name, text, agents: check);
         lock (_lock)
         {
-            var present = File.Exists(path) ? Lines(File.ReadAllText(path)) : null;
-            if (present != basedOn)
-                throw new ApiException(409, ApiErrorType.Invalid, "prompt_changed", basedOn is null
-                    ? $"There is '{name}' already; open it, or choose another name."
-                    : $"Somebody else has changed '{name}' meanwhile; open it again.", "text");
-            if (present is not null)
-                Keep(name, present);
+            RequirePresent(name, basedOn);
+            if (basedOn is not null)
+                Keep(name, basedOn);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             AtomicFile.WriteText(path, text);
-            return Keep(name, text);
+            int version = Keep(name, text);
+            audit?.Append("prompt_saved", caller, ("prompt", name), ("version", version.ToString(CultureInfo.InvariantCulture)));
+            return version;
+        }
+    }
+
+    /// <summary>Deletes a file. Its versions stay, and belong to a file that is made of the same name; its split ends.</summary>
+    /// <param name="name">The file.</param>
+    /// <param name="basedOn">The text that was looked at.</param>
+    /// <param name="caller">Who deletes.</param>
+    /// <exception cref="ApiException">The caller may not write, there is no such file, or somebody else has changed it.</exception>
+    public void Delete(string name, string basedOn, Caller caller)
+    {
+        RequireWriter(caller);
+        Read(name);
+        lock (_lock)
+        {
+            RequirePresent(name, basedOn);
+            Keep(name, basedOn);
+            File.Delete(SplitFile(name));
+            File.Delete(PathOf(name));
+            audit?.Append("prompt_deleted", caller, ("prompt", name));
+        }
+    }
+
+    /// <summary>Gives a file another name; its versions and its split go along.</summary>
+    /// <param name="name">The file.</param>
+    /// <param name="newName">The name, of which nothing is there yet.</param>
+    /// <param name="caller">Who renames.</param>
+    /// <param name="check">Options of agents, for the tools that they may name.</param>
+    /// <exception cref="ApiException">
+    /// The caller may not write, there is no such file, the name is none, or there is or was another file of it.
+    /// </exception>
+    /// <exception cref="PromptProblemException">The text cannot be used under the new name; nothing was changed.</exception>
+    public void Rename(string name, string newName, Caller caller, AgentFileOptions? check = null)
+    {
+        RequireWriter(caller);
+        var text = Read(name);
+        Check(newName);
+        var (path, target) = (PathOf(name), PathOf(newName));
+        RequireNoLinks(target);
+        Load(newName, text, agents: check);
+        lock (_lock)
+        {
+            RequirePresent(newName, null);
+            if (Kept(newName).Any())
+                throw new ApiException(409, ApiErrorType.Invalid, "prompt_kept",
+                    $"There was another '{newName}', whose versions are kept; choose another name.", "name");
+            Keep(name, Read(name));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Move(path, target);
+            try
+            {
+                if (Directory.Exists(KeptFolder(newName)))
+                    Directory.Delete(KeptFolder(newName), recursive: true);
+                Directory.Move(KeptFolder(name), KeptFolder(newName));
+            }
+            catch
+            {
+                File.Move(target, path);
+                throw;
+            }
+
+            audit?.Append("prompt_renamed", caller, ("prompt", name), ("to", newName));
         }
     }
 
@@ -157,6 +219,9 @@ internal sealed class PromptLibrary(ServerOptions options)
         var key = place.StartsWith("..", StringComparison.Ordinal) ? PathOf(name) : place;
         return Path.Combine(_home, "prompt-versions", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..24]);
     }
+
+    /// <summary>The file of a prompt's split.</summary>
+    public string SplitFile(string name) => Path.Combine(KeptFolder(name), "split.json");
 
     /// <summary>Refuses what is no name of a prompt's or agent's file.</summary>
     public void Check(string name)
@@ -208,6 +273,15 @@ internal sealed class PromptLibrary(ServerOptions options)
         => new(404, ApiErrorType.NotFound, "prompt_not_found", $"There is no prompt or agent '{name}' here.", "name");
 
     private string PathOf(string name) => Path.GetFullPath(Path.Combine(Folder!, name));
+
+    private void RequirePresent(string name, string? basedOn)
+    {
+        var path = PathOf(name);
+        if ((File.Exists(path) ? Lines(File.ReadAllText(path)) : null) != basedOn)
+            throw new ApiException(409, ApiErrorType.Invalid, "prompt_changed", basedOn is null
+                ? $"There is '{name}' already; open it, or choose another name."
+                : $"Somebody else has changed '{name}' meanwhile; open it again.", "text");
+    }
 
     private bool IsThere(string path)
     {

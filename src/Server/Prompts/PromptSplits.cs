@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -47,15 +46,15 @@ internal sealed record PromptSplit(
 internal sealed class PromptSplits(PromptLibrary library)
 {
     private readonly Lock _lock = new();
-    private readonly ConcurrentDictionary<string, PromptSplit?> _known = new(StringComparer.Ordinal);
 
     /// <summary>The split of a prompt, or null.</summary>
     public PromptSplit? Find(string name)
     {
         library.Check(name);
-        return _known.GetOrAdd(name, _ => File.Exists(FileOf(name))
-            ? JsonSerializer.Deserialize<PromptSplit>(File.ReadAllBytes(FileOf(name)), KotonohaClient.Format)
-            : null);
+        lock (_lock)
+            return File.Exists(library.SplitFile(name))
+                ? JsonSerializer.Deserialize<PromptSplit>(File.ReadAllBytes(library.SplitFile(name)), KotonohaClient.Format)
+                : null;
     }
 
     /// <summary>Serves a prompt in two versions from now on.</summary>
@@ -96,8 +95,6 @@ internal sealed class PromptSplits(PromptLibrary library)
             : version == split.Second ? split with { SecondVotes = Counted(split.SecondVotes) } : split;
     });
 
-    private string FileOf(string name) => Path.Combine(library.KeptFolder(name), "split.json");
-
     private PromptSplit? Set(string name, Func<PromptSplit?, PromptSplit?> change)
     {
         lock (_lock)
@@ -108,15 +105,15 @@ internal sealed class PromptSplits(PromptLibrary library)
                 return after;
             if (after is null)
             {
-                File.Delete(FileOf(name));
+                File.Delete(library.SplitFile(name));
             }
             else
             {
                 Directory.CreateDirectory(library.KeptFolder(name));
-                AtomicFile.WriteText(FileOf(name), JsonSerializer.Serialize(after, KotonohaClient.Format));
+                AtomicFile.WriteText(library.SplitFile(name), JsonSerializer.Serialize(after, KotonohaClient.Format));
             }
 
-            return _known[name] = after;
+            return after;
         }
     }
 }

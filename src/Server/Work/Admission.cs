@@ -179,6 +179,13 @@ internal sealed class AdmittedRequest : IAsyncDisposable
 
     public long OutputTokens { get; set; }
 
+    /// <exception cref="ApiException">The model makes vectors only.</exception>
+    public void RequireWriter(string embeddings = "/v1/embeddings")
+    {
+        if (Model.Chat is null)
+            throw ApiException.Invalid("model", $"The model '{ModelName}' makes vectors only; ask {embeddings}.");
+    }
+
     /// <summary>Notes that the first token is there.</summary>
     public void FirstToken() => First ??= Elapsed;
 
@@ -275,13 +282,11 @@ internal sealed class CutAnswer
 
     /// <summary>The tokens; null where the answer said it itself, or never began. Those of the prompt are without the template's.</summary>
     public UsageDetails? Usage(ServedModel model, IEnumerable<ChatMessage> messages)
-        => Usage(model, messages.Select(message => message.Text));
+        => Usage(() => messages.Sum(message => (long)model.Gpt!.Tokenizer.CountTokens(message.Text)));
 
-    /// <inheritdoc cref="Usage(ServedModel, IEnumerable{ChatMessage})"/>
-    public UsageDetails? Usage(ServedModel model, IEnumerable<string> prompt)
-        => _isWhole || _tokens == 0 ? null : new UsageDetails
-        {
-            InputTokenCount = prompt.Sum(text => (long)model.Gpt!.Tokenizer.CountTokens(text)),
-            OutputTokenCount = _tokens,
-        };
+    /// <summary>The tokens; null where the answer said it itself, or never began.</summary>
+    /// <param name="inputTokens">Counts those of the prompt.</param>
+    public UsageDetails? Usage(Func<long> inputTokens)
+        => _isWhole || _tokens == 0 ? null
+            : new UsageDetails { InputTokenCount = inputTokens(), OutputTokenCount = _tokens };
 }

@@ -28,7 +28,7 @@ public sealed record PromptRecord(
 /// </remarks>
 public sealed partial class PromptLog : IDisposable
 {
-    private const string Purpose = "Kotonoha.PromptLog.v1", Prefix = "prompts-", Extension = ".log", KeyFolder = "prompt-keys";
+    private const string Purpose = "Kotonoha.PromptLog.v1", Prefix = "prompts-", Extension = ".log";
 
     private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web);
 
@@ -54,8 +54,8 @@ public sealed partial class PromptLog : IDisposable
             return;
         try
         {
-            CreateFolder(folder);
-            _protector = Protector(options.Home);
+            AtRest.CreateFolder(folder);
+            _protector = AtRest.Protector(options.Home, Purpose);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -73,7 +73,7 @@ public sealed partial class PromptLog : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentException.ThrowIfNullOrEmpty(home);
-        var protector = Protector(home);
+        var protector = AtRest.Protector(home, Purpose);
         foreach (var path in Directory.EnumerateFiles(folder, $"{Prefix}*{Extension}").Order(StringComparer.Ordinal))
         {
             int line = 0;
@@ -126,23 +126,6 @@ public sealed partial class PromptLog : IDisposable
         _ => "",
     };
 
-    private static IDataProtector Protector(string home)
-    {
-        var keys = Path.Combine(home, KeyFolder);
-        CreateFolder(keys);
-        return DataProtectionProvider.Create(new DirectoryInfo(keys), protection => protection.SetApplicationName("kotonoha"))
-            .CreateProtector(Purpose);
-    }
-
-    // For its owner alone.
-    private static void CreateFolder(string path)
-    {
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(path);
-        else
-            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-    }
-
     private static PromptRecord? Decrypt(IDataProtector protector, string text, string path, int line, bool isLast)
     {
         try
@@ -153,7 +136,8 @@ public sealed partial class PromptLog : IDisposable
         {
             // A crash may have cut the last line.
             return isLast ? null : throw new Foundation.KotonohaException(
-                $"{path}, line {line}: the record cannot be decrypted. It was changed, or its key is not in the home's '{KeyFolder}'.");
+                $"{path}, line {line}: the record cannot be decrypted. It was changed, or its key is not in the home's "
+                + $"'{AtRest.KeyFolder}'.");
         }
     }
 
