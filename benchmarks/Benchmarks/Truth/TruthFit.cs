@@ -17,6 +17,8 @@ internal static class TruthFit
     private const int PerHalf = 250;
     private const double HeldOut = 0.15;
     private const int FolderQuestionWeight = 6;
+    // A made-up answer is worse than none.
+    private const int UnanswerableWeight = 3;
     private const int PlantedQuestions = 500;
     private static readonly int[] Seeds = [101, 102, 103, 104, 105, 106];
     private static readonly int[] PlantedSeeds = [1001, 1002, 1003, 1004, 1005, 1006];
@@ -87,7 +89,7 @@ internal static class TruthFit
             await using var knowledge = TruthBench.Open(folder.FullName);
             await knowledge.SyncFolderAsync(docs);
             foreach (var question in questions)
-                Add(samples, await knowledge.TraceAsync(question.Question, new AskOptions(), default), question.Gold.Count > 0, 1,
+                Add(samples, await knowledge.TraceAsync(question.Question, new AskOptions(), default), question.Gold.Count > 0, question.Gold.Count > 0 ? 1 : UnanswerableWeight,
                     candidate => question.Gold.Any(span => span.Source == candidate.Passage.Chunk.Source
                         && span.Start >= candidate.Passage.Chunk.Start + candidate.Span.Start
                         && span.Start < candidate.Passage.Chunk.Start + candidate.Span.End));
@@ -149,7 +151,7 @@ internal static class TruthFit
     private static (double[] Weights, double Bias) FitAnswering(List<(double[] Features, double Share, bool Answerable)> rows, Random random)
     {
         var weights = new double[rows[0].Features.Length];
-        double bias = 0, rate = 0.3;
+        double bias = 0, rate = 0.1;
         for (int epoch = 0; epoch < 60; epoch++, rate *= 0.93)
         {
             foreach (int at in Shuffled(rows.Count, random))
@@ -160,7 +162,7 @@ internal static class TruthFit
                 double error = answerable ? 1 - sigmoid : -share * sigmoid * (1 - sigmoid) / (1 - share * sigmoid);
                 bias += rate * error;
                 for (int k = 0; k < weights.Length; k++)
-                    weights[k] += rate * (error * features[k] - 2e-3 * weights[k]);
+                    weights[k] += rate * (error * features[k] - 2e-5 * weights[k]);
             }
         }
 

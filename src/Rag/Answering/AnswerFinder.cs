@@ -48,6 +48,8 @@ internal static partial class AnswerFinder
                 + (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0);
             bool lacksName = question.Names.Any(name => !name.Any(word => passage.Folded.Contains(word, StringComparison.Ordinal)
                 || passage.Context.Contains(word, StringComparison.Ordinal)));
+            lacksName |= question.Quoted.Any(name => !passage.Folded.Contains(name, StringComparison.Ordinal)
+                && !passage.Context.Contains(name, StringComparison.Ordinal));
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
                 if (passage.Sentences[i].IsQuestion

@@ -16,6 +16,8 @@ internal sealed class AskedWords
     // Of words that the list of synonyms joins: a fee is a price, but not every one.
     private const double Synonym = 0.8;
 
+    private const double LightShare = 0.25;
+
     // A column answers where its header says this much of what is asked, and more than the others.
     private const double HeaderSays = 0.5;
 
@@ -28,16 +30,18 @@ internal sealed class AskedWords
         _unseen = statistics.UnseenIdf;
         var words = new List<Word>();
         var names = question.Names.SelectMany(name => name).ToHashSet(StringComparer.Ordinal);
-        foreach (var token in WordsIn(question.Folded, _vectors.WordsOf(question.Folded)))
+        foreach (var token in WordsIn(question.Saying, _vectors.WordsOf(question.Saying)))
         {
-            var text = question.Folded.Substring(token.Start, token.Length);
-            if (EnglishStopWords.Contains(text) || question.IsAskedNoun(text) || question.IsQuestionWord(token.Start)
+            var text = question.Saying.Substring(token.Start, token.Length);
+            if (EnglishStopWords.Contains(text) || question.IsAskedNoun(text)
                 || text.All(char.IsAsciiDigit) || words.Exists(word => word.Text == text))
                 continue;
             var stems = StemsOf(text);
             if (stems.Count > 0)
                 words.Add(new Word(text, token.Id, stems, TermKeys.Of(text),
-                    TextAnalyzer.Analyze(text).Average(term => statistics.Idf(term.Term)), names.Contains(text)));
+                    TextAnalyzer.Analyze(text).Average(term => statistics.Idf(term.Term))
+                        * (stems.All(EnglishStopWords.IsLight) ? LightShare : 1),
+                    names.Contains(text)));
         }
 
         _words = [.. words];

@@ -158,7 +158,9 @@ internal sealed class CandidateFeatures
 /// <summary>Measures whether a candidate answers the question at all, beyond being the best there is.</summary>
 internal sealed class AnswerFeatures
 {
-    private const double LargeMargin = 6, LittleSaid = 0.25;
+    private const double LargeMargin = 6, LittleSaid = 0.25, HalfSaid = 0.45, MuchSaid = 0.7, LittleGiven = 0.3, MuchGiven = 0.55;
+
+    private const int GivenSteps = 3, SaidSteps = 4, FormSteps = 3;
 
     private readonly Question _question;
     private readonly CandidateFeatures _candidates;
@@ -217,11 +219,28 @@ internal sealed class AnswerFeatures
             f[CandidateFeatures.Name],
             f[CandidateFeatures.Unsaid],
             asked.IsAllGiven ? 1 : 0,
-            asked.Said < LittleSaid && !asked.IsAllGiven ? 1 : 0,
+            asked.Given,
+            asked.Given * asked.Said,
+            asked.Given * asked.Unsaid,
+            asked.Given * f[CandidateFeatures.Type],
             asked.Said * f[CandidateFeatures.Type],
-            1,
         ];
-        return [.. features, .. features.Select(feature => asked.Given * feature)];
+        // Under headings that name the thing, the same features weigh otherwise than in prose.
+        double structured = asked.Given >= LittleGiven ? 1 : 0;
+        return [.. features, .. features.Select(feature => structured * feature), .. Cells(asked, f)];
+    }
+
+    // How much is given, how much of the rest is said, and whether something of the form or kind is there decide together: one of a table's
+    // cells is 1.
+    private static double[] Cells(AskedSentence asked, double[] f)
+    {
+        var cells = new double[GivenSteps * SaidSteps * FormSteps];
+        int given = asked.Given < LittleGiven ? 0 : asked.Given < MuchGiven ? 1 : 2;
+        int said = asked.IsAllGiven || asked.Said >= MuchSaid ? 3 : asked.Said >= HalfSaid ? 2 : asked.Said >= LittleSaid ? 1 : 0;
+        // No form is asked for, it is held, or it is missing.
+        double form = f[CandidateFeatures.Type] != 0 ? f[CandidateFeatures.Type] : f[CandidateFeatures.Kind];
+        cells[(given * SaidSteps + said) * FormSteps + (form == 0 ? 0 : form > 0 ? 1 : 2)] = 1;
+        return cells;
     }
 
     private static bool Holds(string run, IReadOnlySet<string> keys, string folded)

@@ -94,7 +94,18 @@ internal static class EnglishStopWords
             + "happens there anything something someone anyone everything").Split(' '),
     ];
 
+    // Verbs that go with nearly everything: "receive complaints" is said by "complaints".
+    private static readonly HashSet<string> Light =
+    [
+        .. ("be have do get take make use need find reach join include hand come go run last meet know want see ask keep give put work receive "
+            + "become belong sit stand bring leave let set turn hold stay look try become allow provide offer contain consist involve require")
+            .Split(' ').Select(EnglishStemmer.Stem),
+    ];
+
     internal static bool Contains(string word) => Words.Contains(word);
+
+    /// <summary>Whether a stem is that of a verb that goes with nearly everything.</summary>
+    internal static bool IsLight(string stem) => Light.Contains(stem);
 }
 
 /// <summary>

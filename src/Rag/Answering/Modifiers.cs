@@ -10,6 +10,10 @@ namespace Kotonoha.Rag.Answering;
 /// </summary>
 internal sealed partial class Modifiers
 {
+    private const int LeastHead = 3;
+
+    private readonly List<string> _katakana = [];
+
     // Modifiers that are this alike say the same.
     private const float Alike = 0.5f;
 
@@ -23,6 +27,7 @@ internal sealed partial class Modifiers
             return;
         _compounds = Pairs(Compound(), question.Normalized);
         _modified = Pairs(Modified(), question.Normalized);
+        _katakana = [.. Katakana().Matches(question.Normalized).Select(match => match.Value).Distinct(StringComparer.Ordinal)];
         _compounds.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
         _modified.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
     }
@@ -42,6 +47,12 @@ internal sealed partial class Modifiers
                 return true;
         }
 
+        // クラブプラン for ファミリープラン.
+        if (_katakana.Exists(asked => !passage.Folded.Contains(asked, StringComparison.Ordinal)
+            && !passage.Context.Contains(asked, StringComparison.Ordinal)
+            && Katakana().Matches($"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}\n{sentence.Heading}\n{sentence.Normalized}")
+                .Any(said => CommonEnd(asked, said.Value) >= LeastHead)))
+            return true;
         if (_modified.Count == 0)
             return false;
         bool leads = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].LeadIn == index;
@@ -76,6 +87,15 @@ internal sealed partial class Modifiers
             .Where(pair => !EnglishStopWords.Contains(pair.Modifier) && !EnglishStopWords.Contains(pair.Head))
             .Select(pair => (pair.Modifier, EnglishStemmer.Stem(pair.Head)))];
 
+    private static int CommonEnd(string one, string other)
+    {
+        int length = 0;
+        while (length < Math.Min(one.Length, other.Length) && one[^(length + 1)] == other[^(length + 1)])
+            length++;
+        // The shorter one alone is the thing without a modifier.
+        return length == Math.Min(one.Length, other.Length) ? 0 : length;
+    }
+
     private static bool SaysAnother(IEnumerable<(string Modifier, string Head)> asked, Regex pattern, Passage passage, string text)
     {
         List<(string Modifier, string Head)>? said = null;
@@ -106,6 +126,9 @@ internal sealed partial class Modifiers
 
     [GeneratedRegex(@"\b(?<m>[a-z]{3,})(?= (?<h>[a-z]{3,})\b)")]
     private static partial Regex EnglishPair();
+
+    [GeneratedRegex("[ァ-ヴー]{5,}")]
+    private static partial Regex Katakana();
 
     [GeneratedRegex("[何誰]|^(?:それ|これ|あれ)")]
     private static partial Regex QuestionWord();

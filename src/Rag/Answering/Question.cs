@@ -19,7 +19,6 @@ internal sealed partial class Question
 
     private readonly Lazy<AnswerTypes?> _type;
     private readonly HashSet<string> _askedNouns;
-    private readonly (int Start, int End)[] _asking;
 
     internal Question(string text)
     {
@@ -42,7 +41,11 @@ internal sealed partial class Question
         AllKeys = TermKeys.Of(Folded);
         var asked = AskedNoun().Matches(Folded).Select(match => match.Groups[1].Value).ToHashSet(StringComparer.Ordinal);
         _askedNouns = asked;
-        _asking = [.. QuestionWord().Matches(Folded).Concat(QuestionEnd().Matches(Folded)).Select(match => (match.Index, match.Index + match.Length))];
+        var saying = Folded.ToCharArray();
+        foreach (var match in QuestionWord().Matches(Folded).Concat(QuestionEnd().Matches(Folded)))
+            saying.AsSpan(match.Index, match.Length).Fill(' ');
+        Saying = new string(saying);
+        Quoted = [.. QuotedName().Matches(Folded).Select(match => match.Groups[1].Value.Trim()).Where(name => name.Length > 1)];
         var terms = TermsOf(content, keepStopWords: false, asked);
         Terms = terms.Count > 0 ? terms : TermsOf(Folded, keepStopWords: true, asked);
         Runs = [.. Run().Matches(content).Select(match => match.Value).Where(run => !EnglishStopWords.Contains(run) && !asked.Contains(run))
@@ -115,8 +118,11 @@ internal sealed partial class Question
     /// <summary>Whether a word says what kind of thing is asked for: the answer names one and need not say the word.</summary>
     internal bool IsAskedNoun(string word) => _askedNouns.Contains(word);
 
-    /// <summary>Whether what stands at a place of the folded text only asks.</summary>
-    internal bool IsQuestionWord(int at) => _asking.Any(part => at >= part.Start && at < part.End);
+    /// <summary>The folded text with blanks where it only asks; of the same length.</summary>
+    internal string Saying { get; }
+
+    /// <summary>What stands in quotation marks, case folded: names, by which the thing is called that is asked about.</summary>
+    internal IReadOnlyList<string> Quoted { get; }
 
     internal static IEnumerable<string> NumbersOf(string folded) => Number().Matches(folded).Select(match => match.Value.TrimEnd('.', ','));
 
@@ -157,6 +163,9 @@ internal sealed partial class Question
 
     [GeneratedRegex(@"\b(?:not|no|never|none|nobody|nothing|nowhere|cannot|without|neither|nor)\b|n['’]t\b|ない(?!と)|なかっ|ません|できず|せず|ずに")]
     private static partial Regex Negation();
+
+    [GeneratedRegex("[「『“\"]([^」』”\"]{2,40})[」』”\"]")]
+    private static partial Regex QuotedName();
 
     [GeneratedRegex(@"\d[\d,.]*")]
     private static partial Regex Number();
@@ -255,8 +264,9 @@ internal static partial class AnswerKinds
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Quantity();
 
-    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b|(?<=\p{Ll} )[A-Z][a-z]+\b"
-        + @"|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b|\b(?:people|persons?|men"
+    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b|(?<=\p{Ll} )(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+        + @"|January|February|March|April|May\b|June|July|August|September|October|November|December)[A-Z][a-z]+\b"
+        + @"|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b|\b(?<!\d )(?:people|persons?|men"
         + @"|women|children|members?|teams?|staff|compan(?:y|ies)|government|committee|council|family|group)\b",
         RegexOptions.CultureInvariant)]
     private static partial Regex Person();
