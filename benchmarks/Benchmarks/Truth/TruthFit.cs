@@ -18,7 +18,7 @@ internal static class TruthFit
     private const double HeldOut = 0.15;
     private const int FolderQuestionWeight = 6;
     // A made-up answer is worse than none.
-    private const int UnanswerableWeight = 3;
+    private const int UnanswerableWeight = 6;
     private const int PlantedQuestions = 500;
     private static readonly int[] Seeds = [101, 102, 103, 104, 105, 106];
     private static readonly int[] PlantedSeeds = [1001, 1002, 1003, 1004, 1005, 1006];
@@ -89,10 +89,14 @@ internal static class TruthFit
             await using var knowledge = TruthBench.Open(folder.FullName);
             await knowledge.SyncFolderAsync(docs);
             foreach (var question in questions)
-                Add(samples, await knowledge.TraceAsync(question.Question, new AskOptions(), default), question.Gold.Count > 0, question.Gold.Count > 0 ? 1 : UnanswerableWeight,
+            {
+                var trace = await knowledge.TraceAsync(question.Question, new AskOptions(), default);
+                bool isMadeUp = question.Gold.Count == 0 && trace is { Candidates: [{ IsStructured: true }, ..] };
+                Add(samples, trace, question.Gold.Count > 0, isMadeUp ? UnanswerableWeight : 1,
                     candidate => question.Gold.Any(span => span.Source == candidate.Passage.Chunk.Source
                         && span.Start >= candidate.Passage.Chunk.Start + candidate.Span.Start
                         && span.Start < candidate.Passage.Chunk.Start + candidate.Span.End));
+            }
         }
         finally
         {
@@ -111,7 +115,7 @@ internal static class TruthFit
             return;
         var sample = new Sample(
             answerable,
-            [.. trace.Candidates.Where(c => !c.IsOfAnother).Select(c => (c.Features, c.Penalty, isGold(c)))],
+            [.. trace.Candidates.Where(c => !c.IsOfAnother).Select(c => (AnswerModel.Placed(c.Features, c.IsStructured), c.Penalty, isGold(c)))],
             trace.AnswerFeaturesUnder);
         samples.AddRange(Enumerable.Repeat(sample, times));
     }

@@ -55,7 +55,7 @@ public sealed record CandidateExplanation(
     {
         var chunk = candidate.Passage.Chunk;
         var features = new Dictionary<string, double>(StringComparer.Ordinal);
-        for (int i = 0; i < CandidateFeatures.Count; i++)
+        for (int i = 0; i < candidate.Features.Length; i++)
             features[CandidateFeatures.Names[i]] = Math.Round(candidate.Features[i], 4);
         return new CandidateExplanation(
             chunk.Source, chunk.Start + candidate.Span.Start, chunk.Start + candidate.Span.End, candidate.Passage.Readable(candidate.Span),

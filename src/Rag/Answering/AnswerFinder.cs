@@ -23,6 +23,9 @@ internal static partial class AnswerFinder
     private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 2, MissingNameShare = 0.4,
         OtherModifierPenalty = 4, OtherModifierShare = 0.2, EmptyCellPenalty = 6, EmptyCellShare = 0.05;
 
+    // Another sentence of the passage says most of what is asked, and this one next to nothing: then it is said of another thing.
+    private const double LittleSaid = 0.25, MuchSaid = 0.7, SaidOfAnotherShare = 0.1;
+
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
     internal static async Task<AnswerTrace> FindAsync(
@@ -58,11 +61,14 @@ internal static partial class AnswerFinder
                 bool hasType = question.Type?.IsIn(passage.Sentences[i].WithUnits, question.Normalized) != false;
                 bool isOther = modifiers.AreOthers(passage, i);
                 bool isEmpty = features.AskedIn(passage)[i].IsEmpty;
+                bool isSaidOfAnother = features.AskedIn(passage)[i].Said < LittleSaid
+                    && features.AskedIn(passage).Max(other => other.Said) >= MuchSaid;
                 var candidate = new Candidate
                 {
                     Passage = passage,
                     Index = i,
                     Features = features.Of(passage, i),
+                    IsStructured = features.AskedIn(passage)[i].IsStructured,
                     Penalty = lacking
                         + (hasType ? 0 : OtherTypePenalty)
                         + (isEmpty ? EmptyCellPenalty : 0)
@@ -73,8 +79,9 @@ internal static partial class AnswerFinder
                         || otherRows.Contains(i),
                 };
                 candidate.Share = (hasType ? 1 : OtherTypeShare) * (lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1)
-                    * (isEmpty ? EmptyCellShare : 1);
-                candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate.Features) - candidate.Penalty;
+                    * (isEmpty ? EmptyCellShare : 1)
+                    * (isSaidOfAnother ? SaidOfAnotherShare : 1);
+                candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate) - candidate.Penalty;
                 candidates.Add(candidate);
             }
         }

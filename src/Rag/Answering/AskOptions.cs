@@ -94,23 +94,34 @@ public enum WritingStyle
 /// </summary>
 internal static class AnswerModel
 {
-    internal const double DefaultThreshold = 0.38;
+    internal const double DefaultThreshold = 0.28;
 
     private static readonly double[] RankingWeights =
     [
-        4.73, 5.59, 4.79, 1.94, 1.19, 0.39, -0.61, -6.28, 0.42, 0.88, 1.58, 1.12, 3.84, 4.60, 1.40, -1.00, 1.28, -0.89,
-        0.33, 3.14, -2.64, -1.05, -0.43, -0.10, 2.53, -4.54, -0.95, -0.81, -1.07, -0.20, -1.74, -0.82, -3.06, 0.06, 6.88, 3.63,
+        5.02, 4.39, 5.50, 2.17, 1.34, -0.30, 0.02, -3.97, 0.53, 0.82, 2.14, 1.33, 4.94, 3.37, 0.42, -1.00, 0.05, -1.17,
+        2.58, 8.31, -0.66, -0.72, 0.69, -0.14, 1.95, -6.40, -0.31, -0.92, 0.01, 2.44, 1.45, 1.57, -2.03, -0.96, 5.41, -0.07,
     ];
 
     private static readonly double[] AnswerWeights =
     [
-        1.55, 5.40, 1.46, 0.08, -0.36, -0.16, 0.96, 0.83, -1.31, 1.36, 1.72, 0.72, -0.82, 0.64, 2.12, 0.95, -0.67, -0.08, 1.21, 0.08, 1.85, -0.93, -0.83, -0.67, -1.12, 2.04, -0.40, 0.12, 0.09, 4.11, -0.39, -1.63, -3.36, -0.17, -0.91, -0.22, 0.36, 0.60, -3.13, 0.34, 2.54, -1.52,
-        1.21, -2.58, -0.98, 0.23, -0.43, 0.16, -0.09, 0.69, -1.33, 0.49, -0.06, -0.60, 0.21, -0.02, 0.01, 0.12, 0.24, 0.03, -1.23, 0.26, 0.10, -0.06, 0.31, 0.29, -0.83, -0.22, 1.22, -0.35, -0.69, 0.27, 0.19, 0.98, -1.13, 0.76, 0.09, -0.65, 0.19, -0.21, -0.74, -1.05, -1.02, -1.35,
+        2.11, 4.64, 1.24, 0.17, -0.21, -0.80, 1.95, 1.35, -1.28, 1.15, 1.57, 0.06, -0.76, 1.24, 3.10, 1.16, -2.47, 0.33, 0.00, 3.27, 2.20, 0.79, 0.17, -1.15, -1.27, 6.84, 1.72, 0.15, 0.04, 4.04, 0.33, -0.98, -4.79, 1.35, 0.61, 0.77,
+        1.75, 1.79, 0.02, 0.80, 1.77, -1.90, 2.03, -3.08, -0.38, -0.30, -0.60, -0.28, -1.62, -0.11, -0.23, -0.23, 0.22, 0.30, -0.86, -0.20, 1.11, -0.23, -0.97, -0.02, -0.06, 1.12, -1.21, 0.81, 0.21, -0.73, 0.43, -0.24, -0.97, -0.95, -1.01, -1.31,
     ];
 
-    private const double AnswerBias = -6.09;
+    private const double AnswerBias = -5.34;
 
-    internal static double Rank(double[] features) => Dot(RankingWeights, features);
+    internal static double Rank(Candidate candidate) => Dot(RankingWeights, Placed(candidate.Features, candidate.IsStructured));
+
+    /// <summary>
+    /// Features where their weights stand. In prose the words of the question stand in the sentence; under headings that name the thing, few
+    /// of them do, so that all weigh otherwise there: the first half of the weights is for prose.
+    /// </summary>
+    internal static double[] Placed(double[] features, bool isStructured)
+    {
+        var placed = new double[2 * features.Length];
+        features.CopyTo(placed, isStructured ? features.Length : 0);
+        return placed;
+    }
 
     internal static double Probability(double[] features) => 1 / (1 + Math.Exp(-(AnswerBias + Dot(AnswerWeights, features))));
 

@@ -205,4 +205,10 @@ internal sealed class AskedWords
 /// <param name="Given">The share of the question that only says which thing is meant: what headings, names and a row's cells hold.</param>
 /// <param name="IsAllGiven">Whether that is the whole question: then nothing is left to say.</param>
 /// <param name="IsEmpty">Whether it is a row whose cell is empty in the column that is asked for.</param>
-internal readonly record struct AskedSentence(double Said, double Unsaid, double Given, bool IsAllGiven, bool IsEmpty);
+internal readonly record struct AskedSentence(double Said, double Unsaid, double Given, bool IsAllGiven, bool IsEmpty)
+{
+    private const double LittleGiven = 0.3;
+
+    /// <summary>Whether headings, names or cells say which thing is meant, as they do in handbooks, lists and tables.</summary>
+    internal bool IsStructured => Given >= LittleGiven;
+}

@@ -23,6 +23,9 @@ internal sealed class Candidate
     /// <summary>The probability that it answers the question at all.</summary>
     internal double Probability { get; set; }
 
+    /// <summary>Whether headings, names or cells say which thing is meant: then its features weigh otherwise than in prose.</summary>
+    internal bool IsStructured { get; init; }
+
     /// <summary>What is taken off the score whatever the features say: for what the question names and the passage lacks.</summary>
     internal double Penalty { get; init; }
 
@@ -108,7 +111,7 @@ internal sealed class CandidateFeatures
             : null;
         int newTerms = NewTerms(sentence);
 
-        var features = new double[2 * Count];
+        var features = new double[Count];
         features[Sentence] = Coverage(sentence.OwnKeys) + ContextShare * Coverage(sentence.Keys, sentence.OwnKeys);
         features[Passage] = Coverage(passage.Keys);
         features[Previous] = previous is null ? 0 : Coverage(previous.OwnKeys, sentence.Keys);
@@ -131,10 +134,6 @@ internal sealed class CandidateFeatures
         features[Unsaid] = asked[index].Unsaid;
         features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word =>
             passage.Folded.Contains(word, StringComparison.Ordinal) || passage.Context.Contains(word, StringComparison.Ordinal) ? 1.0 : 0));
-        // In prose the words of the question stand in the sentence; under headings that name the thing, few of them do. So all features count
-        // twice: as they are, and as far as the question is given.
-        for (int i = 0; i < Count; i++)
-            features[Count + i] = asked[index].Given * features[i];
         return features;
     }
 
@@ -158,9 +157,9 @@ internal sealed class CandidateFeatures
 /// <summary>Measures whether a candidate answers the question at all, beyond being the best there is.</summary>
 internal sealed class AnswerFeatures
 {
-    private const double LargeMargin = 6, LittleSaid = 0.25, HalfSaid = 0.45, MuchSaid = 0.7, LittleGiven = 0.3, MuchGiven = 0.55;
+    private const double LargeMargin = 6, LittleSaid = 0.25, HalfSaid = 0.45, MuchSaid = 0.7, MuchGiven = 0.55;
 
-    private const int GivenSteps = 3, SaidSteps = 4, FormSteps = 3;
+    private const int GivenSteps = 2, SaidSteps = 4, FormSteps = 3;
 
     private readonly Question _question;
     private readonly CandidateFeatures _candidates;
@@ -225,9 +224,7 @@ internal sealed class AnswerFeatures
             asked.Given * f[CandidateFeatures.Type],
             asked.Said * f[CandidateFeatures.Type],
         ];
-        // Under headings that name the thing, the same features weigh otherwise than in prose.
-        double structured = asked.Given >= LittleGiven ? 1 : 0;
-        return [.. features, .. features.Select(feature => structured * feature), .. Cells(asked, f)];
+        return [.. AnswerModel.Placed(features, asked.IsStructured), .. Cells(asked, f)];
     }
 
     // How much is given, how much of the rest is said, and whether something of the form or kind is there decide together: one of a table's
@@ -235,7 +232,9 @@ internal sealed class AnswerFeatures
     private static double[] Cells(AskedSentence asked, double[] f)
     {
         var cells = new double[GivenSteps * SaidSteps * FormSteps];
-        int given = asked.Given < LittleGiven ? 0 : asked.Given < MuchGiven ? 1 : 2;
+        if (!asked.IsStructured)
+            return cells;
+        int given = asked.Given < MuchGiven ? 0 : 1;
         int said = asked.IsAllGiven || asked.Said >= MuchSaid ? 3 : asked.Said >= HalfSaid ? 2 : asked.Said >= LittleSaid ? 1 : 0;
         // No form is asked for, it is held, or it is missing.
         double form = f[CandidateFeatures.Type] != 0 ? f[CandidateFeatures.Type] : f[CandidateFeatures.Kind];

@@ -97,8 +97,8 @@ internal static class EnglishStopWords
     // Verbs that go with nearly everything: "receive complaints" is said by "complaints".
     private static readonly HashSet<string> Light =
     [
-        .. ("be have do get take make use need find reach join include hand come go run last meet know want see ask keep give put work receive "
-            + "become belong sit stand bring leave let set turn hold stay look try become allow provide offer contain consist involve require")
+        .. ("be have do get take make use need find come go know want see give put become let set turn try receive include happen belong "
+            + "provide contain consist involve")
             .Split(' ').Select(EnglishStemmer.Stem),
     ];
 

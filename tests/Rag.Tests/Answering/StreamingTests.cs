@@ -101,7 +101,7 @@ public sealed class StreamingTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task What_the_model_takes_back_is_withdrawn()
     {
-        const string Question = "Where are the snapshots of the vector store kept, and for how long?";
+        const string Question = "How long are snapshots kept?";
         var reply = "Snapshots are kept for 14 days [1]. Apart from this the answer is: NOT FOUND";
         var updates = await _knowledge.AskStreamingAsync(Question, new PiecewiseChatClient(reply, 5)).ToListAsync();
         int withdrawn = updates.FindIndex(update => update is SentencesWithdrawn);
