@@ -153,8 +153,8 @@ public sealed class PromptsPageTests(Browser browser, ITestOutputHelper output) 
         await page.Locator("#delete-prompt").FocusAsync();
         await page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(page.Locator("#delete-question")).ToContainTextAsync("mail/kind.yaml");
-        await AxeAsync(window, "delete");
-        await SnapAsync(window, $"prompts-delete-{language}");
+        await window.AssertAccessibleAsync("delete");
+        await window.SnapAsync($"prompts-delete-{language}");
         await page.Locator("#delete-not").ClickAsync();
         await Assertions.Expect(page.Locator("#delete-question")).ToHaveCountAsync(0);
         Assert.True(File.Exists(prompts.At("mail", "kind.yaml")));

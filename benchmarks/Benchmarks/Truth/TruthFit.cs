@@ -6,17 +6,18 @@ using Kotonoha.Tests.Planted;
 namespace Kotonoha.Benchmarks.Truth;
 
 /// <summary>
-/// <c>truth-fit DATA [DOCS QUESTIONS]... [--planted N]</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and prints their
-/// weights. Ranking: softmax over the candidates of a question, gold those that contain an answer. Answering: logistic regression on the
-/// best candidate, 1 where the question's paragraph is indexed; the unanswerable ones come from the left-out articles and, half as many,
-/// from paragraphs held out of the indexed articles. Folders of documents with questions of their own join in, each question several times,
-/// since there are few of them. <c>--planted N</c>, last, adds the questions over planted facts of N seeds.
+/// <c>truth-fit DATA [DOCS QUESTIONS]... [--planted N]</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and
+/// prints their weights. Ranking: softmax over the candidates of a question, gold those that contain an answer. Answering: logistic
+/// regression on the best candidate, 1 where the question's paragraph is indexed; the unanswerable ones come from the left-out articles
+/// and, half as many, from paragraphs held out of the indexed articles. Folders of documents with questions of their own join in, each
+/// question several times, since there are few of them. <c>--planted N</c>, last, adds the questions over planted facts of N seeds.
 /// </summary>
 internal static class TruthFit
 {
     private const int PerHalf = 250;
     private const double HeldOut = 0.15;
     private const int FolderQuestionWeight = 6;
+
     // A made-up answer is worse than none.
     private const int UnanswerableWeight = 6;
     private const int PlantedQuestions = 500;
@@ -115,7 +116,8 @@ internal static class TruthFit
             return;
         var sample = new Sample(
             answerable,
-            [.. trace.Candidates.Where(c => !c.IsOfAnother).Select(c => (AnswerModel.Placed(c.Features, c.IsStructured), c.Penalty, isGold(c)))],
+            [.. trace.Candidates.Where(c => !c.IsOfAnother)
+                .Select(c => (AnswerModel.Placed(c.Features, c.IsStructured), c.Penalty, isGold(c)))],
             trace.AnswerFeaturesUnder);
         samples.AddRange(Enumerable.Repeat(sample, times));
     }
@@ -152,7 +154,8 @@ internal static class TruthFit
         return weights;
     }
 
-    private static (double[] Weights, double Bias) FitAnswering(List<(double[] Features, double Share, bool Answerable)> rows, Random random)
+    private static (double[] Weights, double Bias) FitAnswering(
+        List<(double[] Features, double Share, bool Answerable)> rows, Random random)
     {
         var weights = new double[rows[0].Features.Length];
         double bias = 0, rate = 0.1;

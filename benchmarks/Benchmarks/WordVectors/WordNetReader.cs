@@ -86,7 +86,8 @@ internal sealed partial class WordNetReader
 
     // lemma pos synset_cnt p_cnt ptr_symbol... sense_cnt tagsense_cnt synset_offset...
     private void ReadIndex(
-        string line, char part, WordGraph graph, Dictionary<string, List<(int, double)>> senses, Dictionary<int, List<(int, double)>> members)
+        string line, char part, WordGraph graph, Dictionary<string, List<(int, double)>> senses,
+        Dictionary<int, List<(int, double)>> members)
     {
         var fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var lemma = fields[0];
@@ -107,7 +108,8 @@ internal sealed partial class WordNetReader
     }
 
     // offset lex_filenum ss_type w_cnt word lex_id... p_cnt (symbol offset pos source/target)... | gloss
-    private static void ReadPointers(string[] fields, out List<string> words, out List<(string Symbol, string Node, int Source, int Target)> pointers)
+    private static void ReadPointers(
+        string[] fields, out List<string> words, out List<(string Symbol, string Node, int Source, int Target)> pointers)
     {
         int count = int.Parse(fields[3], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
         words = [.. Enumerable.Range(0, count).Select(i => Plain(fields[4 + 2 * i]))];
@@ -120,7 +122,8 @@ internal sealed partial class WordNetReader
                 int.Parse(fields[at + 3][2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture)));
 
         // "galore(ip)" says where an adjective stands.
-        static string Plain(string word) => (word.IndexOf('(', StringComparison.Ordinal) is > 0 and var at ? word[..at] : word).ToLowerInvariant();
+        static string Plain(string word)
+            => (word.IndexOf('(', StringComparison.Ordinal) is > 0 and var at ? word[..at] : word).ToLowerInvariant();
     }
 
     private void ReadMeaning(
@@ -180,8 +183,8 @@ internal sealed partial class WordNetReader
         var back = new Dictionary<int, List<(int, double)>>();
         foreach (var (node, words) in glosses)
         {
-            var links = words.Select(word => (Node: graph.Node("w:" + word), Weight: Rarity(word, glosses.Count))).Where(link => link.Weight > 0)
-                .ToList();
+            var links = words.Select(word => (Node: graph.Node("w:" + word), Weight: Rarity(word, glosses.Count)))
+                .Where(link => link.Weight > 0).ToList();
             graph.Link(node, [.. links.Select(link => (link.Node, link.Weight))], GlossShare);
             foreach (var (word, weight) in links)
             {

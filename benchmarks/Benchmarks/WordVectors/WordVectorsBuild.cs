@@ -15,8 +15,6 @@ internal static class WordVectorsBuild
 
     internal static async Task<int> RunAsync(string[] args)
     {
-        ThreadPool.SetMinThreads(1, 1);
-        ThreadPool.SetMaxThreads(Environment.ProcessorCount, Environment.ProcessorCount);
         int dimension = int.Parse(Truth.TruthBench.Option(args, "--dimension") ?? "64", CultureInfo.InvariantCulture);
         var graph = new WordGraph();
         var english = WordNetReader.Read(args[0], graph);
@@ -27,7 +25,7 @@ internal static class WordVectorsBuild
                 .Select(pair => pair.Key))
             .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(word => (Word: word, Node: graph.Node("w:" + word)))
             .Concat(japanese.Order(StringComparer.Ordinal).Select(word => (Word: word, Node: graph.Node("j:" + word)))).ToArray();
-        Console.Error.WriteLine($"{DateTime.Now:T} {graph.Count} nodes, {words.Length} words");
+        Console.Error.WriteLine($"{graph.Count} nodes, {words.Length} words");
         var vectors = Vectors(graph, [.. words.Select(word => word.Node)], dimension);
         Console.Error.WriteLine($"dimension {vectors[0].Length}");
         if (Truth.TruthBench.Option(args, "--pairs") is { } file)
@@ -41,7 +39,8 @@ internal static class WordVectorsBuild
     {
         var rows = new (int[] Nodes, float[] Shares)[nodes.Length];
         using var scratch = new ThreadLocal<WordGraph.Scratch>(() => new WordGraph.Scratch(graph.Count));
-        Parallel.For(0, nodes.Length, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, i => rows[i] = graph.Walk(nodes[i], Damping, Steps, Kept, scratch.Value!));
+        var everyCore = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount };
+        Parallel.For(0, nodes.Length, everyCore, i => rows[i] = graph.Walk(nodes[i], Damping, Steps, Kept, scratch.Value!));
         var prior = new double[graph.Count];
         foreach (var (columns, shares) in rows)
             for (int i = 0; i < columns.Length; i++)
@@ -50,12 +49,10 @@ internal static class WordVectorsBuild
         double all = prior.Sum(mass => Math.Pow(mass, 0.75));
         var matrix = SparseMatrix.FromRows(graph.Count, [.. rows.Select(row =>
         {
-            var kept = row.Nodes.Select((node, i) => (node, Value: Math.Log(row.Shares[i] * all / Math.Pow(prior[node], 0.75)))).Where(pair => pair.Value > 0)
-                .ToArray();
+            var kept = row.Nodes.Select((node, i) => (node, Value: Math.Log(row.Shares[i] * all / Math.Pow(prior[node], 0.75))))
+                .Where(pair => pair.Value > 0).ToArray();
             return (kept.Select(pair => pair.node).ToArray(), kept.Select(pair => (float)pair.Value).ToArray());
         })]);
-        Console.Error.WriteLine($"{DateTime.Now:T} walks, {rows.Sum(row => row.Nodes.Length)} numbers");
-        Console.Error.WriteLine($"{DateTime.Now:T} matrix");
         var (values, right) = TruncatedSvd.Decompose(matrix, dimension, default);
         var product = matrix.Multiply(right, values.Length, default);
         return [.. Enumerable.Range(0, nodes.Length).Select(row =>
@@ -78,8 +75,12 @@ internal static class WordVectorsBuild
                     ? string.Create(CultureInfo.InvariantCulture, $"{pair[0]} {pair[1]} {a.Zip(b, (x, y) => x * y).Sum():F2}")
                     : $"{pair[0]} {pair[1]} unknown");
             else if (vectors.TryGetValue(line, out var word))
-                Console.WriteLine($"{line}: {string.Join(" ", vectors.Select(other => (other.Key, Cosine: word.Zip(other.Value, (x, y) => x * y).Sum()))
-                    .OrderByDescending(other => other.Cosine).Take(25).Select(other => string.Create(CultureInfo.InvariantCulture, $"{other.Key} {other.Cosine:F2}")))}");
+            {
+                var nearest = vectors.Select(other => (other.Key, Cosine: word.Zip(other.Value, (x, y) => x * y).Sum()))
+                    .OrderByDescending(other => other.Cosine).Take(25)
+                    .Select(other => string.Create(CultureInfo.InvariantCulture, $"{other.Key} {other.Cosine:F2}"));
+                Console.WriteLine($"{line}: {string.Join(' ', nearest)}");
+            }
         }
     }
 }

@@ -80,7 +80,8 @@ internal sealed record AnswerTrace(List<Candidate> Candidates, CandidateFeatures
     internal (double[] Features, double Share)? AnswerFeaturesUnder(double[] rankingWeights)
     {
         var scored = Candidates.Where(candidate => !candidate.IsOfAnother)
-            .Select(candidate => (Candidate: candidate, Score: AnswerModel.Dot(rankingWeights, AnswerModel.Placed(candidate.Features, candidate.IsStructured)) - candidate.Penalty))
+            .Select(candidate => (Candidate: candidate,
+                Score: AnswerModel.Dot(rankingWeights, AnswerModel.Placed(candidate.Features, candidate.IsStructured)) - candidate.Penalty))
             .OrderByDescending(entry => entry.Score).ToList();
         if (scored.Count == 0)
             return null;

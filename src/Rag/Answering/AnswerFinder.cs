@@ -74,7 +74,8 @@ internal static partial class AnswerFinder
                         + (isEmpty ? EmptyCellPenalty : 0)
                         + (lacksName ? MissingNamePenalty : 0)
                         + (isOther ? OtherModifierPenalty : 0)
-                        + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i]) ? 0 : NegationPenalty),
+                        + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
+                            ? 0 : NegationPenalty),
                     IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || otherRows.Contains(i),
                 };

@@ -98,14 +98,20 @@ internal static class AnswerModel
 
     private static readonly double[] RankingWeights =
     [
-        5.02, 4.39, 5.50, 2.17, 1.34, -0.30, 0.02, -3.97, 0.53, 0.82, 2.14, 1.33, 4.94, 3.37, 0.42, -1.00, 0.05, -1.17,
-        2.58, 8.31, -0.66, -0.72, 0.69, -0.14, 1.95, -6.40, -0.31, -0.92, 0.01, 2.44, 1.45, 1.57, -2.03, -0.96, 5.41, -0.07,
+        5.02, 4.39, 5.50, 2.17, 1.34, -0.30, 0.02, -3.97, 0.53, 0.82, 2.14, 1.33,
+        4.94, 3.37, 0.42, -1.00, 0.05, -1.17,
+        2.58, 8.31, -0.66, -0.72, 0.69, -0.14, 1.95, -6.40, -0.31, -0.92, 0.01, 2.44,
+        1.45, 1.57, -2.03, -0.96, 5.41, -0.07,
     ];
 
     private static readonly double[] AnswerWeights =
     [
-        2.11, 4.64, 1.24, 0.17, -0.21, -0.80, 1.95, 1.35, -1.28, 1.15, 1.57, 0.06, -0.76, 1.24, 3.10, 1.16, -2.47, 0.33, 0.00, 3.27, 2.20, 0.79, 0.17, -1.15, -1.27, 6.84, 1.72, 0.15, 0.04, 4.04, 0.33, -0.98, -4.79, 1.35, 0.61, 0.77,
-        1.75, 1.79, 0.02, 0.80, 1.77, -1.90, 2.03, -3.08, -0.38, -0.30, -0.60, -0.28, -1.62, -0.11, -0.23, -0.23, 0.22, 0.30, -0.86, -0.20, 1.11, -0.23, -0.97, -0.02, -0.06, 1.12, -1.21, 0.81, 0.21, -0.73, 0.43, -0.24, -0.97, -0.95, -1.01, -1.31,
+        2.11, 4.64, 1.24, 0.17, -0.21, -0.80, 1.95, 1.35, -1.28, 1.15, 1.57, 0.06,
+        -0.76, 1.24, 3.10, 1.16, -2.47, 0.33, 0.00, 3.27, 2.20, 0.79, 0.17, -1.15,
+        -1.27, 6.84, 1.72, 0.15, 0.04, 4.04, 0.33, -0.98, -4.79, 1.35, 0.61, 0.77,
+        1.75, 1.79, 0.02, 0.80, 1.77, -1.90, 2.03, -3.08, -0.38, -0.30, -0.60, -0.28,
+        -1.62, -0.11, -0.23, -0.23, 0.22, 0.30, -0.86, -0.20, 1.11, -0.23, -0.97, -0.02,
+        -0.06, 1.12, -1.21, 0.81, 0.21, -0.73, 0.43, -0.24, -0.97, -0.95, -1.01, -1.31,
     ];
 
     private const double AnswerBias = -5.34;
@@ -113,8 +119,8 @@ internal static class AnswerModel
     internal static double Rank(Candidate candidate) => Dot(RankingWeights, Placed(candidate.Features, candidate.IsStructured));
 
     /// <summary>
-    /// Features where their weights stand. In prose the words of the question stand in the sentence; under headings that name the thing, few
-    /// of them do, so that all weigh otherwise there: the first half of the weights is for prose.
+    /// Features where their weights stand. In prose the words of the question stand in the sentence; under headings that name the thing,
+    /// few of them do, so that all weigh otherwise there: the first half of the weights is for prose.
     /// </summary>
     internal static double[] Placed(double[] features, bool isStructured)
     {

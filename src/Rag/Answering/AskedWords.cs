@@ -116,7 +116,11 @@ internal sealed class AskedWords
         for (int i = 0; i < asked.Length; i++)
             unsaid = Math.Max(unsaid, (1 - says[i]) * asked[i].Weight);
         return new AskedSentence(
-            all > 0 ? Share(asked, says, all) : 0, _unseen > 0 ? unsaid / _unseen : 0, total > 0 ? 1 - all / total : 0, asked.Length == 0, isEmpty);
+            all > 0 ? Share(asked, says, all) : 0,
+            _unseen > 0 ? unsaid / _unseen : 0,
+            total > 0 ? 1 - all / total : 0,
+            asked.Length == 0,
+            isEmpty);
     }
 
     private static double Share(Word[] asked, double[] says, double all)
@@ -181,7 +185,8 @@ internal sealed class AskedWords
             }
 
             int end = at;
-            while (end < text.Length && KindOf(text[end]) == KindOf(text[at]) && (end == at || next >= known.Count || known[next].Start > end))
+            while (end < text.Length && KindOf(text[end]) == KindOf(text[at])
+                && (end == at || next >= known.Count || known[next].Start > end))
                 end++;
             if (KindOf(text[at]) != 0)
                 yield return (at, end - at, null);

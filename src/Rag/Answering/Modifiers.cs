@@ -5,8 +5,8 @@ namespace Kotonoha.Rag.Answering;
 
 /// <summary>
 /// Tells when a text says of another thing what the question asks of one: the same noun, with another one before it, and nowhere
-/// around it the one of the question; or an English one, "the fish menu" for "the anniversary menu". 人事部 for 経理部 and ミナユノ講座 for オブエマ講座 tell anywhere; 春のコース for 魚のコース in lists alone, since
-/// sentences say too many things.
+/// around it the one of the question. 人事部 for 経理部, クラブプラン for ファミリープラン and "the fish menu" for "the anniversary menu" tell anywhere;
+/// 春のコース for 魚のコース in lists alone, since sentences say too many things.
 /// </summary>
 internal sealed partial class Modifiers
 {
@@ -48,9 +48,10 @@ internal sealed partial class Modifiers
         }
 
         // クラブプラン for ファミリープラン.
+        var around = $"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}";
         if (_katakana.Exists(asked => !passage.Folded.Contains(asked, StringComparison.Ordinal)
             && !passage.Context.Contains(asked, StringComparison.Ordinal)
-            && Katakana().Matches($"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}\n{sentence.Heading}\n{sentence.Normalized}")
+            && Katakana().Matches($"{around}\n{sentence.Heading}\n{sentence.Normalized}")
                 .Any(said => CommonEnd(asked, said.Value) >= LeastHead)))
             return true;
         if (_modified.Count == 0)

@@ -264,10 +264,12 @@ internal static partial class AnswerKinds
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Quantity();
 
-    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b|(?<=\p{Ll} )(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b"
+        + @"|(?<=\p{Ll} )(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
         + @"|January|February|March|April|May\b|June|July|August|September|October|November|December)[A-Z][a-z]+\b"
-        + @"|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b|\b(?<!\d )(?:people|persons?|men"
-        + @"|women|children|members?|teams?|staff|compan(?:y|ies)|government|committee|council|family|group)\b",
+        + @"|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b"
+        + @"|\b(?<!\d )(?:people|persons?|men|women|children|members?|teams?|staff"
+        + @"|compan(?:y|ies)|government|committee|council|family|group)\b",
         RegexOptions.CultureInvariant)]
     private static partial Regex Person();
 

@@ -18,8 +18,8 @@ internal sealed class WordVectors
     // What a form may end with, and what its lemma ends with instead.
     private static readonly (string Ending, string Lemma)[] Endings =
     [
-        ("s", ""), ("es", ""), ("es", "e"), ("ies", "y"), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("er", ""), ("er", "e"),
-        ("est", ""), ("est", "e"), ("'s", ""), ("ise", "ize"), ("ises", "ize"), ("ised", "ize"), ("ising", "ize"),
+        ("s", ""), ("es", ""), ("es", "e"), ("ies", "y"), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("er", ""),
+        ("er", "e"), ("est", ""), ("est", "e"), ("'s", ""), ("ise", "ize"), ("ises", "ize"), ("ised", "ize"), ("ising", "ize"),
     ];
 
     private readonly FrozenDictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _words;
