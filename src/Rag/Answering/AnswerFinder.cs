@@ -61,7 +61,8 @@ internal static partial class AnswerFinder
                 bool hasType = question.Type?.IsIn(passage.Sentences[i].WithUnits, question.Normalized) != false;
                 bool isOther = modifiers.AreOthers(passage, i);
                 bool isEmpty = features.AskedIn(passage)[i].IsEmpty;
-                bool isSaidOfAnother = features.AskedIn(passage)[i].Said < LittleSaid
+                // A reason is given in words of its own.
+                bool isSaidOfAnother = question.Kind != AnswerKind.Reason && features.AskedIn(passage)[i].Said < LittleSaid
                     && features.AskedIn(passage).Max(other => other.Said) >= MuchSaid;
                 var candidate = new Candidate
                 {
@@ -110,7 +111,8 @@ internal static partial class AnswerFinder
         var most = named.GroupBy(row => row.Block).ToDictionary(table => table.Key, table => table.Max(row => row.Cells));
         return [.. named.Where(row => row.Cells < most[row.Block]).Select(row => row.Index)];
 
-        bool IsNamed(string cell) => cell.Length > 1 && TermKeys.Of(cell) is { Count: > 0 } keys && keys.IsSubsetOf(question.AllKeys)
+        bool IsNamed(string cell) => (cell.Length > 1 || cell is [>= 'Α' and <= 'ω'])
+            && TermKeys.Of(cell) is { Count: > 0 } keys && keys.IsSubsetOf(question.AllKeys)
             && !keys.All(key => key.All(char.IsAsciiDigit));
     }
 
