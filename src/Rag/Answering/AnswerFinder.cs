@@ -21,10 +21,8 @@ internal static partial class AnswerFinder
     // What has not the form that is asked for does not answer; what lacks a name of the question, or has another word in the place of what
     // the question says, is most often about something else. The shares are those of the probability that stay.
     private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 2, MissingNameShare = 0.4,
-        OtherModifierPenalty = 4, OtherModifierShare = 0.2, EmptyCellPenalty = 6, EmptyCellShare = 0.05;
-
-    // Another sentence of the passage says most of what is asked, and this one next to nothing: then it is said of another thing.
-    private const double LittleSaid = 0.25, MuchSaid = 0.7, SaidOfAnotherShare = 0.1;
+        OtherModifierPenalty = 4, OtherModifierShare = 0.2, EmptyCellPenalty = 6, EmptyCellShare = 0.05,
+        SaidOfAnotherShare = 0.1;
 
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
@@ -46,30 +44,29 @@ internal static partial class AnswerFinder
             cancellationToken.ThrowIfCancellationRequested();
             var otherRows = OtherRows(question, passage);
             double lacking = (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
-                + (question.Dates.All(date => passage.Folded.Contains(date, StringComparison.Ordinal)
-                    || passage.Context.Contains(date, StringComparison.Ordinal)) ? 0 : MissingDatePenalty)
+                + (question.Dates.All(passage.Holds) ? 0 : MissingDatePenalty)
                 + (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0);
-            bool lacksName = question.Names.Any(name => !name.Any(word => passage.Folded.Contains(word, StringComparison.Ordinal)
-                || passage.Context.Contains(word, StringComparison.Ordinal)));
-            lacksName |= question.Quoted.Any(name => !passage.Folded.Contains(name, StringComparison.Ordinal)
-                && !passage.Context.Contains(name, StringComparison.Ordinal));
+            bool lacksName = question.Names.Any(name => !name.Any(passage.Holds)) || !question.Quoted.All(passage.Holds);
+            var asked = features.AskedIn(passage);
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
                 if (passage.Sentences[i].IsQuestion
                     || !seen.Add((passage.Chunk.Source, passage.Chunk.Start + passage.Sentences[i].Span.Start)))
                     continue;
-                bool hasType = question.Type?.IsIn(passage.Sentences[i].WithUnits, question.Normalized) != false;
+                var measured = features.Of(passage, i);
+                bool hasType = measured[CandidateFeatures.Type] >= 0;
                 bool isOther = modifiers.AreOthers(passage, i);
-                bool isEmpty = features.AskedIn(passage)[i].IsEmpty;
-                // A reason is given in words of its own.
-                bool isSaidOfAnother = question.Kind != AnswerKind.Reason && features.AskedIn(passage)[i].Said < LittleSaid
-                    && features.AskedIn(passage).Max(other => other.Said) >= MuchSaid;
+                bool isEmpty = asked[i].IsEmpty;
+                // Another sentence of the passage says most of what is asked, and this one next to nothing: then it is said of another
+                // thing. But a reason is given in words of its own.
+                bool isSaidOfAnother = question.Kind != AnswerKind.Reason && asked[i].Said < AskedSentence.LittleSaid
+                    && asked[i].Said + measured[CandidateFeatures.AskedLess] >= AskedSentence.MuchSaid;
                 var candidate = new Candidate
                 {
                     Passage = passage,
                     Index = i,
-                    Features = features.Of(passage, i),
-                    IsStructured = features.AskedIn(passage)[i].IsStructured,
+                    Features = measured,
+                    IsStructured = asked[i].IsStructured,
                     Penalty = lacking
                         + (hasType ? 0 : OtherTypePenalty)
                         + (isEmpty ? EmptyCellPenalty : 0)

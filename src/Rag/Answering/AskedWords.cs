@@ -39,8 +39,7 @@ internal sealed class AskedWords
             var stems = StemsOf(text);
             if (stems.Count > 0)
                 words.Add(new Word(text, token.Id, stems, TermKeys.Of(text),
-                    TextAnalyzer.Analyze(text).Average(term => statistics.Idf(term.Term))
-                        * (stems.All(EnglishStopWords.IsLight) ? LightShare : 1),
+                    statistics.IdfOfRun(text) * (stems.All(EnglishStopWords.IsLight) ? LightShare : 1),
                     names.Contains(text)));
         }
 
@@ -57,7 +56,7 @@ internal sealed class AskedWords
         var sentences = new AskedSentence[passage.Sentences.Count];
         var headers = new Dictionary<string, double[]>(StringComparer.Ordinal);
         var leads = new Dictionary<int, double[]>();
-        var all = asked;
+        var below = asked; // of the heading above the sentence, too
         string? heading = null;
         for (int i = 0; i < sentences.Length; i++)
         {
@@ -66,39 +65,43 @@ internal sealed class AskedWords
             {
                 heading = sentence.Heading;
                 var (folded, stems) = (Normalizer.FoldCase(heading ?? ""), StemsOf(heading ?? ""));
-                asked = Array.FindAll(all, word => !IsIn(word, folded, stems));
+                below = Array.FindAll(asked, word => !IsIn(word, folded, stems));
                 headers.Clear();
                 leads.Clear();
             }
 
             if (sentence is { IsRow: true, Header: { } header })
             {
-                sentences[i] = Row(sentence, header, asked, total);
+                sentences[i] = Row(sentence, header, below, total, headers);
                 continue;
             }
 
-            var says = Says(asked, sentence.Folded);
+            var says = Says(below, sentence.Folded);
             if (sentence.LeadIn is { } lead)
-                Raise(says, leads.TryGetValue(lead, out var led) ? led : leads[lead] = Says(asked, passage.Sentences[lead].Folded));
-            sentences[i] = Measure(asked, says, total, false);
+                Raise(says, leads.TryGetValue(lead, out var led) ? led : leads[lead] = Says(below, passage.Sentences[lead].Folded));
+            sentences[i] = Measure(below, says, total, false);
         }
 
         return sentences;
     }
 
     // What the cells hold says which row is meant; the headers of those that are not empty say what is told of it.
-    private AskedSentence Row(PassageSentence sentence, string header, Word[] asked, double total)
+    private AskedSentence Row(
+        PassageSentence sentence, string header, Word[] below, double total, Dictionary<string, double[]> headers)
     {
         var cells = Passage.Cells(sentence.Folded);
         var columns = Passage.Cells(Normalizer.FoldCase(header));
         var stems = StemsOf(sentence.Folded);
-        asked = Array.FindAll(asked, word => !IsIn(word, sentence.Folded, stems));
+        int[] left = [.. Enumerable.Range(0, below.Length).Where(i => !IsIn(below[i], sentence.Folded, stems))];
+        Word[] asked = [.. left.Select(i => below[i])];
         double all = asked.Sum(word => word.Weight), most = 0;
         var best = new double[asked.Length];
         bool isEmpty = false;
         for (int c = 0; c < Math.Min(columns.Count, cells.Count) && asked.Length > 0; c++)
         {
-            var says = Says(asked, columns[c]);
+            if (!headers.TryGetValue(columns[c], out var ofColumn))
+                headers[columns[c]] = ofColumn = Says(below, columns[c]);
+            double[] says = [.. left.Select(i => ofColumn[i])];
             bool holds = cells[c].Any(char.IsLetterOrDigit);
             double share = Share(asked, says, all);
             if (share > most)
@@ -212,6 +215,9 @@ internal sealed class AskedWords
 /// <param name="IsEmpty">Whether it is a row whose cell is empty in the column that is asked for.</param>
 internal readonly record struct AskedSentence(double Said, double Unsaid, double Given, bool IsAllGiven, bool IsEmpty)
 {
+    /// <summary>Steps of <see cref="Said"/>.</summary>
+    internal const double LittleSaid = 0.25, MuchSaid = 0.7;
+
     private const double LittleGiven = 0.3;
 
     /// <summary>Whether headings, names or cells say which thing is meant, as they do in handbooks, lists and tables.</summary>

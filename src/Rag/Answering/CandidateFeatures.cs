@@ -1,4 +1,3 @@
-using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 
 namespace Kotonoha.Rag.Answering;
@@ -132,8 +131,7 @@ internal sealed class CandidateFeatures
         features[AskedLess] = asked.Max(each => each.Said) - asked[index].Said;
         features[Type] = _question.Type is null ? 0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) ? 1 : -1;
         features[Unsaid] = asked[index].Unsaid;
-        features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word =>
-            passage.Folded.Contains(word, StringComparison.Ordinal) || passage.Context.Contains(word, StringComparison.Ordinal) ? 1.0 : 0));
+        features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word => passage.Holds(word) ? 1.0 : 0));
         return features;
     }
 
@@ -157,7 +155,7 @@ internal sealed class CandidateFeatures
 /// <summary>Measures whether a candidate answers the question at all, beyond being the best there is.</summary>
 internal sealed class AnswerFeatures
 {
-    private const double LargeMargin = 6, LittleSaid = 0.25, HalfSaid = 0.45, MuchSaid = 0.7, MuchGiven = 0.55;
+    private const double LargeMargin = 6, HalfSaid = 0.45, MuchGiven = 0.55;
 
     private const int GivenSteps = 2, SaidSteps = 4, FormSteps = 3;
 
@@ -176,7 +174,7 @@ internal sealed class AnswerFeatures
         for (int i = 0; i < question.Terms.Count; i++)
             if (!statistics.IsSeen(question.Terms[i].Term) && !passages.Any(passage => passage.Keys.Contains(question.Terms[i].Key)))
                 _unseen += candidates.TermShares[i];
-        _runs = [.. question.Runs.Select(run => (run, RunIdf(run, statistics)))];
+        _runs = [.. question.Runs.Select(run => (run, statistics.IdfOfRun(run)))];
     }
 
     internal double[] Of(Candidate candidate, double margin)
@@ -235,7 +233,7 @@ internal sealed class AnswerFeatures
         if (!asked.IsStructured)
             return cells;
         int given = asked.Given < MuchGiven ? 0 : 1;
-        int said = asked.IsAllGiven || asked.Said >= MuchSaid ? 3 : asked.Said >= HalfSaid ? 2 : asked.Said >= LittleSaid ? 1 : 0;
+        int said = asked.IsAllGiven || asked.Said >= AskedSentence.MuchSaid ? 3 : asked.Said >= HalfSaid ? 2 : asked.Said >= AskedSentence.LittleSaid ? 1 : 0;
         // No form is asked for, it is held, or it is missing.
         double form = f[CandidateFeatures.Type] != 0 ? f[CandidateFeatures.Type] : f[CandidateFeatures.Kind];
         cells[(given * SaidSteps + said) * FormSteps + (form == 0 ? 0 : form > 0 ? 1 : 2)] = 1;
@@ -244,10 +242,4 @@ internal sealed class AnswerFeatures
 
     private static bool Holds(string run, IReadOnlySet<string> keys, string folded)
         => TermKeys.IsLatin(run) ? keys.Contains(TermKeys.KeyOf(run)) : folded.Contains(run, StringComparison.Ordinal);
-
-    private static double RunIdf(string run, TermStatistics statistics)
-    {
-        var tokens = TextAnalyzer.Analyze(run);
-        return tokens.Count == 0 ? 0 : tokens.Average(token => statistics.Idf(token.Term));
-    }
 }

@@ -38,21 +38,16 @@ internal sealed partial class Modifiers
         var sentence = passage.Sentences[index];
         if (_english.Count > 0 && SaysAnotherInEnglish(passage, sentence))
             return true;
-        if (_compounds.Count > 0)
-        {
-            var text = $"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}\n{sentence.Normalized}";
-            // The passage may name the thing anywhere.
-            if (SaysAnother(_compounds.Where(pair => !passage.Folded.Contains(pair.Modifier, StringComparison.Ordinal)), Compound(),
-                passage, text))
-                return true;
-        }
-
+        if (_compounds.Count == 0 && _katakana.Count == 0 && _modified.Count == 0)
+            return false;
+        var text = $"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}\n{sentence.Heading}\n{sentence.Normalized}";
+        // The passage may name the thing anywhere.
+        if (SaysAnother(_compounds.Where(pair => !passage.Folded.Contains(pair.Modifier, StringComparison.Ordinal)), Compound(),
+            passage, text))
+            return true;
         // クラブプラン for ファミリープラン.
-        var around = $"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}";
-        if (_katakana.Exists(asked => !passage.Folded.Contains(asked, StringComparison.Ordinal)
-            && !passage.Context.Contains(asked, StringComparison.Ordinal)
-            && Katakana().Matches($"{around}\n{sentence.Heading}\n{sentence.Normalized}")
-                .Any(said => CommonEnd(asked, said.Value) >= LeastHead)))
+        if (_katakana.Exists(asked => !passage.Holds(asked)
+            && Katakana().Matches(text).Any(said => CommonEnd(asked, said.Value) >= LeastHead)))
             return true;
         if (_modified.Count == 0)
             return false;

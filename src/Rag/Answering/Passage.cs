@@ -64,6 +64,10 @@ internal sealed partial class Passage
     /// <summary>Whether most of its terms are of a script with spaces between words.</summary>
     internal bool IsSpaced { get; }
 
+    /// <summary>Whether its text, headings, title or file name hold a case-folded text.</summary>
+    internal bool Holds(string folded)
+        => Folded.Contains(folded, StringComparison.Ordinal) || Context.Contains(folded, StringComparison.Ordinal);
+
     /// <summary>The term keys of its text, headings, title and file name.</summary>
     internal IReadOnlySet<string> Keys { get; }
 

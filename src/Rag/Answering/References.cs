@@ -105,10 +105,7 @@ internal static partial class References
         return question.References.Any(wanted => wanted.Slot != Year && !all.Exists(each => Fits(wanted, each))
             && all.Exists(each => IsSibling(wanted, each)))
             || question.Names.Any(name => name.Length > 1
-                && !passages.Any(
-                    passage =>
-                        name.All(word => passage.Folded.Contains(word, StringComparison.Ordinal)
-                            || passage.Context.Contains(word, StringComparison.Ordinal)))
+                && !passages.Any(passage => name.All(passage.Holds))
                 && passages.Any(passage => passage.Sentences.Any(sentence => IsAnotherName(name, passage, sentence))));
     }
 
@@ -121,9 +118,7 @@ internal static partial class References
             return false;
         return NamesAnother(name, sentence.Normalized)
             // The title or a heading names another one, and the passage nowhere the one of the question.
-            || (!name.All(word => passage.Folded.Contains(word, StringComparison.Ordinal)
-                || passage.Context.Contains(word, StringComparison.Ordinal))
-                && passage.ContextLines.Any(line => NamesAnother(name, line)));
+            || (!name.All(passage.Holds) && passage.ContextLines.Any(line => NamesAnother(name, line)));
     }
 
     private static bool NamesAnother(string[] name, string text)

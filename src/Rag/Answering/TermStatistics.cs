@@ -1,3 +1,4 @@
+using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Stores;
 
@@ -26,6 +27,9 @@ internal sealed class TermStatistics
     internal bool IsSeen(string term) => _idf.ContainsKey(term);
 
     internal double Idf(string term) => _idf.TryGetValue(term, out double idf) ? idf : UnseenIdf;
+
+    /// <summary>The mean idf of the terms of a word; 0 where it has none.</summary>
+    internal double IdfOfRun(string run) => TextAnalyzer.Analyze(run).Select(token => Idf(token.Term)).DefaultIfEmpty(0).Average();
 
     internal static async Task<TermStatistics> CollectAsync(
         IKnowledgeStore store, double averageLength, long chunkCount, IEnumerable<string> terms, CancellationToken cancellationToken)

@@ -39,9 +39,6 @@ public sealed class WordVectorsTests
         // A name in katakana, and one kanji within a compound.
         => Assert.Empty(Words("オブエマ 鑢鐵"));
 
-    [Fact]
-    public void A_word_is_wholly_like_itself() => Assert.Equal(1, Vectors.Likeness(One("price"), One("price")));
-
     private static string[] Words(string text) => [.. Vectors.WordsOf(text).Select(word => text.Substring(word.Start, word.Length))];
 
     private static int One(string text) => Assert.Single(Vectors.WordsOf(text)).Id;
