@@ -233,7 +233,10 @@ internal sealed class AnswerFeatures
         if (!asked.IsStructured)
             return cells;
         int given = asked.Given < MuchGiven ? 0 : 1;
-        int said = asked.IsAllGiven || asked.Said >= AskedSentence.MuchSaid ? 3 : asked.Said >= HalfSaid ? 2 : asked.Said >= AskedSentence.LittleSaid ? 1 : 0;
+        int said = asked.IsAllGiven || asked.Said >= AskedSentence.MuchSaid ? 3
+            : asked.Said >= HalfSaid ? 2
+            : asked.Said >= AskedSentence.LittleSaid ? 1
+            : 0;
         // No form is asked for, it is held, or it is missing.
         double form = f[CandidateFeatures.Type] != 0 ? f[CandidateFeatures.Type] : f[CandidateFeatures.Kind];
         cells[(given * SaidSteps + said) * FormSteps + (form == 0 ? 0 : form > 0 ? 1 : 2)] = 1;
