@@ -25,7 +25,7 @@ public sealed class ExportTests : IDisposable
         Run("import", _work.At("model.gguf"), _work.At("folder"));
         var scores = new[] { _model.Path, _work.At("model.gguf"), _work.At("folder") }.Select(Score).ToList();
         Assert.Equal(300, scores[0].Length);
-        Assert.All(scores.Skip(1), s => Assert.All(scores[0].Zip(s), pair => Assert.Equal(pair.First, pair.Second, 4)));
+        Assert.All(scores.Skip(1), s => Assert.All(scores[0].Zip(s), pair => Assert.Equal(pair.First, pair.Second, 1e-4)));
     }
 
     [Theory]
@@ -124,10 +124,10 @@ public sealed class ExportTests : IDisposable
         var active = Score("--adapter", models.At("lora-llama-dora"));
         Assert.NotEqual(Score(), active);
         Assert.All(active.Zip(Score("--adapter", models.At("lora-llama-dora"), "--merge")),
-            pair => Assert.Equal(pair.First, pair.Second, 4));
+            pair => Assert.Equal(pair.First, pair.Second, 1e-4));
         Run("export", models.At("llama"), _work.At("merged"), "--adapter", models.At("lora-llama-dora"));
         command = ["score", _work.At("merged"), "--jsonl"];
-        Assert.All(active.Zip(Score()), pair => Assert.Equal(pair.First, pair.Second, 4));
+        Assert.All(active.Zip(Score()), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
         var (refused, _, message) = CliProcess.Run(["score", models.At("lora-llama-dora"), "hi"]);
         Assert.Equal(1, refused);
         Assert.Contains("--adapter", message, StringComparison.Ordinal);

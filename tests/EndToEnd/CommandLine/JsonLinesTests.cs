@@ -92,7 +92,7 @@ public sealed class JsonLinesTests
             double[] want = [.. sequence.GetProperty("token_logprobs").EnumerateArray().Select(p => p.GetDouble())];
             double[] got = [.. answer.GetProperty("log_probs").EnumerateArray().Select(p => p.GetDouble())];
             Assert.Equal(answer.GetProperty("ids").GetArrayLength() - 1, got.Length);
-            Assert.All(want.Zip(got[^want.Length..]), pair => Assert.Equal(pair.First, pair.Second, 3));
+            Assert.All(want.Zip(got[^want.Length..]), pair => Assert.Equal(pair.First, pair.Second, 1e-3));
             Assert.Equal(300, answer.GetProperty("last_logits").GetArrayLength());
         }
 
@@ -154,7 +154,7 @@ public sealed class JsonLinesTests
         float[] want = [.. vectors.ReadFloats("embeddings.none"), .. vectors.ReadFloats("embeddings.query")];
         float[] got = [.. Lines(output).SelectMany(l => l.GetProperty("embedding").EnumerateArray().Select(x => x.GetSingle()))];
         Assert.Equal(want.Length, got.Length);
-        Assert.All(want.Zip(got), pair => Assert.Equal(pair.First, pair.Second, 4));
+        Assert.All(want.Zip(got), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
         Assert.Contains("prompt",
             Assert.Single(Lines(Run(["embed", encoder, "--jsonl"], ["""{"text": "x", "prompt_name": "nobody"}"""]).Output))
                 .GetProperty("error").GetString(), StringComparison.Ordinal);
@@ -169,7 +169,7 @@ public sealed class JsonLinesTests
                         new { query = p.GetProperty("pair")[0].GetString(), text = p.GetProperty("pair")[1].GetString() })));
         Assert.True(ranked.ExitCode == 0, ranked.Error);
         Assert.All(pairs.Zip(Lines(ranked.Output)),
-            p => Assert.Equal(p.First.GetProperty("predict_default").GetDouble(), p.Second.GetProperty("score").GetDouble(), 4));
+            p => Assert.Equal(p.First.GetProperty("predict_default").GetDouble(), p.Second.GetProperty("score").GetDouble(), 1e-4));
     }
 
     [Fact]
