@@ -77,6 +77,16 @@ public sealed class SupportTests
             "What about the ships?"));
 
     [Theory]
+    [InlineData("The last ferry of the Lumme line leaves at 6:40 pm.", true)]
+    [InlineData("The last ferry of the Lumme line leaves at 9:15 pm.", false)]
+    [InlineData("The last ferry of the Auk line leaves at 9:15 pm.", true)]
+    [InlineData("The last ferry of the Auk line leaves at 6:40 pm.", false)]
+    public void A_line_that_stands_for_a_heading_says_what_is_spoken_of(string sentence, bool supported)
+        => Assert.Equal(supported, IsSupported(
+            "Lumme line\n\nThe last ferry leaves at 6:40 pm. Bicycles travel free.\n\nAuk line\n\nThe last ferry leaves at 9:15 pm.",
+            sentence, "When does the last ferry leave?"));
+
+    [Theory]
     [InlineData("Le tarif normal coûte 8 euros.", true)]
     [InlineData("Le tarif réduit coûte 8 euros.", false)]
     public void In_a_language_that_is_not_read_a_sentence_must_stand_there(string sentence, bool supported)

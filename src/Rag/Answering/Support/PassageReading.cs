@@ -9,6 +9,7 @@ internal sealed partial class PassageReading
     private readonly HashSet<string> _names;
     private readonly ReadSentence[] _sentences;
     private readonly List<Item> _context;
+    private readonly Dictionary<string, List<Item>> _underHeading = new(StringComparer.Ordinal);
     private readonly RowReading?[] _rows;
     private readonly bool _isJapanese, _isEnglish, _hasRowsOnly;
 
@@ -32,10 +33,19 @@ internal sealed partial class PassageReading
             bool isTitle = _sentences[0].Statements.All(statement => !statement.HasPredicate);
             _context.AddRange(_sentences[0].Items.Where(item => item.Kind == ItemKind.Name || isTitle
                 || (_isJapanese && item is { Kind: ItemKind.Word, IsSubject: true })));
-            foreach (Match quoted in Quoted().Matches(passage.Sentences[0].Normalized))
-                _context.AddRange(Read(quoted.Groups[1].Value, _names).Items);
+            _context.AddRange(InQuotes(passage.Sentences[0].Normalized));
         }
+
+        foreach (var heading in passage.Sentences.Select(sentence => sentence.Heading).OfType<string>().Distinct(StringComparer.Ordinal))
+            _underHeading[heading] = [.. _context, .. Read(heading, _names).Items, .. InQuotes(heading)];
     }
+
+    private IEnumerable<Item> InQuotes(string text)
+        => Quoted().Matches(text).SelectMany(quoted => Read(quoted.Groups[1].Value, _names).Items);
+
+    // What is said around a sentence: the document's title and headings, and the line above it that stands for a heading.
+    private List<Item> ContextOf(int sentence)
+        => _passage.Sentences[sentence].Heading is { } heading ? _underHeading[heading] : _context;
 
     // An item is said of what leads in to its list; plain items may be said together.
     private void ReadLists()
@@ -89,9 +99,9 @@ internal sealed partial class PassageReading
         if (_passage.Sentences[sentence].IsQuestion)
             return false;
         if (_rows[sentence] is { } row)
-            return row.Supports(claim, _context);
+            return row.Supports(claim, ContextOf(sentence));
         return entailment.Follows(claim, new SupportingSentence(_sentences[sentence],
-            _sentences[Math.Max(0, sentence - Entailment.SentencesBack)..sentence], _context));
+            _sentences[Math.Max(0, sentence - Entailment.SentencesBack)..sentence], ContextOf(sentence)));
     }
 
     [GeneratedRegex("「([^」]{1,30})」")]
