@@ -8,7 +8,7 @@ namespace Kotonoha.Benchmarks.Truth;
 /// <summary>
 /// <c>truth-fit DATA [DOCS QUESTIONS]... [--planted N]</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and
 /// prints their weights. Ranking: softmax over the candidates of a question, gold those that contain an answer. Answering: logistic
-/// regression on the best candidate, 1 where the question's paragraph is indexed; the unanswerable ones come from the left-out articles
+/// regression on the best candidate, 1 where the question's paragraph is indexed (over planted facts, where it holds the fact); the unanswerable ones come from the left-out articles
 /// and, half as many, from paragraphs held out of the indexed articles. Folders of documents with questions of their own join in, each
 /// question several times, since there are few of them. <c>--planted N</c>, last, adds the questions over planted facts of N seeds.
 /// </summary>
@@ -72,7 +72,7 @@ internal static class TruthFit
                 [.. samples.Where(s => s.Answerable).Select(s => s.Candidates).Where(c => c.Exists(x => x.Gold) && c.Exists(x => !x.Gold))],
                 random);
         Print("ranking", ranking);
-        var rows = samples.Select(s => (Features: s.Answer(ranking), s.Answerable)).Where(r => r.Features is not null)
+        var rows = samples.Select(s => (Features: s.Answer(ranking), Answerable: s.IsRight(ranking))).Where(r => r.Features is not null)
             .Select(r => (r.Features!.Value.Features, r.Features.Value.Share, r.Answerable)).ToList();
         var (weights, bias) = FitAnswering(rows, random);
         Print("answering", weights);
@@ -93,7 +93,7 @@ internal static class TruthFit
             {
                 var trace = await knowledge.TraceAsync(question.Question, new AskOptions(), default);
                 bool isMadeUp = question.Gold.Count == 0 && trace is { Candidates: [{ IsStructured: true }, ..] };
-                Add(samples, trace, question.Gold.Count > 0, isMadeUp ? UnanswerableWeight : 1,
+                Add(samples, trace, question.Gold.Count > 0, isMadeUp ? UnanswerableWeight : 1, isPlanted: true,
                     candidate => question.Gold.Any(span => span.Source == candidate.Passage.Chunk.Source
                         && span.Start >= candidate.Passage.Chunk.Start + candidate.Span.Start
                         && span.Start < candidate.Passage.Chunk.Start + candidate.Span.End));
@@ -106,24 +106,30 @@ internal static class TruthFit
     }
 
     private static async Task AddAsync(List<Sample> samples, KnowledgeBase knowledge, GoldQuestion gold, int times)
-        => Add(samples, await knowledge.TraceAsync(gold.Question, new AskOptions(), default), gold.Answers.Count > 0, times,
+        => Add(samples, await knowledge.TraceAsync(gold.Question, new AskOptions(), default), gold.Answers.Count > 0, times, isPlanted: false,
             candidate => gold.Answers.Any(answer => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End]
                 .Contains(answer, StringComparison.Ordinal)));
 
-    private static void Add(List<Sample> samples, AnswerTrace? trace, bool answerable, int times, Func<Candidate, bool> isGold)
+    private static void Add(List<Sample> samples, AnswerTrace? trace, bool answerable, int times, bool isPlanted, Func<Candidate, bool> isGold)
     {
         if (trace is null)
             return;
         var sample = new Sample(
             answerable,
+            isPlanted,
             [.. trace.Candidates.Where(c => !c.IsOfAnother)
                 .Select(c => (AnswerModel.Placed(c.Features, c.IsStructured), c.Penalty, isGold(c)))],
             trace.AnswerFeaturesUnder);
         samples.AddRange(Enumerable.Repeat(sample, times));
     }
 
-    private sealed record Sample(bool Answerable, List<(double[] Features, double Penalty, bool Gold)> Candidates,
-        Func<double[], (double[] Features, double Share)?> Answer);
+    private sealed record Sample(bool Answerable, bool IsPlanted, List<(double[] Features, double Penalty, bool Gold)> Candidates,
+        Func<double[], (double[] Features, double Share)?> Answer)
+    {
+        // Of planted facts the place is known, so that a wrong best candidate counts as wrong; elsewhere others than the gold one may answer.
+        internal bool IsRight(double[] ranking)
+            => Answerable && (!IsPlanted || Candidates.Count == 0 || Candidates.MaxBy(each => Dot(ranking, each.Features) - each.Penalty).Gold);
+    }
 
     private static double[] FitRanking(List<List<(double[] Features, double Penalty, bool Gold)>> questions, Random random)
     {

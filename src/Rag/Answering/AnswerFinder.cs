@@ -20,9 +20,12 @@ internal static partial class AnswerFinder
 
     // What has not the form that is asked for does not answer; what lacks a name of the question, or has another word in the place of what
     // the question says, is most often about something else. The shares are those of the probability that stay.
-    private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 2, MissingNameShare = 0.4,
+    private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 2, MissingNameShare = 0.25,
         OtherModifierPenalty = 4, OtherModifierShare = 0.2, EmptyCellPenalty = 6, EmptyCellShare = 0.05,
         SaidOfAnotherShare = 0.1;
+
+    // Another document has the name, and all else that this one has of the question.
+    private const double NamedElsewherePenalty = 3, NamedElsewhereShare = 0.2;
 
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
@@ -46,7 +49,9 @@ internal static partial class AnswerFinder
             double lacking = (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
                 + (question.Dates.All(passage.Holds) ? 0 : MissingDatePenalty)
                 + (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0);
-            bool lacksName = question.Names.Any(name => !name.Any(passage.Holds)) || !question.Quoted.All(passage.Holds);
+            bool lacksName = question.Names.Any(name => !name.Any(passage.Holds)) || !question.Quoted.All(passage.Holds)
+                || !question.Katakana.All(passage.Holds);
+            bool isElsewhere = IsNamedElsewhere(question, passage, passages, features);
             var asked = features.AskedIn(passage);
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
@@ -70,14 +75,14 @@ internal static partial class AnswerFinder
                     Penalty = lacking
                         + (hasType ? 0 : OtherTypePenalty)
                         + (isEmpty ? EmptyCellPenalty : 0)
-                        + (lacksName ? MissingNamePenalty : 0)
+                        + (isElsewhere ? NamedElsewherePenalty : lacksName ? MissingNamePenalty : 0)
                         + (isOther ? OtherModifierPenalty : 0)
                         + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
                             ? 0 : NegationPenalty),
                     IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || otherRows.Contains(i),
                 };
-                candidate.Share = (hasType ? 1 : OtherTypeShare) * (lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1)
+                candidate.Share = (hasType ? 1 : OtherTypeShare) * (isElsewhere ? NamedElsewhereShare : lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1)
                     * (isEmpty ? EmptyCellShare : 1)
                     * (isSaidOfAnother ? SaidOfAnotherShare : 1);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate) - candidate.Penalty;
@@ -113,6 +118,16 @@ internal static partial class AnswerFinder
             && !keys.All(key => key.All(char.IsAsciiDigit));
     }
 
+    // The question names what this document does not, and another one does, which holds as much of the question.
+    private static bool IsNamedElsewhere(
+        Question question, Passage passage, IReadOnlyList<Passage> passages, CandidateFeatures features)
+    {
+        double covered = features.Coverage(passage.Keys);
+        return question.ProperNames.Any(name => !name.All(passage.Holds)
+            && !passages.Any(other => other.Chunk.Source == passage.Chunk.Source && name.All(other.Holds))
+            && passages.Any(other => name.All(other.Holds) && features.Coverage(other.Keys) >= covered));
+    }
+
     // A clause that denies, and that holds most of what the question asks.
     private static bool DeniesWhatIsAsked(Question question, PassageSentence sentence)
         => ClauseBorder().Split(sentence.Folded).Where(Question.Denies).Any(clause =>
@@ -121,7 +136,7 @@ internal static partial class AnswerFinder
             return question.Terms.Count(term => keys.Contains(term.Key)) >= DeniedShare * question.Terms.Count;
         });
 
-    [GeneratedRegex(@"[;:、。\n]|(?<!\d),|,(?!\d)|\b(?:and|but|while|whereas|although)\b|が、")]
+    [GeneratedRegex(@"[;:、。\n]|(?<!\d),|,(?!\d)|[.!?](?=\s)|\b(?:and|but|while|whereas|although)\b|が、")]
     private static partial Regex ClauseBorder();
 
     private static void Sort(List<Candidate> candidates)

@@ -12,13 +12,22 @@ internal sealed partial class AnswerTypes
 
     private const string Amount = @"(?<![\p{L}\d.])\d[\d,.]*(?:\s*(?:thousand|million|billion|trillion|k))?";
 
-    // What measures; a number before it counts no things.
-    private const string Units = "(?:euros?|dollars?|pounds?|yen|cents?|percent|per cent|seconds?|minutes?|mins?|hours?|days?|weeks?"
-        + "|months?|years?"
+    private const string Money = "euros?|dollars?|pounds?|yen|cents?";
+
+    private const string Times = "seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?|mornings?|afternoons?|evenings?|nights?"
+        + "|fortnights?|decades?|centuries|century|a\\.?m|p\\.?m|o'clock"
+        + "|january|february|march|april|may|june|july|august|september|october|november|december";
+
+    // What has a number for a name: room 204, extension 3661, 12 May 2021.
+    private const string Labels = @"\b(?:room|extension|ext|number|no|nr|floor|version|chapter|page|section|figure|table|step|line|gate|platform"
+        + @"|building|suite|flat|apartment|unit|level|model|phone|tel|call|dial|in|since|until|january|february|march|april|may|june|july|august"
+        + @"|september|october|november|december)[.:]? ";
+
+    /// <summary>What measures, in English; a number before it counts no things.</summary>
+    internal const string Units = "(?:" + Money + "|percent|per cent|" + Times
         + "|kg|g|mg|tons?|tonnes?|kilo(?:gram)?s?|km|m|cm|mm|met(?:re|er)s?|kilomet(?:re|er)s?|feet|miles|square|cubic|lit(?:re|er)s?|l"
             + "|ml|degrees?"
-        + "|k?W|k?Wh|watts?|volts?|dB|decibels?|[KMGT]B|bytes?|a\\.?m|p\\.?m|o'clock"
-        + "|january|february|march|april|may|june|july|august|september|october|november|december)\\b";
+        + "|k?W|k?Wh|(?:kilo|mega)?watts?|(?:kilo|mega)?watt[ -]?hours?|volts?|dB|decibels?|[KMGT]B|(?:kilo|mega|giga|tera)?bytes?)\\b";
 
     // "…は何ですか", "…は？"
     private const string Asked = @"(?:の(?:上限|下限|最大|最小|合計))?は(?:何|どの?く?ら?い|いく|教え|[?。 ]|$)";
@@ -27,16 +36,27 @@ internal sealed partial class AnswerTypes
     [
         new(@"\be-?mail address\b|\b(?:what|which) .{0,20}e-?mail\b|メールアドレス", @"[^\s@]+@[^\s@]+\.\w+"),
         new(@"\b(?:tele)?phone number\b|\b(?:number|extension)\b.*\b(?:reach|call|dial|ring)\b"
-            + @"|\b(?:reach|call|dial|ring)\b.*\b(?:number|extension)\b|電話番号|内線(?:番号)?" + Asked + "|何番に(?:電話|かけ)",
+            + @"|\b(?:reach|call|dial|ring)\b.*\b(?:number|extension)\b|\b(?:tele)?phone extension\b|\bextension (?:of|for|has)\b"
+            + @"|\bhow (?:do|can|could|may|should|would) (?:i|we|you|one|customers|members) (?:call|phone|ring|dial)\b(?! off)|電話番号|内線(?:番号)?" + Asked + "|何番に(?:電話|かけ)",
             @"\d[\d ()/+-]{4,}\d|\b(?:ext(?:ension)?\.?|phone|call|dial)\W{0,3}\d{2,}|(?:内線|電話)\D{0,6}\d{2,}"),
+        new(@"\b(?:which|what) (?:floor|storey)\b|何階",
+            @"\b(?:(?:ground|top|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\d+(?:st|nd|rd|th)?) (?:floor|storey)|floor \d"
+            + @"|basement|upstairs|downstairs)\b|[\d一二三四五六七八九十]階|地[下階]|屋上"),
+        new(@"\b(?:which|what) colou?rs?\b|何色|色は(?:何|どん)", @"\b(?:red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ea]y"
+            + @"|silver|gold(?:en)?|beige|turquoise|cream|ivory|transparent|\w+-colou?red)\b|[赤青緑黄紫黒白灰銀金茶紺朱橙藍]|色|ピンク|オレンジ|ベージュ|グレー|ブルー|レッド|グリーン"),
         new(@"\bweb ?(?:site )?address\b|\burl\b.*\?|(?:ホームページ|サイト)のアドレス|URL" + Asked,
             @"https?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|io|dev|jp|example)\b"),
         new(@"\b(?:for )?how many (?!" + Units + @"|of\b|times\b)|\bwhat is the (?:(?:maximum|minimum|total|average) )?number of (?!"
             + Units + ")",
-            @"(?<![\p{L}\d:.,/-])\d[\d,]*(?:\.\d+)?(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @"))"
+            @"(?<![\p{L}\d:.,/-])(?<!" + Labels + @")\d[\d,]*(?:\.\d+)?(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @"))"
             + @"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twenty|thirty|forty|fifty"
                 + @"|hundreds?|thousands?"
-            + @"|dozens?|both|single|no|none|several|half|unlimited|any number|once|twice|pair|couple|an?)\b"),
+            + @"|dozens?|both|single|no|none|several|half|unlimited|any number|pair|couple)\b"),
+        // Of things, a size; of teams and towns, how many they are.
+        new(@"\bhow (?:big|large)\b(?![^?]*\b(?:fines?|discount|fee|deposit|bonus|budget|grants?|prize|loans?|bill|charge|funds?"
+            + @"|difference|increase|rise|debts?|deficit|surplus|profits?|loss|losses|turnover|revenue|income|salary|investment)\b)",
+            @"(?<![\p{L}\d:.,/£$€¥-])(?<!" + Labels + @")\d[\d,]*(?:\.\d+)?(?![\d:/-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:°|degrees?\b|(?:" + Money + "|" + Times
+            + @")\b))|\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|half|hundreds?|thousands?|dozens?|twice)\b"),
         new(@"何[人名](?!か|も|物|前)", @"[\d一二三四五六七八九十百千万億数]\s?(?:人|名)|[ァ-ヴー]人|無制限|全員"),
         new(@"\bhow long\b(?! ago\b)",
             @"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|half|an?|several"
@@ -57,28 +77,30 @@ internal sealed partial class AnswerTypes
             + "|(?:料金|価格|値段|費用|代金|家賃|賃料|(?<![燃原資材史肥飲香衣飼塗染顔])料|月額|年額|売上高?|収入)" + Asked,
             @"[£$€¥]\s*\d|" + Amount + @"\s*(?:[£$€¥]|euros?\b|dollars?\b|pounds?\b|yen\b|cents?\b|pence\b|francs?\b|[A-Z]{3}\b)"
             + @"|\d[\d,.万億千百]*\s*(?:円|ユーロ|ドル|ポンド|元|ウォン)|\bfree\b|\b(?:costs? nothing|no (?:charge|fee)|included)\b|%|percent|無料|不要|含まれ"),
-        new(@"\bweighs?\b|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|何(?:キログラム|グラム|kg)",
+        new(@"\bweighs?\b|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|どの?く?れ?ら?い重|何(?:キログラム|グラム|kg)",
             Amount + @"\s*(?:kg|g|mg|t|lbs?|oz|tons?|tonnes?|kilos?|kilogram(?:me)?s?|gram(?:me)?s?|pounds?)\b|\d[\d,.]*\s*(?:キロ|グラム|トン"
-                + @"|kg|g|t)"),
+                + @"|(?:kg|g|t)(?![a-z]))"),
         new(@"\b(?:what|which|how high|how low) .{0,30}temperature\b|\bhow (?:hot|cold|warm)\b|(?:温度|気温|水温)" + Asked + "|何度(?:まで|です|C|℃|以)",
             @"\d\s*(?:°|℃|degrees?\b|celsius\b|fahrenheit\b|kelvin\b|K\b|度)"),
-        new(@"\bhow many watts\b|\b(?:what|how (?:much|high)) .{0,30}(?:power (?:consumption|draw|rating)|wattage)\b|消費電力" + Asked
+        new(@"\bhow many watts\b|\bhow much power\b|\b(?:what|how (?:much|high)) .{0,30}(?:power (?:consumption|draw|rating)|wattage)\b|消費電力" + Asked
             + "|何ワット",
             @"\d\s*(?:[kMG]?W|watts?|kilowatts?|ワット|キロワット)(?!h)"),
         new(@"\bhow many decibels\b|\bhow (?:loud|noisy)\b|\bnoise level\b|(?:騒音値?|運転音)" + Asked + "|何デシベル", @"\d\s*(?:dB|decibels?|デシベル)"),
         new(@"\bhow many (?:kilo|mega|giga|tera)?bytes\b|何(?:キロ|メガ|ギガ|テラ)?バイト|何[KMGT]B",
             @"\d\s*(?:[KMGTP]i?B|bytes?|バイト|ギガ|メガ|テラ)|\bunlimited\b|無制限"),
+        new("容量" + Asked, @"\d\s*(?:[KMGTP]i?B|バイト|ギガ|メガ|テラ|m?l|cc|リットル|ミリリットル|kg|キロ|トン|立方|Ah|mAh)|無制限"),
         new(@"\bhow many lit(?:re|er)s\b|何リットル", @"\d\s*(?:l|ml|lit(?:re|er)s?|リットル|ミリリットル)(?![a-z])"),
         new(@"\bhow (?:many|much) (?:kilo|mega)?watt[ -]?hours\b|(?:電力使用量|消費電力量)" + Asked,
             @"\d\s*(?:[kMG]?Wh|(?:kilo|mega)?watt[ -]?hours?|キロワット時)"),
-        new(@"\bfloor space\b|\bwhat (?:is|was) the (?:\w+ )?area of\b|\bsquare (?:metres|meters|feet)\b|面積" + Asked + "|何平方",
+        new(@"\bfloor space\b|\bwhat (?:is|was) the (?:\w+ )?area of\b|\bsquare (?:metres|meters|feet)\b|(?:面積|広さ)" + Asked + "|何平方",
             @"\d\s*(?:square\b|sq\b|k?m²|k?m2|k?m\b|ha\b|hectares?|acres?|平方|平米|㎡|坪|畳|ヘクタール)"),
         new(@"\b(?:what|which) percentage\b|何(?:パーセント|%|割)", @"\d\s*(?:%|percent|per cent|パーセント|割)|\b(?:half|third|quarter)\b|半分|半数"),
-        new(@"\bhow many (?:seconds|minutes|hours|days|weeks|months|years|nights|evenings)\b"
+        new(@"\bhow many (?:seconds|minutes|hours|days|weeks|months|years|mornings|afternoons|evenings|nights|fortnights|decades|centuries)\b"
             + @"|何(?:秒|分間|時間|日間|週間|か月|カ月|ヶ月|年間)|何日(?!に|の|付|で|から|まで|です|か|[?])",
             @"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|half|an?)\b)[\s-]*"
             + @"(?:(?:and a half|full|working|business|calendar|consecutive) )?"
-            + @"(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?|nights?|evenings?|sessions?|fortnights?)\b"
+            + @"(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?|mornings?|afternoons?|evenings?|nights?|sessions?|fortnights?"
+                + @"|decades?|centur(?:y|ies))\b"
             + @"|[\d一二三四五六七八九十百半数](?:年|か月|カ月|ヶ月|週|日|時間|分|秒|泊|回)"),
         new(@"\bwhat time\b|\b(?:what|when) .{0,30}(?:opening|closing|office|business|visiting|service) (?:hours|time)\b"
             + @"|何時から何時|何時に(?:開|閉|始|終|出発|施錠|締)|(?:受付|開館|営業|診療|閉館|開店|閉店|利用|施錠|集合)時[間刻]" + Asked,

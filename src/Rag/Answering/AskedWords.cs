@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Foundation.Unicode;
 using Kotonoha.Rag.Words;
@@ -8,7 +9,7 @@ namespace Kotonoha.Rag.Answering;
 /// The words of a question that say what is asked about a thing, rather than which thing: those that the headings above a passage do not
 /// hold. Measures how far a sentence says them, also in other words.
 /// </summary>
-internal sealed class AskedWords
+internal sealed partial class AskedWords
 {
     // Below the first, two words have nothing to do with each other; from the second on they mean the same.
     private const double Unlike = 0.35, Alike = 0.75;
@@ -18,16 +19,20 @@ internal sealed class AskedWords
 
     private const double LightShare = 0.25;
 
+    private const int Katakana = 2, LeastName = 3;
+
     // A column answers where its header says this much of what is asked, and more than the others.
     private const double HeaderSays = 0.5;
 
     private readonly Word[] _words;
+    private readonly bool _asksOfOtherRole;
     private readonly double _unseen;
     private readonly WordVectors _vectors = WordVectors.Default;
 
     internal AskedWords(Question question, TermStatistics statistics)
     {
         _unseen = statistics.UnseenIdf;
+        _asksOfOtherRole = OtherRole().IsMatch(question.Folded);
         var words = new List<Word>();
         var names = question.Names.SelectMany(name => name).ToHashSet(StringComparer.Ordinal);
         foreach (var token in WordsIn(question.Saying, _vectors.WordsOf(question.Saying)))
@@ -143,6 +148,8 @@ internal sealed class AskedWords
     // How far a text says each of the words, from 0 to 1.
     private double[] Says(Word[] asked, string folded)
     {
+        if (!_asksOfOtherRole)
+            folded = OtherRole().Replace(folded, " ");
         var says = new double[asked.Length];
         var stems = StemsOf(folded);
         HashSet<string>? keys = null;
@@ -197,8 +204,18 @@ internal sealed class AskedWords
         }
     }
 
+    /// <summary>The words in katakana of a folded text that the word list does not have: names, as a rule.</summary>
+    internal static IEnumerable<string> UnknownKatakana(string folded)
+        => WordsIn(folded, WordVectors.Default.WordsOf(folded))
+            .Where(word => word.Id is null && word.Length >= LeastName && KindOf(folded[word.Start]) == Katakana)
+            .Select(word => folded.Substring(word.Start, word.Length));
+
+    // The deputy head is not the head.
+    [GeneratedRegex(@"\b(?:deputy|vice|assistant|associate|former|acting)[ -][a-z]+|副[一-龥々]{1,4}|[元前](?:社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
+    private static partial Regex OtherRole();
+
     private static int KindOf(char c)
-        => char.IsAsciiLetterOrDigit(c) ? 1 : c is >= 'ァ' and <= 'ヶ' or 'ー' ? 2 : c is (>= '一' and <= '龥') or '々' ? 3
+        => char.IsAsciiLetterOrDigit(c) ? 1 : c is >= 'ァ' and <= 'ヶ' or 'ー' ? Katakana : c is (>= '一' and <= '龥') or '々' ? 3
             : c < '\u2E80' && char.IsLetter(c) ? 4 : 0;
 
     private sealed record Word(string Text, int? Id, HashSet<string> Stems, HashSet<string> Keys, double Weight, bool IsName)

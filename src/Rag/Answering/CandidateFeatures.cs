@@ -155,7 +155,7 @@ internal sealed class CandidateFeatures
 /// <summary>Measures whether a candidate answers the question at all, beyond being the best there is.</summary>
 internal sealed class AnswerFeatures
 {
-    private const double LargeMargin = 6, HalfSaid = 0.45, MuchGiven = 0.55;
+    private const double LargeMargin = 6, HalfSaid = 0.45, MuchGiven = 0.55, SaidAsMuch = 0.05;
 
     private const int GivenSteps = 2, SaidSteps = 4, FormSteps = 3;
 
@@ -164,6 +164,7 @@ internal sealed class AnswerFeatures
     private readonly double _unseen;
     private readonly (string Run, double Idf)[] _runs;
     private readonly double _maxIdf;
+    private readonly Dictionary<Passage, bool[]> _hasForm = [];
 
     internal AnswerFeatures(Question question, TermStatistics statistics, CandidateFeatures candidates, IReadOnlyList<Passage> passages)
     {
@@ -221,9 +222,27 @@ internal sealed class AnswerFeatures
             asked.Given * asked.Unsaid,
             asked.Given * f[CandidateFeatures.Type],
             asked.Said * f[CandidateFeatures.Type],
+            Alone(passage, candidate.Index),
         ];
         return [.. AnswerModel.Placed(features, asked.IsStructured), .. Cells(asked, f)];
     }
+
+    // 1 where no other sentence about the thing has the form or kind that is asked for and says as much, a half where one does, and so on.
+    private double Alone(Passage passage, int index)
+    {
+        if (!_hasForm.TryGetValue(passage, out var has))
+            _hasForm[passage] = has = [.. passage.Sentences.Select(HasForm)];
+        if (!has[index])
+            return 0;
+        var asked = _candidates.AskedIn(passage);
+        var heading = passage.Sentences[index].Heading;
+        return 1.0 / Enumerable.Range(0, has.Length).Count(i => has[i] && passage.Sentences[i].Heading == heading
+            && asked[i].Said >= asked[index].Said - SaidAsMuch);
+    }
+
+    private bool HasForm(PassageSentence sentence)
+        => _question.Type is { } type ? type.IsIn(sentence.WithUnits, _question.Normalized)
+            : _question.Kind != AnswerKind.Other && AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized);
 
     // How much is given, how much of the rest is said, and whether something of the form or kind is there decide together: one of a table's
     // cells is 1.

@@ -13,6 +13,7 @@ internal sealed partial class Modifiers
     private const int LeastHead = 3;
 
     private readonly List<string> _katakana = [];
+    private readonly List<(string Modifier, string Tail)> _katakanaPairs = [];
 
     // Modifiers that are this alike say the same.
     private const float Alike = 0.5f;
@@ -28,6 +29,9 @@ internal sealed partial class Modifiers
         _compounds = Pairs(Compound(), question.Normalized);
         _modified = Pairs(Modified(), question.Normalized);
         _katakana = [.. Katakana().Matches(question.Normalized).Select(match => match.Value).Distinct(StringComparer.Ordinal)];
+        foreach (var run in _katakana)
+            if (WordVectors.Default.TailOf(run) is var tail && tail < run.Length)
+                _katakanaPairs.Add((run[..tail], run[tail..]));
         _compounds.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
         _modified.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
     }
@@ -44,6 +48,14 @@ internal sealed partial class Modifiers
         // The passage may name the thing anywhere.
         if (SaysAnother(_compounds.Where(pair => !passage.Folded.Contains(pair.Modifier, StringComparison.Ordinal)), Compound(),
             passage, text))
+            return true;
+        // Whatever the passage speaks of elsewhere, its heading and the cells of its rows say which one is meant.
+        var heading = sentence.Heading ?? passage.Chunk.Heading?.Split(" › ")[^1];
+        var label = sentence.IsRow ? $"{heading}\n{sentence.Normalized}" : heading;
+        if (label is not null && SaysAnother(_compounds, Compound(), passage, label, ofAClass: true))
+            return true;
+        // ファミリープラン, where the passage knows plans, and none of that name.
+        if (_katakanaPairs.Exists(asked => !passage.Holds(asked.Modifier) && passage.Holds(asked.Tail)))
             return true;
         // クラブプラン for ファミリープラン.
         if (_katakana.Exists(asked => !passage.Holds(asked)
@@ -92,7 +104,8 @@ internal sealed partial class Modifiers
         return length == Math.Min(one.Length, other.Length) ? 0 : length;
     }
 
-    private static bool SaysAnother(IEnumerable<(string Modifier, string Head)> asked, Regex pattern, Passage passage, string text)
+    private static bool SaysAnother(
+        IEnumerable<(string Modifier, string Head)> asked, Regex pattern, Passage passage, string text, bool ofAClass = false)
     {
         List<(string Modifier, string Head)>? said = null;
         foreach (var (modifier, head) in asked)
@@ -100,7 +113,8 @@ internal sealed partial class Modifiers
             if (text.Contains(modifier, StringComparison.Ordinal) || passage.Context.Contains(modifier, StringComparison.Ordinal))
                 continue;
             said ??= Pairs(pattern, text);
-            if (said.Exists(pair => pair.Head == head && !IsEndOf(pair.Modifier, modifier)))
+            if (said.Exists(pair => (IsHead(pair.Head, head) || (ofAClass && IsUnit(pair.Head) && IsUnit(head)))
+                && !IsEndOf(pair.Modifier, modifier)))
                 return true;
         }
 
@@ -110,14 +124,22 @@ internal sealed partial class Modifiers
     private static List<(string Modifier, string Head)> Pairs(Regex pattern, string text)
         => [.. pattern.Matches(text).Select(match => (match.Groups["m"].Value, match.Groups["h"].Value))];
 
+    // タリルカ市民講座講座一覧 is about a 市民講座.
+    private static bool IsHead(string said, string asked)
+        => said == asked || (asked.Length >= LeastHead && said.StartsWith(asked, StringComparison.Ordinal));
+
+    // お客様相談室 is another part of a company than 人事部.
+    private static bool IsUnit(string head) => head is [var one] && "部課室係科局".Contains(one, StringComparison.Ordinal);
+
     // 人事部 is リムトラ繊維人事部.
     private static bool IsEndOf(string one, string other)
         => one.EndsWith(other, StringComparison.Ordinal) || other.EndsWith(one, StringComparison.Ordinal);
 
-    [GeneratedRegex(@"(?<m>[一-龥々]+[ぁ-ん]{0,2}|[ァ-ヴー]{2,}|[A-Za-z0-9-]{2,})の(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,})")]
+    [GeneratedRegex(@"(?<m>[一-龥々]+[ぁ-ん]{0,2}|[ァ-ヴー]{2,}|[A-Za-z0-9-]{2,})の(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))")]
     private static partial Regex Modified();
 
-    [GeneratedRegex(@"(?<m>[ァ-ヴー]{3,})(?<h>[一-龥々]{2,6})(?![一-龥々])|(?<![一-龥々])(?<m>[一-龥々]{2,8})(?<h>[部課室係科局])(?![一-龥々])")]
+    [GeneratedRegex(@"(?<m>[ァ-ヴー]{3,})(?<h>[一-龥々]{2,12})(?![一-龥々])"
+        + "|(?<![一-龥々])(?<m>[一-龥々]{2,8}|[一-龥々][ぁ-ん])(?<h>委員会|[部課室係科局])(?![一-龥々])")]
     private static partial Regex Compound();
 
     [GeneratedRegex(@"\b(?<m>[a-z]{3,})(?= (?<h>[a-z]{3,})\b)")]

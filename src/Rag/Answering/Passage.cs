@@ -187,7 +187,7 @@ internal sealed partial class Passage
             end = end < 0 ? text.Length : end;
             var lines = Lines(text, start, end);
             int first = sentences.Count;
-            if (chunk.Heading is null && IsHeadingLine(text, lines, end))
+            if (chunk.Heading is null && IsHeadingLine(text, lines, end, isFirst: chunk.Start == 0 && start == 0))
             {
                 heading = text[lines[0].Start..lines[0].End];
                 leaf = TermKeys.Of(heading);
@@ -289,12 +289,12 @@ internal sealed partial class Passage
         return start;
     }
 
-    // In text without markup a line that stands alone before a paragraph, and is no sentence, is a heading.
-    private static bool IsHeadingLine(string text, List<TextSpan> lines, int blockEnd)
+    // In text without markup a line that stands alone before a paragraph, and is no sentence, is a heading; "Baths: rules" only as a title.
+    private static bool IsHeadingLine(string text, List<TextSpan> lines, int blockEnd, bool isFirst)
         => lines.Count == 1 && lines[0].Length <= MaxHeadingLength && blockEnd + 2 < text.Length
             && text[lines[0].Start..lines[0].End] is var line && char.IsLetterOrDigit(line[0]) && !Terminators.Contains(line[^1])
             && line[^1] is not (':' or '：' or ',' or '、') && !line.Contains(CellSeparator, StringComparison.Ordinal)
-            && !ListMark().IsMatch(line) && !Labelled().IsMatch(line);
+            && !ListMark().IsMatch(line) && (isFirst || !Labelled().IsMatch(line));
 
     private static List<TextSpan> Lines(string text, int start, int end)
     {

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Foundation.Unicode;
+using Kotonoha.Rag.Words;
 
 namespace Kotonoha.Rag.Answering;
 
@@ -39,13 +40,16 @@ internal sealed partial class Question
         Characters =
             SearchValues.Create([.. content.Where(static c => c >= '\u2E80' && c is not (>= 'ぁ' and <= 'ゖ') and not 'ー').Distinct()]);
         AllKeys = TermKeys.Of(Folded);
-        var asked = AskedNoun().Matches(Folded).Select(match => match.Groups[1].Value).ToHashSet(StringComparer.Ordinal);
+        var asked = AskedNoun().Matches(Folded).SelectMany(match => match.Groups["noun"].Value.Split(' ')).ToHashSet(StringComparer.Ordinal);
         _askedNouns = asked;
         var saying = Folded.ToCharArray();
-        foreach (var match in QuestionWord().Matches(Folded).Concat(QuestionEnd().Matches(Folded)))
+        foreach (var match in QuestionWord().Matches(Folded).Concat(QuestionEnd().Matches(Folded)).Concat(AskedCounter().Matches(Folded)))
             saying.AsSpan(match.Index, match.Length).Fill(' ');
         Saying = new string(saying);
         Quoted = [.. QuotedName().Matches(Folded).Select(match => match.Groups[1].Value.Trim()).Where(name => name.Length > 1)];
+        var katakana = AskedWords.UnknownKatakana(Saying).ToArray();
+        Katakana = [.. katakana.Where(word => WordVectors.Default.TailOf(word) == word.Length)];
+        ProperNames = [.. Names, .. Quoted.Concat(katakana).Select(name => new[] { name })];
         var terms = TermsOf(content, keepStopWords: false, asked);
         Terms = terms.Count > 0 ? terms : TermsOf(Folded, keepStopWords: true, asked);
         Runs = [.. Run().Matches(content).Select(match => match.Value).Where(run => !EnglishStopWords.Contains(run) && !asked.Contains(run))
@@ -100,6 +104,12 @@ internal sealed partial class Question
     /// <summary>The names in it, each as its words, case folded.</summary>
     internal IReadOnlyList<string[]> Names { get; }
 
+    /// <summary>Words in katakana that no dictionary has, nor their ends: names.</summary>
+    internal IReadOnlyList<string> Katakana { get; }
+
+    /// <summary>The names, what stands in quotation marks, and words in katakana that no dictionary has; each as its words.</summary>
+    internal IReadOnlyList<string[]> ProperNames { get; }
+
     /// <summary>Whether it asks who or what is not so.</summary>
     internal bool IsNegated { get; }
 
@@ -150,9 +160,15 @@ internal sealed partial class Question
     [GeneratedRegex(@"(?:とは|[かはの])+[?？。\s]*$")]
     private static partial Regex QuestionEnd();
 
-    [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (weekday|day|date|year|month|time|number|amount"
-        + @"|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b")]
+    [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (?<noun>weekday|day|date|year|month|time|number|amount"
+        + @"|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b"
+        + @"|\bhow many (?<noun>people|persons|" + AnswerTypes.Units + ")", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex AskedNoun();
+
+    // 何人, 何デシベル: what is counted or measured, which the answer may write otherwise (46名, 65dB).
+    [GeneratedRegex("何(?:人|名|円|枚|台|個|本|冊|件|社|校|室|階|番|歳|才|回|度|倍|割|点|種類?|曜日?|[時分秒日週年月]間?|[かカヶケヵ](?:月間?|国|所|条)"
+        + "|[ァ-ヴー]*(?:グラム|メートル|リットル|ワット時?|バイト|ベル|ボルト|ヘルツ|カロリー|ユーロ|ドル|ポンド|パーセント|トン|ヘクタール|キロ)|[a-z%]{1,3})")]
+    private static partial Regex AskedCounter();
 
     /// <summary>Whether a text denies something.</summary>
     internal static bool Denies(string folded) => Negation().IsMatch(folded);
@@ -264,7 +280,9 @@ internal static partial class AnswerKinds
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Quantity();
 
-    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b"
+    [GeneratedRegex(@"[ァ-ヴー]{2,}・[ァ-ヴー]+|[一-龥]{2,4}(氏|は|が|ら|によ|も)"
+        + @"|[一-龥々]{2,5}(?<![部課室係科局会社店館校市区町村県府階号])(?:です|でした|である|だった)"
+        + @"|(?<=^|\| )[一-龥々]{3,5}(?<![部課室係科局会社店館校市区町村県府階号])(?= \||$)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b"
         + @"|(?<=\p{Ll} )(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
         + @"|January|February|March|April|May\b|June|July|August|September|October|November|December)[A-Z][a-z]+\b"
         + @"|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b"
@@ -273,7 +291,8 @@ internal static partial class AnswerKinds
         RegexOptions.CultureInvariant)]
     private static partial Regex Person();
 
-    [GeneratedRegex(@"[一-龥ァ-ヴー][都道府県市区町村国州島](?!際|民|家)|地方|大陸|地域|[ァ-ヴー]{3,}|\b(in|at|on|under|from|to|near) (the )?[A-Z]\w+|\S*/\S+"
+    [GeneratedRegex(@"[一-龥ァ-ヴー][都道府県市区町村国州島](?!際|民|家)|地方|大陸|地域|[\d一二三四五六七八九十]階|地下|[東西南北]側|の[隣横裏前]|近く|向かい"
+        + @"|\b(?:ground|top|first|second|third|fourth|fifth|sixth|\d+(?:st|nd|rd|th)) floor\b|\bfloor \d|[ァ-ヴー]{3,}|\b(in|at|on|under|from|to|near) (the )?[A-Z]\w+|\S*/\S+"
         + @"|\b(?:in|at|on|under|near|inside|outside|behind|opposite|beside|between|into|onto|through) (?:the|an?|its|their|our|your) \w+",
         RegexOptions.CultureInvariant)]
     private static partial Regex Place();

@@ -117,6 +117,7 @@ internal static partial class References
         if (name.All(word => passage.Context.Contains(word, StringComparison.Ordinal)) || name.All(sentence.Folded.Contains))
             return false;
         return NamesAnother(name, sentence.Normalized)
+            || (sentence.Heading is { } heading && !name.All(passage.Holds) && NamesAnother(name, heading))
             // The title or a heading names another one, and the passage nowhere the one of the question.
             || (!name.All(passage.Holds) && passage.ContextLines.Any(line => NamesAnother(name, line)));
     }

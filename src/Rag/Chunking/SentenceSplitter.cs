@@ -119,12 +119,20 @@ public static class SentenceSplitter
         if (candidate.IsEmpty)
             return false;
         if (candidate.Length == 1 && char.IsUpper(candidate[0]))
-            return true; // an initial
+            return !IsUnit(text, sentence, word); // an initial
         if (Abbreviations.GetAlternateLookup<ReadOnlySpan<char>>().Contains(candidate))
             return true;
         // "1." at the start is the number of a list item or a heading.
         return candidate.Length <= 3 && candidate.IndexOfAnyExceptInRange('0', '9') < 0
             && text.AsSpan(sentence, word - sentence).IsWhiteSpace();
+    }
+
+    // "51 °C.", "297 W.": a letter behind a number is no initial.
+    private static bool IsUnit(string text, int sentence, int word)
+    {
+        while (word > sentence && text[word - 1] is '°' or ' ' or '\u00A0' or '\u202F')
+            word--;
+        return word > sentence && char.IsDigit(text[word - 1]);
     }
 
     private static bool GoesOnInLowerCase(string text, int i, int end)

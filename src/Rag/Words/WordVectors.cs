@@ -11,6 +11,8 @@ namespace Kotonoha.Rag.Words;
 /// </summary>
 internal sealed class WordVectors
 {
+    private const int LeastModifier = 2, LeastTail = 3;
+
     private const string Resource = "Kotonoha.Rag.Words.word-vectors.bin";
 
     private static readonly Lazy<WordVectors> Embedded = new(Load);
@@ -76,6 +78,17 @@ internal sealed class WordVectors
         }
 
         return words;
+    }
+
+    /// <summary>
+    /// Where the last word of a compound in katakana starts: カッパー|プラン. The length of the text where that is no compound of known words.
+    /// </summary>
+    internal int TailOf(string katakana)
+    {
+        for (int start = LeastModifier; start <= katakana.Length - LeastTail; start++)
+            if (_words.ContainsKey(katakana.AsSpan(start)))
+                return start;
+        return katakana.Length;
     }
 
     private ReadOnlySpan<sbyte> VectorOf(int word) => _vectors.AsSpan(word * _dimension, _dimension);

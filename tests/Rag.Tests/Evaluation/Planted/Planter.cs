@@ -133,7 +133,9 @@ internal sealed class Planter
             document.Add(PieceKind.Title, FamilyTitle(family));
             if (form != "csv")
                 document.Add(PieceKind.Paragraph, _draw.One(Plain(_words.Fillers)));
-            Table(document, family, stated, facts, form == "csv" && !world.Ask.Any(ask => ask == "the {x}" || ask == "{x}"));
+            // Of a file without a title the rows say whose they are, unless the thing's own name does.
+            bool isNamed = world.Members.Years is null && world.Ask.Any(ask => ask == "the {x}" || ask == "{x}");
+            Table(document, family, stated, facts, form == "csv" && !isNamed);
         }
         else
         {
