@@ -20,12 +20,12 @@ internal static partial class AnswerFinder
 
     // What has not the form that is asked for does not answer; what lacks a name of the question, or has another word in the place of what
     // the question says, is most often about something else. The shares are those of the probability that stay.
-    private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 2, MissingNameShare = 0.25,
+    private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 5, MissingNameShare = 0.25,
         OtherModifierPenalty = 4, OtherModifierShare = 0.2, EmptyCellPenalty = 6, EmptyCellShare = 0.05,
-        SaidOfAnotherShare = 0.1;
+        SaidOfAnotherShare = 0.1, SaidMore = 0.1;
 
     // Another document has the name, and all else that this one has of the question.
-    private const double NamedElsewherePenalty = 3, NamedElsewhereShare = 0.2;
+    private const double NamedElsewherePenalty = 5, NamedElsewhereShare = 0.2;
 
     /// <summary>Ranks the sentences of the hits.</summary>
     /// <returns>The candidates, best first, and what measured them.</returns>
@@ -53,6 +53,8 @@ internal static partial class AnswerFinder
                 || !question.Katakana.All(passage.Holds);
             bool isElsewhere = IsNamedElsewhere(question, passage, passages, features);
             var asked = features.AskedIn(passage);
+            bool[] areOthers = [.. Enumerable.Range(0, passage.Sentences.Count).Select(i => modifiers.AreOthers(passage, i))];
+            double saidOfOthers = Enumerable.Range(0, asked.Length).Where(i => areOthers[i]).Select(i => asked[i].Said).DefaultIfEmpty(0).Max();
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
                 if (passage.Sentences[i].IsQuestion
@@ -60,12 +62,13 @@ internal static partial class AnswerFinder
                     continue;
                 var measured = features.Of(passage, i);
                 bool hasType = measured[CandidateFeatures.Type] >= 0;
-                bool isOther = modifiers.AreOthers(passage, i);
+                bool isOther = areOthers[i];
                 bool isEmpty = asked[i].IsEmpty;
                 // Another sentence of the passage says most of what is asked, and this one next to nothing: then it is said of another
                 // thing. But a reason is given in words of its own.
                 bool isSaidOfAnother = question.Kind != AnswerKind.Reason && asked[i].Said < AskedSentence.LittleSaid
-                    && asked[i].Said + measured[CandidateFeatures.AskedLess] >= AskedSentence.MuchSaid;
+                    && (asked[i].Said + measured[CandidateFeatures.AskedLess] >= AskedSentence.MuchSaid
+                        || saidOfOthers > asked[i].Said + SaidMore);
                 var candidate = new Candidate
                 {
                     Passage = passage,

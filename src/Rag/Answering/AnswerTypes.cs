@@ -34,18 +34,18 @@ internal sealed partial class AnswerTypes
 
     private static readonly AnswerTypes[] All =
     [
-        new(@"\be-?mail address\b|\b(?:what|which) .{0,20}e-?mail\b|メールアドレス", @"[^\s@]+@[^\s@]+\.\w+"),
+        new(@"\be-?mail address\b|\b(?:what|which) .{0,20}e-?mail\b|メールアドレス", @"[^\s@]+@[^\s@]+\.\w+", isOneThing: true),
         new(@"\b(?:tele)?phone number\b|\b(?:number|extension)\b.*\b(?:reach|call|dial|ring)\b"
             + @"|\b(?:reach|call|dial|ring)\b.*\b(?:number|extension)\b|\b(?:tele)?phone extension\b|\bextension (?:of|for|has)\b"
             + @"|\bhow (?:do|can|could|may|should|would) (?:i|we|you|one|customers|members) (?:call|phone|ring|dial)\b(?! off)|電話番号|内線(?:番号)?" + Asked + "|何番に(?:電話|かけ)",
-            @"\d[\d ()/+-]{4,}\d|\b(?:ext(?:ension)?\.?|phone|call|dial)\W{0,3}\d{2,}|(?:内線|電話)\D{0,6}\d{2,}"),
+            @"\d[\d ()/+-]{4,}\d|\b(?:ext(?:ension)?\.?|phone|call|dial)\W{0,3}\d{2,}|(?:内線|電話)\D{0,6}\d{2,}", isOneThing: true),
         new(@"\b(?:which|what) (?:floor|storey)\b|何階",
             @"\b(?:(?:ground|top|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\d+(?:st|nd|rd|th)?) (?:floor|storey)|floor \d"
-            + @"|basement|upstairs|downstairs)\b|[\d一二三四五六七八九十]階|地[下階]|屋上"),
+            + @"|basement|upstairs|downstairs)\b|[\d一二三四五六七八九十]階|地[下階]|屋上", isOneThing: true),
         new(@"\b(?:which|what) colou?rs?\b|何色|色は(?:何|どん)", @"\b(?:red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ea]y"
-            + @"|silver|gold(?:en)?|beige|turquoise|cream|ivory|transparent|\w+-colou?red)\b|[赤青緑黄紫黒白灰銀金茶紺朱橙藍]|色|ピンク|オレンジ|ベージュ|グレー|ブルー|レッド|グリーン"),
+            + @"|silver|gold(?:en)?|beige|turquoise|cream|ivory|transparent|\w+-colou?red)\b|[赤青緑黄紫黒白灰銀金茶紺朱橙藍]|色|ピンク|オレンジ|ベージュ|グレー|ブルー|レッド|グリーン", isOneThing: true),
         new(@"\bweb ?(?:site )?address\b|\burl\b.*\?|(?:ホームページ|サイト)のアドレス|URL" + Asked,
-            @"https?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|io|dev|jp|example)\b"),
+            @"https?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|io|dev|jp|example)\b", isOneThing: true),
         new(@"\b(?:for )?how many (?!" + Units + @"|of\b|times\b)|\bwhat is the (?:(?:maximum|minimum|total|average) )?number of (?!"
             + Units + ")",
             @"(?<![\p{L}\d:.,/-])(?<!" + Labels + @")\d[\d,]*(?:\.\d+)?(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @"))"
@@ -79,21 +79,21 @@ internal sealed partial class AnswerTypes
             + @"|\d[\d,.万億千百]*\s*(?:円|ユーロ|ドル|ポンド|元|ウォン)|\bfree\b|\b(?:costs? nothing|no (?:charge|fee)|included)\b|%|percent|無料|不要|含まれ"),
         new(@"\bweighs?\b|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|どの?く?れ?ら?い重|何(?:キログラム|グラム|kg)",
             Amount + @"\s*(?:kg|g|mg|t|lbs?|oz|tons?|tonnes?|kilos?|kilogram(?:me)?s?|gram(?:me)?s?|pounds?)\b|\d[\d,.]*\s*(?:キロ|グラム|トン"
-                + @"|(?:kg|g|t)(?![a-z]))"),
+                + @"|(?:kg|g|t)(?![a-z]))", isOneThing: true),
         new(@"\b(?:what|which|how high|how low) .{0,30}temperature\b|\bhow (?:hot|cold|warm)\b|(?:温度|気温|水温)" + Asked + "|何度(?:まで|です|C|℃|以)",
-            @"\d\s*(?:°|℃|degrees?\b|celsius\b|fahrenheit\b|kelvin\b|K\b|度)"),
+            @"\d\s*(?:°|℃|degrees?\b|celsius\b|fahrenheit\b|kelvin\b|K\b|度)", isOneThing: true),
         new(@"\bhow many watts\b|\bhow much power\b|\b(?:what|how (?:much|high)) .{0,30}(?:power (?:consumption|draw|rating)|wattage)\b|消費電力" + Asked
             + "|何ワット",
-            @"\d\s*(?:[kMG]?W|watts?|kilowatts?|ワット|キロワット)(?!h)"),
-        new(@"\bhow many decibels\b|\bhow (?:loud|noisy)\b|\bnoise level\b|(?:騒音値?|運転音)" + Asked + "|何デシベル", @"\d\s*(?:dB|decibels?|デシベル)"),
+            @"\d\s*(?:[kMG]?W|watts?|kilowatts?|ワット|キロワット)(?!h)", isOneThing: true),
+        new(@"\bhow many decibels\b|\bhow (?:loud|noisy)\b|\bnoise level\b|(?:騒音値?|運転音)" + Asked + "|何デシベル", @"\d\s*(?:dB|decibels?|デシベル)", isOneThing: true),
         new(@"\bhow many (?:kilo|mega|giga|tera)?bytes\b|何(?:キロ|メガ|ギガ|テラ)?バイト|何[KMGT]B",
             @"\d\s*(?:[KMGTP]i?B|bytes?|バイト|ギガ|メガ|テラ)|\bunlimited\b|無制限"),
         new("容量" + Asked, @"\d\s*(?:[KMGTP]i?B|バイト|ギガ|メガ|テラ|m?l|cc|リットル|ミリリットル|kg|キロ|トン|立方|Ah|mAh)|無制限"),
         new(@"\bhow many lit(?:re|er)s\b|何リットル", @"\d\s*(?:l|ml|lit(?:re|er)s?|リットル|ミリリットル)(?![a-z])"),
         new(@"\bhow (?:many|much) (?:kilo|mega)?watt[ -]?hours\b|(?:電力使用量|消費電力量)" + Asked,
-            @"\d\s*(?:[kMG]?Wh|(?:kilo|mega)?watt[ -]?hours?|キロワット時)"),
+            @"\d\s*(?:[kMG]?Wh|(?:kilo|mega)?watt[ -]?hours?|キロワット時)", isOneThing: true),
         new(@"\bfloor space\b|\bwhat (?:is|was) the (?:\w+ )?area of\b|\bsquare (?:metres|meters|feet)\b|(?:面積|広さ)" + Asked + "|何平方",
-            @"\d\s*(?:square\b|sq\b|k?m²|k?m2|k?m\b|ha\b|hectares?|acres?|平方|平米|㎡|坪|畳|ヘクタール)"),
+            @"\d\s*(?:square\b|sq\b|k?m²|k?m2|k?m\b|ha\b|hectares?|acres?|平方|平米|㎡|坪|畳|ヘクタール)", isOneThing: true),
         new(@"\b(?:what|which) percentage\b|何(?:パーセント|%|割)", @"\d\s*(?:%|percent|per cent|パーセント|割)|\b(?:half|third|quarter)\b|半分|半数"),
         new(@"\bhow many (?:seconds|minutes|hours|days|weeks|months|years|mornings|afternoons|evenings|nights|fortnights|decades|centuries)\b"
             + @"|何(?:秒|分間|時間|日間|週間|か月|カ月|ヶ月|年間)|何日(?!に|の|付|で|から|まで|です|か|[?])",
@@ -101,13 +101,13 @@ internal sealed partial class AnswerTypes
             + @"(?:(?:and a half|full|working|business|calendar|consecutive) )?"
             + @"(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?|mornings?|afternoons?|evenings?|nights?|sessions?|fortnights?"
                 + @"|decades?|centur(?:y|ies))\b"
-            + @"|[\d一二三四五六七八九十百半数](?:年|か月|カ月|ヶ月|週|日|時間|分|秒|泊|回)"),
+            + @"|[\d一二三四五六七八九十百半数](?:年|か月|カ月|ヶ月|週|日|時間|分|秒|泊|回)(?!目)"),
         new(@"\bwhat time\b|\b(?:what|when) .{0,30}(?:opening|closing|office|business|visiting|service) (?:hours|time)\b"
             + @"|何時から何時|何時に(?:開|閉|始|終|出発|施錠|締)|(?:受付|開館|営業|診療|閉館|開店|閉店|利用|施錠|集合)時[間刻]" + Asked,
             @"\d{1,2}[:.]\d\d|\d\s*(?:[ap]\.?m\b|o'clock)|\b(?:noon|midnight|around the clock|24 hours|dawn|dusk)\b"
             + @"|[\d一二三四五六七八九十](?:時|:)|正午|深夜|終日"),
         new(@"\b(?:what|which) (?:day of the week|weekday)\b|何曜",
-            @"(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|weekdays?\b|\bdaily\b|every day|[月火水木金土日]曜|毎日|平日|週末"),
+            @"(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|weekdays?\b|\bdaily\b|every day|[月火水木金土日]曜|毎日|平日|週末", isOneThing: true),
         new(@"\b(?:what|which) date\b|\bsince when\b|何月何日|年月日" + Asked,
             @"\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b|\d{1,4}[-/.年月]\d{1,2}"
             + @"|(?<!\d)[12]\d{3}(?!\d)|[一二三四五六七八九十元]年|月\d+日|\d日"),
@@ -115,12 +115,20 @@ internal sealed partial class AnswerTypes
     ];
 
     private readonly Regex _question, _answer;
+    private readonly bool _isOneThing;
 
-    private AnswerTypes(string question, string answer)
-        => (_question, _answer) = (new Regex(question, Options), new Regex(answer, Options));
+    private AnswerTypes(string question, string answer, bool isOneThing = false)
+        => (_question, _answer, _isOneThing) = (new Regex(question, Options), new Regex(answer, Options), isOneThing);
 
     /// <summary>The form that the question asks for, or null where any will do.</summary>
     internal static AnswerTypes? Of(string question) => Array.Find(All, type => type._question.IsMatch(question));
+
+    /// <summary>
+    /// Where a question asks for the form, if things have one value of it, as they do of weight and of few others: an amount of money may be
+    /// a price, a fee or a deposit. Null for those.
+    /// </summary>
+    internal (int Start, int End)? AskedIn(string question)
+        => _isOneThing && _question.Match(question) is { Success: true } match ? (match.Index, match.Index + match.Length) : null;
 
     /// <summary>Whether a text holds something of the form that the question does not hold already.</summary>
     internal bool IsIn(string text, string question)

@@ -26,6 +26,8 @@ internal sealed partial class AskedWords
 
     private readonly Word[] _words;
     private readonly bool _asksOfOtherRole;
+    private readonly Question _question;
+    private readonly AnswerTypes? _form;
     private readonly double _unseen;
     private readonly WordVectors _vectors = WordVectors.Default;
 
@@ -35,9 +37,15 @@ internal sealed partial class AskedWords
         _asksOfOtherRole = OtherRole().IsMatch(question.Folded);
         var words = new List<Word>();
         var names = question.Names.SelectMany(name => name).ToHashSet(StringComparer.Ordinal);
+        var (form, kind) = (question.Type?.AskedIn(question.Folded), KindBeforeCode().Matches(question.Folded));
+        _form = form is null ? null : question.Type;
+        _question = question;
         foreach (var token in WordsIn(question.Saying, _vectors.WordsOf(question.Saying)))
         {
             var text = question.Saying.Substring(token.Start, token.Length);
+            // "the plate heater NT-510": the code says which thing is meant.
+            if (kind.Any(match => match.Groups["kind"] is var group && token.Start >= group.Index && token.Start < group.Index + group.Length))
+                continue;
             if (EnglishStopWords.Contains(text) || question.IsAskedNoun(text)
                 || text.All(char.IsAsciiDigit) || words.Exists(word => word.Text == text))
                 continue;
@@ -45,7 +53,7 @@ internal sealed partial class AskedWords
             if (stems.Count > 0)
                 words.Add(new Word(text, token.Id, stems, TermKeys.Of(text),
                     statistics.IdfOfRun(text) * (stems.All(EnglishStopWords.IsLight) ? LightShare : 1),
-                    names.Contains(text)));
+                    names.Contains(text), form is { } place && token.Start >= place.Start && token.Start < place.End));
         }
 
         _words = [.. words];
@@ -75,15 +83,19 @@ internal sealed partial class AskedWords
                 leads.Clear();
             }
 
+            // What weighs 7 kg says its weight.
+            bool hasForm = _form?.IsIn(sentence.WithUnits, _question.Normalized) == true;
             if (sentence is { IsRow: true, Header: { } header })
             {
-                sentences[i] = Row(sentence, header, below, total, headers);
+                sentences[i] = Row(sentence, header, below, total, headers, hasForm);
                 continue;
             }
 
             var says = Says(below, sentence.Folded);
             if (sentence.LeadIn is { } lead)
                 Raise(says, leads.TryGetValue(lead, out var led) ? led : leads[lead] = Says(below, passage.Sentences[lead].Folded));
+            if (hasForm)
+                RaiseForm(below, says);
             sentences[i] = Measure(below, says, total, false);
         }
 
@@ -92,7 +104,7 @@ internal sealed partial class AskedWords
 
     // What the cells hold says which row is meant; the headers of those that are not empty say what is told of it.
     private AskedSentence Row(
-        PassageSentence sentence, string header, Word[] below, double total, Dictionary<string, double[]> headers)
+        PassageSentence sentence, string header, Word[] below, double total, Dictionary<string, double[]> headers, bool hasForm)
     {
         var cells = Passage.Cells(sentence.Folded);
         var columns = Passage.Cells(Normalizer.FoldCase(header));
@@ -115,7 +127,9 @@ internal sealed partial class AskedWords
                 Raise(best, says);
         }
 
-        return Measure(asked, best, total, isEmpty && most >= HeaderSays);
+        if (hasForm)
+            RaiseForm(asked, best);
+        return Measure(asked, best, total, isEmpty && most >= HeaderSays && !hasForm);
     }
 
     private AskedSentence Measure(Word[] asked, double[] says, double total, bool isEmpty)
@@ -137,6 +151,13 @@ internal sealed partial class AskedWords
         for (int i = 0; i < asked.Length; i++)
             sum += asked[i].Weight * says[i];
         return sum / all;
+    }
+
+    private static void RaiseForm(Word[] asked, double[] says)
+    {
+        for (int i = 0; i < asked.Length; i++)
+            if (asked[i].IsOfForm)
+                says[i] = 1;
     }
 
     private static void Raise(double[] best, double[] others)
@@ -166,7 +187,8 @@ internal sealed partial class AskedWords
                 says[i] = Synonym;
             if (asked[i].Id is not { } id)
                 continue;
-            said ??= _vectors.WordsOf(folded);
+            // "Department" says the question's own department, and no office too.
+            said ??= [.. _vectors.WordsOf(folded).Where(word => !_words.Any(each => each.Id == word.Id))];
             foreach (var word in said)
                 says[i] = Math.Max(says[i], Math.Clamp((_vectors.Likeness(id, word.Id) - Unlike) / (Alike - Unlike), 0, 1));
         }
@@ -214,11 +236,14 @@ internal sealed partial class AskedWords
     [GeneratedRegex(@"\b(?:deputy|vice|assistant|associate|former|acting)[ -][a-z]+|副[一-龥々]{1,4}|[元前](?:社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
     private static partial Regex OtherRole();
 
+    [GeneratedRegex(@"\b(?:the|an?|our|your|this) (?<kind>(?:[a-z]+ ){1,3})(?=[a-z]{1,4}-?\d{2,})|(?<kind>[一-龥々ァ-ヴー]+)(?= ?[a-z]{1,4}-?\d{2,})")]
+    private static partial Regex KindBeforeCode();
+
     private static int KindOf(char c)
         => char.IsAsciiLetterOrDigit(c) ? 1 : c is >= 'ァ' and <= 'ヶ' or 'ー' ? Katakana : c is (>= '一' and <= '龥') or '々' ? 3
             : c < '\u2E80' && char.IsLetter(c) ? 4 : 0;
 
-    private sealed record Word(string Text, int? Id, HashSet<string> Stems, HashSet<string> Keys, double Weight, bool IsName)
+    private sealed record Word(string Text, int? Id, HashSet<string> Stems, HashSet<string> Keys, double Weight, bool IsName, bool IsOfForm)
     {
         internal bool IsLatin { get; } = Text[0] < '\u2E80';
     }

@@ -99,9 +99,17 @@ internal sealed class CandidateFeatures
     internal AskedSentence[] AskedIn(Passage passage)
         => _askedIn.TryGetValue(passage, out var known) ? known : _askedIn[passage] = _asked.In(passage);
 
+    /// <summary>How far what answers is told, by a sentence or by the step before it.</summary>
+    internal AskedSentence AskedOf(Passage passage, int index) => AskedIn(passage)[SayingOf(passage, index)];
+
+    private int SayingOf(Passage passage, int index)
+        => _question.AsksNext && index > 0 && passage.Sentences[index].IsStep ? index - 1 : index;
+
     internal double[] Of(Passage passage, int index)
     {
         var sentence = passage.Sentences[index];
+        // "What comes after X": the step before tells X.
+        var saying = passage.Sentences[SayingOf(passage, index)];
         // The rows of a table and the items of a list do not speak of one another.
         bool isAlone = sentence.IsRow || sentence.IsItem;
         var previous = index > 0 && !isAlone && passage.Sentences[index - 1].Block == sentence.Block ? passage.Sentences[index - 1] : null;
@@ -111,7 +119,7 @@ internal sealed class CandidateFeatures
         int newTerms = NewTerms(sentence);
 
         var features = new double[Count];
-        features[Sentence] = Coverage(sentence.OwnKeys) + ContextShare * Coverage(sentence.Keys, sentence.OwnKeys);
+        features[Sentence] = Coverage(saying.OwnKeys) + ContextShare * Coverage(saying.Keys, saying.OwnKeys);
         features[Passage] = Coverage(passage.Keys);
         features[Previous] = previous is null ? 0 : Coverage(previous.OwnKeys, sentence.Keys);
         features[Next] = next is null ? 0 : Coverage(next.OwnKeys, sentence.Keys);
@@ -122,15 +130,15 @@ internal sealed class CandidateFeatures
         features[Hit] = _topScore > 0 ? passage.Hit.Score / _topScore : 0;
         features[Length] = Math.Log(1 + QuoteBuilder.Width(sentence.Normalized)) / LengthScale;
         features[First] = index == 0 ? 1 : 0;
-        features[Phrase] = LongestCommonSubstring(_question.Folded, sentence.Folded) / (double)Math.Max(_question.Folded.Length, 8);
+        features[Phrase] = LongestCommonSubstring(_question.Folded, saying.Folded) / (double)Math.Max(_question.Folded.Length, 8);
         features[Rank] = 1.0 / (1 + passage.Rank);
         features[Both] = features[Sentence] * features[Passage];
         features[SomethingNew] = Math.Min(newTerms / LittleNew, 1);
-        var asked = AskedIn(passage);
-        features[Asked] = asked[index].Said;
-        features[AskedLess] = asked.Max(each => each.Said) - asked[index].Said;
+        var asked = AskedOf(passage, index);
+        features[Asked] = asked.Said;
+        features[AskedLess] = AskedIn(passage).Max(each => each.Said) - asked.Said;
         features[Type] = _question.Type is null ? 0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) ? 1 : -1;
-        features[Unsaid] = asked[index].Unsaid;
+        features[Unsaid] = asked.Unsaid;
         features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word => passage.Holds(word) ? 1.0 : 0));
         return features;
     }
@@ -194,7 +202,7 @@ internal sealed class AnswerFeatures
                 inSentence += idf;
         }
 
-        var asked = _candidates.AskedIn(passage)[candidate.Index];
+        var asked = _candidates.AskedOf(passage, candidate.Index);
         bool numberMissing = !passage.Numbers.IsSupersetOf(_question.Numbers);
         double[] features =
         [

@@ -92,8 +92,11 @@ internal sealed partial class Modifiers
     // Two words with content, one behind the other; the second by its stem.
     private static List<(string Modifier, string Head)> EnglishPairs(string folded)
         => [.. EnglishPair().Matches(folded).Select(match => (Modifier: match.Groups["m"].Value, Head: match.Groups["h"].Value))
-            .Where(pair => !EnglishStopWords.Contains(pair.Modifier) && !EnglishStopWords.Contains(pair.Head))
+            .Where(pair => IsContent(pair.Modifier) && IsContent(pair.Head))
             .Select(pair => (pair.Modifier, EnglishStemmer.Stem(pair.Head)))];
+
+    private static bool IsContent(string word)
+        => !EnglishStopWords.Contains(word) && !Support.EnglishTokens.IsGrammar(word) && !EnglishStopWords.IsLight(EnglishStemmer.Stem(word));
 
     private static int CommonEnd(string one, string other)
     {

@@ -362,6 +362,9 @@ internal sealed record PassageSentence(
     /// <summary>Whether it is an item of a list.</summary>
     internal bool IsItem { get; init; }
 
+    /// <summary>Whether it is a numbered item of a list.</summary>
+    internal bool IsStep => IsItem && Normalized.AsSpan().TrimStart("(①②③④⑤⑥⑦⑧⑨") is [>= '0' and <= '9', ..];
+
     /// <summary>The number of the sentence that leads in to its list, or null.</summary>
     internal int? LeadIn { get; init; }
 

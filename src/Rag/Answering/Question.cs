@@ -33,6 +33,7 @@ internal sealed partial class Question
         Names = Answering.References.NamesOf(Normalized);
         AsksYesOrNo = YesOrNo().IsMatch(Folded);
         IsNegated = !AsksYesOrNo && Negation().IsMatch(Folded);
+        AsksNext = NextStep().IsMatch(Folded);
         Dates = [.. Date().Matches(Folded).Select(match => match.Value)];
         _type = new Lazy<AnswerTypes?>(() => AsksYesOrNo ? null : AnswerTypes.Of(Normalized));
 
@@ -110,6 +111,9 @@ internal sealed partial class Question
     /// <summary>The names, what stands in quotation marks, and words in katakana that no dictionary has; each as its words.</summary>
     internal IReadOnlyList<string[]> ProperNames { get; }
 
+    /// <summary>Whether it asks for the step after the one that it tells.</summary>
+    internal bool AsksNext { get; }
+
     /// <summary>Whether it asks who or what is not so.</summary>
     internal bool IsNegated { get; }
 
@@ -162,13 +166,18 @@ internal sealed partial class Question
 
     [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (?<noun>weekday|day|date|year|month|time|number|amount"
         + @"|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b"
-        + @"|\bhow many (?<noun>people|persons|" + AnswerTypes.Units + ")", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+        + @"|\bhow many (?<noun>people|persons|" + AnswerTypes.Units + @")|\b(?<noun>steps|procedure)(?= (?:for|to|of|in|when)\b|\?)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex AskedNoun();
 
-    // 何人, 何デシベル: what is counted or measured, which the answer may write otherwise (46名, 65dB).
-    [GeneratedRegex("何(?:人|名|円|枚|台|個|本|冊|件|社|校|室|階|番|歳|才|回|度|倍|割|点|種類?|曜日?|[時分秒日週年月]間?|[かカヶケヵ](?:月間?|国|所|条)"
+    // 何人, 何デシベル: what is counted or measured, which the answer may write otherwise (46名, 65dB). A list is a procedure by itself.
+    [GeneratedRegex("手順|やり方|仕方|何(?:人|名|円|枚|台|個|本|冊|件|社|校|室|階|番|歳|才|回|度|倍|割|点|種類?|曜日?|[時分秒日週年月]間?|[かカヶケヵ](?:月間?|国|所|条)"
         + "|[ァ-ヴー]*(?:グラム|メートル|リットル|ワット時?|バイト|ベル|ボルト|ヘルツ|カロリー|ユーロ|ドル|ポンド|パーセント|トン|ヘクタール|キロ)|[a-z%]{1,3})")]
     private static partial Regex AskedCounter();
+
+    [GeneratedRegex(@"\bnext step\b|\bwhat (?:do|must|should|can|shall) (?:i|we|you|one) do (?:next )?after\b|\bwhat (?:is|has) to be done (?:next )?after\b"
+        + @"|\bwhat (?:comes|happens|follows|is done) (?:next )?after\b|\bafter\b.*\bwhat (?:do|must|should|is|comes|happens)\b|(?:後|あと|次)(?:に|は|には|で)?何を(?:し|す|行)"
+        + @"|次の(?:手順|ステップ|工程|作業)は")]
+    private static partial Regex NextStep();
 
     /// <summary>Whether a text denies something.</summary>
     internal static bool Denies(string folded) => Negation().IsMatch(folded);
@@ -245,7 +254,7 @@ internal static partial class AnswerKinds
         return false;
     }
 
-    [GeneratedRegex(@"什么时候|什麼時候|何时|几点|언제|몇 시|何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen\b|\b(what|which) (year|date|day|weekday|month|time"
+    [GeneratedRegex(@"什么时候|什麼時候|何时|几点|언제|몇 시|何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen(?:'s| (?:is|are|was|were|do|does|did|can|could|may|might|must|should|shall|will|would|has|have|had))\b|\b(what|which) (year|date|day|weekday|month|time"
         + @"|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex TimeQuestion();
 
@@ -285,7 +294,11 @@ internal static partial class AnswerKinds
         + @"|(?<=^|\| )[一-龥々]{3,5}(?<![部課室係科局会社店館校市区町村県府階号])(?= \||$)|[ァ-ヴー]{3,}|\b[A-Z][a-z]+( [A-Z][a-z]+)+\b"
         + @"|(?<=\p{Ll} )(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
         + @"|January|February|March|April|May\b|June|July|August|September|October|November|December)[A-Z][a-z]+\b"
-        + @"|\b(?:by|the|an?|our|every|each) (?:\w+ )?[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b"
+        + @"|\b(?:by|the|an?|our|every|each) (?:\w+ )?(?!(?:floor|door|corridor|number|order|paper|water|computer|printer|letter|offer|power|tower"
+        + @"|server|counter|meter|center|error|mirror|motor|colou?r|corner|cover|filter|summer|winter|other|another|further|either|larger|smaller"
+        + @"|lower|upper|higher|former|latter|river|harbor|sector|factor|monitor|projector|elevator|calendar|september|october|november|december"
+        + @"|plant|restaurant|important|relevant|list|document|department|moment|government|payment|equipment|apartment)s?\b)"
+        + @"[a-z]{2,}(?:er|or|ist|ian|ant|man|woman|men|women)s?\b"
         + @"|\b(?<!\d )(?:people|persons?|men|women|children|members?|teams?|staff"
         + @"|compan(?:y|ies)|government|committee|council|family|group)\b",
         RegexOptions.CultureInvariant)]
