@@ -18,6 +18,10 @@ internal sealed partial class AnswerTypes
         + "|fortnights?|decades?|centuries|century|a\\.?m|p\\.?m|o'clock"
         + "|january|february|march|april|may|june|july|august|september|october|november|december";
 
+    private const string Persons = "(?:users|members|guests|visitors|employees|students|pupils|participants|residents|inhabitants|patients"
+        + "|passengers|players|workers|seats|places|persons|customers|volunteers|adults|sailors|officers|soldiers|teachers|readers|viewers"
+        + "|delegates|tenants|drivers|pilots|nurses|doctors|children|learners|others|colleagues|citizens|applicants|candidates)\\b";
+
     // What has a number for a name: room 204, extension 3661, 12 May 2021.
     private const string Labels = @"\b(?:room|extension|ext|number|no|nr|floor|version|chapter|page|section|figure|table|step|line|gate|platform"
         + @"|building|suite|flat|apartment|unit|level|model|phone|tel|call|dial|in|since|until|january|february|march|april|may|june|july|august"
@@ -30,7 +34,7 @@ internal sealed partial class AnswerTypes
         + "|k?W|k?Wh|(?:kilo|mega)?watts?|(?:kilo|mega)?watt[ -]?hours?|volts?|dB|decibels?|[KMGT]B|(?:kilo|mega|giga|tera)?bytes?)\\b";
 
     // "…は何ですか", "…は？"
-    private const string Asked = @"(?:の(?:上限|下限|最大|最小|合計))?は(?:何|どの?く?ら?い|いく|教え|[?。 ]|$)";
+    private const string Asked = @"(?:の(?:上限|下限|最大|最小|合計))?(?:は(?:何|どの?く?ら?い|いく|教え|[?。 ]|$)|を(?:教え|知り))";
 
     private static readonly AnswerTypes[] All =
     [
@@ -46,6 +50,10 @@ internal sealed partial class AnswerTypes
             + @"|silver|gold(?:en)?|beige|turquoise|cream|ivory|transparent|\w+-colou?red)\b|[赤青緑黄紫黒白灰銀金茶紺朱橙藍]|色|ピンク|オレンジ|ベージュ|グレー|ブルー|レッド|グリーン", isOneThing: true),
         new(@"\bweb ?(?:site )?address\b|\burl\b.*\?|(?:ホームページ|サイト)のアドレス|URL" + Asked,
             @"https?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|io|dev|jp|example)\b", isOneThing: true),
+        new(@"\bhow many (?:people|persons)\b",
+            @"(?<![\p{L}\d:.,/£$€¥-])(?<!" + Labels + @")\d[\d,]*(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @")|\s+(?!" + Persons
+            + @")[a-z]+s\b)|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|hundreds?"
+            + @"|thousands?|dozens?|nobody|everybody|unlimited|any number|couple)\b"),
         new(@"\b(?:for )?how many (?!" + Units + @"|of\b|times\b)|\bwhat is the (?:(?:maximum|minimum|total|average) )?number of (?!"
             + Units + ")",
             @"(?<![\p{L}\d:.,/-])(?<!" + Labels + @")\d[\d,]*(?:\.\d+)?(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @"))"
@@ -57,6 +65,9 @@ internal sealed partial class AnswerTypes
             + @"|difference|increase|rise|debts?|deficit|surplus|profits?|loss|losses|turnover|revenue|income|salary|investment)\b)",
             @"(?<![\p{L}\d:.,/£$€¥-])(?<!" + Labels + @")\d[\d,]*(?:\.\d+)?(?![\d:/-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:°|degrees?\b|(?:" + Money + "|" + Times
             + @")\b))|\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|half|hundreds?|thousands?|dozens?|twice)\b"),
+        new("(?<!何)回数" + Asked, @"[\d一二三四五六七八九十百]\s?回"),
+        new("(?:件数|(?<!人)口数|台数|個数|冊数|枚数|戸数|席数|校数|店舗数|日数)" + Asked, @"[\d一二三四五六七八九十百千万]\s?(?:件|口|台|個|冊|枚|戸|席|校|店|日)"),
+        new("(?:人数|定員|[者客員]数)" + Asked, @"[\d一二三四五六七八九十百千万億数]\s?(?:人|名)|無制限|全員"),
         new(@"何[人名](?!か|も|物|前)", @"[\d一二三四五六七八九十百千万億数]\s?(?:人|名)|[ァ-ヴー]人|無制限|全員"),
         new(@"\bhow long\b(?! ago\b)",
             @"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|half|an?|several"
@@ -77,7 +88,7 @@ internal sealed partial class AnswerTypes
             + "|(?:料金|価格|値段|費用|代金|家賃|賃料|(?<![燃原資材史肥飲香衣飼塗染顔])料|月額|年額|売上高?|収入)" + Asked,
             @"[£$€¥]\s*\d|" + Amount + @"\s*(?:[£$€¥]|euros?\b|dollars?\b|pounds?\b|yen\b|cents?\b|pence\b|francs?\b|[A-Z]{3}\b)"
             + @"|\d[\d,.万億千百]*\s*(?:円|ユーロ|ドル|ポンド|元|ウォン)|\bfree\b|\b(?:costs? nothing|no (?:charge|fee)|included)\b|%|percent|無料|不要|含まれ"),
-        new(@"\bweighs?\b|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|どの?く?れ?ら?い重|何(?:キログラム|グラム|kg)",
+        new(@"\bweighs?\b|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|どの?く?れ?ら?い重|何(?:キログラム|グラム|kg|キロ(?=あ|です|の重|[?]|$))",
             Amount + @"\s*(?:kg|g|mg|t|lbs?|oz|tons?|tonnes?|kilos?|kilogram(?:me)?s?|gram(?:me)?s?|pounds?)\b|\d[\d,.]*\s*(?:キロ|グラム|トン"
                 + @"|(?:kg|g|t)(?![a-z]))", isOneThing: true),
         new(@"\b(?:what|which|how high|how low) .{0,30}temperature\b|\bhow (?:hot|cold|warm)\b|(?:温度|気温|水温)" + Asked + "|何度(?:まで|です|C|℃|以)",

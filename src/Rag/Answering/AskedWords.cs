@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Foundation.Unicode;
@@ -22,10 +23,12 @@ internal sealed partial class AskedWords
     private const int Katakana = 2, LeastName = 3;
 
     // A column answers where its header says this much of what is asked, and more than the others.
-    private const double HeaderSays = 0.5;
+    private const double HeaderSays = 0.35;
 
     private readonly Word[] _words;
     private readonly bool _asksOfOtherRole;
+    private readonly Dictionary<string, double> _foreign = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _stems;
     private readonly Question _question;
     private readonly AnswerTypes? _form;
     private readonly double _unseen;
@@ -40,6 +43,7 @@ internal sealed partial class AskedWords
         var (form, kind) = (question.Type?.AskedIn(question.Folded), KindBeforeCode().Matches(question.Folded));
         _form = form is null ? null : question.Type;
         _question = question;
+        _stems = StemsOf(question.Folded);
         foreach (var token in WordsIn(question.Saying, _vectors.WordsOf(question.Saying)))
         {
             var text = question.Saying.Substring(token.Start, token.Length);
@@ -57,6 +61,39 @@ internal sealed partial class AskedWords
         }
 
         _words = [.. words];
+    }
+
+    /// <summary>
+    /// How much of the heading next above a sentence the question does not say, in any words, from 0 to 1: where that says which one of several
+    /// things is meant, it is another. 0 under the title alone.
+    /// </summary>
+    internal double ForeignIn(Passage passage, PassageSentence sentence)
+    {
+        var path = passage.Chunk.Heading?.Split(" › ");
+        var heading = sentence.Heading is { } own && passage.Sentences[0].Heading != own ? own : path is { Length: > 1 } ? path[^1] : null;
+        if (heading is null)
+            return 0;
+        if (_foreign.TryGetValue(heading, out double known))
+            return known;
+        var folded = Normalizer.FoldCase(Normalizer.Normalize(heading, NormalizationForm.FormKC));
+        double all = 0, foreign = 0;
+        foreach (var token in WordsIn(folded, _vectors.WordsOf(folded)))
+        {
+            var text = folded.Substring(token.Start, token.Length);
+            if (EnglishStopWords.Contains(text))
+                continue;
+            all++;
+            var stems = StemsOf(text);
+            double said = stems.Count > 0 && (text[0] < '\u2E80' ? stems.IsSubsetOf(_stems) : _question.Folded.Contains(text, StringComparison.Ordinal))
+                ? 1
+                : token.Id is { } id
+                    ? _words.Where(word => word.Id is not null)
+                        .Select(word => Math.Clamp((_vectors.Likeness(word.Id!.Value, id) - Unlike) / (Alike - Unlike), 0, 1)).DefaultIfEmpty(0).Max()
+                    : 0;
+            foreign += 1 - said;
+        }
+
+        return _foreign[heading] = all > 0 ? foreign / all : 0;
     }
 
     /// <summary>Measures the sentences of a passage.</summary>
@@ -109,7 +146,12 @@ internal sealed partial class AskedWords
         var cells = Passage.Cells(sentence.Folded);
         var columns = Passage.Cells(Normalizer.FoldCase(header));
         var stems = StemsOf(sentence.Folded);
-        int[] left = [.. Enumerable.Range(0, below.Length).Where(i => !IsIn(below[i], sentence.Folded, stems))];
+        var compounds = $"{sentence.Folded}\n{Normalizer.FoldCase(header)}";
+        int[] left =
+        [
+            .. Enumerable.Range(0, below.Length)
+                .Where(i => !IsIn(below[i], below[i].Tail < below[i].Text.Length ? compounds : sentence.Folded, stems)),
+        ];
         Word[] asked = [.. left.Select(i => below[i])];
         double all = asked.Sum(word => word.Weight), most = 0;
         var best = new double[asked.Length];
@@ -197,7 +239,11 @@ internal sealed partial class AskedWords
     }
 
     private static bool IsIn(Word word, string folded, IReadOnlySet<string> stems)
-        => word.IsLatin ? word.Stems.IsSubsetOf(stems) : folded.Contains(word.Text, StringComparison.Ordinal);
+        => word.IsLatin ? word.Stems.IsSubsetOf(stems)
+            : folded.Contains(word.Text, StringComparison.Ordinal)
+                // クラブ under プラン.
+                || (word.Tail < word.Text.Length && folded.Contains(word.Text[..word.Tail], StringComparison.Ordinal)
+                    && folded.Contains(word.Text[word.Tail..], StringComparison.Ordinal));
 
     /// <summary>The terms of a text, English words by their stems alone.</summary>
     internal static HashSet<string> StemsOf(string text)
@@ -233,8 +279,9 @@ internal sealed partial class AskedWords
             .Select(word => folded.Substring(word.Start, word.Length));
 
     // The deputy head is not the head.
-    [GeneratedRegex(@"\b(?:deputy|vice|assistant|associate|former|acting)[ -][a-z]+|副[一-龥々]{1,4}|[元前](?:社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
-    private static partial Regex OtherRole();
+    [GeneratedRegex(@"\b(?:deputy|vice|assistant|associate|former|acting)[ -](?<role>[a-z]+)|副(?<role>[一-龥々]{1,4})"
+        + "|[元前](?<role>社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
+    internal static partial Regex OtherRole();
 
     [GeneratedRegex(@"\b(?:the|an?|our|your|this) (?<kind>(?:[a-z]+ ){1,3})(?=[a-z]{1,4}-?\d{2,})|(?<kind>[一-龥々ァ-ヴー]+)(?= ?[a-z]{1,4}-?\d{2,})")]
     private static partial Regex KindBeforeCode();
@@ -246,6 +293,9 @@ internal sealed partial class AskedWords
     private sealed record Word(string Text, int? Id, HashSet<string> Stems, HashSet<string> Keys, double Weight, bool IsName, bool IsOfForm)
     {
         internal bool IsLatin { get; } = Text[0] < '\u2E80';
+
+        // Where the last part of a compound in katakana starts that no dictionary has as a whole.
+        internal int Tail { get; } = Id is null && Text[0] is >= 'ァ' and <= 'ヶ' ? WordVectors.Default.TailOf(Text) : Text.Length;
     }
 }
 

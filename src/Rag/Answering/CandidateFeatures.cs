@@ -43,14 +43,14 @@ internal sealed class CandidateFeatures
 {
     // The numbers of the features; the weights in AnswerModel have the same order.
     internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9,
-        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, Unsaid = 17;
-    internal const int Count = 18;
+        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, Unsaid = 17, Foreign = 18;
+    internal const int Count = 19;
 
     /// <summary>What the features are called where a person reads them.</summary>
     internal static IReadOnlyList<string> Names { get; } =
     [
         "sentence", "passage", "previous", "next", "kind", "new", "hit", "length", "first", "phrase", "rank", "both", "something_new",
-        "asked", "asked_less", "type", "name", "unsaid",
+        "asked", "asked_less", "type", "name", "unsaid", "foreign",
     ];
 
     // What only the nearest heading or the table's header holds counts by this part: all sentences and rows below have it.
@@ -139,6 +139,7 @@ internal sealed class CandidateFeatures
         features[AskedLess] = AskedIn(passage).Max(each => each.Said) - asked.Said;
         features[Type] = _question.Type is null ? 0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) ? 1 : -1;
         features[Unsaid] = asked.Unsaid;
+        features[Foreign] = _asked.ForeignIn(passage, sentence);
         features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word => passage.Holds(word) ? 1.0 : 0));
         return features;
     }
@@ -224,6 +225,8 @@ internal sealed class AnswerFeatures
             f[CandidateFeatures.Type],
             f[CandidateFeatures.Name],
             f[CandidateFeatures.Unsaid],
+            f[CandidateFeatures.Foreign],
+            f[CandidateFeatures.Foreign] * f[CandidateFeatures.Unsaid],
             asked.IsAllGiven ? 1 : 0,
             asked.Given,
             asked.Given * asked.Said,
@@ -231,6 +234,7 @@ internal sealed class AnswerFeatures
             asked.Given * f[CandidateFeatures.Type],
             asked.Said * f[CandidateFeatures.Type],
             Alone(passage, candidate.Index),
+            SaysNothing(candidate, asked) ? 1 : 0,
         ];
         return [.. AnswerModel.Placed(features, asked.IsStructured), .. Cells(asked, f)];
     }
@@ -247,6 +251,11 @@ internal sealed class AnswerFeatures
         return 1.0 / Enumerable.Range(0, has.Length).Count(i => has[i] && passage.Sentences[i].Heading == heading
             && asked[i].Said >= asked[index].Said - SaidAsMuch);
     }
+
+    // Running text with no word of what is asked, where no form is asked for: a remark, as a rule.
+    private bool SaysNothing(Candidate candidate, AskedSentence asked)
+        => !candidate.Sentence.IsRow && !candidate.Sentence.IsItem && asked.Said < AskedSentence.LittleSaid && !asked.IsAllGiven
+            && _question.Type is null && _question.Kind == AnswerKind.Other;
 
     private bool HasForm(PassageSentence sentence)
         => _question.Type is { } type ? type.IsIn(sentence.WithUnits, _question.Normalized)

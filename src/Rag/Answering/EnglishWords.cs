@@ -98,7 +98,7 @@ internal static class EnglishStopWords
     private static readonly HashSet<string> Light =
     [
         .. ("be have do get take make use need find come go know want see give put become let set turn try receive include happen belong "
-            + "provide contain consist involve")
+            + "provide contain consist involve work")
             .Split(' ').Select(EnglishStemmer.Stem),
     ];
 

@@ -20,8 +20,11 @@ internal sealed partial class Modifiers
 
     private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [], _english = [];
 
+    private readonly string _asked;
+
     internal Modifiers(Question question)
     {
+        _asked = question.Folded;
         if (question.Language == "en")
             _english = EnglishPairs(question.Folded);
         if (question.Language != "ja")
@@ -40,6 +43,8 @@ internal sealed partial class Modifiers
     internal bool AreOthers(Passage passage, int index)
     {
         var sentence = passage.Sentences[index];
+        if (SaysAnotherRole(sentence.Folded))
+            return true;
         if (_english.Count > 0 && SaysAnotherInEnglish(passage, sentence))
             return true;
         if (_compounds.Count == 0 && _katakana.Count == 0 && _modified.Count == 0)
@@ -66,6 +71,23 @@ internal sealed partial class Modifiers
         bool leads = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].LeadIn == index;
         var list = sentence.LeadIn is { } lead ? passage.Sentences[lead].Normalized : leads ? sentence.Normalized : null;
         return list is not null && SaysAnother(_modified, Modified(), passage, list);
+    }
+
+    // Who leads is not told by who stands in for the leader, and the other way round.
+    private bool SaysAnotherRole(string folded)
+    {
+        bool asksOther = AskedWords.OtherRole().IsMatch(_asked);
+        foreach (Match match in AskedWords.OtherRole().Matches(asksOther ? _asked : folded))
+        {
+            var role = match.Groups["role"].Value;
+            var plain = AskedWords.OtherRole().Replace(folded, " ");
+            if (asksOther ? plain.Contains(role, StringComparison.Ordinal) && !AskedWords.OtherRole().IsMatch(folded)
+                    && !StandsIn().IsMatch(folded)
+                : _asked.Contains(role, StringComparison.Ordinal) && !plain.Contains(role, StringComparison.Ordinal))
+                return true;
+        }
+
+        return false;
     }
 
     private bool SaysAnotherInEnglish(Passage passage, PassageSentence sentence)
@@ -138,7 +160,8 @@ internal sealed partial class Modifiers
     private static bool IsEndOf(string one, string other)
         => one.EndsWith(other, StringComparison.Ordinal) || other.EndsWith(one, StringComparison.Ordinal);
 
-    [GeneratedRegex(@"(?<m>[一-龥々]+[ぁ-ん]{0,2}|[ァ-ヴー]{2,}|[A-Za-z0-9-]{2,})の(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))")]
+    [GeneratedRegex(@"(?<m>[一-龥々]+[ぁ-ん]{0,2}|[ァ-ヴー]{2,}|[A-Za-z0-9-]{2,})の(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))"
+        + "|(?<m>[一-龥々]{1,2}[いな])(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))")]
     private static partial Regex Modified();
 
     [GeneratedRegex(@"(?<m>[ァ-ヴー]{3,})(?<h>[一-龥々]{2,12})(?![一-龥々])"
@@ -147,6 +170,9 @@ internal sealed partial class Modifiers
 
     [GeneratedRegex(@"\b(?<m>[a-z]{3,})(?= (?<h>[a-z]{3,})\b)")]
     private static partial Regex EnglishPair();
+
+    [GeneratedRegex("deput|stand(?:s|ing)? in|substitut|代理|代行|補佐")]
+    private static partial Regex StandsIn();
 
     [GeneratedRegex("[ァ-ヴー]{5,}")]
     private static partial Regex Katakana();

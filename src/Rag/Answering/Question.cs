@@ -49,7 +49,8 @@ internal sealed partial class Question
         Saying = new string(saying);
         Quoted = [.. QuotedName().Matches(Folded).Select(match => match.Groups[1].Value.Trim()).Where(name => name.Length > 1)];
         var katakana = AskedWords.UnknownKatakana(Saying).ToArray();
-        Katakana = [.. katakana.Where(word => WordVectors.Default.TailOf(word) == word.Length)];
+        Katakana = [.. katakana.Select(word => WordVectors.Default.TailOf(word) is var tail && tail < word.Length ? word[..tail] : word)
+            .Concat(NumberedName().Matches(Saying).Select(match => match.Value))];
         ProperNames = [.. Names, .. Quoted.Concat(katakana).Select(name => new[] { name })];
         var terms = TermsOf(content, keepStopWords: false, asked);
         Terms = terms.Count > 0 ? terms : TermsOf(Folded, keepStopWords: true, asked);
@@ -105,7 +106,9 @@ internal sealed partial class Question
     /// <summary>The names in it, each as its words, case folded.</summary>
     internal IReadOnlyList<string[]> Names { get; }
 
-    /// <summary>Words in katakana that no dictionary has, nor their ends: names.</summary>
+    /// <summary>
+    /// Names: words in katakana that no dictionary has, without an end that one has (ファミリー of ファミリープラン), and numbered words (陶芸2).
+    /// </summary>
     internal IReadOnlyList<string> Katakana { get; }
 
     /// <summary>The names, what stands in quotation marks, and words in katakana that no dictionary has; each as its words.</summary>
@@ -166,7 +169,8 @@ internal sealed partial class Question
 
     [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (?<noun>weekday|day|date|year|month|time|number|amount"
         + @"|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b"
-        + @"|\bhow many (?<noun>people|persons|" + AnswerTypes.Units + @")|\b(?<noun>steps|procedure)(?= (?:for|to|of|in|when)\b|\?)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+        + @"|\bhow (?<noun>long|big|large|small|high|low|heavy|old|far|tall|wide|deep|fast|often|hot|cold|warm|loud|noisy|expensive|soon|late|early"
+        + @"|thick|bright|strong|powerful)\b|\bhow many (?<noun>people|persons|" + AnswerTypes.Units + @")|\b(?<noun>steps|procedure)(?= (?:for|to|of|in|when)\b|\?)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex AskedNoun();
 
     // 何人, 何デシベル: what is counted or measured, which the answer may write otherwise (46名, 65dB). A list is a procedure by itself.
@@ -191,6 +195,9 @@ internal sealed partial class Question
 
     [GeneratedRegex("[「『“\"]([^」』”\"]{2,40})[」』”\"]")]
     private static partial Regex QuotedName();
+
+    [GeneratedRegex(@"[一-龥々ァ-ヴー]{2,}\d{1,2}(?![\d.,]|[一-龥々ァ-ヴーa-z%])")]
+    private static partial Regex NumberedName();
 
     [GeneratedRegex(@"\d[\d,.]*")]
     private static partial Regex Number();
@@ -249,10 +256,18 @@ internal static partial class AnswerKinds
         if (pattern is null)
             return false;
         foreach (var match in pattern.EnumerateMatches(sentence))
-            if (question.AsSpan().IndexOf(sentence.AsSpan(match.Index, match.Length), StringComparison.OrdinalIgnoreCase) < 0)
+            if (question.AsSpan().IndexOf(sentence.AsSpan(match.Index, match.Length), StringComparison.OrdinalIgnoreCase) < 0
+                && !IsThing(sentence.AsSpan(match.Index, match.Length)))
                 return true;
         return false;
     }
+
+    // A word in katakana may be a name; those that a dictionary has are names of countries at most.
+    private static bool IsThing(ReadOnlySpan<char> word)
+        => word.IndexOfAnyExceptInRange('ァ', 'ー') < 0 && WordVectors.Default.WordsOf(word.ToString()) is [var known]
+            && WordVectors.Default.WordsOf("国") is [var country] && WordVectors.Default.Likeness(known.Id, country.Id) < NameLikeness;
+
+    private const float NameLikeness = 0.35f;
 
     [GeneratedRegex(@"什么时候|什麼時候|何时|几点|언제|몇 시|何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen(?:'s| (?:is|are|was|were|do|does|did|can|could|may|might|must|should|shall|will|would|has|have|had))\b|\b(what|which) (year|date|day|weekday|month|time"
         + @"|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]

@@ -133,13 +133,17 @@ internal static partial class References
             {
                 int other = i > 0 ? at - 1 : at + 1;
                 if (other >= 0 && other < words.Count && char.IsUpper(words[other][0]) && !name.Contains(folded[other])
-                    && words[other].Length > 2
+                    && (words[other].Length > 2 || Level().IsMatch(words[other]))
                     && !HasNoSlot(folded[other]))
                     return true;
             }
 
         return false;
     }
+
+    // Pottery II, Italian A2.
+    [GeneratedRegex("^(?:[IVX]{1,4}|[A-Z][0-9])$")]
+    private static partial Regex Level();
 
     private static bool Fits(Reference wanted, Reference given)
         => wanted.Value == given.Value && (wanted.Slot == given.Slot || (wanted.Slot.Length > 0 && given.Slot.Length == 0));
@@ -193,7 +197,7 @@ internal static partial class References
     [GeneratedRegex(@"(?<![\d.,-])(?:1[5-9]|20|21)\d\d(?=年(?!間)|[^\d年人円個台件名,.%\p{L}-]|[.,](?!\d)|$)")]
     private static partial Regex Years();
 
-    [GeneratedRegex(@"(?<=[\p{L}\d,] )\p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+)*")]
+    [GeneratedRegex(@"(?<=[\p{L}\d,] )\p{Lu}[\p{L}'’-]+(?: (?:\p{Lu}[\p{L}'’-]+|[IVX]+\b|[A-Z]\d\b))*")]
     private static partial Regex Names();
 
     [GeneratedRegex(@"[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+)*")]
