@@ -19,7 +19,7 @@ internal static class TruthFit
     private const int FolderQuestionWeight = 6;
 
     // A made-up answer is worse than none.
-    private const int UnanswerableWeight = 6;
+    private const int UnanswerableWeight = 8;
     private const int PlantedQuestions = 500;
     private static readonly int[] Seeds = [101, 102, 103, 104, 105, 106];
     private static readonly int[] PlantedSeeds = [1001, 1002, 1003, 1004, 1005, 1006];
