@@ -8,8 +8,8 @@ namespace Kotonoha.Benchmarks.Truth;
 /// <summary>
 /// <c>truth-fit DATA [DOCS QUESTIONS]... [--planted N]</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and
 /// prints their weights. Ranking: softmax over the candidates of a question, gold those that contain an answer. Answering: logistic
-/// regression on the best candidate, 1 where the question's paragraph is indexed (over planted facts, where it holds the fact); the unanswerable ones come from the left-out articles
-/// and, half as many, from paragraphs held out of the indexed articles. Folders of documents with questions of their own join in, each
+/// regression on the best candidate, 1 where the question's paragraph is indexed (over planted facts, where it holds the fact); the
+/// unanswerable ones come from the left-out articles and, half as many, from paragraphs held out of the indexed articles. Folders of documents with questions of their own join in, each
 /// question several times, since there are few of them. <c>--planted N</c>, last, adds the questions over planted facts of N seeds.
 /// </summary>
 internal static class TruthFit
@@ -106,11 +106,13 @@ internal static class TruthFit
     }
 
     private static async Task AddAsync(List<Sample> samples, KnowledgeBase knowledge, GoldQuestion gold, int times)
-        => Add(samples, await knowledge.TraceAsync(gold.Question, new AskOptions(), default), gold.Answers.Count > 0, times, isPlanted: false,
+        => Add(samples, await knowledge.TraceAsync(gold.Question, new AskOptions(), default), gold.Answers.Count > 0, times,
+            isPlanted: false,
             candidate => gold.Answers.Any(answer => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End]
                 .Contains(answer, StringComparison.Ordinal)));
 
-    private static void Add(List<Sample> samples, AnswerTrace? trace, bool answerable, int times, bool isPlanted, Func<Candidate, bool> isGold)
+    private static void Add(
+        List<Sample> samples, AnswerTrace? trace, bool answerable, int times, bool isPlanted, Func<Candidate, bool> isGold)
     {
         if (trace is null)
             return;
@@ -126,9 +128,10 @@ internal static class TruthFit
     private sealed record Sample(bool Answerable, bool IsPlanted, List<(double[] Features, double Penalty, bool Gold)> Candidates,
         Func<double[], (double[] Features, double Share)?> Answer)
     {
-        // Of planted facts the place is known, so that a wrong best candidate counts as wrong; elsewhere others than the gold one may answer.
+        // Of planted facts the place is known, so that a wrong best candidate counts as wrong; elsewhere others may answer too.
         internal bool IsRight(double[] ranking)
-            => Answerable && (!IsPlanted || Candidates.Count == 0 || Candidates.MaxBy(each => Dot(ranking, each.Features) - each.Penalty).Gold);
+            => Answerable && (!IsPlanted || Candidates.Count == 0
+                || Candidates.MaxBy(each => Dot(ranking, each.Features) - each.Penalty).Gold);
     }
 
     private static double[] FitRanking(List<List<(double[] Features, double Penalty, bool Gold)>> questions, Random random)

@@ -27,11 +27,13 @@ internal static class AnswerComposer
         return citations;
     }
 
-    // A further sentence holds what the first one holds of the question, itself or in the headings above it, and has its form.
+    // A further sentence holds what the first one holds of the question, itself or in the headings above it, and has its kind and form.
     private static bool SaysAsMuch(Candidate candidate, Candidate first)
         => candidate.Share >= first.Share
             && candidate.Features[CandidateFeatures.Asked] >= first.Features[CandidateFeatures.Asked] - MuchLess
-            && candidate.Features[CandidateFeatures.Sentence] >= first.Features[CandidateFeatures.Sentence] - MuchLess;
+            && candidate.Features[CandidateFeatures.Sentence] >= first.Features[CandidateFeatures.Sentence] - MuchLess
+            && candidate.Features[CandidateFeatures.Kind] >= first.Features[CandidateFeatures.Kind]
+            && candidate.Features[CandidateFeatures.Type] >= first.Features[CandidateFeatures.Type];
 
     internal static Citation Cite(Passage passage, TextSpan span, int number, double score)
     {

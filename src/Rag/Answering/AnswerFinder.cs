@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Kotonoha.Foundation.Unicode;
 using Kotonoha.Rag.Retrieval;
 
 namespace Kotonoha.Rag.Answering;
@@ -39,6 +40,7 @@ internal static partial class AnswerFinder
         var passages = hits.Select((hit, rank) => new Passage(hit, rank)).ToList();
         var features = new CandidateFeatures(question, statistics, hits.Count > 0 ? hits[0].Score : 0);
         var modifiers = new Modifiers(question);
+        var sections = SectionsNamed(question, passages);
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
         var candidates = new List<Candidate>();
         var seen = new HashSet<(string Source, int Start)>(); // overlapping chunks repeat sentences
@@ -49,12 +51,14 @@ internal static partial class AnswerFinder
             double lacking = (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
                 + (question.Dates.All(passage.Holds) ? 0 : MissingDatePenalty)
                 + (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0);
-            bool lacksName = question.Names.Any(name => !name.Any(passage.Holds)) || !question.Quoted.All(passage.Holds)
+            bool lacksName = question.Names.Any(name => References.IsLevelled(name) ? !name.All(passage.Holds) : !name.Any(passage.Holds))
+                || !question.Quoted.All(passage.Holds)
                 || !question.Katakana.All(passage.Holds);
             bool isElsewhere = IsNamedElsewhere(question, passage, passages, features);
             var asked = features.AskedIn(passage);
+            bool hasEmptyCell = asked.Any(each => each.IsEmpty);
             bool[] areOthers = [.. Enumerable.Range(0, passage.Sentences.Count).Select(i => modifiers.AreOthers(passage, i))];
-            double saidOfOthers = Enumerable.Range(0, asked.Length).Where(i => areOthers[i]).Select(i => asked[i].Said).DefaultIfEmpty(0).Max();
+            double saidOfOthers = asked.Where((_, i) => areOthers[i]).Select(each => each.Said).DefaultIfEmpty(0).Max();
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
                 if (passage.Sentences[i].IsQuestion
@@ -62,13 +66,14 @@ internal static partial class AnswerFinder
                     continue;
                 var measured = features.Of(passage, i);
                 bool hasType = measured[CandidateFeatures.Type] >= 0;
-                bool isOther = areOthers[i];
+                bool isOther = areOthers[i] || IsInAnotherSection(sections, passage, passage.Sentences[i]);
                 bool isEmpty = asked[i].IsEmpty;
-                // Another sentence of the passage says most of what is asked, and this one next to nothing: then it is said of another
-                // thing. But a reason is given in words of its own.
+                // Another sentence of the passage says most of what is asked, or more of it of another thing, or an empty cell says it;
+                // and this one says next to nothing: then it is beside the point. But a reason is given in words of its own.
                 bool isSaidOfAnother = question.Kind != AnswerKind.Reason && asked[i].Said < AskedSentence.LittleSaid
                     && (asked[i].Said + measured[CandidateFeatures.AskedLess] >= AskedSentence.MuchSaid
-                        || saidOfOthers > asked[i].Said + SaidMore);
+                        || saidOfOthers > asked[i].Said + SaidMore
+                        || (hasEmptyCell && !passage.Sentences[i].IsRow));
                 var candidate = new Candidate
                 {
                     Passage = passage,
@@ -85,7 +90,9 @@ internal static partial class AnswerFinder
                     IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || otherRows.Contains(i),
                 };
-                candidate.Share = (hasType ? 1 : OtherTypeShare) * (isElsewhere ? NamedElsewhereShare : lacksName ? MissingNameShare : 1) * (isOther ? OtherModifierShare : 1)
+                candidate.Share = (hasType ? 1 : OtherTypeShare)
+                    * (isElsewhere ? NamedElsewhereShare : lacksName ? MissingNameShare : 1)
+                    * (isOther ? OtherModifierShare : 1)
                     * (isEmpty ? EmptyCellShare : 1)
                     * (isSaidOfAnother ? SaidOfAnotherShare : 1);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate) - candidate.Penalty;
@@ -120,6 +127,21 @@ internal static partial class AnswerFinder
             && TermKeys.Of(cell) is { Count: > 0 } keys && keys.IsSubsetOf(question.AllKeys)
             && !keys.All(key => key.All(char.IsAsciiDigit));
     }
+
+    // The names of the question that a document has sections about.
+    private static List<(string Source, string[] Name)> SectionsNamed(Question question, IReadOnlyList<Passage> passages)
+        => [.. question.ProperNames.SelectMany(name => passages
+            .Where(passage => passage.Sentences.Any(sentence => passage.SectionOf(sentence) is { } section && Says(section, name)))
+            .Select(passage => (passage.Chunk.Source, name))).Distinct()];
+
+    // "Sales is headed by …" under "Sales", where the document has a section on Repairs, which is asked about.
+    private static bool IsInAnotherSection(List<(string Source, string[] Name)> sections, Passage passage, PassageSentence sentence)
+        => sections.Exists(named => named.Source == passage.Chunk.Source && passage.SectionOf(sentence) is { } section
+            && !Says(section, named.Name) && !named.Name.All(sentence.Folded.Contains)
+            && !named.Name.All(word => passage.Title.Contains(word, StringComparison.Ordinal)));
+
+    private static bool Says(string section, string[] name)
+        => Normalizer.FoldCase(section) is var folded && name.All(folded.Contains);
 
     // The question names what this document does not, and another one does, which holds as much of the question.
     private static bool IsNamedElsewhere(

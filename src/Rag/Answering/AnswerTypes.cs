@@ -39,10 +39,13 @@ internal sealed partial class AnswerTypes
     private static readonly AnswerTypes[] All =
     [
         new(@"\be-?mail address\b|\b(?:what|which) .{0,20}e-?mail\b|メールアドレス", @"[^\s@]+@[^\s@]+\.\w+", isOneThing: true),
+        new(@"\b(?:which|what) address\b.*\bwrite\b",
+            @"[^\s@]+@[^\s@]+\.\w+|\bp\.?o\.? box\b|\b\d+\w? [A-Z]\w+ (?:street|road|avenue|lane|square)\b|\b(?:street|road|avenue|lane|square)\b"),
         new(@"\b(?:tele)?phone number\b|\b(?:number|extension)\b.*\b(?:reach|call|dial|ring)\b"
             + @"|\b(?:reach|call|dial|ring)\b.*\b(?:number|extension)\b|\b(?:tele)?phone extension\b|\bextension (?:of|for|has)\b"
             + @"|\bhow (?:do|can|could|may|should|would) (?:i|we|you|one|customers|members) (?:call|phone|ring|dial)\b(?! off)|電話番号|内線(?:番号)?" + Asked + "|何番に(?:電話|かけ)",
-            @"\d[\d ()/+-]{4,}\d|\b(?:ext(?:ension)?\.?|phone|call|dial)\W{0,3}\d{2,}|(?:内線|電話)\D{0,6}\d{2,}", isOneThing: true),
+            @"\d[\d ()/+-]{4,}\d|\b(?:ext(?:ension)?\.?|phone|call|dial)\W{0,3}\d{2,}|(?:内線|電話)\D{0,6}\d{2,}"
+            + @"|\d{2,} (?:(?:tele)?phone|extension|内線|電話)", isOneThing: true),
         new(@"\b(?:which|what) (?:floor|storey)\b|何階",
             @"\b(?:(?:ground|top|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\d+(?:st|nd|rd|th)?) (?:floor|storey)|floor \d"
             + @"|basement|upstairs|downstairs)\b|[\d一二三四五六七八九十]階|地[下階]|屋上", isOneThing: true),
@@ -135,8 +138,8 @@ internal sealed partial class AnswerTypes
     internal static AnswerTypes? Of(string question) => Array.Find(All, type => type._question.IsMatch(question));
 
     /// <summary>
-    /// Where a question asks for the form, if things have one value of it, as they do of weight and of few others: an amount of money may be
-    /// a price, a fee or a deposit. Null for those.
+    /// Where a question asks for the form, if things have one value of it, as they do of weight and of few others: an amount of money may
+    /// be a price, a fee or a deposit. Null for those.
     /// </summary>
     internal (int Start, int End)? AskedIn(string question)
         => _isOneThing && _question.Match(question) is { Success: true } match ? (match.Index, match.Index + match.Length) : null;

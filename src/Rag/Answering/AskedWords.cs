@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Foundation.Unicode;
@@ -23,7 +22,7 @@ internal sealed partial class AskedWords
     private const int Katakana = 2, LeastName = 3;
 
     // A column answers where its header says this much of what is asked, and more than the others.
-    private const double HeaderSays = 0.35;
+    private const double HeaderSays = 0.35, AsMuch = 0.15;
 
     private readonly Word[] _words;
     private readonly bool _asksOfOtherRole;
@@ -48,7 +47,8 @@ internal sealed partial class AskedWords
         {
             var text = question.Saying.Substring(token.Start, token.Length);
             // "the plate heater NT-510": the code says which thing is meant.
-            if (kind.Any(match => match.Groups["kind"] is var group && token.Start >= group.Index && token.Start < group.Index + group.Length))
+            if (kind.Select(match => match.Groups["kind"])
+                .Any(group => token.Start >= group.Index && token.Start < group.Index + group.Length))
                 continue;
             if (EnglishStopWords.Contains(text) || question.IsAskedNoun(text)
                 || text.All(char.IsAsciiDigit) || words.Exists(word => word.Text == text))
@@ -64,18 +64,16 @@ internal sealed partial class AskedWords
     }
 
     /// <summary>
-    /// How much of the heading next above a sentence the question does not say, in any words, from 0 to 1: where that says which one of several
-    /// things is meant, it is another. 0 under the title alone.
+    /// How much of the heading next above a sentence the question does not say, in any words, from 0 to 1: where that says which one of
+    /// several things is meant, it is another. 0 under the title alone.
     /// </summary>
     internal double ForeignIn(Passage passage, PassageSentence sentence)
     {
-        var path = passage.Chunk.Heading?.Split(" › ");
-        var heading = sentence.Heading is { } own && passage.Sentences[0].Heading != own ? own : path is { Length: > 1 } ? path[^1] : null;
-        if (heading is null)
+        if (passage.SectionOf(sentence) is not { } heading)
             return 0;
         if (_foreign.TryGetValue(heading, out double known))
             return known;
-        var folded = Normalizer.FoldCase(Normalizer.Normalize(heading, NormalizationForm.FormKC));
+        var folded = Normalizer.FoldCase(heading);
         double all = 0, foreign = 0;
         foreach (var token in WordsIn(folded, _vectors.WordsOf(folded)))
         {
@@ -84,13 +82,9 @@ internal sealed partial class AskedWords
                 continue;
             all++;
             var stems = StemsOf(text);
-            double said = stems.Count > 0 && (text[0] < '\u2E80' ? stems.IsSubsetOf(_stems) : _question.Folded.Contains(text, StringComparison.Ordinal))
-                ? 1
-                : token.Id is { } id
-                    ? _words.Where(word => word.Id is not null)
-                        .Select(word => Math.Clamp((_vectors.Likeness(word.Id!.Value, id) - Unlike) / (Alike - Unlike), 0, 1)).DefaultIfEmpty(0).Max()
-                    : 0;
-            foreign += 1 - said;
+            bool isAsked = stems.Count > 0
+                && (text[0] < '\u2E80' ? stems.IsSubsetOf(_stems) : _question.Folded.Contains(text, StringComparison.Ordinal));
+            foreign += isAsked ? 0 : 1 - _words.Select(word => Sameness(word.Id, token.Id)).DefaultIfEmpty(0).Max();
         }
 
         return _foreign[heading] = all > 0 ? foreign / all : 0;
@@ -155,7 +149,7 @@ internal sealed partial class AskedWords
         Word[] asked = [.. left.Select(i => below[i])];
         double all = asked.Sum(word => word.Weight), most = 0;
         var best = new double[asked.Length];
-        bool isEmpty = false;
+        double emptySays = 0;
         for (int c = 0; c < Math.Min(columns.Count, cells.Count) && asked.Length > 0; c++)
         {
             if (!headers.TryGetValue(columns[c], out var ofColumn))
@@ -163,15 +157,14 @@ internal sealed partial class AskedWords
             double[] says = [.. left.Select(i => ofColumn[i])];
             bool holds = cells[c].Any(char.IsLetterOrDigit);
             double share = Share(asked, says, all);
-            if (share > most)
-                (most, isEmpty) = (share, !holds);
             if (holds)
                 Raise(best, says);
+            (most, emptySays) = holds ? (Math.Max(most, share), emptySays) : (most, Math.Max(emptySays, share));
         }
 
         if (hasForm)
             RaiseForm(asked, best);
-        return Measure(asked, best, total, isEmpty && most >= HeaderSays && !hasForm);
+        return Measure(asked, best, total, emptySays >= HeaderSays && emptySays >= most - AsMuch && !hasForm);
     }
 
     private AskedSentence Measure(Word[] asked, double[] says, double total, bool isEmpty)
@@ -232,11 +225,15 @@ internal sealed partial class AskedWords
             // "Department" says the question's own department, and no office too.
             said ??= [.. _vectors.WordsOf(folded).Where(word => !_words.Any(each => each.Id == word.Id))];
             foreach (var word in said)
-                says[i] = Math.Max(says[i], Math.Clamp((_vectors.Likeness(id, word.Id) - Unlike) / (Alike - Unlike), 0, 1));
+                says[i] = Math.Max(says[i], Sameness(id, word.Id));
         }
 
         return says;
     }
+
+    // How far two words mean the same, from 0 to 1.
+    private double Sameness(int? one, int? other)
+        => one is { } a && other is { } b ? Math.Clamp((_vectors.Likeness(a, b) - Unlike) / (Alike - Unlike), 0, 1) : 0;
 
     private static bool IsIn(Word word, string folded, IReadOnlySet<string> stems)
         => word.IsLatin ? word.Stems.IsSubsetOf(stems)
@@ -279,7 +276,8 @@ internal sealed partial class AskedWords
             .Select(word => folded.Substring(word.Start, word.Length));
 
     // The deputy head is not the head.
-    [GeneratedRegex(@"\b(?:deputy|vice|assistant|associate|former|acting)[ -](?<role>[a-z]+)|副(?<role>[一-龥々]{1,4})"
+    [GeneratedRegex(@"\b(?:deputy|vice|assistant|associate|former|acting)[ -](?<role>[a-z]+)|副(?<role>[一-龥々]{1,4})|(?<role>[一-龥々]{2,4})の(?:代理|代行|補佐)"
+        + @"|\b(?:deputi[sz]es?|stands? in|substitutes?) for the (?<role>[a-z]+)"
         + "|[元前](?<role>社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
     internal static partial Regex OtherRole();
 
@@ -288,7 +286,8 @@ internal sealed partial class AskedWords
 
     private static int KindOf(char c)
         => char.IsAsciiLetterOrDigit(c) ? 1 : c is >= 'ァ' and <= 'ヶ' or 'ー' ? Katakana : c is (>= '一' and <= '龥') or '々' ? 3
-            : c < '\u2E80' && char.IsLetter(c) ? 4 : 0;
+            : c is >= '가' and <= '힣' ? 4
+            : c < '\u2E80' && char.IsLetter(c) ? 5 : 0;
 
     private sealed record Word(string Text, int? Id, HashSet<string> Stems, HashSet<string> Keys, double Weight, bool IsName, bool IsOfForm)
     {

@@ -15,10 +15,10 @@ internal sealed partial class Modifiers
     private readonly List<string> _katakana = [];
     private readonly List<(string Modifier, string Tail)> _katakanaPairs = [];
 
-    // Modifiers that are this alike say the same.
-    private const float Alike = 0.5f;
+    // Modifiers that are this alike say the same; places are alike by nature.
+    private const float Alike = 0.5f, AlikePlaces = 0.8f;
 
-    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [], _english = [];
+    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [], _english = [], _englishPlaces = [];
 
     private readonly string _asked;
 
@@ -26,7 +26,7 @@ internal sealed partial class Modifiers
     {
         _asked = question.Folded;
         if (question.Language == "en")
-            _english = EnglishPairs(question.Folded);
+            (_english, _englishPlaces) = (EnglishPairs(question.Folded), EnglishPlaces(question.Folded));
         if (question.Language != "ja")
             return;
         _compounds = Pairs(Compound(), question.Normalized);
@@ -45,7 +45,13 @@ internal sealed partial class Modifiers
         var sentence = passage.Sentences[index];
         if (SaysAnotherRole(sentence.Folded))
             return true;
-        if (_english.Count > 0 && SaysAnotherInEnglish(passage, sentence))
+        bool leads = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].LeadIn == index;
+        var listed = sentence.LeadIn is { } lead ? passage.Sentences[lead] : leads ? sentence : null;
+        if (_english.Count > 0 && SaysAnotherInEnglish(_english, EnglishPairs, passage,
+            listed is null || leads ? sentence.Folded : listed.Folded + "\n" + sentence.Folded))
+            return true;
+        // "The box in the canteen contains:" for the box in the workshop.
+        if (listed is not null && SaysAnotherInEnglish(_englishPlaces, EnglishPlaces, passage, listed.Folded, AlikePlaces))
             return true;
         if (_compounds.Count == 0 && _katakana.Count == 0 && _modified.Count == 0)
             return false;
@@ -68,9 +74,7 @@ internal sealed partial class Modifiers
             return true;
         if (_modified.Count == 0)
             return false;
-        bool leads = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].LeadIn == index;
-        var list = sentence.LeadIn is { } lead ? passage.Sentences[lead].Normalized : leads ? sentence.Normalized : null;
-        return list is not null && SaysAnother(_modified, Modified(), passage, list);
+        return listed is not null && SaysAnother(_modified, Modified(), passage, listed.Normalized);
     }
 
     // Who leads is not told by who stands in for the leader, and the other way round.
@@ -90,35 +94,39 @@ internal sealed partial class Modifiers
         return false;
     }
 
-    private bool SaysAnotherInEnglish(Passage passage, PassageSentence sentence)
+    private static bool SaysAnotherInEnglish(List<(string Modifier, string Head)> asked,
+        Func<string, List<(string Modifier, string Head)>> pairsOf, Passage passage, string text, float alike = Alike)
     {
-        var text = sentence.LeadIn is { } lead ? passage.Sentences[lead].Folded + "\n" + sentence.Folded : sentence.Folded;
         List<(string Modifier, string Head)>? said = null;
-        foreach (var (modifier, head) in _english)
+        foreach (var (modifier, head) in asked)
         {
             if (passage.Keys.Contains(TermKeys.KeyOf(modifier)) || passage.Folded.Contains(modifier, StringComparison.Ordinal))
                 continue;
-            said ??= EnglishPairs(text);
-            if (said.Exists(pair => pair.Head == head && !AreAlike(pair.Modifier, modifier))
-                && !said.Exists(pair => pair.Head == head && AreAlike(pair.Modifier, modifier)))
+            said ??= pairsOf(text);
+            if (said.FindAll(pair => pair.Head == head) is { Count: > 0 } same && !same.Exists(pair => AreAlike(pair.Modifier, modifier, alike)))
                 return true;
         }
 
         return false;
     }
 
-    private static bool AreAlike(string one, string other)
+    private static bool AreAlike(string one, string other, float alike)
         => WordVectors.Default.WordsOf(one) is [var a] && WordVectors.Default.WordsOf(other) is [var b]
-            && WordVectors.Default.Likeness(a.Id, b.Id) >= Alike;
+            && WordVectors.Default.Likeness(a.Id, b.Id) >= alike;
 
     // Two words with content, one behind the other; the second by its stem.
-    private static List<(string Modifier, string Head)> EnglishPairs(string folded)
-        => [.. EnglishPair().Matches(folded).Select(match => (Modifier: match.Groups["m"].Value, Head: match.Groups["h"].Value))
+    private static List<(string Modifier, string Head)> EnglishPairs(string folded) => EnglishPairs(EnglishPair(), folded);
+
+    private static List<(string Modifier, string Head)> EnglishPlaces(string folded) => EnglishPairs(EnglishPlace(), folded);
+
+    private static List<(string Modifier, string Head)> EnglishPairs(Regex pattern, string folded)
+        => [.. pattern.Matches(folded).Select(match => (Modifier: match.Groups["m"].Value, Head: match.Groups["h"].Value))
             .Where(pair => IsContent(pair.Modifier) && IsContent(pair.Head))
             .Select(pair => (pair.Modifier, EnglishStemmer.Stem(pair.Head)))];
 
     private static bool IsContent(string word)
-        => !EnglishStopWords.Contains(word) && !Support.EnglishTokens.IsGrammar(word) && !EnglishStopWords.IsLight(EnglishStemmer.Stem(word));
+        => !EnglishStopWords.Contains(word) && !Support.EnglishTokens.IsGrammar(word)
+            && !EnglishStopWords.IsLight(EnglishStemmer.Stem(word));
 
     private static int CommonEnd(string one, string other)
     {
@@ -160,7 +168,7 @@ internal sealed partial class Modifiers
     private static bool IsEndOf(string one, string other)
         => one.EndsWith(other, StringComparison.Ordinal) || other.EndsWith(one, StringComparison.Ordinal);
 
-    [GeneratedRegex(@"(?<m>[一-龥々]+[ぁ-ん]{0,2}|[ァ-ヴー]{2,}|[A-Za-z0-9-]{2,})の(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))"
+    [GeneratedRegex(@"(?<m>[一-龥々]+[ぁ-ん]{0,2}[一-龥々]*|[ァ-ヴー]{2,}|[A-Za-z0-9-]{2,})の(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))"
         + "|(?<m>[一-龥々]{1,2}[いな])(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))")]
     private static partial Regex Modified();
 
@@ -170,6 +178,9 @@ internal sealed partial class Modifiers
 
     [GeneratedRegex(@"\b(?<m>[a-z]{3,})(?= (?<h>[a-z]{3,})\b)")]
     private static partial Regex EnglishPair();
+
+    [GeneratedRegex(@"\b(?<h>[a-z]{3,}) (?:of|in|for|at|from) (?:the |an? |our |your )(?<m>[a-z]{3,}(?: [a-z]{3,}(?= (?:of|at|in|contains?|there|you|holds?)\b))?)")]
+    private static partial Regex EnglishPlace();
 
     [GeneratedRegex("deput|stand(?:s|ing)? in|substitut|代理|代行|補佐")]
     private static partial Regex StandsIn();

@@ -16,6 +16,8 @@ internal sealed partial class Passage
     // A longer line is running text.
     private const int MaxItemLength = 200, WrappedWidth = 50, MaxHeadingLength = 100;
 
+    private readonly string[] _path;
+
     private const string Terminators = ".。!?！？";
 
     private readonly Lazy<PassageReading> _reading;
@@ -40,6 +42,8 @@ internal sealed partial class Passage
             Normalizer.FoldCase(
                 Normalizer.Normalize($"{hit.Chunk.Heading}\n{hit.Chunk.Title}\n{hit.Chunk.Source}", NormalizationForm.FormKC));
         ContextStems = AskedWords.StemsOf(Context);
+        _path = hit.Chunk.Heading is { } heading ? Normalizer.Normalize(heading, NormalizationForm.FormKC).Split(" › ") : [];
+        Title = Normalizer.FoldCase(Normalizer.Normalize($"{hit.Chunk.Title}\n{_path.FirstOrDefault()}", NormalizationForm.FormKC));
         _reading = new Lazy<PassageReading>(() => new PassageReading(this));
         Numbers = [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context)];
     }
@@ -114,6 +118,14 @@ internal sealed partial class Passage
 
     /// <summary>Headings, title and file name in NFKC, case folded.</summary>
     internal string Context { get; }
+
+    /// <summary>The document's title and first heading, in NFKC, case folded.</summary>
+    internal string Title { get; }
+
+    /// <summary>The heading of the section that a sentence stands in, in NFKC; null under the title alone.</summary>
+    internal string? SectionOf(PassageSentence sentence)
+        => sentence.Heading is { } own ? (Sentences[0].Heading == own && Chunk.Start == 0 ? null : own)
+            : _path.Length > 1 ? _path[^1] : null;
 
     /// <summary>The terms of headings, title and file name, English words by their stems.</summary>
     internal IReadOnlySet<string> ContextStems { get; }

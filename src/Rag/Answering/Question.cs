@@ -41,7 +41,8 @@ internal sealed partial class Question
         Characters =
             SearchValues.Create([.. content.Where(static c => c >= '\u2E80' && c is not (>= 'ぁ' and <= 'ゖ') and not 'ー').Distinct()]);
         AllKeys = TermKeys.Of(Folded);
-        var asked = AskedNoun().Matches(Folded).SelectMany(match => match.Groups["noun"].Value.Split(' ')).ToHashSet(StringComparer.Ordinal);
+        var asked = AskedNoun().Matches(Folded).SelectMany(match => match.Groups["noun"].Value.Split(' '))
+            .ToHashSet(StringComparer.Ordinal);
         _askedNouns = asked;
         var saying = Folded.ToCharArray();
         foreach (var match in QuestionWord().Matches(Folded).Concat(QuestionEnd().Matches(Folded)).Concat(AskedCounter().Matches(Folded)))
@@ -174,7 +175,7 @@ internal sealed partial class Question
     private static partial Regex AskedNoun();
 
     // 何人, 何デシベル: what is counted or measured, which the answer may write otherwise (46名, 65dB). A list is a procedure by itself.
-    [GeneratedRegex("手順|やり方|仕方|何(?:人|名|円|枚|台|個|本|冊|件|社|校|室|階|番|歳|才|回|度|倍|割|点|種類?|曜日?|[時分秒日週年月]間?|[かカヶケヵ](?:月間?|国|所|条)"
+    [GeneratedRegex("手順|やり方|仕方|の(?:名前|氏名)|何(?:人|名|円|枚|台|個|本|冊|件|社|校|室|階|番|歳|才|回|度|倍|割|点|種類?|曜日?|[時分秒日週年月]間?|[かカヶケヵ](?:月間?|国|所|条)"
         + "|[ァ-ヴー]*(?:グラム|メートル|リットル|ワット時?|バイト|ベル|ボルト|ヘルツ|カロリー|ユーロ|ドル|ポンド|パーセント|トン|ヘクタール|キロ)|[a-z%]{1,3})")]
     private static partial Regex AskedCounter();
 

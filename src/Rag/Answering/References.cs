@@ -141,7 +141,9 @@ internal static partial class References
         return false;
     }
 
-    // Pottery II, Italian A2.
+    /// <summary>Whether a name ends with a level or a number, which tells it from its siblings: Pottery II, Italian A2.</summary>
+    internal static bool IsLevelled(string[] name) => name.Length > 1 && Level().IsMatch(name[^1].ToUpperInvariant());
+
     [GeneratedRegex("^(?:[IVX]{1,4}|[A-Z][0-9])$")]
     private static partial Regex Level();
 

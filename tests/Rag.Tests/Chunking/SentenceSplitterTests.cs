@@ -11,6 +11,8 @@ public class SentenceSplitterTests
     [InlineData("関数（例えばsoftmax。別名あり。）を使う。終わり。", "関数（例えばsoftmax。別名あり。）を使う。", "終わり。")]
     [InlineData("円周率は３．１４である．次。", "円周率は３．１４である．", "次。")]
     [InlineData("Dr. Smith met J. R. Ewing at 3 p.m. in Oslo. They left.", "Dr. Smith met J. R. Ewing at 3 p.m. in Oslo.", "They left.")]
+    [InlineData("It draws 297 W. It may be run at up to 51 °C. Henry V. reigned.", "It draws 297 W.", "It may be run at up to 51 °C.",
+        "Henry V. reigned.")]
     [InlineData("Version 1.2.3 is out, e.g. for Linux. Use it!", "Version 1.2.3 is out, e.g. for Linux.", "Use it!")]
     [InlineData("He said \"Stop.\" Then he left. (It was late.) Fine?", "He said \"Stop.\"", "Then he left.", "(It was late.)", "Fine?")]
     [InlineData("1. Install the tool. 2. Run it.", "1. Install the tool.", "2. Run it.")]
