@@ -8,9 +8,10 @@ namespace Kotonoha.Benchmarks.Truth;
 /// <summary>
 /// <c>truth-fit DATA [DOCS QUESTIONS]... [--planted N]</c>: fits the two linear models of <c>AnswerModel</c> on tuning questions and
 /// prints their weights. Ranking: softmax over the candidates of a question, gold those that contain an answer. Answering: logistic
-/// regression on the best candidate, 1 where the question's paragraph is indexed (over planted facts, where it holds the fact); the
-/// unanswerable ones come from the left-out articles and, half as many, from paragraphs held out of the indexed articles. Folders of documents with questions of their own join in, each
-/// question several times, since there are few of them. <c>--planted N</c>, last, adds the questions over planted facts of N seeds.
+/// regression on the best candidate, 1 where the question's paragraph is indexed (over planted facts, where the candidate holds the fact);
+/// the unanswerable ones come from the left-out articles and, half as many, from paragraphs held out of the indexed articles. Folders of
+/// documents with questions of their own join in, each question several times, since there are few of them. <c>--planted N</c>, last, adds
+/// the questions over planted facts of N seeds.
 /// </summary>
 internal static class TruthFit
 {

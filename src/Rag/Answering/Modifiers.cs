@@ -103,7 +103,8 @@ internal sealed partial class Modifiers
             if (passage.Keys.Contains(TermKeys.KeyOf(modifier)) || passage.Folded.Contains(modifier, StringComparison.Ordinal))
                 continue;
             said ??= pairsOf(text);
-            if (said.FindAll(pair => pair.Head == head) is { Count: > 0 } same && !same.Exists(pair => AreAlike(pair.Modifier, modifier, alike)))
+            var same = said.FindAll(pair => pair.Head == head);
+            if (same.Count > 0 && !same.Exists(pair => AreAlike(pair.Modifier, modifier, alike)))
                 return true;
         }
 
