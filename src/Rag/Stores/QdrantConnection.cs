@@ -90,6 +90,12 @@ internal sealed class QdrantConnection : IDisposable
     private static bool IsTls(RpcException exception)
         => exception.Status.DebugException is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError };
 
+    // A node that has just come back answers before it has its shards: "Local shard 4 not found", "1 of 1 read operations failed".
+    private static bool IsShardAway(RpcException exception)
+        => exception.Status.Detail.Contains("shard", StringComparison.OrdinalIgnoreCase)
+            || exception.Status.Detail.Contains("replica", StringComparison.OrdinalIgnoreCase)
+            || exception.Status.Detail.Contains("operations failed", StringComparison.OrdinalIgnoreCase);
+
     private Node Current => _nodes[Volatile.Read(ref _current)];
 
     private Node Connect(Uri address)
@@ -259,6 +265,7 @@ internal sealed class QdrantConnection : IDisposable
             StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Cancelled => true,
             StatusCode.ResourceExhausted => !IsTooLarge(exception),
             StatusCode.Internal when IsTls(exception) => false,
+            StatusCode.Internal when IsShardAway(exception) => true,
             // A connection that broke; an answer in plain HTTP is something else.
             StatusCode.Internal when exception.Status.DebugException is HttpRequestException
                 => await ProbeAsync(exception, cancellationToken).ConfigureAwait(false) is null,

@@ -348,6 +348,28 @@ public sealed class QdrantServerTests : IDisposable
         Assert.Equal(82, (await store.SearchDenseAsync(Enumerable.Repeat(1f, Info().DenseDimension).ToArray(), 1000)).Count);
     }
 
+    [Theory]
+    [InlineData("Service internal error: 1 of 1 read operations failed:\n  Service internal error: Local shard 4 not found", true)]
+    [InlineData("Service internal error: The replica set for shard 2 on peer 7 has no active replica", true)]
+    [InlineData("Service internal error: task panicked", false)]
+    public async Task A_node_that_is_back_before_its_shards_is_asked_again(string detail, bool isRepeated)
+    {
+        await using var server = await QdrantServerFixture.StartAsync(Storage);
+        var failing = new FailingInterceptor(new Status(StatusCode.Internal, detail));
+        using var channel = GrpcChannel.ForAddress(server.Address);
+        using var client = new QdrantClient(new QdrantGrpcClient(channel.Intercept(failing)));
+        await using var store =
+            new QdrantStore(new QdrantStoreOptions { Address = server.Address, Client = client, ReadRetrySeconds = 600 });
+        await store.CreateAsync(Info());
+        await store.WriteAsync([Document("a.md", "v1", "alpha")]);
+        failing.Left = 2;
+        var searching = store.SearchSparseAsync(TermVector.FromText("alpha"), 5);
+        if (isRepeated)
+            Assert.Single(await searching);
+        else
+            Assert.Equal(StoreError.Refused, (await Assert.ThrowsAsync<StoreException>(() => searching)).Error);
+    }
+
     [Fact]
     public async Task A_chunk_of_any_size_is_read_and_a_given_client_that_cannot_is_told_how()
     {
@@ -435,6 +457,20 @@ public sealed class QdrantServerTests : IDisposable
         {
             Sent.Enqueue((IMessage)request);
             return continuation(request, context);
+        }
+    }
+
+    /// <summary>Fails the next requests as a server does that cannot do them.</summary>
+    private sealed class FailingInterceptor(Status status) : Interceptor
+    {
+        public int Left;
+
+        public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
+            TRequest request,
+            ClientInterceptorContext<TRequest, TResponse> context,
+            AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
+        {
+            return Interlocked.Decrement(ref Left) < 0 ? continuation(request, context) : throw new RpcException(status);
         }
     }
 
