@@ -41,6 +41,7 @@ internal static partial class AnswerFinder
         var features = new CandidateFeatures(question, statistics, hits.Count > 0 ? hits[0].Score : 0);
         var modifiers = new Modifiers(question);
         var sections = SectionsNamed(question, passages);
+        var covered = passages.ToDictionary(passage => passage, passage => features.Coverage(passage.Keys));
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
         var candidates = new List<Candidate>();
         var seen = new HashSet<(string Source, int Start)>(); // overlapping chunks repeat sentences
@@ -54,10 +55,14 @@ internal static partial class AnswerFinder
             bool lacksName = question.Names.Any(name => References.IsLevelled(name) ? !name.All(passage.Holds) : !name.Any(passage.Holds))
                 || !question.Quoted.All(passage.Holds)
                 || !question.Katakana.All(passage.Holds);
-            bool isElsewhere = IsNamedElsewhere(question, passage, passages, features);
+            bool isElsewhere = IsNamedElsewhere(question, passage, covered);
             var asked = features.AskedIn(passage);
             bool hasEmptyCell = asked.Any(each => each.IsEmpty);
-            bool[] areOthers = [.. Enumerable.Range(0, passage.Sentences.Count).Select(i => modifiers.AreOthers(passage, i))];
+            bool[] areOthers =
+            [
+                .. passage.Sentences.Select((sentence, i) => modifiers.AreOthers(passage, i)
+                    || Roles.SpeaksOfAnother(question, sentence.Folded)),
+            ];
             double saidOfOthers = asked.Where((_, i) => areOthers[i]).Select(each => each.Said).DefaultIfEmpty(0).Max();
             for (int i = 0; i < passage.Sentences.Count; i++)
             {
@@ -144,14 +149,10 @@ internal static partial class AnswerFinder
         => Normalizer.FoldCase(section) is var folded && name.All(folded.Contains);
 
     // The question names what this document does not, and another one does, which holds as much of the question.
-    private static bool IsNamedElsewhere(
-        Question question, Passage passage, IReadOnlyList<Passage> passages, CandidateFeatures features)
-    {
-        double covered = features.Coverage(passage.Keys);
-        return question.ProperNames.Any(name => !name.All(passage.Holds)
-            && !passages.Any(other => other.Chunk.Source == passage.Chunk.Source && name.All(other.Holds))
-            && passages.Any(other => name.All(other.Holds) && features.Coverage(other.Keys) >= covered));
-    }
+    private static bool IsNamedElsewhere(Question question, Passage passage, Dictionary<Passage, double> covered)
+        => question.ProperNames.Any(name => !name.All(passage.Holds)
+            && !covered.Keys.Any(other => other.Chunk.Source == passage.Chunk.Source && name.All(other.Holds))
+            && covered.Any(other => name.All(other.Key.Holds) && other.Value >= covered[passage]));
 
     // A clause that denies, and that holds most of what the question asks.
     private static bool DeniesWhatIsAsked(Question question, PassageSentence sentence)

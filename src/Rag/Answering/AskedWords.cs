@@ -25,23 +25,22 @@ internal sealed partial class AskedWords
     private const double HeaderSays = 0.35, AsMuch = 0.15;
 
     private readonly Word[] _words;
-    private readonly bool _asksOfOtherRole;
     private readonly Dictionary<string, double> _foreign = new(StringComparer.Ordinal);
     private readonly HashSet<string> _stems;
     private readonly Question _question;
-    private readonly AnswerTypes? _form;
+    private readonly bool _isOfForm;
     private readonly double _unseen;
     private readonly WordVectors _vectors = WordVectors.Default;
 
     internal AskedWords(Question question, TermStatistics statistics)
     {
         _unseen = statistics.UnseenIdf;
-        _asksOfOtherRole = OtherRole().IsMatch(question.Folded);
         var words = new List<Word>();
         var names = question.Names.SelectMany(name => name).ToHashSet(StringComparer.Ordinal);
+        // Where the question asks for the form.
         var (form, kind) = (question.Type?.AskedIn(question.Folded), KindBeforeCode().Matches(question.Folded));
-        _form = form is null ? null : question.Type;
         _question = question;
+        _isOfForm = form is not null;
         _stems = StemsOf(question.Folded);
         foreach (var token in WordsIn(question.Saying, _vectors.WordsOf(question.Saying)))
         {
@@ -91,7 +90,9 @@ internal sealed partial class AskedWords
     }
 
     /// <summary>Measures the sentences of a passage.</summary>
-    internal AskedSentence[] In(Passage passage)
+    /// <param name="passage">The passage.</param>
+    /// <param name="hasType">Whether each of them holds something of the form that is asked for.</param>
+    internal AskedSentence[] In(Passage passage, bool[] hasType)
     {
         double total = _words.Sum(word => word.Weight);
         // A name says which thing is meant, wherever the passage has it.
@@ -114,18 +115,16 @@ internal sealed partial class AskedWords
                 leads.Clear();
             }
 
-            // What weighs 7 kg says its weight.
-            bool hasForm = _form?.IsIn(sentence.WithUnits, _question.Normalized) == true;
             if (sentence is { IsRow: true, Header: { } header })
             {
-                sentences[i] = Row(sentence, header, below, total, headers, hasForm);
+                sentences[i] = Row(sentence, header, below, total, headers, hasType[i]);
                 continue;
             }
 
             var says = Says(below, sentence.Folded);
             if (sentence.LeadIn is { } lead)
                 Raise(says, leads.TryGetValue(lead, out var led) ? led : leads[lead] = Says(below, passage.Sentences[lead].Folded));
-            if (hasForm)
+            if (hasType[i])
                 RaiseForm(below, says);
             sentences[i] = Measure(below, says, total, false);
         }
@@ -135,7 +134,7 @@ internal sealed partial class AskedWords
 
     // What the cells hold says which row is meant; the headers of those that are not empty say what is told of it.
     private AskedSentence Row(
-        PassageSentence sentence, string header, Word[] below, double total, Dictionary<string, double[]> headers, bool hasForm)
+        PassageSentence sentence, string header, Word[] below, double total, Dictionary<string, double[]> headers, bool hasType)
     {
         var cells = Passage.Cells(sentence.Folded);
         var columns = Passage.Cells(Normalizer.FoldCase(header));
@@ -162,9 +161,8 @@ internal sealed partial class AskedWords
             (most, emptySays) = holds ? (Math.Max(most, share), emptySays) : (most, Math.Max(emptySays, share));
         }
 
-        if (hasForm)
-            RaiseForm(asked, best);
-        return Measure(asked, best, total, emptySays >= HeaderSays && emptySays >= most - AsMuch && !hasForm);
+        bool saysForm = hasType && RaiseForm(asked, best);
+        return Measure(asked, best, total, emptySays >= HeaderSays && emptySays >= most - AsMuch && !saysForm);
     }
 
     private AskedSentence Measure(Word[] asked, double[] says, double total, bool isEmpty)
@@ -188,11 +186,13 @@ internal sealed partial class AskedWords
         return sum / all;
     }
 
-    private static void RaiseForm(Word[] asked, double[] says)
+    // What weighs 7 kg says its weight. Whether there is such a word.
+    private bool RaiseForm(Word[] asked, double[] says)
     {
         for (int i = 0; i < asked.Length; i++)
             if (asked[i].IsOfForm)
                 says[i] = 1;
+        return _isOfForm;
     }
 
     private static void Raise(double[] best, double[] others)
@@ -204,8 +204,9 @@ internal sealed partial class AskedWords
     // How far a text says each of the words, from 0 to 1.
     private double[] Says(Word[] asked, string folded)
     {
-        if (!_asksOfOtherRole)
-            folded = OtherRole().Replace(folded, " ");
+        // The deputy head is not the head.
+        if (!_question.AsksForOtherRole)
+            folded = Roles.WithoutOthers(folded);
         var says = new double[asked.Length];
         var stems = StemsOf(folded);
         HashSet<string>? keys = null;
@@ -274,12 +275,6 @@ internal sealed partial class AskedWords
         => WordsIn(folded, WordVectors.Default.WordsOf(folded))
             .Where(word => word.Id is null && word.Length >= LeastName && KindOf(folded[word.Start]) == Katakana)
             .Select(word => folded.Substring(word.Start, word.Length));
-
-    // The deputy head is not the head.
-    [GeneratedRegex(@"\b(?:deputy|vice|assistant|associate|former|acting)[ -](?<role>[a-z]+)|副(?<role>[一-龥々]{1,4})|(?<role>[一-龥々]{2,4})の(?:代理|代行|補佐)"
-        + @"|\b(?:deputi[sz]es?|stands? in|substitutes?) for the (?<role>[a-z]+)"
-        + "|[元前](?<role>社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
-    internal static partial Regex OtherRole();
 
     [GeneratedRegex(@"\b(?:the|an?|our|your|this) (?<kind>(?:[a-z]+ ){1,3})(?=[a-z]{1,4}-?\d{2,})|(?<kind>[一-龥々ァ-ヴー]+)(?= ?[a-z]{1,4}-?\d{2,})")]
     private static partial Regex KindBeforeCode();

@@ -62,6 +62,7 @@ internal sealed class CandidateFeatures
     private readonly double[] _weights;
     private readonly AskedWords _asked;
     private readonly Dictionary<Passage, AskedSentence[]> _askedIn = [];
+    private readonly Dictionary<Passage, (double Type, double Kind)[]> _forms = [];
     private readonly double _topScore;
 
     internal CandidateFeatures(Question question, TermStatistics statistics, double topScore)
@@ -97,7 +98,17 @@ internal sealed class CandidateFeatures
 
     /// <summary>How far the sentences of a passage say what is asked of the thing in its headings.</summary>
     internal AskedSentence[] AskedIn(Passage passage)
-        => _askedIn.TryGetValue(passage, out var known) ? known : _askedIn[passage] = _asked.In(passage);
+        => _askedIn.TryGetValue(passage, out var known) ? known
+            : _askedIn[passage] = _asked.In(passage, Array.ConvertAll(FormsIn(passage), form => form.Type > 0));
+
+    /// <summary>
+    /// Whether the sentences of a passage hold something of the form and of the kind that is asked for: 1, −1, or 0 where none is.
+    /// </summary>
+    internal (double Type, double Kind)[] FormsIn(Passage passage)
+        => _forms.TryGetValue(passage, out var known) ? known : _forms[passage] = [.. passage.Sentences.Select(sentence => (
+            _question.Type is null ? 0.0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) ? 1 : -1,
+            _question.Kind == AnswerKind.Other ? 0.0
+                : AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized) ? 1 : -1))];
 
     /// <summary>How far what answers is told, by a sentence or by the step before it.</summary>
     internal AskedSentence AskedOf(Passage passage, int index) => AskedIn(passage)[SayingOf(passage, index)];
@@ -123,9 +134,7 @@ internal sealed class CandidateFeatures
         features[Passage] = Coverage(passage.Keys);
         features[Previous] = previous is null ? 0 : Coverage(previous.OwnKeys, sentence.Keys);
         features[Next] = next is null ? 0 : Coverage(next.OwnKeys, sentence.Keys);
-        features[Kind] = _question.Kind == AnswerKind.Other ? 0
-            : AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized) ? 1
-            : -1;
+        (features[Type], features[Kind]) = FormsIn(passage)[index];
         features[New] = Math.Min(newTerms / MuchNew, 1);
         features[Hit] = _topScore > 0 ? passage.Hit.Score / _topScore : 0;
         features[Length] = Math.Log(1 + QuoteBuilder.Width(sentence.Normalized)) / LengthScale;
@@ -137,7 +146,6 @@ internal sealed class CandidateFeatures
         var asked = AskedOf(passage, index);
         features[Asked] = asked.Said;
         features[AskedLess] = AskedIn(passage).Max(each => each.Said) - asked.Said;
-        features[Type] = _question.Type is null ? 0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) ? 1 : -1;
         features[Unsaid] = asked.Unsaid;
         features[Foreign] = _asked.ForeignIn(passage, sentence);
         features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word => passage.Holds(word) ? 1.0 : 0));
@@ -173,7 +181,6 @@ internal sealed class AnswerFeatures
     private readonly double _unseen;
     private readonly (string Run, double Idf)[] _runs;
     private readonly double _maxIdf;
-    private readonly Dictionary<Passage, bool[]> _hasForm = [];
 
     internal AnswerFeatures(Question question, TermStatistics statistics, CandidateFeatures candidates, IReadOnlyList<Passage> passages)
     {
@@ -242,13 +249,12 @@ internal sealed class AnswerFeatures
     // 1 where no other sentence about the thing has the form or kind that is asked for and says as much, a half where one does, and so on.
     private double Alone(Passage passage, int index)
     {
-        if (!_hasForm.TryGetValue(passage, out var has))
-            _hasForm[passage] = has = [.. passage.Sentences.Select(HasForm)];
-        if (!has[index])
+        var forms = _candidates.FormsIn(passage);
+        if (!HasForm(forms[index]))
             return 0;
         var asked = _candidates.AskedIn(passage);
         var heading = passage.Sentences[index].Heading;
-        return 1.0 / Enumerable.Range(0, has.Length).Count(i => has[i] && passage.Sentences[i].Heading == heading
+        return 1.0 / Enumerable.Range(0, forms.Length).Count(i => HasForm(forms[i]) && passage.Sentences[i].Heading == heading
             && asked[i].Said >= asked[index].Said - SaidAsMuch);
     }
 
@@ -257,9 +263,7 @@ internal sealed class AnswerFeatures
         => !candidate.Sentence.IsRow && !candidate.Sentence.IsItem && asked.Said < AskedSentence.LittleSaid && !asked.IsAllGiven
             && _question.Type is null && _question.Kind == AnswerKind.Other;
 
-    private bool HasForm(PassageSentence sentence)
-        => _question.Type is { } type ? type.IsIn(sentence.WithUnits, _question.Normalized)
-            : _question.Kind != AnswerKind.Other && AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized);
+    private static bool HasForm((double Type, double Kind) form) => (form.Type != 0 ? form.Type : form.Kind) > 0;
 
     // How much is given, how much of the rest is said, and whether something of the form or kind is there decide together: one of a table's
     // cells is 1.

@@ -13,18 +13,14 @@ internal sealed partial class Modifiers
     private const int LeastHead = 3;
 
     private readonly List<string> _katakana = [];
-    private readonly List<(string Modifier, string Tail)> _katakanaPairs = [];
 
     // Modifiers that are this alike say the same; places are alike by nature.
     private const float Alike = 0.5f, AlikePlaces = 0.8f;
 
     private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [], _english = [], _englishPlaces = [];
 
-    private readonly string _asked;
-
     internal Modifiers(Question question)
     {
-        _asked = question.Folded;
         if (question.Language == "en")
             (_english, _englishPlaces) = (EnglishPairs(question.Folded), EnglishPlaces(question.Folded));
         if (question.Language != "ja")
@@ -32,9 +28,6 @@ internal sealed partial class Modifiers
         _compounds = Pairs(Compound(), question.Normalized);
         _modified = Pairs(Modified(), question.Normalized);
         _katakana = [.. Katakana().Matches(question.Normalized).Select(match => match.Value).Distinct(StringComparer.Ordinal)];
-        foreach (var run in _katakana)
-            if (WordVectors.Default.TailOf(run) is var tail && tail < run.Length)
-                _katakanaPairs.Add((run[..tail], run[tail..]));
         _compounds.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
         _modified.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
     }
@@ -43,8 +36,6 @@ internal sealed partial class Modifiers
     internal bool AreOthers(Passage passage, int index)
     {
         var sentence = passage.Sentences[index];
-        if (SaysAnotherRole(sentence.Folded))
-            return true;
         bool leads = index + 1 < passage.Sentences.Count && passage.Sentences[index + 1].LeadIn == index;
         var listed = sentence.LeadIn is { } lead ? passage.Sentences[lead] : leads ? sentence : null;
         if (_english.Count > 0 && SaysAnotherInEnglish(_english, EnglishPairs, passage,
@@ -65,33 +56,11 @@ internal sealed partial class Modifiers
         var label = sentence.IsRow ? $"{heading}\n{sentence.Normalized}" : heading;
         if (label is not null && SaysAnother(_compounds, Compound(), passage, label, ofAClass: true))
             return true;
-        // ファミリープラン, where the passage knows plans, and none of that name.
-        if (_katakanaPairs.Exists(asked => !passage.Holds(asked.Modifier) && passage.Holds(asked.Tail)))
-            return true;
         // クラブプラン for ファミリープラン.
         if (_katakana.Exists(asked => !passage.Holds(asked)
             && Katakana().Matches(text).Any(said => CommonEnd(asked, said.Value) >= LeastHead)))
             return true;
-        if (_modified.Count == 0)
-            return false;
         return listed is not null && SaysAnother(_modified, Modified(), passage, listed.Normalized);
-    }
-
-    // Who leads is not told by who stands in for the leader, and the other way round.
-    private bool SaysAnotherRole(string folded)
-    {
-        bool asksOther = AskedWords.OtherRole().IsMatch(_asked);
-        foreach (Match match in AskedWords.OtherRole().Matches(asksOther ? _asked : folded))
-        {
-            var role = match.Groups["role"].Value;
-            var plain = AskedWords.OtherRole().Replace(folded, " ");
-            if (asksOther ? plain.Contains(role, StringComparison.Ordinal) && !AskedWords.OtherRole().IsMatch(folded)
-                    && !StandsIn().IsMatch(folded)
-                : _asked.Contains(role, StringComparison.Ordinal) && !plain.Contains(role, StringComparison.Ordinal))
-                return true;
-        }
-
-        return false;
     }
 
     private static bool SaysAnotherInEnglish(List<(string Modifier, string Head)> asked,
@@ -182,9 +151,6 @@ internal sealed partial class Modifiers
 
     [GeneratedRegex(@"\b(?<h>[a-z]{3,}) (?:of|in|for|at|from) (?:the |an? |our |your )(?<m>[a-z]{3,}(?: [a-z]{3,}(?= (?:of|at|in|contains?|there|you|holds?)\b))?)")]
     private static partial Regex EnglishPlace();
-
-    [GeneratedRegex("deput|stand(?:s|ing)? in|substitut|代理|代行|補佐")]
-    private static partial Regex StandsIn();
 
     [GeneratedRegex("[ァ-ヴー]{5,}")]
     private static partial Regex Katakana();

@@ -34,6 +34,7 @@ internal sealed partial class Question
         AsksYesOrNo = YesOrNo().IsMatch(Folded);
         IsNegated = !AsksYesOrNo && Negation().IsMatch(Folded);
         AsksNext = NextStep().IsMatch(Folded);
+        AsksForOtherRole = Roles.AreOthers(Folded);
         Dates = [.. Date().Matches(Folded).Select(match => match.Value)];
         _type = new Lazy<AnswerTypes?>(() => AsksYesOrNo ? null : AnswerTypes.Of(Normalized));
 
@@ -114,6 +115,9 @@ internal sealed partial class Question
 
     /// <summary>The names, what stands in quotation marks, and words in katakana that no dictionary has; each as its words.</summary>
     internal IReadOnlyList<string[]> ProperNames { get; }
+
+    /// <summary>Whether it asks for a deputy, a former holder of a role, and not for the holder.</summary>
+    internal bool AsksForOtherRole { get; }
 
     /// <summary>Whether it asks for the step after the one that it tells.</summary>
     internal bool AsksNext { get; }
@@ -266,9 +270,11 @@ internal static partial class AnswerKinds
     // A word in katakana may be a name; those that a dictionary has are names of countries at most.
     private static bool IsThing(ReadOnlySpan<char> word)
         => word.IndexOfAnyExceptInRange('ァ', 'ー') < 0 && WordVectors.Default.WordsOf(word.ToString()) is [var known]
-            && WordVectors.Default.WordsOf("国") is [var country] && WordVectors.Default.Likeness(known.Id, country.Id) < NameLikeness;
+            && WordVectors.Default.Likeness(known.Id, Country.Value) < NameLikeness;
 
     private const float NameLikeness = 0.35f;
+
+    private static readonly Lazy<int> Country = new(() => WordVectors.Default.WordsOf("国")[0].Id);
 
     [GeneratedRegex(@"什么时候|什麼時候|何时|几点|언제|몇 시|何年|いつ|何月|何日|何曜|何世紀|何時|年は|時期|時代は|\bwhen(?:'s| (?:is|are|was|were|do|does|did|can|could|may|might|must|should|shall|will|would|has|have|had))\b|\b(what|which) (year|date|day|weekday|month|time"
         + @"|century)\b|\bsince when\b|\bhow often\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]

@@ -1,7 +1,3 @@
-using System.Text;
-using Kotonoha.Rag.Answering;
-using Kotonoha.Rag.Stores;
-
 namespace Kotonoha.Rag.Tests.Answering;
 
 /// <summary>
@@ -98,7 +94,7 @@ public sealed class NamesAndFormsTests
     [InlineData("カラムネットのワイドプランの月額はいくらですか。", "2400円")]
     public async Task The_thing_that_is_named_is_answered_in_the_form_that_is_asked_for(string question, string expected)
     {
-        var answer = await AskAsync(question);
+        var answer = await Documents.AskAsync(question);
         Assert.True(answer.Found, answer.Text);
         Assert.Contains(expected, answer.Citations[0].Text, StringComparison.Ordinal);
     }
@@ -113,16 +109,7 @@ public sealed class NamesAndFormsTests
     [InlineData("カラムネットのファミリープランの月額はいくらですか。")]
     public async Task What_is_said_of_another_thing_or_in_another_form_does_not_answer(string question)
     {
-        var answer = await AskAsync(question);
+        var answer = await Documents.AskAsync(question);
         Assert.False(answer.Found, answer.Text);
-    }
-
-    private static async Task<Answer> AskAsync(string question)
-    {
-        using var folder = new TemporaryFolder();
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(folder.At("kb.db")));
-        foreach (var (name, text) in Documents)
-            await knowledge.AddDocumentAsync(name, new MemoryStream(Encoding.UTF8.GetBytes(text)));
-        return await knowledge.AskAsync(question);
     }
 }

@@ -1,7 +1,3 @@
-using System.Text;
-using Kotonoha.Rag.Answering;
-using Kotonoha.Rag.Stores;
-
 namespace Kotonoha.Rag.Tests.Answering;
 
 /// <summary>What is asked in other words than the documents have, and what stands next to it and is not the answer.</summary>
@@ -73,7 +69,7 @@ public sealed class OtherWordsTests
     [InlineData("ライトプランの料金は月いくらですか。", "900円")]
     public async Task Other_words_of_the_same_meaning_find_the_answer(string question, string expected)
     {
-        var answer = await AskAsync(question);
+        var answer = await Documents.AskAsync(question);
         Assert.True(answer.Found, answer.Text);
         Assert.Contains(expected, Assert.Single(answer.Citations).Text, StringComparison.Ordinal);
     }
@@ -86,16 +82,7 @@ public sealed class OtherWordsTests
     [InlineData("プレミアムプランの会費は月いくらですか。")]
     public async Task What_stands_next_to_it_does_not_answer(string question)
     {
-        var answer = await AskAsync(question);
+        var answer = await Documents.AskAsync(question);
         Assert.False(answer.Found, answer.Text);
-    }
-
-    private static async Task<Answer> AskAsync(string question)
-    {
-        using var folder = new TemporaryFolder();
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(folder.At("kb.db")));
-        foreach (var (name, text) in Documents)
-            await knowledge.AddDocumentAsync(name, new MemoryStream(Encoding.UTF8.GetBytes(text)));
-        return await knowledge.AskAsync(question);
     }
 }

@@ -1,7 +1,3 @@
-using System.Text;
-using Kotonoha.Rag.Answering;
-using Kotonoha.Rag.Stores;
-
 namespace Kotonoha.Rag.Tests.Answering;
 
 /// <summary>Answers about the thing that was asked about, whole lists, words in every script.</summary>
@@ -88,7 +84,7 @@ public sealed class TruthTests
     [InlineData("游泳池什么时候关闭？", "游泳池星期三关闭。 [1]")]
     [InlineData("ห้องสมุดปิดเมื่อไร", "ห้องสมุดปิดวันจันทร์ [1]")]
     public async Task The_answer_is_about_what_was_asked_about(string question, string expected)
-        => Assert.Equal(expected, (await AskAsync(question)).Text);
+        => Assert.Equal(expected, (await Documents.AskAsync(question)).Text);
 
     [Theory]
     [InlineData("How many bags does locker 33 hold?", "The documents do not answer")]
@@ -104,17 +100,8 @@ public sealed class TruthTests
     [InlineData("Combien coûte le parking de la gare ?", "Les documents")]
     public async Task What_is_not_there_is_refused_in_the_questions_language(string question, string refusal)
     {
-        var answer = await AskAsync(question);
+        var answer = await Documents.AskAsync(question);
         Assert.False(answer.Found, answer.Text);
         Assert.StartsWith(refusal, answer.Text, StringComparison.Ordinal);
-    }
-
-    private static async Task<Answer> AskAsync(string question)
-    {
-        using var folder = new TemporaryFolder();
-        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(folder.At("kb.db")));
-        foreach (var (name, text) in Documents)
-            await knowledge.AddDocumentAsync(name, new MemoryStream(Encoding.UTF8.GetBytes(text)));
-        return await knowledge.AskAsync(question);
     }
 }

@@ -1,0 +1,35 @@
+using System.Text.RegularExpressions;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>Tells who holds a role from who stands in for them, or held it before. Works on case-folded NFKC text.</summary>
+internal static partial class Roles
+{
+    /// <summary>Whether a text speaks of a deputy, a vice president, a former director.</summary>
+    internal static bool AreOthers(string folded) => Other().IsMatch(folded);
+
+    /// <summary>The text without what it says of deputies and the like: what is left speaks of the roles themselves.</summary>
+    internal static string WithoutOthers(string folded) => Other().Replace(folded, " ");
+
+    /// <summary>Whether a sentence speaks of the holder where a question asks for the deputy, or the other way round.</summary>
+    internal static bool SpeaksOfAnother(Question question, string folded)
+    {
+        bool asksForOther = question.AsksForOtherRole;
+        var others = Other().Matches(asksForOther ? question.Folded : folded);
+        if (others.Count == 0)
+            return false;
+        bool isOther = Other().IsMatch(folded) || StandsIn().IsMatch(folded);
+        var plain = WithoutOthers(folded);
+        return others.Select(match => match.Groups["role"].Value).Any(role => asksForOther
+            ? !isOther && plain.Contains(role, StringComparison.Ordinal)
+            : question.Folded.Contains(role, StringComparison.Ordinal) && !plain.Contains(role, StringComparison.Ordinal));
+    }
+
+    [GeneratedRegex(@"\b(?:deputy|vice|assistant|associate|former|acting)[ -](?<role>[a-z]+)|副(?<role>[一-龥々]{1,4})|(?<role>[一-龥々]{2,4})の(?:代理|代行|補佐)"
+        + @"|\b(?:deputi[sz]es?|stands? in|substitutes?) for the (?<role>[a-z]+)"
+        + "|[元前](?<role>社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
+    private static partial Regex Other();
+
+    [GeneratedRegex("deput|stand(?:s|ing)? in|substitut|代理|代行|補佐")]
+    private static partial Regex StandsIn();
+}
