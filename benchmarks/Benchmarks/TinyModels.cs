@@ -70,6 +70,56 @@ internal static class TinyModels
         yield return ("mistral", Llama.Create(llama with { ModelType = "mistral" }));
         yield return ("qwen2", Llama.Create(llama with { ModelType = "qwen2", QueryKeyValueBias = true, TieWordEmbeddings = true }));
         yield return ("qwen3", Llama.Create(llama with { ModelType = "qwen3", QueryKeyNorm = true, HeadWidth = 32, Heads = 4 }));
+        var phi = llama with { ModelType = "phi3", FusedProjections = true };
+        yield return ("phi3", Llama.Create(phi));
+        yield return ("phi3-longrope",
+            Llama.Create(
+                phi with
+                {
+                    RopeScaling = new RopeScaling
+                    {
+                        Kind = RopeScalingKind.LongRope,
+                        Factor = 4,
+                        OriginalContextLength = Context / 4,
+                        ShortFactors = [1, 1, 1, 1, 1.2, 1.4, 1.6, 2],
+                        LongFactors = [1, 1.1, 1.3, 2, 2.5, 3, 3.5, 4]
+                    }
+                }));
+        var gemma =
+            new GemmaConfig
+            {
+                VocabularySize = Vocabulary,
+                ContextLength = Context,
+                Width = 96,
+                Layers = 6,
+                Heads = 4,
+                KeyHeads = 2,
+                HeadWidth = 32,
+                InnerWidth = 160,
+                InitializerRange = 0.06f,
+                AttentionScalar = 32
+            };
+        yield return ("gemma", Gemma.Create(gemma with { ModelType = "gemma" }));
+        yield return ("gemma2",
+            Gemma.Create(
+                gemma with
+                {
+                    ModelType = "gemma2",
+                    AttentionSoftCap = 5,
+                    FinalSoftCap = 12,
+                    SlidingWindow = 12,
+                    SlidingLayers = [true, false, true, false, true, false]
+                }));
+        yield return ("gemma3",
+            Gemma.Create(
+                gemma with
+                {
+                    SlidingWindow = 12,
+                    SlidingLayers = [true, true, true, true, true, false],
+                    RopeTheta = 1_000_000,
+                    LocalRopeTheta = 10000,
+                    RopeScaling = new RopeScaling { Kind = RopeScalingKind.Linear, Factor = 4 }
+                }));
     }
 
     public static Task TrainAsync(CausalModel model, Tokenizer tokenizer, IEnumerable<string> texts, int steps)

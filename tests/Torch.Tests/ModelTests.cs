@@ -26,6 +26,25 @@ public sealed class ModelTests
         InitializerRange = 0.3f,
     };
 
+    private static readonly GemmaConfig Capped = new()
+    {
+        ModelType = "gemma2",
+        VocabularySize = Small.VocabularySize,
+        ContextLength = Small.ContextLength,
+        Width = Small.Width,
+        Layers = 2,
+        Heads = Small.Heads,
+        KeyHeads = Small.KeyHeads,
+        HeadWidth = Small.HeadWidth,
+        InnerWidth = 64,
+        InitializerRange = 0.3f,
+        AttentionScalar = 7,
+        AttentionSoftCap = 4,
+        FinalSoftCap = 6,
+        SlidingWindow = 9,
+        SlidingLayers = [true, false],
+    };
+
     private static readonly Dictionary<string, Func<CausalModel>> Families = new()
     {
         ["gpt2"] = () => Gpt2.Create(new Gpt2Config
@@ -43,6 +62,15 @@ public sealed class ModelTests
         ["mistral"] = () => Llama.Create(Small with { ModelType = "mistral", SlidingWindow = 9 }, 5),
         ["qwen2"] = () => Llama.Create(Small with { ModelType = "qwen2", QueryKeyValueBias = true }, 5),
         ["qwen3"] = () => Llama.Create(Small with { ModelType = "qwen3", QueryKeyNorm = true, HeadWidth = 16 }, 5),
+        ["phi3"] = () => Llama.Create(Small with { ModelType = "phi3", FusedProjections = true, PartialRotaryFactor = 0.5 }, 5),
+        ["gemma2"] = () => Gemma.Create(Capped, 5),
+        ["gemma3"] = () => Gemma.Create(Capped with
+        {
+            ModelType = "gemma3_text",
+            AttentionSoftCap = 0,
+            FinalSoftCap = 0,
+            LocalRopeTheta = 300,
+        }, 5),
         ["dynamic positions"] = () => Llama.Create(Small with
         {
             ContextLength = 25,

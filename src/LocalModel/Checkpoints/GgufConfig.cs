@@ -13,11 +13,27 @@ internal static class GgufConfig
 
     // Metadata are of single precision.
     private const double Rounding = 1e-5;
-    private static readonly string[] LlamaKinds = ["llama", "qwen2", "qwen3"];
+    private static readonly string[] LlamaKinds = ["llama", "qwen2", "qwen3", "phi3"], GemmaKinds = ["gemma", "gemma2", "gemma3"];
+
+    /// <summary>The tensors with longrope's divisors, for sequences past the trained context and up to it (Phi-3).</summary>
+    public const string LongFactors = "rope_factors_long.weight", ShortFactors = "rope_factors_short.weight";
 
     /// <summary>Whether an architecture is of the Llama family.</summary>
     /// <param name="architecture">The name in <c>general.architecture</c>.</param>
     public static bool IsLlama(string architecture) => LlamaKinds.Contains(architecture);
+
+    /// <summary>Whether an architecture is of the Gemma family.</summary>
+    /// <param name="architecture">The name in <c>general.architecture</c>.</param>
+    public static bool IsGemma(string architecture) => GemmaKinds.Contains(architecture);
+
+    /// <summary>What llama.cpp divides the attention scores of a model of the Gemma family by the root of.</summary>
+    /// <param name="architecture">The architecture.</param>
+    /// <param name="layers">Its blocks, by which llama.cpp knows the models of 27 thousand million weights.</param>
+    /// <param name="width">The width of the hidden states.</param>
+    /// <param name="heads">The query heads.</param>
+    /// <param name="headWidth">The width of one.</param>
+    public static double AttentionScalar(string architecture, int layers, int width, int heads, int headWidth)
+        => (architecture, layers) is ("gemma2", 46) or ("gemma3", 62) ? (double)width / heads : headWidth;
 
     /// <summary>The settings of a model of the Llama family.</summary>
     /// <param name="file">The file.</param>
@@ -34,7 +50,9 @@ internal static class GgufConfig
         int headWidth = Whole(file, "attention.key_length", heads > 0 ? width / heads : 0);
         if (Whole(file, "attention.value_length", headWidth) != headWidth)
             throw new UnsupportedModelException($"{file.Path}: values of another width than keys are not supported.");
-        if (Whole(file, "rope.dimension_count", headWidth) != headWidth)
+        bool isPhi = architecture == "phi3";
+        int turned = Whole(file, "rope.dimension_count", headWidth);
+        if (turned != headWidth && !isPhi)
             throw new UnsupportedModelException($"{file.Path}: rotary positions on a part of each head are not supported.");
         if (Whole(file, "expert_count", 0) > 0)
             throw new UnsupportedModelException($"{file.Path}: mixtures of experts are not supported.");
@@ -43,7 +61,7 @@ internal static class GgufConfig
             && Math.Abs(scale * Math.Sqrt(headWidth) - 1) > Rounding)
             throw Unsupported(file, "attention.scale", scale, "attention scores are divided by the root of the head width");
         int layers = Whole(file, "block_count"), context = Whole(file, "context_length");
-        var scaling = Scaling(file);
+        var scaling = LongRope(file, context) ?? Scaling(file);
         return new LlamaConfig
         {
             ModelType = architecture,
@@ -56,10 +74,12 @@ internal static class GgufConfig
             HeadWidth = headWidth,
             InnerWidth = Whole(file, "feed_forward_length"),
             RmsNormEpsilon = Single(file, "attention.layer_norm_rms_epsilon"),
-            QueryKeyValueBias = file.TryGet("blk.0.attn_q.bias", out _),
+            QueryKeyValueBias = file.TryGet(isPhi ? "blk.0.attn_qkv.bias" : "blk.0.attn_q.bias", out _),
             AttentionOutputBias = file.TryGet("blk.0.attn_output.bias", out _),
             FeedForwardBias = file.TryGet("blk.0.ffn_down.bias", out _),
             QueryKeyNorm = file.TryGet("blk.0.attn_q_norm.weight", out _),
+            FusedProjections = isPhi,
+            PartialRotaryFactor = (double)turned / headWidth,
             TieWordEmbeddings = !file.TryGet("output.weight", out _),
             SlidingWindow = Whole(file, "attention.sliding_window", 0),
             RopeTheta = file.Metadata.Number(Key(file, "rope.freq_base")) ?? 10000,
@@ -69,6 +89,51 @@ internal static class GgufConfig
                 : [],
             RotaryInterleaved = architecture == "llama",
         };
+    }
+
+    /// <summary>The settings of a model of the Gemma family.</summary>
+    /// <param name="file">The file.</param>
+    /// <exception cref="GgufException">A value is missing or of the wrong kind.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is another one, or the file asks for something that is not
+    /// supported.</exception>
+    public static GemmaConfig Gemma(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        var architecture = file.Architecture;
+        if (!IsGemma(architecture))
+            throw Unknown(file);
+        var type = architecture == "gemma3" ? "gemma3_text" : architecture;
+        int width = Whole(file, "embedding_length"), heads = Whole(file, "attention.head_count"), layers = Whole(file, "block_count");
+        int headWidth = Whole(file, "attention.key_length", heads > 0 ? width / heads : 0);
+        if (Whole(file, "attention.value_length", headWidth) != headWidth)
+            throw new UnsupportedModelException($"{file.Path}: values of another width than keys are not supported.");
+        RequireCausal(file, true);
+        int window = type == "gemma" ? 0 : Whole(file, "attention.sliding_window", type == "gemma2" ? 4096 : null);
+        return new GemmaConfig
+        {
+            ModelType = type,
+            VocabularySize = Rows(file, "token_embd.weight"),
+            ContextLength = Whole(file, "context_length"),
+            Width = width,
+            Layers = layers,
+            Heads = heads,
+            KeyHeads = Whole(file, "attention.head_count_kv", heads),
+            HeadWidth = headWidth,
+            InnerWidth = Whole(file, "feed_forward_length"),
+            RmsNormEpsilon = Single(file, "attention.layer_norm_rms_epsilon"),
+            AttentionScalar = AttentionScalar(architecture, layers, width, heads, headWidth),
+            AttentionSoftCap = type == "gemma2" ? Number("attn_logit_softcapping", 50) : 0,
+            FinalSoftCap = type == "gemma" ? 0 : Number("final_logit_softcapping", type == "gemma2" ? 30 : 0),
+            TieWordEmbeddings = !file.TryGet("output.weight", out _),
+            SlidingWindow = window,
+            SlidingLayers =
+                window > 0 ? [.. Enumerable.Range(0, layers).Select(layer => GemmaConfigFile.IsSlidingByDefault(type, layer))] : [],
+            RopeTheta = Number("rope.freq_base", 10000),
+            LocalRopeTheta = type == "gemma3_text" ? Number("rope.freq_base_swa", 10000) : null,
+            RopeScaling = Scaling(file),
+        };
+
+        float Number(string name, float usual) => (float)(file.Metadata.Number(Key(file, name)) ?? usual);
     }
 
     /// <summary>The settings of a GPT-2.</summary>
@@ -155,6 +220,23 @@ internal static class GgufConfig
     private static UnsupportedModelException Unsupported(GgufFile file, string name, object value, string instead)
         => new(string.Create(CultureInfo.InvariantCulture, $"{file.Path}: the metadata value '{Key(file, name)}' is {value}, which is "
             + $"not supported; {instead}. Use the model's folder in the Hugging Face layout."));
+
+    // Phi-3's two lists of divisors.
+    private static RopeScaling? LongRope(GgufFile file, int context)
+    {
+        if (!file.TryGet(LongFactors, out _) || !file.TryGet(ShortFactors, out _))
+            return null;
+        int original = Whole(file, "rope.scaling.original_context_length", context);
+        return new RopeScaling
+        {
+            Kind = RopeScalingKind.LongRope,
+            Factor = Math.Max(1, (double)context / original),
+            OriginalContextLength = original,
+            AttentionFactor = file.Metadata.Number(Key(file, "rope.scaling.attn_factor")) ?? 1,
+            LongFactors = Array.ConvertAll(file.ReadFloats(LongFactors), f => (double)f),
+            ShortFactors = Array.ConvertAll(file.ReadFloats(ShortFactors), f => (double)f),
+        };
+    }
 
     private static RopeScaling? Scaling(GgufFile file)
     {

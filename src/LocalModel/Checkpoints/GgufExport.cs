@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Kotonoha.Foundation.Gguf;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Models;
@@ -14,12 +15,12 @@ internal static class GgufExport
 {
     private const uint QuantizationVersion = 2;
     private static readonly string[] Embeddings = ["token_embd.weight", "output.weight"];
-    private static readonly string[] AlwaysSingle = ["position_embd.weight", "token_types.weight", "rope_freqs.weight"];
+    private static readonly string[] AlwaysSingle = ["position_embd.weight", "token_types.weight", "rope_freqs.weight", GgufConfig.LongFactors, GgufConfig.ShortFactors];
 
     /// <summary>The types that can be written.</summary>
     public static IReadOnlyList<DataType> Types => Quantizer.Formats;
 
-    /// <summary>Writes a language model (GPT-2, or of the Llama family).</summary>
+    /// <summary>Writes a language model (GPT-2, or of the Llama or the Gemma family).</summary>
     /// <param name="model">The model.</param>
     /// <param name="parts">Tokenizer, chat template and special tokens.</param>
     /// <param name="path">The file; its folder must exist. Written as a whole.</param>
@@ -45,17 +46,18 @@ internal static class GgufExport
             Llama llama =>
                 Write(GgufModelMetadata.Of(llama.Config), model.Parameters, RowOrder(llama.Config),
                     GgufModelMetadata.FrequencyFactors(llama.Config)),
+            Gemma gemma => Write(GgufModelMetadata.Of(gemma.Config), model.Parameters, (_, row) => row, []),
             _ => throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be written as GGUF files."),
         };
 
         IReadOnlyList<string> Write(
             (string Architecture, GgufWriter Writer) file, IReadOnlyList<Parameter> parameters, Func<string, int, int> row,
-            float[] frequencies)
+            IEnumerable<(string Tensor, float[] Factors)> frequencies)
         {
             General(file.Writer, name, type);
             var unsaid = GgufVocabulary.Write(file.Writer, parts, model.VocabularySize);
-            if (frequencies.Length > 0)
-                file.Writer.Add("rope_freqs.weight", frequencies, frequencies.Length);
+            foreach (var (tensor, factors) in frequencies)
+                file.Writer.Add(tensor, factors, factors.Length);
             List<string> remarks = [.. unsaid, .. Add(file.Writer, file.Architecture, parameters, type, row)];
             AtomicFile.Write(path, stream => file.Writer.Write(stream, progress));
             return remarks;
@@ -186,9 +188,14 @@ internal static class GgufExport
                 Array.Reverse(shape);
             var stored = TypeOf(name, shape, type, remarks);
             bool asItLies = transposed == parameter.IsStoredTransposed || parameter.Shape.Length < 2;
+            float offset = GgufNames.OffsetOf(architecture, parameter.Name);
             if (asItLies)
-                writer.Add(name, stored, shape,
-                    (row, values) => parameter.ReadStoredRow(shape.Length < 2 ? 0 : sourceRow(name, (int)row), values));
+                writer.Add(name, stored, shape, (row, values) =>
+                {
+                    parameter.ReadStoredRow(shape.Length < 2 ? 0 : sourceRow(name, (int)row), values);
+                    if (offset != 0)
+                        TensorPrimitives.Add(values, offset, values);
+                });
             else
                 writer.Add(name, stored, shape, Transposed(parameter));
         }

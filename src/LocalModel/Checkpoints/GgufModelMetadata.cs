@@ -7,7 +7,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 internal static class GgufModelMetadata
 {
     /// <summary>The architecture that stands for a model of the Llama family.</summary>
-    public static string Architecture(LlamaConfig config) => config.ModelType is "qwen2" or "qwen3" ? config.ModelType : "llama";
+    public static string Architecture(LlamaConfig config) => config.ModelType is "qwen2" or "qwen3" or "phi3" ? config.ModelType : "llama";
 
     public static (string Architecture, GgufWriter Writer) Of(Gpt2Config config)
     {
@@ -42,25 +42,61 @@ internal static class GgufModelMetadata
             throw new UnsupportedModelException(
                 "Models of the architecture llama with biases of queries and keys cannot be written as GGUF files.");
         var (writer, set) = Start(architecture);
-        set("context_length", config.ContextLength);
-        set("embedding_length", config.Width);
-        set("block_count", config.Layers);
-        set("feed_forward_length", config.InnerWidth);
-        set("attention.head_count", config.Heads);
-        set("attention.head_count_kv", config.KeyHeads);
-        set("attention.layer_norm_rms_epsilon", config.RmsNormEpsilon);
-        set("rope.freq_base", (float)config.RopeTheta);
-        set("rope.dimension_count", config.HeadWidth);
-        set("vocab_size", config.VocabularySize);
-        if (config.HeadWidth * config.Heads != config.Width)
+        Shared(config, config.HeadWidth * config.Heads != config.Width, set);
+        if (architecture == "phi3" && config.RopeScaling is { Kind: RopeScalingKind.LongRope } longRope)
         {
-            set("attention.key_length", config.HeadWidth);
-            set("attention.value_length", config.HeadWidth);
+            set("rope.scaling.original_context_length", longRope.OriginalContextLength ?? config.ContextLength);
+            set("rope.scaling.attn_factor", (float)RopeFrequencies.AttentionFactor(longRope, config.Rotary.OriginalContextLength));
         }
+        else
+            Scaling(config, set);
+        return (architecture, writer);
+    }
 
-        if (config.SlidingWindow > 0)
-            set("attention.sliding_window", config.SlidingWindow);
-        Scaling(config, set);
+    public static (string Architecture, GgufWriter Writer) Of(GemmaConfig config)
+    {
+        var architecture = config.ModelType == "gemma3_text" ? "gemma3" : config.ModelType;
+        var otherwise =
+            config.Activation != Activation.GeluTanh ? $"the activation '{config.HiddenActivation}'"
+            : config.AttentionBias ? "biases of attention"
+            : !config.TieWordEmbeddings ? "a head of its own"
+            : config.AttentionScalar
+                != GgufConfig.AttentionScalar(architecture, config.Layers, config.Width, config.Heads, config.HeadWidth)
+                ? "another scale of attention than llama.cpp's"
+            : (config.AttentionSoftCap > 0) != (architecture == "gemma2") ? "caps of attention otherwise than llama.cpp's"
+            : architecture == "gemma2" && config.FinalSoftCap == 0 ? "no cap of logits"
+            : architecture == "gemma" && config.FinalSoftCap > 0 ? "a cap of logits"
+            : (config.SlidingWindow > 0) != (architecture != "gemma")
+                || config.SlidingWindow > 0 && Enumerable.Range(0, config.Layers)
+                    .Any(layer => config.IsSliding(layer) != GemmaConfigFile.IsSlidingByDefault(config.ModelType, layer))
+                ? "windows in other layers than llama.cpp's"
+            : null;
+        if (otherwise is not null)
+            throw new UnsupportedModelException($"This model has {otherwise}, which GGUF files of the architecture {architecture} cannot say.");
+        var shared = new LlamaConfig
+        {
+            VocabularySize = config.VocabularySize,
+            ContextLength = config.ContextLength,
+            Width = config.Width,
+            Layers = config.Layers,
+            InnerWidth = config.InnerWidth,
+            Heads = config.Heads,
+            KeyHeads = config.KeyHeads,
+            HeadWidth = config.HeadWidth,
+            RmsNormEpsilon = config.RmsNormEpsilon,
+            RopeTheta = config.RopeTheta,
+            RopeScaling = config.RopeScaling,
+            SlidingWindow = config.SlidingWindow,
+        };
+        var (writer, set) = Start(architecture);
+        Shared(shared, true, set);
+        if (config.LocalRopeTheta is { } local)
+            set("rope.freq_base_swa", (float)local);
+        if (config.AttentionSoftCap > 0)
+            set("attn_logit_softcapping", config.AttentionSoftCap);
+        if (config.FinalSoftCap > 0)
+            set("final_logit_softcapping", config.FinalSoftCap);
+        Scaling(shared, set);
         return (architecture, writer);
     }
 
@@ -89,17 +125,44 @@ internal static class GgufModelMetadata
         return ("bert", writer);
     }
 
-    /// <summary>What each pair's frequency is divided by, where the scaling cannot be said in metadata; empty for nothing.</summary>
-    public static float[] FrequencyFactors(LlamaConfig config)
+    /// <summary>What each pair's frequency is divided by, where the scaling cannot be said in metadata, by the name of the tensor.</summary>
+    public static IEnumerable<(string Tensor, float[] Factors)> FrequencyFactors(LlamaConfig config)
     {
+        if (Architecture(config) == "phi3" && config.RopeScaling is { Kind: RopeScalingKind.LongRope } longRope)
+            return [(GgufConfig.LongFactors, Singles(longRope.LongFactors)), (GgufConfig.ShortFactors, Singles(longRope.ShortFactors))];
         double[] factors = [.. config.RopeFrequencyFactors];
         if (config.RopeScaling is { Kind: RopeScalingKind.Llama3 } || IsFixedDivision(config.RopeScaling))
         {
-            var scaled = RopeFrequencies.Scaled(config);
-            factors = [.. scaled.Select((frequency, pair) => Math.Pow(config.RopeTheta, -2.0 * pair / config.HeadWidth) / frequency)];
+            var scaled = RopeFrequencies.Scaled(config.Rotary);
+            factors = [.. scaled.Select((frequency, pair) => Math.Pow(config.RopeTheta, -2.0 * pair / config.RotaryWidth) / frequency)];
         }
 
-        return Array.ConvertAll(factors, factor => (float)factor);
+        return factors.Length > 0 ? [("rope_freqs.weight", Singles(factors))] : [];
+
+        static float[] Singles(IEnumerable<double> values) => [.. values.Select(value => (float)value)];
+    }
+
+    // What the Llama and the Gemma family have in common.
+    private static void Shared(LlamaConfig config, bool hasHeadWidth, Action<string, object> set)
+    {
+        set("context_length", config.ContextLength);
+        set("embedding_length", config.Width);
+        set("block_count", config.Layers);
+        set("feed_forward_length", config.InnerWidth);
+        set("attention.head_count", config.Heads);
+        set("attention.head_count_kv", config.KeyHeads);
+        set("attention.layer_norm_rms_epsilon", config.RmsNormEpsilon);
+        set("rope.freq_base", (float)config.RopeTheta);
+        set("rope.dimension_count", config.RotaryWidth);
+        set("vocab_size", config.VocabularySize);
+        if (hasHeadWidth)
+        {
+            set("attention.key_length", config.HeadWidth);
+            set("attention.value_length", config.HeadWidth);
+        }
+
+        if (config.SlidingWindow > 0)
+            set("attention.sliding_window", config.SlidingWindow);
     }
 
     // longrope with one list for all lengths and no other effect: what a config.json makes of a GGUF file's factors.

@@ -27,6 +27,9 @@ internal static class GgufNames
             ("output.LayerNorm", "layer_output_norm"),
         ]),
         ("llama", "model.", "layers.", LlamaNames), ("qwen2", "model.", "layers.", LlamaNames), ("qwen3", "model.", "layers.", LlamaNames),
+        ("phi3", "model.", "layers.",
+            [.. LlamaNames, ("self_attn.qkv_proj", "attn_qkv"), ("mlp.gate_up_proj", "ffn_up")]),
+        ("gemma", "model.", "layers.", LlamaNames), ("gemma2", "model.", "layers.", GemmaNames), ("gemma3", "model.", "layers.", GemmaNames),
     ];
 
     private static (string, string)[] LlamaNames =>
@@ -36,6 +39,14 @@ internal static class GgufNames
         ("self_attn.o_proj", "attn_output"), ("self_attn.q_norm", "attn_q_norm"), ("self_attn.k_norm", "attn_k_norm"),
         ("post_attention_layernorm", "ffn_norm"),
         ("mlp.gate_proj", "ffn_gate"), ("mlp.up_proj", "ffn_up"), ("mlp.down_proj", "ffn_down"),
+    ];
+
+    // The norm after attention is one of its outputs there, not the one before the feed-forward part.
+    private static (string, string)[] GemmaNames =>
+    [
+        .. LlamaNames.Where(name => name.Item1 != "post_attention_layernorm"),
+        ("post_attention_layernorm", "post_attention_norm"), ("pre_feedforward_layernorm", "ffn_norm"),
+        ("post_feedforward_layernorm", "post_ffw_norm"),
     ];
 
     /// <summary>The architectures whose names are known.</summary>
@@ -75,6 +86,13 @@ internal static class GgufNames
 
         return null;
     }
+
+    /// <summary>
+    /// What a GGUF file's weight has more than transformers' of the name: 1 for Gemma's norms, which transformers stores as differences
+    /// from one.
+    /// </summary>
+    public static float OffsetOf(string architecture, string name)
+        => architecture.StartsWith("gemma", StringComparison.Ordinal) && name.EndsWith("norm.weight", StringComparison.Ordinal) ? 1 : 0;
 
     /// <summary>Whether transformers keeps a matrix with its inputs outermost, which GGUF files never do (GPT-2's projections).</summary>
     public static bool IsTransposed(string architecture, string name)

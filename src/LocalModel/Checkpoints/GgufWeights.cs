@@ -8,7 +8,7 @@ namespace Kotonoha.LocalModel.Checkpoints;
 /// <summary>Loads models from GGUF files.</summary>
 internal static class GgufCheckpoint
 {
-    /// <summary>Loads a language model (llama, qwen2, qwen3, gpt2).</summary>
+    /// <summary>Loads a language model (gpt2, or of the Llama or the Gemma family).</summary>
     /// <param name="path">The file.</param>
     /// <param name="precision">In which format the weights are kept.</param>
     /// <exception cref="GgufException">The file is broken.</exception>
@@ -39,6 +39,7 @@ internal static class GgufCheckpoint
         {
             "gpt2" => new Gpt2(GgufConfig.Gpt2(file), source),
             var architecture when GgufConfig.IsLlama(architecture) => new Llama(GgufConfig.Llama(file), source),
+            var architecture when GgufConfig.IsGemma(architecture) => new Gemma(GgufConfig.Gemma(file), source),
             var architecture =>
                 throw new UnsupportedModelException(
                     $"{file.Path}: the architecture '{architecture}' is no language model. Load it as an encoder."),
@@ -86,7 +87,7 @@ internal sealed class GgufWeights : IWeightSource
     private const int MostNamesInAMessage = 5;
 
     // Read with the settings; computed from them by others.
-    private static readonly string[] NoWeights = ["rope_freqs.weight"];
+    private static readonly string[] NoWeights = ["rope_freqs.weight", GgufConfig.LongFactors, GgufConfig.ShortFactors];
 
     private readonly GgufFile _file;
     private readonly string _architecture;
@@ -143,6 +144,9 @@ internal sealed class GgufWeights : IWeightSource
                 ReadTransposed(stored, parameter);
             else
                 _file.Read(stored, parameter.Values);
+            if (GgufNames.OffsetOf(_architecture, name) is var offset and not 0)
+                foreach (ref float value in parameter.Values)
+                    value -= offset;
             return parameter;
         }
         catch

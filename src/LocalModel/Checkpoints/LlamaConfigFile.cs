@@ -15,7 +15,7 @@ internal static class LlamaConfigFile
     private static readonly LlamaConfig Qwen =
         new() { VocabularySize = 151936, InnerWidth = 22016, ContextLength = 32768, SlidingWindow = 4096 };
 
-    // What transformers' classes default to: LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config.
+    // What transformers' classes default to: LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config, Phi3Config.
     private static readonly Dictionary<string, (string Architecture, LlamaConfig Defaults)> Kinds = new(StringComparer.Ordinal)
     {
         ["llama"] = ("LlamaForCausalLM", new LlamaConfig { HeadWidth = 0, KeyHeads = 0 }),
@@ -24,6 +24,19 @@ internal static class LlamaConfigFile
                 new LlamaConfig { HeadWidth = 0, KeyHeads = 8, InnerWidth = 14336, ContextLength = 4096 * 32, SlidingWindow = 4096 }),
         ["qwen2"] = ("Qwen2ForCausalLM", Qwen with { HeadWidth = 0, QueryKeyValueBias = true }),
         ["qwen3"] = ("Qwen3ForCausalLM", Qwen with { QueryKeyNorm = true }),
+        ["phi3"] =
+            ("Phi3ForCausalLM",
+                new LlamaConfig
+                {
+                    VocabularySize = 32064,
+                    Width = 3072,
+                    HeadWidth = 0,
+                    KeyHeads = 0,
+                    InnerWidth = 8192,
+                    ContextLength = 4096,
+                    RmsNormEpsilon = 1e-5f,
+                    FusedProjections = true,
+                }),
     };
 
     /// <summary>The values of <c>model_type</c> that are read.</summary>
@@ -67,7 +80,11 @@ internal static class LlamaConfigFile
             AttentionDropout = (float)(fields.Number("attention_dropout") ?? 0),
             InitializerRange = (float)(fields.Number("initializer_range") ?? 0.02),
         };
-        config = RopeFields.Read(fields, config);
+        var (theta, part, scaling) = RopeFields.Read(fields, config.RopeTheta, config.ContextLength);
+        if (part != 1 && type != "phi3")
+            throw new UnsupportedModelException(
+                $"{fields.File}: partial_rotary_factor {part} is not supported for this kind of model; only 1 is.");
+        config = config with { RopeTheta = theta, PartialRotaryFactor = part, RopeScaling = scaling };
         config.Validate();
         return config;
     }
@@ -133,8 +150,8 @@ internal static class LlamaConfigFile
         writer.WriteEndObject();
     }
 
-    // Mistral's window is in all layers; Qwen's only where use_sliding_window says so, from max_window_layers on or in the layers that
-    // layer_types names.
+    // Mistral's and Phi-3's window is in all layers; Qwen's only where use_sliding_window says so, from max_window_layers on or in the
+    // layers that layer_types names.
     private static (int Window, bool[] Layers) Window(JsonFields fields, string type, int layers, LlamaConfig defaults)
     {
         if (type == "llama")
@@ -142,7 +159,7 @@ internal static class LlamaConfigFile
         int? stated = fields.Int32("sliding_window", 0);
         bool absent = !fields.Root.TryGetProperty("sliding_window", out _);
         int window = stated ?? (absent ? defaults.SlidingWindow : 0);
-        if (type == "mistral")
+        if (type is "mistral" or "phi3")
             return (window, []);
         if (!(fields.Boolean("use_sliding_window") ?? false))
             window = 0;
@@ -154,7 +171,8 @@ internal static class LlamaConfigFile
         return window == 0 || first >= layers ? (0, []) : (window, [.. Enumerable.Range(0, layers).Select(layer => layer >= first)]);
     }
 
-    private static bool[]? LayerTypes(JsonFields fields, int layers)
+    /// <summary>Which layers <c>layer_types</c> says to have a window, or null where the file has no such list.</summary>
+    internal static bool[]? LayerTypes(JsonFields fields, int layers)
     {
         if (fields.Value("layer_types") is not { } value)
             return null;
@@ -171,14 +189,16 @@ internal static class LlamaConfigFile
     {
         bool qwen2 = config.ModelType == "qwen2";
         string? problem =
-            config.QueryKeyNorm != (config.ModelType == "qwen3") ? "norms of queries and keys"
+            config.FusedProjections != (config.ModelType == "phi3") ? "how the projections are stored"
+            : config.PartialRotaryFactor != 1 && config.ModelType != "phi3" ? "rotary positions on a part of each head"
+            : config.QueryKeyNorm != (config.ModelType == "qwen3") ? "norms of queries and keys"
             : config.FeedForwardBias && config.ModelType != "llama" ? "biases in the feed-forward part"
             : qwen2 && (!config.QueryKeyValueBias
                 || config.AttentionOutputBias) ? "biases of attention other than those of queries, keys and values"
             : !qwen2 && config.QueryKeyValueBias != config.AttentionOutputBias ? "biases in only a part of attention"
-            : config.ModelType == "mistral" && config.QueryKeyValueBias ? "biases of attention"
+            : config.ModelType is "mistral" or "phi3" && config.QueryKeyValueBias ? "biases of attention"
             : config.ModelType == "llama" && config.SlidingWindow > 0 ? "a sliding window"
-            : config.ModelType == "mistral" && config.SlidingLayers.Contains(false)
+            : config.ModelType is "mistral" or "phi3" && config.SlidingLayers.Contains(false)
             && config.SlidingWindow > 0 ? "a sliding window in only some layers"
             : null;
         if (problem is not null)

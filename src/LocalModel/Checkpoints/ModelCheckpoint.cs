@@ -28,7 +28,7 @@ public static class ModelCheckpoint
     /// <summary>The weight of a head that gives a text one number.</summary>
     internal const string ScoreName = "score.weight";
 
-    private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes];
+    private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes, .. GemmaConfigFile.ModelTypes];
 
     // Heads of other tasks: the weights of the language model's head are missing there.
     private static readonly string[] OtherTasks =
@@ -182,6 +182,8 @@ public static class ModelCheckpoint
             Gpt2ConfigFile.ModelType when Gpt2ConfigFile.Read(fields) is var config => weights => new Gpt2(config, weights),
             _ when LlamaConfigFile.ModelTypes.Contains(type)
                 && LlamaConfigFile.Read(fields) is var config => weights => new Llama(config, weights),
+            _ when GemmaConfigFile.ModelTypes.Contains(type)
+                && GemmaConfigFile.Read(fields) is var config => weights => new Gemma(config, weights),
             _ => throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are "
                 + $"{string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
         };
@@ -195,7 +197,7 @@ public static class ModelCheckpoint
         {
             if (!model.Parameters.Any(p => p.Name == HeadName))
                 weights.RequireCopy(HeadName, model.Parameters[0]);
-            weights.RequireAllTaken();
+            weights.RequireAllTaken(type == GemmaConfigFile.WithPictures ? GemmaConfigFile.IsOfPictures : null);
             return model;
         }
         catch
@@ -215,12 +217,15 @@ public static class ModelCheckpoint
         using var weights = new SafetensorsWeights(folder, WeightPrecision.Single);
 
         // There is no head for tokens: the model is made as if it shared the embedding.
-        CausalModel body = type == Gpt2ConfigFile.ModelType
-            ? new Gpt2(Gpt2ConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
+        CausalModel body =
+            type == Gpt2ConfigFile.ModelType
+                ? new Gpt2(Gpt2ConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
             : LlamaConfigFile.ModelTypes.Contains(type)
                 ? new Llama(LlamaConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
-                : throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are "
-                    + $"{string.Join(", ", KnownModelTypes)}.");
+            : GemmaConfigFile.ModelTypes.Contains(type)
+                ? new Gemma(GemmaConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
+            : throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are "
+                + $"{string.Join(", ", KnownModelTypes)}.");
         try
         {
             var score = weights.Take(ScoreName, 1, body.Width);
@@ -240,10 +245,15 @@ public static class ModelCheckpoint
         Write(body, folder, parts, StoredType.Float32, null, score);
         var file = Path.Combine(folder, ConfigFileName);
         var config = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
-        config["architectures"] = new JsonArray(body is Gpt2 ? "GPT2ForSequenceClassification" : "LlamaForSequenceClassification");
+        config["architectures"] = new JsonArray(ScoredArchitecture(config));
         config["id2label"] = new JsonObject { ["0"] = "LABEL_0" };
         AtomicFile.WriteText(file, config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
     }
+
+    // GPT2LMHeadModel, LlamaForCausalLM, …
+    private static string ScoredArchitecture(JsonObject config)
+        => config["architectures"]![0]!.GetValue<string>().Replace("LMHeadModel", "ForSequenceClassification", StringComparison.Ordinal)
+            .Replace("ForCausalLM", "ForSequenceClassification", StringComparison.Ordinal);
 
     // In transformers' order, whatever the order in memory.
     private static float[] ValuesOf(CausalModel model, Parameter parameter)
@@ -271,6 +281,9 @@ public static class ModelCheckpoint
             case Llama llama:
                 LlamaConfigFile.Write(file, llama.Config, generation, dataType);
                 break;
+            case Gemma gemma:
+                GemmaConfigFile.Write(file, gemma.Config, generation, dataType);
+                break;
             default:
                 throw new UnsupportedModelException($"Models of the type {model.GetType().Name} cannot be saved yet.");
         }
@@ -281,6 +294,7 @@ public static class ModelCheckpoint
     {
         Gpt2 { Config: var config } => (config with { InnerWidth = config.FeedForwardWidth, InitializerRange = 0 }).ToString(),
         Llama { Config: var config } => LlamaConfigFile.Text(config with { InitializerRange = 0 }),
+        Gemma { Config: var config } => GemmaConfigFile.Text(config with { InitializerRange = 0 }),
         _ => "",
     };
 

@@ -18,24 +18,34 @@ internal static class RopeFields
         "max_position_embeddings", "finetuned", "attn_factor",
     };
 
-    /// <summary>The config with what the file says about rotary positions.</summary>
-    public static LlamaConfig Read(JsonFields fields, LlamaConfig config)
+    /// <summary>What the file says about rotary positions.</summary>
+    /// <param name="fields">The file.</param>
+    /// <param name="theta">The base where it names none.</param>
+    /// <param name="context">The positions of the model.</param>
+    /// <returns>The base, the part of each head that turns, the scaling.</returns>
+    public static (double Theta, double Part, RopeScaling? Scaling) Read(JsonFields fields, double theta, int context)
     {
-        RequireWhole(fields, fields.Number("partial_rotary_factor"));
         var (name, rope) = fields.Object("rope_parameters") is { } newer
             ? ("rope_parameters", newer)
             : ("rope_scaling", fields.Object("rope_scaling"));
-        double? theta = rope?.Number("rope_theta") ?? fields.Number("rope_theta");
-        config = config with { RopeTheta = theta ?? config.RopeTheta, RopeScaling = null };
-        if (rope is null)
-            return config;
+        double part = rope?.Number("partial_rotary_factor") ?? fields.Number("partial_rotary_factor") ?? 1;
+        return (rope?.Number("rope_theta") ?? fields.Number("rope_theta") ?? theta, part,
+            rope is null ? null : Scaling(fields, name, rope, context));
+    }
+
+    /// <summary>The scaling that an object of the file describes, or null.</summary>
+    /// <param name="fields">The file.</param>
+    /// <param name="name">The object's name.</param>
+    /// <param name="rope">The object.</param>
+    /// <param name="context">The positions of the model.</param>
+    public static RopeScaling? Scaling(JsonFields fields, string name, JsonFields rope, int context)
+    {
         foreach (var field in rope.Root.EnumerateObject())
             if (!Known.Contains(field.Name))
                 throw fields.Wrong(name, $"has the setting '{field.Name}', which is not supported");
-        RequireWhole(fields, rope.Number("partial_rotary_factor"));
         var type = rope.Text("rope_type") ?? rope.Text("type") ?? "default";
         if (type == "default")
-            return config;
+            return null;
         var kind = type switch
         {
             "linear" => RopeScalingKind.Linear,
@@ -43,6 +53,7 @@ internal static class RopeFields
             "llama3" => RopeScalingKind.Llama3,
             "yarn" => RopeScalingKind.Yarn,
             "longrope" => RopeScalingKind.LongRope,
+            "su" when rope.Value("short_factor") is not null => RopeScalingKind.LongRope, // its older name, in Phi-3's files
             _ => throw new UnsupportedModelException($"{fields.File}: the rope_type '{type}' is not supported; known are default, "
                 + "linear, dynamic, llama3, yarn, longrope. Use a model with one of these."),
         };
@@ -50,25 +61,22 @@ internal static class RopeFields
             ?? (kind == RopeScalingKind.LongRope ? fields.Int32("original_max_position_embeddings", 1) : null);
         double? factor = rope.Number("factor");
         if (factor is null && original is { } trained && kind is RopeScalingKind.Yarn or RopeScalingKind.LongRope)
-            factor = (double)config.ContextLength / (original ?? config.ContextLength);
-        return config with
+            factor = (double)context / (original ?? context);
+        return new RopeScaling
         {
-            RopeScaling = new RopeScaling
-            {
-                Kind = kind,
-                Factor = factor ?? throw fields.Wrong(name, "has no factor"),
-                OriginalContextLength = original,
-                LowFrequencyFactor = rope.Number("low_freq_factor") ?? Required(kind, 1, "low_freq_factor"),
-                HighFrequencyFactor = rope.Number("high_freq_factor") ?? Required(kind, 4, "high_freq_factor"),
-                AttentionFactor = rope.Number("attention_factor"),
-                BetaFast = rope.Number("beta_fast") is { } fast and not 0 ? fast : 32,
-                BetaSlow = rope.Number("beta_slow") is { } slow and not 0 ? slow : 1,
-                MScale = rope.Number("mscale") ?? 0,
-                MScaleAllDimensions = rope.Number("mscale_all_dim") ?? 0,
-                Truncate = rope.Boolean("truncate") ?? true,
-                ShortFactors = rope.Numbers("short_factor"),
-                LongFactors = rope.Numbers("long_factor"),
-            },
+            Kind = kind,
+            Factor = factor ?? throw fields.Wrong(name, "has no factor"),
+            OriginalContextLength = original,
+            LowFrequencyFactor = rope.Number("low_freq_factor") ?? Required(kind, 1, "low_freq_factor"),
+            HighFrequencyFactor = rope.Number("high_freq_factor") ?? Required(kind, 4, "high_freq_factor"),
+            AttentionFactor = rope.Number("attention_factor"),
+            BetaFast = rope.Number("beta_fast") is { } fast and not 0 ? fast : 32,
+            BetaSlow = rope.Number("beta_slow") is { } slow and not 0 ? slow : 1,
+            MScale = rope.Number("mscale") ?? 0,
+            MScaleAllDimensions = rope.Number("mscale_all_dim") ?? 0,
+            Truncate = rope.Boolean("truncate") ?? true,
+            ShortFactors = rope.Numbers("short_factor"),
+            LongFactors = rope.Numbers("long_factor"),
         };
 
         double Required(RopeScalingKind kind, double unused, string field)
@@ -78,30 +86,34 @@ internal static class RopeFields
     /// <summary>Writes <c>rope_parameters</c>.</summary>
     public static void Write(Utf8JsonWriter writer, LlamaConfig config)
     {
-        writer.WriteStartObject("rope_parameters");
+        var (scaling, original) = (config.RopeScaling, config.ContextLength);
         if (config.RopeFrequencyFactors.Count > 0)
-        {
             // Factors without a rule behind them, as GGUF files hold them: longrope with the same list for short and long sequences says
             // just that.
-            if (config.RopeScaling is not null)
-                throw new UnsupportedModelException("A config.json cannot express rope frequency factors together with a scaling.");
-            JsonStyle.WriteReal(writer, "attention_factor", 1.0);
-            JsonStyle.WriteReal(writer, "factor", 1.0);
-            WriteNumbers(writer, "long_factor", config.RopeFrequencyFactors);
-            writer.WriteNumber("original_max_position_embeddings", config.ContextLength);
-            JsonStyle.WriteReal(writer, "rope_theta", config.RopeTheta);
-            writer.WriteString("rope_type", "longrope");
-            WriteNumbers(writer, "short_factor", config.RopeFrequencyFactors);
-        }
-        else
-        {
-            if (config.RopeScaling is { } scaling)
-                WriteScaling(writer, scaling);
-            JsonStyle.WriteReal(writer, "rope_theta", config.RopeTheta);
-            writer.WriteString("rope_type", config.RopeScaling is { Kind: var kind } ? kind.ToString().ToLowerInvariant() : "default");
-        }
-
+            scaling = scaling is not null
+                ? throw new UnsupportedModelException("A config.json cannot express rope frequency factors together with a scaling.")
+                : new RopeScaling
+                {
+                    Kind = RopeScalingKind.LongRope,
+                    AttentionFactor = 1,
+                    OriginalContextLength = original,
+                    ShortFactors = config.RopeFrequencyFactors,
+                    LongFactors = config.RopeFrequencyFactors,
+                };
+        writer.WriteStartObject("rope_parameters");
+        Write(writer, config.RopeTheta, scaling, config.PartialRotaryFactor);
         writer.WriteEndObject();
+    }
+
+    /// <summary>Writes the settings of one kind of layer into an object that has been begun.</summary>
+    public static void Write(Utf8JsonWriter writer, double theta, RopeScaling? scaling, double part = 1)
+    {
+        if (part != 1)
+            JsonStyle.WriteReal(writer, "partial_rotary_factor", part);
+        if (scaling is not null)
+            WriteScaling(writer, scaling);
+        JsonStyle.WriteReal(writer, "rope_theta", theta);
+        writer.WriteString("rope_type", scaling is { Kind: var kind } ? kind.ToString().ToLowerInvariant() : "default");
     }
 
     private static void WriteScaling(Utf8JsonWriter writer, RopeScaling scaling)
@@ -148,12 +160,5 @@ internal static class RopeFields
         foreach (double number in numbers)
             writer.WriteNumberValue(number);
         writer.WriteEndArray();
-    }
-
-    private static void RequireWhole(JsonFields fields, double? part)
-    {
-        if (part is { } some && some != 1)
-            throw new UnsupportedModelException(
-                $"{fields.File}: partial_rotary_factor {some} is not supported for this kind of model; only 1 is.");
     }
 }

@@ -15,7 +15,7 @@ internal sealed class SafetensorsWeights : IWeightSource
     private const int MostNamesInAMessage = 5;
 
     // What a model of transformers keeps its bare part under.
-    private static readonly string[] Prefixes = ["model.", "transformer.", "bert.", "roberta.", "distilbert."];
+    private static readonly string[] Prefixes = ["model.", "transformer.", "bert.", "roberta.", "distilbert.", "language_model."];
 
     private static readonly (string Name, string Older)[] OlderEndings =
         [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")];
@@ -146,6 +146,10 @@ internal sealed class SafetensorsWeights : IWeightSource
                     yield return ending[prefix.Length..];
             foreach (var prefix in Prefixes)
                 yield return prefix + ending;
+
+            // The text part of a model that sees pictures.
+            if (ending.StartsWith("model.", StringComparison.Ordinal))
+                yield return string.Concat("model.language_model.", ending.AsSpan("model.".Length));
         }
     }
 

@@ -2,6 +2,18 @@ using Kotonoha.LocalModel.Tensors;
 
 namespace Kotonoha.LocalModel.Layers;
 
+/// <summary>Attention of a sequence to itself.</summary>
+internal interface ISelfAttention
+{
+    /// <summary>(tokens, width) -> (tokens, width).</summary>
+    /// <param name="pass">The pass.</param>
+    /// <param name="x">The hidden states.</param>
+    /// <param name="batch">Their sequences.</param>
+    /// <param name="options">The kind of attention.</param>
+    /// <param name="bias">Added to the scores (relative positions); none by default.</param>
+    Tensor Forward(Pass pass, Tensor x, Batch batch, in AttentionOptions options, Tensor bias = default);
+}
+
 /// <summary>
 /// Multi-head attention (arXiv:1706.03762) with its four projections; key heads may be fewer than query heads (arXiv:2305.13245).
 /// </summary>
@@ -12,7 +24,7 @@ namespace Kotonoha.LocalModel.Layers;
 /// <remarks>
 /// Which keys a query may see (causal mask, window) is decided by the <see cref="AttentionOptions"/> and applied in the kernels.
 /// </remarks>
-internal sealed record Attention(Linear Query, Linear Key, Linear Value, Linear Output)
+internal sealed record Attention(Linear Query, Linear Key, Linear Value, Linear Output) : ISelfAttention
 {
     /// <summary>The norm of each query head, or null (Qwen3).</summary>
     public RmsNorm? QueryNorm { get; init; }
@@ -26,12 +38,7 @@ internal sealed record Attention(Linear Query, Linear Key, Linear Value, Linear 
     /// <summary>The width of a head.</summary>
     public required int HeadWidth { get; init; }
 
-    /// <summary>(tokens, width) -> (tokens, width).</summary>
-    /// <param name="pass">The pass.</param>
-    /// <param name="x">The hidden states.</param>
-    /// <param name="batch">Their sequences.</param>
-    /// <param name="options">The kind of attention.</param>
-    /// <param name="bias">Added to the scores (relative positions); none by default.</param>
+    /// <inheritdoc/>
     public Tensor Forward(Pass pass, Tensor x, Batch batch, in AttentionOptions options, Tensor bias = default)
     {
         var query = ApplyRope(pass, Query.Forward(pass, x), QueryNorm, batch); // (tokens, heads · head width)
@@ -60,18 +67,25 @@ internal sealed record Attention(Linear Query, Linear Key, Linear Value, Linear 
     }
 }
 
-/// <summary>Multi-head attention whose queries, keys and values come from one projection (GPT-2).</summary>
-/// <param name="QueryKeyValue">width -> 3 · width.</param>
-/// <param name="Output">width -> width.</param>
-internal sealed record FusedAttention(Linear QueryKeyValue, Linear Output)
+/// <summary>Multi-head attention whose queries, keys and values come from one projection (GPT-2, Phi-3).</summary>
+/// <param name="QueryKeyValue">width -> (heads + 2 · key heads) · head width: queries, keys, values.</param>
+/// <param name="Output">heads · head width -> width.</param>
+internal sealed record FusedAttention(Linear QueryKeyValue, Linear Output) : ISelfAttention
 {
-    /// <summary>(tokens, width) -> (tokens, width).</summary>
-    public Tensor Forward(Pass pass, Tensor x, Batch batch, in AttentionOptions options)
+    /// <summary>The angles by which queries and keys are turned with their positions, or null.</summary>
+    public RotaryTable? Rotary { get; init; }
+
+    /// <inheritdoc/>
+    public Tensor Forward(Pass pass, Tensor x, Batch batch, in AttentionOptions options, Tensor bias = default)
     {
-        int width = x.Columns;
-        var qkv = QueryKeyValue.Forward(pass, x); // (tokens, 3 · width)
-        var mixed = pass.Attention(
-            pass.Columns(qkv, 0, width), pass.Columns(qkv, width, width), pass.Columns(qkv, 2 * width, width), batch, options);
-        return Output.Forward(pass, mixed);
+        var qkv = QueryKeyValue.Forward(pass, x);
+        int headWidth = qkv.Columns / (options.Heads + 2 * options.KeyHeads);
+        int queries = options.Heads * headWidth, keys = options.KeyHeads * headWidth;
+        var query = Turned(pass.Columns(qkv, 0, queries));    // (tokens, heads · head width)
+        var key = Turned(pass.Columns(qkv, queries, keys));   // (tokens, key heads · head width)
+        var value = pass.Columns(qkv, queries + keys, keys);  // (tokens, key heads · head width)
+        return Output.Forward(pass, pass.Attention(query, key, value, batch, options, bias: bias));
+
+        Tensor Turned(Tensor part) => Rotary is null ? part : pass.Rotary(part, Rotary, batch, headWidth);
     }
 }

@@ -6,13 +6,14 @@ namespace Kotonoha.LocalModel.Layers;
 internal static class Initializer
 {
     /// <summary>
-    /// Draws matrices from a normal distribution, sets the weights of norms to one and biases to zero. The same seed gives the same weights
+    /// Draws matrices from a normal distribution, sets the weights of norms (to one most often) and biases to zero. The same seed gives the same weights
     /// on every machine of the same mathematics library.
     /// </summary>
     /// <param name="parameters">The parameters, in the order of the checkpoint.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="deviationOf">The standard deviation of a matrix.</param>
-    public static void Normal(IReadOnlyList<Parameter> parameters, ulong seed, Func<Parameter, double> deviationOf)
+    /// <param name="normWeight">The weights of norms: 0 where they are stored as differences from one.</param>
+    public static void Normal(IReadOnlyList<Parameter> parameters, ulong seed, Func<Parameter, double> deviationOf, float normWeight = 1)
     {
         for (int index = 0; index < parameters.Count; index++)
         {
@@ -20,7 +21,7 @@ internal static class Initializer
             var values = parameter.Values;
             if (parameter.Shape.Length == 1)
             {
-                values.Fill(parameter.Name.EndsWith(".weight", StringComparison.Ordinal) ? 1 : 0);
+                values.Fill(parameter.Name.EndsWith(".weight", StringComparison.Ordinal) ? normWeight : 0);
                 continue;
             }
 

@@ -47,5 +47,6 @@ internal sealed class LayerReader(IWeightSource weights)
         => new(Parameter(name + ".weight", width), Parameter(name + ".bias", width), epsilon);
 
     /// <summary>A norm by the root mean square: <c>NAME.weight</c>, [width].</summary>
-    public RmsNorm RmsNorm(string name, int width, float epsilon) => new(Parameter(name + ".weight", width), epsilon);
+    public RmsNorm RmsNorm(string name, int width, float epsilon, float weightOffset = 0)
+        => new(Parameter(name + ".weight", width), epsilon, weightOffset);
 }

@@ -15,10 +15,11 @@ internal sealed record LayerNorm(Parameter Weight, Parameter Bias, float Epsilon
 /// <summary>Root-mean-square normalisation (arXiv:1910.07467).</summary>
 /// <param name="Weight">[width].</param>
 /// <param name="Epsilon">What is added to the mean square.</param>
-internal sealed record RmsNorm(Parameter Weight, float Epsilon)
+/// <param name="WeightOffset">What is added to the weight: 1 for Gemma, which stores it as a difference from one.</param>
+internal sealed record RmsNorm(Parameter Weight, float Epsilon, float WeightOffset = 0)
 {
     /// <summary>(rows, width) -> (rows, width).</summary>
-    public Tensor Forward(Pass pass, Tensor x) => pass.RmsNorm(x, Weight, Epsilon);
+    public Tensor Forward(Pass pass, Tensor x) => pass.RmsNorm(x, Weight, Epsilon, WeightOffset);
 
     /// <summary>Each head by itself: (rows, heads · width) -> (rows, heads · width).</summary>
     public Tensor ForwardByHead(Pass pass, Tensor x)

@@ -5,7 +5,7 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// The Llama family (Touvron et al. 2023; Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3): token embeddings, then blocks of causal attention
+/// The Llama family (Touvron et al. 2023; Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3, Phi-3): token embeddings, then blocks of causal attention
 /// with rotary positions and shared key heads, and a gated feed-forward part, each preceded by an RMS norm and added to the residual
 /// stream; a last norm; a head.
 /// </summary>
@@ -36,19 +36,15 @@ public sealed class Llama : CausalModel
         try
         {
             _tokenEmbedding = _layers.Embedding("model.embed_tokens", config.VocabularySize, width);
-            _rotary = RopeFrequencies.Table(config);
+            _rotary = RopeFrequencies.Table(config.Rotary);
             for (int i = 0; i < config.Layers; i++)
             {
                 var name = $"model.layers.{i}.";
                 _blocks.Add(new Block(
                     _layers.RmsNorm(name + "input_layernorm", width, epsilon),
-                    AttentionOf(name + "self_attn."),
+                    config.FusedProjections ? FusedAttentionOf(name + "self_attn.") : AttentionOf(name + "self_attn."),
                     _layers.RmsNorm(name + "post_attention_layernorm", width, epsilon),
-                    new GatedFeedForward(
-                        _layers.Linear(name + "mlp.gate_proj", width, inner, config.FeedForwardBias),
-                        _layers.Linear(name + "mlp.up_proj", width, inner, config.FeedForwardBias),
-                        _layers.Linear(name + "mlp.down_proj", inner, width, config.FeedForwardBias),
-                        config.Activation)));
+                    config.FusedProjections ? FusedFeedForwardOf(name + "mlp.") : FeedForwardOf(name + "mlp.")));
             }
 
             _finalNorm = _layers.RmsNorm("model.norm", width, epsilon);
@@ -61,6 +57,26 @@ public sealed class Llama : CausalModel
             Dispose();
             throw;
         }
+
+        FusedAttention FusedAttentionOf(string name)
+        {
+            var projection = _layers.Linear(name + "qkv_proj", width, queries + 2 * keys, config.QueryKeyValueBias);
+            return new FusedAttention(projection, _layers.Linear(name + "o_proj", queries, width, config.AttentionOutputBias))
+            {
+                Rotary = _rotary
+            };
+        }
+
+        FusedGatedFeedForward FusedFeedForwardOf(string name) => new(
+            _layers.Linear(name + "gate_up_proj", width, 2 * inner, config.FeedForwardBias),
+            _layers.Linear(name + "down_proj", inner, width, config.FeedForwardBias),
+            config.Activation);
+
+        GatedFeedForward FeedForwardOf(string name) => new(
+            _layers.Linear(name + "gate_proj", width, inner, config.FeedForwardBias),
+            _layers.Linear(name + "up_proj", width, inner, config.FeedForwardBias),
+            _layers.Linear(name + "down_proj", inner, width, config.FeedForwardBias),
+            config.Activation);
 
         Attention AttentionOf(string name)
         {
@@ -151,5 +167,5 @@ public sealed class Llama : CausalModel
             Layer = layer
         };
 
-    private sealed record Block(RmsNorm AttentionNorm, Attention Attention, RmsNorm FeedForwardNorm, GatedFeedForward FeedForward);
+    private sealed record Block(RmsNorm AttentionNorm, ISelfAttention Attention, RmsNorm FeedForwardNorm, IFeedForward FeedForward);
 }

@@ -3,7 +3,7 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// The settings of a model of the Llama family (Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3), as in its <c>config.json</c> (that file's
+/// The settings of a model of the Llama family (Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3, Phi-3), as in its <c>config.json</c> (that file's
 /// names in brackets).
 /// </summary>
 public sealed record LlamaConfig
@@ -14,7 +14,7 @@ public sealed record LlamaConfig
     // Nothing in a file but its weights would bound the angles that are computed for a head.
     private const int MaxHeadWidth = 1 << 16;
 
-    /// <summary>The name of the kind (<c>model_type</c>): llama, mistral, qwen2 or qwen3.</summary>
+    /// <summary>The name of the kind (<c>model_type</c>): llama, mistral, qwen2, qwen3 or phi3.</summary>
     public string ModelType { get; init; } = "llama";
 
     /// <summary>The number of token ids (<c>vocab_size</c>).</summary>
@@ -59,6 +59,12 @@ public sealed record LlamaConfig
     /// <summary>Whether each head's queries and keys go through an RMS norm (Qwen3).</summary>
     public bool QueryKeyNorm { get; init; }
 
+    /// <summary>
+    /// Whether queries, keys and values are one weight, and so gate and inner part of the feed-forward part (<c>qkv_proj</c>,
+    /// <c>gate_up_proj</c>; Phi-3).
+    /// </summary>
+    public bool FusedProjections { get; init; }
+
     /// <summary>Whether the head is the token embedding (<c>tie_word_embeddings</c>).</summary>
     public bool TieWordEmbeddings { get; init; }
 
@@ -70,6 +76,9 @@ public sealed record LlamaConfig
 
     /// <summary>The base of the rotary frequencies (<c>rope_theta</c>).</summary>
     public double RopeTheta { get; init; } = 10000;
+
+    /// <summary>The part of each head that turns with the position (<c>partial_rotary_factor</c>); more than 0, at most 1.</summary>
+    public double PartialRotaryFactor { get; init; } = 1;
 
     /// <summary>The scaling of the rotary frequencies, or null.</summary>
     public RopeScaling? RopeScaling { get; init; }
@@ -91,6 +100,16 @@ public sealed record LlamaConfig
     /// <summary>The activation.</summary>
     /// <exception cref="UnsupportedModelException">The name is unknown.</exception>
     public Activation Activation => ActivationNames.Parse("hidden_act", HiddenActivation);
+
+    /// <summary>The features of a head that turn.</summary>
+    internal int RotaryWidth => (int)(HeadWidth * PartialRotaryFactor);
+
+    /// <summary>What the angles are computed from.</summary>
+    internal RotarySettings Rotary => new(RopeTheta, RotaryWidth, ContextLength, RopeScaling)
+    {
+        Divisors = RopeFrequencyFactors,
+        IsInterleaved = RotaryInterleaved,
+    };
 
     /// <summary>The longest sequence: <see cref="ContextLength"/>, or with dynamic scaling that times the factor.</summary>
     public int LongestSequence
@@ -122,6 +141,9 @@ public sealed record LlamaConfig
             throw new UnsupportedModelException($"num_key_value_heads {KeyHeads} does not divide num_attention_heads {Heads}.");
         if (HeadWidth % 2 != 0)
             throw new UnsupportedModelException($"head_dim {HeadWidth} must be even.");
+        if (!(PartialRotaryFactor is > 0 and <= 1) || RotaryWidth < 2 || RotaryWidth % 2 != 0)
+            throw new UnsupportedModelException(
+                $"partial_rotary_factor {PartialRotaryFactor} must be more than 0 and at most 1, and leave an even width of head_dim.");
         foreach (var (product, name) in ((long, string)[])
             [((long)Heads * HeadWidth, "num_attention_heads · head_dim"), ((long)VocabularySize * Width, "vocab_size · hidden_size"),
                 ((long)InnerWidth * Width, "intermediate_size · hidden_size")])
@@ -136,12 +158,12 @@ public sealed record LlamaConfig
         if (SlidingLayers.Count != 0 && SlidingLayers.Count != Layers)
             throw new UnsupportedModelException($"layer_types has {SlidingLayers.Count} entries for {Layers} layers.");
         if (RopeFrequencyFactors.Count != 0
-            && (RopeFrequencyFactors.Count != HeadWidth / 2 || RopeFrequencyFactors.Any(f => !(f > 0 && double.IsFinite(f)))))
+            && (RopeFrequencyFactors.Count != RotaryWidth / 2 || RopeFrequencyFactors.Any(f => !(f > 0 && double.IsFinite(f)))))
             throw new UnsupportedModelException(
-                $"the rope frequency factors must be {HeadWidth / 2} positive numbers, one for each pair of a head.");
+                $"the rope frequency factors must be {RotaryWidth / 2} positive numbers, one for each pair of a head.");
         if (!(AttentionDropout is >= 0 and < 1))
             throw new UnsupportedModelException($"attention_dropout {AttentionDropout} must be at least 0 and less than 1.");
-        RopeScaling?.Validate(HeadWidth / 2);
+        RopeScaling?.Validate(RotaryWidth / 2);
         _ = Activation;
     }
 

@@ -95,69 +95,76 @@ public sealed record RopeScaling
     }
 }
 
+/// <summary>What the angles of rotary positions are computed from.</summary>
+/// <param name="Theta">The base of the frequencies.</param>
+/// <param name="Width">The features of a head that turn, from its first; even.</param>
+/// <param name="ContextLength">The positions of the model.</param>
+/// <param name="Scaling">How the frequencies are stretched, or null.</param>
+internal readonly record struct RotarySettings(double Theta, int Width, int ContextLength, RopeScaling? Scaling)
+{
+    /// <summary>What each pair's frequency is also divided by; null or empty for nothing.</summary>
+    public IReadOnlyList<double>? Divisors { get; init; }
+
+    /// <summary>Whether neighbouring features turn together.</summary>
+    public bool IsInterleaved { get; init; }
+
+    /// <summary>The context that the model was trained on.</summary>
+    public int OriginalContextLength => Scaling?.OriginalContextLength ?? ContextLength;
+}
+
 /// <summary>
 /// The rotary frequencies of a model under its scaling, as transformers computes them (<c>modeling_rope_utils</c>), in double precision.
 /// </summary>
 internal static class RopeFrequencies
 {
     /// <summary>The table by which a model rotates its queries and keys.</summary>
-    public static RotaryTable Table(LlamaConfig config)
+    public static RotaryTable Table(RotarySettings settings)
     {
-        if (config.RopeScaling is not { } scaling)
-            return new RotaryTable(Divided(Plain(config.RopeTheta, config.HeadWidth), config.RopeFrequencyFactors),
-                config.RotaryInterleaved);
-        int original = scaling.OriginalContextLength ?? config.ContextLength;
+        if (settings.Scaling is not { } scaling)
+            return new RotaryTable(Divided(Plain(settings.Theta, settings.Width), settings.Divisors), settings.IsInterleaved);
+        int original = settings.OriginalContextLength;
         double scale = AttentionFactor(scaling, original);
         var usual = Of(0);
         if (scaling.Kind == RopeScalingKind.Dynamic)
             // others for every length
-            return new RotaryTable(usual, config.ContextLength, (length, frequencies) => Dynamic(config, scaling, length, frequencies));
+            return new RotaryTable(usual, settings.ContextLength, (length, frequencies) => Dynamic(settings, scaling, length, frequencies));
         if (scaling.Kind != RopeScalingKind.LongRope)
             return usual;
         return new RotaryTable(usual, original, Of(int.MaxValue));
 
-        RotaryTable Of(int length)
-        {
-            var frequencies = Scaled(scaling, config.RopeTheta, config.HeadWidth, original, length);
-            return new RotaryTable(Divided(frequencies, config.RopeFrequencyFactors), config.RotaryInterleaved, scale);
-        }
+        RotaryTable Of(int length) => new(Scaled(settings, scaling, length), settings.IsInterleaved, scale);
     }
 
     /// <summary>The frequencies of a scaling that does not depend on the length, one per pair.</summary>
-    public static double[] Scaled(LlamaConfig config)
-        => Divided(
-            Scaled(config.RopeScaling!, config.RopeTheta, config.HeadWidth,
-                config.RopeScaling!.OriginalContextLength ?? config.ContextLength, 0), config.RopeFrequencyFactors);
+    public static double[] Scaled(RotarySettings settings) => Scaled(settings, settings.Scaling!, 0);
 
     /// <summary>What YaRN multiplies cosines and sines by (Peng et al. 2023, arXiv:2309.00071, section 3.4).</summary>
     public static double YarnAttention(double factor, double weight = 1) => factor <= 1 ? 1 : 0.1 * weight * Math.Log(factor) + 1;
 
-    private static double[] Scaled(RopeScaling scaling, double theta, int width, int original, int length)
+    private static double[] Scaled(RotarySettings settings, RopeScaling scaling, int length)
     {
-        var frequencies = Plain(theta, width);
-        switch (scaling.Kind)
-        {
-            case RopeScalingKind.Linear:
-                return Array.ConvertAll(frequencies, f => f / scaling.Factor);
-            case RopeScalingKind.Dynamic:
-                return frequencies;
-            case RopeScalingKind.Llama3:
-                return Array.ConvertAll(frequencies, f => Llama3(f, scaling, original));
-            case RopeScalingKind.Yarn:
-                return Yarn(frequencies, scaling, theta, width, original);
-            default:
-                return Divided(frequencies, length > original ? scaling.LongFactors : scaling.ShortFactors);
-        }
+        int original = settings.OriginalContextLength;
+        var frequencies = Plain(settings.Theta, settings.Width);
+        return Divided(
+            scaling.Kind switch
+            {
+                RopeScalingKind.Linear => Array.ConvertAll(frequencies, f => f / scaling.Factor),
+                RopeScalingKind.Dynamic => frequencies,
+                RopeScalingKind.Llama3 => Array.ConvertAll(frequencies, f => Llama3(f, scaling, original)),
+                RopeScalingKind.Yarn => Yarn(frequencies, scaling, settings.Theta, settings.Width, original),
+                _ => Divided(frequencies, length > original ? scaling.LongFactors : scaling.ShortFactors),
+            },
+            settings.Divisors);
     }
 
     // The base grows with the sequence.
-    private static void Dynamic(LlamaConfig config, RopeScaling scaling, int length, Span<double> frequencies)
+    private static void Dynamic(RotarySettings settings, RopeScaling scaling, int length, Span<double> frequencies)
     {
-        int context = config.ContextLength, width = config.HeadWidth;
+        int context = settings.ContextLength, width = settings.Width;
         double stretch = scaling.Factor * Math.Max(length, context) / context - (scaling.Factor - 1);
-        Plain(config.RopeTheta * Math.Pow(stretch, width / (width - 2.0)), width, frequencies);
-        for (int p = 0; p < config.RopeFrequencyFactors.Count; p++)
-            frequencies[p] /= config.RopeFrequencyFactors[p];
+        Plain(settings.Theta * Math.Pow(stretch, width / (width - 2.0)), width, frequencies);
+        for (int p = 0; p < (settings.Divisors?.Count ?? 0); p++)
+            frequencies[p] /= settings.Divisors![p];
     }
 
     private static double Llama3(double frequency, RopeScaling scaling, int original)
@@ -192,7 +199,10 @@ internal static class RopeFrequencies
         double Pair(double turns) => width * Math.Log(original / (turns * 2 * Math.PI)) / (2 * Math.Log(theta));
     }
 
-    private static double AttentionFactor(RopeScaling scaling, int original)
+    /// <summary>What cosines and sines are multiplied by.</summary>
+    /// <param name="scaling">The scaling.</param>
+    /// <param name="original">The context that the model was trained on.</param>
+    public static double AttentionFactor(RopeScaling scaling, int original)
     {
         if (scaling.Kind is not (RopeScalingKind.Yarn or RopeScalingKind.LongRope))
             return 1;
@@ -219,10 +229,10 @@ internal static class RopeFrequencies
             frequencies[p] = Math.Pow(theta, -2.0 * p / width);
     }
 
-    private static double[] Divided(double[] frequencies, IReadOnlyList<double> divisors)
+    private static double[] Divided(double[] frequencies, IReadOnlyList<double>? divisors)
     {
-        for (int p = 0; p < divisors.Count; p++)
-            frequencies[p] /= divisors[p];
+        for (int p = 0; p < (divisors?.Count ?? 0); p++)
+            frequencies[p] /= divisors![p];
         return frequencies;
     }
 }

@@ -9,7 +9,7 @@ namespace Kotonoha.Conformance.Models;
 internal sealed class CausalModelsRunner : FixtureRunner
 {
     private const string ExpectedFile = "expected.json";
-    private static readonly string[] ModelTypes = ["gpt2", "llama", "mistral", "qwen2", "qwen3"];
+    private static readonly string[] ModelTypes = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2", "gemma3_text"];
 
     // What expected.json says about how it was made, or what tells how sharp the fixture is: nothing to compare.
     private static readonly string[] Informative =

@@ -15,7 +15,8 @@ public sealed class GgufTests
     private static readonly int[] Prompt = [3, 17, 5, 44, 9, 1, 60, 2];
 
     public static TheoryData<string> Kinds
-        => ["gpt2", "gpt2-untied", "llama", "llama-tied", "llama3", "llama-linear", "mistral", "qwen2", "qwen3"];
+        => ["gpt2", "gpt2-untied", "llama", "llama-tied", "llama3", "llama-linear", "mistral", "qwen2", "qwen3",
+            "phi3", "phi3-long", "gemma", "gemma2", "gemma3"];
 
     [Fact]
     public void Metadata_of_every_kind_comes_back_in_order()
@@ -262,7 +263,7 @@ public sealed class GgufTests
                 writer.AddStored(tensor.Name, tensor.Type, tensor.Shape, stream => stream.Write(file.ReadBytes(tensor.Name)));
             writer.Save(folder.At("b.gguf"));
             using var model = GgufCheckpoint.Load(folder.At("b.gguf"));
-            return RopeFrequencies.Table(((Llama)model).Config).Scale;
+            return RopeFrequencies.Table(((Llama)model).Config.Rotary).Scale;
         }
 
         double own = 1 + 0.1 * Math.Log(4);
@@ -352,6 +353,21 @@ public sealed class GgufTests
                 InnerWidth = 96,
                 InitializerRange = 0.15f
             };
+        var gemma =
+            new GemmaConfig
+            {
+                VocabularySize = 64,
+                ContextLength = 64,
+                Width = 64,
+                Layers = 7,
+                Heads = 4,
+                KeyHeads = 2,
+                HeadWidth = 24,
+                InnerWidth = 96,
+                InitializerRange = 0.15f,
+                AttentionScalar = 24
+            };
+        var phi = llama with { ModelType = "phi3", FusedProjections = true };
         var gpt2 =
             new Gpt2Config
             {
@@ -376,8 +392,53 @@ public sealed class GgufTests
             "llama-linear" => Llama.Create(llama with { RopeScaling = new RopeScaling { Kind = RopeScalingKind.Linear, Factor = 3 } }, 6),
             "mistral" => Llama.Create(llama with { ModelType = "mistral", SlidingWindow = 4 }, 7),
             "qwen2" => Llama.Create(llama with { ModelType = "qwen2", QueryKeyValueBias = true }, 8),
+            "phi3" => Llama.Create(phi with { SlidingWindow = 4 }, 10),
+            "phi3-long" =>
+                Llama.Create(
+                    phi with
+                    {
+                        PartialRotaryFactor = 0.75,
+                        RopeScaling = new RopeScaling
+                        {
+                            Kind = RopeScalingKind.LongRope,
+                            Factor = 8,
+                            OriginalContextLength = 8,
+                            ShortFactors = [1, 1, 1, 1.5, 2, 2],
+                            LongFactors = [1, 2, 3, 4, 5, 6]
+                        }
+                    }, 11),
+            "gemma" => Norms(Gemma.Create(gemma with { ModelType = "gemma" }, 12)),
+            "gemma2" =>
+                Norms(Gemma.Create(
+                    gemma with
+                    {
+                        ModelType = "gemma2",
+                        AttentionSoftCap = 5,
+                        FinalSoftCap = 9,
+                        SlidingWindow = 4,
+                        SlidingLayers = [true, false, true, false, true, false, true]
+                    }, 13)),
+            "gemma3" =>
+                Norms(Gemma.Create(
+                    gemma with
+                    {
+                        SlidingWindow = 4,
+                        SlidingLayers = [true, true, true, true, true, false, true],
+                        RopeTheta = 1_000_000,
+                        LocalRopeTheta = 500,
+                        RopeScaling = new RopeScaling { Kind = RopeScalingKind.Linear, Factor = 4 }
+                    }, 14)),
             _ => Llama.Create(llama with { ModelType = "qwen3", QueryKeyNorm = true, HeadWidth = 24 }, 9),
         };
+    }
+
+    // Norms that do something, so that their offset from one shows.
+    private static Gemma Norms(Gemma model)
+    {
+        foreach (var norm in model.Parameters.Where(p => p.Shape.Length == 1))
+            for (int i = 0; i < norm.Length; i++)
+                norm.Values[i] = MathF.Sin(i + norm.Name.Length) * 0.3f;
+        return model;
     }
 
     private static float[] Logits(CausalModel model)

@@ -27,6 +27,8 @@ public sealed class LlamaConfigTests
     [InlineData("""{"model_type": "qwen2", "sliding_window": 8, "use_sliding_window": true, "max_window_layers": 1}""", "0 8 8")]
     [InlineData("""{"model_type": "qwen3", "sliding_window": 8, "use_sliding_window": true, "layer_types": ["full_attention", "sliding_attention", "full_attention"]}""", "0 8 0")]
     [InlineData("""{"model_type": "llama", "sliding_window": 8}""", "0 0 0")]
+    [InlineData("""{"model_type": "phi3", "sliding_window": 8}""", "8 8 8")]
+    [InlineData("""{"model_type": "phi3"}""", "0 0 0")]
     public void The_window_of_each_layer_is_that_of_transformers(string json, string windows)
     {
         var fields = JsonNode.Parse(json)!.AsObject();
@@ -36,7 +38,7 @@ public sealed class LlamaConfigTests
     }
 
     [Theory]
-    [InlineData("""{"model_type": "mamba"}""", "known are gpt2, llama, mistral, qwen2, qwen3")]
+    [InlineData("""{"model_type": "mamba"}""", "known are gpt2, llama, mistral, qwen2, qwen3, phi3, gemma, gemma2, gemma3_text, gemma3")]
     [InlineData("""{"model_type": "llama", "rope_scaling": {"type": "su", "factor": 2}}""",
         "known are default, linear, dynamic, llama3, yarn, longrope")]
     [InlineData("""{"model_type": "llama", "rope_scaling": {"type": "linear"}}""", "has no factor")]

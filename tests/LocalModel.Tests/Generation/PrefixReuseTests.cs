@@ -16,7 +16,7 @@ public sealed class PrefixReuseTests : IDisposable
 
     public void Dispose() => _backend.Dispose();
 
-    public static TheoryData<string> Families => ["gpt2", "llama", "qwen2", "qwen3", "mistral", "dynamic", "longrope", "q8_0"];
+    public static TheoryData<string> Families => ["gpt2", "llama", "qwen2", "qwen3", "mistral", "dynamic", "longrope", "phi3", "gemma2", "gemma3", "q8_0"];
 
     [Theory]
     [MemberData(nameof(Families))]
@@ -364,6 +364,30 @@ public sealed class PrefixReuseTests : IDisposable
                 return Llama.Create(llama with { ModelType = "qwen3", QueryKeyNorm = true }, seed: 7);
             case "mistral":
                 return Llama.Create(llama with { ModelType = "mistral", SlidingWindow = 40 }, seed: 7);
+            case "phi3":
+                return Llama.Create(llama with { ModelType = "phi3", FusedProjections = true, PartialRotaryFactor = 0.5 }, seed: 7);
+            case "gemma2" or "gemma3":
+                return Gemma.Create(
+                    new GemmaConfig
+                    {
+                        ModelType = family == "gemma3" ? "gemma3_text" : family,
+                        VocabularySize = llama.VocabularySize,
+                        ContextLength = Context,
+                        Width = 32,
+                        Layers = 2,
+                        Heads = 4,
+                        KeyHeads = 2,
+                        HeadWidth = 8,
+                        InnerWidth = 64,
+                        InitializerRange = 0.4f,
+                        AttentionScalar = 10,
+                        AttentionSoftCap = family == "gemma2" ? 20 : 0,
+                        FinalSoftCap = family == "gemma2" ? 30 : 0,
+                        SlidingWindow = 40,
+                        SlidingLayers = [true, false],
+                        LocalRopeTheta = family == "gemma3" ? 700 : null,
+                    },
+                    seed: 7);
             case "dynamic":
                 var growing = new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 4 };
                 return Llama.Create(llama with { ContextLength = Usual, RopeScaling = growing }, seed: 7);

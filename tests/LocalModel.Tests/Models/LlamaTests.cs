@@ -21,7 +21,7 @@ public sealed class LlamaTests
             InitializerRange = 0.2f
         };
 
-    public static TheoryData<string> Kinds => ["plain", "window", "norms and biases", "dynamic", "longrope", "interleaved"];
+    public static TheoryData<string> Kinds => ["plain", "window", "norms and biases", "dynamic", "longrope", "interleaved", "fused"];
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -173,6 +173,23 @@ public sealed class LlamaTests
                     OriginalContextLength = 40,
                     ShortFactors = [1, 1, 1, 1, 1],
                     LongFactors = [1, 2, 3, 4, 5]
+                }
+            },
+        "fused" =>
+            Small with
+            {
+                ModelType = "phi3",
+                FusedProjections = true,
+                PartialRotaryFactor = 0.8,
+                SlidingWindow = 60,
+                RopeScaling =
+                new RopeScaling
+                {
+                    Kind = RopeScalingKind.LongRope,
+                    Factor = 2,
+                    OriginalContextLength = 40,
+                    ShortFactors = [1, 1, 1, 1],
+                    LongFactors = [1, 2, 3, 4]
                 }
             },
         "interleaved" => Small with { RotaryInterleaved = true },
