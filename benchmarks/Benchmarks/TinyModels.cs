@@ -70,9 +70,11 @@ internal static class TinyModels
         yield return ("mistral", Llama.Create(llama with { ModelType = "mistral" }));
         yield return ("qwen2", Llama.Create(llama with { ModelType = "qwen2", QueryKeyValueBias = true, TieWordEmbeddings = true }));
         yield return ("qwen3", Llama.Create(llama with { ModelType = "qwen3", QueryKeyNorm = true, HeadWidth = 32, Heads = 4 }));
+
+        // llama.cpp wants Phi-3's own tokens of a model that is named after it.
         var phi = llama with { ModelType = "phi3", FusedProjections = true };
-        yield return ("phi3", Llama.Create(phi));
-        yield return ("phi3-longrope",
+        yield return ("fused", Llama.Create(phi));
+        yield return ("fused-longrope",
             Llama.Create(
                 phi with
                 {

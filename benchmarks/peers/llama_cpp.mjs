@@ -10,7 +10,8 @@ import {readFileSync} from "node:fs";
 const folder = resolve("node_modules/node-llama-cpp");
 const {getLlama, LlamaLogLevel} = await import(pathToFileURL(resolve(folder, "dist/index.js")));
 const version = JSON.parse(readFileSync(resolve(folder, "package.json"))).version;
-const llama = await getLlama({gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error});
+const log = [];
+const llama = await getLlama({gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error, logger: (_, message) => log.push(message.trim())});
 let model, options, context, sequence;
 
 const processorSeconds = (since) => { const used = process.cpuUsage(since); return (used.user + used.system) / 1e6; };
@@ -19,6 +20,7 @@ answer({description: `node-llama-cpp ${version}, ${llama.systemInfo.replace(/\s+
 
 for await (const line of createInterface({input: process.stdin})) {
     const request = JSON.parse(line);
+    log.length = 0;
     try {
         switch (request.op) {
             case "load": {
@@ -80,7 +82,7 @@ for await (const line of createInterface({input: process.stdin})) {
                 answer({error: `unknown operation ${request.op}`});
         }
     } catch (error) {
-        answer({error: String(error?.message ?? error)});
+        answer({error: [String(error?.message ?? error), ...log].join("; ")});
     }
 }
 process.exit(0);
