@@ -14,6 +14,7 @@ internal static partial class Texts
         ["training-run-name"] = ("Name of the run", "学習の名前"),
         ["training-recipe"] = ("Recipe", "レシピ"),
         ["training-recipe-text"] = ("the next token of texts: a GPT of your own", "文章の次のトークン: 自分の GPT"),
+        ["training-recipe-chat"] = ("answers in conversations", "会話での答え"),
         ["training-recipe-completions"] = ("answers to prompts", "プロンプトへの答え"),
         ["training-recipe-preferences"] = ("which of two answers is preferred (DPO and its kin)", "二つの答えの好み(DPO など)"),
         ["training-recipe-reward"] = ("a reward model", "報酬モデル"),

@@ -51,6 +51,11 @@ internal static class RecipeCommands
         Description = "Save and stop, as Ctrl+C does, when standard input ends: for programs that start this one.",
     };
 
+    private static readonly Option<bool> CutLong = new("--cut-long")
+    {
+        Description = "For chat and completions: cut texts that are longer than --context instead of leaving them out.",
+    };
+
     private static readonly Option<bool> SkipBad = new("--skip-bad-lines") { Description = "Leave out lines of data that cannot be read." };
 
     /// <summary>The subcommands.</summary>
@@ -61,7 +66,7 @@ internal static class RecipeCommands
             var command = new Command(name, char.ToUpperInvariant(description[0]) + description[1..] + ".");
             foreach (var option in (Option[])[Data, HeldOut, Out, Model, Teacher, Steps, Batch, Context, Rate, Optimizer, Schedule,
                 LastLayers, LayerDecay, Lora, Dora, Rslora, Average, Recompute, Depth, Vocabulary, Method, Beta, Seed, EvaluateEvery,
-                SamplePrompt, SkipBad, Cost, StopWithInput, Config])
+                SamplePrompt, CutLong, SkipBad, Cost, StopWithInput, Config])
                 command.Options.Add(option);
             command.SetAction(async (parsed, cancellationToken) =>
             {
@@ -125,6 +130,7 @@ internal static class RecipeCommands
             Seed = parsed.GetValue(Seed) is { } seed ? (ulong)Math.Max(0, seed) : settings.Seed,
             EvaluateEvery = parsed.GetValue(EvaluateEvery) ?? settings.EvaluateEvery,
             SamplePrompt = parsed.GetValue(SamplePrompt) ?? settings.SamplePrompt,
+            CutLong = parsed.GetValue(CutLong) || settings.CutLong,
             SkipBadLines = parsed.GetValue(SkipBad) || settings.SkipBadLines,
         };
     }

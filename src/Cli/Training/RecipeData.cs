@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.LocalModel.Training.Data;
@@ -64,16 +65,33 @@ internal static class RecipeData
         foreach (var line in File.ReadLines(settings.Data))
             try
             {
+                if (settings.Recipe == "chat")
+                {
+                    if (Conversation.Parse(line).Turns.FirstOrDefault(turn => turn.Role == ChatTurn.User) is { Content.Length: > 0 } turn)
+                        return turn.Content;
+                    continue;
+                }
+
                 using var json = JsonDocument.Parse(line);
                 if (OptionalText(json, "prompt") is { Length: > 0 } prompt)
                     return prompt;
             }
-            catch (JsonException)
+            catch (Exception exception) when (exception is JsonException or ConversationFileException)
             {
                 // A line that is left out.
             }
 
         return "";
+    }
+
+    /// <summary>Conversations, and those that are held out.</summary>
+    /// <exception cref="TrainingException">A line cannot be read, or none is left.</exception>
+    public static (IReadOnlyList<Conversation> Train, IReadOnlyList<Conversation> HeldOut) Conversations(RecipeSettings settings)
+    {
+        return Split(Read(settings.Data), settings, Read, null);
+
+        IReadOnlyList<Conversation> Read(string path) => ReadLines(
+            path, settings.SkipBadLines, (line, number) => new ConversationReader(path, number).Read(line));
     }
 
     /// <summary>The class of a line, a text or a number.</summary>
@@ -107,7 +125,7 @@ internal static class RecipeData
         return Split(Read(settings.Data), settings, Read, null);
 
         IReadOnlyList<TranslationPair> Read(string path) => path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase)
-            ? ReadLines(path, settings.SkipBadLines, line => line.Split('\t') is [var source, var target]
+            ? ReadLines(path, settings.SkipBadLines, (line, _) => line.Split('\t') is [var source, var target]
                 ? new TranslationPair(source.Trim(), target.Trim())
                 : throw new FormatException("it has not two columns with a tab between"))
             : RecipeData.Read(path, settings.SkipBadLines,
@@ -197,13 +215,13 @@ internal static class RecipeData
         }
     }
 
-    private static List<T> Read<T>(string path, bool skipBad, Func<JsonDocument, T> read) => ReadLines(path, skipBad, line =>
+    private static List<T> Read<T>(string path, bool skipBad, Func<JsonDocument, T> read) => ReadLines(path, skipBad, (line, _) =>
     {
         using var json = JsonDocument.Parse(line);
         return read(json);
     });
 
-    private static List<T> ReadLines<T>(string path, bool skipBad, Func<string, T> read)
+    private static List<T> ReadLines<T>(string path, bool skipBad, Func<string, int, T> read)
     {
         if (!File.Exists(path))
             throw new UsageException($"'{path}': there is no such file");
@@ -216,12 +234,14 @@ internal static class RecipeData
                 continue;
             try
             {
-                lines.Add(read(line));
+                lines.Add(read(line, number));
             }
             catch (Exception exception) when (exception is JsonException or FormatException or InvalidOperationException
-                or KeyNotFoundException)
+                or KeyNotFoundException or ConversationFileException)
             {
-                var message = string.Create(CultureInfo.InvariantCulture, $"{path}, line {number}: {exception.Message}");
+                var message = exception is ConversationFileException
+                    ? exception.Message
+                    : string.Create(CultureInfo.InvariantCulture, $"{path}, line {number}: {exception.Message}");
                 if (!skipBad)
                     throw new TrainingException($"{message} (--skip-bad-lines leaves such lines out)");
                 if (++bad <= MostNamed)

@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.ChatTemplates;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.LocalModel.Training.Recipes;
@@ -16,6 +18,7 @@ namespace Kotonoha.Cli.Training;
 internal static class RecipeRunner
 {
     private const double HeldOutShare = 0.1, FineTuningRate = 5e-4, FreshRate = 1e-3, PolicyRate = 1e-4, AdapterRate = 2e-3;
+    private const int ChatContext = 512, LongestDefaultContext = 2048;
     private const string CostFile = "cost.json";
     private static readonly JsonSerializerOptions CostFormat = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
     private static readonly string[] EncoderTokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
@@ -35,6 +38,8 @@ internal static class RecipeRunner
         ["ppo"] = "reinforce what a reward model (--teacher) likes: JSON lines with prompt; needs --model",
         ["distill"] = "teach a new GPT of --depth layers what --teacher thinks of the texts of --data",
         ["translation"] = "turn sources into targets: JSON lines with source, target, or a .tsv file; from --model, or a new Transformer",
+        ["chat"] = "answer as in conversations: JSON lines with messages (and tools) as OpenAI writes them, prompt and completion, or "
+            + "ShareGPT's conversations; the loss is taken on the answers alone; from --model, or a new GPT",
         ["completions"] = "write completions: JSON lines with prompt, completion, no chat template; needs --model, or a new GPT",
     };
 
@@ -140,6 +145,7 @@ internal static class RecipeRunner
         {
             "text" or "distill" => Texts(settings, held, cancellationToken),
             "completions" => Completions(settings, held, cancellationToken),
+            "chat" => Conversations(settings, held, cancellationToken),
             "masked" => Masked(settings, held),
             "translation" => Translations(settings, held, cancellationToken),
             "classify" => Classes(settings, held),
@@ -163,12 +169,55 @@ internal static class RecipeRunner
     private static (TrainingTask, CheckpointParts, bool) Completions(
         RecipeSettings settings, Disposables held, CancellationToken cancellationToken)
     {
-        var (train, heldOut) = RecipeData.Lines(settings, json => (RecipeData.Text(json, "prompt"), RecipeData.Text(json, "completion")));
-        var all = train.Concat(heldOut);
-        var (model, tokenizer, parts, fresh) = Gpt(settings, held, () => all.Select(l => l.Item1 + l.Item2), cancellationToken);
-        var data = held.Keep(ChatDataset.FromCompletions(
-            tokenizer, all, EndOf(parts), new ChatDatasetOptions { ContextLength = settings.Context ?? model.ContextLength }));
+        var lines = RecipeData.Lines(settings, json => (RecipeData.Text(json, "prompt"), RecipeData.Text(json, "completion")));
+        var (model, tokenizer, parts, fresh) = Gpt(
+            settings, held, () => lines.Train.Concat(lines.HeldOut).Select(l => l.Item1 + l.Item2), cancellationToken);
+        var data = Dataset(settings, held, lines.Train, lines.HeldOut, settings.Context ?? model.ContextLength,
+            (texts, options) => ChatDataset.FromCompletions(tokenizer, texts, EndOf(parts), options));
         return (held.Keep(new LanguageModeling(model, data)), parts, fresh);
+    }
+
+    private static (TrainingTask, CheckpointParts, bool) Conversations(
+        RecipeSettings settings, Disposables held, CancellationToken cancellationToken)
+    {
+        var (train, heldOut) = RecipeData.Conversations(settings);
+        bool fresh = settings.Model.Length == 0;
+        var text = fresh
+            ? NewChatText([.. train, .. heldOut], settings, cancellationToken)
+            : CheckpointText.Load(HubModels.Resolve(settings.Model));
+        var model = fresh
+            ? held.Keep(Gpt2.Create(
+                DepthDial.Model(settings.Depth, text.Tokenizer!.VocabularySize, settings.Context ?? ChatContext), settings.Seed))
+            : Known(settings, held);
+        int context = settings.Context ?? Math.Min(model.ContextLength, LongestDefaultContext);
+        if (context > model.ContextLength)
+            throw new UsageException(
+                string.Create(CultureInfo.InvariantCulture, $"--context {context}: the model's context is {model.ContextLength}"));
+        var data = Dataset(settings, held, train, heldOut, context,
+            (conversations, options) => ChatDataset.From(text, conversations, options));
+        return (held.Keep(new LanguageModeling(model, data)), PartsOf(text), fresh);
+    }
+
+    // A tenth is held out so that equal ones stay together, or what --held-out has.
+    private static ChatDataset Dataset<T>(
+        RecipeSettings settings, Disposables held, IReadOnlyList<T> train, IReadOnlyList<T> heldOut, int context,
+        Func<IEnumerable<T>, ChatDatasetOptions, ChatDataset> make)
+    {
+        var options = new ChatDatasetOptions
+        {
+            ContextLength = context,
+            TooLong = settings.CutLong ? LongConversations.Cut : LongConversations.Skip,
+        };
+        var whole = options with { ValidationFraction = 0 };
+        var data = held.Keep(settings.HeldOut.Length > 0 ? make(train, whole).WithValidation(make(heldOut, whole))
+            : train.Count + heldOut.Count < 2 ? make(train, whole)
+            : make(train.Concat(heldOut), options));
+        Console.Error.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{data.TrainConversations:N0} texts with {data.Tokens:N0} tokens, {data.AnswerTokens:N0} of them in answers; "
+                + $"{data.ValidationConversations:N0} held out, {data.Skipped:N0} skipped and {data.Cut:N0} cut as longer than "
+                + $"{context:N0} tokens, {data.WithoutAnswer:N0} without an answer"));
+        return data;
     }
 
     private static (TrainingTask, CheckpointParts, bool) Masked(RecipeSettings settings, Disposables held)
@@ -320,22 +369,8 @@ internal static class RecipeRunner
     {
         if (settings.Model.Length > 0)
         {
-            var path = HubModels.Resolve(settings.Model);
-            var text = CheckpointText.Load(path);
-            bool adapter = settings.Lora is not null;
-            var loaded = held.Keep(ModelCheckpoint.Load(path, adapter ? WeightPrecision.AsStored : WeightPrecision.Single));
-            if (settings.Lora is { } rank)
-                loaded.AddLora(new LoraOptions
-                {
-                    Rank = rank,
-                    Alpha = 2 * rank,
-                    Dora = settings.Dora,
-                    RankStabilized = settings.Rslora,
-                    Seed = settings.Seed,
-                });
-            return (loaded, text.Tokenizer!,
-                CheckpointParts.Of(text.Tokenizer!) with { TokenizerSettings = text.Settings, GenerationSettings = text.Generation },
-                    false);
+            var text = CheckpointText.Load(HubModels.Resolve(settings.Model));
+            return (Known(settings, held), text.Tokenizer!, PartsOf(text), false);
         }
 
         var tokenizer = settings.Teacher.Length > 0
@@ -348,6 +383,45 @@ internal static class RecipeRunner
         var model = held.Keep(Gpt2.Create(
             DepthDial.Model(settings.Depth, tokenizer.VocabularySize, settings.Context), settings.Seed));
         return (model, tokenizer, CheckpointParts.Of(tokenizer), true);
+    }
+
+    // The model to go on from, with an adapter where one is asked for.
+    private static CausalModel Known(RecipeSettings settings, Disposables held)
+    {
+        var model = held.Keep(ModelCheckpoint.Load(
+            HubModels.Resolve(settings.Model), settings.Lora is null ? WeightPrecision.Single : WeightPrecision.AsStored));
+        if (settings.Lora is { } rank)
+            model.AddLora(new LoraOptions
+            {
+                Rank = rank,
+                Alpha = 2 * rank,
+                Dora = settings.Dora,
+                RankStabilized = settings.Rslora,
+                Seed = settings.Seed,
+            });
+        return model;
+    }
+
+    private static CheckpointParts PartsOf(CheckpointText text)
+        => CheckpointParts.Of(text.Tokenizer!) with { TokenizerSettings = text.Settings, GenerationSettings = text.Generation };
+
+    // The tokenizer of a new model learns from what the model will read, functions and calls included.
+    private static CheckpointText NewChatText(
+        IReadOnlyList<Conversation> conversations, RecipeSettings settings, CancellationToken cancellationToken)
+    {
+        var template = ChatTemplate.Kotonoha;
+        var texts = conversations
+            .Select(c => ChatEncoding.Render(template, new ChatTemplateInput { Turns = c.Turns, Tools = c.Tools }).Text)
+            .Select(text => template.ControlTokens.Aggregate(text, (t, token) => t.Replace(token, "\n", StringComparison.Ordinal)));
+        var tokenizer = Tokenizer.TrainByteLevelBpe(
+            texts, new BpeTrainingOptions { VocabularySize = settings.Vocabulary, SpecialTokens = template.ControlTokens },
+            cancellationToken);
+        var parts = CheckpointParts.Of(tokenizer, template.Jinja);
+        int endOfTurn = tokenizer.TokenToId(template.EndTokens[0])!.Value;
+        return new CheckpointText(
+            tokenizer,
+            parts.TokenizerSettings with { ModelMaxLength = settings.Context ?? ChatContext },
+            parts.GenerationSettings with { EosTokenIds = [endOfTurn, .. parts.GenerationSettings.EosTokenIds] });
     }
 
     private static (Bert Model, Tokenizer Tokenizer, CheckpointParts Parts, bool Fresh) Encoder(
@@ -389,6 +463,7 @@ internal static class RecipeRunner
         {
             "grpo" or "ppo" or "preferences" => PolicyRate,
             _ when settings.Lora is not null => AdapterRate,
+            "chat" when !fresh => PolicyRate,
             _ when fresh && task is CausalTask causal => DepthDial.LearningRate(causal.Model.Width),
             _ => fresh ? FreshRate : FineTuningRate,
         });
@@ -397,8 +472,13 @@ internal static class RecipeRunner
         {
             Steps = settings.Steps,
             BatchSize = settings.Batch,
-            ContextLength = task is CausalTask { Model: var model } ? Math.Min(settings.Context ?? int.MaxValue, model.ContextLength)
-                : settings.Context,
+            ContextLength = task switch
+            {
+                // So that a step has as many texts as --batch says, or more where they are short.
+                LanguageModeling { Dataset: ChatDataset texts } => texts.LongestConversation,
+                CausalTask { Model: var model } => Math.Min(settings.Context ?? int.MaxValue, model.ContextLength),
+                _ => settings.Context,
+            },
             LearningRate = rate,
             Schedule = settings.Schedule switch
             {
@@ -435,10 +515,19 @@ internal static class RecipeRunner
     }
 
     private static TrainingSample? SampleOf(RecipeSettings settings, TrainingTask task, CheckpointParts parts)
-        => task is CausalTask && parts.TokenizerJson is { } json
-            && (settings.SamplePrompt ?? RecipeData.Beginning(settings)) is { Length: > 0 } prompt
-            ? new TrainingSample(Tokenizer.Parse(System.Text.Encoding.UTF8.GetBytes(json)), prompt) { EndId = EndOf(parts) }
-            : null;
+    {
+        if (task is not CausalTask || parts.TokenizerJson is not { } json
+            || (settings.SamplePrompt ?? RecipeData.Beginning(settings)) is not { Length: > 0 } prompt)
+            return null;
+        var tokenizer = Tokenizer.Parse(System.Text.Encoding.UTF8.GetBytes(json));
+        if (settings.Recipe == "chat" && parts.TokenizerSettings.ChatTemplate is { } jinja)
+            prompt = ChatEncoding.Render(ChatEncoding.ReadTemplate(jinja, parts.TokenizerSettings, tokenizer), new ChatTemplateInput
+            {
+                Turns = [new ChatTurn(ChatTurn.User, prompt)],
+                AddGenerationPrompt = true,
+            }).Text;
+        return new TrainingSample(tokenizer, prompt) { EndId = EndOf(parts) };
+    }
 
     private sealed class Disposables : IDisposable
     {

@@ -78,6 +78,9 @@ internal sealed record RecipeSettings
     /// <summary>What a language model continues each time it is measured; null for the beginning of the data, empty for nothing.</summary>
     public string? SamplePrompt { get; init; }
 
+    /// <summary>Whether conversations and completions that are too long are cut instead of left out.</summary>
+    public bool CutLong { get; init; }
+
     /// <summary>Whether a line of data that cannot be read is left out (and named) instead of ending the run.</summary>
     public bool SkipBadLines { get; init; }
 

@@ -47,9 +47,24 @@ public sealed class ChatDataset : TrainingDataset
     private readonly ChatExample[] _validation;
 
     private ChatDataset(List<ChatExample> examples, int vocabularySize, double validationFraction)
+        : this(vocabularySize, Split(examples, validationFraction))
+    {
+    }
+
+    private ChatDataset(int vocabularySize, (ChatExample[] Train, ChatExample[] Validation) examples)
     {
         VocabularySize = vocabularySize;
+        (_train, _validation) = examples;
+        Fingerprint = TokenHash.Start;
+        foreach (var example in _train)
+        {
+            Fingerprint = TokenHash.Add(TokenHash.Add(Fingerprint, (int)example.Hash), (int)(example.Hash >> 32));
+            TrainTokens += example.Ids.Length;
+        }
+    }
 
+    private static (ChatExample[] Train, ChatExample[] Validation) Split(List<ChatExample> examples, double validationFraction)
+    {
         // Equal conversations are one group; a group that is larger than what is still to be held out is trained on.
         int wanted = examples.Count - (int)(examples.Count * (1 - validationFraction));
         var held = new HashSet<ulong>();
@@ -60,17 +75,11 @@ public sealed class ChatDataset : TrainingDataset
                 held.Add(group.Key);
             }
 
-        _train = [.. examples.Where(e => !held.Contains(e.Hash))];
-        _validation = [.. examples.Where(e => held.Contains(e.Hash))];
-        if (_train.Length == 0)
-            throw new TrainingException($"Nothing is left to train on: all {examples.Count} conversations are held out. Give more "
+        ChatExample[] train = [.. examples.Where(e => !held.Contains(e.Hash))];
+        return train.Length > 0
+            ? (train, [.. examples.Where(e => held.Contains(e.Hash))])
+            : throw new TrainingException($"Nothing is left to train on: all {examples.Count} conversations are held out. Give more "
                 + "conversations, or a smaller ValidationFraction.");
-        Fingerprint = TokenHash.Start;
-        foreach (var example in _train)
-        {
-            Fingerprint = TokenHash.Add(TokenHash.Add(Fingerprint, (int)example.Hash), (int)(example.Hash >> 32));
-            TrainTokens += example.Ids.Length;
-        }
     }
 
     /// <inheritdoc/>
@@ -82,6 +91,9 @@ public sealed class ChatDataset : TrainingDataset
 
     /// <summary>The conversations that are held out.</summary>
     public int ValidationConversations => _validation.Length;
+
+    /// <summary>The tokens of the longest conversation, held-out ones included.</summary>
+    public int LongestConversation => _train.Concat(_validation).Max(e => e.Ids.Length);
 
     /// <summary>The tokens of the conversations that are trained on.</summary>
     public long Tokens => TrainTokens;
@@ -180,6 +192,23 @@ public sealed class ChatDataset : TrainingDataset
             : new ChatDataset(examples, tokenizer.VocabularySize, options.ValidationFraction) { Skipped = skipped, Cut = cut };
     }
 
+    /// <summary>This dataset, all of it to be trained on, with what another one has to be measured on.</summary>
+    /// <param name="heldOut">The other one, made with the same tokenizer.</param>
+    /// <exception cref="ArgumentException">It has another vocabulary.</exception>
+    public ChatDataset WithValidation(ChatDataset heldOut)
+    {
+        ArgumentNullException.ThrowIfNull(heldOut);
+        return heldOut.VocabularySize == VocabularySize
+            ? new ChatDataset(VocabularySize, ([.. _train, .. _validation], [.. heldOut._train, .. heldOut._validation]))
+            {
+                Skipped = Skipped + heldOut.Skipped,
+                Cut = Cut + heldOut.Cut,
+                WithoutAnswer = WithoutAnswer + heldOut.WithoutAnswer,
+            }
+            : throw new ArgumentException(
+                $"What is held out has a vocabulary of {heldOut.VocabularySize} tokens, and this {VocabularySize}.", nameof(heldOut));
+    }
+
     private static ChatDataset From(
         Tokenizer tokenizer, Func<Conversation, ChatTemplate> templateOf, IEnumerable<Conversation> conversations,
         ChatDatasetOptions options)
@@ -232,7 +261,7 @@ public sealed class ChatDataset : TrainingDataset
 
     internal override BatchSampler Sampler(TrainingOptions options, int contextLength)
     {
-        int longest = _train.Concat(_validation).Max(e => e.Ids.Length);
+        int longest = LongestConversation;
         return longest - 1 <= contextLength
             ? new ConversationSampler(_train, options.BatchSize * contextLength, options.MicroBatches, options.Seed)
             : throw new TrainingException($"A conversation has {longest} tokens, and the context is {contextLength}. Make the dataset with "

@@ -15,6 +15,7 @@ internal static class TrainingRecipes
     public static IReadOnlyList<TrainingRecipeInfo> All { get; } =
     [
         new("text", Texts, NeedsModel: false, NeedsTeacher: false, Served: true),
+        new("chat", "messages", NeedsModel: false, NeedsTeacher: false, Served: true),
         new("completions", "prompt, completion", NeedsModel: false, NeedsTeacher: false, Served: true),
         new("preferences", "prompt, chosen, rejected", NeedsModel: true, NeedsTeacher: false, Served: true),
         new("reward", "prompt, chosen, rejected", NeedsModel: true, NeedsTeacher: false, Served: false),

@@ -19,6 +19,9 @@ public sealed class LanguageModeling(CausalModel model, TrainingDataset dataset)
     /// <inheritdoc/>
     public override string Name => "language-model";
 
+    /// <summary>What is learned from.</summary>
+    internal TrainingDataset Dataset => _dataset;
+
     internal override ulong Fingerprint => _dataset.Fingerprint;
 
     internal override long Size => _dataset.TrainTokens;
