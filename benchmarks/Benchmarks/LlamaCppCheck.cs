@@ -30,7 +30,7 @@ internal static class LlamaCppCheck
             return 2;
         }
 
-        int named = Array.IndexOf(arguments, "--models");
+        int named = Array.IndexOf(arguments, "--models", 0, arguments.Length - 1);
         string[]? models = named > 0 ? arguments[named + 1].Split(',') : null;
         if (named > 0)
             arguments = [.. arguments[..named], .. arguments[(named + 2)..]];
@@ -67,7 +67,8 @@ internal static class LlamaCppCheck
                         // A fresh process each time: llama.cpp does not always survive a second model.
                         using var peer = LlamaPeer.Start(arguments[0], arguments[1], out _)!;
                         peer.Load(path, 128, Environment.ProcessorCount, singlePrecisionCache: true);
-                        var (same, clear, problem) = Compare(path, peer, tokenizer, texts, type.BlockElements() > 1 ? QuantizedMargin : Margin);
+                        float margin = type.BlockElements() > 1 ? QuantizedMargin : Margin;
+                        var (same, clear, problem) = Compare(path, peer, tokenizer, texts, margin);
                         compared += clear;
                         Console.WriteLine($"{name} {type.Name()}: {same} of {clear} clear choices the "
                             + $"same{(problem is null ? "" : $"; FAILED: {problem}")}");
@@ -84,7 +85,7 @@ internal static class LlamaCppCheck
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{compared} compared, {failures} failures"));
-        return failures == 0 ? 0 : 1;
+        return failures == 0 && compared > 0 ? 0 : 1;
     }
 
     private static int CompareTokens(LlamaPeer peer, Tokenizer tokenizer, string[] texts, ref int compared)
@@ -123,7 +124,8 @@ internal static class LlamaCppCheck
         return (best, logits[best] - second);
     }
 
-    private static (int Same, int Clear, string? Problem) Compare(string path, LlamaPeer peer, Tokenizer tokenizer, string[] texts, float margin)
+    private static (int Same, int Clear, string? Problem) Compare(
+        string path, LlamaPeer peer, Tokenizer tokenizer, string[] texts, float margin)
     {
         using var model = GgufCheckpoint.Load(path);
         using var backend = new CpuBackend { IsExact = false };

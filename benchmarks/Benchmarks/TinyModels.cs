@@ -78,13 +78,16 @@ internal static class TinyModels
             Llama.Create(
                 phi with
                 {
+                    PartialRotaryFactor = 0.75,
+
+                    // Shorter than the prompts: llama.cpp takes the factors by the context that it is given, not by the text.
                     RopeScaling = new RopeScaling
                     {
                         Kind = RopeScalingKind.LongRope,
-                        Factor = 4,
-                        OriginalContextLength = Context / 4,
-                        ShortFactors = [1, 1, 1, 1, 1.2, 1.4, 1.6, 2],
-                        LongFactors = [1, 1.1, 1.3, 2, 2.5, 3, 3.5, 4]
+                        Factor = 8,
+                        OriginalContextLength = Context / 8,
+                        ShortFactors = [1, 1, 1, 1.2, 1.4, 1.6],
+                        LongFactors = [1, 1.1, 1.3, 2, 3, 4]
                     }
                 }));
         var gemma =

@@ -105,6 +105,14 @@ internal static class GpuCheck
             ("llama interleaved", () => Llama.Create(small with { RotaryInterleaved = true }, 5)),
             ("mistral, window 16", () => Llama.Create(small with { ModelType = "mistral", SlidingWindow = 16 }, 5)),
             ("qwen2", () => Llama.Create(small with { ModelType = "qwen2", QueryKeyValueBias = true }, 5)),
+            ("phi3", () => Llama.Create(small with { ModelType = "phi3", FusedProjections = true, PartialRotaryFactor = 0.5 }, 5)),
+            ("gemma2, gemma3", () => Gemma.Create(
+                new GemmaConfig
+                {
+                    VocabularySize = 300, ContextLength = 128, Width = 64, Layers = 2, Heads = 4, KeyHeads = 2, HeadWidth = 16,
+                    InnerWidth = 128, InitializerRange = 0.1f, AttentionScalar = 20, AttentionSoftCap = 20, FinalSoftCap = 30,
+                    SlidingWindow = 16, SlidingLayers = [true, false], LocalRopeTheta = 1000,
+                }, 5)),
             ("qwen3", () => Llama.Create(small with { ModelType = "qwen3", QueryKeyNorm = true }, 5)),
         };
         bool passed = true;

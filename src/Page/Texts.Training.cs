@@ -56,6 +56,7 @@ internal static partial class Texts
         ["training-seed"] = ("Seed", "シード"),
         ["training-evaluate-every"] = ("Steps between measurements", "評価の間隔(ステップ)"),
         ["training-sample-prompt"] = ("Prompt of samples", "サンプルのプロンプト"),
+        ["training-cut-long"] = ("Cut texts that are too long", "長すぎる文章を切る"),
         ["training-skip-bad"] = ("Leave out lines that cannot be read", "読めない行を飛ばす"),
         ["training-by-recipe"] = ("by the recipe", "レシピの既定"),
         ["training-more-settings"] = ("More settings", "詳しい設定"),

@@ -27,6 +27,9 @@ internal sealed class TrainingForm(Session session)
 
     public bool SkipBadLines { get; set; }
 
+    /// <summary>Whether texts that are too long are cut.</summary>
+    public bool CutLong { get; set; }
+
     /// <summary>The settings.</summary>
     /// <exception cref="ApiException">A number is none; its field is named.</exception>
     public TrainingSettings Settings()
@@ -55,6 +58,7 @@ internal sealed class TrainingForm(Session session)
             Seed = Number<int>("seed"),
             EvaluateEvery = Number<int>("evaluateEvery"),
             SamplePrompt = Text("samplePrompt"),
+            CutLong = CutLong && this["recipe"] is ("chat" or "completions"),
             SkipBadLines = SkipBadLines,
         };
     }

@@ -17,7 +17,9 @@ internal static class RecipeCommands
     private static readonly Option<string?> Teacher = Text("--teacher", "DIR", "The model that teaches, or the reward model.");
     private static readonly Option<int?> Steps = Number<int>("--steps", "N", "Training steps (default 1000).");
     private static readonly Option<int?> Batch = Number<int>("--batch", "N", "Texts in a step (default 8).");
-    private static readonly Option<int?> Context = Number<int>("--context", "N", "The longest text in tokens.");
+    private static readonly Option<int?> Context = Number<int>("--context", "N",
+        "The longest text in tokens (default: the model's context; for chat at most 2048, and 512 for a new model).");
+
     private static readonly Option<double?> Rate = Number<double>("--learning-rate", "R", "The highest learning rate.");
     private static readonly Option<string?> Optimizer = Text("--optimizer", "NAME", "adamw (default), muon, lion or sgd.");
     private static readonly Option<string?> Schedule = Text("--schedule", "NAME", "cosine (default), wsd, constant or inverse-sqrt.");

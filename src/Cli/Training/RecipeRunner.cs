@@ -133,6 +133,8 @@ internal static class RecipeRunner
             throw new UsageException($"train {settings.Recipe} needs --teacher");
         if (settings.Lora is not null && settings.Recipe is ("masked" or "classify" or "answers" or "embed" or "translation"))
             throw new UsageException($"train {settings.Recipe} trains all weights; --lora is for GPTs");
+        if (settings.Lora is not null && settings.Model.Length == 0)
+            throw new UsageException($"train {settings.Recipe}: --lora needs --model, the model that the adapter is for");
         if (settings.Steps < 1 || settings.Batch < 1 || settings.Depth < 1 || settings.Context is < 2 || settings.Lora is < 1)
             throw new UsageException("--steps, --batch, --depth and --lora are at least 1, --context at least 2");
         if (settings.EvaluateEvery is < 1)
@@ -171,8 +173,8 @@ internal static class RecipeRunner
     {
         var lines = RecipeData.Lines(settings, json => (RecipeData.Text(json, "prompt"), RecipeData.Text(json, "completion")));
         var (model, tokenizer, parts, fresh) = Gpt(
-            settings, held, () => lines.Train.Concat(lines.HeldOut).Select(l => l.Item1 + l.Item2), cancellationToken);
-        var data = Dataset(settings, held, lines.Train, lines.HeldOut, settings.Context ?? model.ContextLength,
+            settings, held, () => TokenizerTexts(settings, lines.Train, lines.HeldOut).Select(l => l.Item1 + l.Item2), cancellationToken);
+        var data = Dataset(settings, held, model, lines.Train, lines.HeldOut, model.ContextLength,
             (texts, options) => ChatDataset.FromCompletions(tokenizer, texts, EndOf(parts), options));
         return (held.Keep(new LanguageModeling(model, data)), parts, fresh);
     }
@@ -183,26 +185,30 @@ internal static class RecipeRunner
         var (train, heldOut) = RecipeData.Conversations(settings);
         bool fresh = settings.Model.Length == 0;
         var text = fresh
-            ? NewChatText([.. train, .. heldOut], settings, cancellationToken)
+            ? NewChatText(TokenizerTexts(settings, train, heldOut), settings, cancellationToken)
             : CheckpointText.Load(HubModels.Resolve(settings.Model));
         var model = fresh
             ? held.Keep(Gpt2.Create(
                 DepthDial.Model(settings.Depth, text.Tokenizer!.VocabularySize, settings.Context ?? ChatContext), settings.Seed))
             : Known(settings, held);
-        int context = settings.Context ?? Math.Min(model.ContextLength, LongestDefaultContext);
-        if (context > model.ContextLength)
-            throw new UsageException(
-                string.Create(CultureInfo.InvariantCulture, $"--context {context}: the model's context is {model.ContextLength}"));
-        var data = Dataset(settings, held, train, heldOut, context,
+        var data = Dataset(settings, held, model, train, heldOut, Math.Min(model.ContextLength, LongestDefaultContext),
             (conversations, options) => ChatDataset.From(text, conversations, options));
         return (held.Keep(new LanguageModeling(model, data)), PartsOf(text), fresh);
     }
 
+    // What --held-out names stays unseen; the tenth of the data is drawn later.
+    private static IEnumerable<T> TokenizerTexts<T>(RecipeSettings settings, IReadOnlyList<T> train, IReadOnlyList<T> heldOut)
+        => settings.HeldOut.Length > 0 ? train : train.Concat(heldOut);
+
     // A tenth is held out so that equal ones stay together, or what --held-out has.
     private static ChatDataset Dataset<T>(
-        RecipeSettings settings, Disposables held, IReadOnlyList<T> train, IReadOnlyList<T> heldOut, int context,
+        RecipeSettings settings, Disposables held, CausalModel model, IReadOnlyList<T> train, IReadOnlyList<T> heldOut, int usualContext,
         Func<IEnumerable<T>, ChatDatasetOptions, ChatDataset> make)
     {
+        int context = settings.Context ?? usualContext;
+        if (context > model.ContextLength)
+            throw new UsageException(
+                string.Create(CultureInfo.InvariantCulture, $"--context {context}: the model's context is {model.ContextLength}"));
         var options = new ChatDatasetOptions
         {
             ContextLength = context,
@@ -407,7 +413,7 @@ internal static class RecipeRunner
 
     // The tokenizer of a new model learns from what the model will read, functions and calls included.
     private static CheckpointText NewChatText(
-        IReadOnlyList<Conversation> conversations, RecipeSettings settings, CancellationToken cancellationToken)
+        IEnumerable<Conversation> conversations, RecipeSettings settings, CancellationToken cancellationToken)
     {
         var template = ChatTemplate.Kotonoha;
         var texts = conversations
@@ -521,11 +527,20 @@ internal static class RecipeRunner
             return null;
         var tokenizer = Tokenizer.Parse(System.Text.Encoding.UTF8.GetBytes(json));
         if (settings.Recipe == "chat" && parts.TokenizerSettings.ChatTemplate is { } jinja)
-            prompt = ChatEncoding.Render(ChatEncoding.ReadTemplate(jinja, parts.TokenizerSettings, tokenizer), new ChatTemplateInput
+        {
+            var template = ChatEncoding.ReadTemplate(jinja, parts.TokenizerSettings, tokenizer);
+            var rendered = ChatEncoding.Render(template, new ChatTemplateInput
             {
                 Turns = [new ChatTurn(ChatTurn.User, prompt)],
                 AddGenerationPrompt = true,
-            }).Text;
+            });
+            return new TrainingSample(tokenizer, prompt + "\n")
+            {
+                PromptIds = rendered.Encode(tokenizer),
+                EndId = template.EndTokens.Select(token => tokenizer.TokenToId(token)).FirstOrDefault(id => id is not null) ?? EndOf(parts),
+            };
+        }
+
         return new TrainingSample(tokenizer, prompt) { EndId = EndOf(parts) };
     }
 

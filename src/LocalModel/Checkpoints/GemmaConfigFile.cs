@@ -8,12 +8,12 @@ namespace Kotonoha.LocalModel.Checkpoints;
 
 /// <summary>
 /// The <c>config.json</c> of the Gemma family, in the newer and the older spelling; what a file leaves out has transformers' default of its
-/// kind. Of a Gemma 3 that sees pictures (<c>gemma3</c>) the text part is read.
+/// kind. Of a multimodal Gemma 3 (<c>gemma3</c>) the text part is read.
 /// </summary>
 internal static class GemmaConfigFile
 {
-    /// <summary>The kind whose text part stands in <c>text_config</c>, beside a part that sees pictures.</summary>
-    public const string WithPictures = "gemma3";
+    /// <summary>The multimodal kind, whose text part stands in <c>text_config</c> beside the vision part.</summary>
+    public const string Multimodal = "gemma3";
 
     // What transformers' classes default to: GemmaConfig, Gemma2Config, Gemma3TextConfig.
     private static readonly Dictionary<string, (string Architecture, GemmaConfig Defaults)> Kinds = new(StringComparer.Ordinal)
@@ -37,21 +37,23 @@ internal static class GemmaConfigFile
     };
 
     /// <summary>The values of <c>model_type</c> that are read.</summary>
-    public static IReadOnlyCollection<string> ModelTypes { get; } = [.. Kinds.Keys, WithPictures];
+    public static IReadOnlyCollection<string> ModelTypes { get; } = [.. Kinds.Keys, Multimodal];
 
     /// <summary>Whether a layer has a window where a file does not say so: all but every second, or all but every sixth.</summary>
-    public static bool IsSlidingByDefault(string type, int layer, int pattern = 6)
-        => type == "gemma2" ? layer % 2 == 0 : type != "gemma" && (layer + 1) % pattern != 0;
+    public static bool IsSlidingByDefault(string type, int layer) => type != "gemma" && IsSliding(layer, type == "gemma2" ? 2 : 6);
 
-    /// <summary>Whether a weight belongs to the part that sees pictures, in the file's spelling.</summary>
-    public static bool IsOfPictures(string name)
+    /// <summary>Whether a layer has a window where the last of each <paramref name="pattern"/> layers has none.</summary>
+    public static bool IsSliding(int layer, int pattern) => (layer + 1) % pattern != 0;
+
+    /// <summary>Whether a weight belongs to the vision part, in the file's spelling.</summary>
+    public static bool IsOfVisionPart(string name)
         => name.Contains("vision_tower.", StringComparison.Ordinal) || name.Contains("multi_modal_projector.", StringComparison.Ordinal);
 
     /// <summary>Reads the file.</summary>
     public static GemmaConfig Read(JsonFields fields)
     {
         var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
-        if (type == WithPictures)
+        if (type == Multimodal)
         {
             fields = fields.Object("text_config") ?? throw fields.Wrong("text_config", "is missing");
             type = "gemma3_text";
@@ -64,7 +66,9 @@ internal static class GemmaConfigFile
         int layers = fields.Int32("num_hidden_layers", 1, LlamaConfig.MaxLayers) ?? defaults.Layers;
         int context = fields.Int32("max_position_embeddings", 1) ?? defaults.ContextLength;
         int headWidth = fields.Int32("head_dim", 1) ?? defaults.HeadWidth;
-        int window = type == "gemma" ? 0 : Stated(fields, "sliding_window") ? fields.Int32("sliding_window", 0) ?? 0 : defaults.SlidingWindow;
+        int window = type == "gemma" ? 0
+            : Stated(fields, "sliding_window") ? fields.Int32("sliding_window", 0) ?? 0
+            : defaults.SlidingWindow;
         var (theta, local, scaling) = Rotary(fields, defaults, context);
         var config = defaults with
         {
@@ -129,6 +133,8 @@ internal static class GemmaConfigFile
         if (config.HasOutputNorms)
             WriteCap(writer, "final_logit_softcapping", config.FinalSoftCap);
         writer.WriteNumber("head_dim", config.HeadWidth);
+        if (config.ModelType == "gemma")
+            writer.WriteString("hidden_act", config.HiddenActivation);
         writer.WriteString("hidden_activation", config.HiddenActivation);
         writer.WriteNumber("hidden_size", config.Width);
         JsonStyle.WriteReal(writer, "initializer_range", config.InitializerRange);
@@ -192,25 +198,34 @@ internal static class GemmaConfigFile
             || both.Object("full_attention") is not { } full)
         {
             var (theta, part, scaling) = RopeFields.Read(fields, defaults.RopeTheta, context);
-            if (part != 1)
-                throw new UnsupportedModelException($"{fields.File}: partial_rotary_factor {part} is not supported for Gemma; only 1 is.");
-            return (theta, defaults.LocalRopeTheta is null ? null : fields.Number("rope_local_base_freq") ?? defaults.LocalRopeTheta, scaling);
+            RequireWhole(part);
+            double? local = defaults.LocalRopeTheta is null ? null : fields.Number("rope_local_base_freq") ?? defaults.LocalRopeTheta;
+            return (theta, local, scaling);
         }
 
         var sliding = both.Object("sliding_attention");
+        foreach (var settings in (JsonFields?[])[fields, full, sliding])
+            RequireWhole(settings?.Number("partial_rotary_factor") ?? 1);
         if (sliding is not null && RopeFields.Scaling(fields, "rope_parameters.sliding_attention", sliding, context) is not null)
             throw new UnsupportedModelException(
                 $"{fields.File}: a rope scaling of sliding layers (rope_parameters.sliding_attention) is not supported.");
         return (full.Number("rope_theta") ?? defaults.RopeTheta, sliding?.Number("rope_theta") ?? usual,
             RopeFields.Scaling(fields, "rope_parameters.full_attention", full, context));
+
+        void RequireWhole(double part)
+        {
+            if (part != 1)
+                throw new UnsupportedModelException($"{fields.File}: partial_rotary_factor {part} is not supported for Gemma; only 1 is.");
+        }
     }
 
     private static bool[] SlidingLayers(JsonFields fields, string type, int layers)
     {
         if (LlamaConfigFile.LayerTypes(fields, layers) is { } stated)
             return stated;
-        int pattern = fields.Int32("sliding_window_pattern", 1) ?? fields.Int32("_sliding_window_pattern", 1) ?? 6;
-        return [.. Enumerable.Range(0, layers).Select(layer => IsSlidingByDefault(type, layer, pattern))];
+        int? pattern = fields.Int32("sliding_window_pattern", 1) ?? fields.Int32("_sliding_window_pattern", 1);
+        return [.. Enumerable.Range(0, layers).Select(
+            layer => pattern is { } every && type != "gemma2" ? IsSliding(layer, every) : IsSlidingByDefault(type, layer))];
     }
 
     private static bool Stated(JsonFields fields, string name) => fields.Root.TryGetProperty(name, out _);

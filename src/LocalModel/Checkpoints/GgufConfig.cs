@@ -51,8 +51,8 @@ internal static class GgufConfig
         if (Whole(file, "attention.value_length", headWidth) != headWidth)
             throw new UnsupportedModelException($"{file.Path}: values of another width than keys are not supported.");
         bool isPhi = architecture == "phi3";
-        int turned = Whole(file, "rope.dimension_count", headWidth);
-        if (turned != headWidth && !isPhi)
+        int rotaryWidth = Whole(file, "rope.dimension_count", headWidth);
+        if (rotaryWidth != headWidth && !isPhi)
             throw new UnsupportedModelException($"{file.Path}: rotary positions on a part of each head are not supported.");
         if (Whole(file, "expert_count", 0) > 0)
             throw new UnsupportedModelException($"{file.Path}: mixtures of experts are not supported.");
@@ -79,7 +79,7 @@ internal static class GgufConfig
             FeedForwardBias = file.TryGet("blk.0.ffn_down.bias", out _),
             QueryKeyNorm = file.TryGet("blk.0.attn_q_norm.weight", out _),
             FusedProjections = isPhi,
-            PartialRotaryFactor = (double)turned / headWidth,
+            PartialRotaryFactor = (double)rotaryWidth / headWidth,
             TieWordEmbeddings = !file.TryGet("output.weight", out _),
             SlidingWindow = Whole(file, "attention.sliding_window", 0),
             RopeTheta = file.Metadata.Number(Key(file, "rope.freq_base")) ?? 10000,
@@ -108,7 +108,10 @@ internal static class GgufConfig
         if (Whole(file, "attention.value_length", headWidth) != headWidth)
             throw new UnsupportedModelException($"{file.Path}: values of another width than keys are not supported.");
         RequireCausal(file, true);
-        int window = type == "gemma" ? 0 : Whole(file, "attention.sliding_window", type == "gemma2" ? 4096 : null);
+        int window = type == "gemma" ? 0 : Whole(file, "attention.sliding_window", type == "gemma2" ? 4096 : 0);
+        int pattern = Whole(file, "attention.sliding_window_pattern", type == "gemma2" ? 2 : 6);
+        if (((string[])["rope_freqs.weight", LongFactors, ShortFactors]).FirstOrDefault(name => file.TryGet(name, out _)) is { } factor)
+            throw new UnsupportedModelException($"{file.Path}: the tensor '{factor}' is not supported for Gemma.");
         return new GemmaConfig
         {
             ModelType = type,
@@ -127,7 +130,7 @@ internal static class GgufConfig
             TieWordEmbeddings = !file.TryGet("output.weight", out _),
             SlidingWindow = window,
             SlidingLayers =
-                window > 0 ? [.. Enumerable.Range(0, layers).Select(layer => GemmaConfigFile.IsSlidingByDefault(type, layer))] : [],
+                window > 0 ? [.. Enumerable.Range(0, layers).Select(layer => GemmaConfigFile.IsSliding(layer, pattern))] : [],
             RopeTheta = Number("rope.freq_base", 10000),
             LocalRopeTheta = type == "gemma3_text" ? Number("rope.freq_base_swa", 10000) : null,
             RopeScaling = Scaling(file),
@@ -224,7 +227,11 @@ internal static class GgufConfig
     // Phi-3's two lists of divisors.
     private static RopeScaling? LongRope(GgufFile file, int context)
     {
-        if (!file.TryGet(LongFactors, out _) || !file.TryGet(ShortFactors, out _))
+        bool isLong = file.TryGet(LongFactors, out _), isShort = file.TryGet(ShortFactors, out _);
+        if (isLong != isShort)
+            throw new UnsupportedModelException(
+                $"{file.Path}: of the tensors '{LongFactors}' and '{ShortFactors}' there is only one; longrope takes both.");
+        if (!isLong)
             return null;
         int original = Whole(file, "rope.scaling.original_context_length", context);
         return new RopeScaling

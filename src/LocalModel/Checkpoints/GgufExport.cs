@@ -15,7 +15,8 @@ internal static class GgufExport
 {
     private const uint QuantizationVersion = 2;
     private static readonly string[] Embeddings = ["token_embd.weight", "output.weight"];
-    private static readonly string[] AlwaysSingle = ["position_embd.weight", "token_types.weight", "rope_freqs.weight", GgufConfig.LongFactors, GgufConfig.ShortFactors];
+    private static readonly string[] AlwaysSingle =
+        ["position_embd.weight", "token_types.weight", "rope_freqs.weight", GgufConfig.LongFactors, GgufConfig.ShortFactors];
 
     /// <summary>The types that can be written.</summary>
     public static IReadOnlyList<DataType> Types => Quantizer.Formats;

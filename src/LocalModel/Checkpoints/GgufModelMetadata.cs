@@ -41,6 +41,9 @@ internal static class GgufModelMetadata
         if (architecture == "llama" && !config.RotaryInterleaved && config.QueryKeyValueBias)
             throw new UnsupportedModelException(
                 "Models of the architecture llama with biases of queries and keys cannot be written as GGUF files.");
+        if (config.FusedProjections != (architecture == "phi3") || config.RotaryWidth != config.HeadWidth && architecture != "phi3")
+            throw new UnsupportedModelException($"llama.cpp's {architecture} keeps its projections otherwise, or turns other features of "
+                + "each head.");
         var (writer, set) = Start(architecture);
         Shared(config, config.HeadWidth * config.Heads != config.Width, set);
         if (architecture == "phi3" && config.RopeScaling is { Kind: RopeScalingKind.LongRope } longRope)
@@ -60,6 +63,7 @@ internal static class GgufModelMetadata
             config.Activation != Activation.GeluTanh ? $"the activation '{config.HiddenActivation}'"
             : config.AttentionBias ? "biases of attention"
             : !config.TieWordEmbeddings ? "a head of its own"
+            : config.RopeScaling is { Kind: RopeScalingKind.Llama3 } ? "a rope scaling of the kind llama3"
             : config.AttentionScalar
                 != GgufConfig.AttentionScalar(architecture, config.Layers, config.Width, config.Heads, config.HeadWidth)
                 ? "another scale of attention than llama.cpp's"
@@ -72,22 +76,9 @@ internal static class GgufModelMetadata
                 ? "windows in other layers than llama.cpp's"
             : null;
         if (otherwise is not null)
-            throw new UnsupportedModelException($"This model has {otherwise}, which GGUF files of the architecture {architecture} cannot say.");
-        var shared = new LlamaConfig
-        {
-            VocabularySize = config.VocabularySize,
-            ContextLength = config.ContextLength,
-            Width = config.Width,
-            Layers = config.Layers,
-            InnerWidth = config.InnerWidth,
-            Heads = config.Heads,
-            KeyHeads = config.KeyHeads,
-            HeadWidth = config.HeadWidth,
-            RmsNormEpsilon = config.RmsNormEpsilon,
-            RopeTheta = config.RopeTheta,
-            RopeScaling = config.RopeScaling,
-            SlidingWindow = config.SlidingWindow,
-        };
+            throw new UnsupportedModelException(
+                $"This model has {otherwise}, which GGUF files of the architecture {architecture} cannot say.");
+        var shared = config.Shared;
         var (writer, set) = Start(architecture);
         Shared(shared, true, set);
         if (config.LocalRopeTheta is { } local)
@@ -125,7 +116,9 @@ internal static class GgufModelMetadata
         return ("bert", writer);
     }
 
-    /// <summary>What each pair's frequency is divided by, where the scaling cannot be said in metadata, by the name of the tensor.</summary>
+    /// <summary>
+    /// What each pair's frequency is divided by, where the scaling cannot be said in metadata, by the name of the tensor.
+    /// </summary>
     public static IEnumerable<(string Tensor, float[] Factors)> FrequencyFactors(LlamaConfig config)
     {
         if (Architecture(config) == "phi3" && config.RopeScaling is { Kind: RopeScalingKind.LongRope } longRope)

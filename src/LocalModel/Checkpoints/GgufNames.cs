@@ -29,7 +29,8 @@ internal static class GgufNames
         ("llama", "model.", "layers.", LlamaNames), ("qwen2", "model.", "layers.", LlamaNames), ("qwen3", "model.", "layers.", LlamaNames),
         ("phi3", "model.", "layers.",
             [.. LlamaNames, ("self_attn.qkv_proj", "attn_qkv"), ("mlp.gate_up_proj", "ffn_up")]),
-        ("gemma", "model.", "layers.", LlamaNames), ("gemma2", "model.", "layers.", GemmaNames), ("gemma3", "model.", "layers.", GemmaNames),
+        ("gemma", "model.", "layers.", LlamaNames), ("gemma2", "model.", "layers.", GemmaNames),
+        ("gemma3", "model.", "layers.", GemmaNames),
     ];
 
     private static (string, string)[] LlamaNames =>

@@ -137,6 +137,12 @@ internal static class LlamaConfigFile
         writer.WriteNumber("num_attention_heads", config.Heads);
         writer.WriteNumber("num_hidden_layers", config.Layers);
         writer.WriteNumber("num_key_value_heads", config.KeyHeads);
+        if (config.ModelType == "phi3")
+        {
+            writer.WriteNumber("original_max_position_embeddings", config.Rotary.OriginalContextLength);
+            JsonStyle.WriteReal(writer, "partial_rotary_factor", config.PartialRotaryFactor);
+        }
+
         JsonStyle.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
         JsonStyle.WriteReal(writer, "rms_norm_eps", config.RmsNormEpsilon);
         RopeFields.Write(writer, config);
@@ -190,6 +196,7 @@ internal static class LlamaConfigFile
         bool qwen2 = config.ModelType == "qwen2";
         string? problem =
             config.FusedProjections != (config.ModelType == "phi3") ? "how the projections are stored"
+            : config.ModelType == "phi3" && config.RopeScaling is { Kind: not RopeScalingKind.LongRope } ? "this kind of rope scaling"
             : config.PartialRotaryFactor != 1 && config.ModelType != "phi3" ? "rotary positions on a part of each head"
             : config.QueryKeyNorm != (config.ModelType == "qwen3") ? "norms of queries and keys"
             : config.FeedForwardBias && config.ModelType != "llama" ? "biases in the feed-forward part"

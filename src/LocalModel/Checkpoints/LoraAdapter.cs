@@ -237,7 +237,8 @@ internal sealed class LoraAdapter
     {
         var inner = name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name;
         inner = inner.Replace(".modules_to_save.default", "", StringComparison.Ordinal)
-            .Replace(".modules_to_save", "", StringComparison.Ordinal).Replace(".base_layer", "", StringComparison.Ordinal);
+            .Replace(".modules_to_save", "", StringComparison.Ordinal).Replace(".base_layer", "", StringComparison.Ordinal)
+            .Replace("language_model.", "", StringComparison.Ordinal); // the text part of a multimodal model
         foreach (var ending in (string[])[".lora_A.weight", ".lora_B.weight", ".lora_magnitude_vector", ".lora_magnitude_vector.weight"])
             if (inner.EndsWith(ending, StringComparison.Ordinal))
             {

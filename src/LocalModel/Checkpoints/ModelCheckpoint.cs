@@ -28,7 +28,8 @@ public static class ModelCheckpoint
     /// <summary>The weight of a head that gives a text one number.</summary>
     internal const string ScoreName = "score.weight";
 
-    private static readonly string[] KnownModelTypes = [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes, .. GemmaConfigFile.ModelTypes];
+    private static readonly string[] KnownModelTypes =
+        [Gpt2ConfigFile.ModelType, .. LlamaConfigFile.ModelTypes, .. GemmaConfigFile.ModelTypes];
 
     // Heads of other tasks: the weights of the language model's head are missing there.
     private static readonly string[] OtherTasks =
@@ -197,7 +198,7 @@ public static class ModelCheckpoint
         {
             if (!model.Parameters.Any(p => p.Name == HeadName))
                 weights.RequireCopy(HeadName, model.Parameters[0]);
-            weights.RequireAllTaken(type == GemmaConfigFile.WithPictures ? GemmaConfigFile.IsOfPictures : null);
+            weights.RequireAllTaken(type == GemmaConfigFile.Multimodal ? GemmaConfigFile.IsOfVisionPart : null);
             return model;
         }
         catch
@@ -229,7 +230,7 @@ public static class ModelCheckpoint
         try
         {
             var score = weights.Take(ScoreName, 1, body.Width);
-            weights.RequireAllTaken();
+            weights.RequireAllTaken(type == GemmaConfigFile.Multimodal ? GemmaConfigFile.IsOfVisionPart : null);
             return (body, score);
         }
         catch
@@ -250,9 +251,10 @@ public static class ModelCheckpoint
         AtomicFile.WriteText(file, config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
     }
 
-    // GPT2LMHeadModel, LlamaForCausalLM, …
+    // GPT2LMHeadModel, LlamaForCausalLM, …; Gemma 3's text part has a name of its own.
     private static string ScoredArchitecture(JsonObject config)
-        => config["architectures"]![0]!.GetValue<string>().Replace("LMHeadModel", "ForSequenceClassification", StringComparison.Ordinal)
+        => config["architectures"]![0]!.GetValue<string>().Replace("Gemma3For", "Gemma3TextFor", StringComparison.Ordinal)
+            .Replace("LMHeadModel", "ForSequenceClassification", StringComparison.Ordinal)
             .Replace("ForCausalLM", "ForSequenceClassification", StringComparison.Ordinal);
 
     // In transformers' order, whatever the order in memory.

@@ -51,15 +51,17 @@ internal static class RopeFields
             "linear" => RopeScalingKind.Linear,
             "dynamic" => RopeScalingKind.Dynamic,
             "llama3" => RopeScalingKind.Llama3,
+            // Older names of longrope, in Phi-3's files.
+            "su" or "yarn" when rope.Value("short_factor") is not null => RopeScalingKind.LongRope,
             "yarn" => RopeScalingKind.Yarn,
             "longrope" => RopeScalingKind.LongRope,
-            "su" when rope.Value("short_factor") is not null => RopeScalingKind.LongRope, // its older name, in Phi-3's files
             _ => throw new UnsupportedModelException($"{fields.File}: the rope_type '{type}' is not supported; known are default, "
                 + "linear, dynamic, llama3, yarn, longrope. Use a model with one of these."),
         };
-        int? original = rope.Int32("original_max_position_embeddings", 1)
-            ?? (kind == RopeScalingKind.LongRope ? fields.Int32("original_max_position_embeddings", 1) : null);
-        double? factor = rope.Number("factor");
+        // Phi-3's files say it beside the object, and mean that.
+        int? beside = kind == RopeScalingKind.LongRope ? fields.Int32("original_max_position_embeddings", 1) : null;
+        int? original = beside ?? rope.Int32("original_max_position_embeddings", 1);
+        double? factor = beside is null ? rope.Number("factor") : null;
         if (factor is null && original is { } trained && kind is RopeScalingKind.Yarn or RopeScalingKind.LongRope)
             factor = (double)context / (original ?? context);
         return new RopeScaling

@@ -147,7 +147,7 @@ internal sealed class SafetensorsWeights : IWeightSource
             foreach (var prefix in Prefixes)
                 yield return prefix + ending;
 
-            // The text part of a model that sees pictures.
+            // The text part of a multimodal model.
             if (ending.StartsWith("model.", StringComparison.Ordinal))
                 yield return string.Concat("model.language_model.", ending.AsSpan("model.".Length));
         }

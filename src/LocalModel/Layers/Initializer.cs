@@ -6,8 +6,8 @@ namespace Kotonoha.LocalModel.Layers;
 internal static class Initializer
 {
     /// <summary>
-    /// Draws matrices from a normal distribution, sets the weights of norms (to one most often) and biases to zero. The same seed gives the same weights
-    /// on every machine of the same mathematics library.
+    /// Draws matrices from a normal distribution, sets the weights of norms, to one most often, and biases to zero. The same seed gives the
+    /// same weights on every machine of the same mathematics library.
     /// </summary>
     /// <param name="parameters">The parameters, in the order of the checkpoint.</param>
     /// <param name="seed">The seed.</param>

@@ -103,8 +103,8 @@ public sealed class Gemma : CausalModel
     internal override IReadOnlyList<Linear> Linears => _layers.Linears;
 
     /// <summary>
-    /// A fresh model, initialised as transformers does: weights normal with deviation <see cref="GemmaConfig.InitializerRange"/>, biases and
-    /// the differences of norms from one zero. The same seed gives the same weights on every machine with the same mathematics library.
+    /// A fresh model, initialised as transformers does: weights normal with deviation <see cref="GemmaConfig.InitializerRange"/>, biases
+    /// and the differences of norms from one zero. The same seed gives the same weights on every machine with the same mathematics library.
     /// </summary>
     /// <param name="config">The settings.</param>
     /// <param name="seed">The seed.</param>

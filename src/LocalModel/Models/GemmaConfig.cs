@@ -90,6 +90,25 @@ public sealed record GemmaConfig
     /// <summary>Whether each head's queries and keys go through an RMS norm (Gemma 3).</summary>
     internal bool HasQueryKeyNorms => ModelType == "gemma3_text";
 
+    /// <summary>What the Gemma family has in common with the Llama family.</summary>
+    internal LlamaConfig Shared => new()
+    {
+        VocabularySize = VocabularySize,
+        ContextLength = ContextLength,
+        Width = Width,
+        Layers = Layers,
+        Heads = Heads,
+        KeyHeads = KeyHeads,
+        HeadWidth = HeadWidth,
+        InnerWidth = InnerWidth,
+        RmsNormEpsilon = RmsNormEpsilon,
+        SlidingWindow = SlidingWindow,
+        SlidingLayers = SlidingLayers,
+        RopeTheta = RopeTheta,
+        RopeScaling = RopeScaling,
+        AttentionDropout = AttentionDropout,
+    };
+
     /// <summary>What the angles of a layer are computed from.</summary>
     /// <param name="sliding">Whether the layer has a window.</param>
     internal RotarySettings Rotary(bool sliding)
@@ -106,23 +125,7 @@ public sealed record GemmaConfig
     public void Validate()
     {
         // What the families share is checked once.
-        new LlamaConfig
-        {
-            VocabularySize = VocabularySize,
-            ContextLength = ContextLength,
-            Width = Width,
-            Layers = Layers,
-            Heads = Heads,
-            KeyHeads = KeyHeads,
-            HeadWidth = HeadWidth,
-            InnerWidth = InnerWidth,
-            RmsNormEpsilon = RmsNormEpsilon,
-            SlidingWindow = SlidingWindow,
-            SlidingLayers = SlidingLayers,
-            RopeTheta = RopeTheta,
-            RopeScaling = RopeScaling,
-            AttentionDropout = AttentionDropout,
-        }.Validate();
+        Shared.Validate();
         _ = Activation;
         if (!(AttentionScalar > 0) || !double.IsFinite(AttentionScalar))
             throw new UnsupportedModelException($"query_pre_attn_scalar {AttentionScalar} must be positive.");

@@ -5,9 +5,9 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// The Llama family (Touvron et al. 2023; Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3, Phi-3): token embeddings, then blocks of causal attention
-/// with rotary positions and shared key heads, and a gated feed-forward part, each preceded by an RMS norm and added to the residual
-/// stream; a last norm; a head.
+/// The Llama family (Touvron et al. 2023; Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3, Phi-3): token embeddings, then blocks of causal
+/// attention with rotary positions and shared key heads, and a gated feed-forward part, each preceded by an RMS norm and added to the
+/// residual stream; a last norm; a head.
 /// </summary>
 public sealed class Llama : CausalModel
 {

@@ -3,8 +3,8 @@ using Kotonoha.LocalModel.Tensors;
 namespace Kotonoha.LocalModel.Models;
 
 /// <summary>
-/// The settings of a model of the Llama family (Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3, Phi-3), as in its <c>config.json</c> (that file's
-/// names in brackets).
+/// The settings of a model of the Llama family (Llama 2 and 3, SmolLM, Mistral, Qwen2, Qwen3, Phi-3), as in its <c>config.json</c> (that
+/// file's names in brackets).
 /// </summary>
 public sealed record LlamaConfig
 {
@@ -107,7 +107,7 @@ public sealed record LlamaConfig
     /// <summary>What the angles are computed from.</summary>
     internal RotarySettings Rotary => new(RopeTheta, RotaryWidth, ContextLength, RopeScaling)
     {
-        Divisors = RopeFrequencyFactors,
+        FrequencyFactors = RopeFrequencyFactors,
         IsInterleaved = RotaryInterleaved,
     };
 

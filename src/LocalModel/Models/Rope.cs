@@ -103,7 +103,7 @@ public sealed record RopeScaling
 internal readonly record struct RotarySettings(double Theta, int Width, int ContextLength, RopeScaling? Scaling)
 {
     /// <summary>What each pair's frequency is also divided by; null or empty for nothing.</summary>
-    public IReadOnlyList<double>? Divisors { get; init; }
+    public IReadOnlyList<double>? FrequencyFactors { get; init; }
 
     /// <summary>Whether neighbouring features turn together.</summary>
     public bool IsInterleaved { get; init; }
@@ -121,7 +121,7 @@ internal static class RopeFrequencies
     public static RotaryTable Table(RotarySettings settings)
     {
         if (settings.Scaling is not { } scaling)
-            return new RotaryTable(Divided(Plain(settings.Theta, settings.Width), settings.Divisors), settings.IsInterleaved);
+            return new RotaryTable(Divided(Plain(settings.Theta, settings.Width), settings.FrequencyFactors), settings.IsInterleaved);
         int original = settings.OriginalContextLength;
         double scale = AttentionFactor(scaling, original);
         var usual = Of(0);
@@ -154,7 +154,7 @@ internal static class RopeFrequencies
                 RopeScalingKind.Yarn => Yarn(frequencies, scaling, settings.Theta, settings.Width, original),
                 _ => Divided(frequencies, length > original ? scaling.LongFactors : scaling.ShortFactors),
             },
-            settings.Divisors);
+            settings.FrequencyFactors);
     }
 
     // The base grows with the sequence.
@@ -163,8 +163,8 @@ internal static class RopeFrequencies
         int context = settings.ContextLength, width = settings.Width;
         double stretch = scaling.Factor * Math.Max(length, context) / context - (scaling.Factor - 1);
         Plain(settings.Theta * Math.Pow(stretch, width / (width - 2.0)), width, frequencies);
-        for (int p = 0; p < (settings.Divisors?.Count ?? 0); p++)
-            frequencies[p] /= settings.Divisors![p];
+        for (int p = 0; p < (settings.FrequencyFactors?.Count ?? 0); p++)
+            frequencies[p] /= settings.FrequencyFactors![p];
     }
 
     private static double Llama3(double frequency, RopeScaling scaling, int original)

@@ -157,6 +157,10 @@ public readonly record struct TrainingProgress(
 /// <param name="Prompt">What is continued; not empty.</param>
 public sealed record TrainingSample(Tokenizer Tokenizer, string Prompt)
 {
+    /// <summary>The prompt as the model reads it, where that is not its plain text (a rendered conversation); null for the
+    /// text.</summary>
+    public IReadOnlyList<int>? PromptIds { get; init; }
+
     /// <summary>The most tokens that are written.</summary>
     public int MaxTokens { get; init; } = 60;
 
@@ -168,12 +172,15 @@ public sealed record TrainingSample(Tokenizer Tokenizer, string Prompt)
 
     internal string Write(CausalModel model, InferenceSession session, ulong seed, long step, CancellationToken cancellationToken)
     {
-        int[] prompt = [.. Tokenizer.Encode(Prompt).Take(Math.Max(1, model.ContextLength / 2))];
+        int most = Math.Max(1, model.ContextLength / 2);
+        int[] prompt = PromptIds is { } given ? [.. given.TakeLast(most)] : [.. Tokenizer.Encode(Prompt).Take(most)];
         if (prompt.Length == 0)
             return "";
         var options = new RolloutOptions(Math.Min(MaxTokens, model.ContextLength - prompt.Length), Temperature, EndId);
-        return Tokenizer.Decode(
-            Rollouts.Sample(model, session, [prompt], 1, options, seed, step, cancellationToken)[0].Ids, skipSpecialTokens: true);
+        int[] ids = Rollouts.Sample(model, session, [prompt], 1, options, seed, step, cancellationToken)[0].Ids;
+        return PromptIds is null
+            ? Tokenizer.Decode(ids, skipSpecialTokens: true)
+            : Prompt + Tokenizer.Decode(ids[prompt.Length..], skipSpecialTokens: true);
     }
 }
 

@@ -67,6 +67,9 @@ public sealed record TrainingSettings(string Recipe)
     /// <summary>What a language model continues each time it is measured; null for the beginning of the data.</summary>
     public string? SamplePrompt { get; init; }
 
+    /// <summary>For chat and completions: cut texts that are too long instead of leaving them out.</summary>
+    public bool CutLong { get; init; }
+
     /// <summary>Leave out lines of data that cannot be read.</summary>
     public bool SkipBadLines { get; init; }
 }

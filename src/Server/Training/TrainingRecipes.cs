@@ -95,6 +95,8 @@ internal static class TrainingRecipes
         })
             if (value is not null)
                 yield return string.Create(CultureInfo.InvariantCulture, $"--{name}={value}");
+        if (settings.CutLong)
+            yield return "--cut-long";
         if (settings.SkipBadLines)
             yield return "--skip-bad-lines";
     }

@@ -53,6 +53,7 @@ internal sealed class LossCheck : ICausalModelCheck
             LocalModel.Models.Gpt2 { Config: { } config } =>
                 (config.AttentionDropout, config.EmbeddingDropout, config.ResidualDropout) == (0, 0, 0),
             LocalModel.Models.Llama { Config: { } config } => config.AttentionDropout == 0,
+            LocalModel.Models.Gemma { Config: { } config } => config.AttentionDropout == 0,
             _ => true,
         };
 }

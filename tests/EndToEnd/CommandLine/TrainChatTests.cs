@@ -18,6 +18,12 @@ public sealed class TrainChatTests : IDisposable
         var error = Train("first.jsonl", "model", "--context", "32", "--depth", "2", "--batch", "32", "--steps", "60", "--learning-rate",
             "0.005");
         Assert.Contains("held-out loss", error, StringComparison.Ordinal);
+
+        // What it writes meanwhile is an answer in the form of its template.
+        var samples = File.ReadAllLines(_folder.At("model/log.jsonl"))
+            .Where(line => line.Contains("\"sample\"", StringComparison.Ordinal)).ToList();
+        Assert.Equal(4, samples.Count);
+        Assert.Matches(@"^Number 0\?\n\d+!$", JsonDocument.Parse(samples[^1]).RootElement.GetProperty("sample").GetString());
         Assert.Equal("The quick brown fox.", Ask("model", "Who jumps?"));
 
         Write("second.jsonl", "Who jumps?", "The lazy dog.");
@@ -40,16 +46,13 @@ public sealed class TrainChatTests : IDisposable
         Assert.Contains("20 texts with", error, StringComparison.Ordinal);
         Assert.Contains("20 held out", error, StringComparison.Ordinal);
         Assert.True(File.Exists(_folder.At("tuned/step-4/adapter_model.safetensors")));
-
-        // What the model writes meanwhile is an answer to the first question, in the form of its template.
-        var samples = File.ReadAllLines(_folder.At("tuned/log.jsonl")).Where(line => line.Contains("\"sample\"", StringComparison.Ordinal));
-        Assert.All(samples, line => Assert.Contains("Number 0?", line, StringComparison.Ordinal));
     }
 
     [Theory]
     [InlineData("--data FILE", "--out")]
     [InlineData("--data none.jsonl --out DIR", "no such file")]
     [InlineData("--data FILE --out DIR --context 1", "--context at least 2")]
+    [InlineData("--data FILE --out DIR --lora 4", "--lora needs --model")]
     [InlineData("--data BROKEN --out DIR", "broken.jsonl, line 2")]
     public void What_cannot_be_done_is_said(string arguments, string words)
     {

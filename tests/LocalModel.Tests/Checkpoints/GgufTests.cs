@@ -197,6 +197,23 @@ public sealed class GgufTests
     }
 
     [Fact]
+    public void Gemmas_norms_are_written_as_they_act_and_its_largest_models_scale_by_another_width()
+    {
+        using var model = Model("gemma2");
+        using var folder = new TemporaryFolder();
+        GgufExport.Save(model, new CheckpointParts(), folder.At("m.gguf"), DataType.Float32);
+        using var file = GgufFile.Open(folder.At("m.gguf"));
+        foreach (var (ours, there) in ((string, string)[])[("model.layers.1.input_layernorm.weight", "blk.1.attn_norm.weight"),
+            ("model.layers.1.post_attention_layernorm.weight", "blk.1.post_attention_norm.weight"),
+            ("model.norm.weight", "output_norm.weight")])
+            Assert.Equal(model.Parameters.Single(p => p.Name == ours).Values.ToArray().Select(value => value + 1),
+                file.ReadFloats(there));
+        Assert.Equal(256, GgufConfig.AttentionScalar("gemma2", 26, 2304, 8, 256));
+        Assert.Equal(144, GgufConfig.AttentionScalar("gemma2", 46, 4608, 32, 128));
+        Assert.Equal(168, GgufConfig.AttentionScalar("gemma3", 62, 5376, 32, 128));
+    }
+
+    [Fact]
     public void An_active_adapter_is_not_left_out()
     {
         using var model = Model("llama");
@@ -432,7 +449,7 @@ public sealed class GgufTests
         };
     }
 
-    // Norms that do something, so that their offset from one shows.
+    // Norms that do something.
     private static Gemma Norms(Gemma model)
     {
         foreach (var norm in model.Parameters.Where(p => p.Shape.Length == 1))

@@ -21,6 +21,26 @@ public sealed class LlamaConfigTests
     }
 
     [Theory]
+    [InlineData("su")]
+    [InlineData("longrope")]
+    public void What_Phi_3_says_beside_its_scaling_counts(string type)
+    {
+        var numbers = string.Join(", ", Enumerable.Repeat("1.5", 24));
+        var config = Read($$"""
+            {"model_type": "phi3", "num_attention_heads": 32, "hidden_size": 2048, "partial_rotary_factor": 0.75,
+             "max_position_embeddings": 131072, "original_max_position_embeddings": 4096,
+             "rope_scaling": {"type": "{{type}}", "short_factor": [{{numbers}}], "long_factor": [{{numbers}}] } }
+            """);
+        Assert.Equal((RopeScalingKind.LongRope, 4096, 32.0, 48),
+            (config.RopeScaling!.Kind, config.RopeScaling.OriginalContextLength, config.RopeScaling.Factor, config.RotaryWidth));
+
+        // Other programs read both beside it too.
+        var written = JsonNode.Parse(LlamaConfigFile.Text(config))!;
+        Assert.Equal((4096, 0.75), ((int)written["original_max_position_embeddings"]!, (double)written["partial_rotary_factor"]!));
+        Assert.Equal(LlamaConfigFile.Text(config), LlamaConfigFile.Text(Read(LlamaConfigFile.Text(config))));
+    }
+
+    [Theory]
     [InlineData("""{"model_type": "mistral"}""", "4096 4096 4096")]
     [InlineData("""{"model_type": "mistral", "sliding_window": null}""", "0 0 0")]
     [InlineData("""{"model_type": "qwen2", "sliding_window": 8}""", "0 0 0")]

@@ -16,7 +16,8 @@ public sealed class PrefixReuseTests : IDisposable
 
     public void Dispose() => _backend.Dispose();
 
-    public static TheoryData<string> Families => ["gpt2", "llama", "qwen2", "qwen3", "mistral", "dynamic", "longrope", "phi3", "gemma2", "gemma3", "q8_0"];
+    public static TheoryData<string> Families
+        => ["gpt2", "llama", "qwen2", "qwen3", "mistral", "dynamic", "longrope", "phi3", "gemma2", "gemma3", "q8_0"];
 
     [Theory]
     [MemberData(nameof(Families))]

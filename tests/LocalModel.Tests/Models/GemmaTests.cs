@@ -82,12 +82,12 @@ public sealed class GemmaTests
     [Theory]
     [InlineData("language_model.model.", "vision_tower.vision_model.post_layernorm.weight")]
     [InlineData("model.language_model.", "model.multi_modal_projector.mm_soft_emb_norm.weight")]
-    public void Of_a_model_that_sees_pictures_the_text_part_is_loaded(string prefix, string ofPictures)
+    public void Of_a_multimodal_model_the_text_part_is_loaded(string prefix, string ofVision)
     {
         using var folder = new TemporaryFolder();
         using var model = Gemma.Create(Of("gemma3_text"), seed: 5);
         var text = JsonNode.Parse(GemmaConfigFile.Text(model.Config))!;
-        Write(ofPictures);
+        Write(ofVision);
         using (var loaded = ModelCheckpoint.Load(folder.Path))
         {
             using var backend = new CpuBackend(1);
@@ -111,7 +111,8 @@ public sealed class GemmaTests
             }.ToJsonString());
             var writer = new SafetensorsWriter();
             foreach (var parameter in model.Parameters)
-                writer.Add(prefix + parameter.Name["model.".Length..], parameter.Values.ToArray(), [.. parameter.Shape.ToArray().Select(d => (long)d)]);
+                writer.Add(prefix + parameter.Name["model.".Length..], parameter.Values.ToArray(),
+                    [.. parameter.Shape.ToArray().Select(d => (long)d)]);
             writer.Add(besides, new float[4], 4);
             writer.Save(folder.At("model.safetensors"));
         }
@@ -147,6 +148,8 @@ public sealed class GemmaTests
     [InlineData("""{"model_type": "gemma2", "attn_logit_softcapping": -1}""", "attn_logit_softcapping -1")]
     [InlineData("""{"model_type": "gemma2", "layer_types": ["full_attention"], "num_hidden_layers": 2}""", "layer_types")]
     [InlineData("""{"model_type": "gemma3"}""", "text_config")]
+    [InlineData("""{"model_type": "gemma3_text", "rope_parameters": {"full_attention": {"partial_rotary_factor": 0.25}}}""",
+        "partial_rotary_factor 0.25")]
     public void Impossible_settings_are_refused_with_their_field(string json, string words)
         => Assert.Contains(words, Assert.ThrowsAny<KotonohaException>(() => Read(json)).Message, StringComparison.Ordinal);
 
@@ -154,7 +157,9 @@ public sealed class GemmaTests
     public void What_a_GGUF_file_cannot_say_is_refused()
     {
         using var folder = new TemporaryFolder();
-        foreach (var config in (GemmaConfig[])[Of("gemma2"), Of("gemma3_text"), Of("gemma") with { TieWordEmbeddings = false }])
+        var stretched = new RopeScaling { Kind = RopeScalingKind.Llama3, Factor = 8, OriginalContextLength = 16 };
+        foreach (var config in (GemmaConfig[])[Of("gemma2"), Of("gemma3_text"), Of("gemma") with { TieWordEmbeddings = false },
+            Of("gemma") with { RopeScaling = stretched }])
         {
             using var model = Gemma.Create(config);
             Assert.Throws<UnsupportedModelException>(

@@ -34,6 +34,31 @@ public sealed class ChatDatasetTests
     public static TheoryData<string> Templates => ["kotonoha", "foreign"];
 
     [Fact]
+    public void What_is_held_out_may_come_from_another_dataset_and_is_not_trained_on()
+    {
+        using var train = ChatDataset.FromCompletions(Tokenizer, Texts("fox", 8, 1), null, All);
+        using var heldOut = ChatDataset.FromCompletions(Tokenizer, Texts("dog", 3, 30), null, All with { ContextLength = 100 });
+        using var both = train.WithValidation(heldOut);
+        Assert.Equal((8, 3, 1), (both.TrainConversations, both.ValidationConversations, both.Skipped));
+        Assert.Equal((train.Tokens, train.AnswerTokens, train.Fingerprint), (both.Tokens, both.AnswerTokens, both.Fingerprint));
+        Assert.Equal(Math.Max(train.LongestConversation, heldOut.LongestConversation), both.LongestConversation);
+
+        using var model = Gpt2.Create(Config, 3);
+        using var session = Devices.Device.Cpu.CreateInferenceSession();
+        Assert.Null(train.MeasureValidationLoss(model, session, Context, default));
+        Assert.NotNull(both.MeasureValidationLoss(model, session, Context, default));
+        var small = Kotonoha.Tokenizers.Tokenizer.TrainByteLevelBpe(["the quick brown fox"], 260);
+        using var other = ChatDataset.FromCompletions(small, Texts("fox", 2, 1), null, All);
+        Assert.Contains("vocabulary", Assert.Throws<ArgumentException>(() => train.WithValidation(other)).Message,
+            StringComparison.Ordinal);
+
+        // The last one is longer than 100 tokens where words come often.
+        static IEnumerable<(string, string)> Texts(string animal, int count, int words)
+            => Enumerable.Range(0, count + (words > 1 ? 1 : 0)).Select(
+                i => ($"the {animal} {i}", i == count ? string.Concat(Enumerable.Repeat(" quick brown fox", 60)) : $" jumps {i}"));
+    }
+
+    [Fact]
     public void Loss_and_gradients_of_packed_conversations_are_those_of_each_alone()
     {
         var examples = Examples(5);
