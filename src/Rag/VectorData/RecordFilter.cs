@@ -172,7 +172,18 @@ internal sealed class RecordFilter : FilterTranslatorBase
         public int Slot { get; set; }
 
         public T? Get<T>(int column, string name)
-            => columns[column][Slot] is { } value ? value is T typed ? typed : (T?)RecordValues.ConvertTo(value, typeof(T), name) : default;
+        {
+            if (columns[column][Slot] is not { } value)
+                return default;
+            try
+            {
+                return value is T typed ? typed : (T?)RecordValues.ConvertTo(value, typeof(T), name);
+            }
+            catch (InvalidDataException exception)
+            {
+                throw new StoreException(StoreError.Mismatch, $"The filter cannot be applied: {exception.Message}", exception);
+            }
+        }
     }
 
     private sealed class Rewriter(RecordFilter filter, ParameterExpression row) : ExpressionVisitor

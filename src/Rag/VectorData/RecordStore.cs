@@ -175,8 +175,9 @@ internal sealed class RecordStore : IDisposable
             foreach (var key in removed)
             {
                 if (table.HasTerms)
-                    old[key] = ReadRecord(
-                        "collection = $collection AND key = $key", false, ("$collection", table.Collection), ("$key", key))!.Values;
+                    old[key] = (ReadRecord(
+                        "collection = $collection AND key = $key", false, ("$collection", table.Collection), ("$key", key))
+                        ?? throw new InvalidDataException($"the record '{key}' is there, and cannot be found by its key")).Values;
                 _file.Execute(
                     """
                     DELETE FROM record_vectors WHERE record = (SELECT number FROM records WHERE collection = $collection AND key = $key);
@@ -357,7 +358,8 @@ internal sealed class RecordStore : IDisposable
         using var reader = command.ExecuteReader();
         var vectors = new Dictionary<string, float[]>(StringComparer.Ordinal);
         while (reader.Read())
-            vectors.Add(reader.GetString(0), SqliteFile.Values<float>(reader, 1));
+            if (!vectors.TryAdd(reader.GetString(0), SqliteFile.Values<float>(reader, 1)))
+                throw new InvalidDataException($"record {row} has two vectors '{reader.GetString(0)}'");
         return vectors;
     }
 

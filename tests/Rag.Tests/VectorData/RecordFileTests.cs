@@ -228,9 +228,9 @@ public sealed class RecordFileTests : IDisposable
         using (var store = new EmbeddedVectorStore(path))
             await FillAsync(store, "items", 0, 60);
         var bytes = await File.ReadAllBytesAsync(path);
-        var random = new Random(3);
-        int errors = 0;
-        for (int round = 0; round < 400; round++)
+        var random = new Random(SoakSettings.Value("SEED", 3));
+        int errors = 0, rounds = SoakSettings.Value("FLIPS", 400);
+        for (int round = 0; round < rounds; round++)
         {
             var damaged = (byte[])bytes.Clone();
             int bit = random.Next(bytes.Length * 8);
