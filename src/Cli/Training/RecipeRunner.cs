@@ -137,6 +137,8 @@ internal static class RecipeRunner
             throw new UsageException($"train {settings.Recipe}: --lora needs --model, the model that the adapter is for");
         if (settings.Steps < 1 || settings.Batch < 1 || settings.Depth < 1 || settings.Context is < 2 || settings.Lora is < 1)
             throw new UsageException("--steps, --batch, --depth and --lora are at least 1, --context at least 2");
+        if (settings.LearningRate is <= 0)
+            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--learning-rate {settings.LearningRate}: above 0"));
         if (settings.EvaluateEvery is < 1)
             throw new UsageException("--evaluate-every is at least 1");
     }

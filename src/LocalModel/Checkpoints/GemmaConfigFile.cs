@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Kotonoha.Foundation.IO;
 using Kotonoha.Foundation.Json;
@@ -107,11 +106,7 @@ internal static class GemmaConfigFile
 
     /// <summary>The settings as the file would have them, to compare two models by.</summary>
     public static string Text(GemmaConfig config)
-    {
-        using var stream = new MemoryStream();
-        Write(stream, config, new GenerationSettings(), "float32");
-        return Encoding.UTF8.GetString(stream.ToArray());
-    }
+        => DecoderConfigText.Of(stream => Write(stream, config, new GenerationSettings(), "float32"));
 
     private static void Write(Stream stream, GemmaConfig config, GenerationSettings generation, string dataType)
     {
@@ -119,39 +114,20 @@ internal static class GemmaConfigFile
             throw new UnsupportedModelException($"model_type '{config.ModelType}' is not one of {string.Join(", ", Kinds.Keys)}.");
         RequireExpressible(config);
         using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
-        writer.WriteStartObject();
-        writer.WriteStartArray("architectures");
-        writer.WriteStringValue(kind.Architecture);
-        writer.WriteEndArray();
+        DecoderConfigText.Begin(writer, kind.Architecture);
         writer.WriteBoolean("attention_bias", config.AttentionBias);
         JsonStyle.WriteReal(writer, "attention_dropout", config.AttentionDropout);
         if (config.HasOutputNorms)
             WriteCap(writer, "attn_logit_softcapping", config.AttentionSoftCap);
-        JsonStyle.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
-        writer.WriteString("dtype", dataType);
-        JsonStyle.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
+        DecoderConfigText.Tokens(writer, generation, dataType);
         if (config.HasOutputNorms)
             WriteCap(writer, "final_logit_softcapping", config.FinalSoftCap);
         writer.WriteNumber("head_dim", config.HeadWidth);
         if (config.ModelType == "gemma")
             writer.WriteString("hidden_act", config.HiddenActivation);
         writer.WriteString("hidden_activation", config.HiddenActivation);
-        writer.WriteNumber("hidden_size", config.Width);
-        JsonStyle.WriteReal(writer, "initializer_range", config.InitializerRange);
-        writer.WriteNumber("intermediate_size", config.InnerWidth);
-        if (config.HasOutputNorms)
-        {
-            writer.WriteStartArray("layer_types");
-            for (int layer = 0; layer < config.Layers; layer++)
-                writer.WriteStringValue(config.IsSliding(layer) ? "sliding_attention" : "full_attention");
-            writer.WriteEndArray();
-        }
-
-        writer.WriteNumber("max_position_embeddings", config.ContextLength);
-        writer.WriteString("model_type", config.ModelType);
-        writer.WriteNumber("num_attention_heads", config.Heads);
-        writer.WriteNumber("num_hidden_layers", config.Layers);
-        writer.WriteNumber("num_key_value_heads", config.KeyHeads);
+        DecoderConfigText.Widths(writer, config.Shared, config.HasOutputNorms ? config.IsSliding : null);
+        DecoderConfigText.Counts(writer, config.Shared);
         JsonStyle.NumberOrNull(writer, "pad_token_id", generation.PadTokenId);
         if (config.HasOutputNorms)
             JsonStyle.WriteReal(writer, "query_pre_attn_scalar", config.AttentionScalar);

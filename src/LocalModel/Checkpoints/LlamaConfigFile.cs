@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Kotonoha.Foundation.IO;
 using Kotonoha.Foundation.Json;
@@ -95,11 +94,7 @@ internal static class LlamaConfigFile
 
     /// <summary>The settings as the file would have them, to compare two models by.</summary>
     public static string Text(LlamaConfig config)
-    {
-        using var stream = new MemoryStream();
-        Write(stream, config, new GenerationSettings(), "float32");
-        return Encoding.UTF8.GetString(stream.ToArray());
-    }
+        => DecoderConfigText.Of(stream => Write(stream, config, new GenerationSettings(), "float32"));
 
     private static void Write(Stream stream, LlamaConfig config, GenerationSettings generation, string dataType)
     {
@@ -107,36 +102,18 @@ internal static class LlamaConfigFile
             throw new UnsupportedModelException($"model_type '{config.ModelType}' is not one of {string.Join(", ", ModelTypes)}.");
         RequireExpressible(config);
         using var writer = new Utf8JsonWriter(stream, JsonStyle.WriterOptions);
-        writer.WriteStartObject();
-        writer.WriteStartArray("architectures");
-        writer.WriteStringValue(kind.Architecture);
-        writer.WriteEndArray();
+        DecoderConfigText.Begin(writer, kind.Architecture);
         if (config.ModelType is "llama" or "qwen3")
             writer.WriteBoolean("attention_bias", config.QueryKeyValueBias);
         JsonStyle.WriteReal(writer, "attention_dropout", config.AttentionDropout);
-        JsonStyle.NumberOrNull(writer, "bos_token_id", generation.BosTokenId);
-        writer.WriteString("dtype", dataType);
-        JsonStyle.NumberOrNull(writer, "eos_token_id", generation.EosTokenIds.Count > 0 ? generation.EosTokenIds[0] : null);
+        DecoderConfigText.Tokens(writer, generation, dataType);
         writer.WriteNumber("head_dim", config.HeadWidth);
         writer.WriteString("hidden_act", config.HiddenActivation);
-        writer.WriteNumber("hidden_size", config.Width);
-        JsonStyle.WriteReal(writer, "initializer_range", config.InitializerRange);
-        writer.WriteNumber("intermediate_size", config.InnerWidth);
-        if (config.ModelType is "qwen2" or "qwen3")
-        {
-            writer.WriteStartArray("layer_types");
-            for (int layer = 0; layer < config.Layers; layer++)
-                writer.WriteStringValue(config.WindowOf(layer) > 0 ? "sliding_attention" : "full_attention");
-            writer.WriteEndArray();
-        }
-
-        writer.WriteNumber("max_position_embeddings", config.ContextLength);
+        DecoderConfigText.Widths(
+            writer, config, config.ModelType is "qwen2" or "qwen3" ? layer => config.WindowOf(layer) > 0 : null);
         if (config.ModelType == "llama")
             writer.WriteBoolean("mlp_bias", config.FeedForwardBias);
-        writer.WriteString("model_type", config.ModelType);
-        writer.WriteNumber("num_attention_heads", config.Heads);
-        writer.WriteNumber("num_hidden_layers", config.Layers);
-        writer.WriteNumber("num_key_value_heads", config.KeyHeads);
+        DecoderConfigText.Counts(writer, config);
         if (config.ModelType == "phi3")
         {
             writer.WriteNumber("original_max_position_embeddings", config.Rotary.OriginalContextLength);

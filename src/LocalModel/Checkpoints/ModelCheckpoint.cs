@@ -178,16 +178,7 @@ public static class ModelCheckpoint
     {
         using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
         var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
-        Func<IWeightSource, CausalModel> create = type switch
-        {
-            Gpt2ConfigFile.ModelType when Gpt2ConfigFile.Read(fields) is var config => weights => new Gpt2(config, weights),
-            _ when LlamaConfigFile.ModelTypes.Contains(type)
-                && LlamaConfigFile.Read(fields) is var config => weights => new Llama(config, weights),
-            _ when GemmaConfigFile.ModelTypes.Contains(type)
-                && GemmaConfigFile.Read(fields) is var config => weights => new Gemma(config, weights),
-            _ => throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are "
-                + $"{string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds."),
-        };
+        var create = ModelOf(fields, type);
         CheckDataType(fields);
         CheckTask(fields);
 
@@ -208,25 +199,42 @@ public static class ModelCheckpoint
         }
     }
 
+    // What makes a model of the settings in a file; without a head for tokens it is made as if that were the embedding.
+    private static Func<IWeightSource, CausalModel> ModelOf(JsonFields fields, string type, bool isTied = false)
+    {
+        if (type == Gpt2ConfigFile.ModelType)
+        {
+            var config = Gpt2ConfigFile.Read(fields);
+            return weights => new Gpt2(isTied ? config with { TieWordEmbeddings = true } : config, weights);
+        }
+
+        if (LlamaConfigFile.ModelTypes.Contains(type))
+        {
+            var config = LlamaConfigFile.Read(fields);
+            return weights => new Llama(isTied ? config with { TieWordEmbeddings = true } : config, weights);
+        }
+
+        if (GemmaConfigFile.ModelTypes.Contains(type))
+        {
+            var config = GemmaConfigFile.Read(fields);
+            return weights => new Gemma(isTied ? config with { TieWordEmbeddings = true } : config, weights);
+        }
+
+        throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are "
+            + $"{string.Join(", ", KnownModelTypes)}. Use a model of one of these kinds.");
+    }
+
     /// <summary>Loads a language model's body with a head that gives a text one number (<c>…ForSequenceClassification</c>).</summary>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
     internal static (CausalModel Body, Parameter Score) LoadScored(string path) => CheckpointFolder.Read(path, folder =>
     {
         using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
         var type = fields.Text("model_type") ?? throw fields.Wrong("model_type", "is missing");
+        var create = ModelOf(fields, type, isTied: true);
         CheckDataType(fields);
         using var weights = new SafetensorsWeights(folder, WeightPrecision.Single);
 
-        // There is no head for tokens: the model is made as if it shared the embedding.
-        CausalModel body =
-            type == Gpt2ConfigFile.ModelType
-                ? new Gpt2(Gpt2ConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
-            : LlamaConfigFile.ModelTypes.Contains(type)
-                ? new Llama(LlamaConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
-            : GemmaConfigFile.ModelTypes.Contains(type)
-                ? new Gemma(GemmaConfigFile.Read(fields) with { TieWordEmbeddings = true }, weights)
-            : throw new UnsupportedModelException($"{fields.File}: model_type '{type}' is not supported; known are "
-                + $"{string.Join(", ", KnownModelTypes)}.");
+        var body = create(weights);
         try
         {
             var score = weights.Take(ScoreName, 1, body.Width);

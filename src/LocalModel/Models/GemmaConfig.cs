@@ -93,6 +93,7 @@ public sealed record GemmaConfig
     /// <summary>What the Gemma family has in common with the Llama family.</summary>
     internal LlamaConfig Shared => new()
     {
+        ModelType = ModelType,
         VocabularySize = VocabularySize,
         ContextLength = ContextLength,
         Width = Width,
@@ -107,6 +108,7 @@ public sealed record GemmaConfig
         RopeTheta = RopeTheta,
         RopeScaling = RopeScaling,
         AttentionDropout = AttentionDropout,
+        InitializerRange = InitializerRange,
     };
 
     /// <summary>What the angles of a layer are computed from.</summary>

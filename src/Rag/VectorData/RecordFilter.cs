@@ -172,18 +172,7 @@ internal sealed class RecordFilter : FilterTranslatorBase
         public int Slot { get; set; }
 
         public T? Get<T>(int column, string name)
-        {
-            if (columns[column][Slot] is not { } value)
-                return default;
-            try
-            {
-                return value is T typed ? typed : (T?)RecordValues.ConvertTo(value, typeof(T), name);
-            }
-            catch (InvalidDataException exception)
-            {
-                throw new StoreException(StoreError.Mismatch, $"The filter cannot be applied: {exception.Message}", exception);
-            }
-        }
+            => columns[column][Slot] is { } value ? value is T typed ? typed : (T?)RecordValues.ConvertTo(value, typeof(T), name) : default;
     }
 
     private sealed class Rewriter(RecordFilter filter, ParameterExpression row) : ExpressionVisitor

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Globalization;
+using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Rag.VectorData;
 
@@ -100,7 +101,7 @@ internal static class RecordValues
     }
 
     /// <summary>A value as a property's type; nulls stay null.</summary>
-    /// <exception cref="InvalidDataException">The value is of a type that cannot be that one.</exception>
+    /// <exception cref="StoreException">The value is of a type that cannot be that one.</exception>
     public static object? ConvertTo(object? value, Type type, string name)
     {
         var target = Nullable.GetUnderlyingType(type) ?? type;
@@ -124,7 +125,8 @@ internal static class RecordValues
             // Said below.
         }
 
-        throw new InvalidDataException(
+        throw new StoreException(
+            StoreError.Mismatch,
             $"The property '{name}' holds a {value.GetType().Name} and is read as {target.Name}: the collection was written with another "
             + "record type.");
     }

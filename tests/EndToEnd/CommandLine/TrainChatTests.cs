@@ -52,6 +52,7 @@ public sealed class TrainChatTests : IDisposable
     [InlineData("--data FILE", "--out")]
     [InlineData("--data none.jsonl --out DIR", "no such file")]
     [InlineData("--data FILE --out DIR --context 1", "--context at least 2")]
+    [InlineData("--data FILE --out DIR --learning-rate 0", "above 0")]
     [InlineData("--data FILE --out DIR --lora 4", "--lora needs --model")]
     [InlineData("--data BROKEN --out DIR", "broken.jsonl, line 2")]
     public void What_cannot_be_done_is_said(string arguments, string words)

@@ -6,6 +6,7 @@ using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training;
+using static Kotonoha.LocalModel.Tests.Models.CausalModelChecks;
 
 namespace Kotonoha.LocalModel.Tests.Models;
 
@@ -35,24 +36,8 @@ public sealed class GemmaTests
     [MemberData(nameof(Kinds))]
     public void A_prompt_in_chunks_and_then_token_by_token_gives_the_bits_of_the_whole(string kind)
     {
-        using var backend = new CpuBackend(1);
         using var model = Gemma.Create(Of(kind), seed: 2);
-        using var pass = new CpuInferencePass(backend);
-        int[] ids = [.. Enumerable.Range(0, 71).Select(i => i * 7 % 37)];
-        float[] whole = Logits(model, backend, ids);
-        using var cache = new BlockKvCache(model.CacheShape, 128);
-        using var sequence = cache.NewSequence(promptLength: ids.Length);
-        var batch = new Batch();
-        for (int start = 0; start < ids.Length;)
-        {
-            int count = start == 0 ? 30 : 1;
-            batch.Clear();
-            batch.Append(ids.AsSpan(start, count), sequence);
-            pass.Begin();
-            var logits = pass.Read(model.Logits(pass, model.Forward(pass, batch)));
-            Assert.Equal(whole.AsSpan(start * 37, logits.Length).ToArray(), logits.ToArray());
-            start += count;
-        }
+        ChunksGiveTheBitsOfTheWhole(model);
     }
 
     [Theory]
@@ -64,9 +49,7 @@ public sealed class GemmaTests
         model.Save(folder.Path);
         using var loaded = (Gemma)ModelCheckpoint.Load(folder.Path);
         Assert.Equal(GemmaConfigFile.Text(model.Config), GemmaConfigFile.Text(loaded.Config));
-        Assert.Equal(model.Parameters.Select(p => p.Name), loaded.Parameters.Select(p => p.Name));
-        foreach (var (left, right) in model.Parameters.Zip(loaded.Parameters))
-            Assert.Equal(left.Values.ToArray(), right.Values.ToArray());
+        SameWeights(model, loaded);
     }
 
     [Fact]
@@ -180,12 +163,5 @@ public sealed class GemmaTests
         File.WriteAllText(folder.At("config.json"), json);
         using var fields = JsonFields.Open(folder.At("config.json"));
         return GemmaConfigFile.Read(fields);
-    }
-
-    private static float[] Logits(CausalModel model, CpuBackend backend, int[] ids)
-    {
-        using var pass = new CpuInferencePass(backend);
-        pass.Begin();
-        return pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(ids)))).ToArray();
     }
 }

@@ -2,6 +2,7 @@ using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Cpu;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
+using static Kotonoha.LocalModel.Tests.Models.CausalModelChecks;
 
 namespace Kotonoha.LocalModel.Tests.Models;
 
@@ -27,26 +28,8 @@ public sealed class LlamaTests
     [MemberData(nameof(Kinds))]
     public void A_prompt_in_chunks_and_then_token_by_token_gives_the_bits_of_the_whole(string kind)
     {
-        using var backend = new CpuBackend(1);
         using var model = Llama.Create(Of(kind), seed: 2);
-        using var pass = new CpuInferencePass(backend);
-        int[] ids = [.. Enumerable.Range(0, 71).Select(i => i * 7 % 37)];
-        pass.Begin();
-        var whole = pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(ids)))).ToArray();
-
-        using var cache = new BlockKvCache(model.CacheShape, 128);
-        using var sequence = cache.NewSequence(promptLength: ids.Length);
-        var batch = new Batch();
-        for (int start = 0; start < ids.Length;)
-        {
-            int count = start == 0 ? 30 : 1;
-            batch.Clear();
-            batch.Append(ids.AsSpan(start, count), sequence);
-            pass.Begin();
-            var logits = pass.Read(model.Logits(pass, model.Forward(pass, batch)));
-            Assert.Equal(whole.AsSpan(start * 37, logits.Length).ToArray(), logits.ToArray());
-            start += count;
-        }
+        ChunksGiveTheBitsOfTheWhole(model);
     }
 
     [Theory]
@@ -59,9 +42,7 @@ public sealed class LlamaTests
         using var loaded = (Llama)ModelCheckpoint.Load(folder.Path);
         Assert.Equal(LlamaConfigFile.Text(model.Config), LlamaConfigFile.Text(loaded.Config));
         Assert.Contains("\"attention_dropout\": 0.0,", LlamaConfigFile.Text(model.Config), StringComparison.Ordinal);
-        Assert.Equal(model.Parameters.Select(p => p.Name), loaded.Parameters.Select(p => p.Name));
-        foreach (var (left, right) in model.Parameters.Zip(loaded.Parameters))
-            Assert.Equal(left.Values.ToArray(), right.Values.ToArray());
+        SameWeights(model, loaded);
     }
 
     [Fact]
@@ -140,13 +121,6 @@ public sealed class LlamaTests
         static void Refused(LlamaConfig config, string words)
             => Assert.Contains(words, Assert.Throws<UnsupportedModelException>(() => new Llama(config, new ZeroWeights())).Message,
                 StringComparison.Ordinal);
-    }
-
-    private static float[] Logits(CausalModel model, CpuBackend backend, int[] ids)
-    {
-        using var pass = new CpuInferencePass(backend);
-        pass.Begin();
-        return pass.Read(model.Logits(pass, model.Forward(pass, Batch.Packed(ids)))).ToArray();
     }
 
     private static LlamaConfig Of(string kind) => kind switch
