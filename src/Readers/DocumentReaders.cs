@@ -163,21 +163,32 @@ public sealed class DocumentReaders
         ArgumentNullException.ThrowIfNull(name);
         cancellationToken.ThrowIfCancellationRequested();
         if (!TryGet(name, out var reader))
-            throw new DocumentFormatException($"'{name}' has no known document format; known are {string.Join(" ", Extensions)}.");
+            throw new DocumentFormatException($"'{name}': {NoReaderFor(name)} Known are {string.Join(" ", Extensions)}.");
         if (content.Length > DocumentLimits.MaxFileBytes)
             throw TooLarge(name);
         try
         {
-            return reader is ISelfLimited
+            var document = reader is ISelfLimited
                 ? await reader.ReadAsync(content, name, cancellationToken).ConfigureAwait(false)
                 : await ParserThread.RunAsync(name, token => reader.ReadAsync(content, name, token), cancellationToken)
                     .ConfigureAwait(false);
+            return content.Length == 0 && document.Text.Length == 0
+                ? document with { Remarks = [.. document.Remarks, "the file is empty"] } : document;
+        }
+        catch (DocumentFormatException error) when (content.Length == 0)
+        {
+            throw new DocumentFormatException($"'{name}': the file is empty.", error);
         }
         catch (Exception error) when (error is not (KotonohaException or OperationCanceledException or OutOfMemoryException))
         {
             throw Broken(name, reader.MediaType, error);
         }
     }
+
+    /// <summary>Why a file cannot be read that no reader is for.</summary>
+    internal static string NoReaderFor(string fileName) => Path.GetExtension(fileName) is { Length: > 0 } extension
+        ? $"There is no reader for '{extension}' files."
+        : "There is no reader for files without an extension.";
 
     /// <summary>The parsers underneath throw whatever they like on broken input; their callers should not have to know.</summary>
     internal static DocumentFormatException Broken(string name, string mediaType, Exception error)
@@ -199,7 +210,7 @@ public sealed class DocumentReaders
         [
             new MarkdownReader(), new PlainTextReader(), new SourceCodeReader(), new HtmlReader(), new PdfReader(), new DocxReader(),
             new PptxReader(), new XlsxReader(), new OdtReader(), new EpubReader(), new MailReader(), new DelimitedTextReader(),
-            new JsonTextReader(),
+            new JsonTextReader(), new YamlReader(),
         ];
 
     private static async Task<byte[]> ReadBytesAsync(Stream stream, string name, CancellationToken cancellationToken)

@@ -35,16 +35,17 @@ public class DataReaderTests
     }
 
     [Fact]
-    public async Task Json_is_lines_of_paths_and_values()
+    public async Task Fields_of_json_are_lines_and_objects_that_are_alike_the_rows_of_a_table()
     {
         var document = await Read("""
             { "name": "Pier", "open": true, "tags": ["a", "b"], /* comment */
               "rooms": [ { "id": 204, "size": { "seats": 12 } }, { "id": 205, "note": null } ], "after": "x\ny", }
             """, "a.json");
         Assert.Equal(
-            "name: Pier\nopen: true\ntags: a, b\n\nrooms[0].id: 204\nrooms[0].size.seats: 12\n\nrooms[1].id: 205\nrooms[1].note: "
-                + "null\n\nafter: x\ny",
+            "name: Pier\nopen: true\ntags: a, b\nafter: x\ny\n\nrooms\n\nid | size.seats | note\n204 | 12 | \n205 |  | ",
             document.Text);
+        Assert.Equal([BlockKind.Paragraph, BlockKind.Heading, BlockKind.Table], document.Blocks.Select(block => block.Kind));
+        Assert.Null(document.Title);
         Assert.Equal("text", (await Read("\"text\"", "a.json")).Text);
         Assert.Equal("", (await Read(" ", "a.json")).Text);
         Assert.Contains("a.json", (await Assert.ThrowsAsync<DocumentFormatException>(() => Read("{\"a\": }", "a.json"))).Message);
@@ -52,10 +53,10 @@ public class DataReaderTests
     }
 
     [Fact]
-    public async Task Json_lines_are_paragraphs_and_broken_ones_are_named()
+    public async Task Json_lines_are_rows_and_broken_ones_are_named()
     {
         var document = await Read("{\"a\": 1, \"b\": \"x\"}\n\n{broken\n{\"a\": 2}\n", "a.jsonl");
-        Assert.Equal("a: 1\nb: x\n\na: 2", document.Text);
+        Assert.Equal("a | b\n1 | x\n2 | ", document.Text);
         Assert.Contains("line 3", Assert.Single(document.Remarks));
         await Assert.ThrowsAsync<DocumentFormatException>(() => Read("{broken\n", "a.jsonl"));
     }

@@ -5,7 +5,7 @@ public class DocxNumberingTests
 {
     private static async Task<string[]> Read(string numbering, string body, string? styles = null)
         => (await DocumentReaders.InProcess.ReadAsync(DocxReaderTests.Write(body, styles, numbering), "test.docx")).Text
-            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static string Item(string list, int level, string text)
         => $"<w:p><w:pPr><w:numPr><w:ilvl w:val=\"{level}\"/><w:numId "

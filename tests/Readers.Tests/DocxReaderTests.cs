@@ -106,7 +106,7 @@ public class DocxReaderTests
     {
         static string Cell(string text, string properties = "") => $"<w:tc><w:tcPr>{properties}</w:tcPr>{Paragraph(text)}</w:tc>";
         Assert.Equal(
-            "Opening hours 2026\nSite | Week | Week\nSite | Saturday | Sunday\nHarbour | 10:00 | 11:30\nAirport | 05:00 | "
+            "Opening hours 2026\n\nSite | Week Saturday | Week Sunday\nHarbour | 10:00 | 11:30\nAirport | 05:00 | "
                 + "closed\nAirport | 06:00 "
             + "| closed\n | late | 22:00",
             await Read("<w:tbl>"

@@ -30,7 +30,7 @@ public class HtmlReaderTests
         Assert.Equal("Page & title", document.Title);
         Assert.Equal(
             "Main heading\n\nLoose text\nnext line\n\nsmall\n\nOnetwo three "
-                + "four\n\nfirst\ninner\nsecond\nmore\nTerm\nMeaning\n\nSizes\n\nName | Size\na b | 1\n\n"
+                + "four\n\nfirst\n  inner\nsecond\nmore\n\nTerm: Meaning\n\nSizes\n\nName | Size\na b | 1\n\n"
             + "  kept\n  as is\n\nThe end.",
             document.Text);
     }
@@ -71,19 +71,48 @@ public class HtmlReaderTests
     [InlineData("<ol reversed><li>x<li>y<li>z</ol>", "3. x\n2. y\n1. z")]
     [InlineData("<ol><li value=10>x<li>y</ol>", "10. x\n11. y")]
     [InlineData("<ol type=I start=4><li>x<li><p>y</p><p>z</p></ol>", "IV. x\nV. y\nz")]
-    [InlineData("<ol start=-1><li>x<li>y<ol type=i><li>z</ol></ol>", "-1. x\n0. y\ni. z")]
+    [InlineData("<ol start=-1><li>x<li>y<ol type=i><li>z</ol></ol>", "-1. x\n0. y\n  i. z")]
     [InlineData("<ol start=27 type=A><li>x</ol>", "AA. x")]
     [InlineData("<ol style='list-style-type:none'><li>x</ol>", "x")]
     [InlineData("<ol style='list-style-type: cjk-ideographic'><li value=12>x</ol>", "十二. x")]
     [InlineData("<ul><li>x</ul>", "x")]
     public async Task Lists_count_as_browsers_do(string html, string expected) => Assert.Equal(expected, (await Read(html)).Text);
 
+    [Theory]
+    [InlineData("<ol><li>a<ul><li>b<li>c</ul><li>d</ol>", "1. a\n  b\n  c\n2. d")]
+    [InlineData("<ol><li>a<ol><li>b<ol><li>c</ol></ol><li>d<ol type=a><li>e</ol></ol>", "1. a\n  1.1. b\n    1.1.1. c\n2. d\n  a. e")]
+    [InlineData("<ul><li>a<ol><li>b<li>c</ol><li>d</ul>", "a\n  1. b\n  2. c\nd")]
+    [InlineData("<ul><li>a</ul><ol><li>b</ol><dl><dt>c<dd>d</dl>", "a\n\n1. b\n\nc: d")]
+    [InlineData("<ul><li>a<dl><dt>c<dd>d</dl><li>b</ul>", "a\nc: d\nb")]
+    [InlineData("<ul><li><input type=checkbox checked>done<li><input type=checkbox disabled> open</ul>", "[x] done\n[ ] open")]
+    public async Task Lists_within_lists_are_told_apart(string html, string expected)
+    {
+        var document = await Read(html);
+        Assert.Equal(expected, document.Text);
+        RecordTests.AssertCovered(document);
+    }
+
+    [Theory]
+    [InlineData("<dl><dt>Fee:<dd>20 euros<dt>Opens<dd>six<dd>seven on Sundays</dl>", "Fee: 20 euros\nOpens: six\nOpens: seven on Sundays")]
+    [InlineData("<dl><div><dt>a<dt>b<dd><p>both</p><p>more</p></div><dt>alone</dl>", "a, b: both\nmore\nalone")]
+    [InlineData("<dl><dd>no term</dl>", "no term")]
+    public async Task Definitions_stand_behind_their_terms(string html, string expected)
+        => Assert.Equal(expected, (await Read(html)).Text);
+
+    [Theory]
+    [InlineData("<p>See <img src=a.png alt='Plan of the pier'>.</p>", "See Plan of the pier.")]
+    [InlineData("<p>a<img alt=b>c<img alt=''><img></p><img alt=Map>", "a b c\n\nMap")]
+    [InlineData("<table><tr><td>x<img alt=y><td>z</table>", "x y | z")]
+    [InlineData("<p style='visibility:hidden'><img alt=gone></p>shown", "shown")]
+    public async Task Images_are_read_by_what_stands_for_them(string html, string expected)
+        => Assert.Equal(expected, (await Read(html)).Text);
+
     [Fact]
     public async Task Cells_that_span_are_repeated_in_every_row_and_column()
         => Assert.Equal(
             "Site | Day | Hours | Hours\nHarbour | Saturday | 10:00 | 18:00\nHarbour | Sunday | closed | closed\nAirport | all | 05:00 | "
-                + "23:00\n"
-            + "Notes for all sites\nPier | Monday | 9:00 | 10:00",
+                + "23:00\n\n"
+            + "Notes for all sites\n\nSite | Day | Hours | Hours\nPier | Monday | 9:00 | 10:00",
             (await Read("""
                 <table><thead><tr><th>Site<th>Day<th colspan=2>Hours</thead>
                 <tr><td rowspan=2>Harbour<td>Saturday<td>10:00<td>18:00<tr><td>Sunday<td colspan=2>closed

@@ -13,7 +13,9 @@ public class MarkdownReaderTests
         var document = await Read("""
             ---
             title: "The *guide*"
-            secret: front matter is dropped
+            owner: Ann
+            reviewed: 2026-03-01
+            tags: [a, b]
             ---
             # Guide to **GPT**
 
@@ -46,13 +48,17 @@ public class MarkdownReaderTests
             Text with <span hidden>secret</span>an end.
             """);
         Assert.Equal("""
+            owner: Ann
+            reviewed: 2026-03-01
+            tags: a, b
+
             Guide to GPT
 
             See the docs and code; really. A second line. 日本語の行が折り返される。
 
             one
             two
-            1. deep
+              1. deep
 
             Name | Size
             a | 1
@@ -66,10 +72,39 @@ public class MarkdownReaderTests
             """, document.Text);
         Assert.Equal("The *guide*", document.Title);
         Assert.Equal(
-            [BlockKind.Heading, BlockKind.Paragraph, BlockKind.ListItem, BlockKind.ListItem, BlockKind.ListItem, BlockKind.Table,
-                BlockKind.Code, BlockKind.Paragraph],
+            [BlockKind.Paragraph, BlockKind.Heading, BlockKind.Paragraph, BlockKind.ListItem, BlockKind.ListItem, BlockKind.ListItem,
+                BlockKind.Table, BlockKind.Code, BlockKind.Paragraph],
             document.Blocks.Select(b => b.Kind));
-        Assert.All(document.Blocks, block => Assert.Equal("Guide to GPT", block.HeadingPath));
+        Assert.All(document.Blocks.Skip(1), block => Assert.Equal("Guide to GPT", block.HeadingPath));
+    }
+
+    [Theory]
+    [InlineData("---\ntitle: T\nowner: {name: Ann, room: 4}\n---\nText.", "T", "owner.name: Ann\nowner.room: 4\n\nText.")]
+    [InlineData("---\ntitle: a: b\nowner: @ann\n---\nText.", "a: b", "owner: @ann\n\nText.")]
+    [InlineData("---\n---\nText.", null, "Text.")]
+    [InlineData("Text.\n\n---\nowner: Ann\n\n---", null, "Text.\n\nowner: Ann")]
+    public async Task What_the_front_matter_says_is_read(string markdown, string? title, string expected)
+    {
+        var document = await Read(markdown);
+        Assert.Equal((title, expected), (document.Title, document.Text));
+        RecordTests.AssertCovered(document);
+    }
+
+    [Theory]
+    [InlineData("- [x] paid\n- [ ] sent\n", "[x] paid\n[ ] sent")]
+    [InlineData("1. mix\n   - flour\n   - milk\n2. bake\n   1. heat\n   2. wait\n3. eat",
+        "1. mix\n  flour\n  milk\n2. bake\n  2.1. heat\n  2.2. wait\n3. eat")]
+    [InlineData("Fee\n:   20 euros\n\nOpens\n:   six\n", "Fee: 20 euros\nOpens: six")]
+    [InlineData("![Plan of the pier](x.png)", "Plan of the pier")]
+    public async Task Lists_and_images_say_all_that_is_seen(string markdown, string expected)
+        => Assert.Equal(expected, (await Read(markdown)).Text);
+
+    [Fact]
+    public async Task Two_tables_stay_two()
+    {
+        var document = await Read("# A\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| c | d |\n|---|---|\n| 3 | 4 |\n");
+        Assert.Equal(["a | b\n1 | 2", "c | d\n3 | 4"], document.Blocks.Where(block => block.Kind == BlockKind.Table)
+            .Select(block => document.Text[block.Start..block.End]));
     }
 
     [Fact]

@@ -71,7 +71,7 @@ public class OfficeReaderTests
             "Prices\n\nPrice list 2026\n\nItem | Price | From\nTea | ¥1,200 | 2026/01/01\nTea | 0.3 | TRUE\n\nShare | Note\n12.50% | "
                 + "#N/A\n\n"
             + "Last\n\n1 | -2.5\n3 | ",
-            document.Text + " ");
+            document.Text);
         Assert.Contains("'Secret' is hidden", Assert.Single(document.Remarks));
     }
 
@@ -123,7 +123,7 @@ public class OfficeReaderTests
                 """, Styles),
             "rules.odt");
         Assert.Equal(
-            "Rules\n\nOne  two\tthree\nfour 避難 10^5.\n\nA note.\n\n1. first\n(a) inner\n2. second\n\nSite | Day\nPier | Mon\nPier | "
+            "Rules\n\nOne  two\tthree\nfour 避難 10^5.\n\nA note.\n\n1. first\n  (a) inner\n2. second\n\nSite | Day\nPier | Mon\nPier | "
                 + "Tue\n\nIn a box.",
             document.Text);
         Assert.Equal("The title", document.Title);

@@ -261,7 +261,7 @@ public class PdfReaderTests
                 ],
             ],
             string.Join('\n', lines)));
-        Assert.Equal("Service | Fee | Remark\nLate return | 2 euros | per day, up to a maximum of twenty euros\nLost card | 5 euros |",
+        Assert.Equal("Service | Fee | Remark\nLate return | 2 euros | per day, up to a maximum of twenty euros\nLost card | 5 euros | ",
             document.Text);
     }
 

@@ -98,7 +98,7 @@ public class TextRecognitionTests
             File.Copy(Fixture("scan-en.png"), secret);
             var readers = DocumentReaders.InProcess.WithTextRecognition();
             foreach (var content in new[] { secret + "\n", "\n" + secret, "# " + secret + "\n" + secret, "http://127.0.0.1/a.png\n", "" })
-                Assert.Contains("no image",
+                Assert.Contains(content.Length == 0 ? "the file is empty" : "no image",
                     (await Assert.ThrowsAsync<DocumentFormatException>(() => readers.ReadAsync(Encoding.UTF8.GetBytes(content), "a.png")))
                         .Message);
         }

@@ -83,6 +83,9 @@ public static class UnicodeData
     /// <returns>The name as Scripts.txt spells it; <c>Unknown</c> for what is in no script.</returns>
     public static string GetScript(int codePoint) => Data.ScriptNames[Data.Scripts[codePoint]];
 
+    /// <summary>All scripts by their long names.</summary>
+    internal static IReadOnlyList<string> Scripts => Data.ScriptNames;
+
     /// <summary>Ten times the Unicode version that assigned the code point, for example 121 for 12.1.</summary>
     /// <param name="codePoint">A code point.</param>
     /// <returns>The age; 0 for what is unassigned.</returns>

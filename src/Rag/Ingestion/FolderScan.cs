@@ -111,7 +111,7 @@ public static class DocumentFiles
                     else if (entry is DirectoryInfo subdirectory)
                         Walk(subdirectory, source + "/");
                     else if (!readers.TryGet(entry.Name, out _))
-                        skipped.Add(new SkippedDocument(source, $"There is no reader for '{entry.Extension}' files."));
+                        skipped.Add(new SkippedDocument(source, DocumentReaders.NoReaderFor(entry.Name)));
                     else if (SpecialFiles.KindOf((FileInfo)entry) is { } kind)
                         skipped.Add(new SkippedDocument(source, $"It is a {kind} and no file; reading it could wait for ever."));
                     else if (((FileInfo)entry).Length > DocumentLimits.MaxFileBytes)

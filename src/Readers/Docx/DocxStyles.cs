@@ -69,14 +69,15 @@ internal sealed class DocxStyles
             && (name.Contains("code", StringComparison.OrdinalIgnoreCase)
                 || name.Contains("preformatted", StringComparison.OrdinalIgnoreCase)));
 
-    /// <summary>Whether text is hidden, by its own properties or by its styles.</summary>
+    /// <summary>Whether text is hidden or struck out, by its own properties or by its styles.</summary>
     /// <param name="run">The properties of the run (or of a paragraph's mark), or null.</param>
     /// <param name="paragraphStyle">The style of its paragraph.</param>
     internal bool IsHidden(XElement? run, string? paragraphStyle)
     {
         paragraphStyle ??= _defaultParagraph;
         var runStyle = run.Child("rStyle").Val();
-        if (Effective(run, paragraphStyle, runStyle, "vanish") || Effective(run, paragraphStyle, runStyle, "webHidden"))
+        if (Effective(run, paragraphStyle, runStyle, "vanish") || Effective(run, paragraphStyle, runStyle, "webHidden")
+            || Effective(run, paragraphStyle, runStyle, "strike") || Effective(run, paragraphStyle, runStyle, "dstrike"))
             return true;
         var size = run.Child("sz") ?? OfStyle(runStyle, "sz") ?? OfStyle(paragraphStyle, "sz");
         return size.Val() is "0" or "1";

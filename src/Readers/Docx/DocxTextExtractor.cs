@@ -5,8 +5,8 @@ using DocumentFormat.OpenXml.Packaging;
 namespace Kotonoha.Readers;
 
 /// <summary>Walks the body of a Word document and hands its visible text to an <see cref="ExtractedTextBuilder"/>.</summary>
-/// <remarks>Notes and text boxes come after the paragraph or table that they belong to. Comments, deleted text, the codes of fields and
-/// the readings of ruby are left out.</remarks>
+/// <remarks>Notes and text boxes come after the paragraph or table that they belong to. Comments, deleted and struck-out text, the codes
+/// of fields and the readings of ruby are left out.</remarks>
 internal sealed class DocxTextExtractor
 {
     private readonly ExtractedTextBuilder _builder;
@@ -97,8 +97,8 @@ internal sealed class DocxTextExtractor
             var styleId = properties.Child("pStyle").Val();
             if (_styles.HeadingLevel(properties, styleId) is { } heading)
                 _builder.AddHeading(heading, string.IsNullOrWhiteSpace(text) ? "" : marker + text);
-            else if (level is not null)
-                _builder.Add(BlockKind.ListItem, string.IsNullOrWhiteSpace(text) ? "" : marker + text);
+            else if (level is { } depth)
+                _builder.Add(BlockKind.ListItem, string.IsNullOrWhiteSpace(text) ? "" : marker + text, depth: depth);
             else
                 _builder.Add(_styles.IsCode(styleId) ? BlockKind.Code : BlockKind.Paragraph, text);
         }
@@ -137,7 +137,7 @@ internal sealed class DocxTextExtractor
         FlushCarried();
         var grid = new TableGrid();
         AddRows(table);
-        _builder.Add(BlockKind.Table, grid.ToString());
+        grid.WriteTo(_builder);
         foreach (var aside in asides)
             Walk(aside);
 
@@ -159,7 +159,7 @@ internal sealed class DocxTextExtractor
         var properties = row.Child("trPr");
         if (properties.Child("del") is not null || properties.Child("hidden").Toggle() == true)
             return;
-        grid.BeginRow();
+        grid.BeginRow(properties.Child("tblHeader").Toggle() == true);
         grid.Skip(properties.Child("gridBefore").Number() ?? 0);
         AddCells(row);
         grid.EndRow();
@@ -190,9 +190,14 @@ internal sealed class DocxTextExtractor
             else if (below)
                 grid.AddBelow(columns);
             else
-                grid.Add(text.ToString(), columns);
+                grid.Add(text.ToString(), columns, isLabel: IsBold(cell));
         }
     }
+
+    /// <summary>Whether all text of a cell is bold by itself.</summary>
+    private static bool IsBold(XElement cell)
+        => cell.Named("r").Where(run => !string.IsNullOrWhiteSpace(run.Child("t")?.Value)).ToList() is { Count: > 0 } runs
+            && runs.TrueForAll(run => run.Child("rPr").Child("b").Toggle() == true);
 
     /// <summary>The paragraphs of a cell in one line, those of tables inside it too.</summary>
     private void AppendCell(XElement parent, StringBuilder text, List<XElement> asides)

@@ -6,7 +6,8 @@ namespace Kotonoha.Readers;
 /// sheets.</summary>
 /// <remarks>
 /// Only what is certain counts. <c>display: none</c> hides an element with all inside; <c>visibility</c> is inherited, and elements inside
-/// may be visible again; a font of size 0 hides the text right inside the element. Opacity and colours hide nothing, since scripts and
+/// may be visible again; a font of size 0 hides the text right inside the element. What is struck out, or moved far beyond the edge of the
+/// screen, is not there for a reader either, with all inside. Opacity and colours hide nothing, since scripts and
 /// backgrounds undo them. Where two rules of style sheets disagree, nothing is hidden.
 /// </remarks>
 internal sealed class HidingRules
@@ -22,7 +23,9 @@ internal sealed class HidingRules
 
     /// <summary>Whether an element is not there at all.</summary>
     internal bool IsGone(IElement element)
-        => Own(element).Gone ?? (_rules.TryGetValue(element, out var rule) && rule.Gone == true && !rule.GoneContradicted);
+        => (Own(element).Gone ?? (_rules.TryGetValue(element, out var rule) && rule.Gone == true && !rule.GoneContradicted))
+            || (Own(element).Away ?? (_rules.TryGetValue(element, out rule) && rule.Away == true && !rule.AwayContradicted))
+            || (Own(element).Struck ?? (_rules.TryGetValue(element, out rule) && rule.Struck == true && !rule.StruckContradicted));
 
     /// <summary>Whether the text of an element cannot be seen.</summary>
     /// <param name="element">The element.</param>
@@ -127,6 +130,12 @@ internal sealed class HidingRules
                 case "font-size":
                     result = result with { NoSize = IsZero(value) };
                     break;
+                case "text-decoration" or "text-decoration-line":
+                    result = result with { Struck = value.Contains("line-through", StringComparison.Ordinal) };
+                    break;
+                case "left" or "right" or "top" or "bottom" or "margin-left" or "text-indent":
+                    result = result with { Away = result.Away == true || IsFarAway(value) };
+                    break;
                 case "list-style-type":
                     result = result with { ListStyle = value };
                     break;
@@ -139,6 +148,12 @@ internal sealed class HidingRules
         return result;
     }
 
+    /// <summary>Whether a length leads beyond any screen, as <c>-9999px</c> does.</summary>
+    private static bool IsFarAway(string length)
+        => length is ['-', .. var rest] && rest.TrimEnd("abcdefghijklmnopqrstuvwxyz".ToCharArray()) is var number && rest != number
+            && double.TryParse(number, System.Globalization.CultureInfo.InvariantCulture, out double value)
+            && (value >= 1000 || (value >= 100 && rest.EndsWith("em", StringComparison.Ordinal)));
+
     private static bool IsZero(string size)
     {
         var number = size.TrimEnd("abcdefghijklmnopqrstuvwxyz%".ToCharArray());
@@ -146,22 +161,30 @@ internal sealed class HidingRules
     }
 
     /// <summary>What one or several rules say; null for nothing.</summary>
-    private readonly record struct Declarations(bool? Gone, bool? Invisible, bool? NoSize, string? ListStyle)
+    private readonly record struct Declarations(bool? Gone, bool? Away, bool? Struck, bool? Invisible, bool? NoSize, string? ListStyle)
     {
         internal bool GoneContradicted { get; private init; }
+
+        internal bool AwayContradicted { get; private init; }
+
+        internal bool StruckContradicted { get; private init; }
 
         internal bool InvisibleContradicted { get; private init; }
 
         internal bool NoSizeContradicted { get; private init; }
 
-        internal bool IsEmpty => Gone is null && Invisible is null && NoSize is null;
+        internal bool IsEmpty => Gone is null && Away is null && Struck is null && Invisible is null && NoSize is null;
 
-        internal Declarations And(Declarations other) => new(other.Gone ?? Gone, other.Invisible ?? Invisible, other.NoSize ?? NoSize, null)
+        internal Declarations And(Declarations other) => new(
+            other.Gone ?? Gone, other.Away ?? Away, other.Struck ?? Struck, other.Invisible ?? Invisible, other.NoSize ?? NoSize, null)
         {
-            GoneContradicted = GoneContradicted || (Gone is { } gone && other.Gone is { } otherGone && gone != otherGone),
-            InvisibleContradicted = InvisibleContradicted
-                || (Invisible is { } invisible && other.Invisible is { } otherInvisible && invisible != otherInvisible),
-            NoSizeContradicted = NoSizeContradicted || (NoSize is { } noSize && other.NoSize is { } otherNoSize && noSize != otherNoSize),
+            GoneContradicted = GoneContradicted || Differ(Gone, other.Gone),
+            AwayContradicted = AwayContradicted || Differ(Away, other.Away),
+            StruckContradicted = StruckContradicted || Differ(Struck, other.Struck),
+            InvisibleContradicted = InvisibleContradicted || Differ(Invisible, other.Invisible),
+            NoSizeContradicted = NoSizeContradicted || Differ(NoSize, other.NoSize),
         };
+
+        private static bool Differ(bool? one, bool? other) => one is not null && other is not null && one != other;
     }
 }

@@ -13,7 +13,7 @@ internal sealed class HtmlTextExtractor
     private static readonly HashSet<string> Dropped = new(StringComparer.OrdinalIgnoreCase)
     {
         "style", "noscript", "template", "head", "nav", "iframe", "object", "embed", "svg", "canvas", "audio", "video",
-        "select", "option", "datalist", "button", "input", "textarea", "img", "rt", "rp", "rtc",
+        "select", "option", "datalist", "button", "textarea", "rt", "rp", "rtc", "s", "del", "strike",
     };
 
     private static readonly HashSet<string> BlockElements = new(StringComparer.OrdinalIgnoreCase)
@@ -33,6 +33,8 @@ internal sealed class HtmlTextExtractor
     private BlockKind _kind = BlockKind.Paragraph;
     private bool _invisible;
     private string _marker = "";
+    private int _listDepth = -1; // how many lists the present one lies in
+    private string _outerNumber = ""; // of the numbered items around the present one: 3.1
 
     private HtmlTextExtractor(ExtractedTextBuilder builder, string name, HidingRules hiding, CancellationToken cancellationToken)
         => (_builder, _name, _hiding, _cancellationToken) = (builder, name, hiding, cancellationToken);
@@ -97,9 +99,11 @@ internal sealed class HtmlTextExtractor
             }
             else if (node is IElement element && IsShown(element))
             {
+                var outer = _outerNumber;
                 if (element.LocalName == "li")
                     _marker = Marker(element, ref number);
                 Inside(element, () => WalkElement(element, depth + 1));
+                _outerNumber = outer;
             }
         }
     }
@@ -112,8 +116,8 @@ internal sealed class HtmlTextExtractor
         return list.LocalName == "ol" && list.HasAttribute("reversed") ? list.Children.Count(child => child.LocalName == "li") : 1;
     }
 
-    /// <summary>What stands before an item, as the list counts.</summary>
-    private static string Marker(IElement item, ref int number)
+    /// <summary>What stands before an item, as the list counts; a number within a numbered item shows both: 3.1.</summary>
+    private string Marker(IElement item, ref int number)
     {
         if (int.TryParse(item.GetAttribute("value"), out int value))
             number = value;
@@ -127,7 +131,11 @@ internal sealed class HtmlTextExtractor
         number = unchecked(ordered && list.HasAttribute("reversed") ? number - 1 : number + 1);
         if (style is null ? !ordered : style is "none" or "disc" or "circle" or "square" || (!ordered && style is "inherit" or "initial"))
             return "";
-        return ListNumbers.Html(own, type) + ". ";
+        var text = ListNumbers.Html(own, type);
+        if (!text.All(char.IsAsciiDigit))
+            return text + ". ";
+        _outerNumber += (_outerNumber.Length > 0 ? "." : "") + text;
+        return _outerNumber + ". ";
     }
 
     /// <summary>Does something inside an element, whose visibility is that of its text.</summary>
@@ -151,6 +159,10 @@ internal sealed class HtmlTextExtractor
             case "math" or "script":
                 if (!_invisible)
                     _inline.Append(FormulaOf(element));
+                break;
+            case "img" or "input":
+                if (!_invisible)
+                    AppendStandIn(element, _inline);
                 break;
             case "sup" when _inline.Length > 0 && LinearText.WouldJoinNumber(_inline[^1], element.TextContent):
                 _inline.Append('^');
@@ -179,8 +191,22 @@ internal sealed class HtmlTextExtractor
                     _inline.Append(_marker);
                 WalkBlock(element, BlockKind.ListItem, depth);
                 break;
+            case "dl":
+                Flush();
+                EndOuterList();
+                WalkDefinitions(element, depth);
+                EndOuterList();
+                break;
             case "dt" or "dd":
                 WalkBlock(element, BlockKind.ListItem, depth);
+                break;
+            case "ul" or "ol" or "menu" or "dir":
+                Flush();
+                EndOuterList();
+                _listDepth++;
+                WalkBlock(element, BlockKind.Paragraph, depth);
+                _listDepth--;
+                EndOuterList();
                 break;
             case "p" when _kind == BlockKind.ListItem:
                 // The paragraphs of a loose list are still items.
@@ -207,6 +233,76 @@ internal sealed class HtmlTextExtractor
         _kind = outer;
     }
 
+    private void EndOuterList()
+    {
+        if (_listDepth < 0 && _kind != BlockKind.ListItem)
+            _builder.EndList();
+    }
+
+    /// <summary>Adds a list of definitions, each with its terms: <c>Term: definition</c>.</summary>
+    private void WalkDefinitions(IElement list, int depth)
+    {
+        if (depth > DocumentLimits.MaxNestingDepth)
+            throw TooDeep(_name);
+        var terms = new List<string>();
+        bool areDefined = false;
+        // Groups of terms and definitions may stand in elements of their own.
+        foreach (var part in VisibleChildren(list).SelectMany(child => child.LocalName == "div" ? VisibleChildren(child) : [child]))
+        {
+            if (part.LocalName == "dt")
+            {
+                if (areDefined)
+                    terms.Clear();
+                areDefined = false;
+                if (InlineText(part, depth).TrimEnd(':', '：', ' ') is { Length: > 0 } term)
+                    terms.Add(term);
+                continue;
+            }
+
+            if (part.LocalName == "dd")
+            {
+                areDefined = true;
+                _marker = terms.Count > 0 ? string.Join(", ", terms) + ": " : "";
+                if (!_invisible)
+                    _inline.Append(_marker);
+            }
+
+            Inside(part, () => WalkItem(part, depth + 1));
+        }
+
+        if (!areDefined)
+            terms.ForEach(term => _builder.Add(BlockKind.ListItem, term));
+
+        void WalkItem(IElement part, int level)
+        {
+            var outer = _kind;
+            _kind = BlockKind.ListItem;
+            Walk(part, level);
+            Flush();
+            _kind = outer;
+        }
+    }
+
+    /// <summary>What stands for an image, or whether a box in a list or table is ticked.</summary>
+    private static void AppendStandIn(IElement element, StringBuilder text)
+    {
+        if (element.LocalName == "input")
+        {
+            if (element.GetAttribute("type") is { } type && type.Equals("checkbox", StringComparison.OrdinalIgnoreCase)
+                && element.Closest("li, td, th, dd, dt") is not null)
+                text.Append(element.HasAttribute("checked") ? "[x] " : "[ ] ");
+            return;
+        }
+
+        if (element.GetAttribute("alt") is not { } alt || string.IsNullOrWhiteSpace(alt))
+            return;
+        if (text.Length > 0 && char.IsLetterOrDigit(text[^1]))
+            text.Append(' ');
+        text.Append(alt);
+        if (element.NextSibling?.TextContent is [var next, ..] && char.IsLetterOrDigit(next))
+            text.Append(' ');
+    }
+
     private void WalkBlockKeepingMarker(IElement element, int depth)
     {
         if (!IsMarkerAlone())
@@ -224,13 +320,14 @@ internal sealed class HtmlTextExtractor
     {
         if (_inline.Length == 0)
             return;
-        _builder.Add(_kind, Collapse(_inline.ToString()));
+        _builder.Add(_kind, Collapse(_inline.ToString()), depth: Math.Max(_listDepth, 0));
         _inline.Clear();
     }
 
     private void AddTable(IElement table, int depth)
     {
         var grid = new TableGrid();
+        bool isHead = false;
         foreach (var part in VisibleChildren(table))
         {
             if (part.LocalName == "caption")
@@ -238,10 +335,13 @@ internal sealed class HtmlTextExtractor
             else if (part.LocalName == "tr")
                 AddRow(part);
             else if (part.LocalName is "thead" or "tbody" or "tfoot")
+            {
+                isHead = part.LocalName == "thead";
                 Inside(part, () => AddRows(part));
+            }
         }
 
-        _builder.Add(BlockKind.Table, grid.ToString());
+        grid.WriteTo(_builder);
 
         void AddRows(IElement group)
         {
@@ -253,14 +353,20 @@ internal sealed class HtmlTextExtractor
         void AddRow(IElement row)
         {
             _cancellationToken.ThrowIfCancellationRequested();
-            grid.BeginRow();
+            var cells = VisibleChildren(row).ToList();
+            grid.BeginRow(isHead || (cells.Count > 1 && cells.TrueForAll(cell
+                => cell.LocalName == "th" && cell.GetAttribute("scope") is not ("row" or "rowgroup"))));
             Inside(row, () =>
             {
-                foreach (var cell in VisibleChildren(row))
-                    grid.Add(InlineText(cell, depth + 3), Span(cell, "colspan", 1), Span(cell, "rowspan", 0));
+                foreach (var cell in cells)
+                    grid.Add(InlineText(cell, depth + 3), Span(cell, "colspan", 1), Span(cell, "rowspan", 0), IsLabel(cell));
             });
             grid.EndRow();
         }
+
+        static bool IsLabel(IElement cell)
+            => cell.LocalName == "th" || (cell is { Children: [{ LocalName: "b" or "strong" } bold] }
+                && bold.TextContent.AsSpan().Trim().SequenceEqual(cell.TextContent.AsSpan().Trim()));
 
         static int Span(IElement cell, string attribute, int least)
             => int.TryParse(cell.GetAttribute(attribute), out int span) && span >= least ? Math.Min(span, 65_534) : 1;
@@ -288,6 +394,11 @@ internal sealed class HtmlTextExtractor
                 else if (node is IElement { LocalName: "math" or "script" } formula && IsShown(formula))
                 {
                     text.Append(_invisible ? "" : FormulaOf(formula));
+                }
+                else if (node is IElement { LocalName: "img" or "input" } standIn && IsShown(standIn))
+                {
+                    if (!_invisible)
+                        AppendStandIn(standIn, text);
                 }
                 else if (node is IElement child && IsShown(child))
                 {

@@ -1,11 +1,13 @@
+using System.Text.Json;
 using Markdig;
+using Markdig.Extensions.Yaml;
 
 namespace Kotonoha.Readers;
 
 /// <summary>
 /// Reads Markdown (CommonMark with tables, footnotes, definition and task lists) as a person sees it rendered: it is rendered to HTML and
-/// then read by <see cref="HtmlReader"/>, so that comments and hidden elements are dropped by one set of rules. Formulas stay as they are
-/// written.
+/// then read by <see cref="HtmlReader"/>, so that comments, hidden and struck-out text are dropped by one set of rules. Formulas
+/// stay as they are written; what the front matter says comes first, in lines <c>owner: Ann</c>.
 /// </summary>
 internal sealed class MarkdownReader : IDocumentReader
 {
@@ -32,25 +34,25 @@ internal sealed class MarkdownReader : IDocumentReader
     {
         ArgumentNullException.ThrowIfNull(content);
         var markdown = TextDecoder.Decode(content, name);
-        var html = Markdown.ToHtml(markdown, Pipeline);
+        var document = Markdown.Parse(markdown, Pipeline);
         cancellationToken.ThrowIfCancellationRequested();
         var builder = new ExtractedTextBuilder(name);
-        HtmlTextExtractor.Extract(html, builder, name, cancellationToken);
-        return ValueTask.FromResult(builder.Build(FrontMatterTitle(markdown), MediaType));
+        var title = document is [YamlFrontMatterBlock { Lines: var lines }, ..] ? AddFrontMatter(lines.ToString(), builder) : null;
+        HtmlTextExtractor.Extract(document.ToHtml(Pipeline), builder, name, cancellationToken);
+        return ValueTask.FromResult(builder.Build(title, MediaType));
     }
 
-    /// <summary>The <c>title:</c> of a YAML front matter, without its quotes.</summary>
-    private static string? FrontMatterTitle(string markdown)
+    /// <summary>Adds the fields of a front matter; one that is no YAML is taken line by line.</summary>
+    /// <returns>Its title, or null.</returns>
+    private static string? AddFrontMatter(string yaml, ExtractedTextBuilder builder)
     {
-        var lines = new StringReader(markdown);
-        if (lines.ReadLine()?.TrimEnd() != "---")
-            return null;
-        while (lines.ReadLine() is { } line && line.TrimEnd() is not ("---" or "..."))
-        {
-            if (line.StartsWith("title:", StringComparison.Ordinal))
-                return line["title:".Length..].Trim().Trim('"', '\'');
-        }
-
-        return null;
+        using var parsed = YamlRecords.Parse(yaml);
+        var fields = parsed is { RootElement: { ValueKind: JsonValueKind.Object } root }
+            ? [.. RecordText.Fields(root).Select(field => (field.Path, Value: field.Value == "null" ? "" : field.Value))]
+            : yaml.Split('\n').Select(line => line.Split(':', 2)).Where(parts => parts.Length == 2)
+                .Select(parts => (Path: parts[0].Trim(), Value: parts[1].Trim().Trim('"', '\''))).ToList();
+        builder.Add(BlockKind.Paragraph, string.Join('\n', fields.Where(field => field.Path != "title" && field.Value.Length > 0)
+            .Select(field => $"{field.Path}: {field.Value}")));
+        return fields.Find(field => field.Path == "title").Value;
     }
 }

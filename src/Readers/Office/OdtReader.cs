@@ -4,8 +4,8 @@ using System.Xml.Linq;
 
 namespace Kotonoha.Readers;
 
-/// <summary>Reads ODT (LibreOffice): headings, paragraphs, lists with their numbers, tables, notes and text frames; deleted and hidden
-/// text, comments and readings of ruby are left out.</summary>
+/// <summary>Reads ODT (LibreOffice): headings, paragraphs, lists with their numbers, tables, notes and text frames; deleted, struck-out and
+/// hidden text, comments and readings of ruby are left out.</summary>
 internal sealed class OdtReader : IDocumentReader
 {
     /// <summary>A hostile table may repeat a cell any number of times.</summary>
@@ -65,7 +65,9 @@ internal sealed class OdtReader : IDocumentReader
                 foreach (var style in root.Named("style"))
                 {
                     var properties = style.Child("text-properties");
-                    if (style.Attr("name") is { } text && properties.Attr("display") == "none")
+                    if (style.Attr("name") is { } text && (properties.Attr("display") == "none"
+                        || properties.Attr("text-line-through-style") is not (null or "none")
+                        || properties.Attr("text-line-through-type") is not (null or "none")))
                         _hidden.Add(text);
                     if (style.Attr("name") is { } high && properties.Attr("text-position") is { } position
                         && (position.StartsWith("super", StringComparison.Ordinal) || (char.IsDigit(position[0]) && position[0] != '0')))
@@ -116,7 +118,7 @@ internal sealed class OdtReader : IDocumentReader
             }
             else if (!string.IsNullOrWhiteSpace(text))
             {
-                _builder.Add(level > 0 ? BlockKind.ListItem : BlockKind.Paragraph, marker + text);
+                _builder.Add(level > 0 ? BlockKind.ListItem : BlockKind.Paragraph, marker + text, depth: level);
             }
 
             foreach (var aside in asides)
@@ -195,25 +197,25 @@ internal sealed class OdtReader : IDocumentReader
         {
             var grid = new TableGrid();
             var asides = new List<XElement>();
-            AddRows(table);
-            _builder.Add(BlockKind.Table, grid.ToString());
+            AddRows(table, false);
+            grid.WriteTo(_builder);
             foreach (var aside in asides)
                 Walk(aside);
 
-            void AddRows(XElement parent)
+            void AddRows(XElement parent, bool areHeaders)
             {
                 foreach (var child in parent.Elements())
                 {
                     if (child.LocalName() is "table-header-rows" or "table-rows" or "table-row-group")
-                        AddRows(child);
+                        AddRows(child, areHeaders || child.LocalName() == "table-header-rows");
                     else if (child.LocalName() == "table-row" && child.Attr("visibility") is null or "visible")
-                        AddRow(child);
+                        AddRow(child, areHeaders);
                 }
             }
 
-            void AddRow(XElement row)
+            void AddRow(XElement row, bool isHeader)
             {
-                grid.BeginRow();
+                grid.BeginRow(isHeader);
                 foreach (var cell in row.Elements().Where(child => child.LocalName() == "table-cell"))
                     for (int i = Math.Clamp(cell.Number("number-columns-repeated") ?? 1, 1, MaxRepeats); i > 0; i--)
                         grid.Add(CellText(cell, asides), cell.Number("number-columns-spanned") ?? 1,

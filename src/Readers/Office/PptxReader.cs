@@ -5,7 +5,7 @@ using DocumentFormat.OpenXml.Packaging;
 namespace Kotonoha.Readers;
 
 /// <summary>Reads PPTX: the slides in order, each a page with its title as heading; text, lists with their numbers, tables, diagrams and
-/// notes. Hidden slides and shapes, footers and slide numbers are left out.</summary>
+/// notes. Hidden slides and shapes, struck-out text, footers and slide numbers are left out.</summary>
 internal sealed class PptxReader : IDocumentReader
 {
     /// <inheritdoc/>
@@ -121,7 +121,7 @@ internal sealed class PptxReader : IDocumentReader
                 }
 
                 bool item = numbering is not null || properties.Child("buChar") is not null || (list && properties.Child("buNone") is null);
-                builder.Add(item ? BlockKind.ListItem : BlockKind.Paragraph, marker + text, page);
+                builder.Add(item ? BlockKind.ListItem : BlockKind.Paragraph, marker + text, page, level);
             }
         }
 
@@ -155,9 +155,11 @@ internal sealed class PptxReader : IDocumentReader
             if (data.Child("tbl") is { } table)
             {
                 var grid = new TableGrid();
+                bool isHeader = table.Child("tblPr").Attr("firstRow") is "1" or "true";
                 foreach (var row in table.Children("tr"))
                 {
-                    grid.BeginRow();
+                    grid.BeginRow(isHeader);
+                    isHeader = false;
                     foreach (var cell in row.Children("tc"))
                     {
                         if (cell.Attr("hMerge") is "1" or "true")
@@ -171,7 +173,7 @@ internal sealed class PptxReader : IDocumentReader
                     grid.EndRow();
                 }
 
-                builder.Add(BlockKind.Table, grid.ToString(), page);
+                grid.WriteTo(builder, page);
             }
             else if (data.Child("relIds").Attr("dm") is { } diagram && slide.TryGetPartById(diagram, out var part))
             {
@@ -206,6 +208,8 @@ internal sealed class PptxReader : IDocumentReader
 
             void AppendRun(XElement run)
             {
+                if (run.Child("rPr").Attr("strike") is "sngStrike" or "dblStrike")
+                    return;
                 var value = run.Child("t")?.Value ?? "";
                 if (run.Child("rPr").Number("baseline") > 0 && text.Length > 0 && LinearText.WouldJoinNumber(text[^1], value))
                     text.Append('^');

@@ -40,6 +40,7 @@ internal sealed class SheetFormats
     };
 
     private readonly List<string> _codes = [];
+    private readonly HashSet<int> _struckOut = [];
     private readonly bool _from1904;
 
     internal SheetFormats(XElement? styles, bool from1904)
@@ -49,13 +50,19 @@ internal sealed class SheetFormats
         foreach (var format in styles.Child("numFmts").Children("numFmt"))
             if (format.Number("numFmtId") is { } id && format.Attr("formatCode") is { } code)
                 own[id] = code;
+        var fonts = styles.Child("fonts").Children("font").ToList();
         foreach (var style in styles.Child("cellXfs").Children("xf"))
         {
+            if (style.Number("fontId") is { } font && font >= 0 && font < fonts.Count && fonts[font].Child("strike").Toggle() == true)
+                _struckOut.Add(_codes.Count);
             int id = style.Number("numFmtId") ?? 0;
             _codes.Add(own.GetValueOrDefault(id) ?? BuiltIn.GetValueOrDefault(id)
                 ?? (id is (>= 27 and <= 36) or (>= 50 and <= 58) ? "yyyy-mm-dd" : ""));
         }
     }
+
+    /// <summary>Whether the cells of a style are struck out.</summary>
+    internal bool IsStruckOut(int style) => _struckOut.Contains(style);
 
     /// <summary>A number as a cell of a style shows it.</summary>
     internal string Format(double number, int style) => Format(number, style >= 0 && style < _codes.Count ? _codes[style] : "", _from1904);

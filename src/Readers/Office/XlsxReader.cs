@@ -6,7 +6,7 @@ using DocumentFormat.OpenXml.Packaging;
 namespace Kotonoha.Readers;
 
 /// <summary>Reads XLSX: each sheet under its name; what stands together is a table whose first row is its header. Values come as the sheet
-/// shows them, formulas by their last result; hidden sheets, rows and columns are left out.</summary>
+/// shows them, formulas by their last result; hidden sheets, rows and columns and what is struck out are left out.</summary>
 internal sealed class XlsxReader : IDocumentReader
 {
     private const int MaxCells = 5_000_000;
@@ -56,9 +56,10 @@ internal sealed class XlsxReader : IDocumentReader
         return ValueTask.FromResult(builder.Build(package.PackageProperties.Title, MediaType) with { Remarks = remarks });
     }
 
-    /// <summary>The text of a cell with formatted parts; readings of kanji are left out.</summary>
+    /// <summary>The text of a cell with formatted parts; readings of kanji and struck-out parts are left out.</summary>
     private static string RichText(XElement item)
-        => item.Child("t")?.Value ?? string.Concat(item.Children("r").Select(run => run.Child("t")?.Value));
+        => item.Child("t")?.Value ?? string.Concat(item.Children("r").Where(run => run.Child("rPr").Child("strike").Toggle() != true)
+            .Select(run => run.Child("t")?.Value));
 
     /// <summary>The cells of one sheet.</summary>
     private sealed class Sheet(string[] strings, SheetFormats formats, string name)
@@ -112,7 +113,8 @@ internal sealed class XlsxReader : IDocumentReader
             {
                 column = Reference(cell.Attr("r")) is var (_, stated) && stated > 0 ? stated : column + 1;
                 var text = Value(cell);
-                if (string.IsNullOrWhiteSpace(text) || _hiddenColumns.Exists(hidden => column >= hidden.First && column <= hidden.Last))
+                if (string.IsNullOrWhiteSpace(text) || formats.IsStruckOut(cell.Number("s") ?? 0)
+                    || _hiddenColumns.Exists(hidden => column >= hidden.First && column <= hidden.Last))
                     continue;
                 if (++_cells > MaxCells)
                     throw new DocumentFormatException($"'{name}' has more than {MaxCells} cells in a sheet; split it into smaller files.");
@@ -201,6 +203,7 @@ internal sealed class XlsxReader : IDocumentReader
             var columns = region.SelectMany(row => _rows[row].Keys).Distinct().Order().ToList();
             var grid = new TableGrid();
             bool begun = false;
+            int above = 0;
             foreach (int row in region)
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -218,14 +221,17 @@ internal sealed class XlsxReader : IDocumentReader
                 {
                     if (i > 0 && cells.ContainsKey(columns[i]) && Origin(row, columns[i]) == Origin(row, columns[i - 1]))
                         grid.AddBeside();
+                    else if (above > 0 && cells.ContainsKey(columns[i]) && Origin(row, columns[i]) == Origin(above, columns[i]))
+                        grid.AddBelow();
                     else
                         grid.Add(cells.GetValueOrDefault(columns[i], ""));
                 }
 
                 grid.EndRow();
+                above = row;
             }
 
-            builder.Add(BlockKind.Table, grid.ToString());
+            grid.WriteTo(builder);
         }
 
         private (int Row, int Column) Origin(int row, int column) => _merged.GetValueOrDefault((row, column), (row, column));

@@ -26,17 +26,19 @@ internal sealed class DelimitedTextReader : IDocumentReader
             (delimiter, text) = (text[4], text[(line + 1)..]);
         var grid = new TableGrid();
         var remarks = new List<string>();
+        bool isHeader = true;
         foreach (var record in Records(text, delimiter, remarks))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            grid.BeginRow();
+            grid.BeginRow(isHeader);
+            isHeader = isHeader && record.TrueForAll(string.IsNullOrWhiteSpace);
             foreach (var field in record)
                 grid.Add(field);
             grid.EndRow();
         }
 
         var builder = new ExtractedTextBuilder(name);
-        builder.Add(BlockKind.Table, grid.ToString());
+        grid.WriteTo(builder);
         return ValueTask.FromResult(
             builder.Build(null, delimiter == '\t' ? "text/tab-separated-values" : MediaType) with { Remarks = remarks });
     }

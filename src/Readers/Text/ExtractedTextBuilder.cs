@@ -12,20 +12,30 @@ internal sealed class ExtractedTextBuilder(string name)
 {
     private const string PathSeparator = " › ";
 
+    private const int IndentWidth = 2, MaxIndents = 16;
+
     private readonly StringBuilder _text = new();
     private readonly List<DocumentBlock> _blocks = [];
     private readonly List<(int Level, string Text)> _headings = [];
+    private int _outermost; // the least depth of the items that stand together
+    private bool _listEnds;
 
     internal string? FirstHeading { get; private set; }
 
     /// <summary>Adds a block; text that is empty once it is cleaned and trimmed adds nothing.</summary>
-    internal void Add(BlockKind kind, string text, int? page = null)
+    /// <param name="kind">What it is.</param>
+    /// <param name="text">Its text.</param>
+    /// <param name="page">The page on which it starts, or null.</param>
+    /// <param name="depth">How many lists an item's list lies in: by those that it stands together with it is indented, with white
+    /// space before the block.</param>
+    internal void Add(BlockKind kind, string text, int? page = null, int depth = 0)
     {
         var clean = Clean(text);
-        clean = kind == BlockKind.Code ? clean.Trim('\n') : clean.Trim();
+        // The first and the last cell of a table may be empty.
+        clean = kind is BlockKind.Code or BlockKind.Table ? clean.Trim('\n') : clean.Trim();
         if (string.IsNullOrWhiteSpace(clean))
             return;
-        Append(kind, clean, page, 0);
+        Append(kind, clean, page, 0, depth);
     }
 
     /// <summary>Adds a heading, which ends the sections of its level and below; level 0 is a title above all headings.</summary>
@@ -43,19 +53,32 @@ internal sealed class ExtractedTextBuilder(string name)
     /// <summary>Ends the sections of a level and below, where what follows has no heading of its own.</summary>
     internal void EndSections(int level) => _headings.RemoveAll(heading => heading.Level >= level);
 
-    internal ExtractedDocument Build(string? title, string mediaType)
+    internal ExtractedDocument Build(string? title, string mediaType, bool firstHeadingIsTitle = true)
     {
         var cleanTitle = title is null ? null : Clean(title).Replace('\n', ' ').Trim();
-        return new ExtractedDocument(_text.ToString(), _blocks, string.IsNullOrEmpty(cleanTitle) ? FirstHeading : cleanTitle, mediaType);
+        return new ExtractedDocument(
+            _text.ToString(), _blocks, !string.IsNullOrEmpty(cleanTitle) ? cleanTitle : firstHeadingIsTitle ? FirstHeading : null,
+            mediaType);
     }
 
-    private void Append(BlockKind kind, string text, int? page, int level)
+    /// <summary>Ends a list: an item that follows is one of another list.</summary>
+    internal void EndList() => _listEnds = true;
+
+    private void Append(BlockKind kind, string text, int? page, int level, int depth = 0)
     {
         if (_text.Length + text.Length > DocumentLimits.MaxTextLength)
             throw new DocumentFormatException(
                 $"'{name}' holds more than {DocumentLimits.MaxTextLength >> 20} million characters of text; split it into smaller files.");
+        bool goesOn = kind == BlockKind.ListItem && !_listEnds && _blocks.Count > 0 && _blocks[^1].Kind == BlockKind.ListItem;
+        _listEnds = false;
         if (_blocks.Count > 0)
-            _text.Append(kind == BlockKind.ListItem && _blocks[^1].Kind == BlockKind.ListItem ? "\n" : "\n\n");
+            _text.Append(goesOn ? "\n" : "\n\n");
+        if (kind == BlockKind.ListItem)
+        {
+            _outermost = goesOn ? Math.Min(_outermost, depth) : depth;
+            _text.Append(' ', IndentWidth * Math.Min(depth - _outermost, MaxIndents));
+        }
+
         int start = _text.Length;
         _text.Append(text);
         var path = _headings.Count == 0 ? null : string.Join(PathSeparator, _headings.Select(heading => heading.Text));

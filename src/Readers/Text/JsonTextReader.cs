@@ -1,12 +1,12 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Kotonoha.Readers;
 
-/// <summary>Reads JSON and JSON lines as lines <c>path: value</c>; the objects of an array, and the lines of a file of JSON lines, become
-/// paragraphs of their own.</summary>
+/// <summary>Reads JSON and JSON lines by <see cref="RecordText"/>: objects that are alike are the rows of a table.</summary>
 internal sealed class JsonTextReader : IDocumentReader
 {
+    private const int MaxRemarks = 20;
+
     private static readonly JsonDocumentOptions Options = new()
     {
         MaxDepth = DocumentLimits.MaxNestingDepth,
@@ -26,87 +26,54 @@ internal sealed class JsonTextReader : IDocumentReader
         ArgumentNullException.ThrowIfNull(content);
         var text = TextDecoder.Decode(content, name);
         var builder = new ExtractedTextBuilder(name);
+        var records = new RecordText(builder, cancellationToken);
         if (Path.GetExtension(name).Equals(".json", StringComparison.OrdinalIgnoreCase))
         {
-            if (!string.IsNullOrWhiteSpace(text))
-                Add(text, "");
-            return ValueTask.FromResult(builder.Build(null, MediaType));
+            if (string.IsNullOrWhiteSpace(text))
+                return ValueTask.FromResult(builder.Build(null, MediaType));
+            using var document = JsonDocument.Parse(text, Options);
+            records.Add(document.RootElement);
+            return ValueTask.FromResult(builder.Build(RecordText.TitleOf(document.RootElement), MediaType, firstHeadingIsTitle: false));
         }
 
+        // The lines are read twice, so that no more than one is held: for what they have in common, and for what they say.
         var remarks = new List<string>();
-        int number = 0, read = 0;
-        foreach (var line in text.AsSpan().EnumerateLines())
-        {
-            number++;
-            if (line.IsWhiteSpace())
-                continue;
-            try
-            {
-                Add(line.ToString(), "");
-                read++;
-            }
-            catch (JsonException error)
-            {
-                remarks.Add($"line {number} is not valid JSON: {error.Message}");
-            }
-        }
-
+        int read = 0;
+        records.AddAll(Lines, "", 1);
         if (read == 0 && remarks.Count > 0)
             throw new DocumentFormatException($"'{name}' has no line of valid JSON; {remarks[0]}");
-        return ValueTask.FromResult(builder.Build(null, "application/jsonl") with { Remarks = [.. remarks.Take(20)] });
+        return ValueTask.FromResult(builder.Build(null, "application/jsonl", firstHeadingIsTitle: false) with { Remarks = remarks });
 
-        void Add(string json, string path)
+        IEnumerable<JsonElement> Lines()
         {
-            using var document = JsonDocument.Parse(json, Options);
-            var lines = new StringBuilder();
-            Walk(document.RootElement, path, lines);
-            Flush(lines);
-        }
-
-        void Walk(JsonElement value, string path, StringBuilder lines)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            switch (value.ValueKind)
+            remarks.Clear();
+            (int number, int start) = (0, 0);
+            while (start < text.Length)
             {
-                case JsonValueKind.Object:
-                    foreach (var member in value.EnumerateObject())
-                        Walk(member.Value, path.Length == 0 ? member.Name : $"{path}.{member.Name}", lines);
-                    break;
-                case JsonValueKind.Array when value.EnumerateArray().All(element
-                    => element.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array)):
-                    Line(path, string.Join(", ", value.EnumerateArray().Select(Text)), lines);
-                    break;
-                case JsonValueKind.Array:
-                    int index = 0;
-                    foreach (var element in value.EnumerateArray())
-                    {
-                        Flush(lines);
-                        Walk(element, $"{path}[{index++}]", lines);
-                        Flush(lines);
-                    }
+                int end = text.AsSpan(start).IndexOfAny('\n', '\r') is >= 0 and var length ? start + length : text.Length;
+                number++;
+                var line = text.AsMemory(start, end - start);
+                start = end + (end + 1 < text.Length && text[end] == '\r' && text[end + 1] == '\n' ? 2 : 1);
+                if (line.Span.IsWhiteSpace())
+                    continue;
+                JsonDocument document;
+                try
+                {
+                    document = JsonDocument.Parse(line, Options);
+                }
+                catch (JsonException error)
+                {
+                    if (remarks.Count < MaxRemarks)
+                        remarks.Add($"line {number} is not valid JSON: {error.Message}");
+                    continue;
+                }
 
-                    break;
-                default:
-                    Line(path, Text(value), lines);
-                    break;
+                using (document)
+                {
+                    read++;
+                    yield return document.RootElement;
+                }
             }
         }
-
-        void Flush(StringBuilder lines)
-        {
-            builder.Add(BlockKind.Paragraph, lines.ToString());
-            lines.Clear();
-        }
-
-        void Line(string path, string value, StringBuilder lines)
-        {
-            if (lines.Length + path.Length + value.Length > DocumentLimits.MaxTextLength)
-                throw new DocumentFormatException(
-                    $"'{name}' holds more than {DocumentLimits.MaxTextLength >> 20} million characters of text; split it into smaller "
-                        + $"files.");
-            lines.Append(path).Append(path.Length == 0 ? "" : ": ").Append(value).Append('\n');
-        }
     }
-
-    private static string Text(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
 }

@@ -40,8 +40,6 @@ internal sealed class SourceCodeReader : IDocumentReader
         [".scss"] = "scss",
         [".xml"] = "xml",
         [".xsd"] = "xml",
-        [".yaml"] = "yaml",
-        [".yml"] = "yaml",
         [".toml"] = "toml",
         [".ini"] = "ini",
         [".proto"] = "protobuf",

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Text;
 using Kotonoha.Foundation.Text;
+using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Chunking;
+using Kotonoha.Rag.Retrieval;
 using Kotonoha.Readers;
 
 namespace Kotonoha.Rag.Tests.Chunking;
@@ -126,6 +128,24 @@ public class ChunkerTests
         Assert.Equal(Id("a.txt", "1"), Id("a.txt", "1"));
         Assert.NotEqual(Id("a.txt", "1"), Id("b.txt", "1"));
         Assert.NotEqual(Id("a.txt", "1"), Id("a.txt", "2"));
+    }
+
+    [Fact]
+    public async Task Tables_of_one_section_keep_their_own_headers()
+    {
+        static string Table(string header, string row)
+            => $"| {header} | value |\n|---|---|\n" + string.Concat(Enumerable.Range(1, 30).Select(i => $"| {row} {i} | {i} |\n"));
+        var document = await DocumentReaders.Default.ReadAsync(
+            Encoding.UTF8.GetBytes($"# A\n\n{Table("boat", "hull")}\n{Table("crane", "jib")}\nText.\n\n{Table("gate", "bar")}"), "a.md");
+        foreach (var options in (ChunkingOptions[])[Small, new(), new() { MaxSize = 90, TargetSize = 80 }])
+        {
+            var rows = new Chunker(options).Split(document, "a.md", "hash")
+                .SelectMany(chunk => new Passage(new SearchHit(chunk, 1, null, null), 0).Sentences)
+                .Where(sentence => sentence.IsRow).ToList();
+            Assert.Equal(90, rows.Count);
+            Assert.All(rows, row => Assert.Equal(
+                row.Normalized[0] switch { 'h' => "boat | value", 'j' => "crane | value", _ => "gate | value" }, row.Header));
+        }
     }
 
     [Fact]

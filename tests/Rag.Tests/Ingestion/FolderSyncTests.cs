@@ -103,6 +103,20 @@ public sealed class FolderSyncTests : IDisposable
     }
 
     [Fact]
+    public async Task Files_without_an_extension_and_empty_files_are_named_with_their_reason()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
+        foreach (var name in (string[])["empty.md", "empty.docx", "empty.json"])
+            _folder.Write("docs/" + name, "");
+        _folder.Write("docs/README", "Read me.");
+        var report = await knowledge.SyncFolderAsync(_folder.At("docs"));
+        Assert.Equal(["README: There is no reader for files without an extension.", "empty.docx: 'empty.docx': the file is empty."],
+            report.Skipped.Select(skip => $"{skip.Source}: {skip.Reason.Split(" (In quarantine")[0]}"));
+        Assert.Equal(["empty.json: the file is empty", "empty.md: the file is empty"],
+            report.Remarks.Select(remark => $"{remark.Source}: {remark.Text}").Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task What_a_reader_could_not_read_of_a_document_is_reported()
     {
         await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
