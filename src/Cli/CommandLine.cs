@@ -35,6 +35,7 @@ internal static class CommandLine
             PullCommand.Create(),
             InspectCommand.Create(),
             LookCommand.Create(),
+            PerplexityCommand.Create(),
             ScalingCommand.Create(),
             ExportCommands.Export(),
             ExportCommands.Quantize(),
@@ -73,7 +74,8 @@ internal static class CommandLine
                 invocation.ProcessTerminationTimeout = Timeout.InfiniteTimeSpan;
 
             // A run ends its step and saves before it goes; that may take longer than the few seconds of other commands.
-            if (parsed.CommandResult.Command.Parents.Any(parent => parent.Name == TrainCommand.Name))
+            if (parsed.CommandResult.Command.Name == TrainCommand.Name
+                || parsed.CommandResult.Command.Parents.Any(parent => parent.Name == TrainCommand.Name))
                 invocation.ProcessTerminationTimeout = Timeout.InfiniteTimeSpan;
             return await parsed.InvokeAsync(invocation);
         }

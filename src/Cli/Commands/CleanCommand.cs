@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Kotonoha.Cli.Output;
+using Kotonoha.Foundation.Unicode;
 using Kotonoha.LocalModel.Training.Data;
 
 namespace Kotonoha.Cli.Commands;
@@ -9,6 +10,10 @@ namespace Kotonoha.Cli.Commands;
 /// <summary><c>kotonoha clean</c>: a corpus without broken, empty, repeated and nearly repeated texts.</summary>
 internal static class CleanCommand
 {
+    // Kana count as Japanese, and what belongs to no script is no text of its own.
+    private static readonly string[] Scripts = ["Japanese", .. UnicodeData.Scripts.Except(["Hiragana", "Katakana", "Common", "Inherited",
+        "Unknown"]).Order(StringComparer.Ordinal)];
+
     public static Command Create()
     {
         var defaults = new CorpusCleanerOptions();
@@ -47,6 +52,12 @@ internal static class CleanCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var file = parsed.GetRequiredValue(output);
+            if (parsed.GetValue(scripts)?.FirstOrDefault(name => !Scripts.Contains(name)) is { } unknown)
+                throw new UsageException($"--script '{unknown}': there are {string.Join(", ", Scripts)}");
+            if (parsed.GetValue(characters) is < 0 and var few)
+                throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--min-characters {few}: 0 or more"));
+            if (parsed.GetValue(lines) is < 0 and var most)
+                throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--max-documents-of-line {most}: 0 or more"));
             using var left = parsed.GetValue(dropped) is { } path ? Open(path) : null;
             var cleaner = new CorpusCleaner(new CorpusCleanerOptions
             {

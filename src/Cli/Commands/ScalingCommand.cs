@@ -57,6 +57,8 @@ internal static class ScalingCommand
             var file = parsed.GetRequiredValue(data);
             if (!File.Exists(file))
                 throw new UsageException($"--data '{file}': there is no such file");
+            if (parsed.GetValue(flops) is { } compute && !(compute > 0 && double.IsFinite(compute)))
+                throw new UsageException(string.Create(Invariant, $"--flops {compute}: a number above 0"));
             var options = new ScalingSweepOptions
             {
                 Widths = parsed.GetValue(widths) is { Length: > 0 } w ? w : defaults.Widths,

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Training;
@@ -22,11 +23,20 @@ internal static class TrainCommand
         options.AddTo(command);
         command.Options.Add(steps);
         command.Options.Add(again);
+        var config = RecipeCommands.ConfigOption("Run the recipe of a YAML file, such as the train.yaml of an earlier run.");
+        command.Options.Add(config);
         foreach (var recipe in RecipeCommands.Create())
             command.Subcommands.Add(recipe);
-        command.SetAction(
-            (parsed, cancellationToken)
-                => RunAsync(options.Read(parsed), Steps(parsed.GetValue(steps)), parsed.GetValue(again), cancellationToken));
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            if (parsed.GetValue(config) is not { } file)
+                return RunAsync(options.Read(parsed), Steps(parsed.GetValue(steps)), parsed.GetValue(again), cancellationToken);
+            if (parsed.CommandResult.Children.OfType<OptionResult>().FirstOrDefault(
+                o => !o.Implicit && !o.Option.Recursive && o.Option != config) is { } other)
+                throw new UsageException($"{other.Option.Name} and --config: name the recipe too (kotonoha train RECIPE --config FILE "
+                    + $"{other.Option.Name} …), or write the setting into the file");
+            return RecipeRunner.RunAsync(RecipeSettings.Read(file, null), cancellationToken);
+        });
         return command;
     }
 

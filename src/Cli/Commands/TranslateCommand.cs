@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Kotonoha.LocalModel.Generation;
 
 namespace Kotonoha.Cli.Commands;
@@ -37,16 +38,26 @@ internal static class TranslateCommand
         {
             if (parsed.GetValue(beams) is < 1 || parsed.GetValue(most) is < 1)
                 throw new UsageException("--beams and --max-tokens are at least 1");
+            if (parsed.GetValue(penalty) is { } given && !double.IsFinite(given))
+                throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--length-penalty {given}: a finite number"));
             using var translator = SequenceToSequence.Load(parsed.GetRequiredValue(model));
             var options = new SequenceOptions
             {
                 MaxNewTokens = parsed.GetValue(most),
                 Beams = Beams(parsed.GetValue(beams), parsed.GetValue(penalty)),
             };
-            var given = parsed.GetValue(texts) is { Length: > 0 } written ? written : Lines(Console.In);
-            foreach (var some in given.Chunk(LinesAtOnce))
-                foreach (var result in await translator.GenerateAsync(some, options, cancellationToken))
-                    await Console.Out.WriteLineAsync(result.Text.ReplaceLineEndings(" "));
+            var sources = parsed.GetValue(texts) is { Length: > 0 } written ? written : Lines(Console.In);
+            foreach (var some in sources.Chunk(LinesAtOnce))
+            {
+                // Nothing is the translation of nothing.
+                string[] said = [.. some.Where(text => !string.IsNullOrWhiteSpace(text))];
+                var results = new Queue<string>(said.Length == 0
+                    ? []
+                    : (await translator.GenerateAsync(said, options, cancellationToken)).Select(r => r.Text.ReplaceLineEndings(" ")));
+                foreach (var text in some)
+                    await Console.Out.WriteLineAsync(string.IsNullOrWhiteSpace(text) ? "" : results.Dequeue());
+            }
+
             return 0;
         });
         return command;

@@ -36,12 +36,13 @@ internal sealed record Comparison(int Id, string Prompt, IReadOnlyDictionary<str
                 continue;
             try
             {
-                using var json = JsonDocument.Parse(line);
+                using var json = JsonDocument.Parse(line, new JsonDocumentOptions { AllowDuplicateProperties = false });
                 var answers = json.RootElement.GetProperty("answers").EnumerateObject().ToDictionary(
                     answer => answer.Name, answer => answer.Value.GetString() ?? throw new FormatException("an answer is no text"));
                 if (answers.Count < 2)
                     throw new FormatException("there are fewer than two answers");
-                all.Add(new Comparison(number, json.RootElement.GetProperty("prompt").GetString()!, answers));
+                all.Add(new Comparison(number, json.RootElement.GetProperty("prompt").GetString()
+                    ?? throw new FormatException("'prompt' is no text"), answers));
             }
             catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException
                 or FormatException)
@@ -69,6 +70,7 @@ internal sealed record Vote(int Id, string First, string Second, double Score, s
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
     };
 
     /// <summary>Reads votes; a last line that was cut off while it was written is left out.</summary>
@@ -83,7 +85,7 @@ internal sealed record Vote(int Id, string First, string Second, double Score, s
                 continue;
             try
             {
-                var vote = JsonSerializer.Deserialize<Vote>(lines[i], Form)!;
+                var vote = JsonSerializer.Deserialize<Vote>(lines[i], Form) ?? throw new JsonException("a vote is a JSON object");
                 votes.Add(vote.Score is >= 0 and <= 1 ? vote : throw new JsonException("a score is a number from 0 to 1"));
             }
             catch (JsonException exception) when (i == lines.Length - 1 && !File.ReadAllText(file).EndsWith('\n'))

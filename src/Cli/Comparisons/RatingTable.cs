@@ -8,10 +8,10 @@ namespace Kotonoha.Cli.Comparisons;
 /// <param name="System">Its name.</param>
 /// <param name="Votes">The comparisons that it took part in.</param>
 /// <param name="WinRate">Its share of wins, a tie for a half.</param>
-/// <param name="Interval">The 95% interval of that share, over the votes.</param>
+/// <param name="Interval">The 95% interval of that share (Wilson).</param>
 /// <param name="Elo">Its rating after all games in order.</param>
 /// <param name="Strength">Its Bradley–Terry strength on Elo's scale, or null where the votes do not bound it.</param>
-/// <param name="StrengthInterval">The 95% interval of the strength, by resampling the votes.</param>
+/// <param name="StrengthInterval">The 95% interval of the strength, by resampling the votes; null where too few resamples bound it.</param>
 internal sealed record Rating(
     string System, int Votes, double WinRate, Interval Interval, double Elo, double? Strength, Interval? StrengthInterval);
 
@@ -19,6 +19,9 @@ internal sealed record Rating(
 internal static class RatingTable
 {
     private const int Resamples = 500;
+
+    // Resamples in which somebody won or lost everything bound nothing; without them an interval would be too narrow.
+    private const double LeastBounded = 0.99;
 
     /// <summary>The systems, the best first.</summary>
     public static IReadOnlyList<Rating> Of(IReadOnlyList<Vote> votes)
@@ -32,8 +35,9 @@ internal static class RatingTable
             double[] scores = [.. games.Where(g => g.First == system).Select(g => g.Score),
                 .. games.Where(g => g.Second == system).Select(g => 1 - g.Score)];
             double[] drawn = [.. resampled.Select(s => s.GetValueOrDefault(system)).OfType<double>()];
-            return new Rating(system, scores.Length, scores.Average(), Statistics.PercentileInterval(Statistics.BootstrapMeans(scores)),
-                elo[system], strengths?[system], strengths is null || drawn.Length == 0 ? null : Statistics.PercentileInterval(drawn));
+            return new Rating(system, scores.Length, scores.Average(), Statistics.WilsonOfShare(scores.Average(), scores.Length),
+                elo[system], strengths?[system],
+                strengths is null || drawn.Length < LeastBounded * Resamples ? null : Statistics.PercentileInterval(drawn));
         }).OrderByDescending(rating => rating.Strength ?? rating.WinRate).ThenBy(rating => rating.System, StringComparer.Ordinal)];
     }
 
@@ -53,8 +57,11 @@ internal static class RatingTable
         {
             var wins = string.Create(CultureInfo.InvariantCulture,
                 $"{100 * rating.WinRate:F1}% ({100 * rating.Interval.Low:F1}–{100 * rating.Interval.High:F1})");
+            var bounds = rating.StrengthInterval is { } interval
+                ? string.Create(CultureInfo.InvariantCulture, $"{interval.Low:F0}–{interval.High:F0}")
+                : "too few votes for an interval";
             var strength = rating.Strength is null ? "no bound: it won or lost everything" : string.Create(CultureInfo.InvariantCulture,
-                $"{rating.Strength:F0} ({rating.StrengthInterval?.Low:F0}–{rating.StrengthInterval?.High:F0})");
+                $"{rating.Strength:F0} ({bounds})");
             text.Append(CultureInfo.InvariantCulture,
                 $"{rating.System.PadRight(width)}  {rating.Votes,6}  {wins,22}  {rating.Elo,6:F0}  {strength}\n");
         }

@@ -15,10 +15,25 @@ internal static class RecipeData
     private const double HeldOutShare = 0.1;
     private const int HeldOutEvery = 10, MostNamed = 5, MostPrompt = 24;
 
-    /// <summary>JSON lines, and those that are held out: of <c>--held-out</c>, or the last tenth.</summary>
+    /// <summary>Lines of JSON, and those that are held out: of <c>--held-out</c>, or the last tenth.</summary>
     /// <exception cref="TrainingException">A line cannot be read, or none is left.</exception>
-    public static (IReadOnlyList<T> Train, IReadOnlyList<T> HeldOut) Lines<T>(RecipeSettings settings, Func<JsonDocument, T> read)
-        => Split(Read(settings.Data, settings.SkipBadLines, read), settings, file => Read(file, settings.SkipBadLines, read), null);
+    public static (IReadOnlyList<T> Train, IReadOnlyList<T> HeldOut) Lines<T>(RecipeSettings settings, Func<JsonElement, T> read)
+        => Records(settings, line =>
+        {
+            using var json = JsonDocument.Parse(line.Json);
+            return json.RootElement.ValueKind == JsonValueKind.Object
+                ? read(json.RootElement)
+                : throw new FormatException("a JSON object is expected");
+        });
+
+    /// <summary>As <see cref="Lines"/>, with the line itself.</summary>
+    /// <exception cref="TrainingException">A line cannot be read, or none is left.</exception>
+    public static (IReadOnlyList<T> Train, IReadOnlyList<T> HeldOut) Records<T>(RecipeSettings settings, Func<RecipeLine, T> read)
+    {
+        return Split(Read(settings.Data), settings, Read, null);
+
+        IReadOnlyList<T> Read(string path) => ReadLines(path, settings.SkipBadLines, JsonRecords.Read, read);
+    }
 
     /// <summary>Holds out what another file has, or the last tenth; what shares a key stays together.</summary>
     public static (IReadOnlyList<T> Train, IReadOnlyList<T> HeldOut) Split<T>(
@@ -32,70 +47,73 @@ internal static class RecipeData
         return ([.. all.Take(cut)], [.. all.Skip(cut)]);
     }
 
-    /// <summary>A text that a line must have.</summary>
-    public static string Text(JsonDocument json, string name) => Text(json.RootElement, name);
-
-    /// <summary>A text that a line must have.</summary>
+    /// <summary>A text (or a number, as its text) that a line must have.</summary>
+    /// <exception cref="FormatException">It is missing, or is a list or an object.</exception>
     public static string Text(JsonElement element, string name)
         => OptionalText(element, name) ?? throw new FormatException($"the text '{name}' is missing");
 
-    /// <summary>A text that a line may have.</summary>
-    public static string? OptionalText(JsonDocument json, string name) => OptionalText(json.RootElement, name);
-
-    /// <summary>A text that a line may have.</summary>
+    /// <summary>A text (or a number, as its text) that a line may have.</summary>
+    /// <exception cref="FormatException">It is a list or an object.</exception>
     public static string? OptionalText(JsonElement element, string name)
-        => element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value)
-            || value.ValueKind == JsonValueKind.Null
-            ? null
-            : value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText();
+        => element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value) ? null : value.ValueKind switch
+        {
+            JsonValueKind.Null => null,
+            JsonValueKind.String => value.GetString(),
+            JsonValueKind.Array or JsonValueKind.Object => throw new FormatException(
+                $"'{name}' is {(value.ValueKind == JsonValueKind.Array ? "a list" : "an object")}, and this recipe reads a text"),
+            _ => value.GetRawText(),
+        };
 
-    /// <summary>What stands at the beginning of the data of a language model: the first prompt, or the first words; may be empty.</summary>
-    public static string Beginning(RecipeSettings settings)
+    /// <summary>
+    /// What stands at the beginning of the data of a language model: the first prompt, or the first words; may be empty. It is rendered by
+    /// the chat template where it is a message.
+    /// </summary>
+    public static (string Text, bool IsMessage) Beginning(RecipeSettings settings)
     {
         if (settings.Recipe is "text" or "distill")
         {
-            var line = TextCorpus.From(settings.Data).FirstOrDefault(text => !string.IsNullOrWhiteSpace(text))?.Trim() ?? "";
+            var line = CorpusFiles.Read(settings.Data, _ => { }).Select(document => document.Text)
+                .FirstOrDefault(text => !string.IsNullOrWhiteSpace(text))?.Trim() ?? "";
             line = line.Split('\n')[0].TrimEnd();
             if (line.Length <= MostPrompt)
-                return line;
+                return (line, false);
             int cut = line.LastIndexOf(' ', MostPrompt);
-            return line[..(cut > 0 ? cut : MostPrompt - (char.IsHighSurrogate(line[MostPrompt - 1]) ? 1 : 0))];
+            return (line[..(cut > 0 ? cut : MostPrompt - (char.IsHighSurrogate(line[MostPrompt - 1]) ? 1 : 0))], false);
         }
 
-        foreach (var line in File.ReadLines(settings.Data))
+        foreach (var (line, number) in JsonRecords.Read(settings.Data))
             try
             {
-                if (settings.Recipe == "chat")
+                using var json = JsonDocument.Parse(line);
+                var prompt = json.RootElement.TryGetProperty("prompt", out var given) ? given : default;
+                if (settings.Recipe != "chat" && prompt.ValueKind != JsonValueKind.Array)
                 {
-                    if (Conversation.Parse(line).Turns.FirstOrDefault(turn => turn.Role == ChatTurn.User) is { Content.Length: > 0 } turn)
-                        return turn.Content;
+                    if ((OptionalText(json.RootElement, "prompt") ?? OptionalText(json.RootElement, "question")) is { Length: > 0 } text)
+                        return (text, false);
                     continue;
                 }
 
-                using var json = JsonDocument.Parse(line);
-                if (OptionalText(json, "prompt") is { Length: > 0 } prompt)
-                    return prompt;
+                var whole = settings.Recipe == "chat" ? line : $"{{\"messages\": {prompt.GetRawText()}}}";
+                if (new ConversationReader(settings.Data, number).Read(whole).Turns.FirstOrDefault(turn => turn.Role == ChatTurn.User)
+                    is { Content.Length: > 0 } turn)
+                    return (turn.Content, true);
             }
-            catch (Exception exception) when (exception is JsonException or ConversationFileException)
+            catch (Exception exception) when (exception is JsonException or ConversationFileException or FormatException
+                or InvalidOperationException)
             {
                 // A line that is left out.
             }
 
-        return "";
+        return ("", false);
     }
 
     /// <summary>Conversations, and those that are held out.</summary>
     /// <exception cref="TrainingException">A line cannot be read, or none is left.</exception>
     public static (IReadOnlyList<Conversation> Train, IReadOnlyList<Conversation> HeldOut) Conversations(RecipeSettings settings)
-    {
-        return Split(Read(settings.Data), settings, Read, null);
-
-        IReadOnlyList<Conversation> Read(string path) => ReadLines(
-            path, settings.SkipBadLines, (line, number) => new ConversationReader(path, number).Read(line));
-    }
+        => Records(settings, line => new ConversationReader(line.Path, line.Number).Read(line.Json));
 
     /// <summary>The class of a line, a text or a number.</summary>
-    public static string Label(JsonDocument json) => Text(json, "label");
+    public static string Label(JsonElement json) => Text(json, "label");
 
     /// <summary>The texts of a folder or a file, one by one.</summary>
     public static IEnumerable<string> Texts(RecipeSettings settings)
@@ -125,11 +143,17 @@ internal static class RecipeData
         return Split(Read(settings.Data), settings, Read, null);
 
         IReadOnlyList<TranslationPair> Read(string path) => path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase)
-            ? ReadLines(path, settings.SkipBadLines, (line, _) => line.Split('\t') is [var source, var target]
+            ? ReadLines(path, settings.SkipBadLines, Rows, line => line.Json.Split('\t') is [var source, var target]
                 ? new TranslationPair(source.Trim(), target.Trim())
                 : throw new FormatException("it has not two columns with a tab between"))
-            : RecipeData.Read(path, settings.SkipBadLines,
-                json => new TranslationPair(Text(json, "source").Trim(), Text(json, "target").Trim()));
+            : ReadLines(path, settings.SkipBadLines, JsonRecords.Read, line =>
+            {
+                using var json = JsonDocument.Parse(line.Json);
+                return new TranslationPair(Text(json.RootElement, "source").Trim(), Text(json.RootElement, "target").Trim());
+            });
+
+        static IEnumerable<(string, int)> Rows(string path)
+            => File.ReadLines(path).Index().Where(row => !string.IsNullOrWhiteSpace(row.Item)).Select(row => (row.Item, row.Index + 1));
     }
 
     /// <summary>Rates translations by BLEU: of words, or of characters where the targets are mostly written without spaces.</summary>
@@ -143,18 +167,18 @@ internal static class RecipeData
             LocalModel.Evaluation.Bleu.Corpus(found, [.. right.Select(r => (IReadOnlyList<string>)[r])], options).Score);
     }
 
-    /// <summary>Documents as lists of paragraphs: the files of a folder, or the parts of a file between blank lines.</summary>
-    public static IReadOnlyList<IReadOnlyList<string>> Documents(string path)
+    /// <summary>
+    /// Documents as lists of paragraphs: the files of a folder, the texts of JSON lines, or the parts of a text file between blank lines.
+    /// </summary>
+    /// <exception cref="TrainingException">There is none, or a line cannot be read.</exception>
+    public static IReadOnlyList<IReadOnlyList<string>> Documents(RecipeSettings settings, string path)
     {
-        var files = Directory.Exists(path)
-            ? Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Where(f => f.EndsWith(".txt", StringComparison.Ordinal)
-                || f.EndsWith(".md", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
-            : (IEnumerable<string>)[path];
+        bool whole = Directory.Exists(path) || CorpusFiles.IsLines(path);
         var documents = new List<IReadOnlyList<string>>();
-        foreach (var file in files)
+        foreach (var text in Texts(settings with { Data = path }))
         {
             var paragraphs = new List<string>();
-            foreach (var line in File.ReadLines(file))
+            foreach (var line in text.Split('\n'))
             {
                 if (!string.IsNullOrWhiteSpace(line))
                 {
@@ -162,7 +186,7 @@ internal static class RecipeData
                     continue;
                 }
 
-                if (paragraphs.Count > 1 || Directory.Exists(path))
+                if (paragraphs.Count > 1 || whole)
                     continue;
                 Add(paragraphs);
                 paragraphs = [];
@@ -174,7 +198,7 @@ internal static class RecipeData
         // A single long text is cut into documents of some lines.
         if (documents.Count == 1)
             documents = [.. documents[0].Chunk(20).Select(part => (IReadOnlyList<string>)part)];
-        return documents.Count > 0 ? documents : throw new TrainingException($"'{path}' has no text (.txt, .md).");
+        return documents.Count > 0 ? documents : throw new TrainingException($"'{path}' has no text (.txt, .md, .jsonl).");
 
         void Add(List<string> paragraphs)
         {
@@ -202,42 +226,34 @@ internal static class RecipeData
                         JsonElement[] answers = [.. question.GetProperty("answers").EnumerateArray()];
                         if (answers.Length > 0)
                             questions.Add(new AnsweredQuestion(
-                                question.GetProperty("question").GetString()!, paragraph.GetProperty("context").GetString()!,
-                                [.. answers.Select(a => a.GetProperty("text").GetString()!)],
-                                    answers[0].GetProperty("answer_start").GetInt32()));
+                                Text(question, "question"), Text(paragraph, "context"), [.. answers.Select(a => Text(a, "text"))],
+                                answers[0].GetProperty("answer_start").GetInt32()));
                     }
 
             return questions;
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException
+            or FormatException)
         {
             throw new TrainingException($"'{path}' is not in SQuAD's layout ({exception.Message})");
         }
     }
 
-    private static List<T> Read<T>(string path, bool skipBad, Func<JsonDocument, T> read) => ReadLines(path, skipBad, (line, _) =>
-    {
-        using var json = JsonDocument.Parse(line);
-        return read(json);
-    });
-
-    private static List<T> ReadLines<T>(string path, bool skipBad, Func<string, int, T> read)
+    private static List<T> ReadLines<T>(
+        string path, bool skipBad, Func<string, IEnumerable<(string Text, int Number)>> linesOf, Func<RecipeLine, T> read)
     {
         if (!File.Exists(path))
             throw new UsageException($"'{path}': there is no such file");
         var lines = new List<T>();
-        int number = 0, bad = 0;
-        foreach (var line in File.ReadLines(path))
+        int bad = 0;
+        foreach (var (line, number) in linesOf(path))
         {
-            number++;
-            if (string.IsNullOrWhiteSpace(line))
-                continue;
             try
             {
-                lines.Add(read(line, number));
+                lines.Add(read(new RecipeLine(path, number, line)));
             }
             catch (Exception exception) when (exception is JsonException or FormatException or InvalidOperationException
-                or KeyNotFoundException or ConversationFileException)
+                or KeyNotFoundException or ConversationFileException or ChatTemplateException)
             {
                 var message = exception is ConversationFileException
                     ? exception.Message

@@ -22,11 +22,15 @@ internal sealed class TrainingLog : IProgress<TrainingProgress>, IDisposable
     private readonly SortedDictionary<string, List<(long Step, double Value)>> _curves = new(StringComparer.Ordinal);
     private DateTime _drawn = DateTime.MinValue;
 
-    public TrainingLog(string folder, string title, IProgress<TrainingProgress> next)
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="title">The page's.</param>
+    /// <param name="start">The step that the run goes on from; what the log has beyond it is done again, and is cut off.</param>
+    /// <param name="next">Is told too.</param>
+    public TrainingLog(string folder, string title, long start, IProgress<TrainingProgress> next)
     {
         Directory.CreateDirectory(folder);
         var file = Path.Combine(folder, LogFile);
-        ReadEarlier(file);
+        ReadEarlier(file, start);
         _log = new StreamWriter(new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
         _chart = Path.Combine(folder, ChartFile);
         _title = title;
@@ -77,28 +81,36 @@ internal sealed class TrainingLog : IProgress<TrainingProgress>, IDisposable
         curve.Add((step, value));
     }
 
-    // A resumed run goes on in the same log; what it does again is dropped.
-    private void ReadEarlier(string file)
+    private void ReadEarlier(string file, long start)
     {
         if (!File.Exists(file))
             return;
+        var kept = new StringBuilder();
+        int lines = 0, left = 0;
         foreach (var line in File.ReadLines(file))
         {
+            lines++;
             try
             {
                 using var json = JsonDocument.Parse(line);
                 long step = json.RootElement.GetProperty("step").GetInt64();
-                foreach (var curve in _curves.Values)
-                    curve.RemoveAll(point => point.Step >= step);
+                if (step > start)
+                    continue;
+                kept.Append(line).Append('\n');
+                left++;
                 foreach (var property in json.RootElement.EnumerateObject())
                     if (property.Name is not ("step" or "learning_rate" or "gradient_norm" or "tokens_per_second" or "sample"))
                         Add(property.Name, step, property.Value.GetDouble());
             }
-            catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
+            catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException
+                or FormatException)
             {
                 // A line that was being written when the process ended.
             }
         }
+
+        if (left < lines)
+            AtomicFile.WriteText(file, kept.ToString());
     }
 
     private void Draw(bool running)

@@ -15,6 +15,9 @@ public sealed class CheckpointFolder
 {
     internal const string LatestFile = "latest";
     private const string LockFile = ".lock";
+    private const string RunLockFile = ".run";
+    private const string AdapterProblem = "this is an adapter, not a model. Load the model that it was trained on, and give this folder as "
+        + "its adapter (--adapter, LocalGptOptions.Adapter), or merge both into a model (kotonoha export MODEL TARGET --adapter FOLDER).";
     private const string StepPrefix = "step-";
     private const string UnfinishedPrefix = ".unfinished-";
     private const string ObsoletePrefix = ".obsolete-";
@@ -77,18 +80,35 @@ public sealed class CheckpointFolder
         if (!Directory.Exists(path))
             throw new CheckpointException(path, "there is no such folder. Give the folder of a saved model.");
         if (File.Exists(System.IO.Path.Combine(path, LoraAdapter.ConfigFileName)))
-            throw new CheckpointException(path, "this is an adapter, not a model. Load the model that it was trained on, and give this "
-                + "folder as its adapter (--adapter, LocalGptOptions.Adapter).");
+            throw new CheckpointException(path, AdapterProblem);
         var folder = new CheckpointFolder(path);
         long step = folder.LatestStep
             ?? throw new CheckpointException(path, "the folder holds no model: neither 'config.json' nor 'latest' nor a .gguf file is "
                 + "there. Give the folder of a saved model.");
         var named = folder.StepPath(step);
+        if (File.Exists(System.IO.Path.Combine(named, LoraAdapter.ConfigFileName))
+            && !File.Exists(System.IO.Path.Combine(named, "config.json")))
+            throw new CheckpointException(path, AdapterProblem);
         return Directory.Exists(named)
             ? named
             : throw new CheckpointException(path, $"'latest' names the checkpoint "
                 + $"'{StepPrefix}{step.ToString(CultureInfo.InvariantCulture)}', which is not there. Write the name of a folder that is "
                 + $"there into 'latest', or save again.");
+    }
+
+    /// <summary>
+    /// The folder that holds the files of an adapter: the folder itself, or the newest checkpoint of a run that trained one.
+    /// </summary>
+    /// <exception cref="CheckpointException">There is no adapter.</exception>
+    internal static string ResolveAdapter(string path)
+    {
+        if (File.Exists(System.IO.Path.Combine(path, LoraAdapter.ConfigFileName)))
+            return path;
+        if (new CheckpointFolder(path) is var folder && folder.LatestStep is { } step && folder.StepPath(step) is var named
+            && File.Exists(System.IO.Path.Combine(named, LoraAdapter.ConfigFileName)))
+            return named;
+        throw new CheckpointException(path, $"this is no adapter: it has no {LoraAdapter.ConfigFileName}. Give the folder of an adapter in "
+            + "PEFT's layout, or of a run that trained one.");
     }
 
     /// <summary>
@@ -180,15 +200,23 @@ public sealed class CheckpointFolder
                 yield return step;
     }
 
-    private FileStream Lock()
+    /// <summary>Holds the folder for a training run, so that no other one trains into it.</summary>
+    /// <exception cref="CheckpointException">Another run holds it.</exception>
+    internal IDisposable Hold()
+    {
+        Directory.CreateDirectory(Path);
+        return Lock(RunLockFile, "training");
+    }
+
+    private FileStream Lock(string file = LockFile, string does = "saving")
     {
         try
         {
-            return new FileStream(System.IO.Path.Combine(Path, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return new FileStream(System.IO.Path.Combine(Path, file), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException exception) when (exception is not (DirectoryNotFoundException or PathTooLongException))
         {
-            throw new CheckpointException(Path, $"another process is saving into this folder, or it cannot be written. Wait for it, or "
+            throw new CheckpointException(Path, $"another process is {does} into this folder, or it cannot be written. Wait for it, or "
                 + $"save elsewhere. ({exception.Message})", exception);
         }
     }

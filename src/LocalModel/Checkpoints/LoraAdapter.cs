@@ -41,16 +41,29 @@ internal sealed class LoraAdapter
 
     private LoraAdapter(string folder) => _folder = folder;
 
-    /// <summary>Reads an adapter.</summary>
+    /// <summary>Reads an adapter, of a run's folder the newest.</summary>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
     /// <exception cref="SafetensorsException">The weights' file is broken.</exception>
     /// <exception cref="UnsupportedModelException">It is an adapter of another kind, or has settings that are not supported.</exception>
     public static LoraAdapter Open(string folder)
     {
+        while (true)
+        {
+            var newest = CheckpointFolder.ResolveAdapter(folder);
+            try
+            {
+                return Read(newest);
+            }
+            catch (Exception) when (!Directory.Exists(newest) && CheckpointFolder.ResolveAdapter(folder) != newest)
+            {
+                // The run saved a newer checkpoint meanwhile.
+            }
+        }
+    }
+
+    private static LoraAdapter Read(string folder)
+    {
         var adapter = new LoraAdapter(folder);
-        if (!File.Exists(Path.Combine(folder, ConfigFileName)))
-            throw new CheckpointException(folder,
-                $"this is no adapter: it has no {ConfigFileName}. Give the folder of an adapter in PEFT's layout.");
         using var fields = JsonFields.Open(Path.Combine(folder, ConfigFileName));
         if (fields.Text("peft_type") is var type && type != "LORA")
             throw new UnsupportedModelException(

@@ -22,7 +22,13 @@ public static class Statistics
     public static Interval Wilson(int successes, int trials, double confidence = 0.95)
     {
         RequireProportion(successes, trials, confidence);
-        double z = SpecialFunctions.NormalQuantile((1 + confidence) / 2), n = trials, p = successes / n;
+        return WilsonOfShare((double)successes / trials, trials, confidence);
+    }
+
+    /// <summary>Wilson's interval of the mean of values from 0 to 1, of which halves are ties.</summary>
+    internal static Interval WilsonOfShare(double p, int trials, double confidence = 0.95)
+    {
+        double z = SpecialFunctions.NormalQuantile((1 + confidence) / 2), n = trials;
         double center = (p + z * z / (2 * n)) / (1 + z * z / n);
         double half = z / (1 + z * z / n) * Math.Sqrt(p * (1 - p) / n + z * z / (4 * n * n));
         return new Interval(Math.Max(0, center - half), Math.Min(1, center + half));

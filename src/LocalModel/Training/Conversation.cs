@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Kotonoha.ChatTemplates;
 using Kotonoha.Foundation;
+using Kotonoha.LocalModel.Training.Data;
 
 namespace Kotonoha.LocalModel.Training;
 
@@ -14,31 +15,22 @@ public sealed record Conversation(IReadOnlyList<ChatTurn> Turns, JsonElement? To
     /// <summary>The indexes of the assistant's turns that are context only and not learned.</summary>
     public IReadOnlySet<int> NotLearned { get; init; } = new HashSet<int>();
 
-    /// <summary>Reads a file with one JSON object a line.</summary>
+    /// <summary>Reads a file with one JSON object a line, or with a JSON array of such objects.</summary>
     /// <remarks>
-    /// Three shapes are read, line by line: <c>{"messages": [{"role", "content", "tool_calls"?, "tool_call_id"?, "weight"?}], "tools"?}</c>
-    /// as OpenAI's fine-tuning takes it (an assistant's message of weight 0 is not learned), <c>{"prompt", "completion"}</c> with texts or
-    /// lists of messages (only the completion is learned), and ShareGPT's <c>{"conversations": [{"from", "value"}], "system"?,
-    /// "tools"?}</c>. Empty lines are passed over.
+    /// These shapes are read: <c>{"messages": [{"role", "content", "tool_calls"?, "tool_call_id"?, "weight"?}], "tools"?}</c> as OpenAI's
+    /// fine-tuning takes it (an assistant's message of weight 0 is not learned), <c>{"prompt", "completion"}</c> with texts or lists of
+    /// messages (only the completion is learned), ShareGPT's <c>{"conversations": [{"from", "value"}], "system"?, "tools"?}</c>, Alpaca's
+    /// <c>{"instruction", "input"?, "output"}</c> (an input follows its instruction after an empty line), and GSM8K's
+    /// <c>{"question", "answer"}</c>. Empty lines are passed over.
     /// </remarks>
     /// <param name="path">The file, in UTF-8.</param>
     /// <exception cref="ConversationFileException">A line is not such an object; the message names the line.</exception>
+    /// <exception cref="TrainingException">The file is an array that is not valid JSON.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IEnumerable<Conversation> ReadFile(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Lines(path);
-
-        static IEnumerable<Conversation> Lines(string path)
-        {
-            int number = 0;
-            foreach (var line in File.ReadLines(path, Encoding.UTF8))
-            {
-                number++;
-                if (!string.IsNullOrWhiteSpace(line))
-                    yield return new ConversationReader(path, number).Read(line);
-            }
-        }
+        return JsonRecords.Read(path).Select(record => new ConversationReader(path, record.Line).Read(record.Json));
     }
 
     /// <summary>Reads one JSON object of the shapes of <see cref="ReadFile"/>.</summary>
@@ -96,8 +88,20 @@ internal sealed class ConversationReader(string path, int line)
             AddSide(prompt, "prompt", ChatTurn.User, isLearned: false);
             AddSide(completion, "completion", ChatTurn.Assistant, isLearned: true);
         }
+        else if (Text(root, "instruction") is { } instruction && Text(root, "output") is { } output)
+        {
+            Add(new ChatTurn(ChatTurn.User, Text(root, "input") is { Length: > 0 } input ? $"{instruction}\n\n{input}" : instruction),
+                isLearned: false);
+            Add(new ChatTurn(ChatTurn.Assistant, output), isLearned: true);
+        }
+        else if (Text(root, "question") is { } question && Text(root, "answer") is { } answer)
+        {
+            Add(new ChatTurn(ChatTurn.User, question), isLearned: false);
+            Add(new ChatTurn(ChatTurn.Assistant, answer), isLearned: true);
+        }
         else
-            throw Wrong("the object has neither 'messages', nor 'conversations', nor 'prompt' and 'completion'");
+            throw Wrong("the object has neither 'messages', nor 'conversations', nor 'prompt' and 'completion', nor 'instruction' and "
+                + "'output', nor 'question' and 'answer'");
 
         if (Value(root, "functions") is not null)
             throw Wrong("'functions' is OpenAI's old form and is not read; give 'tools'");

@@ -38,7 +38,8 @@ public sealed record LoraOptions
     internal void Validate()
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Rank);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Alpha);
+        if (!(Alpha is > 0 and < double.PositiveInfinity))
+            throw new ArgumentOutOfRangeException(nameof(Alpha), Alpha, "Alpha must be above 0 and finite.");
         if (!(Dropout is >= 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(Dropout), Dropout, "Dropout must be at least 0 and less than 1.");
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Tensors;
 
@@ -15,7 +16,30 @@ public abstract record OptimizerOptions
 
     internal abstract Optimizer Create(TrainingSession session, IReadOnlyList<float>? rates);
 
-    internal virtual void Validate() => ArgumentOutOfRangeException.ThrowIfNegative(WeightDecay);
+    /// <summary>The name and all settings, by which a resumed run recognises its optimiser.</summary>
+    internal string Described
+    {
+        get
+        {
+            // The records write their numbers as the culture has them.
+            var culture = CultureInfo.CurrentCulture;
+            try
+            {
+                CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+                return ToString();
+            }
+            finally
+            {
+                CultureInfo.CurrentCulture = culture;
+            }
+        }
+    }
+
+    internal virtual void Validate()
+    {
+        if (!(WeightDecay is >= 0 and < double.PositiveInfinity))
+            throw new ArgumentOutOfRangeException(nameof(WeightDecay), WeightDecay, "WeightDecay must be at least 0 and finite.");
+    }
 
     private protected static void RequireShare(double value, string name)
     {

@@ -96,8 +96,34 @@ public sealed class Trainer
             cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
     }
 
+    /// <summary>
+    /// Refuses a folder whose newest checkpoint is of another run or of more steps, before anything is computed or written.
+    /// </summary>
+    /// <returns>The step to go on from; 0 for a fresh run.</returns>
+    /// <exception cref="CheckpointException">It is; the message says what differs.</exception>
+    internal long CheckResume(TrainingTask task)
+    {
+        if (_options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
+            return 0;
+        if (!saving.Resume)
+            throw new CheckpointException(saving.Folder, string.Create(CultureInfo.InvariantCulture, $"the folder holds checkpoints "
+                + $"already (the newest is of step {newest}), which a new run would replace or collide with. Save into another folder, "
+                + $"or resume."));
+        var folder = new CheckpointFolder(saving.Folder).StepPath(newest);
+        if (!TrainingState.Exists(folder))
+            throw new CheckpointException(folder, "the newest checkpoint holds no state of a training run. Save into another folder.");
+        var state = TrainingState.Load(folder);
+        state.CheckSameRun(folder, State(task, state.Step));
+        return state.Step <= _options.Steps
+            ? state.Step
+            : throw new CheckpointException(saving.Folder,
+                string.Create(CultureInfo.InvariantCulture, $"the run has done {state.Step} steps already, more than the "
+                    + $"{_options.Steps} asked for. Raise Steps, or save into another folder."));
+    }
+
     private TrainingResult Run(TrainingTask task, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
+        using var held = _options.Checkpoints is { IsHeld: false } saving ? new CheckpointFolder(saving.Folder).Hold() : null;
         var (engine, start) = Resume(task);
         using var session = engine.Session;
         try
@@ -117,10 +143,6 @@ public sealed class Trainer
         TrainingEngine engine, long start, TrainingTask task, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var schedule = _options.EffectiveSchedule;
-        if (start > _options.Steps)
-            throw new CheckpointException(_options.Checkpoints!.Folder,
-                string.Create(CultureInfo.InvariantCulture, $"the run has done {start} steps already, more than the "
-                    + $"{_options.Steps} asked for. Raise Steps, or save into another folder."));
         var counted = new int[_options.MicroBatches];
         var clock = Stopwatch.StartNew();
         double? loss = null;
@@ -220,35 +242,26 @@ public sealed class Trainer
     // What trains, and the step to go on from.
     private (TrainingEngine Engine, long Step) Resume(TrainingTask task)
     {
-        if (_options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } newest)
+        CheckResume(task);
+        if (_options.Checkpoints is not { } saving || new CheckpointFolder(saving.Folder).LatestStep is not { } step)
             return (Engine(task), 0);
-        if (!saving.Resume)
-            throw new CheckpointException(saving.Folder, string.Create(CultureInfo.InvariantCulture, $"the folder holds checkpoints "
-                + $"already (the newest is of step {newest}), which a new run would replace or collide with. Save into another folder, "
-                + $"or resume."));
-        return CheckpointFolder.Read(saving.Folder, folder =>
+        var folder = new CheckpointFolder(saving.Folder).StepPath(step);
+        task.Load(folder);
+
+        // A device takes the weights over when its session is made.
+        TrainingState.LoadTrainedWeights(folder, TrainedOf(task));
+        var engine = Engine(task);
+        try
         {
-            if (!TrainingState.Exists(folder))
-                throw new CheckpointException(folder, "the newest checkpoint holds no state of a training run. Save into another folder.");
-            var state = TrainingState.Load(folder);
-            state.CheckSameRun(folder, State(task, state.Step));
-            task.Load(folder);
+            TrainingState.LoadOptimizer(folder, engine);
+        }
+        catch
+        {
+            engine.Session.Dispose();
+            throw;
+        }
 
-            // A device takes the weights over when its session is made.
-            TrainingState.LoadTrainedWeights(folder, TrainedOf(task));
-            var engine = Engine(task);
-            try
-            {
-                TrainingState.LoadOptimizer(folder, engine);
-            }
-            catch
-            {
-                engine.Session.Dispose();
-                throw;
-            }
-
-            return (engine, state.Step);
-        });
+        return (engine, step);
     }
 
     private IReadOnlyList<Parameter> TrainedOf(TrainingTask task)
@@ -268,5 +281,7 @@ public sealed class Trainer
         BatchSize = _options.BatchSize,
         MicroBatches = _options.MicroBatches,
         ContextLength = task.ContextLength(_options),
+        Settings = _options.Settings.Append(("task", task.Name)).Concat(task.RunSettings).Concat(_options.Checkpoints?.Settings ?? [])
+            .ToDictionary(setting => setting.Item1, setting => setting.Item2, StringComparer.Ordinal),
     };
 }

@@ -8,7 +8,9 @@ namespace Kotonoha.LocalModel.Training;
 /// <param name="TrainedWeights">The weights that are trained.</param>
 /// <param name="TokensInStep">The tokens that a step runs on.</param>
 /// <param name="Steps">The steps of the run.</param>
-/// <param name="SecondsInStep">The time that a step took here, sampling included.</param>
+/// <param name="SecondsInStep">
+/// The time that a step took here, with the completions that GRPO and PPO sample for it; what is measured on held-out data is not in it.
+/// </param>
 public sealed record TrainingCost(long TrainedWeights, long TokensInStep, long Steps, double SecondsInStep)
 {
     private const int FlopsForEachWeightAndToken = 6, BytesForEachTrainedWeight = 16;
@@ -51,21 +53,25 @@ public sealed record TrainingCost(long TrainedWeights, long TokensInStep, long S
         var engine = new TrainingEngine(session, options);
 
         // The first round pays for memory and code that is compiled.
-        double seconds = 0;
+        double begun = 0, seconds = 0;
         long tokens = 0;
         for (int round = 0; round < 2; round++)
         {
+            // A step of its own each time: a task that samples would otherwise learn once more from what it has.
+            long step = (long)round * task.StepsBetweenRollouts;
             var clock = Stopwatch.StartNew();
-            task.BeginStep(0, session, cancellationToken);
-            engine.Begin(0);
-            tokens = task.Draw(0, 0).Tokens;
+            task.BeginStep(step, session, cancellationToken);
+            begun = clock.Elapsed.TotalSeconds / task.StepsBetweenRollouts;
+            clock.Restart();
+            engine.Begin(step);
+            tokens = task.Draw(step, 0).Tokens;
             engine.Accumulate(0, task, 1);
             seconds = clock.Elapsed.TotalSeconds;
             cancellationToken.ThrowIfCancellationRequested();
         }
 
         return new TrainingCost(trained.Sum(p => (long)p.Length), tokens * options.MicroBatches, options.Steps,
-            seconds * options.MicroBatches);
+            begun + seconds * options.MicroBatches);
     }
 }
 

@@ -85,6 +85,23 @@ public sealed record TrainingOptions
     internal LearningRateSchedule EffectiveSchedule
         => Schedule ?? LearningRateSchedule.WarmupCosine(LearningRate, LearningRate / 10, Math.Min(LongestWarmup, Steps / 20), Steps);
 
+    /// <summary>What changes the run besides data, seed and batches; the number of steps may be raised.</summary>
+    internal IEnumerable<(string Name, string Value)> Settings
+    {
+        get
+        {
+            yield return ("optimizer", Optimizer.Described);
+            yield return ("learning rate", TrainingState.Text(LearningRate));
+            yield return ("schedule", Schedule?.GetType().Name ?? "default");
+            yield return ("clipping", MaxGradientNorm is { } norm ? $"{GradientNorm} {TrainingState.Text(norm)}" : "none");
+            yield return ("accumulation", Accumulation.ToString());
+            yield return ("label smoothing", TrainingState.Text(LabelSmoothing));
+            yield return ("layers trained", Scope?.LastLayers is { } last ? $"the last {TrainingState.Text(last)}" : "all");
+            yield return ("layer decay", TrainingState.Text(Scope?.LayerDecay ?? 1));
+            yield return ("average decay", AverageDecay is { } decay ? TrainingState.Text(decay) : "none");
+        }
+    }
+
     internal void Validate()
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Steps);
@@ -92,11 +109,13 @@ public sealed record TrainingOptions
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MicroBatches);
         if (ContextLength is { } length)
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length, nameof(ContextLength));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(LearningRate);
+        if (!(LearningRate is > 0 and < double.PositiveInfinity))
+            throw new ArgumentOutOfRangeException(nameof(LearningRate), LearningRate, "LearningRate must be above 0 and finite.");
         if (MaxGradientNorm is { } norm)
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(norm, nameof(MaxGradientNorm));
-        ArgumentOutOfRangeException.ThrowIfNegative(LabelSmoothing);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(LabelSmoothing, 1.0);
+        if (!(LabelSmoothing is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(LabelSmoothing), LabelSmoothing,
+                "LabelSmoothing must be at least 0 and less than 1.");
         ArgumentOutOfRangeException.ThrowIfNegative(Threads);
         ArgumentOutOfRangeException.ThrowIfNegative(EvaluateEvery);
         if (Checkpoints is not null)

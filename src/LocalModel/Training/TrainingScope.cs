@@ -27,6 +27,8 @@ public sealed partial record TrainingScope
         if (LastLayers is not { } last)
             return parameters;
         int layers = Layers(parameters), first = layers - last;
+        if (last > layers)
+            throw new TrainingException($"The last {last} layers are to be trained, and the model has {layers}.");
         bool seen = false;
         var chosen = new List<Parameter>();
         foreach (var parameter in parameters)
@@ -63,7 +65,8 @@ public sealed partial record TrainingScope
     {
         if (LastLayers is { } last)
             ArgumentOutOfRangeException.ThrowIfNegative(last, nameof(LastLayers));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(LayerDecay);
+        if (!(LayerDecay is > 0 and < double.PositiveInfinity))
+            throw new ArgumentOutOfRangeException(nameof(LayerDecay), LayerDecay, "LayerDecay must be above 0 and finite.");
     }
 
     private static int Layers(IReadOnlyList<Parameter> parameters) => parameters.Max(p => LayerOf(p) ?? -1) + 1;

@@ -34,7 +34,16 @@ internal sealed record TrainingState
 
     public required int ContextLength { get; init; }
 
+    /// <summary>
+    /// The further settings that change the run, by name; null where the checkpoint does not say (a run that went on in PyTorch, or an
+    /// older one).
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? Settings { get; init; }
+
     public static bool Exists(string checkpoint) => File.Exists(Path.Combine(checkpoint, Folder, StateFile));
+
+    /// <summary>A number as settings are compared by.</summary>
+    public static string Text(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);
 
     public static TrainingState Load(string checkpoint)
     {
@@ -51,6 +60,8 @@ internal sealed record TrainingState
             BatchSize = fields.RequiredInt32("batch_size", 1),
             MicroBatches = fields.RequiredInt32("micro_batches", 1),
             ContextLength = fields.RequiredInt32("context_length", 1),
+            Settings = fields.Object("settings")?.Root.EnumerateObject().ToDictionary(
+                setting => setting.Name, setting => setting.Value.ToString(), StringComparer.Ordinal),
         };
     }
 
@@ -93,6 +104,14 @@ internal sealed record TrainingState
             writer.WriteNumber("batch_size", BatchSize);
             writer.WriteNumber("micro_batches", MicroBatches);
             writer.WriteNumber("context_length", ContextLength);
+            if (Settings is not null)
+            {
+                writer.WriteStartObject("settings");
+                foreach (var (name, value) in Settings)
+                    writer.WriteString(name, value);
+                writer.WriteEndObject();
+            }
+
             writer.WriteEndObject();
         });
         var moments = new SafetensorsWriter();
@@ -111,17 +130,26 @@ internal sealed record TrainingState
     }
 
     /// <summary>
-    /// Refuses a checkpoint of another run: with other data or batches the losses would not be those of an undisturbed run.
+    /// Refuses a checkpoint of another run: with other data, batches or settings the losses would not be those of an undisturbed run.
     /// </summary>
     public void CheckSameRun(string checkpoint, TrainingState current)
     {
-        var difference = this with { Step = current.Step } == current ? null
-            : DataFingerprint != current.DataFingerprint || DataTokens != current.DataTokens ? "data"
-            : Seed != current.Seed ? "random numbers (seed)"
-            : "batch sizes or another context length";
-        if (difference is not null)
-            throw new CheckpointException(checkpoint,
-                $"this run was begun with other {difference}, so it cannot go on. Use the same, or save into another folder.");
+        var differences = new List<string>();
+        if (DataFingerprint != current.DataFingerprint || DataTokens != current.DataTokens)
+            differences.Add("data");
+        if (Seed != current.Seed)
+            differences.Add($"random numbers (seed {Text(Seed)}, now {Text(current.Seed)})");
+        if (BatchSize != current.BatchSize || MicroBatches != current.MicroBatches || ContextLength != current.ContextLength)
+            differences.Add($"batch sizes or another context length ({Sizes(this)}, now {Sizes(current)})");
+        foreach (var (name, value) in current.Settings ?? new Dictionary<string, string>())
+            if (Settings?.GetValueOrDefault(name) is { } before && before != value)
+                differences.Add($"{name} ({before}, now {value})");
+        if (differences.Count > 0)
+            throw new CheckpointException(checkpoint, $"this run was begun with other {string.Join(", ", differences)}, so it cannot go "
+                + "on. Use the same, or save into another folder.");
+
+        static string Sizes(TrainingState state)
+            => $"{Text(state.MicroBatches)} × {Text(state.BatchSize)} of {Text(state.ContextLength)} tokens";
     }
 }
 
@@ -133,8 +161,9 @@ public sealed record TrainingCheckpoints(string Folder)
     public int Every { get; init; } = 500;
 
     /// <summary>
-    /// Whether a run goes on from the newest checkpoint of the folder, if it has one. It must be of the same data, seed and batch sizes;
-    /// the losses are then exactly those of an undisturbed run. If false, a folder that has checkpoints is refused.
+    /// Whether a run goes on from the newest checkpoint of the folder, if it has one. It must be of the same data, seed, batch sizes,
+    /// optimiser, learning rate and recipe; the losses are then exactly those of an undisturbed run. If false, a folder that has
+    /// checkpoints is refused.
     /// </summary>
     public bool Resume { get; init; } = true;
 
@@ -143,4 +172,10 @@ public sealed record TrainingCheckpoints(string Folder)
 
     /// <summary>Tokenizer and settings to save beside the model.</summary>
     public CheckpointParts Parts { get; init; } = new();
+
+    /// <summary>Whether the caller holds the folder's lock already (<see cref="CheckpointFolder.Hold"/>).</summary>
+    internal bool IsHeld { get; init; }
+
+    /// <summary>Further settings that change the run, by which a resumed run is recognised.</summary>
+    internal IReadOnlyList<(string Name, string Value)> Settings { get; init; } = [];
 }

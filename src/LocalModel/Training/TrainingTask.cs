@@ -32,6 +32,12 @@ public abstract class TrainingTask : IDisposable
     /// <summary>The size of what is trained on: tokens, pairs, texts.</summary>
     internal abstract long Size { get; }
 
+    /// <summary>The recipe's own settings that change the run, by which a resumed run is recognised.</summary>
+    internal virtual IEnumerable<(string Name, string Value)> RunSettings => [];
+
+    /// <summary>How many steps are taken on what the model itself wrote before it writes anew; 1 where it writes nothing.</summary>
+    internal virtual int StepsBetweenRollouts => 1;
+
     /// <summary><see cref="Loss"/> as a delegate, made once.</summary>
     internal Func<Pass, Tensor> LossFunction => _lossFunction ??= Loss;
 
@@ -117,6 +123,16 @@ public abstract class CausalTask : TrainingTask
     /// <inheritdoc/>
     internal override IReadOnlyList<Parameter> Trained => _adapters.Count > 0 ? [.. _adapters.SelectMany(a => a.Adapter.Parameters)]
         : Model.Parameters;
+
+    /// <inheritdoc/>
+    internal override IEnumerable<(string Name, string Value)> RunSettings => _adapters is [{ Adapter: var adapter }, ..]
+        ?
+        [
+            ("adapter", $"{(adapter.Magnitude is null ? "LoRA" : "DoRA")} of rank {TrainingState.Text(adapter.Down.Shape[0])} in "
+                + $"{TrainingState.Text(_adapters.Count)} layers, alpha {TrainingState.Text(adapter.Scaling.Alpha)}"
+                + $"{(adapter.Scaling.RankStabilized ? ", rank-stabilised" : "")}, dropout {TrainingState.Text(adapter.Scaling.Dropout)}"),
+        ]
+        : [("adapter", "none")];
 
     /// <inheritdoc/>
     internal override int ContextLength(TrainingOptions options) => options.ContextLength ?? Model.ContextLength;

@@ -87,7 +87,8 @@ internal static class TrainingRecipes
     {
         foreach (var (name, value) in new (string Name, object? Value)[]
         {
-            ("steps", settings.Steps), ("batch", settings.Batch), ("context", settings.Context), ("learning-rate", settings.LearningRate),
+            ("steps", settings.Steps), ("batch", settings.Batch),
+            (settings.Recipe is "grpo" or "ppo" ? "max-tokens" : "context", settings.Context), ("learning-rate", settings.LearningRate),
             ("optimizer", settings.Optimizer), ("schedule", settings.Schedule), ("last-layers", settings.LastLayers),
             ("lora", settings.Lora), ("average-decay", settings.AverageDecay), ("depth", settings.Depth),
             ("vocabulary", settings.Vocabulary), ("method", settings.Method), ("beta", settings.Beta), ("seed", settings.Seed),

@@ -74,8 +74,26 @@ public sealed partial class ComparisonTests : IDisposable
         Assert.Matches(@"^base +3 +0[.]0%", lines[3]);
     }
 
+    [Fact]
+    public void Two_votes_leave_wide_intervals()
+    {
+        File.WriteAllText(_folder.At("votes.jsonl"), """
+            {"id":1,"first":"base","second":"tuned","score":0,"by":"ann"}
+            {"id":2,"first":"base","second":"tuned","score":0,"by":"ann"}
+
+            """);
+        var (code, output, error) = CliProcess.Run(["ratings", _folder.At("votes.jsonl")]);
+        Assert.True(code == 0, error);
+
+        // Wilson's interval of 2 of 2 is from 2 / (2 + 1.96²) to 1.
+        Assert.Contains("100.0% (34.2–100.0)", output, StringComparison.Ordinal);
+        Assert.Contains("0.0% (0.0–65.8)", output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("{\"prompt\": \"a\"}")]
+    [InlineData("{\"prompt\": null, \"answers\": {\"one\": \"b\", \"two\": \"c\"}}")]
+    [InlineData("{\"prompt\": \"a\", \"answers\": {\"one\": \"b\", \"one\": \"c\"}}")]
     [InlineData("{\"prompt\": \"a\", \"answers\": {\"one\": \"b\"}}")]
     [InlineData("no json")]
     public void A_line_of_another_form_is_named(string line)

@@ -51,7 +51,7 @@ public sealed class TrainChatTests : IDisposable
     [Theory]
     [InlineData("--data FILE", "--out")]
     [InlineData("--data none.jsonl --out DIR", "no such file")]
-    [InlineData("--data FILE --out DIR --context 1", "--context at least 2")]
+    [InlineData("--data FILE --out DIR --context 1", "--context 1: at least 2")]
     [InlineData("--data FILE --out DIR --learning-rate 0", "above 0")]
     [InlineData("--data FILE --out DIR --lora 4", "--lora needs --model")]
     [InlineData("--data BROKEN --out DIR", "broken.jsonl, line 2")]

@@ -50,6 +50,19 @@ internal static class TokenLogProbabilities
         return pass.Reshape(pass.SelectRows(tokens, places), batch.Sequences, longest);
     }
 
+    /// <summary>1 where a token counts, 0 on prompts and on what fills up a row of <see cref="ToRows"/>.</summary>
+    /// <param name="batch">The sequences.</param>
+    /// <param name="targets">The next token of each place, or the ignore index.</param>
+    /// <param name="places">The places of a row.</param>
+    public static float[] Mask(Batch batch, IReadOnlyList<int> targets, int places)
+    {
+        var mask = new float[batch.Sequences * places];
+        for (int s = 0; s < batch.Sequences; s++)
+            for (int i = batch.SequenceStarts[s]; i < batch.SequenceStarts[s + 1]; i++)
+                mask[s * places + i - batch.SequenceStarts[s]] = targets[i] == CrossEntropyOptions.DefaultIgnoreIndex ? 0 : 1;
+        return mask;
+    }
+
     /// <summary>The sum over each sequence: (sequences, 1).</summary>
     /// <param name="pass">The pass.</param>
     /// <param name="rows">Log-probabilities of tokens (sequences, places).</param>

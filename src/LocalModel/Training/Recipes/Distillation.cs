@@ -48,6 +48,9 @@ public sealed class Distillation : CausalTask
 
     internal override long Size => _dataset.TrainTokens;
 
+    internal override IEnumerable<(string Name, string Value)> RunSettings
+        => [.. base.RunSettings, ("temperature", TrainingState.Text(Temperature)), ("alpha", TrainingState.Text(Alpha))];
+
     internal override void Prepare(TrainingOptions options)
     {
         _contextLength = options.ContextLength ?? Model.ContextLength;

@@ -74,6 +74,8 @@ public abstract class PolicyTask : CausalTask
         ArgumentOutOfRangeException.ThrowIfLessThan(options.GroupSize, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxCompletionTokens, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.StepsPerRollout, 1, nameof(options));
+        if (!(options.Temperature is >= 0 and < double.PositiveInfinity))
+            throw new ArgumentOutOfRangeException(nameof(options), options.Temperature, "Temperature must be at least 0 and finite.");
         if (prompts.Count == 0)
             throw new TrainingException("There is no prompt to learn from.");
         if (ReferenceEquals(model, reference))
@@ -99,6 +101,17 @@ public abstract class PolicyTask : CausalTask
     }
 
     internal override long Size => _prompts.Count;
+
+    internal override IEnumerable<(string Name, string Value)> RunSettings =>
+    [
+        .. base.RunSettings, ("group size", TrainingState.Text(Options.GroupSize)),
+        ("longest completion", TrainingState.Text(Options.MaxCompletionTokens)), ("temperature", TrainingState.Text(Options.Temperature)),
+        ("steps for each rollout", TrainingState.Text(Options.StepsPerRollout)),
+        ("weight of the divergence", TrainingState.Text(Options.KlWeight)), ("clip", TrainingState.Text(Options.Clip)),
+        ("weight of the value loss", TrainingState.Text(Options.ValueWeight)),
+    ];
+
+    internal override int StepsBetweenRollouts => Options.StepsPerRollout;
 
     internal override IReadOnlyList<Measurement> StepMeasurements => Measured;
 

@@ -88,6 +88,12 @@ public sealed class PreferenceOptimization : CausalTask
 
     internal override long Size => _train.Count;
 
+    internal override IEnumerable<(string Name, string Value)> RunSettings =>
+    [
+        .. base.RunSettings, ("method", _options.Method.ToString()), ("beta", TrainingState.Text(_options.Beta)),
+        ("label smoothing of preferences", TrainingState.Text(_options.LabelSmoothing)), ("gamma", TrainingState.Text(_options.Gamma)),
+    ];
+
     private bool NeedsReference => _options.Method is PreferenceMethod.Dpo or PreferenceMethod.Ipo or PreferenceMethod.Kto;
 
     internal override void Prepare(TrainingOptions options)
@@ -131,7 +137,7 @@ public sealed class PreferenceOptimization : CausalTask
         var logits = Model.Logits(pass, Model.Forward(pass, _batch));
         var tokens = TokenLogProbabilities.Of(pass, logits, [.. _targets]);
         var rows = TokenLogProbabilities.ToRows(pass, tokens, _batch); // (2 · pairs, places)
-        var mask = Mask(rows.Columns);
+        var mask = TokenLogProbabilities.Mask(_batch, _targets, rows.Columns);
         if (NeedsReference)
         {
             var reference = pass.Column([.. _drawn.Select(i => (float)_reference![i].Chosen),
@@ -218,15 +224,6 @@ public sealed class PreferenceOptimization : CausalTask
         Gamma = _options.Gamma,
         LabelSmoothing = _options.LabelSmoothing,
     };
-
-    private float[] Mask(int places)
-    {
-        var mask = new float[_batch.Sequences * places];
-        for (int s = 0; s < _batch.Sequences; s++)
-            for (int i = _batch.SequenceStarts[s]; i < _batch.SequenceStarts[s + 1]; i++)
-                mask[s * places + i - _batch.SequenceStarts[s]] = _targets[i] == CrossEntropyOptions.DefaultIgnoreIndex ? 0 : 1;
-        return mask;
-    }
 
     private (double Chosen, double Rejected)[] Sums(InferenceSession session, PreferencePairs pairs, CancellationToken cancellationToken)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training.Data;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Training.Recipes;
@@ -14,6 +15,7 @@ public sealed record PreferencePair(string Prompt, string Chosen, string Rejecte
 /// <summary>Pairs of answers as tokens: the prompt, an answer, the token that ends it.</summary>
 public sealed class PreferencePairs
 {
+    private const string AssistantMark = "\n\nAssistant:";
     private readonly PreferenceTokens[] _pairs;
 
     private PreferencePairs(PreferenceTokens[] pairs) => _pairs = pairs;
@@ -55,30 +57,30 @@ public sealed class PreferencePairs
                 CompletionTokens.Of(tokenizer, p.Prompt, p.Chosen, endId), CompletionTokens.Of(tokenizer, p.Prompt, p.Rejected, endId)))]);
     }
 
-    /// <summary>Reads JSON lines with <c>prompt</c>, <c>chosen</c> and <c>rejected</c>, as TRL has them.</summary>
+    /// <summary>
+    /// Reads JSON lines, or a JSON array, with <c>prompt</c>, <c>chosen</c> and <c>rejected</c>, as TRL has them. Without a prompt (the
+    /// transcripts of hh-rlhf) what both sides begin with is the prompt.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <exception cref="TrainingException">A line is no such object; its number is named.</exception>
     public static IReadOnlyList<PreferencePair> ReadFile(string path)
     {
         var pairs = new List<PreferencePair>();
-        int number = 0;
-        foreach (var line in File.ReadLines(path))
-        {
-            number++;
-            if (string.IsNullOrWhiteSpace(line))
-                continue;
+        foreach (var (line, number) in JsonRecords.Read(path))
             try
             {
                 using var json = JsonDocument.Parse(line);
-                pairs.Add(new PreferencePair(Text(json, "prompt") ?? "", Text(json, "chosen") ?? throw Missing("chosen"),
-                    Text(json, "rejected") ?? throw Missing("rejected")));
+                string chosen = Text(json, "chosen") ?? throw Missing("chosen"),
+                    rejected = Text(json, "rejected") ?? throw Missing("rejected");
+                pairs.Add(Text(json, "prompt") is { } prompt
+                    ? new PreferencePair(prompt, chosen, rejected)
+                    : OfTranscripts(chosen, rejected));
             }
-            catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+            catch (Exception exception) when (exception is JsonException or InvalidOperationException or FormatException)
             {
                 throw new TrainingException($"{path}, line {number}: a JSON object with the texts prompt, chosen and rejected is expected "
                     + $"({exception.Message})");
             }
-        }
 
         return pairs;
 
@@ -88,19 +90,50 @@ public sealed class PreferencePairs
         static InvalidOperationException Missing(string name) => new($"'{name}' is missing");
     }
 
+    /// <summary>
+    /// The pair of two transcripts: what both begin with is the prompt, up to the last turn of the assistant that both have, or, where no
+    /// turn is marked, to the end of a word.
+    /// </summary>
+    /// <exception cref="FormatException">They have no common beginning, or are the same.</exception>
+    internal static PreferencePair OfTranscripts(string chosen, string rejected)
+    {
+        int common = chosen.AsSpan().CommonPrefixLength(rejected);
+        if (common == chosen.Length && common == rejected.Length)
+            throw new FormatException("'chosen' and 'rejected' are the same");
+        int mark = chosen.LastIndexOf(AssistantMark, Math.Max(0, common - 1), common, StringComparison.Ordinal);
+        if (mark >= 0)
+            common = mark + AssistantMark.Length;
+        else
+            while (common > 0 && !char.IsWhiteSpace(chosen[common - 1]))
+                common--;
+        return common > 0 && common < chosen.Length && common < rejected.Length
+            ? new PreferencePair(chosen[..common], chosen[common..], rejected[common..])
+            : throw new FormatException("'prompt' is missing, and 'chosen' and 'rejected' have no common beginning with an answer each");
+    }
+
+    /// <summary>The pairs that are not longer than a number of tokens, and how many others there are.</summary>
+    internal (PreferencePairs Fitting, int LeftOut) Within(int tokens)
+    {
+        PreferenceTokens[] fitting = [.. _pairs.Where(p => p.Chosen.Ids.Length <= tokens && p.Rejected.Ids.Length <= tokens)];
+        return (new PreferencePairs(fitting), Count - fitting.Length);
+    }
+
     internal void RequireFitting(CausalModel model)
     {
         if (Count == 0)
             throw new TrainingException("There is no pair to learn from.");
         foreach (var pair in _pairs)
             foreach (var side in (CompletionTokens[])[pair.Chosen, pair.Rejected])
-            {
-                if (side.Ids.Length > model.ContextLength)
-                    throw new TrainingException($"A prompt with its answer has {side.Ids.Length} tokens, the model reads "
-                        + $"{model.ContextLength}. Leave such pairs out.");
-                if (side.PromptTokens == 0 || side.PromptTokens == side.Ids.Length)
-                    throw new TrainingException("A pair has an empty prompt or an empty answer; both need at least one token.");
-            }
+                RequireFitting(model, side);
+    }
+
+    internal static void RequireFitting(CausalModel model, CompletionTokens side)
+    {
+        if (side.Ids.Length > model.ContextLength)
+            throw new TrainingException($"A prompt with its answer has {side.Ids.Length} tokens, the model reads "
+                + $"{model.ContextLength}. Leave such lines out.");
+        if (side.PromptTokens == 0 || side.PromptTokens == side.Ids.Length)
+            throw new TrainingException("A line has an empty prompt or an empty answer; both need at least one token.");
     }
 }
 

@@ -25,6 +25,8 @@ public sealed class RewardModeling : TrainingTask
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(heldOut);
+        if (Lora.Of(model.Body).Count > 0)
+            throw new TrainingException("A reward model trains all of its weights, its head included; load the model without an adapter.");
         train.RequireFitting(model.Body);
         Model = model;
         _train = train;
