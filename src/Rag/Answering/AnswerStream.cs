@@ -63,7 +63,7 @@ internal sealed class AnswerStream(ChannelWriter<AnswerUpdate> updates)
         {
             parts.Add(part);
             text.Append(part.Text);
-            var soFar = text.ToString();
+            var soFar = ModelWriter.WithoutReasoning(text.ToString());
             int length = ModelWriter.FinalLength(soFar);
             if (length <= checkedLength)
                 continue;
@@ -121,7 +121,7 @@ internal static partial class ModelWriter
             var sentence = text[spans[i].Start..spans[i].End];
             int marks = LeadingMarks().Match(sentence).Length;
             var words = sentence.AsSpan(marks).TrimStart();
-            if (words.Length > 0 && words[0] != '[' && (words.IndexOfAny(' ', '\n') > 0 || words[0] > FirstCjk))
+            if (words.Length > 0 && words[0] is not ('[' or '【') && (words.IndexOfAny(' ', '\n') > 0 || words[0] > FirstCjk))
                 return spans[i].Start + marks;
         }
 

@@ -9,7 +9,7 @@ namespace Kotonoha.Rag.Answering;
 /// <summary>Lets a chat model write the answer from numbered passages, and keeps what the passages support.</summary>
 internal static partial class ModelWriter
 {
-    private const string Refusal = "NOT FOUND";
+    private const string Refusal = "NOT FOUND", ReasoningEnd = "</think>";
 
     /// <summary>
     /// What to ask, one after the other until an answer is supported: a small model that strays from a paragraph often keeps to the
@@ -57,7 +57,20 @@ internal static partial class ModelWriter
     internal static ModelDraft Draft(string text, ModelPrompt prompt, AskOptions options)
     {
         bool isShort = options.Writing == WritingStyle.ShortText;
+        text = WithoutReasoning(text);
         return new ModelDraft(text, prompt.Passages, isShort, !isShort && text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>What a model wrote without what it thought before: reasoning that has not ended yet hides all that follows.</summary>
+    internal static string WithoutReasoning(string text)
+    {
+        if (!text.Contains("think", StringComparison.OrdinalIgnoreCase))
+            return text;
+
+        // Some templates open the reasoning in the prompt, so that only its end is written.
+        text = Reasoning().Replace(text, "");
+        int end = text.LastIndexOf(ReasoningEnd, StringComparison.OrdinalIgnoreCase);
+        return end < 0 ? text : text[(end + ReasoningEnd.Length)..];
     }
 
     /// <summary>
@@ -78,12 +91,12 @@ internal static partial class ModelWriter
         Question question, string text, IReadOnlyList<Passage> passages, Action<SupportCheck>? supported = null)
     {
         var kept = new List<SupportedSentence>();
-        var sentences = Sentences(text);
+        var sentences = Sentences(WithoutReasoning(text));
         foreach (var (sentence, marks) in sentences)
         {
             var check = new SupportCheck(sentence, question);
             var cited = marks.Where(mark => mark >= 1 && mark <= passages.Count).Select(mark => passages[mark - 1]).ToList();
-            var found = (cited.Count > 0 ? cited : passages)
+            var found = cited.Concat(passages).Distinct()
                 .Select(passage => (Passage: passage, Places: check.Find(passage)))
                 .FirstOrDefault(found => found.Places is not null);
             if (found.Places is not { } places)
@@ -183,11 +196,14 @@ internal static partial class ModelWriter
             => Chunker.Measure(candidate.Passage.Chunk.Text.AsSpan()[sentences[from].Span.Start..sentences[to].Span.End]) <= budget;
     }
 
-    [GeneratedRegex(@"\s*\[([0-9]{1,3})\]")]
+    [GeneratedRegex(@"\s*[\[【]([0-9]{1,3})[\]】]")]
     private static partial Regex Mark();
 
-    [GeneratedRegex(@"^(\s*\[[0-9]{1,3}\])+")]
+    [GeneratedRegex(@"^(\s*[\[【][0-9]{1,3}[\]】])+")]
     private static partial Regex LeadingMarks();
+
+    [GeneratedRegex(@"<(?<tag>think|thinking)>.*?(?:</\k<tag>>|$)", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
+    private static partial Regex Reasoning();
 
     [GeneratedRegex("`+")]
     private static partial Regex Backticks();

@@ -13,6 +13,8 @@ namespace Kotonoha.Rag.Answering;
 /// </summary>
 internal sealed partial class SupportCheck
 {
+    private const int FewestLetters = 4;
+
     private readonly Question _asked;
     private readonly string _text;
     private readonly bool? _isYes;
@@ -23,11 +25,12 @@ internal sealed partial class SupportCheck
     internal SupportCheck(string sentence, Question asked)
     {
         _asked = asked;
-        var normalized = Normalizer.Normalize(sentence, NormalizationForm.FormKC);
+        var normalized = Normalizer.Normalize(sentence, NormalizationForm.FormKC).Replace("**", "", StringComparison.Ordinal);
+        normalized = SourceFrame().Replace(AnswerFrame().Replace(normalized, ""), "");
         var frame = YesOrNo().Match(normalized);
         _isYes = frame.Success ? frame.Groups["yes"].Success : null;
         _isReason = frame.Success && frame.Groups["reason"].Success;
-        _text = AnswerFrame().Replace(frame.Success ? normalized[frame.Length..] : normalized, "");
+        _text = frame.Success ? SourceFrame().Replace(normalized[frame.Length..], "") : normalized;
     }
 
     /// <summary>
@@ -63,11 +66,16 @@ internal sealed partial class SupportCheck
             return Verbatim(passage);
         if (sentence.Statements.Count == 0 || sentence.Items.Count() < 2)
             return null;
+        bool pointsBack = sentence.Statements[0] is { IsSubjectElsewhere: true } first && !first.Operators.HasFlag(Operators.All);
+        if (_isYes is null && !pointsBack && Verbatim(passage) is { } whole)
+            return whole;
         if (_isYes is { } yes && !_isReason && !FitsTheQuestion(yes, sentence, reading))
             return null;
         var asked = reading.KeysOf(_asked.Normalized);
         var said = sentence.Items.Select(item => item.Key).ToHashSet(StringComparer.Ordinal);
-        var entailment = new Entailment(asked, said);
+        var entailment = new Entailment(asked, said,
+            sentence.Statements.Any(statement => statement.Operators.HasFlag(Operators.Exception)));
+        bool opensWithReason = _isYes is null && sentence.Statements[0].Operators.HasFlag(Operators.Cause);
         var places = new SortedSet<int>();
         int? main = null;
         Statement? previous = null;
@@ -89,11 +97,11 @@ internal sealed partial class SupportCheck
             // One word claims nothing that could be checked, unless a clause says the rest of it.
             if (claim.Items.Count < 2 && claim.Restrictions.Count > 0 && !claim.HasPredicate)
                 continue;
-            if (claim.Items.Count < 2)
+            if (claim.Items.Count < (claim.IsRestriction && (claim.Operators & Operators.Unreal) != Operators.None ? 1 : 2))
                 return null;
 
             // A reason or a condition must be given for the same statement, in the same sentence.
-            var order = claim.Operators.HasFlag(Operators.Cause) || claim.IsRestriction
+            var order = claim.Operators.HasFlag(Operators.Cause) || claim.IsRestriction || opensWithReason
                 ? main is { } only ? [only] : reading.Order(null)
                 : reading.Order(main);
             int at = order.FirstOrDefault(i => reading.Follows(entailment, claim, i), -1);
@@ -102,6 +110,7 @@ internal sealed partial class SupportCheck
             places.Add(at);
             main = at;
         }
+
 
         return [.. places.Select(place => passage.Sentences[place].Span)];
     }
@@ -119,14 +128,20 @@ internal sealed partial class SupportCheck
         return saysNegated != asksNegated || sentence.Items.Any(item => item.Kind != ItemKind.Word && !asked.Contains(item.Key));
     }
 
+    // A whole sentence of the passage: a part of one may leave out an exception or a condition. A value alone states nothing.
     private IReadOnlyList<TextSpan>? Verbatim(Passage passage)
     {
-        var words = Letters(_text);
-        for (int i = 0; words.Length > 0 && i < passage.Sentences.Count; i++)
-            if (Letters(passage.Sentences[i].Normalized).Contains(words, StringComparison.Ordinal))
-                return [passage.Sentences[i].Span];
-        return null;
+        var words = Bare(_text);
+        if (words.Count(char.IsLetter) < FewestLetters)
+            return null;
+        int at = Enumerable.Range(0, passage.Sentences.Count).FirstOrDefault(
+            i => passage.Sentences[i] is { IsRow: false, IsQuestion: false }
+            && Bare(passage.Sentences[i].Normalized) == words && !passage.Reading.IsLimitedBehind(i), -1);
+        return at < 0 ? null : [passage.Sentences[at].Span];
     }
+
+    private static string Bare(string text)
+        => Normalizer.FoldCase(string.Concat(text.Where(c => !char.IsWhiteSpace(c)))).TrimEnd('.', '。', '!');
 
     /// <summary>The letters and digits alone, case folded.</summary>
     internal static string Letters(string text)
@@ -140,9 +155,19 @@ internal sealed partial class SupportCheck
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex WhenClause();
 
-    [GeneratedRegex(@"^\s*(the )?answers?( to (this|the|your) question)?( is| would be)\s*:?\s*",
-        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    // "The answer is …", "Answer: …".
+    [GeneratedRegex(@"^\s*(?:(?:the )?(?:final )?answers?(?: to (?:this|the|your) question)?(?: (?:is|would be)\s*:?|\s*:)"
+        + @"|(?:回答|答え|解答)\s*(?::|は、))\s*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex AnswerFrame();
+
+    // "According to the passage, …": that the passage says it is what is checked.
+    [GeneratedRegex(@"^\s*(?:(?:according to|based on|as (?:stated|mentioned|described|noted) in|as per|per)(?: the| this)?"
+        + @"(?: (?:provided|given|above))?" + Sources + @"(?: above| provided)?\s*,|the" + Sources
+        + @" (?:says|states|mentions|notes) that\b|(?:この|上記の|提供された|与えられた)?(?:資料|文書|文章|本文|記述|情報)"
+        + @"に(?:よると|よれば|よりますと|基づくと|基づけば)、?)\s*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex SourceFrame();
+
+    private const string Sources = " (?:passages?|documents?|texts?|sources?|context|information|excerpts?)";
 }
 
 /// <summary>A sentence of a chat model, and what it rests on.</summary>

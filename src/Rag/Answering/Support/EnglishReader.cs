@@ -38,7 +38,19 @@ internal sealed class EnglishReader
 
     private static readonly HashSet<string> SubjectPronouns = [.. "he she it they we you i who".Split(' ')];
 
+    // Who speaks and who is spoken to: the only pronouns that name somebody.
+    private static readonly Dictionary<string, string> Persons = new(StringComparer.Ordinal)
+    {
+        ["we"] = "we",
+        ["us"] = "we",
+        ["you"] = "you",
+        ["i"] = "i",
+        ["me"] = "i",
+    };
+
     private static readonly HashSet<string> Possessives = [.. "its their his her".Split(' ')];
+
+    private static readonly HashSet<string> VerbsLikeAdverbs = [.. "apply comply fly imply multiply rely reply supply".Split(' ')];
 
     private static readonly HashSet<string> Forbidden = [.. "forbidden prohibited banned disallowed".Split(' ')];
 
@@ -81,6 +93,7 @@ internal sealed class EnglishReader
     private void Build()
     {
         Statement? current = null;
+        Statement? condition = null;
         bool isPrefix = false; // what stands alone so far only leads in ("After the repair, …")
         for (int i = 0; i < _parts.Count; i++)
         {
@@ -88,12 +101,26 @@ internal sealed class EnglishReader
             if (current is { IsImperative: true })
                 part.GoOnImperative();
             var made = Make(part);
-            if (part.Opener is EnglishRole.Condition or EnglishRole.Relative or EnglishRole.Cause)
+            if (part.Opener is EnglishRole.Condition or EnglishRole.Exception or EnglishRole.Relative or EnglishRole.Cause)
             {
                 AddSubordinate(part, made, current);
                 isPrefix = false;
+                condition = part.Opener == EnglishRole.Condition ? made : null;
                 continue;
             }
+
+            // "If the bell rings and the light goes out, …": both are conditions.
+            if (condition is not null && part.Opener == EnglishRole.Joiner && !part.IsAfterMark)
+            {
+                Join(condition, made, isApposition: false);
+                continue;
+            }
+
+            condition = null;
+            if (part.Opener == EnglishRole.Effect)
+                (current ?? made).Operators |= Operators.Cause;
+            if (current is not null && part.IsAlternative)
+                current.Operators |= Operators.Alternative;
 
             if (current is { HasPredicate: true } && IsBranch(current, part, made))
             {
@@ -111,7 +138,7 @@ internal sealed class EnglishReader
                         && current.Items.TrueForAll(item => item.Kind != ItemKind.Number)));
             if (joins)
             {
-                Join(current!, made, part.Shape == Shape.Nouns);
+                Join(current!, made, part.Shape == Shape.Nouns, part.Opener == EnglishRole.Joiner);
             }
             else
             {
@@ -142,11 +169,12 @@ internal sealed class EnglishReader
 
     private void AddSubordinate(Part part, Statement made, Statement? main)
     {
-        bool restricts = part.Opener == EnglishRole.Condition || (part.Opener == EnglishRole.Relative && !part.IsAfterMark);
+        bool restricts = part.Opener is EnglishRole.Condition or EnglishRole.Exception
+            || (part.Opener == EnglishRole.Relative && !part.IsAfterMark);
         made.IsRestriction = restricts;
         if (part.Opener == EnglishRole.Relative && main is not null)
             TakeSubject(made, main, lastNounOnly: true);
-        if (restricts)
+        if (restricts && !made.Operators.HasFlag(Operators.Purpose))
         {
             if (main is not null)
                 main.Restrictions.Add(made);
@@ -167,7 +195,7 @@ internal sealed class EnglishReader
         return false;
     }
 
-    private static void Join(Statement statement, Statement made, bool isApposition)
+    private static void Join(Statement statement, Statement made, bool isApposition, bool isJoined = false)
     {
         if (made.PassiveVerb is { } verb && statement.PassiveVerb is null)
             statement.PassiveVerb = verb;
@@ -177,9 +205,13 @@ internal sealed class EnglishReader
         if (isApposition && statement.Items.Count > 0)
             foreach (var item in made.Items.TakeWhile(item => item.Marker.Length == 0))
                 item.Marker = statement.Items[^1].Marker;
+        if (isJoined)
+            foreach (var item in made.Items)
+                item.Member = statement.Items.Select(other => other.Member).DefaultIfEmpty().Max() + 1;
         statement.IsCopular |= made.IsCopular && !statement.HasPredicate;
         statement.IsSubjectElsewhere = made.IsSubjectElsewhere && statement.Items.TrueForAll(item => !item.IsSubject);
         statement.HasPredicate |= made.HasPredicate;
+        statement.IsPast |= made.IsPast;
         statement.IsObjectElsewhere |= made.IsObjectElsewhere;
         statement.PointsBack |= made.PointsBack;
         statement.Items.AddRange(made.Items);
@@ -211,7 +243,8 @@ internal sealed class EnglishReader
         foreach (var token in tokens)
         {
             bool isMark = token.Role == EnglishRole.Mark && Breaks.Contains(token.Low);
-            bool opens = token.Role is EnglishRole.Joiner or EnglishRole.Condition or EnglishRole.Cause or EnglishRole.Relative;
+            bool opens = token.Role is EnglishRole.Joiner or EnglishRole.Condition or EnglishRole.Exception or EnglishRole.Cause
+                or EnglishRole.Effect or EnglishRole.Relative;
             if (!isMark && !opens)
             {
                 part.Tokens.Add(token);
@@ -228,14 +261,23 @@ internal sealed class EnglishReader
 
         if (part.Tokens.Count > 0)
             parts.Add(part);
-        foreach (var each in parts)
-            each.Find();
+        for (int i = 0; i < parts.Count; i++)
+        {
+            parts[i].Find();
+            if (parts[i].CutBehindException() is { } rest)
+                parts.Insert(i + 1, rest);
+            else if (i == 0 && parts[0].GivesReason)
+                (parts[0] = new Part(EnglishRole.Cause, "as", false) { Tokens = [.. parts[0].Tokens.Skip(1)], AddsCause = true }).Find();
+        }
+
         return parts;
     }
 
     private static Statement Make(Part part)
     {
         var statement = new Statement { HasPredicate = part.Verb >= 0, IsImperative = part.IsImperative };
+        if (part.AddsCause)
+            statement.Operators |= Operators.Cause;
         var marker = "";
         int inPhrase = 0;
         bool pronounIsSubject = false;
@@ -246,7 +288,8 @@ internal sealed class EnglishReader
             switch (token.Role)
             {
                 case EnglishRole.Preposition:
-                    (marker, inPhrase) = (token.Low, 0);
+                    // "cheaper at the market than at the shop"
+                    (marker, inPhrase) = (marker == "than" && inPhrase == 0 ? marker : token.Low, 0);
                     break;
                 case EnglishRole.Auxiliary:
                     marker = "";
@@ -254,6 +297,14 @@ internal sealed class EnglishReader
                 case EnglishRole.Determiner or EnglishRole.Pronoun:
                     if (inPhrase > 0)
                         marker = "";
+                    if (part.IsRate(i))
+                        marker = "per";
+                    if (Persons.TryGetValue(token.Low, out var person))
+                    {
+                        statement.Items.Add(new Item(person, ItemKind.Word, marker) { IsSubject = part.Verb >= 0 && i < part.Verb });
+                        inPhrase++;
+                    }
+
                     pronounIsSubject |= token.Role == EnglishRole.Pronoun && i < part.Verb;
                     statement.IsObjectElsewhere |= token.Role == EnglishRole.Pronoun && i > part.Verb && part.Verb >= 0;
                     statement.PointsBack |= Possessives.Contains(token.Low);
@@ -281,6 +332,7 @@ internal sealed class EnglishReader
                     statement.Items.Add(item);
                     item.IsSubject = part.Verb >= 0 && i < part.Verb && (marker is "" or "of" || !part.BeginsWithPhrase);
                     inPhrase++;
+                    item.IsGovernor = part.Governs(i);
                     if (i > part.Verb && part.Verb >= 0 && statement.PassiveVerb is null && part.IsParticiple(i))
                         statement.PassiveVerb = item;
                     break;
@@ -292,9 +344,14 @@ internal sealed class EnglishReader
                 item.IsSubject = true;
         statement.IsSubjectElsewhere = part.Shape == Shape.Verb
             || (pronounIsSubject && !statement.Subject.Any(item => item.Marker.Length == 0));
+        statement.IsPast = part.Verb >= 0 && IsPast(part.Tokens[part.Verb].Low);
         statement.IsCopular = part.Verb >= 0 && Be.Contains(part.Tokens[part.Verb].Low) && statement.PassiveVerb is null;
         return statement;
     }
+
+    private static bool IsPast(string verb)
+        => verb is "was" or "were" or "had" or "did" || verb.EndsWith("ed", StringComparison.Ordinal)
+            || (EnglishStemmer.Irregular.TryGetValue(verb, out var root) && root != verb && !verb.EndsWith('s'));
 
     /// <summary>A stretch of a sentence between marks and joining words.</summary>
     private sealed class Part(EnglishRole opener, string openerText, bool isAfterMark)
@@ -312,6 +369,46 @@ internal sealed class EnglishReader
 
         internal bool IsImperative { get; private set; }
 
+        internal bool AddsCause { get; init; }
+
+        internal bool IsAlternative => opener == EnglishRole.Joiner && Tokens[0].Operators.HasFlag(Operators.Alternative);
+
+        /// <summary>"As the lift was broken, …".</summary>
+        internal bool GivesReason => opener == EnglishRole.Mark && Tokens[0].Low is "as" or "since" && Verb > 1;
+
+        /// <summary>The words of an exception end where the predicate of what they are taken from begins.</summary>
+        internal Part? CutBehindException()
+        {
+            if (opener != EnglishRole.Exception || Verb <= 1 || openerText is "except if" or "except when" or "except that")
+                return null;
+            var rest = new Part(EnglishRole.Mark, "", false) { Tokens = Tokens[Verb..] };
+            Tokens.RemoveRange(Verb, Tokens.Count - Verb);
+            Find();
+            return rest;
+        }
+
+        /// <summary>Whether an article says for what an amount is: "two dollars a litre", "once each week".</summary>
+        internal bool IsRate(int at)
+            => Tokens[at].Low is "a" or "an" or "each" or "every" && at > 0 && at + 1 < Tokens.Count
+                && Tokens[at + 1].Role == EnglishRole.Word
+                && (Tokens[at - 1].Quantity is not null || Tokens[at - 1].Low is "times" or "once" or "twice");
+
+        /// <summary>
+        /// Whether what is said behind a word is only planned, wanted, tried or said: "plans to buy", "proposed moving", "says that".
+        /// </summary>
+        internal bool Governs(int at)
+        {
+            if (at + 2 >= Tokens.Count || at < Verb - 1)
+                return false;
+            var (next, behind) = (Tokens[at + 1], Tokens[at + 2]);
+            return (next.Low == "to" && behind is { Role: EnglishRole.Word, IsTime: false } && char.IsLower(behind.Text[0]))
+                || (next.Low == "to" && behind.Low is "be" or "have")
+                || (next.Low == "that" && Tokens[at].Role == EnglishRole.Word && at >= Verb
+                    && Tokens.FindIndex(at + 2, token => token.Role == EnglishRole.Auxiliary) > 0)
+                || (at == Verb && next is { Role: EnglishRole.Word } && next.Low.EndsWith("ing", StringComparison.Ordinal)
+                    && behind.Role is EnglishRole.Determiner or EnglishRole.Name or EnglishRole.Number or EnglishRole.Preposition);
+        }
+
         internal bool BeginsWithParticiple => Verb >= 0 && Tokens[Verb] is { Role: EnglishRole.Word } verb
             && (verb.Low.EndsWith("ed", StringComparison.Ordinal) || IrregularParticiples.Contains(verb.Low));
 
@@ -321,8 +418,9 @@ internal sealed class EnglishReader
 
         internal void Find()
         {
+            Verb = -1;
             int first = Tokens.FindIndex(token => token.Role is not (EnglishRole.Skipped or EnglishRole.Particle or EnglishRole.Condition
-                or EnglishRole.Cause or EnglishRole.Joiner));
+                or EnglishRole.Exception or EnglishRole.Cause or EnglishRole.Joiner));
             if (first < 0)
                 return;
             BeginsWithPhrase = Tokens[first].Role == EnglishRole.Preposition;
@@ -336,6 +434,20 @@ internal sealed class EnglishReader
             for (int i = first; i < Tokens.Count && Verb < 0; i++)
                 if (IsVerb(i, first))
                     Verb = i;
+
+            // "Bookings cancelled by us are refunded": a participle that another predicate follows belongs to the noun before it.
+            if (Verb > first && Tokens[Verb].Role == EnglishRole.Word && (Tokens[Verb].Low.EndsWith("ed", StringComparison.Ordinal)
+                || IrregularParticiples.Contains(Tokens[Verb].Low))
+                && Tokens.FindIndex(Verb + 1, token => token.Role == EnglishRole.Auxiliary) is > 0 and var finite
+                && !Tokens.Skip(Verb + 1).Take(finite - Verb - 1).Any(token => token.Low == "that"))
+                Verb = finite;
+
+            // "Bread sold by the abbey bears a cross": so does one with a preposition behind it that another verb follows.
+            else if (Verb > first && Verb + 1 < Tokens.Count && BeginsWithParticiple
+                && Tokens[Verb + 1].Role == EnglishRole.Preposition
+                && Enumerable.Range(Verb + 2, Math.Max(0, Tokens.Count - Verb - 2)).FirstOrDefault(i => IsVerb(i, first))
+                    is > 0 and var later)
+                Verb = later;
             // "…, comes with 15 GB": where nothing else is the predicate, the word that opens the part is.
             if (Verb < 0 && openerText.Length > 0 && opener != EnglishRole.Relative && first + 1 < Tokens.Count
                 && Tokens[first] is { Role: EnglishRole.Word, Low: [.., not ('s' or 'u' or 'i'), 's'] }
@@ -354,7 +466,7 @@ internal sealed class EnglishReader
         /// <summary>"… and soften them": a further instruction, where it may be one.</summary>
         internal void GoOnImperative()
         {
-            int first = Tokens.FindIndex(token => token.Role != EnglishRole.Skipped);
+            int first = Tokens.FindIndex(token => token.Role is not (EnglishRole.Skipped or EnglishRole.Joiner));
             if (first >= 0 && first + 1 < Tokens.Count && Tokens[first] is { Role: EnglishRole.Word } token && char.IsLower(token.Text[0])
                 && Tokens[first + 1].Role is EnglishRole.Determiner or EnglishRole.Pronoun or EnglishRole.Number or EnglishRole.Particle)
                 (Verb, Shape, IsImperative) = (first, Shape.Verb, true);
@@ -370,7 +482,7 @@ internal sealed class EnglishReader
                 || (Tokens[before].Role == EnglishRole.Auxiliary && Tokens[before].Operators == Operators.Negation)
                 || (Tokens[before].Role == EnglishRole.Word && Tokens[before].Low.EndsWith("ly", StringComparison.Ordinal))))
                 before--;
-            return before >= 0 && Be.Contains(Tokens[before].Low);
+            return before >= 0 && (Be.Contains(Tokens[before].Low) || Tokens[before].Low.EndsWith(" be", StringComparison.Ordinal));
         }
 
         private bool IsVerb(int at, int first)
@@ -388,7 +500,7 @@ internal sealed class EnglishReader
             if (!nounBefore && !begins)
                 return false;
             if (before is { Role: EnglishRole.Pronoun } && SubjectPronouns.Contains(before.Low)
-                && !token.Low.EndsWith("ly", StringComparison.Ordinal))
+                && (VerbsLikeAdverbs.Contains(token.Low) || !token.Low.EndsWith("ly", StringComparison.Ordinal)))
                 return true;
             var behind = at + 1 < Tokens.Count ? Tokens[at + 1].Role : EnglishRole.Mark;
             if (IrregularVerbs.Contains(token.Low) || (token.Low.Length > 4 && token.Low.EndsWith("ed", StringComparison.Ordinal)))

@@ -17,7 +17,9 @@ internal enum EnglishRole
     Mark,
     Joiner,
     Condition,
+    Exception,
     Cause,
+    Effect,
     Relative,
     Skipped,
 }
@@ -58,11 +60,23 @@ internal static partial class EnglishTokens
             ("only if", EnglishRole.Condition, Operators.Condition | Operators.Only),
             ("only when", EnglishRole.Condition, Operators.Condition | Operators.Only),
             ("only where", EnglishRole.Condition, Operators.Condition | Operators.Only),
-            ("except for", EnglishRole.Condition, Operators.Condition), ("except if", EnglishRole.Condition, Operators.Condition),
+            ("except for", EnglishRole.Exception, Operators.Exception), ("except if", EnglishRole.Exception, Operators.Exception),
+            ("except when", EnglishRole.Exception, Operators.Exception), ("except that", EnglishRole.Exception, Operators.Exception),
+            ("apart from", EnglishRole.Exception, Operators.Exception), ("aside from", EnglishRole.Exception, Operators.Exception),
+            ("other than", EnglishRole.Exception, Operators.Exception), ("but for", EnglishRole.Exception, Operators.Exception),
+            ("but not", EnglishRole.Exception, Operators.Exception), ("save for", EnglishRole.Exception, Operators.Exception),
+            ("with the exception of", EnglishRole.Exception, Operators.Exception),
+            ("is to be", EnglishRole.Auxiliary, Operators.Future), ("are to be", EnglishRole.Auxiliary, Operators.Future),
+            ("was to be", EnglishRole.Auxiliary, Operators.Future), ("were to be", EnglishRole.Auxiliary, Operators.Future),
+            ("is due to", EnglishRole.Auxiliary, Operators.Future), ("are due to", EnglishRole.Auxiliary, Operators.Future),
+            ("as a rule", EnglishRole.Skipped, Operators.Usually), ("in principle", EnglishRole.Skipped, Operators.Usually),
+            ("in general", EnglishRole.Skipped, Operators.Usually), ("for the most part", EnglishRole.Skipped, Operators.Usually),
+            ("tend to", EnglishRole.Auxiliary, Operators.Usually), ("tends to", EnglishRole.Auxiliary, Operators.Usually),
             ("in case", EnglishRole.Condition, Operators.Condition), ("subject to", EnglishRole.Condition, Operators.Condition),
             ("because of", EnglishRole.Cause, Operators.Cause), ("due to", EnglishRole.Cause, Operators.Cause),
             ("owing to", EnglishRole.Cause, Operators.Cause), ("thanks to", EnglishRole.Cause, Operators.Cause),
-            ("as a result", EnglishRole.Cause, Operators.Cause), ("so that", EnglishRole.Cause, Operators.Cause),
+            ("as a result of", EnglishRole.Cause, Operators.Cause), ("so that", EnglishRole.Condition, Operators.Purpose),
+            ("in order to", EnglishRole.Condition, Operators.Purpose),
             ("even if", EnglishRole.Skipped, Operators.Regardless), ("regardless of", EnglishRole.Skipped, Operators.Regardless),
             ("a few", EnglishRole.Determiner, Operators.Few), ("a little", EnglishRole.Determiner, Operators.Few),
             ("nearly all", EnglishRole.Determiner, Operators.Nearly), ("almost all", EnglishRole.Determiner, Operators.Nearly),
@@ -172,6 +186,12 @@ internal static partial class EnglishTokens
             };
         }
 
+        if (EffectAt(words, i, before) is > 0 and var length1)
+        {
+            i += length1;
+            return new EnglishToken(string.Join(' ', words[start..i]), Fold(words[start]), EnglishRole.Effect);
+        }
+
         foreach (var (phrase, role, operators) in Phrases)
             if (Starts(words, i, phrase))
             {
@@ -181,7 +201,12 @@ internal static partial class EnglishTokens
 
         var word = words[i++];
         var low = Fold(word);
-        if (word.Length == 1 && !char.IsLetterOrDigit(word[0]) && word[0] != '%')
+
+        // "Everyone but the guides": not all of them.
+        if (low == "but" && before.Count > 0 && before[^1] is { Role: EnglishRole.Determiner } whole
+            && (whole.Operators & (Operators.All | Operators.Negation)) != Operators.None)
+            return new EnglishToken(word, low, EnglishRole.Exception) { Operators = Operators.Exception };
+        if (word.Length == 1 && !char.IsLetterOrDigit(word[0]) && !char.IsSymbol(word[0]) && word[0] != '%')
             return new EnglishToken(word, word, EnglishRole.Mark);
         if (word.EndsWith("n't", StringComparison.OrdinalIgnoreCase))
             return new EnglishToken(word, word.ToLowerInvariant(), EnglishRole.Auxiliary)
@@ -199,6 +224,23 @@ internal static partial class EnglishTokens
                 && !NotSuperlative.Contains(low)
                 ? Operators.Superlative : Operators.None,
         };
+    }
+
+    // "…, so the school closed": what stands before is the reason.
+    private static int EffectAt(List<string> words, int at, List<EnglishToken> before)
+    {
+        if (before.Count > 0 && before[^1].Role is not (EnglishRole.Mark or EnglishRole.Joiner))
+            return 0;
+        if (Starts(words, at, ["as", "a", "result"]) && !Starts(words, at + 3, ["of"]))
+            return 3;
+        bool isEffect = words[at].ToLowerInvariant() switch
+        {
+            "therefore" or "hence" or "thus" or "consequently" => true,
+            "so" => before.Count > 0 && !Starts(words, at + 1, ["that"]) && !Starts(words, at + 1, ["far"])
+                && !Starts(words, at + 1, ["long"]),
+            _ => false,
+        };
+        return isEffect ? 1 : 0;
     }
 
     private static readonly HashSet<string> NotSuperlative =
@@ -231,6 +273,10 @@ internal static partial class EnglishTokens
                 : (new(minutes, "clock", Bound.Exact), 1);
         }
 
+        // "CHF 40"
+        if (Quantity.IsCurrencyCode(words[at]))
+            return at + 1 < words.Count && ReadValue(words, at + 1) is ({ } amount, { } taken, "")
+                ? (Quantity.Of(amount, words[at].ToLowerInvariant(), Bound.Exact), taken + 1) : null;
         if (ReadValue(words, at) is not var (value, length, currency))
             return null;
         if (HalfOfDay(words, at + length) is { } part && value <= 12)
@@ -388,7 +434,7 @@ internal static partial class EnglishTokens
         Add("of in on at by for with from to into onto upon between through during than as against near since until till before after "
             + "behind "
             + "beside beyond along across around about over under above below inside outside within among per toward towards via like "
-            + "despite throughout", EnglishRole.Preposition);
+            + "unlike despite throughout", EnglishRole.Preposition);
         Add("is are was were be been being am do does did done has have had having", EnglishRole.Auxiliary);
         Add("can could may might", EnglishRole.Auxiliary, Operators.Possible);
         Add("must shall", EnglishRole.Auxiliary, Operators.Necessary);
@@ -398,7 +444,8 @@ internal static partial class EnglishTokens
         Add("not never", EnglishRole.Auxiliary, Operators.Negation);
         Add("no none nobody nothing nowhere neither nor", EnglishRole.Determiner, Operators.Negation);
         Add("without", EnglishRole.Preposition, Operators.Negation);
-        Add("all every each both any either always everyone everything everywhere", EnglishRole.Determiner, Operators.All);
+        Add("either", EnglishRole.Determiner, Operators.Alternative);
+        Add("all every each both any always everyone everything everywhere", EnglishRole.Determiner, Operators.All);
         Add("some several sometimes partly occasionally someone something", EnglishRole.Determiner, Operators.Some);
         Add("most mostly", EnglishRole.Determiner, Operators.Most);
         Add("many often frequently", EnglishRole.Determiner, Operators.Many);
@@ -409,9 +456,13 @@ internal static partial class EnglishTokens
         Add("more", EnglishRole.Skipped, Operators.More);
         Add("less fewer least", EnglishRole.Skipped, Operators.Less);
         Add("probably perhaps possibly likely maybe presumably", EnglishRole.Skipped, Operators.Expected);
-        Add("and or but while whereas although though so yet", EnglishRole.Joiner);
-        Add("if unless provided when whenever except", EnglishRole.Condition, Operators.Condition);
-        Add("because therefore hence", EnglishRole.Cause, Operators.Cause);
+        Add("usually normally generally typically ordinarily mainly largely chiefly primarily", EnglishRole.Skipped, Operators.Usually);
+        Add("and but while whereas although though yet", EnglishRole.Joiner);
+        Add("or and/or", EnglishRole.Joiner, Operators.Alternative);
+        Add("if unless provided when whenever", EnglishRole.Condition, Operators.Condition);
+        Add("except excepting excluding", EnglishRole.Exception, Operators.Exception);
+        Add("because", EnglishRole.Cause, Operators.Cause);
+        Add("therefore hence thus consequently", EnglishRole.Skipped, Operators.Cause);
         Add("who which whom whose", EnglishRole.Relative);
         Add("out up off down away back", EnglishRole.Particle);
         Add("also too very then so however indeed please own same one ones", EnglishRole.Skipped);
@@ -424,8 +475,8 @@ internal static partial class EnglishTokens
         }
     }
 
-    [GeneratedRegex(@"[0-9]{4}-[0-9][0-9]-[0-9][0-9]|[£$€¥]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)*(?::[0-9][0-9])?(?:st|nd|rd"
-        + @"|th)?(?![\p{L}0-9-])|%|°[CFcf]|[\p{L}\p{N}]+(?:[-'’.&/][\p{L}\p{N}]+)*['’]?|[;:,()|—–?!.]")]
+    [GeneratedRegex(@"[0-9]{4}-[0-9][0-9]-[0-9][0-9]|[£$€¥₩₹]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)*(?::[0-9][0-9])?(?:st|nd|rd"
+        + @"|th)?(?![\p{L}0-9-])|%|°[CFcf]|[\p{L}\p{N}]+(?:[-'’.&/][\p{L}\p{N}]+)*['’]?|[;:,()|—–?!.£$€¥₩₹]")]
     private static partial Regex Token();
 
     [GeneratedRegex(@"(?<=[\p{Ll}\d,;:)(|—–-]['’]?\s*)\b\p{Lu}[\p{L}\p{N}]*(?:[-'’.&/][\p{L}\p{N}]+)*"
@@ -448,6 +499,6 @@ internal static partial class EnglishTokens
     [GeneratedRegex(@"^([0-9]{1,2})(?:st|nd|rd|th)?$")]
     private static partial Regex DayOfMonth();
 
-    [GeneratedRegex(@"^([£$€¥]?)([0-9][0-9,]*(?:\.[0-9]+)?)(?:st|nd|rd|th)?$")]
+    [GeneratedRegex(@"^([£$€¥₩₹]?)([0-9][0-9,]*(?:\.[0-9]+)?)(?:st|nd|rd|th)?$")]
     private static partial Regex Digits();
 }

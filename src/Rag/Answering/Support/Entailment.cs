@@ -13,15 +13,20 @@ internal sealed record SupportingSentence(ReadSentence Sentence, IReadOnlyList<R
 /// </summary>
 /// <param name="asked">The keys of the question's words, by which a condition counts as said.</param>
 /// <param name="said">The keys of everything in the sentence that is checked.</param>
-internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string> said)
+/// <param name="exceptions">Whether the sentence that is checked names an exception.</param>
+internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string> said, bool exceptions)
 {
+    /// <summary>The keys of the question's words.</summary>
+    internal IReadOnlySet<string> Asked => asked;
+
     /// <summary>How many sentences back a pronoun may reach.</summary>
     internal const int SentencesBack = 2;
 
-    private const double SaidShare = 0.5, SubjectShare = 0.5;
+    private const double SaidShare = 0.5;
 
     private static readonly Dictionary<string, string> MarkerClasses = ReadMarkers(
-        "in at on inside within during", "to into onto toward towards", "until till", "below under", "above over", "に へ", "と や");
+        "in at on inside within during", "to into onto toward towards", "until till", "below under", "above over", "に へ", "と や",
+        "per a");
 
     // They say no more than the words that they stand with.
     private static readonly HashSet<string> LightWords = [.. "人 者 方 間 際 等".Split(' ')];
@@ -29,7 +34,12 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     private static readonly HashSet<string> TimeMarkers = [.. "in for に で は の".Split(' ')];
 
     private static readonly HashSet<string> RoleMarkers =
-        [.. "by to from of with without for before after than above below between".Split(' ')];
+        [.. "by to from of with without for before after than above below between like unlike".Split(' ')];
+
+    // What a thing is compared with, and what an amount is paid or counted for, is never left out.
+    private static readonly HashSet<string> KeptMarkers = [.. "than per より につき".Split(' ')];
+
+    private const Operators Scoped = Operators.Negation | Operators.Only | Operators.Possible | Operators.Necessary;
 
     /// <summary>Whether a statement follows from a sentence.</summary>
     internal bool Follows(Statement claim, SupportingSentence support)
@@ -38,6 +48,10 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     private bool Follows(Statement claim, Statement source, SupportingSentence support)
     {
         if (claim.IsRestriction && !source.IsRestriction)
+            return false;
+
+        // What is given as a condition, an aim or an exception is not so, nor is one of these another.
+        if (source.IsRestriction && (source.Operators & Operators.Unreal) != (claim.Operators & Operators.Unreal))
             return false;
         var predicate = source.HasPredicate ? null : NearestPredicate(source, support.Sentence);
         var operators = source.Operators | (predicate?.Operators ?? Operators.None);
@@ -50,7 +64,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
                 : []];
         foreach (var item in claim.Items)
         {
-            if (Match(item, source.Items, pairs) is { } own)
+            if (Match(item, source.Items, pairs, isGeneral: source is { IsUnordered: true, IsPast: false }) is { } own)
             {
                 if (!MarkersAgree(item, own, claim, source))
                     return false;
@@ -64,14 +78,18 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             }
         }
 
-        return SubjectAgrees(claim, source, pairs) && OrderAgrees(claim, source, pairs) && RestrictionsAreSaid(claim, source);
+        return SubjectAgrees(claim, source, pairs) && OrderAgrees(claim, source, pairs) && RestrictionsAreSaid(claim, source)
+            && !JoinsAlternatives(claim, source, pairs) && NothingIsWidened(source, pairs) && ComparesTheSame(claim, source, pairs);
     }
 
-    private static Item? Match(Item item, IEnumerable<Item> items, List<(Item Claim, Item Source)> taken)
+    private Item? Match(Item item, IEnumerable<Item> items, List<(Item Claim, Item Source)> taken, bool isGeneral)
     {
         Item? found = null;
         foreach (var other in items)
         {
+            if (isGeneral && other.IsSubject && IsPartOnly(item, other))
+                continue;
+
             bool isTaken = taken.Exists(pair => ReferenceEquals(pair.Source, other));
 
             // "開封した後" for "開封後": several words may stand in one.
@@ -84,6 +102,11 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
 
         return found;
     }
+
+    // What holds in general for some of a kind need not hold for all of it: 特別会員, 会員.
+    private bool IsPartOnly(Item item, Item other)
+        => item.Kind == ItemKind.Word && StandsIn(item.Key, other.Key) && !asked.Contains(other.Key)
+            && said.Where(key => StandsIn(key, other.Key)).Sum(key => key.Length) < other.Key.Length;
 
     internal static bool IsSame(Item item, Item other)
     {
@@ -124,6 +147,9 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     {
         if (antecedent.Any(other => IsSame(item, other)))
             return item.Marker.Length == 0 || item.Kind == ItemKind.Word || item.IsSubject;
+        // "You" may be anybody, unless the passage tells two persons apart.
+        if (item.Key is "we" or "you" or "i")
+            return item is { Key: "you", IsSubject: true } && !source.Items.Exists(other => other.Key is "we" or "you" or "i");
         if (item.Kind == ItemKind.Number)
         {
             bool competes = source.Items.Exists(other => other.Quantity is { } own && own.IsOfKind(item.Quantity!));
@@ -141,6 +167,10 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         if (item is { Kind: ItemKind.Word, Marker: "の" or "of" } && modifiers.Any(other => IsSame(item, other)))
             return true;
         if (!context.Any(other => IsSame(item, other)))
+            return false;
+
+        // Who did it is said by the statement itself.
+        if (ClassOf(item.Marker) is "by" or "によって" && source.Items.Exists(own => ClassOf(own.Marker) == ClassOf(item.Marker)))
             return false;
 
         // What holds for the whole passage need not be repeated, unless the statement names another of its kind in its place.
@@ -201,6 +231,11 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         var dropped = given & Operators.Limits & ~claim.Operators;
         if (claim.IsRestriction)
             dropped &= ~Operators.Only;
+
+        // "A or B may be used" says that A may, "A or B must be used" does not say that A must.
+        bool isChosen = given.HasFlag(Operators.Alternative) && !claim.Operators.HasFlag(Operators.Alternative);
+        if (isChosen && ((given & (Operators.Possible | Operators.Negation)) == 0))
+            return false;
         return added == Operators.None && dropped == Operators.None
             && (!source.IsRestrictedByOnly || claim.Restrictions.Count > 0 || claim.Operators.HasFlag(Operators.Only)
                 || claim.IsRestriction);
@@ -211,6 +246,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         var (a, b) = (ClassOf(claim.Marker), ClassOf(source.Marker));
         if (a == b)
             return true;
+        if (a is "than" || b is "than")
+            return false;
         if (claim.IsTime || source.IsTime)
             return IsPlain(a) && IsPlain(b);
         if (said.IsUnordered)
@@ -275,11 +312,96 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             return true;
         bool IsSaid(Item item) => pairs.Exists(pair => ReferenceEquals(pair.Source, item)) || (item.IsInherited && said.Contains(item.Key));
         var names = subject.Where(item => item.Kind == ItemKind.Name).ToList();
-        var words = subject.Where(item => item.Kind == ItemKind.Word).ToList();
+
+        // "We" is whoever wrote the passage; the topic of a list need not be said with each of its members.
+        var words = subject.Where(item => item.Kind == ItemKind.Word && !(item is { Key: "we" or "you" or "i", Marker: "" })
+            && !(item.IsInherited && subject.Exists(own => !own.IsInherited))).ToList();
+        bool IsGiven(Item item) => IsSaid(item) || asked.Contains(item.Key) || LightWords.Contains(item.Key)
+            || (claim.IsUnordered && said.Contains(item.Key));
         return subject.Where(item => item.Kind == ItemKind.Number).All(item => IsSaid(item) || asked.Contains(item.Key))
             && (names.Count == 0 || names.Exists(IsSaid))
             && (words.Count == 0 || names.Count > 0
-                || words.Count(item => IsSaid(item) || asked.Contains(item.Key)) >= SubjectShare * words.Count);
+                || MembersAgree(words, IsGiven));
+    }
+
+    // "A or B may be used" does not say that both may be.
+    private static bool JoinsAlternatives(Statement claim, Statement source, List<(Item Claim, Item Source)> pairs)
+        => source.Operators.HasFlag(Operators.Alternative) && !claim.Operators.HasFlag(Operators.Alternative)
+            && pairs.Where(pair => !pair.Source.IsSubject).Select(pair => pair.Source.Member).Distinct().Skip(1).Any();
+
+    private static bool Narrows(Item item, Item next, Statement source)
+    {
+        if (item.Kind != ItemKind.Word || next.Quantity is not null || item.IsInherited || item.Member != next.Member
+            || source.Items.Exists(other => other.Key == next.Key && other.Member != next.Member))
+            return false;
+        return source.IsUnordered
+            ? (item.Marker == "の" && (next.IsSubject || next.IsTopic))
+                || (item.IsAdnominal && next.Marker is "は" or "が" or "も" or "に" or "を" or "の")
+            : next.Kind == ItemKind.Word && item.Marker == next.Marker && item.IsSubject == next.IsSubject
+                && !item.Key.EndsWith("ly", StringComparison.Ordinal);
+    }
+
+    // 甲の橋は乙の橋より長い: everything before より belongs to what is compared with.
+    private static bool ComparesTheSame(Statement claim, Statement source, List<(Item Claim, Item Source)> pairs)
+    {
+        var (inClaim, inSource) = (Compared(claim), Compared(source));
+        return inClaim.Count == 0 || inSource.Count == 0
+            || pairs.TrueForAll(pair => inClaim.Contains(pair.Claim) == inSource.Contains(pair.Source));
+
+        static HashSet<Item> Compared(Statement statement)
+        {
+            int at = statement.Items.FindIndex(item => item.Marker == "より");
+            var compared = new HashSet<Item>(ReferenceEqualityComparer.Instance);
+            for (int i = at; i >= 0 && (i == at || statement.Items[i].Marker is not ("は" or "が" or "も" or "を")); i--)
+                compared.Add(statement.Items[i]);
+            return compared;
+        }
+    }
+
+    // Of what "and" joins, some may be left out; each of the others must be said with all that narrows it.
+    private static bool MembersAgree(List<Item> words, Func<Item, bool> isGiven)
+    {
+        var members = words.GroupBy(item => item.Member).Select(member => member.ToList()).ToList();
+        var whole = members.Where(member => member.TrueForAll(item => isGiven(item))).ToList();
+        return whole.Count > 0 && members.Except(whole).All(member => member.Where(isGiven)
+            .All(item => whole.Exists(other => other.Exists(given => given.Key == item.Key))));
+    }
+
+    // What bounds, compares, shares out or governs what is said must be said with it.
+    private bool NothingIsWidened(Statement source, List<(Item Claim, Item Source)> pairs)
+    {
+        bool IsSaid(Item item) => pairs.Exists(pair => ReferenceEquals(pair.Source, item));
+        bool IsKnown(Item item) => IsSaid(item) || asked.Contains(item.Key) || LightWords.Contains(item.Key);
+        for (int i = 0; i < source.Items.Count; i++)
+        {
+            var item = source.Items[i];
+            if (item.IsGovernor && !IsSaid(item) && source.Items.Skip(i + 1).Any(IsSaid))
+                return false;
+            if (IsSaid(item) && item.Quantity is not null && item.Tied is { } tied && !IsKnown(tied) && !said.Contains(tied.Key))
+                return false;
+            if (IsKnown(item) || (item.IsInherited && said.Contains(item.Key)))
+                continue;
+            // A word right before another narrows it, and what holds in general of the narrower need not hold of the wider.
+            if (!source.IsPast && i + 1 < source.Items.Count && IsSaid(source.Items[i + 1]) && Narrows(item, source.Items[i + 1], source))
+                return false;
+            // "on Mondays in August", "open to guests with a ticket": what stands behind what says when, where or for whom.
+            if (source is { IsPast: false, IsUnordered: false, HasPredicate: true } && i > 0 && item.Marker.Length > 0
+                && source.Items[i - 1] is { Marker.Length: > 0 } before && before.Marker != item.Marker && IsSaid(before)
+                && !item.IsInherited && !(before.IsTime && !item.IsTime && ClassOf(item.Marker) == "in"))
+                return false;
+            if (KeptMarkers.Contains(item.Marker) || (source.IsExhaustive && !item.IsInherited)
+                || (item.Quantity is { Bound: not Bound.Exact, Dimension: not "date" } && !item.IsInherited))
+                return false;
+
+            // What is forbidden, allowed or demanded somewhere or with something is not so everywhere and with everything.
+            bool isLight = source.IsUnordered && (item.Kind == ItemKind.Word && item.Marker.Length == 0 && item.Key.Length == 1
+                || item is { Quantity.Dimension: "" });
+            if ((source.Operators & Scoped) != Operators.None && !(item.IsTime && source.IsPast) && !item.IsInherited
+                && !item.IsSubject && !isLight)
+                return false;
+        }
+
+        return true;
     }
 
     // Without prepositions, the order of words says who does what.
@@ -323,7 +445,10 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     {
         var restrictions = source.IsRestriction && !claim.IsRestriction ? source.Restrictions.Append(source) : source.Restrictions;
         return restrictions.All(restriction => restriction.Items.Count == 0
-            || restriction.Items.Count(item => said.Contains(item.Key) || asked.Contains(item.Key)) >= SaidShare * restriction.Items.Count);
+            || restriction.Operators.HasFlag(Operators.Exception)
+                ? restriction.Items.TrueForAll(item => said.Contains(item.Key)) && exceptions
+                : restriction.Items.Count(item => said.Contains(item.Key) || asked.Contains(item.Key))
+                    > SaidShare * restriction.Items.Count);
     }
 
     private static string ClassOf(string marker) => MarkerClasses.GetValueOrDefault(marker, marker);

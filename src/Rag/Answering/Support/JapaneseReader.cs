@@ -28,7 +28,8 @@ internal static partial class JapaneseReader
     private static readonly (string Particle, string Marker)[] Particles =
     [
         .. ("によって=によって により=によって から=から からは=から からの=から まで=まで までに=まで までの=まで までは=まで より=より よりも=より では=で での=で "
-            + "には=に にも=に への=へ へは=へ とは=は のは=は のが=が のを=を として=として について=について に対して=に に対し=に などの=の など= は=は が=が を=を "
+            + "には=に にも=に への=へ へは=へ とは=は のは=は のが=が のを=を として=として "
+            + "について=について に対して=に に対し=に のほうが=が のほうは=は などの=の など= につき=につき あたり=につき ごとに=につき は=は が=が を=を "
             + "に=に へ=へ と=と で=で の=の も=も や=や").Split(' ').Select(pair => pair.Split('=')).Select(pair => (pair[0], pair[1]))
             .OrderByDescending(pair => pair.Item1.Length),
     ];
@@ -38,7 +39,8 @@ internal static partial class JapaneseReader
         // The order matters: what is found is taken out of the text.
         (Must(), Operators.Necessary), (MustNot(), Operators.Negation), (Regardless(), Operators.Regardless), (May(), Operators.Possible),
         (Sometimes(), Operators.Some), (Expected(), Operators.Expected), (OnlyBut(), Operators.Only), (Only(), Operators.Only),
-        (Because(), Operators.Cause), (Not(), Operators.Negation), (Can(), Operators.Possible), (All(), Operators.All),
+        (Because(), Operators.Cause), (Or(), Operators.Alternative), (Usually(), Operators.Usually),
+        (Not(), Operators.Negation), (Can(), Operators.Possible), (All(), Operators.All),
         (Some(), Operators.Some), (Most(), Operators.Most), (Many(), Operators.Many), (Few(), Operators.Few), (Nearly(), Operators.Nearly),
         (Half(), Operators.Half), (Superlative(), Operators.Superlative),
     ];
@@ -55,6 +57,7 @@ internal static partial class JapaneseReader
         text = PrivateUse().Replace(text, " ");
         text = Honorific().Replace(text.Replace("子ども", "子供", StringComparison.Ordinal), "");
         text = Suffix().Replace(text, " $1");
+        text = ClauseEnd().Replace(text, "$0、");
         var parts = Parts().Split(text.TrimEnd('。', '.', '!', '?', ' ')).Where(part => part.Length > 0).Select(ReadPart).ToList();
         for (int i = 0; i < parts.Count; i++)
         {
@@ -64,7 +67,7 @@ internal static partial class JapaneseReader
                 // "A は、B の場合を除き、…": the statement goes on behind the condition; without a subject, what stands open is part of it.
                 bool goesOn = open && current is not null && current.Subject.Any();
                 var restriction = part.Statement;
-                restriction.Operators |= Operators.Condition;
+                restriction.Operators |= part.IsException ? Operators.Exception : Operators.Condition;
                 (restriction.HasPredicate, restriction.IsRestriction) = (true, true);
                 if (goesOn)
                 {
@@ -92,10 +95,17 @@ internal static partial class JapaneseReader
             {
                 if (made.Subject.Any())
                     current.Items.RemoveAll(inherited.Contains);
+                if (i > 0 && parts[i - 1].IsJoining && made.Subject.Any())
+                    foreach (var item in current.Items.Where(item => item.Kind != ItemKind.Number && item.Marker is "" or "の" or "と"))
+                        item.IsSubject = true;
+                foreach (var item in made.Items)
+                    item.Member += current.Items.Select(other => other.Member).DefaultIfEmpty().Max() + 1;
                 current.Items.AddRange(made.Items);
                 current.Operators |= made.Operators;
                 current.HasPredicate |= made.HasPredicate;
                 current.IsPassive |= made.IsPassive;
+                current.IsPast |= made.IsPast;
+                current.IsExhaustive |= made.IsExhaustive;
                 current.IsCopular |= made.IsCopular;
                 current.PointsBack |= made.PointsBack;
             }
@@ -105,6 +115,7 @@ internal static partial class JapaneseReader
                 inherited = made.Subject.Any(item => item.Marker is "は" or "も") || current is null ? []
                     : [.. current.Subject.Where(item => !made.Subject.Any() || item.Marker is "は" or "の")
                         .Select(item => item with { IsSubject = true, IsInherited = true })];
+                made.IsExhaustive |= part.IsCleft && current is null;
                 if (made.Subject.Any() && inherited.Count > 0 && !inherited.Exists(item => item.Marker == "は"))
                     inherited = [];
                 made.Items.InsertRange(0, inherited);
@@ -131,7 +142,15 @@ internal static partial class JapaneseReader
                     other is { IsSubject: false, Quantity: { } before } && before.Dimension == number.Dimension
                         && number.Dimension != "date")));
 
-    private static (Statement Statement, bool IsCondition, bool IsCleft) ReadPart(string part)
+    /// <summary>What stands between two commas.</summary>
+    /// <param name="Statement">What it says.</param>
+    /// <param name="IsCondition">Whether it says when, or of what, the statement behind it holds.</param>
+    /// <param name="IsException">Whether it says of what the statement behind it does not hold.</param>
+    /// <param name="IsCleft">Whether it asks, as it were, for what stands behind it: 入れるのは.</param>
+    /// <param name="IsJoining">Whether it ends with "and": what stands behind it has the same part.</param>
+    private sealed record Part(Statement Statement, bool IsCondition, bool IsException, bool IsCleft, bool IsJoining);
+
+    private static Part ReadPart(string part)
     {
         var statement = new Statement { IsUnordered = true };
         var (masked, numbers) = TakeNumbers(part);
@@ -148,8 +167,12 @@ internal static partial class JapaneseReader
         statement.IsPassive = Passive().IsMatch(masked);
         statement.IsCopular = Copula().IsMatch(masked);
         statement.HasPredicate = !Topic().IsMatch(masked) && (statement.IsCopular || Predicate().IsMatch(masked));
+        statement.IsPast = Past().IsMatch(masked);
+        statement.IsExhaustive = CleftInside().IsMatch(masked);
         statement.PointsBack = Pointer().IsMatch(masked);
-        return (statement, condition && (statement.HasPredicate || ConditionNoun().IsMatch(masked)), Cleft().IsMatch(masked));
+        bool exception = Exception().IsMatch(masked);
+        condition &= statement.HasPredicate || ConditionNoun().IsMatch(masked) || Conditional().IsMatch(masked);
+        return new Part(statement, exception || condition, exception, Cleft().IsMatch(masked), Joining().IsMatch(masked));
     }
 
     private static void AddItems(Statement statement, string text, List<Quantity> numbers)
@@ -192,9 +215,21 @@ internal static partial class JapaneseReader
             if (item is not null && !Said.Contains(item.Key))
             {
                 // "蒸留水120ミリリットルに": the particle stands behind the amount.
-                if (item.Kind == ItemKind.Number && statement.Items is [.., { Kind: not ItemKind.Number, Marker: "" } counted]
-                    && lastEnd == match.Index)
-                    counted.Marker = marker;
+                if (statement.Items is [.., { } counted] && lastEnd == match.Index)
+                {
+                    item.Tied = counted;
+                    for (var part = counted; part is { Marker: "" }; part = part.Tied)
+                        part.Marker = marker;
+                }
+
+
+                // "持つ人", and "折り畳み机", where the stem of a verb stands before a noun.
+                item.IsAdnominal = item.Kind == ItemKind.Word && marker.Length == 0 && (Adnominal().IsMatch(kana)
+                    || (kana.Length == 1 && VerbStems.Contains(kana[0]) && match.NextMatch() is { Success: true } noun
+                        && noun.Index == match.Index + match.Length && noun.Groups["run"].Length > 0));
+                item.IsTopic = TopicOfPlace().IsMatch(kana);
+                item.Member = statement.Items is [.., { Member: var member, Marker: var before }]
+                    ? member + (before is "と" or "や" ? 1 : 0) : 0;
                 statement.Items.Add(item);
                 if (marker is "は" or "が" or "も")
                     MarkSubject(statement.Items);
@@ -220,8 +255,14 @@ internal static partial class JapaneseReader
     private static void MarkSubject(List<Item> items)
     {
         items[^1].IsSubject = true;
-        for (int i = items.Count - 2; i >= 0 && items[i].Marker is "の" or "と" or "や"; i--)
+        int i = items.Count - 2;
+        for (; i >= 0 && (items[i + 1].Tied == items[i] ? !items[i].IsTime : items[i].Marker is "の" or "と" or "や"); i--)
             items[i].IsSubject = true;
+
+        // "免状を持つ泳者は": a verb or an adjective before a noun narrows it, and so does all that belongs to the verb.
+        if (i >= 0 && items[i].IsAdnominal && i < items.Count - 1)
+            for (; i >= 0 && items[i].Marker is not ("は" or "も" or "が"); i--)
+                items[i].IsSubject |= items[i].Kind != ItemKind.Number;
     }
 
     private static (string Marker, int Length) MarkerOf(string kana, bool atEnd)
@@ -293,7 +334,7 @@ internal static partial class JapaneseReader
         }
 
         var digits = match.Groups["n"].Value;
-        var unit = match.Groups["unit"].Value;
+        var unit = match.Groups["unit"] is { Length: > 0, Value: var behind } ? behind : match.Groups["sign"].Value;
         if (unit.Length == 0 && !char.IsAsciiDigit(digits[0]))
             return null;
         var bound = match.Groups["bound"].Value switch
@@ -363,10 +404,11 @@ internal static partial class JapaneseReader
         + @"|[一二三四五六七八九十]+))年(?!間)(?:(?<m>\d{1,2})月(?:(?<d>\d{1,2})日)?)?|(?<m>\d{1,2}|[一二三四五六七八九十]+)月(?:(?<d>\d{1,2}"
         + @"|[一二三四五六七八九十]+)日)?(?!\d*[間])|(?<pm>午前|午後)?(?<h>\d{1,2}):(?<min>\d\d)|(?<pm>午前|午後)?(?<h>\d{1,2}"
         + @"|[一二三四五六七八九十]+)時(?!間)(?:(?<min>\d{1,2}|[一二三四五六七八九十]+)分|(?<half>半))?|(?<spoon>大さじ|小さじ)?(?<about>約"
-        + @"|およそ)?[¥£$€]?(?<![A-Za-z\d][-.]?)(?<n>\d[\d,]*(?:\.\d+)?|[〇一二三四五六七八九十百千]+(?=[万億]?(?:つ|人|名|円|回|個|本|冊|件|台|錠|粒|枚|歳|才|年|か月|ヶ月|週"
+        + @"|およそ)?(?<sign>[¥£$€₩₹])?(?<![A-Za-z\d][-.]?)(?<n>\d[\d,]*(?:\.\d+)?|[〇一二三四五六七八九十百千]+(?=[万億]?(?:つ|人|名|円|回|個|本|冊|件|台|錠|粒|枚|歳|才|年|か月|ヶ月|週|泊"
         + @"|日|時間|分|秒|度|頭|匹|階|号|番|倍|割|点|章|条|項|区|種|社|校|軒|席|部|度|便)))(?<scale>[万億千兆](?=[^\d]))?(?<unit>キログラム|ミリグラム|グラム|センチメートル|ミリメートル"
-        + @"|キロメートル|メートル|センチ|ミリリットル|ミリ|リットル|キロワット|ワット|ボルト|パーセント|キロバイト|メガバイト|ギガバイト|ユーロ|ポンド|ドル|トン|時間|分間|秒間|日間|週間|年間|[かヶカヵケ箇]月間?|号室|号車|号|番線"
-        + @"|番|粒|錠|切れ|便|円|人|名|回|個|本|冊|件|台|枚|歳|才|年|週|日|分|秒|度|℃|頭|匹|階|倍|割|点|章|条|項|種|社|校|軒|席|部|つ|%|kg|mg|g|km|cm|mm|m|ml|l|kw|w|gb|mb|kb"
+        + @"|キロメートル|メートル|センチ|ミリリットル|ミリ|リットル|キロワット|ワット|ボルト|パーセント|キロバイト|メガバイト|ギガバイト|ユーロ|ポンド|米ドル|ドル|フラン"
+        + @"|ウォン|ルピー|クローネ|クローナ|バーツ|ペソ|人民元|元|トン|時間|分間|秒間|日間|週間|年間|[かヶカヵケ箇]月間?|号室|号車|号|番線"
+        + @"|番|粒|錠|切れ|便|円|泊|人|名|回|個|本|冊|件|台|枚|歳|才|年|週|日|分|秒|度|℃|頭|匹|階|倍|割|点|章|条|項|種|社|校|軒|席|部|つ|%|kg|mg|g|km|cm|mm|m|ml|l|kw|w|gb|mb|kb"
         + @"|時)?(?:ごと)?(?<bound>以上|以下|以内|未満|超|まで(?!に)|を超え|を上回|を下回|に満たな|に満たず|より多|より少な)?",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Number();
@@ -375,7 +417,7 @@ internal static partial class JapaneseReader
         + @"|)(?:(?<=.)|$)", RegexOptions.ExplicitCapture)]
     private static partial Regex Unit();
 
-    [GeneratedRegex(@"^(?:が[るっりらげ]|も[るっり]|と[すしさせ]|や[すしさせ]|である|です|でし|であっ|であり|だ|でな|ではな|から(?:です|である|だ)|もの|とも|のち)")]
+    [GeneratedRegex(@"^(?:が[るっりらげ]|も[るっり]|と[すしさせ]|や[すしさせ]|である|です|でし|でき|であっ|であり|だ|でな|ではな|から(?:です|である|だ)|もの|とも|のち)")]
     private static partial Regex NotParticle();
 
     [GeneratedRegex(@"な(?:ければ|くては|いと)(?:なりません|ならない|ならず|なら|いけません|いけない|だめ)|ねばなら|必要(?:が|で|と|は(?=ある))?|べき|義務|ものとする|ものとし")]
@@ -394,7 +436,10 @@ internal static partial class JapaneseReader
     [GeneratedRegex(@"(?:こと|場合|時|とき)(?:が|も)(?:ある|あり|あっ)|かもしれ(?:ない|ません|ず)?|おそれ|可能性")]
     private static partial Regex Sometimes();
 
-    [GeneratedRegex(@"予定|見込み|見通し|つもり|方針|だろう|でしょう|と思われ|とみられ|計画")]
+    // What is planned, wanted, weighed or proposed, as the predicate.
+    [GeneratedRegex(@"予定|見込み|見通し|つもり|方針|だろう|でしょう|と思われ|とみられ|計画"
+        + @"|(?:意向|検討|提案|希望|構想|目標|予想|期待|約束|要望|要求|推奨|努力|交渉|準備|案)(?:[をがにで]?[一-龥]{0,2}[ぁ-ん]{0,8})$"
+        + @"|(?:目指|めざ|望|求め|図|試み|努め|考え)[ぁ-ん]{1,6}$|(?:たい|たく|[おこそとのもよろごぼ]うと|たがって)[ぁ-ん]{0,8}$")]
     private static partial Regex Expected();
 
     [GeneratedRegex(@"しか.{0,12}?(?:ない|ません|なかった|ず)")]
@@ -409,7 +454,7 @@ internal static partial class JapaneseReader
     [GeneratedRegex(@"ない(?!し)|なかっ|ません|なく(?!て?な)|せず|ずに|ず(?=、|$|持)|れず|かず|無(?=効|い|く)|なければ|なけれ")]
     private static partial Regex Not();
 
-    [GeneratedRegex(@"でき(?:る|ます|た|ました|て|$)|可能|られる(?:。|$)|認め(?:る|られ)")]
+    [GeneratedRegex(@"でき(?:る|ます|た|ました|て|$)|可能|られ(?:る|ます)(?:。|$)|認め(?:る|られ)")]
     private static partial Regex Can();
 
     [GeneratedRegex(@"すべて|全て|全員|全部|いずれも|どちらも|両方|必ず|常に|あらゆる|毎回")]
@@ -427,6 +472,28 @@ internal static partial class JapaneseReader
     [GeneratedRegex(@"わずか|少数|まれに|めったに")]
     private static partial Regex Few();
 
+    [GeneratedRegex(@"原則(?:として)?|通常|普段|普通は|ふつう|一般に|基本的に|たいてい|主に|主として")]
+    private static partial Regex Usually();
+
+    // One of several: the word for "or", or か between two nouns.
+    [GeneratedRegex(@"または|もしくは|あるいは|又は|若しくは|ないし(?=[一-龥ァ-ヴー])|どちらか|いずれか"
+        + @"|(?<=[一-龥ァ-ヴーA-Za-z\d\uE000-\uE0FF]|[一-龥][いきしちりえけせてめれうくすつむる])か、?(?=[一-龥ァ-ヴーA-Za-z\uE000-\uE0FF])(?![所国条])")]
+    private static partial Regex Or();
+
+    // Behind a reason and behind an exception, another clause begins.
+    [GeneratedRegex(@"(?:(?<=[たいるうくすつぬぶむ])ため(?:に)?|(?<=[たいるうくすつぬぶむだな])ので|ことから|(?<=[たいるうくすつぬぶむだ])から"
+        + @"|を除[くいき](?:た|て)?|以外[のはに]|のほかは?)(?=[一-龥々ァ-ヴーA-Za-zすあい])(?!から)")]
+    private static partial Regex ClauseEnd();
+
+    [GeneratedRegex(@"(?:を除[くいき](?:た|て|ては)?|以外[のはに]?|のほかは?)$")]
+    private static partial Regex Exception();
+
+    [GeneratedRegex(@"(?:た|だった|でした|ました)$")]
+    private static partial Regex Past();
+
+    [GeneratedRegex(@"[うくすつぬぶむるた]の(?:は|が)(?=.)")]
+    private static partial Regex CleftInside();
+
     [GeneratedRegex(@"ほぼ|おおむね")]
     private static partial Regex Nearly();
 
@@ -438,6 +505,18 @@ internal static partial class JapaneseReader
 
     [GeneratedRegex(@"(?:場合|とき|時|際)(?:は|に|には|で|を除き|を除いて|に限り|に限っ|$)|(?:なら|ならば|たら|だら|[けせてえべめげねれ]ば|限り|を除き|を除いて|以外|条件に|(?<=[うくぐすつぬぶむる])と)$")]
     private static partial Regex Condition();
+
+    [GeneratedRegex("[うくぐすつぬぶむるただいな]$")]
+    private static partial Regex Adnominal();
+
+    [GeneratedRegex("^(?:に|で|から|まで|へ)は")]
+    private static partial Regex TopicOfPlace();
+
+    [GeneratedRegex("(?:たら|だら|なら|ならば)$")]
+    private static partial Regex Conditional();
+
+    [GeneratedRegex("(?:と|や|および|及び|ならびに|並びに)$")]
+    private static partial Regex Joining();
 
     [GeneratedRegex(@"(?:場合|とき|時|際|限り|除き|除いて)")]
     private static partial Regex ConditionNoun();

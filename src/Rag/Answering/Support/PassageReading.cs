@@ -17,7 +17,7 @@ internal sealed partial class PassageReading
     {
         _passage = passage;
         var text = string.Join('\n', passage.Sentences.Select(sentence => sentence.Normalized));
-        _isJapanese = JapaneseReader.IsJapanese(text);
+        _isJapanese = JapaneseReader.IsJapanese(text) || passage.Sentences.Any(row => JapaneseReader.IsJapanese(row.Header ?? ""));
         _isEnglish = !_isJapanese && EnglishTokens.IsEnglish(text);
 
         // A table alone has no words of grammar; then the claim's own language counts.
@@ -26,6 +26,8 @@ internal sealed partial class PassageReading
         _sentences = [.. passage.Sentences.Select(sentence => sentence.IsRow ? new ReadSentence([]) : Read(sentence.Normalized, _names))];
         ReadLists();
         _rows = [.. passage.Sentences.Select(sentence => sentence.IsRow ? new RowReading(sentence, each => Read(each, _names)) : null)];
+        foreach (var row in _rows.OfType<RowReading>())
+            row.StandAmong(_rows.OfType<RowReading>());
         _context = [.. passage.ContextLines.SelectMany(line => Read(line, _names).Items)];
         if (_sentences.Length > 0)
         {
@@ -89,6 +91,15 @@ internal sealed partial class PassageReading
     internal IReadOnlySet<string> KeysOf(string text)
         => Read(text, _names).Items.Select(item => item.Key).ToHashSet(StringComparer.Ordinal);
 
+    /// <summary>Whether the sentence behind one says what it does not hold for: "ただし、…を除く。", "This does not apply to …".</summary>
+    internal bool IsLimitedBehind(int sentence)
+        => sentence + 1 < _sentences.Length && (Limit().IsMatch(_passage.Sentences[sentence + 1].Normalized)
+            || _sentences[sentence + 1].Statements is [{ IsRestriction: true } only] && only.Operators.HasFlag(Operators.Exception));
+
+    [GeneratedRegex(@"この限り(?:で|に)(?:は)?(?:ない|ありません|あらず)|^\W*(?:this|these|that|the above)(?: \p{L}+)? (?:does|do) not apply"
+        + @"|^\W*(?:ただし|但し)[^。]*(?:を除く|以外)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Limit();
+
     /// <summary>The numbers of the sentences, those near a given one first.</summary>
     internal IEnumerable<int> Order(int? near)
         => near is { } at ? Enumerable.Range(0, _sentences.Length).OrderBy(i => Math.Abs(i - at)) : Enumerable.Range(0, _sentences.Length);
@@ -96,10 +107,10 @@ internal sealed partial class PassageReading
     /// <summary>Whether a statement follows from a sentence or row.</summary>
     internal bool Follows(Entailment entailment, Statement claim, int sentence)
     {
-        if (_passage.Sentences[sentence].IsQuestion)
+        if (_passage.Sentences[sentence].IsQuestion || IsLimitedBehind(sentence))
             return false;
         if (_rows[sentence] is { } row)
-            return row.Supports(claim, ContextOf(sentence));
+            return row.Supports(claim, ContextOf(sentence), entailment.Asked);
         return entailment.Follows(claim, new SupportingSentence(_sentences[sentence],
             _sentences[Math.Max(0, sentence - Entailment.SentencesBack)..sentence], ContextOf(sentence)));
     }

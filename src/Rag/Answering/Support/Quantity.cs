@@ -30,8 +30,21 @@ internal sealed record Quantity(double Value, string Dimension, Bound Bound)
         "watt: w=1 watt=1 watts=1 ワット=1 kw=1000 kilowatt=1000 kilowatts=1000 キロワット=1000 mw=1e6 megawatt=1e6 megawatts=1e6",
         "byte: byte=1 bytes=1 kb=1e3 mb=1e6 gb=1e9 tb=1e12 キロバイト=1e3 メガバイト=1e6 ギガバイト=1e9", "volt: v=1 volt=1 volts=1 ボルト=1",
         "hertz: hz=1 khz=1e3 mhz=1e6 ghz=1e9", "pound: £=1 pound=1 pounds=1 gbp=1 ポンド=1", "euro: €=1 euro=1 euros=1 eur=1 ユーロ=1",
-        "dollar: $=1 dollar=1 dollars=1 usd=1 ドル=1", "yen: ¥=1 yen=1 円=1 jpy=1", "clock: 時=60", "spoon: 大さじ=3 小さじ=1",
-        "person: people=1 persons=1 person=1 人=1 名=1", "age: 歳=1 才=1", "item: 個=1 つ=1");
+        "dollar: $=1 dollar=1 dollars=1 usd=1 ドル=1 米ドル=1", "yen: ¥=1 yen=1 円=1 jpy=1",
+        "franc: franc=1 francs=1 chf=1 フラン=1", "crown: crown=1 crowns=1 krona=1 kronor=1 krone=1 kroner=1 クローネ=1 クローナ=1",
+        "won: ₩=1 won=1 krw=1 ウォン=1", "yuan: yuan=1 cny=1 rmb=1 元=1 人民元=1", "rupee: ₹=1 rupee=1 rupees=1 inr=1 ルピー=1",
+        "peso: peso=1 pesos=1 ペソ=1", "zloty: zloty=1 zlotys=1 pln=1", "baht: baht=1 thb=1 バーツ=1", "clock: 時=60", "spoon: 大さじ=3 小さじ=1",
+        "person: people=1 persons=1 person=1 人=1 名=1", "age: 歳=1 才=1", "item: 個=1 つ=1", "night: 泊=1");
+
+    private static readonly HashSet<string> Currencies = [.. "pound euro dollar yen franc crown won yuan rupee peso zloty baht".Split(' ')];
+
+    /// <summary>Whether it is an amount of money.</summary>
+    internal bool IsMoney => Currencies.Contains(Dimension);
+
+    /// <summary>Whether a word is the code of a currency, which stands before its amount too.</summary>
+    internal static bool IsCurrencyCode(string word)
+        => word.Length == 3 && word.All(char.IsAsciiLetterUpper) && Units.TryGetValue(word.ToLowerInvariant(), out var unit)
+            && Currencies.Contains(unit.Dimension);
 
     /// <summary>Whether a word is a unit of measurement.</summary>
     internal static bool IsUnit(string word) => Units.ContainsKey(word);
@@ -48,10 +61,10 @@ internal sealed record Quantity(double Value, string Dimension, Bound Bound)
     /// <summary>Whether it is a date, a time of day or a duration.</summary>
     internal bool IsTime => Dimension is "date" or "clock" or "second" or "month";
 
-    /// <summary>Whether two numbers mean the same, bounds apart; a number without a unit fits any.</summary>
+    /// <summary>Whether two numbers mean the same, bounds apart; a number without a unit fits any but money.</summary>
     internal bool IsSameAs(Quantity other)
         => Math.Abs(Value - other.Value) <= 1e-9 * Math.Max(1, Math.Abs(Value))
-            && (Dimension == other.Dimension || Dimension.Length == 0 || other.Dimension.Length == 0);
+            && (Dimension == other.Dimension || (!IsMoney && !other.IsMoney && (Dimension.Length == 0 || other.Dimension.Length == 0)));
 
     /// <summary>Whether both could stand in one place: of one dimension, or one without any.</summary>
     internal bool IsOfKind(Quantity other) => Dimension == other.Dimension || Dimension.Length == 0 || other.Dimension.Length == 0;

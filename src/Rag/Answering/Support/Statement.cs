@@ -25,10 +25,23 @@ internal enum Operators
     Cause = 1 << 17,
     Regardless = 1 << 18,
     Half = 1 << 19,
+    Usually = 1 << 20,
+
+    /// <summary>One of several, it is not said which.</summary>
+    Alternative = 1 << 21,
+
+    /// <summary>What is named is what the statement beside it does not hold for.</summary>
+    Exception = 1 << 22,
+
+    /// <summary>What is to be reached, which need not be so.</summary>
+    Purpose = 1 << 23,
+
+    /// <summary>What of a statement beside the main one says that it need not be so.</summary>
+    Unreal = Condition | Exception | Purpose,
 
     /// <summary>What a sentence may not leave out: without it, the statement says more.</summary>
     Limits = Negation | Only | Most | Some | Few | Many | Nearly | Possible | Necessary | Advised | Future | Expected | More | Less
-        | Superlative | Half,
+        | Superlative | Half | Usually,
 }
 
 /// <summary>How a number bounds what it measures.</summary>
@@ -73,6 +86,21 @@ internal sealed record Item(string Key, ItemKind Kind, string Marker, bool IsTim
 
     /// <summary>Whether it belongs to what the statement is about.</summary>
     internal bool IsSubject { get; set; }
+
+    /// <summary>Whether it is a verb or an adjective before a noun that it narrows, in a language whose endings say so.</summary>
+    internal bool IsAdnominal { get; set; }
+
+    /// <summary>Whether it is set apart as where or when the statement holds: 北の塔には.</summary>
+    internal bool IsTopic { get; set; }
+
+    /// <summary>Which of several things that "and" joins it belongs to; what is said of all of them is said of each.</summary>
+    internal int Member { get; set; }
+
+    /// <summary>Whether what stands behind it is planned, wanted, tried or said, and need not be so ("plans to buy").</summary>
+    internal bool IsGovernor { get; set; }
+
+    /// <summary>The word or number that stands right before it and is one with it: 一泊 in 一泊9,000円.</summary>
+    internal Item? Tied { get; set; }
 }
 
 /// <summary>A clause, taken apart: what it says of what, and how.</summary>
@@ -111,6 +139,12 @@ internal sealed class Statement
 
     /// <summary>Whether particles, and not the order of words, say who does what.</summary>
     internal bool IsUnordered { get; init; }
+
+    /// <summary>Whether it tells of what has happened, and not of what holds in general.</summary>
+    internal bool IsPast { get; set; }
+
+    /// <summary>Whether it names all that the predicate holds for: 入れるのは会員である.</summary>
+    internal bool IsExhaustive { get; set; }
 
     /// <summary>Whether its predicate is a passive, in a language whose particles say so.</summary>
     internal bool IsPassive { get; set; }
