@@ -104,12 +104,25 @@ internal static class EvaluateCommand
             report.WriteJson(Path.ChangeExtension(page, ".json"));
         }
 
+        foreach (var remark in Remarks(report, baseline))
+            await Console.Error.WriteLineAsync($"kotonoha: {remark}");
         foreach (var drop in drops)
             await Console.Error.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
                 $"kotonoha: '{drop.Metric}' has dropped from {drop.Before:F4} to "
                     + $"{(drop.Now is { } now ? now.ToString("F4", CultureInfo.InvariantCulture) : "nothing measured")}"));
         return drops.Count == 0 ? 0 : 1;
+    }
+
+    private static IEnumerable<string> Remarks(EvaluationReport report, EvaluationReport? baseline)
+    {
+        int ungraded = report.Questions.Count(question => question.Remarks.Contains(AnswerEvaluation.NoGrades));
+        if (ungraded > 0)
+            yield return $"the judge gave no grades for {ungraded} of {report.Questions.Count(question => question.Found)} answers: "
+                + "what it wrote held none";
+        if (baseline is not null && !baseline.Questions.Select(each => each.Question.Question).Order(StringComparer.Ordinal)
+            .SequenceEqual(report.Questions.Select(each => each.Question.Question).Order(StringComparer.Ordinal)))
+            yield return "the baseline is of other questions, so that its figures are not comparable as they stand";
     }
 
     private static async Task Print(
@@ -163,6 +176,9 @@ internal sealed record EvaluateSettings(
             throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--max-drop {MaxDrop}: 0 or more"));
         if (Report is not null && !Report.EndsWith(".html", StringComparison.OrdinalIgnoreCase))
             throw new UsageException($"--report '{Report}': a name that ends with .html; the .json is written beside it");
+        if (Baseline is not null && Report is not null
+            && Path.GetFullPath(Path.ChangeExtension(Report, ".json")) == Path.GetFullPath(Baseline))
+            throw new UsageException($"--report '{Report}' would write over the baseline '{Baseline}': give the report another name");
         foreach (var file in (string?[])[Report, Output])
             if (file is not null && !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(file))))
                 throw new UsageException($"the folder of '{file}' does not exist");

@@ -46,7 +46,9 @@ public sealed record AnswerExplanation(
 /// <param name="Probability">How probably it answers, from 0 to 1.</param>
 /// <param name="RankingScore">What it was ranked by; greater is better.</param>
 /// <param name="IsOfAnother">Whether it speaks of a sibling of what the question names, so that it cannot answer.</param>
-/// <param name="Features">What was measured, by name.</param>
+/// <param name="Features">
+/// What was measured, by name; what begins with "but_" speaks against the candidate: the share of the probability that stays.
+/// </param>
 public sealed record CandidateExplanation(
     string Source, int Start, int End, string Text, double Probability, double RankingScore, bool IsOfAnother,
     IReadOnlyDictionary<string, double> Features)
@@ -57,6 +59,8 @@ public sealed record CandidateExplanation(
         var features = new Dictionary<string, double>(StringComparer.Ordinal);
         for (int i = 0; i < candidate.Features.Length; i++)
             features[CandidateFeatures.Names[i]] = Math.Round(candidate.Features[i], 4);
+        foreach (var (name, share) in candidate.Objections)
+            features[$"but_{name}"] = share;
         return new CandidateExplanation(
             chunk.Source, chunk.Start + candidate.Span.Start, chunk.Start + candidate.Span.End, candidate.Passage.Readable(candidate.Span),
             candidate.Probability, candidate.Score, candidate.IsOfAnother, features);

@@ -23,7 +23,12 @@ internal static partial class AnswerFinder
     // the question says, is most often about something else. The shares are those of the probability that stay.
     private const double OtherTypePenalty = 6, OtherTypeShare = 0.1, MissingNamePenalty = 5, MissingNameShare = 0.25,
         OtherModifierPenalty = 4, OtherModifierShare = 0.2, EmptyCellPenalty = 6, EmptyCellShare = 0.05,
-        SaidOfAnotherShare = 0.1, SaidMore = 0.1;
+        SaidOfAnotherShare = 0.1, SaidMore = 0.1, OtherThingShare = 0.15;
+
+    private const double LookupProbability = 0.9;
+
+    // A longer Japanese question describes its thing in words that the text need not use.
+    private const int LongestThatNames = 20;
 
     // Another document has the name, and all else that this one has of the question.
     private const double NamedElsewherePenalty = 5, NamedElsewhereShare = 0.2;
@@ -42,6 +47,7 @@ internal static partial class AnswerFinder
         var modifiers = new Modifiers(question);
         var sections = SectionsNamed(question, passages);
         var covered = passages.ToDictionary(passage => passage, passage => features.Coverage(passage.Keys));
+        bool namesItsThing = question.Language == "en" || question.Folded.Length <= LongestThatNames;
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
         var candidates = new List<Candidate>();
         var seen = new HashSet<(string Source, int Start)>(); // overlapping chunks repeat sentences
@@ -75,7 +81,8 @@ internal static partial class AnswerFinder
                 bool isEmpty = asked[i].IsEmpty;
                 // Another sentence of the passage says most of what is asked, or more of it of another thing, or an empty cell says it;
                 // and this one says next to nothing: then it is beside the point. But a reason is given in words of its own.
-                bool isSaidOfAnother = question.Kind != AnswerKind.Reason && asked[i].Said < AskedSentence.LittleSaid
+                bool isSaidOfAnother = question.Kind != AnswerKind.Reason && !asked[i].IsAllGiven
+                    && asked[i].Said < AskedSentence.LittleSaid
                     && (asked[i].Said + measured[CandidateFeatures.AskedLess] >= AskedSentence.MuchSaid
                         || saidOfOthers > asked[i].Said + SaidMore
                         || (hasEmptyCell && !passage.Sentences[i].IsRow));
@@ -95,11 +102,15 @@ internal static partial class AnswerFinder
                     IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || otherRows.Contains(i),
                 };
-                candidate.Share = (hasType ? 1 : OtherTypeShare)
-                    * (isElsewhere ? NamedElsewhereShare : lacksName ? MissingNameShare : 1)
-                    * (isOther ? OtherModifierShare : 1)
-                    * (isEmpty ? EmptyCellShare : 1)
-                    * (isSaidOfAnother ? SaidOfAnotherShare : 1);
+                candidate.ObjectIf(!hasType, "other_form", OtherTypeShare);
+                candidate.ObjectIf(isElsewhere, "named_elsewhere", NamedElsewhereShare);
+                candidate.ObjectIf(lacksName && !isElsewhere, "lacks_name", MissingNameShare);
+                candidate.ObjectIf(isOther, "other_thing", OtherModifierShare);
+                candidate.ObjectIf(isEmpty, "empty_cell", EmptyCellShare);
+                candidate.ObjectIf(features.AskedThing.IsSibling(passage, i), "of_a_sibling", OtherThingShare);
+                candidate.ObjectIf(namesItsThing && features.AskedThing.IsSaidElsewhere(passage, i, passages),
+                    "not_of_the_thing", OtherThingShare);
+                candidate.ObjectIf(isSaidOfAnother, "said_of_another", SaidOfAnotherShare);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate) - candidate.Penalty;
                 candidates.Add(candidate);
             }
@@ -115,6 +126,8 @@ internal static partial class AnswerFinder
         {
             double rival = rivals.Find(other => other.Passage != candidate.Passage)?.Score ?? rivals[^1].Score;
             candidate.Probability = candidate.Share * AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival));
+            if (candidate.Share >= 1 && IsLookup(question, candidate))
+                candidate.Probability = Math.Max(candidate.Probability, LookupProbability);
         }
 
         return new AnswerTrace(candidates, features, answers);
@@ -133,11 +146,27 @@ internal static partial class AnswerFinder
             && !keys.All(key => key.All(char.IsAsciiDigit));
     }
 
-    // The names of the question that a document has sections about.
+    // "What is the priority of T-101?": one row holds T-101, its header says priority, nothing of the question is left, and the cell is
+    // not empty.
+    private static bool IsLookup(Question question, Candidate candidate)
+    {
+        if (candidate.Sentence is not { IsRow: true, Header: { } header } row)
+            return false;
+        var (headers, cells) = (Passage.Cells(header), Passage.Cells(row.Normalized));
+        var context = TermKeys.Of(candidate.Passage.Context);
+        return question.Terms.All(term => row.Keys.Contains(term.Key) || context.Contains(term.Key))
+            && question.Terms.Any(term => row.OwnKeys.Contains(term.Key))
+            && Enumerable.Range(0, Math.Min(headers.Count, cells.Count)).Any(i => cells[i].Any(char.IsLetterOrDigit)
+                && TermKeys.Of(headers[i]) is { Count: > 0 } column && column.IsSubsetOf(question.AllKeys));
+    }
+
+    // The names of the question that a document has sections about, without what its title says: "Bronze" of "Cloud Bronze".
     private static List<(string Source, string[] Name)> SectionsNamed(Question question, IReadOnlyList<Passage> passages)
         => [.. question.ProperNames.SelectMany(name => passages
-            .Where(passage => passage.Sentences.Any(sentence => passage.SectionOf(sentence) is { } section && Says(section, name)))
-            .Select(passage => (passage.Chunk.Source, name))).Distinct()];
+            .Select(passage => (Passage: passage, Name: Array.FindAll(name, word => !Passage.Holds(passage.Title, word))))
+            .Where(each => each.Name.Length > 0 && each.Passage.Sentences
+                .Any(sentence => each.Passage.SectionOf(sentence) is { } section && Says(section, each.Name)))
+            .Select(each => (each.Passage.Chunk.Source, each.Name))).DistinctBy(each => (each.Source, string.Join(' ', each.Name)))];
 
     // "Sales is headed by …" under "Sales", where the document has a section on Repairs, which is asked about.
     private static bool IsInAnotherSection(List<(string Source, string[] Name)> sections, Passage passage, PassageSentence sentence)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 
 namespace Kotonoha.Rag.Answering;
@@ -27,6 +28,15 @@ internal sealed partial class AnswerTypes
         + @"|building|suite|flat|apartment|unit|level|model|phone|tel|call|dial|in|since|until|january|february|march|april|may|june|july|august"
         + @"|september|october|november|december)[.:]? ";
 
+    // "from 9 a.m. to 5 p.m.", "opens at 9:00", 8時から16時まで.
+    private const string Hour = @"(?:\d{1,2}[:.]\d\d(?:\s*[ap]\.?m\b\.?)?|\d{1,2}\s*(?:[ap]\.?m\b\.?|o'clock|h\b)|noon|midnight)";
+
+    private const string To = @"\s*(?:to|until|till|and|-|–|—)\s*";
+
+    private const string OpeningHours = @"\b(?:" + Hour + To + @"(?:\d|noon|midnight)|\d{1,2}" + To + Hour + ")"
+        + @"|\bopen(?:s|ed)?\b[^.]{0,40}(?:from \d{1,2} (?:to|until) \d{1,2}\b|\d{1,2}:\d\d|\d\s*(?:[ap]\.?m\b|o'clock)|\bdaily\b)|\b(?:around the clock|24 hours|closed)\b"
+        + @"|[\d一二三四五六七八九十]+(?:時(?:半|\d+分)?|:\d\d)\s*(?:から|[-–—~〜～])|24時間|終日|年中無休|休業|休館";
+
     /// <summary>What measures, in English; a number before it counts no things.</summary>
     internal const string Units = "(?:" + Money + "|percent|per cent|" + Times
         + "|kg|g|mg|tons?|tonnes?|kilo(?:gram)?s?|km|m|cm|mm|met(?:re|er)s?|kilomet(?:re|er)s?|feet|miles|square|cubic|lit(?:re|er)s?|l"
@@ -40,7 +50,7 @@ internal sealed partial class AnswerTypes
     [
         new(@"\be-?mail address\b|\b(?:what|which) .{0,20}e-?mail\b|メールアドレス", @"[^\s@]+@[^\s@]+\.\w+", isOneThing: true),
         new(@"\b(?:which|what) address\b.*\bwrite\b",
-            @"[^\s@]+@[^\s@]+\.\w+|\bp\.?o\.? box\b|\b\d+\w? [A-Z]\w+ (?:street|road|avenue|lane|square)\b|\b(?:street|road|avenue|lane|square)\b"),
+            @"[^\s@]+@[^\s@]+\.\w+|\bp\.?o\.? box\b|\b\d+\w? [A-Z]\w+ (?:street|road|avenue|lane|square)\b|\b(?:street|road|avenue|lane|square)\b", isOneThing: true),
         new(@"\b(?:tele)?phone number\b|\b(?:number|extension)\b.*\b(?:reach|call|dial|ring)\b"
             + @"|\b(?:reach|call|dial|ring)\b.*\b(?:number|extension)\b|\b(?:tele)?phone extension\b|\bextension (?:of|for|has)\b"
             + @"|\bhow (?:do|can|could|may|should|would) (?:i|we|you|one|customers|members) (?:call|phone|ring|dial)\b(?! off)|電話番号|内線(?:番号)?" + Asked + "|何番に(?:電話|かけ)",
@@ -50,23 +60,23 @@ internal sealed partial class AnswerTypes
             @"\b(?:(?:ground|top|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\d+(?:st|nd|rd|th)?) (?:floor|storey)|floor \d"
             + @"|basement|upstairs|downstairs)\b|[\d一二三四五六七八九十]階|地[下階]|屋上", isOneThing: true),
         new(@"\b(?:which|what) colou?rs?\b|何色|色は(?:何|どん)", @"\b(?:red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ea]y"
-            + @"|silver|gold(?:en)?|beige|turquoise|cream|ivory|transparent|\w+-colou?red)\b|[赤青緑黄紫黒白灰銀金茶紺朱橙藍]|色|ピンク|オレンジ|ベージュ|グレー|ブルー|レッド|グリーン", isOneThing: true),
+            + @"|silver|gold(?:en)?|beige|turquoise|cream|ivory|transparent|\w+-colou?red)\b|[赤青緑黄紫黒白灰銀金茶紺朱橙藍]|[一-龥々ァ-ヴー]{1,4}(?<!本体|外装|製品|表示|何)色|ピンク|オレンジ|ベージュ|グレー|ブルー|レッド|グリーン", isOneThing: true),
         new(@"\bweb ?(?:site )?address\b|\burl\b.*\?|(?:ホームページ|サイト)のアドレス|URL" + Asked,
             @"https?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|io|dev|jp|example)\b", isOneThing: true),
         new(@"\bhow many (?:people|persons)\b",
-            @"(?<![\p{L}\d:.,/£$€¥-])(?<!" + Labels + @")\d[\d,]*(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @")|\s+(?!" + Persons
+            @"(?<![\p{L}\d:.,/£$€¥-])(?<!" + Labels + @")(?!0\d)\d[\d,]*(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @")|\s+(?!" + Persons
             + @")[a-z]+s\b)|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|hundreds?"
-            + @"|thousands?|dozens?|nobody|everybody|unlimited|any number|couple)\b"),
+            + @"|thousands?|dozens?|nobody|everybody|unlimited|any number|couple)\b", isOfPersons: true),
         new(@"\b(?:for )?how many (?!" + Units + @"|of\b|times\b)|\bwhat is the (?:(?:maximum|minimum|total|average) )?number of (?!"
             + Units + ")",
-            @"(?<![\p{L}\d:.,/-])(?<!" + Labels + @")\d[\d,]*(?:\.\d+)?(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @"))"
+            @"(?<![\p{L}\d:.,/-])(?<!" + Labels + @")(?!0\d)\d[\d,]*(?:\.\d+)?(?![\d:/%°-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:[%°]|" + Units + @"))"
             + @"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twenty|thirty|forty|fifty"
                 + @"|hundreds?|thousands?"
-            + @"|dozens?|both|single|no|none|several|half|unlimited|any number|pair|couple)\b"),
+            + @"|dozens?|both|single|no|none|several|half|unlimited|any number|pair|couple)\b(?!\s+" + Units + ")"),
         // Of things, a size; of teams and towns, how many they are.
         new(@"\bhow (?:big|large)\b(?![^?]*\b(?:fines?|discount|fee|deposit|bonus|budget|grants?|prize|loans?|bill|charge|funds?"
             + @"|difference|increase|rise|debts?|deficit|surplus|profits?|loss|losses|turnover|revenue|income|salary|investment)\b)",
-            @"(?<![\p{L}\d:.,/£$€¥-])(?<!" + Labels + @")\d[\d,]*(?:\.\d+)?(?![\d:/-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:°|degrees?\b|(?:" + Money + "|" + Times
+            @"(?<![\p{L}\d:.,/£$€¥-])(?<!" + Labels + @")(?!0\d)\d[\d,]*(?:\.\d+)?(?![\d:/-]|[.,]\d|st\b|nd\b|rd\b|th\b|\s*(?:°|degrees?\b|(?:" + Money + "|" + Times
             + @")\b))|\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|half|hundreds?|thousands?|dozens?|twice)\b"),
         new("(?<!何)回数" + Asked, @"[\d一二三四五六七八九十百]\s?回"),
         new("(?:件数|(?<!人)口数|台数|個数|冊数|枚数|戸数|席数|校数|店舗数|日数)" + Asked, @"[\d一二三四五六七八九十百千万]\s?(?:件|口|台|個|冊|枚|戸|席|校|店|日)"),
@@ -80,7 +90,7 @@ internal sealed partial class AnswerTypes
                 + @"|lessons?|terms?|pages?|words?"
             + @"|characters?|miles?|feet|foot|inch(?:es)?|k?m|cm|mm|(?:kilo|centi|milli)?met(?:re|er)s?)\b"
             + @"|\b(?:until|forever|indefinitely|permanent(?:ly)?|as long as|between|from|since|lifetime|overnight|all (?:day|year))\b"),
-        new(@"\bhow much (?:money|(?:is|are|was|were|do|does|did|would|will|must|should) (?:(?!water|time|of)\w+ ){0,12}(?:cost|paid|pay"
+        new(@"\bhow much (?:money|(?:is|are|was|were|do|does|did|would|will|must|should) (?:(?!water|time|of)[\w'’-]+ ){0,12}(?:cost|paid|pay"
             + @"|charged?)\b)"
             + @"|\bhow much (?:is|are|was|were) (?!left\b|in\b|of\b|it\?)[^?]*\?\s*$|いくら(?:かか|払|支払)"
             + @"|\bhow much (?:does|do|did|will|would) it cost\b|\bhow expensive\b|\bwhat (?:do|does|did|must|will"
@@ -89,17 +99,18 @@ internal sealed partial class AnswerTypes
                 + @"|何(?:円(?!何月)|ユーロ|ドル)"
             + @"|(?<!人|数|率|合|者)はいくら(?:です|で|かかり|します|になり|[?]|$)"
             + "|(?:料金|価格|値段|費用|代金|家賃|賃料|(?<![燃原資材史肥飲香衣飼塗染顔])料|月額|年額|売上高?|収入)" + Asked,
-            @"[£$€¥]\s*\d|" + Amount + @"\s*(?:[£$€¥]|euros?\b|dollars?\b|pounds?\b|yen\b|cents?\b|pence\b|francs?\b|[A-Z]{3}\b)"
-            + @"|\d[\d,.万億千百]*\s*(?:円|ユーロ|ドル|ポンド|元|ウォン)|\bfree\b|\b(?:costs? nothing|no (?:charge|fee)|included)\b|%|percent|無料|不要|含まれ"),
-        new(@"\bweighs?\b|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|どの?く?れ?ら?い重|何(?:キログラム|グラム|kg|キロ(?=あ|です|の重|[?]|$))",
+            @"[£$€¥]\s*\d|" + Amount + @"\s*(?:[£$€¥]|euros?\b|dollars?\b|pounds?\b|yen\b|cents?\b|pence\b|francs?\b|kron(?:er|or|a|e)\b|rupees?\b|[A-Z]{3}\b)"
+            + @"|[\d一二三四五六七八九十百千万億][\d,.一二三四五六七八九十百千万億]*\s*(?:円|ユーロ|ドル|ポンド|元|ウォン|フラン)|\bfree\b|\b(?:costs? nothing|no (?:charge|fee)|included|pays? (?:the|an?|all|half|for))\b|%|percent|無料|不要|含まれ", isMoney: true),
+        new(@"\b(?:how much|what)\b[^?]*\bweighs?\b(?! (?:more|less|over|under|up))|\bhow heavy\b|\b(?:what|which|how much) .{0,30}weight\b|(?:重さ|重量|質量|体重)" + Asked + "|どの?く?れ?ら?い重|何(?:キログラム|グラム|kg|キロ(?=あ|です|の重|[?]|$))",
             Amount + @"\s*(?:kg|g|mg|t|lbs?|oz|tons?|tonnes?|kilos?|kilogram(?:me)?s?|gram(?:me)?s?|pounds?)\b|\d[\d,.]*\s*(?:キロ|グラム|トン"
                 + @"|(?:kg|g|t)(?![a-z]))", isOneThing: true),
         new(@"\b(?:what|which|how high|how low) .{0,30}temperature\b|\bhow (?:hot|cold|warm)\b|(?:温度|気温|水温)" + Asked + "|何度(?:まで|です|C|℃|以)",
             @"\d\s*(?:°|℃|degrees?\b|celsius\b|fahrenheit\b|kelvin\b|K\b|度)", isOneThing: true),
         new(@"\bhow many watts\b|\bhow much power\b|\b(?:what|how (?:much|high)) .{0,30}(?:power (?:consumption|draw|rating)|wattage)\b|消費電力" + Asked
             + "|何ワット",
-            @"\d\s*(?:[kMG]?W|watts?|kilowatts?|ワット|キロワット)(?!h)", isOneThing: true),
-        new(@"\bhow many decibels\b|\bhow (?:loud|noisy)\b|\bnoise level\b|(?:騒音値?|運転音)" + Asked + "|何デシベル", @"\d\s*(?:dB|decibels?|デシベル)", isOneThing: true),
+            @"(?<![\p{L}-])\d[\d,.]*\s*(?:[kMG]?W|watts?|kilowatts?|ワット|キロワット)(?![a-z時])", isOneThing: true),
+        new(@"\bhow many decibels\b|\bhow (?:loud|noisy|quiet)\b|\bnoise level\b|(?:騒音値?|運転音)" + Asked + "|何デシベル|ど[のれ][くぐ]らい(?:うるさ|静か|煩)",
+            @"(?<![\p{L}-])\d[\d,.]*\s*(?:dB|decibels?|デシベル)(?![a-z])", isOneThing: true),
         new(@"\bhow many (?:kilo|mega|giga|tera)?bytes\b|何(?:キロ|メガ|ギガ|テラ)?バイト|何[KMGT]B",
             @"\d\s*(?:[KMGTP]i?B|bytes?|バイト|ギガ|メガ|テラ)|\bunlimited\b|無制限"),
         new("容量" + Asked, @"\d\s*(?:[KMGTP]i?B|バイト|ギガ|メガ|テラ|m?l|cc|リットル|ミリリットル|kg|キロ|トン|立方|Ah|mAh)|無制限"),
@@ -116,8 +127,12 @@ internal sealed partial class AnswerTypes
             + @"(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?|mornings?|afternoons?|evenings?|nights?|sessions?|fortnights?"
                 + @"|decades?|centur(?:y|ies))\b"
             + @"|[\d一二三四五六七八九十百半数](?:年|か月|カ月|ヶ月|週|日|時間|分|秒|泊|回)(?!目)"),
-        new(@"\bwhat time\b|\b(?:what|when) .{0,30}(?:opening|closing|office|business|visiting|service) (?:hours|time)\b"
-            + @"|何時から何時|何時に(?:開|閉|始|終|出発|施錠|締)|(?:受付|開館|営業|診療|閉館|開店|閉店|利用|施錠|集合)時[間刻]" + Asked,
+        new(@"\b(?:opening|office|business|visiting|service) (?:hours|times)\b|\bwhen (?:is|are) [^?]{1,80}\bopen\b"
+            + @"|\bwhen can (?:i|we|you|one|visitors|customers) (?:visit|come to|call at)\b|何時から何時|いつ(?:開い|開き|営業|開館|利用)|(?:受付|開館|営業|診療|開庁)時間"
+            + Asked,
+            OpeningHours, isOneThing: true),
+        new(@"\bwhat time\b|\b(?:what|when) .{0,30}closing time\b"
+            + @"|何時に(?:開|閉|始|終|出発|施錠|締)|(?:閉館|開店|閉店|利用|施錠|集合)時[間刻]" + Asked,
             @"\d{1,2}[:.]\d\d|\d\s*(?:[ap]\.?m\b|o'clock)|\b(?:noon|midnight|around the clock|24 hours|dawn|dusk)\b"
             + @"|[\d一二三四五六七八九十](?:時|:)|正午|深夜|終日"),
         new(@"\b(?:what|which) (?:day of the week|weekday)\b|何曜",
@@ -129,13 +144,27 @@ internal sealed partial class AnswerTypes
     ];
 
     private readonly Regex _question, _answer;
-    private readonly bool _isOneThing;
+    private readonly bool _isOneThing, _isMoney, _isOfPersons;
 
-    private AnswerTypes(string question, string answer, bool isOneThing = false)
-        => (_question, _answer, _isOneThing) = (new Regex(question, Options), new Regex(answer, Options), isOneThing);
+    private AnswerTypes(string question, string answer, bool isOneThing = false, bool isMoney = false, bool isOfPersons = false)
+    {
+        (_question, _answer) = (new Regex(question, Options), new Regex(answer, Options));
+        (_isOneThing, _isMoney, _isOfPersons) = (isOneThing, isMoney, isOfPersons);
+    }
 
     /// <summary>The form that the question asks for, or null where any will do.</summary>
-    internal static AnswerTypes? Of(string question) => Array.Find(All, type => type._question.IsMatch(question));
+    internal static AnswerTypes? Of(string question)
+        => Array.Find(All, type => type._question.IsMatch(question))
+            ?? (AskedCounter().Match(question) is { Success: true } match ? OfCounter(match.Groups["counter"].Value) : null);
+
+    // 何冊: five volumes are 五冊 or 5冊.
+    private static AnswerTypes OfCounter(string counter)
+        => Counters.GetOrAdd(counter, key => new AnswerTypes("何" + key, @"[\d一二三四五六七八九十百千万数]\s?" + key + "|無制限|いくつでも"));
+
+    private static readonly ConcurrentDictionary<string, AnswerTypes> Counters = new(StringComparer.Ordinal);
+
+    [GeneratedRegex("何(?<counter>[冊個枚本台匹頭羽杯件着足軒棟席室箱袋束通社校店問曲歳才票株脚面輪両隻艘皿膳丁缶切基口畳坪段試話巻号](?![物者部社名]))")]
+    private static partial Regex AskedCounter();
 
     /// <summary>
     /// Where a question asks for the form, if things have one value of it, as they do of weight and of few others: an amount of money may
@@ -144,12 +173,37 @@ internal sealed partial class AnswerTypes
     internal (int Start, int End)? AskedIn(string question)
         => _isOneThing && _question.Match(question) is { Success: true } match ? (match.Index, match.Index + match.Length) : null;
 
-    /// <summary>Whether a text holds something of the form that the question does not hold already.</summary>
+    /// <summary>
+    /// Whether a text holds something of the form that the question does not hold already: of money, at the rate that is asked for.
+    /// </summary>
     internal bool IsIn(string text, string question)
     {
         foreach (var match in _answer.EnumerateMatches(text))
-            if (question.AsSpan().IndexOf(text.AsSpan(match.Index, match.Length), StringComparison.OrdinalIgnoreCase) < 0)
+            if (question.AsSpan().IndexOf(text.AsSpan(match.Index, match.Length), StringComparison.OrdinalIgnoreCase) < 0
+                && !(_isMoney && Rates.IsOther(question, text, match.Index, match.Index + match.Length)))
                 return true;
-        return false;
+        return _isOfPersons && CountsTheirDeeds(text, question);
     }
+
+    // "How many people complained?" – "613 complaints reached us."
+    private static bool CountsTheirDeeds(string text, string question)
+    {
+        var stems = Words().Matches(question).Select(word => EnglishStemmer.Stem(word.Value.ToLowerInvariant())).ToList();
+        return Counted().Matches(text).Select(match => EnglishStemmer.Stem(match.Groups["things"].Value.ToLowerInvariant()))
+            .Any(things => stems.Exists(stem => AreOfOneWord(stem, things)));
+    }
+
+    private static bool AreOfOneWord(string one, string other)
+    {
+        int shorter = Math.Min(one.Length, other.Length);
+        return shorter >= LeastOfOneWord && one.AsSpan().CommonPrefixLength(other) >= Math.Max(LeastOfOneWord, shorter - 1);
+    }
+
+    private const int LeastOfOneWord = 4;
+
+    [GeneratedRegex("[A-Za-z]+")]
+    private static partial Regex Words();
+
+    [GeneratedRegex(@"(?<![\p{L}\d:.,/£$€¥-])\d[\d,]* (?<things>[a-z]+s)\b", Options)]
+    private static partial Regex Counted();
 }

@@ -21,6 +21,10 @@ internal sealed partial class AskedWords
 
     private const int Katakana = 2, LeastName = 3;
 
+    // Nouns that do the work of grammar: 誤りに気づいた場合 says nothing of circumstances.
+    private static readonly HashSet<string> FormalNouns =
+        [.. "場合 事 物 時 際 為 所 訳 筈 通り 次第 以上 以下 内容 文書 等 方 者 点 上 中 下 前 後 間 可能 必要 対象 全て 各 他".Split(' ')];
+
     // A column answers where its header says this much of what is asked, and more than the others.
     private const double HeaderSays = 0.35, AsMuch = 0.15;
 
@@ -42,9 +46,10 @@ internal sealed partial class AskedWords
         _question = question;
         _isOfForm = form is not null;
         _stems = StemsOf(question.Folded);
-        foreach (var token in WordsIn(question.Saying, _vectors.WordsOf(question.Saying)))
+        var saying = Roles.WithHeads(question.Saying);
+        foreach (var token in WordsIn(saying, _vectors.WordsOf(saying)))
         {
-            var text = question.Saying.Substring(token.Start, token.Length);
+            var text = saying.Substring(token.Start, token.Length);
             // "the plate heater NT-510": the code says which thing is meant.
             if (kind.Select(match => match.Groups["kind"])
                 .Any(group => token.Start >= group.Index && token.Start < group.Index + group.Length))
@@ -56,7 +61,10 @@ internal sealed partial class AskedWords
             if (stems.Count > 0)
                 words.Add(new Word(text, token.Id, stems, TermKeys.Of(text),
                     statistics.IdfOfRun(text) * (stems.All(EnglishStopWords.IsLight) ? LightShare : 1),
-                    names.Contains(text), form is { } place && token.Start >= place.Start && token.Start < place.End));
+                    names.Contains(text), form is { } place && token.Start >= place.Start && token.Start < place.End)
+                {
+                    IsOfRole = Roles.IsOfOther(question.Folded, token.Start),
+                });
         }
 
         _words = [.. words];
@@ -68,7 +76,8 @@ internal sealed partial class AskedWords
     /// </summary>
     internal double ForeignIn(Passage passage, PassageSentence sentence)
     {
-        if (passage.SectionOf(sentence) is not { } heading)
+        // The cells of a row say which thing is meant: "Marketing | ground floor" under "Overview".
+        if (passage.SectionOf(sentence) is not { } heading || (sentence.IsRow && IsRowOfThing(passage, sentence)))
             return 0;
         if (_foreign.TryGetValue(heading, out double known))
             return known;
@@ -87,6 +96,13 @@ internal sealed partial class AskedWords
         }
 
         return _foreign[heading] = all > 0 ? foreign / all : 0;
+    }
+
+    private bool IsRowOfThing(Passage passage, PassageSentence sentence)
+    {
+        var cell = Passage.Cells(sentence.Folded)[0];
+        return cell.Length > 1 && TermKeys.Of(cell) is { Count: > 0 } keys && keys.IsSubsetOf(_question.AllKeys)
+            && !Passage.Holds(passage.Title, cell);
     }
 
     /// <summary>Measures the sentences of a passage.</summary>
@@ -121,7 +137,10 @@ internal sealed partial class AskedWords
                 continue;
             }
 
-            var says = Says(below, sentence.Folded);
+            // The steps are one answer, whatever the words of one of them.
+            var says = _question.AsksProcedure && sentence.IsStep
+                ? new double[below.Length]
+                : Says(below, sentence.Folded, sentence.Normalized);
             if (sentence.LeadIn is { } lead)
                 Raise(says, leads.TryGetValue(lead, out var led) ? led : leads[lead] = Says(below, passage.Sentences[lead].Folded));
             if (hasType[i])
@@ -138,7 +157,7 @@ internal sealed partial class AskedWords
     {
         var cells = Passage.Cells(sentence.Folded);
         var columns = Passage.Cells(Normalizer.FoldCase(header));
-        var stems = StemsOf(sentence.Folded);
+        var stems = StemsOf(sentence.Normalized);
         var compounds = $"{sentence.Folded}\n{Normalizer.FoldCase(header)}";
         int[] left =
         [
@@ -201,30 +220,36 @@ internal sealed partial class AskedWords
             best[i] = Math.Max(best[i], others[i]);
     }
 
-    // How far a text says each of the words, from 0 to 1.
-    private double[] Says(Word[] asked, string folded)
+    // How far a text says each of the words, from 0 to 1; by its capitals, where they are given, idleTimeout says the idle timeout.
+    private double[] Says(Word[] asked, string folded, string? withCase = null)
     {
         // The deputy head is not the head.
         if (!_question.AsksForOtherRole)
             folded = Roles.WithoutOthers(folded);
+        folded = Roles.WithHeads(folded);
         var says = new double[asked.Length];
+        bool saysDeputy = _question.AsksForOtherRole && Roles.SaysDeputy(folded);
         var stems = StemsOf(folded);
+        if (withCase is not null)
+            stems.UnionWith(StemsOf(withCase));
         HashSet<string>? keys = null;
         List<KnownWord>? said = null;
         for (int i = 0; i < asked.Length; i++)
         {
-            if (IsIn(asked[i], folded, stems))
+            if (IsIn(asked[i], folded, stems) || (saysDeputy && asked[i].IsOfRole))
             {
                 says[i] = 1;
                 continue;
             }
 
-            if (asked[i].IsLatin && asked[i].Keys.IsSubsetOf(keys ??= [.. stems.Select(EnglishSynonyms.KeyOf)]))
+            if (asked[i].IsLatin ? asked[i].Keys.IsSubsetOf(keys ??= [.. stems.Select(EnglishSynonyms.KeyOf)])
+                : JapaneseCompounds.Says(folded, asked[i].Text))
                 says[i] = Synonym;
             if (asked[i].Id is not { } id)
                 continue;
             // "Department" says the question's own department, and no office too.
-            said ??= [.. _vectors.WordsOf(folded).Where(word => !_words.Any(each => each.Id == word.Id))];
+            said ??= [.. _vectors.WordsOf(folded).Where(word => !_words.Any(each => each.Id == word.Id)
+                && !FormalNouns.Contains(folded.Substring(word.Start, word.Length)))];
             foreach (var word in said)
                 says[i] = Math.Max(says[i], Sameness(id, word.Id));
         }
@@ -287,6 +312,9 @@ internal sealed partial class AskedWords
     private sealed record Word(string Text, int? Id, HashSet<string> Stems, HashSet<string> Keys, double Weight, bool IsName, bool IsOfForm)
     {
         internal bool IsLatin { get; } = Text[0] < '\u2E80';
+
+        // "stands in for the head": what says that the deputy is meant.
+        internal bool IsOfRole { get; init; }
 
         // Where the last part of a compound in katakana starts that no dictionary has as a whole.
         internal int Tail { get; } = Id is null && Text[0] is >= 'ァ' and <= 'ヶ' ? WordVectors.Default.TailOf(Text) : Text.Length;

@@ -28,8 +28,20 @@ internal sealed class Candidate
     /// <summary>What is taken off the score whatever the features say: for what the question names and the passage lacks.</summary>
     internal double Penalty { get; init; }
 
-    /// <summary>What stays of the probability where it has not the form, the name or the modifier that the question asks for.</summary>
-    internal double Share { get; set; } = 1;
+    /// <summary>What stays of the probability after <see cref="Objections"/>.</summary>
+    internal double Share { get; private set; } = 1;
+
+    /// <summary>
+    /// What speaks against it, whatever the features say (it has not the form, the name or the modifier that the question asks for), with
+    /// the share of the probability that stays.
+    /// </summary>
+    internal Dictionary<string, double> Objections { get; } = new(StringComparer.Ordinal);
+
+    internal void ObjectIf(bool holds, string name, double share)
+    {
+        if (holds)
+            (Objections[name], Share) = (share, Share * share);
+    }
 
     internal PassageSentence Sentence => Passage.Sentences[Index];
 
@@ -43,14 +55,14 @@ internal sealed class CandidateFeatures
 {
     // The numbers of the features; the weights in AnswerModel have the same order.
     internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9,
-        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, Unsaid = 17, Foreign = 18;
-    internal const int Count = 19;
+        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, Unsaid = 17, Foreign = 18, Thing = 19;
+    internal const int Count = 20;
 
     /// <summary>What the features are called where a person reads them.</summary>
     internal static IReadOnlyList<string> Names { get; } =
     [
         "sentence", "passage", "previous", "next", "kind", "new", "hit", "length", "first", "phrase", "rank", "both", "something_new",
-        "asked", "asked_less", "type", "name", "unsaid", "foreign",
+        "asked", "asked_less", "type", "name", "unsaid", "foreign", "thing",
     ];
 
     // What only the nearest heading or the table's header holds counts by this part: all sentences and rows below have it.
@@ -61,6 +73,7 @@ internal sealed class CandidateFeatures
     private readonly Question _question;
     private readonly double[] _weights;
     private readonly AskedWords _asked;
+    private readonly AskedThing _thing;
     private readonly Dictionary<Passage, AskedSentence[]> _askedIn = [];
     private readonly Dictionary<Passage, (double Type, double Kind)[]> _forms = [];
     private readonly double _topScore;
@@ -70,6 +83,7 @@ internal sealed class CandidateFeatures
         _question = question;
         _topScore = topScore;
         _asked = new AskedWords(question, statistics);
+        _thing = new AskedThing(question);
         _weights = [.. question.Terms.Select(term => statistics.Idf(term.Term) * term.Weight)];
         double sum = _weights.Sum();
         for (int i = 0; i < _weights.Length && sum > 0; i++)
@@ -78,6 +92,12 @@ internal sealed class CandidateFeatures
 
     /// <summary>The share of each of the question's terms; they add up to 1.</summary>
     internal IReadOnlyList<double> TermShares => _weights;
+
+    /// <summary>The thing that the question asks about.</summary>
+    internal AskedThing AskedThing => _thing;
+
+    /// <summary>Whether the question asks how something is done.</summary>
+    internal bool AsksProcedure => _question.AsksProcedure;
 
     internal double Coverage(IReadOnlySet<string> keys, IReadOnlySet<string>? without = null)
     {
@@ -114,7 +134,14 @@ internal sealed class CandidateFeatures
     internal AskedSentence AskedOf(Passage passage, int index) => AskedIn(passage)[SayingOf(passage, index)];
 
     private int SayingOf(Passage passage, int index)
-        => _question.AsksNext && index > 0 && passage.Sentences[index].IsStep ? index - 1 : index;
+    {
+        if (!_question.AsksNext || !passage.Sentences[index].IsStep)
+            return index;
+        int before = index - 1;
+        while (before >= 0 && passage.Sentences[before].IsNested)
+            before--;
+        return before >= 0 ? before : index;
+    }
 
     internal double[] Of(Passage passage, int index)
     {
@@ -145,9 +172,10 @@ internal sealed class CandidateFeatures
         features[SomethingNew] = Math.Min(newTerms / LittleNew, 1);
         var asked = AskedOf(passage, index);
         features[Asked] = asked.Said;
-        features[AskedLess] = AskedIn(passage).Max(each => each.Said) - asked.Said;
+        features[AskedLess] = asked.IsAllGiven ? 0 : AskedIn(passage).Max(each => each.Said) - asked.Said;
         features[Unsaid] = asked.Unsaid;
         features[Foreign] = _asked.ForeignIn(passage, sentence);
+        features[Thing] = _thing.SaidIn(passage, index);
         features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word => passage.Holds(word) ? 1.0 : 0));
         return features;
     }
@@ -242,6 +270,8 @@ internal sealed class AnswerFeatures
             asked.Said * f[CandidateFeatures.Type],
             Alone(passage, candidate.Index),
             SaysNothing(candidate, asked) ? 1 : 0,
+            IsProcedure(candidate, asked) ? 1 : 0,
+            f[CandidateFeatures.Thing],
         ];
         return [.. AnswerModel.Placed(features, asked.IsStructured), .. Cells(asked, f)];
     }
@@ -262,6 +292,11 @@ internal sealed class AnswerFeatures
     private bool SaysNothing(Candidate candidate, AskedSentence asked)
         => !candidate.Sentence.IsRow && !candidate.Sentence.IsItem && asked.Said < AskedSentence.LittleSaid && !asked.IsAllGiven
             && _question.Type is null && _question.Kind == AnswerKind.Other;
+
+    // The steps of what is asked about: the heading or the sentence that leads in to them says it.
+    private bool IsProcedure(Candidate candidate, AskedSentence asked)
+        => _question.AsksProcedure && (candidate.Sentence.IsStep || candidate.Sentence.IsItem)
+            && (asked.IsAllGiven || asked.Said >= AskedSentence.MuchSaid);
 
     private static bool HasForm((double Type, double Kind) form) => (form.Type != 0 ? form.Type : form.Kind) > 0;
 

@@ -89,7 +89,7 @@ internal static class EnglishStopWords
             + "can could may might must shall should will would "
             + "of in on at by for with from to into onto upon about over under between through during than then as and or but nor not no "
             + "if so because while until s t "
-            + "many much more most some any each every all both either neither other another such own same too very just also only ever "
+            + "up many much more most some any each every all both either neither other another such own same too very just also only ever "
             + "tell please explain describe give name say called call mean means get gets got let kind sort type thing things happen "
             + "happens there anything something someone anyone everything").Split(' '),
     ];

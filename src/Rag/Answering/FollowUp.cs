@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Kotonoha.Foundation.Text;
 using Kotonoha.Foundation.Unicode;
+using Kotonoha.Rag.Words;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Rag.Answering;
@@ -13,6 +15,9 @@ internal static partial class FollowUp
 {
     // How far back a chain of questions that lean on each other is followed.
     private const int MaxDepth = 4;
+
+    // From here on a new topic takes the place of one that it is like.
+    private const double LikeTopic = 0.35;
 
     private const int MaxHistory = 6;
     private const int MaxRewrittenLength = 500;
@@ -78,7 +83,18 @@ internal static partial class FollowUp
         var keys = own.SelectMany(TermKeys.Of).ToHashSet(StringComparer.Ordinal);
         words.RemoveAll(word => TermKeys.Of(word).IsSubsetOf(keys));
         if (asked.Language == "ja")
-            return words.Count == 0 ? question : $"{string.Join('の', words)}について、{question}";
+            return WithTopic(asked, last) is { } completed ? completed
+                : words.Count == 0 ? question : $"{string.Join('の', words)}について、{question}";
+        // "And the museum?", "And its filter?": what was asked about goes, what has a name stays.
+        bool hasOwner = Possessive().IsMatch(asked.Folded);
+        if (isFragment && !AskingWords().IsMatch(asked.Folded) && (hasOwner ? last.Names.Count > 0 : !hasPronoun))
+        {
+            var names = last.Names.SelectMany(name => name).ToHashSet(StringComparer.Ordinal);
+            var thing = new AskedThing(last).Words.Where(word => !names.Contains(word)).ToHashSet(StringComparer.Ordinal);
+            words.RemoveAll(word => thing.Contains(Normalizer.FoldCase(word)));
+            question = Possessive().Replace(question, "the");
+        }
+
         if (!isFragment || AskingWords().IsMatch(asked.Folded))
             return words.Count == 0 ? question : $"{question.TrimEnd('?', '.', ' ')} ({string.Join(' ', words)})?";
         // "And in 2024?" goes on with the question before; "And the museum?" asks the same of something else.
@@ -87,6 +103,45 @@ internal static partial class FollowUp
             ? $"{last.Text.TrimEnd('?', '.', ' ')} {fragment}?"
             : $"{AskingWords().Match(last.Text).Value} {fragment} {string.Join(' ', words)}?".TrimStart();
     }
+
+    // 海外は？ after 国内出張の日当はいくらですか: the new topic takes the place of what it is like, of the thing or of what is asked of it;
+    // where neither is like it, of the thing, but 札幌の場合は is a case of the whole. A topic of two parts stands by itself.
+    private static string? WithTopic(Question asked, Question last)
+    {
+        if (JapaneseTopicOnly().Match(asked.Normalized) is not { Success: true } own
+            || JapaneseTopic().Match(last.Normalized) is not { Success: true } before)
+            return null;
+        var (topic, old, rest) = (own.Groups["topic"].Value, before.Groups["topic"].Value, before.Groups["rest"].Value);
+        int of = old.LastIndexOf('の');
+        if (topic.Contains('の', StringComparison.Ordinal))
+            return topic + rest;
+        var (thing, attribute) = of > 0 ? (old[..of], old[(of + 1)..]) : (old, "");
+        double likeThing = Likeness(topic, thing), likeAttribute = Likeness(topic, attribute);
+        bool isCase = own.Groups["case"].Success && Math.Max(likeThing, likeAttribute) < LikeTopic;
+        return attribute.Length == 0 ? topic + rest
+            : isCase ? $"{topic}の{old}{rest}"
+            : likeAttribute > likeThing ? $"{thing}の{topic}{rest}"
+            : $"{topic}の{attribute}{rest}";
+    }
+
+    private static double Likeness(string one, string other)
+    {
+        if (other.Length > 0 && (one.EndsWith(other[^1]) || one.StartsWith(other[0])) && CjkText.IsCjk(one[^1]))
+            return 1;
+        var vectors = WordVectors.Default;
+        var others = vectors.WordsOf(Normalizer.FoldCase(other));
+        return vectors.WordsOf(Normalizer.FoldCase(one))
+            .SelectMany(a => others.Select(b => (double)vectors.Likeness(a.Id, b.Id))).DefaultIfEmpty(0).Max();
+    }
+
+    [GeneratedRegex(@"^\s*(?:では|じゃあ|じゃ|それと|それから|ちなみに|あと)?[、,\s]*(?<topic>[^、。はがを]{1,30}?)(?<case>の(?:場合|とき))?(?:の(?:ほう|方))?(?:に|で)?(?:は|ならば?)[?？。\s]*$")]
+    private static partial Regex JapaneseTopicOnly();
+
+    [GeneratedRegex("^(?<topic>[^、。はがを]{1,40}?)(?<rest>(?:に|で|へ|から)?は.+)$")]
+    private static partial Regex JapaneseTopic();
+
+    [GeneratedRegex(@"\b(?:its|their|his|her)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Possessive();
 
     /// <summary>The words with content as they are written.</summary>
     private static List<string> ContentOf(Question question)
@@ -149,7 +204,7 @@ internal static partial class FollowUp
     [GeneratedRegex(@"(?:それ|これ|あれ|その(?!他|ほか)|この|あの|そこ|ここ|そちら|こちら|彼女|彼(?!岸)|同じ)")]
     private static partial Regex JapanesePronoun();
 
-    [GeneratedRegex(@"^\s*(?:では|じゃあ|じゃ|あと|また|それと|それから|ちなみに)|^.{1,20}(?:は|のほうは|の場合は)[?？。\s]*$")]
+    [GeneratedRegex(@"^\s*(?:では|じゃあ|じゃ|あと|また|それと|それから|ちなみに)|^.{1,20}(?:は|なら|のほうは|の場合は)[?？。\s]*$")]
     private static partial Regex JapaneseFragment();
 
     [GeneratedRegex(@"[A-Za-z0-9][A-Za-z0-9\-_.]*|[ァ-ヺー]{2,}")]

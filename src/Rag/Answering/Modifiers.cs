@@ -25,7 +25,7 @@ internal sealed partial class Modifiers
             (_english, _englishPlaces) = (EnglishPairs(question.Folded), EnglishPlaces(question.Folded));
         if (question.Language != "ja")
             return;
-        _compounds = Pairs(Compound(), question.Normalized);
+        _compounds = [.. Pairs(Compound(), question.Normalized).Concat(Pairs(Unit(), question.Normalized)).Distinct()];
         _modified = Pairs(Modified(), question.Normalized);
         _katakana = [.. Katakana().Matches(question.Normalized).Select(match => match.Value).Distinct(StringComparer.Ordinal)];
         _compounds.RemoveAll(pair => QuestionWord().IsMatch(pair.Modifier));
@@ -48,19 +48,20 @@ internal sealed partial class Modifiers
             return false;
         var text = $"{passage.Chunk.Heading?.Split(" › ")[^1]}\n{passage.Chunk.Title}\n{sentence.Heading}\n{sentence.Normalized}";
         // The passage may name the thing anywhere.
-        if (SaysAnother(_compounds.Where(pair => !passage.Folded.Contains(pair.Modifier, StringComparison.Ordinal)), Compound(),
-            passage, text))
+        if (SaysAnother(_compounds.Where(pair => !Passage.Holds(passage.Folded, pair.Modifier)), passage, text, false, Compound(), Unit()))
             return true;
         // Whatever the passage speaks of elsewhere, its heading and the cells of its rows say which one is meant.
         var heading = sentence.Heading ?? passage.Chunk.Heading?.Split(" › ")[^1];
         var label = sentence.IsRow ? $"{heading}\n{sentence.Normalized}" : heading;
-        if (label is not null && SaysAnother(_compounds, Compound(), passage, label, ofAClass: true))
+        if (label is not null && SaysAnother(_compounds, passage, label, true, Compound(), Unit()))
             return true;
         // クラブプラン for ファミリープラン.
         if (_katakana.Exists(asked => !passage.Holds(asked)
             && Katakana().Matches(text).Any(said => CommonEnd(asked, said.Value) >= LeastHead)))
             return true;
-        return listed is not null && SaysAnother(_modified, Modified(), passage, listed.Normalized);
+        // In running text, the topic alone: 春の旅行は.
+        var told = listed?.Normalized ?? SentenceTopic().Match(sentence.Normalized).Value;
+        return told.Length > 0 && SaysAnother(_modified, passage, told, false, Modified());
     }
 
     private static bool SaysAnotherInEnglish(List<(string Modifier, string Head)> asked,
@@ -91,8 +92,12 @@ internal sealed partial class Modifiers
 
     private static List<(string Modifier, string Head)> EnglishPairs(Regex pattern, string folded)
         => [.. pattern.Matches(folded).Select(match => (Modifier: match.Groups["m"].Value, Head: match.Groups["h"].Value))
-            .Where(pair => IsContent(pair.Modifier) && IsContent(pair.Head))
+            .Where(pair => IsContent(pair.Modifier) && IsContent(pair.Head) && !IsVerb(pair.Head))
             .Select(pair => (pair.Modifier, EnglishStemmer.Stem(pair.Head)))];
+
+    // "The ship ran" is no kind of "ran".
+    private static bool IsVerb(string word)
+        => EnglishStemmer.Irregular.ContainsKey(word) || word.EndsWith("ed", StringComparison.Ordinal);
 
     private static bool IsContent(string word)
         => !EnglishStopWords.Contains(word) && !Support.EnglishTokens.IsGrammar(word)
@@ -108,14 +113,14 @@ internal sealed partial class Modifiers
     }
 
     private static bool SaysAnother(
-        IEnumerable<(string Modifier, string Head)> asked, Regex pattern, Passage passage, string text, bool ofAClass = false)
+        IEnumerable<(string Modifier, string Head)> asked, Passage passage, string text, bool ofAClass, params Regex[] patterns)
     {
         List<(string Modifier, string Head)>? said = null;
         foreach (var (modifier, head) in asked)
         {
-            if (text.Contains(modifier, StringComparison.Ordinal) || passage.Context.Contains(modifier, StringComparison.Ordinal))
+            if (Passage.Holds(text, modifier) || Passage.Holds(passage.Context, modifier))
                 continue;
-            said ??= Pairs(pattern, text);
+            said ??= [.. patterns.SelectMany(pattern => Pairs(pattern, text))];
             if (said.Exists(pair => (IsHead(pair.Head, head) || (ofAClass && IsUnit(pair.Head) && IsUnit(head)))
                 && !IsEndOf(pair.Modifier, modifier)))
                 return true;
@@ -136,21 +141,28 @@ internal sealed partial class Modifiers
 
     // 人事部 is リムトラ繊維人事部.
     private static bool IsEndOf(string one, string other)
-        => one.EndsWith(other, StringComparison.Ordinal) || other.EndsWith(one, StringComparison.Ordinal);
+        => one == other
+            || (one[0] is < 'ァ' or > 'ヶ' && one.EndsWith(other, StringComparison.Ordinal))
+            || (other[0] is < 'ァ' or > 'ヶ' && other.EndsWith(one, StringComparison.Ordinal));
 
-    [GeneratedRegex(@"(?<m>[一-龥々]+[ぁ-ん]{0,2}[一-龥々]*|[ァ-ヴー]{2,}|[A-Za-z0-9-]{2,})の(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))"
+    [GeneratedRegex(@"(?<m>[一-龥々]+[ぁ-ねは-ん]{0,2}[一-龥々]*|[ァ-ヴー]{2,}|[A-Za-z0-9-]{2,})の(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))"
         + "|(?<m>[一-龥々]{1,2}[いな])(?=(?<h>[一-龥々]{2,8}|[ァ-ヴー]{2,}))")]
     private static partial Regex Modified();
 
-    [GeneratedRegex(@"(?<m>[ァ-ヴー]{3,})(?<h>[一-龥々]{2,12})(?![一-龥々])"
-        + "|(?<![一-龥々])(?<m>[一-龥々]{2,8}|[一-龥々][ぁ-ん])(?<h>委員会|[部課室係科局])(?![一-龥々])")]
+    [GeneratedRegex("(?<m>[ァ-ヴー]{3,})(?<h>[一-龥々]{2,12})(?![一-龥々])")]
     private static partial Regex Compound();
+
+    [GeneratedRegex("(?<![一-龥々])(?<m>[一-龥々]{2,8}|[一-龥々][ぁ-ん])(?<h>委員会|[部課室係科局])(?![一-龥々])")]
+    private static partial Regex Unit();
 
     [GeneratedRegex(@"\b(?<m>[a-z]{3,})(?= (?<h>[a-z]{3,})\b)")]
     private static partial Regex EnglishPair();
 
     [GeneratedRegex(@"\b(?<h>[a-z]{3,}) (?:of|in|for|at|from) (?:the |an? |our |your )(?<m>[a-z]{3,}(?: [a-z]{3,}(?= (?:of|at|in|contains?|there|you|holds?)\b))?)")]
     private static partial Regex EnglishPlace();
+
+    [GeneratedRegex("^[^、。はが]{2,20}(?=[はが])")]
+    private static partial Regex SentenceTopic();
 
     [GeneratedRegex("[ァ-ヴー]{5,}")]
     private static partial Regex Katakana();

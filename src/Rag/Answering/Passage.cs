@@ -69,8 +69,20 @@ internal sealed partial class Passage
     internal bool IsSpaced { get; }
 
     /// <summary>Whether its text, headings, title or file name hold a case-folded text.</summary>
-    internal bool Holds(string folded)
-        => Folded.Contains(folded, StringComparison.Ordinal) || Context.Contains(folded, StringComparison.Ordinal);
+    internal bool Holds(string folded) => Holds(Folded, folded) || Holds(Context, folded);
+
+    /// <summary>Whether a text holds a word; one in katakana not as the end of a longer one: ノヴァオブ is not in アルノヴァオブ.</summary>
+    internal static bool Holds(string text, string word)
+    {
+        if (word.Length == 0 || !IsKatakana(word[0]))
+            return text.Contains(word, StringComparison.Ordinal);
+        for (int at = text.IndexOf(word, StringComparison.Ordinal); at >= 0; at = text.IndexOf(word, at + 1, StringComparison.Ordinal))
+            if (at == 0 || !IsKatakana(text[at - 1]))
+                return true;
+        return false;
+    }
+
+    private static bool IsKatakana(char c) => c is (>= 'ァ' and <= 'ヶ') or 'ー';
 
     /// <summary>The term keys of its text, headings, title and file name.</summary>
     internal IReadOnlySet<string> Keys { get; }
@@ -98,11 +110,16 @@ internal sealed partial class Passage
             found.AddRange(References.Of(heading));
         if (sentence is { IsRow: true, Header: { } header })
         {
+            found.AddRange(References.Of(header)); // a column named Q2 tells of Q2
             var (headers, cells) = (Cells(header), Cells(sentence.Normalized));
             for (int i = 0; i < Math.Min(headers.Count, cells.Count); i++)
                 if (NumberAt().Match(cells[i]) is { Success: true } number && number.Length == cells[i].Length)
+                {
                     foreach (var word in WordAt().Matches(headers[i]).Select(match => match.Value))
                         found.Add(new Reference(word[0] < '\u2E80' ? EnglishKeys.Of(word.ToLowerInvariant()) : word, number.Value));
+                    if (i == 0)
+                        found.Add(new Reference(References.RowKey, number.Value));
+                }
         }
 
         return _references[index] = found;
@@ -227,6 +244,7 @@ internal sealed partial class Passage
     /// </summary>
     private static void AddLines(List<PassageSentence> sentences, string text, List<TextSpan> lines, int block, HashSet<string> leaf)
     {
+        lines = [.. lines.Select(line => WithoutIndent(text, line)).Where(line => line.Length > 0)];
         int first = 0;
         int? leadIn = sentences.Count > 0 && LeadsIn(sentences[^1]) && lines.Count > 0 && IsItem(text, lines, 0)
             ? sentences.Count - 1
@@ -255,15 +273,23 @@ internal sealed partial class Passage
                         sentences[i] with { IsItem = true, LeadIn = lead, Keys = [.. sentences[i].Keys, .. sentences[lead].OwnKeys] };
         }
 
+        // The first line of a block has lost its indentation.
+        int outermost = lines.Count > first + 1 ? lines.Skip(first + 1).Min(line => IndentOf(text, line)) : 0;
         for (int i = first; i < lines.Count; i++)
         {
             var item = Make(text, lines[i], block, false, leadIn is { } lead ? [.. leaf, .. sentences[lead].OwnKeys] : leaf);
-            sentences.Add(item with { IsItem = true, LeadIn = leadIn });
+            int indent = IndentOf(text, lines[i]);
+            sentences.Add(item with
+            {
+                IsItem = true,
+                LeadIn = leadIn,
+                IsNested = indent > outermost || (indent > 0 && InnerNumber().IsMatch(item.Normalized)),
+            });
         }
     }
 
-    // "Capacity: 12 people".
-    [GeneratedRegex(@"^[^:：。.!?]{1,40}[:：]\s*[^\s/]")]
+    // "Capacity: 12 people", "size.seats: 12".
+    [GeneratedRegex(@"^(?:[^:：。.!?]|(?<=\w)\.(?=\w)){1,40}[:：]\s*[^\s/]")]
     private static partial Regex Labelled();
 
     // A list that bears no marks: lines that are no running text, wrapped at some width.
@@ -307,6 +333,21 @@ internal sealed partial class Passage
             && text[lines[0].Start..lines[0].End] is var line && char.IsLetterOrDigit(line[0]) && !Terminators.Contains(line[^1])
             && line[^1] is not (':' or '：' or ',' or '、') && !line.Contains(CellSeparator, StringComparison.Ordinal)
             && !ListMark().IsMatch(line) && (isFirst || !Labelled().IsMatch(line));
+
+    private static TextSpan WithoutIndent(string text, TextSpan line)
+        => new(line.Start + line.Length - text.AsSpan(line.Start, line.Length).TrimStart(' ').Length, line.End);
+
+    private static int IndentOf(string text, TextSpan line)
+    {
+        int indent = 0;
+        while (indent < line.Start && text[line.Start - indent - 1] == ' ')
+            indent++;
+        return indent;
+    }
+
+    // "3.1. Fold": of an item within the third.
+    [GeneratedRegex(@"^\d{1,3}(?:\.\d{1,3})+[.)]?\s")]
+    private static partial Regex InnerNumber();
 
     private static List<TextSpan> Lines(string text, int start, int end)
     {
@@ -374,8 +415,11 @@ internal sealed record PassageSentence(
     /// <summary>Whether it is an item of a list.</summary>
     internal bool IsItem { get; init; }
 
-    /// <summary>Whether it is a numbered item of a list.</summary>
-    internal bool IsStep => IsItem && Normalized.AsSpan().TrimStart("(①②③④⑤⑥⑦⑧⑨") is [>= '0' and <= '9', ..];
+    /// <summary>Whether it is an item of a list within an item.</summary>
+    internal bool IsNested { get; init; }
+
+    /// <summary>Whether it is a numbered item of a list, and not one within an item.</summary>
+    internal bool IsStep => IsItem && !IsNested && Normalized.AsSpan().TrimStart("(①②③④⑤⑥⑦⑧⑨") is [>= '0' and <= '9', ..];
 
     /// <summary>The number of the sentence that leads in to its list, or null.</summary>
     internal int? LeadIn { get; init; }

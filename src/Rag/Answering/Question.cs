@@ -24,7 +24,7 @@ internal sealed partial class Question
     internal Question(string text)
     {
         Text = text;
-        Normalized = Normalizer.Normalize(text, NormalizationForm.FormKC);
+        Normalized = JoinedCode().Replace(Normalizer.Normalize(text, NormalizationForm.FormKC), "${letters}-${digits}");
         Folded = Normalizer.FoldCase(Normalized);
         Language = QuestionLanguage.Of(Folded);
         Kind = AnswerKinds.Of(Normalized);
@@ -34,6 +34,7 @@ internal sealed partial class Question
         AsksYesOrNo = YesOrNo().IsMatch(Folded);
         IsNegated = !AsksYesOrNo && Negation().IsMatch(Folded);
         AsksNext = NextStep().IsMatch(Folded);
+        AsksProcedure = !AsksNext && Procedure().IsMatch(Folded);
         AsksForOtherRole = Roles.AreOthers(Folded);
         Dates = [.. Date().Matches(Folded).Select(match => match.Value)];
         _type = new Lazy<AnswerTypes?>(() => AsksYesOrNo ? null : AnswerTypes.Of(Normalized));
@@ -63,7 +64,7 @@ internal sealed partial class Question
     /// <summary>As asked.</summary>
     internal string Text { get; }
 
-    /// <summary>In NFKC.</summary>
+    /// <summary>In NFKC, part numbers with a hyphen: KX220 is KX-220, whose parts a text holds however it writes it.</summary>
     internal string Normalized { get; }
 
     /// <summary>In NFKC, case folded.</summary>
@@ -122,6 +123,9 @@ internal sealed partial class Question
     /// <summary>Whether it asks for the step after the one that it tells.</summary>
     internal bool AsksNext { get; }
 
+    /// <summary>Whether it asks how something is done, step by step.</summary>
+    internal bool AsksProcedure { get; }
+
     /// <summary>Whether it asks who or what is not so.</summary>
     internal bool IsNegated { get; }
 
@@ -175,11 +179,12 @@ internal sealed partial class Question
     [GeneratedRegex(@"\b(?:which|what|what(?: is|'s| are| was| were) the(?: \w+)?) (?<noun>weekday|day|date|year|month|time|number|amount"
         + @"|percentage|share|country|city|place|person|name|value|size|word|term|formula|file|command|option)\b"
         + @"|\bhow (?<noun>long|big|large|small|high|low|heavy|old|far|tall|wide|deep|fast|often|hot|cold|warm|loud|noisy|expensive|soon|late|early"
-        + @"|thick|bright|strong|powerful)\b|\bhow many (?<noun>people|persons|" + AnswerTypes.Units + @")|\b(?<noun>steps|procedure)(?= (?:for|to|of|in|when)\b|\?)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+        + @"|thick|bright|strong|powerful)\b|\bwhere (?:is|are) (?:the )?(?<noun>offices?)(?= of\b)|\bwhere [^?]*\b(?<noun>located|situated|housed)\b|\bhow many (?<noun>people|persons|" + AnswerTypes.Units + @")|\b(?<noun>steps|procedure)(?= (?:for|to|of|in|when)\b|\?)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex AskedNoun();
 
     // 何人, 何デシベル: what is counted or measured, which the answer may write otherwise (46名, 65dB). A list is a procedure by itself.
-    [GeneratedRegex("手順|やり方|仕方|の(?:名前|氏名)|何(?:人|名|円|枚|台|個|本|冊|件|社|校|室|階|番|歳|才|回|度|倍|割|点|種類?|曜日?|[時分秒日週年月]間?|[かカヶケヵ](?:月間?|国|所|条)"
+    [GeneratedRegex("手順|やり方|仕方|の(?:名前|氏名|名称|方法|内容|中身|内訳|種類)(?=[はを]|$)|どう(?:対処|対応)"
+        + "|何(?:人|名|円|枚|台|個|本|冊|件|社|校|室|階|番|歳|才|回|度|倍|割|点|種類?|曜日?|[時分秒日週年月]間?|[かカヶケヵ](?:月間?|国|所|条)"
         + "|[ァ-ヴー]*(?:グラム|メートル|リットル|ワット時?|バイト|ベル|ボルト|ヘルツ|カロリー|ユーロ|ドル|ポンド|パーセント|トン|ヘクタール|キロ)|[a-z%]{1,3})")]
     private static partial Regex AskedCounter();
 
@@ -187,6 +192,15 @@ internal sealed partial class Question
         + @"|\bwhat (?:comes|happens|follows|is done) (?:next )?after\b|\bafter\b.*\bwhat (?:do|must|should|is|comes|happens)\b|(?:後|あと|次)(?:に|は|には|で)?何を(?:し|す|行)"
         + @"|次の(?:手順|ステップ|工程|作業)は")]
     private static partial Regex NextStep();
+
+    [GeneratedRegex(@"(?<![\p{L}\d-])(?<letters>[A-Za-z]{1,8})(?<digits>\d{2,})(?![A-Za-z\d])")]
+    private static partial Regex JoinedCode();
+
+    [GeneratedRegex(@"\bhow (?:do|can|should|must|would|could|may) (?:i|we|you|one|they|users|employees|staff)\b(?! (?:often|long|much|many|know|reach|contact|call))"
+        + @"|\bhow (?:is|are) (?:an? |the |our |my |your )?[^?]*\b\w+ed\?|\bhow to\b|\b(?:steps|procedure|instructions)\b"
+        + @"|\bwhat (?:do|must|should|can|shall) (?:i|we|you|one) do\b|\bwhat (?:is|has) to be done\b"
+        + "|手順|やり方|仕方|方法|どうやって|どのように|どう(?:すれば|したら|対処|対応|直|扱)|何をす(?:れば|べき)")]
+    private static partial Regex Procedure();
 
     /// <summary>Whether a text denies something.</summary>
     internal static bool Denies(string folded) => Negation().IsMatch(folded);

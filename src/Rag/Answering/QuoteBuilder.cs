@@ -29,7 +29,7 @@ internal static partial class QuoteBuilder
         var own = sentence.Span;
         if (sentence.IsRow)
             return own;
-        if (ListOf(passage, candidate.Index) is { } list)
+        if (ListOf(passage, candidate.Index, features.AsksProcedure) is { } list)
             return list;
         if (sentence.IsItem)
             return own;
@@ -58,10 +58,13 @@ internal static partial class QuoteBuilder
         return own;
     }
 
-    // A list answers as a whole, with the sentence that leads in to it; one that is too long, by the item that answers.
-    internal static TextSpan? ListOf(Passage passage, int index)
+    // A list answers as a whole, with the sentence that leads in to it; one that is too long, by the item that answers. Steps under a
+    // heading answer as a whole where the question asks how something is done.
+    internal static TextSpan? ListOf(Passage passage, int index, bool withSteps = false)
     {
         var sentences = passage.Sentences;
+        if (withSteps && sentences[index] is { IsStep: true, LeadIn: null })
+            return StepsOf(passage, index);
         int? leadIn = sentences[index].IsItem ? sentences[index].LeadIn : index;
         if (leadIn is not { } lead || lead + 1 >= sentences.Count || sentences[lead + 1].LeadIn != lead)
             return null;
@@ -70,6 +73,20 @@ internal static partial class QuoteBuilder
             last++;
         var span = new TextSpan(sentences[lead].Span.Start, sentences[last].Span.End);
         return WidthOf(passage, span) <= MaxListWidth ? span : null;
+    }
+
+    private static TextSpan? StepsOf(Passage passage, int index)
+    {
+        var sentences = passage.Sentences;
+        int first = index, last = index;
+        while (first > 0 && IsOfList(first - 1))
+            first--;
+        while (last + 1 < sentences.Count && IsOfList(last + 1))
+            last++;
+        var span = new TextSpan(sentences[first].Span.Start, sentences[last].Span.End);
+        return WidthOf(passage, span) <= MaxListWidth ? span : null;
+
+        bool IsOfList(int at) => sentences[at].IsItem && sentences[at].LeadIn is null && sentences[at].Block == sentences[index].Block;
     }
 
     private static double WidthOf(Passage passage, TextSpan span) => Width(passage.Chunk.Text[span.Start..span.End]);

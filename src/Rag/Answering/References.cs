@@ -16,6 +16,9 @@ internal static partial class References
 {
     private const string Year = "year", Code = "code";
 
+    /// <summary>The slot of a number that stands alone in the first cell of a row: it may tell any kind of thing apart.</summary>
+    internal const string RowKey = "row";
+
     // Beside the words of grammar.
     private static readonly HashSet<string> NoSlot = [.. "how what when where why first last next least".Split(' ')];
 
@@ -32,7 +35,9 @@ internal static partial class References
     {
         var references = new List<Reference>();
         foreach (Match match in Codes().Matches(text))
-            if (!Support.Quantity.IsUnit(Letters().Match(match.Value).Value.ToLowerInvariant()))
+            // 150kW and m2 are amounts and units, TB-350 is a code.
+            if ((char.IsAsciiLetter(match.Value[0]) && match.Value.Count(char.IsAsciiDigit) > 1)
+                || !Support.Quantity.IsUnit(Letters().Match(match.Value).Value.ToLowerInvariant()))
                 references.Add(new Reference(Code, CodeOf(match.Value)));
         foreach (Match match in Ordinals().Matches(text))
             references.Add(new Reference(match.Groups["noun"].Value, Number(match.Groups["n"].Value)));
@@ -81,6 +86,10 @@ internal static partial class References
             if (own.Exists(each => IsSibling(wanted, each)))
                 return true;
 
+            // Another row of the table has it for its key.
+            if (passage.Sentences[index].IsRow && own.Exists(each => each.Slot == RowKey) && HasRowOf(wanted, passage, sentence.Block))
+                return true;
+
             bool isBefore = Enumerable.Range(0, index).Any(i => passage.ReferencesOf(i).Exists(each => Fits(wanted, each)));
             if (wanted.Slot == Code && !isBefore)
                 return true;
@@ -108,6 +117,10 @@ internal static partial class References
                 && !passages.Any(passage => name.All(passage.Holds))
                 && passages.Any(passage => passage.Sentences.Any(sentence => IsAnotherName(name, passage, sentence))));
     }
+
+    private static bool HasRowOf(Reference wanted, Passage passage, int table)
+        => Enumerable.Range(0, passage.Sentences.Count).Any(i => passage.Sentences[i].Block == table
+            && passage.ReferencesOf(i).Exists(each => each.Slot == RowKey && Fits(wanted, each)));
 
     // "Marco Ortega" is not "Mario Ortega": a part of the name, and another word in the place of the rest.
     private static bool IsAnotherName(string[] name, Passage passage, PassageSentence sentence)
@@ -148,7 +161,7 @@ internal static partial class References
     private static partial Regex Level();
 
     private static bool Fits(Reference wanted, Reference given)
-        => wanted.Value == given.Value && (wanted.Slot == given.Slot || (wanted.Slot.Length > 0 && given.Slot.Length == 0));
+        => wanted.Value == given.Value && (wanted.Slot == given.Slot || (wanted.Slot.Length > 0 && given.Slot is "" or RowKey));
 
     private static bool IsSibling(Reference wanted, Reference given)
         => wanted.Value != given.Value && wanted.Slot == given.Slot
@@ -199,7 +212,7 @@ internal static partial class References
     [GeneratedRegex(@"(?<![\d.,-])(?:1[5-9]|20|21)\d\d(?=年(?!間)|[^\d年人円個台件名,.%\p{L}-]|[.,](?!\d)|$)")]
     private static partial Regex Years();
 
-    [GeneratedRegex(@"(?<=[\p{L}\d,] )\p{Lu}[\p{L}'’-]+(?: (?:\p{Lu}[\p{L}'’-]+|[IVX]+\b|[A-Z]\d\b))*")]
+    [GeneratedRegex(@"(?<=[\p{L}\d,] )(?>\p{Lu}[\p{L}'’-]+)(?!\d)(?: (?:(?>\p{Lu}[\p{L}'’-]+)(?!\d)|[IVX]+\b|[A-Z]\d\b))*")]
     private static partial Regex Names();
 
     [GeneratedRegex(@"[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+)*")]

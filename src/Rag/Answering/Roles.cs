@@ -11,6 +11,12 @@ internal static partial class Roles
     /// <summary>The text without what it says of deputies and the like: what is left speaks of the roles themselves.</summary>
     internal static string WithoutOthers(string folded) => Other().Replace(folded, " ");
 
+    /// <summary>The text with the one word for who is in charge, responsible or at the head; of the same length.</summary>
+    internal static string WithHeads(string folded) => InCharge().Replace(folded, match => "head".PadRight(match.Length));
+
+    [GeneratedRegex(@"\bin charge(?= of\b|\b)|\bresponsible(?= for\b)|\bat the head(?= of\b)")]
+    private static partial Regex InCharge();
+
     /// <summary>Whether a sentence speaks of the holder where a question asks for the deputy, or the other way round.</summary>
     internal static bool SpeaksOfAnother(Question question, string folded)
     {
@@ -29,6 +35,16 @@ internal static partial class Roles
         + @"|\b(?:deputi[sz]es?|stands? in|substitutes?) for the (?<role>[a-z]+)"
         + "|[元前](?<role>社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
     private static partial Regex Other();
+
+    /// <summary>Whether a place in a text belongs to what it says of a deputy: "stands in for the head", 責任者の代理を務める.</summary>
+    internal static bool IsOfOther(string folded, int at)
+        => Other().Matches(folded).Concat(Service().Matches(folded)).Any(match => at >= match.Index && at < match.Index + match.Length);
+
+    /// <summary>Whether the text says who stands in for another, by whatever word.</summary>
+    internal static bool SaysDeputy(string folded) => StandsIn().IsMatch(folded) || Other().IsMatch(folded);
+
+    [GeneratedRegex("(?:を務め|を担当)|役を")]
+    private static partial Regex Service();
 
     [GeneratedRegex("deput|stand(?:s|ing)? in|substitut|代理|代行|補佐")]
     private static partial Regex StandsIn();

@@ -17,6 +17,9 @@ namespace Kotonoha.Rag.Evaluation;
 public sealed class AnswerEvaluation(
     KnowledgeBase knowledge, IEmbeddingGenerator<string, Embedding<float>>? embedder = null, ChatJudge? judge = null)
 {
+    /// <summary>The remark of an answer that the judge did not grade: what it wrote held no grades.</summary>
+    public const string NoGrades = "the judge gave no grades";
+
     /// <summary>Asks all questions of a set and measures the answers.</summary>
     /// <param name="questions">The questions.</param>
     /// <param name="chat">Writes the answers, or null: then sentences are quoted.</param>
@@ -87,7 +90,7 @@ public sealed class AnswerEvaluation(
                 }
                 else
                 {
-                    remarks.Add("the judge gave no grades");
+                    remarks.Add(NoGrades);
                 }
             }
         }
