@@ -59,7 +59,7 @@ internal sealed class ServedModel : IAsyncDisposable
             Device = options.Device,
             ContextLength = options.ContextLength,
             ModelId = entry.Name,
-            Adapter = entry.Adapter is { } adapter ? CheckpointFolder.Resolve(adapter) : null,
+            Adapter = entry.Adapter,
             PrefixReuse = sharesPrefixes,
             // The server's own queue comes before the engine's.
             QueueLength = Math.Max(LocalGptOptions.DefaultQueueLength, options.MaxRunning * 2),
