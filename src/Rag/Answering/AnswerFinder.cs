@@ -47,7 +47,8 @@ internal static partial class AnswerFinder
         var modifiers = new Modifiers(question);
         var sections = SectionsNamed(question, passages);
         var covered = passages.ToDictionary(passage => passage, passage => features.Coverage(passage.Keys));
-        bool namesItsThing = question.Language == "en" || question.Folded.Length <= LongestThatNames;
+        bool namesItsThing = question.Kind != AnswerKind.Reason
+            && (question.Language == "en" || question.Folded.Length <= LongestThatNames);
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
         var candidates = new List<Candidate>();
         var seen = new HashSet<(string Source, int Start)>(); // overlapping chunks repeat sentences
