@@ -88,6 +88,17 @@ public sealed class ThingAndRateTests
 
             新人展は10月5日に開幕します。
             """,
+        ["outage.md"] = """
+            # Outage of the assistant Marlo
+
+            The firm in this report, its help desk and the assistant Marlo are made up.
+
+            | Field | Value |
+            |---|---|
+            | Date | 4 March 2031 |
+
+            On 4 March 2031, Marlo declined 90 questions. The reason was an expired certificate, because nobody had renewed it.
+            """,
         ["school.md"] = """
             # マノーラ語学院
 
@@ -115,6 +126,7 @@ public sealed class ThingAndRateTests
     [InlineData("写真同好会の会費はいくらですか。", "三千円")]
     [InlineData("写真集は何冊まで借りられますか。", "四冊")]
     [InlineData("新人展の開幕日はいつですか。", "10月5日")]
+    [InlineData("Why did the assistant decline so many questions on 4 March 2031?", "expired certificate")]
     public async Task The_right_row_rate_and_steps_answer(string question, string expected)
     {
         var answer = await Documents.AskAsync(question);
