@@ -94,7 +94,7 @@ internal static class TruthFit
             {
                 var trace = await knowledge.TraceAsync(question.Question, new AskOptions(), default);
                 bool isMadeUp = question.Gold.Count == 0 && trace is { Candidates: [{ IsStructured: true }, ..] };
-                Add(samples, trace, question.Gold.Count > 0, isMadeUp ? UnanswerableWeight : 1, isPlaced: true,
+                Add(samples, trace, question.Gold.Count > 0, isMadeUp ? UnanswerableWeight : 1, isPlanted: true,
                     candidate => question.Gold.Any(span => span.Source == candidate.Passage.Chunk.Source
                         && span.Start >= candidate.Passage.Chunk.Start + candidate.Span.Start
                         && span.Start < candidate.Passage.Chunk.Start + candidate.Span.End));
@@ -108,31 +108,30 @@ internal static class TruthFit
 
     private static async Task AddAsync(List<Sample> samples, KnowledgeBase knowledge, GoldQuestion gold, int times)
         => Add(samples, await knowledge.TraceAsync(gold.Question, new AskOptions(), default), gold.Answers.Count > 0, times,
-            isPlaced: times > 1,
+            isPlanted: false,
             candidate => gold.Answers.Any(answer => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End]
                 .Contains(answer, StringComparison.Ordinal)));
 
     private static void Add(
-        List<Sample> samples, AnswerTrace? trace, bool answerable, int times, bool isPlaced, Func<Candidate, bool> isGold)
+        List<Sample> samples, AnswerTrace? trace, bool answerable, int times, bool isPlanted, Func<Candidate, bool> isGold)
     {
         if (trace is null)
             return;
         var sample = new Sample(
             answerable,
-            isPlaced,
+            isPlanted,
             [.. trace.Candidates.Where(c => !c.IsOfAnother)
                 .Select(c => (AnswerModel.Placed(c.Features, c.IsStructured), c.Penalty, isGold(c)))],
             trace.AnswerFeaturesUnder);
         samples.AddRange(Enumerable.Repeat(sample, times));
     }
 
-    private sealed record Sample(bool Answerable, bool IsPlaced, List<(double[] Features, double Penalty, bool Gold)> Candidates,
+    private sealed record Sample(bool Answerable, bool IsPlanted, List<(double[] Features, double Penalty, bool Gold)> Candidates,
         Func<double[], (double[] Features, double Share)?> Answer)
     {
-        // Of planted facts, and in the folders, the place is known, so that a wrong best candidate counts as wrong;
-        // elsewhere others may answer too.
+        // Of planted facts the place is known, so that a wrong best candidate counts as wrong; elsewhere others may answer too.
         internal bool IsRight(double[] ranking)
-            => Answerable && (!IsPlaced || Candidates.Count == 0
+            => Answerable && (!IsPlanted || Candidates.Count == 0
                 || Candidates.MaxBy(each => Dot(ranking, each.Features) - each.Penalty).Gold);
     }
 

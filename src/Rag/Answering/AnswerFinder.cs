@@ -27,9 +27,6 @@ internal static partial class AnswerFinder
 
     private const double LookupProbability = 0.9;
 
-    // A longer Japanese question describes its thing in words that the text need not use.
-    private const int LongestThatNames = 20;
-
     // Another document has the name, and all else that this one has of the question.
     private const double NamedElsewherePenalty = 5, NamedElsewhereShare = 0.2;
 
@@ -47,8 +44,6 @@ internal static partial class AnswerFinder
         var modifiers = new Modifiers(question);
         var sections = SectionsNamed(question, passages);
         var covered = passages.ToDictionary(passage => passage, passage => features.Coverage(passage.Keys));
-        bool namesItsThing = question.Kind != AnswerKind.Reason
-            && (question.Language == "en" || question.Folded.Length <= LongestThatNames);
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
         var candidates = new List<Candidate>();
         var seen = new HashSet<(string Source, int Start)>(); // overlapping chunks repeat sentences
@@ -109,7 +104,8 @@ internal static partial class AnswerFinder
                 candidate.ObjectIf(isOther, "other_thing", OtherModifierShare);
                 candidate.ObjectIf(isEmpty, "empty_cell", EmptyCellShare);
                 candidate.ObjectIf(features.AskedThing.IsSibling(passage, i), "of_a_sibling", OtherThingShare);
-                candidate.ObjectIf(namesItsThing && features.AskedThing.IsSaidElsewhere(passage, i, passages),
+                // A reason is given in words of its own.
+                candidate.ObjectIf(question.Kind != AnswerKind.Reason && features.AskedThing.IsSaidElsewhere(passage, i, passages),
                     "not_of_the_thing", OtherThingShare);
                 candidate.ObjectIf(isSaidOfAnother, "said_of_another", SaidOfAnotherShare);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate) - candidate.Penalty;

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Unicode;
-using Kotonoha.Rag.Words;
 
 namespace Kotonoha.Rag.Answering;
 
@@ -10,15 +9,9 @@ namespace Kotonoha.Rag.Answering;
 /// </summary>
 internal sealed partial class AskedThing
 {
-    // A sentence before it in the paragraph speaks of the thing: fully where the sentence points back, as Japanese ones do by their nature,
-    // less where it goes on with "The crew …"; one with a subject of its own speaks of that.
-    private const double SaidBefore = 0.6, SubjectOfItsOwn = 0.2, LittleSaid = 0.3;
-
-    private const double PartOfCompound = 0.4;
-
     private readonly bool _isJapanese;
     private readonly List<string> _words;
-    private readonly WordVectors _vectors = WordVectors.Default;
+    private readonly Dictionary<string, string[]> _said = new(StringComparer.Ordinal);
 
     internal AskedThing(Question question)
     {
@@ -31,11 +24,22 @@ internal sealed partial class AskedThing
     internal IReadOnlyList<string> Words => _words;
 
     /// <summary>
-    /// Whether a sentence does not speak of the thing although its document does elsewhere: then the text would have said it here, too.
+    /// Whether a sentence of English does not speak of the thing although its document does elsewhere: then the text would have said it
+    /// here, too. Rows and items are told apart by their cells, keys and headings.
     /// </summary>
     internal bool IsSaidElsewhere(Passage passage, int index, IEnumerable<Passage> passages)
-        => passage.Sentences[index] is { IsRow: false, IsItem: false } && _words.Exists(word => Said(word, passage, index) < LittleSaid
-            && passages.Any(other => other.Chunk.Source == passage.Chunk.Source && Says(other.Folded, word) >= 1));
+    {
+        if (_isJapanese || _words.Count == 0 || passage.Sentences[index] is { IsRow: true } or { IsItem: true })
+            return false;
+        var source = passage.Chunk.Source;
+        if (!_said.TryGetValue(source, out var words))
+        {
+            var texts = passages.Where(other => other.Chunk.Source == source).Select(other => other.Folded).ToList();
+            words = _said[source] = [.. _words.Where(word => texts.Exists(text => Says(text, word)))];
+        }
+
+        return Array.Exists(words, word => !Says(passage, index, word));
+    }
 
     /// <summary>
     /// Whether a sentence tells of a thing of another number or kind: 二人部屋 for 三人部屋, the row 遠距離 for 超遠距離.
@@ -50,53 +54,23 @@ internal sealed partial class AskedThing
                     .Exists(cell => cell.Length > 1 && cell.Length < word.Length && word.EndsWith(cell, StringComparison.Ordinal)))));
     }
 
-    /// <summary>How far a sentence of a passage speaks of the thing, from 0 to 1; 1 where the question names none.</summary>
-    internal double SaidIn(Passage passage, int index)
-    {
-        // Rows and items are told apart by their cells, keys and headings.
-        double least = 1;
-        foreach (var word in passage.Sentences[index] is { IsRow: false, IsItem: false } ? _words : [])
-            least = Math.Min(least, Said(word, passage, index));
-        return least;
-    }
-
-    private double Said(string word, Passage passage, int index)
+    // The sentence or the headings above it say the word, or one before it does, to which it points back or goes on with "The crew …"; one
+    // with a subject of its own speaks of that.
+    private static bool Says(Passage passage, int index, string word)
     {
         var sentence = passage.Sentences[index];
-        double said = Math.Max(Says(passage.Context, word), Says(sentence.Folded, word));
+        if (Says(passage.Context, word) || Says(sentence.Folded, word) || (sentence.Heading is { } heading
+            && Says(Normalizer.FoldCase(heading), word)))
+            return true;
         // idleTimeout says the idle timeout.
-        if (!_isJapanese && !Agent().IsMatch(word) && sentence.OwnKeys.Contains(TermKeys.KeyOf(word)))
-            said = 1;
-        if (sentence.Heading is { } heading)
-            said = Math.Max(said, Says(Normalizer.FoldCase(heading), word));
-        if (sentence.IsRow && sentence.Header is { } header)
-            said = Math.Max(said, Says(Normalizer.FoldCase(header), word));
-        if (sentence.LeadIn is { } lead)
-            said = Math.Max(said, Said(word, passage, lead));
-        if (said >= 1 || sentence.IsRow || sentence.IsItem)
-            return said;
-        double before = _isJapanese || PointsBack().IsMatch(sentence.Folded) ? 1
-            : GoesOn().IsMatch(sentence.Normalized) ? SaidBefore
-            : SubjectOfItsOwn;
-        for (int i = index - 1; i >= 0 && passage.Sentences[i].Block == sentence.Block; i--)
-            said = Math.Max(said, before * Says(passage.Sentences[i].Folded, word));
-        return said;
+        if (!Agent().IsMatch(word) && sentence.OwnKeys.Contains(TermKeys.KeyOf(word)))
+            return true;
+        return GoesOn().IsMatch(sentence.Normalized) && passage.Sentences.Take(index)
+            .Any(before => before.Block == sentence.Block && Says(before.Folded, word));
     }
 
     // By its forms and listed synonyms alone: to a dictionary's vectors, silver and gold, or weekend and morning, are as alike as synonyms.
-    private double Says(string folded, string word)
-        => _isJapanese ? SaysJapanese(folded, word)
-            : EnglishWord().Matches(folded).Any(match => IsSame(word, match.Value)) ? 1 : 0;
-
-    private double SaysJapanese(string folded, string word)
-    {
-        if (Passage.Holds(folded, word) || JapaneseCompounds.Says(folded, word))
-            return 1;
-        // A compound by its last part: 本館 of 東本館.
-        return word.Length > 3 && _vectors.WordsOf(word) is [.., var last] && last.Length < word.Length
-            && last.Start + last.Length == word.Length && folded.Contains(word[last.Start..], StringComparison.Ordinal)
-                ? PartOfCompound : 0;
-    }
+    private static bool Says(string folded, string word) => EnglishWord().Matches(folded).Any(match => IsSame(word, match.Value));
 
     // A gardener is not said by a garden: of words for persons, the stem is not enough.
     private static bool IsSame(string asked, string said)
@@ -183,10 +157,8 @@ internal sealed partial class AskedThing
     [GeneratedRegex("^(?:i|we|you|one|they|he|she|it)$")]
     private static partial Regex Pronoun();
 
-    [GeneratedRegex(@"^\W*(?:it|its|they|their|he|his|she|her|this|these|those|there|both|all|each|here)\b")]
-    private static partial Regex PointsBack();
-
-    [GeneratedRegex(@"^\W*(?:The \p{Ll}|\p{Ll}|(?:And|But|In|On|At|From|With|By|If|When|Where|For|To|Then|Also) )")]
+    [GeneratedRegex(@"^\W*(?:The \p{Ll}|\p{Ll}|(?:It|Its|They|Their|He|His|She|Her|This|These|Those|There|Both|All|Each|Here|And|But|In|On|At|From|With|By|If|When|Where"
+        + @"|For|To|Then|Also)\b)")]
     private static partial Regex GoesOn();
 
     [GeneratedRegex("(?:er|or|ist|ian|man|woman)s?$")]

@@ -23,7 +23,7 @@ internal sealed partial class AskedWords
 
     // Nouns that do the work of grammar: 誤りに気づいた場合 says nothing of circumstances.
     private static readonly HashSet<string> FormalNouns =
-        [.. "場合 事 物 時 際 為 所 訳 筈 通り 次第 以上 以下 内容 文書 等 方 者 点 上 中 下 前 後 間 可能 必要 対象 全て 各 他".Split(' ')];
+        [.. "場合 事 物 時 際 為 所 訳 筈 通り 次第 以上 以下 等 方 者 点 上 中 下 前 後 間 全て 各 他".Split(' ')];
 
     // A column answers where its header says this much of what is asked, and more than the others.
     private const double HeaderSays = 0.35, AsMuch = 0.15;
@@ -220,7 +220,7 @@ internal sealed partial class AskedWords
             best[i] = Math.Max(best[i], others[i]);
     }
 
-    // How far a text says each of the words, from 0 to 1; by its capitals, where they are given, idleTimeout says the idle timeout.
+    // How far a text says each of the words, from 0 to 1; of the text with its capitals, idleTimeout says the idle timeout.
     private double[] Says(Word[] asked, string folded, string? withCase = null)
     {
         // The deputy head is not the head.
@@ -230,8 +230,8 @@ internal sealed partial class AskedWords
         var says = new double[asked.Length];
         bool saysDeputy = _question.AsksForOtherRole && Roles.SaysDeputy(folded);
         var stems = StemsOf(folded);
-        if (withCase is not null)
-            stems.UnionWith(StemsOf(withCase));
+        foreach (Match identifier in Identifier().Matches(withCase ?? ""))
+            stems.UnionWith(StemsOf(identifier.Value));
         HashSet<string>? keys = null;
         List<KnownWord>? said = null;
         for (int i = 0; i < asked.Length; i++)
@@ -303,6 +303,9 @@ internal sealed partial class AskedWords
 
     [GeneratedRegex(@"\b(?:the|an?|our|your|this) (?<kind>(?:[a-z]+ ){1,3})(?=[a-z]{1,4}-?\d{2,})|(?<kind>[一-龥々ァ-ヴー]+)(?= ?[a-z]{1,4}-?\d{2,})")]
     private static partial Regex KindBeforeCode();
+
+    [GeneratedRegex(@"\b\w*\p{Ll}\p{Lu}\w*\b")]
+    private static partial Regex Identifier();
 
     private static int KindOf(char c)
         => char.IsAsciiLetterOrDigit(c) ? 1 : c is >= 'ァ' and <= 'ヶ' or 'ー' ? Katakana : c is (>= '一' and <= '龥') or '々' ? 3

@@ -55,14 +55,14 @@ internal sealed class CandidateFeatures
 {
     // The numbers of the features; the weights in AnswerModel have the same order.
     internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9,
-        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, Unsaid = 17, Foreign = 18, Thing = 19;
-    internal const int Count = 20;
+        Rank = 10, Both = 11, SomethingNew = 12, Asked = 13, AskedLess = 14, Type = 15, Name = 16, Unsaid = 17, Foreign = 18;
+    internal const int Count = 19;
 
     /// <summary>What the features are called where a person reads them.</summary>
     internal static IReadOnlyList<string> Names { get; } =
     [
         "sentence", "passage", "previous", "next", "kind", "new", "hit", "length", "first", "phrase", "rank", "both", "something_new",
-        "asked", "asked_less", "type", "name", "unsaid", "foreign", "thing",
+        "asked", "asked_less", "type", "name", "unsaid", "foreign",
     ];
 
     // What only the nearest heading or the table's header holds counts by this part: all sentences and rows below have it.
@@ -175,7 +175,6 @@ internal sealed class CandidateFeatures
         features[AskedLess] = asked.IsAllGiven ? 0 : AskedIn(passage).Max(each => each.Said) - asked.Said;
         features[Unsaid] = asked.Unsaid;
         features[Foreign] = _asked.ForeignIn(passage, sentence);
-        features[Thing] = _thing.SaidIn(passage, index);
         features[Name] = _question.Names.Count == 0 ? 1 : _question.Names.Min(name => name.Average(word => passage.Holds(word) ? 1.0 : 0));
         return features;
     }
@@ -270,8 +269,6 @@ internal sealed class AnswerFeatures
             asked.Said * f[CandidateFeatures.Type],
             Alone(passage, candidate.Index),
             SaysNothing(candidate, asked) ? 1 : 0,
-            IsProcedure(candidate, asked) ? 1 : 0,
-            f[CandidateFeatures.Thing],
         ];
         return [.. AnswerModel.Placed(features, asked.IsStructured), .. Cells(asked, f)];
     }
@@ -292,11 +289,6 @@ internal sealed class AnswerFeatures
     private bool SaysNothing(Candidate candidate, AskedSentence asked)
         => !candidate.Sentence.IsRow && !candidate.Sentence.IsItem && asked.Said < AskedSentence.LittleSaid && !asked.IsAllGiven
             && _question.Type is null && _question.Kind == AnswerKind.Other;
-
-    // The steps of what is asked about: the heading or the sentence that leads in to them says it.
-    private bool IsProcedure(Candidate candidate, AskedSentence asked)
-        => _question.AsksProcedure && (candidate.Sentence.IsStep || candidate.Sentence.IsItem)
-            && (asked.IsAllGiven || asked.Said >= AskedSentence.MuchSaid);
 
     private static bool HasForm((double Type, double Kind) form) => (form.Type != 0 ? form.Type : form.Kind) > 0;
 

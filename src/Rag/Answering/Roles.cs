@@ -18,7 +18,7 @@ internal static partial class Roles
     /// <summary>The text with the one word for who is in charge, responsible or at the head; of the same length.</summary>
     internal static string WithHeads(string folded) => InCharge().Replace(folded, match => "head".PadRight(match.Length));
 
-    [GeneratedRegex(@"\bin charge(?= of\b|\b)|\bresponsible(?= for\b)|\bat the head(?= of\b)")]
+    [GeneratedRegex(@"\b(?:in charge\b|responsible(?= for\b)|at the head(?= of\b))")]
     private static partial Regex InCharge();
 
     /// <summary>Whether a sentence speaks of the holder where a question asks for the deputy, or the other way round.</summary>

@@ -16,4 +16,19 @@ internal static class Asking
             await knowledge.AddDocumentAsync(name, new MemoryStream(Encoding.UTF8.GetBytes(text)));
         return await knowledge.AskAsync(question);
     }
+
+    /// <summary>The first quotation holds a text.</summary>
+    public static async Task AssertQuotesAsync(this IReadOnlyDictionary<string, string> documents, string question, string expected)
+    {
+        var answer = await documents.AskAsync(question);
+        Assert.True(answer.Found, answer.Text);
+        Assert.Contains(expected, answer.Citations[0].Text, StringComparison.Ordinal);
+    }
+
+    /// <summary>The documents do not answer.</summary>
+    public static async Task AssertRefusesAsync(this IReadOnlyDictionary<string, string> documents, string question)
+    {
+        var answer = await documents.AskAsync(question);
+        Assert.False(answer.Found, answer.Text);
+    }
 }

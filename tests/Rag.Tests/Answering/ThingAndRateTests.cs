@@ -127,23 +127,16 @@ public sealed class ThingAndRateTests
     [InlineData("写真集は何冊まで借りられますか。", "四冊")]
     [InlineData("新人展の開幕日はいつですか。", "10月5日")]
     [InlineData("Why did the assistant decline so many questions on 4 March 2031?", "expired certificate")]
-    public async Task The_right_row_rate_and_steps_answer(string question, string expected)
-    {
-        var answer = await Documents.AskAsync(question);
-        Assert.True(answer.Found, answer.Text);
-        Assert.Contains(expected, answer.Citations[0].Text, StringComparison.Ordinal);
-    }
+    public Task The_right_row_rate_and_steps_answer(string question, string expected)
+        => Documents.AssertQuotesAsync(question, expected);
 
     [Theory]
     [InlineData("ルミナ医院の401号室の担当は誰ですか。")]
     [InlineData("What is the power consumption of the TB-370?")]
     [InlineData("What does the Weekend plan of Norvik Gym cost per month?")]
     [InlineData("What is the price of GX430?")]
-    public async Task A_sibling_another_rate_and_another_name_do_not_answer(string question)
-    {
-        var answer = await Documents.AskAsync(question);
-        Assert.False(answer.Found, answer.Text);
-    }
+    public Task A_sibling_another_rate_and_another_name_do_not_answer(string question)
+        => Documents.AssertRefusesAsync(question);
 
     [Fact]
     public async Task Steps_are_quoted_as_a_whole_where_the_question_asks_how_something_is_done()
