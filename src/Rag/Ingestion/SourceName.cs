@@ -20,7 +20,8 @@ internal static class SourceName
                 + "the address of a web page.");
     }
 
-    private static string? Problem(string source)
+    /// <summary>Why it is no name for a document, in words that follow a colon; null where it is one.</summary>
+    public static string? Problem(string source)
     {
         if (source.Length > MaxLength)
             return $"it is longer than {MaxLength} characters";

@@ -124,6 +124,14 @@ public sealed record AddReport(int Chunks, IReadOnlyList<DocumentRemark> Remarks
     public IReadOnlyList<DocumentFinding> Findings { get; init; } = [];
 }
 
+/// <summary>What was taken in of a collection that another program wrote.</summary>
+/// <param name="Documents">How many documents it has that are stored now.</param>
+/// <param name="Chunks">How many chunks were written (none for documents that were stored as they are).</param>
+/// <param name="SkippedPoints">How many points had no text of a document.</param>
+/// <param name="Skipped">The documents that were not taken in, each with its reason.</param>
+public sealed record CollectionImportReport(
+    int Documents, int Chunks, int SkippedPoints, IReadOnlyList<SkippedDocument> Skipped);
+
 /// <summary>A passage of a document that instructs a model.</summary>
 /// <param name="Source">The document.</param>
 /// <param name="Finding">What was found, and where in the document's text.</param>

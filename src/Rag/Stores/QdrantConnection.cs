@@ -43,6 +43,13 @@ internal sealed class QdrantConnection : IDisposable
     {
         _options = options;
         _logger = logger;
+        Consistency = options.ReadConsistency switch
+        {
+            null => null,
+            QdrantReadConsistency.Majority => new ReadConsistency { Type = ReadConsistencyType.Majority },
+            QdrantReadConsistency.Quorum => new ReadConsistency { Type = ReadConsistencyType.Quorum },
+            _ => new ReadConsistency { Type = ReadConsistencyType.All },
+        };
         _deadline = TimeSpan.FromSeconds(options.RequestTimeoutSeconds);
         _reads = Pipeline(options.ReadRetrySeconds);
         _writes = Pipeline(options.WriteRetrySeconds);
@@ -53,6 +60,9 @@ internal sealed class QdrantConnection : IDisposable
             ? [new Node(options.Address, null, options.Client)]
             : [.. options.FurtherAddresses.Prepend(options.Address).Select(Connect)];
     }
+
+    /// <summary>How many copies have to agree on what is read; null for the server's choice.</summary>
+    public ReadConsistency? Consistency { get; }
 
     /// <summary>Repeats the reads of the calling asynchronous method for as long as writes.</summary>
     public void BeginWrite() => _isWriting.Value = true;

@@ -14,6 +14,8 @@ internal sealed class QdrantGenerations(QdrantConnection connection, QdrantStore
     private const string LedgerSuffix = "--documents";
     private const string TenantField = "tenant";
 
+    private readonly QdrantLayout _layout = new(options);
+
     private static readonly string[] ChunkFields = ["source", "version", "prefixes", "tags", "access", TenantField];
     private static readonly string[] LedgerFields = ["kind"];
 
@@ -69,7 +71,8 @@ internal sealed class QdrantGenerations(QdrantConnection connection, QdrantStore
         try
         {
             var points = await connection.ReadAsync(
-                (client, token) => client.RetrieveAsync(ledger, [QdrantPoints.InfoId], cancellationToken: token),
+                (client, token) => client.RetrieveAsync(
+                    ledger, [QdrantPoints.InfoId], readConsistency: connection.Consistency, cancellationToken: token),
                 cancellationToken).ConfigureAwait(false);
             return points.Count == 0 ? null : QdrantPoints.ToInfo(points[0]);
         }
@@ -96,17 +99,27 @@ internal sealed class QdrantGenerations(QdrantConnection connection, QdrantStore
         }
     }
 
-    /// <summary>Recreates payload indexes that somebody deleted: every field that is filtered by has one.</summary>
-    public async Task IndexAsync(int? generation, CancellationToken cancellationToken)
+    /// <summary>
+    /// Recreates payload indexes that somebody deleted (every field that is filtered by has one), and lays vectors and payloads as the
+    /// options say.
+    /// </summary>
+    public async Task MendAsync(int? generation, CancellationToken cancellationToken)
     {
-        await AddMissingAsync(Chunks(generation), ChunkFields).ConfigureAwait(false);
+        var chunks = await AddMissingAsync(Chunks(generation), ChunkFields).ConfigureAwait(false);
         await AddMissingAsync(Ledger(generation), LedgerFields).ConfigureAwait(false);
+        if (_layout.ChangesTo(chunks.Config.Params) is { } changes
+            && (generation ?? (await SurveyAsync(cancellationToken).ConfigureAwait(false)).Aliased) is { } number)
+            await connection.WriteAsync(
+                (client, token) => client.UpdateCollectionAsync(
+                    Chunks(number), changes.Vectors, collectionParams: changes.Collection, cancellationToken: token),
+                cancellationToken).ConfigureAwait(false);
 
-        async Task AddMissingAsync(string collection, string[] fields)
+        async Task<Qdrant.Client.Grpc.CollectionInfo> AddMissingAsync(string collection, string[] fields)
         {
             var found = await DescribeAsync(collection, cancellationToken).ConfigureAwait(false);
             var missing = fields.Where(field => !found.PayloadSchema.ContainsKey(field));
             await IndexAsync(collection, missing, cancellationToken).ConfigureAwait(false);
+            return found;
         }
     }
 
@@ -224,20 +237,7 @@ internal sealed class QdrantGenerations(QdrantConnection connection, QdrantStore
 
     private async Task CreateAsync(int generation, CollectionInfo info, CancellationToken cancellationToken)
     {
-        var vectors = new VectorParamsMap();
-        if (info.DenseDimension > 0)
-            vectors.Map.Add(QdrantPoints.DenseName, new VectorParams { Size = (ulong)info.DenseDimension, Distance = Distance.Cosine });
-        await CreateAsync(
-            new CreateCollection
-            {
-                CollectionName = Chunks(generation),
-                VectorsConfig = new VectorsConfig { ParamsMap = vectors },
-                SparseVectorsConfig = new SparseVectorConfig
-                {
-                    Map = { [QdrantPoints.SparseName] = new SparseVectorParams { Modifier = Modifier.Idf } },
-                },
-            },
-            cancellationToken).ConfigureAwait(false);
+        await CreateAsync(_layout.NewChunks(Chunks(generation), info), cancellationToken).ConfigureAwait(false);
         // Before the first upload: filters then have their links in the graph from the start.
         await IndexAsync(Chunks(generation), ChunkFields, cancellationToken).ConfigureAwait(false);
         await CreateAsync(

@@ -32,6 +32,7 @@ public sealed partial class QdrantStore : IKnowledgeStore
     private readonly QdrantConnection _connection;
     private readonly QdrantGenerations _generations;
     private readonly QdrantStoreOptions _options;
+    private readonly QdrantLayout _layout;
     private readonly ILogger _logger;
     private readonly bool _ownsConnection;
     private readonly int? _generation;
@@ -56,7 +57,10 @@ public sealed partial class QdrantStore : IKnowledgeStore
         ArgumentOutOfRangeException.ThrowIfNegative(options.ReadRetrySeconds);
         ArgumentOutOfRangeException.ThrowIfNegative(options.WriteRetrySeconds);
         CheckCluster(options);
+        if (!(options.Oversampling >= 1) || !double.IsFinite(options.Oversampling))
+            throw new ArgumentOutOfRangeException(nameof(options), options.Oversampling, "Oversampling is at least 1.");
         _options = options;
+        _layout = new QdrantLayout(options);
         _logger = logger ?? NullLogger<QdrantStore>.Instance;
         _connection = new QdrantConnection(options, _logger);
         _ownsConnection = true;
@@ -81,7 +85,8 @@ public sealed partial class QdrantStore : IKnowledgeStore
     /// <summary>A generation that is being built: this store's alone.</summary>
     private QdrantStore(QdrantStore store, int generation, CollectionInfo info)
     {
-        (_options, _logger, _connection, _generations) = (store._options, store._logger, store._connection, store._generations);
+        (_options, _layout, _logger) = (store._options, store._layout, store._logger);
+        (_connection, _generations) = (store._connection, store._generations);
         _generation = generation;
         _building = info;
         _chunks = _generations.Chunks(generation);
@@ -282,14 +287,14 @@ public sealed partial class QdrantStore : IKnowledgeStore
     /// <remarks>
     /// Compares the ledger with the server's count of chunks by version. A document that has fewer chunks than its record says (a server
     /// that lost what it had acknowledged) loses its record too, so that the next synchronisation writes it again. Payload indexes that
-    /// somebody deleted are made again.
+    /// somebody deleted are made again, and vectors are laid as the options say.
     /// </remarks>
     public async Task<int> RemoveLeftoversAsync(CancellationToken cancellationToken = default)
     {
         _connection.BeginWrite();
         if (await GetInfoAsync(cancellationToken).ConfigureAwait(false) is null)
             return 0;
-        await _generations.IndexAsync(_generation, cancellationToken).ConfigureAwait(false);
+        await _generations.MendAsync(_generation, cancellationToken).ConfigureAwait(false);
         var records = await ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         var named = records.Select(record => record.Version).ToHashSet(StringComparer.Ordinal);
         ulong total = await _connection.ReadAsync(
@@ -425,9 +430,10 @@ public sealed partial class QdrantStore : IKnowledgeStore
                     new Query { Nearest = query },
                     usingVector: vector,
                     filter: FilterOf(filter),
-                    searchParams: exact is { } look ? new SearchParams { Exact = look } : null,
+                    searchParams: exact is { } look ? _layout.Search(look) : null,
                     limit: (ulong)asked,
                     payloadSelector: (string[])["source", "version"],
+                    readConsistency: _connection.Consistency,
                     cancellationToken: token),
                 cancellationToken).ConfigureAwait(false);
             var found = OfOurs(points, ToHit).ToList();
@@ -517,7 +523,8 @@ public sealed partial class QdrantStore : IKnowledgeStore
             try
             {
                 points.AddRange(await _connection.ReadAsync(
-                    (client, token) => client.RetrieveAsync(collection, page, payload, vectors, cancellationToken: token),
+                    (client, token) => client.RetrieveAsync(
+                        collection, page, payload, vectors, _connection.Consistency, cancellationToken: token),
                     cancellationToken).ConfigureAwait(false));
             }
             catch (StoreException exception) when (page.Length > 1 && QdrantConnection.IsTooLarge(exception))
@@ -547,7 +554,8 @@ public sealed partial class QdrantStore : IKnowledgeStore
             try
             {
                 page = await _connection.ReadAsync(
-                    (client, token) => client.ScrollAsync(collection, filter, limit, offset, true, cancellationToken: token),
+                    (client, token) => client.ScrollAsync(
+                        collection, filter, limit, offset, true, readConsistency: _connection.Consistency, cancellationToken: token),
                     cancellationToken).ConfigureAwait(false);
             }
             catch (StoreException exception) when (limit > 1 && QdrantConnection.IsTooLarge(exception))

@@ -115,4 +115,5 @@ public readonly record struct ScoredChunk(string Id, string Source, double Score
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(CollectionInfo))]
 [JsonSerializable(typeof(string[]))]
+[JsonSerializable(typeof(QdrantBackup))]
 internal sealed partial class StoreJson : JsonSerializerContext;
