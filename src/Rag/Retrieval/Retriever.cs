@@ -53,6 +53,8 @@ internal static class Retriever
                 && !(denseScores.TryGetValue(item.Id, out double denseScore) && denseScore >= minDense))
             || (options.MinSparseScore is { } minSparse
                 && !(sparseScores.TryGetValue(item.Id, out double sparseScore) && sparseScore >= minSparse)));
+        if (options.Reranker is null)
+            ranking = [.. Grouped(ranking, item => sources[item.Id], options.MaxPerDocument)];
         int kept = options.Reranker is null ? options.Limit : Math.Max(options.Limit, options.RerankedCandidates);
         bool diversifies = options.MmrLambda is not null && embedder is not null;
         if (diversifies)
@@ -75,7 +77,7 @@ internal static class Retriever
         IReadOnlyList<SearchHit> hits = found;
         if (options.Reranker is not null)
         {
-            hits = await RerankAsync(options.Reranker, question, found, options.Limit, cancellationToken).ConfigureAwait(false);
+            hits = await RerankAsync(options.Reranker, question, found, options, cancellationToken).ConfigureAwait(false);
             clock.Mark("rerank");
         }
 
@@ -153,7 +155,7 @@ internal static class Retriever
 
     // What is equally good stays in its order.
     private static async Task<IReadOnlyList<SearchHit>> RerankAsync(
-        IReranker reranker, string question, List<SearchHit> hits, int limit, CancellationToken cancellationToken)
+        IReranker reranker, string question, List<SearchHit> hits, SearchOptions options, CancellationToken cancellationToken)
     {
         var scores = await reranker.ScoreAsync(question, [.. hits.Select(hit => IndexText.Of(hit.Chunk))], cancellationToken)
             .ConfigureAwait(false);
@@ -161,8 +163,17 @@ internal static class Retriever
             throw new InvalidOperationException($"The reranker gave {scores.Count} scores for {hits.Count} passages.");
         if (scores.Any(score => !(score >= 0)))
             throw new InvalidOperationException("The reranker gave a score that is negative or no number.");
-        return [.. hits.Select((hit, i) => hit with { Score = scores[i], RerankScore = scores[i] }).OrderByDescending(hit => hit.Score)
-            .Take(limit)];
+        var ordered = hits.Select((hit, i) => hit with { Score = scores[i], RerankScore = scores[i] }).OrderByDescending(hit => hit.Score);
+        return [.. Grouped(ordered, hit => hit.Chunk.Source, options.MaxPerDocument).Take(options.Limit)];
+    }
+
+    // The first ones of each document.
+    private static IEnumerable<T> Grouped<T>(IEnumerable<T> ordered, Func<T, string> sourceOf, int? maxPerDocument)
+    {
+        if (maxPerDocument is not { } max)
+            return ordered;
+        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        return ordered.Where(item => (counts[sourceOf(item)] = counts.GetValueOrDefault(sourceOf(item)) + 1) <= max);
     }
 
     private static async Task<List<RankedItem>> DiversifyAsync(

@@ -22,6 +22,12 @@ public sealed record SearchOptions
     /// </summary>
     public double? DenseWeight { get; init; }
 
+    /// <summary>
+    /// How many hits one document has at most, so that others have their turn; null for no limit. They are its best ones, by the reranker
+    /// where there is one.
+    /// </summary>
+    public int? MaxPerDocument { get; init; }
+
     /// <summary>Which documents are searched, or null for all.</summary>
     public StoreFilter? Filter { get; init; }
 
@@ -70,6 +76,7 @@ public sealed record SearchOptions
         ArgumentOutOfRangeException.ThrowIfNegative(Neighbours);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaxSurroundings);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Limit);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaxPerDocument ?? 1, nameof(MaxPerDocument));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Candidates);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(RerankedCandidates);
         if (DenseWeight is { } weight && weight is not (>= 0 and <= 1))
