@@ -188,21 +188,24 @@ internal sealed partial class AnswerTypes
     // "How many people complained?" – "613 complaints reached us."
     private static bool CountsTheirDeeds(string text, string question)
     {
-        var stems = Words().Matches(question).Select(word => EnglishStemmer.Stem(word.Value.ToLowerInvariant())).ToList();
-        return Counted().Matches(text).Select(match => EnglishStemmer.Stem(match.Groups["things"].Value.ToLowerInvariant()))
-            .Any(things => stems.Exists(stem => AreOfOneWord(stem, things)));
+        if (Deed().Match(question) is not { Success: true } deed)
+            return false;
+        var stem = EnglishStemmer.Stem(deed.Groups["verb"].Value.ToLowerInvariant());
+        return Counted().Matches(text)
+            .Any(match => AreOfOneWord(stem, EnglishStemmer.Stem(match.Groups["things"].Value.ToLowerInvariant())));
     }
 
     private static bool AreOfOneWord(string one, string other)
     {
         int shorter = Math.Min(one.Length, other.Length);
-        return shorter >= LeastOfOneWord && one.AsSpan().CommonPrefixLength(other) >= Math.Max(LeastOfOneWord, shorter - 1);
+        return shorter >= LeastOfOneWord && Math.Abs(one.Length - other.Length) <= LongestSuffix
+            && one.AsSpan().CommonPrefixLength(other) >= Math.Max(LeastOfOneWord, shorter - 1);
     }
 
-    private const int LeastOfOneWord = 4;
+    private const int LeastOfOneWord = 4, LongestSuffix = 3;
 
-    [GeneratedRegex("[A-Za-z]+")]
-    private static partial Regex Words();
+    [GeneratedRegex(@"\b(?:people|persons) (?:(?:have|had|has|did|do|were|are|will|can|could|ever|already) )*(?<verb>[a-z]+)", Options)]
+    private static partial Regex Deed();
 
     [GeneratedRegex(@"(?<![\p{L}\d:.,/£$€¥-])\d[\d,]* (?<things>[a-z]+s)\b", Options)]
     private static partial Regex Counted();

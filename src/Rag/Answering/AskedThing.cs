@@ -63,7 +63,7 @@ internal sealed partial class AskedThing
             && Says(Normalizer.FoldCase(heading), word)))
             return true;
         // idleTimeout says the idle timeout.
-        if (!Agent().IsMatch(word) && sentence.OwnKeys.Contains(TermKeys.KeyOf(word)))
+        if (!IsAgent(word) && sentence.OwnKeys.Contains(TermKeys.KeyOf(word)))
             return true;
         return GoesOn().IsMatch(sentence.Normalized) && passage.Sentences.Take(index)
             .Any(before => before.Block == sentence.Block && Says(before.Folded, word));
@@ -74,9 +74,14 @@ internal sealed partial class AskedThing
 
     // A gardener is not said by a garden: of words for persons, the stem is not enough.
     private static bool IsSame(string asked, string said)
-        => asked == said || (Agent().IsMatch(asked) != Agent().IsMatch(said) ? false
-            : EnglishStemmer.Stem(asked) == EnglishStemmer.Stem(said)
-                || EnglishSynonyms.KeyOf(EnglishStemmer.Stem(asked)) == EnglishSynonyms.KeyOf(EnglishStemmer.Stem(said)));
+        => asked == said || (IsAgent(asked) == IsAgent(said)
+            && (EnglishStemmer.Stem(asked) == EnglishStemmer.Stem(said)
+                || EnglishSynonyms.KeyOf(EnglishStemmer.Stem(asked)) == EnglishSynonyms.KeyOf(EnglishStemmer.Stem(said))));
+
+    // The stem of a gardener is a garden; that of an order is no "ord".
+    private static bool IsAgent(string word)
+        => Agent().Match(word) is { Success: true } suffix
+            && EnglishStemmer.Stem(word) == EnglishStemmer.Stem(word[..suffix.Index]);
 
     // What stands behind the auxiliary, without the verb that it belongs to: "does a transfer to Canada | cost", "is the filter | changed".
     private static IEnumerable<string> English(Question question)

@@ -5,9 +5,13 @@ namespace Kotonoha.Rag.Answering;
 /// <summary>Tells who holds a role from who stands in for them, or held it before. Works on case-folded NFKC text.</summary>
 internal static partial class Roles
 {
-    // An assistant by itself is somebody, too: "the assistant refuses" names no role.
-    private const string RoleNoun = "(?!answer|offer|order|enter|remember|consider|deliver|appear|differ|refer|discover)[a-z]{2,}"
-        + "(?:er|or|ain|ary|ian|ist|man|woman|ent|al)|head|chief|chair|dean|chef|coach|judge|clerk|nurse|cook|mate|priest";
+    private const string RoleNoun = "[a-z]{2,}(?:er|or|ain|ary|ian|ist|man|woman|ent|al)|head|chief|chair|dean|chef|coach|judge|clerk|nurse"
+        + "|cook|mate|priest";
+
+    // An assistant is somebody without a role, too: behind "does the assistant" stands most often what it does.
+    private const string MayActAlone = @"(?<!\b(?:do|does|did|can|could|will|would|shall|should|may|might|must|let|lets|make|makes|help|helps|have|had) (?:the|an|our|your|this|each|any|every) )"
+        + @"\b(?:assistant|associate)[ -](?<role>" + RoleNoun + @")\b|\b(?:assistant|associate)[ -](?<role>manager|director|head|chief|chair|dean|chef|coach"
+        + "|editor|principal|secretary|treasurer|captain|nurse|teacher|professor|librarian|engineer|curator|minister|doctor|officer)";
 
     /// <summary>Whether a text speaks of a deputy, a vice president, a former director.</summary>
     internal static bool AreOthers(string folded) => Other().IsMatch(folded);
@@ -35,7 +39,7 @@ internal static partial class Roles
             : question.Folded.Contains(role, StringComparison.Ordinal) && !plain.Contains(role, StringComparison.Ordinal));
     }
 
-    [GeneratedRegex(@"\b(?:deputy|vice|former|acting)[ -](?<role>[a-z]+)|\b(?:assistant|associate)[ -](?<role>" + RoleNoun + @")\b|副(?<role>[一-龥々]{1,4})|(?<role>[一-龥々]{2,4})の(?:代理|代行|補佐)"
+    [GeneratedRegex(@"\b(?:deputy|vice|former|acting)[ -](?<role>[a-z]+)|" + MayActAlone + @"\b|副(?<role>[一-龥々]{1,4})|(?<role>[一-龥々]{2,4})の(?:代理|代行|補佐)"
         + @"|\b(?:deputi[sz]es?|stands? in|substitutes?) for the (?<role>[a-z]+)"
         + "|[元前](?<role>社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
     private static partial Regex Other();

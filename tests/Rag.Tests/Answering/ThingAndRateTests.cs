@@ -110,6 +110,25 @@ public sealed class ThingAndRateTests
 
             エアコンは運転中の音が38デシベルです。
             """,
+        ["gallery.md"] = """
+            # Lorven Gallery
+
+            Entry costs 14 euros, and whoever loses a key pays a fine of 6 euros. A fine linen bag costs 9 euros in the shop.
+
+            The hatch is in the east wing. Ordering takes nine minutes.
+            """,
+        ["calls.md"] = """
+            # Night calls at Brunn Works
+
+            The assistant forwards calls to the night desk, because it has no voice. The assistant maintains a list of 31 contacts.
+
+            Brunn Works has 6 workshops in the valley.
+            """,
+        ["welding.md"] = """
+            # 溶接教室のご案内
+
+            21時間の講習の受講料は4万8千円です。
+            """,
     };
 
     [Theory]
@@ -127,6 +146,12 @@ public sealed class ThingAndRateTests
     [InlineData("写真集は何冊まで借りられますか。", "四冊")]
     [InlineData("新人展の開幕日はいつですか。", "10月5日")]
     [InlineData("Why did the assistant decline so many questions on 4 March 2031?", "expired certificate")]
+    [InlineData("How much does entry to the Lorven Gallery cost?", "14 euros")]
+    [InlineData("How much does the linen bag cost at the Lorven Gallery?", "9 euros")]
+    [InlineData("How long does an order take at the Lorven Gallery?", "nine minutes")]
+    [InlineData("Why does the assistant forward calls?", "no voice")]
+    [InlineData("How many contacts does the assistant maintain?", "31 contacts")]
+    [InlineData("21時間の講習の受講料はいくらですか。", "4万8千円")]
     public Task The_right_row_rate_and_steps_answer(string question, string expected)
         => Documents.AssertQuotesAsync(question, expected);
 
@@ -135,6 +160,7 @@ public sealed class ThingAndRateTests
     [InlineData("What is the power consumption of the TB-370?")]
     [InlineData("What does the Weekend plan of Norvik Gym cost per month?")]
     [InlineData("What is the price of GX430?")]
+    [InlineData("How many people work in the workshops of Brunn Works?")]
     public Task A_sibling_another_rate_and_another_name_do_not_answer(string question)
         => Documents.AssertRefusesAsync(question);
 
