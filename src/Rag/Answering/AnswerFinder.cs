@@ -42,6 +42,7 @@ internal static partial class AnswerFinder
         var passages = hits.Select((hit, rank) => new Passage(hit, rank)).ToList();
         var features = new CandidateFeatures(question, statistics, hits.Count > 0 ? hits[0].Score : 0);
         var modifiers = new Modifiers(question);
+        var siblings = new Siblings(question);
         var sections = SectionsNamed(question, passages);
         var covered = passages.ToDictionary(passage => passage, passage => features.Coverage(passage.Keys));
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
@@ -103,7 +104,9 @@ internal static partial class AnswerFinder
                 candidate.ObjectIf(lacksName && !isElsewhere, "lacks_name", MissingNameShare);
                 candidate.ObjectIf(isOther, "other_thing", OtherModifierShare);
                 candidate.ObjectIf(isEmpty, "empty_cell", EmptyCellShare);
-                candidate.ObjectIf(features.AskedThing.IsSibling(passage, i), "of_a_sibling", OtherThingShare);
+                candidate.ObjectIf(
+                    features.AskedThing.IsSibling(passage, i) || siblings.AreMeant(passage, passage.Sentences[i]), "of_a_sibling",
+                    OtherThingShare);
                 // A reason is given in words of its own.
                 candidate.ObjectIf(question.Kind != AnswerKind.Reason && features.AskedThing.IsSaidElsewhere(passage, i, passages),
                     "not_of_the_thing", OtherThingShare);

@@ -94,7 +94,7 @@ public enum WritingStyle
 /// </summary>
 internal static class AnswerModel
 {
-    internal const double DefaultThreshold = 0.24;
+    internal const double DefaultThreshold = 0.2;
 
     private static readonly double[] RankingWeights =
     [

@@ -60,7 +60,7 @@ internal sealed partial class Modifiers
             && Katakana().Matches(text).Any(said => CommonEnd(asked, said.Value) >= LeastHead)))
             return true;
         // In running text, the topic alone: 春の旅行は.
-        var told = listed?.Normalized ?? SentenceTopic().Match(sentence.Normalized).Value;
+        var told = listed?.Normalized ?? SentenceTopic().Match(sentence.Normalized).Groups["topic"].Value;
         return told.Length > 0 && SaysAnother(_modified, passage, told, false, Modified());
     }
 
@@ -161,7 +161,7 @@ internal sealed partial class Modifiers
     [GeneratedRegex(@"\b(?<h>[a-z]{3,}) (?:of|in|for|at|from) (?:the |an? |our |your )(?<m>[a-z]{3,}(?: [a-z]{3,}(?= (?:of|at|in|contains?|there|you|holds?)\b))?)")]
     private static partial Regex EnglishPlace();
 
-    [GeneratedRegex("^[^、。はが]{2,20}(?=[はが])")]
+    [GeneratedRegex("^(?:[ぁ-ん一-龥]{2,6}、)?(?<topic>[^、。はが]{2,20})(?=[はが])")]
     private static partial Regex SentenceTopic();
 
     [GeneratedRegex("[ァ-ヴー]{5,}")]

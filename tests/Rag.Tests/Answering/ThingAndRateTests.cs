@@ -124,6 +124,18 @@ public sealed class ThingAndRateTests
 
             Brunn Works has 6 workshops in the valley.
             """,
+        ["meadow.md"] = """
+            # Meadow Lane flats
+
+            A two-room flat costs 640 dollars a month.
+
+            This year's garden party was attended by 85 guests. In spring the lawn is mown every week.
+            """,
+        ["picnic.md"] = """
+            # 社内行事のまとめ
+
+            昨年の花見には百四十名が集まりました。なお、琵琶湖の山荘は二〇一八年に手放しました。
+            """,
         ["welding.md"] = """
             # 溶接教室のご案内
 
@@ -146,6 +158,8 @@ public sealed class ThingAndRateTests
     [InlineData("写真集は何冊まで借りられますか。", "四冊")]
     [InlineData("新人展の開幕日はいつですか。", "10月5日")]
     [InlineData("Why did the assistant decline so many questions on 4 March 2031?", "expired certificate")]
+    [InlineData("What does a two-room flat at Meadow Lane cost?", "640 dollars")]
+    [InlineData("昨年の花見には何名が集まりましたか。", "百四十名")]
     [InlineData("How much does entry to the Lorven Gallery cost?", "14 euros")]
     [InlineData("How much does the linen bag cost at the Lorven Gallery?", "9 euros")]
     [InlineData("How long does an order take at the Lorven Gallery?", "nine minutes")]
@@ -160,6 +174,11 @@ public sealed class ThingAndRateTests
     [InlineData("What is the power consumption of the TB-370?")]
     [InlineData("What does the Weekend plan of Norvik Gym cost per month?")]
     [InlineData("What is the price of GX430?")]
+    [InlineData("What does a four-room flat at Meadow Lane cost?")]
+    [InlineData("How many guests attended last year's garden party?")]
+    [InlineData("How often is the lawn mown in autumn?")]
+    [InlineData("一昨年の花見には何名が集まりましたか。")]
+    [InlineData("蓼科の山荘はいつ手放しましたか。")]
     [InlineData("How many people work in the workshops of Brunn Works?")]
     public Task A_sibling_another_rate_and_another_name_do_not_answer(string question)
         => Documents.AssertRefusesAsync(question);

@@ -1,0 +1,59 @@
+using System.Text.RegularExpressions;
+
+namespace Kotonoha.Rag.Answering;
+
+/// <summary>
+/// Tells when a text speaks of one of several things that exclude each other, and the question asks for another: this year's for last
+/// year's, a two-room flat for one of three rooms.
+/// </summary>
+internal sealed partial class Siblings
+{
+    private readonly List<string> _times, _counted;
+
+    internal Siblings(Question question)
+    {
+        _times = TimesIn(question.Folded);
+        _counted = CountedIn(question.Folded);
+    }
+
+    /// <summary>Whether a sentence of a passage speaks of a sibling alone.</summary>
+    internal bool AreMeant(Passage passage, PassageSentence sentence)
+        => (_times.Count > 0 || _counted.Count > 0) && $"{passage.Context}\n{sentence.Heading}\n{sentence.Folded}" is var text
+            && (AreOthers(_times, TimesIn(text)) || AreOthers(_counted, CountedIn(text)));
+
+    // Words are "KIND:VALUE"; of a kind that is asked for, others are said, and not the one.
+    private static bool AreOthers(List<string> asked, List<string> said)
+        => asked.Exists(word => !said.Contains(word) && said.Exists(other => KindOf(other).SequenceEqual(KindOf(word))));
+
+    private static ReadOnlySpan<char> KindOf(string word) => word.AsSpan(0, word.IndexOf(':', StringComparison.Ordinal));
+
+    private static List<string> TimesIn(string folded)
+    {
+        var times = new List<string>();
+        foreach (Match match in Time().Matches(folded))
+        {
+            var groups = match.Groups;
+            if (groups["season"] is { Success: true, Value: var season })
+                times.Add("season:" + (season == "fall" ? "autumn" : season));
+            else if (groups["when"] is { Success: true, Value: var when })
+                times.Add($"{groups["unit"].Value}:{(when is "previous" or "past" ? "last" : when is "coming" or "following" ? "next" : when)}");
+            else if (groups["year"] is { Success: true, Value: var year })
+                times.Add("年:" + (year == "去年" ? "昨年" : year == "本年" ? "今年" : year == "おととし" ? "一昨年" : year));
+            else
+                times.Add($"{match.Value[^1]}:{match.Value}");
+        }
+
+        return times;
+    }
+
+    private static List<string> CountedIn(string folded)
+        => [.. Counted().Matches(folded).Select(match => $"{match.Groups["rest"].Value}:{match.Groups["count"].Value}")];
+
+    [GeneratedRegex(@"\b(?<when>last|previous|past|this|next|coming|following) (?<unit>year|month|week|term|season)\b"
+        + @"|\b(?<season>spring|summer|autumn|winter)(?:'s)?\b|(?<year>一昨年|おととし|再来年|昨年|去年|今年|本年|来年)|先々?[月週]|今[月週]|再?来[月週]"
+        + "|(?<season>(?<![一-龥々])[春夏秋冬](?=[のにはもか、。]|まで|季|期|休み))")]
+    private static partial Regex Time();
+
+    [GeneratedRegex(@"\b(?<count>\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|single|double|triple)-(?<rest>[a-z]{3,})\b")]
+    private static partial Regex Counted();
+}
