@@ -125,7 +125,8 @@ internal static partial class AnswerFinder
         foreach (var candidate in rivals)
         {
             double rival = rivals.Find(other => other.Passage != candidate.Passage)?.Score ?? rivals[^1].Score;
-            candidate.Probability = candidate.Share * AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival));
+            candidate.Probability = candidate.Share
+                * AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival), candidate.IsStructured);
             if (candidate.Share >= 1 && IsLookup(question, candidate))
                 candidate.Probability = Math.Max(candidate.Probability, LookupProbability);
         }
