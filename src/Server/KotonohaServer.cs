@@ -137,6 +137,7 @@ public static partial class KotonohaServer
             options, provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>(),
             // Where tenants share a model, how fast a prompt is read must not tell one what another has asked.
             () => !options.TakesTokens && keys.Keys.Select(key => key.Tenant).Distinct().Count() < 2));
+        services.AddSingleton<Workload>();
         services.AddSingleton<Telemetry>();
         services.AddSingleton<UsageLedger>();
         services.AddHostedService(provider => provider.GetRequiredService<UsageLedger>());

@@ -18,6 +18,7 @@ public static class ServerSettings
         ("url", "where to listen", (o, v) => o with { Url = Address("url", v) }),
         ("threads", "threads of each model", (o, v) => o with { Threads = Integer("threads", v) }),
         ("context", "tokens of the longest sequence", (o, v) => o with { ContextLength = Integer("context", v) }),
+        ("cache-memory", "bytes of each model's key/value cache (K, M, G)", (o, v) => o with { CacheBytes = Bytes("cache-memory", v) }),
         ("model-memory", "bytes that loaded models may take (K, M, G)", (o, v) => o with { ModelMemoryBytes = Bytes("model-memory", v) }),
         ("model-idle-time", "seconds until an unused model is unloaded; 0 never",
             (o, v) => o with { ModelIdleTime = Seconds("model-idle-time", v) }),

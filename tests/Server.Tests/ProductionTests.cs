@@ -80,8 +80,10 @@ public sealed class ProductionTests
         {
             Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
             Assert.True(refused.Headers.RetryAfter!.Delta > TimeSpan.Zero);
-            Assert.Equal("queue_full", (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error").GetProperty("code")
-                .GetString());
+            var error = (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
+            Assert.Equal("queue_full", error.GetProperty("code").GetString());
+            Assert.StartsWith(
+                "No place is free ('max-running' is 1), and 0 requests of this caller wait, as many as may ('max-waiting-per-key')", error.GetProperty("message").GetString(), StringComparison.Ordinal);
         }
 
         await leaving.CancelAsync();
@@ -90,6 +92,59 @@ public sealed class ProductionTests
         using var next = await server.Http.PostAsJsonAsync(
             "/v1/chat/completions", new { model = "tiny", messages = Hello, max_tokens = 2 });
         Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+    }
+
+    [Fact]
+    public async Task Long_streams_run_side_by_side_in_a_cache_of_one_context_and_what_waits_for_room_is_told()
+    {
+        const int Streams = 4;
+        await using var server = await RunningServer.StartAsync(
+            options => ServerSettings.Set(options with { ContextLength = LongContext }, "cache-memory", "1K"), contextLength: LongContext);
+        var answers = new List<(HttpResponseMessage Response, StreamReader Reader)>();
+        for (int i = 0; i < Streams; i++)
+            answers.Add(await BeginAsync("hello"));
+        Assert.Equal((Streams, 0), await LoadAsync());
+
+        // A prompt of nearly a whole context finds no room beside them.
+        answers.Add(await BeginAsync(string.Concat(Enumerable.Repeat("言", 5200)), waits: true));
+        await UntilAsync(() => server.App.Services.GetRequiredService<Workload>().Waiting == 1);
+        Assert.Equal((Streams, 1), await LoadAsync());
+        Assert.Matches(@"(?m)^kotonoha_requests_waiting\S* 1( |$)", await server.Http.GetStringAsync("/metrics"));
+        foreach (var (response, reader) in answers)
+        {
+            reader?.Dispose();
+            response?.Dispose();
+        }
+
+        async Task<(int Running, int Waiting)> LoadAsync()
+        {
+            var ready = await server.Http.GetFromJsonAsync<JsonElement>("/health/ready");
+            return (ready.GetProperty("running").GetInt32(), ready.GetProperty("waiting").GetInt32());
+        }
+
+        // Comes back when the first piece of the answer is there, unless it waits.
+        async Task<(HttpResponseMessage, StreamReader)> BeginAsync(string content, bool waits = false)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions")
+            {
+                Content = JsonContent.Create(new
+                {
+                    model = RunningServer.Model,
+                    messages = new[] { new { role = "user", content } },
+                    max_tokens = LongAnswer,
+                    logit_bias = NoEnd(),
+                    stream = true,
+                }),
+            };
+            var sending = server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            if (waits)
+                return default;
+            var response = await sending;
+            response.EnsureSuccessStatusCode();
+            var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+            Assert.StartsWith("data: {", await reader.ReadLineAsync(), StringComparison.Ordinal);
+            return (response, reader);
+        }
     }
 
     [Fact]

@@ -58,6 +58,7 @@ internal sealed class ServedModel : IAsyncDisposable
             Threads = options.Threads,
             Device = options.Device,
             ContextLength = options.ContextLength,
+            CacheBytes = options.CacheBytes,
             ModelId = entry.Name,
             Adapter = entry.Adapter,
             PrefixReuse = sharesPrefixes,
@@ -194,6 +195,18 @@ internal sealed partial class ModelPool : IAsyncDisposable
             lock (_lock)
                 return [.. _slots.Values.Where(slot => slot.Model is { IsCompletedSuccessfully: true })
                     .Select(slot => (slot.Entry.Name, slot.Entry.Bytes, slot.Users))];
+        }
+    }
+
+    /// <summary>The answers that have a place but wait in their model, most often for room in its key/value cache.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_lock)
+                return _slots.Values.Sum(slot => slot.Model is { IsCompletedSuccessfully: true } model
+                    ? model.Result.Gpt?.WaitingRequests ?? 0
+                    : 0);
         }
     }
 

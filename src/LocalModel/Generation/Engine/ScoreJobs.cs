@@ -46,7 +46,7 @@ internal sealed class ScoreJob : EngineJob
 
     public Task<SequenceScore[]> Result => _completion.Task;
 
-    public override int ReservedBlocks => Blocks(_prefix.Length) + _forkBlocks;
+    public override int MaximumBlocks => Blocks(_prefix.Length) + _forkBlocks;
 
     public override bool IsDone => _failed || _open == 0;
 
@@ -216,7 +216,7 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
 
     public Task<TokenScores> Result => _completion.Task;
 
-    public override int ReservedBlocks => Blocks(ids.Length);
+    public override int MaximumBlocks => Blocks(ids.Length);
 
     public override bool IsDone => _finished;
 
