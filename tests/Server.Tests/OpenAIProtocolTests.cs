@@ -15,11 +15,13 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
     [Fact]
     public async Task Several_answers_of_one_request_are_drawn_each_with_a_seed_of_its_own()
     {
-        var body = await PostAsync("/v1/chat/completions", new { model = "tiny", messages = Hello, n = 3, seed = 5, max_tokens = 10 });
+        var body = await PostAsync(
+            "/v1/chat/completions", new { model = "tiny", messages = Hello, n = 3, seed = 5, temperature = 1, max_tokens = 10 });
         var texts = body.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("message").GetProperty("content")
             .GetString()).ToArray();
         Assert.Equal(3, texts.Distinct().Count());
-        var second = await PostAsync("/v1/chat/completions", new { model = "tiny", messages = Hello, seed = 6, max_tokens = 10 });
+        var second = await PostAsync(
+            "/v1/chat/completions", new { model = "tiny", messages = Hello, seed = 6, temperature = 1, max_tokens = 10 });
         Assert.Equal(texts[1], second.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString());
         Assert.Equal(30, body.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
     }

@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.Work;
@@ -83,7 +85,8 @@ public sealed class ProductionTests
             var error = (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
             Assert.Equal("queue_full", error.GetProperty("code").GetString());
             Assert.StartsWith(
-                "No place is free ('max-running' is 1), and 0 requests of this caller wait, as many as may ('max-waiting-per-key')", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+                "No place is free ('max-running' is 1), and 0 requests of this caller wait, as many as may ('max-waiting-per-key')",
+                error.GetProperty("message").GetString(), StringComparison.Ordinal);
         }
 
         await leaving.CancelAsync();
@@ -92,6 +95,56 @@ public sealed class ProductionTests
         using var next = await server.Http.PostAsJsonAsync(
             "/v1/chat/completions", new { model = "tiny", messages = Hello, max_tokens = 2 });
         Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(null, null, true)]
+    [InlineData(null, 0f, false)]
+    [InlineData("""{"do_sample": false}""", null, false)]
+    [InlineData("""{"do_sample": true, "top_k": 1}""", null, false)]
+    [InlineData("""{"do_sample": true, "temperature": 1.5}""", 0f, true)]
+    public async Task Without_a_temperature_tokens_are_drawn_unless_the_model_or_the_server_says_otherwise(
+        string? generationConfig, float? setting, bool draws)
+    {
+        await using var server = await RunningServer.StartAsync(options => options with { Temperature = setting }, before: home =>
+        {
+            if (generationConfig is not null)
+                File.WriteAllText(Path.Combine(CheckpointFolder.Resolve(Path.Combine(Path.GetDirectoryName(home)!, "tiny")),
+                    GenerationSettings.FileName), generationConfig);
+        });
+        foreach (var (path, body, text) in new (string, JsonObject, Func<JsonElement, string?>)[]
+        {
+            ("/v1/chat/completions", new JsonObject { ["max_tokens"] = 16 },
+                answer => answer.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()),
+            ("/v1/completions", new JsonObject { ["prompt"] = "the" }, answer => answer.GetProperty("choices")[0].GetProperty("text").GetString()),
+            ("/v1/responses", new JsonObject { ["input"] = "the", ["max_output_tokens"] = 16 },
+                answer => answer.GetProperty("output")[0].GetProperty("content")[0].GetProperty("text").GetString()),
+            ("/api/chat", new JsonObject { ["stream"] = false, ["options"] = new JsonObject { ["num_predict"] = 16 } },
+                answer => answer.GetProperty("message").GetProperty("content").GetString()),
+            ("/api/generate", new JsonObject { ["prompt"] = "the", ["stream"] = false, ["options"] = new JsonObject { ["num_predict"] = 16 } },
+                answer => answer.GetProperty("response").GetString()),
+        })
+        {
+            if (path.EndsWith("/completions", StringComparison.Ordinal) || path == "/api/chat")
+                body["messages"] = JsonSerializer.SerializeToNode(Hello);
+            Assert.Equal(draws, await SayAsync(body) != await SayAsync(body));
+
+            // A request that says how is kept to, and a seed gives the same again.
+            var settings = path.StartsWith("/api", StringComparison.Ordinal) ? body["options"]!.AsObject() : body;
+            settings["seed"] = 3;
+            Assert.Equal(await SayAsync(body), await SayAsync(body));
+            settings.Remove("seed");
+            settings["temperature"] = 0;
+            Assert.Equal(await SayAsync(body), await SayAsync(body));
+
+            async Task<string?> SayAsync(JsonObject asked)
+            {
+                asked["model"] = RunningServer.Model;
+                using var response = await server.Http.PostAsJsonAsync(path, asked);
+                response.EnsureSuccessStatusCode();
+                return text(await response.Content.ReadFromJsonAsync<JsonElement>());
+            }
+        }
     }
 
     [Fact]

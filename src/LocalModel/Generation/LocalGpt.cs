@@ -19,8 +19,8 @@ namespace Kotonoha.LocalModel.Generation;
 /// </summary>
 /// <remarks>
 /// Thread-safe. Requests wait in a queue of limited length and are started in order as the key/value cache has room, which sequences take
-/// as they grow; where it runs out, the youngest pause until there is room again. A prompt that begins as an earlier or a concurrent one did
-/// computes only what is new, unless <see cref="LocalGptOptions.PrefixReuse"/> is off.
+/// as they grow; where it runs out, the youngest pause until there is room again. A prompt that begins as an earlier or a concurrent one
+/// did computes only what is new, unless <see cref="LocalGptOptions.PrefixReuse"/> is off.
 /// <see cref="Dispose"/> refuses new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread
 /// and frees the weights. Whoever created the object disposes it, never a chat client or an embedding generator made from it. The library
 /// writes nothing to the console: <see cref="Description"/> says which device is in use.
@@ -92,6 +92,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         _startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);
+        SaysHowTokensAreChosen = options.DefaultSampling is not null || settings.DoSample is not null;
         Remarks = [.. RemarksOn(settings, strangers, options, tokenizerProblem)];
 
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
@@ -177,6 +178,11 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
     /// <summary>The settings for requests that bring none: the checkpoint's where it has any, otherwise greedy.</summary>
     public SamplingOptions DefaultSampling { get; }
+
+    /// <summary>
+    /// Whether <see cref="DefaultSampling"/> is somebody's choice: of the options, or of a checkpoint that says whether to draw.
+    /// </summary>
+    internal bool SaysHowTokensAreChosen { get; }
 
     /// <summary>The tokens that end a generation.</summary>
     public IReadOnlyList<int> EndTokens => _endTokens;

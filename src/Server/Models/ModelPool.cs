@@ -14,9 +14,12 @@ internal sealed class ServedModel : IAsyncDisposable
 {
     private readonly LocalEncoder? _encoder;
 
-    private ServedModel(string name, LocalGpt? gpt, LocalEncoder? encoder, ILoggerFactory loggers)
+    private readonly float? _temperature;
+
+    private ServedModel(string name, LocalGpt? gpt, LocalEncoder? encoder, float? temperature, ILoggerFactory loggers)
     {
         Name = name;
+        _temperature = temperature;
         Gpt = gpt;
         _encoder = encoder;
         Embeddings = (gpt?.AsEmbeddingGenerator(loggerFactory: loggers) ?? encoder!.AsEmbeddingGenerator(loggerFactory: loggers))
@@ -42,6 +45,15 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public int Dimensions => Gpt?.EmbeddingWidth ?? _encoder!.Dimensions;
 
+    /// <summary>Sets the temperature of a request where neither it nor the model says how tokens are chosen.</summary>
+    /// <param name="options">The request's settings.</param>
+    /// <param name="usual">What clients of its interface expect; the server's own setting goes before.</param>
+    public void SetTemperature(ChatOptions options, float usual)
+    {
+        if (Gpt is { SaysHowTokensAreChosen: false })
+            options.Temperature ??= _temperature ?? usual;
+    }
+
     /// <summary>What happens inside the model while it reads tokens.</summary>
     public Task<ModelView> LookAsync(int[] ids, CancellationToken cancellationToken)
         => Task.Run(() => ModelView.Of(Gpt!.Model, ids, cancellationToken: cancellationToken), cancellationToken);
@@ -52,7 +64,7 @@ internal sealed class ServedModel : IAsyncDisposable
         if (entry.IsEncoder)
             return new ServedModel(entry.Name, null, await LocalEncoder.LoadAsync(
                 entry.Path, new LocalEncoderOptions { Threads = options.Threads, Device = options.Device }, cancellationToken)
-                .ConfigureAwait(false), loggers);
+                .ConfigureAwait(false), null, loggers);
         var gpt = await LocalGpt.LoadAsync(entry.Path, new LocalGptOptions
         {
             Threads = options.Threads,
@@ -65,7 +77,7 @@ internal sealed class ServedModel : IAsyncDisposable
             // The server's own queue comes before the engine's.
             QueueLength = Math.Max(LocalGptOptions.DefaultQueueLength, options.MaxRunning * 2),
         }, cancellationToken: cancellationToken).ConfigureAwait(false);
-        return new ServedModel(entry.Name, gpt, null, loggers);
+        return new ServedModel(entry.Name, gpt, null, options.Temperature, loggers);
     }
 
     public async ValueTask DisposeAsync()

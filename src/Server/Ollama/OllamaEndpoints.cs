@@ -14,6 +14,9 @@ namespace Kotonoha.Server.Ollama;
 /// <summary>Ollama's interface: <c>/api/chat</c>, <c>/api/generate</c>, <c>/api/embed</c>, <c>/api/tags</c> and their like.</summary>
 internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Errors errors, RequestNotices notices)
 {
+    // Of Ollama's models where a request says none.
+    private const float UsualTemperature = 0.8f;
+
     public static string Version { get; } = typeof(OllamaEndpoints).Assembly.GetName().Version!.ToString(3);
 
     public Task VersionAsync(HttpContext context) => Json.WriteAsync(context.Response, new JsonObject { ["version"] = Version });
@@ -150,6 +153,7 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
         var work = await admission.EnterAsync(context, "chat", call.Model).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         work.RequireWriter("/api/embed");
+        work.Model.SetTemperature(call.Options, UsualTemperature);
         var loaded = Stopwatch.GetElapsedTime(start);
         var answer = new ChatAnswer(work.Model, wantsLogProbabilities: false);
         var writer = call.Streams ? new EventWriter(context, EventWriter.JsonLines) : null;

@@ -158,6 +158,9 @@ internal sealed class ChatCall
 /// <summary>Fields that say how tokens are chosen, the same in several requests.</summary>
 internal static class SamplingFields
 {
+    /// <summary>The temperature of OpenAI's models where a request says none.</summary>
+    public const float UsualTemperature = 1;
+
     // Settings beyond OpenAI's that the models here have, as vLLM and llama.cpp spell them.
     private static readonly string[] Further =
     [

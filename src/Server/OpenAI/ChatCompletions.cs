@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.Work;
@@ -18,6 +19,7 @@ internal sealed class ChatCompletions(Admission admission, ModelPool pool, Error
         var work = await admission.EnterAsync(context, "chat", call.Model, call.Choices).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         work.RequireWriter();
+        work.Model.SetTemperature(call.Options, SamplingFields.UsualTemperature);
         await new ChatAnswers(call, work).SendAsync(context, errors).ConfigureAwait(false);
     }
 }
@@ -97,6 +99,9 @@ internal sealed class ChatAnswer(ServedModel model, bool wantsLogProbabilities)
     private readonly JsonArray _logProbabilities = [];
     private readonly CutAnswer _cut = new();
     private ChatFinishReason? _finish;
+
+    /// <summary>The model's settings, for what a request does not say.</summary>
+    public SamplingOptions DefaultSampling => model.Gpt!.DefaultSampling;
 
     public bool HasBegun { get; private set; }
 

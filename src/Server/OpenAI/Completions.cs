@@ -23,6 +23,7 @@ internal sealed class Completions(Admission admission, ModelPool pool, Errors er
             .ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         work.RequireWriter();
+        work.Model.SetTemperature(call.Options, SamplingFields.UsualTemperature);
         await new CompletionAnswers(call.For(work.Model.Gpt!), work).SendAsync(context, errors).ConfigureAwait(false);
     }
 
