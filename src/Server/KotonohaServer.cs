@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using Kotonoha.Foundation;
+using Kotonoha.Server.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Knowledge;
@@ -170,7 +172,15 @@ public static partial class KotonohaServer
         services.AddSingleton<TrainingRuns>();
         services.AddHostedService(provider => provider.GetRequiredService<TrainingRuns>());
         services.AddSingleton<TrainingEndpoints>();
-        services.AddOpenApi();
+        services.AddOpenApi(openApi => openApi.AddDocumentTransformer(OpenApiDescription.CompleteAsync));
+
+        // Bodies are read and written as the typed client does; the description says the same.
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
+            foreach (var converter in KotonohaClient.Format.Converters)
+                json.SerializerOptions.Converters.Add(converter);
+        });
         McpHandlers.AddTo(services).WithHttpTransport(transport => transport.Stateless = true);
         services.AddSingleton<ResponseStore>();
         services.AddSingleton<Responses>();

@@ -4,7 +4,7 @@ namespace Kotonoha.Server.Client;
 /// <param name="Recipe">One of <c>GET /api/training/recipes</c>.</param>
 public sealed record TrainingSettings(string Recipe)
 {
-    /// <summary>The name of an uploaded file; or <see cref="Collection"/>.</summary>
+    /// <summary>The name of an uploaded file; or a <c>collection</c>.</summary>
     public string? Data { get; init; }
 
     /// <summary>A collection that follows a folder, whose texts (.txt, .md) are learned.</summary>

@@ -45,7 +45,8 @@ internal sealed class ChatCall
         if (top > 0 && !logProbabilities)
             throw ApiException.Invalid("top_logprobs", "'top_logprobs' goes with 'logprobs': true.");
         var options = SamplingFields.Read(body);
-        options.MaxOutputTokens = body.Integer("max_completion_tokens", 1) ?? body.Integer("max_tokens", 1);
+        int? olderName = body.Integer("max_tokens", 1);
+        options.MaxOutputTokens = body.Integer("max_completion_tokens", 1) ?? olderName;
         options.StopSequences = Stops(body);
         options.ResponseFormat = body.Object("response_format") is { } format ? Format(format, format) : null;
         options.Reasoning = Effort(body.Text("reasoning_effort"), body.At("reasoning_effort"));
@@ -162,7 +163,7 @@ internal static class SamplingFields
     public const float UsualTemperature = 1;
 
     // Settings beyond OpenAI's that the models here have, as vLLM and llama.cpp spell them.
-    private static readonly string[] Further =
+    internal static readonly string[] Further =
     [
         "min_p", "typical_p", "repetition_penalty", "repeat_penalty", "no_repeat_ngram_size", "min_tokens_to_keep", "epsilon_cutoff",
         "eta_cutoff", "top_h", "top_n_sigma", "xtc_threshold", "xtc_probability", "dry_multiplier", "dry_base", "dry_allowed_length",
