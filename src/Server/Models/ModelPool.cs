@@ -4,6 +4,7 @@ using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Server.Http;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 
@@ -42,6 +43,8 @@ internal sealed class ServedModel : IAsyncDisposable
     public IChatClient? Chat { get; }
 
     public IEmbeddingGenerator<string, Embedding<float>> Embeddings { get; }
+
+    public Tokenizer Tokenizer => Gpt?.Tokenizer ?? _encoder!.Tokenizer;
 
     public int Dimensions => Gpt?.EmbeddingWidth ?? _encoder!.Dimensions;
 

@@ -149,7 +149,7 @@ internal sealed class GenerationJob : EngineJob
             var softmax = Softmax.Of(row);
             int place = _length - _promptLength;
             _logProbabilities[place] = (float)softmax.LogProbability(row[token]);
-            KeepLikeliest(row, softmax, _alternatives.AsSpan(place * Top, Top));
+            softmax.KeepLikeliest(row, _alternatives.AsSpan(place * Top, Top));
         }
 
         _decoding = true;
@@ -226,27 +226,6 @@ internal sealed class GenerationJob : EngineJob
             ? []
             : [.. Enumerable.Range(firstToken, endToken - firstToken).Select(place => _alternatives[(place * Top)..((place + 1) * Top)])],
     };
-
-    // The likeliest first, the lower id before the higher one where they are alike.
-    private static void KeepLikeliest(ReadOnlySpan<float> logits, Softmax softmax, Span<TokenLogProbability> likeliest)
-    {
-        if (likeliest.IsEmpty)
-            return;
-        int count = 0;
-        for (int id = 0; id < logits.Length; id++)
-        {
-            float logit = logits[id];
-            if (count == likeliest.Length && logit <= likeliest[^1].LogProbability)
-                continue;
-            int at = count < likeliest.Length ? count++ : count - 1;
-            for (; at > 0 && likeliest[at - 1].LogProbability < logit; at--)
-                likeliest[at] = likeliest[at - 1];
-            likeliest[at] = new TokenLogProbability(id, logit);
-        }
-
-        foreach (ref var entry in likeliest)
-            entry = entry with { LogProbability = (float)softmax.LogProbability(entry.LogProbability) };
-    }
 
     private void Take(int token)
     {
