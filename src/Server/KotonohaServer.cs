@@ -75,7 +75,12 @@ public static partial class KotonohaServer
         Quieten(builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Kotonoha", LogLevel.Information));
         AddServices(builder.Services, options, keys);
         services?.Invoke(builder);
+
+        // What goes wrong at the start is thrown, to be told once.
+        bool hasStarted = false;
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", _ => hasStarted);
         var app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => hasStarted = true);
 
         // A file that cannot be written is a reason not to start.
         app.Services.GetRequiredService<ServerAudit>();
@@ -95,8 +100,7 @@ public static partial class KotonohaServer
         app.MapOpenApi();
         app.MapMcp("/mcp");
         endpoints?.Invoke(app);
-        app.MapFallback("{**path}", static context => throw new ApiException(404, ApiErrorType.NotFound, "not_found",
-            $"There is nothing at {context.Request.Method} {context.Request.Path}."));
+        app.MapFallback("{**path}", static context => throw UnknownAddress.Refuse(context));
         return app;
     }
 

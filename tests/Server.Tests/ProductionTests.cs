@@ -43,11 +43,20 @@ public sealed class ProductionTests
             Assert.Empty((await listed.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("data").EnumerateArray());
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server, "/v1/models/tiny", narrow));
         Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(server, "/metrics", narrow));
-        using (var limited = await SendAsync(server, "/v1/models", narrow))
+
+        // Looking uses nothing of the rate up; what is to be computed does.
+        foreach (var path in new[] { "/v1/models", "/api/tags", "/api/ps", "/api/version", "/health/ready", "/v1/models" })
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, path, narrow));
+        for (int i = 0; i < 3; i++)
+            using (var asked = await AskAsync())
+                Assert.Equal(HttpStatusCode.NotFound, asked.StatusCode);
+        using (var limited = await AskAsync())
         {
             Assert.Equal(HttpStatusCode.TooManyRequests, limited.StatusCode);
             Assert.True(limited.Headers.RetryAfter!.Delta > TimeSpan.Zero);
         }
+
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, "/v1/models", narrow));
 
         // A key that is removed ends within a second, and the last one's end does not open the server.
         var file = new KeyFile(server.Home);
@@ -55,6 +64,16 @@ public sealed class ProductionTests
             file.Remove(key.Id);
         await Task.Delay(1100);
         Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(server, "/v1/models", all));
+
+        async Task<HttpResponseMessage> AskAsync()
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions")
+            {
+                Content = JsonContent.Create(new { model = "tiny", messages = Hello }),
+            };
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {narrow}");
+            return await server.Http.SendAsync(request);
+        }
     }
 
     [Fact]
