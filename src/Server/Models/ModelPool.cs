@@ -1,6 +1,7 @@
 using Kotonoha.Connector;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Server.Http;
@@ -43,6 +44,9 @@ internal sealed class ServedModel : IAsyncDisposable
     public IChatClient? Chat { get; }
 
     public IEmbeddingGenerator<string, Embedding<float>> Embeddings { get; }
+
+    /// <summary>Whether its weights lie in the memory of the processor.</summary>
+    public bool OnProcessor => (Gpt?.Device ?? _encoder!.Device) == Device.Cpu;
 
     public Tokenizer Tokenizer => Gpt?.Tokenizer ?? _encoder!.Tokenizer;
 
@@ -96,12 +100,14 @@ internal sealed class ServedModel : IAsyncDisposable
 internal sealed class ModelEntry
 {
     private readonly Lazy<(bool IsEncoder, long Bytes, DateTime Changed)> _facts;
+    private readonly Lazy<ModelDetails> _details;
 
     public ModelEntry(string name, string path)
     {
         Name = name;
         Path = path;
         _facts = new Lazy<(bool, long, DateTime)>(Look, LazyThreadSafetyMode.PublicationOnly);
+        _details = new Lazy<ModelDetails>(() => ModelDetails.Read(Path), LazyThreadSafetyMode.PublicationOnly);
     }
 
     public string Name { get; }
@@ -118,6 +124,22 @@ internal sealed class ModelEntry
     public long Bytes => _facts.Value.Bytes;
 
     public DateTime Changed => _facts.Value.Changed;
+
+    /// <summary>What its files say; null where they are broken, which loading it tells.</summary>
+    public ModelDetails? Details
+    {
+        get
+        {
+            try
+            {
+                return _details.Value;
+            }
+            catch (Exception exception) when (exception is KotonohaException or IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
+        }
+    }
 
     /// <summary>Whether its files are there; a model that is still being trained is not.</summary>
     public bool IsThere
@@ -210,6 +232,20 @@ internal sealed partial class ModelPool : IAsyncDisposable
             lock (_lock)
                 return [.. _slots.Values.Where(slot => slot.Model is { IsCompletedSuccessfully: true })
                     .Select(slot => (slot.Entry.Name, slot.Entry.Bytes, slot.Users))];
+        }
+    }
+
+    /// <summary>The same, with the models themselves and when each is unloaded unless somebody uses it; null for never.</summary>
+    public IReadOnlyList<(ModelEntry Entry, ServedModel Model, DateTimeOffset? Until)> InMemory
+    {
+        get
+        {
+            var now = _time.GetUtcNow();
+            lock (_lock)
+                return [.. _slots.Values.Where(slot => slot.Model is { IsCompletedSuccessfully: true })
+                    .Select(slot => (slot.Entry, slot.Model!.Result, _timer is null
+                        ? (DateTimeOffset?)null
+                        : now + _options.ModelIdleTime - (slot.Users > 0 ? TimeSpan.Zero : _time.GetElapsedTime(slot.LastUse))))];
         }
     }
 
