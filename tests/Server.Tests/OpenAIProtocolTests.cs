@@ -10,6 +10,8 @@ namespace Kotonoha.Server.Tests;
 /// <summary>What clients seldom send, byte by byte: fields, errors and their codes.</summary>
 public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<ServerFixture>
 {
+    private const string Ask = """{"model":"tiny","messages":[{"role":"user","content":"x"}],""";
+
     private static readonly object[] Hello = [new { role = "user", content = "hello" }];
 
     [Fact]
@@ -282,6 +284,16 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
     [InlineData("""{"model":"tiny","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]}""", 400,
         "messages[0].content[0].type")]
     [InlineData("""{"model":"tiny","messages":[{"role":"user","content":"\ud800"}]}""", 400, "messages[0].content")]
+    [InlineData(Ask + """ "tools":[{"type":"function","function":{"name":"get weather"}}]}""", 400, "tools[0].function.name")]
+    [InlineData(Ask + """ "tools":[{"type":"function","function":{"name":""}}]}""", 400, "tools[0].function.name")]
+    [InlineData(Ask + """ "tools":[{"type":"function","function":{"name":"a\n"}}]}""", 400, "tools[0].function.name")]
+    [InlineData(Ask + """ "tools":[{"type":"function","function":{"name":"天気"}}]}""", 400, "tools[0].function.name")]
+    [InlineData(
+        Ask + """ "tools":[{"type":"function","function":{"name":"a23456789-b23456789-c23456789-d23456789-e23456789-f23456789-g2345"}}]}""",
+        400, "tools[0].function.name")]
+    [InlineData(
+        Ask + """ "tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"a"}}]}""", 400,
+        "tools[1].function.name")]
     [InlineData("""{"model":"tiny","messages":""", 400, null)]
     [InlineData("[]", 400, null)]
     [InlineData("", 400, null)]
@@ -327,6 +339,26 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
         Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
         Assert.Equal("not_found_error",
             (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error").GetProperty("type").GetString());
+    }
+
+    [Theory]
+    [InlineData("GET", "/v1/chat/completions", "POST")]
+    [InlineData("PUT", "/v1/models", "GET")]
+    [InlineData("POST", "/v1/models/some/name", "GET")]
+    [InlineData("POST", "/v1/responses/resp_1", "DELETE, GET")]
+    [InlineData("GET", "/api/chat", "POST")]
+    [InlineData("POST", "/api/tags", "GET")]
+    [InlineData("PATCH", "/api/knowledge/collections/handbook/documents/a/b.md", "DELETE, GET, PUT")]
+    [InlineData("DELETE", "/health/live", "GET")]
+    public async Task A_known_path_by_another_method_says_which_it_takes(string method, string path, string allowed)
+    {
+        using var response = await fixture.Server.Http.SendAsync(new HttpRequestMessage(new HttpMethod(method), path));
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
+        Assert.Equal(allowed, string.Join(", ", response.Content.Headers.Allow.Order(StringComparer.Ordinal)));
+        var error = (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
+        if (path.StartsWith("/v1", StringComparison.Ordinal))
+            Assert.Equal(("invalid_request_error", "method_not_supported"),
+                (error.GetProperty("type").GetString(), error.GetProperty("code").GetString()));
     }
 
     private static string?[] Texts(JsonElement completion)
