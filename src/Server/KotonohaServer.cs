@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 using Kotonoha.Foundation;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Knowledge;

@@ -46,8 +46,8 @@ public sealed record ServerOptions
     public float? Temperature { get; init; }
 
     /// <summary>
-    /// The bytes of each model's key/value cache, in single precision, at least one context; null for 16 contexts, 1 GiB or an eighth of the
-    /// memory, whichever is least.
+    /// The bytes of each model's key/value cache, in single precision, at least one context; null for 16 contexts, 1 GiB or an eighth of
+    /// the memory, whichever is least.
     /// </summary>
     public long? CacheBytes { get; init; }
 

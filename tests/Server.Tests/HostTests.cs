@@ -144,8 +144,8 @@ public sealed class HostTests(ServerFixture fixture) : IClassFixture<ServerFixtu
         {
             ArgumentList =
             {
-                DeploymentTests.Built("src/Cli", "Kotonoha.Cli.dll"), "serve", "--no-docs", "--home", folder.Path, "--model", server.ModelFolder, "--url",
-                server.Address.ToString(),
+                DeploymentTests.Built("src/Cli", "Kotonoha.Cli.dll"), "serve", "--no-docs", "--home", folder.Path,
+                "--model", server.ModelFolder, "--url", server.Address.ToString(),
             },
             RedirectStandardError = true,
             RedirectStandardOutput = true,

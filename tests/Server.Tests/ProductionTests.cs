@@ -135,12 +135,14 @@ public sealed class ProductionTests
         {
             ("/v1/chat/completions", new JsonObject { ["max_tokens"] = 16 },
                 answer => answer.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()),
-            ("/v1/completions", new JsonObject { ["prompt"] = "the" }, answer => answer.GetProperty("choices")[0].GetProperty("text").GetString()),
+            ("/v1/completions", new JsonObject { ["prompt"] = "the" },
+                answer => answer.GetProperty("choices")[0].GetProperty("text").GetString()),
             ("/v1/responses", new JsonObject { ["input"] = "the", ["max_output_tokens"] = 16 },
                 answer => answer.GetProperty("output")[0].GetProperty("content")[0].GetProperty("text").GetString()),
             ("/api/chat", new JsonObject { ["stream"] = false, ["options"] = new JsonObject { ["num_predict"] = 16 } },
                 answer => answer.GetProperty("message").GetProperty("content").GetString()),
-            ("/api/generate", new JsonObject { ["prompt"] = "the", ["stream"] = false, ["options"] = new JsonObject { ["num_predict"] = 16 } },
+            ("/api/generate",
+                new JsonObject { ["prompt"] = "the", ["stream"] = false, ["options"] = new JsonObject { ["num_predict"] = 16 } },
                 answer => answer.GetProperty("response").GetString()),
         })
         {

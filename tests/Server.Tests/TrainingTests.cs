@@ -4,7 +4,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Keys;
 
 namespace Kotonoha.Server.Tests;

@@ -14,7 +14,8 @@ internal static class OpenApiDescription
 {
     private const string Error = "Error", OllamaError = "OllamaError", Bearer = "bearer", Resource = "Kotonoha.Server.openapi.json";
 
-    public static Task CompleteAsync(OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
+    public static Task CompleteAsync(
+        OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
     {
         using var stream = typeof(OpenApiDescription).Assembly.GetManifestResourceStream(Resource)!;
         using var reader = new StreamReader(stream);

@@ -7,7 +7,7 @@ using Kotonoha.Foundation;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Builder;

@@ -4,7 +4,7 @@ using System.Threading.Channels;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
 using Kotonoha.Rag.Stores;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Work;
 using Microsoft.Extensions.Hosting;

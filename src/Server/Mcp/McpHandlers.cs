@@ -3,7 +3,7 @@ using System.Text.Json;
 using Kotonoha.Agents.Prompts.Files;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Retrieval;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Knowledge;
 using Kotonoha.Server.Prompts;

@@ -14,7 +14,8 @@ namespace Kotonoha.Server.Models;
 /// <param name="Parameters">How many weights there are.</param>
 /// <param name="StoredAs">How most of the weights are stored, such as <c>F32</c> or <c>Q4_K</c>.</param>
 /// <param name="Digest">
-/// SHA-256 of the files' names and sizes and of their first and last MiB: another one for another model, without reading all of its weights.
+/// SHA-256 of the files' names and sizes and of their first and last MiB: another one for another model, without reading all of its
+/// weights.
 /// </param>
 internal sealed record ModelDetails(string Format, string Family, long Parameters, string StoredAs, string Digest)
 {

@@ -286,7 +286,8 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
     {
         ("temperature", sampling.Temperature, 0), ("top_p", sampling.TopP, 1), ("top_k", sampling.TopK, 0), ("min_p", sampling.MinP, 0),
         ("repeat_penalty", sampling.RepetitionPenalty, 1),
-    }.Where(setting => setting.Value != setting.Off).Select(setting => FormattableString.Invariant($"{setting.Name} {setting.Value:0.###}")));
+    }.Where(setting => setting.Value != setting.Off)
+        .Select(setting => FormattableString.Invariant($"{setting.Name} {setting.Value:0.###}")));
 
     private static TimeSpan Duration(ChatResponseUpdate? update, string name)
         => update?.AdditionalProperties?.TryGetValue(name, out var value) == true && value is TimeSpan time ? time : TimeSpan.Zero;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 
 namespace Kotonoha.Server.Training;

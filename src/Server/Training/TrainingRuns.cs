@@ -3,7 +3,7 @@ using System.ComponentModel;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.IO;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Knowledge;
 using Kotonoha.Server.Models;

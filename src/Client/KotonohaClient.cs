@@ -6,7 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kotonoha.Foundation;
 
-namespace Kotonoha.Server.Client;
+namespace Kotonoha.Client;
 
 /// <summary>
 /// Collections, documents, searches and answers of a Kotonoha server, and its training. Models are asked through OpenAI's client at

@@ -1,4 +1,4 @@
-namespace Kotonoha.Server.Client;
+namespace Kotonoha.Client;
 
 /// <summary>What a run learns, from what and how; null leaves a value to the recipe.</summary>
 /// <param name="Recipe">One of <c>GET /api/training/recipes</c>.</param>
