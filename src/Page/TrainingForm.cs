@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Numerics;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 
 namespace Kotonoha.Page;

@@ -5,6 +5,7 @@ using Kotonoha.Foundation;
 using Kotonoha.Foundation.Security;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
+using Kotonoha.Readers;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Rag;
@@ -21,6 +22,9 @@ public sealed partial class KnowledgeBase
 
     /// <summary>How this knowledge base searches where a call does not say.</summary>
     internal SearchOptions DefaultSearch => _options.Search;
+
+    /// <summary>The document formats.</summary>
+    internal DocumentReaders Readers => _options.Readers;
 
     /// <summary>Searches with a limit of its own, for hosts that choose it.</summary>
     internal Task<IReadOnlyList<SearchHit>> SearchAsync(

@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using Kotonoha.Foundation;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Knowledge;
@@ -73,7 +75,12 @@ public static partial class KotonohaServer
         Quieten(builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Kotonoha", LogLevel.Information));
         AddServices(builder.Services, options, keys);
         services?.Invoke(builder);
+
+        // What goes wrong at the start is thrown, to be told once.
+        bool hasStarted = false;
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", _ => hasStarted);
         var app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => hasStarted = true);
 
         // A file that cannot be written is a reason not to start.
         app.Services.GetRequiredService<ServerAudit>();
@@ -93,8 +100,7 @@ public static partial class KotonohaServer
         app.MapOpenApi();
         app.MapMcp("/mcp");
         endpoints?.Invoke(app);
-        app.MapFallback("{**path}", static context => throw new ApiException(404, ApiErrorType.NotFound, "not_found",
-            $"There is nothing at {context.Request.Method} {context.Request.Path}."));
+        app.MapFallback("{**path}", static context => throw UnknownAddress.Refuse(context));
         return app;
     }
 
@@ -137,6 +143,7 @@ public static partial class KotonohaServer
             options, provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>(),
             // Where tenants share a model, how fast a prompt is read must not tell one what another has asked.
             () => !options.TakesTokens && keys.Keys.Select(key => key.Tenant).Distinct().Count() < 2));
+        services.AddSingleton<Workload>();
         services.AddSingleton<Telemetry>();
         services.AddSingleton<UsageLedger>();
         services.AddHostedService(provider => provider.GetRequiredService<UsageLedger>());
@@ -169,7 +176,15 @@ public static partial class KotonohaServer
         services.AddSingleton<TrainingRuns>();
         services.AddHostedService(provider => provider.GetRequiredService<TrainingRuns>());
         services.AddSingleton<TrainingEndpoints>();
-        services.AddOpenApi();
+        services.AddOpenApi(openApi => openApi.AddDocumentTransformer(OpenApiDescription.CompleteAsync));
+
+        // Bodies are read and written as the typed client does; the description says the same.
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
+            foreach (var converter in KotonohaClient.Format.Converters)
+                json.SerializerOptions.Converters.Add(converter);
+        });
         McpHandlers.AddTo(services).WithHttpTransport(transport => transport.Stateless = true);
         services.AddSingleton<ResponseStore>();
         services.AddSingleton<Responses>();

@@ -39,6 +39,18 @@ public sealed record ServerOptions
     /// <summary>The tokens of the longest sequence; null for each model's own.</summary>
     public int? ContextLength { get; init; }
 
+    /// <summary>
+    /// The temperature where neither a request nor the model's <c>generation_config.json</c> says how tokens are chosen; 0 always takes the
+    /// likeliest one. Null for what clients expect: 1 over OpenAI's interface, 0.8 over Ollama's.
+    /// </summary>
+    public float? Temperature { get; init; }
+
+    /// <summary>
+    /// The bytes of each model's key/value cache, in single precision, at least one context; null for 16 contexts, 1 GiB or an eighth of
+    /// the memory, whichever is least.
+    /// </summary>
+    public long? CacheBytes { get; init; }
+
     /// <summary>The bytes that loaded models may take together, as their files measure; null for half of the memory.</summary>
     public long? ModelMemoryBytes { get; init; }
 
@@ -159,6 +171,8 @@ public sealed record ServerOptions
         Require(TokensPerMinute >= 0, "tokens-per-minute", $"is {TokensPerMinute}; 0 or more");
         Require(TokensPerDay >= 0, "tokens-per-day", $"is {TokensPerDay}; 0 or more");
         Require(Threads is null or >= 1, "threads", $"is {Threads}; at least 1");
+        Require(CacheBytes is null or > 0, "cache-memory", $"is {CacheBytes}; more than 0");
+        Require(Temperature is null or (>= 0 and <= 2), "temperature", FormattableString.Invariant($"is {Temperature}; from 0 to 2"));
         Require(ContextLength is null or >= 2, "context", $"is {ContextLength}; at least 2");
         Require(AuditLog is null || Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(AuditLog))), "audit-log",
             $"the folder of '{AuditLog}' does not exist");

@@ -18,6 +18,9 @@ public static class ServerSettings
         ("url", "where to listen", (o, v) => o with { Url = Address("url", v) }),
         ("threads", "threads of each model", (o, v) => o with { Threads = Integer("threads", v) }),
         ("context", "tokens of the longest sequence", (o, v) => o with { ContextLength = Integer("context", v) }),
+        ("temperature", "where neither a request nor the model says one; 0 takes the likeliest token",
+            (o, v) => o with { Temperature = Number("temperature", v) }),
+        ("cache-memory", "bytes of each model's key/value cache (K, M, G)", (o, v) => o with { CacheBytes = Bytes("cache-memory", v) }),
         ("model-memory", "bytes that loaded models may take (K, M, G)", (o, v) => o with { ModelMemoryBytes = Bytes("model-memory", v) }),
         ("model-idle-time", "seconds until an unused model is unloaded; 0 never",
             (o, v) => o with { ModelIdleTime = Seconds("model-idle-time", v) }),
@@ -158,6 +161,11 @@ public static class ServerSettings
         => long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number)
             ? number
             : throw new ServerSettingException(name, $"'{value}' is no whole number");
+
+    private static float Number(string name, string value)
+        => float.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out float number) && float.IsFinite(number)
+            ? number
+            : throw new ServerSettingException(name, $"'{value}' is no number");
 
     private static TimeSpan Seconds(string name, string value)
         => double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)

@@ -18,7 +18,7 @@ internal sealed class Telemetry : IDisposable
     private readonly Counter<double> _cost;
     private readonly PriceTable _prices;
 
-    public Telemetry(FairQueue queue, ModelPool pool, PriceTable prices)
+    public Telemetry(Workload load, ModelPool pool, PriceTable prices)
     {
         _prices = prices;
         _cost = _meter.CreateCounter<double>("kotonoha.cost", null, "What tokens cost, by the table of prices.");
@@ -27,9 +27,10 @@ internal sealed class Telemetry : IDisposable
         _token = Seconded("gen_ai.server.time_per_output_token", "Time for each token after the first.");
         _tokens = _meter.CreateCounter<long>("kotonoha.tokens", "{token}", "Tokens read and written.");
         _refused = _meter.CreateCounter<long>("kotonoha.requests.refused", "{request}", "Requests refused by a limit.");
-        _meter.CreateObservableGauge("kotonoha.requests.running", () => queue.Running, "{request}", "Answers being computed.");
+        _meter.CreateObservableGauge("kotonoha.requests.running", () => load.Running, "{request}", "Answers being computed.");
         _meter.CreateObservableGauge(
-            "kotonoha.requests.waiting", () => queue.Waiting, "{request}", "Requests that wait.");
+            "kotonoha.requests.waiting", () => load.Waiting, "{request}",
+            "Requests that wait, for a place or for room in their model's cache.");
         _meter.CreateObservableGauge("kotonoha.models.loaded", () => pool.Loaded.Count, "{model}", "Models in memory.");
         _meter.CreateObservableGauge("kotonoha.models.bytes", () => pool.Loaded.Sum(model => model.Bytes), "By", "Their bytes.");
     }

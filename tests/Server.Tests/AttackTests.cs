@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Keys;
 
 namespace Kotonoha.Server.Tests;

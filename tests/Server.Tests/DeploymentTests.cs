@@ -130,11 +130,14 @@ public sealed partial class DeploymentTests
         return isEarly;
     }
 
-    private static string Sample()
+    /// <summary>What was built of another project, in the configuration of the tests.</summary>
+    public static string Built(string project, string assembly)
     {
         var output = new DirectoryInfo(AppContext.BaseDirectory);
-        return Path.Combine(Root, "samples", "Replicas", "bin", output.Parent!.Name, output.Name, "Kotonoha.Replicas.dll");
+        return Path.Combine(Root, project, "bin", output.Parent!.Name, output.Name, assembly);
     }
+
+    private static string Sample() => Built(Path.Combine("samples", "Replicas"), "Kotonoha.Replicas.dll");
 
     private static string Assembly() => "Kotonoha.Cli.dll";
 

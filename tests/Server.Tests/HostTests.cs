@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Diagnostics;
 using System.Text;
 using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Generation;
@@ -132,5 +133,28 @@ public sealed class HostTests(ServerFixture fixture) : IClassFixture<ServerFixtu
             Asked++;
             return "noon";
         }
+    }
+
+    [Fact]
+    public async Task A_port_that_is_in_use_is_one_line()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var folder = new TemporaryFolder();
+        using var second = Process.Start(new ProcessStartInfo(TrainingTests.Command[0])
+        {
+            ArgumentList =
+            {
+                DeploymentTests.Built("src/Cli", "Kotonoha.Cli.dll"), "serve", "--no-docs", "--home", folder.Path,
+                "--model", server.ModelFolder, "--url", server.Address.ToString(),
+            },
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        })!;
+        var said = (await second.StandardError.ReadToEndAsync()).Trim();
+        await second.WaitForExitAsync();
+        Assert.NotEqual(0, second.ExitCode);
+        Assert.DoesNotContain('\n', said);
+        Assert.Contains($"port {server.Address.Port} is in use", said, StringComparison.Ordinal);
+        Assert.Contains("--url", said, StringComparison.Ordinal);
     }
 }

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Keys;
 
 namespace Kotonoha.Server.Tests;
@@ -178,6 +178,23 @@ public sealed class KnowledgeTests
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, refused.Status);
         Assert.False(Directory.Exists(Path.Combine(server.Home, "uploads")));
         await client.UploadAsync("c", "a.txt", new MemoryStream(Encoding.UTF8.GetBytes(new string('a', 1500))));
+    }
+
+    [Theory]
+    [InlineData("film.mp4")]
+    [InlineData("archive.zip")]
+    [InlineData("README")]
+    public async Task A_file_that_no_reader_reads_is_refused_at_once(string name)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = new KotonohaClient(server.Address);
+        await client.CreateCollectionAsync("c");
+        var refused = await Assert.ThrowsAsync<KotonohaServerException>(() => client.UploadAsync("c", name, new MemoryStream([1, 2, 3])));
+        Assert.Equal((HttpStatusCode.UnsupportedMediaType, "unsupported_file_type"), (refused.Status, refused.Code));
+        Assert.Contains($"'{name}'", refused.Message, StringComparison.Ordinal);
+        Assert.Contains(" .docx ", refused.Message, StringComparison.Ordinal);
+        using var listed = await server.Http.GetAsync("/api/knowledge/collections/c/uploads");
+        Assert.Equal("[]", await listed.Content.ReadAsStringAsync());
     }
 
     [Fact]

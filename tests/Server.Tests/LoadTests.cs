@@ -42,6 +42,7 @@ public sealed class LoadTests
                 messages = new[] { new { role = "user", content = "hello" } },
                 max_tokens = 40,
                 seed,
+                temperature = 1,
                 stream = true,
             }),
         };

@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Kotonoha.ChatTemplates;
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Microsoft.Extensions.AI;
 using OllamaSharp;
@@ -112,6 +113,41 @@ public sealed class OllamaTests(ServerFixture fixture) : IClassFixture<ServerFix
             ],
             new ChatOptions { Tools = [AIFunctionFactory.Create(() => 1, "count", "Counts.")], MaxOutputTokens = 5 });
         Assert.True(response.Usage!.InputTokenCount > (await ExpectedAsync(1)).Usage.InputTokens + 10);
+    }
+
+    [Fact]
+    public async Task A_model_is_described_by_what_its_files_say()
+    {
+        using var reference = fixture.Server.Reference();
+        await PostAsync("/api/generate", """{"model":"tiny"}""");
+        var tags = (await fixture.Server.Http.GetFromJsonAsync<JsonElement>("/api/tags")).GetProperty("models")[0];
+        var loaded = (await fixture.Server.Http.GetFromJsonAsync<JsonElement>("/api/ps")).GetProperty("models")[0];
+        var shown = await PostAsync("/api/show", """{"model":"tiny"}""");
+        var weights = new FileInfo(Path.Combine(CheckpointFolder.Resolve(fixture.Server.ModelFolder), "model.safetensors"));
+        foreach (var model in new[] { tags, loaded })
+        {
+            Assert.Equal("tiny", model.GetProperty("name").GetString());
+            Assert.Equal(weights.Length, model.GetProperty("size").GetInt64());
+            Assert.Matches("^[0-9a-f]{64}$", model.GetProperty("digest").GetString());
+        }
+
+        foreach (var details in new[] { tags, loaded, shown }.Select(model => model.GetProperty("details")))
+        {
+            Assert.Equal("safetensors", details.GetProperty("format").GetString());
+            Assert.Equal("gpt2", details.GetProperty("family").GetString());
+            Assert.Equal("gpt2", details.GetProperty("families")[0].GetString());
+            Assert.Equal(FormattableString.Invariant($"{reference.ParameterCount / 1e3:0.0}K"),
+                details.GetProperty("parameter_size").GetString());
+            Assert.Equal("F32", details.GetProperty("quantization_level").GetString());
+        }
+
+        Assert.Equal(weights.LastWriteTimeUtc, tags.GetProperty("modified_at").GetDateTime());
+        Assert.InRange(loaded.GetProperty("expires_at").GetDateTimeOffset(), DateTimeOffset.UtcNow, DateTimeOffset.UtcNow.AddMinutes(11));
+        Assert.Equal(reference.ContextLength, loaded.GetProperty("context_length").GetInt32());
+        var info = shown.GetProperty("model_info");
+        Assert.Equal("gpt2", info.GetProperty("general.architecture").GetString());
+        Assert.Equal(reference.ParameterCount, info.GetProperty("general.parameter_count").GetInt64());
+        Assert.Equal(reference.ContextLength, info.GetProperty("gpt2.context_length").GetInt32());
     }
 
     [Fact]

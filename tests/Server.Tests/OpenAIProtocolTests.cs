@@ -10,16 +10,20 @@ namespace Kotonoha.Server.Tests;
 /// <summary>What clients seldom send, byte by byte: fields, errors and their codes.</summary>
 public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<ServerFixture>
 {
+    private const string Ask = """{"model":"tiny","messages":[{"role":"user","content":"x"}],""";
+
     private static readonly object[] Hello = [new { role = "user", content = "hello" }];
 
     [Fact]
     public async Task Several_answers_of_one_request_are_drawn_each_with_a_seed_of_its_own()
     {
-        var body = await PostAsync("/v1/chat/completions", new { model = "tiny", messages = Hello, n = 3, seed = 5, max_tokens = 10 });
+        var body = await PostAsync(
+            "/v1/chat/completions", new { model = "tiny", messages = Hello, n = 3, seed = 5, temperature = 1, max_tokens = 10 });
         var texts = body.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("message").GetProperty("content")
             .GetString()).ToArray();
         Assert.Equal(3, texts.Distinct().Count());
-        var second = await PostAsync("/v1/chat/completions", new { model = "tiny", messages = Hello, seed = 6, max_tokens = 10 });
+        var second = await PostAsync(
+            "/v1/chat/completions", new { model = "tiny", messages = Hello, seed = 6, temperature = 1, max_tokens = 10 });
         Assert.Equal(texts[1], second.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString());
         Assert.Equal(30, body.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
     }
@@ -181,6 +185,93 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
     }
 
     [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task An_echo_with_log_probabilities_scores_the_prompt_token_by_token(int maxTokens)
+    {
+        // The way evaluation harnesses ask how likely a continuation is: the prompt's tokens, and what was generated cut off at the end.
+        using var reference = fixture.Server.Reference();
+        const string Text = "the quick 言葉";
+        int[] ids = reference.Tokenizer.Encode(Text);
+        var scores = await reference.ScoreTokensAsync(ids, top: 1);
+        foreach (object prompt in new object[] { Text, ids, new[] { ids } })
+        {
+            var body = await PostAsync("/v1/completions",
+                new { model = "tiny", prompt, max_tokens = maxTokens, logprobs = 1, echo = true, temperature = 0, logit_bias = NoEnd() });
+            var choice = body.GetProperty("choices")[0];
+            var scored = choice.GetProperty("logprobs");
+            var logProbabilities = scored.GetProperty("token_logprobs").EnumerateArray().ToArray();
+            Assert.Equal(ids.Length + maxTokens, logProbabilities.Length);
+            Assert.Equal(JsonValueKind.Null, logProbabilities[0].ValueKind);
+            Assert.Equal(scores.LogProbabilities, logProbabilities[1..ids.Length].Select(value => value.GetSingle()));
+            var top = scored.GetProperty("top_logprobs").EnumerateArray().ToArray();
+            Assert.Equal(JsonValueKind.Null, top[0].ValueKind);
+            for (int i = 1; i < ids.Length; i++)
+                Assert.Equal(scores.Alternatives[i - 1][0].LogProbability, top[i].EnumerateObject().Max(entry => entry.Value.GetSingle()));
+            var text = choice.GetProperty("text").GetString()!;
+            Assert.StartsWith(Text, text, StringComparison.Ordinal);
+            Assert.Equal(maxTokens == 0, text == Text);
+            Assert.Equal("length", choice.GetProperty("finish_reason").GetString());
+
+            // Each token stands where the text says it.
+            var tokens = scored.GetProperty("tokens").EnumerateArray().Select(token => token.GetString()!).ToArray();
+            var offsets = scored.GetProperty("text_offset").EnumerateArray().Select(offset => offset.GetInt32()).ToArray();
+            Assert.Equal(Enumerable.Range(0, ids.Length).Select(i => reference.Tokenizer.Decode(ids[..i]).TrimEnd('\uFFFD').Length),
+                offsets[..ids.Length]);
+            for (int i = 0; i < ids.Length; i++)
+                if (!tokens[i].Contains('\uFFFD', StringComparison.Ordinal))
+                    Assert.Equal(tokens[i], text.Substring(offsets[i], tokens[i].Length));
+            var usage = body.GetProperty("usage");
+            Assert.Equal((ids.Length, maxTokens),
+                (usage.GetProperty("prompt_tokens").GetInt32(), usage.GetProperty("completion_tokens").GetInt32()));
+
+            // Piece by piece, it is the same.
+            var events = await EventsAsync("/v1/completions", new
+            {
+                model = "tiny",
+                prompt,
+                max_tokens = maxTokens,
+                logprobs = 1,
+                echo = true,
+                temperature = 0,
+                logit_bias = NoEnd(),
+                stream = true,
+            });
+            var pieces = events[..^1].Select(piece => JsonElement.Parse(piece).GetProperty("choices")[0]).ToArray();
+            Assert.Equal(text, string.Concat(pieces.Select(piece => piece.GetProperty("text").GetString())));
+            foreach (var list in new[] { "tokens", "token_logprobs", "top_logprobs", "text_offset" })
+                Assert.Equal(
+                    scored.GetProperty(list).EnumerateArray().Select(entry => entry.GetRawText()),
+                    pieces.SelectMany(piece => piece.GetProperty("logprobs").GetProperty(list).EnumerateArray())
+                        .Select(entry => entry.GetRawText()));
+        }
+    }
+
+    [Fact]
+    public async Task Vectors_of_tokens_are_those_of_their_texts()
+    {
+        using var reference = fixture.Server.Reference();
+        int[] first = reference.Tokenizer.Encode("the quick "), second = reference.Tokenizer.Encode("the slow ");
+        var texts = await PostAsync("/v1/embeddings", new { model = "tiny", input = new[] { "the quick ", "the slow " } });
+        var several = await PostAsync("/v1/embeddings", new { model = "tiny", input = new[] { first, second } });
+        var one = await PostAsync("/v1/embeddings", new { model = "tiny", input = second });
+        Assert.Equal(texts.GetProperty("data").GetRawText(), several.GetProperty("data").GetRawText());
+        Assert.Equal(texts.GetProperty("data")[1].GetProperty("embedding").GetRawText(),
+            one.GetProperty("data")[0].GetProperty("embedding").GetRawText());
+        foreach (object input in new object[] { new[] { 100_000 }, new[] { -1 }, Array.Empty<int>(), new[] { 1.5 }, 7 })
+        {
+            using var response = await fixture.Server.Http.PostAsJsonAsync("/v1/embeddings", new { model = "tiny", input });
+            Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+            Assert.Equal("input", (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error").GetProperty("param")
+                .GetString());
+        }
+    }
+
+    private static Dictionary<string, int> NoEnd()
+        => new[] { "<|endoftext|>", "<|end|>" }.ToDictionary(token => $"{TinyGpt.Tokenizer.TokenToId(token)}", _ => -100);
+
+    [Theory]
     [InlineData("""{"model":"tiny"}""", 400, "messages")]
     [InlineData("""{"model":"tiny","messages":[]}""", 400, "messages")]
     [InlineData("""{"model":"nobody","messages":[{"role":"user","content":"x"}]}""", 404, "model")]
@@ -193,6 +284,16 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
     [InlineData("""{"model":"tiny","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]}""", 400,
         "messages[0].content[0].type")]
     [InlineData("""{"model":"tiny","messages":[{"role":"user","content":"\ud800"}]}""", 400, "messages[0].content")]
+    [InlineData(Ask + """ "tools":[{"type":"function","function":{"name":"get weather"}}]}""", 400, "tools[0].function.name")]
+    [InlineData(Ask + """ "tools":[{"type":"function","function":{"name":""}}]}""", 400, "tools[0].function.name")]
+    [InlineData(Ask + """ "tools":[{"type":"function","function":{"name":"a\n"}}]}""", 400, "tools[0].function.name")]
+    [InlineData(Ask + """ "tools":[{"type":"function","function":{"name":"天気"}}]}""", 400, "tools[0].function.name")]
+    [InlineData(
+        Ask + """ "tools":[{"type":"function","function":{"name":"a23456789-b23456789-c23456789-d23456789-e23456789-f23456789-g2345"}}]}""",
+        400, "tools[0].function.name")]
+    [InlineData(
+        Ask + """ "tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"a"}}]}""", 400,
+        "tools[1].function.name")]
     [InlineData("""{"model":"tiny","messages":""", 400, null)]
     [InlineData("[]", 400, null)]
     [InlineData("", 400, null)]
@@ -238,6 +339,26 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
         Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
         Assert.Equal("not_found_error",
             (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error").GetProperty("type").GetString());
+    }
+
+    [Theory]
+    [InlineData("GET", "/v1/chat/completions", "POST")]
+    [InlineData("PUT", "/v1/models", "GET")]
+    [InlineData("POST", "/v1/models/some/name", "GET")]
+    [InlineData("POST", "/v1/responses/resp_1", "DELETE, GET")]
+    [InlineData("GET", "/api/chat", "POST")]
+    [InlineData("POST", "/api/tags", "GET")]
+    [InlineData("PATCH", "/api/knowledge/collections/handbook/documents/a/b.md", "DELETE, GET, PUT")]
+    [InlineData("DELETE", "/health/live", "GET")]
+    public async Task A_known_path_by_another_method_says_which_it_takes(string method, string path, string allowed)
+    {
+        using var response = await fixture.Server.Http.SendAsync(new HttpRequestMessage(new HttpMethod(method), path));
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
+        Assert.Equal(allowed, string.Join(", ", response.Content.Headers.Allow.Order(StringComparer.Ordinal)));
+        var error = (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
+        if (path.StartsWith("/v1", StringComparison.Ordinal))
+            Assert.Equal(("invalid_request_error", "method_not_supported"),
+                (error.GetProperty("type").GetString(), error.GetProperty("code").GetString()));
     }
 
     private static string?[] Texts(JsonElement completion)

@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.Server.Keys;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.Work;
@@ -41,11 +43,20 @@ public sealed class ProductionTests
             Assert.Empty((await listed.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("data").EnumerateArray());
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server, "/v1/models/tiny", narrow));
         Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(server, "/metrics", narrow));
-        using (var limited = await SendAsync(server, "/v1/models", narrow))
+
+        // Looking uses nothing of the rate up; what is to be computed does.
+        foreach (var path in new[] { "/v1/models", "/api/tags", "/api/ps", "/api/version", "/health/ready", "/v1/models" })
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, path, narrow));
+        for (int i = 0; i < 3; i++)
+            using (var asked = await AskAsync())
+                Assert.Equal(HttpStatusCode.NotFound, asked.StatusCode);
+        using (var limited = await AskAsync())
         {
             Assert.Equal(HttpStatusCode.TooManyRequests, limited.StatusCode);
             Assert.True(limited.Headers.RetryAfter!.Delta > TimeSpan.Zero);
         }
+
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, "/v1/models", narrow));
 
         // A key that is removed ends within a second, and the last one's end does not open the server.
         var file = new KeyFile(server.Home);
@@ -53,6 +64,16 @@ public sealed class ProductionTests
             file.Remove(key.Id);
         await Task.Delay(1100);
         Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(server, "/v1/models", all));
+
+        async Task<HttpResponseMessage> AskAsync()
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions")
+            {
+                Content = JsonContent.Create(new { model = "tiny", messages = Hello }),
+            };
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {narrow}");
+            return await server.Http.SendAsync(request);
+        }
     }
 
     [Fact]
@@ -80,8 +101,11 @@ public sealed class ProductionTests
         {
             Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
             Assert.True(refused.Headers.RetryAfter!.Delta > TimeSpan.Zero);
-            Assert.Equal("queue_full", (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error").GetProperty("code")
-                .GetString());
+            var error = (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
+            Assert.Equal("queue_full", error.GetProperty("code").GetString());
+            Assert.StartsWith(
+                "No place is free ('max-running' is 1), and 0 requests of this caller wait, as many as may ('max-waiting-per-key')",
+                error.GetProperty("message").GetString(), StringComparison.Ordinal);
         }
 
         await leaving.CancelAsync();
@@ -90,6 +114,111 @@ public sealed class ProductionTests
         using var next = await server.Http.PostAsJsonAsync(
             "/v1/chat/completions", new { model = "tiny", messages = Hello, max_tokens = 2 });
         Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(null, null, true)]
+    [InlineData(null, 0f, false)]
+    [InlineData("""{"do_sample": false}""", null, false)]
+    [InlineData("""{"do_sample": true, "top_k": 1}""", null, false)]
+    [InlineData("""{"do_sample": true, "temperature": 1.5}""", 0f, true)]
+    public async Task Without_a_temperature_tokens_are_drawn_unless_the_model_or_the_server_says_otherwise(
+        string? generationConfig, float? setting, bool draws)
+    {
+        await using var server = await RunningServer.StartAsync(options => options with { Temperature = setting }, before: home =>
+        {
+            if (generationConfig is not null)
+                File.WriteAllText(Path.Combine(CheckpointFolder.Resolve(Path.Combine(Path.GetDirectoryName(home)!, "tiny")),
+                    GenerationSettings.FileName), generationConfig);
+        });
+        foreach (var (path, body, text) in new (string, JsonObject, Func<JsonElement, string?>)[]
+        {
+            ("/v1/chat/completions", new JsonObject { ["max_tokens"] = 16 },
+                answer => answer.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()),
+            ("/v1/completions", new JsonObject { ["prompt"] = "the" },
+                answer => answer.GetProperty("choices")[0].GetProperty("text").GetString()),
+            ("/v1/responses", new JsonObject { ["input"] = "the", ["max_output_tokens"] = 16 },
+                answer => answer.GetProperty("output")[0].GetProperty("content")[0].GetProperty("text").GetString()),
+            ("/api/chat", new JsonObject { ["stream"] = false, ["options"] = new JsonObject { ["num_predict"] = 16 } },
+                answer => answer.GetProperty("message").GetProperty("content").GetString()),
+            ("/api/generate",
+                new JsonObject { ["prompt"] = "the", ["stream"] = false, ["options"] = new JsonObject { ["num_predict"] = 16 } },
+                answer => answer.GetProperty("response").GetString()),
+        })
+        {
+            if (path.EndsWith("/completions", StringComparison.Ordinal) || path == "/api/chat")
+                body["messages"] = JsonSerializer.SerializeToNode(Hello);
+            Assert.Equal(draws, await SayAsync(body) != await SayAsync(body));
+
+            // A request that says how is kept to, and a seed gives the same again.
+            var settings = path.StartsWith("/api", StringComparison.Ordinal) ? body["options"]!.AsObject() : body;
+            settings["seed"] = 3;
+            Assert.Equal(await SayAsync(body), await SayAsync(body));
+            settings.Remove("seed");
+            settings["temperature"] = 0;
+            Assert.Equal(await SayAsync(body), await SayAsync(body));
+
+            async Task<string?> SayAsync(JsonObject asked)
+            {
+                asked["model"] = RunningServer.Model;
+                using var response = await server.Http.PostAsJsonAsync(path, asked);
+                response.EnsureSuccessStatusCode();
+                return text(await response.Content.ReadFromJsonAsync<JsonElement>());
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Long_streams_run_side_by_side_in_a_cache_of_one_context_and_what_waits_for_room_is_told()
+    {
+        const int Streams = 4;
+        await using var server = await RunningServer.StartAsync(
+            options => ServerSettings.Set(options with { ContextLength = LongContext }, "cache-memory", "1K"), contextLength: LongContext);
+        var answers = new List<(HttpResponseMessage Response, StreamReader Reader)>();
+        for (int i = 0; i < Streams; i++)
+            answers.Add(await BeginAsync("hello"));
+        Assert.Equal((Streams, 0), await LoadAsync());
+
+        // A prompt of nearly a whole context finds no room beside them.
+        answers.Add(await BeginAsync(string.Concat(Enumerable.Repeat("言", 5200)), waits: true));
+        await UntilAsync(() => server.App.Services.GetRequiredService<Workload>().Waiting == 1);
+        Assert.Equal((Streams, 1), await LoadAsync());
+        Assert.Matches(@"(?m)^kotonoha_requests_waiting\S* 1( |$)", await server.Http.GetStringAsync("/metrics"));
+        foreach (var (response, reader) in answers)
+        {
+            reader?.Dispose();
+            response?.Dispose();
+        }
+
+        async Task<(int Running, int Waiting)> LoadAsync()
+        {
+            var ready = await server.Http.GetFromJsonAsync<JsonElement>("/health/ready");
+            return (ready.GetProperty("running").GetInt32(), ready.GetProperty("waiting").GetInt32());
+        }
+
+        // Comes back when the first piece of the answer is there, unless it waits.
+        async Task<(HttpResponseMessage, StreamReader)> BeginAsync(string content, bool waits = false)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions")
+            {
+                Content = JsonContent.Create(new
+                {
+                    model = RunningServer.Model,
+                    messages = new[] { new { role = "user", content } },
+                    max_tokens = LongAnswer,
+                    logit_bias = NoEnd(),
+                    stream = true,
+                }),
+            };
+            var sending = server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            if (waits)
+                return default;
+            var response = await sending;
+            response.EnsureSuccessStatusCode();
+            var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+            Assert.StartsWith("data: {", await reader.ReadLineAsync(), StringComparison.Ordinal);
+            return (response, reader);
+        }
     }
 
     [Fact]

@@ -48,6 +48,9 @@ public sealed class RunningServer : IAsyncDisposable
             Url = new Uri("http://127.0.0.1:0"),
             Models = new Dictionary<string, string> { [Model] = server.ModelFolder },
             Threads = 1,
+
+            // Answers that can be compared.
+            Temperature = 0,
         };
         if (withHandbook)
             options = options with { Collections = [new KnowledgeCollection("handbook", await server.HandbookAsync())] };

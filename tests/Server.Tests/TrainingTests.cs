@@ -3,13 +3,14 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
-using Kotonoha.Server.Client;
+using System.Text.RegularExpressions;
+using Kotonoha.Client;
 using Kotonoha.Server.Keys;
 
 namespace Kotonoha.Server.Tests;
 
 /// <summary>Training through the real server: the command runs as a process of its own, on little text.</summary>
-public sealed class TrainingTests
+public sealed partial class TrainingTests
 {
     private const int Steps = 400;
 
@@ -28,6 +29,60 @@ public sealed class TrainingTests
     /// <summary>The command that trains, as it was built beside the tests.</summary>
     public static IReadOnlyList<string> Command { get; } =
         ["dotnet", Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll"), "train"];
+
+    [Fact]
+    public async Task Every_setting_of_the_command_can_be_given()
+    {
+        var sent = typeof(TrainingSettings).GetProperties().Select(property => property.Name)
+            .Select(name => "--" + string.Concat(name.Select((letter, i) => char.IsUpper(letter)
+                ? (i > 0 ? "-" : "") + char.ToLowerInvariant(letter) : letter.ToString()))).ToHashSet();
+        var known = new HashSet<string>();
+        foreach (var recipe in Server.Training.TrainingRecipes.All)
+        {
+            using var process = Process.Start(new ProcessStartInfo(Command[0])
+            {
+                ArgumentList = { Command[1], Command[2], recipe.Name, "--help" },
+                RedirectStandardOutput = true,
+            })!;
+            var help = await process.StandardOutput.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            known.UnionWith(OptionName().Matches(help).Select(match => match.Groups[1].Value));
+        }
+
+        // The rest says where the command runs and how it ends, which is the server's.
+        known.ExceptWith(["--out", "--cost", "--stop-with-input", "--config", "--device", "--precision", "--help", "--threads"]);
+        Assert.Subset(sent, known);
+        Assert.Contains("--dora", known);
+    }
+
+    [Fact]
+    public async Task Settings_reach_the_command_and_one_that_does_not_belong_is_named()
+    {
+        using var folder = new TemporaryFolder();
+        await using var server = await StartAsync(folder);
+        using var client = new KotonohaClient(server.Address);
+        await UploadAsync(client);
+        var cost = await client.MeasureTrainingCostAsync(Tiny with
+        {
+            Accumulate = 3,
+            Warmup = 5,
+            WeightDecay = 0.05,
+            LayerDecay = 0.9,
+            LabelSmoothing = 0.1,
+            Dropout = 0.1,
+            Recompute = true,
+        });
+        Assert.Equal(3 * 2 * 16, cost.TokensInStep);
+        foreach (var (settings, field) in new[]
+        {
+            (Tiny with { Alpha = 2 }, "alpha"), (Tiny with { Dropout = 1 }, "dropout"), (Tiny with { LayerDecay = 0 }, "layerDecay"),
+            (Tiny with { Dora = true }, "dora"), (Tiny with { LoraAlpha = 4 }, "loraAlpha"), (Tiny with { Group = 4 }, "group"),
+        })
+        {
+            var refused = await Assert.ThrowsAsync<KotonohaServerException>(() => client.MeasureTrainingCostAsync(settings));
+            Assert.Equal((HttpStatusCode.BadRequest, field), (refused.Status, refused.Parameter));
+        }
+    }
 
     [Fact]
     public async Task A_run_tells_its_cost_outlives_the_server_in_its_folder_stops_goes_on_and_becomes_a_model()
@@ -265,4 +320,7 @@ public sealed class TrainingTests
     private static async Task<IReadOnlyList<string?>> ModelsAsync(RunningServer server)
         => [.. JsonElement.Parse(await server.Http.GetStringAsync("/v1/models")).GetProperty("data").EnumerateArray()
             .Select(model => model.GetProperty("id").GetString())];
+
+    [GeneratedRegex("^  (--[a-z-]+)", RegexOptions.Multiline)]
+    private static partial Regex OptionName();
 }

@@ -3,7 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Kotonoha.Benchmarks.Serving;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Tests.Support;
 
 namespace Kotonoha.Benchmarks.Fuzz;

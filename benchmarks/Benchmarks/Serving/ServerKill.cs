@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Tests.Support;
 
 namespace Kotonoha.Benchmarks.Serving;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net.Sockets;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.LocalModel.Checkpoints;
@@ -199,7 +200,15 @@ internal static class ServeCommand
     private static async Task<int> ServeAsync(ServerOptions options, IReadOnlyList<string> lines, CancellationToken cancellationToken)
     {
         await using var app = KotonohaServer.Build(options, KotonohaPage.AddServices, KotonohaPage.Map);
-        await app.StartAsync(cancellationToken);
+        try
+        {
+            await app.StartAsync(cancellationToken);
+        }
+        catch (Exception exception) when (WhyNotListening(options.Url, exception) is { } why)
+        {
+            throw new ServerSettingException("url", why);
+        }
+
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First().TrimEnd('/');
         await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"""
 
@@ -211,6 +220,22 @@ internal static class ServeCommand
             """));
         await app.WaitForShutdownAsync(cancellationToken);
         return 0;
+    }
+
+    // Null where it is not the address that cannot be had.
+    private static string? WhyNotListening(Uri url, Exception exception)
+    {
+        for (var inner = exception; inner is not null; inner = inner.InnerException)
+            if (inner is SocketException { SocketErrorCode: var code })
+                return code switch
+                {
+                    SocketError.AddressAlreadyInUse => $"port {url.Port} is in use by another program; stop that one, or choose another "
+                        + $"port, such as --url {url.Scheme}://{url.Host}:{(url.Port < ushort.MaxValue ? url.Port + 1 : url.Port - 1)}",
+                    SocketError.AccessDenied => $"this user may not listen on port {url.Port}; choose one from 1024 on",
+                    SocketError.AddressNotAvailable => $"this machine has no address {url.Host}",
+                    _ => $"{url} cannot be listened on: {inner.Message}",
+                };
+        return null;
     }
 
     private static Dictionary<string, string> Models(IReadOnlyDictionary<string, string> before, ServeSettings settings)

@@ -143,7 +143,7 @@ internal sealed class ScoreLines(LocalGpt gpt, bool logits) : ILineHandler
     {
         int[] ids = LineTokens.Take(request, "text", () => gpt.Tokenizer) ?? throw new LineException("give 'text' or 'ids'");
         request.RequireNothingElse();
-        var scores = await gpt.ScoreTokensAsync(ids, logits, cancellationToken);
+        var scores = await gpt.ScoreTokensAsync(ids, logits, cancellationToken: cancellationToken);
         return json =>
         {
             json.WriteIntegers("ids", ids);

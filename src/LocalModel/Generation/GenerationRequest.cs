@@ -182,4 +182,10 @@ public readonly record struct SequenceScore(double LogProbability, int TokenCoun
 /// <summary>How likely a model finds each token of a text.</summary>
 /// <param name="LogProbabilities">The natural log-probability of each token after the first, given all before it.</param>
 /// <param name="LastLogits">The logits of the token after the last, (vocabulary); null unless asked for.</param>
-public sealed record TokenScores(IReadOnlyList<float> LogProbabilities, IReadOnlyList<float>? LastLogits);
+public sealed record TokenScores(IReadOnlyList<float> LogProbabilities, IReadOnlyList<float>? LastLogits)
+{
+    /// <summary>
+    /// For each of <see cref="LogProbabilities"/> the likeliest tokens of its place, likeliest first; empty unless asked for.
+    /// </summary>
+    public IReadOnlyList<IReadOnlyList<TokenLogProbability>> Alternatives { get; init; } = [];
+}

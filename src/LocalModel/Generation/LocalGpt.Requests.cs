@@ -247,7 +247,7 @@ public sealed partial class LocalGpt
     private void Enqueue(IReadOnlyList<EngineJob> jobs)
     {
         foreach (var job in jobs)
-            RequireRoom(job.ReservedBlocks);
+            RequireRoom(job.MaximumBlocks);
         _engine.Enqueue(jobs);
     }
 

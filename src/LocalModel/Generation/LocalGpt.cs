@@ -18,8 +18,9 @@ namespace Kotonoha.LocalModel.Generation;
 /// number of callers at once; their sequences run together in one batch, and each gets the same result, to the bit, as if it ran alone.
 /// </summary>
 /// <remarks>
-/// Thread-safe. Requests wait in a queue of limited length and are started in order as the key/value cache has room. A prompt that begins
-/// as an earlier or a concurrent one did computes only what is new, unless <see cref="LocalGptOptions.PrefixReuse"/> is off.
+/// Thread-safe. Requests wait in a queue of limited length and are started in order as the key/value cache has room, which sequences take
+/// as they grow; where it runs out, the youngest pause until there is room again. A prompt that begins as an earlier or a concurrent one
+/// did computes only what is new, unless <see cref="LocalGptOptions.PrefixReuse"/> is off.
 /// <see cref="Dispose"/> refuses new requests, ends the running ones with an <see cref="OperationCanceledException"/>, waits for the thread
 /// and frees the weights. Whoever created the object disposes it, never a chat client or an embedding generator made from it. The library
 /// writes nothing to the console: <see cref="Description"/> says which device is in use.
@@ -30,8 +31,9 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     internal const string ToolTemplateName = "tool_use";
 
     private const int DefaultCacheContexts = 16;
-    private const long DefaultCacheBytes = 256L << 20;
-    private const long DefaultContextBytes = 1L << 30;
+    private const int DefaultCacheMemoryShare = 8;
+    private const long DefaultCacheBytes = 1L << 30;
+    private const int MaximumCacheTokens = 1 << 26;
     private const int DefaultContextLength = 4096;
     private const int GenerateDefaultTopK = 50;
     private const int WarmUpTokens = 16;
@@ -64,6 +66,8 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(ContextLength, 2, nameof(options.ContextLength));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(ContextLength, model.ContextLength, nameof(options.ContextLength));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.QueueLength, 1, nameof(options.QueueLength));
+        if (options.CacheBytes is { } bytes)
+            ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1, nameof(options.CacheBytes));
         if (options.Threads is { } threads)
             ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1, nameof(options.Threads));
         if (options.DefaultMaxOutputTokens is { } limit)
@@ -88,6 +92,7 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
         _startToken = settings.BosTokenId is { } start && IsToken(start) ? start : ends.Length > 0 ? ends[0] : null;
         DefaultSampling = options.DefaultSampling ?? SamplingOf(settings);
         DefaultSampling.Validate(model.VocabularySize);
+        SaysHowTokensAreChosen = options.DefaultSampling is not null || settings.DoSample is not null;
         Remarks = [.. RemarksOn(settings, strangers, options, tokenizerProblem)];
 
         int cacheTokens = options.CacheTokens ?? DefaultCacheTokens();
@@ -131,8 +136,11 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     /// <summary>Where the model computes.</summary>
     public Device Device { get; }
 
-    /// <summary>The number of requests that are waiting.</summary>
-    public int WaitingRequests => _engine.Waiting;
+    /// <summary>
+    /// The number of requests that are waiting: those that have not been taken up, and those that have paused until there is room in the
+    /// key/value cache.
+    /// </summary>
+    public int WaitingRequests => _engine.Waiting + _core.PausedJobs;
 
     /// <summary>The model, its size and the device in use, in one line for a log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
@@ -170,6 +178,11 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
 
     /// <summary>The settings for requests that bring none: the checkpoint's where it has any, otherwise greedy.</summary>
     public SamplingOptions DefaultSampling { get; }
+
+    /// <summary>
+    /// Whether <see cref="DefaultSampling"/> is somebody's choice: of the options, or of a checkpoint that says whether to draw.
+    /// </summary>
+    internal bool SaysHowTokensAreChosen { get; }
 
     /// <summary>The tokens that end a generation.</summary>
     public IReadOnlyList<int> EndTokens => _endTokens;
@@ -397,13 +410,19 @@ public sealed partial class LocalGpt : IDisposable, IAsyncDisposable
     // Long contexts of large models would need more memory for the cache than for the weights.
     private int DefaultContext()
         => Math.Min(_model.ContextLength,
-            (int)Math.Min(int.MaxValue, Math.Max(DefaultContextLength, DefaultContextBytes / CacheBytesPerToken())));
+            (int)Math.Min(
+                int.MaxValue, Math.Max(DefaultContextLength, (Options.CacheBytes ?? DefaultCacheBytes) / CacheBytesPerToken())));
 
     private long CacheBytesPerToken() => _model.CacheShape.ElementsPerToken * sizeof(float);
 
     private int DefaultCacheTokens()
     {
-        long affordable = Math.Min((long)DefaultCacheContexts * ContextLength, DefaultCacheBytes / CacheBytesPerToken());
+        long affordable = Options.CacheBytes is { } bytes
+            ? Math.Min(MaximumCacheTokens, bytes / CacheBytesPerToken())
+            : Math.Min(
+                (long)DefaultCacheContexts * ContextLength,
+                Math.Min(DefaultCacheBytes, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / DefaultCacheMemoryShare)
+                    / CacheBytesPerToken());
         return checked((int)Math.Max(affordable, ContextLength));
     }
 }

@@ -17,8 +17,8 @@ public sealed record LocalGptOptions
     public int? Threads { get; init; }
 
     /// <summary>
-    /// The tokens of the longest sequence, at most the model's own; null for the model's own, or as many as fit into a cache of 1 GiB (but
-    /// at least 4,096) where that is less; <see cref="LocalGpt.Remarks"/> says so then.
+    /// The tokens of the longest sequence, at most the model's own; null for the model's own, or as many as fit into a cache of 1 GiB or of
+    /// <see cref="CacheBytes"/> (but at least 4,096) where that is less; <see cref="LocalGpt.Remarks"/> says so then.
     /// </summary>
     public int? ContextLength { get; init; }
 
@@ -42,10 +42,18 @@ public sealed record LocalGptOptions
     public int QueueLength { get; init; } = DefaultQueueLength;
 
     /// <summary>
-    /// The tokens of the key/value cache that all running sequences share; null for 16 full contexts or 256 MiB, whichever is less, but at
-    /// least one context. With <see cref="PrefixReuse"/> it fills up over time, since ended sequences stay until their room is needed.
+    /// The tokens of the key/value cache that all running sequences share, at least one context; null for what
+    /// <see cref="CacheBytes"/> says. Sequences take its memory as they grow: where it runs out, the youngest ones pause until older ones
+    /// have ended, and are then read again. With <see cref="PrefixReuse"/> it fills up over time, since ended sequences stay until their
+    /// room is needed.
     /// </summary>
     public int? CacheTokens { get; init; }
+
+    /// <summary>
+    /// The bytes of the key/value cache in single precision, where <see cref="CacheTokens"/> is not set; it has one context at least. Null
+    /// for 16 full contexts, 1 GiB or an eighth of the memory, whichever is least.
+    /// </summary>
+    public long? CacheBytes { get; init; }
 
     /// <summary>
     /// Whether a prompt that begins as an earlier one did (the next turn of a chat, many samples of one prompt, the same examples, a tool

@@ -38,6 +38,9 @@ internal sealed class ApiException(int status, string type, string? code, string
     /// <summary>When to try again, or null.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>The methods that an address takes, where it was called by another; or null.</summary>
+    public string? Allow { get; init; }
+
     /// <summary>A field that cannot be used.</summary>
     public static ApiException Invalid(string? parameter, string message, string? code = null)
         => new(400, ApiErrorType.Invalid, code, message, parameter);

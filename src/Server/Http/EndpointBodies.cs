@@ -10,4 +10,8 @@ internal static class EndpointBodies
     public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint)
         where T : notnull
         => endpoint.Accepts<T>("application/json", "*/*");
+
+    /// <summary>Tells that an endpoint takes a file, of whatever type.</summary>
+    public static RouteHandlerBuilder TakesFile(this RouteHandlerBuilder endpoint)
+        => endpoint.Accepts<Stream>("application/octet-stream", "*/*");
 }

@@ -106,6 +106,9 @@ internal sealed partial class Errors(ServerAudit audit, ILogger<Errors> logger) 
         if (error.RetryAfter is { } wait)
             context.Response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
 
+        if (error.Allow is { } methods)
+            context.Response.Headers.Allow = methods;
+
         // The rest of the body stays unread.
         if (error.Status == 413)
             context.Response.Headers.Connection = "close";

@@ -7,15 +7,15 @@ using Microsoft.AspNetCore.Http;
 namespace Kotonoha.Server.Http;
 
 /// <summary><c>/health/live</c>, <c>/health/ready</c>, <c>/health/loaded</c>: for those who watch, without a key.</summary>
-internal sealed class Health(Admission admission, ModelPool pool, Authentication callers, FairQueue queue)
+internal sealed class Health(Admission admission, ModelPool pool, Authentication callers, Workload load)
 {
     public Task LiveAsync(HttpContext context) => WriteAsync(context, isFine: true, []);
 
     /// <summary>Whether requests are taken.</summary>
     public Task ReadyAsync(HttpContext context) => WriteAsync(context, !admission.IsStopping, new JsonObject
     {
-        ["running"] = queue.Running,
-        ["waiting"] = queue.Waiting,
+        ["running"] = load.Running,
+        ["waiting"] = load.Waiting,
     });
 
     /// <summary>Whether a model is in memory, so that an answer begins at once. Names are for callers who need no key.</summary>

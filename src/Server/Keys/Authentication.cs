@@ -32,7 +32,10 @@ internal sealed class Authentication(KeyFile keys, ServerOptions options, TokenB
         var caller = await FindAsync(SecretOf(context)).ConfigureAwait(false);
         context.Features.Set(caller);
         RateHeaders.Add(context, caller, this, budgets);
-        Count(caller);
+
+        // Whoever only looks (lists of models, the state of an upload, measurements) uses nothing up.
+        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
+            Count(caller);
         if (context.Request.Path.StartsWithSegments(KotonohaServer.MetricsPath, StringComparison.Ordinal) && !caller.IsAdministrator)
             throw new ApiException(403, ApiErrorType.Permission, "access_denied", "Metrics are for administrators' keys.");
         await next(context).ConfigureAwait(false);

@@ -7,7 +7,7 @@ using Kotonoha.Foundation;
 using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Work;
 using Microsoft.AspNetCore.Builder;
@@ -38,7 +38,7 @@ internal sealed class KnowledgeEndpoints(
         group.MapGet("/{collection}/documents", DocumentsAsync).WithSummary("List the documents.").Produces<DocumentInfo[]>();
         group.MapPut("/{collection}/documents/{**source}", UploadAsync)
             .WithSummary("Send a document; it is kept when the call returns, and read after that.")
-            .Produces<UploadInfo>(202);
+            .TakesFile().Produces<UploadInfo>(202);
         group.MapDelete("/{collection}/documents/{**source}", DeleteDocumentAsync).WithSummary("Delete a document.").Produces(204);
         group.MapGet("/{collection}/documents/{**source}", DocumentAsync).WithSummary("What is stored of a document.")
             .Produces<DocumentInfo>();

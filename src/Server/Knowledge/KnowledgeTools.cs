@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Globalization;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Work;
 using Microsoft.Extensions.AI;

@@ -4,7 +4,7 @@ using System.Threading.Channels;
 using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
 using Kotonoha.Rag.Stores;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Work;
 using Microsoft.Extensions.Hosting;
@@ -49,9 +49,14 @@ internal sealed partial class Uploads : BackgroundService
     }
 
     /// <summary>Keeps a document; once this returns it is not lost.</summary>
+    /// <exception cref="ApiException">No reader reads such a file.</exception>
     public async Task<UploadInfo> AddAsync(
         KnowledgeCollection collection, string source, Stream content, Caller caller, CancellationToken cancellationToken)
     {
+        var readers = collection.Knowledge.Readers;
+        if (!readers.TryGet(source, out _))
+            throw new ApiException(415, ApiErrorType.Invalid, "unsupported_file_type",
+                $"'{source}' is a file that no reader reads; readable are {string.Join(" ", readers.Extensions.Order())}.");
         Directory.CreateDirectory(_folder);
 
         // Names sort by time.

@@ -3,7 +3,7 @@ using System.Text.Json;
 using Kotonoha.Agents.Prompts.Files;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Retrieval;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Knowledge;
 using Kotonoha.Server.Prompts;
@@ -129,7 +129,7 @@ internal sealed partial class McpHandlers(
             if (string.IsNullOrWhiteSpace(words) || words.Length > MaxText)
                 throw ApiException.Invalid(null, $"From 1 to {MaxText} characters are taken; these are {words.Length}.");
             using var place = await queue.EnterAsync(Caller.Id, 1, cancellationToken).ConfigureAwait(false)
-                ?? throw new ApiException(429, ApiErrorType.RateLimit, "queue_full", "Too many requests are waiting; try again later.");
+                ?? throw Admission.QueueFull(queue, Caller);
             return call.Name == Search
                 ? await SearchAsync(call, words, cancellationToken).ConfigureAwait(false)
                 : await AskAsync(call, words, cancellationToken).ConfigureAwait(false);

@@ -1,9 +1,11 @@
 using Kotonoha.Connector;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Devices;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.Server.Http;
+using Kotonoha.Tokenizers;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 
@@ -14,9 +16,12 @@ internal sealed class ServedModel : IAsyncDisposable
 {
     private readonly LocalEncoder? _encoder;
 
-    private ServedModel(string name, LocalGpt? gpt, LocalEncoder? encoder, ILoggerFactory loggers)
+    private readonly float? _temperature;
+
+    private ServedModel(string name, LocalGpt? gpt, LocalEncoder? encoder, float? temperature, ILoggerFactory loggers)
     {
         Name = name;
+        _temperature = temperature;
         Gpt = gpt;
         _encoder = encoder;
         Embeddings = (gpt?.AsEmbeddingGenerator(loggerFactory: loggers) ?? encoder!.AsEmbeddingGenerator(loggerFactory: loggers))
@@ -40,7 +45,21 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public IEmbeddingGenerator<string, Embedding<float>> Embeddings { get; }
 
+    /// <summary>Whether its weights lie in the memory of the processor.</summary>
+    public bool OnProcessor => (Gpt?.Device ?? _encoder!.Device) == Device.Cpu;
+
+    public Tokenizer Tokenizer => Gpt?.Tokenizer ?? _encoder!.Tokenizer;
+
     public int Dimensions => Gpt?.EmbeddingWidth ?? _encoder!.Dimensions;
+
+    /// <summary>Sets the temperature of a request where neither it nor the model says how tokens are chosen.</summary>
+    /// <param name="options">The request's settings.</param>
+    /// <param name="usual">What clients of its interface expect; the server's own setting goes before.</param>
+    public void SetTemperature(ChatOptions options, float usual)
+    {
+        if (Gpt is { SaysHowTokensAreChosen: false })
+            options.Temperature ??= _temperature ?? usual;
+    }
 
     /// <summary>What happens inside the model while it reads tokens.</summary>
     public Task<ModelView> LookAsync(int[] ids, CancellationToken cancellationToken)
@@ -52,19 +71,20 @@ internal sealed class ServedModel : IAsyncDisposable
         if (entry.IsEncoder)
             return new ServedModel(entry.Name, null, await LocalEncoder.LoadAsync(
                 entry.Path, new LocalEncoderOptions { Threads = options.Threads, Device = options.Device }, cancellationToken)
-                .ConfigureAwait(false), loggers);
+                .ConfigureAwait(false), null, loggers);
         var gpt = await LocalGpt.LoadAsync(entry.Path, new LocalGptOptions
         {
             Threads = options.Threads,
             Device = options.Device,
             ContextLength = options.ContextLength,
+            CacheBytes = options.CacheBytes,
             ModelId = entry.Name,
             Adapter = entry.Adapter,
             PrefixReuse = sharesPrefixes,
             // The server's own queue comes before the engine's.
             QueueLength = Math.Max(LocalGptOptions.DefaultQueueLength, options.MaxRunning * 2),
         }, cancellationToken: cancellationToken).ConfigureAwait(false);
-        return new ServedModel(entry.Name, gpt, null, loggers);
+        return new ServedModel(entry.Name, gpt, null, options.Temperature, loggers);
     }
 
     public async ValueTask DisposeAsync()
@@ -80,12 +100,14 @@ internal sealed class ServedModel : IAsyncDisposable
 internal sealed class ModelEntry
 {
     private readonly Lazy<(bool IsEncoder, long Bytes, DateTime Changed)> _facts;
+    private readonly Lazy<ModelDetails> _details;
 
     public ModelEntry(string name, string path)
     {
         Name = name;
         Path = path;
         _facts = new Lazy<(bool, long, DateTime)>(Look, LazyThreadSafetyMode.PublicationOnly);
+        _details = new Lazy<ModelDetails>(() => ModelDetails.Read(Path), LazyThreadSafetyMode.PublicationOnly);
     }
 
     public string Name { get; }
@@ -102,6 +124,22 @@ internal sealed class ModelEntry
     public long Bytes => _facts.Value.Bytes;
 
     public DateTime Changed => _facts.Value.Changed;
+
+    /// <summary>What its files say; null where they are broken, which loading it tells.</summary>
+    public ModelDetails? Details
+    {
+        get
+        {
+            try
+            {
+                return _details.Value;
+            }
+            catch (Exception exception) when (exception is KotonohaException or IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
+        }
+    }
 
     /// <summary>Whether its files are there; a model that is still being trained is not.</summary>
     public bool IsThere
@@ -194,6 +232,32 @@ internal sealed partial class ModelPool : IAsyncDisposable
             lock (_lock)
                 return [.. _slots.Values.Where(slot => slot.Model is { IsCompletedSuccessfully: true })
                     .Select(slot => (slot.Entry.Name, slot.Entry.Bytes, slot.Users))];
+        }
+    }
+
+    /// <summary>The same, with the models themselves and when each is unloaded unless somebody uses it; null for never.</summary>
+    public IReadOnlyList<(ModelEntry Entry, ServedModel Model, DateTimeOffset? Until)> InMemory
+    {
+        get
+        {
+            var now = _time.GetUtcNow();
+            lock (_lock)
+                return [.. _slots.Values.Where(slot => slot.Model is { IsCompletedSuccessfully: true })
+                    .Select(slot => (slot.Entry, slot.Model!.Result, _timer is null
+                        ? (DateTimeOffset?)null
+                        : now + _options.ModelIdleTime - (slot.Users > 0 ? TimeSpan.Zero : _time.GetElapsedTime(slot.LastUse))))];
+        }
+    }
+
+    /// <summary>The answers that have a place but wait in their model, most often for room in its key/value cache.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_lock)
+                return _slots.Values.Sum(slot => slot.Model is { IsCompletedSuccessfully: true } model
+                    ? model.Result.Gpt?.WaitingRequests ?? 0
+                    : 0);
         }
     }
 

@@ -33,8 +33,7 @@ internal sealed record OllamaCall(string Model, IReadOnlyList<ChatMessage> Messa
     public static OllamaCall Chat(JsonBody body, ModelPool pool, RequestNotices notices)
     {
         var options = SettingsOf(body);
-        if (body.Objects("tools") is { } tools)
-            options.Tools = [.. tools.Select(tool => ChatCall.Tool(tool, tool.Object("function")))];
+        options.Tools = ChatCall.Tools(body, tool => tool.Object("function"));
         var call = new OllamaCall(
             NameOf(body, pool),
             [.. ReadMessages(body.Objects("messages") ?? throw ApiException.Invalid("messages", "'messages' is missing."))],

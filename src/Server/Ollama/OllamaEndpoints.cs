@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.OpenAI;
@@ -14,6 +15,9 @@ namespace Kotonoha.Server.Ollama;
 /// <summary>Ollama's interface: <c>/api/chat</c>, <c>/api/generate</c>, <c>/api/embed</c>, <c>/api/tags</c> and their like.</summary>
 internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Errors errors, RequestNotices notices)
 {
+    // Of Ollama's models where a request says none.
+    private const float UsualTemperature = 0.8f;
+
     public static string Version { get; } = typeof(OllamaEndpoints).Assembly.GetName().Version!.ToString(3);
 
     public Task VersionAsync(HttpContext context) => Json.WriteAsync(context.Response, new JsonObject { ["version"] = Version });
@@ -30,40 +34,51 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
     public Task LoadedAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
-        var names = pool.Loaded.Select(model => model.Name).ToHashSet(StringComparer.Ordinal);
         return Json.WriteAsync(context.Response, new JsonObject
         {
-            ["models"] = Json.Array(pool.Entries.Where(entry => names.Contains(entry.Name) && caller.MayUseModel(entry.Name))
-                .Select(entry =>
-                {
-                    var model = Describe(entry);
-                    model["size_vram"] = 0;
-                    return model;
-                })),
+            ["models"] = Json.Array(pool.InMemory.Where(loaded => caller.MayUseModel(loaded.Entry.Name)).Select(loaded =>
+            {
+                var model = Describe(loaded.Entry);
+                model.Remove("modified_at");
+
+                // Who never unloads, says so by a time far away, as Ollama does.
+                model["expires_at"] = Time((loaded.Until ?? DateTimeOffset.MaxValue).UtcDateTime);
+                model["size_vram"] = loaded.Model.OnProcessor ? 0 : loaded.Entry.Bytes;
+                if (loaded.Model.Gpt is { } gpt)
+                    model["context_length"] = gpt.ContextLength;
+                return model;
+            })),
         });
     }
 
     public async Task ShowAsync(HttpContext context)
     {
-        var name = OllamaCall.NameOf(await Json.ReadAsync(context).ConfigureAwait(false), pool);
+        var body = await Json.ReadAsync(context).ConfigureAwait(false);
+        var name = OllamaCall.NameOf(body, pool);
+        body.Ignore("verbose");
+        notices.Unknown("Ollama's show", body);
         var work = await admission.EnterAsync(context, "show", name).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         var entry = pool.Find(name);
         var gpt = work.Model.Gpt;
+        var family = entry.Details?.Family is { Length: > 0 } known ? known : "unknown";
+        List<string> capabilities = gpt is null ? ["embedding"] : ["completion", "tools", "embedding"];
+        if (gpt?.FillInTheMiddle is not null)
+            capabilities.Add("insert");
         await Json.WriteAsync(context.Response, new JsonObject
         {
             ["modelfile"] = $"FROM {name}",
-            ["parameters"] = "",
+            ["parameters"] = gpt is null ? "" : Parameters(gpt.DefaultSampling),
             ["template"] = gpt is null ? "" : gpt.ChatTemplate.Jinja,
             ["details"] = Details(entry),
             ["model_info"] = new JsonObject
             {
-                ["general.architecture"] = "kotonoha",
-                ["general.parameter_count"] = gpt?.ParameterCount,
-                ["kotonoha.context_length"] = gpt?.ContextLength,
-                ["kotonoha.embedding_length"] = work.Model.Dimensions,
+                ["general.architecture"] = family,
+                ["general.parameter_count"] = gpt?.ParameterCount ?? entry.Details?.Parameters,
+                [$"{family}.context_length"] = gpt?.ContextLength,
+                [$"{family}.embedding_length"] = work.Model.Dimensions,
             },
-            ["capabilities"] = Json.Array(gpt is null ? ["embedding"] : ["completion", "tools", "embedding"]),
+            ["capabilities"] = Json.Array(capabilities.Select(capability => (JsonNode?)capability)),
             ["modified_at"] = Time(entry.Changed),
         }).ConfigureAwait(false);
     }
@@ -150,6 +165,7 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
         var work = await admission.EnterAsync(context, "chat", call.Model).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         work.RequireWriter("/api/embed");
+        work.Model.SetTemperature(call.Options, UsualTemperature);
         var loaded = Stopwatch.GetElapsedTime(start);
         var answer = new ChatAnswer(work.Model, wantsLogProbabilities: false);
         var writer = call.Streams ? new EventWriter(context, EventWriter.JsonLines) : null;
@@ -247,23 +263,31 @@ internal sealed class OllamaEndpoints(Admission admission, ModelPool pool, Error
         ["model"] = entry.Name,
         ["modified_at"] = Time(entry.Changed),
         ["size"] = entry.Bytes,
-        ["digest"] = "",
+        ["digest"] = entry.Details?.Digest ?? "",
         ["details"] = Details(entry),
     };
 
     private static JsonObject Details(ModelEntry entry)
     {
-        var format = entry.Path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) ? "gguf" : "safetensors";
+        var details = entry.Details;
         return new JsonObject
         {
             ["parent_model"] = "",
-            ["format"] = format,
-            ["family"] = "",
-            ["families"] = new JsonArray(),
-            ["parameter_size"] = "",
-            ["quantization_level"] = "",
+            ["format"] = details?.Format ?? "",
+            ["family"] = details?.Family ?? "",
+            ["families"] = Json.Array(details is { Family.Length: > 0 } ? [details.Family] : []),
+            ["parameter_size"] = details?.Size ?? "",
+            ["quantization_level"] = details?.StoredAs ?? "",
         };
     }
+
+    // One a line, as in a Modelfile.
+    private static string Parameters(SamplingOptions sampling) => string.Join('\n', new (string Name, double Value, double Off)[]
+    {
+        ("temperature", sampling.Temperature, 0), ("top_p", sampling.TopP, 1), ("top_k", sampling.TopK, 0), ("min_p", sampling.MinP, 0),
+        ("repeat_penalty", sampling.RepetitionPenalty, 1),
+    }.Where(setting => setting.Value != setting.Off)
+        .Select(setting => FormattableString.Invariant($"{setting.Name} {setting.Value:0.###}")));
 
     private static TimeSpan Duration(ChatResponseUpdate? update, string name)
         => update?.AdditionalProperties?.TryGetValue(name, out var value) == true && value is TimeSpan time ? time : TimeSpan.Zero;

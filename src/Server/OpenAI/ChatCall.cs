@@ -1,11 +1,12 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Kotonoha.Server.Http;
 using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Server.OpenAI;
 
 /// <summary>What a request for a chat answer asks for.</summary>
-internal sealed class ChatCall
+internal sealed partial class ChatCall
 {
     private const int MaxChoices = 8, MaxStops = 16, MaxTop = 20;
 
@@ -45,12 +46,12 @@ internal sealed class ChatCall
         if (top > 0 && !logProbabilities)
             throw ApiException.Invalid("top_logprobs", "'top_logprobs' goes with 'logprobs': true.");
         var options = SamplingFields.Read(body);
-        options.MaxOutputTokens = body.Integer("max_completion_tokens", 1) ?? body.Integer("max_tokens", 1);
+        int? olderName = body.Integer("max_tokens", 1);
+        options.MaxOutputTokens = body.Integer("max_completion_tokens", 1) ?? olderName;
         options.StopSequences = Stops(body);
         options.ResponseFormat = body.Object("response_format") is { } format ? Format(format, format) : null;
         options.Reasoning = Effort(body.Text("reasoning_effort"), body.At("reasoning_effort"));
-        if (body.Objects("tools") is { } tools)
-            options.Tools = [.. tools.Select(tool => Tool(tool, tool.Object("function")))];
+        options.Tools = Tools(body, tool => tool.Object("function"));
         options.ToolMode = ToolMode(body, "function", options.Tools);
         options.AllowMultipleToolCalls = body.Flag("parallel_tool_calls");
         if (logProbabilities)
@@ -109,14 +110,39 @@ internal sealed class ChatCall
         }
     }
 
-    public static AITool Tool(JsonBody tool, JsonBody? function)
+    /// <summary>The functions that a request brings; null where it brings none.</summary>
+    /// <param name="body">The request.</param>
+    /// <param name="function">Where a tool describes its function.</param>
+    /// <exception cref="ApiException">A tool is no function, or its name cannot be used.</exception>
+    public static List<AITool>? Tools(JsonBody body, Func<JsonBody, JsonBody?> function)
+    {
+        if (body.Objects("tools") is not { } given)
+            return null;
+        var tools = new List<AITool>();
+        foreach (var tool in given)
+        {
+            var declared = Tool(tool, function(tool));
+            if (tools.Exists(other => other.Name == declared.Name))
+                throw ApiException.Invalid(
+                    function(tool)!.At("name"), $"There are two functions '{declared.Name}' among the 'tools'.");
+            tools.Add(declared);
+        }
+
+        return tools;
+    }
+
+    private static AIFunctionDeclaration Tool(JsonBody tool, JsonBody? function)
     {
         if (tool.RequiredText("type") is not "function" and var type)
             throw ApiException.Unsupported(tool.At("type"), $"Tools of the type '{type}' are not there; functions are.");
         if (function is null)
             throw ApiException.Invalid(tool.At("function"), $"'{tool.At("function")}' is missing.");
+        var name = function.RequiredText("name");
+        if (!FunctionName().IsMatch(name))
+            throw ApiException.Invalid(
+                function.At("name"), $"'{name}' is no name of a function: from 1 to 64 letters, digits, '_' and '-'.");
         return AIFunctionFactory.CreateDeclaration(
-            function.RequiredText("name"), function.Text("description") ?? "", function.Any("parameters") ?? NoParameters);
+            name, function.Text("description") ?? "", function.Any("parameters") ?? NoParameters);
     }
 
     public static ChatToolMode? ToolMode(JsonBody body, string holder, IList<AITool>? tools)
@@ -152,14 +178,20 @@ internal sealed class ChatCall
         _ => throw ApiException.Invalid(at, $"'{at}' is '{effort}'; none, minimal, low, medium, high or xhigh."),
     };
 
+    [GeneratedRegex("^[a-zA-Z0-9_-]{1,64}\\z")]
+    private static partial Regex FunctionName();
+
     private static JsonElement NoParameters { get; } = JsonElement.Parse("""{"type": "object", "properties": {}}""");
 }
 
 /// <summary>Fields that say how tokens are chosen, the same in several requests.</summary>
 internal static class SamplingFields
 {
+    /// <summary>The temperature of OpenAI's models where a request says none.</summary>
+    public const float UsualTemperature = 1;
+
     // Settings beyond OpenAI's that the models here have, as vLLM and llama.cpp spell them.
-    private static readonly string[] Further =
+    internal static readonly string[] Further =
     [
         "min_p", "typical_p", "repetition_penalty", "repeat_penalty", "no_repeat_ngram_size", "min_tokens_to_keep", "epsilon_cutoff",
         "eta_cutoff", "top_h", "top_n_sigma", "xtc_threshold", "xtc_probability", "dry_multiplier", "dry_base", "dry_allowed_length",

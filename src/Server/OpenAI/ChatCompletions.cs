@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Kotonoha.LocalModel.Generation;
+using Kotonoha.LocalModel.Generation.Sampling;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Models;
 using Kotonoha.Server.Work;
@@ -18,6 +19,7 @@ internal sealed class ChatCompletions(Admission admission, ModelPool pool, Error
         var work = await admission.EnterAsync(context, "chat", call.Model, call.Choices).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         work.RequireWriter();
+        work.Model.SetTemperature(call.Options, SamplingFields.UsualTemperature);
         await new ChatAnswers(call, work).SendAsync(context, errors).ConfigureAwait(false);
     }
 }
@@ -97,6 +99,9 @@ internal sealed class ChatAnswer(ServedModel model, bool wantsLogProbabilities)
     private readonly JsonArray _logProbabilities = [];
     private readonly CutAnswer _cut = new();
     private ChatFinishReason? _finish;
+
+    /// <summary>The model's settings, for what a request does not say.</summary>
+    public SamplingOptions DefaultSampling => model.Gpt!.DefaultSampling;
 
     public bool HasBegun { get; private set; }
 
@@ -242,7 +247,7 @@ internal static class Logprobs
     }
 
     /// <summary>The text of a token; half a character shows as a replacement character.</summary>
-    public static string TextOf(LocalGpt gpt, int token) => Encoding.UTF8.GetString(BytesOf(gpt, token));
+    public static string TextOf(LocalGpt gpt, int token, bool isFirst = false) => Encoding.UTF8.GetString(BytesOf(gpt, token, isFirst));
 
     private static JsonObject Entry(LocalGpt gpt, int token, float logProbability)
     {
@@ -250,24 +255,31 @@ internal static class Logprobs
         return new JsonObject
         {
             ["token"] = Encoding.UTF8.GetString(bytes),
-            ["logprob"] = Math.Max(logProbability, -9999),
+            ["logprob"] = Finite(logProbability),
             ["bytes"] = Json.Array(bytes.Select(value => (JsonNode?)value)),
         };
     }
 
-    private static byte[] BytesOf(LocalGpt gpt, int token)
+    /// <summary>A log-probability as JSON has it, which knows no infinity.</summary>
+    public static float Finite(float logProbability) => Math.Max(logProbability, -9999);
+
+    /// <summary>Whether a token is no part of a text.</summary>
+    public static bool IsControl(LocalGpt gpt, int token) => OwnBytes(gpt, token, isFirst: false) is { Length: 0 };
+
+    /// <summary>The bytes that a token adds to a text; a control token's spelling.</summary>
+    public static byte[] BytesOf(LocalGpt gpt, int token, bool isFirst = false)
+        => OwnBytes(gpt, token, isFirst) is { Length: > 0 } bytes ? bytes : Encoding.UTF8.GetBytes(gpt.Tokenizer.IdToToken(token) ?? "");
+
+    // Null where the tokenizer's tokens have no bytes of their own.
+    private static byte[]? OwnBytes(LocalGpt gpt, int token, bool isFirst)
     {
         try
         {
-            var bytes = gpt.TokenVocabulary.BytesOf(token, first: false);
-            if (bytes.Length > 0)
-                return bytes.ToArray();
+            return gpt.TokenVocabulary.BytesOf(token, isFirst).ToArray();
         }
         catch (Tokenizers.TokenizerException)
         {
-            // A tokenizer whose tokens have no bytes of their own.
+            return null;
         }
-
-        return Encoding.UTF8.GetBytes(gpt.Tokenizer.IdToToken(token) ?? "");
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Models;
@@ -17,12 +16,10 @@ internal sealed class Embeddings(Admission admission, ModelPool pool, RequestNot
     public async Task HandleAsync(HttpContext context)
     {
         var body = await Json.ReadAsync(context).ConfigureAwait(false);
-        if (body.Any("input") is { ValueKind: JsonValueKind.Array } array
-            && array.EnumerateArray().Any(entry => entry.ValueKind is JsonValueKind.Number or JsonValueKind.Array))
-            throw ApiException.Unsupported("input", "Inputs of tokens are not taken; send text.");
-        var texts = body.Texts("input") ?? throw ApiException.Invalid("input", "'input' is missing.", "missing_required_parameter");
-        if (texts.Length is 0 or > MaxTexts)
-            throw ApiException.Invalid("input", $"'input' has {texts.Length} texts; from 1 to {MaxTexts}.");
+        var inputs = TextOrTokens.Read(body, "input")
+            ?? throw ApiException.Invalid("input", "'input' is missing.", "missing_required_parameter");
+        if (inputs.Length is 0 or > MaxTexts)
+            throw ApiException.Invalid("input", $"'input' has {inputs.Length} texts; from 1 to {MaxTexts}.");
         bool asBase64 = body.Text("encoding_format") switch
         {
             null or "float" => false,
@@ -41,6 +38,8 @@ internal sealed class Embeddings(Admission admission, ModelPool pool, RequestNot
             if (options.Dimensions > work.Model.Dimensions)
                 throw ApiException.Invalid("dimensions", $"'dimensions' is {options.Dimensions}; vectors of '{model}' have "
                     + $"{work.Model.Dimensions}.");
+            var tokenizer = work.Model.Tokenizer;
+            var texts = inputs.Select(input => input.For("input", tokenizer, tokenizer.VocabularySize, skipsControlTokens: true).Text);
             var vectors = await work.Model.Embeddings.GenerateAsync(texts, options, work.Token).ConfigureAwait(false);
             work.InputTokens = vectors.Usage?.InputTokenCount ?? 0;
             await Json.WriteAsync(context.Response, new JsonObject

@@ -54,8 +54,7 @@ internal sealed class ResponseCall
             ? ChatCall.Effort(reasoning.Text("effort"), reasoning.At("effort"))
             : null;
         options.ResponseFormat = body.Object("text")?.Object("format") is { } format ? ChatCall.Format(format, format) : null;
-        if (body.Objects("tools") is { } tools)
-            options.Tools = [.. tools.Select(tool => ChatCall.Tool(tool, tool))];
+        options.Tools = ChatCall.Tools(body, tool => tool);
         options.ToolMode = ChatCall.ToolMode(body, "function", options.Tools);
         options.AllowMultipleToolCalls = body.Flag("parallel_tool_calls");
         if (body.Integer("top_logprobs", 0, 0) is not null)

@@ -19,6 +19,7 @@ internal sealed class Responses(Admission admission, ModelPool pool, ResponseSto
         var work = await admission.EnterAsync(context, "chat", call.Model).ConfigureAwait(false);
         await using var _ = work.ConfigureAwait(false);
         work.RequireWriter();
+        work.Model.SetTemperature(call.Options, SamplingFields.UsualTemperature);
         var response = new ResponseWriter(call, new ChatAnswer(work.Model, wantsLogProbabilities: false));
         var events = call.Streams ? new EventWriter(context) : null;
         IReadOnlyList<ChatMessage> messages = [.. call.Before, .. call.Input];
@@ -160,13 +161,13 @@ internal sealed class ResponseWriter(ResponseCall call, ChatAnswer answer)
             ["previous_response_id"] = call.PreviousId,
             ["reasoning"] = new JsonObject { ["effort"] = null, ["summary"] = null },
             ["store"] = call.IsStored,
-            ["temperature"] = call.Options.Temperature ?? 1f,
+            ["temperature"] = call.Options.Temperature ?? answer.DefaultSampling.Temperature,
             ["text"] = call.Body.Object("text") is { } text && text.Any("format") is not null
                 ? JsonNode.Parse(text.Element.GetRawText())
                 : new JsonObject { ["format"] = new JsonObject { ["type"] = "text" } },
             ["tool_choice"] = call.Body.Any("tool_choice") is { } choice ? JsonNode.Parse(choice.GetRawText()) : "auto",
             ["tools"] = call.Body.Any("tools") is { } tools ? JsonNode.Parse(tools.GetRawText()) : new JsonArray(),
-            ["top_p"] = call.Options.TopP ?? 1f,
+            ["top_p"] = call.Options.TopP ?? answer.DefaultSampling.TopP,
             ["truncation"] = "disabled",
             ["usage"] = isOver
                 ? new JsonObject

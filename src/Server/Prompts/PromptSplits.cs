@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Evaluation;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 
 namespace Kotonoha.Server.Prompts;

@@ -1,4 +1,4 @@
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Knowledge;
 using Microsoft.AspNetCore.Builder;
@@ -17,7 +17,7 @@ internal sealed class TrainingEndpoints(TrainingRuns runs, TrainingData data, Se
         group.MapGet("/recipes", (Delegate)RecipesAsync).WithSummary("List the recipes.").Produces<TrainingRecipeInfo[]>();
         group.MapGet("/data", (Delegate)DataAsync).WithSummary("List the files of training data.").Produces<TrainingDataInfo[]>();
         group.MapPut("/data/{name}", UploadAsync).WithSummary("Send a file of training data; one of the same name is replaced.")
-            .Produces<TrainingDataInfo>(201);
+            .TakesFile().Produces<TrainingDataInfo>(201);
         group.MapDelete("/data/{name}", DeleteDataAsync).WithSummary("Delete a file of training data.").Produces(204);
         group.MapPost("/cost", (Delegate)CostAsync).WithSummary("Measure what a run would cost.")
             .Takes<TrainingSettings>().Produces<TrainingCostInfo>();

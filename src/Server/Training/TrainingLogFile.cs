@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 
 namespace Kotonoha.Server.Training;
 

@@ -16,6 +16,9 @@ internal sealed class TrainingProcess : IDisposable
     private const int LinesKept = 50;
     private const string Prefix = "kotonoha: ";
 
+    // A hint for people at a terminal comes after what is wrong.
+    private const string SeeHelp = "see '";
+
     private readonly Process _process;
     private readonly Queue<string> _errors = new();
     private readonly StringBuilder _output = new();
@@ -62,7 +65,8 @@ internal sealed class TrainingProcess : IDisposable
         get
         {
             lock (_errors)
-                return _errors.LastOrDefault(line => line.StartsWith(Prefix, StringComparison.Ordinal)) is { } told
+                return _errors.LastOrDefault(line => line.StartsWith(Prefix, StringComparison.Ordinal)
+                    && !line.StartsWith(Prefix + SeeHelp, StringComparison.Ordinal)) is { } told
                     ? told[Prefix.Length..]
                     : FormattableString.Invariant($"The training process ended unexpectedly (exit code {_process.ExitCode})")
                         + (_errors.Count > 0 ? $": {_errors.Last()}" : ".");

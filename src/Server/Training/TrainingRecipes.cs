@@ -1,5 +1,5 @@
 using System.Globalization;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 
 namespace Kotonoha.Server.Training;
@@ -63,6 +63,10 @@ internal static class TrainingRecipes
         Within("steps", settings.Steps, 1, MaxSteps);
         Within("batch", settings.Batch, 1, MaxBatch);
         Within("context", settings.Context, 2, MaxContext);
+        Within("accumulate", settings.Accumulate, 1, MaxBatch);
+        Within("maxTokens", settings.MaxTokens, 1, MaxContext);
+        Within("group", settings.Group, 1, MaxBatch);
+        Within("warmup", settings.Warmup, 0, MaxSteps);
         Within("lastLayers", settings.LastLayers, 1, MaxDepth);
         Within("lora", settings.Lora, 1, MaxRank);
         Within("depth", settings.Depth, 1, MaxDepth);
@@ -71,10 +75,21 @@ internal static class TrainingRecipes
         Within("evaluateEvery", settings.EvaluateEvery, 1, MaxSteps);
         Within("learningRate", settings.LearningRate, double.Epsilon, 10);
         Within("averageDecay", settings.AverageDecay, 0, 1 - 1e-9);
+        Within("weightDecay", settings.WeightDecay, 0, 100);
+        Within("layerDecay", settings.LayerDecay, double.Epsilon, 1);
+        Within("labelSmoothing", settings.LabelSmoothing, 0, 1 - 1e-9);
+        Within("dropout", settings.Dropout, 0, 1 - 1e-9);
+        Within("loraAlpha", settings.LoraAlpha, double.Epsilon, 1_000_000);
+        Within("temperature", settings.Temperature, double.Epsilon, 100);
+        Within("alpha", settings.Alpha, 0.0, 1.0);
         Within("beta", settings.Beta, double.Epsilon, 100);
         OneOf("optimizer", settings.Optimizer);
         OneOf("schedule", settings.Schedule);
         OneOf("method", settings.Method);
+        if (settings.LoraTargets is { } targets && (targets.Length > MaxPrompt || targets.Any(char.IsControl)))
+            throw ApiException.Invalid("loraTargets", "These are no names of layers.");
+        if (settings is { Context: not null, MaxTokens: not null } && Samples(recipe.Name))
+            throw ApiException.Invalid("context", $"For '{recipe.Name}' this is the same as 'maxTokens'; leave it out.");
         if (settings.SamplePrompt is { Length: > MaxPrompt })
             throw ApiException.Invalid(
                 "samplePrompt", $"The prompt has {settings.SamplePrompt.Length} characters; {MaxPrompt} is the limit.");
@@ -88,19 +103,29 @@ internal static class TrainingRecipes
         foreach (var (name, value) in new (string Name, object? Value)[]
         {
             ("steps", settings.Steps), ("batch", settings.Batch),
-            (settings.Recipe is "grpo" or "ppo" ? "max-tokens" : "context", settings.Context), ("learning-rate", settings.LearningRate),
-            ("optimizer", settings.Optimizer), ("schedule", settings.Schedule), ("last-layers", settings.LastLayers),
-            ("lora", settings.Lora), ("average-decay", settings.AverageDecay), ("depth", settings.Depth),
+            ("accumulate", settings.Accumulate), (Samples(settings.Recipe) ? "max-tokens" : "context", settings.Context),
+            ("max-tokens", settings.MaxTokens), ("group", settings.Group), ("temperature", settings.Temperature),
+            ("alpha", settings.Alpha), ("learning-rate", settings.LearningRate), ("warmup", settings.Warmup),
+            ("optimizer", settings.Optimizer), ("schedule", settings.Schedule), ("weight-decay", settings.WeightDecay),
+            ("layer-decay", settings.LayerDecay), ("label-smoothing", settings.LabelSmoothing), ("dropout", settings.Dropout),
+            ("last-layers", settings.LastLayers), ("lora", settings.Lora), ("lora-alpha", settings.LoraAlpha),
+            ("lora-targets", settings.LoraTargets), ("average-decay", settings.AverageDecay), ("depth", settings.Depth),
             ("vocabulary", settings.Vocabulary), ("method", settings.Method), ("beta", settings.Beta), ("seed", settings.Seed),
             ("evaluate-every", settings.EvaluateEvery), ("sample-prompt", settings.SamplePrompt),
         })
             if (value is not null)
                 yield return string.Create(CultureInfo.InvariantCulture, $"--{name}={value}");
-        if (settings.CutLong)
-            yield return "--cut-long";
-        if (settings.SkipBadLines)
-            yield return "--skip-bad-lines";
+        foreach (var (name, isSet) in new[]
+        {
+            ("cut-long", settings.CutLong), ("skip-bad-lines", settings.SkipBadLines), ("dora", settings.Dora),
+            ("rslora", settings.Rslora), ("recompute", settings.Recompute),
+        })
+            if (isSet)
+                yield return $"--{name}";
     }
+
+    // Recipes that learn from completions of their own.
+    private static bool Samples(string recipe) => recipe is "grpo" or "ppo";
 
     private static void Within<T>(string name, T? value, T least, T most)
         where T : struct, IComparable<T>

@@ -3,7 +3,7 @@ using System.ComponentModel;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.IO;
-using Kotonoha.Server.Client;
+using Kotonoha.Client;
 using Kotonoha.Server.Http;
 using Kotonoha.Server.Knowledge;
 using Kotonoha.Server.Models;
@@ -405,11 +405,13 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
     private ApiException Refused(string problem)
     {
         problem = Cleaned(problem);
-        var option = OptionName().Match(problem) is { Success: true } match
+        var match = OptionName().Match(problem);
+        var option = match.Success
             ? JsonNamingPolicy.CamelCase.ConvertName(string.Concat(
-                match.Groups[1].Value.Split('-').Select(part => char.ToUpperInvariant(part[0]) + part[1..])))
+                match.Groups["name"].Value.Split('-').Select(part => char.ToUpperInvariant(part[0]) + part[1..])))
             : "data";
-        return ApiException.Invalid(option, problem, "training_refused");
+        return ApiException.Invalid(
+            option, match.Groups["unknown"].Success ? $"The recipe has no setting '{option}'; leave it out." : problem, "training_refused");
     }
 
     // Where the server keeps its files is nobody's business.
@@ -420,7 +422,8 @@ internal sealed partial class TrainingRuns : IHostedService, IDisposable
     private static ApiException NotOffered()
         => new(404, ApiErrorType.NotFound, "training_not_offered", "This server does not train: its host gives no command for it.");
 
-    [GeneratedRegex("^--([a-z]+(?:-[a-z]+)*)")]
+    // The command names the option that is wrong first, unless the recipe has none of the name.
+    [GeneratedRegex("^(?<unknown>Unrecognized command or argument ')?--(?<name>[a-z]+(?:-[a-z]+)*)")]
     private static partial Regex OptionName();
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The record of a run, {File}, cannot be read and is left alone")]

@@ -90,6 +90,10 @@ internal sealed class Admission : IDisposable
         }
     }
 
+    /// <summary>The refusal of a request that gets no place.</summary>
+    public static ApiException QueueFull(FairQueue queue, Caller caller)
+        => new(429, ApiErrorType.RateLimit, "queue_full", queue.WhyFull(caller.Id)) { RetryAfter = RetryAfter };
+
     public void Dispose()
     {
         _stopping.Dispose();
@@ -113,11 +117,7 @@ internal sealed class Admission : IDisposable
         if (await _queue.EnterAsync(caller.Id, weight, cancellationToken).ConfigureAwait(false) is { } place)
             return place;
         _telemetry.Refused("queue_full");
-        throw new ApiException(429, ApiErrorType.RateLimit, "queue_full",
-            "Too many requests are waiting; send this one again a little later, or fewer at a time.")
-        {
-            RetryAfter = RetryAfter,
-        };
+        throw QueueFull(_queue, caller);
     }
 }
 

@@ -20,6 +20,20 @@ internal sealed class FairQueue(int maxRunning, int maxWaitingPerCaller, int max
 
     public int Waiting => Volatile.Read(ref _waiting);
 
+    /// <summary>Why a caller's request got no place, and what helps.</summary>
+    public string WhyFull(string caller)
+    {
+        lock (_lock)
+        {
+            int own = _callers.TryGetValue(caller, out var known) ? known.Waiters.Count : 0;
+            var waiting = own >= maxWaitingPerCaller
+                ? $"{own} requests of this caller wait, as many as may ('max-waiting-per-key')"
+                : $"{_waiting} requests wait, as many as may ('max-waiting')";
+            return $"No place is free ('max-running' is {maxRunning}), and {waiting}; send this one again a little later, or fewer at a "
+                + "time.";
+        }
+    }
+
     /// <summary>Waits for a turn.</summary>
     /// <param name="caller">Whose request it is.</param>
     /// <param name="weight">How many sequences it computes; more than there are places counts as all of them.</param>

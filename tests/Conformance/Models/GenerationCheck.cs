@@ -114,7 +114,7 @@ internal sealed class GenerationCheck : ICausalModelCheck
 
     private static void RunAll(CausalModelFixture fixture, IReadOnlyList<EngineJob> jobs)
     {
-        using var engine = new EngineCore(fixture.Model, fixture.Session, jobs.Sum(j => j.ReservedBlocks) * KvCache.BlockTokens);
+        using var engine = new EngineCore(fixture.Model, fixture.Session, jobs.Sum(j => j.MaximumBlocks) * KvCache.BlockTokens);
         foreach (var job in jobs)
             engine.Admit(job);
         while (engine.ActiveJobs > 0)

@@ -11,7 +11,7 @@ public sealed class PackageFeed : IAsyncLifetime
     private const string Version = "0.1.0-end-to-end";
     private static readonly string[] Projects =
         ["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Rag.Hosting",
-            "Agents", "Workers"];
+            "Agents", "Workers", "Client"];
     private readonly TemporaryFolder _folder = new();
 
     internal IReadOnlyList<string> Packages { get; private set; } = [];

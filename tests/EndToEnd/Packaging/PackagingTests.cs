@@ -11,9 +11,9 @@ public class PackagingTests(PackageFeed feed) : IClassFixture<PackageFeed>
     public void Every_library_is_packed()
         => Assert.Equal(
             [
-                "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Connector", "Kotonoha.Foundation", "Kotonoha.Grammars",
-                "Kotonoha.LocalModel", "Kotonoha.Rag", "Kotonoha.Rag.Hosting", "Kotonoha.Readers", "Kotonoha.Tokenizers",
-                "Kotonoha.Workers",
+                "Kotonoha.Agents", "Kotonoha.ChatTemplates", "Kotonoha.Client", "Kotonoha.Connector", "Kotonoha.Foundation",
+                "Kotonoha.Grammars", "Kotonoha.LocalModel", "Kotonoha.Rag", "Kotonoha.Rag.Hosting", "Kotonoha.Readers",
+                "Kotonoha.Tokenizers", "Kotonoha.Workers",
             ],
             feed.Packages.Select(name => name[..name.IndexOf(".0.", StringComparison.Ordinal)]));
 

@@ -44,9 +44,10 @@ public partial class ArchitectureTests
                     "Microsoft.Extensions.AI.Abstractions",
                     "Microsoft.SemanticKernel.Abstractions", "Microsoft.SemanticKernel.Core", "Microsoft.Extensions.Logging.Abstractions",
                     "ModelContextProtocol.Core", "System.Numerics.Tensors", "YamlDotNet"]),
+        ["Client"] = (["Foundation"], []),
         ["Server"] =
-            (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
-        ["Page"] = (["Foundation", "Tokenizers", "LocalModel", "Rag", "Agents", "Server"], null),
+            (["Foundation", "Client", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
+        ["Page"] = (["Foundation", "Client", "Tokenizers", "LocalModel", "Rag", "Agents", "Server"], null),
         ["Cli"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Server",
                 "Page", "Torch", "Workers"],

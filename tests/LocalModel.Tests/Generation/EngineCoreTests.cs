@@ -147,7 +147,7 @@ public sealed class EngineCoreTests
         var sources = Enumerable.Range(0, Jobs).Select(_ => new CancellationTokenSource()).ToArray();
         var plans = Enumerable.Range(0, Jobs)
             .Select(i =>
-                (Kind: random.Next(4), Length: random.Next(1, i % 10 == 0 ? 290 : 40), Seed: random.Next(), Cancelled: random.Next(4) == 0))
+                (Kind: random.Next(5), Length: random.Next(1, i % 10 == 0 ? 290 : 40), Seed: random.Next(), Cancelled: random.Next(4) == 0))
                     .ToArray();
         EngineJob Make(int i, CancellationToken token)
         {
@@ -159,6 +159,7 @@ public sealed class EngineCoreTests
                 0 => Job(prompt, content.Next(1, 20), new SamplingOptions { Seed = plans[i].Seed }, token),
                 1 => new ScoreJob(prompt, [.. Enumerable.Range(0, content.Next(0, 12)).Select(_ => Ids(content.Next(0, 60)))], token),
                 2 => new EmbeddingJob(prompt, model.Width, Pooling.Mean, token),
+                3 => Job(prompt, Context - prompt.Length, new SamplingOptions { Seed = plans[i].Seed }, token),
                 _ => new BeamJob(prompt, 8, new BeamSearch(prompt, 8, new BeamSearchOptions { BeamCount = 3, ReturnCount = 3 }, [], [5]),
                     model.VocabularySize, token),
             };
@@ -203,6 +204,79 @@ public sealed class EngineCoreTests
         Assert.True(compared > Jobs / 2);
         foreach (var source in sources)
             source.Dispose();
+    }
+
+    [Theory]
+    [InlineData("gpt2", true)]
+    [InlineData("gpt2", false)]
+    [InlineData("llama", true)]
+    [InlineData("dynamic", true)]
+    [InlineData("longrope", true)]
+    public void Long_answers_run_side_by_side_in_a_cache_that_holds_one_and_have_the_bits_of_those_alone(string kind, bool prefixReuse)
+    {
+        using CausalModel model = kind switch
+        {
+            "gpt2" => TinyGpt.Model(contextLength: Context),
+            "dynamic" => TinyGpt.Llama(contextLength: 40, new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 10 }),
+            "longrope" =>
+                TinyGpt.Llama(Context,
+                    new RopeScaling
+                    {
+                        Kind = RopeScalingKind.LongRope,
+                        Factor = 2,
+                        OriginalContextLength = 70,
+                        ShortFactors = [1, 1, 1, 1],
+                        LongFactors = [2, 2, 2, 2]
+                    }),
+            _ => TinyGpt.Llama(contextLength: Context),
+        };
+        int[] answers = [380, 300, 390, 120];
+        using var backend = new CpuBackend(1);
+        using var engine = new EngineCore(model, new CpuInferenceSession(backend), Context, prefixReuse);
+        GenerationJob[] Make() => [.. answers.Select(
+            (tokens, i) => Job([5, 6, 7, i], tokens, new SamplingOptions { Seed = i }, CancellationToken.None))];
+        var jobs = Make();
+        foreach (var job in jobs)
+        {
+            Assert.True(engine.CanAdmit(job));
+            engine.Admit(job);
+        }
+
+        int mostPaused = 0, mostTogether = 0;
+        while (engine.ActiveJobs > 0)
+        {
+            int[] before = [.. jobs.Select(job => job.Published)];
+            engine.Step();
+            mostTogether = Math.Max(mostTogether, jobs.Where((job, i) => job.Published > before[i]).Count());
+            mostPaused = Math.Max(mostPaused, engine.PausedJobs);
+
+            // Whoever came first is never held up.
+            if (jobs[0].Published < answers[0])
+                Assert.Equal(before[0] + 1, jobs[0].Published);
+        }
+
+        Assert.Equal((4, 3, 0), (mostTogether, mostPaused, engine.PausedJobs));
+        Assert.Equal(engine.CapacityBlocks, engine.FreeBlocks);
+        var alone = Make();
+        for (int i = 0; i < jobs.Length; i++)
+        {
+            using var single = new EngineCore(model, new CpuInferenceSession(backend), Context, prefixReuse: false);
+            single.Admit(alone[i]);
+            while (single.ActiveJobs > 0)
+                single.Step();
+            var (want, got) = (Outcome(alone[i]), Outcome(jobs[i]));
+            Assert.Equal(want.Ids, got.Ids);
+            Assert.Equal(want.LogProbabilities, got.LogProbabilities);
+            Assert.Equal(answers[i], got.Ids.Length);
+            Assert.Equal(want.Cached, got.Cached);
+        }
+
+        static (int[] Ids, float[] LogProbabilities, int Cached) Outcome(GenerationJob job)
+        {
+            var updates = job.ReadAsync().ToBlockingEnumerable().ToList();
+            return ([.. updates.SelectMany(u => u.TokenIds)], [.. updates.SelectMany(u => u.LogProbabilities)],
+                updates[^1].Usage!.CachedInputTokens);
+        }
     }
 
     private static GenerationJob Job(

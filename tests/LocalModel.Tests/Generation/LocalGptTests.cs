@@ -581,6 +581,7 @@ public sealed class LocalGptTests : IDisposable
         new LocalGptOptions { Threads = 0 }, new LocalGptOptions { ContextLength = TinyGpt.ContextLength + 1 },
         new LocalGptOptions { ContextLength = 1 },
         new LocalGptOptions { QueueLength = 0 }, new LocalGptOptions { CacheTokens = 10 },
+        new LocalGptOptions { CacheBytes = 0 },
     };
 
     [Theory]

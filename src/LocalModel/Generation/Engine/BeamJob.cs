@@ -36,7 +36,7 @@ internal sealed class BeamJob(int[] prompt, int maxNewTokens, BeamSearch search,
         _reader.CachedTokens);
 
     // One more block a beam: while beams change places, a parent and its copy live side by side.
-    public override int ReservedBlocks => search.BeamCount * (Blocks(prompt.Length + maxNewTokens) + 1);
+    public override int MaximumBlocks => search.BeamCount * (Blocks(prompt.Length + maxNewTokens) + 1);
 
     public override bool IsDone => _done;
 

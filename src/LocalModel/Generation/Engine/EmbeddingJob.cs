@@ -16,7 +16,7 @@ internal sealed class EmbeddingJob(int[] ids, int width, Pooling pooling, Cancel
 
     public Task<float[]> Result => _completion.Task;
 
-    public override int ReservedBlocks => Blocks(ids.Length);
+    public override int MaximumBlocks => Blocks(ids.Length);
 
     public override bool IsDone => _failed || _seen == ids.Length;
 

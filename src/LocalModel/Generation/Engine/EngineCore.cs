@@ -9,6 +9,10 @@ namespace Kotonoha.LocalModel.Generation;
 /// part of the prompts that wait. Not thread-safe; <see cref="EngineThread{TJob}"/> gives it a thread and a queue. In steady state a step
 /// allocates nothing.
 /// </summary>
+/// <remarks>
+/// Sequences take room in the cache as they grow. When it runs out, the youngest ones make room for the older ones: they pause, and are
+/// read again once there is room (as vLLM's preemption by recomputation does). The oldest one always gets on, so all of them end.
+/// </remarks>
 internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
 {
     private readonly CausalModel _model;
@@ -17,7 +21,10 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
     private readonly SamplingScratch _scratch;
     private readonly StepPlan _plan = new();
     private readonly List<EngineJob> _active = [];
-    private int _reservedBlocks;
+
+    // The oldest first, all of them younger than those that run and can pause, and older than those that have not been taken up.
+    private readonly List<EngineJob> _paused = [];
+    private int _pausedCount;
 
     /// <summary>Makes an engine for a model.</summary>
     /// <param name="model">The model, whose weights stay as they are.</param>
@@ -40,16 +47,18 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
     /// <summary>The blocks that no running sequence holds, whether or not they are kept for later ones.</summary>
     public int FreeBlocks => _cache.FreeTokens / KvCache.BlockTokens;
 
-    /// <summary>The jobs that run.</summary>
-    public int ActiveJobs => _active.Count;
+    /// <summary>The jobs that have been taken up and have not ended.</summary>
+    public int ActiveJobs => _active.Count + _paused.Count;
 
-    /// <summary>Whether a job's cache fits beside those of the running ones.</summary>
-    public bool CanAdmit(EngineJob job) => _reservedBlocks + job.ReservedBlocks <= CapacityBlocks;
+    /// <summary>The jobs among them that wait for room; may be read on any thread.</summary>
+    public int PausedJobs => Volatile.Read(ref _pausedCount);
+
+    /// <summary>Whether a job's cache fits beside those of the running ones, and none that was taken up before waits for room.</summary>
+    public bool CanAdmit(EngineJob job) => _paused.Count == 0 && Fits(job);
 
     /// <summary>Takes a job up.</summary>
     public void Admit(EngineJob job)
     {
-        _reservedBlocks += job.ReservedBlocks;
         _active.Add(job);
         job.Start(_cache);
     }
@@ -57,9 +66,9 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
     /// <summary>Runs one step of all jobs; those that are done, cancelled or failed leave.</summary>
     public void Step()
     {
-        for (int i = _active.Count - 1; i >= 0; i--)
-            if (_active[i].Cancellation.IsCancellationRequested)
-                End(i, new OperationCanceledException(_active[i].Cancellation));
+        EndCancelled(_active);
+        EndCancelled(_paused);
+        MakeRoom();
         if (_active.Count == 0)
             return;
 
@@ -83,20 +92,21 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
         {
             var reason = _session.Explain(exception) ?? exception;
             for (int i = _active.Count - 1; i >= 0; i--)
-                End(i, reason);
+                End(_active, i, reason);
             return;
         }
 
         for (int i = _active.Count - 1; i >= 0; i--)
             if (_active[i].IsDone)
-                End(i, null);
+                End(_active, i, null);
     }
 
     /// <summary>Ends all jobs with an error.</summary>
     public void FailAll(Func<EngineJob, Exception> reason)
     {
-        for (int i = _active.Count - 1; i >= 0; i--)
-            End(i, reason(_active[i]));
+        foreach (var jobs in new[] { _active, _paused })
+            for (int i = jobs.Count - 1; i >= 0; i--)
+                End(jobs, i, reason(jobs[i]));
     }
 
     public void Dispose()
@@ -153,11 +163,51 @@ internal sealed class EngineCore : IEngineCore<EngineJob>, IDisposable
         return new PrefillScope(linked.Token, linked);
     }
 
-    private void End(int index, Exception? failure)
+    // With a block to spare for each running sequence, so that none has to pause a few tokens later.
+    private bool Fits(EngineJob job)
     {
-        var job = _active[index];
-        _active.RemoveAt(index);
-        _reservedBlocks -= job.ReservedBlocks;
+        int blocks = WithSpare(job);
+        foreach (var running in _active)
+            blocks += WithSpare(running);
+        return blocks <= CapacityBlocks;
+
+        static int WithSpare(EngineJob job) => Math.Min(job.NeededBlocks + 1, job.MaximumBlocks);
+    }
+
+    private void MakeRoom()
+    {
+        int blocks = 0;
+        foreach (var job in _active)
+            blocks += job.NeededBlocks;
+        for (int i = _active.Count - 1; blocks > CapacityBlocks; i--)
+            if (_active[i] is { CanPause: true } youngest)
+            {
+                blocks -= youngest.NeededBlocks;
+                youngest.Pause();
+                _active.RemoveAt(i);
+                _paused.Insert(0, youngest);
+            }
+
+        while (_paused.Count > 0 && Fits(_paused[0]))
+        {
+            Admit(_paused[0]);
+            _paused.RemoveAt(0);
+        }
+
+        Volatile.Write(ref _pausedCount, _paused.Count);
+    }
+
+    private void EndCancelled(List<EngineJob> jobs)
+    {
+        for (int i = jobs.Count - 1; i >= 0; i--)
+            if (jobs[i].Cancellation.IsCancellationRequested)
+                End(jobs, i, new OperationCanceledException(jobs[i].Cancellation));
+    }
+
+    private static void End(List<EngineJob> jobs, int index, Exception? failure)
+    {
+        var job = jobs[index];
+        jobs.RemoveAt(index);
         job.Dispose();
         if (failure is not null)
             job.Fail(failure);

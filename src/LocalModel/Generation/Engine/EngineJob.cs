@@ -30,8 +30,14 @@ internal abstract class EngineJob : IEngineJob, IDisposable
     /// <summary>When the engine took it up.</summary>
     public long Started { get; private set; }
 
-    /// <summary>The blocks of the key/value cache that it may need at once.</summary>
-    public abstract int ReservedBlocks { get; }
+    /// <summary>The most blocks of the key/value cache that it may need at once.</summary>
+    public abstract int MaximumBlocks { get; }
+
+    /// <summary>The blocks that its next step needs; it never becomes more than <see cref="MaximumBlocks"/>.</summary>
+    public virtual int NeededBlocks => MaximumBlocks;
+
+    /// <summary>Whether it can give its blocks back in the middle and go on later (<see cref="Pause"/>).</summary>
+    public virtual bool CanPause => false;
 
     /// <summary>Nothing is left to do.</summary>
     public abstract bool IsDone { get; }
@@ -39,8 +45,15 @@ internal abstract class EngineJob : IEngineJob, IDisposable
     /// <summary>Whether the next step runs a part of a prompt: then cancellation is looked at between layers.</summary>
     public abstract bool IsPrefilling { get; }
 
-    /// <summary>Takes memory in the cache.</summary>
-    public virtual void Start(KvCache cache) => Started = Stopwatch.GetTimestamp();
+    /// <summary>Takes memory in the cache, at first or after a pause.</summary>
+    public virtual void Start(KvCache cache)
+    {
+        if (Started == 0)
+            Started = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>Gives its blocks back between two steps, until it is started again; what it has put out stays.</summary>
+    public virtual void Pause() => throw new NotSupportedException($"{GetType().Name} cannot be paused.");
 
     /// <summary>Adds to a step what fits.</summary>
     public abstract void Plan(StepPlan plan);
@@ -138,7 +151,7 @@ internal struct PromptReader
         }
 
         var rest = Prompt.Span[Sequence.Length..];
-        _planned = Math.Min(rest.Length, plan.PrefillBudget);
+        _planned = Alike(Math.Min(rest.Length, plan.PrefillBudget));
         if (_planned > 0)
             _firstRow = plan.AppendPrefill(rest[.._planned], Sequence);
         return _planned == rest.Length;
@@ -157,6 +170,17 @@ internal struct PromptReader
         if (_planned > 0 && ReusesPrefix)
             Sequence.Publish(Prompt.Span[..Sequence.Length]);
         _planned = 0;
+    }
+
+    // Beyond the prompt come tokens that were run one by one before a pause; where scalings go by the length, a chunk holds those alone
+    // whose keys were turned alike.
+    private readonly int Alike(int planned)
+    {
+        var cache = Sequence.Cache;
+        int prompt = Sequence.PromptLength, first = Math.Max(Sequence.Length + 1, prompt);
+        while (planned > 1 && cache.PositionKey(Math.Max(Sequence.Length + planned, prompt)) != cache.PositionKey(first))
+            planned--;
+        return planned;
     }
 
     private bool TryBegin(StepPlan plan)

@@ -25,13 +25,13 @@ internal sealed class EngineThread<TJob> : IDisposable
         _thread.Start();
     }
 
-    /// <summary>The requests that wait at this moment.</summary>
+    /// <summary>The requests that wait at this moment and of which nothing runs yet.</summary>
     public int Waiting
     {
         get
         {
             lock (_waiting)
-                return _waiting.Count;
+                return _waiting.Count(request => !request.HasBegun);
         }
     }
 
@@ -118,6 +118,8 @@ internal sealed class EngineThread<TJob> : IDisposable
     private sealed class WaitingRequest(IReadOnlyList<TJob> jobs)
     {
         private int _taken;
+
+        public bool HasBegun => _taken > 0;
 
         public bool HasNext => _taken < jobs.Count;
 

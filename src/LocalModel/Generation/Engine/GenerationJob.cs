@@ -41,6 +41,7 @@ internal sealed class GenerationJob : EngineJob
     private int _published;
     private FinishReason? _finish;
     private bool _failed;
+    private int? _cachedTokens;
     private long _firstToken;
     private long _lastToken;
 
@@ -92,7 +93,11 @@ internal sealed class GenerationJob : EngineJob
         init => _alternatives = new TokenLogProbability[_textEnds.Length * (field = value)];
     }
 
-    public override int ReservedBlocks => Blocks(_ids.Length);
+    public override int MaximumBlocks => Blocks(_ids.Length);
+
+    public override int NeededBlocks => Blocks(_length);
+
+    public override bool CanPause => true;
 
     public override bool IsDone => _failed || _finish is not null;
 
@@ -105,7 +110,14 @@ internal sealed class GenerationJob : EngineJob
     {
         base.Start(cache);
         var sequence = cache.NewSequence(_ids.Length, _promptLength);
-        _reader = new PromptReader { Sequence = sequence, Prompt = _ids.AsMemory(0, _promptLength), ReusesPrefix = true };
+        _reader = new PromptReader { Sequence = sequence, Prompt = _ids.AsMemory(0, _length), ReusesPrefix = true };
+    }
+
+    public override void Pause()
+    {
+        GiveBack();
+        _cachedTokens ??= _reader.CachedTokens;
+        _decoding = false;
     }
 
     public override void Plan(StepPlan plan)
@@ -137,7 +149,7 @@ internal sealed class GenerationJob : EngineJob
             var softmax = Softmax.Of(row);
             int place = _length - _promptLength;
             _logProbabilities[place] = (float)softmax.LogProbability(row[token]);
-            KeepLikeliest(row, softmax, _alternatives.AsSpan(place * Top, Top));
+            softmax.KeepLikeliest(row, _alternatives.AsSpan(place * Top, Top));
         }
 
         _decoding = true;
@@ -159,13 +171,7 @@ internal sealed class GenerationJob : EngineJob
         _signal.Writer.TryComplete(exception);
     }
 
-    public override void Dispose()
-    {
-        // The next turn of a conversation brings the answer back. Its last token was never run, and neither was one whose step failed.
-        if (_decoding)
-            _reader.Sequence.Publish(_ids.AsSpan(0, _length - 1));
-        _reader.Sequence?.Dispose();
-    }
+    public override void Dispose() => GiveBack();
 
     /// <summary>Follows the generation: one update for every token that brings text, and one at the end.</summary>
     public async IAsyncEnumerable<GenerationUpdate> ReadAsync()
@@ -197,10 +203,18 @@ internal sealed class GenerationJob : EngineJob
                     Stopwatch.GetElapsedTime(Started, _firstToken),
                     Stopwatch.GetElapsedTime(_firstToken, _lastToken),
                     _greedy ? null : _sampler.Seed,
-                    _reader.CachedTokens),
+                    _cachedTokens ?? _reader.CachedTokens),
             };
             yield break;
         }
+    }
+
+    private void GiveBack()
+    {
+        // The next turn of a conversation brings the answer back. Its last token was never run, and neither was one whose step failed.
+        if (_decoding)
+            _reader.Sequence.Publish(_ids.AsSpan(0, _length - 1));
+        _reader.Sequence?.Dispose();
     }
 
     private GenerationUpdate Update(int firstToken, int endToken, int firstCharacter, int endCharacter) => new(
@@ -212,27 +226,6 @@ internal sealed class GenerationJob : EngineJob
             ? []
             : [.. Enumerable.Range(firstToken, endToken - firstToken).Select(place => _alternatives[(place * Top)..((place + 1) * Top)])],
     };
-
-    // The likeliest first, the lower id before the higher one where they are alike.
-    private static void KeepLikeliest(ReadOnlySpan<float> logits, Softmax softmax, Span<TokenLogProbability> likeliest)
-    {
-        if (likeliest.IsEmpty)
-            return;
-        int count = 0;
-        for (int id = 0; id < logits.Length; id++)
-        {
-            float logit = logits[id];
-            if (count == likeliest.Length && logit <= likeliest[^1].LogProbability)
-                continue;
-            int at = count < likeliest.Length ? count++ : count - 1;
-            for (; at > 0 && likeliest[at - 1].LogProbability < logit; at--)
-                likeliest[at] = likeliest[at - 1];
-            likeliest[at] = new TokenLogProbability(id, logit);
-        }
-
-        foreach (ref var entry in likeliest)
-            entry = entry with { LogProbability = (float)softmax.LogProbability(entry.LogProbability) };
-    }
 
     private void Take(int token)
     {

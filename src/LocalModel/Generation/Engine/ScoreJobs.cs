@@ -46,7 +46,7 @@ internal sealed class ScoreJob : EngineJob
 
     public Task<SequenceScore[]> Result => _completion.Task;
 
-    public override int ReservedBlocks => Blocks(_prefix.Length) + _forkBlocks;
+    public override int MaximumBlocks => Blocks(_prefix.Length) + _forkBlocks;
 
     public override bool IsDone => _failed || _open == 0;
 
@@ -209,6 +209,7 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
 {
     private readonly TaskCompletionSource<TokenScores> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly float[] _logProbabilities = new float[ids.Length - 1];
+    private readonly TokenLogProbability[][] _alternatives = new TokenLogProbability[ids.Length - 1][];
     private PromptReader _reader;
     private int _firstLogitRow;
     private int _done;
@@ -216,7 +217,10 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
 
     public Task<TokenScores> Result => _completion.Task;
 
-    public override int ReservedBlocks => Blocks(ids.Length);
+    /// <summary>How many of the likeliest tokens of each place are kept.</summary>
+    public int Top { get; init; }
+
+    public override int MaximumBlocks => Blocks(ids.Length);
 
     public override bool IsDone => _finished;
 
@@ -246,12 +250,21 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
     {
         int planned = _reader.Planned;
         _reader.Accept();
+
+        // Whoever wants to know how likely a prompt is may go on with it.
+        _reader.Sequence.Publish(ids.AsSpan(0, _reader.Sequence.Length));
         for (int i = 0; i < planned; i++, _done++)
         {
             var logits = result.Logits(_firstLogitRow + i);
             TokenSampler.RequireNumbers(logits);
             if (_done < _logProbabilities.Length)
-                _logProbabilities[_done] = (float)Softmax.Of(logits).LogProbability(logits[ids[_done + 1]]);
+            {
+                var softmax = Softmax.Of(logits);
+                _logProbabilities[_done] = (float)softmax.LogProbability(logits[ids[_done + 1]]);
+                if (Top > 0)
+                    softmax.KeepLikeliest(logits, _alternatives[_done] = new TokenLogProbability[Top]);
+            }
+
             if (_done == RunTokens - 1)
             {
                 Complete(lastLogits ? logits.ToArray() : null);
@@ -273,6 +286,6 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
     private void Complete(float[]? last)
     {
         _finished = true;
-        _completion.TrySetResult(new TokenScores(_logProbabilities, last));
+        _completion.TrySetResult(new TokenScores(_logProbabilities, last) { Alternatives = Top == 0 ? [] : _alternatives });
     }
 }

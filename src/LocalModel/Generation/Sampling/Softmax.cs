@@ -23,6 +23,29 @@ internal readonly record struct Softmax(float Maximum, double LogSum)
     /// <summary>The natural logarithm of a token's probability.</summary>
     public double LogProbability(float logit) => (double)logit - Maximum - LogSum;
 
+    /// <summary>Finds the likeliest tokens, likeliest first, the lower id before the higher one where they are alike.</summary>
+    /// <param name="logits">The row that was measured.</param>
+    /// <param name="likeliest">Takes as many as it has places.</param>
+    public void KeepLikeliest(ReadOnlySpan<float> logits, Span<TokenLogProbability> likeliest)
+    {
+        if (likeliest.IsEmpty)
+            return;
+        int count = 0;
+        for (int id = 0; id < logits.Length; id++)
+        {
+            float logit = logits[id];
+            if (count == likeliest.Length && logit <= likeliest[^1].LogProbability)
+                continue;
+            int at = count < likeliest.Length ? count++ : count - 1;
+            for (; at > 0 && likeliest[at - 1].LogProbability < logit; at--)
+                likeliest[at] = likeliest[at - 1];
+            likeliest[at] = new TokenLogProbability(id, logit);
+        }
+
+        foreach (ref var entry in likeliest)
+            entry = entry with { LogProbability = (float)LogProbability(entry.LogProbability) };
+    }
+
     /// <summary>The entropy in nats.</summary>
     public double Entropy(ReadOnlySpan<float> logits)
     {

@@ -1,4 +1,4 @@
-namespace Kotonoha.Server.Client;
+namespace Kotonoha.Client;
 
 /// <summary>A knowledge base that is served.</summary>
 /// <param name="Name">Its name.</param>

@@ -6,7 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kotonoha.Foundation;
 
-namespace Kotonoha.Server.Client;
+namespace Kotonoha.Client;
 
 /// <summary>
 /// Collections, documents, searches and answers of a Kotonoha server, and its training. Models are asked through OpenAI's client at
@@ -196,9 +196,9 @@ public sealed partial class KotonohaClient : IDisposable
 /// <summary>The server refused a call, or failed at it.</summary>
 public sealed class KotonohaServerException : KotonohaException
 {
-    private KotonohaServerException(System.Net.HttpStatusCode status, string? code, string message)
+    private KotonohaServerException(System.Net.HttpStatusCode status, string? code, string? parameter, string message)
         : base(message)
-        => (Status, Code) = (status, code);
+        => (Status, Code, Parameter) = (status, code, parameter);
 
     /// <summary>The status code.</summary>
     public System.Net.HttpStatusCode Status { get; }
@@ -206,16 +206,21 @@ public sealed class KotonohaServerException : KotonohaException
     /// <summary>A word for programs, or null.</summary>
     public string? Code { get; }
 
+    /// <summary>The field that is wrong, or null.</summary>
+    public string? Parameter { get; }
+
     internal static KotonohaServerException Of(System.Net.HttpStatusCode status, string body)
     {
         try
         {
             var error = JsonElement.Parse(body).GetProperty("error");
-            return new KotonohaServerException(status, error.GetProperty("code").GetString(), error.GetProperty("message").GetString()!);
+            return new KotonohaServerException(
+                status, error.GetProperty("code").GetString(), error.GetProperty("param").GetString(),
+                error.GetProperty("message").GetString()!);
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
         {
-            return new KotonohaServerException(status, null, $"The server answered with {(int)status}.");
+            return new KotonohaServerException(status, null, null, $"The server answered with {(int)status}.");
         }
     }
 }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net.Http.Json;
 
-namespace Kotonoha.Server.Client;
+namespace Kotonoha.Client;
 
 /// <content>Training, for administrators' keys.</content>
 public sealed partial class KotonohaClient

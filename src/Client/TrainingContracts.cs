@@ -1,10 +1,10 @@
-namespace Kotonoha.Server.Client;
+namespace Kotonoha.Client;
 
 /// <summary>What a run learns, from what and how; null leaves a value to the recipe.</summary>
 /// <param name="Recipe">One of <c>GET /api/training/recipes</c>.</param>
 public sealed record TrainingSettings(string Recipe)
 {
-    /// <summary>The name of an uploaded file; or <see cref="Collection"/>.</summary>
+    /// <summary>The name of an uploaded file; or a <c>collection</c>.</summary>
     public string? Data { get; init; }
 
     /// <summary>A collection that follows a folder, whose texts (.txt, .md) are learned.</summary>
@@ -25,8 +25,23 @@ public sealed record TrainingSettings(string Recipe)
     /// <summary>Texts in a step.</summary>
     public int Batch { get; init; } = 8;
 
-    /// <summary>The longest text in tokens.</summary>
+    /// <summary>Batches whose gradients make a step.</summary>
+    public int? Accumulate { get; init; }
+
+    /// <summary>The longest text in tokens; for <c>grpo</c> and <c>ppo</c> the same as <see cref="MaxTokens"/>.</summary>
     public int? Context { get; init; }
+
+    /// <summary>For <c>grpo</c> and <c>ppo</c>: the most tokens of a completion.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>For <c>grpo</c> and <c>ppo</c>: the completions of each prompt.</summary>
+    public int? Group { get; init; }
+
+    /// <summary>What logits are divided by: of completions (<c>grpo</c>, <c>ppo</c>), of both models (<c>distill</c>).</summary>
+    public double? Temperature { get; init; }
+
+    /// <summary>For <c>distill</c>: the teacher's share in the loss, from 0 to 1.</summary>
+    public double? Alpha { get; init; }
 
     /// <summary>The highest learning rate.</summary>
     public double? LearningRate { get; init; }
@@ -37,11 +52,40 @@ public sealed record TrainingSettings(string Recipe)
     /// <summary><c>cosine</c>, <c>wsd</c>, <c>constant</c> or <c>inverse-sqrt</c>.</summary>
     public string? Schedule { get; init; }
 
+    /// <summary>Steps in which the learning rate rises.</summary>
+    public int? Warmup { get; init; }
+
+    /// <summary>The decay of matrices.</summary>
+    public double? WeightDecay { get; init; }
+
+    /// <summary>The learning rate of each layer's predecessor, as a share.</summary>
+    public double? LayerDecay { get; init; }
+
+    /// <summary>
+    /// The share of each target that is spread over all tokens; of preferences, the share of pairs taken for labelled the wrong way round.
+    /// </summary>
+    public double? LabelSmoothing { get; init; }
+
+    /// <summary>The dropout of a new model, or of an adapter, from 0 to below 1.</summary>
+    public double? Dropout { get; init; }
+
     /// <summary>Train the last layers alone.</summary>
     public int? LastLayers { get; init; }
 
     /// <summary>Train an adapter of this rank in place of the weights.</summary>
     public int? Lora { get; init; }
+
+    /// <summary>What an adapter adds is multiplied by this over its rank; null for twice the rank.</summary>
+    public double? LoraAlpha { get; init; }
+
+    /// <summary>The ends of the names of the layers that get an adapter, with commas between; null for all but the head.</summary>
+    public string? LoraTargets { get; init; }
+
+    /// <summary>Train an adapter's lengths apart from its directions.</summary>
+    public bool Dora { get; init; }
+
+    /// <summary>Scale an adapter by the root of its rank.</summary>
+    public bool Rslora { get; init; }
 
     /// <summary>The decay of a running average of the weights, below 1.</summary>
     public double? AverageDecay { get; init; }
@@ -72,6 +116,9 @@ public sealed record TrainingSettings(string Recipe)
 
     /// <summary>Leave out lines of data that cannot be read.</summary>
     public bool SkipBadLines { get; init; }
+
+    /// <summary>Compute what lies inside layers twice instead of keeping it: less memory, more time, the same result.</summary>
+    public bool Recompute { get; init; }
 }
 
 /// <summary>A recipe.</summary>
