@@ -60,10 +60,20 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(options);
-        var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, cancellationToken).ConfigureAwait(false);
+        var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, options.Picks(), cancellationToken)
+            .ConfigureAwait(false);
         var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         var held = await _store.ListQuarantineAsync(cancellationToken).ConfigureAwait(false);
-        return Plan(Labelled(files, records, held, options), skipped, records);
+        files = Labelled(files, records, held, options);
+        var plan = Plan(files, skipped, records);
+        var refused = await RefusedAsync(files, plan, cancellationToken).ConfigureAwait(false);
+        return plan with
+        {
+            Added = [.. plan.Added.Where(source => !refused.ContainsKey(source))],
+            Changed = [.. plan.Changed.Where(source => !refused.ContainsKey(source))],
+            Skipped = [.. plan.Skipped.Concat(refused.Select(each => new SkippedDocument(each.Key, each.Value)))
+                .OrderBy(skip => skip.Source, StringComparer.Ordinal)],
+        };
     }
 
     /// <summary>
@@ -289,8 +299,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         string folder, IProgress<ProgressReport>? progress, SyncOptions options, CancellationToken cancellationToken)
     {
         var clock = new StageClock();
-        var (files, skipped) = await clock.MeasureAsync("scan", () => FolderScan.ScanAsync(folder, _options.Readers, cancellationToken))
-            .ConfigureAwait(false);
+        var (files, skipped) = await clock.MeasureAsync(
+            "scan", () => FolderScan.ScanAsync(folder, _options.Readers, options.Picks(), cancellationToken)).ConfigureAwait(false);
         var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
         bool rebuild = options.Rebuild && info is not null;
         if (rebuild && _scope is not null)
@@ -311,7 +321,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         files = Labelled(files, stored, quarantine.Records, options);
         var removed = Plan(files, skipped, stored).Removed;
         var plan = Plan(files, skipped, rebuild ? [] : stored);
-        var toWrite = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
+        var refused = await RefusedAsync(files, plan, cancellationToken).ConfigureAwait(false);
+        var toWrite = plan.Added.Concat(plan.Changed).Where(source => !refused.ContainsKey(source)).ToHashSet(StringComparer.Ordinal);
         var writer = new DocumentWriter(_store, rebuild ? null : info, embedder, clock)
         {
             Create = rebuild ? (store, fresh, token) => store.BeginRebuildAsync(fresh, token) : CreateInPlaceAsync,
@@ -321,7 +332,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             Total = toWrite.Count,
         };
         string[] poisoned = [];
-        var broken = new List<SkippedDocument>();
+        var broken = refused.Select(each => new SkippedDocument(each.Key, each.Value)).ToList();
         var remarks = new List<DocumentRemark>();
         var findings = new List<DocumentFinding>();
         var storedBySource = stored.ToDictionary(record => record.Source, StringComparer.Ordinal);
@@ -382,6 +393,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         {
             Remarks = remarks,
             Quarantined = [.. quarantine.Held],
+            Refused = [.. refused.Keys],
             Findings = findings,
         };
         _state.ChunkCounts.Clear();
