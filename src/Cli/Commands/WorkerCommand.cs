@@ -158,7 +158,7 @@ internal static class WorkerCommand
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
         await using var open = await IngestionQueue.OpenAsync(queue.Of(workspace), cancellationToken);
         var report = await open.PublishFolderAsync(
-            session.Knowledge, workspace.Collection, workspace.Documents, new SyncOptions { Labels = labels }, sample, cancellationToken);
+            session.Knowledge, workspace.Collection, workspace.Documents, session.Rules.Sync with { Labels = labels }, sample, cancellationToken);
         if (report.Began > 0)
             await Console.Error.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture, $"The collection was begun with {report.Began} documents."));
