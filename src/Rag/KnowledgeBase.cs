@@ -327,6 +327,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         {
             Create = rebuild ? (store, fresh, token) => store.BeginRebuildAsync(fresh, token) : CreateInPlaceAsync,
             MaxFitCharacters = _options.MaxFitCharacters,
+            FirstFitCharacters = rebuild ? long.MaxValue : _options.FirstFitCharacters,
             Acknowledged = rebuild ? null : options.Acknowledged,
             Progress = progress,
             Total = toWrite.Count,
@@ -378,7 +379,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             await clock.MeasureAsync("store", () => _store.DeleteAsync([.. removed, .. poisoned], cancellationToken)).ConfigureAwait(false);
         if (info is not null || writer.Info is not null)
             await quarantine.SaveAsync(_store, isNew: rebuild, cancellationToken).ConfigureAwait(false);
-        bool refitted = writer.Info is not null && await SettleAsync(clock, progress, cancellationToken).ConfigureAwait(false);
+        bool refitted = writer.Info is not null && await SettleAsync(clock, progress, writer.IsFittedOnSome, cancellationToken)
+            .ConfigureAwait(false);
 
         var skippedSources = broken.Select(skip => skip.Source).ToHashSet(StringComparer.Ordinal);
         var report = new SyncReport(
@@ -441,7 +443,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
             _state.Embedder = writer.Embedder ?? _state.Embedder;
             if (writer.WrittenDocuments > 0)
-                await SettleAsync(clock, null, cancellationToken).ConfigureAwait(false);
+                await SettleAsync(clock, null, mustRefit: false, cancellationToken).ConfigureAwait(false);
             _state.ChunkCounts.Clear();
             foreach (var document in written)
                 Audit("add", ("source", document.Source), ("hash", document.Record!.Hash));
@@ -459,14 +461,17 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it.
+    /// After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it, or
+    /// where it has to be.
     /// </summary>
-    private async Task<bool> SettleAsync(StageClock clock, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
+    private async Task<bool> SettleAsync(
+        StageClock clock, IProgress<ProgressReport>? progress, bool mustRefit, CancellationToken cancellationToken)
     {
         var info = (await _whole.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
         var records = await _whole.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         long chunks = records.Sum(record => (long)record.ChunkCount);
-        if (_state.Embedder is IFittedEmbedder && info.FittedChunks > 0 && chunks >= RefitGrowth * info.FittedChunks)
+        if (_state.Embedder is IFittedEmbedder && info.FittedChunks > 0
+            && (mustRefit || chunks >= RefitGrowth * info.FittedChunks))
         {
             await RefitAsync(clock, progress, cancellationToken).ConfigureAwait(false);
             return true;
