@@ -112,7 +112,7 @@ internal static class CommandLine
             "--require-scope refuses what is on nobody's behalf; name the tenant with --tenant NAME",
         AccessException { Error: AccessError.WholeCollection } =>
             "this concerns the documents of every tenant; run it without --tenant and --require-scope",
-        KotonohaException => exception.Message,
+        KotonohaException => UserText.Of(exception.Message),
         AggregateException { InnerExceptions.Count: 1 } aggregate => Describe(aggregate.InnerExceptions[0]),
         IOException
             when (exception.HResult & 0xFFFF) == DiskFull =>

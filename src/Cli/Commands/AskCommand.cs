@@ -88,9 +88,9 @@ internal sealed class Asker(KnowledgeBase knowledge, AnsweringModel model, Quest
             {
                 fine = false;
                 if (json)
-                    await Console.Out.WriteLineAsync(JsonLines.Error(question, exception.Message));
+                    await Console.Out.WriteLineAsync(JsonLines.Error(question, UserText.Of(exception.Message)));
                 else
-                    await Console.Error.WriteLineAsync($"kotonoha: {question}: {exception.Message}");
+                    await Console.Error.WriteLineAsync($"kotonoha: {ExplanationText.Short(question)}: {UserText.Of(exception.Message)}");
             }
         }
 

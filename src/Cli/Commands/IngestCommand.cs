@@ -97,7 +97,7 @@ internal static class IngestCommand
         var watch = new WatchOptions
         {
             Sync = options,
-            Trouble = error => Console.Error.WriteLine($"kotonoha: {error.Message}"),
+            Trouble = error => Console.Error.WriteLine($"kotonoha: {UserText.Of(error.Message)}"),
         };
         try
         {
@@ -164,7 +164,7 @@ internal static class IngestCommand
             {
                 writer.WriteStartObject();
                 writer.WriteString("source", skip.Source);
-                writer.WriteString("reason", skip.Reason);
+                writer.WriteString("reason", UserText.Of(skip.Reason));
                 writer.WriteEndObject();
             }
 
@@ -208,7 +208,7 @@ internal static class IngestStage
     {
         await Console.Error.WriteLineAsync(Summary(report, session));
         foreach (var skipped in report.Skipped)
-            await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {skipped.Reason}");
+            await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {UserText.Of(skipped.Reason)}");
         await TellAsync(report.Findings, report.Remarks);
     }
 

@@ -19,7 +19,11 @@ internal static class SummarizeCommand
             Description = "Documents as 'documents list' names them; none for all.",
             Arity = ArgumentArity.ZeroOrMore,
         };
-        var about = new Option<string?>("--about") { Description = "What the summary is to be about, in words of the documents.", HelpName = "WORDS" };
+        var about = new Option<string?>("--about")
+        {
+            Description = "What the summary is to be about, in words of the documents.",
+            HelpName = "WORDS",
+        };
         var count = new Option<int>("--sentences")
         {
             Description = "The most sentences.",

@@ -67,7 +67,8 @@ internal static class ExplanationText
     private static string Times(IReadOnlyDictionary<string, double> times)
         => string.Join(", ", times.Select(stage => Invariant($"{stage.Key} {stage.Value:F1}")));
 
-    private static string Short(string text)
+    /// <summary>The beginning of a text, on one line.</summary>
+    public static string Short(string text)
     {
         text = text.ReplaceLineEndings(" ");
         int end = Math.Min(text.Length, MaxText);

@@ -77,8 +77,8 @@ internal sealed record FolderRules
         }
         catch (JsonException error)
         {
-            throw new KotonohaException($"'{path}' cannot be read ({error.Message}); delete it, and say again with 'kotonoha ingest' what it "
-                + "is to take in");
+            throw new KotonohaException($"'{path}' cannot be read at line {error.LineNumber + 1}; delete it, and say again with 'kotonoha "
+                + "ingest' what it is to take in");
         }
     }
 

@@ -94,8 +94,10 @@ public sealed partial class TestSetGenerator
             {
                 Kind = group.First().Kind,
                 Answers = group.First().Parts is null ? [group.First().Answer] : [],
-                Gold = group.First().Parts is { } parts ? [.. parts.Select((part, i) => part with { Part = i })] : [.. group.DistinctBy(draft => (draft.Source, draft.Start))
-                    .Select(draft => new GoldSpan(draft.Source, draft.Quote) { Start = draft.Start })],
+                Gold = group.First().Parts is { } parts
+                    ? [.. parts.Select((part, i) => part with { Part = i })]
+                    : [.. group.DistinctBy(draft => (draft.Source, draft.Start))
+                        .Select(draft => new GoldSpan(draft.Source, draft.Quote) { Start = draft.Start })],
             })];
 
     // Every kind and document in turn, so that one long table does not fill the set.
@@ -138,7 +140,8 @@ public sealed partial class TestSetGenerator
     }
 
     // A row is asked for a column that only tables elsewhere have, and that its document never speaks of.
-    private static List<EvaluationQuestion> WrongColumns(IReadOnlyList<QuestionDraft> drafts, IReadOnlyDictionary<string, string> texts, Random random)
+    private static List<EvaluationQuestion> WrongColumns(
+        IReadOnlyList<QuestionDraft> drafts, IReadOnlyDictionary<string, string> texts, Random random)
     {
         QuestionDraft[] cells = [.. drafts.Where(draft => draft.Cell is not null).DistinctBy(draft => (draft.Source, draft.Cell!.Row))];
         var columns = drafts.Select(draft => draft.Cell).OfType<TableCell>().Select(cell => (cell.Column, cell.IsJapanese)).Distinct()

@@ -8,7 +8,8 @@ namespace Kotonoha.Rag.Ingestion;
 internal static class FolderScan
 {
     /// <summary>
-    /// Finds the documents that are picked, by source in ordinal order. Names that begin with a dot are passed over; what cannot be taken in is listed.
+    /// Finds the documents that are picked, by source in ordinal order. Names that begin with a dot are passed over; what cannot be taken
+    /// in is listed.
     /// </summary>
     /// <exception cref="KotonohaException">The folder does not exist or cannot be read.</exception>
     public static async Task<(List<FolderFile> Files, List<SkippedDocument> Skipped)> ScanAsync(

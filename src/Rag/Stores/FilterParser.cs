@@ -65,7 +65,8 @@ internal sealed class FilterParser(string text)
         Func<string, StoreFilter> of = field switch
         {
             "tag" => name => new StoreFilter(Tags: [name]),
-            "source" => name => name.Trim('/').Length > 0 ? new StoreFilter(name) : throw Wrong($"'{name}' names no document and no folder"),
+            "source" => name => name.Trim('/').Length > 0
+                ? new StoreFilter(name) : throw Wrong($"'{name}' names no document and no folder"),
             _ => throw Wrong(Unknown(field)),
         };
         var names = new List<StoreFilter>();

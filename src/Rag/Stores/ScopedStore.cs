@@ -35,7 +35,8 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
         var records = await inner.ReadRecordsAsync(sources, cancellationToken).ConfigureAwait(false);
         if (records.FirstOrDefault(record => scope.CanRead(record?.Access) && !scope.CanWrite(record!.Access)) is { } shared)
             throw new AccessException(
-                AccessError.OutsideScope, $"'{shared.Source}' is not deleted: It is public, and belongs to no tenant. Delete it without one.");
+                AccessError.OutsideScope,
+                $"'{shared.Source}' is not deleted: It is public, and belongs to no tenant. Delete it without one.");
         await inner.DeleteAsync([.. records.OfType<DocumentRecord>().Where(record => scope.CanWrite(record.Access))
             .Select(record => record.Source)], cancellationToken).ConfigureAwait(false);
     }
@@ -127,8 +128,8 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
             return refusals;
         foreach (var (source, access) in documents)
             if (!scope.CanWrite(access))
-                refusals[source] = $"Its access tags ({access?.ToString() ?? "none"}) are not those of '{scope}'. Give it the tenant and at "
-                    + "least one of the groups.";
+                refusals[source] = $"Its access tags ({access?.ToString() ?? "none"}) are not those of '{scope}'. Give it the tenant and "
+                    + "at least one of the groups.";
         var stored = await inner.ReadRecordsAsync([.. documents.Select(document => document.Source)], cancellationToken)
             .ConfigureAwait(false);
         var held = await inner.ListQuarantineAsync(cancellationToken).ConfigureAwait(false);

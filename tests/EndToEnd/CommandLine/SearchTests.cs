@@ -13,7 +13,8 @@ public sealed class SearchTests : IDisposable
     {
         _folder.Write("docs/plans/rates.md", "# Rates\n\nThe daily rate of the Harbour plan is 900 crowns.\n\n"
             + "The daily rate of the Garden plan is 700 crowns.\n");
-        _folder.Write("docs/tea.md", "# Tea\n\nGreen tea is steeped at seventy degrees.\n\n| Tea | Degrees |\n| --- | --- |\n| Sencha | 70 |\n");
+        _folder.Write("docs/tea.md", "# Tea\n\nGreen tea is steeped at seventy degrees.\n\n| Tea | Degrees |\n| --- | --- |\n"
+            + "| Sencha | 70 |\n");
         _folder.Write("docs/draft.txt", "The daily rate is not settled.\n");
         _common = ["--docs", _folder.At("docs"), "--home", _folder.At("home")];
         var (code, _, error) = CliProcess.Run(["ingest", .. _common, "--exclude", "draft*", "--label", "tea.md=tag:drinks", "--json"]);
@@ -90,7 +91,8 @@ public sealed class SearchTests : IDisposable
     }
 
     private List<JsonElement> Passages(string query, params string[] options)
-        => [.. Lines(CliProcess.Run(["search", .. _common, query, "--json", .. options]).Output)[0].GetProperty("passages").EnumerateArray()];
+        => [.. Lines(CliProcess.Run(["search", .. _common, query, "--json", .. options]).Output)[0].GetProperty("passages")
+            .EnumerateArray()];
 
     private static string Unix(string text) => text.ReplaceLineEndings("\n");
 

@@ -109,7 +109,8 @@ public sealed class TestSetGeneratorTests : IDisposable
     {
         var documents = new Dictionary<string, string>
         {
-            ["teas.md"] = "# Teas\n\n| Tea | Degrees |\n|---|---|\n| Sencha | 70 |\n| Hojicha | 95 |\n\n## What to bring\n\n- a pot\n- a cup\n",
+            ["teas.md"] = "# Teas\n\n| Tea | Degrees |\n|---|---|\n| Sencha | 70 |\n| Hojicha | 95 |\n\n## What to bring\n\n"
+                + "- a pot\n- a cup\n",
             ["rooms.md"] = "# Rooms\n\n| Room | Seats |\n|---|---|\n| Maple | 12 |\n| Cedar | 30 |\n\n## Closing a room\n\nDo this:\n\n"
                 + "1. Shut the window.\n2. Lock the door.\n",
             ["kaigi.md"] = "# 会議室\n\n| 部屋 | 定員 |\n|---|---|\n| 桜の間 | 12名 |\n| 梅の間 | 30名 |\n\n## 閉館\n\n1. 窓を閉める。\n2. 鍵をかける。\n",
